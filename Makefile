@@ -1,0 +1,40 @@
+# `make help` prints the lines that carry a double hash.
+VENV ?= .venv
+PYTHON ?= python3
+# A package index with CPU builds of torch: saves several GB of GPU libraries where the default index has them.
+TORCH_INDEX ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test e2e check bench ladder crds image clean
+
+help:  ## show this help
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## make .venv with everything pinned in constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[operator,server,local]'
+	touch $(STAMP)
+
+demo: install  ## calibrate, replay a trace through a real router, adapt, report (about four minutes)
+	$(BIN)/infadapter demo
+
+test: install  ## the tests that need Python alone
+	$(BIN)/pytest -q
+
+e2e: install  ## the tests on the cluster that KUBECONFIG names
+	$(BIN)/pytest -q -m cluster tests/e2e
+
+check: install  ## format, lint, types, import rules, generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:  ## remove the virtual environment and what was generated
+	rm -rf $(VENV) dist demo-report .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
