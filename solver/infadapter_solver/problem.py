@@ -17,7 +17,7 @@ Amounts = Mapping[str, int]
 
 
 class Target(NamedTuple):
-    """What has its own Deployment: a variant on one kind of resource ("cpu" or the extended one)."""
+    """What has its own Deployment: a variant on one kind ("cpu" or an extended resource)."""
 
     variant: str
     kind: str = CPU
@@ -78,9 +78,9 @@ class Problem:
     """
     One service's optimisation problem (docs/design.md, after InfAdapter, EuroMLSys'23, §3).
 
-    `running` are the pods there are; only what must start beyond them counts as loading. The paper
-    restarts a pod to resize it: `resize_loads` says so. `capacity_floor_rps` is set by a burst look,
-    whose plan may not have less capacity than the running one.
+    `running` are the pods there are; only what must start beyond them counts as loading. The
+    paper restarts a pod to resize it: `resize_loads` says so. `capacity_floor_rps` is set by a
+    burst look, whose plan may not have less capacity than the running one.
     """
 
     variants: tuple[Variant, ...]

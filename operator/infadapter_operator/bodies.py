@@ -1,0 +1,57 @@
+"""
+What the loop asks of a body. Kubernetes, local processes and the simulator satisfy these
+structurally; none of them is imported here. An instance serves one InferenceService.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
+
+from infadapter_operator.demand import History
+from infadapter_operator.observed import Observed
+from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
+
+
+class StepRefused(Exception):
+    """A step could not be taken; the sentence says why. It is tried again at the next look."""
+
+    reason: ClassVar[str] = "StepRefused"
+
+
+class QuotaExceeded(StepRefused):
+    reason = "QuotaExceeded"
+
+
+class Conflict(StepRefused):
+    """Another controller owns the field."""
+
+    reason = "Conflict"
+
+
+class BodyUnavailable(Exception):
+    """The API server (or Envoy, or the process table) did not answer; nothing is known."""
+
+    reason: ClassVar[str] = "BodyUnavailable"
+
+
+class Demand(Protocol):
+    async def history(self, window_s: float, now_s: float) -> History:
+        """Arrivals per second over the last `window_s`; raises a DemandError, never returns none."""
+        ...
+
+
+class Cluster(Protocol):
+    async def observe(self, now_s: float) -> Observed:
+        """The pods there are; `weights` empty, the router fills them."""
+        ...
+
+    async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
+        """Raises StepRefused or BodyUnavailable."""
+        ...
+
+
+class Router(Protocol):
+    async def weights(self) -> Mapping[str, int]:
+        """By pod name: what the router has confirmed that it obeys."""
+        ...
+
+    async def set_weights(self, step: SetWeights) -> None: ...

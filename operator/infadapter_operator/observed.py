@@ -1,0 +1,48 @@
+"""What runs, as a body reports it: pods with what is in force, and the weights the router obeys."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from infadapter_solver.problem import Amounts, Target
+
+
+class Resize(StrEnum):
+    NONE = "None"  # what is in force is what was asked for
+    IN_PROGRESS = "InProgress"
+    DEFERRED = "Deferred"  # the node has no room now; it may come
+    REFUSED = "Refused"  # infeasible on this node, or forbidden by a quota
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """One pod (or local process) of a target."""
+
+    name: str
+    target: Target
+    resources: Amounts  # in force, not merely asked for
+    wanted: Amounts  # asked for; differs from `resources` while a resize is under way
+    ready: bool
+    created_at_s: float
+    batch_size: int = 1
+    address: str = ""  # host:port, empty until it has one
+    leaving: bool = False  # asked to stop; it only finishes what it has
+    unschedulable_since_s: float | None = None
+    resize: Resize = Resize.NONE
+    resize_since_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """
+    A look at the body. `weights` are those the router has confirmed, by pod name, not those we
+    last sent: a pod is drained when the router no longer sends to it.
+    """
+
+    pods: tuple[Pod, ...] = ()
+    weights: Mapping[str, int] = field(default_factory=dict)
+    desired_pods: Mapping[Target, int] = field(default_factory=dict)  # Deployment.spec.replicas
+    untouchable: frozenset[Target] = frozenset()  # another controller writes there (Conflict)
+
+    def of(self, target: Target) -> tuple[Pod, ...]:
+        return tuple(pod for pod in self.pods if pod.target == target)

@@ -1,0 +1,54 @@
+"""One InferenceService as the loop sees it: plain numbers in one unit, parsed once at the edge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from infadapter_solver.problem import Amounts, Variant
+
+
+class Mode(StrEnum):
+    AUTO = "Auto"
+    RECOMMEND = "Recommend"  # plans and reports, writes only status
+    PAUSED = "Paused"  # not even that
+
+
+class ForecastMethod(StrEnum):
+    AUTO = "Auto"  # for now: LastMaximum
+    LAST_MAXIMUM = "LastMaximum"
+    EXPONENTIAL = "Exponential"
+    SEASONAL_NAIVE = "SeasonalNaive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What `decide` and `next_steps` need to know of the spec and of the profiles it names."""
+
+    namespace: str
+    name: str
+    slo_s: float
+    percentile: float  # of the latency, 1 … 99.99
+    variants: tuple[Variant, ...]  # capacities are those at (slo_s, percentile)
+    budget: Amounts  # bounds plans
+    max_surge: Amounts  # bounds what may run beyond the budget while pods are replaced
+    prices: Mapping[str, float] = field(default_factory=dict)
+    accuracy_weight: float = 1.0
+    cost_weight: float = 0.05
+    loading_weight: float = 0.001
+    minimum_rps: float = 0.0
+    forecast: ForecastMethod = ForecastMethod.AUTO
+    quantile: float = 0.95
+    horizon_s: float = 60.0
+    interval_s: float = 30.0
+    stabilization_s: float = 120.0  # scale down only after this long below
+    min_replicas: int = 1
+    mode: Mode = Mode.AUTO
+
+    @property
+    def planning_horizon_s(self) -> float:
+        """Long enough that what is started now is ready before its demand is over."""
+        slowest = max((variant.load_time_s for variant in self.variants), default=0.0)
+        return max(self.horizon_s, self.interval_s + slowest)
+
+    def variant(self, name: str) -> Variant:
+        return next(variant for variant in self.variants if variant.name == name)

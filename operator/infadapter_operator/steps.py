@@ -1,0 +1,66 @@
+"""
+The steps that lead from what runs to what is planned.
+
+A step is small, idempotent and says nothing of how a body takes it. `next_steps` gives those that
+may be taken now; the rest follow at a later look, when these have had their effect.
+"""
+
+from dataclasses import dataclass
+
+from infadapter_solver.problem import Allocation, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleUp:
+    """Have `pods` pods of the target. Where none runs yet, they start at this allocation."""
+
+    target: Target
+    allocation: Allocation
+    pods: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResizePod:
+    """Give a running pod this allocation, without a restart."""
+
+    pod: str
+    target: Target
+    allocation: Allocation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacePods:
+    """Roll the target to this allocation, readiness-gated: its resize was refused or never came."""
+
+    target: Target
+    allocation: Allocation
+    pods: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """A pod that may get traffic, with its whole-number weight (0: drain it)."""
+
+    pod: str
+    target: Target
+    address: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetWeights:
+    """Send traffic to these pods, in these proportions, and to no other."""
+
+    backends: tuple[Backend, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovePods:
+    """Stop exactly these pods, which the router no longer sends to; leave `remaining` of them."""
+
+    target: Target
+    pods: tuple[str, ...]
+    remaining: int
+
+
+Step = ScaleUp | ResizePod | ReplacePods | SetWeights | RemovePods
