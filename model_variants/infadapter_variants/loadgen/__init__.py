@@ -1,0 +1,22 @@
+"""An open-loop load generator that is late by tens of microseconds, and says by how much.
+
+Bounded in time by its schedule and in rate by one core; http:// only. It needs no torch.
+"""
+
+from infadapter_variants.loadgen.arrivals import Array, constant_rate, piecewise_rate
+from infadapter_variants.loadgen.client import replay, run
+from infadapter_variants.loadgen.closed_loop import flood
+from infadapter_variants.loadgen.outcomes import Outcome, Summary, percentile, summarise
+
+__all__ = [
+    "Array",
+    "Outcome",
+    "Summary",
+    "constant_rate",
+    "flood",
+    "percentile",
+    "piecewise_rate",
+    "replay",
+    "run",
+    "summarise",
+]
