@@ -1,0 +1,25 @@
+{{- define "infadapter.name" -}}{{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}{{- end }}
+
+{{- define "infadapter.fullname" -}}
+{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else if contains (include "infadapter.name" .) .Release.Name }}{{ .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name (include "infadapter.name" .) | trunc 63 | trimSuffix "-" }}{{ end }}
+{{- end }}
+
+{{- define "infadapter.selector" -}}
+app.kubernetes.io/name: {{ include "infadapter.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{- define "infadapter.labels" -}}
+{{ include "infadapter.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "infadapter.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}{{ default (include "infadapter.fullname" .) .Values.serviceAccount.name }}
+{{- else }}{{ default "default" .Values.serviceAccount.name }}{{ end }}
+{{- end }}
