@@ -1,0 +1,148 @@
+"""
+What may run at all: the allocations that fit the budget and can serve, by target.
+
+Both ways of solving start from here, so that they search the same space.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from infadapter_solver.problem import CPU, Allocation, PodGroup, Problem, Target, Variant
+
+LEAST_DEMAND_RPS = 0.1
+"""Demand is never planned as 0, so that accuracy, which is a mean over requests, is defined."""
+
+Offers = dict[Target, tuple[Allocation, ...]]
+
+
+class InvalidProblem(ValueError):
+    """The problem contradicts itself; the message says where."""
+
+
+def planning_rps(problem: Problem) -> float:
+    return max(problem.demand_rps, LEAST_DEMAND_RPS)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a plan must reach; the problem's own, or what of it the budget allows."""
+
+    served_rps: float
+    floor_rps: float
+    min_replicas: int
+
+    @property
+    def capacity_rps(self) -> float:
+        return max(self.served_rps, self.floor_rps)
+
+
+def goal(problem: Problem) -> Goal:
+    return Goal(planning_rps(problem), problem.capacity_floor_rps, problem.min_replicas)
+
+
+def relaxed(problem: Problem, most_served_rps: float) -> tuple[Goal, ...]:
+    """
+    The goals of a best effort, in the order in which they are tried.
+
+    Serving comes first; the running capacity and then the number of replicas are kept if possible.
+    """
+    floor, replicas = problem.capacity_floor_rps, problem.min_replicas
+    kept = ((floor, replicas), (floor, 0), (0.0, replicas), (0.0, 0))
+    return tuple(Goal(most_served_rps, *wanted) for wanted in kept)
+
+
+def offers(problem: Problem) -> Offers:
+    """
+    Allocations by target, most accurate first: the order in which traffic is filled.
+
+    An allocation that cannot serve even one request within the SLO is no replica, not a cheap one.
+    """
+    found: dict[Target, list[Allocation]] = {}
+    for variant in by_accuracy(problem):
+        for allocation in sorted(variant.allocations, key=lambda a: a.kind):
+            if _may_run(problem, allocation):
+                found.setdefault(Target(variant.name, allocation.kind), []).append(allocation)
+    return {target: tuple(allocations) for target, allocations in found.items()}
+
+
+def by_accuracy(problem: Problem) -> list[Variant]:
+    return sorted(problem.variants, key=lambda v: (-v.accuracy, v.name))
+
+
+def most_pods(problem: Problem, wanted: Goal, allocation: Allocation) -> int:
+    """More than this many pods of one size either do not fit or add nothing."""
+    fit = min(
+        problem.budget[name] // amount for name, amount in allocation.resources.items() if amount
+    )
+    enough = max(math.ceil(wanted.capacity_rps / allocation.capacity_rps), wanted.min_replicas)
+    return min(fit, enough, problem.max_pods_per_target or fit)
+
+
+def price(problem: Problem, resource: str) -> float:
+    """Of one unit: of a core for the CPU, although that is counted in millicores."""
+    if resource not in problem.prices and resource != CPU:
+        raise InvalidProblem(f"{resource} is in the budget and has no price: give it one")
+    return problem.prices.get(resource, 1.0)
+
+
+def cost(problem: Problem, groups: tuple[PodGroup, ...]) -> float:
+    return sum(
+        price(problem, name) * _units(name, amount)
+        for group in groups
+        for name, amount in group.resources.items()
+    )
+
+
+def budget_cost(problem: Problem) -> float:
+    return sum(price(problem, name) * _units(name, n) for name, n in problem.budget.items())
+
+
+def unit_cost_ratio(problem: Problem, allocation: Allocation) -> float:
+    """What one pod costs, as a share of what the whole budget costs."""
+    one = PodGroup(target=Target("", allocation.kind), allocation=allocation, pods=1)
+    return cost(problem, (one,)) / (budget_cost(problem) or math.inf)
+
+
+def pods_at_hand(problem: Problem, target: Target, allocation: Allocation) -> int:
+    """
+    Running pods of the target that are, or can become in place, of this allocation.
+
+    Only CPU is resized in place. A pod with another number of GPUs, or another batch size, is
+    another pod; and in the paper every size is (`resize_loads`).
+    """
+    return sum(
+        group.pods
+        for group in problem.running
+        if group.target == target and _same_pod(problem, group.allocation, allocation)
+    )
+
+
+def longest_load_s(problem: Problem) -> float:
+    return max((variant.load_time_s for variant in problem.variants), default=0.0)
+
+
+def active(groups: tuple[PodGroup, ...]) -> Iterator[PodGroup]:
+    return (group for group in groups if group.pods > 0)
+
+
+def _same_pod(problem: Problem, has: Allocation, wants: Allocation) -> bool:
+    if problem.resize_loads:
+        return has.size == wants.size
+    return _rest(has) == _rest(wants)
+
+
+def _rest(allocation: Allocation) -> tuple[tuple[str, int], ...]:
+    return tuple(item for item in allocation.size if item[0] != CPU)
+
+
+def _may_run(problem: Problem, allocation: Allocation) -> bool:
+    return allocation.capacity_rps > 0 and all(
+        0 < problem.budget.get(name, 0) >= amount
+        for name, amount in allocation.resources.items()
+        if amount
+    )
+
+
+def _units(resource: str, amount: int) -> float:
+    return amount / 1000 if resource == CPU else amount
