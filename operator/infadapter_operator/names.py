@@ -1,0 +1,93 @@
+"""
+The identity of everything the operator writes: names, labels, annotations, field manager.
+
+A name is a function of (service, variant, kind), so that a restarted operator finds what it made.
+It can't be turned back into them: "a" + "b-c" is "a-b" + "c". Labels tell what an object is for.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from infadapter_solver.problem import CPU, Target
+
+GROUP = "infadapter.io"
+VERSION = "v1alpha1"
+KIND = "InferenceService"
+SERVICES = "inferenceservices"
+PROFILES = "variantprofiles"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+FIELD_MANAGER = "infadapter"
+FINALIZER = f"{GROUP}/hand-back"
+
+SERVICE_LABEL = f"{GROUP}/service"
+VARIANT_LABEL = f"{GROUP}/variant"
+KIND_LABEL = f"{GROUP}/kind"
+TRAFFIC_LABEL = f"{GROUP}/traffic"  # on the pods that a Service of an HTTPRoute may send to
+KIND_ANNOTATION = f"{GROUP}/kind"  # in full: a label can't hold "nvidia.com/gpu"
+BATCH_ANNOTATION = f"{GROUP}/batch-size"
+TEMPLATE_ANNOTATION = f"{GROUP}/template"  # a digest of what the user wrote
+ADOPTED_ANNOTATION = f"{GROUP}/adopted"  # who adopted a Deployment, and its earlier values
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+
+MANAGED_BY = {"app.kubernetes.io/managed-by": "infadapter"}
+LONGEST = 63  # a DNS label, a label's value
+
+
+def target_name(service: str, target: Target) -> str:
+    """The Deployment and the Service of a target: "resnet-resnet18", "resnet-resnet18-gpu-5e29"."""
+    name = f"{service}-{target.variant}"
+    if target.kind != CPU:
+        name = f"{name}-{kind_slug(target.kind)}"
+    return _digested(name, target) if name == router_name(service) else fitted(name)
+
+
+def router_name(service: str) -> str:
+    """The router's Deployment and ConfigMap; its Service bears the name of the service itself."""
+    return fitted(f"{service}-router")
+
+
+def kind_slug(kind: str) -> str:
+    """Short, and different for different kinds: two vendors have a resource called gpu."""
+    if kind == CPU:
+        return CPU
+    word = re.sub("[^a-z0-9]", "", kind.rpartition("/")[2].lower())[:4] or "x"
+    return f"{word}-{_digest(kind)}"
+
+
+def fitted(name: str) -> str:
+    return name if len(name) <= LONGEST else _digested(name, name)
+
+
+def service_labels(service: str) -> dict[str, str]:
+    return {**MANAGED_BY, SERVICE_LABEL: service}
+
+
+def selector_of(service: str, target: Target) -> dict[str, str]:
+    """Immutable in a Deployment: never add to it."""
+    return {
+        SERVICE_LABEL: service,
+        VARIANT_LABEL: target.variant,
+        KIND_LABEL: kind_slug(target.kind),
+    }
+
+
+def target_labels(service: str, target: Target) -> dict[str, str]:
+    return {**MANAGED_BY, **selector_of(service, target)}
+
+
+def router_labels(service: str) -> dict[str, str]:
+    return {**service_labels(service), "app.kubernetes.io/component": "router"}
+
+
+def label_selector(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def _digested(name: str, identity: object) -> str:
+    return f"{name[: LONGEST - 5].rstrip('-')}-{_digest(str(identity))}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:4]

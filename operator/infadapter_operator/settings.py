@@ -1,0 +1,123 @@
+"""What the operator is told by its environment, read once at the start, refused with a sentence."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+PREFIX = "INFADAPTER_"
+Number = TypeVar("Number", int, float)
+
+
+class InvalidSetting(ValueError):
+    """A setting can't be used; the sentence names the variable, its value and what it must be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterSettings:
+    """How the router's pods are run; everything else about them follows from the service."""
+
+    image: str = "envoyproxy/envoy:v1.38-latest"
+    command: tuple[str, ...] = ("envoy",)
+    cpu: str = "250m"
+    pod: Mapping[str, Any] = field(default_factory=dict)
+    """Merged into the pod's spec: `volumes`, `imagePullSecrets`, `nodeSelector`, …"""
+    container: Mapping[str, Any] = field(default_factory=dict)
+    """Merged into the container: `imagePullPolicy`, `volumeMounts`, …"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    Each field is the environment variable of its name in capitals behind `INFADAPTER_`
+    (`router.image` is `INFADAPTER_ROUTER_IMAGE`).
+    """
+
+    prometheus_url: str = "http://prometheus-operated.monitoring:9090"
+    prometheus_timeout_s: float = 5.0
+    scrape_s: float = 5.0
+    """How often Prometheus scrapes the routers: three scrapes missed are stale data."""
+    namespaces: tuple[str, ...] = ()
+    """Empty: the whole cluster."""
+    xds_host: str = "infadapter.infadapter-system.svc"
+    """Under which name the routers find the operator."""
+    xds_port: int = 18000
+    metrics_port: int = 8080
+    look_s: float = 2.0
+    kubernetes_timeout_s: float = 10.0
+    router: RouterSettings = field(default_factory=RouterSettings)
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Raises InvalidSetting."""
+    read = _Reader(environment)
+    defaults, router = Settings(), RouterSettings()
+    return Settings(
+        prometheus_url=read.url("PROMETHEUS_URL", defaults.prometheus_url),
+        prometheus_timeout_s=read.seconds("PROMETHEUS_TIMEOUT_SECONDS", 0.1, 60, 5),
+        scrape_s=read.seconds("SCRAPE_SECONDS", 1, 300, defaults.scrape_s),
+        namespaces=read.words("NAMESPACES", defaults.namespaces),
+        xds_host=read.text("XDS_HOST", defaults.xds_host),
+        xds_port=read.port("XDS_PORT", defaults.xds_port),
+        metrics_port=read.port("METRICS_PORT", defaults.metrics_port),
+        look_s=read.seconds("LOOK_SECONDS", 0.2, 5, defaults.look_s),
+        kubernetes_timeout_s=read.seconds("KUBERNETES_TIMEOUT_SECONDS", 1, 60, 10),
+        router=RouterSettings(
+            image=read.text("ROUTER_IMAGE", router.image),
+            command=read.words("ROUTER_COMMAND", router.command),
+            cpu=read.text("ROUTER_CPU", router.cpu),
+            pod=read.mapping("ROUTER_POD"),
+            container=read.mapping("ROUTER_CONTAINER"),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """An empty variable is an absent one: charts render them so."""
+
+    environment: Mapping[str, str]
+
+    def text(self, name: str, default: str) -> str:
+        return self.environment.get(PREFIX + name, "").strip() or default
+
+    def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self.text(name, "").replace(",", " ").split()) or default
+
+    def seconds(self, name: str, least: float, most: float, default: float) -> float:
+        return self._number(name, float, least, most, default)
+
+    def port(self, name: str, default: int) -> int:
+        return self._number(name, int, 1, 65535, default)
+
+    def url(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        if not text.startswith(("http://", "https://")):
+            raise InvalidSetting(
+                f"{PREFIX}{name} is {text!r}; it must begin with http:// or https://"
+            )
+        return text.rstrip("/")
+
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        text = self.text(name, "{}")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise InvalidSetting(f"{PREFIX}{name} is {text!r}; it must be a JSON object")
+        return value
+
+    def _number(
+        self, name: str, kind: Callable[[str], Number], least: float, most: float, default: Number
+    ) -> Number:
+        text = self.text(name, str(default))
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise InvalidSetting(
+                f"{PREFIX}{name} is {text!r}; it must be a number from {least:g} to {most:g}"
+            )
+        return value
