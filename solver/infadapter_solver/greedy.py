@@ -12,14 +12,13 @@ Groups = tuple[PodGroup, ...]
 
 
 def greedy(problem: Problem) -> Plan:
-    """The best of: what runs, each target alone, and targets stacked by capacity for the money."""
+    """The best of: each target alone, and targets stacked by capacity for the money."""
     plans = [evaluate(problem, groups) for groups in _candidates(problem)]
     feasible = [plan for plan in plans if plan.feasible]
     if feasible:
         return best(problem, feasible)
-    within = [plan for plan in plans if _within(problem, plan)]
-    most_rps = max(sum(plan.served_rps.values()) for plan in within)
-    return best(problem, [p for p in within if sum(p.served_rps.values()) >= most_rps])
+    most_rps = max(sum(plan.served_rps.values()) for plan in plans)
+    return best(problem, [p for p in plans if sum(p.served_rps.values()) >= most_rps])
 
 
 def _candidates(problem: Problem) -> Iterator[Groups]:
@@ -30,8 +29,6 @@ def _candidates(problem: Problem) -> Iterator[Groups]:
     for target, allocation in sizes:
         pods = most_pods(problem, wanted, allocation)
         yield (PodGroup(target=target, allocation=allocation, pods=pods),)
-    if problem.running and {group.target for group in problem.running} <= {t for t, _ in sizes}:
-        yield problem.running
 
 
 def _stacked(problem: Problem, sizes: list[tuple[Target, Allocation]]) -> Groups:

@@ -128,24 +128,23 @@ def _most_served_rps(problem: Problem, time_limit_s: float) -> float:
 
 
 def _variables(problem: Problem, wanted: Goal) -> Programme:
-    sizes = []
-    model = pulp.LpProblem("infadapter", pulp.LpMaximize)
     found = offers(problem)
-    for t, (target, allocations) in enumerate(found.items()):
-        for a, allocation in enumerate(allocations):
-            most = most_pods(problem, wanted, allocation)
-            sizes.append(
-                Size(
-                    target,
-                    allocation,
-                    most,
-                    chosen=pulp.LpVariable(f"z_{t}_{a}", cat=pulp.LpBinary),
-                    pods=pulp.LpVariable(f"n_{t}_{a}", 0, most, pulp.LpInteger),
-                    starts=pulp.LpVariable(f"y_{t}_{a}", cat=pulp.LpBinary),
-                )
-            )
+    sizes = [
+        _size(f"{t}_{a}", target, allocation, most_pods(problem, wanted, allocation))
+        for t, (target, allocations) in enumerate(found.items())
+        for a, allocation in enumerate(allocations)
+    ]
     served = {target: pulp.LpVariable(f"q_{t}", 0) for t, target in enumerate(found)}
+    model = pulp.LpProblem("infadapter", pulp.LpMaximize)
     return Programme(problem, wanted, model, tuple(sizes), served, pulp.LpVariable("L", 0))
+
+
+def _size(index: str, target: Target, allocation: Allocation, most: int) -> Size:
+    pods = pulp.LpVariable(f"n_{index}", 0, most, pulp.LpInteger)
+    # At most one pod: n is 0 or 1 itself, and z would only double the size of the paper's case.
+    chosen = pods if most <= 1 else pulp.LpVariable(f"z_{index}", cat=pulp.LpBinary)
+    starts = pulp.LpVariable(f"y_{index}", cat=pulp.LpBinary)
+    return Size(target, allocation, most, chosen, pods, starts)
 
 
 def _objective(programme: Programme) -> Expression:
@@ -171,6 +170,8 @@ def _constraints(programme: Programme) -> None:
         model += q <= provided, f"serve_{t}"
         model += pulp.lpSum(size.chosen for size in own) <= 1, f"one_size_{t}"
     for i, size in enumerate(sizes):
+        if size.chosen is size.pods:
+            continue
         model += size.pods <= size.most_pods * size.chosen, f"only_if_{i}"
         model += size.pods >= size.chosen, f"some_if_{i}"
     for resource, amount in problem.budget.items():
@@ -218,7 +219,8 @@ def _bound(programme: Programme) -> float:
     """Nothing is worth more than this, as far as HiGHS came."""
     problem = programme.problem
     trivial = problem.accuracy_weight * max(variant.accuracy for variant in problem.variants)
-    return min(trivial, -programme.model.solverModel.getInfo().mip_dual_bound / SCALE)
+    bound: float = -programme.model.solverModel.getInfo().mip_dual_bound / SCALE
+    return min(trivial, bound)
 
 
 def _plan(programme: Programme) -> Plan:
