@@ -1,0 +1,154 @@
+"""
+The two kinds of infadapter.io/v1alpha1. The models are the one source of truth: the CRDs are
+generated from them (`schema`), and the command line reads files with them without a cluster.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    WrapValidator,
+)
+from pydantic_core import ErrorDetails
+
+from infadapter_operator.api_fields import LABEL, DnsLabel, ObjectName
+from infadapter_operator.api_model import ApiModel, Rule
+from infadapter_operator.api_profile import VariantProfileSpec, VariantProfileStatus
+from infadapter_operator.api_service import InferenceServiceSpec
+from infadapter_operator.api_status import InferenceServiceStatus
+
+GROUP = "infadapter.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+LONGEST_NAME = 52
+"""Of service and variant together: their Deployment's pods must still have names (63)."""
+
+
+class InvalidObject(ValueError):
+    """An object is not what the API takes; one sentence for each field, which it names."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class ObjectMeta(ApiModel):
+    """What the project reads of an object's metadata."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: ObjectName
+    namespace: DnsLabel | None = None
+    uid: Annotated[str, Field(max_length=64)] | None = None
+    generation: int | None = None
+    resource_version: Annotated[str, Field(max_length=64)] | None = None
+    deletion_timestamp: Annotated[str, Field(max_length=64)] | None = None
+    labels: Mapping[str, str] = Field(default={})
+    annotations: Mapping[str, str] = Field(default={})
+
+
+def _readable_or_none(
+    value: Any, handler: ModelWrapValidatorHandler[InferenceServiceStatus]
+) -> InferenceServiceStatus | None:
+    """A status that can't be read is no plan, never a reason to leave the service alone."""
+    try:
+        return handler(value)
+    except ValidationError:
+        return None
+
+
+class InferenceService(ApiModel):
+    """One model service: an SLO, a budget, and the variants that may serve it."""
+
+    api_version: Literal["infadapter.io/v1alpha1"] = "infadapter.io/v1alpha1"
+    kind: Literal["InferenceService"] = "InferenceService"
+    metadata: ObjectMeta
+    spec: InferenceServiceSpec
+    status: Annotated[InferenceServiceStatus | None, WrapValidator(_readable_or_none)] = None
+
+    rules = (
+        Rule(
+            holds=lambda s: re.fullmatch(f"(?![0-9]){LABEL}", s.metadata.name) is not None,
+            cel=f"self.metadata.name.matches('^[a-z]') && self.metadata.name.matches('^{LABEL}$')",
+            message="metadata.name must be a DNS label that begins with a letter",
+        ),
+        Rule(
+            holds=lambda s: all(
+                len(s.metadata.name) + len(v.name) <= LONGEST_NAME for v in s.spec.variants
+            ),
+            cel="!has(self.spec.variants) || self.spec.variants.all(v,"
+            f" size(self.metadata.name) + size(v.name) <= {LONGEST_NAME})",
+            message=f"metadata.name and a variant's name may have {LONGEST_NAME} characters"
+            " together",
+        ),
+    )
+
+
+class VariantProfile(ApiModel):
+    """What was measured of one variant."""
+
+    api_version: Literal["infadapter.io/v1alpha1"] = "infadapter.io/v1alpha1"
+    kind: Literal["VariantProfile"] = "VariantProfile"
+    metadata: ObjectMeta
+    spec: VariantProfileSpec
+    status: VariantProfileStatus | None = None
+
+
+Kind = TypeVar("Kind", InferenceService, VariantProfile)
+
+
+def parse_service(document: Mapping[str, Any]) -> InferenceService:
+    """From a YAML file or the API server; raises InvalidObject."""
+    return _parse(InferenceService, document)
+
+
+def parse_profile(document: Mapping[str, Any]) -> VariantProfile:
+    """From a YAML file or the API server; raises InvalidObject."""
+    return _parse(VariantProfile, document)
+
+
+def parse_object(document: object) -> InferenceService | VariantProfile:
+    """By its kind; raises InvalidObject."""
+    kind = document.get("kind") if isinstance(document, Mapping) else None
+    if kind == "InferenceService":
+        return _parse(InferenceService, document)
+    if kind == "VariantProfile":
+        return _parse(VariantProfile, document)
+    raise InvalidObject(["kind: must be InferenceService or VariantProfile"])
+
+
+def _parse(model: type[Kind], document: object) -> Kind:
+    """Through JSON, as the API server sees it: there a number is never taken for a string."""
+    try:
+        text = json.dumps(document, default=str, allow_nan=False)
+    except ValueError:
+        raise InvalidObject(["the object holds NaN, infinity or itself"]) from None
+    try:
+        return model.model_validate_json(text, by_name=False)
+    except ValidationError as invalid:
+        raise InvalidObject([_sentence(error) for error in invalid.errors()]) from None
+
+
+_WORDS = {
+    "extra_forbidden": "unknown field",
+    "missing": "is required",
+}
+
+
+def _sentence(error: ErrorDetails) -> str:
+    path = "".join(_step(part) for part in error["loc"]) + error.get("ctx", {}).get("field", "")
+    sentence = _WORDS.get(error["type"]) or error["msg"].replace("Input should", "should")
+    return f"{path.lstrip('.')}: {sentence}" if path else sentence
+
+
+def _step(part: int | str) -> str:
+    if isinstance(part, str) and re.fullmatch("[A-Za-z]+", part):
+        return f".{part}"
+    return f"[{part}]"

@@ -1,0 +1,258 @@
+"""
+The kinds of value the API knows: decimal numbers as strings, quantities, names, times.
+
+A field that breaks its kind is refused with the same sentence here and by the API server.
+"""
+
+import math
+import operator
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from infadapter_operator.api_model import VALIDATIONS, Rule, refusal
+from infadapter_operator.quantities import InvalidQuantity, parse_quantity, whole_units
+from infadapter_solver.problem import CPU
+
+DECIMAL_SYNTAX = "-?(0|[1-9][0-9]{0,11})([.][0-9]{1,12})?"
+_COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
+
+
+def decimal_text(value: float) -> str:
+    """The shortest plain decimal, never an exponent: 1e-05 is "0.00001"."""
+    text = f"{round(Decimal(repr(float(value))), 12):f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+@dataclass(frozen=True, slots=True)
+class DecimalString:
+    """
+    Annotates a float that the API writes as a string: JSON numbers lose digits on the way through
+    other people's tools. Python code may give it a number.
+    """
+
+    words: str
+    example: str
+    limits: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def message(self) -> str:
+        return f'must be {self.words}, as a string such as "{self.example}"'
+
+    def from_text(self, text: object) -> float:
+        if not isinstance(text, str) or not re.fullmatch(DECIMAL_SYNTAX, text):
+            raise refusal(self.message)
+        return self.from_number(float(text))
+
+    def from_number(self, number: float | str) -> float:
+        if isinstance(number, str):
+            return self.from_text(number)
+        if not math.isfinite(number) or not all(
+            _COMPARE[sign](number, bound) for sign, bound in self.limits
+        ):
+            raise refusal(self.message)
+        return float(number)
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.json_or_python_schema(
+            json_schema=core_schema.no_info_plain_validator_function(self.from_text),
+            python_schema=core_schema.no_info_plain_validator_function(self.from_number),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                decimal_text, when_used="json"
+            ),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        bounds = "".join(f" && double(self) {sign} {bound:.1f}" for sign, bound in self.limits)
+        cel = f"self.matches('^{DECIMAL_SYNTAX}$'){bounds}"
+        rules = [{"rule": cel, "message": self.message}]
+        return {"type": "string", "maxLength": 26, VALIDATIONS: rules}
+
+
+AnyNumber = Annotated[float, DecimalString("a decimal number", "-0.05")]
+Weight = Annotated[float, DecimalString("a decimal number of at least 0", "0.05", ((">=", 0.0),))]
+Positive = Annotated[float, DecimalString("a decimal number above 0", "4.5", ((">", 0.0),))]
+Fraction = Annotated[
+    float, DecimalString("a decimal number from 0 to 1", "0.7613", ((">=", 0.0), ("<=", 1.0)))
+]
+Quantile = Annotated[
+    float,
+    DecimalString("a decimal number above 0 and below 1", "0.95", ((">", 0.0), ("<", 1.0))),
+]
+
+
+QUANTITY_MESSAGE = 'must be a quantity from 0 to 1P, such as 20 or "500m"'
+QUANTITY_CEL = (
+    "type(self) == int ? self >= 0 && self <= 1000000000000000 : isQuantity(self)"
+    " && sign(quantity(self)) >= 0 && !quantity(self).isGreaterThan(quantity('1P'))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantitySyntax:
+    """Annotates an amount of one resource, kept as it was written."""
+
+    def check(self, value: object) -> int | str:
+        if not isinstance(value, int | str):
+            raise refusal(QUANTITY_MESSAGE)
+        try:
+            parse_quantity(value)
+        except InvalidQuantity:
+            raise refusal(QUANTITY_MESSAGE) from None
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {
+            "x-kubernetes-int-or-string": True,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "maxLength": 32,
+            VALIDATIONS: [{"rule": QUANTITY_CEL, "message": QUANTITY_MESSAGE}],
+        }
+
+
+QuantityValue = Annotated[int | str, QuantitySyntax()]
+
+EXTENDED_RESOURCE = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+
+
+def is_resource_name(name: str) -> bool:
+    return name == CPU or (len(name) <= 128 and bool(re.fullmatch(EXTENDED_RESOURCE, name)))
+
+
+def _is_whole(quantity: int | str) -> bool:
+    try:
+        whole_units(quantity)
+    except InvalidQuantity:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class MapRules:
+    """Annotates a map whose keys are bounded too, which a CRD's schema has no other word for."""
+
+    rules: tuple[Rule, ...]
+
+    def check(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        for rule in self.rules:
+            rule.check(value)
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), VALIDATIONS: [rule.as_cel() for rule in self.rules]}
+
+
+RESOURCE_NAMES = Rule(
+    holds=lambda amounts: all(is_resource_name(name) for name in amounts),
+    cel=f"self.all(r, r == 'cpu' || size(r) <= 128 && r.matches('^{EXTENDED_RESOURCE}$'))",
+    message="may name cpu and extended resources such as nvidia.com/gpu only",
+)
+WHOLE_DEVICES = Rule(
+    holds=lambda amounts: all(
+        name == CPU or _is_whole(quantity) for name, quantity in amounts.items()
+    ),
+    cel="self.all(r, r == 'cpu' || type(self[r]) == int || !isQuantity(self[r])"
+    " || quantity(self[r]).isInteger())",
+    message="extended resources come in whole units only",
+)
+
+Resources = Annotated[
+    Mapping[str, QuantityValue],
+    Field(min_length=1, max_length=8),
+    MapRules((RESOURCE_NAMES, WHOLE_DEVICES)),
+]
+Prices = Annotated[Mapping[str, Weight], Field(max_length=8), MapRules((RESOURCE_NAMES,))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextSyntax:
+    """Annotates a string of a given form, with a sentence in place of a pattern."""
+
+    message: str
+    pattern: str
+    max_length: int
+
+    def check(self, value: str) -> str:
+        if len(value) > self.max_length or not re.fullmatch(self.pattern, value):
+            raise refusal(self.message)
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        rule = {"rule": f"self.matches('^({self.pattern})$')", "message": self.message}
+        return {"type": "string", "maxLength": self.max_length, VALIDATIONS: [rule]}
+
+
+LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+DnsLabel = Annotated[
+    str,
+    TextSyntax(
+        message="must be a DNS label: at most 63 lower-case letters, digits and '-', with a letter"
+        " or digit at both ends",
+        pattern=LABEL,
+        max_length=63,
+    ),
+]
+ObjectName = Annotated[
+    str,
+    TextSyntax(
+        message="must be an object's name: DNS labels joined by dots, at most 253 characters",
+        pattern=f"{LABEL}([.]{LABEL})*",
+        max_length=253,
+    ),
+]
+Hostname = Annotated[
+    str,
+    TextSyntax(
+        message="must be a host name such as resnet.example.com or *.example.com",
+        pattern=f"([*][.])?{LABEL}([.]{LABEL})*",
+        max_length=253,
+    ),
+]
+PERCENTILE_KEY = "[1-9][0-9]?([.][0-9]?[1-9])?"
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _whole_second(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+Timestamp = Annotated[AwareDatetime, AfterValidator(_whole_second)]

@@ -1,0 +1,85 @@
+"""
+Kubernetes quantities ("20", "500m", "1Ki", 2) as whole numbers, the only form the solver knows:
+CPU in millicores, every other resource in whole units.
+
+Anything finer is rounded up, as the API server does; an extended resource has no fractions at all.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from infadapter_solver.problem import CPU, Amounts
+
+Quantity = int | str
+"""As it is written in an API object. A float is none: YAML's 0.1 is not a tenth."""
+
+MOST = 10**15
+"""Keeps `1e999` from becoming a number with a thousand digits."""
+
+_SYNTAX = re.compile(
+    r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))"
+    r"(?:(?P<suffix>[numkMGTPE]|[KMGTPE]i)|[eE](?P<exponent>[+-]?[0-9]{1,2}))?"
+)
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+
+
+class InvalidQuantity(ValueError):
+    """What was written is no amount of the resource."""
+
+
+def parse_quantity(quantity: Quantity) -> Decimal:
+    """
+    The exact amount, in units (cores for CPU).
+
+    Raises InvalidQuantity if it can't be read, is negative, or is beyond `MOST`.
+    """
+    match = _SYNTAX.fullmatch(str(quantity)) if len(str(quantity)) <= 32 else None
+    if match is None or isinstance(quantity, bool):
+        raise InvalidQuantity(f'{quantity!r} is no quantity, such as 20 or "500m"')
+    amount = Decimal(match["number"]) * _factor(match["suffix"], match["exponent"])
+    if not 0 <= amount <= MOST:
+        raise InvalidQuantity(f"{quantity!r} is not between 0 and 1P")
+    return amount
+
+
+def _factor(suffix: str | None, exponent: str | None) -> Decimal:
+    if suffix in _BINARY:
+        return Decimal(1024) ** _BINARY[suffix]
+    return Decimal(10) ** (_DECIMAL[suffix] if suffix else int(exponent or 0))
+
+
+def cpu_millicores(quantity: Quantity) -> int:
+    """Raises InvalidQuantity."""
+    return math.ceil(parse_quantity(quantity) * 1000)
+
+
+def whole_units(quantity: Quantity) -> int:
+    """Raises InvalidQuantity, also for a fraction: half a GPU can't be asked for."""
+    amount = parse_quantity(quantity)
+    if amount != int(amount):
+        raise InvalidQuantity(f"{quantity!r} is not a whole number of units")
+    return int(amount)
+
+
+def parse_amounts(quantities: Mapping[str, Quantity]) -> Amounts:
+    """`{"cpu": "4", "nvidia.com/gpu": 1}` is `{"cpu": 4000, "nvidia.com/gpu": 1}`."""
+    return {
+        name: (cpu_millicores if name == CPU else whole_units)(quantity)
+        for name, quantity in quantities.items()
+    }
+
+
+def cpu_quantity(millicores: int) -> str:
+    """As Kubernetes itself writes it: 2000 is "2", 1500 is "1500m"."""
+    return f"{millicores}m" if millicores % 1000 else str(millicores // 1000)
+
+
+def amounts_as_quantities(amounts: Amounts) -> dict[str, str]:
+    """The inverse of `parse_amounts`, in canonical form."""
+    return {
+        name: cpu_quantity(amount) if name == CPU else str(amount)
+        for name, amount in amounts.items()
+    }
