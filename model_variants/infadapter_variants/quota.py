@@ -1,0 +1,93 @@
+"""How many threads an inference may use: the CPU quota of this process's control group.
+
+Threads beyond the quota do not just fail to help: they spend the quota waiting for each other
+(measured: two threads on a quota of one core answer half as many requests as one thread does).
+The quota changes while the server runs, when its pod is resized in place, so it is read again
+and again. Both versions of control groups are understood.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["cpu_quota", "thread_limit"]
+
+_MOUNTS_V2 = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
+_MOUNTS_V1 = ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct")
+
+
+def thread_limit(root: Path = Path("/"), *, ceiling: int | None = None) -> int:
+    """Threads that fit into quota, affinity and ceiling, rounded down, at least one."""
+    bounds = [len(os.sched_getaffinity(0)), cpu_quota(root), ceiling]
+    return max(1, int(min(bound for bound in bounds if bound is not None)))
+
+
+def cpu_quota(root: Path = Path("/")) -> float | None:
+    """The quota of this process in cores, None if it has none.
+
+    A quota on any group above binds as well, so the smallest counts.
+    """
+    quotas = [quota for quota in _quotas(root) if quota is not None]
+    return min(quotas, default=None)
+
+
+def _quotas(root: Path) -> Iterator[float | None]:
+    version_1, version_2 = _own_groups(root)
+    for mount in _MOUNTS_V2:
+        for group in _with_those_above(root / mount, version_2):
+            yield _quota_v2(group)
+    for mount in _MOUNTS_V1:
+        for group in _with_those_above(root / mount, version_1):
+            yield _quota_v1(group)
+
+
+def _own_groups(root: Path) -> tuple[str, str]:
+    """The path of this process's group in version 1's cpu hierarchy and in version 2's."""
+    version_1 = version_2 = "/"
+    for line in (_text(root / "proc/self/cgroup") or "").splitlines():
+        identifier, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if identifier == "0":
+            version_2 = group
+        elif "cpu" in controllers.split(","):
+            version_1 = group
+    return version_1, version_2
+
+
+def _with_those_above(mount: Path, group: str) -> Iterator[Path]:
+    """The group's folder and those above it, up to where the hierarchy is mounted.
+
+    In a container the path may be the host's, which is not to be seen there; the container's own
+    group is then what is mounted. Folders that do not exist say nothing, so that needs no care.
+    """
+    parts = [part for part in group.split("/") if part]
+    if ".." in parts:  # a group outside of this namespace
+        parts = []
+    for length in range(len(parts), -1, -1):
+        yield mount.joinpath(*parts[:length])
+
+
+def _quota_v2(group: Path) -> float | None:
+    """cpu.max is `QUOTA PERIOD` in microseconds; QUOTA is `max` if there is none."""
+    quota, _, period = (_text(group / "cpu.max") or "").partition(" ")
+    return _cores(quota, period)
+
+
+def _quota_v1(group: Path) -> float | None:
+    """cpu.cfs_quota_us is -1 if there is none."""
+    quota = _text(group / "cpu.cfs_quota_us") or ""
+    return _cores(quota, _text(group / "cpu.cfs_period_us") or "")
+
+
+def _cores(quota_us: str, period_us: str) -> float | None:
+    quota_us, period_us = quota_us.strip(), period_us.strip()
+    if not (quota_us.isdecimal() and period_us.isdecimal() and int(period_us) > 0):
+        return None
+    return int(quota_us) / int(period_us)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,51 @@
+"""What goes into a variant and what comes out: all that the HTTP side knows of a network.
+
+Nothing here imports torch, which takes seconds. So a mistyped argument is answered at once, the
+HTTP side can refuse a bad tensor while the network still loads, and its tests need no network.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["SIGNATURES", "Floats", "LoadError", "Model", "Signature"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """One input and one output tensor, both FP32; shapes are without the batch dimension."""
+
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    input_name: str = "image"
+    output_name: str = "logits"
+
+
+class Model(Protocol):
+    """A loaded network. Both methods are called from one thread only."""
+
+    def __call__(self, batch: Floats) -> Floats:
+        """Answer a batch; RuntimeError says that this batch cannot be computed."""
+        ...
+
+    def use_threads(self, threads: int) -> None:
+        """Compute with this many threads from now on."""
+        ...
+
+
+class LoadError(Exception):
+    """The network could not be made ready; the message says what to do."""
+
+
+_GLYPHS = Signature(input_shape=(1, 32, 32), output_shape=(36,))
+_IMAGENET = Signature(input_shape=(3, 224, 224), output_shape=(1000,))
+
+SIGNATURES: Mapping[str, Signature] = {
+    **{f"glyph-{rung}": _GLYPHS for rung in range(1, 6)},
+    **{f"resnet{depth}": _IMAGENET for depth in (18, 34, 50, 101, 152)},
+}
