@@ -35,7 +35,7 @@ class BodyUnavailable(Exception):
 
 class Demand(Protocol):
     async def history(self, window_s: float, now_s: float) -> History:
-        """Arrivals per second over the last `window_s`; raises a DemandError, never returns none."""
+        """Arrivals per second over the last `window_s`; raises a DemandError if there are none."""
         ...
 
 

@@ -1,0 +1,57 @@
+"""
+What was decided, and why. A decision outlives the look that made it: bodies write it into the
+status, and after a restart it is all that the loop remembers.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from infadapter_solver.problem import Plan
+
+
+class Source(StrEnum):
+    OPTIMAL = "Optimal"
+    GREEDY = "Greedy"  # time ran out before the optimum was proven
+    ADOPTED = "Adopted"  # what ran when the loop began, no load seen yet
+    WARMING = "Warming"  # nothing ran and no load was seen yet: the smallest that serves
+    HELD = "Held"  # the last plan, kept because there is no fresh data
+
+
+class Binding(StrEnum):
+    """The constraint that keeps the plan from being better."""
+
+    DEMAND = "Demand"
+    BUDGET = "Budget"
+    MIN_REPLICAS = "MinReplicas"
+    NONE = "None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """What was not chosen: one variant alone; `objective` is None when it cannot serve the load."""
+
+    variant: str
+    objective: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """
+    A plan with its inputs and its reasons.
+
+    `demand_rps` is what was planned for: the largest of `forecast_rps` (the quantile over the
+    horizon), `observed_rps` (the highest rate of the stabilisation window) and the minimum.
+    `why` belongs to the plan: it does not change while the plan is kept.
+    """
+
+    plan: Plan
+    decided_at_s: float
+    demand_rps: float
+    forecast_rps: float | None = None  # None: there was no data
+    observed_rps: float | None = None
+    source: Source = Source.OPTIMAL
+    binding: Binding = Binding.NONE
+    why: tuple[str, ...] = ()
+    rejected: tuple[Alternative, ...] = ()
+    expected_latency_s: float | None = None  # at the service's percentile, where it is known
