@@ -23,13 +23,6 @@ from infadapter_operator.api_profile import VariantProfileSpec, VariantProfileSt
 from infadapter_operator.api_service import InferenceServiceSpec
 from infadapter_operator.api_status import InferenceServiceStatus
 
-GROUP = "infadapter.io"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
-
-LONGEST_NAME = 52
-"""Of service and variant together: their Deployment's pods must still have names (63)."""
-
 
 class InvalidObject(ValueError):
     """An object is not what the API takes; one sentence for each field, which it names."""
@@ -78,15 +71,6 @@ class InferenceService(ApiModel):
             holds=lambda s: re.fullmatch(f"(?![0-9]){LABEL}", s.metadata.name) is not None,
             cel=f"self.metadata.name.matches('^[a-z]') && self.metadata.name.matches('^{LABEL}$')",
             message="metadata.name must be a DNS label that begins with a letter",
-        ),
-        Rule(
-            holds=lambda s: all(
-                len(s.metadata.name) + len(v.name) <= LONGEST_NAME for v in s.spec.variants
-            ),
-            cel="!has(self.spec.variants) || self.spec.variants.all(v,"
-            f" size(self.metadata.name) + size(v.name) <= {LONGEST_NAME})",
-            message=f"metadata.name and a variant's name may have {LONGEST_NAME} characters"
-            " together",
         ),
     )
 

@@ -1,5 +1,6 @@
 """What a user asks for: the spec of an InferenceService."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -252,9 +253,9 @@ class InferenceServiceSpec(ApiModel):
             cel="self.budget.all(r, r == 'cpu' || r in self.prices)",
             message="every budget resource other than cpu needs a price",
             field=".prices",
-            says=lambda s: f"no price for {', '.join(s.unpriced)}",
-            cel_says="'no price for %s'.format(["
-            "self.budget.map(r, r).filter(r, r != 'cpu' && !(r in self.prices)).join(', ')])",
+            says=lambda s: f"no price for {json.dumps(s.unpriced)}",
+            cel_says="'no price for %s'.format("
+            "[self.budget.filter(r, r != 'cpu' && !(r in self.prices))])",
         ),
         Rule(
             holds=lambda s: len({v.name for v in s.variants}) == len(s.variants),

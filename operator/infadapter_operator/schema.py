@@ -1,0 +1,225 @@
+"""
+From the models of the API to the CRDs that the API server holds.
+
+    python -m infadapter_operator.schema [--check] manifests/crds
+
+pydantic writes JSON Schema; a CRD takes less (no $ref, const, or two types for one field) and some
+things under another name. What can't be said in a CRD is an error here, never dropped in silence.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from infadapter_operator.api import InferenceService, VariantProfile
+from infadapter_operator.api_fields import decimal_text
+from infadapter_operator.names import GROUP, PROFILES, SERVICES, VERSION
+
+Schema = dict[str, Any]
+
+HEADER = "# Written from the models in infadapter_operator.api by `make crds`; do not edit.\n"
+INT_OR_STRING = "x-kubernetes-int-or-string"
+PRESERVE = "x-kubernetes-preserve-unknown-fields"
+NOISE = {"title", "examples", "deprecated", "readOnly", "writeOnly", "discriminator", "$defs"}
+
+
+class NotStructural(ValueError):
+    """A model says something that a CRD has no word for."""
+
+
+class _WithoutNull(GenerateJsonSchema):
+    """`X | None` is X: in a CRD, a field that may be absent is just not required."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+
+def structural_schema(model: type[BaseModel]) -> Schema:
+    """Raises NotStructural."""
+    generated = model.model_json_schema(by_alias=True, schema_generator=_WithoutNull)
+    return _structural(generated, generated.get("$defs", {}), model.__name__)
+
+
+def _structural(node: Schema, definitions: Schema, path: str) -> Schema:
+    if "$ref" in node:
+        definition = definitions[node["$ref"].rpartition("/")[2]]
+        siblings = {key: value for key, value in node.items() if key != "$ref"}
+        return _structural(definition | siblings, definitions, path)
+    schema: Schema = {}
+    for key, value in node.items():
+        if key in NOISE or (key == "default" and value is None):
+            continue
+        schema |= _translated(key, value, definitions, path)
+    if not schema.keys() & {"type", INT_OR_STRING, PRESERVE}:
+        raise NotStructural(f"{path} has no single type: give it one with WithJsonSchema")
+    if "default" in schema:
+        schema["default"] = _default(schema["default"], schema)
+    return schema
+
+
+def _translated(key: str, value: Any, definitions: Schema, path: str) -> Schema:
+    """One keyword of JSON Schema as keywords of a CRD."""
+    match key, value:
+        case "const", _:
+            return {"enum": [value]}
+        case "exclusiveMinimum" | "exclusiveMaximum", _:
+            return {f"m{key[10:]}": value, key: True}
+        case "additionalProperties", bool():
+            return {PRESERVE: True} if value else {}
+        case "items" | "additionalProperties", dict():
+            return {key: _structural(value, definitions, f"{path}.{key}")}
+        case "properties", dict():
+            return {key: {n: _structural(s, definitions, f"{path}.{n}") for n, s in value.items()}}
+        case "prefixItems" | "propertyNames" | "patternProperties" | "uniqueItems" | "oneOf", _:
+            raise NotStructural(f"{path}: a CRD can't say {key}")
+        case _:
+            return {key: value}
+
+
+def _default(value: Any, schema: Schema) -> Any:
+    """As the API writes it: decimals as strings, nothing that is absent."""
+    if isinstance(value, dict):
+        values = schema.get("additionalProperties", {})
+        return {key: _default(item, values) for key, item in value.items() if item is not None}
+    if isinstance(value, int | float) and schema.get("type") == "string":
+        return decimal_text(value)
+    return value
+
+
+Column = dict[str, str | int]
+
+
+def _column(name: str, path: str, kind: str = "string", *, wide: bool = False) -> Column:
+    column: Column = {"name": name, "type": kind, "jsonPath": path}
+    return column | {"priority": 1} if wide else column
+
+
+def _condition(kind: str, field: str) -> str:
+    return f'.status.conditions[?(@.type=="{kind}")].{field}'
+
+
+SERVICE_COLUMNS = [
+    _column("Ready", _condition("Ready", "status")),
+    _column("SLO-ms", ".spec.slo.latencyMilliseconds", "integer"),
+    _column("Plan", ".status.plan.summary"),
+    _column("Accuracy", ".status.plan.accuracy"),
+    _column("Replicas", ".status.plan.pods", "integer"),
+    _column("Cost", ".status.plan.cost"),
+    _column("Reason", _condition("Ready", "reason")),
+    _column("Mode", ".spec.mode", wide=True),
+    _column("Demand", ".status.plan.demandRps", wide=True),
+    _column("SLOMet", _condition("SLOMet", "status"), wide=True),
+    _column("Message", _condition("Ready", "message"), wide=True),
+    _column("Age", ".metadata.creationTimestamp", "date"),
+]
+PROFILE_COLUMNS = [
+    _column("Accuracy", ".spec.accuracy"),
+    _column("Load-s", ".spec.loadSeconds"),
+    _column("Measured", ".status.measuredAt", "date"),
+    _column("Machine", ".status.machine", wide=True),
+    _column("Server", ".status.server", wide=True),
+    _column("Age", ".metadata.creationTimestamp", "date"),
+]
+
+
+def _crd(
+    model: type[InferenceService | VariantProfile],
+    names: Schema,
+    columns: list[Column],
+    subresources: Schema,
+) -> Schema:
+    schema = structural_schema(model)
+    for field in ("apiVersion", "kind"):  # the API server's own; it refuses other words for them
+        schema["properties"][field] = {"type": "string"}
+    schema["properties"]["metadata"] = {"type": "object"}
+    version = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "additionalPrinterColumns": columns,
+        "subresources": subresources,
+        "schema": {"openAPIV3Schema": schema},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{names['plural']}.{GROUP}",
+            "labels": {"app.kubernetes.io/name": "infadapter"},
+        },
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": names | {"kind": model.__name__, "categories": ["infadapter"]},
+            "versions": [version],
+        },
+    }
+
+
+def crds() -> list[Schema]:
+    """The two CustomResourceDefinitions, as the API server takes them."""
+    return [
+        _crd(
+            InferenceService,
+            {
+                "plural": SERVICES,
+                "singular": "inferenceservice",
+                "shortNames": ["infsvc"],  # isvc is KServe's
+            },
+            SERVICE_COLUMNS,
+            {"status": {}},
+        ),
+        _crd(
+            VariantProfile,
+            {"plural": PROFILES, "singular": "variantprofile", "shortNames": ["vprof"]},
+            PROFILE_COLUMNS,
+            {},  # no status subresource: `kubectl apply` would drop the status of a profile's file
+        ),
+    ]
+
+
+class _Dumper(yaml.SafeDumper):
+    """No anchors: the same rule twice is written twice."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def crd_files() -> dict[str, str]:
+    """File name to content, as they stand under manifests/crds."""
+    return {
+        f"{crd['spec']['names']['plural']}.yaml": HEADER
+        + yaml.dump(crd, Dumper=_Dumper, sort_keys=False, width=100)
+        for crd in crds()
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Exit 1 when `--check` finds a file that differs."""
+    parser = argparse.ArgumentParser(prog="python -m infadapter_operator.schema")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if files differ")
+    options = parser.parse_args(arguments)
+    differing = [
+        name
+        for name, text in crd_files().items()
+        if not (options.folder / name).exists() or (options.folder / name).read_text() != text
+    ]
+    if options.check:
+        for name in differing:
+            print(f"{options.folder / name} is not what the models say: run `make crds`")
+        return 1 if differing else 0
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for name in differing:
+        (options.folder / name).write_text(crd_files()[name])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
