@@ -1,0 +1,90 @@
+"""
+The one thing that changes while Envoy runs: which pods get traffic, and how much of it each.
+
+Pure: backends in, the resources of an EDS answer out; and the same backends as data that is kept
+for a router which starts while nobody answers it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from infadapter_operator.steps import Backend
+from infadapter_solver.problem import Target
+
+Json = dict[str, Any]
+
+TYPE_URL = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+PODS = "pods"  # the cluster whose endpoints these are
+REFUSALS = "refusals"  # the listener inside Envoy that answers when nothing is Ready
+_REFUSE = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": REFUSALS}}}}
+
+
+def resources(backends: Sequence[Backend]) -> list[Json]:
+    """Return the EDS answer: who gets traffic and how much; refuse all if that is nobody."""
+    serving = endpoints(backends) or [_REFUSE]
+    assignment = {"cluster_name": PODS, "endpoints": [{"lb_endpoints": serving}]}
+    return [{"@type": TYPE_URL, **assignment}]
+
+
+def version(backends: Iterable[Backend]) -> str:
+    """Return a name for these weights: after a restart the same weights have the same name."""
+    weights = sorted((b.pod, b.address, b.weight) for b in backends if b.weight > 0)
+    return hashlib.sha256(json.dumps(weights).encode()).hexdigest()[:16]
+
+
+def remember(backends: Iterable[Backend]) -> Json:
+    """Return those that get traffic as data to keep for the next start of the router."""
+    return {
+        "backends": [
+            {
+                "pod": backend.pod,
+                "variant": backend.target.variant,
+                "kind": backend.target.kind,
+                "address": backend.address,
+                "weight": backend.weight,
+            }
+            for backend in backends
+            if backend.weight > 0
+        ]
+    }
+
+
+def recall(last_good: Mapping[str, Any]) -> tuple[Backend, ...]:
+    """Undo `remember`. Raises ValueError if the data is not what it wrote."""
+    try:
+        return tuple(_recalled(kept) for kept in last_good["backends"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"The remembered backends cannot be read: {error!r}.") from error
+
+
+def _recalled(kept: Mapping[str, Any]) -> Backend:
+    address = str(kept["address"])
+    _host_port(address)  # a port that is no number must show here, not in Envoy
+    return Backend(
+        pod=str(kept["pod"]),
+        target=Target(str(kept["variant"]), str(kept["kind"])),
+        address=address,
+        weight=int(kept["weight"]),
+    )
+
+
+def endpoints(backends: Iterable[Backend]) -> list[Json]:
+    serving = [backend for backend in backends if backend.weight > 0 and backend.address]
+    ordered = sorted(serving, key=lambda backend: backend.pod)
+    return [endpoint(backend.address, backend.weight) for backend in ordered]
+
+
+def endpoint(address: str, weight: int = 1) -> Json:
+    host, port = _host_port(address)
+    return {"endpoint": {"address": socket(host, port)}, "load_balancing_weight": weight}
+
+
+def _host_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def socket(host: str, port: int) -> Json:
+    return {"socket_address": {"address": host, "port_value": port}}
