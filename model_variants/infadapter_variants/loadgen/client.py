@@ -16,7 +16,7 @@ import numpy as np
 from infadapter_variants.loadgen.alarms import make_alarm
 from infadapter_variants.loadgen.arrivals import Array
 from infadapter_variants.loadgen.connections import Call, Pool, outcome_of, prepare
-from infadapter_variants.loadgen.outcomes import Outcome
+from infadapter_variants.loadgen.outcomes import STOPPED, TIMED_OUT, Outcome
 
 CONNECTIONS = 512  # below the usual limit of 1,024 open files
 LEAD_S = 0.05  # between preparing a run and its second 0
@@ -153,11 +153,11 @@ class _Schedule:
                 return
             self._under_way.popleft()
             if call.done_s is None:
-                self._pool.give_up(call, "timed out")
+                self._pool.give_up(call, TIMED_OUT)
         self._watch = None
 
     def _stop(self) -> None:
         del self._due_s[self._next :]
         for call in tuple(self._under_way):
             if call.done_s is None:
-                self._pool.give_up(call, "stopped: too many were unanswered")
+                self._pool.give_up(call, STOPPED)

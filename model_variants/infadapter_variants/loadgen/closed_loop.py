@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from infadapter_variants.loadgen.connections import Call, Pool, outcome_of, prepare
-from infadapter_variants.loadgen.outcomes import Outcome
+from infadapter_variants.loadgen.outcomes import TIMED_OUT, Outcome
 
 BREATH_S = 0.01  # between a refusal and the next try of a client
 
@@ -64,7 +64,7 @@ async def _ask(pool: Pool, request: bytes, start_s: float, timeout_s: float) -> 
     now_s = time.monotonic()
     call = Call(request=request, scheduled_s=now_s, sent_s=now_s, on_done=done)
     pool.send(call)
-    watch = loop.call_later(timeout_s, pool.give_up, call, "timed out")
+    watch = loop.call_later(timeout_s, pool.give_up, call, TIMED_OUT)
     try:
         await answered
     finally:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 NO_ANSWER = 0  # the code of a request that got none
+TIMED_OUT = "timed out"
+STOPPED = "stopped, since too many were unanswered"
+GIVEN_UP = frozenset((TIMED_OUT, STOPPED))  # errors by our own decision: an answer might have come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
