@@ -17,11 +17,14 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from infadapter_operator.api_fields import LABEL, DnsLabel, ObjectName
+from infadapter_operator.api_fields import DnsLabel, ObjectName
 from infadapter_operator.api_model import ApiModel, Rule
 from infadapter_operator.api_profile import VariantProfileSpec, VariantProfileStatus
 from infadapter_operator.api_service import InferenceServiceSpec
 from infadapter_operator.api_status import InferenceServiceStatus
+
+SERVICE_NAME = "[a-z]([-a-z0-9]*[a-z0-9])?"
+"""The bundled router's Service has the name of the object."""
 
 
 class InvalidObject(ValueError):
@@ -68,9 +71,12 @@ class InferenceService(ApiModel):
 
     rules = (
         Rule(
-            holds=lambda s: re.fullmatch(f"(?![0-9]){LABEL}", s.metadata.name) is not None,
-            cel=f"self.metadata.name.matches('^[a-z]') && self.metadata.name.matches('^{LABEL}$')",
-            message="metadata.name must be a DNS label that begins with a letter",
+            holds=lambda s: (
+                re.fullmatch(SERVICE_NAME, s.metadata.name) is not None
+                and len(s.metadata.name) <= 63
+            ),
+            cel=f"self.metadata.name.matches('^{SERVICE_NAME}$') && size(self.metadata.name) <= 63",
+            message="metadata.name must be a DNS label that begins with a letter, at most 63 long",
         ),
     )
 
@@ -117,18 +123,33 @@ def _parse(model: type[Kind], document: object) -> Kind:
     try:
         return model.model_validate_json(text, by_name=False)
     except ValidationError as invalid:
-        raise InvalidObject([_sentence(error) for error in invalid.errors()]) from None
+        raise InvalidObject(_sentences(invalid.errors())) from None
+
+
+def _sentences(errors: list[ErrorDetails]) -> list[str]:
+    """pydantic calls a list too short when an item is wrong; only the item is worth a sentence."""
+    paths = [error["loc"] for error in errors]
+    return [
+        _sentence(error)
+        for error in errors
+        if error["type"] != "too_short"
+        or not any(path[: len(error["loc"])] == error["loc"] != path for path in paths)
+    ]
 
 
 _WORDS = {
     "extra_forbidden": "unknown field",
     "missing": "is required",
+    "too_short": "must have at least {min_length} item",
+    "too_long": "may have at most {max_length} items",
 }
 
 
 def _sentence(error: ErrorDetails) -> str:
-    path = "".join(_step(part) for part in error["loc"]) + error.get("ctx", {}).get("field", "")
-    sentence = _WORDS.get(error["type"]) or error["msg"].replace("Input should", "should")
+    context = error.get("ctx", {})
+    path = "".join(_step(part) for part in error["loc"]) + context.get("field", "")
+    words = _WORDS.get(error["type"], error["msg"].replace("Input should", "should"))
+    sentence = words.format(**context) if error["type"] in _WORDS else words
     return f"{path.lstrip('.')}: {sentence}" if path else sentence
 
 

@@ -153,12 +153,12 @@ def _is_whole(quantity: int | str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class MapRules:
-    """Annotates a map whose keys are bounded too, which a CRD's schema has no other word for."""
+class Rules:
+    """Annotates a value, or a map whose keys are bounded too, with rules in both languages."""
 
     rules: tuple[Rule, ...]
 
-    def check(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    def check(self, value: Any) -> Any:
         for rule in self.rules:
             rule.check(value)
         return value
@@ -191,63 +191,62 @@ WHOLE_DEVICES = Rule(
 Resources = Annotated[
     Mapping[str, QuantityValue],
     Field(min_length=1, max_length=8),
-    MapRules((RESOURCE_NAMES, WHOLE_DEVICES)),
+    Rules((RESOURCE_NAMES, WHOLE_DEVICES)),
 ]
-Prices = Annotated[Mapping[str, Weight], Field(max_length=8), MapRules((RESOURCE_NAMES,))]
+Prices = Annotated[Mapping[str, Weight], Field(max_length=8), Rules((RESOURCE_NAMES,))]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextSyntax:
-    """Annotates a string of a given form, with a sentence in place of a pattern."""
-
-    message: str
-    pattern: str
-    max_length: int
-
-    def check(self, value: str) -> str:
-        if len(value) > self.max_length or not re.fullmatch(self.pattern, value):
-            raise refusal(self.message)
-        return value
-
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        rule = {"rule": f"self.matches('^({self.pattern})$')", "message": self.message}
-        return {"type": "string", "maxLength": self.max_length, VALIDATIONS: [rule]}
+def _matches(pattern: str, message: str) -> Rules:
+    """A sentence in place of a pattern, which the API server would only repeat."""
+    whole = re.compile(pattern)
+    return Rules(
+        (
+            Rule(
+                holds=lambda text: whole.fullmatch(text) is not None,
+                cel=f"self.matches('^({pattern})$')",
+                message=message,
+            ),
+        )
+    )
 
 
 LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 DnsLabel = Annotated[
     str,
-    TextSyntax(
-        message="must be a DNS label: at most 63 lower-case letters, digits and '-', with a letter"
-        " or digit at both ends",
-        pattern=LABEL,
-        max_length=63,
+    Field(max_length=63),
+    _matches(
+        LABEL,
+        "must be a DNS label: at most 63 lower-case letters, digits and '-', with a letter or digit"
+        " at both ends",
     ),
 ]
 ObjectName = Annotated[
     str,
-    TextSyntax(
-        message="must be an object's name: DNS labels joined by dots, at most 253 characters",
-        pattern=f"{LABEL}([.]{LABEL})*",
-        max_length=253,
-    ),
+    Field(max_length=253),
+    _matches(f"{LABEL}([.]{LABEL})*", "must be an object's name: DNS labels joined by dots"),
 ]
 Hostname = Annotated[
     str,
-    TextSyntax(
-        message="must be a host name such as resnet.example.com or *.example.com",
-        pattern=f"([*][.])?{LABEL}([.]{LABEL})*",
-        max_length=253,
+    Field(max_length=253),
+    _matches(
+        f"([*][.])?{LABEL}([.]{LABEL})*",
+        "must be a host name such as resnet.example.com or *.example.com",
     ),
 ]
+
 PERCENTILE_KEY = "[1-9][0-9]?([.][0-9]?[1-9])?"
+Percentile = Annotated[
+    float,
+    Rules(
+        (
+            Rule(
+                holds=lambda percentile: 1 <= percentile <= 99.99,
+                cel="self >= 1.0 && self <= 99.99",
+                message="must be a percentile from 1 to 99.99",
+            ),
+        )
+    ),
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 

@@ -10,7 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    JsonValue,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
@@ -87,3 +93,8 @@ class ApiModel(BaseModel):
     def as_body(self) -> dict[str, Any]:
         """As the API server takes it: JSON values, camel case, absent fields left out."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def list_map(*keys: str) -> dict[str, JsonValue]:
+    """A list whose items are told apart by these fields, which several owners may add to."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [*keys]}

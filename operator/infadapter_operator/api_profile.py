@@ -9,9 +9,10 @@ from pydantic import Field
 from infadapter_operator.api_fields import (
     PERCENTILE_KEY,
     Fraction,
-    MapRules,
+    Percentile,
     Positive,
     Resources,
+    Rules,
     Timestamp,
     Weight,
 )
@@ -23,7 +24,7 @@ Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
 PercentileMilliseconds = Annotated[
     Mapping[str, Milliseconds],
     Field(min_length=1, max_length=8),
-    MapRules(
+    Rules(
         (
             Rule(
                 holds=lambda m: all(re.fullmatch(PERCENTILE_KEY, key) for key in m),
@@ -54,7 +55,7 @@ class ProfileCapacity(ApiModel):
     """The largest rate one pod serves with the percentile latency within the SLO."""
 
     latency_milliseconds: Annotated[int, Field(ge=1, le=600_000)]
-    percentile: Annotated[float, Field(ge=1, le=99.99)]
+    percentile: Percentile
     rps: Weight
     """0: it can't be met at any rate."""
 

@@ -1,22 +1,23 @@
 """What a user asks for: the spec of an InferenceService."""
 
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from infadapter_operator.api_fields import (
     DnsLabel,
     Hostname,
     ObjectName,
+    Percentile,
     Port,
     Prices,
     Quantile,
     Resources,
     Weight,
 )
-from infadapter_operator.api_model import ApiModel, Rule
+from infadapter_operator.api_model import ApiModel, Rule, list_map
+from infadapter_operator.api_variant import VariantSpec
 from infadapter_operator.quantities import parse_amounts
 from infadapter_operator.service import ForecastMethod, Mode
 from infadapter_solver.problem import CPU, Amounts
@@ -27,7 +28,7 @@ class Slo(ApiModel):
 
     latency_milliseconds: Annotated[int, Field(ge=1, le=600_000)]
     """The latency which the percentile of the answers must not exceed."""
-    percentile: Annotated[float, Field(ge=1, le=99.99)] = 99
+    percentile: Percentile = 99
     """The percentile of the latency; every profile must hold it."""
 
 
@@ -106,113 +107,6 @@ class Traffic(ApiModel):
     """As in an HTTPRoute."""
 
 
-class ProfileRef(ApiModel):
-    """A VariantProfile in the same namespace."""
-
-    name: ObjectName
-
-
-class DeploymentRef(ApiModel):
-    """A Deployment in the same namespace; only its replicas and CPU are changed."""
-
-    name: ObjectName
-
-
-class OpenModel(ApiModel):
-    """A part of the pod API; what it holds beyond these fields is the API server's to judge."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class ContainerPort(OpenModel):
-    container_port: Port
-
-
-class Container(OpenModel):
-    name: DnsLabel
-    ports: Annotated[tuple[ContainerPort, ...], Field(max_length=64)] | None = None
-
-
-class PodSpec(OpenModel):
-    containers: Annotated[
-        tuple[Container, ...],
-        Field(
-            min_length=1,
-            max_length=32,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
-        ),
-    ]
-    """At least one; which of them answers requests is the variant's container."""
-
-
-class TemplateMetadata(OpenModel):
-    labels: Annotated[Mapping[str, str], Field(max_length=64)] | None = None
-    annotations: Annotated[Mapping[str, str], Field(max_length=64)] | None = None
-
-
-class PodTemplate(OpenModel):
-    """A pod template as in a Deployment."""
-
-    metadata: TemplateMetadata | None = None
-    spec: PodSpec
-
-
-def _picks_container(variant: "VariantSpec") -> bool:
-    if variant.template is None:
-        return True
-    names = [container.name for container in variant.template.spec.containers]
-    return len(names) == 1 if variant.container is None else variant.container in names
-
-
-class VariantSpec(ApiModel):
-    """One model that can answer the service's requests."""
-
-    name: DnsLabel
-    """Its name, in metrics and in the header infadapter-variant."""
-    profile_ref: ProfileRef
-    """What was measured of it."""
-    template: PodTemplate | None = None
-    """Its pods; the operator owns their Deployment."""
-    deployment_ref: DeploymentRef | None = None
-    """A Deployment that exists already."""
-    container: DnsLabel | None = None
-    """The container that is sized; the only one if absent."""
-    port: Port | None = None
-    """The port that answers requests; the container's first if absent."""
-
-    rules = (
-        Rule(
-            holds=lambda v: (v.template is None) != (v.deployment_ref is None),
-            cel="has(self.template) != has(self.deploymentRef)",
-            message="exactly one of template and deploymentRef must be set",
-        ),
-        Rule(
-            holds=_picks_container,
-            cel="!has(self.template) || (has(self.container)"
-            " ? self.template.spec.containers.exists(c, c.name == self.container)"
-            " : size(self.template.spec.containers) == 1)",
-            message="container must name one of the template's containers where there are several",
-        ),
-    )
-
-    @property
-    def server(self) -> Container | None:
-        """The template's container that answers requests; None for a Deployment that exists."""
-        if self.template is None:
-            return None
-        containers = self.template.spec.containers
-        return next(c for c in containers if self.container in (None, c.name))
-
-    @property
-    def server_port(self) -> int | None:
-        """None where only the existing Deployment, or nobody, knows it."""
-        ports = self.server.ports if self.server else None
-        return self.port or (ports[0].container_port if ports else None)
-
-
 class InferenceServiceSpec(ApiModel):
     """The SLO, what accuracy is worth against cost, and the variants to choose from."""
 
@@ -231,14 +125,7 @@ class InferenceServiceSpec(ApiModel):
     """Without it, a bundled router answers behind a Service of the same name, port 80."""
     variants: Annotated[
         tuple[VariantSpec, ...],
-        Field(
-            min_length=1,
-            max_length=16,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["name"],
-            },
-        ),
+        Field(min_length=1, max_length=16, json_schema_extra=list_map("name")),
     ]
 
     rules = (
@@ -258,7 +145,7 @@ class InferenceServiceSpec(ApiModel):
             "[self.budget.filter(r, r != 'cpu' && !(r in self.prices))])",
         ),
         Rule(
-            holds=lambda s: len({v.name for v in s.variants}) == len(s.variants),
+            holds=lambda s: _all_different([v.name for v in s.variants]),
             cel="",
             message="two variants have the same name",
             field=".variants",
@@ -289,5 +176,5 @@ class InferenceServiceSpec(ApiModel):
         return parse_amounts(self.scaling.max_surge or self.budget)
 
 
-def _all_different(names: list[Any]) -> bool:
+def _all_different(names: list[str]) -> bool:
     return len(set(names)) == len(names)

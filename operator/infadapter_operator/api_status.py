@@ -17,7 +17,7 @@ from infadapter_operator.api_fields import (
     Timestamp,
     Weight,
 )
-from infadapter_operator.api_model import ApiModel
+from infadapter_operator.api_model import ApiModel, list_map
 from infadapter_operator.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Amounts
 
@@ -121,13 +121,7 @@ class PlanStatus(StatusModel):
     """Of all variants together."""
     allocations: Annotated[
         tuple[PlannedPods, ...],
-        Field(
-            max_length=16,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["variant", "kind"],
-            },
-        ),
+        Field(max_length=16, json_schema_extra=list_map("variant", "kind")),
     ] = ()
 
 
@@ -153,13 +147,7 @@ class InferenceServiceStatus(StatusModel):
     """The last ones, newest first."""
     conditions: Annotated[
         tuple[Condition, ...],
-        Field(
-            max_length=16,
-            json_schema_extra={
-                "x-kubernetes-list-type": "map",
-                "x-kubernetes-list-map-keys": ["type"],
-            },
-        ),
+        Field(max_length=16, json_schema_extra=list_map("type")),
     ] = ()
 
 
