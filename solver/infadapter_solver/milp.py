@@ -41,7 +41,7 @@ from infadapter_solver.offers import (
     unit_cost_ratio,
 )
 from infadapter_solver.problem import Allocation, Plan, PodGroup, Problem, Target
-from infadapter_solver.value import best, evaluate, score
+from infadapter_solver.value import best, evaluate, running_plan, score
 
 PRECISION = 1e-9
 """HiGHS's default of 1e-6 would accept a plan that is worse in the sixth digit."""
@@ -113,7 +113,7 @@ def _optimum(problem: Problem, wanted: Goal, time_limit_s: float) -> Plan | None
         plans.append(greedy(problem))
         plan = best(problem, plans)
         return replace(plan, gap=max(0.0, _bound(programme) - score(problem, plan)))
-    return plans[0]
+    return best(problem, plans + running_plan(problem, wanted))
 
 
 def _most_served_rps(problem: Problem, time_limit_s: float) -> float:

@@ -6,7 +6,7 @@ Both ways of solving start from here, so that they search the same space.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infadapter_solver.problem import CPU, Allocation, PodGroup, Problem, Target, Variant
 
@@ -116,6 +116,19 @@ def pods_at_hand(problem: Problem, target: Target, allocation: Allocation) -> in
         for group in problem.running
         if group.target == target and _same_pod(problem, group.allocation, allocation)
     )
+
+
+def running_groups(problem: Problem) -> tuple[PodGroup, ...] | None:
+    """What runs, at the capacities of the profiles; None if no plan could say the same."""
+    found = offers(problem)
+    groups = []
+    for group in active(problem.running):
+        sizes = [a for a in found.get(group.target, ()) if a.size == group.allocation.size]
+        if not sizes:
+            return None
+        groups.append(replace(group, allocation=sizes[0]))
+    targets = {group.target for group in groups}
+    return tuple(groups) if groups and len(targets) == len(groups) else None
 
 
 def longest_load_s(problem: Problem) -> float:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from infadapter_solver.exact import TooLarge, solve_exact
 from infadapter_solver.milp import solve_milp
 from infadapter_solver.problem import Plan, Problem
 
@@ -14,4 +15,10 @@ def solve(problem: Problem, *, method: Method = "auto", time_limit_s: float = 2.
 
     `auto` is the exact path, and the programme where the exact path would take too long.
     """
+    if method != "milp":
+        try:
+            return solve_exact(problem)
+        except TooLarge:
+            if method == "exact":
+                raise
     return solve_milp(problem, time_limit_s=time_limit_s)

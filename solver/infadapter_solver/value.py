@@ -9,13 +9,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from infadapter_solver.offers import (
+    Goal,
     InvalidProblem,
     active,
     budget_cost,
     cost,
+    goal,
     longest_load_s,
     planning_rps,
     pods_at_hand,
+    running_groups,
 )
 from infadapter_solver.problem import Plan, PodGroup, Problem, Target
 
@@ -65,20 +68,24 @@ def starts(problem: Problem, group: PodGroup) -> int:
     return max(0, group.pods - pods_at_hand(problem, group.target, group.allocation))
 
 
-def broken(problem: Problem, plan: Plan) -> list[str]:
-    """The constraints that the plan breaks, each as a sentence with its numbers."""
+def broken(problem: Problem, plan: Plan, wanted: Goal | None = None) -> list[str]:
+    """The constraints that the plan breaks, each as a phrase with its numbers."""
+    wanted = wanted or goal(problem)
     pods = sum(group.pods for group in plan.groups)
     targets = len({group.target for group in plan.groups})
     found = list(_over_budget(problem, plan))
-    if not reaches(plan.capacity_rps, planning_rps(problem)):
-        found.append(f"{planning_rps(problem):g} rps wanted, {plan.capacity_rps:g} rps served")
-    if not reaches(plan.capacity_rps, problem.capacity_floor_rps):
-        floor = problem.capacity_floor_rps
-        found.append(f"capacity {plan.capacity_rps:g} rps is below the running {floor:g} rps")
-    if pods < problem.min_replicas:
-        found.append(f"{pods} pods of at least {problem.min_replicas}")
+    if not reaches(plan.capacity_rps, wanted.served_rps):
+        found.append(f"capacity {plan.capacity_rps:g} rps of the {wanted.served_rps:g} rps wanted")
+    if not reaches(plan.capacity_rps, wanted.floor_rps):
+        found.append(
+            f"capacity {plan.capacity_rps:g} rps below the {wanted.floor_rps:g} rps before"
+        )
+    if pods < wanted.min_replicas:
+        found.append(f"{pods} of at least {wanted.min_replicas} pods")
     if targets > problem.max_targets:
-        found.append(f"{targets} variants and kinds of at most {problem.max_targets}")
+        found.append(f"{targets} of at most {problem.max_targets} variants and kinds")
+    if any(group.pods > (problem.max_pods_per_target or group.pods) for group in plan.groups):
+        found.append(f"more than {problem.max_pods_per_target} pods of one variant and kind")
     return found
 
 
@@ -98,13 +105,19 @@ def best(problem: Problem, plans: Iterable[Plan]) -> Plan:
     return min(ties, key=lambda plan: _preference(problem, plan))
 
 
-def is_running(problem: Problem, plan: Plan) -> bool:
-    return _shape(plan.groups) == _shape(problem.running)
+def running_plan(problem: Problem, wanted: Goal) -> list[Plan]:
+    """What runs, if it would do as a plan for what is wanted; else nothing."""
+    groups = running_groups(problem)
+    if groups is None:
+        return []
+    plan = evaluate(problem, groups)
+    return [] if broken(problem, plan, wanted) else [plan]
 
 
 def _preference(problem: Problem, plan: Plan) -> tuple[object, ...]:
     started = sum(starts(problem, group) for group in plan.groups)
-    return (not is_running(problem, plan), round(plan.cost, 9), started, _shape(plan.groups))
+    running = _shape(plan.groups) == _shape(problem.running)
+    return (not running, round(plan.cost, 9), started, _shape(plan.groups))
 
 
 def _shape(groups: tuple[PodGroup, ...]) -> list[tuple[object, ...]]:

@@ -1,0 +1,35 @@
+"""Which rows of a table no other row makes superfluous."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+CHUNK = 256
+
+
+def undominated(more_is_better: NDArray[np.float64]) -> NDArray[np.intp]:
+    """
+    Indices, ascending, of the rows that no other row reaches in every column.
+
+    Of equal rows the first stays. Sorted by their columns, only an earlier row can reach a later
+    one, so a chunk is compared with what stayed so far and with itself.
+    """
+    count = len(more_is_better)
+    order = np.lexsort(-more_is_better.T[::-1])
+    columns = np.ascontiguousarray(more_is_better[order].T)
+    stays = np.empty(0, dtype=np.intp)
+    for start in range(0, count, CHUNK):
+        chunk = np.arange(start, min(start + CHUNK, count))
+        chunk = chunk[~_reached(columns, stays, chunk).any(axis=0)]
+        earlier = np.triu(_reached(columns, chunk, chunk), k=1)
+        stays = np.concatenate((stays, chunk[~earlier.any(axis=0)]))
+    return np.sort(order[stays])
+
+
+def _reached(
+    columns: NDArray[np.float64], rows: NDArray[np.intp], others: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """[i, j]: row i is at least as good as other row j in every column."""
+    reached = np.ones((len(rows), len(others)), dtype=np.bool_)
+    for column in columns:
+        reached &= column[rows][:, None] >= column[others]
+    return reached
