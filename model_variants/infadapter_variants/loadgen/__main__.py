@@ -1,7 +1,6 @@
 """The load generator as a command: python -m infadapter_variants.loadgen --help."""
 
 import gc
-import math
 import os
 import time
 from collections.abc import Callable
@@ -12,7 +11,13 @@ import click
 
 from infadapter_variants.loadgen import moments
 from infadapter_variants.loadgen.arrivals import Array
-from infadapter_variants.loadgen.bodies import BodyError, glyph_bodies, random_bodies, read_body
+from infadapter_variants.loadgen.bodies import (
+    BodyError,
+    glyph_bodies,
+    parse_shape,
+    random_bodies,
+    read_body,
+)
 from infadapter_variants.loadgen.client import replay, run
 from infadapter_variants.loadgen.endpoint import UrlError, parse_url
 from infadapter_variants.loadgen.outcomes import Outcome, summarise
@@ -23,8 +28,6 @@ from infadapter_variants.loadgen.traces import (
     read_trace,
 )
 
-BODIES = 64
-LARGE = 10_000  # numbers in a tensor, from which on fewer bodies will do
 PRIORITY = -10  # of this process, by nice
 LEAD_S = 0.3  # for starting up, before second 0
 
@@ -115,12 +118,8 @@ def _bodies(paths: tuple[Path, ...], shape: str | None, seed: int) -> list[bytes
     if paths:
         return [read_body(path) for path in paths]
     if shape is None:
-        return glyph_bodies(BODIES, seed=seed)
-    try:
-        sizes = [int(size) for size in shape.split(",")]
-    except ValueError as error:
-        raise click.UsageError(f"--shape {shape}: give whole numbers and commas.") from error
-    return random_bodies(sizes, 4 if math.prod(sizes) > LARGE else BODIES, seed=seed)
+        return glyph_bodies(seed=seed)
+    return random_bodies(parse_shape(shape), seed=seed)
 
 
 def _send(

@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+BODIES = 64  # enough, by default
+LARGE = 10_000  # numbers in a tensor
+FEW = 4
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
@@ -17,7 +20,7 @@ class BodyError(Exception):
     """A body that cannot be sent; the message is one sentence."""
 
 
-def glyph_bodies(n: int, *, seed: int) -> list[bytes]:
+def glyph_bodies(n: int = BODIES, *, seed: int) -> list[bytes]:
     """Return requests for n images of the demo's task, drawn from the seed."""
     from infadapter_variants.glyphs import sample  # needs Pillow, which other models do not
 
@@ -25,8 +28,12 @@ def glyph_bodies(n: int, *, seed: int) -> list[bytes]:
     return [infer_body(image[None]) for image in images]
 
 
-def random_bodies(shape: Sequence[int], n: int, *, seed: int, name: str = "image") -> list[bytes]:
+def random_bodies(
+    shape: Sequence[int], n: int = BODIES, *, seed: int, name: str = "image"
+) -> list[bytes]:
     """Return requests of one FP32 tensor each, filled with random numbers from 0 to 1.
+
+    Of large tensors there are fewer than n: making one takes long.
 
     Raises BodyError for a shape with a dimension below 1, or too large to be sent.
     """
@@ -34,8 +41,17 @@ def random_bodies(shape: Sequence[int], n: int, *, seed: int, name: str = "image
         raise BodyError(f"Every dimension of a shape must be at least 1, not {_text(shape)}.")
     if np.prod(np.array(shape, float)) * 7 > MAX_BODY_BYTES:
         raise BodyError(f"A tensor of shape {_text(shape)} is too large for a request.")
+    n = n if np.prod(shape) <= LARGE else min(n, FEW)
     rng = np.random.default_rng(seed)
     return [infer_body(rng.random(shape, np.float32), name=name) for _ in range(n)]
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """Return the shape that a text such as 1,3,224,224 says; BodyError if it says none."""
+    try:
+        return tuple(int(size) for size in text.split(","))
+    except ValueError as error:
+        raise BodyError(f"A shape is whole numbers and commas, unlike {text!r}.") from error
 
 
 def infer_body(tensor: npt.NDArray[np.float32], *, name: str = "image") -> bytes:

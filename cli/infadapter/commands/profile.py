@@ -1,0 +1,181 @@
+"""`infadapter profile`: measure a running server, and write what was measured to a file."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from infadapter_variants.loadgen.bodies import BodyError
+from infadapter_variants.loadgen.client import run
+from infadapter_variants.loadgen.endpoint import UrlError
+from infadapter_variants.profile_math import (
+    PERCENTILES,
+    AllocationProfile,
+    VariantProfile,
+    requests_needed,
+)
+from infadapter_variants.profile_run import Order, carry_out, infer_route
+from infadapter_variants.profile_yaml import ProfileFileError, quantity
+from infadapter_variants.profiler import MIN_SECONDS, OnPhase, ProfileError
+
+Existing = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _quantity(_: click.Context, __: click.Parameter, text: str) -> str:
+    try:
+        return quantity(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from error
+
+
+def _name(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text):
+        raise click.BadParameter(f"{text!r} must be lower-case letters, digits and dashes.")
+    return text
+
+
+def _resource(_: click.Context, __: click.Parameter, text: str | None) -> dict[str, str]:
+    if text is None:
+        return {}
+    name, _equals, amount = text.partition("=")
+    if "/" not in name or not amount.isdecimal() or int(amount) < 1:
+        raise click.BadParameter(f"{text!r} must be like nvidia.com/gpu=1.")
+    return {name: str(int(amount))}
+
+
+@click.command("profile", context_settings={"max_content_width": 100})
+@click.argument("url")
+@click.option("--name", required=True, callback=_name, help="The profile's name.")
+@click.option("--namespace", callback=_name, help="The profile's namespace, if it is to have one.")
+@click.option(
+    "--cpu", required=True, callback=_quantity, help="What the server has now: 4, 0.5 or 500m."
+)
+@click.option("--resource", callback=_resource, help="And beside it, such as nvidia.com/gpu=1.")
+@click.option("--batch-size", type=click.IntRange(1, 4096), default=1, show_default=True)
+@click.option("--accuracy", type=click.FloatRange(0, 1), help="A fraction, such as 0.861.")
+@click.option(
+    "--load-seconds", type=click.FloatRange(min=0), help="If neither server nor --start tell."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(MIN_SECONDS, 86_400),
+    default=60.0,
+    show_default=True,
+    help="How long to measure.",
+)
+@click.option("--start", help="A command that starts the server; it is stopped at the end.")
+@click.option("--start-timeout", type=click.FloatRange(1, 3600), default=120.0, show_default=True)
+@click.option("--body", type=Existing, help="A request to send, as JSON of the protocol.")
+@click.option("--shape", help="Send random FP32 tensors, of a shape such as 1,3,224,224.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write or add to.  [default: NAME.yaml]",
+)
+def profile(
+    url: str,
+    name: str,
+    namespace: str | None,
+    cpu: str,
+    resource: dict[str, str],
+    batch_size: int,
+    accuracy: float | None,
+    load_seconds: float | None,
+    seconds: float,
+    start: str | None,
+    start_timeout: float,
+    body: Path | None,
+    shape: str | None,
+    seed: int,
+    output: Path | None,
+) -> None:
+    """Measure a running server and write a VariantProfile.
+
+    URL is the server's infer route. The server is first kept busy to find its saturation, then
+    gets Poisson arrivals at up to seven rates below it. Latencies are those the client sees.
+
+    Measure each size of pod in a run of its own: another --cpu adds to the file, the same --cpu
+    replaces. What is to be measured must have the CPU that --cpu says; this command does not
+    limit it.
+
+    \b
+    Example, a server on one core, its load time measured too:
+      infadapter profile http://127.0.0.1:8080/v2/models/glyphs/infer \\
+          --name glyph-3 --cpu 1 --accuracy 0.835 --output profiles.yaml \\
+          --start "taskset -c 0 infadapter-server --variant glyph-3 --model glyphs"
+    """
+    if body is not None and shape is not None:
+        raise click.UsageError("Give --body or --shape, not both.")
+    try:
+        order = Order(
+            endpoint=infer_route(url),
+            name=name,
+            namespace=namespace,
+            resources={"cpu": cpu, **resource},
+            batch_size=batch_size,
+            accuracy=accuracy,
+            load_s=load_seconds,
+            seconds=seconds,
+            start=start,
+            start_timeout_s=start_timeout,
+            body=body,
+            shape=shape,
+            seed=seed,
+            output=output or Path(f"{name}.yaml"),
+        )
+        written, measured = run(_carry_out(order))
+    except (ProfileError, ProfileFileError, BodyError, UrlError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("Interrupted; nothing was written.", err=True)
+        raise SystemExit(130) from None
+    _show(measured)
+    click.echo(f"{order.output}: {written.name}, {len(written.allocations)} allocation(s)")
+
+
+async def _carry_out(order: Order) -> tuple[VariantProfile, AllocationProfile]:
+    async with _progress(order.seconds) as on_phase:
+        return await carry_out(order, on_phase=on_phase)
+
+
+@asynccontextmanager
+async def _progress(seconds: float) -> AsyncIterator[OnPhase]:
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=seconds)
+
+        async def tick() -> None:
+            while True:
+                await asyncio.sleep(0.25)
+                bar.update(task, advance=0.25)
+
+        ticking = asyncio.create_task(tick())
+        try:
+            yield lambda phase, _: bar.update(task, description=phase)
+        finally:
+            ticking.cancel()
+
+
+def _show(measured: AllocationProfile) -> None:
+    table = Table(title=f"saturation {measured.saturation_rps:.4g} requests/s")
+    names = ("requests/s", *(f"p{percent:g} ms" for percent in PERCENTILES), "refused")
+    for name in names:
+        table.add_column(name, justify="right")
+    for point in measured.points:
+        latencies = (point.latency_ms.get(percent) for percent in PERCENTILES)
+        cells = ("–" if ms is None else f"{ms:.2f}" for ms in latencies)
+        table.add_row(f"{point.rps:.4g}", *cells, f"{point.refused_ratio:.2%}")
+    Console().print(table)
+    if any(len(point.latency_ms) < len(PERCENTILES) for point in measured.points):
+        click.echo(
+            f"–: too few requests; p99 takes {requests_needed(99)} at a rate, p99.9 "
+            f"{requests_needed(99.9)}. A longer --seconds gives more."
+        )
