@@ -6,17 +6,20 @@ with the smaller one's answers and learns from there. That is what makes the lar
 from scratch they would need far more images than an hour on two cores shows them.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from infadapter_variants.glyphs import CLASSES
+from infadapter_variants.packing import unpack
 
-__all__ = ["CLASSES", "RUNGS", "Network", "Shape", "blank", "build", "grow"]
+__all__ = ["CLASSES", "RUNGS", "Network", "Shape", "blank", "build", "grow", "measured"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +89,22 @@ class Network(nn.Module):
         return logits
 
 
-def build(name: str) -> Network:
-    """Return a rung with the weights that ship with it, in float32 and ready to answer."""
+def build(name: str, folder: Traversable = WEIGHTS) -> Network:
+    """Return a rung with its trained weights, in float32 and ready to answer."""
     network = blank(name)
-    with _weights(name).open("rb") as file:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    network.load_state_dict({key: tensor.float() for key, tensor in state.items()}, strict=False)
+    with (folder / f"{name}.pt").open("rb") as file:
+        packed = torch.load(file, map_location="cpu", weights_only=True)
+    network.load_state_dict(unpack(packed))
     return network.eval()
+
+
+def measured(folder: Traversable = WEIGHTS) -> dict[str, dict[str, Any]]:
+    """Return what training noted of each rung: its accuracy on the test images, and how it came."""
+    notes = folder / "ladder.json"
+    if not notes.is_file():
+        return {}
+    rungs: dict[str, dict[str, Any]] = json.loads(notes.read_text(encoding="utf-8"))
+    return rungs
 
 
 def blank(name: str) -> Network:
@@ -119,7 +131,3 @@ def grow(smaller: Network, larger: Network) -> None:
     for key in missing:
         if key.endswith("bn2.weight"):
             nn.init.zeros_(scales[key])
-
-
-def _weights(name: str) -> Traversable:
-    return WEIGHTS / f"{name}.pt"
