@@ -8,13 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    WrapValidator,
-)
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from infadapter_operator.api_fields import DnsLabel, ObjectName
@@ -50,16 +44,6 @@ class ObjectMeta(ApiModel):
     annotations: Mapping[str, str] = Field(default={})
 
 
-def _readable_or_none(
-    value: Any, handler: ModelWrapValidatorHandler[InferenceServiceStatus]
-) -> InferenceServiceStatus | None:
-    """A status that can't be read is no plan, never a reason to leave the service alone."""
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
-
-
 class InferenceService(ApiModel):
     """One model service: an SLO, a budget, and the variants that may serve it."""
 
@@ -67,7 +51,7 @@ class InferenceService(ApiModel):
     kind: Literal["InferenceService"] = "InferenceService"
     metadata: ObjectMeta
     spec: InferenceServiceSpec
-    status: Annotated[InferenceServiceStatus | None, WrapValidator(_readable_or_none)] = None
+    status: InferenceServiceStatus | None = None
 
     rules = (
         Rule(
@@ -95,8 +79,15 @@ Kind = TypeVar("Kind", InferenceService, VariantProfile)
 
 
 def parse_service(document: Mapping[str, Any]) -> InferenceService:
-    """From a YAML file or the API server; raises InvalidObject."""
-    return _parse(InferenceService, document)
+    """
+    From a YAML file or the API server; raises InvalidObject.
+
+    A status that can't be read is no plan, never a reason to leave the service alone.
+    """
+    try:
+        return _parse(InferenceService, document)
+    except InvalidObject:
+        return _parse(InferenceService, {**document, "status": None})
 
 
 def parse_profile(document: Mapping[str, Any]) -> VariantProfile:
@@ -106,11 +97,13 @@ def parse_profile(document: Mapping[str, Any]) -> VariantProfile:
 
 def parse_object(document: object) -> InferenceService | VariantProfile:
     """By its kind; raises InvalidObject."""
-    kind = document.get("kind") if isinstance(document, Mapping) else None
+    if not isinstance(document, Mapping):
+        document = {}
+    kind = document.get("kind")
     if kind == "InferenceService":
-        return _parse(InferenceService, document)
+        return parse_service(document)
     if kind == "VariantProfile":
-        return _parse(VariantProfile, document)
+        return parse_profile(document)
     raise InvalidObject(["kind: must be InferenceService or VariantProfile"])
 
 

@@ -24,7 +24,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from infadapter_operator.api_model import VALIDATIONS, Rule, refusal
-from infadapter_operator.quantities import InvalidQuantity, parse_quantity, whole_units
+from infadapter_operator.quantities import InvalidQuantity, parse_quantity
 from infadapter_solver.problem import CPU
 
 DECIMAL_SYNTAX = "-?(0|[1-9][0-9]{0,11})([.][0-9]{1,12})?"
@@ -100,8 +100,9 @@ Quantile = Annotated[
 
 
 QUANTITY_MESSAGE = 'must be a quantity from 0 to 1P, such as 20 or "500m"'
-QUANTITY_CEL = (
-    "type(self) == int ? self >= 0 && self <= 1000000000000000 : isQuantity(self)"
+QUANTITY_CEL = (  # isQuantity takes ".", "+" and "e3" for zero
+    "type(self) == int ? self >= 0 && self <= 1000000000000000"
+    " : isQuantity(self) && self.matches('^[-+]?[.]?[0-9]')"
     " && sign(quantity(self)) >= 0 && !quantity(self).isGreaterThan(quantity('1P'))"
 )
 
@@ -144,14 +145,6 @@ def is_resource_name(name: str) -> bool:
     return name == CPU or (len(name) <= 128 and bool(re.fullmatch(EXTENDED_RESOURCE, name)))
 
 
-def _is_whole(quantity: int | str) -> bool:
-    try:
-        whole_units(quantity)
-    except InvalidQuantity:
-        return False
-    return True
-
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """Annotates a value, or a map whose keys are bounded too, with rules in both languages."""
@@ -181,11 +174,10 @@ RESOURCE_NAMES = Rule(
 )
 WHOLE_DEVICES = Rule(
     holds=lambda amounts: all(
-        name == CPU or _is_whole(quantity) for name, quantity in amounts.items()
+        name == CPU or re.fullmatch("[0-9]+", str(quantity)) for name, quantity in amounts.items()
     ),
-    cel="self.all(r, r == 'cpu' || type(self[r]) == int || !isQuantity(self[r])"
-    " || quantity(self[r]).isInteger())",
-    message="extended resources come in whole units only",
+    cel="self.all(r, r == 'cpu' || type(self[r]) == int || self[r].matches('^[0-9]+$'))",
+    message="extended resources are whole numbers, such as 2",
 )
 
 Resources = Annotated[
