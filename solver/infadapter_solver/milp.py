@@ -41,13 +41,16 @@ from infadapter_solver.offers import (
     unit_cost_ratio,
 )
 from infadapter_solver.problem import Allocation, Plan, PodGroup, Problem, Target
-from infadapter_solver.value import best, evaluate, running_plan, score
+from infadapter_solver.value import TIE, best, evaluate, running_plan, score
 
 PRECISION = 1e-9
 """HiGHS's default of 1e-6 would accept a plan that is worse in the sixth digit."""
 
 SCALE = 1000.0
 """The objective is handed over in thousandths, so that the precision is far below a tie."""
+
+HINT = TIE / 2
+"""Added to the cost weight, so that the cheaper of equal plans is found: within a tie, always."""
 
 Expression = Any  # PuLP is untyped
 
@@ -63,9 +66,8 @@ class Size:
     target: Target
     allocation: Allocation
     most_pods: int
-    chosen: Expression  # z
     pods: Expression  # n
-    starts: Expression  # y
+    chosen: Expression  # z
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ def solve_milp(problem: Problem, *, time_limit_s: float = 2.0) -> Plan:
 
     Best effort, with `feasible` False, where the budget cannot serve the demand.
     """
+    if not offers(problem):
+        return evaluate(problem, ())
     plan = _optimum(problem, goal(problem), time_limit_s)
     if plan is not None:
         return plan
@@ -117,7 +121,7 @@ def _optimum(problem: Problem, wanted: Goal, time_limit_s: float) -> Plan | None
 
 
 def _most_served_rps(problem: Problem, time_limit_s: float) -> float:
-    programme = _variables(problem, goal(problem))
+    programme = _variables(problem, Goal(goal(problem).served_rps, 0.0, 0))
     total = pulp.lpSum(programme.served.values())
     model = programme.model
     model += total, "objective"
@@ -128,23 +132,22 @@ def _most_served_rps(problem: Problem, time_limit_s: float) -> float:
 
 
 def _variables(problem: Problem, wanted: Goal) -> Programme:
+    model = pulp.LpProblem("infadapter", pulp.LpMaximize)
     found = offers(problem)
     sizes = [
-        _size(f"{t}_{a}", target, allocation, most_pods(problem, wanted, allocation))
+        _size(model, f"{t}_{a}", target, allocation, most_pods(problem, wanted, allocation))
         for t, (target, allocations) in enumerate(found.items())
         for a, allocation in enumerate(allocations)
     ]
-    served = {target: pulp.LpVariable(f"q_{t}", 0) for t, target in enumerate(found)}
-    model = pulp.LpProblem("infadapter", pulp.LpMaximize)
-    return Programme(problem, wanted, model, tuple(sizes), served, pulp.LpVariable("L", 0))
+    served = {target: model.add_variable(f"q_{t}", 0) for t, target in enumerate(found)}
+    return Programme(problem, wanted, model, tuple(sizes), served, model.add_variable("L", 0))
 
 
-def _size(index: str, target: Target, allocation: Allocation, most: int) -> Size:
-    pods = pulp.LpVariable(f"n_{index}", 0, most, pulp.LpInteger)
+def _size(model: Any, index: str, target: Target, allocation: Allocation, most: int) -> Size:
+    pods = model.add_variable(f"n_{index}", 0, most, pulp.LpInteger)
     # At most one pod: n is 0 or 1 itself, and z would only double the size of the paper's case.
-    chosen = pods if most <= 1 else pulp.LpVariable(f"z_{index}", cat=pulp.LpBinary)
-    starts = pulp.LpVariable(f"y_{index}", cat=pulp.LpBinary)
-    return Size(target, allocation, most, chosen, pods, starts)
+    chosen = pods if most <= 1 else model.add_variable(f"z_{index}", cat=pulp.LpBinary)
+    return Size(target, allocation, most, pods, chosen)
 
 
 def _objective(programme: Programme) -> Expression:
@@ -156,7 +159,7 @@ def _objective(programme: Programme) -> Expression:
     )
     return (
         problem.accuracy_weight / programme.wanted.served_rps * gained
-        - problem.cost_weight * cost
+        - (problem.cost_weight + HINT) * cost
         - problem.loading_weight / (longest_load_s(problem) or 1.0) * programme.loading_s
     )
 
@@ -188,11 +191,10 @@ def _loading(programme: Programme) -> None:
     load_s = {variant.name: variant.load_time_s for variant in programme.problem.variants}
     model = programme.model
     for i, size in enumerate(programme.sizes):
+        starts = model.add_variable(f"y_{i}", cat=pulp.LpBinary)
         at_hand = pods_at_hand(programme.problem, size.target, size.allocation)
-        started = size.most_pods * size.starts
-        model += size.pods <= at_hand + started, f"start_{i}"
-        loading_s = load_s[size.target.variant] * size.starts
-        model += programme.loading_s >= loading_s, f"load_{i}"
+        model += size.pods <= at_hand + size.most_pods * starts, f"start_{i}"
+        model += programme.loading_s >= load_s[size.target.variant] * starts, f"load_{i}"
 
 
 def _run(programme: Programme, time_limit_s: float) -> Any:

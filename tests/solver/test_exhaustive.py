@@ -1,0 +1,260 @@
+"""
+Both ways of solving against exhaustive search, on small random instances of every kind.
+
+The reference below is written from docs/design.md alone and shares no code with the solver.
+"""
+
+import itertools
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import pytest
+
+from infadapter_solver import Allocation, Plan, PodGroup, Problem, Target, Variant, solve
+
+GPU = "nvidia.com/gpu"
+MIG = "nvidia.com/mig-1g.5gb"
+SEEDS = range(1200)
+PROGRAMME_SEEDS = range(300)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the best plan is worth, and which preferences it shows among its ties."""
+
+    feasible: bool
+    served_rps: float
+    score: float
+    running: bool
+    cost: float
+    starts: int
+
+
+def test_exact_path_finds_what_exhaustive_search_finds() -> None:
+    for seed in SEEDS:
+        problem = random_problem(seed)
+        expected = exhaustive(problem)
+        plan = solve(problem, method="exact")
+        assert_same(problem, plan, expected, seed)
+        assert is_running(problem, plan) == expected.running, seed
+        assert plan.cost == pytest.approx(expected.cost, abs=1e-9), seed
+        assert started(problem, plan.groups) == expected.starts, seed
+
+
+def test_programme_finds_what_exhaustive_search_finds() -> None:
+    for seed in PROGRAMME_SEEDS:
+        problem = random_problem(seed)
+        expected = exhaustive(problem)
+        plan = solve(problem, method="milp")
+        assert_same(problem, plan, expected, seed)
+        assert is_running(problem, plan) == expected.running, seed
+
+
+def assert_same(problem: Problem, plan: Plan, expected: Reference, seed: int) -> None:
+    assert plan.feasible == expected.feasible, seed
+    assert sum(plan.served_rps.values()) == pytest.approx(expected.served_rps, rel=1e-9), seed
+    value = worth(problem, plan.groups)
+    assert value == pytest.approx(expected.score, abs=1e-9), seed
+    if plan.feasible:
+        assert plan.objective == pytest.approx(value, abs=1e-9), seed
+    else:
+        assert plan.objective is None
+
+
+# --- the reference
+
+
+def exhaustive(problem: Problem) -> Reference:
+    candidates = [groups for groups in every_plan(problem) if within_limits(problem, groups)]
+    wanted = (demand(problem), problem.capacity_floor_rps, problem.min_replicas)
+    kept = [groups for groups in candidates if meets(groups, *wanted)]
+    feasible = bool(kept)
+    if not kept:
+        most = max(min(demand(problem), capacity(groups)) for groups in candidates)
+        floor, replicas = problem.capacity_floor_rps, problem.min_replicas
+        for limits in ((floor, replicas), (floor, 0), (0.0, replicas), (0.0, 0)):
+            kept = [groups for groups in candidates if meets(groups, most, *limits)]
+            if kept:
+                break
+    scored = [(worth(problem, groups), groups) for groups in kept]
+    top = max(value for value, _ in scored)
+    ties = [groups for value, groups in scored if value >= top - 1e-6]
+    best = min(
+        ties,
+        key=lambda g: (
+            shape(g) != shape(problem.running),
+            round(cost(problem, g), 9),
+            started(problem, g),
+        ),
+    )
+    return Reference(
+        feasible=feasible,
+        served_rps=min(demand(problem), capacity(best)),
+        score=worth(problem, best),
+        running=shape(best) == shape(problem.running),
+        cost=cost(problem, best),
+        starts=started(problem, best),
+    )
+
+
+def every_plan(problem: Problem) -> Iterator[tuple[PodGroup, ...]]:
+    per_target: dict[Target, list[PodGroup | None]] = {}
+    for variant in problem.variants:
+        for allocation in variant.allocations:
+            if allocation.capacity_rps > 0 and set(allocation.resources) <= set(problem.budget):
+                target = Target(variant.name, allocation.kind)
+                groups = per_target.setdefault(target, [None])
+                for pods in range(1, (problem.max_pods_per_target or 99) + 1):
+                    group = PodGroup(target=target, allocation=allocation, pods=pods)
+                    if any(n > problem.budget[r] for r, n in group.resources.items()):
+                        break
+                    groups.append(group)
+    for choice in itertools.product(*per_target.values()):
+        yield tuple(group for group in choice if group is not None)
+
+
+def within_limits(problem: Problem, groups: tuple[PodGroup, ...]) -> bool:
+    used = {r: sum(g.resources.get(r, 0) for g in groups) for r in problem.budget}
+    return len(groups) <= problem.max_targets and all(
+        used[r] <= problem.budget[r] for r in problem.budget
+    )
+
+
+def meets(groups: tuple[PodGroup, ...], rps: float, floor_rps: float, replicas: int) -> bool:
+    enough = capacity(groups) * (1 + 1e-9)
+    return enough >= rps and enough >= floor_rps and sum(g.pods for g in groups) >= replicas
+
+
+def demand(problem: Problem) -> float:
+    return max(problem.demand_rps, 0.1)
+
+
+def capacity(groups: tuple[PodGroup, ...]) -> float:
+    return sum(group.pods * group.allocation.capacity_rps for group in groups)
+
+
+def cost(problem: Problem, groups: tuple[PodGroup, ...]) -> float:
+    return sum(money(problem, group.resources) for group in groups)
+
+
+def money(problem: Problem, resources: Mapping[str, int]) -> float:
+    return sum(
+        problem.prices.get(r, 1.0) * (n / 1000 if r == "cpu" else n) for r, n in resources.items()
+    )
+
+
+def worth(problem: Problem, groups: tuple[PodGroup, ...]) -> float:
+    """The objective on what is served."""
+    by_name = {variant.name: variant for variant in problem.variants}
+    left, gained = demand(problem), 0.0
+    for group in sorted(groups, key=lambda g: -by_name[g.target.variant].accuracy):
+        taken = min(left, group.pods * group.allocation.capacity_rps)
+        gained += taken * by_name[group.target.variant].accuracy
+        left -= taken
+    served = demand(problem) - left
+    loading = max(
+        (by_name[g.target.variant].load_time_s for g in groups if new(problem, g)), default=0
+    )
+    longest = max(variant.load_time_s for variant in problem.variants)
+    return (
+        problem.accuracy_weight * (gained / served if served else 0.0)
+        - problem.cost_weight * cost(problem, groups) / money(problem, problem.budget)
+        - (problem.loading_weight * loading / longest if longest else 0.0)
+    )
+
+
+def new(problem: Problem, group: PodGroup) -> int:
+    def same(has: Allocation, wants: Allocation) -> bool:
+        if problem.resize_loads:
+            return (has.resources, has.batch_size) == (wants.resources, wants.batch_size)
+        fixed = [{**a.resources, "cpu": 0} for a in (has, wants)]
+        return fixed[0] == fixed[1] and has.batch_size == wants.batch_size
+
+    running = sum(
+        old.pods
+        for old in problem.running
+        if old.target == group.target and same(old.allocation, group.allocation)
+    )
+    return max(0, group.pods - running)
+
+
+def started(problem: Problem, groups: tuple[PodGroup, ...]) -> int:
+    return sum(new(problem, group) for group in groups)
+
+
+def shape(groups: tuple[PodGroup, ...]) -> list[tuple[object, ...]]:
+    return sorted((g.target, g.allocation.size, g.pods) for g in groups)
+
+
+def is_running(problem: Problem, plan: Plan) -> bool:
+    return shape(plan.groups) == shape(problem.running)
+
+
+# --- the instances
+
+
+def random_problem(seed: int) -> Problem:
+    draw = random.Random(seed)
+    kinds = draw.choice([["cpu"], ["cpu"], ["cpu", GPU], ["cpu", GPU, MIG]])
+    variants = tuple(random_variant(draw, i, kinds) for i in range(draw.randint(1, 3)))
+    budget = {"cpu": draw.choice([2000, 4000, 5500, 8000])}
+    budget |= {kind: draw.randint(1, 2) for kind in kinds if kind != "cpu"}
+    problem = Problem(
+        variants=variants,
+        demand_rps=draw.choice([0.0, draw.uniform(0, 60), float(draw.randint(1, 80))]),
+        budget=budget,
+        prices={"cpu": draw.choice([1.0, 0.7]), GPU: draw.choice([0.0, 4.0, 12.5]), MIG: 2.0},
+        accuracy_weight=draw.choice([1.0, 1.0, 2.5]),
+        cost_weight=draw.choice([0.0, 0.0001, 0.05, 0.2, 1.0]),
+        loading_weight=draw.choice([0.0, 0.0, 0.001, 0.1]),
+        min_replicas=draw.choice([1, 1, 1, 2, 3]),
+        max_pods_per_target=draw.choice([None, None, 1, 2]),
+        max_targets=draw.choice([16, 16, 1, 2]),
+        resize_loads=draw.random() < 0.3,
+    )
+    if draw.random() < 0.5:
+        problem = replace(problem, running=random_running(draw, problem))
+    if draw.random() < 0.2:
+        problem = replace(problem, capacity_floor_rps=draw.uniform(0, 80))
+    return problem
+
+
+def random_variant(draw: random.Random, index: int, kinds: list[str]) -> Variant:
+    allocations = []
+    speed = draw.uniform(2, 8) if draw.random() < 0.5 else float(draw.randint(1, 8))
+    for cores in draw.sample([500, 1000, 1500, 2000, 3000, 4000], draw.randint(1, 3)):
+        rps = draw.choice(
+            [0.0, speed * cores / 1000 * draw.uniform(0.7, 1.1), speed * cores / 1000]
+        )
+        allocations.append(Allocation(resources={"cpu": cores}, capacity_rps=rps))
+    for kind in kinds[1:]:
+        if draw.random() < 0.7:
+            size = {"cpu": draw.choice([500, 1000]), kind: draw.choice([1, 1, 2])}
+            batch = draw.choice([1, 4])
+            allocations.append(
+                Allocation(
+                    resources=size, capacity_rps=speed * draw.randint(2, 9), batch_size=batch
+                )
+            )
+    return Variant(
+        name=f"v{index}",
+        accuracy=draw.choice([0.7, 0.75, round(draw.uniform(0.5, 0.95), 4)]),
+        load_time_s=draw.choice([0.0, 3.0, 6.5, draw.uniform(1, 20)]),
+        allocations=tuple(allocations),
+    )
+
+
+def random_running(draw: random.Random, problem: Problem) -> tuple[PodGroup, ...]:
+    if draw.random() < 0.4:  # what was best for a demand close by
+        return solve(replace(problem, demand_rps=problem.demand_rps * 0.9)).groups
+    return tuple(
+        PodGroup(
+            target=Target(variant.name, allocation.kind),
+            allocation=allocation,
+            pods=draw.randint(1, 2),
+        )
+        for variant in problem.variants
+        for allocation in draw.sample(variant.allocations, 1)
+        if draw.random() < 0.6
+    )
