@@ -15,9 +15,9 @@ class InvalidSetting(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterSettings:
-    """How the router's pods are run; everything else about them follows from the service."""
+    """How the routers' pods are run; everything else about them follows from the service."""
 
-    image: str = "envoyproxy/envoy:v1.38-latest"
+    image: str = "infadapter/operator:0.1.0"
     command: tuple[str, ...] = ("envoy",)
     cpu: str = "250m"
     pod: Mapping[str, Any] = field(default_factory=dict)
