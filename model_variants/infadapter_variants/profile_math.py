@@ -13,7 +13,7 @@ from infadapter_variants.loadgen.outcomes import Outcome, percentile
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)  # of saturation; closest where the curve bends
-ENOUGH = 110  # requests expected at a rate: a Poisson stream then brings the 100 that p99 takes
+ENOUGH = 100  # requests at a rate: what p99 takes
 _SETTLING = 1 / 6  # of a flood, until all clients wait in the queue
 _WINDOWS = 5
 _PER_WINDOW = 20  # answers; with fewer, the edges of a window decide its rate
@@ -70,7 +70,7 @@ def saturation_rps(outcomes: Sequence[Outcome], duration_s: float) -> float:
 def point_of(outcomes: Sequence[Outcome], duration_s: float) -> Point | None:
     """Return what the requests of one rate say, or None when fewer than two were served.
 
-    The rate is the one that came, not the one that was asked for. Refused requests are a ratio of
+    Refused requests are a ratio of
     their own. One that got no answer counts with the time it was waited for: leaving it out would
     make an overloaded server look fast.
     """

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from infadapter_variants.loadgen.arrivals import constant_rate
+from infadapter_variants.loadgen.arrivals import given_count
 from infadapter_variants.loadgen.client import replay
 from infadapter_variants.loadgen.closed_loop import flood
 from infadapter_variants.loadgen.endpoint import Endpoint
@@ -81,7 +81,7 @@ class HttpLoad:
             port=self.endpoint.port,
             path=self.endpoint.path,
             bodies=self.bodies,
-            arrivals_s=constant_rate(rate_rps, seconds, seed=seed),
+            arrivals_s=given_count(round(rate_rps * seconds), seconds, seed=seed),
             timeout_s=self.timeout_s,
             max_backlog=max_backlog,
         )

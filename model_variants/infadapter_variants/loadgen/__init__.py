@@ -3,7 +3,7 @@
 Bounded in time by its schedule and in rate by one core; http:// only. It needs no torch.
 """
 
-from infadapter_variants.loadgen.arrivals import Array, constant_rate, piecewise_rate
+from infadapter_variants.loadgen.arrivals import Array, constant_rate, given_count, piecewise_rate
 from infadapter_variants.loadgen.client import replay, run
 from infadapter_variants.loadgen.closed_loop import flood
 from infadapter_variants.loadgen.outcomes import Outcome, Summary, percentile, summarise
@@ -14,6 +14,7 @@ __all__ = [
     "Summary",
     "constant_rate",
     "flood",
+    "given_count",
     "percentile",
     "piecewise_rate",
     "replay",

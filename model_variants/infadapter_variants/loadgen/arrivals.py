@@ -22,6 +22,17 @@ def constant_rate(rate_rps: float, duration_s: float, *, seed: int) -> Array:
     return arrivals[: np.searchsorted(arrivals, duration_s)]
 
 
+def given_count(requests: int, duration_s: float, *, seed: int) -> Array:
+    """Return a Poisson stream over [0, duration_s) of which it is known how many arrive, sorted.
+
+    For short measurements: the rate is the one that was asked for, not one near it.
+    """
+    _check(np.array([requests, duration_s]))
+    moments: Array = np.random.default_rng(seed).random(requests) * duration_s
+    moments.sort()
+    return moments
+
+
 def piecewise_rate(rates_rps: npt.ArrayLike, *, seed: int, step_s: float = 1.0) -> Array:
     """Return a Poisson stream whose rate is rates_rps[i] over [i, i + 1) · step_s, sorted.
 

@@ -5,6 +5,7 @@ to the percentiles. This one sends prepared bytes, and keeps of an answer its st
 """
 
 import asyncio
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -98,7 +99,7 @@ class Pool:
             async with asyncio.timeout(self._connect_timeout_s):
                 await loop.create_connection(lambda: _Connection(self), self._host, self._port)
         except OSError as error:  # TimeoutError is one
-            self._fail_one(f"cannot connect: {error.strerror or 'timed out'}")
+            self._fail_one(f"cannot connect: {_reason(error)}")
 
     def _fail_one(self, error: str) -> None:
         while self._waiting:
@@ -124,6 +125,13 @@ class Pool:
         if connection in self._idle:
             self._idle.remove(connection)
         self._open_if_needed()
+
+
+def _reason(error: OSError) -> str:
+    """Return the system's word for it: event loops put words of their own into strerror."""
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or "timed out"
 
 
 class _Connection(asyncio.Protocol):

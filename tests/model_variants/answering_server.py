@@ -1,0 +1,84 @@
+"""A tiny HTTP/1.1 server with one simulated worker, for the load generator's and profiler's tests.
+
+It runs as a process of its own, so that it does not share an event loop with what is under test:
+`python answering_server.py --port 0 --service-ms 2` prints its port. The last word of a path says
+how it misbehaves.
+"""
+
+import argparse
+import asyncio
+import json
+
+METADATA = {
+    "name": "glyphs",
+    "inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 1, 32, 32]}],
+    "parameters": {"accuracy": "0.861"},
+}
+GETS = {
+    "/v2": json.dumps({"name": "tiny", "version": "1"}),
+    "/v2/health/ready": "{}",
+    "/v2/models/glyphs": json.dumps(METADATA),
+    "/v2/models/other": "[]",
+    "/metrics": 'infadapter_server_load_seconds{variant="v"} 1.25\n',
+}
+CODES = {"refuse": 503, "fail": 500, "wrong": 400}
+
+
+class Server:
+    def __init__(self, service_s: float) -> None:
+        self.service_s = service_s
+        self.worker = asyncio.Lock()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await self.exchange(reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = head.partition("content-length: ")[2].partition("\r\n")[0]
+        await reader.readexactly(int(length or 0))
+        method, path, _ = head.split(" ", 2)
+        if method == "get":
+            writer.write(answer(200 if path in GETS else 404, GETS.get(path, "{}")))
+            return True
+        return await self.infer(path.rpartition("/")[2], writer)
+
+    async def infer(self, word: str, writer: asyncio.StreamWriter) -> bool:
+        if word == "hang":
+            await asyncio.sleep(60)
+        if word == "break":
+            writer.write(b"SPAM\r\n\r\n")
+        if word in ("break", "vanish"):
+            return False
+        if word in CODES:
+            writer.write(answer(CODES[word], '{"error": "no, thank you"}'))
+            return True
+        async with self.worker:
+            await asyncio.sleep(self.service_s)
+        writer.write(answer(200, "{}", "connection: close\r\n" if word == "close" else ""))
+        return word != "close"
+
+
+def answer(code: int, body: str, more: str = "") -> bytes:
+    head = f"HTTP/1.1 {code} X\r\nInfAdapter-Variant: tiny\r\ncontent-length: {len(body)}\r\n"
+    return (head + more + "\r\n" + body).encode()
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--service-ms", type=float, default=0)
+    options = parser.parse_args()
+    tiny = Server(options.service_ms / 1e3)
+    server = await asyncio.start_server(tiny.serve, "127.0.0.1", options.port)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
