@@ -34,15 +34,15 @@ def bootstrap(
     admin_port: int,
     stats_port: int | None = None,
     last_good: Mapping[str, Any] | None = None,
-    refresh_s: float = 1.0,
+    refresh_s: float = 0.5,
     listen_host: str = "0.0.0.0",
 ) -> Json:
     """
     Return what `envoy --config-path` reads, as JSON-able data (JSON is YAML).
 
     `service_key` is "namespace/name"; `last_good` comes from `remember`. Start each router with a
-    `--service-node` of its own. Admin answers on 127.0.0.1 alone; `stats_port` opens /ready and
-    /stats/prometheus, and nothing else, to everyone.
+    `--service-node` of its own. It asks for endpoints every 1 to 2 times `refresh_s`. Admin answers
+    on 127.0.0.1 alone; `stats_port` opens /ready and /stats/prometheus, and nothing else, to all.
     """
     remembered = recall(last_good) if last_good else ()
     clusters = [

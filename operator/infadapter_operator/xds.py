@@ -1,10 +1,10 @@
 """
 Where routers ask which pods get traffic, and what they say they obey: Envoy's REST xDS, version 3.
 
-An Envoy polls every second with the version it obeys; the answer is the current weights, or 304
-when it has them. So every poll is also a confirmation, and what a router *may* obey is at most two
-versions: the one it echoed and the one it was offered since. A pod is drained only when it is in
-neither, for any router. Nothing published is not an empty answer: an operator that has just started
+An Envoy polls about once a second with the version it obeys; the answer is the current weights, or
+304 when it has them. So every poll is also a confirmation, and what a router *may* obey is at most
+two versions: the one it echoed and the one it was offered since. A pod is drained only when it is
+in neither, for any router. Nothing published is not an empty answer: an operator that has just started
 says 304, and routers go on as they were.
 """
 

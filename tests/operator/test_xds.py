@@ -219,8 +219,10 @@ async def pod(name: str) -> AsyncIterator[str]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    try:
+        yield f"127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 @contextmanager
@@ -286,6 +288,10 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     raise AssertionError("ten seconds have passed")
 
 
+async def in_force(xds: XdsServer, weights: dict[str, int]) -> bool:
+    return xds.confirmed(KEY) == weights
+
+
 async def drained(xds: XdsServer, pod_name: str) -> bool:
     return pod_name not in xds.confirmed(KEY)
 
@@ -293,10 +299,12 @@ async def drained(xds: XdsServer, pod_name: str) -> bool:
 @asynccontextmanager
 async def routed(tmp_path: Path, xds: XdsServer, **options: Any) -> AsyncIterator[Client]:
     port = await xds.start("127.0.0.1", 0)
-    with running_envoy(tmp_path / "envoy.json", port, **options) as (url, stats_url):
-        async with aiohttp.ClientSession() as session:
-            yield Client(session, url, stats_url)
-    await xds.stop()
+    try:
+        with running_envoy(tmp_path / "envoy.json", port, **options) as (url, stats_url):
+            async with aiohttp.ClientSession() as session:
+                yield Client(session, url, stats_url)
+    finally:
+        await xds.stop()
 
 
 @needs_envoy
@@ -312,7 +320,7 @@ async def test_weights_are_served_smoothly_and_changes_are_in_force_within_two_s
         assert {Counter(names[i : i + 4])["b"] for i in range(0, 40, 4)} == {1}  # smooth
         xds.publish(KEY, [backend("a", 0, a), backend("b", 1, b)])
         assert await client.until("b") <= 2.0
-        await asyncio.sleep(1.5)
+        await eventually(lambda: drained(xds, "a"))
         assert xds.confirmed(KEY) == {"b": 1}
 
 
@@ -403,7 +411,7 @@ async def test_a_pod_that_is_gone_costs_no_request_while_another_one_is_there(
         gone = f"127.0.0.1:{free_port()}"
         xds.publish(KEY, [backend("a", 1, a), backend("b", 1, gone)])
         await client.until("a")
-        await asyncio.sleep(1.2)
+        await eventually(lambda: in_force(xds, {"a": 1, "b": 1}))
         assert set(await client.names(20)) == {"a"}
 
 
