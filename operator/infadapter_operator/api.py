@@ -40,8 +40,8 @@ class ObjectMeta(ApiModel):
     generation: int | None = None
     resource_version: Annotated[str, Field(max_length=64)] | None = None
     deletion_timestamp: Annotated[str, Field(max_length=64)] | None = None
-    labels: Mapping[str, str] = Field(default={})
-    annotations: Mapping[str, str] = Field(default={})
+    labels: Mapping[str, str] = Field(default={}, exclude_if=lambda labels: not labels)
+    annotations: Mapping[str, str] = Field(default={}, exclude_if=lambda texts: not texts)
 
 
 class InferenceService(ApiModel):

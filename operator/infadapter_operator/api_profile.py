@@ -6,16 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from infadapter_operator.api_fields import (
-    PERCENTILE_KEY,
-    Fraction,
-    Percentile,
-    Positive,
-    Resources,
-    Rules,
-    Timestamp,
-    Weight,
-)
+from infadapter_operator.api_decimals import Fraction, Positive, Weight
+from infadapter_operator.api_fields import PERCENTILE_KEY, Percentile, Resources, Rules, Timestamp
 from infadapter_operator.api_model import ApiModel, Rule
 from infadapter_operator.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Amounts

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from infadapter_operator.api_decimals import Quantile, Weight
 from infadapter_operator.api_fields import (
     DnsLabel,
     Hostname,
@@ -12,9 +13,7 @@ from infadapter_operator.api_fields import (
     Percentile,
     Port,
     Prices,
-    Quantile,
     Resources,
-    Weight,
 )
 from infadapter_operator.api_model import ApiModel, Rule, list_map
 from infadapter_operator.api_variant import VariantSpec

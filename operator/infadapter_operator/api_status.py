@@ -9,14 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from infadapter_operator.api_fields import (
-    AnyNumber,
-    DnsLabel,
-    Fraction,
-    Resources,
-    Timestamp,
-    Weight,
-)
+from infadapter_operator.api_decimals import AnyNumber, Fraction, Weight
+from infadapter_operator.api_fields import DnsLabel, Resources, Timestamp
 from infadapter_operator.api_model import ApiModel, list_map
 from infadapter_operator.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Amounts

@@ -17,7 +17,7 @@ from infadapter_operator.api import (
     parse_profile,
     parse_service,
 )
-from infadapter_operator.api_fields import decimal_text
+from infadapter_operator.api_decimals import decimal_text
 from infadapter_operator.api_profile import (
     ProfileAllocation,
     ProfileCapacity,

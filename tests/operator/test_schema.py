@@ -5,13 +5,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from infadapter_operator.schema import (
+from infadapter_operator.schema import crd_files, crds, main
+from infadapter_operator.structural import (
     INT_OR_STRING,
     PRESERVE,
     NotStructural,
-    crd_files,
-    crds,
-    main,
     structural_schema,
 )
 
