@@ -32,7 +32,7 @@ from infadapter_operator.kube_objects import (
     build_deployment,
     build_target_service,
 )
-from infadapter_operator.kube_observe import Running, belongs_to, observed, running_for
+from infadapter_operator.kube_observe import Running, observed, refuse_stranger, running_for
 from infadapter_operator.kube_read import annotation, runs_pods, template_size, usual_size
 from infadapter_operator.kube_scalers import Scalers
 from infadapter_operator.names import DELETION_COST, TEMPLATE_ANNOTATION, target_name
@@ -193,11 +193,9 @@ class KubeCluster:
         await self.api.apply(path, body, force=True)
 
     async def _refuse_strangers(self, path: str) -> None:
-        """Two names may meet: "a" + "b-c" is "a-b" + "c". The first to come stays."""
         there = await self.api.get(path)
-        if there is not None and not belongs_to(there, self.owner):
-            kind, name = path.split("/")[-2:]
-            raise Conflict(f"{kind} {name} exists and is not this service's; rename one of them")
+        if there is not None:
+            refuse_stranger(there, self.owner)
 
     # --- what left, and what changed -------------------------------------------------------------
 

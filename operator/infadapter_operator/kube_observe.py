@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from infadapter_operator.bodies import Conflict
 from infadapter_operator.kube_adopt import adoption_of
 from infadapter_operator.kube_api import Json, KubeApi, core, deployments
 from infadapter_operator.kube_objects import Owner, Server, Workload
@@ -97,6 +98,13 @@ async def running_for(
 def belongs_to(made: Mapping[str, Any], owner: Owner) -> bool:
     references = made["metadata"].get("ownerReferences") or ()
     return any(reference.get("uid") == owner.uid for reference in references)
+
+
+def refuse_stranger(there: Mapping[str, Any], owner: Owner) -> None:
+    """Two names may meet: "a" + "b-c" is "a-b" + "c". The first to come stays. Raises Conflict."""
+    if not belongs_to(there, owner):
+        kind, name = there.get("kind", "an object"), there["metadata"]["name"]
+        raise Conflict(f"{kind} {name} exists and is not this service's; rename one of them")
 
 
 def _own(

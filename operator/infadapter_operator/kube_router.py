@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infadapter_operator.bodies import Conflict
 from infadapter_operator.endpoints import recall
 from infadapter_operator.kube_api import ApiRefusal, Json, KubeApi, core, deployments
 from infadapter_operator.kube_objects import Owner
-from infadapter_operator.kube_observe import belongs_to
+from infadapter_operator.kube_observe import belongs_to, refuse_stranger
 from infadapter_operator.kube_read import annotation
 from infadapter_operator.kube_router_objects import (
     LAST_GOOD_FILE,
@@ -81,7 +80,7 @@ class EnvoyRouter:
         if there is None:
             await self._write_config(_NOTHING)
             return
-        _refuse_stranger(there, self.owner)
+        refuse_stranger(there, self.owner)
         self._kept = _readable((there.get("data") or {}).get(LAST_GOOD_FILE, "{}"))
         if self._kept["backends"]:
             self.xds.restore(service_key(self.owner), self._kept)
@@ -93,7 +92,7 @@ class EnvoyRouter:
         wanted = build_router(self.owner, self.settings, self.slo_s)
         there = await self.api.get(router)
         if there is not None:
-            _refuse_stranger(there, self.owner)
+            refuse_stranger(there, self.owner)
         if there is None or annotation(there, TEMPLATE_ANNOTATION) != annotation(
             wanted, TEMPLATE_ANNOTATION
         ):
@@ -103,7 +102,7 @@ class EnvoyRouter:
         if service is None:
             await self.api.apply(front, build_front(self.owner), force=True)
         else:
-            _refuse_stranger(service, self.owner)
+            refuse_stranger(service, self.owner)
 
     async def _write_config(self, last_good: Json) -> None:
         config, _, _ = self._paths()
@@ -134,12 +133,3 @@ def _readable(text: str) -> Json:
         _logger.warning("A router's ConfigMap can't be read; its routers are told anew.")
         return dict(_NOTHING)
     return kept
-
-
-def _refuse_stranger(there: Json, owner: Owner) -> None:
-    if not belongs_to(there, owner):
-        name = there["metadata"]["name"]
-        raise Conflict(
-            f"{there.get('kind', 'an object')} {name} exists and is not this service's;"
-            " rename one of them"
-        )
