@@ -35,6 +35,24 @@ check: install  ## format, lint, types, import rules, generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m infadapter_operator.schema --check manifests/crds
+	$(BIN)/python helm/dashboard.py --check
+
+bench: install  ## the benchmarks, each beside what a user would use instead (about five minutes)
+	$(BIN)/python benchmarks/solver.py
+	$(BIN)/python benchmarks/server_vs_bare.py
+	$(BIN)/python benchmarks/loadgen_precision.py
+
+ladder: install  ## train the demo's five networks again and measure them (up to an hour)
+	$(BIN)/python -m infadapter_variants.training
+
+crds: install  ## write the CRDs and the dashboard again from their one source
+	$(BIN)/python -m infadapter_operator.schema manifests/crds
+	$(BIN)/python helm/dashboard.py
+
+image:  ## build the two container images (untested: see images/)
+	docker build -f images/operator.Dockerfile -t infadapter/operator:0.1.0 .
+	docker build -f images/server.Dockerfile -t infadapter/server:0.1.0 .
 
 clean:  ## remove the virtual environment and what was generated
 	rm -rf $(VENV) dist demo-report .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
