@@ -4,8 +4,8 @@ Where routers ask which pods get traffic, and what they say they obey: Envoy's R
 An Envoy polls about once a second with the version it obeys; the answer is the current weights, or
 304 when it has them. So every poll is also a confirmation, and what a router *may* obey is at most
 two versions: the one it echoed and the one it was offered since. A pod is drained only when it is
-in neither, for any router. Nothing published is not an empty answer: an operator that has just started
-says 304, and routers go on as they were.
+in neither, for any router. Nothing published is not an empty answer: an operator that has just
+started says 304, and routers go on as they were.
 """
 
 import logging
