@@ -1,6 +1,6 @@
 """The optimisation problem and its solution; knows neither Kubernetes nor the network."""
 
-from infadapter_solver.offers import InvalidProblem
+from infadapter_solver.check import InvalidProblem
 from infadapter_solver.problem import (
     CPU,
     Allocation,

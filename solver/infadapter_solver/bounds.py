@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infadapter_solver.layers import Floats, Layers
+from infadapter_solver.layers import CAPACITY, COST, USE, Floats, Layers
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """For each layer, the most a request gains in the layers after it, at these shadow prices."""
+    """What a request gains at these shadow prices: by layer, and at most in the layers after it."""
 
+    gain: Floats
     per_rps: Floats
     shadow: Floats  # by resource: of one unit, in the objective
 
@@ -36,11 +37,11 @@ def bounds(layers: Layers, rate: Floats, cost_weight: float, served_rps: float) 
 
 def _bound(layers: Layers, rate: Floats, cost_weight: float, shadow: Floats) -> Bound:
     every = layers.every
-    paid = (cost_weight * every.cost + every.use @ shadow) / every.capacity_rps
+    paid = (cost_weight * every[:, COST] + every[:, USE:] @ shadow) / every[:, CAPACITY]
     gain = rate - np.minimum.reduceat(paid, layers.first)
     after = np.full(len(gain), -np.inf)
     after[:-1] = np.maximum.accumulate(gain[::-1])[::-1][1:]
-    return Bound(after, shadow)
+    return Bound(gain, after, shadow)
 
 
 def _shadow_price(
@@ -52,9 +53,9 @@ def _shadow_price(
     It is piecewise linear and convex in the price: least at 0, or where two layers' lines cross
     (or one becomes 0: a best effort may leave requests unserved).
     """
-    every = layers.every
-    gain = rate - np.minimum.reduceat(cost_weight * every.cost / every.capacity_rps, layers.first)
-    use = np.minimum.reduceat(every.use[:, resource] / every.capacity_rps, layers.first)
+    per_rps = layers.every / layers.every[:, [CAPACITY]]
+    gain = rate - cost_weight * np.minimum.reduceat(per_rps[:, COST], layers.first)
+    use = np.minimum.reduceat(per_rps[:, USE + resource], layers.first)
     more = use[:, None] - use
     crossing = (gain[:, None] - gain)[more > 0] / more[more > 0]
     zero = gain[use > 0] / use[use > 0]

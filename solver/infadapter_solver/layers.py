@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from infadapter_solver.check import check_variants
 from infadapter_solver.offers import (
     Goal,
     most_pods,
@@ -24,38 +25,26 @@ from infadapter_solver.pareto import undominated
 from infadapter_solver.problem import Allocation, Problem, Target
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 KEPT = 64
 """Tables kept at a time: some services, with the plans they move between."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """Ways to run a target, or several targets' one after the other; one row each."""
+COST, CAPACITY, STARTS, PODS, TARGETS, USE = range(6)
+"""
+Columns of a table of choices, or of sums of choices; from USE on, one for each resource.
 
-    capacity_rps: Floats
-    use: Floats  # by row and resource
-    cost: Floats  # share of what the whole budget costs
-    pods: Floats
-    starts: Floats
-    loading_s: Floats
-
-    def rows(self, rows: NDArray[np.intp]) -> "Choices":
-        return Choices(
-            capacity_rps=self.capacity_rps[rows],
-            use=self.use[rows],
-            cost=self.cost[rows],
-            pods=self.pods[rows],
-            starts=self.starts[rows],
-            loading_s=self.loading_s[rows],
-        )
+Cost is a share of what the budget costs, capacity in requests per second.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     target: Target
     sizes: tuple[Allocation, ...]  # by choice but the first
-    choices: Choices  # the first is to run none
+    choices: Floats  # by choice and column; the first is to run none
+    loading_s: Floats  # by choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +52,12 @@ class Layers:
     layers: tuple[Layer, ...]  # most accurate first
     accuracy: Floats  # by layer
     budget: Floats  # by resource
-    every: Choices  # of all layers
-    first: NDArray[np.intp]  # by layer: its first row in `every`
-    layer: NDArray[np.intp]  # by row in `every`
-    rps_per_unit: Floats  # by layer and resource: what a unit can add in the layers after it
-    later_rps: Floats  # by layer: what all layers after it can add
+    every: Floats  # the choices of all layers, but to run none
+    loading_s: Floats  # by row of `every`
+    layer: Rows  # by row of `every`
+    first: Rows  # by layer: its first row of `every`
+    later_rps: Floats  # by layer: what all layers after it can serve
+    later_rps_per_unit: Floats  # by layer and resource: the most that a unit can serve after it
 
 
 def layers_for(problem: Problem, wanted: Goal) -> Layers | None:
@@ -85,95 +75,84 @@ class _Tables:
 
 @lru_cache(maxsize=KEPT)
 def _kept(tables: _Tables) -> Layers | None:
-    accuracy = {variant.name: variant.accuracy for variant in tables.problem.variants}
+    problem = tables.problem
+    check_variants(problem)
+    variants = {variant.name: variant for variant in problem.variants}
     layers = tuple(
-        _layer(tables, target, allocations)
-        for target, allocations in offers(tables.problem).items()
+        _layer(tables, target, sizes, variants[target.variant].load_time_s)
+        for target, sizes in offers(problem).items()
     )
     if not layers:
         return None
-    lengths = np.array([len(layer.sizes) for layer in layers])
-    every = _together([layer.choices.rows(np.arange(1, len(layer.sizes) + 1)) for layer in layers])
-    per_unit, later_rps = _reach(every, lengths)
+    every = np.concatenate([layer.choices[1:] for layer in layers])
+    lengths = [len(layer.sizes) for layer in layers]
+    first = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.intp)
+    with np.errstate(divide="ignore"):
+        per_unit = every[:, [CAPACITY]] / every[:, USE:]
     return Layers(
         layers=layers,
-        accuracy=np.array([accuracy[layer.target.variant] for layer in layers]),
-        budget=np.array([float(amount) for amount in tables.problem.budget.values()]),
+        accuracy=np.array([variants[layer.target.variant].accuracy for layer in layers]),
+        budget=np.array([float(amount) for amount in problem.budget.values()]),
         every=every,
-        first=np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.intp),
+        loading_s=np.concatenate([layer.loading_s[1:] for layer in layers]),
         layer=np.repeat(np.arange(len(layers)), lengths),
-        rps_per_unit=per_unit,
-        later_rps=later_rps,
+        first=first,
+        later_rps=_later(np.add, np.maximum.reduceat(every[:, CAPACITY], first)),
+        later_rps_per_unit=_later(np.maximum, np.maximum.reduceat(per_unit, first)),
     )
 
 
-def _layer(tables: _Tables, target: Target, allocations: tuple[Allocation, ...]) -> Layer:
-    problem, ceiling = tables.problem, tables.ceiling
-    load_s = next(v.load_time_s for v in problem.variants if v.name == target.variant)
-    sizes = sorted(allocations, key=lambda allocation: allocation.size)
-    per_size = [
-        _of_size(problem, target, size, np.arange(1.0, most_pods(problem, ceiling, size) + 1))
-        for size in sizes
-    ]
-    choices = _together(per_size)
-    choices.loading_s[choices.starts > 0] = load_s
-    kept = _useful(choices, ceiling)
-    of = [size for size, own in zip(sizes, per_size, strict=True) for _ in own.pods]
-    none = _of_size(problem, target, sizes[0], np.zeros(1))
+def _layer(
+    tables: _Tables, target: Target, sizes: tuple[Allocation, ...], load_time_s: float
+) -> Layer:
+    none = np.zeros((1, USE + len(tables.problem.budget)))
+    of, rows = [], []
+    for size in sorted(sizes, key=lambda size: size.size):
+        own = _of_size(tables, target, size)
+        of += [size] * len(own)
+        rows.append(own)
+    choices = np.concatenate(rows)
+    useful = _useful(choices, tables.ceiling)
+    choices = np.concatenate([none, choices[useful]])
     return Layer(
         target=target,
-        sizes=tuple(of[row] for row in kept),
-        choices=_together([none, choices.rows(kept)]),
+        sizes=tuple(of[row] for row in useful),
+        choices=choices,
+        loading_s=np.where(choices[:, STARTS] > 0, load_time_s, 0.0),
     )
 
 
-def _of_size(problem: Problem, target: Target, size: Allocation, pods: Floats) -> Choices:
-    one = np.array([float(size.resources.get(name, 0)) for name in problem.budget])
-    at_hand = pods_at_hand(problem, target, size)
-    return Choices(
-        capacity_rps=pods * size.capacity_rps,
-        use=pods[:, None] * one,
-        cost=pods * unit_cost_ratio(problem, size),
-        pods=pods,
-        starts=np.maximum(pods - at_hand, 0.0),
-        loading_s=np.zeros(len(pods)),
-    )
+def _of_size(tables: _Tables, target: Target, size: Allocation) -> Floats:
+    """Any number of pods of one size."""
+    problem = tables.problem
+    pods = np.arange(1.0, most_pods(problem, tables.ceiling, size) + 1)
+    table = np.empty((len(pods), USE + len(problem.budget)))
+    table[:, COST] = pods * unit_cost_ratio(problem, size)
+    table[:, CAPACITY] = pods * size.capacity_rps
+    table[:, STARTS] = np.maximum(pods - pods_at_hand(problem, target, size), 0.0)
+    table[:, PODS] = pods
+    table[:, TARGETS] = 1.0
+    table[:, USE:] = pods[:, None] * [size.resources.get(name, 0) for name in problem.budget]
+    return table
 
 
-def _useful(choices: Choices, ceiling: Goal) -> NDArray[np.intp]:
+def _useful(choices: Floats, ceiling: Goal) -> Rows:
     """Without those that use as much as another, start as much and serve less."""
     columns = [
-        np.minimum(choices.capacity_rps, ceiling.capacity_rps),
-        -choices.starts,
-        *(-choices.use.T),
+        np.minimum(choices[:, CAPACITY], ceiling.capacity_rps),
+        -choices[:, STARTS],
+        *(-choices[:, USE:].T),
     ]
     if ceiling.min_replicas > 1:
-        columns.append(choices.pods)
+        columns.append(choices[:, PODS])
     return undominated(np.stack(columns, axis=1))
 
 
-def _together(parts: list[Choices]) -> Choices:
-    return Choices(
-        capacity_rps=np.concatenate([part.capacity_rps for part in parts]),
-        use=np.concatenate([part.use for part in parts]),
-        cost=np.concatenate([part.cost for part in parts]),
-        pods=np.concatenate([part.pods for part in parts]),
-        starts=np.concatenate([part.starts for part in parts]),
-        loading_s=np.concatenate([part.loading_s for part in parts]),
-    )
-
-
-def _reach(every: Choices, lengths: NDArray[np.int_]) -> tuple[Floats, Floats]:
-    """What the layers after each can still serve: per unit of a resource, and all in all."""
-    with np.errstate(divide="ignore"):
-        ratio = every.capacity_rps[:, None] / every.use
-    first = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.intp)
-    best = np.maximum.reduceat(ratio, first)
-    most = np.maximum.reduceat(every.capacity_rps, first)
-    after, later = np.zeros_like(best), np.zeros_like(most)
-    after[:-1] = np.maximum.accumulate(best[::-1])[::-1][1:]
-    later[:-1] = np.cumsum(most[::-1])[::-1][1:]
-    return after, later
+def _later(accumulate: np.ufunc, by_layer: Floats) -> Floats:
+    """For each layer, `by_layer` of those after it together; 0 after the last."""
+    later = np.zeros_like(by_layer)
+    later[:-1] = accumulate.accumulate(by_layer[::-1])[::-1][1:]
+    return later
 
 
 def _power_of_two(rps: float) -> float:

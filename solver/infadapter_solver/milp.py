@@ -29,6 +29,7 @@ from typing import Any
 import highspy
 import pulp
 
+from infadapter_solver.check import check_variants
 from infadapter_solver.greedy import greedy
 from infadapter_solver.offers import (
     Goal,
@@ -89,6 +90,7 @@ def solve_milp(problem: Problem, *, time_limit_s: float = 2.0) -> Plan:
 
     Best effort, with `feasible` False, where the budget cannot serve the demand.
     """
+    check_variants(problem)
     if not offers(problem):
         return evaluate(problem, ())
     plan = _optimum(problem, goal(problem), time_limit_s)

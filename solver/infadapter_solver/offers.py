@@ -16,10 +16,6 @@ LEAST_DEMAND_RPS = 0.1
 Offers = dict[Target, tuple[Allocation, ...]]
 
 
-class InvalidProblem(ValueError):
-    """The problem contradicts itself; the message says where."""
-
-
 def planning_rps(problem: Problem) -> float:
     return max(problem.demand_rps, LEAST_DEMAND_RPS)
 
@@ -81,9 +77,7 @@ def most_pods(problem: Problem, wanted: Goal, allocation: Allocation) -> int:
 
 def price(problem: Problem, resource: str) -> float:
     """Of one unit: of a core for the CPU, although that is counted in millicores."""
-    if resource not in problem.prices and resource != CPU:
-        raise InvalidProblem(f"{resource} is in the budget and has no price: give it one")
-    return problem.prices.get(resource, 1.0)
+    return problem.prices[resource] if resource != CPU else problem.prices.get(CPU, 1.0)
 
 
 def cost(problem: Problem, groups: tuple[PodGroup, ...]) -> float:
@@ -118,17 +112,20 @@ def pods_at_hand(problem: Problem, target: Target, allocation: Allocation) -> in
     )
 
 
-def running_groups(problem: Problem) -> tuple[PodGroup, ...] | None:
-    """What runs, at the capacities of the profiles; None if no plan could say the same."""
-    found = offers(problem)
+def running_groups(problem: Problem) -> tuple[PodGroup, ...]:
+    """What runs, at the capacities of the profiles; nothing if no plan could say the same."""
+    variants = {variant.name: variant for variant in problem.variants}
     groups = []
     for group in active(problem.running):
-        sizes = [a for a in found.get(group.target, ()) if a.size == group.allocation.size]
-        if not sizes:
-            return None
+        variant = variants.get(group.target.variant)
+        sizes = (
+            [a for a in variant.allocations if a.size == group.allocation.size] if variant else []
+        )
+        if not sizes or not _may_run(problem, sizes[0]):
+            return ()
         groups.append(replace(group, allocation=sizes[0]))
-    targets = {group.target for group in groups}
-    return tuple(groups) if groups and len(targets) == len(groups) else None
+    one_size_each = len({group.target for group in groups}) == len(groups)
+    return tuple(groups) if one_size_each else ()
 
 
 def longest_load_s(problem: Problem) -> float:

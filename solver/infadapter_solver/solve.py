@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from infadapter_solver.check import check
 from infadapter_solver.exact import TooLarge, solve_exact
 from infadapter_solver.milp import solve_milp
 from infadapter_solver.problem import Plan, Problem
@@ -15,6 +16,7 @@ def solve(problem: Problem, *, method: Method = "auto", time_limit_s: float = 2.
 
     `auto` is the exact path, and the programme where the exact path would take too long.
     """
+    check(problem)
     if method != "milp":
         try:
             return solve_exact(problem)

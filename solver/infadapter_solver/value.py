@@ -8,9 +8,9 @@ last digit, and what runs can be valued by the same rule as what is planned.
 from collections.abc import Iterable
 from dataclasses import replace
 
+from infadapter_solver.check import InvalidProblem
 from infadapter_solver.offers import (
     Goal,
-    InvalidProblem,
     active,
     budget_cost,
     cost,
@@ -108,7 +108,7 @@ def best(problem: Problem, plans: Iterable[Plan]) -> Plan:
 def running_plan(problem: Problem, wanted: Goal) -> list[Plan]:
     """What runs, if it would do as a plan for what is wanted; else nothing."""
     groups = running_groups(problem)
-    if groups is None:
+    if not groups:
         return []
     plan = evaluate(problem, groups)
     return [] if broken(problem, plan, wanted) else [plan]
