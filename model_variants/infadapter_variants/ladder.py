@@ -110,10 +110,10 @@ def measured(folder: Traversable = WEIGHTS) -> dict[str, dict[str, Any]]:
 def blank(name: str) -> Network:
     """Return a rung that has learnt nothing.
 
-    Raises KeyError, with the names there are, for a name that is not on the ladder.
+    Raises ValueError, with the names there are, for a name that is not on the ladder.
     """
     if name not in SHAPES:
-        raise KeyError(f"There is no network {name!r}; choose one of {', '.join(RUNGS)}.")
+        raise ValueError(f"There is no network {name!r}; choose one of {', '.join(RUNGS)}.")
     return Network(SHAPES[name])
 
 

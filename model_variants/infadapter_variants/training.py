@@ -66,15 +66,30 @@ _WARM_UP = 0.1
     default=Path(str(ladder.WEIGHTS)),
     help="The folder for weights and ladder.json.  [default: the package's own]",
 )
-def main(rungs: tuple[str, ...], force: bool, into: Path) -> None:
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    help="Threads to compute with. On a machine that is busy otherwise, 1 is often faster.  "
+    "[default: one per core]",
+)
+def main(rungs: tuple[str, ...], force: bool, into: Path, threads: int) -> None:
+    torch.set_num_threads(threads)
     into.mkdir(parents=True, exist_ok=True)
-    for name in ladder.RUNGS:
-        if name not in (rungs or ladder.RUNGS):
-            continue
-        if not force and name in ladder.measured(into) and (into / f"{name}.pt").exists():
-            click.echo(f"{name}  is there; --force trains it anew")
-            continue
-        train_rung(name, RECIPES[name], into)
+    try:
+        for name in ladder.RUNGS:
+            if name in (rungs or ladder.RUNGS):
+                _train_unless_there(name, into, force)
+    except KeyboardInterrupt:
+        click.echo("\nStopped. What was finished is kept; the same command goes on from there.")
+        sys.exit(130)
+
+
+def _train_unless_there(name: str, into: Path, force: bool) -> None:
+    if not force and name in ladder.measured(into) and (into / f"{name}.pt").exists():
+        click.echo(f"{name}  is there; --force trains it anew")
+        return
+    train_rung(name, RECIPES[name], into)
 
 
 def train_rung(name: str, recipe: Recipe, into: Path, test_images: int = TEST_IMAGES) -> None:
@@ -134,7 +149,7 @@ def measure(network: ladder.Network, n: int = TEST_IMAGES) -> float:
     images, labels = (torch.from_numpy(array) for array in glyphs.sample(n, TEST_SEED))
     right = 0
     with torch.inference_mode():
-        for some, theirs in zip(images.split(500), labels.split(500), strict=True):
+        for some, theirs in zip(torch.split(images, 500), torch.split(labels, 500), strict=True):
             right += int((network(some).argmax(1) == theirs).sum())
     return right / n
 
@@ -150,7 +165,7 @@ def _batches(total: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
             if left > _DRAWN_AT_ONCE:
                 coming = artist.submit(glyphs.sample, _DRAWN_AT_ONCE, next(seeds))
             images = images.to(memory_format=torch.channels_last)
-            yield from zip(images.split(_BATCH), labels.split(_BATCH), strict=True)
+            yield from zip(torch.split(images, _BATCH), torch.split(labels, _BATCH), strict=True)
 
 
 class Progress:
@@ -189,5 +204,4 @@ def _note(name: str, note: Mapping[str, object], into: Path) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(os.cpu_count() or 1)
     main()
