@@ -170,8 +170,7 @@ async def _read(request: Request, longest: int) -> bytes:
 
 
 def _too_long(longest: int) -> Refusal:
-    # The rest of the body is on its way: close, so that it is not read as the next request.
-    return Refusal(413, f"The body is longer than {longest} bytes.", {"connection": "close"})
+    return Refusal(413, f"The body is longer than {longest} bytes.")
 
 
 def _response(answer: protocol.Answer) -> Response:

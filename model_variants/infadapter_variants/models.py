@@ -6,6 +6,7 @@ in the server.) Import it in the thread that will compute, and late: it takes se
 
 import logging
 import pickle
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,11 @@ from infadapter_variants.signatures import Floats, LoadError
 
 __all__ = ["TorchModel", "load"]
 
+# What torch.load raises for bytes that are not its own: whatever the first wrong one leads to.
+_UNREADABLE = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError),
+    *(RuntimeError, TypeError, ValueError, pickle.PickleError, struct.error),
+)
 _BATCH_COUNT = ".num_batches_tracked"
 _log = logging.getLogger(__name__)
 
@@ -72,9 +78,11 @@ def _warn_of_random_weights(variant: str) -> None:
 def _fill(network: nn.Module, weights: Path) -> None:
     try:
         state = torch.load(weights, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise LoadError(f"The weights {weights} cannot be read: {reason}") from None
+    except _UNREADABLE as error:
+        raise LoadError(
+            f"The weights {weights} cannot be read as a file that torch.save has written "
+            f"({type(error).__name__})."
+        ) from None
     if not isinstance(state, dict):
         raise LoadError(f"The weights {weights} are not a state_dict: save model.state_dict().")
     _check_fit(network.state_dict(), state, weights)

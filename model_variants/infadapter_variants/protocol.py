@@ -164,8 +164,10 @@ def _listed(tensor: Mapping[str, Any], tail: bytes) -> Floats:
     try:
         # numpy alone would read text as numbers, and need memory without bounds for long text.
         flat = array("f", _leaves(data))
-        nested = data and isinstance(data[0], list)
-        return np.asarray(data, np.float32) if nested else np.asarray(flat)
+        if not (data and isinstance(data[0], list)):
+            return np.asarray(flat)
+        with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
+            return np.asarray(data, np.float32)
     except TypeError:
         raise BadTensor("The field data must hold numbers and nothing else.") from None
     except ValueError:

@@ -60,6 +60,8 @@ class Worker:
 
     async def infer(self, batch: Floats) -> Floats:
         """Compute a batch after those that came before it. Raises InferenceError."""
+        if self._ended.is_set():
+            raise InferenceError("The server is shutting down.")
         answer: asyncio.Future[Floats] = self._loop.create_future()
         self._waiting.add(answer)
         answer.add_done_callback(self._waiting.discard)
@@ -79,7 +81,8 @@ class Worker:
         try:
             model = self._make_ready()
             while (task := self._tasks.get()) is not None:
-                self._compute(model, task)
+                if not task.answer.cancelled():
+                    self._compute(model, task)
         except LoadError as error:
             self.failure = error
         finally:

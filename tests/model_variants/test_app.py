@@ -1,0 +1,297 @@
+"""The HTTP side in one process, around a network that takes as long as the test wants."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from infadapter_variants.app import create_app
+from infadapter_variants.inference import Identity, Inference, Limits
+from infadapter_variants.metrics import ServerMetrics
+from infadapter_variants.signatures import Floats, Signature
+from infadapter_variants.worker import Worker
+
+IDENTITY = Identity(
+    variant="tiny", model="sums", signature=Signature(input_shape=(2,), output_shape=(1,))
+)
+INFER = "/v2/models/sums/infer"
+QUESTION: dict[str, Any] = {
+    "inputs": [{"name": "image", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]
+}
+ALL_PATHS = (
+    "/v2",
+    "/v2/health/live",
+    "/v2/health/ready",
+    "/v2/models/sums",
+    "/v2/models/sums/ready",
+    "/v2/models/sums/versions/tiny",
+    "/v2/models/sums/versions/tiny/ready",
+    "/metrics",
+)
+
+
+class Summing:
+    """Answers with the sum of each row, once it is let to."""
+
+    def __init__(self) -> None:
+        self.may_compute = threading.Event()
+        self.may_compute.set()
+        self.computing = threading.Event()
+
+    def __call__(self, batch: Floats) -> Floats:
+        self.computing.set()
+        assert self.may_compute.wait(10)
+        if (batch < 0).any():
+            raise RuntimeError("a secret of the network")
+        sums: Floats = batch.sum(axis=1, keepdims=True)
+        return sums
+
+    def use_threads(self, threads: int) -> None:
+        pass
+
+    def hold(self) -> None:
+        self.may_compute.clear()
+        self.computing.clear()
+
+
+@dataclass(frozen=True)
+class Running:
+    client: httpx.AsyncClient
+    inference: Inference
+    model: Summing
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """One sample of /metrics; KeyError if it is not there."""
+        text = (await self.client.get("/metrics")).text
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == name and sample.labels == {"variant": "tiny"} | labels:
+                    return sample.value
+        raise KeyError(name)
+
+
+@asynccontextmanager
+async def running(model: Summing | None = None, **limits: Any) -> AsyncIterator[Running]:
+    model = model or Summing()
+    metrics = ServerMetrics("tiny")
+    worker = Worker(lambda: model, IDENTITY.signature, metrics)
+    inference = Inference(
+        identity=IDENTITY, limits=Limits(**limits), worker=worker, metrics=metrics
+    )
+    worker.start()
+    transport = httpx.ASGITransport(create_app(inference), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+        if model.may_compute.is_set():
+            await ready(worker)
+        yield Running(client, inference, model)
+        model.may_compute.set()
+        await worker.stop()
+
+
+async def ready(worker: Worker) -> None:
+    async with asyncio.timeout(10):
+        while not worker.ready:  # noqa: ASYNC110  # another thread makes it true
+            await asyncio.sleep(0.001)
+
+
+async def test_an_answer_holds_the_networks_values() -> None:
+    async with running() as server:
+        for path in (INFER, "/v2/models/sums/versions/tiny/infer"):
+            response = await server.client.post(path, json=QUESTION)
+            assert response.status_code == 200
+            assert response.headers["content-type"] == "application/json"
+            assert response.json()["outputs"][0]["data"] == [3.0]
+
+
+async def test_a_question_in_binary_gets_its_answer_in_binary() -> None:
+    head = (
+        b'{"inputs": [{"name": "image", "shape": [1, 2], "datatype": "FP32",'
+        b' "parameters": {"binary_data_size": 8}}], "parameters": {"binary_data_output": true}}'
+    )
+    values = np.asarray([0.5, 2], "<f4").tobytes()
+    async with running() as server:
+        response = await server.client.post(
+            INFER,
+            content=head + values,
+            headers={"Inference-Header-Content-Length": str(len(head))},
+        )
+    json_bytes = int(response.headers["inference-header-content-length"])
+    assert response.headers["content-type"] == "application/octet-stream"
+    assert np.frombuffer(response.content[json_bytes:], "<f4").tolist() == [2.5]
+
+
+async def test_every_answer_names_the_variant() -> None:
+    async with running() as server:
+        responses = [await server.client.get(path) for path in ALL_PATHS]
+        assert [response.status_code for response in responses] == [200] * len(ALL_PATHS)
+        responses += [
+            await server.client.post(INFER, json=QUESTION),
+            await server.client.post(INFER, content=b"{"),
+            await server.client.get("/nothing"),
+            await server.client.get(INFER),
+            await server.client.get("/v2/models/other"),
+        ]
+    assert [response.status_code for response in responses[len(ALL_PATHS) :]] == [
+        *(200, 400, 404, 405, 404)
+    ]
+    assert {response.headers["infadapter-variant"] for response in responses} == {"tiny"}
+
+
+async def test_what_went_wrong_is_a_sentence_in_the_field_error() -> None:
+    async with running() as server:
+        for method, path, says in (
+            ("POST", INFER, "not JSON"),
+            ("GET", "/nothing", "Not Found: GET /nothing"),
+            ("GET", INFER, "Method Not Allowed"),
+            ("GET", "/v2/models/other", "no model 'other' here; there is sums"),
+            ("GET", "/v2/models/sums/versions/7", "no version '7' here; there is tiny"),
+            ("POST", "/v2/models/other/infer", "no model 'other'"),
+            ("GET", "/v2/models/other/ready", "no model 'other'"),
+        ):
+            response = await server.client.request(method, path)
+            assert list(response.json()) == ["error"]
+            assert says in response.json()["error"]
+
+
+async def test_the_description_says_what_to_send_and_what_comes_back() -> None:
+    async with running() as server:
+        assert (await server.client.get("/v2/models/sums")).json() == {
+            "name": "sums",
+            "versions": ["tiny"],
+            "platform": "pytorch",
+            "inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 2]}],
+            "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 1]}],
+        }
+
+
+async def test_while_it_loads_it_lives_but_is_not_ready() -> None:
+    model = Summing()
+    model.hold()
+    async with running(model) as server:
+        assert (await server.client.get("/v2/health/live")).status_code == 200
+        for path in ("/v2/health/ready", "/v2/models/sums/ready"):
+            assert (await server.client.get(path)).status_code == 503
+        refused = await server.client.post(INFER, json=QUESTION)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert "loading" in refused.json()["error"]
+        assert await server.metric("infadapter_server_load_seconds") == 0
+        model.may_compute.set()
+        await ready(server.inference.worker)
+        assert (await server.client.get("/v2/health/ready")).status_code == 200
+        assert await server.metric("infadapter_server_load_seconds") > 0
+
+
+async def test_everything_but_inference_is_answered_while_the_network_computes() -> None:
+    async with running() as server:
+        server.model.hold()
+        question = asyncio.create_task(server.client.post(INFER, json=QUESTION))
+        assert await asyncio.to_thread(server.model.computing.wait, 10)
+        async with asyncio.timeout(5):  # the network computes until the test lets it end
+            for path in ALL_PATHS:
+                assert (await server.client.get(path)).status_code == 200
+            assert (await server.client.post(INFER, content=b"{")).status_code == 400
+        assert await server.metric("infadapter_server_in_flight") == 1
+        assert not question.done()
+        server.model.may_compute.set()
+        assert (await question).status_code == 200
+        assert await server.metric("infadapter_server_in_flight") == 0
+
+
+async def test_more_requests_than_the_limit_are_refused_at_once() -> None:
+    async with running(in_flight=2) as server:
+        server.model.hold()
+        welcome = [asyncio.create_task(server.client.post(INFER, json=QUESTION)) for _ in range(2)]
+        assert await asyncio.to_thread(server.model.computing.wait, 10)
+        refused = await server.client.post(INFER, json=QUESTION)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert "2 requests are already waiting" in refused.json()["error"]
+        server.model.may_compute.set()
+        assert [(await question).status_code for question in welcome] == [200, 200]
+        assert (await server.client.post(INFER, json=QUESTION)).status_code == 200
+        assert await server.metric("infadapter_server_requests_total", code="503") == 1
+
+
+async def test_while_it_drains_it_answers_but_sends_connections_away() -> None:
+    async with running() as server:
+        server.inference.draining = True
+        assert (await server.client.get("/v2/health/ready")).status_code == 503
+        assert (await server.client.get("/v2/health/live")).status_code == 200
+        answered = await server.client.post(INFER, json=QUESTION)
+        assert (answered.status_code, answered.headers["connection"]) == (200, "close")
+        server.inference.closed = True
+        refused = await server.client.post(INFER, json=QUESTION)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+
+async def test_a_body_that_is_too_long_is_refused_by_its_announcement_and_by_its_bytes() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * 65_536
+
+    async with running(batch=1) as server:
+        for content in (b" " * 100_000, endless()):
+            response = await server.client.post(INFER, content=content)
+            assert response.status_code == 413
+            assert "longer than 65600 bytes" in response.json()["error"]
+        assert await server.metric("infadapter_server_requests_total", code="413") == 2
+
+
+async def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with running(body_s=0.01) as server:
+        response = await server.client.post(INFER, content=stuck())
+        assert response.status_code == 408
+        assert await server.metric("infadapter_server_in_flight") == 0
+
+
+async def test_a_batch_that_cannot_be_computed_is_a_500_that_tells_no_secrets() -> None:
+    broken = {"inputs": [QUESTION["inputs"][0] | {"data": [-1, 2]}]}
+    async with running() as server:
+        response = await server.client.post(INFER, json=broken)
+        assert response.status_code == 500
+        assert "secret" not in response.text
+        assert (await server.client.post(INFER, json=QUESTION)).status_code == 200
+
+
+async def test_a_mistake_of_ours_is_a_500_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as server:
+        monkeypatch.setattr(server.inference.metrics, "exposition", lambda: 1 / 0)
+        response = await server.client.get("/metrics")
+    assert response.status_code == 500
+    assert response.headers["infadapter-variant"] == "tiny"
+    assert list(response.json()) == ["error"]
+
+
+async def test_every_series_is_there_before_the_first_request() -> None:
+    async with running() as server:
+        for code in ("200", "400", "404", "408", "413", "500", "503"):
+            assert await server.metric("infadapter_server_requests_total", code=code) == 0
+        for name in ("in_flight", "latency_seconds_count", "inference_seconds_count"):
+            assert await server.metric(f"infadapter_server_{name}") == 0
+        assert await server.metric("infadapter_server_threads") == 1
+        assert await server.metric("infadapter_server_ready") == 1
+
+
+async def test_requests_are_counted_by_their_answer_and_only_good_ones_have_a_latency() -> None:
+    async with running() as server:
+        for content in (b"{", b"[]"):
+            await server.client.post(INFER, content=content)
+        await server.client.post(INFER, json=QUESTION)
+        await server.client.post("/v2/models/other/infer", json=QUESTION)
+        counted = {
+            code: await server.metric("infadapter_server_requests_total", code=code)
+            for code in ("200", "400", "404")
+        }
+        assert counted == {"200": 1, "400": 2, "404": 1}
+        assert await server.metric("infadapter_server_latency_seconds_count") == 1
+        assert await server.metric("infadapter_server_inference_seconds_count") == 1

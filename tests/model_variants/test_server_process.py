@@ -1,0 +1,234 @@
+"""The server as others meet it: a process with a port, signals and an exit code."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from infadapter_variants.command import command
+
+REAL = ("-m", "infadapter_variants", "--variant", "glyph-1", "--model", "glyphs", "--port", "0")
+# A server whose network answers when the file it is told of exists; without torch it starts fast.
+PATIENT = """
+import sys, time
+from pathlib import Path
+from infadapter_variants.inference import Identity, Inference, Limits
+from infadapter_variants.metrics import ServerMetrics
+from infadapter_variants.serve import listen, run
+from infadapter_variants.signatures import Signature
+from infadapter_variants.worker import Worker
+
+class Patient:
+    def __call__(self, batch):
+        if batch.any():
+            Path(sys.argv[1], "computing").touch()
+            while not Path(sys.argv[1], "finish").exists():
+                time.sleep(0.005)
+        return batch
+    def use_threads(self, threads):
+        pass
+
+identity = Identity(
+    variant="tiny", model="glyphs", signature=Signature(input_shape=(1,), output_shape=(1,))
+)
+metrics = ServerMetrics("tiny")
+worker = Worker(Patient, identity.signature, metrics)
+inference = Inference(identity=identity, limits=Limits(), worker=worker, metrics=metrics)
+listener = listen("127.0.0.1", 0)
+print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+sys.exit(0 if run(inference, listener, drain_s=0, thread_limit=lambda: 1) else 1)
+"""
+
+
+class Server:
+    """A server process and the connections to it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.address = urlsplit(process.stdout.readline().removeprefix("listening on ").strip())
+        self.connections: list[http.client.HTTPConnection] = []
+        self.connection = self.connect()
+
+    def connect(self) -> http.client.HTTPConnection:
+        assert self.address.hostname is not None
+        connection = http.client.HTTPConnection(
+            self.address.hostname, self.address.port, timeout=20
+        )
+        self.connections.append(connection)
+        return connection
+
+    def get(self, path: str) -> int:
+        self.connection.request("GET", path)
+        response = self.connection.getresponse()
+        response.read()
+        return response.status
+
+    def ready(self) -> bool:
+        return self.get("/v2/health/ready") == 200
+
+    def listens(self) -> bool:
+        try:
+            with socket.create_connection((self.address.hostname, self.address.port), 1):
+                return True
+        except ConnectionRefusedError:
+            return False
+
+    def end(self) -> tuple[int, str]:
+        """The exit code and what was written to the standard error."""
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[Server]:
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    server = Server(process)
+    try:
+        wait_for(server.ready)
+        yield server
+    finally:
+        for connection in server.connections:
+            connection.close()
+        process.kill()
+        process.communicate()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def question(shape: tuple[int, ...], values: int) -> bytes:
+    tensor = {"name": "image", "shape": shape, "datatype": "FP32", "data": [0.5] * values}
+    return json.dumps({"inputs": [tensor]}).encode()
+
+
+def test_a_real_network_answers_and_drains_when_it_is_told_to_stop() -> None:
+    with started(*REAL, "--drain-seconds", "0.5") as server:
+        infer = ("POST", "/v2/models/glyphs/infer", question((1, 1, 32, 32), 1024))
+        server.connection.request(*infer)
+        response = server.connection.getresponse()
+        assert response.status == 200
+        assert response.headers["infadapter-variant"] == "glyph-1"
+        assert json.loads(response.read())["outputs"][0]["shape"] == [1, 36]
+
+        server.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: server.get("/v2/health/ready") == 503)
+        assert server.get("/v2/health/live") == 200
+        server.connection.request(*infer)  # those who have not noticed yet are still answered
+        response = server.connection.getresponse()
+        assert response.status == 200
+        assert response.headers["connection"] == "close"
+        response.read()
+        code, errors = server.end()
+    assert code == 0
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_in_flight_is_answered_after_the_last_one_was_let_in(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with started("-c", PATIENT, str(tmp_path)) as server:
+        connection = server.connect()
+        connection.request("POST", "/v2/models/glyphs/infer", question((1, 1), 1))
+        wait_for((tmp_path / "computing").exists)
+        server.process.send_signal(number)
+        wait_for(lambda: not server.listens())
+        assert server.process.poll() is None
+        (tmp_path / "finish").touch()
+        response = connection.getresponse()
+        assert response.status == 200
+        assert json.loads(response.read())["outputs"][0]["data"] == [0.5]
+        code, errors = server.end()
+    assert code == 0
+    assert "Traceback" not in errors
+
+
+def test_a_body_beyond_the_limit_is_refused_and_the_connection_goes_on(tmp_path: Path) -> None:
+    with started("-c", PATIENT, str(tmp_path)) as server:
+        server.connection.request("POST", "/v2/models/glyphs/infer", b" " * 2_000_000)
+        response = server.connection.getresponse()
+        assert response.status == 413
+        assert "longer than" in json.loads(response.read())["error"]
+        assert server.ready()
+
+
+def test_the_command_line_is_understood_without_waiting_for_torch() -> None:
+    code = "import sys, infadapter_variants.command; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        ([], 2, "Missing option '--variant'. Choose from: glyph-1, "),
+        (["--variant", "vgg"], 2, "'vgg' is not one of 'glyph-1', "),
+        (["--variant", "glyph-1", "--model", "a/b"], 2, "--model 'a/b' must be letters"),
+        (["--variant", "glyph-1", "--port", "70000"], 2, "70000 is not in the range"),
+        (["--variant", "glyph-1", "--weights", "/nowhere"], 2, "'/nowhere' does not exist"),
+        (["--variant", "glyph-1", "--drain-seconds", "-1"], 2, "-1.0 is not in the range"),
+        (["--variant", "glyph-1", "extra"], 2, "unexpected extra argument"),
+        (["--variant", "glyph-1", "--host", "no.such.invalid"], 1, "Cannot listen on no.such"),
+    ],
+)
+def test_bad_arguments_get_one_sentence(
+    arguments: list[str],
+    code: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # put back afterwards, for the command sets it
+    monkeypatch.setattr(sys, "argv", ["infadapter-server", *arguments])
+    assert command() == code
+    output = capsys.readouterr()
+    assert output.err.startswith("infadapter-server: ")
+    assert says in output.err
+    assert output.err.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        arguments = ["--variant", "glyph-1", "--host", "127.0.0.1", "--port", str(port)]
+        monkeypatch.setattr(sys, "argv", ["infadapter-server", *arguments])
+        assert command() == 1
+    assert capsys.readouterr().err == (
+        f"infadapter-server: Cannot listen on 127.0.0.1:{port}: Address already in use.\n"
+    )
+
+
+def test_weights_that_do_not_load_end_the_server_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    weights = tmp_path / "notes.txt"
+    weights.write_text("no weights at all")
+    arguments = ["--variant", "resnet18", "--weights", str(weights), "--port", "0"]
+    monkeypatch.setattr(sys, "argv", ["infadapter-server", *arguments])
+    assert command() == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"infadapter-server: The weights {weights} cannot be read")
