@@ -9,11 +9,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from infadapter_variants.loadgen.outcomes import Outcome, percentile
+from infadapter_variants.loadgen.outcomes import GIVEN_UP, Outcome, percentile
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)  # of saturation; closest where the curve bends
 ENOUGH = 100  # requests at a rate: what p99 takes
+_WAITING = 32  # requests: at 0.95 of saturation, one look in thirty finds more in M/D/1
 _SETTLING = 1 / 6  # of a flood, until all clients wait in the queue
 _WINDOWS = 5
 _PER_WINDOW = 20  # answers; with fewer, the edges of a window decide its rate
@@ -65,6 +66,17 @@ def saturation_rps(outcomes: Sequence[Outcome], duration_s: float) -> float:
     for moment_s in done_s:
         counts[min(windows - 1, int((moment_s - begin_s) / length_s))] += 1
     return statistics.median(counts) / length_s
+
+
+def kept_up(outcomes: Sequence[Outcome]) -> bool:
+    """Say whether the server kept up with a rate, or its queue just grew while one looked.
+
+    It did not when requests were given up, or when, as the last one came, too many waited still.
+    """
+    given_up = sum(outcome.error in GIVEN_UP for outcome in outcomes)
+    last_s = max((outcome.scheduled_s for outcome in outcomes), default=0.0)
+    waiting = sum(outcome.done_s > last_s for outcome in outcomes)
+    return given_up <= 0.01 * len(outcomes) and waiting <= max(_WAITING, 0.05 * len(outcomes))
 
 
 def point_of(outcomes: Sequence[Outcome], duration_s: float) -> Point | None:

@@ -34,12 +34,22 @@ async def started_server(
         )
     with tempfile.TemporaryFile() as said:
         began_s = time.monotonic()
-        server = await _spawn(shlex.split(command), said)
+        server = await _spawn(_words(command), said)
         try:
             await _wait_until_ready(server, endpoint, began_s + timeout_s, said)
             yield time.monotonic() - began_s
         finally:
             await _stop(server)
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ProfileError(f"{command!r} is not a command: {error}.") from error
+    if not words:
+        raise ProfileError("The command that starts the server is empty.")
+    return words
 
 
 async def _spawn(command: Sequence[str], said: IO[bytes]) -> Process:

@@ -18,18 +18,19 @@ from infadapter_variants.profile_math import (
     FRACTIONS,
     AllocationProfile,
     Point,
+    kept_up,
     plan_rates,
     point_of,
     saturation_rps,
 )
 
-MIN_SECONDS = 2.0
+MIN_SECONDS = 1.0
 CLIENTS = 8  # of the flood
 _FLOOD_SHARE = 0.2  # of the time
 _FLOOD_LIMIT_S = 10.0
 _DRAIN_SHARE = 0.05  # of the time, for what is still under way at the end of a rate
-_FULL_QUEUE_S = 2.0  # of work behind one another: a stable server has never so much
-_MIN_FULL_QUEUE = 64
+_FULL_QUEUE = 128  # requests: at 0.95 of saturation, one in a million finds so many in M/D/1
+_FULL_QUEUE_S = 0.5  # of work: fast servers have more waiting after a pause of the machine
 _TOO_MANY_REFUSED = 0.05
 _TOO_MANY_FAILED = 0.01
 
@@ -97,7 +98,9 @@ async def measure(
     seed: int = 0,
     on_phase: OnPhase | None = None,
 ) -> AllocationProfile:
-    """Measure one allocation, in about so many seconds (from 2 on).
+    """Measure one allocation, in about so many seconds (from 1 on).
+
+    The last point is at the highest rate that was tried and that the server kept up with.
 
     Raises ProfileError when the server answers nothing, or fails.
     """
@@ -108,22 +111,26 @@ async def measure(
     for number, (rate_rps, rate_s) in enumerate(plan):
         if on_phase is not None:
             on_phase(f"{rate_rps:.4g} requests/s", rate_s)
-        full = max(_MIN_FULL_QUEUE, round(_FULL_QUEUE_S * saturation))
+        full = max(_FULL_QUEUE, round(_FULL_QUEUE_S * saturation))
         outcomes = await load.poisson(rate_rps, rate_s, seed=seed + number, max_backlog=full)
-        overloaded = _gave_up(outcomes)
         _check(outcomes, rate_rps)
-        point = point_of(outcomes, _spent_s(outcomes, rate_s) if overloaded else rate_s)
+        if not kept_up(outcomes):
+            break  # the latency there depends on how long one looks, and higher rates are worse
+        point = point_of(outcomes, rate_s)
         if point is not None and point.latency_ms:
             points.append(point)
-        if overloaded or (point is not None and point.refused_ratio > _TOO_MANY_REFUSED):
-            break  # a higher rate would only be worse
+        if point is None or point.refused_ratio > _TOO_MANY_REFUSED:
+            break
     if not points:
-        raise ProfileError(f"{seconds:g} s were too short to see enough requests; take longer.")
+        raise ProfileError(
+            f"{seconds:g} s were too short to find a rate that the server keeps up with, and to "
+            "see enough requests at it; take longer."
+        )
     return AllocationProfile(
         resources=resources,
         batch_size=batch_size,
         saturation_rps=saturation,
-        points=tuple(sorted(points, key=lambda point: point.rps)),
+        points=tuple(points),
     )
 
 
@@ -142,17 +149,6 @@ async def measure_saturation(
         _check(outcomes, None)
         raise ProfileError(f"The server answered nothing within {seconds:g} s; take longer.")
     return saturation
-
-
-def _gave_up(outcomes: Sequence[Outcome]) -> bool:
-    """Whether the run was stopped, or ended with requests timing out: the queue only grew."""
-    given_up = sum(outcome.error in GIVEN_UP for outcome in outcomes)
-    return given_up > _TOO_MANY_FAILED * len(outcomes)
-
-
-def _spent_s(outcomes: Sequence[Outcome], planned_s: float) -> float:
-    """Return for how long requests were sent, which may be less than was planned."""
-    return min(planned_s, max(outcome.scheduled_s for outcome in outcomes)) or planned_s
 
 
 def _check(outcomes: Sequence[Outcome], rate_rps: float | None) -> None:

@@ -35,7 +35,7 @@ async def send(port: int, word: str = "infer", **more: Any) -> list[Outcome]:
 
 
 async def test_every_arrival_gets_one_outcome_in_order_of_the_schedule(port: int) -> None:
-    arrivals = constant_rate(200, 0.5, seed=1)
+    arrivals = constant_rate(200, 0.2, seed=1)
     seen: list[Outcome] = []
     outcomes = await send(port, arrivals_s=arrivals, on_outcome=seen.append)
     assert [round(o.scheduled_s, 6) for o in outcomes] == [round(a, 6) for a in arrivals]
@@ -136,8 +136,8 @@ async def test_a_coarse_alarm_does_where_there_is_no_timerfd(
 
 
 def test_the_timerfd_works_on_uvloop_and_is_on_time(port: int) -> None:
-    arrivals = constant_rate(200, 1, seed=3)
-    summary = summarise(run(send(port, arrivals_s=arrivals)), duration_s=1)
+    arrivals = constant_rate(200, 0.4, seed=3)
+    summary = summarise(run(send(port, arrivals_s=arrivals)))
     assert summary.ok == len(arrivals)
     assert summary.send_late_p50_ms is not None
     assert summary.send_late_p50_ms < 2  # measured: 0.05; the machine that tests may be busy
@@ -174,11 +174,11 @@ async def test_a_flood_finds_what_the_server_can_do(port: int) -> None:
         path="/infer",
         bodies=[b"{}"],
         concurrency=4,
-        duration_s=0.5,
+        duration_s=0.3,
         timeout_s=1,
     )
     assert all(outcome.code == 200 for outcome in outcomes)
-    assert 50 < len(outcomes) / 0.5 < 500  # 2 ms each, and what the machine adds
+    assert 50 < len(outcomes) / 0.3 < 500  # 2 ms each, and what the machine adds
 
 
 async def test_a_flood_does_not_drown_a_server_that_refuses(port: int) -> None:

@@ -1,0 +1,98 @@
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from infadapter.commands.profile import profile
+from infadapter_operator.api_profile import VariantProfileSpec
+
+SERVER = Path(__file__).parents[1] / "model_variants" / "answering_server.py"
+REQUIRED = ["--name", "glyph-1", "--cpu", "1"]
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    command = [sys.executable, str(SERVER), "--service-ms", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield int(server.stdout.readline())
+        server.terminate()
+
+
+def url(port: int, word: str = "infer", model: str = "glyphs") -> str:
+    return f"http://127.0.0.1:{port}/v2/models/{model}/{word}"
+
+
+def invoke(*arguments: str) -> Result:
+    result = CliRunner().invoke(profile, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_two_allocations_end_up_in_one_document_that_the_api_takes(
+    port: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "profiles.yaml"
+    for cpu in ("0.5", "1", "500m"):
+        arguments = ("--name", "glyph-1", "--cpu", cpu, "--seconds", "1", "-o", str(file))
+        result = invoke(url(port), *arguments)
+        assert result.exit_code == 0, result.output
+        assert "saturation" in result.output
+    (document,) = yaml.safe_load_all(file.read_text())
+    spec = VariantProfileSpec.model_validate_json(json.dumps(document["spec"]))
+    assert [allocation.resources["cpu"] for allocation in spec.allocations] == ["1", "500m"]
+    assert (spec.accuracy, spec.load_seconds) == (0.861, 1.25)
+    assert document["status"]["server"] == "tiny 1"
+
+
+def test_a_server_is_started_and_stopped(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    file = tmp_path / "profiles.yaml"
+    start = f"{sys.executable} {SERVER} --service-ms 1 --port {port}"
+    arguments = (*REQUIRED, "--seconds", "1", "-o", str(file), "--start", start)
+    result = invoke(url(port), *arguments)
+    assert result.exit_code == 0, result.output
+    (document,) = yaml.safe_load_all(file.read_text())
+    assert 0 < float(document["spec"]["loadSeconds"]) < 30
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["http://h/v2/models/m/infer", "--name", "a"], 2, "Missing option '--cpu'"),
+        (["http://h/v2/models/m/infer", "--name", "A_b", "--cpu", "1"], 2, "lower-case letters"),
+        (["http://h/v2/models/m/infer", "--name", "a", "--cpu", "lots"], 2, "such as 4 or 500m"),
+        (["http://h/v2/models/m/infer", "--name", "a", "--cpu", "0"], 2, "positive amount"),
+        (["http://h/v2/models/m/infer", *REQUIRED, "--accuracy", "86"], 2, "0<=x<=1"),
+        (["http://h/v2/models/m/infer", *REQUIRED, "--resource", "gpu"], 2, "nvidia.com/gpu=1"),
+        (["http://h/v2/models/m/infer", *REQUIRED, "--seconds", "0.5"], 2, "1.0<=x<=86400"),
+        (["http://h/v2/models/m/infer", *REQUIRED, "--body", "absent"], 2, "does not exist"),
+        (["http://h/v2/models/m", *REQUIRED], 1, "must end in /v2/models/NAME/infer"),
+        (["https://h/v2/models/m/infer", *REQUIRED], 1, "must begin with http://"),
+        (["http://127.0.0.1:1/v2/models/m/infer", *REQUIRED], 1, "No server answers"),
+    ],
+)
+def test_bad_input_is_refused_in_a_sentence(arguments: list[str], code: int, sentence: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == code
+    assert sentence in result.output
+
+
+def test_what_the_server_does_not_say_must_be_given(port: int, tmp_path: Path) -> None:
+    other = url(port, model="other")
+    assert "give --accuracy" in invoke(other, *REQUIRED).output
+    assert "give --shape or --body" in invoke(other, *REQUIRED, "--accuracy", "0.5").output
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("a: [")
+    assert "is not YAML" in invoke(url(port), *REQUIRED, "-o", str(bad)).output
