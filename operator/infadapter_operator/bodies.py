@@ -21,6 +21,12 @@ class QuotaExceeded(StepRefused):
     reason = "QuotaExceeded"
 
 
+class ResizeInfeasible(StepRefused):
+    """The node can never hold this size; the pods are replaced instead."""
+
+    reason = "ResizeInfeasible"
+
+
 class Conflict(StepRefused):
     """Another controller owns the field."""
 

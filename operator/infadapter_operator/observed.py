@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from infadapter_solver.problem import Amounts, Target
+from infadapter_solver.problem import Allocation, Amounts, Target
 
 
 class Resize(StrEnum):
@@ -36,13 +36,18 @@ class Pod:
 class Observed:
     """
     A look at the body. `weights` are those the router has confirmed, by pod name, not those we
-    last sent: a pod is drained when the router no longer sends to it.
+    last sent: a pod is drained when the router no longer sends to it. `sent_weights` are those, and
+    None if nothing was sent (the loop remembers them, bodies leave them out).
     """
 
     pods: tuple[Pod, ...] = ()
     weights: Mapping[str, int] = field(default_factory=dict)
     desired_pods: Mapping[Target, int] = field(default_factory=dict)  # Deployment.spec.replicas
     untouchable: frozenset[Target] = frozenset()  # another controller writes there (Conflict)
+    templates: Mapping[Target, Allocation] = field(
+        default_factory=dict
+    )  # at what size further pods of a target that has pods come up; as planned where absent
+    sent_weights: Mapping[str, int] | None = None
 
     def of(self, target: Target) -> tuple[Pod, ...]:
         return tuple(pod for pod in self.pods if pod.target == target)

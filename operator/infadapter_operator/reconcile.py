@@ -4,15 +4,34 @@ One turn of the loop: see, plan when it is time, do what may be done now, tell. 
 The only place that knows the order; it speaks to a body through the protocols of `bodies`.
 """
 
+import asyncio
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from infadapter_operator.bodies import Cluster, Demand, Router
-from infadapter_operator.conditions import Condition
-from infadapter_operator.decision import Decision
+from infadapter_operator.bodies import BodyUnavailable, Cluster, Demand, Router
+from infadapter_operator.capacity import by_target, ready_capacity_rps
+from infadapter_operator.conditions import Condition, Signals, conditions
+from infadapter_operator.decide import burst, decide, warming
+from infadapter_operator.decision import Decision, Source
+from infadapter_operator.demand import DemandError
+from infadapter_operator.demands import look_window_s, planning_window_s
+from infadapter_operator.next_steps import Turn, turn
 from infadapter_operator.observed import Observed
-from infadapter_operator.service import Service
+from infadapter_operator.rates import rate_now_rps
+from infadapter_operator.service import Mode, Service
+from infadapter_operator.shares import shares_of
+from infadapter_operator.signals import signals_of
 from infadapter_operator.steps import Step
+from infadapter_operator.taking import (
+    Refusal,
+    Refused,
+    Taken,
+    attempted_weights,
+    marked,
+    still_refused,
+    take,
+)
 from infadapter_solver.problem import Target
 
 
@@ -25,14 +44,9 @@ class Memory:
 
     decision: Decision | None = None
     data_missing_since_s: float | None = None
-    infeasible_resizes: frozenset[tuple[str, tuple[tuple[str, int], ...]]] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    step: Step
-    reason: str
-    message: str
+    last_data_s: float | None = None
+    sent_weights: Mapping[str, int] | None = None
+    infeasible_resizes: Refused = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +56,14 @@ class Look:
     service: Service
     now_s: float
     memory: Memory
-    decision: Decision | None = None
+    decision: Decision | None = None  # its source is Held while there is no fresh data
     observed: Observed | None = None  # None: the body did not answer
     demand_rps: float | None = None  # now; None: no fresh data
     forecast_rps: float | None = None
     steps: tuple[Step, ...] = ()  # taken
     refusals: tuple[Refusal, ...] = ()
     conditions: tuple[Condition, ...] = ()
-    shares: Mapping[Target, float] = field(default_factory=dict)  # in force after the steps
+    shares: Mapping[Target, float] = field(default_factory=dict)  # of the weights confirmed
     ready_capacity_rps: float = 0.0
     planned: bool = False  # this look solved the problem
     plan_changed: bool = False
@@ -67,4 +81,159 @@ async def look(
     now_s: float,
 ) -> Look:
     """One turn; raises nothing that a body may raise."""
-    raise NotImplementedError
+    if service.mode is Mode.PAUSED:
+        return _blind(service, memory, now_s, Signals(decision=memory.decision))
+    try:
+        observed = await cluster.observe(now_s)
+        observed = replace(
+            observed, weights=await router.weights(), sent_weights=memory.sent_weights
+        )
+    except BodyUnavailable as error:
+        signals = Signals(decision=memory.decision, body_error=error.reason)
+        blind = _blind(service, memory, now_s, signals)
+        return replace(blind, error=error.reason, error_message=str(error))
+    observed = marked(observed, memory.infeasible_resizes)
+    planning = await _plan(service, memory, demand, observed, now_s)
+    return await _act(service, memory, planning, observed, cluster, router, now_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planning:
+    """What a look knows before it acts."""
+
+    decision: Decision
+    demand_rps: float | None
+    solve_s: float | None = None
+    error: DemandError | None = None
+
+
+async def _plan(
+    service: Service, memory: Memory, demand: Demand, observed: Observed, now_s: float
+) -> _Planning:
+    """The decision in force, made anew when an interval has passed or the load has outgrown it."""
+    try:
+        return await _planned(service, memory.decision, demand, observed, now_s)
+    except DemandError as error:
+        if memory.decision is not None:
+            return _Planning(decision=memory.decision, demand_rps=None, error=error)
+        started_s = time.perf_counter()
+        first = await asyncio.to_thread(warming, service, observed, now_s)
+        solve_s = time.perf_counter() - started_s
+        return _Planning(decision=first, demand_rps=None, solve_s=solve_s, error=error)
+
+
+async def _planned(
+    service: Service,
+    decision: Decision | None,
+    demand: Demand,
+    observed: Observed,
+    now_s: float,
+) -> _Planning:
+    due = decision is None or is_due(service, decision, now_s)
+    window_s = planning_window_s(service) if due else look_window_s()
+    history = await demand.history(window_s, now_s)
+    demand_rps = rate_now_rps(history.samples)
+    if decision is not None and not due:
+        if not burst(service, observed, decision, demand_rps):
+            return _Planning(decision=decision, demand_rps=demand_rps)
+        history = await demand.history(planning_window_s(service), now_s)
+    started_s = time.perf_counter()
+    fresh = await asyncio.to_thread(decide, service, history, observed, decision, now_s)
+    solve_s = time.perf_counter() - started_s
+    return _Planning(decision=fresh, demand_rps=demand_rps, solve_s=solve_s)
+
+
+def is_due(service: Service, decision: Decision, now_s: float) -> bool:
+    """An interval after the last decision; also when the clock was set back."""
+    return not decision.decided_at_s <= now_s < decision.decided_at_s + service.interval_s
+
+
+async def _act(
+    service: Service,
+    memory: Memory,
+    planning: _Planning,
+    observed: Observed,
+    cluster: Cluster,
+    router: Router,
+    now_s: float,
+) -> Look:
+    decision, demand_rps = planning.decision, planning.demand_rps
+    acts = service.mode is Mode.AUTO
+    due = turn(service, decision, observed, demand_rps, now_s) if acts else None
+    taken = await take(due.steps, cluster, router) if due else Taken()
+    signals = signals_of(
+        decision,
+        observed,
+        due,
+        [(refusal.reason, refusal.message) for refusal in taken.refusals],
+        planning.error.reason if planning.error else None,
+        now_s,
+    )
+    return Look(
+        service=service,
+        now_s=now_s,
+        memory=_remember(memory, planning, observed, due, taken, now_s),
+        decision=_reported(memory, planning),
+        observed=observed,
+        demand_rps=demand_rps,
+        forecast_rps=decision.forecast_rps,
+        steps=taken.steps,
+        refusals=taken.refusals,
+        conditions=conditions(service, signals),
+        shares=_shares(observed),
+        ready_capacity_rps=ready_capacity_rps(service, observed.pods),
+        planned=planning.solve_s is not None,
+        plan_changed=_has_changed(memory.decision, decision),
+        solve_s=planning.solve_s,
+        error=planning.error.reason if planning.error else None,
+        error_message=str(planning.error or ""),
+    )
+
+
+def _remember(
+    memory: Memory,
+    planning: _Planning,
+    observed: Observed,
+    due: Turn | None,
+    taken: Taken,
+    now_s: float,
+) -> Memory:
+    attempted = attempted_weights(due.steps) if due else None
+    since_s = memory.data_missing_since_s
+    missing_since_s = now_s if since_s is None else since_s
+    return Memory(
+        decision=planning.decision,
+        data_missing_since_s=missing_since_s if planning.error else None,
+        last_data_s=memory.last_data_s if planning.error else now_s,
+        sent_weights=memory.sent_weights if attempted is None else attempted,
+        infeasible_resizes=still_refused(memory.infeasible_resizes, observed, taken),
+    )
+
+
+def _reported(memory: Memory, planning: _Planning) -> Decision:
+    if planning.error is not None and memory.decision is not None:
+        return replace(planning.decision, source=Source.HELD)
+    return planning.decision
+
+
+def _has_changed(before: Decision | None, now: Decision) -> bool:
+    if before is None:
+        return True
+    return (before.plan.groups, before.plan.feasible) != (now.plan.groups, now.plan.feasible)
+
+
+def _shares(observed: Observed) -> Mapping[Target, float]:
+    shares = shares_of(observed.weights)
+    targets = {pod.name: pod.target for pod in observed.pods}
+    return by_target((targets[pod], part) for pod, part in shares.items() if pod in targets)
+
+
+def _blind(service: Service, memory: Memory, now_s: float, signals: Signals) -> Look:
+    """Nothing was seen, so nothing is done."""
+    return Look(
+        service=service,
+        now_s=now_s,
+        memory=memory,
+        decision=memory.decision,
+        conditions=conditions(service, signals),
+    )

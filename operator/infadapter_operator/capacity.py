@@ -1,0 +1,111 @@
+"""What a pod can serve with the resources that are in force, planned or not."""
+
+from collections.abc import Iterable, Mapping
+
+from infadapter_operator.observed import Pod
+from infadapter_operator.service import Service
+from infadapter_solver.problem import CPU, Allocation, Amounts, PodGroup, Target, Variant
+
+
+def capacity_rps(service: Service, pod: Pod) -> float:
+    """
+    The capacity of the exact allocation, else of the largest measured one that fits inside, else 0.
+
+    0 is also the answer for a variant that is no longer in the spec: nothing is known of it.
+    """
+    allocation = fitting(service, pod.target, pod.resources, pod.batch_size)
+    return allocation.capacity_rps if allocation else 0.0
+
+
+def fitting(
+    service: Service, target: Target, resources: Amounts, batch_size: int
+) -> Allocation | None:
+    """The allocation of exactly these resources, else the one of most capacity that they hold."""
+    variant = find_variant(service, target.variant)
+    return max(
+        (
+            allocation
+            for allocation in (variant.allocations if variant else ())
+            if allocation.kind == target.kind
+            and allocation.batch_size == batch_size
+            and fits(allocation.resources, resources)
+        ),
+        key=lambda a: (same_amounts(a.resources, resources), a.capacity_rps, -a.cpu_millicores),
+        default=None,
+    )
+
+
+def find_variant(service: Service, name: str) -> Variant | None:
+    return next((variant for variant in service.variants if variant.name == name), None)
+
+
+def allocations_of(service: Service, target: Target) -> tuple[Allocation, ...]:
+    variant = find_variant(service, target.variant)
+    return tuple(a for a in (variant.allocations if variant else ()) if a.kind == target.kind)
+
+
+def accuracy_of(service: Service, target: Target) -> float:
+    """0 for a variant that is no longer in the spec."""
+    variant = find_variant(service, target.variant)
+    return variant.accuracy if variant else 0.0
+
+
+def same_amounts(some: Amounts, others: Amounts) -> bool:
+    return fits(some, others) and fits(others, some)
+
+
+def fits(wanted: Amounts, room: Amounts) -> bool:
+    return all(amount <= room.get(name, 0) for name, amount in wanted.items())
+
+
+def plus(some: Amounts, others: Amounts, times: int = 1) -> dict[str, int]:
+    return {name: some.get(name, 0) + times * others.get(name, 0) for name in {*some, *others}}
+
+
+def largest(some: Amounts, others: Amounts) -> dict[str, int]:
+    """By resource: what a pod holds while it is resized from one to the other."""
+    return {name: max(some.get(name, 0), others.get(name, 0)) for name in {*some, *others}}
+
+
+def resizable(pod: Pod, allocation: Allocation) -> bool:
+    """Only CPU is resized in place; another batch size or number of devices is another pod."""
+    return pod.batch_size == allocation.batch_size and same_amounts(
+        {**pod.resources, CPU: 0}, {**allocation.resources, CPU: 0}
+    )
+
+
+def ready_capacity_rps(service: Service, pods: Iterable[Pod]) -> float:
+    return sum(capacity_rps(service, pod) for pod in pods if pod.ready and not pod.leaving)
+
+
+def running_groups(service: Service, pods: Iterable[Pod]) -> tuple[PodGroup, ...]:
+    """What runs of the spec's variants, by target and size, as the solver wants to know it."""
+    counts: dict[tuple[Target, tuple[tuple[str, int], ...]], list[Pod]] = {}
+    for pod in pods:
+        if not pod.leaving and find_variant(service, pod.target.variant):
+            counts.setdefault((pod.target, _size(pod)), []).append(pod)
+    return tuple(
+        PodGroup(target=same[0].target, allocation=_in_force(service, same[0]), pods=len(same))
+        for _, same in sorted(counts.items())
+    )
+
+
+def _size(pod: Pod) -> tuple[tuple[str, int], ...]:
+    return (*sorted(pod.wanted.items()), ("batch", pod.batch_size))
+
+
+def _in_force(service: Service, pod: Pod) -> Allocation:
+    """At the size that was asked for: that is what it soon has."""
+    allocation = fitting(service, pod.target, pod.wanted, pod.batch_size)
+    return Allocation(
+        resources=pod.wanted,
+        capacity_rps=allocation.capacity_rps if allocation else 0.0,
+        batch_size=pod.batch_size,
+    )
+
+
+def by_target(values: Iterable[tuple[Target, float]]) -> Mapping[Target, float]:
+    sums: dict[Target, float] = {}
+    for target, value in values:
+        sums[target] = sums.get(target, 0.0) + value
+    return sums

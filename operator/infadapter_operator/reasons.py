@@ -1,0 +1,125 @@
+"""
+Why a plan is as it is: what it was made for, which single variants would have been worse, and which
+constraint keeps it from being better. Computed only for a plan that is new.
+"""
+
+from dataclasses import replace
+
+from infadapter_operator.decision import Alternative, Binding, Decision, Source
+from infadapter_operator.service import Service
+from infadapter_solver import Plan, Problem, Variant, score, solve
+
+BETTER = 1e-6
+"""Objectives closer than this are equal."""
+
+
+def explained(service: Service, problem: Problem, decision: Decision) -> Decision:
+    """The decision with its reasons; `problem` is the one that it answers."""
+    plan = decision.plan
+    binding = _binding(problem, plan)
+    rejected = tuple(
+        _alone(problem, plan, variant)
+        for variant in sorted(problem.variants, key=lambda v: (-v.accuracy, v.name))
+        if variant.allocations and _variants(plan) != {variant.name}
+    )
+    why = (
+        _inputs(service, decision),
+        *_most_accurate(problem, plan, rejected),
+        *_next_best(rejected),
+        _binding_sentence(problem, plan, binding),
+    )
+    return replace(decision, binding=binding, rejected=rejected, why=why)
+
+
+def _inputs(service: Service, decision: Decision) -> str:
+    demand = f"planned for {decision.demand_rps:.1f} rps"
+    if decision.source is Source.ADOPTED:
+        return "what already ran was adopted, no load has been seen yet"
+    if decision.source is Source.WARMING:
+        return f"{demand}: nothing ran and no load has been seen yet"
+    if decision.forecast_rps is None or decision.observed_rps is None:
+        return demand
+    return (
+        f"{demand}: forecast {decision.forecast_rps:.1f} (quantile {service.quantile:g} over"
+        f" {service.planning_horizon_s:g} s), highest seen in {service.stabilization_s:g} s"
+        f" {decision.observed_rps:.1f}, minimum {service.minimum_rps:g}"
+    )
+
+
+def _alone(problem: Problem, plan: Plan, variant: Variant) -> Alternative:
+    alone = solve(replace(problem, variants=(variant,)))
+    objective = alone.objective
+    if objective is None:
+        reason = (
+            f"serves {alone.capacity_rps:.1f} rps of {problem.demand_rps:.1f} within the budget"
+        )
+    else:
+        reason = (
+            f"accuracy {alone.accuracy:.4f} at {alone.cost_ratio:.0%} of the budget's price,"
+            f" objective {objective:.4f} against {score(problem, plan):.4f}"
+        )
+    return Alternative(variant=variant.name, objective=objective, reason=reason)
+
+
+def _most_accurate(
+    problem: Problem, plan: Plan, rejected: tuple[Alternative, ...]
+) -> tuple[str, ...]:
+    if not rejected:
+        return ()
+    best = max(problem.variants, key=lambda v: (bool(v.allocations), v.accuracy)).name
+    return tuple(
+        f"{alone.variant}, the most accurate, does not take all: alone it {_verb(alone)}"
+        for alone in rejected
+        if alone.variant == best
+    )
+
+
+def _verb(alone: Alternative) -> str:
+    return alone.reason if alone.objective is None else f"has {alone.reason}"
+
+
+def _next_best(rejected: tuple[Alternative, ...]) -> tuple[str, ...]:
+    scored = [(a.objective, a.variant) for a in rejected if a.objective is not None]
+    if not scored:
+        return ()
+    objective, variant = max(scored)
+    return (f"the next best single variant is {variant}, with objective {objective:.4f}",)
+
+
+def _binding(problem: Problem, plan: Plan) -> Binding:
+    if not plan.feasible or _better(_with_twice_the_budget(problem), problem, plan):
+        return Binding.BUDGET
+    if problem.min_replicas > 1 and _better(replace(problem, min_replicas=1), problem, plan):
+        return Binding.MIN_REPLICAS
+    smallest = min((group.allocation.capacity_rps for group in plan.groups), default=0.0)
+    scarce = plan.capacity_rps - smallest < problem.demand_rps
+    return Binding.DEMAND if scarce else Binding.NONE
+
+
+def _better(relaxed: Problem, problem: Problem, plan: Plan) -> bool:
+    answer = solve(relaxed)
+    return answer.feasible and score(relaxed, answer) > score(problem, plan) + BETTER
+
+
+def _with_twice_the_budget(problem: Problem) -> Problem:
+    """At the same price of a core: the cost weight is the price of the whole budget."""
+    return replace(
+        problem,
+        budget={name: 2 * amount for name, amount in problem.budget.items()},
+        cost_weight=2 * problem.cost_weight,
+    )
+
+
+def _binding_sentence(problem: Problem, plan: Plan, binding: Binding) -> str:
+    return {
+        Binding.BUDGET: "the budget binds: with more of it the objective would be higher"
+        if plan.feasible
+        else f"the budget binds: it serves {plan.capacity_rps:.1f} rps of {problem.demand_rps:.1f}",
+        Binding.MIN_REPLICAS: f"the {problem.min_replicas} replicas bind: fewer would do",
+        Binding.DEMAND: "the demand binds: one pod less would not serve it",
+        Binding.NONE: "no constraint binds: more capacity would cost more than it brings",
+    }[binding]
+
+
+def _variants(plan: Plan) -> set[str]:
+    return {group.target.variant for group in plan.groups}

@@ -1,0 +1,144 @@
+"""
+Who gets which part of the traffic: the most accurate first, as far as their capacity goes.
+
+Weights are written somewhere (an HTTPRoute, a router's configuration), so those in force stay while
+they are nearly as good.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from infadapter_solver.problem import Target
+
+FILL = 0.9
+"""
+How full the more accurate pods are filled while others have room: the rate of now is a mean of the
+past, and may be higher until the next look.
+"""
+
+WORTH_WRITING = 0.005
+"""Accuracy that new weights must bring: half a point, less than the noise of the demand moves."""
+
+UNEVEN = 0.1
+"""How much fuller than need be the fullest pod may be before its load is spread anew."""
+
+WHOLE = 1000
+"""Weights are per mille: finer than any load can be told apart, coarse enough to be stable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A pod that may get traffic. One of unknown capacity (0) takes what nobody else can."""
+
+    pod: str
+    target: Target
+    accuracy: float
+    capacity_rps: float
+    reserve: bool = False  # still to be levelled: gets traffic only when the others do not suffice
+
+
+def ideal_shares(backends: Sequence[Candidate], demand_rps: float) -> dict[str, float]:
+    """By pod; they sum to one. Empty when there are no backends."""
+    regular = [b for b in backends if b.capacity_rps > 0 and not b.reserve]
+    usual = regular if _capacity(regular) >= demand_rps else [b for b in backends if b.capacity_rps]
+    loads = _filled(usual, demand_rps)
+    left_rps = demand_rps - sum(loads.values())
+    unknown = [b for b in backends if not b.capacity_rps]
+    if unknown and (left_rps > 0 or not usual):
+        loads |= {b.pod: max(left_rps, _TRICKLE_RPS) / len(unknown) for b in unknown}
+    elif left_rps > 0:
+        loads = {b.pod: b.capacity_rps for b in usual}
+    total = sum(loads.values())
+    return {pod: load / total for pod, load in loads.items() if load > 0} if total else {}
+
+
+def weights_for(
+    backends: Sequence[Candidate], demand_rps: float, in_force: Mapping[str, int]
+) -> dict[str, int]:
+    """
+    Whole-number weights by pod, all above 0; those in force, if they still do.
+
+    Empty when nothing is Ready: the router then answers 503.
+    """
+    shares = ideal_shares(backends, demand_rps)
+    current = {pod: weight for pod, weight in in_force.items() if weight > 0}
+    if current and _still_does(backends, demand_rps, shares, current):
+        return current
+    return whole_weights(shares)
+
+
+def whole_weights(shares: Mapping[str, float]) -> dict[str, int]:
+    """Per mille, at least 1: whoever has a share gets traffic."""
+    return {pod: max(1, round(WHOLE * share)) for pod, share in sorted(shares.items())}
+
+
+def shares_of(weights: Mapping[str, int]) -> dict[str, float]:
+    total = sum(weights.values())
+    return {pod: weight / total for pod, weight in weights.items() if weight > 0}
+
+
+_TRICKLE_RPS = 1e-9
+
+
+def _capacity(backends: Sequence[Candidate]) -> float:
+    return sum(backend.capacity_rps for backend in backends)
+
+
+def _filled(backends: Sequence[Candidate], demand_rps: float) -> dict[str, float]:
+    """By accuracy up to FILL; beyond that all are equally full, up to their capacity."""
+    demand_rps = max(demand_rps, _TRICKLE_RPS)
+    total_rps = _capacity(backends)
+    if demand_rps >= FILL * total_rps:
+        fullness = min(1.0, demand_rps / total_rps) if total_rps else 0.0
+        return {backend.pod: fullness * backend.capacity_rps for backend in backends}
+    loads: dict[str, float] = {}
+    for level in _levels(backends):
+        room_rps = FILL * _capacity(level)
+        taken = min(1.0, demand_rps / room_rps)
+        loads |= {backend.pod: taken * FILL * backend.capacity_rps for backend in level}
+        demand_rps -= taken * room_rps
+        if demand_rps <= 0:
+            break
+    return loads
+
+
+def _levels(backends: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Pods of equal accuracy are filled together, so that none queues while its twin is idle."""
+    levels: dict[float, list[Candidate]] = {}
+    for backend in sorted(backends, key=lambda b: (-b.accuracy, b.pod)):
+        levels.setdefault(backend.accuracy, []).append(backend)
+    return list(levels.values())
+
+
+def _still_does(
+    backends: Sequence[Candidate],
+    demand_rps: float,
+    ideal: Mapping[str, float],
+    current: Mapping[str, int],
+) -> bool:
+    by_pod = {backend.pod: backend for backend in backends}
+    if whole_weights(ideal) == dict(current):
+        return True
+    if not set(current) <= set(by_pod):
+        return False
+    shares = shares_of(current)
+    limit = min(1.0, _fullest(by_pod, ideal, demand_rps) + UNEVEN)
+    within = _fullest(by_pod, shares, demand_rps) <= limit
+    return within and _accuracy(by_pod, ideal) - _accuracy(by_pod, shares) < WORTH_WRITING
+
+
+def _fullest(
+    backends: Mapping[str, Candidate], shares: Mapping[str, float], demand_rps: float
+) -> float:
+    """Of the pods of known capacity; a pod that may get no load but gets some is overfull."""
+    return max(
+        (
+            share * demand_rps / backends[pod].capacity_rps if backends[pod].capacity_rps else 1.0
+            for pod, share in shares.items()
+        ),
+        default=0.0,
+    )
+
+
+def _accuracy(backends: Mapping[str, Candidate], shares: Mapping[str, float]) -> float:
+    return sum(share * backends[pod].accuracy for pod, share in shares.items())
