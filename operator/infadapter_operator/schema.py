@@ -1,7 +1,7 @@
 """
 The CRDs that the API server holds, from the models of the API.
 
-    python -m infadapter_operator.schema [--check] manifests/crds
+    python -m infadapter_operator.schema [--check] manifests/crds helm/infadapter/files/crds
 """
 
 import argparse
@@ -127,21 +127,22 @@ def crd_files() -> dict[str, str]:
 def main(arguments: list[str]) -> int:
     """Exit 1 when `--check` finds a file that differs."""
     parser = argparse.ArgumentParser(prog="python -m infadapter_operator.schema")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+", help="a chart can't link to files outside")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if files differ")
     options = parser.parse_args(arguments)
+    wanted = {
+        folder / name: text for folder in options.folders for name, text in crd_files().items()
+    }
     differing = [
-        name
-        for name, text in crd_files().items()
-        if not (options.folder / name).exists() or (options.folder / name).read_text() != text
+        file for file, text in wanted.items() if not file.exists() or file.read_text() != text
     ]
     if options.check:
-        for name in differing:
-            print(f"{options.folder / name} is not what the models say: run `make crds`")
+        for file in differing:
+            print(f"{file} is not what the models say: run `make crds`")
         return 1 if differing else 0
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for name in differing:
-        (options.folder / name).write_text(crd_files()[name])
+    for file in differing:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(wanted[file])
     return 0
 
 

@@ -23,3 +23,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.serviceAccount.create }}{{ default (include "infadapter.fullname" .) .Values.serviceAccount.name }}
 {{- else }}{{ default "default" .Values.serviceAccount.name }}{{ end }}
 {{- end }}
+
+{{- /* The pods of every service's router, as the operator labels them. */}}
+{{- define "infadapter.routers" -}}
+app.kubernetes.io/managed-by: infadapter
+app.kubernetes.io/component: router
+{{- end }}
+
+{{- define "infadapter.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
