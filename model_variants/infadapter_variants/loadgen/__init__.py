@@ -4,7 +4,7 @@ Bounded in time by its schedule and in rate by one core; http:// only. It needs 
 """
 
 from infadapter_variants.loadgen.arrivals import Array, constant_rate, given_count, piecewise_rate
-from infadapter_variants.loadgen.client import replay, run
+from infadapter_variants.loadgen.client import make_timely, replay, run
 from infadapter_variants.loadgen.closed_loop import flood
 from infadapter_variants.loadgen.outcomes import Outcome, Summary, percentile, summarise
 
@@ -15,6 +15,7 @@ __all__ = [
     "constant_rate",
     "flood",
     "given_count",
+    "make_timely",
     "percentile",
     "piecewise_rate",
     "replay",

@@ -1,10 +1,8 @@
 """The load generator as a command: python -m infadapter_variants.loadgen --help."""
 
-import gc
-import os
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -18,7 +16,7 @@ from infadapter_variants.loadgen.bodies import (
     random_bodies,
     read_body,
 )
-from infadapter_variants.loadgen.client import replay, run
+from infadapter_variants.loadgen.client import make_timely, replay, run
 from infadapter_variants.loadgen.endpoint import UrlError, parse_url
 from infadapter_variants.loadgen.outcomes import Outcome, summarise
 from infadapter_variants.loadgen.records import Start, csv_writer, jsonl_writer
@@ -28,7 +26,6 @@ from infadapter_variants.loadgen.traces import (
     read_trace,
 )
 
-PRIORITY = -10  # of this process, by nice
 LEAD_S = 0.3  # for starting up, before second 0
 
 Existing = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -131,7 +128,7 @@ def _send(
     outcomes: list[Outcome],
 ) -> None:
     endpoint = parse_url(url)
-    _make_timely()
+    make_timely()
     with ExitStack() as stack:
         start_s = time.monotonic() + LEAD_S
         write = _recorder(out, start_s, len(moments_s), stack)
@@ -152,14 +149,6 @@ def _send(
                 start_s=start_s,
             )
         )
-
-
-def _make_timely() -> None:
-    """Let neither a garbage collection nor, where permitted, the servers under test delay us."""
-    gc.freeze()
-    gc.disable()  # the run is bounded, and so is what it leaves
-    with suppress(OSError):  # a user's right on few machines; root's in most containers
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
 
 
 def _recorder(

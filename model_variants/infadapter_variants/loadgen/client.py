@@ -6,9 +6,12 @@ users behave, and the only way in which a queue shows. It is bounded in rate by 
 """
 
 import asyncio
+import gc
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +22,7 @@ from infadapter_variants.loadgen.connections import Call, Pool, outcome_of, prep
 from infadapter_variants.loadgen.outcomes import STOPPED, TIMED_OUT, Outcome
 
 CONNECTIONS = 512  # below the usual limit of 1,024 open files
+PRIORITY = 1  # the lowest of the real-time ones
 LEAD_S = 0.05  # between preparing a run and its second 0
 
 T = TypeVar("T")
@@ -31,6 +35,22 @@ def run(main: Coroutine[object, object, T]) -> T:
     except ImportError:
         return asyncio.run(main)
     return uvloop.run(main)
+
+
+def make_timely() -> None:
+    """Let neither a garbage collection nor, where permitted, the servers under test delay us.
+
+    With the servers on the same cores and a normal priority, the 99th percentile of the sending
+    error was 2 to 4 ms; with a real-time one, 0.2 ms. It takes a privilege (root, CAP_SYS_NICE);
+    the kernel keeps 5 % of a core for others whatever happens.
+
+    For a process that does nothing but one bounded run: it lasts until the process ends.
+    """
+    gc.freeze()
+    gc.disable()
+    with suppress(OSError, AttributeError):  # not permitted, or not Linux
+        policy = os.SCHED_RR | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, policy, os.sched_param(PRIORITY))
 
 
 async def replay(
