@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from infadapter_variants import ladder
+from infadapter_variants.packing import unpack
 from infadapter_variants.resnet import RESNETS, resnet
 from infadapter_variants.signatures import Floats, LoadError
 
@@ -49,48 +50,52 @@ def load(variant: str, weights: Path | None) -> TorchModel:
     No weights ship for ResNets: without a file theirs are random, which a warning says.
     Raises LoadError.
     """
-    network = _network(variant, weights)
     if weights is not None:
-        _fill(network, weights)
-    return TorchModel(network)
-
-
-def _network(variant: str, weights: Path | None) -> nn.Module:
+        return TorchModel(_filled(variant, weights))
     if variant in RESNETS:
-        if weights is None:
-            _warn_of_random_weights(variant)
-        return resnet(variant)
-    if weights is not None:
-        return ladder.blank(variant)
+        _log.warning(
+            "%s HAS RANDOM WEIGHTS: its answers mean nothing. Give a file with --weights.", variant
+        )
+        return TorchModel(resnet(variant))
+    return TorchModel(_shipped(variant))
+
+
+def _shipped(variant: str) -> nn.Module:
     try:
         return ladder.build(variant)
-    except FileNotFoundError:
-        _warn_of_random_weights(variant)
-        return ladder.blank(variant)
+    except _UNREADABLE as error:
+        raise LoadError(
+            f"The weights of {variant} that belong to this package cannot be read "
+            f"({type(error).__name__}): install it again, or give a file with --weights."
+        ) from None
 
 
-def _warn_of_random_weights(variant: str) -> None:
-    _log.warning(
-        "%s HAS RANDOM WEIGHTS: its answers mean nothing. Give a file with --weights.", variant
-    )
-
-
-def _fill(network: nn.Module, weights: Path) -> None:
+def _filled(variant: str, weights: Path) -> nn.Module:
     try:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
+        state = _state(torch.load(weights, map_location="cpu", weights_only=True))
     except _UNREADABLE as error:
         raise LoadError(
             f"The weights {weights} cannot be read as a file that torch.save has written "
             f"({type(error).__name__})."
         ) from None
-    if not isinstance(state, dict):
+    if state is None:
         raise LoadError(f"The weights {weights} are not a state_dict: save model.state_dict().")
+    network = resnet(variant) if variant in RESNETS else ladder.blank(variant)
     _check_fit(network.state_dict(), state, weights)
     network.load_state_dict(state, strict=False)
+    return network
+
+
+def _state(content: object) -> Mapping[str, torch.Tensor] | None:
+    """What a file holds if that is a state_dict, as it is or as training packs it."""
+    if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
+        return None
+    packed = any(tensor.dtype == torch.int8 for tensor in content.values())
+    return unpack(content) if packed else content
 
 
 def _check_fit(
-    wanted: Mapping[str, torch.Tensor], given: Mapping[str, object], weights: Path
+    wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor], weights: Path
 ) -> None:
     # Files from before torch 0.4.1, torchvision's first ones among them, do not count batches.
     missing = {key for key in wanted.keys() - given.keys() if not key.endswith(_BATCH_COUNT)}
@@ -102,8 +107,8 @@ def _check_fit(
             f"such as {min(map(str, missing or unknown))}."
         )
     for key, tensor in given.items():
-        if not isinstance(tensor, torch.Tensor) or tensor.shape != wanted[key].shape:
+        if tensor.shape != wanted[key].shape:
             raise LoadError(
                 f"The weights {weights} are for another network: "
-                f"{key} is not a tensor of the shape {list(wanted[key].shape)}."
+                f"{key} has the shape {list(tensor.shape)} and not {list(wanted[key].shape)}."
             )

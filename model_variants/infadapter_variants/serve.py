@@ -10,20 +10,21 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import uvicorn
 import uvloop
 
 from infadapter_variants.app import create_app
 from infadapter_variants.inference import Inference
+from infadapter_variants.worker import Worker
 
-__all__ = ["listen", "run"]
+__all__ = ["follow_quota", "listen", "run"]
 
 # Longer than routers keep idle connections (Envoy: an hour): a connection that is closed by the
 # server just when a router sends on it costs a request.
 _KEEP_ALIVE_S = 4000
 _FINISH_S = 20  # for requests in flight after the drain; pods are killed after 30 s by default
-_QUOTA_PERIOD_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -90,7 +91,7 @@ async def _serve(
     worker = inference.worker
     worker.threads = thread_limit()
     worker.start()
-    quota = asyncio.create_task(_follow_quota(inference, thread_limit))
+    quota = asyncio.create_task(follow_quota(worker, thread_limit))
     worker_end = asyncio.create_task(worker.ended())
     worker_end.add_done_callback(lambda _: stop.finish())
     await server.serve(sockets=[listener])
@@ -115,11 +116,12 @@ def _config(inference: Inference) -> uvicorn.Config:
     )
 
 
-async def _follow_quota(inference: Inference, thread_limit: Callable[[], int]) -> None:
+async def follow_quota(
+    worker: Worker, thread_limit: Callable[[], int], period_s: float = 1.0
+) -> NoReturn:
     """Let the threads follow a pod that is resized in place."""
-    worker = inference.worker
     while True:
-        await asyncio.sleep(_QUOTA_PERIOD_S)
+        await asyncio.sleep(period_s)
         threads = thread_limit()
         if threads != worker.threads:
             _log.info("the CPU quota changed: %d threads from now on", threads)

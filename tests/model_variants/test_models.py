@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from infadapter_variants import ladder
 from infadapter_variants.ladder import RUNGS, blank
 from infadapter_variants.models import TorchModel, load
+from infadapter_variants.packing import pack
 from infadapter_variants.resnet import RESNETS
 from infadapter_variants.signatures import SIGNATURES, LoadError
 
@@ -57,6 +59,20 @@ def test_weights_of_a_file_are_the_ones_that_answer(weights: Path) -> None:
     assert np.array_equal(answer, expected)
 
 
+def test_weights_as_training_writes_them_load(weights: Path) -> None:
+    torch.save(pack(state()), weights)
+    load("glyph-1", weights)
+
+
+def test_a_package_without_its_weights_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(name: str) -> None:
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr(ladder, "build", build)
+    with pytest.raises(LoadError, match="install it again, or give a file with --weights"):
+        load("glyph-1", None)
+
+
 def test_files_from_before_batches_were_counted_load(weights: Path) -> None:
     old = {key: value for key, value in state().items() if "num_batches" not in key}
     assert len(old) < len(state())
@@ -81,7 +97,7 @@ def test_weights_of_another_network_are_refused_with_an_example(weights: Path) -
 
 def test_weights_of_the_right_names_but_another_width_are_refused(weights: Path) -> None:
     torch.save(state() | {"head.bias": torch.zeros(7)}, weights)
-    with pytest.raises(LoadError, match=r"head.bias is not a tensor of the shape \[36\]"):
+    with pytest.raises(LoadError, match=r"head.bias has the shape \[7\] and not \[36\]"):
         load("glyph-1", weights)
 
 
@@ -89,6 +105,12 @@ def test_weights_of_the_right_names_but_another_width_are_refused(weights: Path)
 def test_a_file_that_holds_no_weights_is_refused(weights: Path, content: object) -> None:
     torch.save(content, weights)
     with pytest.raises(LoadError, match=r"state_dict|another network"):
+        load("glyph-1", weights)
+
+
+def test_packed_weights_without_their_scales_are_refused(weights: Path) -> None:
+    torch.save({"stem.0.weight": torch.zeros(1, dtype=torch.int8)}, weights)
+    with pytest.raises(LoadError, match="cannot be read"):
         load("glyph-1", weights)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from infadapter_variants.metrics import ServerMetrics
+from infadapter_variants.serve import follow_quota
 from infadapter_variants.signatures import Floats, LoadError, Model, Signature
 from infadapter_variants.worker import InferenceError, Worker
 
@@ -129,6 +130,19 @@ async def test_threads_change_before_the_next_inference_and_in_the_computing_thr
         await worker.infer(row(1, 1))
         await worker.infer(row(1, 1))
     assert model.threads == [2, 1]
+
+
+async def test_threads_follow_a_quota_that_changes() -> None:
+    model, cores = Summing(), [2, 2, 1, 3]
+    async with started(lambda: model, threads=2) as worker:
+        following = asyncio.create_task(
+            follow_quota(worker, lambda: cores.pop(0) if len(cores) > 1 else cores[0], 0.001)
+        )
+        await until(lambda: worker.threads == 3)
+        following.cancel()
+        await worker.infer(row(1, 1))
+    assert model.threads[-1] == 3
+    assert set(model.threads) <= {1, 2, 3}
 
 
 async def test_a_network_that_does_not_load_ends_the_worker_and_says_why() -> None:
