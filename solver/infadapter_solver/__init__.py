@@ -11,6 +11,17 @@ from infadapter_solver.problem import (
     Target,
     Variant,
 )
+from infadapter_solver.profiles import (
+    KnownCapacity,
+    LatencyNotMeasured,
+    NotMeasured,
+    PercentileNotMeasured,
+    Point,
+    Profile,
+    ProfiledAllocation,
+    capacity_at,
+    to_variant,
+)
 from infadapter_solver.solve import Method, solve
 from infadapter_solver.value import broken, evaluate, score, starts
 
@@ -19,15 +30,24 @@ __all__ = [
     "Allocation",
     "Amounts",
     "InvalidProblem",
+    "KnownCapacity",
+    "LatencyNotMeasured",
     "Method",
+    "NotMeasured",
+    "PercentileNotMeasured",
     "Plan",
     "PodGroup",
+    "Point",
     "Problem",
+    "Profile",
+    "ProfiledAllocation",
     "Target",
     "Variant",
     "broken",
+    "capacity_at",
     "evaluate",
     "score",
     "solve",
     "starts",
+    "to_variant",
 ]
