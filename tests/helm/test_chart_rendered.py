@@ -1,0 +1,221 @@
+"""The chart as Helm renders it, with the sets of values that the end-to-end tests apply too."""
+
+import json
+import re
+import runpy
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infadapter_operator.names import router_labels
+from infadapter_operator.settings import settings_from
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm/infadapter"
+VALUES = sorted((ROOT / "tests/helm/values").glob("*.yaml"))
+DASHBOARD = runpy.run_path(str(ROOT / "helm/dashboard.py"))
+Objects = list[dict[str, Any]]
+
+helm_needed = pytest.mark.skipif(shutil.which("helm") is None, reason="no helm on the PATH")
+promtool_needed = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="no promtool on the PATH"
+)
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False)
+
+
+@cache
+def rendered(values: str = "default", release: str = "infadapter", *options: str) -> Objects:
+    file = ROOT / f"tests/helm/values/{values}.yaml"
+    ran = helm("template", release, str(CHART), "-n", "serving", "-f", str(file), *options)
+    assert ran.returncode == 0, ran.stderr
+    return [document for document in yaml.safe_load_all(ran.stdout) if document]
+
+
+def of_kind(objects: Objects, kind: str) -> Objects:
+    return [document for document in objects if document["kind"] == kind]
+
+
+def environment(objects: Objects) -> dict[str, str]:
+    [deployment] = of_kind(objects, "Deployment")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    return {entry["name"]: entry["value"] for entry in container["env"]}
+
+
+@helm_needed
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_lint_finds_nothing(values: Path) -> None:
+    ran = helm("lint", "--strict", str(CHART), "-f", str(values))
+    assert ran.returncode == 0, ran.stdout
+
+
+@helm_needed
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_no_name_is_used_twice(values: Path) -> None:
+    objects = rendered(values.stem)
+    names = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects]
+    assert len(names) == len(set(names))
+
+
+@helm_needed
+@pytest.mark.parametrize("values", VALUES, ids=lambda path: path.stem)
+def test_the_operator_accepts_the_environment_that_it_is_given(values: Path) -> None:
+    settings = settings_from(environment(rendered(values.stem)))
+    assert settings.xds_host.endswith(".serving.svc")
+
+
+@helm_needed
+def test_what_values_say_arrives_in_the_settings() -> None:
+    settings = settings_from(environment(rendered("everything")))
+    assert settings.prometheus_url == "http://prometheus.monitoring:9090"
+    assert (settings.scrape_s, settings.prometheus_timeout_s, settings.look_s) == (2, 3, 1)
+    assert settings.kubernetes_timeout_s == 5
+    assert settings.namespaces == ()
+    assert settings.router.image == "example/envoy:1"
+    assert settings.router.command == ("/usr/bin/envoy",)
+    assert settings.router.pod["nodeSelector"] == {"disk": "fast"}
+    assert settings.router.container["imagePullPolicy"] == "Never"
+    assert settings_from(environment(rendered("namespaced"))).namespaces == (
+        "default",
+        "kube-public",
+    )
+
+
+@helm_needed
+def test_routers_run_the_operators_image_unless_told_otherwise() -> None:
+    [deployment] = of_kind(rendered(), "Deployment")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert environment(rendered())["INFADAPTER_ROUTER_IMAGE"] == container["image"]
+
+
+@helm_needed
+def test_within_namespaces_nothing_is_allowed_beyond_them() -> None:
+    objects = rendered("namespaced")
+    assert of_kind(objects, "ClusterRole") == []
+    assert of_kind(objects, "ClusterRoleBinding") == []
+    assert [r["metadata"]["namespace"] for r in of_kind(objects, "Role")] == [
+        "default",
+        "kube-public",
+    ]
+    for binding in of_kind(objects, "RoleBinding"):
+        assert binding["subjects"][0]["namespace"] == "serving"
+
+
+@helm_needed
+def test_the_cluster_role_is_that_of_the_manifests() -> None:
+    manifest = next(yaml.safe_load_all((ROOT / "manifests/rbac.yaml").read_text()))
+    [role] = [r for r in of_kind(rendered(), "ClusterRole") if "aggregate" not in str(r)]
+    assert role["rules"] == manifest["rules"]
+
+
+@helm_needed
+def test_crds_are_upgraded_and_outlive_the_release_unless_told_otherwise() -> None:
+    kept = of_kind(rendered(), "CustomResourceDefinition")
+    assert len(kept) == 2
+    for crd in kept:
+        assert crd["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+        name = crd["spec"]["names"]["plural"]
+        source = yaml.safe_load((ROOT / f"manifests/crds/{name}.yaml").read_text())
+        assert crd["spec"] == source["spec"]
+    for crd in of_kind(rendered("bare"), "CustomResourceDefinition"):
+        assert "annotations" not in crd["metadata"]
+    assert of_kind(rendered("namespaced"), "CustomResourceDefinition") == []
+
+
+@helm_needed
+def test_two_releases_do_not_meet() -> None:
+    def names(release: str) -> set[tuple[str, str]]:
+        objects = rendered("everything", release, "--set", "crds.install=false")
+        return {(o["kind"], o["metadata"]["name"]) for o in objects}
+
+    assert not names("one") & names("two")
+
+
+@helm_needed
+def test_the_routers_that_are_scraped_are_those_that_the_operator_makes() -> None:
+    [monitor] = of_kind(rendered("everything"), "PodMonitor")
+    wanted = monitor["spec"]["selector"]["matchLabels"]
+    assert wanted.items() <= router_labels("any").items()
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    assert monitor["spec"]["namespaceSelector"] == {"any": True}
+    [policy] = of_kind(rendered("everything"), "NetworkPolicy")
+    [router, anybody] = policy["spec"]["ingress"]
+    assert router["from"][0]["podSelector"]["matchLabels"] == wanted
+    assert anybody == {"ports": [{"port": "metrics"}]}
+
+
+@helm_needed
+def test_the_operator_runs_without_privileges() -> None:
+    [deployment] = of_kind(rendered(), "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+@helm_needed
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ("imagee.tag=1", "imagee"),
+        ("look.seconds=9", "seconds"),
+        ("prometheus.url=prometheus:9090", "url"),
+        ("watchNamespaces={Not_A_Name}", "watchNamespaces"),
+        ("image.pullPolicy=Sometimes", "pullPolicy"),
+        ("metrics.podMonitor.interval=soon", "interval"),
+    ],
+)
+def test_a_wrong_value_is_refused_and_named(wrong: str, field: str) -> None:
+    ran = helm("template", "x", str(CHART), "--set", wrong)
+    assert ran.returncode != 0
+    assert field in ran.stderr
+
+
+@helm_needed
+@promtool_needed
+def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
+    [rule] = of_kind(rendered("everything"), "PrometheusRule")
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule["spec"]))
+    (tmp_path / "rules_test.yaml").write_text((ROOT / "tests/helm/rules_test.yaml").read_text())
+    promtool(tmp_path, "check", "rules", "rules.yaml")
+    promtool(tmp_path, "test", "rules", "rules_test.yaml")
+
+
+@helm_needed
+@promtool_needed
+def test_prometheus_understands_every_query_of_the_dashboard(tmp_path: Path) -> None:
+    [board] = of_kind(rendered("everything"), "ConfigMap")
+    panels = json.loads(board["data"]["infadapter.json"])["panels"]
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    filled = [re.sub(r"\$\w+", "5m", query) for query in queries]
+    rules = [{"record": f"panel:query{n}", "expr": query} for n, query in enumerate(filled)]
+    (tmp_path / "queries.yaml").write_text(
+        yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]})
+    )
+    promtool(tmp_path, "check", "rules", "queries.yaml")
+
+
+@helm_needed
+def test_the_configmap_holds_the_dashboard_where_grafanas_sidecar_looks() -> None:
+    [board] = of_kind(rendered("everything"), "ConfigMap")
+    assert board["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(board["data"]["infadapter.json"]) == DASHBOARD["dashboard"]()
+
+
+def promtool(folder: Path, *arguments: str) -> None:
+    ran = subprocess.run(
+        ["promtool", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
