@@ -1,0 +1,82 @@
+"""Kinds of command-line argument; each refuses what it can't be with one sentence."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import click
+
+from infadapter_operator.quantities import InvalidQuantity, cpu_millicores, parse_amounts
+from infadapter_solver import CPU, Amounts
+
+MOST_PODS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Pods of one variant that run now."""
+
+    variant: str
+    cpu_millicores: int  # of each
+    pods: int
+
+
+def at_least(least: float, most: float) -> Callable[[str], float]:
+    """A number within limits; NaN and infinity are none."""
+
+    def number(text: str) -> float:
+        value = _float(text)
+        if not least <= value <= most:
+            raise click.BadParameter(f"{text!r} is no number from {least:g} to {most:g}.")
+        return value
+
+    return number
+
+
+def budget(text: str) -> Amounts:
+    """`20`, which is cores, or `cpu=20,nvidia.com/gpu=2`."""
+    try:
+        return parse_amounts(_pairs(text if "=" in text else f"{CPU}={text}"))
+    except InvalidQuantity as error:
+        raise click.BadParameter(f"{error}.") from error
+
+
+def prices(text: str) -> Mapping[str, float]:
+    """`nvidia.com/gpu=12`, or several with commas."""
+    price = at_least(0, 1e9)
+    return {name: price(value) for name, value in _pairs(text).items()}
+
+
+def running(text: str) -> tuple[Running, ...]:
+    """`resnet50=8`: one pod of 8 cores; `resnet50=3x2`: three pods of 2 cores."""
+    found = [_running(name, value) for name, value in _pairs(text).items()]
+    return tuple(pods for pods in found if pods.pods and pods.cpu_millicores)
+
+
+def _running(variant: str, text: str) -> Running:
+    pods, times, cores = text.rpartition("x")
+    if times and not (pods.isdecimal() and len(pods) < 5 and int(pods) <= MOST_PODS):
+        raise click.BadParameter(f"{text!r} is not CORES or PODSxCORES, up to {MOST_PODS} pods.")
+    try:
+        return Running(variant, cpu_millicores(cores), int(pods) if times else 1)
+    except InvalidQuantity as error:
+        raise click.BadParameter(f"{error}.") from error
+
+
+def _pairs(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not (name and equals and value):
+            raise click.BadParameter(f"{part!r} is not NAME=VALUE.")
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice.")
+        found[name] = value
+    return found
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

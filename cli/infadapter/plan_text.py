@@ -1,0 +1,111 @@
+"""A plan as JSON and as a table."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from infadapter_solver import CPU, Plan, PodGroup, Problem, broken, evaluate, score, solve
+
+DIGITS = 9
+"""Enough to compare by, few enough to hide that 0.1 is not a tenth."""
+
+
+def plan_json(plan: Plan) -> str:
+    """`cores` are those of all pods of a variant; extended resources appear where there are any."""
+    devices = {
+        group.target.variant: {r: n for r, n in group.resources.items() if r != CPU and n}
+        for group in plan.groups
+    }
+    document = {
+        "cores": _by_variant((g, g.resources.get(CPU, 0) / 1000) for g in plan.groups),
+        "pods": _by_variant((group, group.pods) for group in plan.groups),
+        "served_rps": _by_variant((g, plan.served_rps[g.target]) for g in plan.groups),
+        "accuracy": round(plan.accuracy, DIGITS),
+        "objective": None if plan.objective is None else round(plan.objective, DIGITS),
+        "feasible": plan.feasible,
+    }
+    if any(devices.values()):
+        document["resources"] = {variant: own for variant, own in devices.items() if own}
+    return json.dumps(document, indent=2)
+
+
+def plan_table(problem: Problem, plan: Plan) -> str:
+    rows = [
+        ("variant", "on", "pods", "cores each", "capacity rps", "serves rps", "share", "accuracy"),
+        *(_row(problem, plan, group) for group in plan.groups),
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if left else cell.rjust(width)
+            for left, cell, width in zip([True, True] + 6 * [False], row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join([*lines, "", *_summary(problem, plan)])
+
+
+def _row(problem: Problem, plan: Plan, group: PodGroup) -> tuple[str, ...]:
+    served_rps = plan.served_rps[group.target]
+    accuracy = next(v.accuracy for v in problem.variants if v.name == group.target.variant)
+    return (
+        group.target.variant,
+        group.target.kind,
+        str(group.pods),
+        f"{group.allocation.cpu_millicores / 1000:g}",
+        f"{group.capacity_rps:.1f}",
+        f"{served_rps:.1f}",
+        f"{served_rps / sum(plan.served_rps.values()):.1%}",
+        f"{accuracy:.4f}",
+    )
+
+
+def _summary(problem: Problem, plan: Plan) -> Iterable[str]:
+    used = evaluate(problem, plan.groups)
+    budget = ", ".join(f"{_amount(problem, r)} {r}" for r in problem.budget)
+    yield f"capacity   {plan.capacity_rps:.1f} rps for {problem.demand_rps:g} rps"
+    yield f"cost       {used.cost:g}, {plan.cost_ratio:.1%} of the budget ({budget})"
+    yield f"accuracy   {plan.accuracy:.4f}"
+    if plan.objective is None:
+        yield f"infeasible {'; '.join(broken(problem, plan))}"
+        return
+    yield f"objective  {plan.objective:.4f}" + (f" (gap {plan.gap:.1g})" if plan.gap else "")
+    yield f"why        {'; '.join(_reasons(problem, plan))}"
+
+
+def _reasons(problem: Problem, plan: Plan) -> Iterable[str]:
+    alone = solve(replace(problem, max_targets=1))
+    if len(plan.groups) > 1:
+        if alone.feasible:
+            yield f"{_difference(plan, alone)} better than {alone.groups[0].target.variant} alone"
+        else:
+            yield "no variant alone serves the demand"
+    doubled = replace(
+        problem,
+        budget={resource: 2 * amount for resource, amount in problem.budget.items()},
+        cost_weight=2 * problem.cost_weight,  # a core keeps its price
+    )
+    more = score(doubled, solve(doubled)) - score(problem, plan)
+    yield "the budget binds" if more > 1e-6 else "more budget would not be worth its price"
+
+
+def _difference(plan: Plan, other: Plan) -> str:
+    return f"{(plan.objective or 0.0) - (other.objective or 0.0):.4f}"
+
+
+def _amount(problem: Problem, resource: str) -> str:
+    amount = problem.budget[resource]
+    return f"{amount / 1000:g}" if resource == CPU else str(amount)
+
+
+def _by_variant(values: Iterable[tuple[PodGroup, float]]) -> Mapping[str, float]:
+    sums: dict[str, float] = {}
+    for group, value in values:
+        sums[group.target.variant] = sums.get(group.target.variant, 0) + value
+    return {variant: _plain(value) for variant, value in sums.items()}
+
+
+def _plain(value: float) -> float:
+    """13, not 13.0: cores are mostly whole."""
+    rounded = round(value, DIGITS)
+    return int(rounded) if rounded == int(rounded) else rounded
