@@ -1,0 +1,145 @@
+"""
+CPU limits on processes, as the kubelet sets them on pods: a quota of a control group.
+
+Both versions of control groups, wherever this user may make a group: below the own group or one of
+those above it. Where that is nowhere, a process gets one core and no quota.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count, cycle
+from pathlib import Path
+
+from infadapter_local import launch
+
+PERIOD_US = 100_000  # the kubelet's
+NO_GROUP = "-"
+_MOUNTS_V1 = ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct")
+_MOUNTS_V2 = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
+_LEAST_US = 1_000  # the kernel refuses less
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A control group of one process."""
+
+    folder: Path
+
+    def set_quota(self, millicores: int) -> None:
+        """Takes effect within a period, on what runs. Raises OSError."""
+        quota_us = max(_LEAST_US, PERIOD_US * millicores // 1000)
+        if (self.folder / "cpu.max").exists():
+            (self.folder / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
+        else:
+            (self.folder / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+            (self.folder / "cpu.cfs_quota_us").write_text(str(quota_us))
+
+    def remove(self) -> None:
+        """It must be empty; a group that is still in use stays, and is removed at the end."""
+        with suppress(OSError):
+            self.folder.rmdir()
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """Any number of processes, each with a quota that may change while it runs."""
+
+    parent: Path
+    resizable: bool = field(default=True, init=False)
+    _numbers: Iterator[int] = field(default_factory=count, init=False)
+
+    def group(self, millicores: int) -> Group:
+        """Make a group with this quota. Raises OSError."""
+        folder = self.parent / f"infadapter-{os.getpid()}-{next(self._numbers)}"
+        folder.mkdir()
+        group = Group(folder)
+        group.set_quota(millicores)
+        return group
+
+    def remove_all(self) -> None:
+        for folder in self.parent.glob(f"infadapter-{os.getpid()}-*"):
+            Group(folder).remove()
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """No control groups: each process is pinned to one core, and all have the size of one."""
+
+    resizable: bool = field(default=False, init=False)
+    _cores: Iterator[int] = field(
+        default_factory=lambda: cycle(sorted(os.sched_getaffinity(0))), init=False
+    )
+
+    def next_core(self) -> int:
+        return next(self._cores)
+
+
+def cpu_limits(root: Path = Path("/")) -> Quotas | Cores:
+    """Return the best that this machine permits, after trying it on a process."""
+    for parent in _candidates(root):
+        quotas = Quotas(parent)
+        with suppress(OSError):
+            if _works(quotas):
+                return quotas
+    return Cores()
+
+
+def _works(quotas: Quotas) -> bool:
+    try:
+        group = quotas.group(500)
+        command = launch_command(["true"], str(group.folder))
+        return subprocess.run(command, stderr=subprocess.DEVNULL, timeout=10).returncode == 0
+    finally:
+        quotas.remove_all()
+
+
+def launch_command(command: list[str], group: str = NO_GROUP) -> list[str]:
+    """Return the command that becomes `command` in that group, and dies with this process."""
+    script = str(Path(launch.__file__))
+    return [sys.executable, "-I", "-S", script, str(os.getpid()), group, *command]
+
+
+def _candidates(root: Path) -> Iterator[Path]:
+    """The own group and those above it that limit CPU, in both versions."""
+    version_1, version_2 = _own_groups(root)
+    for mounts, own, marker in (
+        (_MOUNTS_V2, version_2, "cgroup.controllers"),
+        (_MOUNTS_V1, version_1, "cpu.cfs_quota_us"),
+    ):
+        for mount in mounts:
+            folders = _with_those_above(root / mount, own)
+            yield from (folder for folder in folders if _limits_cpu(folder, marker))
+
+
+def _limits_cpu(folder: Path, marker: str) -> bool:
+    if marker == "cpu.cfs_quota_us":
+        return (folder / "cgroup.procs").exists() and "cpu" in str(folder)
+    subtree = folder / "cgroup.subtree_control"
+    with suppress(OSError):
+        return "cpu" in subtree.read_text().split()
+    return False
+
+
+def _own_groups(root: Path) -> tuple[str, str]:
+    """The path of this process's group in version 1's cpu hierarchy and in version 2's."""
+    version_1 = version_2 = "/"
+    with suppress(OSError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            identifier, controllers, group = line.split(":", 2)
+            if identifier == "0":
+                version_2 = group
+            elif "cpu" in controllers.split(","):
+                version_1 = group
+    return version_1, version_2
+
+
+def _with_those_above(mount: Path, group: str) -> Iterator[Path]:
+    parts = [part for part in group.split("/") if part]
+    if ".." in parts:  # a group outside of this namespace
+        parts = []
+    for length in range(len(parts), -1, -1):
+        yield mount.joinpath(*parts[:length])

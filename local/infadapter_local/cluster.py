@@ -1,0 +1,205 @@
+"""
+The Cluster of `bodies` on this machine: model servers as processes with real CPU limits.
+
+A pod is a process. It is resized by its control group's quota, and stopped by SIGTERM, upon which
+it goes on answering for a while, as a pod does.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+import aiohttp
+
+from infadapter_local.asking import says_ok
+from infadapter_local.processes import Child, Processes, ProcessFailed
+from infadapter_operator.bodies import StepRefused
+from infadapter_operator.observed import Observed, Pod
+from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
+from infadapter_solver.problem import CPU, Allocation, Amounts, Target
+
+ServerCommand = Callable[[Target], list[str]]
+"""The server's command for a target; its first line of output must end in its address."""
+
+DRAIN_LIMIT_S = 30.0  # then a process that still runs is killed, as the kubelet does
+
+
+@dataclass(slots=True, eq=False)
+class LocalPod:
+    """A server process, and what was asked of it."""
+
+    name: str
+    target: Target
+    child: Child
+    resources: Amounts
+    batch_size: int
+    created_at_s: float
+    address: str = ""
+    ready: bool = False
+    leaving: bool = False
+    was_ready: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+class LocalCluster:
+    """The pods of one service. Times are those of `observe`."""
+
+    def __init__(
+        self, processes: Processes, command: ServerCommand, session: aiohttp.ClientSession
+    ) -> None:
+        self._processes = processes
+        self._session = session
+        self._command = command
+        self._pods: dict[str, LocalPod] = {}
+        self._ended_cpu_s = 0.0
+        self._numbers = count(1)
+        self._now_s = 0.0
+        self.failures: list[str] = []  # pods that ended unasked, with where their logs are
+
+    async def observe(self, now_s: float) -> Observed:
+        """The processes there are; those that have ended are gone."""
+        self._now_s = now_s
+        for pod in [pod for pod in self._pods.values() if not pod.child.running]:
+            await self._forget(pod)
+        live = list(self._pods.values())
+        answers = await asyncio.gather(*(self._asks_ready(pod) for pod in live))
+        for pod, ready in zip(live, answers, strict=True):
+            pod.child.cpu_seconds()  # it may have ended before it is asked again
+            pod.ready = ready and not pod.leaving
+            if pod.ready:
+                pod.was_ready.set()
+        return Observed(
+            pods=tuple(_seen(pod) for pod in live), desired_pods=self._count_wanted(live)
+        )
+
+    async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
+        """Raises StepRefused."""
+        match step:
+            case ScaleUp():
+                await self._scale_up(step.target, step.allocation, step.pods)
+            case ResizePod():
+                self._resize(step)
+            case ReplacePods():
+                await self._replace(step)
+            case RemovePods():
+                for name in step.pods:
+                    self._remove(self._pods.get(name))
+
+    def millicores_held(self) -> Mapping[str, int]:
+        """CPU by variant, of every process there is, from its creation to its end."""
+        held: dict[str, int] = {}
+        for pod in self._pods.values():
+            variant = pod.target.variant
+            held[variant] = held.get(variant, 0) + pod.resources[CPU]
+        return held
+
+    def cpu_seconds(self) -> float:
+        """CPU time that all pods so far have used."""
+        return self._ended_cpu_s + sum(pod.child.cpu_seconds() for pod in self._pods.values())
+
+    async def stop(self) -> None:
+        """End all pods at once."""
+        pods = list(self._pods.values())
+        for pod in pods:
+            for task in pod.tasks:
+                task.cancel()
+            pod.child.cpu_seconds()
+        await asyncio.gather(*(pod.child.end() for pod in pods))
+        for pod in pods:
+            pod.leaving = True
+            await self._forget(pod)
+
+    async def _scale_up(self, target: Target, allocation: Allocation, pods: int) -> None:
+        there = sum(p.target == target and not p.leaving for p in self._pods.values())
+        for _ in range(pods - there):
+            await self._start(target, allocation)
+
+    async def _start(self, target: Target, allocation: Allocation) -> LocalPod:
+        name = f"{target.variant}-{next(self._numbers)}"
+        try:
+            child = await self._processes.start(
+                name, self._command(target), millicores=allocation.cpu_millicores
+            )
+        except OSError as error:
+            raise StepRefused(f"{name} could not be started: {error}.") from error
+        pod = LocalPod(
+            name=name,
+            target=target,
+            child=child,
+            resources=dict(allocation.resources),
+            batch_size=allocation.batch_size,
+            created_at_s=self._now_s,
+        )
+        self._pods[name] = pod
+        pod.tasks.append(asyncio.create_task(self._learn_address(pod)))
+        return pod
+
+    async def _learn_address(self, pod: LocalPod) -> None:
+        try:
+            line = await pod.child.first_line()
+        except ProcessFailed as failure:
+            self.failures.append(str(failure))
+            await pod.child.end()
+            return
+        pod.address = line.rpartition("//")[2]
+
+    def _resize(self, step: ResizePod) -> None:
+        pod = self._pods.get(step.pod)
+        if pod is None:
+            raise StepRefused(f"There is no pod {step.pod} to resize.")
+        try:
+            pod.child.set_quota(step.allocation.cpu_millicores)
+        except OSError as error:
+            raise StepRefused(f"{pod.name} keeps its size: {error}.") from error
+        pod.resources = dict(step.allocation.resources)
+
+    async def _replace(self, step: ReplacePods) -> None:
+        """New ones beside the old ones, which leave when as many new ones are ready."""
+        same = [p for p in self._pods.values() if p.target == step.target and not p.leaving]
+        old = [p for p in same if dict(p.resources) != dict(step.allocation.resources)]
+        for _ in range(step.pods - (len(same) - len(old))):
+            new = await self._start(step.target, step.allocation)
+            if old:
+                new.tasks.append(asyncio.create_task(self._take_over(new, old.pop())))
+
+    async def _take_over(self, new: LocalPod, old: LocalPod) -> None:
+        await new.was_ready.wait()
+        self._remove(old)
+
+    def _remove(self, pod: LocalPod | None) -> None:
+        if pod is None or pod.leaving:
+            return
+        pod.leaving = True
+        pod.tasks.append(asyncio.create_task(pod.child.end(DRAIN_LIMIT_S)))
+
+    async def _forget(self, pod: LocalPod) -> None:
+        await pod.child.end()
+        self._ended_cpu_s += pod.child.cpu_seconds()
+        if not pod.leaving:
+            self.failures.append(str(pod.child.failure(f"ended ({pod.child.returncode})")))
+        self._pods.pop(pod.name, None)
+
+    async def _asks_ready(self, pod: LocalPod) -> bool:
+        url = f"http://{pod.address}/v2/health/ready"
+        return bool(pod.address) and await says_ok(self._session, url)
+
+    def _count_wanted(self, live: list[LocalPod]) -> dict[Target, int]:
+        wanted: dict[Target, int] = {}
+        for pod in live:
+            wanted[pod.target] = wanted.get(pod.target, 0) + (not pod.leaving)
+        return wanted
+
+
+def _seen(pod: LocalPod) -> Pod:
+    return Pod(
+        name=pod.name,
+        target=pod.target,
+        resources=dict(pod.resources),
+        wanted=dict(pod.resources),
+        ready=pod.ready,
+        created_at_s=pod.created_at_s,
+        batch_size=pod.batch_size,
+        address=pod.address,
+        leaving=pod.leaving,
+    )

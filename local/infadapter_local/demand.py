@@ -1,0 +1,101 @@
+"""
+The Demand of `bodies` on this machine: Envoy's own counter, read once a second. In a cluster,
+Prometheus reads the same one.
+"""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable
+
+import aiohttp
+
+from infadapter_operator.demand import (
+    DemandError,
+    History,
+    InvalidData,
+    NoData,
+    QueryFailed,
+    Sample,
+    StaleData,
+)
+
+PERIOD_S = 1.0
+_STALE_AFTER_S = 3.0  # three readings missed, as with Prometheus
+_KEPT = 3600
+
+
+class EnvoyDemand:
+    """Arrivals per second at one router, from `run` on. `clock` tells the loop's time."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        admin_url: str,
+        service_key: str,
+        clock: Callable[[], float],
+    ) -> None:
+        name = f"http.{service_key}.downstream_rq_total"
+        self._url = f"{admin_url}/stats"
+        self._filter = {"filter": f"^{name}$"}
+        self._session = session
+        self._clock = clock
+        self._samples: deque[Sample] = deque(maxlen=_KEPT)
+        self._last: tuple[float, int] | None = None
+        self._error: DemandError | None = None
+
+    async def history(self, window_s: float, now_s: float) -> History:
+        """Raises a DemandError: nothing was read yet, or for too long."""
+        recent = tuple(s for s in self._samples if now_s - window_s <= s.at_s <= now_s)
+        if not recent:
+            raise self._error or NoData("The router has not been asked for a second yet.")
+        if now_s - recent[-1].at_s > _STALE_AFTER_S:
+            raise self._error or StaleData(
+                f"The router's counter was last read {now_s - recent[-1].at_s:.0f} s ago."
+            )
+        return History(recent)
+
+    async def run(self) -> None:
+        """Read the counter every second until cancelled."""
+        loop = asyncio.get_running_loop()
+        due_s = loop.time()
+        while True:
+            await self.read()
+            due_s = max(due_s + PERIOD_S, loop.time())
+            await asyncio.sleep(due_s - loop.time())
+
+    async def read(self) -> None:
+        """Read the counter now; an error is kept for who asks for the history."""
+        try:
+            total = await self._total()
+        except DemandError as error:
+            self._error = error
+            return
+        self._error = None
+        now_s = self._clock()
+        before, self._last = self._last, (now_s, total)
+        if before is not None and total >= before[1] and now_s > before[0]:
+            # A counter that went back is a router that restarted: there is no rate to tell.
+            rps = (total - before[1]) / (now_s - before[0])
+            self._samples.append(Sample(now_s, rps))
+
+    async def _total(self) -> int:
+        try:
+            async with self._session.get(self._url, params=self._filter) as response:
+                text = await response.text()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise QueryFailed(f"The router does not tell its statistics: {error!r}.") from error
+        if not text.strip():
+            raise NoData("The router counts no requests of this service.")
+        value = float(text.rpartition(":")[2]) if _is_number(text) else math.nan
+        if not (math.isfinite(value) and value >= 0):
+            raise InvalidData(f"The router's counter is no number: {text.strip()[:80]!r}.")
+        return int(value)
+
+
+def _is_number(line: str) -> bool:
+    try:
+        float(line.rpartition(":")[2])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,118 @@
+"""The local cluster, on real processes of a tiny server."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import aiohttp
+import pytest
+
+from infadapter_local.cluster import LocalCluster
+from infadapter_local.processes import Processes
+from infadapter_operator.bodies import StepRefused
+from infadapter_operator.observed import Observed
+from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
+from infadapter_solver.problem import Allocation, Target
+
+SMALL, LARGE = Target("glyph-1"), Target("glyph-5")
+
+
+def size(millicores: int) -> Allocation:
+    return Allocation(resources={"cpu": millicores}, capacity_rps=100.0)
+
+
+@pytest.fixture
+async def cluster(
+    processes: Processes,
+    tiny_server: Callable[[Target], list[str]],
+    session: aiohttp.ClientSession,
+) -> AsyncIterator[LocalCluster]:
+    cluster = LocalCluster(processes, tiny_server, session)
+    yield cluster
+    await cluster.stop()
+
+
+async def until(cluster: LocalCluster, condition: Callable[[Observed], bool]) -> Observed:
+    for _ in range(200):
+        observed = await cluster.observe(1.0)
+        if condition(observed):
+            return observed
+        await asyncio.sleep(0.05)
+    raise AssertionError("ten seconds have passed")
+
+
+def ready(pods: int) -> Callable[[Observed], bool]:
+    return lambda observed: sum(pod.ready for pod in observed.pods) == pods
+
+
+async def test_pods_start_and_become_ready_at_their_address(cluster: LocalCluster) -> None:
+    await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=2))
+    first = await cluster.observe(7.0)
+    assert [pod.ready for pod in first.pods] == [False, False]
+    assert first.desired_pods == {SMALL: 2}
+    observed = await until(cluster, ready(2))
+    assert len({pod.address for pod in observed.pods}) == 2
+    assert {pod.resources["cpu"] for pod in observed.pods} == {1000}
+
+
+async def test_scaling_up_to_what_is_there_starts_nothing(cluster: LocalCluster) -> None:
+    for _ in range(2):
+        await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=1))
+    assert len((await cluster.observe(1.0)).pods) == 1
+
+
+async def test_a_resize_is_in_force_at_once_and_restarts_nothing(cluster: LocalCluster) -> None:
+    await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=1))
+    (pod,) = (await until(cluster, ready(1))).pods
+    await cluster.take(ResizePod(pod=pod.name, target=SMALL, allocation=size(300)))
+    (resized,) = (await cluster.observe(2.0)).pods
+    assert (resized.name, resized.address) == (pod.name, pod.address)
+    assert resized.resources == resized.wanted == {"cpu": 300}
+    assert cluster.millicores_held() == {"glyph-1": 300}
+
+
+async def test_a_resize_of_what_is_not_there_is_refused(cluster: LocalCluster) -> None:
+    with pytest.raises(StepRefused, match="no pod glyph-9"):
+        await cluster.take(ResizePod(pod="glyph-9", target=SMALL, allocation=size(300)))
+
+
+async def test_a_removed_pod_leaves_and_holds_its_cores_until_it_is_gone(
+    cluster: LocalCluster,
+) -> None:
+    await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=2))
+    observed = await until(cluster, ready(2))
+    gone = observed.pods[0].name
+    await cluster.take(RemovePods(target=SMALL, pods=(gone,), remaining=1))
+    observed = await cluster.observe(2.0)
+    assert [(pod.name == gone, pod.leaving) for pod in observed.pods] == [
+        (True, True),
+        (False, False),
+    ]
+    assert observed.desired_pods == {SMALL: 1}
+    assert cluster.millicores_held() == {"glyph-1": 2000}
+    await until(cluster, lambda seen: len(seen.pods) == 1)
+    assert cluster.millicores_held() == {"glyph-1": 1000}
+    assert cluster.failures == []
+
+
+async def test_a_pod_that_dies_is_gone_and_named(cluster: LocalCluster) -> None:
+    await cluster.take(ScaleUp(target=LARGE, allocation=size(1000), pods=1))
+    await until(cluster, ready(1))
+    (pid,) = [pod.child.pid for pod in cluster._pods.values()]
+    os.kill(pid, signal.SIGKILL)
+    await until(cluster, lambda seen: not seen.pods)
+    assert "glyph-5-1 ended (-9)" in cluster.failures[0]
+    assert cluster.cpu_seconds() > 0
+
+
+async def test_replacing_removes_the_old_pod_when_the_new_one_is_ready(
+    cluster: LocalCluster,
+) -> None:
+    await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=1))
+    (old,) = (await until(cluster, ready(1))).pods
+    await cluster.take(ReplacePods(target=SMALL, allocation=size(300), pods=1))
+    assert old.name in {pod.name for pod in (await cluster.observe(1.0)).pods if not pod.leaving}
+    observed = await until(cluster, lambda seen: len(seen.pods) == 1 and seen.pods[0].ready)
+    assert observed.pods[0].name != old.name
+    assert observed.pods[0].resources == {"cpu": 300}

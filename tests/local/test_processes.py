@@ -1,0 +1,158 @@
+"""Whatever happens to the parent, no process and no control group stays behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from infadapter_local.cgroups import Cores, Group, Quotas, cpu_limits
+from infadapter_local.processes import Processes, ProcessFailed
+
+LIMITS = cpu_limits()
+needs_quotas = pytest.mark.skipif(
+    not isinstance(LIMITS, Quotas), reason="this user may not make control groups"
+)
+BURN = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True)\ntime.sleep(60)"
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-S", "-c", code]
+
+
+async def test_a_process_ends_with_the_context(tmp_path: Path) -> None:
+    async with Processes(LIMITS, tmp_path) as processes:
+        child = await processes.start("sleeper", ["sleep", "60"], millicores=500)
+        assert child.running
+    assert not child.running
+
+
+async def test_a_process_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
+    async with Processes(LIMITS, tmp_path) as processes:
+        code = "import signal, time\nsignal.signal(15, signal.SIG_IGN)\nprint(1, flush=True)"
+        child = await processes.start("stubborn", python(f"{code}\ntime.sleep(60)"))
+        await child.first_line()
+        await child.end(grace_s=0.2)
+        assert child.returncode == -signal.SIGKILL
+
+
+async def test_a_process_that_says_nothing_is_named_with_its_log(tmp_path: Path) -> None:
+    async with Processes(LIMITS, tmp_path) as processes:
+        child = await processes.start("mute", python("raise SystemExit('no such model')"))
+        with pytest.raises(ProcessFailed, match=r"mute said nothing; its log is .*mute\.log"):
+            await child.first_line()
+    assert "no such model" in (tmp_path / "mute.log").read_text()
+
+
+async def test_cpu_time_is_known_after_the_end(tmp_path: Path) -> None:
+    async with Processes(LIMITS, tmp_path) as processes:
+        child = await processes.start("busy", python(BURN))
+        await child.first_line()
+        used_s = child.cpu_seconds()
+        await child.end()
+        assert used_s == child.cpu_seconds() > 0.1
+
+
+@needs_quotas
+async def test_a_quota_holds_and_can_be_changed_while_the_process_runs(tmp_path: Path) -> None:
+    async with Processes(LIMITS, tmp_path) as processes:
+        code = "import time\nprint(flush=True)\nwhile True: pass"
+        child = await processes.start("busy", python(code), millicores=200)
+        await child.first_line()
+        assert 0.1 < await cores_used(child.cpu_seconds) < 0.35
+        child.set_quota(600)
+        assert 0.4 < await cores_used(child.cpu_seconds) < 0.8
+
+
+async def cores_used(cpu_seconds: object) -> float:
+    assert callable(cpu_seconds)
+    before_s, began_s = cpu_seconds(), time.monotonic()
+    await asyncio.sleep(1.0)
+    return float(cpu_seconds() - before_s) / (time.monotonic() - began_s)
+
+
+@needs_quotas
+async def test_control_groups_are_removed(tmp_path: Path) -> None:
+    assert isinstance(LIMITS, Quotas)
+    async with Processes(LIMITS, tmp_path) as processes:
+        await processes.start("sleeper", ["sleep", "60"], millicores=500)
+        assert list(LIMITS.parent.glob(f"infadapter-{os.getpid()}-*"))
+    assert not list(LIMITS.parent.glob(f"infadapter-{os.getpid()}-*"))
+
+
+async def test_without_control_groups_each_process_has_a_core_of_its_own(tmp_path: Path) -> None:
+    cores = Cores()
+    async with Processes(cores, tmp_path) as processes:
+        code = "import os\nprint(*os.sched_getaffinity(0))"
+        children = [
+            await processes.start(f"pinned-{number}", python(code), millicores=1000)
+            for number in range(2)
+        ]
+        cores_seen = {await child.first_line() for child in children}
+        assert len(cores_seen) == min(2, len(os.sched_getaffinity(0)))
+        assert not cores.resizable
+        with pytest.raises(OSError, match="no CPU quotas"):
+            children[0].set_quota(500)
+
+
+def test_a_quota_is_written_in_both_versions(tmp_path: Path) -> None:
+    for folder, files in (("v1", ("cpu.cfs_period_us", "cpu.cfs_quota_us")), ("v2", ("cpu.max",))):
+        (tmp_path / folder).mkdir()
+        for file in files:
+            (tmp_path / folder / file).write_text("")
+        Group(tmp_path / folder).set_quota(300)
+    assert (tmp_path / "v1" / "cpu.cfs_quota_us").read_text() == "30000"
+    assert (tmp_path / "v1" / "cpu.cfs_period_us").read_text() == "100000"
+    assert (tmp_path / "v2" / "cpu.max").read_text() == "30000 100000"
+
+
+def test_a_machine_without_control_groups_is_pinned(tmp_path: Path) -> None:
+    assert isinstance(cpu_limits(tmp_path), Cores)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_parent_that_is_killed_leaves_no_process_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    parent = tmp_path / "parent.py"
+    parent.write_text(
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from infadapter_local.cgroups import cpu_limits\n"
+        "from infadapter_local.processes import Processes\n"
+        "async def main():\n"
+        "    async with Processes(cpu_limits(), Path(sys.argv[1])) as processes:\n"
+        "        child = await processes.start('sleeper', ['sleep', '60'], millicores=500)\n"
+        "        print(child.pid, flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    command = [sys.executable, str(parent), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        os.kill(child, 0)  # it is there
+        process.send_signal(number)
+        process.wait(10)
+    assert gone(child)
+    for group in left_by(process.pid):
+        group.rmdir()
+
+
+def gone(pid: int) -> bool:
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def left_by(pid: int) -> list[Path]:
+    """A killed parent cannot remove its empty groups."""
+    return list(LIMITS.parent.glob(f"infadapter-{pid}-*")) if isinstance(LIMITS, Quotas) else []

@@ -1,0 +1,145 @@
+"""A real Envoy, a real demand reader: what is sent is counted, and no data is never zero."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from infadapter_local.demand import EnvoyDemand
+from infadapter_local.processes import Processes
+from infadapter_local.router import LocalRouter, envoy_path, started_router
+from infadapter_operator.bodies import BodyUnavailable
+from infadapter_operator.demand import DemandError, InvalidData, NoData, QueryFailed, StaleData
+from infadapter_operator.steps import Backend, SetWeights
+from infadapter_solver.problem import Target
+
+KEY = "local/glyphs"
+needs_envoy = pytest.mark.skipif(
+    envoy_path() is None, reason="no envoy binary (extra `local` brings it)"
+)
+
+
+@pytest.fixture
+async def router(
+    processes: Processes, session: aiohttp.ClientSession, tmp_path: Path
+) -> AsyncIterator[LocalRouter]:
+    async with started_router(
+        processes, session, service_key=KEY, slo_s=0.2, folder=tmp_path
+    ) as started:
+        yield started
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+async def stats(text: str, status: int = 200) -> tuple[web.AppRunner, str]:
+    """An admin endpoint that always says the same."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=text, status=status)
+
+    app = web.Application()
+    app.router.add_get("/stats", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return runner, f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+
+@needs_envoy
+async def test_weights_are_confirmed_by_a_real_router(router: LocalRouter) -> None:
+    backend = Backend(pod="a", target=Target("a"), address="127.0.0.1:9", weight=3)
+    await router.set_weights(SetWeights(backends=(backend,)))
+    for _ in range(100):
+        if await router.weights():
+            break
+        await asyncio.sleep(0.05)
+    assert await router.weights() == {"a": 3}
+
+
+@needs_envoy
+async def test_refused_requests_are_demand_too(
+    router: LocalRouter, session: aiohttp.ClientSession
+) -> None:
+    clock = Clock()
+    demand = EnvoyDemand(session, router.admin_url, KEY, clock)
+    await demand.read()
+    for _ in range(30):
+        async with session.post(router.url, data=b"x") as response:
+            assert response.status == 503
+    clock.now_s += 2.0
+    await demand.read()
+    history = await demand.history(10.0, clock.now_s)
+    assert [sample.rps for sample in history.samples] == [15.0]
+
+
+@needs_envoy
+async def test_an_envoy_that_ended_is_not_an_empty_router(
+    processes: Processes, router: LocalRouter
+) -> None:
+    (child,) = processes._children
+    await child.end()
+    with pytest.raises(BodyUnavailable, match="envoy ended"):
+        await router.weights()
+
+
+async def test_before_the_first_second_there_is_no_data(session: aiohttp.ClientSession) -> None:
+    demand = EnvoyDemand(session, "http://127.0.0.1:9", KEY, Clock())
+    with pytest.raises(NoData):
+        await demand.history(10.0, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"), [("", NoData), (f"http.{KEY}.x: many", InvalidData), ("a: -1", InvalidData)]
+)
+async def test_an_answer_that_is_no_count_is_named(
+    session: aiohttp.ClientSession, text: str, error: type[DemandError]
+) -> None:
+    runner, url = await stats(text)
+    demand = EnvoyDemand(session, url, KEY, Clock())
+    await demand.read()
+    with pytest.raises(error):
+        await demand.history(10.0, 100.0)
+    await runner.cleanup()
+
+
+async def test_no_answer_is_named_and_old_samples_are_stale(session: aiohttp.ClientSession) -> None:
+    runner, url = await stats("x: 10")
+    clock = Clock()
+    demand = EnvoyDemand(session, url, KEY, clock)
+    await demand.read()
+    clock.now_s += 1.0
+    await demand.read()
+    assert (await demand.history(10.0, clock.now_s)).samples[-1].rps == 0.0  # no traffic is data
+    with pytest.raises(StaleData):
+        await demand.history(10.0, clock.now_s + 5.0)
+    await runner.cleanup()
+    clock.now_s += 5.0
+    await demand.read()
+    with pytest.raises(QueryFailed):
+        await demand.history(10.0, clock.now_s)
+
+
+async def test_a_router_that_restarts_gives_no_negative_rate(
+    session: aiohttp.ClientSession,
+) -> None:
+    clock = Clock()
+    first, url = await stats("x: 1000")
+    demand = EnvoyDemand(session, url, KEY, clock)
+    await demand.read()
+    await first.cleanup()
+    second, demand._url = await stats("x: 10")
+    demand._url += "/stats"
+    clock.now_s += 1.0
+    await demand.read()
+    with pytest.raises(NoData):
+        await demand.history(10.0, clock.now_s)
+    await second.cleanup()
