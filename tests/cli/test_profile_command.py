@@ -9,6 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from infadapter.commands import profile as command
 from infadapter.commands.profile import profile
 from infadapter_operator.api_profile import VariantProfileSpec
 
@@ -18,11 +19,17 @@ REQUIRED = ["--name", "glyph-1", "--cpu", "1"]
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    command = [sys.executable, str(SERVER), "--service-ms", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    arguments = [sys.executable, str(SERVER), "--service-ms", "1"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         yield int(server.stdout.readline())
         server.terminate()
+
+
+@pytest.fixture(autouse=True)
+def ordinary_priority(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command runs in the tests' own process here, which must not become a real-time one."""
+    monkeypatch.setattr(command, "make_timely", lambda: None)
 
 
 def url(port: int, word: str = "infer", model: str = "glyphs") -> str:

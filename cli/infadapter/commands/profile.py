@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from infadapter_variants.loadgen.bodies import BodyError
-from infadapter_variants.loadgen.client import run
+from infadapter_variants.loadgen.client import make_timely, run
 from infadapter_variants.loadgen.endpoint import UrlError
 from infadapter_variants.profile_math import (
     PERCENTILES,
@@ -131,6 +131,7 @@ def profile(
             seed=seed,
             output=output or Path(f"{name}.yaml"),
         )
+        make_timely()
         written, measured = run(_carry_out(order))
     except (ProfileError, ProfileFileError, BodyError, UrlError) as error:
         raise click.ClickException(str(error)) from error
