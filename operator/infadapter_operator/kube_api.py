@@ -18,7 +18,12 @@ import urllib3
 from kubernetes import config
 from kubernetes.client import ApiClient, ApiException
 
-from infadapter_operator.bodies import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
+from infadapter_operator.bodies import (
+    BodyUnavailable,
+    Conflict,
+    QuotaExceeded,
+    StepRefused,
+)
 from infadapter_operator.names import FIELD_MANAGER
 
 Json = dict[str, Any]
@@ -47,10 +52,14 @@ class ApiRefusal(Exception):
         return self.message
 
     @property
+    def is_beyond_node(self) -> bool:
+        """A resize to more than the pod's node has, used or not."""
+        return self.status == 403 and "NodeCapacity" in self.causes
+
+    @property
     def is_quota(self) -> bool:
-        return self.status == 403 and (
-            "NodeCapacity" in self.causes or any(words in self.message for words in _BOUNDS)
-        )
+        """A ResourceQuota or LimitRange; a missing permission is a 403 too."""
+        return self.status == 403 and any(words in self.message for words in _BOUNDS)
 
     @property
     def is_conflict(self) -> bool:

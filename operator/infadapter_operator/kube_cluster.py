@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infadapter_operator.bodies import BodyUnavailable, Conflict, StepRefused
+from infadapter_operator.bodies import BodyUnavailable, Conflict, ResizeInfeasible, StepRefused
 from infadapter_operator.kube_adopt import (
     adopt,
     adopted_body,
@@ -126,12 +126,17 @@ class KubeCluster:
         running = self._seen(target)
         batches = {p.batch_size for p in running.seen_pods() if p.name == pod}
         if not running.borrowed and batches != {allocation.batch_size}:
-            raise StepRefused(f"pod {pod} needs a restart to take batches of another size")
+            raise ResizeInfeasible(f"pod {pod} needs a restart to take batches of another size")
         cpu = cpu_quantity(allocation.cpu_millicores)
         resources = {"requests": {"cpu": cpu}, "limits": {"cpu": cpu}}
         container = {"name": running.server.container, "resources": resources}
         path = core(self.owner.namespace, "pods", pod, "resize")
-        await self.api.patch(path, {"spec": {"containers": [container]}}, STRATEGIC)
+        try:
+            await self.api.patch(path, {"spec": {"containers": [container]}}, STRATEGIC)
+        except ApiRefusal as refusal:
+            if refusal.status == 422 or refusal.is_beyond_node:
+                raise ResizeInfeasible(f"pod {pod}: {refusal}") from None
+            raise
 
     async def _remove(self, step: RemovePods) -> None:
         running = self._seen(step.target)

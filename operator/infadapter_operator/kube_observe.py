@@ -19,10 +19,12 @@ from infadapter_operator.kube_read import (
     own_server,
     own_target,
     pod_of,
+    runs_pods,
+    template_size,
 )
 from infadapter_operator.names import ADOPTED_ANNOTATION, SERVICE_LABEL
 from infadapter_operator.observed import Observed, Pod
-from infadapter_solver.problem import Target
+from infadapter_solver.problem import Allocation, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,15 @@ class Running:
     def replicas(self) -> int:
         return int(self.deployment["spec"].get("replicas", 1))
 
+    @property
+    def template(self) -> Allocation:
+        """At what size a further pod comes up; what it serves there is for others to say."""
+        size = template_size(self.deployment, self.server.container)
+        batch_size = size.batch_size
+        if self.borrowed and self.workload:
+            batch_size = self.workload.batch_size_of(size.resources)
+        return Allocation(resources=size.resources, capacity_rps=0.0, batch_size=batch_size)
+
     def seen_pods(self) -> tuple[Pod, ...]:
         seen = (pod_of(p, self.target, own_server(p) or self.server) for p in self.pods)
         return tuple(self._with_batch(pod) for pod in seen if pod)
@@ -60,6 +71,7 @@ def observed(running: Iterable[Running], untouchable: frozenset[Target]) -> Obse
         pods=tuple(pod for one in there for pod in one.seen_pods()),
         desired_pods={one.target: one.replicas for one in there},
         untouchable=untouchable,
+        templates={one.target: one.template for one in there if runs_pods(one.deployment)},
     )
 
 

@@ -56,6 +56,22 @@ def status_of(
     )
 
 
+def without_service(
+    generation: int,
+    conditions: Iterable[Condition],
+    previous: InferenceServiceStatus | None,
+    now_s: float,
+) -> InferenceServiceStatus:
+    """Where the spec can't be carried out: the plan of before, if there is one, is still known."""
+    before = previous or _NOTHING
+    return before.model_copy(
+        update={
+            "observed_generation": generation,
+            "conditions": with_conditions(before, conditions, generation, now_s),
+        }
+    )
+
+
 def with_conditions(
     before: InferenceServiceStatus, conditions: Iterable[Condition], generation: int, now_s: float
 ) -> tuple[ConditionStatus, ...]:

@@ -23,16 +23,50 @@ from infadapter_operator.demand import History, InvalidData, NoData, QueryFailed
 
 MAX_POINTS = 3600
 MISSED_SCRAPES = 3
-"""So many scrapes missed are stale data."""
+"""So many scrapes in a row that fail are stale data."""
 
 
 def arrivals_query(namespace: str, service: str, scrape_s: float) -> str:
     """Requests per second that reach the router of a service, over all the router's pods."""
-    prefix = f"{namespace}/{service}"
-    counter = f'envoy_http_downstream_rq_total{{envoy_http_conn_manager_prefix="{prefix}"}}'
-    fresh = math.ceil(MISSED_SCRAPES * scrape_s)
+    return _rate(f"envoy_http_downstream_rq_total{_router(namespace, service)}", scrape_s)
+
+
+def served_query(namespace: str, deployments: Iterable[str], scrape_s: float) -> str:
+    """
+    Requests per second that reach the servers, refused ones too: where the router is a gateway.
+    The labels are those that Prometheus gives to what it finds in Kubernetes.
+    """
+    pods = f"({'|'.join(sorted(deployments))})-.+"
+    labels = f'{{namespace="{namespace}",pod=~"{pods}"}}'
+    return _rate(f"infadapter_server_requests_total{labels}", scrape_s)
+
+
+def _rate(counter: str, scrape_s: float) -> str:
+    fresh = fresh_for_s(scrape_s)
     window = max(15, fresh + math.ceil(2 * scrape_s))
     return f"sum(irate({counter}[{window}s]) and (time() - timestamp({counter}) <= {fresh}))"
+
+
+def fresh_for_s(scrape_s: float) -> int:
+    """How old a sample may be; a scrape or two come late when a machine is busy."""
+    return max(5, math.ceil(MISSED_SCRAPES * scrape_s))
+
+
+def met_query(namespace: str, service: str, slo_s: float) -> str:
+    """
+    The share of the last five minutes' arrivals that were answered 2xx within the SLO. What was
+    not answered 2xx counts as if it had been fast, so this is never too high.
+    """
+    labels = _router(namespace, service)[1:-1]
+    base = "envoy_http_downstream_rq"
+    fast = f'sum(increase({base}_time_bucket{{{labels},le="{slo_s * 1000:g}"}}[5m]))'
+    classes = 'envoy_response_code_class!="2"'
+    wrong = f"(sum(increase({base}_xx{{{labels},{classes}}}[5m])) or vector(0))"
+    return f"({fast} - {wrong}) / (sum(increase({base}_total{{{labels}}}[5m])) > 0)"
+
+
+def _router(namespace: str, service: str) -> str:
+    return f'{{envoy_http_conn_manager_prefix="{namespace}/{service}"}}'
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,93 @@
+"""
+The kopf entry: it registers, translates events into calls, and keeps one loop for each service.
+
+kopf watches and nothing more. It writes no annotation, no finalizer and no Event, and what it would
+do in timers the services' own tasks do.
+"""
+
+import logging
+import os
+from typing import Any
+
+import kopf
+
+from infadapter_operator import kube_api, prometheus
+from infadapter_operator.health import Health
+from infadapter_operator.kube_scalers import Scalers
+from infadapter_operator.kube_world import World
+from infadapter_operator.loops import Loops
+from infadapter_operator.names import GROUP, PROFILES, SERVICES, VERSION
+from infadapter_operator.settings import Settings, settings_from
+from infadapter_operator.xds import XdsServer
+
+_logger = logging.getLogger(__name__)
+
+
+def register(registry: kopf.OperatorRegistry, settings: Settings) -> None:
+    """Everything that kopf calls; state lives in one World."""
+    app = _App(settings)
+    kopf.on.login(registry=registry)(kopf.login_via_client)
+    kopf.on.startup(registry=registry)(app.start)
+    kopf.on.cleanup(registry=registry)(app.stop)
+    kopf.index(GROUP, VERSION, PROFILES, registry=registry)(app.know_profile)
+    kopf.on.event(GROUP, VERSION, SERVICES, registry=registry)(app.on_service)
+    kopf.on.event(GROUP, VERSION, PROFILES, registry=registry)(app.on_profile)
+
+
+class _App:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._world: World
+        self._loops: Loops
+        self._health: Health
+
+    async def start(self, settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.peering.standalone = True
+        settings.posting.enabled = False
+        settings.scanning.disabled = bool(self._settings.namespaces)
+        settings.networking.request_timeout = 30
+        self._world = _world(self._settings)
+        self._loops = Loops(self._world)
+        self._health = Health(self._loops.stalled)
+        await self._world.xds.start("0.0.0.0", self._settings.xds_port)
+        await self._health.start("0.0.0.0", self._settings.metrics_port)
+
+    async def stop(self, **_: Any) -> None:
+        await self._loops.stop()
+        await self._world.xds.stop()
+        await self._health.stop()
+
+    async def know_profile(self, body: kopf.Body, **_: Any) -> None:
+        """kopf handles no event before all there is was indexed: no service misses a profile."""
+        self._loops.know_profile(dict(body))
+
+    async def on_service(self, event: kopf.RawEvent, **_: Any) -> None:
+        self._loops.on_service(event["type"] == "DELETED", dict(event["object"]))
+
+    async def on_profile(self, event: kopf.RawEvent, **_: Any) -> None:
+        self._loops.on_profile(event["type"] == "DELETED", dict(event["object"]))
+
+
+def _world(settings: Settings) -> World:
+    api = kube_api.connect(settings.kubernetes_timeout_s)
+    return World(
+        settings=settings,
+        api=api,
+        prometheus=prometheus.connect(settings.prometheus_url, settings.prometheus_timeout_s),
+        xds=XdsServer(),
+        scalers=Scalers(api),
+    )
+
+
+def main() -> None:
+    """Runs until it is told to stop. Raises InvalidSetting."""
+    settings = settings_from(os.environ)
+    registry = kopf.OperatorRegistry()
+    register(registry, settings)
+    kopf.configure(verbose=False)
+    kopf.run(
+        registry=registry,
+        standalone=True,
+        clusterwide=not settings.namespaces,
+        namespaces=list(settings.namespaces),
+    )
