@@ -6,6 +6,7 @@ Protocol: https://github.com/kserve/open-inference-protocol (rest/inference_rest
 """
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -18,7 +19,6 @@ from infadapter_variants.inference import Identity, Inference, Refusal
 __all__ = ["VARIANT_HEADER", "create_app"]
 
 VARIANT_HEADER = "infadapter-variant"
-_VERSION = "0.1.0"
 
 
 def create_app(inference: Inference) -> FastAPI:
@@ -48,7 +48,7 @@ def _add_health(app: FastAPI, inference: Inference) -> None:
     async def server() -> Response:
         content = {
             "name": "infadapter-server",
-            "version": _VERSION,
+            "version": version("infadapter"),
             "extensions": ["binary_tensor_data"],
         }
         return _json(identity, 200, content)

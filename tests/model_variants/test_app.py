@@ -160,6 +160,14 @@ async def test_what_went_wrong_is_a_sentence_in_the_field_error() -> None:
             assert says in response.json()["error"]
 
 
+async def test_the_server_says_what_it_is() -> None:
+    async with running() as server:
+        description = (await server.client.get("/v2")).json()
+    assert description["name"] == "infadapter-server"
+    assert description["version"][0].isdigit()
+    assert description["extensions"] == ["binary_tensor_data"]
+
+
 async def test_the_description_says_what_to_send_and_what_comes_back() -> None:
     async with running() as server:
         assert (await server.client.get("/v2/models/sums")).json() == {
