@@ -18,6 +18,8 @@ from infadapter_operator.reasons import explained
 from infadapter_operator.service import Service
 from infadapter_solver import PodGroup, evaluate
 
+_FROM_LOAD = (Source.OPTIMAL, Source.GREEDY)
+
 
 def decide(
     service: Service,
@@ -45,7 +47,7 @@ def decide(
         observed_rps=demand.observed_rps,
         source=Source.GREEDY if best.gap > 0 and not keeps else Source.OPTIMAL,
     )
-    if previous and decision.plan is previous.plan and previous.forecast_rps is not None:
+    if previous and decision.plan is previous.plan and previous.source in _FROM_LOAD:
         return _with_reasons_of(decision, previous)
     return explained(service, problem, decision)
 
@@ -85,7 +87,6 @@ def recall(
         plan=evaluate(problem_for(service, Observed(), demand_rps), known),
         decided_at_s=decided_at_s,
         demand_rps=demand_rps,
-        forecast_rps=None if source in (Source.ADOPTED, Source.WARMING) else demand_rps,
         source=source,
         why=why,
     )

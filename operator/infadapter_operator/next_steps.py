@@ -45,6 +45,7 @@ class Turn:
     steps: tuple[Step, ...]
     weights: Mapping[str, int]  # by pod, as they shall be
     short: frozenset[str]  # resources of which budget and surge have too little
+    is_as_planned: bool  # the pods are those of the plan, Ready, at their size
 
 
 def next_steps(
@@ -92,7 +93,19 @@ def turn(
     if not doubt:
         carrying = ground.carrying | set(weights)
         steps += (*rolled, *removing(plan, ground.pods, observed, freed, carrying))
-    return Turn(steps=tuple(steps), weights=weights, short=short)
+    return Turn(
+        steps=tuple(steps),
+        weights=weights,
+        short=short,
+        is_as_planned=_is_as_planned(ground, observed),
+    )
+
+
+def _is_as_planned(ground: Ground, observed: Observed) -> bool:
+    wanted = sum(g.pods for g in ground.plan.groups if g.target not in observed.untouchable)
+    level = sum(one.pod.ready and one.is_level and one.touchable for one in ground.pods)
+    going = any(one.goes for one in ground.pods) or any(pod.leaving for pod in observed.pods)
+    return level == wanted and not going
 
 
 def is_waiting_for_a_node(observed: Observed, now_s: float, patience_s: float) -> frozenset[str]:

@@ -24,7 +24,7 @@ def signals_of(
         decision=decision,
         data_error=data_error,
         serving=_is_serving(observed),
-        progressing=_is_progressing(decision, observed, turn),
+        progressing=_is_progressing(turn),
         shortages=(*_shortages(observed, turn, now_s), *refused),
         conflicts=(*_conflicts(observed), *dict.fromkeys(conflicts)),
     )
@@ -37,18 +37,8 @@ def _is_serving(observed: Observed) -> bool:
     )
 
 
-def _is_progressing(decision: Decision | None, observed: Observed, turn: Turn | None) -> bool:
-    if decision is None or turn is None:
-        return False
-    wanted = {
-        g.target: g.pods for g in decision.plan.groups if g.target not in observed.untouchable
-    }
-    ready = all(
-        sum(pod.ready and not pod.leaving for pod in observed.of(target)) >= pods
-        for target, pods in wanted.items()
-    )
-    leaving = any(pod.leaving for pod in observed.pods)
-    return bool(turn.steps) or bool(turn.short) or leaving or not ready
+def _is_progressing(turn: Turn | None) -> bool:
+    return turn is not None and (bool(turn.steps) or not turn.is_as_planned)
 
 
 def _shortages(observed: Observed, turn: Turn | None, now_s: float) -> list[tuple[str, str]]:
