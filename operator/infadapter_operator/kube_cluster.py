@@ -32,7 +32,13 @@ from infadapter_operator.kube_objects import (
     build_deployment,
     build_target_service,
 )
-from infadapter_operator.kube_observe import Running, observed, refuse_stranger, running_for
+from infadapter_operator.kube_observe import (
+    Running,
+    borrowed_kind,
+    observed,
+    refuse_stranger,
+    running_for,
+)
 from infadapter_operator.kube_read import annotation, runs_pods, template_size, usual_size
 from infadapter_operator.kube_scalers import Scalers
 from infadapter_operator.names import DELETION_COST, TEMPLATE_ANNOTATION, target_name
@@ -81,6 +87,19 @@ class KubeCluster:
     def running(self) -> Mapping[Target, Running]:
         """As last observed."""
         return self._running
+
+    async def borrowed_kinds(self) -> Mapping[str, str | None]:
+        """
+        The kind of pods of each Deployment that a variant names, by variant; None where it is not
+        there. Raises ApiRefusal or BodyUnavailable.
+        """
+        kinds: dict[str, str | None] = {}
+        for workload in self.workloads.values():
+            if workload.deployment:
+                path = deployments(self.owner.namespace, workload.deployment)
+                there = await self.api.get(path)
+                kinds[workload.variant] = borrowed_kind(there, workload) if there else None
+        return kinds
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
         """Raises StepRefused or BodyUnavailable."""

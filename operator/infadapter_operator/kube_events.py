@@ -34,6 +34,7 @@ def events_between(
         Event(reason=_reason(condition), message=condition.message, warning=True)
         for condition in after.conditions
         if (condition.type, condition.status) in _BAD
+        and (before is not None or condition.type != "MetricsFresh")  # a new router is not counted
         and _differs(earlier.get(condition.type), condition)
     )
     return (*_plan_events(before.plan if before else None, after.plan), *turned)

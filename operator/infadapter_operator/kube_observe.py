@@ -166,6 +166,12 @@ async def _borrowed(
     )
 
 
+def borrowed_kind(deployment: Json, workload: Workload) -> str:
+    """A Deployment that exists has pods of one kind: its template says which."""
+    spec = deployment["spec"]["template"]["spec"]
+    return kind_of(container_amounts(spec, workload.server_of(spec).container))
+
+
 async def pods_of(api: KubeApi, deployment: Json) -> list[Json]:
     """By the Deployment's own selector: the pods of others do not bear our labels."""
     labels = deployment["spec"]["selector"].get("matchLabels") or {}

@@ -5,13 +5,41 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from infadapter_operator.api_status import InferenceServiceStatus
-from infadapter_operator.bodies import BodyUnavailable
+from infadapter_operator.bodies import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
+from infadapter_operator.conditions import Condition, Status
 from infadapter_operator.kube_api import ApiRefusal, KubeApi, core, custom
 from infadapter_operator.kube_events import Event, build_event, events_between
 from infadapter_operator.kube_objects import Owner
 from infadapter_operator.names import GROUP, SERVICES, VERSION
+from infadapter_operator.reconcile import Look
+from infadapter_operator.steps import SetWeights
 
 _logger = logging.getLogger(__name__)
+
+
+def condition_of(refused: StepRefused) -> Condition:
+    """What a user sees of something that must be there and can't be."""
+    if isinstance(refused, Conflict):
+        return Condition(
+            type="Conflict", status=Status.TRUE, reason="OwnedElsewhere", message=str(refused)
+        )
+    kind = "CapacityAvailable" if isinstance(refused, QuotaExceeded) else "SpecValid"
+    return Condition(type=kind, status=Status.FALSE, reason=refused.reason, message=str(refused))
+
+
+def calm(seen: Look, before: InferenceServiceStatus | None) -> tuple[Condition, ...]:
+    """
+    The conditions of a look. Weights that follow the load are no progress worth a write: nothing
+    but them moved, so Progressing stays as it was.
+    """
+    was = {c.type: c for c in before.conditions}.get("Progressing") if before else None
+    only_weights = seen.steps and all(isinstance(step, SetWeights) for step in seen.steps)
+    if was is None or was.status != "False" or not only_weights or seen.plan_changed:
+        return seen.conditions
+    kept = Condition(
+        type=was.type, status=Status(was.status), reason=was.reason, message=was.message
+    )
+    return tuple(kept if c.type == was.type else c for c in seen.conditions)
 
 
 class Reporter:

@@ -9,33 +9,31 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from infadapter_operator.api_status import InferenceServiceStatus
 from infadapter_operator.bodies import BodyUnavailable, StepRefused
-from infadapter_operator.conditions import Condition, spec_invalid, unparsed, with_ready
-from infadapter_operator.kube_adopt import adoption_of, hand_back
-from infadapter_operator.kube_api import MERGE, ApiRefusal, Json, custom
-from infadapter_operator.kube_check import template_problems
+from infadapter_operator.conditions import Condition, unparsed, with_ready
+from infadapter_operator.kube_api import ApiRefusal, Json
 from infadapter_operator.kube_cluster import KubeCluster
+from infadapter_operator.kube_finalizer import finalizers_of, have_finalizer, let_go
+from infadapter_operator.kube_judge import Judge
 from infadapter_operator.kube_objects import Owner
 from infadapter_operator.kube_prepare import Prepared, Unprepared, prepare
-from infadapter_operator.kube_report import Reporter
-from infadapter_operator.kube_route import GatewayRouter
-from infadapter_operator.kube_router import EnvoyRouter
+from infadapter_operator.kube_report import Reporter, calm, condition_of
 from infadapter_operator.kube_router_objects import service_key
+from infadapter_operator.kube_routers import Routers
 from infadapter_operator.kube_status import decision_from, status_of, without_service
 from infadapter_operator.kube_world import World
-from infadapter_operator.names import FINALIZER, GROUP, SERVICES, VERSION
+from infadapter_operator.names import FINALIZER
 from infadapter_operator.prometheus import PrometheusDemand
 from infadapter_operator.reconcile import Look, Memory, look
 from infadapter_operator.service import Mode
 
 _logger = logging.getLogger(__name__)
-ENSURE_EVERY_S = 30.0
-"""How often the router's objects are looked after; they change with the spec only."""
+CARE_EVERY_S = 30.0
+"""How often what only a spec changes is looked after: the router's objects, borrowed ones."""
 
 
 class ServiceLoop:
@@ -52,11 +50,10 @@ class ServiceLoop:
         self._world, self._document, self._watch = world, document, watch
         self._changed = asyncio.Event()
         self._changed.set()
+        self._cared_at_s = float("-inf")
         self._prepared: Prepared | None = None
-        self._problem: Condition | None = None  # with the newest spec
-        self._checked: dict[str, str] = {}  # variants with the digests of their checked templates
+        self._problem: Condition | None = None  # of the newest spec
         self._memory = Memory()
-        self._ensured_at_s = float("-inf")
         self._reporter = Reporter(world.api, self.owner, _status_in(document))
         self._cluster = KubeCluster(
             api=world.api,
@@ -65,7 +62,10 @@ class ServiceLoop:
             scalers=world.scalers,
             claimed=lambda name: world.older_claim(self._document, name) is not None,
         )
-        self._router: EnvoyRouter | GatewayRouter | None = None
+        self._judge = Judge(self._cluster)
+        self._routers = Routers(world, self._cluster)
+
+    # --- what it is told -------------------------------------------------------------------------
 
     def update(self, document: Json) -> None:
         """The object has changed; that its status did is no news."""
@@ -74,21 +74,19 @@ class ServiceLoop:
         if news:
             self._changed.set()
 
-    def forget(self) -> None:
-        """The object is gone."""
-        self._world.xds.forget(service_key(self.owner))
-
     def poke(self) -> None:
         """Something that it names has changed."""
         self._changed.set()
 
-    @property
-    def document(self) -> Json:
-        return self._document
+    def forget(self) -> None:
+        """The object is gone."""
+        self._world.xds.forget(service_key(self.owner))
+
+    # --- the loop --------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Until the object is deleted; what it borrowed is given back first."""
-        while not self._is_leaving:
+        while "deletionTimestamp" not in self._document["metadata"]:
             began_s = time.monotonic()
             try:
                 await self.turn(time.time())
@@ -96,42 +94,65 @@ class ServiceLoop:
                 _logger.warning("%s: %s", service_key(self.owner), error)
             self.turned_at_s = time.monotonic()
             await self._sleep(began_s + self._world.settings.look_s - self.turned_at_s)
-        await self._leave()
+        self.forget()
+        while FINALIZER in finalizers_of(self._document) and not await self._let_go():
+            self._changed.clear()
+            await self._sleep(self._world.settings.look_s)
+
+    async def turn(self, now_s: float) -> None:
+        """Raises BodyUnavailable, StepRefused or ApiRefusal: the next turn is the retry."""
+        due = now_s - self._cared_at_s >= CARE_EVERY_S
+        if self._changed.is_set() or (due and self._problem):
+            self._changed.clear()
+            await self._prepare(now_s)
+        troubles = [] if self._problem is None else [self._problem]
+        if self._prepared is None:
+            await self._report_problem(troubles[0], now_s)
+            return
+        troubles += await self._care(self._prepared, now_s)
+        available = self._judge.available(self._prepared.service)
+        if not available.variants:
+            await self._report_problem(troubles[-1], now_s)
+            return
+        seen = await look(
+            replace(available, mode=_mode_in(self._document)),
+            self._memory,
+            PrometheusDemand(self._world.prometheus, self._prepared.query),
+            self._cluster,
+            self._routers.of(self._prepared),
+            now_s,
+        )
+        self._memory = seen.memory
+        self._watch(seen)
+        _tell(self.owner, seen)
+        troubles += await self._tidy(seen)
+        await self._report(seen, troubles)
 
     async def _sleep(self, duration_s: float) -> None:
-        if self._changed.is_set():
-            return
         try:
             async with asyncio.timeout(max(0.0, duration_s)):
                 await self._changed.wait()
         except TimeoutError:
             return
 
-    async def turn(self, now_s: float) -> None:
-        """Raises BodyUnavailable, StepRefused or ApiRefusal: the next turn is the retry."""
-        if self._changed.is_set():
-            self._changed.clear()
-            await self._prepare()
-        if self._prepared is None:
-            await self._report_problem(now_s)
-            return
-        if self._prepared.service.mode is Mode.AUTO:
-            await self._ensure(now_s)
-        seen = await self._look(self._prepared, now_s)
-        self._watch(seen)
-        if self._prepared.service.mode is Mode.AUTO and seen.observed is not None:
-            await self._cluster.tidy()
+    async def _let_go(self) -> bool:
+        try:
+            await let_go(self._cluster, self._document)
+        except (BodyUnavailable, StepRefused, ApiRefusal) as error:
+            _logger.warning("%s: not given back yet: %s", service_key(self.owner), error)
+            return False
+        return True
 
-    # --- what is asked for -----------------------------------------------------------------------
+    # --- before and after a look -----------------------------------------------------------------
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, now_s: float) -> None:
         """The newest spec, if it can be carried out; else the one before, and the problem."""
         profiles = self._world.profiles_of(self.owner.namespace)
         try:
             prepared = prepare(self._document, profiles, self._world.settings.scrape_s)
-            await self._check_templates(prepared)
+            await self._judge.templates(prepared)
         except Unprepared as unprepared:
-            self._problem = unprepared.condition
+            self._problem, self._cared_at_s = unprepared.condition, now_s
             return
         except BodyUnavailable:
             self._changed.set()  # not judged yet
@@ -142,136 +163,65 @@ class ServiceLoop:
         self._problem, self._prepared = None, prepared
         self._cluster.workloads = prepared.workloads
         self._cluster.gated = prepared.traffic is not None
-        self._ensured_at_s = float("-inf")
+        self._cared_at_s = float("-inf")
 
-    async def _check_templates(self, prepared: Prepared) -> None:
-        digests = {name: workload.digest for name, workload in prepared.workloads.items()}
-        if digests == self._checked:
-            return
-        fresh = {
-            name: workload
-            for name, workload in prepared.workloads.items()
-            if self._checked.get(name) != digests[name]
-        }
-        problems = await template_problems(self._world.api, self.owner, fresh)
-        if problems:
-            raise Unprepared(spec_invalid("; ".join(problems), "TemplateRefused"))
-        self._checked = digests
+    async def _care(self, prepared: Prepared, now_s: float) -> list[Condition]:
+        """What a look takes for granted; what is wrong with it."""
+        if now_s - self._cared_at_s >= CARE_EVERY_S:
+            await self._judge.borrowed()
+            if _mode_in(self._document) is Mode.AUTO:
+                try:
+                    await self._have(prepared)
+                except ApiRefusal as refusal:
+                    self._judge.trouble = condition_of(refusal.as_step_refused())
+                except StepRefused as refused:
+                    self._judge.trouble = condition_of(refused)
+            self._cared_at_s = now_s
+        return self._judge.problems()
 
-    # --- a look ----------------------------------------------------------------------------------
+    async def _have(self, prepared: Prepared) -> None:
+        if prepared.borrows:
+            self._document = await have_finalizer(self._cluster, self._document)
+        await self._routers.ensure(prepared)
+        self._judge.trouble = None
 
-    async def _look(self, prepared: Prepared, now_s: float) -> Look:
-        demand = PrometheusDemand(self._world.prometheus, prepared.query)
-        router = self._router or self._bundled_router(prepared)
-        seen = await look(prepared.service, self._memory, demand, self._cluster, router, now_s)
-        self._memory = seen.memory
-        overrides = (self._problem,) if self._problem else ()
+    async def _tidy(self, seen: Look) -> list[Condition]:
+        if seen.service.mode is not Mode.AUTO or seen.observed is None:
+            return []
+        try:
+            await self._cluster.tidy()
+        except StepRefused as refused:
+            return [condition_of(refused)]
+        return []
+
+    async def _report(self, seen: Look, troubles: list[Condition]) -> None:
+        before = self._reporter.status
+        conditions = with_ready(calm(seen, before), *troubles)
         await self._reporter.report(
             status_of(
-                prepared.service,
+                seen.service,
                 self._document["metadata"]["generation"],
                 seen.decision,
-                with_ready(seen.conditions, *overrides),
-                self._reporter.status,
-                now_s,
+                conditions,
+                before,
+                seen.now_s,
                 changed=seen.plan_changed,
             )
         )
-        return seen
 
-    async def _report_problem(self, now_s: float) -> None:
-        if self._problem is not None:
-            mode = _mode_in(self._document)
-            generation = self._document["metadata"]["generation"]
-            conditions = unparsed(self._problem, mode)
-            await self._reporter.report(
-                without_service(generation, conditions, self._reporter.status, now_s)
-            )
+    async def _report_problem(self, problem: Condition, now_s: float) -> None:
+        """Of a service that can't be looked at."""
+        conditions = unparsed(problem, _mode_in(self._document))
+        generation = self._document["metadata"]["generation"]
+        before = self._reporter.status
+        await self._reporter.report(without_service(generation, conditions, before, now_s))
 
-    # --- what must be there ----------------------------------------------------------------------
 
-    async def _ensure(self, now_s: float) -> None:
-        prepared = self._prepared
-        if prepared is None or now_s - self._ensured_at_s < ENSURE_EVERY_S:
-            return
-        if prepared.borrows:
-            await self._have_finalizer()
-        if prepared.traffic is None:
-            await self._ensure_bundled(prepared)
-        else:
-            await self._ensure_gateway(prepared, prepared.traffic)
-        self._ensured_at_s = now_s
-
-    async def _ensure_bundled(self, prepared: Prepared) -> None:
-        if not isinstance(self._router, EnvoyRouter):
-            await self._gateway_router({"parentRefs": []}).remove()
-            self._router = self._bundled_router(prepared)
-        self._router.slo_s = prepared.service.slo_s
-        await self._router.ensure()
-
-    async def _ensure_gateway(self, prepared: Prepared, traffic: Mapping[str, Any]) -> None:
-        if not isinstance(self._router, GatewayRouter):
-            await self._bundled_router(prepared).remove()
-            self._router = self._gateway_router(traffic)
-        self._router.traffic = traffic
-        await self._router.ensure()
-
-    def _bundled_router(self, prepared: Prepared) -> EnvoyRouter:
-        return EnvoyRouter(
-            api=self._world.api,
-            owner=self.owner,
-            xds=self._world.xds,
-            settings=self._world.settings,
-            slo_s=prepared.service.slo_s,
-        )
-
-    def _gateway_router(self, traffic: Mapping[str, Any]) -> GatewayRouter:
-        return GatewayRouter(
-            api=self._world.api, owner=self.owner, cluster=self._cluster, traffic=traffic
-        )
-
-    # --- leaving ---------------------------------------------------------------------------------
-
-    @property
-    def _is_leaving(self) -> bool:
-        return "deletionTimestamp" in self._document["metadata"]
-
-    async def _have_finalizer(self) -> None:
-        """Before anything is borrowed, so that a deletion waits until it is given back."""
-        finalizers = self._document["metadata"].get("finalizers") or []
-        if FINALIZER not in finalizers:
-            await self._write_finalizers([*finalizers, FINALIZER])
-
-    async def _leave(self) -> None:
-        """What is owned goes by itself; what is borrowed is given back."""
-        self.forget()
-        finalizers = self._document["metadata"].get("finalizers") or []
-        while FINALIZER in finalizers:
-            try:
-                await self._hand_back()
-                await self._write_finalizers([f for f in finalizers if f != FINALIZER])
-                return
-            except (BodyUnavailable, StepRefused, ApiRefusal) as error:
-                _logger.warning("%s: not given back yet: %s", service_key(self.owner), error)
-            await asyncio.sleep(self._world.settings.look_s)
-            finalizers = self._document["metadata"].get("finalizers") or []
-
-    async def _hand_back(self) -> None:
-        await self._cluster.observe(time.time())
-        for running in self._cluster.running.values():
-            adoption = adoption_of(running.deployment) if running.borrowed else None
-            if adoption and adoption.uid == self.owner.uid:
-                await hand_back(self._world.api, running.deployment, running.pods)
-
-    async def _write_finalizers(self, finalizers: Iterable[str]) -> None:
-        """Refused (409) if the object is not the one we know: its change is on the way."""
-        metadata = {
-            "finalizers": list(finalizers),
-            "resourceVersion": self._document["metadata"]["resourceVersion"],
-        }
-        path = custom(GROUP, VERSION, self.owner.namespace, SERVICES, self.owner.name)
-        written = await self._world.api.patch(path, {"metadata": metadata}, MERGE)
-        self._document = {**self._document, "metadata": written["metadata"]}
+def _tell(owner: Owner, seen: Look) -> None:
+    for step in seen.steps:
+        _logger.info("%s: %s", service_key(owner), step)
+    for refusal in seen.refusals:
+        _logger.warning("%s: refused: %s: %s", service_key(owner), refusal.step, refusal.message)
 
 
 def _asked(document: Json) -> tuple[object, bool]:
@@ -288,6 +238,6 @@ def _status_in(document: Json) -> InferenceServiceStatus | None:
 
 
 def _mode_in(document: Json) -> Mode:
-    """Of a spec that may be wrong."""
+    """Of a spec that may be wrong otherwise: whoever wants a stop gets it."""
     mode = (document.get("spec") or {}).get("mode")
     return Mode(mode) if mode in set(Mode) else Mode.AUTO

@@ -85,6 +85,7 @@ def main() -> None:
     registry = kopf.OperatorRegistry()
     register(registry, settings)
     kopf.configure(verbose=False)
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for every event
     kopf.run(
         registry=registry,
         standalone=True,
