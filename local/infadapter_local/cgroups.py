@@ -17,7 +17,6 @@ from pathlib import Path
 from infadapter_local import launch
 
 PERIOD_US = 100_000  # the kubelet's
-NO_GROUP = "-"
 _MOUNTS_V1 = ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct")
 _MOUNTS_V2 = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
 _LEAST_US = 1_000  # the kernel refuses less
@@ -77,6 +76,10 @@ class Cores:
     def next_core(self) -> int:
         return next(self._cores)
 
+    def pinning(self) -> list[str]:
+        """What to put before a command."""
+        return ["taskset", "--cpu-list", str(self.next_core())]
+
 
 def cpu_limits(root: Path = Path("/")) -> Quotas | Cores:
     """Return the best that this machine permits, after trying it on a process."""
@@ -97,7 +100,7 @@ def _works(quotas: Quotas) -> bool:
         quotas.remove_all()
 
 
-def launch_command(command: list[str], group: str = NO_GROUP) -> list[str]:
+def launch_command(command: list[str], group: str = launch.NO_GROUP) -> list[str]:
     """Return the command that becomes `command` in that group, and dies with this process."""
     script = str(Path(launch.__file__))
     return [sys.executable, "-I", "-S", script, str(os.getpid()), group, *command]

@@ -6,21 +6,25 @@ it goes on answering for a while, as a pod does.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
 import aiohttp
 
 from infadapter_local.asking import says_ok
-from infadapter_local.processes import Child, Processes, ProcessFailed
+from infadapter_local.processes import Child
+from infadapter_local.router import free_ports
 from infadapter_operator.bodies import StepRefused
 from infadapter_operator.observed import Observed, Pod
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_solver.problem import CPU, Allocation, Amounts, Target
 
-ServerCommand = Callable[[Target], list[str]]
-"""The server's command for a target; its first line of output must end in its address."""
+ServerCommand = Callable[[Target, int], list[str]]
+"""The command of a target's server, which is to listen on this port of 127.0.0.1."""
+
+Start = Callable[[str, list[str], int], Awaitable[Child]]
+"""Starts a command under a name, with so many millicores; `Processes.start` or a nursery's."""
 
 DRAIN_LIMIT_S = 30.0  # then a process that still runs is killed, as the kubelet does
 
@@ -35,7 +39,7 @@ class LocalPod:
     resources: Amounts
     batch_size: int
     created_at_s: float
-    address: str = ""
+    address: str
     ready: bool = False
     leaving: bool = False
     was_ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -46,9 +50,9 @@ class LocalCluster:
     """The pods of one service. Times are those of `observe`."""
 
     def __init__(
-        self, processes: Processes, command: ServerCommand, session: aiohttp.ClientSession
+        self, start: Start, command: ServerCommand, session: aiohttp.ClientSession
     ) -> None:
-        self._processes = processes
+        self._start_process = start
         self._session = session
         self._command = command
         self._pods: dict[str, LocalPod] = {}
@@ -117,10 +121,10 @@ class LocalCluster:
 
     async def _start(self, target: Target, allocation: Allocation) -> LocalPod:
         name = f"{target.variant}-{next(self._numbers)}"
+        (port,) = free_ports(1)
+        command = self._command(target, port)
         try:
-            child = await self._processes.start(
-                name, self._command(target), millicores=allocation.cpu_millicores
-            )
+            child = await self._start_process(name, command, allocation.cpu_millicores)
         except OSError as error:
             raise StepRefused(f"{name} could not be started: {error}.") from error
         pod = LocalPod(
@@ -130,19 +134,10 @@ class LocalCluster:
             resources=dict(allocation.resources),
             batch_size=allocation.batch_size,
             created_at_s=self._now_s,
+            address=f"127.0.0.1:{port}",
         )
         self._pods[name] = pod
-        pod.tasks.append(asyncio.create_task(self._learn_address(pod)))
         return pod
-
-    async def _learn_address(self, pod: LocalPod) -> None:
-        try:
-            line = await pod.child.first_line()
-        except ProcessFailed as failure:
-            self.failures.append(str(failure))
-            await pod.child.end()
-            return
-        pod.address = line.rpartition("//")[2]
 
     def _resize(self, step: ResizePod) -> None:
         pod = self._pods.get(step.pod)
@@ -181,8 +176,7 @@ class LocalCluster:
         self._pods.pop(pod.name, None)
 
     async def _asks_ready(self, pod: LocalPod) -> bool:
-        url = f"http://{pod.address}/v2/health/ready"
-        return bool(pod.address) and await says_ok(self._session, url)
+        return await says_ok(self._session, f"http://{pod.address}/v2/health/ready")
 
     def _count_wanted(self, live: list[LocalPod]) -> dict[Target, int]:
         wanted: dict[Target, int] = {}

@@ -65,6 +65,7 @@ async def started_router(
 ) -> AsyncIterator[LocalRouter]:
     """Yield a router that accepts requests. Raises ProcessFailed if Envoy does not start."""
     xds = XdsServer()
+    xds.publish(service_key, ())  # else Envoy waits for a first answer before it accepts requests
     xds_port = await xds.start("127.0.0.1", 0)
     try:
         ports = free_ports(2)

@@ -1,4 +1,4 @@
-"""A tiny server in place of the model server: the same port line, readiness and drain, no torch."""
+"""A tiny server in place of the model server: the same readiness and drain, no torch."""
 
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -44,17 +44,16 @@ def stop(*_):
     threading.Timer(0.5, lambda: os._exit(0)).start()
 
 signal.signal(signal.SIGTERM, stop)
-server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-print(f"listening on http://127.0.0.1:{server.server_address[1]}", flush=True)
+server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler)
 server.serve_forever()
 """
 
 
 @pytest.fixture
-def tiny_server(tmp_path: Path) -> Callable[[Target], list[str]]:
+def tiny_server(tmp_path: Path) -> Callable[[Target, int], list[str]]:
     script = tmp_path / "tiny_server.py"
     script.write_text(TINY_SERVER)
-    return lambda target: [sys.executable, "-S", str(script), target.variant]
+    return lambda target, port: [sys.executable, "-S", str(script), target.variant, str(port)]
 
 
 @pytest.fixture

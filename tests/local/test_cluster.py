@@ -25,10 +25,10 @@ def size(millicores: int) -> Allocation:
 @pytest.fixture
 async def cluster(
     processes: Processes,
-    tiny_server: Callable[[Target], list[str]],
+    tiny_server: Callable[[Target, int], list[str]],
     session: aiohttp.ClientSession,
 ) -> AsyncIterator[LocalCluster]:
-    cluster = LocalCluster(processes, tiny_server, session)
+    cluster = LocalCluster(processes.start, tiny_server, session)
     yield cluster
     await cluster.stop()
 
