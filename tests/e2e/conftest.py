@@ -1,0 +1,161 @@
+"""
+The cluster that KUBECONFIG names, with the chart's operator in it and a real Prometheus beside it.
+
+All of a run lives in two namespaces and a node's stand-in devices, and goes at its end.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from infadapter_variants.ladder import RUNGS
+from tests.e2e.figures import Figures
+from tests.e2e.host import ROOT, chart_values
+from tests.e2e.kube import Kube, run, wait_for
+from tests.e2e.prometheus import Prometheus
+from tests.e2e.services import Rung, is_ready, measure, profile
+
+RELEASE = "infadapter"
+FIGURES = pytest.StashKey[Figures]()
+SCHEMAS = ROOT.parent / "shared/kubernetes/crds"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = Figures()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    figures = terminalreporter.config.stash[FIGURES]
+    if not figures.rows:
+        return
+    figures.write(terminalreporter.config.rootpath / "e2e-results.json")
+    terminalreporter.section("measured (e2e-results.json)")
+    for line in figures.lines():
+        terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def figures(request: pytest.FixtureRequest) -> Figures:
+    return request.config.stash[FIGURES]
+
+
+@pytest.fixture(scope="session")
+def run_name() -> str:
+    return f"e2e-{uuid4().hex[:6]}"
+
+
+@pytest.fixture(scope="session")
+def programs() -> None:
+    if "KUBECONFIG" not in os.environ:
+        pytest.skip("KUBECONFIG names no cluster")
+    missing = [
+        name for name in ("kubectl", "helm", "prometheus", "promtool") if not shutil.which(name)
+    ]
+    if missing:
+        pytest.skip(f"not on the PATH: {', '.join(missing)}")
+
+
+@pytest.fixture(scope="session")
+def schemas(programs: None) -> None:
+    """The kinds of the Gateway API and of the Prometheus operator."""
+    if not SCHEMAS.is_dir():
+        pytest.skip("no schemas of the Gateway API and the Prometheus operator at hand")
+    run("kubectl", "apply", "--server-side", "-f", str(SCHEMAS))
+    run("kubectl", "wait", "--for=condition=Established", "-f", str(SCHEMAS))
+
+
+@pytest.fixture(scope="session")
+def kube(programs: None, run_name: str) -> Iterator[Kube]:
+    """The namespace of the services."""
+    kube = Kube(run_name)
+    kube.request("POST", "/api/v1/namespaces", body={"metadata": {"name": run_name}})
+    yield kube
+    kube.request("DELETE", f"/api/v1/namespaces/{run_name}")
+    kube.close()
+
+
+@pytest.fixture(scope="session")
+def node(kube: Kube) -> str:
+    """A node that runs pods; without one there is little to test."""
+    nodes = kube.request("GET", "/api/v1/nodes")["items"]
+    ready = [node["metadata"]["name"] for node in nodes if is_ready(node)]
+    if not ready:
+        pytest.skip("the cluster has no node that is Ready")
+    return str(ready[0])
+
+
+@pytest.fixture(scope="session")
+def prometheus(
+    run_name: str, programs: None, node: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    folder = tmp_path_factory.mktemp("prometheus")
+    rules = ROOT / "helm/infadapter/files/rules.yaml"
+    prometheus = Prometheus.prepared(folder, [run_name, f"{run_name}-system"], rules)
+    prometheus.start()
+    yield prometheus
+    prometheus.kill()
+
+
+@pytest.fixture(scope="session")
+def operator(
+    kube: Kube,
+    schemas: None,
+    prometheus: Prometheus,
+    run_name: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Kube]:
+    """`helm install`, and the namespace of the operator."""
+    values: Path = tmp_path_factory.mktemp("helm") / "values.yaml"
+    values.write_text(yaml.safe_dump(chart_values(prometheus.url)))
+    system = Kube(f"{run_name}-system")
+    where = ("--namespace", system.namespace)
+    run(
+        *("helm", "install", RELEASE, str(ROOT / "helm/infadapter"), *where, "--create-namespace"),
+        *("--values", str(values), "--set", "crds.keep=false", "--wait", "--timeout", "120s"),
+    )
+    try:
+        yield system
+    finally:
+        _keep_log(system)
+        with contextlib.suppress(AssertionError):
+            run("helm", "uninstall", RELEASE, *where, "--wait")
+        system.request("DELETE", f"/api/v1/namespaces/{system.namespace}")
+        system.close()
+
+
+@pytest.fixture(scope="session")
+def rungs(kube: Kube, operator: Kube, figures: Figures) -> dict[str, Rung]:
+    """The ladder measured in pods of this cluster; its profiles are applied."""
+    measured = {name: measure(kube, name) for name in RUNGS}
+    for rung in measured.values():
+        kube.create("variantprofiles", profile(rung))
+        figures.note(f"saturation of {rung.variant} at 900m, rps", rung.saturation_rps)
+    return measured
+
+
+def _keep_log(system: Kube) -> None:
+    """What the operator said, for whoever asks why."""
+    folder = os.environ.get("INFADAPTER_E2E_LOGS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(AssertionError):
+            log = run("kubectl", "logs", "-n", system.namespace, f"deployment/{RELEASE}")
+            (Path(folder) / "operator.log").write_text(log)
+
+
+def operator_pod(system: Kube) -> str:
+    pods = wait_for(
+        "the operator's pod",
+        lambda: [
+            p
+            for p in system.list("pods")
+            if is_ready(p) and "deletionTimestamp" not in p["metadata"]
+        ],
+    )
+    return str(pods[0]["metadata"]["name"])

@@ -1,0 +1,34 @@
+"""What a run measured, kept for the end: on the terminal and in e2e-results.json."""
+
+import json
+import platform
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(slots=True)
+class Figures:
+    started_s: float = field(default_factory=time.monotonic)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, name: str, value: object, wanted: str = "") -> None:
+        """`wanted`: the bound that the tests hold it to, if there is one."""
+        shown = round(value, 5) if isinstance(value, float) else value
+        self.rows.append({"figure": name, "value": shown, "wanted": wanted})
+
+    def write(self, path: Path) -> None:
+        content = {
+            "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
+            "wall_s": round(time.monotonic() - self.started_s, 1),
+            "figures": self.rows,
+        }
+        path.write_text(json.dumps(content, indent=1, default=str) + "\n")
+
+    def lines(self) -> list[str]:
+        return [f"{r['figure']}: {r['value']}" + _bound(r["wanted"]) for r in self.rows]
+
+
+def _bound(wanted: str) -> str:
+    return f"  (wanted: {wanted})" if wanted else ""

@@ -1,0 +1,188 @@
+"""One InferenceService as it lives on the cluster: what is planned, what runs, what is routed."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from infadapter_operator.names import (
+    KIND_LABEL,
+    SERVICE_LABEL,
+    VARIANT_LABEL,
+    kind_slug,
+    router_name,
+)
+from infadapter_operator.quantities import cpu_millicores
+from tests.e2e.kube import Kube, wait_for
+from tests.e2e.services import is_ready
+
+Json = dict[str, Any]
+LEFT = (
+    *("inferenceservices", "deployments", "replicasets", "pods", "services"),
+    *("configmaps", "endpointslices", "httproutes"),
+)
+SETTLED_S = 12.0  # two intervals and a look without a new plan
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    kube: Kube
+    name: str
+
+    @property
+    def selector(self) -> str:
+        return f"{SERVICE_LABEL}={self.name}"
+
+    @property
+    def object(self) -> Json:
+        return self.kube.get("inferenceservices", self.name)
+
+    @property
+    def status(self) -> Json:
+        status: Json = self.object.get("status") or {}
+        return status
+
+    @property
+    def plan(self) -> Json:
+        plan: Json = self.status.get("plan") or {}
+        return plan
+
+    def condition(self, kind: str) -> str:
+        conditions = self.status.get("conditions") or ()
+        return next((c["status"] for c in conditions if c["type"] == kind), "absent")
+
+    def why(self) -> str:
+        """For an assertion's message."""
+        conditions = self.status.get("conditions") or ()
+        bad = [f"{c['type']}={c['status']} {c['reason']}: {c['message']}" for c in conditions]
+        return f"plan {self.plan.get('summary')}; " + "; ".join(bad)
+
+    def deployments(self) -> list[Json]:
+        return [d for d in self.kube.list("deployments", self.selector) if variant_of(d)]
+
+    def pods(self) -> list[Json]:
+        """Those that are not on their way out."""
+        pods = self.kube.list("pods", self.selector)
+        return [p for p in pods if variant_of(p) and "deletionTimestamp" not in p["metadata"]]
+
+    def routed(self) -> set[str]:
+        """Pods that the router is told to send to."""
+        config = self.kube.get("configmaps", router_name(self.name))
+        kept = json.loads(config["data"]["last-good.json"])
+        return {backend["pod"] for backend in kept["backends"]}
+
+    @property
+    def url(self) -> str:
+        """Where its users send to, from this machine."""
+        address = self.kube.get("services", self.name)["spec"]["clusterIP"]
+        return f"http://{address}:80/v2/models/{self.name}/infer"
+
+    def wait_for_condition(self, kind: str, status: str, seconds: float = 90) -> None:
+        try:
+            wait_for(f"{kind}={status}", lambda: self.condition(kind) == status, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.why()}") from None
+
+    def differences(self) -> list[str]:
+        """Between the plan and what runs: Deployments, Ready pods, sizes in force, and routes."""
+        plan = self.plan
+        wanted = {key_of(p): p for p in plan.get("allocations", ())}
+        found = [] if wanted else ["there is no plan"]
+        pods = self.pods()
+        for key, planned in wanted.items():
+            its = [pod for pod in pods if labels_key(pod) == key]
+            found += _differences(key, planned, its)
+        found += [
+            f"{p['metadata']['name']} is not planned" for p in pods if labels_key(p) not in wanted
+        ]
+        for deployment in self.deployments():
+            planned = wanted.get(labels_key(deployment), {"pods": 0})
+            if deployment["spec"]["replicas"] != planned["pods"]:
+                found.append(f"{deployment['metadata']['name']} has other replicas than planned")
+        if self._is_bundled(plan) and self.routed() != {p["metadata"]["name"] for p in pods}:
+            found.append("the router sends elsewhere")
+        return found
+
+    def settle(self, seconds: float = 150) -> None:
+        """Until what runs is what is planned, and the plan has not changed for a while."""
+        deadline, since_s, last = time.monotonic() + seconds, time.monotonic(), None
+        found: list[str] = []
+        while time.monotonic() < deadline:
+            allocations, found = self.plan.get("allocations"), self.differences()
+            if found or allocations != last:
+                last, since_s = allocations, time.monotonic()
+            elif time.monotonic() - since_s >= SETTLED_S:
+                return
+            time.sleep(0.5)
+        raise AssertionError(f"not settled within {seconds:g} s: {found}; {self.why()}")
+
+    def delete(self, seconds: float = 120) -> None:
+        self.kube.delete("inferenceservices", self.name)
+        gone: Callable[[], bool] = lambda: not self.leftovers()  # noqa: E731
+        try:
+            wait_for(f"nothing of {self.name} is left", gone, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; left: {self.leftovers()}") from None
+
+    def leftovers(self) -> list[str]:
+        """Everything with the service's label or named by an owner that is gone."""
+        return [
+            f"{kind}/{each['metadata']['name']}"
+            for kind in LEFT
+            for each in self.kube.list(kind)
+            if self._is_ours(kind, each)
+        ]
+
+    def _is_ours(self, kind: str, each: Json) -> bool:
+        metadata = each["metadata"]
+        if kind == "inferenceservices":
+            return bool(metadata["name"] == self.name)
+        return (metadata.get("labels") or {}).get(SERVICE_LABEL) == self.name
+
+    def _is_bundled(self, plan: Json) -> bool:
+        return "traffic" not in self.object["spec"]
+
+
+def variant_of(labelled: Json) -> str | None:
+    return (labelled["metadata"].get("labels") or {}).get(VARIANT_LABEL)
+
+
+def labels_key(labelled: Json) -> tuple[str, str]:
+    labels = labelled["metadata"].get("labels") or {}
+    return labels.get(VARIANT_LABEL, ""), labels.get(KIND_LABEL, "")
+
+
+def key_of(planned: Json) -> tuple[str, str]:
+    return planned["variant"], kind_slug(planned.get("kind", "cpu"))
+
+
+def cpu_in_force_m(pod: Json) -> int:
+    """Of its server, as the kubelet reports it."""
+    statuses = pod["status"].get("containerStatuses") or ()
+    limits: Json = next((s["resources"]["limits"] for s in statuses if s.get("resources")), {})
+    return cpu_millicores(limits.get("cpu", 0))
+
+
+def cpu_wanted_m(pod: Json) -> int:
+    requests = pod["spec"]["containers"][0].get("resources", {}).get("requests", {})
+    return cpu_millicores(requests.get("cpu", 0))
+
+
+def restarts(pod: Json) -> int:
+    return sum(status["restartCount"] for status in pod["status"].get("containerStatuses") or ())
+
+
+def planned_capacity_rps(plan: Json) -> float:
+    return float(sum(p["pods"] * float(p["capacityRps"]) for p in plan.get("allocations", ())))
+
+
+def _differences(key: tuple[str, str], planned: Json, pods: list[Json]) -> list[str]:
+    found = []
+    if len(pods) != planned["pods"] or not all(map(is_ready, pods)):
+        found.append(f"{key}: {len(pods)} pods, not {planned['pods']} that are Ready")
+    wanted_m = cpu_millicores(planned["resources"]["cpu"])
+    sizes = {cpu_in_force_m(pod) for pod in pods} | {cpu_wanted_m(pod) for pod in pods}
+    if sizes - {wanted_m}:
+        found.append(f"{key}: {sizes} millicores, not {wanted_m}")
+    return found

@@ -1,0 +1,107 @@
+"""Requests by the clock from a process of its own, and what became of them."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from infadapter_variants.loadgen import Array, Outcome, constant_rate
+from infadapter_variants.loadgen.bodies import glyph_bodies
+from infadapter_variants.loadgen.child import replay_in_child
+from infadapter_variants.loadgen.records import Start
+from tests.e2e.kube import wait_for
+
+TIMEOUT_S = 10.0
+BODIES = glyph_bodies(16, seed=1)
+
+
+class Load:
+    """One run of the generator; moments are those of `time.time()`."""
+
+    def __init__(self, url: str, arrivals_s: Array) -> None:
+        self.arrivals_s = arrivals_s
+        self.outcomes: list[Outcome] = []
+        self.start_s = 0.0
+        self._url = url
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        wait_for("the load generator sends", lambda: self.start_s or self._failure, 30)
+        self._raise()
+
+    def wait(self) -> list[Outcome]:
+        """Until the last request is answered or given up."""
+        self._thread.join()
+        self._raise()
+        return self.outcomes
+
+    def stop(self) -> list[Outcome]:
+        """Send no more; what is under way is not counted."""
+        if self._thread.is_alive() and self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(30)
+        self._raise()
+        return self.outcomes
+
+    def since(self, at_s: float) -> list[Outcome]:
+        """What was due from this moment on and is known by now."""
+        return [o for o in list(self.outcomes) if self.start_s + o.scheduled_s >= at_s]
+
+    def rate_rps(self, at_s: float, over_s: float = 1.0) -> float:
+        """What was due per second, just before this moment."""
+        last = at_s - self.start_s
+        due = np.searchsorted(self.arrivals_s, [last - over_s, last])
+        return float(due[1] - due[0]) / over_s
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._task = self._loop.create_task(self._replay())
+        try:
+            self._loop.run_until_complete(self._task)
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:  # noqa: BLE001 - raised in the test's thread
+            self._failure = error
+        finally:
+            self._loop.close()
+
+    async def _replay(self) -> None:
+        await replay_in_child(
+            url=self._url,
+            bodies=BODIES,
+            arrivals_s=self.arrivals_s,
+            timeout_s=TIMEOUT_S,
+            on_outcome=self.outcomes.append,
+            on_start=self._started,
+        )
+
+    def _started(self, start: Start) -> None:
+        self.start_s = start.start_unix_s
+
+    def _raise(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+@contextmanager
+def steady(url: str, rps: float, seed: int = 0) -> Iterator[Load]:
+    """Poisson arrivals until the block ends."""
+    load = Load(url, constant_rate(rps, 3600, seed=seed))
+    try:
+        yield load
+    finally:
+        load.stop()
+
+
+def share(outcomes: Sequence[Outcome], is_good: Callable[[Outcome], bool]) -> float:
+    """A part of all; 1 of none."""
+    return sum(map(is_good, outcomes)) / len(outcomes) if outcomes else 1.0
+
+
+def shares_by_variant(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    answered = [o.variant for o in outcomes if o.answered and o.variant]
+    return {name: answered.count(name) / len(answered) for name in set(answered)}

@@ -1,0 +1,127 @@
+"""A real Prometheus as a process of this machine: it finds and scrapes what pods ask it to."""
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+import yaml
+
+from tests.e2e.host import free_port, own_address
+from tests.e2e.kube import wait_for
+
+_ANNOTATION = "__meta_kubernetes_pod_annotation_prometheus_io_"
+
+
+def configuration(kubeconfig: str, namespaces: list[str], rules: Path) -> dict[str, Any]:
+    """Every pod with the usual annotations, once a second."""
+    discovery = {
+        "role": "pod",
+        "kubeconfig_file": kubeconfig,
+        "namespaces": {"names": namespaces},
+    }
+    relabelling = [
+        {"source_labels": [_ANNOTATION + "scrape"], "action": "keep", "regex": "true"},
+        {"source_labels": ["__meta_kubernetes_pod_phase"], "action": "keep", "regex": "Running"},
+        {
+            "source_labels": [_ANNOTATION + "path"],
+            "regex": "(.+)",
+            "target_label": "__metrics_path__",
+        },
+        {
+            "source_labels": ["__meta_kubernetes_pod_ip", _ANNOTATION + "port"],
+            "separator": ":",
+            "target_label": "__address__",
+        },
+        {"source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace"},
+        {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "pod"},
+    ]
+    job = {
+        "job_name": "pods",
+        "honor_labels": True,  # the operator's `namespace` and `service` are the service's
+        "kubernetes_sd_configs": [discovery],
+        "relabel_configs": [
+            *relabelling,
+            # A pod with several ports is found several times.
+            {
+                "source_labels": ["__meta_kubernetes_pod_container_init"],
+                "regex": "true",
+                "action": "drop",
+            },
+        ],
+    }
+    return {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "5s"},
+        "rule_files": [str(rules)],
+        "scrape_configs": [job],
+    }
+
+
+@dataclass(slots=True)
+class Prometheus:
+    """It keeps its data and its port when it is killed and started again."""
+
+    folder: Path
+    port: int
+    _process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def prepared(cls, folder: Path, namespaces: list[str], rules: Path) -> "Prometheus":
+        kubeconfig = os.environ["KUBECONFIG"]
+        config = configuration(kubeconfig, namespaces, rules)
+        (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
+        return cls(folder, free_port())
+
+    @property
+    def url(self) -> str:
+        return f"http://{own_address()}:{self.port}"
+
+    def start(self) -> None:
+        command = ["prometheus", f"--config.file={self.folder / 'prometheus.yaml'}"]
+        command += [f"--storage.tsdb.path={self.folder / 'data'}"]
+        command += [f"--web.listen-address=0.0.0.0:{self.port}", "--log.level=warn"]
+        with (self.folder / "prometheus.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_for("Prometheus is ready", self._is_ready)
+
+    def kill(self) -> None:
+        """As a machine that is gone: it says nothing to anybody."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def query(self, expression: str) -> list[Any]:
+        """The instant vector now."""
+        answer = urllib3.request(
+            "GET", f"{self.url}/api/v1/query", fields={"query": expression}, timeout=10
+        )
+        said = json.loads(answer.data)
+        assert said["status"] == "success", said
+        result: list[Any] = said["data"]["result"]
+        return result
+
+    def value(self, expression: str) -> float | None:
+        result = self.query(expression)
+        return float(result[0]["value"][1]) if result else None
+
+    def range(self, expression: str, start_s: float, end_s: float) -> list[Any]:
+        fields = {
+            "query": expression,
+            "start": f"{start_s:.0f}",
+            "end": f"{end_s:.0f}",
+            "step": "1",
+        }
+        answer = urllib3.request("GET", f"{self.url}/api/v1/query_range", fields=fields, timeout=20)
+        result: list[Any] = json.loads(answer.data)["data"]["result"]
+        return result
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.folder / "prometheus.log").read_text()
+        time.sleep(0.1)
+        return urllib3.request("GET", f"{self.url}/-/ready", retries=False).status == 200

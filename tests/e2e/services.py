@@ -1,0 +1,179 @@
+"""The objects that these tests apply: profiles of the ladder on this machine, and services."""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infadapter_operator.names import API_VERSION, KIND
+from infadapter_variants.ladder import RUNGS, measured
+from infadapter_variants.loadgen import flood
+from tests.e2e.host import server_template
+from tests.e2e.kube import Kube, wait_for
+from tests.e2e.load import BODIES
+
+Json = dict[str, Any]
+
+SLO_MS = 400
+PERCENTILE = 99
+BUDGET_M = 900
+SIZES_M = (200, 300, 400, 500, 600, 700, 800, 900)
+QUOTA_PERIOD_S = 0.1  # of the kernel's CPU limits: who has used up his part waits for the next
+FULLEST = 0.7  # of what saturates a server: it is not alone on the machine
+FLOOD_S = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """A network of the ladder as this machine runs it in a pod."""
+
+    variant: str
+    accuracy: float
+    saturation_rps: float  # with BUDGET_M
+    load_s: float
+
+    @property
+    def service_s(self) -> float:
+        """CPU seconds of one request."""
+        return BUDGET_M / 1000 / self.saturation_rps
+
+    def capacity_rps(self, cpu_m: int) -> float:
+        """
+        The rate whose 99th percentile is still within the SLO: the tail of a queue with constant
+        service times (M/D/1), and a pause of the quota. 0 if even an idle server would be late.
+        """
+        service_s = self.service_s / (cpu_m / 1000)
+        pause_s = QUOTA_PERIOD_S * max(0.0, 1 - cpu_m / 1000)
+        room_s = SLO_MS / 1000 - service_s - pause_s
+        loads = [n / 100 for n in range(1, round(FULLEST * 100) + 1)]
+        fits = [
+            rho
+            for rho in loads
+            if math.log(max(rho, 0.0101) / 0.01) * service_s / (2 * (1 - rho)) <= room_s
+        ]
+        return max(fits, default=0.0) / service_s
+
+
+def measure(kube: Kube, variant: str) -> Rung:
+    """One pod with the whole budget, as busy as it can be."""
+    name = f"measure-{variant}"
+    template = server_template(variant, "glyphs")
+    spec = template["spec"]
+    cpu = {"cpu": f"{BUDGET_M}m"}
+    spec["containers"][0]["resources"] = {"requests": cpu, "limits": cpu}
+    spec["containers"][0]["readinessProbe"] = {
+        "httpGet": {"path": "/v2/health/ready", "port": 8080},
+        "periodSeconds": 1,
+    }
+    spec["restartPolicy"] = "Never"
+    pod = {"metadata": {"name": name}, "spec": spec}
+    kube.create("pods", pod)
+    try:
+        live = wait_for(f"pod {name} is Ready", lambda: ready_pod(kube, name), 120)
+        outcomes = asyncio.run(
+            flood(
+                host=live["status"]["podIP"],
+                port=8080,
+                path="/v2/models/glyphs/infer",
+                bodies=BODIES,
+                concurrency=4,
+                duration_s=FLOOD_S,
+                timeout_s=10,
+            )
+        )
+    finally:
+        kube.delete("pods", name, gracePeriodSeconds=0)
+    answered = [o for o in outcomes if o.answered and o.done_s > 1.0]  # after warming up
+    assert answered, outcomes[:3]
+    return Rung(
+        variant=variant,
+        accuracy=float(measured()[variant]["accuracy"]),
+        saturation_rps=len(answered) / (max(o.done_s for o in answered) - 1.0),
+        load_s=_seconds_to_ready(live),
+    )
+
+
+def ready_pod(kube: Kube, name: str) -> Json | None:
+    pod = kube.find("pods", name)
+    return pod if pod and is_ready(pod) else None
+
+
+def is_ready(pod: Json) -> bool:
+    conditions = pod.get("status", {}).get("conditions", ())
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _seconds_to_ready(pod: Json) -> float:
+    from datetime import datetime
+
+    moments = {c["type"]: c["lastTransitionTime"] for c in pod["status"]["conditions"]}
+    ready, created = moments["Ready"], pod["metadata"]["creationTimestamp"]
+    span = datetime.fromisoformat(ready) - datetime.fromisoformat(created)
+    return max(1.0, span.total_seconds())
+
+
+def profile(
+    rung: Rung, sizes_m: Sequence[int] = SIZES_M, devices: Mapping[str, int] | None = None
+) -> Json:
+    """Its capacities as numbers; a size that serves nothing within the SLO is left out."""
+    kind = "-gpu" if devices else ""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "VariantProfile",
+        "metadata": {"name": f"{rung.variant}{kind}"},
+        "spec": {
+            "accuracy": f"{rung.accuracy:.4f}",
+            "loadSeconds": f"{rung.load_s:.1f}",
+            "allocations": [
+                {
+                    "resources": {"cpu": f"{cpu_m}m"}
+                    | {name: str(count) for name, count in (devices or {}).items()},
+                    "saturationRps": f"{cpu_m / 1000 / rung.service_s:.3f}",
+                    "capacity": [
+                        {
+                            "latencyMilliseconds": SLO_MS,
+                            "percentile": PERCENTILE,
+                            "rps": f"{rung.capacity_rps(cpu_m):.3f}",
+                        }
+                    ],
+                }
+                for cpu_m in sizes_m
+                if rung.capacity_rps(cpu_m) >= 1
+            ],
+        },
+    }
+
+
+def service(name: str, variants: Sequence[Json], **changes: Any) -> Json:
+    """Short times; a test changes what matters to it."""
+    spec = {
+        "slo": {"latencyMilliseconds": SLO_MS, "percentile": PERCENTILE},
+        "objective": {"accuracyWeight": "1", "costWeight": "0.02", "loadingWeight": "0.001"},
+        "budget": {"cpu": f"{BUDGET_M}m"},
+        "forecast": {"horizonSeconds": 10},
+        "scaling": {
+            "intervalSeconds": 5,
+            "scaleDownStabilizationSeconds": 15,
+            "maxSurge": {"cpu": "600m"},
+        },
+        "variants": list(variants),
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": name},
+        "spec": {**spec, **changes},
+    }
+
+
+def variant(rung: str, model: str, *, profile_name: str | None = None) -> Json:
+    return {
+        "name": rung,
+        "profileRef": {"name": profile_name or rung},
+        "template": server_template(rung, model),
+    }
+
+
+def ladder(model: str) -> list[Json]:
+    return [variant(rung, model) for rung in RUNGS]

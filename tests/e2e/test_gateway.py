@@ -1,0 +1,143 @@
+"""Traffic by the Gateway API: an HTTPRoute that carries the plan. The tests play the gateway."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from infadapter_operator.names import TRAFFIC_LABEL, target_name
+from infadapter_solver.problem import Target
+from tests.e2e.figures import Figures
+from tests.e2e.kube import Kube, Refused, wait_for
+from tests.e2e.live import Live, variant_of
+from tests.e2e.services import BUDGET_M, Rung, service, variant
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+Json = dict[str, Any]
+NAME = "routed"
+PARENT = {"name": "front", "group": "gateway.networking.k8s.io", "kind": "Gateway"}
+
+
+class Gateway(threading.Thread):
+    """Confirms each generation of the route, unless it is told to be slow."""
+
+    def __init__(self, kube: Kube) -> None:
+        super().__init__(daemon=True)
+        self.kube, self.slow, self.ends = kube, False, threading.Event()
+
+    def run(self) -> None:
+        while not self.ends.wait(0.3):
+            route = None if self.slow else self.kube.find("httproutes", NAME)
+            if route and not self._confirmed(route):
+                self._confirm(route)
+
+    def _confirmed(self, route: Json) -> bool:
+        parents = (route.get("status") or {}).get("parents") or [{}]
+        conditions = parents[0].get("conditions") or [{}]
+        return bool(conditions[0].get("observedGeneration") == route["metadata"]["generation"])
+
+    def _confirm(self, route: Json) -> None:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        conditions = [
+            {
+                "type": kind,
+                "status": "True",
+                "reason": kind,
+                "message": "",
+                "lastTransitionTime": now,
+                "observedGeneration": route["metadata"]["generation"],
+            }
+            for kind in ("Accepted", "ResolvedRefs")
+        ]
+        parent = {"parentRef": PARENT, "controllerName": "e2e/gateway", "conditions": conditions}
+        try:
+            self.kube.patch("httproutes", NAME, {"status": {"parents": [parent]}}, "status")
+        except Refused:
+            return  # it has changed meanwhile, or is gone
+
+
+@pytest.fixture
+def gateway(kube: Kube, schemas: None) -> Iterator[Gateway]:
+    gateway = Gateway(kube)
+    gateway.start()
+    yield gateway
+    gateway.ends.set()
+    gateway.join()
+
+
+def demand(rps: float) -> Json:
+    """As if so much arrived: no gateway counts here."""
+    return {"query": f"vector({rps:.1f})"}
+
+
+def backends(kube: Kube) -> dict[str, int]:
+    """By Service: the weights that the route carries."""
+    route = kube.find("httproutes", NAME) or {"spec": {}}
+    [rule] = route["spec"].get("rules") or [{}]
+    return {ref["name"]: ref["weight"] for ref in rule.get("backendRefs", ())}
+
+
+def service_of(planned: Json) -> str:
+    return target_name(NAME, Target(planned["variant"], planned.get("kind", "cpu")))
+
+
+def test_the_route_carries_the_plans_weights(
+    kube: Kube, gateway: Gateway, rungs: dict[str, Rung], figures: Figures
+) -> None:
+    small, large = rungs["glyph-1"], rungs["glyph-4"]
+    low_rps = 0.5 * large.capacity_rps(BUDGET_M)
+    high_rps = 0.7 * small.capacity_rps(BUDGET_M)
+    document = service(
+        NAME,
+        [variant(rung.variant, NAME) for rung in (small, large)],
+        traffic={"parentRefs": [{"name": PARENT["name"]}]},
+        demand=demand(low_rps),
+    )
+    kube.create("inferenceservices", document)
+    live = Live(kube, NAME)
+    try:
+        live.wait_for_condition("Serving", "True", 120)
+        live.settle()
+        assert_weights_match(live, low_rps, figures)
+        assert kube.find("configmaps", f"{NAME}-router") is None, "a bundled router beside a route"
+
+        gateway.slow = True
+        old = {p["metadata"]["uid"] for p in live.pods() if variant_of(p) == large.variant}
+        generation = kube.get("httproutes", NAME)["metadata"]["generation"]
+        kube.patch("inferenceservices", NAME, {"spec": {"demand": demand(high_rps)}})
+        wait_for(
+            "the route has changed",
+            lambda: kube.get("httproutes", NAME)["metadata"]["generation"] > generation,
+            90,
+        )
+        time.sleep(8)
+        there = {p["metadata"]["uid"] for p in live.pods() if variant_of(p) == large.variant}
+        assert old <= there, "pods went before the gateway had confirmed that it spares them"
+
+        gateway.slow = False
+        live.settle()
+        assert_weights_match(live, high_rps, figures)
+    finally:
+        live.delete()
+
+
+def assert_weights_match(live: Live, rps: float, figures: Figures) -> None:
+    """Backends are the plan's targets, weighed by what each is to serve; behind each, its pods."""
+    plan, weights = live.plan, backends(live.kube)
+    planned = {service_of(p): float(p["servedRps"]) for p in plan["allocations"]}
+    figures.note("HTTPRoute: plan, weights", [plan["summary"], weights])
+    assert set(weights) == {name for name, served in planned.items() if served > 0}
+    total, served = sum(weights.values()), sum(planned.values())
+    for name, weight in weights.items():
+        assert weight / total == pytest.approx(planned[name] / served, abs=0.05)
+    for pod in live.pods():
+        assert pod["metadata"]["labels"].get(TRAFFIC_LABEL) == "on"
+    for name in weights:
+        slices = live.kube.list("endpointslices", f"kubernetes.io/service-name={name}")
+        ready = [e for s in slices for e in s["endpoints"] if e["conditions"]["ready"]]
+        wanted = next(p["pods"] for p in plan["allocations"] if service_of(p) == name)
+        assert len(ready) == wanted
