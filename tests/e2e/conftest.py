@@ -7,6 +7,7 @@ All of a run lives in two namespaces and a node's stand-in devices, and goes at 
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -18,8 +19,9 @@ from infadapter_variants.ladder import RUNGS
 from tests.e2e.figures import Figures
 from tests.e2e.host import ROOT, chart_values
 from tests.e2e.kube import Kube, run, wait_for
+from tests.e2e.live import Live
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.services import Rung, is_ready, measure, profile
+from tests.e2e.services import Rung, is_ready, ladder, measure, profile, service
 
 RELEASE = "infadapter"
 FIGURES = pytest.StashKey[Figures]()
@@ -137,6 +139,18 @@ def rungs(kube: Kube, operator: Kube, figures: Figures) -> dict[str, Rung]:
         kube.create("variantprofiles", profile(rung))
         figures.note(f"saturation of {rung.variant} at 900m, rps", rung.saturation_rps)
     return measured
+
+
+@pytest.fixture(scope="session")
+def glyphs(kube: Kube, rungs: dict[str, Rung], figures: Figures) -> Live:
+    """The service that most tests share. The last of them deletes it, or the namespace's end."""
+    live, created_s = Live(kube, "glyphs"), time.time()
+    kube.create("inferenceservices", service(live.name, ladder(live.name)))
+    wait_for("a plan", lambda: live.plan, 90)
+    wait_for("a router", lambda: kube.find("services", live.name), 30)
+    wait_for("a pod that is routed to", live.routed, 120)
+    figures.note("from create to the first pod with traffic, s", time.time() - created_s)
+    return live
 
 
 def _keep_log(system: Kube) -> None:

@@ -104,6 +104,21 @@ class Live:
             found.append("the router sends elsewhere")
         return found
 
+    def versions(self) -> dict[str, str]:
+        """Of every object of the service: a write changes it."""
+        kinds = ("inferenceservices", "deployments", "pods", "services", "configmaps")
+        return {
+            f"{kind}/{each['metadata']['name']}": each["metadata"]["resourceVersion"]
+            for kind in kinds
+            for each in self.kube.list(kind)
+            if self._is_ours(kind, each)
+        }
+
+    def specs(self) -> dict[str, Any]:
+        """What was asked of the cluster."""
+        found: dict[str, Any] = {d["metadata"]["name"]: d["spec"] for d in self.deployments()}
+        return found | {p["metadata"]["uid"]: p["spec"] for p in self.pods()}
+
     def settle(self, seconds: float = 150) -> None:
         """Until what runs is what is planned, and the plan has not changed for a while."""
         deadline, since_s, last = time.monotonic() + seconds, time.monotonic(), None

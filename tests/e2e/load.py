@@ -14,6 +14,7 @@ from infadapter_variants.loadgen.records import Start
 from tests.e2e.kube import wait_for
 
 TIMEOUT_S = 10.0
+SLO_MS = 400
 BODIES = glyph_bodies(16, seed=1)
 
 
@@ -95,6 +96,15 @@ def steady(url: str, rps: float, seed: int = 0) -> Iterator[Load]:
         yield load
     finally:
         load.stop()
+
+
+def in_time(outcome: Outcome) -> bool:
+    return outcome.answered and outcome.latency_s <= SLO_MS / 1000
+
+
+def failures(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Neither answered nor refused with a Retry-After: what nobody may lose."""
+    return [o for o in outcomes if not o.answered and not o.refused]
 
 
 def share(outcomes: Sequence[Outcome], is_good: Callable[[Outcome], bool]) -> float:

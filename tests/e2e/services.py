@@ -11,12 +11,12 @@ from infadapter_variants.ladder import RUNGS, measured
 from infadapter_variants.loadgen import flood
 from tests.e2e.host import server_template
 from tests.e2e.kube import Kube, wait_for
-from tests.e2e.load import BODIES
+from tests.e2e.load import BODIES, SLO_MS
 
 Json = dict[str, Any]
 
-SLO_MS = 400
 PERCENTILE = 99
+INTERVAL_S, STABILIZATION_S = 5, 15
 BUDGET_M = 900
 SIZES_M = (200, 300, 400, 500, 600, 700, 800, 900)
 QUOTA_PERIOD_S = 0.1  # of the kernel's CPU limits: who has used up his part waits for the next
@@ -38,7 +38,7 @@ class Rung:
         """CPU seconds of one request."""
         return BUDGET_M / 1000 / self.saturation_rps
 
-    def capacity_rps(self, cpu_m: int) -> float:
+    def capacity_rps(self, cpu_m: int = BUDGET_M) -> float:
         """
         The rate whose 99th percentile is still within the SLO: the tail of a queue with constant
         service times (M/D/1), and a pause of the quota. 0 if even an idle server would be late.
@@ -53,6 +53,11 @@ class Rung:
             if math.log(max(rho, 0.0101) / 0.01) * service_s / (2 * (1 - rho)) <= room_s
         ]
         return max(fits, default=0.0) / service_s
+
+
+def calm_rps(rungs: Mapping[str, Rung]) -> float:
+    """What the second largest network can serve with some of the budget."""
+    return 0.6 * rungs["glyph-4"].capacity_rps()
 
 
 def measure(kube: Kube, variant: str) -> Rung:
@@ -153,8 +158,8 @@ def service(name: str, variants: Sequence[Json], **changes: Any) -> Json:
         "budget": {"cpu": f"{BUDGET_M}m"},
         "forecast": {"horizonSeconds": 10},
         "scaling": {
-            "intervalSeconds": 5,
-            "scaleDownStabilizationSeconds": 15,
+            "intervalSeconds": INTERVAL_S,
+            "scaleDownStabilizationSeconds": STABILIZATION_S,
             "maxSurge": {"cpu": "600m"},
         },
         "variants": list(variants),

@@ -13,7 +13,7 @@ from infadapter_solver.problem import Target
 from tests.e2e.figures import Figures
 from tests.e2e.kube import Kube, Refused, wait_for
 from tests.e2e.live import Live, variant_of
-from tests.e2e.services import BUDGET_M, Rung, service, variant
+from tests.e2e.services import Rung, service, variant
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -89,8 +89,8 @@ def test_the_route_carries_the_plans_weights(
     kube: Kube, gateway: Gateway, rungs: dict[str, Rung], figures: Figures
 ) -> None:
     small, large = rungs["glyph-1"], rungs["glyph-4"]
-    low_rps = 0.5 * large.capacity_rps(BUDGET_M)
-    high_rps = 0.7 * small.capacity_rps(BUDGET_M)
+    low_rps = 0.5 * large.capacity_rps()
+    high_rps = 0.7 * small.capacity_rps()
     document = service(
         NAME,
         [variant(rung.variant, NAME) for rung in (small, large)],

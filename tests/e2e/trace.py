@@ -1,0 +1,67 @@
+"""The recorded trace, scaled to this machine, and what a replay of it is judged by."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from infadapter_variants.loadgen import Array, Outcome
+from infadapter_variants.loadgen.traces import compressed, cut, read_trace, scaled
+from tests.e2e.host import ROOT
+from tests.e2e.kube import Seen
+from tests.e2e.load import in_time
+from tests.e2e.services import STABILIZATION_S, Rung
+
+Json = dict[str, Any]
+
+TRACE = ROOT.parent / "shared/data/twitter2021/day15_bursty_1260s.csv"
+FROM_S, FOR_S = 560, 600  # ten minutes: calm, a rise to five times as much, and back
+IN_S = float(os.environ.get("INFADAPTER_E2E_TRACE_SECONDS", "180"))
+AFTER_STEP_S = 20
+
+
+def trace_rates(peak_rps: float) -> tuple[Array, float]:
+    """The rates and for how long each holds; `peak_rps` in its highest ten (recorded) seconds."""
+    part = cut(read_trace(TRACE), start_s=FROM_S, duration_s=FOR_S)
+    peak = float(np.convolve(part.rates_rps, np.ones(10) / 10, "valid").max())
+    played = scaled(compressed(part, IN_S), peak_rps / peak)
+    return played.rates_rps, played.step_s
+
+
+def seconds_after_steps(rates_rps: Array, step_s: float) -> set[int]:
+    """
+    The seconds within 20 s of a step: the load of 3 s is a fifth above the highest of the 15 s
+    before, which is all that the operator plans to keep in reserve.
+    """
+    per_second = [
+        rates_rps[int(s / step_s) : max(int(s / step_s) + 1, int((s + 1) / step_s))].mean()
+        for s in range(int(len(rates_rps) * step_s))
+    ]
+    smooth = [float(np.mean(per_second[max(0, s - 2) : s + 1])) for s in range(len(per_second))]
+    after: set[int] = set()
+    for s in range(1, len(smooth)):
+        before = max(smooth[max(0, s - STABILIZATION_S - 3) : max(1, s - 2)])
+        if smooth[s] > 1.2 * before:
+            after |= set(range(s, s + AFTER_STEP_S))
+    return after
+
+
+def plans_of(seen: Sequence[Seen]) -> list[tuple[float, Json]]:
+    """When each plan was first seen."""
+    plans: list[tuple[float, Json]] = []
+    for one in seen:
+        plan = (one.object.get("status") or {}).get("plan")
+        if plan and (not plans or plans[-1][1]["allocations"] != plan["allocations"]):
+            plans.append((one.at_s, plan))
+    return plans
+
+
+def plan_in_force(plans: Sequence[tuple[float, Json]], at_s: float) -> Json:
+    return next((plan for since_s, plan in reversed(plans) if since_s <= at_s), plans[0][1])
+
+
+def effective_accuracy(outcomes: Sequence[Outcome], rungs: Mapping[str, Rung]) -> float:
+    """Of what arrived: the accuracy of the network that answered in time, else nothing."""
+    worth = sum(rungs[o.variant].accuracy for o in outcomes if in_time(o) and o.variant)
+    return worth / len(outcomes)
