@@ -161,15 +161,3 @@ def _keep_log(system: Kube) -> None:
         with contextlib.suppress(AssertionError):
             log = run("kubectl", "logs", "-n", system.namespace, f"deployment/{RELEASE}")
             (Path(folder) / "operator.log").write_text(log)
-
-
-def operator_pod(system: Kube) -> str:
-    pods = wait_for(
-        "the operator's pod",
-        lambda: [
-            p
-            for p in system.list("pods")
-            if is_ready(p) and "deletionTimestamp" not in p["metadata"]
-        ],
-    )
-    return str(pods[0]["metadata"]["name"])

@@ -159,6 +159,18 @@ class Live:
         return "traffic" not in self.object["spec"]
 
 
+def operator_pod(system: Kube) -> str:
+    pods = wait_for(
+        "the operator's pod",
+        lambda: [
+            p
+            for p in system.list("pods")
+            if is_ready(p) and "deletionTimestamp" not in p["metadata"]
+        ],
+    )
+    return str(pods[0]["metadata"]["name"])
+
+
 def variant_of(labelled: Json) -> str | None:
     return (labelled["metadata"].get("labels") or {}).get(VARIANT_LABEL)
 

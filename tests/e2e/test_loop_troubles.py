@@ -7,10 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import operator_pod
 from tests.e2e.figures import Figures
 from tests.e2e.kube import Kube, wait_for
-from tests.e2e.live import Live, variant_of
+from tests.e2e.live import Live, operator_pod, variant_of
 from tests.e2e.load import failures, share, shares_by_variant, steady
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.services import (
