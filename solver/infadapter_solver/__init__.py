@@ -1,7 +1,7 @@
 """The optimisation problem and its solution; knows neither Kubernetes nor the network."""
 
 from infadapter_solver.check import InvalidProblem
-from infadapter_solver.exact import TooLarge
+from infadapter_solver.layers import TooLarge
 from infadapter_solver.problem import (
     CPU,
     Allocation,

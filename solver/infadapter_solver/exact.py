@@ -31,6 +31,7 @@ from infadapter_solver.layers import (
     Layer,
     Layers,
     Rows,
+    TooLarge,
     layers_for,
 )
 from infadapter_solver.offers import Goal, goal, relaxed
@@ -39,18 +40,17 @@ from infadapter_solver.problem import Plan, PodGroup, Problem
 from infadapter_solver.terms import Terms, served_alone, terms_of
 from infadapter_solver.value import ROUNDING, TIE, best, evaluate, running_plan, score
 
-MOST_LABELS = 500_000
-"""Beyond that the programme is faster (benchmarks/solver.py)."""
+MOST_BRANCHES, MOST_LABELS = 500_000, 10_000
+"""In one layer. Beyond that the programme is faster (benchmarks/solver.py)."""
 
 FEW = 48
 """So many labels are branched sooner than compared."""
 
+MANY, DIVE = 150, 64
+"""With more choices than MANY, DIVE labels a layer find a plan to beat before all are followed."""
+
 Groups = tuple[PodGroup, ...]
 Mask = NDArray[np.bool_]
-
-
-class TooLarge(Exception):
-    """More labels than the exact path is good for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,13 @@ class Complete:
     worth: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    history: list[Labels]  # by depth: the labels that were branched there
+    complete: list[Complete]
+    known: float  # what the best is worth
+
+
 def solve_exact(problem: Problem) -> Plan:
     """The optimum, or the best effort. Raises TooLarge where the programme should be asked."""
     wanted = goal(problem)
@@ -101,19 +108,24 @@ def _optima(problem: Problem, layers: Layers, wanted: Goal) -> list[Plan]:
     """Plans that reach what is wanted: the best, all that may tie with it, and what runs."""
     terms = terms_of(problem, layers, wanted)
     running = running_plan(problem, wanted)
-    known = max((score(problem, plan) for plan in running), default=-np.inf)
-    found = _search(terms, max(known, guess(terms)))
+    known = max([guess(terms), *(score(problem, plan) for plan in running)])
+    if len(layers.every) > MANY:
+        known = _search(terms, known, DIVE).known
+    found = _chosen(terms, _search(terms, known))
     return [evaluate(problem, groups) for groups in found] + running
 
 
 def _most_served_rps(problem: Problem, layers: Layers, wanted: Goal) -> float:
-    terms = terms_of(problem, layers, Goal(wanted.served_rps, 0.0, 0))
-    groups = _search(served_alone(terms), -np.inf)[0]
+    terms = served_alone(terms_of(problem, layers, Goal(wanted.served_rps, 0.0, 0)))
+    groups = _chosen(terms, _search(terms, -np.inf))[0]
     return min(sum(group.capacity_rps for group in groups), wanted.served_rps)
 
 
-def _search(terms: Terms, known: float) -> list[Groups]:
-    """The complete plans within a tie of the best; no plan worse than `known` is looked for."""
+def _search(terms: Terms, known: float, most_labels: int | None = None) -> Found:
+    """
+    All plans as good as `known`, or tied with it. With `most_labels`, only the most promising
+    labels are followed: what that finds is a plan, perhaps not the best.
+    """
     history: list[Labels] = []
     complete: list[Complete] = []
     labels = _root(terms.layers)
@@ -128,13 +140,19 @@ def _search(terms: Terms, known: float) -> list[Groups]:
         ties = np.flatnonzero(done & (worth >= known - TIE))
         if len(ties):
             complete.append(Complete(depth, labels.rows(ties), worth[ties]))
-        open_ = (terms.partial | ~done) & _promising(terms, depth, labels.sums, worth, known)
-        labels = labels.rows(np.flatnonzero(open_))
-        if not len(labels.gain):
+        most = _most(terms, depth, labels.sums, worth)
+        hopeful = (most > -np.inf) & (most >= known - TIE)
+        open_ = np.flatnonzero(hopeful & (terms.partial | ~done))
+        if not len(open_):
             break
-        if len(labels.gain) > FEW:
+        if len(open_) > (most_labels or MOST_LABELS):
+            if most_labels is None:
+                raise TooLarge(f"more than {MOST_LABELS} half-made plans to compare at once")
+            open_ = open_[np.argpartition(-most[open_], most_labels)[:most_labels]]
+        labels = labels.rows(open_)
+        if len(open_) > FEW:
             labels = labels.rows(_ahead(terms, depth, labels))
-    return _chosen(terms, history, complete, known)
+    return Found(history, complete, known)
 
 
 def _root(layers: Layers) -> Labels:
@@ -148,8 +166,8 @@ def _branch(terms: Terms, depth: int, layer: Layer, labels: Labels) -> Labels:
     width, columns = layer.choices.shape
     sums = (labels.sums[:, None] + layer.choices).reshape(-1, columns)
     fits = np.flatnonzero((sums <= terms.limits).all(axis=1))
-    if len(fits) > MOST_LABELS:
-        raise TooLarge(f"more than {MOST_LABELS} plans to compare at once")
+    if len(fits) > MOST_BRANCHES:
+        raise TooLarge(f"more than {MOST_BRANCHES} half-made plans at once")
     parent, choice = np.divmod(fits, width)
     sums = sums[fits]
     np.minimum(sums[:, CAPACITY], terms.wanted.capacity_rps, out=sums[:, CAPACITY])
@@ -172,23 +190,25 @@ def _done(terms: Terms, labels: Labels) -> Mask:
     )
 
 
-def _promising(terms: Terms, depth: int, sums: Floats, worth: Floats, known: float) -> Mask:
-    """Those that may still reach a plan as good as `known`, or tie with it."""
+def _most(terms: Terms, depth: int, sums: Floats, worth: Floats) -> Floats:
+    """What a plan made from each label can be worth; minus infinity where none can be made."""
     layers, wanted = terms.layers, terms.wanted
     if depth == len(layers.layers) - 1:
-        return np.zeros(len(worth), dtype=np.bool_)
+        return np.full(len(worth), -np.inf)
     left_rps = wanted.served_rps - np.minimum(sums[:, CAPACITY], wanted.served_rps)
     left = layers.budget - sums[:, USE:]
-    open_: Mask = sums[:, TARGETS] < terms.limits[TARGETS]
-    for bound in terms.bounds:
-        open_ &= worth + left_rps * bound.per_rps[depth] + left @ bound.shadow >= known - TIE
+    most: Floats = worth + left_rps * terms.bounds[0].per_rps[depth]
+    for bound in terms.bounds[1:]:
+        np.minimum(most, worth + left_rps * bound.per_rps[depth] + left @ bound.shadow, out=most)
+    open_ = sums[:, TARGETS] < terms.limits[TARGETS]
     if not terms.partial:
         missing_rps = (wanted.capacity_rps - sums[:, CAPACITY]) * (1 - ROUNDING) - ROUNDING
         open_ &= missing_rps <= layers.later_rps[depth]
         for resource, rps in enumerate(layers.later_rps_per_unit[depth]):
             if np.isfinite(rps):
                 open_ &= missing_rps <= left[:, resource] * rps
-    return open_
+    most[~open_] = -np.inf
+    return most
 
 
 def _ahead(terms: Terms, depth: int, labels: Labels) -> Rows:
@@ -210,24 +230,22 @@ def _ahead(terms: Terms, depth: int, labels: Labels) -> Rows:
     return undominated(np.stack(columns, axis=1))
 
 
-def _chosen(
-    terms: Terms, history: list[Labels], complete: list[Complete], known: float
-) -> list[Groups]:
+def _chosen(terms: Terms, result: Found) -> list[Groups]:
     """Of those within a tie: the cheapest with fewest starts, and the best for what it is worth."""
     found = [
         (worth, round(cost, 9), starts, at.depth, row)
-        for at in complete
+        for at in result.complete
         for row, (worth, (cost, _, starts)) in enumerate(
             zip(at.worth.tolist(), at.labels.sums[:, : STARTS + 1].tolist(), strict=True)
         )
-        if worth >= known - TIE
+        if worth >= result.known - TIE
     ]
     if not found:
         return []
-    labels = {at.depth: at.labels for at in complete}
+    labels = {at.depth: at.labels for at in result.complete}
     cheapest = min(plan[1:3] for plan in found)
     picked = {*(plan for plan in found if plan[1:3] == cheapest), max(found)}
-    return [_groups(terms, history, labels[depth], depth, row) for *_, depth, row in picked]
+    return [_groups(terms, result.history, labels[depth], depth, row) for *_, depth, row in picked]
 
 
 def _groups(terms: Terms, history: list[Labels], labels: Labels, depth: int, row: int) -> Groups:

@@ -5,6 +5,8 @@ Two are enough for the linear relaxation (a demand and a budget that binds), so 
 pair that it picks is close to the optimum; and the closer the bar, the fewer labels pass it.
 """
 
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,9 +27,10 @@ def enough(wanted: Goal, sums: Floats) -> NDArray[np.bool_]:
 def guess(terms: Terms) -> float:
     """What a plan is known to reach; minus infinity if none is known."""
     known = _single(terms)
-    if terms.limits[TARGETS] < 2 or len(terms.pair) < 2:
+    if terms.limits[TARGETS] < 2:
         return known
-    return max(known, _pair(terms, *sorted(terms.pair)))
+    pairs = combinations(terms.relaxed, 2)
+    return max([known, *(_pair(terms, first, second) for first, second in pairs)])
 
 
 def _single(terms: Terms) -> float:

@@ -30,6 +30,13 @@ Rows = NDArray[np.intp]
 KEPT = 64
 """Tables kept at a time: some services, with the plans they move between."""
 
+MOST_CHOICES = 20_000
+"""Of all targets together; the paper has 95."""
+
+
+class TooLarge(Exception):
+    """More to compare than the exact path is good for."""
+
 
 COST, CAPACITY, STARTS, PODS, TARGETS, USE = range(6)
 """
@@ -78,12 +85,16 @@ def _kept(tables: _Tables) -> Layers | None:
     problem = tables.problem
     check_variants(problem)
     variants = {variant.name: variant for variant in problem.variants}
+    found = offers(problem)
+    if not found:
+        return None
+    choices = sum(most_pods(problem, tables.ceiling, a) for own in found.values() for a in own)
+    if choices > MOST_CHOICES:
+        raise TooLarge(f"more than {MOST_CHOICES} ways to size and count the pods of a variant")
     layers = tuple(
         _layer(tables, target, sizes, variants[target.variant].load_time_s)
-        for target, sizes in offers(problem).items()
+        for target, sizes in found.items()
     )
-    if not layers:
-        return None
     every = np.concatenate([layer.choices[1:] for layer in layers])
     lengths = [len(layer.sizes) for layer in layers]
     first = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.intp)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from infadapter_solver.bounds import Bound, bounds
+from infadapter_solver.bounds import Bound, relax
 from infadapter_solver.layers import TARGETS, USE, Floats, Layers
 from infadapter_solver.offers import Goal, longest_load_s
 from infadapter_solver.problem import Problem
@@ -18,8 +18,8 @@ class Terms:
     cost_weight: float
     loading_weight: float  # per second
     limits: Floats  # by column
-    bounds: list[Bound]
-    pair: list[int]  # the layers that the linear relaxation uses
+    bounds: tuple[Bound, ...]
+    relaxed: tuple[int, ...]  # the layers that the linear relaxation serves with
     partial: bool = False  # any label is an answer: what counts is how much it serves
 
 
@@ -28,7 +28,7 @@ def terms_of(problem: Problem, layers: Layers, wanted: Goal) -> Terms:
     limits = np.full(USE + len(layers.budget), np.inf)
     limits[TARGETS] = problem.max_targets
     limits[USE:] = layers.budget
-    found = bounds(layers, rate, problem.cost_weight, wanted.served_rps)
+    relaxation = relax(layers, rate, problem.cost_weight, wanted.served_rps)
     return Terms(
         layers=layers,
         wanted=wanted,
@@ -36,8 +36,8 @@ def terms_of(problem: Problem, layers: Layers, wanted: Goal) -> Terms:
         cost_weight=problem.cost_weight,
         loading_weight=problem.loading_weight / (longest_load_s(problem) or 1.0),
         limits=limits,
-        bounds=found,
-        pair=found[-1].gain.argsort()[-2:].tolist(),
+        bounds=relaxation.bounds,
+        relaxed=relaxation.layers,
     )
 
 
@@ -45,12 +45,11 @@ def served_alone(terms: Terms) -> Terms:
     """As if every variant had accuracy 1 and nothing cost anything: worth is the share served."""
     most_rps = terms.wanted.served_rps
     rate = np.full(len(terms.rate), 1.0 / most_rps)
-    found = bounds(terms.layers, rate, 0.0, most_rps)
     return replace(
         terms,
         rate=rate,
         cost_weight=0.0,
         loading_weight=0.0,
-        bounds=[replace(bound, per_rps=np.maximum(bound.per_rps, 0.0)) for bound in found],
+        bounds=relax(terms.layers, rate, 0.0, most_rps, partial=True).bounds,
         partial=True,
     )

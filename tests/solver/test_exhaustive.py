@@ -16,7 +16,7 @@ from infadapter_solver import Allocation, Plan, PodGroup, Problem, Target, Varia
 GPU = "nvidia.com/gpu"
 MIG = "nvidia.com/mig-1g.5gb"
 SEEDS = range(1200)
-PROGRAMME_SEEDS = range(300)
+PROGRAMME_SEEDS = range(1000)
 
 
 @dataclass(frozen=True)
