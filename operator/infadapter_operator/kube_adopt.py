@@ -8,17 +8,17 @@ of it is ours: a field that only we own would vanish with our claim to it.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from infadapter_operator.bodies import Conflict
+from infadapter_operator.bodies import Conflict, StepRefused
 from infadapter_operator.kube_api import STRATEGIC, ApiRefusal, Json, KubeApi, core, deployments
+from infadapter_operator.kube_fields import sized_fields, strike_others, strike_ours
 from infadapter_operator.kube_objects import Owner, Server, Workload
 from infadapter_operator.kube_read import annotation, container_amounts, is_device
 from infadapter_operator.names import (
     ADOPTED_ANNOTATION,
-    FIELD_MANAGER,
     KIND_LABEL,
     SERVICE_LABEL,
     TRAFFIC_LABEL,
@@ -26,6 +26,8 @@ from infadapter_operator.names import (
 )
 from infadapter_operator.quantities import amounts_as_quantities
 from infadapter_solver.problem import CPU, Amounts
+
+_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,10 @@ async def adopt(api: KubeApi, owner: Owner, workload: Workload, deployment: Json
     adoption = adoption_of(deployment)
     if adoption is None:
         adoption = first_adoption(owner, workload, deployment)
+        names = sorted({name for side in adoption.resources.values() for name in side})
+        fields = sized_fields(adoption.container, names)
+        # values that stay as they are would be shared with their writers: every change a conflict
+        await _edit_owners(api, _path(deployment), lambda entries: strike_others(entries, fields))
         body = adopted_body(deployment, adoption, adoption.resources, adoption.replicas)
         await api.apply(_path(deployment), body, force=True)
     elif adoption.uid != owner.uid:
@@ -126,7 +132,7 @@ async def hand_back(api: KubeApi, deployment: Json, pods: Iterable[Json]) -> Non
         if not refusal.is_conflict:
             raise
         await _remove_marks(api, deployment)  # the owner wrote the values himself: they are his
-    await _disown(api, _path(deployment))
+    await _edit_owners(api, _path(deployment), strike_ours)
     for pod in pods:
         await _restore_pod(api, pod, adoption)
 
@@ -136,18 +142,24 @@ async def _remove_marks(api: KubeApi, deployment: Json) -> None:
     await api.patch(_path(deployment), {"metadata": marks})
 
 
-async def _disown(api: KubeApi, path: str) -> None:
-    """Strike our entry from managedFields; the values stay and belong to nobody."""
-    live = await api.get(path)
-    entries = (live or {}).get("metadata", {}).get("managedFields") or []
-    ours = [i for i, entry in enumerate(entries) if entry.get("manager") == FIELD_MANAGER]
-    operations: list[Json] = []
-    for index in reversed(ours):
-        at = f"/metadata/managedFields/{index}"
-        operations.append({"op": "test", "path": f"{at}/manager", "value": FIELD_MANAGER})
-        operations.append({"op": "remove", "path": at})
-    if operations:
-        await api.operate(path, operations)
+async def _edit_owners(
+    api: KubeApi, path: str, operations_for: Callable[[list[Json]], list[Json]]
+) -> None:
+    """Controllers write to the object all the time; what is edited must be what was read."""
+    for _ in range(_ATTEMPTS):
+        metadata = (await api.get(path) or {}).get("metadata", {})
+        operations = operations_for(metadata.get("managedFields") or [])
+        if not operations:
+            return
+        version = metadata["resourceVersion"]
+        unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": version}
+        try:
+            await api.operate(path, [unchanged, *operations])
+            return
+        except ApiRefusal as refusal:
+            if refusal.status not in (409, 422):
+                raise
+    raise StepRefused(f"{path} changes too often to take its fields over or give them back")
 
 
 async def _restore_pod(api: KubeApi, pod: Json, adoption: Adoption) -> None:

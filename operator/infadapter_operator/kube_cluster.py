@@ -146,6 +146,8 @@ class KubeCluster:
         batches = {p.batch_size for p in running.seen_pods() if p.name == pod}
         if not running.borrowed and batches != {allocation.batch_size}:
             raise ResizeInfeasible(f"pod {pod} needs a restart to take batches of another size")
+        if running.borrowed:
+            await adopt(self.api, self.owner, self._workload(target), running.deployment)
         cpu = cpu_quantity(allocation.cpu_millicores)
         resources = {"requests": {"cpu": cpu}, "limits": {"cpu": cpu}}
         container = {"name": running.server.container, "resources": resources}
