@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from infadapter_operator.capacity import allocations_of, find_variant, largest, plus
 from infadapter_operator.observed import Observed
 from infadapter_operator.placing import Placed, held_by, of_target
-from infadapter_operator.room import Room, missing, room_for, start_size
+from infadapter_operator.room import Room, room_for, start_size
 from infadapter_operator.service import Service
 from infadapter_operator.steps import ResizePod, ScaleUp
 from infadapter_solver.problem import CPU, Allocation, Amounts, Plan, PodGroup
@@ -48,7 +48,6 @@ class _Grower:
     def __init__(self, service: Service, observed: Observed, room: Room, smaller: bool) -> None:
         self._service = service
         self._observed = observed
-        self._missing = missing(observed)
         self._room = room
         self._smaller = smaller
         self.steps: list[ScaleUp | ResizePod] = []
@@ -69,7 +68,7 @@ class _Grower:
         self.short.add(CPU)
 
     def start(self, group: PodGroup, live: int) -> None:
-        there = live + self._missing.get(group.target, 0)
+        there = self._observed.desired_pods.get(group.target, live)
         wanted = group.pods - there
         if wanted <= 0:
             return

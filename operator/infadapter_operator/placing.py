@@ -79,8 +79,9 @@ def placed(service: Service, plan: Plan, observed: Observed) -> tuple[Placed, ..
         if target in observed.untouchable:
             found += (_as_it_is(service, pod) for pod in live)
             continue
+        stay = len(live) - _surplus(observed, target, len(live), pods)
         for index, pod in enumerate(_kept_first(live, allocation, observed)):
-            found.append(_placed(service, pod, allocation if index < pods else None))
+            found.append(_placed(service, pod, allocation if index < stay else None))
     return tuple(found)
 
 
@@ -103,6 +104,15 @@ def held_by(pod: Pod) -> dict[str, int]:
 
 def of_target(pods: Sequence[Placed], target: Target) -> list[Placed]:
     return [one for one in pods if one.pod.target == target]
+
+
+def _surplus(observed: Observed, target: Target, live: int, planned: int) -> int:
+    """
+    How many are to go. What runs beyond what was asked for is no surplus: a rolling change has one
+    pod more for a while, and ends that by itself.
+    """
+    asked = observed.desired_pods.get(target, live)
+    return max(0, min(live, asked) - planned)
 
 
 def _kept_first(pods: list[Pod], allocation: Allocation | None, observed: Observed) -> list[Pod]:

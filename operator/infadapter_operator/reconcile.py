@@ -29,8 +29,10 @@ from infadapter_operator.taking import (
     Taken,
     attempted_weights,
     marked,
+    removed_pods,
     still_refused,
     take,
+    with_leaving,
 )
 from infadapter_solver.problem import Target
 
@@ -47,6 +49,7 @@ class Memory:
     last_data_s: float | None = None
     sent_weights: Mapping[str, int] | None = None
     infeasible_resizes: Refused = frozenset()
+    removed_pods: frozenset[str] = frozenset()  # told to stop, and perhaps still there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,7 @@ async def look(
         signals = Signals(decision=memory.decision, body_error=error.reason)
         blind = _blind(service, memory, now_s, signals)
         return replace(blind, error=error.reason, error_message=str(error))
-    observed = marked(observed, memory.infeasible_resizes)
+    observed = with_leaving(marked(observed, memory.infeasible_resizes), memory.removed_pods)
     planning = await _plan(service, memory, demand, observed, now_s)
     return await _act(service, memory, planning, observed, cluster, router, now_s)
 
@@ -207,6 +210,8 @@ def _remember(
         last_data_s=memory.last_data_s if planning.error else now_s,
         sent_weights=memory.sent_weights if attempted is None else attempted,
         infeasible_resizes=still_refused(memory.infeasible_resizes, observed, taken),
+        removed_pods=(memory.removed_pods & {pod.name for pod in observed.pods})
+        | removed_pods(taken),
     )
 
 

@@ -78,7 +78,7 @@ def replacing(ground: Ground, observed: Observed) -> tuple[tuple[ReplacePods, ..
         size = group.allocation.resources
         if room.times(size):
             room.take(size)
-            pods = len(own) + missing(observed).get(group.target, 0)
+            pods = observed.desired_pods.get(group.target, len(own))
             steps.append(ReplacePods(target=group.target, allocation=group.allocation, pods=pods))
         else:
             short |= {name for name in size if not room.times({name: size[name]})}

@@ -73,6 +73,29 @@ def marked(observed: Observed, refused: Refused) -> Observed:
     )
 
 
+def with_leaving(observed: Observed, removed: frozenset[str]) -> Observed:
+    """
+    Pods that were told to stop count as leaving before their body sees it, but no more of them than
+    are too many: a body may have stopped another one instead.
+    """
+    excess = {
+        target: sum(not pod.leaving for pod in observed.of(target)) - desired
+        for target, desired in observed.desired_pods.items()
+    }
+    pods: list[Pod] = []
+    for pod in observed.pods:
+        told = pod.name in removed and not pod.leaving and excess.get(pod.target, 1) > 0
+        if told and pod.target in excess:
+            excess[pod.target] -= 1
+        pods.append(replace(pod, leaving=True) if told else pod)
+    return replace(observed, pods=tuple(pods))
+
+
+def removed_pods(taken: Taken) -> frozenset[str]:
+    steps = [step for step in taken.steps if isinstance(step, RemovePods)]
+    return frozenset(pod for step in steps for pod in step.pods)
+
+
 def still_refused(before: Refused, observed: Observed, taken: Taken) -> Refused:
     """Forgotten when the pod is gone or has taken another size."""
     there = {pod.name for pod in observed.pods}

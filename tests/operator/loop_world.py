@@ -103,6 +103,7 @@ class World:
     pods: list[Running] = field(default_factory=list)
     desired: dict[Target, int] = field(default_factory=dict)
     templates: dict[Target, Allocation] = field(default_factory=dict)
+    rolled_at_s: dict[Target, float] = field(default_factory=dict)
     untouchable: frozenset[Target] = frozenset()
     weights: dict[str, int] = field(default_factory=dict)
     sent: list[tuple[float, dict[str, int]]] = field(default_factory=list)
@@ -144,6 +145,7 @@ class World:
                 pod.deferred_since_s = None
             case ReplacePods():
                 self.templates[step.target] = step.allocation
+                self.rolled_at_s[step.target] = self.now_s
             case RemovePods():
                 self.desired[step.target] = step.remaining
                 for pod in self.pods:
@@ -241,14 +243,15 @@ class World:
 
     def _roll(self) -> None:
         """As a Deployment does: one new pod at a time; an old one goes when it is Ready a while."""
-        for target, size in self.templates.items():
+        for target, rolled_at_s in self.rolled_at_s.items():
+            size = self.templates[target]
             own = [p for p in self.pods if p.target == target and not p.leaving]
-            stale = [p for p in own if p.batch_size != size.batch_size]
+            stale = [p for p in own if p.created_at_s < rolled_at_s]
             if stale and len(own) == self.desired[target]:
                 fresh = self._new(target, dict(size.resources))
                 fresh.batch_size = size.batch_size
                 self.pods.append(fresh)
-            elif stale and all(p.ready_at_s + 10 <= self.now_s for p in own):
+            elif stale and all(self._is_ready(p) and p.ready_at_s + 10 <= self.now_s for p in own):
                 stale[0].gone_at_s = self.now_s + LINGER_S
 
     def _new(self, target: Target, size: dict[str, int]) -> Running:
