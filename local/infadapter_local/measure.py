@@ -1,0 +1,158 @@
+"""
+Measures the demo's variants on this machine: at length for the profiles that ship, briefly to
+rescale those to the machine of whoever runs the demo.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from infadapter_local.asking import says_ok, short_session
+from infadapter_local.cluster import Start
+from infadapter_local.processes import Child
+from infadapter_local.router import free_ports
+from infadapter_local.run import server_command
+from infadapter_local.spec import NAME
+from infadapter_solver.problem import CPU, Target
+from infadapter_solver.profiles import Profile, ProfiledAllocation
+from infadapter_variants.loadgen.bodies import glyph_bodies
+from infadapter_variants.loadgen.endpoint import Endpoint
+from infadapter_variants.profile_math import AllocationProfile
+from infadapter_variants.profiler import HttpLoad, measure, measure_saturation
+
+SIZES = (100, 200, 300, 400, 600, 800, 1000)
+"""Millicores of the profiles that ship; the sizes between them are interpolated."""
+
+SMALLEST = {"glyph-3": 200, "glyph-4": 300, "glyph-5": 400}
+"""Below, a single inference takes about as long as the SLO allows."""
+
+_REQUESTS = 600  # on each size, so that every rate sees the hundred that a p99 takes
+_CHECK_SIZES = (300, 1000)
+_CHECK_S = 2.0
+_SETTLE_S = 0.3  # what a new quota takes, with some room
+_START_LIMIT_S = 60.0
+
+OnStep = Callable[[str, float], None]
+"""Told what comes next, and how many seconds that takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that is ready, and what it is measured with."""
+
+    child: Child
+    load: HttpLoad
+    load_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a short look found of a variant on this machine."""
+
+    load_s: float
+    saturation_rps: Mapping[int, float]  # by millicores
+
+
+async def measure_variant(
+    start: Start, variant: str, seconds: float, on_step: OnStep
+) -> tuple[list[AllocationProfile], float]:
+    """Return the profile's allocations and its load time. Raises ProfileError or OSError."""
+    measured: list[AllocationProfile] = []
+    sizes = [size for size in SIZES if size >= SMALLEST.get(variant, 0)]
+    async with running(start, variant, max(sizes)) as server:
+        for millicores in sorted(sizes, reverse=True):
+            rps = measured[0].saturation_rps * millicores / max(sizes) if measured else _REQUESTS
+            enough_s = max(seconds, _REQUESTS / rps)
+            on_step(f"{variant} on {millicores}m", enough_s)
+            server.child.set_quota(millicores)
+            await asyncio.sleep(_SETTLE_S)
+            resources = {CPU: f"{millicores}m" if millicores % 1000 else str(millicores // 1000)}
+            measured.append(await measure(server.load, seconds=enough_s, resources=resources))
+    return measured[::-1], server.load_s
+
+
+async def check_variant(start: Start, variant: str, on_step: OnStep, *, resizable: bool) -> Check:
+    """Measure the saturation on two sizes, in a few seconds. Raises ProfileError or OSError."""
+    sizes = _CHECK_SIZES if resizable else (1000,)
+    saturation = {}
+    async with running(start, variant, 1000) as server:
+        for millicores in sizes:
+            on_step(f"{variant} on {millicores}m", _CHECK_S + _SETTLE_S)
+            if resizable:
+                server.child.set_quota(millicores)
+                await asyncio.sleep(_SETTLE_S)
+            saturation[millicores] = await measure_saturation(server.load, seconds=_CHECK_S)
+    return Check(server.load_s, saturation)
+
+
+def rescaled(profile: Profile, check: Check) -> Profile:
+    """
+    Return the profile as it is on this machine: rates by how much faster it is, latencies longer
+    where it is slower. A faster machine's are left: much of them is waiting for the next period
+    of the quota, which lasts as long on any machine.
+    """
+    speed = speed_of(profile, check)
+    return replace(
+        profile,
+        load_time_s=check.load_s,
+        allocations=tuple(_rescaled(a, speed) for a in profile.allocations),
+    )
+
+
+def speed_of(profile: Profile, check: Check) -> float:
+    """The rate of this machine over that of the profile's: the geometric mean over the sizes."""
+    known = {a.resources[CPU]: a.saturation_rps for a in profile.allocations}
+    ratios = [
+        rps / shipped
+        for millicores, rps in check.saturation_rps.items()
+        if (shipped := known.get(millicores))
+    ]
+    if not ratios:
+        raise ValueError(f"The profile of {profile.variant} lacks the sizes that are checked.")
+    return math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios))
+
+
+def _rescaled(allocation: ProfiledAllocation, speed: float) -> ProfiledAllocation:
+    slower = max(1.0, 1.0 / speed)
+    points = tuple(
+        replace(
+            point,
+            rps=point.rps * speed,
+            latency_s={p: latency * slower for p, latency in point.latency_s.items()},
+        )
+        for point in allocation.points
+    )
+    saturation = allocation.saturation_rps
+    return replace(
+        allocation, points=points, saturation_rps=saturation * speed if saturation else None
+    )
+
+
+@asynccontextmanager
+async def running(start: Start, variant: str, millicores: int) -> AsyncIterator[Server]:
+    """Yield a server that is ready. Raises ProcessFailed or OSError."""
+    (port,) = free_ports(1)
+    began_s = time.monotonic()
+    command = server_command(NAME)(Target(variant), port)
+    child = await start(f"{variant}-measured", command, millicores)
+    try:
+        await _until_ready(child, port)
+        load_s = time.monotonic() - began_s
+        path = f"/v2/models/{NAME}/infer"
+        endpoint = Endpoint(host="127.0.0.1", port=port, path=path)
+        yield Server(child, HttpLoad(endpoint=endpoint, bodies=glyph_bodies(64, seed=0)), load_s)
+    finally:
+        await child.end()
+
+
+async def _until_ready(child: Child, port: int) -> None:
+    until_s = time.monotonic() + _START_LIMIT_S
+    async with short_session() as session:
+        while child.running and time.monotonic() < until_s:
+            if await says_ok(session, f"http://127.0.0.1:{port}/v2/health/ready"):
+                return
+            await asyncio.sleep(0.02)
+    raise child.failure("did not become ready")

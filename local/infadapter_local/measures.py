@@ -1,0 +1,93 @@
+"""
+What a run is measured by, as docs/design.md defines it: from the requests' outcomes and the CPU
+that was held. Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from infadapter_operator.service import Service
+from infadapter_solver import CPU
+from infadapter_variants.loadgen.outcomes import Outcome, percentile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """CPU that pods held from `at_s` on, in millicores by variant, until the next of these."""
+
+    at_s: float
+    millicores: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """Shares of all requests that arrived, unless the name says otherwise."""
+
+    arrived: int
+    effective_accuracy: float
+    late: float
+    refused: float
+    failed: float
+    violations: float
+    p50_ms: float | None
+    p99_ms: float | None
+    mean_cores: float
+    mean_cost: float
+    cpu_seconds_held: float
+    cpu_seconds_used: float
+    objective: float
+    accuracy_of_answers: float | None  # of what was answered, whenever
+
+
+def measure_run(
+    outcomes: Sequence[Outcome],
+    held: Sequence[Held],
+    *,
+    service: Service,
+    begin_s: float,
+    end_s: float,
+    cpu_seconds_used: float,
+) -> Measures:
+    """`service` is ours for every policy: its budget, prices and weights judge all of them."""
+    counted = [o for o in outcomes if begin_s <= o.scheduled_s < end_s]
+    arrived = len(counted)
+    answered = [o for o in counted if o.answered]
+    accuracy = {variant.name: variant.accuracy for variant in service.variants}
+    in_time = [o for o in answered if o.latency_s <= service.slo_s]
+    worth = [accuracy.get(o.variant or "", 0.0) for o in answered]
+    effective = sum(accuracy.get(o.variant or "", 0.0) for o in in_time) / max(1, arrived)
+    late = (len(answered) - len(in_time)) / max(1, arrived)
+    refused = sum(o.refused for o in counted) / max(1, arrived)
+    failed = (arrived - len(answered)) / max(1, arrived) - refused
+    core_seconds = held_core_seconds(held, begin_s, end_s)
+    mean_cores = core_seconds / (end_s - begin_s)
+    price = service.prices.get(CPU, 1.0)
+    budget_cost = price * service.budget[CPU] / 1000
+    latencies_ms = [1000 * o.latency_s for o in answered]
+    return Measures(
+        arrived=arrived,
+        effective_accuracy=effective,
+        late=late,
+        refused=refused,
+        failed=failed,
+        violations=late + refused + failed,
+        p50_ms=percentile(latencies_ms, 50),
+        p99_ms=percentile(latencies_ms, 99),
+        mean_cores=mean_cores,
+        mean_cost=price * mean_cores,
+        cpu_seconds_held=core_seconds,
+        cpu_seconds_used=cpu_seconds_used,
+        objective=service.accuracy_weight * effective
+        - service.cost_weight * price * mean_cores / budget_cost,
+        accuracy_of_answers=sum(worth) / len(worth) if worth else None,
+    )
+
+
+def held_core_seconds(held: Sequence[Held], begin_s: float, end_s: float) -> float:
+    """The integral of the cores held over that time."""
+    total = 0.0
+    for now, after in zip(held, [*held[1:], None], strict=True):
+        from_s = max(now.at_s, begin_s)
+        to_s = min(after.at_s if after else end_s, end_s)
+        total += max(0.0, to_s - from_s) * sum(now.millicores.values()) / 1000
+    return total

@@ -1,0 +1,185 @@
+"""
+One policy on one workload: router, pods, generator and the operator's loop, from start to end.
+
+A policy is a Service: ours has all variants to choose from, a baseline fewer or none. What decides
+and acts is the same code for all of them, and the same as in a cluster.
+"""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+
+from infadapter_local.asking import short_session
+from infadapter_local.cluster import LocalCluster, Start
+from infadapter_local.demand import EnvoyDemand
+from infadapter_local.measures import Held
+from infadapter_local.processes import Child, Processes
+from infadapter_local.router import LocalRouter, started_router
+from infadapter_local.workload import Workload
+from infadapter_operator.reconcile import Look, Memory, look
+from infadapter_operator.service import Service
+from infadapter_solver.problem import Target
+from infadapter_variants.loadgen.outcomes import Outcome
+from infadapter_variants.loadgen.records import Tail
+
+LOOK_S = 0.5
+TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tick:
+    """One look, in seconds from the first arrival."""
+
+    at_s: float
+    look: Look
+    millicores: Mapping[str, int]  # held by variant
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """What happened so far."""
+
+    title: str
+    service: Service
+    workload: Workload
+    ticks: list[Tick] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    cpu_seconds_used: float = 0.0  # by the pods
+    router_cpu_seconds: float = 0.0
+
+    @property
+    def now_s(self) -> float:
+        return self.ticks[-1].at_s if self.ticks else 0.0
+
+    @property
+    def held(self) -> list[Held]:
+        return [Held(at_s=tick.at_s, millicores=tick.millicores) for tick in self.ticks]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where runs take place."""
+
+    processes: Processes
+    start: Start  # of a server
+    folder: Path  # for logs and configurations
+    seed: int
+
+
+class RunFailed(Exception):
+    """The run cannot go on; the sentence says why."""
+
+
+async def play(
+    title: str,
+    service: Service,
+    workload: Workload,
+    place: Place,
+    on_tick: Callable[[Run], None],
+) -> Run:
+    """Play the workload. Raises RunFailed, ProcessFailed or OSError."""
+    run = Run(title=title, service=service, workload=workload)
+    async with short_session() as session:
+        cluster = LocalCluster(place.start, server_command(service.name), session)
+        async with started_router(
+            place.processes,
+            session,
+            service_key=f"{service.namespace}/{service.name}",
+            slo_s=service.slo_s,
+            folder=place.folder,
+        ) as router:
+            try:
+                await _play(run, cluster, router, session, place, on_tick)
+            finally:
+                run.cpu_seconds_used = cluster.cpu_seconds()
+                run.router_cpu_seconds = router.cpu_seconds()
+                run.failures = cluster.failures
+                await cluster.stop()
+    return run
+
+
+async def _play(
+    run: Run,
+    cluster: LocalCluster,
+    router: LocalRouter,
+    session: aiohttp.ClientSession,
+    place: Place,
+    on_tick: Callable[[Run], None],
+) -> None:
+    key = router.service_key
+    demand = EnvoyDemand(session, router.admin_url, key, time.monotonic)
+    generator = await _start_generator(run, router, place)
+    reading = asyncio.create_task(demand.run())
+    try:
+        with contextlib.closing(Tail(_outcomes_file(place))) as tail:
+            await _loop(run, cluster, router, demand, generator, tail, on_tick)
+    finally:
+        reading.cancel()
+        await generator.end()
+
+
+async def _loop(
+    run: Run,
+    cluster: LocalCluster,
+    router: LocalRouter,
+    demand: EnvoyDemand,
+    generator: Child,
+    tail: Tail,
+    on_tick: Callable[[Run], None],
+) -> None:
+    """Look twice a second until the generator has ended."""
+    memory = Memory()
+    loop = asyncio.get_running_loop()
+    due_s = loop.time()
+    while generator.running:
+        now_s = time.monotonic()
+        seen = await look(run.service, memory, demand, cluster, router, now_s)
+        memory = seen.memory
+        run.outcomes += tail.read_new()
+        if tail.start is not None:
+            at_s = now_s - tail.start.start_monotonic_s
+            run.ticks.append(Tick(at_s=at_s, look=seen, millicores=cluster.millicores_held()))
+            on_tick(run)
+        due_s = max(due_s + LOOK_S, loop.time())
+        await asyncio.sleep(due_s - loop.time())
+    run.outcomes += tail.read_new()
+    if generator.returncode != 0:
+        raise RunFailed(str(generator.failure("ended early")))
+
+
+async def _start_generator(run: Run, router: LocalRouter, place: Place) -> Child:
+    arrivals = place.folder / "arrivals.txt"
+    np.savetxt(arrivals, run.workload.arrivals_s, fmt="%.6f")
+    outcomes = _outcomes_file(place)
+    outcomes.unlink(missing_ok=True)
+    url = f"{router.url}/v2/models/{run.service.name}/infer"
+    command = [sys.executable, "-m", "infadapter_variants.loadgen", "--url", url]
+    command += ["--arrivals", str(arrivals), "--out", str(outcomes)]
+    command += ["--timeout", str(TIMEOUT_S), "--seed", str(place.seed)]
+    return await place.processes.start("generator", command)
+
+
+def _outcomes_file(place: Place) -> Path:
+    return place.folder / "outcomes.jsonl"
+
+
+def server_command(model: str) -> Callable[[Target, int], list[str]]:
+    """The command line of the demo's servers, which all answer under the service's name."""
+
+    def command(target: Target, port: int) -> list[str]:
+        return [
+            "infadapter-server",
+            *("--variant", target.variant, "--model", model),
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--drain-seconds", "1"),
+        ]
+
+    return command

@@ -1,0 +1,102 @@
+"""
+The profiles that ship with the demo, and how they are made anew: on an otherwise idle machine,
+python -m infadapter_local.shipped (about a quarter of an hour).
+"""
+
+import asyncio
+import json
+import platform
+import tempfile
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import click
+import yaml
+
+from infadapter_local.cgroups import Quotas, cpu_limits
+from infadapter_local.forks import started_nursery
+from infadapter_local.measure import measure_variant
+from infadapter_local.processes import Processes, ProcessFailed
+from infadapter_operator.api import parse_profile
+from infadapter_operator.profiles import measured
+from infadapter_solver.profiles import Profile
+from infadapter_variants.profile_math import VariantProfile
+from infadapter_variants.profile_yaml import save_profile
+from infadapter_variants.profiler import ProfileError
+
+VARIANTS = ("glyph-1", "glyph-2", "glyph-3", "glyph-4", "glyph-5")
+PROFILES = files("infadapter_local") / "profiles" / "glyphs.yaml"
+_TRAINED = files("infadapter_variants") / "weights" / "ladder.json"
+
+
+def shipped_profiles() -> tuple[Profile, ...]:
+    """The five variants, smallest first."""
+    documents = yaml.safe_load_all(PROFILES.read_text(encoding="utf-8"))
+    profiles = [measured(parse_profile(document)) for document in documents]
+    return tuple(sorted(profiles, key=lambda profile: profile.variant))
+
+
+def trained_accuracies() -> dict[str, float]:
+    """What training measured of each variant, on images it had not seen."""
+    notes = json.loads(_TRAINED.read_text(encoding="utf-8"))
+    return {name: float(note["accuracy"]) for name, note in notes.items()}
+
+
+@click.command("python -m infadapter_local.shipped")
+@click.option("--seconds", type=click.FloatRange(5, 600), default=20.0, show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path(str(PROFILES)),
+    help="The file to write; profiles of the same names in it are replaced.",
+)
+def main(seconds: float, output: Path) -> None:
+    """Measure all variants on all sizes, each for so many seconds, and write their profiles."""
+    try:
+        asyncio.run(_measure_all(seconds, output))
+    except (ProfileError, ProcessFailed, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _measure_all(seconds: float, output: Path) -> None:
+    limits = cpu_limits()
+    if not isinstance(limits, Quotas):
+        raise click.ClickException("This needs CPU quotas, which this user may not set.")
+    accuracies = trained_accuracies()
+    with tempfile.TemporaryDirectory() as logs:
+        async with (
+            Processes(limits, Path(logs)) as processes,
+            started_nursery(processes) as nursery,
+        ):
+            for variant in VARIANTS:
+                allocations, load_s = await measure_variant(nursery.start, variant, seconds, _say)
+                profile = VariantProfile(
+                    name=variant,
+                    accuracy=accuracies[variant],
+                    load_s=load_s,
+                    allocations=tuple(allocations),
+                    measured_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    machine=machine(),
+                    server="infadapter-server",
+                )
+                save_profile(output, profile)
+    click.echo(f"The profiles of {len(VARIANTS)} variants are in {output}.")
+
+
+def machine() -> str:
+    """What profiles and reports call this machine."""
+    model = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return f"{model}, Linux {platform.release()}"
+
+
+def _say(what: str, seconds: float) -> None:
+    click.echo(f"{what}, {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The demo's InferenceService: five variants of one model, and times short enough for a minute."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from infadapter_local.cgroups import Cores, Quotas
+from infadapter_operator.service import Service
+from infadapter_solver import CPU, Allocation, Plan, PodGroup, Problem, Variant, solve
+from infadapter_solver.profiles import Profile, to_variant
+
+NAMESPACE, NAME = "demo", "glyphs"
+SLO_S, PERCENTILE = 0.25, 99.0
+BUDGET_MILLICORES = 1000
+"""Two cores less what the router, the generator and the operator need, less the surge."""
+SURGE_MILLICORES = 600
+STEP_MILLICORES = 100
+COST_WEIGHT = 0.1
+HEADROOM = 0.9
+"""Calibration measures for a second or two what the profile says it measured for a minute."""
+
+
+class NothingFits(Exception):
+    """No variant serves within the SLO here; the message gives the numbers."""
+
+
+def demo_service(
+    profiles: Iterable[Profile], budget_millicores: int, limits: Quotas | Cores
+) -> Service:
+    """Return what the operator's loop works on. Where CPU has no quota, a size is a core."""
+    sizes = STEP_MILLICORES if isinstance(limits, Quotas) else None
+    variants = (
+        to_variant(profile, SLO_S, PERCENTILE, headroom=HEADROOM, step_millicores=sizes)
+        for profile in profiles
+    )
+    return Service(
+        namespace=NAMESPACE,
+        name=NAME,
+        slo_s=SLO_S,
+        percentile=PERCENTILE,
+        variants=tuple(_usable(variant) for variant in variants),
+        budget={CPU: budget_millicores},
+        max_surge={CPU: max(SURGE_MILLICORES, 0 if sizes else 1000)},
+        cost_weight=COST_WEIGHT,
+        horizon_s=10.0,
+        interval_s=5.0,
+        stabilization_s=15.0,
+    )
+
+
+def highest_rps(service: Service) -> float:
+    """The largest rate that the whole budget serves, with the variant that serves most."""
+    return max(_capacity_rps(service, variant) for variant in service.variants)
+
+
+def static_single(service: Service, peak_rps: float) -> Service:
+    """
+    The best single variant on a fixed size, chosen in hindsight: of those whose smallest size that
+    serves the peak fits the budget, the one of the highest objective.
+
+    Raises NothingFits.
+    """
+    plans = [_plan(replace(service, variants=(v,)), peak_rps) for v in service.variants]
+    feasible = [plan for plan in plans if plan.feasible and plan.objective is not None]
+    if not feasible:
+        raise NothingFits(f"No variant serves {peak_rps:.0f} requests/s within the budget.")
+    best = max(feasible, key=lambda plan: plan.objective or 0.0)
+    return fixed(service, best.groups)
+
+
+def full_budget(service: Service, peak_rps: float) -> Service:
+    """The most accurate choice for the peak that the whole budget buys, held throughout."""
+    plan = _plan(replace(service, cost_weight=0.0), peak_rps)
+    return fixed(service, plan.groups)
+
+
+def resized_single(service: Service, single: Service) -> Service:
+    """The variant of the fixed choice, resized by our loop."""
+    name = single.variants[0].name
+    return replace(service, variants=tuple(v for v in service.variants if v.name == name))
+
+
+def fixed(service: Service, groups: Sequence[PodGroup]) -> Service:
+    """The service with no choice left: these pods, of these sizes, whatever the load."""
+    sizes = {group.target.variant: group.allocation for group in groups}
+    return replace(
+        service,
+        variants=tuple(
+            replace(variant, allocations=(sizes[variant.name],))
+            for variant in service.variants
+            if variant.name in sizes
+        ),
+        budget={CPU: sum(g.pods * g.allocation.cpu_millicores for g in groups)},
+        minimum_rps=sum(group.capacity_rps for group in groups),
+        min_replicas=sum(group.pods for group in groups),
+    )
+
+
+def _plan(service: Service, demand_rps: float) -> Plan:
+    return solve(
+        Problem(
+            variants=service.variants,
+            demand_rps=demand_rps,
+            budget=service.budget,
+            accuracy_weight=service.accuracy_weight,
+            cost_weight=service.cost_weight,
+        )
+    )
+
+
+def _capacity_rps(service: Service, variant: Variant) -> float:
+    """Of as many pods of one size as the budget holds."""
+    budget = service.budget[CPU]
+    counts = ((a, budget // a.cpu_millicores) for a in variant.allocations)
+    return max((pods * a.capacity_rps for a, pods in counts), default=0.0)
+
+
+def _usable(variant: Variant) -> Variant:
+    """Without the sizes that serve nothing within the SLO."""
+    usable: tuple[Allocation, ...] = tuple(a for a in variant.allocations if a.capacity_rps > 0)
+    return replace(variant, allocations=usable)
