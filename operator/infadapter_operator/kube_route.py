@@ -8,7 +8,7 @@ of its pods'. A change is in force when the gateway says so of this very generat
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from infadapter_operator.kube_api import ApiRefusal, Json, KubeApi, core, custom
@@ -82,6 +82,12 @@ def in_force(route: Mapping[str, Any]) -> bool:
     )
 
 
+def was_accepted(route: Mapping[str, Any]) -> bool:
+    """Whether a gateway sends by some generation of this route: before that nothing does."""
+    reported = (route.get("status") or {}).get("parents") or ()
+    return any(condition(parent, "Accepted").get("status") == "True" for parent in reported)
+
+
 def _is_true(parent: Mapping[str, Any], kind: str, generation: int) -> bool:
     found = condition(parent, kind)
     return found.get("status") == "True" and found.get("observedGeneration") == generation
@@ -108,25 +114,32 @@ class GatewayRouter:
     owner: Owner
     cluster: KubeCluster
     traffic: Mapping[str, Any]
+    _sent: dict[str, int] = field(default_factory=dict)
 
     async def weights(self) -> Mapping[str, int]:
         """
         Raises BodyUnavailable. While a change is under way, every pod that is let in may get
         traffic, old ones and new ones.
         """
-        running = self.cluster.running
         route = await self._route()
-        if route is None:
+        if route is None or not was_accepted(route):
             return {}
+        running = self.cluster.running
         weights = target_weights(route, self.owner, running)
         settled = in_force(route)
         shares: dict[str, int] = {}
         for target, one in running.items():
-            let_in = [pod for pod in one.pods if _is_let_in(pod)]
-            weight = weights.get(target, 0)
-            each = max(1, weight // len(let_in)) if let_in and (weight or not settled) else 0
-            shares |= {pod["metadata"]["name"]: each for pod in let_in}
-        return {pod: weight for pod, weight in shares.items() if weight}
+            let_in = [pod["metadata"]["name"] for pod in one.pods if _is_let_in(pod)]
+            weight = weights.get(target, 0 if settled else len(let_in))
+            shares |= self._split(let_in, weight)
+        return {pod: weight for pod, weight in shares.items() if weight > 0}
+
+    def _split(self, pods: Sequence[str], weight: int) -> dict[str, int]:
+        """As it was asked for, if that adds up; a gateway itself treats a target's pods alike."""
+        asked = {pod: self._sent.get(pod, 0) for pod in pods}
+        if sum(asked.values()) == weight and all(asked.values()):
+            return asked
+        return {pod: weight // len(pods) for pod in pods}
 
     async def set_weights(self, step: SetWeights) -> None:
         """Raises StepRefused or BodyUnavailable. New pods are let in before old ones are out."""
@@ -141,6 +154,7 @@ class GatewayRouter:
             for target in wanted:
                 await self._let_in(self.cluster.running[target], serving)
             await self._have_route(wanted)
+            self._sent = {backend.pod: backend.weight for backend in step.backends}
             for target in wanted:
                 await self._take_out(self.cluster.running[target], serving)
         except ApiRefusal as refusal:
