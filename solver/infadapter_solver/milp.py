@@ -42,7 +42,7 @@ from infadapter_solver.offers import (
     unit_cost_ratio,
 )
 from infadapter_solver.problem import Allocation, Plan, PodGroup, Problem, Target
-from infadapter_solver.value import TIE, best, evaluate, running_plan, score
+from infadapter_solver.value import TIE, best, broken, evaluate, running_plan, score
 
 PRECISION = 1e-9
 """HiGHS's default of 1e-6 would accept a plan that is worse in the sixth digit."""
@@ -64,6 +64,7 @@ class SolverFailed(RuntimeError):
 class Size:
     """One allocation of a target, and its variables."""
 
+    index: str  # ta
     target: Target
     allocation: Allocation
     most_pods: int
@@ -88,7 +89,8 @@ def solve_milp(problem: Problem, *, time_limit_s: float = 2.0) -> Plan:
     """
     The optimum, or at time-out the best plan known, with its proven distance from it as `gap`.
 
-    Best effort, with `feasible` False, where the budget cannot serve the demand.
+    Best effort, with `feasible` False, where the budget cannot serve the demand. The time limit is
+    that of each programme: one, and up to five more for a best effort.
     """
     check_variants(problem)
     if not offers(problem):
@@ -115,11 +117,13 @@ def _optimum(problem: Problem, wanted: Goal, time_limit_s: float) -> Plan | None
     if status == highspy.HighsModelStatus.kInfeasible:
         return None
     plans = [_plan(programme)] if _has_solution(programme) else []
-    if status == highspy.HighsModelStatus.kTimeLimit:
-        plans.append(greedy(problem))
-        plan = best(problem, plans)
-        return replace(plan, gap=max(0.0, _bound(programme) - score(problem, plan)))
-    return best(problem, plans + running_plan(problem, wanted))
+    plans += running_plan(problem, wanted)
+    if status == highspy.HighsModelStatus.kOptimal:
+        return best(problem, plans)
+    plans.append(greedy(problem))
+    good = [plan for plan in plans if not broken(problem, plan, wanted)]
+    plan = best(problem, good or plans)
+    return replace(plan, gap=max(0.0, _bound(programme) - score(problem, plan)))
 
 
 def _most_served_rps(problem: Problem, time_limit_s: float) -> float:
@@ -149,7 +153,7 @@ def _size(model: Any, index: str, target: Target, allocation: Allocation, most: 
     pods = model.add_variable(f"n_{index}", 0, most, pulp.LpInteger)
     # At most one pod: n is 0 or 1 itself, and z would only double the size of the paper's case.
     chosen = pods if most <= 1 else model.add_variable(f"z_{index}", cat=pulp.LpBinary)
-    return Size(target, allocation, most, pods, chosen)
+    return Size(index, target, allocation, most, pods, chosen)
 
 
 def _objective(programme: Programme) -> Expression:
@@ -174,11 +178,11 @@ def _constraints(programme: Programme) -> None:
         provided = pulp.lpSum(size.allocation.capacity_rps * size.pods for size in own)
         model += q <= provided, f"serve_{t}"
         model += pulp.lpSum(size.chosen for size in own) <= 1, f"one_size_{t}"
-    for i, size in enumerate(sizes):
+    for size in sizes:
         if size.chosen is size.pods:
             continue
-        model += size.pods <= size.most_pods * size.chosen, f"only_if_{i}"
-        model += size.pods >= size.chosen, f"some_if_{i}"
+        model += size.pods <= size.most_pods * size.chosen, f"only_if_{size.index}"
+        model += size.pods >= size.chosen, f"some_if_{size.index}"
     for resource, amount in problem.budget.items():
         used = pulp.lpSum(size.allocation.resources.get(resource, 0) * size.pods for size in sizes)
         model += used <= amount, f"budget_{resource}"
@@ -192,11 +196,11 @@ def _constraints(programme: Programme) -> None:
 def _loading(programme: Programme) -> None:
     load_s = {variant.name: variant.load_time_s for variant in programme.problem.variants}
     model = programme.model
-    for i, size in enumerate(programme.sizes):
-        starts = model.add_variable(f"y_{i}", cat=pulp.LpBinary)
+    for size in programme.sizes:
+        starts = model.add_variable(f"y_{size.index}", cat=pulp.LpBinary)
         at_hand = pods_at_hand(programme.problem, size.target, size.allocation)
-        model += size.pods <= at_hand + size.most_pods * starts, f"start_{i}"
-        model += programme.loading_s >= load_s[size.target.variant] * starts, f"load_{i}"
+        model += size.pods <= at_hand + size.most_pods * starts, f"start_{size.index}"
+        model += programme.loading_s >= load_s[size.target.variant] * starts, f"load_{size.index}"
 
 
 def _run(programme: Programme, time_limit_s: float) -> Any:
@@ -223,7 +227,7 @@ def _bound(programme: Programme) -> float:
     """Nothing is worth more than this, as far as HiGHS came."""
     problem = programme.problem
     trivial = problem.accuracy_weight * max(variant.accuracy for variant in problem.variants)
-    bound: float = -programme.model.solverModel.getInfo().mip_dual_bound / SCALE
+    bound: float = -programme.model.solverModel.getInfo().mip_dual_bound / SCALE + TIE
     return min(trivial, bound)
 
 
