@@ -94,13 +94,14 @@ def recall(
 
 def burst(service: Service, observed: Observed, decision: Decision, demand_rps: float) -> bool:
     """
-    Whether the load has outgrown both the plan and what it was made for, so that it can't wait.
+    Whether the load has outgrown the plan, so that a new one can't wait for the interval.
 
     Where the plan has the capacity and only its pods are not Ready yet, there is nothing that
-    another plan could do sooner.
+    another plan could do sooner; a plan that spends the whole budget was made for all it could.
     """
-    capacity_rps = decision.plan.capacity_rps + untouchable_rps(service, observed)
-    return demand_rps > max(capacity_rps, decision.demand_rps)
+    if not decision.plan.feasible:
+        return demand_rps > decision.demand_rps
+    return demand_rps > decision.plan.capacity_rps + untouchable_rps(service, observed)
 
 
 def _floor_rps(before: Previous | None, *, young: bool) -> float:

@@ -19,6 +19,7 @@ class PlanningDemand:
     rps: float
     forecast_rps: float  # the quantile over the planning horizon
     observed_rps: float  # the highest rate of the stabilisation window, and that of now
+    now_rps: float
 
 
 def planning_demand(service: Service, history: History, now_s: float) -> PlanningDemand:
@@ -26,12 +27,13 @@ def planning_demand(service: Service, history: History, now_s: float) -> Plannin
     forecast_rps = quantile_forecast(
         service.forecast, history, service.planning_horizon_s, service.quantile, now_s
     )
-    observed_rps = max(
-        highest_rps(history.samples, now_s - service.stabilization_s),
-        rate_now_rps(history.samples),
-    )
+    now_rps = rate_now_rps(history.samples)
+    highest_seen_rps = highest_rps(history.samples, now_s - service.stabilization_s)
+    observed_rps = max(highest_seen_rps, now_rps)
     highest = max(forecast_rps, observed_rps, service.minimum_rps, LEAST_DEMAND_RPS)
-    return PlanningDemand(rps=highest, forecast_rps=forecast_rps, observed_rps=observed_rps)
+    return PlanningDemand(
+        rps=highest, forecast_rps=forecast_rps, observed_rps=observed_rps, now_rps=now_rps
+    )
 
 
 def warming_demand_rps(service: Service) -> float:

@@ -18,8 +18,14 @@ A new plan must bring this much objective. It is about a core of the paper's twe
 of 0.05: less than that, and pods would be moved for what the next interval takes back.
 """
 
-NOISE_SIGMAS = 2.0
-"""Demands closer than this, in standard deviations of a bucket's mean, are the same demand."""
+UP_SIGMAS = 1.5
+DOWN_SIGMAS = 3.0
+"""
+How far demand may be above and below what the plan serves, in standard deviations of a bucket's
+mean under Poisson arrivals, and count as the same demand. Planning demand is the highest of many
+buckets, so at rest it moves by that much. Less upwards, as being late costs more than being dear;
+and never is a plan kept that the rate of now exceeds.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +44,9 @@ class Previous:
 
     @property
     def is_outgrown(self) -> bool:
-        """Demand was seen that it does not serve."""
+        """The rate of now is more than it serves."""
         fixed_rps = untouchable_rps(self.service, self.observed)
-        return self.demand.observed_rps > self.capacity_rps + fixed_rps
+        return self.demand.now_rps > self.capacity_rps + fixed_rps
 
     def still_holds(self, best: Plan) -> bool:
         """Whether to keep it although `best` is, for the demand as it is now, the best."""
@@ -60,19 +66,20 @@ class Previous:
 
     @property
     def _noise_rps(self) -> float:
-        return NOISE_SIGMAS * noise_rps(self.demand.rps, BUCKET_S)
+        return noise_rps(self.demand.rps, BUCKET_S)
 
     @property
     def _least_rps(self) -> float:
-        """What it must serve: all that was seen, and the forecast but for its noise."""
-        expected_rps = self.demand.rps - self._noise_rps
-        return max(self.demand.observed_rps, self.service.minimum_rps, expected_rps)
+        """What it must serve: the rate of now, and what is planned for but for its noise."""
+        expected_rps = self.demand.rps - UP_SIGMAS * self._noise_rps
+        return max(self.demand.now_rps, self.service.minimum_rps, expected_rps)
 
     def _is_for_this_demand(self) -> bool:
         """Whether it was made, and is right still, for a demand that can't be told from today's."""
         fixed_rps = untouchable_rps(self.service, self.observed)
         made_for_rps = sum(self.plan.served_rps.values()) + fixed_rps
-        if not self.plan.feasible or abs(made_for_rps - self.demand.rps) > self._noise_rps:
+        excess_rps = made_for_rps - self.demand.rps
+        if not self.plan.feasible or excess_rps > DOWN_SIGMAS * self._noise_rps:
             return False
         return self._gain(solved(self._problem(made_for_rps)), made_for_rps) < WORTH_MOVING
 
