@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
 
 from infadapter_variants import protocol
 from infadapter_variants.metrics import ServerMetrics
@@ -150,6 +151,8 @@ class Inference:
         try:
             async with asyncio.timeout(self.limits.body_s):
                 return await _read(request, longest)
+        except ClientDisconnect:
+            raise Refusal(400, "The connection ended before the body did.") from None
         except TimeoutError:
             raise Refusal(
                 408, f"The body did not arrive within {self.limits.body_s:g} seconds."

@@ -25,6 +25,7 @@ __all__ = ["Answer", "BadTensor", "Question", "encode", "parse"]
 
 _BYTES_PER_VALUE = 4
 _LONGEST_ID = 256
+_LONGEST_NUMBER = 12
 
 
 class BadTensor(ValueError):
@@ -90,7 +91,8 @@ def encode(
 def _split(body: bytes, json_bytes: str | None) -> tuple[bytes, bytes]:
     if json_bytes is None:
         return body, b""
-    if not (json_bytes.isascii() and json_bytes.isdigit() and int(json_bytes) <= len(body)):
+    plain = json_bytes.isascii() and json_bytes.isdigit() and len(json_bytes) <= _LONGEST_NUMBER
+    if not plain or int(json_bytes) > len(body):
         raise BadTensor(
             f"Inference-Header-Content-Length must be a whole number of at most {len(body)}, "
             "the length of the body."

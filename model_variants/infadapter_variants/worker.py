@@ -76,6 +76,8 @@ class Worker:
         """Finish what was asked for, then end the thread."""
         self._tasks.put(None)
         await self._ended.wait()
+        # It has nothing left to do; but Python aborts if it ends while torch's thread still does.
+        self._thread.join()
 
     def _run(self) -> None:
         try:

@@ -10,10 +10,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from fastapi import Request
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.types import Message
 
 from infadapter_variants.app import create_app
-from infadapter_variants.inference import Identity, Inference, Limits
+from infadapter_variants.inference import Identity, Inference, Limits, Refusal
 from infadapter_variants.metrics import ServerMetrics
 from infadapter_variants.signatures import Floats, Signature
 from infadapter_variants.worker import Worker
@@ -25,15 +27,10 @@ INFER = "/v2/models/sums/infer"
 QUESTION: dict[str, Any] = {
     "inputs": [{"name": "image", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]
 }
+MODEL_PATHS = ("/v2/models/sums", "/v2/models/sums/versions/tiny")
 ALL_PATHS = (
-    "/v2",
-    "/v2/health/live",
-    "/v2/health/ready",
-    "/v2/models/sums",
-    "/v2/models/sums/ready",
-    "/v2/models/sums/versions/tiny",
-    "/v2/models/sums/versions/tiny/ready",
-    "/metrics",
+    *("/v2", "/v2/health/live", "/v2/health/ready", "/metrics"),
+    *(path + ready for path in MODEL_PATHS for ready in ("", "/ready")),
 )
 
 
@@ -80,11 +77,9 @@ class Running:
 @asynccontextmanager
 async def running(model: Summing | None = None, **limits: Any) -> AsyncIterator[Running]:
     model = model or Summing()
-    metrics = ServerMetrics("tiny")
-    worker = Worker(lambda: model, IDENTITY.signature, metrics)
-    inference = Inference(
-        identity=IDENTITY, limits=Limits(**limits), worker=worker, metrics=metrics
-    )
+    told = ServerMetrics("tiny")
+    worker = Worker(lambda: model, IDENTITY.signature, told)
+    inference = Inference(identity=IDENTITY, limits=Limits(**limits), worker=worker, metrics=told)
     worker.start()
     transport = httpx.ASGITransport(create_app(inference), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
@@ -129,19 +124,13 @@ async def test_a_question_in_binary_gets_its_answer_in_binary() -> None:
 
 async def test_every_answer_names_the_variant() -> None:
     async with running() as server:
-        responses = [await server.client.get(path) for path in ALL_PATHS]
-        assert [response.status_code for response in responses] == [200] * len(ALL_PATHS)
-        responses += [
-            await server.client.post(INFER, json=QUESTION),
-            await server.client.post(INFER, content=b"{"),
-            await server.client.get("/nothing"),
-            await server.client.get(INFER),
-            await server.client.get("/v2/models/other"),
-        ]
-    assert [response.status_code for response in responses[len(ALL_PATHS) :]] == [
-        *(200, 400, 404, 405, 404)
-    ]
-    assert {response.headers["infadapter-variant"] for response in responses} == {"tiny"}
+        good = [await server.client.get(path) for path in ALL_PATHS]
+        good += [await server.client.post(INFER, json=QUESTION)]
+        bad = [await server.client.get(path) for path in ("/nothing", INFER, "/v2/models/other")]
+        bad += [await server.client.post(INFER, content=b"{")]
+    assert {response.status_code for response in good} == {200}
+    assert [response.status_code for response in bad] == [404, 405, 404, 400]
+    assert {response.headers["infadapter-variant"] for response in good + bad} == {"tiny"}
 
 
 async def test_what_went_wrong_is_a_sentence_in_the_field_error() -> None:
@@ -160,16 +149,10 @@ async def test_what_went_wrong_is_a_sentence_in_the_field_error() -> None:
             assert says in response.json()["error"]
 
 
-async def test_the_server_says_what_it_is() -> None:
-    async with running() as server:
-        description = (await server.client.get("/v2")).json()
-    assert description["name"] == "infadapter-server"
-    assert description["version"][0].isdigit()
-    assert description["extensions"] == ["binary_tensor_data"]
-
-
 async def test_the_description_says_what_to_send_and_what_comes_back() -> None:
     async with running() as server:
+        about = (await server.client.get("/v2")).json()
+        assert (about["name"], about["extensions"]) == ("infadapter-server", ["binary_tensor_data"])
         assert (await server.client.get("/v2/models/sums")).json() == {
             "name": "sums",
             "versions": ["tiny"],
@@ -184,8 +167,7 @@ async def test_while_it_loads_it_lives_but_is_not_ready() -> None:
     model.hold()
     async with running(model) as server:
         assert (await server.client.get("/v2/health/live")).status_code == 200
-        for path in ("/v2/health/ready", "/v2/models/sums/ready"):
-            assert (await server.client.get(path)).status_code == 503
+        assert (await server.client.get("/v2/models/sums/ready")).status_code == 503
         refused = await server.client.post(INFER, json=QUESTION)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert "loading" in refused.json()["error"]
@@ -201,7 +183,7 @@ async def test_everything_but_inference_is_answered_while_the_network_computes()
         server.model.hold()
         question = asyncio.create_task(server.client.post(INFER, json=QUESTION))
         assert await asyncio.to_thread(server.model.computing.wait, 10)
-        async with asyncio.timeout(5):  # the network computes until the test lets it end
+        async with asyncio.timeout(5):
             for path in ALL_PATHS:
                 assert (await server.client.get(path)).status_code == 200
             assert (await server.client.post(INFER, content=b"{")).status_code == 400
@@ -260,6 +242,19 @@ async def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
         response = await server.client.post(INFER, content=stuck())
         assert response.status_code == 408
         assert await server.metric("infadapter_server_in_flight") == 0
+
+
+async def test_a_client_that_goes_away_is_no_mistake_of_the_server() -> None:
+    async with running() as server:
+        messages = iter([{"type": "http.request", "body": b"{", "more_body": True}])
+        scope = {"type": "http", "path_params": {"model": "sums"}, "headers": []}
+
+        async def receive() -> Message:
+            return next(messages, {"type": "http.disconnect"})
+
+        with pytest.raises(Refusal, match="connection ended"):
+            await server.inference(Request(scope, receive))
+        assert await server.metric("infadapter_server_requests_total", code="400") == 1
 
 
 async def test_a_batch_that_cannot_be_computed_is_a_500_that_tells_no_secrets() -> None:

@@ -125,7 +125,7 @@ def test_a_bad_body_is_refused_with_a_sentence(content: bytes, says: str) -> Non
     assert len(str(refused.value)) < 400
 
 
-@pytest.mark.parametrize("json_bytes", ["", "-1", "1e3", "²", "999999", "abc"])
+@pytest.mark.parametrize("json_bytes", ["", "-1", "1e3", "²", "999999", "abc", "9" * 5000])
 def test_a_json_length_that_does_not_fit_the_body_is_refused(json_bytes: str) -> None:
     with pytest.raises(BadTensor, match="Inference-Header-Content-Length"):
         read(body(), json_bytes)
