@@ -146,3 +146,11 @@ def _with_those_above(mount: Path, group: str) -> Iterator[Path]:
         parts = []
     for length in range(len(parts), -1, -1):
         yield mount.joinpath(*parts[:length])
+
+
+def remove_abandoned(root: Path = Path("/")) -> None:
+    """Remove the empty groups of demos that were killed."""
+    for parent in _candidates(root):
+        for folder in parent.glob("infadapter-*-*"):
+            if not Path(f"/proc/{folder.name.split('-')[1]}").exists():
+                Group(folder).remove()

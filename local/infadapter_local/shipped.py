@@ -7,6 +7,7 @@ import asyncio
 import json
 import platform
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -18,10 +19,11 @@ from infadapter_local.cgroups import Quotas, cpu_limits
 from infadapter_local.forks import started_nursery
 from infadapter_local.measure import measure_variant
 from infadapter_local.processes import Processes, ProcessFailed
+from infadapter_local.spec import PERCENTILE
 from infadapter_operator.api import parse_profile
 from infadapter_operator.profiles import measured
 from infadapter_solver.profiles import Profile
-from infadapter_variants.profile_math import VariantProfile
+from infadapter_variants.profile_math import AllocationProfile, VariantProfile
 from infadapter_variants.profile_yaml import save_profile
 from infadapter_variants.profiler import ProfileError
 
@@ -75,13 +77,19 @@ async def _measure_all(seconds: float, output: Path) -> None:
                     name=variant,
                     accuracy=accuracies[variant],
                     load_s=load_s,
-                    allocations=tuple(allocations),
+                    allocations=tuple(_complete(allocation) for allocation in allocations),
                     measured_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                     machine=machine(),
                     server="infadapter-server",
                 )
                 save_profile(output, profile)
     click.echo(f"The profiles of {len(VARIANTS)} variants are in {output}.")
+
+
+def _complete(allocation: AllocationProfile) -> AllocationProfile:
+    """Without rates that saw too few requests for the demo's percentile."""
+    points = tuple(point for point in allocation.points if PERCENTILE in point.latency_ms)
+    return replace(allocation, points=points)
 
 
 def machine() -> str:

@@ -1,0 +1,99 @@
+"""`infadapter demo`: the whole loop on this machine, without a cluster."""
+
+import asyncio
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from infadapter_local.demo import Options
+from infadapter_local.demo import demo as run_demo
+from infadapter_local.processes import ProcessFailed
+from infadapter_local.run import RunFailed
+from infadapter_local.spec import NothingFits
+from infadapter_local.view import View
+from infadapter_variants.loadgen.traces import TraceError
+from infadapter_variants.profiler import ProfileError
+
+INTERRUPTED = 130
+Positive = click.FloatRange(min=0, min_open=True)
+
+
+@click.command("demo", context_settings={"max_content_width": 100})
+@click.option(
+    "--trace",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Requests per second, one number a line or second,requests; .gz too.  [default: a burst]",
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(10, 3600),
+    default=60.0,
+    show_default=True,
+    help="Seconds to play the whole trace in.",
+)
+@click.option(
+    "--scale",
+    type=Positive,
+    help="Multiply the trace's rates.  [default: so that its peak fits this machine]",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(0.2, 64),
+    default=1.0,
+    show_default=True,
+    help="Cores that a plan may use.",
+)
+@click.option("--no-baselines", is_flag=True, help="Only our loop, not what it is compared with.")
+@click.option(
+    "--resized-single",
+    is_flag=True,
+    help="Also the single variant with its size chosen by our loop.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo-report"),
+    show_default=True,
+    help="The folder for report.html, report.json and logs.",
+)
+def demo(
+    trace: Path | None,
+    duration: float,
+    scale: float | None,
+    budget: float,
+    no_baselines: bool,
+    resized_single: bool,
+    seed: int,
+    out: Path,
+) -> None:
+    """Serve a trace with real model servers on this machine, and let the loop adapt them.
+
+    Five variants of one model run as processes with CPU limits behind a real router. The same
+    arrivals are then served by the best single variant and by a fixed choice. Ctrl-C ends all.
+    """
+    options = Options(
+        trace=trace,
+        duration_s=duration,
+        scale=scale,
+        out=out,
+        baselines=not no_baselines,
+        resized_single=resized_single,
+        seed=seed,
+        budget_millicores=round(1000 * budget),
+    )
+    console = Console()
+    try:
+        page = asyncio.run(_run(options, console))
+    except (TraceError, NothingFits, ProfileError, ProcessFailed, RunFailed) as error:
+        raise click.ClickException(str(error)) from error
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console.print("Interrupted; all processes have ended, and there is no report.")
+        raise SystemExit(INTERRUPTED) from None
+    console.print(f"The report is {page}", highlight=False)
+
+
+async def _run(options: Options, console: Console) -> Path:
+    with View(console) as view:
+        return await run_demo(options, view)

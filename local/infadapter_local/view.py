@@ -1,0 +1,172 @@
+"""
+The demo in the terminal: a live picture, or plain lines where the output is no terminal.
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from infadapter_local.run import Run
+from infadapter_local.snapshot import Snapshot, Tally, VariantNow
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_WIDTH = 60
+_COLOURS = ("bright_cyan", "cyan", "green", "yellow", "magenta")
+_PLAIN_EVERY_S = 5.0
+
+
+class View:
+    """Use it as a context; `steps` and `tick` may be called at any time within."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
+        self._tally: Tally | None = None
+        self._said_s = -1e9
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "View":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self._console.print(line, highlight=False)
+
+    def step(self, what: str, done: float) -> None:
+        """Where calibration is, as a fraction."""
+        if self._live is None:
+            self.say(f"calibrating: {what}")
+            return
+        if self._progress is None:
+            columns = (TextColumn("[bold]calibrating[/] {task.description:<20}"), BarColumn(40))
+            self._progress = Progress(*columns, TimeRemainingColumn(), console=self._console)
+            self._task = self._progress.add_task(what, total=1.0)
+        assert self._task is not None
+        self._progress.update(self._task, description=what, completed=done)
+        self._live.update(self._progress.get_renderable(), refresh=True)
+
+    def tick(self, run: Run) -> None:
+        """Show a run as it is now."""
+        if self._tally is None or self._tally.run is not run:
+            self._tally = Tally(run)
+            self._said_s = -1e9
+        snapshot = self._tally.snapshot()
+        if self._live is not None:
+            self._live.update(picture(snapshot), refresh=True)
+        elif snapshot.at_s - self._said_s >= _PLAIN_EVERY_S:
+            self._said_s = snapshot.at_s
+            self.say(line(snapshot))
+
+
+def picture(now: Snapshot) -> RenderableType:
+    """The live picture of one moment."""
+    time = Table.grid(padding=(0, 1))
+    bar = ProgressBar(total=now.duration_s, completed=max(0.0, now.at_s), width=_WIDTH)
+    passed = "lead-in" if now.at_s < 0 else f"{now.at_s:.0f} of {now.duration_s:.0f} s"
+    time.add_row(bar, Text(passed, style="dim"))
+    load = Text(sparkline(now.load_rps, _WIDTH), style="bright_blue")
+    parts: list[RenderableType] = [time, Text(), load, _rates(now), Text(), _variants(now)]
+    parts += [Text(), _quality(now)]
+    if now.why:
+        parts.append(Text(now.why, style="dim italic", overflow="ellipsis", no_wrap=True))
+    return Panel(Group(*parts), title=f"[bold]{now.title}[/]", border_style="blue", padding=(1, 2))
+
+
+def line(now: Snapshot) -> str:
+    """The same in one line."""
+    plan = ", ".join(
+        f"{v.name} {v.millicores}m {v.share:.0%}" for v in now.variants if v.millicores
+    )
+    return (
+        f"{now.title:<22} {now.at_s:5.0f} s  load {_number(now.demand_rps)}"
+        f"  forecast {_number(now.forecast_rps)}  [{plan}]"
+        f"  p99 {_number(now.p99_ms)} ms  effective accuracy {_percent(now.effective_accuracy)}"
+        f"  cores {_number(now.mean_cores, 2)}"
+    )
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """The last values as blocks of text, the highest of all as a full block."""
+    top = max(values, default=0.0) or 1.0
+    return "".join(_BLOCKS[round(8 * max(0.0, value) / top)] for value in values[-width:])
+
+
+def _rates(now: Snapshot) -> Text:
+    parts = (
+        ("load", now.demand_rps),
+        ("forecast", now.forecast_rps),
+        ("planned for", now.planned_rps),
+        ("capacity", now.capacity_rps),
+    )
+    text = Text()
+    for name, value in parts:
+        text.append(f"{name} ", style="dim").append(f"{_number(value)}", style="bold").append("   ")
+    return text.append("requests/s", style="dim")
+
+
+def _variants(now: Snapshot) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading, justify in (("variant", "left"), ("accuracy", "right"), ("pods", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    table.add_column("cores")
+    table.add_column("traffic")
+    for colour, variant in zip(_COLOURS, now.variants, strict=False):
+        table.add_row(*_row(variant), style=colour if variant.millicores else "dim")
+    return table
+
+
+def _row(variant: VariantNow) -> tuple[str, ...]:
+    pods = f"{variant.ready}/{variant.pods}" if variant.pods else "–"
+    cores = f"{'■' * round(variant.millicores / 100):<16}{variant.millicores / 1000:.1f}"
+    share = f"{'█' * round(20 * variant.share):<20}{variant.share:4.0%}"
+    return (
+        variant.name,
+        _percent(variant.accuracy),
+        pods,
+        cores if variant.millicores else "",
+        share if variant.share else "",
+    )
+
+
+def _quality(now: Snapshot) -> Text:
+    within = now.p99_ms is None or now.p99_ms <= now.slo_ms
+    return Text.assemble(
+        ("p50 ", "dim"),
+        f"{_number(now.p50_ms)} ms   ",
+        ("p99 ", "dim"),
+        (f"{_number(now.p99_ms)} ms", "bold green" if within else "bold red"),
+        (f" of {now.slo_ms:.0f}   ", "dim"),
+        ("effective accuracy ", "dim"),
+        (_percent(now.effective_accuracy), "bold"),
+        ("   violations ", "dim"),
+        _percent(now.violations),
+        ("   cores ", "dim"),
+        _number(now.mean_cores, 2),
+    )
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
