@@ -1,26 +1,26 @@
-"""From the object that a user wrote to what the loop needs: pure, but for what `parse` knows."""
+"""From the object that a user wrote to what its loop on Kubernetes needs: pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from infadapter_operator.api import InferenceService, InvalidObject, parse_profile, parse_service
-from infadapter_operator.conditions import Condition, spec_invalid
+from infadapter_operator.conditions import Condition, profiles_unresolved, spec_invalid
 from infadapter_operator.kube_api import Json
 from infadapter_operator.kube_objects import Workload
 from infadapter_operator.names import target_name
+from infadapter_operator.parse import ProfilesUnresolved, service_from
 from infadapter_operator.prometheus import arrivals_query, served_query
-from infadapter_operator.service import Mode, Service
+from infadapter_operator.service import Service
 from infadapter_solver.problem import Target
 
 
 class Unprepared(Exception):
     """The object can't be carried out; `condition` says why."""
 
-    def __init__(self, condition: Condition, mode: Mode = Mode.AUTO) -> None:
+    def __init__(self, condition: Condition) -> None:
         super().__init__(condition.message)
         self.condition = condition
-        self.mode = mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,46 +65,14 @@ def _parsed(document: Json) -> InferenceService:
 def _service(
     parsed: InferenceService, profiles: Mapping[str, Json], namespace: str, name: str
 ) -> Service:
-    from infadapter_operator.conditions import profiles_unresolved
-    from infadapter_operator.profiles import measured
-    from infadapter_solver.profiles import NotMeasured, to_variant
-
-    spec = parsed.spec
-    variants = []
-    for v in spec.variants:
-        doc = profiles.get(v.profile_ref.name)
-        if doc is None:
-            raise Unprepared(
-                profiles_unresolved("Missing", f"no VariantProfile {v.profile_ref.name}")
-            )
-        try:
-            prof = measured(parse_profile(doc), v.name)
-            variants.append(
-                to_variant(prof, spec.slo.latency_milliseconds / 1000, spec.slo.percentile)
-            )
-        except NotMeasured as e:
-            raise Unprepared(profiles_unresolved("NotMeasured", str(e))) from None
-    return Service(
-        namespace=namespace,
-        name=name,
-        slo_s=spec.slo.latency_milliseconds / 1000,
-        percentile=spec.slo.percentile,
-        variants=tuple(variants),
-        budget=spec.budget_amounts,
-        max_surge=spec.max_surge_amounts,
-        prices=spec.prices,
-        accuracy_weight=spec.objective.accuracy_weight,
-        cost_weight=spec.objective.cost_weight,
-        loading_weight=spec.objective.loading_weight,
-        minimum_rps=spec.demand.minimum_rps,
-        forecast=spec.forecast.method,
-        quantile=spec.forecast.quantile,
-        horizon_s=spec.forecast.horizon_seconds,
-        interval_s=spec.scaling.interval_seconds,
-        stabilization_s=spec.scaling.scale_down_stabilization_seconds,
-        min_replicas=spec.scaling.min_replicas,
-        mode=spec.mode,
-    )
+    named = {variant.profile_ref.name for variant in parsed.spec.variants}
+    try:
+        specs = {key: parse_profile(profiles[key]).spec for key in named if key in profiles}
+        return service_from(parsed.spec, specs, namespace, name)
+    except InvalidObject as invalid:
+        raise Unprepared(profiles_unresolved("ProfileInvalid", str(invalid))) from None
+    except ProfilesUnresolved as unresolved:
+        raise Unprepared(profiles_unresolved(unresolved.reason, str(unresolved))) from None
 
 
 def _workloads(document: Json, parsed: InferenceService, service: Service) -> Iterable[Workload]:

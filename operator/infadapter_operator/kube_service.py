@@ -9,12 +9,11 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from infadapter_operator.api_status import InferenceServiceStatus
 from infadapter_operator.bodies import BodyUnavailable, StepRefused
-from infadapter_operator.conditions import Condition, unparsed, with_ready
+from infadapter_operator.conditions import Condition, Signals, conditions, unparsed, with_ready
 from infadapter_operator.kube_api import ApiRefusal, Json
 from infadapter_operator.kube_cluster import KubeCluster
 from infadapter_operator.kube_finalizer import finalizers_of, have_finalizer, let_go
@@ -27,33 +26,36 @@ from infadapter_operator.kube_routers import Routers
 from infadapter_operator.kube_status import decision_from, status_of, without_service
 from infadapter_operator.kube_world import World
 from infadapter_operator.names import FINALIZER
-from infadapter_operator.prometheus import PrometheusDemand
+from infadapter_operator.prometheus import PrometheusDemand, met_query, slo_met_ratio
 from infadapter_operator.reconcile import Look, Memory, look
 from infadapter_operator.service import Mode
+from infadapter_operator.steps import SetWeights
 
 _logger = logging.getLogger(__name__)
 CARE_EVERY_S = 30.0
 """How often what only a spec changes is looked after: the router's objects, borrowed ones."""
+MET_EVERY_S = 15.0
 
 
 class ServiceLoop:
-    """`watch` is told of every look."""
+    """Its state is what may be lost: after a restart the status and the cluster bring it back."""
 
-    def __init__(
-        self, world: World, document: Json, watch: Callable[[Look], None] = lambda _: None
-    ) -> None:
+    def __init__(self, world: World, document: Json) -> None:
         metadata = document["metadata"]
         self.owner = Owner(
             namespace=metadata["namespace"], name=metadata["name"], uid=metadata["uid"]
         )
         self.turned_at_s = time.monotonic()
-        self._world, self._document, self._watch = world, document, watch
+        self._world, self._document = world, document
         self._changed = asyncio.Event()
         self._changed.set()
         self._cared_at_s = float("-inf")
         self._prepared: Prepared | None = None
         self._problem: Condition | None = None  # of the newest spec
         self._memory = Memory()
+        self._met_ratio: float | None = None
+        self._met_at_s = float("-inf")
+        self._refused: set[str] = set()  # told once, not at every look
         self._reporter = Reporter(world.api, self.owner, _status_in(document))
         self._cluster = KubeCluster(
             api=world.api,
@@ -81,6 +83,7 @@ class ServiceLoop:
     def forget(self) -> None:
         """The object is gone."""
         self._world.xds.forget(service_key(self.owner))
+        self._world.metrics.forget(self.owner.namespace, self.owner.name)
 
     # --- the loop --------------------------------------------------------------------------------
 
@@ -114,6 +117,7 @@ class ServiceLoop:
         if not available.variants:
             await self._report_problem(troubles[-1], now_s)
             return
+        began_s = time.perf_counter()
         seen = await look(
             replace(available, mode=_mode_in(self._document)),
             self._memory,
@@ -123,10 +127,12 @@ class ServiceLoop:
             now_s,
         )
         self._memory = seen.memory
-        self._watch(seen)
-        _tell(self.owner, seen)
+        self._tell(seen)
         troubles += await self._tidy(seen)
-        await self._report(seen, troubles)
+        overrides = (*await self._slo_met(seen), *troubles)
+        seen = replace(seen, conditions=with_ready(seen.conditions, *overrides))
+        self._world.metrics.record(seen, time.perf_counter() - began_s)
+        await self._report(seen)
 
     async def _sleep(self, duration_s: float) -> None:
         try:
@@ -153,6 +159,8 @@ class ServiceLoop:
             await self._judge.templates(prepared)
         except Unprepared as unprepared:
             self._problem, self._cared_at_s = unprepared.condition, now_s
+            reason = unprepared.condition.reason
+            self._world.metrics.count_error(self.owner.namespace, self.owner.name, reason)
             return
         except BodyUnavailable:
             self._changed.set()  # not judged yet
@@ -194,15 +202,34 @@ class ServiceLoop:
             return [condition_of(refused)]
         return []
 
-    async def _report(self, seen: Look, troubles: list[Condition]) -> None:
+    def _tell(self, seen: Look) -> None:
+        for step in seen.steps:
+            level = logging.DEBUG if isinstance(step, SetWeights) else logging.INFO
+            _logger.log(level, "%s: %s", service_key(self.owner), step)
+        refused = {f"{type(r.step).__name__}: {r.message}" for r in seen.refusals}
+        for refusal in sorted(refused - self._refused):
+            _logger.warning("%s: refused: %s", service_key(self.owner), refusal)
+        self._refused = refused
+
+    async def _slo_met(self, seen: Look) -> list[Condition]:
+        """Asked for now and then: it is a mean over minutes."""
+        now_s, prepared = seen.now_s, self._prepared
+        if prepared and prepared.traffic is None and now_s - self._met_at_s >= MET_EVERY_S:
+            owner, slo_s = self.owner, seen.service.slo_s
+            query = met_query(owner.namespace, owner.name, slo_s)
+            self._met_at_s = now_s
+            self._met_ratio = await slo_met_ratio(self._world.prometheus, query, now_s)
+        signals = Signals(decision=None, slo_met_ratio=self._met_ratio)
+        return [c for c in conditions(seen.service, signals) if c.type == "SLOMet"]
+
+    async def _report(self, seen: Look) -> None:
         before = self._reporter.status
-        conditions = with_ready(calm(seen, before), *troubles)
         await self._reporter.report(
             status_of(
                 seen.service,
                 self._document["metadata"]["generation"],
                 seen.decision,
-                conditions,
+                calm(seen, before),
                 before,
                 seen.now_s,
                 changed=seen.plan_changed,
@@ -211,17 +238,10 @@ class ServiceLoop:
 
     async def _report_problem(self, problem: Condition, now_s: float) -> None:
         """Of a service that can't be looked at."""
-        conditions = unparsed(problem, _mode_in(self._document))
+        found = unparsed(problem, _mode_in(self._document))
         generation = self._document["metadata"]["generation"]
         before = self._reporter.status
-        await self._reporter.report(without_service(generation, conditions, before, now_s))
-
-
-def _tell(owner: Owner, seen: Look) -> None:
-    for step in seen.steps:
-        _logger.info("%s: %s", service_key(owner), step)
-    for refusal in seen.refusals:
-        _logger.warning("%s: refused: %s: %s", service_key(owner), refusal.step, refusal.message)
+        await self._reporter.report(without_service(generation, found, before, now_s))
 
 
 def _asked(document: Json) -> tuple[object, bool]:

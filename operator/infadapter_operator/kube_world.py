@@ -6,6 +6,7 @@ from typing import Any
 
 from infadapter_operator.kube_api import Json, KubeApi
 from infadapter_operator.kube_scalers import Scalers
+from infadapter_operator.metrics import Metrics
 from infadapter_operator.prometheus import Prometheus
 from infadapter_operator.settings import Settings
 from infadapter_operator.xds import XdsServer
@@ -18,6 +19,7 @@ class World:
     prometheus: Prometheus
     xds: XdsServer
     scalers: Scalers
+    metrics: Metrics
     profiles: dict[tuple[str, str], Json] = field(default_factory=dict)  # by namespace and name
     services: dict[str, Json] = field(default_factory=dict)  # by uid
 

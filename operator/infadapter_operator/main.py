@@ -10,17 +10,17 @@ import os
 from typing import Any
 
 import kopf
+from prometheus_client import REGISTRY, Counter, disable_created_metrics
 
 from infadapter_operator import kube_api, prometheus
 from infadapter_operator.health import Health
 from infadapter_operator.kube_scalers import Scalers
 from infadapter_operator.kube_world import World
 from infadapter_operator.loops import Loops
+from infadapter_operator.metrics import Metrics
 from infadapter_operator.names import GROUP, PROFILES, SERVICES, VERSION
 from infadapter_operator.settings import Settings, settings_from
 from infadapter_operator.xds import XdsServer
-
-_logger = logging.getLogger(__name__)
 
 
 def register(registry: kopf.OperatorRegistry, settings: Settings) -> None:
@@ -69,19 +69,29 @@ class _App:
 
 
 def _world(settings: Settings) -> World:
-    api = kube_api.connect(settings.kubernetes_timeout_s)
+    requests = Counter(
+        "infadapter_api_requests_total",
+        "Requests to the API server.",
+        ("verb", "code"),
+        registry=REGISTRY,
+    )
+    api = kube_api.connect(
+        settings.kubernetes_timeout_s, lambda verb, code: requests.labels(verb, code).inc()
+    )
     return World(
         settings=settings,
         api=api,
         prometheus=prometheus.connect(settings.prometheus_url, settings.prometheus_timeout_s),
         xds=XdsServer(),
         scalers=Scalers(api),
+        metrics=Metrics(REGISTRY),
     )
 
 
 def main() -> None:
     """Runs until it is told to stop. Raises InvalidSetting."""
     settings = settings_from(os.environ)
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each
     registry = kopf.OperatorRegistry()
     register(registry, settings)
     kopf.configure(verbose=False)

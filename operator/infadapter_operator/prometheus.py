@@ -19,7 +19,15 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
-from infadapter_operator.demand import History, InvalidData, NoData, QueryFailed, Sample, StaleData
+from infadapter_operator.demand import (
+    DemandError,
+    History,
+    InvalidData,
+    NoData,
+    QueryFailed,
+    Sample,
+    StaleData,
+)
 
 MAX_POINTS = 3600
 MISSED_SCRAPES = 3
@@ -54,15 +62,17 @@ def fresh_for_s(scrape_s: float) -> int:
 
 def met_query(namespace: str, service: str, slo_s: float) -> str:
     """
-    The share of the last five minutes' arrivals that were answered 2xx within the SLO. What was
-    not answered 2xx counts as if it had been fast, so this is never too high.
+    The share of the last five minutes' requests that were answered 2xx within the SLO. What was
+    not answered 2xx counts as if it had been fast, so this is never too high. All of them are
+    counted by the same histogram: Envoy's histograms lag seconds behind its counters.
     """
     labels = _router(namespace, service)[1:-1]
     base = "envoy_http_downstream_rq"
-    fast = f'sum(increase({base}_time_bucket{{{labels},le="{slo_s * 1000:g}"}}[5m]))'
+    bound = f'le=~"{slo_s * 1000:g}([.]0)?"'  # Prometheus 3 writes 300 as 300.0
+    fast = f"sum(increase({base}_time_bucket{{{labels},{bound}}}[5m]))"
     classes = 'envoy_response_code_class!="2"'
     wrong = f"(sum(increase({base}_xx{{{labels},{classes}}}[5m])) or vector(0))"
-    return f"({fast} - {wrong}) / (sum(increase({base}_total{{{labels}}}[5m])) > 0)"
+    return f"({fast} - {wrong}) / (sum(increase({base}_time_count{{{labels}}}[5m])) > 0)"
 
 
 def _router(namespace: str, service: str) -> str:
@@ -125,6 +135,15 @@ class PrometheusDemand:
         if samples[-1].at_s < end_s - 2 * step_s:
             raise StaleData(f"the last sample is {end_s - samples[-1].at_s:.0f} s old")
         return History(samples)
+
+
+async def slo_met_ratio(prometheus: Prometheus, query: str, now_s: float) -> float | None:
+    """By `met_query`; None if it can't be known, which is no reason to do anything else."""
+    try:
+        history = await PrometheusDemand(prometheus, query).history(1.0, now_s)
+    except DemandError:
+        return None
+    return min(1.0, history.samples[-1].rps)
 
 
 def samples_of(answer: object) -> tuple[Sample, ...]:
