@@ -17,30 +17,16 @@ nothing is left out, so the best complete label is the optimum.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from infadapter_solver.guess import enough, guess
-from infadapter_solver.layers import (
-    CAPACITY,
-    COST,
-    PODS,
-    STARTS,
-    TARGETS,
-    USE,
-    Floats,
-    Layer,
-    Layers,
-    Rows,
-    TooLarge,
-    layers_for,
-)
+from infadapter_solver.guess import guess
+from infadapter_solver.labels import Labels, ahead, branch, done, most_worth, root, worth
+from infadapter_solver.layers import PODS, STARTS, Floats, Layers, Rows, TooLarge, layers_for
 from infadapter_solver.offers import Goal, goal, relaxed
-from infadapter_solver.pareto import undominated
 from infadapter_solver.problem import Plan, PodGroup, Problem
 from infadapter_solver.terms import Terms, served_alone, terms_of
-from infadapter_solver.value import ROUNDING, TIE, best, evaluate, running_plan, score
+from infadapter_solver.value import TIE, best, evaluate, running_plan, score
 
-MOST_BRANCHES, MOST_LABELS = 500_000, 10_000
+MOST_LABELS = 10_000
 """In one layer. Beyond that the programme is faster (benchmarks/solver.py)."""
 
 FEW = 48
@@ -50,27 +36,6 @@ MANY, DIVE = 150, 64
 """With more choices than MANY, DIVE labels a layer find a plan to beat before all are followed."""
 
 Groups = tuple[PodGroup, ...]
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """Half-made plans, one a row."""
-
-    sums: Floats  # by column; capacity up to what is wanted
-    gain: Floats
-    loading_s: Floats
-    parent: Rows  # in the labels that were branched
-    choice: Rows
-
-    def rows(self, rows: Rows) -> "Labels":
-        return Labels(
-            sums=self.sums[rows],
-            gain=self.gain[rows],
-            loading_s=self.loading_s[rows],
-            parent=self.parent[rows],
-            choice=self.choice[rows],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +69,20 @@ def solve_exact(problem: Problem) -> Plan:
     return best(problem, plans)
 
 
+def dive(problem: Problem) -> list[Plan]:
+    """A plan that is good, found by following only the most promising labels; or none."""
+    wanted = goal(problem)
+    try:
+        layers = layers_for(problem, wanted)
+        if layers is None:
+            return []
+        terms = terms_of(problem, layers, wanted)
+        found = _chosen(terms, _search(terms, -np.inf, DIVE))
+    except TooLarge:
+        return []
+    return [evaluate(problem, groups) for groups in found]
+
+
 def _optima(problem: Problem, layers: Layers, wanted: Goal) -> list[Plan]:
     """Plans that reach what is wanted: the best, all that may tie with it, and what runs."""
     terms = terms_of(problem, layers, wanted)
@@ -128,106 +107,32 @@ def _search(terms: Terms, known: float, most_labels: int | None = None) -> Found
     """
     history: list[Labels] = []
     complete: list[Complete] = []
-    labels = _root(terms.layers)
+    labels = root(terms.layers)
     for depth, layer in enumerate(terms.layers.layers):
         history.append(labels)
-        labels = _branch(terms, depth, layer, labels)
-        worth = labels.gain - terms.cost_weight * labels.sums[:, COST]
-        if terms.loading_weight:
-            worth -= terms.loading_weight * labels.loading_s
-        done = _done(terms, labels)
-        known = float(worth[done].max(initial=known))
-        ties = np.flatnonzero(done & (worth >= known - TIE))
+        labels = branch(terms, depth, layer, labels)
+        worths, served = worth(terms, labels), done(terms, labels)
+        known = float(worths[served].max(initial=known))
+        ties = np.flatnonzero(served & (worths >= known - TIE))
         if len(ties):
-            complete.append(Complete(depth, labels.rows(ties), worth[ties]))
-        most = _most(terms, depth, labels.sums, worth)
-        hopeful = (most > -np.inf) & (most >= known - TIE)
-        open_ = np.flatnonzero(hopeful & (terms.partial | ~done))
+            complete.append(Complete(depth, labels.rows(ties), worths[ties]))
+        most = most_worth(terms, depth, labels.sums, worths)
+        hopeful = (most > -np.inf) & (most >= known - TIE) & (terms.partial | ~served)
+        open_ = _few(np.flatnonzero(hopeful), most, most_labels)
         if not len(open_):
             break
-        if len(open_) > (most_labels or MOST_LABELS):
-            if most_labels is None:
-                raise TooLarge(f"more than {MOST_LABELS} half-made plans to compare at once")
-            open_ = open_[np.argpartition(-most[open_], most_labels)[:most_labels]]
         labels = labels.rows(open_)
         if len(open_) > FEW:
-            labels = labels.rows(_ahead(terms, depth, labels))
+            labels = labels.rows(ahead(terms, depth, labels))
     return Found(history, complete, known)
 
 
-def _root(layers: Layers) -> Labels:
-    start = np.zeros(1, dtype=np.intp)
-    none = layers.layers[0].choices[:1]
-    return Labels(sums=none, gain=np.zeros(1), loading_s=np.zeros(1), parent=start, choice=start)
-
-
-def _branch(terms: Terms, depth: int, layer: Layer, labels: Labels) -> Labels:
-    """Every label with every choice that fits."""
-    width, columns = layer.choices.shape
-    sums = (labels.sums[:, None] + layer.choices).reshape(-1, columns)
-    fits = np.flatnonzero((sums <= terms.limits).all(axis=1))
-    if len(fits) > MOST_BRANCHES:
-        raise TooLarge(f"more than {MOST_BRANCHES} half-made plans at once")
-    parent, choice = np.divmod(fits, width)
-    sums = sums[fits]
-    np.minimum(sums[:, CAPACITY], terms.wanted.capacity_rps, out=sums[:, CAPACITY])
-    served = np.minimum(sums[:, CAPACITY], terms.wanted.served_rps)
-    served -= np.minimum(labels.sums[:, CAPACITY], terms.wanted.served_rps)[parent]
-    return Labels(
-        sums=sums,
-        gain=labels.gain[parent] + terms.rate[depth] * served,
-        loading_s=np.maximum(labels.loading_s[parent], layer.loading_s[choice]),
-        parent=parent,
-        choice=choice,
-    )
-
-
-def _done(terms: Terms, labels: Labels) -> Mask:
-    return (
-        np.ones(len(labels.gain), dtype=np.bool_)
-        if terms.partial
-        else enough(terms.wanted, labels.sums)
-    )
-
-
-def _most(terms: Terms, depth: int, sums: Floats, worth: Floats) -> Floats:
-    """What a plan made from each label can be worth; minus infinity where none can be made."""
-    layers, wanted = terms.layers, terms.wanted
-    if depth == len(layers.layers) - 1:
-        return np.full(len(worth), -np.inf)
-    left_rps = wanted.served_rps - np.minimum(sums[:, CAPACITY], wanted.served_rps)
-    left = layers.budget - sums[:, USE:]
-    most: Floats = worth + left_rps * terms.bounds[0].per_rps[depth]
-    for bound in terms.bounds[1:]:
-        np.minimum(most, worth + left_rps * bound.per_rps[depth] + left @ bound.shadow, out=most)
-    open_ = sums[:, TARGETS] < terms.limits[TARGETS]
-    if not terms.partial:
-        missing_rps = (wanted.capacity_rps - sums[:, CAPACITY]) * (1 - ROUNDING) - ROUNDING
-        open_ &= missing_rps <= layers.later_rps[depth]
-        for resource, rps in enumerate(layers.later_rps_per_unit[depth]):
-            if np.isfinite(rps):
-                open_ &= missing_rps <= left[:, resource] * rps
-    most[~open_] = -np.inf
-    return most
-
-
-def _ahead(terms: Terms, depth: int, labels: Labels) -> Rows:
-    """Without the labels that another one makes superfluous."""
-    sums, layers = labels.sums, terms.layers
-    served = np.minimum(sums[:, CAPACITY], terms.wanted.served_rps)
-    columns = [
-        *(-sums[:, USE:].T),
-        sums[:, CAPACITY],
-        labels.gain - terms.rate[depth + 1] * served,
-        -sums[:, STARTS],
-    ]
-    if terms.limits[TARGETS] < len(layers.layers):
-        columns.append(-sums[:, TARGETS])
-    if terms.loading_weight:
-        columns.append(-labels.loading_s)
-    if terms.wanted.min_replicas > 1:
-        columns.append(np.minimum(sums[:, PODS], terms.wanted.min_replicas))
-    return undominated(np.stack(columns, axis=1))
+def _few(rows: Rows, most: Floats, most_labels: int | None) -> Rows:
+    if most_labels is None and len(rows) > MOST_LABELS:
+        raise TooLarge(f"more than {MOST_LABELS} half-made plans to compare at once")
+    if most_labels is None or len(rows) <= most_labels:
+        return rows
+    return rows[np.argpartition(-most[rows], most_labels)[:most_labels]]
 
 
 def _chosen(terms: Terms, result: Found) -> list[Groups]:

@@ -73,6 +73,11 @@ def layers_for(problem: Problem, wanted: Goal) -> Layers | None:
     return _kept(_Tables(_key(problem, ceiling), problem, ceiling))
 
 
+def forget_tables() -> None:
+    """For measuring: the next question builds its own."""
+    _kept.cache_clear()
+
+
 @dataclass(frozen=True, slots=True)
 class _Tables:
     key: Hashable

@@ -30,6 +30,7 @@ import highspy
 import pulp
 
 from infadapter_solver.check import check_variants
+from infadapter_solver.exact import dive
 from infadapter_solver.greedy import greedy
 from infadapter_solver.offers import (
     Goal,
@@ -120,7 +121,7 @@ def _optimum(problem: Problem, wanted: Goal, time_limit_s: float) -> Plan | None
     plans += running_plan(problem, wanted)
     if status == highspy.HighsModelStatus.kOptimal:
         return best(problem, plans)
-    plans.append(greedy(problem))
+    plans += [greedy(problem), *dive(problem)]
     good = [plan for plan in plans if not broken(problem, plan, wanted)]
     plan = best(problem, good or plans)
     return replace(plan, gap=max(0.0, _bound(programme) - score(problem, plan)))

@@ -1,0 +1,188 @@
+"""How long a decision takes: python benchmarks/solver.py (under a minute).
+
+The paper's instance (five ResNets, 20 cores) by both methods, beside plain exhaustive search; then
+how both grow. Times are wall-clock, of one solve, after a warm-up. "New tables" is a solve
+whose profiles, budget or running pods were not seen before: in the loop, the first after a change.
+"""
+
+import os
+import platform
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import click
+import numpy as np
+
+from infadapter.profiles import read_preset
+from infadapter_solver import Allocation, Problem, Variant, solve, to_variant
+from infadapter_solver.layers import forget_tables
+
+COST_WEIGHTS = (0.2, 0.05, 0.0125)
+GROWTH = (  # variants, sizes of each, pods of each size at most
+    (5, 20, 1),
+    (10, 20, 1),
+    (10, 50, 1),
+    (20, 50, 1),
+    (20, 100, 1),
+    (5, 20, None),
+    (10, 20, None),
+)
+LOADS = (0.15, 0.35, 0.55, 0.75)  # of what the budget serves with the fastest variant
+
+
+def main() -> None:
+    click.echo(f"{machine()}\n")
+    click.echo("the paper's instance: 5 variants, 2 to 20 cores each, a budget of 20 cores")
+    row("", "solves", "p50 ms", "p99 ms", "max ms")
+    for name, times_ms in paper_instance():
+        row(name, str(len(times_ms)), *percentiles(times_ms))
+    click.echo("\ngrowth: one demand after another, on tables that are known; a time limit of 2 s")
+    row("variants × sizes", "cores", "exact p50 ms", "max ms", "milp p50 ms", "max ms", "gap")
+    for variants, sizes, pods in GROWTH:
+        row(*growth(variants, sizes, pods))
+
+
+def paper_instance() -> Iterator[tuple[str, list[float]]]:
+    problems = list(paper_problems(range(1, 387)))
+    loading = [replace(problem, loading_weight=0.001) for problem in problems]
+    exact, milp = partial(solve, method="exact"), partial(solve, method="milp")
+    some = problems[::10]
+    yield "exact", timed(exact, problems)
+    yield "exact, loading counts", timed(exact, loading)
+    yield "exact, new tables", timed(exact, some, before=forget_tables)
+    yield "programme (PuLP, HiGHS)", timed(milp, some)
+    yield "exhaustive search", timed(exhaustive, problems[100:1100:200])
+
+
+def paper_problems(demands: Iterable[int]) -> Iterator[Problem]:
+    variants = tuple(to_variant(profile, 0.75, 99) for profile in read_preset("paper"))
+    for cost_weight in COST_WEIGHTS:
+        for demand_rps in demands:
+            yield Problem(
+                variants=variants,
+                demand_rps=demand_rps,
+                budget={"cpu": 20_000},
+                cost_weight=cost_weight,
+                max_pods_per_target=1,
+                resize_loads=True,
+            )
+
+
+def exhaustive(problem: Problem) -> float:
+    """What the paper's first solver did: every way to give the variants cores."""
+    variants = sorted(problem.variants, key=lambda variant: -variant.accuracy)
+    sizes = [
+        [(0, 0.0)] + [(a.cpu_millicores, a.capacity_rps) for a in v.allocations] for v in variants
+    ]
+    budget = problem.budget["cpu"]
+
+    def most(depth: int, left: int, missing_rps: float, gained: float) -> float:
+        if depth == len(variants):
+            cost = problem.cost_weight * (budget - left) / budget
+            return gained / problem.demand_rps - cost if missing_rps <= 0 else -1.0
+        return max(
+            most(
+                depth + 1,
+                left - millicores,
+                missing_rps - min(rps, missing_rps),
+                gained + variants[depth].accuracy * min(rps, missing_rps),
+            )
+            for millicores, rps in sizes[depth]
+            if millicores <= left
+        )
+
+    return most(0, budget, problem.demand_rps, 0.0)
+
+
+def growth(variants: int, sizes: int, pods: int | None) -> tuple[str, ...]:
+    problem = made_up(variants, sizes, pods)
+    problems = [replace(problem, demand_rps=load * 20 * sizes) for load in LOADS]
+    exact = timed(partial(solve, method="exact"), problems * 5)
+    plans = []
+    milp = timed(lambda p: plans.append(solve(p, method="milp")), problems, warm_up=0)
+    several = "" if pods else ", any number of pods"
+    return (
+        f"{variants} × {sizes}{several}",
+        str(sizes),
+        f"{np.median(exact):.1f}",
+        f"{max(exact):.1f}",
+        f"{np.median(milp):.0f}",
+        f"{max(milp):.0f}",
+        f"{max(plan.gap for plan in plans):.2g}",
+    )
+
+
+def made_up(variants: int, sizes: int, pods: int | None) -> Problem:
+    """From fast and rough to slow and accurate, like the paper's, on 1 … `sizes` cores."""
+    draw = random.Random(0)
+    made = []
+    for i in range(variants):
+        at = i / (variants - 1)
+        rps_per_core = 25 * 0.04**at * draw.uniform(0.9, 1.1)
+        idle = draw.uniform(0, 6)
+        made.append(
+            Variant(
+                name=f"v{i}",
+                accuracy=0.6 + 0.35 * at + draw.uniform(0, 0.01),
+                load_time_s=5.0 + i,
+                allocations=tuple(
+                    Allocation(
+                        resources={"cpu": 1000 * n},
+                        capacity_rps=max(0.0, 0.8 * (rps_per_core * n - idle)),
+                    )
+                    for n in range(1, sizes + 1)
+                ),
+            )
+        )
+    return Problem(
+        variants=tuple(made),
+        demand_rps=1.0,
+        budget={"cpu": 1000 * sizes},
+        max_pods_per_target=pods,
+    )
+
+
+def timed(
+    solved: Callable[[Problem], object],
+    problems: list[Problem],
+    *,
+    warm_up: int = 20,
+    before: Callable[[], None] = lambda: None,
+) -> list[float]:
+    times_ms = []
+    for problem in problems[:warm_up]:
+        solved(problem)
+    for problem in problems:
+        before()
+        start = time.perf_counter()
+        solved(problem)
+        times_ms.append(1000 * (time.perf_counter() - start))
+    return times_ms
+
+
+def percentiles(times_ms: list[float]) -> tuple[str, ...]:
+    p50, p99 = np.percentile(times_ms, [50, 99])
+    return f"{p50:.2f}", f"{p99:.2f}", f"{max(times_ms):.2f}"
+
+
+def row(first: str, *cells: str) -> None:
+    click.echo(first.ljust(32) + "".join(cell.rjust(13) for cell in cells))
+
+
+def machine() -> str:
+    info = Path("/proc/cpuinfo")
+    names = info.read_text().splitlines() if info.exists() else []
+    model = next((line.split(": ")[1] for line in names if line.startswith("model name")), "")
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return (
+        f"{model or platform.machine()}, {os.cpu_count()} cores, load {load}; "
+        f"Python {platform.python_version()}, numpy {np.__version__}"
+    )
+
+
+if __name__ == "__main__":
+    main()
