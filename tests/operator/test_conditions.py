@@ -1,0 +1,148 @@
+import pytest
+
+from infadapter_operator.conditions import (
+    READY_NEEDS,
+    TYPES,
+    Condition,
+    Signals,
+    Status,
+    conditions,
+    profiles_unresolved,
+    spec_invalid,
+    unparsed,
+    with_ready,
+)
+from infadapter_operator.decide import warming
+from infadapter_operator.decision import Decision, Source
+from infadapter_operator.observed import Observed
+from infadapter_operator.service import Mode, Service
+from infadapter_solver.problem import Plan
+from tests.operator.loop_world import a_service
+
+SERVICE = a_service()
+DECISION = warming(SERVICE, Observed(), 0.0)
+FINE = Signals(decision=DECISION, serving=True)
+
+
+def by_type(found: tuple[Condition, ...]) -> dict[str, Condition]:
+    assert [c.type for c in found] == list(TYPES)
+    return {condition.type: condition for condition in found}
+
+
+def seen(signals: Signals, service: Service = SERVICE) -> dict[str, Condition]:
+    return by_type(conditions(service, signals))
+
+
+def an_infeasible(demand_rps: float) -> Decision:
+    plan = Plan(
+        groups=(),
+        served_rps={},
+        accuracy=0.0,
+        cost=0.0,
+        cost_ratio=0.0,
+        loading_s=0.0,
+        objective=None,
+        feasible=False,
+    )
+    return Decision(plan=plan, decided_at_s=0.0, demand_rps=demand_rps)
+
+
+def test_all_is_well() -> None:
+    found = seen(FINE)
+    assert found["Ready"].status is Status.TRUE
+    assert {found[name].status for name in READY_NEEDS} == {Status.TRUE}
+    for name in ("Progressing", "FallbackActive", "Paused", "Conflict"):
+        assert found[name].status is Status.FALSE
+
+
+@pytest.mark.parametrize(
+    ("signals", "name", "reason"),
+    [
+        (Signals(decision=DECISION), "Serving", "NoReadyBackend"),
+        (Signals(decision=DECISION, serving=True, data_error="NoData"), "MetricsFresh", "NoData"),
+        (
+            Signals(decision=an_infeasible(50.0), serving=True),
+            "PlanFeasible",
+            "DemandExceedsBudget",
+        ),
+    ],
+)
+def test_ready_says_what_is_lacking(signals: Signals, name: str, reason: str) -> None:
+    found = seen(signals)
+    assert found[name].status is Status.FALSE
+    assert (found["Ready"].status, found["Ready"].reason) == (Status.FALSE, reason)
+    assert found["Ready"].message == found[name].message
+
+
+def test_a_body_that_does_not_answer_leaves_all_unknown() -> None:
+    found = seen(Signals(decision=DECISION, body_error="BodyUnavailable"))
+    assert found["Ready"].status is Status.UNKNOWN
+    assert found["Serving"].status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("reason", ["NoData", "StaleData", "InvalidData", "QueryFailed"])
+def test_every_kind_of_missing_data_holds_the_plan_and_says_what_to_do(reason: str) -> None:
+    found = seen(Signals(decision=DECISION, serving=True, data_error=reason))
+    assert found["MetricsFresh"].reason == reason
+    assert found["MetricsFresh"].message.endswith(("?", "demand.query"))
+    assert found["FallbackActive"].status is Status.TRUE
+
+
+def test_a_greedy_plan_is_a_fallback() -> None:
+    greedy = Decision(plan=DECISION.plan, decided_at_s=0.0, demand_rps=1.0, source=Source.GREEDY)
+    assert seen(Signals(decision=greedy))["FallbackActive"].reason == "Greedy"
+
+
+def test_shortages_are_told_once_each() -> None:
+    twice = (("Unschedulable", "no node has room"), ("Unschedulable", "no node has room"))
+    found = seen(Signals(decision=DECISION, shortages=twice))["CapacityAvailable"]
+    assert (found.status, found.message) == (Status.FALSE, "no node has room")
+
+
+def test_conflicts_are_told() -> None:
+    found = seen(Signals(decision=DECISION, conflicts=("an HPA scales it",)))["Conflict"]
+    assert (found.status, found.message) == (Status.TRUE, "an HPA scales it")
+
+
+def test_modes_are_told() -> None:
+    assert seen(FINE, a_service(mode=Mode.PAUSED))["Paused"].status is Status.TRUE
+    assert seen(FINE, a_service(mode=Mode.RECOMMEND))["Progressing"].reason == "Recommend"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "status"), [(None, Status.UNKNOWN), (0.995, Status.TRUE), (0.9, Status.FALSE)]
+)
+def test_the_slo_is_met_or_not_or_not_measured(ratio: float | None, status: Status) -> None:
+    assert seen(Signals(decision=DECISION, slo_met_ratio=ratio))["SLOMet"].status is status
+
+
+def test_messages_do_not_follow_the_noise_of_the_demand() -> None:
+    some, other = (seen(Signals(decision=an_infeasible(rps))) for rps in (52.1, 52.4))
+    assert some == other
+
+
+def test_no_message_is_empty() -> None:
+    assert all(condition.message and condition.reason for condition in seen(FINE).values())
+
+
+def test_a_spec_that_can_not_be_read_leaves_the_rest_unknown() -> None:
+    found = by_type(unparsed(spec_invalid("variants[0]: no port")))
+    assert found["SpecValid"].status is Status.FALSE
+    assert (found["Ready"].status, found["Ready"].message) == (
+        Status.FALSE,
+        "variants[0]: no port",
+    )
+    assert found["ProfilesResolved"].status is Status.UNKNOWN
+
+
+def test_a_profile_that_is_missing_leaves_the_spec_valid() -> None:
+    found = by_type(unparsed(profiles_unresolved("ProfileMissing", "create it")))
+    assert found["SpecValid"].status is Status.TRUE
+    assert found["Ready"].reason == "ProfileMissing"
+
+
+def test_what_a_later_stage_finds_out_replaces_what_the_look_assumed() -> None:
+    problem = spec_invalid("the template was refused")
+    found = by_type(with_ready(conditions(SERVICE, FINE), problem))
+    assert found["SpecValid"] == problem
+    assert found["Ready"].status is Status.FALSE
