@@ -99,6 +99,7 @@ def main() -> None:
     kopf.run(
         registry=registry,
         standalone=True,
+        identity="infadapter",  # type: ignore[arg-type]  # else by a user that images may lack
         clusterwide=not settings.namespaces,
         namespaces=list(settings.namespaces),
     )
