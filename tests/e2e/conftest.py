@@ -15,15 +15,15 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from infadapter_variants.ladder import RUNGS
+from infadapter_operator.names import GROUP, VERSION
 from tests.e2e.figures import Figures
 from tests.e2e.host import ROOT, chart_values
-from tests.e2e.kube import Kube, run, wait_for
+from tests.e2e.kube import Kube, Refused, run, wait_for
 from tests.e2e.live import Live
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.services import Rung, is_ready, ladder, measure, profile, service
+from tests.e2e.services import RUNGS, Rung, is_ready, ladder, measure, profile, service
 
-RELEASE = "infadapter"
+OPERATOR = "app.kubernetes.io/component=operator"
 FIGURES = pytest.StashKey[Figures]()
 SCHEMAS = ROOT.parent / "shared/kubernetes/crds"
 
@@ -112,22 +112,26 @@ def operator(
     run_name: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Kube]:
-    """`helm install`, and the namespace of the operator."""
-    values: Path = tmp_path_factory.mktemp("helm") / "values.yaml"
-    values.write_text(yaml.safe_dump(chart_values(prometheus.url)))
+    """`helm install`, and the namespace of the operator. Beside another one it minds ours alone."""
+    values = chart_values(prometheus.url) | {"crds": {"keep": False}}
+    if has_crds(kube):
+        values |= {"crds": {"install": False}, "watchNamespaces": [kube.namespace]}
+    file: Path = tmp_path_factory.mktemp("helm") / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
     system = Kube(f"{run_name}-system")
-    where = ("--namespace", system.namespace)
-    run(
-        *("helm", "install", RELEASE, str(ROOT / "helm/infadapter"), *where, "--create-namespace"),
-        *("--values", str(values), "--set", "crds.keep=false", "--wait", "--timeout", "120s"),
-    )
+    release = (run_name, "--namespace", system.namespace)
     try:
+        run(
+            *("helm", "install", *release, "--create-namespace", str(ROOT / "helm/infadapter")),
+            *("--values", str(file), "--wait", "--timeout", "120s"),
+        )
         yield system
     finally:
         _keep_log(system)
         with contextlib.suppress(AssertionError):
-            run("helm", "uninstall", RELEASE, *where, "--wait")
-        system.request("DELETE", f"/api/v1/namespaces/{system.namespace}")
+            run("helm", "uninstall", *release, "--wait")
+        with contextlib.suppress(Refused):
+            system.request("DELETE", f"/api/v1/namespaces/{system.namespace}")
         system.close()
 
 
@@ -153,11 +157,24 @@ def glyphs(kube: Kube, rungs: dict[str, Rung], figures: Figures) -> Live:
     return live
 
 
+def has_crds(kube: Kube) -> bool:
+    """Somebody else's operator may be there."""
+    try:
+        kube.request("GET", f"/apis/{GROUP}/{VERSION}")
+    except Refused as refused:
+        if refused.status == 404:
+            return False
+        raise
+    return True
+
+
 def _keep_log(system: Kube) -> None:
     """What the operator said, for whoever asks why."""
     folder = os.environ.get("INFADAPTER_E2E_LOGS")
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(AssertionError):
-            log = run("kubectl", "logs", "-n", system.namespace, f"deployment/{RELEASE}")
+            log = run(
+                "kubectl", "logs", "-n", system.namespace, f"--selector={OPERATOR}", "--tail=-1"
+            )
             (Path(folder) / "operator.log").write_text(log)

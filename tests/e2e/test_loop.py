@@ -21,6 +21,7 @@ from tests.e2e.live import (
     Live,
     cpu_in_force_m,
     cpu_wanted_m,
+    operator_pod,
     planned_capacity_rps,
     restarts,
     variant_of,
@@ -307,10 +308,10 @@ def test_the_alerts_are_evaluated_and_quiet(glyphs: Live, prometheus: Prometheus
 
 
 def test_prometheus_scrapes_operator_router_and_servers(
-    glyphs: Live, prometheus: Prometheus
+    glyphs: Live, operator: Kube, prometheus: Prometheus
 ) -> None:
     pods = {pod["metadata"]["name"] for pod in glyphs.pods()}
     up = {s["metric"]["pod"] for s in prometheus.query("up == 1")}
     assert pods <= up
     assert any(name.startswith(f"{glyphs.name}-router") for name in up)
-    assert any(name.startswith("infadapter") for name in up)
+    assert operator_pod(operator) in up
