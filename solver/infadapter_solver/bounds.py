@@ -22,8 +22,9 @@ GAIN = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """For each layer, the most a request gains in the layers after it, at these shadow prices."""
+    """The most a request gains at these shadow prices: in any layer, and in those after each."""
 
+    anywhere_per_rps: float
     per_rps: Floats
     shadow: Floats  # by resource: of one unit, in the objective
 
@@ -57,7 +58,7 @@ def _bound(layers: Layers, gain: Floats, shadow: Floats, partial: bool) -> Bound
     best = np.maximum.reduceat(gain, layers.first)
     later = np.full(len(best), -np.inf)
     later[:-1] = np.maximum.accumulate(best[::-1])[::-1][1:]
-    return Bound(np.maximum(later, 0.0) if partial else later, shadow)
+    return Bound(float(best.max()), np.maximum(later, 0.0) if partial else later, shadow)
 
 
 def _dual(gain: Floats, use: Floats, unserved: float) -> tuple[Floats, list[int]]:

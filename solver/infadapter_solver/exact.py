@@ -69,18 +69,21 @@ def solve_exact(problem: Problem) -> Plan:
     return best(problem, plans)
 
 
-def dive(problem: Problem) -> list[Plan]:
-    """A plan that is good, found by following only the most promising labels; or none."""
+def dive(problem: Problem) -> tuple[list[Plan], float]:
+    """A good plan, from following only the most promising labels, and what none is worth more than.
+
+    No plan, and infinity, if even that is too large.
+    """
     wanted = goal(problem)
     try:
         layers = layers_for(problem, wanted)
         if layers is None:
-            return []
+            return [], np.inf
         terms = terms_of(problem, layers, wanted)
         found = _chosen(terms, _search(terms, -np.inf, DIVE))
     except TooLarge:
-        return []
-    return [evaluate(problem, groups) for groups in found]
+        return [], np.inf
+    return [evaluate(problem, groups) for groups in found], terms.ceiling
 
 
 def _optima(problem: Problem, layers: Layers, wanted: Goal) -> list[Plan]:

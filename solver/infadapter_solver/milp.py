@@ -121,10 +121,12 @@ def _optimum(problem: Problem, wanted: Goal, time_limit_s: float) -> Plan | None
     plans += running_plan(problem, wanted)
     if status == highspy.HighsModelStatus.kOptimal:
         return best(problem, plans)
-    plans += [greedy(problem), *dive(problem)]
+    quick, ceiling = dive(problem)
+    plans += [greedy(problem), *quick]
     good = [plan for plan in plans if not broken(problem, plan, wanted)]
     plan = best(problem, good or plans)
-    return replace(plan, gap=max(0.0, _bound(programme) - score(problem, plan)))
+    most = min(_bound(programme), ceiling)
+    return replace(plan, gap=max(0.0, most - score(problem, plan)))
 
 
 def _most_served_rps(problem: Problem, time_limit_s: float) -> float:

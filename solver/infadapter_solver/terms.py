@@ -22,6 +22,15 @@ class Terms:
     relaxed: tuple[int, ...]  # the layers that the linear relaxation serves with
     partial: bool = False  # any label is an answer: what counts is how much it serves
 
+    @property
+    def ceiling(self) -> float:
+        """No plan is worth more."""
+        return min(
+            self.wanted.served_rps * bound.anywhere_per_rps
+            + float(self.layers.budget @ bound.shadow)
+            for bound in self.bounds
+        )
+
 
 def terms_of(problem: Problem, layers: Layers, wanted: Goal) -> Terms:
     rate = problem.accuracy_weight * layers.accuracy / wanted.served_rps
