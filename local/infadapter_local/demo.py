@@ -17,7 +17,7 @@ from infadapter_local.measure import check_variant, rescaled, speed_of
 from infadapter_local.measures import measure_run
 from infadapter_local.processes import Processes
 from infadapter_local.report import Circumstances, Finished, headline, write_report
-from infadapter_local.run import Place, play
+from infadapter_local.run import Place, play, server_command
 from infadapter_local.shipped import machine, shipped_profiles
 from infadapter_local.spec import (
     demo_service,
@@ -87,7 +87,11 @@ async def _play_all(
         scale = options.scale or PEAK_SHARE * highest_rps(service) / peak
         load = workload(trace, duration_s=options.duration_s, scale=scale, seed=options.seed)
         place = Place(
-            processes=processes, start=nursery.start, folder=options.out, seed=options.seed
+            processes=processes,
+            start=nursery.start,
+            command=server_command(service.name),
+            folder=options.out,
+            seed=options.seed,
         )
         policies = _policies(options, service, scale * peak)
         runs = [await _finish(policy, load, place, service, view) for policy in policies]

@@ -85,9 +85,8 @@ def measure_run(
 
 def held_core_seconds(held: Sequence[Held], begin_s: float, end_s: float) -> float:
     """The integral of the cores held over that time."""
-    total = 0.0
-    for now, after in zip(held, [*held[1:], None], strict=True):
-        from_s = max(now.at_s, begin_s)
-        to_s = min(after.at_s if after else end_s, end_s)
-        total += max(0.0, to_s - from_s) * sum(now.millicores.values()) / 1000
-    return total
+    ends = [later.at_s for later in held[1:]] + [end_s] * min(1, len(held))
+    return sum(
+        max(0.0, min(until_s, end_s) - max(now.at_s, begin_s)) * sum(now.millicores.values()) / 1000
+        for now, until_s in zip(held, ends, strict=True)
+    )

@@ -17,7 +17,7 @@ import aiohttp
 import numpy as np
 
 from infadapter_local.asking import short_session
-from infadapter_local.cluster import LocalCluster, Start
+from infadapter_local.cluster import LocalCluster, ServerCommand, Start
 from infadapter_local.demand import EnvoyDemand
 from infadapter_local.measures import Held
 from infadapter_local.processes import Child, Processes
@@ -70,6 +70,7 @@ class Place:
 
     processes: Processes
     start: Start  # of a server
+    command: ServerCommand
     folder: Path  # for logs and configurations
     seed: int
 
@@ -88,7 +89,7 @@ async def play(
     """Play the workload. Raises RunFailed, ProcessFailed or OSError."""
     run = Run(title=title, service=service, workload=workload)
     async with short_session() as session:
-        cluster = LocalCluster(place.start, server_command(service.name), session)
+        cluster = LocalCluster(place.start, place.command, session)
         async with started_router(
             place.processes,
             session,
@@ -171,7 +172,7 @@ def _outcomes_file(place: Place) -> Path:
     return place.folder / "outcomes.jsonl"
 
 
-def server_command(model: str) -> Callable[[Target, int], list[str]]:
+def server_command(model: str) -> ServerCommand:
     """The command line of the demo's servers, which all answer under the service's name."""
 
     def command(target: Target, port: int) -> list[str]:

@@ -80,19 +80,35 @@ def resized_single(service: Service, single: Service) -> Service:
 
 
 def fixed(service: Service, groups: Sequence[PodGroup]) -> Service:
-    """The service with no choice left: these pods, of these sizes, whatever the load."""
-    sizes = {group.target.variant: group.allocation for group in groups}
+    """
+    The service with no choice left: these pods, of these sizes, whatever the load.
+
+    Every pod takes a slot of its variant, and the budget has as many as there are pods, so that
+    even under overload the loop cannot buy other numbers of them.
+    """
+    by_variant = {group.target.variant: group for group in groups}
+    slots = {slot_of(name): group.pods for name, group in by_variant.items()}
     return replace(
         service,
         variants=tuple(
-            replace(variant, allocations=(sizes[variant.name],))
+            replace(variant, allocations=(_in_slot(variant.name, by_variant[variant.name]),))
             for variant in service.variants
-            if variant.name in sizes
+            if variant.name in by_variant
         ),
-        budget={CPU: sum(g.pods * g.allocation.cpu_millicores for g in groups)},
+        budget={CPU: sum(g.pods * g.allocation.cpu_millicores for g in groups), **slots},
+        prices={CPU: 1.0, **dict.fromkeys(slots, 0.0)},
         minimum_rps=sum(group.capacity_rps for group in groups),
         min_replicas=sum(group.pods for group in groups),
     )
+
+
+def slot_of(variant: str) -> str:
+    return f"slot/{variant}"
+
+
+def _in_slot(variant: str, group: PodGroup) -> Allocation:
+    resources = {**group.allocation.resources, slot_of(variant): 1}
+    return replace(group.allocation, resources=resources)
 
 
 def _plan(service: Service, demand_rps: float) -> Plan:

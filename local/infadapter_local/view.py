@@ -49,7 +49,7 @@ class View:
 
     def say(self, line: str) -> None:
         """A line that stays."""
-        self._console.print(line, highlight=False)
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def step(self, what: str, done: float) -> None:
         """Where calibration is, as a fraction."""

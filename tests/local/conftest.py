@@ -5,12 +5,20 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
+import numpy as np
 import pytest
 
 from infadapter_local.asking import short_session
 from infadapter_local.cgroups import cpu_limits
 from infadapter_local.processes import Processes
-from infadapter_solver.problem import Target
+from infadapter_local.run import Run, Tick
+from infadapter_local.workload import LEAD_IN_S, Workload
+from infadapter_operator.decision import Decision
+from infadapter_operator.observed import Observed, Pod
+from infadapter_operator.reconcile import Look, Memory
+from infadapter_operator.service import Service
+from infadapter_solver.problem import Allocation, Plan, PodGroup, Target, Variant
+from infadapter_variants.loadgen.outcomes import Outcome
 
 TINY_SERVER = """
 import os, signal, sys, threading, time
@@ -66,3 +74,90 @@ async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     async with short_session() as open_session:
         yield open_session
+
+
+SMALL = Allocation(resources={"cpu": 500}, capacity_rps=50.0)
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service(
+        namespace="demo",
+        name="glyphs",
+        slo_s=0.2,
+        percentile=99.0,
+        variants=(
+            Variant(name="glyph-1", accuracy=0.7, load_time_s=0.5, allocations=(SMALL,)),
+            Variant(name="glyph-2", accuracy=0.8, load_time_s=0.5, allocations=(SMALL,)),
+        ),
+        budget={"cpu": 1000},
+        max_surge={"cpu": 500},
+        interval_s=2.0,
+        horizon_s=2.0,
+        stabilization_s=4.0,
+    )
+
+
+@pytest.fixture
+def played(service: Service) -> Run:
+    """A run of ten seconds after the lead-in: glyph-1 for five, then both."""
+    rates = np.full(10, 20.0)
+    arrivals = np.arange(0.0, LEAD_IN_S + 10.0, 0.05)
+    load = Workload(arrivals_s=arrivals, rates_rps=rates, step_s=1.0)
+    run = Run(title="infadapter", service=service, workload=load)
+    for at_s in np.arange(0.5, LEAD_IN_S + 10.0, 0.5):
+        run.ticks.append(tick(service, float(at_s)))
+    for at_s in arrivals:
+        late = 0.3 if at_s > LEAD_IN_S + 9.0 else 0.05
+        variant = "glyph-1" if at_s < LEAD_IN_S + 5.0 else "glyph-2"
+        run.outcomes.append(
+            Outcome(
+                scheduled_s=float(at_s),
+                sent_s=float(at_s) + 0.001,
+                done_s=float(at_s) + late,
+                code=200,
+                variant=variant,
+            )
+        )
+    return run
+
+
+def tick(service: Service, at_s: float) -> Tick:
+    both = at_s >= LEAD_IN_S + 5.0
+    targets = [Target("glyph-1"), Target("glyph-2")][: 1 + both]
+    groups = tuple(PodGroup(target=target, allocation=SMALL, pods=1) for target in targets)
+    plan = Plan(
+        groups=groups,
+        served_rps={},
+        accuracy=0.75,
+        cost=0.5,
+        cost_ratio=0.5,
+        loading_s=0.0,
+        objective=0.7,
+        feasible=True,
+    )
+    pods = tuple(
+        Pod(
+            name=f"{target.variant}-1",
+            target=target,
+            resources=SMALL.resources,
+            wanted=SMALL.resources,
+            ready=True,
+            created_at_s=0.0,
+        )
+        for target in targets
+    )
+    decision = Decision(plan=plan, decided_at_s=at_s, demand_rps=22.0, why=("20 rps are seen.",))
+    look = Look(
+        service=service,
+        now_s=at_s,
+        memory=Memory(decision=decision),
+        decision=decision,
+        observed=Observed(pods=pods),
+        demand_rps=20.0,
+        forecast_rps=21.0,
+        shares={target: 1 / len(targets) for target in targets},
+        ready_capacity_rps=50.0 * len(targets),
+        plan_changed=at_s in (0.5, LEAD_IN_S + 5.0),
+    )
+    return Tick(at_s=at_s, look=look, millicores={t.variant: 500 for t in targets})

@@ -1,0 +1,78 @@
+"""`infadapter demo`: what a user gets for bad input, and that nothing stays behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from infadapter_local.router import envoy_path
+
+needs_envoy = pytest.mark.skipif(
+    envoy_path() is None, reason="no envoy binary (extra `local` brings it)"
+)
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "infadapter", "demo", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_bad_input_is_answered_with_one_sentence(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.csv"
+    trace.write_text("10\nmany\n")
+    for arguments, words in (
+        (["--trace", str(trace)], "'many' is not a number of requests"),
+        (["--trace", str(tmp_path / "no.csv")], "does not exist"),
+        (["--duration", "5"], "is not in the range"),
+        (["--scale", "0"], "is not in the range"),
+        (["--budget", "nothing"], "is not a valid float"),
+    ):
+        said = demo("--out", str(tmp_path / "out"), *arguments)
+        assert said.returncode in (1, 2)
+        assert words in said.stderr
+        assert said.stderr.startswith("infadapter: ")
+        assert said.stderr.count("\n") == 1
+
+
+@needs_envoy
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_no_process_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "infadapter", "demo", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        children = children_with_a_server(process.pid)
+        process.send_signal(number)
+        assert process.stdout is not None
+        assert "Interrupted; all processes have ended" in process.stdout.read()
+    assert process.returncode == 130
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+    assert not (tmp_path / "report.html").exists()
+
+
+def children_with_a_server(pid: int) -> list[int]:
+    """Wait until a server that is being measured has been forked."""
+    for _ in range(600):
+        found = descendants(pid)
+        if len(found) >= 2:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("thirty seconds have passed")
+
+
+def descendants(pid: int) -> list[int]:
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(folder.name)] = int(fields[1])
+    found = [pid]
+    for known in found:
+        found += [child for child, parent in parents.items() if parent == known]
+    return [each for each in found if each != os.getpid()][1:]

@@ -1,0 +1,72 @@
+"""The measures of docs/design.md, on runs that can be computed by hand."""
+
+import pytest
+
+from infadapter_local.measures import Held, held_core_seconds, measure_run
+from infadapter_operator.service import Service
+from infadapter_solver import Allocation, Variant
+from infadapter_variants.loadgen.outcomes import Outcome
+
+SMALL = Allocation(resources={"cpu": 500}, capacity_rps=10.0)
+SERVICE = Service(
+    namespace="demo",
+    name="glyphs",
+    slo_s=0.2,
+    percentile=99.0,
+    variants=(
+        Variant(name="a", accuracy=0.8, load_time_s=1.0, allocations=(SMALL,)),
+        Variant(name="b", accuracy=0.6, load_time_s=1.0, allocations=(SMALL,)),
+    ),
+    budget={"cpu": 2000},
+    max_surge={"cpu": 0},
+    cost_weight=0.1,
+)
+
+
+def outcome(
+    at_s: float, latency_s: float = 0.1, code: int = 200, variant: str | None = "a"
+) -> Outcome:
+    return Outcome(
+        scheduled_s=at_s, sent_s=at_s, done_s=at_s + latency_s, code=code, variant=variant
+    )
+
+
+def test_every_request_counts_once() -> None:
+    outcomes = [
+        outcome(1.0),
+        outcome(2.0, variant="b"),
+        outcome(3.0, latency_s=0.3),  # late
+        outcome(4.0, code=503, variant=None),  # refused
+        outcome(5.0, code=0, variant=None),  # unanswered
+        outcome(11.0),  # after the end
+        outcome(-1.0),  # in the lead-in
+    ]
+    measured = measure_run(
+        outcomes,
+        [Held(at_s=0.0, millicores={"a": 1000})],
+        service=SERVICE,
+        begin_s=0.0,
+        end_s=10.0,
+        cpu_seconds_used=3.0,
+    )
+    assert measured.arrived == 5
+    assert measured.effective_accuracy == pytest.approx((0.8 + 0.6) / 5)
+    assert (measured.late, measured.refused, measured.failed) == pytest.approx((0.2, 0.2, 0.2))
+    assert measured.violations == pytest.approx(0.6)
+    assert measured.mean_cores == pytest.approx(1.0)
+    assert measured.objective == pytest.approx(0.28 - 0.1 * 1.0 / 2.0)
+
+
+def test_cores_are_held_from_a_look_to_the_next_and_to_the_end() -> None:
+    held = [
+        Held(at_s=-5.0, millicores={"a": 1000}),
+        Held(at_s=2.0, millicores={"a": 1000, "b": 500}),
+        Held(at_s=6.0, millicores={"b": 500}),
+    ]
+    assert held_core_seconds(held, 0.0, 10.0) == pytest.approx(2 * 1.0 + 4 * 1.5 + 4 * 0.5)
+
+
+def test_a_run_without_requests_has_no_latency_and_no_accuracy() -> None:
+    measured = measure_run([], [], service=SERVICE, begin_s=0.0, end_s=1.0, cpu_seconds_used=0.0)
+    assert (measured.p99_ms, measured.accuracy_of_answers) == (None, None)
+    assert measured.effective_accuracy == 0.0

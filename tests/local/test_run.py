@@ -1,0 +1,69 @@
+"""The whole chain in a few seconds: generator, Envoy, tiny servers, and the operator's loop."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infadapter_local.forks import started_nursery
+from infadapter_local.measure import running
+from infadapter_local.processes import Processes
+from infadapter_local.router import envoy_path
+from infadapter_local.run import Place, play
+from infadapter_local.workload import LEAD_IN_S, Workload
+from infadapter_operator.service import Service
+from infadapter_solver.problem import Target
+
+needs_envoy = pytest.mark.skipif(
+    envoy_path() is None, reason="no envoy binary (extra `local` brings it)"
+)
+
+
+@needs_envoy
+async def test_the_loop_serves_a_trace_with_real_processes(
+    service: Service,
+    processes: Processes,
+    tiny_server: Callable[[Target, int], list[str]],
+    tmp_path: Path,
+) -> None:
+    load = Workload(
+        arrivals_s=np.arange(0.0, LEAD_IN_S + 3.0, 0.05), rates_rps=np.full(3, 20.0), step_s=1.0
+    )
+    place = Place(
+        processes=processes, start=processes.start, command=tiny_server, folder=tmp_path, seed=1
+    )
+    ticks: list[float] = []
+    cheap = replace(service, cost_weight=0.0)
+
+    run = await play("ours", cheap, load, place, lambda run: ticks.append(run.now_s))
+
+    counted = [o for o in run.outcomes if o.scheduled_s >= LEAD_IN_S]
+    assert len(run.outcomes) == 180
+    assert Counter(o.code for o in counted) == {200: 60}
+    assert {o.variant for o in counted} == {"glyph-2"}  # the more accurate one
+    assert run.failures == []
+    assert run.cpu_seconds_used > 0
+    assert len(ticks) > 10
+    assert not [child for child in processes._children if child.running]
+
+
+async def test_a_real_server_is_forked_within_seconds(processes: Processes) -> None:
+    async with started_nursery(processes) as nursery:
+        async with running(nursery.start, "glyph-1", 1000) as server:
+            assert server.load_s < 5.0
+            outcomes = await server.load.flood(0.3)
+            assert {outcome.variant for outcome in outcomes if outcome.answered} == {"glyph-1"}
+            assert server.child.cpu_seconds() > 0
+        assert server.child.returncode == -9
+
+
+async def test_a_nursery_that_dies_takes_its_servers_along(processes: Processes) -> None:
+    async with started_nursery(processes) as nursery:
+        async with running(nursery.start, "glyph-1", 1000) as server:
+            await nursery._child.end()
+            assert await server.child._handle.wait() == -9
+        with pytest.raises(OSError, match="nursery"):
+            await nursery.start("late", ["infadapter-server"], 500)

@@ -1,0 +1,140 @@
+"""What the demo asks for, and the fixed choices that it is compared with."""
+
+import pytest
+
+from infadapter_local.cgroups import Cores, Quotas
+from infadapter_local.measure import Check, rescaled, speed_of
+from infadapter_local.shipped import VARIANTS, shipped_profiles, trained_accuracies
+from infadapter_local.spec import (
+    NothingFits,
+    demo_service,
+    full_budget,
+    highest_rps,
+    resized_single,
+    slot_of,
+    static_single,
+)
+from infadapter_operator.service import Service
+from infadapter_solver import CPU, Problem, solve
+from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
+
+QUOTAS = object.__new__(Quotas)  # nothing is started with it
+
+
+def profile(name: str, accuracy: float, rps_per_core: float) -> Profile:
+    """Of a variant that serves in proportion to its CPU, up to nine tenths of saturation."""
+
+    def allocation(millicores: int) -> ProfiledAllocation:
+        top = rps_per_core * millicores / 1000
+        point = Point(rps=0.9 * top, latency_s={99.0: 0.2})
+        return ProfiledAllocation(resources={CPU: millicores}, saturation_rps=top, points=(point,))
+
+    allocations = tuple(allocation(size) for size in (100, 300, 1000))
+    return Profile(variant=name, accuracy=accuracy, load_time_s=0.5, allocations=allocations)
+
+
+PROFILES = (profile("fast", 0.7, 400.0), profile("good", 0.8, 200.0), profile("best", 0.9, 50.0))
+
+
+@pytest.fixture
+def service() -> Service:
+    return demo_service(PROFILES, 1000, QUOTAS)
+
+
+def test_sizes_come_in_hundreds_of_millicores_where_there_are_quotas(service: Service) -> None:
+    sizes = sorted(a.cpu_millicores for a in service.variants[0].allocations)
+    assert sizes == list(range(100, 1001, 100))
+    pinned = demo_service(PROFILES, 2000, Cores())
+    assert {a.cpu_millicores for v in pinned.variants for a in v.allocations} == {100, 300, 1000}
+
+
+def test_the_highest_rate_is_that_of_the_fastest_variant(service: Service) -> None:
+    assert highest_rps(service) == pytest.approx(400 * 0.9 * 0.9)
+
+
+def test_the_best_single_variant_serves_the_peak_on_the_smallest_size(service: Service) -> None:
+    single = static_single(service, 150.0)
+    (variant,) = single.variants
+    assert variant.name == "good"
+    assert [a.cpu_millicores for a in variant.allocations] == [1000]
+    plan = solve(
+        Problem(
+            variants=single.variants,
+            demand_rps=30.0,
+            budget=single.budget,
+            prices=single.prices,
+            min_replicas=single.min_replicas,
+        )
+    )
+    assert [(g.target.variant, g.allocation.cpu_millicores) for g in plan.groups] == [
+        ("good", 1000)
+    ]
+
+
+def test_a_peak_that_no_variant_serves_is_named(service: Service) -> None:
+    with pytest.raises(NothingFits, match="900 requests/s"):
+        static_single(service, 900.0)
+
+
+def test_the_full_budget_buys_the_most_accurate_choice_for_the_peak(service: Service) -> None:
+    bought = full_budget(service, 200.0)
+    assert sum(v.allocations[0].cpu_millicores for v in bought.variants) == bought.budget[CPU]
+    assert bought.budget[CPU] == 1000
+    assert bought.min_replicas == sum(n for name, n in bought.budget.items() if name != CPU)
+    assert {v.name for v in bought.variants} == {"fast", "good"}
+
+
+def test_a_fixed_choice_leaves_nothing_to_choose(service: Service) -> None:
+    for choice in (static_single(service, 150.0), full_budget(service, 200.0)):
+        pods = {variant.name: choice.budget[slot_of(variant.name)] for variant in choice.variants}
+        for demand_rps in (1.0, 100.0, 1000.0):
+            plan = solve(
+                Problem(
+                    variants=choice.variants,
+                    demand_rps=max(demand_rps, choice.minimum_rps),
+                    budget=choice.budget,
+                    prices=choice.prices,
+                    min_replicas=choice.min_replicas,
+                )
+            )
+            assert {g.target.variant: g.pods for g in plan.groups} == pods
+
+
+def test_the_resized_single_variant_has_all_its_sizes(service: Service) -> None:
+    resized = resized_single(service, static_single(service, 150.0))
+    assert [v.name for v in resized.variants] == ["good"]
+    assert len(resized.variants[0].allocations) == 10
+
+
+def test_a_slower_machine_serves_less_and_answers_later() -> None:
+    slow = rescaled(PROFILES[0], Check(load_s=1.5, saturation_rps={300: 60.0, 1000: 200.0}))
+    assert slow.load_time_s == 1.5
+    assert slow.allocations[2].saturation_rps == pytest.approx(200.0)
+    assert slow.allocations[2].points[0].latency_s[99.0] == pytest.approx(0.4)
+
+
+def test_a_faster_machine_serves_more_and_is_not_claimed_to_answer_earlier() -> None:
+    check = Check(load_s=0.2, saturation_rps={300: 240.0, 1000: 800.0})
+    assert speed_of(PROFILES[0], check) == pytest.approx(2.0)
+    fast = rescaled(PROFILES[0], check)
+    assert fast.allocations[0].points[0].rps == pytest.approx(72.0)
+    assert fast.allocations[0].points[0].latency_s[99.0] == pytest.approx(0.2)
+
+
+def test_the_profiles_that_ship_are_a_ladder() -> None:
+    profiles = shipped_profiles()
+    assert tuple(profile.variant for profile in profiles) == VARIANTS
+    accuracies = [profile.accuracy for profile in profiles]
+    assert accuracies == sorted(accuracies)
+    assert accuracies[-1] - accuracies[0] >= 0.08
+    service = demo_service(profiles, 1000, QUOTAS)
+    assert all(variant.allocations for variant in service.variants)
+
+
+def test_the_profiles_that_ship_have_the_accuracies_that_training_measured() -> None:
+    try:
+        trained = trained_accuracies()
+    except FileNotFoundError:
+        pytest.skip("the ladder's notes are not there")
+    shipped = {profile.variant: profile.accuracy for profile in shipped_profiles()}
+    assert shipped == pytest.approx(trained, abs=1e-5)

@@ -1,0 +1,73 @@
+"""What a user sees while it runs, with and without a terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from infadapter_local.run import Run
+from infadapter_local.snapshot import Tally
+from infadapter_local.view import View, picture, sparkline
+from infadapter_local.workload import LEAD_IN_S
+
+
+def shown(run: Run, *, terminal: bool) -> str:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=110, height=40)
+    with View(console) as view:
+        view.step("glyph-1 on 300m", 0.0)
+        view.tick(run)
+    return out.getvalue()
+
+
+def test_a_snapshot_has_what_the_requests_and_the_loop_say(played: Run) -> None:
+    now = Tally(played).snapshot()
+    assert now.at_s == pytest.approx(9.5)
+    assert (now.demand_rps, now.forecast_rps, now.planned_rps) == (20.0, 21.0, 22.0)
+    assert [(v.name, v.ready, v.millicores, v.share) for v in now.variants] == [
+        ("glyph-1", 1, 500, 0.5),
+        ("glyph-2", 1, 500, 0.5),
+    ]
+    assert now.effective_accuracy == pytest.approx((5 * 0.7 + 4 * 0.8) / 10, abs=0.01)
+    assert now.violations == pytest.approx(0.1, abs=0.01)
+    assert now.mean_cores == pytest.approx((5 * 0.5 + 4.5 * 1.0) / 9.5, abs=0.06)
+    assert now.p50_ms == pytest.approx(50)
+
+
+def test_a_snapshot_taken_step_by_step_is_the_same(played: Run) -> None:
+    ticks, outcomes = played.ticks, played.outcomes
+    played.ticks, played.outcomes = ticks[:1], []
+    tally = Tally(played)
+    assert tally.snapshot().effective_accuracy is None
+    for number in range(2, len(ticks) + 1):
+        played.ticks = ticks[:number]
+        played.outcomes = outcomes[: number * 5]
+        tally.snapshot()
+    played.outcomes = outcomes
+    assert tally.snapshot() == Tally(played).snapshot()
+
+
+def test_a_terminal_gets_a_picture(played: Run) -> None:
+    text = shown(played, terminal=True)
+    for word in ("infadapter", "forecast", "glyph-1", "effective accuracy", "20 rps are seen."):
+        assert word in text
+
+
+def test_what_is_no_terminal_gets_lines(played: Run) -> None:
+    text = shown(played, terminal=False)
+    assert "\x1b" not in text
+    assert "calibrating: glyph-1 on 300m" in text
+    assert "load 20  forecast 21  [glyph-1 500m 50%, glyph-2 500m 50%]" in text
+
+
+def test_the_lead_in_is_called_so(played: Run) -> None:
+    played.ticks = [tick for tick in played.ticks if tick.at_s < LEAD_IN_S]
+    out = io.StringIO()
+    Console(file=out, width=110).print(picture(Tally(played).snapshot()))
+    assert "lead-in" in out.getvalue()
+
+
+def test_a_sparkline_ends_with_the_latest_values() -> None:
+    assert sparkline([0, 1, 2, 4, 8], 3) == "▂▄█"
+    assert sparkline([], 3) == ""
+    assert sparkline([0.0, 0.0], 3) == "  "

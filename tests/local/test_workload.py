@@ -1,0 +1,45 @@
+"""Every policy gets the same arrivals, and they follow the trace."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from infadapter_local.workload import LEAD_IN_S, burst, load_trace, peak_rps, workload
+from infadapter_variants.loadgen.traces import Trace, TraceError
+
+
+def test_the_default_trace_is_a_burst_of_about_five_times_its_base() -> None:
+    rates = burst(seed=1).rates_rps
+    base, top = np.median(rates[:80]), peak_rps(burst(seed=1))
+    assert 3.5 < top / base < 6.5
+    assert rates[-1] < 0.5 * top
+
+
+def test_the_same_seed_gives_the_same_arrivals() -> None:
+    first, second = (workload(burst(3), duration_s=30, scale=1.0, seed=3) for _ in range(2))
+    assert np.array_equal(first.arrivals_s, second.arrivals_s)
+    other = workload(burst(3), duration_s=30, scale=1.0, seed=4)
+    assert not np.array_equal(first.arrivals_s[:50], other.arrivals_s[:50])
+
+
+def test_the_whole_trace_is_played_in_the_time_given_after_a_lead_in() -> None:
+    trace = Trace(rates_rps=np.array([10.0] * 50 + [100.0] * 50))
+    load = workload(trace, duration_s=20, scale=2.0, seed=1)
+    assert (load.duration_s, load.end_s) == (20.0, 20.0 + LEAD_IN_S)
+    in_time = load.arrivals_s - LEAD_IN_S
+    assert np.all(np.diff(load.arrivals_s) >= 0)
+    assert np.sum((in_time >= 0) & (in_time < 10)) == pytest.approx(200, rel=0.3)
+    assert np.sum(in_time >= 10) == pytest.approx(2000, rel=0.1)
+    assert np.sum(in_time < 0) == pytest.approx(20 * LEAD_IN_S, rel=0.3)
+
+
+def test_a_single_high_second_is_no_peak() -> None:
+    rates = np.full(200, 10.0)
+    rates[100] = 500.0
+    assert peak_rps(Trace(rates_rps=rates)) < 100
+
+
+def test_a_trace_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match=r"nothing\.csv"):
+        load_trace(tmp_path / "nothing.csv", seed=1)
