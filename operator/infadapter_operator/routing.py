@@ -40,7 +40,7 @@ def candidates(
             pod=one.pod.name,
             target=one.pod.target,
             accuracy=one.accuracy,
-            capacity_rps=_after(one, freed),
+            capacity_rps=_after(one, freed, changing),
             reserve=one.pod.name not in carrying and (one.pod.name in changing or one.is_changing),
         )
         for one in pods
@@ -63,6 +63,6 @@ def set_weights(pods: Sequence[Placed], weights: Mapping[str, int]) -> SetWeight
     )
 
 
-def _after(one: Placed, freed: Released) -> float:
-    size = freed.get(one.pod.name)
+def _after(one: Placed, freed: Released, changing: Collection[str]) -> float:
+    size = freed.get(one.pod.name) or (one.goal if one.pod.name in changing else None)
     return min(one.capacity_rps, size.capacity_rps) if size else one.capacity_rps

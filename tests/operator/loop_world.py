@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from infadapter_operator.bodies import QuotaExceeded
+from infadapter_operator.bodies import StepRefused
 from infadapter_operator.capacity import capacity_rps, largest, plus
 from infadapter_operator.demand import DemandError, History, Sample
 from infadapter_operator.observed import Observed, Pod, Resize
@@ -99,7 +99,7 @@ class World:
     confirm_s: float = 1.0
     node: Mapping[str, int] = field(default_factory=lambda: {"cpu": 10**9})
     broken_data: Callable[[float], bool] = lambda _: False
-    refuses: Callable[[Step], bool] = lambda _: False
+    refuses: Callable[[Step], StepRefused | None] = lambda _: None
     pods: list[Running] = field(default_factory=list)
     desired: dict[Target, int] = field(default_factory=dict)
     templates: dict[Target, Allocation] = field(default_factory=dict)
@@ -131,8 +131,9 @@ class World:
         return dict(self.weights)
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
-        if self.refuses(step):
-            raise QuotaExceeded("the tests refused it")
+        refusal = self.refuses(step)
+        if refusal is not None:
+            raise refusal
         assert step.target not in self.untouchable
         self.taken.append((self.now_s, step))
         match step:
@@ -192,7 +193,7 @@ class World:
             total = plus(total, largest(pod.resources, pod.wanted))
         return total
 
-    def planned_pods(self) -> dict[tuple[Target, tuple[tuple[str, int], ...]], int]:
+    def counted_pods(self) -> dict[tuple[Target, tuple[tuple[str, int], ...]], int]:
         counts: dict[tuple[Target, tuple[tuple[str, int], ...]], int] = {}
         for pod in self.pods:
             key = (pod.target, tuple(sorted(pod.resources.items())))
@@ -201,7 +202,7 @@ class World:
 
     def add(self, target: Target, resources: Mapping[str, int], **changes: object) -> Running:
         """A pod that runs already."""
-        pod = self._new(target, dict(resources))
+        pod = self.make(target, dict(resources))
         pod.ready_at_s = self.now_s
         for name, value in changes.items():
             setattr(pod, name, value)
@@ -218,7 +219,7 @@ class World:
         self.desired[step.target] = step.pods
         size = self.templates[step.target].resources
         for _ in range(step.pods - len(live)):
-            self.pods.append(self._new(step.target, dict(size)))
+            self.pods.append(self.make(step.target, dict(size)))
 
     def _schedule(self, pod: Running) -> None:
         if pod.pending_since_s is not None and self._fits(pod.wanted, besides=pod):
@@ -248,13 +249,13 @@ class World:
             own = [p for p in self.pods if p.target == target and not p.leaving]
             stale = [p for p in own if p.created_at_s < rolled_at_s]
             if stale and len(own) == self.desired[target]:
-                fresh = self._new(target, dict(size.resources))
+                fresh = self.make(target, dict(size.resources))
                 fresh.batch_size = size.batch_size
                 self.pods.append(fresh)
             elif stale and all(self._is_ready(p) and p.ready_at_s + 10 <= self.now_s for p in own):
                 stale[0].gone_at_s = self.now_s + LINGER_S
 
-    def _new(self, target: Target, size: dict[str, int]) -> Running:
+    def make(self, target: Target, size: dict[str, int]) -> Running:
         variant = next((v for v in self.service.variants if v.name == target.variant), None)
         pod = Running(
             name=f"{target.variant}-{next(iter(self.names))}",

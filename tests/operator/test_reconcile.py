@@ -1,0 +1,344 @@
+"""The loop against a small world in virtual time."""
+
+import itertools
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from infadapter_operator.bodies import BodyUnavailable, QuotaExceeded, ResizeInfeasible, StepRefused
+from infadapter_operator.conditions import Status
+from infadapter_operator.decision import Source
+from infadapter_operator.demand import NoData
+from infadapter_operator.observed import Observed
+from infadapter_operator.reconcile import Look, Memory, is_due, look
+from infadapter_operator.service import Mode
+from infadapter_operator.steps import (
+    RemovePods,
+    ReplacePods,
+    ResizePod,
+    ScaleUp,
+    SetWeights,
+    Step,
+)
+from infadapter_solver.problem import CPU, Target
+from tests.operator.loop_world import LARGE, SMALL, Runner, World, WorldRouter, a_service, sizes
+
+
+def a_world(rps: float = 12.0, **changes: object) -> World:
+    return World(service=a_service(), load=lambda _: rps, **changes)  # type: ignore[arg-type]
+
+
+def condition(seen: Look, name: str) -> tuple[Status, str]:
+    found = next(c for c in seen.conditions if c.type == name)
+    return found.status, found.reason
+
+
+def taken(world: World, *kinds: type[Step]) -> list[Step]:
+    return [step for _, step in world.taken if isinstance(step, kinds)]
+
+
+async def test_comes_up_serves_and_rests() -> None:
+    runner = Runner(world=a_world())
+    await runner.run(60)
+    last = runner.looks[-1]
+    assert condition(last, "Ready") == (Status.TRUE, "Ready")
+    assert condition(last, "Progressing") == (Status.FALSE, "AsPlanned")
+    assert last.ready_capacity_rps >= 12.0
+    assert sum(last.shares.values()) == pytest.approx(1.0)
+    assert not any(seen.steps for seen in runner.looks[-20:])
+
+
+async def test_plans_once_an_interval() -> None:
+    runner = Runner(world=a_world())
+    await runner.run(60)
+    planned = [seen.now_s for seen in runner.looks if seen.planned]
+    assert all(after - before >= 10.0 for before, after in itertools.pairwise(planned))
+    assert len(planned) == 6
+
+
+async def test_follows_the_load_up_and_down() -> None:
+    world = World(service=a_service(), load=lambda at: 5.0 if not 1100 <= at < 1150 else 60.0)
+    runner = Runner(world=world)
+    await runner.run(100)
+    low_rps = world.carried_rps()
+    await runner.run(50)
+    assert world.carried_rps() >= 60.0
+    await runner.run(250)
+    assert world.carried_rps() == pytest.approx(low_rps, abs=10.0)
+
+
+async def test_a_burst_does_not_wait_for_the_interval() -> None:
+    world = World(service=a_service(interval_s=30.0), load=lambda at: 5.0 if at < 1111 else 60.0)
+    runner = Runner(world=world)
+    await runner.run(130)
+    first = next(seen for seen in runner.looks if seen.now_s >= 1111 and seen.steps)
+    assert first.now_s - 1111 <= 1.0
+    assert first.planned
+    assert isinstance(first.steps[0], ScaleUp | ResizePod)
+
+
+@pytest.mark.parametrize("factor", [1.15, 1.5, 3.0])
+async def test_capacity_is_written_within_five_seconds_of_a_noisy_load_above_it(
+    factor: float,
+) -> None:
+    noise = random.Random(7)
+    service = a_service(interval_s=30.0, stabilization_s=120.0, horizon_s=60.0)
+    world = World(service=service, load=lambda _: 0.0, began_s=999.0)
+    runner = Runner(world=world)
+    rate = [40.0]
+    seconds: dict[float, float] = {}
+    world.load = lambda at: seconds.setdefault(at, max(0.0, noise.gauss(rate[0], rate[0] ** 0.5)))
+    await runner.run(200)
+    rate[0] = factor * runner.looks[-1].ready_capacity_rps
+    began_s = world.now_s
+    await runner.run(6)
+    writes = [at for at, step in world.taken if isinstance(step, ScaleUp | ResizePod)]
+    assert any(began_s <= at <= began_s + 5.0 for at in writes)
+
+
+async def test_rests_under_a_noisy_but_steady_load() -> None:
+    """Poisson arrivals at 20 rps, sizes so fine that every wish could be followed."""
+    noise = random.Random(3)
+    fine = replace(SMALL, allocations=sizes(20, *range(500, 4001, 100)))
+    service = a_service(variants=(fine,), interval_s=30.0, stabilization_s=120.0, horizon_s=60.0)
+    seconds: dict[float, float] = {}
+    world = World(service=service, load=lambda _: 0.0, began_s=999.0)
+    world.load = lambda at: seconds.setdefault(at, float(_poisson(noise, 20.0)))
+    runner = Runner(world=world, every_s=2.0)
+    await runner.run(300)
+    calm = await runner.run(150)
+    assert not any(seen.steps for seen in calm)
+
+
+def _poisson(noise: random.Random, rate: float) -> int:
+    limit, product, count = math.exp(-rate), noise.random(), 0
+    while product > limit:
+        product *= noise.random()
+        count += 1
+    return count
+
+
+# --- no data -------------------------------------------------------------------------------------
+
+
+async def test_missing_data_holds_the_plan() -> None:
+    world = a_world()
+    world.broken_data = lambda at: 1060 <= at < 1200
+    runner = Runner(world=world)
+    await runner.run(59)
+    held = await runner.run(140)
+    before = len(world.taken)
+    assert held[-1].error == "DemandError"
+    assert held[-1].decision is not None
+    assert held[-1].decision.source is Source.HELD
+    assert held[-1].memory.data_missing_since_s == 1060.0
+    assert condition(held[-1], "MetricsFresh")[0] is Status.FALSE
+    assert condition(held[-1], "FallbackActive")[0] is Status.TRUE
+    assert not any(seen.plan_changed for seen in held)
+    await runner.run(30)
+    assert runner.looks[-1].error is None
+    assert runner.looks[-1].memory.data_missing_since_s is None
+    assert len(world.taken) == before
+
+
+async def test_a_pod_that_is_lost_in_doubt_is_replaced_and_serves() -> None:
+    world = a_world()
+    world.broken_data = lambda at: at >= 1060
+    runner = Runner(world=world)
+    await runner.run(70)
+    lost = world.pods.pop(0)
+    world.pods.append(world.make(lost.target, lost.resources))
+    world.weights = {}
+    await runner.look()
+    world.pass_s(15)
+    await runner.look()
+    world.pass_s(5)
+    assert world.carried_rps() > 0
+
+
+async def test_without_any_data_it_warms_up_and_adopts_what_runs() -> None:
+    world = a_world()
+    world.broken_data = lambda _: True
+    world.add(Target("middle"), {CPU: 1700})
+    runner = Runner(world=world)
+    (first, *_) = await runner.run(20)
+    assert first.decision is not None
+    assert first.decision.source is Source.ADOPTED
+    assert first.plan_changed
+    assert not taken(world, ScaleUp, ResizePod, RemovePods)
+    assert world.carried_rps() == 10.0
+
+
+async def test_without_data_and_without_pods_the_smallest_is_started() -> None:
+    world = a_world()
+    world.broken_data = lambda _: True
+    runner = Runner(world=world)
+    await runner.run(20)
+    assert runner.looks[0].decision is not None
+    assert runner.looks[0].decision.source is Source.WARMING
+    assert world.carried_rps() >= 1.0
+
+
+# --- a body that does not answer -----------------------------------------------------------------
+
+
+class Silent:
+    """An API server that is down."""
+
+    async def observe(self, now_s: float) -> Observed:
+        raise BodyUnavailable("the API server did not answer")
+
+    async def take(self, step: Step) -> None:
+        raise AssertionError
+
+
+class SilentRouter:
+    async def weights(self) -> Mapping[str, int]:
+        raise BodyUnavailable("Envoy did not answer")
+
+    async def set_weights(self, step: SetWeights) -> None:
+        raise AssertionError
+
+
+async def test_nothing_is_done_blindly() -> None:
+    world = a_world()
+    runner = Runner(world=world)
+    await runner.run(60)
+    memory = runner.memory
+    for seen in (
+        await look(world.service, memory, world, Silent(), WorldRouter(world), world.now_s),
+        await look(world.service, memory, world, world, SilentRouter(), world.now_s),
+    ):
+        assert seen.steps == ()
+        assert seen.error == "BodyUnavailable"
+        assert seen.memory == memory
+        assert condition(seen, "Ready")[0] is Status.UNKNOWN
+
+
+async def test_a_refused_step_is_told_and_tried_again() -> None:
+    world = a_world()
+
+    def refuses(step: Step) -> StepRefused | None:
+        refused = world.now_s < 1020 and isinstance(step, ScaleUp)
+        return QuotaExceeded("the namespace's quota is used up") if refused else None
+
+    world.refuses = refuses
+    runner = Runner(world=world)
+    await runner.run(60)
+    assert runner.looks[0].refusals[0].reason == "QuotaExceeded"
+    assert condition(runner.looks[0], "CapacityAvailable") == (Status.FALSE, "QuotaExceeded")
+    assert condition(runner.looks[-1], "Ready")[0] is Status.TRUE
+
+
+async def test_a_size_that_no_node_can_hold_is_rolled_out_instead() -> None:
+    large_only = a_service(variants=(LARGE,), stabilization_s=20.0)
+    world = World(service=large_only, load=lambda at: 3.0 if at < 1100 else 6.0)
+    runner = Runner(world=world)
+    await runner.run(60)
+    first = world.pods[0].name
+
+    def refuses(step: Step) -> StepRefused | None:
+        grows = isinstance(step, ResizePod) and step.pod == first
+        return ResizeInfeasible("the node holds no such pod") if grows else None
+
+    world.refuses = refuses
+    await runner.run(160)
+    assert sum(bool(seen.refusals) for seen in runner.looks) == 1
+    assert len(taken(world, ReplacePods)) == 1
+    assert first not in {pod.name for pod in world.pods}
+    assert world.carried_rps() >= 6.0
+
+
+# --- modes ---------------------------------------------------------------------------------------
+
+
+async def test_recommend_plans_and_reports_and_takes_no_step() -> None:
+    world = World(service=a_service(mode=Mode.RECOMMEND), load=lambda _: 12.0)
+    runner = Runner(world=world)
+    await runner.run(30)
+    assert world.taken == []
+    assert runner.looks[-1].decision is not None
+    assert runner.looks[-1].decision.plan.capacity_rps >= 12.0
+
+
+async def test_paused_does_nothing_and_says_so() -> None:
+    world = World(service=a_service(mode=Mode.PAUSED), load=lambda _: 12.0)
+    runner = Runner(world=world)
+    seen = await runner.look()
+    assert seen.decision is None
+    assert world.taken == []
+    assert condition(seen, "Paused")[0] is Status.TRUE
+
+
+# --- restarts ------------------------------------------------------------------------------------
+
+
+async def test_a_restart_at_rest_changes_nothing() -> None:
+    runner = Runner(world=a_world())
+    await runner.run(100)
+    before = len(runner.world.taken)
+    plan = runner.looks[-1].decision
+    runner.restart()
+    await runner.run(60)
+    assert len(runner.world.taken) == before
+    assert plan is not None
+    assert runner.looks[-1].decision is not None
+    assert runner.looks[-1].decision.plan == plan.plan
+
+
+@pytest.mark.parametrize("often_s", [1, 7])
+async def test_restarts_in_the_middle_change_nothing(often_s: int) -> None:
+    def a_run() -> Runner:
+        load = {0: 5.0, 1: 60.0, 2: 12.0}
+        world = World(
+            service=a_service(), load=lambda at: load[max(0, min(2, int((at - 1000) // 60)))]
+        )
+        world.confirm_s = 0.0
+        return Runner(world=world)
+
+    undisturbed, disturbed = a_run(), a_run()
+    await undisturbed.run(240)
+    for _ in range(240 // often_s):
+        await disturbed.run(often_s)
+        disturbed.restart()
+    until_s = disturbed.world.now_s
+    assert disturbed.world.taken == [one for one in undisturbed.world.taken if one[0] < until_s]
+
+
+async def test_forgetting_everything_at_rest_adopts_what_runs() -> None:
+    runner = Runner(world=a_world())
+    await runner.run(100)
+    before = len(taken(runner.world, ScaleUp, RemovePods, ResizePod))
+    runner.memory = Memory()
+    await runner.run(60)
+    assert len(taken(runner.world, ScaleUp, RemovePods, ResizePod)) == before
+
+
+async def test_a_clock_that_was_set_back_does_not_stop_the_planning() -> None:
+    runner = Runner(world=a_world())
+    seen = await runner.look()
+    assert seen.decision is not None
+    assert not is_due(runner.world.service, seen.decision, 1005.0)
+    assert is_due(runner.world.service, seen.decision, 1010.0)
+    assert is_due(runner.world.service, seen.decision, 400.0)
+
+
+async def test_no_data_has_its_name() -> None:
+    world = a_world()
+
+    class Empty:
+        async def history(self, window_s: float, now_s: float) -> object:
+            raise NoData("no such series")
+
+    seen = await look(
+        world.service,
+        Memory(),
+        Empty(),  # type: ignore[arg-type]
+        world,
+        WorldRouter(world),
+        world.now_s,
+    )
+    assert (seen.error, seen.error_message) == ("NoData", "no such series")

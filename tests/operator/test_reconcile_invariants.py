@@ -1,0 +1,117 @@
+"""
+Whatever happens, within what a body may do: the invariants that `Runner` checks hold between all
+looks, and when nothing happens any more, the loop comes to rest.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
+
+from infadapter_operator.bodies import QuotaExceeded, StepRefused
+from infadapter_operator.steps import Step
+from infadapter_solver.problem import CPU, Target
+from tests.operator.loop_world import Runner, World, a_service
+
+BEGIN_S = 1000.0
+TROUBLE_S = 250.0
+CALM_S = 350.0
+SETTLING_S = 150.0  # after the last plan: the slowest load, a swap in steps, a router that lags
+
+modest = settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    phases=(Phase.explicit, Phase.generate),  # to shrink a history of minutes takes minutes
+    suppress_health_check=[HealthCheck.too_slow],
+)
+rates = st.lists(
+    st.sampled_from([0.0, 0.3, 3.0, 9.0, 17.0, 31.0, 55.0, 90.0, 170.0]), min_size=1, max_size=8
+)
+
+
+def in_turn(values: Sequence[float], each_s: float) -> Callable[[float], float]:
+    """A load that has these rates one after the other, and then stays at the last."""
+
+    def at(now_s: float) -> float:
+        index = max(0, int((now_s - BEGIN_S) // each_s))
+        return values[min(index, len(values) - 1)]
+
+    return at
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    budget = draw(st.sampled_from([1000, 2000, 3000, 8000, 12000]))
+    surge = draw(st.sampled_from([0, 500, 1000, budget]))
+    service = a_service(budget={CPU: budget}, max_surge={CPU: surge})
+    world = World(
+        service=service,
+        load=in_turn(draw(rates), draw(st.sampled_from([5.0, 13.0, 30.0]))),
+        confirm_s=draw(st.sampled_from([0.0, 1.0, 4.0])),
+        began_s=draw(st.sampled_from([0.0, BEGIN_S - 1])),
+        node={CPU: budget + draw(st.sampled_from([0, 500, 10**6]))},
+    )
+    if draw(st.booleans()):
+        world.add(Target("middle"), {CPU: draw(st.sampled_from([500, 800]))})
+    return world
+
+
+def comes_to_rest(runner: Runner) -> bool:
+    last_plan_s = max(seen.now_s for seen in runner.looks if seen.plan_changed)
+    until_s = max(last_plan_s + SETTLING_S, BEGIN_S + TROUBLE_S + SETTLING_S)
+    return not any(seen.steps for seen in runner.looks if seen.now_s > until_s)
+
+
+@modest
+@given(world=worlds(), every_s=st.sampled_from([2.0, 5.0]))
+def test_serves_as_it_did_and_comes_to_rest(world: World, every_s: float) -> None:
+    runner = Runner(world=world, every_s=every_s)
+    asyncio.run(runner.run(TROUBLE_S + CALM_S))
+    assert comes_to_rest(runner)
+
+
+@modest
+@given(
+    world=worlds(),
+    seed=st.integers(0, 10**6),
+    outage=st.tuples(st.floats(0, TROUBLE_S), st.sampled_from([5.0, 60.0, 200.0])),
+    restarts=st.lists(st.integers(1, int(TROUBLE_S) // 5), max_size=3, unique=True),
+)
+def test_also_with_refusals_outages_and_restarts(
+    world: World, seed: int, outage: tuple[float, float], restarts: list[int]
+) -> None:
+    chance = random.Random(seed)
+    start_s, for_s = BEGIN_S + outage[0], outage[1]
+
+    def refuses(_: Step) -> StepRefused | None:
+        refused = world.now_s < BEGIN_S + TROUBLE_S and chance.random() < 0.4
+        return QuotaExceeded("the test refused it") if refused else None
+
+    world.refuses = refuses
+    world.broken_data = lambda at: start_s <= at < min(start_s + for_s, BEGIN_S + TROUBLE_S)
+    runner = Runner(world=world, every_s=5.0)
+    for at in sorted(restarts):
+        asyncio.run(runner.run(BEGIN_S + 5.0 * at - world.now_s))
+        runner.restart()
+    asyncio.run(runner.run(BEGIN_S + TROUBLE_S + CALM_S - world.now_s))
+    assert comes_to_rest(runner)
+
+
+@modest
+@given(values=rates, every_s=st.sampled_from([2.0, 5.0]))
+@example(values=[0.0, 0.0, 0.0, 0.0, 9.0, 55.0, 9.0], every_s=2.0)  # new pod, smaller plan at once
+def test_with_room_every_feasible_plan_is_reached(values: list[float], every_s: float) -> None:
+    world = World(service=a_service(), load=in_turn(values, 13.0))
+    runner = Runner(world=world, every_s=every_s)
+    asyncio.run(runner.run(TROUBLE_S + CALM_S))
+    last = runner.looks[-1].decision
+    assert last is not None
+    if last.plan.feasible and runner.looks[-1].demand_rps is not None:
+        wanted = {
+            (g.target, tuple(sorted(g.allocation.resources.items()))): g.pods
+            for g in last.plan.groups
+        }
+        assert world.counted_pods() == wanted
