@@ -1,0 +1,352 @@
+"""The adapter against a real HTTP server, and against a real Prometheus where there is one."""
+
+import json
+import math
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+from infadapter_operator.demand import (
+    DemandError,
+    History,
+    InvalidData,
+    NoData,
+    QueryFailed,
+    StaleData,
+)
+from infadapter_operator.prometheus import (
+    MAX_POINTS,
+    PrometheusDemand,
+    arrivals_query,
+    connect,
+    met_query,
+    served_query,
+    slo_met_ratio,
+)
+
+NOW_S = 1_800_000_000.7
+
+
+class Answers(ThreadingHTTPServer):
+    """Answers every request with what the test has put into `answer`."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status = 200
+        self.answer: Any = {}
+        self.delay_s = 0.0
+        self.asked: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def gives(self, *values: tuple[float, str], series: int = 1) -> None:
+        result = [{"metric": {}, "values": [list(v) for v in values]}] * series
+        self.answer = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Answers
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlparse(self.path).query)
+        self.server.asked = {key: values[0] for key, values in query.items()}
+        time.sleep(self.server.delay_s)
+        answer = self.server.answer
+        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def server() -> Iterator[Answers]:
+    with Answers() as answers:
+        thread = threading.Thread(target=answers.serve_forever, args=(0.01,))
+        thread.start()
+        yield answers
+        answers.shutdown()
+        thread.join()
+
+
+async def ask(server: Answers, window_s: float = 60.0, timeout_s: float = 5.0) -> History:
+    prometheus = connect(server.url, timeout_s)
+    try:
+        return await PrometheusDemand(prometheus, "the_query").history(window_s, NOW_S)
+    finally:
+        prometheus.connection.close()
+
+
+async def test_samples_come_in_order_of_time(server: Answers) -> None:
+    server.gives((NOW_S - 2, "3"), (NOW_S - 1, "4.5"))
+    history = await ask(server)
+    assert [sample.rps for sample in history.samples] == [3.0, 4.5]
+
+
+async def test_no_traffic_is_a_measured_zero(server: Answers) -> None:
+    server.gives((NOW_S - 1, "0"))
+    assert (await ask(server)).samples[-1].rps == 0.0
+
+
+async def test_the_question_ends_now_and_is_bounded(server: Answers) -> None:
+    server.gives((NOW_S - 1, "0"))
+    await ask(server, window_s=60.0)
+    assert server.asked["query"] == "the_query"
+    assert int(server.asked["end"]) == math.floor(NOW_S)
+    assert int(server.asked["start"]) == math.floor(NOW_S) - 60
+    assert server.asked["step"] == "1"
+    assert server.asked["timeout"] == "5s"
+    assert server.asked["limit"] == "2"
+
+
+async def test_a_long_window_is_asked_for_in_longer_steps(server: Answers) -> None:
+    server.gives((NOW_S - 1, "0"))
+    await ask(server, window_s=86_400.0)
+    points = (int(server.asked["end"]) - int(server.asked["start"])) / int(server.asked["step"])
+    assert points <= MAX_POINTS
+
+
+@pytest.mark.parametrize("answer", [[], [{"metric": {}, "values": []}]])
+async def test_an_empty_answer_is_no_data(server: Answers, answer: object) -> None:
+    server.answer = {"data": {"result": answer}}
+    with pytest.raises(NoData):
+        await ask(server)
+
+
+async def test_an_old_last_sample_is_stale(server: Answers) -> None:
+    server.gives((NOW_S - 50, "3"), (NOW_S - 40, "3"))
+    with pytest.raises(StaleData, match="s old"):
+        await ask(server)
+
+
+@pytest.mark.parametrize("rps", ["NaN", "+Inf", "-Inf", "-1"])
+async def test_what_is_no_rate_is_invalid_wherever_it_stands(server: Answers, rps: str) -> None:
+    server.gives((NOW_S - 2, rps), (NOW_S - 1, "3"))
+    with pytest.raises(InvalidData):
+        await ask(server)
+
+
+async def test_several_series_are_invalid(server: Answers) -> None:
+    server.gives((NOW_S - 1, "3"), series=2)
+    with pytest.raises(InvalidData, match="sum"):
+        await ask(server)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html>",
+        {},
+        {"data": None},
+        {"data": {"result": {}}},
+        {"data": {"result": ["x"]}},
+        {"data": {"result": [{"value": [1, "2"]}]}},
+        {"data": {"result": [{"values": [[1]]}]}},
+        {"data": {"result": [{"values": [[1, "x"]]}]}},
+        {"data": {"result": [{"values": None}]}},
+    ],
+)
+async def test_an_answer_that_cannot_be_read_is_a_failed_query(
+    server: Answers, answer: object
+) -> None:
+    server.answer = answer
+    with pytest.raises(QueryFailed):
+        await ask(server)
+
+
+@pytest.mark.parametrize("status", [400, 422, 500, 503])
+async def test_an_error_is_a_failed_query(server: Answers, status: int) -> None:
+    server.status, server.answer = status, {"status": "error", "error": "bad"}
+    with pytest.raises(QueryFailed, match=str(status)):
+        await ask(server)
+
+
+async def test_a_slow_answer_is_a_failed_query(server: Answers) -> None:
+    server.delay_s = 1.0
+    with pytest.raises(QueryFailed):
+        await ask(server, timeout_s=0.1)
+
+
+async def test_nobody_there_is_a_failed_query() -> None:
+    prometheus = connect("http://127.0.0.1:1", 1.0)
+    with pytest.raises(QueryFailed):
+        await PrometheusDemand(prometheus, "up").history(10.0, NOW_S)
+
+
+async def test_proxies_of_the_environment_are_not_for_prometheus(
+    server: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
+    server.gives((NOW_S - 1, "3"))
+    assert (await ask(server)).samples[-1].rps == 3.0
+
+
+async def test_a_ratio_that_cannot_be_known_is_none(server: Answers) -> None:
+    server.status = 500
+    assert await slo_met_ratio(connect(server.url, 1.0), "q", NOW_S) is None
+    server.status = 200
+    server.gives((NOW_S - 1, "1.0000001"))
+    assert await slo_met_ratio(connect(server.url, 1.0), "q", NOW_S) == 1.0
+
+
+# --- a real Prometheus -------------------------------------------------------------------------
+
+
+class Router(ThreadingHTTPServer):
+    """Counts as Envoy does: arrivals and the histogram of answers, at a steady rate."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Exposition)
+        self.began_s = time.time()
+        self.rps = 20.0
+        self.alive = True
+
+    def text(self) -> str:
+        count = int((time.time() - self.began_s) * self.rps)
+        label = 'envoy_http_conn_manager_prefix="vision/resnet"'
+        base = "envoy_http_downstream_rq"
+        return (
+            f"{base}_total{{{label}}} {count}\n"
+            f"# TYPE {base}_time histogram\n"
+            f'{base}_time_bucket{{{label},le="300"}} {count * 9 // 10}\n'
+            f'{base}_time_bucket{{{label},le="+Inf"}} {count}\n'
+            f"{base}_time_sum{{{label}}} 1\n{base}_time_count{{{label}}} {count}\n"
+            f'infadapter_server_requests_total{{namespace="vision",pod="resnet-r18-a-b"}} {count}\n'
+        )
+
+
+class _Exposition(BaseHTTPRequestHandler):
+    server: Router
+
+    def do_GET(self) -> None:
+        body = self.server.text().encode()
+        self.send_response(200 if self.server.alive else 500)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def router() -> Iterator[Router]:
+    with Router() as answers:
+        thread = threading.Thread(target=answers.serve_forever, args=(0.01,))
+        thread.start()
+        yield answers
+        answers.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def prometheus_url(router: Router, tmp_path: Path) -> Iterator[str]:
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("no prometheus on the PATH")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = {
+        "scrape_configs": [
+            {
+                "job_name": "router",
+                "scrape_interval": "1s",
+                "scrape_timeout": "1s",
+                "honor_labels": True,
+                "metrics_path": "/stats/prometheus",
+                "static_configs": [{"targets": [f"127.0.0.1:{router.server_address[1]}"]}],
+            }
+        ]
+    }
+    (tmp_path / "prometheus.yml").write_text(json.dumps(config))
+    running = subprocess.Popen(
+        [
+            program,
+            f"--config.file={tmp_path / 'prometheus.yml'}",
+            f"--storage.tsdb.path={tmp_path / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=error",
+        ]
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: urllib.request.urlopen(f"{url}/-/ready").close())
+        yield url
+    finally:
+        running.terminate()
+        running.wait()
+
+
+def eventually(attempt: Any) -> None:
+    for _ in range(100):
+        try:
+            return attempt()  # type: ignore[no-any-return]
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError("Prometheus did not start")
+
+
+async def reason_or_rps(url: str, query: str, window_s: float = 30.0) -> str | float:
+    try:
+        history = await PrometheusDemand(connect(url, 5.0), query).history(window_s, time.time())
+    except DemandError as error:
+        return error.reason
+    return history.samples[-1].rps
+
+
+async def wait_for(url: str, query: str, wanted: Any, within_s: float) -> None:
+    end_s = time.monotonic() + within_s
+    while not wanted(found := await reason_or_rps(url, query)):
+        assert time.monotonic() < end_s, f"still {found}"
+        time.sleep(0.3)  # noqa: ASYNC251 - nothing else runs in this loop
+
+
+async def test_prometheus_counts_arrivals_and_forgets_a_router_that_is_gone(
+    prometheus_url: str, router: Router
+) -> None:
+    query = arrivals_query("vision", "resnet", 1.0)
+    assert await reason_or_rps(prometheus_url, arrivals_query("vision", "none", 1.0)) == "NoData"
+
+    def near_20(found: object) -> bool:
+        return isinstance(found, float) and 17 <= found <= 23
+
+    await wait_for(prometheus_url, query, near_20, 20.0)
+    served = served_query("vision", ["resnet-r18", "resnet-r34"], 1.0)
+    await wait_for(prometheus_url, served, near_20, 10.0)
+
+    met = await slo_met_ratio(
+        connect(prometheus_url, 5.0), met_query("vision", "resnet", 0.3), time.time()
+    )
+    assert met == pytest.approx(0.9, abs=0.05)
+
+    router.began_s = time.time()  # it restarts: its counters begin anew
+    await wait_for(prometheus_url, query, near_20, 10.0)
+
+    router.rps = 0.0
+    router.began_s = time.time()
+    await wait_for(prometheus_url, query, lambda found: found == 0.0, 10.0)
+
+    router.alive = False
+    await wait_for(prometheus_url, query, lambda found: found == "StaleData", 20.0)

@@ -1,0 +1,47 @@
+import pytest
+
+from infadapter_operator.settings import InvalidSetting, Settings, settings_from
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert settings_from({}) == Settings()
+
+
+def test_an_empty_variable_is_an_absent_one() -> None:
+    names = ("NAMESPACES", "XDS_PORT", "ROUTER_POD", "LOOK_SECONDS", "PROMETHEUS_URL")
+    assert settings_from({f"INFADAPTER_{name}": "" for name in names}) == Settings()
+
+
+def test_everything_can_be_set() -> None:
+    settings = settings_from(
+        {
+            "INFADAPTER_PROMETHEUS_URL": "https://prometheus:9090/",
+            "INFADAPTER_NAMESPACES": "vision, speech",
+            "INFADAPTER_LOOK_SECONDS": "0.5",
+            "INFADAPTER_ROUTER_COMMAND": "/opt/envoy --x",
+            "INFADAPTER_ROUTER_POD": '{"volumes": []}',
+        }
+    )
+    assert settings.prometheus_url == "https://prometheus:9090"
+    assert settings.namespaces == ("vision", "speech")
+    assert settings.look_s == 0.5
+    assert settings.router.command == ("/opt/envoy", "--x")
+    assert settings.router.pod == {"volumes": []}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PROMETHEUS_URL", "prometheus:9090"),
+        ("XDS_PORT", "http"),
+        ("XDS_PORT", "70000"),
+        ("LOOK_SECONDS", "0"),
+        ("LOOK_SECONDS", "nan"),
+        ("LOOK_SECONDS", "30"),
+        ("ROUTER_POD", "[]"),
+        ("ROUTER_CONTAINER", "{"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_name(name: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=f"INFADAPTER_{name} is '.*'; it must"):
+        settings_from({f"INFADAPTER_{name}": value})
