@@ -16,8 +16,8 @@ from infadapter_solver.problem import CPU, Target
 from tests.operator.loop_world import Runner, World, a_service
 
 BEGIN_S = 1000.0
-TROUBLE_S = 250.0
-CALM_S = 350.0
+TROUBLE_S = 200.0
+CALM_S = 300.0
 SETTLING_S = 150.0  # after the last plan: the slowest load, a swap in steps, a router that lags
 
 modest = settings(

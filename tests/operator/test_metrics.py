@@ -1,0 +1,89 @@
+from prometheus_client import CollectorRegistry
+
+from infadapter_operator.metrics import Metrics
+from tests.operator.loop_world import Runner, World, a_service
+
+SERVICE = {"namespace": "vision", "service": "resnet"}
+SMALL = {**SERVICE, "variant": "small", "kind": "cpu"}
+
+
+async def recorded(rps: float = 12.0, seconds: float = 60) -> tuple[CollectorRegistry, Runner]:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    runner = Runner(world=World(service=a_service(), load=lambda _: rps))
+    await runner.run(seconds)
+    for seen in runner.looks:
+        metrics.record(seen, duration_s=0.01)
+    return registry, runner
+
+
+def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
+    return registry.get_sample_value(f"infadapter_{name}", {**SERVICE, **labels})
+
+
+async def test_a_look_is_told_in_numbers() -> None:
+    registry, runner = await recorded()
+    last = runner.looks[-1]
+    assert last.decision is not None
+    assert value(registry, "demand_rps") == 12.0
+    assert value(registry, "planned_capacity_rps") == last.decision.plan.capacity_rps
+    assert value(registry, "ready_capacity_rps") == last.ready_capacity_rps
+    assert value(registry, "planned_accuracy_ratio") == last.decision.plan.accuracy
+    assert value(registry, "last_look_timestamp_seconds") == last.now_s
+    assert value(registry, "interval_seconds") == 10.0
+    assert value(registry, "condition", type="Ready") == 1
+    assert value(registry, "condition", type="SLOMet") == -1
+    assert value(registry, "look_duration_seconds_count") == len(runner.looks)
+    assert value(registry, "plans_total", source="Optimal") == 6
+    assert value(registry, "steps_total", step="SetWeights") is not None
+
+
+async def test_every_target_is_told_also_one_that_is_not_planned() -> None:
+    registry, runner = await recorded()
+    last = runner.looks[-1]
+    assert last.decision is not None
+    planned = sum(
+        value(registry, "planned_cpu_cores", variant=v, kind="cpu") or 0.0
+        for v in ("small", "middle", "large")
+    )
+    assert planned == last.decision.plan.cost
+    assert value(registry, "planned_pods", variant="small", kind="cpu") is not None
+    shares = [
+        value(registry, "share_ratio", variant=v, kind="cpu") for v in ("small", "middle", "large")
+    ]
+    assert sum(share or 0.0 for share in shares) == 1.0
+
+
+async def test_a_demand_that_is_not_known_is_absent_not_zero() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    world = World(service=a_service(), load=lambda _: 12.0)
+    runner = Runner(world=world)
+    metrics.record(await runner.look())
+    assert value(registry, "demand_rps") == 12.0
+    world.broken_data = lambda _: True
+    metrics.record(await runner.look())
+    assert value(registry, "demand_rps") is None
+    assert value(registry, "last_data_timestamp_seconds") == 1000.0
+    assert value(registry, "errors_total", reason="DemandError") == 1
+
+
+async def test_a_deleted_service_leaves_no_series() -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    runner = Runner(world=World(service=a_service(), load=lambda _: 12.0))
+    metrics.record(await runner.look(), duration_s=0.1)
+    metrics.count_error("vision", "resnet", "ProfileMissing")
+    metrics.count_error("vision", "other", "ProfileMissing")
+    metrics.forget("vision", "resnet")
+    left = [
+        sample
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.labels.get("service") == "resnet"
+    ]
+    assert left == []
+    assert registry.get_sample_value(
+        "infadapter_errors_total",
+        {"namespace": "vision", "service": "other", "reason": "ProfileMissing"},
+    )
