@@ -47,8 +47,8 @@ class ServiceLoop:
         )
         self.turned_at_s = time.monotonic()
         self._world, self._document = world, document
-        self._changed = asyncio.Event()
-        self._changed.set()
+        self._woken = asyncio.Event()
+        self._is_new = True  # the object, or a profile, since it was last prepared
         self._cared_at_s = float("-inf")
         self._prepared: Prepared | None = None
         self._problem: Condition | None = None  # of the newest spec
@@ -74,11 +74,12 @@ class ServiceLoop:
         news = _asked(document) != _asked(self._document)
         self._document = document
         if news:
-            self._changed.set()
+            self.poke()
 
     def poke(self) -> None:
         """Something that it names has changed."""
-        self._changed.set()
+        self._is_new = True
+        self._woken.set()
 
     def forget(self) -> None:
         """The object is gone."""
@@ -99,15 +100,18 @@ class ServiceLoop:
             await self._sleep(began_s + self._world.settings.look_s - self.turned_at_s)
         self.forget()
         while FINALIZER in finalizers_of(self._document) and not await self._let_go():
-            self._changed.clear()
             await self._sleep(self._world.settings.look_s)
 
     async def turn(self, now_s: float) -> None:
         """Raises BodyUnavailable, StepRefused or ApiRefusal: the next turn is the retry."""
         due = now_s - self._cared_at_s >= CARE_EVERY_S
-        if self._changed.is_set() or (due and self._problem):
-            self._changed.clear()
-            await self._prepare(now_s)
+        if self._is_new or (due and self._problem):
+            self._is_new = False  # before, since it may become so again meanwhile
+            try:
+                await self._prepare(now_s)
+            except BaseException:
+                self._is_new = True
+                raise
         troubles = [] if self._problem is None else [self._problem]
         if self._prepared is None:
             await self._report_problem(troubles[0], now_s)
@@ -137,9 +141,10 @@ class ServiceLoop:
     async def _sleep(self, duration_s: float) -> None:
         try:
             async with asyncio.timeout(max(0.0, duration_s)):
-                await self._changed.wait()
+                await self._woken.wait()
         except TimeoutError:
             return
+        self._woken.clear()
 
     async def _let_go(self) -> bool:
         try:
@@ -162,9 +167,6 @@ class ServiceLoop:
             reason = unprepared.condition.reason
             self._world.metrics.count_error(self.owner.namespace, self.owner.name, reason)
             return
-        except BodyUnavailable:
-            self._changed.set()  # not judged yet
-            raise
         if self._prepared is None:
             decision = decision_from(prepared.service, self._reporter.status)
             self._memory = replace(self._memory, decision=decision)

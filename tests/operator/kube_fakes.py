@@ -8,8 +8,11 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import aiohttp
+
 from infadapter_operator.kube_api import APPLY, MERGE, OPERATIONS, STRATEGIC, ApiRefusal, KubeApi
 from infadapter_operator.kube_objects import Owner, Workload
+from infadapter_operator.xds import PATH, XdsServer
 from infadapter_solver.problem import CPU, Allocation
 
 Json = dict[str, Any]
@@ -255,3 +258,16 @@ def workload(variant: str = "r18", **changes: Any) -> Workload:
         **changes,
     }
     return Workload(**given)
+
+
+async def poll(xds: XdsServer, times: int = 2) -> None:
+    """As an Envoy does: what it was given last is what it says that it obeys."""
+    port = await xds.start("127.0.0.1", 0)
+    version = ""
+    async with aiohttp.ClientSession() as session:
+        for _ in range(times):
+            asked = {"node": {"id": "envoy-1", "cluster": "vision/resnet"}, "version_info": version}
+            async with session.post(f"http://127.0.0.1:{port}{PATH}", json=asked) as answer:
+                if answer.status == 200:
+                    version = (await answer.json())["version_info"]
+    await xds.stop()

@@ -3,7 +3,6 @@
 import json
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 
 from infadapter_operator.bodies import Conflict
@@ -18,9 +17,9 @@ from infadapter_operator.kube_router_objects import (
 )
 from infadapter_operator.settings import RouterSettings, Settings
 from infadapter_operator.steps import Backend, SetWeights
-from infadapter_operator.xds import PATH, XdsServer
+from infadapter_operator.xds import XdsServer
 from infadapter_solver.problem import Target
-from tests.operator.kube_fakes import OWNER, FakeApi, Json
+from tests.operator.kube_fakes import OWNER, FakeApi, Json, poll
 
 CONFIG = core("vision", "configmaps", "resnet-router")
 ROUTER = deployments("vision", "resnet-router")
@@ -50,19 +49,6 @@ async def xds() -> AsyncIterator[XdsServer]:
     server = XdsServer()
     yield server
     await server.stop()
-
-
-async def poll(xds: XdsServer, times: int = 2) -> None:
-    """As an Envoy does: what it was given last is what it says that it obeys."""
-    port = await xds.start("127.0.0.1", 0)
-    version = ""
-    async with aiohttp.ClientSession() as session:
-        for _ in range(times):
-            asked = {"node": {"id": "envoy-1", "cluster": "vision/resnet"}, "version_info": version}
-            async with session.post(f"http://127.0.0.1:{port}{PATH}", json=asked) as answer:
-                if answer.status == 200:
-                    version = (await answer.json())["version_info"]
-    await xds.stop()
 
 
 def remembered(api: FakeApi) -> set[str]:
