@@ -40,7 +40,8 @@ class Candidate:
 def ideal_shares(backends: Sequence[Candidate], demand_rps: float) -> dict[str, float]:
     """By pod; they sum to one. Empty when there are no backends."""
     regular = [b for b in backends if b.capacity_rps > 0 and not b.reserve]
-    usual = regular if _capacity(regular) >= demand_rps else [b for b in backends if b.capacity_rps]
+    suffice = bool(regular) and _capacity(regular) >= demand_rps
+    usual = regular if suffice else [b for b in backends if b.capacity_rps]
     loads = _filled(usual, demand_rps)
     left_rps = demand_rps - sum(loads.values())
     unknown = [b for b in backends if not b.capacity_rps]

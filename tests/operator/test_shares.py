@@ -66,6 +66,11 @@ def test_a_pod_to_be_levelled_waits_while_the_others_suffice() -> None:
     assert "new" in ideal_shares([FAST, new], 110.0)
 
 
+def test_a_pod_to_be_levelled_serves_when_it_is_the_only_one() -> None:
+    alone = pod("new", 0.78, 20.0, reserve=True)
+    assert ideal_shares([alone], 0.0) == {"new": 1.0}
+
+
 def test_a_pod_of_unknown_capacity_takes_only_what_nobody_else_can() -> None:
     unknown = pod("unknown", 0.0, 0.0)
     assert "unknown" not in ideal_shares([GOOD, unknown], 20.0)
