@@ -8,10 +8,11 @@ those above it. Where that is nowhere, a process gets one core and no quota.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count, cycle
+from itertools import count
 from pathlib import Path
 
 from infadapter_local import launch
@@ -69,16 +70,11 @@ class Cores:
     """No control groups: each process is pinned to one core, and all have the size of one."""
 
     resizable: bool = field(default=False, init=False)
-    _cores: Iterator[int] = field(
-        default_factory=lambda: cycle(sorted(os.sched_getaffinity(0))), init=False
-    )
 
-    def next_core(self) -> int:
-        return next(self._cores)
-
-    def pinning(self) -> list[str]:
-        """What to put before a command."""
-        return ["taskset", "--cpu-list", str(self.next_core())]
+    def least_used(self, used: Iterable[int | None]) -> int:
+        """The core on which the fewest of our processes run; `used` are theirs."""
+        taken = Counter(used)
+        return min(sorted(os.sched_getaffinity(0)), key=lambda core: taken[core])
 
 
 def cpu_limits(root: Path = Path("/")) -> Quotas | Cores:
@@ -100,10 +96,13 @@ def _works(quotas: Quotas) -> bool:
         quotas.remove_all()
 
 
-def launch_command(command: list[str], group: str = launch.NO_GROUP) -> list[str]:
-    """Return the command that becomes `command` in that group, and dies with this process."""
+def launch_command(
+    command: list[str], group: str = launch.NO_GROUP, core: int | None = None
+) -> list[str]:
+    """Return the command that becomes `command` there, and dies with this process."""
     script = str(Path(launch.__file__))
-    return [sys.executable, "-I", "-S", script, str(os.getpid()), group, *command]
+    where = [group, "-" if core is None else str(core)]
+    return [sys.executable, "-I", "-S", script, str(os.getpid()), *where, *command]
 
 
 def _candidates(root: Path) -> Iterator[Path]:

@@ -20,6 +20,8 @@ from infadapter_local.report import Circumstances, Finished, headline, write_rep
 from infadapter_local.run import Place, play, server_command
 from infadapter_local.shipped import machine, shipped_profiles
 from infadapter_local.spec import (
+    BUDGET_MILLICORES,
+    WHOLE_CORE,
     demo_service,
     full_budget,
     highest_rps,
@@ -39,7 +41,7 @@ PEAK_SHARE = 0.65
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the user asks for; `scale` None is one that fits this machine."""
+    """What the user asks for; None is what fits this machine."""
 
     trace: Path | None = None
     duration_s: float = 60.0
@@ -48,7 +50,7 @@ class Options:
     baselines: bool = True
     resized_single: bool = False
     seed: int = 1
-    budget_millicores: int = 1000
+    budget_millicores: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,8 @@ async def _play_all(
     limits = processes.limits
     async with started_nursery(processes) as nursery:
         calibrated, speeds = await calibrate(nursery, limits, view)
-        service = demo_service(calibrated, options.budget_millicores, limits)
+        budget_millicores = options.budget_millicores or default_budget(limits)
+        service = demo_service(calibrated, budget_millicores, limits)
         peak = peak_rps(trace)
         scale = options.scale or PEAK_SHARE * highest_rps(service) / peak
         load = workload(trace, duration_s=options.duration_s, scale=scale, seed=options.seed)
@@ -125,6 +128,12 @@ async def calibrate(
         speeds[profile.variant] = speed_of(profile, check)
     view.step("done", 1.0)
     return calibrated, speeds
+
+
+def default_budget(limits: Quotas | Cores) -> int:
+    """In millicores; whole cores where there are no quotas."""
+    cores = len(os.sched_getaffinity(0))
+    return BUDGET_MILLICORES if limits.resizable else WHOLE_CORE * cores
 
 
 def limits_said(limits: Quotas | Cores) -> str:

@@ -6,8 +6,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from infadapter_local.cgroups import Cores
-from infadapter_local.processes import Child, Processes, ProcessFailed, folder_of
+from infadapter_local.processes import Child, Processes, ProcessFailed
 
 _READY_LIMIT_S = 120.0
 _START_LIMIT_S = 10.0
@@ -42,22 +41,21 @@ class Nursery:
 
     async def start(self, name: str, command: list[str], millicores: int | None = None) -> Child:
         """Start a server as `Processes.start` does; `command` is that of infadapter-server."""
-        group = self._processes.group(millicores)
+        limit = self._processes.limit(millicores)
         log = self._processes.log(name)
         order: dict[str, object] = {
             "command": command,
-            "group": folder_of(group),
+            "group": limit.folder,
+            "core": limit.core,
             "log": str(log),
         }
-        if millicores is not None and isinstance(self._processes.limits, Cores):
-            order["core"] = self._processes.limits.next_core()
         async with self._one_order:
             await self._send(order)
             try:
                 forked = await asyncio.wait_for(self._started.get(), _START_LIMIT_S)
             except TimeoutError:
                 raise OSError(str(self._child.failure("forks no servers"))) from None
-        return self._processes.adopt(Child(forked, name, log, group))
+        return self._processes.adopt(Child(forked, name, log, limit))
 
     async def ready(self) -> None:
         """Return when torch is imported. Raises ProcessFailed."""

@@ -14,8 +14,8 @@ NO_GROUP = "-"
 _PR_SET_PDEATHSIG = 1
 
 
-def enter(parent: int, group: str) -> None:
-    """Bind this process to its parent and to a folder of the cgroup file system, if to any."""
+def enter(parent: int, group: str, core: int | None) -> None:
+    """Bind this process to its parent, and to a folder of the cgroup file system or to a core."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before the kernel was asked
         os._exit(1)
@@ -23,8 +23,10 @@ def enter(parent: int, group: str) -> None:
     if group != NO_GROUP:
         with open(f"{group}/cgroup.procs", "w") as procs:
             procs.write(str(os.getpid()))
+    if core is not None:
+        os.sched_setaffinity(0, {core})
 
 
 if __name__ == "__main__":
-    enter(int(sys.argv[1]), sys.argv[2])
-    os.execvp(sys.argv[3], sys.argv[3:])
+    enter(int(sys.argv[1]), sys.argv[2], None if sys.argv[3] == "-" else int(sys.argv[3]))
+    os.execvp(sys.argv[4], sys.argv[4:])

@@ -72,9 +72,7 @@ def _become_server(order: dict[str, Any], serve: Any, parent: int) -> None:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.dup2(os.open(os.devnull, os.O_RDONLY), _INPUT)
-        enter(parent, order["group"])
-        if "core" in order:
-            os.sched_setaffinity(0, {order["core"]})
+        enter(parent, order["group"], order["core"])
         sys.argv = order["command"]
         code = serve()
     finally:

@@ -121,7 +121,8 @@ def _stack(axes: Axes, at_s: Sequence[float], values: Mapping[str, Sequence[floa
 
 def _svg(draw: Callable[[Axes], None]) -> str:
     with plt.rc_context(_STYLE):
-        figure, axes = plt.subplots(figsize=(9.2, 2.6), layout="constrained")
+        figure, axes = plt.subplots(figsize=(10.0, 2.6))
+        figure.subplots_adjust(left=0.065, right=0.83, top=0.97, bottom=0.18)  # all the same
         draw(axes)
         axes.set_xlabel("seconds")
         axes.margins(x=0)

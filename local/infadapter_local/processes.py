@@ -10,6 +10,7 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -35,15 +36,30 @@ class Handle(Protocol):
     async def wait(self) -> int: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """The CPU of one process: a group with a quota, or a core, or neither."""
+
+    group: Group | None = None
+    core: int | None = None
+
+    @property
+    def folder(self) -> str:
+        return NO_GROUP if self.group is None else str(self.group.folder)
+
+
+UNLIMITED = Limit()
+
+
 class Child:
     """A running process, its CPU limit and the CPU time it has used."""
 
-    def __init__(self, handle: Handle, name: str, log: Path, group: Group | None) -> None:
+    def __init__(self, handle: Handle, name: str, log: Path, limit: Limit) -> None:
         self.name = name
+        self.limit = limit
         self.pid = handle.pid
         self._handle = handle
         self._log = log
-        self._group = group
         self._used_s = 0.0
 
     @property
@@ -56,9 +72,9 @@ class Child:
 
     def set_quota(self, millicores: int) -> None:
         """Raises OSError, also where there is no quota."""
-        if self._group is None:
+        if self.limit.group is None:
             raise OSError("this machine permits no CPU quotas")
-        self._group.set_quota(millicores)
+        self.limit.group.set_quota(millicores)
 
     def cpu_seconds(self) -> float:
         """CPU time used so far by all its threads; once it has ended, as of the last question."""
@@ -79,8 +95,8 @@ class Child:
                 await asyncio.wait_for(asyncio.shield(self._handle.wait()), grace_s)
         self._signal(signal.SIGKILL)
         await self._handle.wait()
-        if self._group is not None:
-            self._group.remove()
+        if self.limit.group is not None:
+            self.limit.group.remove()
 
     def _signal(self, number: int) -> None:
         if self.running:
@@ -105,18 +121,16 @@ class Processes:
 
     async def start(self, name: str, command: list[str], millicores: int | None = None) -> Child:
         """Start a command; `millicores` limits its CPU, or pins it to a core. Raises OSError."""
-        group = self.group(millicores)
-        if millicores is not None and isinstance(self.limits, Cores):
-            command = [*self.limits.pinning(), *command]
+        limit = self.limit(millicores)
         log = self.log(name)
         with log.open("ab") as output:
             handle = await asyncio.create_subprocess_exec(
-                *launch_command(command, folder_of(group)),
+                *launch_command(command, limit.folder, limit.core),
                 stdin=DEVNULL,
                 stdout=output,
                 stderr=output,
             )
-        return self.adopt(Child(handle, name, log, group))
+        return self.adopt(Child(handle, name, log, limit))
 
     async def talk(self, name: str, module: str) -> tuple[Child, Process]:
         """Start a Python module that answers on its output what it is told on its input."""
@@ -127,13 +141,16 @@ class Processes:
                 stdout=PIPE,
                 stderr=errors,
             )
-        return self.adopt(Child(handle, name, self.log(name), None)), handle
+        return self.adopt(Child(handle, name, self.log(name), UNLIMITED)), handle
 
-    def group(self, millicores: int | None) -> Group | None:
-        """Make a control group with this quota, where there are any. Raises OSError."""
-        if millicores is None or not isinstance(self.limits, Quotas):
-            return None
-        return self.limits.group(millicores)
+    def limit(self, millicores: int | None) -> Limit:
+        """Make room for a process of this size, where any is to be limited. Raises OSError."""
+        if millicores is None:
+            return UNLIMITED
+        if isinstance(self.limits, Quotas):
+            return Limit(group=self.limits.group(millicores))
+        running = (child.limit.core for child in self._children if child.running)
+        return Limit(core=self.limits.least_used(running))
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
@@ -147,7 +164,3 @@ class Processes:
         await asyncio.gather(*(child.end() for child in self._children))
         if isinstance(self.limits, Quotas):
             self.limits.remove_all()
-
-
-def folder_of(group: Group | None) -> str:
-    return NO_GROUP if group is None else str(group.folder)

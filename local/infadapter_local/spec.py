@@ -14,6 +14,7 @@ BUDGET_MILLICORES = 1000
 """Two cores less what the router, the generator and the operator need, less the surge."""
 SURGE_MILLICORES = 600
 STEP_MILLICORES = 100
+WHOLE_CORE = 1000
 COST_WEIGHT = 0.1
 HEADROOM = 0.9
 """Calibration measures for a second or two what the profile says it measured for a minute."""
@@ -27,9 +28,9 @@ def demo_service(
     profiles: Iterable[Profile], budget_millicores: int, limits: Quotas | Cores
 ) -> Service:
     """Return what the operator's loop works on. Where CPU has no quota, a size is a core."""
-    sizes = STEP_MILLICORES if isinstance(limits, Quotas) else None
+    step = STEP_MILLICORES if limits.resizable else None
     variants = (
-        to_variant(profile, SLO_S, PERCENTILE, headroom=HEADROOM, step_millicores=sizes)
+        to_variant(profile, SLO_S, PERCENTILE, headroom=HEADROOM, step_millicores=step)
         for profile in profiles
     )
     return Service(
@@ -37,9 +38,9 @@ def demo_service(
         name=NAME,
         slo_s=SLO_S,
         percentile=PERCENTILE,
-        variants=tuple(_usable(variant) for variant in variants),
+        variants=tuple(_usable(variant, limits) for variant in variants),
         budget={CPU: budget_millicores},
-        max_surge={CPU: max(SURGE_MILLICORES, 0 if sizes else 1000)},
+        max_surge={CPU: SURGE_MILLICORES if limits.resizable else WHOLE_CORE},
         cost_weight=COST_WEIGHT,
         horizon_s=10.0,
         interval_s=5.0,
@@ -130,7 +131,8 @@ def _capacity_rps(service: Service, variant: Variant) -> float:
     return max((pods * a.capacity_rps for a, pods in counts), default=0.0)
 
 
-def _usable(variant: Variant) -> Variant:
-    """Without the sizes that serve nothing within the SLO."""
-    usable: tuple[Allocation, ...] = tuple(a for a in variant.allocations if a.capacity_rps > 0)
-    return replace(variant, allocations=usable)
+def _usable(variant: Variant, limits: Quotas | Cores) -> Variant:
+    """Without the sizes that serve nothing within the SLO, or that this machine does not have."""
+    usable = (a for a in variant.allocations if a.capacity_rps > 0)
+    fitting = (a for a in usable if limits.resizable or a.cpu_millicores == WHOLE_CORE)
+    return replace(variant, allocations=tuple(fitting))

@@ -13,8 +13,9 @@ LEAD_IN_S = 6.0
 
 _STEPS = 240
 # The shape of InfAdapter's evaluation (EuroMLSys'23, figure 5): 45 requests/s, a burst of five
-# times that, and back. Fractions of the time, and requests/s.
-_BURST = ((0.00, 45), (0.42, 46), (0.47, 205), (0.60, 222), (0.70, 210), (0.76, 150), (0.86, 55))
+# times that, and back; with less before it and more after it, so that a minute shows the loop
+# scale down too. Fractions of the time, and requests/s.
+_BURST = ((0.0, 45), (0.28, 46), (0.33, 205), (0.42, 222), (0.50, 210), (0.56, 150), (0.64, 52))
 _WIGGLE = 0.06  # of the rate, seconds-long swings as in real traces
 
 

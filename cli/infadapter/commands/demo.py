@@ -40,9 +40,7 @@ Positive = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--budget",
     type=click.FloatRange(0.2, 64),
-    default=1.0,
-    show_default=True,
-    help="Cores that a plan may use.",
+    help="Cores that a plan may use.  [default: 1; all, where CPU has no quotas]",
 )
 @click.option("--no-baselines", is_flag=True, help="Only our loop, not what it is compared with.")
 @click.option(
@@ -62,7 +60,7 @@ def demo(
     trace: Path | None,
     duration: float,
     scale: float | None,
-    budget: float,
+    budget: float | None,
     no_baselines: bool,
     resized_single: bool,
     seed: int,
@@ -81,7 +79,7 @@ def demo(
         baselines=not no_baselines,
         resized_single=resized_single,
         seed=seed,
-        budget_millicores=round(1000 * budget),
+        budget_millicores=None if budget is None else round(1000 * budget),
     )
     console = Console()
     try:
