@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from infadapter_operator.bodies import Conflict, StepRefused
 from infadapter_operator.kube_api import STRATEGIC, ApiRefusal, Json, KubeApi, core, deployments
 from infadapter_operator.kube_fields import sized_fields, strike_others, strike_ours
@@ -47,13 +49,16 @@ class Adoption:
         return Server(self.container, self.port)
 
 
+_ADOPTION = TypeAdapter(Adoption)
+
+
 def adoption_of(deployment: Mapping[str, Any]) -> Adoption | None:
     text = annotation(deployment, ADOPTED_ANNOTATION)
     if text is None:
         return None
     try:
-        return Adoption(**json.loads(text))
-    except (ValueError, TypeError):
+        return _ADOPTION.validate_json(text)
+    except ValueError:
         raise Conflict(
             f"the annotation {ADOPTED_ANNOTATION} of Deployment"
             f" {deployment['metadata']['name']} can't be read; remove it"

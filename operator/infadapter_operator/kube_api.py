@@ -16,7 +16,7 @@ from typing import Any
 
 import urllib3
 from kubernetes import config
-from kubernetes.client import ApiClient, ApiException
+from kubernetes.client import ApiClient, ApiException, Configuration
 
 from infadapter_operator.bodies import (
     BodyUnavailable,
@@ -34,6 +34,9 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 OPERATIONS = "application/json-patch+json"
+
+CONNECTIONS = 32
+"""Requests at once, of all services."""
 
 _BOUNDS = ("exceeded quota", "maximum cpu usage", "maximum memory usage", "minimum cpu usage")
 _USERS_FAULT = ("failed to create typed patch object", "failed to convert new object")
@@ -193,7 +196,9 @@ def connect(timeout_s: float, count: Counter | None = None) -> KubeApi:
         config.load_incluster_config()  # type: ignore[no-untyped-call]
     else:
         config.load_kube_config()  # type: ignore[no-untyped-call]
-    return KubeApi(ApiClient(), timeout_s, count)
+    configuration = Configuration.get_default_copy()
+    configuration.connection_pool_maxsize = CONNECTIONS
+    return KubeApi(ApiClient(configuration), timeout_s, count)
 
 
 # --- paths -------------------------------------------------------------------------------------

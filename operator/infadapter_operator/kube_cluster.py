@@ -90,8 +90,8 @@ class KubeCluster:
 
     async def borrowed_kinds(self) -> Mapping[str, str | None]:
         """
-        The kind of pods of each Deployment that a variant names, by variant; None where it is not
-        there. Raises ApiRefusal or BodyUnavailable.
+        The kind of pods of each Deployment that a variant names, by variant; None where it, or the
+        container that is meant, is not there. Raises ApiRefusal or BodyUnavailable.
         """
         kinds: dict[str, str | None] = {}
         for workload in self.workloads.values():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from infadapter_operator.conditions import Condition, spec_invalid
 from infadapter_operator.kube_check import template_problems
 from infadapter_operator.kube_cluster import KubeCluster
+from infadapter_operator.kube_objects import Workload
 from infadapter_operator.kube_prepare import Prepared, Unprepared
 from infadapter_operator.service import Service
 from infadapter_solver.problem import Variant
@@ -41,17 +42,15 @@ class Judge:
         return replace(service, variants=tuple(variant for variant in variants if variant))
 
     def problems(self) -> list[Condition]:
-        missing = [name for name, kind in self._kinds.items() if kind is None]
+        missing = [
+            name
+            for name, kind in self._kinds.items()
+            if kind is None and name in self.cluster.workloads
+        ]
         found = [] if self.trouble is None else [self.trouble]
         if missing:
-            names = (self.cluster.workloads[name].deployment for name in missing)
-            found.append(
-                spec_invalid(
-                    f"there is no Deployment {', '.join(str(name) for name in names)}, which"
-                    f" variant {', '.join(missing)} refers to",
-                    "DeploymentMissing",
-                )
-            )
+            sentences = (_missing(self.cluster.workloads[name]) for name in missing)
+            found.append(spec_invalid("; ".join(sentences), "DeploymentMissing"))
         return found
 
     def _available(self, variant: Variant) -> Variant | None:
@@ -60,3 +59,10 @@ class Judge:
         kind = self._kinds[variant.name]
         sizes = tuple(a for a in variant.allocations if a.kind == kind)
         return replace(variant, allocations=sizes) if kind is not None else None
+
+
+def _missing(workload: Workload) -> str:
+    container = workload.container or "a single container: name the one that is meant"
+    return (
+        f"variant {workload.variant}: there is no Deployment {workload.deployment} with {container}"
+    )

@@ -84,6 +84,11 @@ class Workload:
         port = self.port or ports[0].get("containerPort", DEFAULT_PORT)
         return Server(container["name"], int(port))
 
+    def fits(self, pod_spec: Mapping[str, Any]) -> bool:
+        """Whether it is clear which container answers requests."""
+        names = [container["name"] for container in pod_spec["containers"]]
+        return len(names) == 1 if self.container is None else self.container in names
+
     @property
     def kinds(self) -> frozenset[str]:
         return frozenset(allocation.kind for allocation in self.allocations) | {CPU}

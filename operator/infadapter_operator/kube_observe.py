@@ -138,7 +138,7 @@ async def _named(
 ) -> Running | None:
     known = (d for d in labelled if d["metadata"]["name"] == name)
     deployment = next(known, None) or await api.get(deployments(owner.namespace, name))
-    if deployment is None:
+    if deployment is None or borrowed_kind(deployment, workload) is None:
         return None
     server = workload.server_of(deployment["spec"]["template"]["spec"])
     return await _borrowed(api, deployment, workload.variant, server, workload)
@@ -166,9 +166,14 @@ async def _borrowed(
     )
 
 
-def borrowed_kind(deployment: Json, workload: Workload) -> str:
-    """A Deployment that exists has pods of one kind: its template says which."""
+def borrowed_kind(deployment: Json, workload: Workload) -> str | None:
+    """
+    A Deployment that exists has pods of one kind: its template says which. None if it does not
+    say which container is meant.
+    """
     spec = deployment["spec"]["template"]["spec"]
+    if not workload.fits(spec):
+        return None
     return kind_of(container_amounts(spec, workload.server_of(spec).container))
 
 

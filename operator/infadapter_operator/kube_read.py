@@ -26,7 +26,7 @@ def own_target(labelled: Mapping[str, Any]) -> Target | None:
 
 
 def annotation(labelled: Mapping[str, Any], key: str) -> str | None:
-    value = (labelled["metadata"].get("annotations") or {}).get(key)
+    value = ((labelled.get("metadata") or {}).get("annotations") or {}).get(key)
     return None if value is None else str(value)
 
 
@@ -54,7 +54,7 @@ def pod_of(pod: Json, target: Target, server: Server) -> Pod | None:
         wanted=wanted,
         ready=_is_true(status, "Ready") and not leaving,
         created_at_s=seconds(pod["metadata"]["creationTimestamp"]),
-        batch_size=int(annotation(pod, BATCH_ANNOTATION) or 1),
+        batch_size=_batch_size(pod),
         address=_address(status.get("podIP"), server.port),
         leaving=leaving,
         unschedulable_since_s=_unschedulable_since(status),
@@ -70,9 +70,8 @@ def container_amounts(pod_spec: Mapping[str, Any], container: str) -> Amounts:
 def template_size(deployment: Mapping[str, Any], container: str) -> Size:
     """What a new pod of the Deployment gets."""
     template = deployment["spec"]["template"]
-    batch = annotation({"metadata": template.get("metadata") or {}}, BATCH_ANNOTATION)
     return Size(
-        resources=container_amounts(template["spec"], container), batch_size=int(batch or 1)
+        resources=container_amounts(template["spec"], container), batch_size=_batch_size(template)
     )
 
 
@@ -102,6 +101,11 @@ def seconds(timestamp: str) -> float:
 def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     nothing: Json = {}
     return next((c for c in status.get("conditions") or () if c.get("type") == kind), nothing)
+
+
+def _batch_size(labelled: Mapping[str, Any]) -> int:
+    text = annotation(labelled, BATCH_ANNOTATION) or ""
+    return int(text) if text.isdecimal() and int(text) > 0 else 1
 
 
 def _named(listed: Iterable[Json], name: str) -> Json:

@@ -34,6 +34,7 @@ from infadapter_operator.steps import SetWeights
 _logger = logging.getLogger(__name__)
 CARE_EVERY_S = 30.0
 """How often what only a spec changes is looked after: the router's objects, borrowed ones."""
+RETRY_EVERY_S = 5.0
 MET_EVERY_S = 15.0
 
 
@@ -177,7 +178,8 @@ class ServiceLoop:
 
     async def _care(self, prepared: Prepared, now_s: float) -> list[Condition]:
         """What a look takes for granted; what is wrong with it."""
-        if now_s - self._cared_at_s >= CARE_EVERY_S:
+        every_s = RETRY_EVERY_S if self._judge.trouble else CARE_EVERY_S
+        if now_s - self._cared_at_s >= every_s:
             await self._judge.borrowed()
             if _mode_in(self._document) is Mode.AUTO:
                 try:

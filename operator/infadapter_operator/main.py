@@ -5,8 +5,10 @@ kopf watches and nothing more. It writes no annotation, no finalizer and no Even
 do in timers the services' own tasks do.
 """
 
+import asyncio
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import kopf
@@ -46,6 +48,8 @@ class _App:
         settings.posting.enabled = False
         settings.scanning.disabled = bool(self._settings.namespaces)
         settings.networking.request_timeout = 30
+        waiting = ThreadPoolExecutor(2 * kube_api.CONNECTIONS)  # for answers, not for the CPU
+        asyncio.get_running_loop().set_default_executor(waiting)
         self._world = _world(self._settings)
         self._loops = Loops(self._world)
         self._health = Health(self._loops.stalled)

@@ -161,3 +161,12 @@ async def test_a_deployment_that_is_not_there_has_no_kind(api: FakeApi) -> None:
     assert await cluster.borrowed_kinds() == {"r18": "cpu"}
     del api.objects[MINE]
     assert await cluster.borrowed_kinds() == {"r18": None}
+
+
+async def test_which_of_several_containers_is_meant_must_be_said(api: FakeApi) -> None:
+    containers = api.objects[MINE]["spec"]["template"]["spec"]["containers"]
+    containers.insert(0, {"name": "sidecar", "image": "x"})
+    assert await a_cluster(api).borrowed_kinds() == {"r18": None}
+    assert await look(a_cluster(api)) == Observed()
+    named = {"r18": workload(template=None, deployment="mine", container="server")}
+    assert await a_cluster(api, workloads=named).borrowed_kinds() == {"r18": "cpu"}
