@@ -26,6 +26,8 @@ from infadapter_operator.names import ADOPTED_ANNOTATION, SERVICE_LABEL
 from infadapter_operator.observed import Observed, Pod
 from infadapter_solver.problem import Allocation, Target
 
+_BEFORE = "/before"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
@@ -98,7 +100,7 @@ async def running_for(
     named = {workload.deployment for workload in workloads.values()}
     left = await asyncio.gather(
         *(
-            _left(api, owner, deployment)
+            _left(api, owner, deployment, workloads)
             for deployment in labelled
             if annotation(deployment, ADOPTED_ANNOTATION)
             and deployment["metadata"]["name"] not in named
@@ -124,13 +126,23 @@ def _own(
 ) -> Running:
     workload = workloads.get(target.variant)
     template = deployment["spec"]["template"]
+    current = workload if workload and workload.template is not None else None
     return Running(
-        target=target,
+        target=target if current or workload is None else _left_over(target),
         deployment=deployment,
         server=own_server(template) or Workload(variant=target.variant).server_of(template["spec"]),
         pods=tuple(pod for pod in pods if own_target(pod) == target and own_server(pod)),
-        workload=workload if workload and workload.template is not None else None,
+        workload=current,
     )
+
+
+def _left_over(target: Target) -> Target:
+    """Of a variant that now has its pods from elsewhere: no name that a variant can have."""
+    return target._replace(variant=f"{target.variant}{_BEFORE}")
+
+
+def is_left_over(target: Target) -> bool:
+    return target.variant.endswith(_BEFORE)
 
 
 async def _named(
@@ -144,11 +156,16 @@ async def _named(
     return await _borrowed(api, deployment, workload.variant, server, workload)
 
 
-async def _left(api: KubeApi, owner: Owner, deployment: Json) -> Running | None:
+async def _left(
+    api: KubeApi, owner: Owner, deployment: Json, workloads: Mapping[str, Workload]
+) -> Running | None:
     adoption = adoption_of(deployment)
     if adoption is None or adoption.uid != owner.uid:
         return None
-    return await _borrowed(api, deployment, adoption.variant, adoption.server, None)
+    left = await _borrowed(api, deployment, adoption.variant, adoption.server, None)
+    return (
+        replace(left, target=_left_over(left.target)) if left.target.variant in workloads else left
+    )
 
 
 async def _borrowed(

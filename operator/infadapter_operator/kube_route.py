@@ -14,7 +14,7 @@ from typing import Any
 from infadapter_operator.kube_api import ApiRefusal, Json, KubeApi, core, custom
 from infadapter_operator.kube_cluster import KubeCluster
 from infadapter_operator.kube_objects import Owner, build_target_service
-from infadapter_operator.kube_observe import Running, belongs_to, refuse_stranger
+from infadapter_operator.kube_observe import Running, belongs_to, is_left_over, refuse_stranger
 from infadapter_operator.kube_read import condition
 from infadapter_operator.names import (
     TRAFFIC_LABEL,
@@ -145,7 +145,8 @@ class GatewayRouter:
         """Raises StepRefused or BodyUnavailable. New pods are let in before old ones are out."""
         weights: dict[Target, int] = defaultdict(int)
         for backend in step.backends:
-            weights[backend.target] += backend.weight
+            if not is_left_over(backend.target):  # the route as it was still sends there
+                weights[backend.target] += backend.weight
         wanted = {target: min(w, MOST_WEIGHT) for target, w in weights.items() if w > 0}
         if not wanted:
             return  # a route without backends would answer 500: the Services' own 503 is better

@@ -170,3 +170,24 @@ async def test_which_of_several_containers_is_meant_must_be_said(api: FakeApi) -
     assert await look(a_cluster(api)) == Observed()
     named = {"r18": workload(template=None, deployment="mine", container="server")}
     assert await a_cluster(api, workloads=named).borrowed_kinds() == {"r18": "cpu"}
+
+
+async def test_a_variant_may_turn_from_borrowed_to_owned_and_back(api: FakeApi) -> None:
+    cluster = a_cluster(api)
+    await look(cluster)
+    await cluster.take(ScaleUp(target=R18, allocation=allocation(200), pods=2))
+    cluster.workloads = {"r18": workload()}
+    before = await look(cluster)
+    (left,) = before.desired_pods
+    assert left != R18
+    await cluster.take(ScaleUp(target=R18, allocation=allocation(1000), pods=1))
+    during = await look(cluster)
+    assert during.desired_pods == {left: 2, R18: 1}
+    names = tuple(pod.name for pod in during.of(left))
+    await cluster.take(RemovePods(target=left, pods=names, remaining=0))
+    assert set((await look(cluster)).desired_pods) == {R18}
+    assert api.objects[MINE]["spec"]["replicas"] == 1
+    cluster.workloads = {"r18": BORROWED}
+    after = await look(cluster)
+    assert set(after.desired_pods) == {R18, left}
+    assert [pod.name.startswith("mine-") for pod in after.of(R18)] == [True]
