@@ -47,17 +47,20 @@ class Signals:
     """What one look found out; everything a condition says follows from it."""
 
     decision: Decision | None
-    data_error: str | None = None  # reason of the DemandError
-    body_error: str | None = None  # reason of BodyUnavailable; nothing was seen then
+    data_error: str | None = None  # why there is no plan of this moment: no data, or no solution
+    unseen: str | None = None  # why nothing was looked at: BodyUnavailable, Paused, …
     serving: bool = False  # a Ready pod has weight
     progressing: bool = False  # there are steps to take, or pods to wait for
     shortages: tuple[tuple[str, str], ...] = ()  # (reason, sentence)
     conflicts: tuple[str, ...] = ()  # sentences
-    slo_met_ratio: float | None = None  # None: not measured
+    slo_met_ratio: float | None = None  # in time ÷ arrived, at the router; None: not measured
 
 
 def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
-    """All types but SpecValid and ProfilesResolved hold what the look saw; those two hold True."""
+    """
+    What a look saw. Who knows more replaces the rest by `with_ready`: SpecValid and
+    ProfilesResolved are True here, since there is a service, and SLOMet is not measured.
+    """
     found = (
         _true("SpecValid", "Accepted", "the spec can be carried out"),
         _true("ProfilesResolved", "Found", "every variant has a profile that fits the SLO"),
@@ -66,7 +69,7 @@ def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
         _serving(signals),
         _capacity_available(signals),
         _progressing(service, signals),
-        _slo_met(service, signals.slo_met_ratio),
+        slo_met(service, signals.slo_met_ratio),
         _fallback_active(signals),
         _paused(service),
         _conflict(signals),
@@ -100,6 +103,16 @@ def profiles_unresolved(reason: str, message: str) -> Condition:
     return _false("ProfilesResolved", reason, message)
 
 
+def slo_met(service: Service, ratio: float | None) -> Condition:
+    """`ratio`: answered 2xx within the SLO ÷ arrived, at the router; None: not measured."""
+    goal = f"{service.percentile:g} % of requests within {service.slo_s * 1000:g} ms"
+    if ratio is None:
+        return _unknown("SLOMet", "NotMeasured", f"the goal is {goal}")
+    if ratio >= service.percentile / 100:
+        return _true("SLOMet", "Met", f"{goal}, as measured at the router")
+    return _false("SLOMet", "Missed", f"fewer than {goal}, as measured at the router")
+
+
 def _ready(by_type: Mapping[str, Condition]) -> Condition:
     needs = [by_type[name] for name in READY_NEEDS if name in by_type]
     lacking = [c for c in needs if c.status is Status.FALSE] or [
@@ -112,9 +125,9 @@ def _ready(by_type: Mapping[str, Condition]) -> Condition:
 
 
 def _metrics_fresh(signals: Signals) -> Condition:
-    if signals.body_error:
-        return _unknown("MetricsFresh", signals.body_error, "not asked for")
-    if signals.data_error:
+    if signals.unseen:
+        return _unknown("MetricsFresh", signals.unseen, "the load was not asked for")
+    if signals.data_error in _DATA_ERRORS:
         return _false("MetricsFresh", signals.data_error, _DATA_ERRORS[signals.data_error])
     return _true("MetricsFresh", "Fresh", "the load is known")
 
@@ -142,16 +155,16 @@ def _plan_feasible(service: Service, decision: Decision | None) -> Condition:
 
 
 def _serving(signals: Signals) -> Condition:
-    if signals.body_error:
-        return _unknown("Serving", signals.body_error, "the pods could not be observed")
+    if signals.unseen:
+        return _unknown("Serving", signals.unseen, "the pods were not looked at")
     if signals.serving:
         return _true("Serving", "BackendsReady", "at least one Ready pod gets traffic")
     return _false("Serving", "NoReadyBackend", "no Ready pod gets traffic: requests are refused")
 
 
 def _capacity_available(signals: Signals) -> Condition:
-    if signals.body_error:
-        return _unknown("CapacityAvailable", signals.body_error, "the pods could not be observed")
+    if signals.unseen:
+        return _unknown("CapacityAvailable", signals.unseen, "the pods were not looked at")
     if signals.shortages:
         reason = signals.shortages[0][0]
         sentences = dict.fromkeys(sentence for _, sentence in signals.shortages)
@@ -160,8 +173,8 @@ def _capacity_available(signals: Signals) -> Condition:
 
 
 def _progressing(service: Service, signals: Signals) -> Condition:
-    if signals.body_error:
-        return _unknown("Progressing", signals.body_error, "the pods could not be observed")
+    if signals.unseen:
+        return _unknown("Progressing", signals.unseen, "the pods were not looked at")
     if service.mode is Mode.RECOMMEND:
         return _false("Progressing", "Recommend", "plans are reported, not carried out")
     if signals.progressing:
@@ -169,19 +182,12 @@ def _progressing(service: Service, signals: Signals) -> Condition:
     return _false("Progressing", "AsPlanned", "pods and weights are as planned")
 
 
-def _slo_met(service: Service, ratio: float | None) -> Condition:
-    goal = f"{service.percentile:g} % of requests within {service.slo_s * 1000:g} ms"
-    if ratio is None:
-        return _unknown("SLOMet", "NotMeasured", f"the goal is {goal}")
-    if ratio >= service.percentile / 100:
-        return _true("SLOMet", "Met", f"{goal}, as measured at the router")
-    return _false("SLOMet", "Missed", f"fewer than {goal}, as measured at the router")
-
-
 def _fallback_active(signals: Signals) -> Condition:
     decision = signals.decision
     if signals.data_error and decision is not None:
-        return _true("FallbackActive", signals.data_error, "the last plan is held: no fresh data")
+        no_data = signals.data_error in _DATA_ERRORS
+        why = "there is no fresh data" if no_data else "the solver gave no answer"
+        return _true("FallbackActive", signals.data_error, f"the last plan is held: {why}")
     if decision is not None and decision.source is Source.GREEDY:
         return _true("FallbackActive", "Greedy", "time ran out before the optimum was proven")
     return _false("FallbackActive", "Planned", "the plan follows the load")

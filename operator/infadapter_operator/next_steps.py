@@ -10,13 +10,13 @@ router which has yet to fetch them never gets to know of a pod that is being sto
 steps must take none that shrinks after weights were refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from infadapter_operator.decision import Decision
+from infadapter_operator.decision import Decision, Source
 from infadapter_operator.growing import Growth, growth
 from infadapter_operator.observed import Observed, Resize
-from infadapter_operator.placing import placed
+from infadapter_operator.placing import Placed, placed
 from infadapter_operator.releasing import (
     Ground,
     Released,
@@ -69,12 +69,13 @@ def turn(
     """`next_steps`, with what a report wants to know beside them."""
     plan = decision.plan
     doubt = demand_rps is None
+    pods = placed(service, plan, observed)
     ground = Ground(
         service=service,
         plan=plan,
-        pods=placed(service, plan, observed),
+        pods=pods,
         carrying=carriers(observed),
-        demand_rps=decision.demand_rps if demand_rps is None else demand_rps,
+        demand_rps=_assumed_rps(decision, pods) if demand_rps is None else demand_rps,
         now_s=now_s,
     )
     grown = growth(service, plan, ground.pods, observed)
@@ -99,6 +100,13 @@ def turn(
         short=short,
         is_as_planned=_is_as_planned(ground, observed),
     )
+
+
+def _assumed_rps(decision: Decision, pods: Sequence[Placed]) -> float:
+    """In doubt: what was planned for; where no load was ever seen, as much as can be served."""
+    if decision.source in (Source.ADOPTED, Source.WARMING):
+        return max(decision.demand_rps, sum(one.capacity_rps for one in pods if one.pod.ready))
+    return decision.demand_rps
 
 
 def _is_as_planned(ground: Ground, observed: Observed) -> bool:

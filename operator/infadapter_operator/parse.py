@@ -111,6 +111,7 @@ def _variant(
         raise ProfileMissing(f"variant {variant.name} names VariantProfile {named}: create it")
     _check_budget(variant.name, named, found, spec.budget_amounts)
     profile = profile_from(variant.name, found)
+    _check_sizes(named, profile)
     try:
         return to_variant(
             profile, slo_s, spec.slo.percentile, step_millicores=grid_millicores(profile)
@@ -128,6 +129,16 @@ def _check_budget(variant: str, named: str, profile: VariantProfileSpec, budget:
         f"the budget ({_text(budget)}) is below the smallest allocation of variant {variant},"
         f" VariantProfile {named} ({_text(smallest)}): raise the budget or drop the variant"
     )
+
+
+def _check_sizes(named: str, profile: Profile) -> None:
+    sizes = [(sorted(a.resources.items()), a.batch_size) for a in profile.allocations]
+    twice = next((size for size in sizes if sizes.count(size) > 1), None)
+    if twice is not None:
+        raise ProfileUnfit(
+            f"VariantProfile {named} has two allocations of one size ({_text(dict(twice[0]))},"
+            f" batch size {twice[1]}): keep one of them"
+        )
 
 
 def _allocation(allocation: ProfileAllocation) -> ProfiledAllocation:

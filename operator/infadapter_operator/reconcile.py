@@ -18,6 +18,7 @@ from infadapter_operator.demand import DemandError
 from infadapter_operator.demands import look_window_s, planning_window_s
 from infadapter_operator.next_steps import Turn, turn
 from infadapter_operator.observed import Observed
+from infadapter_operator.problems import known_groups
 from infadapter_operator.rates import rate_now_rps
 from infadapter_operator.service import Mode, Service
 from infadapter_operator.shares import shares_of
@@ -34,6 +35,8 @@ from infadapter_operator.taking import (
     take,
     with_leaving,
 )
+from infadapter_solver import InvalidProblem
+from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target
 
 
@@ -85,18 +88,23 @@ async def look(
 ) -> Look:
     """One turn; raises nothing that a body may raise."""
     if service.mode is Mode.PAUSED:
-        return _blind(service, memory, now_s, Signals(decision=memory.decision))
+        return _blind(service, memory, now_s, "Paused")
     try:
         observed = await cluster.observe(now_s)
         observed = replace(
             observed, weights=await router.weights(), sent_weights=memory.sent_weights
         )
     except BodyUnavailable as error:
-        signals = Signals(decision=memory.decision, body_error=error.reason)
-        blind = _blind(service, memory, now_s, signals)
+        blind = _blind(service, memory, now_s, error.reason)
         return replace(blind, error=error.reason, error_message=str(error))
     observed = with_leaving(marked(observed, memory.infeasible_resizes), memory.removed_pods)
-    planning = await _plan(service, memory, demand, observed, now_s)
+    try:
+        planning = await _plan(service, memory, demand, observed, now_s)
+    except (SolverFailed, InvalidProblem) as error:
+        if memory.decision is None:
+            blind = _blind(service, memory, now_s, type(error).__name__)
+            return replace(blind, error=type(error).__name__, error_message=str(error))
+        planning = _Planning(decision=memory.decision, demand_rps=None, error=error)
     return await _act(service, memory, planning, observed, cluster, router, now_s)
 
 
@@ -107,7 +115,13 @@ class _Planning:
     decision: Decision
     demand_rps: float | None
     solve_s: float | None = None
-    error: DemandError | None = None
+    error: DemandError | SolverFailed | InvalidProblem | None = None
+
+    @property
+    def reason(self) -> str | None:
+        if self.error is None or isinstance(self.error, DemandError):
+            return self.error.reason if self.error else None
+        return type(self.error).__name__
 
 
 async def _plan(
@@ -147,7 +161,16 @@ async def _planned(
 
 
 def is_due(service: Service, decision: Decision, now_s: float) -> bool:
-    """An interval after the last decision; also when the clock was set back."""
+    """
+    An interval after the last decision; also when the clock was set back.
+
+    At once when that was made without any load, or for variants that the spec no longer has.
+    """
+    if decision.source in (Source.WARMING, Source.ADOPTED):
+        return True
+    groups = decision.plan.groups
+    if groups and not known_groups(service, Observed(), groups):
+        return True
     return not decision.decided_at_s <= now_s < decision.decided_at_s + service.interval_s
 
 
@@ -169,7 +192,7 @@ async def _act(
         observed,
         due,
         [(refusal.reason, refusal.message) for refusal in taken.refusals],
-        planning.error.reason if planning.error else None,
+        planning.reason,
         now_s,
     )
     return Look(
@@ -188,7 +211,7 @@ async def _act(
         planned=planning.solve_s is not None,
         plan_changed=_has_changed(memory.decision, decision),
         solve_s=planning.solve_s,
-        error=planning.error.reason if planning.error else None,
+        error=planning.reason,
         error_message=str(planning.error or ""),
     )
 
@@ -233,8 +256,9 @@ def _shares(observed: Observed) -> Mapping[Target, float]:
     return by_target((targets[pod], part) for pod, part in shares.items() if pod in targets)
 
 
-def _blind(service: Service, memory: Memory, now_s: float, signals: Signals) -> Look:
+def _blind(service: Service, memory: Memory, now_s: float, reason: str) -> Look:
     """Nothing was seen, so nothing is done."""
+    signals = Signals(decision=memory.decision, unseen=reason)
     return Look(
         service=service,
         now_s=now_s,

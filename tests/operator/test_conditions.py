@@ -8,6 +8,7 @@ from infadapter_operator.conditions import (
     Status,
     conditions,
     profiles_unresolved,
+    slo_met,
     spec_invalid,
     unparsed,
     with_ready,
@@ -75,7 +76,7 @@ def test_ready_says_what_is_lacking(signals: Signals, name: str, reason: str) ->
 
 
 def test_a_body_that_does_not_answer_leaves_all_unknown() -> None:
-    found = seen(Signals(decision=DECISION, body_error="BodyUnavailable"))
+    found = seen(Signals(decision=DECISION, unseen="BodyUnavailable"))
     assert found["Ready"].status is Status.UNKNOWN
     assert found["Serving"].status is Status.UNKNOWN
 
@@ -86,6 +87,12 @@ def test_every_kind_of_missing_data_holds_the_plan_and_says_what_to_do(reason: s
     assert found["MetricsFresh"].reason == reason
     assert found["MetricsFresh"].message.endswith(("?", "demand.query"))
     assert found["FallbackActive"].status is Status.TRUE
+
+
+def test_a_solver_that_fails_holds_the_plan_and_leaves_the_metrics_fresh() -> None:
+    found = seen(Signals(decision=DECISION, serving=True, data_error="SolverFailed"))
+    assert found["MetricsFresh"].status is Status.TRUE
+    assert found["FallbackActive"].reason == "SolverFailed"
 
 
 def test_a_greedy_plan_is_a_fallback() -> None:
@@ -113,7 +120,8 @@ def test_modes_are_told() -> None:
     ("ratio", "status"), [(None, Status.UNKNOWN), (0.995, Status.TRUE), (0.9, Status.FALSE)]
 )
 def test_the_slo_is_met_or_not_or_not_measured(ratio: float | None, status: Status) -> None:
-    assert seen(Signals(decision=DECISION, slo_met_ratio=ratio))["SLOMet"].status is status
+    found = with_ready(conditions(SERVICE, FINE), slo_met(SERVICE, ratio))
+    assert by_type(found)["SLOMet"].status is status
 
 
 def test_messages_do_not_follow_the_noise_of_the_demand() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from infadapter_operator.capacity import fitting
-from infadapter_operator.decide import recall
+from infadapter_operator.decide import recall, warming
 from infadapter_operator.decision import Decision
 from infadapter_operator.next_steps import PENDING_PATIENCE_S, next_steps, turn
 from infadapter_operator.observed import Observed, Pod, Resize
@@ -314,6 +314,12 @@ def test_in_doubt_what_is_missing_still_starts_and_what_is_ready_serves() -> Non
     observed = seen(a_pod("small-2", 1000), weights={"small-1": 1000})
     found = steps(planned(("small", 2, 1000)), observed, None)
     assert {type(step) for step in found} == {ScaleUp, SetWeights}
+
+
+def test_before_any_load_was_seen_all_that_runs_serves() -> None:
+    pods = (a_pod("small-1", 1000), a_pod("large-1", 1000))
+    adopted = warming(SERVICE, seen(*pods), NOW_S)
+    assert set(weights_of(steps(adopted, seen(*pods), None))) == {"small-1", "large-1"}
 
 
 # --- no room ----------------------------------

@@ -157,6 +157,12 @@ def test_a_profile_on_a_resource_that_the_budget_lacks_shows_both() -> None:
         parsed(profiles={"resnet18-cpu": only_gpu})
 
 
+def test_a_size_that_was_measured_twice_is_named() -> None:
+    twice = a_profile(an_allocation("1", 10), an_allocation("1000m", 12))
+    with pytest.raises(ProfileUnfit, match=r"two allocations of one size \(cpu=1, batch size 1\)"):
+        parsed(profiles={"resnet18-cpu": twice})
+
+
 def test_an_slo_that_nothing_meets_is_told() -> None:
     document = a_document(slo={"latencyMilliseconds": 5, "percentile": 99})
     with pytest.raises(ProfileUnfit, match="no variant serves anything within 5 ms"):

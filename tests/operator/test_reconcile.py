@@ -182,6 +182,22 @@ async def test_without_data_and_without_pods_the_smallest_is_started() -> None:
     assert world.carried_rps() >= 1.0
 
 
+async def test_the_first_data_does_not_wait_for_the_interval() -> None:
+    world = a_world(rps=30.0)
+    world.broken_data = lambda at: at < 1003
+    runner = Runner(world=world)
+    await runner.run(5)
+    assert [seen.planned for seen in runner.looks] == [True, False, False, True, False]
+
+
+async def test_a_variant_that_leaves_the_spec_is_replanned_at_once() -> None:
+    world = a_world(rps=3.0)
+    runner = Runner(world=world)
+    await runner.run(61)
+    world.service = replace(world.service, variants=(SMALL,))
+    assert (await runner.look()).plan_changed
+
+
 # --- a body that does not answer -----------------------------------------------------------------
 
 
