@@ -92,6 +92,7 @@ def _facts(runs: Sequence[Finished], about: Circumstances) -> dict[str, Any]:
                 "measures": asdict(each.measures),
                 "generator_late_ms": _lateness(each.run),
                 "router_cpu_seconds": each.run.router_cpu_seconds,
+                "loop_cpu_seconds": each.run.loop_cpu_seconds,
                 "pods_that_failed": each.run.failures,
                 "decisions": _decisions(each.run),
                 "series": asdict(series_of(each.run)),
