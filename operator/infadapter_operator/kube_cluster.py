@@ -6,6 +6,7 @@ pod, in place, and the template stays, so that nothing rolls by accident. What a
 know is what the last look saw; nothing else is remembered.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,7 +40,13 @@ from infadapter_operator.kube_observe import (
     refuse_stranger,
     running_for,
 )
-from infadapter_operator.kube_read import annotation, runs_pods, template_size, usual_size
+from infadapter_operator.kube_read import (
+    annotation,
+    condition,
+    runs_pods,
+    template_size,
+    usual_size,
+)
 from infadapter_operator.kube_scalers import Scalers
 from infadapter_operator.names import DELETION_COST, TEMPLATE_ANNOTATION, target_name
 from infadapter_operator.observed import Observed
@@ -100,6 +107,21 @@ class KubeCluster:
                 there = await self.api.get(path)
                 kinds[workload.variant] = borrowed_kind(there, workload) if there else None
         return kinds
+
+    def refused_pods(self) -> list[StepRefused]:
+        """What keeps Deployments from making their pods, as last observed: a quota, a policy."""
+        failures = (
+            condition(running.deployment.get("status") or {}, "ReplicaFailure")
+            for running in self._running.values()
+        )
+        messages = {
+            re.sub(
+                '^pods "[^"]*" is ', "pods are ", str(failure.get("message", ""))
+            )  # a new one each
+            for failure in failures
+            if failure.get("status") == "True"
+        }
+        return [ApiRefusal(403, "", message).as_step_refused() for message in sorted(messages)]
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
         """Raises StepRefused or BodyUnavailable."""

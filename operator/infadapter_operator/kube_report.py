@@ -27,6 +27,16 @@ def condition_of(refused: StepRefused) -> Condition:
     return Condition(type=kind, status=Status.FALSE, reason=refused.reason, message=str(refused))
 
 
+def shortage_of(refused: StepRefused) -> Condition:
+    """What a user sees of pods that a Deployment may not make."""
+    return Condition(
+        type="CapacityAvailable",
+        status=Status.FALSE,
+        reason=refused.reason if isinstance(refused, QuotaExceeded) else "PodsRefused",
+        message=str(refused),
+    )
+
+
 def calm(seen: Look, before: InferenceServiceStatus | None) -> tuple[Condition, ...]:
     """
     The conditions of a look. Weights that follow the load are no progress worth a write: nothing

@@ -20,7 +20,7 @@ from infadapter_operator.kube_finalizer import finalizers_of, have_finalizer, le
 from infadapter_operator.kube_judge import Judge
 from infadapter_operator.kube_objects import Owner
 from infadapter_operator.kube_prepare import Prepared, Unprepared, prepare
-from infadapter_operator.kube_report import Reporter, calm, condition_of
+from infadapter_operator.kube_report import Reporter, calm, condition_of, shortage_of
 from infadapter_operator.kube_router_objects import service_key
 from infadapter_operator.kube_routers import Routers
 from infadapter_operator.kube_status import decision_from, status_of, without_service
@@ -204,7 +204,7 @@ class ServiceLoop:
             await self._cluster.tidy()
         except StepRefused as refused:
             return [condition_of(refused)]
-        return []
+        return [shortage_of(refused) for refused in self._cluster.refused_pods()]
 
     def _tell(self, seen: Look) -> None:
         for step in seen.steps:

@@ -396,3 +396,14 @@ def test_the_older_service_keeps_the_deployment_that_two_name() -> None:
     bench.world.services = {"uid-1": mine, "uid-2": other}
     assert bench.world.older_claim(mine, "mine") is None
     assert bench.world.older_claim(other, "mine") == "resnet"
+
+
+async def test_pods_that_a_quota_forbids_are_told() -> None:
+    bench = Bench(service())
+    await bench.turns(6)
+    for path, made in bench.api.objects.items():
+        if "/deployments/resnet-r" in path and "router" not in path:
+            failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: q"}
+            made["status"]["conditions"] = [failure]
+    await bench.loop.turn(bench.now_s)
+    assert bench.condition("CapacityAvailable") == ("False", "QuotaExceeded")
