@@ -251,9 +251,10 @@ def _has_changed(before: Decision | None, now: Decision) -> bool:
 
 
 def _shares(observed: Observed) -> Mapping[Target, float]:
-    shares = shares_of(observed.weights)
+    """Among the pods that are there: a router may still name one that has just gone."""
     targets = {pod.name: pod.target for pod in observed.pods}
-    return by_target((targets[pod], part) for pod, part in shares.items() if pod in targets)
+    known = {pod: weight for pod, weight in observed.weights.items() if pod in targets}
+    return by_target((targets[pod], share) for pod, share in shares_of(known).items())
 
 
 def _blind(service: Service, memory: Memory, now_s: float, reason: str) -> Look:

@@ -134,7 +134,7 @@ class World:
         refusal = self.refuses(step)
         if refusal is not None:
             raise refusal
-        assert step.target not in self.untouchable
+        assert step.target not in self.untouchable, f"{step} is not ours to take"
         self.taken.append((self.now_s, step))
         match step:
             case ScaleUp():
@@ -349,7 +349,7 @@ class Runner:
         for name, amount in world.held().items():
             assert amount <= may.get(name, 0), f"{amount} {name} of {may}: {seen.steps}"
         total = sum(seen.shares.values())
-        assert not seen.shares or abs(total - 1.0) < 1e-9
+        assert not seen.shares or abs(total - 1.0) < 1e-9, f"shares sum to {total}"
 
 
 def _asked_rps(seen: Look) -> float:

@@ -121,6 +121,16 @@ def _poisson(noise: random.Random, rate: float) -> int:
     return count
 
 
+async def test_shares_sum_to_one_also_while_the_router_names_a_pod_that_has_gone() -> None:
+    world = a_world(rps=30.0)
+    runner = Runner(world=world)
+    await runner.run(60)
+    assert len(world.weights) > 1
+    world.pods.pop(0)
+    seen = await runner.look()
+    assert sum(seen.shares.values()) == pytest.approx(1.0)
+
+
 # --- no data -------------------------------------------------------------------------------------
 
 
