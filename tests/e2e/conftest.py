@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from infadapter_operator.names import GROUP, VERSION
-from tests.e2e.figures import Figures
+from tests.e2e.figures import Figures, keep_log
 from tests.e2e.host import ROOT, chart_values
 from tests.e2e.kube import Kube, Refused, run, wait_for
 from tests.e2e.live import Live
@@ -169,12 +169,6 @@ def has_crds(kube: Kube) -> bool:
 
 
 def _keep_log(system: Kube) -> None:
-    """What the operator said, for whoever asks why."""
-    folder = os.environ.get("INFADAPTER_E2E_LOGS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(AssertionError):
-            log = run(
-                "kubectl", "logs", "-n", system.namespace, f"--selector={OPERATOR}", "--tail=-1"
-            )
-            (Path(folder) / "operator.log").write_text(log)
+    with contextlib.suppress(AssertionError):
+        what = ("-n", system.namespace, f"--selector={OPERATOR}", "--tail=-1")
+        keep_log("operator", run("kubectl", "logs", *what))

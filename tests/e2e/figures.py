@@ -1,6 +1,7 @@
 """What a run measured, kept for the end: on the terminal and in e2e-results.json."""
 
 import json
+import os
 import platform
 import time
 from dataclasses import dataclass, field
@@ -28,6 +29,15 @@ class Figures:
 
     def lines(self) -> list[str]:
         return [f"{r['figure']}: {r['value']}" + _bound(r["wanted"]) for r in self.rows]
+
+
+def keep_log(name: str, content: object) -> None:
+    """For whoever asks why, in the folder that INFADAPTER_E2E_LOGS names."""
+    folder = os.environ.get("INFADAPTER_E2E_LOGS")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        text = content if isinstance(content, str) else json.dumps(content, indent=1)
+        (Path(folder) / f"{name}.log").write_text(text)
 
 
 def _bound(wanted: str) -> str:

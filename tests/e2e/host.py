@@ -60,7 +60,7 @@ def chart_values(prometheus_url: str) -> Json:
         "look": {"seconds": 1},
         "router": {
             "command": [ENVOY],
-            "cpu": "50m",
+            "cpu": "150m",
             "pod": {"volumes": volumes()},
             "container": {"imagePullPolicy": PULL_POLICY, "volumeMounts": mounts()},
         },
@@ -79,7 +79,8 @@ def server_template(variant: str, model: str, *, labels: dict[str, str] | None =
         "name": "server",
         "image": IMAGE,
         "imagePullPolicy": PULL_POLICY,
-        "command": [SERVER, "--variant", variant, "--model", model, "--drain-seconds", "5"],
+        "command": [SERVER, "--variant", variant, "--model", model],
+        "args": ["--drain-seconds", "5", "--queue-limit", "256"],
         "ports": [{"containerPort": 8080}],
         "env": [
             {"name": "HOME", "value": "/tmp"},

@@ -33,6 +33,8 @@ ROOTS = {
     SERVICES: f"/apis/{GROUP}/{VERSION}",
     PROFILES: f"/apis/{GROUP}/{VERSION}",
 }
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
 WRITES = ("POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION")
 
 
@@ -81,9 +83,10 @@ class Kube:
     def create(self, kind: str, body: Json, **query: str) -> Json:
         return self.request("POST", self.path(kind), body=body, query=query)
 
-    def patch(self, kind: str, name: str, body: Json, subresource: str = "") -> Json:
-        path = self.path(kind, name, subresource)
-        return self.request("PATCH", path, body=body, content="application/merge-patch+json")
+    def patch(
+        self, kind: str, name: str, body: Json, subresource: str = "", content: str = MERGE
+    ) -> Json:
+        return self.request("PATCH", self.path(kind, name, subresource), body=body, content=content)
 
     def delete(self, kind: str, name: str, **options: Any) -> None:
         try:

@@ -1,6 +1,5 @@
 """A real Prometheus as a process of this machine: it finds and scrapes what pods ask it to."""
 
-import json
 import os
 import subprocess
 import time
@@ -100,7 +99,7 @@ class Prometheus:
         answer = urllib3.request(
             "GET", f"{self.url}/api/v1/query", fields={"query": expression}, timeout=10
         )
-        said = json.loads(answer.data)
+        said = answer.json()
         assert said["status"] == "success", said
         result: list[Any] = said["data"]["result"]
         return result
@@ -109,16 +108,10 @@ class Prometheus:
         result = self.query(expression)
         return float(result[0]["value"][1]) if result else None
 
-    def range(self, expression: str, start_s: float, end_s: float) -> list[Any]:
-        fields = {
-            "query": expression,
-            "start": f"{start_s:.0f}",
-            "end": f"{end_s:.0f}",
-            "step": "1",
-        }
-        answer = urllib3.request("GET", f"{self.url}/api/v1/query_range", fields=fields, timeout=20)
-        result: list[Any] = json.loads(answer.data)["data"]["result"]
-        return result
+    def rules(self) -> list[Any]:
+        """The alerts that it evaluates."""
+        answer = urllib3.request("GET", f"{self.url}/api/v1/rules", timeout=10)
+        return [rule for group in answer.json()["data"]["groups"] for rule in group["rules"]]
 
     def _is_ready(self) -> bool:
         assert self._process is not None

@@ -10,7 +10,7 @@ from infadapter_local.shipped import shipped_profiles
 from infadapter_operator.names import API_VERSION, KIND
 from infadapter_variants.loadgen import flood
 from tests.e2e.host import server_template
-from tests.e2e.kube import Kube, wait_for
+from tests.e2e.kube import STRATEGIC, Kube, wait_for
 from tests.e2e.load import BODIES, SLO_MS
 
 Json = dict[str, Any]
@@ -20,10 +20,11 @@ RUNGS = tuple(ACCURACY)  # smallest first
 PERCENTILE = 99
 INTERVAL_S, STABILIZATION_S = 5, 15
 BUDGET_M = 900
+START_M = 300
 SIZES_M = (200, 300, 400, 500, 600, 700, 800, 900)
 QUOTA_PERIOD_S = 0.1  # of the kernel's CPU limits: who has used up his part waits for the next
 FULLEST = 0.7  # of what saturates a server: it is not alone on the machine
-FLOOD_S = 4.0
+FLOOD_S, WARM_S = 4.0, 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +64,11 @@ def calm_rps(rungs: Mapping[str, Rung]) -> float:
 
 
 def measure(kube: Kube, variant: str) -> Rung:
-    """One pod with the whole budget, as busy as it can be."""
+    """One pod that starts small, as in a rise of the load, and then has the whole budget."""
     name = f"measure-{variant}"
     template = server_template(variant, "glyphs")
     spec = template["spec"]
-    cpu = {"cpu": f"{BUDGET_M}m"}
-    spec["containers"][0]["resources"] = {"requests": cpu, "limits": cpu}
+    spec["containers"][0]["resources"] = cpu_resources(START_M)
     spec["containers"][0]["readinessProbe"] = {
         "httpGet": {"path": "/v2/health/ready", "port": 8080},
         "periodSeconds": 1,
@@ -78,6 +78,8 @@ def measure(kube: Kube, variant: str) -> Rung:
     kube.create("pods", pod)
     try:
         live = wait_for(f"pod {name} is Ready", lambda: ready_pod(kube, name), 120)
+        container = {"name": "server", "resources": cpu_resources(BUDGET_M)}
+        kube.patch("pods", name, {"spec": {"containers": [container]}}, "resize", STRATEGIC)
         outcomes = asyncio.run(
             flood(
                 host=live["status"]["podIP"],
@@ -91,14 +93,19 @@ def measure(kube: Kube, variant: str) -> Rung:
         )
     finally:
         kube.delete("pods", name, gracePeriodSeconds=0)
-    answered = [o for o in outcomes if o.answered and o.done_s > 1.0]  # after warming up
+    answered = [o for o in outcomes if o.answered and o.done_s > WARM_S]  # after warming up
     assert answered, outcomes[:3]
     return Rung(
         variant=variant,
         accuracy=ACCURACY[variant],
-        saturation_rps=len(answered) / (max(o.done_s for o in answered) - 1.0),
+        saturation_rps=len(answered) / (max(o.done_s for o in answered) - WARM_S),
         load_s=_seconds_to_ready(live),
     )
+
+
+def cpu_resources(cpu_m: int) -> Json:
+    cpu = {"cpu": f"{cpu_m}m"}
+    return {"requests": cpu, "limits": cpu}
 
 
 def ready_pod(kube: Kube, name: str) -> Json | None:
@@ -156,7 +163,7 @@ def service(name: str, variants: Sequence[Json], **changes: Any) -> Json:
     """Short times; a test changes what matters to it."""
     spec = {
         "slo": {"latencyMilliseconds": SLO_MS, "percentile": PERCENTILE},
-        "objective": {"accuracyWeight": "1", "costWeight": "0.02", "loadingWeight": "0.001"},
+        "objective": {"accuracyWeight": "1", "costWeight": "0.1", "loadingWeight": "0.02"},
         "budget": {"cpu": f"{BUDGET_M}m"},
         "forecast": {"horizonSeconds": 10},
         "scaling": {

@@ -1,6 +1,7 @@
 """The recorded trace, scaled to this machine, and what a replay of it is judged by."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,15 +10,15 @@ import numpy as np
 from infadapter_variants.loadgen import Array, Outcome
 from infadapter_variants.loadgen.traces import compressed, cut, read_trace, scaled
 from tests.e2e.host import ROOT
-from tests.e2e.kube import Seen
-from tests.e2e.load import in_time
+from tests.e2e.kube import Recorder, Seen
+from tests.e2e.load import Load, in_time
 from tests.e2e.services import STABILIZATION_S, Rung
 
 Json = dict[str, Any]
 
 TRACE = ROOT.parent / "shared/data/twitter2021/day15_bursty_1260s.csv"
 FROM_S, FOR_S = 560, 600  # ten minutes: calm, a rise to five times as much, and back
-IN_S = float(os.environ.get("INFADAPTER_E2E_TRACE_SECONDS", "180"))
+IN_S = float(os.environ.get("INFADAPTER_E2E_TRACE_SECONDS", "240"))
 AFTER_STEP_S = 20
 
 
@@ -65,3 +66,17 @@ def effective_accuracy(outcomes: Sequence[Outcome], rungs: Mapping[str, Rung]) -
     """Of what arrived: the accuracy of the network that answered in time, else nothing."""
     worth = sum(rungs[o.variant].accuracy for o in outcomes if in_time(o) and o.variant)
     return worth / len(outcomes)
+
+
+def timeline(load: Load, recorder: Recorder) -> list[str]:
+    """By the second: what was due, what became of it, and the plan."""
+    by_second: dict[int, list[Outcome]] = {}
+    for outcome in load.outcomes:
+        by_second.setdefault(int(outcome.scheduled_s), []).append(outcome)
+    plans = plans_of(recorder.since(0, "inferenceservices"))
+    return [
+        f"{second:4d} {len(due):4d} rps, in time {sum(map(in_time, due)):4d}, refused"
+        f" {sum(o.refused for o in due):4d}, {dict(Counter(o.variant for o in due))}"
+        f" {plan_in_force(plans, load.start_s + second)['summary']}"
+        for second, due in sorted(by_second.items())
+    ]
