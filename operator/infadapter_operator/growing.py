@@ -101,7 +101,7 @@ class _Grower:
             between = [
                 a
                 for a in allocations_of(self._service, one.pod.target)
-                if one.pod.resources.get(CPU, 0) < a.cpu_millicores < goal.cpu_millicores
+                if held_by(one.pod).get(CPU, 0) < a.cpu_millicores < goal.cpu_millicores
                 and a.capacity_rps > one.capacity_rps
                 and _same_but_cpu(a, goal)
             ]

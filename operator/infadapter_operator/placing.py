@@ -70,7 +70,12 @@ class Placed:
 
 
 def placed(service: Service, plan: Plan, observed: Observed) -> tuple[Placed, ...]:
-    """All pods but those that leave."""
+    """
+    All pods but those that leave.
+
+    What runs beyond what was asked for is not too many: a rolling change has a pod more for a
+    while, the newest, and ends that by itself.
+    """
     goals = {group.target: (group.allocation, group.pods) for group in plan.groups}
     found: list[Placed] = []
     for target in sorted({pod.target for pod in observed.pods}):
@@ -79,9 +84,11 @@ def placed(service: Service, plan: Plan, observed: Observed) -> tuple[Placed, ..
         if target in observed.untouchable:
             found += (_as_it_is(service, pod) for pod in live)
             continue
-        stay = len(live) - _surplus(observed, target, len(live), pods)
-        for index, pod in enumerate(_kept_first(live, allocation, observed)):
-            found.append(_placed(service, pod, allocation if index < stay else None))
+        kept = _kept_first(live, allocation, observed)
+        asked = observed.desired_pods.get(target, len(live))
+        for index, pod in enumerate(kept):
+            stays = index < pods or index >= asked
+            found.append(_placed(service, pod, allocation if stays else None))
     return tuple(found)
 
 
@@ -104,15 +111,6 @@ def held_by(pod: Pod) -> dict[str, int]:
 
 def of_target(pods: Sequence[Placed], target: Target) -> list[Placed]:
     return [one for one in pods if one.pod.target == target]
-
-
-def _surplus(observed: Observed, target: Target, live: int, planned: int) -> int:
-    """
-    How many are to go. What runs beyond what was asked for is no surplus: a rolling change has one
-    pod more for a while, and ends that by itself.
-    """
-    asked = observed.desired_pods.get(target, live)
-    return max(0, min(live, asked) - planned)
 
 
 def _kept_first(pods: list[Pod], allocation: Allocation | None, observed: Observed) -> list[Pod]:

@@ -96,7 +96,7 @@ def _released(ground: Ground, candidates: Iterable[Placed], *, partial: bool) ->
     found: dict[str, Allocation | None] = {}
     left_rps = ground.ready_rps
     for one in candidates:
-        if partial and _is_needed_unknown(ground, one, left_rps):
+        if _is_needed_unknown(ground, one, left_rps):
             continue
         for size, rps in _ways(ground.service, one, partial=partial):
             after_rps = left_rps - ground.counted_rps(one) + (rps if one.pod.ready else 0.0)
@@ -122,9 +122,12 @@ def _shrinks_under_load(ground: Ground, one: Placed) -> bool:
 
 
 def _is_needed_unknown(ground: Ground, one: Placed, left_rps: float) -> bool:
-    """Nobody knows what a pod of a variant that left the spec serves: the others must suffice."""
+    """
+    Nobody knows what a pod of a variant that left the spec serves: the others must suffice, and
+    there must be others, also where the plan is empty and so has nothing to wait for.
+    """
     unknown = one.pod.ready and not one.capacity_rps and one.pod.name in ground.carrying
-    return unknown and left_rps < ground.demand_rps
+    return unknown and (left_rps <= 0 or left_rps < ground.demand_rps)
 
 
 def _ways(

@@ -51,7 +51,8 @@ def removing(
     steps = []
     for target in sorted({*going, *absent} - observed.untouchable):
         gone = going.get(target, [])
-        stay = sum(one.pod.target == target for one in pods) - len(gone)
+        live = sum(one.pod.target == target for one in pods)
+        stay = min(live, observed.desired_pods.get(target, live)) - len(gone)
         uncreated = absent.get(target, 0)
         still_to_come = min(uncreated, max(0, planned.get(target, 0) - stay))
         if gone or still_to_come < uncreated:
@@ -71,7 +72,8 @@ def replacing(ground: Ground, observed: Observed) -> tuple[tuple[ReplacePods, ..
     for group in ground.plan.groups:
         own = [one for one in ground.pods if one.pod.target == group.target]
         template = observed.templates.get(group.target)
-        if not any(one.must_be_replaced(ground.now_s) for one in own):
+        too_many = any(one.goes for one in own)  # they go first, and leave room
+        if too_many or not any(one.must_be_replaced(ground.now_s) for one in own):
             continue
         if template is not None and template.size == group.allocation.size:
             continue  # it is being rolled

@@ -20,11 +20,21 @@ from infadapter_operator.steps import (
     SetWeights,
     Step,
 )
-from infadapter_solver.problem import CPU, Allocation, PodGroup, Target
+from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Target
 from tests.operator.loop_world import a_service
 
 NOW_S = 1000.0
 SERVICE = a_service()
+EMPTY_PLAN = Plan(
+    groups=(),
+    served_rps={},
+    accuracy=0.0,
+    cost=0.0,
+    cost_ratio=0.0,
+    loading_s=0.0,
+    objective=None,
+    feasible=False,
+)
 
 
 def a_pod(name: str, millicores: int, *, wanted: int | None = None, **changes: object) -> Pod:
@@ -288,12 +298,39 @@ def test_a_rolling_change_keeps_its_extra_pod() -> None:
     assert steps(planned(("small", 1, 1000)), observed) == ()
 
 
+def test_of_too_many_in_a_rolling_change_its_own_pod_is_not_taken() -> None:
+    observed = seen(
+        a_pod("small-1", 1000),
+        a_pod("small-2", 1000),
+        a_pod("small-3", 1000, ready=False),
+        weights={"small-1": 1000},
+        desired_pods={Target("small"): 2},
+    )
+    assert steps(planned(("small", 1, 1000)), observed) == (
+        RemovePods(target=Target("small"), pods=("small-2",), remaining=1),
+    )
+
+
+def test_too_many_go_before_the_rest_is_rolled() -> None:
+    refused = {"wanted": 2000, "resize": Resize.REFUSED}
+    pods = (a_pod("small-1", 1000, **refused), a_pod("small-2", 1000, **refused))  # type: ignore[arg-type]
+    found = steps(planned(("small", 1, 2000)), seen(*pods, weights={"small-1": 1000}))
+    assert not any(isinstance(step, ReplacePods) for step in found)
+
+
 def test_pods_of_a_variant_that_left_the_spec_serve_until_the_others_can() -> None:
     decision = planned(("small", 1, 1000))
     alone = seen(a_pod("gone-1", 1000), weights={"gone-1": 1000})
     assert [type(step) for step in steps(decision, alone)] == [ScaleUp]
     relieved = seen(a_pod("gone-1", 1000), a_pod("small-1", 1000), weights={"gone-1": 1000})
     assert weights_of(steps(decision, relieved)) == {"small-1": 1000}
+
+
+def test_pods_of_a_variant_that_left_the_spec_serve_also_where_nothing_can_be_planned() -> None:
+    nothing = replace(planned(("small", 1, 1000)), plan=EMPTY_PLAN)
+    observed = seen(a_pod("gone-1", 1000), weights={"gone-1": 1000})
+    assert steps(nothing, observed, 9.0) == ()
+    assert steps(nothing, observed, 0.0) == ()
 
 
 # --- doubt ----------------------------------
@@ -360,6 +397,13 @@ def test_running_pods_make_way_for_a_pending_one_only_for_a_while(
     observed = seen(a_pod("small-1", 2000), pending, weights={"small-1": 1000})
     found = steps(planned(("large", 1, 2000)), observed, 7.0)
     assert bool(found) is makes_room
+
+
+def test_a_growth_in_part_that_the_node_defers_is_not_asked_for_again() -> None:
+    service = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
+    waiting = a_pod("small-1", 1000, wanted=2000, resize=Resize.DEFERRED, resize_since_s=NOW_S)
+    observed = seen(waiting, weights={"small-1": 1000})
+    assert steps(planned(("small", 1, 4000)), observed, 30.0, service) == ()
 
 
 # --- resizes that do not come ----------------------------------
