@@ -67,7 +67,7 @@ def _character(rng: np.random.Generator, classes: Labels) -> Floats:
     scale = _uniform(rng, 0.55, 1.1)
     shear = _uniform(rng, -0.4, 0.4)
     shift = rng.uniform(-5, 5, (2, _CHUNK, 1, 1)).astype(np.float32)
-    bend = _smooth_field(rng.normal(0, 1.3, (2 * _CHUNK, 5, 5)))
+    bend = _smooth_field(rng.normal(0, 1.5, (2 * _CHUNK, 5, 5)))
     return _paint(classes, turn, scale, shear, shift, bend.reshape(2, _CHUNK, SIZE, SIZE))
 
 
@@ -76,10 +76,10 @@ def _fragment(rng: np.random.Generator) -> Floats:
     classes = rng.integers(len(CLASSES), size=_CHUNK)
     turn = _uniform(rng, -np.pi, np.pi)
     scale = _uniform(rng, 0.5, 1.0)
-    direction, distance = _uniform(rng, -np.pi, np.pi), _uniform(rng, 11, 18)
+    direction, distance = _uniform(rng, -np.pi, np.pi), _uniform(rng, 10.5, 17.5)
     shift = distance * np.stack([np.cos(direction), np.sin(direction)])
     drawn = _paint(classes, turn, scale, np.zeros_like(turn), shift, np.float32(0))
-    return _uniform(rng, 0.3, 0.8) * drawn
+    return _uniform(rng, 0.35, 0.9) * drawn
 
 
 def _background(rng: np.random.Generator) -> Floats:

@@ -32,11 +32,11 @@ class Shape:
 
 
 SHAPES: Mapping[str, Shape] = {
-    "glyph-1": Shape(stem=16, stem_stride=2, stages=((16, 2, 1), (32, 1, 2))),
-    "glyph-2": Shape(stem=32, stem_stride=2, stages=((32, 4, 1), (64, 3, 2))),
-    "glyph-3": Shape(stem=32, stem_stride=2, stages=((32, 12, 1), (64, 6, 2))),
-    "glyph-4": Shape(stem=32, stem_stride=2, stages=((32, 26, 1), (64, 8, 2))),
-    "glyph-5": Shape(stem=32, stem_stride=2, stages=((32, 56, 1), (64, 12, 2))),
+    "glyph-1": Shape(stem=12, stem_stride=2, stages=((12, 2, 1), (24, 2, 2))),
+    "glyph-2": Shape(stem=20, stem_stride=2, stages=((20, 3, 1), (40, 2, 2))),
+    "glyph-3": Shape(stem=32, stem_stride=2, stages=((32, 4, 1), (64, 3, 2))),
+    "glyph-4": Shape(stem=32, stem_stride=2, stages=((32, 12, 1), (64, 6, 2))),
+    "glyph-5": Shape(stem=32, stem_stride=2, stages=((32, 46, 1), (64, 10, 2))),
 }
 RUNGS: tuple[str, ...] = tuple(SHAPES)
 WEIGHTS = files("infadapter_variants") / "weights"
