@@ -35,7 +35,7 @@ from infadapter_solver import CPU
 from infadapter_solver.profiles import Profile
 from infadapter_variants.loadgen.traces import Trace
 
-PEAK_SHARE = 0.65
+PEAK_SHARE = 0.8
 """The default peak, of the rate that the whole budget serves with the fastest variant."""
 
 
@@ -92,7 +92,7 @@ async def _play_all(
         place = Place(
             processes=processes,
             start=nursery.start,
-            command=server_command(service.name),
+            command=server_command(service),
             folder=options.out,
             seed=options.seed,
         )

@@ -14,9 +14,8 @@ from infadapter_local.asking import says_ok, short_session
 from infadapter_local.cluster import Start
 from infadapter_local.processes import Child
 from infadapter_local.router import free_ports
-from infadapter_local.run import server_command
 from infadapter_local.spec import NAME
-from infadapter_solver.problem import CPU, Target
+from infadapter_solver.problem import CPU
 from infadapter_solver.profiles import Profile, ProfiledAllocation
 from infadapter_variants.loadgen.bodies import glyph_bodies
 from infadapter_variants.loadgen.endpoint import Endpoint
@@ -31,7 +30,7 @@ SMALLEST = {"glyph-3": 200, "glyph-4": 300, "glyph-5": 400}
 
 _REQUESTS = 600  # on each size, so that every rate sees the hundred that a p99 takes
 _CHECK_SIZES = (300, 1000)
-_CHECK_S = 2.0
+_CHECK_S = 3.0
 _SETTLE_S = 0.3  # what a new quota takes, with some room
 _START_LIMIT_S = 60.0
 
@@ -136,7 +135,8 @@ async def running(start: Start, variant: str, millicores: int) -> AsyncIterator[
     """Yield a server that is ready. Raises ProcessFailed or OSError."""
     (port,) = free_ports(1)
     began_s = time.monotonic()
-    command = server_command(NAME)(Target(variant), port)
+    command = ["infadapter-server", "--variant", variant, "--model", NAME]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
     child = await start(f"{variant}-measured", command, millicores)
     try:
         await _until_ready(child, port)

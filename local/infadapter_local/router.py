@@ -21,7 +21,7 @@ from infadapter_operator.bodies import BodyUnavailable
 from infadapter_operator.steps import SetWeights
 from infadapter_operator.xds import XdsServer
 
-_REFRESH_S = 0.1
+_REFRESH_S = 0.15
 _START_LIMIT_S = 15.0
 _GRACE_S = 2.0
 

@@ -25,7 +25,7 @@ from infadapter_local.router import LocalRouter, started_router
 from infadapter_local.workload import Workload
 from infadapter_operator.reconcile import Look, Memory, look
 from infadapter_operator.service import Service
-from infadapter_solver.problem import Target
+from infadapter_solver.problem import Target, Variant
 from infadapter_variants.loadgen.outcomes import Outcome
 from infadapter_variants.loadgen.records import Tail
 
@@ -121,12 +121,10 @@ async def _play(
     key = router.service_key
     demand = EnvoyDemand(session, router.admin_url, key, time.monotonic)
     generator = await _start_generator(run, router, place)
-    reading = asyncio.create_task(demand.run())
     try:
         with contextlib.closing(Tail(_outcomes_file(place))) as tail:
             await _loop(run, cluster, router, demand, generator, tail, on_tick)
     finally:
-        reading.cancel()
         await generator.end()
 
 
@@ -144,6 +142,7 @@ async def _loop(
     loop = asyncio.get_running_loop()
     due_s = loop.time()
     while generator.running:
+        await demand.read()
         now_s = time.monotonic()
         seen = await look(run.service, memory, demand, cluster, router, now_s)
         memory = seen.memory
@@ -175,15 +174,26 @@ def _outcomes_file(place: Place) -> Path:
     return place.folder / "outcomes.jsonl"
 
 
-def server_command(model: str) -> ServerCommand:
-    """The command line of the demo's servers, which all answer under the service's name."""
+def server_command(service: Service) -> ServerCommand:
+    """
+    The command line of the demo's servers, which all answer under the service's name.
+
+    Their queues are as long as what a pod of 400m answers within the SLO: what waits longer would
+    only be late, and make others late.
+    """
+    limits = {variant.name: _queue_limit(variant, service.slo_s) for variant in service.variants}
 
     def command(target: Target, port: int) -> list[str]:
         return [
             "infadapter-server",
-            *("--variant", target.variant, "--model", model),
+            *("--variant", target.variant, "--model", service.name),
             *("--host", "127.0.0.1", "--port", str(port)),
-            *("--drain-seconds", "1"),
+            *("--queue-limit", str(limits[target.variant]), "--drain-seconds", "1"),
         ]
 
     return command
+
+
+def _queue_limit(variant: Variant, slo_s: float) -> int:
+    rps_per_core = max(1000 * a.capacity_rps / a.cpu_millicores for a in variant.allocations)
+    return max(8, round(0.4 * rps_per_core * slo_s))

@@ -10,9 +10,9 @@ from infadapter_solver.profiles import Profile, to_variant
 
 NAMESPACE, NAME = "demo", "glyphs"
 SLO_S, PERCENTILE = 0.25, 99.0
-BUDGET_MILLICORES = 1000
+BUDGET_MILLICORES = 800
 """Two cores less what the router, the generator and the operator need, less the surge."""
-SURGE_MILLICORES = 600
+SURGE_MILLICORES = 500
 STEP_MILLICORES = 100
 WHOLE_CORE = 1000
 COST_WEIGHT = 0.1

@@ -40,7 +40,7 @@ Positive = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--budget",
     type=click.FloatRange(0.2, 64),
-    help="Cores that a plan may use.  [default: 1; all, where CPU has no quotas]",
+    help="Cores that a plan may use.  [default: 0.8; all, where CPU has no quotas]",
 )
 @click.option("--no-baselines", is_flag=True, help="Only our loop, not what it is compared with.")
 @click.option(
