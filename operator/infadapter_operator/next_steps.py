@@ -87,7 +87,7 @@ def turn(
     levelled = () if doubt else levelling(ground)
     weights = _weights(ground, observed, freed, grown, levelled)
     steps: list[Step] = [*grown.steps, *levelled]
-    if weights != confirmed(observed):
+    if weights != confirmed(observed) or weights != last_sent(observed):
         steps.append(set_weights(ground.pods, weights))
     elif not doubt:
         steps += shrinking(ground.pods, freed)

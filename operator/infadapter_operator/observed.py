@@ -48,6 +48,7 @@ class Observed:
         default_factory=dict
     )  # at what size further pods of a target that has pods come up; as planned where absent
     sent_weights: Mapping[str, int] | None = None
+    superseded: frozenset[str] = frozenset()  # named by weights replaced before they were confirmed
 
     def of(self, target: Target) -> tuple[Pod, ...]:
         return tuple(pod for pod in self.pods if pod.target == target)

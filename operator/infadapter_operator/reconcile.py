@@ -32,6 +32,7 @@ from infadapter_operator.taking import (
     marked,
     removed_pods,
     still_refused,
+    superseded_pods,
     take,
     with_leaving,
 )
@@ -51,6 +52,7 @@ class Memory:
     data_missing_since_s: float | None = None
     last_data_s: float | None = None
     sent_weights: Mapping[str, int] | None = None
+    superseded: Mapping[str, float] = field(default_factory=dict)  # by pod, until when
     infeasible_resizes: Refused = frozenset()
     removed_pods: frozenset[str] = frozenset()  # told to stop, and perhaps still there
 
@@ -92,7 +94,10 @@ async def look(
     try:
         observed = await cluster.observe(now_s)
         observed = replace(
-            observed, weights=await router.weights(), sent_weights=memory.sent_weights
+            observed,
+            weights=await router.weights(),
+            sent_weights=memory.sent_weights,
+            superseded=frozenset(p for p, until_s in memory.superseded.items() if until_s > now_s),
         )
     except BodyUnavailable as error:
         blind = _blind(service, memory, now_s, error.reason)
@@ -232,6 +237,9 @@ def _remember(
         data_missing_since_s=missing_since_s if planning.error else None,
         last_data_s=memory.last_data_s if planning.error else now_s,
         sent_weights=memory.sent_weights if attempted is None else attempted,
+        superseded=superseded_pods(
+            memory.superseded, memory.sent_weights, attempted, observed, now_s
+        ),
         infeasible_resizes=still_refused(memory.infeasible_resizes, observed, taken),
         removed_pods=(memory.removed_pods & {pod.name for pod in observed.pods})
         | removed_pods(taken),

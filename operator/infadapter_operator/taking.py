@@ -1,6 +1,6 @@
 """Taking steps through a body, and remembering what it can never do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from infadapter_operator.bodies import (
@@ -56,6 +56,25 @@ async def take(steps: Sequence[Step], cluster: Cluster, router: Router) -> Taken
         else:
             taken.append(step)
     return Taken(steps=tuple(taken), refusals=tuple(refusals), infeasible=frozenset(infeasible))
+
+
+OBEYED_WITHIN_S = 15.0
+"""How long weights that were replaced before the router confirmed them may still take effect."""
+
+
+def superseded_pods(
+    before: Mapping[str, float],
+    sent: Mapping[str, int] | None,
+    attempted: Mapping[str, int] | None,
+    observed: Observed,
+    now_s: float,
+) -> dict[str, float]:
+    """By pod, until when unconfirmed weights of the past may still send to it."""
+    kept = {pod: until_s for pod, until_s in before.items() if until_s > now_s}
+    obeyed = {pod: weight for pod, weight in observed.weights.items() if weight > 0}
+    if sent is not None and attempted is not None and sent not in (attempted, obeyed):
+        kept |= dict.fromkeys(sent, now_s + OBEYED_WITHIN_S)
+    return kept
 
 
 def attempted_weights(steps: Sequence[Step]) -> dict[str, int] | None:

@@ -242,6 +242,27 @@ def test_a_weight_that_was_sent_and_may_come_into_force_keeps_a_pod() -> None:
     assert not any(isinstance(step, RemovePods) for step in found)
 
 
+def test_weights_that_were_replaced_unconfirmed_still_keep_a_pod() -> None:
+    observed = seen(
+        a_pod("small-1", 1000),
+        a_pod("large-1", 4000),
+        weights={"large-1": 1000},
+        sent_weights={"large-1": 1000},
+    )
+    decision = planned(("large", 1, 4000))
+    assert [type(step) for step in steps(decision, observed)] == [RemovePods]
+    assert steps(decision, replace(observed, superseded=frozenset({"small-1"}))) == ()
+
+
+def test_weights_in_force_are_sent_again_over_others_that_are_on_their_way() -> None:
+    observed = seen(
+        a_pod("large-1", 4000),
+        weights={"large-1": 1000},
+        sent_weights={"gone-1": 1000},
+    )
+    assert weights_of(steps(planned(("large", 1, 4000)), observed)) == {"large-1": 1000}
+
+
 def test_nothing_goes_below_what_is_asked_for_now() -> None:
     """The plan is for less than comes in: what is Ready stays."""
     observed = seen(a_pod("small-1", 1000), a_pod("large-1", 4000), weights={"large-1": 1000})

@@ -131,6 +131,23 @@ async def test_shares_sum_to_one_also_while_the_router_names_a_pod_that_has_gone
     assert sum(seen.shares.values()) == pytest.approx(1.0)
 
 
+async def test_a_slow_router_never_begins_to_send_to_a_pod_that_was_removed() -> None:
+    """Three plans in a few seconds, each superseding weights that are still on their way."""
+    rates = [31.0, 0.0, 17.0, 55.0]
+    world = World(
+        service=a_service(budget={CPU: 12000}, max_surge={CPU: 0}),
+        load=lambda at: rates[max(0, min(3, int((at - 1000) // 45)))],
+        confirm_s=4.0,
+    )
+    named_late: list[str] = []
+    runner = Runner(world=world)
+    for _ in range(260):
+        await runner.run(1)
+        there = {pod.name for pod in world.pods if not pod.leaving}
+        named_late += set(world.weights) - there
+    assert not named_late
+
+
 # --- no data -------------------------------------------------------------------------------------
 
 
