@@ -10,6 +10,7 @@ import pytest
 
 from infadapter_operator.bodies import BodyUnavailable, QuotaExceeded, ResizeInfeasible, StepRefused
 from infadapter_operator.conditions import Status
+from infadapter_operator.decide import recall
 from infadapter_operator.decision import Source
 from infadapter_operator.demand import NoData
 from infadapter_operator.observed import Observed
@@ -23,7 +24,8 @@ from infadapter_operator.steps import (
     SetWeights,
     Step,
 )
-from infadapter_solver.problem import CPU, Target
+from infadapter_operator.taking import OBEYED_WITHIN_S
+from infadapter_solver.problem import CPU, PodGroup, Target
 from tests.operator.loop_world import LARGE, SMALL, Runner, World, WorldRouter, a_service, sizes
 
 
@@ -131,21 +133,26 @@ async def test_shares_sum_to_one_also_while_the_router_names_a_pod_that_has_gone
     assert sum(seen.shares.values()) == pytest.approx(1.0)
 
 
-async def test_a_slow_router_never_begins_to_send_to_a_pod_that_was_removed() -> None:
-    """Three plans in a few seconds, each superseding weights that are still on their way."""
-    rates = [31.0, 0.0, 17.0, 55.0]
-    world = World(
-        service=a_service(budget={CPU: 12000}, max_surge={CPU: 0}),
-        load=lambda at: rates[max(0, min(3, int((at - 1000) // 45)))],
-        confirm_s=4.0,
+async def test_a_pod_stays_while_weights_that_were_superseded_may_still_name_it() -> None:
+    """The router obeys in order and late: what was sent before the last may still come."""
+    service = a_service(interval_s=60.0, stabilization_s=60.0)
+    world = World(service=service, load=lambda _: 5.0, confirm_s=4.0)
+    stays = world.add(Target("small"), {CPU: 1000})
+    goes = world.add(Target("middle"), {CPU: 500})
+    size = next(a for a in SMALL.allocations if a.cpu_millicores == 1000)
+    decision = recall(
+        service,
+        (PodGroup(target=Target("small"), allocation=size, pods=1),),
+        demand_rps=5.0,
+        decided_at_s=world.now_s,
     )
-    named_late: list[str] = []
-    runner = Runner(world=world)
-    for _ in range(260):
-        await runner.run(1)
-        there = {pod.name for pod in world.pods if not pod.leaving}
-        named_late += set(world.weights) - there
-    assert not named_late
+    world.weights = {stays.name: 1000}
+    sent = {stays.name: 500, goes.name: 500}
+    runner = Runner(world=world, memory=Memory(decision=decision, sent_weights=sent))
+    await runner.run(OBEYED_WITHIN_S)
+    assert not taken(world, RemovePods)
+    await runner.run(3)
+    assert [step.pods for step in taken(world, RemovePods)] == [(goes.name,)]  # type: ignore[union-attr]
 
 
 # --- no data -------------------------------------------------------------------------------------
