@@ -31,6 +31,9 @@ Json = dict[str, Any]
 
 DEFAULT_PORT = 8080  # of a variant that names none
 
+MIN_READY_S = 10
+"""In a rolling change an old pod stays this long after its successor is Ready: time to weigh it."""
+
 _LEAVE_SLOWLY = {"preStop": {"sleep": {"seconds": 5}}}
 """A pod that goes for a reason not ours (a roll, a drained node) answers until the router knows."""
 
@@ -134,6 +137,7 @@ def build_deployment(
         "spec": {
             "replicas": pods,
             "revisionHistoryLimit": 2,
+            "minReadySeconds": MIN_READY_S,
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},

@@ -7,19 +7,17 @@ Once, at the edge: inside there are only plain numbers in one unit.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from infadapter_operator.api_profile import ProfileAllocation, VariantProfileSpec
+from infadapter_operator.api_profile import VariantProfileSpec
 from infadapter_operator.api_service import InferenceServiceSpec
 from infadapter_operator.api_variant import VariantSpec
 from infadapter_operator.capacity import fits
+from infadapter_operator.profiles import profile_from
 from infadapter_operator.quantities import amounts_as_quantities
 from infadapter_operator.service import Service
 from infadapter_solver.problem import CPU, Amounts, Variant
 from infadapter_solver.profiles import (
-    KnownCapacity,
     NotMeasured,
-    Point,
     Profile,
-    ProfiledAllocation,
     to_variant,
 )
 
@@ -82,16 +80,6 @@ def service_from(
     )
 
 
-def profile_from(variant: str, spec: VariantProfileSpec) -> Profile:
-    """The profile as the solver's own module reads it."""
-    return Profile(
-        variant=variant,
-        accuracy=spec.accuracy,
-        load_time_s=spec.load_seconds,
-        allocations=tuple(_allocation(allocation) for allocation in spec.allocations),
-    )
-
-
 def grid_millicores(profile: Profile) -> int:
     """The step between the CPU sizes offered beside the measured ones, a multiple of 100 m."""
     sizes = [a.resources.get(CPU, 0) for a in profile.allocations]
@@ -139,30 +127,6 @@ def _check_sizes(named: str, profile: Profile) -> None:
             f"VariantProfile {named} has two allocations of one size ({_text(dict(twice[0]))},"
             f" batch size {twice[1]}): keep one of them"
         )
-
-
-def _allocation(allocation: ProfileAllocation) -> ProfiledAllocation:
-    return ProfiledAllocation(
-        resources=allocation.amounts,
-        batch_size=allocation.batch_size,
-        saturation_rps=allocation.saturation_rps,
-        points=tuple(
-            Point(
-                rps=point.rps,
-                latency_s={p: ms / 1000 for p, ms in point.latency_ms.items()},
-                refused_ratio=point.refused_ratio,
-            )
-            for point in allocation.points or ()
-        ),
-        capacity=tuple(
-            KnownCapacity(
-                latency_s=known.latency_milliseconds / 1000,
-                percentile=known.percentile,
-                rps=known.rps,
-            )
-            for known in allocation.capacity or ()
-        ),
-    )
 
 
 def _text(amounts: Amounts) -> str:

@@ -1,20 +1,23 @@
 """From a VariantProfile, as it is written, to what the solver computes capacities from."""
 
 from infadapter_operator.api import VariantProfile
-from infadapter_operator.api_profile import ProfileAllocation
-from infadapter_operator.quantities import parse_amounts
+from infadapter_operator.api_profile import ProfileAllocation, VariantProfileSpec
 from infadapter_solver.profiles import KnownCapacity, Point, Profile, ProfiledAllocation
 
 
-def measured(document: VariantProfile, variant: str | None = None) -> Profile:
-    """For the variant that names the profile; its own name if it stands alone in a file."""
-    spec = document.spec
+def profile_from(variant: str, spec: VariantProfileSpec) -> Profile:
+    """The profile as the solver's own module reads it."""
     return Profile(
-        variant=variant or document.metadata.name,
+        variant=variant,
         accuracy=spec.accuracy,
         load_time_s=spec.load_seconds,
         allocations=tuple(_allocation(allocation) for allocation in spec.allocations),
     )
+
+
+def measured(document: VariantProfile) -> Profile:
+    """One that stands alone in a file: it bears the profile's own name."""
+    return profile_from(document.metadata.name, document.spec)
 
 
 def _allocation(allocation: ProfileAllocation) -> ProfiledAllocation:
@@ -35,7 +38,7 @@ def _allocation(allocation: ProfileAllocation) -> ProfiledAllocation:
         for known in allocation.capacity or ()
     )
     return ProfiledAllocation(
-        resources=parse_amounts(allocation.resources),
+        resources=allocation.amounts,
         batch_size=allocation.batch_size,
         saturation_rps=allocation.saturation_rps,
         points=points,

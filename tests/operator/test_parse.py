@@ -12,9 +12,9 @@ from infadapter_operator.parse import (
     ProfilesUnresolved,
     ProfileUnfit,
     grid_millicores,
-    profile_from,
     service_from,
 )
+from infadapter_operator.profiles import profile_from
 from infadapter_operator.service import ForecastMethod, Mode, Service
 from infadapter_solver.problem import CPU
 
