@@ -65,7 +65,7 @@ def test_a_server_is_started_and_stopped(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
     file = tmp_path / "profiles.yaml"
     start = f"{sys.executable} {SERVER} --service-ms 1 --port {port}"
-    arguments = (*REQUIRED, "--seconds", "1", "-o", str(file), "--start", start)
+    arguments = (*REQUIRED, "--seconds", "3", "-o", str(file), "--start", start)
     result = invoke(url(port), *arguments)
     assert result.exit_code == 0, result.output
     (document,) = yaml.safe_load_all(file.read_text())
