@@ -23,7 +23,7 @@ BUDGET_M = 900
 START_M = 300
 SIZES_M = (200, 300, 400, 500, 600, 700, 800, 900)
 QUOTA_PERIOD_S = 0.1  # of the kernel's CPU limits: who has used up his part waits for the next
-FULLEST = 0.7  # of what saturates a server: it is not alone on the machine
+FULLEST = 0.6  # of what saturates a server: it is not alone on the machine
 FLOOD_S, WARM_S = 4.0, 1.0
 
 
