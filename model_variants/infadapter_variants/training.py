@@ -39,8 +39,9 @@ class Recipe:
 
     seed: int
     grown_from: str | None
-    images: int
-    peak_rate: float  # the learning rate's highest value, reached after a tenth of the images
+    images: int  # per round
+    peak_rate: float  # the learning rate's highest value, reached after a tenth of the round
+    rounds: int = 1  # warm restarts: the rate rises and falls this many times
 
 
 RECIPES: Mapping[str, Recipe] = {
@@ -100,7 +101,9 @@ def train_rung(name: str, recipe: Recipe, into: Path, test_images: int = TEST_IM
     network = ladder.blank(name)
     if recipe.grown_from is not None:
         ladder.grow(ladder.build(recipe.grown_from, into), network)
-    fit(network, recipe, Progress(name, recipe.images))
+    for seed in round_seeds(recipe):
+        fit(network, recipe, seed, Progress(name, recipe.images))
+        network.load_state_dict(packing.unpack(packing.pack(network.state_dict())))
     _replace(into / f"{name}.pt", network)
     taken_s = time.monotonic() - started
     accuracy = measure(ladder.build(name, into), test_images)
@@ -111,6 +114,7 @@ def train_rung(name: str, recipe: Recipe, into: Path, test_images: int = TEST_IM
         "parameters": sum(tensor.numel() for tensor in network.parameters()),
         "grown_from": recipe.grown_from,
         "images": recipe.images,
+        "rounds": recipe.rounds,
         "seed": recipe.seed,
         "taken_s": round(taken_s),
         "date": datetime.now(UTC).date().isoformat(),
@@ -120,13 +124,13 @@ def train_rung(name: str, recipe: Recipe, into: Path, test_images: int = TEST_IM
     click.echo(f"{name}  accuracy {accuracy:.4f} on {test_images:,} test images, {taken_s:.0f} s")
 
 
-def fit(network: ladder.Network, recipe: Recipe, progress: "Progress") -> None:
-    """Show the network the recipe's images once each, in batches."""
+def fit(network: ladder.Network, recipe: Recipe, seed: int, progress: "Progress") -> None:
+    """Show the network one round of the recipe's images, once each, in batches."""
     network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=0.05, fused=True)
     loss_of = nn.CrossEntropyLoss(label_smoothing=0.05)
     seen = 0
-    for images, labels in _batches(recipe.images, recipe.seed):
+    for images, labels in _batches(recipe.images, seed):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(seen / recipe.images, recipe.peak_rate)
         # bfloat16: trains two to three times faster; the weights themselves stay float32.
@@ -154,20 +158,25 @@ def measure(network: ladder.Network, n: int = TEST_IMAGES) -> float:
     return right / n
 
 
-def seeds(seed: int, images: int) -> range:
-    """Return the seeds of the lots that a rung is trained on, apart from all others."""
+def round_seeds(recipe: Recipe) -> range:
+    """Return a seed per round, apart from those of all other rungs."""
+    return range(recipe.seed, recipe.seed + 10 * recipe.rounds, 10)
+
+
+def lots(seed: int, images: int) -> range:
+    """Return the seeds of the lots, of `_DRAWN_AT_ONCE` images each, that a round is made of."""
     return range(1_000_000 * seed, 1_000_000 * seed - (-images // _DRAWN_AT_ONCE))
 
 
 def _batches(total: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield batches of fresh images, drawing the next lot while the last is learnt from."""
-    lots = iter(seeds(seed, total))
+    left_lots = iter(lots(seed, total))
     with ThreadPoolExecutor(1) as artist:
-        coming = artist.submit(glyphs.sample, _DRAWN_AT_ONCE, next(lots))
+        coming = artist.submit(glyphs.sample, _DRAWN_AT_ONCE, next(left_lots))
         for left in range(total, 0, -_DRAWN_AT_ONCE):
             images, labels = (torch.from_numpy(array[:left]) for array in coming.result())
             if left > _DRAWN_AT_ONCE:
-                coming = artist.submit(glyphs.sample, _DRAWN_AT_ONCE, next(lots))
+                coming = artist.submit(glyphs.sample, _DRAWN_AT_ONCE, next(left_lots))
             images = images.to(memory_format=torch.channels_last)
             yield from zip(torch.split(images, _BATCH), torch.split(labels, _BATCH), strict=True)
 
