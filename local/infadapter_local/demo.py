@@ -35,7 +35,7 @@ from infadapter_solver import CPU
 from infadapter_solver.profiles import Profile
 from infadapter_variants.loadgen.traces import Trace
 
-PEAK_SHARE = 0.8
+PEAK_SHARE = 0.88
 """The default peak, of the rate that the whole budget serves with the fastest variant."""
 
 

@@ -95,6 +95,7 @@ def _facts(runs: Sequence[Finished], about: Circumstances) -> dict[str, Any]:
                 "loop_cpu_seconds": each.run.loop_cpu_seconds,
                 "pods_that_failed": each.run.failures,
                 "decisions": _decisions(each.run),
+                "steps": _steps(each.run),
                 "series": asdict(series_of(each.run)),
             }
             for each in runs
@@ -147,6 +148,19 @@ def _decisions(run: Run) -> list[dict[str, Any]]:
                 }
             )
     return found
+
+
+def _steps(run: Run) -> list[dict[str, Any]]:
+    """What the loop did, or could not do, look by look."""
+    return [
+        {
+            "at_s": round(tick.at_s - LEAD_IN_S, 2),
+            "taken": [type(step).__name__ for step in tick.look.steps],
+            "refused": [refusal.message for refusal in tick.look.refusals],
+        }
+        for tick in run.ticks
+        if tick.look.steps or tick.look.refusals
+    ]
 
 
 def _page(runs: Sequence[Finished], about: Circumstances, facts: dict[str, Any]) -> str:

@@ -46,6 +46,14 @@ def trained_accuracies() -> dict[str, float]:
 
 
 @click.command("python -m infadapter_local.shipped")
+@click.option(
+    "--variant",
+    "variants",
+    type=click.Choice(VARIANTS),
+    multiple=True,
+    default=VARIANTS,
+    help="Measure this one; may be repeated.  [default: all]",
+)
 @click.option("--seconds", type=click.FloatRange(5, 600), default=20.0, show_default=True)
 @click.option(
     "--output",
@@ -53,15 +61,15 @@ def trained_accuracies() -> dict[str, float]:
     default=Path(str(PROFILES)),
     help="The file to write; profiles of the same names in it are replaced.",
 )
-def main(seconds: float, output: Path) -> None:
-    """Measure all variants on all sizes, each for so many seconds, and write their profiles."""
+def main(variants: tuple[str, ...], seconds: float, output: Path) -> None:
+    """Measure variants on all sizes, each for so many seconds, and write their profiles."""
     try:
-        asyncio.run(_measure_all(seconds, output))
+        asyncio.run(_measure_all(variants, seconds, output))
     except (ProfileError, ProcessFailed, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 
-async def _measure_all(seconds: float, output: Path) -> None:
+async def _measure_all(variants: tuple[str, ...], seconds: float, output: Path) -> None:
     limits = cpu_limits()
     if not isinstance(limits, Quotas):
         raise click.ClickException("This needs CPU quotas, which this user may not set.")
@@ -71,7 +79,7 @@ async def _measure_all(seconds: float, output: Path) -> None:
             Processes(limits, Path(logs)) as processes,
             started_nursery(processes) as nursery,
         ):
-            for variant in VARIANTS:
+            for variant in variants:
                 allocations, load_s = await measure_variant(nursery.start, variant, seconds, _say)
                 profile = VariantProfile(
                     name=variant,
@@ -83,7 +91,7 @@ async def _measure_all(seconds: float, output: Path) -> None:
                     server="infadapter-server",
                 )
                 save_profile(output, profile)
-    click.echo(f"The profiles of {len(VARIANTS)} variants are in {output}.")
+    click.echo(f"The profiles of {', '.join(variants)} are in {output}.")
 
 
 def _complete(allocation: AllocationProfile) -> AllocationProfile:

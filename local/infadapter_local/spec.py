@@ -12,7 +12,6 @@ NAMESPACE, NAME = "demo", "glyphs"
 SLO_S, PERCENTILE = 0.25, 99.0
 BUDGET_MILLICORES = 800
 """Two cores less what the router, the generator and the operator need, less the surge."""
-SURGE_MILLICORES = 500
 STEP_MILLICORES = 100
 WHOLE_CORE = 1000
 COST_WEIGHT = 0.1
@@ -40,7 +39,7 @@ def demo_service(
         percentile=PERCENTILE,
         variants=tuple(_usable(variant, limits) for variant in variants),
         budget={CPU: budget_millicores},
-        max_surge={CPU: SURGE_MILLICORES if limits.resizable else WHOLE_CORE},
+        max_surge={CPU: budget_millicores},
         cost_weight=COST_WEIGHT,
         horizon_s=10.0,
         interval_s=5.0,
