@@ -25,7 +25,7 @@ _HELP = """Train the demo's five networks, measure them, and write both down.
 
 \b
   python -m infadapter_variants.training                    what is not there yet
-  python -m infadapter_variants.training --force            all anew, about half an hour
+  python -m infadapter_variants.training --force            all anew, up to an hour
   python -m infadapter_variants.training --force glyph-5    one anew, grown from what is there
 
 Each network is written as soon as it is trained, with its accuracy on 20,000 test images in
@@ -60,7 +60,7 @@ _WARM_UP = 0.1
 
 
 @click.command(help=_HELP, context_settings={"max_content_width": 100})
-@click.argument("rungs", nargs=-1, type=click.Choice(ladder.RUNGS))
+@click.argument("rungs", nargs=-1, metavar="[RUNG]...", type=click.Choice(ladder.RUNGS))
 @click.option("--force", is_flag=True, help="Train also what has been trained already.")
 @click.option(
     "--into",
