@@ -18,7 +18,7 @@ import yaml
 from infadapter_operator.names import GROUP, VERSION
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.host import ROOT, chart_values
-from tests.e2e.kube import Kube, Refused, run, wait_for
+from tests.e2e.kube import Kube, Refused, run
 from tests.e2e.live import Live
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.services import RUNGS, Rung, is_ready, ladder, measure, profile, service
@@ -150,9 +150,7 @@ def glyphs(kube: Kube, rungs: dict[str, Rung], figures: Figures) -> Live:
     """The service that most tests share. The last of them deletes it, or the namespace's end."""
     live, created_s = Live(kube, "glyphs"), time.time()
     kube.create("inferenceservices", service(live.name, ladder(live.name)))
-    wait_for("a plan", lambda: live.plan, 90)
-    wait_for("a router", lambda: kube.find("services", live.name), 30)
-    wait_for("a pod that is routed to", live.routed, 120)
+    live.wait_until_it_serves()
     figures.note("from create to the first pod with traffic, s", time.time() - created_s)
     return live
 

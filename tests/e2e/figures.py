@@ -28,7 +28,9 @@ class Figures:
         path.write_text(json.dumps(content, indent=1, default=str) + "\n")
 
     def lines(self) -> list[str]:
-        return [f"{r['figure']}: {r['value']}" + _bound(r["wanted"]) for r in self.rows]
+        wall_s = time.monotonic() - self.started_s
+        rows = [*self.rows, {"figure": "wall time, s", "value": round(wall_s), "wanted": ""}]
+        return [f"{r['figure']}: {r['value']}" + _bound(r["wanted"]) for r in rows]
 
 
 def keep_log(name: str, content: object) -> None:

@@ -78,6 +78,19 @@ class Live:
         address = self.kube.get("services", self.name)["spec"]["clusterIP"]
         return f"http://{address}:80/v2/models/{self.name}/infer"
 
+    def wait_until_it_serves(self, seconds: float = 120) -> None:
+        """Its router answers, and knows a pod to send to."""
+        wait_for(f"{self.name} has an address", lambda: self.kube.find("services", self.name), 60)
+        wait_for(f"a router of {self.name} is Ready", lambda: self.ready_behind(self.name), 60)
+        wait_for(f"{self.name} routes to a pod", self.routed, seconds)
+        time.sleep(2)  # until the router has heard of it, and the node of the router
+
+    def ready_behind(self, service: str) -> int:
+        """Endpoints of one of its Services that are Ready."""
+        slices = self.kube.list("endpointslices", f"kubernetes.io/service-name={service}")
+        endpoints = [e for each in slices for e in each.get("endpoints") or ()]
+        return sum(bool(e["conditions"]["ready"]) for e in endpoints)
+
     def wait_for_condition(self, kind: str, status: str, seconds: float = 90) -> None:
         try:
             wait_for(f"{kind}={status}", lambda: self.condition(kind) == status, seconds)

@@ -163,7 +163,7 @@ def service(name: str, variants: Sequence[Json], **changes: Any) -> Json:
     """Short times; a test changes what matters to it."""
     spec = {
         "slo": {"latencyMilliseconds": SLO_MS, "percentile": PERCENTILE},
-        "objective": {"accuracyWeight": "1", "costWeight": "0.1", "loadingWeight": "0.02"},
+        "objective": {"accuracyWeight": "1", "costWeight": "0.1", "loadingWeight": "0.005"},
         "budget": {"cpu": f"{BUDGET_M}m"},
         "forecast": {"horizonSeconds": 10},
         "scaling": {

@@ -77,7 +77,7 @@ def test_a_borrowed_deployment_goes_back_to_what_it_was(
     kube.create("inferenceservices", service(NAME, [variant]))
     live = Live(kube, NAME)
     try:
-        wait_for("a router", lambda: kube.find("services", NAME) and live.routed(), 120)
+        live.wait_until_it_serves()
         with steady(live.url, rps) as load:
             live.wait_for_condition("MetricsFresh", "True")
             wait_for("it has grown", lambda: has_grown(kube), 60)

@@ -137,7 +137,5 @@ def assert_weights_match(live: Live, rps: float, figures: Figures) -> None:
     for pod in live.pods():
         assert pod["metadata"]["labels"].get(TRAFFIC_LABEL) == "on"
     for name in weights:
-        slices = live.kube.list("endpointslices", f"kubernetes.io/service-name={name}")
-        ready = [e for s in slices for e in s["endpoints"] if e["conditions"]["ready"]]
         wanted = next(p["pods"] for p in plan["allocations"] if service_of(p) == name)
-        assert len(ready) == wanted
+        assert live.ready_behind(name) == wanted

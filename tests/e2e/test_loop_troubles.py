@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.figures import Figures
-from tests.e2e.kube import Kube, wait_for
+from tests.e2e.figures import Figures, keep_log
+from tests.e2e.kube import Kube, run, wait_for
 from tests.e2e.live import Live, operator_pod, variant_of
 from tests.e2e.load import failures, share, shares_by_variant, steady
 from tests.e2e.prometheus import Prometheus
@@ -67,6 +67,7 @@ def test_an_operator_restart_changes_nothing(
         glyphs.settle()
         plan, before = glyphs.plan, glyphs.versions()
         old, killed_s = operator_pod(operator), time.time()
+        keep_log("operator-killed", run("kubectl", "logs", "-n", operator.namespace, old))
         operator.delete("pods", old, gracePeriodSeconds=0)
         wait_for("another operator", lambda: operator_pod(operator) != old, 90)
         figures.note("operator killed: to the next that is Ready, s", time.time() - killed_s)
@@ -129,7 +130,7 @@ def test_a_second_service_runs_a_variant_on_a_device(
     kube.create("inferenceservices", document)
     live = Live(kube, name)
     try:
-        wait_for("a router", lambda: kube.find("services", name) and live.routed(), 120)
+        live.wait_until_it_serves()
         low_rps = 0.3 * rungs[large].capacity_rps(300)
         with steady(glyphs.url, calm_rps(rungs)) as others, steady(live.url, low_rps) as load:
             live.settle()
