@@ -28,7 +28,7 @@ test: install  ## the tests that need Python alone
 	$(BIN)/pytest -q
 
 e2e: install  ## the tests on the cluster that KUBECONFIG names
-	$(BIN)/pytest -q -m cluster tests/e2e
+	$(BIN)/pytest -q -m cluster tests/e2e $(E2E)
 
 check: install  ## format, lint, types, import rules, generated files
 	$(BIN)/ruff format --check .
