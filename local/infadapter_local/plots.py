@@ -1,6 +1,7 @@
 """The report's pictures, as SVG to be put into the page."""
 
 import io
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -90,8 +91,11 @@ def accuracy_plot(runs: Mapping[str, Series]) -> str:
         for colour, (title, series) in zip(RUN_COLOURS, runs.items(), strict=False):
             values = [100 * value for value in series.effective_accuracy]
             axes.plot(series.second_s, values, color=colour, label=title)
+        shown = [100 * v for s in runs.values() for v in s.effective_accuracy if math.isfinite(v)]
         axes.set_ylabel("effective accuracy, %")
-        axes.set_ylim(0, 100)
+        axes.set_ylim(
+            max(0.0, min(shown, default=0.0) - 5), min(100.0, max(shown, default=95.0) + 5)
+        )
 
     return _svg(draw)
 
@@ -122,7 +126,7 @@ def _stack(axes: Axes, at_s: Sequence[float], values: Mapping[str, Sequence[floa
 def _svg(draw: Callable[[Axes], None]) -> str:
     with plt.rc_context(_STYLE):
         figure, axes = plt.subplots(figsize=(10.0, 2.6))
-        figure.subplots_adjust(left=0.065, right=0.83, top=0.97, bottom=0.18)  # all the same
+        figure.subplots_adjust(left=0.065, right=0.81, top=0.97, bottom=0.18)  # all the same
         draw(axes)
         axes.set_xlabel("seconds")
         axes.margins(x=0)

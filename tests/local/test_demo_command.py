@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from infadapter.__main__ import main
 from infadapter_local.router import envoy_path
 
 needs_envoy = pytest.mark.skipif(
@@ -16,26 +18,33 @@ needs_envoy = pytest.mark.skipif(
 )
 
 
-def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "infadapter", "demo", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+def demo(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["demo", *arguments])
 
 
-def test_bad_input_is_answered_with_one_sentence(tmp_path: Path) -> None:
-    trace = tmp_path / "trace.csv"
-    trace.write_text("10\nmany\n")
-    for arguments, words in (
-        (["--trace", str(trace)], "'many' is not a number of requests"),
-        (["--trace", str(tmp_path / "no.csv")], "does not exist"),
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--trace", "trace.csv"], "'many' is not a number of requests"),
+        (["--trace", "no.csv"], "does not exist"),
+        (["--trace", "empty.csv"], "holds no numbers"),
         (["--duration", "5"], "is not in the range"),
         (["--scale", "0"], "is not in the range"),
         (["--budget", "nothing"], "is not a valid float"),
-    ):
-        said = demo("--out", str(tmp_path / "out"), *arguments)
-        assert said.returncode in (1, 2)
-        assert words in said.stderr
-        assert said.stderr.startswith("infadapter: ")
-        assert said.stderr.count("\n") == 1
+        (["--seed", "-1"], "is not in the range"),
+    ],
+)
+def test_bad_input_is_answered_with_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("trace.csv").write_text("10\nmany\n")
+    Path("empty.csv").write_text("")
+    said = demo(*arguments)
+    assert said.exit_code in (1, 2)
+    assert words in said.output
+    assert said.output.startswith("infadapter: ")
+    assert said.output.count("\n") == 1
 
 
 @needs_envoy
