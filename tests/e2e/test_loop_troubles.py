@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.figures import Figures, keep_log
-from tests.e2e.kube import Kube, run, wait_for
-from tests.e2e.live import Live, operator_pod, variant_of
+from tests.e2e.figures import Figures
+from tests.e2e.kube import Kube, wait_for
+from tests.e2e.live import Live, variant_of
 from tests.e2e.load import failures, share, shares_by_variant, steady
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.services import (
@@ -52,33 +52,6 @@ def test_a_killed_prometheus_holds_the_plan(
         )
         outcomes = [*outcomes, *load.stop()]
     figures.note("Prometheus killed: answered 2xx", share(outcomes, lambda o: o.answered))
-    assert failures(outcomes) == []
-    assert share(outcomes, lambda o: o.answered) >= 0.999
-
-
-# --- the operator ------------------------------------------------------------------------------
-
-
-def test_an_operator_restart_changes_nothing(
-    glyphs: Live, operator: Kube, rungs: dict[str, Rung], figures: Figures
-) -> None:
-    """Killed without a warning, under load."""
-    with steady(glyphs.url, calm_rps(rungs), seed=5) as load:
-        glyphs.settle()
-        plan, before = glyphs.plan, glyphs.versions()
-        old, killed_s = operator_pod(operator), time.time()
-        keep_log("operator-killed", run("kubectl", "logs", "-n", operator.namespace, old))
-        operator.delete("pods", old, gracePeriodSeconds=0)
-        wait_for("another operator", lambda: operator_pod(operator) != old, 90)
-        figures.note("operator killed: to the next that is Ready, s", time.time() - killed_s)
-        time.sleep(3 * INTERVAL_S + 5)
-        after = glyphs.versions()
-        assert glyphs.plan["allocations"] == plan["allocations"]
-        outcomes = load.since(killed_s)
-    changed = sorted(key for key in before.keys() | after if before.get(key) != after.get(key))
-    figures.note("operator killed: objects changed", changed or 0, "0")
-    figures.note("operator killed: answered 2xx", share(outcomes, lambda o: o.answered))
-    assert changed == []
     assert failures(outcomes) == []
     assert share(outcomes, lambda o: o.answered) >= 0.999
 

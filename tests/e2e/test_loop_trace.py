@@ -1,10 +1,8 @@
 """
-The loop on a real cluster: one service with the demo's ladder under a recorded trace, at rest, and
-in bursts. The tests share the service and follow each other; each lets it settle at a load first.
+The loop on a real cluster: one service of the demo's ladder under a recorded trace and in bursts.
+The tests share the service and follow each other; each lets it settle at a load first.
 """
 
-import json
-import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,20 +14,18 @@ from infadapter_operator.shares import FILL
 from infadapter_variants.loadgen import Array, constant_rate, piecewise_rate, summarise
 from tests.e2e import trace
 from tests.e2e.figures import Figures, keep_log
-from tests.e2e.host import ROOT
-from tests.e2e.kube import WRITES, Kube, Recorder, Seen, recording, wait_for
+from tests.e2e.kube import Recorder, Seen, recording
 from tests.e2e.live import (
     Live,
     cpu_in_force_m,
     cpu_wanted_m,
-    operator_pod,
     planned_capacity_rps,
     restarts,
     variant_of,
 )
 from tests.e2e.load import SLO_MS, Load, failures, in_time, share, shares_by_variant, steady
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.services import INTERVAL_S, STABILIZATION_S, Rung, calm_rps
+from tests.e2e.services import Rung, calm_rps
 from tests.e2e.trace import (
     effective_accuracy,
     plan_in_force,
@@ -145,7 +141,7 @@ def test_cpu_changes_in_place_and_restarts_nothing(
     assert [seen.name for seen in pods if restarts(seen.object)] == []
 
 
-# --- at rest -----------------------------------------------------------------------------------
+# --- shares -----------------------------------------------------------------------------------
 
 
 def test_deployments_sizes_and_weights_match_the_plan(
@@ -164,10 +160,10 @@ def test_deployments_sizes_and_weights_match_the_plan(
         assert glyphs.plan["allocations"] == plan["allocations"], "it was not at rest"
         outcomes = load.since(since_s)
     shares, expected = shares_by_variant(outcomes), expected_shares(plan, rps)
-    figures.note("at rest: plan", plan["summary"])
-    figures.note("at rest: shares answered", rounded(shares))
-    figures.note("at rest: shares told", rounded(told))
-    figures.note("at rest: shares expected", rounded(expected))
+    figures.note("shares: plan", plan["summary"])
+    figures.note("shares: answered", rounded(shares))
+    figures.note("shares: told", rounded(told))
+    figures.note("shares: expected", rounded(expected))
     assert set(shares) <= {p["variant"] for p in plan["allocations"]}
     for name, part in told.items():
         assert shares.get(name, 0.0) == pytest.approx(part, abs=0.05)
@@ -201,50 +197,6 @@ def expected_shares(plan: Json, rps: float) -> dict[str, float]:
         rest -= served[name]
     total = sum(served.values())
     return {name: part / total for name, part in served.items()}
-
-
-WRITTEN_BY_US = {
-    *("inferenceservices", "variantprofiles", "deployments", "pods", "services"),
-    *("configmaps", "httproutes", "events"),
-}
-
-
-def test_at_rest_nothing_is_written(glyphs: Live, rungs: dict[str, Rung], figures: Figures) -> None:
-    """
-    Five intervals of steady Poisson load. The API server's counters know no user, but at rest
-    nobody writes to these kinds; every object's version says the same.
-    """
-    with steady(glyphs.url, calm_rps(rungs), seed=7) as load:
-        glyphs.settle(still_s=STABILIZATION_S + 3 * INTERVAL_S)
-        before, writes = glyphs.versions(), write_counts(glyphs.kube)
-        since_s = time.time()
-        time.sleep(5 * INTERVAL_S + 2)
-        after, now = glyphs.versions(), write_counts(glyphs.kube)
-        outcomes = load.since(since_s)
-    grown = {key: count - writes.get(key, 0) for key, count in now.items()}
-    written = {" ".join(key): count for key, count in grown.items() if count}
-    figures.note("at rest: write requests in five intervals", written or 0, "0")
-    figures.note("at rest: answered 2xx", share(outcomes, lambda o: o.answered))
-    assert after == before
-    assert written == {}
-
-
-def write_counts(kube: Kube) -> dict[tuple[str, str], int]:
-    """Requests so far by verb and kind, of the kinds that the operator writes."""
-    counts: dict[tuple[str, str], int] = {}
-    for line in kube.text("/metrics").splitlines():
-        if not line.startswith("apiserver_request_total{"):
-            continue
-        labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
-        if (
-            labels["verb"] in WRITES
-            and labels["resource"] in WRITTEN_BY_US
-            and not labels.get("dry_run")
-        ):
-            name = "/".join(filter(None, (labels["resource"], labels["subresource"])))
-            key = (labels["verb"], name)
-            counts[key] = counts.get(key, 0) + int(float(line.rsplit(" ", 1)[1]))
-    return counts
 
 
 # --- bursts ------------------------------------------------------------------------------------
@@ -299,43 +251,3 @@ def size_of(seen: Seen) -> int:
     if seen.kind == "deployments":
         return int(seen.object["spec"]["replicas"])
     return cpu_wanted_m(seen.object)
-
-
-# --- Prometheus --------------------------------------------------------------------------------
-
-
-def test_the_dashboard_shows_data(
-    glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus
-) -> None:
-    board = json.loads((ROOT / "helm/infadapter/dashboards/infadapter.json").read_text())
-    words = {"namespace": glyphs.kube.namespace, "service": glyphs.name, "__rate_interval": "15s"}
-    empty = []
-    with steady(glyphs.url, calm_rps(rungs)):
-        time.sleep(15)
-        for panel in board["panels"]:
-            for target in panel["targets"]:
-                query = re.sub(r"\$(\w+)", lambda m: words[m[1]], target["expr"])
-                if not any(np.isfinite(float(s["value"][1])) for s in prometheus.query(query)):
-                    empty.append(f"{panel['title']}: {query}")
-    assert empty == []
-
-
-def test_the_alerts_are_evaluated_and_quiet(glyphs: Live, prometheus: Prometheus) -> None:
-    """All but the one for a missed SLO: the bursts have missed it, as they should."""
-    assert {rule["health"] for rule in prometheus.rules()} == {"ok"}
-    firing = prometheus.query('ALERTS{alertstate="firing",alertname!="InfadapterSLOMissed"}')
-    assert [alert["metric"]["alertname"] for alert in firing] == []
-
-
-def test_prometheus_scrapes_operator_router_and_servers(
-    glyphs: Live, operator: Kube, prometheus: Prometheus
-) -> None:
-    """A new pod is found within seconds."""
-
-    def unseen() -> set[str]:
-        up = {series["metric"]["pod"] for series in prometheus.query("up == 1")}
-        routers = {name for name in up if name.startswith(f"{glyphs.name}-router")}
-        pods = {pod["metadata"]["name"] for pod in glyphs.pods()}
-        return (pods | {operator_pod(operator)}) - up | (set() if routers else {"a router"})
-
-    wait_for("all are scraped", lambda: not unseen(), 30)

@@ -1,0 +1,136 @@
+"""
+A service at rest: nothing is written, everything can be seen, and an operator may come and go.
+
+Its load is steady from its first seconds on, and one and the same in all of these tests: a rise is
+remembered for half an hour, as the load may rise so again, and moves plans meanwhile.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.e2e.figures import Figures, keep_log
+from tests.e2e.host import ROOT
+from tests.e2e.kube import WRITES, Kube, run, wait_for
+from tests.e2e.live import Live, operator_pod
+from tests.e2e.load import Load, failures, share, steady
+from tests.e2e.prometheus import Prometheus
+from tests.e2e.services import INTERVAL_S, Rung, calm_rps
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+Json = dict[str, Any]
+STILL_S = 45
+
+
+@pytest.fixture(scope="module")
+def load(glyphs: Live, rungs: dict[str, Rung]) -> Iterator[Load]:
+    with steady(glyphs.url, calm_rps(rungs), seed=7) as load:
+        yield load
+
+
+WRITTEN_BY_US = {
+    *("inferenceservices", "variantprofiles", "deployments", "pods", "services"),
+    *("configmaps", "httproutes", "events"),
+}
+
+
+def test_at_rest_nothing_is_written(glyphs: Live, load: Load, figures: Figures) -> None:
+    """
+    Five intervals of steady Poisson load. The API server's counters know no user, but at rest
+    nobody writes to these kinds; every object's version says the same.
+    """
+    glyphs.settle(STILL_S, 300)
+    before, writes, since_s = glyphs.versions(), write_counts(glyphs.kube), time.time()
+    time.sleep(5 * INTERVAL_S + 2)
+    after, now = glyphs.versions(), write_counts(glyphs.kube)
+    grown = {key: count - writes.get(key, 0) for key, count in now.items()}
+    written = {" ".join(key): count for key, count in grown.items() if count}
+    figures.note("at rest: plan", glyphs.plan["summary"])
+    figures.note("at rest: write requests in five intervals", written or 0, "0")
+    figures.note("at rest: answered 2xx", share(load.since(since_s), lambda o: o.answered))
+    assert after == before
+    assert written == {}
+
+
+def write_counts(kube: Kube) -> dict[tuple[str, str], int]:
+    """Requests so far by verb and kind, of the kinds that the operator writes."""
+    counts: dict[tuple[str, str], int] = {}
+    for line in kube.text("/metrics").splitlines():
+        if not line.startswith("apiserver_request_total{"):
+            continue
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+        if (
+            labels["verb"] in WRITES
+            and labels["resource"] in WRITTEN_BY_US
+            and not labels.get("dry_run")
+        ):
+            name = "/".join(filter(None, (labels["resource"], labels["subresource"])))
+            key = (labels["verb"], name)
+            counts[key] = counts.get(key, 0) + int(float(line.rsplit(" ", 1)[1]))
+    return counts
+
+
+# --- Prometheus --------------------------------------------------------------------------------
+
+
+def test_the_dashboard_shows_data(glyphs: Live, load: Load, prometheus: Prometheus) -> None:
+    board = json.loads((ROOT / "helm/infadapter/dashboards/infadapter.json").read_text())
+    words = {"namespace": glyphs.kube.namespace, "service": glyphs.name, "__rate_interval": "15s"}
+    empty = []
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            query = re.sub(r"\$(\w+)", lambda m: words[m[1]], target["expr"])
+            if not any(np.isfinite(float(s["value"][1])) for s in prometheus.query(query)):
+                empty.append(f"{panel['title']}: {query}")
+    assert empty == []
+
+
+def test_the_alerts_are_evaluated_and_quiet(glyphs: Live, prometheus: Prometheus) -> None:
+    assert {rule["health"] for rule in prometheus.rules()} == {"ok"}
+    firing = prometheus.query('ALERTS{alertstate="firing"}')
+    assert [alert["metric"]["alertname"] for alert in firing] == []
+
+
+def test_prometheus_scrapes_operator_router_and_servers(
+    glyphs: Live, operator: Kube, prometheus: Prometheus
+) -> None:
+    """A new pod is found within seconds."""
+
+    def unseen() -> set[str]:
+        up = {series["metric"]["pod"] for series in prometheus.query("up == 1")}
+        routers = {name for name in up if name.startswith(f"{glyphs.name}-router")}
+        pods = {pod["metadata"]["name"] for pod in glyphs.pods()}
+        return (pods | {operator_pod(operator)}) - up | (set() if routers else {"a router"})
+
+    wait_for("all are scraped", lambda: not unseen(), 30)
+
+
+# --- the operator ------------------------------------------------------------------------------
+
+
+def test_an_operator_restart_changes_nothing(
+    glyphs: Live, operator: Kube, load: Load, figures: Figures
+) -> None:
+    """Killed without a warning, under load."""
+    glyphs.settle(STILL_S, 300)
+    plan, before = glyphs.plan, glyphs.versions()
+    old, killed_s = operator_pod(operator), time.time()
+    keep_log("operator-killed", run("kubectl", "logs", "-n", operator.namespace, old))
+    operator.delete("pods", old, gracePeriodSeconds=0)
+    wait_for("another operator", lambda: operator_pod(operator) != old, 90)
+    figures.note("operator killed: to the next that is Ready, s", time.time() - killed_s)
+    time.sleep(3 * INTERVAL_S + 5)
+    after, outcomes = glyphs.versions(), load.since(killed_s)
+    changed = sorted(key for key in before.keys() | after if before.get(key) != after.get(key))
+    figures.note("operator killed: objects changed", changed or 0, "0")
+    figures.note("operator killed: answered 2xx", share(outcomes, lambda o: o.answered))
+    assert glyphs.plan["allocations"] == plan["allocations"]
+    assert changed == []
+    assert failures(outcomes) == []
+    assert share(outcomes, lambda o: o.answered) >= 0.999
