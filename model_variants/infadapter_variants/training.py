@@ -49,7 +49,7 @@ RECIPES: Mapping[str, Recipe] = {
     "glyph-2": Recipe(seed=4, grown_from=None, images=400_000, peak_rate=6e-3),
     "glyph-3": Recipe(seed=2, grown_from=None, images=400_000, peak_rate=6e-3),
     "glyph-4": Recipe(seed=3, grown_from="glyph-3", images=150_000, peak_rate=1.2e-3),
-    "glyph-5": Recipe(seed=5, grown_from="glyph-4", images=150_000, peak_rate=1.5e-3),
+    "glyph-5": Recipe(seed=5, grown_from="glyph-4", images=150_000, peak_rate=1.5e-3, rounds=2),
 }
 TEST_SEED = 20_000  # training draws from seeds of a million and more
 TEST_IMAGES = 20_000
