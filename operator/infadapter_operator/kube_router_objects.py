@@ -149,6 +149,7 @@ def _envoy(router: RouterSettings) -> Json:
             "httpGet": {"path": "/ready", "port": "stats"},
             "periodSeconds": 1,
             "timeoutSeconds": 2,
+            "failureThreshold": 10,  # there is no other: a slow router is better than none
         },
         "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
         "resources": {

@@ -176,3 +176,10 @@ def test_by_default_the_router_can_do_nothing_but_route() -> None:
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert envoy(made)["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_a_router_on_a_starved_node_keeps_its_traffic_for_ten_probes() -> None:
+    made = build_router(OWNER, Settings(), 0.75)
+    [envoy] = made["spec"]["template"]["spec"]["containers"]
+    assert envoy["readinessProbe"]["failureThreshold"] == 10
+    assert envoy["readinessProbe"]["periodSeconds"] == 1
