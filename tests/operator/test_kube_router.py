@@ -180,6 +180,5 @@ def test_by_default_the_router_can_do_nothing_but_route() -> None:
 
 def test_a_router_on_a_starved_node_keeps_its_traffic_for_ten_probes() -> None:
     made = build_router(OWNER, Settings(), 0.75)
-    [envoy] = made["spec"]["template"]["spec"]["containers"]
-    assert envoy["readinessProbe"]["failureThreshold"] == 10
-    assert envoy["readinessProbe"]["periodSeconds"] == 1
+    probe = envoy(made)["readinessProbe"]
+    assert (probe["failureThreshold"], probe["periodSeconds"]) == (10, 1)
