@@ -35,7 +35,7 @@ check: install  ## format, lint, types, import rules, generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m infadapter_operator.schema --check manifests/crds helm/infadapter/files/crds
+	$(BIN)/python -m infadapter_operator.api.schema --check manifests/crds helm/infadapter/files/crds
 	$(BIN)/python helm/dashboard.py --check
 
 bench: install  ## the benchmarks, each beside what a user would use instead (about five minutes)
@@ -47,7 +47,7 @@ ladder: install  ## train the demo's five networks again and measure them (up to
 	$(BIN)/python -m infadapter_variants.training
 
 crds: install  ## write the CRDs and the dashboard again from their one source
-	$(BIN)/python -m infadapter_operator.schema manifests/crds helm/infadapter/files/crds
+	$(BIN)/python -m infadapter_operator.api.schema manifests/crds helm/infadapter/files/crds
 	$(BIN)/python helm/dashboard.py
 
 image:  ## build the two container images (untested: see images/)

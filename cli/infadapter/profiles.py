@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from infadapter_operator.api import InvalidObject, parse_profile
-from infadapter_operator.profiles import measured
+from infadapter_operator.api.objects import InvalidObject, parse_profile
+from infadapter_operator.planning.profiles import measured
 from infadapter_solver import Profile
 
 MOST_BYTES = 16 * 1024 * 1024

@@ -20,8 +20,8 @@ from infadapter_local.forks import started_nursery
 from infadapter_local.measure import measure_variant
 from infadapter_local.processes import Processes, ProcessFailed
 from infadapter_local.spec import PERCENTILE
-from infadapter_operator.api import parse_profile
-from infadapter_operator.profiles import measured
+from infadapter_operator.api.objects import parse_profile
+from infadapter_operator.planning.profiles import measured
 from infadapter_solver.profiles import Profile
 from infadapter_variants.profile_math import AllocationProfile, VariantProfile
 from infadapter_variants.profile_yaml import save_profile

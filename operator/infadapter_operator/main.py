@@ -14,15 +14,16 @@ from typing import Any
 import kopf
 from prometheus_client import REGISTRY, Counter, disable_created_metrics
 
-from infadapter_operator import kube_api, prometheus
+from infadapter_operator import prometheus
+from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.health import Health
-from infadapter_operator.kube_scalers import Scalers
-from infadapter_operator.kube_world import World
-from infadapter_operator.loops import Loops
+from infadapter_operator.kube import api_server
+from infadapter_operator.kube.loops import Loops
+from infadapter_operator.kube.scalers import Scalers
+from infadapter_operator.kube.world import World
 from infadapter_operator.metrics import Metrics
 from infadapter_operator.names import GROUP, PROFILES, SERVICES, VERSION
 from infadapter_operator.settings import Settings, settings_from
-from infadapter_operator.xds import XdsServer
 
 
 def register(registry: kopf.OperatorRegistry, settings: Settings) -> None:
@@ -48,7 +49,7 @@ class _App:
         settings.posting.enabled = False
         settings.scanning.disabled = bool(self._settings.namespaces)
         settings.networking.request_timeout = 30
-        waiting = ThreadPoolExecutor(2 * kube_api.CONNECTIONS)  # for answers, not for the CPU
+        waiting = ThreadPoolExecutor(2 * api_server.CONNECTIONS)  # for answers, not for the CPU
         asyncio.get_running_loop().set_default_executor(waiting)
         self._world = _world(self._settings)
         self._loops = Loops(self._world)
@@ -79,7 +80,7 @@ def _world(settings: Settings) -> World:
         ("verb", "code"),
         registry=REGISTRY,
     )
-    api = kube_api.connect(
+    api = api_server.connect(
         settings.kubernetes_timeout_s, lambda verb, code: requests.labels(verb, code).inc()
     )
     return World(

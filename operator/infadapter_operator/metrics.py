@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from infadapter_operator.acting.placing import held_by
 from infadapter_operator.conditions import Status
-from infadapter_operator.placing import held_by
 from infadapter_operator.reconcile import Look
 from infadapter_operator.service import Service
 from infadapter_solver.problem import CPU, Plan, Target

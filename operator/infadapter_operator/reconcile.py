@@ -9,22 +9,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from infadapter_operator.bodies import BodyUnavailable, Cluster, Demand, Router
-from infadapter_operator.capacity import by_target, ready_capacity_rps
-from infadapter_operator.conditions import Condition, Signals, conditions
-from infadapter_operator.decide import burst, decide, warming
-from infadapter_operator.decision import Decision, Source
-from infadapter_operator.demand import DemandError
-from infadapter_operator.demands import look_window_s, planning_window_s
-from infadapter_operator.next_steps import Turn, turn
-from infadapter_operator.observed import Observed
-from infadapter_operator.problems import known_groups
-from infadapter_operator.rates import rate_now_rps
-from infadapter_operator.service import Mode, Service
-from infadapter_operator.shares import shares_of
-from infadapter_operator.signals import signals_of
-from infadapter_operator.steps import Step
-from infadapter_operator.taking import (
+from infadapter_operator.acting.next_steps import Turn, turn
+from infadapter_operator.acting.shares import shares_of
+from infadapter_operator.acting.signals import signals_of
+from infadapter_operator.acting.taking import (
     Refusal,
     Refused,
     Taken,
@@ -36,6 +24,18 @@ from infadapter_operator.taking import (
     take,
     with_leaving,
 )
+from infadapter_operator.bodies import BodyUnavailable, Cluster, Demand, Router
+from infadapter_operator.conditions import Condition, Signals, conditions
+from infadapter_operator.decision import Decision, Source
+from infadapter_operator.demand import DemandError
+from infadapter_operator.observed import Observed
+from infadapter_operator.planning.capacity import by_target, ready_capacity_rps
+from infadapter_operator.planning.decide import burst, decide, warming
+from infadapter_operator.planning.demands import look_window_s, planning_window_s
+from infadapter_operator.planning.problems import known_groups
+from infadapter_operator.planning.rates import rate_now_rps
+from infadapter_operator.service import Mode, Service
+from infadapter_operator.steps import Step
 from infadapter_solver import InvalidProblem
 from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target

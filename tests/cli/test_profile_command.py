@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from infadapter.commands import profile as command
 from infadapter.commands.profile import profile
-from infadapter_operator.api_profile import VariantProfileSpec
+from infadapter_operator.api.profiles import VariantProfileSpec
 
 SERVER = Path(__file__).parents[1] / "model_variants" / "answering_server.py"
 REQUIRED = ["--name", "glyph-1", "--cpu", "1"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from infadapter_operator.api.quantities import cpu_millicores
 from infadapter_operator.names import (
     KIND_LABEL,
     SERVICE_LABEL,
@@ -13,7 +14,6 @@ from infadapter_operator.names import (
     kind_slug,
     router_name,
 )
-from infadapter_operator.quantities import cpu_millicores
 from tests.e2e.kube import Kube, wait_for
 from tests.e2e.services import is_ready
 

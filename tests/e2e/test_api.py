@@ -16,8 +16,9 @@ import pytest
 import yaml
 from kubernetes import client, config
 
-from infadapter_operator.api import parse_service
-from infadapter_operator.api_status import (
+from infadapter_operator.api.objects import parse_service
+from infadapter_operator.api.schema import crds
+from infadapter_operator.api.status import (
     Condition,
     ConditionType,
     InferenceServiceStatus,
@@ -26,12 +27,11 @@ from infadapter_operator.api_status import (
     plan_summary,
 )
 from infadapter_operator.names import FIELD_MANAGER, GROUP, PROFILES, SERVICES, VERSION
-from infadapter_operator.schema import crds
 
 pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
-CASES = runpy.run_path(str(ROOT / "tests/operator/api_cases.py"))
+CASES = runpy.run_path(str(ROOT / "tests/operator/api/api_cases.py"))
 PLURAL = {"InferenceService": SERVICES, "VariantProfile": PROFILES}
 EXAMPLE = CASES["EXAMPLE"]["InferenceService"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infadapter_operator.shares import FILL
+from infadapter_operator.acting.shares import FILL
 from infadapter_variants.loadgen import Array, constant_rate, piecewise_rate, summarise
 from tests.e2e import trace
 from tests.e2e.figures import Figures, keep_log

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from infadapter_operator.schema import crd_files
+from infadapter_operator.api.schema import crd_files
 from infadapter_operator.settings import settings_from
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from infadapter_operator.bodies import StepRefused
-from infadapter_operator.capacity import capacity_rps, largest, plus
 from infadapter_operator.demand import DemandError, History, Sample
 from infadapter_operator.observed import Observed, Pod, Resize
+from infadapter_operator.planning.capacity import capacity_rps, largest, plus
 from infadapter_operator.reconcile import Look, Memory, look
 from infadapter_operator.service import Service
 from infadapter_operator.steps import (

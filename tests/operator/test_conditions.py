@@ -13,9 +13,9 @@ from infadapter_operator.conditions import (
     unparsed,
     with_ready,
 )
-from infadapter_operator.decide import warming
 from infadapter_operator.decision import Decision, Source
 from infadapter_operator.observed import Observed
+from infadapter_operator.planning.decide import warming
 from infadapter_operator.service import Mode, Service
 from infadapter_solver.problem import Plan
 from tests.operator.loop_world import a_service

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from infadapter_operator.acting.taking import OBEYED_WITHIN_S
 from infadapter_operator.bodies import BodyUnavailable, QuotaExceeded, ResizeInfeasible, StepRefused
 from infadapter_operator.conditions import Status
-from infadapter_operator.decide import recall
 from infadapter_operator.decision import Source
 from infadapter_operator.demand import NoData
 from infadapter_operator.observed import Observed
+from infadapter_operator.planning.decide import recall
 from infadapter_operator.reconcile import Look, Memory, is_due, look
 from infadapter_operator.service import Mode
 from infadapter_operator.steps import (
@@ -24,7 +25,6 @@ from infadapter_operator.steps import (
     SetWeights,
     Step,
 )
-from infadapter_operator.taking import OBEYED_WITHIN_S
 from infadapter_solver.problem import CPU, PodGroup, Target
 from tests.operator.loop_world import LARGE, SMALL, Runner, World, WorldRouter, a_service, sizes
 

@@ -1,0 +1,144 @@
+"""
+What may be given up now: pods that the plan does not want and sizes beyond those it wants.
+
+Never so much that less would be Ready than was or than is asked for, whichever is less; and only
+when what takes over is Ready, or when it has no room to start before something is given up.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from infadapter_operator.acting.placing import Placed, of_target
+from infadapter_operator.planning.capacity import allocations_of, resizable
+from infadapter_operator.service import Service
+from infadapter_solver.problem import CPU, Allocation, Plan
+
+Released = Mapping[str, Allocation | None]
+"""By pod: the size it may shrink to, or None if it may go."""
+
+RESERVE = 1.1
+"""
+Capacity kept above the rate of now where the plan has it: a mean of the past seconds may be passed
+within the next.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What giving up is judged by."""
+
+    service: Service
+    plan: Plan
+    pods: Sequence[Placed]
+    carrying: frozenset[str]  # pods that the router sends to
+    demand_rps: float  # now
+    now_s: float
+
+    @property
+    def ready_rps(self) -> float:
+        return sum(self.counted_rps(one) for one in self.pods)
+
+    @property
+    def serving_rps(self) -> float:
+        return sum(one.capacity_rps for one in self.pods if one.pod.ready)
+
+    @property
+    def wanted_rps(self) -> float:
+        return max(self.demand_rps, min(RESERVE * self.demand_rps, self.plan.capacity_rps))
+
+    @property
+    def floor_rps(self) -> float:
+        """Ready capacity may not fall below this."""
+        return min(self.ready_rps, self.wanted_rps)
+
+    def counted_rps(self, one: Placed) -> float:
+        """Of a pod that carries nothing, or is replaced, what is not planned counts no more."""
+        if not one.pod.ready:
+            return 0.0
+        idle = one.goal is not None and one.pod.name not in self.carrying
+        if idle or one.must_be_replaced(self.now_s):
+            return min(one.capacity_rps, one.goal_rps)
+        return one.capacity_rps
+
+
+def goes_now(freed: Released, pod: str) -> bool:
+    return pod in freed and freed[pod] is None
+
+
+def takers_are_ready(plan: Plan, pods: Sequence[Placed]) -> bool:
+    """Every planned pod is Ready at its size, or at a larger one."""
+    return all(
+        sum(one.pod.ready and (one.is_level or one.shrinks) for one in of_target(pods, g.target))
+        >= g.pods
+        for g in plan.groups
+    )
+
+
+def released(ground: Ground) -> Released:
+    """All that the plan does not want, as far as the demand of now allows."""
+    return _released(ground, _candidates(ground), partial=False)
+
+
+def released_for(ground: Ground, short: Collection[str]) -> Released:
+    """
+    Make room for what has none: only what holds a resource that is short, and, where a pod can't go
+    because of the demand, what of it the demand leaves.
+    """
+    holders = [
+        one
+        for one in _candidates(ground)
+        if any(one.pod.resources.get(name, 0) > 0 for name in short)
+    ]
+    return _released(ground, holders, partial=True)
+
+
+def _released(ground: Ground, candidates: Iterable[Placed], *, partial: bool) -> Released:
+    found: dict[str, Allocation | None] = {}
+    left_rps = ground.ready_rps
+    for one in candidates:
+        if _is_needed_unknown(ground, one, left_rps):
+            continue
+        for size, rps in _ways(ground.service, one, partial=partial):
+            after_rps = left_rps - ground.counted_rps(one) + (rps if one.pod.ready else 0.0)
+            if after_rps >= ground.floor_rps - 1e-9:
+                found[one.pod.name] = size
+                left_rps = after_rps
+                break
+    return found
+
+
+def _candidates(ground: Ground) -> list[Placed]:
+    """First what goes, then what shrinks; in each, what is not Ready, then the least accurate."""
+    found = [
+        one
+        for one in ground.pods
+        if one.touchable and (one.goes or _shrinks_under_load(ground, one))
+    ]
+    return sorted(found, key=lambda p: (not p.goes, p.pod.ready, p.accuracy, p.pod.name))
+
+
+def _shrinks_under_load(ground: Ground, one: Placed) -> bool:
+    return one.shrinks and one.can_resize and one.pod.ready and one.pod.name in ground.carrying
+
+
+def _is_needed_unknown(ground: Ground, one: Placed, left_rps: float) -> bool:
+    """
+    Nobody knows what a pod of a variant that left the spec serves: the others must suffice, and
+    there must be others, also where the plan is empty and so has nothing to wait for.
+    """
+    unknown = one.pod.ready and not one.capacity_rps and one.pod.name in ground.carrying
+    return unknown and (left_rps <= 0 or left_rps < ground.demand_rps)
+
+
+def _ways(
+    service: Service, one: Placed, *, partial: bool
+) -> Iterable[tuple[Allocation | None, float]]:
+    """What may become of it, from the least to the most that is left, with its capacity."""
+    yield one.goal, min(one.goal_rps, one.capacity_rps)
+    if not partial or not one.pod.ready:
+        return
+    least = one.goal.cpu_millicores if one.goal else 0
+    for size in sorted(allocations_of(service, one.pod.target), key=lambda a: a.cpu_millicores):
+        smaller = least < size.cpu_millicores < one.pod.resources.get(CPU, 0)
+        if smaller and resizable(one.pod, size):
+            yield size, min(size.capacity_rps, one.capacity_rps)

@@ -1,0 +1,87 @@
+"""The steps that give up, once it is known what may be given up and who still gets traffic."""
+
+from collections.abc import Collection, Sequence
+
+from infadapter_operator.acting.placing import Placed
+from infadapter_operator.acting.releasing import Ground, Released, goes_now
+from infadapter_operator.acting.room import missing, room_for
+from infadapter_operator.observed import Observed
+from infadapter_operator.planning.capacity import same_amounts
+from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod
+from infadapter_solver.problem import Plan, Target
+
+
+def levelling(ground: Ground) -> tuple[ResizePod, ...]:
+    """Pods that came up larger than planned and carry nothing yet shrink at once."""
+    return tuple(
+        ResizePod(pod=one.pod.name, target=one.pod.target, allocation=one.goal)
+        for one in ground.pods
+        if one.goal is not None
+        and one.shrinks
+        and one.can_resize
+        and not one.is_asked
+        and not (one.pod.ready and one.pod.name in ground.carrying)
+    )
+
+
+def shrinking(pods: Sequence[Placed], freed: Released) -> tuple[ResizePod, ...]:
+    """In place; only when the router no longer sends a pod more than it will serve then."""
+    return tuple(
+        ResizePod(pod=one.pod.name, target=one.pod.target, allocation=size)
+        for one in pods
+        if (size := freed.get(one.pod.name)) is not None
+        and not same_amounts(one.pod.wanted, size.resources)
+    )
+
+
+def removing(
+    plan: Plan,
+    pods: Sequence[Placed],
+    observed: Observed,
+    freed: Released,
+    carrying: Collection[str],
+) -> tuple[RemovePods, ...]:
+    """The pods that may go and that the router can no longer send to; and those never created."""
+    going: dict[Target, list[str]] = {}
+    for one in pods:
+        if goes_now(freed, one.pod.name) and one.pod.name not in carrying:
+            going.setdefault(one.pod.target, []).append(one.pod.name)
+    planned = {group.target: group.pods for group in plan.groups}
+    absent = missing(observed)
+    steps = []
+    for target in sorted({*going, *absent} - observed.untouchable):
+        gone = going.get(target, [])
+        live = sum(one.pod.target == target for one in pods)
+        stay = min(live, observed.desired_pods.get(target, live)) - len(gone)
+        uncreated = absent.get(target, 0)
+        still_to_come = min(uncreated, max(0, planned.get(target, 0) - stay))
+        if gone or still_to_come < uncreated:
+            steps.append(
+                RemovePods(target=target, pods=tuple(gone), remaining=stay + still_to_come)
+            )
+    return tuple(steps)
+
+
+def replacing(ground: Ground, observed: Observed) -> tuple[tuple[ReplacePods, ...], frozenset[str]]:
+    """Roll what can't be resized, where there is room for a pod more; and what is short for it."""
+    if ground.ready_rps < min(ground.serving_rps, ground.wanted_rps):
+        return (), frozenset()
+    room = room_for(ground.service, ground.plan, observed)
+    steps: list[ReplacePods] = []
+    short: set[str] = set()
+    for group in ground.plan.groups:
+        own = [one for one in ground.pods if one.pod.target == group.target]
+        template = observed.templates.get(group.target)
+        too_many = any(one.goes for one in own)  # they go first, and leave room
+        if too_many or not any(one.must_be_replaced(ground.now_s) for one in own):
+            continue
+        if template is not None and template.size == group.allocation.size:
+            continue  # it is being rolled
+        size = group.allocation.resources
+        if room.times(size):
+            room.take(size)
+            pods = observed.desired_pods.get(group.target, len(own))
+            steps.append(ReplacePods(target=group.target, allocation=group.allocation, pods=pods))
+        else:
+            short |= {name for name in size if not room.times({name: size[name]})}
+    return tuple(steps), frozenset(short)

@@ -1,0 +1,145 @@
+"""Taking steps through a body, and remembering what it can never do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from infadapter_operator.bodies import (
+    BodyUnavailable,
+    Cluster,
+    ResizeInfeasible,
+    Router,
+    StepRefused,
+)
+from infadapter_operator.observed import Observed, Pod, Resize
+from infadapter_operator.planning.capacity import same_amounts
+from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, SetWeights, Step
+from infadapter_solver.problem import Amounts
+
+Refused = frozenset[tuple[str, tuple[tuple[str, int], ...]]]
+"""Pods with the resources they were refused for good."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    step: Step
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    steps: tuple[Step, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    infeasible: Refused = frozenset()
+
+
+async def take(steps: Sequence[Step], cluster: Cluster, router: Router) -> Taken:
+    """
+    In their order. A refused step leaves the others to be tried, except that nothing is removed
+    after weights were refused; a body that does not answer ends it.
+    """
+    taken: list[Step] = []
+    refusals: list[Refusal] = []
+    infeasible: set[tuple[str, tuple[tuple[str, int], ...]]] = set()
+    for step in steps:
+        if isinstance(step, RemovePods | ReplacePods) and _weights_were_refused(refusals):
+            continue
+        try:
+            await _take(step, cluster, router)
+        except StepRefused as refused:
+            refusals.append(Refusal(step=step, reason=refused.reason, message=str(refused)))
+            if isinstance(refused, ResizeInfeasible) and isinstance(step, ResizePod):
+                infeasible.add((step.pod, _key(step.allocation.resources)))
+        except BodyUnavailable as error:
+            refusals.append(Refusal(step=step, reason=error.reason, message=str(error)))
+            break
+        else:
+            taken.append(step)
+    return Taken(steps=tuple(taken), refusals=tuple(refusals), infeasible=frozenset(infeasible))
+
+
+OBEYED_WITHIN_S = 15.0
+"""How long weights that were replaced before the router confirmed them may still take effect."""
+
+
+def superseded_pods(
+    before: Mapping[str, float],
+    sent: Mapping[str, int] | None,
+    attempted: Mapping[str, int] | None,
+    observed: Observed,
+    now_s: float,
+) -> dict[str, float]:
+    """By pod, until when unconfirmed weights of the past may still send to it."""
+    kept = {pod: until_s for pod, until_s in before.items() if until_s > now_s}
+    obeyed = {pod: weight for pod, weight in observed.weights.items() if weight > 0}
+    if sent is not None and attempted is not None and sent not in (attempted, obeyed):
+        kept |= dict.fromkeys(sent, now_s + OBEYED_WITHIN_S)
+    return kept
+
+
+def attempted_weights(steps: Sequence[Step]) -> dict[str, int] | None:
+    """What the router may obey from now on, also where its answer was an error."""
+    sent = [step for step in steps if isinstance(step, SetWeights)]
+    return {b.pod: b.weight for b in sent[-1].backends if b.weight > 0} if sent else None
+
+
+def marked(observed: Observed, refused: Refused) -> Observed:
+    """The pods, with the sizes that their nodes refused for good as asked for and refused."""
+    sizes = dict(refused)
+    return replace(
+        observed,
+        pods=tuple(_marked(pod, sizes.get(pod.name)) for pod in observed.pods),
+    )
+
+
+def with_leaving(observed: Observed, removed: frozenset[str]) -> Observed:
+    """
+    Pods that were told to stop count as leaving before their body sees it, but no more of them than
+    are too many: a body may have stopped another one instead.
+    """
+    excess = {
+        target: sum(not pod.leaving for pod in observed.of(target)) - desired
+        for target, desired in observed.desired_pods.items()
+    }
+    pods: list[Pod] = []
+    for pod in observed.pods:
+        told = pod.name in removed and not pod.leaving and excess.get(pod.target, 1) > 0
+        if told and pod.target in excess:
+            excess[pod.target] -= 1
+        pods.append(replace(pod, leaving=True) if told else pod)
+    return replace(observed, pods=tuple(pods))
+
+
+def removed_pods(taken: Taken) -> frozenset[str]:
+    steps = [step for step in taken.steps if isinstance(step, RemovePods)]
+    return frozenset(pod for step in steps for pod in step.pods)
+
+
+def still_refused(before: Refused, observed: Observed, taken: Taken) -> Refused:
+    """Forgotten when the pod is gone or has taken another size."""
+    there = {pod.name for pod in observed.pods}
+    resized = {step.pod for step in taken.steps if isinstance(step, ResizePod)}
+    again = {pod for pod, _ in taken.infeasible}
+    kept = {(pod, size) for pod, size in before if pod in there - resized - again}
+    return frozenset(kept) | taken.infeasible
+
+
+async def _take(step: Step, cluster: Cluster, router: Router) -> None:
+    if isinstance(step, SetWeights):
+        await router.set_weights(step)
+    else:
+        await cluster.take(step)
+
+
+def _weights_were_refused(refusals: Sequence[Refusal]) -> bool:
+    return any(isinstance(refusal.step, SetWeights) for refusal in refusals)
+
+
+def _key(resources: Amounts) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(resources.items()))
+
+
+def _marked(pod: Pod, size: tuple[tuple[str, int], ...] | None) -> Pod:
+    if size is None or same_amounts(pod.resources, dict(size)):
+        return pod
+    return replace(pod, wanted=dict(size), resize=Resize.REFUSED)

@@ -1,0 +1,110 @@
+"""What was measured of a variant: the spec of a VariantProfile, which the profiler writes."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from infadapter_operator.api.decimals import Fraction, Positive, Weight
+from infadapter_operator.api.fields import PERCENTILE_KEY, Percentile, Resources, Rules, Timestamp
+from infadapter_operator.api.model import ApiModel, Rule
+from infadapter_operator.api.quantities import parse_amounts
+from infadapter_solver.problem import CPU, Amounts
+
+Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
+PercentileMilliseconds = Annotated[
+    Mapping[str, Milliseconds],
+    Field(min_length=1, max_length=8),
+    Rules(
+        (
+            Rule(
+                holds=lambda m: all(re.fullmatch(PERCENTILE_KEY, key) for key in m),
+                cel=f"self.all(p, p.matches('^{PERCENTILE_KEY}$'))",
+                message='its keys must be percentiles from "1" to "99.99"',
+            ),
+        )
+    ),
+]
+
+
+class ProfilePoint(ApiModel):
+    """What was measured at one rate."""
+
+    rps: Positive
+    latency_milliseconds: PercentileMilliseconds
+    """By percentile: {"50": 210, "99": 320}."""
+    refused_ratio: Fraction = 0.0
+    """The share of requests that were refused (429, 503)."""
+
+    @property
+    def latency_ms(self) -> dict[float, float]:
+        """By percentile as a number."""
+        return {float(key): value for key, value in self.latency_milliseconds.items()}
+
+
+class ProfileCapacity(ApiModel):
+    """The largest rate one pod serves with the percentile latency within the SLO."""
+
+    latency_milliseconds: Annotated[int, Field(ge=1, le=600_000)]
+    percentile: Percentile
+    rps: Weight
+    """0: it can't be met at any rate."""
+
+
+class ProfileAllocation(ApiModel):
+    """One size of pod, and what it can do."""
+
+    resources: Resources
+    batch_size: Annotated[int, Field(ge=1, le=4_096)] = 1
+    saturation_rps: Positive | None = None
+    """Answers per second when there is always a request waiting."""
+    points: Annotated[tuple[ProfilePoint, ...], Field(max_length=64)] | None = None
+    """The measured curve."""
+    capacity: Annotated[tuple[ProfileCapacity, ...], Field(max_length=64)] | None = None
+    """Or its answer for given SLOs."""
+
+    rules = (
+        Rule(
+            holds=lambda a: bool(a.points or a.capacity),
+            cel="has(self.points) && size(self.points) > 0"
+            " || has(self.capacity) && size(self.capacity) > 0",
+            message="points or capacity must hold what was measured",
+        ),
+        Rule(
+            holds=lambda a: CPU in a.resources and len(a.resources) <= 2,
+            cel="'cpu' in self.resources && size(self.resources) <= 2",
+            message="must name cpu and at most one extended resource",
+            field=".resources",
+        ),
+        Rule(
+            holds=lambda a: all(amount > 0 for amount in a.amounts.values()),
+            cel="self.resources.all(r, type(self.resources[r]) == int ? self.resources[r] > 0"
+            " : !isQuantity(self.resources[r]) || sign(quantity(self.resources[r])) != 0)",
+            message="must be above 0",
+            field=".resources",
+        ),
+    )
+
+    @property
+    def amounts(self) -> Amounts:
+        """CPU in millicores, everything else in whole units."""
+        return parse_amounts(self.resources)
+
+
+class VariantProfileSpec(ApiModel):
+    """The variant's accuracy, its load time, and what its allocations can do."""
+
+    accuracy: Fraction
+    """A fraction, measured on a test set."""
+    load_seconds: Weight
+    """From the creation of a pod until it is Ready."""
+    allocations: Annotated[tuple[ProfileAllocation, ...], Field(min_length=1, max_length=64)]
+
+
+class VariantProfileStatus(ApiModel):
+    """Where the numbers come from."""
+
+    measured_at: Timestamp | None = None
+    machine: Annotated[str, Field(max_length=512)] | None = None
+    server: Annotated[str, Field(max_length=512)] | None = None

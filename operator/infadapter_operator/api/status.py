@@ -1,0 +1,158 @@
+"""
+What the operator reports in an InferenceService's status. It is also what the operator remembers:
+after a restart it reads the plan back from here, so a plan is complete and every list is bounded.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from infadapter_operator.api.decimals import AnyNumber, Fraction, Weight
+from infadapter_operator.api.fields import DnsLabel, Resources, Timestamp
+from infadapter_operator.api.model import ApiModel, list_map
+from infadapter_operator.api.quantities import parse_amounts
+from infadapter_solver.problem import CPU, Amounts
+
+SENTENCE_LENGTH = 1024
+
+
+def _shortened(text: object) -> object:
+    """A sentence that is too long must not cost the whole status write."""
+    if isinstance(text, str) and len(text) > SENTENCE_LENGTH:
+        return text[: SENTENCE_LENGTH - 1] + "…"
+    return text
+
+
+Sentence = Annotated[str, Field(max_length=SENTENCE_LENGTH), BeforeValidator(_shortened)]
+Reason = Annotated[str, Field(max_length=128, pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+
+
+class StatusModel(ApiModel):
+    """Ignores what a newer or older operator wrote, so that a plan outlives an upgrade."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ConditionType(StrEnum):
+    READY = "Ready"  # SpecValid, ProfilesResolved, MetricsFresh, PlanFeasible and Serving
+    SPEC_VALID = "SpecValid"
+    PROFILES_RESOLVED = "ProfilesResolved"
+    METRICS_FRESH = "MetricsFresh"
+    PLAN_FEASIBLE = "PlanFeasible"
+    SERVING = "Serving"  # at least one Ready backend has weight
+    CAPACITY_AVAILABLE = "CapacityAvailable"
+    PROGRESSING = "Progressing"
+    SLO_MET = "SLOMet"
+    FALLBACK_ACTIVE = "FallbackActive"  # the plan is held on missing data, or is the greedy one
+    PAUSED = "Paused"
+    CONFLICT = "Conflict"
+
+
+class Condition(StatusModel):
+    """As in every Kubernetes API."""
+
+    type: Annotated[str, Field(min_length=1, max_length=64)]
+    status: Literal["True", "False", "Unknown"]
+    reason: Annotated[Reason, Field(min_length=1)]
+    message: Sentence = ""
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    last_transition_time: Timestamp
+
+
+class PlannedPods(StatusModel):
+    """The pods of one variant on one kind of resource; all have one size."""
+
+    variant: DnsLabel
+    kind: Annotated[str, Field(min_length=1, max_length=128)] = CPU
+    """cpu, or the extended resource's name."""
+    resources: Resources
+    """Of one pod."""
+    batch_size: Annotated[int, Field(ge=1)] = 1
+    pods: Annotated[int, Field(ge=1)]
+    capacity_rps: Weight
+    """Of one pod, within the SLO."""
+    served_rps: Weight
+    """Of all of them together."""
+
+    @property
+    def amounts(self) -> Amounts:
+        """Of one pod: CPU in millicores, everything else in whole units."""
+        return parse_amounts(self.resources)
+
+
+class RejectedPlan(StatusModel):
+    """A choice that was weighed, and why it was not taken."""
+
+    plan: Sentence
+    reason: Sentence
+
+
+class PlanStatus(StatusModel):
+    """The plan in force, with the reasons for it."""
+
+    planned_at: Timestamp
+    feasible: bool
+    demand_rps: Weight
+    """What it was made for."""
+    accuracy: Fraction
+    """Expected, weighted by requests."""
+    cost: Weight
+    """At the prices; with the price of a core at 1, in cores."""
+    objective: AnyNumber | None = None
+    """Absent when the budget can't serve the demand."""
+    latency_milliseconds: Weight | None = None
+    """Expected at the SLO's percentile, of the slowest allocation."""
+    reason: Reason
+    message: Sentence = ""
+    binding_constraint: Sentence | None = None
+    """What keeps the objective from being higher."""
+    rejected: Annotated[tuple[RejectedPlan, ...], Field(max_length=8)] = ()
+    summary: Sentence = ""
+    """For people: resnet50 1x8, resnet152 2x4."""
+    pods: Annotated[int, Field(ge=0)] = 0
+    """Of all variants together."""
+    allocations: Annotated[
+        tuple[PlannedPods, ...],
+        Field(max_length=16, json_schema_extra=list_map("variant", "kind")),
+    ] = ()
+
+
+class Decision(StatusModel):
+    """One line of the history."""
+
+    at: Timestamp
+    reason: Reason
+    demand_rps: Weight
+    accuracy: Fraction
+    cost: Weight
+    summary: Sentence = ""
+
+
+class InferenceServiceStatus(StatusModel):
+    """Written when plan, conditions or reasons change; what changes every tick is a metric."""
+
+    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    effective_price_per_core: Weight | None = None
+    """What one core must bring in accuracy to be worth it: costWeight as a share of the budget."""
+    plan: PlanStatus | None = None
+    decisions: Annotated[tuple[Decision, ...], Field(max_length=10)] = ()
+    """The last ones, newest first."""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(max_length=16, json_schema_extra=list_map("type")),
+    ] = ()
+
+
+def plan_summary(allocations: Iterable[PlannedPods]) -> str:
+    """
+    What a person wants to see in a table: "resnet50 1x8, resnet152 2x4" is one pod of 8 cores and
+    two of 4; pods with a device say which.
+    """
+    return ", ".join(_group_summary(planned) for planned in allocations)
+
+
+def _group_summary(planned: PlannedPods) -> str:
+    device = "" if planned.kind == CPU else f" on {planned.kind}"
+    return f"{planned.variant} {planned.pods}x{planned.resources.get(CPU, 0)}{device}"

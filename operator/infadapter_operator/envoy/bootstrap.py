@@ -1,0 +1,281 @@
+"""
+What Envoy is told when it starts, as plain data; what it polls for later is in `endpoints`.
+
+Everything but the endpoints is in the bootstrap, so that a router which restarts while the operator
+is down has a listener, routes and time-outs at once. Its one route goes to an aggregate cluster:
+`pods`, whose endpoints the operator serves (EDS over REST), else `last-good`, which the bootstrap
+remembers. An *empty* answer would fall through to `last-good`, so "nothing is Ready" is an endpoint
+too: a listener inside the same Envoy that refuses with 503 and Retry-After.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+from infadapter_operator.envoy.endpoints import (
+    PODS,
+    REFUSALS,
+    Json,
+    endpoint,
+    endpoints,
+    recall,
+    socket,
+)
+
+DEMAND_METRIC = "envoy_http_downstream_rq_total"
+DEMAND_LABEL = "envoy_http_conn_manager_prefix"  # its value is the service key, "namespace/name"
+
+_LAST_GOOD, _ANY_POD = "last-good", "service"
+_EXTENSIONS = "type.googleapis.com/envoy.extensions"
+_RETRY_AFTER_S = 1
+_REFUSE = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": REFUSALS}}}}
+_MANY = 100_000  # connections, queued requests: the pods' schedulers refuse, not the router
+
+
+def bootstrap(
+    *,
+    service_key: str,
+    slo_s: float,
+    xds_host: str,
+    xds_port: int,
+    listen_port: int,
+    admin_port: int,
+    stats_port: int | None = None,
+    last_good: Mapping[str, Any] | None = None,
+    refresh_s: float = 0.5,
+    listen_host: str = "0.0.0.0",
+) -> Json:
+    """
+    Return what `envoy --config-path` reads, as JSON-able data (JSON is YAML).
+
+    `service_key` is "namespace/name"; `last_good` comes from `remember`. Start each router with a
+    `--service-node` of its own. It asks for endpoints every 1 to 2 times `refresh_s`. Admin answers
+    on 127.0.0.1 alone; `stats_port` opens /ready and /stats/prometheus, and nothing else, to all.
+    """
+    remembered = recall(last_good) if last_good else ()
+    clusters = [
+        _aggregate(),
+        _pods(refresh_s),
+        _static(_LAST_GOOD, endpoints(remembered), pool=True),
+        _xds(xds_host, xds_port),
+    ]
+    listeners = [_requests(service_key, slo_s, listen_host, listen_port), _refusals()]
+    if stats_port is not None:
+        clusters.append(_static("admin", [endpoint(f"127.0.0.1:{admin_port}")]))
+        listeners.append(_stats(listen_host, stats_port))
+    return {
+        "node": {"id": service_key, "cluster": service_key},
+        "bootstrap_extensions": [_internal_listeners()],
+        "admin": {"address": socket("127.0.0.1", admin_port)},
+        "stats_config": _stats_config(slo_s),
+        "static_resources": {"listeners": listeners, "clusters": clusters},
+    }
+
+
+# --- clusters --------------------------------------------------------------------------------
+
+
+def _aggregate() -> Json:
+    order = {"@type": f"{_EXTENSIONS}.clusters.aggregate.v3.ClusterConfig"}
+    return {
+        "name": _ANY_POD,
+        "connect_timeout": "1s",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "cluster_type": {
+            "name": "envoy.clusters.aggregate",
+            "typed_config": order | {"clusters": [PODS, _LAST_GOOD]},
+        },
+    }
+
+
+def _pods(refresh_s: float) -> Json:
+    source = {
+        "api_type": "REST",
+        "transport_api_version": "V3",
+        "cluster_names": ["xds"],
+        "refresh_delay": _seconds(refresh_s),
+        "request_timeout": "2s",
+    }
+    config = {
+        "resource_api_version": "V3",
+        "initial_fetch_timeout": "2s",  # then it starts on what it remembers
+        "api_config_source": source,
+    }
+    return {
+        "name": PODS,
+        "type": "EDS",
+        "eds_cluster_config": {"service_name": PODS, "eds_config": config},
+    } | _pool()
+
+
+def _pool() -> Json:
+    """
+    Smooth weighted round robin, no queue or breaker of the router's own. Idle connections close
+    after a second, before any common server closes them: a request never meets a closing one.
+    """
+    limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+    return {
+        "connect_timeout": "1s",
+        "lb_policy": "ROUND_ROBIN",
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "circuit_breakers": {"thresholds": [dict.fromkeys(limits, _MANY)]},
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions",
+                "common_http_protocol_options": {"idle_timeout": "1s"},
+                "explicit_http_config": {"http_protocol_options": {}},
+            }
+        },
+    }
+
+
+def _static(name: str, endpoints: list[Json], *, pool: bool = False) -> Json:
+    assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
+    options = _pool() if pool else {"connect_timeout": "1s"}
+    return {"name": name, "type": "STATIC", "load_assignment": assignment} | options
+
+
+def _xds(host: str, port: int) -> Json:
+    assignment = {
+        "cluster_name": "xds",
+        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(host, port)}}]}],
+    }
+    return {
+        "name": "xds",
+        "type": "STATIC" if _is_ip(host) else "STRICT_DNS",
+        "dns_lookup_family": "V4_PREFERRED",
+        "connect_timeout": "1s",
+        "load_assignment": assignment,
+    }
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+# --- listeners -------------------------------------------------------------------------------
+
+
+def _requests(service_key: str, slo_s: float, host: str, port: int) -> Json:
+    """
+    Route everything to the pods. Only a request that no pod has seen is tried again: a refusal is
+    an answer, and what a pod may have begun is not repeated.
+    """
+    route = {
+        "cluster": _ANY_POD,
+        "timeout": _seconds(max(5.0, 4.0 * slo_s)),
+        "retry_policy": {
+            "retry_on": "connect-failure,refused-stream",
+            "num_retries": 3,
+            "retry_host_predicate": [
+                {
+                    "name": "envoy.retry_host_predicates.previous_hosts",
+                    "typed_config": {
+                        "@type": f"{_EXTENSIONS}.retry.host.previous_hosts.v3"
+                        ".PreviousHostsPredicate"
+                    },
+                }
+            ],
+            "host_selection_retry_max_attempts": 5,
+        },
+    }
+    manager = _manager(service_key, [{"match": {"prefix": "/"}, "route": route}]) | {
+        "use_remote_address": True,  # so that headers which steer Envoy are not taken from outside
+        "normalize_path": True,
+        "generate_request_id": False,
+        "request_headers_timeout": "10s",
+        "local_reply_config": _retry_later(),
+    }
+    return _listener("requests", socket(host, port), manager)
+
+
+def _refusals() -> Json:
+    body = '{"error": "No pod of this service is ready; try again in a second."}'
+    refusal = {
+        "match": {"prefix": "/"},
+        "direct_response": {"status": 503, "body": {"inline_string": body}},
+        "response_headers_to_add": [_header("retry-after", str(_RETRY_AFTER_S))],
+    }
+    manager = _manager(REFUSALS, [refusal])
+    listener = {"name": REFUSALS, "internal_listener": {}}
+    return listener | _filter_chains(manager)
+
+
+def _stats(host: str, port: int) -> Json:
+    readable = [
+        {"match": {"path": path, "headers": [_only_get()]}, "route": {"cluster": "admin"}}
+        for path in ("/stats/prometheus", "/ready")
+    ]
+    return _listener("stats", socket(host, port), _manager("stats", readable))
+
+
+def _only_get() -> Json:
+    return {"name": ":method", "string_match": {"exact": "GET"}}
+
+
+def _listener(name: str, address: Json, manager: Json) -> Json:
+    return {"name": name, "address": address} | _filter_chains(manager)
+
+
+def _filter_chains(manager: Json) -> Json:
+    return {"filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}
+
+
+def _internal_listeners() -> Json:
+    """Let a cluster's endpoint be a listener of this very Envoy."""
+    kind = "bootstrap.internal_listener"
+    return {
+        "name": f"envoy.{kind}",
+        "typed_config": {"@type": f"{_EXTENSIONS}.{kind}.v3.InternalListener"},
+    }
+
+
+def _manager(stat_prefix: str, routes: list[Json]) -> Json:
+    http = f"{_EXTENSIONS}.filters"
+    router = {"@type": f"{http}.http.router.v3.Router", "suppress_envoy_headers": True}
+    return {
+        "@type": f"{http}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": stat_prefix,
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+        "http_filters": [{"name": "router", "typed_config": router}],
+    }
+
+
+def _retry_later() -> Json:
+    """Give Envoy's own 503 (no pod could be reached) a Retry-After, as a pod's refusal has."""
+    unavailable = {
+        "comparison": {"op": "EQ", "value": {"default_value": 503, "runtime_key": "unavailable"}}
+    }
+    mapper = {
+        "filter": {"status_code_filter": unavailable},
+        "headers_to_add": [_header("retry-after", str(_RETRY_AFTER_S))],
+    }
+    return {"mappers": [mapper]}
+
+
+def _header(key: str, value: str) -> Json:
+    return {"header": {"key": key, "value": value}}
+
+
+# --- statistics ------------------------------------------------------------------------------
+
+
+def _stats_config(slo_s: float) -> Json:
+    """Keep what is read, with a bucket that ends exactly at the SLO (Envoy counts milliseconds)."""
+    slo_ms = slo_s * 1000
+    factors = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2, 3, 5, 10)
+    buckets = {"match": {"suffix": "rq_time"}, "buckets": [slo_ms * factor for factor in factors]}
+    kept = ("http.", f"cluster.{PODS}.", f"cluster.{_LAST_GOOD}.", "cluster.xds.", "server.")
+    patterns = [{"prefix": prefix} for prefix in kept]
+    return {
+        "histogram_bucket_settings": [buckets],
+        "stats_matcher": {"inclusion_list": {"patterns": patterns}},
+    }
+
+
+def _seconds(duration_s: float) -> str:
+    return f"{duration_s:.3f}s"

@@ -1,0 +1,207 @@
+"""
+Where routers ask which pods get traffic, and what they say they obey: Envoy's REST xDS, version 3.
+
+An Envoy polls about once a second with the version it obeys; the answer is the current weights, or
+304 when it has them. So every poll is also a confirmation, and what a router *may* obey is at most
+two versions: the one it echoed and the one it was offered since. A pod is drained only when it is
+in neither, for any router. Nothing published is not an empty answer: an operator that has just
+started says 304, and routers go on as they were.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from aiohttp import web
+from pydantic import AliasChoices, BaseModel, Field, ValidationError
+
+from infadapter_operator.bodies import BodyUnavailable
+from infadapter_operator.envoy.endpoints import TYPE_URL, Json, recall, remember, resources, version
+from infadapter_operator.steps import Backend
+
+PATH = "/v3/discovery:endpoints"
+_logger = logging.getLogger(__name__)
+_LARGEST_REQUEST = 1 << 20  # an Envoy describes all its extensions every time: some 100 kB
+_MOST_ROUTERS = 64  # of one service
+_MOST_VERSIONS = 32  # remembered of one service
+_REMEMBERED = ""  # stands for the routers of before this process started
+
+Name = Annotated[str, Field(min_length=1, max_length=512)]
+
+
+class Node(BaseModel):
+    id: Name
+    cluster: Name
+
+
+class DiscoveryRequest(BaseModel):
+    """The part of envoy.service.discovery.v3.DiscoveryRequest that matters here."""
+
+    node: Node
+    version_info: Annotated[
+        str,
+        Field(max_length=128, validation_alias=AliasChoices("version_info", "versionInfo")),
+    ] = ""
+
+
+@dataclass(slots=True)
+class _Polled:
+    """A router: when it last asked, the version it obeys, and what it was offered since."""
+
+    seen_s: float
+    obeys: str
+    offered: str = ""
+
+    @property
+    def may_obey(self) -> set[str]:
+        return {self.obeys, self.offered or self.obeys}
+
+
+@dataclass(slots=True)
+class _Published:
+    """A service: its weights by version, oldest first, and the routers that ask for them."""
+
+    versions: dict[str, tuple[Backend, ...]] = field(default_factory=dict)
+    routers: dict[str, _Polled] = field(default_factory=dict)
+
+    @property
+    def current(self) -> str:
+        return next(reversed(self.versions))
+
+    def add(self, backends: tuple[Backend, ...]) -> str:
+        name = version(backends)
+        self.versions.pop(name, None)  # to the end, if it was there
+        self.versions[name] = backends
+        while len(self.versions) > _MOST_VERSIONS:
+            del self.versions[next(iter(self.versions))]
+        return name
+
+
+class XdsServer:
+    """Holds the weights of every service, and answers the routers that ask for them."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, forget_after_s: float = 15.0
+    ) -> None:
+        self._clock = clock
+        self._forget_after_s = forget_after_s
+        self._services: dict[str, _Published] = {}
+        self._runner: web.AppRunner | None = None
+
+    def publish(self, service_key: str, backends: Sequence[Backend]) -> str:
+        """Have the service's routers send to these, and return the name of that version."""
+        service = self._services.setdefault(service_key, _Published())
+        return service.add(tuple(backend for backend in backends if backend.weight > 0))
+
+    def restore(self, service_key: str, last_good: Mapping[str, Any]) -> None:
+        """
+        Take up what was in force before this process started, so that a restart changes nothing:
+        it counts as obeyed until the routers have had the time to say what they obey.
+
+        Raises ValueError if `last_good` is not what `last_good` returned.
+        """
+        service = self._services.setdefault(service_key, _Published())
+        name = service.add(recall(last_good))
+        service.routers[_REMEMBERED] = _Polled(self._clock(), name)
+
+    def forget(self, service_key: str) -> None:
+        """Drop a service that is deleted; its routers keep what they have until they stop."""
+        self._services.pop(service_key, None)
+
+    def published(self, service_key: str) -> bool:
+        """Tell whether there is anything that this service's routers could be told."""
+        return service_key in self._services
+
+    def last_good(self, service_key: str) -> Json:
+        """Return what is published as data to keep: for `restore` and for `envoy.bootstrap`."""
+        service = self._services.get(service_key)
+        return remember(service.versions[service.current] if service else ())
+
+    def routers(self, service_key: str) -> int:
+        """Return how many routers of this service have asked of late."""
+        service = self._services.get(service_key, _Published())
+        fresh_s = self._clock() - self._forget_after_s
+        names = (name for name, router in service.routers.items() if router.seen_s >= fresh_s)
+        return sum(name != _REMEMBERED for name in names)
+
+    def confirmed(self, service_key: str) -> Mapping[str, int]:
+        """
+        Return the weights in force, by pod. While routers differ, or have yet to echo what they
+        were offered, a pod that any of them may still send to is in it, with its older weight.
+
+        Empty while no router has ever asked. Routers that fell silent count as they were until
+        another one asks. Raises BodyUnavailable when one obeys what this process never published.
+        """
+        service = self._services.get(service_key, _Published())
+        possible: set[str] = set()
+        for router in service.routers.values():
+            possible |= router.may_obey if router.obeys else set(service.versions)
+        if unknown := possible - set(service.versions):
+            raise BodyUnavailable(
+                f"A router of {service_key} obeys weights of before the operator started "
+                f"(version {min(unknown)}); they are replaced at its next poll."
+            )
+        newest_first = [name for name in reversed(service.versions) if name in possible]
+        return {
+            backend.pod: backend.weight
+            for name in newest_first
+            for backend in service.versions[name]
+        }
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=_LARGEST_REQUEST)
+        app.router.add_post(PATH, self._answer)
+        return app
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the port (`port` 0: any that is free)."""
+        runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        self._runner = runner
+        address: tuple[str, int] = runner.addresses[0]
+        return address[1]
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        try:
+            asked = DiscoveryRequest.model_validate_json(await request.read())
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            raise web.HTTPBadRequest(text=f"Not a discovery request: {first['msg']}.") from error
+        service = self._services.get(asked.node.cluster)
+        if service is None:
+            return web.Response(status=304)
+        router = self._polled(service, asked)
+        if router.obeys == service.current:
+            return web.Response(status=304)
+        return web.json_response(_offer(service, router))
+
+    def _polled(self, service: _Published, asked: DiscoveryRequest) -> _Polled:
+        now_s = self._clock()
+        before = service.routers.pop(asked.node.id, None)
+        if before and before.offered and before.offered != asked.version_info:
+            _logger.warning("Router %s did not take version %s.", asked.node.id, before.offered)
+        fresh = {
+            name: router
+            for name, router in service.routers.items()
+            if now_s - router.seen_s <= self._forget_after_s
+        }
+        newest = list(fresh.items())[-(_MOST_ROUTERS - 1) :]
+        service.routers = {**dict(newest), asked.node.id: _Polled(now_s, asked.version_info)}
+        return service.routers[asked.node.id]
+
+
+def _offer(service: _Published, router: _Polled) -> Json:
+    router.offered = service.current
+    return {
+        "version_info": service.current,
+        "type_url": TYPE_URL,
+        "resources": resources(service.versions[service.current]),
+    }

@@ -1,0 +1,43 @@
+"""
+A service that borrows Deployments has a finalizer, so that its deletion waits until they are given
+back. All others have none: what they own goes by ownerReferences, also while no operator runs.
+"""
+
+import time
+from collections.abc import Iterable
+
+from infadapter_operator.kube.adopt import adoption_of, hand_back
+from infadapter_operator.kube.api_server import MERGE, Json, custom
+from infadapter_operator.kube.cluster import KubeCluster
+from infadapter_operator.names import FINALIZER, GROUP, SERVICES, VERSION
+
+
+def finalizers_of(document: Json) -> list[str]:
+    return list(document["metadata"].get("finalizers") or ())
+
+
+async def have_finalizer(cluster: KubeCluster, document: Json) -> Json:
+    """The object with the finalizer; before anything is borrowed."""
+    finalizers = finalizers_of(document)
+    if FINALIZER in finalizers:
+        return document
+    return await _write(cluster, document, [*finalizers, FINALIZER])
+
+
+async def let_go(cluster: KubeCluster, document: Json) -> None:
+    """Give back all that is borrowed, then the object itself."""
+    await cluster.observe(time.time())
+    for running in cluster.running.values():
+        adoption = adoption_of(running.deployment) if running.borrowed else None
+        if adoption and adoption.uid == cluster.owner.uid:
+            await hand_back(cluster.api, running.deployment, running.pods)
+    await _write(cluster, document, [f for f in finalizers_of(document) if f != FINALIZER])
+
+
+async def _write(cluster: KubeCluster, document: Json, finalizers: Iterable[str]) -> Json:
+    """Refused (409) if the object is not the one we know: its change is on the way to us."""
+    owner = cluster.owner
+    path = custom(GROUP, VERSION, owner.namespace, SERVICES, owner.name)
+    version = document["metadata"]["resourceVersion"]
+    metadata = {"finalizers": list(finalizers), "resourceVersion": version}
+    return await cluster.api.patch(path, {"metadata": metadata}, MERGE)

@@ -1,0 +1,110 @@
+"""From the object that a user wrote to what its loop on Kubernetes needs: pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infadapter_operator.api.objects import (
+    InferenceService,
+    InvalidObject,
+    parse_profile,
+    parse_service,
+)
+from infadapter_operator.conditions import Condition, profiles_unresolved, spec_invalid
+from infadapter_operator.kube.api_server import Json
+from infadapter_operator.kube.objects import Workload
+from infadapter_operator.names import target_name
+from infadapter_operator.planning.parse import ProfilesUnresolved, service_from
+from infadapter_operator.prometheus import arrivals_query, served_query
+from infadapter_operator.service import Service
+from infadapter_solver.problem import Target
+
+
+class Unprepared(Exception):
+    """The object can't be carried out; `condition` says why."""
+
+    def __init__(self, condition: Condition) -> None:
+        super().__init__(condition.message)
+        self.condition = condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What is asked for, as far as it can be known without the API server."""
+
+    service: Service
+    workloads: Mapping[str, Workload]
+    query: str
+    traffic: Mapping[str, Any] | None = None  # as in the spec: Gateway API
+
+    @property
+    def borrows(self) -> bool:
+        return any(workload.deployment for workload in self.workloads.values())
+
+
+def prepare(document: Json, profiles: Mapping[str, Json], scrape_s: float) -> Prepared:
+    """`profiles`: those of the service's namespace, by name. Raises Unprepared."""
+    service_object = _parsed(document)
+    namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
+    service = _service(service_object, profiles, namespace, name)
+    workloads = {
+        workload.variant: workload for workload in _workloads(document, service_object, service)
+    }
+    spec = service_object.spec
+    traffic = document["spec"].get("traffic")
+    return Prepared(
+        service=service,
+        workloads=workloads,
+        traffic=traffic,
+        query=spec.demand.query or _default_query(service, workloads, bool(traffic), scrape_s),
+    )
+
+
+def _parsed(document: Json) -> InferenceService:
+    try:
+        return parse_service(document)
+    except InvalidObject as invalid:
+        raise Unprepared(spec_invalid(str(invalid))) from None
+
+
+def _service(
+    parsed: InferenceService, profiles: Mapping[str, Json], namespace: str, name: str
+) -> Service:
+    named = {variant.profile_ref.name for variant in parsed.spec.variants}
+    try:
+        specs = {key: parse_profile(profiles[key]).spec for key in named if key in profiles}
+        return service_from(parsed.spec, specs, namespace, name)
+    except InvalidObject as invalid:
+        raise Unprepared(profiles_unresolved("ProfileInvalid", str(invalid))) from None
+    except ProfilesUnresolved as unresolved:
+        raise Unprepared(profiles_unresolved(unresolved.reason, str(unresolved))) from None
+
+
+def _workloads(document: Json, parsed: InferenceService, service: Service) -> Iterable[Workload]:
+    """Templates as they were written: the models know a part of the pod API only."""
+    written = {variant["name"]: variant for variant in document["spec"]["variants"]}
+    allocations = {variant.name: variant.allocations for variant in service.variants}
+    for variant in parsed.spec.variants:
+        reference = variant.deployment_ref
+        yield Workload(
+            variant=variant.name,
+            allocations=allocations.get(variant.name, ()),
+            template=written[variant.name].get("template"),
+            deployment=reference.name if reference else None,
+            container=variant.container,
+            port=variant.port,
+        )
+
+
+def _default_query(
+    service: Service, workloads: Mapping[str, Workload], gateway: bool, scrape_s: float
+) -> str:
+    """What our router counts; behind somebody else's, what the servers count."""
+    if not gateway:
+        return arrivals_query(service.namespace, service.name, scrape_s)
+    names = {
+        workload.deployment or target_name(service.name, Target(workload.variant, kind))
+        for workload in workloads.values()
+        for kind in workload.kinds
+    }
+    return served_query(service.namespace, names, scrape_s)

@@ -1,0 +1,157 @@
+"""What the API server's JSON says of pods and Deployments, in the words of the loop: pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from infadapter_operator.api.quantities import parse_amounts
+from infadapter_operator.kube.objects import Json, Server, Size
+from infadapter_operator.names import (
+    BATCH_ANNOTATION,
+    KIND_ANNOTATION,
+    SERVER_ANNOTATION,
+    VARIANT_LABEL,
+)
+from infadapter_operator.observed import Pod, Resize
+from infadapter_solver.problem import CPU, Amounts, Target
+
+
+def own_target(labelled: Mapping[str, Any]) -> Target | None:
+    """What a Deployment or pod of ours is for; None for the router's."""
+    metadata = labelled["metadata"]
+    variant = (metadata.get("labels") or {}).get(VARIANT_LABEL)
+    kind = (metadata.get("annotations") or {}).get(KIND_ANNOTATION, CPU)
+    return Target(variant, kind) if variant else None
+
+
+def annotation(labelled: Mapping[str, Any], key: str) -> str | None:
+    value = ((labelled.get("metadata") or {}).get("annotations") or {}).get(key)
+    return None if value is None else str(value)
+
+
+def own_server(pod: Mapping[str, Any]) -> Server | None:
+    """As the pod was made: its spec may say something else by now."""
+    container, _, port = (annotation(pod, SERVER_ANNOTATION) or "").rpartition(":")
+    return Server(container, int(port)) if container and port.isdigit() else None
+
+
+def pod_of(pod: Json, target: Target, server: Server) -> Pod | None:
+    """None for one that is over (Succeeded, Failed): nothing will run there again."""
+    status = pod.get("status") or {}
+    if status.get("phase") in ("Succeeded", "Failed"):
+        return None
+    wanted = container_amounts(pod["spec"], server.container)
+    resize, resize_since_s = _resize(status)
+    in_force = _in_force(status, server.container) or wanted
+    if resize is Resize.NONE and in_force != wanted:
+        resize = Resize.IN_PROGRESS
+    leaving = "deletionTimestamp" in pod["metadata"]
+    return Pod(
+        name=pod["metadata"]["name"],
+        target=target,
+        resources=in_force,
+        wanted=wanted,
+        ready=_is_true(status, "Ready") and not leaving,
+        created_at_s=seconds(pod["metadata"]["creationTimestamp"]),
+        batch_size=_batch_size(pod),
+        address=_address(status.get("podIP"), server.port),
+        leaving=leaving,
+        unschedulable_since_s=_unschedulable_since(status),
+        resize=resize,
+        resize_since_s=resize_since_s,
+    )
+
+
+def container_amounts(pod_spec: Mapping[str, Any], container: str) -> Amounts:
+    return _amounts(_named(pod_spec["containers"], container).get("resources") or {})
+
+
+def template_size(deployment: Mapping[str, Any], container: str) -> Size:
+    """What a new pod of the Deployment gets."""
+    template = deployment["spec"]["template"]
+    return Size(
+        resources=container_amounts(template["spec"], container), batch_size=_batch_size(template)
+    )
+
+
+def usual_size(pods: Iterable[Pod]) -> Size | None:
+    """What most of the pods were given."""
+    counts = Counter((tuple(sorted(p.wanted.items())), p.batch_size) for p in pods)
+    if not counts:
+        return None
+    (resources, batch_size), _ = counts.most_common(1)[0]
+    return Size(resources=dict(resources), batch_size=batch_size)
+
+
+def kind_of(amounts: Amounts) -> str:
+    return next((name for name in sorted(amounts) if name != CPU), CPU)
+
+
+def runs_pods(deployment: Mapping[str, Any]) -> bool:
+    """Whether a change of the template would roll something."""
+    wanted = deployment["spec"].get("replicas", 1)
+    return bool(wanted or (deployment.get("status") or {}).get("replicas"))
+
+
+def seconds(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    nothing: Json = {}
+    return next((c for c in status.get("conditions") or () if c.get("type") == kind), nothing)
+
+
+def _batch_size(labelled: Mapping[str, Any]) -> int:
+    text = annotation(labelled, BATCH_ANNOTATION) or ""
+    return int(text) if text.isdecimal() and int(text) > 0 else 1
+
+
+def _named(listed: Iterable[Json], name: str) -> Json:
+    nothing: Json = {}
+    return next((entry for entry in listed if entry.get("name") == name), nothing)
+
+
+def _is_true(status: Mapping[str, Any], kind: str) -> bool:
+    return condition(status, kind).get("status") == "True"
+
+
+def _amounts(resources: Mapping[str, Any]) -> Amounts:
+    """CPU and devices; a container without requests is asked for its limits."""
+    both = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return parse_amounts({k: v for k, v in both.items() if k == CPU or is_device(k)})
+
+
+def is_device(resource: str) -> bool:
+    return "/" in resource and not resource.startswith("hugepages-")
+
+
+def _in_force(status: Mapping[str, Any], container: str) -> Amounts:
+    statuses = status.get("containerStatuses") or ()
+    return _amounts(_named(statuses, container).get("resources") or {})
+
+
+def _address(host: str | None, port: int) -> str:
+    if not host:
+        return ""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _unschedulable_since(status: Mapping[str, Any]) -> float | None:
+    scheduled = condition(status, "PodScheduled")
+    if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
+        return seconds(scheduled["lastTransitionTime"])
+    return None
+
+
+def _resize(status: Mapping[str, Any]) -> tuple[Resize, float | None]:
+    pending = condition(status, "PodResizePending")
+    if pending.get("status") == "True":
+        refused = pending.get("reason") == "Infeasible"
+        since_s = seconds(pending["lastTransitionTime"])
+        return (Resize.REFUSED if refused else Resize.DEFERRED), since_s
+    under_way = condition(status, "PodResizeInProgress")
+    if under_way.get("status") == "True":
+        return Resize.IN_PROGRESS, seconds(under_way["lastTransitionTime"])
+    return Resize.NONE, None

@@ -1,0 +1,79 @@
+"""Status and events of one service: written when they differ from what was written last."""
+
+import logging
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from infadapter_operator.api.status import InferenceServiceStatus
+from infadapter_operator.bodies import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
+from infadapter_operator.conditions import Condition, Status
+from infadapter_operator.kube.api_server import ApiRefusal, KubeApi, core, custom
+from infadapter_operator.kube.events import Event, build_event, events_between
+from infadapter_operator.kube.objects import Owner
+from infadapter_operator.names import GROUP, SERVICES, VERSION
+from infadapter_operator.reconcile import Look
+from infadapter_operator.steps import SetWeights
+
+_logger = logging.getLogger(__name__)
+
+
+def condition_of(refused: StepRefused) -> Condition:
+    """What a user sees of something that must be there and can't be."""
+    if isinstance(refused, Conflict):
+        return Condition(
+            type="Conflict", status=Status.TRUE, reason="OwnedElsewhere", message=str(refused)
+        )
+    kind = "CapacityAvailable" if isinstance(refused, QuotaExceeded) else "SpecValid"
+    return Condition(type=kind, status=Status.FALSE, reason=refused.reason, message=str(refused))
+
+
+def shortage_of(refused: StepRefused) -> Condition:
+    """What a user sees of pods that a Deployment may not make."""
+    return Condition(
+        type="CapacityAvailable",
+        status=Status.FALSE,
+        reason=refused.reason if isinstance(refused, QuotaExceeded) else "PodsRefused",
+        message=str(refused),
+    )
+
+
+def calm(seen: Look, before: InferenceServiceStatus | None) -> tuple[Condition, ...]:
+    """
+    The conditions of a look. Weights that follow the load are no progress worth a write: nothing
+    but them moved, so Progressing stays as it was.
+    """
+    was = {c.type: c for c in before.conditions}.get("Progressing") if before else None
+    only_weights = seen.steps and all(isinstance(step, SetWeights) for step in seen.steps)
+    if was is None or was.status != "False" or not only_weights or seen.plan_changed:
+        return seen.conditions
+    kept = Condition(
+        type=was.type, status=Status(was.status), reason=was.reason, message=was.message
+    )
+    return tuple(kept if c.type == was.type else c for c in seen.conditions)
+
+
+class Reporter:
+    """`status` is what the object had when the operator met it; None: nothing yet."""
+
+    def __init__(self, api: KubeApi, owner: Owner, status: InferenceServiceStatus | None) -> None:
+        self._api, self._owner, self.status = api, owner, status
+
+    async def report(self, status: InferenceServiceStatus) -> None:
+        """What can't be written now is tried again at the next look; the loop goes on."""
+        if status == self.status:
+            return
+        path = custom(GROUP, VERSION, self._owner.namespace, SERVICES, self._owner.name, "status")
+        body = status.model_dump(mode="json", exclude_none=True)
+        try:
+            await self._api.operate(path, [{"op": "add", "path": "/status", "value": body}])
+            for event in events_between(self.status, status):
+                await self._tell(event)
+        except (ApiRefusal, BodyUnavailable) as error:
+            _logger.warning("%s: status not written: %s", self._owner.name, error)
+            return
+        self.status = status
+
+    async def _tell(self, event: Event) -> None:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = build_event(self._owner, event, now, f"{self._owner.name}.{uuid4().hex[:16]}")
+        await self._api.create(core(self._owner.namespace, "events"), body)

@@ -1,0 +1,62 @@
+"""Which router a service has, the bundled one or a gateway's, and that all of it is there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infadapter_operator.kube.cluster import KubeCluster
+from infadapter_operator.kube.envoy_router import EnvoyRouter
+from infadapter_operator.kube.gateway_router import GatewayRouter
+from infadapter_operator.kube.prepare import Prepared
+from infadapter_operator.kube.world import World
+
+
+@dataclass(slots=True)
+class Routers:
+    """`current` is None until the first `ensure`."""
+
+    world: World
+    cluster: KubeCluster
+    current: EnvoyRouter | GatewayRouter | None = None
+
+    async def ensure(self, prepared: Prepared) -> None:
+        """
+        Have the router that the spec asks for, and no other. Raises StepRefused, ApiRefusal or
+        BodyUnavailable.
+        """
+        if prepared.traffic is None:
+            await self._ensure_bundled(prepared)
+        else:
+            await self._ensure_gateway(prepared, prepared.traffic)
+
+    def of(self, prepared: Prepared) -> EnvoyRouter | GatewayRouter:
+        """The one in use; where nothing may be written, one that says nothing is in force."""
+        return self.current or self._bundled(prepared)
+
+    async def _ensure_bundled(self, prepared: Prepared) -> None:
+        if not isinstance(self.current, EnvoyRouter):
+            await self._gateway({}).remove()
+            self.current = self._bundled(prepared)
+        self.current.slo_s = prepared.service.slo_s
+        await self.current.ensure()
+
+    async def _ensure_gateway(self, prepared: Prepared, traffic: Mapping[str, Any]) -> None:
+        if not isinstance(self.current, GatewayRouter):
+            await self._bundled(prepared).remove()
+            self.current = self._gateway(traffic)
+        self.current.traffic = traffic
+        await self.current.ensure()
+
+    def _bundled(self, prepared: Prepared) -> EnvoyRouter:
+        return EnvoyRouter(
+            api=self.world.api,
+            owner=self.cluster.owner,
+            xds=self.world.xds,
+            settings=self.world.settings,
+            slo_s=prepared.service.slo_s,
+        )
+
+    def _gateway(self, traffic: Mapping[str, Any]) -> GatewayRouter:
+        return GatewayRouter(
+            api=self.world.api, owner=self.cluster.owner, cluster=self.cluster, traffic=traffic
+        )

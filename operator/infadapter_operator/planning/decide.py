@@ -1,0 +1,121 @@
+"""The decision: pure, and told the time."""
+
+from dataclasses import replace
+
+from infadapter_operator.decision import Decision, Source
+from infadapter_operator.demand import History
+from infadapter_operator.observed import Observed
+from infadapter_operator.planning.demands import is_young, planning_demand, warming_demand_rps
+from infadapter_operator.planning.keep import Previous, previous_plan
+from infadapter_operator.planning.problems import (
+    adoptable,
+    known_groups,
+    problem_for,
+    solved,
+    untouchable_rps,
+)
+from infadapter_operator.planning.reasons import explained
+from infadapter_operator.service import Service
+from infadapter_solver import PodGroup, evaluate
+
+_FROM_LOAD = (Source.OPTIMAL, Source.GREEDY)
+
+
+def decide(
+    service: Service,
+    history: History,
+    observed: Observed,
+    previous: Decision | None,
+    now_s: float,
+) -> Decision:
+    """
+    The plan for the demand that the history lets expect, or the previous one where it still holds.
+
+    While the history is young, and when demand has outgrown the plan, capacity may only be added.
+    """
+    demand = planning_demand(service, history, now_s)
+    before = previous_plan(service, observed, demand, previous.plan) if previous else None
+    floor_rps = _floor_rps(before, young=is_young(service, history))
+    problem = problem_for(service, observed, demand.rps, floor_rps)
+    best = solved(problem)
+    keeps = before is not None and before.still_holds(best)
+    decision = Decision(
+        plan=before.kept(best) if before and keeps else best,
+        decided_at_s=now_s,
+        demand_rps=demand.rps,
+        forecast_rps=demand.forecast_rps,
+        observed_rps=demand.observed_rps,
+        source=Source.GREEDY if best.gap > 0 and not keeps else Source.OPTIMAL,
+    )
+    if previous and decision.plan is previous.plan and previous.source in _FROM_LOAD:
+        return _with_reasons_of(decision, previous)
+    return explained(service, problem, decision)
+
+
+def warming(service: Service, observed: Observed, now_s: float) -> Decision:
+    """The plan when no load was ever seen: what runs, else the smallest that serves."""
+    demand_rps = warming_demand_rps(service)
+    problem = problem_for(service, observed, demand_rps)
+    running = adoptable(service, observed)
+    decision = Decision(
+        plan=evaluate(problem, running) if running else solved(problem),
+        decided_at_s=now_s,
+        demand_rps=demand_rps,
+        source=Source.ADOPTED if running else Source.WARMING,
+    )
+    return explained(service, problem, decision)
+
+
+def recall(
+    service: Service,
+    groups: tuple[PodGroup, ...],
+    *,
+    demand_rps: float,
+    decided_at_s: float,
+    source: Source = Source.OPTIMAL,
+    why: tuple[str, ...] = (),
+) -> Decision | None:
+    """
+    A decision of which only the pods were written down, at the demand that it was made for.
+
+    None if the spec knows them no more.
+    """
+    known = known_groups(service, Observed(), groups)
+    if not known:
+        return None
+    return Decision(
+        plan=evaluate(problem_for(service, Observed(), demand_rps), known),
+        decided_at_s=decided_at_s,
+        demand_rps=demand_rps,
+        source=source,
+        why=why,
+    )
+
+
+def burst(service: Service, observed: Observed, decision: Decision, demand_rps: float) -> bool:
+    """
+    Whether the load has outgrown the plan, so that a new one can't wait for the interval.
+
+    Where the plan has the capacity and only its pods are not Ready yet, there is nothing that
+    another plan could do sooner; a plan that spends the whole budget was made for all it could.
+    """
+    if not decision.plan.feasible:
+        return demand_rps > decision.demand_rps
+    return demand_rps > decision.plan.capacity_rps + untouchable_rps(service, observed)
+
+
+def _floor_rps(before: Previous | None, *, young: bool) -> float:
+    if before is None or not (young or before.is_outgrown):
+        return 0.0
+    return before.capacity_rps
+
+
+def _with_reasons_of(decision: Decision, previous: Decision) -> Decision:
+    return replace(
+        decision,
+        source=previous.source,
+        binding=previous.binding,
+        why=previous.why,
+        rejected=previous.rejected,
+        expected_latency_s=previous.expected_latency_s,
+    )

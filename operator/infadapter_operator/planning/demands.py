@@ -1,0 +1,56 @@
+"""The demand to plan for: up at once, down late, from the history alone."""
+
+from dataclasses import dataclass
+
+from infadapter_operator.demand import History
+from infadapter_operator.planning.forecast import history_s, quantile_forecast
+from infadapter_operator.planning.rates import WINDOWS_S, highest_rps, rate_now_rps
+from infadapter_operator.service import Service
+
+LEAST_DEMAND_RPS = 0.1
+"""Never 0, so that the accuracy of what is served is always defined."""
+
+WARMING_RPS = 1.0
+"""What is planned for before anything is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningDemand:
+    rps: float
+    forecast_rps: float  # the quantile over the planning horizon
+    observed_rps: float  # the highest rate of the stabilisation window, and that of now
+    now_rps: float
+
+
+def planning_demand(service: Service, history: History, now_s: float) -> PlanningDemand:
+    """The highest of: forecast, what was seen within the stabilisation window, the minimum."""
+    forecast_rps = quantile_forecast(
+        service.forecast, history, service.planning_horizon_s, service.quantile, now_s
+    )
+    now_rps = rate_now_rps(history.samples)
+    highest_seen_rps = highest_rps(history.samples, now_s - service.stabilization_s)
+    observed_rps = max(highest_seen_rps, now_rps)
+    highest = max(forecast_rps, observed_rps, service.minimum_rps, LEAST_DEMAND_RPS)
+    return PlanningDemand(
+        rps=highest, forecast_rps=forecast_rps, observed_rps=observed_rps, now_rps=now_rps
+    )
+
+
+def warming_demand_rps(service: Service) -> float:
+    return max(service.minimum_rps, WARMING_RPS)
+
+
+def is_young(service: Service, history: History) -> bool:
+    """Too short a history to take anything away on."""
+    return history.span_s < service.stabilization_s - max(WINDOWS_S[-1], service.interval_s)
+
+
+def planning_window_s(service: Service) -> float:
+    """How much history planning needs."""
+    wanted_s = history_s(service.forecast, service.planning_horizon_s)
+    return max(wanted_s, service.stabilization_s + service.interval_s)
+
+
+def look_window_s() -> float:
+    """How much history the rate of now needs."""
+    return WINDOWS_S[0]

@@ -1,0 +1,133 @@
+"""
+From what users write, an InferenceService and the profiles that it names, to the loop's Service.
+
+Once, at the edge: inside there are only plain numbers in one unit.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from infadapter_operator.api.profiles import VariantProfileSpec
+from infadapter_operator.api.quantities import amounts_as_quantities
+from infadapter_operator.api.service import InferenceServiceSpec
+from infadapter_operator.api.variant import VariantSpec
+from infadapter_operator.planning.capacity import fits
+from infadapter_operator.planning.profiles import profile_from
+from infadapter_operator.service import Service
+from infadapter_solver.problem import CPU, Amounts, Variant
+from infadapter_solver.profiles import (
+    NotMeasured,
+    Profile,
+    to_variant,
+)
+
+MOST_SIZES = 40
+"""Sizes offered of each variant: fine enough to follow the load, few enough to solve at once."""
+
+FINEST_MILLICORES = 100
+
+
+class ProfilesUnresolved(Exception):
+    """The spec is valid by itself, and its profiles do not let it be carried out."""
+
+    reason: ClassVar[str] = "ProfilesUnresolved"
+
+
+class ProfileMissing(ProfilesUnresolved):
+    reason = "ProfileMissing"
+
+
+class ProfileUnfit(ProfilesUnresolved):
+    """It does not say what is needed, or nothing of it fits the budget."""
+
+    reason = "ProfileUnfit"
+
+
+def service_from(
+    spec: InferenceServiceSpec,
+    profiles: Mapping[str, VariantProfileSpec],
+    namespace: str,
+    name: str,
+) -> Service:
+    """`profiles` are by name. Raises ProfileMissing or ProfileUnfit."""
+    slo_s = spec.slo.latency_milliseconds / 1000
+    variants = tuple(_variant(variant, profiles, spec, slo_s) for variant in spec.variants)
+    if not any(a.capacity_rps > 0 for variant in variants for a in variant.allocations):
+        raise ProfileUnfit(
+            f"no variant serves anything within {spec.slo.latency_milliseconds} ms at percentile"
+            f" {spec.slo.percentile:g}: allow more latency or profile larger allocations"
+        )
+    return Service(
+        namespace=namespace,
+        name=name,
+        slo_s=slo_s,
+        percentile=spec.slo.percentile,
+        variants=variants,
+        budget=spec.budget_amounts,
+        max_surge=spec.max_surge_amounts,
+        prices=dict(spec.prices),
+        accuracy_weight=spec.objective.accuracy_weight,
+        cost_weight=spec.objective.cost_weight,
+        loading_weight=spec.objective.loading_weight,
+        minimum_rps=spec.demand.minimum_rps,
+        forecast=spec.forecast.method,
+        quantile=spec.forecast.quantile,
+        horizon_s=float(spec.forecast.horizon_seconds),
+        interval_s=float(spec.scaling.interval_seconds),
+        stabilization_s=float(spec.scaling.scale_down_stabilization_seconds),
+        min_replicas=spec.scaling.min_replicas,
+        mode=spec.mode,
+    )
+
+
+def grid_millicores(profile: Profile) -> int:
+    """The step between the CPU sizes offered beside the measured ones, a multiple of 100 m."""
+    sizes = [a.resources.get(CPU, 0) for a in profile.allocations]
+    steps = -(-(max(sizes) - min(sizes)) // (MOST_SIZES * FINEST_MILLICORES))
+    return FINEST_MILLICORES * max(1, steps)
+
+
+def _variant(
+    variant: VariantSpec,
+    profiles: Mapping[str, VariantProfileSpec],
+    spec: InferenceServiceSpec,
+    slo_s: float,
+) -> Variant:
+    named = variant.profile_ref.name
+    found = profiles.get(named)
+    if found is None:
+        raise ProfileMissing(f"variant {variant.name} names VariantProfile {named}: create it")
+    _check_budget(variant.name, named, found, spec.budget_amounts)
+    profile = profile_from(variant.name, found)
+    _check_sizes(named, profile)
+    try:
+        return to_variant(
+            profile, slo_s, spec.slo.percentile, step_millicores=grid_millicores(profile)
+        )
+    except NotMeasured as error:
+        raise ProfileUnfit(f"VariantProfile {named}: {error}") from None
+
+
+def _check_budget(variant: str, named: str, profile: VariantProfileSpec, budget: Amounts) -> None:
+    sizes = [allocation.amounts for allocation in profile.allocations]
+    if any(fits(size, budget) for size in sizes):
+        return
+    smallest = min(sizes, key=lambda size: (len(size), size.get(CPU, 0)))
+    raise ProfileUnfit(
+        f"the budget ({_text(budget)}) is below the smallest allocation of variant {variant},"
+        f" VariantProfile {named} ({_text(smallest)}): raise the budget or drop the variant"
+    )
+
+
+def _check_sizes(named: str, profile: Profile) -> None:
+    sizes = [(sorted(a.resources.items()), a.batch_size) for a in profile.allocations]
+    twice = next((size for size in sizes if sizes.count(size) > 1), None)
+    if twice is not None:
+        raise ProfileUnfit(
+            f"VariantProfile {named} has two allocations of one size ({_text(dict(twice[0]))},"
+            f" batch size {twice[1]}): keep one of them"
+        )
+
+
+def _text(amounts: Amounts) -> str:
+    return ", ".join(f"{k}={v}" for k, v in sorted(amounts_as_quantities(amounts).items()))

@@ -1,0 +1,115 @@
+"""From a service and what runs to the solver's question."""
+
+from dataclasses import replace
+
+from infadapter_operator.observed import Observed, Pod
+from infadapter_operator.planning.capacity import (
+    fitting,
+    plus,
+    ready_capacity_rps,
+    running_groups,
+)
+from infadapter_operator.planning.demands import LEAST_DEMAND_RPS
+from infadapter_operator.service import Service
+from infadapter_solver import CPU, Allocation, Amounts, Plan, PodGroup, Problem, Target, Variant
+from infadapter_solver import solve as solve_problem
+
+
+def problem_for(
+    service: Service, observed: Observed, demand_rps: float, capacity_floor_rps: float = 0.0
+) -> Problem:
+    """
+    What to plan: the service, less what untouchable pods serve and use, which stay as they are.
+
+    The price of a core stays that of the whole budget, so that a conflict makes nothing dearer.
+    """
+    theirs = untouchable_pods(observed)
+    budget = _without(service.budget, theirs)
+    whole = _cost(service, service.budget)
+    return Problem(
+        variants=tuple(_touchable(variant, observed) for variant in service.variants),
+        demand_rps=max(demand_rps - untouchable_rps(service, observed), LEAST_DEMAND_RPS),
+        budget=budget,
+        prices=service.prices,
+        accuracy_weight=service.accuracy_weight,
+        cost_weight=service.cost_weight * (_cost(service, budget) / whole if whole else 1.0),
+        loading_weight=service.loading_weight,
+        min_replicas=max(0, service.min_replicas - len(theirs)),
+        running=running_groups(service, [pod for pod in observed.pods if pod not in theirs]),
+        capacity_floor_rps=capacity_floor_rps,
+    )
+
+
+def solved(problem: Problem) -> Plan:
+    """The best plan; a floor that the budget cannot hold is no reason to call it infeasible."""
+    plan = solve_problem(problem)
+    if plan.feasible or not problem.capacity_floor_rps:
+        return plan
+    without = solve_problem(replace(problem, capacity_floor_rps=0.0))
+    return without if without.feasible else plan
+
+
+def untouchable_pods(observed: Observed) -> list[Pod]:
+    return [pod for pod in observed.pods if pod.target in observed.untouchable]
+
+
+def untouchable_rps(service: Service, observed: Observed) -> float:
+    return ready_capacity_rps(service, untouchable_pods(observed))
+
+
+def known_groups(
+    service: Service, observed: Observed, groups: tuple[PodGroup, ...]
+) -> tuple[PodGroup, ...]:
+    """
+    These groups with the capacities of today's profiles; empty if one of them may not be any more:
+    its variant, its resource or its size has left the spec, or another controller writes there.
+    """
+    allocations = [_known(service, observed, group) for group in groups]
+    if None in allocations:
+        return ()
+    return tuple(
+        replace(group, allocation=allocation)
+        for group, allocation in zip(groups, allocations, strict=True)
+        if allocation
+    )
+
+
+def adoptable(service: Service, observed: Observed) -> tuple[PodGroup, ...]:
+    """What runs, as a plan: one size for each target, the one that most of its pods have."""
+    ours = [pod for pod in observed.pods if pod.target not in observed.untouchable]
+    chosen: dict[Target, PodGroup] = {}
+    for group in sorted(running_groups(service, ours), key=lambda g: (g.pods, g.allocation.size)):
+        pods = group.pods + (chosen[group.target].pods if group.target in chosen else 0)
+        chosen[group.target] = replace(group, pods=pods)
+    adopted = tuple(chosen[target] for target in sorted(chosen))
+    return known_groups(service, observed, adopted)
+
+
+def _known(service: Service, observed: Observed, group: PodGroup) -> Allocation | None:
+    size = group.allocation
+    allocation = fitting(service, group.target, size.resources, size.batch_size)
+    within = all(service.budget.get(name, 0) for name, n in size.resources.items() if n)
+    if allocation is None or not within or group.target in observed.untouchable:
+        return None
+    return replace(size, capacity_rps=allocation.capacity_rps)
+
+
+def _touchable(variant: Variant, observed: Observed) -> Variant:
+    kinds = {target.kind for target in observed.untouchable if target.variant == variant.name}
+    return replace(
+        variant, allocations=tuple(a for a in variant.allocations if a.kind not in kinds)
+    )
+
+
+def _without(budget: Amounts, pods: list[Pod]) -> Amounts:
+    left = dict(budget)
+    for pod in pods:
+        left = plus(left, pod.resources, -1)
+    return {name: max(0, left[name]) for name in budget}
+
+
+def _cost(service: Service, amounts: Amounts) -> float:
+    return sum(
+        service.prices.get(name, 1.0) * (amount / 1000 if name == CPU else amount)
+        for name, amount in amounts.items()
+    )

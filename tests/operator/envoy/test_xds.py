@@ -1,0 +1,431 @@
+"""The router, for real: Envoy polls the xDS endpoint and sends to servers in this process."""
+
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from infadapter_operator.bodies import BodyUnavailable
+from infadapter_operator.envoy import bootstrap as envoy
+from infadapter_operator.envoy.xds import PATH, XdsServer
+from infadapter_operator.steps import Backend
+from infadapter_solver.problem import Target
+
+KEY = "vision/resnet"
+ENVOY = shutil.which("envoy", path=str(Path(sys.executable).parent)) or shutil.which("envoy")
+needs_envoy = pytest.mark.skipif(ENVOY is None, reason="no envoy binary (extra `local` brings it)")
+
+
+def backend(pod: str, weight: int, address: str = "127.0.0.1:1") -> Backend:
+    return Backend(pod=pod, target=Target(pod), address=address, weight=weight)
+
+
+# --- without an Envoy: what is told, and what counts as confirmed -------------------------------
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def xds(clock: Clock) -> AsyncIterator[XdsServer]:
+    server = XdsServer(clock)
+    yield server
+    await server.stop()
+
+
+class Poller:
+    """Speaks as an Envoy does."""
+
+    def __init__(self, xds: XdsServer, session: aiohttp.ClientSession, url: str) -> None:
+        self.xds, self._session, self._url = xds, session, url
+
+    async def poll(self, router: str, version: str = "", service_key: str = KEY) -> Any:
+        body = {"version_info": version, "node": {"id": router, "cluster": service_key}}
+        async with self._session.post(self._url, json=body) as response:
+            return None if response.status == 304 else await response.json()
+
+    async def post(self, body: bytes) -> tuple[int, str]:
+        async with self._session.post(self._url, data=body) as response:
+            return response.status, await response.text()
+
+
+@pytest.fixture
+async def poller(xds: XdsServer) -> AsyncIterator[Poller]:
+    port = await xds.start("127.0.0.1", 0)
+    async with aiohttp.ClientSession() as session:
+        yield Poller(xds, session, f"http://127.0.0.1:{port}{PATH}")
+
+
+async def test_nothing_published_is_not_an_empty_answer(poller: Poller) -> None:
+    assert await poller.poll("router-1") is None
+    assert poller.xds.confirmed(KEY) == {}
+    assert poller.xds.routers(KEY) == 0
+
+
+async def test_weights_count_only_when_the_router_has_echoed_them(poller: Poller) -> None:
+    poller.xds.publish(KEY, [backend("a", 3), backend("b", 1)])
+    assert poller.xds.confirmed(KEY) == {}
+    answer = await poller.poll("router-1")
+    await poller.poll("router-1", answer["version_info"])
+    assert poller.xds.confirmed(KEY) == {"a": 3, "b": 1}
+    assert poller.xds.routers(KEY) == 1
+
+
+async def test_a_router_that_has_the_version_is_not_sent_it_again(poller: Poller) -> None:
+    version = poller.xds.publish(KEY, [backend("a", 1)])
+    assert await poller.poll("router-1", version) is None
+
+
+async def test_a_pod_is_drained_only_when_every_router_says_so(poller: Poller) -> None:
+    first = poller.xds.publish(KEY, [backend("a", 1), backend("b", 1)])
+    for router in ("router-1", "router-2"):
+        await poller.poll(router, first)
+    second = poller.xds.publish(KEY, [backend("a", 2)])
+    await poller.poll("router-1", first)
+    await poller.poll("router-1", second)
+    assert poller.xds.confirmed(KEY) == {"a": 1, "b": 1}
+    await poller.poll("router-2", second)
+    assert poller.xds.confirmed(KEY) == {"a": 2}
+
+
+async def test_a_pod_that_was_offered_and_taken_back_may_still_get_traffic(poller: Poller) -> None:
+    first = poller.xds.publish(KEY, [backend("a", 1)])
+    await poller.poll("router-1", first)
+    poller.xds.publish(KEY, [backend("a", 1), backend("b", 1)])
+    await poller.poll("router-1", first)  # b is on its way, not echoed yet
+    assert poller.xds.publish(KEY, [backend("a", 1)]) == first
+    assert poller.xds.confirmed(KEY) == {"a": 1, "b": 1}
+    await poller.poll("router-1", first)
+    assert poller.xds.confirmed(KEY) == {"a": 1}
+
+
+async def test_a_silent_router_is_forgotten_once_another_one_asks(
+    poller: Poller, clock: Clock
+) -> None:
+    first = poller.xds.publish(KEY, [backend("a", 1), backend("b", 1)])
+    await poller.poll("router-1", first)
+    second = poller.xds.publish(KEY, [backend("a", 1)])
+    clock.now_s += 16
+    assert poller.xds.routers(KEY) == 0
+    assert poller.xds.confirmed(KEY) == {"a": 1, "b": 1}  # nobody says otherwise
+    await poller.poll("router-2", second)
+    assert poller.xds.confirmed(KEY) == {"a": 1}
+
+
+async def test_a_restarted_operator_goes_on_where_it_was(poller: Poller) -> None:
+    before = XdsServer()
+    version = before.publish(KEY, [backend("a", 3), backend("b", 1)])
+    kept = json.loads(json.dumps(before.last_good(KEY)))
+    poller.xds.restore(KEY, kept)
+    assert poller.xds.confirmed(KEY) == {"a": 3, "b": 1}
+    assert await poller.poll("router-1", version) is None
+    assert poller.xds.last_good(KEY) == kept
+
+
+async def test_a_router_that_obeys_what_is_unknown_makes_nothing_known(poller: Poller) -> None:
+    poller.xds.publish(KEY, [backend("a", 1)])
+    answer = await poller.poll("router-1", "of-before")
+    with pytest.raises(BodyUnavailable, match="of-before"):
+        poller.xds.confirmed(KEY)
+    await poller.poll("router-1", answer["version_info"])
+    assert poller.xds.confirmed(KEY) == {"a": 1}
+
+
+async def test_services_do_not_see_each_other(poller: Poller) -> None:
+    poller.xds.publish(KEY, [backend("a", 1)])
+    poller.xds.publish("vision/other", [backend("z", 1)])
+    answer = await poller.poll("router-1", service_key="vision/other")
+    assert "127.0.0.1" in json.dumps(answer)
+    await poller.poll("router-1", answer["version_info"], "vision/other")
+    assert (poller.xds.confirmed(KEY), poller.xds.confirmed("vision/other")) == ({}, {"z": 1})
+    poller.xds.forget("vision/other")
+    assert await poller.poll("router-1", service_key="vision/other") is None
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"node": {"id": "", "cluster": "x"}}'])
+async def test_a_body_that_is_no_discovery_request_is_refused(poller: Poller, body: bytes) -> None:
+    status, text = await poller.post(body)
+    assert (status, text[:24]) == (400, "Not a discovery request:")
+
+
+async def test_a_body_that_is_too_large_is_refused(xds: XdsServer) -> None:
+    port = await xds.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    size = (1 << 20) + 1
+    writer.write(f"POST {PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
+    writer.write(b" " * size)
+    assert b"413" in await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_what_it_remembers_of_routers_and_versions_is_bounded(poller: Poller) -> None:
+    for weight in range(1, 100):
+        poller.xds.publish(KEY, [backend("a", weight)])
+        await poller.poll(f"router-{weight}")
+    assert poller.xds.routers(KEY) == 64
+    service = poller.xds._services[KEY]
+    assert len(service.versions) == 32
+
+
+@pytest.mark.parametrize(
+    "kept", [{}, {"backends": [{}]}, {"backends": [{"address": "x"}]}, {"backends": 1}]
+)
+def test_what_is_not_a_memory_of_backends_is_named(kept: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="remembered backends cannot be read"):
+        XdsServer().restore(KEY, kept)
+
+
+# --- with a real Envoy ----------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def pod(name: str) -> AsyncIterator[str]:
+    async def answer(request: web.Request) -> web.Response:
+        await request.read()
+        await asyncio.sleep(0.02)
+        return web.Response(text=name)
+
+    app = web.Application()
+    app.router.add_post("/{tail:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@contextmanager
+def running_envoy(config: Path, xds_port: int, **options: Any) -> Iterator[tuple[str, str]]:
+    """Yield the address for requests and the address for statistics."""
+    listen_port, admin_port, stats_port = free_port(), free_port(), free_port()
+    started = envoy.bootstrap(
+        service_key=KEY,
+        slo_s=0.2,
+        xds_host="127.0.0.1",
+        xds_port=xds_port,
+        listen_port=listen_port,
+        admin_port=admin_port,
+        stats_port=stats_port,
+        **options,
+    )
+    config.write_text(json.dumps(started))
+    arguments = [str(ENVOY), "-c", str(config), "--concurrency", "1", "--base-id", str(admin_port)]
+    process = subprocess.Popen([*arguments, "--log-level", "error"])
+    try:
+        yield f"http://127.0.0.1:{listen_port}", f"http://127.0.0.1:{stats_port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+class Client:
+    def __init__(self, session: aiohttp.ClientSession, url: str, stats_url: str) -> None:
+        self._session, self.url, self.stats_url = session, url, stats_url
+
+    async def send(self) -> tuple[int, str]:
+        async with self._session.post(f"{self.url}/v2/models/resnet/infer", data=b"x") as response:
+            return response.status, await response.text()
+
+    async def refused(self) -> bool:
+        return (await self.send())[0] == 503
+
+    async def names(self, requests: int) -> list[str]:
+        return [(await self.send())[1] for _ in range(requests)]
+
+    async def until(self, *names: str) -> float:
+        """Wait until exactly these answer, and return how long it took."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        while loop.time() < began_s + 10:
+            try:
+                if set(await self.names(2 * len(names))) == set(names):
+                    return loop.time() - began_s
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.05)
+        raise AssertionError(f"{names} never answered")
+
+    async def get(self, path: str) -> tuple[int, str]:
+        async with self._session.get(self.stats_url + path) as response:
+            return response.status, await response.text()
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    for _ in range(200):
+        if await condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("ten seconds have passed")
+
+
+async def in_force(xds: XdsServer, weights: dict[str, int]) -> bool:
+    return xds.confirmed(KEY) == weights
+
+
+async def drained(xds: XdsServer, pod_name: str) -> bool:
+    return pod_name not in xds.confirmed(KEY)
+
+
+@asynccontextmanager
+async def routed(tmp_path: Path, xds: XdsServer, **options: Any) -> AsyncIterator[Client]:
+    port = await xds.start("127.0.0.1", 0)
+    try:
+        with running_envoy(tmp_path / "envoy.json", port, **options) as (url, stats_url):
+            async with aiohttp.ClientSession() as session:
+                yield Client(session, url, stats_url)
+    finally:
+        await xds.stop()
+
+
+@needs_envoy
+async def test_weights_are_served_smoothly_and_changes_are_in_force_within_two_seconds(
+    tmp_path: Path,
+) -> None:
+    xds = XdsServer()
+    async with pod("a") as a, pod("b") as b, routed(tmp_path, xds) as client:
+        xds.publish(KEY, [backend("a", 75, a), backend("b", 25, b)])
+        await client.until("a", "b")
+        names = await client.names(40)
+        assert Counter(names) == {"a": 30, "b": 10}
+        assert {Counter(names[i : i + 4])["b"] for i in range(0, 40, 4)} == {1}  # smooth
+        xds.publish(KEY, [backend("a", 0, a), backend("b", 1, b)])
+        assert await client.until("b") <= 2.0
+        await eventually(lambda: drained(xds, "a"))
+        assert xds.confirmed(KEY) == {"b": 1}
+
+
+@needs_envoy
+async def test_removing_an_endpoint_under_load_loses_no_request(tmp_path: Path) -> None:
+    xds = XdsServer()
+    async with AsyncExitStack() as rest:
+        client = await rest.enter_async_context(routed(tmp_path, xds, refresh_s=0.2))
+        a = await rest.enter_async_context(pod("a"))
+        async with pod("b") as b:
+            xds.publish(KEY, [backend("a", 1, a), backend("b", 1, b)])
+            await client.until("a", "b")
+            load = [asyncio.create_task(paced(client, 0.01 * i, 40)) for i in range(5)]
+            await asyncio.sleep(0.5)
+            xds.publish(KEY, [backend("a", 1, a)])
+            await eventually(lambda: drained(xds, "b"))
+        answers = [answer for sent in await asyncio.gather(*load) for answer in sent]
+        assert Counter(status for status, _ in answers) == {200: 200}
+        assert {name for _, name in answers} == {"a", "b"}
+
+
+async def paced(client: Client, offset_s: float, requests: int) -> list[tuple[int, str]]:
+    await asyncio.sleep(offset_s)
+    answers = []
+    for _ in range(requests):
+        answers.append(await client.send())
+        await asyncio.sleep(0.03)
+    return answers
+
+
+@needs_envoy
+async def test_nothing_ready_is_refused_with_retry_after_and_counted(tmp_path: Path) -> None:
+    xds = XdsServer()
+    async with pod("a") as a, routed(tmp_path, xds, refresh_s=0.2) as client:
+        xds.publish(KEY, [backend("a", 1, a)])
+        await client.until("a")
+        xds.publish(KEY, [backend("a", 0, a)])
+        await eventually(client.refused)
+        assert "No pod of this service is ready" in (await client.send())[1]
+        async with aiohttp.request("POST", client.url) as response:
+            assert response.headers["retry-after"] == "1"
+        _, text = await client.get("/stats/prometheus")
+        label = f'{{envoy_response_code_class="5",{envoy.DEMAND_LABEL}="{KEY}"}} '
+        [line] = [x for x in text.splitlines() if x.startswith(f"{_XX}{label}")]
+        assert int(line.split()[-1]) >= 2
+
+
+_XX = "envoy_http_downstream_rq_xx"
+
+
+@needs_envoy
+async def test_a_router_that_restarts_while_the_operator_is_down_still_routes(
+    tmp_path: Path,
+) -> None:
+    xds = XdsServer()
+    async with pod("a") as a, pod("b") as b:
+        xds.publish(KEY, [backend("a", 3, a), backend("b", 1, b)])
+        kept = xds.last_good(KEY)
+        nobody = free_port()
+        with running_envoy(tmp_path / "envoy.json", nobody, last_good=kept) as (url, stats_url):
+            async with aiohttp.ClientSession() as session:
+                client = Client(session, url, stats_url)
+                await client.until("a", "b")
+                assert Counter(await client.names(40)) == {"a": 30, "b": 10}
+
+
+@needs_envoy
+async def test_what_is_remembered_gives_way_to_what_is_published(tmp_path: Path) -> None:
+    xds = XdsServer()
+    async with pod("a") as a, pod("b") as b:
+        before = XdsServer()
+        before.publish(KEY, [backend("a", 1, a)])
+        async with routed(tmp_path, xds, last_good=before.last_good(KEY)) as client:
+            await client.until("a")
+            xds.publish(KEY, [backend("b", 1, b)])
+            await client.until("b")
+            xds.publish(KEY, [])  # and nothing Ready does not bring `a` back
+            await eventually(client.refused)
+            assert {(await client.send())[0] for _ in range(5)} == {503}
+
+
+@needs_envoy
+async def test_a_pod_that_is_gone_costs_no_request_while_another_one_is_there(
+    tmp_path: Path,
+) -> None:
+    xds = XdsServer()
+    async with pod("a") as a, routed(tmp_path, xds) as client:
+        gone = f"127.0.0.1:{free_port()}"
+        xds.publish(KEY, [backend("a", 1, a), backend("b", 1, gone)])
+        await client.until("a")
+        await eventually(lambda: in_force(xds, {"a": 1, "b": 1}))
+        assert set(await client.names(20)) == {"a"}
+
+
+@needs_envoy
+async def test_statistics_show_the_demand_and_nothing_can_be_changed_there(tmp_path: Path) -> None:
+    xds = XdsServer()
+    async with pod("a") as a, routed(tmp_path, xds) as client:
+        xds.publish(KEY, [backend("a", 1, a)])
+        await client.until("a")
+        _, text = await client.get("/stats/prometheus")
+        assert f'{envoy.DEMAND_METRIC}{{{envoy.DEMAND_LABEL}="{KEY}"}} ' in text
+        assert f'downstream_rq_time_bucket{{{envoy.DEMAND_LABEL}="{KEY}",le="200"}} ' in text
+        assert (await client.get("/ready"))[0] == 200
+        for path in ("/stats", "/quitquitquit", "/config_dump", "/"):
+            assert (await client.get(path))[0] == 404
+        async with aiohttp.request("POST", f"{client.stats_url}/ready") as response:
+            assert response.status == 404

@@ -1,0 +1,184 @@
+"""The bundled router's objects, and its weights by a real xDS endpoint."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from infadapter_operator.bodies import Conflict
+from infadapter_operator.envoy.endpoints import recall
+from infadapter_operator.envoy.xds import XdsServer
+from infadapter_operator.kube.api_server import core, deployments
+from infadapter_operator.kube.envoy_router import EnvoyRouter
+from infadapter_operator.kube.router_objects import (
+    BOOTSTRAP_FILE,
+    LAST_GOOD_FILE,
+    build_router,
+    service_key,
+)
+from infadapter_operator.settings import RouterSettings, Settings
+from infadapter_operator.steps import Backend, SetWeights
+from infadapter_solver.problem import Target
+from tests.operator.kube.fakes import OWNER, FakeApi, Json, poll
+
+CONFIG = core("vision", "configmaps", "resnet-router")
+ROUTER = deployments("vision", "resnet-router")
+FRONT = core("vision", "services", "resnet")
+
+
+def weights(**by_pod: int) -> SetWeights:
+    return SetWeights(
+        backends=tuple(
+            Backend(pod=pod, target=Target("r18"), address=f"10.0.0.{i}:80", weight=weight)
+            for i, (pod, weight) in enumerate(sorted(by_pod.items()), 1)
+        )
+    )
+
+
+def a_router(api: FakeApi, xds: XdsServer, slo_s: float = 0.75) -> EnvoyRouter:
+    return EnvoyRouter(api=api, owner=OWNER, xds=xds, settings=Settings(), slo_s=slo_s)
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    return FakeApi()
+
+
+@pytest.fixture
+async def xds() -> AsyncIterator[XdsServer]:
+    server = XdsServer()
+    yield server
+    await server.stop()
+
+
+def remembered(api: FakeApi) -> set[str]:
+    text = api.objects[CONFIG]["data"][LAST_GOOD_FILE]
+    return {backend.pod for backend in recall(json.loads(text))}
+
+
+def envoy(deployment: Json) -> Json:
+    container: Json = deployment["spec"]["template"]["spec"]["containers"][0]
+    return container
+
+
+async def test_everything_is_made_once(api: FakeApi, xds: XdsServer) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    assert {CONFIG, ROUTER, FRONT} <= set(api.objects)
+    api.writes.clear()
+    await router.ensure()
+    await a_router(api, xds).ensure()
+    assert api.writes == []
+
+
+async def test_weights_are_in_force_when_the_router_says_so(api: FakeApi, xds: XdsServer) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    await router.set_weights(weights(a=700, b=300))
+    assert await router.weights() == {}
+    await poll(xds)
+    assert await router.weights() == {"a": 700, "b": 300}
+
+
+async def test_other_weights_write_nothing_and_other_pods_do(api: FakeApi, xds: XdsServer) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    await router.set_weights(weights(a=700, b=300))
+    api.writes.clear()
+    await router.set_weights(weights(a=500, b=500))
+    assert api.writes == []
+    await router.set_weights(weights(a=500, b=0))
+    assert remembered(api) == {"a"}
+
+
+async def test_nothing_ready_keeps_the_last_good(api: FakeApi, xds: XdsServer) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    await router.set_weights(weights(a=1))
+    await router.set_weights(SetWeights(backends=()))
+    assert remembered(api) == {"a"}
+
+
+async def test_a_restarted_operator_goes_on_where_it_was(api: FakeApi, xds: XdsServer) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    await router.set_weights(weights(a=700, b=300))
+    fresh = XdsServer()
+    again = a_router(api, fresh)
+    api.writes.clear()
+    await again.ensure()
+    assert await again.weights() == {"a": 700, "b": 300}
+    assert api.writes == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"backends": [{}]}', "null"])
+async def test_a_broken_memory_is_no_memory(api: FakeApi, xds: XdsServer, text: str) -> None:
+    await a_router(api, xds).ensure()
+    api.objects[CONFIG]["data"][LAST_GOOD_FILE] = text
+    again = a_router(api, XdsServer())
+    await again.ensure()
+    assert await again.weights() == {}
+    assert remembered(api) == set()
+
+
+async def test_another_slo_rolls_the_router(api: FakeApi, xds: XdsServer) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    before = api.objects[ROUTER]["spec"]["template"]
+    await router.set_weights(weights(a=1))
+    assert api.objects[ROUTER]["spec"]["template"] == before, "pods that change roll nothing"
+    router.slo_s = 0.3
+    await router.ensure()
+    assert api.objects[ROUTER]["spec"]["template"] != before
+    assert '"timeout": "5.000s"' in api.objects[CONFIG]["data"][BOOTSTRAP_FILE]
+    assert remembered(api) == {"a"}
+
+
+@pytest.mark.parametrize("path", [CONFIG, ROUTER, FRONT])
+async def test_what_is_somebody_elses_is_left_alone(
+    api: FakeApi, xds: XdsServer, path: str
+) -> None:
+    api.put(path, {"spec": {"theirs": True}})
+    with pytest.raises(Conflict, match="resnet"):
+        await a_router(api, xds).ensure()
+    await a_router(api, xds).remove()
+    assert "resourceVersion" in api.objects[path]["metadata"]
+    assert api.objects[path]["spec"] == {"theirs": True}
+
+
+async def test_it_goes_when_traffic_comes_another_way(api: FakeApi, xds: XdsServer) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    await router.remove()
+    assert not {CONFIG, ROUTER, FRONT} & set(api.objects)
+    assert not xds.published(service_key(OWNER))
+
+
+def test_settings_are_joined_to_what_the_router_needs() -> None:
+    own = RouterSettings(
+        image="mine:1",
+        command=("/opt/envoy",),
+        pod={"volumes": [{"name": "host"}], "nodeSelector": {"a": "b"}},
+        container={"volumeMounts": [{"name": "host"}], "securityContext": {}},
+    )
+    made = build_router(OWNER, Settings(router=own), 0.75)
+    pod = made["spec"]["template"]["spec"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["start", "host"]
+    assert [mount["name"] for mount in envoy(made)["volumeMounts"]] == ["start", "host"]
+    assert (envoy(made)["image"], envoy(made)["command"]) == ("mine:1", ["/opt/envoy"])
+    assert envoy(made)["securityContext"] == {}
+    assert pod["nodeSelector"] == {"a": "b"}
+
+
+def test_by_default_the_router_can_do_nothing_but_route() -> None:
+    made = build_router(OWNER, Settings(), 0.75)
+    pod = made["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert envoy(made)["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_a_router_on_a_starved_node_keeps_its_traffic_for_ten_probes() -> None:
+    made = build_router(OWNER, Settings(), 0.75)
+    probe = envoy(made)["readinessProbe"]
+    assert (probe["failureThreshold"], probe["periodSeconds"]) == (10, 1)

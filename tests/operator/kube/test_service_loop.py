@@ -1,0 +1,409 @@
+"""A service's whole loop, with the API server in memory and time in the test's hands."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from prometheus_api_client import PrometheusConnect
+from prometheus_client import CollectorRegistry
+
+from infadapter_operator.bodies import BodyUnavailable
+from infadapter_operator.envoy.xds import XdsServer
+from infadapter_operator.kube.api_server import ApiRefusal, core, custom, deployments
+from infadapter_operator.kube.loops import Loops
+from infadapter_operator.kube.scalers import Scalers
+from infadapter_operator.kube.service_loop import ServiceLoop
+from infadapter_operator.kube.world import World
+from infadapter_operator.metrics import Metrics
+from infadapter_operator.names import FINALIZER
+from infadapter_operator.prometheus import Prometheus
+from infadapter_operator.settings import Settings
+from tests.operator.kube.fakes import FakeApi, Json, poll, template
+
+PATH = custom("infadapter.io", "v1alpha1", "vision", "inferenceservices", "resnet")
+R18, R34 = deployments("vision", "resnet-r18"), deployments("vision", "resnet-r34")
+START_S = 1_800_000_000.0
+
+
+class Load:
+    """What Prometheus would say; None: it does not answer."""
+
+    def __init__(self) -> None:
+        self.rps: float | None = 5.0
+
+    def custom_query_range(self, query: str, start: Any, end: Any, step: str, **_: Any) -> Any:
+        if self.rps is None:
+            raise ValueError
+        rps = "NaN" if "time_bucket" in query else str(self.rps)
+        seconds = range(round(start.timestamp()), round(end.timestamp()) + 1, int(step))
+        return [{"values": [[at_s, rps] for at_s in seconds]}]
+
+
+def profile(name: str, accuracy: str, rps_per_core: int) -> Json:
+    allocations = [
+        {
+            "resources": {"cpu": str(cores)},
+            "saturationRps": str(cores * rps_per_core * 2),
+            "capacity": [
+                {"latencyMilliseconds": 750, "percentile": 99, "rps": str(cores * rps_per_core)}
+            ],
+        }
+        for cores in (1, 2, 4)
+    ]
+    return {
+        "apiVersion": "infadapter.io/v1alpha1",
+        "kind": "VariantProfile",
+        "metadata": {"name": name, "namespace": "vision"},
+        "spec": {"accuracy": accuracy, "loadSeconds": "2", "allocations": allocations},
+    }
+
+
+def variant(name: str, **changes: Any) -> Json:
+    return {"name": name, "profileRef": {"name": name}, "template": template(), **changes}
+
+
+def service(**spec: Any) -> Json:
+    return {
+        "apiVersion": "infadapter.io/v1alpha1",
+        "kind": "InferenceService",
+        "metadata": {"uid": "uid-1", "namespace": "vision"},
+        "spec": {
+            "slo": {"latencyMilliseconds": 750},
+            "budget": {"cpu": "8"},
+            "scaling": {"intervalSeconds": 5, "scaleDownStabilizationSeconds": 15},
+            "variants": [variant("r18"), variant("r34")],
+            **spec,
+        },
+    }
+
+
+class Bench:
+    """A loop, everything around it, and a clock."""
+
+    def __init__(self, document: Json, api: FakeApi | None = None) -> None:
+        self.api = api or FakeApi()
+        self.load = Load()
+        self.now_s = START_S
+        self.world = World(
+            settings=Settings(),
+            api=self.api,
+            prometheus=Prometheus(cast(PrometheusConnect, self.load), 5.0),
+            xds=XdsServer(),
+            scalers=Scalers(self.api, refresh_s=0.0),
+            metrics=Metrics(CollectorRegistry()),
+        )
+        for written in (profile("r18", "0.7", 10), profile("r34", "0.8", 5)):
+            self.world.profiles["vision", written["metadata"]["name"]] = written
+        if PATH not in self.api.objects:
+            self.api.put(PATH, document)
+        self.loop = ServiceLoop(self.world, self.document)
+
+    @property
+    def document(self) -> Json:
+        return copy.deepcopy(self.api.objects[PATH])
+
+    @property
+    def status(self) -> Json:
+        found: Json = self.api.objects[PATH].get("status", {})
+        return found
+
+    def condition(self, kind: str) -> tuple[str, str]:
+        found = next(c for c in self.status["conditions"] if c["type"] == kind)
+        return found["status"], found["reason"]
+
+    async def turns(self, count: int) -> None:
+        """Two seconds apart; between them pods come up and the router polls."""
+        for _ in range(count):
+            await self.loop.turn(self.now_s)
+            self.api.settle()
+            await poll(self.world.xds)
+            self.now_s += 2.0
+
+    def change(self, **spec: Any) -> None:
+        live = self.api.objects[PATH]
+        live["spec"] = {**live["spec"], **spec}
+        live["metadata"]["generation"] += 1
+        self.loop.update(self.document)
+
+    def writes(self) -> list[tuple[str, str]]:
+        written, self.api.writes = self.api.writes, []
+        return written
+
+
+async def test_from_an_object_to_pods_weights_and_a_ready_status() -> None:
+    bench = Bench(service())
+    await bench.turns(6)
+    assert bench.condition("Ready") == ("True", "Ready")
+    planned = {a["variant"]: a["pods"] for a in bench.status["plan"]["allocations"]}
+    for name, pods in planned.items():
+        path = deployments("vision", f"resnet-{name}")
+        assert bench.api.objects[path]["spec"]["replicas"] == pods
+    weights = bench.world.xds.confirmed("vision/resnet")
+    assert weights
+    assert set(weights) <= {pod["metadata"]["name"] for pod in bench.api.pods()}
+    assert bench.status["observedGeneration"] == 1
+    assert bench.document["metadata"].get("finalizers") is None
+
+
+async def test_at_rest_nothing_is_written() -> None:
+    bench = Bench(service())
+    await bench.turns(10)
+    bench.writes()
+    await bench.turns(40)
+    assert bench.writes() == []
+
+
+async def test_a_restart_changes_nothing() -> None:
+    bench = Bench(service())
+    await bench.turns(10)
+    again = Bench(service(), bench.api)
+    again.now_s = bench.now_s
+    again.writes()
+    await again.turns(5)
+    assert again.writes() == []
+    assert again.condition("Ready") == ("True", "Ready")
+
+
+async def test_more_load_brings_more_capacity_within_a_look() -> None:
+    bench = Bench(service())
+    await bench.turns(10)
+    before = bench.status["plan"]
+    bench.load.rps = 35.0
+    bench.writes()
+    await bench.turns(1)
+    assert any("deployments" in path or "resize" in path for _, path in bench.writes())
+    assert bench.status["plan"]["allocations"] != before["allocations"]
+
+
+async def test_without_data_the_plan_is_held() -> None:
+    bench = Bench(service())
+    bench.load.rps = 30.0
+    await bench.turns(10)
+    plan = bench.status["plan"]
+    bench.load.rps = None
+    await bench.turns(20)
+    assert bench.condition("MetricsFresh") == ("False", "QueryFailed")
+    assert bench.condition("FallbackActive")[0] == "True"
+    assert bench.status["plan"] == plan
+
+
+async def test_an_api_server_that_does_not_answer_stops_one_turn_only() -> None:
+    bench = Bench(service())
+    await bench.turns(6)
+    bench.api.refuse = lambda method, path: BodyUnavailable("no answer")
+    await bench.loop.turn(bench.now_s)
+    bench.api.refuse = lambda method, path: None
+    await bench.turns(2)
+    assert bench.condition("Ready") == ("True", "Ready")
+
+
+# --- specs that can't be carried out ----------------------------------------------------------
+
+
+async def test_a_profile_that_is_missing_is_waited_for() -> None:
+    bench = Bench(service())
+    missing = bench.world.profiles.pop(("vision", "r34"))
+    await bench.turns(2)
+    assert bench.condition("ProfilesResolved") == ("False", "ProfileMissing")
+    assert bench.api.pods() == []
+    bench.world.profiles["vision", "r34"] = missing
+    bench.loop.poke()
+    await bench.turns(6)
+    assert bench.condition("Ready") == ("True", "Ready")
+
+
+async def test_a_refused_template_is_named_and_what_runs_goes_on() -> None:
+    bench = Bench(service())
+    await bench.turns(8)
+    before = copy.deepcopy(bench.api.objects[R34])
+    message = 'strict decoding error: unknown field "spec.template.spec.containers[0].imagee"'
+
+    def refuse(method: str, path: str) -> Exception | None:
+        return ApiRefusal(400, "BadRequest", message) if method == "POST" else None
+
+    bench.api.refuse = refuse
+    bench.change(variants=[variant("r18"), variant("r34", template=template(imagee="x"))])
+    await bench.turns(3)
+    assert bench.condition("SpecValid") == ("False", "TemplateRefused")
+    (said,) = (c["message"] for c in bench.status["conditions"] if c["type"] == "SpecValid")
+    assert said == 'variant r34: unknown field "template.spec.containers[0].imagee"'
+    assert bench.api.objects[R34] == before
+    assert bench.condition("Serving")[0] == "True"
+    bench.api.refuse = lambda method, path: None
+    bench.change(variants=[variant("r18"), variant("r34")])
+    await bench.turns(2)
+    assert bench.condition("SpecValid")[0] == "True"
+
+
+async def test_templates_are_judged_once() -> None:
+    bench = Bench(service())
+    await bench.turns(3)
+    assert len(bench.api.dry_runs) == 2
+    bench.change(demand={"minimumRps": "1"})
+    await bench.turns(2)
+    assert len(bench.api.dry_runs) == 2
+
+
+async def test_a_front_that_is_somebody_elses_is_a_conflict_and_the_loop_goes_on() -> None:
+    bench = Bench(service())
+    bench.api.put(core("vision", "services", "resnet"), {"kind": "Service", "spec": {}})
+    await bench.turns(3)
+    assert bench.condition("Conflict")[0] == "True"
+    assert bench.api.pods()
+
+
+async def test_a_status_that_cannot_be_read_is_none() -> None:
+    document = service()
+    document["status"] = {"plan": "gone"}
+    bench = Bench(document)
+    await bench.turns(6)
+    assert bench.condition("Ready") == ("True", "Ready")
+
+
+# --- modes ------------------------------------------------------------------------------------
+
+
+def status_only(writes: list[tuple[str, str]]) -> bool:
+    return all(path.endswith(("/status", "/events")) for _, path in writes)
+
+
+async def test_recommend_writes_status_alone() -> None:
+    bench = Bench(service(mode="Recommend"))
+    await bench.turns(4)
+    assert bench.status["plan"]["allocations"]
+    assert status_only(bench.writes())
+    assert bench.api.pods() == []
+
+
+async def test_paused_stops_at_once_also_when_the_spec_is_wrong() -> None:
+    bench = Bench(service())
+    await bench.turns(8)
+    bench.writes()
+    bench.load.rps = 35.0
+    gone = [variant("r18"), variant("r34", profileRef={"name": "none"})]
+    bench.change(mode="Paused", variants=gone)
+    await bench.turns(3)
+    assert status_only(bench.writes())
+    assert bench.condition("Paused")[0] == "True"
+
+
+# --- borrowed ---------------------------------------------------------------------------------
+
+
+def borrowing() -> tuple[Json, FakeApi]:
+    api = FakeApi()
+    pods = template(resources={"requests": {"cpu": "1"}, "limits": {"cpu": "1"}})
+    pods["metadata"] = {"labels": {"app": "mine"}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "mine"}}, "template": pods}
+    api.put(deployments("vision", "mine"), {"spec": spec})
+    borrowed = variant("r18", deploymentRef={"name": "mine"})
+    del borrowed["template"]
+    return service(variants=[borrowed]), api
+
+
+async def test_what_is_borrowed_is_given_back_before_the_object_goes() -> None:
+    document, api = borrowing()
+    bench = Bench(document, api)
+    before = copy.deepcopy(api.objects[deployments("vision", "mine")]["spec"])
+    bench.load.rps = 18.0
+    await bench.turns(10)
+    assert bench.document["metadata"]["finalizers"] == [FINALIZER]
+    assert api.pods()[0]["spec"]["containers"][0]["resources"]["limits"]["cpu"] != "1" or (
+        api.objects[deployments("vision", "mine")]["spec"]["replicas"] > 1
+    )
+    api.objects[PATH]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    bench.loop.update(bench.document)
+    async with asyncio.timeout(5):
+        await bench.loop.run()
+    assert api.objects[deployments("vision", "mine")]["spec"] == before
+    assert bench.document["metadata"]["finalizers"] == []
+
+
+async def test_a_deployment_that_is_not_there_is_named() -> None:
+    document, api = borrowing()
+    document["spec"]["variants"].append(variant("r34"))
+    del api.objects[deployments("vision", "mine")]
+    bench = Bench(document, api)
+    await bench.turns(6)
+    assert bench.condition("SpecValid") == ("False", "DeploymentMissing")
+    assert bench.condition("Serving")[0] == "True", "the other variant serves"
+
+
+# --- the loops of all services ----------------------------------------------------------------
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def test_a_service_that_comes_and_goes_leaves_no_task_and_no_series() -> None:
+    bench = Bench(service())
+    loops = Loops(bench.world)
+    loops.on_service(False, bench.document)
+    await until(lambda: bool(bench.status))
+    assert loops.stalled() is None
+    loops.on_service(True, bench.document)
+    await loops.stop()
+    assert bench.world.services == {}
+    assert not bench.world.xds.published("vision/resnet")
+
+
+async def test_a_mistake_of_ours_stops_one_turn_of_one_service(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("infadapter_operator.kube.loops.RESTART_AFTER_S", 0.01)
+    bench = Bench(service())
+    broken = bench.world.profiles["vision", "r18"]
+    mistakes: list[str] = []
+
+    def refuse(method: str, path: str) -> Exception | None:
+        mistakes.append(path)
+        return ZeroDivisionError("a bug") if len(mistakes) < 3 else None
+
+    bench.api.refuse = refuse
+    loops = Loops(bench.world)
+    loops.on_profile(False, broken)
+    loops.on_service(False, bench.document)
+    await until(lambda: bool(bench.status))
+    await loops.stop()
+    assert "a bug" in caplog.text
+
+
+async def test_a_changed_profile_is_looked_at_by_services_of_its_namespace() -> None:
+    bench = Bench(service())
+    missing = bench.world.profiles.pop(("vision", "r34"))
+    loops = Loops(bench.world)
+    loops.on_service(False, bench.document)
+    await until(lambda: bool(bench.status))
+    assert bench.condition("ProfilesResolved")[0] == "False"
+    loops.on_profile(False, missing)
+    await until(lambda: bench.condition("ProfilesResolved")[0] == "True")
+    loops.on_profile(True, missing)
+    await until(lambda: bench.condition("ProfilesResolved")[0] == "False")
+    await loops.stop()
+
+
+def test_the_older_service_keeps_the_deployment_that_two_name() -> None:
+    document, api = borrowing()
+    bench = Bench(document, api)
+    mine = bench.document
+    other = copy.deepcopy(mine)
+    other["metadata"].update(name="other", uid="uid-2", creationTimestamp="2026-02-01T00:00:00Z")
+    bench.world.services = {"uid-1": mine, "uid-2": other}
+    assert bench.world.older_claim(mine, "mine") is None
+    assert bench.world.older_claim(other, "mine") == "resnet"
+
+
+async def test_pods_that_a_quota_forbids_are_told() -> None:
+    bench = Bench(service())
+    await bench.turns(6)
+    for path, made in bench.api.objects.items():
+        if "/deployments/resnet-r" in path and "router" not in path:
+            failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: q"}
+            made["status"]["conditions"] = [failure]
+    await bench.loop.turn(bench.now_s)
+    assert bench.condition("CapacityAvailable") == ("False", "QuotaExceeded")

@@ -1,0 +1,263 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from infadapter_operator.api.status import InferenceServiceStatus
+from infadapter_operator.bodies import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
+from infadapter_operator.conditions import Condition, Signals, Status, conditions, with_ready
+from infadapter_operator.decision import Alternative, Binding, Decision, Source
+from infadapter_operator.kube.api_server import ApiRefusal
+from infadapter_operator.kube.events import build_event, events_between
+from infadapter_operator.kube.report import Reporter, calm, condition_of
+from infadapter_operator.kube.status import (
+    KEPT_DECISIONS,
+    decision_from,
+    plan_status,
+    price_per_core,
+    status_of,
+    without_service,
+)
+from infadapter_operator.reconcile import Look, Memory
+from infadapter_operator.service import Service
+from infadapter_operator.steps import RemovePods, SetWeights
+from infadapter_solver.problem import Plan, PodGroup, Target, Variant
+from tests.operator.kube.fakes import OWNER, FakeApi, allocation
+
+NOW_S = 1_800_000_000.25
+SMALL, LARGE = allocation(1000, 10.0 / 3), allocation(2000, 20.0 / 3)
+SERVICE = Service(
+    namespace="vision",
+    name="resnet",
+    slo_s=0.75,
+    percentile=99,
+    variants=(
+        Variant(name="r18", accuracy=0.7, load_time_s=2.0, allocations=(SMALL, LARGE)),
+        Variant(name="r34", accuracy=0.8, load_time_s=2.0, allocations=(SMALL,)),
+    ),
+    budget={"cpu": 20_000},
+    max_surge={"cpu": 20_000},
+    prices={"cpu": 2.0},
+)
+
+
+def decided(*groups: PodGroup, at_s: float = NOW_S, feasible: bool = True) -> Decision:
+    return Decision(
+        plan=Plan(
+            groups=groups,
+            served_rps={group.target: 1.5 for group in groups},
+            accuracy=0.7,
+            cost=4.0,
+            cost_ratio=0.1,
+            loading_s=2.0,
+            objective=0.69 if feasible else None,
+            feasible=feasible,
+        ),
+        decided_at_s=at_s,
+        demand_rps=12.3456,
+        source=Source.OPTIMAL,
+        binding=Binding.DEMAND,
+        why=("planned for 12.3 rps", "the demand binds"),
+        rejected=(Alternative(variant="r34", objective=0.5, reason="costs more"),),
+        expected_latency_s=0.2,
+    )
+
+
+def group(variant: str = "r18", pods: int = 2, size: object = LARGE) -> PodGroup:
+    return PodGroup(target=Target(variant), allocation=size, pods=pods)  # type: ignore[arg-type]
+
+
+def a_status(
+    decision: Decision | None,
+    previous: InferenceServiceStatus | None = None,
+    *overrides: Condition,
+    now_s: float = NOW_S,
+    changed: bool = True,
+) -> InferenceServiceStatus:
+    found = with_ready(conditions(SERVICE, Signals(decision=decision, serving=True)), *overrides)
+    return status_of(SERVICE, 3, decision, found, previous, now_s, changed=changed)
+
+
+def read_back(status: InferenceServiceStatus) -> InferenceServiceStatus:
+    """Through the API server's JSON."""
+    body = json.dumps(status.model_dump(mode="json", exclude_none=True))
+    return InferenceServiceStatus.model_validate_json(body)
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [decided(group(), group("r34", 1, SMALL)), decided(), decided(group(), feasible=False)],
+)
+def test_a_restart_reads_the_plan_back_as_it_was(decision: Decision) -> None:
+    status = read_back(a_status(decision))
+    restored = decision_from(SERVICE, status)
+    assert restored is not None
+    assert restored.plan.groups == decision.plan.groups, "to the last digit of the capacity"
+    assert restored.plan.feasible is decision.plan.feasible
+    assert restored.why == decision.why
+    assert plan_status(restored) == status.plan
+
+
+def test_a_size_that_the_profile_no_longer_has_is_still_known() -> None:
+    status = a_status(decided(group(size=allocation(1234, 5.0))))
+    restored = decision_from(SERVICE, status)
+    assert restored is not None
+    assert restored.plan.groups[0].allocation == allocation(1234, 5.0)
+
+
+def test_no_status_is_no_decision() -> None:
+    assert decision_from(SERVICE, None) is None
+    assert decision_from(SERVICE, InferenceServiceStatus()) is None
+
+
+def test_reasons_of_a_newer_operator_are_survived() -> None:
+    status = a_status(decided(group()))
+    assert status.plan is not None
+    odd = status.plan.model_copy(update={"reason": "Dreamt", "binding_constraint": None})
+    restored = decision_from(SERVICE, status.model_copy(update={"plan": odd}))
+    assert restored is not None
+    assert (restored.source, restored.binding) == (Source.OPTIMAL, Binding.NONE)
+
+
+def test_the_same_plan_at_a_later_time_is_the_same_status() -> None:
+    before = a_status(decided(group()))
+    after = a_status(decided(group(), at_s=NOW_S + 30), before, now_s=NOW_S + 30, changed=False)
+    assert after == before
+
+
+def test_a_new_plan_is_first_in_a_short_history() -> None:
+    status = None
+    for number in range(KEPT_DECISIONS + 3):
+        status = a_status(decided(group(pods=number + 1)), status)
+    assert status is not None
+    assert len(status.decisions) == KEPT_DECISIONS
+    assert status.decisions[0].summary == "r18 13x2"
+
+
+def test_a_condition_keeps_the_time_of_its_last_transition() -> None:
+    before = a_status(decided(group()))
+    later = a_status(decided(group()), before, now_s=NOW_S + 60, changed=False)
+    assert later == before
+    lost = Condition(type="Serving", status=Status.FALSE, reason="NoReadyBackend", message="")
+    after = a_status(decided(group()), before, lost, now_s=NOW_S + 60)
+    moved = {c.type for c in after.conditions} - {
+        c.type for c in after.conditions if c in before.conditions
+    }
+    assert moved == {"Serving", "Ready"}
+
+
+def test_a_wrong_spec_leaves_the_plan_known() -> None:
+    before = a_status(decided(group()))
+    found = with_ready(
+        (), Condition(type="SpecValid", status=Status.FALSE, reason="Invalid", message="x")
+    )
+    after = without_service(4, found, before, NOW_S)
+    assert after.plan == before.plan
+    assert after.observed_generation == 4
+
+
+def test_the_price_of_a_core_is_its_part_of_the_whole_budget() -> None:
+    assert price_per_core(SERVICE) == pytest.approx(0.05 / 20)
+
+
+# --- events ------------------------------------------------------------------------------------
+
+
+def test_a_first_plan_is_told() -> None:
+    assert [e.reason for e in events_between(None, a_status(decided(group())))] == ["Planned"]
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [
+        (decided(group("r34", 2, SMALL)), "VariantSwitched"),
+        (decided(group(pods=3)), "ScaleUp"),
+        (decided(group(pods=1)), "ScaleDown"),
+    ],
+)
+def test_a_changed_plan_is_told_by_what_it_does(after: Decision, reason: str) -> None:
+    before = a_status(decided(group()))
+    assert [e.reason for e in events_between(before, a_status(after, before))] == [reason]
+
+
+def test_what_goes_wrong_is_told_once() -> None:
+    before = a_status(decided(group()))
+    wrong = Condition(
+        type="CapacityAvailable", status=Status.FALSE, reason="ResizeDeferred", message="no room"
+    )
+    during = a_status(decided(group()), before, wrong, changed=False)
+    (event,) = events_between(before, during)
+    assert (event.reason, event.message, event.warning) == ("ResizeDeferred", "no room", True)
+    assert events_between(during, during) == ()
+    assert events_between(during, before) == ()
+
+
+def test_a_new_router_that_was_never_scraped_is_no_news() -> None:
+    stale = Condition(type="MetricsFresh", status=Status.FALSE, reason="NoData", message="")
+    first = a_status(decided(group()), None, stale)
+    assert [e.reason for e in events_between(None, first)] == ["Planned"]
+
+
+def test_an_event_names_the_service() -> None:
+    (event,) = events_between(None, a_status(decided(group())))
+    body = build_event(OWNER, event, "2026-01-01T00:00:00Z", "resnet.1")
+    assert body["involvedObject"]["uid"] == OWNER.uid
+    assert (body["type"], body["reason"]) == ("Normal", "Planned")
+
+
+# --- reports -----------------------------------------------------------------------------------
+
+
+async def test_what_is_equal_is_not_written() -> None:
+    api = FakeApi()
+    path = "/apis/infadapter.io/v1alpha1/namespaces/vision/inferenceservices/resnet"
+    api.put(path, {})
+    reporter = Reporter(api, OWNER, None)
+    status = a_status(decided(group()))
+    await reporter.report(status)
+    assert api.writes[0][1] == f"{path}/status"
+    api.writes.clear()
+    await reporter.report(status)
+    await Reporter(api, OWNER, read_back(status)).report(status)
+    assert api.writes == []
+
+
+@pytest.mark.parametrize(
+    "error", [BodyUnavailable("no answer"), ApiRefusal(404, "NotFound", "gone")]
+)
+async def test_what_could_not_be_written_is_written_later(error: Exception) -> None:
+    api = FakeApi()
+    reporter = Reporter(api, OWNER, None)
+    api.refuse = lambda method, path: error
+    await reporter.report(a_status(decided(group())))
+    assert reporter.status is None
+
+
+@pytest.mark.parametrize(
+    ("refused", "kind", "status"),
+    [
+        (Conflict("x"), "Conflict", Status.TRUE),
+        (QuotaExceeded("x"), "CapacityAvailable", Status.FALSE),
+        (StepRefused("x"), "SpecValid", Status.FALSE),
+    ],
+)
+def test_what_must_be_there_and_cannot_be_is_shown(
+    refused: StepRefused, kind: str, status: Status
+) -> None:
+    condition = condition_of(refused)
+    assert (condition.type, condition.status, condition.message) == (kind, status, "x")
+
+
+def test_weights_that_follow_the_load_are_no_progress() -> None:
+    found = conditions(SERVICE, Signals(decision=decided(group()), progressing=True))
+    before = a_status(decided(group()))
+    weights = SetWeights(backends=())
+    seen = Look(service=SERVICE, now_s=NOW_S, memory=Memory(), conditions=found, steps=(weights,))
+
+    def progressing(look: Look) -> Status:
+        return next(c.status for c in calm(look, before) if c.type == "Progressing")
+
+    assert progressing(seen) is Status.FALSE
+    assert progressing(replace(seen, plan_changed=True)) is Status.TRUE
+    removal = RemovePods(target=Target("r18"), pods=("a",), remaining=0)
+    assert progressing(replace(seen, steps=(weights, removal))) is Status.TRUE

@@ -1,0 +1,293 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infadapter_operator.decision import Binding, Decision, Source
+from infadapter_operator.demand import History, Sample
+from infadapter_operator.observed import Observed, Pod
+from infadapter_operator.planning.decide import burst, decide, recall, warming
+from infadapter_operator.planning.demands import planning_demand
+from infadapter_operator.planning.keep import WORTH_MOVING
+from infadapter_operator.service import Service
+from infadapter_solver.problem import CPU, Target
+from tests.operator.loop_world import LARGE, MIDDLE, SMALL, a_service
+
+NOW_S = 10_000.0
+EMPTY = Observed()
+
+
+def a_history(*pieces: tuple[int, float]) -> History:
+    """`pieces` are (seconds, rps); the last ends now."""
+    rates = [rps for seconds, rps in pieces for _ in range(seconds)]
+    start_s = NOW_S - len(rates) + 1
+    return History(tuple(Sample(start_s + i, rps) for i, rps in enumerate(rates)))
+
+
+def a_pod(name: str, variant: str, millicores: int, **changes: object) -> Pod:
+    size = {CPU: millicores}
+    pod = Pod(
+        name=name,
+        target=Target(variant),
+        resources=size,
+        wanted=size,
+        ready=True,
+        created_at_s=0.0,
+    )
+    return replace(pod, **changes)  # type: ignore[arg-type]
+
+
+def decided(
+    service: Service, history: History, previous: Decision | None = None, now_s: float = NOW_S
+) -> Decision:
+    return decide(service, history, EMPTY, previous, now_s)
+
+
+# --- the demand that is planned for --------------------------------------------------------------
+
+
+def test_plans_for_the_highest_rate_of_the_stabilisation_window() -> None:
+    history = a_history((600, 10.0), (10, 30.0), (25, 10.0))
+    assert planning_demand(a_service(), history, NOW_S).rps >= 30.0
+
+
+def test_forgets_a_peak_when_it_has_left_the_window() -> None:
+    service = a_service(quantile=0.5)
+    history = a_history((600, 10.0), (10, 30.0), (120, 10.0))
+    assert planning_demand(service, history, NOW_S).rps == pytest.approx(10.0)
+
+
+def test_scales_up_at_once_and_down_only_after_the_stabilisation() -> None:
+    service = a_service(quantile=0.5)
+    low = decided(service, a_history((300, 5.0)))
+    high = decided(service, a_history((300, 5.0), (6, 60.0)), low)
+    assert high.plan.capacity_rps >= 60.0
+    soon = decided(service, a_history((300, 5.0), (30, 60.0), (25, 5.0)), high)
+    assert soon.plan is high.plan
+    late = decided(service, a_history((300, 5.0), (30, 60.0), (60, 5.0)), high)
+    assert late.plan.cost < high.plan.cost or late.plan.accuracy > high.plan.accuracy
+
+
+def test_the_minimum_is_planned_for_without_any_load() -> None:
+    service = a_service(minimum_rps=25.0)
+    assert decided(service, a_history((600, 0.0))).plan.capacity_rps >= 25.0
+
+
+def test_no_load_is_still_a_demand() -> None:
+    decision = decided(a_service(), a_history((600, 0.0)))
+    assert decision.demand_rps == 0.1
+    assert decision.plan.feasible
+
+
+# --- keeping what runs ---------------------------------------------------------------------------
+
+
+def test_keeps_the_plan_for_a_gain_that_is_not_worth_moving() -> None:
+    service = a_service()
+    first = decided(service, a_history((600, 14.0)))
+    second = decided(service, a_history((600, 13.7)), first, NOW_S + 30)
+    assert second.plan is first.plan
+    assert second.why == first.why
+    assert second.decided_at_s == NOW_S + 30
+
+
+def test_never_keeps_a_plan_that_the_rate_of_now_exceeds() -> None:
+    service = a_service()
+    first = decided(service, a_history((600, 14.0)))
+    above = first.plan.capacity_rps * 1.02
+    second = decided(service, a_history((600, above)), first)
+    assert second.plan.capacity_rps >= above
+
+
+def test_moves_when_the_spec_changes_what_is_best() -> None:
+    first = decided(a_service(cost_weight=0.01), a_history((600, 14.0)))
+    second = decided(a_service(cost_weight=3.0), a_history((600, 14.0)), first)
+    assert second.plan.cost < first.plan.cost
+
+
+def test_leaves_a_variant_that_left_the_spec() -> None:
+    first = decided(a_service(variants=(LARGE,)), a_history((600, 5.0)))
+    second = decided(a_service(variants=(SMALL, MIDDLE)), a_history((600, 5.0)), first)
+    assert {g.target.variant for g in second.plan.groups} <= {"small", "middle"}
+
+
+def test_keeps_the_best_effort_through_a_noisy_overload() -> None:
+    service = a_service(budget={CPU: 1000})
+    first = decided(service, a_history((600, 90.0)))
+    assert not first.plan.feasible
+    second = decided(service, a_history((600, 110.0)), first)
+    assert second.plan is first.plan
+
+
+def test_leaves_the_best_effort_when_the_load_fits_again() -> None:
+    service = a_service(budget={CPU: 1000})
+    first = decided(service, a_history((600, 90.0)))
+    second = decided(service, a_history((600, 15.0)), first)
+    assert second.plan.feasible
+
+
+@settings(max_examples=40, deadline=None)
+@given(before=st.floats(0.1, 150), after=st.floats(0.1, 150), budget=st.sampled_from([2, 8, 20]))
+def test_a_kept_plan_serves_and_is_nearly_as_good(before: float, after: float, budget: int) -> None:
+    service = a_service(budget={CPU: budget * 1000})
+    first = decided(service, a_history((600, before)))
+    kept = decided(service, a_history((600, after)), first)
+    fresh = decided(service, a_history((600, after)))
+    if fresh.plan.feasible:
+        assert kept.plan.capacity_rps >= after * (1 - 1e-9)
+        excess = abs(before - after) > 3 * (max(before, after) / 5) ** 0.5
+        if excess and kept.plan is first.plan:
+            assert _value(service, kept, after) >= _value(service, fresh, after) - WORTH_MOVING
+
+
+def _value(service: Service, decision: Decision, demand_rps: float) -> float:
+    seen = recall(service, decision.plan.groups, demand_rps=demand_rps, decided_at_s=NOW_S)
+    assert seen is not None
+    assert seen.plan.objective is not None
+    return seen.plan.objective
+
+
+# --- the beginning -------------------------------------------------------------------------------
+
+
+def test_without_any_data_the_smallest_that_serves_is_planned() -> None:
+    decision = warming(a_service(), EMPTY, NOW_S)
+    assert decision.source is Source.WARMING
+    assert decision.demand_rps == 1.0
+    assert decision.plan.capacity_rps >= 1.0
+
+
+def test_without_any_data_the_minimum_is_planned_for() -> None:
+    assert warming(a_service(minimum_rps=40.0), EMPTY, NOW_S).plan.capacity_rps >= 40.0
+
+
+def test_what_runs_is_adopted_as_it_is() -> None:
+    pods = (a_pod("a", "middle", 1700), a_pod("b", "middle", 1700))
+    decision = warming(a_service(), Observed(pods=pods), NOW_S)
+    assert decision.source is Source.ADOPTED
+    (group,) = decision.plan.groups
+    assert (group.target.variant, group.pods) == ("middle", 2)
+    assert group.allocation.resources == {CPU: 1700}
+    assert group.capacity_rps == 20.0
+
+
+def test_pods_of_several_sizes_are_adopted_at_the_commonest() -> None:
+    pods = (a_pod("a", "small", 1000), a_pod("b", "small", 2000), a_pod("c", "small", 1000))
+    decision = warming(a_service(), Observed(pods=pods), NOW_S)
+    assert [(g.pods, g.allocation.cpu_millicores) for g in decision.plan.groups] == [(3, 1000)]
+
+
+def test_first_data_may_only_add() -> None:
+    pods = tuple(a_pod(f"p{i}", "small", 2000) for i in range(3))
+    service = a_service()
+    adopted = warming(service, Observed(pods=pods), NOW_S - 10)
+    young = decide(service, a_history((10, 2.0)), Observed(pods=pods), adopted, NOW_S)
+    assert young.plan.capacity_rps >= adopted.plan.capacity_rps
+    old = decide(service, a_history((600, 2.0)), Observed(pods=pods), adopted, NOW_S)
+    assert old.plan.capacity_rps < adopted.plan.capacity_rps
+
+
+def test_a_floor_that_the_budget_can_not_hold_makes_nothing_infeasible() -> None:
+    pods = tuple(a_pod(f"p{i}", "small", 2000) for i in range(3))
+    service = a_service(budget={CPU: 2000})
+    adopted = warming(service, Observed(pods=pods), NOW_S - 10)
+    assert decide(service, a_history((10, 2.0)), Observed(pods=pods), adopted, NOW_S).plan.feasible
+
+
+# --- bursts --------------------------------------------------------------------------------------
+
+
+def test_a_burst_is_more_than_the_plan_serves() -> None:
+    decision = decided(a_service(), a_history((600, 14.0)))
+    assert not burst(a_service(), EMPTY, decision, decision.plan.capacity_rps)
+    assert burst(a_service(), EMPTY, decision, decision.plan.capacity_rps + 0.1)
+
+
+def test_an_overload_that_was_planned_for_is_no_burst() -> None:
+    service = a_service(budget={CPU: 1000})
+    decision = decided(service, a_history((600, 90.0)))
+    assert not burst(service, EMPTY, decision, 80.0)
+    assert burst(service, EMPTY, decision, 140.0)
+
+
+def test_a_burst_never_takes_capacity_away() -> None:
+    service = a_service()
+    first = decided(service, a_history((600, 14.0)))
+    second = decided(service, a_history((600, 14.0), (2, 50.0)), first)
+    assert second.plan.capacity_rps >= max(first.plan.capacity_rps, 50.0)
+
+
+# --- pods of others ------------------------------------------------------------------------------
+
+
+def test_pods_that_another_controller_scales_are_not_planned_but_counted() -> None:
+    theirs = (a_pod("x", "small", 2000),)
+    observed = Observed(pods=theirs, untouchable=frozenset({Target("small")}))
+    service = a_service(budget={CPU: 4000})
+    decision = decide(service, a_history((600, 45.0)), observed, None, NOW_S)
+    assert decision.plan.feasible
+    assert "small" not in {group.target.variant for group in decision.plan.groups}
+    assert sum(group.resources[CPU] for group in decision.plan.groups) <= 2000
+    assert not burst(service, observed, decision, 45.0)
+
+
+# --- reasons -------------------------------------------------------------------------------------
+
+
+def test_says_what_was_rejected_and_why() -> None:
+    decision = decided(a_service(), a_history((600, 60.0)))
+    assert any("planned for" in sentence for sentence in decision.why)
+    assert any("large, the most accurate, does not take all" in s for s in decision.why)
+    alone = {a.variant: a for a in decision.rejected}
+    assert alone["large"].objective is None
+    assert "of 60" in alone["large"].reason
+    assert decision.plan.objective is not None
+    for other in alone.values():
+        assert other.objective is None or other.objective <= decision.plan.objective + 1e-9
+
+
+def test_names_the_budget_when_more_of_it_would_help() -> None:
+    service = a_service(cost_weight=0.001)
+    assert decided(service, a_history((600, 60.0))).binding is Binding.BUDGET
+
+
+def test_names_the_budget_when_it_does_not_suffice() -> None:
+    decision = decided(a_service(budget={CPU: 1000}), a_history((600, 60.0)))
+    assert decision.binding is Binding.BUDGET
+    assert "serves 20.0 rps of 6" in decision.why[-1]
+
+
+def test_names_the_demand_when_it_decides() -> None:
+    decision = decided(a_service(cost_weight=1.0), a_history((600, 18.0)))
+    assert decision.binding is Binding.DEMAND
+
+
+def test_names_the_replicas_when_fewer_would_do() -> None:
+    decision = decided(a_service(min_replicas=4, cost_weight=1.0), a_history((600, 3.0)))
+    assert decision.binding is Binding.MIN_REPLICAS
+
+
+# --- the way through the status ------------------------------------------------------------------
+
+
+def test_a_recalled_decision_is_kept_as_if_it_had_never_gone() -> None:
+    service = a_service()
+    first = decided(service, a_history((600, 14.0)))
+    recalled = recall(
+        service,
+        first.plan.groups,
+        demand_rps=first.demand_rps,
+        decided_at_s=first.decided_at_s,
+    )
+    assert recalled is not None
+    again = decided(service, a_history((600, 14.0)), recalled, NOW_S + 30)
+    assert again.plan.groups == first.plan.groups
+    assert again.plan.served_rps == first.plan.served_rps
+
+
+def test_nothing_is_recalled_that_the_spec_knows_no_more() -> None:
+    first = decided(a_service(variants=(LARGE,)), a_history((600, 5.0)))
+    groups = first.plan.groups
+    other = a_service(variants=(SMALL,))
+    assert recall(other, groups, demand_rps=5.0, decided_at_s=NOW_S) is None
