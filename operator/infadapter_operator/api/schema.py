@@ -14,9 +14,7 @@ from infadapter_operator.api.objects import InferenceService, VariantProfile
 from infadapter_operator.api.structural import Schema, structural_schema
 from infadapter_operator.names import GROUP, PROFILES, SERVICES, VERSION
 
-HEADER = (
-    "# Written from the models in infadapter_operator.api by `make crds`; do not edit.\n"
-)
+HEADER = "# Written from the models in infadapter_operator.api by `make crds`; do not edit.\n"
 
 Column = dict[str, str | int]
 

@@ -7,7 +7,9 @@ for a router which starts while nobody answers it.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from infadapter_operator.steps import Backend
@@ -29,9 +31,25 @@ def resources(backends: Sequence[Backend]) -> list[Json]:
 
 
 def version(backends: Iterable[Backend]) -> str:
-    """Return a name for these weights: after a restart the same weights have the same name."""
+    """
+    Return a name for these weights: after a restart the same weights have the same name.
+
+    It says the weights too, in the order of the pods: routers echo it, and so tell an operator that
+    has just started what is in force (`reweighed`).
+    """
     weights = sorted((b.pod, b.address, b.weight) for b in backends if b.weight > 0)
-    return hashlib.sha256(json.dumps(weights).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps(weights).encode()).hexdigest()[:16]
+    return f"{digest}:{'.'.join(str(weight) for *_, weight in weights)}"
+
+
+def reweighed(backends: Iterable[Backend], name: str) -> tuple[Backend, ...] | None:
+    """Return these pods with the weights that a version says; None if it is of other pods."""
+    ordered = sorted(backends, key=lambda backend: (backend.pod, backend.address))
+    said = name.partition(":")[2].split(".")
+    if len(said) != len(ordered) or not all(re.fullmatch("[1-9][0-9]{0,8}", w) for w in said):
+        return None
+    found = tuple(replace(b, weight=int(w)) for b, w in zip(ordered, said, strict=True))
+    return found if version(found) == name else None
 
 
 def remember(backends: Iterable[Backend]) -> Json:

@@ -8,6 +8,8 @@ in neither, for any router. Nothing published is not an empty answer: an operato
 started says 304, and routers go on as they were.
 """
 
+import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +20,15 @@ from aiohttp import web
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from infadapter_operator.bodies import BodyUnavailable
-from infadapter_operator.envoy.endpoints import TYPE_URL, Json, recall, remember, resources, version
+from infadapter_operator.envoy.endpoints import (
+    TYPE_URL,
+    Json,
+    recall,
+    remember,
+    resources,
+    reweighed,
+    version,
+)
 from infadapter_operator.steps import Backend
 
 PATH = "/v3/discovery:endpoints"
@@ -42,7 +52,7 @@ class DiscoveryRequest(BaseModel):
     node: Node
     version_info: Annotated[
         str,
-        Field(max_length=128, validation_alias=AliasChoices("version_info", "versionInfo")),
+        Field(max_length=16384, validation_alias=AliasChoices("version_info", "versionInfo")),
     ] = ""
 
 
@@ -65,6 +75,8 @@ class _Published:
 
     versions: dict[str, tuple[Backend, ...]] = field(default_factory=dict)
     routers: dict[str, _Polled] = field(default_factory=dict)
+    restored: str = ""  # the version that was kept before this process started
+    heard: asyncio.Event = field(default_factory=asyncio.Event)  # set at the first poll
 
     @property
     def current(self) -> str:
@@ -78,15 +90,35 @@ class _Published:
             del self.versions[next(iter(self.versions))]
         return name
 
+    def learn(self, name: str) -> None:
+        """
+        What is in force may be newer than what was kept: the same pods with other weights, which
+        the router's version says. Nothing was published since: then it is the current one.
+        """
+        if name in self.versions:
+            return
+        found = reweighed(self.versions.get(self.restored, ()), name)
+        if found is None:
+            return
+        newer = {} if self.current == self.restored else self.versions
+        self.versions = {name: found, **newer}
+        if _REMEMBERED in self.routers:
+            self.routers[_REMEMBERED].obeys = name
+        self.restored = name
+
 
 class XdsServer:
     """Holds the weights of every service, and answers the routers that ask for them."""
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, forget_after_s: float = 15.0
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        forget_after_s: float = 15.0,
+        heard_within_s: float = 8.0,
     ) -> None:
         self._clock = clock
         self._forget_after_s = forget_after_s
+        self._heard_within_s = heard_within_s
         self._services: dict[str, _Published] = {}
         self._runner: web.AppRunner | None = None
 
@@ -103,8 +135,18 @@ class XdsServer:
         Raises ValueError if `last_good` is not what `last_good` returned.
         """
         service = self._services.setdefault(service_key, _Published())
-        name = service.add(recall(last_good))
-        service.routers[_REMEMBERED] = _Polled(self._clock(), name)
+        service.restored = service.add(recall(last_good))
+        service.routers[_REMEMBERED] = _Polled(self._clock(), service.restored)
+
+    async def heard(self, service_key: str) -> bool:
+        """
+        Wait, `heard_within_s` at most, until a router of a restored service has found us and said
+        what it obeys; tell whether one has.
+        """
+        service = self._services[service_key]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(service.heard.wait(), self._heard_within_s)
+        return service.heard.is_set()
 
     def forget(self, service_key: str) -> None:
         """Drop a service that is deleted; its routers keep what they have until they stop."""
@@ -178,7 +220,9 @@ class XdsServer:
         service = self._services.get(asked.node.cluster)
         if service is None:
             return web.Response(status=304)
+        service.learn(asked.version_info)
         router = self._polled(service, asked)
+        service.heard.set()
         if router.obeys == service.current:
             return web.Response(status=304)
         return web.json_response(_offer(service, router))

@@ -2,7 +2,8 @@
 The Router of `bodies` on Kubernetes: an Envoy that polls this operator for its weights.
 
 Weights change at any look and live in Envoy and in this process only. The set of pods behind them
-changes with the plan; it is kept in a ConfigMap, from which both a router and an operator start.
+changes with the plan; it is kept in a ConfigMap, from which both a router and an operator start. An
+operator that starts learns the weights from the routers, which say what they obey.
 """
 
 import json
@@ -84,6 +85,7 @@ class EnvoyRouter:
         self._kept = _readable((there.get("data") or {}).get(LAST_GOOD_FILE, "{}"))
         if self._kept["backends"]:
             self.xds.restore(service_key(self.owner), self._kept)
+            await self.xds.heard(service_key(self.owner))
         if there.get("data") != self._config(self._kept)["data"]:
             await self._write_config(self._kept)
 

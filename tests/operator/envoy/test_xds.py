@@ -143,6 +143,52 @@ async def test_a_restarted_operator_goes_on_where_it_was(poller: Poller) -> None
     assert poller.xds.last_good(KEY) == kept
 
 
+async def test_a_restarted_operator_learns_newer_weights_from_its_routers(poller: Poller) -> None:
+    """What is kept is written when the pods change, not at every change of their weights."""
+    before = XdsServer()
+    before.publish(KEY, [backend("a", 3), backend("b", 1)])
+    kept = before.last_good(KEY)
+    newer = before.publish(KEY, [backend("a", 2), backend("b", 7)])
+    poller.xds.restore(KEY, kept)
+    assert await poller.poll("router-1", newer) is None, "it has what is current"
+    assert await poller.xds.heard(KEY)
+    assert poller.xds.confirmed(KEY) == {"a": 2, "b": 7}
+    assert poller.xds.last_good(KEY) == before.last_good(KEY)
+
+
+async def test_what_was_published_since_a_restart_stays_current(poller: Poller) -> None:
+    before = XdsServer()
+    before.publish(KEY, [backend("a", 3), backend("b", 1)])
+    poller.xds.restore(KEY, before.last_good(KEY))
+    newer = before.publish(KEY, [backend("a", 2), backend("b", 7)])
+    current = poller.xds.publish(KEY, [backend("a", 1)])
+    answer = await poller.poll("router-1", newer)
+    assert answer["version_info"] == current
+    assert poller.xds.confirmed(KEY) == {"a": 2, "b": 7}
+    await poller.poll("router-1", current)
+    assert poller.xds.confirmed(KEY).keys() == {"a", "b"}, "another router may not have asked yet"
+
+
+@pytest.mark.parametrize("said", ["3.1", "3", "0.1", "3.1.1", "x.1", "", "99999999999.1"])
+async def test_a_version_that_says_what_it_is_not_the_digest_of_is_unknown(
+    poller: Poller, said: str
+) -> None:
+    before = XdsServer()
+    before.publish(KEY, [backend("a", 3), backend("b", 1)])
+    poller.xds.restore(KEY, before.last_good(KEY))
+    await poller.poll("router-1", f"0123456789abcdef:{said}")
+    with pytest.raises(BodyUnavailable, match="0123456789abcdef"):
+        poller.xds.confirmed(KEY)
+
+
+async def test_routers_that_stay_silent_are_waited_for_no_longer_than_said(
+    clock: Clock,
+) -> None:
+    xds = XdsServer(clock, heard_within_s=0.01)
+    xds.restore(KEY, {"backends": []})
+    assert not await xds.heard(KEY)
+
+
 async def test_a_router_that_obeys_what_is_unknown_makes_nothing_known(poller: Poller) -> None:
     poller.xds.publish(KEY, [backend("a", 1)])
     answer = await poller.poll("router-1", "of-before")

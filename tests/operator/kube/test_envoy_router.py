@@ -46,7 +46,7 @@ def api() -> FakeApi:
 
 @pytest.fixture
 async def xds() -> AsyncIterator[XdsServer]:
-    server = XdsServer()
+    server = XdsServer(heard_within_s=0.0)
     yield server
     await server.stop()
 
@@ -103,7 +103,7 @@ async def test_a_restarted_operator_goes_on_where_it_was(api: FakeApi, xds: XdsS
     router = a_router(api, xds)
     await router.ensure()
     await router.set_weights(weights(a=700, b=300))
-    fresh = XdsServer()
+    fresh = XdsServer(heard_within_s=0.0)
     again = a_router(api, fresh)
     api.writes.clear()
     await again.ensure()
@@ -115,7 +115,7 @@ async def test_a_restarted_operator_goes_on_where_it_was(api: FakeApi, xds: XdsS
 async def test_a_broken_memory_is_no_memory(api: FakeApi, xds: XdsServer, text: str) -> None:
     await a_router(api, xds).ensure()
     api.objects[CONFIG]["data"][LAST_GOOD_FILE] = text
-    again = a_router(api, XdsServer())
+    again = a_router(api, XdsServer(heard_within_s=0.0))
     await again.ensure()
     assert await again.weights() == {}
     assert remembered(api) == set()

@@ -90,7 +90,7 @@ class Bench:
             settings=Settings(),
             api=self.api,
             prometheus=Prometheus(cast(PrometheusConnect, self.load), 5.0),
-            xds=XdsServer(),
+            xds=XdsServer(heard_within_s=0.0),
             scalers=Scalers(self.api, refresh_s=0.0),
             metrics=Metrics(CollectorRegistry()),
         )
