@@ -16,10 +16,9 @@ from itertools import count
 from pathlib import Path
 
 from infadapter_local import launch
+from infadapter_variants.quota import MOUNTS_V1, MOUNTS_V2, own_groups, with_those_above
 
 PERIOD_US = 100_000  # the kubelet's
-_MOUNTS_V1 = ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct")
-_MOUNTS_V2 = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
 _LEAST_US = 1_000  # the kernel refuses less
 _WEIGHT = 4  # times that of any other process: a node promises no CPU that it does not have
 
@@ -116,13 +115,13 @@ def launch_command(
 
 def _candidates(root: Path) -> Iterator[Path]:
     """The own group and those above it that limit CPU, in both versions."""
-    version_1, version_2 = _own_groups(root)
+    version_1, version_2 = own_groups(root)
     for mounts, own, marker in (
-        (_MOUNTS_V2, version_2, "cgroup.controllers"),
-        (_MOUNTS_V1, version_1, "cpu.cfs_quota_us"),
+        (MOUNTS_V2, version_2, "cgroup.controllers"),
+        (MOUNTS_V1, version_1, "cpu.cfs_quota_us"),
     ):
         for mount in mounts:
-            folders = _with_those_above(root / mount, own)
+            folders = with_those_above(root / mount, own)
             yield from (folder for folder in folders if _limits_cpu(folder, marker))
 
 
@@ -133,27 +132,6 @@ def _limits_cpu(folder: Path, marker: str) -> bool:
     with suppress(OSError):
         return "cpu" in subtree.read_text().split()
     return False
-
-
-def _own_groups(root: Path) -> tuple[str, str]:
-    """The path of this process's group in version 1's cpu hierarchy and in version 2's."""
-    version_1 = version_2 = "/"
-    with suppress(OSError):
-        for line in (root / "proc/self/cgroup").read_text().splitlines():
-            identifier, controllers, group = line.split(":", 2)
-            if identifier == "0":
-                version_2 = group
-            elif "cpu" in controllers.split(","):
-                version_1 = group
-    return version_1, version_2
-
-
-def _with_those_above(mount: Path, group: str) -> Iterator[Path]:
-    parts = [part for part in group.split("/") if part]
-    if ".." in parts:  # a group outside of this namespace
-        parts = []
-    for length in range(len(parts), -1, -1):
-        yield mount.joinpath(*parts[:length])
 
 
 def remove_abandoned(root: Path = Path("/")) -> None:

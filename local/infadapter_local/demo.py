@@ -18,7 +18,7 @@ from infadapter_local.measures import measure_run
 from infadapter_local.processes import Processes
 from infadapter_local.report import Circumstances, Finished, headline, write_report
 from infadapter_local.run import Place, play, server_command
-from infadapter_local.shipped import machine, shipped_profiles
+from infadapter_local.shipped import shipped_profiles
 from infadapter_local.spec import (
     BUDGET_MILLICORES,
     WHOLE_CORE,
@@ -34,6 +34,7 @@ from infadapter_operator.service import Service
 from infadapter_solver import CPU
 from infadapter_solver.profiles import Profile
 from infadapter_variants.loadgen.traces import Trace
+from infadapter_variants.profile_run import machine
 
 PEAK_SHARE = 0.88
 """The default peak, of the rate that the whole budget serves with the fastest variant."""

@@ -5,7 +5,6 @@ python -m infadapter_local.shipped (about a quarter of an hour).
 
 import asyncio
 import json
-import platform
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from infadapter_operator.api.objects import parse_profile
 from infadapter_operator.planning.profiles import measured
 from infadapter_solver.profiles import Profile
 from infadapter_variants.profile_math import AllocationProfile, VariantProfile
+from infadapter_variants.profile_run import machine
 from infadapter_variants.profile_yaml import save_profile
 from infadapter_variants.profiler import ProfileError
 
@@ -98,16 +98,6 @@ def _complete(allocation: AllocationProfile) -> AllocationProfile:
     """Without rates that saw too few requests for the demo's percentile."""
     points = tuple(point for point in allocation.points if PERCENTILE in point.latency_ms)
     return replace(allocation, points=points)
-
-
-def machine() -> str:
-    """What profiles and reports call this machine."""
-    model = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    return f"{model}, Linux {platform.release()}"
 
 
 def _say(what: str, seconds: float) -> None:

@@ -27,10 +27,11 @@ def demo_service(
     profiles: Iterable[Profile], budget_millicores: int, limits: Quotas | Cores
 ) -> Service:
     """Return what the operator's loop works on. Where CPU has no quota, a size is a core."""
+    measured = tuple(profiles)
     step = STEP_MILLICORES if limits.resizable else None
     variants = (
         to_variant(profile, SLO_S, PERCENTILE, headroom=HEADROOM, step_millicores=step)
-        for profile in profiles
+        for profile in measured
     )
     return Service(
         namespace=NAMESPACE,
@@ -44,6 +45,7 @@ def demo_service(
         horizon_s=10.0,
         interval_s=5.0,
         stabilization_s=15.0,
+        profiles={profile.variant: profile for profile in measured},
     )
 
 

@@ -126,38 +126,11 @@ def plan_rates(
     return tuple((f * saturation, time_s) for f, time_s in zip(kept, times, strict=True))
 
 
-def rescale(profile: VariantProfile, factor: float) -> VariantProfile:
-    """Return the profile for a machine that serves `factor` times the rate.
-
-    The rates are multiplied by the factor and the latencies divided by it: a queue looks the same
-    when time runs faster. The load time stays: it depends on the disk as much as on the processor.
-
-    Args:
-        factor: saturation measured here ÷ saturation in the profile, at one allocation.
-    """
-    if not (math.isfinite(factor) and factor > 0):
-        raise ValueError(f"A profile can be rescaled by a positive number only, not by {factor}.")
-    allocations = tuple(_rescaled(allocation, factor) for allocation in profile.allocations)
-    return replace(profile, allocations=allocations)
-
-
 def with_allocation(profile: VariantProfile, measured: AllocationProfile) -> VariantProfile:
     """Return the profile with this allocation added, or put in place of the one of its size."""
     size = (measured.resources, measured.batch_size)
     others = [a for a in profile.allocations if (a.resources, a.batch_size) != size]
     return replace(profile, allocations=(*others, measured))
-
-
-def _rescaled(allocation: AllocationProfile, factor: float) -> AllocationProfile:
-    points = tuple(
-        replace(
-            point,
-            rps=point.rps * factor,
-            latency_ms={p: _rounded(ms / factor) for p, ms in point.latency_ms.items()},
-        )
-        for point in allocation.points
-    )
-    return replace(allocation, saturation_rps=allocation.saturation_rps * factor, points=points)
 
 
 def _fewest_requests(saturation: float, seconds: float, fractions: Sequence[float]) -> float:

@@ -107,7 +107,7 @@ def _about(
         accuracy=accuracy,
         load_s=load_s,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        machine=_machine(),
+        machine=machine(),
         server=facts.server,
     )
 
@@ -127,7 +127,8 @@ def _first(*values: float | None) -> float | None:
     return next((value for value in values if value is not None), None)
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What profiles and reports call this machine."""
     processor = platform.processor() or platform.machine()
     try:
         cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")

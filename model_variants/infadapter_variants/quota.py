@@ -10,10 +10,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["cpu_quota", "thread_limit"]
+__all__ = ["MOUNTS_V1", "MOUNTS_V2", "cpu_quota", "own_groups", "thread_limit", "with_those_above"]
 
-_MOUNTS_V2 = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
-_MOUNTS_V1 = ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct")
+MOUNTS_V2 = ("sys/fs/cgroup", "sys/fs/cgroup/unified")
+MOUNTS_V1 = ("sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct")
 
 
 def thread_limit(root: Path = Path("/"), *, ceiling: int | None = None) -> int:
@@ -32,16 +32,16 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
 
 
 def _quotas(root: Path) -> Iterator[float | None]:
-    version_1, version_2 = _own_groups(root)
-    for mount in _MOUNTS_V2:
-        for group in _with_those_above(root / mount, version_2):
+    version_1, version_2 = own_groups(root)
+    for mount in MOUNTS_V2:
+        for group in with_those_above(root / mount, version_2):
             yield _quota_v2(group)
-    for mount in _MOUNTS_V1:
-        for group in _with_those_above(root / mount, version_1):
+    for mount in MOUNTS_V1:
+        for group in with_those_above(root / mount, version_1):
             yield _quota_v1(group)
 
 
-def _own_groups(root: Path) -> tuple[str, str]:
+def own_groups(root: Path) -> tuple[str, str]:
     """The path of this process's group in version 1's cpu hierarchy and in version 2's."""
     version_1 = version_2 = "/"
     for line in (_text(root / "proc/self/cgroup") or "").splitlines():
@@ -54,7 +54,7 @@ def _own_groups(root: Path) -> tuple[str, str]:
     return version_1, version_2
 
 
-def _with_those_above(mount: Path, group: str) -> Iterator[Path]:
+def with_those_above(mount: Path, group: str) -> Iterator[Path]:
     """The group's folder and those above it, up to where the hierarchy is mounted.
 
     In a container the path may be the host's, which is not to be seen there; the container's own

@@ -53,7 +53,6 @@ class Signals:
     progressing: bool = False  # there are steps to take, or pods to wait for
     shortages: tuple[tuple[str, str], ...] = ()  # (reason, sentence)
     conflicts: tuple[str, ...] = ()  # sentences
-    slo_met_ratio: float | None = None  # in time ÷ arrived, at the router; None: not measured
 
 
 def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
@@ -69,7 +68,7 @@ def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
         _serving(signals),
         _capacity_available(signals),
         _progressing(service, signals),
-        slo_met(service, signals.slo_met_ratio),
+        slo_met(service, None),
         _fallback_active(signals),
         _paused(service),
         _conflict(signals),
@@ -103,14 +102,24 @@ def profiles_unresolved(reason: str, message: str) -> Condition:
     return _false("ProfilesResolved", reason, message)
 
 
-def slo_met(service: Service, ratio: float | None) -> Condition:
-    """`ratio`: answered 2xx within the SLO ÷ arrived, at the router; None: not measured."""
+BACK = 0.2
+"""How much of what may be late must be left over before a missed SLO counts as met again."""
+
+
+def slo_met(service: Service, ratio: float | None, *, was_missed: bool = False) -> Condition:
+    """
+    `ratio`: answered 2xx within the SLO ÷ arrived, at the router; None: not measured.
+
+    Missed at once, met again with some room: a ratio that hovers at the goal changes nothing.
+    """
+    least = service.percentile / 100
+    least += BACK * (1 - least) if was_missed else 0.0
     goal = f"{service.percentile:g} % of requests within {service.slo_s * 1000:g} ms"
     if ratio is None:
         return _unknown("SLOMet", "NotMeasured", f"the goal is {goal}")
-    if ratio >= service.percentile / 100:
+    if ratio >= least:
         return _true("SLOMet", "Met", f"{goal}, as measured at the router")
-    return _false("SLOMet", "Missed", f"fewer than {goal}, as measured at the router")
+    return _false("SLOMet", "Missed", f"not, or only just, {goal}, at the router")
 
 
 def _ready(by_type: Mapping[str, Condition]) -> Condition:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from infadapter_solver.problem import Amounts, Variant
+from infadapter_solver.problem import CPU, Amounts, Variant
+from infadapter_solver.profiles import Profile
 
 
 class Mode(StrEnum):
@@ -43,6 +44,7 @@ class Service:
     stabilization_s: float = 120.0  # scale down only after this long below
     min_replicas: int = 1
     mode: Mode = Mode.AUTO
+    profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant: for latencies
 
     @property
     def planning_horizon_s(self) -> float:
@@ -50,5 +52,9 @@ class Service:
         slowest = max((variant.load_time_s for variant in self.variants), default=0.0)
         return max(self.horizon_s, self.interval_s + slowest)
 
-    def variant(self, name: str) -> Variant:
-        return next(variant for variant in self.variants if variant.name == name)
+    def price_of(self, amounts: Amounts) -> float:
+        """A core is 1 unless the prices say otherwise; every other resource has a price."""
+        return sum(
+            self.prices.get(name, 1.0) * (amount / 1000 if name == CPU else amount)
+            for name, amount in amounts.items()
+        )

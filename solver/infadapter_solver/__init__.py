@@ -1,6 +1,7 @@
 """The optimisation problem and its solution; knows neither Kubernetes nor the network."""
 
 from infadapter_solver.check import InvalidProblem
+from infadapter_solver.latency import expected_latency_s
 from infadapter_solver.layers import TooLarge
 from infadapter_solver.problem import (
     CPU,
@@ -48,6 +49,7 @@ __all__ = [
     "broken",
     "capacity_at",
     "evaluate",
+    "expected_latency_s",
     "score",
     "solve",
     "starts",

@@ -7,8 +7,9 @@ smallest size, not above the largest, and not for another percentile.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from infadapter_solver.isotonic import interpolate, isotonic
 from infadapter_solver.problem import CPU, Allocation, Amounts, Variant
@@ -83,8 +84,20 @@ def capacity_at(
         return headroom * known[0]
     if not allocation.points:
         raise _unknown(allocation, slo_s, percentile)
-    curve = [(point.rps, _latency_s(point, percentile)) for point in allocation.points]
-    return headroom * _crossing_rps(sorted(curve), slo_s)
+    return headroom * _crossing_rps(latency_curve(allocation, percentile), slo_s)
+
+
+def latency_curve(
+    allocation: ProfiledAllocation, percentile: float
+) -> tuple[tuple[float, float], ...]:
+    """
+    Rate and latency, by rate; latency never falls, and is infinite where too many were refused.
+
+    Raises PercentileNotMeasured.
+    """
+    measured = sorted((p.rps, _latency_s(p, percentile)) for p in allocation.points)
+    highest_s = accumulate((latency_s for _, latency_s in measured), max)
+    return tuple(zip((rps for rps, _ in measured), highest_s, strict=True))
 
 
 def to_variant(
@@ -119,15 +132,14 @@ def to_variant(
     )
 
 
-def _crossing_rps(curve: list[tuple[float, float]], slo_s: float) -> float:
-    """`curve`: rate and latency, by rate."""
+def _crossing_rps(curve: Iterable[tuple[float, float]], slo_s: float) -> float:
     within_rps, within_s = 0.0, math.nan
     for rps, latency_s in curve:
         if latency_s > slo_s:
             if within_rps == 0.0 or math.isinf(latency_s):
                 return within_rps
             return within_rps + (rps - within_rps) * (slo_s - within_s) / (latency_s - within_s)
-        within_rps, within_s = rps, max(latency_s, within_s if within_rps else latency_s)
+        within_rps, within_s = rps, latency_s
     return within_rps
 
 

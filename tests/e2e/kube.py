@@ -105,10 +105,9 @@ class Kube:
         content: str = "application/json",
     ) -> Json:
         answer = self._send(method, path, body, query or {}, content, urllib3.Timeout(20))
-        data = json.loads(answer.data)
         if answer.status >= 400:
-            raise Refused(answer.status, data.get("message", ""))
-        return dict(data)
+            raise Refused(answer.status, _message(answer.data))
+        return dict(json.loads(answer.data))
 
     def text(self, path: str) -> str:
         answer = self._send("GET", path, None, {}, "", urllib3.Timeout(20))
@@ -205,6 +204,14 @@ class Recorder:
                     self.seen.append(Seen(time.time(), event["type"], kind, event["object"]))
         except (urllib3.exceptions.HTTPError, OSError, ValueError):
             return  # it was stopped
+
+
+def _message(answer: bytes) -> str:
+    """Of a Status; of a path that is just being removed the server says a line of text."""
+    try:
+        return str(json.loads(answer).get("message", ""))
+    except ValueError:
+        return answer.decode(errors="replace").strip()
 
 
 def _lines(stream: urllib3.BaseHTTPResponse) -> Iterator[bytes]:

@@ -17,7 +17,6 @@ from infadapter_variants.profile_math import (
     plan_rates,
     point_of,
     requests_needed,
-    rescale,
     saturation_rps,
     with_allocation,
 )
@@ -119,18 +118,6 @@ def test_the_plan_fills_the_time_with_ascending_rates(saturation: float, seconds
 def test_a_short_time_is_spent_on_the_rates_where_capacities_lie() -> None:
     assert [rate for rate, _ in plan_rates(100, 1)] == [70, 80]
     assert len(plan_rates(100, 60)) == len(FRACTIONS)
-
-
-def test_a_faster_machine_has_higher_rates_and_shorter_latencies() -> None:
-    (allocation,) = rescale(PROFILE, 2).allocations
-    assert allocation.saturation_rps == 200
-    assert allocation.points[0] == Point(
-        rps=100, latency_ms={50.0: 5, 99.0: 20}, refused_ratio=0.25
-    )
-    assert rescale(PROFILE, 2).load_s == PROFILE.load_s
-    for factor in (0, -1, math.nan, math.inf):
-        with pytest.raises(ValueError, match="positive number"):
-            rescale(PROFILE, factor)
 
 
 def test_an_allocation_is_added_or_replaced_by_its_size() -> None:

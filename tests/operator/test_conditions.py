@@ -124,6 +124,14 @@ def test_the_slo_is_met_or_not_or_not_measured(ratio: float | None, status: Stat
     assert by_type(found)["SLOMet"].status is status
 
 
+def test_a_missed_slo_is_met_again_only_with_room() -> None:
+    """At percentile 99 one in a hundred may be late: a ratio about there must not flap."""
+    assert slo_met(SERVICE, 0.9901).status is Status.TRUE
+    assert slo_met(SERVICE, 0.9899).status is Status.FALSE
+    assert slo_met(SERVICE, 0.9901, was_missed=True).status is Status.FALSE
+    assert slo_met(SERVICE, 0.9925, was_missed=True).status is Status.TRUE
+
+
 def test_messages_do_not_follow_the_noise_of_the_demand() -> None:
     some, other = (seen(Signals(decision=an_infeasible(rps))) for rps in (52.1, 52.4))
     assert some == other

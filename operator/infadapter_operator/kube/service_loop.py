@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.bodies import BodyUnavailable, StepRefused
-from infadapter_operator.conditions import Condition, Signals, conditions, unparsed, with_ready
+from infadapter_operator.conditions import Condition, slo_met, unparsed, with_ready
 from infadapter_operator.kube.api_server import ApiRefusal, Json
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.finalizer import finalizers_of, have_finalizer, let_go
@@ -223,8 +223,9 @@ class ServiceLoop:
             query = met_query(owner.namespace, owner.name, slo_s)
             self._met_at_s = now_s
             self._met_ratio = await slo_met_ratio(self._world.prometheus, query, now_s)
-        signals = Signals(decision=None, slo_met_ratio=self._met_ratio)
-        return [c for c in conditions(seen.service, signals) if c.type == "SLOMet"]
+        told = self._reporter.status.conditions if self._reporter.status else ()
+        missed = any((c.type, c.status) == ("SLOMet", "False") for c in told)
+        return [slo_met(seen.service, self._met_ratio, was_missed=missed)]
 
     async def _report(self, seen: Look) -> None:
         before = self._reporter.status

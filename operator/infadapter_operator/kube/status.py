@@ -23,7 +23,7 @@ from infadapter_operator.api.status import (
 from infadapter_operator.conditions import Condition
 from infadapter_operator.decision import Alternative, Binding, Decision, Source
 from infadapter_operator.service import Service
-from infadapter_solver.problem import CPU, Allocation, Amounts, Plan, PodGroup, Target
+from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Target
 
 Member = TypeVar("Member", bound=StrEnum)
 KEPT_DECISIONS = 10
@@ -97,16 +97,8 @@ def _since(condition: Condition, earlier: ConditionStatus | None, now_s: float) 
 
 def price_per_core(service: Service) -> float:
     """What a core must bring in accuracy to be worth it."""
-    whole = price_of(service, service.budget)
+    whole = service.price_of(service.budget)
     return service.cost_weight * service.prices.get(CPU, 1.0) / whole if whole else 0.0
-
-
-def price_of(service: Service, amounts: Amounts) -> float:
-    return sum(
-        service.prices.get(name, 1.0 if name == CPU else 0.0)
-        * (amount / 1000 if name == CPU else amount)
-        for name, amount in amounts.items()
-    )
 
 
 # --- the plan, there and back --------------------------------------------------------------------
@@ -147,7 +139,7 @@ def decision_from(service: Service, status: InferenceServiceStatus | None) -> De
             served_rps={Target(p.variant, p.kind): p.served_rps for p in plan.allocations},
             accuracy=plan.accuracy,
             cost=plan.cost,
-            cost_ratio=plan.cost / (price_of(service, service.budget) or 1.0),
+            cost_ratio=plan.cost / (service.price_of(service.budget) or 1.0),
             loading_s=0.0,
             objective=plan.objective,
             feasible=plan.feasible,

@@ -51,7 +51,11 @@ def service_from(
 ) -> Service:
     """`profiles` are by name. Raises ProfileMissing or ProfileUnfit."""
     slo_s = spec.slo.latency_milliseconds / 1000
-    variants = tuple(_variant(variant, profiles, spec, slo_s) for variant in spec.variants)
+    measured = {variant.name: _profile(variant, profiles, spec) for variant in spec.variants}
+    variants = tuple(
+        _variant(variant.profile_ref.name, measured[variant.name], spec, slo_s)
+        for variant in spec.variants
+    )
     if not any(a.capacity_rps > 0 for variant in variants for a in variant.allocations):
         raise ProfileUnfit(
             f"no variant serves anything within {spec.slo.latency_milliseconds} ms at percentile"
@@ -77,6 +81,7 @@ def service_from(
         stabilization_s=float(spec.scaling.scale_down_stabilization_seconds),
         min_replicas=spec.scaling.min_replicas,
         mode=spec.mode,
+        profiles=measured,
     )
 
 
@@ -87,12 +92,11 @@ def grid_millicores(profile: Profile) -> int:
     return FINEST_MILLICORES * max(1, steps)
 
 
-def _variant(
+def _profile(
     variant: VariantSpec,
     profiles: Mapping[str, VariantProfileSpec],
     spec: InferenceServiceSpec,
-    slo_s: float,
-) -> Variant:
+) -> Profile:
     named = variant.profile_ref.name
     found = profiles.get(named)
     if found is None:
@@ -100,6 +104,10 @@ def _variant(
     _check_budget(variant.name, named, found, spec.budget_amounts)
     profile = profile_from(variant.name, found)
     _check_sizes(named, profile)
+    return profile
+
+
+def _variant(named: str, profile: Profile, spec: InferenceServiceSpec, slo_s: float) -> Variant:
     try:
         return to_variant(
             profile, slo_s, spec.slo.percentile, step_millicores=grid_millicores(profile)

@@ -11,7 +11,7 @@ from infadapter_operator.planning.capacity import (
 )
 from infadapter_operator.planning.demands import LEAST_DEMAND_RPS
 from infadapter_operator.service import Service
-from infadapter_solver import CPU, Allocation, Amounts, Plan, PodGroup, Problem, Target, Variant
+from infadapter_solver import Allocation, Amounts, Plan, PodGroup, Problem, Target, Variant
 from infadapter_solver import solve as solve_problem
 
 
@@ -25,14 +25,14 @@ def problem_for(
     """
     theirs = untouchable_pods(observed)
     budget = _without(service.budget, theirs)
-    whole = _cost(service, service.budget)
+    whole = service.price_of(service.budget)
     return Problem(
         variants=tuple(_touchable(variant, observed) for variant in service.variants),
         demand_rps=max(demand_rps - untouchable_rps(service, observed), LEAST_DEMAND_RPS),
         budget=budget,
         prices=service.prices,
         accuracy_weight=service.accuracy_weight,
-        cost_weight=service.cost_weight * (_cost(service, budget) / whole if whole else 1.0),
+        cost_weight=service.cost_weight * (service.price_of(budget) / whole if whole else 1.0),
         loading_weight=service.loading_weight,
         min_replicas=max(0, service.min_replicas - len(theirs)),
         running=running_groups(service, [pod for pod in observed.pods if pod not in theirs]),
@@ -106,10 +106,3 @@ def _without(budget: Amounts, pods: list[Pod]) -> Amounts:
     for pod in pods:
         left = plus(left, pod.resources, -1)
     return {name: max(0, left[name]) for name in budget}
-
-
-def _cost(service: Service, amounts: Amounts) -> float:
-    return sum(
-        service.prices.get(name, 1.0) * (amount / 1000 if name == CPU else amount)
-        for name, amount in amounts.items()
-    )

@@ -7,7 +7,15 @@ from dataclasses import replace
 
 from infadapter_operator.decision import Alternative, Binding, Decision, Source
 from infadapter_operator.service import Service
-from infadapter_solver import Plan, Problem, Variant, score, solve
+from infadapter_solver import (
+    Plan,
+    PodGroup,
+    Problem,
+    Variant,
+    expected_latency_s,
+    score,
+    solve,
+)
 
 BETTER = 1e-6
 """Objectives closer than this are equal."""
@@ -22,13 +30,17 @@ def explained(service: Service, problem: Problem, decision: Decision) -> Decisio
         for variant in sorted(problem.variants, key=lambda v: (-v.accuracy, v.name))
         if variant.allocations and _variants(plan) != {variant.name}
     )
+    latency_s = _expected_latency_s(service, plan)
     why = (
         _inputs(service, decision),
+        _expects(service, plan, latency_s),
         *_most_accurate(problem, plan, rejected),
         *_next_best(rejected),
         _binding_sentence(problem, plan, binding),
     )
-    return replace(decision, binding=binding, rejected=rejected, why=why)
+    return replace(
+        decision, binding=binding, rejected=rejected, why=why, expected_latency_s=latency_s
+    )
 
 
 def _inputs(service: Service, decision: Decision) -> str:
@@ -44,6 +56,30 @@ def _inputs(service: Service, decision: Decision) -> str:
         f" {service.planning_horizon_s:g} s), highest seen in {service.stabilization_s:g} s"
         f" {decision.observed_rps:.1f}, minimum {service.minimum_rps:g}"
     )
+
+
+def _expects(service: Service, plan: Plan, latency_s: float | None) -> str:
+    latency = "" if latency_s is None else f", latency {1000 * latency_s:.0f} ms"
+    percentile = "" if latency_s is None else f" at percentile {service.percentile:g}"
+    return (
+        f"expected accuracy {plan.accuracy:.4f}{latency}{percentile},"
+        f" cost {plan.cost:g} ({plan.cost_ratio:.0%} of the budget's price)"
+    )
+
+
+def _expected_latency_s(service: Service, plan: Plan) -> float | None:
+    """Of the slowest group, at the SLO's percentile; None where a profile does not say."""
+    found = [_latency_of(service, plan, group) for group in plan.groups]
+    known = [latency_s for latency_s in found if latency_s is not None]
+    return max(known) if found and len(known) == len(found) else None
+
+
+def _latency_of(service: Service, plan: Plan, group: PodGroup) -> float | None:
+    profile = service.profiles.get(group.target.variant)
+    if profile is None:
+        return None
+    rps = plan.served_rps[group.target] / group.pods
+    return expected_latency_s(profile, group.allocation, rps, service.percentile)
 
 
 def _alone(problem: Problem, plan: Plan, variant: Variant) -> Alternative:

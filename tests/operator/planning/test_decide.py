@@ -11,7 +11,8 @@ from infadapter_operator.planning.decide import burst, decide, recall, warming
 from infadapter_operator.planning.demands import planning_demand
 from infadapter_operator.planning.keep import WORTH_MOVING
 from infadapter_operator.service import Service
-from infadapter_solver.problem import CPU, Target
+from infadapter_solver.problem import CPU, Target, Variant
+from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
 from tests.operator.loop_world import LARGE, MIDDLE, SMALL, a_service
 
 NOW_S = 10_000.0
@@ -245,6 +246,37 @@ def test_says_what_was_rejected_and_why() -> None:
     assert decision.plan.objective is not None
     for other in alone.values():
         assert other.objective is None or other.objective <= decision.plan.objective + 1e-9
+
+
+def a_profile(variant: Variant, latency_s: float) -> Profile:
+    """Up to its capacity it takes this long, at every size."""
+    return Profile(
+        variant=variant.name,
+        accuracy=variant.accuracy,
+        load_time_s=variant.load_time_s,
+        allocations=tuple(
+            ProfiledAllocation(
+                resources=a.resources,
+                points=(Point(rps=2 * a.capacity_rps, latency_s={99.0: latency_s}),),
+            )
+            for a in variant.allocations
+        ),
+    )
+
+
+def test_expects_the_latency_of_the_slowest_group() -> None:
+    profiles = {"small": a_profile(SMALL, 0.2), "middle": a_profile(MIDDLE, 0.4)}
+    service = a_service(profiles=profiles, variants=(SMALL, MIDDLE))
+    decision = decided(service, a_history((600, 100.0)))
+    assert {group.target.variant for group in decision.plan.groups} == {"small", "middle"}
+    assert decision.expected_latency_s == 0.4
+    assert "latency 400 ms at percentile 99" in decision.why[1]
+
+
+def test_expects_no_latency_that_no_profile_says() -> None:
+    decision = decided(a_service(), a_history((600, 60.0)))
+    assert decision.expected_latency_s is None
+    assert f"expected accuracy {decision.plan.accuracy:.4f}, cost" in decision.why[1]
 
 
 def test_names_the_budget_when_more_of_it_would_help() -> None:
