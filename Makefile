@@ -55,4 +55,4 @@ image:  ## build the two container images (untested: see images/)
 	docker build -f images/server.Dockerfile -t infadapter/server:0.1.0 .
 
 clean:  ## remove the virtual environment and what was generated
-	rm -rf $(VENV) dist demo-report .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist demo-report demo-runs demo-trace .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
