@@ -25,7 +25,7 @@ from tests.e2e.live import (
 )
 from tests.e2e.load import SLO_MS, Load, failures, in_time, share, shares_by_variant, steady
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.services import Rung, calm_rps
+from tests.e2e.services import INTERVAL_S, STABILIZATION_S, Rung, calm_rps
 from tests.e2e.trace import (
     effective_accuracy,
     plan_in_force,
@@ -208,7 +208,9 @@ def test_a_burst_is_answered_with_capacity_within_five_seconds(
 ) -> None:
     """From the first second above Ready capacity, its beginning, to the first write that adds."""
     with steady(glyphs.url, calm_rps(rungs), seed=turn) as calm:
-        glyphs.settle()
+        glyphs.settle(
+            STABILIZATION_S + 2 * INTERVAL_S
+        )  # until it has come down from what was before
         ready_rps, most_rps = planned_capacity_rps(glyphs.plan), rungs["glyph-1"].capacity_rps()
         burst_rps = min(2.5 * ready_rps, 0.9 * most_rps) - calm_rps(rungs)
         assert burst_rps + calm_rps(rungs) > 1.3 * ready_rps, glyphs.why()
