@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from infadapter_operator.acting.placing import held_by
-from infadapter_operator.conditions import Status
+from infadapter_operator.conditions import Condition, Status
 from infadapter_operator.reconcile import Look
 from infadapter_operator.service import Service
 from infadapter_solver.problem import CPU, Plan, Target
@@ -97,8 +97,7 @@ class Metrics:
         for name, value in _service_values(look).items():
             _set(self._gauges[name], key, value)
         self._record_targets(key, look)
-        for condition in look.conditions:
-            self._condition.labels(*key, condition.type).set(_CONDITION[condition.status])
+        self._record_conditions(key, look.conditions)
         for reason in (*filter(None, [look.error]), *(r.reason for r in look.refusals)):
             self._errors.labels(*key, reason).inc()
         for step in look.steps:
@@ -109,6 +108,13 @@ class Metrics:
             self._solve_s.labels(*key).observe(look.solve_s)
         if duration_s is not None:
             self._look_s.labels(*key).observe(duration_s)
+
+    def record_problem(
+        self, namespace: str, service: str, conditions: Iterable[Condition], now_s: float
+    ) -> None:
+        """Of a service that can't be looked at: its loop goes on, and what it says is told."""
+        self._record_conditions((namespace, service), conditions)
+        self._gauges["last_look_timestamp_seconds"].labels(namespace, service).set(now_s)
 
     def count_error(self, namespace: str, service: str, reason: str) -> None:
         """One that kept a look from taking place, such as a profile that is missing."""
@@ -122,6 +128,10 @@ class Metrics:
         for family in (*families, *counters):
             family.remove_by_labels(labels)
         self._targets.pop((namespace, service), None)
+
+    def _record_conditions(self, key: tuple[str, str], conditions: Iterable[Condition]) -> None:
+        for condition in conditions:
+            self._condition.labels(*key, condition.type).set(_CONDITION[condition.status])
 
     def _record_targets(self, key: tuple[str, str], look: Look) -> None:
         if look.decision is None or look.observed is None:

@@ -44,9 +44,9 @@ def served_query(namespace: str, deployments: Iterable[str], scrape_s: float) ->
     Requests per second that reach the servers, refused ones too: where the router is a gateway.
     The labels are those that Prometheus gives to what it finds in Kubernetes.
     """
-    pods = f"({'|'.join(sorted(deployments))})-.+"
+    pods = f"({'|'.join(sorted(deployments))})-[a-z0-9]+-[a-z0-9]+"
     labels = f'{{namespace="{namespace}",pod=~"{pods}"}}'
-    return _rate(f"infadapter_server_requests_total{labels}", scrape_s)
+    return _rate(f"infadapter_server_arrivals_total{labels}", scrape_s)
 
 
 def _rate(counter: str, scrape_s: float) -> str:
@@ -68,11 +68,13 @@ def met_query(namespace: str, service: str, slo_s: float) -> str:
     """
     labels = _router(namespace, service)[1:-1]
     base = "envoy_http_downstream_rq"
-    bound = f'le=~"{slo_s * 1000:g}([.]0)?"'  # Prometheus 3 writes 300 as 300.0
+    bound = f'le=~"{round(slo_s * 1000)}([.]0)?"'  # Prometheus 3 writes 300 as 300.0
     fast = f"sum(increase({base}_time_bucket{{{labels},{bound}}}[5m]))"
     classes = 'envoy_response_code_class!="2"'
     wrong = f"(sum(increase({base}_xx{{{labels},{classes}}}[5m])) or vector(0))"
-    return f"({fast} - {wrong}) / (sum(increase({base}_time_count{{{labels}}}[5m])) > 0)"
+    return (
+        f"clamp_min({fast} - {wrong}, 0) / (sum(increase({base}_time_count{{{labels}}}[5m])) > 0)"
+    )
 
 
 def _router(namespace: str, service: str) -> str:

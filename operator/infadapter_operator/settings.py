@@ -64,7 +64,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         kubernetes_timeout_s=read.seconds("KUBERNETES_TIMEOUT_SECONDS", 1, 60, 10),
         router=RouterSettings(
             image=read.text("ROUTER_IMAGE", router.image),
-            command=read.words("ROUTER_COMMAND", router.command),
+            command=read.command("ROUTER_COMMAND", router.command),
             cpu=read.text("ROUTER_CPU", router.cpu),
             pod=read.mapping("ROUTER_POD"),
             container=read.mapping("ROUTER_CONTAINER"),
@@ -83,6 +83,19 @@ class _Reader:
 
     def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(self.text(name, "").replace(",", " ").split()) or default
+
+    def command(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        """Words, or a JSON list where a word holds spaces."""
+        text = self.text(name, "")
+        if not text.startswith("["):
+            return self.words(name, default)
+        try:
+            words = json.loads(text)
+        except ValueError:
+            words = None
+        if not (isinstance(words, list) and words and all(isinstance(w, str) for w in words)):
+            raise InvalidSetting(f"{PREFIX}{name} is {text!r}; it must be a JSON list of strings")
+        return tuple(words)
 
     def seconds(self, name: str, least: float, most: float, default: float) -> float:
         return self._number(name, float, least, most, default)

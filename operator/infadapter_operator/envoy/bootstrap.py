@@ -266,7 +266,7 @@ def _header(key: str, value: str) -> Json:
 
 def _stats_config(slo_s: float) -> Json:
     """Keep what is read, with a bucket that ends exactly at the SLO (Envoy counts milliseconds)."""
-    slo_ms = slo_s * 1000
+    slo_ms = round(slo_s * 1000)
     factors = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2, 3, 5, 10)
     buckets = {"match": {"suffix": "rq_time"}, "buckets": [slo_ms * factor for factor in factors]}
     kept = ("http.", f"cluster.{PODS}.", f"cluster.{_LAST_GOOD}.", "cluster.xds.", "server.")

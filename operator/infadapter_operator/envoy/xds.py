@@ -75,7 +75,7 @@ class _Published:
 
     versions: dict[str, tuple[Backend, ...]] = field(default_factory=dict)
     routers: dict[str, _Polled] = field(default_factory=dict)
-    restored: str = ""  # the version that was kept before this process started
+    restored: tuple[Backend, ...] = ()  # what was kept before this process started
     heard: asyncio.Event = field(default_factory=asyncio.Event)  # set at the first poll
 
     @property
@@ -93,18 +93,18 @@ class _Published:
     def learn(self, name: str) -> None:
         """
         What is in force may be newer than what was kept: the same pods with other weights, which
-        the router's version says. Nothing was published since: then it is the current one.
+        the router's version says. The first that is learnt takes the place of what was kept, unless
+        something was published since; one more only tells what another router obeys still.
         """
-        if name in self.versions:
-            return
-        found = reweighed(self.versions.get(self.restored, ()), name)
+        found = None if name in self.versions else reweighed(self.restored, name)
         if found is None:
             return
-        newer = {} if self.current == self.restored else self.versions
-        self.versions = {name: found, **newer}
-        if _REMEMBERED in self.routers:
-            self.routers[_REMEMBERED].obeys = name
-        self.restored = name
+        if self.current == version(self.restored):
+            self.versions = {name: found}
+            if _REMEMBERED in self.routers:
+                self.routers[_REMEMBERED].obeys = name
+        else:
+            self.versions = {name: found, **self.versions}
 
 
 class XdsServer:
@@ -135,8 +135,9 @@ class XdsServer:
         Raises ValueError if `last_good` is not what `last_good` returned.
         """
         service = self._services.setdefault(service_key, _Published())
-        service.restored = service.add(recall(last_good))
-        service.routers[_REMEMBERED] = _Polled(self._clock(), service.restored)
+        service.restored = recall(last_good)
+        name = service.add(service.restored)
+        service.routers[_REMEMBERED] = _Polled(self._clock(), name)
 
     async def heard(self, service_key: str) -> bool:
         """

@@ -141,9 +141,10 @@ async def hand_back(api: KubeApi, deployment: Json, pods: Iterable[Json]) -> Non
         body = _body(deployment, adoption.container, adoption.resources, adoption.replicas, {})
         await api.apply(_path(deployment), body)
     except ApiRefusal as refusal:
-        if not refusal.is_conflict:
+        if not refusal.is_final:
             raise
-        await _remove_marks(api, deployment)  # the owner wrote the values himself: they are his
+        # The owner wrote the values himself, or changed what they fit: it is his as it stands.
+        await _remove_marks(api, deployment)
     await _edit_owners(api, _path(deployment), strike_ours)
     for pod in pods:
         await _restore_pod(api, pod, adoption)

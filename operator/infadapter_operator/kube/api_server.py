@@ -68,6 +68,11 @@ class ApiRefusal(Exception):
     def is_conflict(self) -> bool:
         return self.status == 409 and "FieldManagerConflict" in self.causes
 
+    @property
+    def is_final(self) -> bool:
+        """The same request will be refused again: a conflict, invalid values, a policy."""
+        return self.is_conflict or self.status in (403, 422)
+
     def as_step_refused(self) -> StepRefused:
         if self.is_quota:
             return QuotaExceeded(self.message)

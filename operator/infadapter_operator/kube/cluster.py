@@ -9,7 +9,6 @@ know is what the last look saw; nothing else is remembered.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from infadapter_operator.api.quantities import cpu_quantity
 from infadapter_operator.bodies import BodyUnavailable, Conflict, ResizeInfeasible, StepRefused
@@ -36,6 +35,7 @@ from infadapter_operator.kube.objects import (
 )
 from infadapter_operator.kube.observe import (
     Running,
+    belongs_to,
     borrowed_kind,
     observed,
     refuse_stranger,
@@ -75,6 +75,7 @@ class KubeCluster:
     claimed: Callable[[str], bool] = nobody_else
     gated: bool = False
     _running: dict[Target, Running] = field(default_factory=dict)
+    _written: set[Target] = field(default_factory=set)  # since it was observed
 
     async def observe(self, now_s: float) -> Observed:
         """Raises BodyUnavailable."""
@@ -83,12 +84,15 @@ class KubeCluster:
             running = await running_for(self.api, self.owner, self.workloads)
         except (ApiRefusal, Conflict) as refusal:
             raise BodyUnavailable(str(refusal)) from None
-        self._running = {one.target: one for one in running}
-        taken = (one for one in running if one.name in scaled or self._is_anothers(one))
+        self._running, self._written = {one.target: one for one in running}, set()
+        taken = (one for one in running if self._is_anothers(one, scaled))
         return observed(running, frozenset(one.target for one in taken))
 
-    def _is_anothers(self, running: Running) -> bool:
-        return running.borrowed and self.claimed(running.name)
+    def _is_anothers(self, running: Running, scaled: Mapping[str, str]) -> bool:
+        """What left the spec is given back, whoever has come for it."""
+        if running.workload is None:
+            return False
+        return running.name in scaled or (running.borrowed and self.claimed(running.name))
 
     @property
     def running(self) -> Mapping[Target, Running]:
@@ -205,14 +209,25 @@ class KubeCluster:
         running = self._running.get(target)
         if workload.deployment:
             await self._have_borrowed(workload, running, size, pods)
-            return
-        path = deployments(self.owner.namespace, target_name(self.owner.name, target))
-        if running is None:
-            await self._refuse_strangers(path)
+        else:
+            await self._have_own(workload, target, size, pods)
+        self._written.add(target)
+
+    async def _have_own(self, workload: Workload, target: Target, size: Size, pods: int) -> None:
+        """With its Service, which comes with the first pods; neither is anybody else's."""
+        name = target_name(self.owner.name, target)
+        path = deployments(self.owner.namespace, name)
+        service = core(self.owner.namespace, "services", name)
         body = build_deployment(self.owner, workload, target, size, pods)
+        is_new = target not in self._running
+        if is_new:
+            await self._refuse_strangers(path)
+            await self._refuse_strangers(service)
         await self.api.apply(path, body, force=True)
-        if running is None:
-            await self._have_service(workload, target, body)
+        if is_new:
+            port = workload.server_of(body["spec"]["template"]["spec"]).port
+            front = build_target_service(self.owner, target, port, gated=self.gated)
+            await self.api.apply(service, front, force=True)
 
     async def _have_borrowed(
         self, workload: Workload, running: Running | None, size: Size, pods: int
@@ -231,15 +246,6 @@ class KubeCluster:
         body = adopted_body(running.deployment, adoption, resources, pods)
         await self.api.apply(deployments(self.owner.namespace, running.name), body)
 
-    async def _have_service(
-        self, workload: Workload, target: Target, deployment: Mapping[str, Any]
-    ) -> None:
-        port = workload.server_of(deployment["spec"]["template"]["spec"]).port
-        body = build_target_service(self.owner, target, port, gated=self.gated)
-        path = core(self.owner.namespace, "services", body["metadata"]["name"])
-        await self._refuse_strangers(path)
-        await self.api.apply(path, body, force=True)
-
     async def _refuse_strangers(self, path: str) -> None:
         there = await self.api.get(path)
         if there is not None:
@@ -248,6 +254,8 @@ class KubeCluster:
     # --- what left, and what changed -------------------------------------------------------------
 
     async def _tidy(self, running: Running) -> None:
+        if running.target in self._written:
+            return  # it is not as it was observed
         if running.workload is None and not running.pods and not running.replicas:
             await self._remove_left(running, 0)
         elif running.workload and not running.borrowed and not self._is_current(running):
@@ -264,15 +272,22 @@ class KubeCluster:
         )
 
     async def _remove_left(self, running: Running, remaining: int) -> None:
+        """A Deployment that is borrowed goes back as a whole, when none of its pods is needed."""
         path = deployments(self.owner.namespace, running.name)
         if running.borrowed:
-            await hand_back(self.api, running.deployment, running.pods)
+            if not remaining:
+                await hand_back(self.api, running.deployment, running.pods)
         elif remaining:
             operation = {"op": "replace", "path": "/spec/replicas", "value": remaining}
             await self.api.operate(path, [operation])
         else:
             await self.api.delete(path)
-            await self.api.delete(core(self.owner.namespace, "services", running.name))
+            await self._delete_own(core(self.owner.namespace, "services", running.name))
+
+    async def _delete_own(self, path: str) -> None:
+        there = await self.api.get(path)
+        if there is not None and belongs_to(there, self.owner):
+            await self.api.delete(path)
 
     def _workload(self, target: Target) -> Workload:
         workload = self.workloads.get(target.variant)

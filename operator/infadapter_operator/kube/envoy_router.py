@@ -48,23 +48,26 @@ class EnvoyRouter:
 
     async def set_weights(self, step: SetWeights) -> None:
         """Raises StepRefused or BodyUnavailable, but only after the router was told."""
-        key = service_key(self.owner)
-        self.xds.publish(key, step.backends)
-        last_good = self.xds.last_good(key)
-        if last_good["backends"] and _pods(last_good) != _pods(self._kept or _NOTHING):
+        self.xds.publish(service_key(self.owner), step.backends)
+        wanted = self._to_keep()
+        if wanted is not self._kept and wanted["backends"]:
             try:
-                await self._write_config(last_good)
+                await self._write_config(wanted)
             except ApiRefusal as refusal:
                 raise refusal.as_step_refused() from None
 
     async def ensure(self) -> None:
         """Have everything there, as it should be; writes nothing if it is. Raises as a step."""
         try:
-            if self._kept is None:
-                await self._start_from_config()
+            await self._ensure_config()
             await self._ensure_router()
         except ApiRefusal as refusal:
             raise refusal.as_step_refused() from None
+
+    async def exists(self) -> bool:
+        """Whether there is one of this service. Raises BodyUnavailable."""
+        there = await self.api.get(self._paths()[1])
+        return there is not None and belongs_to(there, self.owner)
 
     async def remove(self) -> None:
         """What there is of a bundled router: traffic comes another way now."""
@@ -74,20 +77,31 @@ class EnvoyRouter:
                 await self.api.delete(path)
         self.xds.forget(service_key(self.owner))
 
-    async def _start_from_config(self) -> None:
-        """Go on with the weights of before a restart, which the routers still obey."""
+    async def _ensure_config(self) -> None:
+        """With the pods that are published now, also where a write of them has failed."""
         config, _, _ = self._paths()
-        there = await self.api.get(config)
-        if there is None:
-            await self._write_config(_NOTHING)
-            return
-        refuse_stranger(there, self.owner)
-        self._kept = _readable((there.get("data") or {}).get(LAST_GOOD_FILE, "{}"))
-        if self._kept["backends"]:
-            self.xds.restore(service_key(self.owner), self._kept)
+        there = await self.api.get(config) or {}
+        if there:
+            refuse_stranger(there, self.owner)
+        written = there.get("data") or {}
+        if self._kept is None:
+            await self._restore(_readable(written.get(LAST_GOOD_FILE, json.dumps(_NOTHING))))
+        wanted = self._to_keep()
+        if written != self._config(wanted)["data"]:
+            await self._write_config(wanted)
+
+    async def _restore(self, kept: Json) -> None:
+        """Go on with the weights of before a restart, which the routers still obey."""
+        self._kept = kept
+        if kept["backends"]:
+            self.xds.restore(service_key(self.owner), kept)
             await self.xds.heard(service_key(self.owner))
-        if there.get("data") != self._config(self._kept)["data"]:
-            await self._write_config(self._kept)
+
+    def _to_keep(self) -> Json:
+        """What is kept changes with the pods, not with their weights."""
+        kept, published = self._kept or _NOTHING, self.xds.last_good(service_key(self.owner))
+        other_pods = published["backends"] and _pods(published) != _pods(kept)
+        return published if other_pods else kept
 
     async def _ensure_router(self) -> None:
         _, router, front = self._paths()
@@ -98,7 +112,6 @@ class EnvoyRouter:
         if there is None or annotation(there, TEMPLATE_ANNOTATION) != annotation(
             wanted, TEMPLATE_ANNOTATION
         ):
-            await self._write_config(self._kept or _NOTHING)  # the SLO is part of it
             await self.api.apply(router, wanted, force=True)
         service = await self.api.get(front)
         if service is None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from infadapter_operator.kube.api_server import ApiRefusal, Json, KubeApi, core, custom
 from infadapter_operator.kube.cluster import KubeCluster
+from infadapter_operator.kube.envoy_router import EnvoyRouter
 from infadapter_operator.kube.objects import Owner, build_target_service
 from infadapter_operator.kube.observe import Running, belongs_to, is_left_over, refuse_stranger
 from infadapter_operator.kube.read import condition
@@ -108,12 +109,16 @@ def target_weights(
 
 @dataclass(slots=True, kw_only=True)
 class GatewayRouter:
-    """`traffic` is replaced when the spec changes."""
+    """
+    `traffic` is replaced when the spec changes. `before` is the bundled router that has the traffic
+    until the gateways obey a first route.
+    """
 
     api: KubeApi
     owner: Owner
     cluster: KubeCluster
     traffic: Mapping[str, Any]
+    before: EnvoyRouter | None = None
     _sent: dict[str, int] = field(default_factory=dict)
 
     async def weights(self) -> Mapping[str, int]:
@@ -121,6 +126,10 @@ class GatewayRouter:
         Raises BodyUnavailable. While a change is under way, every pod that is let in may get
         traffic, old ones and new ones.
         """
+        earlier = await self.before.weights() if self.before else {}
+        return {**earlier, **await self._obeyed()}
+
+    async def _obeyed(self) -> Mapping[str, int]:
         route = await self._route()
         if route is None or not was_accepted(route):
             return {}
@@ -143,6 +152,8 @@ class GatewayRouter:
 
     async def set_weights(self, step: SetWeights) -> None:
         """Raises StepRefused or BodyUnavailable. New pods are let in before old ones are out."""
+        if self.before:
+            await self.before.set_weights(step)
         weights: dict[Target, int] = defaultdict(int)
         for backend in step.backends:
             if not is_left_over(backend.target):  # the route as it was still sends there
@@ -171,6 +182,11 @@ class GatewayRouter:
         except ApiRefusal as refusal:
             raise refusal.as_step_refused() from None
 
+    async def is_obeyed(self) -> bool:
+        """Whether there is a route, and all its gateways obey it. Raises BodyUnavailable."""
+        route = await self._route()
+        return route is not None and in_force(route)
+
     async def remove(self) -> None:
         route = await self._route()
         if route is not None and belongs_to(route, self.owner):
@@ -193,7 +209,7 @@ class GatewayRouter:
         if running.borrowed:
             labels |= selector_of(self.owner.name, running.target)
         for pod in running.pods:
-            if pod["metadata"]["name"] in serving and not _is_let_in(pod):
+            if pod["metadata"]["name"] in serving and not covers(_labels(pod), labels):
                 await self._label(pod, labels)
 
     async def _take_out(self, running: Running, serving: set[str]) -> None:
@@ -216,4 +232,8 @@ class GatewayRouter:
 
 
 def _is_let_in(pod: Mapping[str, Any]) -> bool:
-    return (pod["metadata"].get("labels") or {}).get(TRAFFIC_LABEL) == "on"
+    return _labels(pod).get(TRAFFIC_LABEL) == "on"
+
+
+def _labels(pod: Mapping[str, Any]) -> Mapping[str, str]:
+    return pod["metadata"].get("labels") or {}

@@ -73,6 +73,7 @@ class Loops:
             if error is None:
                 return
             _logger.error("a loop failed and is started again", exc_info=error)
+            self._loops[uid].turned_at_s = time.monotonic()  # one service's fault, not the others'
             await asyncio.sleep(RESTART_AFTER_S)
 
     def _forget(self, uid: str) -> None:

@@ -58,10 +58,13 @@ class Reporter:
     def __init__(self, api: KubeApi, owner: Owner, status: InferenceServiceStatus | None) -> None:
         self._api, self._owner, self.status = api, owner, status
 
-    async def report(self, status: InferenceServiceStatus) -> None:
-        """What can't be written now is tried again at the next look; the loop goes on."""
+    async def report(self, status: InferenceServiceStatus) -> bool:
+        """
+        Whether the object says so now. What can't be written is tried again at the next look; the
+        loop goes on.
+        """
         if status == self.status:
-            return
+            return True
         path = custom(GROUP, VERSION, self._owner.namespace, SERVICES, self._owner.name, "status")
         body = status.model_dump(mode="json", exclude_none=True)
         try:
@@ -70,8 +73,9 @@ class Reporter:
                 await self._tell(event)
         except (ApiRefusal, BodyUnavailable) as error:
             _logger.warning("%s: status not written: %s", self._owner.name, error)
-            return
+            return False
         self.status = status
+        return True
 
     async def _tell(self, event: Event) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -18,6 +18,7 @@ class Routers:
     world: World
     cluster: KubeCluster
     current: EnvoyRouter | GatewayRouter | None = None
+    left: GatewayRouter | None = None  # whose route may be there still
 
     async def ensure(self, prepared: Prepared) -> None:
         """
@@ -34,18 +35,26 @@ class Routers:
         return self.current or self._bundled(prepared)
 
     async def _ensure_bundled(self, prepared: Prepared) -> None:
+        """A route that was there before goes when a router has the traffic."""
         if not isinstance(self.current, EnvoyRouter):
-            await self._gateway({}).remove()
-            self.current = self._bundled(prepared)
+            self.current, self.left = self._bundled(prepared), self._gateway({})
         self.current.slo_s = prepared.service.slo_s
         await self.current.ensure()
+        if self.left and await self.current.weights():
+            await self.left.remove()
+            self.left = None
 
     async def _ensure_gateway(self, prepared: Prepared, traffic: Mapping[str, Any]) -> None:
+        """A bundled router that was there before goes when the gateways obey the route."""
         if not isinstance(self.current, GatewayRouter):
-            await self._bundled(prepared).remove()
             self.current = self._gateway(traffic)
+            bundled = self._bundled(prepared)
+            self.current.before = bundled if await bundled.exists() else None
         self.current.traffic = traffic
         await self.current.ensure()
+        if self.current.before and await self.current.is_obeyed():
+            await self.current.before.remove()
+            self.current.before = None
 
     def _bundled(self, prepared: Prepared) -> EnvoyRouter:
         return EnvoyRouter(

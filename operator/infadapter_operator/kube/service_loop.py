@@ -54,6 +54,7 @@ class ServiceLoop:
         self._prepared: Prepared | None = None
         self._problem: Condition | None = None  # of the newest spec
         self._memory = Memory()
+        self._untold = False  # a plan that the status does not say yet
         self._met_ratio: float | None = None
         self._met_at_s = float("-inf")
         self._refused: set[str] = set()  # told once, not at every look
@@ -101,6 +102,7 @@ class ServiceLoop:
             await self._sleep(began_s + self._world.settings.look_s - self.turned_at_s)
         self.forget()
         while FINALIZER in finalizers_of(self._document) and not await self._let_go():
+            self.turned_at_s = time.monotonic()
             await self._sleep(self._world.settings.look_s)
 
     async def turn(self, now_s: float) -> None:
@@ -132,6 +134,7 @@ class ServiceLoop:
             now_s,
         )
         self._memory = seen.memory
+        self._untold |= seen.plan_changed
         self._tell(seen)
         troubles += await self._tidy(seen)
         overrides = (*await self._slo_met(seen), *troubles)
@@ -217,33 +220,34 @@ class ServiceLoop:
 
     async def _slo_met(self, seen: Look) -> list[Condition]:
         """Asked for now and then: it is a mean over minutes."""
-        now_s, prepared = seen.now_s, self._prepared
-        if prepared and prepared.traffic is None and now_s - self._met_at_s >= MET_EVERY_S:
-            owner, slo_s = self.owner, seen.service.slo_s
-            query = met_query(owner.namespace, owner.name, slo_s)
-            self._met_at_s = now_s
-            self._met_ratio = await slo_met_ratio(self._world.prometheus, query, now_s)
+        if self._cluster.gated:
+            self._met_ratio = None  # only our own router tells
+        elif seen.now_s - self._met_at_s >= MET_EVERY_S:
+            query = met_query(self.owner.namespace, self.owner.name, seen.service.slo_s)
+            self._met_at_s = seen.now_s
+            self._met_ratio = await slo_met_ratio(self._world.prometheus, query, seen.now_s)
         told = self._reporter.status.conditions if self._reporter.status else ()
         missed = any((c.type, c.status) == ("SLOMet", "False") for c in told)
         return [slo_met(seen.service, self._met_ratio, was_missed=missed)]
 
     async def _report(self, seen: Look) -> None:
         before = self._reporter.status
-        await self._reporter.report(
-            status_of(
-                seen.service,
-                self._document["metadata"]["generation"],
-                seen.decision,
-                calm(seen, before),
-                before,
-                seen.now_s,
-                changed=seen.plan_changed,
-            )
+        status = status_of(
+            seen.service,
+            self._document["metadata"]["generation"],
+            seen.decision,
+            calm(seen, before),
+            before,
+            seen.now_s,
+            changed=self._untold,
         )
+        if await self._reporter.report(status):
+            self._untold = False
 
     async def _report_problem(self, problem: Condition, now_s: float) -> None:
         """Of a service that can't be looked at."""
         found = unparsed(problem, _mode_in(self._document))
+        self._world.metrics.record_problem(self.owner.namespace, self.owner.name, found, now_s)
         generation = self._document["metadata"]["generation"]
         before = self._reporter.status
         await self._reporter.report(without_service(generation, found, before, now_s))
