@@ -29,9 +29,17 @@ def test_everything_can_be_set() -> None:
     assert settings.router.pod == {"volumes": []}
 
 
+def test_a_command_whose_words_hold_spaces_is_a_json_list() -> None:
+    command = '["sh", "-c", "exec envoy $0"]'
+    settings = settings_from({"INFADAPTER_ROUTER_COMMAND": command})
+    assert settings.router.command == ("sh", "-c", "exec envoy $0")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("ROUTER_COMMAND", "[sh]"),
+        ("ROUTER_COMMAND", "[]"),
         ("PROMETHEUS_URL", "prometheus:9090"),
         ("XDS_PORT", "http"),
         ("XDS_PORT", "70000"),

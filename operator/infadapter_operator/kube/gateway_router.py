@@ -23,7 +23,7 @@ from infadapter_operator.names import (
     service_labels,
     target_name,
 )
-from infadapter_operator.steps import SetWeights
+from infadapter_operator.steps import Backend, SetWeights
 from infadapter_solver.problem import Target
 
 GATEWAY_GROUP, GATEWAY_VERSION = "gateway.networking.k8s.io", "v1"
@@ -151,34 +151,49 @@ class GatewayRouter:
         return {pod: weight // len(pods) for pod in pods}
 
     async def set_weights(self, step: SetWeights) -> None:
-        """Raises StepRefused or BodyUnavailable. New pods are let in before old ones are out."""
+        """Raises StepRefused or BodyUnavailable."""
         if self.before:
             await self.before.set_weights(step)
+        try:
+            await self._send(step.backends)
+        except ApiRefusal as refusal:
+            raise refusal.as_step_refused() from None
+
+    async def _send(self, backends: Sequence[Backend]) -> None:
+        """New pods are let in before old ones are out."""
         weights: dict[Target, int] = defaultdict(int)
-        for backend in step.backends:
+        for backend in backends:
             if not is_left_over(backend.target):  # the route as it was still sends there
                 weights[backend.target] += backend.weight
         wanted = {target: min(w, MOST_WEIGHT) for target, w in weights.items() if w > 0}
         if not wanted:
             return  # a route without backends would answer 500: the Services' own 503 is better
-        serving = {backend.pod for backend in step.backends if backend.weight > 0}
-        try:
-            for target in wanted:
-                await self._let_in(self.cluster.running[target], serving)
-            await self._have_route(wanted)
-            self._sent = {backend.pod: backend.weight for backend in step.backends}
-            for target in wanted:
-                await self._take_out(self.cluster.running[target], serving)
-        except ApiRefusal as refusal:
-            raise refusal.as_step_refused() from None
+        serving = {backend.pod for backend in backends if backend.weight > 0}
+        for target in wanted:
+            await self._let_in(self.cluster.running[target], serving)
+        await self._have_route(wanted)
+        self._sent = {backend.pod: backend.weight for backend in backends}
+        for target in wanted:
+            await self._take_out(self.cluster.running[target], serving)
+
+    def _as_before(self, weights: Mapping[str, int]) -> list[Backend]:
+        """What the bundled router sends to: a first route does the same."""
+        return [
+            Backend(pod=name, target=target, address="", weight=weights[name])
+            for target, one in self.cluster.running.items()
+            for name in (pod["metadata"]["name"] for pod in one.pods)
+            if name in weights
+        ]
 
     async def ensure(self) -> None:
-        """Parents and hostnames as in the spec, where there is a route already."""
+        """Parents and hostnames as in the spec, where there is a route or a router before it."""
         try:
             route = await self._route()
             if route is not None:
                 refuse_stranger(route, self.owner)
                 await self._have_route(target_weights(route, self.owner, self.cluster.running))
+            elif self.before:
+                await self._send(self._as_before(await self.before.weights()))
         except ApiRefusal as refusal:
             raise refusal.as_step_refused() from None
 

@@ -169,6 +169,24 @@ async def test_what_was_published_since_a_restart_stays_current(poller: Poller) 
     assert poller.xds.confirmed(KEY).keys() == {"a", "b"}, "another router may not have asked yet"
 
 
+async def test_routers_that_differ_after_a_restart_come_to_the_same(poller: Poller) -> None:
+    """The operator was killed between their polls; neither obeys what was kept."""
+    before = XdsServer()
+    before.publish(KEY, [backend("a", 5), backend("b", 5)])
+    kept = before.last_good(KEY)
+    obeyed = {
+        "router-1": before.publish(KEY, [backend("a", 7), backend("b", 3)]),
+        "router-2": before.publish(KEY, [backend("a", 6), backend("b", 4)]),
+    }
+    poller.xds.restore(KEY, kept)
+    for _ in range(2):
+        for router, version in obeyed.items():
+            answer = await poller.poll(router, version)
+            obeyed[router] = answer["version_info"] if answer else version
+    assert len(set(obeyed.values())) == 1
+    assert set(poller.xds.confirmed(KEY)) == {"a", "b"}
+
+
 @pytest.mark.parametrize("said", ["3.1", "3", "0.1", "3.1.1", "x.1", "", "99999999999.1"])
 async def test_a_version_that_says_what_it_is_not_the_digest_of_is_unknown(
     poller: Poller, said: str

@@ -234,3 +234,22 @@ async def test_pods_of_another_service_are_not_seen(api: FakeApi) -> None:
         scalers=Scalers(api),
     )
     assert await other.observe(0.0) == Observed()
+
+
+async def test_a_service_of_somebody_else_is_neither_taken_nor_deleted(api: FakeApi) -> None:
+    front = core("vision", "services", "resnet-r18")
+    api.put(front, {"kind": "Service", "spec": {"theirs": True}})
+    cluster = a_cluster(api)
+    await look(cluster)
+    with pytest.raises(Conflict, match="resnet-r18 exists"):
+        await cluster.take(ScaleUp(target=R18, allocation=ONE, pods=1))
+    assert DEPLOYMENT not in api.objects, "it is not half made"
+    del api.objects[front]
+    await scaled(cluster, 1)
+    api.put(front, {"kind": "Service", "spec": {"theirs": True}})
+    cluster.workloads = {}
+    gone = await look(cluster)
+    pods = tuple(pod.name for pod in gone.pods)
+    await cluster.take(RemovePods(target=R18, pods=pods, remaining=0))
+    assert DEPLOYMENT not in api.objects
+    assert front in api.objects

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infadapter_operator.bodies import Conflict
+from infadapter_operator.bodies import BodyUnavailable, Conflict
 from infadapter_operator.envoy.endpoints import recall
 from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.kube.api_server import core, deployments
@@ -89,6 +89,27 @@ async def test_other_weights_write_nothing_and_other_pods_do(api: FakeApi, xds: 
     assert api.writes == []
     await router.set_weights(weights(a=500, b=0))
     assert remembered(api) == {"a"}
+
+
+async def test_a_write_of_the_pods_that_failed_is_made_up_for(api: FakeApi, xds: XdsServer) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    await router.set_weights(weights(a=700, b=300))
+    api.refuse = lambda m, p: BodyUnavailable("timeout") if (m, p) == ("PATCH", CONFIG) else None
+    with pytest.raises(BodyUnavailable):
+        await router.set_weights(weights(c=1000))
+    api.refuse = lambda method, path: None
+    await router.ensure()
+    assert remembered(api) == {"c"}
+
+
+async def test_a_configmap_that_somebody_deleted_comes_back(api: FakeApi, xds: XdsServer) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    await router.set_weights(weights(a=700, b=300))
+    del api.objects[CONFIG]
+    await router.ensure()
+    assert remembered(api) == {"a", "b"}
 
 
 async def test_nothing_ready_keeps_the_last_good(api: FakeApi, xds: XdsServer) -> None:
