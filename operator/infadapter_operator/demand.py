@@ -5,8 +5,14 @@ No data is not zero: a history always holds fresh, finite, non-negative samples,
 is an error with a name of its own, which becomes a condition's reason and a counter's label.
 """
 
+import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
 from typing import ClassVar, NamedTuple
+
+LONGEST_GAP_S, STEPS_IN_A_GAP = 6.0, 3.0
+"""A scrape or two may be missed; a longer silence is a gap."""
 
 
 class DemandError(Exception):
@@ -49,8 +55,21 @@ class History:
     samples: tuple[Sample, ...]
 
     @property
-    def span_s(self) -> float:
-        return self.samples[-1].at_s - self.samples[0].at_s
+    def step_s(self) -> float:
+        """Between samples, usually; 0 of a single one."""
+        return statistics.median(self._steps_s()) if len(self.samples) > 1 else 0.0
 
-    def since(self, at_s: float) -> tuple[Sample, ...]:
-        return tuple(sample for sample in self.samples if sample.at_s >= at_s)
+    @property
+    def unbroken_s(self) -> float:
+        """How far back it goes without a gap: what was not seen may have been more."""
+        longest_s = max(LONGEST_GAP_S, STEPS_IN_A_GAP * self.step_s)
+        steps_s = list(self._steps_s())
+        return sum(takewhile(lambda step_s: step_s <= longest_s, reversed(steps_s)))
+
+    def refined(self, recent: "History") -> "History":
+        """With finer samples of the recent past in place of its own."""
+        older = (s for s in self.samples if s.at_s < recent.samples[0].at_s)
+        return History((*older, *recent.samples))
+
+    def _steps_s(self) -> Iterator[float]:
+        return (later.at_s - sample.at_s for sample, later in pairwise(self.samples))

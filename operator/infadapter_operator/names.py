@@ -29,6 +29,7 @@ KIND_ANNOTATION = f"{GROUP}/kind"  # in full: a label can't hold "nvidia.com/gpu
 BATCH_ANNOTATION = f"{GROUP}/batch-size"
 SERVER_ANNOTATION = f"{GROUP}/server"  # "container:port": what a pod answers with
 TEMPLATE_ANNOTATION = f"{GROUP}/template"  # a digest of what the user wrote
+ROLL_ANNOTATION = f"{GROUP}/rolled-at"  # on a template that rolls although it stays the same
 ADOPTED_ANNOTATION = f"{GROUP}/adopted"  # who adopted a Deployment, and its earlier values
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 

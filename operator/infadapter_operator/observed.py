@@ -47,6 +47,7 @@ class Observed:
     templates: Mapping[Target, Allocation] = field(
         default_factory=dict
     )  # at what size further pods of a target that has pods come up; as planned where absent
+    rolling: frozenset[Target] = frozenset()  # a change of all its pods is under way
     sent_weights: Mapping[str, int] | None = None
     superseded: frozenset[str] = frozenset()  # named by weights replaced before they were confirmed
 

@@ -27,11 +27,11 @@ from infadapter_operator.acting.taking import (
 from infadapter_operator.bodies import BodyUnavailable, Cluster, Demand, Router
 from infadapter_operator.conditions import Condition, Signals, conditions
 from infadapter_operator.decision import Decision, Source
-from infadapter_operator.demand import DemandError
+from infadapter_operator.demand import DemandError, History
 from infadapter_operator.observed import Observed
 from infadapter_operator.planning.capacity import by_target, ready_capacity_rps
 from infadapter_operator.planning.decide import burst, decide, warming
-from infadapter_operator.planning.demands import look_window_s, planning_window_s
+from infadapter_operator.planning.demands import look_window_s, planning_window_s, recent_window_s
 from infadapter_operator.planning.problems import known_groups
 from infadapter_operator.planning.rates import rate_now_rps
 from infadapter_operator.service import Mode, Service
@@ -39,6 +39,9 @@ from infadapter_operator.steps import Step
 from infadapter_solver import InvalidProblem
 from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target
+
+COARSE_S = 2.0
+"""Larger steps than this hide what happened within the last seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +139,7 @@ async def _plan(
     try:
         return await _planned(service, memory.decision, demand, observed, now_s)
     except DemandError as error:
-        if memory.decision is not None:
+        if memory.decision is not None and not _is_of_another_spec(service, memory.decision):
             return _Planning(decision=memory.decision, demand_rps=None, error=error)
         started_s = time.perf_counter()
         first = await asyncio.to_thread(warming, service, observed, now_s)
@@ -152,17 +155,29 @@ async def _planned(
     now_s: float,
 ) -> _Planning:
     due = decision is None or is_due(service, decision, now_s)
-    window_s = planning_window_s(service) if due else look_window_s()
-    history = await demand.history(window_s, now_s)
-    demand_rps = rate_now_rps(history.samples)
     if decision is not None and not due:
+        demand_rps = rate_now_rps((await demand.history(look_window_s(), now_s)).samples)
         if not burst(service, observed, decision, demand_rps):
             return _Planning(decision=decision, demand_rps=demand_rps)
-        history = await demand.history(planning_window_s(service), now_s)
+    history = await _planning_history(service, demand, now_s)
+    demand_rps = rate_now_rps(history.samples)
     started_s = time.perf_counter()
     fresh = await asyncio.to_thread(decide, service, history, observed, decision, now_s)
     solve_s = time.perf_counter() - started_s
     return _Planning(decision=fresh, demand_rps=demand_rps, solve_s=solve_s)
+
+
+async def _planning_history(service: Service, demand: Demand, now_s: float) -> History:
+    """A long history may come in large steps: what is planned for now is never read from those."""
+    history = await demand.history(planning_window_s(service), now_s)
+    if history.step_s <= COARSE_S:
+        return history
+    return history.refined(await demand.history(recent_window_s(service), now_s))
+
+
+def _is_of_another_spec(service: Service, decision: Decision) -> bool:
+    groups = decision.plan.groups
+    return bool(groups) and not known_groups(service, Observed(), groups)
 
 
 def is_due(service: Service, decision: Decision, now_s: float) -> bool:
@@ -173,8 +188,7 @@ def is_due(service: Service, decision: Decision, now_s: float) -> bool:
     """
     if decision.source in (Source.WARMING, Source.ADOPTED):
         return True
-    groups = decision.plan.groups
-    if groups and not known_groups(service, Observed(), groups):
+    if _is_of_another_spec(service, decision):
         return True
     return not decision.decided_at_s <= now_s < decision.decided_at_s + service.interval_s
 

@@ -30,7 +30,10 @@ class ResizePod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplacePods:
-    """Roll the target to this allocation, readiness-gated: its resize was refused or never came."""
+    """
+    Have new pods of this allocation in place of all there are, readiness-gated: a resize was
+    refused or never came. Also where new pods come up at this allocation already.
+    """
 
     target: Target
     allocation: Allocation

@@ -6,6 +6,7 @@ pair that it picks is close to the optimum; and the closer the bar, the fewer la
 """
 
 from itertools import combinations
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from infadapter_solver.layers import CAPACITY, COST, PODS, TARGETS, USE, Floats
 from infadapter_solver.offers import Goal
 from infadapter_solver.terms import Terms
 from infadapter_solver.value import ROUNDING
+
+MOST_ROWS = 200_000
 
 
 def enough(wanted: Goal, sums: Floats) -> NDArray[np.bool_]:
@@ -29,8 +32,14 @@ def guess(terms: Terms) -> float:
     known = _single(terms)
     if terms.limits[TARGETS] < 2:
         return known
-    pairs = combinations(terms.relaxed, 2)
+    pairs = (pair for pair in combinations(terms.relaxed, 2) if _is_small(terms, *pair))
     return max([known, *(_pair(terms, first, second) for first, second in pairs)])
+
+
+def _is_small(terms: Terms, first: int, second: int) -> bool:
+    """A guess may be done without; hundreds of megabytes for it may not be had."""
+    sizes = (len(terms.layers.layers[layer].choices) for layer in (first, second))
+    return prod(sizes) <= MOST_ROWS
 
 
 def _single(terms: Terms) -> float:

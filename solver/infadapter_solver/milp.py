@@ -100,6 +100,8 @@ def solve_milp(problem: Problem, *, time_limit_s: float = 2.0) -> Plan:
     if plan is not None:
         return plan
     most_rps = _most_served_rps(problem, time_limit_s)
+    if not most_rps:
+        return evaluate(problem, ())
     for wanted in relaxed(problem, most_rps):
         plan = _optimum(problem, wanted, time_limit_s)
         if plan is not None:
@@ -137,7 +139,8 @@ def _most_served_rps(problem: Problem, time_limit_s: float) -> float:
     model += total <= programme.wanted.served_rps, "demand"
     _constraints(programme)
     _run(programme, time_limit_s)
-    return sum(_plan(programme).served_rps.values())
+    found = [_plan(programme)] if _has_solution(programme) else []
+    return max(sum(plan.served_rps.values()) for plan in (*found, greedy(problem)))
 
 
 def _variables(problem: Problem, wanted: Goal) -> Programme:
@@ -207,17 +210,19 @@ def _loading(programme: Programme) -> None:
 
 
 def _run(programme: Programme, time_limit_s: float) -> Any:
-    programme.model.solve(
-        pulp.HiGHS(
-            msg=False,
-            timeLimit=time_limit_s,
-            gapRel=0.0,
-            gapAbs=PRECISION,
-            mip_feasibility_tolerance=PRECISION,
-            primal_feasibility_tolerance=PRECISION,
-            dual_feasibility_tolerance=PRECISION,
-        )
+    highs = pulp.HiGHS(
+        msg=False,
+        timeLimit=time_limit_s,
+        gapRel=0.0,
+        gapAbs=PRECISION,
+        mip_feasibility_tolerance=PRECISION,
+        primal_feasibility_tolerance=PRECISION,
+        dual_feasibility_tolerance=PRECISION,
     )
+    try:
+        programme.model.solve(highs)
+    except pulp.PulpError as error:
+        raise SolverFailed(f"HiGHS gave no answer: {error}") from None
     return programme.model.solverModel.getModelStatus()
 
 

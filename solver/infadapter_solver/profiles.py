@@ -185,6 +185,8 @@ def _between(measured: list[Allocation], step_millicores: int) -> Iterator[Alloc
         sizes = sorted(own)
         smooth = isotonic([own[size] for size in sizes])
         for millicores in _multiples(sizes, step_millicores):
+            if own[max(size for size in sizes if size < millicores)] == 0.0:
+                continue  # perhaps as late as the smaller one: not between no and some capacity
             rps = interpolate(sizes, smooth, millicores)
             yield Allocation(resources={CPU: millicores}, capacity_rps=rps, batch_size=batch_size)
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from infadapter_operator.bodies import StepRefused
+from infadapter_operator.decision import Decision
 from infadapter_operator.demand import DemandError, History, Sample
 from infadapter_operator.observed import Observed, Pod, Resize
 from infadapter_operator.planning.capacity import capacity_rps, largest, plus
+from infadapter_operator.planning.problems import problem_for
 from infadapter_operator.reconcile import Look, Memory, look
 from infadapter_operator.service import Service
 from infadapter_operator.steps import (
@@ -23,7 +25,7 @@ from infadapter_operator.steps import (
     SetWeights,
     Step,
 )
-from infadapter_solver.problem import Allocation, Target, Variant
+from infadapter_solver import Allocation, PodGroup, Target, Variant, evaluate
 
 RESIZE_S = 1.0
 LINGER_S = 3.0
@@ -62,6 +64,14 @@ def a_service(**changes: object) -> Service:
         stabilization_s=40.0,
     )
     return replace(service, **changes)  # type: ignore[arg-type]
+
+
+def recall(
+    service: Service, groups: tuple[PodGroup, ...], *, demand_rps: float, decided_at_s: float
+) -> Decision:
+    """A decision for these pods."""
+    plan = evaluate(problem_for(service, Observed(), demand_rps), groups)
+    return Decision(plan=plan, decided_at_s=decided_at_s, demand_rps=demand_rps)
 
 
 @dataclass(slots=True)
@@ -125,6 +135,7 @@ class World:
             desired_pods=dict(self.desired),
             templates=dict(self.templates),
             untouchable=self.untouchable,
+            rolling=frozenset(t for t in self.rolled_at_s if self._stale(t)),
         )
 
     async def weights_now(self) -> Mapping[str, int]:
@@ -244,16 +255,20 @@ class World:
 
     def _roll(self) -> None:
         """As a Deployment does: one new pod at a time; an old one goes when it is Ready a while."""
-        for target, rolled_at_s in self.rolled_at_s.items():
+        for target in self.rolled_at_s:
             size = self.templates[target]
             own = [p for p in self.pods if p.target == target and not p.leaving]
-            stale = [p for p in own if p.created_at_s < rolled_at_s]
+            stale = self._stale(target)
             if stale and len(own) == self.desired[target]:
                 fresh = self.make(target, dict(size.resources))
                 fresh.batch_size = size.batch_size
                 self.pods.append(fresh)
             elif stale and all(self._is_ready(p) and p.ready_at_s + 10 <= self.now_s for p in own):
                 stale[0].gone_at_s = self.now_s + LINGER_S
+
+    def _stale(self, target: Target) -> list[Running]:
+        own = [p for p in self.pods if p.target == target and not p.leaving]
+        return [p for p in own if p.created_at_s < self.rolled_at_s[target]]
 
     def make(self, target: Target, size: dict[str, int]) -> Running:
         variant = next((v for v in self.service.variants if v.name == target.variant), None)

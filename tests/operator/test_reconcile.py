@@ -14,7 +14,6 @@ from infadapter_operator.conditions import Status
 from infadapter_operator.decision import Source
 from infadapter_operator.demand import NoData
 from infadapter_operator.observed import Observed
-from infadapter_operator.planning.decide import recall
 from infadapter_operator.reconcile import Look, Memory, is_due, look
 from infadapter_operator.service import Mode
 from infadapter_operator.steps import (
@@ -26,7 +25,16 @@ from infadapter_operator.steps import (
     Step,
 )
 from infadapter_solver.problem import CPU, PodGroup, Target
-from tests.operator.loop_world import LARGE, SMALL, Runner, World, WorldRouter, a_service, sizes
+from tests.operator.loop_world import (
+    LARGE,
+    SMALL,
+    Runner,
+    World,
+    WorldRouter,
+    a_service,
+    recall,
+    sizes,
+)
 
 
 def a_world(rps: float = 12.0, **changes: object) -> World:

@@ -85,7 +85,7 @@ def turn(
         now_s=now_s,
     )
     grown = growth(service, plan, ground.pods, observed)
-    rolled, roll_short = ((), frozenset[str]()) if doubt else replacing(ground, observed)
+    rolled, roll_short = ((), frozenset[str]()) if doubt else replacing(ground, observed, grown)
     short = grown.short | roll_short
     freed = {} if doubt else _freed(ground, observed, short)
     if short and not freed and not _is_settling(observed):
@@ -136,7 +136,7 @@ def is_waiting_for_a_node(observed: Observed, now_s: float, patience_s: float) -
 
 
 def _freed(ground: Ground, observed: Observed, short: frozenset[str]) -> Released:
-    if takers_are_ready(ground.plan, ground.pods):
+    if takers_are_ready(ground):
         return released(ground)
     pending = is_waiting_for_a_node(observed, ground.now_s, PENDING_PATIENCE_S)
     return released_for(ground, short | pending)

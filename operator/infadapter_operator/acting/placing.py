@@ -106,6 +106,8 @@ def is_at(pod: Pod, allocation: Allocation) -> bool:
 
 def held_by(pod: Pod) -> dict[str, int]:
     """What nobody else can have: what is in force and, while it is resized, what was asked for."""
+    if pod.resize is Resize.REFUSED:
+        return dict(pod.resources)
     return largest(pod.resources, pod.wanted)
 
 

@@ -65,13 +65,16 @@ def goes_now(freed: Released, pod: str) -> bool:
     return pod in freed and freed[pod] is None
 
 
-def takers_are_ready(plan: Plan, pods: Sequence[Placed]) -> bool:
-    """Every planned pod is Ready at its size, or at a larger one."""
+def takers_are_ready(ground: Ground) -> bool:
+    """Every planned pod is Ready: at its size or at a larger one, or as one to be replaced."""
     return all(
-        sum(one.pod.ready and (one.is_level or one.shrinks) for one in of_target(pods, g.target))
-        >= g.pods
-        for g in plan.groups
+        sum(_can_take(ground, one) for one in of_target(ground.pods, g.target)) >= g.pods
+        for g in ground.plan.groups
     )
+
+
+def _can_take(ground: Ground, one: Placed) -> bool:
+    return one.pod.ready and (one.is_level or one.shrinks or one.must_be_replaced(ground.now_s))
 
 
 def released(ground: Ground) -> Released:

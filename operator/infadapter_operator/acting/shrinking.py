@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
+from infadapter_operator.acting.growing import Growth
 from infadapter_operator.acting.placing import Placed
 from infadapter_operator.acting.releasing import Ground, Released, goes_now
 from infadapter_operator.acting.room import missing, room_for
 from infadapter_operator.observed import Observed
 from infadapter_operator.planning.capacity import same_amounts
-from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod
+from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_solver.problem import Plan, Target
 
 
@@ -62,21 +63,27 @@ def removing(
     return tuple(steps)
 
 
-def replacing(ground: Ground, observed: Observed) -> tuple[tuple[ReplacePods, ...], frozenset[str]]:
-    """Roll what can't be resized, where there is room for a pod more; and what is short for it."""
+def replacing(
+    ground: Ground, observed: Observed, grown: Growth
+) -> tuple[tuple[ReplacePods, ...], frozenset[str]]:
+    """
+    Roll what can't be resized, where there is room for a pod more; and what is short for it.
+
+    What is being rolled or gets more pods now is rolled later; and pods too many go first, unless
+    they are needed until the others are as planned.
+    """
     if ground.ready_rps < min(ground.serving_rps, ground.wanted_rps):
         return (), frozenset()
     room = room_for(ground.service, ground.plan, observed)
     steps: list[ReplacePods] = []
     short: set[str] = set()
+    busy = observed.rolling | {step.target for step in grown.steps if isinstance(step, ScaleUp)}
     for group in ground.plan.groups:
         own = [one for one in ground.pods if one.pod.target == group.target]
-        template = observed.templates.get(group.target)
-        too_many = any(one.goes for one in own)  # they go first, and leave room
-        if too_many or not any(one.must_be_replaced(ground.now_s) for one in own):
+        if group.target in busy or not any(one.must_be_replaced(ground.now_s) for one in own):
             continue
-        if template is not None and template.size == group.allocation.size:
-            continue  # it is being rolled
+        if any(one.goes for one in own) and _suffice_without(ground):
+            continue
         size = group.allocation.resources
         if room.times(size):
             room.take(size)
@@ -85,3 +92,9 @@ def replacing(ground: Ground, observed: Observed) -> tuple[tuple[ReplacePods, ..
         else:
             short |= {name for name in size if not room.times({name: size[name]})}
     return tuple(steps), frozenset(short)
+
+
+def _suffice_without(ground: Ground) -> bool:
+    """Whether what stays is enough when all that is too many has gone."""
+    staying_rps = sum(ground.counted_rps(one) for one in ground.pods if not one.goes)
+    return staying_rps >= ground.floor_rps

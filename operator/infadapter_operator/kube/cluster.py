@@ -22,6 +22,7 @@ from infadapter_operator.kube.adopt import (
 from infadapter_operator.kube.api_server import (
     STRATEGIC,
     ApiRefusal,
+    Json,
     KubeApi,
     core,
     deployments,
@@ -49,7 +50,12 @@ from infadapter_operator.kube.read import (
     usual_size,
 )
 from infadapter_operator.kube.scalers import Scalers
-from infadapter_operator.names import DELETION_COST, TEMPLATE_ANNOTATION, target_name
+from infadapter_operator.names import (
+    DELETION_COST,
+    ROLL_ANNOTATION,
+    TEMPLATE_ANNOTATION,
+    target_name,
+)
 from infadapter_operator.observed import Observed
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_solver.problem import Allocation, Target
@@ -134,8 +140,7 @@ class KubeCluster:
                 case ScaleUp():
                     await self._scale_up(step)
                 case ReplacePods():
-                    workload = self._workload(step.target)
-                    await self._have(workload, step.target, Size.of(step.allocation), step.pods)
+                    await self._replace(step)
                 case ResizePod():
                     await self._resize(step.pod, step.target, step.allocation)
                 case RemovePods():
@@ -166,6 +171,13 @@ class KubeCluster:
         else:
             size = template_size(running.deployment, running.server.container)
         await self._have(workload, step.target, size, step.pods)
+
+    async def _replace(self, step: ReplacePods) -> None:
+        """Where pods were resized away from a template that is right, only a mark rolls them."""
+        size, running = Size.of(step.allocation), self._seen(step.target)
+        same = template_size(running.deployment, running.server.container) == size
+        roll = str(running.deployment["metadata"].get("generation", 0)) if same else ""
+        await self._have(self._workload(step.target), step.target, size, step.pods, roll)
 
     async def _resize(self, pod: str, target: Target, allocation: Allocation) -> None:
         running = self._seen(target)
@@ -204,22 +216,28 @@ class KubeCluster:
             if refusal.status != 404:
                 raise
 
-    async def _have(self, workload: Workload, target: Target, size: Size, pods: int) -> None:
+    async def _have(
+        self, workload: Workload, target: Target, size: Size, pods: int, roll: str = ""
+    ) -> None:
         """The Deployment of the target, with this template and so many pods."""
         running = self._running.get(target)
         if workload.deployment:
             await self._have_borrowed(workload, running, size, pods)
         else:
-            await self._have_own(workload, target, size, pods)
+            await self._have_own(workload, target, size, pods, roll)
         self._written.add(target)
 
-    async def _have_own(self, workload: Workload, target: Target, size: Size, pods: int) -> None:
+    async def _have_own(
+        self, workload: Workload, target: Target, size: Size, pods: int, roll: str
+    ) -> None:
         """With its Service, which comes with the first pods; neither is anybody else's."""
         name = target_name(self.owner.name, target)
         path = deployments(self.owner.namespace, name)
         service = core(self.owner.namespace, "services", name)
-        body = build_deployment(self.owner, workload, target, size, pods)
-        is_new = target not in self._running
+        running = self._running.get(target)
+        roll = roll or (_rolled_at(running.deployment) if running else "")
+        body = build_deployment(self.owner, workload, target, size, pods, roll=roll)
+        is_new = running is None
         if is_new:
             await self._refuse_strangers(path)
             await self._refuse_strangers(service)
@@ -299,3 +317,7 @@ class KubeCluster:
         if target not in self._running:
             raise StepRefused(f"nothing runs of variant {target.variant} on {target.kind}")
         return self._running[target]
+
+
+def _rolled_at(deployment: Json) -> str:
+    return annotation(deployment["spec"]["template"], ROLL_ANNOTATION) or ""

@@ -18,6 +18,7 @@ from infadapter_operator.names import (
     BATCH_ANNOTATION,
     KIND,
     KIND_ANNOTATION,
+    ROLL_ANNOTATION,
     SERVER_ANNOTATION,
     TEMPLATE_ANNOTATION,
     TRAFFIC_LABEL,
@@ -121,9 +122,12 @@ class Size:
 
 
 def build_deployment(
-    owner: Owner, workload: Workload, target: Target, size: Size, pods: int
+    owner: Owner, workload: Workload, target: Target, size: Size, pods: int, *, roll: str = ""
 ) -> Json:
-    """The Deployment of a target. A new pod is Ready before an old one goes."""
+    """A target's Deployment. A new pod is Ready before an old one goes. Another `roll` rolls it."""
+    template = pod_template(owner.name, workload, target, size)
+    if roll:
+        template["metadata"]["annotations"][ROLL_ANNOTATION] = roll
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -143,7 +147,7 @@ def build_deployment(
                 "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
             },
             "selector": {"matchLabels": selector_of(owner.name, target)},
-            "template": pod_template(owner.name, workload, target, size),
+            "template": template,
         },
     }
 

@@ -57,6 +57,14 @@ class Running:
             batch_size = self.workload.batch_size_of(size.resources)
         return Allocation(resources=size.resources, capacity_rps=0.0, batch_size=batch_size)
 
+    @property
+    def is_rolling(self) -> bool:
+        """Pods of an earlier template are there still, or the change has yet to begin."""
+        metadata, status = self.deployment["metadata"], self.deployment.get("status") or {}
+        if status.get("observedGeneration", 0) < metadata.get("generation", 0):
+            return True
+        return bool(status.get("updatedReplicas", 0) < status.get("replicas", 0))
+
     def seen_pods(self) -> tuple[Pod, ...]:
         seen = (pod_of(p, self.target, own_server(p) or self.server) for p in self.pods)
         return tuple(self._with_batch(pod) for pod in seen if pod)
@@ -73,6 +81,7 @@ def observed(running: Iterable[Running], untouchable: frozenset[Target]) -> Obse
         pods=tuple(pod for one in there for pod in one.seen_pods()),
         desired_pods={one.target: one.replicas for one in there},
         untouchable=untouchable,
+        rolling=frozenset(one.target for one in there if one.is_rolling),
         templates={one.target: one.template for one in there if runs_pods(one.deployment)},
     )
 

@@ -9,14 +9,13 @@ from infadapter_operator.planning.demands import is_young, planning_demand, warm
 from infadapter_operator.planning.keep import Previous, previous_plan
 from infadapter_operator.planning.problems import (
     adoptable,
-    known_groups,
     problem_for,
     solved,
     untouchable_rps,
 )
 from infadapter_operator.planning.reasons import explained
 from infadapter_operator.service import Service
-from infadapter_solver import PodGroup, evaluate
+from infadapter_solver import evaluate
 
 _FROM_LOAD = (Source.OPTIMAL, Source.GREEDY)
 
@@ -35,7 +34,10 @@ def decide(
     """
     demand = planning_demand(service, history, now_s)
     before = previous_plan(service, observed, demand, previous.plan) if previous else None
-    floor_rps = _floor_rps(before, young=is_young(service, history))
+    young = is_young(service, history)
+    floor_rps = _floor_rps(before, young=young)
+    if previous is None and young:
+        floor_rps = sum(group.capacity_rps for group in adoptable(service, observed))
     problem = problem_for(service, observed, demand.rps, floor_rps)
     best = solved(problem)
     keeps = before is not None and before.still_holds(best)
@@ -64,32 +66,6 @@ def warming(service: Service, observed: Observed, now_s: float) -> Decision:
         source=Source.ADOPTED if running else Source.WARMING,
     )
     return explained(service, problem, decision)
-
-
-def recall(
-    service: Service,
-    groups: tuple[PodGroup, ...],
-    *,
-    demand_rps: float,
-    decided_at_s: float,
-    source: Source = Source.OPTIMAL,
-    why: tuple[str, ...] = (),
-) -> Decision | None:
-    """
-    A decision of which only the pods were written down, at the demand that it was made for.
-
-    None if the spec knows them no more.
-    """
-    known = known_groups(service, Observed(), groups)
-    if not known:
-        return None
-    return Decision(
-        plan=evaluate(problem_for(service, Observed(), demand_rps), known),
-        decided_at_s=decided_at_s,
-        demand_rps=demand_rps,
-        source=source,
-        why=why,
-    )
 
 
 def burst(service: Service, observed: Observed, decision: Decision, demand_rps: float) -> bool:

@@ -6,9 +6,7 @@ from infadapter_operator.demand import History
 from infadapter_operator.planning.forecast import history_s, quantile_forecast
 from infadapter_operator.planning.rates import WINDOWS_S, highest_rps, rate_now_rps
 from infadapter_operator.service import Service
-
-LEAST_DEMAND_RPS = 0.1
-"""Never 0, so that the accuracy of what is served is always defined."""
+from infadapter_solver.offers import LEAST_DEMAND_RPS
 
 WARMING_RPS = 1.0
 """What is planned for before anything is known."""
@@ -41,14 +39,19 @@ def warming_demand_rps(service: Service) -> float:
 
 
 def is_young(service: Service, history: History) -> bool:
-    """Too short a history to take anything away on."""
-    return history.span_s < service.stabilization_s - max(WINDOWS_S[-1], service.interval_s)
+    """Too short a history, since its last gap, to take anything away on."""
+    return history.unbroken_s < service.stabilization_s - max(WINDOWS_S[-1], service.interval_s)
 
 
 def planning_window_s(service: Service) -> float:
     """How much history planning needs."""
     wanted_s = history_s(service.forecast, service.planning_horizon_s)
-    return max(wanted_s, service.stabilization_s + service.interval_s)
+    return max(wanted_s, recent_window_s(service))
+
+
+def recent_window_s(service: Service) -> float:
+    """How much of it must be as fine as it was measured."""
+    return service.stabilization_s + service.interval_s
 
 
 def look_window_s() -> float:

@@ -9,10 +9,10 @@ from infadapter_operator.planning.capacity import (
     ready_capacity_rps,
     running_groups,
 )
-from infadapter_operator.planning.demands import LEAST_DEMAND_RPS
 from infadapter_operator.service import Service
 from infadapter_solver import Allocation, Amounts, Plan, PodGroup, Problem, Target, Variant
 from infadapter_solver import solve as solve_problem
+from infadapter_solver.offers import LEAST_DEMAND_RPS
 
 
 def problem_for(
@@ -41,12 +41,17 @@ def problem_for(
 
 
 def solved(problem: Problem) -> Plan:
-    """The best plan; a floor that the budget cannot hold is no reason to call it infeasible."""
+    """
+    The best plan; of a floor that the budget cannot hold, as much is kept as it can, and it is no
+    reason to call the plan infeasible.
+    """
     plan = solve_problem(problem)
     if plan.feasible or not problem.capacity_floor_rps:
         return plan
-    without = solve_problem(replace(problem, capacity_floor_rps=0.0))
-    return without if without.feasible else plan
+    floor_rps = problem.capacity_floor_rps
+    most = solve_problem(replace(problem, demand_rps=floor_rps, capacity_floor_rps=0.0))
+    kept = replace(problem, capacity_floor_rps=min(floor_rps, most.capacity_rps))
+    return best if (best := solve_problem(kept)).feasible else plan
 
 
 def untouchable_pods(observed: Observed) -> list[Pod]:

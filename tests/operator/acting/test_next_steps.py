@@ -10,7 +10,7 @@ from infadapter_operator.acting.placing import RESIZE_PATIENCE_S
 from infadapter_operator.decision import Decision
 from infadapter_operator.observed import Observed, Pod, Resize
 from infadapter_operator.planning.capacity import fitting
-from infadapter_operator.planning.decide import recall, warming
+from infadapter_operator.planning.decide import warming
 from infadapter_operator.service import Service
 from infadapter_operator.steps import (
     RemovePods,
@@ -21,7 +21,7 @@ from infadapter_operator.steps import (
     Step,
 )
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Target
-from tests.operator.loop_world import a_service
+from tests.operator.loop_world import SMALL, a_service, recall
 
 NOW_S = 1000.0
 SERVICE = a_service()
@@ -55,7 +55,7 @@ def planned(
     *groups: tuple[str, int, int], demand_rps: float = 10.0, service: Service = SERVICE
 ) -> Decision:
     """Each group: variant, pods, millicores."""
-    found = recall(
+    return recall(
         service,
         tuple(
             PodGroup(target=Target(v), allocation=allocation(v, size), pods=pods)
@@ -64,8 +64,6 @@ def planned(
         demand_rps=demand_rps,
         decided_at_s=NOW_S,
     )
-    assert found is not None
-    return found
 
 
 def allocation(variant: str, millicores: int) -> Allocation:
@@ -456,9 +454,59 @@ def test_a_rolling_change_is_not_begun_twice() -> None:
     observed = seen(
         refused,
         weights={"small-1": 1000},
-        templates={Target("small"): allocation("small", 2000)},
+        rolling=frozenset({Target("small")}),
     )
     assert steps(planned(("small", 1, 2000)), observed) == ()
+
+
+def test_a_pod_that_was_shrunk_and_can_not_grow_again_is_replaced_at_the_same_template() -> None:
+    deferred = a_pod(
+        "small-1",
+        1000,
+        wanted=2000,
+        resize=Resize.DEFERRED,
+        resize_since_s=NOW_S - RESIZE_PATIENCE_S - 1,
+    )
+    observed = seen(
+        deferred,
+        weights={"small-1": 1000},
+        templates={Target("small"): allocation("small", 2000)},
+    )
+    assert [type(s) for s in steps(planned(("small", 1, 2000)), observed)] == [ReplacePods]
+
+
+def test_a_refused_resize_holds_nothing_beyond_what_is_in_force() -> None:
+    service = a_service(budget={CPU: 4000}, max_surge={CPU: 3000})
+    refused = a_pod("small-1", 1000, wanted=4000, resize=Resize.REFUSED)
+    found = steps(
+        planned(("small", 1, 4000)), seen(refused, weights={"small-1": 1000}), 10.0, service
+    )
+    assert [type(step) for step in found] == [ReplacePods]
+
+
+def test_pods_are_not_replaced_in_the_look_that_adds_some() -> None:
+    observed = seen(
+        a_pod("small-1", 1000, batch_size=8),
+        a_pod("small-2", 1000, batch_size=8),
+        weights={"small-1": 500, "small-2": 500},
+    )
+    assert [type(s) for s in steps(planned(("small", 3, 1000)), observed)] == [ScaleUp]
+
+
+def test_one_too_many_that_is_needed_until_the_rest_is_replaced_does_not_stop_it() -> None:
+    weights = {"small-1": 500, "small-2": 500}
+    observed = seen(a_pod("small-1", 1000), a_pod("small-2", 1000), weights=weights)
+    batched = Allocation(resources={CPU: 1000}, capacity_rps=60.0, batch_size=8)
+    variant = replace(SMALL, allocations=(*SMALL.allocations, batched))
+    service = a_service(variants=(variant,))
+    group = PodGroup(target=Target("small"), allocation=batched, pods=1)
+    decision = recall(service, (group,), demand_rps=35.0, decided_at_s=NOW_S)
+    both_needed = steps(decision, observed, 35.0, service)
+    assert [(type(s), s.pods) for s in both_needed if isinstance(s, ReplacePods)] == [
+        (ReplacePods, 2)
+    ]
+    one_suffices = steps(decision, observed, 15.0, service)
+    assert [type(s) for s in one_suffices] == [SetWeights], "the other one is drained first"
 
 
 def test_another_batch_size_is_another_pod() -> None:

@@ -164,7 +164,11 @@ class FakeApi(KubeApi):
             del self.objects[f"/api/v1/namespaces/{root}/pods/{gone}"]
         for _ in range(spec.get("replicas", 1) - len(own)):
             self._start(root, name, spec["template"])
-        deployment["status"] = {"replicas": spec.get("replicas", 1)}
+        deployment["status"] = {
+            "replicas": spec.get("replicas", 1),
+            "updatedReplicas": spec.get("replicas", 1),
+            "observedGeneration": deployment["metadata"]["generation"],
+        }
 
     def _roll(self, own: list[Json], template: Json) -> list[Json]:
         kept = [pod for pod in own if pod["made_from"] == template]

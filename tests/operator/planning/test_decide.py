@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from infadapter_operator.decision import Binding, Decision, Source
 from infadapter_operator.demand import History, Sample
 from infadapter_operator.observed import Observed, Pod
-from infadapter_operator.planning.decide import burst, decide, recall, warming
+from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.demands import planning_demand
 from infadapter_operator.planning.keep import WORTH_MOVING
 from infadapter_operator.service import Service
 from infadapter_solver.problem import CPU, Target, Variant
 from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
-from tests.operator.loop_world import LARGE, MIDDLE, SMALL, a_service
+from tests.operator.loop_world import LARGE, MIDDLE, SMALL, a_service, recall
 
 NOW_S = 10_000.0
 EMPTY = Observed()
@@ -298,28 +298,3 @@ def test_names_the_demand_when_it_decides() -> None:
 def test_names_the_replicas_when_fewer_would_do() -> None:
     decision = decided(a_service(min_replicas=4, cost_weight=1.0), a_history((600, 3.0)))
     assert decision.binding is Binding.MIN_REPLICAS
-
-
-# --- the way through the status ------------------------------------------------------------------
-
-
-def test_a_recalled_decision_is_kept_as_if_it_had_never_gone() -> None:
-    service = a_service()
-    first = decided(service, a_history((600, 14.0)))
-    recalled = recall(
-        service,
-        first.plan.groups,
-        demand_rps=first.demand_rps,
-        decided_at_s=first.decided_at_s,
-    )
-    assert recalled is not None
-    again = decided(service, a_history((600, 14.0)), recalled, NOW_S + 30)
-    assert again.plan.groups == first.plan.groups
-    assert again.plan.served_rps == first.plan.served_rps
-
-
-def test_nothing_is_recalled_that_the_spec_knows_no_more() -> None:
-    first = decided(a_service(variants=(LARGE,)), a_history((600, 5.0)))
-    groups = first.plan.groups
-    other = a_service(variants=(SMALL,))
-    assert recall(other, groups, demand_rps=5.0, decided_at_s=NOW_S) is None
