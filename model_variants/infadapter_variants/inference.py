@@ -87,6 +87,7 @@ class Inference:
     async def __call__(self, request: Request) -> Response:
         """Answer one request. Raises Refusal, which has been counted."""
         arrived = time.perf_counter()
+        self.metrics.arrivals.inc()
         self._in_flight += 1
         try:
             response = await self._answer(request)

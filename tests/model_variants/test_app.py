@@ -275,11 +275,26 @@ async def test_a_mistake_of_ours_is_a_500_with_a_sentence(monkeypatch: pytest.Mo
     assert list(response.json()) == ["error"]
 
 
+async def test_a_request_is_counted_as_it_arrives_and_not_when_it_is_answered() -> None:
+    async with running(in_flight=1) as server:
+        server.model.hold()
+        waiting = asyncio.create_task(server.client.post(INFER, json=QUESTION))
+        assert await asyncio.to_thread(server.model.computing.wait, 10)
+        assert await server.metric("infadapter_server_arrivals_total") == 1
+        assert await server.metric("infadapter_server_requests_total", code="200") == 0
+        assert (await server.client.post(INFER, json=QUESTION)).status_code == 503
+        assert await server.metric("infadapter_server_arrivals_total") == 2
+        server.model.may_compute.set()
+        await waiting
+        assert await server.metric("infadapter_server_arrivals_total") == 2
+
+
 async def test_every_series_is_there_before_the_first_request() -> None:
     async with running() as server:
         for code in ("200", "400", "404", "408", "413", "500", "503"):
             assert await server.metric("infadapter_server_requests_total", code=code) == 0
-        for name in ("in_flight", "latency_seconds_count", "inference_seconds_count"):
+        counts = ("latency_seconds_count", "inference_seconds_count")
+        for name in ("arrivals_total", "in_flight", *counts):
             assert await server.metric(f"infadapter_server_{name}") == 0
         assert await server.metric("infadapter_server_threads") == 1
         assert await server.metric("infadapter_server_ready") == 1
