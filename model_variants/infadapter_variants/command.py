@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from prometheus_client import disable_created_metrics
 
+from infadapter_variants.finite import Finite
 from infadapter_variants.inference import Identity, Inference, Limits
 from infadapter_variants.metrics import ServerMetrics
 from infadapter_variants.quota import thread_limit
@@ -76,7 +77,7 @@ that routers notice, and ends with 0. A second signal ends the waiting.
 )
 @click.option(
     "--drain-seconds",
-    type=click.FloatRange(0, 3600),
+    type=Finite(0, 3600),
     default=5.0,
     show_default=True,
     help="How long to answer on after the signal to stop.",

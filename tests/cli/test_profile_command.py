@@ -82,6 +82,8 @@ def test_a_server_is_started_and_stopped(tmp_path: Path) -> None:
         (["http://h/v2/models/m/infer", "--name", "a", "--cpu", "lots"], 2, "such as 4 or 500m"),
         (["http://h/v2/models/m/infer", "--name", "a", "--cpu", "0"], 2, "positive amount"),
         (["http://h/v2/models/m/infer", *REQUIRED, "--accuracy", "86"], 2, "0<=x<=1"),
+        (["http://h/v2/models/m/infer", *REQUIRED, "--accuracy", "nan"], 2, "from 0 to 1."),
+        (["http://h/v2/models/m/infer", *REQUIRED, "--load-seconds", "inf"], 2, "from 0 on."),
         (["http://h/v2/models/m/infer", *REQUIRED, "--resource", "gpu"], 2, "nvidia.com/gpu=1"),
         (["http://h/v2/models/m/infer", *REQUIRED, "--seconds", "0.5"], 2, "1.0<=x<=86400"),
         (["http://h/v2/models/m/infer", *REQUIRED, "--body", "absent"], 2, "does not exist"),

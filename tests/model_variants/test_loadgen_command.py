@@ -57,7 +57,8 @@ def test_a_trace_is_replayed_and_summed_up(url: str, tmp_path: Path) -> None:
         (["--url", "https://h/", "--rps", "5", "--duration", "1"], "must begin with http://"),
         (["--url", "http://h/", "--rps", "1e9", "--duration", "9"], "may send 5,000,000"),
         (["--url", "http://h/", "--rps", "-5", "--duration", "1"], "Invalid value for '--rps'"),
-        (["--url", "http://h/", "--rps", "nan", "--duration", "1"], "nan"),
+        (["--url", "http://h/", "--rps", "nan", "--duration", "1"], "'nan' is no number above 0."),
+        (["--url", "http://h/", "--rps", "5", "--duration", "inf"], "no number above 0."),
         (["--url", "http://h/", "--trace", "absent.csv"], "does not exist"),
         (
             ["--url", "http://h/", "--rps", "5", "--duration", "1", "--shape", "1,a"],

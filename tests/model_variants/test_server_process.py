@@ -187,6 +187,7 @@ def test_the_command_line_is_understood_without_waiting_for_torch() -> None:
         (["--variant", "glyph-1", "--port", "70000"], 2, "70000 is not in the range"),
         (["--variant", "glyph-1", "--weights", "/nowhere"], 2, "'/nowhere' does not exist"),
         (["--variant", "glyph-1", "--drain-seconds", "-1"], 2, "-1.0 is not in the range"),
+        (["--variant", "glyph-1", "--drain-seconds", "nan"], 2, "'nan' is no number from 0"),
         (["--variant", "glyph-1", "extra"], 2, "unexpected extra argument"),
         (["--variant", "glyph-1", "--host", "no.such.invalid"], 1, "Cannot listen on no.such"),
     ],

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from infadapter_variants.finite import Finite
 from infadapter_variants.loadgen.bodies import BodyError
 from infadapter_variants.loadgen.client import make_timely, run
 from infadapter_variants.loadgen.endpoint import UrlError
@@ -58,19 +59,17 @@ def _resource(_: click.Context, __: click.Parameter, text: str | None) -> dict[s
 )
 @click.option("--resource", callback=_resource, help="And beside it, such as nvidia.com/gpu=1.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), default=1, show_default=True)
-@click.option("--accuracy", type=click.FloatRange(0, 1), help="A fraction, such as 0.861.")
-@click.option(
-    "--load-seconds", type=click.FloatRange(min=0), help="If neither server nor --start tell."
-)
+@click.option("--accuracy", type=Finite(0, 1), help="A fraction, such as 0.861.")
+@click.option("--load-seconds", type=Finite(min=0), help="If neither server nor --start tell.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(MIN_SECONDS, 86_400),
+    type=Finite(MIN_SECONDS, 86_400),
     default=60.0,
     show_default=True,
     help="How long to measure.",
 )
 @click.option("--start", help="A command that starts the server; it is stopped at the end.")
-@click.option("--start-timeout", type=click.FloatRange(1, 3600), default=120.0, show_default=True)
+@click.option("--start-timeout", type=Finite(1, 3600), default=120.0, show_default=True)
 @click.option("--body", type=Existing, help="A request to send, as JSON of the protocol.")
 @click.option("--shape", help="Send random FP32 tensors, of a shape such as 1,3,224,224.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
