@@ -89,6 +89,7 @@ def test_a_server_is_started_and_stopped(tmp_path: Path) -> None:
         (["http://h/v2/models/m/infer", *REQUIRED, "--body", "absent"], 2, "does not exist"),
         (["http://h/v2/models/m", *REQUIRED], 1, "must end in /v2/models/NAME/infer"),
         (["https://h/v2/models/m/infer", *REQUIRED], 1, "must begin with http://"),
+        (["http://a..b:80/v2/models/m/infer", *REQUIRED], 1, "'a..b' is no name that a host can"),
         (["http://127.0.0.1:1/v2/models/m/infer", *REQUIRED], 1, "No server answers"),
     ],
 )
