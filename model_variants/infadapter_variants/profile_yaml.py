@@ -41,14 +41,6 @@ def quantity(text: str) -> str:
     return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
 
 
-def read_profiles(path: Path) -> list[VariantProfile]:
-    """Return the profiles of a file that were measured as curves, in its order.
-
-    Raises ProfileFileError when it cannot be read, or a profile in it cannot be understood.
-    """
-    return [_parsed(document, path) for document in _read(path) if _is_profile(document)]
-
-
 def find_profile(path: Path, name: str, namespace: str | None) -> VariantProfile | None:
     """Return one profile of a file, or None when the file or the profile does not exist yet.
 
