@@ -52,7 +52,7 @@ crds: install  ## write the CRDs and the dashboard again from their one source
 
 image:  ## build the two container images (untested: see images/)
 	docker build -f images/operator.Dockerfile -t infadapter/operator:0.1.0 .
-	docker build -f images/server.Dockerfile -t infadapter/server:0.1.0 .
+	docker build -f images/server.Dockerfile --build-arg TORCH_INDEX=$(TORCH_INDEX) -t infadapter/server:0.1.0 .
 
 clean:  ## remove the virtual environment and what was generated
 	rm -rf $(VENV) dist demo-report demo-runs demo-trace .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
