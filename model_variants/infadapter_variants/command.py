@@ -18,6 +18,7 @@ from infadapter_variants.serve import listen, run
 from infadapter_variants.signatures import SIGNATURES, Model
 from infadapter_variants.worker import Worker
 
+INTERRUPTED = 130
 _HELP = """Serve one network by the Open Inference Protocol v2.
 
 \b
@@ -119,7 +120,7 @@ def _command(
 def command() -> int:
     """Run the command and return its exit code: 0 after a drain, 1 for a fault, 2 for bad options.
 
-    A fault is one sentence on the standard error.
+    130 is for Ctrl-C before the server handles that itself. A fault is one sentence on the standard error.
     """
     try:
         code: int = _command.main(standalone_mode=False)
@@ -127,6 +128,8 @@ def command() -> int:
         sentence = " ".join(error.format_message().split())
         print(f"infadapter-server: {sentence}", file=sys.stderr)
         return error.exit_code
+    except click.Abort:  # what click makes of KeyboardInterrupt
+        return INTERRUPTED
     return code
 
 

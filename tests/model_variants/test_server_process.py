@@ -222,6 +222,19 @@ def test_a_port_in_use_is_one_sentence(
     )
 
 
+def test_an_interrupt_before_the_server_listens_ends_it_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr("infadapter_variants.command.listen", interrupted)
+    monkeypatch.setattr(sys, "argv", ["infadapter-server", "--variant", "glyph-1"])
+    assert command() == 130
+    assert capsys.readouterr().err.strip() == ""
+
+
 def test_weights_that_do_not_load_end_the_server_with_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
