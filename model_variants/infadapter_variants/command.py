@@ -13,6 +13,7 @@ from prometheus_client import disable_created_metrics
 from infadapter_variants.finite import Finite
 from infadapter_variants.inference import Identity, Inference, Limits
 from infadapter_variants.metrics import ServerMetrics
+from infadapter_variants.notes import measured
 from infadapter_variants.quota import thread_limit
 from infadapter_variants.serve import listen, run
 from infadapter_variants.signatures import SIGNATURES, Model
@@ -98,7 +99,12 @@ def _command(
         raise click.UsageError(f"--model {name!r} must be letters, digits, dots and dashes.")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     threads = partial(thread_limit, ceiling=_take_openmp_ceiling())
-    identity = Identity(variant=variant, model=name, signature=SIGNATURES[variant])
+    identity = Identity(
+        variant=variant,
+        model=name,
+        signature=SIGNATURES[variant],
+        accuracy=_accuracy(variant) if weights is None else None,
+    )
     # A series more for each of ours, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = ServerMetrics(variant)
@@ -120,7 +126,8 @@ def _command(
 def command() -> int:
     """Run the command and return its exit code: 0 after a drain, 1 for a fault, 2 for bad options.
 
-    130 is for Ctrl-C before the server handles that itself. A fault is one sentence on the standard error.
+    Ctrl-C before the server handles that itself is 130. A fault is one sentence on the standard
+    error.
     """
     try:
         code: int = _command.main(standalone_mode=False)
@@ -136,6 +143,12 @@ def command() -> int:
 def _reason(error: OSError) -> str:
     # asyncio and socket add the address in brackets, which the message has already.
     return (error.strerror or str(error)).partition(" (")[0]
+
+
+def _accuracy(variant: str) -> float | None:
+    """What was measured of the weights that ship with this package, if there are any."""
+    accuracy: float | None = measured().get(variant, {}).get("accuracy")
+    return accuracy
 
 
 def _load(variant: str, weights: Path | None) -> Model:

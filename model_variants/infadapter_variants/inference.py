@@ -35,6 +35,7 @@ class Identity:
     variant: str
     model: str
     signature: Signature
+    accuracy: float | None = None  # a fraction, if it was measured of these very weights
 
     def check(self, names: Mapping[str, str]) -> None:
         """Raise Refusal unless the path's model, and version if it has one, are this one."""

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -75,11 +75,13 @@ class Running:
 
 
 @asynccontextmanager
-async def running(model: Summing | None = None, **limits: Any) -> AsyncIterator[Running]:
+async def running(
+    model: Summing | None = None, *, identity: Identity = IDENTITY, **limits: Any
+) -> AsyncIterator[Running]:
     model = model or Summing()
     told = ServerMetrics("tiny")
     worker = Worker(lambda: model, IDENTITY.signature, told)
-    inference = Inference(identity=IDENTITY, limits=Limits(**limits), worker=worker, metrics=told)
+    inference = Inference(identity=identity, limits=Limits(**limits), worker=worker, metrics=told)
     worker.start()
     transport = httpx.ASGITransport(create_app(inference), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
@@ -160,6 +162,12 @@ async def test_the_description_says_what_to_send_and_what_comes_back() -> None:
             "inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 2]}],
             "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 1]}],
         }
+
+
+async def test_the_description_says_the_accuracy_that_was_measured_if_one_was() -> None:
+    async with running(identity=replace(IDENTITY, accuracy=0.9)) as server:
+        about = (await server.client.get("/v2/models/sums")).json()
+    assert about["parameters"] == {"accuracy": 0.9}
 
 
 async def test_while_it_loads_it_lives_but_is_not_ready() -> None:

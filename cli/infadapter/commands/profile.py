@@ -131,7 +131,7 @@ def profile(
     \b
     Example, a server on one core, its load time measured too:
       infadapter profile http://127.0.0.1:8080/v2/models/glyphs/infer \\
-          --name glyph-3 --cpu 1 --accuracy 0.835 --output profiles.yaml \\
+          --name glyph-3 --cpu 1 --output profiles.yaml \\
           --start "taskset -c 0 infadapter-server --variant glyph-3 --model glyphs"
     """
     if body is not None and shape is not None:
