@@ -43,8 +43,8 @@ bench: install  ## the benchmarks, each beside what a user would use instead (ab
 	$(BIN)/python benchmarks/server_vs_bare.py
 	$(BIN)/python benchmarks/loadgen_precision.py
 
-ladder: install  ## train the demo's five networks again and measure them (up to an hour)
-	$(BIN)/python -m infadapter_variants.training
+ladder: install  ## train the demo's five networks again and measure them (an hour or two on two cores)
+	$(BIN)/python -m infadapter_variants.training --force
 
 crds: install  ## write the CRDs and the dashboard again from their one source
 	$(BIN)/python -m infadapter_operator.api.schema manifests/crds helm/infadapter/files/crds
@@ -52,7 +52,7 @@ crds: install  ## write the CRDs and the dashboard again from their one source
 
 image:  ## build the two container images (untested: see images/)
 	docker build -f images/operator.Dockerfile -t infadapter/operator:0.1.0 .
-	docker build -f images/server.Dockerfile -t infadapter/server:0.1.0 .
+	docker build -f images/server.Dockerfile --build-arg TORCH_INDEX=$(TORCH_INDEX) -t infadapter/server:0.1.0 .
 
 clean:  ## remove the virtual environment and what was generated
 	rm -rf $(VENV) dist demo-report demo-runs demo-trace .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -109,12 +109,15 @@ def _add_faults(app: FastAPI, inference: Inference) -> None:
 
 def _description(identity: Identity) -> dict[str, Any]:
     signature = identity.signature
+    accuracy = identity.accuracy
+    parameters = {} if accuracy is None else {"parameters": {"accuracy": accuracy}}
     return {
         "name": identity.model,
         "versions": [identity.variant],
         "platform": "pytorch",
         "inputs": [_tensor(signature.input_name, signature.input_shape)],
         "outputs": [_tensor(signature.output_name, signature.output_shape)],
+        **parameters,
     }
 
 

@@ -10,13 +10,16 @@ from pathlib import Path
 import click
 from prometheus_client import disable_created_metrics
 
+from infadapter_variants.finite import Finite
 from infadapter_variants.inference import Identity, Inference, Limits
 from infadapter_variants.metrics import ServerMetrics
+from infadapter_variants.notes import measured
 from infadapter_variants.quota import thread_limit
 from infadapter_variants.serve import listen, run
 from infadapter_variants.signatures import SIGNATURES, Model
 from infadapter_variants.worker import Worker
 
+INTERRUPTED = 130
 _HELP = """Serve one network by the Open Inference Protocol v2.
 
 \b
@@ -76,7 +79,7 @@ that routers notice, and ends with 0. A second signal ends the waiting.
 )
 @click.option(
     "--drain-seconds",
-    type=click.FloatRange(0, 3600),
+    type=Finite(0, 3600),
     default=5.0,
     show_default=True,
     help="How long to answer on after the signal to stop.",
@@ -96,7 +99,12 @@ def _command(
         raise click.UsageError(f"--model {name!r} must be letters, digits, dots and dashes.")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     threads = partial(thread_limit, ceiling=_take_openmp_ceiling())
-    identity = Identity(variant=variant, model=name, signature=SIGNATURES[variant])
+    identity = Identity(
+        variant=variant,
+        model=name,
+        signature=SIGNATURES[variant],
+        accuracy=_accuracy(variant) if weights is None else None,
+    )
     # A series more for each of ours, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = ServerMetrics(variant)
@@ -118,7 +126,8 @@ def _command(
 def command() -> int:
     """Run the command and return its exit code: 0 after a drain, 1 for a fault, 2 for bad options.
 
-    A fault is one sentence on the standard error.
+    Ctrl-C before the server handles that itself is 130. A fault is one sentence on the standard
+    error.
     """
     try:
         code: int = _command.main(standalone_mode=False)
@@ -126,12 +135,20 @@ def command() -> int:
         sentence = " ".join(error.format_message().split())
         print(f"infadapter-server: {sentence}", file=sys.stderr)
         return error.exit_code
+    except click.Abort:  # what click makes of KeyboardInterrupt
+        return INTERRUPTED
     return code
 
 
 def _reason(error: OSError) -> str:
     # asyncio and socket add the address in brackets, which the message has already.
     return (error.strerror or str(error)).partition(" (")[0]
+
+
+def _accuracy(variant: str) -> float | None:
+    """What was measured of the weights that ship with this package, if there are any."""
+    accuracy: float | None = measured().get(variant, {}).get("accuracy")
+    return accuracy
 
 
 def _load(variant: str, weights: Path | None) -> Model:

@@ -35,6 +35,7 @@ class Identity:
     variant: str
     model: str
     signature: Signature
+    accuracy: float | None = None  # a fraction, if it was measured of these very weights
 
     def check(self, names: Mapping[str, str]) -> None:
         """Raise Refusal unless the path's model, and version if it has one, are this one."""
@@ -87,6 +88,7 @@ class Inference:
     async def __call__(self, request: Request) -> Response:
         """Answer one request. Raises Refusal, which has been counted."""
         arrived = time.perf_counter()
+        self.metrics.arrivals.inc()
         self._in_flight += 1
         try:
             response = await self._answer(request)

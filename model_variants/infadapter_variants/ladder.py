@@ -6,20 +6,18 @@ with the smaller one's answers and learns from there. That is what makes the lar
 from scratch they would need far more images than an hour on two cores shows them.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from infadapter_variants.glyphs import CLASSES
+from infadapter_variants.notes import WEIGHTS, measured
 from infadapter_variants.packing import unpack
 
-__all__ = ["CLASSES", "RUNGS", "Network", "Shape", "blank", "build", "grow", "measured"]
+__all__ = ["CLASSES", "RUNGS", "WEIGHTS", "Network", "Shape", "blank", "build", "grow", "measured"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +37,6 @@ SHAPES: Mapping[str, Shape] = {
     "glyph-5": Shape(stem=32, stem_stride=2, stages=((32, 46, 1), (64, 10, 2))),
 }
 RUNGS: tuple[str, ...] = tuple(SHAPES)
-WEIGHTS = files("infadapter_variants") / "weights"
 
 
 class Block(nn.Module):
@@ -96,15 +93,6 @@ def build(name: str, folder: Traversable = WEIGHTS) -> Network:
         packed = torch.load(file, map_location="cpu", weights_only=True)
     network.load_state_dict(unpack(packed))
     return network.eval()
-
-
-def measured(folder: Traversable = WEIGHTS) -> dict[str, dict[str, Any]]:
-    """Return what training noted of each rung: its accuracy on the test images, and how it came."""
-    notes = folder / "ladder.json"
-    if not notes.is_file():
-        return {}
-    rungs: dict[str, dict[str, Any]] = json.loads(notes.read_text(encoding="utf-8"))
-    return rungs
 
 
 def blank(name: str) -> Network:

@@ -29,6 +29,12 @@ class ServerMetrics:
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         self._variant = variant
+        self.arrivals = Counter(
+            "infadapter_server_arrivals_total",
+            "Inference requests, counted as they arrive, before anything is refused.",
+            ("variant",),
+            registry=self._registry,
+        ).labels(variant)
         self._requests = Counter(
             "infadapter_server_requests_total",
             "Inference requests, by the status code of their answer.",

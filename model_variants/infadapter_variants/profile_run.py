@@ -8,12 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infadapter_variants.loadgen.bodies import (
-    glyph_bodies,
-    parse_shape,
-    random_bodies,
-    read_body,
-)
+from infadapter_variants.loadgen.bodies import glyph_bodies, random_bodies
 from infadapter_variants.loadgen.endpoint import Endpoint, UrlError, parse_url
 from infadapter_variants.profile_math import AllocationProfile, VariantProfile, with_allocation
 from infadapter_variants.profile_start import started_server
@@ -38,8 +33,8 @@ class Order:
     seconds: float
     start: str | None
     start_timeout_s: float
-    body: Path | None
-    shape: str | None
+    body: bytes | None
+    shape: tuple[int, ...] | None
     seed: int
     output: Path
 
@@ -114,8 +109,8 @@ def _about(
 
 def _bodies(order: Order, facts: ServerFacts) -> list[bytes]:
     if order.body is not None:
-        return [read_body(order.body)]
-    shape = facts.input_shape if order.shape is None else parse_shape(order.shape)
+        return [order.body]
+    shape = facts.input_shape if order.shape is None else order.shape
     if shape is None:
         raise ProfileError("The server does not say what it takes; give --shape or --body.")
     if shape == GLYPHS:

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import IO
 
+import click
+
 from infadapter_variants.loadgen.endpoint import Endpoint
 from infadapter_variants.profile_target import is_ready
 from infadapter_variants.profiler import ProfileError
@@ -38,6 +40,9 @@ async def started_server(
         try:
             await _wait_until_ready(server, endpoint, began_s + timeout_s, said)
             yield time.monotonic() - began_s
+        except asyncio.CancelledError:
+            click.echo("Stopping the server …", err=True)
+            raise
         finally:
             await _stop(server)
 
@@ -77,10 +82,12 @@ async def _wait_until_ready(
 
 
 async def _stop(server: Process) -> None:
-    with suppress(ProcessLookupError, TimeoutError):
-        os.killpg(server.pid, signal.SIGTERM)
-        async with asyncio.timeout(GRACE_S):
-            await server.wait()
-    with suppress(ProcessLookupError):
-        os.killpg(server.pid, signal.SIGKILL)
-    await server.wait()
+    try:
+        with suppress(ProcessLookupError, TimeoutError):
+            os.killpg(server.pid, signal.SIGTERM)
+            async with asyncio.timeout(GRACE_S):
+                await server.wait()
+    finally:  # also after a second Ctrl-C, which ends the waiting
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        await server.wait()

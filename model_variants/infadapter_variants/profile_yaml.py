@@ -41,22 +41,26 @@ def quantity(text: str) -> str:
     return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
 
 
-def read_profiles(path: Path) -> list[VariantProfile]:
-    """Return the profiles of a file that were measured as curves, in its order.
-
-    Raises ProfileFileError when it cannot be read, or a profile in it cannot be understood.
-    """
-    return [_parsed(document, path) for document in _read(path) if _is_profile(document)]
-
-
 def find_profile(path: Path, name: str, namespace: str | None) -> VariantProfile | None:
-    """Return one profile of a file, or None when the file or the profile does not exist yet."""
+    """Return one profile of a file, or None when the file or the profile does not exist yet.
+
+    Raises ProfileFileError when the file cannot be read, or the profile cannot be understood.
+    """
     if not path.exists():
         return None
     for document in _read(path):
         if _is_profile(document) and _identity(document) == (name, namespace):
             return _parsed(document, path)
     return None
+
+
+def check_writable(path: Path) -> None:
+    """Raise ProfileFileError unless its folder takes a file, as saving a profile will need."""
+    try:
+        with tempfile.TemporaryFile(dir=_folder(path)):
+            pass
+    except OSError as error:
+        raise ProfileFileError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def save_profile(path: Path, profile: VariantProfile) -> None:
@@ -186,11 +190,16 @@ def _identity(document: Document) -> tuple[str, str | None]:
 
 
 def _replace(path: Path, text: str) -> None:
-    folder = path.resolve().parent
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", dir=_folder(path), delete=False, encoding="utf-8"
+    ) as file:
         file.write(text)
     Path(file.name).chmod(0o644)
     os.replace(file.name, path)
+
+
+def _folder(path: Path) -> Path:
+    return path.resolve().parent
 
 
 def _decimal(value: float, digits: int) -> str:

@@ -25,7 +25,7 @@ _HELP = """Train the demo's five networks, measure them, and write both down.
 
 \b
   python -m infadapter_variants.training                    what is not there yet
-  python -m infadapter_variants.training --force            all anew, up to an hour
+  python -m infadapter_variants.training --force            all anew: an hour or two on two cores
   python -m infadapter_variants.training --force glyph-5    one anew, grown from what is there
 
 Each network is written as soon as it is trained, with its accuracy on 20,000 test images in

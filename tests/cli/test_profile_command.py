@@ -1,7 +1,9 @@
+import errno
 import json
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,11 +84,14 @@ def test_a_server_is_started_and_stopped(tmp_path: Path) -> None:
         (["http://h/v2/models/m/infer", "--name", "a", "--cpu", "lots"], 2, "such as 4 or 500m"),
         (["http://h/v2/models/m/infer", "--name", "a", "--cpu", "0"], 2, "positive amount"),
         (["http://h/v2/models/m/infer", *REQUIRED, "--accuracy", "86"], 2, "0<=x<=1"),
+        (["http://h/v2/models/m/infer", *REQUIRED, "--accuracy", "nan"], 2, "from 0 to 1."),
+        (["http://h/v2/models/m/infer", *REQUIRED, "--load-seconds", "inf"], 2, "from 0 on."),
         (["http://h/v2/models/m/infer", *REQUIRED, "--resource", "gpu"], 2, "nvidia.com/gpu=1"),
         (["http://h/v2/models/m/infer", *REQUIRED, "--seconds", "0.5"], 2, "1.0<=x<=86400"),
         (["http://h/v2/models/m/infer", *REQUIRED, "--body", "absent"], 2, "does not exist"),
-        (["http://h/v2/models/m", *REQUIRED], 1, "must end in /v2/models/NAME/infer"),
-        (["https://h/v2/models/m/infer", *REQUIRED], 1, "must begin with http://"),
+        (["http://h/v2/models/m", *REQUIRED], 2, "must end in /v2/models/NAME/infer"),
+        (["https://h/v2/models/m/infer", *REQUIRED], 2, "must begin with http://"),
+        (["http://a..b:80/v2/models/m/infer", *REQUIRED], 2, "'a..b' is no name that a host can"),
         (["http://127.0.0.1:1/v2/models/m/infer", *REQUIRED], 1, "No server answers"),
     ],
 )
@@ -103,3 +108,39 @@ def test_what_the_server_does_not_say_must_be_given(port: int, tmp_path: Path) -
     bad = tmp_path / "bad.yaml"
     bad.write_text("a: [")
     assert "is not YAML" in invoke(url(port), *REQUIRED, "-o", str(bad)).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--shape", "a,b"], "Invalid value for '--shape': A shape is whole numbers and commas"),
+        (["--shape", "1,0"], "Invalid value for '--shape': Every dimension"),
+        (["--shape", "1" + 400 * "0"], "too large for a request."),
+        (["--body", "text"], "Invalid value for '--body': The request body text is not JSON"),
+        (["--shape", "1,2", "--body", "body"], "Give --body or --shape, not both."),
+        (["-o", "absent/x.yaml"], "absent/x.yaml cannot be written: No such file or directory."),
+        (["-o", "text/x.yaml"], "text/x.yaml cannot be written: Not a directory."),
+    ],
+)
+def test_arguments_are_judged_before_the_server_is_started(
+    arguments: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("text").write_text("hello")
+    Path("body").write_text("{}")
+    result = invoke(url(1), *REQUIRED, "--start", "touch started", *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert not Path("started").exists()
+
+
+def test_a_file_in_a_folder_that_takes_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:  # as a folder does; root, who may run this, may write to all
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    result = invoke(url(1), *REQUIRED, "-o", str(tmp_path / "x.yaml"))
+    assert result.exit_code == 2
+    assert "x.yaml cannot be written: Permission denied." in result.output

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -75,11 +75,13 @@ class Running:
 
 
 @asynccontextmanager
-async def running(model: Summing | None = None, **limits: Any) -> AsyncIterator[Running]:
+async def running(
+    model: Summing | None = None, *, identity: Identity = IDENTITY, **limits: Any
+) -> AsyncIterator[Running]:
     model = model or Summing()
     told = ServerMetrics("tiny")
     worker = Worker(lambda: model, IDENTITY.signature, told)
-    inference = Inference(identity=IDENTITY, limits=Limits(**limits), worker=worker, metrics=told)
+    inference = Inference(identity=identity, limits=Limits(**limits), worker=worker, metrics=told)
     worker.start()
     transport = httpx.ASGITransport(create_app(inference), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
@@ -160,6 +162,12 @@ async def test_the_description_says_what_to_send_and_what_comes_back() -> None:
             "inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 2]}],
             "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 1]}],
         }
+
+
+async def test_the_description_says_the_accuracy_that_was_measured_if_one_was() -> None:
+    async with running(identity=replace(IDENTITY, accuracy=0.9)) as server:
+        about = (await server.client.get("/v2/models/sums")).json()
+    assert about["parameters"] == {"accuracy": 0.9}
 
 
 async def test_while_it_loads_it_lives_but_is_not_ready() -> None:
@@ -275,11 +283,26 @@ async def test_a_mistake_of_ours_is_a_500_with_a_sentence(monkeypatch: pytest.Mo
     assert list(response.json()) == ["error"]
 
 
+async def test_a_request_is_counted_as_it_arrives_and_not_when_it_is_answered() -> None:
+    async with running(in_flight=1) as server:
+        server.model.hold()
+        waiting = asyncio.create_task(server.client.post(INFER, json=QUESTION))
+        assert await asyncio.to_thread(server.model.computing.wait, 10)
+        assert await server.metric("infadapter_server_arrivals_total") == 1
+        assert await server.metric("infadapter_server_requests_total", code="200") == 0
+        assert (await server.client.post(INFER, json=QUESTION)).status_code == 503
+        assert await server.metric("infadapter_server_arrivals_total") == 2
+        server.model.may_compute.set()
+        await waiting
+        assert await server.metric("infadapter_server_arrivals_total") == 2
+
+
 async def test_every_series_is_there_before_the_first_request() -> None:
     async with running() as server:
         for code in ("200", "400", "404", "408", "413", "500", "503"):
             assert await server.metric("infadapter_server_requests_total", code=code) == 0
-        for name in ("in_flight", "latency_seconds_count", "inference_seconds_count"):
+        counts = ("latency_seconds_count", "inference_seconds_count")
+        for name in ("arrivals_total", "in_flight", *counts):
             assert await server.metric(f"infadapter_server_{name}") == 0
         assert await server.metric("infadapter_server_threads") == 1
         assert await server.metric("infadapter_server_ready") == 1

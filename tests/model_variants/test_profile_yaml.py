@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from infadapter_variants.profile_math import AllocationProfile, Point, VariantProfile
 from infadapter_variants.profile_yaml import (
     ProfileFileError,
+    check_writable,
     document_of,
     find_profile,
     quantity,
-    read_profiles,
     save_profile,
 )
 
@@ -20,6 +20,8 @@ HALF = AllocationProfile(resources={"cpu": "500m"}, saturation_rps=18, points=(P
 PROFILE = VariantProfile(
     name="resnet18", accuracy=0.7613, load_s=1e-3, allocations=(HALF,), machine="2 x CPU"
 )
+
+EMPTY = "kind: VariantProfile\napiVersion: infadapter.io/v1alpha1\nmetadata: {name: resnet18}\n"
 
 
 def test_a_document_holds_decimals_as_strings_and_latencies_as_numbers() -> None:
@@ -48,7 +50,6 @@ def test_a_document_holds_decimals_as_strings_and_latencies_as_numbers() -> None
 def test_what_was_saved_is_read(tmp_path: Path) -> None:
     path = tmp_path / "profiles.yaml"
     save_profile(path, PROFILE)
-    assert read_profiles(path) == [PROFILE]
     assert find_profile(path, "resnet18", None) == PROFILE
     assert find_profile(path, "resnet18", "vision") is None
     assert find_profile(tmp_path / "absent.yaml", "resnet18", None) is None
@@ -72,7 +73,8 @@ def test_saving_replaces_its_own_document_and_leaves_the_others(tmp_path: Path) 
         "VariantProfile",
     ]
     assert documents[0] == others[0]
-    assert read_profiles(path) == [changed, elsewhere]
+    assert find_profile(path, "resnet18", None) == changed
+    assert find_profile(path, "resnet18", "vision") == elsewhere
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -81,7 +83,7 @@ def test_saving_replaces_its_own_document_and_leaves_the_others(tmp_path: Path) 
     [
         ("a: [", "is not YAML"),
         ("- 1\n", "must hold Kubernetes documents"),
-        ("kind: VariantProfile\napiVersion: infadapter.io/v1alpha1\n", "lacks spec"),
+        (EMPTY, "lacks spec"),
     ],
 )
 def test_a_file_that_is_something_else_is_not_touched(
@@ -90,7 +92,7 @@ def test_a_file_that_is_something_else_is_not_touched(
     path = tmp_path / "file.yaml"
     path.write_text(text)
     with pytest.raises(ProfileFileError, match=sentence) as caught:
-        read_profiles(path)
+        find_profile(path, "resnet18", None)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert path.read_text() == text
@@ -104,12 +106,22 @@ def test_a_malformed_profile_is_named(tmp_path: Path, key: str, value: object) -
     path = tmp_path / "file.yaml"
     path.write_text(yaml.safe_dump(document))
     with pytest.raises(ProfileFileError, match="resnet18"):
-        read_profiles(path)
+        find_profile(path, "resnet18", None)
 
 
-def test_a_file_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(ProfileFileError, match="cannot be written: No such file"):
-        save_profile(tmp_path / "absent" / "file.yaml", PROFILE)
+def test_a_file_that_cannot_be_written_is_said_so_before_and_when_it_is(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder, reason in (("absent", "No such file"), ("file", "Not a directory")):
+        path = tmp_path / folder / "profiles.yaml"
+        with pytest.raises(ProfileFileError, match=f"cannot be written: {reason}"):
+            check_writable(path)
+        with pytest.raises(ProfileFileError, match=f"cannot be written: {reason}"):
+            save_profile(path, PROFILE)
+
+
+def test_asking_whether_a_file_can_be_written_leaves_no_trace(tmp_path: Path) -> None:
+    check_writable(tmp_path / "profiles.yaml")
+    assert list(tmp_path.iterdir()) == []
 
 
 @given(st.integers(1, 10**7))

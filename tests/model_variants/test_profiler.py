@@ -1,3 +1,5 @@
+import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -169,3 +171,28 @@ async def test_a_server_that_does_not_come_up_is_explained(command: str, sentenc
     with pytest.raises(ProfileError, match=sentence):
         async with started_server(command, at(1), timeout_s=0.3):
             pass
+
+
+async def test_a_second_interrupt_kills_a_server_that_does_not_stop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noted = tmp_path / "pid"
+    command = f"sh -c 'trap \"\" TERM; echo $$ > {noted}.part; mv {noted}.part {noted}; sleep 60'"
+
+    async def start() -> None:
+        async with started_server(command, at(1), timeout_s=60):
+            pass
+
+    starting = asyncio.create_task(start())
+    async with asyncio.timeout(5):  # less than the grace period
+        while not noted.exists():  # noqa: ASYNC110  # another process makes it true
+            await asyncio.sleep(0.01)
+        starting.cancel()
+        await asyncio.sleep(0.2)
+        assert not starting.done()
+        assert capsys.readouterr().err == "Stopping the server …\n"
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(noted.read_text()), 0)

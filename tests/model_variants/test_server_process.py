@@ -1,5 +1,6 @@
 """The server as others meet it: a process with a port, signals and an exit code."""
 
+import asyncio
 import http.client
 import json
 import os
@@ -16,6 +17,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from infadapter_variants.command import command
+from infadapter_variants.inference import Inference
+from infadapter_variants.loadgen.endpoint import parse_url
+from infadapter_variants.notes import measured
+from infadapter_variants.profile_target import ask_facts
 
 REAL = ("-m", "infadapter_variants", "--variant", "glyph-1", "--model", "glyphs", "--port", "0")
 # A server whose network answers when the file it is told of exists; without torch it starts fast.
@@ -131,6 +136,10 @@ def test_a_real_network_answers_and_drains_when_it_is_told_to_stop() -> None:
         assert response.headers["infadapter-variant"] == "glyph-1"
         assert json.loads(response.read())["outputs"][0]["shape"] == [1, 36]
 
+        endpoint = parse_url(f"{server.address.geturl()}{infer[1]}")
+        facts = asyncio.run(ask_facts(endpoint))
+        assert facts.accuracy == measured()["glyph-1"]["accuracy"]
+
         server.process.send_signal(signal.SIGTERM)
         wait_for(lambda: server.get("/v2/health/ready") == 503)
         assert server.get("/v2/health/live") == 200
@@ -187,6 +196,7 @@ def test_the_command_line_is_understood_without_waiting_for_torch() -> None:
         (["--variant", "glyph-1", "--port", "70000"], 2, "70000 is not in the range"),
         (["--variant", "glyph-1", "--weights", "/nowhere"], 2, "'/nowhere' does not exist"),
         (["--variant", "glyph-1", "--drain-seconds", "-1"], 2, "-1.0 is not in the range"),
+        (["--variant", "glyph-1", "--drain-seconds", "nan"], 2, "'nan' is no number from 0"),
         (["--variant", "glyph-1", "extra"], 2, "unexpected extra argument"),
         (["--variant", "glyph-1", "--host", "no.such.invalid"], 1, "Cannot listen on no.such"),
     ],
@@ -219,6 +229,43 @@ def test_a_port_in_use_is_one_sentence(
     assert capsys.readouterr().err == (
         f"infadapter-server: Cannot listen on 127.0.0.1:{port}: Address already in use.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "accuracy"),
+    [
+        (["--variant", "glyph-1"], measured()["glyph-1"]["accuracy"]),
+        (["--variant", "glyph-1", "--weights", __file__], None),
+        (["--variant", "resnet18"], None),
+    ],
+)
+def test_only_shipped_weights_have_an_accuracy(
+    arguments: list[str], accuracy: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(inference: Inference, listener: socket.socket, **_: object) -> bool:
+        listener.close()
+        told.append(inference.identity.accuracy)
+        return True
+
+    told: list[float | None] = []
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr("infadapter_variants.command.run", run)
+    monkeypatch.setattr(sys, "argv", ["infadapter-server", "--port", "0", *arguments])
+    assert command() == 0
+    assert told == [accuracy]
+
+
+def test_an_interrupt_before_the_server_listens_ends_it_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr("infadapter_variants.command.listen", interrupted)
+    monkeypatch.setattr(sys, "argv", ["infadapter-server", "--variant", "glyph-1"])
+    assert command() == 130
+    assert capsys.readouterr().err.strip() == ""
 
 
 def test_weights_that_do_not_load_end_the_server_with_a_sentence(

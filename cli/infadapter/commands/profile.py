@@ -2,18 +2,20 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from infadapter_variants.loadgen.bodies import BodyError
+from infadapter_variants.finite import Finite
+from infadapter_variants.loadgen.bodies import BodyError, parse_shape, read_body
 from infadapter_variants.loadgen.client import make_timely, run
-from infadapter_variants.loadgen.endpoint import UrlError
+from infadapter_variants.loadgen.endpoint import Endpoint, UrlError
 from infadapter_variants.profile_math import (
     PERCENTILES,
     AllocationProfile,
@@ -21,10 +23,11 @@ from infadapter_variants.profile_math import (
     requests_needed,
 )
 from infadapter_variants.profile_run import Order, carry_out, infer_route
-from infadapter_variants.profile_yaml import ProfileFileError, quantity
+from infadapter_variants.profile_yaml import ProfileFileError, check_writable, quantity
 from infadapter_variants.profiler import MIN_SECONDS, OnPhase, ProfileError
 
 Existing = click.Path(exists=True, dir_okay=False, path_type=Path)
+T = TypeVar("T")
 
 
 def _quantity(_: click.Context, __: click.Parameter, text: str) -> str:
@@ -49,8 +52,20 @@ def _resource(_: click.Context, __: click.Parameter, text: str | None) -> dict[s
     return {name: str(int(amount))}
 
 
+def _read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
+    """Return a callback that judges an argument before anything is started, if it is given."""
+
+    def judge(_: click.Context, __: click.Parameter, given: Any) -> T | None:
+        try:
+            return None if given is None else read(given)
+        except (BodyError, UrlError) as error:
+            raise click.BadParameter(str(error)) from error
+
+    return judge
+
+
 @click.command("profile", context_settings={"max_content_width": 100})
-@click.argument("url")
+@click.argument("endpoint", metavar="URL", callback=_read_by(infer_route))
 @click.option("--name", required=True, callback=_name, help="The profile's name.")
 @click.option("--namespace", callback=_name, help="The profile's namespace, if it is to have one.")
 @click.option(
@@ -58,21 +73,28 @@ def _resource(_: click.Context, __: click.Parameter, text: str | None) -> dict[s
 )
 @click.option("--resource", callback=_resource, help="And beside it, such as nvidia.com/gpu=1.")
 @click.option("--batch-size", type=click.IntRange(1, 4096), default=1, show_default=True)
-@click.option("--accuracy", type=click.FloatRange(0, 1), help="A fraction, such as 0.861.")
-@click.option(
-    "--load-seconds", type=click.FloatRange(min=0), help="If neither server nor --start tell."
-)
+@click.option("--accuracy", type=Finite(0, 1), help="A fraction, such as 0.861.")
+@click.option("--load-seconds", type=Finite(min=0), help="If neither server nor --start tell.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(MIN_SECONDS, 86_400),
+    type=Finite(MIN_SECONDS, 86_400),
     default=60.0,
     show_default=True,
     help="How long to measure.",
 )
 @click.option("--start", help="A command that starts the server; it is stopped at the end.")
-@click.option("--start-timeout", type=click.FloatRange(1, 3600), default=120.0, show_default=True)
-@click.option("--body", type=Existing, help="A request to send, as JSON of the protocol.")
-@click.option("--shape", help="Send random FP32 tensors, of a shape such as 1,3,224,224.")
+@click.option("--start-timeout", type=Finite(1, 3600), default=120.0, show_default=True)
+@click.option(
+    "--body",
+    type=Existing,
+    callback=_read_by(read_body),
+    help="A request to send, as JSON of the protocol.",
+)
+@click.option(
+    "--shape",
+    callback=_read_by(parse_shape),
+    help="Send random FP32 tensors, of a shape such as 1,3,224,224.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--output",
@@ -81,7 +103,7 @@ def _resource(_: click.Context, __: click.Parameter, text: str | None) -> dict[s
     help="The file to write or add to.  [default: NAME.yaml]",
 )
 def profile(
-    url: str,
+    endpoint: Endpoint,
     name: str,
     namespace: str | None,
     cpu: str,
@@ -92,8 +114,8 @@ def profile(
     seconds: float,
     start: str | None,
     start_timeout: float,
-    body: Path | None,
-    shape: str | None,
+    body: bytes | None,
+    shape: tuple[int, ...] | None,
     seed: int,
     output: Path | None,
 ) -> None:
@@ -109,14 +131,14 @@ def profile(
     \b
     Example, a server on one core, its load time measured too:
       infadapter profile http://127.0.0.1:8080/v2/models/glyphs/infer \\
-          --name glyph-3 --cpu 1 --accuracy 0.835 --output profiles.yaml \\
+          --name glyph-3 --cpu 1 --output profiles.yaml \\
           --start "taskset -c 0 infadapter-server --variant glyph-3 --model glyphs"
     """
     if body is not None and shape is not None:
         raise click.UsageError("Give --body or --shape, not both.")
     try:
         order = Order(
-            endpoint=infer_route(url),
+            endpoint=endpoint,
             name=name,
             namespace=namespace,
             resources={"cpu": cpu, **resource},
@@ -129,17 +151,25 @@ def profile(
             body=body,
             shape=shape,
             seed=seed,
-            output=output or Path(f"{name}.yaml"),
+            output=_writable(output or Path(f"{name}.yaml")),
         )
         make_timely()
         written, measured = run(_carry_out(order))
-    except (ProfileError, ProfileFileError, BodyError, UrlError) as error:
+    except (ProfileError, ProfileFileError, BodyError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("Interrupted; nothing was written.", err=True)
         raise SystemExit(130) from None
     _show(measured)
     click.echo(f"{order.output}: {written.name}, {len(written.allocations)} allocation(s)")
+
+
+def _writable(path: Path) -> Path:
+    try:
+        check_writable(path)
+    except ProfileFileError as error:
+        raise click.UsageError(str(error)) from error
+    return path
 
 
 async def _carry_out(order: Order) -> tuple[VariantProfile, AllocationProfile]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from infadapter_variants.finite import Finite
 from infadapter_variants.loadgen import moments
 from infadapter_variants.loadgen.arrivals import Array
 from infadapter_variants.loadgen.bodies import (
@@ -29,7 +30,7 @@ from infadapter_variants.loadgen.traces import (
 LEAD_S = 0.3  # for starting up, before second 0
 
 Existing = click.Path(exists=True, dir_okay=False, path_type=Path)
-Positive = click.FloatRange(min=0, min_open=True)
+Positive = Finite(min=0, min_open=True)
 
 
 @click.command(name="python -m infadapter_variants.loadgen")

@@ -3,6 +3,7 @@
 Making one takes longer than sending it, so a run sends a small number of bodies in turn.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ BODIES = 64  # enough, by default
 LARGE = 10_000  # numbers in a tensor
 FEW = 4
 MAX_BODY_BYTES = 64 * 1024 * 1024
+_BYTES_PER_NUMBER = 7  # 0.1234 and a comma
 
 
 class BodyError(Exception):
@@ -37,21 +39,23 @@ def random_bodies(
 
     Raises BodyError for a shape with a dimension below 1, or too large to be sent.
     """
-    if not shape or min(shape) < 1:
-        raise BodyError(f"Every dimension of a shape must be at least 1, not {_text(shape)}.")
-    if np.prod(np.array(shape, float)) * 7 > MAX_BODY_BYTES:
-        raise BodyError(f"A tensor of shape {_text(shape)} is too large for a request.")
-    n = n if np.prod(shape) <= LARGE else min(n, FEW)
+    _check_shape(shape)
+    n = n if math.prod(shape) <= LARGE else min(n, FEW)
     rng = np.random.default_rng(seed)
     return [infer_body(rng.random(shape, np.float32), name=name) for _ in range(n)]
 
 
 def parse_shape(text: str) -> tuple[int, ...]:
-    """Return the shape that a text such as 1,3,224,224 says; BodyError if it says none."""
+    """Return the shape that a text such as 1,3,224,224 says.
+
+    Raises BodyError if it says none, or one that `random_bodies` would refuse.
+    """
     try:
-        return tuple(int(size) for size in text.split(","))
+        shape = tuple(int(size) for size in text.split(","))
     except ValueError as error:
         raise BodyError(f"A shape is whole numbers and commas, unlike {text!r}.") from error
+    _check_shape(shape)
+    return shape
 
 
 def infer_body(tensor: npt.NDArray[np.float32], *, name: str = "image") -> bytes:
@@ -79,6 +83,13 @@ def read_body(path: Path) -> bytes:
     except orjson.JSONDecodeError as error:
         raise BodyError(f"The request body {path} is not JSON: {error}.") from error
     return body
+
+
+def _check_shape(shape: Sequence[int]) -> None:
+    if not shape or min(shape) < 1:
+        raise BodyError(f"Every dimension of a shape must be at least 1, not {_text(shape)}.")
+    if math.prod(shape) * _BYTES_PER_NUMBER > MAX_BODY_BYTES:
+        raise BodyError(f"A tensor of shape {_text(shape)} is too large for a request.")
 
 
 def _text(shape: Sequence[int]) -> str:

@@ -27,6 +27,8 @@ def parse_url(url: str) -> Endpoint:
         raise UrlError(f"{url!r} is not a URL: {error}.") from error
     if parts.scheme != "http" or not parts.hostname:
         raise UrlError(f"The URL must begin with http:// and name a host, unlike {url!r}.")
+    if not _is_name(parts.hostname):
+        raise UrlError(f"{parts.hostname!r} is no name that a host can have.")
     if parts.username is not None:
         raise UrlError("The URL must not hold a user name or password.")
     path = parts.path or "/"
@@ -34,3 +36,12 @@ def parse_url(url: str) -> Endpoint:
         raise UrlError(f"The URL's path must be percent-encoded, unlike {url!r}.")
     query = f"?{parts.query}" if parts.query else ""
     return Endpoint(host=parts.hostname, port=port, path=path + query)
+
+
+def _is_name(host: str) -> bool:
+    """Judge as the look-up will, which raises no OSError for a name such as a..b."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
