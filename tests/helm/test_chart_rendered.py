@@ -171,6 +171,9 @@ def test_the_operator_runs_without_privileges() -> None:
     [
         ("imagee.tag=1", "imagee"),
         ("look.seconds=9", "seconds"),
+        ("look.seconds=0.1", "seconds"),
+        ("prometheus.timeoutSeconds=0.05", "timeoutSeconds"),
+        ("prometheus.scrapeSeconds=0.5", "scrapeSeconds"),
         ("prometheus.url=prometheus:9090", "url"),
         ("watchNamespaces={Not_A_Name}", "watchNamespaces"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
