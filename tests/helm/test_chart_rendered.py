@@ -89,13 +89,19 @@ def test_what_values_say_arrives_in_the_settings() -> None:
     assert settings.kubernetes_timeout_s == 5
     assert settings.namespaces == ()
     assert settings.router.image == "example/envoy:1"
-    assert settings.router.command == ("/usr/bin/envoy",)
     assert settings.router.pod["nodeSelector"] == {"disk": "fast"}
     assert settings.router.container["imagePullPolicy"] == "Never"
     assert settings_from(environment(rendered("namespaced"))).namespaces == (
         "default",
         "kube-public",
     )
+
+
+@helm_needed
+@pytest.mark.parametrize("words", [["envoy"], ["sh", "-c", 'exec envoy "$@"', "--"]])
+def test_the_routers_command_keeps_its_words_apart(words: list[str]) -> None:
+    objects = rendered("default", "infadapter", "--set-json", f"router.command={json.dumps(words)}")
+    assert json.loads(environment(objects)["INFADAPTER_ROUTER_COMMAND"]) == words
 
 
 @helm_needed
