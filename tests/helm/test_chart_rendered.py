@@ -191,21 +191,50 @@ def test_both_monitors_are_found_and_look_where_the_operator_does() -> None:
 
 @helm_needed
 @promtool_needed
-def test_prometheus_understands_how_servers_are_picked(tmp_path: Path) -> None:
+def test_of_a_server_the_annotated_port_is_scraped_once(tmp_path: Path) -> None:
+    """As Prometheus itself picks: it finds a pod once for every port that the pod declares."""
+    kept = picked(
+        tmp_path,
+        {
+            "1.1.1.1:8080": {"scrape": "true", "port": "8080"},
+            "1.1.1.1:9000": {"scrape": "true", "port": "8080"},
+            "2.2.2.2:9000": {"scrape": "true", "port": "9000", "path": "/stats"},
+            "3.3.3.3:8080": {"scrape": "false", "port": "8080"},
+            "4.4.4.4:8080": {"scrape": "true"},
+            "5.5.5.5:8080": {},
+        },
+    )
+    assert kept == {"1.1.1.1:8080": "/metrics", "2.2.2.2:9000": "/stats"}
+
+
+def picked(folder: Path, pods: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Of pods by address and port, with these annotations: what is scraped, on which path."""
     monitor = pod_monitor(rendered("everything"), "servers")
     [endpoint] = monitor["spec"]["podMetricsEndpoints"]
     snake = {"sourceLabels": "source_labels", "targetLabel": "target_label"}
-    rules = [
-        {snake.get(key, key): value for key, value in rule.items()}
-        for rule in endpoint["relabelings"]
+    rules = [{snake.get(k, k): v for k, v in rule.items()} for rule in endpoint["relabelings"]]
+    meta = "__meta_kubernetes_pod"
+    found = [
+        {
+            "targets": [address],
+            "labels": {f"{meta}_annotation_prometheus_io_{k}": v for k, v in notes.items()}
+            | {f"{meta}_container_port_number": address.partition(":")[2]},
+        }
+        for address, notes in pods.items()
     ]
     job = {
         "job_name": "servers",
-        "kubernetes_sd_configs": [{"role": "pod"}],
+        "metrics_path": endpoint["path"],
+        "file_sd_configs": [{"files": ["found.json"]}],
         "relabel_configs": rules,
     }
-    (tmp_path / "prometheus.yaml").write_text(yaml.safe_dump({"scrape_configs": [job]}))
-    promtool(tmp_path, "check", "config", "prometheus.yaml")
+    (folder / "found.json").write_text(json.dumps(found))
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump({"scrape_configs": [job]}))
+    said = promtool(
+        folder, "check", "service-discovery", "--timeout=3s", "prometheus.yaml", "servers"
+    )
+    labels = [target["labels"] for target in json.loads(said) if target.get("labels")]
+    return {each["instance"]: each["__metrics_path__"] for each in labels}
 
 
 @helm_needed
@@ -343,8 +372,9 @@ def test_the_configmap_holds_the_dashboard_where_grafanas_sidecar_looks() -> Non
     assert json.loads(board["data"]["infadapter.json"]) == DASHBOARD["dashboard"]()
 
 
-def promtool(folder: Path, *arguments: str) -> None:
+def promtool(folder: Path, *arguments: str) -> str:
     ran = subprocess.run(
         ["promtool", *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
