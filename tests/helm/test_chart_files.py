@@ -6,10 +6,12 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from infadapter_operator.api.schema import crd_files
-from infadapter_operator.settings import settings_from
+from infadapter_operator.kube.objects import Owner
+from infadapter_operator.settings import InvalidSetting, settings_from
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm/infadapter"
@@ -137,3 +139,38 @@ def test_the_deployment_sets_only_variables_that_the_operator_reads() -> None:
     unread = {name for name in names if f'"{name.removeprefix("INFADAPTER_")}"' not in source}
     assert unread == set()
     assert settings_from({}).metrics_port == 8080  # the template's port
+
+
+def test_owned_objects_do_not_hold_their_service_back_which_would_need_another_right() -> None:
+    """Clusters that guard ownerReferences ask for `update` on finalizers where one blocks."""
+    reference = Owner(namespace="vision", name="resnet", uid="1").reference
+    assert "blockOwnerDeletion" not in reference
+    chart = (CHART / "files/rbac.yaml").read_text()
+    assert "inferenceservices/finalizers" not in chart
+
+
+@pytest.mark.parametrize(
+    ("value", "variable"),
+    [
+        (("prometheus", "scrapeSeconds"), "INFADAPTER_SCRAPE_SECONDS"),
+        (("prometheus", "timeoutSeconds"), "INFADAPTER_PROMETHEUS_TIMEOUT_SECONDS"),
+        (("look", "seconds"), "INFADAPTER_LOOK_SECONDS"),
+    ],
+)
+def test_the_schema_takes_the_numbers_that_the_operator_takes(
+    value: tuple[str, str], variable: str
+) -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    bounds = schema["properties"][value[0]]["properties"][value[1]]
+    for bound in (bounds["minimum"], bounds["maximum"]):
+        settings_from({variable: str(bound)})
+    for beyond in (bounds["minimum"] - 0.01, bounds["maximum"] + 0.01):
+        with pytest.raises(InvalidSetting):
+            settings_from({variable: str(beyond)})
+
+
+def test_every_number_of_the_schema_has_bounds() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    numbers = [node for node in objects(schema) if node.get("type") == "number"]
+    assert len(numbers) == 3  # those of the test above
+    assert all({"minimum", "maximum"} <= set(node) for node in numbers)

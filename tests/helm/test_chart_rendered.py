@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from infadapter_operator.names import router_labels
+from infadapter_operator.names import VARIANT_LABEL, router_labels, target_labels
 from infadapter_operator.settings import settings_from
+from infadapter_solver.problem import Target
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm/infadapter"
@@ -41,6 +42,15 @@ def rendered(values: str = "default", release: str = "infadapter", *options: str
 
 def of_kind(objects: Objects, kind: str) -> Objects:
     return [document for document in objects if document["kind"] == kind]
+
+
+def pod_monitor(objects: Objects, of: str) -> dict[str, Any]:
+    [found] = [
+        monitor
+        for monitor in of_kind(objects, "PodMonitor")
+        if monitor["metadata"]["name"].endswith(f"-{of}")
+    ]
+    return found
 
 
 def environment(objects: Objects) -> dict[str, str]:
@@ -75,17 +85,23 @@ def test_the_operator_accepts_the_environment_that_it_is_given(values: Path) -> 
 def test_what_values_say_arrives_in_the_settings() -> None:
     settings = settings_from(environment(rendered("everything")))
     assert settings.prometheus_url == "http://prometheus.monitoring:9090"
-    assert (settings.scrape_s, settings.prometheus_timeout_s, settings.look_s) == (2, 3, 1)
+    assert (settings.scrape_s, settings.prometheus_timeout_s, settings.look_s) == (60, 3, 1)
     assert settings.kubernetes_timeout_s == 5
     assert settings.namespaces == ()
     assert settings.router.image == "example/envoy:1"
-    assert settings.router.command == ("/usr/bin/envoy",)
     assert settings.router.pod["nodeSelector"] == {"disk": "fast"}
     assert settings.router.container["imagePullPolicy"] == "Never"
     assert settings_from(environment(rendered("namespaced"))).namespaces == (
         "default",
         "kube-public",
     )
+
+
+@helm_needed
+@pytest.mark.parametrize("words", [["envoy"], ["sh", "-c", 'exec envoy "$@"', "--"]])
+def test_the_routers_command_keeps_its_words_apart(words: list[str]) -> None:
+    objects = rendered("default", "infadapter", "--set-json", f"router.command={json.dumps(words)}")
+    assert json.loads(environment(objects)["INFADAPTER_ROUTER_COMMAND"]) == words
 
 
 @helm_needed
@@ -140,15 +156,138 @@ def test_two_releases_do_not_meet() -> None:
 
 @helm_needed
 def test_the_routers_that_are_scraped_are_those_that_the_operator_makes() -> None:
-    [monitor] = of_kind(rendered("everything"), "PodMonitor")
+    monitor = pod_monitor(rendered("everything"), "routers")
     wanted = monitor["spec"]["selector"]["matchLabels"]
     assert wanted.items() <= router_labels("any").items()
-    assert monitor["metadata"]["labels"]["release"] == "prometheus"
-    assert monitor["spec"]["namespaceSelector"] == {"any": True}
     [policy] = of_kind(rendered("everything"), "NetworkPolicy")
     [router, anybody] = policy["spec"]["ingress"]
     assert router["from"][0]["podSelector"]["matchLabels"] == wanted
     assert anybody == {"ports": [{"port": "metrics"}]}
+
+
+@helm_needed
+def test_the_servers_that_are_scraped_are_those_that_bear_a_variant() -> None:
+    monitor = pod_monitor(rendered("everything"), "servers")
+    [wanted] = monitor["spec"]["selector"]["matchExpressions"]
+    assert wanted == {"key": VARIANT_LABEL, "operator": "Exists"}
+    assert VARIANT_LABEL in target_labels("any", Target("small"))
+    assert VARIANT_LABEL not in router_labels("any")  # whose requests would count twice
+
+
+@helm_needed
+def test_both_monitors_are_found_and_look_where_the_operator_does() -> None:
+    for values, looks in (
+        ("everything", {"any": True}),
+        ("namespaced", {"matchNames": ["default", "kube-public"]}),
+    ):
+        monitors = of_kind(rendered(values), "PodMonitor")
+        assert len(monitors) == 2
+        assert [monitor["spec"]["namespaceSelector"] for monitor in monitors] == [looks, looks]
+    for monitor in of_kind(rendered("everything"), "PodMonitor"):
+        assert monitor["metadata"]["labels"]["release"] == "prometheus"
+        [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+        assert (endpoint["interval"], endpoint["scrapeTimeout"]) == ("1m", "1m")
+
+
+@helm_needed
+@promtool_needed
+def test_of_a_server_the_annotated_port_is_scraped_once(tmp_path: Path) -> None:
+    """As Prometheus itself picks: it finds a pod once for every port that the pod declares."""
+    kept = picked(
+        tmp_path,
+        {
+            "1.1.1.1:8080": {"scrape": "true", "port": "8080"},
+            "1.1.1.1:9000": {"scrape": "true", "port": "8080"},
+            "2.2.2.2:9000": {"scrape": "true", "port": "9000", "path": "/stats"},
+            "3.3.3.3:8080": {"scrape": "false", "port": "8080"},
+            "4.4.4.4:8080": {"scrape": "true"},
+            "5.5.5.5:8080": {},
+        },
+    )
+    assert kept == {"1.1.1.1:8080": "/metrics", "2.2.2.2:9000": "/stats"}
+
+
+def picked(folder: Path, pods: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Of pods by address and port, with these annotations: what is scraped, on which path."""
+    monitor = pod_monitor(rendered("everything"), "servers")
+    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+    snake = {"sourceLabels": "source_labels", "targetLabel": "target_label"}
+    rules = [{snake.get(k, k): v for k, v in rule.items()} for rule in endpoint["relabelings"]]
+    meta = "__meta_kubernetes_pod"
+    found = [
+        {
+            "targets": [address],
+            "labels": {f"{meta}_annotation_prometheus_io_{k}": v for k, v in notes.items()}
+            | {f"{meta}_container_port_number": address.partition(":")[2]},
+        }
+        for address, notes in pods.items()
+    ]
+    job = {
+        "job_name": "servers",
+        "metrics_path": endpoint["path"],
+        "file_sd_configs": [{"files": ["found.json"]}],
+        "relabel_configs": rules,
+    }
+    (folder / "found.json").write_text(json.dumps(found))
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump({"scrape_configs": [job]}))
+    said = promtool(
+        folder, "check", "service-discovery", "--timeout=3s", "prometheus.yaml", "servers"
+    )
+    labels = [target["labels"] for target in json.loads(said) if target.get("labels")]
+    return {each["instance"]: each["__metrics_path__"] for each in labels}
+
+
+@helm_needed
+@pytest.mark.parametrize(
+    ("values", "seconds"),
+    [
+        ("metrics.podMonitor.enabled=true", 1),
+        ("metrics.podMonitor.enabled=true,metrics.podMonitor.interval=15s", 15),
+        ("metrics.podMonitor.enabled=true,metrics.podMonitor.interval=2m", 120),
+        ("metrics.podMonitor.enabled=true,prometheus.scrapeSeconds=30", 1),
+        ("metrics.podMonitor.interval=15s", 1),
+        ("prometheus.scrapeSeconds=30", 30),
+    ],
+)
+def test_the_operator_is_told_how_often_the_routers_are_scraped(
+    values: str, seconds: float
+) -> None:
+    objects = rendered("default", "infadapter", "--set", values)
+    assert settings_from(environment(objects)).scrape_s == seconds
+
+
+@helm_needed
+@pytest.mark.parametrize("interval", ["500ms", "0s", "6m", "301s"])
+def test_an_interval_that_the_operator_would_not_take_is_refused_with_a_sentence(
+    interval: str,
+) -> None:
+    values = f"metrics.podMonitor.enabled=true,metrics.podMonitor.interval={interval}"
+    ran = helm("template", "x", str(CHART), "--set", values)
+    assert ran.returncode != 0
+    assert f"metrics.podMonitor.interval is {interval}; it must be" in ran.stderr
+
+
+@helm_needed
+def test_only_routers_reach_xds_unless_told_otherwise() -> None:
+    [policy] = of_kind(rendered(), "NetworkPolicy")
+    [deployment] = of_kind(rendered(), "Deployment")
+    selected = policy["spec"]["podSelector"]["matchLabels"]
+    assert selected.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    manifest = [
+        each
+        for each in yaml.safe_load_all((ROOT / "manifests/operator.yaml").read_text())
+        if each["kind"] == "NetworkPolicy"
+    ]
+    assert len(manifest) == 1
+    for rules in (policy["spec"]["ingress"], manifest[0]["spec"]["ingress"]):
+        doors = {rule["ports"][0]["port"]: rule.get("from") for rule in rules}
+        assert doors["metrics"] is None
+        [peer] = doors["xds"]
+        assert peer["namespaceSelector"] == {}
+        assert peer["podSelector"]["matchLabels"].items() <= router_labels("any").items()
+    off = rendered("default", "infadapter", "--set", "networkPolicy.enabled=false")
+    assert of_kind(off, "NetworkPolicy") == []
 
 
 @helm_needed
@@ -184,6 +323,25 @@ def test_a_wrong_value_is_refused_and_named(wrong: str, field: str) -> None:
 
 
 @helm_needed
+@pytest.mark.parametrize(
+    ("number", "least", "below"),
+    [
+        ("look.seconds", 0.2, 0.19),
+        ("prometheus.timeoutSeconds", 0.1, 0.09),
+        ("prometheus.scrapeSeconds", 1, 0.99),
+    ],
+)
+def test_a_number_below_the_operators_least_is_refused(
+    number: str, least: float, below: float
+) -> None:
+    taken = helm("template", "x", str(CHART), "--set-json", f"{number}={least}")
+    assert taken.returncode == 0, taken.stderr
+    refused = helm("template", "x", str(CHART), "--set-json", f"{number}={below}")
+    assert refused.returncode != 0
+    assert f"minimum: got {below:g}, want {least:g}" in refused.stderr
+
+
+@helm_needed
 @promtool_needed
 def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
     [rule] = of_kind(rendered("everything"), "PrometheusRule")
@@ -214,8 +372,9 @@ def test_the_configmap_holds_the_dashboard_where_grafanas_sidecar_looks() -> Non
     assert json.loads(board["data"]["infadapter.json"]) == DASHBOARD["dashboard"]()
 
 
-def promtool(folder: Path, *arguments: str) -> None:
+def promtool(folder: Path, *arguments: str) -> str:
     ran = subprocess.run(
         ["promtool", *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout

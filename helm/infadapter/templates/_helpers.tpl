@@ -30,6 +30,20 @@ app.kubernetes.io/managed-by: infadapter
 app.kubernetes.io/component: router
 {{- end }}
 
+{{- /* How often the routers are scraped, in seconds: by the PodMonitor where there is one. */}}
+{{- define "infadapter.scrapeSeconds" -}}
+{{- if .Values.metrics.podMonitor.enabled }}
+{{- $interval := .Values.metrics.podMonitor.interval }}
+{{- $seconds := 0 }}
+{{- if regexMatch "^[0-9]+s$" $interval }}{{ $seconds = trimSuffix "s" $interval | int }}{{ end }}
+{{- if regexMatch "^[0-9]+m$" $interval }}{{ $seconds = mul 60 (trimSuffix "m" $interval | int) }}{{ end }}
+{{- if or (lt (int $seconds) 1) (gt (int $seconds) 300) }}
+{{- fail (printf "metrics.podMonitor.interval is %s; it must be whole seconds or minutes, from 1s to 5m, such as 15s" $interval) }}
+{{- end }}
+{{- $seconds }}
+{{- else }}{{ .Values.prometheus.scrapeSeconds }}{{ end }}
+{{- end }}
+
 {{- define "infadapter.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
