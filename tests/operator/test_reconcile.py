@@ -12,10 +12,10 @@ from infadapter_operator.acting.taking import OBEYED_WITHIN_S
 from infadapter_operator.bodies import BodyUnavailable, QuotaExceeded, ResizeInfeasible, StepRefused
 from infadapter_operator.conditions import Status
 from infadapter_operator.decision import Source
-from infadapter_operator.demand import NoData
+from infadapter_operator.demand import History, NoData
 from infadapter_operator.observed import Observed
 from infadapter_operator.reconcile import Look, Memory, is_due, look
-from infadapter_operator.service import Mode
+from infadapter_operator.service import ForecastMethod, Mode
 from infadapter_operator.steps import (
     RemovePods,
     ReplacePods,
@@ -238,6 +238,37 @@ async def test_a_variant_that_leaves_the_spec_is_replanned_at_once() -> None:
     await runner.run(61)
     world.service = replace(world.service, variants=(SMALL,))
     assert (await runner.look()).plan_changed
+
+
+async def test_without_data_a_plan_for_variants_that_are_gone_is_not_held() -> None:
+    world = a_world(rps=3.0)
+    world.broken_data = lambda _: True
+    world.service = replace(world.service, variants=(LARGE,))
+    runner = Runner(world=world)
+    await runner.run(5)
+    world.service = replace(world.service, variants=(SMALL,))
+    await runner.run(30)
+    assert {pod.target.variant for pod in world.pods if not pod.leaving} >= {"small"}
+
+
+class Coarse(World):
+    """A long window comes in steps of 25 s, a short one by the second, as from Prometheus."""
+
+    async def history(self, window_s: float, now_s: float) -> History:
+        found = await World.history(self, window_s, now_s)
+        step = 25 if window_s > 3600 else 1
+        return History(tuple(reversed(found.samples[::-1][::step])))
+
+
+async def test_a_long_history_in_large_steps_does_not_blur_the_rate_of_now() -> None:
+    noise = random.Random(1)
+    rates = [max(0.0, noise.gauss(20.0, 4.5)) for _ in range(20_000)]
+    service = a_service(forecast=ForecastMethod.SEASONAL_NAIVE)
+    world = Coarse(service=service, load=lambda at_s: rates[int(at_s) % len(rates)], now_s=9000.0)
+    runner = Runner(world=world)
+    looks = await runner.run(200)
+    seen = [one.demand_rps for one in looks[20:] if one.demand_rps is not None]
+    assert 16.0 < min(seen) <= max(seen) < 25.0
 
 
 # --- a body that does not answer -----------------------------------------------------------------

@@ -53,6 +53,29 @@ def test_headroom_takes_its_share() -> None:
     assert capacity_at(MEASURED, 0.4, 99, headroom=0.8) == pytest.approx(12)
 
 
+def test_no_size_is_offered_between_one_that_is_too_slow_and_one_that_is_not() -> None:
+    """At 1100 m even a single request may be late, as it is at 1000 m."""
+    slow = ProfiledAllocation(
+        resources={"cpu": 1000}, points=(Point(rps=0.5, latency_s={99.0: 0.9}),)
+    )
+    fast, faster = (
+        ProfiledAllocation(
+            resources={"cpu": millicores}, points=(Point(rps=rps, latency_s={99.0: 0.5}),)
+        )
+        for millicores, rps in ((2000, 4.0), (3000, 6.0))
+    )
+    profile = Profile(
+        variant="r18", accuracy=0.7, load_time_s=1.0, allocations=(slow, fast, faster)
+    )
+    offered = to_variant(profile, 0.75, 99, step_millicores=500).allocations
+    assert {a.cpu_millicores: a.capacity_rps for a in offered} == {
+        1000: 0.0,
+        2000: 4.0,
+        2500: 5.0,
+        3000: 6.0,
+    }
+
+
 def test_a_dip_in_the_latency_gives_no_capacity_beyond_its_peak() -> None:
     noisy = curve((5, 0.1), (10, 0.6), (15, 0.3), (20, 0.9))
     assert capacity_at(noisy, 0.5, 99) == pytest.approx(9)

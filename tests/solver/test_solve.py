@@ -112,9 +112,10 @@ def test_at_time_out_the_plan_is_the_best_known_and_tells_its_distance() -> None
     assert cut.objective + cut.gap >= optimum.objective - 1e-6
 
 
-def test_the_fallback_of_a_demand_beyond_the_budget_serves_within_it() -> None:
+@pytest.mark.parametrize("time_limit_s", [1e-6, 0.001, 0.02])
+def test_the_fallback_of_a_demand_beyond_the_budget_serves_within_it(time_limit_s: float) -> None:
     problem = replace(services(3, 8, 20, budget=40), demand_rps=5000)
-    plan = solve(problem, method="milp", time_limit_s=1e-6)
+    plan = solve(problem, method="milp", time_limit_s=time_limit_s)
     assert not plan.feasible
     assert sum(plan.served_rps.values()) > 0
     assert plan.cost_ratio <= 1

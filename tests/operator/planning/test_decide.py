@@ -189,11 +189,29 @@ def test_first_data_may_only_add() -> None:
     assert old.plan.capacity_rps < adopted.plan.capacity_rps
 
 
-def test_a_floor_that_the_budget_can_not_hold_makes_nothing_infeasible() -> None:
+def test_what_runs_is_kept_on_first_data_also_where_nothing_was_decided_before() -> None:
     pods = tuple(a_pod(f"p{i}", "small", 2000) for i in range(3))
-    service = a_service(budget={CPU: 2000})
+    first = decide(a_service(), a_history((10, 2.0)), Observed(pods=pods), None, NOW_S)
+    assert first.plan.capacity_rps >= 120.0
+
+
+def test_after_a_gap_in_the_data_nothing_is_taken_away_at_once() -> None:
+    """What was not seen may have been much; one sample of little says nothing of it."""
+    busy = decided(a_service(), a_history((1800, 60.0)))
+    seen = a_history((1800, 60.0), (600, 0.0), (1, 2.0)).samples
+    gap = History((*seen[:1800], seen[-1]))
+    assert decided(a_service(), gap, busy).plan.capacity_rps >= 60.0
+    healed = History((*seen[:1800], *a_history((120, 2.0)).samples))
+    assert decided(a_service(), healed, busy).plan.capacity_rps < 60.0
+
+
+def test_of_a_floor_that_the_budget_can_not_hold_as_much_is_kept_as_it_can() -> None:
+    pods = tuple(a_pod(f"p{i}", "small", 2000) for i in range(3))
+    service = a_service(budget={CPU: 5000})
     adopted = warming(service, Observed(pods=pods), NOW_S - 10)
-    assert decide(service, a_history((10, 2.0)), Observed(pods=pods), adopted, NOW_S).plan.feasible
+    plan = decide(service, a_history((10, 2.0)), Observed(pods=pods), adopted, NOW_S).plan
+    assert plan.feasible
+    assert plan.capacity_rps >= 100.0
 
 
 # --- bursts --------------------------------------------------------------------------------------
