@@ -87,6 +87,8 @@ async def _play_all(
         calibrated, speeds = await calibrate(nursery, limits, view)
         budget_millicores = options.budget_millicores or default_budget(limits)
         service = demo_service(calibrated, budget_millicores, limits)
+        for name in sorted(speeds.keys() - {variant.name for variant in service.variants}):
+            view.say(f"{name} serves nothing within {1000 * service.slo_s:.0f} ms here.")
         peak = peak_rps(trace)
         scale = options.scale or PEAK_SHARE * highest_rps(service) / peak
         load = workload(trace, duration_s=options.duration_s, scale=scale, seed=options.seed)
@@ -151,7 +153,7 @@ def _policies(options: Options, service: Service, peak: float) -> list[Policy]:
     ours = Policy(
         title="infadapter",
         service=service,
-        explanation="The operator's loop with all five variants.",
+        explanation="The operator's loop with all variants that serve within the SLO here.",
     )
     if not options.baselines:
         return [ours]
