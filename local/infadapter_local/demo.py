@@ -29,14 +29,7 @@ from infadapter_local.spec import (
     static_single,
 )
 from infadapter_local.view import View
-from infadapter_local.workload import (
-    LEAD_IN_S,
-    Workload,
-    check_load,
-    load_trace,
-    peak_rps,
-    workload,
-)
+from infadapter_local.workload import LEAD_IN_S, Workload, load_trace, peak_rps, workload
 from infadapter_operator.service import Service
 from infadapter_solver import CPU
 from infadapter_solver.profiles import Profile
@@ -76,7 +69,7 @@ async def demo(options: Options, view: View) -> Path:
     """
     trace = load_trace(options.trace, options.seed)
     if options.scale is not None:  # else it follows from what calibration finds
-        check_load(trace, duration_s=options.duration_s, scale=options.scale)
+        workload(trace, duration_s=options.duration_s, scale=options.scale, seed=options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     remove_abandoned()
     limits = cpu_limits()

@@ -64,20 +64,19 @@ def peak_rps(trace: Trace) -> float:
     return float(means.max())
 
 
-def check_load(trace: Trace, *, duration_s: float, scale: float) -> None:
-    """Raise TraceError when that is too much for one run."""
-    played_s = LEAD_IN_S + duration_s
-    # Plain floats, which overflow to infinity in silence.
-    requests = float(trace.rates_rps.mean()) * duration_s + _first_rps(trace) * LEAD_IN_S
-    check_size(played_s, requests * scale)
-
-
 def workload(trace: Trace, *, duration_s: float, scale: float, seed: int) -> Workload:
-    """Play the whole trace in so many seconds, its rates multiplied. Raises TraceError."""
-    check_load(trace, duration_s=duration_s, scale=scale)
+    """
+    Play the whole trace in so many seconds, its rates multiplied.
+
+    Raises TraceError when that is too much for one run, or nothing.
+    """
+    requests = float(trace.rates_rps.mean()) * duration_s + _first_rps(trace) * LEAD_IN_S
+    check_size(LEAD_IN_S + duration_s, requests * scale)  # of floats, which overflow in silence
     played = scaled(compressed(trace, duration_s), scale)
     lead_in = piecewise_rate([_first_rps(played)], step_s=LEAD_IN_S, seed=seed + 1)
     arrivals = piecewise_rate(played.rates_rps, step_s=played.step_s, seed=seed)
+    if not len(arrivals):
+        raise TraceError(f"Scaled by {scale:g}, the trace has no request in {duration_s:g} s.")
     return Workload(
         arrivals_s=np.concatenate([lead_in, LEAD_IN_S + arrivals]),
         rates_rps=played.rates_rps,

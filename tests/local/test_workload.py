@@ -61,3 +61,8 @@ def test_a_scale_beyond_all_numbers_is_refused() -> None:
     trace = Trace(rates_rps=np.full(10, 1e6))
     with pytest.raises(TraceError, match="not inf"):
         workload(trace, duration_s=3600, scale=1e308, seed=1)
+
+
+def test_a_scale_that_leaves_no_request_is_refused() -> None:
+    with pytest.raises(TraceError, match="no request in 30 s"):
+        workload(burst(1), duration_s=30, scale=1e-9, seed=1)
