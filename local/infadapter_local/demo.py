@@ -77,7 +77,7 @@ async def demo(options: Options, view: View) -> Path:
     with _ended_by_sigterm():
         async with Processes(limits, options.out / "logs") as processes:
             runs, about = await _play_all(options, trace, processes, view)
-    view.say(headline(runs))
+    view.conclude(headline(runs))
     return await asyncio.to_thread(write_report, options.out, runs, about)
 
 
