@@ -68,6 +68,8 @@ async def demo(options: Options, view: View) -> Path:
     Raises TraceError, NothingFits, ProfileError, ProcessFailed, RunFailed or OSError.
     """
     trace = load_trace(options.trace, options.seed)
+    if options.scale is not None:  # else it follows from what calibration finds
+        workload(trace, duration_s=options.duration_s, scale=options.scale, seed=options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     remove_abandoned()
     limits = cpu_limits()
@@ -75,7 +77,7 @@ async def demo(options: Options, view: View) -> Path:
     with _ended_by_sigterm():
         async with Processes(limits, options.out / "logs") as processes:
             runs, about = await _play_all(options, trace, processes, view)
-    view.say(headline(runs))
+    view.conclude(headline(runs))
     return await asyncio.to_thread(write_report, options.out, runs, about)
 
 
@@ -87,6 +89,8 @@ async def _play_all(
         calibrated, speeds = await calibrate(nursery, limits, view)
         budget_millicores = options.budget_millicores or default_budget(limits)
         service = demo_service(calibrated, budget_millicores, limits)
+        for name in sorted(speeds.keys() - {variant.name for variant in service.variants}):
+            view.say(f"{name} serves nothing within {1000 * service.slo_s:.0f} ms here.")
         peak = peak_rps(trace)
         scale = options.scale or PEAK_SHARE * highest_rps(service) / peak
         load = workload(trace, duration_s=options.duration_s, scale=scale, seed=options.seed)
@@ -151,7 +155,7 @@ def _policies(options: Options, service: Service, peak: float) -> list[Policy]:
     ours = Policy(
         title="infadapter",
         service=service,
-        explanation="The operator's loop with all five variants.",
+        explanation="The operator's loop with all variants that serve within the SLO here.",
     )
     if not options.baselines:
         return [ours]

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import os
+import signal
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 
 from infadapter_local.processes import Child, Processes, ProcessFailed
 
@@ -35,9 +38,9 @@ class Nursery:
         self._child = child
         self._process = process
         self._servers: dict[int, Forked] = {}
-        self._started: asyncio.Queue[Forked] = asyncio.Queue()
+        self._orders: dict[int, asyncio.Future[Forked]] = {}  # not yet answered
+        self._numbers = count(1)
         self._ready = asyncio.Event()
-        self._one_order = asyncio.Lock()
 
     async def start(self, name: str, command: list[str], millicores: int | None = None) -> Child:
         """Start a server as `Processes.start` does; `command` is that of infadapter-server."""
@@ -49,12 +52,7 @@ class Nursery:
             "core": limit.core,
             "log": str(log),
         }
-        async with self._one_order:
-            await self._send(order)
-            try:
-                forked = await asyncio.wait_for(self._started.get(), _START_LIMIT_S)
-            except TimeoutError:
-                raise OSError(str(self._child.failure("forks no servers"))) from None
+        forked = await self._fork(order)
         return self._processes.adopt(Child(forked, name, log, limit))
 
     async def ready(self) -> None:
@@ -71,16 +69,37 @@ class Nursery:
         """Take in what the nursery says until it ends, which ends its servers too."""
         assert self._process.stdout is not None
         while line := (await self._process.stdout.readline()).decode():
-            word, *numbers = line.split()
+            word, *rest = line.split()
+            numbers = [int(number) for number in rest]
             if word == "ready":
                 self._ready.set()
             elif word == "started":
-                forked = self._servers[int(numbers[0])] = Forked(int(numbers[0]))
-                self._started.put_nowait(forked)
+                self._take_in(*numbers)
             elif word == "ended":
-                self._servers.pop(int(numbers[0])).ended.set_result(int(numbers[1]))
+                self._servers.pop(numbers[0]).ended.set_result(numbers[1])
         for forked in self._servers.values():
             forked.ended.set_result(-9)
+
+    async def _fork(self, order: dict[str, object]) -> Forked:
+        number = next(self._numbers)
+        answer = self._orders[number] = asyncio.get_running_loop().create_future()
+        try:
+            await self._send(order | {"number": number})
+            return await asyncio.wait_for(answer, _START_LIMIT_S)
+        except TimeoutError:
+            raise OSError(str(self._child.failure("forks no servers"))) from None
+        finally:
+            del self._orders[number]
+
+    def _take_in(self, number: int, pid: int) -> None:
+        """Hand a server to who ordered it; nobody would end one whose order was given up."""
+        forked = self._servers[pid] = Forked(pid)
+        answer = self._orders.get(number)
+        if answer is not None and not answer.done():
+            answer.set_result(forked)
+            return
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     async def _send(self, order: dict[str, object]) -> None:
         assert self._process.stdin is not None

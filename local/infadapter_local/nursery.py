@@ -5,7 +5,7 @@ A server takes two seconds of CPU to import torch, and a demo in which a minute 
 must not wait for it: its pods start in tenths of a second. What is forked is the server itself,
 with a control group, a session and a log of its own.
 
-Orders come as JSON lines; `ready`, `started PID` and `ended PID STATUS` lines go back.
+Orders come as JSON lines; `ready`, `started NUMBER PID` and `ended PID STATUS` lines go back.
 """
 
 import gc
@@ -60,7 +60,7 @@ def _start(order: dict[str, Any], serve: Any) -> None:
     pid = os.fork()
     if pid == 0:
         _become_server(order, serve, parent)
-    _tell(f"started {pid}")
+    _tell(f"started {order['number']} {pid}")
 
 
 def _become_server(order: dict[str, Any], serve: Any, parent: int) -> None:

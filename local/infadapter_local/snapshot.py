@@ -28,7 +28,7 @@ class Snapshot:
     title: str
     at_s: float  # of the trace; below 0 in the lead-in
     duration_s: float
-    load_rps: Sequence[float]  # so far, as the router counted it
+    load_rps: Sequence[float]  # so far, as the router counted it, from second 0
     demand_rps: float | None
     forecast_rps: float | None
     planned_rps: float | None
@@ -99,7 +99,8 @@ class Tally:
             begin_s = max(before_s, LEAD_IN_S)
             millicores = sum(tick.millicores.values())
             self._core_seconds += max(0.0, tick.at_s - begin_s) * millicores / 1000
-            self._load.append(tick.look.demand_rps or 0.0)
+            if tick.at_s >= LEAD_IN_S:
+                self._load.append(tick.look.demand_rps or 0.0)
         self._ticks = len(self.run.ticks)
 
 

@@ -26,19 +26,20 @@ class NothingFits(Exception):
 def demo_service(
     profiles: Iterable[Profile], budget_millicores: int, limits: Quotas | Cores
 ) -> Service:
-    """Return what the operator's loop works on. Where CPU has no quota, a size is a core."""
+    """
+    Return what the operator's loop works on: the variants that serve anything within the SLO here.
+    Where CPU has no quota, a size is a core.
+
+    Raises NothingFits when no variant is left, or the budget holds no pod of any.
+    """
     measured = tuple(profiles)
-    step = STEP_MILLICORES if limits.resizable else None
-    variants = (
-        to_variant(profile, SLO_S, PERCENTILE, headroom=HEADROOM, step_millicores=step)
-        for profile in measured
-    )
+    variants = _serving(measured, budget_millicores, limits)
     return Service(
         namespace=NAMESPACE,
         name=NAME,
         slo_s=SLO_S,
         percentile=PERCENTILE,
-        variants=tuple(_usable(variant, limits) for variant in variants),
+        variants=variants,
         budget={CPU: budget_millicores},
         max_surge={CPU: budget_millicores},
         cost_weight=COST_WEIGHT,
@@ -130,6 +131,30 @@ def _capacity_rps(service: Service, variant: Variant) -> float:
     budget = service.budget[CPU]
     counts = ((a, budget // a.cpu_millicores) for a in variant.allocations)
     return max((pods * a.capacity_rps for a, pods in counts), default=0.0)
+
+
+def _serving(
+    profiles: Iterable[Profile], budget_millicores: int, limits: Quotas | Cores
+) -> tuple[Variant, ...]:
+    usable = (_usable(_variant(profile, limits), limits) for profile in profiles)
+    serving = tuple(variant for variant in usable if variant.allocations)
+    if not serving:
+        raise NothingFits(
+            f"This machine is too slow: no variant serves within {1000 * SLO_S:.0f} ms on a size "
+            f"of up to {WHOLE_CORE}m."
+        )
+    smallest = min(a.cpu_millicores for variant in serving for a in variant.allocations)
+    if smallest > budget_millicores:
+        raise NothingFits(
+            f"A budget of {budget_millicores}m holds no pod; the smallest that serves within "
+            f"{1000 * SLO_S:.0f} ms here has {smallest}m."
+        )
+    return serving
+
+
+def _variant(profile: Profile, limits: Quotas | Cores) -> Variant:
+    step = STEP_MILLICORES if limits.resizable else None
+    return to_variant(profile, SLO_S, PERCENTILE, headroom=HEADROOM, step_millicores=step)
 
 
 def _usable(variant: Variant, limits: Quotas | Cores) -> Variant:

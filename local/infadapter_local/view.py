@@ -3,6 +3,7 @@ The demo in the terminal: a live picture, or plain lines where the output is no 
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -18,6 +19,7 @@ from infadapter_local.snapshot import Snapshot, Tally, VariantNow
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _WIDTH = 60
+_BLOCKS_OF_CORES = 16  # of 100m each, less where one variant holds more than that
 _COLOURS = ("bright_cyan", "cyan", "green", "yellow", "magenta")
 _PLAIN_EVERY_S = 5.0
 
@@ -44,12 +46,16 @@ class View:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._stop()
 
     def say(self, line: str) -> None:
         """A line that stays."""
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def conclude(self, line: str) -> None:
+        """The last line, below the last picture."""
+        self._stop()
+        self.say(line)
 
     def step(self, what: str, done: float) -> None:
         """Where calibration is, as a fraction."""
@@ -76,16 +82,22 @@ class View:
             self._said_s = snapshot.at_s
             self.say(line(snapshot))
 
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+
 
 def picture(now: Snapshot) -> RenderableType:
     """The live picture of one moment."""
     time = Table.grid(padding=(0, 1))
     bar = ProgressBar(total=now.duration_s, completed=max(0.0, now.at_s), width=_WIDTH)
-    passed = "lead-in" if now.at_s < 0 else f"{now.at_s:.0f} of {now.duration_s:.0f} s"
+    at_s = min(now.at_s, now.duration_s)
+    passed = "lead-in" if at_s < 0 else f"{at_s:.0f} of {now.duration_s:.0f} s"
     time.add_row(bar, Text(passed, style="dim"))
-    load = Text(sparkline(now.load_rps, _WIDTH), style="bright_blue")
-    parts: list[RenderableType] = [time, Text(), load, _rates(now), Text(), _variants(now)]
-    parts += [Text(), _quality(now)]
+    played = max(0, round(_WIDTH * at_s / now.duration_s))
+    load = Text(sparkline(now.load_rps, played), style="bright_blue")
+    parts: list[RenderableType] = [load, time, Text(), _rates(now), Text(), _variants(now)]
+    parts += [Text(), _worth(now), _latency(now)]
     if now.why:
         parts.append(Text(now.why, style="dim italic", overflow="ellipsis", no_wrap=True))
     return Panel(Group(*parts), title=f"[bold]{now.title}[/]", border_style="blue", padding=(1, 2))
@@ -105,9 +117,11 @@ def line(now: Snapshot) -> str:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """The last values as blocks of text, the highest of all as a full block."""
+    """The values as so many blocks of text, the highest of all as a full block."""
     top = max(values, default=0.0) or 1.0
-    return "".join(_BLOCKS[round(8 * max(0.0, value) / top)] for value in values[-width:])
+    edges = [len(values) * column // max(1, width) for column in range(width + 1)]
+    columns = (max(values[a : max(b, a + 1)], default=0.0) for a, b in pairwise(edges))
+    return "".join(_BLOCKS[round(8 * value / top)] for value in columns)
 
 
 def _rates(now: Snapshot) -> Text:
@@ -129,15 +143,20 @@ def _variants(now: Snapshot) -> Table:
         table.add_column(heading, justify=justify)  # type: ignore[arg-type]
     table.add_column("cores")
     table.add_column("traffic")
+    most = max((variant.millicores for variant in now.variants), default=0)
     for colour, variant in zip(_COLOURS, now.variants, strict=False):
-        table.add_row(*_row(variant), style=colour if variant.millicores else "dim")
+        table.add_row(
+            *_row(variant, max(most, 100 * _BLOCKS_OF_CORES)),
+            style=colour if variant.millicores else "dim",
+        )
     return table
 
 
-def _row(variant: VariantNow) -> tuple[str, ...]:
+def _row(variant: VariantNow, most_millicores: int) -> tuple[str, ...]:
     pods = f"{variant.ready}/{variant.pods}" if variant.pods else "–"
-    cores = f"{'■' * round(variant.millicores / 100):<16}{variant.millicores / 1000:.1f}"
-    share = f"{'█' * round(20 * variant.share):<20}{variant.share:4.0%}"
+    blocks = "■" * round(_BLOCKS_OF_CORES * variant.millicores / most_millicores)
+    cores = f"{blocks:<{_BLOCKS_OF_CORES}} {variant.millicores / 1000:4.1f}"
+    share = f"{'█' * round(16 * variant.share):<16} {variant.share:4.0%}"
     return (
         variant.name,
         _percent(variant.accuracy),
@@ -147,20 +166,25 @@ def _row(variant: VariantNow) -> tuple[str, ...]:
     )
 
 
-def _quality(now: Snapshot) -> Text:
-    within = now.p99_ms is None or now.p99_ms <= now.slo_ms
+def _worth(now: Snapshot) -> Text:
     return Text.assemble(
-        ("p50 ", "dim"),
-        f"{_number(now.p50_ms)} ms   ",
-        ("p99 ", "dim"),
-        (f"{_number(now.p99_ms)} ms", "bold green" if within else "bold red"),
-        (f" of {now.slo_ms:.0f}   ", "dim"),
         ("effective accuracy ", "dim"),
         (_percent(now.effective_accuracy), "bold"),
         ("   violations ", "dim"),
         _percent(now.violations),
-        ("   cores ", "dim"),
+        ("   cores on average ", "dim"),
         _number(now.mean_cores, 2),
+    )
+
+
+def _latency(now: Snapshot) -> Text:
+    within = now.p99_ms is None or now.p99_ms <= now.slo_ms
+    return Text.assemble(
+        ("latency p50 ", "dim"),
+        f"{_number(now.p50_ms)} ms",
+        ("   p99 ", "dim"),
+        (f"{_number(now.p99_ms)} ms", "bold green" if within else "bold red"),
+        (f" of {now.slo_ms:.0f} ms", "dim"),
     )
 
 

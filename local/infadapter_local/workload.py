@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from infadapter_variants.loadgen.arrivals import Array, piecewise_rate
-from infadapter_variants.loadgen.traces import Trace, compressed, read_trace, scaled
+from infadapter_variants.loadgen.moments import check_size
+from infadapter_variants.loadgen.traces import Trace, TraceError, compressed, read_trace, scaled
 
 LEAD_IN_S = 6.0
 """Load like that of the beginning, before second 0, in which every policy gets its pods running."""
@@ -47,8 +48,13 @@ def burst(seed: int) -> Trace:
 
 
 def load_trace(path: Path | None, seed: int) -> Trace:
-    """Read a trace, or make the default one. Raises TraceError."""
-    return burst(seed) if path is None else read_trace(path)
+    """Read a trace that has requests, or make the default one. Raises TraceError."""
+    if path is None:
+        return burst(seed)
+    trace = read_trace(path)
+    if not trace.rates_rps.any():
+        raise TraceError(f"The trace {path} holds no requests, only {len(trace.rates_rps)} zeros.")
+    return trace
 
 
 def peak_rps(trace: Trace) -> float:
@@ -59,13 +65,25 @@ def peak_rps(trace: Trace) -> float:
 
 
 def workload(trace: Trace, *, duration_s: float, scale: float, seed: int) -> Workload:
-    """Play the whole trace in so many seconds, its rates multiplied. Raises TraceError."""
+    """
+    Play the whole trace in so many seconds, its rates multiplied.
+
+    Raises TraceError when that is too much for one run, or nothing.
+    """
+    requests = float(trace.rates_rps.mean()) * duration_s + _first_rps(trace) * LEAD_IN_S
+    check_size(LEAD_IN_S + duration_s, requests * scale)  # of floats, which overflow in silence
     played = scaled(compressed(trace, duration_s), scale)
-    first = played.rates_rps[: max(1, len(played.rates_rps) // 20)].mean()
-    lead_in = piecewise_rate([first], step_s=LEAD_IN_S, seed=seed + 1)
+    lead_in = piecewise_rate([_first_rps(played)], step_s=LEAD_IN_S, seed=seed + 1)
     arrivals = piecewise_rate(played.rates_rps, step_s=played.step_s, seed=seed)
+    if not len(arrivals):
+        raise TraceError(f"Scaled by {scale:g}, the trace has no request in {duration_s:g} s.")
     return Workload(
         arrivals_s=np.concatenate([lead_in, LEAD_IN_S + arrivals]),
         rates_rps=played.rates_rps,
         step_s=played.step_s,
     )
+
+
+def _first_rps(trace: Trace) -> float:
+    """The mean over the first twentieth of the time."""
+    return float(trace.rates_rps[: max(1, len(trace.rates_rps) // 20)].mean())

@@ -32,6 +32,15 @@ def demo(*arguments: str) -> Result:
         (["--scale", "0"], "is not in the range"),
         (["--budget", "nothing"], "is not a valid float"),
         (["--seed", "-1"], "is not in the range"),
+        (["--trace", "idle.csv"], "holds no requests"),
+        (["--scale", "1e300"], "5,000,000 requests, not"),
+        (["--scale", "1e-9"], "no request in 60 s"),
+        (["--budget", "nan"], "'nan' is no number"),
+        (["--budget", "inf"], "is not in the range"),
+        (["--duration", "nan"], "'nan' is no number"),
+        (["--duration", "inf"], "is not in the range"),
+        (["--scale", "nan"], "'nan' is no number"),
+        (["--scale", "inf"], "'inf' is no number"),
     ],
 )
 def test_bad_input_is_answered_with_one_sentence(
@@ -40,11 +49,13 @@ def test_bad_input_is_answered_with_one_sentence(
     monkeypatch.chdir(tmp_path)
     Path("trace.csv").write_text("10\nmany\n")
     Path("empty.csv").write_text("")
+    Path("idle.csv").write_text("0\n0\n")
     said = demo(*arguments)
-    assert said.exit_code in (1, 2)
+    assert said.exit_code == 2
     assert words in said.output
     assert said.output.startswith("infadapter: ")
     assert said.output.count("\n") == 1
+    assert not Path("demo-report").exists()
 
 
 @needs_envoy

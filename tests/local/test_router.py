@@ -91,6 +91,19 @@ async def test_an_envoy_that_ended_is_not_an_empty_router(
         await router.weights()
 
 
+@needs_envoy
+@pytest.mark.usefixtures("router")
+async def test_a_router_makes_no_file_in_shared_memory_that_would_stay(
+    processes: Processes,
+) -> None:
+    (envoy,) = processes._children
+    assert "/dev/shm/" not in memory_of(envoy.pid)
+
+
+def memory_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
 async def test_before_the_first_second_there_is_no_data(session: aiohttp.ClientSession) -> None:
     demand = EnvoyDemand(session, "http://127.0.0.1:9", KEY, Clock())
     with pytest.raises(NoData):

@@ -6,6 +6,7 @@ import pytest
 
 from infadapter_local.cgroups import Cores, Quotas
 from infadapter_local.measure import Check, rescaled, speed_of
+from infadapter_local.run import server_command
 from infadapter_local.shipped import VARIANTS, shipped_profiles, trained_accuracies
 from infadapter_local.spec import (
     NothingFits,
@@ -18,6 +19,7 @@ from infadapter_local.spec import (
 )
 from infadapter_operator.service import Service
 from infadapter_solver import CPU, Problem, solve
+from infadapter_solver.problem import Target
 from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
 
 QUOTAS = Quotas(Path("/nowhere"))  # nothing is started with it
@@ -48,6 +50,24 @@ def test_sizes_come_in_hundreds_of_millicores_where_there_are_quotas(service: Se
     assert sizes == list(range(100, 1001, 100))
     pinned = demo_service(PROFILES, 2000, Cores())
     assert {a.cpu_millicores for v in pinned.variants for a in v.allocations} == {1000}
+
+
+def test_a_variant_too_slow_for_the_slo_here_is_left_out() -> None:
+    crawling = rescaled(PROFILES[2], Check(load_s=1.0, saturation_rps={1000: 5.0}))
+    service = demo_service((*PROFILES[:2], crawling), 1000, QUOTAS)
+    assert [variant.name for variant in service.variants] == ["fast", "good"]
+    assert server_command(service)(Target("good"), 80)
+
+
+def test_a_machine_too_slow_for_every_variant_is_named() -> None:
+    crawling = (rescaled(p, Check(load_s=1.0, saturation_rps={1000: 5.0})) for p in PROFILES)
+    with pytest.raises(NothingFits, match="no variant serves within 250 ms"):
+        demo_service(crawling, 1000, QUOTAS)
+
+
+def test_a_budget_below_every_size_is_named() -> None:
+    with pytest.raises(NothingFits, match=r"budget of 800m holds no pod.* 1000m"):
+        demo_service(PROFILES, 800, Cores())
 
 
 def test_the_highest_rate_is_that_of_the_fastest_variant(service: Service) -> None:

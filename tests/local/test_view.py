@@ -1,6 +1,7 @@
 """What a user sees while it runs, with and without a terminal."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -67,7 +68,29 @@ def test_the_lead_in_is_called_so(played: Run) -> None:
     assert "lead-in" in out.getvalue()
 
 
-def test_a_sparkline_ends_with_the_latest_values() -> None:
-    assert sparkline([0, 1, 2, 4, 8], 3) == "▂▄█"
-    assert sparkline([], 3) == ""
-    assert sparkline([0.0, 0.0], 3) == "  "
+def test_a_sparkline_has_all_values_and_no_peak_is_lost_in_it() -> None:
+    assert sparkline([0, 1, 2, 4, 8], 5) == " ▁▂▄█"
+    assert sparkline([1, 1, 8, 1, 1, 1], 3) == "▁█▁"
+    assert sparkline([4, 8], 4) == "▄▄██"
+    assert sparkline([], 3) == "   "
+    assert sparkline([0.0, 0.0], 2) == "  "
+    assert sparkline([8.0], 0) == ""
+
+
+def test_the_picture_fits_a_terminal_of_eighty_columns(played: Run) -> None:
+    played.ticks[-1] = replace(played.ticks[-1], millicores={"glyph-1": 4000, "glyph-2": 12000})
+    out = io.StringIO()
+    Console(file=out, width=80).print(picture(Tally(played).snapshot()))
+    lines = out.getvalue().splitlines()
+    assert len(lines) <= 20
+    assert "…" not in out.getvalue()
+    (row,) = (line for line in lines if "glyph-2" in line)
+    assert row.split()[5:9] == ["■" * 16, "12.0", "█" * 8, "50%"]
+
+
+def test_the_last_line_stands_below_the_last_picture(played: Run) -> None:
+    out = io.StringIO()
+    with View(Console(file=out, force_terminal=True, width=110, height=40)) as view:
+        view.tick(played)
+        view.conclude("This came out.")
+    assert out.getvalue().rpartition("╯")[2].strip().endswith("This came out.")

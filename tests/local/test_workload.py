@@ -43,3 +43,26 @@ def test_a_single_high_second_is_no_peak() -> None:
 def test_a_trace_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(TraceError, match=r"nothing\.csv"):
         load_trace(tmp_path / "nothing.csv", seed=1)
+
+
+def test_a_trace_without_requests_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "idle.csv").write_text("0\n" * 40)
+    with pytest.raises(TraceError, match=r"idle\.csv holds no requests, only 40 zeros"):
+        load_trace(tmp_path / "idle.csv", seed=1)
+
+
+@pytest.mark.parametrize(("scale", "requests"), [(1e7, "[0-9,]{13,}"), (1e300, "[0-9.]+e.30[0-9]")])
+def test_more_requests_than_one_run_may_send_are_refused(scale: float, requests: str) -> None:
+    with pytest.raises(TraceError, match=f"5,000,000 requests, not {requests};"):
+        workload(burst(1), duration_s=30, scale=scale, seed=1)
+
+
+def test_a_scale_beyond_all_numbers_is_refused() -> None:
+    trace = Trace(rates_rps=np.full(10, 1e6))
+    with pytest.raises(TraceError, match="not inf"):
+        workload(trace, duration_s=3600, scale=1e308, seed=1)
+
+
+def test_a_scale_that_leaves_no_request_is_refused() -> None:
+    with pytest.raises(TraceError, match="no request in 30 s"):
+        workload(burst(1), duration_s=30, scale=1e-9, seed=1)

@@ -12,11 +12,11 @@ from infadapter_local.processes import ProcessFailed
 from infadapter_local.run import RunFailed
 from infadapter_local.spec import NothingFits
 from infadapter_local.view import View
+from infadapter_variants.finite import Finite
 from infadapter_variants.loadgen.traces import TraceError
 from infadapter_variants.profiler import ProfileError
 
 INTERRUPTED = 130
-Positive = click.FloatRange(min=0, min_open=True)
 
 
 @click.command("demo", context_settings={"max_content_width": 100})
@@ -27,19 +27,19 @@ Positive = click.FloatRange(min=0, min_open=True)
 )
 @click.option(
     "--duration",
-    type=click.FloatRange(10, 3600),
+    type=Finite(10, 3600),
     default=60.0,
     show_default=True,
     help="Seconds to play the whole trace in.",
 )
 @click.option(
     "--scale",
-    type=Positive,
+    type=Finite(min=0, min_open=True),
     help="Multiply the trace's rates.  [default: so that its peak fits this machine]",
 )
 @click.option(
     "--budget",
-    type=click.FloatRange(0.2, 64),
+    type=Finite(0.2, 64),
     help="Cores that a plan may use.  [default: 0.8; all, where CPU has no quotas]",
 )
 @click.option("--no-baselines", is_flag=True, help="Only our loop, not what it is compared with.")
@@ -84,7 +84,9 @@ def demo(
     console = Console()
     try:
         page = asyncio.run(_run(options, console))
-    except (TraceError, NothingFits, ProfileError, ProcessFailed, RunFailed) as error:
+    except TraceError as error:
+        raise click.UsageError(str(error)) from error
+    except (NothingFits, ProfileError, ProcessFailed, RunFailed) as error:
         raise click.ClickException(str(error)) from error
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Interrupted; all processes have ended, and there is no report.")

@@ -23,7 +23,7 @@ def of_trace(
     if compress_s is not None:
         trace = compressed(trace, compress_s)
     trace = scaled(trace, scale)
-    _check_size(trace.duration_s, float(trace.rates_rps.sum()) * trace.step_s)
+    check_size(trace.duration_s, float(trace.rates_rps.sum()) * trace.step_s)
     return piecewise_rate(trace.rates_rps, seed=seed, step_s=trace.step_s)
 
 
@@ -32,7 +32,7 @@ def of_rate(rate_rps: float, duration_s: float, *, seed: int) -> Array:
 
     Raises TraceError when that is too much for one run.
     """
-    _check_size(duration_s, rate_rps * duration_s)
+    check_size(duration_s, rate_rps * duration_s)
     return constant_rate(rate_rps, duration_s, seed=seed)
 
 
@@ -48,16 +48,16 @@ def read_moments(path: Path) -> Array:
     sorted_numbers = moments.ndim == 1 and bool(np.isfinite(moments).all())
     if not sorted_numbers or np.any(np.diff(moments, prepend=0.0) < 0):
         raise TraceError(f"The arrivals {path} must be finite, sorted and not below 0.")
-    _check_size(float(moments.max(initial=0.0)), len(moments))
+    check_size(float(moments.max(initial=0.0)), len(moments))
     return moments
 
 
-def _check_size(duration_s: float, requests: float) -> None:
+def check_size(duration_s: float, requests: float) -> None:
+    """Raise TraceError when that is too much for one run."""
     if not duration_s <= MAX_DURATION_S:
         raise TraceError(
             f"A run may last {MAX_DURATION_S:g} s, not {duration_s:g} s; cut or compress it."
         )
     if not requests <= MAX_REQUESTS:
-        raise TraceError(
-            f"A run may send {MAX_REQUESTS:,} requests, not {requests:,.0f}; scale or cut it."
-        )
+        asked = f"{requests:,.0f}" if requests < 1e15 else f"{requests:.2g}"
+        raise TraceError(f"A run may send {MAX_REQUESTS:,} requests, not {asked}; scale or cut it.")

@@ -304,8 +304,8 @@ def running_envoy(config: Path, xds_port: int, **options: Any) -> Iterator[tuple
         **options,
     )
     config.write_text(json.dumps(started))
-    arguments = [str(ENVOY), "-c", str(config), "--concurrency", "1", "--base-id", str(admin_port)]
-    process = subprocess.Popen([*arguments, "--log-level", "error"])
+    arguments = [str(ENVOY), "-c", str(config), "--concurrency", "1", "--log-level", "error"]
+    process = subprocess.Popen([*arguments, "--disable-hot-restart"])
     try:
         yield f"http://127.0.0.1:{listen_port}", f"http://127.0.0.1:{stats_port}"
     finally:
