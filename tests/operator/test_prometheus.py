@@ -234,7 +234,7 @@ class Router(ThreadingHTTPServer):
             f'{base}_time_bucket{{{label},le="300"}} {count * 9 // 10}\n'
             f'{base}_time_bucket{{{label},le="+Inf"}} {count}\n'
             f"{base}_time_sum{{{label}}} 1\n{base}_time_count{{{label}}} {count}\n"
-            f'infadapter_server_requests_total{{namespace="vision",pod="resnet-r18-a-b"}} {count}\n'
+            f'infadapter_server_arrivals_total{{namespace="vision",pod="resnet-r18-a-b"}} {count}\n'
         )
 
 
