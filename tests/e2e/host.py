@@ -80,7 +80,7 @@ def server_template(variant: str, model: str, *, labels: dict[str, str] | None =
         "image": IMAGE,
         "imagePullPolicy": PULL_POLICY,
         "command": [SERVER, "--variant", variant, "--model", model],
-        "args": ["--drain-seconds", "5", "--queue-limit", "256"],
+        "args": ["--drain-seconds", "5", "--queue-limit", "128"],
         "ports": [{"containerPort": 8080}],
         "env": [
             {"name": "HOME", "value": "/tmp"},

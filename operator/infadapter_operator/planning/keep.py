@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from infadapter_operator.observed import Observed
 from infadapter_operator.planning.demands import PlanningDemand
-from infadapter_operator.planning.problems import known_groups, problem_for, solved, untouchable_rps
+from infadapter_operator.planning.problems import (
+    NEARLY_ALL,
+    known_groups,
+    problem_for,
+    solved,
+    untouchable_rps,
+)
 from infadapter_operator.planning.rates import BUCKET_S, noise_rps
 from infadapter_operator.service import Service
 from infadapter_solver import Plan, PodGroup, Problem, evaluate, score
@@ -85,7 +91,7 @@ class Previous:
 
     def _serves_as_much(self, best: Plan) -> bool:
         kept_rps = sum(self._at(self.demand.rps).served_rps.values())
-        return kept_rps >= sum(best.served_rps.values()) * (1 - 1e-9)
+        return kept_rps >= sum(best.served_rps.values()) * (1 - NEARLY_ALL)
 
     def _gain(self, best: Plan, demand_rps: float) -> float:
         return score(self._problem(demand_rps), best) - score(

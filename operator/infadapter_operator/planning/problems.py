@@ -10,9 +10,21 @@ from infadapter_operator.planning.capacity import (
     running_groups,
 )
 from infadapter_operator.service import Service
-from infadapter_solver import Allocation, Amounts, Plan, PodGroup, Problem, Target, Variant
+from infadapter_solver import (
+    Allocation,
+    Amounts,
+    Plan,
+    PodGroup,
+    Problem,
+    Target,
+    Variant,
+    evaluate,
+)
 from infadapter_solver import solve as solve_problem
 from infadapter_solver.offers import LEAST_DEMAND_RPS
+
+NEARLY_ALL = 0.005
+"""What an overloaded service may serve less than it could, for the sake of the pods it has."""
 
 
 def problem_for(
@@ -46,12 +58,24 @@ def solved(problem: Problem) -> Plan:
     reason to call the plan infeasible.
     """
     plan = solve_problem(problem)
-    if plan.feasible or not problem.capacity_floor_rps:
+    if plan.feasible:
         return plan
+    if not problem.capacity_floor_rps:
+        return _best_effort(problem, plan)
     floor_rps = problem.capacity_floor_rps
     most = solve_problem(replace(problem, demand_rps=floor_rps, capacity_floor_rps=0.0))
     kept = replace(problem, capacity_floor_rps=min(floor_rps, most.capacity_rps))
     return best if (best := solve_problem(kept)).feasible else plan
+
+
+def _best_effort(problem: Problem, most: Plan) -> Plan:
+    """
+    Nearly as much as can be served at all: three pods may serve a thousandth more than one of their
+    size together, and in an overload none should start, or shrink, for that.
+    """
+    served_rps = sum(most.served_rps.values())
+    nearly = solve_problem(replace(problem, demand_rps=served_rps * (1 - NEARLY_ALL)))
+    return evaluate(problem, nearly.groups) if nearly.feasible else most
 
 
 def untouchable_pods(observed: Observed) -> list[Pod]:

@@ -11,7 +11,7 @@ from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.demands import planning_demand
 from infadapter_operator.planning.keep import WORTH_MOVING
 from infadapter_operator.service import Service
-from infadapter_solver.problem import CPU, Target, Variant
+from infadapter_solver.problem import CPU, Allocation, Target, Variant
 from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
 from tests.operator.loop_world import LARGE, MIDDLE, SMALL, a_service, recall
 
@@ -119,6 +119,17 @@ def test_keeps_the_best_effort_through_a_noisy_overload() -> None:
     assert not first.plan.feasible
     second = decided(service, a_history((600, 110.0)), first)
     assert second.plan is first.plan
+
+
+def test_in_an_overload_no_pod_starts_for_a_thousandth_more() -> None:
+    """Three pods of a third of the budget serve 60.03 rps, one that has all of it 60."""
+    thirds = Allocation(resources={CPU: 1000}, capacity_rps=20.01)
+    whole = Allocation(resources={CPU: 3000}, capacity_rps=60.0)
+    service = a_service(variants=(replace(SMALL, allocations=(thirds, whole)),), budget={CPU: 3000})
+    running = Observed(pods=(a_pod("small-1", "small", 3000),))
+    plan = decide(service, a_history((600, 90.0)), running, None, NOW_S).plan
+    assert [(group.pods, group.allocation) for group in plan.groups] == [(1, whole)]
+    assert not plan.feasible
 
 
 def test_leaves_the_best_effort_when_the_load_fits_again() -> None:
