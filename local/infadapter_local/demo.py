@@ -36,7 +36,7 @@ from infadapter_solver.profiles import Profile
 from infadapter_variants.loadgen.traces import Trace
 from infadapter_variants.profile_run import machine
 
-PEAK_SHARE = 0.88
+PEAK_SHARE = 0.8
 """The default peak, of the rate that the whole budget serves with the fastest variant."""
 
 
