@@ -25,7 +25,7 @@ from infadapter_operator.steps import (
     SetWeights,
     Step,
 )
-from infadapter_solver import Allocation, PodGroup, Target, Variant, evaluate
+from infadapter_solver import Allocation, Plan, PodGroup, Target, Variant, evaluate
 
 RESIZE_S = 1.0
 LINGER_S = 3.0
@@ -46,6 +46,17 @@ MIDDLE = Variant(
 )
 LARGE = Variant(
     name="large", accuracy=0.78, load_time_s=9.0, allocations=sizes(4, 1000, 2000, 4000)
+)
+
+EMPTY_PLAN = Plan(
+    groups=(),
+    served_rps={},
+    accuracy=0.0,
+    cost=0.0,
+    cost_ratio=0.0,
+    loading_s=0.0,
+    objective=None,
+    feasible=False,
 )
 
 

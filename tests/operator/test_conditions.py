@@ -17,8 +17,7 @@ from infadapter_operator.decision import Decision, Source
 from infadapter_operator.observed import Observed
 from infadapter_operator.planning.decide import warming
 from infadapter_operator.service import Mode, Service
-from infadapter_solver.problem import Plan
-from tests.operator.loop_world import a_service
+from tests.operator.loop_world import EMPTY_PLAN, a_service
 
 SERVICE = a_service()
 DECISION = warming(SERVICE, Observed(), 0.0)
@@ -35,17 +34,7 @@ def seen(signals: Signals, service: Service = SERVICE) -> dict[str, Condition]:
 
 
 def an_infeasible(demand_rps: float) -> Decision:
-    plan = Plan(
-        groups=(),
-        served_rps={},
-        accuracy=0.0,
-        cost=0.0,
-        cost_ratio=0.0,
-        loading_s=0.0,
-        objective=None,
-        feasible=False,
-    )
-    return Decision(plan=plan, decided_at_s=0.0, demand_rps=demand_rps)
+    return Decision(plan=EMPTY_PLAN, decided_at_s=0.0, demand_rps=demand_rps)
 
 
 def test_all_is_well() -> None:

@@ -20,21 +20,11 @@ from infadapter_operator.steps import (
     SetWeights,
     Step,
 )
-from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Target
-from tests.operator.loop_world import SMALL, a_service, recall
+from infadapter_solver.problem import CPU, Allocation, PodGroup, Target
+from tests.operator.loop_world import EMPTY_PLAN, SMALL, a_service, recall
 
 NOW_S = 1000.0
 SERVICE = a_service()
-EMPTY_PLAN = Plan(
-    groups=(),
-    served_rps={},
-    accuracy=0.0,
-    cost=0.0,
-    cost_ratio=0.0,
-    loading_s=0.0,
-    objective=None,
-    feasible=False,
-)
 
 
 def a_pod(name: str, millicores: int, *, wanted: int | None = None, **changes: object) -> Pod:
