@@ -5,6 +5,8 @@ from collections.abc import Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from infadapter_operator.listening import listen
+
 
 class Health:
     """`stalled` names what stands still. An event loop that stands still answers nothing at all."""
@@ -18,12 +20,8 @@ class Health:
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/metrics", self._metrics)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        await web.TCPSite(runner, host, port).start()
-        self._runner = runner
-        address: tuple[str, int] = runner.addresses[0]
-        return address[1]
+        self._runner, bound = await listen(app, host, port)
+        return bound
 
     async def stop(self) -> None:
         if self._runner is not None:

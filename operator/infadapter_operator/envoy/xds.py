@@ -29,6 +29,7 @@ from infadapter_operator.envoy.endpoints import (
     reweighed,
     version,
 )
+from infadapter_operator.listening import listen
 from infadapter_operator.steps import Backend
 
 PATH = "/v3/discovery:endpoints"
@@ -200,13 +201,8 @@ class XdsServer:
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port (`port` 0: any that is free)."""
-        runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        self._runner = runner
-        address: tuple[str, int] = runner.addresses[0]
-        return address[1]
+        self._runner, bound = await listen(self.app(), host, port)
+        return bound
 
     async def stop(self) -> None:
         if self._runner is not None:
