@@ -1,0 +1,91 @@
+"""The Cluster, Router and Demand of the operator's `bodies`, on a simulated world."""
+
+from collections.abc import Mapping
+
+from infadapter_operator.bodies import StepRefused
+from infadapter_operator.demand import History, NoData, Sample
+from infadapter_operator.observed import Observed, Pod, Resize
+from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
+from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_solver import Allocation, Target
+
+
+class SimulatedDemand:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def history(self, window_s: float, now_s: float) -> History:
+        end_s, rates = self._world.rates(window_s)
+        if not len(rates):
+            raise NoData("Nothing was scraped yet.")
+        first_s = end_s - len(rates) + 1
+        return History(tuple(Sample(first_s + i, rps) for i, rps in enumerate(rates.tolist())))
+
+
+class SimulatedRouter:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def weights(self) -> Mapping[str, int]:
+        return self._world.weights
+
+    async def set_weights(self, step: SetWeights) -> None:
+        self._world.route({backend.pod: backend.weight for backend in step.backends})
+
+
+class SimulatedCluster:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def observe(self, now_s: float) -> Observed:
+        pods = self._world.pods
+        return Observed(
+            pods=tuple(_seen(pod) for pod in pods),
+            desired_pods={
+                target: sum(pod.target == target and not pod.leaving for pod in pods)
+                for target in {pod.target for pod in pods}
+            },
+        )
+
+    async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
+        """Raises StepRefused."""
+        match step:
+            case ScaleUp():
+                self._start(step.target, step.allocation, step.pods - len(self._live(step.target)))
+            case ResizePod():
+                self._world.resize(self._pod(step.pod), step.allocation)
+            case ReplacePods():
+                same = [p for p in self._live(step.target) if p.wanted.size == step.allocation.size]
+                self._start(step.target, step.allocation, step.pods - len(same))
+            case RemovePods():
+                for name in step.pods:
+                    self._world.remove(self._pod(name))
+
+    def _live(self, target: Target) -> list[SimulatedPod]:
+        return [pod for pod in self._world.pods if pod.target == target and not pod.leaving]
+
+    def _start(self, target: Target, allocation: Allocation, pods: int) -> None:
+        for _ in range(pods):
+            self._world.start(target.variant, allocation, kind=target.kind)
+
+    def _pod(self, name: str) -> SimulatedPod:
+        for pod in self._world.pods:
+            if pod.name == name:
+                return pod
+        raise StepRefused(f"There is no pod {name}.")
+
+
+def _seen(pod: SimulatedPod) -> Pod:
+    is_resizing = pod.wanted.size != pod.allocation.size
+    return Pod(
+        name=pod.name,
+        target=pod.target,
+        resources=pod.allocation.resources,
+        wanted=pod.wanted.resources,
+        ready=pod.ready and not pod.leaving,
+        created_at_s=pod.created_at_s,
+        batch_size=pod.allocation.batch_size,
+        address=pod.name,
+        leaving=pod.leaving,
+        resize=Resize.IN_PROGRESS if is_resizing else Resize.NONE,
+    )

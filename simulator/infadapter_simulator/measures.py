@@ -1,0 +1,107 @@
+"""What a run is measured by (docs/design.md, the definitions of section 11)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.world.queues import FAILED, LATE, ON_TIME, REFUSED, Floats
+from infadapter_simulator.world.world import World
+
+SAMPLE_S = 5.0
+"""How often the paper samples planned accuracy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """Shares are of the requests that arrived; `regret` is None until a clairvoyant is known."""
+
+    effective_accuracy: float
+    violations: float
+    late: float
+    refused: float
+    failed: float
+    mean_cores: float
+    mean_cost: float
+    accuracy_loss_points: float
+    objective: float
+    p99_s: float  # of the answered
+    regret: float | None = None
+
+
+def measured(world: World) -> Measures:
+    """Of a run that has ended."""
+    scenario, traffic = world.scenario, world.traffic
+    outcome = traffic.outcomes()
+    arrived = max(len(outcome), 1)
+    accuracy = np.array([scenario.variant(name).accuracy for name in world.variant_of_slots()])
+    on_time = outcome == ON_TIME
+    effective = float(accuracy[traffic.slot_of[on_time]].sum()) / arrived
+    shares = {kind: float((outcome == kind).sum()) / arrived for kind in (LATE, REFUSED, FAILED)}
+    cost = held_mean(world, "price")
+    ratio = cost / (scenario.price_of(scenario.budget) or 1.0)
+    answered = (outcome == ON_TIME) | (outcome == LATE)
+    latency_s = (traffic.finish_s - traffic.arrivals_s)[answered]
+    return Measures(
+        effective_accuracy=effective,
+        violations=sum(shares.values()),
+        late=shares[LATE],
+        refused=shares[REFUSED],
+        failed=shares[FAILED],
+        mean_cores=held_mean(world, "millicores") / 1000,
+        mean_cost=cost,
+        accuracy_loss_points=accuracy_loss_points(world),
+        objective=scenario.accuracy_weight * effective - scenario.cost_weight * ratio,
+        p99_s=float(np.percentile(latency_s, 99)) if len(latency_s) else float("nan"),
+    )
+
+
+def held_mean(world: World, what: str) -> float:
+    """Of `price` or `millicores`, over the run: the larger of desired and allocated."""
+    total, since, value = 0.0, 0.0, 0.0
+    by_slot: dict[int, float] = {}
+    for held in world.held:
+        at_s = min(held.at_s, world.seconds)
+        total += value * (at_s - since)
+        since = at_s
+        now = getattr(held, what)
+        value += now - by_slot.get(held.slot, 0.0)
+        by_slot[held.slot] = now
+    total += value * (world.seconds - since)
+    return total / max(world.seconds, 1)
+
+
+def cores_over_time(world: World, step_s: float = SAMPLE_S) -> tuple[Floats, dict[str, Floats]]:
+    """Times, and cores held by variant then."""
+    times = np.arange(0.0, world.seconds, step_s)
+    found = {variant.name: np.zeros(len(times)) for variant in world.scenario.variants}
+    by_slot: dict[int, int] = {}
+    for held in world.held:
+        change = held.millicores - by_slot.get(held.slot, 0)
+        by_slot[held.slot] = held.millicores
+        found[held.target.variant][times >= held.at_s] += change / 1000
+    return times, found
+
+
+def accuracy_over_time(world: World, step_s: float = SAMPLE_S) -> tuple[Floats, Floats]:
+    """Times, and the share-weighted accuracy that was planned then; NaN where nobody served."""
+    scenario: Scenario = world.scenario
+    times = np.arange(0.0, world.seconds, step_s)
+    since = np.array([at_s for at_s, _ in world.routed])
+    planned = np.array(
+        [
+            sum(scenario.variant(name).accuracy * share for name, share in shares.items())
+            if shares
+            else np.nan
+            for _, shares in world.routed
+        ]
+    )
+    return times, planned[np.maximum(np.searchsorted(since, times, side="right") - 1, 0)]
+
+
+def accuracy_loss_points(world: World) -> float:
+    """The paper's: planned accuracy below the most accurate variant's, the mean over time."""
+    _, planned = accuracy_over_time(world)
+    if not np.isfinite(planned).any():
+        return float("nan")
+    return float(100 * (world.scenario.best_accuracy - np.nanmean(planned)))

@@ -1,0 +1,75 @@
+"""Ours: the operator's own `look`, on simulated bodies. Nothing is decided here."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from infadapter_operator.observed import Observed
+from infadapter_operator.planning.decide import decide
+from infadapter_operator.reconcile import Memory, look
+from infadapter_operator.service import Service
+from infadapter_simulator.bodies import SimulatedCluster, SimulatedDemand, SimulatedRouter
+from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.world.world import World
+
+LOOK_S = 2.0
+"""The operator's default."""
+
+
+def service_of(scenario: Scenario) -> Service:
+    """What a user who wants this would apply; everything else is at the API's defaults."""
+    return Service(
+        namespace="simulated",
+        name="service",
+        slo_s=scenario.slo_s,
+        percentile=scenario.percentile,
+        variants=scenario.variants,
+        budget=scenario.budget,
+        max_surge=scenario.budget,
+        prices=scenario.prices,
+        accuracy_weight=scenario.accuracy_weight,
+        cost_weight=scenario.cost_weight,
+        loading_weight=scenario.loading_weight,
+        profiles=scenario.profiles,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Ours:
+    """`look_s`: how often the loop looks, and so how often it may act."""
+
+    service: Service
+    name: str = "infadapter"
+    look_s: float = LOOK_S
+    memory: Memory = field(default_factory=Memory)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+
+    def begin(self, world: World, mean_rps: float) -> None:
+        history = self.loop.run_until_complete(SimulatedDemand(world).history(3600, 0.0))
+        decision = decide(self.service, history, Observed(), None, world.now_s)
+        for group in decision.plan.groups:
+            for _ in range(group.pods):
+                world.start(
+                    group.target.variant, group.allocation, kind=group.target.kind, ready=True
+                )
+        self.memory = Memory(decision=decision)
+        self.act(world)
+
+    def next_act_s(self, now_s: float) -> float:
+        return now_s + self.look_s
+
+    def act(self, world: World) -> None:
+        seen = self.loop.run_until_complete(
+            look(
+                self.service,
+                self.memory,
+                SimulatedDemand(world),
+                SimulatedCluster(world),
+                SimulatedRouter(world),
+                world.now_s,
+            )
+        )
+        self.memory = seen.memory
+
+    def queue_limits(self, world: World) -> Mapping[tuple[str, int], int] | None:
+        return None  # our server refuses by the deadline

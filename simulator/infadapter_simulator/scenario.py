@@ -1,0 +1,129 @@
+"""
+What is simulated: the variants with what their pods really do, the SLO, the money, the delays.
+
+A pod of n cores is n servers, each busy for a known time with one request, first come, first served
+(the paper's servers run batch size 1, one thread a core). It answers n / service time per second at
+most; what the profile calls its capacity is less, as that keeps a percentile within the SLO.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from infadapter_solver import CPU, Allocation, Amounts, Profile, Variant, to_variant
+
+Size = tuple[tuple[str, int], ...]
+"""What tells two allocations of a variant apart: `Allocation.size`."""
+
+
+class Server(StrEnum):
+    """What the pods do with a request that they can't answer in time."""
+
+    SAME = "same"  # refuse it at once
+    PUBLISHED = "published"  # what each policy's own server does
+
+
+class Speed(StrEnum):
+    """What a pod's rate at full load is taken from."""
+
+    MEASURED = "measured"  # the larger of saturation throughput and capacity
+    SATURATION = "saturation"  # saturation throughput alone
+
+
+@dataclass(frozen=True, slots=True)
+class PodSpeed:
+    """A pod as a queue."""
+
+    servers: int
+    service_s: float  # of one request on one server
+
+    @property
+    def most_rps(self) -> float:
+        return self.servers / self.service_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """Everything that is the same for every policy. Times in seconds."""
+
+    variants: tuple[Variant, ...]  # as they were measured: capacities at the SLO
+    speeds: Mapping[tuple[str, Size], PodSpeed]
+    slo_s: float = 0.75
+    percentile: float = 99.0
+    budget: Amounts = field(default_factory=lambda: {CPU: 20_000})
+    prices: Mapping[str, float] = field(default_factory=dict)
+    accuracy_weight: float = 1.0
+    cost_weight: float = 0.05
+    loading_weight: float = 0.001
+    profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant, where there are any
+    server: Server = Server.SAME
+    start_overhead_s: float = 2.0  # from a pod's creation to the beginning of its load time
+    resize_s: float = 1.0
+    scrape_lag_s: float = 0.5  # a second's count is known so long after it
+    weights_lag_s: float = 0.5  # until a router obeys new weights
+    drain_s: float = 0.5  # from the order to stop to the end, with no request left
+    service_sigma: float = 0.0  # of the lognormal that each service time is multiplied by
+    weighs_at_random: bool = False  # as an HTTPRoute does, in place of a smooth round robin
+    failures_per_pod_hour: float = 0.0
+
+    def variant(self, name: str) -> Variant:
+        return next(variant for variant in self.variants if variant.name == name)
+
+    def allocation(self, name: str, cpu_millicores: int) -> Allocation:
+        """
+        The CPU allocation of exactly this size, or the smallest measured one above it, or the
+        largest: what a policy that knows no profile gets when it asks for cores.
+        """
+        sizes = sorted(
+            (a for a in self.variant(name).allocations if a.kind == CPU),
+            key=lambda a: a.cpu_millicores,
+        )
+        return next((a for a in sizes if a.cpu_millicores >= cpu_millicores), sizes[-1])
+
+    def speed(self, name: str, allocation: Allocation) -> PodSpeed:
+        return self.speeds[name, allocation.size]
+
+    def start_s(self, name: str) -> float:
+        """From a pod's creation until it is Ready."""
+        return self.start_overhead_s + self.variant(name).load_time_s
+
+    def price_of(self, amounts: Amounts) -> float:
+        """A core costs 1 unless the prices say otherwise."""
+        return sum(
+            self.prices.get(name, 1.0) * (amount / 1000 if name == CPU else amount)
+            for name, amount in amounts.items()
+        )
+
+    @property
+    def best_accuracy(self) -> float:
+        return max(variant.accuracy for variant in self.variants)
+
+
+def variants_of(profiles: Iterable[Profile], slo_s: float, percentile: float) -> tuple[Variant, ...]:
+    """Raises NotMeasured."""
+    return tuple(to_variant(profile, slo_s, percentile) for profile in profiles)
+
+
+def speeds_of(
+    profiles: Iterable[Profile], variants: Iterable[Variant], speed: Speed = Speed.MEASURED
+) -> dict[tuple[str, Size], PodSpeed]:
+    """How fast pods are, from what was measured of them."""
+    capacities = {
+        (variant.name, allocation.size): allocation.capacity_rps
+        for variant in variants
+        for allocation in variant.allocations
+    }
+    speeds = {}
+    for profile in profiles:
+        for measured in profile.allocations:
+            size = Allocation(
+                resources=measured.resources, capacity_rps=0.0, batch_size=measured.batch_size
+            ).size
+            fastest = max((point.rps for point in measured.points), default=0.0)
+            saturation = measured.saturation_rps or fastest
+            capacity = capacities[profile.variant, size]
+            rps = saturation if speed is Speed.SATURATION and saturation else max(saturation, capacity)
+            servers = max(1, math.ceil(measured.resources.get(CPU, 0) / 1000))
+            speeds[profile.variant, size] = PodSpeed(servers, servers / max(rps, 1e-3))
+    return speeds

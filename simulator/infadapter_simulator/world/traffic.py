@@ -1,0 +1,196 @@
+"""The requests of a run and the queues they stand in: arrays, one row a request or a pod."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from infadapter_simulator.scenario import PodSpeed, Scenario
+from infadapter_simulator.world.queues import (
+    DEADLINE,
+    FAILED,
+    LATE,
+    MOST_WAITING,
+    ON_TIME,
+    REFUSED,
+    Floats,
+    Ints,
+    rearrange,
+    serve,
+)
+
+CLIENT_PATIENCE_S = 30.0
+"""After so long without an answer a client has gone (the paper's dispatcher waits as long)."""
+
+NOT_SERVED = -1
+
+
+class Traffic:
+    """
+    Requests in order of arrival, and the pods' queues, by pod number (`slot`).
+
+    What is known of a request is final once it has started; until then a resize may change it.
+    """
+
+    def __init__(self, arrivals_s: Floats, scenario: Scenario, seed: int) -> None:
+        rng = np.random.default_rng([seed, 7])
+        count = len(arrivals_s)
+        sigma = scenario.service_sigma
+        self.arrivals_s = np.ascontiguousarray(arrivals_s, dtype=np.float64)
+        # The mean of the noise is one, so that it does not change how fast a pod is.
+        self._noise = np.exp(rng.normal(-sigma * sigma / 2, sigma, count)) if sigma else np.empty(0)
+        self._draws = rng.random(count) if scenario.weighs_at_random else np.empty(0)
+        self.slot_of = np.full(count, NOT_SERVED, dtype=np.int64)
+        self.start_s = np.full(count, np.inf)
+        self.finish_s = np.full(count, np.inf)
+        self.lost = np.zeros(count, dtype=np.bool_)  # in a pod that failed
+        self.passed = 0  # requests that have arrived
+        self._slo_s = scenario.slo_s
+        self._widest = max(speed.servers for speed in scenario.speeds.values())
+        self._slots = 0
+        self._make_room(64)
+        self._order: Ints = np.empty(0, dtype=np.int64)
+
+    def _make_room(self, slots: int) -> None:
+        def grown(name: str, shape: tuple[int, ...], dtype: type) -> None:
+            new = np.zeros(shape, dtype=dtype)
+            old = getattr(self, name, None)
+            if old is not None:
+                new[: len(old)] = old
+            setattr(self, name, new)
+
+        grown("_free_s", (slots, self._widest), np.float64)
+        grown("_recent", (slots, MOST_WAITING), np.float64)
+        for name in ("_weights", "_credits", "_servers", "_limits", "_counts"):
+            grown(name, (slots,), np.int64)
+        grown("_service_s", (slots,), np.float64)
+
+    def add(self, speed: PodSpeed, limit: int | None, now_s: float) -> int:
+        """A new, empty queue; `limit` None refuses by the deadline. Returns its slot."""
+        slot = self._slots
+        self._slots += 1
+        if self._slots > len(self._weights):
+            self._make_room(2 * len(self._weights))
+        self._free_s[slot] = now_s
+        self._set(slot, speed, limit)
+        return slot
+
+    def resize(self, slot: int, speed: PodSpeed, limit: int | None, now_s: float) -> None:
+        self._set(slot, speed, limit)
+        rearrange(
+            self.arrivals_s,
+            self._noise,
+            self._oldest_waiting(now_s),
+            self.passed,
+            slot,
+            now_s,
+            self._free_s,
+            self._servers,
+            self._service_s,
+            self._counts,
+            self._recent,
+            self.slot_of,
+            self.start_s,
+            self.finish_s,
+        )
+
+    def fail(self, slot: int, now_s: float) -> None:
+        """All that the pod has not finished is lost."""
+        own = self._recent_rows(now_s)
+        unfinished = (self.slot_of[own] == slot) & (self.finish_s[own] > now_s)
+        self.lost[own] |= unfinished
+        self._free_s[slot] = now_s
+
+    def route(self, weights: Mapping[int, int]) -> None:
+        """By slot; slots that are not named get nothing."""
+        self._weights[: self._slots] = 0
+        for slot, weight in weights.items():
+            self._weights[slot] = weight
+        self._credits[: self._slots] = 0
+        named = sorted(slot for slot, weight in weights.items() if weight > 0)
+        self._order = np.array(named, dtype=np.int64)
+
+    def advance(self, until_s: float) -> None:
+        """Let all requests arrive that come before then."""
+        last = int(np.searchsorted(self.arrivals_s, until_s, side="left"))
+        if last > self.passed:
+            serve(
+                self.arrivals_s,
+                self._noise,
+                self._draws,
+                self.passed,
+                last,
+                self._order,
+                self._weights,
+                self._credits,
+                self._free_s,
+                self._servers,
+                self._service_s,
+                self._limits,
+                self._counts,
+                self._recent,
+                self._slo_s,
+                self.slot_of,
+                self.start_s,
+                self.finish_s,
+            )
+            self.passed = last
+
+    def busy_until_s(self, slot: int) -> float:
+        """When the last request that the pod has taken so far ends."""
+        return float(self._free_s[slot, : self._servers[slot]].max())
+
+    def outcomes(self) -> Ints:
+        """ON_TIME, LATE, REFUSED or FAILED, by request."""
+        latency_s = self.finish_s - self.arrivals_s
+        outcome = np.where(latency_s <= self._slo_s + 1e-9, ON_TIME, LATE)
+        outcome[latency_s > CLIENT_PATIENCE_S] = FAILED
+        outcome[self.lost] = FAILED
+        outcome[self.slot_of == NOT_SERVED] = REFUSED
+        return outcome
+
+    def busy_cores(self, slot: int, from_s: float, to_s: float) -> float:
+        """Servers of the pod that were busy in that time, in the mean: its use of CPU."""
+        rows = self._rows(from_s, to_s)
+        own = self.slot_of[rows] == slot
+        return _overlap_s(self.start_s[rows][own], self.finish_s[rows][own], from_s, to_s) / (
+            to_s - from_s
+        )
+
+    def in_system(self, slots: set[int], from_s: float, to_s: float) -> float:
+        """Requests waiting or being served in these pods in that time, in the mean."""
+        rows = self._rows(from_s, to_s)
+        own = np.isin(self.slot_of[rows], list(slots))
+        return _overlap_s(self.arrivals_s[rows][own], self.finish_s[rows][own], from_s, to_s) / (
+            to_s - from_s
+        )
+
+    def arrived(self, from_s: float, to_s: float) -> int:
+        low, high = np.searchsorted(self.arrivals_s, (from_s, to_s), side="left")
+        return int(high - low)
+
+    def _set(self, slot: int, speed: PodSpeed, limit: int | None) -> None:
+        self._servers[slot] = speed.servers
+        self._service_s[slot] = speed.service_s
+        self._limits[slot] = DEADLINE if limit is None else min(limit, MOST_WAITING)
+
+    def _rows(self, from_s: float, to_s: float) -> slice:
+        """Requests that may have been in a pod then."""
+        low = np.searchsorted(self.arrivals_s, from_s - self._longest_s(), side="left")
+        high = np.searchsorted(self.arrivals_s[: self.passed], to_s, side="left")
+        return slice(int(low), int(high))
+
+    def _recent_rows(self, now_s: float) -> slice:
+        return slice(self._oldest_waiting(now_s), self.passed)
+
+    def _oldest_waiting(self, now_s: float) -> int:
+        return int(np.searchsorted(self.arrivals_s, now_s - self._longest_s(), side="left"))
+
+    def _longest_s(self) -> float:
+        """How long a request may be in a pod."""
+        by_deadline = self._limits[: self._slots] == DEADLINE
+        return 10 * self._slo_s if by_deadline.all() else 10 * CLIENT_PATIENCE_S
+
+
+def _overlap_s(begin_s: Floats, end_s: Floats, from_s: float, to_s: float) -> float:
+    overlap = np.minimum(end_s, to_s) - np.maximum(begin_s, from_s)
+    return float(np.maximum(overlap, 0.0).sum())

@@ -1,0 +1,280 @@
+"""
+A cluster in virtual time: pods that start, resize, drain and fail, a router, and what can be seen.
+
+It does what it is told and knows nothing of why. Policies, ours among them, act on it through the
+same few verbs: start, resize, remove, route.
+"""
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import count
+
+import numpy as np
+
+from infadapter_simulator.scenario import PodSpeed, Scenario, Server
+from infadapter_simulator.world.queues import Floats
+from infadapter_simulator.world.traffic import Traffic
+from infadapter_solver import CPU, Allocation, Target
+
+
+class _What(StrEnum):
+    READY = "ready"
+    RESIZED = "resized"
+    DRAINED = "drained"
+    FAILED = "failed"
+    ROUTED = "routed"
+
+
+@dataclass(slots=True, eq=False)
+class SimulatedPod:
+    """A pod from its creation to its end."""
+
+    slot: int  # its number, never used again
+    name: str
+    target: Target
+    allocation: Allocation  # in force
+    wanted: Allocation  # asked for
+    created_at_s: float
+    ready: bool = False
+    ready_since_s: float = 0.0
+    leaving: bool = False
+    gone: bool = False
+
+    @property
+    def cores(self) -> float:
+        return self.allocation.cpu_millicores / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """From then on a pod holds these amounts; it is gone where they are empty."""
+
+    at_s: float
+    slot: int
+    target: Target
+    price: float  # the larger of what is in force and what was asked for, at the prices
+    millicores: int
+
+
+class World:
+    """
+    One run. Time begins at 0 with the first arrival; what was before is history.
+
+    `queue_limit` is what a policy's own server lets wait in a pod of an allocation, for runs with
+    Server.PUBLISHED: None refuses by the deadline.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        arrivals_s: Floats,
+        history_rps: Floats,  # by second, the last one ends at 0
+        seconds: int,
+        seed: int,
+    ) -> None:
+        self.scenario = scenario
+        self.seconds = seconds
+        self.now_s = 0.0
+        self.seed = seed
+        self.traffic = Traffic(arrivals_s, scenario, seed)
+        self.queue_limits: Mapping[tuple[str, int], int] | None = None
+        self.balances_evenly = False  # all Ready pods get the same, as behind a Kubernetes Service
+        self.held: list[Held] = []
+        self.routed: list[tuple[float, Mapping[str, float]]] = []  # since when, shares by variant
+        self._rng = np.random.default_rng([seed, 11])
+        self._pods: dict[str, SimulatedPod] = {}
+        self._by_slot: list[SimulatedPod] = []
+        self._events: list[tuple[float, int, _What, SimulatedPod | None]] = []
+        self._order = count()
+        self._weights: dict[str, int] = {}  # confirmed
+        self._sent: list[dict[str, int]] = []
+        live = np.histogram(arrivals_s, bins=np.arange(seconds + 1))[0] if seconds else np.empty(0)
+        self._rates = np.concatenate([history_rps, live.astype(np.float64)])
+        self._past_s = len(history_rps)
+
+    # What can be seen
+
+    @property
+    def pods(self) -> list[SimulatedPod]:
+        """All that are not gone, oldest first."""
+        return list(self._pods.values())
+
+    @property
+    def weights(self) -> Mapping[str, int]:
+        """By pod name, what the router obeys."""
+        return dict(self._weights)
+
+    def rates(self, window_s: float) -> tuple[float, Floats]:
+        """
+        Arrivals per second, as scraped: the end of the last second that is known, and the rates of
+        the seconds up to it, at most `window_s` of them.
+        """
+        end_s = int(np.floor(self.now_s - self.scenario.scrape_lag_s + 1e-9))
+        last = self._past_s + end_s
+        return float(end_s), self._rates[max(0, last - int(window_s)) : last]
+
+    def variant_of_slots(self) -> list[str]:
+        return [pod.target.variant for pod in self._by_slot]
+
+    # What can be done
+
+    def start(
+        self, variant: str, allocation: Allocation, *, kind: str = CPU, ready: bool = False
+    ) -> SimulatedPod:
+        """A new pod; `ready` at once only for what ran before the run began."""
+        slot = self.traffic.add(*self._queue(variant, allocation), self.now_s)
+        pod = SimulatedPod(
+            slot=slot,
+            name=f"{variant}-{slot}",
+            target=Target(variant, kind),
+            allocation=allocation,
+            wanted=allocation,
+            created_at_s=self.now_s,
+        )
+        self._by_slot.append(pod)
+        self._pods[pod.name] = pod
+        self._hold(pod)
+        if ready:
+            self._become_ready(pod)
+        else:
+            self._at(self.now_s + self.scenario.start_s(variant), _What.READY, pod)
+        return pod
+
+    def resize(self, pod: SimulatedPod, allocation: Allocation) -> None:
+        """In place; in force after the scenario's delay. A later order replaces an earlier one."""
+        if pod.gone or pod.wanted.size == allocation.size:
+            return
+        pod.wanted = allocation
+        self._hold(pod)
+        self._at(self.now_s + self.scenario.resize_s, _What.RESIZED, pod)
+
+    def remove(self, pod: SimulatedPod) -> None:
+        """It finishes what it has; new requests it gets as long as the router sends them."""
+        if pod.leaving or pod.gone:
+            return
+        pod.leaving = True
+        self._balance()
+        self._at(self.now_s + self.scenario.drain_s, _What.DRAINED, pod)
+
+    def route(self, weights: Mapping[str, int], *, at_once: bool = False) -> None:
+        """By pod name. The router obeys after the scenario's delay."""
+        wanted = {name: weight for name, weight in weights.items() if weight > 0}
+        self._sent.append(wanted)
+        if at_once:
+            self._routed()
+        else:
+            self._at(self.now_s + self.scenario.weights_lag_s, _What.ROUTED, None)
+
+    # Time
+
+    def next_event_s(self) -> float:
+        return self._events[0][0] if self._events else np.inf
+
+    def advance(self, until_s: float) -> None:
+        """Let time pass, and all happen that is due until then."""
+        while self._events and self._events[0][0] <= until_s:
+            at_s, _, what, pod = heapq.heappop(self._events)
+            self._pass(at_s)
+            self._happen(what, pod)
+        self._pass(until_s)
+
+    def _pass(self, until_s: float) -> None:
+        self.traffic.advance(until_s)
+        self.now_s = max(self.now_s, until_s)
+
+    def _happen(self, what: _What, pod: SimulatedPod | None) -> None:
+        if what is _What.ROUTED:
+            self._routed()
+        elif pod is None or pod.gone:
+            return
+        elif what is _What.READY:
+            self._become_ready(pod)
+        elif what is _What.RESIZED:
+            self._resized(pod)
+        elif what is _What.DRAINED:
+            self._drained(pod)
+        else:
+            self._failed(pod)
+
+    def _become_ready(self, pod: SimulatedPod) -> None:
+        if pod.leaving:
+            return
+        pod.ready, pod.ready_since_s = True, self.now_s
+        self._balance()
+        rate = self.scenario.failures_per_pod_hour
+        if rate:
+            self._at(self.now_s + self._rng.exponential(3600 / rate), _What.FAILED, pod)
+
+    def _resized(self, pod: SimulatedPod) -> None:
+        if pod.allocation.size == pod.wanted.size:
+            return
+        pod.allocation = pod.wanted
+        speed, limit = self._queue(pod.target.variant, pod.allocation)
+        self.traffic.resize(pod.slot, speed, limit, self.now_s)
+        self._hold(pod)
+
+    def _drained(self, pod: SimulatedPod) -> None:
+        busy_until_s = self.traffic.busy_until_s(pod.slot)
+        if pod.ready and (pod.name in self._weights or busy_until_s > self.now_s):
+            later_s = max(busy_until_s, self.now_s + self.scenario.drain_s)
+            self._at(later_s, _What.DRAINED, pod)
+            return
+        pod.ready, pod.gone = False, True
+        del self._pods[pod.name]
+        self._hold(pod)
+
+    def _failed(self, pod: SimulatedPod) -> None:
+        """The container ends and is started again; the router leaves it out at once."""
+        if pod.leaving:
+            return
+        self.traffic.fail(pod.slot, self.now_s)
+        pod.ready = False
+        self._routed_again()
+        self._at(self.now_s + self.scenario.start_s(pod.target.variant), _What.READY, pod)
+
+    def _balance(self) -> None:
+        if self.balances_evenly:
+            self.route({pod.name: 1 for pod in self.pods if pod.ready and not pod.leaving})
+
+    def _routed(self) -> None:
+        self._weights = self._sent.pop(0)
+        self._routed_again()
+
+    def _routed_again(self) -> None:
+        there = {name: w for name, w in self._weights.items() if name in self._pods}
+        ready = {name: w for name, w in there.items() if self._pods[name].ready}
+        self.traffic.route({self._pods[name].slot: weight for name, weight in ready.items()})
+        total = sum(ready.values())
+        shares: dict[str, float] = {}
+        for name, weight in ready.items():
+            variant = self._pods[name].target.variant
+            shares[variant] = shares.get(variant, 0.0) + weight / total
+        self.routed.append((self.now_s, shares))
+
+    def _queue(self, variant: str, allocation: Allocation) -> tuple[PodSpeed, int | None]:
+        speed = self.scenario.speed(variant, allocation)
+        if self.scenario.server is Server.SAME or self.queue_limits is None:
+            return speed, None
+        return speed, self.queue_limits[variant, allocation.cpu_millicores]
+
+    def _hold(self, pod: SimulatedPod) -> None:
+        amounts = {} if pod.gone else _larger(pod.allocation, pod.wanted)
+        self.held.append(
+            Held(
+                at_s=self.now_s,
+                slot=pod.slot,
+                target=pod.target,
+                price=self.scenario.price_of(amounts),
+                millicores=amounts.get(CPU, 0),
+            )
+        )
+
+    def _at(self, at_s: float, what: _What, pod: SimulatedPod | None) -> None:
+        heapq.heappush(self._events, (at_s, next(self._order), what, pod))
+
+
+def _larger(some: Allocation, other: Allocation) -> dict[str, int]:
+    names = {*some.resources, *other.resources}
+    return {n: max(some.resources.get(n, 0), other.resources.get(n, 0)) for n in names}
