@@ -100,7 +100,9 @@ class Scenario:
         return max(variant.accuracy for variant in self.variants)
 
 
-def variants_of(profiles: Iterable[Profile], slo_s: float, percentile: float) -> tuple[Variant, ...]:
+def variants_of(
+    profiles: Iterable[Profile], slo_s: float, percentile: float
+) -> tuple[Variant, ...]:
     """Raises NotMeasured."""
     return tuple(to_variant(profile, slo_s, percentile) for profile in profiles)
 
@@ -123,7 +125,11 @@ def speeds_of(
             fastest = max((point.rps for point in measured.points), default=0.0)
             saturation = measured.saturation_rps or fastest
             capacity = capacities[profile.variant, size]
-            rps = saturation if speed is Speed.SATURATION and saturation else max(saturation, capacity)
+            rps = (
+                saturation
+                if speed is Speed.SATURATION and saturation
+                else max(saturation, capacity)
+            )
             servers = max(1, math.ceil(measured.resources.get(CPU, 0) / 1000))
             speeds[profile.variant, size] = PodSpeed(servers, servers / max(rps, 1e-3))
     return speeds

@@ -25,7 +25,9 @@ class Workload:
 
     @property
     def first_minute_rps(self) -> float:
-        return float(np.searchsorted(self.arrivals_s, min(60, self.seconds))) / min(60, self.seconds)
+        return float(np.searchsorted(self.arrivals_s, min(60, self.seconds))) / min(
+            60, self.seconds
+        )
 
 
 def flat_history(mean_rps: float) -> Floats:

@@ -14,10 +14,11 @@ from infadapter_solver.problem import CPU, Allocation, Amounts, Plan, PodGroup
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The steps, and the resources of which there was too little for more of them."""
+    """The steps, the resources of which there was too little for more of them, what is left."""
 
     steps: tuple[ScaleUp | ResizePod, ...]
     short: frozenset[str]
+    room: Room
 
 
 def growth(
@@ -27,13 +28,14 @@ def growth(
     observed: Observed,
     *,
     smaller: bool = False,
+    bridges: bool = False,
 ) -> Growth:
     """
     Resizes first, they serve at once; then new pods, those that load fastest first.
 
-    With `smaller`, what has no room at its planned size starts or grows to the largest that has.
+    What was asked to grow beyond its plan is left to, while it `bridges`. With `smaller`, what has no room at its planned size starts or grows to the largest that has.
     """
-    grower = _Grower(service, observed, room_for(service, plan, observed), smaller)
+    grower = _Grower(service, observed, room_for(service, plan, observed), smaller, bridges)
     groups = sorted(plan.groups, key=lambda g: (_load_s(service, g), g.target))
     groups = [group for group in groups if group.target not in observed.untouchable]
     for group in groups:
@@ -41,15 +43,18 @@ def growth(
             grower.resize(one)
     for group in groups:
         grower.start(group, len(of_target(pods, group.target)))
-    return Growth(tuple(grower.steps), frozenset(grower.short))
+    return Growth(tuple(grower.steps), frozenset(grower.short), grower.room)
 
 
 class _Grower:
-    def __init__(self, service: Service, observed: Observed, room: Room, smaller: bool) -> None:
+    def __init__(
+        self, service: Service, observed: Observed, room: Room, smaller: bool, bridges: bool
+    ) -> None:
         self._service = service
         self._observed = observed
-        self._room = room
         self._smaller = smaller
+        self._bridges = bridges
+        self.room = room
         self.steps: list[ScaleUp | ResizePod] = []
         self.short: set[str] = set()
 
@@ -57,10 +62,12 @@ class _Grower:
         goal = one.goal
         if goal is None or not one.can_resize or one.is_asked or one.shrinks:
             return
+        if self._bridges and one.is_to_exceed_its_goal:
+            return
         for allocation in self._sizes(one, goal):
-            more = _beyond(held_by(one.pod), allocation.resources)
-            if self._room.times(more):
-                self._room.take(more)
+            more = beyond(held_by(one.pod), allocation.resources)
+            if self.room.times(more):
+                self.room.take(more)
                 self.steps.append(
                     ResizePod(pod=one.pod.name, target=one.pod.target, allocation=allocation)
                 )
@@ -75,23 +82,23 @@ class _Grower:
         allocation = self._startable(group, first=there == 0)
         comes_at = start_size(self._observed, group.target, allocation) if there else None
         size = largest(comes_at or {}, allocation.resources)
-        fitting = min(wanted, self._room.times(size))
+        fitting = min(wanted, self.room.times(size))
         if fitting:
-            self._room.take(size, fitting)
+            self.room.take(size, fitting)
             self.steps.append(
                 ScaleUp(target=group.target, allocation=allocation, pods=there + fitting)
             )
         if fitting < wanted:
-            self.short |= {name for name in size if not self._room.times({name: size[name]})}
+            self.short |= {name for name in size if not self.room.times({name: size[name]})}
 
     def _startable(self, group: PodGroup, *, first: bool) -> Allocation:
         """Only the first pod of a target can choose its size, and only one pod starts so."""
-        if not (self._smaller and first) or self._room.times(group.allocation.resources):
+        if not (self._smaller and first) or self.room.times(group.allocation.resources):
             return group.allocation
         sizes = [
             a
             for a in allocations_of(self._service, group.target)
-            if a.batch_size == group.allocation.batch_size and self._room.times(a.resources)
+            if a.batch_size == group.allocation.batch_size and self.room.times(a.resources)
         ]
         return max(sizes, key=lambda a: a.capacity_rps, default=group.allocation)
 
@@ -112,7 +119,7 @@ def _same_but_cpu(some: Allocation, other: Allocation) -> bool:
     return [x for x in some.size if x[0] != CPU] == [x for x in other.size if x[0] != CPU]
 
 
-def _beyond(held: Amounts, wanted: Amounts) -> Amounts:
+def beyond(held: Amounts, wanted: Amounts) -> Amounts:
     return {name: max(0, more) for name, more in plus(wanted, held, -1).items()}
 
 

@@ -13,6 +13,7 @@ steps must take none that shrinks after weights were refused.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from infadapter_operator.acting.bridging import bridging, is_short
 from infadapter_operator.acting.growing import Growth, growth
 from infadapter_operator.acting.placing import Placed, placed
 from infadapter_operator.acting.releasing import (
@@ -84,15 +85,17 @@ def turn(
         demand_rps=_assumed_rps(decision, pods) if demand_rps is None else demand_rps,
         now_s=now_s,
     )
-    grown = growth(service, plan, ground.pods, observed)
+    bridges = not doubt and is_short(ground)
+    grown = growth(service, plan, ground.pods, observed, bridges=bridges)
     rolled, roll_short = ((), frozenset[str]()) if doubt else replacing(ground, observed, grown)
     short = grown.short | roll_short
     freed = {} if doubt else _freed(ground, observed, short)
     if short and not freed and not _is_settling(observed):
-        grown = growth(service, plan, ground.pods, observed, smaller=True)
+        grown = growth(service, plan, ground.pods, observed, smaller=True, bridges=bridges)
     levelled = () if doubt else levelling(ground)
     weights = _weights(ground, observed, freed, grown, levelled)
-    steps: list[Step] = [*grown.steps, *levelled]
+    bridged = bridging(ground, grown) if bridges else ()
+    steps: list[Step] = [*grown.steps, *bridged, *levelled]
     if weights != confirmed(observed) or weights != last_sent(observed):
         steps.append(set_weights(ground.pods, weights))
     elif not doubt:

@@ -60,6 +60,12 @@ class Placed:
     def shrinks(self) -> bool:
         return self.goal is not None and self.pod.resources.get(CPU, 0) > self.goal.cpu_millicores
 
+    @property
+    def is_to_exceed_its_goal(self) -> bool:
+        """It was asked to grow beyond what is planned, and may yet."""
+        least = self.goal.cpu_millicores if self.goal else 0
+        return self.pod.resize is not Resize.REFUSED and self.pod.wanted.get(CPU, 0) > least
+
     def must_be_replaced(self, now_s: float) -> bool:
         """Its size can't be reached in place, or not in time."""
         if self.goal is None or self.is_level or not self.touchable:

@@ -159,10 +159,10 @@ class World:
         self._at(self.now_s + self.scenario.drain_s, _What.DRAINED, pod)
 
     def route(self, weights: Mapping[str, int], *, at_once: bool = False) -> None:
-        """By pod name. The router obeys after the scenario's delay."""
+        """By pod name. The router obeys after the scenario's delay; at the beginning at once."""
         wanted = {name: weight for name, weight in weights.items() if weight > 0}
         self._sent.append(wanted)
-        if at_once:
+        if at_once or self.now_s == 0.0:
             self._routed()
         else:
             self._at(self.now_s + self.scenario.weights_lag_s, _What.ROUTED, None)

@@ -1,0 +1,91 @@
+"""A request trace: how many requests arrive in each second, and when, where that is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+MAX_SECONDS = 28 * 86_400
+MAX_RPS = 1e6
+"""Both far above any trace that is meant, so that damaged input cannot fill the memory."""
+
+
+class TraceError(ValueError):
+    """A trace that cannot be used; the message is one sentence, with file and line if known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trace:
+    """
+    Requests per second for each whole second; the arrays are copied and cannot be written.
+
+    Raises TraceError for rates or arrivals that no trace can have.
+    """
+
+    name: str
+    rates: Array  # requests per second, of each second from 0 on
+    arrivals_s: Array | None = None  # its own time stamps from the start, sorted
+    counted: bool = False  # the rates are whole numbers of requests, not rates to draw them from
+    notes: tuple[str, ...] = ()  # what was dropped or changed
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rates", _frozen(self.rates))
+        if self.arrivals_s is not None:
+            object.__setattr__(self, "arrivals_s", _frozen(self.arrivals_s))
+        problem = _problem(self)
+        if problem:
+            raise TraceError(f"The trace {self.name} {problem}.")
+
+    @property
+    def seconds(self) -> int:
+        return len(self.rates)
+
+    @property
+    def requests(self) -> float:
+        """Expected, if they are not counted."""
+        return float(self.rates.sum())
+
+    @property
+    def mean_rps(self) -> float:
+        return self.requests / self.seconds
+
+    @property
+    def peak_rps(self) -> float:
+        """Of the busiest second."""
+        return float(self.rates.max())
+
+
+def per_second(arrivals_s: Array, seconds: int) -> Array:
+    """How many of the arrivals lie in each second."""
+    counts = np.bincount(arrivals_s.astype(np.int64), minlength=seconds)
+    return counts.astype(np.float64)
+
+
+def _frozen(values: Array) -> Array:
+    copy = np.array(values, dtype=np.float64)
+    copy.setflags(write=False)
+    return copy
+
+
+def _problem(trace: Trace) -> str | None:
+    rates = trace.rates
+    if rates.ndim != 1 or not 0 < len(rates) <= MAX_SECONDS:
+        return f"must last from 1 to {MAX_SECONDS:,} s"
+    if not ((rates >= 0) & (rates <= MAX_RPS)).all():  # NaN is neither
+        return f"must have rates from 0 to {MAX_RPS:,.0f} requests per second"
+    if trace.counted and (rates % 1).any():
+        return "is said to be counted, but has rates that are not whole numbers"
+    arrivals = trace.arrivals_s
+    return None if arrivals is None else _problem_of_arrivals(arrivals, rates)
+
+
+def _problem_of_arrivals(arrivals: Array, rates: Array) -> str | None:
+    if arrivals.ndim != 1 or not np.isfinite(arrivals).all() or (np.diff(arrivals) < 0).any():
+        return "must have time stamps that are numbers in order"
+    if len(arrivals) and not 0 <= arrivals[0] <= arrivals[-1] < len(rates):
+        return f"has time stamps outside its {len(rates):,} s"
+    if not np.array_equal(per_second(arrivals, len(rates)), rates):
+        return "has other time stamps than its rates say"
+    return None
