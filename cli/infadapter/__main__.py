@@ -36,10 +36,22 @@ COMMANDS = {
         "Measure a running server and write a VariantProfile.",
         extras="local",
     ),
+    "simulate": Entry(
+        "infadapter.commands.simulate",
+        "simulate",
+        "Replay a trace against the loop and other autoscalers, in virtual time.",
+        extras="operator,simulator",
+    ),
     "solve": Entry(
         "infadapter.commands.solve",
         "solve",
         "Pick variants, sizes and shares for one demand.",
+    ),
+    "what-if": Entry(
+        "infadapter.commands.what_if",
+        "what_if",
+        "Replay a trace against the loop under several SLOs, budgets or weights.",
+        extras="operator,simulator",
     ),
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload
-from infadapter_solver import Allocation, Plan, Problem, Variant, solve
+from infadapter_solver import Allocation, PodGroup, Problem, Variant, solve
 
 
 def fluid_bound(scenario: Scenario, workload: Workload) -> float:
@@ -52,8 +52,13 @@ def with_headroom(scenario: Scenario, headroom: float) -> tuple[Variant, ...]:
     )
 
 
-def problem(scenario: Scenario, variants: tuple[Variant, ...], demand_rps: float) -> Problem:
-    """The scenario's problem for one demand, with nothing running."""
+def problem(
+    scenario: Scenario,
+    variants: tuple[Variant, ...],
+    demand_rps: float,
+    running: tuple[PodGroup, ...] = (),
+) -> Problem:
+    """The scenario's problem for one demand; what has to start costs nothing if nothing runs."""
     return Problem(
         variants=variants,
         demand_rps=demand_rps,
@@ -61,8 +66,6 @@ def problem(scenario: Scenario, variants: tuple[Variant, ...], demand_rps: float
         prices=scenario.prices,
         accuracy_weight=scenario.accuracy_weight,
         cost_weight=scenario.cost_weight,
+        loading_weight=scenario.loading_weight if running else 0.0,
+        running=running,
     )
-
-
-def best_plan(scenario: Scenario, variants: tuple[Variant, ...], demand_rps: float) -> Plan:
-    return solve(problem(scenario, variants, demand_rps))

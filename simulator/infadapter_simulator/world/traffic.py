@@ -14,6 +14,7 @@ from infadapter_simulator.world.queues import (
     REFUSED,
     Floats,
     Ints,
+    oldest_open,
     rearrange,
     serve,
 )
@@ -22,6 +23,9 @@ CLIENT_PATIENCE_S = 30.0
 """After so long without an answer a client has gone (the paper's dispatcher waits as long)."""
 
 NOT_SERVED = -1
+
+LOOK_BACK_S = 30.0
+"""How far a look may lie before the latest one without a search from the beginning."""
 
 
 class Traffic:
@@ -47,6 +51,7 @@ class Traffic:
         self._slo_s = scenario.slo_s
         self._widest = max(speed.servers for speed in scenario.speeds.values())
         self._slots = 0
+        self._open, self._looked_s = 0, 0.0
         self._make_room(64)
         self._order: Ints = np.empty(0, dtype=np.int64)
 
@@ -159,7 +164,9 @@ class Traffic:
     def in_system(self, slots: set[int], from_s: float, to_s: float) -> float:
         """Requests waiting or being served in these pods in that time, in the mean."""
         rows = self._rows(from_s, to_s)
-        own = np.isin(self.slot_of[rows], list(slots))
+        named = np.zeros(self._slots + 1, dtype=np.bool_)
+        named[list(slots)] = True
+        own = named[self.slot_of[rows]]  # the last is for those that no pod took
         return _overlap_s(self.arrivals_s[rows][own], self.finish_s[rows][own], from_s, to_s) / (
             to_s - from_s
         )
@@ -175,20 +182,24 @@ class Traffic:
 
     def _rows(self, from_s: float, to_s: float) -> slice:
         """Requests that may have been in a pod then."""
-        low = np.searchsorted(self.arrivals_s, from_s - self._longest_s(), side="left")
         high = np.searchsorted(self.arrivals_s[: self.passed], to_s, side="left")
-        return slice(int(low), int(high))
+        return slice(self._oldest_open(from_s), int(high))
 
     def _recent_rows(self, now_s: float) -> slice:
         return slice(self._oldest_waiting(now_s), self.passed)
 
     def _oldest_waiting(self, now_s: float) -> int:
-        return int(np.searchsorted(self.arrivals_s, now_s - self._longest_s(), side="left"))
+        return self._oldest_open(now_s)
 
-    def _longest_s(self) -> float:
-        """How long a request may be in a pod."""
-        by_deadline = self._limits[: self._slots] == DEADLINE
-        return 10 * self._slo_s if by_deadline.all() else 10 * CLIENT_PATIENCE_S
+    def _oldest_open(self, at_s: float) -> int:
+        """No request before this one is in a pod then or later."""
+        if at_s < self._looked_s:
+            self._looked_s, self._open = 0.0, 0
+        behind_s = at_s - LOOK_BACK_S
+        if behind_s > self._looked_s:
+            self._looked_s = behind_s
+            self._open = oldest_open(self.slot_of, self.finish_s, self._open, self.passed, behind_s)
+        return self._open
 
 
 def _overlap_s(begin_s: Floats, end_s: Floats, from_s: float, to_s: float) -> float:

@@ -1,0 +1,82 @@
+"""From profiles and what is asked of them to a scenario for the simulator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import click
+
+from infadapter.profiles import ProfileFileError, read_preset, read_profiles
+from infadapter.simulated import Arguments
+from infadapter_simulator.scenario import Scenario, Server, Speed, speeds_of
+from infadapter_solver import CPU, Amounts, NotMeasured, Profile, Variant, to_variant
+
+PERCENTILE = 99.0
+PAPER_MILLICORES = 2000
+"""The paper gives a pod two cores at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """What a user may be in two minds about."""
+
+    slo_ms: float
+    budget: Amounts
+    cost_weight: float
+
+
+def profiles_of(arguments: Arguments) -> tuple[Profile, ...]:
+    if arguments.profile is None:
+        return read_preset("paper-raw")
+    try:
+        return read_profiles(arguments.profile)
+    except ProfileFileError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def scenario_of(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -> Scenario:
+    check_prices(aim.budget, arguments.price)
+    measured = tuple(_variant(profile, aim) for profile in profiles)
+    least = 0 if arguments.profile else PAPER_MILLICORES
+    variants = tuple(v for v in (_fitting(v, aim.budget, least) for v in measured) if v.allocations)
+    if not variants:
+        raise click.UsageError("No size of any variant fits into --budget: give more.")
+    names = {variant.name for variant in variants}
+    return Scenario(
+        variants=variants,
+        speeds=speeds_of(profiles, measured, Speed(arguments.speed)),
+        slo_s=aim.slo_ms / 1000,
+        percentile=PERCENTILE,
+        budget=aim.budget,
+        prices=arguments.price,
+        cost_weight=aim.cost_weight,
+        loading_weight=arguments.loading_weight,
+        profiles={p.variant: p for p in profiles if p.variant in names},
+        server=Server(arguments.server),
+        service_sigma=arguments.sigma,
+        weighs_at_random=arguments.random_weights,
+        failures_per_pod_hour=arguments.failures_per_pod_hour,
+    )
+
+
+def check_prices(budget: Amounts, prices: Mapping[str, float]) -> None:
+    for resource in budget:
+        if resource != CPU and resource not in prices:
+            raise click.UsageError(f"{resource} needs a price, such as --price {resource}=12.")
+
+
+def _variant(profile: Profile, aim: Aim) -> Variant:
+    try:
+        return to_variant(profile, aim.slo_ms / 1000, PERCENTILE)
+    except NotMeasured as error:
+        raise click.UsageError(f"{profile.variant}: {error}.") from error
+
+
+def _fitting(variant: Variant, budget: Amounts, least_millicores: int) -> Variant:
+    """With the sizes that the budget has room for."""
+    fitting = (
+        a
+        for a in variant.allocations
+        if a.cpu_millicores >= least_millicores
+        and all(amount <= budget.get(name, 0) for name, amount in a.resources.items())
+    )
+    return replace(variant, allocations=tuple(fitting))

@@ -1,0 +1,171 @@
+"""What the commands that simulate have in common: their options, and a trace to play."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from infadapter.options import at_least, prices
+from infadapter_simulator.part import Part
+from infadapter_simulator.scenario import Server, Speed
+from infadapter_simulator.traces.reading import read_trace
+from infadapter_simulator.traces.shaping import scaled
+from infadapter_simulator.traces.synthetic import parse_synthetic
+from infadapter_simulator.traces.trace import Trace, TraceError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """What may be asked of any simulation, as it was given."""
+
+    trace: str
+    trace_format: str | None
+    keep_zeros: bool
+    rate_scale: float
+    from_s: int
+    to_s: int | None
+    profile: Path | None
+    price: Mapping[str, float]
+    loading_weight: float
+    server: str
+    speed: str
+    sigma: float
+    random_weights: bool
+    failures_per_pod_hour: float
+    seed: int
+
+
+def trace_options(command: Command) -> Command:
+    for option in reversed(_TRACE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def world_options(command: Command) -> Command:
+    for option in reversed(_WORLD_OPTIONS):
+        command = option(command)
+    return command
+
+
+_TRACE_OPTIONS = (
+    click.option(
+        "--trace",
+        required=True,
+        metavar="FILE",
+        help="Requests per second, time stamps, an access log, … or synthetic:KIND[:SEED].",
+    ),
+    click.option("--trace-format", metavar="FORMAT", help="Where it is not recognised."),
+    click.option("--keep-zeros", is_flag=True, help="Long silence is load, not a gap."),
+    click.option(
+        "--rate-scale",
+        type=at_least(1e-6, 1e6),
+        metavar="NUMBER",
+        default="1",
+        show_default=True,
+        help="Multiplies the trace's rates.",
+    ),
+    click.option(
+        "--from",
+        "from_s",
+        type=click.IntRange(min=0),
+        metavar="SECOND",
+        default=0,
+        help="Begin there; every policy has seen what is before.",
+    ),
+    click.option(
+        "--to", "to_s", type=click.IntRange(min=1), metavar="SECOND", help="End before it."
+    ),
+    click.option(
+        "--profile", type=Path, metavar="FILE", help="A file of VariantProfile documents."
+    ),
+    click.option(
+        "--preset",
+        type=click.Choice(["paper"]),
+        help="The paper's five ResNets.  [default, without --profile]",
+    ),
+)
+
+_WORLD_OPTIONS = (
+    click.option(
+        "--price",
+        type=prices,
+        default="cpu=1",
+        metavar="NAME=NUMBER,…",
+        help="Where a core costs 1: nvidia.com/gpu=12.",
+    ),
+    click.option(
+        "--loading-weight",
+        type=at_least(0, 1e6),
+        metavar="NUMBER",
+        default="0.001",
+        show_default=True,
+        help="What loading the slowest variant is worth in accuracy.",
+    ),
+    click.option(
+        "--server",
+        type=click.Choice([str(each) for each in Server]),
+        default=str(Server.SAME),
+        show_default=True,
+        help="Pods refuse at once what would be late, or do what each policy's own server does.",
+    ),
+    click.option(
+        "--speed",
+        type=click.Choice([str(each) for each in Speed]),
+        default=str(Speed.MEASURED),
+        show_default=True,
+        help="A pod's rate at full load: the larger of saturation and capacity, or the former.",
+    ),
+    click.option(
+        "--sigma",
+        type=at_least(0, 3),
+        metavar="NUMBER",
+        default="0",
+        help="Of the lognormal that service times are multiplied by.",
+    ),
+    click.option("--random-weights", is_flag=True, help="Route at random, as an HTTPRoute does."),
+    click.option(
+        "--failures-per-pod-hour",
+        type=at_least(0, 3600),
+        metavar="NUMBER",
+        default="0",
+        help="Containers that end and start again.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**31),
+        metavar="NUMBER",
+        default=0,
+        show_default=True,
+        help="Of the arrivals and all else that is drawn.",
+    ),
+)
+
+
+def arguments_of(options: dict[str, Any]) -> Arguments:
+    """Takes its own out of the options."""
+    if options.pop("preset") and options["profile"]:
+        raise click.UsageError("Give either --profile or --preset.")
+    return Arguments(**{name: options.pop(name) for name in Arguments.__slots__})
+
+
+def part_of(arguments: Arguments) -> Part:
+    try:
+        trace = scaled(_trace(arguments), arguments.rate_scale, arguments.seed)
+        to_s = trace.seconds if arguments.to_s is None else arguments.to_s
+        part = Part(trace=trace, from_s=arguments.from_s, to_s=to_s)
+    except TraceError as error:
+        raise click.UsageError(str(error)) from error
+    if not part.played().requests:
+        raise click.UsageError("This part of the trace has no requests: choose --from and --to.")
+    return part
+
+
+def _trace(arguments: Arguments) -> Trace:
+    synthetic = parse_synthetic(arguments.trace)
+    if synthetic:
+        return synthetic
+    return read_trace(Path(arguments.trace), arguments.keep_zeros, arguments.trace_format)

@@ -1,0 +1,165 @@
+"""
+What the research systems share: a plan every so often, carried out by new pods beside the old.
+
+Create before destroy, as InfAdapter's published adapter does it (adapter/main.py): start what the
+plan has and the fleet has not, look every 0.5 s whether all of it is Ready, then give the router
+its new weights, then delete the rest. The pause until the next decision begins when that is done.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_solver import Plan, PodGroup, Target
+
+POLL_S = 0.5
+PER_MILLE = 1000
+"""What weights add up to where a system does not say how fine its own are."""
+
+Groups = tuple[PodGroup, ...]
+QueueLimits = Mapping[tuple[str, int], int]
+
+
+class Rule(Protocol):
+    """What a system decides; how that is carried out is not its business."""
+
+    def first_demand_rps(self, mean_rps: float) -> float:
+        """What it would plan for under a load that has always been this."""
+        ...
+
+    def demand_rps(self, world: World) -> float: ...
+
+    def plan(self, demand_rps: float, running: Groups) -> Plan: ...
+
+    def weights_total(self, demand_rps: float) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A plan and the pods that carry it."""
+
+    plan: Plan
+    pods: tuple[SimulatedPod, ...]
+
+    @property
+    def is_ready(self) -> bool:
+        return all(pod.ready for pod in self.pods)
+
+    def moved_to(self, world: World, plan: Plan) -> "Fleet":
+        """Pods of the right size stay; what is missing starts. Nothing ends yet."""
+        pods: list[SimulatedPod] = []
+        for group in plan.groups:
+            kept = [pod for pod in self.pods if _is_of(pod, group)][: group.pods]
+            pods += [*kept, *started(world, group, group.pods - len(kept))]
+        return Fleet(plan, tuple(pods))
+
+    def weights(self, total: int) -> dict[str, int]:
+        """By accuracy up to the capacities, as planned; pods of one variant share alike."""
+        served_rps = sum(self.plan.served_rps.values()) or 1.0
+        shares = {target: rps / served_rps for target, rps in self.plan.served_rps.items()}
+        return {
+            pod.name: max(1, round(total * shares[pod.target] / self._count(pod.target)))
+            for pod in self.pods
+            if shares.get(pod.target, 0.0) > 0
+        }
+
+    def take_over(self, world: World, total: int) -> None:
+        world.route(self.weights(total))
+        for pod in world.pods:
+            if pod not in self.pods:
+                world.remove(pod)
+
+    def _count(self, target: Target) -> int:
+        return sum(pod.target == target for pod in self.pods)
+
+
+def first_fleet(world: World, plan: Plan) -> Fleet:
+    """Ready before the first request comes."""
+    pods = [pod for group in plan.groups for pod in started(world, group, group.pods, ready=True)]
+    return Fleet(plan, tuple(pods))
+
+
+def started(
+    world: World, group: PodGroup, count: int, *, ready: bool = False
+) -> list[SimulatedPod]:
+    variant, kind = group.target
+    return [world.start(variant, group.allocation, kind=kind, ready=ready) for _ in range(count)]
+
+
+def _is_of(pod: SimulatedPod, group: PodGroup) -> bool:
+    return pod.target == group.target and pod.allocation.size == group.allocation.size
+
+
+@dataclass(slots=True, kw_only=True)
+class Planned:
+    """
+    Decides by a rule, at times of its own, and moves its pods to each new plan.
+
+    After `stable_rounds` decisions in a row that wanted no more than what is planned for, the next
+    one may plan for less; more is planned for at once. `start` replaces what it would begin with.
+    """
+
+    name: str
+    rule: Rule
+    interval_s: float
+    first_decision_s: float  # after it is started
+    stable_rounds: int = 0
+    start: Plan | None = None
+    server: QueueLimits | None = None
+    _run: "_Run | None" = field(default=None, init=False)
+
+    def begin(self, world: World, mean_rps: float) -> None:
+        demand_rps = self.rule.first_demand_rps(mean_rps)
+        if self.start:
+            demand_rps = self.start.capacity_rps
+        plan = self.start or self.rule.plan(demand_rps, ())
+        fleet = first_fleet(world, plan)
+        world.route(fleet.weights(self.rule.weights_total(demand_rps)), at_once=True)
+        self._run = _Run(self, fleet, demand_rps)
+
+    def next_act_s(self, now_s: float) -> float:
+        return max(self._run.due_s, now_s + 1e-3) if self._run else now_s
+
+    def act(self, world: World) -> None:
+        if self._run:
+            self._run.act(world)
+
+    def queue_limits(self, world: World) -> QueueLimits | None:
+        return self.server
+
+
+@dataclass(slots=True)
+class _Run:
+    settings: Planned
+    fleet: Fleet
+    demand_rps: float  # what is planned for
+    due_s: float = -1.0  # when it decides, or looks for new pods, next
+    held_rounds: int = 0
+    coming: Fleet | None = None
+
+    def act(self, world: World) -> None:
+        if self.due_s < 0:  # it has just been started
+            self.due_s = world.now_s + self.settings.first_decision_s
+        elif self.coming:
+            self._switch(world, self.coming)
+        elif world.now_s >= self.due_s - 1e-6:
+            self._decide(world)
+
+    def _decide(self, world: World) -> None:
+        self.due_s = world.now_s + self.settings.interval_s
+        demand_rps = self.settings.rule.demand_rps(world)
+        if demand_rps <= self.demand_rps and self.held_rounds < self.settings.stable_rounds:
+            self.held_rounds += 1
+            return
+        self.held_rounds, self.demand_rps = 0, demand_rps
+        plan = self.settings.rule.plan(demand_rps, self.fleet.plan.groups)
+        self._switch(world, self.fleet.moved_to(world, plan))
+
+    def _switch(self, world: World, coming: Fleet) -> None:
+        if not coming.is_ready:
+            self.coming, self.due_s = coming, world.now_s + POLL_S
+            return
+        coming.take_over(world, self.settings.rule.weights_total(self.demand_rps))
+        self.fleet, self.coming = coming, None
+        self.due_s = world.now_s + self.settings.interval_s

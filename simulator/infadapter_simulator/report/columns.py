@@ -1,0 +1,80 @@
+"""What a table shows of each policy; violations stand beside the objective, always."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infadapter_simulator.compare import Result
+from infadapter_simulator.report.means import half_width, mean
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    title: str
+    measure: str
+    scale: float
+    digits: int
+    unit: str
+    meaning: str
+
+
+COLUMNS = (
+    Column(
+        "objective",
+        "objective",
+        1,
+        4,
+        "",
+        "accuracy weight × effective accuracy − cost weight × mean cost ÷ price of the budget",
+    ),
+    Column(
+        "violations", "violations", 100, 2, " %", "late + refused + failed, of all that arrived"
+    ),
+    Column(
+        "eff. accuracy",
+        "effective_accuracy",
+        100,
+        2,
+        " %",
+        "the answering variant's accuracy, summed over what was answered within the SLO, "
+        "÷ all that arrived",
+    ),
+    Column(
+        "mean cores",
+        "mean_cores",
+        1,
+        2,
+        "",
+        "held from a pod's creation to its end, the larger of asked for and in force",
+    ),
+    Column("regret", "regret", 100, 2, " %", "how far the objective is below the clairvoyant's"),
+    Column("late", "late", 100, 2, " %", "answered after the SLO"),
+    Column("refused", "refused", 100, 2, " %", "turned away"),
+    Column("failed", "failed", 100, 2, " %", "unanswered"),
+    Column("p99 ms", "p99_s", 1000, 0, "", "of the answered"),
+    Column(
+        "loss, points",
+        "accuracy_loss_points",
+        1,
+        2,
+        "",
+        "the paper's accuracy loss: planned accuracy below the most accurate variant's, "
+        "sampled every 5 s",
+    ),
+)
+
+
+def ranked(results: Sequence[Result]) -> list[Result]:
+    """The highest objective first."""
+    return sorted(results, key=lambda result: -(mean(result, "objective") or 0.0))
+
+
+def cell(result: Result, column: Column) -> str:
+    """With its interval, if there are several seeds."""
+    value = mean(result, column.measure)
+    if value is None:
+        return "–"
+    text = f"{round(column.scale * value, column.digits) + 0.0:.{column.digits}f}"  # no -0
+    width = half_width(result, column.measure)
+    if width is not None:
+        text += f" ±{column.scale * width:.{column.digits}f}"
+    return text + column.unit

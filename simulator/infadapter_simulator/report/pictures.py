@@ -1,0 +1,71 @@
+"""How all pictures look, and how they become SVG to be put into a page, or files."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg")
+
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "infadapter",  # equal pictures have equal bytes
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9aa0a6",
+    "axes.labelcolor": "#3c4043",
+    "axes.titlecolor": "#3c4043",
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#eceff1",
+    "xtick.color": "#5f6368",
+    "ytick.color": "#5f6368",
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+}
+
+
+def picture(
+    draw: Callable[[list[Axes]], None],
+    *,
+    panels: int = 1,
+    height: float = 2.6,
+    right: float = 0.81,
+) -> Figure:
+    """Panels above each other with one axis of time; legends are to the right of them."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(10.0, height))
+        axes = list(figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0])
+        edge = 0.45 / height  # inches for the label below, whatever the height
+        figure.subplots_adjust(
+            left=0.065, right=right, top=1 - 0.28 / height, bottom=edge, hspace=0.35
+        )
+        draw(axes)
+    return figure
+
+
+def as_svg(figure: Figure) -> str:
+    """Without what only a file of its own needs; as wide as the page."""
+    text = io.StringIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    return re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", body, count=1)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """As the name's ending says, one of FORMATS. Raises OSError."""
+    kind = path.suffix.lstrip(".")
+    with matplotlib.rc_context(_STYLE):
+        metadata = {"Date": None} if kind == "svg" else None
+        figure.savefig(path, format=kind, dpi=150, metadata=metadata)

@@ -1,0 +1,72 @@
+"""What came out, in sentences."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from infadapter_simulator.compare import Bounds, Comparison, Result
+from infadapter_simulator.naming import OURS
+from infadapter_simulator.part import Part
+from infadapter_simulator.report.columns import ranked
+from infadapter_simulator.report.means import mean
+
+
+def load_sentence(part: Part, seeds: Sequence[int], bounds: Sequence[Bounds]) -> str:
+    requests = fmean(each.requests for each in bounds)
+    said = f"{part.trace.name}: {requests:,.0f} requests in {part.seconds:,} s"
+    if part.from_s:
+        said += f" from second {part.from_s:,} on"
+    if len(seeds) > 1:
+        said += f"; {len(seeds)} seeds from {seeds[0]} on, means and 95 % intervals"
+    return f"{said}."
+
+
+def bound_sentence(comparison: Comparison) -> str:
+    bound = fmean(bounds.fluid_bound for bounds in comparison.bounds)
+    return f"No policy can reach more than {bound:.4f} (the fluid bound)."
+
+
+def headline(comparison: Comparison) -> str:
+    """Ours, if it is among them, and then the best of the others."""
+    results = ranked(comparison.results)
+    ours = [result for result in results if result.name == OURS]
+    others = [result for result in results if result.name != OURS]
+    return "; ".join(_said(result) for result in [*ours, *others[: 2 - len(ours)]]) + "."
+
+
+def percent(result: Result, measure: str) -> str:
+    return f"{100 * (mean(result, measure) or 0.0):.2f} %"
+
+
+def _said(result: Result) -> str:
+    return (
+        f"{result.name} reaches {percent(result, 'effective_accuracy')} effective accuracy "
+        f"on {mean(result, 'mean_cores') or 0:.1f} cores "
+        f"with {percent(result, 'violations')} violations"
+    )
+
+
+def explained(result: Result) -> str:
+    """What kind of policy it is, and what was chosen for it in hindsight."""
+    said = next((text for prefix, text in _KINDS if result.name.startswith(prefix)), "")
+    if set(result.chosen) == {result.name}:
+        return said
+    return f"{said}; of all that were tried, the best is {', '.join(dict.fromkeys(result.chosen))}"
+
+
+_KINDS = (
+    ("infadapter-paper", "InfAdapter as it was published"),
+    ("infadapter", "the operator's own loop"),
+    ("ms-plus", "Model-Switching with sizes chosen by InfAdapter's rules: one variant at a time"),
+    ("proteus", "Proteus: the most accurate variants that the budget can serve the load with"),
+    ("ipa", "IPA: one variant and its replicas, by the sum of accuracy and cost"),
+    ("static-best", "the best variant and size for the whole trace, never changed"),
+    ("clairvoyant", "knows every arrival in advance, and pays for starts, loads and overlap"),
+    ("vpa-plus", "InfAdapter's variant of the VPA: new pods before old ones end, slower to shrink"),
+    ("vpa", "the Vertical Pod Autoscaler on one variant"),
+    ("hpa-rps", "the Horizontal Pod Autoscaler of one variant on requests per second"),
+    ("hpa", "the Horizontal Pod Autoscaler of one variant on CPU utilisation"),
+    ("kpa", "Knative's autoscaler of one variant on concurrency"),
+    ("keda", "KEDA on one variant with the Prometheus trigger"),
+    ("fixed", "one pod of this size, never changed"),
+)
+"""By how a name begins; the first that fits."""

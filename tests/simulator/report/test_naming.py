@@ -1,0 +1,79 @@
+"""Policies by name."""
+
+from dataclasses import replace
+
+import pytest
+
+from infadapter_simulator.naming import UnknownPolicy, best_suited, candidates, named
+from infadapter_simulator.scenario import Scenario
+from infadapter_solver import Allocation
+
+
+@pytest.mark.parametrize(
+    ("name", "policies"),
+    [
+        ("infadapter", 1),
+        ("clairvoyant", 48),
+        ("vpa-resnet18", 1),
+        ("vpa-plus-resnet50", 1),
+        ("hpa-resnet50", 12),
+        ("hpa-rps-resnet50", 12),
+        ("kpa-resnet152", 12),
+        ("keda-resnet34", 12),
+        ("fixed-resnet50-8", 1),
+    ],
+)
+def test_a_name_stands_for_all_that_is_tried_under_it(
+    scenario: Scenario, name: str, policies: int
+) -> None:
+    assert len(candidates(name, scenario)) == policies
+
+
+def test_hpa_is_the_one_on_cpu(scenario: Scenario) -> None:
+    assert [*candidates("hpa-resnet50", scenario)] == [*candidates("hpa-cpu-resnet50", scenario)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "nobody", "vpa-", "vpa-resnet", "vpa-resnet18-4", "fixed-resnet50", "kpa-resnet180"],
+)
+def test_other_names_are_refused_with_those_that_there_are(scenario: Scenario, name: str) -> None:
+    with pytest.raises(
+        UnknownPolicy, match=r"There is no policy .*: choose infadapter, .*resnet152"
+    ):
+        named(name, scenario, 10.0)
+
+
+def test_a_size_that_was_not_measured_is_refused(scenario: Scenario) -> None:
+    with pytest.raises(UnknownPolicy, match=r"resnet50 was measured on 1, 2, .*, 20 cores"):
+        candidates("fixed-resnet50-21", scenario)
+
+
+def test_names_of_variants_may_look_like_kinds(scenario: Scenario) -> None:
+    odd = replace(scenario, variants=(replace(scenario.variants[0], name="plus-x-4"),))
+    assert [*candidates("vpa-plus-x-4", odd)] == ["vpa-plus-x-4"]
+    assert [*candidates("fixed-plus-x-4-8", odd)] == ["fixed-plus-x-4-8"]
+
+
+def test_the_usual_ones_scale_what_suits_the_load(scenario: Scenario) -> None:
+    assert best_suited(scenario, 60.0) == ("resnet152",)
+    assert best_suited(scenario, 150.0) == ("resnet50",)
+    assert best_suited(scenario, 9999.0) == ("resnet18",)
+    assert "kpa-resnet50" in named(None, scenario, 150.0)
+
+
+def test_who_knows_only_cores_has_no_part_in_variants_without(scenario: Scenario) -> None:
+    gpu = Allocation(resources={"cpu": 1000, "nvidia.com/gpu": 1}, capacity_rps=500.0)
+    variants = (replace(scenario.variants[0], name="big", allocations=(gpu,)),)
+    on_gpu = replace(scenario, variants=variants)
+    assert best_suited(on_gpu, 10.0) == ()
+    assert not any("big" in name for name in named("all", on_gpu, 10.0))
+    with pytest.raises(UnknownPolicy):
+        candidates("kpa-big", on_gpu)
+
+
+def test_all_is_everything_once(scenario: Scenario) -> None:
+    names = named("all", scenario, 10.0)
+    assert len(names) == len(set(names))
+    assert {"infadapter", "clairvoyant", "vpa-resnet18", "keda-resnet152"} < set(names)
+    assert named("infadapter, infadapter", scenario, 10.0) == ("infadapter",)
