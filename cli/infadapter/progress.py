@@ -11,21 +11,21 @@ import click
 from infadapter_simulator.traces.trace import TraceError
 from infadapter_solver import InvalidProblem, TooLarge
 
-EVERY_S = 3.0
+FIRST_S, LATER = 3.0, 1.3
 
 
 @dataclass(slots=True)
 class Progress:
-    """A line every few seconds, and none for what is done before the first."""
+    """A line after some seconds, and then the more rarely the longer it takes."""
 
     began_s: float = field(default_factory=time.monotonic)
-    told_s: float = field(default_factory=time.monotonic)
+    due_s: float = FIRST_S
 
     def __call__(self, done: int, total: int) -> None:
-        now_s = time.monotonic()
-        if now_s - self.told_s >= EVERY_S and done < total:
-            self.told_s = now_s
-            click.echo(f"{done} of {total} runs done in {now_s - self.began_s:.0f} s", err=True)
+        elapsed_s = time.monotonic() - self.began_s
+        if elapsed_s >= self.due_s and done < total:
+            self.due_s = LATER * elapsed_s
+            click.echo(f"{done} of {total} runs done in {elapsed_s:.0f} s", err=True)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ from infadapter_operator.planning.capacity import by_target, ready_capacity_rps
 from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.demands import look_window_s, planning_window_s, recent_window_s
 from infadapter_operator.planning.problems import known_groups
-from infadapter_operator.planning.rates import rate_now_rps
+from infadapter_operator.planning.rates import rate_now_rps, rate_soon_rps
 from infadapter_operator.service import Mode, Service
 from infadapter_operator.steps import Step
 from infadapter_solver import InvalidProblem
@@ -122,6 +122,7 @@ class _Planning:
 
     decision: Decision
     demand_rps: float | None
+    soon_rps: float | None = None  # what it comes to while it rises
     solve_s: float | None = None
     error: DemandError | SolverFailed | InvalidProblem | None = None
 
@@ -156,15 +157,17 @@ async def _planned(
 ) -> _Planning:
     due = decision is None or is_due(service, decision, now_s)
     if decision is not None and not due:
-        demand_rps = rate_now_rps((await demand.history(look_window_s(), now_s)).samples)
-        if not burst(service, observed, decision, demand_rps):
-            return _Planning(decision=decision, demand_rps=demand_rps)
+        recent = (await demand.history(look_window_s(), now_s)).samples
+        demand_rps, soon_rps = rate_now_rps(recent), rate_soon_rps(recent)
+        if not burst(service, observed, decision, soon_rps):
+            return _Planning(decision=decision, demand_rps=demand_rps, soon_rps=soon_rps)
     history = await _planning_history(service, demand, now_s)
     demand_rps = rate_now_rps(history.samples)
     started_s = time.perf_counter()
     fresh = await asyncio.to_thread(decide, service, history, observed, decision, now_s)
     solve_s = time.perf_counter() - started_s
-    return _Planning(decision=fresh, demand_rps=demand_rps, solve_s=solve_s)
+    soon_rps = rate_soon_rps(history.samples)
+    return _Planning(decision=fresh, demand_rps=demand_rps, soon_rps=soon_rps, solve_s=solve_s)
 
 
 async def _planning_history(service: Service, demand: Demand, now_s: float) -> History:
@@ -204,7 +207,7 @@ async def _act(
 ) -> Look:
     decision, demand_rps = planning.decision, planning.demand_rps
     acts = service.mode is Mode.AUTO
-    due = turn(service, decision, observed, demand_rps, now_s) if acts else None
+    due = turn(service, decision, observed, planning.soon_rps, now_s) if acts else None
     taken = await take(due.steps, cluster, router) if due else Taken()
     signals = signals_of(
         decision,

@@ -7,6 +7,9 @@ from enum import StrEnum
 from infadapter_solver.problem import CPU, Amounts, Variant
 from infadapter_solver.profiles import Profile
 
+KEPT_LOADS = 2.0
+"""In load times of the slowest variant, how long what it took to start is kept at least."""
+
 
 class Mode(StrEnum):
     AUTO = "Auto"
@@ -15,7 +18,7 @@ class Mode(StrEnum):
 
 
 class ForecastMethod(StrEnum):
-    AUTO = "Auto"  # for now: LastMaximum
+    AUTO = "Auto"  # what the next seconds may need
     LAST_MAXIMUM = "LastMaximum"
     EXPONENTIAL = "Exponential"
     SEASONAL_NAIVE = "SeasonalNaive"
@@ -40,8 +43,8 @@ class Service:
     forecast: ForecastMethod = ForecastMethod.AUTO
     quantile: float = 0.95
     horizon_s: float = 60.0
-    interval_s: float = 30.0
-    stabilization_s: float = 120.0  # scale down only after this long below
+    interval_s: float = 5.0
+    stabilization_s: float = 20.0  # scale down only after this long below
     min_replicas: int = 1
     mode: Mode = Mode.AUTO
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant: for latencies
@@ -49,8 +52,16 @@ class Service:
     @property
     def planning_horizon_s(self) -> float:
         """Long enough that what is started now is ready before its demand is over."""
-        slowest = max((variant.load_time_s for variant in self.variants), default=0.0)
-        return max(self.horizon_s, self.interval_s + slowest)
+        return max(self.horizon_s, self.interval_s + self._slowest_load_s)
+
+    @property
+    def kept_s(self) -> float:
+        """How long capacity is kept for the load that was: what is dear to start is kept longer."""
+        return max(self.stabilization_s, self.interval_s, KEPT_LOADS * self._slowest_load_s)
+
+    @property
+    def _slowest_load_s(self) -> float:
+        return max((variant.load_time_s for variant in self.variants), default=0.0)
 
     def price_of(self, amounts: Amounts) -> float:
         """A core is 1 unless the prices say otherwise; every other resource has a price."""

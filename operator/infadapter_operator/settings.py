@@ -43,7 +43,7 @@ class Settings:
     """Under which name the routers find the operator."""
     xds_port: int = 18000
     metrics_port: int = 8080
-    look_s: float = 2.0
+    look_s: float = 1.0
     kubernetes_timeout_s: float = 10.0
     router: RouterSettings = field(default_factory=RouterSettings)
 

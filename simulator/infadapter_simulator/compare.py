@@ -12,12 +12,13 @@ from itertools import product
 from infadapter_simulator.fluid import fluid_bound
 from infadapter_simulator.jobs import Job, Jobs, Tell, do_all
 from infadapter_simulator.measures import Measures, measured
-from infadapter_simulator.naming import CLAIRVOYANT, candidates
+from infadapter_simulator.naming import CLAIRVOYANT, STATIC_BEST, candidates
 from infadapter_simulator.part import Part
 from infadapter_simulator.policies.clairvoyant import MOST_VIOLATIONS
+from infadapter_simulator.results import Bounds, Comparison, Result
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.series import Series, series_of
-from infadapter_simulator.simulate import Workload, simulate
+from infadapter_simulator.simulate import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,36 +37,6 @@ class Found:
     candidate: str
     measures: Measures
     series: Series | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a case came to, by seed."""
-
-    name: str
-    measures: tuple[Measures, ...]
-    chosen: tuple[str, ...]  # the best candidate; the policy's own name where there was only one
-    series: Series | None  # of the first seed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What holds for a scenario and a seed, whatever the policy."""
-
-    requests: int
-    fluid_bound: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
-    """Policies beside each other in one scenario."""
-
-    part: Part
-    scenario: Scenario
-    seeds: tuple[int, ...]
-    results: tuple[Result, ...]  # of what was asked for, in that order
-    clairvoyant: Result | None
-    bounds: tuple[Bounds, ...]  # by seed
 
 
 def compare(
@@ -105,13 +76,15 @@ def run(
 ) -> tuple[tuple[Result, ...], tuple[Bounds, ...]]:
     """The results in the order of the cases; the bounds are those of the first scenario."""
     keys = [
-        (at, seed, label)
+        (at, seed, index)
         for seed, (at, case) in product(seeds, enumerate(cases))
-        for label in candidates(case.policy, case.scenario)
+        for index in range(len(candidates(case.policy, case.scenario)))
     ]
+    # What takes the longest is begun first, so that no process works alone in the end.
+    keys.sort(key=lambda key: cases[key[0]].policy != STATIC_BEST)
     jobs = [
-        Job(scenario=at, seed=seed, work=partial(_found, cases[at].policy, label, with_series))
-        for at, seed, label in keys
+        Job(scenario=at, seed=seed, work=partial(_found, cases[at].policy, index, with_series))
+        for at, seed, index in keys
     ]
     jobs += [Job(scenario=0, seed=seed, work=_bounds) for seed in seeds]
     scenarios = tuple(case.scenario for case in cases)
@@ -121,30 +94,31 @@ def run(
         if isinstance(one, Found):
             tried.setdefault((at, seed), []).append(one)
     results = tuple(
-        _result(case.name, [best(tried[at, seed]) for seed in seeds])
-        for at, case in enumerate(cases)
+        _result(case, [tried[at, seed] for seed in seeds]) for at, case in enumerate(cases)
     )
     return results, tuple(one for one in done if isinstance(one, Bounds))
 
 
-def best(tried: Sequence[Found]) -> Found:
-    """The highest objective of those within the SLO, else the one with the fewest violations."""
+def best(policy: str, tried: Sequence[Found]) -> Found:
+    """
+    The highest objective. Of the clairvoyant's ways, that of those within the SLO; where none is,
+    the one with the fewest violations.
+    """
 
     def rank(found: Found) -> tuple[bool, float]:
         measures = found.measures
-        within = measures.violations <= MOST_VIOLATIONS
+        within = policy != CLAIRVOYANT or measures.violations <= MOST_VIOLATIONS
         return within, measures.objective if within else -measures.violations
 
     return max(tried, key=rank)
 
 
 def _found(
-    policy: str, candidate: str, with_series: bool, scenario: Scenario, load: Workload, seed: int
+    policy: str, index: int, with_series: bool, scenario: Scenario, load: Workload, seed: int
 ) -> Found:
-    make = candidates(policy, scenario)[candidate]
-    world = simulate(make(scenario, load), scenario, load, seed)
+    name, world = candidates(policy, scenario)[index](scenario, load, seed)
     series = series_of(world) if with_series else None
-    return Found(candidate=candidate, measures=measured(world), series=series)
+    return Found(candidate=name, measures=measured(world), series=series)
 
 
 def _bounds(scenario: Scenario, load: Workload, seed: int) -> Bounds:
@@ -162,10 +136,13 @@ def _regret(own: Measures, yardstick: Measures) -> float | None:
     return 1 - own.objective / yardstick.objective if yardstick.objective > 0 else None
 
 
-def _result(name: str, found: Sequence[Found]) -> Result:
+def _result(case: Case, tried: Sequence[Sequence[Found]]) -> Result:
+    """From what was found, by seed."""
+    found = [best(case.policy, each) for each in tried]
+    had_choice = len(tried[0]) > 1 or case.policy == STATIC_BEST
     return Result(
-        name=name,
+        name=case.name,
         measures=tuple(one.measures for one in found),
-        chosen=tuple(one.candidate for one in found),
+        chosen=tuple(one.candidate for one in found) if had_choice else (),
         series=found[0].series,
     )

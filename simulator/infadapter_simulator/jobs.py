@@ -8,9 +8,9 @@ the one that started them, and end when it does, however it ends.
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from threading import Thread, current_thread, main_thread
@@ -57,30 +57,32 @@ class Jobs:
 def do_all(work: Jobs, tell: Tell) -> list[object]:
     """In the order of the jobs. Raises what a job raises, and BrokenProcessPool."""
     total = len(work.jobs)
-    found: dict[int, object] = {}
-
-    def done(at: int, one: object) -> None:
-        found[at] = one
-        tell(len(found), total)
-
     processes = min(os.cpu_count() or 1, total)
-    if processes > 1 and total * work.part.seconds > WORTH_PROCESSES_S:
-        _spread(work, processes, done)
-    else:
-        for at in range(total):
-            done(at, work.do(at))
+    spread = processes > 1 and total * work.part.seconds > WORTH_PROCESSES_S
+    found: dict[int, object] = {}
+    with closing(_spread(work, processes) if spread else _in_turn(work)) as steps:
+        for some in steps:
+            found |= some
+            tell(len(found), total)
     return [found[at] for at in range(total)]
 
 
-def _spread(work: Jobs, processes: int, done: Callable[[int, object], None]) -> None:
+def _in_turn(work: Jobs) -> Generator[dict[int, object], None, None]:
+    for at in range(len(work.jobs)):
+        yield {at: work.do(at)}
+
+
+def _spread(work: Jobs, processes: int) -> Generator[dict[int, object], None, None]:
+    """What is done, once a second at least."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     resource_tracker.ensure_running()  # before, as it ends by letting interrupts through
     with ProcessPoolExecutor(processes, context, _begin, (work,)) as pool, _ending_all():
         with _interrupts_later():
             waiting = {pool.submit(_do, at): at for at in range(len(work.jobs))}
-        for future in as_completed(waiting):
-            done(waiting[future], future.result())
+        while waiting:
+            done, _ = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
+            yield {waiting.pop(future): future.result() for future in done}
 
 
 @contextmanager

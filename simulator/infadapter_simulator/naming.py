@@ -1,46 +1,29 @@
-"""
-Policies by name, such as `infadapter`, `kpa-resnet50` or `fixed-resnet50-8`.
+"""Policies by name, such as `infadapter`, `kpa-resnet50` or `fixed-resnet50-8`."""
 
-Some are tuned in hindsight: such a name stands for candidates, and the best of them is reported.
-"""
-
-import asyncio
 import re
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Collection
 
-from infadapter_simulator.policies.clairvoyant import Clairvoyant, ways
+from infadapter_simulator.candidates import (
+    OF_A_VARIANT,
+    RESEARCH,
+    Candidate,
+    always,
+    clairvoyants,
+    of_a_variant,
+    ours,
+    research,
+    statics,
+)
 from infadapter_simulator.policies.fixed import Fixed
-from infadapter_simulator.policies.hpa import hpa_cpu_choices, hpa_rps_choices
-from infadapter_simulator.policies.keda import keda_choices
-from infadapter_simulator.policies.kpa import kpa_choices
-from infadapter_simulator.policies.ours import Ours, service_of
-from infadapter_simulator.policies.policy import Policy
-from infadapter_simulator.policies.vpa import Vpa
-from infadapter_simulator.policies.vpa_plus import VpaPlus
 from infadapter_simulator.scenario import Scenario
-from infadapter_simulator.simulate import Workload
 from infadapter_solver import CPU, Allocation
 
-OURS, CLAIRVOYANT = "infadapter", "clairvoyant"
-
-ALONE = (OURS, CLAIRVOYANT)
-"""Those that choose variants."""
-
-OF_A_VARIANT: Mapping[str, Callable[[str], tuple[Policy, ...]]] = {
-    "vpa": lambda variant: (Vpa(variant=variant),),
-    "vpa-plus": lambda variant: (VpaPlus(variant=variant),),
-    "hpa-cpu": hpa_cpu_choices,
-    "hpa-rps": hpa_rps_choices,
-    "kpa": kpa_choices,
-    "keda": keda_choices,
-}
-"""Those that scale a variant that somebody has chosen."""
+OURS, CLAIRVOYANT, STATIC_BEST = "infadapter", "clairvoyant", "static-best"
+ALONE = {OURS: ours, STATIC_BEST: statics, CLAIRVOYANT: clairvoyants}
 
 SHORT = {"hpa": "hpa-cpu"}
-USUAL = ("vpa", "hpa", "kpa", "keda")
-
-Maker = Callable[[Scenario, Workload], Policy]
+USUAL = ("infadapter-paper", "ms-plus")
+USUAL_OF_A_VARIANT = ("vpa", "hpa", "kpa", "keda")
 
 
 class UnknownPolicy(ValueError):
@@ -49,12 +32,14 @@ class UnknownPolicy(ValueError):
 
 def named(text: str | None, scenario: Scenario, peak_rps: float) -> tuple[str, ...]:
     """Names with commas, `all`, or None for a handful. Raises UnknownPolicy."""
+    sizes = _on_cpu(scenario)
     if text is None:
         suited = best_suited(scenario, peak_rps)
-        return (*ALONE, *(f"{kind}-{name}" for name in suited for kind in USUAL))
+        scaled = [f"{kind}-{name}" for name in suited for kind in USUAL_OF_A_VARIANT]
+        return (OURS, *(USUAL if sizes else ()), STATIC_BEST, CLAIRVOYANT, *scaled)
     if text == "all":
-        variants = _on_cpu(scenario)
-        return (*ALONE, *(f"{kind}-{name}" for name in variants for kind in OF_A_VARIANT))
+        scaled = [f"{kind}-{name}" for name in sizes for kind in OF_A_VARIANT]
+        return (OURS, *(RESEARCH if sizes else ()), STATIC_BEST, CLAIRVOYANT, *scaled)
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise _unknown(text, scenario)
@@ -76,24 +61,18 @@ def best_suited(scenario: Scenario, peak_rps: float) -> tuple[str, ...]:
     return tuple(sorted(most, key=lambda name: most[name])[-1:])
 
 
-def candidates(name: str, scenario: Scenario) -> Mapping[str, Maker]:
-    """By label, what is tried under this name. Raises UnknownPolicy."""
-    if name == OURS:
-        return {name: _ours}
-    if name == CLAIRVOYANT:
-        return {str(way): partial(Clairvoyant, way) for way in ways()}
+def candidates(name: str, scenario: Scenario) -> list[Candidate]:
+    """What is tried under this name. Raises UnknownPolicy."""
+    if name in ALONE:
+        return ALONE[name]()
     sizes = _on_cpu(scenario)
+    if name in RESEARCH and sizes:
+        return research(name)
     kind, variant, cores = _parts(name, list(sizes))
     if kind == "fixed" and cores:
-        if 1000 * cores not in sizes[variant]:
-            raise UnknownPolicy(
-                f"There is no {name!r}: {variant} was measured on "
-                f"{', '.join(f'{size / 1000:g}' for size in sorted(sizes[variant]))} cores."
-            )
-        return {name: partial(_the, Fixed(variant, cores))}
+        return [always(_fixed(variant, cores, sizes[variant]))]
     if kind in OF_A_VARIANT and not cores:
-        choices = OF_A_VARIANT[kind](variant)
-        return {c.name if len(choices) > 1 else name: partial(_the, c) for c in choices}
+        return of_a_variant(kind, variant)
     raise _unknown(name, scenario)
 
 
@@ -115,24 +94,19 @@ def _parts(name: str, variants: list[str]) -> tuple[str, str, int]:
     return "", "", 0
 
 
-def _ours(scenario: Scenario, workload: Workload) -> Policy:
-    return Ours(service=service_of(scenario), loop=_loop())
-
-
-@cache
-def _loop() -> asyncio.AbstractEventLoop:
-    """One for all runs of a process: each would keep its files and threads open."""
-    return asyncio.new_event_loop()
-
-
-def _the(policy: Policy, scenario: Scenario, workload: Workload) -> Policy:
-    return policy
+def _fixed(variant: str, cores: int, sizes: Collection[int]) -> Fixed:
+    fixed = Fixed(variant, cores)
+    if 1000 * cores not in sizes:
+        measured = ", ".join(f"{size / 1000:g}" for size in sorted(sizes))
+        raise UnknownPolicy(f"There is no {fixed.name}: {variant} has pods of {measured} cores.")
+    return fixed
 
 
 def _unknown(name: str, scenario: Scenario) -> UnknownPolicy:
+    alone = ", ".join((OURS, *RESEARCH, STATIC_BEST, CLAIRVOYANT))
     kinds = ", ".join(f"{kind}-" for kind in (*SHORT, *OF_A_VARIANT))
     variants = ", ".join(_on_cpu(scenario))
     return UnknownPolicy(
-        f"There is no policy {name!r}: choose {', '.join(ALONE)}, or {kinds} with a variant "
+        f"There is no policy {name!r}: choose {alone}, or {kinds} with a variant "
         f"({variants}), or fixed-VARIANT-CORES, or all."
     )

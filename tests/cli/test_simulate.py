@@ -212,7 +212,7 @@ def test_html_goes_to_a_file(trace: str, tmp_path: Path, monkeypatch: pytest.Mon
         (("--trace", "TRACE", "--budget", "cpu=4,x.io/y=1"), "x.io/y needs a price"),
         (("--trace", "TRACE", "--policies", "nobody"), "There is no policy 'nobody': choose"),
         (("--trace", "TRACE", "--policies", ","), "There is no policy ','"),
-        (("--trace", "TRACE", "--policies", "fixed-resnet18-1"), "was measured on 2, 3"),
+        (("--trace", "TRACE", "--policies", "fixed-resnet18-1"), "resnet18 has pods of 2, 3"),
         (("--trace", "TRACE", "--profile", "absent.yaml"), "absent.yaml can't be read"),
         (("--trace", "TRACE", "--profile", "x", "--preset", "paper"), "Give either --profile or"),
         (("--trace", "TRACE", "--output", "x.html"), "--output is for --format html"),

@@ -70,9 +70,9 @@ async def test_plans_once_an_interval() -> None:
 
 
 async def test_follows_the_load_up_and_down() -> None:
-    world = World(service=a_service(), load=lambda at: 5.0 if not 1100 <= at < 1150 else 60.0)
+    world = World(service=a_service(), load=lambda at: 5.0 if not 2500 <= at < 2550 else 60.0)
     runner = Runner(world=world)
-    await runner.run(100)
+    await runner.run(1500)
     low_rps = world.carried_rps()
     await runner.run(50)
     assert world.carried_rps() >= 60.0

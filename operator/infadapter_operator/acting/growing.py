@@ -33,7 +33,8 @@ def growth(
     """
     Resizes first, they serve at once; then new pods, those that load fastest first.
 
-    What was asked to grow beyond its plan is left to, while it `bridges`. With `smaller`, what has no room at its planned size starts or grows to the largest that has.
+    What was asked to grow beyond its plan is left to, while it `bridges`. With `smaller`, what has
+    no room at its planned size starts or grows to the largest that has.
     """
     grower = _Grower(service, observed, room_for(service, plan, observed), smaller, bridges)
     groups = sorted(plan.groups, key=lambda g: (_load_s(service, g), g.target))

@@ -4,8 +4,19 @@ from dataclasses import dataclass
 
 from infadapter_operator.demand import History
 from infadapter_operator.planning.forecast import history_s, quantile_forecast
-from infadapter_operator.planning.rates import WINDOWS_S, highest_rps, rate_now_rps
-from infadapter_operator.service import Service
+from infadapter_operator.planning.near import (
+    MEMORY_S,
+    highest_need_rps,
+    needed_soon_rps,
+    worthwhile_sureness,
+)
+from infadapter_operator.planning.rates import (
+    WINDOWS_S,
+    every_second,
+    highest_rps,
+    rate_soon_rps,
+)
+from infadapter_operator.service import ForecastMethod, Service
 from infadapter_solver.offers import LEAST_DEMAND_RPS
 
 WARMING_RPS = 1.0
@@ -22,16 +33,27 @@ class PlanningDemand:
 
 def planning_demand(service: Service, history: History, now_s: float) -> PlanningDemand:
     """The highest of: forecast, what was seen within the stabilisation window, the minimum."""
-    forecast_rps = quantile_forecast(
-        service.forecast, history, service.planning_horizon_s, service.quantile, now_s
-    )
-    now_rps = rate_now_rps(history.samples)
-    highest_seen_rps = highest_rps(history.samples, now_s - service.stabilization_s)
-    observed_rps = max(highest_seen_rps, now_rps)
+    now_rps = rate_soon_rps(history.samples)
+    if service.forecast is ForecastMethod.AUTO:
+        forecast_rps, seen_rps = _near(service, history, now_rps)
+    else:
+        forecast_rps = quantile_forecast(
+            service.forecast, history, service.planning_horizon_s, service.quantile, now_s
+        )
+        seen_rps = highest_rps(history.samples, now_s - service.kept_s)
+    observed_rps = max(seen_rps, now_rps)
     highest = max(forecast_rps, observed_rps, service.minimum_rps, LEAST_DEMAND_RPS)
     return PlanningDemand(
         rps=highest, forecast_rps=forecast_rps, observed_rps=observed_rps, now_rps=now_rps
     )
+
+
+def _near(service: Service, history: History, now_rps: float) -> tuple[float, float]:
+    """What is needed within the next seconds, and what was within the stabilisation window."""
+    rates = every_second(history.samples, MEMORY_S)
+    sureness = worthwhile_sureness(service, now_rps)
+    forecast_rps = needed_soon_rps(rates, service.slo_s, now_rps, sureness)
+    return forecast_rps, highest_need_rps(rates, service.slo_s, service.kept_s)
 
 
 def warming_demand_rps(service: Service) -> float:
@@ -51,7 +73,7 @@ def planning_window_s(service: Service) -> float:
 
 def recent_window_s(service: Service) -> float:
     """How much of it must be as fine as it was measured."""
-    return service.stabilization_s + service.interval_s
+    return service.kept_s + service.interval_s
 
 
 def look_window_s() -> float:

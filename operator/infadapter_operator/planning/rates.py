@@ -8,6 +8,9 @@ Planning for the highest second would count it twice; means over a few seconds d
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from infadapter_operator.demand import Sample
 
 BUCKET_S = 5.0
@@ -15,6 +18,9 @@ BUCKET_S = 5.0
 
 WINDOWS_S = (30.0, 10.0, 5.0, 3.0, 2.0, 1.0)
 """The rate of now is the mean over the first of these that the shorter ones do not contradict."""
+
+LONG_GAP_S = 60.0
+"""What lies before a gap in the data as long as this says little of now."""
 
 SURPRISE_SIGMAS = 3.5
 """
@@ -43,6 +49,22 @@ def bucketed(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     )
 
 
+def every_second(samples: Sequence[Sample], most_s: int) -> NDArray[np.float64]:
+    """
+    The rate of each of the last seconds, as far back as they go without a gap of a minute or more.
+
+    A sample stands for the time that ends with it; a second between samples has the later one's.
+    """
+    at_s = np.array([sample.at_s for sample in samples[-most_s:]])
+    rates = np.array([sample.rps for sample in samples[-most_s:]])
+    gaps = np.flatnonzero(np.diff(at_s) >= LONG_GAP_S)
+    first = int(gaps[-1]) + 1 if len(gaps) else 0
+    seconds = min(round(at_s[-1] - at_s[first]) + 1, most_s)
+    wanted_s = at_s[-1] - np.arange(seconds)[::-1]
+    found: NDArray[np.float64] = rates[np.searchsorted(at_s, wanted_s - 1e-6)]
+    return found
+
+
 def highest_rps(samples: Sequence[Sample], since_s: float) -> float:
     """The highest bucket since then; of a history too short for one, the mean."""
     recent = [sample for sample in samples if sample.at_s > since_s]
@@ -66,6 +88,29 @@ def rate_now_rps(samples: Sequence[Sample]) -> float:
         if abs(shorter - rate) > SURPRISE_SIGMAS * noise_rps(max(shorter, rate), window_s):
             rate = shorter
     return rate
+
+
+TREND_S, AHEAD_S = 2.0, 3.0
+"""
+A rise is the difference of the last two means over TREND_S. What is asked for now is in force
+AHEAD_S after what it was decided on: a scrape, a look, a resize.
+"""
+
+
+def rate_soon_rps(samples: Sequence[Sample]) -> float:
+    """
+    The rate of now, or, in the middle of a rise, that which it will have come to when what is
+    decided now is in force. A rise is what the last few seconds alone say.
+    """
+    now_rps = rate_now_rps(samples)
+    end_s = samples[-1].at_s
+    last = mean_rps(_last(samples, end_s - TREND_S))
+    usual = mean_rps(_last(samples, end_s - WINDOWS_S[1]))
+    if last - usual <= SURPRISE_SIGMAS * noise_rps(last, TREND_S):
+        return now_rps
+    both = mean_rps(_last(samples, end_s - 2 * TREND_S))
+    slope = 2 * (last - both) / TREND_S
+    return max(now_rps, last + max(slope, 0.0) * (TREND_S / 2 + AHEAD_S))
 
 
 def noise_rps(rate_rps: float, window_s: float) -> float:

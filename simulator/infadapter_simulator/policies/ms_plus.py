@@ -7,11 +7,8 @@ and of these the best by the same objective.
 
 from collections.abc import Sequence
 
-from infadapter_simulator.policies.infadapter_paper import (
-    Forecaster,
-    infadapter_paper,
-    last_maximum,
-)
+from infadapter_simulator.policies.infadapter_paper import infadapter_paper
+from infadapter_simulator.policies.paper_forecast import Forecaster, last_maximum
 from infadapter_simulator.policies.planned import Planned
 from infadapter_simulator.scenario import Scenario
 from infadapter_solver import Variant

@@ -12,7 +12,7 @@ from infadapter_simulator.bodies import SimulatedCluster, SimulatedDemand, Simul
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.world.world import World
 
-LOOK_S = 2.0
+LOOK_S = 1.0
 """The operator's default."""
 
 

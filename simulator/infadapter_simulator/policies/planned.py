@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from infadapter_simulator.world.world import SimulatedPod, World
-from infadapter_solver import Plan, PodGroup, Target
+import numpy as np
+
+from infadapter_simulator.policies.fleet import Fleet, first_fleet
+from infadapter_simulator.world.world import World
+from infadapter_solver import Plan, PodGroup
 
 POLL_S = 0.5
 PER_MILLE = 1000
@@ -35,62 +38,6 @@ class Rule(Protocol):
     def weights_total(self, demand_rps: float) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """A plan and the pods that carry it."""
-
-    plan: Plan
-    pods: tuple[SimulatedPod, ...]
-
-    @property
-    def is_ready(self) -> bool:
-        return all(pod.ready for pod in self.pods)
-
-    def moved_to(self, world: World, plan: Plan) -> "Fleet":
-        """Pods of the right size stay; what is missing starts. Nothing ends yet."""
-        pods: list[SimulatedPod] = []
-        for group in plan.groups:
-            kept = [pod for pod in self.pods if _is_of(pod, group)][: group.pods]
-            pods += [*kept, *started(world, group, group.pods - len(kept))]
-        return Fleet(plan, tuple(pods))
-
-    def weights(self, total: int) -> dict[str, int]:
-        """By accuracy up to the capacities, as planned; pods of one variant share alike."""
-        served_rps = sum(self.plan.served_rps.values()) or 1.0
-        shares = {target: rps / served_rps for target, rps in self.plan.served_rps.items()}
-        return {
-            pod.name: max(1, round(total * shares[pod.target] / self._count(pod.target)))
-            for pod in self.pods
-            if shares.get(pod.target, 0.0) > 0
-        }
-
-    def take_over(self, world: World, total: int) -> None:
-        world.route(self.weights(total))
-        for pod in world.pods:
-            if pod not in self.pods:
-                world.remove(pod)
-
-    def _count(self, target: Target) -> int:
-        return sum(pod.target == target for pod in self.pods)
-
-
-def first_fleet(world: World, plan: Plan) -> Fleet:
-    """Ready before the first request comes."""
-    pods = [pod for group in plan.groups for pod in started(world, group, group.pods, ready=True)]
-    return Fleet(plan, tuple(pods))
-
-
-def started(
-    world: World, group: PodGroup, count: int, *, ready: bool = False
-) -> list[SimulatedPod]:
-    variant, kind = group.target
-    return [world.start(variant, group.allocation, kind=kind, ready=ready) for _ in range(count)]
-
-
-def _is_of(pod: SimulatedPod, group: PodGroup) -> bool:
-    return pod.target == group.target and pod.allocation.size == group.allocation.size
-
-
 @dataclass(slots=True, kw_only=True)
 class Planned:
     """
@@ -98,6 +45,8 @@ class Planned:
 
     After `stable_rounds` decisions in a row that wanted no more than what is planned for, the next
     one may plan for less; more is planned for at once. `start` replaces what it would begin with.
+    It was started within an interval before the first request; when, the seed draws: on that
+    depends how long a step of the load goes unnoticed.
     """
 
     name: str
@@ -139,12 +88,16 @@ class _Run:
     coming: Fleet | None = None
 
     def act(self, world: World) -> None:
-        if self.due_s < 0:  # it has just been started
-            self.due_s = world.now_s + self.settings.first_decision_s
+        if self.due_s < 0:
+            self.due_s = world.now_s + self.settings.first_decision_s - self._earlier_s(world)
         elif self.coming:
             self._switch(world, self.coming)
         elif world.now_s >= self.due_s - 1e-6:
             self._decide(world)
+
+    def _earlier_s(self, world: World) -> float:
+        rng = np.random.default_rng([world.seed, 51])
+        return float(rng.uniform(0, self.settings.interval_s))
 
     def _decide(self, world: World) -> None:
         self.due_s = world.now_s + self.settings.interval_s

@@ -4,9 +4,9 @@ import json
 from statistics import fmean
 from typing import Any
 
-from infadapter_simulator.compare import Comparison, Result
 from infadapter_simulator.policies.clairvoyant import MOST_VIOLATIONS
 from infadapter_simulator.report.means import MEASURES, half_width, mean
+from infadapter_simulator.results import Comparison, Result
 from infadapter_simulator.scenario import Scenario
 from infadapter_solver import CPU
 
@@ -76,7 +76,7 @@ def policy_facts(result: Result) -> dict[str, Any]:
     own: dict[str, Any] = {name: rounded(mean(result, name)) for name in MEASURES}
     p99_s = own.pop("p99_s")
     own["p99_ms"] = None if p99_s is None else rounded(1000 * p99_s)
-    if set(result.chosen) != {result.name}:
+    if result.chosen:
         own["chosen"] = result.chosen[0] if len(result.chosen) == 1 else list(result.chosen)
     if len(result.measures) > 1:
         own["half_width_95"] = {n: rounded(half_width(result, n)) for n in MEASURES}

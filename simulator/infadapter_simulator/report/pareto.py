@@ -1,6 +1,6 @@
 """The picture of a report that shows what accuracy each policy had for how many cores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
-from infadapter_simulator.compare import Result
 from infadapter_simulator.naming import OURS
 from infadapter_simulator.report.means import mean
 from infadapter_simulator.report.pictures import picture
+from infadapter_simulator.results import Result
 
 MANY_VIOLATIONS = 0.05
 """All above have the same colour."""
@@ -39,8 +39,8 @@ def pareto_plot(results: Sequence[Result]) -> Figure:
     def draw(axes: list[Axes]) -> None:
         _scatter(axes[0], dots, violations)
         taken = _dot_boxes(axes[0], dots)
-        for name in _labelled(dots):
-            _label(axes[0], name, dots[name], taken)
+        for text, dot in _labels(dots).items():
+            _label(axes[0], text, dot, taken)
 
     return picture(draw, height=4.6, right=0.99)
 
@@ -65,32 +65,42 @@ def _scatter(axes: Axes, dots: Mapping[str, Dot], violations: Sequence[float]) -
     axes.margins(0.08)
 
 
-def _labelled(dots: Mapping[str, Dot]) -> list[str]:
-    """All if there is room for them, else ours and those that no other one is better than."""
-    if len(dots) <= _MOST_LABELS:
-        return list(dots)
-    best = [
-        name
-        for name, (cores, accuracy) in dots.items()
-        if not any(c < cores and a > accuracy for c, a in dots.values())
-    ]
-    return [*best, *({OURS} & dots.keys() - set(best))]
+def _labels(dots: Mapping[str, Dot]) -> dict[str, Dot]:
+    """
+    One label for each dot, if there is room for them, else for ours and those that no other one is
+    better than. What is on the same dot is counted: `vpa-resnet18 +2`.
+    """
+    names: dict[Dot, list[str]] = {}
+    for name in sorted(dots, key=lambda name: name != OURS):
+        cores, accuracy = dots[name]
+        names.setdefault((round(cores, 1), round(accuracy, 1)), []).append(name)
+    shown = [dot for dot in names if OURS in names[dot] or not _is_beaten(dot, names)]
+    chosen = names if len(names) <= _MOST_LABELS else shown
+    return {
+        names[dot][0] + (f" +{len(names[dot]) - 1}" if len(names[dot]) > 1 else ""): dot
+        for dot in chosen
+    }
 
 
-def _label(axes: Axes, name: str, dot: Dot, taken: list[Bbox]) -> None:
+def _is_beaten(dot: Dot, others: Collection[Dot]) -> bool:
+    return any(o[0] <= dot[0] and o[1] >= dot[1] and o != dot for o in others)
+
+
+def _label(axes: Axes, label: str, dot: Dot, taken: list[Bbox]) -> None:
     """In the first place where it is within the axes and on nothing else."""
     text = axes.annotate(
-        name,
+        label,
         dot,
         xytext=_PLACES[0],
         textcoords="offset points",
         fontsize=9,
-        weight="bold" if name == OURS else None,
+        weight="bold" if label.split()[0] == OURS else None,
     )
     frame = axes.get_window_extent()
     for place in _PLACES:
         box = _placed(text, place)
-        if frame.x0 < box.x0 and box.x1 < frame.x1 and not any(box.overlaps(b) for b in taken):
+        inside = frame.containsx(box.x0) and frame.containsx(box.x1) and frame.containsy(box.y0)
+        if inside and not any(box.overlaps(other) for other in taken):
             break
     taken.append(box)
 

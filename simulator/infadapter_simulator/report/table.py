@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from infadapter_simulator.compare import Comparison, Result
 from infadapter_simulator.naming import OURS
 from infadapter_simulator.report.columns import COLUMNS, cell, ranked
 from infadapter_simulator.report.facts import beaten
 from infadapter_simulator.report.words import bound_sentence, load_sentence
+from infadapter_simulator.results import Comparison, Result
 
 MARK = "* "
 
@@ -18,7 +18,7 @@ def as_table(comparison: Comparison) -> str:
     chosen = [
         f"{result.name}: {', '.join(dict.fromkeys(result.chosen))}, chosen in hindsight."
         for result in results
-        if set(result.chosen) != {result.name}
+        if result.chosen
     ]
     after = [bound_sentence(comparison), *chosen, *beaten(comparison)]
     return "\n".join(

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from infadapter_simulator.compare import Bounds, Comparison, Result
 from infadapter_simulator.naming import OURS
 from infadapter_simulator.part import Part
 from infadapter_simulator.report.columns import ranked
 from infadapter_simulator.report.means import mean
+from infadapter_simulator.results import Bounds, Comparison, Result
 
 
 def load_sentence(part: Part, seeds: Sequence[int], bounds: Sequence[Bounds]) -> str:
@@ -22,7 +22,7 @@ def load_sentence(part: Part, seeds: Sequence[int], bounds: Sequence[Bounds]) ->
 
 def bound_sentence(comparison: Comparison) -> str:
     bound = fmean(bounds.fluid_bound for bounds in comparison.bounds)
-    return f"No policy can reach more than {bound:.4f} (the fluid bound)."
+    return f"The best plan for each second, switched for nothing, has {bound:.4f}: the fluid bound."
 
 
 def headline(comparison: Comparison) -> str:
@@ -48,7 +48,7 @@ def _said(result: Result) -> str:
 def explained(result: Result) -> str:
     """What kind of policy it is, and what was chosen for it in hindsight."""
     said = next((text for prefix, text in _KINDS if result.name.startswith(prefix)), "")
-    if set(result.chosen) == {result.name}:
+    if not result.chosen:
         return said
     return f"{said}; of all that were tried, the best is {', '.join(dict.fromkeys(result.chosen))}"
 
@@ -57,9 +57,12 @@ _KINDS = (
     ("infadapter-paper", "InfAdapter as it was published"),
     ("infadapter", "the operator's own loop"),
     ("ms-plus", "Model-Switching with sizes chosen by InfAdapter's rules: one variant at a time"),
-    ("proteus", "Proteus: the most accurate variants that the budget can serve the load with"),
-    ("ipa", "IPA: one variant and its replicas, by the sum of accuracy and cost"),
-    ("static-best", "the best variant and size for the whole trace, never changed"),
+    (
+        "proteus",
+        "Proteus: the most accurate variants that serve the load on the whole budget, always",
+    ),
+    ("ipa", "IPA: one variant at a time, and as many of its smallest pods as the load takes"),
+    ("static-best", "the best set of pods for the whole trace, never changed"),
     ("clairvoyant", "knows every arrival in advance, and pays for starts, loads and overlap"),
     ("vpa-plus", "InfAdapter's variant of the VPA: new pods before old ones end, slower to shrink"),
     ("vpa", "the Vertical Pod Autoscaler on one variant"),

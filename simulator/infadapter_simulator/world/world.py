@@ -202,6 +202,8 @@ class World:
         if pod.leaving:
             return
         pod.ready, pod.ready_since_s = True, self.now_s
+        if pod.name in self._weights:
+            self._routed_again()  # it failed, and the router has not forgotten it
         self._balance()
         rate = self.scenario.failures_per_pod_hour
         if rate:

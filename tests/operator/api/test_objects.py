@@ -76,13 +76,13 @@ def test_the_example_is_numbers_in_the_solver_s_units() -> None:
     assert allocation.points[0].latency_ms == {50.0: 210.0, 99.0: 320.0}
 
 
-def test_what_is_left_out_has_the_default_of_the_design() -> None:
+def test_what_is_left_out_has_its_default() -> None:
     least = {"remove": ["/spec/objective", "/spec/prices", "/spec/forecast", "/spec/scaling"]}
     spec = example("InferenceService", least).spec
     assert spec.objective == Objective(accuracy_weight=1.0, cost_weight=0.05, loading_weight=0.001)
     assert spec.forecast == Forecast(quantile=0.95, horizon_seconds=60)
     assert spec.scaling == Scaling(
-        interval_seconds=30, scale_down_stabilization_seconds=120, min_replicas=1
+        interval_seconds=5, scale_down_stabilization_seconds=20, min_replicas=1
     )
     assert spec.prices == {"cpu": 1.0}
 

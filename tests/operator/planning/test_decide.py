@@ -48,14 +48,14 @@ def decided(
 # --- the demand that is planned for --------------------------------------------------------------
 
 
-def test_plans_for_the_highest_rate_of_the_stabilisation_window() -> None:
+def test_plans_for_what_was_needed_within_the_stabilisation_window() -> None:
     history = a_history((600, 10.0), (10, 30.0), (25, 10.0))
-    assert planning_demand(a_service(), history, NOW_S).rps >= 30.0
+    assert planning_demand(a_service(), history, NOW_S).observed_rps == pytest.approx(300 / 10.6)
 
 
 def test_forgets_a_peak_when_it_has_left_the_window() -> None:
     service = a_service(quantile=0.5)
-    history = a_history((600, 10.0), (10, 30.0), (120, 10.0))
+    history = a_history((1700, 10.0), (10, 30.0), (120, 10.0))
     assert planning_demand(service, history, NOW_S).rps == pytest.approx(10.0)
 
 

@@ -97,7 +97,7 @@ def test_what_is_absent_has_the_documented_defaults() -> None:
         0.05,
         0.001,
     )
-    assert (service.interval_s, service.stabilization_s, service.horizon_s) == (30.0, 120.0, 60.0)
+    assert (service.interval_s, service.stabilization_s, service.horizon_s) == (5.0, 20.0, 60.0)
     assert (service.quantile, service.forecast) == (0.95, ForecastMethod.AUTO)
     assert (service.min_replicas, service.minimum_rps, service.mode) == (1, 0.0, Mode.AUTO)
 

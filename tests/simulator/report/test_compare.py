@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from infadapter_simulator import jobs
-from infadapter_simulator.compare import Case, Comparison, Found, best, compare, run
+from infadapter_simulator.compare import Case, Found, best, compare, run
 from infadapter_simulator.measures import Measures
 from infadapter_simulator.part import Part
 from infadapter_simulator.report.facts import beaten, facts
+from infadapter_simulator.results import Comparison
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.traces.trace import Trace
 
@@ -49,7 +50,7 @@ def test_processes_find_what_one_process_finds(
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     told: list[tuple[int, int]] = []
     assert run(cases, part, [1, 2], lambda done, total: told.append((done, total))) == alone
-    assert told[-1] == (len(told), len(told))
+    assert told[-1] == (30, 30)
 
 
 def test_an_error_in_a_process_is_raised_and_leaves_no_process(
@@ -65,10 +66,30 @@ def test_an_error_in_a_process_is_raised_and_leaves_no_process(
     assert not multiprocessing.active_children()
 
 
-def test_the_best_in_hindsight_is_within_the_slo_if_any_is() -> None:
+def test_whoever_is_told_may_end_it_all(
+    scenario: Scenario, part: Part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "WORTH_PROCESSES_S", 0)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+
+    def enough(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run([Case(name="ours", policy="infadapter", scenario=scenario)] * 9, part, [1], enough)
+    assert not multiprocessing.active_children()
+
+
+def test_the_best_in_hindsight_has_the_highest_objective() -> None:
+    tried = [found("dear", 0.7, 0.003), found("cheap", 0.8, 0.004), found("dearer", 0.6, 0.0)]
+    assert best("kpa-resnet50", tried).candidate == "cheap"
+
+
+def test_the_clairvoyant_is_within_the_slo_if_any_way_is() -> None:
     tried = [found("cheap", 0.8, 0.004), found("dear", 0.7, 0.003), found("dearer", 0.6, 0.0)]
-    assert best(tried).candidate == "dear"
-    assert best([found("bad", 0.8, 0.2), found("less bad", 0.6, 0.1)]).candidate == "less bad"
+    assert best("clairvoyant", tried).candidate == "dear"
+    late = [found("bad", 0.8, 0.2), found("less bad", 0.6, 0.1)]
+    assert best("clairvoyant", late).candidate == "less bad"
 
 
 def test_all_meet_the_same_requests_and_see_what_was_before(scenario: Scenario, part: Part) -> None:

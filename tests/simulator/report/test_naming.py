@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from infadapter_simulator.naming import UnknownPolicy, best_suited, candidates, named
+from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.traces.trace import Trace
 from infadapter_solver import Allocation
 
 
@@ -13,6 +16,11 @@ from infadapter_solver import Allocation
     ("name", "policies"),
     [
         ("infadapter", 1),
+        ("infadapter-paper", 1),
+        ("ms-plus", 1),
+        ("proteus", 1),
+        ("ipa", 1),
+        ("static-best", 1),
         ("clairvoyant", 48),
         ("vpa-resnet18", 1),
         ("vpa-plus-resnet50", 1),
@@ -30,7 +38,9 @@ def test_a_name_stands_for_all_that_is_tried_under_it(
 
 
 def test_hpa_is_the_one_on_cpu(scenario: Scenario) -> None:
-    assert [*candidates("hpa-resnet50", scenario)] == [*candidates("hpa-cpu-resnet50", scenario)]
+    load = Part(trace=Trace(name="calm", rates=np.full(5, 4.0)), from_s=0, to_s=5).workload(1)
+    name, _ = candidates("hpa-resnet50", scenario)[0](scenario, load, 1)
+    assert name == "hpa-cpu-resnet50[2c,50%]"
 
 
 @pytest.mark.parametrize(
@@ -45,14 +55,13 @@ def test_other_names_are_refused_with_those_that_there_are(scenario: Scenario, n
 
 
 def test_a_size_that_was_not_measured_is_refused(scenario: Scenario) -> None:
-    with pytest.raises(UnknownPolicy, match=r"resnet50 was measured on 1, 2, .*, 20 cores"):
+    with pytest.raises(UnknownPolicy, match=r"resnet50 has pods of 1, 2, .*, 20 cores"):
         candidates("fixed-resnet50-21", scenario)
 
 
 def test_names_of_variants_may_look_like_kinds(scenario: Scenario) -> None:
     odd = replace(scenario, variants=(replace(scenario.variants[0], name="plus-x-4"),))
-    assert [*candidates("vpa-plus-x-4", odd)] == ["vpa-plus-x-4"]
-    assert [*candidates("fixed-plus-x-4-8", odd)] == ["fixed-plus-x-4-8"]
+    assert named("vpa-plus-x-4,vpa-plus-plus-x-4,fixed-plus-x-4-8", odd, 1.0)
 
 
 def test_the_usual_ones_scale_what_suits_the_load(scenario: Scenario) -> None:
@@ -68,8 +77,9 @@ def test_who_knows_only_cores_has_no_part_in_variants_without(scenario: Scenario
     on_gpu = replace(scenario, variants=variants)
     assert best_suited(on_gpu, 10.0) == ()
     assert not any("big" in name for name in named("all", on_gpu, 10.0))
-    with pytest.raises(UnknownPolicy):
-        candidates("kpa-big", on_gpu)
+    for name in ("kpa-big", "infadapter-paper"):
+        with pytest.raises(UnknownPolicy):
+            candidates(name, on_gpu)
 
 
 def test_all_is_everything_once(scenario: Scenario) -> None:

@@ -1,0 +1,95 @@
+"""
+What will be needed within the next seconds, and how sure of it to be.
+
+What runs grows in a second and what does not is bridged (acting.bridging), so no more needs to be
+foreseen than the time in which a decision takes effect. Over so short a time the best forecast is
+the rate of now, and its errors of the last half an hour say what to keep in reserve: nothing to
+speak of for a steady load, much for one that jumps every few minutes.
+"""
+
+import statistics
+
+import numpy as np
+
+from infadapter_operator.planning.need import Floats, highest_ahead, needs
+from infadapter_operator.service import Service
+
+REACTION_S = 4
+"""From an arrival to the capacity for it: a scrape, a look, a resize, new weights."""
+
+MEMORY_S = 1_800
+"""How far back errors are looked for: long enough for hundreds, short enough to be of today."""
+
+SETTLED_S = 10.0
+"""The rate of now, in what is learnt from, is an exponential mean over this long."""
+
+LEAST_ERRORS = 30
+"""Fewer say nothing of a quantile."""
+
+SUREST = 0.99
+"""Half an hour holds too few errors to tell more apart."""
+
+
+def needed_soon_rps(rates: Floats, slo_s: float, now_rps: float, sureness: float) -> float:
+    """
+    The capacity that will do for the next REACTION_S in this share of cases; never less than the
+    rate of now. `rates` are requests per second, second by second, the last one the latest.
+
+    Errors are differences, not ratios: after a jump from 10 to 100 rps, a ratio would expect 1000.
+    """
+    recent = rates[-MEMORY_S:]
+    came = highest_ahead(needs(recent, slo_s), REACTION_S)
+    if len(came) < LEAST_ERRORS:
+        return now_rps + float(np.sqrt(now_rps))
+    errors = came - exponential_mean(recent, SETTLED_S)[: len(came)]
+    return max(now_rps, now_rps + float(np.quantile(errors, sureness)))
+
+
+def highest_need_rps(rates: Floats, slo_s: float, window_s: float) -> float:
+    """The highest need of the last `window_s`."""
+    return float(needs(rates[-int(window_s) - 10 :], slo_s)[-int(window_s) :].max())
+
+
+def exponential_mean(values: Floats, over_s: float) -> Floats:
+    """
+    By second, the mean of all until then, in which a value of `over_s` ago weighs 1/e.
+
+    As blocks of one geometric sum each: a loop over half an hour would take longer than the solver.
+    """
+    keep = np.exp(-1.0 / over_s)
+    block = 128
+    powers = keep ** np.arange(block)
+    kernel = (1 - keep) * np.tril(keep ** np.abs(np.subtract.outer(range(block), range(block))))
+    found = np.empty(len(values))
+    before = float(values[: int(over_s)].mean())
+    for first in range(0, len(values), block):
+        part = values[first : first + block]
+        size = len(part)
+        found[first : first + size] = kernel[:size, :size] @ part + keep * powers[:size] * before
+        before = float(found[first + size - 1])
+    return found
+
+
+def worthwhile_sureness(service: Service, rps: float) -> float:
+    """
+    The quantile beyond which more reserve costs more than what it saves (the newsvendor's): a
+    request that is refused costs its accuracy, one that could have been served costs its share of
+    a core. Where the load is low a core is cheap beside what it may lose, and the other way round.
+    At least what the spec asks for.
+    """
+    lost = service.accuracy_weight * max(variant.accuracy for variant in service.variants)
+    if lost <= 0:
+        return service.quantile
+    sureness = 1.0 - _price_of_a_request(service) * max(rps, 1.0) / lost
+    return float(np.clip(sureness, service.quantile, max(SUREST, service.quantile)))
+
+
+def _price_of_a_request(service: Service) -> float:
+    """What capacity for one more request per second costs, on the variant in the middle."""
+    whole = service.price_of(service.budget) or 1.0
+    cheapest = [
+        min(service.price_of(a.resources) / a.capacity_rps for a in able)
+        for variant in service.variants
+        if (able := [a for a in variant.allocations if a.capacity_rps > 0])
+    ]
+    return service.cost_weight * statistics.median(cheapest or [0.0]) / whole

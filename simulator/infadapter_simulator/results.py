@@ -1,0 +1,38 @@
+"""What a comparison comes to."""
+
+from dataclasses import dataclass
+
+from infadapter_simulator.measures import Measures
+from infadapter_simulator.part import Part
+from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.series import Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Of one policy, by seed."""
+
+    name: str
+    measures: tuple[Measures, ...]
+    chosen: tuple[str, ...]  # the best candidate, where there were several
+    series: Series | None  # of the first seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What holds for a scenario and a seed, whatever the policy."""
+
+    requests: int
+    fluid_bound: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Policies beside each other in one scenario."""
+
+    part: Part
+    scenario: Scenario
+    seeds: tuple[int, ...]
+    results: tuple[Result, ...]  # of what was asked for, in that order
+    clairvoyant: Result | None
+    bounds: tuple[Bounds, ...]  # by seed

@@ -1,0 +1,23 @@
+"""The paper's five ResNets as they were measured, on two cores and more."""
+
+from dataclasses import replace
+
+import pytest
+
+from infadapter.profiles import read_preset
+from infadapter_simulator.scenario import Scenario, speeds_of, variants_of
+
+
+@pytest.fixture(scope="session")
+def paper() -> Scenario:
+    profiles = read_preset("paper-raw")
+    variants = variants_of(profiles, 0.75, 99.0)
+    large = (
+        replace(v, allocations=tuple(a for a in v.allocations if a.cpu_millicores >= 2000))
+        for v in variants
+    )
+    return Scenario(
+        variants=tuple(large),
+        speeds=speeds_of(profiles, variants),
+        profiles={profile.variant: profile for profile in profiles},
+    )
