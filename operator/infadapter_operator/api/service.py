@@ -59,8 +59,8 @@ class Forecast(ApiModel):
     quantile: Quantile = 0.95
     """The share of cases in which the load should stay below the forecast."""
     horizon_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
-    """How far ahead to look, for other methods than Auto, which looks as far as it takes to react; at
-    least the interval and the longest load time are looked at."""
+    """How far ahead to look, at least the interval and the longest load time; Auto looks as far as
+    it takes to react."""
 
 
 class Scaling(ApiModel):
@@ -69,8 +69,8 @@ class Scaling(ApiModel):
     interval_seconds: Annotated[int, Field(ge=1, le=3_600)] = 5
     """How often to plan."""
     scale_down_stabilization_seconds: Annotated[int, Field(ge=1, le=86_400)] = 20
-    """Capacity goes only after the load has stayed below it for this long, and for twice the time that
-    the slowest variant takes to load."""
+    """Capacity goes only after the load has stayed below it for this long, and at least for twice
+    the time that the slowest variant takes to load."""
     min_replicas: Annotated[int, Field(ge=1, le=1_000)] = 1
     """The least number of pods, of all variants together."""
     max_surge: Resources | None = None

@@ -7,11 +7,15 @@ quantile of the load, not for a guess.
 """
 
 import bisect
+import functools
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from infadapter_forecasting import QuantileNetwork
 from infadapter_operator.demand import History, Sample
-from infadapter_operator.planning.rates import bucketed, mean_rps
+from infadapter_operator.planning.rates import bucketed, every_second, mean_rps
 from infadapter_operator.service import ForecastMethod
 
 Forecaster = Callable[[Sequence[Sample], float, float], float]
@@ -49,7 +53,6 @@ def seasonal_naive(samples: Sequence[Sample], horizon_s: float, now_s: float) ->
 
 
 FORECASTERS: dict[ForecastMethod, Forecaster] = {
-    ForecastMethod.AUTO: last_maximum,
     ForecastMethod.LAST_MAXIMUM: last_maximum,
     ForecastMethod.EXPONENTIAL: exponential,
     ForecastMethod.SEASONAL_NAIVE: seasonal_naive,
@@ -70,6 +73,8 @@ def quantile_forecast(
 
     Errors are differences, not ratios: after a jump from 10 to 100 rps, a ratio would expect 1000.
     """
+    if method is ForecastMethod.QUANTILE_NETWORK:
+        return network_forecast(history, horizon_s, quantile)
     forecaster = FORECASTERS[method]
     buckets = bucketed(history.samples) or history.samples
     expected = forecaster(buckets, horizon_s, now_s)
@@ -77,6 +82,18 @@ def quantile_forecast(
     if len(errors) < LEAST_ERRORS:
         return expected * UNKNOWN_ERROR
     return max(0.0, expected + _quantile(errors, quantile))
+
+
+def network_forecast(history: History, horizon_s: float, quantile: float) -> float:
+    """By the small network of `infadapter_forecasting`, which was trained on made-up loads."""
+    rates = every_second(history.samples, int(HISTORY_S))
+    asked = np.array([quantile])
+    return float(max(0.0, _network().predict(rates, horizon_s, asked)[0]))
+
+
+@functools.cache
+def _network() -> QuantileNetwork:
+    return QuantileNetwork.read()
 
 
 def past_errors(forecaster: Forecaster, buckets: Sequence[Sample], horizon_s: float) -> list[float]:

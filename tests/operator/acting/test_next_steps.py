@@ -528,3 +528,72 @@ def test_as_everything_should_be_there_is_nothing_to_do() -> None:
     found = turn(SERVICE, decision, observed, 21.0, NOW_S)
     assert found.steps == ()
     assert found.is_as_planned
+
+
+# --- a bridge over a start -----------------------------------------------------------------------
+
+
+def resizes(steps: tuple[Step, ...]) -> dict[str, int]:
+    return {s.pod: s.allocation.cpu_millicores for s in steps if isinstance(s, ResizePod)}
+
+
+def test_what_serves_grows_while_what_is_planned_starts() -> None:
+    observed = seen(
+        a_pod("small-1", 500), a_pod("middle-1", 4000, ready=False), weights={"small-1": 1000}
+    )
+    found = steps(planned(("middle", 1, 4000)), observed, 30.0)
+    assert resizes(found) == {"small-1": 2000}
+
+
+def test_a_bridge_is_no_larger_than_the_plan() -> None:
+    observed = seen(
+        a_pod("small-1", 500), a_pod("middle-1", 1000, ready=False), weights={"small-1": 1000}
+    )
+    assert resizes(steps(planned(("middle", 1, 1000)), observed, 90.0)) == {}
+
+
+def test_a_bridge_that_is_growing_is_left_to() -> None:
+    observed = seen(
+        a_pod("small-1", 500, wanted=2000, resize=Resize.IN_PROGRESS),
+        a_pod("middle-1", 4000, ready=False),
+        weights={"small-1": 1000},
+    )
+    plan = planned(("small", 1, 500), ("middle", 1, 4000))
+    assert resizes(steps(plan, observed, 30.0)) == {}
+
+
+def test_a_bridge_is_taken_back_when_what_is_planned_is_ready() -> None:
+    observed = seen(
+        a_pod("small-1", 2000),
+        a_pod("middle-1", 4000),
+        weights={"small-1": 1, "middle-1": 999},
+    )
+    plan = planned(("small", 1, 500), ("middle", 1, 4000))
+    assert resizes(steps(plan, observed, 20.0)) == {"small-1": 500}
+
+
+def test_there_is_no_bridge_in_doubt_nor_where_enough_is_ready() -> None:
+    observed = seen(
+        a_pod("small-1", 500), a_pod("middle-1", 4000, ready=False), weights={"small-1": 1000}
+    )
+    plan = planned(("middle", 1, 4000))
+    assert resizes(next_steps(SERVICE, plan, observed, None, NOW_S)) == {}
+    assert resizes(steps(plan, observed, 5.0)) == {}
+
+
+def test_a_bridge_takes_no_more_than_budget_and_surge_have_left() -> None:
+    service = a_service(budget={CPU: 4000}, max_surge={CPU: 1000})
+    observed = seen(
+        a_pod("small-1", 500), a_pod("middle-1", 4000, ready=False), weights={"small-1": 1000}
+    )
+    plan = planned(("middle", 1, 4000), service=service)
+    assert resizes(steps(plan, observed, 35.0, service)) == {"small-1": 1000}
+
+
+def test_a_pod_whose_node_refused_to_grow_is_no_bridge() -> None:
+    observed = seen(
+        a_pod("small-1", 500, wanted=4000, resize=Resize.REFUSED),
+        a_pod("middle-1", 4000, ready=False),
+        weights={"small-1": 1000},
+    )
+    assert resizes(steps(planned(("middle", 1, 4000)), observed, 30.0)) == {}
