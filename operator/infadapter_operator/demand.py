@@ -8,8 +8,11 @@ is an error with a name of its own, which becomes a condition's reason and a cou
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from itertools import accumulate, islice, pairwise, takewhile
 from typing import ClassVar, NamedTuple
+
+TELLING = 60
+"""So many steps say how far samples usually are apart."""
 
 LONGEST_GAP_S, STEPS_IN_A_GAP = 6.0, 3.0
 """A scrape or two may be missed; a longer silence is a gap."""
@@ -56,20 +59,21 @@ class History:
 
     @property
     def step_s(self) -> float:
-        """Between samples, usually; 0 of a single one."""
-        return statistics.median(self._steps_s()) if len(self.samples) > 1 else 0.0
+        """Between samples, usually; 0 of a single one. The latest tell."""
+        latest = list(islice(self._steps_back_s(), TELLING))
+        return statistics.median(latest) if latest else 0.0
 
-    @property
-    def unbroken_s(self) -> float:
-        """How far back it goes without a gap: what was not seen may have been more."""
+    def is_unbroken_for(self, window_s: float) -> bool:
+        """Whether it goes back so far without a gap: what was not seen may have been more."""
         longest_s = max(LONGEST_GAP_S, STEPS_IN_A_GAP * self.step_s)
-        steps_s = list(self._steps_s())
-        return sum(takewhile(lambda step_s: step_s <= longest_s, reversed(steps_s)))
+        steps_s = takewhile(lambda step_s: step_s <= longest_s, self._steps_back_s())
+        return window_s <= 0 or any(back_s >= window_s for back_s in accumulate(steps_s))
 
     def refined(self, recent: "History") -> "History":
         """With finer samples of the recent past in place of its own."""
         older = (s for s in self.samples if s.at_s < recent.samples[0].at_s)
         return History((*older, *recent.samples))
 
-    def _steps_s(self) -> Iterator[float]:
-        return (later.at_s - sample.at_s for sample, later in pairwise(self.samples))
+    def _steps_back_s(self) -> Iterator[float]:
+        """From the latest to the oldest."""
+        return (later.at_s - sample.at_s for later, sample in pairwise(reversed(self.samples)))

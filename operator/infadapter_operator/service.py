@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from infadapter_solver.problem import CPU, Amounts, Variant
+from infadapter_solver.problem import CPU, Allocation, Amounts, Target, Variant
 from infadapter_solver.profiles import Profile
 
 KEPT_LOADS = 2.0
@@ -49,6 +49,9 @@ class Service:
     min_replicas: int = 1
     mode: Mode = Mode.AUTO
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant: for latencies
+    fitted: dict[tuple[Target, tuple[tuple[str, int], ...], int], Allocation | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # what `planning.capacity.fitting` has found: asked for every pod several times a look
 
     @property
     def planning_horizon_s(self) -> float:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from infadapter_operator.bodies import StepRefused
 from infadapter_operator.demand import History, NoData, Sample
 from infadapter_operator.observed import Observed, Pod, Resize
@@ -18,8 +20,8 @@ class SimulatedDemand:
         end_s, rates = self._world.rates(window_s)
         if not len(rates):
             raise NoData("Nothing was scraped yet.")
-        first_s = end_s - len(rates) + 1
-        return History(tuple(Sample(first_s + i, rps) for i, rps in enumerate(rates.tolist())))
+        at_s = np.arange(end_s - len(rates) + 1, end_s + 1)
+        return History(tuple(map(Sample._make, zip(at_s.tolist(), rates.tolist(), strict=True))))
 
 
 class SimulatedRouter:

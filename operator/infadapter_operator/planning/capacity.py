@@ -21,6 +21,15 @@ def fitting(
     service: Service, target: Target, resources: Amounts, batch_size: int
 ) -> Allocation | None:
     """The allocation of exactly these resources, else the one of most capacity that they hold."""
+    asked = (target, tuple(resources.items()), batch_size)
+    if asked not in service.fitted:
+        service.fitted[asked] = _fitting(service, target, resources, batch_size)
+    return service.fitted[asked]
+
+
+def _fitting(
+    service: Service, target: Target, resources: Amounts, batch_size: int
+) -> Allocation | None:
     variant = find_variant(service, target.variant)
     return max(
         (

@@ -62,7 +62,8 @@ def warming_demand_rps(service: Service) -> float:
 
 def is_young(service: Service, history: History) -> bool:
     """Too short a history, since its last gap, to take anything away on."""
-    return history.unbroken_s < service.stabilization_s - max(WINDOWS_S[-1], service.interval_s)
+    least_s = service.stabilization_s - max(WINDOWS_S[-1], service.interval_s)
+    return not history.is_unbroken_for(least_s)
 
 
 def planning_window_s(service: Service) -> float:

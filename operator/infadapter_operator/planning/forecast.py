@@ -11,8 +11,6 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from infadapter_forecasting import QuantileNetwork
 from infadapter_operator.demand import History, Sample
 from infadapter_operator.planning.rates import bucketed, every_second, mean_rps
@@ -87,8 +85,8 @@ def quantile_forecast(
 def network_forecast(history: History, horizon_s: float, quantile: float) -> float:
     """By the small network of `infadapter_forecasting`, which was trained on made-up loads."""
     rates = every_second(history.samples, int(HISTORY_S))
-    asked = np.array([quantile])
-    return float(max(0.0, _network().predict(rates, horizon_s, asked)[0]))
+    (expected_rps,) = _network().predict(rates, math.ceil(horizon_s), [quantile])
+    return max(0.0, float(expected_rps))
 
 
 @functools.cache

@@ -125,6 +125,8 @@ def _known(service: Service, observed: Observed, group: PodGroup) -> Allocation 
 
 def _touchable(variant: Variant, observed: Observed) -> Variant:
     kinds = {target.kind for target in observed.untouchable if target.variant == variant.name}
+    if not kinds:
+        return variant
     return replace(
         variant, allocations=tuple(a for a in variant.allocations if a.kind not in kinds)
     )

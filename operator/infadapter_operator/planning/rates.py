@@ -55,8 +55,7 @@ def every_second(samples: Sequence[Sample], most_s: int) -> NDArray[np.float64]:
 
     A sample stands for the time that ends with it; a second between samples has the later one's.
     """
-    at_s = np.array([sample.at_s for sample in samples[-most_s:]])
-    rates = np.array([sample.rps for sample in samples[-most_s:]])
+    at_s, rates = np.array(samples[-most_s:]).T
     gaps = np.flatnonzero(np.diff(at_s) >= LONG_GAP_S)
     first = int(gaps[-1]) + 1 if len(gaps) else 0
     seconds = min(round(at_s[-1] - at_s[first]) + 1, most_s)
