@@ -7,6 +7,7 @@ the rate of now, and its errors of the last half an hour say what to keep in res
 speak of for a steady load, much for one that jumps every few minutes.
 """
 
+import math
 import statistics
 
 import numpy as np
@@ -20,11 +21,11 @@ REACTION_S = 4
 MEMORY_S = 1_800
 """How far back errors are looked for: long enough for hundreds, short enough to be of today."""
 
+LEAST_MEMORY_S = 1_200
+"""A shorter history is judged as if it were so long: its only jump is no habit yet."""
+
 SETTLED_S = 10.0
 """The rate of now, in what is learnt from, is an exponential mean over this long."""
-
-LEAST_ERRORS = 30
-"""Fewer say nothing of a quantile."""
 
 SUREST = 0.99
 """Half an hour holds too few errors to tell more apart."""
@@ -39,10 +40,12 @@ def needed_soon_rps(rates: Floats, slo_s: float, now_rps: float, sureness: float
     """
     recent = rates[-MEMORY_S:]
     came = highest_ahead(needs(recent, slo_s), REACTION_S)
-    if len(came) < LEAST_ERRORS:
+    exceeded = math.ceil((1 - sureness) * max(len(came), LEAST_MEMORY_S))
+    if len(came) <= exceeded:
         return now_rps + float(np.sqrt(now_rps))
     errors = came - exponential_mean(recent, SETTLED_S)[: len(came)]
-    return max(now_rps, now_rps + float(np.quantile(errors, sureness)))
+    reserve_rps = np.partition(errors, -exceeded - 1)[-exceeded - 1]
+    return max(now_rps, now_rps + float(reserve_rps))
 
 
 def highest_need_rps(rates: Floats, slo_s: float, window_s: float) -> float:
