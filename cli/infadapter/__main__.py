@@ -30,11 +30,23 @@ COMMANDS = {
         "Adapt real model servers on this machine to a trace, and report.",
         extras="local,operator,server",
     ),
+    "forecast": Entry(
+        "infadapter.commands.forecast",
+        "forecast",
+        "Backtest forecasts on a trace, or train a network for a service.",
+        extras="forecast",
+    ),
     "profile": Entry(
         "infadapter.commands.profile",
         "profile",
         "Measure a running server and write a VariantProfile.",
         extras="local",
+    ),
+    "reproduce": Entry(
+        "infadapter.commands.reproduce",
+        "reproduce",
+        "Run a published evaluation again, beside its figures.",
+        extras="simulator",
     ),
     "simulate": Entry(
         "infadapter.commands.simulate",

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from infadapter_simulator.policies.fleet import Fleet, first_fleet
+from infadapter_simulator.policies.patience import Patience
 from infadapter_simulator.world.world import World
 from infadapter_solver import Plan, PodGroup
 
@@ -65,7 +66,7 @@ class Planned:
         plan = self.start or self.rule.plan(demand_rps, ())
         fleet = first_fleet(world, plan)
         world.route(fleet.weights(self.rule.weights_total(demand_rps)), at_once=True)
-        self._run = _Run(self, fleet, demand_rps)
+        self._run = _Run(self, fleet, demand_rps, Patience(self.stable_rounds))
 
     def next_act_s(self, now_s: float) -> float:
         return max(self._run.due_s, now_s + 1e-3) if self._run else now_s
@@ -83,8 +84,8 @@ class _Run:
     settings: Planned
     fleet: Fleet
     demand_rps: float  # what is planned for
+    patience: Patience
     due_s: float = -1.0  # when it decides, or looks for new pods, next
-    held_rounds: int = 0
     coming: Fleet | None = None
 
     def act(self, world: World) -> None:
@@ -102,10 +103,9 @@ class _Run:
     def _decide(self, world: World) -> None:
         self.due_s = world.now_s + self.settings.interval_s
         demand_rps = self.settings.rule.demand_rps(world)
-        if demand_rps <= self.demand_rps and self.held_rounds < self.settings.stable_rounds:
-            self.held_rounds += 1
+        if self.patience.waits(self.demand_rps, demand_rps):
             return
-        self.held_rounds, self.demand_rps = 0, demand_rps
+        self.demand_rps = demand_rps
         plan = self.settings.rule.plan(demand_rps, self.fleet.plan.groups)
         self._switch(world, self.fleet.moved_to(world, plan))
 

@@ -27,7 +27,7 @@ from infadapter_simulator.policies.vpa_recommender import (
     flat_target_millicores,
 )
 from infadapter_simulator.scenario import Scenario
-from infadapter_simulator.world.world import World
+from infadapter_simulator.world.world import SimulatedPod, World
 from infadapter_solver import CPU
 
 UPDATER_S = 60.0
@@ -48,13 +48,18 @@ def moves(request_millicores: int, recommendation: Recommendation, age_s: float)
 
 @dataclass(slots=True)
 class Sampler:
-    """Feeds a recommender with the pods' usage."""
+    """
+    Feeds a recommender with the pods' usage: what requests keep busy, and with each of them
+    `beside_s` of a core for what isn't the model's, such as idle threads that spin and decoding.
+    That gives way where no core is left: the profile measured full pods, with all they do.
+    """
 
     variant: str
     recommender: Recommender
     ticks: Ticker
     scrapes: Ticker
     before_cores: float  # of one pod, before the run
+    beside_s: float = 0.0
 
     def sample(self, world: World) -> None:
         end_s = self.scrapes.last_s(world.now_s)
@@ -66,13 +71,23 @@ class Sampler:
                 return world.traffic.busy_cores(slot, from_s, to_s)
 
             cores = mean_over(busy, self.before_cores, end_s - WINDOW_S, end_s)
-            self.recommender.add(cores, end_s)
+            self.recommender.add(self._with_beside(world.scenario, pod, cores), end_s)
+
+    def _with_beside(self, scenario: Scenario, pod: SimulatedPod, busy_cores: float) -> float:
+        rps = busy_cores / scenario.speed(self.variant, pod.allocation).service_s
+        return min(busy_cores + self.beside_s * rps, max(busy_cores, pod.cores))
 
 
-def sampler(world: World, variant: str, recommender: Recommender, before_cores: float) -> Sampler:
+def sampler(
+    world: World,
+    variant: str,
+    recommender: Recommender,
+    before_cores: float,
+    beside_s: float = 0.0,
+) -> Sampler:
     rng = np.random.default_rng([world.seed, 41])
     ticks, scrapes = ticker(rng, SAMPLE_S), ticker(rng, WINDOW_S)
-    return Sampler(variant, recommender, ticks, scrapes, before_cores)
+    return Sampler(variant, recommender, ticks, scrapes, before_cores, beside_s)
 
 
 def usage_cores(scenario: Scenario, variant: str, rps: float, most_millicores: int) -> float:

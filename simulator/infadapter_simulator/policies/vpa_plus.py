@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from infadapter_simulator.policies.patience import Patience
 from infadapter_simulator.policies.replicas import begin_with, live_pods, no_limit
 from infadapter_simulator.policies.vpa import Sampler, sampler, usage_cores
 from infadapter_simulator.policies.vpa_recommender import Recommender, flat_target_millicores
@@ -31,26 +32,21 @@ def whole_cores(millicores: int, most_cores: int = MOST_CORES) -> int:
     return min(max(math.ceil(millicores / 1000), FEWEST_CORES), most_cores)
 
 
-@dataclass(slots=True)
-class Stabiliser:
-    """More cores at once, fewer after four rounds that wanted no more."""
-
-    rounds: int = 0
-
-    def cores(self, current: int, wanted: int) -> int:
-        if wanted <= current and self.rounds < STABLE_ROUNDS:
-            self.rounds += 1
-            return current
-        self.rounds = 0
-        return wanted
-
-
 @dataclass(slots=True, kw_only=True)
 class VpaPlus:
-    """One pod of one variant; `history_days` of the first minute's usage lie behind its VPA."""
+    """
+    One pod of one variant; `history_days` of the first minute's usage lie behind its VPA.
+
+    It begins with `start_cores`; None: with what the first minute needs. The VPA object is created
+    `object_after_s` after the adapter, which was started within a round before the first request.
+    `beside_s`: see `vpa.Sampler`.
+    """
 
     variant: str
     history_days: float = 0.0
+    start_cores: int | None = None
+    object_after_s: float = 0.0
+    beside_s: float = 0.0
     _run: "_Run | None" = field(default=None, init=False)
 
     @property
@@ -63,10 +59,12 @@ class VpaPlus:
         recommender = Recommender()
         recommender.preload(cores, self.history_days, 0.0)
         most_cores = max(FEWEST_CORES, min(MOST_CORES, most // 1000))
-        first = whole_cores(flat_target_millicores(cores), most_cores)
+        needed = flat_target_millicores(cores)
+        first = whole_cores(1000 * (self.start_cores or 0) or needed, most_cores)
         first_round_s = float(np.random.default_rng([world.seed, 43]).uniform(0, ROUND_S))
-        samples = sampler(world, self.variant, recommender, cores)
-        self._run = _Run(samples, most_cores, first, first_round_s)
+        samples = sampler(world, self.variant, recommender, cores, self.beside_s)
+        created_s = first_round_s - ROUND_S + self.object_after_s
+        self._run = _Run(samples, most_cores, first, first_round_s, created_s)
         begin_with(world, self.variant, world.scenario.allocation(self.variant, 1000 * first), 1)
 
     def next_act_s(self, now_s: float) -> float:
@@ -86,7 +84,8 @@ class _Run:
     most_cores: int
     cores: int
     round_s: float  # when it decides, or looks for the new pod, next
-    stabiliser: Stabiliser = field(default_factory=Stabiliser)
+    created_s: float  # when the VPA object is
+    patience: Patience = field(default_factory=lambda: Patience(STABLE_ROUNDS))
     is_replacing: bool = False
 
     def next_s(self, now_s: float) -> float:
@@ -105,11 +104,10 @@ class _Run:
     def _decide(self, world: World) -> None:
         self.round_s = world.now_s + ROUND_S
         recommendation = self.sampler.recommender.recommendation()
-        if recommendation is None:
+        if recommendation is None or world.now_s < self.created_s:
             return
-        wanted = whole_cores(recommendation.target, self.most_cores)
-        cores = self.stabiliser.cores(self.cores, wanted)
-        if cores != self.cores:
+        cores = whole_cores(recommendation.target, self.most_cores)
+        if not self.patience.waits(self.cores, cores) and cores != self.cores:
             self.cores, self.is_replacing = cores, True
             variant = self.sampler.variant
             world.start(variant, world.scenario.allocation(variant, 1000 * cores))

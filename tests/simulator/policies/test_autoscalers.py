@@ -19,7 +19,7 @@ from infadapter_simulator.policies.kpa import Kpa, kpa_choices
 from infadapter_simulator.policies.policy import Policy
 from infadapter_simulator.policies.replicas import Setting, in_order_of_removal
 from infadapter_simulator.policies.vpa import Vpa
-from infadapter_simulator.policies.vpa_plus import Stabiliser, VpaPlus, whole_cores
+from infadapter_simulator.policies.vpa_plus import VpaPlus, whole_cores
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
 from infadapter_simulator.simulate import Workload, flat_history, simulate
 from infadapter_simulator.world.queues import MOST_WAITING
@@ -160,11 +160,21 @@ def test_vpa_plus_creates_before_it_destroys() -> None:
     assert all(shares == {"small": 1.0} for _, shares in world.routed)
 
 
-def test_vpa_plus_grows_at_once_and_shrinks_after_four_rounds_that_wanted_no_more() -> None:
-    stabiliser = Stabiliser()
-    assert stabiliser.cores(10, 12) == 12
-    assert [stabiliser.cores(12, wanted) for wanted in (8, 12, 8, 8, 8)] == [12, 12, 12, 12, 8]
-    assert stabiliser.cores(8, 7) == 8
+def test_vpa_plus_shrinks_in_the_fifth_round_that_wants_no_more() -> None:
+    policy = VpaPlus(variant="small", start_cores=20, object_after_s=60.0)
+    world = simulate(policy, scenario(), workload(high_s=900), 1)
+    assert cores(world)[0] == 20.0
+    shrunk_s = next(held.at_s for held in world.held if held.at_s > 0)
+    # The object comes within a minute, its first recommendation within another.
+    assert 30 + 4 * 30 < shrunk_s < 120 + 5 * 30
+
+
+def test_what_requests_use_beside_the_model_makes_a_vpa_larger_while_cores_are_idle() -> None:
+    def sizes(beside_s: float) -> list[float]:
+        policy = VpaPlus(variant="small", start_cores=20, beside_s=beside_s)
+        return cores(simulate(policy, scenario(), workload(high_rps=LOW_RPS, high_s=400), 1))
+
+    assert min(sizes(0.0)) < min(sizes(0.1)) < 20
 
 
 @pytest.mark.parametrize(("millicores", "whole"), [(25, 2), (2001, 3), (3000, 3), (25_000, 20)])

@@ -1,0 +1,125 @@
+"""The traces, and what is asked of the policies on them: the paper's preset, 750 ms, 20 cores."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from infadapter.profiles import read_preset
+from infadapter.scenarios import Aim, scenario_of
+from infadapter.simulated import Arguments
+from infadapter_simulator.part import Part
+from infadapter_simulator.scenario import Scenario, Server
+from infadapter_simulator.traces.reading import read_trace
+from infadapter_simulator.traces.shaping import scaled, sliced, without_gaps
+from infadapter_simulator.traces.synthetic import KINDS, synthetic
+from infadapter_solver import CPU
+
+HOUR_S, DAY_S = 3600, 86_400
+HISTORY_S = 2 * HOUR_S
+"""Of what every policy has seen of the long trace before its part begins."""
+
+SLICE, DAY, DAY_HOUR = "slice", "day", "day-hour"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A trace and a server."""
+
+    name: str
+    title: str
+    read: Callable[[Path], Part]  # from the folder of all traces
+    server: Server = Server.SAME
+
+    def scenario(self) -> Scenario:
+        return scenario(self.server)
+
+
+def scenario(server: Server) -> Scenario:
+    arguments = Arguments(
+        trace="",
+        trace_format=None,
+        keep_zeros=False,
+        rate_scale=1.0,
+        from_s=0,
+        to_s=None,
+        profile=None,
+        price={CPU: 1.0},
+        loading_weight=0.001,
+        server=str(server),
+        speed="measured",
+        sigma=0.0,
+        random_weights=False,
+        failures_per_pod_hour=0.0,
+        seed=0,
+    )
+    aim = Aim(slo_ms=750, budget={CPU: 20_000}, cost_weight=0.05)
+    return scenario_of(arguments, read_preset("paper-raw"), aim)
+
+
+def _recorded(path: str, scale: float, folder: Path) -> Part:
+    trace = scaled(read_trace(folder / path), scale, 0)
+    return Part(trace=trace, from_s=0, to_s=trace.seconds)
+
+
+def _of_the_fortnight(day: int, hour: int, seconds: int, folder: Path) -> Part:
+    """Days count from 1. The collector's gap in the night is dropped, as the paper does."""
+    path = folder / "twitter2021/requests_per_second_days_01_14.txt.gz"
+    first_s = (day - 1) * DAY_S + hour * HOUR_S
+    trace = sliced(read_trace(path, keep_zeros=True), first_s - HISTORY_S, first_s + seconds)
+    history = without_gaps(sliced(trace, 0, HISTORY_S))
+    whole = without_gaps(trace)
+    return Part(trace=whole, from_s=history.seconds, to_s=whole.seconds)
+
+
+def _made_up(kind: str, folder: Path) -> Part:
+    trace = synthetic(kind, 1)
+    return Part(trace=trace, from_s=0, to_s=trace.seconds)
+
+
+_BURSTY = partial(_recorded, "autothrottle/bursty.txt", 0.6)
+_SLICE = partial(_recorded, "twitter2021/day15_bursty_1260s.csv", 1.0)
+_CODE = partial(_recorded, "azure_llm_2023/AzureLLMInferenceTrace_code.csv", 1.0)
+
+_CASES = (
+    Case(name=SLICE, title="Twitter, the paper's 21 min", read=_SLICE),
+    Case(name="autothrottle-bursty", title="Autothrottle bursty × 0.6", read=_BURSTY),
+    Case(
+        name="autothrottle-diurnal",
+        title="Autothrottle diurnal × 0.6",
+        read=partial(_recorded, "autothrottle/diurnal.txt", 0.6),
+    ),
+    Case(name="azure-code", title="Azure LLM code", read=_CODE),
+    Case(
+        name=DAY_HOUR,
+        title="Twitter, day 14, 18–19 h",
+        read=partial(_of_the_fortnight, 14, 18, HOUR_S),
+    ),
+    Case(
+        name="morning-hour",
+        title="Twitter, day 10, 6–7 h",
+        read=partial(_of_the_fortnight, 10, 6, HOUR_S),
+    ),
+    *(Case(name=kind, title=f"synthetic:{kind}:1", read=partial(_made_up, kind)) for kind in KINDS),
+)
+
+_EACH_ITS_SERVER = (
+    Case(
+        name=f"{SLICE}-published",
+        title="Twitter, the paper's 21 min",
+        read=_SLICE,
+        server=Server.PUBLISHED,
+    ),
+    Case(
+        name="autothrottle-bursty-published",
+        title="Autothrottle bursty × 0.6",
+        read=_BURSTY,
+        server=Server.PUBLISHED,
+    ),
+)
+
+_DAY = Case(name=DAY, title="Twitter, day 14, whole", read=partial(_of_the_fortnight, 14, 0, DAY_S))
+
+CASES: Mapping[str, Case] = {case.name: case for case in (*_CASES, *_EACH_ITS_SERVER, _DAY)}
+HOURS = tuple(case.name for case in _CASES)
+PUBLISHED = tuple(case.name for case in _EACH_ITS_SERVER)

@@ -1,0 +1,172 @@
+"""What is run, and in which order; what the cache has is not run again."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from benchmarks.policies.cache import Cache, Key, Record, Values, write
+from benchmarks.policies.cases import DAY, DAY_HOUR, Case
+from benchmarks.policies.sources import digest_of, sources
+from infadapter.progress import Progress
+from infadapter_simulator.candidates import OF_A_VARIANT, RESEARCH
+from infadapter_simulator.fluid import fluid_bound
+from infadapter_simulator.jobs import Job, Jobs, do_all
+from infadapter_simulator.measures import measured
+from infadapter_simulator.naming import CLAIRVOYANT, OURS, STATIC_BEST, candidates
+from infadapter_simulator.part import Part
+from infadapter_simulator.policies.clairvoyant import MOST_VIOLATIONS, ways
+from infadapter_simulator.scenario import Scenario, Server
+from infadapter_simulator.simulate import Workload
+
+FLUID = "fluid"
+FIRST_SEED = 1
+WAYS = tuple(str(way) for way in ways())
+
+CLOSE = 0.01
+"""Of the best objective: what is further away on the first seed is not tried on the others."""
+
+NEAR_LIMIT = 3.0
+"""Times the violations that a clairvoyant may have: beyond, another seed won't bring it within."""
+
+_MADE_OF = {
+    OURS: "policies.ours",
+    CLAIRVOYANT: "policies.clairvoyant",
+    STATIC_BEST: "policies.static_best",
+    FLUID: "fluid",
+    **{name: f"policies.{name.replace('-', '_')}" for name in RESEARCH},
+    **{kind: f"policies.{kind.split('-')[0]}" for kind in OF_A_VARIANT},
+    "vpa-plus": "policies.vpa_plus",
+}
+_FIRST = (STATIC_BEST, OURS, "kpa", CLAIRVOYANT)
+"""What takes long is begun first, so that no process works alone in the end."""
+
+
+def kind_of(policy: str) -> str:
+    """The policy without the variant that it scales."""
+    kinds = [kind for kind in OF_A_VARIANT if policy.startswith(f"{kind}-resnet")]
+    return kinds[0] if kinds else policy
+
+
+def sources_of(policy: str) -> str:
+    names = (_MADE_OF[kind_of(policy)], "simulate", "measures", "part")
+    return sources(*(f"infadapter_simulator.{name}" for name in names))
+
+
+def rivals(scenario: Scenario) -> tuple[str, ...]:
+    """All but ours and the clairvoyant."""
+    scaled = [f"{kind}-{v.name}" for kind in OF_A_VARIANT for v in scenario.variants]
+    return (STATIC_BEST, *RESEARCH, *scaled)
+
+
+class Runs:
+    """Of one case."""
+
+    def __init__(self, case: Case, part: Part, cache: Cache) -> None:
+        self.case, self.part, self.cache = case, part, cache
+        self.scenario = case.scenario()
+        trace = (part.trace.rates.tobytes().hex(), str((part.from_s, part.to_s)))
+        self.asked = digest_of(*trace, repr(self.scenario))
+
+    def key(self, policy: str, index: int) -> Key:
+        return Key(
+            case=self.case.name,
+            policy=policy,
+            index=index,
+            sources=sources_of(policy),
+            asked=self.asked,
+        )
+
+    def do(self, seeds: int, rival_seeds: int) -> None:
+        """Ours and the bounds on all seeds; the clairvoyant's ways as few as will do."""
+        every = range(FIRST_SEED, FIRST_SEED + seeds)
+        some = every[:rival_seeds]
+        if self.case.server is Server.PUBLISHED:
+            self._run(self._all_of((OURS, *rivals(self.scenario)), some))
+            return
+        if self.case.name == DAY:
+            self._do_day(every)
+            return
+        first = every[:1]
+        asked = self._all_of(rivals(self.scenario), some)
+        asked += self._all_of((OURS,), every)
+        asked += [(FLUID, 0, seed) for seed in every]
+        asked += self._all_of((CLAIRVOYANT,), first)
+        self._run(asked)
+        kept = self.kept_ways(FIRST_SEED)
+        self._run([(CLAIRVOYANT, index, seed) for seed in every[1:] for index in kept])
+        unmet = [seed for seed in every[1:] if not self._meets_limit(seed)]
+        self._run(self._all_of((CLAIRVOYANT,), unmet) if self._meets_limit(FIRST_SEED) else [])
+
+    def kept_ways(self, seed: int) -> list[int]:
+        """Those that may be the best on another seed, by their results on this one."""
+        tried = self.tried(seed)
+        within = [r for r in tried if r.measures.violations <= MOST_VIOLATIONS]
+        if within:
+            best = max(r.measures.objective for r in within)
+            most = NEAR_LIMIT * MOST_VIOLATIONS
+        else:  # the fewest violations win
+            best, most = 0.0, 1.5 * min(r.measures.violations for r in tried)
+        return [
+            r.key.index
+            for r in tried
+            if r.measures.objective >= (1 - CLOSE) * best and r.measures.violations <= most
+        ]
+
+    def tried(self, seed: int) -> list[Record]:
+        """The clairvoyant's ways that were run on this seed."""
+        found = (self.cache.records.get((self.key(CLAIRVOYANT, i), seed)) for i in range(len(WAYS)))
+        return [record for record in found if record]
+
+    def _meets_limit(self, seed: int) -> bool:
+        return any(r.measures.violations <= MOST_VIOLATIONS for r in self.tried(seed))
+
+    def _do_day(self, seeds: Sequence[int]) -> None:
+        """On one seed, the clairvoyant only in the ways that were good on an hour of that day."""
+        hour = self.cache.latest(DAY_HOUR, CLAIRVOYANT, sources_of(CLAIRVOYANT))
+        ways = sorted({r.key.index for r in hour if r.seed != FIRST_SEED})
+        asked = [(OURS, 0, seeds[0]), (FLUID, 0, seeds[0])]
+        self._run([*asked, *((CLAIRVOYANT, index, seeds[0]) for index in ways)])
+
+    def _all_of(self, policies: Iterable[str], seeds: Iterable[int]) -> list[tuple[str, int, int]]:
+        return [
+            (policy, index, seed)
+            for seed in seeds
+            for policy in policies
+            for index in range(len(candidates(policy, self.scenario)))
+        ]
+
+    def _run(self, asked: Iterable[tuple[str, int, int]]) -> None:
+        keys = [(self.key(policy, index), seed) for policy, index, seed in asked]
+        missing = [one for one in keys if one not in self.cache.records]
+        missing.sort(key=lambda one: (one[1], _turn(one[0].policy)))
+        jobs = tuple(
+            Job(scenario=0, seed=seed, work=partial(run_one, self.cache.path, key))
+            for key, seed in missing
+        )
+        if jobs:
+            work = Jobs(part=self.part, scenarios=(self.scenario,), jobs=jobs)
+            do_all(work, Progress())
+            self.cache.read()
+
+
+def _turn(policy: str) -> int:
+    kind = kind_of(policy)
+    return _FIRST.index(kind) if kind in _FIRST else len(_FIRST)
+
+
+def run_one(path: Path, key: Key, scenario: Scenario, workload: Workload, seed: int) -> None:
+    began_s = time.process_time()
+    name, values = _found(key, scenario, workload, seed)
+    cpu_s = time.process_time() - began_s
+    write(path, Record(key=key, seed=seed, candidate=name, cpu_s=cpu_s, values=values))
+
+
+def _found(key: Key, scenario: Scenario, workload: Workload, seed: int) -> tuple[str, Values]:
+    if key.policy == FLUID:
+        requests, seconds = float(len(workload.arrivals_s)), float(workload.seconds)
+        bound = fluid_bound(scenario, workload)
+        return FLUID, {"objective": bound, "requests": requests, "seconds": seconds}
+    name, world = candidates(key.policy, scenario)[key.index](scenario, workload, seed)
+    return name, asdict(measured(world))

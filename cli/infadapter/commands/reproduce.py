@@ -1,0 +1,127 @@
+"""`infadapter reproduce`: published evaluations, run again beside their figures."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from infadapter.profiles import read_preset
+from infadapter.progress import Progress, in_one_sentence
+from infadapter.scenarios import PAPER_MILLICORES, PERCENTILE
+from infadapter_forecasting import InvalidWeights, PublishedLstm
+from infadapter_simulator.part import Part
+from infadapter_simulator.policies.paper_forecast import Forecaster, Learned, last_maximum
+from infadapter_simulator.reproduction import reproduce as run_again
+from infadapter_simulator.reproduction_report import as_facts, as_text, differences, draw
+from infadapter_simulator.scenario import Scenario, speeds_of, variants_of
+from infadapter_simulator.traces.reading import read_trace
+
+SLO_S = 0.75
+FOLDER = Path("reproduction")
+
+
+@click.group("reproduce", context_settings={"max_content_width": 100})
+def reproduce() -> None:
+    """Run a published evaluation again, and print what comes out beside what was published.
+
+    \b
+    Example:
+      infadapter reproduce infadapter --trace day15.csv --seeds 10
+    """
+
+
+@reproduce.command("infadapter", context_settings={"max_content_width": 100})
+@click.option(
+    "--trace",
+    type=Path,
+    metavar="FILE",
+    help="The 21 minutes of day 15 of the authors' Twitter trace, requests per second.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 1000),
+    metavar="NUMBER",
+    default=10,
+    show_default=True,
+    help="How many, from 0 on: means and ranges.",
+)
+@click.option(
+    "--lstm",
+    type=Path,
+    metavar="FILE.npz",
+    help="Of `forecast train --method published-lstm`.  [default: last minute's highest second]",
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    default=FOLDER,
+    show_default=True,
+    help="Where the pictures go.",
+)
+@click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def infadapter(
+    trace: Path | None, seeds: int, lstm: Path | None, output: Path, format: str
+) -> None:
+    """InfAdapter (EuroMLSys'23): itself, MS+ and VPA+ on 21 bursty minutes and 20 cores.
+
+    Printed are cores, accuracy loss and violations beside the published ones, and where they differ
+    and why; cores, loss, P99 and violations over time are drawn. The trace isn't shipped.
+
+    \b
+    Examples:
+      infadapter reproduce infadapter --trace day15.csv
+      infadapter reproduce infadapter --trace day15.csv --lstm lstm.npz --output pictures
+    """
+    if trace is None:
+        raise click.UsageError(
+            "Give --trace: requests per second of the Twitter trace's day 15, seconds 4,920 to "
+            "6,180 of the day, which isn't shipped."
+        )
+    forecaster = _forecaster(lstm)
+    with in_one_sentence():
+        rates = read_trace(trace)
+        output.mkdir(parents=True, exist_ok=True)
+        rows = run_again(
+            Part(trace=rates, from_s=0, to_s=rates.seconds),
+            paper(),
+            Progress(),
+            forecaster=forecaster,
+            seeds=range(seeds),
+        )
+    paths = draw(rows, output)
+    click.echo(
+        json.dumps(as_facts(rows), indent=2)
+        if format == "json"
+        else f"{as_text(rows)}\n\n{differences(rows)}"
+    )
+    click.echo(f"The pictures are {', '.join(map(str, paths))}", err=True)
+
+
+def paper() -> Scenario:
+    """Its five ResNets as they were measured, on two cores and more."""
+    profiles = read_preset("paper-raw")
+    variants = variants_of(profiles, SLO_S, PERCENTILE)
+    large = (
+        replace(
+            v, allocations=tuple(a for a in v.allocations if a.cpu_millicores >= PAPER_MILLICORES)
+        )
+        for v in variants
+    )
+    return Scenario(
+        variants=tuple(large),
+        speeds=speeds_of(profiles, variants),
+        slo_s=SLO_S,
+        percentile=PERCENTILE,
+        profiles={profile.variant: profile for profile in profiles},
+    )
+
+
+def _forecaster(lstm: Path | None) -> Forecaster:
+    if lstm is None:
+        return last_maximum
+    try:
+        return Learned(PublishedLstm.read(lstm))
+    except InvalidWeights as error:
+        raise click.UsageError(f"{error}.") from error
