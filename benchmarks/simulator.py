@@ -62,8 +62,8 @@ def main(traces: Path | None) -> None:
     theory()
     for title, file, measure in (
         ("the paper's slice", SLICE, slice_of_the_paper),
-        ("a day", DAYS, day),
         ("growth", SLICE, growth),
+        ("a day", DAYS, day),
     ):
         path = traces / file if traces else None
         if path and path.exists():

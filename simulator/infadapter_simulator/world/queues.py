@@ -23,7 +23,7 @@ MOST_WAITING = 512
 """The longest queue that can be asked for; a longer one is without a limit."""
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def serve(
     arrivals: Floats,
     noise: Floats,  # by request, what its service time is multiplied by; empty: nothing
@@ -44,60 +44,74 @@ def serve(
     start_s: Floats,
     finish_s: Floats,
 ) -> None:
-    """
-    Requests `first` to `last` (not included). One that is refused keeps slot -1.
-
-    Smooth weighted round robin as Envoy and nginx do it: all gain their weight, the richest pays
-    the total.
-    """
-    total = 0
-    for slot in slots:
-        total += weights[slot]
-    if total == 0:
+    """Requests `first` to `last` (not included). One that is refused keeps slot -1."""
+    if not slots.size:
         return
+    total = weights[slots].sum()
     for i in range(first, last):
-        chosen = slots[0]
         if draws.size:
-            rest = draws[i] * total
-            for slot in slots:
-                chosen = slot
-                rest -= weights[slot]
-                if rest < 0:
-                    break
+            slot = _drawn(slots, weights, draws[i] * total)
         else:
-            best = -(2**62)
-            for slot in slots:
-                credits[slot] += weights[slot]
-                if credits[slot] > best:
-                    best = credits[slot]
-                    chosen = slot
-            credits[chosen] -= total
+            slot = _richest(slots, weights, credits, total)
         now = arrivals[i]
-        server = 0
-        for k in range(1, servers[chosen]):
-            if free_s[chosen, k] < free_s[chosen, server]:
-                server = k
-        start = max(now, free_s[chosen, server])
-        limit = limits[chosen]
-        if limit == DEADLINE:
-            if start + service_s[chosen] > now + slo_s + 1e-9:
+        server = _first_free(free_s[slot], servers[slot])
+        start = max(now, free_s[slot, server])
+        if limits[slot] == DEADLINE:
+            if start + service_s[slot] > now + slo_s + 1e-9:
                 continue
-        elif limit < MOST_WAITING and counts[chosen] >= limit:
-            if limit == 0:
-                if start > now:
-                    continue
-            elif recent[chosen, (counts[chosen] - limit) % MOST_WAITING] > now:
-                continue
-        finish = start + service_s[chosen] * (noise[i] if noise.size else 1.0)
-        free_s[chosen, server] = finish
-        recent[chosen, counts[chosen] % MOST_WAITING] = start
-        counts[chosen] += 1
-        slot_of[i] = chosen
+        elif _is_full(recent[slot], counts[slot], limits[slot], start, now):
+            continue
+        finish = start + service_s[slot] * (noise[i] if noise.size else 1.0)
+        free_s[slot, server] = finish
+        recent[slot, counts[slot] % MOST_WAITING] = start
+        counts[slot] += 1
+        slot_of[i] = slot
         start_s[i] = start
         finish_s[i] = finish
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
+def _drawn(slots: Ints, weights: Ints, at: float) -> int:
+    """The pod in whose part of the weights the draw lies."""
+    for slot in slots:
+        at -= weights[slot]
+        if at < 0:
+            return int(slot)
+    return int(slots[-1])
+
+
+@numba.njit(cache=True)
+def _richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
+    """Smooth weighted round robin: all gain their weight, the richest pays the total (nginx)."""
+    best = slots[0]
+    for slot in slots:
+        credits[slot] += weights[slot]
+        if credits[slot] > credits[best]:
+            best = slot
+    credits[best] -= total
+    return int(best)
+
+
+@numba.njit(cache=True)
+def _first_free(free_s: Floats, servers: int) -> int:
+    first = 0
+    for server in range(1, servers):
+        if free_s[server] < free_s[first]:
+            first = server
+    return first
+
+
+@numba.njit(cache=True)
+def _is_full(recent: Floats, count: int, limit: int, start: float, now: float) -> bool:
+    """Whether as many wait as may: the one that came `limit` ago has not started yet."""
+    if limit == 0:
+        return start > now
+    if limit >= MOST_WAITING or count < limit:
+        return False
+    return bool(recent[(count - limit) % MOST_WAITING] > now)
+
+
+@numba.njit(cache=True)
 def rearrange(
     arrivals: Floats,
     noise: Floats,
@@ -120,37 +134,25 @@ def rearrange(
     What is being served ends as it would have. Of a pod that shrank, a server is free only when as
     many as are too many have ended.
     """
-    ends = np.empty(free_s.shape[1])
-    n = 0
-    waiting = 0
-    for i in range(first, last):
-        if slot_of[i] == slot:
-            if start_s[i] > now:
-                waiting += 1
-            elif finish_s[i] > now and n < ends.size:
-                ends[n] = finish_s[i]
-                n += 1
-    under_way = np.sort(ends[:n])
+    own = first + np.flatnonzero(slot_of[first:last] == slot)
+    waiting = own[start_s[own] > now]
+    under_way = np.sort(finish_s[own[(start_s[own] <= now) & (finish_s[own] > now)]])
     for k in range(servers[slot]):
-        at = n - servers[slot] + k
+        at = under_way.size - servers[slot] + k
         free_s[slot, k] = under_way[at] if at >= 0 else now
-    counts[slot] -= min(waiting, counts[slot])
-    for i in range(first, last):
-        if slot_of[i] == slot and start_s[i] > now:
-            server = 0
-            for k in range(1, servers[slot]):
-                if free_s[slot, k] < free_s[slot, server]:
-                    server = k
-            start = max(now, free_s[slot, server])
-            finish = start + service_s[slot] * (noise[i] if noise.size else 1.0)
-            free_s[slot, server] = finish
-            recent[slot, counts[slot] % MOST_WAITING] = start
-            counts[slot] += 1
-            start_s[i] = start
-            finish_s[i] = finish
+    counts[slot] -= min(waiting.size, counts[slot])
+    for i in waiting:
+        server = _first_free(free_s[slot], servers[slot])
+        start = max(now, free_s[slot, server])
+        finish = start + service_s[slot] * (noise[i] if noise.size else 1.0)
+        free_s[slot, server] = finish
+        recent[slot, counts[slot] % MOST_WAITING] = start
+        counts[slot] += 1
+        start_s[i] = start
+        finish_s[i] = finish
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def oldest_open(slot_of: Ints, finish_s: Floats, first: int, last: int, at_s: float) -> int:
     """From `first` on, the first request that a pod took and hasn't finished by then."""
     while first < last and (slot_of[first] < 0 or finish_s[first] <= at_s):

@@ -1,8 +1,10 @@
 """The requests of a run and the queues they stand in: arrays, one row a request or a pod."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.queues import (
@@ -18,6 +20,8 @@ from infadapter_simulator.world.queues import (
     rearrange,
     serve,
 )
+
+Row = TypeVar("Row", np.float64, np.int64)
 
 CLIENT_PATIENCE_S = 30.0
 """After so long without an answer a client has gone (the paper's dispatcher waits as long)."""
@@ -49,25 +53,30 @@ class Traffic:
         self.lost = np.zeros(count, dtype=np.bool_)  # in a pod that failed
         self.passed = 0  # requests that have arrived
         self._slo_s = scenario.slo_s
-        self._widest = max(speed.servers for speed in scenario.speeds.values())
+        widest = max(speed.servers for speed in scenario.speeds.values())
+        self._free_s: Floats = np.zeros((0, widest))  # when each server of each pod is free
+        self._recent: Floats = np.zeros((0, MOST_WAITING))  # starts of each pod's last requests
+        self._service_s: Floats = np.zeros(0)
+        self._weights: Ints = np.zeros(0, dtype=np.int64)
+        self._credits: Ints = np.zeros(0, dtype=np.int64)
+        self._servers: Ints = np.zeros(0, dtype=np.int64)
+        self._limits: Ints = np.zeros(0, dtype=np.int64)
+        self._counts: Ints = np.zeros(0, dtype=np.int64)
         self._slots = 0
         self._open, self._looked_s = 0, 0.0
         self._make_room(64)
         self._order: Ints = np.empty(0, dtype=np.int64)
 
     def _make_room(self, slots: int) -> None:
-        def grown(name: str, shape: tuple[int, ...], dtype: type) -> None:
-            new = np.zeros(shape, dtype=dtype)
-            old = getattr(self, name, None)
-            if old is not None:
-                new[: len(old)] = old
-            setattr(self, name, new)
-
-        grown("_free_s", (slots, self._widest), np.float64)
-        grown("_recent", (slots, MOST_WAITING), np.float64)
-        for name in ("_weights", "_credits", "_servers", "_limits", "_counts"):
-            grown(name, (slots,), np.int64)
-        grown("_service_s", (slots,), np.float64)
+        """Rows of zeros for so many pods, behind those there are."""
+        self._free_s = _grown(self._free_s, slots)
+        self._recent = _grown(self._recent, slots)
+        self._service_s = _grown(self._service_s, slots)
+        self._weights = _grown(self._weights, slots)
+        self._credits = _grown(self._credits, slots)
+        self._servers = _grown(self._servers, slots)
+        self._limits = _grown(self._limits, slots)
+        self._counts = _grown(self._counts, slots)
 
     def add(self, speed: PodSpeed, limit: int | None, now_s: float) -> int:
         """A new, empty queue; `limit` None refuses by the deadline. Returns its slot."""
@@ -200,6 +209,12 @@ class Traffic:
             self._looked_s = behind_s
             self._open = oldest_open(self.slot_of, self.finish_s, self._open, self.passed, behind_s)
         return self._open
+
+
+def _grown(rows: NDArray[Row], count: int) -> NDArray[Row]:
+    grown = np.zeros((count, *rows.shape[1:]), dtype=rows.dtype)
+    grown[: len(rows)] = rows
+    return grown
 
 
 def _overlap_s(begin_s: Floats, end_s: Floats, from_s: float, to_s: float) -> float:
