@@ -13,15 +13,24 @@ from infadapter_solver import Allocation, Target
 
 
 class SimulatedDemand:
+    """What was scraped so far; each second is made a sample once."""
+
     def __init__(self, world: World) -> None:
         self._world = world
+        self._known: list[Sample] = []
 
     async def history(self, window_s: float, now_s: float) -> History:
-        end_s, rates = self._world.rates(window_s)
-        if not len(rates):
-            raise NoData("Nothing was scraped yet.")
+        end_s, rates = self._world.rates(self._unknown_s())
         at_s = np.arange(end_s - len(rates) + 1, end_s + 1)
-        return History(tuple(map(Sample._make, zip(at_s.tolist(), rates.tolist(), strict=True))))
+        self._known += map(Sample._make, zip(at_s.tolist(), rates.tolist(), strict=True))
+        if not self._known:
+            raise NoData("Nothing was scraped yet.")
+        return History(tuple(self._known[-int(window_s) :]))
+
+    def _unknown_s(self) -> float:
+        """How many seconds were scraped since the last that is known."""
+        end_s, _ = self._world.rates(0)
+        return end_s - self._known[-1].at_s if self._known else np.inf
 
 
 class SimulatedRouter:

@@ -7,6 +7,7 @@ the rate of now, and its errors of the last half an hour say what to keep in res
 speak of for a steady load, much for one that jumps every few minutes.
 """
 
+import functools
 import math
 import statistics
 
@@ -26,6 +27,8 @@ LEAST_MEMORY_S = 1_200
 
 SETTLED_S = 10.0
 """The rate of now, in what is learnt from, is an exponential mean over this long."""
+
+BLOCK = 128
 
 SUREST = 0.99
 """Half an hour holds too few errors to tell more apart."""
@@ -59,18 +62,23 @@ def exponential_mean(values: Floats, over_s: float) -> Floats:
 
     As blocks of one geometric sum each: a loop over half an hour would take longer than the solver.
     """
-    keep = np.exp(-1.0 / over_s)
-    block = 128
-    powers = keep ** np.arange(block)
-    kernel = (1 - keep) * np.tril(keep ** np.abs(np.subtract.outer(range(block), range(block))))
+    kernel, fading = _block_sums(over_s)
     found = np.empty(len(values))
     before = float(values[: int(over_s)].mean())
-    for first in range(0, len(values), block):
-        part = values[first : first + block]
+    for first in range(0, len(values), BLOCK):
+        part = values[first : first + BLOCK]
         size = len(part)
-        found[first : first + size] = kernel[:size, :size] @ part + keep * powers[:size] * before
+        found[first : first + size] = kernel[:size, :size] @ part + fading[:size] * before
         before = float(found[first + size - 1])
     return found
+
+
+@functools.cache
+def _block_sums(over_s: float) -> tuple[Floats, Floats]:
+    """What each value of a block adds to the means after it, and how what was before fades."""
+    keep = np.exp(-1.0 / over_s)
+    apart = np.subtract.outer(np.arange(BLOCK), np.arange(BLOCK))
+    return (1 - keep) * np.tril(keep ** np.abs(apart)), keep ** np.arange(1, BLOCK + 1)
 
 
 def worthwhile_sureness(service: Service, rps: float) -> float:

@@ -7,6 +7,7 @@ Planning for the highest second would count it twice; means over a few seconds d
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,8 @@ def every_second(samples: Sequence[Sample], most_s: int) -> NDArray[np.float64]:
 
     A sample stands for the time that ends with it; a second between samples has the later one's.
     """
-    at_s, rates = np.array(samples[-most_s:]).T
+    latest = samples[-most_s:]
+    at_s, rates = np.fromiter(chain.from_iterable(latest), np.float64).reshape(-1, 2).T
     gaps = np.flatnonzero(np.diff(at_s) >= LONG_GAP_S)
     first = int(gaps[-1]) + 1 if len(gaps) else 0
     seconds = min(round(at_s[-1] - at_s[first]) + 1, most_s)

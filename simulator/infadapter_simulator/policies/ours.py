@@ -42,10 +42,12 @@ class Ours:
     name: str = "infadapter"
     look_s: float = LOOK_S
     memory: Memory = field(default_factory=Memory)
+    demand: SimulatedDemand | None = None  # of the run that has begun
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     def begin(self, world: World, mean_rps: float) -> None:
-        history = self.loop.run_until_complete(SimulatedDemand(world).history(3600, 0.0))
+        self.demand = SimulatedDemand(world)
+        history = self.loop.run_until_complete(self.demand.history(3600, 0.0))
         decision = decide(self.service, history, Observed(), None, world.now_s)
         for group in decision.plan.groups:
             for _ in range(group.pods):
@@ -63,7 +65,7 @@ class Ours:
             look(
                 self.service,
                 self.memory,
-                SimulatedDemand(world),
+                self.demand or SimulatedDemand(world),
                 SimulatedCluster(world),
                 SimulatedRouter(world),
                 world.now_s,

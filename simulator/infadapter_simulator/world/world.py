@@ -113,7 +113,7 @@ class World:
         """
         end_s = int(np.floor(self.now_s - self.scenario.scrape_lag_s + 1e-9))
         last = self._past_s + end_s
-        return float(end_s), self._rates[max(0, last - int(window_s)) : last]
+        return float(end_s), self._rates[int(max(0, last - window_s)) : last]
 
     def variant_of_slots(self) -> list[str]:
         return [pod.target.variant for pod in self._by_slot]
