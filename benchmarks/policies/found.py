@@ -11,7 +11,7 @@ from benchmarks.policies.runs import FLUID, rivals, sources_of
 from infadapter_simulator.compare import Found, best
 from infadapter_simulator.measures import Measures
 from infadapter_simulator.naming import CLAIRVOYANT, OURS
-from infadapter_simulator.policies.clairvoyant import MOST_VIOLATIONS
+from infadapter_simulator.policies.foresight import MOST_VIOLATIONS
 from infadapter_simulator.results import Result
 
 

@@ -16,7 +16,7 @@ from infadapter_simulator.jobs import Job, Jobs, do_all
 from infadapter_simulator.measures import measured
 from infadapter_simulator.naming import CLAIRVOYANT, OURS, STATIC_BEST, candidates
 from infadapter_simulator.part import Part
-from infadapter_simulator.policies.clairvoyant import MOST_VIOLATIONS, ways
+from infadapter_simulator.policies.foresight import MOST_VIOLATIONS, ways
 from infadapter_simulator.scenario import Scenario, Server
 from infadapter_simulator.simulate import Workload
 

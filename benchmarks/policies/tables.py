@@ -8,7 +8,7 @@ from benchmarks.policies.cases import CASES, DAY, DAY_HOUR, SLICE
 from benchmarks.policies.found import Answer, CaseFound, all_found
 from benchmarks.policies.runs import CLOSE, FIRST_SEED, NEAR_LIMIT, WAYS
 from infadapter_simulator.naming import OURS, STATIC_BEST
-from infadapter_simulator.policies.clairvoyant import MOST_VIOLATIONS
+from infadapter_simulator.policies.foresight import MOST_VIOLATIONS
 from infadapter_simulator.report.means import half_width, mean
 from infadapter_simulator.results import Result
 from infadapter_simulator.scenario import Server

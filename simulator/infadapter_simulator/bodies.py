@@ -11,6 +11,9 @@ from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleU
 from infadapter_simulator.world.world import SimulatedPod, World
 from infadapter_solver import Allocation, Target
 
+REMEMBERED_S = 2 * 86_400.0
+"""How much of what was before the run can be asked for: a day ago, and its errors."""
+
 
 class SimulatedDemand:
     """What was scraped so far; each second is made a sample once."""
@@ -30,7 +33,7 @@ class SimulatedDemand:
     def _unknown_s(self) -> float:
         """How many seconds were scraped since the last that is known."""
         end_s, _ = self._world.rates(0)
-        return end_s - self._known[-1].at_s if self._known else np.inf
+        return end_s - self._known[-1].at_s if self._known else REMEMBERED_S
 
 
 class SimulatedRouter:

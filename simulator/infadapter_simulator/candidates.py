@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 
-from infadapter_simulator.policies.clairvoyant import Clairvoyant, Foresight, ways
+from infadapter_simulator.policies.clairvoyant import Clairvoyant
+from infadapter_simulator.policies.foresight import Foresight, ways
 from infadapter_simulator.policies.hpa import hpa_cpu_choices, hpa_rps_choices
 from infadapter_simulator.policies.infadapter_paper import infadapter_paper
 from infadapter_simulator.policies.ipa import ipa
@@ -38,6 +39,7 @@ RESEARCH: Mapping[str, Callable[[Scenario], Policy]] = {
 
 OF_A_VARIANT: Mapping[str, Callable[[str], Sequence[Policy]]] = {
     "vpa": lambda variant: [Vpa(variant=variant)],
+    "vpa-cold": lambda variant: [Vpa(variant=variant, history_days=0.0)],
     "vpa-plus": lambda variant: [VpaPlus(variant=variant)],
     "hpa-cpu": hpa_cpu_choices,
     "hpa-rps": hpa_rps_choices,

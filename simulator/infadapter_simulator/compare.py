@@ -14,7 +14,7 @@ from infadapter_simulator.jobs import Job, Jobs, Tell, do_all
 from infadapter_simulator.measures import Measures, measured
 from infadapter_simulator.naming import CLAIRVOYANT, STATIC_BEST, candidates
 from infadapter_simulator.part import Part
-from infadapter_simulator.policies.clairvoyant import MOST_VIOLATIONS
+from infadapter_simulator.policies.foresight import MOST_VIOLATIONS
 from infadapter_simulator.results import Bounds, Comparison, Result
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.series import Series, series_of

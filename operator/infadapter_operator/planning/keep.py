@@ -24,13 +24,13 @@ A new plan must bring this much objective. It is about a core of the paper's twe
 of 0.05: less than that, and pods would be moved for what the next interval takes back.
 """
 
-UP_SIGMAS = 1.5
+UP_SIGMAS = 0.5
 DOWN_SIGMAS = 3.0
 """
 How far demand may be above and below what the plan serves, in standard deviations of a bucket's
-mean under Poisson arrivals, and count as the same demand. Planning demand is the highest of many
-buckets, so at rest it moves by that much. Less upwards, as being late costs more than being dear;
-and never is a plan kept that the rate of now exceeds.
+mean under Poisson arrivals, and count as the same demand: at rest it moves by so much. Less
+upwards, as being late costs more than being dear; and never is a plan kept that the rate of now
+exceeds.
 """
 
 

@@ -46,9 +46,10 @@ def needed_soon_rps(rates: Floats, slo_s: float, now_rps: float, sureness: float
     exceeded = math.ceil((1 - sureness) * max(len(came), LEAST_MEMORY_S))
     if len(came) <= exceeded:
         return now_rps + float(np.sqrt(now_rps))
-    errors = came - exponential_mean(recent, SETTLED_S)[: len(came)]
+    usual = exponential_mean(recent, SETTLED_S)
+    errors = came - usual[: len(came)]
     reserve_rps = np.partition(errors, -exceeded - 1)[-exceeded - 1]
-    return max(now_rps, now_rps + float(reserve_rps))
+    return max(now_rps, float(max(usual[-1], now_rps) + reserve_rps))
 
 
 def highest_need_rps(rates: Floats, slo_s: float, window_s: float) -> float:

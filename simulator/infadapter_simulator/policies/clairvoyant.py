@@ -1,76 +1,25 @@
 """
-The yardstick: a policy that knows every arrival in advance (docs/design.md §11).
+The yardstick: a policy that knows every arrival in advance (docs/design.md, last section but one).
 
-It has the same router, queues, start and resize times and budget as all others. For each headroom,
-window and statistic it plans every window for the load that it will have and starts what it needs
-early enough; the best of these is the clairvoyant.
+It has the same router, queues, start and resize times and budget as all others, plans every window
+for the load that it will have, and starts what it needs early enough.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import product
+from collections.abc import Mapping
 
 import numpy as np
 
 from infadapter_operator.acting.shares import whole_weights
-from infadapter_simulator.fluid import problem, with_headroom
-from infadapter_simulator.measures import Measures, measured
+from infadapter_simulator.fluid import with_headroom
+from infadapter_simulator.policies.foresight import Foresight, Plans
 from infadapter_simulator.scenario import Scenario
-from infadapter_simulator.simulate import Workload, simulate
+from infadapter_simulator.simulate import Workload
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.world import SimulatedPod, World
-from infadapter_solver import Allocation, Plan, PodGroup, Target, Variant, solve
+from infadapter_solver import Allocation, Plan, Target
 
-HEADROOMS = (0.70, 0.75, 0.80, 0.85, 0.90, 0.95, 1.00, 1.05)
-WINDOWS_S = (10, 30, 60)
-STATISTICS = ("mean", "max")
-MOST_VIOLATIONS = 0.003
 WEIGHTS_S = 2.0
 """How often it moves weights; our loop looks as often."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foresight:
-    """One way to use the knowledge of all arrivals."""
-
-    headroom: float
-    window_s: int
-    statistic: str
-
-    def __str__(self) -> str:
-        return f"clairvoyant[{self.headroom:.2f},{self.window_s}s,{self.statistic}]"
-
-    def demands(self, rates: Floats) -> list[float]:
-        """By window, the rate to plan for."""
-        windows = [rates[i : i + self.window_s] for i in range(0, len(rates), self.window_s)]
-        return [float(w.max() if self.statistic == "max" else w.mean()) for w in windows]
-
-
-def ways() -> Iterator[Foresight]:
-    for headroom, window_s, statistic in product(HEADROOMS, WINDOWS_S, STATISTICS):
-        yield Foresight(headroom=headroom, window_s=window_s, statistic=statistic)
-
-
-@dataclass(slots=True)
-class _Plans:
-    """Plans by demand and by what ran before, which costs no start; each solved once."""
-
-    scenario: Scenario
-    variants: tuple[Variant, ...]
-    known: dict[tuple[int, tuple[object, ...]], Plan] = field(default_factory=dict)
-
-    def in_turn(self, demands_rps: Sequence[float]) -> list[Plan]:
-        plans: list[Plan] = []
-        for demand_rps in demands_rps:
-            plans.append(self._plan(int(np.ceil(demand_rps)), plans[-1].groups if plans else ()))
-        return plans
-
-    def _plan(self, rate: int, before: tuple[PodGroup, ...]) -> Plan:
-        key = rate, tuple((g.target, g.allocation.size, g.pods) for g in before)
-        if key not in self.known:
-            whole = problem(self.scenario, self.variants, float(rate), before)
-            self.known[key] = solve(whole)
-        return self.known[key]
 
 
 class Clairvoyant:
@@ -82,8 +31,13 @@ class Clairvoyant:
         edges = np.arange(workload.seconds + 1)
         self._rates = np.histogram(workload.arrivals_s, bins=edges)[0].astype(np.float64)
         self._variants = with_headroom(scenario, way.headroom)
-        self._plans = _Plans(scenario, self._variants).in_turn(way.demands(self._rates))
+        self._plans = Plans(scenario, self._variants).in_turn(way.demands(self._rates))
         self._accuracy = {variant.name: variant.accuracy for variant in scenario.variants}
+        # So that a pod is Ready when the weights are sent that are in force as its window begins.
+        self._start_s = {
+            v.name: scenario.start_s(v.name) + scenario.weights_lag_s for v in scenario.variants
+        }
+        self._longest_s = max(self._start_s.values()) + 1e-6
         self._due = _due_times(self._plans, scenario, way.window_s, workload.seconds)
 
     def begin(self, world: World, mean_rps: float) -> None:
@@ -100,7 +54,7 @@ class Clairvoyant:
 
     def act(self, world: World) -> None:
         for window in range(self._window(world.now_s), len(self._plans)):
-            if window * self._way.window_s > world.now_s + self._longest_s(world):
+            if window * self._way.window_s > world.now_s + self._longest_s:
                 break
             self._prepare(world, window)
         if not world.now_s % WEIGHTS_S or self._begins(world.now_s + world.scenario.weights_lag_s):
@@ -116,15 +70,12 @@ class Clairvoyant:
     def _begins(self, at_s: float) -> bool:
         return abs(at_s / self._way.window_s - round(at_s / self._way.window_s)) < 1e-6
 
-    def _longest_s(self, world: World) -> float:
-        return max(world.scenario.start_s(name) for name in self._accuracy) + 1e-6
-
     def _prepare(self, world: World, window: int) -> None:
         """Start and grow what the window needs and what can't wait any longer."""
         left_s = window * self._way.window_s - world.now_s
         for group in self._plans[window].groups:
             pods = _live(world, group.target)
-            late = left_s <= world.scenario.start_s(group.target.variant) + 1e-6
+            late = left_s <= self._start_s[group.target.variant] + 1e-6
             if late and len(pods) < group.pods:
                 for _ in range(group.pods - len(pods)):
                     world.start(group.target.variant, group.allocation, kind=group.target.kind)
@@ -151,7 +102,7 @@ class Clairvoyant:
 
     def _kept(self, world: World, target: Target, first: int) -> range:
         """Windows that a pod which goes now could not be started again for in time."""
-        start_s = world.scenario.start_s(target.variant)
+        start_s = self._start_s[target.variant]
         return range(first, self._window(world.now_s + start_s) + 1)
 
     def _soon(self, world: World, target: Target, first: int) -> list[tuple[int, int]]:
@@ -197,29 +148,6 @@ class Clairvoyant:
         return float(self._allocation(pod.target, pod.allocation.cpu_millicores).capacity_rps)
 
 
-def clairvoyant(scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World]:
-    """The best way: of those within MOST_VIOLATIONS the highest objective, else the fewest late."""
-    name, world, _ = _best(_tried(scenario, workload, seed))
-    return name, world
-
-
-def _tried(
-    scenario: Scenario, workload: Workload, seed: int
-) -> Iterator[tuple[str, World, Measures]]:
-    for way in ways():
-        policy = Clairvoyant(way, scenario, workload)
-        world = simulate(policy, scenario, workload, seed)
-        yield policy.name, world, measured(world)
-
-
-def _best(tried: Iterator[tuple[str, World, Measures]]) -> tuple[str, World, Measures]:
-    def rank(one: tuple[str, World, Measures]) -> tuple[bool, float]:
-        within = one[2].violations <= MOST_VIOLATIONS
-        return within, one[2].objective if within else -one[2].violations
-
-    return max(tried, key=rank)
-
-
 def _live(world: World, target: Target) -> list[SimulatedPod]:
     return [pod for pod in world.pods if pod.target == target and not pod.leaving]
 
@@ -227,7 +155,7 @@ def _live(world: World, target: Target) -> list[SimulatedPod]:
 def _due_times(plans: list[Plan], scenario: Scenario, window_s: int, seconds: int) -> Floats:
     """When there may be something to do."""
     begins = np.arange(len(plans)) * float(window_s)
-    ahead = {scenario.start_s(v.name) for v in scenario.variants} | {
+    ahead = {scenario.start_s(v.name) + scenario.weights_lag_s for v in scenario.variants} | {
         scenario.resize_s,
         scenario.weights_lag_s,
         0.0,

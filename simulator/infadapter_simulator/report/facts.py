@@ -4,7 +4,7 @@ import json
 from statistics import fmean
 from typing import Any
 
-from infadapter_simulator.policies.clairvoyant import MOST_VIOLATIONS
+from infadapter_simulator.policies.foresight import MOST_VIOLATIONS
 from infadapter_simulator.report.means import MEASURES, half_width, mean
 from infadapter_simulator.results import Comparison, Result
 from infadapter_simulator.scenario import Scenario

@@ -64,6 +64,7 @@ _KINDS = (
     ("ipa", "IPA: one variant at a time, and as many of its smallest pods as the load takes"),
     ("static-best", "the best set of pods for the whole trace, never changed"),
     ("clairvoyant", "knows every arrival in advance, and pays for starts, loads and overlap"),
+    ("vpa-cold", "the Vertical Pod Autoscaler on one variant, with no history to begin with"),
     ("vpa-plus", "InfAdapter's variant of the VPA: new pods before old ones end, slower to shrink"),
     ("vpa", "the Vertical Pod Autoscaler on one variant"),
     ("hpa-rps", "the Horizontal Pod Autoscaler of one variant on requests per second"),

@@ -112,7 +112,10 @@ class Traffic:
         own = self._recent_rows(now_s)
         unfinished = (self.slot_of[own] == slot) & (self.finish_s[own] > now_s)
         self.lost[own] |= unfinished
+        self.start_s[own][unfinished] = np.minimum(self.start_s[own][unfinished], now_s)
+        self.finish_s[own][unfinished] = now_s
         self._free_s[slot] = now_s
+        self._counts[slot] = 0
 
     def route(self, weights: Mapping[int, int]) -> None:
         """By slot; slots that are not named get nothing."""
