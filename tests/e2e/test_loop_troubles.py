@@ -25,6 +25,20 @@ from tests.e2e.services import (
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
+@pytest.fixture
+def without_reserve(glyphs: Live) -> Iterator[None]:
+    """Auto keeps a reserve for jumps like those of the tests before, whatever the load is now."""
+
+    def forecast(method: str) -> None:
+        body = {"spec": {"forecast": {"method": method}}}
+        glyphs.kube.patch("inferenceservices", glyphs.name, body)
+
+    forecast("LastMaximum")
+    yield
+    forecast("Auto")
+
+
+@pytest.mark.usefixtures("without_reserve")
 def test_a_killed_prometheus_holds_the_plan(
     glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus, figures: Figures
 ) -> None:
