@@ -1,19 +1,13 @@
 """What the commands about forecasts have in common: a trace as the rates of a service."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-from infadapter.options import at_least
-from infadapter_simulator.traces.reading import read_trace
+from infadapter.traces import Command, named_trace, part_options, with_options
 from infadapter_simulator.traces.shaping import scaled
-from infadapter_simulator.traces.synthetic import parse_synthetic
 from infadapter_simulator.traces.trace import Array, Trace, TraceError
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 SEED = 0
 """Of the requests that are dropped or doubled where time stamps are scaled."""
@@ -32,39 +26,7 @@ class Source:
 
 
 def history_options(command: Command) -> Command:
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-_OPTIONS = (
-    click.option(
-        "--trace",
-        metavar="FILE",
-        help="Requests per second, time stamps, an access log, … or synthetic:KIND[:SEED].",
-    ),
-    click.option("--trace-format", metavar="FORMAT", help="Where it is not recognised."),
-    click.option("--keep-zeros", is_flag=True, help="Long silence is load, not a gap."),
-    click.option(
-        "--rate-scale",
-        type=at_least(1e-6, 1e6),
-        metavar="NUMBER",
-        default="1",
-        show_default=True,
-        help="Multiplies the trace's rates.",
-    ),
-    click.option(
-        "--from",
-        "from_s",
-        type=click.IntRange(min=0),
-        metavar="SECOND",
-        default=0,
-        help="Begin there.",
-    ),
-    click.option(
-        "--to", "to_s", type=click.IntRange(min=1), metavar="SECOND", help="End before it."
-    ),
-)
+    return with_options(command, part_options(required=False, begin="Begin there."))
 
 
 def source_of(options: dict[str, Any]) -> Source:
@@ -91,7 +53,4 @@ def rates_of(source: Source, known_s: int = 0) -> tuple[Array, int]:
 def _trace(source: Source) -> Trace:
     if source.trace is None:
         raise click.UsageError("Missing option '--trace': give a FILE, or synthetic:KIND[:SEED].")
-    found = parse_synthetic(source.trace)
-    if found:
-        return found
-    return read_trace(Path(source.trace), source.keep_zeros, source.trace_format)
+    return named_trace(source.trace, keep_zeros=source.keep_zeros, trace_format=source.trace_format)

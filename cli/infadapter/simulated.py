@@ -1,21 +1,18 @@
 """What the commands that simulate have in common: their options, and a trace to play."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from infadapter.options import at_least, prices
+from infadapter.traces import Command, named_trace, part_options, with_options
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Server, Speed
-from infadapter_simulator.traces.reading import read_trace
 from infadapter_simulator.traces.shaping import scaled
-from infadapter_simulator.traces.synthetic import parse_synthetic
-from infadapter_simulator.traces.trace import Trace, TraceError
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+from infadapter_simulator.traces.trace import TraceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,45 +37,15 @@ class Arguments:
 
 
 def trace_options(command: Command) -> Command:
-    for option in reversed(_TRACE_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _TRACE_OPTIONS)
 
 
 def world_options(command: Command) -> Command:
-    for option in reversed(_WORLD_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _WORLD_OPTIONS)
 
 
 _TRACE_OPTIONS = (
-    click.option(
-        "--trace",
-        required=True,
-        metavar="FILE",
-        help="Requests per second, time stamps, an access log, … or synthetic:KIND[:SEED].",
-    ),
-    click.option("--trace-format", metavar="FORMAT", help="Where it is not recognised."),
-    click.option("--keep-zeros", is_flag=True, help="Long silence is load, not a gap."),
-    click.option(
-        "--rate-scale",
-        type=at_least(1e-6, 1e6),
-        metavar="NUMBER",
-        default="1",
-        show_default=True,
-        help="Multiplies the trace's rates.",
-    ),
-    click.option(
-        "--from",
-        "from_s",
-        type=click.IntRange(min=0),
-        metavar="SECOND",
-        default=0,
-        help="Begin there; every policy has seen what is before.",
-    ),
-    click.option(
-        "--to", "to_s", type=click.IntRange(min=1), metavar="SECOND", help="End before it."
-    ),
+    *part_options(required=True, begin="Begin there; every policy has seen what is before."),
     click.option(
         "--profile", type=Path, metavar="FILE", help="A file of VariantProfile documents."
     ),
@@ -154,7 +121,12 @@ def arguments_of(options: dict[str, Any]) -> Arguments:
 
 def part_of(arguments: Arguments) -> Part:
     try:
-        trace = scaled(_trace(arguments), arguments.rate_scale, arguments.seed)
+        whole = named_trace(
+            arguments.trace,
+            keep_zeros=arguments.keep_zeros,
+            trace_format=arguments.trace_format,
+        )
+        trace = scaled(whole, arguments.rate_scale, arguments.seed)
         to_s = trace.seconds if arguments.to_s is None else arguments.to_s
         part = Part(trace=trace, from_s=arguments.from_s, to_s=to_s)
     except TraceError as error:
@@ -162,10 +134,3 @@ def part_of(arguments: Arguments) -> Part:
     if not part.played().requests:
         raise click.UsageError("This part of the trace has no requests: choose --from and --to.")
     return part
-
-
-def _trace(arguments: Arguments) -> Trace:
-    synthetic = parse_synthetic(arguments.trace)
-    if synthetic:
-        return synthetic
-    return read_trace(Path(arguments.trace), arguments.keep_zeros, arguments.trace_format)

@@ -54,24 +54,23 @@ def _can_grow(one: Placed) -> bool:
 def _soon_rps(ground: Ground, asked: dict[str, Allocation]) -> float:
     """What Ready pods will serve when the sizes that were asked for are in force."""
     return sum(
-        asked[one.pod.name].capacity_rps
-        if one.pod.name in asked
-        else max(one.capacity_rps, _wanted_rps(ground, one))
+        asked[one.pod.name].capacity_rps if one.pod.name in asked else _growing_rps(ground, one)
         for one in ground.pods
         if one.pod.ready
     )
 
 
-def _wanted_rps(ground: Ground, one: Placed) -> float:
-    if one.pod.resize is Resize.REFUSED:
-        return one.capacity_rps
+def _growing_rps(ground: Ground, one: Placed) -> float:
+    """With the size it was asked to grow to, if it was."""
     wanted = fitting(ground.service, one.pod.target, one.pod.wanted, one.pod.batch_size)
-    return wanted.capacity_rps if wanted else 0.0
+    if wanted is None or one.pod.resize is Resize.REFUSED:
+        return one.capacity_rps
+    return max(one.capacity_rps, wanted.capacity_rps)
 
 
 def _ways(ground: Ground, able: Sequence[Placed], grown: Growth) -> Iterator[_Way]:
     for one in able:
-        held, has_rps = held_by(one.pod), max(one.capacity_rps, _wanted_rps(ground, one))
+        held, has_rps = held_by(one.pod), _growing_rps(ground, one)
         for size in allocations_of(ground.service, one.pod.target):
             more = beyond(held, size.resources)
             if size.capacity_rps > has_rps and resizable(one.pod, size) and grown.room.times(more):

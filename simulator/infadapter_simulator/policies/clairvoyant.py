@@ -11,6 +11,7 @@ import numpy as np
 
 from infadapter_operator.acting.shares import whole_weights
 from infadapter_simulator.fluid import with_headroom
+from infadapter_simulator.policies.fleet import first_fleet, started
 from infadapter_simulator.policies.foresight import Foresight, Plans
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload
@@ -19,7 +20,7 @@ from infadapter_simulator.world.world import SimulatedPod, World
 from infadapter_solver import Allocation, Plan, Target
 
 WEIGHTS_S = 2.0
-"""How often it moves weights; our loop looks as often."""
+"""How often it moves weights."""
 
 
 class Clairvoyant:
@@ -41,11 +42,7 @@ class Clairvoyant:
         self._due = _due_times(self._plans, scenario, way.window_s, workload.seconds)
 
     def begin(self, world: World, mean_rps: float) -> None:
-        for group in self._plans[0].groups:
-            for _ in range(group.pods):
-                world.start(
-                    group.target.variant, group.allocation, kind=group.target.kind, ready=True
-                )
+        first_fleet(world, self._plans[0])
         self._weigh(world, at_once=True)
 
     def next_act_s(self, now_s: float) -> float:
@@ -76,9 +73,8 @@ class Clairvoyant:
         for group in self._plans[window].groups:
             pods = _live(world, group.target)
             late = left_s <= self._start_s[group.target.variant] + 1e-6
-            if late and len(pods) < group.pods:
-                for _ in range(group.pods - len(pods)):
-                    world.start(group.target.variant, group.allocation, kind=group.target.kind)
+            if late:
+                started(world, group, group.pods - len(pods))
             if left_s > world.scenario.resize_s + 1e-6:
                 continue
             for pod in pods[: group.pods]:

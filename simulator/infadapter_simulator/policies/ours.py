@@ -9,6 +9,7 @@ from infadapter_operator.planning.decide import decide
 from infadapter_operator.reconcile import Memory, look
 from infadapter_operator.service import Service
 from infadapter_simulator.bodies import SimulatedCluster, SimulatedDemand, SimulatedRouter
+from infadapter_simulator.policies.fleet import first_fleet
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.world.world import World
 
@@ -49,11 +50,7 @@ class Ours:
         self.demand = SimulatedDemand(world)
         history = self.loop.run_until_complete(self.demand.history(3600, 0.0))
         decision = decide(self.service, history, Observed(), None, world.now_s)
-        for group in decision.plan.groups:
-            for _ in range(group.pods):
-                world.start(
-                    group.target.variant, group.allocation, kind=group.target.kind, ready=True
-                )
+        first_fleet(world, decision.plan)
         self.memory = Memory(decision=decision)
         self.act(world)
 

@@ -11,7 +11,7 @@ from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, PodGroup
 
 LOOK_S = 2.0
-"""How often weights may move: as often as ours."""
+"""How often weights may move."""
 
 
 @dataclass(slots=True)
