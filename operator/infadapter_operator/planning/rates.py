@@ -6,6 +6,7 @@ Planning for the highest second would count it twice; means over a few seconds d
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
@@ -125,7 +126,5 @@ def mean_rps(samples: Sequence[Sample]) -> float:
 
 def _last(samples: Sequence[Sample], after_s: float) -> Sequence[Sample]:
     """At least the last sample, however far apart they are."""
-    start = len(samples) - 1
-    while start > 0 and samples[start - 1].at_s > after_s + 1e-9:
-        start -= 1
-    return samples[start:]
+    start = bisect_right(samples, (after_s + 1e-9, math.inf))
+    return samples[min(start, len(samples) - 1) :]
