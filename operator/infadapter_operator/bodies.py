@@ -6,7 +6,7 @@ structurally; none of them is imported here. An instance serves one InferenceSer
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
-from infadapter_operator.demand import History
+from infadapter_operator.demand import Delivered, History
 from infadapter_operator.observed import Observed
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
 
@@ -42,6 +42,13 @@ class BodyUnavailable(Exception):
 class Demand(Protocol):
     async def history(self, window_s: float, now_s: float) -> History:
         """Arrivals per second over the last `window_s`; raises a DemandError if there are none."""
+        ...
+
+    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
+        """
+        By pod name, what it was sent within the last `window_s` and what of that it refused. Pods
+        of which nobody counts that are left out; raises nothing, as no plan waits for this.
+        """
         ...
 
 

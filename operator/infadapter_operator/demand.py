@@ -1,5 +1,5 @@
 """
-The load that was measured, and the ways in which there may be no measurement.
+The load that was measured, what became of it, and the ways in which there may be no measurement.
 
 No data is not zero: a history always holds fresh, finite, non-negative samples, and everything else
 is an error with a name of its own, which becomes a condition's reason and a counter's label.
@@ -49,6 +49,13 @@ class QueryFailed(DemandError):
 class Sample(NamedTuple):
     at_s: float
     rps: float
+
+
+class Delivered(NamedTuple):
+    """What was sent to a pod, and how much of that it refused, in requests per second."""
+
+    arrived_rps: float
+    refused_rps: float
 
 
 @dataclass(frozen=True, slots=True)

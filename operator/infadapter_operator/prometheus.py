@@ -9,7 +9,7 @@ against the time of its last real sample. What comes back is a History or a name
 
 import asyncio
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
 from infadapter_operator.demand import (
+    Delivered,
     DemandError,
     History,
     InvalidData,
@@ -120,6 +121,9 @@ class PrometheusDemand:
 
     prometheus: Prometheus
     query: str
+
+    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
+        return {}
 
     async def history(self, window_s: float, now_s: float) -> History:
         """Samples a second apart, or further where the window is long. Raises a DemandError."""

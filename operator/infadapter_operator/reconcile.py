@@ -32,6 +32,7 @@ from infadapter_operator.observed import Observed
 from infadapter_operator.planning.capacity import by_target, ready_capacity_rps
 from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.demands import look_window_s, planning_window_s, recent_window_s
+from infadapter_operator.planning.learning import Learnt, as_learnt, learnt_from
 from infadapter_operator.planning.problems import known_groups
 from infadapter_operator.planning.rates import rate_now_rps, rate_soon_rps
 from infadapter_operator.service import Mode, Service
@@ -58,11 +59,15 @@ class Memory:
     superseded: Mapping[str, float] = field(default_factory=dict)  # by pod, until when
     infeasible_resizes: Refused = frozenset()
     removed_pods: frozenset[str] = frozenset()  # told to stop, and perhaps still there
+    learnt: Learnt = field(default_factory=Learnt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What one look saw, decided and did. `observed` is from before its steps."""
+    """
+    What one look saw, decided and did. `observed` is from before its steps, and the capacities of
+    `service` are those that its pods deliver.
+    """
 
     service: Service
     now_s: float
@@ -106,6 +111,8 @@ async def look(
         blind = _blind(service, memory, now_s, error.reason)
         return replace(blind, error=error.reason, error_message=str(error))
     observed = with_leaving(marked(observed, memory.infeasible_resizes), memory.removed_pods)
+    memory = await _learning(service, memory, demand, observed, now_s)
+    service = as_learnt(service, memory.learnt)
     try:
         planning = await _plan(service, memory, demand, observed, now_s)
     except (SolverFailed, InvalidProblem) as error:
@@ -114,6 +121,18 @@ async def look(
             return replace(blind, error=type(error).__name__, error_message=str(error))
         planning = _Planning(decision=memory.decision, demand_rps=None, error=error)
     return await _act(service, memory, planning, observed, cluster, router, now_s)
+
+
+async def _learning(
+    service: Service, memory: Memory, demand: Demand, observed: Observed, now_s: float
+) -> Memory:
+    """A lesson an interval."""
+    last_s = memory.learnt.at_s
+    if last_s is not None and last_s <= now_s < last_s + service.interval_s:
+        return memory
+    delivered = await demand.delivered(service.interval_s, now_s)
+    learnt = learnt_from(service, memory.learnt, observed, delivered, now_s)
+    return replace(memory, learnt=learnt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +279,7 @@ def _remember(
         infeasible_resizes=still_refused(memory.infeasible_resizes, observed, taken),
         removed_pods=(memory.removed_pods & {pod.name for pod in observed.pods})
         | removed_pods(taken),
+        learnt=memory.learnt,
     )
 
 
@@ -270,9 +290,13 @@ def _reported(memory: Memory, planning: _Planning) -> Decision:
 
 
 def _has_changed(before: Decision | None, now: Decision) -> bool:
-    if before is None:
-        return True
-    return (before.plan.groups, before.plan.feasible) != (now.plan.groups, now.plan.feasible)
+    """In what runs; that its pods deliver a little more or less is no news."""
+    return before is None or _shape(before) != _shape(now)
+
+
+def _shape(decision: Decision) -> tuple[object, ...]:
+    groups = decision.plan.groups
+    return decision.plan.feasible, [(g.target, g.allocation.size, g.pods) for g in groups]
 
 
 def _shares(observed: Observed) -> Mapping[Target, float]:

@@ -52,6 +52,9 @@ class Service:
     fitted: dict[tuple[Target, tuple[tuple[str, int], ...], int], Allocation | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )  # what `planning.capacity.fitting` has found: asked for every pod several times a look
+    revalued: dict[frozenset[tuple[Target, float]], "Service"] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # this service with the capacities that `planning.learning` has learnt, which change seldom
 
     @property
     def planning_horizon_s(self) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from infadapter_operator.bodies import StepRefused
-from infadapter_operator.demand import History, NoData, Sample
+from infadapter_operator.demand import Delivered, History, NoData, Sample
 from infadapter_operator.observed import Observed, Pod, Resize
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
 from infadapter_simulator.world.world import SimulatedPod, World
@@ -21,6 +21,7 @@ class SimulatedDemand:
     def __init__(self, world: World) -> None:
         self._world = world
         self._known: list[Sample] = []
+        self._counted: tuple[float, Mapping[str, tuple[int, int]]] = (0.0, {})
 
     async def history(self, window_s: float, now_s: float) -> History:
         end_s, rates = self._world.rates(self._unknown_s())
@@ -29,6 +30,19 @@ class SimulatedDemand:
         if not self._known:
             raise NoData("Nothing was scraped yet.")
         return History(tuple(self._known[-int(window_s) :]))
+
+    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
+        """Since it was last asked for; of a pod that began anew meanwhile nothing is known."""
+        (then_s, before), counts = self._counted, self._world.counts()
+        self._counted = now_s, counts
+        return {
+            pod: Delivered(
+                (arrived - before[pod][0]) / (now_s - then_s),
+                (refused - before[pod][1]) / (now_s - then_s),
+            )
+            for pod, (arrived, refused) in counts.items()
+            if now_s > then_s and arrived >= before.get(pod, (arrived + 1, 0))[0]
+        }
 
     def _unknown_s(self) -> float:
         """How many seconds were scraped since the last that is known."""

@@ -44,7 +44,7 @@ class _AtOnce(ThreadPoolExecutor):
         future: Future[Any] = Future()
         try:
             future.set_result(call(*args, **named))
-        except Exception as error:  # whatever it is belongs to who waits for the call
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to who waits for it
             future.set_exception(error)
         return future
 

@@ -38,6 +38,7 @@ def serve(
     service_s: Floats,
     limits: Ints,  # by slot: how many may wait, or DEADLINE
     counts: Ints,  # by slot: requests taken so far; changed
+    refusals: Ints,  # by slot: requests refused so far; changed
     recent: Floats,  # by slot: start times of the last MOST_WAITING requests; changed
     slo_s: float,
     slot_of: Ints,  # by request; filled in, as are the next two
@@ -58,8 +59,10 @@ def serve(
         start = max(now, free_s[slot, server])
         if limits[slot] == DEADLINE:
             if start + service_s[slot] > now + slo_s + 1e-9:
+                refusals[slot] += 1
                 continue
         elif _is_full(recent[slot], counts[slot], limits[slot], start, now):
+            refusals[slot] += 1
             continue
         finish = start + service_s[slot] * (noise[i] if noise.size else 1.0)
         free_s[slot, server] = finish

@@ -62,6 +62,7 @@ class Traffic:
         self._servers: Ints = np.zeros(0, dtype=np.int64)
         self._limits: Ints = np.zeros(0, dtype=np.int64)
         self._counts: Ints = np.zeros(0, dtype=np.int64)
+        self._refusals: Ints = np.zeros(0, dtype=np.int64)
         self._slots = 0
         self._open, self._looked_s = 0, 0.0
         self._make_room(64)
@@ -77,6 +78,7 @@ class Traffic:
         self._servers = _grown(self._servers, slots)
         self._limits = _grown(self._limits, slots)
         self._counts = _grown(self._counts, slots)
+        self._refusals = _grown(self._refusals, slots)
 
     def add(self, speed: PodSpeed, limit: int | None, now_s: float) -> int:
         """A new, empty queue; `limit` None refuses by the deadline. Returns its slot."""
@@ -144,6 +146,7 @@ class Traffic:
                 self._service_s,
                 self._limits,
                 self._counts,
+                self._refusals,
                 self._recent,
                 self._slo_s,
                 self.slot_of,
@@ -151,6 +154,11 @@ class Traffic:
                 self.finish_s,
             )
             self.passed = last
+
+    def counts(self, slot: int) -> tuple[int, int]:
+        """Requests that the pod was sent so far, and those of them that it refused."""
+        refused = int(self._refusals[slot])
+        return int(self._counts[slot]) + refused, refused
 
     def busy_until_s(self, slot: int) -> float:
         """When the last request that the pod has taken so far ends."""

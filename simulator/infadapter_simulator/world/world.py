@@ -115,6 +115,10 @@ class World:
         last = self._past_s + end_s
         return float(end_s), self._rates[int(max(0, last - window_s)) : last]
 
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """By pod name: requests that it was sent, and those of them that it refused."""
+        return {pod.name: self.traffic.counts(pod.slot) for pod in self._pods.values()}
+
     def variant_of_slots(self) -> list[str]:
         return [pod.target.variant for pod in self._by_slot]
 

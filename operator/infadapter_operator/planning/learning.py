@@ -1,0 +1,112 @@
+"""
+What pods really deliver, as a ratio to what their profile promises.
+
+A profile is measured once, on one machine, in coarse steps. Pods that refuse nothing although they
+are nearly as full as the profile allows can do more; pods that refuse while they are not full can
+do less. Each lesson moves a target's ratio a little towards the load at which TOLERATED of the
+requests are refused (a stochastic approximation; as adaptive conformal inference finds a quantile:
+Gibbs and Candès, 2021). Loads beyond what the pods promise teach nothing: there refusals are right.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from infadapter_operator.demand import Delivered
+from infadapter_operator.observed import Observed, Pod, Resize
+from infadapter_operator.planning.capacity import capacity_rps, same_amounts
+from infadapter_operator.service import Service
+from infadapter_solver.problem import Amounts, Target, Variant
+
+TOLERATED = 0.001
+"""The share of refusals at which a pod counts as full: a tenth of what a p99 allows."""
+
+PACE_S = 0.06
+"""How fast, by second, a ratio follows the share of refusals beyond what is tolerated."""
+
+MOST_REFUSED = 0.05
+"""A lesson counts no more than this: a moment of a busy machine is not what a pod can do."""
+
+FULL_FROM, FULL_TO = 0.75, 1.05
+"""Between these parts of its capacity a pod that refuses nothing shows that it can do as much."""
+
+LEAST, MOST = 0.5, 1.2
+STEPS = 100
+"""Capacities change by whole per cents, so that they don't at every lesson."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """Ratios by target, 1 where nothing was learnt, and the pods of the last lesson."""
+
+    ratios: Mapping[Target, float] = field(default_factory=dict)
+    sizes: Mapping[str, Amounts] = field(default_factory=dict)  # of settled pods, by name
+    at_s: float | None = None
+
+    def ratio(self, target: Target) -> float:
+        return round(STEPS * self.ratios.get(target, 1.0)) / STEPS
+
+
+def learnt_from(
+    service: Service,
+    before: Learnt,
+    observed: Observed,
+    delivered: Mapping[str, Delivered],
+    now_s: float,
+) -> Learnt:
+    """
+    After one more lesson. `service` has the capacities of the profiles; what was delivered is since
+    the last lesson. Pods that were starting, stopping or of another size meanwhile teach nothing.
+    """
+    settled = {pod.name: pod for pod in observed.pods if _is_settled(pod)}
+    sizes = {name: pod.resources for name, pod in settled.items()}
+    lasted_s = 0.0 if before.at_s is None else min(now_s - before.at_s, service.interval_s)
+    same = [
+        pod
+        for name, pod in settled.items()
+        if name in before.sizes and same_amounts(before.sizes[name], pod.resources)
+    ]
+    ratios = dict(before.ratios)
+    for target in {pod.target for pod in same} if lasted_s > 0 else ():
+        own = [pod for pod in same if pod.target == target and pod.name in delivered]
+        ratio = ratios.get(target, 1.0)
+        capacity = ratio * sum(capacity_rps(service, pod) for pod in own)
+        ratios[target] = _moved(ratio, capacity, [delivered[p.name] for p in own], lasted_s)
+    return Learnt(ratios=ratios, sizes=sizes, at_s=now_s)
+
+
+def _moved(ratio: float, capacity: float, delivered: list[Delivered], lasted_s: float) -> float:
+    arrived_rps = sum(pod.arrived_rps for pod in delivered)
+    if arrived_rps <= 0 or capacity <= 0 or arrived_rps > FULL_TO * capacity:
+        return ratio
+    refused = min(MOST_REFUSED, sum(pod.refused_rps for pod in delivered) / arrived_rps)
+    moved = ratio * math.exp(PACE_S * lasted_s * (TOLERATED - refused))
+    if refused == 0 and arrived_rps < FULL_FROM * capacity:
+        return max(ratio, min(moved, 1.0))  # not full: no reason to expect more than the profile
+    return min(MOST, max(LEAST, moved))
+
+
+def as_learnt(service: Service, learnt: Learnt) -> Service:
+    """The service with the capacities that its pods deliver."""
+    ratios = {target: learnt.ratio(target) for target in learnt.ratios}
+    key = frozenset((target, ratio) for target, ratio in ratios.items() if ratio != 1.0)
+    if not key:
+        return service
+    if key not in service.revalued:
+        variants = tuple(_revalued(variant, dict(key)) for variant in service.variants)
+        service.revalued[key] = replace(service, variants=variants)
+    return service.revalued[key]
+
+
+def _revalued(variant: Variant, ratios: Mapping[Target, float]) -> Variant:
+    return replace(
+        variant,
+        allocations=tuple(
+            replace(a, capacity_rps=a.capacity_rps * ratios.get(Target(variant.name, a.kind), 1.0))
+            for a in variant.allocations
+        ),
+    )
+
+
+def _is_settled(pod: Pod) -> bool:
+    return pod.ready and not pod.leaving and pod.resize is Resize.NONE
