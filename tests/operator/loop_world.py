@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from infadapter_operator.bodies import StepRefused
 from infadapter_operator.decision import Decision
-from infadapter_operator.demand import DemandError, History, Sample
+from infadapter_operator.demand import Delivered, DemandError, History, Sample
 from infadapter_operator.observed import Observed, Pod, Resize
 from infadapter_operator.planning.capacity import capacity_rps, largest, plus
 from infadapter_operator.planning.problems import problem_for
@@ -85,7 +85,7 @@ def recall(
     return Decision(plan=plan, decided_at_s=decided_at_s, demand_rps=demand_rps)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Running:
     """A pod of the world."""
 
@@ -121,6 +121,7 @@ class World:
     node: Mapping[str, int] = field(default_factory=lambda: {"cpu": 10**9})
     broken_data: Callable[[float], bool] = lambda _: False
     refuses: Callable[[Step], StepRefused | None] = lambda _: None
+    delivers: float = 1.0  # of what the profiles promise
     pods: list[Running] = field(default_factory=list)
     desired: dict[Target, int] = field(default_factory=dict)
     templates: dict[Target, Allocation] = field(default_factory=dict)
@@ -139,6 +140,24 @@ class World:
         start_s = max(self.began_s, now_s - window_s)
         seconds = range(int(start_s) + 1, int(now_s) + 1)
         return History(tuple(Sample(float(at), self.load(at)) for at in seconds))
+
+    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
+        """Each Ready pod got its share, and answered `delivers` of its capacity at most."""
+        total = sum(self.weights.values())
+        seconds = [max(self.began_s, now_s - back_s) for back_s in range(int(window_s))]
+        rps = sum(map(self.load, seconds)) / len(seconds)
+        sent = {
+            pod: rps * self.weights.get(pod.name, 0) / total
+            for pod in self.pods
+            if total and self._is_ready(pod)
+        }
+        return {
+            pod.name: Delivered(sent_rps, max(0.0, sent_rps - self.delivers * self._capacity(pod)))
+            for pod, sent_rps in sent.items()
+        }
+
+    def _capacity(self, pod: Running) -> float:
+        return capacity_rps(self.service, self._seen(pod))
 
     async def observe(self, now_s: float) -> Observed:
         return Observed(

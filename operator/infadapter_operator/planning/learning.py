@@ -24,13 +24,13 @@ TOLERATED = 0.001
 PACE_S = 0.06
 """How fast, by second, a ratio follows the share of refusals beyond what is tolerated."""
 
-MOST_REFUSED = 0.05
+MOST_REFUSED = 0.1
 """A lesson counts no more than this: a moment of a busy machine is not what a pod can do."""
 
-FULL_FROM, FULL_TO = 0.75, 1.05
+FULL_FROM, FULL_TO = 0.75, 1.15
 """Between these parts of its capacity a pod that refuses nothing shows that it can do as much."""
 
-LEAST, MOST = 0.5, 1.2
+LEAST, MOST = 0.5, 1.1
 STEPS = 100
 """Capacities change by whole per cents, so that they don't at every lesson."""
 

@@ -1,0 +1,138 @@
+"""What pods deliver, learnt from what they refuse."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infadapter_operator.demand import Delivered
+from infadapter_operator.observed import Observed, Pod, Resize
+from infadapter_operator.planning.learning import (
+    FULL_FROM,
+    FULL_TO,
+    LEAST,
+    MOST,
+    TOLERATED,
+    Learnt,
+    as_learnt,
+    learnt_from,
+)
+from infadapter_solver import Target
+from tests.operator.loop_world import MIDDLE, SMALL, a_service
+
+SERVICE = a_service(interval_s=5.0)
+CPU_SMALL = Target("small", "cpu")
+CAPACITY_RPS = 40.0  # of two cores of `small`
+
+
+def a_pod(name: str = "one", millicores: int = 2000, **changes: object) -> Pod:
+    amounts = {"cpu": millicores}
+    fields = {"ready": True, "created_at_s": 0.0, "resources": amounts, "wanted": amounts}
+    return Pod(name=name, target=CPU_SMALL, **{**fields, **changes})  # type: ignore[arg-type]
+
+
+def lessons(
+    *rates: tuple[float, float], pod: Pod | None = None, start: Learnt | None = None
+) -> Learnt:
+    """After a first look, one lesson for each pair of what arrived and what was refused."""
+    observed = Observed(pods=(pod or a_pod(),))
+    learnt = learnt_from(SERVICE, start or Learnt(), observed, {}, 0.0)
+    for number, (arrived_rps, refused_rps) in enumerate(rates, 1):
+        delivered = {"one": Delivered(arrived_rps, refused_rps)}
+        learnt = learnt_from(SERVICE, learnt, observed, delivered, 5.0 * number)
+    return learnt
+
+
+def ratio_after(*rates: tuple[float, float], **given: object) -> float:
+    return lessons(*rates, **given).ratios.get(CPU_SMALL, 1.0)  # type: ignore[arg-type]
+
+
+def test_a_full_pod_that_refuses_nothing_can_do_more() -> None:
+    assert ratio_after(*[(0.9 * CAPACITY_RPS, 0.0)] * 100) > 1.02
+
+
+def test_a_pod_that_is_not_full_shows_nothing() -> None:
+    assert ratio_after(*[(0.9 * FULL_FROM * CAPACITY_RPS, 0.0)] * 100) == 1.0
+
+
+def test_a_pod_that_refuses_although_it_is_not_full_can_do_less() -> None:
+    assert ratio_after(*[(0.5 * CAPACITY_RPS, 0.1 * CAPACITY_RPS)] * 10) < 0.8
+
+
+def test_refusals_of_an_overload_are_right_and_teach_nothing() -> None:
+    assert ratio_after(*[(2 * CAPACITY_RPS, CAPACITY_RPS)] * 100) == 1.0
+    assert ratio_after((1.01 * FULL_TO * CAPACITY_RPS, 0.0)) == 1.0
+
+
+def test_what_was_too_low_comes_back_to_the_profile_and_no_further() -> None:
+    low = Learnt(ratios={CPU_SMALL: 0.8})
+    assert 0.8 < ratio_after(*[(5.0, 0.0)] * 100, start=low) < 0.9
+    assert ratio_after(*[(5.0, 0.0)] * 10_000, start=low) == 1.0
+
+
+def test_nothing_arrives_and_nothing_is_learnt() -> None:
+    low = Learnt(ratios={CPU_SMALL: 0.8})
+    assert ratio_after(*[(0.0, 0.0)] * 100, start=low) == 0.8
+    assert ratio_after(start=low) == 0.8
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        a_pod(ready=False),
+        a_pod(leaving=True),
+        a_pod(resize=Resize.IN_PROGRESS, wanted={"cpu": 4000}),
+        a_pod(name="another"),
+    ],
+)
+def test_only_settled_pods_that_are_counted_teach(pod: Pod) -> None:
+    assert ratio_after((40.0, 20.0), pod=pod) == 1.0
+
+
+def test_a_pod_that_was_resized_since_the_last_lesson_teaches_at_the_next_one() -> None:
+    learnt = learnt_from(SERVICE, Learnt(), Observed(pods=(a_pod(),)), {}, 0.0)
+    larger = Observed(pods=(a_pod(millicores=4000),))
+    delivered = {"one": Delivered(40.0, 4.0)}
+    learnt = learnt_from(SERVICE, learnt, larger, delivered, 5.0)
+    assert learnt.ratio(CPU_SMALL) == 1.0
+    assert learnt_from(SERVICE, learnt, larger, delivered, 10.0).ratio(CPU_SMALL) < 1.0
+
+
+def test_a_clock_that_was_set_back_teaches_nothing() -> None:
+    learnt = lessons((30.0, 3.0))
+    observed = Observed(pods=(a_pod(),))
+    again = learnt_from(SERVICE, learnt, observed, {"one": Delivered(30.0, 3.0)}, -100.0)
+    assert again.ratios[CPU_SMALL] == learnt.ratios[CPU_SMALL]
+    assert again.at_s == -100.0
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1)), max_size=40))
+def test_ratios_stay_within_bounds(loads: list[tuple[float, float]]) -> None:
+    ratio = ratio_after(*[(rps, rps * refused) for rps, refused in loads])
+    assert LEAST <= ratio <= MOST
+
+
+@pytest.mark.parametrize("true_ratio", [0.7, 0.9, 1.1])
+def test_comes_to_the_load_at_which_as_much_is_refused_as_is_tolerated(true_ratio: float) -> None:
+    """A pod whose refusals grow with its load, always sent what it is thought to serve."""
+    most_rps, learnt = true_ratio * CAPACITY_RPS, lessons()
+    for number in range(1, 2000):
+        sent_rps = 0.95 * CAPACITY_RPS * learnt.ratios.get(CPU_SMALL, 1.0)
+        share = min(1.0, TOLERATED * math.exp(80 * (sent_rps / most_rps - 0.95)))
+        delivered = {"one": Delivered(sent_rps, share * sent_rps)}
+        learnt = learnt_from(SERVICE, learnt, Observed(pods=(a_pod(),)), delivered, 5.0 * number)
+    assert learnt.ratio(CPU_SMALL) == pytest.approx(true_ratio, rel=0.02)
+
+
+def test_capacities_are_those_that_were_learnt_and_the_others_stay() -> None:
+    service = as_learnt(SERVICE, Learnt(ratios={CPU_SMALL: 0.8049}))
+    small, middle = (next(v for v in service.variants if v.name == n) for n in ("small", "middle"))
+    assert [a.capacity_rps for a in small.allocations] == pytest.approx(
+        [0.8 * a.capacity_rps for a in SMALL.allocations]
+    )
+    assert middle.allocations == MIDDLE.allocations
+
+
+def test_a_ratio_that_rounds_to_one_leaves_the_service_as_it_is() -> None:
+    assert as_learnt(SERVICE, Learnt(ratios={CPU_SMALL: 1.004})) is SERVICE
