@@ -126,9 +126,10 @@ async def look(
 async def _learning(
     service: Service, memory: Memory, demand: Demand, observed: Observed, now_s: float
 ) -> Memory:
-    """A lesson an interval."""
+    """A lesson an interval, while there are data: who does not answer is not asked twice a look."""
     last_s = memory.learnt.at_s
-    if last_s is not None and last_s <= now_s < last_s + service.interval_s:
+    is_soon = last_s is not None and last_s <= now_s < last_s + service.interval_s
+    if is_soon or memory.data_missing_since_s is not None:
         return memory
     delivered = await demand.delivered(service.interval_s, now_s)
     learnt = learnt_from(service, memory.learnt, observed, delivered, now_s)

@@ -24,7 +24,7 @@ TOLERATED = 0.001
 PACE_S = 0.06
 """How fast, by second, a ratio follows the share of refusals beyond what is tolerated."""
 
-MOST_REFUSED = 0.1
+MOST_REFUSED = 0.2
 """A lesson counts no more than this: a moment of a busy machine is not what a pod can do."""
 
 FULL_FROM, FULL_TO = 0.75, 1.15
@@ -61,14 +61,16 @@ def learnt_from(
     settled = {pod.name: pod for pod in observed.pods if _is_settled(pod)}
     sizes = {name: pod.resources for name, pod in settled.items()}
     lasted_s = 0.0 if before.at_s is None else min(now_s - before.at_s, service.interval_s)
-    same = [
+    telling = [
         pod
         for name, pod in settled.items()
-        if name in before.sizes and same_amounts(before.sizes[name], pod.resources)
+        if name in delivered
+        and name in before.sizes
+        and same_amounts(before.sizes[name], pod.resources)
     ]
     ratios = dict(before.ratios)
-    for target in {pod.target for pod in same} if lasted_s > 0 else ():
-        own = [pod for pod in same if pod.target == target and pod.name in delivered]
+    for target in {pod.target for pod in telling} if lasted_s > 0 else ():
+        own = [pod for pod in telling if pod.target == target]
         ratio = ratios.get(target, 1.0)
         capacity = ratio * sum(capacity_rps(service, pod) for pod in own)
         ratios[target] = _moved(ratio, capacity, [delivered[p.name] for p in own], lasted_s)

@@ -30,8 +30,11 @@ SETTLED_S = 10.0
 
 BLOCK = 128
 
-SUREST = 0.99
-"""Half an hour holds too few errors to tell more apart."""
+UNSURE = 0.7
+"""
+How rare a case may be that is still kept in reserve for, times the root of the requests within the
+memory: the fewer there were, the less is known of what is rare.
+"""
 
 
 def needed_soon_rps(rates: Floats, slo_s: float, now_rps: float, sureness: float) -> float:
@@ -92,8 +95,10 @@ def worthwhile_sureness(service: Service, rps: float) -> float:
     lost = service.accuracy_weight * max(variant.accuracy for variant in service.variants)
     if lost <= 0:
         return service.quantile
-    sureness = 1.0 - _price_of_a_request(service) * max(rps, 1.0) / lost
-    return float(np.clip(sureness, service.quantile, max(SUREST, service.quantile)))
+    rps = max(rps, 1.0)
+    sureness = 1.0 - _price_of_a_request(service) * rps / lost
+    surest = 1.0 - UNSURE / math.sqrt(rps * MEMORY_S)
+    return float(np.clip(sureness, service.quantile, max(surest, service.quantile)))
 
 
 def _price_of_a_request(service: Service) -> float:
