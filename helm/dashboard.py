@@ -50,7 +50,7 @@ PANELS: tuple[tuple[str, str, int, tuple[Query, ...]], ...] = (
     (
         "CPU cores by variant",
         "none",
-        8,
+        6,
         (
             (f"infadapter_allocated_cpu_cores{OURS}", "{{variant}} {{kind}}"),
             (f"sum(infadapter_planned_cpu_cores{OURS})", "planned"),
@@ -59,17 +59,23 @@ PANELS: tuple[tuple[str, str, int, tuple[Query, ...]], ...] = (
     (
         "Traffic shares",
         "percentunit",
-        8,
+        6,
         ((f"infadapter_share_ratio{OURS}", "{{variant}} {{kind}}"),),
     ),
     (
         "Pods",
         "none",
-        8,
+        6,
         (
             (f"infadapter_ready_pods{OURS}", "{{variant}} {{kind}} Ready"),
             (f"infadapter_planned_pods{OURS}", "{{variant}} {{kind}} planned"),
         ),
+    ),
+    (
+        "What pods deliver, of what their profile promises",
+        "percentunit",
+        6,
+        ((f"infadapter_learnt_capacity_ratio{OURS}", "{{variant}} {{kind}}"),),
     ),
     (
         "Accuracy of what is planned",

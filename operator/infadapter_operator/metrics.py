@@ -39,6 +39,7 @@ _OF_TARGET: Mapping[str, str] = {
     "planned_cpu_cores": "Cores that the plan wants.",
     "allocated_cpu_cores": "Cores held by pods, the larger of wanted and in force.",
     "share_ratio": "Part of the traffic that the router sends there.",
+    "learnt_capacity_ratio": "What pods of this target deliver, as a ratio to their profile.",
 }
 
 
@@ -142,13 +143,13 @@ class Metrics:
                 gauge.remove(*key, *target)
         for target, numbers in values.items():
             for name, number in numbers.items():
-                self._by_target[name].labels(*key, *target).set(number)
+                _set(self._by_target[name], (*key, *target), number)
         self._targets[key] = set(values)
 
 
-def _set(gauge: Gauge, key: tuple[str, str], value: float | None) -> None:
+def _set(gauge: Gauge, key: tuple[str, ...], value: float | None) -> None:
     if value is None:
-        gauge.remove_by_labels({"namespace": key[0], "service": key[1]})
+        gauge.remove(*key)
     else:
         gauge.labels(*key).set(value)
 
@@ -171,11 +172,12 @@ def _service_values(look: Look) -> dict[str, float | None]:
     }
 
 
-def _target_values(look: Look, plan: Plan) -> dict[Target, dict[str, float]]:
+def _target_values(look: Look, plan: Plan) -> dict[Target, dict[str, float | None]]:
     observed = look.observed
     pods = observed.pods if observed else ()
     groups = {group.target: group for group in plan.groups}
-    found: dict[Target, dict[str, float]] = {}
+    learnt = look.memory.learnt
+    found: dict[Target, dict[str, float | None]] = {}
     for target in {*groups, *(pod.target for pod in pods), *_targets_of(look.service)}:
         own = [pod for pod in pods if pod.target == target]
         group = groups.get(target)
@@ -185,6 +187,7 @@ def _target_values(look: Look, plan: Plan) -> dict[Target, dict[str, float]]:
             "planned_cpu_cores": group.resources.get(CPU, 0) / 1000 if group else 0.0,
             "allocated_cpu_cores": sum(held_by(pod).get(CPU, 0) for pod in own) / 1000,
             "share_ratio": look.shares.get(target, 0.0),
+            "learnt_capacity_ratio": learnt.ratio(target) if target in learnt.ratios else None,
         }
     return found
 

@@ -1,15 +1,12 @@
 """
-Demand as Prometheus knows it.
-
-The default query counts arrivals at our router's listener, before anything is refused. `irate` over
-a window of several scrapes follows the load within a scrape and outlives a counter's reset, but it
-goes on answering for that whole window after the scrapes have stopped, so each series is also held
-against the time of its last real sample. What comes back is a History or a named error.
+Demand as Prometheus knows it. Of the load, what comes back is a History or a named error; of what
+pods delivered, that of the pods of which it is known.
 """
 
 import asyncio
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,57 +26,17 @@ from infadapter_operator.demand import (
     Sample,
     StaleData,
 )
+from infadapter_operator.prometheus_queries import (
+    ARRIVED,
+    REFUSED,
+    WHAT,
+    Servers,
+    delivered_query,
+)
 
 MAX_POINTS = 3600
-MISSED_SCRAPES = 3
-"""So many scrapes in a row that fail are stale data."""
-
-
-def arrivals_query(namespace: str, service: str, scrape_s: float) -> str:
-    """Requests per second that reach the router of a service, over all the router's pods."""
-    return _rate(f"envoy_http_downstream_rq_total{_router(namespace, service)}", scrape_s)
-
-
-def served_query(namespace: str, deployments: Iterable[str], scrape_s: float) -> str:
-    """
-    Requests per second that reach the servers, refused ones too: where the router is a gateway.
-    The labels are those that Prometheus gives to what it finds in Kubernetes.
-    """
-    pods = f"({'|'.join(sorted(deployments))})-[a-z0-9]+-[a-z0-9]+"
-    labels = f'{{namespace="{namespace}",pod=~"{pods}"}}'
-    return _rate(f"infadapter_server_arrivals_total{labels}", scrape_s)
-
-
-def _rate(counter: str, scrape_s: float) -> str:
-    fresh = fresh_for_s(scrape_s)
-    window = max(15, fresh + math.ceil(2 * scrape_s))
-    return f"sum(irate({counter}[{window}s]) and (time() - timestamp({counter}) <= {fresh}))"
-
-
-def fresh_for_s(scrape_s: float) -> int:
-    """How old a sample may be; a scrape or two come late when a machine is busy."""
-    return max(5, math.ceil(MISSED_SCRAPES * scrape_s))
-
-
-def met_query(namespace: str, service: str, slo_s: float) -> str:
-    """
-    The share of the last five minutes' requests that were answered 2xx within the SLO. What was
-    not answered 2xx counts as if it had been fast, so this is never too high. All of them are
-    counted by the same histogram: Envoy's histograms lag seconds behind its counters.
-    """
-    labels = _router(namespace, service)[1:-1]
-    base = "envoy_http_downstream_rq"
-    bound = f'le=~"{round(slo_s * 1000)}([.]0)?"'  # Prometheus 3 writes 300 as 300.0
-    fast = f"sum(increase({base}_time_bucket{{{labels},{bound}}}[5m]))"
-    classes = 'envoy_response_code_class!="2"'
-    wrong = f"(sum(increase({base}_xx{{{labels},{classes}}}[5m])) or vector(0))"
-    return (
-        f"clamp_min({fast} - {wrong}, 0) / (sum(increase({base}_time_count{{{labels}}}[5m])) > 0)"
-    )
-
-
-def _router(namespace: str, service: str) -> str:
-    return f'{{envoy_http_conn_manager_prefix="{namespace}/{service}"}}'
+MAX_SERIES = 4000
+"""Two a pod; of a service with more pods, some are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +48,7 @@ class Prometheus:
 
     def range(self, query: str, start_s: int, end_s: int, step_s: int) -> Any:
         """Blocking. Raises QueryFailed."""
-        try:
+        with _named_failures():
             return self.connection.custom_query_range(
                 query,
                 datetime.fromtimestamp(start_s, UTC),
@@ -99,10 +56,22 @@ class Prometheus:
                 str(step_s),
                 params={"timeout": f"{self.timeout_s:g}s", "limit": "2"},
             )
-        except (PrometheusApiClientException, requests.RequestException) as error:
-            raise QueryFailed(f"Prometheus did not answer: {_short(error)}") from None
-        except (ValueError, KeyError, TypeError):
-            raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
+
+    def instant(self, query: str, at_s: float) -> Any:
+        """Blocking. Raises QueryFailed."""
+        params = {"timeout": f"{self.timeout_s:g}s", "limit": str(MAX_SERIES)}
+        with _named_failures():
+            return self.connection.custom_query(query, params={**params, "time": f"{at_s:.3f}"})
+
+
+@contextmanager
+def _named_failures() -> Iterator[None]:
+    try:
+        yield
+    except (PrometheusApiClientException, requests.RequestException) as error:
+        raise QueryFailed(f"Prometheus did not answer: {_short(error)}") from None
+    except (ValueError, KeyError, TypeError):
+        raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
 
 
 def connect(url: str, timeout_s: float) -> Prometheus:
@@ -117,30 +86,44 @@ def connect(url: str, timeout_s: float) -> Prometheus:
 
 @dataclass(frozen=True, slots=True)
 class PrometheusDemand:
-    """The load of one service, by one query that gives one series of requests per second."""
+    """
+    The load of one service, by one query that gives one series of requests per second, and what
+    its servers made of it.
+    """
 
     prometheus: Prometheus
     query: str
-
-    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
-        return {}
+    servers: Servers | None = None
 
     async def history(self, window_s: float, now_s: float) -> History:
         """Samples a second apart, or further where the window is long. Raises a DemandError."""
         step_s = max(1, math.ceil(window_s / MAX_POINTS))
         end_s = math.floor(now_s)
         start_s = end_s - step_s * math.ceil(window_s / step_s)
-        try:
-            async with asyncio.timeout(2 * self.prometheus.timeout_s):
-                answer = await asyncio.to_thread(
-                    self.prometheus.range, self.query, start_s, end_s, step_s
-                )
-        except TimeoutError:
-            raise QueryFailed("Prometheus did not answer in time") from None
-        samples = samples_of(answer)
+        samples = samples_of(
+            await self._answer(self.prometheus.range, self.query, start_s, end_s, step_s)
+        )
         if samples[-1].at_s < end_s - 2 * step_s:
             raise StaleData(f"the last sample is {end_s - samples[-1].at_s:.0f} s old")
         return History(samples)
+
+    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
+        """By pod name, in requests per second; empty where that is not known. Raises nothing."""
+        if self.servers is None:
+            return {}
+        query = delivered_query(self.servers, window_s)
+        try:
+            return delivered_of(await self._answer(self.prometheus.instant, query, now_s))
+        except QueryFailed:
+            return {}
+
+    async def _answer(self, ask: Callable[..., Any], *question: object) -> Any:
+        """Raises QueryFailed."""
+        try:
+            async with asyncio.timeout(2 * self.prometheus.timeout_s):
+                return await asyncio.to_thread(ask, *question)
+        except TimeoutError:
+            raise QueryFailed("Prometheus did not answer in time") from None
 
 
 async def slo_met_ratio(prometheus: Prometheus, query: str, now_s: float) -> float | None:
@@ -179,6 +162,31 @@ def _valid(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
 
 def _bad(samples: Iterable[Sample]) -> Iterator[Sample]:
     return (s for s in samples if not (math.isfinite(s.at_s) and 0 <= s.rps < math.inf))
+
+
+def delivered_of(answer: object) -> Mapping[str, Delivered]:
+    """
+    By pod name, of a vector as `delivered_query` asks for. Pods of which it lacks a half, or says
+    something odd, are left out. Refusals count later than their arrivals, so they may be more.
+    """
+    rates = dict(_rates(answer if isinstance(answer, list) else []))
+    return {
+        pod: Delivered(arrived_rps, min(arrived_rps, rates[pod, REFUSED]))
+        for (pod, what), arrived_rps in rates.items()
+        if what == ARRIVED and (pod, REFUSED) in rates
+    }
+
+
+def _rates(vector: Iterable[Any]) -> Iterator[tuple[tuple[str, str], float]]:
+    for series in vector:
+        try:
+            pod, what = series["metric"]["pod"], series["metric"][WHAT]
+            _, rps = series["value"]
+            rate_rps = float(rps)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
+        if isinstance(pod, str) and isinstance(what, str) and 0 <= rate_rps < math.inf:
+            yield (pod, what), rate_rps
 
 
 def _short(error: Exception) -> str:

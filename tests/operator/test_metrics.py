@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 from prometheus_client import CollectorRegistry
 
 from infadapter_operator.metrics import Metrics
+from infadapter_operator.planning.learning import Learnt
+from infadapter_solver.problem import Target
 from tests.operator.loop_world import Runner, World, a_service
 
 SERVICE = {"namespace": "vision", "service": "resnet"}
@@ -66,6 +70,19 @@ async def test_a_demand_that_is_not_known_is_absent_not_zero() -> None:
     assert value(registry, "demand_rps") is None
     assert value(registry, "last_data_timestamp_seconds") == 1000.0
     assert value(registry, "errors_total", reason="DemandError") == 1
+
+
+async def test_what_pods_deliver_is_told_once_something_was_learnt() -> None:
+    registry, runner = await recorded(seconds=1)
+    assert value(registry, "learnt_capacity_ratio", variant="small", kind="cpu") is None
+    seen = runner.looks[-1]
+    learnt = Learnt(ratios={Target("small", "cpu"): 0.8449})
+    metrics = Metrics(registry := CollectorRegistry())
+    metrics.record(replace(seen, memory=replace(seen.memory, learnt=learnt)))
+    assert value(registry, "learnt_capacity_ratio", variant="small", kind="cpu") == 0.84
+    assert value(registry, "learnt_capacity_ratio", variant="large", kind="cpu") is None
+    metrics.record(seen)
+    assert value(registry, "learnt_capacity_ratio", variant="small", kind="cpu") is None
 
 
 async def test_a_deleted_service_leaves_no_series() -> None:

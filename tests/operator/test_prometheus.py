@@ -1,18 +1,10 @@
 """The adapter against a real HTTP server, and against a real Prometheus where there is one."""
 
-import json
 import math
-import shutil
-import socket
-import subprocess
-import threading
 import time
-import urllib.request
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlparse
 
 import pytest
 
@@ -27,66 +19,24 @@ from infadapter_operator.demand import (
 from infadapter_operator.prometheus import (
     MAX_POINTS,
     PrometheusDemand,
-    arrivals_query,
     connect,
-    met_query,
-    served_query,
     slo_met_ratio,
 )
+from infadapter_operator.prometheus_queries import (
+    Servers,
+    arrivals_query,
+    met_query,
+    served_query,
+)
+from tests.operator.prometheus_world import Answers, Exposing, scraping, served
 
 NOW_S = 1_800_000_000.7
 
 
-class Answers(ThreadingHTTPServer):
-    """Answers every request with what the test has put into `answer`."""
-
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """Who asked has waited long enough, and is gone."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.status = 200
-        self.answer: Any = {}
-        self.delay_s = 0.0
-        self.asked: dict[str, str] = {}
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def gives(self, *values: tuple[float, str], series: int = 1) -> None:
-        result = [{"metric": {}, "values": [list(v) for v in values]}] * series
-        self.answer = {"status": "success", "data": {"resultType": "matrix", "result": result}}
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Answers
-
-    def do_GET(self) -> None:
-        query = parse_qs(urlparse(self.path).query)
-        self.server.asked = {key: values[0] for key, values in query.items()}
-        time.sleep(self.server.delay_s)
-        answer = self.server.answer
-        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
 @pytest.fixture
 def server() -> Iterator[Answers]:
-    with Answers() as answers:
-        thread = threading.Thread(target=answers.serve_forever, args=(0.01,))
-        thread.start()
+    with served(Answers()) as answers:
         yield answers
-        answers.shutdown()
-        thread.join()
 
 
 async def ask(server: Answers, window_s: float = 60.0, timeout_s: float = 5.0) -> History:
@@ -213,16 +163,13 @@ async def test_a_ratio_that_cannot_be_known_is_none(server: Answers) -> None:
 # --- a real Prometheus -------------------------------------------------------------------------
 
 
-class Router(ThreadingHTTPServer):
+class Router(Exposing):
     """Counts as Envoy does: arrivals and the histogram of answers, at a steady rate."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Exposition)
+        super().__init__()
         self.began_s = time.time()
         self.rps = 20.0
-        self.alive = True
 
     def text(self) -> str:
         count = int((time.time() - self.began_s) * self.rps)
@@ -238,77 +185,16 @@ class Router(ThreadingHTTPServer):
         )
 
 
-class _Exposition(BaseHTTPRequestHandler):
-    server: Router
-
-    def do_GET(self) -> None:
-        body = self.server.text().encode()
-        self.send_response(200 if self.server.alive else 500)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
 @pytest.fixture
 def router() -> Iterator[Router]:
-    with Router() as answers:
-        thread = threading.Thread(target=answers.serve_forever, args=(0.01,))
-        thread.start()
-        yield answers
-        answers.shutdown()
-        thread.join()
+    with served(Router()) as router:
+        yield router
 
 
 @pytest.fixture
 def prometheus_url(router: Router, tmp_path: Path) -> Iterator[str]:
-    program = shutil.which("prometheus")
-    if program is None:
-        pytest.skip("no prometheus on the PATH")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    config = {
-        "scrape_configs": [
-            {
-                "job_name": "router",
-                "scrape_interval": "1s",
-                "scrape_timeout": "1s",
-                "honor_labels": True,
-                "metrics_path": "/stats/prometheus",
-                "static_configs": [{"targets": [f"127.0.0.1:{router.server_address[1]}"]}],
-            }
-        ]
-    }
-    (tmp_path / "prometheus.yml").write_text(json.dumps(config))
-    running = subprocess.Popen(
-        [
-            program,
-            f"--config.file={tmp_path / 'prometheus.yml'}",
-            f"--storage.tsdb.path={tmp_path / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--log.level=error",
-        ]
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        eventually(lambda: urllib.request.urlopen(f"{url}/-/ready").close())
+    with scraping(router, tmp_path) as url:
         yield url
-    finally:
-        running.terminate()
-        running.wait()
-
-
-def eventually(attempt: Any) -> None:
-    for _ in range(100):
-        try:
-            return attempt()  # type: ignore[no-any-return]
-        except OSError:
-            time.sleep(0.2)
-    raise TimeoutError("Prometheus did not start")
 
 
 async def reason_or_rps(url: str, query: str, window_s: float = 30.0) -> str | float:
@@ -336,7 +222,7 @@ async def test_prometheus_counts_arrivals_and_forgets_a_router_that_is_gone(
         return isinstance(found, float) and 17 <= found <= 23
 
     await wait_for(prometheus_url, query, near_20, 20.0)
-    served = served_query("vision", ["resnet-r18", "resnet-r34"], 1.0)
+    served = served_query(Servers("vision", frozenset({"resnet-r18", "resnet-r34"}), scrape_s=1.0))
     await wait_for(prometheus_url, served, near_20, 10.0)
 
     met = await slo_met_ratio(

@@ -15,7 +15,7 @@ from infadapter_operator.kube.api_server import Json
 from infadapter_operator.kube.objects import Workload
 from infadapter_operator.names import target_name
 from infadapter_operator.planning.parse import ProfilesUnresolved, service_from
-from infadapter_operator.prometheus import arrivals_query, served_query
+from infadapter_operator.prometheus_queries import Servers, arrivals_query, served_query
 from infadapter_operator.service import Service
 from infadapter_solver.problem import Target
 
@@ -35,6 +35,7 @@ class Prepared:
     service: Service
     workloads: Mapping[str, Workload]
     query: str
+    servers: Servers  # asked what pods deliver, whatever the query is
     traffic: Mapping[str, Any] | None = None  # as in the spec: Gateway API
 
     @property
@@ -51,12 +52,14 @@ def prepare(document: Json, profiles: Mapping[str, Json], scrape_s: float) -> Pr
         workload.variant: workload for workload in _workloads(document, service_object, service)
     }
     spec = service_object.spec
+    servers = _servers(service, workloads, scrape_s)
     traffic = document["spec"].get("traffic")
     return Prepared(
         service=service,
         workloads=workloads,
         traffic=traffic,
-        query=spec.demand.query or _default_query(service, workloads, bool(traffic), scrape_s),
+        query=spec.demand.query or _default_query(service, servers, bool(traffic)),
+        servers=servers,
     )
 
 
@@ -96,15 +99,17 @@ def _workloads(document: Json, parsed: InferenceService, service: Service) -> It
         )
 
 
-def _default_query(
-    service: Service, workloads: Mapping[str, Workload], gateway: bool, scrape_s: float
-) -> str:
-    """What our router counts; behind somebody else's, what the servers count."""
-    if not gateway:
-        return arrivals_query(service.namespace, service.name, scrape_s)
-    names = {
+def _servers(service: Service, workloads: Mapping[str, Workload], scrape_s: float) -> Servers:
+    names = frozenset(
         workload.deployment or target_name(service.name, Target(workload.variant, kind))
         for workload in workloads.values()
         for kind in workload.kinds
-    }
-    return served_query(service.namespace, names, scrape_s)
+    )
+    return Servers(service.namespace, names, scrape_s)
+
+
+def _default_query(service: Service, servers: Servers, gateway: bool) -> str:
+    """What our router counts; behind somebody else's, what the servers count."""
+    if gateway:
+        return served_query(servers)
+    return arrivals_query(service.namespace, service.name, servers.scrape_s)

@@ -26,7 +26,8 @@ from infadapter_operator.kube.routers import Routers
 from infadapter_operator.kube.status import decision_from, status_of, without_service
 from infadapter_operator.kube.world import World
 from infadapter_operator.names import FINALIZER
-from infadapter_operator.prometheus import PrometheusDemand, met_query, slo_met_ratio
+from infadapter_operator.prometheus import PrometheusDemand, slo_met_ratio
+from infadapter_operator.prometheus_queries import met_query
 from infadapter_operator.reconcile import Look, Memory, look
 from infadapter_operator.service import Mode
 from infadapter_operator.steps import SetWeights
@@ -128,7 +129,7 @@ class ServiceLoop:
         seen = await look(
             replace(available, mode=_mode_in(self._document)),
             self._memory,
-            PrometheusDemand(self._world.prometheus, self._prepared.query),
+            PrometheusDemand(self._world.prometheus, self._prepared.query, self._prepared.servers),
             self._cluster,
             self._routers.of(self._prepared),
             now_s,

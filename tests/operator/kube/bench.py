@@ -26,6 +26,8 @@ class Load:
 
     def __init__(self) -> None:
         self.rps: float | None = 5.0
+        self.delivered: list[Json] = []  # a vector, whatever is asked
+        self.asked: list[str] = []  # for a vector
 
     def custom_query_range(self, query: str, start: Any, end: Any, step: str, **_: Any) -> Any:
         if self.rps is None:
@@ -33,6 +35,10 @@ class Load:
         rps = "NaN" if "time_bucket" in query else str(self.rps)
         seconds = range(round(start.timestamp()), round(end.timestamp()) + 1, int(step))
         return [{"values": [[at_s, rps] for at_s in seconds]}]
+
+    def custom_query(self, query: str, **_: Any) -> Any:
+        self.asked.append(query)
+        return self.delivered
 
 
 def profile(name: str, accuracy: str, rps_per_core: int) -> Json:

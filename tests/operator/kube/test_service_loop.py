@@ -11,7 +11,7 @@ from infadapter_operator.kube.api_server import ApiRefusal, core, deployments
 from infadapter_operator.kube.loops import Loops
 from infadapter_operator.names import FINALIZER
 from tests.operator.kube.bench import PATH, R34, Bench, borrowing, service, variant
-from tests.operator.kube.fakes import template
+from tests.operator.kube.fakes import Json, template
 
 
 async def test_from_an_object_to_pods_weights_and_a_ready_status() -> None:
@@ -57,6 +57,30 @@ async def test_more_load_brings_more_capacity_within_a_look() -> None:
     await bench.turns(1)
     assert any("deployments" in path or "resize" in path for _, path in bench.writes())
     assert bench.status["plan"]["allocations"] != before["allocations"]
+
+
+@pytest.mark.parametrize(
+    "spec", [{}, {"demand": {"query": "sum(x)"}}, {"traffic": {"parentRefs": [{"name": "gate"}]}}]
+)
+async def test_what_pods_deliver_is_learnt_whatever_tells_the_load(spec: Json) -> None:
+    bench = Bench(service(**spec))
+    await bench.turns(6)
+    names = [pod["metadata"]["name"] for pod in bench.api.pods()]
+    bench.load.delivered = [
+        {"metric": {"pod": name, "what": what}, "value": [bench.now_s, rps]}
+        for name in names
+        for what, rps in (("arrived", "4"), ("refused", "1"))
+    ]
+    await bench.turns(9)
+    query = bench.load.asked[-1]
+    assert 'namespace="vision",pod=~"(resnet-r18|resnet-r34)-' in query
+    ratios = [
+        sample.value
+        for family in bench.registry.collect()
+        for sample in family.samples
+        if sample.name == "infadapter_learnt_capacity_ratio"
+    ]
+    assert min(ratios) < 1.0
 
 
 async def test_without_data_the_plan_is_held() -> None:

@@ -1,0 +1,151 @@
+"""
+What the tests of the adapter speak to: a server that answers anything, servers that Prometheus
+scrapes, and a real Prometheus where there is one.
+"""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+Server = TypeVar("Server", bound=ThreadingHTTPServer)
+
+
+@contextmanager
+def served(server: Server) -> Iterator[Server]:
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+class Answers(ThreadingHTTPServer):
+    """Answers every request with what the test has put into `answer`."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Who asked has waited long enough, and is gone."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.status = 200
+        self.answer: Any = {}
+        self.delay_s = 0.0
+        self.asked: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def gives(self, *values: tuple[float, str], series: int = 1) -> None:
+        result = [{"metric": {}, "values": [list(v) for v in values]}] * series
+        self.answer = {"status": "success", "data": {"resultType": "matrix", "result": result}}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Answers
+
+    def do_GET(self) -> None:
+        query = parse_qs(urlparse(self.path).query)
+        self.server.asked = {key: values[0] for key, values in query.items()}
+        time.sleep(self.server.delay_s)
+        answer = self.server.answer
+        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(self.server.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+class Exposing(ThreadingHTTPServer):
+    """Answers every scrape with `text()`, while it is alive."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Exposition)
+        self.alive = True
+
+    def text(self) -> str:
+        raise NotImplementedError
+
+
+class _Exposition(BaseHTTPRequestHandler):
+    server: Exposing
+
+    def do_GET(self) -> None:
+        body = self.server.text().encode()
+        self.send_response(200 if self.server.alive else 500)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@contextmanager
+def scraping(scraped: Exposing, folder: Path) -> Iterator[str]:
+    """The address of a Prometheus that scrapes it once a second."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("no prometheus on the PATH")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = {
+        "scrape_configs": [
+            {
+                "job_name": "tests",
+                "scrape_interval": "1s",
+                "scrape_timeout": "1s",
+                "honor_labels": True,
+                "metrics_path": "/stats/prometheus",
+                "static_configs": [{"targets": [f"127.0.0.1:{scraped.server_address[1]}"]}],
+            }
+        ]
+    }
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    running = subprocess.Popen(
+        [
+            program,
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=error",
+        ]
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: urllib.request.urlopen(f"{url}/-/ready").close())
+        yield url
+    finally:
+        running.terminate()
+        running.wait()
+
+
+def eventually(attempt: Any) -> None:
+    for _ in range(100):
+        try:
+            return attempt()  # type: ignore[no-any-return]
+        except OSError:
+            time.sleep(0.2)
+    raise TimeoutError("Prometheus did not start")

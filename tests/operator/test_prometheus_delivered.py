@@ -1,0 +1,246 @@
+"""What pods delivered, as a real HTTP server says it, and a real Prometheus where there is one."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infadapter_operator.demand import Delivered
+from infadapter_operator.prometheus import MAX_SERIES, PrometheusDemand, connect
+from infadapter_operator.prometheus_queries import Servers, delivered_query
+from tests.operator.prometheus_world import Answers, Exposing, scraping, served
+
+NOW_S = 1_800_000_000.7
+RESNETS = Servers("vision", frozenset({"resnet-r18", "resnet-r34"}), scrape_s=1.0)
+
+
+@pytest.fixture
+def server() -> Iterator[Answers]:
+    with served(Answers()) as answers:
+        yield answers
+
+
+async def ask(
+    url: str,
+    timeout_s: float = 5.0,
+    now_s: float = NOW_S,
+    window_s: float = 5.0,
+    servers: Servers | None = RESNETS,
+) -> Mapping[str, Delivered]:
+    prometheus = connect(url, timeout_s)
+    try:
+        return await PrometheusDemand(prometheus, "q", servers).delivered(window_s, now_s)
+    finally:
+        prometheus.connection.close()
+
+
+def series(pod: object, what: object, rps: object) -> Any:
+    return {"metric": {"pod": pod, "what": what}, "value": [NOW_S, rps]}
+
+
+def vector(*result: object) -> Any:
+    return {"status": "success", "data": {"resultType": "vector", "result": list(result)}}
+
+
+GOOD = (series("good", "arrived", "10"), series("good", "refused", "0"))
+
+
+async def test_each_pod_has_what_arrived_and_what_it_refused(server: Answers) -> None:
+    server.answer = vector(
+        series("one", "arrived", "10"),
+        series("two", "arrived", "20"),
+        series("two", "refused", "2.5"),
+        series("one", "refused", "0"),
+    )
+    assert await ask(server.url) == {"one": Delivered(10.0, 0.0), "two": Delivered(20.0, 2.5)}
+
+
+async def test_more_refusals_than_arrivals_are_as_many(server: Answers) -> None:
+    server.answer = vector(series("one", "refused", "3"), series("one", "arrived", "2"))
+    assert await ask(server.url) == {"one": Delivered(2.0, 2.0)}
+
+
+async def test_the_question_is_one_and_for_now_and_bounded(server: Answers) -> None:
+    server.answer = vector()
+    assert await ask(server.url) == {}
+    assert server.asked == {
+        "query": delivered_query(RESNETS, 5.0),
+        "time": f"{NOW_S:.3f}",
+        "timeout": "5s",
+        "limit": str(MAX_SERIES),
+    }
+
+
+async def test_of_servers_that_are_not_known_nothing_is_asked(server: Answers) -> None:
+    server.answer = vector(*GOOD)
+    assert await ask(server.url, servers=None) == {}
+    assert server.asked == {}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        (series("odd", "arrived", "10"),),
+        (series("odd", "refused", "0"),),
+        *[
+            (series("odd", "arrived", arrived), series("odd", "refused", refused))
+            for arrived, refused in [
+                ("NaN", "0"),
+                ("10", "NaN"),
+                ("+Inf", "0"),
+                ("-1", "0"),
+                ("10", "-1"),
+                ("10", "x"),
+                ("10", None),
+                (10**400, "0"),
+            ]
+        ],
+        (series("odd", "arrived", "10"), series("odd", "came", "0")),
+        (series(["odd"], "arrived", "10"), series(["odd"], "refused", "0")),
+        (series("odd", "arrived", "10"), series("odd", ["refused"], "0")),
+        ({"metric": {"pod": "odd"}, "value": [NOW_S, "1"]},),
+        ({"metric": None, "value": [NOW_S, "1"]},),
+        ({"metric": {"pod": "odd", "what": "arrived"}},),
+        ({"metric": {"pod": "odd", "what": "arrived"}, "value": ["1"]},),
+        ({"metric": {"pod": "odd", "what": "arrived"}, "value": 1},),
+        ("x", 1, None, []),
+    ],
+)
+async def test_of_what_is_odd_only_that_pod_is_left_out(server: Answers, odd: Any) -> None:
+    server.answer = vector(*odd, *GOOD)
+    assert await ask(server.url) == {"good": Delivered(10.0, 0.0)}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html>",
+        b"",
+        [],
+        {},
+        {"data": None},
+        {"data": []},
+        {"data": {"result": None}},
+        {"data": {"result": "x"}},
+        {"data": {"resultType": "scalar", "result": [NOW_S, "1"]}},
+        {"data": {"result": {"metric": {}, "value": [NOW_S, "1"]}}},
+    ],
+)
+async def test_an_answer_that_cannot_be_read_teaches_nothing(
+    server: Answers, answer: object
+) -> None:
+    server.answer = answer
+    assert await ask(server.url) == {}
+
+
+@pytest.mark.parametrize("status", [400, 422, 500, 503])
+async def test_an_error_teaches_nothing(server: Answers, status: int) -> None:
+    server.status, server.answer = status, vector(*GOOD)
+    assert await ask(server.url) == {}
+
+
+async def test_a_slow_answer_teaches_nothing(server: Answers) -> None:
+    server.delay_s, server.answer = 1.0, vector(*GOOD)
+    assert await ask(server.url, timeout_s=0.1) == {}
+
+
+async def test_nobody_there_teaches_nothing() -> None:
+    assert await ask("http://127.0.0.1:1", timeout_s=1.0) == {}
+
+
+@pytest.mark.parametrize(
+    ("window_s", "scrape_s", "range_s"), [(5.0, 1.0, 5), (20.5, 1.0, 21), (5.0, 15.0, 45)]
+)
+def test_a_window_holds_several_scrapes(window_s: float, scrape_s: float, range_s: int) -> None:
+    query = delivered_query(Servers("vision", frozenset({"r18"}), scrape_s), window_s)
+    assert query.count(f"[{range_s}s]") == 2
+
+
+# --- a real Prometheus -------------------------------------------------------------------------
+
+
+class Pods(Exposing):
+    """Servers whose counters rise at the rates given: of pod, namespace, code, requests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began_s = time.time()
+        self.arriving = {
+            ("resnet-r18-a-b", "vision"): 40.0,
+            ("resnet-r34-c-d", "vision"): 10.0,
+            ("resnet-r34-without-codes", "vision"): 10.0,
+            ("resnet-r18-e-f", "audio"): 10.0,
+            ("resnet-r50-g-h", "vision"): 10.0,
+        }
+        self.answering = {
+            ("resnet-r18-a-b", "vision", 200): 34.0,
+            ("resnet-r18-a-b", "vision", 500): 2.0,
+            ("resnet-r18-a-b", "vision", 503): 4.0,
+            ("resnet-r34-c-d", "vision", 200): 10.0,
+            ("resnet-r34-c-d", "vision", 503): 0.0,
+            ("resnet-r34-without-codes", "vision", 200): 10.0,
+            ("resnet-r18-e-f", "audio", 503): 1.0,
+            ("resnet-r50-g-h", "vision", 503): 1.0,
+        }
+
+    def text(self) -> str:
+        lasted_s = time.time() - self.began_s
+        arrivals = [
+            f'infadapter_server_arrivals_total{{pod="{pod}",namespace="{namespace}",variant="v"}}'
+            f" {int(rps * lasted_s)}\n"
+            for (pod, namespace), rps in self.arriving.items()
+        ]
+        answers = [
+            f'infadapter_server_requests_total{{pod="{pod}",namespace="{namespace}",variant="v",'
+            f'code="{code}"}} {int(rps * lasted_s)}\n'
+            for (pod, namespace, code), rps in self.answering.items()
+        ]
+        return "".join(arrivals + answers)
+
+
+@pytest.fixture
+def pods() -> Iterator[Pods]:
+    with served(Pods()) as pods:
+        yield pods
+
+
+@pytest.fixture
+def prometheus_url(pods: Pods, tmp_path: Path) -> Iterator[str]:
+    with scraping(pods, tmp_path) as url:
+        yield url
+
+
+async def wait_for(url: str, wanted: Any, within_s: float = 20.0) -> None:
+    end_s = time.monotonic() + within_s
+    while not wanted(found := await ask(url, now_s=time.time())):
+        assert time.monotonic() < end_s, f"still {found}"
+        time.sleep(0.3)  # noqa: ASYNC251 - nothing else runs in this loop
+
+
+def as_counted(found: Mapping[str, Delivered]) -> bool:
+    """Exactly the two pods that are the service's and count both."""
+    wanted = {"resnet-r18-a-b": Delivered(40.0, 4.0), "resnet-r34-c-d": Delivered(10.0, 0.0)}
+    return found.keys() == wanted.keys() and all(
+        found[pod].arrived_rps == pytest.approx(rates.arrived_rps, rel=0.15)
+        and found[pod].refused_rps == pytest.approx(rates.refused_rps, rel=0.3)
+        for pod, rates in wanted.items()
+    )
+
+
+async def test_prometheus_tells_what_each_pod_delivered_while_it_is_scraped(
+    prometheus_url: str, pods: Pods
+) -> None:
+    await wait_for(prometheus_url, as_counted)
+
+    pods.began_s = time.time()  # they restart: their counters begin anew
+    await wait_for(prometheus_url, as_counted)
+
+    now_s = time.time()
+    assert len(await ask(prometheus_url, now_s=now_s, window_s=20.0)) == 2
+    late_s = now_s + 7.0  # there are samples in the window of then, but too old ones
+    assert await ask(prometheus_url, now_s=late_s, window_s=20.0) == {}
+
+    pods.alive = False
+    await wait_for(prometheus_url, lambda found: found == {})
