@@ -122,6 +122,7 @@ def waits(queue: Queue, pods: int = 1) -> Floats:
         np.ones(pods),
         MOST_WAITING * each,
         0 * each,
+        0 * each,
         np.zeros((pods, MOST_WAITING)),
         math.inf,
         np.empty(count, dtype=np.int64),

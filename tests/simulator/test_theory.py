@@ -92,6 +92,7 @@ def served(
         np.ones(1),
         limit * one,
         0 * one,
+        0 * one,
         np.zeros((1, MOST_WAITING)),
         slo,
         np.full(len(arrivals), -1),
