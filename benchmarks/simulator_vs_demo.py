@@ -27,11 +27,12 @@ from infadapter_local.spec import demo_service, full_budget, resized_single, sta
 from infadapter_local.workload import LEAD_IN_S, load_trace, peak_rps
 from infadapter_local.workload import Workload as Played
 from infadapter_local.workload import workload as played
-from infadapter_operator.demand import History, NoData, Sample
+from infadapter_operator.demand import Delivered, History, NoData, Sample
 from infadapter_operator.reconcile import Memory, look
 from infadapter_operator.service import Service
 from infadapter_simulator.bodies import SimulatedCluster, SimulatedRouter
 from infadapter_simulator.measures import cores_over_time
+from infadapter_simulator.policies.ours import virtual_loop
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server, Size
 from infadapter_simulator.simulate import Workload, simulate
 from infadapter_simulator.world.queues import LATE, ON_TIME, REFUSED, Floats
@@ -63,6 +64,10 @@ class RouterCount:
         if not recent:
             raise NoData("Nothing was counted yet.")
         return History(recent)
+
+    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
+        """Not counted, as in the demo."""
+        return {}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,7 +174,7 @@ def simulated(
         seconds=round(load.end_s),
         history_rps=np.empty(0),
     )
-    with closing(asyncio.new_event_loop()) as loop:
+    with closing(virtual_loop()) as loop:
         acting = Loop(service=policy, limits=queue_limits(judge), loop=loop)
         world = simulate(acting, scenario_of(policy, profiles, speed), workload, 0)
     return measures_of(world)
