@@ -1,6 +1,6 @@
 """
-The simulator beside real servers: infadapter demo --out DIR; python benchmarks/simulator_vs_demo.py
-DIR
+The simulator beside real servers, after `infadapter demo --out DIR`:
+python -m benchmarks.simulator_vs_demo DIR
 
 Each policy of the demo's report again, in virtual time: the same arrivals, service, calibrated
 profiles, queue limits, looks and lead-in. A simulated server is one that takes equally long for
@@ -13,12 +13,14 @@ import json
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
+from benchmarks.columns import show_row
 from infadapter_local.cgroups import Cores, Quotas
 from infadapter_local.measure import Check, rescaled
 from infadapter_local.run import LOOK_S
@@ -40,7 +42,7 @@ from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Profile, Variant
 
 Json = dict[str, Any]
-WIDTH = 13
+row = partial(show_row, first_width=20, width=13)
 
 
 @dataclass(slots=True)
@@ -247,10 +249,6 @@ def measures_of(world: World) -> tuple[str, ...]:
     held = np.sum(list(cores.values()), axis=0)[at_s >= LEAD_IN_S].mean()
     p99_ms = 1000 * np.percentile(latency_s, 99)
     return (*(f"{100 * share:.2f} %" for share in shares), f"{p99_ms:.0f}", f"{held:.3f}")
-
-
-def row(first: str, *cells: str) -> None:
-    click.echo(first.ljust(20) + "".join(cell.rjust(WIDTH) for cell in cells))
 
 
 if __name__ == "__main__":
