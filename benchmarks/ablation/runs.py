@@ -22,7 +22,8 @@ from infadapter_simulator.naming import OURS
 from infadapter_simulator.policies.ours import Ours, service_of, virtual_loop
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, simulate
-from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_simulator.world.pods import SimulatedPod
+from infadapter_simulator.world.world import World
 from infadapter_solver import Allocation
 
 CHURN = ("started", "resized", "removed")
