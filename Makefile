@@ -39,7 +39,7 @@ check: install  ## format, lint, types, import rules, generated files
 	$(BIN)/python helm/dashboard.py --check
 
 bench: install  ## the benchmarks, each beside what a user would use instead (about five minutes)
-	$(BIN)/python benchmarks/solver.py
+	$(BIN)/python -m benchmarks.solver
 	$(BIN)/python benchmarks/server_vs_bare.py
 	$(BIN)/python benchmarks/loadgen_precision.py
 

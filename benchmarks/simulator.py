@@ -1,5 +1,5 @@
 """
-How fast the simulator is, and how near to theory: python benchmarks/simulator.py --traces DIR
+How fast the simulator is, and how near to theory: python -m benchmarks.simulator --traces DIR
 
 DIR holds twitter2021/day15_bursty_1260s.csv, the paper's slice, and twitter2021/
 requests_per_second_days_01_14.txt.gz; without it, only what needs no trace is measured. With it,
@@ -8,20 +8,20 @@ this takes some minutes.
 
 import heapq
 import math
-import os
-import platform
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import click
-import numba
 import numpy as np
 
+from benchmarks.columns import show_row
+from benchmarks.machine import machine
 from infadapter_simulator.traces.reading import read_trace
 from infadapter_simulator.world.queues import MOST_WAITING, Floats, serve
 
@@ -38,6 +38,8 @@ PLAIN_REQUESTS = 200_000
 SERVERS = (1, 2, 4, 8, 16)
 LOADS = (0.5, 0.8, 0.9, 0.95)
 REPEATS = 5
+
+row = partial(show_row, first_width=34, width=16)
 
 
 class Queue(NamedTuple):
@@ -56,7 +58,7 @@ class Queue(NamedTuple):
 )
 def main(traces: Path | None) -> None:
     """Print a table of each."""
-    click.echo(f"{date.today()}, {machine()}\n")
+    click.echo(f"{date.today()}, {machine('numpy', 'numba')}\n")
     kernel()
     click.echo()
     theory()
@@ -121,6 +123,7 @@ def waits(queue: Queue, pods: int = 1) -> Floats:
         queue.servers // pods * each,
         np.ones(pods),
         MOST_WAITING * each,
+        0 * each,
         0 * each,
         np.zeros((pods, MOST_WAITING)),
         math.inf,
@@ -224,21 +227,6 @@ def took(title: str, *options: str) -> None:
     command = [sys.executable, "-m", "infadapter", "simulate", *options]
     seconds = timed(lambda: subprocess.run(command, check=True, capture_output=True))
     row(title, f"{seconds:.1f}")
-
-
-def row(first: str, *cells: str) -> None:
-    click.echo(first.ljust(34) + "".join(cell.rjust(16) for cell in cells))
-
-
-def machine() -> str:
-    info = Path("/proc/cpuinfo")
-    names = info.read_text().splitlines() if info.exists() else []
-    model = next((line.split(": ")[1] for line in names if line.startswith("model name")), "")
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return (
-        f"{model or platform.machine()}, {os.cpu_count()} cores, load {load}; "
-        f"Python {platform.python_version()}, numpy {np.__version__}, numba {numba.__version__}"
-    )
 
 
 if __name__ == "__main__":

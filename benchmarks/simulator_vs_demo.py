@@ -1,6 +1,6 @@
 """
-The simulator beside real servers: infadapter demo --out DIR; python benchmarks/simulator_vs_demo.py
-DIR
+The simulator beside real servers, after `infadapter demo --out DIR`:
+python -m benchmarks.simulator_vs_demo DIR
 
 Each policy of the demo's report again, in virtual time: the same arrivals, service, calibrated
 profiles, queue limits, looks and lead-in. A simulated server is one that takes equally long for
@@ -13,12 +13,14 @@ import json
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
+from benchmarks.columns import show_row
 from infadapter_local.cgroups import Cores, Quotas
 from infadapter_local.measure import Check, rescaled
 from infadapter_local.run import LOOK_S
@@ -27,11 +29,12 @@ from infadapter_local.spec import demo_service, full_budget, resized_single, sta
 from infadapter_local.workload import LEAD_IN_S, load_trace, peak_rps
 from infadapter_local.workload import Workload as Played
 from infadapter_local.workload import workload as played
-from infadapter_operator.demand import History, NoData, Sample
+from infadapter_operator.demand import Delivered, History, NoData, Sample
 from infadapter_operator.reconcile import Memory, look
 from infadapter_operator.service import Service
 from infadapter_simulator.bodies import SimulatedCluster, SimulatedRouter
 from infadapter_simulator.measures import cores_over_time
+from infadapter_simulator.policies.ours import virtual_loop
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server, Size
 from infadapter_simulator.simulate import Workload, simulate
 from infadapter_simulator.world.queues import LATE, ON_TIME, REFUSED, Floats
@@ -39,7 +42,7 @@ from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Profile, Variant
 
 Json = dict[str, Any]
-WIDTH = 13
+row = partial(show_row, first_width=20, width=13)
 
 
 @dataclass(slots=True)
@@ -63,6 +66,10 @@ class RouterCount:
         if not recent:
             raise NoData("Nothing was counted yet.")
         return History(recent)
+
+    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
+        """Not counted, as in the demo."""
+        return {}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,7 +176,7 @@ def simulated(
         seconds=round(load.end_s),
         history_rps=np.empty(0),
     )
-    with closing(asyncio.new_event_loop()) as loop:
+    with closing(virtual_loop()) as loop:
         acting = Loop(service=policy, limits=queue_limits(judge), loop=loop)
         world = simulate(acting, scenario_of(policy, profiles, speed), workload, 0)
     return measures_of(world)
@@ -242,10 +249,6 @@ def measures_of(world: World) -> tuple[str, ...]:
     held = np.sum(list(cores.values()), axis=0)[at_s >= LEAD_IN_S].mean()
     p99_ms = 1000 * np.percentile(latency_s, 99)
     return (*(f"{100 * share:.2f} %" for share in shares), f"{p99_ms:.0f}", f"{held:.3f}")
-
-
-def row(first: str, *cells: str) -> None:
-    click.echo(first.ljust(20) + "".join(cell.rjust(WIDTH) for cell in cells))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,22 @@
-"""How long a decision takes: python benchmarks/solver.py (under a minute).
+"""How long a decision takes: python -m benchmarks.solver (under a minute).
 
 The paper's instance (five ResNets, 20 cores) by both methods, beside plain exhaustive search; then
 how both grow. Times are of one solve, after a warm-up. "New tables" is a solve
 whose profiles, budget or running pods were not seen before: in the loop, the first after a change.
 """
 
-import os
-import platform
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import click
 import numpy as np
 
+from benchmarks.columns import show_row
+from benchmarks.machine import machine
 from infadapter.profiles import read_preset
 from infadapter_solver import Allocation, Problem, Variant, solve, to_variant
 from infadapter_solver.layers import forget_tables
@@ -34,6 +33,8 @@ GROWTH = (  # variants, sizes of each, pods of each size at most
 )
 LOADS = (0.15, 0.35, 0.55, 0.75)  # of what the budget serves with the fastest variant
 
+row = partial(show_row, first_width=32, width=13)
+
 
 class Times(NamedTuple):
     """Of one solve each. CPU time tells the solve from its neighbours on a shared machine."""
@@ -43,7 +44,7 @@ class Times(NamedTuple):
 
 
 def main() -> None:
-    click.echo(f"{machine()}\n")
+    click.echo(f"{machine('numpy')}\n")
     click.echo("the paper's instance: 5 variants, 2 to 20 cores each, a budget of 20 cores")
     row("", "solves", "p50 ms", "p99 ms", "max ms", "p99 CPU ms")
     for name, times in paper_instance():
@@ -177,21 +178,6 @@ def percentiles(times: Times) -> tuple[str, ...]:
     wall_ms = np.percentile(times.wall_ms, [50, 99, 100])
     cells = [*wall_ms, np.percentile(times.cpu_ms, 99)]
     return (str(len(times.wall_ms)), *(f"{cell:.2f}" for cell in cells))
-
-
-def row(first: str, *cells: str) -> None:
-    click.echo(first.ljust(32) + "".join(cell.rjust(13) for cell in cells))
-
-
-def machine() -> str:
-    info = Path("/proc/cpuinfo")
-    names = info.read_text().splitlines() if info.exists() else []
-    model = next((line.split(": ")[1] for line in names if line.startswith("model name")), "")
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return (
-        f"{model or platform.machine()}, {os.cpu_count()} cores, load {load}; "
-        f"Python {platform.python_version()}, numpy {np.__version__}"
-    )
 
 
 if __name__ == "__main__":

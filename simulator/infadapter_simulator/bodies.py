@@ -8,7 +8,8 @@ from infadapter_operator.bodies import StepRefused
 from infadapter_operator.demand import Delivered, History, NoData, Sample
 from infadapter_operator.observed import Observed, Pod, Resize
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
-from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_simulator.world.pods import SimulatedPod
+from infadapter_simulator.world.world import World
 from infadapter_solver import Allocation, Target
 
 REMEMBERED_S = 2 * 86_400.0

@@ -16,7 +16,7 @@ from infadapter_simulator.policies.ipa import ipa
 from infadapter_simulator.policies.keda import keda_choices
 from infadapter_simulator.policies.kpa import kpa_choices
 from infadapter_simulator.policies.ms_plus import ms_plus
-from infadapter_simulator.policies.ours import Ours, service_of
+from infadapter_simulator.policies.ours import Ours, service_of, virtual_loop
 from infadapter_simulator.policies.policy import Policy
 from infadapter_simulator.policies.proteus import proteus
 from infadapter_simulator.policies.static_best import static_best
@@ -81,8 +81,8 @@ def _ours(scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World
 
 @cache
 def _loop() -> asyncio.AbstractEventLoop:
-    """One for all runs of a process: each would keep its files and threads open."""
-    return asyncio.new_event_loop()
+    """One for all runs of a process: each would keep its files open."""
+    return virtual_loop()
 
 
 def _foreseeing(

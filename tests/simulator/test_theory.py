@@ -20,6 +20,7 @@ from infadapter_simulator.policies.fixed import Fixed
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.simulate import Workload, flat_history, simulate
+from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.queues import (
     DEADLINE,
     FAILED,
@@ -32,7 +33,7 @@ from infadapter_simulator.world.queues import (
     serve,
 )
 from infadapter_simulator.world.traffic import Traffic
-from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Allocation, Variant
 
 REQUESTS = 400_000
@@ -91,6 +92,7 @@ def served(
         servers * one,
         np.ones(1),
         limit * one,
+        0 * one,
         0 * one,
         np.zeros((1, MOST_WAITING)),
         slo,

@@ -22,7 +22,7 @@ from infadapter_operator.kube.read import (
     runs_pods,
     template_size,
 )
-from infadapter_operator.names import ADOPTED_ANNOTATION, SERVICE_LABEL
+from infadapter_operator.names import ADOPTED_ANNOTATION, SERVICE_LABEL, TEMPLATE_ANNOTATION
 from infadapter_operator.observed import Observed, Pod
 from infadapter_solver.problem import Allocation, Target
 
@@ -56,6 +56,15 @@ class Running:
         if self.borrowed and self.workload:
             batch_size = self.workload.batch_size_of(size.resources)
         return Allocation(resources=size.resources, capacity_rps=0.0, batch_size=batch_size)
+
+    @property
+    def is_current(self) -> bool:
+        """Its pods come of the template in the spec, where they come of one."""
+        return (
+            self.workload is None
+            or self.borrowed
+            or annotation(self.deployment, TEMPLATE_ANNOTATION) == self.workload.digest
+        )
 
     @property
     def is_rolling(self) -> bool:

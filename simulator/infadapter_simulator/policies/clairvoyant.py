@@ -15,8 +15,9 @@ from infadapter_simulator.policies.fleet import first_fleet, started
 from infadapter_simulator.policies.foresight import Foresight, Plans
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload
+from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.queues import Floats
-from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_simulator.world.world import World
 from infadapter_solver import Allocation, Plan, Target
 
 WEIGHTS_S = 2.0

@@ -15,7 +15,8 @@ from infadapter_simulator.policies.replicas import (
     started_at_s,
 )
 from infadapter_simulator.policies.ticking import Ticker, ticker
-from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_simulator.world.pods import SimulatedPod
+from infadapter_simulator.world.world import World
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_simulator.world.pods import SimulatedPod
+from infadapter_simulator.world.world import World
 from infadapter_solver import Plan, PodGroup, Target
 
 

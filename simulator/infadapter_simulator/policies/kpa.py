@@ -33,7 +33,8 @@ from infadapter_simulator.policies.replicas import (
     ready_since_s,
 )
 from infadapter_simulator.policies.ticking import Ticker, ticker
-from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_simulator.world.pods import SimulatedPod
+from infadapter_simulator.world.world import World
 from infadapter_solver import CPU
 
 

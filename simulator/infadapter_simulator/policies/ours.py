@@ -49,7 +49,8 @@ class _AtOnce(ThreadPoolExecutor):
         return future
 
 
-def _loop() -> asyncio.AbstractEventLoop:
+def virtual_loop() -> asyncio.AbstractEventLoop:
+    """One that plans at once. It keeps its files open until it is closed."""
     loop = asyncio.new_event_loop()
     loop.set_default_executor(_AtOnce())
     return loop
@@ -64,7 +65,7 @@ class Ours:
     look_s: float = LOOK_S
     memory: Memory = field(default_factory=Memory)
     demand: SimulatedDemand | None = None  # of the run that has begun
-    loop: asyncio.AbstractEventLoop = field(default_factory=_loop)
+    loop: asyncio.AbstractEventLoop = field(default_factory=virtual_loop)
 
     def begin(self, world: World, mean_rps: float) -> None:
         self.demand = SimulatedDemand(world)

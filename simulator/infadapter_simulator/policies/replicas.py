@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.queues import MOST_WAITING
-from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Allocation
 
 LONG_AGO_S = -7 * 86_400.0

@@ -27,7 +27,8 @@ from infadapter_simulator.policies.vpa_recommender import (
     flat_target_millicores,
 )
 from infadapter_simulator.scenario import Scenario
-from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_simulator.world.pods import SimulatedPod
+from infadapter_simulator.world.world import World
 from infadapter_solver import CPU
 
 UPDATER_S = 60.0

@@ -7,13 +7,13 @@ same few verbs: start, resize, remove, route.
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 
 import numpy as np
 
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
+from infadapter_simulator.world.pods import Held, SimulatedPod
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.traffic import Traffic
 from infadapter_solver import CPU, Allocation, Target
@@ -25,37 +25,6 @@ class _What(StrEnum):
     DRAINED = "drained"
     FAILED = "failed"
     ROUTED = "routed"
-
-
-@dataclass(slots=True, eq=False)
-class SimulatedPod:
-    """A pod from its creation to its end."""
-
-    slot: int  # its number, never used again
-    name: str
-    target: Target
-    allocation: Allocation  # in force
-    wanted: Allocation  # asked for
-    created_at_s: float
-    ready: bool = False
-    ready_since_s: float = 0.0
-    leaving: bool = False
-    gone: bool = False
-
-    @property
-    def cores(self) -> float:
-        return self.allocation.cpu_millicores / 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """From then on a pod holds these amounts; it is gone where they are empty."""
-
-    at_s: float
-    slot: int
-    target: Target
-    price: float  # the larger of what is in force and what was asked for, at the prices
-    millicores: int
 
 
 class World:
@@ -266,7 +235,7 @@ class World:
         return speed, self.queue_limits[variant, allocation.cpu_millicores]
 
     def _hold(self, pod: SimulatedPod) -> None:
-        amounts = {} if pod.gone else _larger(pod.allocation, pod.wanted)
+        amounts = pod.held
         self.held.append(
             Held(
                 at_s=self.now_s,
@@ -279,8 +248,3 @@ class World:
 
     def _at(self, at_s: float, what: _What, pod: SimulatedPod | None) -> None:
         heapq.heappush(self._events, (at_s, next(self._order), what, pod))
-
-
-def _larger(some: Allocation, other: Allocation) -> dict[str, int]:
-    names = {*some.resources, *other.resources}
-    return {n: max(some.resources.get(n, 0), other.resources.get(n, 0)) for n in names}

@@ -22,8 +22,9 @@ from infadapter_simulator.policies.vpa import Vpa
 from infadapter_simulator.policies.vpa_plus import VpaPlus, whole_cores
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
 from infadapter_simulator.simulate import Workload, flat_history, simulate
+from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.queues import MOST_WAITING
-from infadapter_simulator.world.world import SimulatedPod, World
+from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Allocation, Target, Variant
 
 SETTING = Setting(2, 0.6)

@@ -1,0 +1,97 @@
+"""What is different from the control as it is: parts of it taken back, or others in their place."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from infadapter_forecasting import QuantileNetwork
+from infadapter_operator.planning.need import Floats
+from infadapter_operator.planning.rates import rate_now_rps
+from infadapter_operator.service import ForecastMethod, Service
+from infadapter_simulator.policies.ours import LOOK_S
+from infadapter_simulator.scenario import Scenario
+from infadapter_solver import Allocation, Variant
+
+NETWORK_HORIZON_S = 5
+"""The shortest of the network's own."""
+
+LEARNT = 0.95
+"""Of a pod's full speed, what a headroom that was learnt might come to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """`patches`: by the name of what is replaced, what stands there instead."""
+
+    title: str
+    service: Callable[[Scenario, Service], Service] = lambda scenario, service: service
+    patches: Mapping[str, object] = field(default_factory=dict)
+    look_s: float = LOOK_S
+
+
+def _with(**fields: object) -> Callable[[Scenario, Service], Service]:
+    return lambda scenario, service: replace(service, **fields)  # type: ignore[arg-type]
+
+
+def _learnt(scenario: Scenario, service: Service) -> Service:
+    """Capacities as if it were known how far pods may be filled."""
+
+    def known(variant: Variant, allocation: Allocation) -> Allocation:
+        most_rps = LEARNT * scenario.speed(variant.name, allocation).most_rps
+        return replace(allocation, capacity_rps=max(allocation.capacity_rps, most_rps))
+
+    variants = tuple(
+        replace(variant, allocations=tuple(known(variant, a) for a in variant.allocations))
+        for variant in service.variants
+    )
+    return replace(service, variants=variants)
+
+
+@cache
+def _network() -> QuantileNetwork:
+    return QuantileNetwork.read()
+
+
+def _by_network(rates: Floats, slo_s: float, now_rps: float, sureness: float) -> float:
+    return max(now_rps, float(_network().predict(rates, NETWORK_HORIZON_S, [sureness])[0]))
+
+
+_OPERATOR = "infadapter_operator"
+NO_BRIDGE = {f"{_OPERATOR}.acting.next_steps.is_short": lambda ground: False}
+NO_TREND = {
+    f"{_OPERATOR}.reconcile.rate_soon_rps": rate_now_rps,
+    f"{_OPERATOR}.planning.demands.rate_soon_rps": rate_now_rps,
+}
+OLD_FORECAST = {"forecast": ForecastMethod.LAST_MAXIMUM, "horizon_s": 60.0}
+
+CHANGES = {
+    "as-is": Change(title="as it is"),
+    "no-bridge": Change(title="no bridge while pods start", patches=NO_BRIDGE),
+    "no-trend": Change(title="the rate of now, no trend", patches=NO_TREND),
+    "fixed-quantile": Change(
+        title="always the quantile 0.95",
+        patches={
+            f"{_OPERATOR}.planning.demands.worthwhile_sureness": lambda service, rps: (
+                service.quantile
+            )
+        },
+    ),
+    "last-maximum": Change(title="LastMaximum over 60 s", service=_with(**OLD_FORECAST)),
+    "interval": Change(title="a plan every 30 s", service=_with(interval_s=30.0)),
+    "stabilisation": Change(title="kept for 120 s", service=_with(stabilization_s=120.0)),
+    "look-2": Change(title="a look every 2 s", look_s=2.0),
+    "look-5": Change(title="a look every 5 s", look_s=5.0),
+    "all-old": Change(
+        title="all of these (look 2 s)",
+        service=_with(**OLD_FORECAST, interval_s=30.0, stabilization_s=120.0),
+        patches={**NO_BRIDGE, **NO_TREND},
+        look_s=2.0,
+    ),
+    "network": Change(
+        title="not in: the quantile network for the near need",
+        patches={f"{_OPERATOR}.planning.demands.needed_soon_rps": _by_network},
+    ),
+    "learnt": Change(
+        title=f"not in: capacities of at least {LEARNT:g} of the full speed", service=_learnt
+    ),
+}

@@ -1,0 +1,101 @@
+"""
+The loop's steps, carried out on Deployments and their pods.
+
+A Deployment's template changes only while none of its pods runs. After that sizes change pod by
+pod, in place, and the template stays, so that nothing rolls by accident.
+"""
+
+from infadapter_operator.api.quantities import cpu_quantity
+from infadapter_operator.bodies import ResizeInfeasible
+from infadapter_operator.kube.adopt import adopt
+from infadapter_operator.kube.api_server import STRATEGIC, ApiRefusal, KubeApi, core
+from infadapter_operator.kube.objects import Size
+from infadapter_operator.kube.observe import Running
+from infadapter_operator.kube.read import annotation, runs_pods, template_size
+from infadapter_operator.kube.tidy_up import remove_left
+from infadapter_operator.kube.write_deployments import Writer
+from infadapter_operator.names import DELETION_COST
+from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
+from infadapter_solver.problem import Allocation
+
+GOES_FIRST = "-1000"
+
+
+async def take_step(writer: Writer, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
+    """Raises StepRefused, ApiRefusal or BodyUnavailable."""
+    match step:
+        case ScaleUp():
+            await _scale_up(writer, step)
+        case ReplacePods():
+            await _replace(writer, step)
+        case ResizePod():
+            await _resize(writer, step)
+        case RemovePods():
+            await _remove(writer, step)
+
+
+async def _scale_up(writer: Writer, step: ScaleUp) -> None:
+    workload = writer.workload(step.target)
+    running = writer.running.get(step.target)
+    if running is None or not runs_pods(running.deployment):
+        size = Size.of(step.allocation)
+    elif running.replicas == step.pods and running.is_current:
+        return  # its pods are on their way
+    else:
+        size = template_size(running.deployment, running.server.container)
+    await writer.have(workload, step.target, size, step.pods)
+
+
+async def _replace(writer: Writer, step: ReplacePods) -> None:
+    """Where pods were resized away from a template that is right, only a mark rolls them."""
+    size, running = Size.of(step.allocation), writer.seen(step.target)
+    same = template_size(running.deployment, running.server.container) == size
+    roll = str(running.deployment["metadata"].get("generation", 0)) if same else ""
+    await writer.have(writer.workload(step.target), step.target, size, step.pods, roll)
+
+
+async def _resize(writer: Writer, step: ResizePod) -> None:
+    running = writer.seen(step.target)
+    if running.borrowed:
+        workload = writer.workload(step.target)
+        await adopt(writer.api, writer.owner, workload, running.deployment)
+    else:
+        _refuse_other_batches(running, step.pod, step.allocation)
+    cpu = cpu_quantity(step.allocation.cpu_millicores)
+    resources = {"requests": {"cpu": cpu}, "limits": {"cpu": cpu}}
+    container = {"name": running.server.container, "resources": resources}
+    path = core(writer.owner.namespace, "pods", step.pod, "resize")
+    try:
+        await writer.api.patch(path, {"spec": {"containers": [container]}}, STRATEGIC)
+    except ApiRefusal as refusal:
+        if refusal.status == 422 or refusal.is_beyond_node:
+            raise ResizeInfeasible(f"pod {step.pod}: {refusal}") from None
+        raise
+
+
+def _refuse_other_batches(running: Running, pod: str, allocation: Allocation) -> None:
+    batches = {p.batch_size for p in running.seen_pods() if p.name == pod}
+    if batches != {allocation.batch_size}:
+        raise ResizeInfeasible(f"pod {pod} needs a restart to take batches of another size")
+
+
+async def _remove(writer: Writer, step: RemovePods) -> None:
+    running = writer.seen(step.target)
+    if running.workload is None:
+        await remove_left(writer, running, step.remaining)
+        return
+    for pod in running.pods:
+        name = pod["metadata"]["name"]
+        if name in step.pods and annotation(pod, DELETION_COST) is None:
+            await _send_first(writer.api, core(writer.owner.namespace, "pods", name))
+    size = template_size(running.deployment, running.server.container)
+    await writer.have(running.workload, step.target, size, step.remaining)
+
+
+async def _send_first(api: KubeApi, pod_path: str) -> None:
+    """A pod that is gone already is fine."""
+    try:
+        await api.patch(pod_path, {"metadata": {"annotations": {DELETION_COST: GOES_FIRST}}})
+    except ApiRefusal as refusal:
+        if refusal.status != 404:
+            raise

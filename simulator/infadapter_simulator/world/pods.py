@@ -1,0 +1,46 @@
+"""A simulated pod, and what pods hold over time, which is what has to be paid for."""
+
+from dataclasses import dataclass
+
+from infadapter_solver import Allocation, Target
+
+
+@dataclass(slots=True, eq=False)
+class SimulatedPod:
+    """A pod from its creation to its end."""
+
+    slot: int  # its number, never used again
+    name: str
+    target: Target
+    allocation: Allocation  # in force
+    wanted: Allocation  # asked for
+    created_at_s: float
+    ready: bool = False
+    ready_since_s: float = 0.0
+    leaving: bool = False
+    gone: bool = False
+
+    @property
+    def cores(self) -> float:
+        return self.allocation.cpu_millicores / 1000
+
+    @property
+    def held(self) -> dict[str, int]:
+        """The larger of what is in force and what was asked for; nothing once it is gone."""
+        return {} if self.gone else _larger(self.allocation, self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """From then on a pod holds these amounts; it is gone where they are empty."""
+
+    at_s: float
+    slot: int
+    target: Target
+    price: float  # the larger of what is in force and what was asked for, at the prices
+    millicores: int
+
+
+def _larger(some: Allocation, other: Allocation) -> dict[str, int]:
+    names = {*some.resources, *other.resources}
+    return {n: max(some.resources.get(n, 0), other.resources.get(n, 0)) for n in names}
