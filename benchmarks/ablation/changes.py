@@ -10,13 +10,10 @@ from infadapter_operator.planning.rates import rate_now_rps
 from infadapter_operator.service import ForecastMethod, Service
 from infadapter_simulator.policies.ours import LOOK_S
 from infadapter_simulator.scenario import Scenario
-from infadapter_solver import Allocation, Variant
+from infadapter_solver import Variant
 
 NETWORK_HORIZON_S = 5
 """The shortest of the network's own."""
-
-LEARNT = 0.95
-"""Of a pod's full speed, what a headroom that was learnt might come to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,18 +30,16 @@ def _with(**fields: object) -> Callable[[Scenario, Service], Service]:
     return lambda scenario, service: replace(service, **fields)  # type: ignore[arg-type]
 
 
-def _learnt(scenario: Scenario, service: Service) -> Service:
-    """Capacities as if it were known how far pods may be filled."""
+def _promising(ratio: float) -> Callable[[Scenario, Service], Service]:
+    """Profiles that promise so much of what they should: measured on another machine."""
 
-    def known(variant: Variant, allocation: Allocation) -> Allocation:
-        most_rps = LEARNT * scenario.speed(variant.name, allocation).most_rps
-        return replace(allocation, capacity_rps=max(allocation.capacity_rps, most_rps))
+    def promised(variant: Variant) -> Variant:
+        allocations = (replace(a, capacity_rps=a.capacity_rps * ratio) for a in variant.allocations)
+        return replace(variant, allocations=tuple(allocations))
 
-    variants = tuple(
-        replace(variant, allocations=tuple(known(variant, a) for a in variant.allocations))
-        for variant in service.variants
+    return lambda scenario, service: replace(
+        service, variants=tuple(map(promised, service.variants))
     )
-    return replace(service, variants=variants)
 
 
 @cache
@@ -62,12 +57,14 @@ NO_TREND = {
     f"{_OPERATOR}.reconcile.rate_soon_rps": rate_now_rps,
     f"{_OPERATOR}.planning.demands.rate_soon_rps": rate_now_rps,
 }
+NOTHING_LEARNT = {f"{_OPERATOR}.reconcile.as_learnt": lambda service, learnt: service}
 OLD_FORECAST = {"forecast": ForecastMethod.LAST_MAXIMUM, "horizon_s": 60.0}
 
 CHANGES = {
     "as-is": Change(title="as it is"),
     "no-bridge": Change(title="no bridge while pods start", patches=NO_BRIDGE),
     "no-trend": Change(title="the rate of now, no trend", patches=NO_TREND),
+    "nothing-learnt": Change(title="nothing learnt from what pods deliver", patches=NOTHING_LEARNT),
     "fixed-quantile": Change(
         title="always the quantile 0.95",
         patches={
@@ -84,14 +81,23 @@ CHANGES = {
     "all-old": Change(
         title="all of these (look 2 s)",
         service=_with(**OLD_FORECAST, interval_s=30.0, stabilization_s=120.0),
-        patches={**NO_BRIDGE, **NO_TREND},
+        patches={**NO_BRIDGE, **NO_TREND, **NOTHING_LEARNT},
         look_s=2.0,
     ),
     "network": Change(
         title="not in: the quantile network for the near need",
         patches={f"{_OPERATOR}.planning.demands.needed_soon_rps": _by_network},
     ),
-    "learnt": Change(
-        title=f"not in: capacities of at least {LEARNT:g} of the full speed", service=_learnt
+    "too-high": Change(title="profiles a quarter too high", service=_promising(1.25)),
+    "too-high-unlearnt": Change(
+        title="profiles a quarter too high, nothing learnt",
+        service=_promising(1.25),
+        patches=NOTHING_LEARNT,
+    ),
+    "too-low": Change(title="profiles a fifth too low", service=_promising(0.8)),
+    "too-low-unlearnt": Change(
+        title="profiles a fifth too low, nothing learnt",
+        service=_promising(0.8),
+        patches=NOTHING_LEARNT,
     ),
 }

@@ -54,7 +54,7 @@ def test_plans_for_what_was_needed_within_the_stabilisation_window() -> None:
 
 
 def test_forgets_a_peak_when_it_has_left_the_window() -> None:
-    service = a_service(quantile=0.5)
+    service = a_service(quantile=0.5, cost_weight=1.0)
     history = a_history((1700, 10.0), (10, 30.0), (120, 10.0))
     assert planning_demand(service, history, NOW_S).rps == pytest.approx(10.0)
 

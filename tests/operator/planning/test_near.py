@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from infadapter_operator.demand import Sample
 from infadapter_operator.planning.near import (
     MEMORY_S,
-    SUREST,
     exponential_mean,
     highest_need_rps,
     needed_soon_rps,
@@ -66,7 +65,13 @@ def test_the_exponential_mean_is_that_of_a_loop(values: list[float]) -> None:
 def test_more_sureness_is_worth_its_price_where_the_load_is_low() -> None:
     service = a_service(quantile=0.5)
     low, high = (worthwhile_sureness(service, rps) for rps in (5.0, 100.0))
-    assert high < low <= SUREST
+    assert high < low < 1.0
+
+
+def test_what_is_rare_is_less_known_the_fewer_requests_there_were() -> None:
+    dear_to_lose = a_service(quantile=0.5, cost_weight=0.0)
+    few, many = (worthwhile_sureness(dear_to_lose, rps) for rps in (2.0, 200.0))
+    assert few < 0.99 < many < 1.0
 
 
 def test_what_the_spec_asks_for_is_the_least() -> None:
