@@ -6,7 +6,6 @@ from functools import cache
 
 from infadapter_forecasting import QuantileNetwork
 from infadapter_operator.planning.need import Floats
-from infadapter_operator.planning.rates import rate_now_rps
 from infadapter_operator.service import ForecastMethod, Service
 from infadapter_simulator.policies.ours import LOOK_S
 from infadapter_simulator.scenario import Scenario
@@ -54,8 +53,8 @@ def _by_network(rates: Floats, slo_s: float, now_rps: float, sureness: float) ->
 _OPERATOR = "infadapter_operator"
 NO_BRIDGE = {f"{_OPERATOR}.acting.next_steps.is_short": lambda ground: False}
 NO_TREND = {
-    f"{_OPERATOR}.reconcile.rate_soon_rps": rate_now_rps,
-    f"{_OPERATOR}.planning.demands.rate_soon_rps": rate_now_rps,
+    f"{_OPERATOR}.reconcile.rate_soon_rps": lambda samples, now_rps: now_rps,
+    f"{_OPERATOR}.planning.demands.rate_soon_rps": lambda samples, now_rps: now_rps,
 }
 NOTHING_LEARNT = {f"{_OPERATOR}.reconcile.as_learnt": lambda service, learnt: service}
 OLD_FORECAST = {"forecast": ForecastMethod.LAST_MAXIMUM, "horizon_s": 60.0}

@@ -178,7 +178,8 @@ async def _planned(
     due = decision is None or is_due(service, decision, now_s)
     if decision is not None and not due:
         recent = (await demand.history(look_window_s(), now_s)).samples
-        demand_rps, soon_rps = rate_now_rps(recent), rate_soon_rps(recent)
+        demand_rps = rate_now_rps(recent)
+        soon_rps = rate_soon_rps(recent, demand_rps)
         if not burst(service, observed, decision, soon_rps):
             return _Planning(decision=decision, demand_rps=demand_rps, soon_rps=soon_rps)
     history = await _planning_history(service, demand, now_s)
@@ -186,7 +187,7 @@ async def _planned(
     started_s = time.perf_counter()
     fresh = await asyncio.to_thread(decide, service, history, observed, decision, now_s)
     solve_s = time.perf_counter() - started_s
-    soon_rps = rate_soon_rps(history.samples)
+    soon_rps = rate_soon_rps(history.samples, demand_rps)
     return _Planning(decision=fresh, demand_rps=demand_rps, soon_rps=soon_rps, solve_s=solve_s)
 
 

@@ -27,7 +27,7 @@ from infadapter_solver.problem import Allocation, Problem, Target
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-KEPT = 64
+KEPT = 256
 """Tables kept at a time: some services, with the plans they move between."""
 
 MOST_CHOICES = 20_000

@@ -14,6 +14,7 @@ from infadapter_operator.planning.rates import (
     WINDOWS_S,
     every_second,
     highest_rps,
+    rate_now_rps,
     rate_soon_rps,
 )
 from infadapter_operator.service import ForecastMethod, Service
@@ -33,7 +34,7 @@ class PlanningDemand:
 
 def planning_demand(service: Service, history: History, now_s: float) -> PlanningDemand:
     """The highest of: forecast, what was seen within the stabilisation window, the minimum."""
-    now_rps = rate_soon_rps(history.samples)
+    now_rps = rate_soon_rps(history.samples, rate_now_rps(history.samples))
     if service.forecast is ForecastMethod.AUTO:
         forecast_rps, seen_rps = _near(service, history, now_rps)
     else:

@@ -99,12 +99,11 @@ AHEAD_S after what it was decided on: a scrape, a look, a resize.
 """
 
 
-def rate_soon_rps(samples: Sequence[Sample]) -> float:
+def rate_soon_rps(samples: Sequence[Sample], now_rps: float) -> float:
     """
     The rate of now, or, in the middle of a rise, that which it will have come to when what is
     decided now is in force. A rise is what the last few seconds alone say.
     """
-    now_rps = rate_now_rps(samples)
     end_s = samples[-1].at_s
     last = mean_rps(_last(samples, end_s - TREND_S))
     usual = mean_rps(_last(samples, end_s - WINDOWS_S[1]))

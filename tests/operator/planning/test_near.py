@@ -92,7 +92,7 @@ def every(*rates: float) -> tuple[Sample, ...]:
 
 def test_a_steep_rise_is_followed_ahead_of_it() -> None:
     samples = every(*[20.0] * 30, 50.0, 80.0, 110.0)
-    assert rate_soon_rps(samples) > 110.0 + 3 * 15.0
+    assert rate_soon_rps(samples, rate_now_rps(samples)) > 110.0 + 3 * 15.0
     assert rate_now_rps(samples) <= 110.0
 
 
@@ -100,12 +100,12 @@ def test_a_steady_load_is_not_taken_for_a_rise() -> None:
     noise = np.random.default_rng(3).poisson(40.0, 600).astype(float)
     samples = every(*noise)
     looks = [samples[: i + 1] for i in range(30, 600)]
-    assert sum(rate_soon_rps(look) > rate_now_rps(look) for look in looks) <= 3
+    assert sum(rate_soon_rps(look, rate_now_rps(look)) > rate_now_rps(look) for look in looks) <= 3
 
 
 def test_a_fall_is_not_followed_ahead() -> None:
     samples = every(*[100.0] * 30, 80.0, 50.0, 20.0)
-    assert rate_soon_rps(samples) == rate_now_rps(samples)
+    assert rate_soon_rps(samples, rate_now_rps(samples)) == rate_now_rps(samples)
 
 
 # --- seconds from samples ------------------------------------------------------------------------
