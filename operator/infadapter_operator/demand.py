@@ -56,6 +56,7 @@ class Delivered(NamedTuple):
 
     arrived_rps: float
     refused_rps: float
+    over_s: float  # the time until now that these are means over
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from infadapter_operator.prometheus_queries import (
     REFUSED,
     WHAT,
     Servers,
+    delivered_over_s,
     delivered_query,
 )
 
@@ -113,9 +114,10 @@ class PrometheusDemand:
             return {}
         query = delivered_query(self.servers, window_s)
         try:
-            return delivered_of(await self._answer(self.prometheus.instant, query, now_s))
+            answer = await self._answer(self.prometheus.instant, query, now_s)
         except QueryFailed:
             return {}
+        return delivered_of(answer, delivered_over_s(self.servers, window_s))
 
     async def _answer(self, ask: Callable[..., Any], *question: object) -> Any:
         """Raises QueryFailed."""
@@ -164,14 +166,14 @@ def _bad(samples: Iterable[Sample]) -> Iterator[Sample]:
     return (s for s in samples if not (math.isfinite(s.at_s) and 0 <= s.rps < math.inf))
 
 
-def delivered_of(answer: object) -> Mapping[str, Delivered]:
+def delivered_of(answer: object, over_s: float) -> Mapping[str, Delivered]:
     """
     By pod name, of a vector as `delivered_query` asks for. Pods of which it lacks a half, or says
     something odd, are left out. Refusals count later than their arrivals, so they may be more.
     """
     rates = dict(_rates(answer if isinstance(answer, list) else []))
     return {
-        pod: Delivered(arrived_rps, min(arrived_rps, rates[pod, REFUSED]))
+        pod: Delivered(arrived_rps, min(arrived_rps, rates[pod, REFUSED]), over_s)
         for (pod, what), arrived_rps in rates.items()
         if what == ARRIVED and (pod, REFUSED) in rates
     }

@@ -44,8 +44,7 @@ def delivered_query(servers: Servers, window_s: float) -> str:
     By pod, requests per second that arrived and that were refused, in one vector: the label WHAT
     tells which. Over the last `window_s`, or longer where that holds too few scrapes for a rate.
     """
-    fresh_s = fresh_for_s(servers.scrape_s)
-    range_s = max(math.ceil(window_s), fresh_s)
+    fresh_s, range_s = fresh_for_s(servers.scrape_s), delivered_over_s(servers, window_s)
     counters = {
         ARRIVED: f"infadapter_server_arrivals_total{{{_pods(servers)}}}",
         REFUSED: f'infadapter_server_requests_total{{{_pods(servers)},code="503"}}',
@@ -55,6 +54,11 @@ def delivered_query(servers: Servers, window_s: float) -> str:
         f' "{WHAT}", "{what}", "", "")'
         for what, counter in counters.items()
     )
+
+
+def delivered_over_s(servers: Servers, window_s: float) -> int:
+    """The time that `delivered_query` asks about."""
+    return max(math.ceil(window_s), fresh_for_s(servers.scrape_s))
 
 
 def met_query(namespace: str, service: str, slo_s: float) -> str:

@@ -35,14 +35,13 @@ class SimulatedDemand:
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """Since it was last asked for; of a pod that began anew meanwhile nothing is known."""
         (then_s, before), counts = self._counted, self._world.counts()
-        self._counted = now_s, counts
+        self._counted, over_s = (now_s, counts), now_s - then_s
         return {
             pod: Delivered(
-                (arrived - before[pod][0]) / (now_s - then_s),
-                (refused - before[pod][1]) / (now_s - then_s),
+                (arrived - before[pod][0]) / over_s, (refused - before[pod][1]) / over_s, over_s
             )
             for pod, (arrived, refused) in counts.items()
-            if now_s > then_s and arrived >= before.get(pod, (arrived + 1, 0))[0]
+            if over_s > 0 and arrived >= before.get(pod, (arrived + 1, 0))[0]
         }
 
     def _unknown_s(self) -> float:

@@ -152,8 +152,9 @@ class World:
             if total and self._is_ready(pod)
         }
         return {
-            pod.name: Delivered(sent_rps, max(0.0, sent_rps - self.delivers * self._capacity(pod)))
+            pod.name: Delivered(sent_rps, max(0.0, sent_rps - able_rps), window_s)
             for pod, sent_rps in sent.items()
+            for able_rps in [self.delivers * self._capacity(pod)]
         }
 
     def _capacity(self, pod: Running) -> float:

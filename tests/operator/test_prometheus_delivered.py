@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,21 @@ async def test_each_pod_has_what_arrived_and_what_it_refused(server: Answers) ->
         series("two", "refused", "2.5"),
         series("one", "refused", "0"),
     )
-    assert await ask(server.url) == {"one": Delivered(10.0, 0.0), "two": Delivered(20.0, 2.5)}
+    assert await ask(server.url) == {
+        "one": Delivered(10.0, 0.0, 5.0),
+        "two": Delivered(20.0, 2.5, 5.0),
+    }
 
 
 async def test_more_refusals_than_arrivals_are_as_many(server: Answers) -> None:
     server.answer = vector(series("one", "refused", "3"), series("one", "arrived", "2"))
-    assert await ask(server.url) == {"one": Delivered(2.0, 2.0)}
+    assert await ask(server.url) == {"one": Delivered(2.0, 2.0, 5.0)}
+
+
+async def test_rare_scrapes_make_the_time_longer_and_are_said_to(server: Answers) -> None:
+    server.answer = vector(series("one", "arrived", "10"), series("one", "refused", "0"))
+    rarely = replace(RESNETS, scrape_s=5.0)
+    assert (await ask(server.url, servers=rarely))["one"].over_s == 15.0
 
 
 async def test_the_question_is_one_and_for_now_and_bounded(server: Answers) -> None:
@@ -110,7 +120,7 @@ async def test_of_servers_that_are_not_known_nothing_is_asked(server: Answers) -
 )
 async def test_of_what_is_odd_only_that_pod_is_left_out(server: Answers, odd: Any) -> None:
     server.answer = vector(*odd, *GOOD)
-    assert await ask(server.url) == {"good": Delivered(10.0, 0.0)}
+    assert await ask(server.url) == {"good": Delivered(10.0, 0.0, 5.0)}
 
 
 @pytest.mark.parametrize(
@@ -221,7 +231,10 @@ async def wait_for(url: str, wanted: Any, within_s: float = 20.0) -> None:
 
 def as_counted(found: Mapping[str, Delivered]) -> bool:
     """Exactly the two pods that are the service's and count both."""
-    wanted = {"resnet-r18-a-b": Delivered(40.0, 4.0), "resnet-r34-c-d": Delivered(10.0, 0.0)}
+    wanted = {
+        "resnet-r18-a-b": Delivered(40.0, 4.0, 5.0),
+        "resnet-r34-c-d": Delivered(10.0, 0.0, 5.0),
+    }
     return found.keys() == wanted.keys() and all(
         found[pod].arrived_rps == pytest.approx(rates.arrived_rps, rel=0.15)
         and found[pod].refused_rps == pytest.approx(rates.refused_rps, rel=0.3)

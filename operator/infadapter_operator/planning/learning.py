@@ -11,6 +11,7 @@ Gibbs and Candès, 2021). Loads beyond what the pods promise teach nothing: ther
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from infadapter_operator.demand import Delivered
 from infadapter_operator.observed import Observed, Pod, Resize
@@ -30,9 +31,19 @@ MOST_REFUSED = 0.2
 FULL_FROM, FULL_TO = 0.75, 1.15
 """Between these parts of its capacity a pod that refuses nothing shows that it can do as much."""
 
+EARLY_S = 0.5
+"""By so much a look may come early."""
+
 LEAST, MOST = 0.5, 1.1
 STEPS = 100
 """Capacities change by whole per cents, so that they don't at every lesson."""
+
+
+class Settled(NamedTuple):
+    """A pod that is Ready, with what it has had since then."""
+
+    resources: Amounts
+    since_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +51,7 @@ class Learnt:
     """Ratios by target, 1 where nothing was learnt, and the pods of the last lesson."""
 
     ratios: Mapping[Target, float] = field(default_factory=dict)
-    sizes: Mapping[str, Amounts] = field(default_factory=dict)  # of settled pods, by name
+    settled: Mapping[str, Settled] = field(default_factory=dict)  # by pod name
     at_s: float | None = None
 
     def ratio(self, target: Target) -> float:
@@ -55,18 +66,21 @@ def learnt_from(
     now_s: float,
 ) -> Learnt:
     """
-    After one more lesson. `service` has the capacities of the profiles; what was delivered is since
-    the last lesson. Pods that were starting, stopping or of another size meanwhile teach nothing.
+    After one more lesson. `service` has the capacities of the profiles. Pods that were starting,
+    stopping or of another size within the time that was counted over teach nothing.
     """
-    settled = {pod.name: pod for pod in observed.pods if _is_settled(pod)}
-    sizes = {name: pod.resources for name, pod in settled.items()}
+    settled = {
+        pod.name: Settled(pod.resources, _since_s(before, pod, now_s))
+        for pod in observed.pods
+        if pod.ready and not pod.leaving and pod.resize is Resize.NONE
+    }
     lasted_s = 0.0 if before.at_s is None else min(now_s - before.at_s, service.interval_s)
     telling = [
         pod
-        for name, pod in settled.items()
-        if name in delivered
-        and name in before.sizes
-        and same_amounts(before.sizes[name], pod.resources)
+        for pod in observed.pods
+        if pod.name in settled
+        and pod.name in delivered
+        and now_s - settled[pod.name].since_s >= delivered[pod.name].over_s - EARLY_S
     ]
     ratios = dict(before.ratios)
     for target in {pod.target for pod in telling} if lasted_s > 0 else ():
@@ -74,7 +88,13 @@ def learnt_from(
         ratio = ratios.get(target, 1.0)
         capacity = ratio * sum(capacity_rps(service, pod) for pod in own)
         ratios[target] = _moved(ratio, capacity, [delivered[p.name] for p in own], lasted_s)
-    return Learnt(ratios=ratios, sizes=sizes, at_s=now_s)
+    return Learnt(ratios=ratios, settled=settled, at_s=now_s)
+
+
+def _since_s(before: Learnt, pod: Pod, now_s: float) -> float:
+    known = before.settled.get(pod.name)
+    same = known is not None and same_amounts(known.resources, pod.resources)
+    return min(known.since_s, now_s) if known and same else now_s
 
 
 def _moved(ratio: float, capacity: float, delivered: list[Delivered], lasted_s: float) -> float:
@@ -108,7 +128,3 @@ def _revalued(variant: Variant, ratios: Mapping[Target, float]) -> Variant:
             for a in variant.allocations
         ),
     )
-
-
-def _is_settled(pod: Pod) -> bool:
-    return pod.ready and not pod.leaving and pod.resize is Resize.NONE

@@ -39,7 +39,7 @@ def lessons(
     observed = Observed(pods=(pod or a_pod(),))
     learnt = learnt_from(SERVICE, start or Learnt(), observed, {}, 0.0)
     for number, (arrived_rps, refused_rps) in enumerate(rates, 1):
-        delivered = {"one": Delivered(arrived_rps, refused_rps)}
+        delivered = {"one": Delivered(arrived_rps, refused_rps, 5.0)}
         learnt = learnt_from(SERVICE, learnt, observed, delivered, 5.0 * number)
     return learnt
 
@@ -93,16 +93,28 @@ def test_only_settled_pods_that_are_counted_teach(pod: Pod) -> None:
 def test_a_pod_that_was_resized_since_the_last_lesson_teaches_at_the_next_one() -> None:
     learnt = learnt_from(SERVICE, Learnt(), Observed(pods=(a_pod(),)), {}, 0.0)
     larger = Observed(pods=(a_pod(millicores=4000),))
-    delivered = {"one": Delivered(40.0, 4.0)}
+    delivered = {"one": Delivered(40.0, 4.0, 5.0)}
     learnt = learnt_from(SERVICE, learnt, larger, delivered, 5.0)
     assert learnt.ratio(CPU_SMALL) == 1.0
     assert learnt_from(SERVICE, learnt, larger, delivered, 10.0).ratio(CPU_SMALL) < 1.0
 
 
+def test_a_pod_that_is_settled_for_less_than_was_counted_over_waits_with_its_lesson() -> None:
+    observed = Observed(pods=(a_pod(),))
+    learnt = learnt_from(SERVICE, Learnt(), observed, {}, 0.0)
+    ratios = []
+    for at_s in (5.0, 10.0, 15.0):
+        delivered = {"one": Delivered(40.0, 4.0, 15.0)}
+        learnt = learnt_from(SERVICE, learnt, observed, delivered, at_s)
+        ratios.append(learnt.ratio(CPU_SMALL))
+    assert ratios[:2] == [1.0, 1.0]
+    assert ratios[2] < 1.0
+
+
 def test_a_clock_that_was_set_back_teaches_nothing() -> None:
     learnt = lessons((30.0, 3.0))
     observed = Observed(pods=(a_pod(),))
-    again = learnt_from(SERVICE, learnt, observed, {"one": Delivered(30.0, 3.0)}, -100.0)
+    again = learnt_from(SERVICE, learnt, observed, {"one": Delivered(30.0, 3.0, 5.0)}, -100.0)
     assert again.ratios[CPU_SMALL] == learnt.ratios[CPU_SMALL]
     assert again.at_s == -100.0
 
@@ -120,7 +132,7 @@ def test_comes_to_the_load_at_which_as_much_is_refused_as_is_tolerated(true_rati
     for number in range(1, 2000):
         sent_rps = 0.95 * CAPACITY_RPS * learnt.ratios.get(CPU_SMALL, 1.0)
         share = min(1.0, TOLERATED * math.exp(80 * (sent_rps / most_rps - 0.95)))
-        delivered = {"one": Delivered(sent_rps, share * sent_rps)}
+        delivered = {"one": Delivered(sent_rps, share * sent_rps, 5.0)}
         learnt = learnt_from(SERVICE, learnt, Observed(pods=(a_pod(),)), delivered, 5.0 * number)
     assert learnt.ratio(CPU_SMALL) == pytest.approx(true_ratio, rel=0.02)
 
