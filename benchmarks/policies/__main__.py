@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from benchmarks.policies.cache import Cache
-from benchmarks.policies.cases import CASES, DAY, HOURS, PUBLISHED
+from benchmarks.policies.cases import CASES, DAYS, HOURS, PUBLISHED, UNSEEN
 from benchmarks.policies.runs import Runs
 from benchmarks.policies.tables import report
 from infadapter.progress import in_one_sentence
@@ -27,7 +27,7 @@ from infadapter.progress import in_one_sentence
 @click.option("--only", metavar="NAME,…", help=f"Of {', '.join(CASES)}.")
 @click.option("--seeds", type=click.IntRange(1, 100), default=10, show_default=True)
 @click.option("--rival-seeds", type=click.IntRange(1, 100), default=2, show_default=True)
-@click.option("--days", is_flag=True, help="A whole day as well, on one seed.")
+@click.option("--days", is_flag=True, help="The fortnight as well, day by day, on one seed.")
 @click.option(
     "--cache",
     "path",
@@ -46,7 +46,7 @@ def main(
     only_report: bool,
 ) -> None:
     """Ours beside every policy on every trace."""
-    names = only.split(",") if only else [*HOURS, *PUBLISHED, *([DAY] if days else [])]
+    names = only.split(",") if only else [*HOURS, *PUBLISHED, *UNSEEN, *(DAYS if days else ())]
     unknown = [name for name in names if name not in CASES]
     if unknown:
         raise click.UsageError(f"There is no {unknown[0]!r}: choose {', '.join(CASES)}.")

@@ -19,7 +19,7 @@ HOUR_S, DAY_S = 3600, 86_400
 HISTORY_S = 2 * HOUR_S
 """Of what every policy has seen of the long trace before its part begins."""
 
-SLICE, DAY, DAY_HOUR = "slice", "day", "day-hour"
+SLICE, DAY_HOUR, MORNING_HOUR = "slice", "day-hour", "morning-hour"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +66,18 @@ def _of_the_fortnight(day: int, hour: int, seconds: int, folder: Path) -> Part:
     """Days count from 1. The collector's gap in the night is dropped, as the paper does."""
     path = folder / "twitter2021/requests_per_second_days_01_14.txt.gz"
     first_s = (day - 1) * DAY_S + hour * HOUR_S
-    trace = sliced(read_trace(path, keep_zeros=True), first_s - HISTORY_S, first_s + seconds)
-    history = without_gaps(sliced(trace, 0, HISTORY_S))
+    began_s = max(0, first_s - HISTORY_S)
+    trace = sliced(read_trace(path, keep_zeros=True), began_s, first_s + seconds)
+    if began_s == first_s:
+        whole = without_gaps(trace)
+        return Part(trace=whole, from_s=0, to_s=whole.seconds)
+    history = without_gaps(sliced(trace, 0, first_s - began_s))
     whole = without_gaps(trace)
     return Part(trace=whole, from_s=history.seconds, to_s=whole.seconds)
 
 
-def _made_up(kind: str, folder: Path) -> Part:
-    trace = synthetic(kind, 1)
+def _made_up(kind: str, seed: int, folder: Path) -> Part:
+    trace = synthetic(kind, seed)
     return Part(trace=trace, from_s=0, to_s=trace.seconds)
 
 
@@ -96,12 +100,31 @@ _CASES = (
         read=partial(_of_the_fortnight, 14, 18, HOUR_S),
     ),
     Case(
-        name="morning-hour",
+        name=MORNING_HOUR,
         title="Twitter, day 10, 6–7 h",
         read=partial(_of_the_fortnight, 10, 6, HOUR_S),
     ),
-    *(Case(name=kind, title=f"synthetic:{kind}:1", read=partial(_made_up, kind)) for kind in KINDS),
+    *(
+        Case(name=kind, title=f"synthetic:{kind}:1", read=partial(_made_up, kind, 1))
+        for kind in KINDS
+    ),
 )
+
+_UNSEEN = (
+    *(
+        Case(
+            name=f"day-{day}-{hour}",
+            title=f"Twitter, day {day}, {hour}–{hour + 1} h",
+            read=partial(_of_the_fortnight, day, hour, HOUR_S),
+        )
+        for day, hour in ((2, 12), (4, 21), (6, 3), (8, 15), (11, 9), (13, 0))
+    ),
+    *(
+        Case(name=f"{kind}-7", title=f"synthetic:{kind}:7", read=partial(_made_up, kind, 7))
+        for kind in KINDS
+    ),
+)
+"""What nobody looked at while the control was made."""
 
 _EACH_ITS_SERVER = (
     Case(
@@ -118,8 +141,19 @@ _EACH_ITS_SERVER = (
     ),
 )
 
-_DAY = Case(name=DAY, title="Twitter, day 14, whole", read=partial(_of_the_fortnight, 14, 0, DAY_S))
+_DAYS = tuple(
+    Case(
+        name=f"day-{day}",
+        title=f"Twitter, day {day}, whole",
+        read=partial(_of_the_fortnight, day, 0, DAY_S),
+    )
+    for day in range(1, 15)
+)
 
-CASES: Mapping[str, Case] = {case.name: case for case in (*_CASES, *_EACH_ITS_SERVER, _DAY)}
+CASES: Mapping[str, Case] = {
+    case.name: case for case in (*_CASES, *_EACH_ITS_SERVER, *_UNSEEN, *_DAYS)
+}
 HOURS = tuple(case.name for case in _CASES)
 PUBLISHED = tuple(case.name for case in _EACH_ITS_SERVER)
+UNSEEN = tuple(case.name for case in _UNSEEN)
+DAYS = tuple(case.name for case in _DAYS)

@@ -1,13 +1,13 @@
 """What is run, and in which order; what the cache has is not run again."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from benchmarks.policies.cache import Cache, Key, Record, Values, write
-from benchmarks.policies.cases import DAY, DAY_HOUR, Case
+from benchmarks.policies.cases import DAY_HOUR, DAYS, MORNING_HOUR, Case
 from benchmarks.policies.sources import digest_of, sources
 from infadapter.progress import Progress
 from infadapter_simulator.candidates import OF_A_VARIANT, RESEARCH
@@ -26,6 +26,8 @@ WAYS = tuple(str(way) for way in ways())
 
 CLOSE = 0.01
 """Of the best objective: what is further away on the first seed is not tried on the others."""
+
+HOURS_OF_DAYS = (DAY_HOUR, MORNING_HOUR)
 
 NEAR_LIMIT = 3.0
 """Times the violations that a clairvoyant may have: beyond, another seed won't bring it within."""
@@ -85,8 +87,8 @@ class Runs:
         if self.case.server is Server.PUBLISHED:
             self._run(self._all_of((OURS, *rivals(self.scenario)), some))
             return
-        if self.case.name == DAY:
-            self._do_day(every)
+        if self.case.name in DAYS:
+            self._do_day(FIRST_SEED)
             return
         first = every[:1]
         asked = self._all_of(rivals(self.scenario), some)
@@ -122,12 +124,30 @@ class Runs:
     def _meets_limit(self, seed: int) -> bool:
         return any(r.measures.violations <= MOST_VIOLATIONS for r in self.tried(seed))
 
-    def _do_day(self, seeds: Sequence[int]) -> None:
-        """On one seed, the clairvoyant only in the ways that were good on an hour of that day."""
-        hour = self.cache.latest(DAY_HOUR, CLAIRVOYANT, sources_of(CLAIRVOYANT))
-        ways = sorted({r.key.index for r in hour if r.seed != FIRST_SEED})
-        asked = [(OURS, 0, seeds[0]), (FLUID, 0, seeds[0])]
-        self._run([*asked, *((CLAIRVOYANT, index, seeds[0]) for index in ways)])
+    def _do_day(self, seed: int) -> None:
+        """The clairvoyant only in the ways, others only as they were, good on one of two hours."""
+        asked = [(OURS, 0, seed), (FLUID, 0, seed)]
+        asked += [(CLAIRVOYANT, index, seed) for index in self._kept_ways_of_hours()]
+        if self.case.name == DAYS[-1]:
+            asked += [(policy, index, seed) for policy, index in self._best_of_hours()]
+        self._run(asked)
+
+    def _kept_ways_of_hours(self) -> list[int]:
+        records = [r for hour in HOURS_OF_DAYS for r in self._latest(hour, CLAIRVOYANT)]
+        return sorted({r.key.index for r in records if r.seed != FIRST_SEED})
+
+    def _best_of_hours(self) -> list[tuple[str, int]]:
+        """Of each policy and variant, the setting that was the best on an hour."""
+        kept = set()
+        for hour in HOURS_OF_DAYS:
+            for policy in rivals(self.scenario):
+                tried = self._latest(hour, policy)
+                if tried:
+                    kept.add((policy, max(tried, key=lambda r: r.measures.objective).key.index))
+        return sorted(kept)
+
+    def _latest(self, case: str, policy: str) -> list[Record]:
+        return self.cache.latest(case, policy, sources_of(policy))
 
     def _all_of(self, policies: Iterable[str], seeds: Iterable[int]) -> list[tuple[str, int, int]]:
         return [

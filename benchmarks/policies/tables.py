@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from benchmarks.policies.cache import Cache
-from benchmarks.policies.cases import CASES, DAY, DAY_HOUR, SLICE
+from benchmarks.policies.cases import DAYS, SLICE, UNSEEN
 from benchmarks.policies.found import Answer, CaseFound, all_found
 from benchmarks.policies.runs import CLOSE, FIRST_SEED, NEAR_LIMIT, WAYS
 from infadapter_simulator.naming import OURS, STATIC_BEST
@@ -33,20 +33,27 @@ RIVALS = {
 
 def report(cache: Cache) -> str:
     found = all_found(cache)
-    same = [one for one in found if one.case.server is Server.SAME]
+    days = [one for one in found if one.case.name in DAYS]
+    unseen = [one for one in found if one.case.name in UNSEEN]
+    same = [one for one in found if one.case.server is Server.SAME and one not in days + unseen]
     own = [one for one in found if one.case.server is Server.PUBLISHED]
     parts = []
     if same:
-        parts += [_ours_table(same), _rivals_table("The same server for all", same)]
+        parts += [_ours_table("Ours", same), _rivals_table("The same server for all", same)]
     if own:
         parts.append(_rivals_table("Each on its own published server", own))
+    if unseen:
+        parts += [_ours_table("On traces that nobody looked at before", unseen)]
+        parts += [_rivals_table("On traces that nobody looked at before", unseen)]
+    if days:
+        parts += [_ours_table("The fortnight", days), _rivals_table("A whole day", days)]
     stale = [one.case.name for one in found if one.is_stale]
     if stale:
         parts.append(f"Of earlier sources, at least in part: {', '.join(stale)}.")
     return "\n\n".join(parts) or "Nothing was run yet."
 
 
-def _ours_table(found: Sequence[CaseFound]) -> str:
+def _ours_table(title: str, found: Sequence[CaseFound]) -> str:
     head = (
         "trace",
         "mean rps",
@@ -70,12 +77,14 @@ def _ours_table(found: Sequence[CaseFound]) -> str:
         f"{percent(CLOSE)} % of the best objective, with violations up to {NEAR_LIMIT:g} times "
         f"the limit of {percent(MOST_VIOLATIONS)} %, and all where none of them kept to it."
     ]
-    if any(one.case.name == DAY for one in found):
-        said.append(f"On the whole day, only the ways that were kept for {CASES[DAY_HOUR].title}.")
+    if any(one.case.name in DAYS for one in found):
+        said.append(
+            "On whole days, only the ways and the settings that were good on one of two hours."
+        )
     if regrets:
         missed = " (**missed**)" if fmean(regrets) > MEAN_REGRET else ""
         said.insert(0, f"Mean regret over the traces: {percent(fmean(regrets))} %{missed}.")
-    return "\n\n".join(["### Ours", markdown(head, rows), *said])
+    return "\n\n".join([f"### {title}", markdown(head, rows), *said])
 
 
 def _ours_row(found: CaseFound) -> list[str]:
