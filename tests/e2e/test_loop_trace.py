@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from infadapter_operator.acting.shares import FILL
+from infadapter_operator.planning.learning import LEAST, MOST
 from infadapter_variants.loadgen import Array, constant_rate, piecewise_rate, summarise
 from tests.e2e import trace
 from tests.e2e.figures import Figures, keep_log
@@ -121,6 +122,19 @@ def test_the_plan_follows_the_load(
     assert capacity[busy].mean() > 1.5 * capacity[quiet].mean()
     assert accuracy[quiet].mean() > accuracy[busy].mean() + 0.01
     assert covered >= 0.9
+
+
+def test_what_the_pods_deliver_is_learnt(
+    played: tuple[Load, Recorder, Array, float],
+    glyphs: Live,
+    prometheus: Prometheus,
+    figures: Figures,
+) -> None:
+    found = prometheus.query(f'infadapter_learnt_capacity_ratio{{service="{glyphs.name}"}}')
+    ratios = {one["metric"]["variant"]: float(one["value"][1]) for one in found}
+    figures.note("trace: what pods deliver, of what their profile promises", ratios)
+    assert ratios
+    assert all(LEAST <= ratio <= MOST for ratio in ratios.values())
 
 
 def test_cpu_changes_in_place_and_restarts_nothing(
