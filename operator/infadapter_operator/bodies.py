@@ -47,7 +47,7 @@ class Demand(Protocol):
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """
         By pod name, what it was sent within the last `window_s`, or somewhat longer, and what of
-        that it refused. Pods of which nobody counts that are left out; raises nothing, as no plan
+        that it missed. Pods of which nobody counts that are left out; raises nothing, as no plan
         waits for this.
         """
         ...

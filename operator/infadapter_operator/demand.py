@@ -52,10 +52,13 @@ class Sample(NamedTuple):
 
 
 class Delivered(NamedTuple):
-    """What was sent to a pod, and how much of that it refused, in requests per second."""
+    """
+    What was sent to a pod, and how much of that it missed: refused, or answered too late. Both in
+    requests per second.
+    """
 
     arrived_rps: float
-    refused_rps: float
+    missed_rps: float
     over_s: float  # the time until now that these are means over
 
 

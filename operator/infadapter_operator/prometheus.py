@@ -28,7 +28,7 @@ from infadapter_operator.demand import (
 )
 from infadapter_operator.prometheus_queries import (
     ARRIVED,
-    REFUSED,
+    MISSED,
     WHAT,
     Servers,
     delivered_over_s,
@@ -169,13 +169,13 @@ def _bad(samples: Iterable[Sample]) -> Iterator[Sample]:
 def delivered_of(answer: object, over_s: float) -> Mapping[str, Delivered]:
     """
     By pod name, of a vector as `delivered_query` asks for. Pods of which it lacks a half, or says
-    something odd, are left out. Refusals count later than their arrivals, so they may be more.
+    something odd, are left out. What is missed counts later than it arrived, so it may be more.
     """
     rates = dict(_rates(answer if isinstance(answer, list) else []))
     return {
-        pod: Delivered(arrived_rps, min(arrived_rps, rates[pod, REFUSED]), over_s)
+        pod: Delivered(arrived_rps, min(arrived_rps, rates[pod, MISSED]), over_s)
         for (pod, what), arrived_rps in rates.items()
-        if what == ARRIVED and (pod, REFUSED) in rates
+        if what == ARRIVED and (pod, MISSED) in rates
     }
 
 

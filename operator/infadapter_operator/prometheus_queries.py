@@ -13,17 +13,28 @@ from dataclasses import dataclass
 MISSED_SCRAPES = 3
 """So many scrapes in a row that fail are stale data."""
 
-WHAT, ARRIVED, REFUSED = "what", "arrived", "refused"
+WHAT, ARRIVED, MISSED = "what", "arrived", "missed"
 """A label of what `delivered_query` gives, and its values."""
+
+
+LATENCY_BOUNDS_S = (
+    *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),
+    *(0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0),
+)
+"""Of the buckets of `infadapter_server_latency_seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Pods of these Deployments; Prometheus scrapes them every `scrape_s` seconds, if at all."""
+    """
+    Pods of these Deployments, and when an answer of theirs is late; Prometheus scrapes them every
+    `scrape_s` seconds, if at all.
+    """
 
     namespace: str
     deployments: frozenset[str]
     scrape_s: float
+    slo_s: float
 
 
 def arrivals_query(namespace: str, service: str, scrape_s: float) -> str:
@@ -41,19 +52,29 @@ def served_query(servers: Servers) -> str:
 
 def delivered_query(servers: Servers, window_s: float) -> str:
     """
-    By pod, requests per second that arrived and that were refused, in one vector: the label WHAT
+    By pod, requests per second that arrived and that were missed, in one vector: the label WHAT
     tells which. Over the last `window_s`, or longer where that holds too few scrapes for a rate.
     """
-    fresh_s, range_s = fresh_for_s(servers.scrape_s), delivered_over_s(servers, window_s)
-    counters = {
-        ARRIVED: f"infadapter_server_arrivals_total{{{_pods(servers)}}}",
-        REFUSED: f'infadapter_server_requests_total{{{_pods(servers)},code="503"}}',
-    }
+
+    def rate(counter: str, *labels: str) -> str:
+        series = f"infadapter_server_{counter}{{{','.join((_pods(servers), *labels))}}}"
+        fresh_s = fresh_for_s(servers.scrape_s)
+        fresh = _fresh("rate", series, delivered_over_s(servers, window_s), fresh_s)
+        return f"sum by (pod) ({fresh})"
+
+    in_time = rate("latency_seconds_bucket", f'le=~"{_bound(servers.slo_s)}"')
+    late = f"clamp_min({rate('latency_seconds_count')} - {in_time}, 0)"
+    refused = rate("requests_total", 'code="503"')
+    parts = {ARRIVED: rate("arrivals_total"), MISSED: f"{refused} + {late}"}
     return " or ".join(
-        f"label_replace(sum by (pod) ({_fresh('rate', counter, range_s, fresh_s)}),"
-        f' "{WHAT}", "{what}", "", "")'
-        for what, counter in counters.items()
+        f'label_replace({rates}, "{WHAT}", "{what}", "", "")' for what, rates in parts.items()
     )
+
+
+def _bound(slo_s: float) -> str:
+    """The lowest bound that counts nothing as late which was in time, however it is written."""
+    bound_s = next((bound_s for bound_s in LATENCY_BOUNDS_S if bound_s >= slo_s), None)
+    return "[+]Inf" if bound_s is None else f"{bound_s:g}([.]0)?"
 
 
 def delivered_over_s(servers: Servers, window_s: float) -> int:

@@ -222,7 +222,9 @@ async def test_prometheus_counts_arrivals_and_forgets_a_router_that_is_gone(
         return isinstance(found, float) and 17 <= found <= 23
 
     await wait_for(prometheus_url, query, near_20, 20.0)
-    served = served_query(Servers("vision", frozenset({"resnet-r18", "resnet-r34"}), scrape_s=1.0))
+    served = served_query(
+        Servers("vision", frozenset({"resnet-r18", "resnet-r34"}), scrape_s=1.0, slo_s=0.75)
+    )
     await wait_for(prometheus_url, served, near_20, 10.0)
 
     met = await slo_met_ratio(

@@ -1,5 +1,6 @@
 """What pods delivered, as a real HTTP server says it, and a real Prometheus where there is one."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,11 +11,12 @@ import pytest
 
 from infadapter_operator.demand import Delivered
 from infadapter_operator.prometheus import MAX_SERIES, PrometheusDemand, connect
-from infadapter_operator.prometheus_queries import Servers, delivered_query
+from infadapter_operator.prometheus_queries import LATENCY_BOUNDS_S, Servers, delivered_query
+from infadapter_variants.metrics import ServerMetrics
 from tests.operator.prometheus_world import Answers, Exposing, scraping, served
 
 NOW_S = 1_800_000_000.7
-RESNETS = Servers("vision", frozenset({"resnet-r18", "resnet-r34"}), scrape_s=1.0)
+RESNETS = Servers("vision", frozenset({"resnet-r18", "resnet-r34"}), scrape_s=1.0, slo_s=0.75)
 
 
 @pytest.fixture
@@ -45,15 +47,15 @@ def vector(*result: object) -> Any:
     return {"status": "success", "data": {"resultType": "vector", "result": list(result)}}
 
 
-GOOD = (series("good", "arrived", "10"), series("good", "refused", "0"))
+GOOD = (series("good", "arrived", "10"), series("good", "missed", "0"))
 
 
-async def test_each_pod_has_what_arrived_and_what_it_refused(server: Answers) -> None:
+async def test_each_pod_has_what_arrived_and_what_it_missed(server: Answers) -> None:
     server.answer = vector(
         series("one", "arrived", "10"),
         series("two", "arrived", "20"),
-        series("two", "refused", "2.5"),
-        series("one", "refused", "0"),
+        series("two", "missed", "2.5"),
+        series("one", "missed", "0"),
     )
     assert await ask(server.url) == {
         "one": Delivered(10.0, 0.0, 5.0),
@@ -61,13 +63,13 @@ async def test_each_pod_has_what_arrived_and_what_it_refused(server: Answers) ->
     }
 
 
-async def test_more_refusals_than_arrivals_are_as_many(server: Answers) -> None:
-    server.answer = vector(series("one", "refused", "3"), series("one", "arrived", "2"))
+async def test_more_missed_than_arrived_are_as_many(server: Answers) -> None:
+    server.answer = vector(series("one", "missed", "3"), series("one", "arrived", "2"))
     assert await ask(server.url) == {"one": Delivered(2.0, 2.0, 5.0)}
 
 
 async def test_rare_scrapes_make_the_time_longer_and_are_said_to(server: Answers) -> None:
-    server.answer = vector(series("one", "arrived", "10"), series("one", "refused", "0"))
+    server.answer = vector(series("one", "arrived", "10"), series("one", "missed", "0"))
     rarely = replace(RESNETS, scrape_s=5.0)
     assert (await ask(server.url, servers=rarely))["one"].over_s == 15.0
 
@@ -93,9 +95,9 @@ async def test_of_servers_that_are_not_known_nothing_is_asked(server: Answers) -
     "odd",
     [
         (series("odd", "arrived", "10"),),
-        (series("odd", "refused", "0"),),
+        (series("odd", "missed", "0"),),
         *[
-            (series("odd", "arrived", arrived), series("odd", "refused", refused))
+            (series("odd", "arrived", arrived), series("odd", "missed", refused))
             for arrived, refused in [
                 ("NaN", "0"),
                 ("10", "NaN"),
@@ -108,8 +110,8 @@ async def test_of_servers_that_are_not_known_nothing_is_asked(server: Answers) -
             ]
         ],
         (series("odd", "arrived", "10"), series("odd", "came", "0")),
-        (series(["odd"], "arrived", "10"), series(["odd"], "refused", "0")),
-        (series("odd", "arrived", "10"), series("odd", ["refused"], "0")),
+        (series(["odd"], "arrived", "10"), series(["odd"], "missed", "0")),
+        (series("odd", "arrived", "10"), series("odd", ["missed"], "0")),
         ({"metric": {"pod": "odd"}, "value": [NOW_S, "1"]},),
         ({"metric": None, "value": [NOW_S, "1"]},),
         ({"metric": {"pod": "odd", "what": "arrived"}},),
@@ -164,8 +166,24 @@ async def test_nobody_there_teaches_nothing() -> None:
     ("window_s", "scrape_s", "range_s"), [(5.0, 1.0, 5), (20.5, 1.0, 21), (5.0, 15.0, 45)]
 )
 def test_a_window_holds_several_scrapes(window_s: float, scrape_s: float, range_s: int) -> None:
-    query = delivered_query(Servers("vision", frozenset({"r18"}), scrape_s), window_s)
-    assert query.count(f"[{range_s}s]") == 2
+    query = delivered_query(Servers("vision", frozenset({"r18"}), scrape_s, 0.75), window_s)
+    assert query.count(f"[{range_s}s]") == 4
+
+
+@pytest.mark.parametrize(
+    ("slo_s", "bound"),
+    [(0.4, "0.4([.]0)?"), (0.3001, "0.4([.]0)?"), (1.0, "1([.]0)?"), (11.0, "[+]Inf")],
+)
+def test_late_is_what_took_longer_than_the_first_bucket_that_holds_the_slo(
+    slo_s: float, bound: str
+) -> None:
+    assert f'le=~"{bound}"' in delivered_query(replace(RESNETS, slo_s=slo_s), 5.0)
+
+
+def test_the_buckets_are_those_of_our_server() -> None:
+    text = ServerMetrics("v").exposition().decode()
+    bounds = re.findall(r'latency_seconds_bucket\{le="([0-9.]+)"', text)
+    assert tuple(map(float, bounds)) == LATENCY_BOUNDS_S
 
 
 # --- a real Prometheus -------------------------------------------------------------------------
@@ -207,7 +225,18 @@ class Pods(Exposing):
             f'code="{code}"}} {int(rps * lasted_s)}\n'
             for (pod, namespace, code), rps in self.answering.items()
         ]
-        return "".join(arrivals + answers)
+        latencies = [
+            f'infadapter_server_latency_seconds_{what}{{pod="{pod}",namespace="{namespace}",'
+            f'variant="v"{le}}} {int(rps * lasted_s)}\n'
+            for (pod, namespace, code), ok_rps in self.answering.items()
+            if code == 200
+            for what, le, rps in (
+                ("bucket", ',le="0.75"', 0.95 * ok_rps),
+                ("bucket", ',le="+Inf"', ok_rps),
+                ("count", "", ok_rps),
+            )
+        ]
+        return "".join(arrivals + answers + latencies)
 
 
 @pytest.fixture
@@ -232,12 +261,12 @@ async def wait_for(url: str, wanted: Any, within_s: float = 20.0) -> None:
 def as_counted(found: Mapping[str, Delivered]) -> bool:
     """Exactly the two pods that are the service's and count both."""
     wanted = {
-        "resnet-r18-a-b": Delivered(40.0, 4.0, 5.0),
-        "resnet-r34-c-d": Delivered(10.0, 0.0, 5.0),
+        "resnet-r18-a-b": Delivered(40.0, 5.7, 5.0),  # 4 refused, 1.7 late
+        "resnet-r34-c-d": Delivered(10.0, 0.5, 5.0),
     }
     return found.keys() == wanted.keys() and all(
         found[pod].arrived_rps == pytest.approx(rates.arrived_rps, rel=0.15)
-        and found[pod].refused_rps == pytest.approx(rates.refused_rps, rel=0.3)
+        and found[pod].missed_rps == pytest.approx(rates.missed_rps, rel=0.3, abs=0.25)
         for pod, rates in wanted.items()
     )
 

@@ -105,7 +105,7 @@ def _servers(service: Service, workloads: Mapping[str, Workload], scrape_s: floa
         for workload in workloads.values()
         for kind in workload.kinds
     )
-    return Servers(service.namespace, names, scrape_s)
+    return Servers(service.namespace, names, scrape_s, service.slo_s)
 
 
 def _default_query(service: Service, servers: Servers, gateway: bool) -> str:

@@ -1,11 +1,11 @@
 """
 What pods really deliver, as a ratio to what their profile promises.
 
-A profile is measured once, on one machine, in coarse steps. Pods that refuse nothing although they
-are nearly as full as the profile allows can do more; pods that refuse while they are not full can
-do less. Each lesson moves a target's ratio a little towards the load at which TOLERATED of the
-requests are refused (a stochastic approximation; as adaptive conformal inference finds a quantile:
-Gibbs and Candès, 2021). Loads beyond what the pods promise teach nothing: there refusals are right.
+A profile is measured once, on one machine, in coarse steps. Pods that miss nothing although they
+are nearly as full as the profile allows can do more; pods that refuse or are late while they are
+not full can do less. Each lesson moves a target's ratio a little towards the load at which a
+tolerated share is missed (a stochastic approximation; as adaptive conformal inference finds a
+quantile: Gibbs and Candès, 2021). Loads beyond what pods promise teach nothing: there it is right.
 """
 
 import math
@@ -19,17 +19,17 @@ from infadapter_operator.planning.capacity import capacity_rps, same_amounts
 from infadapter_operator.service import Service
 from infadapter_solver.problem import Amounts, Target, Variant
 
-TOLERATED = 0.001
-"""The share of refusals at which a pod counts as full: a tenth of what a p99 allows."""
+TOLERATED = 0.1
+"""At what share missed a pod counts as full, of that which the SLO's percentile allows."""
 
 PACE_S = 0.06
-"""How fast, by second, a ratio follows the share of refusals beyond what is tolerated."""
+"""How fast, by second, a ratio follows the share missed beyond what is tolerated."""
 
-MOST_REFUSED = 0.2
+MOST_MISSED = 0.2
 """A lesson counts no more than this: a moment of a busy machine is not what a pod can do."""
 
 FULL_FROM, FULL_TO = 0.75, 1.15
-"""Between these parts of its capacity a pod that refuses nothing shows that it can do as much."""
+"""Between these parts of its capacity a pod that misses nothing shows that it can do as much."""
 
 EARLY_S = 0.5
 """By so much a look may come early."""
@@ -82,12 +82,14 @@ def learnt_from(
         and pod.name in delivered
         and now_s - settled[pod.name].since_s >= delivered[pod.name].over_s - EARLY_S
     ]
-    ratios = dict(before.ratios)
+    ratios, tolerated = dict(before.ratios), TOLERATED * (1 - service.percentile / 100)
     for target in {pod.target for pod in telling} if lasted_s > 0 else ():
         own = [pod for pod in telling if pod.target == target]
         ratio = ratios.get(target, 1.0)
         capacity = ratio * sum(capacity_rps(service, pod) for pod in own)
-        ratios[target] = _moved(ratio, capacity, [delivered[p.name] for p in own], lasted_s)
+        ratios[target] = _moved(
+            ratio, capacity, [delivered[pod.name] for pod in own], lasted_s, tolerated
+        )
     return Learnt(ratios=ratios, settled=settled, at_s=now_s)
 
 
@@ -97,13 +99,15 @@ def _since_s(before: Learnt, pod: Pod, now_s: float) -> float:
     return min(known.since_s, now_s) if known and same else now_s
 
 
-def _moved(ratio: float, capacity: float, delivered: list[Delivered], lasted_s: float) -> float:
+def _moved(
+    ratio: float, capacity: float, delivered: list[Delivered], lasted_s: float, tolerated: float
+) -> float:
     arrived_rps = sum(pod.arrived_rps for pod in delivered)
     if arrived_rps <= 0 or capacity <= 0 or arrived_rps > FULL_TO * capacity:
         return ratio
-    refused = min(MOST_REFUSED, sum(pod.refused_rps for pod in delivered) / arrived_rps)
-    moved = ratio * math.exp(PACE_S * lasted_s * (TOLERATED - refused))
-    if refused == 0 and arrived_rps < FULL_FROM * capacity:
+    missed = min(MOST_MISSED, sum(pod.missed_rps for pod in delivered) / arrived_rps)
+    moved = ratio * math.exp(PACE_S * lasted_s * (tolerated - missed))
+    if missed == 0 and arrived_rps < FULL_FROM * capacity:
         return max(ratio, min(moved, 1.0))  # not full: no reason to expect more than the profile
     return min(MOST, max(LEAST, moved))
 

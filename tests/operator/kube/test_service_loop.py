@@ -69,7 +69,7 @@ async def test_what_pods_deliver_is_learnt_whatever_tells_the_load(spec: Json) -
     bench.load.delivered = [
         {"metric": {"pod": name, "what": what}, "value": [bench.now_s, rps]}
         for name in names
-        for what, rps in (("arrived", "4"), ("refused", "1"))
+        for what, rps in (("arrived", "4"), ("missed", "1"))
     ]
     await bench.turns(9)
     query = bench.load.asked[-1]

@@ -1,4 +1,4 @@
-"""What pods deliver, learnt from what they refuse."""
+"""What pods deliver, learnt from what they miss."""
 
 import math
 
@@ -35,11 +35,11 @@ def a_pod(name: str = "one", millicores: int = 2000, **changes: object) -> Pod:
 def lessons(
     *rates: tuple[float, float], pod: Pod | None = None, start: Learnt | None = None
 ) -> Learnt:
-    """After a first look, one lesson for each pair of what arrived and what was refused."""
+    """After a first look, one lesson for each pair of what arrived and what was missed."""
     observed = Observed(pods=(pod or a_pod(),))
     learnt = learnt_from(SERVICE, start or Learnt(), observed, {}, 0.0)
-    for number, (arrived_rps, refused_rps) in enumerate(rates, 1):
-        delivered = {"one": Delivered(arrived_rps, refused_rps, 5.0)}
+    for number, (arrived_rps, missed_rps) in enumerate(rates, 1):
+        delivered = {"one": Delivered(arrived_rps, missed_rps, 5.0)}
         learnt = learnt_from(SERVICE, learnt, observed, delivered, 5.0 * number)
     return learnt
 
@@ -48,7 +48,7 @@ def ratio_after(*rates: tuple[float, float], **given: object) -> float:
     return lessons(*rates, **given).ratios.get(CPU_SMALL, 1.0)  # type: ignore[arg-type]
 
 
-def test_a_full_pod_that_refuses_nothing_can_do_more() -> None:
+def test_a_full_pod_that_misses_nothing_can_do_more() -> None:
     assert ratio_after(*[(0.9 * CAPACITY_RPS, 0.0)] * 100) > 1.02
 
 
@@ -56,11 +56,11 @@ def test_a_pod_that_is_not_full_shows_nothing() -> None:
     assert ratio_after(*[(0.9 * FULL_FROM * CAPACITY_RPS, 0.0)] * 100) == 1.0
 
 
-def test_a_pod_that_refuses_although_it_is_not_full_can_do_less() -> None:
+def test_a_pod_that_misses_some_although_it_is_not_full_can_do_less() -> None:
     assert ratio_after(*[(0.5 * CAPACITY_RPS, 0.1 * CAPACITY_RPS)] * 10) < 0.8
 
 
-def test_refusals_of_an_overload_are_right_and_teach_nothing() -> None:
+def test_what_is_missed_in_an_overload_teaches_nothing() -> None:
     assert ratio_after(*[(2 * CAPACITY_RPS, CAPACITY_RPS)] * 100) == 1.0
     assert ratio_after((1.01 * FULL_TO * CAPACITY_RPS, 0.0)) == 1.0
 
@@ -126,12 +126,12 @@ def test_ratios_stay_within_bounds(loads: list[tuple[float, float]]) -> None:
 
 
 @pytest.mark.parametrize("true_ratio", [0.7, 0.9, 1.1])
-def test_comes_to_the_load_at_which_as_much_is_refused_as_is_tolerated(true_ratio: float) -> None:
-    """A pod whose refusals grow with its load, always sent what it is thought to serve."""
+def test_comes_to_the_load_at_which_as_much_is_missed_as_is_tolerated(true_ratio: float) -> None:
+    """A pod that misses more the fuller it is, always sent what it is thought to serve."""
     most_rps, learnt = true_ratio * CAPACITY_RPS, lessons()
     for number in range(1, 2000):
         sent_rps = 0.95 * CAPACITY_RPS * learnt.ratios.get(CPU_SMALL, 1.0)
-        share = min(1.0, TOLERATED * math.exp(80 * (sent_rps / most_rps - 0.95)))
+        share = min(1.0, TOLERATED * 0.01 * math.exp(80 * (sent_rps / most_rps - 0.95)))
         delivered = {"one": Delivered(sent_rps, share * sent_rps, 5.0)}
         learnt = learnt_from(SERVICE, learnt, Observed(pods=(a_pod(),)), delivered, 5.0 * number)
     assert learnt.ratio(CPU_SMALL) == pytest.approx(true_ratio, rel=0.02)
