@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from infadapter_operator.acting.next_steps import has_no_node
 from infadapter_operator.bodies import StepRefused
 from infadapter_operator.decision import Decision
 from infadapter_operator.demand import Delivered, DemandError, History, Sample
@@ -383,7 +384,12 @@ class Runner:
         """Weights are obeyed `confirm_s` after they were set, so for the demand of back then."""
         world = self.world
         since_s = world.now_s - world.confirm_s - self.every_s - 1.0
-        asked_rps = min(_asked_rps(seen) for seen in self.looks if seen.now_s >= since_s)
+        recent = [seen for seen in self.looks if seen.now_s >= since_s]
+        asked_rps = min(map(_asked_rps, recent))
+        if before_rps < asked_rps and any(
+            seen.observed and has_no_node(seen.observed, seen.now_s) for seen in recent
+        ):
+            return  # too little serves, and what would serve enough waits for room
         least_rps = min(before_rps, asked_rps)
         after_rps = world.carried_rps()
         seen = self.looks[-1]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from infadapter_operator.acting.growing import Growth, beyond
 from infadapter_operator.acting.placing import Placed, held_by
-from infadapter_operator.acting.releasing import Ground, takers_are_ready
+from infadapter_operator.acting.releasing import Ground
 from infadapter_operator.observed import Resize
 from infadapter_operator.planning.capacity import allocations_of, fitting, resizable
 from infadapter_operator.steps import ResizePod
@@ -23,11 +23,6 @@ class _Way:
     size: Allocation
     gain_rps: float
     more_millicores: int
-
-
-def is_short(ground: Ground) -> bool:
-    """Less is Ready than is asked for now, and what is planned is not all Ready yet."""
-    return ground.serving_rps < ground.demand_rps and not takers_are_ready(ground)
 
 
 def bridging(ground: Ground, grown: Growth) -> tuple[ResizePod, ...]:

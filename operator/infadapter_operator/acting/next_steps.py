@@ -13,12 +13,13 @@ steps must take none that shrinks after weights were refused.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from infadapter_operator.acting.bridging import bridging, is_short
+from infadapter_operator.acting.bridging import bridging
 from infadapter_operator.acting.growing import Growth, growth
 from infadapter_operator.acting.placing import Placed, placed
 from infadapter_operator.acting.releasing import (
     Ground,
     Released,
+    is_short,
     released,
     released_for,
     takers_are_ready,
@@ -85,7 +86,7 @@ def turn(
         demand_rps=_assumed_rps(decision, pods) if demand_rps is None else demand_rps,
         now_s=now_s,
     )
-    bridges = not doubt and is_short(ground)
+    bridges = not doubt and is_short(ground) and not has_no_node(observed, now_s)
     grown = growth(service, plan, ground.pods, observed, bridges=bridges)
     rolled, roll_short = ((), frozenset[str]()) if doubt else replacing(ground, observed, grown)
     short = grown.short | roll_short
@@ -138,11 +139,18 @@ def is_waiting_for_a_node(observed: Observed, now_s: float, patience_s: float) -
     return frozenset(names)
 
 
+def has_no_node(observed: Observed, now_s: float) -> bool:
+    """A new pod, for no longer than PENDING_PATIENCE_S."""
+    since_s = [pod.unschedulable_since_s for pod in observed.pods]
+    return any(s is not None and now_s - s <= PENDING_PATIENCE_S for s in since_s)
+
+
 def _freed(ground: Ground, observed: Observed, short: frozenset[str]) -> Released:
     if takers_are_ready(ground):
         return released(ground)
     pending = is_waiting_for_a_node(observed, ground.now_s, PENDING_PATIENCE_S)
-    return released_for(ground, short | pending)
+    makes_way = has_no_node(observed, ground.now_s) and not _is_settling(observed)
+    return released_for(ground, short | pending, makes_way=makes_way)
 
 
 def _is_settling(observed: Observed) -> bool:

@@ -2,7 +2,9 @@
 What may be given up now: pods that the plan does not want and sizes beyond those it wants.
 
 Never so much that less would be Ready than was or than is asked for, whichever is less; and only
-when what takes over is Ready, or when it has no room to start before something is given up.
+when what takes over is Ready, or when it has no room to start before something is given up. Where
+less is Ready than is asked for and what is planned finds no node, half of it makes room: better
+that for some seconds than too little for ever.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,6 +22,13 @@ RESERVE = 1.1
 """
 Capacity kept above the rate of now where the plan has it: a mean of the past seconds may be passed
 within the next.
+"""
+
+
+MAKES_WAY = 0.5
+"""
+What is kept of too little while what is planned waits for a node. Looks follow each other, and so
+does this: it ends when there is room.
 """
 
 
@@ -79,23 +88,32 @@ def _can_take(ground: Ground, one: Placed) -> bool:
 
 def released(ground: Ground) -> Released:
     """All that the plan does not want, as far as the demand of now allows."""
-    return _released(ground, _candidates(ground), partial=False)
+    return _released(ground, _candidates(ground), partial=False, floor_rps=ground.floor_rps)
 
 
-def released_for(ground: Ground, short: Collection[str]) -> Released:
+def is_short(ground: Ground) -> bool:
+    """Less is Ready than is asked for now, and what is planned is not all Ready yet."""
+    return ground.serving_rps < ground.demand_rps and not takers_are_ready(ground)
+
+
+def released_for(ground: Ground, short: Collection[str], *, makes_way: bool) -> Released:
     """
     Make room for what has none: only what holds a resource that is short, and, where a pod can't go
-    because of the demand, what of it the demand leaves.
+    because of the demand, what of it the demand leaves. `makes_way`: new pods have no room.
     """
     holders = [
         one
         for one in _candidates(ground)
         if any(one.pod.resources.get(name, 0) > 0 for name in short)
     ]
-    return _released(ground, holders, partial=True)
+    helps = makes_way and is_short(ground) and ground.plan.capacity_rps > ground.serving_rps
+    kept = MAKES_WAY if helps else 1.0
+    return _released(ground, holders, partial=True, floor_rps=kept * ground.floor_rps)
 
 
-def _released(ground: Ground, candidates: Iterable[Placed], *, partial: bool) -> Released:
+def _released(
+    ground: Ground, candidates: Iterable[Placed], *, partial: bool, floor_rps: float
+) -> Released:
     found: dict[str, Allocation | None] = {}
     left_rps = ground.ready_rps
     for one in candidates:
@@ -103,7 +121,7 @@ def _released(ground: Ground, candidates: Iterable[Placed], *, partial: bool) ->
             continue
         for size, rps in _ways(ground.service, one, partial=partial):
             after_rps = left_rps - ground.counted_rps(one) + (rps if one.pod.ready else 0.0)
-            if after_rps >= ground.floor_rps - 1e-9:
+            if after_rps >= floor_rps - 1e-9:
                 found[one.pod.name] = size
                 left_rps = after_rps
                 break

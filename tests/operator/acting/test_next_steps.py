@@ -590,6 +590,36 @@ def test_a_bridge_takes_no_more_than_budget_and_surge_have_left() -> None:
     assert resizes(steps(plan, observed, 35.0, service)) == {"small-1": 1000}
 
 
+def test_there_is_no_bridge_while_what_is_planned_has_no_node() -> None:
+    observed = seen(
+        a_pod("small-1", 500),
+        a_pod("middle-1", 4000, ready=False, unschedulable_since_s=NOW_S - 5.0),
+        weights={"small-1": 1000},
+    )
+    assert resizes(steps(planned(("middle", 1, 4000)), observed, 30.0)) == {}
+
+
+def test_too_little_makes_way_for_what_is_planned_and_has_no_node() -> None:
+    observed = seen(
+        a_pod("large-1", 4000),
+        a_pod("middle-1", 4000, ready=False, unschedulable_since_s=NOW_S - 5.0),
+        weights={"large-1": 1000},
+    )
+    plan = planned(("middle", 1, 4000))
+    assert resizes(steps(plan, observed, 30.0)) == {"large-1": 2000}
+    settling = replace(observed, pods=(a_pod("large-1", 4000, wanted=2000), observed.pods[1]))
+    assert resizes(steps(plan, settling, 30.0)) == {}
+
+
+def test_enough_does_not_make_way_for_what_has_no_node() -> None:
+    observed = seen(
+        a_pod("large-1", 4000),
+        a_pod("middle-1", 4000, ready=False, unschedulable_since_s=NOW_S - 5.0),
+        weights={"large-1": 1000},
+    )
+    assert resizes(steps(planned(("middle", 1, 4000)), observed, 15.0)) == {}
+
+
 def test_a_pod_whose_node_refused_to_grow_is_no_bridge() -> None:
     observed = seen(
         a_pod("small-1", 500, wanted=4000, resize=Resize.REFUSED),
