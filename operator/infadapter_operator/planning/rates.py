@@ -98,6 +98,9 @@ A rise is the difference of the last two means over TREND_S. What is asked for n
 AHEAD_S after what it was decided on: a scrape, a look, a resize.
 """
 
+MOST_AHEAD = 1.5
+"""Times the last mean. A step looks like a rise that goes on, and would be followed threefold."""
+
 
 def rate_soon_rps(samples: Sequence[Sample], now_rps: float) -> float:
     """
@@ -111,7 +114,8 @@ def rate_soon_rps(samples: Sequence[Sample], now_rps: float) -> float:
         return now_rps
     both = mean_rps(_last(samples, end_s - 2 * TREND_S))
     slope = 2 * (last - both) / TREND_S
-    return max(now_rps, last + max(slope, 0.0) * (TREND_S / 2 + AHEAD_S))
+    ahead = last + max(slope, 0.0) * (TREND_S / 2 + AHEAD_S)
+    return max(now_rps, min(ahead, MOST_AHEAD * last))
 
 
 def noise_rps(rate_rps: float, window_s: float) -> float:

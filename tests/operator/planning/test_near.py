@@ -92,8 +92,15 @@ def every(*rates: float) -> tuple[Sample, ...]:
 
 def test_a_steep_rise_is_followed_ahead_of_it() -> None:
     samples = every(*[20.0] * 30, 50.0, 80.0, 110.0)
-    assert rate_soon_rps(samples, rate_now_rps(samples)) > 110.0 + 3 * 15.0
+    assert rate_soon_rps(samples, rate_now_rps(samples)) > 110.0 + 15.0
     assert rate_now_rps(samples) <= 110.0
+
+
+def test_a_step_is_not_followed_as_if_it_went_on() -> None:
+    samples = every(*[20.0] * 30, 100.0, 100.0)
+    assert rate_soon_rps(samples, rate_now_rps(samples)) == pytest.approx(150.0)
+    settled = every(*[20.0] * 30, *[100.0] * 4)
+    assert rate_soon_rps(settled, rate_now_rps(settled)) == 100.0
 
 
 def test_a_steady_load_is_not_taken_for_a_rise() -> None:
