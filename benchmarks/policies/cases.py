@@ -68,12 +68,9 @@ def _of_the_fortnight(day: int, hour: int, seconds: int, folder: Path) -> Part:
     first_s = (day - 1) * DAY_S + hour * HOUR_S
     began_s = max(0, first_s - HISTORY_S)
     trace = sliced(read_trace(path, keep_zeros=True), began_s, first_s + seconds)
-    if began_s == first_s:
-        whole = without_gaps(trace)
-        return Part(trace=whole, from_s=0, to_s=whole.seconds)
-    history = without_gaps(sliced(trace, 0, first_s - began_s))
-    whole = without_gaps(trace)
-    return Part(trace=whole, from_s=history.seconds, to_s=whole.seconds)
+    whole, past_s = without_gaps(trace), first_s - began_s
+    history_s = without_gaps(sliced(trace, 0, past_s)).seconds if past_s else 0
+    return Part(trace=whole, from_s=history_s, to_s=whole.seconds)
 
 
 def _made_up(kind: str, seed: int, folder: Path) -> Part:
