@@ -11,7 +11,29 @@ class Resize(StrEnum):
     NONE = "None"  # what is in force is what was asked for
     IN_PROGRESS = "InProgress"
     DEFERRED = "Deferred"  # the node has no room now; it may come
+    FAILING = "Failing"  # the kubelet tried, and says Error; it tries again
     REFUSED = "Refused"  # infeasible on this node, or forbidden by a quota
+
+
+class Cause(StrEnum):
+    """Why a pod does not come, or has gone without being asked to."""
+
+    NO_NODE = "NoNode"  # no node has room for it
+    REFUSED = "PodsRefused"  # the API server makes none: a quota, a policy, a webhook
+    IMAGE = "ImageUnavailable"  # it can't be pulled
+    CONFIG = "ConfigInvalid"  # a Secret, a ConfigMap, a volume is missing; the command can't be run
+    CRASH = "CrashLoop"  # its container ends again and again
+    NOT_READY = "NotReady"  # it runs, and never says that it is Ready
+    NODE_LOST = "NodeLost"  # its node does not answer: nobody knows whether it runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What the platform says of a pod that does not come; the message is its own, shortened."""
+
+    cause: Cause
+    message: str
+    since_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +52,12 @@ class Pod:
     unschedulable_since_s: float | None = None
     resize: Resize = Resize.NONE
     resize_since_s: float | None = None
+    trouble: Trouble | None = None  # as the platform tells it; None: nothing is known to be wrong
+
+    @property
+    def is_lost(self) -> bool:
+        """It serves nothing and holds nothing that another could not have."""
+        return self.trouble is not None and self.trouble.cause is Cause.NODE_LOST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +76,10 @@ class Observed:
         default_factory=dict
     )  # at what size further pods of a target that has pods come up; as planned where absent
     rolling: frozenset[Target] = frozenset()  # a change of all its pods is under way
+    refusals: Mapping[Target, Trouble] = field(
+        default_factory=dict
+    )  # targets of which the platform makes no further pods
+    digests: Mapping[Target, str] = field(default_factory=dict)  # of the templates of new pods
     sent_weights: Mapping[str, int] | None = None
     superseded: frozenset[str] = frozenset()  # named by weights replaced before they were confirmed
 

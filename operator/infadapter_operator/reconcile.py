@@ -35,6 +35,7 @@ from infadapter_operator.planning.demands import look_window_s, planning_window_
 from infadapter_operator.planning.learning import Learnt, as_learnt, learnt_from
 from infadapter_operator.planning.problems import known_groups
 from infadapter_operator.planning.rates import rate_now_rps, rate_soon_rps
+from infadapter_operator.progress import Block, Progress
 from infadapter_operator.service import Mode, Service
 from infadapter_operator.steps import Step
 from infadapter_solver import InvalidProblem
@@ -60,6 +61,7 @@ class Memory:
     infeasible_resizes: Refused = frozenset()
     removed_pods: frozenset[str] = frozenset()  # told to stop, and perhaps still there
     learnt: Learnt = field(default_factory=Learnt)
+    blocks: Mapping[Target, Block] = field(default_factory=dict)  # what does not come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,8 @@ class Look:
     conditions: tuple[Condition, ...] = ()
     shares: Mapping[Target, float] = field(default_factory=dict)  # of the weights confirmed
     ready_capacity_rps: float = 0.0
+    progress: Progress | None = None  # None: nothing was looked at
+    blocks: Mapping[Target, Block] = field(default_factory=dict)
     planned: bool = False  # this look solved the problem
     plan_changed: bool = False
     solve_s: float | None = None

@@ -26,6 +26,21 @@ class ForecastMethod(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long what does not come is waited for, and how often it is tried again."""
+
+    start_s: float = 60.0  # a pod that can't be pulled, configured, kept running or scheduled
+    ready_loads: float = 3.0  # a pod that runs and is not Ready: in load times, and …
+    ready_s: float = 60.0  # … at least so long
+    resize_s: float = 10.0  # a resize that waits, while there is a shortage
+    retry_first_s: float = 30.0  # until what was left is tried again, doubled each time …
+    retry_most_s: float = 600.0  # … up to this; and forgotten after as long without trouble
+
+    def ready_within_s(self, load_time_s: float) -> float:
+        return max(self.ready_s, self.ready_loads * load_time_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """What `decide` and `next_steps` need to know of the spec and of the profiles it names."""
 
@@ -48,6 +63,7 @@ class Service:
     stabilization_s: float = 20.0  # scale down only after this long below
     min_replicas: int = 1
     mode: Mode = Mode.AUTO
+    patience: Patience = field(default_factory=Patience)
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant: for latencies
     fitted: dict[tuple[Target, tuple[tuple[str, int], ...], int], Allocation | None] = field(
         default_factory=dict, init=False, repr=False, compare=False

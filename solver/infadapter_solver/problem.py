@@ -94,6 +94,7 @@ class Problem:
     loading_weight: float = 0.0  # gamma
     min_replicas: int = 1
     max_pods_per_target: int | None = None  # the paper: 1
+    pod_limits: Mapping[Target, int] = field(default_factory=dict)  # of targets; absent: no limit
     max_targets: int = 16  # what an HTTPRoute can weigh
     resize_loads: bool = False
     running: tuple[PodGroup, ...] = ()
