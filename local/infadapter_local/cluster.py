@@ -16,7 +16,7 @@ from infadapter_local.asking import says_ok
 from infadapter_local.processes import Child
 from infadapter_local.router import free_ports
 from infadapter_operator.bodies import StepRefused
-from infadapter_operator.observed import Observed, Pod
+from infadapter_operator.observed import Cause, Observed, Pod, Trouble
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_solver.problem import CPU, Allocation, Amounts, Target
 
@@ -59,6 +59,7 @@ class LocalCluster:
         self._ended_cpu_s = 0.0
         self._numbers = count(1)
         self._now_s = 0.0
+        self._crashes: dict[Target, Trouble] = {}  # of starts, until one succeeds
         self.failures: list[str] = []  # pods that ended unasked, with where their logs are
 
     async def observe(self, now_s: float) -> Observed:
@@ -73,8 +74,11 @@ class LocalCluster:
             pod.ready = ready and not pod.leaving
             if pod.ready:
                 pod.was_ready.set()
+                self._crashes.pop(pod.target, None)
         return Observed(
-            pods=tuple(_seen(pod) for pod in live), desired_pods=self._count_wanted(live)
+            pods=tuple(_seen(pod) for pod in live),
+            desired_pods=self._count_wanted(live),
+            refusals=dict(self._crashes),
         )
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
@@ -173,7 +177,18 @@ class LocalCluster:
         self._ended_cpu_s += pod.child.cpu_seconds()
         if not pod.leaving:
             self.failures.append(str(pod.child.failure(f"ended ({pod.child.returncode})")))
+            if not pod.was_ready.is_set():
+                self._note_crash(pod)
         self._pods.pop(pod.name, None)
+
+    def _note_crash(self, pod: LocalPod) -> None:
+        """A start that ended by itself: of its target the first such, until one becomes Ready."""
+        before = self._crashes.get(pod.target)
+        self._crashes[pod.target] = Trouble(
+            cause=Cause.CRASH,
+            message=f"its server ends with exit code {pod.child.returncode} before it is Ready",
+            since_s=self._now_s if before is None else before.since_s,
+        )
 
     async def _asks_ready(self, pod: LocalPod) -> bool:
         return await says_ok(self._session, f"http://{pod.address}/v2/health/ready")

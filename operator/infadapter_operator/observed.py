@@ -53,6 +53,7 @@ class Pod:
     resize: Resize = Resize.NONE
     resize_since_s: float | None = None
     trouble: Trouble | None = None  # as the platform tells it; None: nothing is known to be wrong
+    outdated: bool = False  # of an earlier template: its trouble says nothing of new pods
 
     @property
     def is_lost(self) -> bool:

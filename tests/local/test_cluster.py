@@ -11,7 +11,7 @@ import pytest
 from infadapter_local.cluster import LocalCluster
 from infadapter_local.processes import Processes
 from infadapter_operator.bodies import StepRefused
-from infadapter_operator.observed import Observed
+from infadapter_operator.observed import Cause, Observed
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_solver.problem import Allocation, Target
 
@@ -33,9 +33,11 @@ async def cluster(
     await cluster.stop()
 
 
-async def until(cluster: LocalCluster, condition: Callable[[Observed], bool]) -> Observed:
+async def until(
+    cluster: LocalCluster, condition: Callable[[Observed], bool], at_s: float = 1.0
+) -> Observed:
     for _ in range(200):
-        observed = await cluster.observe(1.0)
+        observed = await cluster.observe(at_s)
         if condition(observed):
             return observed
         await asyncio.sleep(0.05)
@@ -104,6 +106,40 @@ async def test_a_pod_that_dies_is_gone_and_named(cluster: LocalCluster) -> None:
     await until(cluster, lambda seen: not seen.pods)
     assert "glyph-5-1 ended (-9)" in cluster.failures[0]
     assert cluster.cpu_seconds() > 0
+
+
+async def test_a_server_that_ends_within_its_start_is_told_until_one_is_ready(
+    processes: Processes,
+    tiny_server: Callable[[Target, int], list[str]],
+    session: aiohttp.ClientSession,
+) -> None:
+    broken = True
+
+    def command(target: Target, port: int) -> list[str]:
+        return ["sh", "-c", "exit 3"] if broken else tiny_server(target, port)
+
+    cluster = LocalCluster(processes.start, command, session)
+    start = ScaleUp(target=SMALL, allocation=size(1000), pods=1)
+    for at_s in (1.0, 2.0):
+        await cluster.take(start)
+        observed = await until(cluster, lambda seen: not seen.pods, at_s)
+    crash = observed.refusals[SMALL]
+    assert (crash.cause, crash.since_s) == (Cause.CRASH, 1.0)
+    assert "exit code 3" in crash.message
+    broken = False
+    await cluster.take(start)
+    assert (await until(cluster, ready(1))).refusals == {}
+    await cluster.stop()
+
+
+async def test_a_server_that_dies_after_it_was_ready_is_no_start_that_failed(
+    cluster: LocalCluster,
+) -> None:
+    await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=1))
+    await until(cluster, ready(1))
+    (pid,) = [pod.child.pid for pod in cluster._pods.values()]
+    os.kill(pid, signal.SIGKILL)
+    assert (await until(cluster, lambda seen: not seen.pods)).refusals == {}
 
 
 async def test_replacing_removes_the_old_pod_when_the_new_one_is_ready(

@@ -4,7 +4,6 @@ The Cluster of `bodies` on Kubernetes: one service's Deployments, their pods, th
 What a step needs to know is what the last look saw; nothing else is remembered.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,10 +11,10 @@ from infadapter_operator.bodies import BodyUnavailable, Conflict, StepRefused
 from infadapter_operator.kube.api_server import ApiRefusal, KubeApi, deployments
 from infadapter_operator.kube.objects import Owner, Workload
 from infadapter_operator.kube.observe import Running, borrowed_kind, observed, running_for
-from infadapter_operator.kube.read import condition
 from infadapter_operator.kube.scalers import Scalers
 from infadapter_operator.kube.take_steps import take_step
 from infadapter_operator.kube.tidy_up import tidy_up
+from infadapter_operator.kube.troubles import refusal_of
 from infadapter_operator.kube.write_deployments import Writer
 from infadapter_operator.observed import Observed
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
@@ -79,17 +78,8 @@ class KubeCluster:
 
     def refused_pods(self) -> list[StepRefused]:
         """What keeps Deployments from making their pods, as last observed: a quota, a policy."""
-        failures = (
-            condition(running.deployment.get("status") or {}, "ReplicaFailure")
-            for running in self._running.values()
-        )
-        messages = {
-            re.sub(
-                '^pods "[^"]*" is ', "pods are ", str(failure.get("message", ""))
-            )  # a new one each
-            for failure in failures
-            if failure.get("status") == "True"
-        }
+        refusals = (refusal_of(running.deployment) for running in self._running.values())
+        messages = {refusal.message for refusal in refusals if refusal}
         return [ApiRefusal(403, "", message).as_step_refused() for message in sorted(messages)]
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:

@@ -16,7 +16,7 @@ from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.envoy_router import EnvoyRouter
 from infadapter_operator.kube.objects import Owner, build_target_service
 from infadapter_operator.kube.observe import Running, belongs_to, is_left_over, refuse_stranger
-from infadapter_operator.kube.read import condition
+from infadapter_operator.kube.statuses import condition
 from infadapter_operator.names import (
     TRAFFIC_LABEL,
     selector_of,

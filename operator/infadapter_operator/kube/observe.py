@@ -22,8 +22,10 @@ from infadapter_operator.kube.read import (
     runs_pods,
     template_size,
 )
+from infadapter_operator.kube.templates import digest_of, newest_hash, template_hash
+from infadapter_operator.kube.troubles import refusal_of
 from infadapter_operator.names import ADOPTED_ANNOTATION, SERVICE_LABEL, TEMPLATE_ANNOTATION
-from infadapter_operator.observed import Observed, Pod
+from infadapter_operator.observed import Observed, Pod, Trouble
 from infadapter_solver.problem import Allocation, Target
 
 _BEFORE = "/before"
@@ -67,21 +69,50 @@ class Running:
         )
 
     @property
+    def digest(self) -> str | None:
+        """Of what further pods come of, their size aside; None: none are to come."""
+        if self.workload is None:
+            return None
+        return digest_of(self.deployment) if self.borrowed else self.workload.digest
+
+    @property
+    def refusal(self) -> Trouble | None:
+        """Of the template that is there: one that is about to be changed may be let in."""
+        return refusal_of(self.deployment) if self.is_current else None
+
+    @property
     def is_rolling(self) -> bool:
         """Pods of an earlier template are there still, or the change has yet to begin."""
+        status = self.deployment.get("status") or {}
+        return not self._is_noticed or bool(
+            status.get("updatedReplicas", 0) < status.get("replicas", 0)
+        )
+
+    @property
+    def _is_noticed(self) -> bool:
+        """By the Deployment's controller, as it is now."""
         metadata, status = self.deployment["metadata"], self.deployment.get("status") or {}
-        if status.get("observedGeneration", 0) < metadata.get("generation", 0):
-            return True
-        return bool(status.get("updatedReplicas", 0) < status.get("replicas", 0))
+        return bool(status.get("observedGeneration", 0) >= metadata.get("generation", 0))
 
     def seen_pods(self) -> tuple[Pod, ...]:
-        seen = (pod_of(p, self.target, own_server(p) or self.server) for p in self.pods)
-        return tuple(self._with_batch(pod) for pod in seen if pod)
+        seen = ((p, pod_of(p, self.target, own_server(p) or self.server)) for p in self.pods)
+        return tuple(
+            self._with_batch(replace(pod, outdated=self._is_outdated(made)))
+            for made, pod in seen
+            if pod
+        )
 
     def _with_batch(self, pod: Pod) -> Pod:
         if not self.borrowed or self.workload is None:
             return pod
         return replace(pod, batch_size=self.workload.batch_size_of(pod.wanted))
+
+    def _is_outdated(self, pod: Json) -> bool:
+        """Also while it is not known: what an old pod suffers from may be mended already."""
+        if not self.is_current or not self._is_noticed:
+            return True
+        newest, own = newest_hash(self.deployment), template_hash(pod)
+        return self.is_rolling and bool(newest and own) and newest != own
 
 
 def observed(running: Iterable[Running], untouchable: frozenset[Target]) -> Observed:
@@ -92,6 +123,8 @@ def observed(running: Iterable[Running], untouchable: frozenset[Target]) -> Obse
         untouchable=untouchable,
         rolling=frozenset(one.target for one in there if one.is_rolling),
         templates={one.target: one.template for one in there if runs_pods(one.deployment)},
+        refusals={one.target: refusal for one in there if (refusal := one.refusal)},
+        digests={one.target: digest for one in there if (digest := one.digest)},
     )
 
 

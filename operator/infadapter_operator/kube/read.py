@@ -2,11 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
-from infadapter_operator.api.quantities import parse_amounts
+from infadapter_operator.api.quantities import InvalidQuantity, parse_amounts
 from infadapter_operator.kube.objects import Json, Server, Size
+from infadapter_operator.kube.statuses import (
+    condition,
+    is_true,
+    moment,
+    part,
+    parts,
+    seconds,
+    text,
+)
+from infadapter_operator.kube.troubles import trouble_of
 from infadapter_operator.names import (
     BATCH_ANNOTATION,
     KIND_ANNOTATION,
@@ -38,11 +47,11 @@ def own_server(pod: Mapping[str, Any]) -> Server | None:
 
 def pod_of(pod: Json, target: Target, server: Server) -> Pod | None:
     """None for one that is over (Succeeded, Failed): nothing will run there again."""
-    status = pod.get("status") or {}
+    status = part(pod, "status")
     if status.get("phase") in ("Succeeded", "Failed"):
         return None
     wanted = container_amounts(pod["spec"], server.container)
-    resize, resize_since_s = _resize(status)
+    resize, resize_since_s = _resize(pod)
     in_force = _in_force(status, server.container) or wanted
     if resize is Resize.NONE and in_force != wanted:
         resize = Resize.IN_PROGRESS
@@ -52,14 +61,15 @@ def pod_of(pod: Json, target: Target, server: Server) -> Pod | None:
         target=target,
         resources=in_force,
         wanted=wanted,
-        ready=_is_true(status, "Ready") and not leaving,
+        ready=is_true(status, "Ready") and not leaving,
         created_at_s=seconds(pod["metadata"]["creationTimestamp"]),
         batch_size=_batch_size(pod),
-        address=_address(status.get("podIP"), server.port),
+        address=_address(text(status, "podIP"), server.port),
         leaving=leaving,
-        unschedulable_since_s=_unschedulable_since(status),
+        unschedulable_since_s=_unschedulable_since(pod),
         resize=resize,
         resize_since_s=resize_since_s,
+        trouble=trouble_of(pod),
     )
 
 
@@ -94,27 +104,14 @@ def runs_pods(deployment: Mapping[str, Any]) -> bool:
     return bool(wanted or (deployment.get("status") or {}).get("replicas"))
 
 
-def seconds(timestamp: str) -> float:
-    return datetime.fromisoformat(timestamp).timestamp()
-
-
-def condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    nothing: Json = {}
-    return next((c for c in status.get("conditions") or () if c.get("type") == kind), nothing)
-
-
 def _batch_size(labelled: Mapping[str, Any]) -> int:
     text = annotation(labelled, BATCH_ANNOTATION) or ""
     return int(text) if text.isdecimal() and int(text) > 0 else 1
 
 
-def _named(listed: Iterable[Json], name: str) -> Json:
+def _named(listed: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
     nothing: Json = {}
     return next((entry for entry in listed if entry.get("name") == name), nothing)
-
-
-def _is_true(status: Mapping[str, Any], kind: str) -> bool:
-    return condition(status, kind).get("status") == "True"
 
 
 def _amounts(resources: Mapping[str, Any]) -> Amounts:
@@ -128,30 +125,41 @@ def is_device(resource: str) -> bool:
 
 
 def _in_force(status: Mapping[str, Any], container: str) -> Amounts:
-    statuses = status.get("containerStatuses") or ()
-    return _amounts(_named(statuses, container).get("resources") or {})
+    statuses = parts(status, "containerStatuses")
+    resources = part(_named(statuses, container), "resources")
+    sides = {side: part(resources, side) for side in ("limits", "requests")}
+    try:
+        return _amounts(sides)
+    except InvalidQuantity:
+        return {}
 
 
-def _address(host: str | None, port: int) -> str:
+def _address(host: str, port: int) -> str:
     if not host:
         return ""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _unschedulable_since(status: Mapping[str, Any]) -> float | None:
-    scheduled = condition(status, "PodScheduled")
-    if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-        return seconds(scheduled["lastTransitionTime"])
-    return None
+def _unschedulable_since(pod: Json) -> float | None:
+    scheduled = condition(part(pod, "status"), "PodScheduled")
+    if scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
+        return None
+    return _since(pod, scheduled)
 
 
-def _resize(status: Mapping[str, Any]) -> tuple[Resize, float | None]:
+def _resize(pod: Json) -> tuple[Resize, float | None]:
+    status = part(pod, "status")
     pending = condition(status, "PodResizePending")
     if pending.get("status") == "True":
         refused = pending.get("reason") == "Infeasible"
-        since_s = seconds(pending["lastTransitionTime"])
-        return (Resize.REFUSED if refused else Resize.DEFERRED), since_s
+        return (Resize.REFUSED if refused else Resize.DEFERRED), _since(pod, pending)
     under_way = condition(status, "PodResizeInProgress")
     if under_way.get("status") == "True":
-        return Resize.IN_PROGRESS, seconds(under_way["lastTransitionTime"])
+        fails = under_way.get("reason") == "Error"
+        return (Resize.FAILING if fails else Resize.IN_PROGRESS), _since(pod, under_way)
     return Resize.NONE, None
+
+
+def _since(pod: Json, told: Mapping[str, Any]) -> float:
+    since_s = moment(told, "lastTransitionTime")
+    return seconds(pod["metadata"]["creationTimestamp"]) if since_s is None else since_s

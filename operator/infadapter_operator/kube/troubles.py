@@ -1,0 +1,132 @@
+"""
+Why a pod does not come, or has gone, as its status tells it: pure.
+
+That it runs and is just not Ready is no trouble yet: how long that may take is for others to say.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from infadapter_operator.kube.statuses import (
+    condition,
+    count,
+    is_false,
+    is_true,
+    moment,
+    part,
+    parts,
+    seconds,
+    text,
+)
+from infadapter_operator.kube.words import of_image, of_scheduler, stable
+from infadapter_operator.observed import Cause, Trouble
+
+Json = Mapping[str, Any]
+
+_IMAGE = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+}
+_NEVER_RAN = {"StartError", "ContainerCannotRun"}  # the runtime's: the command can't be run
+_PLAIN = {"", "Error", "Completed"}  # reasons that say no more than the exit code
+
+
+def trouble_of(pod: Json) -> Trouble | None:
+    status = part(pod, "status")
+    if _is_on_a_lost_node(pod, status):
+        said = text(status, "message") or "its node does not answer"
+        return _trouble(pod, Cause.NODE_LOST, stable(said, _name(pod)))
+    if is_true(status, "Ready") or "deletionTimestamp" in pod["metadata"]:
+        return None
+    scheduled = condition(status, "PodScheduled")
+    if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
+        words = of_scheduler(text(scheduled, "message")) or "no node has room for it"
+        return _trouble(pod, Cause.NO_NODE, words, since_s=moment(scheduled, "lastTransitionTime"))
+    return next(_of_containers(pod, status), None)
+
+
+def refusal_of(deployment: Json) -> Trouble | None:
+    """What keeps a Deployment from making pods: a quota, a policy, a webhook."""
+    failure = condition(part(deployment, "status"), "ReplicaFailure")
+    if failure.get("status") != "True":
+        return None
+    words = stable(text(failure, "message")) or "no pods can be made"
+    since_s = moment(failure, "lastTransitionTime")
+    return _trouble(deployment, Cause.REFUSED, words, since_s=since_s)
+
+
+def _is_on_a_lost_node(pod: Json, status: Json) -> bool:
+    """
+    A kubelet never says of a pod that its containers are Ready, its gates are open and it is not:
+    that is what the node's controller writes when the kubelet no longer answers.
+    """
+    if text(status, "reason") == "NodeLost" or text(status, "phase") == "Unknown":
+        return True
+    gates = (text(g, "conditionType") for g in parts(part(pod, "spec"), "readinessGates"))
+    passes = is_true(status, "ContainersReady") and all(is_true(status, gate) for gate in gates)
+    return passes and is_false(status, "Ready")
+
+
+def _of_containers(pod: Json, status: Json) -> Iterator[Trouble]:
+    for field in ("initContainerStatuses", "containerStatuses"):
+        for container in parts(status, field):
+            yield from _of_container(pod, container, starts=field.startswith("init"))
+
+
+def _of_container(pod: Json, container: Json, *, starts: bool) -> Iterator[Trouble]:
+    """`starts`: it is there to end before the others begin."""
+    state, last = part(container, "state"), part(part(container, "lastState"), "terminated")
+    waiting, ended = part(state, "waiting"), part(state, "terminated")
+    reason, said = text(waiting, "reason"), text(waiting, "message")
+    if reason in _IMAGE:
+        words = of_image(said, _name(pod)) or f"image {text(container, 'image')}: {reason}"
+        yield _trouble(pod, Cause.IMAGE, words)
+    elif reason.endswith("Error") or reason.startswith("Failed"):
+        yield _trouble(pod, Cause.CONFIG, stable(said, _name(pod)) or reason)
+    elif reason == "CrashLoopBackOff":
+        yield _crash(pod, container, last)
+    elif ended and count(container, "restartCount") and not (starts and _is_well(ended)):
+        yield _crash(pod, container, ended)
+
+
+def _is_well(ended: Json) -> bool:
+    return ended.get("exitCode") == 0
+
+
+def _crash(pod: Json, container: Json, ended: Json) -> Trouble:
+    name, reason = text(container, "name"), text(ended, "reason")
+    since_s = moment(ended, "finishedAt")
+    if reason in _NEVER_RAN:
+        words = stable(text(ended, "message"), _name(pod)) or f"container {name}: {reason}"
+        return _trouble(pod, Cause.CONFIG, words, or_s=since_s)
+    code = f" with exit code {ended['exitCode']}" if "exitCode" in ended else " again and again"
+    why = "" if reason in _PLAIN else f" ({reason})"
+    return _trouble(pod, Cause.CRASH, stable(f"container {name} ends{code}{why}"), or_s=since_s)
+
+
+def _trouble(
+    made: Json,
+    cause: Cause,
+    message: str,
+    *,
+    since_s: float | None = None,
+    or_s: float | None = None,
+) -> Trouble:
+    """
+    Since the pod is not Ready, where nothing better is known: what a container says of itself
+    begins anew with every try.
+    """
+    ready = condition(part(made, "status"), "Ready")
+    unready_s = moment(ready, "lastTransitionTime") if ready.get("status") == "False" else None
+    known = (s for s in (since_s, unready_s, or_s) if s is not None)
+    created_s = seconds(made["metadata"]["creationTimestamp"])
+    return Trouble(cause=cause, message=message, since_s=next(known, created_s))
+
+
+def _name(pod: Json) -> str:
+    return str(pod["metadata"].get("name", ""))

@@ -1,0 +1,44 @@
+"""
+The platform's own sentences, shortened and made stable: what differs from one try to the next (a
+pod's name, an id, a back-off) would have the status written again and again.
+"""
+
+import re
+
+LONGEST = 256
+
+_UNSTABLE = (
+    (re.compile(r'^pods "[^"]*" is '), "pods are "),  # a new name each
+    (re.compile(r"^back-?off \S+ (?=restarting|pulling)", re.IGNORECASE), ""),
+    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "…"),  # a uid
+    (re.compile(r"(?<!sha256:)\b[0-9a-f]{64}\b"), "…"),  # a container's id; a digest stays
+    (re.compile(r"(?<=\d):\d+->"), "->"),  # the near end of a connection
+    (re.compile(r", used: .*?(?=, limited:|$)"), ""),  # of a quota, by whoever else is there
+)
+_PULLING = re.compile(r'^Back-off pulling image "[^"]*": (?:[A-Z][A-Za-z]+: )?')
+_NODES = re.compile(r"^\d+/\d+ nodes are available: (?P<why>.*?)\.?(?: preemption: .*)?$")
+
+
+def stable(message: str, pod: str = "") -> str:
+    """`pod`: the name of the one that it is said of."""
+    words = " ".join(message.split())
+    if pod:
+        words = words.replace(pod, "…")
+    for changing, steady in _UNSTABLE:
+        words = changing.sub(steady, words)
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
+
+
+def of_image(message: str, pod: str = "") -> str:
+    """While it backs off, a kubelet says the same as at a try, with a prefix."""
+    return stable(_PULLING.sub("", " ".join(message.split())), pod)
+
+
+def of_scheduler(message: str) -> str:
+    """Why no node will do, without how many of them there are for each reason."""
+    words = " ".join(message.split())
+    found = _NODES.match(words)
+    if found is None:
+        return stable(words)
+    reasons = {re.sub(r"^\d+ ", "", reason) for reason in found["why"].split(", ")}
+    return stable(f"no node is available: {', '.join(sorted(reasons))}")
