@@ -8,6 +8,7 @@ from infadapter_operator.api.quantities import InvalidQuantity, parse_amounts
 from infadapter_operator.kube.objects import Json, Server, Size
 from infadapter_operator.kube.statuses import (
     condition,
+    is_false,
     is_true,
     moment,
     part,
@@ -70,6 +71,7 @@ def pod_of(pod: Json, target: Target, server: Server) -> Pod | None:
         resize=resize,
         resize_since_s=resize_since_s,
         trouble=trouble_of(pod),
+        unready_since_s=_unready_since(status),
     )
 
 
@@ -145,6 +147,14 @@ def _unschedulable_since(pod: Json) -> float | None:
     if scheduled.get("status") != "False" or scheduled.get("reason") != "Unschedulable":
         return None
     return _since(pod, scheduled)
+
+
+def _unready_since(status: Mapping[str, Any]) -> float | None:
+    return (
+        moment(condition(status, "Ready"), "lastTransitionTime")
+        if is_false(status, "Ready")
+        else None
+    )
 
 
 def _resize(pod: Json) -> tuple[Resize, float | None]:

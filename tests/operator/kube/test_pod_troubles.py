@@ -188,6 +188,13 @@ def test_what_may_still_come_or_is_ready_is_no_trouble(pod: Json) -> None:
     assert seen(pod) is None
 
 
+def test_a_pod_that_is_not_ready_says_since_when() -> None:
+    for conditions, since_s in ((UNREADY, seconds(STARTED)), ([], None)):
+        pod = pod_of(a_pod(conditions=conditions), TARGET, SERVER)
+        assert pod is not None
+        assert pod.unready_since_s == since_s
+
+
 def test_a_pod_that_is_stopped_is_expected_to_end() -> None:
     pod = a_pod(container(terminated(137, "Error"), restarts=1))
     pod["metadata"]["deletionTimestamp"] = LATER
