@@ -105,6 +105,21 @@ PANELS: tuple[tuple[str, str, int, tuple[Query, ...]], ...] = (
             (f"60 * rate(infadapter_steps_total{OURS}[$__rate_interval])", "step {{step}}"),
         ),
     ),
+    (
+        "Variants whose pods come (1) or do not (0)",
+        "none",
+        12,
+        ((f"infadapter_variant_available{OURS}", "{{variant}} {{kind}}"),),
+    ),
+    (
+        "Pods that did not come per hour, and why the rollout rests",
+        "none",
+        12,
+        (
+            (f"increase(infadapter_blocked_total{OURS}[1h])", "{{cause}}"),
+            (f"infadapter_progress_rest{OURS}", "rests: {{reason}}"),
+        ),
+    ),
 )
 
 

@@ -6,11 +6,14 @@ every tick; numbers of the plan, rounded, are fine.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from infadapter_operator.decision import Decision, Source
+from infadapter_operator.progress import Block, Phase, Progress
+from infadapter_operator.sentences import blocks_told, progress_told, rest_told, unavailable
 from infadapter_operator.service import Mode, Service
+from infadapter_solver.problem import Target
 
 
 class Status(StrEnum):
@@ -34,6 +37,7 @@ TYPES = (
     "Ready",
     *READY_NEEDS,
     "CapacityAvailable",
+    "VariantsAvailable",
     "Progressing",
     "SLOMet",
     "FallbackActive",
@@ -53,6 +57,8 @@ class Signals:
     progressing: bool = False  # there are steps to take, or pods to wait for
     shortages: tuple[tuple[str, str], ...] = ()  # (reason, sentence)
     conflicts: tuple[str, ...] = ()  # sentences
+    progress: Progress | None = None  # None: it is not known how far the rollout is
+    blocks: Mapping[Target, Block] = field(default_factory=dict)  # what does not come
 
 
 def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
@@ -67,6 +73,7 @@ def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
         _plan_feasible(service, signals.decision),
         _serving(signals),
         _capacity_available(signals),
+        _variants_available(signals),
         _progressing(service, signals),
         slo_met(service, None),
         _fallback_active(signals),
@@ -181,14 +188,33 @@ def _capacity_available(signals: Signals) -> Condition:
     return _true("CapacityAvailable", "Available", "there is room for what is planned")
 
 
+def _variants_available(signals: Signals) -> Condition:
+    if signals.unseen:
+        return _unknown("VariantsAvailable", signals.unseen, "the pods were not looked at")
+    blocks = unavailable(signals.blocks)
+    if blocks:
+        return _false("VariantsAvailable", *blocks_told(blocks))
+    return _true("VariantsAvailable", "Available", "pods come of every variant that is planned")
+
+
 def _progressing(service: Service, signals: Signals) -> Condition:
     if signals.unseen:
         return _unknown("Progressing", signals.unseen, "the pods were not looked at")
     if service.mode is Mode.RECOMMEND:
         return _false("Progressing", "Recommend", "plans are reported, not carried out")
+    if signals.progress is not None:
+        return _progress(signals.progress)
     if signals.progressing:
         return _true("Progressing", "Adapting", "pods or weights are not yet as planned")
     return _false("Progressing", "AsPlanned", "pods and weights are as planned")
+
+
+def _progress(progress: Progress) -> Condition:
+    if progress.rest is not None:
+        return _false("Progressing", progress.rest.value, rest_told(progress, progress.rest))
+    if progress.phase is Phase.DONE:
+        return _false("Progressing", progress.phase.value, "pods and weights are as planned")
+    return _true("Progressing", progress.phase.value, progress_told(progress))
 
 
 def _fallback_active(signals: Signals) -> Condition:

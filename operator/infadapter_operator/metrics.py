@@ -10,6 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from infadapter_operator.acting.placing import held_by
 from infadapter_operator.conditions import Condition, Status
 from infadapter_operator.reconcile import Look
+from infadapter_operator.rollout_metrics import RolloutMetrics
+from infadapter_operator.sentences import unavailable
 from infadapter_operator.service import Service
 from infadapter_solver.problem import CPU, Plan, Target
 
@@ -40,6 +42,7 @@ _OF_TARGET: Mapping[str, str] = {
     "allocated_cpu_cores": "Cores held by pods, the larger of wanted and in force.",
     "share_ratio": "Part of the traffic that the router sends there.",
     "learnt_capacity_ratio": "What pods of this target deliver, as a ratio to their profile.",
+    "variant_available": "0: its pods did not come and are left for a while; 1 otherwise.",
 }
 
 
@@ -90,6 +93,7 @@ class Metrics:
         Gauge("infadapter_build_info", "Always 1.", ("version",), registry=registry).labels(
             version
         ).set(1)
+        self._rollout = RolloutMetrics(registry)
         self._targets: dict[tuple[str, str], set[Target]] = {}
 
     def record(self, look: Look, duration_s: float | None = None) -> None:
@@ -99,6 +103,7 @@ class Metrics:
             _set(self._gauges[name], key, value)
         self._record_targets(key, look)
         self._record_conditions(key, look.conditions)
+        self._rollout.record(key, look)
         for reason in (*filter(None, [look.error]), *(r.reason for r in look.refusals)):
             self._errors.labels(*key, reason).inc()
         for step in look.steps:
@@ -128,6 +133,7 @@ class Metrics:
         counters = (self._errors, self._steps, self._plans, self._look_s, self._solve_s)
         for family in (*families, *counters):
             family.remove_by_labels(labels)
+        self._rollout.forget(namespace, service)
         self._targets.pop((namespace, service), None)
 
     def _record_conditions(self, key: tuple[str, str], conditions: Iterable[Condition]) -> None:
@@ -177,6 +183,7 @@ def _target_values(look: Look, plan: Plan) -> dict[Target, dict[str, float | Non
     pods = observed.pods if observed else ()
     groups = {group.target: group for group in plan.groups}
     learnt = look.memory.learnt
+    away = {block.target for block in unavailable(look.blocks)}
     found: dict[Target, dict[str, float | None]] = {}
     for target in {*groups, *(pod.target for pod in pods), *_targets_of(look.service)}:
         own = [pod for pod in pods if pod.target == target]
@@ -188,6 +195,7 @@ def _target_values(look: Look, plan: Plan) -> dict[Target, dict[str, float | Non
             "allocated_cpu_cores": sum(held_by(pod).get(CPU, 0) for pod in own) / 1000,
             "share_ratio": look.shares.get(target, 0.0),
             "learnt_capacity_ratio": learnt.ratio(target) if target in learnt.ratios else None,
+            "variant_available": target not in away,
         }
     return found
 

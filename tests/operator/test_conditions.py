@@ -14,9 +14,12 @@ from infadapter_operator.conditions import (
     with_ready,
 )
 from infadapter_operator.decision import Decision, Source
-from infadapter_operator.observed import Observed
+from infadapter_operator.observed import Cause, Observed
 from infadapter_operator.planning.decide import warming
+from infadapter_operator.progress import Block, Phase, Progress, Rest
+from infadapter_operator.sentences import WHAT_TO_DO
 from infadapter_operator.service import Mode, Service
+from infadapter_solver.problem import Target
 from tests.operator.loop_world import EMPTY_PLAN, a_service
 
 SERVICE = a_service()
@@ -151,3 +154,80 @@ def test_what_a_later_stage_finds_out_replaces_what_the_look_assumed() -> None:
     found = by_type(with_ready(conditions(SERVICE, FINE), problem))
     assert found["SpecValid"] == problem
     assert found["Ready"].status is Status.FALSE
+
+
+# --- what can't come, and how far the rollout is ------------------------------------------------
+
+
+def a_block(variant: str, cause: Cause, message: str, **changes: object) -> Block:
+    given = {"digest": "d", "since_s": 0.0, "until_s": 30.0, **changes}
+    return Block(target=Target(variant), cause=cause, message=message, **given)  # type: ignore[arg-type]
+
+
+def blocked(*blocks: Block) -> Condition:
+    held = {block.target: block for block in blocks}
+    found = seen(Signals(decision=DECISION, serving=True, blocks=held))
+    assert found["Ready"].status is Status.TRUE, (
+        "what is planned without is no reason to be unready"
+    )
+    return found["VariantsAvailable"]
+
+
+def test_all_variants_come_where_none_is_left() -> None:
+    assert (blocked().status, blocked().reason) == (Status.TRUE, "Available")
+
+
+def test_what_does_not_come_is_named_with_the_platforms_words() -> None:
+    found = blocked(
+        a_block("small", Cause.IMAGE, "no such image"),
+        a_block("large", Cause.IMAGE, "no such image either"),
+    )
+    assert (found.status, found.reason) == (Status.FALSE, "ImageUnavailable")
+    assert found.message == "large: no such image either; small: no such image"
+
+
+def test_several_causes_have_one_reason() -> None:
+    found = blocked(a_block("small", Cause.IMAGE, "x"), a_block("large", Cause.CRASH, "y"))
+    assert found.reason == "StartFailed"
+
+
+def test_what_has_come_meanwhile_is_available_though_its_back_off_is_known() -> None:
+    assert blocked(a_block("small", Cause.CRASH, "x", come=True)).status is Status.TRUE
+
+
+def at(phase: Phase, **changes: object) -> Condition:
+    progress = Progress(phase=phase, ready=1, wanted=3, **changes)  # type: ignore[arg-type]
+    return seen(Signals(decision=DECISION, progress=progress))["Progressing"]
+
+
+def test_a_rollout_says_what_it_waits_for_and_until_when() -> None:
+    """In absolute time and whole seconds: the sentence is the same at the next tick."""
+    found = at(Phase.STARTING, waits_for="small (2) to be Ready", deadline_s=1_800_000_059.2)
+    assert (found.status, found.reason) == (Status.TRUE, "Starting")
+    assert found.message == (
+        "1 of 3 planned pods are Ready; waits for small (2) to be Ready;"
+        " at 2027-01-15T08:01:00Z a new plan is made without what has not come"
+    )
+
+
+@pytest.mark.parametrize("phase", [p for p in Phase if p is not Phase.DONE])
+def test_every_phase_is_progress(phase: Phase) -> None:
+    assert (at(phase).status, at(phase).reason) == (Status.TRUE, phase.value)
+
+
+@pytest.mark.parametrize("rest", list(Rest))
+@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.DONE])
+def test_every_rest_is_named_and_says_what_to_do(rest: Rest, phase: Phase) -> None:
+    found = at(phase, rest=rest)
+    assert (found.status, found.reason) == (Status.FALSE, rest.value)
+    assert WHAT_TO_DO[rest] in found.message
+
+
+def test_a_plan_that_is_reached_is_no_progress() -> None:
+    assert (at(Phase.DONE).status, at(Phase.DONE).reason) == (Status.FALSE, "AsPlanned")
+
+
+def test_a_body_that_does_not_answer_says_nothing_of_variants() -> None:
+    found = seen(Signals(decision=DECISION, unseen="BodyUnavailable"))
+    assert found["VariantsAvailable"].status is Status.UNKNOWN
+    assert found["Progressing"].status is Status.UNKNOWN

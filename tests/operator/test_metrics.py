@@ -3,7 +3,9 @@ from dataclasses import replace
 from prometheus_client import CollectorRegistry
 
 from infadapter_operator.metrics import Metrics
+from infadapter_operator.observed import Cause
 from infadapter_operator.planning.learning import Learnt
+from infadapter_operator.progress import Block, Phase, Progress, Rest
 from infadapter_solver.problem import Target
 from tests.operator.loop_world import Runner, World, a_service
 
@@ -104,3 +106,49 @@ async def test_a_deleted_service_leaves_no_series() -> None:
         "infadapter_errors_total",
         {"namespace": "vision", "service": "other", "reason": "ProfileMissing"},
     )
+
+
+async def test_what_does_not_come_is_told_and_every_failed_attempt_is_counted() -> None:
+    registry, runner = await recorded(seconds=1)
+    assert value(registry, "variant_available", variant="small", kind="cpu") == 1
+    metrics, small = Metrics(registry := CollectorRegistry()), Target("small", "cpu")
+
+    def record(attempts: int, **changes: bool) -> None:
+        block = Block(
+            target=small,
+            digest="d",
+            cause=Cause.IMAGE,
+            message="",
+            since_s=0.0,
+            until_s=30.0,
+            attempts=attempts,
+            **changes,
+        )
+        metrics.record(replace(runner.looks[-1], blocks={small: block}))
+
+    for attempts in (1, 1, 2, 2):
+        record(attempts)
+    assert value(registry, "variant_available", variant="small", kind="cpu") == 0
+    assert value(registry, "variant_available", variant="large", kind="cpu") == 1
+    assert value(registry, "blocked_total", cause="ImageUnavailable") == 2
+    record(2, come=True)
+    assert value(registry, "variant_available", variant="small", kind="cpu") == 1
+    assert value(registry, "blocked_total", cause="ImageUnavailable") == 2
+
+
+async def test_why_the_rollout_rests_is_there_only_while_it_does() -> None:
+    _, runner = await recorded(seconds=1)
+    metrics = Metrics(registry := CollectorRegistry())
+
+    def rest(reason: Rest | None) -> dict[str, float | None]:
+        progress = Progress(phase=Phase.STARTING, ready=0, wanted=1, rest=reason)
+        metrics.record(replace(runner.looks[-1], progress=progress))
+        return {r.name: value(registry, "progress_rest", reason=r.value) for r in Rest}
+
+    others = dict.fromkeys(Rest.__members__)
+    assert rest(Rest.NO_NODE) == others | {"NO_NODE": 1}
+    assert rest(Rest.NO_SURGE) == others | {"NO_SURGE": 1}
+    assert rest(None) == others
+    rest(Rest.CONFLICT)
+    metrics.forget("vision", "resnet")
+    assert value(registry, "progress_rest", reason="Conflict") is None

@@ -7,7 +7,8 @@ from infadapter_operator.conditions import Signals
 from infadapter_operator.decision import Decision
 from infadapter_operator.observed import Observed, Pod, Resize
 from infadapter_operator.progress import Block, Phase, Progress
-from infadapter_solver.problem import CPU, Target
+from infadapter_operator.sentences import target_told
+from infadapter_solver.problem import Target
 
 
 def signals_of(
@@ -30,6 +31,8 @@ def signals_of(
         progressing=_is_progressing(turn),
         shortages=(*_shortages(observed, turn, now_s), *refused),
         conflicts=(*_conflicts(observed), *dict.fromkeys(conflicts)),
+        progress=progress,
+        blocks=blocks or {},
     )
 
 
@@ -48,10 +51,12 @@ def _shortages(observed: Observed, turn: Turn | None, now_s: float) -> list[tupl
     found = []
     pending = [pod for pod in observed.pods if _is_stuck(pod, now_s)]
     for target in sorted({pod.target for pod in pending}):
-        found.append(("Unschedulable", f"no node has room for a pod of {_name(target)}"))
+        found.append(("Unschedulable", f"no node has room for a pod of {target_told(target)}"))
     waiting = [pod for pod in observed.pods if pod.resize in (Resize.DEFERRED, Resize.REFUSED)]
     for target in sorted({pod.target for pod in waiting if _waits_long(pod, now_s)}):
-        found.append(("ResizeDeferred", f"a node has no room for {_name(target)} to grow in place"))
+        found.append(
+            ("ResizeDeferred", f"a node has no room for {target_told(target)} to grow in place")
+        )
     if turn and turn.short:
         names = ", ".join(sorted(turn.short))
         found.append(("SurgeExhausted", f"budget and maxSurge leave no room to switch: {names}"))
@@ -71,10 +76,6 @@ def _waits_long(pod: Pod, now_s: float) -> bool:
 
 def _conflicts(observed: Observed) -> tuple[str, ...]:
     return tuple(
-        f"another controller scales or sizes {_name(target)}: its pods stay as they are"
+        f"another controller scales or sizes {target_told(target)}: its pods stay as they are"
         for target in sorted(observed.untouchable)
     )
-
-
-def _name(target: Target) -> str:
-    return target.variant if target.kind == CPU else f"{target.variant} on {target.kind}"

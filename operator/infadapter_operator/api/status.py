@@ -43,6 +43,7 @@ class ConditionType(StrEnum):
     PLAN_FEASIBLE = "PlanFeasible"
     SERVING = "Serving"  # at least one Ready backend has weight
     CAPACITY_AVAILABLE = "CapacityAvailable"
+    VARIANTS_AVAILABLE = "VariantsAvailable"  # pods come of every variant that is planned
     PROGRESSING = "Progressing"
     SLO_MET = "SLOMet"
     FALLBACK_ACTIVE = "FallbackActive"  # the plan is held on missing data, or is the greedy one
@@ -130,6 +131,32 @@ class Decision(StatusModel):
     summary: Sentence = ""
 
 
+class BlockedPods(StatusModel):
+    """Why no new pods of a variant are planned, and when one is tried again."""
+
+    template: Annotated[str, Field(max_length=64)] = ""
+    """A digest: of another one new pods are planned at once."""
+    since: Timestamp
+    until: Timestamp
+    """Then one pod is tried again."""
+    pod_created_at: Timestamp
+    """Of the pod that did not come: a later one that comes ends this."""
+    attempts: Annotated[int, Field(ge=1)] = 1
+
+
+class VariantStatus(StatusModel):
+    """Whether pods of one variant on one kind of resource come when they are planned."""
+
+    variant: DnsLabel
+    kind: Annotated[str, Field(min_length=1, max_length=128)] = CPU
+    """cpu, or the extended resource's name."""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(max_length=4, json_schema_extra=list_map("type")),
+    ] = ()
+    blocked: BlockedPods | None = None
+
+
 class InferenceServiceStatus(StatusModel):
     """Written when plan, conditions or reasons change; what changes every tick is a metric."""
 
@@ -139,6 +166,10 @@ class InferenceServiceStatus(StatusModel):
     plan: PlanStatus | None = None
     decisions: Annotated[tuple[Decision, ...], Field(max_length=10)] = ()
     """The last ones, newest first."""
+    variants: Annotated[
+        tuple[VariantStatus, ...],
+        Field(max_length=16, json_schema_extra=list_map("variant", "kind")),
+    ] = ()
     conditions: Annotated[
         tuple[Condition, ...],
         Field(max_length=16, json_schema_extra=list_map("type")),

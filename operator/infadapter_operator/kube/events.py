@@ -1,12 +1,19 @@
 """What a user wants to be told of, once, when it happens: from one status to the next. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infadapter_operator.api.status import Condition, InferenceServiceStatus, PlanStatus
+from infadapter_operator.api.status import (
+    Condition,
+    InferenceServiceStatus,
+    PlanStatus,
+    VariantStatus,
+)
 from infadapter_operator.kube.objects import Owner
+from infadapter_operator.kube.variants import availability, target_of
 from infadapter_operator.names import API_VERSION, KIND
+from infadapter_operator.sentences import target_told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +44,27 @@ def events_between(
         and (before is not None or condition.type != "MetricsFresh")  # a new router is not counted
         and _differs(earlier.get(condition.type), condition)
     )
-    return (*_plan_events(before.plan if before else None, after.plan), *turned)
+    plans = _plan_events(before.plan if before else None, after.plan)
+    return (*plans, *turned, *_variant_events(before.variants if before else (), after.variants))
+
+
+def _variant_events(
+    before: Iterable[VariantStatus], after: Iterable[VariantStatus]
+) -> Iterator[Event]:
+    """Another cause of the same trouble is no news."""
+    earlier = {target_of(told): availability(told) for told in before}
+    for told in after:
+        target, now = target_of(told), availability(told)
+        was_away = _is_away(earlier.get(target))
+        if _is_away(now) and not was_away:
+            words = f"{target_told(target)}: {now.message}" if now else target_told(target)
+            yield Event(reason="VariantUnavailable", message=words, warning=True)
+        elif was_away and now and now.status == "True":
+            yield Event(reason="VariantAvailable", message=f"pods of {target_told(target)} come")
+
+
+def _is_away(condition: Condition | None) -> bool:
+    return condition is not None and condition.status == "False"
 
 
 def _differs(earlier: Condition | None, now: Condition) -> bool:

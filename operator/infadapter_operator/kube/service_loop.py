@@ -24,6 +24,7 @@ from infadapter_operator.kube.report import Reporter, calm, condition_of, shorta
 from infadapter_operator.kube.router_objects import service_key
 from infadapter_operator.kube.routers import Routers
 from infadapter_operator.kube.status import decision_from, status_of, without_service
+from infadapter_operator.kube.variants import blocks_from
 from infadapter_operator.kube.world import World
 from infadapter_operator.names import FINALIZER
 from infadapter_operator.prometheus import PrometheusDemand, slo_met_ratio
@@ -173,8 +174,9 @@ class ServiceLoop:
             self._world.metrics.count_error(self.owner.namespace, self.owner.name, reason)
             return
         if self._prepared is None:
-            decision = decision_from(prepared.service, self._reporter.status)
-            self._memory = replace(self._memory, decision=decision)
+            told = self._reporter.status
+            decision, blocks = decision_from(prepared.service, told), blocks_from(told)
+            self._memory = replace(self._memory, decision=decision, blocks=blocks)
         self._problem, self._prepared = None, prepared
         self._cluster.workloads = prepared.workloads
         self._cluster.gated = prepared.traffic is not None
@@ -241,6 +243,7 @@ class ServiceLoop:
             before,
             seen.now_s,
             changed=self._untold,
+            blocks=None if seen.observed is None else seen.blocks,
         )
         if await self._reporter.report(status):
             self._untold = False

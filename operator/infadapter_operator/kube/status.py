@@ -5,13 +5,11 @@ The plan in the status changes only when the plan does, conditions keep the time
 transition, and what is equal is not written.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
 from infadapter_operator.api.quantities import amounts_as_quantities
-from infadapter_operator.api.status import Condition as ConditionStatus
 from infadapter_operator.api.status import Decision as DecisionStatus
 from infadapter_operator.api.status import (
     InferenceServiceStatus,
@@ -22,6 +20,9 @@ from infadapter_operator.api.status import (
 )
 from infadapter_operator.conditions import Condition
 from infadapter_operator.decision import Alternative, Binding, Decision, Source
+from infadapter_operator.kube.transitions import whole_second, with_times
+from infadapter_operator.kube.variants import variants_of
+from infadapter_operator.progress import Block
 from infadapter_operator.service import Service
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Target
 
@@ -40,8 +41,12 @@ def status_of(
     now_s: float,
     *,
     changed: bool,
+    blocks: Mapping[Target, Block] | None = None,
 ) -> InferenceServiceStatus:
-    """`changed`: the decision's plan is not the one of before."""
+    """
+    `changed`: the decision's plan is not the one of before. `blocks`: what does not come; None
+    where nothing was looked at.
+    """
     before = previous or _NOTHING
     plan, history = before.plan, before.decisions
     if decision and (changed or plan is None):
@@ -52,7 +57,8 @@ def status_of(
         effective_price_per_core=round(price_per_core(service), 6),
         plan=plan,
         decisions=history,
-        conditions=with_conditions(before, conditions, generation, now_s),
+        variants=variants_of(service, blocks, before.variants, generation, now_s),
+        conditions=with_times(conditions, before.conditions, generation, now_s),
     )
 
 
@@ -67,32 +73,9 @@ def without_service(
     return before.model_copy(
         update={
             "observed_generation": generation,
-            "conditions": with_conditions(before, conditions, generation, now_s),
+            "conditions": with_times(conditions, before.conditions, generation, now_s),
         }
     )
-
-
-def with_conditions(
-    before: InferenceServiceStatus, conditions: Iterable[Condition], generation: int, now_s: float
-) -> tuple[ConditionStatus, ...]:
-    """A condition that keeps its status keeps the time of its last transition."""
-    earlier = {condition.type: condition for condition in before.conditions}
-    return tuple(
-        ConditionStatus(
-            type=condition.type,
-            status=condition.status.value,
-            reason=condition.reason,
-            message=condition.message,
-            observed_generation=generation,
-            last_transition_time=_since(condition, earlier.get(condition.type), now_s),
-        )
-        for condition in conditions
-    )
-
-
-def _since(condition: Condition, earlier: ConditionStatus | None, now_s: float) -> datetime:
-    same = earlier is not None and earlier.status == condition.status.value
-    return earlier.last_transition_time if earlier and same else _time(now_s)
 
 
 def price_per_core(service: Service) -> float:
@@ -109,7 +92,7 @@ def plan_status(decision: Decision) -> PlanStatus:
     allocations = tuple(_planned(plan, group) for group in plan.groups if group.pods)
     latency_s = decision.expected_latency_s
     return PlanStatus(
-        planned_at=_time(decision.decided_at_s),
+        planned_at=whole_second(decision.decided_at_s),
         feasible=plan.feasible,
         demand_rps=round(decision.demand_rps, 3),
         accuracy=round(plan.accuracy, 6),
@@ -205,7 +188,3 @@ def _member(kind: type[Member], value: str | None, default: Member) -> Member:
         return kind(value or "")
     except ValueError:
         return default
-
-
-def _time(at_s: float) -> datetime:
-    return datetime.fromtimestamp(int(at_s), UTC)

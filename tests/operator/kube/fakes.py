@@ -28,13 +28,17 @@ CREATED = "2026-01-01T00:00:00Z"
 
 
 class FakeApi(KubeApi):
-    """`refuse` answers requests before they have an effect; `writes` are those that had one."""
+    """
+    `refuse` answers requests before they have an effect; `writes` are those that had one. `waits`
+    says for what a new pod's container waits, in a kubelet's word; none: it is Ready at once.
+    """
 
     def __init__(self) -> None:
         self.objects: dict[str, Json] = {}
         self.writes: list[tuple[str, str]] = []
         self.dry_runs: list[Json] = []
         self.refuse: Callable[[str, str], Exception | None] = lambda method, path: None
+        self.waits: Callable[[Json], str] = lambda pod: ""
         self._numbers = itertools.count(1)
         self._applied: dict[str, Json] = {}
 
@@ -193,6 +197,8 @@ class FakeApi(KubeApi):
             "made_from": copy.deepcopy(template),
         }
         _run(pod)
+        if reason := self.waits(pod):
+            _have_wait(pod, reason)
         self.put(f"/api/v1/namespaces/{namespace}/pods/{deployment}-{number}", pod)
 
 
@@ -241,6 +247,12 @@ def _run(pod: Json) -> None:
         {"name": c["name"], "resources": copy.deepcopy(c.get("resources") or {})}
         for c in pod["spec"]["containers"]
     ]
+
+
+def _have_wait(pod: Json, reason: str) -> None:
+    pod["status"] |= {"phase": "Pending", "conditions": [{"type": "Ready", "status": "False"}]}
+    for status in pod["status"]["containerStatuses"]:
+        status["state"] = {"waiting": {"reason": reason, "message": "as the kubelet says"}}
 
 
 # --- what tests are about -------------------------------------------------------------------------

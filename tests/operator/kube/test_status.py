@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -18,6 +19,9 @@ from infadapter_operator.kube.status import (
     status_of,
     without_service,
 )
+from infadapter_operator.kube.variants import MOST, blocks_from
+from infadapter_operator.observed import Cause
+from infadapter_operator.progress import Block
 from infadapter_operator.reconcile import Look, Memory
 from infadapter_operator.service import Service
 from infadapter_operator.steps import RemovePods, SetWeights
@@ -73,9 +77,10 @@ def a_status(
     *overrides: Condition,
     now_s: float = NOW_S,
     changed: bool = True,
+    blocks: Mapping[Target, Block] | None = None,
 ) -> InferenceServiceStatus:
     found = with_ready(conditions(SERVICE, Signals(decision=decision, serving=True)), *overrides)
-    return status_of(SERVICE, 3, decision, found, previous, now_s, changed=changed)
+    return status_of(SERVICE, 3, decision, found, previous, now_s, changed=changed, blocks=blocks)
 
 
 def read_back(status: InferenceServiceStatus) -> InferenceServiceStatus:
@@ -158,6 +163,102 @@ def test_a_wrong_spec_leaves_the_plan_known() -> None:
 
 def test_the_price_of_a_core_is_its_part_of_the_whole_budget() -> None:
     assert price_per_core(SERVICE) == pytest.approx(0.05 / 20)
+
+
+# --- variants ----------------------------------------------------------------------------------
+
+
+def a_block(variant: str = "r18", **changes: object) -> Block:
+    given: dict[str, object] = {
+        "digest": "abc",
+        "cause": Cause.IMAGE,
+        "message": "not found",
+        "since_s": NOW_S,
+        "until_s": NOW_S + 30.0,
+        "created_s": NOW_S - 60.0,
+        **changes,
+    }
+    return Block(target=Target(variant), **given)  # type: ignore[arg-type]
+
+
+def with_blocks(
+    *blocks: Block, previous: InferenceServiceStatus | None = None, now_s: float = NOW_S
+) -> InferenceServiceStatus:
+    held = {block.target: block for block in blocks}
+    return a_status(decided(group()), previous, now_s=now_s, changed=False, blocks=held)
+
+
+def told(status: InferenceServiceStatus) -> dict[str, tuple[str, str, str]]:
+    found = {v.variant: v.conditions[0] for v in status.variants}
+    return {name: (c.status, c.reason, c.message) for name, c in found.items()}
+
+
+def test_every_variant_says_whether_its_pods_come() -> None:
+    found = told(with_blocks(a_block()))
+    assert found["r18"] == ("False", "ImageUnavailable", "not found")
+    assert found["r34"][:2] == ("True", "Available")
+
+
+def test_before_the_first_look_nobody_knows() -> None:
+    assert {status for status, _, _ in told(a_status(decided(group()))).values()} == {"Unknown"}
+
+
+def test_what_was_known_stays_known_while_nothing_is_looked_at() -> None:
+    before = with_blocks(a_block())
+    after = a_status(decided(group()), before, now_s=NOW_S + 60, changed=False)
+    assert after.variants == before.variants
+
+
+def test_a_restart_reads_back_what_did_not_come() -> None:
+    block = a_block(attempts=3)
+    status = read_back(with_blocks(block))
+    restored = blocks_from(status)
+    assert restored == {
+        block.target: replace(
+            block, since_s=int(NOW_S), until_s=int(NOW_S) + 30, created_s=int(NOW_S) - 60
+        )
+    }
+    again = with_blocks(*restored.values(), previous=status, now_s=NOW_S + 20)
+    assert again == status
+    assert events_between(status, again) == ()
+
+
+def test_nothing_that_comes_is_read_back_as_a_block() -> None:
+    assert blocks_from(None) == {}
+    assert blocks_from(with_blocks(a_block(come=True))) == {}
+    odd = json.dumps(with_blocks(a_block()).model_dump(mode="json", exclude_none=True))
+    newer = odd.replace("ImageUnavailable", "SomethingNew")
+    (block,) = blocks_from(InferenceServiceStatus.model_validate_json(newer)).values()
+    assert block.cause is Cause.NOT_READY
+
+
+def test_of_many_variants_those_that_do_not_come_are_told() -> None:
+    variants = tuple(
+        Variant(name=f"v{n:02}", accuracy=0.7, load_time_s=2.0, allocations=(SMALL,))
+        for n in range(MOST + 4)
+    )
+    last = a_block(variants[-1].name)
+    service = replace(SERVICE, variants=variants)
+    status = status_of(service, 3, None, (), None, NOW_S, changed=False, blocks={last.target: last})
+    assert len(status.variants) == MOST
+    assert last.target.variant in told(status)
+
+
+def test_a_variant_that_goes_and_comes_back_is_told_once_each() -> None:
+    before = with_blocks()
+    away = with_blocks(a_block(), previous=before, now_s=NOW_S + 60)
+    (event,) = events_between(before, away)
+    assert (event.reason, event.warning) == ("VariantUnavailable", True)
+    assert event.message == "r18: not found"
+    other = a_block(cause=Cause.CRASH, message="exit code 1", attempts=2)
+    still = with_blocks(other, previous=away, now_s=NOW_S + 90)
+    assert events_between(away, still) == ()
+    assert still.variants[0].conditions[0].last_transition_time == (
+        away.variants[0].conditions[0].last_transition_time
+    )
+    back = with_blocks(a_block(come=True), previous=still, now_s=NOW_S + 120)
+    (event,) = events_between(still, back)
+    assert (event.reason, event.warning) == ("VariantAvailable", False)
 
 
 # --- events ------------------------------------------------------------------------------------

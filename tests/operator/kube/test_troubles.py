@@ -10,6 +10,7 @@ from infadapter_operator.bodies import BodyUnavailable
 from infadapter_operator.kube.api_server import ApiRefusal, core, deployments
 from infadapter_operator.kube.gateway_router import route_path
 from infadapter_operator.kube.loops import Loops
+from infadapter_operator.kube.service_loop import ServiceLoop
 from infadapter_operator.names import ADOPTED_ANNOTATION, TRAFFIC_LABEL
 from infadapter_operator.prometheus import Prometheus
 from infadapter_operator.settings import Settings
@@ -223,3 +224,50 @@ async def test_the_metrics_of_a_service_that_can_not_be_looked_at_say_so() -> No
     looked_s = registry.get_sample_value("infadapter_last_look_timestamp_seconds", labels)
     assert looked_s is not None
     assert bench.now_s - looked_s < 5
+
+
+# --- what does not come --------------------------------------------------------------------------
+
+
+def image_of(pod: Json) -> str:
+    return str(pod["spec"]["containers"][0]["image"])
+
+
+def events_of(api: FakeApi) -> list[str]:
+    """The reasons of those that speak of variants."""
+    found = [made for path, made in sorted(api.objects.items()) if "/events/" in path]
+    return sorted(e["reason"] for e in found if e["reason"].endswith("vailable"))
+
+
+def available(bench: Bench) -> dict[str, tuple[str, str]]:
+    told = {v["variant"]: v["conditions"][0] for v in bench.status["variants"]}
+    return {name: (c["status"], c["reason"]) for name, c in told.items()}
+
+
+async def test_an_image_that_can_not_be_pulled_is_named_once_and_forgotten_when_mended() -> None:
+    wrong = variant("r34", template=template(image="no"))
+    bench = Bench(service(variants=[variant("r18"), wrong]))
+    bench.api.waits = lambda pod: "ImagePullBackOff" if image_of(pod) == "no" else ""
+    await bench.turns(40)
+    assert bench.condition("VariantsAvailable") == ("False", "ImageUnavailable")
+    assert available(bench) == {"r34": ("False", "ImageUnavailable"), "r18": ("True", "Available")}
+    assert events_of(bench.api) == ["VariantUnavailable"]
+    before = bench.status["variants"]
+    bench.loop = ServiceLoop(bench.world, bench.document)
+    await bench.turns(1)
+    assert bench.status["variants"] == before, "a restart is no news"
+    bench.change(variants=[variant("r18"), variant("r34")])
+    await bench.turns(20)
+    assert bench.condition("VariantsAvailable") == ("True", "Available")
+    assert bench.condition("Ready")[0] == "True"
+    assert events_of(bench.api) == ["VariantAvailable", "VariantUnavailable"]
+
+
+async def test_of_what_is_not_looked_at_nothing_new_is_said() -> None:
+    bench = Bench(service())
+    await bench.turns(6)
+    before = bench.status["variants"]
+    bench.change(mode="Paused")
+    await bench.turns(2)
+    assert bench.condition("VariantsAvailable") == ("Unknown", "Paused")
+    assert bench.status["variants"] == before

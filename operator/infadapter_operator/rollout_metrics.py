@@ -1,0 +1,56 @@
+"""What does not come and why rollouts rest, in numbers for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from infadapter_operator.reconcile import Look
+from infadapter_solver.problem import Target
+
+Key = tuple[str, str]
+_SERVICE = ("namespace", "service")
+
+
+class RolloutMetrics:
+    """What it remembers is of this process: a block that a status brought back counts anew."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._blocked = Counter(
+            "infadapter_blocked_total",
+            "How often pods of a target did not come and were left for a while.",
+            (*_SERVICE, "cause"),
+            registry=registry,
+        )
+        self._rest = Gauge(
+            "infadapter_progress_rest",
+            "1: the rollout rests before its plan is reached; absent: it goes on, or is done.",
+            (*_SERVICE, "reason"),
+            registry=registry,
+        )
+        self._attempts: dict[Key, dict[Target, tuple[str, int]]] = {}
+        self._rests: dict[Key, str] = {}
+
+    def record(self, key: Key, look: Look) -> None:
+        """A look that saw nothing says nothing of blocks; that it rests is not known either."""
+        if look.observed is not None:
+            self._count(key, look)
+        rest = look.progress.rest if look.progress else None
+        if (before := self._rests.pop(key, None)) not in (None, rest):
+            self._rest.remove(*key, before)
+        if rest is not None:
+            self._rests[key] = rest.value
+            self._rest.labels(*key, rest.value).set(1)
+
+    def forget(self, namespace: str, service: str) -> None:
+        labels = {"namespace": namespace, "service": service}
+        for family in (self._blocked, self._rest):
+            family.remove_by_labels(labels)
+        self._attempts.pop((namespace, service), None)
+        self._rests.pop((namespace, service), None)
+
+    def _count(self, key: Key, look: Look) -> None:
+        """An attempt that failed again counts again."""
+        before = self._attempts.get(key, {})
+        now = {target: (block.digest, block.attempts) for target, block in look.blocks.items()}
+        for target, attempt in now.items():
+            if before.get(target) != attempt:
+                self._blocked.labels(*key, look.blocks[target].cause.value).inc()
+        self._attempts[key] = now
