@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from infadapter_operator.service import Patience
+
 PREFIX = "INFADAPTER_"
 Number = TypeVar("Number", int, float)
 
@@ -46,6 +48,8 @@ class Settings:
     look_s: float = 1.0
     kubernetes_timeout_s: float = 10.0
     router: RouterSettings = field(default_factory=RouterSettings)
+    patience: Patience = field(default_factory=Patience)
+    """`INFADAPTER_START_PATIENCE_SECONDS` and so on: see `_patience`."""
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -69,7 +73,27 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
             pod=read.mapping("ROUTER_POD"),
             container=read.mapping("ROUTER_CONTAINER"),
         ),
+        patience=_patience(read),
     )
+
+
+def _patience(read: "_Reader") -> Patience:
+    """Raises InvalidSetting."""
+    usual = Patience()
+    patience = Patience(
+        start_s=read.seconds("START_PATIENCE_SECONDS", 1, 3600, usual.start_s),
+        ready_s=read.seconds("READY_PATIENCE_SECONDS", 1, 3600, usual.ready_s),
+        ready_loads=read.number("READY_PATIENCE_LOADS", 1, 100, usual.ready_loads),
+        resize_s=read.seconds("RESIZE_PATIENCE_SECONDS", 1, 3600, usual.resize_s),
+        retry_first_s=read.seconds("RETRY_FIRST_SECONDS", 1, 3600, usual.retry_first_s),
+        retry_most_s=read.seconds("RETRY_MOST_SECONDS", 1, 86400, usual.retry_most_s),
+    )
+    if patience.retry_most_s < patience.retry_first_s:
+        raise InvalidSetting(
+            f"{PREFIX}RETRY_MOST_SECONDS is {patience.retry_most_s:g};"
+            f" it must be no less than {PREFIX}RETRY_FIRST_SECONDS, {patience.retry_first_s:g}"
+        )
+    return patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +122,9 @@ class _Reader:
         return tuple(words)
 
     def seconds(self, name: str, least: float, most: float, default: float) -> float:
+        return self._number(name, float, least, most, default)
+
+    def number(self, name: str, least: float, most: float, default: float) -> float:
         return self._number(name, float, least, most, default)
 
     def port(self, name: str, default: int) -> int:

@@ -11,6 +11,7 @@ import yaml
 
 from infadapter_operator.api.schema import crd_files
 from infadapter_operator.kube.objects import Owner
+from infadapter_operator.service import Patience
 from infadapter_operator.settings import InvalidSetting, settings_from
 
 ROOT = Path(__file__).parents[2]
@@ -155,6 +156,12 @@ def test_owned_objects_do_not_hold_their_service_back_which_would_need_another_r
         (("prometheus", "scrapeSeconds"), "INFADAPTER_SCRAPE_SECONDS"),
         (("prometheus", "timeoutSeconds"), "INFADAPTER_PROMETHEUS_TIMEOUT_SECONDS"),
         (("look", "seconds"), "INFADAPTER_LOOK_SECONDS"),
+        (("patience", "startSeconds"), "INFADAPTER_START_PATIENCE_SECONDS"),
+        (("patience", "readySeconds"), "INFADAPTER_READY_PATIENCE_SECONDS"),
+        (("patience", "readyLoads"), "INFADAPTER_READY_PATIENCE_LOADS"),
+        (("patience", "resizeSeconds"), "INFADAPTER_RESIZE_PATIENCE_SECONDS"),
+        (("patience", "retryFirstSeconds"), "INFADAPTER_RETRY_FIRST_SECONDS"),
+        (("patience", "retryMostSeconds"), "INFADAPTER_RETRY_MOST_SECONDS"),
     ],
 )
 def test_the_schema_takes_the_numbers_that_the_operator_takes(
@@ -162,15 +169,36 @@ def test_the_schema_takes_the_numbers_that_the_operator_takes(
 ) -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     bounds = schema["properties"][value[0]]["properties"][value[1]]
+    longest = {"INFADAPTER_RETRY_MOST_SECONDS": "86400"}
+    shortest = {"INFADAPTER_RETRY_FIRST_SECONDS": "1"}
     for bound in (bounds["minimum"], bounds["maximum"]):
-        settings_from({variable: str(bound)})
+        settings_from(longest | shortest | {variable: str(bound)})
     for beyond in (bounds["minimum"] - 0.01, bounds["maximum"] + 0.01):
         with pytest.raises(InvalidSetting):
             settings_from({variable: str(beyond)})
 
 
+def test_the_chart_waits_as_long_as_the_operator_does_by_itself() -> None:
+    patience = documents(CHART / "values.yaml")[0]["patience"]
+    assert patience == {
+        "startSeconds": Patience().start_s,
+        "readySeconds": Patience().ready_s,
+        "readyLoads": Patience().ready_loads,
+        "resizeSeconds": Patience().resize_s,
+        "retryFirstSeconds": Patience().retry_first_s,
+        "retryMostSeconds": Patience().retry_most_s,
+    }
+
+
+def test_the_manifests_set_what_the_operator_takes_and_wait_as_long_as_it_does() -> None:
+    [deployment] = [d for d in documents(MANIFESTS / "operator.yaml") if d["kind"] == "Deployment"]
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    settings = settings_from({entry["name"]: entry["value"] for entry in container["env"]})
+    assert settings.patience == Patience()
+
+
 def test_every_number_of_the_schema_has_bounds() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     numbers = [node for node in objects(schema) if node.get("type") == "number"]
-    assert len(numbers) == 3  # those of the test above
+    assert len(numbers) == 9  # those of the test above
     assert all({"minimum", "maximum"} <= set(node) for node in numbers)

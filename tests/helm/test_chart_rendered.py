@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from infadapter_operator.names import VARIANT_LABEL, router_labels, target_labels
+from infadapter_operator.service import Patience
 from infadapter_operator.settings import settings_from
 from infadapter_solver.problem import Target
 
@@ -87,6 +88,14 @@ def test_what_values_say_arrives_in_the_settings() -> None:
     assert settings.prometheus_url == "http://prometheus.monitoring:9090"
     assert (settings.scrape_s, settings.prometheus_timeout_s, settings.look_s) == (60, 3, 1)
     assert settings.kubernetes_timeout_s == 5
+    assert settings.patience == Patience(
+        start_s=61,
+        ready_s=62,
+        ready_loads=4.5,
+        resize_s=11,
+        retry_first_s=31,
+        retry_most_s=601,
+    )
     assert settings.namespaces == ()
     assert settings.router.image == "example/envoy:1"
     assert settings.router.pod["nodeSelector"] == {"disk": "fast"}

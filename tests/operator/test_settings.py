@@ -1,5 +1,6 @@
 import pytest
 
+from infadapter_operator.service import Patience
 from infadapter_operator.settings import InvalidSetting, Settings, settings_from
 
 
@@ -46,6 +47,12 @@ def test_a_command_whose_words_hold_spaces_is_a_json_list() -> None:
         ("LOOK_SECONDS", "0"),
         ("LOOK_SECONDS", "nan"),
         ("LOOK_SECONDS", "30"),
+        ("START_PATIENCE_SECONDS", "0"),
+        ("READY_PATIENCE_SECONDS", "soon"),
+        ("READY_PATIENCE_LOADS", "0.5"),
+        ("RESIZE_PATIENCE_SECONDS", "-1"),
+        ("RETRY_FIRST_SECONDS", "inf"),
+        ("RETRY_MOST_SECONDS", "100000"),
         ("ROUTER_POD", "[]"),
         ("ROUTER_CONTAINER", "{"),
     ],
@@ -53,3 +60,29 @@ def test_a_command_whose_words_hold_spaces_is_a_json_list() -> None:
 def test_a_bad_value_is_refused_with_its_name(name: str, value: str) -> None:
     with pytest.raises(InvalidSetting, match=f"INFADAPTER_{name} is '.*'; it must"):
         settings_from({f"INFADAPTER_{name}": value})
+
+
+def test_patience_can_be_set() -> None:
+    settings = settings_from(
+        {
+            "INFADAPTER_START_PATIENCE_SECONDS": "90",
+            "INFADAPTER_READY_PATIENCE_SECONDS": "120",
+            "INFADAPTER_READY_PATIENCE_LOADS": "2.5",
+            "INFADAPTER_RESIZE_PATIENCE_SECONDS": "20",
+            "INFADAPTER_RETRY_FIRST_SECONDS": "15",
+            "INFADAPTER_RETRY_MOST_SECONDS": "300",
+        }
+    )
+    assert settings.patience == Patience(
+        start_s=90,
+        ready_s=120,
+        ready_loads=2.5,
+        resize_s=20,
+        retry_first_s=15,
+        retry_most_s=300,
+    )
+
+
+def test_a_retry_is_not_to_come_later_than_the_latest_one() -> None:
+    with pytest.raises(InvalidSetting, match=r"RETRY_MOST_SECONDS is 600; .* no less than .*700"):
+        settings_from({"INFADAPTER_RETRY_FIRST_SECONDS": "700"})

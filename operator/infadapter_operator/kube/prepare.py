@@ -1,7 +1,7 @@
 """From the object that a user wrote to what its loop on Kubernetes needs: pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from infadapter_operator.api.objects import (
@@ -16,7 +16,7 @@ from infadapter_operator.kube.objects import Workload
 from infadapter_operator.names import target_name
 from infadapter_operator.planning.parse import ProfilesUnresolved, service_from
 from infadapter_operator.prometheus_queries import Servers, arrivals_query, served_query
-from infadapter_operator.service import Service
+from infadapter_operator.service import Patience, Service
 from infadapter_solver.problem import Target
 
 
@@ -43,11 +43,13 @@ class Prepared:
         return any(workload.deployment for workload in self.workloads.values())
 
 
-def prepare(document: Json, profiles: Mapping[str, Json], scrape_s: float) -> Prepared:
+def prepare(
+    document: Json, profiles: Mapping[str, Json], scrape_s: float, patience: Patience
+) -> Prepared:
     """`profiles`: those of the service's namespace, by name. Raises Unprepared."""
     service_object = _parsed(document)
     namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
-    service = _service(service_object, profiles, namespace, name)
+    service = replace(_service(service_object, profiles, namespace, name), patience=patience)
     workloads = {
         workload.variant: workload for workload in _workloads(document, service_object, service)
     }

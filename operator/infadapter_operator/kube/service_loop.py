@@ -165,8 +165,9 @@ class ServiceLoop:
     async def _prepare(self, now_s: float) -> None:
         """The newest spec, if it can be carried out; else the one before, and the problem."""
         profiles = self._world.profiles_of(self.owner.namespace)
+        settings = self._world.settings
         try:
-            prepared = prepare(self._document, profiles, self._world.settings.scrape_s)
+            prepared = prepare(self._document, profiles, settings.scrape_s, settings.patience)
             await self._judge.templates(prepared)
         except Unprepared as unprepared:
             self._problem, self._cared_at_s = unprepared.condition, now_s

@@ -13,6 +13,7 @@ from infadapter_operator.kube.loops import Loops
 from infadapter_operator.kube.service_loop import ServiceLoop
 from infadapter_operator.names import ADOPTED_ANNOTATION, TRAFFIC_LABEL
 from infadapter_operator.prometheus import Prometheus
+from infadapter_operator.service import Patience
 from infadapter_operator.settings import Settings
 from tests.operator.kube.bench import PATH, R18, Bench, Load, borrowing, service, variant
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, template
@@ -261,6 +262,19 @@ async def test_an_image_that_can_not_be_pulled_is_named_once_and_forgotten_when_
     assert bench.condition("VariantsAvailable") == ("True", "Available")
     assert bench.condition("Ready")[0] == "True"
     assert events_of(bench.api) == ["VariantAvailable", "VariantUnavailable"]
+
+
+async def test_how_long_is_waited_is_a_setting() -> None:
+    """All pods here bear one old date: any usual patience with them is over at once."""
+    bench = Bench(service(variants=[variant("r34", template=template(image="no"))]))
+    bench.api.waits = lambda pod: "ImagePullBackOff"
+    bench.world.settings = Settings(patience=Patience(start_s=1e9))
+    await bench.turns(20)
+    assert bench.condition("VariantsAvailable")[0] == "True"
+    bench.world.settings = Settings()
+    bench.loop.poke()
+    await bench.turns(2)
+    assert bench.condition("VariantsAvailable")[0] == "False"
 
 
 async def test_of_what_is_not_looked_at_nothing_new_is_said() -> None:
