@@ -135,6 +135,9 @@ class ServiceLoop:
             self._routers.of(self._prepared),
             now_s,
         )
+        self._world.causes = self._world.causes.after(
+            service_key(self.owner), self._memory.blocks, seen.blocks, now_s
+        )
         self._memory = seen.memory
         self._untold |= seen.plan_changed
         self._tell(seen)

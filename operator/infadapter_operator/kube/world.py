@@ -6,6 +6,7 @@ from typing import Any
 
 from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.kube.api_server import Json, KubeApi
+from infadapter_operator.kube.causes import Causes
 from infadapter_operator.kube.scalers import Scalers
 from infadapter_operator.metrics import Metrics
 from infadapter_operator.prometheus import Prometheus
@@ -22,6 +23,7 @@ class World:
     metrics: Metrics
     profiles: dict[tuple[str, str], Json] = field(default_factory=dict)  # by namespace and name
     services: dict[str, Json] = field(default_factory=dict)  # by uid
+    causes: Causes = field(default_factory=Causes)  # of what does not come, of all services
 
     def profiles_of(self, namespace: str) -> dict[str, Json]:
         return {name: profile for (ns, name), profile in self.profiles.items() if ns == namespace}

@@ -12,6 +12,7 @@ from infadapter_operator.kube.gateway_router import route_path
 from infadapter_operator.kube.loops import Loops
 from infadapter_operator.kube.service_loop import ServiceLoop
 from infadapter_operator.names import ADOPTED_ANNOTATION, TRAFFIC_LABEL
+from infadapter_operator.observed import Cause
 from infadapter_operator.prometheus import Prometheus
 from infadapter_operator.service import Patience
 from infadapter_operator.settings import Settings
@@ -253,6 +254,7 @@ async def test_an_image_that_can_not_be_pulled_is_named_once_and_forgotten_when_
     assert bench.condition("VariantsAvailable") == ("False", "ImageUnavailable")
     assert available(bench) == {"r34": ("False", "ImageUnavailable"), "r18": ("True", "Available")}
     assert events_of(bench.api) == ["VariantUnavailable"]
+    assert {cause for _, _, cause in bench.world.causes.met_at_s} == {Cause.IMAGE}
     before = bench.status["variants"]
     bench.loop = ServiceLoop(bench.world, bench.document)
     await bench.turns(1)
