@@ -27,7 +27,7 @@ def _candidates(problem: Problem) -> Iterator[Groups]:
     yield ()
     yield _stacked(problem, sizes)
     for target, allocation in sizes:
-        pods = most_pods(problem, wanted, allocation)
+        pods = most_pods(problem, wanted, target, allocation)
         yield (PodGroup(target=target, allocation=allocation, pods=pods),)
 
 
@@ -42,7 +42,7 @@ def _stacked(problem: Problem, sizes: list[tuple[Target, Allocation]]) -> Groups
         if target in groups or short_rps <= 0 or len(groups) == problem.max_targets:
             continue
         fit = min(left[name] // amount for name, amount in allocation.resources.items() if amount)
-        pods = min(fit, most_pods(problem, goal(problem), allocation))
+        pods = min(fit, most_pods(problem, goal(problem), target, allocation))
         if pods:
             groups[target] = PodGroup(target=target, allocation=allocation, pods=pods)
             left = {r: n - groups[target].resources.get(r, 0) for r, n in left.items()}

@@ -147,7 +147,7 @@ def _variables(problem: Problem, wanted: Goal) -> Programme:
     model = pulp.LpProblem("infadapter", pulp.LpMaximize)
     found = offers(problem)
     sizes = [
-        _size(model, f"{t}_{a}", target, allocation, most_pods(problem, wanted, allocation))
+        _size(model, f"{t}_{a}", target, allocation, most_pods(problem, wanted, target, allocation))
         for t, (target, allocations) in enumerate(found.items())
         for a, allocation in enumerate(allocations)
     ]

@@ -57,8 +57,9 @@ def offers(problem: Problem) -> Offers:
     found: dict[Target, list[Allocation]] = {}
     for variant in by_accuracy(problem):
         for allocation in sorted(variant.allocations, key=lambda a: a.kind):
-            if _may_run(problem, allocation):
-                found.setdefault(Target(variant.name, allocation.kind), []).append(allocation)
+            target = Target(variant.name, allocation.kind)
+            if _may_run(problem, allocation) and problem.pod_limits.get(target) != 0:
+                found.setdefault(target, []).append(allocation)
     return {target: tuple(allocations) for target, allocations in found.items()}
 
 
@@ -66,13 +67,18 @@ def by_accuracy(problem: Problem) -> list[Variant]:
     return sorted(problem.variants, key=lambda v: (-v.accuracy, v.name))
 
 
-def most_pods(problem: Problem, wanted: Goal, allocation: Allocation) -> int:
-    """More than this many pods of one size either do not fit or add nothing."""
+def most_pods(problem: Problem, wanted: Goal, target: Target, allocation: Allocation) -> int:
+    """More than this many pods of one size do not fit, may not be, or add nothing."""
     fit = min(
         problem.budget[name] // amount for name, amount in allocation.resources.items() if amount
     )
-    enough = max(math.ceil(wanted.capacity_rps / allocation.capacity_rps), wanted.min_replicas)
-    return min(fit, enough, problem.max_pods_per_target or fit)
+    enough = math.ceil(min(wanted.capacity_rps / allocation.capacity_rps, fit))
+    return min(
+        fit,
+        max(enough, wanted.min_replicas),
+        problem.max_pods_per_target or fit,
+        problem.pod_limits.get(target, fit),
+    )
 
 
 def price(problem: Problem, resource: str) -> float:
