@@ -16,7 +16,7 @@ from infadapter_solver import (
     TooLarge,
     Variant,
     exact,
-    milp,
+    programme,
     solve,
 )
 from infadapter_solver.layers import layers_for
@@ -242,11 +242,10 @@ def limited(problem: Problem, limit: float) -> Problem:
 
 def test_the_programme_reads_as_its_docstring_says() -> None:
     problem = replace(services(1, 2, 3, budget=16), demand_rps=90, loading_weight=0.1)
-    programme = milp._variables(problem, goal(problem))
-    milp._constraints(programme)
-    found = [constraint.name for constraint in programme.model.constraints()]
+    model = programme.best_programme(problem, goal(problem)).model
+    found = [constraint.name for constraint in model.constraints()]
     names = {name.rstrip("_0123456789") for name in found}
     assert names == {
         *("serve", "one_size", "only_if", "some_if", "start", "load"),
-        *("budget_cpu", "replicas", "floor", "targets"),
+        *("demand", "demand_served", "budget_cpu", "replicas", "floor", "targets"),
     }
