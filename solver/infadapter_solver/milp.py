@@ -54,8 +54,7 @@ def solve_milp(problem: Problem, *, time_limit_s: float = 2.0) -> Plan:
     plan = _optimum(problem, goal(problem), known, time_limit_s)
     if plan is not None:
         return plan
-    found = _ask(most_programme(problem), time_limit_s).plan
-    known += _reaching(problem, ANYTHING, [found])
+    known += _reaching(problem, ANYTHING, [_ask(most_programme(problem), time_limit_s).plan])
     most_rps = max(sum(plan.served_rps.values()) for plan in known)
     # The plan that serves the most reaches the last of the goals: there is always an answer.
     answers = (
@@ -65,14 +64,20 @@ def solve_milp(problem: Problem, *, time_limit_s: float = 2.0) -> Plan:
 
 
 def _optimum(problem: Problem, wanted: Goal, known: list[Plan], time_limit_s: float) -> Plan | None:
-    """None if no plan reaches what is wanted: if HiGHS knows none, and nobody else does."""
+    """
+    None if no plan reaches what is wanted: if HiGHS knows none, and nobody else does.
+
+    Whatever is found is added to `known`: it may reach less, and that may be the most there is.
+    """
     answer = _ask(best_programme(problem, wanted), time_limit_s)
-    plans = _reaching(problem, wanted, [answer.plan, *known])
+    known += _reaching(problem, ANYTHING, [answer.plan])
+    plans = _reaching(problem, wanted, known)
     if answer.optimal and answer.plan in plans:
         plan = best(problem, plans)
         if score(problem, plan) <= score(problem, answer.plan) + TIE:
             return plan
     quick, ceiling = dive(problem, wanted)
+    known += quick
     plans += _reaching(problem, wanted, quick)
     if not plans:
         return None
@@ -104,10 +109,8 @@ def _ask(programme: Programme, time_limit_s: float) -> Answer:
         programme.model.solve(highs)
     except pulp.PulpError as error:
         raise SolverFailed(f"HiGHS gave no answer: {error}") from None
-    except KeyError:
-        return Answer(
-            evaluate(programme.problem, ()), False, math.inf
-        )  # a state PuLP has no word for
+    except LookupError:  # PuLP names a state, or reads a solution, that HiGHS does not have
+        return Answer(evaluate(programme.problem, ()), False, math.inf)
     solved = programme.model.solverModel
     return Answer(
         _plan(programme),

@@ -13,6 +13,9 @@ from infadapter_solver.problem import CPU, Allocation, PodGroup, Problem, Target
 LEAST_DEMAND_RPS = 0.1
 """Demand is never planned as 0, so that accuracy, which is a mean over requests, is defined."""
 
+LEAST_CAPACITY_RPS = 1e-9
+"""A request in thirty years: less is none, and what it would cost per request is no number."""
+
 Offers = dict[Target, tuple[Allocation, ...]]
 
 
@@ -153,7 +156,7 @@ def _rest(allocation: Allocation) -> tuple[tuple[str, int], ...]:
 
 
 def _may_run(problem: Problem, allocation: Allocation) -> bool:
-    return allocation.capacity_rps > 0 and all(
+    return allocation.capacity_rps >= LEAST_CAPACITY_RPS and all(
         0 < problem.budget.get(name, 0) >= amount
         for name, amount in allocation.resources.items()
         if amount

@@ -224,6 +224,7 @@ def test_contradictions_are_refused_with_a_sentence(method: Method) -> None:
             good, variants=(replace(first, allocations=(replace(size, resources={"cpu": 0}),)),)
         ),
         "accuracy of v0": replace(good, variants=(replace(first, accuracy=math.nan),)),
+        "demand_rps must be at most 1e.18": replace(good, demand_rps=2e18),
         "price of cpu": replace(good, prices={"cpu": -1.0}),
         "budget of cpu": replace(good, budget={"cpu": -1}),
         "at least 1": replace(good, max_targets=0),
