@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from infadapter_operator.bodies import BodyUnavailable, Conflict, StepRefused
 from infadapter_operator.kube.api_server import ApiRefusal, KubeApi, deployments
 from infadapter_operator.kube.objects import Owner, Workload
-from infadapter_operator.kube.observe import Running, borrowed_kind, observed, running_for
+from infadapter_operator.kube.observe import borrowed_kind, running_for
+from infadapter_operator.kube.running import Running, observed
 from infadapter_operator.kube.scalers import Scalers
 from infadapter_operator.kube.take_steps import take_step
 from infadapter_operator.kube.tidy_up import tidy_up

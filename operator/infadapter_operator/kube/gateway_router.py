@@ -15,7 +15,8 @@ from infadapter_operator.kube.api_server import ApiRefusal, Json, KubeApi, core,
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.envoy_router import EnvoyRouter
 from infadapter_operator.kube.objects import Owner, build_target_service
-from infadapter_operator.kube.observe import Running, belongs_to, is_left_over, refuse_stranger
+from infadapter_operator.kube.observe import belongs_to, is_left_over, refuse_stranger
+from infadapter_operator.kube.running import Running
 from infadapter_operator.kube.statuses import condition
 from infadapter_operator.names import (
     TRAFFIC_LABEL,

@@ -10,8 +10,8 @@ from infadapter_operator.bodies import ResizeInfeasible
 from infadapter_operator.kube.adopt import adopt
 from infadapter_operator.kube.api_server import STRATEGIC, ApiRefusal, KubeApi, core
 from infadapter_operator.kube.objects import Size
-from infadapter_operator.kube.observe import Running
 from infadapter_operator.kube.read import annotation, runs_pods, template_size
+from infadapter_operator.kube.running import Running
 from infadapter_operator.kube.tidy_up import remove_left
 from infadapter_operator.kube.write_deployments import Writer
 from infadapter_operator.names import DELETION_COST

@@ -2,8 +2,9 @@
 
 from infadapter_operator.kube.adopt import hand_back
 from infadapter_operator.kube.api_server import core, deployments
-from infadapter_operator.kube.observe import Running, belongs_to
+from infadapter_operator.kube.observe import belongs_to
 from infadapter_operator.kube.read import template_size, usual_size
+from infadapter_operator.kube.running import Running
 from infadapter_operator.kube.write_deployments import Writer
 
 

@@ -16,8 +16,9 @@ from infadapter_operator.kube.objects import (
     build_deployment,
     build_target_service,
 )
-from infadapter_operator.kube.observe import Running, refuse_stranger
+from infadapter_operator.kube.observe import refuse_stranger
 from infadapter_operator.kube.read import annotation, template_size
+from infadapter_operator.kube.running import Running
 from infadapter_operator.names import ROLL_ANNOTATION, target_name
 from infadapter_solver.problem import Target
 

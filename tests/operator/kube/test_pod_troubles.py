@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infadapter_operator.kube.objects import Server
-from infadapter_operator.kube.observe import Running, observed
 from infadapter_operator.kube.read import pod_of
+from infadapter_operator.kube.running import Running, observed
 from infadapter_operator.kube.statuses import seconds
 from infadapter_operator.kube.templates import digest_of
 from infadapter_operator.kube.troubles import refusal_of, trouble_of

@@ -246,13 +246,16 @@ def available(bench: Bench) -> dict[str, tuple[str, str]]:
     return {name: (c["status"], c["reason"]) for name, c in told.items()}
 
 
-async def test_an_image_that_can_not_be_pulled_is_named_once_and_forgotten_when_mended() -> None:
+async def test_what_can_not_be_pulled_is_named_planned_without_and_tried_when_mended() -> None:
     wrong = variant("r34", template=template(image="no"))
     bench = Bench(service(variants=[variant("r18"), wrong]))
     bench.api.waits = lambda pod: "ImagePullBackOff" if image_of(pod) == "no" else ""
     await bench.turns(40)
     assert bench.condition("VariantsAvailable") == ("False", "ImageUnavailable")
     assert available(bench) == {"r34": ("False", "ImageUnavailable"), "r18": ("True", "Available")}
+    assert {p["variant"] for p in bench.status["plan"]["allocations"]} == {"r18"}
+    assert bench.condition("Ready")[0] == "True"
+    assert bench.condition("Progressing") == ("False", "StartFailed")
     assert events_of(bench.api) == ["VariantUnavailable"]
     assert {cause for _, _, cause in bench.world.causes.met_at_s} == {Cause.IMAGE}
     before = bench.status["variants"]
@@ -262,7 +265,7 @@ async def test_an_image_that_can_not_be_pulled_is_named_once_and_forgotten_when_
     bench.change(variants=[variant("r18"), variant("r34")])
     await bench.turns(20)
     assert bench.condition("VariantsAvailable") == ("True", "Available")
-    assert bench.condition("Ready")[0] == "True"
+    assert {p["variant"] for p in bench.status["plan"]["allocations"]} == {"r34"}
     assert events_of(bench.api) == ["VariantAvailable", "VariantUnavailable"]
 
 

@@ -1,0 +1,110 @@
+"""A Deployment with its pods, as the API server has them, and what the loop sees in it: pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from infadapter_operator.kube.api_server import Json
+from infadapter_operator.kube.objects import Server, Workload
+from infadapter_operator.kube.read import annotation, own_server, pod_of, runs_pods, template_size
+from infadapter_operator.kube.templates import digest_of, newest_hash, template_hash
+from infadapter_operator.kube.troubles import refusal_of
+from infadapter_operator.names import TEMPLATE_ANNOTATION
+from infadapter_operator.observed import Observed, Pod, Trouble
+from infadapter_solver.problem import Allocation, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A Deployment of the service, with its pods, as the API server has them."""
+
+    target: Target
+    deployment: Json
+    server: Server
+    pods: tuple[Json, ...] = ()
+    workload: Workload | None = None  # None: the variant left the spec
+    borrowed: bool = False
+
+    @property
+    def name(self) -> str:
+        return str(self.deployment["metadata"]["name"])
+
+    @property
+    def replicas(self) -> int:
+        return int(self.deployment["spec"].get("replicas", 1))
+
+    @property
+    def template(self) -> Allocation:
+        """At what size a further pod comes up; what it serves there is for others to say."""
+        size = template_size(self.deployment, self.server.container)
+        batch_size = size.batch_size
+        if self.borrowed and self.workload:
+            batch_size = self.workload.batch_size_of(size.resources)
+        return Allocation(resources=size.resources, capacity_rps=0.0, batch_size=batch_size)
+
+    @property
+    def is_current(self) -> bool:
+        """Its pods come of the template in the spec, where they come of one."""
+        return (
+            self.workload is None
+            or self.borrowed
+            or annotation(self.deployment, TEMPLATE_ANNOTATION) == self.workload.digest
+        )
+
+    @property
+    def digest(self) -> str | None:
+        """Of what further pods come of, their size aside; None: none are to come."""
+        if self.workload is None:
+            return None
+        return digest_of(self.deployment) if self.borrowed else self.workload.digest
+
+    @property
+    def refusal(self) -> Trouble | None:
+        """Of the template that is there: one that is about to be changed may be let in."""
+        return refusal_of(self.deployment) if self.is_current else None
+
+    @property
+    def is_rolling(self) -> bool:
+        """Pods of an earlier template are there still, or the change has yet to begin."""
+        status = self.deployment.get("status") or {}
+        return not self._is_noticed or bool(
+            status.get("updatedReplicas", 0) < status.get("replicas", 0)
+        )
+
+    @property
+    def _is_noticed(self) -> bool:
+        """By the Deployment's controller, as it is now."""
+        metadata, status = self.deployment["metadata"], self.deployment.get("status") or {}
+        return bool(status.get("observedGeneration", 0) >= metadata.get("generation", 0))
+
+    def seen_pods(self) -> tuple[Pod, ...]:
+        seen = ((p, pod_of(p, self.target, own_server(p) or self.server)) for p in self.pods)
+        return tuple(
+            self._with_batch(replace(pod, outdated=self._is_outdated(made)))
+            for made, pod in seen
+            if pod
+        )
+
+    def _with_batch(self, pod: Pod) -> Pod:
+        if not self.borrowed or self.workload is None:
+            return pod
+        return replace(pod, batch_size=self.workload.batch_size_of(pod.wanted))
+
+    def _is_outdated(self, pod: Json) -> bool:
+        """Also while it is not known: what an old pod suffers from may be mended already."""
+        if not self.is_current or not self._is_noticed:
+            return True
+        newest, own = newest_hash(self.deployment), template_hash(pod)
+        return self.is_rolling and bool(newest and own) and newest != own
+
+
+def observed(running: Iterable[Running], untouchable: frozenset[Target]) -> Observed:
+    there = tuple(running)
+    return Observed(
+        pods=tuple(pod for one in there for pod in one.seen_pods()),
+        desired_pods={one.target: one.replicas for one in there},
+        untouchable=untouchable,
+        rolling=frozenset(one.target for one in there if one.is_rolling),
+        templates={one.target: one.template for one in there if runs_pods(one.deployment)},
+        refusals={one.target: refusal for one in there if (refusal := one.refusal)},
+        digests={one.target: digest for one in there if (digest := one.digest)},
+    )
