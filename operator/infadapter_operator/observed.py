@@ -86,6 +86,7 @@ class Observed:
     pod_limits: Mapping[Target, int] = field(
         default_factory=dict
     )  # of targets whose pods do not come: how many may be planned (the loop remembers)
+    shared_causes: frozenset[Cause] = frozenset()  # that keep pods of other services too
     moved_at_s: float = -math.inf  # when the rollout last came further (the loop remembers)
     sent_weights: Mapping[str, int] | None = None
     superseded: frozenset[str] = frozenset()  # named by weights replaced before they were confirmed

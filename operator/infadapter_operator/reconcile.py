@@ -106,8 +106,12 @@ async def look(
     cluster: Cluster,
     router: Router,
     now_s: float,
+    shared_causes: frozenset[Cause] = frozenset(),
 ) -> Look:
-    """One turn; raises nothing that a body may raise."""
+    """
+    One turn; raises nothing that a body may raise. `shared_causes` keep pods from coming in
+    several services, as who looks after all of them knows.
+    """
     if service.mode is Mode.PAUSED:
         return _blind(service, memory, now_s, "Paused")
     try:
@@ -117,6 +121,7 @@ async def look(
             weights=await router.weights(),
             sent_weights=memory.sent_weights,
             superseded=frozenset(p for p, until_s in memory.superseded.items() if until_s > now_s),
+            shared_causes=shared_causes,
             moved_at_s=memory.milestone.at_s,
         )
     except BodyUnavailable as error:

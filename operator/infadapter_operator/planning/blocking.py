@@ -87,7 +87,7 @@ def failing(service: Service, observed: Observed, now_s: float) -> list[Pod]:
     found = [
         pod
         for pod in observed.pods
-        if not (pod.ready or pod.leaving or pod.is_lost)
+        if not (pod.ready or pod.leaving or pod.is_lost or pod.outdated)
         and pod.target not in observed.untouchable
         and now_s >= gives_up_at_s(service, observed, pod)
     ]
@@ -154,8 +154,8 @@ def pod_limits(
 ) -> dict[Target, int]:
     """
     How many pods of a target may be planned: those that are Ready, or start without trouble, and
-    one that is tried again when its time has come. Where targets fail for one cause in common, no
-    other target is tried in their place: it would fail as they do.
+    one that is tried again when its time has come. Where targets, or other services, fail for the
+    same cause, no other target is tried in their place: it would fail as they do.
     """
     gone = {pod.name for pod in failing(service, observed, now_s)}
     live = [p for p in observed.pods if not (p.leaving or p.is_lost or p.name in gone)]
@@ -166,7 +166,7 @@ def pod_limits(
         for target, block in blocks.items()
         if not block.come
     }
-    if are_shared(active):
+    if are_shared(active) or any(block.cause in observed.shared_causes for block in active):
         limits |= {target: there[target] for target in targets_of(service)}
     return limits
 

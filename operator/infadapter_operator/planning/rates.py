@@ -18,7 +18,7 @@ from infadapter_operator.demand import Sample
 BUCKET_S = 5.0
 """The shortest time over which a rate is a mean, for planning."""
 
-WINDOWS_S = (30.0, 10.0, 5.0, 3.0, 2.0, 1.0)
+WINDOWS_S = (30.0, 10.0, 5.0, 3.0, 2.0, 1.0, 0.5)
 """The rate of now is the mean over the first of these that the shorter ones do not contradict."""
 
 LONG_GAP_S = 60.0
@@ -55,16 +55,22 @@ def every_second(samples: Sequence[Sample], most_s: int) -> NDArray[np.float64]:
     """
     The rate of each of the last seconds, as far back as they go without a gap of a minute or more.
 
-    A sample stands for the time that ends with it; a second between samples has the later one's.
+    A sample stands for the time that ends with it, so finer ones are counted together, and a second
+    between coarser ones has the later one's rate.
     """
-    latest = samples[-most_s:]
-    at_s, rates = np.fromiter(chain.from_iterable(latest), np.float64).reshape(-1, 2).T
-    gaps = np.flatnonzero(np.diff(at_s) >= LONG_GAP_S)
+    at_s, rates = np.fromiter(chain.from_iterable(samples), np.float64).reshape(-1, 2).T
+    steps_s = np.diff(at_s)
+    gaps = np.flatnonzero(steps_s >= LONG_GAP_S)
     first = int(gaps[-1]) + 1 if len(gaps) else 0
-    seconds = min(round(at_s[-1] - at_s[first]) + 1, most_s)
-    wanted_s = at_s[-1] - np.arange(seconds)[::-1]
-    found: NDArray[np.float64] = rates[np.searchsorted(at_s, wanted_s - 1e-6)]
-    return found
+    at_s, rates = at_s[first:], rates[first:]
+    begin_s = at_s[0] - min(1.0, float(steps_s[first]) if len(at_s) > 1 else 1.0)
+    edges_s = np.concatenate([[begin_s], at_s])
+    counted = np.concatenate([[0.0], np.cumsum(rates * np.diff(edges_s))])
+    seconds = min(max(1, round(at_s[-1] - begin_s)), most_s)
+    wanted_s = at_s[-1] - np.arange(seconds + 1)[::-1]
+    wanted_s[0] = max(wanted_s[0], begin_s)
+    found: NDArray[np.float64] = np.diff(np.interp(wanted_s, edges_s, counted))
+    return found / np.maximum(np.diff(wanted_s), 1e-9)
 
 
 def highest_rps(samples: Sequence[Sample], since_s: float) -> float:
