@@ -24,6 +24,9 @@ from infadapter_solver.value import TIE, best, broken, evaluate, running_plan, s
 PRECISION = 1e-9
 """HiGHS's default of 1e-6 would accept a plan that is worse in the sixth digit."""
 
+SMALLEST = 1e-12
+"""HiGHS's default of 1e-9 would drop the capacity of a small pod beside a demand of 1e9."""
+
 ANYTHING = Goal(0.0, 0.0, 0)
 
 
@@ -104,6 +107,7 @@ def _ask(programme: Programme, time_limit_s: float) -> Answer:
         mip_feasibility_tolerance=PRECISION,
         primal_feasibility_tolerance=PRECISION,
         dual_feasibility_tolerance=PRECISION,
+        small_matrix_value=SMALLEST,
     )
     try:
         programme.model.solve(highs)

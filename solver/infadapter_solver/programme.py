@@ -22,8 +22,9 @@ Where the demand cannot be served, the most that can be is found first (maximise
 sum q <= demand), and the objective is then maximised with that in place of the demand.
 
 HiGHS's tolerances are absolute, so rates and resources are handed over in units in which the
-demand and every budget are between one and two thousand. The units are powers of two: that
-rounds nothing. An equality would be a tolerance away from infeasible; the demand has a width.
+demand and every budget are between 8 and 16 (with more, and with less, HiGHS took longer). The
+units are powers of two: that rounds nothing. An equality would be a tolerance away from
+infeasible, so the demand has a width.
 """
 
 import math
@@ -184,5 +185,5 @@ def _loading(programme: Programme) -> None:
 
 
 def unit(amount: float) -> float:
-    """A power of two that goes into the amount one to two thousand times."""
-    return 2.0 ** (math.floor(math.log2(amount)) - 10) if amount > 0 else 1.0
+    """A power of two that goes into the amount eight to sixteen times."""
+    return 2.0 ** (math.floor(math.log2(amount)) - 3) if amount > 0 else 1.0
