@@ -35,10 +35,15 @@ from infadapter_operator.observed import Cause, Observed, Trouble
 from infadapter_operator.planning.blocking import Present, blocks_after, present
 from infadapter_operator.planning.capacity import by_target, ready_capacity_rps
 from infadapter_operator.planning.decide import burst, decide, warming
-from infadapter_operator.planning.demands import look_window_s, planning_window_s, recent_window_s
+from infadapter_operator.planning.demands import (
+    demand_now_rps,
+    look_window_s,
+    planning_window_s,
+    recent_window_s,
+)
 from infadapter_operator.planning.learning import Learnt, as_learnt, learnt_from
 from infadapter_operator.planning.problems import exceeds, known_groups
-from infadapter_operator.planning.rates import rate_now_rps, rate_soon_rps
+from infadapter_operator.planning.rates import rate_now_rps
 from infadapter_operator.progress import Block, Phase, Progress, Rest
 from infadapter_operator.rollout import Milestone, milestone_after
 from infadapter_operator.service import Mode, Service
@@ -128,7 +133,7 @@ async def look(
         blind = _blind(service, memory, now_s, error.reason)
         return replace(blind, error=error.reason, error_message=str(error))
     observed = with_leaving(marked(observed, memory.infeasible_resizes), memory.removed_pods)
-    observed = with_refusals(observed, memory.refused, now_s)
+    observed = with_refusals(observed, memory.refused, now_s, service.patience.start_s)
     memory = await _learning(service, memory, demand, observed, now_s)
     service = as_learnt(service, memory.learnt)
     memory = replace(memory, blocks=blocks_after(service, memory.blocks, observed, now_s))
@@ -199,7 +204,7 @@ async def _planned(
     if decision is not None and not due:
         recent = (await demand.history(look_window_s(), now_s)).samples
         demand_rps = rate_now_rps(recent)
-        soon_rps = rate_soon_rps(recent, demand_rps)
+        soon_rps = demand_now_rps(service, recent)
         if not burst(service, observed, decision, soon_rps):
             return _Planning(decision=decision, demand_rps=demand_rps, soon_rps=soon_rps)
     history = await _planning_history(service, demand, now_s)
@@ -207,7 +212,7 @@ async def _planned(
     started_s = time.perf_counter()
     fresh = await asyncio.to_thread(decide, service, history, observed, decision, now_s)
     solve_s = time.perf_counter() - started_s
-    soon_rps = rate_soon_rps(history.samples, demand_rps)
+    soon_rps = demand_now_rps(service, history.samples)
     return _Planning(decision=fresh, demand_rps=demand_rps, soon_rps=soon_rps, solve_s=solve_s)
 
 

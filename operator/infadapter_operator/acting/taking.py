@@ -119,10 +119,6 @@ def with_leaving(observed: Observed, removed: frozenset[str]) -> Observed:
     return replace(observed, pods=tuple(pods))
 
 
-REFUSED_FOR_S = 10.0
-"""A start that is refused as long is no accident; its target is planned without."""
-
-
 def refused_starts(
     before: Mapping[Target, Trouble], taken: Taken, blocks: Mapping[Target, Block], now_s: float
 ) -> dict[Target, Trouble]:
@@ -140,9 +136,12 @@ def refused_starts(
 _NOT_FOR_GOOD = (BodyUnavailable.reason, Conflict.reason)
 
 
-def with_refusals(observed: Observed, refused: Mapping[Target, Trouble], now_s: float) -> Observed:
+def with_refusals(
+    observed: Observed, refused: Mapping[Target, Trouble], now_s: float, patience_s: float
+) -> Observed:
+    """A start that was refused for as long as one is waited for is no accident."""
     lasting = {
-        t: trouble for t, trouble in refused.items() if now_s - trouble.since_s >= REFUSED_FOR_S
+        t: trouble for t, trouble in refused.items() if now_s - trouble.since_s >= patience_s
     }
     return replace(observed, refusals={**lasting, **observed.refusals})
 

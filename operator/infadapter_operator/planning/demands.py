@@ -3,9 +3,10 @@ The demand to plan for, from the history alone: that of now with its reserve, an
 the stabilisation window, for which what runs may stay.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infadapter_operator.demand import History
+from infadapter_operator.demand import History, Sample
 from infadapter_operator.planning.forecast import history_s, quantile_forecast
 from infadapter_operator.planning.near import (
     MEMORY_S,
@@ -13,8 +14,9 @@ from infadapter_operator.planning.near import (
     needed_soon_rps,
     worthwhile_sureness,
 )
+from infadapter_operator.planning.need import WINDOWS_S, needs
+from infadapter_operator.planning.rates import WINDOWS_S as RATE_WINDOWS_S
 from infadapter_operator.planning.rates import (
-    WINDOWS_S,
     every_second,
     highest_rps,
     rate_now_rps,
@@ -25,6 +27,10 @@ from infadapter_solver.offers import LEAST_DEMAND_RPS
 
 WARMING_RPS = 1.0
 """What is planned for before anything is known."""
+
+
+MOST_SAMPLES = 60
+"""More of them do not fit into the longest window of a need, however fine they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,7 @@ class PlanningDemand:
 
 def planning_demand(service: Service, history: History, now_s: float) -> PlanningDemand:
     """The highest of: forecast, the rate of now, the minimum; and what the window saw."""
-    now_rps = rate_soon_rps(history.samples, rate_now_rps(history.samples))
+    now_rps = demand_now_rps(service, history.samples)
     if service.forecast is ForecastMethod.AUTO:
         forecast_rps, seen_rps = _near(service, history, now_rps)
     else:
@@ -57,6 +63,16 @@ def planning_demand(service: Service, history: History, now_s: float) -> Plannin
         observed_rps=max(seen_rps, now_rps),
         now_rps=now_rps,
     )
+
+
+def demand_now_rps(service: Service, samples: Sequence[Sample]) -> float:
+    """
+    What must be served now: the rate, also ahead of it while it rises, and what of the arrivals of
+    the last seconds no queue could hold back within the SLO.
+    """
+    soon_rps = rate_soon_rps(samples, rate_now_rps(samples))
+    recent = every_second(samples[-MOST_SAMPLES:], WINDOWS_S[-1])
+    return max(soon_rps, float(needs(recent, service.slo_s)[-1]))
 
 
 def _near(service: Service, history: History, now_rps: float) -> tuple[float, float]:
@@ -73,7 +89,7 @@ def warming_demand_rps(service: Service) -> float:
 
 def is_young(service: Service, history: History) -> bool:
     """Too short a history, since its last gap, to take anything away on."""
-    least_s = service.stabilization_s - max(WINDOWS_S[-1], service.interval_s)
+    least_s = service.stabilization_s - max(1.0, service.interval_s)
     return not history.is_unbroken_for(least_s)
 
 
@@ -90,4 +106,4 @@ def recent_window_s(service: Service) -> float:
 
 def look_window_s() -> float:
     """How much history the rate of now needs."""
-    return WINDOWS_S[0]
+    return RATE_WINDOWS_S[0]

@@ -24,7 +24,7 @@ WINDOWS_S = (30.0, 10.0, 5.0, 3.0, 2.0, 1.0, 0.5)
 LONG_GAP_S = 60.0
 """What lies before a gap in the data as long as this says little of now."""
 
-SURPRISE_SIGMAS = 2.5
+SURPRISE_SIGMAS = 3.5
 """
 How far a shorter mean must be off, in standard deviations of Poisson arrivals, to be a change and
 not noise: at 3.5, a steady load of 20 rps is misread once in some 20 minutes of looks, and a jump
@@ -69,8 +69,9 @@ def every_second(samples: Sequence[Sample], most_s: int) -> NDArray[np.float64]:
     seconds = min(max(1, round(at_s[-1] - begin_s)), most_s)
     wanted_s = at_s[-1] - np.arange(seconds + 1)[::-1]
     wanted_s[0] = max(wanted_s[0], begin_s)
-    found: NDArray[np.float64] = np.diff(np.interp(wanted_s, edges_s, counted))
-    return found / np.maximum(np.diff(wanted_s), 1e-9)
+    arrived = np.diff(np.interp(wanted_s, edges_s, counted))
+    found: NDArray[np.float64] = arrived / np.maximum(np.diff(wanted_s), 1e-9)
+    return found
 
 
 def highest_rps(samples: Sequence[Sample], since_s: float) -> float:

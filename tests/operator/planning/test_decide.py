@@ -11,7 +11,7 @@ from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.demands import planning_demand
 from infadapter_operator.planning.keep import WORTH_MOVING
 from infadapter_operator.service import Service
-from infadapter_solver.problem import CPU, Allocation, Target, Variant
+from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Target, Variant
 from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
 from tests.operator.loop_world import LARGE, MIDDLE, SMALL, a_service, recall
 
@@ -45,6 +45,16 @@ def decided(
     return decide(service, history, EMPTY, previous, now_s)
 
 
+def running(plan: Plan) -> Observed:
+    """All that is planned, Ready."""
+    pods = (
+        a_pod(f"{g.target.variant}-{i}", g.target.variant, g.allocation.cpu_millicores)
+        for g in plan.groups
+        for i in range(g.pods)
+    )
+    return Observed(pods=tuple(pods))
+
+
 # --- the demand that is planned for --------------------------------------------------------------
 
 
@@ -64,10 +74,35 @@ def test_scales_up_at_once_and_down_only_after_the_stabilisation() -> None:
     low = decided(service, a_history((300, 5.0)))
     high = decided(service, a_history((300, 5.0), (6, 60.0)), low)
     assert high.plan.capacity_rps >= 60.0
-    soon = decided(service, a_history((300, 5.0), (30, 60.0), (25, 5.0)), high)
+    there = running(high.plan)
+    soon = decide(service, a_history((300, 5.0), (30, 60.0), (25, 5.0)), there, high, NOW_S)
     assert soon.plan is high.plan
-    late = decided(service, a_history((300, 5.0), (30, 60.0), (60, 5.0)), high)
+    late = decide(service, a_history((300, 5.0), (30, 60.0), (60, 5.0)), there, high, NOW_S)
     assert late.plan.cost < high.plan.cost or late.plan.accuracy > high.plan.accuracy
+
+
+def test_a_window_starts_nothing_for_a_load_that_is_over() -> None:
+    """One accurate pod runs, and the plan for the peak, now over, was never begun."""
+    service = a_service(quantile=0.5)
+    before = decided(service, a_history((300, 5.0)))
+    high = decided(service, a_history((300, 5.0), (6, 60.0)), before)
+    there = running(before.plan)
+    over = decide(service, a_history((300, 5.0), (6, 60.0), (6, 5.0)), there, high, NOW_S)
+    assert over.plan.groups == before.plan.groups
+
+
+def test_within_the_window_what_runs_may_drop_out() -> None:
+    service = a_service(quantile=0.5)
+    pods = tuple(a_pod(f"small-{i}", "small", 1000) for i in range(6))
+    previous = recall(
+        service,
+        (PodGroup(target=Target("small"), allocation=SMALL.allocations[1], pods=6),),
+        demand_rps=110.0,
+        decided_at_s=NOW_S - 20.0,
+    )
+    history = a_history((300, 50.0), (10, 55.0), (20, 30.0))
+    over = decide(service, history, Observed(pods=pods), previous, NOW_S).plan
+    assert [(g.target.variant, g.pods) for g in over.groups] == [("small", 3)]
 
 
 def test_the_minimum_is_planned_for_without_any_load() -> None:
