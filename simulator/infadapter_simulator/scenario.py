@@ -52,6 +52,7 @@ class Scenario:
     slo_s: float = 0.75
     percentile: float = 99.0
     budget: Amounts = field(default_factory=lambda: {CPU: 20_000})
+    max_surge: Amounts | None = None  # ours may hold so much beyond the budget; None: as much again
     prices: Mapping[str, float] = field(default_factory=dict)
     accuracy_weight: float = 1.0
     cost_weight: float = 0.05

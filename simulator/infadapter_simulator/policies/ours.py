@@ -28,7 +28,7 @@ def service_of(scenario: Scenario) -> Service:
         percentile=scenario.percentile,
         variants=scenario.variants,
         budget=scenario.budget,
-        max_surge=scenario.budget,
+        max_surge=scenario.budget if scenario.max_surge is None else scenario.max_surge,
         prices=scenario.prices,
         accuracy_weight=scenario.accuracy_weight,
         cost_weight=scenario.cost_weight,
@@ -73,6 +73,7 @@ class Ours:
         decision = decide(self.service, history, Observed(), None, world.now_s)
         first_fleet(world, decision.plan)
         self.memory = Memory(decision=decision)
+        world.plan_changes_s = []
         self.act(world)
 
     def next_act_s(self, now_s: float) -> float:
@@ -90,6 +91,8 @@ class Ours:
             )
         )
         self.memory = seen.memory
+        if seen.plan_changed and world.plan_changes_s is not None:
+            world.plan_changes_s.append(world.now_s)
 
     def queue_limits(self, world: World) -> Mapping[tuple[str, int], int] | None:
         return None  # our server refuses by the deadline

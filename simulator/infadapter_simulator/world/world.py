@@ -52,6 +52,7 @@ class World:
         self.balances_evenly = False  # all Ready pods get the same, as behind a Kubernetes Service
         self.held: list[Held] = []
         self.routed: list[tuple[float, Mapping[str, float]]] = []  # since when, shares by variant
+        self.plan_changes_s: list[float] | None = None  # told by a policy that makes plans
         self._rng = np.random.default_rng([seed, 11])
         self._pods: dict[str, SimulatedPod] = {}
         self._by_slot: list[SimulatedPod] = []
