@@ -1,5 +1,6 @@
 """What runs, as a body reports it: pods with what is in force, and the weights the router obeys."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -53,6 +54,7 @@ class Pod:
     resize: Resize = Resize.NONE
     resize_since_s: float | None = None
     trouble: Trouble | None = None  # as the platform tells it; None: nothing is known to be wrong
+    unready_since_s: float | None = None  # None: not told, and taken to be since it was created
 
     @property
     def is_lost(self) -> bool:
@@ -80,6 +82,10 @@ class Observed:
         default_factory=dict
     )  # targets of which the platform makes no further pods
     digests: Mapping[Target, str] = field(default_factory=dict)  # of the templates of new pods
+    pod_limits: Mapping[Target, int] = field(
+        default_factory=dict
+    )  # of targets whose pods do not come: how many may be planned (the loop remembers)
+    moved_at_s: float = -math.inf  # when the rollout last came further (the loop remembers)
     sent_weights: Mapping[str, int] | None = None
     superseded: frozenset[str] = frozenset()  # named by weights replaced before they were confirmed
 

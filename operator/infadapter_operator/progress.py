@@ -45,7 +45,7 @@ class Block:
     """
     A target of which no new pods are planned, since they do not come. Those that are Ready stay.
 
-    `until_s`: then one pod is tried again.
+    `until_s`: then one pod is tried again, and all where one has `come` meanwhile.
     """
 
     target: Target
@@ -55,3 +55,5 @@ class Block:
     since_s: float
     until_s: float
     attempts: int = 1
+    created_s: float = 0.0  # when the pod that failed was made; a later one that comes ends it
+    come: bool = False

@@ -18,24 +18,29 @@ from infadapter_operator.acting.taking import (
     Taken,
     attempted_weights,
     marked,
+    refused_starts,
     removed_pods,
     still_refused,
     superseded_pods,
     take,
+    with_absent,
     with_leaving,
+    with_refusals,
 )
 from infadapter_operator.bodies import BodyUnavailable, Cluster, Demand, Router
 from infadapter_operator.conditions import Condition, Signals, conditions
 from infadapter_operator.decision import Decision, Source
 from infadapter_operator.demand import DemandError, History
-from infadapter_operator.observed import Observed
+from infadapter_operator.observed import Cause, Observed, Trouble
+from infadapter_operator.planning.blocking import Present, blocks_after, present
 from infadapter_operator.planning.capacity import by_target, ready_capacity_rps
 from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.demands import look_window_s, planning_window_s, recent_window_s
 from infadapter_operator.planning.learning import Learnt, as_learnt, learnt_from
-from infadapter_operator.planning.problems import known_groups
+from infadapter_operator.planning.problems import exceeds, known_groups
 from infadapter_operator.planning.rates import rate_now_rps, rate_soon_rps
-from infadapter_operator.progress import Block, Progress
+from infadapter_operator.progress import Block, Phase, Progress, Rest
+from infadapter_operator.rollout import Milestone, milestone_after
 from infadapter_operator.service import Mode, Service
 from infadapter_operator.steps import Step
 from infadapter_solver import InvalidProblem
@@ -62,6 +67,8 @@ class Memory:
     removed_pods: frozenset[str] = frozenset()  # told to stop, and perhaps still there
     learnt: Learnt = field(default_factory=Learnt)
     blocks: Mapping[Target, Block] = field(default_factory=dict)  # what does not come
+    refused: Mapping[Target, Trouble] = field(default_factory=dict)  # starts, by the platform
+    milestone: Milestone = field(default_factory=Milestone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,21 +117,25 @@ async def look(
             weights=await router.weights(),
             sent_weights=memory.sent_weights,
             superseded=frozenset(p for p, until_s in memory.superseded.items() if until_s > now_s),
+            moved_at_s=memory.milestone.at_s,
         )
     except BodyUnavailable as error:
         blind = _blind(service, memory, now_s, error.reason)
         return replace(blind, error=error.reason, error_message=str(error))
     observed = with_leaving(marked(observed, memory.infeasible_resizes), memory.removed_pods)
+    observed = with_refusals(observed, memory.refused, now_s)
     memory = await _learning(service, memory, demand, observed, now_s)
     service = as_learnt(service, memory.learnt)
+    memory = replace(memory, blocks=blocks_after(service, memory.blocks, observed, now_s))
+    there = present(service, observed, memory.blocks, now_s)
     try:
-        planning = await _plan(service, memory, demand, observed, now_s)
+        planning = await _plan(service, memory, demand, there.observed, now_s)
     except (SolverFailed, InvalidProblem) as error:
         if memory.decision is None:
             blind = _blind(service, memory, now_s, type(error).__name__)
             return replace(blind, error=type(error).__name__, error_message=str(error))
         planning = _Planning(decision=memory.decision, demand_rps=None, error=error)
-    return await _act(service, memory, planning, observed, cluster, router, now_s)
+    return await _act(service, memory, planning, there, cluster, router, now_s)
 
 
 async def _learning(
@@ -179,7 +190,7 @@ async def _planned(
     observed: Observed,
     now_s: float,
 ) -> _Planning:
-    due = decision is None or is_due(service, decision, now_s)
+    due = decision is None or is_due(service, decision, now_s) or exceeds(observed, decision.plan)
     if decision is not None and not due:
         recent = (await demand.history(look_window_s(), now_s)).samples
         demand_rps = rate_now_rps(recent)
@@ -225,29 +236,26 @@ async def _act(
     service: Service,
     memory: Memory,
     planning: _Planning,
-    observed: Observed,
+    there: Present,
     cluster: Cluster,
     router: Router,
     now_s: float,
 ) -> Look:
-    decision, demand_rps = planning.decision, planning.demand_rps
+    decision, demand_rps, observed = planning.decision, planning.demand_rps, there.observed
     acts = service.mode is Mode.AUTO
     due = turn(service, decision, observed, planning.soon_rps, now_s) if acts else None
-    taken = await take(due.steps, cluster, router) if due else Taken()
+    taken = await take(with_absent(due.steps, there.absent), cluster, router) if due else Taken()
+    progress = _with_blocks(due.progress, memory.blocks, now_s) if due else None
+    refusals = [(refusal.reason, refusal.message) for refusal in taken.refusals]
     signals = signals_of(
-        decision,
-        observed,
-        due,
-        [(refusal.reason, refusal.message) for refusal in taken.refusals],
-        planning.reason,
-        now_s,
+        decision, observed, due, refusals, planning.reason, now_s, progress, memory.blocks
     )
     return Look(
         service=service,
         now_s=now_s,
         memory=_remember(memory, planning, observed, due, taken, now_s),
         decision=_reported(memory, planning),
-        observed=observed,
+        observed=there.everything,
         demand_rps=demand_rps,
         forecast_rps=decision.forecast_rps,
         steps=taken.steps,
@@ -255,12 +263,23 @@ async def _act(
         conditions=conditions(service, signals),
         shares=_shares(observed),
         ready_capacity_rps=ready_capacity_rps(service, observed.pods),
+        progress=progress,
+        blocks=memory.blocks,
         planned=planning.solve_s is not None,
         plan_changed=_has_changed(memory.decision, decision),
         solve_s=planning.solve_s,
         error=planning.reason,
         error_message=str(planning.error or ""),
     )
+
+
+def _with_blocks(progress: Progress, blocks: Mapping[Target, Block], now_s: float) -> Progress:
+    """A plan that is reached without what does not come is a rest, and has that name."""
+    causes = {block.cause for block in blocks.values() if now_s < block.until_s and not block.come}
+    if progress.rest is not None or progress.phase is not Phase.DONE or not causes:
+        return progress
+    no_node = causes == {Cause.NO_NODE}
+    return replace(progress, rest=Rest.NO_NODE if no_node else Rest.START_FAILED)
 
 
 def _remember(
@@ -286,6 +305,15 @@ def _remember(
         removed_pods=(memory.removed_pods & {pod.name for pod in observed.pods})
         | removed_pods(taken),
         learnt=memory.learnt,
+        blocks=memory.blocks,
+        refused=refused_starts(memory.refused, taken, memory.blocks, now_s),
+        milestone=milestone_after(
+            memory.milestone,
+            _shape(planning.decision),
+            due.progress if due else None,
+            observed,
+            now_s,
+        ),
     )
 
 

@@ -387,7 +387,7 @@ class Runner:
         recent = [seen for seen in self.looks if seen.now_s >= since_s]
         asked_rps = min(map(_asked_rps, recent))
         if before_rps < asked_rps and any(
-            seen.observed and has_no_node(seen.observed, seen.now_s) for seen in recent
+            seen.observed and has_no_node(seen.observed) for seen in recent
         ):
             return  # too little serves, and what would serve enough waits for room
         least_rps = min(before_rps, asked_rps)

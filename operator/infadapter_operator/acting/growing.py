@@ -1,6 +1,6 @@
 """What is added: pods and sizes that the plan wants and the budget with its surge has room for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infadapter_operator.acting.placing import Placed, held_by, of_target
@@ -9,16 +9,37 @@ from infadapter_operator.observed import Observed
 from infadapter_operator.planning.capacity import allocations_of, find_variant, largest, plus
 from infadapter_operator.service import Service
 from infadapter_operator.steps import ResizePod, ScaleUp
-from infadapter_solver.problem import CPU, Allocation, Amounts, Plan, PodGroup
+from infadapter_solver.problem import CPU, Allocation, Amounts, Plan, PodGroup, Target
+
+START_S = 2.0
+"""What a start takes beside its load time, and …"""
+
+RESIZE_S = 1.0
+"""… a resize until it is in force, as far as one is compared with the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    """Something planned for which there is no room; or a smaller form of it, which also helps."""
+
+    lacking: Amounts  # of the resources that are short, how much
+    gain_rps: float  # what it will serve
+    wait_s: float  # until it does
+    pod: str = ""  # which is to grow; empty: one that is to start
+    replaces: Target | None = None  # whose pods are replaced one by one
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The steps, the resources of which there was too little for more of them, what is left."""
+    """The steps, what there was no room for, and what is left of the room."""
 
     steps: tuple[ScaleUp | ResizePod, ...]
-    short: frozenset[str]
+    shortages: tuple[Shortage, ...]
     room: Room
+
+    @property
+    def short(self) -> frozenset[str]:
+        return frozenset(name for one in self.shortages for name in one.lacking)
 
 
 def growth(
@@ -26,6 +47,7 @@ def growth(
     plan: Plan,
     pods: Sequence[Placed],
     observed: Observed,
+    now_s: float,
     *,
     smaller: bool = False,
     bridges: bool = False,
@@ -36,28 +58,37 @@ def growth(
     What was asked to grow beyond its plan is left to, while it `bridges`. With `smaller`, what has
     no room at its planned size starts or grows to the largest that has.
     """
-    grower = _Grower(service, observed, room_for(service, plan, observed), smaller, bridges)
+    room = room_for(service, plan, observed)
+    grower = _Grower(service, observed, room, now_s, smaller=smaller, bridges=bridges)
     groups = sorted(plan.groups, key=lambda g: (_load_s(service, g), g.target))
     groups = [group for group in groups if group.target not in observed.untouchable]
     for group in groups:
         for one in of_target(pods, group.target):
             grower.resize(one)
     for group in groups:
-        grower.start(group, len(of_target(pods, group.target)))
-    return Growth(tuple(grower.steps), frozenset(grower.short), grower.room)
+        grower.start(group, of_target(pods, group.target))
+    return Growth(tuple(grower.steps), tuple(grower.shortages), grower.room)
 
 
 class _Grower:
     def __init__(
-        self, service: Service, observed: Observed, room: Room, smaller: bool, bridges: bool
+        self,
+        service: Service,
+        observed: Observed,
+        room: Room,
+        now_s: float,
+        *,
+        smaller: bool,
+        bridges: bool,
     ) -> None:
         self._service = service
         self._observed = observed
+        self._now_s = now_s
         self._smaller = smaller
         self._bridges = bridges
         self.room = room
         self.steps: list[ScaleUp | ResizePod] = []
-        self.short: set[str] = set()
+        self.shortages: list[Shortage] = []
 
     def resize(self, one: Placed) -> None:
         goal = one.goal
@@ -65,7 +96,8 @@ class _Grower:
             return
         if self._bridges and one.is_to_exceed_its_goal:
             return
-        for allocation in self._sizes(one, goal):
+        between = self._sizes_up_to(one, goal)
+        for allocation in [goal, *between] if self._smaller else [goal]:
             more = beyond(held_by(one.pod), allocation.resources)
             if self.room.times(more):
                 self.room.take(more)
@@ -73,12 +105,20 @@ class _Grower:
                     ResizePod(pod=one.pod.name, target=one.pod.target, allocation=allocation)
                 )
                 return
-        self.short.add(CPU)
+        for allocation in (goal, *between):
+            self._lacks(
+                beyond(held_by(one.pod), allocation.resources),
+                gain_rps=allocation.capacity_rps - one.capacity_rps,
+                wait_s=RESIZE_S,
+                pod=one.pod.name,
+            )
 
-    def start(self, group: PodGroup, live: int) -> None:
-        there = self._observed.desired_pods.get(group.target, live)
+    def start(self, group: PodGroup, live: Sequence[Placed]) -> None:
+        """What is rolled gets its pods by that: others would come up at a size that is no more."""
+        there = self._observed.desired_pods.get(group.target, len(live))
         wanted = group.pods - there
-        if wanted <= 0:
+        rolls = any(one.must_be_replaced(self._now_s) for one in live)
+        if wanted <= 0 or rolls:
             return
         allocation = self._startable(group, first=there == 0)
         comes_at = start_size(self._observed, group.target, allocation) if there else None
@@ -90,30 +130,48 @@ class _Grower:
                 ScaleUp(target=group.target, allocation=allocation, pods=there + fitting)
             )
         if fitting < wanted:
-            self.short |= {name for name in size if not self.room.times({name: size[name]})}
+            self._lacks_start(group, size, first=there + fitting == 0)
+
+    def _lacks_start(self, group: PodGroup, size: Amounts, *, first: bool) -> None:
+        sizes = [(size, group.allocation.capacity_rps)]
+        if first:
+            most = group.allocation.cpu_millicores
+            smaller = [a for a in self._start_sizes(group) if a.cpu_millicores < most]
+            sizes += [(a.resources, a.capacity_rps) for a in smaller]
+        for amounts, rps in sizes:
+            self._lacks(amounts, gain_rps=rps, wait_s=START_S + _load_s(self._service, group))
+
+    def _lacks(self, amounts: Amounts, *, gain_rps: float, wait_s: float, pod: str = "") -> None:
+        lacking = self.room.lacking(amounts)
+        if lacking and gain_rps > 0:
+            self.shortages.append(
+                Shortage(lacking=lacking, gain_rps=gain_rps, wait_s=wait_s, pod=pod)
+            )
 
     def _startable(self, group: PodGroup, *, first: bool) -> Allocation:
         """Only the first pod of a target can choose its size, and only one pod starts so."""
         if not (self._smaller and first) or self.room.times(group.allocation.resources):
             return group.allocation
-        sizes = [
-            a
-            for a in allocations_of(self._service, group.target)
-            if a.batch_size == group.allocation.batch_size and self.room.times(a.resources)
-        ]
+        sizes = [a for a in self._start_sizes(group) if self.room.times(a.resources)]
         return max(sizes, key=lambda a: a.capacity_rps, default=group.allocation)
 
-    def _sizes(self, one: Placed, goal: Allocation) -> Iterator[Allocation]:
-        yield goal
-        if self._smaller:
-            between = [
-                a
-                for a in allocations_of(self._service, one.pod.target)
-                if held_by(one.pod).get(CPU, 0) < a.cpu_millicores < goal.cpu_millicores
-                and a.capacity_rps > one.capacity_rps
-                and _same_but_cpu(a, goal)
-            ]
-            yield from sorted(between, key=lambda a: -a.cpu_millicores)
+    def _start_sizes(self, group: PodGroup) -> list[Allocation]:
+        return [
+            a
+            for a in allocations_of(self._service, group.target)
+            if a.batch_size == group.allocation.batch_size and a.capacity_rps > 0
+        ]
+
+    def _sizes_up_to(self, one: Placed, goal: Allocation) -> list[Allocation]:
+        """Larger than it has and smaller than planned, the largest first."""
+        between = [
+            a
+            for a in allocations_of(self._service, one.pod.target)
+            if held_by(one.pod).get(CPU, 0) < a.cpu_millicores < goal.cpu_millicores
+            and a.capacity_rps > one.capacity_rps
+            and _same_but_cpu(a, goal)
+        ]
+        return sorted(between, key=lambda a: -a.cpu_millicores)
 
 
 def _same_but_cpu(some: Allocation, other: Allocation) -> bool:

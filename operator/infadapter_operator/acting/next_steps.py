@@ -14,8 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from infadapter_operator.acting.bridging import bridging
-from infadapter_operator.acting.growing import Growth, growth
-from infadapter_operator.acting.placing import Placed, placed
+from infadapter_operator.acting.growing import Growth, Shortage, growth
+from infadapter_operator.acting.placing import WAITS, Placed, placed
+from infadapter_operator.acting.preempting import is_under_way, node_shortages, preempted
+from infadapter_operator.acting.progressing import progress_of
 from infadapter_operator.acting.releasing import (
     Ground,
     Released,
@@ -34,15 +36,17 @@ from infadapter_operator.acting.routing import (
 from infadapter_operator.acting.shares import weights_for
 from infadapter_operator.acting.shrinking import levelling, removing, replacing, shrinking
 from infadapter_operator.decision import Decision, Source
-from infadapter_operator.observed import Observed, Resize
+from infadapter_operator.observed import Observed
+from infadapter_operator.planning.capacity import ready_capacity_rps
+from infadapter_operator.progress import Progress
 from infadapter_operator.service import Service
-from infadapter_operator.steps import ResizePod, Step
+from infadapter_operator.steps import ReplacePods, ResizePod, Step
 from infadapter_solver.problem import CPU
 
 PENDING_PATIENCE_S = 60.0
 """
-How long running pods make way for one that no node has room for. After that they stay as they are:
-to give up more has not helped.
+How long a resize that its node has no room for is made way for. A new pod's patience is the
+service's: when it ends, a plan is made without that pod.
 """
 
 
@@ -53,7 +57,7 @@ class Turn:
     steps: tuple[Step, ...]
     weights: Mapping[str, int]  # by pod, as they shall be
     short: frozenset[str]  # resources of which budget and surge have too little
-    is_as_planned: bool  # the pods are those of the plan, Ready, at their size
+    progress: Progress
 
 
 def next_steps(
@@ -75,41 +79,100 @@ def turn(
     now_s: float,
 ) -> Turn:
     """`next_steps`, with what a report wants to know beside them."""
-    plan = decision.plan
+    ground = _ground(service, decision, observed, demand_rps, now_s)
     doubt = demand_rps is None
-    pods = placed(service, plan, observed)
-    ground = Ground(
+    moves = _moves(ground, observed, doubt=doubt)
+    levelled = () if doubt else levelling(ground)
+    weights = _weights(ground, observed, moves.freed, moves.grown, levelled)
+    steps: list[Step] = [*moves.grown.steps, *moves.bridged, *levelled]
+    if weights != confirmed(observed) or weights != last_sent(observed):
+        steps.append(set_weights(ground.pods, weights))
+    elif not doubt:
+        steps += shrinking(ground.pods, moves.freed)
+    if not doubt:
+        carrying = ground.carrying | set(weights)
+        removed = removing(ground.plan, ground.pods, observed, moves.freed, carrying)
+        steps += (*moves.rolled, *removed)
+    return Turn(
+        steps=tuple(steps),
+        weights=weights,
+        short=moves.short,
+        progress=progress_of(ground, observed, moves.short, steps, doubt=doubt),
+    )
+
+
+def _ground(
+    service: Service,
+    decision: Decision,
+    observed: Observed,
+    demand_rps: float | None,
+    now_s: float,
+) -> Ground:
+    ready_rps = ready_capacity_rps(service, observed.pods)
+    is_short = demand_rps is not None and ready_rps < demand_rps
+    pods = placed(service, decision.plan, observed, is_short=is_short)
+    return Ground(
         service=service,
-        plan=plan,
+        plan=decision.plan,
         pods=pods,
         carrying=carriers(observed),
         demand_rps=_assumed_rps(decision, pods) if demand_rps is None else demand_rps,
         now_s=now_s,
     )
-    bridges = not doubt and is_short(ground) and not has_no_node(observed, now_s)
-    grown = growth(service, plan, ground.pods, observed, bridges=bridges)
-    rolled, roll_short = ((), frozenset[str]()) if doubt else replacing(ground, observed, grown)
-    short = grown.short | roll_short
-    freed = {} if doubt else _freed(ground, observed, short)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moves:
+    """What grows, bridges and rolls now, and what is given up for it or not needed any more."""
+
+    grown: Growth
+    bridged: tuple[ResizePod, ...] = ()
+    rolled: tuple[ReplacePods, ...] = ()
+    freed: Released
+    short: frozenset[str]
+
+
+def _moves(ground: Ground, observed: Observed, *, doubt: bool) -> _Moves:
+    bridges = not doubt and is_short(ground) and not has_no_node(observed)
+    grown = _growth(ground, observed, bridges=bridges)
+    if doubt:
+        return _Moves(grown=grown, freed={}, short=grown.short)
+    rolled, unrolled = replacing(ground, observed, grown)
+    lacking = (*grown.shortages, *unrolled)
+    short = frozenset(name for one in lacking for name in one.lacking)
+    freed = _freed(ground, observed, short)
     if short and not freed and not _is_settling(observed):
-        grown = growth(service, plan, ground.pods, observed, smaller=True, bridges=bridges)
-    levelled = () if doubt else levelling(ground)
-    weights = _weights(ground, observed, freed, grown, levelled)
-    bridged = bridging(ground, grown) if bridges else ()
-    steps: list[Step] = [*grown.steps, *bridged, *levelled]
-    if weights != confirmed(observed) or weights != last_sent(observed):
-        steps.append(set_weights(ground.pods, weights))
-    elif not doubt:
-        steps += shrinking(ground.pods, freed)
-    if not doubt:
-        carrying = ground.carrying | set(weights)
-        steps += (*rolled, *removing(plan, ground.pods, observed, freed, carrying))
-    return Turn(
-        steps=tuple(steps),
-        weights=weights,
-        short=short,
-        is_as_planned=_is_as_planned(ground, observed),
+        grown = _growth(ground, observed, bridges=bridges, smaller=True)
+        if not grown.steps and not rolled:
+            freed = _preempted(ground, observed, lacking)
+    elif not freed and not takers_are_ready(ground):
+        freed = _preempted(ground, observed, ())
+    # A bridge leaves room for what it bridges to: where there is too little, nothing bridges.
+    bridged = bridging(ground, grown) if bridges and not short else ()
+    return _Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
+
+
+def _growth(ground: Ground, observed: Observed, *, bridges: bool, smaller: bool = False) -> Growth:
+    return growth(
+        ground.service,
+        ground.plan,
+        ground.pods,
+        observed,
+        ground.now_s,
+        smaller=smaller,
+        bridges=bridges,
     )
+
+
+def _preempted(ground: Ground, observed: Observed, lacking: tuple[Shortage, ...]) -> Released:
+    """
+    Only where nothing that is under way makes room by itself. For what finds no node, only where
+    too little serves: otherwise it is planned without when patience ends, at no cost.
+    """
+    if is_under_way(ground, observed):
+        return {}
+    unplaced = node_shortages(ground) if is_short(ground) else ()
+    return preempted(ground, (*lacking, *unplaced))
 
 
 def _assumed_rps(decision: Decision, pods: Sequence[Placed]) -> float:
@@ -119,38 +182,28 @@ def _assumed_rps(decision: Decision, pods: Sequence[Placed]) -> float:
     return decision.demand_rps
 
 
-def _is_as_planned(ground: Ground, observed: Observed) -> bool:
-    wanted = sum(g.pods for g in ground.plan.groups if g.target not in observed.untouchable)
-    level = sum(one.pod.ready and one.is_level and one.touchable for one in ground.pods)
-    going = any(one.goes for one in ground.pods) or any(pod.leaving for pod in observed.pods)
-    return level == wanted and not going
-
-
 def is_waiting_for_a_node(observed: Observed, now_s: float, patience_s: float) -> frozenset[str]:
-    """Resources of which a node has had too little, for no longer than this."""
+    """Resources of which a node has too little; of resizes, for no longer than this."""
     names: set[str] = set()
     for pod in observed.pods:
-        since_s = pod.unschedulable_since_s
-        if since_s is not None and now_s - since_s <= patience_s:
+        if pod.unschedulable_since_s is not None:
             names |= {name for name, amount in pod.wanted.items() if amount}
-        deferred_s = pod.resize_since_s if pod.resize is Resize.DEFERRED else None
+        deferred_s = pod.resize_since_s if pod.resize in WAITS else None
         if deferred_s is not None and now_s - deferred_s <= patience_s:
             names.add(CPU)
     return frozenset(names)
 
 
-def has_no_node(observed: Observed, now_s: float) -> bool:
-    """A new pod, for no longer than PENDING_PATIENCE_S."""
-    since_s = [pod.unschedulable_since_s for pod in observed.pods]
-    return any(s is not None and now_s - s <= PENDING_PATIENCE_S for s in since_s)
+def has_no_node(observed: Observed) -> bool:
+    """A new pod waits for room on a node; what does so for too long is left (planning.blocking)."""
+    return any(pod.unschedulable_since_s is not None for pod in observed.pods)
 
 
 def _freed(ground: Ground, observed: Observed, short: frozenset[str]) -> Released:
     if takers_are_ready(ground):
         return released(ground)
     pending = is_waiting_for_a_node(observed, ground.now_s, PENDING_PATIENCE_S)
-    makes_way = has_no_node(observed, ground.now_s) and not _is_settling(observed)
-    return released_for(ground, short | pending, makes_way=makes_way)
+    return released_for(ground, short | pending)
 
 
 def _is_settling(observed: Observed) -> bool:

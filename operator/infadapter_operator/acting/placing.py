@@ -15,7 +15,13 @@ from infadapter_operator.service import Service
 from infadapter_solver.problem import CPU, Allocation, Plan, Target
 
 RESIZE_PATIENCE_S = 300.0
-"""How long a resize may wait for room on its node before the pods are replaced instead."""
+"""
+How long a resize may wait for room on its node before the pods are replaced instead, while enough
+is Ready without it; with too little Ready it is the service's `Patience.resize_s`.
+"""
+
+WAITS = (Resize.DEFERRED, Resize.FAILING)
+"""Resizes that may yet come, and may not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,7 @@ class Placed:
     capacity_rps: float  # with what is in force, or soon will be where it is shrinking
     accuracy: float
     touchable: bool = True
+    resize_patience_s: float = RESIZE_PATIENCE_S
 
     @property
     def goes(self) -> bool:
@@ -72,17 +79,21 @@ class Placed:
             return False
         if not resizable(self.pod, self.goal):
             return True
-        return self.is_asked and resize_failed(self.pod, now_s)
+        return self.is_asked and resize_failed(self.pod, now_s, self.resize_patience_s)
 
 
-def placed(service: Service, plan: Plan, observed: Observed) -> tuple[Placed, ...]:
+def placed(
+    service: Service, plan: Plan, observed: Observed, *, is_short: bool = False
+) -> tuple[Placed, ...]:
     """
-    All pods but those that leave.
+    All pods but those that leave. `is_short`: less is Ready than is asked for, and a resize that
+    waits is not waited for as long.
 
     What runs beyond what was asked for is not too many: a rolling change has a pod more for a
     while, the newest, and ends that by itself.
     """
     goals = {group.target: (group.allocation, group.pods) for group in plan.groups}
+    patience_s = service.patience.resize_s if is_short else RESIZE_PATIENCE_S
     found: list[Placed] = []
     for target in sorted({pod.target for pod in observed.pods}):
         live = [pod for pod in observed.of(target) if not pod.leaving]
@@ -94,14 +105,19 @@ def placed(service: Service, plan: Plan, observed: Observed) -> tuple[Placed, ..
         asked = observed.desired_pods.get(target, len(live))
         for index, pod in enumerate(kept):
             stays = index < pods or index >= asked
-            found.append(_placed(service, pod, allocation if stays else None))
+            found.append(_placed(service, pod, allocation if stays else None, patience_s))
     return tuple(found)
 
 
-def resize_failed(pod: Pod, now_s: float) -> bool:
-    if pod.resize is Resize.DEFERRED and pod.resize_since_s is not None:
-        return now_s - pod.resize_since_s > RESIZE_PATIENCE_S
+def resize_failed(pod: Pod, now_s: float, patience_s: float) -> bool:
+    if pod.resize in WAITS and pod.resize_since_s is not None:
+        return now_s - pod.resize_since_s > patience_s
     return pod.resize is Resize.REFUSED
+
+
+def is_settled(pod: Pod) -> bool:
+    """What is in force is what was asked for."""
+    return same_amounts(pod.wanted, pod.resources)
 
 
 def is_at(pod: Pod, allocation: Allocation) -> bool:
@@ -132,12 +148,13 @@ def _kept_first(pods: list[Pod], allocation: Allocation | None, observed: Observ
     return sorted(pods, key=reluctance)
 
 
-def _placed(service: Service, pod: Pod, goal: Allocation | None) -> Placed:
+def _placed(service: Service, pod: Pod, goal: Allocation | None, patience_s: float) -> Placed:
     return Placed(
         pod=pod,
         goal=goal,
         capacity_rps=min(capacity_rps(service, pod), capacity_rps(service, _as_asked(pod))),
         accuracy=accuracy_of(service, pod.target),
+        resize_patience_s=patience_s,
     )
 
 

@@ -2,9 +2,9 @@
 What may be given up now: pods that the plan does not want and sizes beyond those it wants.
 
 Never so much that less would be Ready than was or than is asked for, whichever is less; and only
-when what takes over is Ready, or when it has no room to start before something is given up. Where
-less is Ready than is asked for and what is planned finds no node, half of it makes room: better
-that for some seconds than too little for ever.
+when what takes over is Ready, or when it has no room to start before something is given up. Once
+all that is planned is Ready, the plan's capacity is enough: what exceeds it is surge, and surge is
+for replacing, not for serving more than the budget can.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,13 +22,6 @@ RESERVE = 1.1
 """
 Capacity kept above the rate of now where the plan has it: a mean of the past seconds may be passed
 within the next.
-"""
-
-
-MAKES_WAY = 0.5
-"""
-What is kept of too little while what is planned waits for a node. Looks follow each other, and so
-does this: it ends when there is room.
 """
 
 
@@ -58,7 +51,14 @@ class Ground:
     @property
     def floor_rps(self) -> float:
         """Ready capacity may not fall below this."""
-        return min(self.ready_rps, self.wanted_rps)
+        least_rps = min(self.ready_rps, self.wanted_rps)
+        return min(least_rps, self.planned_rps) if takers_are_ready(self) else least_rps
+
+    @property
+    def planned_rps(self) -> float:
+        """What is served when the plan is reached: its capacity, and other controllers' pods."""
+        theirs = (one.capacity_rps for one in self.pods if one.pod.ready and not one.touchable)
+        return self.plan.capacity_rps + sum(theirs)
 
     def counted_rps(self, one: Placed) -> float:
         """Of a pod that carries nothing, or is replaced, what is not planned counts no more."""
@@ -88,7 +88,7 @@ def _can_take(ground: Ground, one: Placed) -> bool:
 
 def released(ground: Ground) -> Released:
     """All that the plan does not want, as far as the demand of now allows."""
-    return _released(ground, _candidates(ground), partial=False, floor_rps=ground.floor_rps)
+    return _released(ground, releasable(ground), partial=False, floor_rps=ground.floor_rps)
 
 
 def is_short(ground: Ground) -> bool:
@@ -96,19 +96,17 @@ def is_short(ground: Ground) -> bool:
     return ground.serving_rps < ground.demand_rps and not takers_are_ready(ground)
 
 
-def released_for(ground: Ground, short: Collection[str], *, makes_way: bool) -> Released:
+def released_for(ground: Ground, short: Collection[str]) -> Released:
     """
     Make room for what has none: only what holds a resource that is short, and, where a pod can't go
-    because of the demand, what of it the demand leaves. `makes_way`: new pods have no room.
+    because of the demand, what of it the demand leaves.
     """
     holders = [
         one
-        for one in _candidates(ground)
+        for one in releasable(ground)
         if any(one.pod.resources.get(name, 0) > 0 for name in short)
     ]
-    helps = makes_way and is_short(ground) and ground.plan.capacity_rps > ground.serving_rps
-    kept = MAKES_WAY if helps else 1.0
-    return _released(ground, holders, partial=True, floor_rps=kept * ground.floor_rps)
+    return _released(ground, holders, partial=True, floor_rps=ground.floor_rps)
 
 
 def _released(
@@ -117,9 +115,9 @@ def _released(
     found: dict[str, Allocation | None] = {}
     left_rps = ground.ready_rps
     for one in candidates:
-        if _is_needed_unknown(ground, one, left_rps):
+        if is_needed_unknown(ground, one, left_rps):
             continue
-        for size, rps in _ways(ground.service, one, partial=partial):
+        for size, rps in ways(ground.service, one, partial=partial):
             after_rps = left_rps - ground.counted_rps(one) + (rps if one.pod.ready else 0.0)
             if after_rps >= floor_rps - 1e-9:
                 found[one.pod.name] = size
@@ -128,7 +126,7 @@ def _released(
     return found
 
 
-def _candidates(ground: Ground) -> list[Placed]:
+def releasable(ground: Ground) -> list[Placed]:
     """First what goes, then what shrinks; in each, what is not Ready, then the least accurate."""
     found = [
         one
@@ -142,7 +140,7 @@ def _shrinks_under_load(ground: Ground, one: Placed) -> bool:
     return one.shrinks and one.can_resize and one.pod.ready and one.pod.name in ground.carrying
 
 
-def _is_needed_unknown(ground: Ground, one: Placed, left_rps: float) -> bool:
+def is_needed_unknown(ground: Ground, one: Placed, left_rps: float) -> bool:
     """
     Nobody knows what a pod of a variant that left the spec serves: the others must suffice, and
     there must be others, also where the plan is empty and so has nothing to wait for.
@@ -151,7 +149,7 @@ def _is_needed_unknown(ground: Ground, one: Placed, left_rps: float) -> bool:
     return unknown and (left_rps <= 0 or left_rps < ground.demand_rps)
 
 
-def _ways(
+def ways(
     service: Service, one: Placed, *, partial: bool
 ) -> Iterable[tuple[Allocation | None, float]]:
     """What may become of it, from the least to the most that is left, with its capacity."""

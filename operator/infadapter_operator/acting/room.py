@@ -21,6 +21,11 @@ class Room:
         counts = [max(0, self._left.get(name, 0)) // amount for name, amount in needed.items()]
         return min(counts, default=1_000_000)
 
+    def lacking(self, amounts: Amounts) -> dict[str, int]:
+        """How much of each there is too little; where more runs than may, that comes on top."""
+        short = {name: n - self._left.get(name, 0) for name, n in amounts.items() if n > 0}
+        return {name: amount for name, amount in short.items() if amount > 0}
+
     def take(self, amounts: Amounts, times: int = 1) -> None:
         self._left = plus(self._left, amounts, -times)
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-from infadapter_operator.acting.growing import Growth
+from infadapter_operator.acting.growing import START_S, Growth, Shortage
 from infadapter_operator.acting.placing import Placed
 from infadapter_operator.acting.releasing import Ground, Released, goes_now
-from infadapter_operator.acting.room import missing, room_for
+from infadapter_operator.acting.room import missing
 from infadapter_operator.observed import Observed
 from infadapter_operator.planning.capacity import same_amounts
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
@@ -65,7 +65,7 @@ def removing(
 
 def replacing(
     ground: Ground, observed: Observed, grown: Growth
-) -> tuple[tuple[ReplacePods, ...], frozenset[str]]:
+) -> tuple[tuple[ReplacePods, ...], tuple[Shortage, ...]]:
     """
     Roll what can't be resized, where there is room for a pod more; and what is short for it.
 
@@ -73,10 +73,10 @@ def replacing(
     they are needed until the others are as planned.
     """
     if ground.ready_rps < min(ground.serving_rps, ground.wanted_rps):
-        return (), frozenset()
-    room = room_for(ground.service, ground.plan, observed)
+        return (), ()
+    room = grown.room
     steps: list[ReplacePods] = []
-    short: set[str] = set()
+    shortages: list[Shortage] = []
     busy = observed.rolling | {step.target for step in grown.steps if isinstance(step, ScaleUp)}
     for group in ground.plan.groups:
         own = [one for one in ground.pods if one.pod.target == group.target]
@@ -87,11 +87,18 @@ def replacing(
         size = group.allocation.resources
         if room.times(size):
             room.take(size)
-            pods = observed.desired_pods.get(group.target, len(own))
+            pods = max(group.pods, observed.desired_pods.get(group.target, len(own)))
             steps.append(ReplacePods(target=group.target, allocation=group.allocation, pods=pods))
         else:
-            short |= {name for name in size if not room.times({name: size[name]})}
-    return tuple(steps), frozenset(short)
+            shortages.append(
+                Shortage(
+                    lacking=room.lacking(size),
+                    gain_rps=group.allocation.capacity_rps,
+                    wait_s=START_S,
+                    replaces=group.target,
+                )
+            )
+    return tuple(steps), tuple(shortages)
 
 
 def _suffice_without(ground: Ground) -> bool:

@@ -1,11 +1,12 @@
 """From what a look saw to what the conditions are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from infadapter_operator.acting.next_steps import PENDING_PATIENCE_S, Turn
 from infadapter_operator.conditions import Signals
 from infadapter_operator.decision import Decision
 from infadapter_operator.observed import Observed, Pod, Resize
+from infadapter_operator.progress import Block, Phase, Progress
 from infadapter_solver.problem import CPU, Target
 
 
@@ -16,6 +17,8 @@ def signals_of(
     refusals: Sequence[tuple[str, str]],
     data_error: str | None,
     now_s: float,
+    progress: Progress | None = None,
+    blocks: Mapping[Target, Block] | None = None,
 ) -> Signals:
     """`refusals` are (reason, sentence) of the steps that were refused in this look."""
     conflicts = [sentence for reason, sentence in refusals if reason == "Conflict"]
@@ -38,7 +41,7 @@ def _is_serving(observed: Observed) -> bool:
 
 
 def _is_progressing(turn: Turn | None) -> bool:
-    return turn is not None and (bool(turn.steps) or not turn.is_as_planned)
+    return turn is not None and (bool(turn.steps) or turn.progress.phase is not Phase.DONE)
 
 
 def _shortages(observed: Observed, turn: Turn | None, now_s: float) -> list[tuple[str, str]]:

@@ -6,14 +6,23 @@ from dataclasses import dataclass, replace
 from infadapter_operator.bodies import (
     BodyUnavailable,
     Cluster,
+    Conflict,
     ResizeInfeasible,
     Router,
     StepRefused,
 )
-from infadapter_operator.observed import Observed, Pod, Resize
+from infadapter_operator.observed import Cause, Observed, Pod, Resize, Trouble
 from infadapter_operator.planning.capacity import same_amounts
-from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, SetWeights, Step
-from infadapter_solver.problem import Amounts
+from infadapter_operator.progress import Block
+from infadapter_operator.steps import (
+    RemovePods,
+    ReplacePods,
+    ResizePod,
+    ScaleUp,
+    SetWeights,
+    Step,
+)
+from infadapter_solver.problem import Amounts, Target
 
 Refused = frozenset[tuple[str, tuple[tuple[str, int], ...]]]
 """Pods with the resources they were refused for good."""
@@ -108,6 +117,47 @@ def with_leaving(observed: Observed, removed: frozenset[str]) -> Observed:
             excess[pod.target] -= 1
         pods.append(replace(pod, leaving=True) if told else pod)
     return replace(observed, pods=tuple(pods))
+
+
+REFUSED_FOR_S = 10.0
+"""A start that is refused as long is no accident; its target is planned without."""
+
+
+def refused_starts(
+    before: Mapping[Target, Trouble], taken: Taken, blocks: Mapping[Target, Block], now_s: float
+) -> dict[Target, Trouble]:
+    """Targets whose pods may not be asked for, since when; what is left anyhow begins anew."""
+    started = {step.target for step in taken.steps if isinstance(step, ScaleUp)}
+    known = {t: trouble for t, trouble in before.items() if t not in started and t not in blocks}
+    refused = {
+        refusal.step.target: Trouble(cause=Cause.REFUSED, message=refusal.message, since_s=now_s)
+        for refusal in taken.refusals
+        if isinstance(refusal.step, ScaleUp) and refusal.reason not in _NOT_FOR_GOOD
+    }
+    return {**refused, **known}
+
+
+_NOT_FOR_GOOD = (BodyUnavailable.reason, Conflict.reason)
+
+
+def with_refusals(observed: Observed, refused: Mapping[Target, Trouble], now_s: float) -> Observed:
+    lasting = {
+        t: trouble for t, trouble in refused.items() if now_s - trouble.since_s >= REFUSED_FOR_S
+    }
+    return replace(observed, refusals={**lasting, **observed.refusals})
+
+
+def with_absent(steps: Sequence[Step], absent: Mapping[Target, int]) -> tuple[Step, ...]:
+    """Pods that do not count are there all the same: who scales counts them."""
+    return tuple(_with_absent(step, absent) for step in steps)
+
+
+def _with_absent(step: Step, absent: Mapping[Target, int]) -> Step:
+    if isinstance(step, ScaleUp | ReplacePods):
+        return replace(step, pods=step.pods + absent.get(step.target, 0))
+    if isinstance(step, RemovePods):
+        return replace(step, remaining=step.remaining + absent.get(step.target, 0))
+    return step
 
 
 def removed_pods(taken: Taken) -> frozenset[str]:

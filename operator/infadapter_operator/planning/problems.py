@@ -49,6 +49,7 @@ def problem_for(
         min_replicas=max(0, service.min_replicas - len(theirs)),
         running=running_groups(service, [pod for pod in observed.pods if pod not in theirs]),
         capacity_floor_rps=capacity_floor_rps,
+        pod_limits=observed.pod_limits,
     )
 
 
@@ -91,7 +92,8 @@ def known_groups(
 ) -> tuple[PodGroup, ...]:
     """
     These groups with the capacities of today's profiles; empty if one of them may not be any more:
-    its variant, its resource or its size has left the spec, or another controller writes there.
+    its variant, its resource or its size has left the spec, another controller writes there, or
+    its pods do not come.
     """
     allocations = [_known(service, observed, group) for group in groups]
     if None in allocations:
@@ -101,6 +103,15 @@ def known_groups(
         for group, allocation in zip(groups, allocations, strict=True)
         if allocation
     )
+
+
+def exceeds(observed: Observed, plan: Plan) -> bool:
+    """Whether it wants pods that do not come."""
+    return any(_is_beyond_limit(observed, group) for group in plan.groups)
+
+
+def _is_beyond_limit(observed: Observed, group: PodGroup) -> bool:
+    return group.pods > observed.pod_limits.get(group.target, group.pods)
 
 
 def adoptable(service: Service, observed: Observed) -> tuple[PodGroup, ...]:
@@ -119,6 +130,8 @@ def _known(service: Service, observed: Observed, group: PodGroup) -> Allocation 
     allocation = fitting(service, group.target, size.resources, size.batch_size)
     within = all(service.budget.get(name, 0) for name, n in size.resources.items() if n)
     if allocation is None or not within or group.target in observed.untouchable:
+        return None
+    if _is_beyond_limit(observed, group):
         return None
     return replace(size, capacity_rps=allocation.capacity_rps)
 

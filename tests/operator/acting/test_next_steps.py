@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from infadapter_operator.acting.next_steps import PENDING_PATIENCE_S, next_steps, turn
+from infadapter_operator.acting.next_steps import next_steps, turn
 from infadapter_operator.acting.placing import RESIZE_PATIENCE_S
 from infadapter_operator.decision import Decision
 from infadapter_operator.observed import Observed, Pod, Resize
 from infadapter_operator.planning.capacity import fitting
 from infadapter_operator.planning.decide import warming
+from infadapter_operator.progress import Phase
 from infadapter_operator.service import Service
 from infadapter_operator.steps import (
     RemovePods,
@@ -251,13 +252,17 @@ def test_weights_in_force_are_sent_again_over_others_that_are_on_their_way() -> 
     assert weights_of(steps(planned(("large", 1, 4000)), observed)) == {"large-1": 1000}
 
 
-def test_nothing_goes_below_what_is_asked_for_now() -> None:
-    """The plan is for less than comes in: what is Ready stays."""
+def test_nothing_goes_below_what_is_asked_for_now_until_the_plan_is_ready() -> None:
+    observed = seen(
+        a_pod("small-1", 1000), a_pod("large-1", 4000, ready=False), weights={"small-1": 1000}
+    )
+    assert steps(planned(("large", 1, 4000)), observed, 15.0) == ()
+
+
+def test_in_an_overload_only_the_plan_is_kept_once_it_is_ready() -> None:
+    """What is Ready beyond it is surge, which is for replacing."""
     observed = seen(a_pod("small-1", 1000), a_pod("large-1", 4000), weights={"large-1": 1000})
-    decision = planned(("large", 1, 4000))
-    assert steps(decision, observed, 35.0)
-    found = steps(decision, observed, 35.0)
-    assert set(weights_of(found)) == {"small-1", "large-1"}
+    assert [type(s) for s in steps(planned(("large", 1, 4000)), observed, 35.0)] == [RemovePods]
 
 
 def test_shrinks_in_place_when_the_router_sends_no_more_than_fits() -> None:
@@ -265,7 +270,7 @@ def test_shrinks_in_place_when_the_router_sends_no_more_than_fits() -> None:
     assert steps(planned(("small", 1, 1000)), observed, 10.0) == (
         ResizePod(pod="small-1", target=Target("small"), allocation=allocation("small", 1000)),
     )
-    assert steps(planned(("small", 1, 1000)), observed, 25.0) == ()
+    assert steps(planned(("small", 2, 1000)), observed, 25.0)[1:] == ()
 
 
 def test_shrinks_only_after_the_load_has_moved() -> None:
@@ -387,25 +392,29 @@ def test_then_the_new_starts_as_large_as_there_is_room() -> None:
     )
 
 
-def test_what_has_room_nowhere_makes_nothing_shrink_below_the_demand() -> None:
-    service = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
-    observed = seen(a_pod("small-1", 2000), weights={"small-1": 1000})
-    found = turn(service, planned(("large", 1, 2000)), observed, 39.0, NOW_S)
-    assert found.steps == ()
+def test_where_every_way_costs_capacity_the_least_is_given_up() -> None:
+    """One of four cores lets the new variant start; the rest follows as it serves."""
+    service = a_service(budget={CPU: 4000}, max_surge={CPU: 0})
+    observed = seen(a_pod("small-1", 4000), weights={"small-1": 1000})
+    found = turn(service, planned(("middle", 1, 4000)), observed, 79.0, NOW_S)
     assert found.short == {CPU}
-    assert not found.is_as_planned
+    assert found.progress.phase is Phase.STARTING
+    assert resizes(found.steps) == {"small-1": 2000}
 
 
-@pytest.mark.parametrize(
-    ("pending_s", "makes_room"), [(5.0, True), (PENDING_PATIENCE_S + 5, False)]
-)
-def test_running_pods_make_way_for_a_pending_one_only_for_a_while(
-    pending_s: float, makes_room: bool
-) -> None:
-    pending = a_pod("large-1", 2000, ready=False, unschedulable_since_s=NOW_S - pending_s)
+def test_nothing_more_is_given_up_while_what_was_given_up_for_starts() -> None:
+    service = a_service(budget={CPU: 4000}, max_surge={CPU: 0})
+    observed = seen(
+        a_pod("small-1", 2000), a_pod("middle-1", 2000, ready=False), weights={"small-1": 1000}
+    )
+    found = turn(service, planned(("middle", 1, 4000)), observed, 79.0, NOW_S)
+    assert found.steps == ()
+
+
+def test_running_pods_make_way_for_a_pending_one() -> None:
+    pending = a_pod("large-1", 2000, ready=False, unschedulable_since_s=NOW_S - 65.0)
     observed = seen(a_pod("small-1", 2000), pending, weights={"small-1": 1000})
-    found = steps(planned(("large", 1, 2000)), observed, 7.0)
-    assert bool(found) is makes_room
+    assert steps(planned(("large", 1, 2000)), observed, 7.0)
 
 
 def test_a_growth_in_part_that_the_node_defers_is_not_asked_for_again() -> None:
@@ -474,13 +483,17 @@ def test_a_refused_resize_holds_nothing_beyond_what_is_in_force() -> None:
     assert [type(step) for step in found] == [ReplacePods]
 
 
-def test_pods_are_not_replaced_in_the_look_that_adds_some() -> None:
+def test_pods_that_are_missing_come_with_the_rolling_change_of_the_others() -> None:
+    """They would come up at a size that is to be replaced."""
     observed = seen(
         a_pod("small-1", 1000, batch_size=8),
         a_pod("small-2", 1000, batch_size=8),
         weights={"small-1": 500, "small-2": 500},
     )
-    assert [type(s) for s in steps(planned(("small", 3, 1000)), observed)] == [ScaleUp]
+    found = steps(planned(("small", 3, 1000)), observed)
+    assert [(type(s), s.pods) for s in found if not isinstance(s, SetWeights | ResizePod)] == [
+        (ReplacePods, 3)
+    ]
 
 
 def test_one_too_many_that_is_needed_until_the_rest_is_replaced_does_not_stop_it() -> None:
@@ -527,7 +540,7 @@ def test_as_everything_should_be_there_is_nothing_to_do() -> None:
     decision = planned(("small", 1, 1000), ("large", 1, 4000), demand_rps=25.0)
     found = turn(SERVICE, decision, observed, 21.0, NOW_S)
     assert found.steps == ()
-    assert found.is_as_planned
+    assert found.progress.phase is Phase.DONE
 
 
 # --- a bridge over a start -----------------------------------------------------------------------

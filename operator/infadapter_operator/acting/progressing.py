@@ -1,0 +1,88 @@
+"""Where the rollout stands, and why it rests: derived from what is observed, never stored."""
+
+from collections.abc import Sequence
+
+from infadapter_operator.acting.placing import WAITS, Placed
+from infadapter_operator.acting.preempting import is_under_way
+from infadapter_operator.acting.releasing import Ground
+from infadapter_operator.observed import Observed, Resize
+from infadapter_operator.planning.blocking import gives_up_at_s
+from infadapter_operator.progress import Phase, Progress, Rest
+from infadapter_operator.steps import SetWeights, Step
+from infadapter_solver.problem import CPU, Target
+
+
+def progress_of(
+    ground: Ground,
+    observed: Observed,
+    short: frozenset[str],
+    steps: Sequence[Step],
+    *,
+    doubt: bool,
+) -> Progress:
+    """`steps` are those of this look."""
+    groups = [g for g in ground.plan.groups if g.target not in observed.untouchable]
+    wanted = sum(group.pods for group in groups)
+    level = [one for one in ground.pods if one.touchable and one.pod.ready and one.is_level]
+    phase = _phase(ground, observed, wanted - len(level), steps)
+    coming = [one for one in ground.pods if one.touchable and not one.goes and one not in level]
+    rests = phase is not Phase.DONE and not _moves(ground, observed, steps)
+    return Progress(
+        phase=phase,
+        ready=min(len(level), wanted),
+        wanted=wanted,
+        waits_for=_waits_for(phase, coming),
+        deadline_s=_deadline_s(ground, observed, coming) if phase is Phase.STARTING else None,
+        rest=_rest(ground, observed, short, doubt=doubt) if rests or doubt else None,
+    )
+
+
+def _phase(ground: Ground, observed: Observed, lacking: int, steps: Sequence[Step]) -> Phase:
+    starting = sum(one.goal is not None and not one.pod.ready for one in ground.pods)
+    resizing = sum(
+        one.goal is not None and one.pod.ready and not one.is_level for one in ground.pods
+    )
+    if starting or lacking > resizing:
+        return Phase.STARTING
+    if resizing and lacking:
+        return Phase.RESIZING
+    if any(isinstance(step, SetWeights) for step in steps):
+        return Phase.SHIFTING
+    going = any(one.goes for one in ground.pods) or any(pod.leaving for pod in observed.pods)
+    return Phase.DRAINING if going else Phase.DONE
+
+
+def _moves(ground: Ground, observed: Observed, steps: Sequence[Step]) -> bool:
+    return is_under_way(ground, observed) or bool(steps)
+
+
+def _waits_for(phase: Phase, coming: Sequence[Placed]) -> str:
+    if phase not in (Phase.STARTING, Phase.RESIZING) or not coming:
+        return ""
+    counts: dict[Target, int] = {}
+    for one in coming:
+        counts[one.pod.target] = counts.get(one.pod.target, 0) + 1
+    named = ", ".join(f"{_name(target)} ({counts[target]})" for target in sorted(counts))
+    return f"{named} to be {'Ready' if phase is Phase.STARTING else 'resized'}"
+
+
+def _name(target: Target) -> str:
+    return target.variant if target.kind == CPU else f"{target.variant} on {target.kind}"
+
+
+def _deadline_s(ground: Ground, observed: Observed, coming: Sequence[Placed]) -> float | None:
+    """The first patience that ends; of pods that are not there yet nothing is known."""
+    ends = [gives_up_at_s(ground.service, observed, p.pod) for p in coming if not p.pod.ready]
+    return min(ends, default=None)
+
+
+def _rest(ground: Ground, observed: Observed, short: frozenset[str], *, doubt: bool) -> Rest | None:
+    if doubt:
+        return Rest.NO_DATA
+    if any(not one.touchable for one in ground.pods):
+        return Rest.CONFLICT
+    if any(pod.unschedulable_since_s is not None for pod in observed.pods):
+        return Rest.NO_NODE
+    if any(pod.resize in (*WAITS, Resize.REFUSED) for pod in observed.pods):
+        return Rest.RESIZE_REFUSED
+    return Rest.NO_SURGE if short else Rest.START_FAILED

@@ -1,0 +1,216 @@
+"""
+What does not come is left: a target whose pods fail to start is planned without, for a while.
+
+The back-off doubles with every attempt and is forgotten after as long without trouble. Only *new*
+pods are forbidden: those that are Ready stay planned, weighted and counted.
+"""
+
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from infadapter_operator.observed import Cause, Observed, Pod, Trouble
+from infadapter_operator.planning.capacity import find_variant
+from infadapter_operator.progress import Block
+from infadapter_operator.service import Patience, Service
+from infadapter_solver.problem import Target
+
+Blocks = Mapping[Target, Block]
+
+SHARED_WITHIN_S = 60.0
+"""Two variants that fail for one cause within this have it in common: a registry, a quota."""
+
+SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
+
+JITTER = 0.2
+"""Of the back-off, so that what failed together is not tried again together."""
+
+
+def gives_up_at_s(service: Service, observed: Observed, pod: Pod) -> float:
+    """When the patience with a pod that is not Ready ends; it begins anew with every progress."""
+    began_s = pod.created_at_s if pod.unready_since_s is None else pod.unready_since_s
+    if pod.unschedulable_since_s is not None:
+        return max(pod.unschedulable_since_s, observed.moved_at_s) + service.patience.start_s
+    if pod.trouble is not None:
+        return min(began_s, pod.trouble.since_s) + service.patience.start_s
+    variant = find_variant(service, pod.target.variant)
+    load_s = variant.load_time_s if variant else 0.0
+    return max(began_s, observed.moved_at_s) + service.patience.ready_within_s(load_s)
+
+
+def blocks_after(service: Service, before: Blocks, observed: Observed, now_s: float) -> Blocks:
+    """
+    The blocks in force now. One whose time is over allows an attempt, and stays known until the
+    back-off is forgotten; one whose cause is gone allows all again.
+    """
+    troubles = {
+        target: trouble
+        for target in {*observed.refusals, *(pod.target for pod in observed.pods)}
+        if (trouble := _trouble_of(service, observed, target, now_s))
+    }
+    kept = {
+        target: _with_what_came(block, observed, now_s)
+        for target, block in before.items()
+        if target not in troubles and not _is_over(service, observed, block, now_s)
+    }
+    failed = {
+        target: _block(service.patience, before.get(target), observed, target, trouble, now_s)
+        for target, trouble in troubles.items()
+    }
+    return {**kept, **failed}
+
+
+def _trouble_of(
+    service: Service, observed: Observed, target: Target, now_s: float
+) -> Trouble | None:
+    """Why no further pod of this target comes; None while there is patience, or no trouble."""
+    if target in observed.refusals:
+        return observed.refusals[target]
+    given_up = [pod for pod in failing(service, observed, now_s) if pod.target == target]
+    return _told(given_up[0]) if given_up else None
+
+
+def _with_what_came(block: Block, observed: Observed, now_s: float) -> Block:
+    """A pod of its time that is Ready after all: others may come too."""
+    came = any(
+        pod.ready and pod.created_at_s >= block.created_s for pod in observed.of(block.target)
+    )
+    if block.come or not came:
+        return block
+    return replace(block, come=True, until_s=min(block.until_s, now_s))
+
+
+def failing(service: Service, observed: Observed, now_s: float) -> list[Pod]:
+    """Pods that are not Ready and with which patience has ended, the oldest first."""
+    found = [
+        pod
+        for pod in observed.pods
+        if not (pod.ready or pod.leaving or pod.is_lost)
+        and pod.target not in observed.untouchable
+        and now_s >= gives_up_at_s(service, observed, pod)
+    ]
+    return sorted(found, key=lambda pod: (pod.created_at_s, pod.name))
+
+
+def _told(pod: Pod) -> Trouble:
+    began_s = pod.created_at_s if pod.unready_since_s is None else pod.unready_since_s
+    if pod.trouble is not None:
+        return pod.trouble
+    if pod.unschedulable_since_s is not None:
+        since_s = pod.unschedulable_since_s
+        return Trouble(cause=Cause.NO_NODE, message="no node has room for it", since_s=since_s)
+    message = "it runs and does not become Ready"
+    return Trouble(cause=Cause.NOT_READY, message=message, since_s=began_s)
+
+
+def _block(
+    patience: Patience,
+    before: Block | None,
+    observed: Observed,
+    target: Target,
+    trouble: Trouble,
+    now_s: float,
+) -> Block:
+    digest = observed.digests.get(target, "")
+    if before is not None and before.digest != digest:
+        before = None
+    if before is not None and now_s < before.until_s and not before.come:
+        return replace(before, cause=trouble.cause, message=trouble.message)
+    attempts = before.attempts + 1 if before else 1
+    wait_s = min(patience.retry_most_s, patience.retry_first_s * 2 ** (attempts - 1))
+    wait_s *= 1 + JITTER * _chance(target, attempts)
+    return Block(
+        target=target,
+        digest=digest,
+        cause=trouble.cause,
+        message=trouble.message,
+        since_s=before.since_s if before else now_s,
+        until_s=now_s + wait_s,
+        attempts=attempts,
+        created_s=min(
+            (pod.created_at_s for pod in observed.of(target) if not pod.ready), default=now_s
+        ),
+    )
+
+
+def _chance(target: Target, attempts: int) -> float:
+    """From 0 to 1, the same for the same attempt: nothing here draws."""
+    return zlib.crc32(f"{target}{attempts}".encode()) / 2**32
+
+
+def _is_over(service: Service, observed: Observed, block: Block, now_s: float) -> bool:
+    """A new template is another matter; otherwise it is forgotten after a time without trouble."""
+    if block.target.variant not in {variant.name for variant in service.variants}:
+        return True
+    if observed.digests.get(block.target, block.digest) != block.digest:
+        return True
+    return now_s >= block.until_s + service.patience.retry_most_s
+
+
+def pod_limits(
+    service: Service, blocks: Blocks, observed: Observed, now_s: float
+) -> dict[Target, int]:
+    """
+    How many pods of a target may be planned: those that are Ready, or start without trouble, and
+    one that is tried again when its time has come. Where targets fail for one cause in common, no
+    other target is tried in their place: it would fail as they do.
+    """
+    gone = {pod.name for pod in failing(service, observed, now_s)}
+    live = [p for p in observed.pods if not (p.leaving or p.is_lost or p.name in gone)]
+    there, ready = Counter(p.target for p in live), Counter(p.target for p in live if p.ready)
+    active = [block for block in blocks.values() if now_s < block.until_s]
+    limits = {
+        target: there[target] if block in active else max(there[target], ready[target] + 1)
+        for target, block in blocks.items()
+        if not block.come
+    }
+    if are_shared(active):
+        limits |= {target: there[target] for target in targets_of(service)}
+    return limits
+
+
+def targets_of(service: Service) -> set[Target]:
+    return {Target(v.name, a.kind) for v in service.variants for a in v.allocations}
+
+
+def are_shared(blocks: Iterable[Block]) -> bool:
+    """Whether two targets were left for one cause, at about the same time."""
+    found = sorted((block.cause, block.since_s) for block in blocks if block.cause in SHAREABLE)
+    return any(
+        one[0] == other[0] and other[1] - one[1] <= SHARED_WITHIN_S
+        for one, other in pairwise(found)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """All that is observed, what counts of it, and how many pods of a target were left out."""
+
+    everything: Observed
+    observed: Observed
+    absent: Mapping[Target, int]
+
+
+def present(service: Service, observed: Observed, blocks: Blocks, now_s: float) -> Present:
+    """
+    Without pods of lost nodes, which serve nothing and hold nothing that another could not have,
+    and without the one pod of a target in trouble that is waited for: its platform tries it again
+    by itself, and to delete it would only begin anew.
+    """
+    left_out = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
+    waiting = {pod.target: pod.name for pod in reversed(failing(service, observed, now_s))}
+    left_out |= {name for target, name in waiting.items() if target in blocks}
+    absent: dict[Target, int] = {}
+    for pod in observed.pods:
+        if pod.name in left_out:
+            absent[pod.target] = absent.get(pod.target, 0) + 1
+    desired = {t: max(0, n - absent.get(t, 0)) for t, n in observed.desired_pods.items()}
+    counted = replace(
+        observed,
+        pods=tuple(pod for pod in observed.pods if pod.name not in left_out),
+        desired_pods=desired,
+        pod_limits=pod_limits(service, blocks, observed, now_s),
+    )
+    return Present(everything=observed, observed=counted, absent=absent)
