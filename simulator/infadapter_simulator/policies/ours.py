@@ -65,10 +65,11 @@ class Ours:
     look_s: float = LOOK_S
     memory: Memory = field(default_factory=Memory)
     demand: SimulatedDemand | None = None  # of the run that has begun
+    cluster: SimulatedCluster | None = None
     loop: asyncio.AbstractEventLoop = field(default_factory=virtual_loop)
 
     def begin(self, world: World, mean_rps: float) -> None:
-        self.demand = SimulatedDemand(world)
+        self.demand, self.cluster = SimulatedDemand(world), SimulatedCluster(world)
         history = self.loop.run_until_complete(self.demand.history(3600, 0.0))
         decision = decide(self.service, history, Observed(), None, world.now_s)
         first_fleet(world, decision.plan)
@@ -80,15 +81,11 @@ class Ours:
         return now_s + self.look_s
 
     def act(self, world: World) -> None:
+        assert self.demand is not None
+        assert self.cluster is not None
+        router = SimulatedRouter(world)
         seen = self.loop.run_until_complete(
-            look(
-                self.service,
-                self.memory,
-                self.demand or SimulatedDemand(world),
-                SimulatedCluster(world),
-                SimulatedRouter(world),
-                world.now_s,
-            )
+            look(self.service, self.memory, self.demand, self.cluster, router, world.now_s)
         )
         self.memory = seen.memory
         if seen.plan_changed and world.plan_changes_s is not None:

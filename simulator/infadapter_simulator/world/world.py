@@ -6,13 +6,16 @@ same few verbs: start, resize, remove, route.
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from itertools import count
 
 import numpy as np
 
+from infadapter_operator.observed import Cause, Resize, Trouble
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
+from infadapter_simulator.world.faults import spell_of
+from infadapter_simulator.world.node import has_room, resize_on
 from infadapter_simulator.world.pods import Held, SimulatedPod
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.traffic import Traffic
@@ -25,6 +28,11 @@ class _What(StrEnum):
     DRAINED = "drained"
     FAILED = "failed"
     ROUTED = "routed"
+    TURNED = "turned"  # a fault begins or ends
+
+
+EVICTED_S = 300.0
+"""How long pods on a node that does not answer are tolerated there."""
 
 
 class World:
@@ -44,6 +52,7 @@ class World:
         seed: int,
     ) -> None:
         self.scenario = scenario
+        self.faults = scenario.faults
         self.seconds = seconds
         self.now_s = 0.0
         self.seed = seed
@@ -63,6 +72,9 @@ class World:
         live = np.histogram(arrivals_s, bins=np.arange(seconds + 1))[0] if seconds else np.empty(0)
         self._rates = np.concatenate([history_rps, live.astype(np.float64)])
         self._past_s = len(history_rps)
+        self.controllers: list[Callable[[], None]] = []  # called whenever something has happened
+        for at_s in sorted(self.faults.times_s):
+            self._at(at_s, _What.TURNED, None)
 
     # What can be seen
 
@@ -81,7 +93,7 @@ class World:
         Arrivals per second, as scraped: the end of the last second that is known, and the rates of
         the seconds up to it, at most `window_s` of them.
         """
-        end_s = int(np.floor(self.now_s - self.scenario.scrape_lag_s + 1e-9))
+        end_s = int(np.floor(self.now_s - self.scenario.scrape_delay_s + 1e-9))
         last = self._past_s + end_s
         return float(end_s), self._rates[int(max(0, last - window_s)) : last]
 
@@ -97,7 +109,10 @@ class World:
     def start(
         self, variant: str, allocation: Allocation, *, kind: str = CPU, ready: bool = False
     ) -> SimulatedPod:
-        """A new pod; `ready` at once only for what ran before the run began."""
+        """
+        A new pod; `ready` at once only for what ran before the run began. Without room on the node
+        it waits for that.
+        """
         slot = self.traffic.add(*self._queue(variant, allocation), self.now_s)
         pod = SimulatedPod(
             slot=slot,
@@ -106,14 +121,17 @@ class World:
             allocation=allocation,
             wanted=allocation,
             created_at_s=self.now_s,
+            unready_since_s=self.now_s,
         )
+        if not has_room(self.faults.node_millicores, self.pods, pod, allocation):
+            pod.unschedulable_since_s = self.now_s
         self._by_slot.append(pod)
         self._pods[pod.name] = pod
         self._hold(pod)
         if ready:
             self._become_ready(pod)
-        else:
-            self._at(self.now_s + self.scenario.start_s(variant), _What.READY, pod)
+        elif pod.unschedulable_since_s is None:
+            self._begin_start(pod)
         return pod
 
     def resize(self, pod: SimulatedPod, allocation: Allocation) -> None:
@@ -121,8 +139,11 @@ class World:
         if pod.gone or pod.wanted.size == allocation.size:
             return
         pod.wanted = allocation
-        self._hold(pod)
-        self._at(self.now_s + self.scenario.resize_s, _What.RESIZED, pod)
+        if pod.unschedulable_since_s is not None:
+            self._take_size(pod)
+        else:
+            self._try_resize(pod)
+        self._use_room()
 
     def remove(self, pod: SimulatedPod) -> None:
         """It finishes what it has; new requests it gets as long as the router sends them."""
@@ -161,20 +182,42 @@ class World:
     def _happen(self, what: _What, pod: SimulatedPod | None) -> None:
         if what is _What.ROUTED:
             self._routed()
+        elif what is _What.TURNED:
+            self._turned()
         elif pod is None or pod.gone:
             return
         elif what is _What.READY:
-            self._become_ready(pod)
+            self._started(pod)
         elif what is _What.RESIZED:
             self._resized(pod)
         elif what is _What.DRAINED:
             self._drained(pod)
         else:
             self._failed(pod)
+        self._use_room()
+        for controller in self.controllers:
+            controller()
+
+    def _begin_start(self, pod: SimulatedPod) -> None:
+        """Anew when what keeps it from coming is over."""
+        variant = pod.target.variant
+        spell = spell_of(self.faults.never_ready, variant, self.now_s)
+        if spell is None:
+            pod.trouble = None
+            self._at(self.now_s + self.scenario.start_s(variant), _What.READY, pod)
+        else:
+            since_s = pod.trouble.since_s if pod.trouble else self.now_s
+            pod.trouble = Trouble(cause=spell.cause, message=spell.message, since_s=since_s)
+
+    def _started(self, pod: SimulatedPod) -> None:
+        if pod.leaving or pod.is_lost:
+            return
+        if spell_of(self.faults.never_ready, pod.target.variant, self.now_s):
+            self._begin_start(pod)
+        else:
+            self._become_ready(pod)
 
     def _become_ready(self, pod: SimulatedPod) -> None:
-        if pod.leaving:
-            return
         pod.ready, pod.ready_since_s = True, self.now_s
         if pod.name in self._weights:
             self._routed_again()  # it failed, and the router has not forgotten it
@@ -183,15 +226,69 @@ class World:
         if rate:
             self._at(self.now_s + self._rng.exponential(3600 / rate), _What.FAILED, pod)
 
-    def _resized(self, pod: SimulatedPod) -> None:
+    def _try_resize(self, pod: SimulatedPod) -> None:
+        state = self._resize_of(pod)
+        if state is not pod.resize:
+            pod.resize = state
+            pod.resize_since_s = None if state is Resize.NONE else self.now_s
+        self._hold(pod)
+        if state is Resize.IN_PROGRESS:
+            self._at(self.now_s + self.scenario.resize_delay_s, _What.RESIZED, pod)
+
+    def _resize_of(self, pod: SimulatedPod) -> Resize:
         if pod.allocation.size == pod.wanted.size:
-            return
-        pod.allocation = pod.wanted
+            return Resize.NONE
+        if spell_of(self.faults.failing_resizes, pod.target.variant, self.now_s):
+            return Resize.FAILING
+        return resize_on(self.faults.node_millicores, self.pods, pod)
+
+    def _resized(self, pod: SimulatedPod) -> None:
+        if pod.resize is Resize.IN_PROGRESS:
+            self._take_size(pod)
+
+    def _take_size(self, pod: SimulatedPod) -> None:
+        pod.allocation, pod.resize, pod.resize_since_s = pod.wanted, Resize.NONE, None
         speed, limit = self._queue(pod.target.variant, pod.allocation)
         self.traffic.resize(pod.slot, speed, limit, self.now_s)
         self._hold(pod)
 
+    def _use_room(self) -> None:
+        """The oldest first."""
+        if self.faults.node_millicores is None:
+            return
+        for pod in self.pods:
+            if pod.resize is Resize.DEFERRED and self._resize_of(pod) is not Resize.DEFERRED:
+                self._try_resize(pod)
+            elif pod.unschedulable_since_s is not None and has_room(
+                self.faults.node_millicores, self.pods, pod, pod.allocation
+            ):
+                pod.unschedulable_since_s = None
+                self._hold(pod)
+                self._begin_start(pod)
+
+    def _turned(self) -> None:
+        """Faults have begun or ended."""
+        for pod in self.pods:
+            variant = pod.target.variant
+            if any(s.variant == variant and s.from_s == self.now_s for s in self.faults.lost_nodes):
+                self._lose(pod)
+            elif pod.resize is Resize.FAILING:
+                self._try_resize(pod)
+            elif pod.trouble and not pod.is_lost:
+                self._begin_start(pod)
+
+    def _lose(self, pod: SimulatedPod) -> None:
+        self.traffic.fail(pod.slot, self.now_s)
+        pod.ready, pod.unready_since_s = False, self.now_s
+        words = "Node is not ready: it has stopped posting its status."
+        pod.trouble = Trouble(cause=Cause.NODE_LOST, message=words, since_s=self.now_s)
+        self._hold(pod)
+        self._routed_again()
+        self._at(self.now_s + EVICTED_S, _What.DRAINED, pod)
+
     def _drained(self, pod: SimulatedPod) -> None:
+        if pod.is_lost and self.now_s < pod.unready_since_s + EVICTED_S:
+            return  # nobody can say whether it has stopped
         busy_until_s = self.traffic.busy_until_s(pod.slot)
         if pod.ready and (pod.name in self._weights or busy_until_s > self.now_s):
             later_s = max(busy_until_s, self.now_s + self.scenario.drain_s)
@@ -203,12 +300,12 @@ class World:
 
     def _failed(self, pod: SimulatedPod) -> None:
         """The container ends and is started again; the router leaves it out at once."""
-        if pod.leaving:
+        if pod.leaving or pod.is_lost:
             return
         self.traffic.fail(pod.slot, self.now_s)
-        pod.ready = False
+        pod.ready, pod.unready_since_s = False, self.now_s
         self._routed_again()
-        self._at(self.now_s + self.scenario.start_s(pod.target.variant), _What.READY, pod)
+        self._begin_start(pod)
 
     def _balance(self) -> None:
         if self.balances_evenly:
