@@ -35,6 +35,7 @@ def counted(held: Sequence[Held], budget_cores: int, begin_s: int, end_s: int) -
         core_seconds=sum(levels),
         peak_cores=max(levels, default=0),
         core_seconds_over_budget=sum(max(0, level - budget_cores) for level in levels),
+        seconds_over_budget=sum(level > budget_cores for level in levels),
         longest_over_budget_s=max(map(len, runs), default=0),
     )
 
