@@ -6,8 +6,12 @@ Does the loop always get to its plan, or say why it does not?
 Each state is played in virtual time on the simulated platform: pods that are in the way, more load
 than there is budget for, pods that do not come, resizes that fail, a lost node. Whether the pods
 are the plan's is judged from what is observed. Nothing here needs an interface that the loop got
-later: to measure an earlier one, have its operator/infadapter_operator/acting, planning and
-reconcile.py beside these benchmarks and this simulator. Where a loop names no rest, none is shown.
+later: to measure an earlier one, put its operator/ beside these benchmarks and this simulator, but
+for observed.py, in which pods say more now. Where a loop names no rest, none is shown.
+
+"reached" is the time from the disturbance until all pods were the plan's, Ready at their size;
+"away" the longest unbroken time in which they were not; "over" the seconds with more than the
+budget held, "unbroken" the longest of them in one piece.
 """
 
 import json
@@ -62,7 +66,7 @@ def cells(one: Arrived) -> tuple[str, ...]:
         f"{100 * one.missed_share:.1f} %",
         str(one.plan_changes),
         f"{one.highest_planned_rps:.0f}",
-        f"  {one.end}",
+        f"   {one.end}",
     )
 
 

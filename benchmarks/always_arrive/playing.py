@@ -119,14 +119,17 @@ def sight_of(seen: Look) -> Sight:
 
 
 def is_as_planned(seen: Look) -> bool:
-    """From what was observed alone, so that no loop judges itself."""
+    """
+    From what was observed alone, so that no loop judges itself. Pods that never came are not in the
+    way: a platform tries them again by itself.
+    """
     if seen.decision is None or seen.observed is None or not seen.decision.plan.groups:
         return False
     planned = {
         (group.target, tuple(sorted(group.allocation.resources.items()))): group.pods
         for group in seen.decision.plan.groups
     }
-    pods = [pod for pod in seen.observed.pods if not pod.is_lost]
+    pods = [pod for pod in seen.observed.pods if pod.ready or pod.leaving or pod.trouble is None]
     there = Counter((pod.target, tuple(sorted(pod.resources.items()))) for pod in pods)
     return there == planned and all(pod.ready and not pod.leaving for pod in pods)
 
@@ -138,13 +141,14 @@ def played(state: State, seed: int = 0) -> Arrived:
         world = simulate(watched, state.scenario, state.workload, seed)
     later = [sight for sight in watched.sights if sight.at_s >= state.event_s]
     outcomes = world.traffic.outcomes()[world.traffic.arrivals_s >= state.event_s]
+    is_there, rest = later[-1].as_planned, later[-1].rest
     missed = int((outcomes != ON_TIME).sum())
     held = holding(world.held, state.service.budget[CPU], state.event_s, world.seconds)
     return Arrived(
         state=state.name,
         reached_s=reached_s(later, state.event_s),
         longest_away_s=longest_away_s(later, world.seconds),
-        end=AS_PLANNED if later[-1].as_planned else later[-1].rest or UNKNOWN,
+        end=", ".join(filter(None, [AS_PLANNED if is_there else "", rest])) or UNKNOWN,
         seconds_over_budget=held.seconds_over_budget,
         longest_over_budget_s=held.longest_over_budget_s,
         most_cores=held.peak_cores,

@@ -78,7 +78,7 @@ class SimulatedCluster:
             templates={
                 one.target: one.template
                 for one in there
-                if self._world.faults.keeps_templates and one.target in live
+                if self._world.scenario.faults.keeps_templates and one.target in live
             },
             refusals={
                 one.target: refusal for one in there if (refusal := self._deployments.refusal(one))

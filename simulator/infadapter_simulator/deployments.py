@@ -42,7 +42,7 @@ class Deployments:
     def scale(self, target: Target, allocation: Allocation, pods: int) -> None:
         """Up; where no pod is left, or templates are not kept, the new ones come up at this."""
         one = self._of(target, allocation)
-        if not (self._world.faults.keeps_templates and self.live(target)):
+        if not (self._world.scenario.faults.keeps_templates and self.live(target)):
             one.template = allocation
         one.replicas = max(pods, len(self.live(target)))
         self._settle(one)
@@ -64,7 +64,7 @@ class Deployments:
     def refusal(self, one: Deployment) -> Trouble | None:
         """Why it makes no further pods, while it has fewer than it wants."""
         at_s = self._world.now_s
-        spell = spell_of(self._world.faults.refused, one.target.variant, at_s)
+        spell = spell_of(self._world.scenario.faults.refused, one.target.variant, at_s)
         if spell is None or one.refused_since_s is None:
             return None
         return Trouble(cause=Cause.REFUSED, message=spell.message, since_s=one.refused_since_s)
@@ -117,7 +117,7 @@ class Deployments:
 
     def _make(self, one: Deployment, pods: int) -> None:
         variant, kind = one.target
-        refused = spell_of(self._world.faults.refused, variant, self._world.now_s)
+        refused = spell_of(self._world.scenario.faults.refused, variant, self._world.now_s)
         if pods <= 0 or refused is None:
             one.refused_since_s = None
         elif one.refused_since_s is None:

@@ -12,8 +12,9 @@ from infadapter_simulator.bodies import SimulatedCluster
 from infadapter_simulator.holding import holding
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.faults import Faults, Spell
+from infadapter_simulator.world.node import EVICTED_S
 from infadapter_simulator.world.pods import SimulatedPod
-from infadapter_simulator.world.world import EVICTED_S, World
+from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Allocation, Target, Variant
 
 LOAD_S, START_S = 6.0, 8.0
