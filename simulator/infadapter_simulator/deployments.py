@@ -86,7 +86,7 @@ class Deployments:
         live = self.live(one.target)
         if one.rolling:
             live = self._rolled(one, live)
-        else:
+        if not one.rolling:
             excess = max(0, len(live) - one.replicas)
             for pod in sorted(live, key=lambda pod: pod.ready)[:excess]:
                 self._world.remove(pod)

@@ -322,6 +322,7 @@ def test_what_if_is_a_table_and_a_page(trace: str, tmp_path: Path) -> None:
         (("--slo-ms", "500,750", "--budget", "8,9"), "Give several values to one of"),
         (("--slo-ms", "500,,750"), "'' is no number from 0.001 to 1e+07"),
         (("--slo-ms", "500,600"), "no capacity is given for 600 ms"),
+        (("--slo-ms", "500,750", "--max-surge", "some"), "Invalid value for '--max-surge'"),
         (("--budget", "1,2"), "No size of any variant fits into --budget"),
         (("--budget", "2,3", "--output", "x.jpg"), "--output must end in .html, .png, .svg"),
     ],

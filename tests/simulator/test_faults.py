@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from infadapter_operator.observed import Cause, Observed, Pod, Resize
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
@@ -265,6 +267,34 @@ def test_a_rolling_update_has_one_pod_more_and_never_fewer_ready() -> None:
     assert sizes[-1] == [2, 2, 2]
     assert 3 * START_S <= here.world.now_s <= 3 * START_S + 1
     assert here.seen().desired_pods == {A: 3}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.sampled_from([1, 2]), min_size=1, max_size=5),
+    st.integers(1, 6),
+    st.lists(st.floats(0, 40), max_size=3),
+)
+def test_whatever_is_rolled_is_rolled_within_one_pod_more_and_none_less(
+    cores: list[int], replicas: int, more_at_s: list[float]
+) -> None:
+    """Also while more pods are asked for."""
+    here = platform()
+    for each in cores:
+        here.world.start("a", SIZES[each], ready=True)
+    here.take(ReplacePods(target=A, allocation=SIZES[2], pods=replicas))
+    more = sorted(more_at_s)
+    while here.seen().rolling or more:
+        least = min(here.seen().desired_pods[A], sum(pod.ready for pod in here.seen().pods))
+        if more and here.world.now_s >= more[0]:
+            more.pop(0)
+            here.take(up(2, here.seen().desired_pods[A] + 1))
+        live = [pod for pod in here.after(0.5) if not pod.leaving]
+        desired = here.seen().desired_pods[A]
+        assert len(live) <= max(desired + 1, len(cores))
+        assert sum(pod.ready for pod in live) >= min(least, desired)
+        assert here.world.now_s < 200
+    assert cores_of(here.after(2 * START_S)) == [2] * here.seen().desired_pods[A]
 
 
 def test_pods_of_the_new_size_stay_and_old_ones_that_are_not_ready_go_first() -> None:
