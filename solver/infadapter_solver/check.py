@@ -13,6 +13,9 @@ from infadapter_solver.problem import CPU, Problem, Variant
 
 T = TypeVar("T", bound=Hashable)
 
+MOST = 1e18
+"""More of anything is a mistake, and its products would be no numbers."""
+
 
 class InvalidProblem(ValueError):
     """The problem contradicts itself; the message says where."""
@@ -30,6 +33,8 @@ def check(problem: Problem) -> None:
             raise InvalidProblem(f"{resource} is in the budget and has no price: give it one")
     for resource, price in problem.prices.items():
         _amount(f"the price of {resource}", price)
+    for target, limit in problem.pod_limits.items():
+        _pods(f"the pods of {target.variant} on {target.kind}", limit)
     if problem.max_targets < 1 or (problem.max_pods_per_target or 1) < 1:
         raise InvalidProblem("max_targets and max_pods_per_target must be at least 1")
 
@@ -58,6 +63,13 @@ def _check_allocations(variant: Variant) -> None:
 def _amount(name: str, value: float) -> None:
     if not (math.isfinite(value) and value >= 0):
         raise InvalidProblem(f"{name} must be a number of at least 0, was {value}")
+    if value > MOST:
+        raise InvalidProblem(f"{name} must be at most {MOST:g}, was {value:g}")
+
+
+def _pods(name: str, limit: int) -> None:
+    if not isinstance(limit, int) or limit < 0:
+        raise InvalidProblem(f"{name} must be limited to a whole number from 0, not to {limit}")
 
 
 def _twice(items: Iterable[T]) -> Iterator[T]:

@@ -20,11 +20,20 @@ import numpy as np
 
 from infadapter_solver.guess import guess
 from infadapter_solver.labels import Labels, ahead, branch, done, most_worth, root, worth
-from infadapter_solver.layers import PODS, STARTS, Floats, Layers, Rows, TooLarge, layers_for
+from infadapter_solver.layers import (
+    CAPACITY,
+    PODS,
+    STARTS,
+    Floats,
+    Layers,
+    Rows,
+    TooLarge,
+    layers_for,
+)
 from infadapter_solver.offers import Goal, goal, relaxed
 from infadapter_solver.problem import Plan, PodGroup, Problem
 from infadapter_solver.terms import Terms, served_alone, terms_of
-from infadapter_solver.value import TIE, best, evaluate, running_plan, score
+from infadapter_solver.value import TIE, best, broken, evaluate, running_plan, score
 
 MOST_LABELS = 10_000
 """In one layer. Beyond that the programme is faster (benchmarks/solver.py)."""
@@ -62,19 +71,20 @@ def solve_exact(problem: Problem) -> Plan:
         return evaluate(problem, ())
     plans = _optima(problem, layers, wanted)
     if not plans:
-        most_rps = _most_served_rps(problem, layers, wanted)
-        goals = iter(relaxed(problem, most_rps))
+        most = _most_served(problem, layers, wanted)
+        goals = iter(relaxed(problem, sum(most.served_rps.values())))
         while not plans:
-            plans = _optima(problem, layers, next(goals))
+            wanted = next(goals)
+            plans = _optima(problem, layers, wanted)
+            plans += [] if broken(problem, most, wanted) else [most]
     return best(problem, plans)
 
 
-def dive(problem: Problem) -> tuple[list[Plan], float]:
+def dive(problem: Problem, wanted: Goal) -> tuple[list[Plan], float]:
     """A good plan, from following only the most promising labels, and what none is worth more than.
 
     No plan, and infinity, if even that is too large.
     """
-    wanted = goal(problem)
     try:
         layers = layers_for(problem, wanted)
         if layers is None:
@@ -97,10 +107,13 @@ def _optima(problem: Problem, layers: Layers, wanted: Goal) -> list[Plan]:
     return [evaluate(problem, groups) for groups in found] + running
 
 
-def _most_served_rps(problem: Problem, layers: Layers, wanted: Goal) -> float:
-    terms = served_alone(terms_of(problem, layers, Goal(wanted.served_rps, 0.0, 0)))
-    groups = _chosen(terms, _search(terms, -np.inf))[0]
-    return min(sum(group.capacity_rps for group in groups), wanted.served_rps)
+def _most_served(problem: Problem, layers: Layers, wanted: Goal) -> Plan:
+    # A share of a demand far beyond what there is would be lost in a tie.
+    all_rps = layers.later_rps[0] + layers.layers[0].choices[:, CAPACITY].max()
+    most_rps = min(wanted.served_rps, float(all_rps))
+    terms = served_alone(terms_of(problem, layers, Goal(most_rps, 0.0, 0)))
+    plans = [evaluate(problem, groups) for groups in _chosen(terms, _search(terms, -np.inf))]
+    return max(plans, key=lambda plan: sum(plan.served_rps.values()))
 
 
 def _search(terms: Terms, known: float, most_labels: int | None = None) -> Found:

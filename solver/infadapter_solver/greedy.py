@@ -1,14 +1,29 @@
 """
-A good plan at once, without a search: what is fallen back on when the programme is cut short.
+A good plan at once, without a search: no plan of the programme is worse.
 """
 
 from collections.abc import Iterator
+from itertools import groupby
+from typing import NamedTuple
 
 from infadapter_solver.offers import goal, most_pods, offers, unit_cost_ratio
 from infadapter_solver.problem import Allocation, Plan, PodGroup, Problem, Target
 from infadapter_solver.value import best, evaluate
 
 Groups = tuple[PodGroup, ...]
+
+
+class Priced(NamedTuple):
+    """A target's size, and what a pod of it costs."""
+
+    target: Target
+    allocation: Allocation
+    most_pods: int
+    cost_ratio: float  # of one pod
+
+    @property
+    def capacity_rps(self) -> float:
+        return self.most_pods * self.allocation.capacity_rps
 
 
 def greedy(problem: Problem) -> Plan:
@@ -23,28 +38,40 @@ def greedy(problem: Problem) -> Plan:
 
 def _candidates(problem: Problem) -> Iterator[Groups]:
     wanted = goal(problem)
-    sizes = [(target, a) for target, found in offers(problem).items() for a in found]
+    sizes = [
+        Priced(target, a, most_pods(problem, wanted, target, a), unit_cost_ratio(problem, a))
+        for target, found in offers(problem).items()
+        for a in found
+    ]
     yield ()
     yield _stacked(problem, sizes)
-    for target, allocation in sizes:
-        pods = most_pods(problem, wanted, allocation)
-        yield (PodGroup(target=target, allocation=allocation, pods=pods),)
+    for _, own in groupby(sizes, key=lambda size: size.target):
+        # Sizes of one target differ in what they serve and cost; to value them all takes its time.
+        size = max(own, key=lambda size: _alone(problem, size))
+        yield (PodGroup(target=size.target, allocation=size.allocation, pods=size.most_pods),)
 
 
-def _stacked(problem: Problem, sizes: list[tuple[Target, Allocation]]) -> Groups:
-    by_value = sorted(
-        sizes, key=lambda size: unit_cost_ratio(problem, size[1]) / size[1].capacity_rps
-    )
+def _alone(problem: Problem, size: Priced) -> tuple[float, bool, float]:
+    """The more it serves the better, then with enough replicas, then the cheaper."""
+    served_rps = min(size.capacity_rps, goal(problem).capacity_rps)
+    enough = size.most_pods >= problem.min_replicas
+    return served_rps, enough, -size.most_pods * size.cost_ratio
+
+
+def _stacked(problem: Problem, sizes: list[Priced]) -> Groups:
     left = dict(problem.budget)
     short_rps = goal(problem).capacity_rps
     groups: dict[Target, PodGroup] = {}
-    for target, allocation in by_value:
-        if target in groups or short_rps <= 0 or len(groups) == problem.max_targets:
+    for size in sorted(sizes, key=lambda size: size.cost_ratio / size.allocation.capacity_rps):
+        if size.target in groups or short_rps <= 0 or len(groups) == problem.max_targets:
             continue
-        fit = min(left[name] // amount for name, amount in allocation.resources.items() if amount)
-        pods = min(fit, most_pods(problem, goal(problem), allocation))
+        use = size.allocation.resources
+        pods = min(
+            size.most_pods, *(left[name] // amount for name, amount in use.items() if amount)
+        )
         if pods:
-            groups[target] = PodGroup(target=target, allocation=allocation, pods=pods)
-            left = {r: n - groups[target].resources.get(r, 0) for r, n in left.items()}
-            short_rps -= groups[target].capacity_rps
+            group = PodGroup(target=size.target, allocation=size.allocation, pods=pods)
+            groups[size.target] = group
+            left = {r: n - group.resources.get(r, 0) for r, n in left.items()}
+            short_rps -= group.capacity_rps
     return tuple(groups.values())

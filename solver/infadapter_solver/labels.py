@@ -109,7 +109,8 @@ def most_worth(terms: Terms, depth: int, sums: Floats, worth: Floats) -> Floats:
         np.minimum(most, worth + left_rps * bound.per_rps[depth] + left @ bound.shadow, out=most)
     open_ = sums[:, TARGETS] < terms.limits[TARGETS]
     if not terms.partial:
-        missing_rps = (wanted.capacity_rps - sums[:, CAPACITY]) * (1 - ROUNDING) - ROUNDING
+        # Of what `enough` asks for: a share of the rest would be lost in the sum's own rounding.
+        missing_rps = wanted.capacity_rps * (1 - 2 * ROUNDING) - sums[:, CAPACITY]
         open_ &= missing_rps <= layers.later_rps[depth]
         for resource, rps in enumerate(layers.later_rps_per_unit[depth]):
             if np.isfinite(rps):

@@ -93,7 +93,9 @@ def _kept(tables: _Tables) -> Layers | None:
     found = offers(problem)
     if not found:
         return None
-    choices = sum(most_pods(problem, tables.ceiling, a) for own in found.values() for a in own)
+    choices = sum(
+        most_pods(problem, tables.ceiling, target, a) for target, own in found.items() for a in own
+    )
     if choices > MOST_CHOICES:
         raise TooLarge(f"more than {MOST_CHOICES} ways to size and count the pods of a variant")
     layers = tuple(
@@ -141,7 +143,7 @@ def _layer(
 def _of_size(tables: _Tables, target: Target, size: Allocation) -> Floats:
     """Any number of pods of one size."""
     problem = tables.problem
-    pods = np.arange(1.0, most_pods(problem, tables.ceiling, size) + 1)
+    pods = np.arange(1.0, most_pods(problem, tables.ceiling, target, size) + 1)
     table = np.empty((len(pods), USE + len(problem.budget)))
     table[:, COST] = pods * unit_cost_ratio(problem, size)
     table[:, CAPACITY] = pods * size.capacity_rps
@@ -193,6 +195,7 @@ def _key(problem: Problem, ceiling: Goal) -> Hashable:
         tuple(problem.budget.items()),
         tuple(problem.prices.items()),
         problem.max_pods_per_target,
+        frozenset(problem.pod_limits.items()),
         problem.resize_loads,
         tuple((g.target, g.allocation.size, g.pods) for g in problem.running),
         ceiling,

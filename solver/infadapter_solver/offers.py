@@ -13,6 +13,9 @@ from infadapter_solver.problem import CPU, Allocation, PodGroup, Problem, Target
 LEAST_DEMAND_RPS = 0.1
 """Demand is never planned as 0, so that accuracy, which is a mean over requests, is defined."""
 
+LEAST_CAPACITY_RPS = 1e-9
+"""A request in thirty years: less is none, and what it would cost per request is no number."""
+
 Offers = dict[Target, tuple[Allocation, ...]]
 
 
@@ -57,8 +60,9 @@ def offers(problem: Problem) -> Offers:
     found: dict[Target, list[Allocation]] = {}
     for variant in by_accuracy(problem):
         for allocation in sorted(variant.allocations, key=lambda a: a.kind):
-            if _may_run(problem, allocation):
-                found.setdefault(Target(variant.name, allocation.kind), []).append(allocation)
+            target = Target(variant.name, allocation.kind)
+            if _may_run(problem, allocation) and problem.pod_limits.get(target) != 0:
+                found.setdefault(target, []).append(allocation)
     return {target: tuple(allocations) for target, allocations in found.items()}
 
 
@@ -66,13 +70,18 @@ def by_accuracy(problem: Problem) -> list[Variant]:
     return sorted(problem.variants, key=lambda v: (-v.accuracy, v.name))
 
 
-def most_pods(problem: Problem, wanted: Goal, allocation: Allocation) -> int:
-    """More than this many pods of one size either do not fit or add nothing."""
+def most_pods(problem: Problem, wanted: Goal, target: Target, allocation: Allocation) -> int:
+    """More than this many pods of one size do not fit, may not be, or add nothing."""
     fit = min(
         problem.budget[name] // amount for name, amount in allocation.resources.items() if amount
     )
-    enough = max(math.ceil(wanted.capacity_rps / allocation.capacity_rps), wanted.min_replicas)
-    return min(fit, enough, problem.max_pods_per_target or fit)
+    enough = math.ceil(min(wanted.capacity_rps / allocation.capacity_rps, fit))
+    return min(
+        fit,
+        max(enough, wanted.min_replicas),
+        problem.max_pods_per_target or fit,
+        problem.pod_limits.get(target, fit),
+    )
 
 
 def price(problem: Problem, resource: str) -> float:
@@ -147,7 +156,7 @@ def _rest(allocation: Allocation) -> tuple[tuple[str, int], ...]:
 
 
 def _may_run(problem: Problem, allocation: Allocation) -> bool:
-    return allocation.capacity_rps > 0 and all(
+    return allocation.capacity_rps >= LEAST_CAPACITY_RPS and all(
         0 < problem.budget.get(name, 0) >= amount
         for name, amount in allocation.resources.items()
         if amount

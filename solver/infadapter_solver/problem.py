@@ -80,7 +80,8 @@ class Problem:
 
     `running` are the pods there are; only what must start beyond them counts as loading. The
     paper restarts a pod to resize it: `resize_loads` says so. `capacity_floor_rps` is set by a
-    burst look, whose plan may not have less capacity than the running one.
+    burst look, whose plan may not have less capacity than the running one. `pod_limits` says how
+    many pods of a target a plan may have: where new ones do not come, those that are Ready.
     """
 
     variants: tuple[Variant, ...]
@@ -94,7 +95,7 @@ class Problem:
     loading_weight: float = 0.0  # gamma
     min_replicas: int = 1
     max_pods_per_target: int | None = None  # the paper: 1
-    pod_limits: Mapping[Target, int] = field(default_factory=dict)  # of targets; absent: no limit
+    pod_limits: Mapping[Target, int] = field(default_factory=dict)  # 0: none; absent: no limit
     max_targets: int = 16  # what an HTTPRoute can weigh
     resize_loads: bool = False
     running: tuple[PodGroup, ...] = ()

@@ -86,6 +86,7 @@ def broken(problem: Problem, plan: Plan, wanted: Goal | None = None) -> list[str
         found.append(f"{targets} of at most {problem.max_targets} variants and kinds")
     if any(group.pods > (problem.max_pods_per_target or group.pods) for group in plan.groups):
         found.append(f"more than {problem.max_pods_per_target} pods of one variant and kind")
+    found.extend(_over_limits(problem, plan))
     return found
 
 
@@ -162,6 +163,13 @@ def _mean_accuracy(problem: Problem, served: dict[Target, float]) -> float:
 def _loading_s(problem: Problem, groups: tuple[PodGroup, ...]) -> float:
     load_s = {variant.name: variant.load_time_s for variant in problem.variants}
     return max((load_s[g.target.variant] for g in groups if starts(problem, g)), default=0.0)
+
+
+def _over_limits(problem: Problem, plan: Plan) -> Iterable[str]:
+    for target, limit in problem.pod_limits.items():
+        pods = sum(group.pods for group in plan.groups if group.target == target)
+        if pods > limit:
+            yield f"{pods} of at most {limit} pods of {target.variant} on {target.kind}"
 
 
 def _over_budget(problem: Problem, plan: Plan) -> Iterable[str]:

@@ -132,6 +132,36 @@ def test_beyond_the_budget_it_is_the_best_effort_and_exit_status_3() -> None:
     assert result.stderr == "infadapter: the budget serves 386 of 500 rps.\n"
 
 
+SMALL_PODS = [
+    ("0.842", "{cpu: 89m}", "155"),
+    ("0.86", "{cpu: 32m}", "55.2"),
+    ("0.909", "{cpu: 26m}", "0.02"),
+    ("0.79", "{cpu: 14m}", "1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("demand", "budget", "served"),
+    [("100000", "1.14", "1981"), ("1000000", "106", "184605"), ("1000000", "107", "186342")],
+)
+@pytest.mark.parametrize("method", ["auto", "milp"])
+def test_far_beyond_the_budget_it_still_serves_what_it_can(
+    tmp_path: Path, method: str, demand: str, budget: str, served: str
+) -> None:
+    path = tmp_path / "profiles.yaml"
+    documents = [
+        f"apiVersion: infadapter.io/v1alpha1\nkind: VariantProfile\nmetadata: {{name: v{index}}}\n"
+        f"spec: {{accuracy: '{accuracy}', loadSeconds: '3', allocations: [{{resources: {resources},"
+        f" capacity: [{{latencyMilliseconds: 750, percentile: 99, rps: '{rps}'}}]}}]}}\n"
+        for index, (accuracy, resources, rps) in enumerate(SMALL_PODS)
+    ]
+    path.write_text("---\n".join(documents))
+    arguments = ("--profile", str(path), "--demand", demand, "--budget", budget)
+    result = run("solve", *arguments, "--method", method)
+    assert result.exit_code == 3
+    assert f"the budget serves {served} of " in result.stderr
+
+
 def test_a_budget_of_nothing_is_infeasible_not_an_error() -> None:
     result = run("solve", "--preset", "paper", "--demand", "5", "--budget", "0")
     assert result.exit_code == 3

@@ -50,6 +50,15 @@ def test_the_instances_are_of_every_kind() -> None:
     assert sum(problem.loading_weight * plan.loading_s > 0 for problem, plan in pairs) > 10
     assert sum(any(g.target.kind == GPU for g in plan.groups) for _, plan in pairs) > 10
     assert sum(len(plan.groups) > 1 for _, plan in pairs) > 20
+    changed = [
+        (free, plan)
+        for problem, plan in pairs
+        if (free := solve(replace(problem, pod_limits={}))).groups != plan.groups
+    ]
+    assert sum(plan.feasible for _, plan in changed) > 5
+    assert sum(free.feasible and not plan.feasible for free, plan in changed) > 3
+    assert sum(any(g.target.kind == GPU for g in free.groups) for free, _ in changed) > 3
+    assert sum(len(plan.groups) > 1 for _, plan in changed) > 3
 
 
 def assert_same(problem: Problem, plan: Plan, expected: Reference, seed: int) -> None:
@@ -120,8 +129,10 @@ def within_limits(problem: Problem, groups: tuple[PodGroup, ...]) -> bool:
     used = {
         r: sum(g.pods * g.allocation.resources.get(r, 0) for g in groups) for r in problem.budget
     }
-    return len(groups) <= problem.max_targets and all(
-        used[r] <= problem.budget[r] for r in problem.budget
+    return (
+        len(groups) <= problem.max_targets
+        and all(used[r] <= problem.budget[r] for r in problem.budget)
+        and all(group.pods <= problem.pod_limits.get(group.target, 99) for group in groups)
     )
 
 
@@ -221,6 +232,8 @@ def random_problem(seed: int) -> Problem:
         problem = replace(problem, running=random_running(draw, problem))
     if draw.random() < 0.2:
         problem = replace(problem, capacity_floor_rps=draw.uniform(0, 80))
+    if draw.random() < 0.4:
+        problem = replace(problem, pod_limits=random_limits(draw, problem))
     return problem
 
 
@@ -247,6 +260,17 @@ def random_variant(draw: random.Random, index: int, kinds: list[str]) -> Variant
         load_time_s=draw.choice([0.0, 3.0, 6.5, draw.uniform(1, 20)]),
         allocations=tuple(allocations),
     )
+
+
+def random_limits(draw: random.Random, problem: Problem) -> dict[Target, int]:
+    """Of some targets; what runs is at times what may stay."""
+    running = {group.target: group.pods for group in problem.running}
+    targets = {Target(v.name, a.kind): None for v in problem.variants for a in v.allocations}
+    return {
+        target: draw.choice([0, 0, 1, 1, 2, 3, running.get(target, 0)])
+        for target in [*targets, Target("gone")]
+        if draw.random() < 0.7
+    }
 
 
 def random_running(draw: random.Random, problem: Problem) -> tuple[PodGroup, ...]:

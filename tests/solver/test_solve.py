@@ -16,7 +16,7 @@ from infadapter_solver import (
     TooLarge,
     Variant,
     exact,
-    milp,
+    programme,
     solve,
 )
 from infadapter_solver.layers import layers_for
@@ -163,8 +163,37 @@ def test_a_burst_s_plan_keeps_at_least_the_running_capacity(method: Method) -> N
 def test_equal_questions_share_one_table_whoever_built_them() -> None:
     one, other = services(2, 3, 4, budget=8), services(2, 3, 4, budget=8)
     assert layers_for(one, goal(one)) is layers_for(other, goal(other))
-    less = replace(one, budget={"cpu": 7000})
-    assert layers_for(one, goal(one)) is not layers_for(less, goal(less))
+    for other in (
+        replace(one, budget={"cpu": 7000}),
+        replace(one, pod_limits={Target("v0"): 1}),
+        replace(one, pod_limits={Target("v0"): 2}),
+    ):
+        assert layers_for(one, goal(one)) is not layers_for(other, goal(other))
+
+
+@both_methods
+def test_a_target_gets_no_more_pods_than_its_limit(
+    method: Method,
+) -> None:
+    problem = replace(services(2, 3, 2, budget=12, gpus=2), demand_rps=1000)
+    target = Target("v0", GPU)
+    pods = {
+        limit: sum(
+            group.pods
+            for group in solve(replace(problem, pod_limits={target: limit}), method=method).groups
+            if group.target == target
+        )
+        for limit in (0, 1, 2, 9)
+    }
+    assert pods == {0: 0, 1: 1, 2: 2, 9: 2}
+
+
+@both_methods
+def test_where_no_target_may_have_pods_the_plan_is_empty(method: Method) -> None:
+    problem = services(2, 3, 2, budget=12)
+    limits = {Target(variant.name): 0 for variant in problem.variants}
+    plan = solve(replace(problem, pod_limits=limits), method=method)
+    assert (plan.groups, plan.feasible) == ((), False)
 
 
 BAD_NUMBERS = [math.nan, math.inf, -1.0]
@@ -195,22 +224,29 @@ def test_contradictions_are_refused_with_a_sentence(method: Method) -> None:
             good, variants=(replace(first, allocations=(replace(size, resources={"cpu": 0}),)),)
         ),
         "accuracy of v0": replace(good, variants=(replace(first, accuracy=math.nan),)),
+        "demand_rps must be at most 1e.18": replace(good, demand_rps=2e18),
         "price of cpu": replace(good, prices={"cpu": -1.0}),
         "budget of cpu": replace(good, budget={"cpu": -1}),
         "at least 1": replace(good, max_targets=0),
+        "v0 on cpu must be .* whole number from 0, not to -1": limited(good, -1),
+        "v0 on cpu must be .* not to 1.5": limited(good, 1.5),
+        "v0 on cpu must be .* not to nan": limited(good, math.nan),
     }
     for sentence, problem in cases.items():
         with pytest.raises(InvalidProblem, match=sentence):
             solve(problem, method=method)
 
 
+def limited(problem: Problem, limit: float) -> Problem:
+    return replace(problem, pod_limits={Target("v0"): limit})  # type: ignore[dict-item]
+
+
 def test_the_programme_reads_as_its_docstring_says() -> None:
     problem = replace(services(1, 2, 3, budget=16), demand_rps=90, loading_weight=0.1)
-    programme = milp._variables(problem, goal(problem))
-    milp._constraints(programme)
-    found = [constraint.name for constraint in programme.model.constraints()]
+    model = programme.best_programme(problem, goal(problem)).model
+    found = [constraint.name for constraint in model.constraints()]
     names = {name.rstrip("_0123456789") for name in found}
     assert names == {
         *("serve", "one_size", "only_if", "some_if", "start", "load"),
-        *("budget_cpu", "replicas", "floor", "targets"),
+        *("demand", "demand_served", "budget_cpu", "replicas", "floor", "targets"),
     }

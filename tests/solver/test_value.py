@@ -68,6 +68,23 @@ def test_a_plan_that_breaks_constraints_says_which_and_by_how_much() -> None:
     assert "3 of at least 5 pods" in reasons
 
 
+def test_a_limit_counts_all_pods_of_the_target_whatever_their_sizes() -> None:
+    limited = replace(PROBLEM, pod_limits={Target("large"): 1, Target("small"): 1})
+    plan = evaluate(limited, [pods("large", LARGE), pods("large", SMALL), pods("small", SMALL)])
+    assert broken(limited, plan) == ["2 of at most 1 pods of large on cpu"]
+    assert not plan.feasible
+
+
+@both_methods
+def test_what_runs_stays_no_plan_beyond_its_limit(method: Method) -> None:
+    running = (pods("small", SMALL, 2),)
+    problem = replace(PROBLEM, running=running, loading_weight=1.0, cost_weight=0.5)
+    assert solve(problem, method=method).groups == running
+    plan = solve(replace(problem, pod_limits={Target("small"): 1}), method=method)
+    assert plan.feasible
+    assert plan.groups == (pods("large", LARGE), pods("small", SMALL))
+
+
 def test_nothing_at_all_is_no_plan_but_has_a_value() -> None:
     plan = evaluate(PROBLEM, [])
     assert (plan.feasible, plan.accuracy, plan.cost) == (False, 0.0, 0.0)

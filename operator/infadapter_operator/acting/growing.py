@@ -5,17 +5,12 @@ from dataclasses import dataclass
 
 from infadapter_operator.acting.placing import Placed, held_by, of_target
 from infadapter_operator.acting.room import Room, room_for, start_size
+from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.observed import Observed
 from infadapter_operator.planning.capacity import allocations_of, find_variant, largest, plus
 from infadapter_operator.service import Service
 from infadapter_operator.steps import ResizePod, ScaleUp
 from infadapter_solver.problem import CPU, Allocation, Amounts, Plan, PodGroup, Target
-
-START_S = 2.0
-"""What a start takes beside its load time, and …"""
-
-RESIZE_S = 1.0
-"""… a resize until it is in force, as far as one is compared with the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,11 +21,13 @@ from infadapter_operator.acting.progressing import progress_of
 from infadapter_operator.acting.releasing import (
     Ground,
     Released,
+    given_back,
     is_short,
     released,
     released_for,
     takers_are_ready,
 )
+from infadapter_operator.acting.room import over_budget
 from infadapter_operator.acting.routing import (
     candidates,
     carriers,
@@ -141,9 +143,9 @@ def _moves(ground: Ground, observed: Observed, *, doubt: bool) -> _Moves:
     lacking = (*grown.shortages, *unrolled)
     short = frozenset(name for one in lacking for name in one.lacking)
     freed = _freed(ground, observed, short)
-    if short and not freed and not _is_settling(observed):
+    if short and (bridges or not (freed or _is_settling(observed))):
         grown = _growth(ground, observed, bridges=bridges, smaller=True)
-        if not grown.steps and not rolled:
+        if not (grown.steps or rolled or freed):
             freed = _preempted(ground, observed, lacking)
     elif not freed and not takers_are_ready(ground):
         freed = _preempted(ground, observed, ())
@@ -203,7 +205,12 @@ def _freed(ground: Ground, observed: Observed, short: frozenset[str]) -> Release
     if takers_are_ready(ground):
         return released(ground)
     pending = is_waiting_for_a_node(observed, ground.now_s, PENDING_PATIENCE_S)
-    return released_for(ground, short | pending)
+    lacking = short | pending
+    return (
+        released_for(ground, lacking)
+        if lacking
+        else given_back(ground, over_budget(ground.service, observed))
+    )
 
 
 def _is_settling(observed: Observed) -> bool:

@@ -9,7 +9,7 @@ for the shortest time, that lets something planned start or grow.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from infadapter_operator.acting.growing import RESIZE_S, START_S, Shortage, beyond
+from infadapter_operator.acting.growing import Shortage, beyond
 from infadapter_operator.acting.placing import WAITS, Placed, is_settled
 from infadapter_operator.acting.releasing import (
     Ground,
@@ -19,6 +19,7 @@ from infadapter_operator.acting.releasing import (
     ways,
 )
 from infadapter_operator.acting.room import missing
+from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.observed import Observed, Pod, Resize
 from infadapter_operator.planning.capacity import find_variant, plus
 from infadapter_solver.problem import Allocation, Amounts

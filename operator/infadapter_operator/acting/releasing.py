@@ -109,6 +109,20 @@ def released_for(ground: Ground, short: Collection[str]) -> Released:
     return _released(ground, holders, partial=True, floor_rps=ground.floor_rps)
 
 
+def given_back(ground: Ground, over: Collection[str]) -> Released:
+    """
+    Of what is held beyond the budget, all that neither the demand nor the plan asks for, also
+    while the plan is not reached yet: surge is lent, and a load that rises on and on would keep it.
+    """
+    holders = [
+        one
+        for one in releasable(ground)
+        if any(one.pod.resources.get(name, 0) > 0 for name in over)
+    ]
+    floor_rps = min(ground.ready_rps, max(ground.wanted_rps, ground.planned_rps))
+    return _released(ground, holders, partial=True, floor_rps=floor_rps)
+
+
 def _released(
     ground: Ground, candidates: Iterable[Placed], *, partial: bool, floor_rps: float
 ) -> Released:

@@ -43,6 +43,14 @@ def room_for(service: Service, plan: Plan, observed: Observed) -> Room:
     return room
 
 
+def over_budget(service: Service, observed: Observed) -> frozenset[str]:
+    """Resources of which more is held than the budget: surge is in use."""
+    held: Mapping[str, int] = {}
+    for pod in observed.pods:
+        held = plus(held, held_by(pod))
+    return frozenset(name for name, n in held.items() if n > service.budget.get(name, 0))
+
+
 def missing(observed: Observed) -> Mapping[Target, int]:
     """Pods that were asked for and are not there yet."""
     return {

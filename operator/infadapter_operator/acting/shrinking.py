@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
-from infadapter_operator.acting.growing import START_S, Growth, Shortage
+from infadapter_operator.acting.growing import Growth, Shortage
 from infadapter_operator.acting.placing import Placed
 from infadapter_operator.acting.releasing import Ground, Released, goes_now
 from infadapter_operator.acting.room import missing
+from infadapter_operator.delays import START_S
 from infadapter_operator.observed import Observed
 from infadapter_operator.planning.capacity import same_amounts
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp

@@ -5,17 +5,26 @@ from dataclasses import replace
 from infadapter_operator.decision import Decision, Source
 from infadapter_operator.demand import History
 from infadapter_operator.observed import Observed
-from infadapter_operator.planning.demands import is_young, planning_demand, warming_demand_rps
-from infadapter_operator.planning.keep import Previous, previous_plan
+from infadapter_operator.planning.demands import (
+    PlanningDemand,
+    is_young,
+    planning_demand,
+    warming_demand_rps,
+)
+from infadapter_operator.planning.keep import WORTH_MOVING, Previous, previous_plan
+from infadapter_operator.planning.near import MEMORY_S
 from infadapter_operator.planning.problems import (
     adoptable,
     problem_for,
     solved,
     untouchable_rps,
 )
+from infadapter_operator.planning.rates import every_second
 from infadapter_operator.planning.reasons import explained
+from infadapter_operator.planning.stabilizing import in_place, stabilized
+from infadapter_operator.planning.switching import Switch, dwell_s
 from infadapter_operator.service import Service
-from infadapter_solver import evaluate
+from infadapter_solver import Plan, evaluate
 
 _FROM_LOAD = (Source.OPTIMAL, Source.GREEDY)
 
@@ -35,23 +44,59 @@ def decide(
     demand = planning_demand(service, history, now_s)
     before = previous_plan(service, observed, demand, previous.plan) if previous else None
     young = is_young(service, history)
+    if before is not None and not young and demand.kept_rps > demand.rps:
+        held = stabilized(before)
+        if held is not None:
+            decision = _decision(demand, demand.kept_rps, held, now_s)
+            return _explained(service, observed, decision, previous)
     floor_rps = _floor_rps(before, young=young)
     if previous is None and young:
         floor_rps = sum(group.capacity_rps for group in adoptable(service, observed))
     problem = problem_for(service, observed, demand.rps, floor_rps)
     best = solved(problem)
-    keeps = before is not None and before.still_holds(best)
-    decision = Decision(
-        plan=before.kept(best) if before and keeps else best,
+    if before is not None:
+        lasts_s = dwell_s(every_second(history.samples, MEMORY_S), demand.now_rps)
+        switch = Switch(
+            service=service, observed=observed, problem=problem, now_s=now_s, dwell_s=lasts_s
+        )
+        best = _chosen(before, best, switch, floor_rps)
+    decision = _decision(demand, demand.rps, best, now_s)
+    return _explained(service, observed, decision, previous)
+
+
+def _chosen(before: Previous, best: Plan, switch: Switch, floor_rps: float) -> Plan:
+    """The plan in force, the best one, or the best that starts nothing: by what each is worth."""
+    if before.still_holds(best):
+        return before.kept(best)
+    found = [best]
+    nearby = in_place(switch.service, switch.observed, before.demand.rps, floor_rps)
+    if nearby.feasible >= best.feasible and nearby.groups:
+        found.append(nearby)
+    chosen = max(found, key=switch.worth)
+    if not before.may_stay(best):
+        return chosen
+    gain = switch.worth(chosen) - switch.worth(before.kept(best))
+    return chosen if gain > WORTH_MOVING else before.kept(best)
+
+
+def _decision(demand: PlanningDemand, rps: float, plan: Plan, now_s: float) -> Decision:
+    return Decision(
+        plan=plan,
         decided_at_s=now_s,
-        demand_rps=demand.rps,
+        demand_rps=rps,
         forecast_rps=demand.forecast_rps,
         observed_rps=demand.observed_rps,
-        source=Source.GREEDY if best.gap > 0 and not keeps else Source.OPTIMAL,
+        source=Source.GREEDY if plan.gap > 0 else Source.OPTIMAL,
     )
+
+
+def _explained(
+    service: Service, observed: Observed, decision: Decision, previous: Decision | None
+) -> Decision:
+    """With the reasons of the plan, which do not change while it is kept."""
     if previous and decision.plan is previous.plan and previous.source in _FROM_LOAD:
         return _with_reasons_of(decision, previous)
-    return explained(service, problem, decision)
+    return explained(service, problem_for(service, observed, decision.demand_rps), decision)
 
 
 def warming(service: Service, observed: Observed, now_s: float) -> Decision:

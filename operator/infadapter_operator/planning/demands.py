@@ -1,4 +1,7 @@
-"""The demand to plan for: up at once, down late, from the history alone."""
+"""
+The demand to plan for, from the history alone: that of now with its reserve, and beside it that of
+the stabilisation window, for which what runs may stay.
+"""
 
 from dataclasses import dataclass
 
@@ -26,14 +29,20 @@ WARMING_RPS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningDemand:
-    rps: float
+    """`rps` is planned for; for `kept_rps` nothing new is done, and what runs may stay."""
+
+    rps: float  # the forecast, the rate of now, the minimum
     forecast_rps: float  # the quantile over the planning horizon
     observed_rps: float  # the highest rate of the stabilisation window, and that of now
     now_rps: float
 
+    @property
+    def kept_rps(self) -> float:
+        return max(self.rps, self.observed_rps)
+
 
 def planning_demand(service: Service, history: History, now_s: float) -> PlanningDemand:
-    """The highest of: forecast, what was seen within the stabilisation window, the minimum."""
+    """The highest of: forecast, the rate of now, the minimum; and what the window saw."""
     now_rps = rate_soon_rps(history.samples, rate_now_rps(history.samples))
     if service.forecast is ForecastMethod.AUTO:
         forecast_rps, seen_rps = _near(service, history, now_rps)
@@ -42,10 +51,11 @@ def planning_demand(service: Service, history: History, now_s: float) -> Plannin
             service.forecast, history, service.planning_horizon_s, service.quantile, now_s
         )
         seen_rps = highest_rps(history.samples, now_s - service.kept_s)
-    observed_rps = max(seen_rps, now_rps)
-    highest = max(forecast_rps, observed_rps, service.minimum_rps, LEAST_DEMAND_RPS)
     return PlanningDemand(
-        rps=highest, forecast_rps=forecast_rps, observed_rps=observed_rps, now_rps=now_rps
+        rps=max(forecast_rps, now_rps, service.minimum_rps, LEAST_DEMAND_RPS),
+        forecast_rps=forecast_rps,
+        observed_rps=max(seen_rps, now_rps),
+        now_rps=now_rps,
     )
 
 

@@ -58,24 +58,40 @@ class Previous:
         """Whether to keep it although `best` is, for the demand as it is now, the best."""
         if not self.groups:
             return False
-        if not best.feasible:
-            return self._serves_as_much(best) and self._gain(best, self.demand.rps) < WORTH_MOVING
-        if not self._at(self._least_rps).feasible:
+        if not self.may_stay(best):
             return False
+        if not best.feasible:
+            return self._gain(best, self.demand.rps) < WORTH_MOVING
         return self._gain(best, self.demand.rps) < WORTH_MOVING or self._is_for_this_demand()
+
+    def may_stay(self, best: Plan) -> bool:
+        """Whether it does for the demand of now, or serves as much as any plan could."""
+        if not self.groups:
+            return False
+        if best.feasible:
+            return self._at(self.least_rps).feasible
+        return self._serves_as_much(best)
+
+    def kept_for(self, problem: Problem, best: Plan) -> Plan:
+        """The plan as it is, where `best` would bring too little for the same demand."""
+        as_it_is = evaluate(problem, self.groups)
+        if not as_it_is.feasible or score(problem, best) - score(problem, as_it_is) > WORTH_MOVING:
+            return best
+        same = self.plan.groups == self.groups and self.plan.feasible
+        return self.plan if same else as_it_is
 
     def kept(self, best: Plan) -> Plan:
         """The same object where nothing about it changed, so that nobody reports it anew."""
         if self.plan.groups == self.groups and self.plan.feasible == best.feasible:
             return self.plan
-        return self._at(self._least_rps if best.feasible else self.demand.rps)
+        return self._at(self.least_rps if best.feasible else self.demand.rps)
 
     @property
     def _noise_rps(self) -> float:
         return noise_rps(self.demand.rps, BUCKET_S)
 
     @property
-    def _least_rps(self) -> float:
+    def least_rps(self) -> float:
         """What it must serve: the rate of now, and what is planned for but for its noise."""
         expected_rps = self.demand.rps - UP_SIGMAS * self._noise_rps
         return max(self.demand.now_rps, self.service.minimum_rps, expected_rps)
@@ -87,21 +103,21 @@ class Previous:
         excess_rps = made_for_rps - self.demand.rps
         if not self.plan.feasible or excess_rps > DOWN_SIGMAS * self._noise_rps:
             return False
-        return self._gain(solved(self._problem(made_for_rps)), made_for_rps) < WORTH_MOVING
+        return self._gain(solved(self.problem(made_for_rps)), made_for_rps) < WORTH_MOVING
 
     def _serves_as_much(self, best: Plan) -> bool:
         kept_rps = sum(self._at(self.demand.rps).served_rps.values())
         return kept_rps >= sum(best.served_rps.values()) * (1 - NEARLY_ALL)
 
     def _gain(self, best: Plan, demand_rps: float) -> float:
-        return score(self._problem(demand_rps), best) - score(
-            self._problem(demand_rps), self._at(demand_rps)
+        return score(self.problem(demand_rps), best) - score(
+            self.problem(demand_rps), self._at(demand_rps)
         )
 
     def _at(self, demand_rps: float) -> Plan:
-        return evaluate(self._problem(demand_rps), self.groups)
+        return evaluate(self.problem(demand_rps), self.groups)
 
-    def _problem(self, demand_rps: float) -> Problem:
+    def problem(self, demand_rps: float) -> Problem:
         return problem_for(self.service, self.observed, demand_rps)
 
 

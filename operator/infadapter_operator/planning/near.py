@@ -52,7 +52,16 @@ def needed_soon_rps(rates: Floats, slo_s: float, now_rps: float, sureness: float
     usual = exponential_mean(recent, SETTLED_S)
     errors = came - usual[: len(came)]
     reserve_rps = np.partition(errors, -exceeded - 1)[-exceeded - 1]
-    return max(now_rps, float(max(usual[-1], now_rps) + reserve_rps))
+    wanted_rps = float(max(usual[-1], now_rps) + reserve_rps)
+    return max(now_rps, min(wanted_rps, _most_to_expect_rps(recent, slo_s, now_rps)))
+
+
+def _most_to_expect_rps(recent: Floats, slo_s: float, now_rps: float) -> float:
+    """
+    What was needed at most, and a deviation of room: a step that has been seen is not expected once
+    more on top of itself.
+    """
+    return max(float(needs(recent, slo_s).max()), now_rps) + float(np.sqrt(now_rps))
 
 
 def highest_need_rps(rates: Floats, slo_s: float, window_s: float) -> float:

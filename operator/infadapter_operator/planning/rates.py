@@ -8,7 +8,7 @@ Planning for the highest second would count it twice; means over a few seconds d
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ WINDOWS_S = (30.0, 10.0, 5.0, 3.0, 2.0, 1.0)
 LONG_GAP_S = 60.0
 """What lies before a gap in the data as long as this says little of now."""
 
-SURPRISE_SIGMAS = 3.5
+SURPRISE_SIGMAS = 2.5
 """
 How far a shorter mean must be off, in standard deviations of Poisson arrivals, to be a change and
 not noise: at 3.5, a steady load of 20 rps is misread once in some 20 minutes of looks, and a jump
@@ -92,14 +92,26 @@ def rate_now_rps(samples: Sequence[Sample]) -> float:
     return rate
 
 
-TREND_S, AHEAD_S = 2.0, 3.0
+RISING = 3
 """
-A rise is the difference of the last two means over TREND_S. What is asked for now is in force
+So many means in turn must have risen, each by much of the largest rise, before a rise is taken to
+go on: a step is one rise, or two where it falls within a second.
+"""
+
+RISE_S, AHEAD_S = 1.0, 3.0
+"""
+A mean is over RISE_S, or over a sample where these are longer. What is asked for now is in force
 AHEAD_S after what it was decided on: a scrape, a look, a resize.
 """
 
+EVEN = 0.25
+"""The least part of the largest rise that the smallest must be: a ramp rises evenly."""
+
+RISE_SIGMAS = 3.5
+"""How far all rises together must exceed the noise of one mean: looks are many."""
+
 MOST_AHEAD = 1.5
-"""Times the last mean. A step looks like a rise that goes on, and would be followed threefold."""
+"""Times the last mean, whatever the slope."""
 
 
 def rate_soon_rps(samples: Sequence[Sample], now_rps: float) -> float:
@@ -107,15 +119,32 @@ def rate_soon_rps(samples: Sequence[Sample], now_rps: float) -> float:
     The rate of now, or, in the middle of a rise, that which it will have come to when what is
     decided now is in force. A rise is what the last few seconds alone say.
     """
-    end_s = samples[-1].at_s
-    last = mean_rps(_last(samples, end_s - TREND_S))
-    usual = mean_rps(_last(samples, end_s - WINDOWS_S[1]))
-    if last - usual <= SURPRISE_SIGMAS * noise_rps(last, TREND_S):
+    means = _latest_means(samples, RISING + 1)
+    rises = [later - earlier for earlier, later in pairwise(means)]
+    if len(rises) < RISING or min(rises) <= EVEN * max(rises):
         return now_rps
-    both = mean_rps(_last(samples, end_s - 2 * TREND_S))
-    slope = 2 * (last - both) / TREND_S
-    ahead = last + max(slope, 0.0) * (TREND_S / 2 + AHEAD_S)
-    return max(now_rps, min(ahead, MOST_AHEAD * last))
+    risen = means[-1] - means[0]
+    if risen <= RISE_SIGMAS * noise_rps(means[-1], RISE_S):
+        return now_rps
+    ahead = means[-1] + risen / RISING * (0.5 + AHEAD_S / RISE_S)
+    return max(now_rps, min(ahead, MOST_AHEAD * means[-1]))
+
+
+def _latest_means(samples: Sequence[Sample], count: int) -> list[float]:
+    """Over RISE_S each, or of a sample each where these are farther apart; the oldest first."""
+    end_s = samples[-1].at_s
+    latest = samples[-count:]
+    if len(latest) > 1 and (latest[-1].at_s - latest[0].at_s) / (len(latest) - 1) >= RISE_S - 0.01:
+        return [sample.rps for sample in latest]
+    edges_s = [end_s - back * RISE_S for back in range(count, -1, -1)]
+    parts = [_between(samples, since_s, until_s) for since_s, until_s in pairwise(edges_s)]
+    return [mean_rps(part) for part in parts if part]
+
+
+def _between(samples: Sequence[Sample], after_s: float, until_s: float) -> Sequence[Sample]:
+    first = bisect_right(samples, (after_s + 1e-9, math.inf))
+    last = bisect_right(samples, (until_s + 1e-9, math.inf))
+    return samples[first:last]
 
 
 def noise_rps(rate_rps: float, window_s: float) -> float:
