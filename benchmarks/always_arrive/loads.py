@@ -19,9 +19,12 @@ AT_SATURATION = 1.1
 
 
 def steps(*parts: tuple[int, float], from_s: int = 0, seed: int = 0) -> Workload:
-    """Seconds at a rate, one after the other; what is before `from_s` is history."""
-    rates = np.concatenate([np.full(seconds, rps) for seconds, rps in parts])
-    trace = Trace(name="steps", rates=rates)
+    """
+    Seconds at a rate, one after the other; what is before `from_s` is history. As many requests in
+    every second, so that nothing but what a state is about asks for another plan.
+    """
+    rates = np.concatenate([np.full(seconds, float(round(rps))) for seconds, rps in parts])
+    trace = Trace(name="steps", rates=rates, counted=True)
     return Part(trace=trace, from_s=from_s, to_s=len(rates)).workload(seed)
 
 
