@@ -105,13 +105,14 @@ def troubles() -> Iterator[State]:
 def resizes() -> Iterator[State]:
     """While the load rises, the size that would do is not to be had in place."""
     workload = steps((60, 30.0), (60, 30.0), (30, 70.0), (300, 100.0), from_s=60)
-    faults = {
-        "a resize that fails": Faults(failing_resizes=(Spell(variant="a"),)),
-        "a resize that is deferred": Faults(node_millicores=5000),
+    places = {
+        "a resize that fails": ((2, 3, 4, 6), 1, Faults(failing_resizes=(Spell(variant="a"),))),
+        "a resize that is deferred": ((2, 3), 2, Faults(node_millicores=5000)),
+        "a resize beyond its node": ((2, 3, 4, 6), 1, Faults(node_millicores=5000)),
     }
-    for words, fault in faults.items():
-        scenario = plain({"a": (0.7, (2, 3, 4, 6))}, faults=fault)
-        running = (Running(variant="a", allocation=sized(2)),)
+    for words, (cores, pods, faults) in places.items():
+        scenario = plain({"a": (0.7, cores)}, faults=faults)
+        running = (Running(variant="a", allocation=sized(2), pods=pods),)
         yield _of(f"5 {words}", scenario, workload, running=running, event_s=60.0)
 
 
