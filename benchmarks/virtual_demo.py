@@ -65,10 +65,12 @@ class Loop:
     name: str = "demo"
     memory: Memory = field(default_factory=Memory)
     demand: RouterCount | None = None
+    cluster: SimulatedCluster | None = None
     plan_changes_s: list[float] = field(default_factory=list)
 
     def begin(self, world: World, mean_rps: float) -> None:
         self.demand = RouterCount(world, world.traffic.arrivals_s)
+        self.cluster = SimulatedCluster(world)
         self.act(world)
 
     def next_act_s(self, now_s: float) -> float:
@@ -76,9 +78,10 @@ class Loop:
 
     def act(self, world: World) -> None:
         assert self.demand is not None
+        assert self.cluster is not None
         self.demand.read()
-        cluster, router = SimulatedCluster(world), SimulatedRouter(world)
-        turn = look(self.service, self.memory, self.demand, cluster, router, world.now_s)
+        router = SimulatedRouter(world)
+        turn = look(self.service, self.memory, self.demand, self.cluster, router, world.now_s)
         seen = self.loop.run_until_complete(turn)
         self.memory = replace(seen.memory, superseded={})
         if seen.plan_changed:

@@ -33,7 +33,7 @@ class Record:
 
     @property
     def measures(self) -> Measures:
-        own = {name: value for name, value in self.values.items() if name in MEASURES}
+        own = {name: self.values.get(name) for name in MEASURES}  # older ones have fewer
         return Measures(**own)  # type: ignore[arg-type]
 
 

@@ -51,6 +51,7 @@ def scenario(server: Server) -> Scenario:
         sigma=0.0,
         random_weights=False,
         failures_per_pod_hour=0.0,
+        max_surge=None,
         seed=0,
     )
     aim = Aim(slo_ms=750, budget={CPU: 20_000}, cost_weight=0.05)

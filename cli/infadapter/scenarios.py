@@ -47,6 +47,7 @@ def scenario_of(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -
         slo_s=aim.slo_ms / 1000,
         percentile=PERCENTILE,
         budget=aim.budget,
+        max_surge=arguments.max_surge,
         prices=arguments.price,
         cost_weight=aim.cost_weight,
         loading_weight=arguments.loading_weight,

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from infadapter.options import at_least, prices
+from infadapter.options import at_least, budget, prices
 from infadapter.traces import Command, named_trace, part_options, with_options
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Server, Speed
 from infadapter_simulator.traces.shaping import scaled
 from infadapter_simulator.traces.trace import TraceError
+from infadapter_solver import Amounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Arguments:
     sigma: float
     random_weights: bool
     failures_per_pod_hour: float
+    max_surge: Amounts | None
     seed: int
 
 
@@ -57,6 +59,13 @@ _TRACE_OPTIONS = (
 )
 
 _WORLD_OPTIONS = (
+    click.option(
+        "--max-surge",
+        type=budget,
+        metavar="CORES",
+        help="What ours may hold beyond the budget, and only while pods start or are replaced; 0 "
+        "is allowed.  [default: as much as the budget]",
+    ),
     click.option(
         "--price",
         type=prices,

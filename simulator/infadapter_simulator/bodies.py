@@ -6,11 +6,11 @@ import numpy as np
 
 from infadapter_operator.bodies import StepRefused
 from infadapter_operator.demand import Delivered, History, NoData, Sample
-from infadapter_operator.observed import Observed, Pod, Resize
+from infadapter_operator.observed import Observed, Pod
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
+from infadapter_simulator.deployments import Deployments
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
-from infadapter_solver import Allocation, Target
 
 REMEMBERED_S = 2 * 86_400.0
 """How much of what was before the run can be asked for: a day ago, and its errors."""
@@ -62,16 +62,26 @@ class SimulatedRouter:
 
 
 class SimulatedCluster:
+    """For a whole run: it has the Deployments."""
+
     def __init__(self, world: World) -> None:
         self._world = world
+        self._deployments = Deployments(world)
 
     async def observe(self, now_s: float) -> Observed:
-        pods = self._world.pods
+        there = self._deployments.all()
+        live = {pod.target for pod in self._world.pods if not pod.leaving}
         return Observed(
-            pods=tuple(_seen(pod) for pod in pods),
-            desired_pods={
-                target: sum(pod.target == target and not pod.leaving for pod in pods)
-                for target in {pod.target for pod in pods}
+            pods=tuple(_seen(pod) for pod in self._world.pods),
+            desired_pods={one.target: one.replicas for one in there},
+            rolling=frozenset(one.target for one in there if one.rolling),
+            templates={
+                one.target: one.template
+                for one in there
+                if self._world.scenario.faults.keeps_templates and one.target in live
+            },
+            refusals={
+                one.target: refusal for one in there if (refusal := self._deployments.refusal(one))
             },
         )
 
@@ -79,22 +89,14 @@ class SimulatedCluster:
         """Raises StepRefused."""
         match step:
             case ScaleUp():
-                self._start(step.target, step.allocation, step.pods - len(self._live(step.target)))
+                self._deployments.scale(step.target, step.allocation, step.pods)
             case ResizePod():
                 self._world.resize(self._pod(step.pod), step.allocation)
             case ReplacePods():
-                same = [p for p in self._live(step.target) if p.wanted.size == step.allocation.size]
-                self._start(step.target, step.allocation, step.pods - len(same))
+                self._deployments.roll(step.target, step.allocation, step.pods)
             case RemovePods():
-                for name in step.pods:
-                    self._world.remove(self._pod(name))
-
-    def _live(self, target: Target) -> list[SimulatedPod]:
-        return [pod for pod in self._world.pods if pod.target == target and not pod.leaving]
-
-    def _start(self, target: Target, allocation: Allocation, pods: int) -> None:
-        for _ in range(pods):
-            self._world.start(target.variant, allocation, kind=target.kind)
+                pods = [self._pod(name) for name in step.pods]
+                self._deployments.remove(step.target, pods, step.remaining)
 
     def _pod(self, name: str) -> SimulatedPod:
         for pod in self._world.pods:
@@ -104,7 +106,6 @@ class SimulatedCluster:
 
 
 def _seen(pod: SimulatedPod) -> Pod:
-    is_resizing = pod.wanted.size != pod.allocation.size
     return Pod(
         name=pod.name,
         target=pod.target,
@@ -115,5 +116,9 @@ def _seen(pod: SimulatedPod) -> Pod:
         batch_size=pod.allocation.batch_size,
         address=pod.name,
         leaving=pod.leaving,
-        resize=Resize.IN_PROGRESS if is_resizing else Resize.NONE,
+        unschedulable_since_s=pod.unschedulable_since_s,
+        resize=pod.resize,
+        resize_since_s=pod.resize_since_s,
+        trouble=pod.trouble,
+        unready_since_s=None if pod.ready else pod.unready_since_s,
     )

@@ -13,23 +13,27 @@ class Holding:
     core_seconds: float
     peak_cores: float
     core_seconds_over_budget: float
+    seconds_over_budget: float
     longest_over_budget_s: float  # the longest unbroken time with more than the budget held
 
 
 def holding(held: Sequence[Held], budget_millicores: int, begin_s: float, end_s: float) -> Holding:
     """Exact: what is held changes only where `held` says so, which is sorted by time."""
-    total = over = longest_s = since_over_s = 0.0
+    total = over = over_s = longest_s = unbroken_s = 0.0
     peak = 0
     for at_s, until_s, millicores in _levels(held, begin_s, end_s):
         total += millicores * (until_s - at_s)
         over += max(0, millicores - budget_millicores) * (until_s - at_s)
         peak = max(peak, millicores)
-        since_over_s = since_over_s + until_s - at_s if millicores > budget_millicores else 0.0
-        longest_s = max(longest_s, since_over_s)
+        is_over = millicores > budget_millicores
+        over_s += (until_s - at_s) * is_over
+        unbroken_s = (unbroken_s + until_s - at_s) * is_over
+        longest_s = max(longest_s, unbroken_s)
     return Holding(
         core_seconds=total / 1000,
         peak_cores=peak / 1000,
         core_seconds_over_budget=over / 1000,
+        seconds_over_budget=over_s,
         longest_over_budget_s=longest_s,
     )
 

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from infadapter_simulator.holding import holding
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.world.queues import FAILED, LATE, ON_TIME, REFUSED, Floats
 from infadapter_simulator.world.world import World
+from infadapter_solver import CPU
 
 SAMPLE_S = 5.0
 """How often the paper samples planned accuracy."""
@@ -26,6 +28,10 @@ class Measures:
     accuracy_loss_points: float
     objective: float
     p99_s: float  # of the answered
+    peak_cores_held: float
+    core_seconds_over_budget: float
+    longest_over_budget_s: float
+    plan_changes: float | None = None  # None: it makes no plans
     regret: float | None = None
 
 
@@ -42,6 +48,8 @@ def measured(world: World) -> Measures:
     ratio = cost / (scenario.price_of(scenario.budget) or 1.0)
     answered = (outcome == ON_TIME) | (outcome == LATE)
     latency_s = (traffic.finish_s - traffic.arrivals_s)[answered]
+    held = holding(world.held, scenario.budget.get(CPU, 0), 0.0, world.seconds)
+    changes_s = world.plan_changes_s
     return Measures(
         effective_accuracy=effective,
         violations=sum(shares.values()),
@@ -53,6 +61,10 @@ def measured(world: World) -> Measures:
         accuracy_loss_points=accuracy_loss_points(world),
         objective=scenario.accuracy_weight * effective - scenario.cost_weight * ratio,
         p99_s=float(np.percentile(latency_s, 99)) if len(latency_s) else float("nan"),
+        peak_cores_held=held.peak_cores,
+        core_seconds_over_budget=held.core_seconds_over_budget,
+        longest_over_budget_s=held.longest_over_budget_s,
+        plan_changes=None if changes_s is None else float(len(changes_s)),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from infadapter_simulator.world.faults import Faults
 from infadapter_solver import CPU, Allocation, Amounts, Profile, Variant, to_variant
 
 Size = tuple[tuple[str, int], ...]
@@ -52,6 +53,7 @@ class Scenario:
     slo_s: float = 0.75
     percentile: float = 99.0
     budget: Amounts = field(default_factory=lambda: {CPU: 20_000})
+    max_surge: Amounts | None = None  # ours may hold so much beyond the budget; None: as much again
     prices: Mapping[str, float] = field(default_factory=dict)
     accuracy_weight: float = 1.0
     cost_weight: float = 0.05
@@ -66,6 +68,7 @@ class Scenario:
     service_sigma: float = 0.0  # of the lognormal that each service time is multiplied by
     weighs_at_random: bool = False  # as an HTTPRoute does, in place of a smooth round robin
     failures_per_pod_hour: float = 0.0
+    faults: Faults = field(default_factory=Faults)
 
     def variant(self, name: str) -> Variant:
         return next(variant for variant in self.variants if variant.name == name)
@@ -86,7 +89,16 @@ class Scenario:
 
     def start_s(self, name: str) -> float:
         """From a pod's creation until it is Ready."""
-        return self.start_overhead_s + self.variant(name).load_time_s
+        told_s = self.start_overhead_s + self.variant(name).load_time_s
+        return told_s * self.faults.start_factor
+
+    @property
+    def resize_delay_s(self) -> float:
+        return self.resize_s * self.faults.resize_factor
+
+    @property
+    def scrape_delay_s(self) -> float:
+        return self.scrape_lag_s * self.faults.lag_factor
 
     def price_of(self, amounts: Amounts) -> float:
         """A core costs 1 unless the prices say otherwise."""

@@ -45,6 +45,10 @@ MEASURES = {
     "refused",
     "failed",
     "mean_cores",
+    "peak_cores_held",
+    "core_seconds_over_budget",
+    "longest_over_budget_s",
+    "plan_changes",
     "accuracy_loss_points",
     "objective",
     "regret",
@@ -95,6 +99,9 @@ def test_json_has_what_was_agreed(trace: str) -> None:
     assert re.fullmatch(r"kpa-resnet50\[\dc,\d\d%\]", found["policies"]["kpa-resnet50"]["chosen"])
     assert "chosen" not in found["policies"]["infadapter"]
     assert found["policies"]["fixed-resnet18-4"]["mean_cores"] == 4.0
+    assert found["policies"]["fixed-resnet18-4"]["peak_cores_held"] == 4.0
+    assert found["policies"]["fixed-resnet18-4"]["plan_changes"] is None
+    assert found["policies"]["infadapter"]["plan_changes"] >= 1
 
 
 def test_the_same_seed_gives_the_same_bytes(trace: str) -> None:
@@ -128,6 +135,16 @@ def test_what_is_before_the_part_was_seen(trace: str) -> None:
     early = simulate("--trace", trace, "--from", "80", "--policies", "infadapter")
     cores = [found["policies"]["infadapter"]["mean_cores"] for found in (late, early)]
     assert cores[0] <= cores[1]
+
+
+def test_what_is_held_stays_within_budget_and_surge(trace: str) -> None:
+    arguments = ("--trace", trace, "--policies", "infadapter", "--no-regret", "--budget", "4")
+    for surge in (0.0, 2.0):
+        found = simulate(*arguments, "--max-surge", f"{surge:g}")
+        own = found["policies"]["infadapter"]
+        assert found["scenario"]["max_surge"] == {"cpu": surge}
+        assert own["peak_cores_held"] <= 4 + surge
+    assert simulate(*arguments)["scenario"]["max_surge"] == {"cpu": 4.0}
 
 
 def test_rates_can_be_scaled(trace: str) -> None:
@@ -209,6 +226,7 @@ def test_html_goes_to_a_file(trace: str, tmp_path: Path, monkeypatch: pytest.Mon
         ),
         (("--trace", "TRACE", "--budget", "1"), "No size of any variant fits into --budget"),
         (("--trace", "TRACE", "--budget", "many"), "Invalid value for '--budget'"),
+        (("--trace", "TRACE", "--max-surge", "-1"), "Invalid value for '--max-surge'"),
         (("--trace", "TRACE", "--budget", "cpu=4,x.io/y=1"), "x.io/y needs a price"),
         (("--trace", "TRACE", "--policies", "nobody"), "There is no policy 'nobody': choose"),
         (("--trace", "TRACE", "--policies", ","), "There is no policy ','"),
@@ -304,6 +322,7 @@ def test_what_if_is_a_table_and_a_page(trace: str, tmp_path: Path) -> None:
         (("--slo-ms", "500,750", "--budget", "8,9"), "Give several values to one of"),
         (("--slo-ms", "500,,750"), "'' is no number from 0.001 to 1e+07"),
         (("--slo-ms", "500,600"), "no capacity is given for 600 ms"),
+        (("--slo-ms", "500,750", "--max-surge", "some"), "Invalid value for '--max-surge'"),
         (("--budget", "1,2"), "No size of any variant fits into --budget"),
         (("--budget", "2,3", "--output", "x.jpg"), "--output must end in .html, .png, .svg"),
     ],

@@ -74,7 +74,9 @@ class Scaling(ApiModel):
     min_replicas: Annotated[int, Field(ge=1, le=1_000)] = 1
     """The least number of pods, of all variants together."""
     max_surge: Resources | None = None
-    """What may run beyond the budget while pods are replaced; as much as the budget if absent."""
+    """What may be held beyond the budget, and only while something is starting or being replaced;
+    as much as the budget if absent. With 0, what is new waits until enough of the old is given up.
+    """
 
 
 class ParentRef(ApiModel):
@@ -103,7 +105,8 @@ class InferenceServiceSpec(ApiModel):
     slo: Slo
     objective: Objective = Objective()
     budget: Resources
-    """Bounds every plan; a resource that is absent may not be used."""
+    """Bounds what a plan may hold; a resource that is absent may not be used. While pods start or
+    are replaced, more may be held for that time: as much as scaling.maxSurge allows."""
     prices: Prices = Field(default={CPU: 1.0})
     """Relative prices, per core and per unit; every budget resource other than cpu needs one."""
     demand: Demand = Demand()

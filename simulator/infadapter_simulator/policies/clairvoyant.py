@@ -76,7 +76,7 @@ class Clairvoyant:
             late = left_s <= self._start_s[group.target.variant] + 1e-6
             if late:
                 started(world, group, group.pods - len(pods))
-            if left_s > world.scenario.resize_s + 1e-6:
+            if left_s > world.scenario.resize_delay_s + 1e-6:
                 continue
             for pod in pods[: group.pods]:
                 if pod.wanted.cpu_millicores < group.allocation.cpu_millicores:
@@ -103,7 +103,7 @@ class Clairvoyant:
         return range(first, self._window(world.now_s + start_s) + 1)
 
     def _soon(self, world: World, target: Target, first: int) -> list[tuple[int, int]]:
-        last = self._window(world.now_s + world.scenario.resize_s)
+        last = self._window(world.now_s + world.scenario.resize_delay_s)
         return [self._needs(target, k) for k in range(first, last + 1)]
 
     def _needs(self, target: Target, window: int) -> tuple[int, int]:
@@ -153,7 +153,7 @@ def _due_times(plans: list[Plan], scenario: Scenario, window_s: int, seconds: in
     """When there may be something to do."""
     begins = np.arange(len(plans)) * float(window_s)
     ahead = {scenario.start_s(v.name) + scenario.weights_lag_s for v in scenario.variants} | {
-        scenario.resize_s,
+        scenario.resize_delay_s,
         scenario.weights_lag_s,
         0.0,
         -scenario.weights_lag_s,

@@ -8,7 +8,7 @@ from typing import Any
 
 from infadapter_operator.observed import Observed
 from infadapter_operator.planning.decide import decide
-from infadapter_operator.reconcile import Memory, look
+from infadapter_operator.reconcile import Look, Memory, look
 from infadapter_operator.service import Service
 from infadapter_simulator.bodies import SimulatedCluster, SimulatedDemand, SimulatedRouter
 from infadapter_simulator.policies.fleet import first_fleet
@@ -28,7 +28,7 @@ def service_of(scenario: Scenario) -> Service:
         percentile=scenario.percentile,
         variants=scenario.variants,
         budget=scenario.budget,
-        max_surge=scenario.budget,
+        max_surge=scenario.budget if scenario.max_surge is None else scenario.max_surge,
         prices=scenario.prices,
         accuracy_weight=scenario.accuracy_weight,
         cost_weight=scenario.cost_weight,
@@ -65,31 +65,37 @@ class Ours:
     look_s: float = LOOK_S
     memory: Memory = field(default_factory=Memory)
     demand: SimulatedDemand | None = None  # of the run that has begun
+    cluster: SimulatedCluster | None = None
+    seen: Look | None = None  # the last one
     loop: asyncio.AbstractEventLoop = field(default_factory=virtual_loop)
 
     def begin(self, world: World, mean_rps: float) -> None:
-        self.demand = SimulatedDemand(world)
+        self.meet(world)
+        assert self.demand is not None
         history = self.loop.run_until_complete(self.demand.history(3600, 0.0))
         decision = decide(self.service, history, Observed(), None, world.now_s)
         first_fleet(world, decision.plan)
         self.memory = Memory(decision=decision)
         self.act(world)
 
+    def meet(self, world: World) -> None:
+        """A run that begins, with whatever pods it has."""
+        self.demand, self.cluster = SimulatedDemand(world), SimulatedCluster(world)
+        world.plan_changes_s = []
+
     def next_act_s(self, now_s: float) -> float:
         return now_s + self.look_s
 
     def act(self, world: World) -> None:
-        seen = self.loop.run_until_complete(
-            look(
-                self.service,
-                self.memory,
-                self.demand or SimulatedDemand(world),
-                SimulatedCluster(world),
-                SimulatedRouter(world),
-                world.now_s,
-            )
+        assert self.demand is not None
+        assert self.cluster is not None
+        router = SimulatedRouter(world)
+        self.seen = seen = self.loop.run_until_complete(
+            look(self.service, self.memory, self.demand, self.cluster, router, world.now_s)
         )
         self.memory = seen.memory
+        if seen.plan_changed and world.plan_changes_s is not None:
+            world.plan_changes_s.append(world.now_s)
 
     def queue_limits(self, world: World) -> Mapping[tuple[str, int], int] | None:
         return None  # our server refuses by the deadline

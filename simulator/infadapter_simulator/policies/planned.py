@@ -66,6 +66,7 @@ class Planned:
         plan = self.start or self.rule.plan(demand_rps, ())
         fleet = first_fleet(world, plan)
         world.route(fleet.weights(self.rule.weights_total(demand_rps)), at_once=True)
+        world.plan_changes_s = []
         self._run = _Run(self, fleet, demand_rps, Patience(self.stable_rounds))
 
     def next_act_s(self, now_s: float) -> float:
@@ -107,6 +108,8 @@ class _Run:
             return
         self.demand_rps = demand_rps
         plan = self.settings.rule.plan(demand_rps, self.fleet.plan.groups)
+        if _shape(plan) != _shape(self.fleet.plan) and world.plan_changes_s is not None:
+            world.plan_changes_s.append(world.now_s)
         self._switch(world, self.fleet.moved_to(world, plan))
 
     def _switch(self, world: World, coming: Fleet) -> None:
@@ -116,3 +119,8 @@ class _Run:
         coming.take_over(world, self.settings.rule.weights_total(self.demand_rps))
         self.fleet, self.coming = coming, None
         self.due_s = world.now_s + self.settings.interval_s
+
+
+def _shape(plan: Plan) -> list[tuple[object, ...]]:
+    """What runs by it, whatever it is expected to serve."""
+    return sorted((g.target, g.allocation.size, g.pods) for g in plan.groups)

@@ -40,7 +40,7 @@ class ScrapedRate:
 
     def rps(self, world: World) -> float:
         """0 where there is none, as KEDA's ignoreNullValues says."""
-        span = self.span_s(world.now_s, world.scenario.scrape_lag_s)
+        span = self.span_s(world.now_s, world.scenario.scrape_delay_s)
         if span is None:
             return 0.0
         from_s, to_s = span

@@ -46,6 +46,26 @@ COLUMNS = (
         "",
         "held from a pod's creation to its end, the larger of asked for and in force",
     ),
+    Column(
+        "peak cores", "peak_cores_held", 1, 2, "", "the most that was held at once, plan and surge"
+    ),
+    Column(
+        "over budget, core-s",
+        "core_seconds_over_budget",
+        1,
+        1,
+        "",
+        "cores held beyond the budget, summed over time",
+    ),
+    Column(
+        "longest over, s",
+        "longest_over_budget_s",
+        1,
+        1,
+        "",
+        "the longest unbroken time in which more than the budget was held",
+    ),
+    Column("plan changes", "plan_changes", 1, 1, "", "new plans that run other pods or sizes"),
     Column("regret", "regret", 100, 2, " %", "how far the objective is below the clairvoyant's"),
     Column("late", "late", 100, 2, " %", "answered after the SLO"),
     Column("refused", "refused", 100, 2, " %", "turned away"),

@@ -8,7 +8,7 @@ from infadapter_simulator.policies.foresight import MOST_VIOLATIONS
 from infadapter_simulator.report.means import MEASURES, half_width, mean
 from infadapter_simulator.results import Comparison, Result
 from infadapter_simulator.scenario import Scenario
-from infadapter_solver import CPU
+from infadapter_solver import CPU, Amounts
 
 DIGITS = 9
 """Enough to compare by, few enough to hide that 0.1 is not a tenth."""
@@ -58,17 +58,23 @@ def _requests(comparison: Comparison) -> float:
 
 
 def _scenario(scenario: Scenario) -> dict[str, Any]:
-    budget = scenario.budget
+    budget, surge = scenario.budget, scenario.max_surge
     return {
         "slo_ms": 1000 * scenario.slo_s,
         "percentile": scenario.percentile,
-        "budget": {name: n / 1000 if name == CPU else n for name, n in budget.items()},
+        "budget": _units(budget),
+        "max_surge": _units(budget if surge is None else surge),
         "accuracy_weight": scenario.accuracy_weight,
         "cost_weight": scenario.cost_weight,
         "loading_weight": scenario.loading_weight,
         "server": str(scenario.server),
         "variants": [variant.name for variant in scenario.variants],
     }
+
+
+def _units(amounts: Amounts) -> dict[str, float]:
+    """CPU in cores."""
+    return {name: n / 1000 if name == CPU else n for name, n in amounts.items()}
 
 
 def policy_facts(result: Result) -> dict[str, Any]:

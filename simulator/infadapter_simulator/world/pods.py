@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from infadapter_operator.observed import Cause, Resize, Trouble
 from infadapter_solver import Allocation, Target
 
 
@@ -17,6 +18,11 @@ class SimulatedPod:
     created_at_s: float
     ready: bool = False
     ready_since_s: float = 0.0
+    unready_since_s: float = 0.0  # where it is not
+    unschedulable_since_s: float | None = None
+    resize: Resize = Resize.NONE
+    resize_since_s: float | None = None
+    trouble: Trouble | None = None
     leaving: bool = False
     gone: bool = False
 
@@ -25,9 +31,20 @@ class SimulatedPod:
         return self.allocation.cpu_millicores / 1000
 
     @property
+    def is_lost(self) -> bool:
+        return self.trouble is not None and self.trouble.cause is Cause.NODE_LOST
+
+    @property
     def held(self) -> dict[str, int]:
-        """The larger of what is in force and what was asked for; nothing once it is gone."""
-        return {} if self.gone else _larger(self.allocation, self.wanted)
+        """
+        The larger of what is in force and what was asked for, unless its node has no room for that;
+        nothing once it is gone or its node is, or before it has one.
+        """
+        if self.gone or self.is_lost or self.unschedulable_since_s is not None:
+            return {}
+        if self.resize in (Resize.DEFERRED, Resize.REFUSED):
+            return dict(self.allocation.resources)
+        return _larger(self.allocation, self.wanted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,18 @@ same few verbs: start, resize, remove, route.
 """
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from itertools import count
 
 import numpy as np
 
+from infadapter_operator.observed import Resize, Trouble
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
+from infadapter_simulator.world.node import EVICTED_S, Node
 from infadapter_simulator.world.pods import Held, SimulatedPod
 from infadapter_simulator.world.queues import Floats
+from infadapter_simulator.world.router import Router
 from infadapter_simulator.world.traffic import Traffic
 from infadapter_solver import CPU, Allocation, Target
 
@@ -25,6 +28,7 @@ class _What(StrEnum):
     DRAINED = "drained"
     FAILED = "failed"
     ROUTED = "routed"
+    TURNED = "turned"  # a fault begins or ends
 
 
 class World:
@@ -44,6 +48,7 @@ class World:
         seed: int,
     ) -> None:
         self.scenario = scenario
+        self.node = Node(scenario.faults)
         self.seconds = seconds
         self.now_s = 0.0
         self.seed = seed
@@ -51,17 +56,19 @@ class World:
         self.queue_limits: Mapping[tuple[str, int], int] | None = None
         self.balances_evenly = False  # all Ready pods get the same, as behind a Kubernetes Service
         self.held: list[Held] = []
-        self.routed: list[tuple[float, Mapping[str, float]]] = []  # since when, shares by variant
+        self.router = Router(self.traffic)
+        self.plan_changes_s: list[float] | None = None  # told by a policy that makes plans
         self._rng = np.random.default_rng([seed, 11])
         self._pods: dict[str, SimulatedPod] = {}
         self._by_slot: list[SimulatedPod] = []
         self._events: list[tuple[float, int, _What, SimulatedPod | None]] = []
         self._order = count()
-        self._weights: dict[str, int] = {}  # confirmed
-        self._sent: list[dict[str, int]] = []
         live = np.histogram(arrivals_s, bins=np.arange(seconds + 1))[0] if seconds else np.empty(0)
         self._rates = np.concatenate([history_rps, live.astype(np.float64)])
         self._past_s = len(history_rps)
+        self.controllers: list[Callable[[], None]] = []  # called whenever something has happened
+        for at_s in sorted(scenario.faults.times_s):
+            self._at(at_s, _What.TURNED, None)
 
     # What can be seen
 
@@ -73,14 +80,19 @@ class World:
     @property
     def weights(self) -> Mapping[str, int]:
         """By pod name, what the router obeys."""
-        return dict(self._weights)
+        return dict(self.router.weights)
+
+    @property
+    def routed(self) -> list[tuple[float, Mapping[str, float]]]:
+        """Since when, shares by variant."""
+        return self.router.routed
 
     def rates(self, window_s: float) -> tuple[float, Floats]:
         """
         Arrivals per second, as scraped: the end of the last second that is known, and the rates of
         the seconds up to it, at most `window_s` of them.
         """
-        end_s = int(np.floor(self.now_s - self.scenario.scrape_lag_s + 1e-9))
+        end_s = int(np.floor(self.now_s - self.scenario.scrape_delay_s + 1e-9))
         last = self._past_s + end_s
         return float(end_s), self._rates[int(max(0, last - window_s)) : last]
 
@@ -96,7 +108,10 @@ class World:
     def start(
         self, variant: str, allocation: Allocation, *, kind: str = CPU, ready: bool = False
     ) -> SimulatedPod:
-        """A new pod; `ready` at once only for what ran before the run began."""
+        """
+        A new pod; `ready` at once only for what ran before the run began. Without room on the node
+        it waits for that.
+        """
         slot = self.traffic.add(*self._queue(variant, allocation), self.now_s)
         pod = SimulatedPod(
             slot=slot,
@@ -105,14 +120,17 @@ class World:
             allocation=allocation,
             wanted=allocation,
             created_at_s=self.now_s,
+            unready_since_s=self.now_s,
         )
+        if not self.node.has_room(self.pods, pod):
+            pod.unschedulable_since_s = self.now_s
         self._by_slot.append(pod)
         self._pods[pod.name] = pod
         self._hold(pod)
         if ready:
             self._become_ready(pod)
-        else:
-            self._at(self.now_s + self.scenario.start_s(variant), _What.READY, pod)
+        elif pod.unschedulable_since_s is None:
+            self._begin_start(pod)
         return pod
 
     def resize(self, pod: SimulatedPod, allocation: Allocation) -> None:
@@ -120,8 +138,11 @@ class World:
         if pod.gone or pod.wanted.size == allocation.size:
             return
         pod.wanted = allocation
-        self._hold(pod)
-        self._at(self.now_s + self.scenario.resize_s, _What.RESIZED, pod)
+        if pod.unschedulable_since_s is not None:
+            self._take_size(pod)
+        else:
+            self._try_resize(pod)
+        self._use_room()
 
     def remove(self, pod: SimulatedPod) -> None:
         """It finishes what it has; new requests it gets as long as the router sends them."""
@@ -133,10 +154,9 @@ class World:
 
     def route(self, weights: Mapping[str, int], *, at_once: bool = False) -> None:
         """By pod name. The router obeys after the scenario's delay; at the beginning at once."""
-        wanted = {name: weight for name, weight in weights.items() if weight > 0}
-        self._sent.append(wanted)
+        self.router.send(weights)
         if at_once or self.now_s == 0.0:
-            self._routed()
+            self.router.obey(self._pods, self.now_s)
         else:
             self._at(self.now_s + self.scenario.weights_lag_s, _What.ROUTED, None)
 
@@ -159,40 +179,99 @@ class World:
 
     def _happen(self, what: _What, pod: SimulatedPod | None) -> None:
         if what is _What.ROUTED:
-            self._routed()
+            self.router.obey(self._pods, self.now_s)
+        elif what is _What.TURNED:
+            self._turned()
         elif pod is None or pod.gone:
             return
         elif what is _What.READY:
-            self._become_ready(pod)
+            self._started(pod)
         elif what is _What.RESIZED:
             self._resized(pod)
         elif what is _What.DRAINED:
             self._drained(pod)
         else:
             self._failed(pod)
+        self._use_room()
+        for controller in self.controllers:
+            controller()
+
+    def _begin_start(self, pod: SimulatedPod) -> None:
+        """Anew when what keeps it from coming is over."""
+        pod.trouble = self.node.keeps_from_ready(pod, self.now_s)
+        if pod.trouble is None:
+            start_s = self.scenario.start_s(pod.target.variant)
+            self._at(self.now_s + start_s, _What.READY, pod)
+
+    def _started(self, pod: SimulatedPod) -> None:
+        if pod.leaving or pod.is_lost:
+            return
+        if self.node.keeps_from_ready(pod, self.now_s):
+            self._begin_start(pod)
+        else:
+            self._become_ready(pod)
 
     def _become_ready(self, pod: SimulatedPod) -> None:
-        if pod.leaving:
-            return
         pod.ready, pod.ready_since_s = True, self.now_s
-        if pod.name in self._weights:
+        if pod.name in self.router.weights:
             self._routed_again()  # it failed, and the router has not forgotten it
         self._balance()
         rate = self.scenario.failures_per_pod_hour
         if rate:
             self._at(self.now_s + self._rng.exponential(3600 / rate), _What.FAILED, pod)
 
+    def _try_resize(self, pod: SimulatedPod) -> None:
+        state = self.node.resize_of(self.pods, pod, self.now_s)
+        if state is not pod.resize:
+            pod.resize = state
+            pod.resize_since_s = None if state is Resize.NONE else self.now_s
+        self._hold(pod)
+        if state is Resize.IN_PROGRESS:
+            self._at(self.now_s + self.scenario.resize_delay_s, _What.RESIZED, pod)
+
     def _resized(self, pod: SimulatedPod) -> None:
-        if pod.allocation.size == pod.wanted.size:
-            return
-        pod.allocation = pod.wanted
+        if pod.resize is Resize.IN_PROGRESS:
+            self._take_size(pod)
+
+    def _take_size(self, pod: SimulatedPod) -> None:
+        pod.allocation, pod.resize, pod.resize_since_s = pod.wanted, Resize.NONE, None
         speed, limit = self._queue(pod.target.variant, pod.allocation)
         self.traffic.resize(pod.slot, speed, limit, self.now_s)
         self._hold(pod)
 
+    def _use_room(self) -> None:
+        """The oldest first."""
+        for pod in self.pods:
+            if pod.resize is Resize.DEFERRED and self.node.has_room(self.pods, pod, pod.wanted):
+                self._try_resize(pod)
+            elif pod.unschedulable_since_s is not None and self.node.has_room(self.pods, pod):
+                pod.unschedulable_since_s = None
+                self._hold(pod)
+                self._begin_start(pod)
+
+    def _turned(self) -> None:
+        """Faults have begun or ended."""
+        for pod in self.pods:
+            lost = self.node.is_lost_with(pod, self.now_s)
+            if lost is not None:
+                self._lose(pod, lost)
+            elif pod.resize is Resize.FAILING:
+                self._try_resize(pod)
+            elif pod.trouble and not pod.is_lost:
+                self._begin_start(pod)
+
+    def _lose(self, pod: SimulatedPod, trouble: Trouble) -> None:
+        self.traffic.fail(pod.slot, self.now_s)
+        pod.ready, pod.unready_since_s, pod.trouble = False, self.now_s, trouble
+        self._hold(pod)
+        self._routed_again()
+        self._at(self.now_s + EVICTED_S, _What.DRAINED, pod)
+
     def _drained(self, pod: SimulatedPod) -> None:
+        if self.node.is_silent(pod, self.now_s):
+            return
         busy_until_s = self.traffic.busy_until_s(pod.slot)
-        if pod.ready and (pod.name in self._weights or busy_until_s > self.now_s):
+        if pod.ready and (pod.name in self.router.weights or busy_until_s > self.now_s):
             later_s = max(busy_until_s, self.now_s + self.scenario.drain_s)
             self._at(later_s, _What.DRAINED, pod)
             return
@@ -202,31 +281,19 @@ class World:
 
     def _failed(self, pod: SimulatedPod) -> None:
         """The container ends and is started again; the router leaves it out at once."""
-        if pod.leaving:
+        if pod.leaving or pod.is_lost:
             return
         self.traffic.fail(pod.slot, self.now_s)
-        pod.ready = False
+        pod.ready, pod.unready_since_s = False, self.now_s
         self._routed_again()
-        self._at(self.now_s + self.scenario.start_s(pod.target.variant), _What.READY, pod)
+        self._begin_start(pod)
 
     def _balance(self) -> None:
         if self.balances_evenly:
             self.route({pod.name: 1 for pod in self.pods if pod.ready and not pod.leaving})
 
-    def _routed(self) -> None:
-        self._weights = self._sent.pop(0)
-        self._routed_again()
-
     def _routed_again(self) -> None:
-        there = {name: w for name, w in self._weights.items() if name in self._pods}
-        ready = {name: w for name, w in there.items() if self._pods[name].ready}
-        self.traffic.route({self._pods[name].slot: weight for name, weight in ready.items()})
-        total = sum(ready.values())
-        shares: dict[str, float] = {}
-        for name, weight in ready.items():
-            variant = self._pods[name].target.variant
-            shares[variant] = shares.get(variant, 0.0) + weight / total
-        self.routed.append((self.now_s, shares))
+        self.router.look(self._pods, self.now_s)
 
     def _queue(self, variant: str, allocation: Allocation) -> tuple[PodSpeed, int | None]:
         speed = self.scenario.speed(variant, allocation)

@@ -113,6 +113,12 @@ def test_more_is_acted_upon_at_once_and_the_rounds_begin_anew() -> None:
     ]
 
 
+def test_plans_that_run_the_same_are_no_changes() -> None:
+    rule = Said([{"small": 8}, {"small": 9}, {"small": 9}, {"small": 4}], first={"small": 8})
+    world = run(planned(rule), 200)
+    assert world.plan_changes_s == [rule.asked_at_s[1], rule.asked_at_s[3]]
+
+
 def test_the_pause_begins_when_the_new_pods_have_taken_over() -> None:
     rule = Said([{"small": 9}], first={"small": 8})
     run(planned(rule), 120)

@@ -34,6 +34,9 @@ def measures(objective: float, violations: float) -> Measures:
         accuracy_loss_points=1.0,
         objective=objective,
         p99_s=0.5,
+        peak_cores_held=6.0,
+        core_seconds_over_budget=0.0,
+        longest_over_budget_s=0.0,
     )
 
 

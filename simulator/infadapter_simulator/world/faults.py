@@ -1,0 +1,60 @@
+"""What goes wrong on a real platform, and in the simulated world only when it is told to."""
+
+import math
+from dataclasses import dataclass
+
+from infadapter_operator.observed import Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spell:
+    """Trouble that a variant has for some time, in the platform's words."""
+
+    variant: str
+    from_s: float = 0.0
+    until_s: float = math.inf
+    cause: Cause = Cause.NOT_READY
+    message: str = ""
+
+    def holds(self, variant: str, at_s: float) -> bool:
+        return variant == self.variant and self.from_s <= at_s < self.until_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """By default there are none. Times are those of the run; factors multiply what was told."""
+
+    node_millicores: int | None = None
+    """CPU of the only node: pods without room wait for it unscheduled, resizes are deferred."""
+
+    never_ready: tuple[Spell, ...] = ()
+    """Pods that start then do not become Ready, for the cause; afterwards they start anew."""
+
+    refused: tuple[Spell, ...] = ()
+    """No further pods are made, as under a quota. What a Deployment wants stays as asked for, and
+    is made when the spell is over. Policies that start pods without one are not refused any."""
+
+    failing_resizes: tuple[Spell, ...] = ()
+    """Resizes are accepted and fail, until the spell is over."""
+
+    lost_nodes: tuple[Spell, ...] = ()
+    """When it begins, the node of all pods that the variant has then does not answer any more. They
+    serve nothing and hold nothing, and are evicted after the usual five minutes."""
+
+    keeps_templates: bool = False
+    """Later pods of a target come up at the first pod's size, whatever was asked for."""
+
+    start_factor: float = 1.0
+    resize_factor: float = 1.0
+    lag_factor: float = 1.0  # until a second's count is known
+
+    @property
+    def times_s(self) -> set[float]:
+        """When something begins or ends."""
+        spells = (*self.never_ready, *self.refused, *self.failing_resizes, *self.lost_nodes)
+        times = {at_s for spell in spells for at_s in (spell.from_s, spell.until_s)}
+        return {at_s for at_s in times if 0 < at_s < math.inf}
+
+
+def spell_of(spells: tuple[Spell, ...], variant: str, at_s: float) -> Spell | None:
+    return next((spell for spell in spells if spell.holds(variant, at_s)), None)

@@ -1,0 +1,62 @@
+"""The node that all pods share: what it has room for, and what starts and is resized on it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from infadapter_operator.observed import Cause, Resize, Trouble
+from infadapter_simulator.world.faults import Faults, spell_of
+from infadapter_simulator.world.pods import SimulatedPod
+from infadapter_solver import CPU, Allocation
+
+EVICTED_S = 300.0
+"""How long pods on a node that does not answer are tolerated there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Without faults it has room for everything, and all that starts becomes Ready."""
+
+    faults: Faults
+
+    def has_room(
+        self, pods: Iterable[SimulatedPod], pod: SimulatedPod, size: Allocation | None = None
+    ) -> bool:
+        """For the pod, at its size or this one, beside what the others hold."""
+        if self.faults.node_millicores is None:
+            return True
+        others = sum(other.held.get(CPU, 0) for other in pods if other is not pod)
+        wanted = (size or pod.allocation).cpu_millicores
+        return others + wanted <= self.faults.node_millicores
+
+    def keeps_from_ready(self, pod: SimulatedPod, now_s: float) -> Trouble | None:
+        """Known since it was first met."""
+        spell = spell_of(self.faults.never_ready, pod.target.variant, now_s)
+        if spell is None:
+            return None
+        since_s = pod.trouble.since_s if pod.trouble else now_s
+        return Trouble(cause=spell.cause, message=spell.message, since_s=since_s)
+
+    def resize_of(self, pods: Iterable[SimulatedPod], pod: SimulatedPod, now_s: float) -> Resize:
+        """What the kubelet says to the size that the pod is asked to have."""
+        most = self.faults.node_millicores
+        if pod.allocation.size == pod.wanted.size:
+            return Resize.NONE
+        if spell_of(self.faults.failing_resizes, pod.target.variant, now_s):
+            return Resize.FAILING
+        if most is None or pod.wanted.cpu_millicores <= pod.allocation.cpu_millicores:
+            return Resize.IN_PROGRESS
+        if pod.wanted.cpu_millicores > most:
+            return Resize.REFUSED
+        return Resize.IN_PROGRESS if self.has_room(pods, pod, pod.wanted) else Resize.DEFERRED
+
+    def is_lost_with(self, pod: SimulatedPod, now_s: float) -> Trouble | None:
+        """The node of this pod, in this moment."""
+        variant = pod.target.variant
+        if not any(s.variant == variant and s.from_s == now_s for s in self.faults.lost_nodes):
+            return None
+        words = "Node is not ready: it has stopped posting its status."
+        return Trouble(cause=Cause.NODE_LOST, message=words, since_s=now_s)
+
+    def is_silent(self, pod: SimulatedPod, now_s: float) -> bool:
+        """Nobody can say whether the pod has stopped."""
+        return pod.is_lost and now_s < pod.unready_since_s + EVICTED_S

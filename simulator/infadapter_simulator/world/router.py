@@ -1,0 +1,35 @@
+"""The router: weights that were sent, those that it obeys, and who gets what by them."""
+
+from collections.abc import Mapping
+
+from infadapter_simulator.world.pods import SimulatedPod
+from infadapter_simulator.world.traffic import Traffic
+
+
+class Router:
+    """It leaves out pods that are not Ready, and does not forget them."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+        self.weights: dict[str, int] = {}  # confirmed
+        self.routed: list[tuple[float, Mapping[str, float]]] = []  # since when, shares by variant
+        self._sent: list[dict[str, int]] = []
+
+    def send(self, weights: Mapping[str, int]) -> None:
+        self._sent.append({name: weight for name, weight in weights.items() if weight > 0})
+
+    def obey(self, pods: Mapping[str, SimulatedPod], now_s: float) -> None:
+        """What was sent first of what it does not obey yet."""
+        self.weights = self._sent.pop(0)
+        self.look(pods, now_s)
+
+    def look(self, pods: Mapping[str, SimulatedPod], now_s: float) -> None:
+        """Which of the pods it is to send to are there and Ready."""
+        ready = {n: w for n, w in self.weights.items() if n in pods and pods[n].ready}
+        self._traffic.route({pods[name].slot: weight for name, weight in ready.items()})
+        total = sum(ready.values())
+        shares: dict[str, float] = {}
+        for name, weight in ready.items():
+            variant = pods[name].target.variant
+            shares[variant] = shares.get(variant, 0.0) + weight / total
+        self.routed.append((now_s, shares))
