@@ -14,7 +14,7 @@ from infadapter_operator.planning.near import (
     needed_soon_rps,
     worthwhile_sureness,
 )
-from infadapter_operator.planning.need import WINDOWS_S, needs
+from infadapter_operator.planning.need import needs
 from infadapter_operator.planning.rates import WINDOWS_S as RATE_WINDOWS_S
 from infadapter_operator.planning.rates import (
     every_second,
@@ -29,8 +29,11 @@ WARMING_RPS = 1.0
 """What is planned for before anything is known."""
 
 
-MOST_SAMPLES = 60
-"""More of them do not fit into the longest window of a need, however fine they are."""
+NOW_S = (1, 2, 3)
+"""Windows of the need of now: longer ones tell of a load that may be over."""
+
+MOST_SAMPLES = 30
+"""More of them do not fit into these, however often the loop looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +74,8 @@ def demand_now_rps(service: Service, samples: Sequence[Sample]) -> float:
     the last seconds no queue could hold back within the SLO.
     """
     soon_rps = rate_soon_rps(samples, rate_now_rps(samples))
-    recent = every_second(samples[-MOST_SAMPLES:], WINDOWS_S[-1])
-    return max(soon_rps, float(needs(recent, service.slo_s)[-1]))
+    recent = every_second(samples[-MOST_SAMPLES:], NOW_S[-1])
+    return max(soon_rps, float(needs(recent, service.slo_s, NOW_S)[-1]))
 
 
 def _near(service: Service, history: History, now_rps: float) -> tuple[float, float]:

@@ -19,7 +19,7 @@ WAITING = 0.8
 """How much of the SLO a request may wait; the rest is its own service time."""
 
 
-def needs(rates: Floats, slo_s: float) -> Floats:
+def needs(rates: Floats, slo_s: float, windows_s: tuple[int, ...] = WINDOWS_S) -> Floats:
     """
     By second, the capacity that the arrivals up to its end need, in requests per second.
 
@@ -27,7 +27,7 @@ def needs(rates: Floats, slo_s: float) -> Floats:
     """
     sums = np.concatenate([[0.0], np.cumsum(rates)])
     found = np.zeros(len(rates))
-    for window in WINDOWS_S:
+    for window in windows_s:
         if window <= len(rates):
             arrived = sums[window:] - sums[:-window]
             needed = arrived / (window + WAITING * slo_s)

@@ -83,11 +83,12 @@ def test_scales_up_at_once_and_down_only_after_the_stabilisation() -> None:
 
 def test_a_window_starts_nothing_for_a_load_that_is_over() -> None:
     """One accurate pod runs, and the plan for the peak, now over, was never begun."""
-    service = a_service(quantile=0.5)
-    before = decided(service, a_history((300, 5.0)))
-    high = decided(service, a_history((300, 5.0), (6, 60.0)), before)
+    service = a_service(quantile=0.5, cost_weight=1.0)
+    before = decided(service, a_history((1700, 5.0)))
+    high = decided(service, a_history((1700, 5.0), (6, 60.0)), before)
+    assert high.plan.groups != before.plan.groups
     there = running(before.plan)
-    over = decide(service, a_history((300, 5.0), (6, 60.0), (6, 5.0)), there, high, NOW_S)
+    over = decide(service, a_history((1700, 5.0), (6, 60.0), (6, 5.0)), there, high, NOW_S)
     assert over.plan.groups == before.plan.groups
 
 
@@ -102,7 +103,9 @@ def test_within_the_window_what_runs_may_drop_out() -> None:
     )
     history = a_history((300, 50.0), (10, 55.0), (20, 30.0))
     over = decide(service, history, Observed(pods=pods), previous, NOW_S).plan
-    assert [(g.target.variant, g.pods) for g in over.groups] == [("small", 3)]
+    assert over.cost == 3.0
+    assert {g.target.variant for g in over.groups} == {"small"}
+    assert over.groups[0].pods <= 6
 
 
 def test_the_minimum_is_planned_for_without_any_load() -> None:
