@@ -32,6 +32,7 @@ from tests.operator.loop_contract import Contract
 RESIZE_S = 1.0
 LINGER_S = 3.0
 FOR_EVER_S = 1e12
+EVICTED_S = 300.0  # then the pods of a node that does not answer are told to go
 TOLD_S = 2.0  # after this long the platform says what is wrong with a pod
 
 
@@ -242,6 +243,7 @@ class World:
         while self.now_s < until_s - 1e-9:
             self.now_s += min(1.0, until_s - self.now_s)
             self._roll()
+            self._evict()
             for target in list(self.desired):
                 self._recreate(target)
             self.pods = [pod for pod in self.pods if pod.gone_at_s > self.now_s]
@@ -307,6 +309,11 @@ class World:
                 lost = pod.lost_since_s is not None
                 pod.gone_at_s = FOR_EVER_S if lost else self.now_s + LINGER_S
         self._recreate(step.target)
+
+    def _evict(self) -> None:
+        for pod in self.pods:
+            if pod.lost_since_s is not None and pod.lost_since_s + EVICTED_S <= self.now_s:
+                pod.gone_at_s = FOR_EVER_S
 
     def _recreate(self, target: Target) -> None:
         """There are as many pods as are desired, unless the platform makes no more."""
@@ -407,8 +414,8 @@ class World:
             cause, since_s = Cause.NODE_LOST, pod.lost_since_s
         elif pod.pending_since_s is not None:
             cause, since_s = Cause.NO_NODE, pod.pending_since_s
-        if cause is None or since_s > self.now_s:
-            return None
+        if cause in (None, Cause.NOT_READY) or since_s > self.now_s:
+            return None  # that a pod is not Ready nobody calls a trouble
         return Trouble(cause=cause, message=f"{pod.name} does not come", since_s=since_s)
 
 
