@@ -479,7 +479,7 @@ class Runner:
         world = self.world
         self.contract.service = world.service
         self.contract.check(self.looks, world.now_s, before_rps, world.carried_rps())
-        self.contract.check_held(world.held(), self.looks)
+        self.contract.check_held(world.seen().pods, self.looks)
 
 
 def contract_for(world: World, every_s: float) -> Contract:

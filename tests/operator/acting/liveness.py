@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass, field, replace
 
 from infadapter_operator.observed import Observed
-from infadapter_operator.progress import Rest
 from infadapter_operator.service import Service
 from infadapter_operator.steps import SetWeights
 from infadapter_solver.problem import CPU, Plan, Target
@@ -56,7 +55,7 @@ class Record:
     def __str__(self) -> str:
         return (
             f"{self.cases} cases, {self.reached} plans reached; the longest way took "
-            f"{self.longest_s:.0f} s of {self.its_bound_s:.0f} s; nearest to its bound: "
+            f"{self.longest_s:.0f} s of {self.its_bound_s:.0f} s; nearest to its bound "
             f"{self.nearest:.0%}; rests: {self.rests or 'none'}"
         )
 
@@ -201,11 +200,10 @@ class Rollout:
     def _rests(self) -> None:
         observed = self.world.seen()
         window = self.runner.looks[-QUIET_LOOKS:]
-        rests = {seen.progress.rest for seen in window if seen.progress} - {None}
+        rests = {p.rest for seen in window if (p := seen.progress) and p.rest}
         assert rests or is_reached(self.plan, observed), f"no rest is named: {self._why(None)}"
-        assert rests <= set(Rest)
         for rest in rests:
-            self.record.rests[str(rest)] = self.record.rests.get(str(rest), 0) + 1
+            self.record.rests[rest] = self.record.rests.get(rest, 0) + 1
         ours = [pod for pod in observed.pods if not is_pending(pod) and pod.trouble is None]
         assert within(held(ours), self.world.service.budget), f"beyond the budget: {held(ours)}"
 
