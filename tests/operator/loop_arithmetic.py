@@ -136,32 +136,37 @@ class Standing:
             template = self.observed.templates.get(group.target) if there else None
             if len(there) < group.pods:
                 yield larger(size, template.resources) if template else size
-            for pod in there:
-                more = {n: a - holds(pod).get(n, 0) for n, a in size.items()}
-                if is_pending(pod) or not within(size, pod.resources):
-                    yield {n: max(1, amount) for n, amount in more.items()}
+            yield from (_more(pod, size) for pod in there if not within(size, pod.resources))
+            yield from (pod.wanted for pod in there if is_pending(pod))
 
     def _has_room(self, want: Size, gone: Sequence[Pod]) -> bool:
         may = total([self.service.budget, self.service.max_surge])
         stay = [pod for pod in self.observed.pods if pod not in gone]
-        on_node = total(pod.resources for pod in stay if not is_pending(pod))
-        waiting = any(is_pending(p) or p.resize is Resize.DEFERRED for p in stay)
+        on_node = total(pod.resources for pod in stay if not is_pending(pod) and not pod.is_lost)
         return (
-            not waiting
+            not any(map(is_pending, stay))
             and within(want, less(may, held(stay)))
-            and (within(want, less(self.node, on_node)))
+            and within(want, less(self.node, on_node))
         )
 
     def _free_ways(self) -> Iterator[tuple[Pod, ...]]:
         """Sets of pods too many that could go, with what is Ready still at the floor."""
         spare = [pod for pod in self.observed.pods if self._is_too_many(pod)][:8]
         ready = sum(pod_rps(self.service, p) for p in self.observed.pods if p.ready)
+        floor_rps = min(self.floor_rps, ready)
         for size in range(len(spare) + 1):
             for gone in itertools.combinations(spare, size):
                 lost = sum(pod_rps(self.service, pod) for pod in gone if pod.ready)
-                if ready - lost >= self.floor_rps - 1e-6:
+                if ready - lost >= floor_rps - 1e-6:
                     yield gone
 
     def _is_too_many(self, pod: Pod) -> bool:
         planned = {group.target for group in self.groups}
         return pod.target not in planned and pod.target not in self.observed.untouchable
+
+
+def _more(pod: Pod, size: Size) -> Size:
+    """In place what it lacks; where it can't grow so, another pod has to come beside it."""
+    if pod.resize in (Resize.DEFERRED, Resize.FAILING, Resize.REFUSED):
+        return size
+    return {name: max(0, amount) for name, amount in less(size, pod.resources).items()}

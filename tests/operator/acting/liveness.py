@@ -30,6 +30,7 @@ OBEYED_WITHIN_S = 15.0  # weights that were replaced before they were confirmed 
 ROLL_S = 10.0  # a rolling change lets each new pod be Ready for this long
 SPARE = 1.1  # of the demand: a plan with less cannot do without any of its capacity
 QUIET_LOOKS = 10
+RETRY_LOOKS = 4  # of those in which a blocked pod is tried once
 REST_S = 60.0
 
 
@@ -176,7 +177,7 @@ class Rollout:
                 return
             if self._rests_already():
                 break
-        await self._is_quiet(frozenset(Target(name_of(kind)) for kind in self.case.never))
+        await self._is_quiet(self._blocked())
         self._rests()
         self._plans_without_what_is_blocked()
 
@@ -186,9 +187,14 @@ class Rollout:
         named = all(seen.progress and seen.progress.rest and not seen.steps for seen in window)
         return named and len(window) == QUIET_LOOKS and not self.case.never
 
+    def _blocked(self) -> frozenset[Target]:
+        blocked = {target for seen in self.runner.looks for target in seen.blocks}
+        return frozenset(blocked | {Target(name_of(kind)) for kind in self.case.never})
+
     async def _is_quiet(self, blocked: frozenset[Target]) -> None:
-        """What is blocked is tried again now and then; that is no limit cycle."""
-        for seen in await self.runner.run(QUIET_LOOKS):
+        """What is blocked is tried again now and then: it comes, is weighed, and goes."""
+        looks = await self.runner.run(QUIET_LOOKS)
+        for seen in looks:
             moved = [
                 step
                 for step in seen.steps
@@ -196,15 +202,20 @@ class Rollout:
                 and getattr(step, "target", None) not in blocked
             ]
             assert not moved, f"at {seen.now_s:.0f} s it does not rest: {moved}"
+        busy = [seen.steps for seen in looks if seen.steps]
+        assert len(busy) <= RETRY_LOOKS, f"no rest between attempts: {busy}"
 
     def _rests(self) -> None:
         observed = self.world.seen()
         window = self.runner.looks[-QUIET_LOOKS:]
         rests = {p.rest for seen in window if (p := seen.progress) and p.rest}
-        assert rests or is_reached(self.plan, observed), f"no rest is named: {self._why(None)}"
+        tries = any(seen.blocks for seen in window)
+        named = rests or tries or is_reached(self.plan, observed)
+        assert named, f"no rest is named: {self._why(None)}"
         for rest in rests:
             self.record.rests[rest] = self.record.rests.get(rest, 0) + 1
-        ours = [pod for pod in observed.pods if not is_pending(pod) and pod.trouble is None]
+        tried = [pod for pod in observed.pods if not pod.ready and pod.target in self._blocked()]
+        ours = [pod for pod in observed.pods if not is_pending(pod) and pod not in tried]
         assert within(held(ours), self.world.service.budget), f"beyond the budget: {held(ours)}"
 
     def _plans_without_what_is_blocked(self) -> None:
@@ -231,7 +242,7 @@ class Rollout:
     def _has_template_in_its_way(self) -> bool:
         """Further pods would come up larger than planned, and there is no room for that."""
         service, used = self.world.service, sum(g.resources[CPU] for g in self.plan.groups)
-        may = service.budget[CPU] + service.max_surge[CPU]
+        may = min(service.budget[CPU] + service.max_surge[CPU], self.world.node[CPU])
         return any(
             used - size + self.world.templates[group.target].resources[CPU] > may
             for group in self.plan.groups
