@@ -65,6 +65,10 @@ def larger(some: Size, other: Size) -> dict[str, int]:
     return {name: max(some.get(name, 0), other.get(name, 0)) for name in {*some, *other}}
 
 
+def _smaller(some: Size, other: Size) -> dict[str, int]:
+    return {name: min(some[name], other.get(name, 0)) for name in some}
+
+
 def holds(pod: Pod) -> Size:
     """While it is resized, the larger of both; a size that was refused is nobody's."""
     if pod.trouble is not None and pod.trouble.cause is Cause.NODE_LOST:
@@ -128,6 +132,20 @@ class Standing:
             return False
         return not any(self._has_room(want, gone) for want in wants for gone in self._free_ways())
 
+    def has_template_in_its_way(self) -> bool:
+        """Further pods come up larger than planned, and beside those planned there is no room."""
+        may = total([self.service.budget, self.service.max_surge])
+        for group in self.groups:
+            there = living(self.observed, group.target)
+            template = self.observed.templates.get(group.target)
+            if template is None or not 0 < len(there) < group.pods:
+                continue
+            others = total(g.resources for g in self.groups)
+            besides = less(others, group.allocation.resources)
+            if not within(total([besides, template.resources]), _smaller(may, self.node)):
+                return True
+        return False
+
     def _wants(self) -> Iterator[Size]:
         """What more it takes to start each planned pod that is not there, or to grow one."""
         for group in self.groups:
@@ -136,7 +154,9 @@ class Standing:
             template = self.observed.templates.get(group.target) if there else None
             if len(there) < group.pods:
                 yield larger(size, template.resources) if template else size
-            yield from (_more(pod, size) for pod in there if not within(size, pod.resources))
+            smaller = [pod for pod in there if not within(size, pod.resources)]
+            if len(there) - len(smaller) < group.pods:
+                yield from (_more(pod, size) for pod in smaller)
             yield from (pod.wanted for pod in there if is_pending(pod))
 
     def _has_room(self, want: Size, gone: Sequence[Pod]) -> bool:

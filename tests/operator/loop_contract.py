@@ -83,15 +83,17 @@ class Contract:
 
     def _may_concede(self, recent: Sequence[Look], before_rps: float) -> bool:
         return any(
-            Standing(
-                service=self.service,
-                groups=_groups(seen),
-                observed=seen.observed,
-                node=self.node,
-                floor_rps=min(before_rps, _demand_rps(seen)),
-            ).has_no_path()
+            self._standing(seen, min(before_rps, _demand_rps(seen))).has_no_path()
             for seen in recent
-            if seen.observed is not None
+        )
+
+    def _standing(self, seen: Look, floor_rps: float) -> Standing:
+        return Standing(
+            service=self.service,
+            groups=_groups(seen),
+            observed=seen.observed or Observed(),
+            node=self.node,
+            floor_rps=floor_rps,
         )
 
     def _concede(self, seen: Look, now_s: float, floor_rps: float) -> None:
@@ -107,7 +109,8 @@ class Contract:
         if given is None or not recent:
             return
         owed_rps = min(given.level_rps, plan_rps(self.service, _groups(recent[-1])))
-        if after_rps >= min(owed_rps, self._asked(recent)) - 1e-6:
+        stays_short = self._standing(recent[-1], 0.0).has_template_in_its_way()
+        if stays_short or after_rps >= min(owed_rps, self._asked(recent)) - 1e-6:
             self.conceded = None
         elif _arrived(recent[-1]) > given.arrived:
             given.arrived = _arrived(recent[-1])

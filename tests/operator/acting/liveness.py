@@ -15,6 +15,7 @@ from infadapter_operator.steps import SetWeights
 from infadapter_solver.problem import CPU, Plan, Target
 from tests.operator.acting.liveness_cases import Case, decisions_of, name_of, world_of
 from tests.operator.loop_arithmetic import (
+    Standing,
     all_ready,
     equal,
     held,
@@ -240,16 +241,14 @@ class Rollout:
         )
 
     def _has_template_in_its_way(self) -> bool:
-        """Further pods would come up larger than planned, and there is no room for that."""
-        service, used = self.world.service, sum(g.resources[CPU] for g in self.plan.groups)
-        may = min(service.budget[CPU] + service.max_surge[CPU], self.world.node[CPU])
-        return any(
-            used - size + self.world.templates[group.target].resources[CPU] > may
-            for group in self.plan.groups
-            for size in [group.allocation.resources[CPU]]
-            if group.target in self.world.templates
-            and 0 < len(living(self.world.seen(), group.target)) < group.pods
-        )
+        world = self.world
+        return Standing(
+            service=world.service,
+            groups=self.plan.groups,
+            observed=world.seen(),
+            node=world.node,
+            floor_rps=0.0,
+        ).has_template_in_its_way()
 
     def _why(self, bound: Bound | None) -> str:
         last = self.runner.looks[-1]

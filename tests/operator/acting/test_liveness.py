@@ -181,6 +181,37 @@ def test_what_never_comes_is_planned_without(cause: Cause) -> None:
     assert rollout.world.ready_rps() >= 70.0
 
 
+def test_a_router_that_confirms_later_than_the_next_look_ends_a_choice_between_equals() -> None:
+    """Who stays must not be chosen by weights that are on their way to be others."""
+    reached(
+        Case(
+            kinds=(Kind(1.0, {1000: 4.0}),),
+            plans=((Group(0, 1000, 1),),),
+            there=(There(0, 1000, ready=False), There(0, 800, carries=False)),
+            demand_rps=2.8,
+            budget=2000,
+            surge=200,
+            confirm_s=4.0,
+        )
+    )
+
+
+def test_a_template_that_is_too_large_to_add_a_pod_is_a_rest_for_want_of_surge() -> None:
+    rollout = reached(
+        Case(
+            kinds=(Kind(1.0, {200: 43.3, 600: 129.9}),),
+            plans=((Group(0, 200, 3),),),
+            there=(There(0, 600),),
+            demand_rps=38.9,
+            budget=600,
+            surge=0,
+        )
+    )
+    last = rollout.runner.looks[-1].progress
+    assert last is not None
+    assert last.rest is Rest.NO_SURGE or last.ready == 3
+
+
 def test_a_rest_says_that_no_node_has_room() -> None:
     case = swap(Group(1, 8000, 1), surge=8000, demand_rps=100.0)
     rollout = rested(replace(case, node=4000, there=EIGHT[:4]))
