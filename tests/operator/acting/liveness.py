@@ -126,10 +126,21 @@ class Rollout:
         self.world = world_of(case)
         self.runner = Runner(world=self.world, every_s=1.0)
         self.least_carried_rps = self.world.carried_rps()
+        self.idle_looks = 0
 
     async def pass_a_look(self) -> None:
         await self.runner.run(1.0)
         self.least_carried_rps = min(self.least_carried_rps, self.world.carried_rps())
+        self.idle_looks = self.idle_looks + 1 if self._is_idle_beyond_the_budget() else 0
+        longest_s = _confirm_s(self.world, 1.0) + OBEYED_WITHIN_S
+        assert self.idle_looks <= longest_s + 5, f"more than the budget, idly: {self._why(None)}"
+
+    def _is_idle_beyond_the_budget(self) -> bool:
+        """What is held beyond it is for something that starts, resizes or leaves."""
+        observed = self.world.seen()
+        ours = [pod for pod in observed.pods if not is_pending(pod)]
+        beyond = not within(held(ours), self.world.service.budget)
+        return beyond and not is_moving(observed) and not self._has_template_in_its_way()
 
     @property
     def plan(self) -> Plan:
@@ -155,9 +166,12 @@ class Rollout:
         began_s = self.world.now_s
         while not is_reached(self.plan, self.world.seen()):
             took_s = self.world.now_s - began_s
-            if took_s > limit_s and self._has_template_in_its_way():
+            hindered = self._has_template_in_its_way()
+            if hindered and took_s > max(limit_s, REST_S):
                 return self._rests()
-            assert took_s <= limit_s, f"not reached after {took_s:.0f} s: {self._why(bound)}"
+            assert hindered or took_s <= limit_s, (
+                f"not reached after {took_s:.0f} s: {self._why(bound)}"
+            )
             await self.pass_a_look()
         self.record.note(self.case, self.world.now_s - began_s, limit_s)
         await self.runner.run(self.world.confirm_s + 3.0)
