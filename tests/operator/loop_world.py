@@ -1,21 +1,19 @@
 """
 A small body in virtual time, for the tests of the loop: pods load for a while, resizes take a
-second, the router obeys later, pods that are told to stop linger, and steps may be refused.
+second, the router obeys later, pods that are told to stop linger, and steps may be refused. Pods
+may never come, nodes may be full or lost, resizes may wait or fail.
 
-It checks, at every step and second, what must hold whatever the loop does.
+It checks, at every step and second, what must hold whatever the loop does, by its own arithmetic.
 """
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from infadapter_operator.acting.next_steps import has_no_node
 from infadapter_operator.bodies import StepRefused
 from infadapter_operator.decision import Decision
 from infadapter_operator.demand import Delivered, DemandError, History, Sample
-from infadapter_operator.observed import Observed, Pod, Resize
-from infadapter_operator.planning.capacity import capacity_rps, largest, plus
-from infadapter_operator.planning.problems import problem_for
+from infadapter_operator.observed import Cause, Observed, Pod, Resize, Trouble
 from infadapter_operator.reconcile import Look, Memory, look
 from infadapter_operator.service import Service
 from infadapter_operator.steps import (
@@ -26,10 +24,16 @@ from infadapter_operator.steps import (
     SetWeights,
     Step,
 )
-from infadapter_solver import Allocation, Plan, PodGroup, Target, Variant, evaluate
+from infadapter_solver import Allocation, Plan, PodGroup, Problem, Target, Variant, evaluate
+from infadapter_solver.offers import LEAST_DEMAND_RPS
+from tests.operator.loop_arithmetic import equal, held, pod_rps, total, within
+from tests.operator.loop_contract import Contract
 
 RESIZE_S = 1.0
 LINGER_S = 3.0
+FOR_EVER_S = 1e12
+EVICTED_S = 300.0  # then the pods of a node that does not answer are told to go
+TOLD_S = 2.0  # after this long the platform says what is wrong with a pod
 
 
 def sizes(rps_per_core: float, *millicores: int) -> tuple[Allocation, ...]:
@@ -82,7 +86,17 @@ def recall(
     service: Service, groups: tuple[PodGroup, ...], *, demand_rps: float, decided_at_s: float
 ) -> Decision:
     """A decision for these pods."""
-    plan = evaluate(problem_for(service, Observed(), demand_rps), groups)
+    problem = Problem(
+        variants=service.variants,
+        demand_rps=max(demand_rps, LEAST_DEMAND_RPS),
+        budget=service.budget,
+        prices=service.prices,
+        accuracy_weight=service.accuracy_weight,
+        cost_weight=service.cost_weight,
+        loading_weight=service.loading_weight,
+        min_replicas=service.min_replicas,
+    )
+    plan = evaluate(problem, groups)
     return Decision(plan=plan, decided_at_s=decided_at_s, demand_rps=demand_rps)
 
 
@@ -101,6 +115,9 @@ class Running:
     gone_at_s: float = float("inf")
     pending_since_s: float | None = None
     deferred_since_s: float | None = None
+    lost_since_s: float | None = None  # its node does not answer
+    trouble: Cause | None = None  # it never becomes Ready
+    fate: Resize = Resize.NONE  # what becomes of every attempt to grow it
 
     @property
     def leaving(self) -> bool:
@@ -110,8 +127,9 @@ class Running:
 @dataclass(slots=True, kw_only=True)
 class World:
     """
-    `load` gives the rate at a time; `template_first` makes later pods come up at the first one's
-    size, as a Deployment does; `refuses` may refuse a step.
+    `load` gives the rate at a time; later pods come up at the first one's size, as those of a
+    Deployment do; `refuses` may refuse a step. Pods of the variants in `never` do not come, and
+    say why; `fates` is what becomes of growing a variant's pods; the last scrape is `lag_s` old.
     """
 
     service: Service
@@ -123,6 +141,9 @@ class World:
     broken_data: Callable[[float], bool] = lambda _: False
     refuses: Callable[[Step], StepRefused | None] = lambda _: None
     delivers: float = 1.0  # of what the profiles promise
+    never: Mapping[str, Cause] = field(default_factory=dict)
+    fates: Mapping[str, Resize] = field(default_factory=dict)
+    lag_s: float = 0.0
     pods: list[Running] = field(default_factory=list)
     desired: dict[Target, int] = field(default_factory=dict)
     templates: dict[Target, Allocation] = field(default_factory=dict)
@@ -139,7 +160,7 @@ class World:
         if self.broken_data(now_s):
             raise DemandError("the tests broke it")
         start_s = max(self.began_s, now_s - window_s)
-        seconds = range(int(start_s) + 1, int(now_s) + 1)
+        seconds = range(int(start_s - self.lag_s) + 1, int(now_s - self.lag_s) + 1)
         return History(tuple(Sample(float(at), self.load(at)) for at in seconds))
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
@@ -159,16 +180,29 @@ class World:
         }
 
     def _capacity(self, pod: Running) -> float:
-        return capacity_rps(self.service, self._seen(pod))
+        return pod_rps(self.service, self._seen(pod))
 
     async def observe(self, now_s: float) -> Observed:
+        return self.seen()
+
+    def seen(self) -> Observed:
         return Observed(
             pods=tuple(self._seen(pod) for pod in self.pods),
             desired_pods=dict(self.desired),
             templates=dict(self.templates),
             untouchable=self.untouchable,
             rolling=frozenset(t for t in self.rolled_at_s if self._stale(t)),
+            refusals=self._refusals(),
+            digests={Target(v.name): f"{v.name}-1" for v in self.service.variants},
         )
+
+    def _refusals(self) -> dict[Target, Trouble]:
+        refused = [t for t in self.desired if self.never.get(t.variant) is Cause.REFUSED]
+        return {
+            target: Trouble(cause=Cause.REFUSED, message="exceeded quota", since_s=self.began_s)
+            for target in refused
+            if self.desired[target] > sum(not p.leaving for p in self.pods if p.target == target)
+        }
 
     async def weights_now(self) -> Mapping[str, int]:
         return dict(self.weights)
@@ -187,15 +221,13 @@ class World:
                 pod.wanted = dict(step.allocation.resources)
                 pod.resized_at_s = self.now_s + RESIZE_S
                 pod.deferred_since_s = None
+                if equal(pod.wanted, pod.resources):
+                    pod.resized_at_s = float("inf")
             case ReplacePods():
                 self.templates[step.target] = step.allocation
                 self.rolled_at_s[step.target] = self.now_s
             case RemovePods():
-                self.desired[step.target] = step.remaining
-                for pod in self.pods:
-                    if pod.name in step.pods and not pod.leaving:
-                        assert not self.weights.get(pod.name), f"{step} is sent requests"
-                        pod.gone_at_s = self.now_s + LINGER_S
+                self._remove(step)
 
     async def set_weights(self, step: SetWeights) -> None:
         ready = {pod.name for pod in self.pods if self._is_ready(pod)}
@@ -211,6 +243,9 @@ class World:
         while self.now_s < until_s - 1e-9:
             self.now_s += min(1.0, until_s - self.now_s)
             self._roll()
+            self._evict()
+            for target in list(self.desired):
+                self._recreate(target)
             self.pods = [pod for pod in self.pods if pod.gone_at_s > self.now_s]
             for pod in self.pods:
                 self._schedule(pod)
@@ -225,16 +260,20 @@ class World:
     def carried_rps(self) -> float:
         """What the pods that the router sends to serve."""
         return sum(
-            capacity_rps(self.service, self._seen(pod))
+            self._capacity(pod)
             for pod in self.pods
             if self._is_ready(pod) and self.weights.get(pod.name)
         )
 
+    def ready_rps(self) -> float:
+        return sum(self._capacity(pod) for pod in self.pods if self._is_ready(pod))
+
     def held(self) -> dict[str, int]:
-        total: dict[str, int] = {}
-        for pod in self.pods:
-            total = plus(total, largest(pod.resources, pod.wanted))
-        return total
+        return held(map(self._seen, self.pods))
+
+    def lose_node_of(self, pod: Running) -> None:
+        """Nobody knows whether it runs; removed, it is never seen to go."""
+        pod.lost_since_s = self.now_s
 
     def counted_pods(self) -> dict[tuple[Target, tuple[tuple[str, int], ...]], int]:
         counts: dict[tuple[Target, tuple[tuple[str, int], ...]], int] = {}
@@ -260,11 +299,37 @@ class World:
         if not live:
             self.templates[step.target] = step.allocation
         self.desired[step.target] = step.pods
-        size = self.templates[step.target].resources
-        for _ in range(step.pods - len(live)):
-            self.pods.append(self.make(step.target, dict(size)))
+        self._recreate(step.target)
+
+    def _remove(self, step: RemovePods) -> None:
+        self.desired[step.target] = step.remaining
+        for pod in self.pods:
+            if pod.name in step.pods and not pod.leaving:
+                assert not self._is_sent_to(pod), f"{step} is sent requests"
+                lost = pod.lost_since_s is not None
+                pod.gone_at_s = FOR_EVER_S if lost else self.now_s + LINGER_S
+        self._recreate(step.target)
+
+    def _evict(self) -> None:
+        for pod in self.pods:
+            if pod.lost_since_s is not None and pod.lost_since_s + EVICTED_S <= self.now_s:
+                pod.gone_at_s = FOR_EVER_S
+
+    def _recreate(self, target: Target) -> None:
+        """There are as many pods as are desired, unless the platform makes no more."""
+        if target not in self.templates or self.never.get(target.variant) is Cause.REFUSED:
+            return
+        live = sum(p.target == target and not p.leaving for p in self.pods)
+        size = self.templates[target].resources
+        for _ in range(self.desired.get(target, 0) - live):
+            self.pods.append(self.make(target, dict(size)))
+
+    def _is_sent_to(self, pod: Running) -> bool:
+        return bool(self.weights.get(pod.name)) and pod.lost_since_s is None
 
     def _schedule(self, pod: Running) -> None:
+        if pod.trouble is Cause.NO_NODE:
+            return
         if pod.pending_since_s is not None and self._fits(pod.wanted, besides=pod):
             pod.ready_at_s += self.now_s - pod.pending_since_s
             pod.pending_since_s = None
@@ -272,18 +337,21 @@ class World:
     def _resize(self, pod: Running) -> None:
         if pod.resized_at_s > self.now_s:
             return
-        if self._fits(pod.wanted, besides=pod):
+        grows = not within(pod.wanted, pod.resources)
+        hindered = grows and pod.fate is not Resize.NONE
+        if not hindered and self._fits(pod.wanted, besides=pod):
             pod.resources, pod.resized_at_s = dict(pod.wanted), float("inf")
             pod.deferred_since_s = None
         elif pod.deferred_since_s is None:
             pod.deferred_since_s = self.now_s
 
     def _fits(self, size: Mapping[str, int], besides: Running) -> bool:
-        used = dict(size)
-        for pod in self.pods:
-            if pod is not besides and pod.pending_since_s is None:
-                used = plus(used, pod.resources)
-        return all(amount <= self.node.get(name, 0) for name, amount in used.items())
+        there = [
+            pod.resources
+            for pod in self.pods
+            if pod is not besides and pod.pending_since_s is None and pod.lost_since_s is None
+        ]
+        return within(total([size, *there]), self.node)
 
     def _roll(self) -> None:
         """As a Deployment does: one new pod at a time; an old one goes when it is Ready a while."""
@@ -312,15 +380,18 @@ class World:
             created_at_s=self.now_s,
             ready_at_s=self.now_s + (variant.load_time_s if variant else 0.0),
         )
-        pod.pending_since_s = None if self._fits(size, besides=pod) else self.now_s
+        pod.trouble = self.never.get(target.variant)
+        pod.fate = self.fates.get(target.variant, Resize.NONE)
+        comes = pod.trouble is not Cause.NO_NODE and self._fits(size, besides=pod)
+        pod.pending_since_s = None if comes else self.now_s
         return pod
 
     def _is_ready(self, pod: Running) -> bool:
         loaded = pod.pending_since_s is None and pod.ready_at_s <= self.now_s
-        return loaded and not pod.leaving
+        works = pod.trouble is None and pod.lost_since_s is None
+        return loaded and works and not pod.leaving
 
     def _seen(self, pod: Running) -> Pod:
-        resize = Resize.NONE if pod.resources == pod.wanted else Resize.IN_PROGRESS
         return Pod(
             name=pod.name,
             target=pod.target,
@@ -332,9 +403,28 @@ class World:
             address=f"{pod.name}:80",
             leaving=pod.leaving,
             unschedulable_since_s=pod.pending_since_s,
-            resize=resize if pod.deferred_since_s is None else Resize.DEFERRED,
+            resize=_resize_of(pod),
             resize_since_s=pod.deferred_since_s,
+            trouble=self._trouble_of(pod),
         )
+
+    def _trouble_of(self, pod: Running) -> Trouble | None:
+        cause, since_s = pod.trouble, pod.created_at_s + TOLD_S
+        if pod.lost_since_s is not None:
+            cause, since_s = Cause.NODE_LOST, pod.lost_since_s
+        elif pod.pending_since_s is not None:
+            cause, since_s = Cause.NO_NODE, pod.pending_since_s
+        if cause in (None, Cause.NOT_READY) or since_s > self.now_s:
+            return None  # that a pod is not Ready nobody calls a trouble
+        return Trouble(cause=cause, message=f"{pod.name} does not come", since_s=since_s)
+
+
+def _resize_of(pod: Running) -> Resize:
+    if pod.resources == pod.wanted:
+        return Resize.NONE
+    if pod.deferred_since_s is None:
+        return Resize.IN_PROGRESS
+    return Resize.DEFERRED if pod.fate is Resize.NONE else pod.fate
 
 
 class WorldRouter:
@@ -358,6 +448,10 @@ class Runner:
     every_s: float = 1.0
     memory: Memory = field(default_factory=Memory)
     looks: list[Look] = field(default_factory=list)
+    contract: Contract = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.contract = contract_for(self.world, self.every_s)
 
     async def look(self) -> Look:
         world = self.world
@@ -383,29 +477,18 @@ class Runner:
     def _check(self, before_rps: float) -> None:
         """Weights are obeyed `confirm_s` after they were set, so for the demand of back then."""
         world = self.world
-        since_s = world.now_s - world.confirm_s - self.every_s - 1.0
-        recent = [seen for seen in self.looks if seen.now_s >= since_s]
-        asked_rps = min(map(_asked_rps, recent))
-        if before_rps < asked_rps and any(
-            seen.observed and has_no_node(seen.observed) for seen in recent
-        ):
-            return  # too little serves, and what would serve enough waits for room
-        least_rps = min(before_rps, asked_rps)
-        after_rps = world.carried_rps()
-        seen = self.looks[-1]
-        assert after_rps >= least_rps - 1e-6, (
-            f"at {world.now_s:.0f} s {after_rps:.1f} rps are served, before {before_rps:.1f}, "
-            f"asked {asked_rps}: {seen.steps}"
-        )
-        may = plus(world.service.budget, world.service.max_surge)
-        for name, amount in world.held().items():
-            assert amount <= may.get(name, 0), f"{amount} {name} of {may}: {seen.steps}"
-        total = sum(seen.shares.values())
-        assert not seen.shares or abs(total - 1.0) < 1e-9, f"shares sum to {total}"
+        self.contract.service = world.service
+        self.contract.check(self.looks, world.now_s, before_rps, world.carried_rps())
+        self.contract.check_held(world.seen().pods, self.looks)
 
 
-def _asked_rps(seen: Look) -> float:
-    """In doubt, what the plan was made for."""
-    if seen.demand_rps is not None:
-        return seen.demand_rps
-    return seen.decision.demand_rps if seen.decision else 0.0
+def contract_for(world: World, every_s: float) -> Contract:
+    """What is started takes as long as the slowest variant, and a roll keeps it for ten seconds."""
+    slowest_s = max(variant.load_time_s for variant in world.service.variants)
+    once_s = slowest_s + world.confirm_s + LINGER_S + RESIZE_S
+    return Contract(
+        service=world.service,
+        node=world.node,
+        lag_s=world.confirm_s + every_s + 1.0,
+        period_s=once_s + 5 * every_s,
+    )

@@ -7,6 +7,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
+import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
@@ -101,10 +102,12 @@ def test_also_with_refusals_outages_and_restarts(
 
 
 @modest
-@given(values=rates, every_s=st.sampled_from([2.0, 5.0]))
-@example(values=[0.0, 0.0, 0.0, 0.0, 9.0, 55.0, 9.0], every_s=2.0)  # new pod, smaller plan at once
-def test_with_room_every_feasible_plan_is_reached(values: list[float], every_s: float) -> None:
-    world = World(service=a_service(), load=in_turn(values, 13.0))
+@given(values=rates, every_s=st.sampled_from([2.0, 5.0]), lag_s=st.sampled_from([0.0, 2.0, 4.0]))
+@example(values=[0, 0, 0, 0, 9.0, 55.0, 9.0], every_s=2.0, lag_s=0.0)  # smaller plan at once
+def test_with_room_every_feasible_plan_is_reached(
+    values: list[float], every_s: float, lag_s: float
+) -> None:
+    world = World(service=a_service(), load=in_turn(values, 13.0), lag_s=lag_s)
     runner = Runner(world=world, every_s=every_s)
     asyncio.run(runner.run(TROUBLE_S + CALM_S))
     last = runner.looks[-1].decision
@@ -115,3 +118,27 @@ def test_with_room_every_feasible_plan_is_reached(values: list[float], every_s: 
             for g in last.plan.groups
         }
         assert world.counted_pods() == wanted
+
+
+@pytest.mark.parametrize("every_s", [1.0, 5.0])
+def test_rests_where_what_serves_is_just_enough(every_s: float) -> None:
+    """Weights are rounded, so a pod is sent a little more than it serves: no reason to learn."""
+    world = World(service=a_service(budget={CPU: 3000}, max_surge={CPU: 0}), load=lambda _: 9.0)
+    world.add(Target("middle"), {CPU: 500})
+    runner = Runner(world=world, every_s=every_s)
+    asyncio.run(runner.run(TROUBLE_S + CALM_S))
+    assert comes_to_rest(runner)
+
+
+@pytest.mark.parametrize("lost_s", [20.0, 60.0])
+def test_a_lost_node_costs_no_more_than_its_pods(lost_s: float) -> None:
+    """What remains goes on, others come in their place, and what was lost holds nothing."""
+    world = World(service=a_service(), load=lambda _: 27.0)
+    runner = Runner(world=world, every_s=1.0)
+    asyncio.run(runner.run(lost_s))
+    world.lose_node_of(world.pods[0])
+    asyncio.run(runner.run(TROUBLE_S))
+    assert world.carried_rps() >= 27.0
+    last = asyncio.run(runner.run(TROUBLE_S + CALM_S))  # in which they are told to go at last
+    assert world.carried_rps() >= 27.0
+    assert not any(seen.steps for seen in last[-60:])

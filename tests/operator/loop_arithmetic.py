@@ -1,0 +1,192 @@
+"""
+The sums that the tests judge the loop by: what a pod serves, what is held, what has room.
+
+All of it is done again here, from the profiles and from what a body shows, and nothing is taken
+from the code under test: a mistake in its arithmetic would hide in both places.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from infadapter_operator.observed import Cause, Observed, Pod, Resize
+from infadapter_operator.service import Service
+from infadapter_solver.problem import PodGroup, Target
+
+Size = Mapping[str, int]
+
+
+def table_rps(service: Service, target: Target, size: Size, batch_size: int = 1) -> float:
+    """By the variant's table: its own row, else the best of the rows that fit inside."""
+    exact, inside = 0.0, 0.0
+    for variant in service.variants:
+        for row in variant.allocations if variant.name == target.variant else ():
+            if row.kind != target.kind or row.batch_size != batch_size:
+                continue
+            if equal(row.resources, size):
+                exact = max(exact, row.capacity_rps)
+            if within(row.resources, size):
+                inside = max(inside, row.capacity_rps)
+    return exact or inside
+
+
+def pod_rps(service: Service, pod: Pod) -> float:
+    return table_rps(service, pod.target, pod.resources, pod.batch_size)
+
+
+def plan_rps(service: Service, groups: Iterable[PodGroup]) -> float:
+    return sum(
+        g.pods * table_rps(service, g.target, g.allocation.resources, g.allocation.batch_size)
+        for g in groups
+    )
+
+
+def within(size: Size, room: Size) -> bool:
+    return all(amount <= room.get(name, 0) for name, amount in size.items() if amount > 0)
+
+
+def equal(some: Size, other: Size) -> bool:
+    return all(some.get(name, 0) == other.get(name, 0) for name in {*some, *other})
+
+
+def total(sizes: Iterable[Size]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for size in sizes:
+        for name, amount in size.items():
+            found[name] = found.get(name, 0) + amount
+    return found
+
+
+def less(room: Size, taken: Size) -> dict[str, int]:
+    return {name: room.get(name, 0) - taken.get(name, 0) for name in {*room, *taken}}
+
+
+def larger(some: Size, other: Size) -> dict[str, int]:
+    return {name: max(some.get(name, 0), other.get(name, 0)) for name in {*some, *other}}
+
+
+def _smaller(some: Size, other: Size) -> dict[str, int]:
+    return {name: min(some[name], other.get(name, 0)) for name in some}
+
+
+def holds(pod: Pod) -> Size:
+    """While it is resized, the larger of both; a size that was refused is nobody's."""
+    if pod.trouble is not None and pod.trouble.cause is Cause.NODE_LOST:
+        return {}
+    return pod.resources if pod.resize is Resize.REFUSED else larger(pod.resources, pod.wanted)
+
+
+def held(pods: Iterable[Pod]) -> dict[str, int]:
+    return total(holds(pod) for pod in pods)
+
+
+def is_pending(pod: Pod) -> bool:
+    return pod.unschedulable_since_s is not None and not pod.leaving
+
+
+def is_changing(pod: Pod) -> bool:
+    """Starting, resizing or leaving: it will be otherwise by itself, and soon."""
+    resizes = pod.resize in (Resize.NONE, Resize.IN_PROGRESS) and not equal(
+        pod.resources, pod.wanted
+    )
+    starts = not pod.ready and pod.trouble is None and not is_pending(pod)
+    return pod.leaving or resizes or starts
+
+
+def is_moving(observed: Observed) -> bool:
+    return any(is_changing(pod) for pod in observed.pods) or any(
+        target not in observed.refusals and wanted > len(living(observed, target))
+        for target, wanted in observed.desired_pods.items()
+    )
+
+
+def living(observed: Observed, target: Target) -> list[Pod]:
+    return [pod for pod in observed.pods if pod.target == target and not pod.leaving]
+
+
+def all_ready(groups: Iterable[PodGroup], observed: Observed) -> bool:
+    """Every planned pod is Ready, at its size or at a larger one."""
+    return all(
+        sum(pod.ready and within(g.allocation.resources, pod.resources) for pod in living_of)
+        >= g.pods
+        for g in groups
+        for living_of in [living(observed, g.target)]
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a look saw, with its plan, as far as room is concerned. `node` has no more than that."""
+
+    service: Service
+    groups: Sequence[PodGroup]
+    observed: Observed
+    node: Size
+    floor_rps: float
+
+    def has_no_path(self) -> bool:
+        """Nothing is on its way, something planned is missing, and for all of it there is no room
+        that could be made without Ready capacity below the floor."""
+        wants = list(self._wants())
+        if is_moving(self.observed) or not wants:
+            return False
+        return not any(self._has_room(want, gone) for want in wants for gone in self._free_ways())
+
+    def has_template_in_its_way(self) -> bool:
+        """Further pods come up larger than planned, and beside those planned there is no room."""
+        may = total([self.service.budget, self.service.max_surge])
+        for group in self.groups:
+            there = living(self.observed, group.target)
+            template = self.observed.templates.get(group.target)
+            if template is None or not 0 < len(there) < group.pods:
+                continue
+            others = total(g.resources for g in self.groups)
+            besides = less(others, group.allocation.resources)
+            if not within(total([besides, template.resources]), _smaller(may, self.node)):
+                return True
+        return False
+
+    def _wants(self) -> Iterator[Size]:
+        """What more it takes to start each planned pod that is not there, or to grow one."""
+        for group in self.groups:
+            size = group.allocation.resources
+            there = living(self.observed, group.target)
+            template = self.observed.templates.get(group.target) if there else None
+            if len(there) < group.pods:
+                yield larger(size, template.resources) if template else size
+            smaller = [pod for pod in there if not within(size, pod.resources)]
+            if len(there) - len(smaller) < group.pods:
+                yield from (_more(pod, size) for pod in smaller)
+            yield from (pod.wanted for pod in there if is_pending(pod))
+
+    def _has_room(self, want: Size, gone: Sequence[Pod]) -> bool:
+        may = total([self.service.budget, self.service.max_surge])
+        stay = [pod for pod in self.observed.pods if pod not in gone]
+        on_node = total(pod.resources for pod in stay if not is_pending(pod) and not pod.is_lost)
+        return (
+            not any(map(is_pending, stay))
+            and within(want, less(may, held(stay)))
+            and within(want, less(self.node, on_node))
+        )
+
+    def _free_ways(self) -> Iterator[tuple[Pod, ...]]:
+        """Sets of pods too many that could go, with what is Ready still at the floor."""
+        spare = [pod for pod in self.observed.pods if self._is_too_many(pod)][:8]
+        ready = sum(pod_rps(self.service, p) for p in self.observed.pods if p.ready)
+        floor_rps = min(self.floor_rps, ready)
+        for size in range(len(spare) + 1):
+            for gone in itertools.combinations(spare, size):
+                lost = sum(pod_rps(self.service, pod) for pod in gone if pod.ready)
+                if ready - lost >= floor_rps - 1e-6:
+                    yield gone
+
+    def _is_too_many(self, pod: Pod) -> bool:
+        planned = {group.target for group in self.groups}
+        return pod.target not in planned and pod.target not in self.observed.untouchable
+
+
+def _more(pod: Pod, size: Size) -> Size:
+    """In place what it lacks; where it can't grow so, another pod has to come beside it."""
+    if pod.resize in (Resize.DEFERRED, Resize.FAILING, Resize.REFUSED):
+        return size
+    return {name: max(0, amount) for name, amount in less(size, pod.resources).items()}
