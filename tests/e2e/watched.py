@@ -43,6 +43,14 @@ class Moment:
         )
 
     @property
+    def told(self) -> str:
+        """Each pod, with its request and what is in force, for a log."""
+        return ", ".join(
+            f"{name} {cpu_wanted_m(pod)}/{cpu_in_force_m(pod)}m {'Ready' * (name in self.ready)}"
+            for name, pod in sorted(self.pods.items())
+        )
+
+    @property
     def ready(self) -> set[str]:
         return {
             name
@@ -117,7 +125,7 @@ def created(found: Sequence[Moment], after_s: float) -> dict[str, int]:
         (variant_of(pod), name)
         for one in found
         for name, pod in one.pods.items()
-        if datetime.fromisoformat(pod["metadata"]["creationTimestamp"]).timestamp() >= after_s
+        if datetime.fromisoformat(pod["metadata"]["creationTimestamp"]).timestamp() >= int(after_s)
     }
     counts: dict[str, int] = {}
     for variant, _ in made:
