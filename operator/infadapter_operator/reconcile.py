@@ -32,7 +32,7 @@ from infadapter_operator.conditions import Condition, Signals, conditions
 from infadapter_operator.decision import Decision, Source
 from infadapter_operator.demand import DemandError, History
 from infadapter_operator.observed import Cause, Observed, Trouble
-from infadapter_operator.planning.blocking import Present, blocks_after, present
+from infadapter_operator.planning.blocking import blocks_after
 from infadapter_operator.planning.capacity import by_target, ready_capacity_rps
 from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.demands import (
@@ -42,6 +42,7 @@ from infadapter_operator.planning.demands import (
     recent_window_s,
 )
 from infadapter_operator.planning.learning import Learnt, as_learnt, learnt_from
+from infadapter_operator.planning.presence import Present, present
 from infadapter_operator.planning.problems import exceeds, known_groups
 from infadapter_operator.planning.rates import rate_now_rps
 from infadapter_operator.progress import Block, Phase, Progress, Rest
@@ -139,7 +140,7 @@ async def look(
     memory = replace(memory, blocks=blocks_after(service, memory.blocks, observed, now_s))
     there = present(service, observed, memory.blocks, now_s)
     try:
-        planning = await _plan(service, memory, demand, there.observed, now_s)
+        planning = await _plan(service, memory, demand, there.counted, now_s)
     except (SolverFailed, InvalidProblem) as error:
         if memory.decision is None:
             blind = _blind(service, memory, now_s, type(error).__name__)
@@ -251,7 +252,7 @@ async def _act(
     router: Router,
     now_s: float,
 ) -> Look:
-    decision, demand_rps, observed = planning.decision, planning.demand_rps, there.observed
+    decision, demand_rps, observed = planning.decision, planning.demand_rps, there.counted
     acts = service.mode is Mode.AUTO
     due = turn(service, decision, observed, planning.soon_rps, now_s) if acts else None
     taken = await take(with_absent(due.steps, there.absent), cluster, router) if due else Taken()
