@@ -87,6 +87,9 @@ class Observed:
     pod_limits: Mapping[Target, int] = field(
         default_factory=dict
     )  # of targets whose pods do not come: how many may be planned (the loop remembers)
+    aside: Amounts = field(
+        default_factory=dict
+    )  # held by pods that are waited for and do not count (the loop leaves them out)
     size_limits: Mapping[Target, int] = field(
         default_factory=dict
     )  # of targets of which larger pods do not come: the millicores that may be planned

@@ -138,7 +138,8 @@ async def look(
     memory = await _learning(service, memory, demand, observed, now_s)
     service = as_learnt(service, memory.learnt)
     memory = replace(memory, blocks=blocks_after(service, memory.blocks, observed, now_s))
-    there = present(service, observed, memory.blocks, now_s)
+    plan = memory.decision.plan if memory.decision else None
+    there = present(service, observed, memory.blocks, plan, now_s)
     try:
         planning = await _plan(service, memory, demand, there.counted, now_s)
     except (SolverFailed, InvalidProblem) as error:

@@ -131,7 +131,9 @@ def _replaceable(ground: Ground, shortage: Shortage) -> list[Placed]:
 def _parts_of(ground: Ground, one: Placed, shortage: Shortage) -> Iterator[_Offer]:
     """What of one pod is enough by itself."""
     if shortage.replaces == one.pod.target and not one.goes:
-        yield _Offer({one.pod.name: None}, _missed(ground, ground.counted_rps(one)), shortage)
+        if _covers(one.pod.resources, shortage.lacking):
+            lost_rps = _missed(ground, ground.counted_rps(one))
+            yield _Offer({one.pod.name: None}, lost_rps, shortage)
         return
     for size, rps in ways(ground.service, one, partial=True):
         if _covers(_freed(one, size), shortage.lacking):

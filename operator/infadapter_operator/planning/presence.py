@@ -15,7 +15,7 @@ from infadapter_operator.planning.blocking import Blocks, are_shared, failing
 from infadapter_operator.planning.capacity import fits, largest, plus
 from infadapter_operator.progress import Block
 from infadapter_operator.service import Service
-from infadapter_solver.problem import CPU, Amounts, Target
+from infadapter_solver.problem import CPU, Amounts, Plan, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,16 +27,20 @@ class Present:
     absent: Mapping[Target, int]
 
 
-def present(service: Service, observed: Observed, blocks: Blocks, now_s: float) -> Present:
-    """`blocks` are those of this look."""
-    waiting = _waiting(service, observed, blocks, now_s)
+def present(
+    service: Service, observed: Observed, blocks: Blocks, plan: Plan | None, now_s: float
+) -> Present:
+    """`blocks` are those of this look, `plan` is that of the last."""
+    waiting = _waiting(service, observed, blocks, plan, now_s)
     lost = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
     left_out = lost | set(waiting.values())
     absent = Counter(pod.target for pod in observed.pods if pod.name in left_out)
     absent.update(_uncreated(observed, blocks))
     desired = {t: max(0, n - absent[t]) for t, n in observed.desired_pods.items()}
+    aside = [pod for pod in observed.pods if pod.name in waiting.values()]
     there = replace(
         observed,
+        aside=_held(aside),
         pods=tuple(pod for pod in observed.pods if pod.name not in left_out),
         desired_pods=desired,
     )
@@ -50,17 +54,22 @@ def present(service: Service, observed: Observed, blocks: Blocks, now_s: float) 
 
 
 def _waiting(
-    service: Service, observed: Observed, blocks: Blocks, now_s: float
+    service: Service, observed: Observed, blocks: Blocks, plan: Plan | None, now_s: float
 ) -> Mapping[Target, str]:
     """
-    By target, the oldest pod that fails. Beyond the budget nothing is waited for but what no node
-    has, which holds nothing.
+    By target, the oldest pod that fails. It is waited for at rest, where it takes room from nobody:
+    the budget holds all that is there, and the plan with it.
     """
-    ours = [pod for pod in observed.pods if not pod.is_lost and pod.unschedulable_since_s is None]
-    fits_all = fits(_held(ours), service.budget)
-    failed = failing(service, observed, now_s)
-    kept = [pod for pod in failed if fits_all or pod.unschedulable_since_s is not None]
-    return {pod.target: pod.name for pod in reversed(kept) if pod.target in blocks}
+    failed = [pod for pod in failing(service, observed, now_s) if pod.target in blocks]
+    waiting = {pod.target: pod for pod in reversed(failed)}
+    planned = [group.resources for group in plan.groups] if plan else []
+    beside: Amounts = {}
+    for amounts in (*planned, *(pod.wanted for pod in waiting.values())):
+        beside = plus(beside, amounts)
+    held = _held([pod for pod in observed.pods if not pod.is_lost])
+    if not (fits(held, service.budget) and fits(beside, service.budget)):
+        return {}
+    return {target: pod.name for target, pod in waiting.items()}
 
 
 def _uncreated(observed: Observed, blocks: Blocks) -> Mapping[Target, int]:
