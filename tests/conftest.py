@@ -7,8 +7,8 @@ import signal
 # those that are started here are interrupted by the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Read once, when torch and BLAS are imported: with a thread per core, two workers wait for each other
-# in loops that take the CPU from both. What the tests start is to decide for itself again.
+# Read once, when torch and BLAS are imported: with a thread per core, two workers wait for each
+# other in loops that take the CPU from both. What the tests start decides for itself again.
 _GIVEN_THREADS = os.environ.get("OMP_NUM_THREADS")
 os.environ["OMP_NUM_THREADS"] = "1"
 
