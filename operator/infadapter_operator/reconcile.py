@@ -288,10 +288,14 @@ async def _act(
 def _with_blocks(progress: Progress, blocks: Mapping[Target, Block], now_s: float) -> Progress:
     """A plan that is reached without what does not come is a rest, and has that name."""
     causes = {block.cause for block in blocks.values() if now_s < block.until_s and not block.come}
-    if progress.rest is not None or progress.phase is not Phase.DONE or not causes:
+    reached = progress.phase is Phase.DONE or not progress.moves
+    if progress.rest is not None or not reached or not causes:
         return progress
-    no_node = causes == {Cause.NO_NODE}
-    return replace(progress, rest=Rest.NO_NODE if no_node else Rest.START_FAILED)
+    rest = _RESTS.get(min(causes), Rest.START_FAILED) if len(causes) == 1 else Rest.START_FAILED
+    return replace(progress, rest=rest)
+
+
+_RESTS = {Cause.NO_NODE: Rest.NO_NODE, Cause.RESIZE: Rest.RESIZE_REFUSED}
 
 
 def _remember(
