@@ -22,6 +22,7 @@ class Shortage:
     wait_s: float  # until it does
     pod: str = ""  # which is to grow; empty: one that is to start
     replaces: Target | None = None  # whose pods are replaced one by one
+    is_of_node: bool = False  # of a node and not of the budget: how much it lacks is a guess
 
 
 @dataclass(frozen=True, slots=True)
