@@ -24,8 +24,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install  ## calibrate, replay a trace through a real router, adapt, report (about four minutes)
 	$(BIN)/infadapter demo
 
-test: install  ## the tests that need Python alone
-	$(BIN)/pytest -q
+test: install  ## the tests that need Python alone, by two workers
+	$(BIN)/pytest -q -n 2 --dist worksteal
 
 e2e: install  ## the tests on the cluster that KUBECONFIG names
 	$(BIN)/pytest -q -m cluster tests/e2e $(E2E)

@@ -25,6 +25,7 @@ class Cause(StrEnum):
     CONFIG = "ConfigInvalid"  # a Secret, a ConfigMap, a volume is missing; the command can't be run
     CRASH = "CrashLoop"  # its container ends again and again
     NOT_READY = "NotReady"  # it runs, and never says that it is Ready
+    RESIZE = "ResizeRefused"  # its node does not let it grow
     NODE_LOST = "NodeLost"  # its node does not answer: nobody knows whether it runs
 
 
@@ -86,6 +87,12 @@ class Observed:
     pod_limits: Mapping[Target, int] = field(
         default_factory=dict
     )  # of targets whose pods do not come: how many may be planned (the loop remembers)
+    aside: Amounts = field(
+        default_factory=dict
+    )  # held by pods that are waited for and do not count (the loop leaves them out)
+    size_limits: Mapping[Target, int] = field(
+        default_factory=dict
+    )  # of targets of which larger pods do not come: the millicores that may be planned
     shared_causes: frozenset[Cause] = frozenset()  # that keep pods of other services too
     moved_at_s: float = -math.inf  # when the rollout last came further (the loop remembers)
     sent_weights: Mapping[str, int] | None = None

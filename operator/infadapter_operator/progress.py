@@ -37,6 +37,7 @@ class Progress:
     wanted: int
     waits_for: str = ""  # a sentence: "glyph-1 (2 pods) to become Ready"
     deadline_s: float | None = None  # then a new plan is made without what has not come
+    moves: bool = False  # something is under way, or was done in this look
     rest: Rest | None = None
 
 
@@ -57,3 +58,4 @@ class Block:
     attempts: int = 1
     created_s: float = 0.0  # when the pod that failed was made; a later one that comes ends it
     come: bool = False
+    most_millicores: int | None = None  # where it is a matter of size: what may still be planned

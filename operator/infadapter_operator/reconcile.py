@@ -32,7 +32,7 @@ from infadapter_operator.conditions import Condition, Signals, conditions
 from infadapter_operator.decision import Decision, Source
 from infadapter_operator.demand import DemandError, History
 from infadapter_operator.observed import Cause, Observed, Trouble
-from infadapter_operator.planning.blocking import Present, blocks_after, present
+from infadapter_operator.planning.blocking import blocks_after
 from infadapter_operator.planning.capacity import by_target, ready_capacity_rps
 from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.demands import (
@@ -42,6 +42,7 @@ from infadapter_operator.planning.demands import (
     recent_window_s,
 )
 from infadapter_operator.planning.learning import Learnt, as_learnt, learnt_from
+from infadapter_operator.planning.presence import Present, present
 from infadapter_operator.planning.problems import exceeds, known_groups
 from infadapter_operator.planning.rates import rate_now_rps
 from infadapter_operator.progress import Block, Phase, Progress, Rest
@@ -137,9 +138,10 @@ async def look(
     memory = await _learning(service, memory, demand, observed, now_s)
     service = as_learnt(service, memory.learnt)
     memory = replace(memory, blocks=blocks_after(service, memory.blocks, observed, now_s))
-    there = present(service, observed, memory.blocks, now_s)
+    plan = memory.decision.plan if memory.decision else None
+    there = present(service, observed, memory.blocks, plan, now_s)
     try:
-        planning = await _plan(service, memory, demand, there.observed, now_s)
+        planning = await _plan(service, memory, demand, there.counted, now_s)
     except (SolverFailed, InvalidProblem) as error:
         if memory.decision is None:
             blind = _blind(service, memory, now_s, type(error).__name__)
@@ -251,7 +253,7 @@ async def _act(
     router: Router,
     now_s: float,
 ) -> Look:
-    decision, demand_rps, observed = planning.decision, planning.demand_rps, there.observed
+    decision, demand_rps, observed = planning.decision, planning.demand_rps, there.counted
     acts = service.mode is Mode.AUTO
     due = turn(service, decision, observed, planning.soon_rps, now_s) if acts else None
     taken = await take(with_absent(due.steps, there.absent), cluster, router) if due else Taken()
@@ -286,10 +288,14 @@ async def _act(
 def _with_blocks(progress: Progress, blocks: Mapping[Target, Block], now_s: float) -> Progress:
     """A plan that is reached without what does not come is a rest, and has that name."""
     causes = {block.cause for block in blocks.values() if now_s < block.until_s and not block.come}
-    if progress.rest is not None or progress.phase is not Phase.DONE or not causes:
+    reached = progress.phase is Phase.DONE or not progress.moves
+    if progress.rest is not None or not reached or not causes:
         return progress
-    no_node = causes == {Cause.NO_NODE}
-    return replace(progress, rest=Rest.NO_NODE if no_node else Rest.START_FAILED)
+    rest = _RESTS.get(min(causes), Rest.START_FAILED) if len(causes) == 1 else Rest.START_FAILED
+    return replace(progress, rest=rest)
+
+
+_RESTS = {Cause.NO_NODE: Rest.NO_NODE, Cause.RESIZE: Rest.RESIZE_REFUSED}
 
 
 def _remember(

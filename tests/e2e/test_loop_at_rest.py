@@ -34,18 +34,25 @@ def load(glyphs: Live, rungs: dict[str, Rung]) -> Iterator[Load]:
         yield load
 
 
+@pytest.fixture(scope="module")
+def at_rest(glyphs: Live, load: Load) -> Live:
+    """Still for nine intervals, waited for once: the load does not change between the tests."""
+    glyphs.settle(STILL_S, 300)
+    return glyphs
+
+
 WRITTEN_BY_US = {
     *("inferenceservices", "variantprofiles", "deployments", "pods", "services"),
     *("configmaps", "httproutes", "events"),
 }
 
 
-def test_at_rest_nothing_is_written(glyphs: Live, load: Load, figures: Figures) -> None:
+def test_at_rest_nothing_is_written(at_rest: Live, load: Load, figures: Figures) -> None:
     """
     Five intervals of steady Poisson load. The API server's counters know no user, but at rest
     nobody writes to these kinds; every object's version says the same.
     """
-    glyphs.settle(STILL_S, 300)
+    glyphs = at_rest
     before, writes, since_s = glyphs.versions(), write_counts(glyphs.kube), time.time()
     time.sleep(5 * INTERVAL_S + 2)
     after, now = glyphs.versions(), write_counts(glyphs.kube)
@@ -115,10 +122,11 @@ def test_prometheus_scrapes_operator_router_and_servers(
 
 
 def test_an_operator_restart_changes_nothing(
-    glyphs: Live, operator: Kube, load: Load, figures: Figures
+    at_rest: Live, operator: Kube, load: Load, figures: Figures
 ) -> None:
     """Killed without a warning, under load."""
-    glyphs.settle(STILL_S, 300)
+    glyphs = at_rest
+    glyphs.settle()
     plan, before = glyphs.plan, glyphs.versions()
     old, killed_s = operator_pod(operator), time.time()
     keep_log("operator-killed", run("kubectl", "logs", "-n", operator.namespace, old))

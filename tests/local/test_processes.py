@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -156,7 +157,8 @@ def test_a_parent_that_is_killed_leaves_no_process_behind(
         process.wait(10)
     assert gone(child)
     for group in left_by(process.pid):
-        group.rmdir()
+        with suppress(FileNotFoundError):  # a demo that starts meanwhile sweeps it up
+            group.rmdir()
 
 
 def gone(pid: int) -> bool:

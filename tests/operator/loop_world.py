@@ -31,6 +31,7 @@ from tests.operator.loop_contract import Contract
 
 RESIZE_S = 1.0
 LINGER_S = 3.0
+OBEYED_WITHIN_S = 15.0  # weights that were replaced before they were confirmed may be obeyed yet
 FOR_EVER_S = 1e12
 EVICTED_S = 300.0  # then the pods of a node that does not answer are told to go
 TOLD_S = 2.0  # after this long the platform says what is wrong with a pod
@@ -483,9 +484,10 @@ class Runner:
 
 
 def contract_for(world: World, every_s: float) -> Contract:
-    """What is started takes as long as the slowest variant, and a roll keeps it for ten seconds."""
+    """What is started takes as long as the slowest variant."""
     slowest_s = max(variant.load_time_s for variant in world.service.variants)
-    once_s = slowest_s + world.confirm_s + LINGER_S + RESIZE_S
+    late_s = OBEYED_WITHIN_S if world.confirm_s > every_s else 0.0
+    once_s = slowest_s + world.confirm_s + late_s + LINGER_S + RESIZE_S
     return Contract(
         service=world.service,
         node=world.node,

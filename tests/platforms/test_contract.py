@@ -38,7 +38,6 @@ DIFFERS = {
     ("simulated", "test_pods_after_a_replacement_come_up_at_its_size"): _NO_TEMPLATE,
     ("local", "test_a_replacement_by_pods_of_the_size_in_force_makes_new_ones"): _BY_SIZE,
     ("simulated", "test_a_replacement_by_pods_of_the_size_in_force_makes_new_ones"): _BY_SIZE,
-    ("simulated", "test_a_replacement_leaves_new_pods_alone"): "never stops the pods it replaces",
 }
 """By platform and test, what is not so yet, and why. Who mends it removes its row."""
 

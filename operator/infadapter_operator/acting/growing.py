@@ -22,6 +22,7 @@ class Shortage:
     wait_s: float  # until it does
     pod: str = ""  # which is to grow; empty: one that is to start
     replaces: Target | None = None  # whose pods are replaced one by one
+    is_of_node: bool = False  # of a node and not of the budget: how much it lacks is a guess
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Growth:
     steps: tuple[ScaleUp | ResizePod, ...]
     shortages: tuple[Shortage, ...]
     room: Room
+    outgrown: frozenset[Target] = frozenset()  # whose new pods come up larger than there is room
 
     @property
     def short(self) -> frozenset[str]:
@@ -62,7 +64,9 @@ def growth(
             grower.resize(one)
     for group in groups:
         grower.start(group, of_target(pods, group.target))
-    return Growth(tuple(grower.steps), tuple(grower.shortages), grower.room)
+    return Growth(
+        tuple(grower.steps), tuple(grower.shortages), grower.room, frozenset(grower.outgrown)
+    )
 
 
 class _Grower:
@@ -84,6 +88,7 @@ class _Grower:
         self.room = room
         self.steps: list[ScaleUp | ResizePod] = []
         self.shortages: list[Shortage] = []
+        self.outgrown: set[Target] = set()
 
     def resize(self, one: Placed) -> None:
         goal = one.goal
@@ -126,6 +131,8 @@ class _Grower:
             )
         if fitting < wanted:
             self._lacks_start(group, size, first=there + fitting == 0)
+        if not fitting and size != allocation.resources:
+            self.outgrown.add(group.target)
 
     def _lacks_start(self, group: PodGroup, size: Amounts, *, first: bool) -> None:
         sizes = [(size, group.allocation.capacity_rps)]

@@ -1,6 +1,6 @@
 """Which of the pods that run the plan wants, and at what size; the others are to go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from infadapter_operator.observed import Observed, Pod, Resize
@@ -142,10 +142,15 @@ def _kept_first(pods: list[Pod], allocation: Allocation | None, observed: Observ
 
     def reluctance(pod: Pod) -> tuple[bool, bool, bool, float, str]:
         level = allocation is not None and is_at(pod, allocation)
-        weighted = observed.weights.get(pod.name, 0) > 0
+        weighted = _in_force(observed).get(pod.name, 0) > 0
         return (not pod.ready, not weighted, not level, pod.created_at_s, pod.name)
 
     return sorted(pods, key=reluctance)
+
+
+def _in_force(observed: Observed) -> Mapping[str, int]:
+    """What was sent last is soon in force; weights on their way out decide nothing."""
+    return observed.weights if observed.sent_weights is None else observed.sent_weights
 
 
 def _placed(service: Service, pod: Pod, goal: Allocation | None, patience_s: float) -> Placed:

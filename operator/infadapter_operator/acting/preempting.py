@@ -24,6 +24,12 @@ from infadapter_operator.observed import Observed, Pod, Resize
 from infadapter_operator.planning.capacity import find_variant, plus
 from infadapter_solver.problem import Allocation, Amounts
 
+MOST_FOR_A_NODE = 0.5
+"""
+Of what is Ready, the most that is given up for a pod that finds no node: how much would do is not
+known, and where it does not, a plan is made without the pod.
+"""
+
 LITTLE = 0.2
 """
 Up to this part of what is Ready, more is given up at once if that gets further: so that a pod of
@@ -46,7 +52,12 @@ class _Offer:
 
 def preempted(ground: Ground, shortages: Sequence[Shortage]) -> Released:
     """The least capacity for the shortest time; nothing where no pod may be given up."""
-    offers = [offer for shortage in shortages for offer in _offers(ground, shortage)]
+    offers = [
+        offer
+        for shortage in shortages
+        for offer in _offers(ground, shortage)
+        if not shortage.is_of_node or offer.lost_rps <= MOST_FOR_A_NODE * ground.ready_rps
+    ]
     if not offers:
         return {}
     return min(offers, key=lambda offer: offer.badness(ground.ready_rps)).released
@@ -86,6 +97,7 @@ def node_shortages(ground: Ground) -> Iterator[Shortage]:
                 lacking=_half(one.pod.wanted),
                 gain_rps=one.goal_rps,
                 wait_s=START_S + load_s(ground, one),
+                is_of_node=True,
             )
         elif one.pod.resize in WAITS and one.goal_rps > one.capacity_rps:
             yield Shortage(
@@ -93,6 +105,7 @@ def node_shortages(ground: Ground) -> Iterator[Shortage]:
                 gain_rps=one.goal_rps - one.capacity_rps,
                 wait_s=RESIZE_S,
                 pod=one.pod.name,
+                is_of_node=True,
             )
 
 
@@ -131,7 +144,9 @@ def _replaceable(ground: Ground, shortage: Shortage) -> list[Placed]:
 def _parts_of(ground: Ground, one: Placed, shortage: Shortage) -> Iterator[_Offer]:
     """What of one pod is enough by itself."""
     if shortage.replaces == one.pod.target and not one.goes:
-        yield _Offer({one.pod.name: None}, _missed(ground, ground.counted_rps(one)), shortage)
+        if _covers(one.pod.resources, shortage.lacking):
+            lost_rps = _missed(ground, ground.counted_rps(one))
+            yield _Offer({one.pod.name: None}, lost_rps, shortage)
         return
     for size, rps in ways(ground.service, one, partial=True):
         if _covers(_freed(one, size), shortage.lacking):

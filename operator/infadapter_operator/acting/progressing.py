@@ -1,5 +1,6 @@
 """Where the rollout stands, and why it rests: derived from what is observed, never stored."""
 
+import math
 from collections.abc import Sequence
 
 from infadapter_operator.acting.placing import WAITS, Placed
@@ -26,13 +27,16 @@ def progress_of(
     level = [one for one in ground.pods if one.touchable and one.pod.ready and one.is_level]
     phase = _phase(ground, observed, wanted - len(level), steps)
     coming = [one for one in ground.pods if one.touchable and not one.goes and one not in level]
-    rests = phase is not Phase.DONE and not _moves(ground, observed, steps)
+    waits = _is_patient(ground, observed, coming)
+    moves = bool(steps) or is_under_way(ground, observed)
+    rests = phase is not Phase.DONE and not (waits or moves)
     return Progress(
         phase=phase,
         ready=min(len(level), wanted),
         wanted=wanted,
         waits_for=_waits_for(phase, coming),
         deadline_s=_deadline_s(ground, observed, coming) if phase is Phase.STARTING else None,
+        moves=moves,
         rest=_rest(ground, observed, short, doubt=doubt) if rests or doubt else None,
     )
 
@@ -52,8 +56,18 @@ def _phase(ground: Ground, observed: Observed, lacking: int, steps: Sequence[Ste
     return Phase.DRAINING if going else Phase.DONE
 
 
-def _moves(ground: Ground, observed: Observed, steps: Sequence[Step]) -> bool:
-    return is_under_way(ground, observed) or bool(steps)
+def _is_patient(ground: Ground, observed: Observed, coming: Sequence[Placed]) -> bool:
+    """Something may yet come: it is no rest before a plan is made without it."""
+    now_s, patience_s = ground.now_s, ground.service.patience.start_s
+    starts = (
+        gives_up_at_s(ground.service, observed, one.pod) for one in coming if not one.pod.ready
+    )
+    resizes = (
+        max(one.pod.resize_since_s or -math.inf, observed.moved_at_s) + patience_s
+        for one in coming
+        if one.pod.ready and one.pod.resize in (*WAITS, Resize.REFUSED)
+    )
+    return any(until_s > now_s for until_s in (*starts, *resizes))
 
 
 def _waits_for(phase: Phase, coming: Sequence[Placed]) -> str:

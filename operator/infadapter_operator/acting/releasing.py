@@ -7,6 +7,7 @@ all that is planned is Ready, the plan's capacity is enough: what exceeds it is 
 for replacing, not for serving more than the budget can.
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,8 +52,12 @@ class Ground:
     @property
     def floor_rps(self) -> float:
         """Ready capacity may not fall below this."""
-        least_rps = min(self.ready_rps, self.wanted_rps)
-        return min(least_rps, self.planned_rps) if takers_are_ready(self) else least_rps
+        return min(self.ready_rps, self.wanted_rps, self.enough_rps)
+
+    @property
+    def enough_rps(self) -> float:
+        """What the plan serves, once it is there; until then nothing is known to be enough."""
+        return self.planned_rps if takers_are_ready(self) else math.inf
 
     @property
     def planned_rps(self) -> float:
@@ -160,7 +165,7 @@ def is_needed_unknown(ground: Ground, one: Placed, left_rps: float) -> bool:
     there must be others, also where the plan is empty and so has nothing to wait for.
     """
     unknown = one.pod.ready and not one.capacity_rps and one.pod.name in ground.carrying
-    return unknown and (left_rps <= 0 or left_rps < ground.demand_rps)
+    return unknown and (left_rps <= 0 or left_rps < min(ground.demand_rps, ground.enough_rps))
 
 
 def ways(

@@ -33,6 +33,7 @@ class Room:
 def room_for(service: Service, plan: Plan, observed: Observed) -> Room:
     """Pods that leave hold what they have until they are gone; pods still to come hold theirs."""
     room = Room(plus(service.budget, service.max_surge))
+    room.take(observed.aside)
     for pod in observed.pods:
         room.take(held_by(pod))
     planned = {group.target: group.allocation for group in plan.groups}

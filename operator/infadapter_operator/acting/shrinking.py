@@ -3,14 +3,14 @@
 from collections.abc import Collection, Sequence
 
 from infadapter_operator.acting.growing import Growth, Shortage
-from infadapter_operator.acting.placing import Placed
+from infadapter_operator.acting.placing import Placed, held_by
 from infadapter_operator.acting.releasing import Ground, Released, goes_now
 from infadapter_operator.acting.room import missing
 from infadapter_operator.delays import START_S
 from infadapter_operator.observed import Observed
-from infadapter_operator.planning.capacity import same_amounts
+from infadapter_operator.planning.capacity import largest, plus, same_amounts
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
-from infadapter_solver.problem import Plan, Target
+from infadapter_solver.problem import Amounts, Plan, PodGroup, Target
 
 
 def levelling(ground: Ground) -> tuple[ResizePod, ...]:
@@ -81,25 +81,41 @@ def replacing(
     busy = observed.rolling | {step.target for step in grown.steps if isinstance(step, ScaleUp)}
     for group in ground.plan.groups:
         own = [one for one in ground.pods if one.pod.target == group.target]
-        if group.target in busy or not any(one.must_be_replaced(ground.now_s) for one in own):
+        replaced = any(one.must_be_replaced(ground.now_s) for one in own)
+        if group.target in busy or not (replaced or group.target in grown.outgrown):
             continue
         if any(one.goes for one in own) and _suffice_without(ground):
             continue
-        size = group.allocation.resources
-        if room.times(size):
-            room.take(size)
+        needed = _needed(group, own)
+        if room.times(needed):
+            room.take(needed)
             pods = max(group.pods, observed.desired_pods.get(group.target, len(own)))
             steps.append(ReplacePods(target=group.target, allocation=group.allocation, pods=pods))
         else:
             shortages.append(
                 Shortage(
-                    lacking=room.lacking(size),
+                    lacking=room.lacking(needed),
                     gain_rps=group.allocation.capacity_rps,
                     wait_s=START_S,
                     replaces=group.target,
                 )
             )
     return tuple(steps), tuple(shortages)
+
+
+def _needed(group: PodGroup, own: Sequence[Placed]) -> Amounts:
+    """
+    What a rolling change holds at most beyond what is held now: all new pods, an old one, and one
+    that still leaves, which a Deployment does not count.
+    """
+    held: Amounts = {}
+    largest_old: Amounts = {}
+    for one in own:
+        held = plus(held, held_by(one.pod))
+        largest_old = largest(largest_old, held_by(one.pod))
+    size = group.allocation.resources
+    most = plus(plus({}, size, max(group.pods, len(own))), largest_old, min(2, len(own)))
+    return {name: max(n, size.get(name, 0)) for name, n in plus(most, held, -1).items()}
 
 
 def _suffice_without(ground: Ground) -> bool:

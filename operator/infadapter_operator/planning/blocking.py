@@ -5,17 +5,17 @@ The back-off doubles with every attempt and is forgotten after as long without t
 pods are forbidden: those that are Ready stay planned, weighted and counted.
 """
 
+import math
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from infadapter_operator.observed import Cause, Observed, Pod, Trouble
+from infadapter_operator.observed import Cause, Observed, Pod, Resize, Trouble
 from infadapter_operator.planning.capacity import find_variant
 from infadapter_operator.progress import Block
 from infadapter_operator.service import Patience, Service
-from infadapter_solver.problem import Target
+from infadapter_solver.problem import CPU, Target
 
 Blocks = Mapping[Target, Block]
 
@@ -23,6 +23,9 @@ SHARED_WITHIN_S = 60.0
 """Two variants that fail for one cause within this have it in common: a registry, a quota."""
 
 SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
+
+SMALLER = 0.8
+"""Of a size that no node has room for: what is tried next."""
 
 JITTER = 0.2
 """Of the back-off, so that what failed together is not tried again together."""
@@ -45,31 +48,61 @@ def blocks_after(service: Service, before: Blocks, observed: Observed, now_s: fl
     The blocks in force now. One whose time is over allows an attempt, and stays known until the
     back-off is forgotten; one whose cause is gone allows all again.
     """
-    troubles = {
-        target: trouble
-        for target in {*observed.refusals, *(pod.target for pod in observed.pods)}
-        if (trouble := _trouble_of(service, observed, target, now_s))
+    ours = {pod.target for pod in observed.pods} - observed.untouchable
+    failures = {
+        target: failure
+        for target in {*observed.refusals, *ours}
+        if (failure := _failure_of(service, observed, target, now_s))
     }
     kept = {
         target: _with_what_came(block, observed, now_s)
         for target, block in before.items()
-        if target not in troubles and not _is_over(service, observed, block, now_s)
+        if target not in failures and not _is_over(service, observed, block, now_s)
     }
     failed = {
-        target: _block(service.patience, before.get(target), observed, target, trouble, now_s)
-        for target, trouble in troubles.items()
+        target: _block(service.patience, before.get(target), observed, target, failure, now_s)
+        for target, failure in failures.items()
     }
     return {**kept, **failed}
 
 
-def _trouble_of(
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Of a target: what is wrong, and with what size, where another might do."""
+
+    trouble: Trouble
+    most_millicores: int | None = None  # that may be planned of it now; None: it is not the size
+
+
+def _failure_of(
     service: Service, observed: Observed, target: Target, now_s: float
-) -> Trouble | None:
+) -> _Failure | None:
     """Why no further pod of this target comes; None while there is patience, or no trouble."""
     if target in observed.refusals:
-        return observed.refusals[target]
+        return _Failure(observed.refusals[target])
     given_up = [pod for pod in failing(service, observed, now_s) if pod.target == target]
-    return _told(given_up[0]) if given_up else None
+    if given_up:
+        return _Failure(_told(given_up[0]), _size_that_may_fit(given_up[0]))
+    kept_small = [pod for pod in observed.of(target) if _is_stuck(service, observed, pod, now_s)]
+    if not kept_small:
+        return None
+    message = "its node has no room for it to grow, or refuses"
+    trouble = Trouble(cause=Cause.RESIZE, message=message, since_s=now_s)
+    return _Failure(trouble, max(pod.resources.get(CPU, 0) for pod in kept_small))
+
+
+def _size_that_may_fit(pod: Pod) -> int | None:
+    """What a node has left is not told, so sizes are tried downwards; of devices there is one."""
+    waits = pod.unschedulable_since_s is not None and pod.target.kind == CPU
+    return int(SMALLER * pod.wanted.get(CPU, 0)) if waits else None
+
+
+def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> bool:
+    """A resize that waits, or was refused, while nothing else has come further either."""
+    if pod.resize not in (Resize.DEFERRED, Resize.FAILING, Resize.REFUSED) or pod.leaving:
+        return False
+    since_s = -math.inf if pod.resize_since_s is None else pod.resize_since_s
+    return now_s - max(since_s, observed.moved_at_s) >= service.patience.start_s
 
 
 def _with_what_came(block: Block, observed: Observed, now_s: float) -> Block:
@@ -110,14 +143,15 @@ def _block(
     before: Block | None,
     observed: Observed,
     target: Target,
-    trouble: Trouble,
+    failure: _Failure,
     now_s: float,
 ) -> Block:
+    trouble, most = failure.trouble, failure.most_millicores
     digest = observed.digests.get(target, "")
     if before is not None and before.digest != digest:
         before = None
     if before is not None and now_s < before.until_s and not before.come:
-        return replace(before, cause=trouble.cause, message=trouble.message)
+        return replace(before, cause=trouble.cause, message=trouble.message, most_millicores=most)
     attempts = before.attempts + 1 if before else 1
     wait_s = min(patience.retry_most_s, patience.retry_first_s * 2 ** (attempts - 1))
     wait_s *= 1 + JITTER * _chance(target, attempts)
@@ -129,6 +163,7 @@ def _block(
         since_s=before.since_s if before else now_s,
         until_s=now_s + wait_s,
         attempts=attempts,
+        most_millicores=most,
         created_s=min(
             (pod.created_at_s for pod in observed.of(target) if not pod.ready), default=now_s
         ),
@@ -149,32 +184,6 @@ def _is_over(service: Service, observed: Observed, block: Block, now_s: float) -
     return now_s >= block.until_s + service.patience.retry_most_s
 
 
-def pod_limits(
-    service: Service, blocks: Blocks, observed: Observed, now_s: float
-) -> dict[Target, int]:
-    """
-    How many pods of a target may be planned: those that are Ready, or start without trouble, and
-    one that is tried again when its time has come. Where targets, or other services, fail for the
-    same cause, no other target is tried in their place: it would fail as they do.
-    """
-    gone = {pod.name for pod in failing(service, observed, now_s)}
-    live = [p for p in observed.pods if not (p.leaving or p.is_lost or p.name in gone)]
-    there, ready = Counter(p.target for p in live), Counter(p.target for p in live if p.ready)
-    active = [block for block in blocks.values() if now_s < block.until_s]
-    limits = {
-        target: there[target] if block in active else max(there[target], ready[target] + 1)
-        for target, block in blocks.items()
-        if not block.come
-    }
-    if are_shared(active) or any(block.cause in observed.shared_causes for block in active):
-        limits |= {target: there[target] for target in targets_of(service)}
-    return limits
-
-
-def targets_of(service: Service) -> set[Target]:
-    return {Target(v.name, a.kind) for v in service.variants for a in v.allocations}
-
-
 def are_shared(blocks: Iterable[Block]) -> bool:
     """Whether two targets were left for one cause, at about the same time."""
     found = sorted((block.cause, block.since_s) for block in blocks if block.cause in SHAREABLE)
@@ -182,35 +191,3 @@ def are_shared(blocks: Iterable[Block]) -> bool:
         one[0] == other[0] and other[1] - one[1] <= SHARED_WITHIN_S
         for one, other in pairwise(found)
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Present:
-    """All that is observed, what counts of it, and how many pods of a target were left out."""
-
-    everything: Observed
-    observed: Observed
-    absent: Mapping[Target, int]
-
-
-def present(service: Service, observed: Observed, blocks: Blocks, now_s: float) -> Present:
-    """
-    Without pods of lost nodes, which serve nothing and hold nothing that another could not have,
-    and without the one pod of a target in trouble that is waited for: its platform tries it again
-    by itself, and to delete it would only begin anew.
-    """
-    left_out = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
-    waiting = {pod.target: pod.name for pod in reversed(failing(service, observed, now_s))}
-    left_out |= {name for target, name in waiting.items() if target in blocks}
-    absent: dict[Target, int] = {}
-    for pod in observed.pods:
-        if pod.name in left_out:
-            absent[pod.target] = absent.get(pod.target, 0) + 1
-    desired = {t: max(0, n - absent.get(t, 0)) for t, n in observed.desired_pods.items()}
-    counted = replace(
-        observed,
-        pods=tuple(pod for pod in observed.pods if pod.name not in left_out),
-        desired_pods=desired,
-        pod_limits=pod_limits(service, blocks, observed, now_s),
-    )
-    return Present(everything=observed, observed=counted, absent=absent)

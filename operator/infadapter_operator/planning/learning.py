@@ -36,7 +36,10 @@ EARLY_S = 0.5
 
 LEAST, MOST = 0.5, 1.1
 STEPS = 100
-"""Capacities change by whole per cents, so that they don't at every lesson."""
+"""Capacities change by whole per cents, so that they don't at every lesson, and …"""
+
+STICKS = 0.8
+"""… by hysteresis, when a ratio is so many of them away: one between two would move weights."""
 
 
 class Settled(NamedTuple):
@@ -51,11 +54,13 @@ class Learnt:
     """Ratios by target, 1 where nothing was learnt, and the pods of the last lesson."""
 
     ratios: Mapping[Target, float] = field(default_factory=dict)
+    in_force: Mapping[Target, float] = field(default_factory=dict)  # of the ratios, in whole steps
     settled: Mapping[str, Settled] = field(default_factory=dict)  # by pod name
     at_s: float | None = None
 
     def ratio(self, target: Target) -> float:
-        return round(STEPS * self.ratios.get(target, 1.0)) / STEPS
+        rounded = round(STEPS * self.ratios.get(target, 1.0)) / STEPS
+        return self.in_force.get(target, rounded)
 
 
 def learnt_from(
@@ -90,7 +95,12 @@ def learnt_from(
         ratios[target] = _moved(
             ratio, capacity, [delivered[pod.name] for pod in own], lasted_s, tolerated
         )
-    return Learnt(ratios=ratios, settled=settled, at_s=now_s)
+    in_force = {target: _stepped(before.ratio(target), ratio) for target, ratio in ratios.items()}
+    return Learnt(ratios=ratios, in_force=in_force, settled=settled, at_s=now_s)
+
+
+def _stepped(in_force: float, ratio: float) -> float:
+    return in_force if abs(ratio - in_force) < STICKS / STEPS else round(STEPS * ratio) / STEPS
 
 
 def _since_s(before: Learnt, pod: Pod, now_s: float) -> float:

@@ -39,7 +39,7 @@ def problem_for(
     budget = _without(service.budget, theirs)
     whole = service.price_of(service.budget)
     return Problem(
-        variants=tuple(_touchable(variant, observed) for variant in service.variants),
+        variants=tuple(_plannable(variant, observed) for variant in service.variants),
         demand_rps=max(demand_rps - untouchable_rps(service, observed), LEAST_DEMAND_RPS),
         budget=budget,
         prices=service.prices,
@@ -111,7 +111,9 @@ def exceeds(observed: Observed, plan: Plan) -> bool:
 
 
 def _is_beyond_limit(observed: Observed, group: PodGroup) -> bool:
-    return group.pods > observed.pod_limits.get(group.target, group.pods)
+    millicores = group.allocation.cpu_millicores
+    too_many = group.pods > observed.pod_limits.get(group.target, group.pods)
+    return too_many or millicores > observed.size_limits.get(group.target, millicores)
 
 
 def adoptable(service: Service, observed: Observed) -> tuple[PodGroup, ...]:
@@ -136,13 +138,21 @@ def _known(service: Service, observed: Observed, group: PodGroup) -> Allocation 
     return replace(size, capacity_rps=allocation.capacity_rps)
 
 
-def _touchable(variant: Variant, observed: Observed) -> Variant:
-    kinds = {target.kind for target in observed.untouchable if target.variant == variant.name}
-    if not kinds:
-        return variant
+def _plannable(variant: Variant, observed: Observed) -> Variant:
+    """Without what another controller scales, and without sizes that do not come."""
     return replace(
-        variant, allocations=tuple(a for a in variant.allocations if a.kind not in kinds)
+        variant,
+        allocations=tuple(
+            a
+            for a in variant.allocations
+            if _may_be_planned(Target(variant.name, a.kind), a, observed)
+        ),
     )
+
+
+def _may_be_planned(target: Target, allocation: Allocation, observed: Observed) -> bool:
+    most = observed.size_limits.get(target, allocation.cpu_millicores)
+    return target not in observed.untouchable and allocation.cpu_millicores <= most
 
 
 def _without(budget: Amounts, pods: list[Pod]) -> Amounts:

@@ -25,9 +25,8 @@ from tests.operator.loop_arithmetic import (
     plan_rps,
     within,
 )
-from tests.operator.loop_world import LINGER_S, RESIZE_S, Runner, World
+from tests.operator.loop_world import LINGER_S, OBEYED_WITHIN_S, RESIZE_S, Runner, World
 
-OBEYED_WITHIN_S = 15.0  # weights that were replaced before they were confirmed may be obeyed yet
 ROLL_S = 10.0  # a rolling change lets each new pod be Ready for this long
 SPARE = 1.1  # of the demand: a plan with less cannot do without any of its capacity
 QUIET_LOOKS = 10

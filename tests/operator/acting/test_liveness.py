@@ -213,8 +213,13 @@ def test_a_template_that_is_too_large_to_add_a_pod_is_a_rest_for_want_of_surge()
 
 
 def test_a_rest_says_that_no_node_has_room() -> None:
-    case = swap(Group(1, 8000, 1), surge=8000, demand_rps=100.0)
-    rollout = rested(replace(case, node=4000, there=EIGHT[:4]))
+    """And what serves is not given up for a pod that no node can hold."""
+    case = swap(Group(1, 8000, 1), surge=8000, demand_rps=75.0)
+    rollout = rested(
+        replace(case, kinds=(ONES[0], Kind(3.0, {8000: 160.0})), node=4000, there=EIGHT[:4])
+    )
+    asyncio.run(rollout.runner.run(5.0))
+    assert rollout.least_carried_rps >= 75.0
     rests = {seen.progress.rest for seen in rollout.runner.looks if seen.progress}
     assert Rest.NO_NODE in rests
 

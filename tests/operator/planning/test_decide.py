@@ -83,12 +83,12 @@ def test_scales_up_at_once_and_down_only_after_the_stabilisation() -> None:
 
 def test_a_window_starts_nothing_for_a_load_that_is_over() -> None:
     """One accurate pod runs, and the plan for the peak, now over, was never begun."""
-    service = a_service(quantile=0.5, cost_weight=1.0)
-    before = decided(service, a_history((1700, 5.0)))
-    high = decided(service, a_history((1700, 5.0), (6, 60.0)), before)
+    service = a_service(quantile=0.5, stabilization_s=60.0)
+    before = decided(service, a_history((1700, 14.0)))
+    high = decided(service, a_history((1700, 14.0), (6, 60.0)), before)
     assert high.plan.groups != before.plan.groups
     there = running(before.plan)
-    over = decide(service, a_history((1700, 5.0), (6, 60.0), (6, 5.0)), there, high, NOW_S)
+    over = decide(service, a_history((1700, 14.0), (6, 60.0), (40, 14.0)), there, high, NOW_S)
     assert over.plan.groups == before.plan.groups
 
 

@@ -1,0 +1,139 @@
+"""
+What counts of what is observed, and what may be planned of it.
+
+Pods of lost nodes serve nothing and hold nothing that another could not have. The one pod of a
+target in trouble is waited for, not planned with: its platform tries it again by itself, and to
+delete it would only begin anew.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from infadapter_operator.observed import Cause, Observed, Pod
+from infadapter_operator.planning.blocking import Blocks, are_shared, failing
+from infadapter_operator.planning.capacity import fits, largest, plus
+from infadapter_operator.progress import Block
+from infadapter_operator.service import Service
+from infadapter_solver.problem import CPU, Amounts, Plan, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """All that is observed, what counts of it, and how many pods of a target were left out."""
+
+    everything: Observed
+    counted: Observed
+    absent: Mapping[Target, int]
+
+
+def present(
+    service: Service, observed: Observed, blocks: Blocks, plan: Plan | None, now_s: float
+) -> Present:
+    """`blocks` are those of this look, `plan` is that of the last."""
+    waiting = _waiting(service, observed, blocks, plan, now_s)
+    lost = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
+    left_out = lost | set(waiting.values())
+    absent = Counter(pod.target for pod in observed.pods if pod.name in left_out)
+    absent.update(_uncreated(observed, blocks))
+    desired = {t: max(0, n - absent[t]) for t, n in observed.desired_pods.items()}
+    aside = [pod for pod in observed.pods if pod.name in waiting.values()]
+    there = replace(
+        observed,
+        aside=_held(aside),
+        pods=tuple(pod for pod in observed.pods if pod.name not in left_out),
+        desired_pods=desired,
+    )
+    failed = {pod.name for pod in failing(service, observed, now_s)}
+    counted = replace(
+        there,
+        pod_limits=_pod_limits(service, blocks, there, failed, frozenset(absent), now_s),
+        size_limits=_size_limits(blocks, there, now_s),
+    )
+    return Present(everything=observed, counted=counted, absent=absent)
+
+
+def _waiting(
+    service: Service, observed: Observed, blocks: Blocks, plan: Plan | None, now_s: float
+) -> Mapping[Target, str]:
+    """
+    By target, the oldest pod that fails. It is waited for at rest, where it takes room from nobody:
+    the budget holds all that is there, and the plan with it.
+    """
+    failed = [pod for pod in failing(service, observed, now_s) if pod.target in blocks]
+    waiting = {pod.target: pod for pod in reversed(failed)}
+    planned = [group.resources for group in plan.groups] if plan else []
+    beside: Amounts = {}
+    for amounts in (*planned, *(pod.wanted for pod in waiting.values())):
+        beside = plus(beside, amounts)
+    held = _held([pod for pod in observed.pods if not pod.is_lost])
+    if not (fits(held, service.budget) and fits(beside, service.budget)):
+        return {}
+    return {target: pod.name for target, pod in waiting.items()}
+
+
+def _uncreated(observed: Observed, blocks: Blocks) -> Mapping[Target, int]:
+    """One pod of each target whose pods are refused: who makes them tries that one again."""
+    live = Counter(pod.target for pod in observed.pods if not pod.leaving)
+    return {
+        target: 1
+        for target in observed.refusals
+        if target in blocks and observed.desired_pods.get(target, 0) > live[target]
+    }
+
+
+def _held(pods: list[Pod]) -> Amounts:
+    total: Amounts = {}
+    for pod in pods:
+        total = plus(total, largest(pod.resources, pod.wanted))
+    return total
+
+
+def _pod_limits(
+    service: Service,
+    blocks: Blocks,
+    there: Observed,
+    failed: set[str],
+    waiting: frozenset[Target],
+    now_s: float,
+) -> dict[Target, int]:
+    """
+    How many pods of a target may be planned: those that are Ready, or start without trouble, and
+    one that is tried again when its time has come and none is waited for. Where targets, or other
+    services, fail for the same cause, no other target is tried in their place: it would fail too.
+    """
+    live = [pod for pod in there.pods if not (pod.leaving or pod.name in failed)]
+    pods, ready = Counter(p.target for p in live), Counter(p.target for p in live if p.ready)
+    whole = [b for b in blocks.values() if not b.come and not _is_of_size(b, there)]
+    limits = {
+        b.target: pods[b.target]
+        if now_s < b.until_s or b.target in waiting
+        else max(pods[b.target], ready[b.target] + 1)
+        for b in whole
+    }
+    active = [block for block in whole if now_s < block.until_s]
+    if are_shared(active) or any(block.cause in there.shared_causes for block in active):
+        limits |= {target: pods[target] for target in targets_of(service)}
+    return limits
+
+
+def _is_of_size(block: Block, there: Observed) -> bool:
+    """Whether another size of it may come; not where pods of the size that does not are Ready."""
+    if block.most_millicores is None:
+        return False
+    sizes = [pod.resources.get(CPU, 0) for pod in there.of(block.target) if pod.ready]
+    return block.cause is Cause.RESIZE or max(sizes, default=0) <= block.most_millicores
+
+
+def _size_limits(blocks: Blocks, there: Observed, now_s: float) -> dict[Target, int]:
+    """The largest size in millicores that may be planned, of targets that have one."""
+    return {
+        b.target: b.most_millicores
+        for b in blocks.values()
+        if now_s < b.until_s and not b.come and _is_of_size(b, there)
+        if b.most_millicores is not None
+    }
+
+
+def targets_of(service: Service) -> set[Target]:
+    return {Target(v.name, a.kind) for v in service.variants for a in v.allocations}
