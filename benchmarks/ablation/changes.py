@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from infadapter_forecasting import QuantileNetwork
+from infadapter_operator.planning.near import Need
 from infadapter_operator.planning.need import Floats
 from infadapter_operator.service import ForecastMethod, Service
 from infadapter_simulator.policies.ours import LOOK_S
@@ -46,14 +47,14 @@ def _network() -> QuantileNetwork:
     return QuantileNetwork.read()
 
 
-def _by_network(rates: Floats, slo_s: float, now_rps: float, sureness: float) -> float:
-    return max(now_rps, float(_network().predict(rates, NETWORK_HORIZON_S, [sureness])[0]))
+def _by_network(rates: Floats, slo_s: float, now_rps: float, sureness: float) -> Need:
+    rps = max(now_rps, float(_network().predict(rates, NETWORK_HORIZON_S, [sureness])[0]))
+    return Need(rps, rps, rps)
 
 
 _OPERATOR = "infadapter_operator"
 NO_BRIDGE = {f"{_OPERATOR}.acting.next_steps.is_short": lambda ground: False}
 NO_TREND = {
-    f"{_OPERATOR}.reconcile.rate_soon_rps": lambda samples, now_rps: now_rps,
     f"{_OPERATOR}.planning.demands.rate_soon_rps": lambda samples, now_rps: now_rps,
 }
 NOTHING_LEARNT = {f"{_OPERATOR}.reconcile.as_learnt": lambda service, learnt: service}
@@ -85,7 +86,7 @@ CHANGES = {
     ),
     "network": Change(
         title="not in: the quantile network for the near need",
-        patches={f"{_OPERATOR}.planning.demands.needed_soon_rps": _by_network},
+        patches={f"{_OPERATOR}.planning.demands.needed_soon": _by_network},
     ),
     "too-high": Change(title="profiles a quarter too high", service=_promising(1.25)),
     "too-high-unlearnt": Change(

@@ -11,7 +11,7 @@ from infadapter_operator.planning.demands import (
     planning_demand,
     warming_demand_rps,
 )
-from infadapter_operator.planning.keep import WORTH_MOVING, Previous, previous_plan
+from infadapter_operator.planning.keep import WORTH_MOVING, Previous, previous_plan, slack_rps
 from infadapter_operator.planning.near import MEMORY_S
 from infadapter_operator.planning.problems import (
     adoptable,
@@ -44,7 +44,7 @@ def decide(
     demand = planning_demand(service, history, now_s)
     before = previous_plan(service, observed, demand, previous.plan) if previous else None
     young = is_young(service, history)
-    if before is not None and not young and demand.kept_rps > demand.rps:
+    if before is not None and not young and before.is_kept_by_the_window:
         held = stabilized(before)
         if held is not None:
             decision = _decision(demand, demand.kept_rps, held, now_s)
@@ -55,6 +55,10 @@ def decide(
     problem = problem_for(service, observed, demand.rps, floor_rps)
     best = solved(problem)
     if before is not None:
+        lasting = solved(
+            replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
+        )
+        best = lasting if lasting.feasible else best
         lasts_s = dwell_s(every_second(history.samples, MEMORY_S), demand.now_rps)
         switch = Switch(
             service=service, observed=observed, problem=problem, now_s=now_s, dwell_s=lasts_s

@@ -10,8 +10,9 @@ from infadapter_operator.demand import History, Sample
 from infadapter_operator.planning.forecast import history_s, quantile_forecast
 from infadapter_operator.planning.near import (
     MEMORY_S,
+    Need,
     highest_need_rps,
-    needed_soon_rps,
+    needed_soon,
     worthwhile_sureness,
 )
 from infadapter_operator.planning.need import needs
@@ -38,31 +39,36 @@ MOST_SAMPLES = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningDemand:
-    """`rps` is planned for; for `kept_rps` nothing new is done, and what runs may stay."""
+    """
+    `rps` is planned for. For less, down to `least_rps`, the plan in force may stay; and for
+    `kept_rps` nothing new is done, and what runs may stay.
+    """
 
     rps: float  # the forecast, the rate of now, the minimum
+    least_rps: float
+    kept_rps: float
     forecast_rps: float  # the quantile over the planning horizon
     observed_rps: float  # the highest rate of the stabilisation window, and that of now
     now_rps: float
-
-    @property
-    def kept_rps(self) -> float:
-        return max(self.rps, self.observed_rps)
 
 
 def planning_demand(service: Service, history: History, now_s: float) -> PlanningDemand:
     """The highest of: forecast, the rate of now, the minimum; and what the window saw."""
     now_rps = demand_now_rps(service, history.samples)
+    floor_rps = max(now_rps, service.minimum_rps, LEAST_DEMAND_RPS)
     if service.forecast is ForecastMethod.AUTO:
-        forecast_rps, seen_rps = _near(service, history, now_rps)
+        need, seen_rps = _near(service, history, now_rps)
     else:
         forecast_rps = quantile_forecast(
             service.forecast, history, service.planning_horizon_s, service.quantile, now_s
         )
+        need = Need(forecast_rps, forecast_rps, forecast_rps)
         seen_rps = highest_rps(history.samples, now_s - service.kept_s)
     return PlanningDemand(
-        rps=max(forecast_rps, now_rps, service.minimum_rps, LEAST_DEMAND_RPS),
-        forecast_rps=forecast_rps,
+        rps=max(need.rps, floor_rps),
+        least_rps=max(need.least_rps, floor_rps),
+        kept_rps=max(need.most_rps, seen_rps, floor_rps),
+        forecast_rps=need.rps,
         observed_rps=max(seen_rps, now_rps),
         now_rps=now_rps,
     )
@@ -78,12 +84,12 @@ def demand_now_rps(service: Service, samples: Sequence[Sample]) -> float:
     return max(soon_rps, float(needs(recent, service.slo_s, NOW_S)[-1]))
 
 
-def _near(service: Service, history: History, now_rps: float) -> tuple[float, float]:
+def _near(service: Service, history: History, now_rps: float) -> tuple[Need, float]:
     """What is needed within the next seconds, and what was within the stabilisation window."""
     rates = every_second(history.samples, MEMORY_S)
     sureness = worthwhile_sureness(service, now_rps)
-    forecast_rps = needed_soon_rps(rates, service.slo_s, now_rps, sureness)
-    return forecast_rps, highest_need_rps(rates, service.slo_s, service.kept_s)
+    need = needed_soon(rates, service.slo_s, now_rps, sureness)
+    return need, highest_need_rps(rates, service.slo_s, service.kept_s)
 
 
 def warming_demand_rps(service: Service) -> float:

@@ -14,7 +14,7 @@ from infadapter_operator.planning.problems import (
     solved,
     untouchable_rps,
 )
-from infadapter_operator.planning.rates import BUCKET_S, noise_rps
+from infadapter_operator.planning.rates import BUCKET_S, WINDOWS_S, noise_rps
 from infadapter_operator.service import Service
 from infadapter_solver import Plan, PodGroup, Problem, evaluate, score
 
@@ -32,6 +32,17 @@ mean under Poisson arrivals, and count as the same demand: at rest it moves by s
 upwards, as being late costs more than being dear; and never is a plan kept that the rate of now
 exceeds.
 """
+
+
+SLACK_SIGMAS = 1.5
+"""
+What a new plan serves beyond its demand, in standard deviations of the rate of now: with less, the
+noise of that rate outgrows it before its pods have paid for their start.
+"""
+
+
+def slack_rps(demand_rps: float) -> float:
+    return SLACK_SIGMAS * noise_rps(demand_rps, WINDOWS_S[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +64,11 @@ class Previous:
         """The rate of now is more than it serves."""
         fixed_rps = untouchable_rps(self.service, self.observed)
         return self.demand.now_rps > self.capacity_rps + fixed_rps
+
+    @property
+    def is_kept_by_the_window(self) -> bool:
+        """The load has fallen, by more than noise, from what the stabilisation window saw."""
+        return self.demand.kept_rps - self.demand.rps > DOWN_SIGMAS * self._noise_rps
 
     def still_holds(self, best: Plan) -> bool:
         """Whether to keep it although `best` is, for the demand as it is now, the best."""
@@ -93,7 +109,7 @@ class Previous:
     @property
     def least_rps(self) -> float:
         """What it must serve: the rate of now, and what is planned for but for its noise."""
-        expected_rps = self.demand.rps - UP_SIGMAS * self._noise_rps
+        expected_rps = self.demand.least_rps - UP_SIGMAS * self._noise_rps
         return max(self.demand.now_rps, self.service.minimum_rps, expected_rps)
 
     def _is_for_this_demand(self) -> bool:
@@ -103,7 +119,8 @@ class Previous:
         excess_rps = made_for_rps - self.demand.rps
         if not self.plan.feasible or excess_rps > DOWN_SIGMAS * self._noise_rps:
             return False
-        return self._gain(solved(self.problem(made_for_rps)), made_for_rps) < WORTH_MOVING
+        made_with_rps = made_for_rps + slack_rps(made_for_rps)
+        return self._gain(solved(self.problem(made_with_rps)), made_for_rps) < WORTH_MOVING
 
     def _serves_as_much(self, best: Plan) -> bool:
         kept_rps = sum(self._at(self.demand.rps).served_rps.values())

@@ -10,6 +10,7 @@ speak of for a steady load, much for one that jumps every few minutes.
 import functools
 import math
 import statistics
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,23 +38,45 @@ memory: the fewer there were, the less is known of what is rare.
 """
 
 
-def needed_soon_rps(rates: Floats, slo_s: float, now_rps: float, sureness: float) -> float:
+class Need(NamedTuple):
     """
-    The capacity that will do for the next REACTION_S in this share of cases; never less than the
-    rate of now. `rates` are requests per second, second by second, the last one the latest.
+    The capacity that will do for the next REACTION_S: at the quantile, and a little below and above
+    it. Where errors are of two kinds, noise and jumps, a quantile between them tips from one look
+    to the next, and both sides cost the same: then what is planned should stay (hysteresis).
+    """
+
+    rps: float
+    least_rps: float
+    most_rps: float
+
+
+TIPPING = 1.4
+"""How much more, or less, often it may be exceeded before the plan follows."""
+
+
+def needed_soon(rates: Floats, slo_s: float, now_rps: float, sureness: float) -> Need:
+    """
+    Never less than the rate of now. `rates` are requests per second, second by second, the last
+    one the latest.
 
     Errors are differences, not ratios: after a jump from 10 to 100 rps, a ratio would expect 1000.
     """
     recent = rates[-MEMORY_S:]
     came = highest_ahead(needs(recent, slo_s), REACTION_S)
-    exceeded = math.ceil((1 - sureness) * max(len(came), LEAST_MEMORY_S))
-    if len(came) <= exceeded:
-        return now_rps + float(np.sqrt(now_rps))
+    allowed = (1 - sureness) * max(len(came), LEAST_MEMORY_S)
+    if len(came) <= math.ceil(allowed):
+        rps = now_rps + float(np.sqrt(now_rps))
+        return Need(rps, rps, rps)
     usual = exponential_mean(recent, SETTLED_S)
-    errors = came - usual[: len(came)]
-    reserve_rps = np.partition(errors, -exceeded - 1)[-exceeded - 1]
-    wanted_rps = float(max(usual[-1], now_rps) + reserve_rps)
-    return max(now_rps, min(wanted_rps, _most_to_expect_rps(recent, slo_s, now_rps)))
+    errors = np.sort(came - usual[: len(came)])
+    most_rps = _most_to_expect_rps(recent, slo_s, now_rps)
+
+    def at(exceeded: float) -> float:
+        reserve_rps = errors[max(0, len(errors) - 1 - math.ceil(exceeded))]
+        wanted_rps = float(max(usual[-1], now_rps) + reserve_rps)
+        return max(now_rps, min(wanted_rps, most_rps))
+
+    return Need(at(allowed), at(TIPPING * allowed), at(allowed / TIPPING))
 
 
 def _most_to_expect_rps(recent: Floats, slo_s: float, now_rps: float) -> float:

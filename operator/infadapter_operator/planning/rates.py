@@ -114,8 +114,8 @@ AHEAD_S after what it was decided on: a scrape, a look, a resize.
 EVEN = 0.25
 """The least part of the largest rise that the smallest must be: a ramp rises evenly."""
 
-RISE_SIGMAS = 3.5
-"""How far all rises together must exceed the noise of one mean: looks are many."""
+USUAL_S = 10.0
+"""The mean over this long must be left by more than noise, too: looks are many."""
 
 MOST_AHEAD = 1.5
 """Times the last mean, whatever the slope."""
@@ -131,7 +131,10 @@ def rate_soon_rps(samples: Sequence[Sample], now_rps: float) -> float:
     if len(rises) < RISING or min(rises) <= EVEN * max(rises):
         return now_rps
     risen = means[-1] - means[0]
-    if risen <= RISE_SIGMAS * noise_rps(means[-1], RISE_S):
+    last = (means[-1] + means[-2]) / 2
+    usual = mean_rps(_last(samples, samples[-1].at_s - USUAL_S))
+    surprising = last - usual > SURPRISE_SIGMAS * noise_rps(last, 2 * RISE_S)
+    if not surprising or risen <= SURPRISE_SIGMAS * noise_rps(means[-1], RISE_S):
         return now_rps
     ahead = means[-1] + risen / RISING * (0.5 + AHEAD_S / RISE_S)
     return max(now_rps, min(ahead, MOST_AHEAD * means[-1]))

@@ -10,7 +10,7 @@ from infadapter_operator.planning.near import (
     MEMORY_S,
     exponential_mean,
     highest_need_rps,
-    needed_soon_rps,
+    needed_soon,
     worthwhile_sureness,
 )
 from infadapter_operator.planning.rates import every_second, rate_now_rps, rate_soon_rps
@@ -21,29 +21,29 @@ SLO_S = 0.75
 
 def test_a_steady_load_needs_next_to_no_reserve() -> None:
     rates = np.random.default_rng(1).poisson(60.0, MEMORY_S).astype(float)
-    assert needed_soon_rps(rates, SLO_S, 60.0, 0.98) < 66.0
+    assert needed_soon(rates, SLO_S, 60.0, 0.98).rps < 66.0
 
 
 def test_a_load_that_jumps_every_few_minutes_needs_one() -> None:
     rates = np.full(MEMORY_S, 20.0)
     for start in range(100, MEMORY_S, 200):
         rates[start : start + 60] = 100.0
-    assert needed_soon_rps(rates, SLO_S, 20.0, 0.99) > 60.0
+    assert needed_soon(rates, SLO_S, 20.0, 0.99).rps > 60.0
 
 
 def test_one_jump_in_half_an_hour_is_not_kept_in_reserve_for() -> None:
     rates = np.full(MEMORY_S, 45.0)
     rates[900:] = 150.0
-    assert needed_soon_rps(rates, SLO_S, 150.0, 0.98) < 160.0
+    assert needed_soon(rates, SLO_S, 150.0, 0.98).rps < 160.0
 
 
 def test_a_history_too_short_to_learn_from_leaves_a_deviation_of_room() -> None:
-    assert needed_soon_rps(np.full(5, 25.0), SLO_S, 25.0, 0.98) == pytest.approx(30.0)
+    assert needed_soon(np.full(5, 25.0), SLO_S, 25.0, 0.98).rps == pytest.approx(30.0)
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=400), st.floats(0, 1e4))
 def test_never_less_than_the_rate_of_now(rates: list[float], now_rps: float) -> None:
-    assert needed_soon_rps(np.array(rates), SLO_S, now_rps, 0.95) >= now_rps
+    assert needed_soon(np.array(rates), SLO_S, now_rps, 0.95).rps >= now_rps
 
 
 def test_the_highest_need_is_that_of_the_window_alone() -> None:
