@@ -140,3 +140,9 @@ def messages(found: Sequence[Moment], kind: str) -> list[str]:
         for c in (one.condition(kind) for one in found)
     ]
     return [text for n, text in enumerate(said) if n == 0 or said[n - 1] != text]
+
+
+def log_of(found: Sequence[Moment], start_s: float) -> str:
+    """What was said of the rollout, and then what was held, for whoever asks why."""
+    held = [f"{one.at_s - start_s:7.2f} s: {one.held_m}m held, {one.told}" for one in found]
+    return "\n".join([*messages(found, "Progressing"), *messages(found, "Ready"), *held])
