@@ -22,6 +22,8 @@ INTERVAL_S, STABILIZATION_S = 5, 15
 BUDGET_M = 900
 START_M = 300
 SIZES_M = (200, 300, 400, 500, 600, 700, 800, 900)
+ACCURATE = {"costWeight": "0.01", "loadingWeight": "0"}
+"""An objective for which the budget is there to be used: a step finds it full."""
 QUOTA_PERIOD_S = 0.1  # of the kernel's CPU limits: who has used up his part waits for the next
 FULLEST = 0.6  # of what saturates a server: it is not alone on the machine
 FLOOD_S, WARM_S = 4.0, 1.0

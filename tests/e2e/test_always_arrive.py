@@ -15,6 +15,7 @@ from tests.e2e.kube import Kube, Recorder, recording
 from tests.e2e.live import Live, planned_capacity_rps
 from tests.e2e.load import Load, even, in_time, share
 from tests.e2e.services import (
+    ACCURATE,
     BUDGET_M,
     INTERVAL_S,
     RUNGS,
@@ -68,7 +69,8 @@ def stepping(name: str, surge_m: int) -> Json:
         "scaleDownStabilizationSeconds": STABILIZATION_S,
         "maxSurge": {"cpu": f"{surge_m}m"},
     }
-    return service(name, [variant(rung, name) for rung in STEPPING], scaling=scaling)
+    variants = [variant(rung, name) for rung in STEPPING]
+    return service(name, variants, objective=ACCURATE, scaling=scaling)
 
 
 def due_after(load: Load, start_s: float) -> list[tuple[float, Outcome]]:

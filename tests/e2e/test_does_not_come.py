@@ -16,7 +16,7 @@ from tests.e2e.host import PYTHON, ROOT
 from tests.e2e.kube import Kube, Recorder, recording, run, wait_for
 from tests.e2e.live import Live
 from tests.e2e.load import Load, even, failures, in_time, share, shares_by_variant
-from tests.e2e.services import Rung, service, variant
+from tests.e2e.services import ACCURATE, Rung, service, variant
 from tests.e2e.watched import Moment, created, log_of, messages, moments, since
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -140,8 +140,8 @@ MOST_MADE = 2
 def rolling(kube: Kube, rungs: dict[str, Rung]) -> Iterator[tuple[Live, Load]]:
     """A service that needs both of its networks."""
     live = Live(kube, "roll")
-    budget, accurate = {"cpu": f"{ROLLED_BUDGET_M}m"}, {"costWeight": "0.01", "loadingWeight": "0"}
-    body = service(live.name, healthy(live.name), budget=budget, objective=accurate)
+    budget = {"cpu": f"{ROLLED_BUDGET_M}m"}
+    body = service(live.name, healthy(live.name), budget=budget, objective=ACCURATE)
     kube.create("inferenceservices", body)
     try:
         live.wait_until_it_serves()
