@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from infadapter_local.cgroups import Cores, Group, Quotas, cpu_limits
+from infadapter_local.cgroups import Cores, Quotas, cpu_limits
+from infadapter_local.groups import Group
 from infadapter_local.processes import Processes
 
 LIMITS = cpu_limits()
