@@ -151,6 +151,7 @@ def _run(command: list[str]) -> None:
             status = process.wait()
         except KeyboardInterrupt:
             status = process.wait()
+            click.echo("The same command goes on after the runs that are over.")
     if status != 0:
         sys.exit(status)
 
