@@ -63,4 +63,5 @@ def _resized(service: Service) -> Policy:
 
 def _said(service: Service) -> str:
     sizes = ", ".join(f"{v.name} on {v.allocations[0].cpu_millicores}m" for v in service.variants)
-    return f"{service.min_replicas} pods: {sizes}, {service.budget[CPU]}m in all"
+    pods = "1 pod" if service.min_replicas == 1 else f"{service.min_replicas} pods"
+    return f"{pods}: {sizes}, {service.budget[CPU]}m in all"
