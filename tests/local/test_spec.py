@@ -60,8 +60,8 @@ def test_sizes_of_more_than_a_core_are_left_out_where_cores_are_faster() -> None
 @pytest.mark.parametrize(
     ("limits", "sizes"),
     [
-        (QUOTAS, (300, 1000)),
-        (Quotas(Path("/nowhere"), 0.35), (300, 1000)),
+        (QUOTAS, (300, 600, 1000)),
+        (Quotas(Path("/nowhere"), 0.35), (300, 600, 1000)),
         (Quotas(Path("/nowhere"), 2.0), (300, 400)),
         (Quotas(Path("/nowhere"), 4.0), (200,)),
         (Cores(), (1000,)),
