@@ -55,7 +55,7 @@ def chart_values(prometheus_url: str) -> Json:
     return {
         "image": {"repository": image, "tag": tag, "pullPolicy": PULL_POLICY},
         "command": [PYTHON, "-m", "infadapter_operator"],
-        "extraEnv": [{"name": "HOME", "value": "/tmp"}],
+        "extraEnv": [{"name": "HOME", "value": "/tmp"}, *python_path()],
         "volumes": volumes(),
         "volumeMounts": mounts(),
         "prometheus": {"url": prometheus_url, "scrapeSeconds": 1},
@@ -69,6 +69,12 @@ def chart_values(prometheus_url: str) -> Json:
         "podAnnotations": scraped(8080),
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
     }
+
+
+def python_path() -> list[Json]:
+    """A checkout that is not the one installed is found by it, here and in pods."""
+    path = os.environ.get("PYTHONPATH")
+    return [{"name": "PYTHONPATH", "value": path}] if path else []
 
 
 def scraped(port: int) -> dict[str, str]:
@@ -87,6 +93,7 @@ def server_template(variant: str, model: str, *, labels: dict[str, str] | None =
         "env": [
             {"name": "HOME", "value": "/tmp"},
             {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
+            *python_path(),
         ],
         "volumeMounts": [*mounts(), {"name": "tmp", "mountPath": "/tmp"}],
     }

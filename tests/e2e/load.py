@@ -88,6 +88,11 @@ class Load:
             raise self._failure
 
 
+def even(rps: float, seconds: float) -> Array:
+    """As many in every second, so that no chance asks for another plan."""
+    return np.arange(int(rps * seconds)) / rps
+
+
 @contextmanager
 def steady(url: str, rps: float, seed: int = 0) -> Iterator[Load]:
     """Poisson arrivals until the block ends."""

@@ -33,6 +33,7 @@ _IMAGE = {
     "SignatureValidationFailed",
 }
 _NEVER_RAN = {"StartError", "ContainerCannotRun"}  # the runtime's: the command can't be run
+_AGAIN_AND_AGAIN = 2  # restarts: once may be chance
 _PLAIN = {"", "Error", "Completed"}  # reasons that say no more than the exit code
 
 
@@ -92,6 +93,18 @@ def _of_container(pod: Json, container: Json, *, starts: bool) -> Iterator[Troub
         yield _crash(pod, container, last)
     elif ended and count(container, "restartCount") and not (starts and _is_well(ended)):
         yield _crash(pod, container, ended)
+    elif last and count(container, "restartCount") >= _AGAIN_AND_AGAIN and _runs_again(pod, state):
+        yield _crash(pod, container, last)
+
+
+def _runs_again(pod: Json, state: Json) -> bool:
+    """
+    Between one end and the next: Ready at no time since it began. Without this a crash loop would
+    be told as one only while its container does not run, and as something else in between.
+    """
+    began_s = moment(part(state, "running"), "startedAt")
+    unready_s = moment(condition(part(pod, "status"), "Ready"), "lastTransitionTime")
+    return began_s is not None and unready_s is not None and unready_s <= began_s
 
 
 def _is_well(ended: Json) -> bool:

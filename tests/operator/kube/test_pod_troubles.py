@@ -188,6 +188,24 @@ def test_what_may_still_come_or_is_ready_is_no_trouble(pod: Json) -> None:
     assert seen(pod) is None
 
 
+AGAIN = container({"running": {"startedAt": LATER}}, terminated(3, "Error"), restarts=2)
+
+
+def test_a_crash_loop_is_one_also_while_its_container_runs_again() -> None:
+    """Otherwise its status would turn with every try."""
+    found = seen(a_pod(AGAIN))
+    assert found is not None
+    assert (found.cause, found.since_s) == (Cause.CRASH, seconds(STARTED))
+    assert found.message == "container server ends with exit code 3"
+
+
+@pytest.mark.parametrize(
+    "conditions", [[], [condition("Ready", "False", at="2026-01-01T00:06:00Z")]]
+)
+def test_what_crashed_long_ago_and_was_ready_since_is_no_crash_loop(conditions: list[Json]) -> None:
+    assert seen(a_pod(AGAIN, conditions=conditions)) is None
+
+
 def test_a_pod_that_is_not_ready_says_since_when() -> None:
     for conditions, since_s in ((UNREADY, seconds(STARTED)), ([], None)):
         pod = pod_of(a_pod(conditions=conditions), TARGET, SERVER)

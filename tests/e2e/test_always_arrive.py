@@ -1,0 +1,122 @@
+"""
+What is planned arrives: a step of the load in all the budget there is, with surge and without.
+
+Cores are counted as a watch of the pods tells them, requests as the generator saw them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from infadapter_variants.loadgen import Outcome
+from tests.e2e.figures import Figures, keep_log
+from tests.e2e.kube import Kube, Recorder, recording
+from tests.e2e.live import Live, planned_capacity_rps
+from tests.e2e.load import Load, even, in_time, share
+from tests.e2e.services import (
+    BUDGET_M,
+    INTERVAL_S,
+    RUNGS,
+    STABILIZATION_S,
+    Rung,
+    service,
+    variant,
+)
+from tests.e2e.trace import timeline
+from tests.e2e.watched import Moment, log_of, longest_above_s, messages, moments, since
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+Json = dict[str, Any]
+
+
+STEPPING = RUNGS[2:]
+"""Not the fastest: what the generator and the router need themselves grows with the requests."""
+
+BEFORE, AFTER = 0.25, 0.85  # of what the least accurate of them serves with all of the budget
+FIRST_S = 40.0
+"""Until then requests may be lost: pods start and grow meanwhile."""
+
+
+@pytest.mark.parametrize(("surge_m", "held_s"), [(0, 120), (300, 60), (600, 60)])
+def test_a_step_ends_in_the_plan_for_it(
+    surge_m: int, held_s: int, kube: Kube, rungs: dict[str, Rung], figures: Figures
+) -> None:
+    live = Live(kube, f"step-{surge_m}")
+    kube.create("inferenceservices", stepping(live.name, surge_m))
+    most_rps = rungs[STEPPING[0]].capacity_rps()
+    try:
+        live.wait_until_it_serves()
+        calm = Load(live.url, even(BEFORE * most_rps, 3600))
+        live.settle()
+        with recording(kube, "pods", "inferenceservices") as recorder:
+            more = Load(live.url, even((AFTER - BEFORE) * most_rps, held_s))
+            more.wait()
+            outcomes = [*due_after(calm, more.start_s), *due_after(more, more.start_s)]
+            found = moments(list(recorder.seen), live.name)
+        calm.stop()
+        keep_log(live.name, step_log(more, recorder, found))
+        judge_step(figures, surge_m, outcomes, found, more.start_s, held_s, AFTER * most_rps)
+    finally:
+        kube.delete("inferenceservices", live.name)
+
+
+def stepping(name: str, surge_m: int) -> Json:
+    scaling = {
+        "intervalSeconds": INTERVAL_S,
+        "scaleDownStabilizationSeconds": STABILIZATION_S,
+        "maxSurge": {"cpu": f"{surge_m}m"},
+    }
+    return service(name, [variant(rung, name) for rung in STEPPING], scaling=scaling)
+
+
+def due_after(load: Load, start_s: float) -> list[tuple[float, Outcome]]:
+    """What is known of the requests from a moment on, with how long after it they were due."""
+    return [(load.start_s + o.scheduled_s - start_s, o) for o in load.since(start_s)]
+
+
+def step_log(load: Load, recorder: Recorder, found: Sequence[Moment]) -> str:
+    return "\n".join([*timeline(load, recorder), log_of(found, load.start_s)])
+
+
+def judge_step(
+    figures: Figures,
+    surge_m: int,
+    outcomes: Sequence[tuple[float, Outcome]],
+    found: Sequence[Moment],
+    start_s: float,
+    held_s: float,
+    rps: float,
+) -> None:
+    after, end_s = since(found, start_s), start_s + held_s
+    reached = [one for one in after if is_reached(one, rps)]
+    assert reached, [messages(after, "Progressing"), messages(after, "PlanFeasible")]
+    plans = {str(one.plan["allocations"]) for one in after[1:]} - {
+        str(after[0].plan["allocations"])
+    }
+    last = [one for one in after if one.at_s < end_s][-1]
+    peak_m = max(one.held_m for one in after)
+    all_of_it = [o for _, o in outcomes]
+    later = [o for due_s, o in outcomes if due_s >= FIRST_S]
+
+    def note(what: str, value: object, wanted: str = "") -> None:
+        figures.note(f"step, maxSurge {surge_m}m: {what}", value, wanted)
+
+    note("to the plan reached, s", max(0.0, reached[0].at_s - start_s))
+    note("cores held at most", peak_m / 1000, f"<= {(BUDGET_M + surge_m) / 1000:g}")
+    note("longest above the budget, s", longest_above_s(after, BUDGET_M, end_s))
+    note("plans for the level", len(plans), "1 or 2")
+    note("violated", 1 - share(all_of_it, in_time))
+    note("violated after 40 s", 1 - share(later, in_time), "<= 0.01")
+    note("plan", last.plan["summary"])
+    assert peak_m <= BUDGET_M + surge_m
+    assert last.held_m <= BUDGET_M
+    assert is_reached(last, rps), messages(after, "Progressing")
+    assert last.condition("PlanFeasible")["status"] == "True", messages(after, "PlanFeasible")
+    assert 1 <= len(plans) <= 2
+    assert share(later, in_time) >= 0.99
+
+
+def is_reached(one: Moment, rps: float) -> bool:
+    return planned_capacity_rps(one.plan) >= rps and one.is_as_planned

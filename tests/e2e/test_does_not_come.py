@@ -1,0 +1,200 @@
+"""
+What does not come: variants without an image or with a crash, and a registry that is away while
+everything rolls. The operator waits seconds here, not minutes.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import OPERATOR
+from tests.e2e.figures import Figures, keep_log
+from tests.e2e.host import PYTHON, ROOT
+from tests.e2e.kube import Kube, Recorder, recording, run, wait_for
+from tests.e2e.live import Live
+from tests.e2e.load import Load, even, failures, in_time, share, shares_by_variant
+from tests.e2e.services import Rung, service, variant
+from tests.e2e.watched import Moment, created, log_of, messages, moments, since
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+Json = dict[str, Any]
+
+PATIENCE = {"startSeconds": 5, "readySeconds": 20, "retryFirstSeconds": 5, "retryMostSeconds": 20}
+GONE = "localhost:9/none:1"  # nothing listens there: each pull fails at once
+GOOD, BAD = "glyph-1", "glyph-3"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def impatient(operator: Kube, run_name: str) -> Iterator[None]:
+    release = (run_name, "--namespace", operator.namespace)
+    given = [word for name, s in PATIENCE.items() for word in ("--set", f"patience.{name}={s}")]
+    chart, ends = str(ROOT / "helm/infadapter"), ("--wait", "--timeout", "120s")
+    run("helm", "upgrade", *release, chart, "--reuse-values", *given, *ends)
+    yield
+    log = run("kubectl", "logs", "-n", operator.namespace, f"--selector={OPERATOR}", "--tail=-1")
+    keep_log("operator-impatient", log)
+    run("helm", "rollback", *release, "1", *ends)
+
+
+def without_image(template: Json) -> None:
+    template["spec"]["containers"][0] |= {"image": GONE, "imagePullPolicy": "Always"}
+
+
+def crashing(template: Json) -> None:
+    command = [PYTHON, "-c", "raise SystemExit(3)"]
+    template["spec"]["containers"][0] |= {"command": command, "args": []}
+
+
+# --- a variant ---------------------------------------------------------------------------------
+
+FEW_RPS = 10.0
+TRIED_S = 25.0  # with the retries after 5 s and 10 s
+
+
+@pytest.mark.usefixtures("rungs")
+@pytest.mark.parametrize(
+    ("name", "damage", "cause", "words"),
+    [
+        ("no-image", without_image, "ImageUnavailable", GONE),
+        ("crash", crashing, "CrashLoop", "exit code 3"),
+    ],
+)
+def test_a_variant_that_does_not_come_is_done_without(
+    name: str,
+    damage: Callable[[Json], None],
+    cause: str,
+    words: str,
+    kube: Kube,
+    figures: Figures,
+) -> None:
+    """Its network is the more accurate one, so that it is planned whenever it may be."""
+    live, made_s = Live(kube, name), time.time()
+    good, bad = variant(GOOD, name), variant(BAD, name)
+    damage(bad["template"])
+    with recording(kube, "pods", "inferenceservices") as recorder:
+        kube.create("inferenceservices", service(name, [good, bad], budget={"cpu": "500m"}))
+        try:
+            live.wait_until_it_serves()
+            served_s = time.time()
+            outcomes = Load(live.url, even(FEW_RPS, TRIED_S)).wait()
+            events = events_of(kube, name, "VariantUnavailable")
+            found = moments(list(recorder.seen), name)
+        finally:
+            kube.delete("inferenceservices", name)
+    keep_log(name, log_of(found, made_s))
+    figures.note(f"{name}: to the first pod with traffic, s", served_s - made_s)
+    figures.note(f"{name}: answered 2xx", share(outcomes, lambda o: o.answered), "1")
+    figures.note(f"{name}: answered by", shares_by_variant(outcomes))
+    figures.note(f"{name}: pods made", created(found, 0))
+    assert share(outcomes, lambda o: o.answered) == 1.0
+    assert shares_by_variant(outcomes) == {GOOD: 1.0}
+    assert len(events) == 1, events
+    judge_absence(since(found, served_s), cause, words)
+
+
+def judge_absence(after: Sequence[Moment], cause: str, words: str) -> None:
+    """What the status says from the first served request on."""
+    assert {available(one, BAD)[:2] for one in after} == {("False", cause)}
+    assert words in available(after[-1], BAD)[2]
+    assert {available(one, GOOD)[0] for one in after} == {"True"}
+    assert {one.condition("VariantsAvailable")["status"] for one in after} == {"False"}
+    is_ready = [one.condition("Ready").get("status") for one in after]
+    assert set(is_ready[is_ready.index("True") :]) == {"True"}, messages(after, "Ready")
+    assert any(planned(one) == {GOOD} for one in after)
+
+
+def planned(one: Moment) -> set[str]:
+    return {p["variant"] for p in one.plan.get("allocations", ())}
+
+
+def available(one: Moment, name: str) -> tuple[str, str, str]:
+    """Status, reason and message of what is said of one variant."""
+    told = (v for v in one.status.get("variants") or () if v["variant"] == name)
+    conditions = (c for v in told for c in v.get("conditions") or ())
+    said: Json = next((c for c in conditions if c["type"] == "Available"), {})
+    return said.get("status", ""), said.get("reason", ""), said.get("message", "")
+
+
+def events_of(kube: Kube, name: str, reason: str) -> list[str]:
+    return [
+        event["message"]
+        for event in kube.list("events")
+        if event["involvedObject"]["name"] == name and event["reason"] == reason
+        for _ in range(event.get("count") or 1)
+    ]
+
+
+# --- a registry that is away while all rolls -----------------------------------------------------
+
+ROLLED_S = 60.0
+ROLLED_BUDGET_M = 600
+MOST_MADE = 2
+"""Pods of each variant in a minute: the one of the roll, and a retry."""
+
+
+@pytest.fixture
+def rolling(kube: Kube, rungs: dict[str, Rung]) -> Iterator[tuple[Live, Load]]:
+    """A service that needs both of its networks."""
+    live = Live(kube, "roll")
+    budget, accurate = {"cpu": f"{ROLLED_BUDGET_M}m"}, {"costWeight": "0.01", "loadingWeight": "0"}
+    body = service(live.name, healthy(live.name), budget=budget, objective=accurate)
+    kube.create("inferenceservices", body)
+    try:
+        live.wait_until_it_serves()
+        load = Load(live.url, even(1.2 * rungs[BAD].capacity_rps(ROLLED_BUDGET_M), 3600))
+        live.settle()
+        assert {p["variant"] for p in live.plan["allocations"]} == {GOOD, BAD}, live.why()
+        yield live, load
+        load.stop()
+    finally:
+        kube.delete("inferenceservices", live.name)
+
+
+def test_a_roll_of_all_whose_image_is_away_costs_no_ready_pod(
+    rolling: tuple[Live, Load], figures: Figures
+) -> None:
+    live, load = rolling
+    with recording(live.kube, "pods", "inferenceservices") as recorder:
+        wait_for("the watch begins", lambda: recorder.since(0, "pods"))
+        old = {pod["metadata"]["name"] for pod in live.pods()}
+        rolled_s = time.time()
+        away = while_away(live, recorder)
+        back_s = time.time()
+        put_variants(live, healthy(live.name))
+        live.wait_for_condition("VariantsAvailable", "True", 60)
+        live.settle(2)
+        figures.note("roll: image back: to all Ready and as planned, s", time.time() - back_s)
+        outcomes = load.since(rolled_s)
+    made = created(away, rolled_s)
+    keep_log(live.name, log_of(away, rolled_s))
+    figures.note("roll: answered 2xx", share(outcomes, lambda o: o.answered), ">= 0.999")
+    figures.note("roll: within the SLO", share(outcomes, in_time))
+    figures.note("roll: pods made in a minute", made, f"<= {MOST_MADE} each")
+    figures.note("roll: cores held at most", max(one.held_m for one in away) / 1000)
+    assert all(old <= one.ready for one in away), [one.ready for one in away]
+    assert failures(outcomes) == []
+    assert share(outcomes, lambda o: o.answered) >= 0.999
+    assert max(made.values(), default=0) <= MOST_MADE
+    assert {available(away[-1], each)[1] for each in (GOOD, BAD)} == {"ImageUnavailable"}
+    assert GONE in away[-1].condition("VariantsAvailable")["message"]
+
+
+def while_away(live: Live, recorder: Recorder) -> list[Moment]:
+    since_s, variants = time.time(), copy.deepcopy(healthy(live.name))
+    for each in variants:
+        without_image(each["template"])
+    put_variants(live, variants)
+    time.sleep(ROLLED_S)
+    return since(moments(list(recorder.seen), live.name), since_s)
+
+
+def healthy(name: str) -> list[Json]:
+    return [variant(GOOD, name), variant(BAD, name)]
+
+
+def put_variants(live: Live, variants: list[Json]) -> None:
+    live.kube.patch("inferenceservices", live.name, {"spec": {"variants": variants}})
