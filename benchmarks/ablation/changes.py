@@ -49,7 +49,7 @@ def _network() -> QuantileNetwork:
 
 def _by_network(rates: Floats, slo_s: float, now_rps: float, sureness: float) -> Need:
     rps = max(now_rps, float(_network().predict(rates, NETWORK_HORIZON_S, [sureness])[0]))
-    return Need(rps, rps, rps)
+    return Need(rps, rps)
 
 
 _OPERATOR = "infadapter_operator"

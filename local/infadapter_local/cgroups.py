@@ -16,57 +16,37 @@ from itertools import count
 from pathlib import Path
 
 from infadapter_local import launch
+from infadapter_local.groups import Group
 from infadapter_variants.quota import MOUNTS_V1, MOUNTS_V2, own_groups, with_those_above
 
-PERIOD_US = 100_000  # the kubelet's
-_LEAST_US = 1_000  # the kernel refuses less
-_WEIGHT = 4  # times that of any other process: a node promises no CPU that it does not have
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A control group of one process."""
-
-    folder: Path
-
-    def set_quota(self, millicores: int) -> None:
-        """Takes effect within a period, on what runs. Raises OSError."""
-        quota_us = max(_LEAST_US, PERIOD_US * millicores // 1000)
-        if (self.folder / "cpu.max").exists():
-            (self.folder / "cpu.max").write_text(f"{quota_us} {PERIOD_US}")
-        else:
-            (self.folder / "cpu.cfs_period_us").write_text(str(PERIOD_US))
-            (self.folder / "cpu.cfs_quota_us").write_text(str(quota_us))
-
-    def prefer(self) -> None:
-        """Let its processes go before others. Raises OSError."""
-        if (self.folder / "cpu.weight").exists():
-            (self.folder / "cpu.weight").write_text(str(100 * _WEIGHT))
-        elif (self.folder / "cpu.shares").exists():
-            (self.folder / "cpu.shares").write_text(str(1024 * _WEIGHT))
-
-    def remove(self) -> None:
-        """It must be empty; a group that is still in use stays, and is removed at the end."""
-        with suppress(OSError):
-            self.folder.rmdir()
+WHOLE_CORE = 1000  # millicores; a server computes on one thread
 
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """Any number of processes, each with a quota that may change while it runs."""
+    """
+    Any number of processes, each with a quota that may change while it runs.
+
+    `speed` makes them as fast as on a machine so many times as fast as this one: below 1 by slower
+    cores, above it by more of them.
+    """
 
     parent: Path
+    speed: float = 1.0
     resizable: bool = field(default=True, init=False)
     _numbers: Iterator[int] = field(default_factory=count, init=False)
 
     def group(self, millicores: int) -> Group:
         """Make a group with this quota. Raises OSError."""
-        folder = self.parent / f"infadapter-{os.getpid()}-{next(self._numbers)}"
-        folder.mkdir()
-        group = Group(folder)
-        group.prefer()
+        name = f"infadapter-{os.getpid()}-{next(self._numbers)}"
+        group = Group(self.parent / name, self.speed)
+        group.make()
         group.set_quota(millicores)
         return group
+
+    def has(self, millicores: int) -> bool:
+        """Tell whether a pod can have this size: one thread takes no more than a core."""
+        return millicores * max(1.0, self.speed) <= WHOLE_CORE
 
     def remove_all(self) -> None:
         for folder in self.parent.glob(f"infadapter-{os.getpid()}-*"):
@@ -78,6 +58,11 @@ class Cores:
     """No control groups: each process is pinned to one core, and all have the size of one."""
 
     resizable: bool = field(default=False, init=False)
+    speed: float = field(default=1.0, init=False)
+
+    def has(self, millicores: int) -> bool:
+        """Tell whether a pod can have this size."""
+        return millicores == WHOLE_CORE
 
     def least_used(self, used: Iterable[int | None]) -> int:
         """The core on which the fewest of our processes run; `used` are theirs."""
@@ -85,10 +70,10 @@ class Cores:
         return min(sorted(os.sched_getaffinity(0)), key=lambda core: taken[core])
 
 
-def cpu_limits(root: Path = Path("/")) -> Quotas | Cores:
+def cpu_limits(root: Path = Path("/"), speed: float = 1.0) -> Quotas | Cores:
     """Return the best that this machine permits, after trying it on a process."""
     for parent in _candidates(root):
-        quotas = Quotas(parent)
+        quotas = Quotas(parent, speed)
         with suppress(OSError):
             if _works(quotas):
                 return quotas

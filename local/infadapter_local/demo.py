@@ -11,27 +11,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infadapter_local.cgroups import Cores, Quotas, cpu_limits, remove_abandoned
+from infadapter_local.cgroups import WHOLE_CORE, Cores, Quotas, cpu_limits, remove_abandoned
 from infadapter_local.forks import Nursery, started_nursery
 from infadapter_local.measure import check_variant, rescaled, speed_of
 from infadapter_local.measures import measure_run
+from infadapter_local.policies import Policy, compared
 from infadapter_local.processes import Processes
 from infadapter_local.report import Circumstances, Finished, headline, write_report
 from infadapter_local.run import Place, play, server_command
 from infadapter_local.shipped import shipped_profiles
 from infadapter_local.spec import (
     BUDGET_MILLICORES,
-    WHOLE_CORE,
+    STEP_MILLICORES,
     demo_service,
-    full_budget,
     highest_rps,
-    resized_single,
-    static_single,
 )
 from infadapter_local.view import View
 from infadapter_local.workload import LEAD_IN_S, Workload, load_trace, peak_rps, workload
 from infadapter_operator.service import Service
-from infadapter_solver import CPU
 from infadapter_solver.profiles import Profile
 from infadapter_variants.loadgen.traces import Trace
 from infadapter_variants.profile_run import machine
@@ -49,30 +46,31 @@ class Options:
     scale: float | None = None
     out: Path = Path("demo-report")
     baselines: bool = True
+    full_budget: bool = True
     resized_single: bool = False
     seed: int = 1
     budget_millicores: int | None = None
+    speed: float = 1.0  # of the servers' cores, in that of this machine's
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    title: str
-    service: Service
-    explanation: str
+class NoSpeed(Exception):
+    """This machine cannot play one of another speed; the sentence says why."""
 
 
 async def demo(options: Options, view: View) -> Path:
     """
     Run it, and return the report's page.
 
-    Raises TraceError, NothingFits, ProfileError, ProcessFailed, RunFailed or OSError.
+    Raises TraceError, NoSpeed, NothingFits, ProfileError, ProcessFailed, RunFailed or OSError.
     """
     trace = load_trace(options.trace, options.seed)
     if options.scale is not None:  # else it follows from what calibration finds
         workload(trace, duration_s=options.duration_s, scale=options.scale, seed=options.seed)
-    options.out.mkdir(parents=True, exist_ok=True)
     remove_abandoned()
-    limits = cpu_limits()
+    limits = cpu_limits(speed=options.speed)
+    if options.speed != 1 and not limits.resizable:
+        raise NoSpeed("Another speed is played by CPU quotas, which this user may not set.")
+    options.out.mkdir(parents=True, exist_ok=True)
     view.say(limits_said(limits))
     with _ended_by_sigterm():
         async with Processes(limits, options.out / "logs") as processes:
@@ -87,7 +85,7 @@ async def _play_all(
     limits = processes.limits
     async with started_nursery(processes) as nursery:
         calibrated, speeds = await calibrate(nursery, limits, view)
-        budget_millicores = options.budget_millicores or default_budget(limits)
+        budget_millicores = affordable(options.budget_millicores, limits, view)
         service = demo_service(calibrated, budget_millicores, limits)
         for name in sorted(speeds.keys() - {variant.name for variant in service.variants}):
             view.say(f"{name} serves nothing within {1000 * service.slo_s:.0f} ms here.")
@@ -101,7 +99,13 @@ async def _play_all(
             folder=options.out,
             seed=options.seed,
         )
-        policies = _policies(options, service, scale * peak)
+        policies = compared(
+            service,
+            scale * peak,
+            baselines=options.baselines,
+            whole=options.full_budget,
+            resized=options.resized_single,
+        )
         runs = [await _finish(policy, load, place, service, view) for policy in policies]
     return runs, Circumstances(
         machine=machine(),
@@ -112,6 +116,7 @@ async def _play_all(
         scale=scale,
         seed=options.seed,
         speeds=speeds,
+        speed=options.speed,
     )
 
 
@@ -127,7 +132,7 @@ async def calibrate(
             nursery.start,
             profile.variant,
             lambda what, _, done=done: view.step(what, done),  # type: ignore[misc]
-            resizable=limits.resizable,
+            limits,
         )
         calibrated.append(rescaled(profile, check))
         speeds[profile.variant] = speed_of(profile, check)
@@ -135,63 +140,37 @@ async def calibrate(
     return calibrated, speeds
 
 
-def default_budget(limits: Quotas | Cores) -> int:
-    """In millicores; whole cores where there are no quotas."""
+def affordable(asked_millicores: int | None, limits: Quotas | Cores, view: View) -> int:
+    """The budget, in millicores; where faster cores are played, what they take must be there."""
     cores = len(os.sched_getaffinity(0))
+    budget = asked_millicores or default_budget(limits, cores)
+    if limits.speed <= 1:
+        return budget
+    step = STEP_MILLICORES
+    most = int(WHOLE_CORE * cores / (2 * limits.speed) / step) * step
+    if budget > most:
+        view.say(
+            f"The budget is {most}m in place of {budget}m: with as much again for pods that are "
+            f"replaced, that is what {cores} cores are at {limits.speed:g} times their speed."
+        )
+    return min(budget, most)
+
+
+def default_budget(limits: Quotas | Cores, cores: int) -> int:
+    """In millicores; whole cores where there are no quotas."""
     return BUDGET_MILLICORES if limits.resizable else WHOLE_CORE * cores
 
 
 def limits_said(limits: Quotas | Cores) -> str:
     """How CPU is limited here, in a sentence."""
     if isinstance(limits, Quotas):
-        return "CPU is limited by quotas of control groups, changed while servers run."
+        played = f" Servers are {limits.speed:g} times as fast as this machine lets them be."
+        said = "CPU is limited by quotas of control groups, changed while servers run."
+        return said if limits.speed == 1 else said + played
     return (
         "This user may not make control groups, so each server is pinned to one core: sizes are "
         "fixed at one core, and only variants adapt."
     )
-
-
-def _policies(options: Options, service: Service, peak: float) -> list[Policy]:
-    ours = Policy(
-        title="infadapter",
-        service=service,
-        explanation="The operator's loop with all variants that serve within the SLO here.",
-    )
-    if not options.baselines:
-        return [ours]
-    single = static_single(service, peak)
-    name = single.variants[0].name
-    fixed = full_budget(service, peak)
-    policies = [
-        ours,
-        Policy(
-            title=f"{name} alone",
-            service=single,
-            explanation="The best single variant: of those that serve the trace's peak within the "
-            "budget, each on the smallest size that does, the one of the highest objective; chosen "
-            f"knowing the peak, and held throughout ({_said(single)}).",
-        ),
-        Policy(
-            title="full budget, fixed",
-            service=fixed,
-            explanation="The most accurate choice for the trace's peak that the whole budget buys, "
-            f"held throughout ({_said(fixed)}); traffic still goes to the most accurate first.",
-        ),
-    ]
-    if options.resized_single:
-        policies.append(
-            Policy(
-                title=f"{name} resized",
-                service=resized_single(service, single),
-                explanation="The same single variant, its size chosen by our loop.",
-            )
-        )
-    return policies
-
-
-def _said(service: Service) -> str:
-    sizes = ", ".join(f"{v.name} on {v.allocations[0].cpu_millicores}m" for v in service.variants)
-    return f"{service.min_replicas} pods: {sizes}, {service.budget[CPU]}m in all"
 
 
 async def _finish(
@@ -205,6 +184,8 @@ async def _finish(
         begin_s=LEAD_IN_S,
         end_s=load.end_s,
         cpu_seconds_used=run.cpu_seconds_used,
+        plan_changes_s=run.plan_changes_s,
+        starts_s=run.starts_s,
     )
     return Finished(run=run, measures=measures, explanation=policy.explanation)
 

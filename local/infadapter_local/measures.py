@@ -3,20 +3,13 @@ What a run is measured by, as docs/design.md defines it: from the requests' outc
 that was held. Pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from infadapter_local.holding import Held, holding
 from infadapter_operator.service import Service
 from infadapter_solver import CPU
 from infadapter_variants.loadgen.outcomes import Outcome, percentile
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """CPU that pods held from `at_s` on, in millicores by variant, until the next of these."""
-
-    at_s: float
-    millicores: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +28,11 @@ class Measures:
     mean_cost: float
     cpu_seconds_held: float
     cpu_seconds_used: float
+    peak_cores_held: float
+    core_seconds_over_budget: float
+    longest_over_budget_s: float  # unbroken
+    plan_changes: int
+    longest_start_s: float | None  # of a pod, from its creation until it was seen Ready
     objective: float
     accuracy_of_answers: float | None  # of what was answered, whenever
 
@@ -47,8 +45,13 @@ def measure_run(
     begin_s: float,
     end_s: float,
     cpu_seconds_used: float,
+    plan_changes_s: Sequence[float] = (),
+    starts_s: Sequence[float] = (),
 ) -> Measures:
-    """`service` is ours for every policy: its budget, prices and weights judge all of them."""
+    """
+    `service` is ours for every policy: its budget, prices and weights judge all of them.
+    `starts_s` are how long pods took to start, also before `begin_s`.
+    """
     counted = [o for o in outcomes if begin_s <= o.scheduled_s < end_s]
     arrived = len(counted)
     answered = [o for o in counted if o.answered]
@@ -59,8 +62,8 @@ def measure_run(
     late = (len(answered) - len(in_time)) / max(1, arrived)
     refused = sum(o.refused for o in counted) / max(1, arrived)
     failed = (arrived - len(answered)) / max(1, arrived) - refused
-    core_seconds = held_core_seconds(held, begin_s, end_s)
-    mean_cores = core_seconds / (end_s - begin_s)
+    cores = holding(held, service.budget[CPU], begin_s, end_s)
+    mean_cores = cores.core_seconds / (end_s - begin_s)
     price = service.prices.get(CPU, 1.0)
     budget_cost = price * service.budget[CPU] / 1000
     latencies_ms = [1000 * o.latency_s for o in answered]
@@ -75,18 +78,14 @@ def measure_run(
         p99_ms=percentile(latencies_ms, 99),
         mean_cores=mean_cores,
         mean_cost=price * mean_cores,
-        cpu_seconds_held=core_seconds,
+        cpu_seconds_held=cores.core_seconds,
         cpu_seconds_used=cpu_seconds_used,
+        peak_cores_held=cores.peak_cores,
+        core_seconds_over_budget=cores.core_seconds_over_budget,
+        longest_over_budget_s=cores.longest_over_budget_s,
+        plan_changes=sum(begin_s <= at_s < end_s for at_s in plan_changes_s),
+        longest_start_s=max(starts_s, default=None),
         objective=service.accuracy_weight * effective
         - service.cost_weight * price * mean_cores / budget_cost,
         accuracy_of_answers=sum(worth) / len(worth) if worth else None,
-    )
-
-
-def held_core_seconds(held: Sequence[Held], begin_s: float, end_s: float) -> float:
-    """The integral of the cores held over that time."""
-    ends = [later.at_s for later in held[1:]] + [end_s] * min(1, len(held))
-    return sum(
-        max(0.0, min(until_s, end_s) - max(now.at_s, begin_s)) * sum(now.millicores.values()) / 1000
-        for now, until_s in zip(held, ends, strict=True)
     )

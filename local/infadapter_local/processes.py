@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from infadapter_local.cgroups import Cores, Group, Quotas, launch_command
+from infadapter_local.cgroups import Cores, Quotas, launch_command
+from infadapter_local.groups import Group
 from infadapter_local.launch import NO_GROUP
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")

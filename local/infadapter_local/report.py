@@ -49,7 +49,8 @@ class Circumstances:
     duration_s: float
     scale: float
     seed: int
-    speeds: Mapping[str, float]  # of this machine over that of the shipped profiles, by variant
+    speeds: Mapping[str, float]  # of the servers here over the shipped profiles', by variant
+    speed: float = 1.0  # that they were given, in what this machine has
 
 
 def write_report(folder: Path, runs: Sequence[Finished], about: Circumstances) -> Path:

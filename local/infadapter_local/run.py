@@ -19,7 +19,7 @@ import numpy as np
 from infadapter_local.asking import short_session
 from infadapter_local.cluster import LocalCluster, ServerCommand, Start
 from infadapter_local.demand import EnvoyDemand
-from infadapter_local.measures import Held
+from infadapter_local.holding import Held
 from infadapter_local.processes import Child, Processes
 from infadapter_local.router import LocalRouter, started_router
 from infadapter_local.workload import Workload
@@ -63,6 +63,20 @@ class Run:
     @property
     def held(self) -> list[Held]:
         return [Held(at_s=tick.at_s, millicores=tick.millicores) for tick in self.ticks]
+
+    @property
+    def plan_changes_s(self) -> list[float]:
+        return [tick.at_s for tick in self.ticks if tick.look.plan_changed]
+
+    @property
+    def starts_s(self) -> list[float]:
+        """Of each pod that became Ready: from its creation to the look that saw it."""
+        starts: dict[str, float] = {}
+        for seen in (tick.look for tick in self.ticks):
+            for pod in seen.observed.pods if seen.observed else ():
+                if pod.ready:
+                    starts.setdefault(pod.name, seen.now_s - pod.created_at_s)
+        return list(starts.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from infadapter_local.cgroups import Cores, Quotas
+from infadapter_local.cgroups import WHOLE_CORE, Cores, Quotas
 from infadapter_operator.service import Service
 from infadapter_solver import CPU, Allocation, Plan, PodGroup, Problem, Variant, solve
 from infadapter_solver.profiles import Profile, to_variant
@@ -13,7 +13,6 @@ SLO_S, PERCENTILE = 0.25, 99.0
 BUDGET_MILLICORES = 800
 """Two cores less what the router, the generator and the operator need, less the surge."""
 STEP_MILLICORES = 100
-WHOLE_CORE = 1000
 COST_WEIGHT = 0.1
 HEADROOM = 0.9
 """Calibration measures for a second or two what the profile says it measured for a minute."""
@@ -160,5 +159,5 @@ def _variant(profile: Profile, limits: Quotas | Cores) -> Variant:
 def _usable(variant: Variant, limits: Quotas | Cores) -> Variant:
     """Without the sizes that serve nothing within the SLO, or that this machine does not have."""
     usable = (a for a in variant.allocations if a.capacity_rps > 0)
-    fitting = (a for a in usable if limits.resizable or a.cpu_millicores == WHOLE_CORE)
+    fitting = (a for a in usable if limits.has(a.cpu_millicores))
     return replace(variant, allocations=tuple(fitting))

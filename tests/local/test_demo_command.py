@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from infadapter.__main__ import main
+from infadapter_local.cgroups import Cores
 from infadapter_local.router import envoy_path
 
 needs_envoy = pytest.mark.skipif(
@@ -39,6 +40,9 @@ def demo(*arguments: str) -> Result:
         (["--budget", "inf"], "is not in the range"),
         (["--duration", "nan"], "'nan' is no number"),
         (["--duration", "inf"], "is not in the range"),
+        (["--speed", "0.05"], "is not in the range"),
+        (["--speed", "5"], "is not in the range"),
+        (["--speed", "nan"], "'nan' is no number"),
         (["--scale", "nan"], "'nan' is no number"),
         (["--scale", "inf"], "'inf' is no number"),
     ],
@@ -55,6 +59,15 @@ def test_bad_input_is_answered_with_one_sentence(
     assert words in said.output
     assert said.output.startswith("infadapter: ")
     assert said.output.count("\n") == 1
+    assert not Path("demo-report").exists()
+
+
+def test_another_speed_needs_cpu_quotas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("infadapter_local.demo.cpu_limits", lambda speed: Cores())
+    said = demo("--speed", "0.5")
+    assert said.exit_code == 1
+    assert "played by CPU quotas, which this user may not set" in said.output
     assert not Path("demo-report").exists()
 
 

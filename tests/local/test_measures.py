@@ -2,7 +2,8 @@
 
 import pytest
 
-from infadapter_local.measures import Held, held_core_seconds, measure_run
+from infadapter_local.holding import Held
+from infadapter_local.measures import measure_run
 from infadapter_operator.service import Service
 from infadapter_solver import Allocation, Variant
 from infadapter_variants.loadgen.outcomes import Outcome
@@ -43,7 +44,7 @@ def test_every_request_counts_once() -> None:
     ]
     measured = measure_run(
         outcomes,
-        [Held(at_s=0.0, millicores={"a": 1000})],
+        [Held(at_s=0.0, millicores={"a": 1000}), Held(at_s=8.0, millicores={"a": 2000, "b": 500})],
         service=SERVICE,
         begin_s=0.0,
         end_s=10.0,
@@ -53,20 +54,30 @@ def test_every_request_counts_once() -> None:
     assert measured.effective_accuracy == pytest.approx((0.8 + 0.6) / 5)
     assert (measured.late, measured.refused, measured.failed) == pytest.approx((0.2, 0.2, 0.2))
     assert measured.violations == pytest.approx(0.6)
-    assert measured.mean_cores == pytest.approx(1.0)
-    assert measured.objective == pytest.approx(0.28 - 0.1 * 1.0 / 2.0)
+    assert measured.cpu_seconds_held == pytest.approx(8 * 1.0 + 2 * 2.5)
+    assert measured.peak_cores_held == 2.5
+    assert measured.core_seconds_over_budget == pytest.approx(2 * 0.5)
+    assert measured.longest_over_budget_s == pytest.approx(2.0)
+    assert measured.mean_cores == pytest.approx(1.3)
+    assert measured.objective == pytest.approx(0.28 - 0.1 * 1.3 / 2.0)
 
 
-def test_cores_are_held_from_a_look_to_the_next_and_to_the_end() -> None:
-    held = [
-        Held(at_s=-5.0, millicores={"a": 1000}),
-        Held(at_s=2.0, millicores={"a": 1000, "b": 500}),
-        Held(at_s=6.0, millicores={"b": 500}),
-    ]
-    assert held_core_seconds(held, 0.0, 10.0) == pytest.approx(2 * 1.0 + 4 * 1.5 + 4 * 0.5)
+def test_plans_before_the_beginning_do_not_count_but_starts_do() -> None:
+    measured = measure_run(
+        [],
+        [],
+        service=SERVICE,
+        begin_s=6.0,
+        end_s=16.0,
+        cpu_seconds_used=0.0,
+        plan_changes_s=[1.0, 6.0, 9.0, 16.0],
+        starts_s=[0.7, 0.4],
+    )
+    assert (measured.plan_changes, measured.longest_start_s) == (2, 0.7)
 
 
 def test_a_run_without_requests_has_no_latency_and_no_accuracy() -> None:
     measured = measure_run([], [], service=SERVICE, begin_s=0.0, end_s=1.0, cpu_seconds_used=0.0)
     assert (measured.p99_ms, measured.accuracy_of_answers) == (None, None)
+    assert measured.longest_start_s is None
     assert measured.effective_accuracy == 0.0

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from infadapter_local.cgroups import Cores, Group, Quotas, cpu_limits
+from infadapter_local.cgroups import Cores, Quotas, cpu_limits
+from infadapter_local.groups import Group
 from infadapter_local.processes import Processes
 
 LIMITS = cpu_limits()
@@ -125,6 +126,46 @@ def test_a_quota_is_written_in_both_versions(tmp_path: Path) -> None:
     assert (tmp_path / "v1" / "cpu.cfs_quota_us").read_text() == "30000"
     assert (tmp_path / "v1" / "cpu.cfs_period_us").read_text() == "100000"
     assert (tmp_path / "v2" / "cpu.max").read_text() == "30000 100000"
+
+
+@pytest.mark.parametrize(("version", "file"), [("v1", "cpu.cfs_quota_us"), ("v2", "cpu.max")])
+def test_a_slower_core_is_a_group_around_the_quota(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, file: str
+) -> None:
+    make = Path.mkdir
+
+    def as_the_kernel_does(folder: Path) -> None:
+        make(folder)
+        (folder / file).write_text("")
+        (folder / "cgroup.subtree_control").write_text("")
+
+    monkeypatch.setattr(Path, "mkdir", as_the_kernel_does)
+    group = Quotas(tmp_path, 0.35).group(200)
+    period = {"v1": "", "v2": " 10000"}[version], {"v1": "", "v2": " 100000"}[version]
+    assert (group.top / file).read_text() == "3500" + period[0]
+    assert (group.folder / file).read_text() == "7000" + period[1]
+    assert (group.top / "cgroup.subtree_control").read_text() == "+cpu"
+
+
+@needs_quotas
+async def test_a_slower_core_runs_for_a_part_of_every_moment(tmp_path: Path) -> None:
+    limits = cpu_limits(speed=0.3)
+    assert isinstance(limits, Quotas)
+    async with Processes(limits, tmp_path) as processes:
+        code = "print('on', flush=True)\nwhile True: pass"
+        child = await processes.start("busy", python(code), millicores=1000)
+        await until_it_says(processes, "busy", "on")
+        assert 0.2 < await cores_used(child.cpu_seconds) < 0.35
+        child.set_quota(300)
+        assert 0.05 < await cores_used(child.cpu_seconds) < 0.15
+    assert not list(limits.parent.glob(f"infadapter-{os.getpid()}-*"))
+
+
+def test_a_pod_takes_no_more_than_a_core_however_fast_cores_are(tmp_path: Path) -> None:
+    sizes = (100, 400, 500, 600, 1000)
+    assert [size for size in sizes if Quotas(tmp_path, 2.0).has(size)] == [100, 400, 500]
+    assert [size for size in sizes if Quotas(tmp_path, 0.2).has(size)] == list(sizes)
+    assert [size for size in sizes if Cores().has(size)] == [1000]
 
 
 def test_a_machine_without_control_groups_is_pinned(tmp_path: Path) -> None:

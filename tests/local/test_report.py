@@ -21,6 +21,11 @@ ABOUT = Circumstances(
     scale=1.0,
     seed=7,
     speeds={"glyph-1": 1.0, "glyph-2": 0.9},
+    speed=0.35,
+)
+HELD = (
+    *("peak_cores_held", "core_seconds_over_budget", "longest_over_budget_s", "plan_changes"),
+    "longest_start_s",
 )
 
 
@@ -33,6 +38,8 @@ def finished(played: Run) -> list[Finished]:
         begin_s=LEAD_IN_S,
         end_s=LEAD_IN_S + 10.0,
         cpu_seconds_used=4.0,
+        plan_changes_s=played.plan_changes_s,
+        starts_s=played.starts_s,
     )
     return [Finished(run=played, measures=measures, explanation="The loop.")]
 
@@ -44,6 +51,7 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path, finished: list[Fi
     assert fetched == []
     assert "a &lt;small&gt; machine" in page
     assert "20 rps are seen." in page
+    assert "most cores at once" in page
 
 
 def test_the_numbers_are_kept_as_json(tmp_path: Path, finished: list[Finished]) -> None:
@@ -52,6 +60,9 @@ def test_the_numbers_are_kept_as_json(tmp_path: Path, finished: list[Finished]) 
     (run,) = facts["runs"]
     assert facts["circumstances"]["seed"] == 7
     assert run["measures"]["arrived"] == 200
+    assert facts["circumstances"]["speed"] == 0.35
+    held = {name: run["measures"][name] for name in HELD}
+    assert held == dict(zip(HELD, (1.0, 0.0, 0.0, 1, LEAD_IN_S + 5.0), strict=True))
     assert run["generator_late_ms"]["p50"] == pytest.approx(1.0)
     assert [plan["at_s"] for plan in run["decisions"]] == [0.5 - LEAD_IN_S, 5.0]
     assert len(run["series"]["second_s"]) == 10

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infadapter_local.cgroups import Cores, Quotas
-from infadapter_local.measure import Check, rescaled, speed_of
+from infadapter_local.measure import Check, checked_sizes, rescaled, speed_of
 from infadapter_local.run import server_command
 from infadapter_local.shipped import VARIANTS, shipped_profiles, trained_accuracies
 from infadapter_local.spec import (
@@ -50,6 +50,27 @@ def test_sizes_come_in_hundreds_of_millicores_where_there_are_quotas(service: Se
     assert sizes == list(range(100, 1001, 100))
     pinned = demo_service(PROFILES, 2000, Cores())
     assert {a.cpu_millicores for v in pinned.variants for a in v.allocations} == {1000}
+
+
+def test_sizes_of_more_than_a_core_are_left_out_where_cores_are_faster() -> None:
+    fast = demo_service(PROFILES, 500, Quotas(Path("/nowhere"), 2.0))
+    assert max(a.cpu_millicores for a in fast.variants[0].allocations) == 500
+
+
+@pytest.mark.parametrize(
+    ("limits", "sizes"),
+    [
+        (QUOTAS, (300, 600, 1000)),
+        (Quotas(Path("/nowhere"), 0.35), (300, 600, 1000)),
+        (Quotas(Path("/nowhere"), 2.0), (300, 400)),
+        (Quotas(Path("/nowhere"), 4.0), (200,)),
+        (Cores(), (1000,)),
+    ],
+)
+def test_calibration_measures_sizes_that_pods_can_have(
+    limits: Quotas | Cores, sizes: tuple[int, ...]
+) -> None:
+    assert checked_sizes(limits) == sizes
 
 
 def test_a_variant_too_slow_for_the_slo_here_is_left_out() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from infadapter_local.demo import Options
+from infadapter_local.demo import NoSpeed, Options
 from infadapter_local.demo import demo as run_demo
 from infadapter_local.processes import ProcessFailed
 from infadapter_local.run import RunFailed
@@ -44,9 +44,19 @@ INTERRUPTED = 130
 )
 @click.option("--no-baselines", is_flag=True, help="Only our loop, not what it is compared with.")
 @click.option(
+    "--no-full-budget", is_flag=True, help="Without the fixed choice that the whole budget buys."
+)
+@click.option(
     "--resized-single",
     is_flag=True,
     help="Also the single variant with its size chosen by our loop.",
+)
+@click.option(
+    "--speed",
+    type=Finite(0.1, 4),
+    default=1.0,
+    show_default=True,
+    help="Serve as on a machine so many times as fast as this one, calibration and starts too.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 @click.option(
@@ -62,7 +72,9 @@ def demo(
     scale: float | None,
     budget: float | None,
     no_baselines: bool,
+    no_full_budget: bool,
     resized_single: bool,
+    speed: float,
     seed: int,
     out: Path,
 ) -> None:
@@ -77,7 +89,9 @@ def demo(
         scale=scale,
         out=out,
         baselines=not no_baselines,
+        full_budget=not no_full_budget,
         resized_single=resized_single,
+        speed=speed,
         seed=seed,
         budget_millicores=None if budget is None else round(1000 * budget),
     )
@@ -86,7 +100,7 @@ def demo(
         page = asyncio.run(_run(options, console))
     except TraceError as error:
         raise click.UsageError(str(error)) from error
-    except (NothingFits, ProfileError, ProcessFailed, RunFailed) as error:
+    except (NoSpeed, NothingFits, ProfileError, ProcessFailed, RunFailed) as error:
         raise click.ClickException(str(error)) from error
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Interrupted; all processes have ended, and there is no report.")

@@ -62,12 +62,12 @@ def planning_demand(service: Service, history: History, now_s: float) -> Plannin
         forecast_rps = quantile_forecast(
             service.forecast, history, service.planning_horizon_s, service.quantile, now_s
         )
-        need = Need(forecast_rps, forecast_rps, forecast_rps)
+        need = Need(forecast_rps, forecast_rps)
         seen_rps = highest_rps(history.samples, now_s - service.kept_s)
     return PlanningDemand(
         rps=max(need.rps, floor_rps),
         least_rps=max(need.least_rps, floor_rps),
-        kept_rps=max(need.most_rps, seen_rps, floor_rps),
+        kept_rps=max(need.rps, seen_rps, floor_rps),
         forecast_rps=need.rps,
         observed_rps=max(seen_rps, now_rps),
         now_rps=now_rps,

@@ -40,18 +40,17 @@ memory: the fewer there were, the less is known of what is rare.
 
 class Need(NamedTuple):
     """
-    The capacity that will do for the next REACTION_S: at the quantile, and a little below and above
-    it. Where errors are of two kinds, noise and jumps, a quantile between them tips from one look
-    to the next, and both sides cost the same: then what is planned should stay (hysteresis).
+    The capacity that will do for the next REACTION_S: at the quantile, and a little below it. Where
+    errors are of two kinds, noise and jumps, a quantile between them tips from one look to the
+    next, and both sides cost the same: a plan that does for the lower one may stay (hysteresis).
     """
 
     rps: float
     least_rps: float
-    most_rps: float
 
 
 TIPPING = 1.4
-"""How much more, or less, often it may be exceeded before the plan follows."""
+"""How much more often a plan may be exceeded before it is left for one with more reserve."""
 
 
 def needed_soon(rates: Floats, slo_s: float, now_rps: float, sureness: float) -> Need:
@@ -66,7 +65,7 @@ def needed_soon(rates: Floats, slo_s: float, now_rps: float, sureness: float) ->
     allowed = (1 - sureness) * max(len(came), LEAST_MEMORY_S)
     if len(came) <= math.ceil(allowed):
         rps = now_rps + float(np.sqrt(now_rps))
-        return Need(rps, rps, rps)
+        return Need(rps, rps)
     usual = exponential_mean(recent, SETTLED_S)
     errors = np.sort(came - usual[: len(came)])
     most_rps = _most_to_expect_rps(recent, slo_s, now_rps)
@@ -76,7 +75,7 @@ def needed_soon(rates: Floats, slo_s: float, now_rps: float, sureness: float) ->
         wanted_rps = float(max(usual[-1], now_rps) + reserve_rps)
         return max(now_rps, min(wanted_rps, most_rps))
 
-    return Need(at(allowed), at(TIPPING * allowed), at(allowed / TIPPING))
+    return Need(at(allowed), at(TIPPING * allowed))
 
 
 def _most_to_expect_rps(recent: Floats, slo_s: float, now_rps: float) -> float:
