@@ -36,6 +36,9 @@ STEPPING = RUNGS[2:]
 """Not the fastest: what the generator and the router need themselves grows with the requests."""
 
 BEFORE, AFTER = 0.25, 0.85  # of what the least accurate of them serves with all of the budget
+KNOWN = 0.9
+"""A plan for so much of the level is one for it."""
+
 FIRST_S = 40.0
 """Until then requests may be lost: pods start and grow meanwhile."""
 
@@ -94,9 +97,7 @@ def judge_step(
     after, end_s = since(found, start_s), start_s + held_s
     reached = [one for one in after if is_reached(one, rps)]
     assert reached, [messages(after, "Progressing"), messages(after, "PlanFeasible")]
-    plans = {str(one.plan["allocations"]) for one in after[1:]} - {
-        str(after[0].plan["allocations"])
-    }
+    plans = plans_for(after, rps)
     last = [one for one in after if one.at_s < end_s][-1]
     peak_m = max(one.held_m for one in after)
     all_of_it = [o for _, o in outcomes]
@@ -118,6 +119,12 @@ def judge_step(
     assert last.condition("PlanFeasible")["status"] == "True", messages(after, "PlanFeasible")
     assert 1 <= len(plans) <= 2
     assert share(later, in_time) >= 0.99
+
+
+def plans_for(after: Sequence[Moment], rps: float) -> set[str]:
+    """Of those made for the level: one made within its first second knows a part of it."""
+    known = (one.plan for one in after if float(one.plan["demandRps"]) >= KNOWN * rps)
+    return {str(plan["allocations"]) for plan in known}
 
 
 def is_reached(one: Moment, rps: float) -> bool:
