@@ -117,7 +117,7 @@ def scenario_of(service: Service, profiles: Sequence[Profile], speed: float) -> 
         start_overhead_s=0.0,  # it is in the load time, which is measured from the start on
         resize_s=0.0,
         weights_lag_s=0.1,  # Envoy asks every 0.15 s
-        drain_s=0.5,
+        drain_s=1.2,  # as long as real servers take from SIGTERM on
     )
 
 

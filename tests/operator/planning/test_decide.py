@@ -184,7 +184,7 @@ def test_leaves_the_best_effort_when_the_load_fits_again() -> None:
 def test_a_kept_plan_serves_and_is_nearly_as_good(before: float, after: float, budget: int) -> None:
     service = a_service(budget={CPU: budget * 1000})
     first = decided(service, a_history((600, before)))
-    kept = decided(service, a_history((600, after)), first)
+    kept = decide(service, a_history((600, after)), running(first.plan), first, NOW_S)
     fresh = decided(service, a_history((600, after)))
     if fresh.plan.feasible:
         assert kept.plan.capacity_rps >= after * (1 - 1e-9)
