@@ -187,12 +187,19 @@ async def _plan(
     try:
         return await _planned(service, memory.decision, demand, observed, now_s)
     except DemandError as error:
-        if memory.decision is not None and not _is_of_another_spec(service, memory.decision):
+        if memory.decision is not None and not _is_to_be_left(service, memory.decision, observed):
             return _Planning(decision=memory.decision, demand_rps=None, error=error)
         started_s = time.perf_counter()
         first = await asyncio.to_thread(warming, service, observed, now_s)
         solve_s = time.perf_counter() - started_s
         return _Planning(decision=first, demand_rps=None, solve_s=solve_s, error=error)
+
+
+def _is_to_be_left(service: Service, decision: Decision, observed: Observed) -> bool:
+    """Also without data: it names what is gone, or what does not come while nothing serves."""
+    serves = any(pod.ready and not pod.leaving for pod in observed.pods)
+    fails = exceeds(observed, decision.plan) and not serves
+    return fails or _is_of_another_spec(service, decision)
 
 
 async def _planned(

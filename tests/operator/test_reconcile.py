@@ -13,7 +13,7 @@ from infadapter_operator.bodies import BodyUnavailable, QuotaExceeded, ResizeInf
 from infadapter_operator.conditions import Status
 from infadapter_operator.decision import Source
 from infadapter_operator.demand import Delivered, History, NoData
-from infadapter_operator.observed import Observed
+from infadapter_operator.observed import Cause, Observed
 from infadapter_operator.reconcile import Look, Memory, is_due, look
 from infadapter_operator.service import ForecastMethod, Mode
 from infadapter_operator.steps import (
@@ -224,6 +224,29 @@ async def test_without_data_and_without_pods_the_smallest_is_started() -> None:
     assert runner.looks[0].decision is not None
     assert runner.looks[0].decision.source is Source.WARMING
     assert world.carried_rps() >= 1.0
+
+
+async def first_started_without_data() -> str:
+    world = a_world()
+    world.broken_data = lambda _: True
+    await Runner(world=world).run(3)
+    (started,) = {variant for variant, _ in starts(world)}
+    return started
+
+
+def starts(world: World) -> list[tuple[str, int]]:
+    return [(s.target.variant, s.pods) for s in taken(world, ScaleUp) if isinstance(s, ScaleUp)]
+
+
+async def test_without_data_a_variant_that_does_not_come_is_planned_otherwise() -> None:
+    """Who has no data yet and can't pull its first image must not wait for data for ever."""
+    world = a_world()
+    world.broken_data = lambda _: True
+    started = await first_started_without_data()
+    world.never = {started: Cause.IMAGE}
+    await Runner(world=world).run(300)
+    assert world.carried_rps() >= 1.0
+    assert max(pods for variant, pods in starts(world) if variant == started) == 1
 
 
 async def test_the_first_data_does_not_wait_for_the_interval() -> None:

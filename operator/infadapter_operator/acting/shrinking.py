@@ -10,7 +10,7 @@ from infadapter_operator.delays import START_S
 from infadapter_operator.observed import Observed
 from infadapter_operator.planning.capacity import largest, plus, same_amounts
 from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
-from infadapter_solver.problem import Amounts, Plan, PodGroup, Target
+from infadapter_solver.problem import CPU, Amounts, Plan, PodGroup, Target
 
 
 def levelling(ground: Ground) -> tuple[ResizePod, ...]:
@@ -87,14 +87,14 @@ def replacing(
         if any(one.goes for one in own) and _suffice_without(ground):
             continue
         needed = _needed(group, own)
-        if room.times(needed):
+        if room.times(needed) and not any(one.shrinks and one.can_resize for one in own):
             room.take(needed)
             pods = max(group.pods, observed.desired_pods.get(group.target, len(own)))
             steps.append(ReplacePods(target=group.target, allocation=group.allocation, pods=pods))
         else:
             shortages.append(
                 Shortage(
-                    lacking=room.lacking(needed),
+                    lacking=room.lacking(needed) or {CPU: 1},
                     gain_rps=group.allocation.capacity_rps,
                     wait_s=START_S,
                     replaces=group.target,
@@ -105,15 +105,16 @@ def replacing(
 
 def _needed(group: PodGroup, own: Sequence[Placed]) -> Amounts:
     """
-    What a rolling change holds at most beyond what is held now: all new pods, an old one, and one
-    that still leaves, which a Deployment does not count.
+    What a rolling change holds at most beyond what is held then: all new pods, an old one, and one
+    that still leaves, which a Deployment does not count. Old pods that can shrink do so first.
     """
+    size = group.allocation.resources
     held: Amounts = {}
     largest_old: Amounts = {}
     for one in own:
-        held = plus(held, held_by(one.pod))
-        largest_old = largest(largest_old, held_by(one.pod))
-    size = group.allocation.resources
+        has = size if one.shrinks and one.can_resize else held_by(one.pod)
+        held = plus(held, has)
+        largest_old = largest(largest_old, has)
     most = plus(plus({}, size, max(group.pods, len(own))), largest_old, min(2, len(own)))
     return {name: max(n, size.get(name, 0)) for name, n in plus(most, held, -1).items()}
 

@@ -7,7 +7,7 @@ delete it would only begin anew.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from infadapter_operator.observed import Cause, Observed, Pod
@@ -34,9 +34,10 @@ def present(
     waiting = _waiting(service, observed, blocks, plan, now_s)
     lost = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
     left_out = lost | set(waiting.values())
-    absent = Counter(pod.target for pod in observed.pods if pod.name in left_out)
-    absent.update(_uncreated(observed, blocks))
-    desired = {t: max(0, n - absent[t]) for t, n in observed.desired_pods.items()}
+    gone = Counter(pod.target for pod in observed.pods if pod.name in left_out)
+    gone.update(_uncreated(observed, blocks))
+    absent = {t: _not_counted(observed, t, gone[t], left_out) for t in gone}
+    desired = {t: n - absent.get(t, 0) for t, n in observed.desired_pods.items()}
     aside = [pod for pod in observed.pods if pod.name in waiting.values()]
     there = replace(
         observed,
@@ -47,10 +48,18 @@ def present(
     failed = {pod.name for pod in failing(service, observed, now_s)}
     counted = replace(
         there,
-        pod_limits=_pod_limits(service, blocks, there, failed, frozenset(absent), now_s),
+        pod_limits=_pod_limits(service, blocks, there, failed, frozenset(gone), now_s),
         size_limits=_size_limits(blocks, there, now_s),
     )
     return Present(everything=observed, counted=counted, absent=absent)
+
+
+def _not_counted(observed: Observed, target: Target, gone: int, left_out: Collection[str]) -> int:
+    """Of the pods that were asked for: the pod more of a rolling change was not."""
+    asked = observed.desired_pods.get(target, 0)
+    own = observed.of(target)
+    counted = sum(not pod.leaving and pod.name not in left_out for pod in own)
+    return asked - max(min(asked, counted), asked - gone)
 
 
 def _waiting(

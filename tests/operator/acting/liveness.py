@@ -161,7 +161,8 @@ class Rollout:
         await self.begin()
         bound = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
         late_s = OBEYED_WITHIN_S if len(self.case.plans) > 1 else 0.0
-        limit_s = max(bound.seconds, bound.once_s) + late_s
+        rolls_s = ROLL_S * bound.exchanges if self._has_template_in_its_way() else 0.0
+        limit_s = max(bound.seconds, bound.once_s) + late_s + rolls_s
         began_s = self.world.now_s
         while not is_reached(self.plan, self.world.seen()):
             took_s = self.world.now_s - began_s
