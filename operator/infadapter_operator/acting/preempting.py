@@ -119,19 +119,23 @@ def _half(amounts: Amounts) -> Amounts:
     return {name: -(-amount // 2) for name, amount in amounts.items() if amount > 0}
 
 
-def _offers(ground: Ground, shortage: Shortage) -> Iterator[_Offer]:
+def _offers(ground: Ground, shortage: Shortage) -> list[_Offer]:
+    """Of pods of which nobody knows what they serve only where no others will do."""
     able = [
         one
         for one in (*releasable(ground), *_replaceable(ground, shortage))
-        if one.pod.name != shortage.pod and not is_needed_unknown(ground, one, ground.ready_rps)
+        if one.pod.name != shortage.pod
     ]
+    known = [one for one in able if not is_needed_unknown(ground, one, ground.ready_rps)]
+    return _offers_of(ground, known, shortage) or _offers_of(ground, able, shortage)
+
+
+def _offers_of(ground: Ground, able: Sequence[Placed], shortage: Shortage) -> list[_Offer]:
     singles = [offer for one in able for offer in _parts_of(ground, one, shortage)]
     if singles:
-        yield min(singles, key=lambda offer: offer.lost_rps)
-        return
+        return [min(singles, key=lambda offer: offer.lost_rps)]
     together = _together(ground, able, shortage)
-    if together is not None:
-        yield together
+    return [together] if together is not None else []
 
 
 def _replaceable(ground: Ground, shortage: Shortage) -> list[Placed]:
