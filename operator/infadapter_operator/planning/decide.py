@@ -7,6 +7,7 @@ from infadapter_operator.demand import History
 from infadapter_operator.observed import Observed
 from infadapter_operator.planning.demands import (
     PlanningDemand,
+    demand_now_rps,
     is_young,
     planning_demand,
     warming_demand_rps,
@@ -24,7 +25,7 @@ from infadapter_operator.planning.reasons import explained
 from infadapter_operator.planning.stabilizing import in_place, stabilized
 from infadapter_operator.planning.switching import Switch, dwell_s
 from infadapter_operator.service import Service
-from infadapter_solver import Plan, evaluate
+from infadapter_solver import Plan, Problem, evaluate
 
 _FROM_LOAD = (Source.OPTIMAL, Source.GREEDY)
 
@@ -47,7 +48,10 @@ def decide(
     if before is not None and not young and before.is_kept_by_the_window:
         held = stabilized(before)
         if held is not None:
-            decision = _decision(demand, demand.kept_rps, held, now_s)
+            problem = problem_for(service, observed, demand.kept_rps)
+            switch = _switch(service, observed, problem, history, now_s)
+            plan = _unless_more_accurate(held, switch)
+            decision = _decision(demand, demand.kept_rps, plan, now_s)
             return _explained(service, observed, decision, previous)
     floor_rps = _floor_rps(before, young=young)
     if previous is None and young:
@@ -55,17 +59,42 @@ def decide(
     problem = problem_for(service, observed, demand.rps, floor_rps)
     best = solved(problem)
     if before is not None:
-        lasting = solved(
-            replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
-        )
-        best = lasting if lasting.feasible else best
-        lasts_s = dwell_s(every_second(history.samples, MEMORY_S), demand.now_rps)
-        switch = Switch(
-            service=service, observed=observed, problem=problem, now_s=now_s, dwell_s=lasts_s
-        )
-        best = _chosen(before, best, switch, floor_rps)
+        switch = _switch(service, observed, problem, history, now_s)
+        best = _chosen(before, _lasting(problem) or best, switch, floor_rps)
     decision = _decision(demand, demand.rps, best, now_s)
     return _explained(service, observed, decision, previous)
+
+
+def _switch(
+    service: Service, observed: Observed, problem: Problem, history: History, now_s: float
+) -> Switch:
+    now_rps = demand_now_rps(service, history.samples)
+    return Switch(
+        service=service,
+        observed=observed,
+        problem=problem,
+        now_s=now_s,
+        dwell_s=dwell_s(every_second(history.samples, MEMORY_S), now_rps),
+    )
+
+
+def _lasting(problem: Problem) -> Plan | None:
+    """The best that also serves the noise of the rate of now, if the budget allows one."""
+    more_rps = problem.demand_rps + slack_rps(problem.demand_rps)
+    plan = solved(replace(problem, demand_rps=more_rps))
+    return plan if plan.feasible else None
+
+
+def _unless_more_accurate(held: Plan, switch: Switch) -> Plan:
+    """
+    What is kept within the window, or a more accurate plan that would do for all that the window
+    saw: that is not for a load that is over, and a load that never rests would wait for ever.
+    """
+    best = _lasting(switch.problem)
+    if best is None or best.accuracy <= held.accuracy:
+        return held
+    kept = evaluate(switch.problem, held.groups)
+    return best if switch.worth(best) - switch.worth(kept) > WORTH_MOVING else held
 
 
 def _chosen(before: Previous, best: Plan, switch: Switch, floor_rps: float) -> Plan:

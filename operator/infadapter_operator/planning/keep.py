@@ -34,7 +34,7 @@ exceeds.
 """
 
 
-SLACK_SIGMAS = 1.5
+SLACK_SIGMAS = 3.2
 """
 What a new plan serves beyond its demand, in standard deviations of the rate of now: with less, the
 noise of that rate outgrows it before its pods have paid for their start.

@@ -95,7 +95,7 @@ def test_a_window_starts_nothing_for_a_load_that_is_over() -> None:
 
 
 def test_within_the_window_what_runs_may_drop_out() -> None:
-    service = a_service(quantile=0.5)
+    service = a_service(quantile=0.5, variants=(SMALL,))
     pods = tuple(a_pod(f"small-{i}", "small", 1000) for i in range(6))
     previous = recall(
         service,
