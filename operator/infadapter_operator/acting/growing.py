@@ -7,7 +7,7 @@ from infadapter_operator.acting.placing import Placed, held_by, of_target
 from infadapter_operator.acting.room import Room, room_for, start_size
 from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.observed import Observed
-from infadapter_operator.planning.capacity import allocations_of, find_variant, largest, plus
+from infadapter_operator.planning.capacity import allocations_of, largest, load_time_s, plus
 from infadapter_operator.service import Service
 from infadapter_operator.steps import ResizePod, ScaleUp
 from infadapter_solver.problem import CPU, Allocation, Amounts, Plan, PodGroup, Target
@@ -57,7 +57,7 @@ def growth(
     """
     room = room_for(service, plan, observed)
     grower = _Grower(service, observed, room, now_s, smaller=smaller, bridges=bridges)
-    groups = sorted(plan.groups, key=lambda g: (_load_s(service, g), g.target))
+    groups = sorted(plan.groups, key=lambda g: (load_time_s(service, g.target), g.target))
     groups = [group for group in groups if group.target not in observed.untouchable]
     for group in groups:
         for one in of_target(pods, group.target):
@@ -141,7 +141,9 @@ class _Grower:
             smaller = [a for a in self._start_sizes(group) if a.cpu_millicores < most]
             sizes += [(a.resources, a.capacity_rps) for a in smaller]
         for amounts, rps in sizes:
-            self._lacks(amounts, gain_rps=rps, wait_s=START_S + _load_s(self._service, group))
+            self._lacks(
+                amounts, gain_rps=rps, wait_s=START_S + load_time_s(self._service, group.target)
+            )
 
     def _lacks(self, amounts: Amounts, *, gain_rps: float, wait_s: float, pod: str = "") -> None:
         lacking = self.room.lacking(amounts)
@@ -182,8 +184,3 @@ def _same_but_cpu(some: Allocation, other: Allocation) -> bool:
 
 def beyond(held: Amounts, wanted: Amounts) -> Amounts:
     return {name: max(0, more) for name, more in plus(wanted, held, -1).items()}
-
-
-def _load_s(service: Service, group: PodGroup) -> float:
-    variant = find_variant(service, group.target.variant)
-    return variant.load_time_s if variant else 0.0

@@ -21,7 +21,7 @@ from infadapter_operator.acting.releasing import (
 from infadapter_operator.acting.room import missing
 from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.observed import Observed, Pod, Resize
-from infadapter_operator.planning.capacity import find_variant, plus
+from infadapter_operator.planning.capacity import load_time_s, plus
 from infadapter_solver.problem import Allocation, Amounts
 
 MOST_FOR_A_NODE = 0.5
@@ -96,7 +96,7 @@ def node_shortages(ground: Ground) -> Iterator[Shortage]:
             yield Shortage(
                 lacking=_half(one.pod.wanted),
                 gain_rps=one.goal_rps,
-                wait_s=START_S + load_s(ground, one),
+                wait_s=START_S + load_time_s(ground.service, one.pod.target),
                 is_of_node=True,
             )
         elif one.pod.resize in WAITS and one.goal_rps > one.capacity_rps:
@@ -107,11 +107,6 @@ def node_shortages(ground: Ground) -> Iterator[Shortage]:
                 pod=one.pod.name,
                 is_of_node=True,
             )
-
-
-def load_s(ground: Ground, one: Placed) -> float:
-    variant = find_variant(ground.service, one.pod.target.variant)
-    return variant.load_time_s if variant else 0.0
 
 
 def _half(amounts: Amounts) -> Amounts:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from infadapter_operator.observed import Cause, Observed, Pod, Resize, Trouble
-from infadapter_operator.planning.capacity import find_variant
+from infadapter_operator.planning.capacity import load_time_s
 from infadapter_operator.progress import Block
 from infadapter_operator.service import Patience, Service
 from infadapter_solver.problem import CPU, Target
@@ -33,14 +33,17 @@ JITTER = 0.2
 
 def gives_up_at_s(service: Service, observed: Observed, pod: Pod) -> float:
     """When the patience with a pod that is not Ready ends; it begins anew with every progress."""
-    began_s = pod.created_at_s if pod.unready_since_s is None else pod.unready_since_s
+    began_s = _unready_since_s(pod)
     if pod.unschedulable_since_s is not None:
         return max(pod.unschedulable_since_s, observed.moved_at_s) + service.patience.start_s
     if pod.trouble is not None:
         return min(began_s, pod.trouble.since_s) + service.patience.start_s
-    variant = find_variant(service, pod.target.variant)
-    load_s = variant.load_time_s if variant else 0.0
+    load_s = load_time_s(service, pod.target)
     return max(began_s, observed.moved_at_s) + service.patience.ready_within_s(load_s)
+
+
+def _unready_since_s(pod: Pod) -> float:
+    return pod.created_at_s if pod.unready_since_s is None else pod.unready_since_s
 
 
 def blocks_after(service: Service, before: Blocks, observed: Observed, now_s: float) -> Blocks:
@@ -128,7 +131,7 @@ def failing(service: Service, observed: Observed, now_s: float) -> list[Pod]:
 
 
 def _told(pod: Pod) -> Trouble:
-    began_s = pod.created_at_s if pod.unready_since_s is None else pod.unready_since_s
+    began_s = _unready_since_s(pod)
     if pod.trouble is not None:
         return pod.trouble
     if pod.unschedulable_since_s is not None:

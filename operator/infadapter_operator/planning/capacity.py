@@ -59,6 +59,12 @@ def accuracy_of(service: Service, target: Target) -> float:
     return variant.accuracy if variant else 0.0
 
 
+def load_time_s(service: Service, target: Target) -> float:
+    """0 for a variant that is no longer in the spec."""
+    variant = find_variant(service, target.variant)
+    return variant.load_time_s if variant else 0.0
+
+
 def same_amounts(some: Amounts, others: Amounts) -> bool:
     return some == others or (fits(some, others) and fits(others, some))
 

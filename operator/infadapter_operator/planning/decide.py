@@ -7,7 +7,6 @@ from infadapter_operator.demand import History
 from infadapter_operator.observed import Observed
 from infadapter_operator.planning.demands import (
     PlanningDemand,
-    demand_now_rps,
     is_young,
     planning_demand,
     warming_demand_rps,
@@ -49,7 +48,7 @@ def decide(
         held = stabilized(before)
         if held is not None:
             problem = problem_for(service, observed, demand.kept_rps)
-            switch = _switch(service, observed, problem, history, now_s)
+            switch = _switch(service, observed, problem, history, demand, now_s)
             plan = _unless_more_accurate(held, switch)
             decision = _decision(demand, demand.kept_rps, plan, now_s)
             return _explained(service, observed, decision, previous)
@@ -57,24 +56,29 @@ def decide(
     if previous is None and young:
         floor_rps = sum(group.capacity_rps for group in adoptable(service, observed))
     problem = problem_for(service, observed, demand.rps, floor_rps)
-    best = solved(problem)
-    if before is not None:
-        switch = _switch(service, observed, problem, history, now_s)
-        best = _chosen(before, _lasting(problem) or best, switch, floor_rps)
+    if before is None:
+        best = solved(problem)
+    else:
+        switch = _switch(service, observed, problem, history, demand, now_s)
+        best = _chosen(before, _lasting(problem) or solved(problem), switch, floor_rps)
     decision = _decision(demand, demand.rps, best, now_s)
     return _explained(service, observed, decision, previous)
 
 
 def _switch(
-    service: Service, observed: Observed, problem: Problem, history: History, now_s: float
+    service: Service,
+    observed: Observed,
+    problem: Problem,
+    history: History,
+    demand: PlanningDemand,
+    now_s: float,
 ) -> Switch:
-    now_rps = demand_now_rps(service, history.samples)
     return Switch(
         service=service,
         observed=observed,
         problem=problem,
         now_s=now_s,
-        dwell_s=dwell_s(every_second(history.samples, MEMORY_S), now_rps),
+        dwell_s=dwell_s(every_second(history.samples, MEMORY_S), demand.now_rps),
     )
 
 

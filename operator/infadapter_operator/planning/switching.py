@@ -17,8 +17,8 @@ from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.observed import Observed, Pod
 from infadapter_operator.planning.capacity import (
     allocations_of,
-    find_variant,
     largest,
+    load_time_s,
     plus,
     ready_capacity_rps,
     running_groups,
@@ -113,8 +113,7 @@ class Switch:
         return 0.0 if pod.ready else max(0.0, self._start_s(pod.target) - begun_s)
 
     def _start_s(self, target: Target) -> float:
-        variant = find_variant(self.service, target.variant)
-        return START_S + (variant.load_time_s if variant else 0.0)
+        return START_S + load_time_s(self.service, target)
 
     @cached_property
     def _held(self) -> Amounts:
