@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from infadapter_local.measure import Check, rescaled
-from infadapter_local.run import LOOK_S
+from infadapter_local.run import DRAIN_S, LOOK_S
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_local.workload import Workload as Played
 from infadapter_operator.demand import Delivered, History, NoData, Sample
@@ -117,7 +117,7 @@ def scenario_of(service: Service, profiles: Sequence[Profile], speed: float) -> 
         start_overhead_s=0.0,  # it is in the load time, which is measured from the start on
         resize_s=0.0,
         weights_lag_s=0.1,  # Envoy asks every 0.15 s
-        drain_s=1.2,  # as long as real servers take from SIGTERM on
+        drain_s=0.2 + DRAIN_S,  # as long as real servers take from SIGTERM on
     )
 
 

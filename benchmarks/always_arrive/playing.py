@@ -56,6 +56,7 @@ class Arrived:
     missed_share: float
     plan_changes: int
     highest_planned_rps: float
+    starts_s: tuple[float, ...]  # when each pod was made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +157,7 @@ def played(state: State, seed: int = 0) -> Arrived:
         missed_share=missed / max(1, len(outcomes)),
         plan_changes=sum(sight.plan_changed for sight in later),
         highest_planned_rps=max(sight.planned_rps for sight in later),
+        starts_s=tuple(s for s in world.creations_s() if s >= state.event_s),
     )
 
 

@@ -25,6 +25,7 @@ GLYPH_SIZES = {"glyph-1": (400, 156.7), "glyph-2": (600, 129.9), "glyph-3": (100
 
 SLOW_START_S = 14.0
 NO_IMAGE = "ErrImagePull: manifest unknown"
+NO_REGISTRY = "ErrImagePull: dial tcp: connection refused"
 TROUBLES = {
     "image can't be pulled": Spell(variant="bad", cause=Cause.IMAGE, message=NO_IMAGE),
     "crash loop": Spell(variant="bad", cause=Cause.CRASH, message="container ends with code 1"),
@@ -43,6 +44,7 @@ def all_states() -> Iterator[State]:
     yield from from_nothing()
     yield churn()
     yield from rises()
+    yield registry_down()
 
 
 def traps() -> Iterator[State]:
@@ -159,6 +161,22 @@ def rises() -> Iterator[State]:
             event_s=60.0,
             look_s=0.25,
         )
+
+
+def registry_down() -> State:
+    """For ten minutes no pod of any variant can pull its image, and the load doubles in them."""
+    variants: dict[str, tuple[float, tuple[int, ...]]] = {
+        "fast": (0.6, (1, 2)),
+        "middle": (0.7, (1, 2)),
+        "exact": (0.8, (1, 2)),
+    }
+    spells = tuple(
+        Spell(variant=name, from_s=60.0, until_s=660.0, cause=Cause.IMAGE, message=NO_REGISTRY)
+        for name in variants
+    )
+    scenario = plain(variants, faults=Faults(never_ready=spells))
+    workload = steps((100, 30.0), (300, 100.0), (560, 140.0), from_s=60)
+    return _of("11 a registry down for ten minutes", scenario, workload, event_s=60.0)
 
 
 def _glyphs(budget_millicores: int) -> Service:

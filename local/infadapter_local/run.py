@@ -30,6 +30,7 @@ from infadapter_variants.loadgen.outcomes import Outcome
 from infadapter_variants.loadgen.records import Tail
 
 LOOK_S = 0.25  # where a minute stands for twenty, this is five seconds
+DRAIN_S = 0.3  # twice what the router takes to obey: a pod leaves when it is sent nothing more
 TIMEOUT_S = 5.0
 
 
@@ -203,7 +204,7 @@ def server_command(service: Service) -> ServerCommand:
             "infadapter-server",
             *("--variant", target.variant, "--model", service.name),
             *("--host", "127.0.0.1", "--port", str(port)),
-            *("--queue-limit", str(limits[target.variant]), "--drain-seconds", "1"),
+            *("--queue-limit", str(limits[target.variant]), "--drain-seconds", f"{DRAIN_S:g}"),
         ]
 
     return command

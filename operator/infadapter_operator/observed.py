@@ -94,6 +94,7 @@ class Observed:
         default_factory=dict
     )  # of targets of which larger pods do not come: the millicores that may be planned
     shared_causes: frozenset[Cause] = frozenset()  # that keep pods of other services too
+    tried_elsewhere: frozenset[Cause] = frozenset()  # those for which another service tries a pod
     moved_at_s: float = -math.inf  # when the rollout last came further (the loop remembers)
     sent_weights: Mapping[str, int] | None = None
     superseded: frozenset[str] = frozenset()  # named by weights replaced before they were confirmed

@@ -113,10 +113,11 @@ async def look(
     router: Router,
     now_s: float,
     shared_causes: frozenset[Cause] = frozenset(),
+    tried_elsewhere: frozenset[Cause] = frozenset(),
 ) -> Look:
     """
     One turn; raises nothing that a body may raise. `shared_causes` keep pods from coming in
-    several services, as who looks after all of them knows.
+    several services, as who looks after all of them knows; one service tries a pod for all.
     """
     if service.mode is Mode.PAUSED:
         return _blind(service, memory, now_s, "Paused")
@@ -128,6 +129,7 @@ async def look(
             sent_weights=memory.sent_weights,
             superseded=frozenset(p for p, until_s in memory.superseded.items() if until_s > now_s),
             shared_causes=shared_causes,
+            tried_elsewhere=tried_elsewhere,
             moved_at_s=memory.milestone.at_s,
         )
     except BodyUnavailable as error:

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,6 +132,16 @@ class Live:
         """What was asked of the cluster."""
         found: dict[str, Any] = {d["metadata"]["name"]: d["spec"] for d in self.deployments()}
         return found | {p["metadata"]["uid"]: p["spec"] for p in self.pods()}
+
+    @contextmanager
+    def objective(self, weights: Json) -> Iterator[None]:
+        """Other weights until the block ends."""
+        before = self.object["spec"]["objective"]
+        self.kube.patch("inferenceservices", self.name, {"spec": {"objective": weights}})
+        try:
+            yield
+        finally:
+            self.kube.patch("inferenceservices", self.name, {"spec": {"objective": before}})
 
     def settle(self, still_s: float = SETTLED_S, seconds: float = 150) -> None:
         """Until what runs is what is planned, and the plan has not changed for `still_s`."""

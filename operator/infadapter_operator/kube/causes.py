@@ -11,15 +11,27 @@ WITHIN_S = 60.0
 SERVICES = 3
 """So many that fail for one cause at about the same time have it in common."""
 
+TRIAL_S = 90.0
+"""From the end of a back-off: a look, a start, and the patience with it."""
+
 Blocks = Mapping[Target, Block]
 Seen = tuple[str, Target, Cause]  # of which service, of what, why
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """The service that tries a pod for all that fail for one cause, and when its turn is over."""
+
+    service: str
+    ends_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Causes:
-    """When each cause was last met, by service and target."""
+    """When each cause was last met, by service and target; and who tries whether it is over."""
 
     met_at_s: Mapping[Seen, float] = field(default_factory=dict)
+    trials: Mapping[Cause, Trial] = field(default_factory=dict)
 
     def met(self, service: str, target: Target, cause: Cause, at_s: float) -> "Causes":
         """What is too old to tell anything is left out."""
@@ -27,12 +39,33 @@ class Causes:
         return replace(self, met_at_s={**recent, (service, target, cause): at_s})
 
     def after(self, service: str, before: Blocks, now: Blocks, at_s: float) -> "Causes":
-        """With those of a service that are new, a failed attempt among them."""
-        found = self
+        """
+        With those of a service that are new, a failed attempt among them. A trial ends with its
+        block: what has come to one may come to all.
+        """
+        fails = {block.cause for block in now.values() if not block.come}
+        kept = {
+            cause: trial
+            for cause, trial in self.trials.items()
+            if at_s < trial.ends_s and (trial.service != service or cause in fails)
+        }
+        found = replace(self, trials=kept)
         for target, block in now.items():
             if target not in before or _attempt(before[target]) != _attempt(block):
-                found = found.met(service, target, block.cause, at_s)
+                found = found.met(service, target, block.cause, at_s)._tried_by(
+                    service, block, at_s
+                )
         return found
+
+    def _tried_by(self, service: str, block: Block, at_s: float) -> "Causes":
+        """The one that completes the services goes on to try for them."""
+        trial = self.trials.get(block.cause)
+        if trial is None and not self.same_cause(block.cause, at_s):
+            return self
+        if trial is not None and trial.service != service:
+            return self
+        tried = Trial(service, block.until_s + TRIAL_S)
+        return replace(self, trials={**self.trials, block.cause: tried})
 
     def same_cause(self, cause: Cause, now_s: float) -> bool:
         services = {
@@ -43,7 +76,11 @@ class Causes:
         return len(services) >= SERVICES
 
     def shared(self, now_s: float) -> frozenset[Cause]:
-        return frozenset(cause for cause in Cause if self.same_cause(cause, now_s))
+        return frozenset(cause for cause, trial in self.trials.items() if now_s < trial.ends_s)
+
+    def tried_elsewhere(self, service: str, now_s: float) -> frozenset[Cause]:
+        """Those of the shared ones for which another service tries a pod."""
+        return frozenset(c for c in self.shared(now_s) if self.trials[c].service != service)
 
 
 def _attempt(block: Block) -> tuple[str, int]:

@@ -135,6 +135,7 @@ class ServiceLoop:
             self._routers.of(self._prepared),
             now_s,
             self._world.causes.shared(now_s),
+            self._world.causes.tried_elsewhere(service_key(self.owner), now_s),
         )
         self._world.causes = self._world.causes.after(
             service_key(self.owner), self._memory.blocks, seen.blocks, now_s

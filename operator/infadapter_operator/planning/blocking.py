@@ -20,7 +20,10 @@ from infadapter_solver.problem import CPU, Target
 Blocks = Mapping[Target, Block]
 
 SHARED_WITHIN_S = 60.0
-"""Two variants that fail for one cause within this have it in common: a registry, a quota."""
+"""
+Two variants that fail for one cause within this, and the patience with the second one, have it in
+common: a registry, a quota.
+"""
 
 SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
 
@@ -66,7 +69,16 @@ def blocks_after(service: Service, before: Blocks, observed: Observed, now_s: fl
         target: _block(service.patience, before.get(target), observed, target, failure, now_s)
         for target, failure in failures.items()
     }
-    return {**kept, **failed}
+    return _one_back_off({**kept, **failed}, service, observed)
+
+
+def _one_back_off(blocks: Blocks, service: Service, observed: Observed) -> Blocks:
+    """What fails for one cause is tried again at one time: the first to be tried tells of all."""
+    together = shared(blocks.values(), service, observed)
+    if not together:
+        return blocks
+    until_s = max(block.until_s for block in together)
+    return {**blocks, **{b.target: replace(b, until_s=until_s) for b in together}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +199,21 @@ def _is_over(service: Service, observed: Observed, block: Block, now_s: float) -
     return now_s >= block.until_s + service.patience.retry_most_s
 
 
-def are_shared(blocks: Iterable[Block]) -> bool:
-    """Whether two targets were left for one cause, at about the same time."""
-    found = sorted((block.cause, block.since_s) for block in blocks if block.cause in SHAREABLE)
-    return any(
-        one[0] == other[0] and other[1] - one[1] <= SHARED_WITHIN_S
-        for one, other in pairwise(found)
+def shared(blocks: Iterable[Block], service: Service, observed: Observed) -> tuple[Block, ...]:
+    """
+    Blocks whose cause is not their target's own: other targets, or services, were left for it at
+    about the same time, and no pod that was made since then has become Ready.
+    """
+    within_s = SHARED_WITHIN_S + service.patience.start_s
+    found = sorted(
+        (b for b in blocks if b.cause in SHAREABLE and not b.come),
+        key=lambda block: (block.cause, block.since_s),
     )
+    together = {block for block in found if block.cause in observed.shared_causes}
+    for one, other in pairwise(found):
+        if one.cause is other.cause and other.since_s - one.since_s <= within_s:
+            together |= {one, other}
+    from_s = min((block.created_s for block in together), default=0.0)
+    if any(pod.ready and pod.created_at_s >= from_s for pod in observed.pods):
+        return ()
+    return tuple(block for block in found if block in together)

@@ -94,8 +94,8 @@ def _unless_more_accurate(held: Plan, switch: Switch) -> Plan:
     What is kept within the window, or a more accurate plan that would do for all that the window
     saw: that is not for a load that is over, and a load that never rests would wait for ever.
     """
-    best = _lasting(switch.problem)
-    if best is None or best.accuracy <= held.accuracy:
+    best = solved(switch.problem)
+    if not best.feasible or best.accuracy <= held.accuracy:
         return held
     kept = evaluate(switch.problem, held.groups)
     return best if switch.worth(best) - switch.worth(kept) > WORTH_MOVING else held
@@ -106,7 +106,7 @@ def _chosen(before: Previous, best: Plan, switch: Switch, floor_rps: float) -> P
     if before.still_holds(best):
         return before.kept(best)
     found = [best]
-    nearby = in_place(switch.service, switch.observed, before.demand.rps, floor_rps)
+    nearby = _lasting_in_place(before, floor_rps)
     if nearby.feasible >= best.feasible and nearby.groups:
         found.append(nearby)
     chosen = max(found, key=switch.worth)
@@ -114,6 +114,15 @@ def _chosen(before: Previous, best: Plan, switch: Switch, floor_rps: float) -> P
         return chosen
     gain = switch.worth(chosen) - switch.worth(before.kept(best))
     return chosen if gain > WORTH_MOVING else before.kept(best)
+
+
+def _lasting_in_place(before: Previous, floor_rps: float) -> Plan:
+    """With the same to spare as any new plan, or else without: it is left again all too soon."""
+    rps = before.demand.rps
+    plan = in_place(before.service, before.observed, rps + slack_rps(rps), floor_rps)
+    if plan.feasible:
+        return plan
+    return in_place(before.service, before.observed, rps, floor_rps)
 
 
 def _decision(demand: PlanningDemand, rps: float, plan: Plan, now_s: float) -> Decision:

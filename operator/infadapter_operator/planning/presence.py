@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from infadapter_operator.observed import Cause, Observed, Pod
-from infadapter_operator.planning.blocking import Blocks, are_shared, failing
+from infadapter_operator.planning.blocking import Blocks, failing, shared
 from infadapter_operator.planning.capacity import fits, largest, plus
 from infadapter_operator.progress import Block
 from infadapter_operator.service import Service
@@ -108,22 +108,39 @@ def _pod_limits(
 ) -> dict[Target, int]:
     """
     How many pods of a target may be planned: those that are Ready, or start without trouble, and
-    one that is tried again when its time has come and none is waited for. Where targets, or other
-    services, fail for the same cause, no other target is tried in their place: it would fail too.
+    one that is tried again when its time has come, none is waited for and nothing else starts: what
+    starts would be given up for what may not come.
     """
     live = [pod for pod in there.pods if not (pod.leaving or pod.name in failed)]
     pods, ready = Counter(p.target for p in live), Counter(p.target for p in live if p.ready)
     whole = [b for b in blocks.values() if not b.come and not _is_of_size(b, there)]
+    starting = pods != ready
     limits = {
         b.target: pods[b.target]
-        if now_s < b.until_s or b.target in waiting
+        if now_s < b.until_s or b.target in waiting or starting
         else max(pods[b.target], ready[b.target] + 1)
         for b in whole
     }
-    active = [block for block in whole if now_s < block.until_s]
-    if are_shared(active) or any(block.cause in there.shared_causes for block in active):
-        limits |= {target: pods[target] for target in targets_of(service)}
+    together = shared(whole, service, there)
+    if not together:
+        return limits
+    limits |= {target: pods[target] for target in targets_of(service)}
+    waits = starting or any(
+        b.target in waiting or b.cause in there.tried_elsewhere for b in together
+    )
+    if not waits and now_s >= together[0].until_s:
+        target = _whose_turn(service, blocks, now_s - together[0].until_s)
+        limits[target] = ready[target] + 1
     return limits
+
+
+def _whose_turn(service: Service, blocks: Blocks, since_s: float) -> Target:
+    """
+    The target to be tried for all that fail for one cause; the next one where it was not planned.
+    """
+    attempts = {target: blocks[target].attempts for target in blocks}
+    targets = sorted(targets_of(service), key=lambda target: (attempts.get(target, 0), target))
+    return targets[int(since_s // service.patience.retry_first_s) % len(targets)]
 
 
 def _is_of_size(block: Block, there: Observed) -> bool:

@@ -103,6 +103,10 @@ class World:
     def variant_of_slots(self) -> list[str]:
         return [pod.target.variant for pod in self._by_slot]
 
+    def creations_s(self) -> list[float]:
+        """When each pod was made, the first one first."""
+        return [pod.created_at_s for pod in self._by_slot]
+
     # What can be done
 
     def start(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_operator.kube.causes import SERVICES, WITHIN_S, Causes
+from infadapter_operator.kube.causes import SERVICES, TRIAL_S, WITHIN_S, Causes
 from infadapter_operator.observed import Cause
 from infadapter_operator.progress import Block
 from infadapter_solver.problem import Target
@@ -27,7 +27,42 @@ def test_three_services_at_about_the_same_time_share_a_cause() -> None:
     assert causes.same_cause(Cause.IMAGE, WITHIN_S)
     assert not causes.same_cause(Cause.IMAGE, WITHIN_S + 1)
     assert not causes.same_cause(Cause.CONFIG, 0.0)
-    assert causes.shared(1.0) == {Cause.IMAGE}
+
+
+def failing_one_after_another(*services: str) -> Causes:
+    causes = Causes()
+    for at_s, service in enumerate(services):
+        causes = causes.after(service, {}, {SMALL: a_block(until_s=30.0)}, float(at_s))
+    return causes
+
+
+def test_the_third_service_tries_for_all_until_its_pod_would_have_come() -> None:
+    causes = failing_one_after_another("ns/a", "ns/b", "ns/c", "ns/d")
+    assert causes.shared(4.0) == {Cause.IMAGE}
+    assert causes.tried_elsewhere("ns/c", 4.0) == frozenset()
+    assert all(causes.tried_elsewhere(f"ns/{name}", 4.0) for name in "abd")
+    assert causes.shared(30.0 + TRIAL_S) == frozenset()
+
+
+def test_a_trial_that_fails_goes_on_with_its_next_back_off() -> None:
+    causes = failing_one_after_another("ns/a", "ns/b", "ns/c")
+    again = {SMALL: a_block(attempts=2, until_s=200.0)}
+    causes = causes.after("ns/c", {SMALL: a_block()}, again, 95.0)
+    assert causes.tried_elsewhere("ns/a", 199.0 + TRIAL_S)
+
+
+@pytest.mark.parametrize("now", [{}, {SMALL: a_block(come=True)}])
+def test_what_came_to_the_one_that_tried_may_come_to_all(now: dict[Target, Block]) -> None:
+    causes = failing_one_after_another("ns/a", "ns/b", "ns/c")
+    causes = causes.after("ns/c", {SMALL: a_block()}, now, 40.0)
+    assert causes.shared(40.0) == frozenset()
+    assert causes.tried_elsewhere("ns/a", 40.0) == frozenset()
+
+
+def test_one_who_is_gone_holds_nobody_back_for_ever() -> None:
+    causes = failing_one_after_another("ns/a", "ns/b", "ns/c")
+    causes = causes.after("ns/a", {SMALL: a_block()}, {SMALL: a_block(attempts=2)}, 31 + TRIAL_S)
+    assert causes.tried_elsewhere("ns/a", 31 + TRIAL_S) == frozenset()
 
 
 def test_one_service_with_many_variants_is_one() -> None:
@@ -37,7 +72,7 @@ def test_one_service_with_many_variants_is_one() -> None:
 
 def test_another_cause_does_not_count() -> None:
     causes = met("ns/a", "ns/b").met("ns/c", SMALL, Cause.REFUSED, 1.0)
-    assert causes.shared(1.0) == frozenset()
+    assert not any(causes.same_cause(cause, 1.0) for cause in Cause)
 
 
 @pytest.mark.parametrize(

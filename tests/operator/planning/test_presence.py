@@ -1,8 +1,11 @@
 """What counts of what is observed: not a pod that is waited for, nor one of a lost node."""
 
+from dataclasses import replace
+
 from infadapter_operator.observed import Cause, Observed, Pod, Trouble
 from infadapter_operator.planning.blocking import blocks_after
 from infadapter_operator.planning.presence import present
+from infadapter_operator.progress import Block
 from infadapter_solver.problem import CPU, PodGroup, Target
 from tests.operator.loop_world import SMALL, a_service, recall
 
@@ -54,3 +57,66 @@ def test_a_lost_pod_is_missing_and_holds_nothing() -> None:
     assert not there.counted.pods
     assert there.counted.desired_pods == {TARGET: 0}
     assert not there.counted.aside
+
+
+BUSY = Target("large")
+
+
+def test_nothing_is_tried_again_while_another_pod_starts() -> None:
+    """What starts would be given up for what may not come."""
+    blocks = {TARGET: a_block(TARGET, until_s=130.0)}
+    starting = replace(a_pod("starting"), target=BUSY, ready=False, created_at_s=125.0)
+    for pods, limit in (((starting,), 0), ((replace(starting, ready=True),), 1)):
+        there = present(SERVICE, Observed(pods=pods), blocks, PLAN, 131.0)
+        assert there.counted.pod_limits == {TARGET: limit}
+
+
+def limits(now_s: float, **observed: object) -> dict[str, int]:
+    """Where two of three variants fail for one cause, and no pod is there."""
+    blocks = {t: a_block(t, until_s=130.0) for t in (TARGET, BUSY)}
+    there = present(SERVICE, Observed(**observed), blocks, PLAN, now_s)  # type: ignore[arg-type]
+    return {target.variant: pods for target, pods in there.counted.pod_limits.items()}
+
+
+def test_for_one_cause_no_other_variant_is_started_until_the_back_off_is_over() -> None:
+    assert limits(129.0) == {"small": 0, "middle": 0, "large": 0}
+
+
+def test_then_one_variant_is_tried_for_all_and_the_next_one_where_it_was_not_wanted() -> None:
+    turns = [limits(130.0 + 30.0 * turn) for turn in range(4)]
+    assert turns == [
+        {"small": 0, "middle": 1, "large": 0},  # never tried yet
+        {"small": 0, "middle": 0, "large": 1},
+        {"small": 1, "middle": 0, "large": 0},
+        {"small": 0, "middle": 1, "large": 0},
+    ]
+
+
+def test_another_service_may_try_for_all() -> None:
+    causes = frozenset({Cause.IMAGE})
+    elsewhere = limits(131.0, shared_causes=causes, tried_elsewhere=causes)
+    assert elsewhere == {"small": 0, "middle": 0, "large": 0}
+    assert sum(limits(131.0, shared_causes=causes).values()) == 1
+
+
+def test_where_a_later_pod_came_each_variant_has_its_own_trouble() -> None:
+    came = replace(a_pod("came"), target=Target("middle"), created_at_s=50.0)
+    assert limits(129.0, pods=(came,)) == {"small": 0, "large": 0}
+
+
+def test_variants_that_fail_for_one_cause_have_one_back_off() -> None:
+    blocks = {TARGET: a_block(TARGET, until_s=130.0), BUSY: a_block(BUSY, until_s=170.0)}
+    after = blocks_after(SERVICE, blocks, Observed(), 120.0)
+    assert {block.until_s for block in after.values()} == {170.0}
+
+
+def a_block(target: Target, until_s: float) -> Block:
+    return Block(
+        target=target,
+        digest="",
+        cause=Cause.IMAGE,
+        message="no such image",
+        since_s=100.0,
+        until_s=until_s,
+        created_s=40.0,
+    )
