@@ -58,4 +58,5 @@ class Block:
     attempts: int = 1
     created_s: float = 0.0  # when the pod that failed was made; a later one that comes ends it
     come: bool = False
-    most_millicores: int | None = None  # where it is a matter of size: what may still be planned
+    fitting_millicores: int | None = None  # a new pod of so much may find a node, a larger one not
+    grown_millicores: int | None = None  # what its pods did not grow beyond

@@ -83,10 +83,28 @@ def _one_back_off(blocks: Blocks, service: Service, observed: Observed) -> Block
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Of a target: what is wrong, and with what size, where another might do."""
+    """Of a target: what is wrong, and with what size, where another might do (as in a Block)."""
 
     trouble: Trouble
-    most_millicores: int | None = None  # that may be planned of it now; None: it is not the size
+    fitting_millicores: int | None = None
+    grown_millicores: int | None = None
+
+    def after(self, before: Block | None) -> "_Failure":
+        """
+        With what was learnt of sizes before: who forgets that nothing grows when he learns that
+        nothing new fits tries one and the other for ever.
+        """
+        if before is None or before.come:
+            return self
+        return replace(
+            self,
+            fitting_millicores=_least(before.fitting_millicores, self.fitting_millicores),
+            grown_millicores=_least(before.grown_millicores, self.grown_millicores),
+        )
+
+
+def _least(*sizes: int | None) -> int | None:
+    return min((size for size in sizes if size is not None), default=None)
 
 
 def _failure_of(
@@ -97,13 +115,15 @@ def _failure_of(
         return _Failure(observed.refusals[target])
     given_up = [pod for pod in failing(service, observed, now_s) if pod.target == target]
     if given_up:
-        return _Failure(_told(given_up[0]), _size_that_may_fit(given_up[0]))
+        fitting = _size_that_may_fit(given_up[0])
+        return _Failure(_told(given_up[0]), fitting_millicores=fitting)
     kept_small = [pod for pod in observed.of(target) if _is_stuck(service, observed, pod, now_s)]
     if not kept_small:
         return None
     message = "its node has no room for it to grow, or refuses"
     trouble = Trouble(cause=Cause.RESIZE, message=message, since_s=now_s)
-    return _Failure(trouble, max(pod.resources.get(CPU, 0) for pod in kept_small))
+    grown = max(pod.resources.get(CPU, 0) for pod in kept_small)
+    return _Failure(trouble, grown_millicores=grown)
 
 
 def _size_that_may_fit(pod: Pod) -> int | None:
@@ -161,24 +181,31 @@ def _block(
     failure: _Failure,
     now_s: float,
 ) -> Block:
-    trouble, most = failure.trouble, failure.most_millicores
     digest = observed.digests.get(target, "")
     if before is not None and before.digest != digest:
         before = None
+    failure = failure.after(before)
     if before is not None and now_s < before.until_s and not before.come:
-        return replace(before, cause=trouble.cause, message=trouble.message, most_millicores=most)
+        return replace(
+            before,
+            cause=failure.trouble.cause,
+            message=failure.trouble.message,
+            fitting_millicores=failure.fitting_millicores,
+            grown_millicores=failure.grown_millicores,
+        )
     attempts = before.attempts + 1 if before else 1
     wait_s = min(patience.retry_most_s, patience.retry_first_s * 2 ** (attempts - 1))
     wait_s *= 1 + JITTER * _chance(target, attempts)
     return Block(
         target=target,
         digest=digest,
-        cause=trouble.cause,
-        message=trouble.message,
+        cause=failure.trouble.cause,
+        message=failure.trouble.message,
         since_s=before.since_s if before else now_s,
         until_s=now_s + wait_s,
         attempts=attempts,
-        most_millicores=most,
+        fitting_millicores=failure.fitting_millicores,
+        grown_millicores=failure.grown_millicores,
         created_s=min(
             (pod.created_at_s for pod in observed.of(target) if not pod.ready), default=now_s
         ),

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from infadapter_operator.observed import Cause, Observed, Pod
+from infadapter_operator.observed import Observed, Pod
 from infadapter_operator.planning.blocking import Blocks, failing, shared
 from infadapter_operator.planning.capacity import fits, largest, plus
 from infadapter_operator.progress import Block
@@ -112,9 +112,12 @@ def _pod_limits(
     starts would be given up for what may not come.
     """
     live = [pod for pod in there.pods if not (pod.leaving or pod.name in failed)]
-    pods, ready = Counter(p.target for p in live), Counter(p.target for p in live if p.ready)
+    ready = Counter(p.target for p in live if p.ready)
+    pods = Counter(p.target for p in live)
+    for target in there.rolling:  # its pod more was not asked for
+        pods[target] = min(pods[target], max(ready[target], there.desired_pods.get(target, 0)))
     whole = [b for b in blocks.values() if not b.come and not _is_of_size(b, there)]
-    starting = pods != ready
+    starting = len(live) > ready.total()
     limits = {
         b.target: pods[b.target]
         if now_s < b.until_s or b.target in waiting or starting
@@ -145,20 +148,24 @@ def _whose_turn(service: Service, blocks: Blocks, since_s: float) -> Target:
 
 def _is_of_size(block: Block, there: Observed) -> bool:
     """Whether another size of it may come; not where pods of the size that does not are Ready."""
-    if block.most_millicores is None:
-        return False
+    fitting = block.fitting_millicores
+    if fitting is None:
+        return block.grown_millicores is not None
     sizes = [pod.resources.get(CPU, 0) for pod in there.of(block.target) if pod.ready]
-    return block.cause is Cause.RESIZE or max(sizes, default=0) <= block.most_millicores
+    return max(sizes, default=0) <= fitting
 
 
 def _size_limits(blocks: Blocks, there: Observed, now_s: float) -> dict[Target, int]:
     """The largest size in millicores that may be planned, of targets that have one."""
-    return {
-        b.target: b.most_millicores
-        for b in blocks.values()
-        if now_s < b.until_s and not b.come and _is_of_size(b, there)
-        if b.most_millicores is not None
-    }
+    limits: dict[Target, int] = {}
+    for b in blocks.values():
+        if now_s >= b.until_s or b.come:
+            continue
+        sizes = [b.grown_millicores, b.fitting_millicores if _is_of_size(b, there) else None]
+        known = [size for size in sizes if size is not None]
+        if known:
+            limits[b.target] = min(known)
+    return limits
 
 
 def targets_of(service: Service) -> set[Target]:
