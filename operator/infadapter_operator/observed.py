@@ -16,6 +16,10 @@ class Resize(StrEnum):
     REFUSED = "Refused"  # infeasible on this node, or forbidden by a quota
 
 
+STUCK = frozenset({Resize.DEFERRED, Resize.FAILING, Resize.REFUSED})
+"""Of these nobody knows whether they end."""
+
+
 class Cause(StrEnum):
     """Why a pod does not come, or has gone without being asked to."""
 

@@ -35,7 +35,7 @@ from infadapter_operator.acting.routing import (
     last_sent,
     set_weights,
 )
-from infadapter_operator.acting.shares import weights_for
+from infadapter_operator.acting.shares import Candidate, weights_for
 from infadapter_operator.acting.shrinking import levelling, removing, replacing, shrinking
 from infadapter_operator.decision import Decision, Source
 from infadapter_operator.observed import Observed
@@ -230,4 +230,16 @@ def _weights(
     steps = (*grown.steps, *levelled)
     changing = {step.pod for step in steps if isinstance(step, ResizePod)}
     able = candidates(ground.pods, freed, changing, ground.carrying)
-    return weights_for(able, ground.demand_rps, last_sent(observed))
+    return weights_for(able, ground.demand_rps, _weights_to_keep(able, observed))
+
+
+def _weights_to_keep(able: Sequence[Candidate], observed: Observed) -> Mapping[str, int]:
+    """
+    Those in force; none where a rolling change has made a pod that is to carry what its siblings
+    do: the platform takes one of them away when the new one is Ready, whatever it carries.
+    """
+    sent = last_sent(observed)
+    rolled = [one for one in able if one.target in observed.rolling]
+    carry = {one.target for one in rolled if sent.get(one.pod)}
+    waits = any(one.target in carry and not sent.get(one.pod) for one in rolled)
+    return {} if waits else sent

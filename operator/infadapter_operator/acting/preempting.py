@@ -154,7 +154,10 @@ def _parts_of(ground: Ground, one: Placed, shortage: Shortage) -> Iterator[_Offe
 
 
 def _together(ground: Ground, able: Collection[Placed], shortage: Shortage) -> _Offer | None:
-    """Whole pods, those first that lose least for what they free."""
+    """
+    Whole pods, those first that lose least for what they free; for a node, of which nobody knows
+    how much it lacks, all of them where they are less than is asked for.
+    """
     found: dict[str, Allocation | None] = {}
     freed: Amounts = {}
     lost_rps = 0.0
@@ -165,6 +168,9 @@ def _together(ground: Ground, able: Collection[Placed], shortage: Shortage) -> _
         lost_rps += ground.counted_rps(one) - kept_rps
         if _covers(freed, shortage.lacking):
             return _Offer(found, _missed(ground, lost_rps), shortage)
+    helps = any(freed.get(name, 0) > 0 for name in shortage.lacking)
+    if shortage.is_of_node and helps:
+        return _Offer(found, _missed(ground, lost_rps), shortage)
     return None
 
 

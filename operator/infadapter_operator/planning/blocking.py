@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from infadapter_operator.observed import Cause, Observed, Pod, Resize, Trouble
+from infadapter_operator.observed import STUCK, Cause, Observed, Pod, Trouble
 from infadapter_operator.planning.capacity import load_time_s
 from infadapter_operator.progress import Block
 from infadapter_operator.service import Patience, Service
@@ -134,7 +134,7 @@ def _size_that_may_fit(pod: Pod) -> int | None:
 
 def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> bool:
     """A resize that waits, or was refused, while nothing else has come further either."""
-    if pod.resize not in (Resize.DEFERRED, Resize.FAILING, Resize.REFUSED) or pod.leaving:
+    if pod.resize not in STUCK or pod.leaving:
         return False
     since_s = -math.inf if pod.resize_since_s is None else pod.resize_since_s
     return now_s - max(since_s, observed.moved_at_s) >= service.patience.start_s

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from infadapter_operator.observed import Observed, Pod
+from infadapter_operator.observed import STUCK, Observed, Pod
 from infadapter_operator.planning.blocking import Blocks, failing, shared
 from infadapter_operator.planning.capacity import fits, largest, plus
 from infadapter_operator.progress import Block
@@ -111,13 +111,14 @@ def _pod_limits(
     one that is tried again when its time has come, none is waited for and nothing else starts: what
     starts would be given up for what may not come.
     """
-    live = [pod for pod in there.pods if not (pod.leaving or pod.name in failed)]
+    left = failed.union(*(_too_many(block, there) for block in blocks.values()))
+    live = [pod for pod in there.pods if not (pod.leaving or pod.name in left)]
     ready = Counter(p.target for p in live if p.ready)
     pods = Counter(p.target for p in live)
     for target in there.rolling:  # its pod more was not asked for
         pods[target] = min(pods[target], max(ready[target], there.desired_pods.get(target, 0)))
     whole = [b for b in blocks.values() if not b.come and not _is_of_size(b, there)]
-    starting = len(live) > ready.total()
+    starting = any(not pod.ready for pod in live)
     limits = {
         b.target: pods[b.target]
         if now_s < b.until_s or b.target in waiting or starting
@@ -146,26 +147,54 @@ def _whose_turn(service: Service, blocks: Blocks, since_s: float) -> Target:
     return targets[int(since_s // service.patience.retry_first_s) % len(targets)]
 
 
+def _too_many(block: Block, there: Observed) -> frozenset[str]:
+    """Pods that can't grow, and that are no reason to shrink the others."""
+    if not _are_larger_ones_more(block, there):
+        return frozenset()
+    small = (pod for pod in there.of(block.target) if not _is_larger(pod, block))
+    return frozenset(pod.name for pod in small if pod.resize in STUCK)
+
+
+def _are_larger_ones_more(block: Block, there: Observed) -> bool:
+    """Whether those that grew have more CPU than all would at the size of those that can't."""
+    if block.grown_millicores is None:
+        return False
+    pods = [pod for pod in there.of(block.target) if not pod.leaving]
+    larger = sum(p.resources.get(CPU, 0) for p in pods if p.ready and _is_larger(p, block))
+    return larger > 0 and larger >= len(pods) * block.grown_millicores
+
+
+def _is_larger(pod: Pod, block: Block) -> bool:
+    return pod.resources.get(CPU, 0) > (block.grown_millicores or 0)
+
+
 def _is_of_size(block: Block, there: Observed) -> bool:
     """Whether another size of it may come; not where pods of the size that does not are Ready."""
+    return bool(_size_caps(block, there)) and not _is_too_large(block, there)
+
+
+def _is_too_large(block: Block, there: Observed) -> bool:
+    """What is Ready, for a new pod of its size to find a node."""
     fitting = block.fitting_millicores
-    if fitting is None:
-        return block.grown_millicores is not None
-    sizes = [pod.resources.get(CPU, 0) for pod in there.of(block.target) if pod.ready]
-    return max(sizes, default=0) <= fitting
+    return fitting is not None and _largest(there, block.target) > fitting
+
+
+def _largest(there: Observed, target: Target) -> int:
+    return max((p.resources.get(CPU, 0) for p in there.of(target) if p.ready), default=0)
+
+
+def _size_caps(block: Block, there: Observed) -> list[int]:
+    """What pods of it may have at most."""
+    grown = None if _are_larger_ones_more(block, there) else block.grown_millicores
+    fitting = None if _is_too_large(block, there) else block.fitting_millicores
+    return [size for size in (grown, fitting) if size is not None]
 
 
 def _size_limits(blocks: Blocks, there: Observed, now_s: float) -> dict[Target, int]:
     """The largest size in millicores that may be planned, of targets that have one."""
-    limits: dict[Target, int] = {}
-    for b in blocks.values():
-        if now_s >= b.until_s or b.come:
-            continue
-        sizes = [b.grown_millicores, b.fitting_millicores if _is_of_size(b, there) else None]
-        known = [size for size in sizes if size is not None]
-        if known:
-            limits[b.target] = min(known)
-    return limits
+    active = (b for b in blocks.values() if now_s < b.until_s and not b.come)
+    caps = {b.target: _size_caps(b, there) for b in active}
+    return {target: min(sizes) for target, sizes in caps.items() if sizes}
 
 
 def targets_of(service: Service) -> set[Target]:

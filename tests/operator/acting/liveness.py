@@ -9,7 +9,7 @@ the plan has no capacity to spare, and elsewhere as many as the surge holds twic
 import math
 from dataclasses import dataclass, field, replace
 
-from infadapter_operator.observed import Observed
+from infadapter_operator.observed import Observed, Pod, Resize
 from infadapter_operator.service import Service
 from infadapter_operator.steps import SetWeights
 from infadapter_solver.problem import CPU, Plan, Target
@@ -137,7 +137,7 @@ class Rollout:
     def _is_idle_beyond_the_budget(self) -> bool:
         """What is held beyond it is for something that starts, resizes or leaves."""
         observed = self.world.seen()
-        ours = [pod for pod in observed.pods if not is_pending(pod)]
+        ours = [_as_it_is(pod) for pod in observed.pods if not is_pending(pod)]
         beyond = not within(held(ours), self.world.service.budget)
         return beyond and not is_moving(observed) and not self._has_template_in_its_way()
 
@@ -166,8 +166,8 @@ class Rollout:
         began_s = self.world.now_s
         while not is_reached(self.plan, self.world.seen()):
             took_s = self.world.now_s - began_s
-            hindered = self._has_template_in_its_way()
-            if hindered and took_s > max(limit_s, REST_S):
+            hindered = self._has_template_in_its_way() or self._waits_for_the_node()
+            if hindered and took_s > max(limit_s, REST_S) + bound.once_s:
                 return self._rests()
             assert hindered or took_s <= limit_s, (
                 f"not reached after {took_s:.0f} s: {self._why(bound)}"
@@ -230,7 +230,8 @@ class Rollout:
         for rest in rests:
             self.record.rests[rest] = self.record.rests.get(rest, 0) + 1
         tried = [pod for pod in observed.pods if not pod.ready and pod.target in self._blocked()]
-        ours = [pod for pod in observed.pods if not is_pending(pod) and pod not in tried]
+        placed = [pod for pod in observed.pods if not is_pending(pod) and pod not in tried]
+        ours = [_as_it_is(pod) for pod in placed]
         assert within(held(ours), self.world.service.budget), f"beyond the budget: {held(ours)}"
 
     def _plans_without_what_is_blocked(self) -> None:
@@ -254,6 +255,15 @@ class Rollout:
             if index not in self.case.never
         )
 
+    def _waits_for_the_node(self) -> bool:
+        """
+        What its node has no room for, while what runs serves all that is asked for: nothing is
+        given up for it then, and it is planned without when patience ends (decision 12).
+        """
+        observed = self.world.seen()
+        waits = any(is_pending(pod) or pod.resize is Resize.DEFERRED for pod in observed.pods)
+        return waits and self.world.ready_rps() >= self.case.demand_rps
+
     def _has_template_in_its_way(self) -> bool:
         world = self.world
         return Standing(
@@ -273,6 +283,11 @@ class Rollout:
         wanted = [f"{g.pods} × {g.target.variant} {g.resources[CPU]}m" for g in self.plan.groups]
         ready = all_ready(self.plan.groups, self.world.seen())
         return f"{bound}, planned {wanted}, there {pods}, {ready=}, last steps {last.steps}"
+
+
+def _as_it_is(pod: Pod) -> Pod:
+    """A resize that its node has no room for is pending, as a pod is that finds none."""
+    return replace(pod, wanted=pod.resources) if pod.resize is Resize.DEFERRED else pod
 
 
 def _slowest_s(service: Service) -> float:

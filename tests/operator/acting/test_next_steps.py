@@ -640,3 +640,32 @@ def test_a_pod_whose_node_refused_to_grow_is_no_bridge() -> None:
         weights={"small-1": 1000},
     )
     assert resizes(steps(planned(("middle", 1, 4000)), observed, 30.0)) == {}
+
+
+def test_all_that_may_go_makes_way_where_it_is_less_than_half_of_what_has_no_node() -> None:
+    """How much the node lacks is not told."""
+    observed = seen(
+        a_pod("small-1", 4000),
+        a_pod("large-1", 1000),
+        a_pod("small-2", 4000, ready=False, unschedulable_since_s=NOW_S - 5.0),
+        weights={"small-1": 950, "large-1": 50},
+    )
+    plan = planned(("small", 2, 4000), demand_rps=150.0)
+    assert weights_of(steps(plan, observed, 150.0)) == {"small-1": 1000}
+    drained = replace(observed, weights={"small-1": 1000})
+    assert steps(plan, drained, 150.0) == (
+        RemovePods(target=Target("large"), pods=("large-1",), remaining=0),
+    )
+
+
+def test_a_pod_that_a_roll_has_made_carries_before_one_of_the_others_goes() -> None:
+    """With the weights in force nothing is amiss, until the platform takes a pod away."""
+    observed = seen(
+        *(a_pod(f"small-{n}", 1000) for n in range(4)),
+        weights={"small-0": 334, "small-1": 333, "small-2": 333},
+        desired_pods={Target("small"): 3},
+    )
+    plan = planned(("small", 3, 1000), demand_rps=20.0)
+    assert steps(plan, observed, 20.0) == ()
+    rolling = replace(observed, rolling=frozenset({Target("small")}))
+    assert set(weights_of(steps(plan, rolling, 20.0))) == {f"small-{n}" for n in range(4)}

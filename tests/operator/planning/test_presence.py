@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from infadapter_operator.observed import Cause, Observed, Pod, Trouble
+from infadapter_operator.observed import Cause, Observed, Pod, Resize, Trouble
 from infadapter_operator.planning.blocking import blocks_after
 from infadapter_operator.planning.presence import present
 from infadapter_operator.progress import Block
@@ -108,6 +108,41 @@ def test_variants_that_fail_for_one_cause_have_one_back_off() -> None:
     blocks = {TARGET: a_block(TARGET, until_s=130.0), BUSY: a_block(BUSY, until_s=170.0)}
     after = blocks_after(SERVICE, blocks, Observed(), 120.0)
     assert {block.until_s for block in after.values()} == {170.0}
+
+
+def sized(name: str, millicores: int, resize: Resize = Resize.NONE, **changes: object) -> Pod:
+    size = {"resources": {CPU: millicores}, "wanted": {CPU: millicores}, "resize": resize}
+    return replace(a_pod(name), **{**size, **changes})  # type: ignore[arg-type]
+
+
+def planned(block: Block, *pods: Pod) -> tuple[dict[Target, int], dict[Target, int]]:
+    there = present(SERVICE, Observed(pods=pods), {block.target: block}, PLAN, 101.0)
+    return there.counted.pod_limits, there.counted.size_limits
+
+
+def test_a_pod_that_can_not_grow_is_no_reason_to_shrink_larger_ones() -> None:
+    """Not four of 2000m and one of 200m as five, or forty, of 200m."""
+    block = replace(a_block(TARGET, until_s=130.0), cause=Cause.RESIZE, grown_millicores=200)
+    larger = [sized(f"larger-{n}", 2000) for n in range(4)]
+    small = sized("small", 200, Resize.DEFERRED, wanted={CPU: 2000})
+    assert planned(block, *larger, small) == ({TARGET: 4}, {})
+    assert planned(block, *larger) == ({TARGET: 4}, {})
+
+
+def test_where_most_can_not_grow_all_are_planned_at_their_size() -> None:
+    block = replace(a_block(TARGET, until_s=130.0), cause=Cause.RESIZE, grown_millicores=2000)
+    small = sized("small", 2000, Resize.DEFERRED, wanted={CPU: 3000})
+    assert planned(block, sized("larger", 3000), small) == ({}, {TARGET: 2000})
+
+
+def test_that_nothing_grows_is_remembered_when_nothing_new_finds_a_node() -> None:
+    before = replace(a_block(TARGET, until_s=95.0), cause=Cause.RESIZE, grown_millicores=2000)
+    waits = sized("waits", 1000, ready=False, unschedulable_since_s=30.0, created_at_s=30.0)
+    observed = Observed(pods=(sized("good", 2000), waits))
+    (block,) = blocks_after(SERVICE, {TARGET: before}, observed, 100.0).values()
+    assert (block.cause, block.attempts) == (Cause.NO_NODE, 2)
+    assert (block.grown_millicores, block.fitting_millicores) == (2000, 800)
+    assert planned(block, sized("good", 2000), waits) == ({TARGET: 1}, {TARGET: 2000})
 
 
 def a_block(target: Target, until_s: float) -> Block:
