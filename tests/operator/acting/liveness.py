@@ -161,11 +161,12 @@ class Rollout:
         await self.begin()
         bound = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
         late_s = OBEYED_WITHIN_S if len(self.case.plans) > 1 else 0.0
-        rolls_s = ROLL_S * bound.exchanges if self._has_template_in_its_way() else 0.0
-        limit_s = max(bound.seconds, bound.once_s) + late_s + rolls_s
-        began_s = self.world.now_s
+        limit_s = max(bound.seconds, bound.once_s) + late_s
+        began_s, rolls = self.world.now_s, False
         while not is_reached(self.plan, self.world.seen()):
             took_s = self.world.now_s - began_s
+            if not rolls and (self.world.seen().rolling or self._has_template_in_its_way()):
+                limit_s, rolls = limit_s + ROLL_S * (bound.exchanges + 1), True
             hindered = self._has_template_in_its_way() or self._waits_for_the_node()
             if hindered and took_s > max(limit_s, REST_S) + bound.once_s:
                 return self._rests()

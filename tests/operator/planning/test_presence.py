@@ -117,7 +117,7 @@ def sized(name: str, millicores: int, resize: Resize = Resize.NONE, **changes: o
 
 def planned(block: Block, *pods: Pod) -> tuple[dict[Target, int], dict[Target, int]]:
     there = present(SERVICE, Observed(pods=pods), {block.target: block}, PLAN, 101.0)
-    return there.counted.pod_limits, there.counted.size_limits
+    return dict(there.counted.pod_limits), dict(there.counted.size_limits)
 
 
 def test_a_pod_that_can_not_grow_is_no_reason_to_shrink_larger_ones() -> None:
