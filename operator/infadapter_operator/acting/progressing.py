@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 
-from infadapter_operator.acting.placing import WAITS, Placed
+from infadapter_operator.acting.placing import Placed
 from infadapter_operator.acting.preempting import is_under_way
 from infadapter_operator.acting.releasing import Ground
-from infadapter_operator.observed import Observed, Resize
+from infadapter_operator.observed import STUCK, Observed
 from infadapter_operator.planning.blocking import gives_up_at_s
 from infadapter_operator.progress import Phase, Progress, Rest
 from infadapter_operator.steps import SetWeights, Step
@@ -65,7 +65,7 @@ def _is_patient(ground: Ground, observed: Observed, coming: Sequence[Placed]) ->
     resizes = (
         max(one.pod.resize_since_s or -math.inf, observed.moved_at_s) + patience_s
         for one in coming
-        if one.pod.ready and one.pod.resize in (*WAITS, Resize.REFUSED)
+        if one.pod.ready and one.pod.resize in STUCK
     )
     return any(until_s > now_s for until_s in (*starts, *resizes))
 
@@ -97,6 +97,6 @@ def _rest(ground: Ground, observed: Observed, short: frozenset[str], *, doubt: b
         return Rest.CONFLICT
     if any(pod.unschedulable_since_s is not None for pod in observed.pods):
         return Rest.NO_NODE
-    if any(pod.resize in (*WAITS, Resize.REFUSED) for pod in observed.pods):
+    if any(pod.resize in STUCK for pod in observed.pods):
         return Rest.RESIZE_REFUSED
     return Rest.NO_SURGE if short else Rest.START_FAILED

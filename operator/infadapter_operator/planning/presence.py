@@ -1,5 +1,5 @@
 """
-What counts of what is observed, and what may be planned of it.
+What counts of what is observed.
 
 Pods of lost nodes serve nothing and hold nothing that another could not have. The one pod of a
 target in trouble is waited for, not planned with: its platform tries it again by itself, and to
@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from infadapter_operator.observed import STUCK, Observed, Pod
-from infadapter_operator.planning.blocking import Blocks, failing, shared
+from infadapter_operator.observed import Observed, Pod
+from infadapter_operator.planning.blocking import Blocks, failing
 from infadapter_operator.planning.capacity import fits, largest, plus
-from infadapter_operator.progress import Block
+from infadapter_operator.planning.limits import pod_limits, size_limits
 from infadapter_operator.service import Service
-from infadapter_solver.problem import CPU, Amounts, Plan, Target
+from infadapter_solver.problem import Amounts, Plan, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +48,8 @@ def present(
     failed = {pod.name for pod in failing(service, observed, now_s)}
     counted = replace(
         there,
-        pod_limits=_pod_limits(service, blocks, there, failed, frozenset(gone), now_s),
-        size_limits=_size_limits(blocks, there, now_s),
+        pod_limits=pod_limits(service, blocks, there, failed, frozenset(gone), now_s),
+        size_limits=size_limits(blocks, there, now_s),
     )
     return Present(everything=observed, counted=counted, absent=absent)
 
@@ -96,106 +96,3 @@ def _held(pods: list[Pod]) -> Amounts:
     for pod in pods:
         total = plus(total, largest(pod.resources, pod.wanted))
     return total
-
-
-def _pod_limits(
-    service: Service,
-    blocks: Blocks,
-    there: Observed,
-    failed: set[str],
-    waiting: frozenset[Target],
-    now_s: float,
-) -> dict[Target, int]:
-    """
-    How many pods of a target may be planned: those that are Ready, or start without trouble, and
-    one that is tried again when its time has come, none is waited for and nothing else starts: what
-    starts would be given up for what may not come.
-    """
-    left = failed.union(*(_too_many(block, there) for block in blocks.values()))
-    live = [pod for pod in there.pods if not (pod.leaving or pod.name in left)]
-    ready = Counter(p.target for p in live if p.ready)
-    pods = Counter(p.target for p in live)
-    for target in there.rolling:  # its pod more was not asked for
-        pods[target] = min(pods[target], max(ready[target], there.desired_pods.get(target, 0)))
-    whole = [b for b in blocks.values() if not b.come and not _is_of_size(b, there)]
-    starting = any(not pod.ready for pod in live)
-    limits = {
-        b.target: pods[b.target]
-        if now_s < b.until_s or b.target in waiting or starting
-        else max(pods[b.target], ready[b.target] + 1)
-        for b in whole
-    }
-    together = shared(whole, service, there)
-    if not together:
-        return limits
-    limits |= {target: pods[target] for target in targets_of(service)}
-    waits = starting or any(
-        b.target in waiting or b.cause in there.tried_elsewhere for b in together
-    )
-    if not waits and now_s >= together[0].until_s:
-        target = _whose_turn(service, blocks, now_s - together[0].until_s)
-        limits[target] = ready[target] + 1
-    return limits
-
-
-def _whose_turn(service: Service, blocks: Blocks, since_s: float) -> Target:
-    """
-    The target to be tried for all that fail for one cause; the next one where it was not planned.
-    """
-    attempts = {target: blocks[target].attempts for target in blocks}
-    targets = sorted(targets_of(service), key=lambda target: (attempts.get(target, 0), target))
-    return targets[int(since_s // service.patience.retry_first_s) % len(targets)]
-
-
-def _too_many(block: Block, there: Observed) -> frozenset[str]:
-    """Pods that can't grow, and that are no reason to shrink the others."""
-    if not _are_larger_ones_more(block, there):
-        return frozenset()
-    small = (pod for pod in there.of(block.target) if not _is_larger(pod, block))
-    return frozenset(pod.name for pod in small if pod.resize in STUCK)
-
-
-def _are_larger_ones_more(block: Block, there: Observed) -> bool:
-    """Whether those that grew have more CPU than all would at the size of those that can't."""
-    if block.grown_millicores is None:
-        return False
-    pods = [pod for pod in there.of(block.target) if not pod.leaving]
-    larger = sum(p.resources.get(CPU, 0) for p in pods if p.ready and _is_larger(p, block))
-    return larger > 0 and larger >= len(pods) * block.grown_millicores
-
-
-def _is_larger(pod: Pod, block: Block) -> bool:
-    return pod.resources.get(CPU, 0) > (block.grown_millicores or 0)
-
-
-def _is_of_size(block: Block, there: Observed) -> bool:
-    """Whether another size of it may come; not where pods of the size that does not are Ready."""
-    return bool(_size_caps(block, there)) and not _is_too_large(block, there)
-
-
-def _is_too_large(block: Block, there: Observed) -> bool:
-    """What is Ready, for a new pod of its size to find a node."""
-    fitting = block.fitting_millicores
-    return fitting is not None and _largest(there, block.target) > fitting
-
-
-def _largest(there: Observed, target: Target) -> int:
-    return max((p.resources.get(CPU, 0) for p in there.of(target) if p.ready), default=0)
-
-
-def _size_caps(block: Block, there: Observed) -> list[int]:
-    """What pods of it may have at most."""
-    grown = None if _are_larger_ones_more(block, there) else block.grown_millicores
-    fitting = None if _is_too_large(block, there) else block.fitting_millicores
-    return [size for size in (grown, fitting) if size is not None]
-
-
-def _size_limits(blocks: Blocks, there: Observed, now_s: float) -> dict[Target, int]:
-    """The largest size in millicores that may be planned, of targets that have one."""
-    active = (b for b in blocks.values() if now_s < b.until_s and not b.come)
-    caps = {b.target: _size_caps(b, there) for b in active}
-    return {target: min(sizes) for target, sizes in caps.items() if sizes}
-
-
-def targets_of(service: Service) -> set[Target]:
-    return {Target(v.name, a.kind) for v in service.variants for a in v.allocations}

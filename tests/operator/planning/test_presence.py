@@ -145,6 +145,11 @@ def test_that_nothing_grows_is_remembered_when_nothing_new_finds_a_node() -> Non
     assert planned(block, sized("good", 2000), waits) == ({TARGET: 1}, {TARGET: 2000})
 
 
+def test_an_image_that_is_away_is_no_matter_of_size_whatever_was_learnt_before() -> None:
+    block = replace(a_block(TARGET, until_s=130.0), fitting_millicores=1000, grown_millicores=2000)
+    assert planned(block, sized("good", 500))[0] == {TARGET: 1}
+
+
 def a_block(target: Target, until_s: float) -> Block:
     return Block(
         target=target,

@@ -1,0 +1,136 @@
+"""
+How many pods of a target may be planned, and how large, while something of it does not come.
+
+Ready pods stay planned. What fails is tried again by one pod at a time, and what fails for one
+cause by one pod for all.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from infadapter_operator.observed import STUCK, Cause, Observed, Pod
+from infadapter_operator.planning.blocking import Blocks, shared
+from infadapter_operator.progress import Block
+from infadapter_operator.service import Service
+from infadapter_solver.problem import CPU, Target
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """Pods by target that neither leave nor fail, and whether one of them starts."""
+
+    pods: Counter[Target]
+    ready: Counter[Target]
+    starting: bool
+
+
+def _live(blocks: Blocks, there: Observed, failed: set[str]) -> _Live:
+    left = failed.union(*(_too_many(block, there) for block in blocks.values()))
+    live = [pod for pod in there.pods if not (pod.leaving or pod.name in left)]
+    pods, ready = Counter(p.target for p in live), Counter(p.target for p in live if p.ready)
+    for target in there.rolling:  # its pod more was not asked for
+        pods[target] = min(pods[target], max(ready[target], there.desired_pods.get(target, 0)))
+    return _Live(pods, ready, starting=any(not pod.ready for pod in live))
+
+
+def pod_limits(
+    service: Service,
+    blocks: Blocks,
+    there: Observed,
+    failed: set[str],
+    waiting: frozenset[Target],
+    now_s: float,
+) -> dict[Target, int]:
+    """
+    How many pods of a target may be planned: those that are Ready, or start without trouble, and
+    one that is tried again when its time has come, none is waited for and nothing else starts: what
+    starts would be given up for what may not come.
+    """
+    live = _live(blocks, there, failed)
+    whole = [b for b in blocks.values() if not b.come and not _is_of_size(b, there)]
+    tried = {
+        b.target
+        for b in whole
+        if not live.starting and now_s >= b.until_s and b.target not in waiting
+    }
+    limited = {b.target for b in whole}
+    together = shared(whole, service, there)
+    if together:
+        limited |= targets_of(service)
+        elsewhere = any(block.cause in there.tried_elsewhere for block in together)
+        all_may = not elsewhere and all(block.target in tried for block in together)
+        since_s = now_s - together[0].until_s
+        tried = {_whose_turn(service, blocks, since_s)} if all_may else set()
+    return {
+        target: max(live.pods[target], live.ready[target] + 1)
+        if target in tried
+        else live.pods[target]
+        for target in limited
+    }
+
+
+def _whose_turn(service: Service, blocks: Blocks, since_s: float) -> Target:
+    """
+    The target to be tried for all that fail for one cause; the next one where it was not planned.
+    """
+
+    def attempts(target: Target) -> int:
+        return blocks[target].attempts if target in blocks else 0
+
+    targets = sorted(targets_of(service), key=lambda target: (attempts(target), target))
+    return targets[int(since_s // service.patience.retry_first_s) % len(targets)]
+
+
+def _too_many(block: Block, there: Observed) -> frozenset[str]:
+    """Pods that can't grow, and that are no reason to shrink the others."""
+    if not _are_larger_ones_more(block, there):
+        return frozenset()
+    small = (pod for pod in there.of(block.target) if not _is_larger(pod, block))
+    return frozenset(pod.name for pod in small if pod.resize in STUCK)
+
+
+def _are_larger_ones_more(block: Block, there: Observed) -> bool:
+    """Whether those that grew have more CPU than all would at the size of those that can't."""
+    if block.grown_millicores is None:
+        return False
+    pods = [pod for pod in there.of(block.target) if not pod.leaving]
+    larger = sum(p.resources.get(CPU, 0) for p in pods if p.ready and _is_larger(p, block))
+    return larger > 0 and larger >= len(pods) * block.grown_millicores
+
+
+def _is_larger(pod: Pod, block: Block) -> bool:
+    return pod.resources.get(CPU, 0) > (block.grown_millicores or 0)
+
+
+def _is_of_size(block: Block, there: Observed) -> bool:
+    """Whether another size of it may come; not where pods of the size that does not are Ready."""
+    of_size = block.cause in (Cause.NO_NODE, Cause.RESIZE)
+    return of_size and bool(_size_caps(block, there)) and not _is_too_large(block, there)
+
+
+def _is_too_large(block: Block, there: Observed) -> bool:
+    """What is Ready, for a new pod of its size to find a node."""
+    fitting = block.fitting_millicores
+    return fitting is not None and _largest_ready(there, block.target) > fitting
+
+
+def _largest_ready(there: Observed, target: Target) -> int:
+    return max((p.resources.get(CPU, 0) for p in there.of(target) if p.ready), default=0)
+
+
+def _size_caps(block: Block, there: Observed) -> list[int]:
+    """What pods of it may have at most."""
+    grown = None if _are_larger_ones_more(block, there) else block.grown_millicores
+    fitting = None if _is_too_large(block, there) else block.fitting_millicores
+    return [size for size in (grown, fitting) if size is not None]
+
+
+def size_limits(blocks: Blocks, there: Observed, now_s: float) -> dict[Target, int]:
+    """The largest size in millicores that may be planned, of targets that have one."""
+    active = (b for b in blocks.values() if now_s < b.until_s and not b.come)
+    caps = {b.target: _size_caps(b, there) for b in active}
+    return {target: min(sizes) for target, sizes in caps.items() if sizes}
+
+
+def targets_of(service: Service) -> set[Target]:
+    return {Target(v.name, a.kind) for v in service.variants for a in v.allocations}
