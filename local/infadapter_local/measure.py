@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from infadapter_local.asking import says_ok, short_session
 from infadapter_local.cgroups import Cores, Quotas
 from infadapter_local.cluster import Start
@@ -103,35 +105,51 @@ async def check_variant(
 
 def rescaled(profile: Profile, check: Check) -> Profile:
     """
-    Return the profile as it is on this machine: rates by how much faster it is, latencies longer
-    where it is slower. A faster machine's are left: much of them is waiting for the next period
-    of the quota, which lasts as long on any machine.
+    Return the profile as it is on this machine: what was checked, and between that in proportion
+    to the quota, which is what CPU-bound servers do. Latencies are longer where it is slower. A
+    faster machine's are left: much of them is waiting for the next period of the quota, which
+    lasts as long on any machine.
+
+    Raises ValueError where nothing was checked that the profile has.
     """
-    speed = speed_of(profile, check)
+    sizes, rates = zip(*sorted(_checked(profile, check).items()), strict=True)
+    per_millicore = np.array(rates) / sizes
+
+    def saturation_rps(millicores: int) -> float:
+        return millicores * float(np.interp(millicores, sizes, per_millicore))
+
     return replace(
         profile,
         load_time_s=check.load_s,
-        allocations=tuple(_rescaled(a, speed) for a in profile.allocations),
+        allocations=tuple(
+            _rescaled(a, saturation_rps(a.resources[CPU])) for a in profile.allocations
+        ),
     )
 
 
 def speed_of(profile: Profile, check: Check) -> float:
     """
-    The rate of this machine over that of the profile's, on the size where it is the lower: what is
-    promised must hold on all sizes, also where one measurement had a bad moment.
+    The rate of this machine over that of the profile's, over all sizes that were checked.
+
+    Raises ValueError where nothing was checked that the profile has.
     """
-    known = {a.resources[CPU]: a.saturation_rps for a in profile.allocations}
-    ratios = [
-        rps / shipped
-        for millicores, rps in check.saturation_rps.items()
-        if (shipped := known.get(millicores))
-    ]
-    if not ratios:
+    checked = _checked(profile, check)
+    known = {a.resources[CPU]: a.saturation_rps or 0.0 for a in profile.allocations}
+    return sum(checked.values()) / sum(known[millicores] for millicores in checked)
+
+
+def _checked(profile: Profile, check: Check) -> dict[int, float]:
+    known = {a.resources[CPU] for a in profile.allocations if a.saturation_rps}
+    checked = {size: rps for size, rps in check.saturation_rps.items() if size in known}
+    if not checked:
         raise ValueError(f"The profile of {profile.variant} lacks the sizes that are checked.")
-    return min(ratios)
+    return checked
 
 
-def _rescaled(allocation: ProfiledAllocation, speed: float) -> ProfiledAllocation:
+def _rescaled(allocation: ProfiledAllocation, saturation_rps: float) -> ProfiledAllocation:
+    if not allocation.saturation_rps:
+        return allocation
+    speed = saturation_rps / allocation.saturation_rps
     slower = max(1.0, 1.0 / speed)
     points = tuple(
         replace(
@@ -141,10 +159,7 @@ def _rescaled(allocation: ProfiledAllocation, speed: float) -> ProfiledAllocatio
         )
         for point in allocation.points
     )
-    saturation = allocation.saturation_rps
-    return replace(
-        allocation, points=points, saturation_rps=saturation * speed if saturation else None
-    )
+    return replace(allocation, points=points, saturation_rps=saturation_rps)
 
 
 @asynccontextmanager

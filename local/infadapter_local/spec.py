@@ -13,7 +13,7 @@ SLO_S, PERCENTILE = 0.25, 99.0
 BUDGET_MILLICORES = 800
 """Two cores less what the router, the generator and the operator need, less the surge."""
 STEP_MILLICORES = 100
-COST_WEIGHT = 0.1
+COST_WEIGHT = 0.06
 HEADROOM = 0.9
 """Calibration measures for a second or two what the profile says it measured for a minute."""
 
@@ -44,7 +44,7 @@ def demo_service(
         cost_weight=COST_WEIGHT,
         horizon_s=10.0,
         interval_s=5.0,
-        stabilization_s=15.0,
+        stabilization_s=6.0,  # two minutes: a minute stands for twenty
         profiles={profile.variant: profile for profile in measured},
     )
 

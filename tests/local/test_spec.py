@@ -164,6 +164,19 @@ def test_a_faster_machine_serves_more_and_is_not_claimed_to_answer_earlier() -> 
     assert fast.allocations[0].points[0].latency_s[99.0] == pytest.approx(0.2)
 
 
+def test_a_size_between_two_that_were_checked_serves_in_proportion() -> None:
+    uneven = rescaled(PROFILES[0], Check(load_s=0.2, saturation_rps={300: 120.0, 1000: 200.0}))
+    by_size = {a.resources[CPU]: a.saturation_rps for a in uneven.allocations}
+    assert by_size[100] == pytest.approx(40.0)
+    assert by_size[300] == pytest.approx(120.0)
+    assert by_size[1000] == pytest.approx(200.0)
+
+
+def test_sizes_that_the_profile_lacks_tell_nothing() -> None:
+    with pytest.raises(ValueError, match="lacks the sizes"):
+        rescaled(PROFILES[0], Check(load_s=0.2, saturation_rps={250: 120.0}))
+
+
 def test_the_profiles_that_ship_are_a_ladder() -> None:
     profiles = shipped_profiles()
     assert tuple(profile.variant for profile in profiles) == VARIANTS
