@@ -1,0 +1,228 @@
+"""
+Six times twenty minutes of the operator's loop in virtual time, and what it decided and did.
+
+What is recorded is every new plan, every step and every condition that changed. Moves of code leave
+it as it is, to the byte; a change of the control records it anew, and the difference is read:
+
+    python -m tests.golden.situations
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from infadapter.profiles import read_preset
+from infadapter_operator.api.status import InferenceServiceStatus
+from infadapter_operator.conditions import Condition
+from infadapter_operator.decision import Decision
+from infadapter_operator.demand import Delivered, History, QueryFailed
+from infadapter_operator.kube.status import decision_from, status_of
+from infadapter_operator.reconcile import Look, Memory
+from infadapter_operator.steps import (
+    RemovePods,
+    ReplacePods,
+    ResizePod,
+    ScaleUp,
+    SetWeights,
+    Step,
+)
+from infadapter_simulator.bodies import SimulatedDemand
+from infadapter_simulator.policies.ours import Ours, service_of
+from infadapter_simulator.scenario import Scenario, speeds_of, variants_of
+from infadapter_simulator.simulate import Workload, flat_history, simulate
+from infadapter_simulator.traces.arrivals import arrival_times
+from infadapter_simulator.traces.synthetic import synthetic
+from infadapter_simulator.traces.trace import Trace
+from infadapter_simulator.world.queues import Floats
+from infadapter_simulator.world.world import World
+from infadapter_solver.problem import CPU, Allocation
+
+FOLDER = Path(__file__).parent
+SECONDS = 1_200
+SEED = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """A load, and what befalls the loop meanwhile."""
+
+    rates_rps: Floats
+    budget_millicores: int = 20_000
+    blind_s: tuple[float, float] = (0.0, 0.0)  # Prometheus does not answer
+    restarted_s: float | None = None  # the operator; it has its status, and nothing else
+
+
+def steps(*levels: tuple[int, float]) -> Floats:
+    """Each level from a second on."""
+    rates = np.zeros(SECONDS)
+    for second, rps in levels:
+        rates[second:] = rps
+    return rates
+
+
+def bursty() -> Floats:
+    return synthetic("bursty", 1, SECONDS, 70.0).rates
+
+
+SITUATIONS: Mapping[str, Callable[[], Situation]] = {
+    "steady": lambda: Situation(rates_rps=steps((0, 60.0))),
+    "bursty": lambda: Situation(rates_rps=bursty()),
+    "step": lambda: Situation(rates_rps=steps((0, 40.0), (400, 200.0), (800, 60.0))),
+    "overload": lambda: Situation(
+        rates_rps=steps((0, 40.0), (300, 400.0), (900, 40.0)), budget_millicores=8_000
+    ),
+    "no-data": lambda: Situation(rates_rps=bursty(), blind_s=(300.0, 480.0)),
+    "restart": lambda: Situation(
+        rates_rps=steps((0, 40.0), (400, 200.0), (800, 60.0)), restarted_s=404.0
+    ),
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Blinded:
+    """The simulated demand, which does not answer for some time."""
+
+    demand: SimulatedDemand
+    blind_s: tuple[float, float]
+
+    async def history(self, window_s: float, now_s: float) -> History:
+        since_s, until_s = self.blind_s
+        if since_s <= now_s < until_s:
+            raise QueryFailed("Prometheus did not answer.")
+        return await self.demand.history(window_s, now_s)
+
+    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
+        return await self.demand.delivered(window_s, now_s)
+
+
+@dataclass(slots=True, kw_only=True)
+class Recorder:
+    """Our policy, with a line for whatever it does."""
+
+    ours: Ours
+    situation: Situation
+    name: str = "recorded"
+    lines: list[str] = field(default_factory=list)
+    told: dict[str, str] = field(default_factory=dict)  # conditions, by type
+    restarted: bool = False
+
+    def begin(self, world: World, mean_rps: float) -> None:
+        self.ours.begin(world, mean_rps)
+        assert isinstance(self.ours.demand, SimulatedDemand)
+        self.ours.demand = Blinded(  # type: ignore[assignment]
+            demand=self.ours.demand, blind_s=self.situation.blind_s
+        )
+        self._record()
+
+    def next_act_s(self, now_s: float) -> float:
+        return self.ours.next_act_s(now_s)
+
+    def act(self, world: World) -> None:
+        at_s = self.situation.restarted_s
+        if at_s is not None and world.now_s >= at_s and not self.restarted:
+            self.restarted = True
+            self.ours.memory = Memory(decision=after_restart(self.ours))
+            self.lines.append(f"{world.now_s:.2f} restart")
+        self.ours.act(world)
+        self._record()
+
+    def queue_limits(self, world: World) -> Mapping[tuple[str, int], int] | None:
+        return self.ours.queue_limits(world)
+
+    def _record(self) -> None:
+        seen = self.ours.seen
+        assert seen is not None
+        said = [*plan_lines(seen), *map(step_line, seen.steps), *self._news(seen.conditions)]
+        self.lines += [f"{seen.now_s:.2f} {line}" for line in said]
+
+    def _news(self, conditions: tuple[Condition, ...]) -> list[str]:
+        now = {c.type: f"{c.status} {c.reason}" for c in conditions}
+        news = [f"{name} {said}" for name, said in now.items() if self.told.get(name) != said]
+        self.told = now
+        return news
+
+
+def after_restart(ours: Ours) -> Decision | None:
+    """The decision as the status keeps it."""
+    assert ours.seen is not None
+    status = status_of(ours.service, 1, ours.seen.decision, (), None, ours.seen.now_s, changed=True)
+    written = InferenceServiceStatus.model_validate_json(status.model_dump_json(by_alias=True))
+    return decision_from(ours.service, written)
+
+
+def plan_lines(seen: Look) -> list[str]:
+    if not seen.plan_changed or seen.decision is None:
+        return []
+    decision, plan = seen.decision, seen.decision.plan
+    groups = " + ".join(
+        f"{g.pods} x {g.target.variant} {size(g.allocation)}" for g in plan.groups
+    )
+    enough = "" if plan.feasible else ", too little"
+    return [f"plan {groups or 'nothing'} for {decision.demand_rps:.1f} rps{enough}"]
+
+
+def step_line(step: Step) -> str:
+    match step:
+        case ScaleUp():
+            return f"scale {step.target.variant} to {step.pods}, {size(step.allocation)}"
+        case ResizePod():
+            return f"resize {step.pod} to {size(step.allocation)}"
+        case ReplacePods():
+            return f"replace {step.target.variant} by {step.pods}, {size(step.allocation)}"
+        case RemovePods():
+            return f"remove {', '.join(step.pods)}, leave {step.remaining}"
+        case SetWeights():
+            shares = ", ".join(f"{b.pod} {b.weight}" for b in step.backends)
+            return f"weights {shares}"
+
+
+def size(allocation: Allocation) -> str:
+    return f"{allocation.cpu_millicores}m"
+
+
+def scenario(budget_millicores: int) -> Scenario:
+    """The paper's five ResNets, as they were measured."""
+    profiles = read_preset("paper-raw")
+    variants = variants_of(profiles, 0.75, 99.0)
+    return Scenario(
+        variants=tuple(
+            replace(v, allocations=tuple(a for a in v.allocations if a.cpu_millicores >= 2000))
+            for v in variants
+        ),
+        speeds=speeds_of(profiles, variants),
+        profiles={profile.variant: profile for profile in profiles},
+        budget={CPU: budget_millicores},
+    )
+
+
+def recorded(name: str) -> str:
+    """What the loop decided and did in one of the situations, a line for each."""
+    situation = SITUATIONS[name]()
+    world_of = scenario(situation.budget_millicores)
+    workload = Workload(
+        name=name,
+        arrivals_s=arrival_times(Trace(name=name, rates=situation.rates_rps), SEED),
+        seconds=SECONDS,
+        history_rps=flat_history(float(situation.rates_rps[0])),
+    )
+    recorder = Recorder(ours=Ours(service=service_of(world_of)), situation=situation)
+    try:
+        simulate(recorder, world_of, workload, SEED)
+    finally:
+        recorder.ours.loop.close()
+    return "".join(f"{line}\n" for line in recorder.lines)
+
+
+def file_of(name: str) -> Path:
+    return FOLDER / f"{name}.txt"
+
+
+def main() -> None:
+    for name in SITUATIONS:
+        file_of(name).write_text(recorded(name))
+
+
+if __name__ == "__main__":
+    main()
