@@ -44,7 +44,7 @@ bench: install  ## the benchmarks, each beside what a user would use instead (ab
 	$(BIN)/python benchmarks/loadgen_precision.py
 
 ladder: install  ## train the demo's five networks again and measure them (an hour or two on two cores)
-	$(BIN)/python -m infadapter_variants.training --force
+	$(BIN)/python -m infadapter_server.networks.training --force
 
 crds: install  ## write the CRDs and the dashboard again from their one source
 	$(BIN)/python -m infadapter_operator.api.schema manifests/crds helm/infadapter/files/crds

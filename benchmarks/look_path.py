@@ -27,9 +27,9 @@ import click
 
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.simulate import Workload, flat_history, simulate
-from infadapter_simulator.traces.arrivals import arrival_times
-from infadapter_simulator.traces.synthetic import synthetic
 from infadapter_simulator.world.world import World
+from infadapter_workload.arrivals import arrival_times
+from infadapter_workload.synthetic import synthetic
 from tests.golden.situations import scenario
 
 OURS = Path(__file__).parents[1]

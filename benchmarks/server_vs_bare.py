@@ -29,7 +29,7 @@ from urllib.request import urlopen
 import click
 import numpy as np
 
-from infadapter_variants.signatures import SIGNATURES, Floats
+from infadapter_server.networks.signatures import SIGNATURES, Floats
 
 CLIENTS = 8
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -120,7 +120,7 @@ def bare_loop(variant: str) -> Iterator[Connection]:
 
 
 def _run_bare(pipe: Connection, variant: str) -> None:
-    from infadapter_variants.models import load
+    from infadapter_server.networks.models import load
 
     _pin(0)
     model = load(variant, None)
@@ -149,7 +149,7 @@ def _bare_times(bare: Connection, window_s: float) -> list[float]:
 @contextmanager
 def server(variant: str) -> Iterator[tuple[str, int]]:
     """A server on core 0 with one thread; its address."""
-    command = [sys.executable, "-m", "infadapter_variants", "--variant", variant]
+    command = [sys.executable, "-m", "infadapter_server", "--variant", variant]
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", "0", "--drain-seconds", "0"],
         stdout=subprocess.PIPE,

@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
-from infadapter_simulator.traces.reading import read_trace
 from infadapter_simulator.world.queues import MOST_WAITING, Floats, serve
+from infadapter_workload.reading import read_trace
 
 SLICE = Path("twitter2021") / "day15_bursty_1260s.csv"
 DAYS = Path("twitter2021") / "requests_per_second_days_01_14.txt.gz"

@@ -24,7 +24,7 @@ from infadapter_local.spec import demo_service, full_budget, resized_single, sta
 from infadapter_local.workload import LEAD_IN_S, load_trace, peak_rps
 from infadapter_local.workload import Workload as Played
 from infadapter_local.workload import workload as played
-from infadapter_operator.service import Service
+from infadapter_operator.domain.service import Service
 from infadapter_simulator.measures import cores_over_time
 from infadapter_simulator.world.queues import LATE, ON_TIME, REFUSED
 from infadapter_simulator.world.world import World

@@ -19,7 +19,7 @@ from benchmarks.columns import show_row
 from benchmarks.machine import machine
 from infadapter.profiles import read_preset
 from infadapter_solver import Allocation, Problem, Variant, solve, to_variant
-from infadapter_solver.layers import forget_tables
+from infadapter_solver.exact.tables import forget_tables
 
 COST_WEIGHTS = (0.2, 0.05, 0.0125)
 GROWTH = (  # variants, sizes of each, pods of each size at most

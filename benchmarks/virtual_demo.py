@@ -16,10 +16,10 @@ from infadapter_local.measure import Check, rescaled
 from infadapter_local.run import DRAIN_S, LOOK_S
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_local.workload import Workload as Played
-from infadapter_operator.demand import Delivered, History, NoData, Sample
+from infadapter_operator.domain.load import Delivered, History, NoData, Sample
+from infadapter_operator.domain.service import Service
 from infadapter_operator.reconcile import Memory, look
-from infadapter_operator.service import Service
-from infadapter_simulator.bodies import SimulatedCluster, SimulatedRouter
+from infadapter_simulator.platform import SimulatedCluster, SimulatedRouter
 from infadapter_simulator.policies.ours import virtual_loop
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server, Size
 from infadapter_simulator.simulate import Workload, simulate

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from infadapter_forecasting import QuantileNetwork
-from infadapter_operator.planning.near import Need
-from infadapter_operator.planning.need import Floats
-from infadapter_operator.service import ForecastMethod, Service
+from infadapter_operator.domain.service import ForecastMethod, Service
+from infadapter_operator.planning.arrival_curve import Floats
+from infadapter_operator.planning.reserve import Need
 from infadapter_simulator.policies.ours import LOOK_S
 from infadapter_simulator.scenario import Scenario
 from infadapter_solver import Variant
@@ -53,9 +53,9 @@ def _by_network(rates: Floats, slo_s: float, now_rps: float, sureness: float) ->
 
 
 _OPERATOR = "infadapter_operator"
-NO_BRIDGE = {f"{_OPERATOR}.acting.next_steps.is_short": lambda ground: False}
+NO_BRIDGE = {f"{_OPERATOR}.rollout.rollout.is_short": lambda ground: False}
 NO_TREND = {
-    f"{_OPERATOR}.planning.demands.rate_soon_rps": lambda samples, now_rps: now_rps,
+    f"{_OPERATOR}.planning.planning_demand.rate_soon_rps": lambda samples, now_rps: now_rps,
 }
 NOTHING_LEARNT = {f"{_OPERATOR}.reconcile.as_learnt": lambda service, learnt: service}
 OLD_FORECAST = {"forecast": ForecastMethod.LAST_MAXIMUM, "horizon_s": 60.0}
@@ -68,7 +68,7 @@ CHANGES = {
     "fixed-quantile": Change(
         title="always the quantile 0.95",
         patches={
-            f"{_OPERATOR}.planning.demands.worthwhile_sureness": lambda service, rps: (
+            f"{_OPERATOR}.planning.planning_demand.worthwhile_sureness": lambda service, rps: (
                 service.quantile
             )
         },
@@ -86,7 +86,7 @@ CHANGES = {
     ),
     "network": Change(
         title="not in: the quantile network for the near need",
-        patches={f"{_OPERATOR}.planning.demands.needed_soon": _by_network},
+        patches={f"{_OPERATOR}.planning.planning_demand.needed_soon": _by_network},
     ),
     "too-high": Change(title="profiles a quarter too high", service=_promising(1.25)),
     "too-high-unlearnt": Change(

@@ -16,9 +16,9 @@ from benchmarks.policies.found import CaseFound, with_regret
 from benchmarks.policies.runs import Runs, sources_of
 from benchmarks.policies.sources import digest_of
 from infadapter.progress import Progress
-from infadapter_simulator.jobs import Job, Jobs, do_all
+from infadapter_simulator.compare.jobs import Job, Jobs, do_all
+from infadapter_simulator.compare.naming import OURS
 from infadapter_simulator.measures import Measures, measured
-from infadapter_simulator.naming import OURS
 from infadapter_simulator.policies.ours import Ours, service_of, virtual_loop
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, simulate

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from infadapter.profiles import read_preset
-from infadapter_operator.service import Service
+from infadapter_operator.domain.service import Service
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import PodSpeed, Scenario, Size, speeds_of, variants_of
 from infadapter_simulator.simulate import Workload
-from infadapter_simulator.traces.trace import Trace
 from infadapter_simulator.world.faults import Faults
 from infadapter_solver import CPU, Allocation, Variant
+from infadapter_workload.trace import Trace
 
 CORE_RPS = 20.0
 AT_SATURATION = 1.1

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
+from infadapter_operator.domain.service import Service
 from infadapter_operator.reconcile import Look
-from infadapter_operator.service import Service
 from infadapter_simulator.holding import holding
 from infadapter_simulator.policies.ours import Ours, virtual_loop
 from infadapter_simulator.scenario import Scenario

@@ -10,15 +10,15 @@ from benchmarks.always_arrive.playing import Running, State
 from infadapter_local.cgroups import Quotas
 from infadapter_local.shipped import shipped_profiles
 from infadapter_local.spec import demo_service, highest_rps
-from infadapter_operator.observed import Cause
-from infadapter_operator.service import Service
+from infadapter_operator.domain.observed import Cause
+from infadapter_operator.domain.service import Service
 from infadapter_simulator.part import Part
 from infadapter_simulator.policies.ours import service_of
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload
-from infadapter_simulator.traces.synthetic import parse_synthetic
 from infadapter_simulator.world.faults import Faults, Spell
 from infadapter_solver import CPU, Allocation
+from infadapter_workload.synthetic import parse_synthetic
 
 GLYPH_SIZES = {"glyph-1": (400, 156.7), "glyph-2": (600, 129.9), "glyph-3": (1000, 111.8)}
 """Millicores and capacities, as a slow machine was once found to have them."""

@@ -10,10 +10,10 @@ from infadapter.scenarios import Aim, scenario_of
 from infadapter.simulated import Arguments
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Scenario, Server
-from infadapter_simulator.traces.reading import read_trace
-from infadapter_simulator.traces.shaping import scaled, sliced, without_gaps
-from infadapter_simulator.traces.synthetic import KINDS, synthetic
 from infadapter_solver import CPU
+from infadapter_workload.reading import read_trace
+from infadapter_workload.shaping import scaled, sliced, without_gaps
+from infadapter_workload.synthetic import KINDS, synthetic
 
 HOUR_S, DAY_S = 3600, 86_400
 HISTORY_S = 2 * HOUR_S

@@ -8,11 +8,11 @@ from statistics import fmean
 from benchmarks.policies.cache import Cache, Record
 from benchmarks.policies.cases import CASES, Case
 from benchmarks.policies.runs import FLUID, rivals, sources_of
-from infadapter_simulator.compare import Found, best
+from infadapter_simulator.compare.compare import Found, best
+from infadapter_simulator.compare.naming import CLAIRVOYANT, OURS
+from infadapter_simulator.compare.results import Result
 from infadapter_simulator.measures import Measures
-from infadapter_simulator.naming import CLAIRVOYANT, OURS
-from infadapter_simulator.policies.foresight import MOST_VIOLATIONS
-from infadapter_simulator.results import Result
+from infadapter_simulator.policies.hindsight.foresight import MOST_VIOLATIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

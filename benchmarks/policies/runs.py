@@ -10,13 +10,13 @@ from benchmarks.policies.cache import Cache, Key, Record, Values, write
 from benchmarks.policies.cases import DAY_HOUR, DAYS, MORNING_HOUR, Case
 from benchmarks.policies.sources import digest_of, sources
 from infadapter.progress import Progress
-from infadapter_simulator.candidates import OF_A_VARIANT, RESEARCH
-from infadapter_simulator.fluid import fluid_bound
-from infadapter_simulator.jobs import Job, Jobs, do_all
+from infadapter_simulator.compare.candidates import OF_A_VARIANT, RESEARCH
+from infadapter_simulator.compare.jobs import Job, Jobs, do_all
+from infadapter_simulator.compare.naming import CLAIRVOYANT, OURS, STATIC_BEST, candidates
 from infadapter_simulator.measures import measured
-from infadapter_simulator.naming import CLAIRVOYANT, OURS, STATIC_BEST, candidates
 from infadapter_simulator.part import Part
-from infadapter_simulator.policies.foresight import MOST_VIOLATIONS, ways
+from infadapter_simulator.policies.hindsight.fluid import fluid_bound
+from infadapter_simulator.policies.hindsight.foresight import MOST_VIOLATIONS, ways
 from infadapter_simulator.scenario import Scenario, Server
 from infadapter_simulator.simulate import Workload
 
@@ -34,12 +34,12 @@ NEAR_LIMIT = 3.0
 
 _MADE_OF = {
     OURS: "policies.ours",
-    CLAIRVOYANT: "policies.clairvoyant",
-    STATIC_BEST: "policies.static_best",
+    CLAIRVOYANT: "policies.hindsight.clairvoyant",
+    STATIC_BEST: "policies.hindsight.static_best",
     FLUID: "fluid",
     **{name: f"policies.{name.replace('-', '_')}" for name in RESEARCH},
     **{kind: f"policies.{kind.split('-')[0]}" for kind in OF_A_VARIANT},
-    "vpa-plus": "policies.vpa_plus",
+    "vpa-plus": "policies.papers.vpa_plus",
 }
 _FIRST = (STATIC_BEST, OURS, "kpa", CLAIRVOYANT)
 """What takes long is begun first, so that no process works alone in the end."""

@@ -7,10 +7,10 @@ from benchmarks.policies.cache import Cache
 from benchmarks.policies.cases import DAYS, SLICE, UNSEEN
 from benchmarks.policies.found import Answer, CaseFound, all_found
 from benchmarks.policies.runs import CLOSE, FIRST_SEED, NEAR_LIMIT, WAYS
-from infadapter_simulator.naming import OURS, STATIC_BEST
-from infadapter_simulator.policies.foresight import MOST_VIOLATIONS
+from infadapter_simulator.compare.naming import OURS, STATIC_BEST
+from infadapter_simulator.compare.results import Result
+from infadapter_simulator.policies.hindsight.foresight import MOST_VIOLATIONS
 from infadapter_simulator.report.means import half_width, mean
-from infadapter_simulator.results import Result
 from infadapter_simulator.scenario import Server
 
 VIOLATIONS, VIOLATIONS_OF_FEW, FEW_RPS = 0.003, 0.01, 10.0

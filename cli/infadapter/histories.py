@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from infadapter.traces import Command, named_trace, part_options, with_options
-from infadapter_simulator.traces.shaping import scaled
-from infadapter_simulator.traces.trace import Array, Trace, TraceError
+from infadapter_workload.shaping import scaled
+from infadapter_workload.trace import Array, Trace, TraceError
 
 SEED = 0
 """Of the requests that are dropped or doubled where time stamps are scaled."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import click
 
-from infadapter_simulator.traces.trace import TraceError
 from infadapter_solver import InvalidProblem, TooLarge
+from infadapter_workload.trace import TraceError
 
 FIRST_S, LATER = 3.0, 1.3
 

@@ -11,9 +11,9 @@ from infadapter.options import at_least, budget, prices
 from infadapter.traces import Command, named_trace, part_options, with_options
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Server, Speed
-from infadapter_simulator.traces.shaping import scaled
-from infadapter_simulator.traces.trace import TraceError
 from infadapter_solver import Amounts
+from infadapter_workload.shaping import scaled
+from infadapter_workload.trace import TraceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 import click
 
 from infadapter.options import at_least
-from infadapter_simulator.traces.reading import read_trace
-from infadapter_simulator.traces.synthetic import parse_synthetic
-from infadapter_simulator.traces.trace import Trace
+from infadapter_workload.reading import read_trace
+from infadapter_workload.synthetic import parse_synthetic
+from infadapter_workload.trace import Trace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Command], Command]

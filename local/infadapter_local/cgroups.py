@@ -17,7 +17,7 @@ from pathlib import Path
 
 from infadapter_local import launch
 from infadapter_local.groups import Group
-from infadapter_variants.quota import MOUNTS_V1, MOUNTS_V2, own_groups, with_those_above
+from infadapter_server.serving.quota import MOUNTS_V1, MOUNTS_V2, own_groups, with_those_above
 
 WHOLE_CORE = 1000  # millicores; a server computes on one thread
 

@@ -15,9 +15,9 @@ import aiohttp
 from infadapter_local.asking import says_ok
 from infadapter_local.processes import Child
 from infadapter_local.router import free_ports
-from infadapter_operator.bodies import StepRefused
-from infadapter_operator.observed import Cause, Observed, Pod, Trouble
-from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
+from infadapter_operator.domain.observed import Cause, Observed, Pod, Trouble
+from infadapter_operator.domain.ports import StepRefused
+from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_solver.problem import CPU, Allocation, Amounts, Target
 
 ServerCommand = Callable[[Target, int], list[str]]

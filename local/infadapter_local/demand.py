@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import aiohttp
 
-from infadapter_operator.demand import (
+from infadapter_operator.domain.load import (
     Delivered,
     DemandError,
     History,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infadapter_local.cgroups import WHOLE_CORE, Cores, Quotas, cpu_limits, remove_abandoned
-from infadapter_local.forks import Nursery, started_nursery
+from infadapter_local.fork_client import Nursery, started_nursery
 from infadapter_local.measure import check_variant, rescaled, speed_of
 from infadapter_local.measures import measure_run
 from infadapter_local.policies import Policy, compared
@@ -28,10 +28,10 @@ from infadapter_local.spec import (
 )
 from infadapter_local.view import View
 from infadapter_local.workload import LEAD_IN_S, Workload, load_trace, peak_rps, workload
-from infadapter_operator.service import Service
+from infadapter_operator.domain.service import Service
+from infadapter_server.loadgen.traces import Trace
+from infadapter_server.profiling.run import machine
 from infadapter_solver.profiles import Profile
-from infadapter_variants.loadgen.traces import Trace
-from infadapter_variants.profile_run import machine
 
 PEAK_SHARE = 0.88
 """

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infadapter_local.holding import Held, holding
-from infadapter_operator.service import Service
+from infadapter_operator.domain.service import Service
+from infadapter_server.loadgen.outcomes import Outcome, percentile
 from infadapter_solver import CPU
-from infadapter_variants.loadgen.outcomes import Outcome, percentile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

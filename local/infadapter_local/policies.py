@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from infadapter_local.spec import full_budget, resized_single, static_single
-from infadapter_operator.service import Service
+from infadapter_operator.domain.service import Service
 from infadapter_solver import CPU
 
 

@@ -16,10 +16,10 @@ import aiohttp
 
 from infadapter_local.asking import says_ok
 from infadapter_local.processes import Child, Processes, ProcessFailed
-from infadapter_operator.bodies import BodyUnavailable
+from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.envoy import bootstrap as envoy
 from infadapter_operator.envoy.xds import XdsServer
-from infadapter_operator.steps import SetWeights
 
 _REFRESH_S = 0.15
 _START_LIMIT_S = 15.0

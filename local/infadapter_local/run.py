@@ -23,11 +23,11 @@ from infadapter_local.holding import Held
 from infadapter_local.processes import Child, Processes
 from infadapter_local.router import LocalRouter, started_router
 from infadapter_local.workload import Workload
+from infadapter_operator.domain.service import Service
 from infadapter_operator.reconcile import Look, Memory, look
-from infadapter_operator.service import Service
+from infadapter_server.loadgen.outcomes import Outcome
+from infadapter_server.loadgen.records import Tail
 from infadapter_solver.problem import Target, Variant
-from infadapter_variants.loadgen.outcomes import Outcome
-from infadapter_variants.loadgen.records import Tail
 
 LOOK_S = 0.25  # where a minute stands for twenty, this is five seconds
 DRAIN_S = 0.3  # twice what the router takes to obey: a pod leaves when it is sent nothing more
@@ -180,7 +180,7 @@ async def _start_generator(run: Run, router: LocalRouter, place: Place) -> Child
     outcomes = _outcomes_file(place)
     outcomes.unlink(missing_ok=True)
     url = f"{router.url}/v2/models/{run.service.name}/infer"
-    command = [sys.executable, "-m", "infadapter_variants.loadgen", "--url", url]
+    command = [sys.executable, "-m", "infadapter_server.loadgen", "--url", url]
     command += ["--arrivals", str(arrivals), "--out", str(outcomes)]
     command += ["--timeout", str(TIMEOUT_S), "--seed", str(place.seed)]
     return await place.processes.start("generator", command)

@@ -15,21 +15,21 @@ import click
 import yaml
 
 from infadapter_local.cgroups import Quotas, cpu_limits
-from infadapter_local.forks import started_nursery
+from infadapter_local.fork_client import started_nursery
 from infadapter_local.measure import measure_variant
 from infadapter_local.processes import Processes, ProcessFailed
 from infadapter_local.spec import PERCENTILE
 from infadapter_operator.api.objects import parse_profile
 from infadapter_operator.planning.profiles import measured
+from infadapter_server.profiling.document import save_profile
+from infadapter_server.profiling.percentiles import AllocationProfile, VariantProfile
+from infadapter_server.profiling.profiler import ProfileError
+from infadapter_server.profiling.run import machine
 from infadapter_solver.profiles import Profile
-from infadapter_variants.profile_math import AllocationProfile, VariantProfile
-from infadapter_variants.profile_run import machine
-from infadapter_variants.profile_yaml import save_profile
-from infadapter_variants.profiler import ProfileError
 
 VARIANTS = ("glyph-1", "glyph-2", "glyph-3", "glyph-4", "glyph-5")
 PROFILES = files("infadapter_local") / "profiles" / "glyphs.yaml"
-_TRAINED = files("infadapter_variants") / "weights" / "ladder.json"
+_TRAINED = files("infadapter_server.networks") / "weights" / "ladder.json"
 
 
 def shipped_profiles() -> tuple[Profile, ...]:

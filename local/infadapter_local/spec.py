@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from infadapter_local.cgroups import WHOLE_CORE, Cores, Quotas
-from infadapter_operator.service import Service
+from infadapter_operator.domain.service import Service
 from infadapter_solver import CPU, Allocation, Plan, PodGroup, Problem, Variant, solve
 from infadapter_solver.profiles import Profile, to_variant
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from infadapter_variants.loadgen.arrivals import Array, piecewise_rate
-from infadapter_variants.loadgen.moments import check_size
-from infadapter_variants.loadgen.traces import Trace, TraceError, compressed, read_trace, scaled
+from infadapter_server.loadgen.arrivals import Array, piecewise_rate
+from infadapter_server.loadgen.moments import check_size
+from infadapter_server.loadgen.traces import Trace, TraceError, compressed, read_trace, scaled
 
 LEAD_IN_S = 6.0
 """Load like that of the beginning, before second 0, in which every policy gets its pods running."""

@@ -14,15 +14,15 @@ from typing import Any
 import kopf
 from prometheus_client import REGISTRY, Counter, disable_created_metrics
 
-from infadapter_operator import prometheus
+from infadapter_operator.domain.names import GROUP, PROFILES, SERVICES, VERSION
 from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.health import Health
-from infadapter_operator.kube import api_server
-from infadapter_operator.kube.loops import Loops
-from infadapter_operator.kube.scalers import Scalers
-from infadapter_operator.kube.world import World
-from infadapter_operator.metrics import Metrics
-from infadapter_operator.names import GROUP, PROFILES, SERVICES, VERSION
+from infadapter_operator.kube import client
+from infadapter_operator.kube.context import World
+from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.supervisor import Loops
+from infadapter_operator.prometheus.client import connect as connect_prometheus
+from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.settings import Settings, settings_from
 
 
@@ -49,7 +49,7 @@ class _App:
         settings.posting.enabled = False
         settings.scanning.disabled = bool(self._settings.namespaces)
         settings.networking.request_timeout = 30
-        waiting = ThreadPoolExecutor(2 * api_server.CONNECTIONS)  # for answers, not for the CPU
+        waiting = ThreadPoolExecutor(2 * client.CONNECTIONS)  # for answers, not for the CPU
         asyncio.get_running_loop().set_default_executor(waiting)
         self._world = _world(self._settings)
         self._loops = Loops(self._world)
@@ -80,13 +80,13 @@ def _world(settings: Settings) -> World:
         ("verb", "code"),
         registry=REGISTRY,
     )
-    api = api_server.connect(
+    api = client.connect(
         settings.kubernetes_timeout_s, lambda verb, code: requests.labels(verb, code).inc()
     )
     return World(
         settings=settings,
         api=api,
-        prometheus=prometheus.connect(settings.prometheus_url, settings.prometheus_timeout_s),
+        prometheus=connect_prometheus(settings.prometheus_url, settings.prometheus_timeout_s),
         xds=XdsServer(),
         scalers=Scalers(api),
         metrics=Metrics(REGISTRY),

@@ -9,10 +9,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from infadapter_operator.acting.next_steps import Turn, turn
-from infadapter_operator.acting.shares import shares_of
-from infadapter_operator.acting.signals import signals_of
-from infadapter_operator.acting.taking import (
+from infadapter_operator.domain.decision import Decision, Source
+from infadapter_operator.domain.load import DemandError, History
+from infadapter_operator.domain.observed import Cause, Observed, Trouble
+from infadapter_operator.domain.ports import BodyUnavailable, Cluster, Demand, Router
+from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
+from infadapter_operator.domain.service import Mode, Service
+from infadapter_operator.domain.steps import Step
+from infadapter_operator.execute import (
     Refusal,
     Refused,
     Taken,
@@ -27,28 +31,24 @@ from infadapter_operator.acting.taking import (
     with_leaving,
     with_refusals,
 )
-from infadapter_operator.bodies import BodyUnavailable, Cluster, Demand, Router
-from infadapter_operator.conditions import Condition, Signals, conditions
-from infadapter_operator.decision import Decision, Source
-from infadapter_operator.demand import DemandError, History
-from infadapter_operator.observed import Cause, Observed, Trouble
-from infadapter_operator.planning.blocking import blocks_after
+from infadapter_operator.planning.backoff import blocks_after
+from infadapter_operator.planning.calibration import Learnt, as_learnt, learnt_from
 from infadapter_operator.planning.capacity import by_target, ready_capacity_rps
-from infadapter_operator.planning.decide import burst, decide, warming
-from infadapter_operator.planning.demands import (
+from infadapter_operator.planning.plan import burst, decide, warming
+from infadapter_operator.planning.planning_demand import (
     demand_now_rps,
     look_window_s,
     planning_window_s,
     recent_window_s,
 )
-from infadapter_operator.planning.learning import Learnt, as_learnt, learnt_from
 from infadapter_operator.planning.presence import Present, present
-from infadapter_operator.planning.problems import exceeds, known_groups
+from infadapter_operator.planning.problem import exceeds, known_groups
 from infadapter_operator.planning.rates import rate_now_rps
-from infadapter_operator.progress import Block, Phase, Progress, Rest
-from infadapter_operator.rollout import Milestone, milestone_after
-from infadapter_operator.service import Mode, Service
-from infadapter_operator.steps import Step
+from infadapter_operator.reporting.conditions import Condition, Signals, conditions
+from infadapter_operator.reporting.signals import signals_of
+from infadapter_operator.rollout.milestone import Milestone, milestone_after
+from infadapter_operator.rollout.rollout import Turn, turn
+from infadapter_operator.rollout.traffic_split import shares_of
 from infadapter_solver import InvalidProblem
 from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from infadapter_operator.service import Patience
+from infadapter_operator.domain.service import Patience
 
 PREFIX = "INFADAPTER_"
 Number = TypeVar("Number", int, float)

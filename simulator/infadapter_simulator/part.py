@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from infadapter_simulator.simulate import Workload, flat_history
-from infadapter_simulator.traces.arrivals import arrival_times, poisson_counts
-from infadapter_simulator.traces.shaping import sliced
-from infadapter_simulator.traces.trace import Trace
+from infadapter_workload.arrivals import arrival_times, poisson_counts
+from infadapter_workload.shaping import sliced
+from infadapter_workload.trace import Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """The optimisation problem and its solution; knows neither Kubernetes nor the network."""
 
 from infadapter_solver.check import InvalidProblem
+from infadapter_solver.exact.tables import TooLarge
 from infadapter_solver.latency import expected_latency_s
-from infadapter_solver.layers import TooLarge
+from infadapter_solver.objective import broken, evaluate, score, starts
 from infadapter_solver.problem import (
     CPU,
     Allocation,
@@ -25,7 +26,6 @@ from infadapter_solver.profiles import (
     to_variant,
 )
 from infadapter_solver.solve import Method, solve
-from infadapter_solver.value import broken, evaluate, score, starts
 
 __all__ = [
     "CPU",

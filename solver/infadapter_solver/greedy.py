@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from infadapter_solver.offers import goal, most_pods, offers, unit_cost_ratio
+from infadapter_solver.candidates import goal, most_pods, offers, unit_cost_ratio
+from infadapter_solver.objective import best, evaluate
 from infadapter_solver.problem import Allocation, Plan, PodGroup, Problem, Target
-from infadapter_solver.value import best, evaluate
 
 Groups = tuple[PodGroup, ...]
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 import highspy
 import pulp
 
+from infadapter_solver.candidates import Goal, goal, offers, relaxed
 from infadapter_solver.check import check_variants
-from infadapter_solver.exact import dive
+from infadapter_solver.exact.search import dive
 from infadapter_solver.greedy import greedy
-from infadapter_solver.offers import Goal, goal, offers, relaxed
+from infadapter_solver.objective import TIE, best, broken, evaluate, running_plan, score
 from infadapter_solver.problem import Plan, PodGroup, Problem
 from infadapter_solver.programme import SCALE, Programme, best_programme, most_programme
-from infadapter_solver.value import TIE, best, broken, evaluate, running_plan, score
 
 PRECISION = 1e-9
 """HiGHS's default of 1e-6 would accept a plan that is worse in the sixth digit."""

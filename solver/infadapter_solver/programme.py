@@ -34,7 +34,7 @@ from typing import Any
 
 import pulp
 
-from infadapter_solver.offers import (
+from infadapter_solver.candidates import (
     Goal,
     goal,
     longest_load_s,
@@ -43,8 +43,8 @@ from infadapter_solver.offers import (
     pods_at_hand,
     unit_cost_ratio,
 )
+from infadapter_solver.objective import ROUNDING, TIE
 from infadapter_solver.problem import Allocation, Problem, Target
-from infadapter_solver.value import ROUNDING, TIE
 
 SCALE = 1000.0
 """The objective is handed over in thousandths, so that the precision is far below a tie."""

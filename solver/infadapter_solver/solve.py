@@ -3,8 +3,8 @@
 from typing import Literal
 
 from infadapter_solver.check import check
-from infadapter_solver.exact import solve_exact
-from infadapter_solver.layers import TooLarge
+from infadapter_solver.exact.search import solve_exact
+from infadapter_solver.exact.tables import TooLarge
 from infadapter_solver.milp import solve_milp
 from infadapter_solver.problem import Plan, Problem
 

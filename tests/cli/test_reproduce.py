@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from infadapter.__main__ import main
 from infadapter_forecasting import PublishedLstm
 from infadapter_forecasting.lstm import SHAPES
-from infadapter_simulator.reproduction import CASES
+from infadapter_simulator.reproduction.reproduction import CASES
 
 TRACE = Path(__file__).parents[2].parent / "shared/data/twitter2021/day15_bursty_1260s.csv"
 

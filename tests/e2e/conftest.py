@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from infadapter_operator.names import GROUP, VERSION
+from infadapter_operator.domain.names import GROUP, VERSION
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.host import ROOT, chart_values
 from tests.e2e.kube import Kube, Refused, run

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import urllib3
 from kubernetes import client, config
 
-from infadapter_operator.names import GROUP, PROFILES, SERVICES, VERSION
+from infadapter_operator.domain.names import GROUP, PROFILES, SERVICES, VERSION
 
 Json = dict[str, Any]
 T = TypeVar("T")

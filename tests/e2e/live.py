@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infadapter_operator.api.quantities import cpu_millicores
-from infadapter_operator.names import (
+from infadapter_operator.domain.names import (
     KIND_LABEL,
     SERVICE_LABEL,
     VARIANT_LABEL,

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from infadapter_variants.loadgen import Array, Outcome, constant_rate
-from infadapter_variants.loadgen.bodies import glyph_bodies
-from infadapter_variants.loadgen.child import replay_in_child
-from infadapter_variants.loadgen.records import Start
+from infadapter_server.loadgen import Array, Outcome, constant_rate
+from infadapter_server.loadgen.bodies import glyph_bodies
+from infadapter_server.loadgen.child import replay_in_child
+from infadapter_server.loadgen.records import Start
 from tests.e2e.kube import wait_for
 
 TIMEOUT_S = 10.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from infadapter_local.shipped import shipped_profiles
-from infadapter_operator.names import API_VERSION, KIND
-from infadapter_variants.loadgen import flood
+from infadapter_operator.domain.names import API_VERSION, KIND
+from infadapter_server.loadgen import flood
 from tests.e2e.host import server_template
 from tests.e2e.kube import STRATEGIC, Kube, wait_for
 from tests.e2e.load import BODIES, SLO_MS

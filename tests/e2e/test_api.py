@@ -26,7 +26,7 @@ from infadapter_operator.api.status import (
     PlanStatus,
     plan_summary,
 )
-from infadapter_operator.names import FIELD_MANAGER, GROUP, PROFILES, SERVICES, VERSION
+from infadapter_operator.domain.names import FIELD_MANAGER, GROUP, PROFILES, SERVICES, VERSION
 
 pytestmark = pytest.mark.cluster
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infadapter_operator.names import FIELD_MANAGER
+from infadapter_operator.domain.names import FIELD_MANAGER
 from tests.e2e.figures import Figures
 from tests.e2e.host import server_template
 from tests.e2e.kube import Kube, run, wait_for

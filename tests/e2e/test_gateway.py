@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infadapter_operator.names import TRAFFIC_LABEL, target_name
+from infadapter_operator.domain.names import TRAFFIC_LABEL, target_name
 from infadapter_solver.problem import Target
 from tests.e2e.figures import Figures
 from tests.e2e.kube import Kube, Refused, wait_for

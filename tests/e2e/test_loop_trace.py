@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infadapter_operator.acting.shares import FILL
-from infadapter_operator.planning.learning import LEAST, MOST
-from infadapter_variants.loadgen import Array, constant_rate, piecewise_rate, summarise
+from infadapter_operator.planning.calibration import LEAST, MOST
+from infadapter_operator.rollout.traffic_split import FILL
+from infadapter_server.loadgen import Array, constant_rate, piecewise_rate, summarise
 from tests.e2e import trace
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.kube import Recorder, Seen, recording

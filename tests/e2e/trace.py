@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from infadapter_variants.loadgen import Array, Outcome
-from infadapter_variants.loadgen.traces import compressed, cut, read_trace, scaled
+from infadapter_server.loadgen import Array, Outcome
+from infadapter_server.loadgen.traces import compressed, cut, read_trace, scaled
 from tests.e2e.host import ROOT
 from tests.e2e.kube import Recorder, Seen
 from tests.e2e.load import Load, in_time

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from infadapter_operator.api.quantities import cpu_millicores
-from infadapter_operator.names import SERVICE_LABEL
+from infadapter_operator.domain.names import SERVICE_LABEL
 from tests.e2e.kube import Seen
 from tests.e2e.live import cpu_in_force_m, cpu_wanted_m, key_of, labels_key, variant_of
 from tests.e2e.services import is_ready

@@ -15,12 +15,9 @@ import numpy as np
 
 from infadapter.profiles import read_preset
 from infadapter_operator.api.status import InferenceServiceStatus
-from infadapter_operator.conditions import Condition
-from infadapter_operator.decision import Decision
-from infadapter_operator.demand import Delivered, History, QueryFailed
-from infadapter_operator.kube.status import decision_from, status_of
-from infadapter_operator.reconcile import Look, Memory
-from infadapter_operator.steps import (
+from infadapter_operator.domain.decision import Decision
+from infadapter_operator.domain.load import Delivered, History, QueryFailed
+from infadapter_operator.domain.steps import (
     RemovePods,
     ReplacePods,
     ResizePod,
@@ -28,16 +25,19 @@ from infadapter_operator.steps import (
     SetWeights,
     Step,
 )
-from infadapter_simulator.bodies import SimulatedDemand
+from infadapter_operator.reconcile import Look, Memory
+from infadapter_operator.reporting.conditions import Condition
+from infadapter_operator.reporting.status import decision_from, status_of
+from infadapter_simulator.platform import SimulatedDemand
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.scenario import Scenario, speeds_of, variants_of
 from infadapter_simulator.simulate import Workload, flat_history, simulate
-from infadapter_simulator.traces.arrivals import arrival_times
-from infadapter_simulator.traces.synthetic import synthetic
-from infadapter_simulator.traces.trace import Trace
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.world import World
 from infadapter_solver.problem import CPU, Allocation
+from infadapter_workload.arrivals import arrival_times
+from infadapter_workload.synthetic import synthetic
+from infadapter_workload.trace import Trace
 
 FOLDER = Path(__file__).parent
 SECONDS = 1_200
@@ -156,9 +156,7 @@ def plan_lines(seen: Look) -> list[str]:
     if not seen.plan_changed or seen.decision is None:
         return []
     decision, plan = seen.decision, seen.decision.plan
-    groups = " + ".join(
-        f"{g.pods} x {g.target.variant} {size(g.allocation)}" for g in plan.groups
-    )
+    groups = " + ".join(f"{g.pods} x {g.target.variant} {size(g.allocation)}" for g in plan.groups)
     enough = "" if plan.feasible else ", too little"
     return [f"plan {groups or 'nothing'} for {decision.demand_rps:.1f} rps{enough}"]
 

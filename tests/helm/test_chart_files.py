@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from infadapter_operator.api.schema import crd_files
+from infadapter_operator.domain.service import Patience
 from infadapter_operator.kube.objects import Owner
-from infadapter_operator.service import Patience
 from infadapter_operator.settings import InvalidSetting, settings_from
 
 ROOT = Path(__file__).parents[2]

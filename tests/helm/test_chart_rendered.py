@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from infadapter_operator.names import VARIANT_LABEL, router_labels, target_labels
-from infadapter_operator.service import Patience
+from infadapter_operator.domain.names import VARIANT_LABEL, router_labels, target_labels
+from infadapter_operator.domain.service import Patience
 from infadapter_operator.settings import settings_from
 from infadapter_solver.problem import Target
 

@@ -13,12 +13,12 @@ from infadapter_local.cgroups import cpu_limits
 from infadapter_local.processes import Processes
 from infadapter_local.run import Run, Tick
 from infadapter_local.workload import LEAD_IN_S, Workload
-from infadapter_operator.decision import Decision
-from infadapter_operator.observed import Observed, Pod
+from infadapter_operator.domain.decision import Decision
+from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.service import Service
 from infadapter_operator.reconcile import Look, Memory
-from infadapter_operator.service import Service
+from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_solver.problem import Allocation, Plan, PodGroup, Target, Variant
-from infadapter_variants.loadgen.outcomes import Outcome
 
 TINY_SERVER = """
 import os, signal, sys, threading, time

@@ -10,9 +10,9 @@ import pytest
 
 from infadapter_local.cluster import LocalCluster
 from infadapter_local.processes import Processes
-from infadapter_operator.bodies import StepRefused
-from infadapter_operator.observed import Cause, Observed
-from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
+from infadapter_operator.domain.observed import Cause, Observed
+from infadapter_operator.domain.ports import StepRefused
+from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_solver.problem import Allocation, Target
 
 SMALL, LARGE = Target("glyph-1"), Target("glyph-5")

@@ -4,9 +4,9 @@ import pytest
 
 from infadapter_local.holding import Held
 from infadapter_local.measures import measure_run
-from infadapter_operator.service import Service
+from infadapter_operator.domain.service import Service
+from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_solver import Allocation, Variant
-from infadapter_variants.loadgen.outcomes import Outcome
 
 SMALL = Allocation(resources={"cpu": 500}, capacity_rps=10.0)
 SERVICE = Service(

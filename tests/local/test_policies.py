@@ -11,7 +11,7 @@ from infadapter_local.cgroups import Cores, Quotas
 from infadapter_local.demo import affordable
 from infadapter_local.policies import compared
 from infadapter_local.view import View
-from infadapter_operator.service import Service
+from infadapter_operator.domain.service import Service
 
 
 def titles(service: Service, **asked: bool) -> list[str]:

@@ -11,9 +11,9 @@ from aiohttp import web
 from infadapter_local.demand import EnvoyDemand
 from infadapter_local.processes import Processes
 from infadapter_local.router import LocalRouter, envoy_path, started_router
-from infadapter_operator.bodies import BodyUnavailable
-from infadapter_operator.demand import DemandError, InvalidData, NoData, QueryFailed, StaleData
-from infadapter_operator.steps import Backend, SetWeights
+from infadapter_operator.domain.load import DemandError, InvalidData, NoData, QueryFailed, StaleData
+from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.domain.steps import Backend, SetWeights
 from infadapter_solver.problem import Target
 
 KEY = "local/glyphs"

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infadapter_local.forks import started_nursery
+from infadapter_local.fork_client import started_nursery
 from infadapter_local.measure import running
 from infadapter_local.processes import Processes
 from infadapter_local.router import envoy_path
 from infadapter_local.run import Place, play
 from infadapter_local.workload import Workload
-from infadapter_operator.service import Service
+from infadapter_operator.domain.service import Service
 from infadapter_solver.problem import Target
 
 needs_envoy = pytest.mark.skipif(

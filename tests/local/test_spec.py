@@ -17,7 +17,7 @@ from infadapter_local.spec import (
     slot_of,
     static_single,
 )
-from infadapter_operator.service import Service
+from infadapter_operator.domain.service import Service
 from infadapter_solver import CPU, Problem, solve
 from infadapter_solver.problem import Target
 from infadapter_solver.profiles import Point, Profile, ProfiledAllocation

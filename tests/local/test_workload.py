@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from infadapter_local.workload import LEAD_IN_S, burst, load_trace, peak_rps, workload
-from infadapter_variants.loadgen.traces import Trace, TraceError
+from infadapter_server.loadgen.traces import Trace, TraceError
 
 
 def test_the_default_trace_is_a_burst_of_about_five_times_its_base() -> None:

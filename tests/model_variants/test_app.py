@@ -14,11 +14,11 @@ from fastapi import Request
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Message
 
-from infadapter_variants.app import create_app
-from infadapter_variants.inference import Identity, Inference, Limits, Refusal
-from infadapter_variants.metrics import ServerMetrics
-from infadapter_variants.signatures import Floats, Signature
-from infadapter_variants.worker import Worker
+from infadapter_server.networks.signatures import Floats, Signature
+from infadapter_server.serving.app import create_app
+from infadapter_server.serving.inference import Identity, Inference, Limits, Refusal
+from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.worker import Worker
 
 IDENTITY = Identity(
     variant="tiny", model="sums", signature=Signature(input_shape=(2,), output_shape=(1,))

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from infadapter_variants.finite import Finite
+from infadapter_server.finite import Finite
 
 FRACTION = Finite(0, 1)
 POSITIVE = Finite(min=0, min_open=True)

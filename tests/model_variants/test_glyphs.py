@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_variants import glyphs
+from infadapter_server.networks import glyphs
 
 
 def test_images_are_what_the_networks_take() -> None:

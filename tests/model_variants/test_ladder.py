@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_variants import glyphs, ladder, packing
-from infadapter_variants.ladder import RUNGS, Network, Shape
+from infadapter_server.networks import glyphs, ladder, packing
+from infadapter_server.networks.ladder import RUNGS, Network, Shape
 
 FRESH_SEED = 77
 FRESH_IMAGES = {"glyph-1": 1500, "glyph-2": 1500, "glyph-3": 1000, "glyph-4": 600, "glyph-5": 300}

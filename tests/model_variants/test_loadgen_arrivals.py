@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_variants.loadgen.arrivals import constant_rate, given_count, piecewise_rate
+from infadapter_server.loadgen.arrivals import constant_rate, given_count, piecewise_rate
 
 rates = st.lists(st.floats(0, 50), min_size=1, max_size=30)
 seeds = st.integers(0, 2**32)

@@ -11,21 +11,21 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from infadapter_variants.loadgen.__main__ import main
-from infadapter_variants.loadgen.bodies import (
+from infadapter_server.loadgen.__main__ import main
+from infadapter_server.loadgen.bodies import (
     BodyError,
     glyph_bodies,
     parse_shape,
     random_bodies,
     read_body,
 )
-from infadapter_variants.loadgen.child import ChildError, replay_in_child
-from infadapter_variants.loadgen.endpoint import Endpoint, UrlError, parse_url
-from infadapter_variants.loadgen.outcomes import Outcome
-from infadapter_variants.loadgen.records import Start
+from infadapter_server.loadgen.child import ChildError, replay_in_child
+from infadapter_server.loadgen.endpoint import Endpoint, UrlError, parse_url
+from infadapter_server.loadgen.outcomes import Outcome
+from infadapter_server.loadgen.records import Start
 
 SERVER = Path(__file__).with_name("answering_server.py")
-RUN = [sys.executable, "-m", "infadapter_variants.loadgen"]
+RUN = [sys.executable, "-m", "infadapter_server.loadgen"]
 
 
 @pytest.fixture(scope="module")

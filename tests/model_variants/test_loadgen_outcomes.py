@@ -5,9 +5,9 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_variants.loadgen.outcomes import Outcome, percentile, summarise
-from infadapter_variants.loadgen.records import Start, Tail, csv_writer, jsonl_writer
-from infadapter_variants.loadgen.report import render
+from infadapter_server.loadgen.outcomes import Outcome, percentile, summarise
+from infadapter_server.loadgen.records import Start, Tail, csv_writer, jsonl_writer
+from infadapter_server.loadgen.report import render
 
 START = Start(start_monotonic_s=12.5, start_unix_s=1e9, requests=2)
 

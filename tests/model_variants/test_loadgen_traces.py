@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_variants.loadgen import traces
-from infadapter_variants.loadgen.moments import of_rate, of_trace, read_moments
-from infadapter_variants.loadgen.traces import (
+from infadapter_server.loadgen import traces
+from infadapter_server.loadgen.moments import of_rate, of_trace, read_moments
+from infadapter_server.loadgen.traces import (
     Trace,
     TraceError,
     compressed,

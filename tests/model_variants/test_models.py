@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from infadapter_variants import ladder
-from infadapter_variants.ladder import RUNGS, blank
-from infadapter_variants.models import TorchModel, load
-from infadapter_variants.packing import pack
-from infadapter_variants.resnet import RESNETS
-from infadapter_variants.signatures import SIGNATURES, LoadError
+from infadapter_server.networks import ladder
+from infadapter_server.networks.ladder import RUNGS, blank
+from infadapter_server.networks.models import TorchModel, load
+from infadapter_server.networks.packing import pack
+from infadapter_server.networks.resnet import RESNETS
+from infadapter_server.networks.signatures import SIGNATURES, LoadError
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_variants.loadgen.arrivals import constant_rate
-from infadapter_variants.loadgen.outcomes import TIMED_OUT, Outcome
-from infadapter_variants.profile_math import (
+from infadapter_server.loadgen.arrivals import constant_rate
+from infadapter_server.loadgen.outcomes import TIMED_OUT, Outcome
+from infadapter_server.profiling.percentiles import (
     ENOUGH,
     FRACTIONS,
     AllocationProfile,

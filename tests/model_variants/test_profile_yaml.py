@@ -5,8 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_variants.profile_math import AllocationProfile, Point, VariantProfile
-from infadapter_variants.profile_yaml import (
+from infadapter_server.profiling.document import (
     ProfileFileError,
     check_writable,
     document_of,
@@ -14,6 +13,7 @@ from infadapter_variants.profile_yaml import (
     quantity,
     save_profile,
 )
+from infadapter_server.profiling.percentiles import AllocationProfile, Point, VariantProfile
 
 POINT = Point(rps=5.25, latency_ms={50.0: 210.5, 99.9: 320.0}, refused_ratio=0.01)
 HALF = AllocationProfile(resources={"cpu": "500m"}, saturation_rps=18, points=(POINT,))

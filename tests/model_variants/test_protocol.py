@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_variants.protocol import BadTensor, Question, encode, parse
-from infadapter_variants.signatures import Signature
+from infadapter_server.networks.signatures import Signature
+from infadapter_server.serving.protocol import BadTensor, Question, encode, parse
 
 SIGNATURE = Signature(input_shape=(1, 2, 2), output_shape=(3,))
 MAX_BATCH = 4

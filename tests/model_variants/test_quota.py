@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_variants.quota import cpu_quota, thread_limit
+from infadapter_server.serving.quota import cpu_quota, thread_limit
 
 V1 = "sys/fs/cgroup/cpu"
 V2 = "sys/fs/cgroup"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from infadapter_variants.resnet import BasicBlock, Bottleneck, ResNet, resnet
+from infadapter_server.networks.resnet import BasicBlock, Bottleneck, ResNet, resnet
 
 NORMALISATION = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 BLOCKS = {  # He et al., table 1: blocks a stage, and convolutions a block

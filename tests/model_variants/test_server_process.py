@@ -16,22 +16,22 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infadapter_variants.command import command
-from infadapter_variants.inference import Inference
-from infadapter_variants.loadgen.endpoint import parse_url
-from infadapter_variants.notes import measured
-from infadapter_variants.profile_target import ask_facts
+from infadapter_server.loadgen.endpoint import parse_url
+from infadapter_server.networks.notes import measured
+from infadapter_server.profiling.target import ask_facts
+from infadapter_server.serving.command import command
+from infadapter_server.serving.inference import Inference
 
-REAL = ("-m", "infadapter_variants", "--variant", "glyph-1", "--model", "glyphs", "--port", "0")
+REAL = ("-m", "infadapter_server", "--variant", "glyph-1", "--model", "glyphs", "--port", "0")
 # A server whose network answers when the file it is told of exists; without torch it starts fast.
 PATIENT = """
 import sys, time
 from pathlib import Path
-from infadapter_variants.inference import Identity, Inference, Limits
-from infadapter_variants.metrics import ServerMetrics
-from infadapter_variants.serve import listen, run
-from infadapter_variants.signatures import Signature
-from infadapter_variants.worker import Worker
+from infadapter_server.serving.inference import Identity, Inference, Limits
+from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.serve import listen, run
+from infadapter_server.networks.signatures import Signature
+from infadapter_server.serving.worker import Worker
 
 class Patient:
     def __call__(self, batch):
@@ -183,7 +183,7 @@ def test_a_body_beyond_the_limit_is_refused_and_the_connection_goes_on(tmp_path:
 
 
 def test_the_command_line_is_understood_without_waiting_for_torch() -> None:
-    code = "import sys, infadapter_variants.command; sys.exit('torch' in sys.modules)"
+    code = "import sys, infadapter_server.serving.command; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -249,7 +249,7 @@ def test_only_shipped_weights_have_an_accuracy(
 
     told: list[float | None] = []
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("infadapter_variants.command.run", run)
+    monkeypatch.setattr("infadapter_server.serving.command.run", run)
     monkeypatch.setattr(sys, "argv", ["infadapter-server", "--port", "0", *arguments])
     assert command() == 0
     assert told == [accuracy]
@@ -262,7 +262,7 @@ def test_an_interrupt_before_the_server_listens_ends_it_without_a_traceback(
         raise KeyboardInterrupt
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("infadapter_variants.command.listen", interrupted)
+    monkeypatch.setattr("infadapter_server.serving.command.listen", interrupted)
     monkeypatch.setattr(sys, "argv", ["infadapter-server", "--variant", "glyph-1"])
     assert command() == 130
     assert capsys.readouterr().err.strip() == ""

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_variants import ladder, training
-from infadapter_variants.training import Recipe, learning_rate
+from infadapter_server.networks import ladder, training
+from infadapter_server.networks.training import Recipe, learning_rate
 
 QUICK = Recipe(seed=1, grown_from=None, images=160, peak_rate=1e-3)
 

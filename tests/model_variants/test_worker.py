@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
-from infadapter_variants.metrics import ServerMetrics
-from infadapter_variants.serve import follow_quota
-from infadapter_variants.signatures import Floats, LoadError, Model, Signature
-from infadapter_variants.worker import InferenceError, Worker
+from infadapter_server.networks.signatures import Floats, LoadError, Model, Signature
+from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.serve import follow_quota
+from infadapter_server.serving.worker import InferenceError, Worker
 
 SIGNATURE = Signature(input_shape=(2,), output_shape=(1,))
 

@@ -9,8 +9,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from infadapter_operator.observed import Cause, Observed, Pod, Resize
-from infadapter_operator.service import Service
+from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize
+from infadapter_operator.domain.service import Service
 from infadapter_solver.problem import PodGroup, Target
 
 Size = Mapping[str, int]

@@ -9,9 +9,9 @@ part may be given up, and must be back soon: with each planned pod that becomes 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from infadapter_operator.observed import Observed, Pod
+from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.service import Service
 from infadapter_operator.reconcile import Look
-from infadapter_operator.service import Service
 from infadapter_solver.problem import PodGroup
 from tests.operator.loop_arithmetic import (
     Size,

@@ -10,13 +10,12 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from infadapter_operator.bodies import StepRefused
-from infadapter_operator.decision import Decision
-from infadapter_operator.demand import Delivered, DemandError, History, Sample
-from infadapter_operator.observed import Cause, Observed, Pod, Resize, Trouble
-from infadapter_operator.reconcile import Look, Memory, look
-from infadapter_operator.service import Service
-from infadapter_operator.steps import (
+from infadapter_operator.domain.decision import Decision
+from infadapter_operator.domain.load import Delivered, DemandError, History, Sample
+from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Trouble
+from infadapter_operator.domain.ports import StepRefused
+from infadapter_operator.domain.service import Service
+from infadapter_operator.domain.steps import (
     RemovePods,
     ReplacePods,
     ResizePod,
@@ -24,8 +23,9 @@ from infadapter_operator.steps import (
     SetWeights,
     Step,
 )
+from infadapter_operator.reconcile import Look, Memory, look
 from infadapter_solver import Allocation, Plan, PodGroup, Problem, Target, Variant, evaluate
-from infadapter_solver.offers import LEAST_DEMAND_RPS
+from infadapter_solver.candidates import LEAST_DEMAND_RPS
 from tests.operator.loop_arithmetic import equal, held, pod_rps, total, within
 from tests.operator.loop_contract import Contract
 

@@ -1,6 +1,11 @@
 import pytest
 
-from infadapter_operator.conditions import (
+from infadapter_operator.domain.decision import Decision, Source
+from infadapter_operator.domain.observed import Cause, Observed
+from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
+from infadapter_operator.domain.service import Mode, Service
+from infadapter_operator.planning.plan import warming
+from infadapter_operator.reporting.conditions import (
     READY_NEEDS,
     TYPES,
     Condition,
@@ -13,12 +18,7 @@ from infadapter_operator.conditions import (
     unparsed,
     with_ready,
 )
-from infadapter_operator.decision import Decision, Source
-from infadapter_operator.observed import Cause, Observed
-from infadapter_operator.planning.decide import warming
-from infadapter_operator.progress import Block, Phase, Progress, Rest
-from infadapter_operator.sentences import WHAT_TO_DO
-from infadapter_operator.service import Mode, Service
+from infadapter_operator.reporting.sentences import WHAT_TO_DO
 from infadapter_solver.problem import Target
 from tests.operator.loop_world import EMPTY_PLAN, a_service
 

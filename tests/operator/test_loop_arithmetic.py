@@ -2,7 +2,7 @@
 
 import pytest
 
-from infadapter_operator.observed import Cause, Observed, Pod, Resize, Trouble
+from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Trouble
 from infadapter_solver.problem import CPU, PodGroup, Target
 from tests.operator.loop_arithmetic import Standing, all_ready, held, pod_rps
 from tests.operator.loop_world import MIDDLE, SMALL, a_service

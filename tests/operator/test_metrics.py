@@ -2,10 +2,10 @@ from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
 
-from infadapter_operator.metrics import Metrics
-from infadapter_operator.observed import Cause
-from infadapter_operator.planning.learning import Learnt
-from infadapter_operator.progress import Block, Phase, Progress, Rest
+from infadapter_operator.domain.observed import Cause
+from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
+from infadapter_operator.planning.calibration import Learnt
+from infadapter_operator.reporting.metrics import Metrics
 from infadapter_solver.problem import Target
 from tests.operator.loop_world import Runner, World, a_service
 

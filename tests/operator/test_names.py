@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_operator.names import (
+from infadapter_operator.domain.names import (
     kind_slug,
     router_name,
     selector_of,

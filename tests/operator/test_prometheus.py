@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infadapter_operator.demand import (
+from infadapter_operator.domain.load import (
     DemandError,
     History,
     InvalidData,
@@ -16,13 +16,13 @@ from infadapter_operator.demand import (
     QueryFailed,
     StaleData,
 )
-from infadapter_operator.prometheus import (
+from infadapter_operator.prometheus.client import (
     MAX_POINTS,
     PrometheusDemand,
     connect,
     slo_met_ratio,
 )
-from infadapter_operator.prometheus_queries import (
+from infadapter_operator.prometheus.queries import (
     Servers,
     arrivals_query,
     met_query,

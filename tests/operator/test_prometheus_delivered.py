@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from infadapter_operator.demand import Delivered
-from infadapter_operator.prometheus import MAX_SERIES, PrometheusDemand, connect
-from infadapter_operator.prometheus_queries import LATENCY_BOUNDS_S, Servers, delivered_query
-from infadapter_variants.metrics import ServerMetrics
+from infadapter_operator.domain.load import Delivered
+from infadapter_operator.prometheus.client import MAX_SERIES, PrometheusDemand, connect
+from infadapter_operator.prometheus.queries import LATENCY_BOUNDS_S, Servers, delivered_query
+from infadapter_server.serving.metrics import ServerMetrics
 from tests.operator.prometheus_world import Answers, Exposing, scraping, served
 
 NOW_S = 1_800_000_000.7

@@ -8,15 +8,17 @@ from dataclasses import replace
 
 import pytest
 
-from infadapter_operator.acting.taking import OBEYED_WITHIN_S
-from infadapter_operator.bodies import BodyUnavailable, QuotaExceeded, ResizeInfeasible, StepRefused
-from infadapter_operator.conditions import Status
-from infadapter_operator.decision import Source
-from infadapter_operator.demand import Delivered, History, NoData
-from infadapter_operator.observed import Cause, Observed
-from infadapter_operator.reconcile import Look, Memory, is_due, look
-from infadapter_operator.service import ForecastMethod, Mode
-from infadapter_operator.steps import (
+from infadapter_operator.domain.decision import Source
+from infadapter_operator.domain.load import Delivered, History, NoData
+from infadapter_operator.domain.observed import Cause, Observed
+from infadapter_operator.domain.ports import (
+    BodyUnavailable,
+    QuotaExceeded,
+    ResizeInfeasible,
+    StepRefused,
+)
+from infadapter_operator.domain.service import ForecastMethod, Mode
+from infadapter_operator.domain.steps import (
     RemovePods,
     ReplacePods,
     ResizePod,
@@ -24,6 +26,9 @@ from infadapter_operator.steps import (
     SetWeights,
     Step,
 )
+from infadapter_operator.execute import OBEYED_WITHIN_S
+from infadapter_operator.reconcile import Look, Memory, is_due, look
+from infadapter_operator.reporting.conditions import Status
 from infadapter_solver.problem import CPU, PodGroup, Target
 from tests.operator.loop_world import (
     LARGE,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from infadapter_operator.bodies import QuotaExceeded, StepRefused
-from infadapter_operator.steps import Step
+from infadapter_operator.domain.ports import QuotaExceeded, StepRefused
+from infadapter_operator.domain.steps import Step
 from infadapter_solver.problem import CPU, Target
 from tests.operator.loop_world import Runner, World, a_service
 

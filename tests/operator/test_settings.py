@@ -1,6 +1,6 @@
 import pytest
 
-from infadapter_operator.service import Patience
+from infadapter_operator.domain.service import Patience
 from infadapter_operator.settings import InvalidSetting, Settings, settings_from
 
 

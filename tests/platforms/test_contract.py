@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infadapter_operator.bodies import StepRefused
-from infadapter_operator.observed import Observed, Pod, Resize
-from infadapter_operator.steps import (
+from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.domain.ports import StepRefused
+from infadapter_operator.domain.steps import (
     Backend,
     RemovePods,
     ReplacePods,
@@ -18,7 +18,7 @@ from infadapter_operator.steps import (
     SetWeights,
 )
 from infadapter_solver.problem import Allocation
-from tests.platforms.bodies import (
+from tests.platforms.platforms import (
     ONE,
     PLATFORMS,
     TARGET,

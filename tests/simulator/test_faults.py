@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_operator.observed import Cause, Observed, Pod, Resize
-from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
-from infadapter_simulator.bodies import SimulatedCluster
+from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize
+from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_simulator.holding import holding
+from infadapter_simulator.platform import SimulatedCluster
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.faults import Faults, Spell
 from infadapter_simulator.world.node import EVICTED_S

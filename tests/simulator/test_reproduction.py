@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from infadapter_simulator.part import Part
-from infadapter_simulator.policies.fixed import Fixed
-from infadapter_simulator.policies.watched import Watched
-from infadapter_simulator.reproduction import CASES, PUBLISHED, Row, reproduce
-from infadapter_simulator.reproduction_report import as_facts, as_text, differences, draw
+from infadapter_simulator.policies.hindsight.fixed import Fixed
+from infadapter_simulator.policies.papers.watched import Watched
+from infadapter_simulator.reproduction.report import as_facts, as_text, differences, draw
+from infadapter_simulator.reproduction.reproduction import CASES, PUBLISHED, Row, reproduce
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, flat_history, simulate
-from infadapter_simulator.traces.reading import read_trace
-from infadapter_simulator.traces.trace import Trace
+from infadapter_workload.reading import read_trace
+from infadapter_workload.trace import Trace
 
 TRACE = Path(__file__).parents[2].parent / "shared" / "data" / "twitter2021"
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from infadapter_simulator.measures import held_mean, measured
-from infadapter_simulator.policies.fixed import Fixed
+from infadapter_simulator.policies.hindsight.fixed import Fixed
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.simulate import Workload, flat_history, simulate

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from infadapter_solver.pareto import CHUNK, undominated
+from infadapter_solver.exact.pareto import CHUNK, undominated
 
 tables = st.integers(1, 4).flatmap(
     lambda columns: st.integers(1, 40).flatmap(

@@ -30,7 +30,7 @@ from infadapter_solver import (
     solve,
 )
 from infadapter_solver.greedy import greedy
-from infadapter_solver.value import TIE
+from infadapter_solver.objective import TIE
 
 both_methods = pytest.mark.parametrize("method", ["auto", "milp"])
 

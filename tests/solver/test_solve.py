@@ -19,8 +19,8 @@ from infadapter_solver import (
     programme,
     solve,
 )
-from infadapter_solver.layers import layers_for
-from infadapter_solver.offers import goal
+from infadapter_solver.candidates import goal
+from infadapter_solver.exact.tables import layers_for
 
 GPU = "nvidia.com/gpu"
 both_methods = pytest.mark.parametrize("method", ["exact", "milp"])

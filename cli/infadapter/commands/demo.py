@@ -12,9 +12,9 @@ from infadapter_local.processes import ProcessFailed
 from infadapter_local.run import RunFailed
 from infadapter_local.spec import NothingFits
 from infadapter_local.view import View
-from infadapter_variants.finite import Finite
-from infadapter_variants.loadgen.traces import TraceError
-from infadapter_variants.profiler import ProfileError
+from infadapter_server.finite import Finite
+from infadapter_server.loadgen.traces import TraceError
+from infadapter_server.profiling.profiler import ProfileError
 
 INTERRUPTED = 130
 

@@ -11,7 +11,7 @@ import click
 from infadapter.files import check_writable, replacing
 from infadapter.histories import Source, history_options, rates_of, source_of
 from infadapter_forecasting import QuantileNetwork, Rates
-from infadapter_simulator.traces.synthetic import training_traces
+from infadapter_workload.synthetic import training_traces
 
 NETWORK, PUBLISHED, SCALED = "network", "published-lstm", "scaled-lstm"
 

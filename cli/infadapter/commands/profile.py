@@ -12,19 +12,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from infadapter_variants.finite import Finite
-from infadapter_variants.loadgen.bodies import BodyError, parse_shape, read_body
-from infadapter_variants.loadgen.client import make_timely, run
-from infadapter_variants.loadgen.endpoint import Endpoint, UrlError
-from infadapter_variants.profile_math import (
+from infadapter_server.finite import Finite
+from infadapter_server.loadgen.bodies import BodyError, parse_shape, read_body
+from infadapter_server.loadgen.client import make_timely, run
+from infadapter_server.loadgen.endpoint import Endpoint, UrlError
+from infadapter_server.profiling.document import ProfileFileError, check_writable, quantity
+from infadapter_server.profiling.percentiles import (
     PERCENTILES,
     AllocationProfile,
     VariantProfile,
     requests_needed,
 )
-from infadapter_variants.profile_run import Order, carry_out, infer_route
-from infadapter_variants.profile_yaml import ProfileFileError, check_writable, quantity
-from infadapter_variants.profiler import MIN_SECONDS, OnPhase, ProfileError
+from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, ProfileError
+from infadapter_server.profiling.run import Order, carry_out, infer_route
 
 Existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 T = TypeVar("T")

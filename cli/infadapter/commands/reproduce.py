@@ -11,11 +11,11 @@ from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import PAPER_MILLICORES, PERCENTILE
 from infadapter_forecasting import InvalidWeights, PublishedLstm
 from infadapter_simulator.part import Part
-from infadapter_simulator.policies.paper_forecast import Forecaster, Learned, last_maximum
-from infadapter_simulator.reproduction import reproduce as run_again
-from infadapter_simulator.reproduction_report import as_facts, as_text, differences, draw
+from infadapter_simulator.policies.papers.forecast import Forecaster, Learned, last_maximum
+from infadapter_simulator.reproduction.report import as_facts, as_text, differences, draw
+from infadapter_simulator.reproduction.reproduction import reproduce as run_again
 from infadapter_simulator.scenario import Scenario, speeds_of, variants_of
-from infadapter_simulator.traces.reading import read_trace
+from infadapter_workload.reading import read_trace
 
 SLO_S = 0.75
 FOLDER = Path("reproduction")

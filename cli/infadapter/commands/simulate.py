@@ -10,10 +10,10 @@ from infadapter.options import at_least, budget
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import Aim, profiles_of, scenario_of
 from infadapter.simulated import arguments_of, part_of, trace_options, world_options
-from infadapter_simulator.compare import compare
-from infadapter_simulator.naming import UnknownPolicy, named
+from infadapter_simulator.compare.compare import compare
+from infadapter_simulator.compare.naming import UnknownPolicy, named
+from infadapter_simulator.compare.results import Comparison
 from infadapter_simulator.part import Part
-from infadapter_simulator.results import Comparison
 from infadapter_simulator.scenario import Scenario
 
 PAGE = Path("report.html")

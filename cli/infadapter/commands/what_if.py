@@ -10,8 +10,8 @@ from infadapter.options import at_least
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import Aim, profiles_of, scenario_of
 from infadapter.simulated import Arguments, arguments_of, part_of, trace_options, world_options
-from infadapter_simulator.compare import Case, run
-from infadapter_simulator.naming import OURS
+from infadapter_simulator.compare.compare import Case, run
+from infadapter_simulator.compare.naming import OURS
 from infadapter_simulator.report.sweep import Sweep, sweep_json, sweep_table
 from infadapter_solver import CPU
 

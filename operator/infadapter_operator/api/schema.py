@@ -12,7 +12,7 @@ import yaml
 
 from infadapter_operator.api.objects import InferenceService, VariantProfile
 from infadapter_operator.api.structural import Schema, structural_schema
-from infadapter_operator.names import GROUP, PROFILES, SERVICES, VERSION
+from infadapter_operator.domain.names import GROUP, PROFILES, SERVICES, VERSION
 
 HEADER = "# Written from the models in infadapter_operator.api by `make crds`; do not edit.\n"
 

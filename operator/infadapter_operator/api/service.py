@@ -18,7 +18,7 @@ from infadapter_operator.api.fields import (
 from infadapter_operator.api.model import ApiModel, Rule, list_map
 from infadapter_operator.api.quantities import parse_amounts
 from infadapter_operator.api.variant import VariantSpec
-from infadapter_operator.service import ForecastMethod, Mode
+from infadapter_operator.domain.service import ForecastMethod, Mode
 from infadapter_solver.problem import CPU, Amounts
 
 

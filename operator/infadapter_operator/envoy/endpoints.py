@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from infadapter_operator.steps import Backend
+from infadapter_operator.domain.steps import Backend
 from infadapter_solver.problem import Target
 
 Json = dict[str, Any]

@@ -19,7 +19,8 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
-from infadapter_operator.bodies import BodyUnavailable
+from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.domain.steps import Backend
 from infadapter_operator.envoy.endpoints import (
     TYPE_URL,
     Json,
@@ -30,7 +31,6 @@ from infadapter_operator.envoy.endpoints import (
     version,
 )
 from infadapter_operator.listening import listen
-from infadapter_operator.steps import Backend
 
 PATH = "/v3/discovery:endpoints"
 _logger = logging.getLogger(__name__)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from infadapter_operator.observed import Cause
-from infadapter_operator.progress import Block
+from infadapter_operator.domain.observed import Cause
+from infadapter_operator.domain.progress import Block
 from infadapter_solver.problem import Target
 
 WITHIN_S = 60.0

@@ -7,18 +7,18 @@ What a step needs to know is what the last look saw; nothing else is remembered.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from infadapter_operator.bodies import BodyUnavailable, Conflict, StepRefused
-from infadapter_operator.kube.api_server import ApiRefusal, KubeApi, deployments
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.ports import BodyUnavailable, Conflict, StepRefused
+from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
+from infadapter_operator.kube.cleanup import tidy_up
+from infadapter_operator.kube.client import ApiRefusal, KubeApi, deployments
 from infadapter_operator.kube.objects import Owner, Workload
 from infadapter_operator.kube.observe import borrowed_kind, running_for
+from infadapter_operator.kube.other_autoscalers import Scalers
 from infadapter_operator.kube.running import Running, observed
-from infadapter_operator.kube.scalers import Scalers
 from infadapter_operator.kube.take_steps import take_step
-from infadapter_operator.kube.tidy_up import tidy_up
 from infadapter_operator.kube.troubles import refusal_of
 from infadapter_operator.kube.write_deployments import Writer
-from infadapter_operator.observed import Observed
-from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_solver.problem import Target
 
 

@@ -6,10 +6,10 @@ back. All others have none: what they own goes by ownerReferences, also while no
 import time
 from collections.abc import Iterable
 
-from infadapter_operator.kube.adopt import adoption_of, hand_back
-from infadapter_operator.kube.api_server import MERGE, Json, custom
+from infadapter_operator.domain.names import FINALIZER, GROUP, SERVICES, VERSION
+from infadapter_operator.kube.adoption import adoption_of, hand_back
+from infadapter_operator.kube.client import MERGE, Json, custom
 from infadapter_operator.kube.cluster import KubeCluster
-from infadapter_operator.names import FINALIZER, GROUP, SERVICES, VERSION
 
 
 def finalizers_of(document: Json) -> list[str]:

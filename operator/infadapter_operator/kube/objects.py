@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from infadapter_operator.api.quantities import amounts_as_quantities
-from infadapter_operator.names import (
+from infadapter_operator.domain.names import (
     API_VERSION,
     BATCH_ANNOTATION,
     KIND,

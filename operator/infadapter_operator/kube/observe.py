@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from infadapter_operator.bodies import Conflict
-from infadapter_operator.kube.adopt import adoption_of
-from infadapter_operator.kube.api_server import Json, KubeApi, core, deployments
+from infadapter_operator.domain.names import ADOPTED_ANNOTATION, SERVICE_LABEL
+from infadapter_operator.domain.ports import Conflict
+from infadapter_operator.kube.adoption import adoption_of
+from infadapter_operator.kube.client import Json, KubeApi, core, deployments
 from infadapter_operator.kube.objects import Owner, Server, Workload
 from infadapter_operator.kube.read import (
     annotation,
@@ -20,7 +21,6 @@ from infadapter_operator.kube.read import (
     own_target,
 )
 from infadapter_operator.kube.running import Running
-from infadapter_operator.names import ADOPTED_ANNOTATION, SERVICE_LABEL
 from infadapter_solver.problem import Target
 
 _BEFORE = "/before"

@@ -10,13 +10,13 @@ from infadapter_operator.api.objects import (
     parse_profile,
     parse_service,
 )
-from infadapter_operator.conditions import Condition, profiles_unresolved, spec_invalid
-from infadapter_operator.kube.api_server import Json
+from infadapter_operator.domain.names import target_name
+from infadapter_operator.domain.service import Patience, Service
+from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.objects import Workload
-from infadapter_operator.names import target_name
 from infadapter_operator.planning.parse import ProfilesUnresolved, service_from
-from infadapter_operator.prometheus_queries import Servers, arrivals_query, served_query
-from infadapter_operator.service import Patience, Service
+from infadapter_operator.prometheus.queries import Servers, arrivals_query, served_query
+from infadapter_operator.reporting.conditions import Condition, profiles_unresolved, spec_invalid
 from infadapter_solver.problem import Target
 
 

@@ -5,6 +5,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from infadapter_operator.api.quantities import InvalidQuantity, parse_amounts
+from infadapter_operator.domain.names import (
+    BATCH_ANNOTATION,
+    KIND_ANNOTATION,
+    SERVER_ANNOTATION,
+    VARIANT_LABEL,
+)
+from infadapter_operator.domain.observed import Pod, Resize
 from infadapter_operator.kube.objects import Json, Server, Size
 from infadapter_operator.kube.statuses import (
     condition,
@@ -17,13 +24,6 @@ from infadapter_operator.kube.statuses import (
     text,
 )
 from infadapter_operator.kube.troubles import trouble_of
-from infadapter_operator.names import (
-    BATCH_ANNOTATION,
-    KIND_ANNOTATION,
-    SERVER_ANNOTATION,
-    VARIANT_LABEL,
-)
-from infadapter_operator.observed import Pod, Resize
 from infadapter_solver.problem import CPU, Amounts, Target
 
 

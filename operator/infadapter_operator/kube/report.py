@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from infadapter_operator.api.status import InferenceServiceStatus
-from infadapter_operator.bodies import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
-from infadapter_operator.conditions import Condition, Status
-from infadapter_operator.kube.api_server import ApiRefusal, KubeApi, core, custom
-from infadapter_operator.kube.events import Event, build_event, events_between
+from infadapter_operator.domain.names import GROUP, SERVICES, VERSION
+from infadapter_operator.domain.ports import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
+from infadapter_operator.domain.steps import SetWeights
+from infadapter_operator.kube.client import ApiRefusal, KubeApi, core, custom
 from infadapter_operator.kube.objects import Owner
-from infadapter_operator.names import GROUP, SERVICES, VERSION
 from infadapter_operator.reconcile import Look
-from infadapter_operator.steps import SetWeights
+from infadapter_operator.reporting.conditions import Condition, Status
+from infadapter_operator.reporting.events import Event, build_event, events_between
 
 _logger = logging.getLogger(__name__)
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from infadapter_operator.kube.api_server import Json
+from infadapter_operator.domain.names import TEMPLATE_ANNOTATION
+from infadapter_operator.domain.observed import Observed, Pod, Trouble
+from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.objects import Server, Workload
 from infadapter_operator.kube.read import annotation, own_server, pod_of, runs_pods, template_size
 from infadapter_operator.kube.templates import digest_of, newest_hash, template_hash
 from infadapter_operator.kube.troubles import refusal_of
-from infadapter_operator.names import TEMPLATE_ANNOTATION
-from infadapter_operator.observed import Observed, Pod, Trouble
 from infadapter_solver.problem import Allocation, Target
 
 

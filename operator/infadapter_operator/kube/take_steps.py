@@ -6,16 +6,16 @@ pod, in place, and the template stays, so that nothing rolls by accident.
 """
 
 from infadapter_operator.api.quantities import cpu_quantity
-from infadapter_operator.bodies import ResizeInfeasible
-from infadapter_operator.kube.adopt import adopt
-from infadapter_operator.kube.api_server import STRATEGIC, ApiRefusal, KubeApi, core
+from infadapter_operator.domain.names import DELETION_COST
+from infadapter_operator.domain.ports import ResizeInfeasible
+from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
+from infadapter_operator.kube.adoption import adopt
+from infadapter_operator.kube.cleanup import remove_left
+from infadapter_operator.kube.client import STRATEGIC, ApiRefusal, KubeApi, core
 from infadapter_operator.kube.objects import Size
 from infadapter_operator.kube.read import annotation, runs_pods, template_size
 from infadapter_operator.kube.running import Running
-from infadapter_operator.kube.tidy_up import remove_left
 from infadapter_operator.kube.write_deployments import Writer
-from infadapter_operator.names import DELETION_COST
-from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_solver.problem import Allocation
 
 GOES_FIRST = "-1000"

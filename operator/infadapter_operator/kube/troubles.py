@@ -7,6 +7,8 @@ That it runs and is just not Ready is no trouble yet: how long that may take is 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from infadapter_operator.domain.observed import Cause, Trouble
+from infadapter_operator.kube.messages import of_image, of_scheduler, stable
 from infadapter_operator.kube.statuses import (
     condition,
     count,
@@ -18,8 +20,6 @@ from infadapter_operator.kube.statuses import (
     seconds,
     text,
 )
-from infadapter_operator.kube.words import of_image, of_scheduler, stable
-from infadapter_operator.observed import Cause, Trouble
 
 Json = Mapping[str, Any]
 

@@ -6,9 +6,10 @@ that it borrows, only what is its to change.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infadapter_operator.bodies import StepRefused
-from infadapter_operator.kube.adopt import adopt, adopted_body, both_sides, written_resources
-from infadapter_operator.kube.api_server import Json, KubeApi, core, deployments
+from infadapter_operator.domain.names import ROLL_ANNOTATION, target_name
+from infadapter_operator.domain.ports import StepRefused
+from infadapter_operator.kube.adoption import adopt, adopted_body, both_sides, written_resources
+from infadapter_operator.kube.client import Json, KubeApi, core, deployments
 from infadapter_operator.kube.objects import (
     Owner,
     Size,
@@ -19,7 +20,6 @@ from infadapter_operator.kube.objects import (
 from infadapter_operator.kube.observe import refuse_stranger
 from infadapter_operator.kube.read import annotation, template_size
 from infadapter_operator.kube.running import Running
-from infadapter_operator.names import ROLL_ANNOTATION, target_name
 from infadapter_solver.problem import Target
 
 

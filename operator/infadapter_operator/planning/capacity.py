@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from infadapter_operator.observed import Pod
-from infadapter_operator.service import Service
+from infadapter_operator.domain.observed import Pod
+from infadapter_operator.domain.service import Service
 from infadapter_solver.problem import CPU, Allocation, Amounts, PodGroup, Target, Variant
 
 

@@ -12,9 +12,9 @@ import math
 from collections.abc import Callable, Sequence
 
 from infadapter_forecasting import QuantileNetwork
-from infadapter_operator.demand import History, Sample
+from infadapter_operator.domain.load import History, Sample
+from infadapter_operator.domain.service import ForecastMethod
 from infadapter_operator.planning.rates import bucketed, every_second, mean_rps
-from infadapter_operator.service import ForecastMethod
 
 Forecaster = Callable[[Sequence[Sample], float, float], float]
 """(samples, horizon_s, now_s) -> rps. The samples are in order of time, at least one."""

@@ -8,10 +8,10 @@ cause by one pod for all.
 from collections import Counter
 from dataclasses import dataclass
 
-from infadapter_operator.observed import STUCK, Cause, Observed, Pod
-from infadapter_operator.planning.blocking import Blocks, shared
-from infadapter_operator.progress import Block
-from infadapter_operator.service import Service
+from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod
+from infadapter_operator.domain.progress import Block
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.backoff import Blocks, shared
 from infadapter_solver.problem import CPU, Target
 
 

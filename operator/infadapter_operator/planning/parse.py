@@ -11,9 +11,9 @@ from infadapter_operator.api.profiles import VariantProfileSpec
 from infadapter_operator.api.quantities import amounts_as_quantities
 from infadapter_operator.api.service import InferenceServiceSpec
 from infadapter_operator.api.variant import VariantSpec
+from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import fits
 from infadapter_operator.planning.profiles import profile_from
-from infadapter_operator.service import Service
 from infadapter_solver.problem import CPU, Amounts, Variant
 from infadapter_solver.profiles import (
     NotMeasured,

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from infadapter_operator.observed import Observed, Pod
-from infadapter_operator.planning.blocking import Blocks, failing
+from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.backoff import Blocks, failing
 from infadapter_operator.planning.capacity import fits, largest, plus
 from infadapter_operator.planning.limits import pod_limits, size_limits
-from infadapter_operator.service import Service
 from infadapter_solver.problem import Amounts, Plan, Target
 
 

@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from infadapter_operator.demand import Sample
+from infadapter_operator.domain.load import Sample
 
 BUCKET_S = 5.0
 """The shortest time over which a rate is a mean, for planning."""

@@ -5,8 +5,8 @@ constraint keeps it from being better. Computed only for a plan that is new.
 
 from dataclasses import replace
 
-from infadapter_operator.decision import Alternative, Binding, Decision, Source
-from infadapter_operator.service import Service
+from infadapter_operator.domain.decision import Alternative, Binding, Decision, Source
+from infadapter_operator.domain.service import Service
 from infadapter_solver import (
     Plan,
     PodGroup,

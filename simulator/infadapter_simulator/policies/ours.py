@@ -6,11 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from infadapter_operator.observed import Observed
-from infadapter_operator.planning.decide import decide
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.plan import decide
 from infadapter_operator.reconcile import Look, Memory, look
-from infadapter_operator.service import Service
-from infadapter_simulator.bodies import SimulatedCluster, SimulatedDemand, SimulatedRouter
+from infadapter_simulator.platform import SimulatedCluster, SimulatedDemand, SimulatedRouter
 from infadapter_simulator.policies.fleet import first_fleet
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.world.world import World

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from infadapter_simulator.compare.results import Result
 from infadapter_simulator.report.means import half_width, mean
-from infadapter_simulator.results import Result
 
 
 @dataclass(frozen=True, slots=True)

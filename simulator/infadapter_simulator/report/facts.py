@@ -4,9 +4,9 @@ import json
 from statistics import fmean
 from typing import Any
 
-from infadapter_simulator.policies.foresight import MOST_VIOLATIONS
+from infadapter_simulator.compare.results import Comparison, Result
+from infadapter_simulator.policies.hindsight.foresight import MOST_VIOLATIONS
 from infadapter_simulator.report.means import MEASURES, half_width, mean
-from infadapter_simulator.results import Comparison, Result
 from infadapter_simulator.scenario import Scenario
 from infadapter_solver import CPU, Amounts
 

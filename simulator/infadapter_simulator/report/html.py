@@ -6,7 +6,8 @@ from importlib.metadata import version
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from infadapter_simulator.naming import CLAIRVOYANT, OURS
+from infadapter_simulator.compare.naming import CLAIRVOYANT, OURS
+from infadapter_simulator.compare.results import Comparison
 from infadapter_simulator.report import plots, words
 from infadapter_simulator.report.columns import COLUMNS, cell, ranked
 from infadapter_simulator.report.facts import beaten
@@ -19,7 +20,6 @@ from infadapter_simulator.report.sweep import (
     sweep_rows,
 )
 from infadapter_simulator.report.sweep_plot import sweep_plot
-from infadapter_simulator.results import Comparison
 from infadapter_simulator.series import Series
 from infadapter_solver import CPU
 

@@ -4,8 +4,8 @@ import math
 from dataclasses import fields
 from statistics import fmean, stdev
 
+from infadapter_simulator.compare.results import Result
 from infadapter_simulator.measures import Measures
-from infadapter_simulator.results import Result
 
 MEASURES = tuple(field.name for field in fields(Measures))
 

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
-from infadapter_simulator.naming import OURS
+from infadapter_simulator.compare.naming import OURS
+from infadapter_simulator.compare.results import Result
 from infadapter_simulator.report.means import mean
 from infadapter_simulator.report.pictures import picture
-from infadapter_simulator.results import Result
 
 MANY_VIOLATIONS = 0.05
 """All above have the same colour."""

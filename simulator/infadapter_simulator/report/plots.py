@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from infadapter_simulator.naming import OURS
+from infadapter_simulator.compare.naming import OURS
 from infadapter_simulator.report.pictures import picture
 from infadapter_simulator.series import Series
 from infadapter_simulator.world.queues import Floats

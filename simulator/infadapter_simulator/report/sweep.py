@@ -3,13 +3,13 @@
 import json
 from dataclasses import dataclass
 
+from infadapter_simulator.compare.results import Bounds, Result
 from infadapter_simulator.part import Part
 from infadapter_simulator.report.columns import COLUMNS, Column, cell
 from infadapter_simulator.report.facts import policy_facts
 from infadapter_simulator.report.means import mean
 from infadapter_simulator.report.table import aligned
 from infadapter_simulator.report.words import load_sentence, percent
-from infadapter_simulator.results import Bounds, Result
 
 _LEFT_OUT = ("regret", "accuracy_loss_points")
 _LAST = Column("mean cost", "mean_cost", 1, 2, "", "the price of what was held, a core being 1")

@@ -4,10 +4,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from infadapter_simulator.compare.results import Result
 from infadapter_simulator.report.means import half_width, mean
 from infadapter_simulator.report.pictures import picture
 from infadapter_simulator.report.sweep import Sweep
-from infadapter_simulator.results import Result
 
 _PANELS = (
     ("effective_accuracy", 100, "effective accuracy, %", "#20538f"),

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from infadapter_simulator.naming import OURS
+from infadapter_simulator.compare.naming import OURS
+from infadapter_simulator.compare.results import Comparison, Result
 from infadapter_simulator.report.columns import COLUMNS, cell, ranked
 from infadapter_simulator.report.facts import beaten
 from infadapter_simulator.report.words import bound_sentence, load_sentence
-from infadapter_simulator.results import Comparison, Result
 
 MARK = "* "
 

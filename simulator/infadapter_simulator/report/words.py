@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from infadapter_simulator.naming import OURS
+from infadapter_simulator.compare.naming import OURS
+from infadapter_simulator.compare.results import Bounds, Comparison, Result
 from infadapter_simulator.part import Part
 from infadapter_simulator.report.columns import ranked
 from infadapter_simulator.report.means import mean
-from infadapter_simulator.results import Bounds, Comparison, Result
 
 
 def load_sentence(part: Part, seeds: Sequence[int], bounds: Sequence[Bounds]) -> str:

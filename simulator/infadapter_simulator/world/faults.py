@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from infadapter_operator.observed import Cause
+from infadapter_operator.domain.observed import Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

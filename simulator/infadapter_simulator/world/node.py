@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from infadapter_operator.observed import Cause, Resize, Trouble
+from infadapter_operator.domain.observed import Cause, Resize, Trouble
 from infadapter_simulator.world.faults import Faults, spell_of
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_solver import CPU, Allocation

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from infadapter_operator.observed import Cause, Resize, Trouble
+from infadapter_operator.domain.observed import Cause, Resize, Trouble
 from infadapter_solver import Allocation, Target
 
 

@@ -12,7 +12,7 @@ from itertools import count
 
 import numpy as np
 
-from infadapter_operator.observed import Resize, Trouble
+from infadapter_operator.domain.observed import Resize, Trouble
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
 from infadapter_simulator.world.node import EVICTED_S, Node
 from infadapter_simulator.world.pods import Held, SimulatedPod

@@ -6,8 +6,8 @@ from typing import Any
 import yaml
 
 from infadapter_operator.api.objects import InferenceService, VariantProfile, parse_object
+from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.parse import service_from
-from infadapter_operator.service import Service
 from infadapter_solver import CPU, Problem, solve
 
 ROOT = Path(__file__).parents[3]

@@ -33,7 +33,7 @@ from infadapter_operator.api.status import (
     PlanStatus,
     plan_summary,
 )
-from infadapter_operator.service import ForecastMethod, Mode
+from infadapter_operator.domain.service import ForecastMethod, Mode
 
 CASES = runpy.run_path(str(Path(__file__).with_name("api_cases.py")))
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)

@@ -16,10 +16,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from infadapter_operator.bodies import BodyUnavailable
+from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.domain.steps import Backend
 from infadapter_operator.envoy import bootstrap as envoy
 from infadapter_operator.envoy.xds import PATH, XdsServer
-from infadapter_operator.steps import Backend
 from infadapter_solver.problem import Target
 
 KEY = "vision/resnet"

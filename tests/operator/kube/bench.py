@@ -7,12 +7,12 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_client import CollectorRegistry
 
 from infadapter_operator.envoy.xds import XdsServer
-from infadapter_operator.kube.api_server import custom, deployments
-from infadapter_operator.kube.scalers import Scalers
-from infadapter_operator.kube.service_loop import ServiceLoop
-from infadapter_operator.kube.world import World
-from infadapter_operator.metrics import Metrics
-from infadapter_operator.prometheus import Prometheus
+from infadapter_operator.kube.client import custom, deployments
+from infadapter_operator.kube.context import World
+from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.scaling_loop import ServiceLoop
+from infadapter_operator.prometheus.client import Prometheus
+from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.settings import Settings
 from tests.operator.kube.fakes import FakeApi, Json, poll, template
 

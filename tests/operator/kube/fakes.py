@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from infadapter_operator.envoy.xds import PATH, XdsServer
-from infadapter_operator.kube.api_server import (
+from infadapter_operator.kube.client import (
     APPLY,
     MERGE,
     OPERATIONS,

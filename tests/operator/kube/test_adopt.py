@@ -4,15 +4,15 @@ import copy
 
 import pytest
 
-from infadapter_operator.bodies import Conflict
-from infadapter_operator.kube.adopt import adopt, adoption_of, first_adoption, hand_back
-from infadapter_operator.kube.api_server import ApiRefusal, core, deployments
+from infadapter_operator.domain.names import ADOPTED_ANNOTATION, FINALIZER, SERVICE_LABEL
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.ports import Conflict
+from infadapter_operator.domain.steps import RemovePods, ResizePod, ScaleUp
+from infadapter_operator.kube.adoption import adopt, adoption_of, first_adoption, hand_back
+from infadapter_operator.kube.client import ApiRefusal, core, deployments
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.finalizer import finalizers_of, have_finalizer, let_go
-from infadapter_operator.kube.scalers import Scalers
-from infadapter_operator.names import ADOPTED_ANNOTATION, FINALIZER, SERVICE_LABEL
-from infadapter_operator.observed import Observed
-from infadapter_operator.steps import RemovePods, ResizePod, ScaleUp
+from infadapter_operator.kube.other_autoscalers import Scalers
 from infadapter_solver.problem import Target
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, allocation, template, workload
 

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
-from infadapter_operator.bodies import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
+from infadapter_operator.domain.ports import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
 from infadapter_operator.health import Health
-from infadapter_operator.kube.api_server import ApiRefusal, KubeApi, core, custom, deployments
+from infadapter_operator.kube.client import ApiRefusal, KubeApi, core, custom, deployments
 
 PATH = deployments("vision", "resnet-r18")
 

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infadapter_operator.domain.observed import Cause
+from infadapter_operator.domain.progress import Block
 from infadapter_operator.kube.causes import SERVICES, TRIAL_S, WITHIN_S, Causes
-from infadapter_operator.observed import Cause
-from infadapter_operator.progress import Block
 from infadapter_solver.problem import Target
 
 SMALL, LARGE = Target("small"), Target("large")

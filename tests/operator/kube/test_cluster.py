@@ -4,19 +4,19 @@ from typing import Any
 
 import pytest
 
-from infadapter_operator.bodies import (
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.ports import (
     BodyUnavailable,
     Conflict,
     QuotaExceeded,
     ResizeInfeasible,
     StepRefused,
 )
-from infadapter_operator.kube.api_server import ApiRefusal, core, deployments
+from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
+from infadapter_operator.kube.client import ApiRefusal, core, deployments
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.objects import Owner
-from infadapter_operator.kube.scalers import Scalers
-from infadapter_operator.observed import Observed
-from infadapter_operator.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
+from infadapter_operator.kube.other_autoscalers import Scalers
 from infadapter_solver.problem import Target
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, allocation, template, workload
 

@@ -5,19 +5,19 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infadapter_operator.bodies import BodyUnavailable, Conflict
+from infadapter_operator.domain.ports import BodyUnavailable, Conflict
+from infadapter_operator.domain.steps import Backend, SetWeights
 from infadapter_operator.envoy.endpoints import recall
 from infadapter_operator.envoy.xds import XdsServer
-from infadapter_operator.kube.api_server import core, deployments
-from infadapter_operator.kube.envoy_router import EnvoyRouter
-from infadapter_operator.kube.router_objects import (
+from infadapter_operator.kube.client import core, deployments
+from infadapter_operator.kube.routers.envoy import EnvoyRouter
+from infadapter_operator.kube.routers.objects import (
     BOOTSTRAP_FILE,
     LAST_GOOD_FILE,
     build_router,
     service_key,
 )
 from infadapter_operator.settings import RouterSettings, Settings
-from infadapter_operator.steps import Backend, SetWeights
 from infadapter_solver.problem import Target
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, poll
 

@@ -1,6 +1,6 @@
 from typing import Any
 
-from infadapter_operator.kube.fields import sized_fields, strike_others, strike_ours
+from infadapter_operator.kube.managed_fields import sized_fields, strike_others, strike_ours
 
 FIELDS = sized_fields("server", ["cpu", "nvidia.com/gpu"])
 

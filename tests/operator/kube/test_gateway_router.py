@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
-from infadapter_operator.bodies import Conflict
-from infadapter_operator.kube.api_server import core
+from infadapter_operator.domain.names import TRAFFIC_LABEL
+from infadapter_operator.domain.ports import Conflict
+from infadapter_operator.domain.steps import Backend, ScaleUp, SetWeights
+from infadapter_operator.kube.client import core
 from infadapter_operator.kube.cluster import KubeCluster
-from infadapter_operator.kube.gateway_router import (
+from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.routers.gateway import (
     GatewayRouter,
     build_route,
     covers,
@@ -16,9 +19,6 @@ from infadapter_operator.kube.gateway_router import (
     target_weights,
     was_accepted,
 )
-from infadapter_operator.kube.scalers import Scalers
-from infadapter_operator.names import TRAFFIC_LABEL
-from infadapter_operator.steps import Backend, ScaleUp, SetWeights
 from infadapter_solver.problem import Target
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, allocation, workload
 

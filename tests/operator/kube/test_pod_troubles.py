@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infadapter_operator.domain.names import TEMPLATE_ANNOTATION
+from infadapter_operator.domain.observed import Cause, Resize, Trouble
+from infadapter_operator.kube.messages import LONGEST, of_image, of_scheduler, stable
 from infadapter_operator.kube.objects import Server
 from infadapter_operator.kube.read import pod_of
 from infadapter_operator.kube.running import Running, observed
 from infadapter_operator.kube.statuses import seconds
 from infadapter_operator.kube.templates import digest_of
 from infadapter_operator.kube.troubles import refusal_of, trouble_of
-from infadapter_operator.kube.words import LONGEST, of_image, of_scheduler, stable
-from infadapter_operator.names import TEMPLATE_ANNOTATION
-from infadapter_operator.observed import Cause, Resize, Trouble
 from infadapter_solver.problem import Target
 from tests.operator.kube.fakes import Json, template, workload
 

@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
+from infadapter_operator.domain.observed import Pod, Resize
 from infadapter_operator.kube.objects import Server, Size
 from infadapter_operator.kube.read import kind_of, pod_of, runs_pods, usual_size
 from infadapter_operator.kube.statuses import seconds
-from infadapter_operator.observed import Pod, Resize
 from infadapter_solver.problem import Target
 from tests.operator.kube.fakes import Json
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from infadapter_operator.bodies import BodyUnavailable
-from infadapter_operator.kube.api_server import ApiRefusal, core, deployments
-from infadapter_operator.kube.loops import Loops
-from infadapter_operator.names import FINALIZER
+from infadapter_operator.domain.names import FINALIZER
+from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.kube.client import ApiRefusal, core, deployments
+from infadapter_operator.kube.supervisor import Loops
 from tests.operator.kube.bench import PATH, R34, Bench, borrowing, service, variant
 from tests.operator.kube.fakes import Json, template
 
@@ -250,7 +250,7 @@ async def test_a_service_that_comes_and_goes_leaves_no_task_and_no_series() -> N
 async def test_a_mistake_of_ours_stops_one_turn_of_one_service(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("infadapter_operator.kube.loops.RESTART_AFTER_S", 0.01)
+    monkeypatch.setattr("infadapter_operator.kube.supervisor.RESTART_AFTER_S", 0.01)
     bench = Bench(service())
     broken = bench.world.profiles["vision", "r18"]
     mistakes: list[str] = []

@@ -5,13 +5,24 @@ from dataclasses import replace
 import pytest
 
 from infadapter_operator.api.status import InferenceServiceStatus
-from infadapter_operator.bodies import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
-from infadapter_operator.conditions import Condition, Signals, Status, conditions, with_ready
-from infadapter_operator.decision import Alternative, Binding, Decision, Source
-from infadapter_operator.kube.api_server import ApiRefusal
-from infadapter_operator.kube.events import build_event, events_between
+from infadapter_operator.domain.decision import Alternative, Binding, Decision, Source
+from infadapter_operator.domain.observed import Cause
+from infadapter_operator.domain.ports import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
+from infadapter_operator.domain.progress import Block
+from infadapter_operator.domain.service import Service
+from infadapter_operator.domain.steps import RemovePods, SetWeights
+from infadapter_operator.kube.client import ApiRefusal
 from infadapter_operator.kube.report import Reporter, calm, condition_of
-from infadapter_operator.kube.status import (
+from infadapter_operator.reconcile import Look, Memory
+from infadapter_operator.reporting.conditions import (
+    Condition,
+    Signals,
+    Status,
+    conditions,
+    with_ready,
+)
+from infadapter_operator.reporting.events import build_event, events_between
+from infadapter_operator.reporting.status import (
     KEPT_DECISIONS,
     decision_from,
     plan_status,
@@ -19,12 +30,7 @@ from infadapter_operator.kube.status import (
     status_of,
     without_service,
 )
-from infadapter_operator.kube.variants import MOST, blocks_from
-from infadapter_operator.observed import Cause
-from infadapter_operator.progress import Block
-from infadapter_operator.reconcile import Look, Memory
-from infadapter_operator.service import Service
-from infadapter_operator.steps import RemovePods, SetWeights
+from infadapter_operator.reporting.variant_status import MOST, blocks_from
 from infadapter_solver.problem import Plan, PodGroup, Target, Variant
 from tests.operator.kube.fakes import OWNER, FakeApi, allocation
 

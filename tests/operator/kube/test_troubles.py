@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from infadapter_operator.bodies import BodyUnavailable
-from infadapter_operator.kube.api_server import ApiRefusal, core, deployments
-from infadapter_operator.kube.gateway_router import route_path
-from infadapter_operator.kube.loops import Loops
-from infadapter_operator.kube.service_loop import ServiceLoop
-from infadapter_operator.names import ADOPTED_ANNOTATION, TRAFFIC_LABEL
-from infadapter_operator.observed import Cause
-from infadapter_operator.prometheus import Prometheus
-from infadapter_operator.service import Patience
+from infadapter_operator.domain.names import ADOPTED_ANNOTATION, TRAFFIC_LABEL
+from infadapter_operator.domain.observed import Cause
+from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.domain.service import Patience
+from infadapter_operator.kube.client import ApiRefusal, core, deployments
+from infadapter_operator.kube.routers.gateway import route_path
+from infadapter_operator.kube.scaling_loop import ServiceLoop
+from infadapter_operator.kube.supervisor import Loops
+from infadapter_operator.prometheus.client import Prometheus
 from infadapter_operator.settings import Settings
 from tests.operator.kube.bench import PATH, R18, Bench, Load, borrowing, service, variant
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, template
@@ -93,7 +93,7 @@ async def test_what_can_not_be_put_back_any_more_does_not_keep_the_object(status
 async def test_a_hand_back_that_must_wait_is_no_loop_that_stands_still(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("infadapter_operator.kube.loops.STALLED_AFTER_S", 0.3)
+    monkeypatch.setattr("infadapter_operator.kube.supervisor.STALLED_AFTER_S", 0.3)
     document, api = borrowing()
     bench = Bench(document, api)
     await bench.turns(10)

@@ -1,6 +1,6 @@
 import pytest
 
-from infadapter_operator.observed import Pod
+from infadapter_operator.domain.observed import Pod
 from infadapter_operator.planning.capacity import capacity_rps, fits, ready_capacity_rps, resizable
 from infadapter_solver.problem import Allocation, Target, Variant
 from tests.operator.loop_world import a_service

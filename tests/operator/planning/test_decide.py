@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_operator.decision import Binding, Decision, Source
-from infadapter_operator.demand import History, Sample
-from infadapter_operator.observed import Observed, Pod
-from infadapter_operator.planning.decide import burst, decide, warming
-from infadapter_operator.planning.demands import planning_demand
-from infadapter_operator.planning.keep import WORTH_MOVING
-from infadapter_operator.service import Service
+from infadapter_operator.domain.decision import Binding, Decision, Source
+from infadapter_operator.domain.load import History, Sample
+from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.hysteresis import WORTH_MOVING
+from infadapter_operator.planning.plan import burst, decide, warming
+from infadapter_operator.planning.planning_demand import planning_demand
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Target, Variant
 from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
 from tests.operator.loop_world import LARGE, MIDDLE, SMALL, a_service, recall

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_operator.demand import History, Sample
+from infadapter_operator.domain.load import History, Sample
+from infadapter_operator.domain.service import ForecastMethod
 from infadapter_operator.planning.forecast import (
     FORECASTERS,
     SEASON_S,
@@ -15,7 +16,6 @@ from infadapter_operator.planning.forecast import (
     seasonal_naive,
 )
 from infadapter_operator.planning.rates import BUCKET_S, bucketed, highest_rps, rate_now_rps
-from infadapter_operator.service import ForecastMethod
 
 loads = st.lists(st.floats(0, 500), min_size=1, max_size=300)
 

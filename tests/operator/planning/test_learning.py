@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_operator.demand import Delivered
-from infadapter_operator.observed import Observed, Pod, Resize
-from infadapter_operator.planning.learning import (
+from infadapter_operator.domain.load import Delivered
+from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.planning.calibration import (
     FULL_FROM,
     FULL_TO,
     LEAST,

@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_operator.demand import Sample
-from infadapter_operator.planning.near import (
+from infadapter_operator.domain.load import Sample
+from infadapter_operator.planning.rates import every_second, rate_now_rps, rate_soon_rps
+from infadapter_operator.planning.reserve import (
     MEMORY_S,
     exponential_mean,
     highest_need_rps,
     needed_soon,
     worthwhile_sureness,
 )
-from infadapter_operator.planning.rates import every_second, rate_now_rps, rate_soon_rps
 from tests.operator.loop_world import a_service
 
 SLO_S = 0.75

@@ -5,6 +5,7 @@ import pytest
 
 from infadapter_operator.api.objects import VariantProfile, parse_profile, parse_service
 from infadapter_operator.api.profiles import VariantProfileSpec
+from infadapter_operator.domain.service import ForecastMethod, Mode, Service
 from infadapter_operator.planning.parse import (
     FINEST_MILLICORES,
     MOST_SIZES,
@@ -15,7 +16,6 @@ from infadapter_operator.planning.parse import (
     service_from,
 )
 from infadapter_operator.planning.profiles import profile_from
-from infadapter_operator.service import ForecastMethod, Mode, Service
 from infadapter_solver.problem import CPU
 
 Json = dict[str, Any]

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from infadapter_operator.observed import Cause, Observed, Pod, Resize, Trouble
-from infadapter_operator.planning.blocking import blocks_after
+from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Trouble
+from infadapter_operator.domain.progress import Block
+from infadapter_operator.planning.backoff import blocks_after
 from infadapter_operator.planning.presence import present
-from infadapter_operator.progress import Block
 from infadapter_solver.problem import CPU, PodGroup, Target
 from tests.operator.loop_world import SMALL, a_service, recall
 

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from infadapter_simulator.measures import cores_over_time, measured
-from infadapter_simulator.policies.fixed import Fixed
-from infadapter_simulator.policies.hpa import (
+from infadapter_simulator.policies.hindsight.fixed import Fixed
+from infadapter_simulator.policies.kubernetes.hpa import (
     Hpa,
     hpa_cpu,
     hpa_cpu_choices,
     hpa_rps,
     hpa_rps_choices,
 )
-from infadapter_simulator.policies.keda import keda, keda_choices
-from infadapter_simulator.policies.kpa import Kpa, kpa_choices
+from infadapter_simulator.policies.kubernetes.keda import keda, keda_choices
+from infadapter_simulator.policies.kubernetes.kpa import Kpa, kpa_choices
+from infadapter_simulator.policies.kubernetes.replicas import Setting, in_order_of_removal
+from infadapter_simulator.policies.kubernetes.vpa import Vpa
+from infadapter_simulator.policies.papers.vpa_plus import VpaPlus, whole_cores
 from infadapter_simulator.policies.policy import Policy
-from infadapter_simulator.policies.replicas import Setting, in_order_of_removal
-from infadapter_simulator.policies.vpa import Vpa
-from infadapter_simulator.policies.vpa_plus import VpaPlus, whole_cores
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
 from infadapter_simulator.simulate import Workload, flat_history, simulate
 from infadapter_simulator.world.pods import SimulatedPod

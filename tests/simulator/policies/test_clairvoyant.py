@@ -5,10 +5,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from infadapter_simulator.fluid import fluid_bound
 from infadapter_simulator.measures import Measures, measured
-from infadapter_simulator.policies.clairvoyant import Clairvoyant
-from infadapter_simulator.policies.foresight import Foresight, ways
+from infadapter_simulator.policies.hindsight.clairvoyant import Clairvoyant
+from infadapter_simulator.policies.hindsight.fluid import fluid_bound
+from infadapter_simulator.policies.hindsight.foresight import Foresight, ways
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, flat_history, simulate

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from infadapter_simulator.policies.hpa_rules import (
+from infadapter_simulator.policies.kubernetes.hpa_rules import (
     PodSeen,
     Stabiliser,
     Usage,

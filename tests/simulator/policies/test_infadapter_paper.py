@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from infadapter.profiles import read_preset
-from infadapter_simulator.policies.infadapter_paper import PaperRule, infadapter_paper
-from infadapter_simulator.policies.ms_plus import ms_plus
-from infadapter_simulator.policies.paper_capacity import fitted
-from infadapter_simulator.policies.paper_forecast import Learned, minute_maxima, weighted_mean
-from infadapter_simulator.policies.planned import Planned
+from infadapter_simulator.policies.papers.capacity import fitted
+from infadapter_simulator.policies.papers.forecast import Learned, minute_maxima, weighted_mean
+from infadapter_simulator.policies.papers.infadapter import PaperRule, infadapter_paper
+from infadapter_simulator.policies.papers.ms_plus import ms_plus
+from infadapter_simulator.policies.papers.planned import Planned
 from infadapter_simulator.scenario import Scenario, Server, variants_of
 from infadapter_simulator.simulate import Workload, flat_history, simulate
 from infadapter_simulator.world.queues import Floats

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from infadapter_simulator.policies.kpa_rules import (
+from infadapter_simulator.policies.kubernetes.kpa_rules import (
     Decider,
     Window,
     old_first,

@@ -1,6 +1,6 @@
 import numpy as np
 
-from infadapter_simulator.policies.metrics_server import Container, container
+from infadapter_simulator.policies.kubernetes.metrics_server import Container, container
 
 
 def scraped(

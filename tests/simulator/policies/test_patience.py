@@ -1,6 +1,6 @@
 """When less is acted upon."""
 
-from infadapter_simulator.policies.patience import Patience
+from infadapter_simulator.policies.papers.patience import Patience
 
 
 def test_more_is_acted_upon_at_once_and_no_more_after_four_rounds() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from infadapter_simulator.policies.planned import Groups, Planned
+from infadapter_simulator.policies.papers.planned import Groups, Planned
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.simulate import Workload, flat_history, simulate
 from infadapter_simulator.world.world import World

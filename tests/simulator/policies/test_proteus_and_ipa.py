@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from infadapter_simulator.policies.ipa import ipa
-from infadapter_simulator.policies.planned import Planned
-from infadapter_simulator.policies.proteus import proteus
+from infadapter_simulator.policies.papers.ipa import ipa
+from infadapter_simulator.policies.papers.planned import Planned
+from infadapter_simulator.policies.papers.proteus import proteus
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, flat_history, run, simulate
 from infadapter_simulator.world.queues import Floats

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from infadapter_simulator.policies.rate_metric import RateMetric, ScrapedRate
+from infadapter_simulator.policies.kubernetes.rate_metric import RateMetric, ScrapedRate
 from infadapter_simulator.policies.ticking import Ticker
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.world import World

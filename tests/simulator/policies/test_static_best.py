@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from infadapter_simulator.measures import measured
-from infadapter_simulator.policies.static_best import ranked, static_best
-from infadapter_simulator.policies.static_options import variant_sets
-from infadapter_simulator.policies.static_plan import StaticPlan
+from infadapter_simulator.policies.hindsight.static_best import ranked, static_best
+from infadapter_simulator.policies.hindsight.static_options import variant_sets
+from infadapter_simulator.policies.hindsight.static_plan import StaticPlan
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, flat_history, run, simulate
 from infadapter_solver import CPU, Allocation, PodGroup, Target

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from infadapter_simulator.policies.vpa import moves
-from infadapter_simulator.policies.vpa_recommender import (
+from infadapter_simulator.policies.kubernetes.vpa import moves
+from infadapter_simulator.policies.kubernetes.vpa_recommender import (
     Recommendation,
     Recommender,
     bucket_of,

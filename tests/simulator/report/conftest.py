@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from infadapter.profiles import read_preset
-from infadapter_simulator.compare import compare
+from infadapter_simulator.compare.compare import compare
+from infadapter_simulator.compare.results import Comparison
 from infadapter_simulator.part import Part
-from infadapter_simulator.results import Comparison
 from infadapter_simulator.scenario import Scenario, speeds_of, variants_of
-from infadapter_simulator.traces.trace import Trace
+from infadapter_workload.trace import Trace
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from infadapter_simulator import jobs
-from infadapter_simulator.compare import Case, Found, best, compare, run
+from infadapter_simulator.compare import jobs
+from infadapter_simulator.compare.compare import Case, Found, best, compare, run
+from infadapter_simulator.compare.results import Comparison
 from infadapter_simulator.measures import Measures
 from infadapter_simulator.part import Part
 from infadapter_simulator.report.facts import beaten, facts
-from infadapter_simulator.results import Comparison
 from infadapter_simulator.scenario import Scenario
-from infadapter_simulator.traces.trace import Trace
+from infadapter_workload.trace import Trace
 
 POLICIES = ["infadapter", "kpa-resnet50", "fixed-resnet50-8"]
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from infadapter_simulator.naming import UnknownPolicy, best_suited, candidates, named
+from infadapter_simulator.compare.naming import UnknownPolicy, best_suited, candidates, named
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Scenario
-from infadapter_simulator.traces.trace import Trace
 from infadapter_solver import Allocation
+from infadapter_workload.trace import Trace
 
 
 @pytest.mark.parametrize(

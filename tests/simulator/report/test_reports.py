@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
+from infadapter_simulator.compare.results import Comparison
 from infadapter_simulator.report.columns import COLUMNS, cell
 from infadapter_simulator.report.html import as_page, shown
 from infadapter_simulator.report.means import half_width, mean
 from infadapter_simulator.report.table import as_table
 from infadapter_simulator.report.words import headline
-from infadapter_simulator.results import Comparison
 
 
 def test_the_table_has_the_highest_objective_first_and_violations_beside_it(

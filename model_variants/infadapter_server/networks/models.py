@@ -1,0 +1,114 @@
+"""Loads a variant and computes with it: the only module of the server that imports torch.
+
+(The networks' own modules, `ladder` and `resnet`, are torch by nature; nobody else imports them
+in the server.) Import it in the thread that will compute, and late: it takes seconds.
+"""
+
+import logging
+import pickle
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from infadapter_server.networks import ladder
+from infadapter_server.networks.packing import unpack
+from infadapter_server.networks.resnet import RESNETS, resnet
+from infadapter_server.networks.signatures import Floats, LoadError
+
+__all__ = ["TorchModel", "load"]
+
+# What torch.load raises for bytes that are not its own: whatever the first wrong one leads to.
+_UNREADABLE = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError),
+    *(RuntimeError, TypeError, ValueError, pickle.PickleError, struct.error),
+)
+_BATCH_COUNT = ".num_batches_tracked"
+_log = logging.getLogger(__name__)
+
+
+class TorchModel:
+    """A torch network as the server's `Model`."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network.eval()
+
+    def __call__(self, batch: Floats) -> Floats:
+        with torch.inference_mode():
+            logits: Floats = self._network(torch.from_numpy(batch)).numpy()
+        return logits
+
+    def use_threads(self, threads: int) -> None:
+        torch.set_num_threads(threads)
+
+
+def load(variant: str, weights: Path | None) -> TorchModel:
+    """Return a variant with the weights of a file, or else with those that ship with it.
+
+    No weights ship for ResNets: without a file theirs are random, which a warning says.
+    Raises LoadError.
+    """
+    if weights is not None:
+        return TorchModel(_filled(variant, weights))
+    if variant in RESNETS:
+        _log.warning(
+            "%s HAS RANDOM WEIGHTS: its answers mean nothing. Give a file with --weights.", variant
+        )
+        return TorchModel(resnet(variant))
+    return TorchModel(_shipped(variant))
+
+
+def _shipped(variant: str) -> nn.Module:
+    try:
+        return ladder.build(variant)
+    except _UNREADABLE as error:
+        raise LoadError(
+            f"The weights of {variant} that belong to this package cannot be read "
+            f"({type(error).__name__}): install it again, or give a file with --weights."
+        ) from None
+
+
+def _filled(variant: str, weights: Path) -> nn.Module:
+    try:
+        state = _state(torch.load(weights, map_location="cpu", weights_only=True))
+    except _UNREADABLE as error:
+        raise LoadError(
+            f"The weights {weights} cannot be read as a file that torch.save has written "
+            f"({type(error).__name__})."
+        ) from None
+    if state is None:
+        raise LoadError(f"The weights {weights} are not a state_dict: save model.state_dict().")
+    network = resnet(variant) if variant in RESNETS else ladder.blank(variant)
+    _check_fit(network.state_dict(), state, weights)
+    network.load_state_dict(state, strict=False)
+    return network
+
+
+def _state(content: object) -> Mapping[str, torch.Tensor] | None:
+    """What a file holds if that is a state_dict, as it is or as training packs it."""
+    if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
+        return None
+    packed = any(tensor.dtype == torch.int8 for tensor in content.values())
+    return unpack(content) if packed else content
+
+
+def _check_fit(
+    wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor], weights: Path
+) -> None:
+    # Files from before torch 0.4.1, torchvision's first ones among them, do not count batches.
+    missing = {key for key in wanted.keys() - given.keys() if not key.endswith(_BATCH_COUNT)}
+    unknown = given.keys() - wanted.keys()
+    if missing or unknown:
+        raise LoadError(
+            f"The weights {weights} are for another network: "
+            f"{len(missing)} tensors are missing and {len(unknown)} unknown, "
+            f"such as {min(map(str, missing or unknown))}."
+        )
+    for key, tensor in given.items():
+        if tensor.shape != wanted[key].shape:
+            raise LoadError(
+                f"The weights {weights} are for another network: "
+                f"{key} has the shape {list(tensor.shape)} and not {list(wanted[key].shape)}."
+            )

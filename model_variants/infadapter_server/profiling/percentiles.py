@@ -1,0 +1,150 @@
+"""What a profile is made of, and how it follows from outcomes. Pure: no server, no clock.
+
+A profile says, for one size of pod, how the latency percentiles grow with the rate. Everything
+here is in seconds or milliseconds and requests per second, as the names say.
+"""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from infadapter_server.loadgen.outcomes import GIVEN_UP, Outcome, percentile
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)  # of saturation; closest where the curve bends
+ENOUGH = 100  # requests at a rate: what p99 takes
+_WAITING = 32  # requests: at 0.95 of saturation, one look in thirty finds more in M/D/1
+_SETTLING = 1 / 6  # of a flood, until all clients wait in the queue
+_WINDOWS = 5
+_PER_WINDOW = 20  # answers; with fewer, the edges of a window decide its rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What was measured at one rate."""
+
+    rps: float
+    latency_ms: Mapping[float, float]  # by percentile; only those with enough requests behind
+    refused_ratio: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationProfile:
+    """One size of pod."""
+
+    resources: Mapping[str, str]  # Kubernetes quantities: {"cpu": "500m"}
+    batch_size: int = 1
+    saturation_rps: float
+    points: tuple[Point, ...]  # by rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantProfile:
+    """All that was measured of a variant."""
+
+    name: str
+    accuracy: float  # a fraction
+    load_s: float  # from the start of the process until it is ready
+    allocations: tuple[AllocationProfile, ...]
+    namespace: str | None = None
+    measured_at: str | None = None  # RFC 3339
+    machine: str | None = None
+    server: str | None = None
+
+
+def saturation_rps(outcomes: Sequence[Outcome], duration_s: float) -> float:
+    """Return the 2xx answers per second of a flood: the median of up to five windows.
+
+    The median, since one window may meet a pause of the machine. 0 when nothing was answered.
+    """
+    begin_s = duration_s * _SETTLING
+    done_s = [o.done_s for o in outcomes if o.answered and begin_s <= o.done_s < duration_s]
+    windows = max(1, min(_WINDOWS, len(done_s) // _PER_WINDOW))
+    length_s = (duration_s - begin_s) / windows
+    counts = [0] * windows
+    for moment_s in done_s:
+        counts[min(windows - 1, int((moment_s - begin_s) / length_s))] += 1
+    return statistics.median(counts) / length_s
+
+
+def kept_up(outcomes: Sequence[Outcome]) -> bool:
+    """Say whether the server kept up with a rate, or its queue just grew while one looked.
+
+    It did not when requests were given up, or when, as the last one came, too many waited still.
+    """
+    given_up = sum(outcome.error in GIVEN_UP for outcome in outcomes)
+    last_s = max((outcome.scheduled_s for outcome in outcomes), default=0.0)
+    waiting = sum(outcome.done_s > last_s for outcome in outcomes)
+    return given_up <= 0.01 * len(outcomes) and waiting <= max(_WAITING, 0.05 * len(outcomes))
+
+
+def point_of(outcomes: Sequence[Outcome], duration_s: float) -> Point | None:
+    """Return what the requests of one rate say, or None when fewer than two were served.
+
+    Refused requests are a ratio of
+    their own. One that got no answer counts with the time it was waited for: leaving it out would
+    make an overloaded server look fast.
+    """
+    waited_ms = [o.latency_s * 1e3 for o in outcomes if not o.refused]
+    if len(waited_ms) < 2:
+        return None
+    latency_ms = {
+        percent: _rounded(percentile(waited_ms, percent))
+        for percent in PERCENTILES
+        if len(waited_ms) >= requests_needed(percent)
+    }
+    refused = sum(outcome.refused for outcome in outcomes)
+    return Point(
+        rps=len(outcomes) / duration_s,
+        latency_ms=latency_ms,
+        refused_ratio=refused / len(outcomes),
+    )
+
+
+def requests_needed(percent: float) -> int:
+    """Return how many requests it takes until one lies beyond the percentile: 100 for p99."""
+    return math.ceil(round(100 / (100 - percent), 6))
+
+
+def plan_rates(
+    saturation: float, seconds: float, fractions: Sequence[float] = FRACTIONS
+) -> tuple[tuple[float, float], ...]:
+    """Return (rate, seconds) pairs, ascending in rate, that fill the time.
+
+    Half of the time is shared evenly, since a long queue takes long to show; half so that all
+    rates see equally many requests. While some rate would see too few for a 99th percentile, the
+    lowest and the highest are left out in turn: the one takes the longest, the other needs the
+    longest to settle. At least two stay.
+    """
+    kept = sorted(fractions)
+    end = 0
+    while len(kept) > 2 and _fewest_requests(saturation, seconds, kept) < ENOUGH:
+        kept.pop(end)
+        end = -1 - end
+    times = _times(seconds, kept)
+    return tuple((f * saturation, time_s) for f, time_s in zip(kept, times, strict=True))
+
+
+def with_allocation(profile: VariantProfile, measured: AllocationProfile) -> VariantProfile:
+    """Return the profile with this allocation added, or put in place of the one of its size."""
+    size = (measured.resources, measured.batch_size)
+    others = [a for a in profile.allocations if (a.resources, a.batch_size) != size]
+    return replace(profile, allocations=(*others, measured))
+
+
+def _fewest_requests(saturation: float, seconds: float, fractions: Sequence[float]) -> float:
+    times = _times(seconds, fractions)
+    return min(f * saturation * time_s for f, time_s in zip(fractions, times, strict=True))
+
+
+def _times(seconds: float, fractions: Sequence[float]) -> list[float]:
+    inverse = [1 / fraction for fraction in fractions]
+    even = 0.5 / len(fractions)
+    return [seconds * (even + 0.5 * share / sum(inverse)) for share in inverse]
+
+
+def _rounded(milliseconds: float | None) -> float:
+    """Keep a hundredth of a millisecond, and at least that: the API knows no latency of 0."""
+    assert milliseconds is not None
+    return max(0.01, round(milliseconds, 2))

@@ -1,0 +1,160 @@
+"""Measures a running server: its saturation, then its latency percentiles at rates below it.
+
+Open loop, with Poisson arrivals, and with latencies as the client sees them: the method of
+InfAdapter's authors (EuroMLSys'23), but for their latencies, which a server's histogram with coarse
+buckets interpolated.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from infadapter_server.loadgen.arrivals import given_count
+from infadapter_server.loadgen.client import replay
+from infadapter_server.loadgen.closed_loop import flood
+from infadapter_server.loadgen.endpoint import Endpoint
+from infadapter_server.loadgen.outcomes import GIVEN_UP, Outcome
+from infadapter_server.profiling.percentiles import (
+    FRACTIONS,
+    AllocationProfile,
+    Point,
+    kept_up,
+    plan_rates,
+    point_of,
+    saturation_rps,
+)
+
+MIN_SECONDS = 1.0
+CLIENTS = 8  # of the flood
+_FLOOD_SHARE = 0.2  # of the time
+_FLOOD_LIMIT_S = 10.0
+_DRAIN_SHARE = 0.05  # of the time, for what is still under way at the end of a rate
+_FULL_QUEUE = 128  # requests: at 0.95 of saturation, one in a million finds so many in M/D/1
+_FULL_QUEUE_S = 0.5  # of work: fast servers have more waiting after a pause of the machine
+_TOO_MANY_REFUSED = 0.05
+_TOO_MANY_FAILED = 0.01
+
+OnPhase = Callable[[str, float], None]
+"""Told what comes next, and how many seconds that takes."""
+
+
+class ProfileError(Exception):
+    """The server cannot be measured; the message is one sentence."""
+
+
+class Load(Protocol):
+    """What the profiler can do to a server."""
+
+    async def flood(self, seconds: float) -> Sequence[Outcome]:
+        """Keep it busy without a pause."""
+
+    async def poisson(
+        self, rate_rps: float, seconds: float, *, seed: int, max_backlog: int
+    ) -> Sequence[Outcome]:
+        """Send at a rate; give up when more than max_backlog requests are unanswered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLoad:
+    """Load on a server's infer route."""
+
+    endpoint: Endpoint
+    bodies: Sequence[bytes]
+    timeout_s: float = 10.0
+    clients: int = CLIENTS  # more than the server's batch size, or it never fills one
+
+    async def flood(self, seconds: float) -> Sequence[Outcome]:
+        return await flood(
+            host=self.endpoint.host,
+            port=self.endpoint.port,
+            path=self.endpoint.path,
+            bodies=self.bodies,
+            concurrency=self.clients,
+            duration_s=seconds,
+            timeout_s=self.timeout_s,
+        )
+
+    async def poisson(
+        self, rate_rps: float, seconds: float, *, seed: int, max_backlog: int
+    ) -> Sequence[Outcome]:
+        return await replay(
+            host=self.endpoint.host,
+            port=self.endpoint.port,
+            path=self.endpoint.path,
+            bodies=self.bodies,
+            arrivals_s=given_count(round(rate_rps * seconds), seconds, seed=seed),
+            timeout_s=self.timeout_s,
+            max_backlog=max_backlog,
+        )
+
+
+async def measure(
+    load: Load,
+    *,
+    seconds: float,
+    resources: Mapping[str, str],
+    batch_size: int = 1,
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+    on_phase: OnPhase | None = None,
+) -> AllocationProfile:
+    """Measure one allocation, in about so many seconds (from 1 on).
+
+    The last point is at the highest rate that was tried and that the server kept up with.
+
+    Raises ProfileError when the server answers nothing, or fails.
+    """
+    flood_s = min(_FLOOD_LIMIT_S, _FLOOD_SHARE * seconds)
+    saturation = await measure_saturation(load, seconds=flood_s, on_phase=on_phase)
+    plan = plan_rates(saturation, (seconds - flood_s) * (1 - _DRAIN_SHARE), fractions)
+    points: list[Point] = []
+    for number, (rate_rps, rate_s) in enumerate(plan):
+        if on_phase is not None:
+            on_phase(f"{rate_rps:.4g} requests/s", rate_s)
+        full = max(_FULL_QUEUE, round(_FULL_QUEUE_S * saturation))
+        outcomes = await load.poisson(rate_rps, rate_s, seed=seed + number, max_backlog=full)
+        _check(outcomes, rate_rps)
+        if not kept_up(outcomes):
+            break  # the latency there depends on how long one looks, and higher rates are worse
+        point = point_of(outcomes, rate_s)
+        if point is not None and point.latency_ms:
+            points.append(point)
+        if point is None or point.refused_ratio > _TOO_MANY_REFUSED:
+            break
+    if not points:
+        raise ProfileError(
+            f"{seconds:g} s were too short to find a rate that the server keeps up with, and to "
+            "see enough requests at it; take longer."
+        )
+    return AllocationProfile(
+        resources=resources,
+        batch_size=batch_size,
+        saturation_rps=saturation,
+        points=tuple(points),
+    )
+
+
+async def measure_saturation(
+    load: Load, *, seconds: float, on_phase: OnPhase | None = None
+) -> float:
+    """Return the requests per second that the server answers when there is always one waiting.
+
+    Raises ProfileError when it answers none.
+    """
+    if on_phase is not None:
+        on_phase("saturation", seconds)
+    outcomes = await load.flood(seconds)
+    saturation = saturation_rps(outcomes, seconds)
+    if saturation <= 0:
+        _check(outcomes, None)
+        raise ProfileError(f"The server answered nothing within {seconds:g} s; take longer.")
+    return saturation
+
+
+def _check(outcomes: Sequence[Outcome], rate_rps: float | None) -> None:
+    """Tell a server that fails from one that is slow."""
+    wrong = [o for o in outcomes if not (o.answered or o.refused or o.error in GIVEN_UP)]
+    if len(wrong) > _TOO_MANY_FAILED * len(outcomes):
+        where = "of a flood" if rate_rps is None else f"at {rate_rps:.4g} requests/s"
+        reason = wrong[0].error or f"HTTP {wrong[0].code}"
+        raise ProfileError(f"{len(wrong)} of {len(outcomes)} requests {where} failed: {reason}.")

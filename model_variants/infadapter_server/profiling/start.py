@@ -1,0 +1,93 @@
+"""Starts the server that is to be profiled, sees how long that takes, and stops it again."""
+
+import asyncio
+import os
+import shlex
+import signal
+import tempfile
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import IO
+
+import click
+
+from infadapter_server.loadgen.endpoint import Endpoint
+from infadapter_server.profiling.profiler import ProfileError
+from infadapter_server.profiling.target import is_ready
+
+POLL_S = 0.02
+GRACE_S = 10.0  # from SIGTERM to SIGKILL: a server drains
+
+
+@asynccontextmanager
+async def started_server(
+    command: str, endpoint: Endpoint, *, timeout_s: float
+) -> AsyncIterator[float]:
+    """Start a server, wait until it is ready, give the seconds that took, and stop it at the end.
+
+    Raises ProfileError when it cannot be started, ends early, or is not ready in time.
+    """
+    if await is_ready(endpoint):
+        raise ProfileError(
+            f"A server is ready at {endpoint.host}:{endpoint.port} already; "
+            "stop it, or measure it without starting one."
+        )
+    with tempfile.TemporaryFile() as said:
+        began_s = time.monotonic()
+        server = await _spawn(_words(command), said)
+        try:
+            await _wait_until_ready(server, endpoint, began_s + timeout_s, said)
+            yield time.monotonic() - began_s
+        except asyncio.CancelledError:
+            click.echo("Stopping the server …", err=True)
+            raise
+        finally:
+            await _stop(server)
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ProfileError(f"{command!r} is not a command: {error}.") from error
+    if not words:
+        raise ProfileError("The command that starts the server is empty.")
+    return words
+
+
+async def _spawn(command: Sequence[str], said: IO[bytes]) -> Process:
+    try:
+        # A session of its own: Ctrl-C is for us, and we stop the server with all it has started.
+        return await asyncio.create_subprocess_exec(
+            *command, stdout=said, stderr=said, start_new_session=True
+        )
+    except OSError as error:
+        raise ProfileError(f"{command[0]} cannot be started: {error.strerror}.") from error
+
+
+async def _wait_until_ready(
+    server: Process, endpoint: Endpoint, deadline_s: float, said: IO[bytes]
+) -> None:
+    while not await is_ready(endpoint):
+        if server.returncode is not None:
+            said.seek(0)
+            lines = said.read().decode(errors="replace").strip().splitlines()
+            last = f": {lines[-1][:300]}" if lines else ""
+            raise ProfileError(f"The server ended with status {server.returncode}{last}")
+        if time.monotonic() > deadline_s:
+            raise ProfileError("The server was not ready in time; --start-timeout gives it longer.")
+        await asyncio.sleep(POLL_S)
+
+
+async def _stop(server: Process) -> None:
+    try:
+        with suppress(ProcessLookupError, TimeoutError):
+            os.killpg(server.pid, signal.SIGTERM)
+            async with asyncio.timeout(GRACE_S):
+                await server.wait()
+    finally:  # also after a second Ctrl-C, which ends the waiting
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        await server.wait()

@@ -1,0 +1,130 @@
+"""What a server says of itself: all the profiler asks besides inferences.
+
+The few requests made here are ordinary, blocking ones, on a thread: they are not measured.
+"""
+
+import asyncio
+import http.client
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from infadapter_server.loadgen.endpoint import Endpoint
+from infadapter_server.profiling.profiler import ProfileError
+
+ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
+ASK_TIMEOUT_S = 30.0
+_LOAD_GAUGE = re.compile(
+    r"^infadapter_server_load_seconds(?:\{[^}]*\})? ([0-9.eE+-]+)$", re.MULTILINE
+)
+_INFER = re.compile(r"(?P<model>/v2/models/[^/?]+(?:/versions/[^/?]+)?)/infer$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What a server says; None for what it does not."""
+
+    server: str | None = None  # name and version
+    load_s: float | None = None  # loading and warm-up, without the start of the process
+    accuracy: float | None = None
+    input_name: str | None = None
+    input_shape: tuple[int, ...] | None = None  # of one request
+
+
+async def ask_facts(endpoint: Endpoint) -> ServerFacts:
+    """Ask the server for its metadata, its model's, and its load time."""
+    model_path = _INFER.match(endpoint.path)
+    server = await _ask_json(endpoint, "/v2")
+    model = await _ask_json(endpoint, model_path["model"]) if model_path else {}
+    name, shape = _input(model.get("inputs"))
+    return ServerFacts(
+        server=" ".join(str(server[key]) for key in ("name", "version") if key in server) or None,
+        load_s=await _ask_load(endpoint),
+        accuracy=_accuracy(model),
+        input_name=name,
+        input_shape=shape,
+    )
+
+
+async def try_once(endpoint: Endpoint, body: bytes) -> None:
+    """Send one request and look at its answer, so that a wrong one is explained before the load.
+
+    Raises ProfileError with what the server said.
+    """
+    status, answer = await asyncio.to_thread(_exchange, endpoint, "POST", endpoint.path, body)
+    if 200 <= status < 300 or status in (429, 503):
+        return
+    with suppress(orjson.JSONDecodeError, KeyError, TypeError):
+        answer = str(orjson.loads(answer)["error"]).encode()
+    said = answer.decode(errors="replace")[:300].strip().rstrip(".")
+    raise ProfileError(f"The server answers a request with HTTP {status}: {said}.")
+
+
+async def is_ready(endpoint: Endpoint) -> bool:
+    """Say whether a server answers there and wants requests."""
+    try:
+        status, _ = await asyncio.to_thread(_get, endpoint, "/v2/health/ready")
+    except ProfileError:
+        return False
+    return status == 200
+
+
+async def _ask_json(endpoint: Endpoint, path: str) -> dict[str, Any]:
+    status, answer = await asyncio.to_thread(_get, endpoint, path)
+    with suppress(orjson.JSONDecodeError):
+        content = orjson.loads(answer) if status == 200 else None
+        return content if isinstance(content, dict) else {}
+    return {}
+
+
+async def _ask_load(endpoint: Endpoint) -> float | None:
+    status, answer = await asyncio.to_thread(_get, endpoint, "/metrics")
+    found = _LOAD_GAUGE.search(answer.decode(errors="replace")) if status == 200 else None
+    return float(found[1]) or None if found else None
+
+
+def _accuracy(model: dict[str, Any]) -> float | None:
+    parameters = model.get("parameters")
+    named = parameters if isinstance(parameters, dict) else {}
+    try:
+        accuracy = float(named.get("accuracy", model.get("accuracy")))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    return accuracy if 0 <= accuracy <= 1 else None
+
+
+def _input(inputs: object) -> tuple[str | None, tuple[int, ...] | None]:
+    """Return name and shape of a model's one FP32 input, with a batch of one."""
+    if not isinstance(inputs, list) or len(inputs) != 1:
+        return None, None
+    (only,) = inputs
+    try:
+        if only["datatype"] != "FP32":
+            return None, None
+        shape = tuple(1 if int(size) < 0 else int(size) for size in only["shape"])
+        return str(only["name"]), shape
+    except (TypeError, ValueError, KeyError):
+        return None, None
+
+
+def _get(endpoint: Endpoint, path: str) -> tuple[int, bytes]:
+    return _exchange(endpoint, "GET", path, None)
+
+
+def _exchange(endpoint: Endpoint, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=ASK_TIMEOUT_S)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read(ANSWER_LIMIT_BYTES)
+    except OSError as error:
+        where = f"{endpoint.host}:{endpoint.port}"
+        reason = error.strerror or "timed out"
+        raise ProfileError(f"No server answers at {where}: {reason}.") from error
+    except http.client.HTTPException as error:
+        raise ProfileError(f"What answers at {endpoint.host} does not speak HTTP.") from error
+    finally:
+        connection.close()

@@ -1,0 +1,139 @@
+"""The HTTP side: the Open Inference Protocol v2, health and metrics.
+
+It knows no network and no torch. Every answer names the variant in a header, since all variants
+of a service answer under the service's name.
+Protocol: https://github.com/kserve/open-inference-protocol (rest/inference_rest.md).
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+
+from infadapter_server.serving.inference import Identity, Inference, Refusal
+
+__all__ = ["VARIANT_HEADER", "create_app"]
+
+VARIANT_HEADER = "infadapter-variant"
+
+
+def create_app(inference: Inference) -> FastAPI:
+    """Return the HTTP application around an inference route.
+
+    Whoever calls starts the route's worker, and stops it.
+    """
+    app = FastAPI(title="infadapter-server", openapi_url=None, redirect_slashes=False)
+    _add_health(app, inference)
+    _add_model(app, inference)
+    _add_faults(app, inference)
+    return app
+
+
+def _add_health(app: FastAPI, inference: Inference) -> None:
+    identity = inference.identity
+
+    @app.get("/v2/health/live")
+    async def live() -> Response:
+        return _json(identity, 200, {"live": True})
+
+    @app.get("/v2/health/ready")
+    async def ready() -> Response:
+        return _json(identity, 200 if inference.ready else 503, {"ready": inference.ready})
+
+    @app.get("/v2")
+    async def server() -> Response:
+        content = {
+            "name": "infadapter-server",
+            "version": version("infadapter"),
+            "extensions": ["binary_tensor_data"],
+        }
+        return _json(identity, 200, content)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(
+            inference.export(),
+            headers={VARIANT_HEADER: identity.variant, "content-type": CONTENT_TYPE_LATEST},
+        )
+
+
+def _add_model(app: FastAPI, inference: Inference) -> None:
+    identity = inference.identity
+
+    async def model(request: Request) -> Response:
+        identity.check(request.path_params)
+        return _json(identity, 200, _description(identity))
+
+    async def ready(request: Request) -> Response:
+        identity.check(request.path_params)
+        content = {"name": identity.model, "ready": inference.ready}
+        return _json(identity, 200 if inference.ready else 503, content)
+
+    async def infer(request: Request) -> Response:
+        response = await inference(request)
+        response.headers[VARIANT_HEADER] = identity.variant
+        if inference.draining:
+            response.headers["connection"] = "close"  # moves a router's connections elsewhere
+        return response
+
+    for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+        app.add_route(path, model, ["GET"])
+        app.add_route(f"{path}/ready", ready, ["GET"])
+        app.add_route(f"{path}/infer", infer, ["POST"])
+
+
+def _add_faults(app: FastAPI, inference: Inference) -> None:
+    identity = inference.identity
+
+    async def refuse(_: Request, fault: Exception) -> Response:
+        assert isinstance(fault, Refusal)
+        return _json(identity, fault.status, {"error": str(fault)}, fault.headers)
+
+    async def explain(request: Request, fault: Exception) -> Response:
+        assert isinstance(fault, HTTPException)
+        sentence = f"{fault.detail}: {request.method} {request.url.path}."
+        return _json(identity, fault.status_code, {"error": sentence}, fault.headers)
+
+    async def apologise(_: Request, __: Exception) -> Response:
+        sentence = "The server made a mistake; its log says which."
+        return _json(identity, 500, {"error": sentence})
+
+    app.add_exception_handler(Refusal, refuse)
+    app.add_exception_handler(HTTPException, explain)
+    app.add_exception_handler(Exception, apologise)
+
+
+def _description(identity: Identity) -> dict[str, Any]:
+    signature = identity.signature
+    accuracy = identity.accuracy
+    parameters = {} if accuracy is None else {"parameters": {"accuracy": accuracy}}
+    return {
+        "name": identity.model,
+        "versions": [identity.variant],
+        "platform": "pytorch",
+        "inputs": [_tensor(signature.input_name, signature.input_shape)],
+        "outputs": [_tensor(signature.output_name, signature.output_shape)],
+        **parameters,
+    }
+
+
+def _tensor(name: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"name": name, "datatype": "FP32", "shape": [-1, *shape]}
+
+
+def _json(
+    identity: Identity,
+    status: int,
+    content: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    return Response(
+        orjson.dumps(content),
+        status,
+        {VARIANT_HEADER: identity.variant, **(headers or {})},
+        media_type="application/json",
+    )

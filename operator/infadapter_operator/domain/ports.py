@@ -1,0 +1,71 @@
+"""
+What the loop asks of a body. Kubernetes, local processes and the simulator satisfy these
+structurally; none of them is imported here. An instance serves one InferenceService.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
+
+from infadapter_operator.domain.load import Delivered, History
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
+
+
+class StepRefused(Exception):
+    """A step could not be taken; the sentence says why. It is tried again at the next look."""
+
+    reason: ClassVar[str] = "StepRefused"
+
+
+class QuotaExceeded(StepRefused):
+    reason = "QuotaExceeded"
+
+
+class ResizeInfeasible(StepRefused):
+    """The node can never hold this size; the pods are replaced instead."""
+
+    reason = "ResizeInfeasible"
+
+
+class Conflict(StepRefused):
+    """Another controller owns the field."""
+
+    reason = "Conflict"
+
+
+class BodyUnavailable(Exception):
+    """The API server (or Envoy, or the process table) did not answer; nothing is known."""
+
+    reason: ClassVar[str] = "BodyUnavailable"
+
+
+class Demand(Protocol):
+    async def history(self, window_s: float, now_s: float) -> History:
+        """Arrivals per second over the last `window_s`; raises a DemandError if there are none."""
+        ...
+
+    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
+        """
+        By pod name, what it was sent within the last `window_s`, or somewhat longer, and what of
+        that it missed. Pods of which nobody counts that are left out; raises nothing, as no plan
+        waits for this.
+        """
+        ...
+
+
+class Cluster(Protocol):
+    async def observe(self, now_s: float) -> Observed:
+        """The pods there are; `weights` empty, the router fills them."""
+        ...
+
+    async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
+        """Raises StepRefused or BodyUnavailable."""
+        ...
+
+
+class Router(Protocol):
+    async def weights(self) -> Mapping[str, int]:
+        """By pod name: what the router has confirmed that it obeys."""
+        ...
+
+    async def set_weights(self, step: SetWeights) -> None: ...

@@ -1,0 +1,94 @@
+"""One InferenceService as the loop sees it: plain numbers in one unit, parsed once at the edge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from infadapter_solver.problem import CPU, Allocation, Amounts, Target, Variant
+from infadapter_solver.profiles import Profile
+
+KEPT_LOADS = 2.0
+"""In load times of the slowest variant, how long what it took to start is kept at least."""
+
+
+class Mode(StrEnum):
+    AUTO = "Auto"
+    RECOMMEND = "Recommend"  # plans and reports, writes only status
+    PAUSED = "Paused"  # not even that
+
+
+class ForecastMethod(StrEnum):
+    AUTO = "Auto"  # what the next seconds may need
+    LAST_MAXIMUM = "LastMaximum"
+    EXPONENTIAL = "Exponential"
+    SEASONAL_NAIVE = "SeasonalNaive"
+    QUANTILE_NETWORK = "QuantileNetwork"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long what does not come is waited for, and how often it is tried again."""
+
+    start_s: float = 60.0  # a pod that can't be pulled, configured, kept running or scheduled
+    ready_loads: float = 3.0  # a pod that runs and is not Ready: in load times, and …
+    ready_s: float = 60.0  # … at least so long
+    resize_s: float = 10.0  # a resize that waits, while there is a shortage
+    retry_first_s: float = 30.0  # until what was left is tried again, doubled each time …
+    retry_most_s: float = 600.0  # … up to this; and forgotten after as long without trouble
+
+    def ready_within_s(self, load_time_s: float) -> float:
+        return max(self.ready_s, self.ready_loads * load_time_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What `decide` and `next_steps` need to know of the spec and of the profiles it names."""
+
+    namespace: str
+    name: str
+    slo_s: float
+    percentile: float  # of the latency, 1 … 99.99
+    variants: tuple[Variant, ...]  # capacities are those at (slo_s, percentile)
+    budget: Amounts  # bounds plans
+    max_surge: Amounts  # bounds what may run beyond the budget while pods are replaced
+    prices: Mapping[str, float] = field(default_factory=dict)
+    accuracy_weight: float = 1.0
+    cost_weight: float = 0.05
+    loading_weight: float = 0.001
+    minimum_rps: float = 0.0
+    forecast: ForecastMethod = ForecastMethod.AUTO
+    quantile: float = 0.95
+    horizon_s: float = 60.0
+    interval_s: float = 5.0
+    stabilization_s: float = 20.0  # scale down only after this long below
+    min_replicas: int = 1
+    mode: Mode = Mode.AUTO
+    patience: Patience = field(default_factory=Patience)
+    profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant: for latencies
+    fitted: dict[tuple[Target, tuple[tuple[str, int], ...], int], Allocation | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # what `planning.capacity.fitting` has found: asked for every pod several times a look
+    revalued: dict[frozenset[tuple[Target, float]], "Service"] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )  # this service with the capacities that `planning.calibration` has learnt
+
+    @property
+    def planning_horizon_s(self) -> float:
+        """Long enough that what is started now is ready before its demand is over."""
+        return max(self.horizon_s, self.interval_s + self._slowest_load_s)
+
+    @property
+    def kept_s(self) -> float:
+        """How long capacity is kept for the load that was: what is dear to start is kept longer."""
+        return max(self.stabilization_s, self.interval_s, KEPT_LOADS * self._slowest_load_s)
+
+    @property
+    def _slowest_load_s(self) -> float:
+        return max((variant.load_time_s for variant in self.variants), default=0.0)
+
+    def price_of(self, amounts: Amounts) -> float:
+        """A core is 1 unless the prices say otherwise; every other resource has a price."""
+        return sum(
+            self.prices.get(name, 1.0) * (amount / 1000 if name == CPU else amount)
+            for name, amount in amounts.items()
+        )

@@ -1,0 +1,48 @@
+"""What all services of one operator share: its connections, and the objects it has been told of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from infadapter_operator.envoy.xds import XdsServer
+from infadapter_operator.kube.causes import Causes
+from infadapter_operator.kube.client import Json, KubeApi
+from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.prometheus.client import Prometheus
+from infadapter_operator.reporting.metrics import Metrics
+from infadapter_operator.settings import Settings
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    settings: Settings
+    api: KubeApi
+    prometheus: Prometheus
+    xds: XdsServer
+    scalers: Scalers
+    metrics: Metrics
+    profiles: dict[tuple[str, str], Json] = field(default_factory=dict)  # by namespace and name
+    services: dict[str, Json] = field(default_factory=dict)  # by uid
+    causes: Causes = field(default_factory=Causes)  # of what does not come, of all services
+
+    def profiles_of(self, namespace: str) -> dict[str, Json]:
+        return {name: profile for (ns, name), profile in self.profiles.items() if ns == namespace}
+
+    def older_claim(self, service: Json, deployment: str) -> str | None:
+        """The service that named this Deployment before this one did, if there is one."""
+        namespace, mine = service["metadata"]["namespace"], _age(service)
+        others = sorted(
+            _age(other)
+            for other in self.services.values()
+            if other["metadata"]["namespace"] == namespace and deployment in _named_by(other)
+        )
+        return others[0][1] if others and others[0] < mine else None
+
+
+def _age(service: Mapping[str, Any]) -> tuple[str, str]:
+    return service["metadata"]["creationTimestamp"], service["metadata"]["name"]
+
+
+def _named_by(service: Mapping[str, Any]) -> set[str]:
+    variants = (service.get("spec") or {}).get("variants") or ()
+    return {v["deploymentRef"]["name"] for v in variants if v.get("deploymentRef")}

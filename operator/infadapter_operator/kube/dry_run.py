@@ -1,0 +1,48 @@
+"""
+Whether what a user wrote into a pod template can run: the API server judges it in a dry run.
+
+The CRD's schema leaves pod templates open: the pod API grows with every Kubernetes.
+"""
+
+import re
+from collections.abc import Mapping
+
+from infadapter_operator.kube.client import ApiRefusal, KubeApi, deployments
+from infadapter_operator.kube.objects import Owner, Size, Workload, build_deployment
+from infadapter_solver.problem import CPU, Target
+
+_DRY_RUN = {"dryRun": "All", "fieldValidation": "Strict"}
+
+
+async def template_problems(
+    api: KubeApi, owner: Owner, workloads: Mapping[str, Workload]
+) -> tuple[str, ...]:
+    """One sentence for each variant that can't run. Raises BodyUnavailable."""
+    found = [
+        await _problem(api, owner, workload)
+        for workload in workloads.values()
+        if workload.template is not None
+    ]
+    return tuple(problem for problem in found if problem)
+
+
+async def _problem(api: KubeApi, owner: Owner, workload: Workload) -> str:
+    size, kind = Size(resources={CPU: 1000}), CPU
+    if workload.allocations:
+        size, kind = Size.of(workload.allocations[0]), workload.allocations[0].kind
+    body = build_deployment(owner, workload, Target(workload.variant, kind), size, 0)
+    metadata = {**body["metadata"], "generateName": "infadapter-check-"}
+    del metadata["name"]
+    try:
+        await api.create(deployments(owner.namespace), {**body, "metadata": metadata}, **_DRY_RUN)
+    except ApiRefusal as refusal:
+        return f"variant {workload.variant}: {_sentence(refusal.message)}"
+    return ""
+
+
+def _sentence(message: str) -> str:
+    """Without the name of an object that never was, and with the user's own paths."""
+    message = re.sub(r'^Deployment\.apps "[^"]*" is invalid: ', "", message)
+    message = re.sub(r"^Deployment in version \S+ cannot be handled as a Deployment: ", "", message)
+    message = message.removeprefix("strict decoding error: ")
+    return message.replace("spec.template.", "template.")

@@ -1,0 +1,68 @@
+"""What only the API server can say of a spec: whether templates can run, what can be borrowed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from infadapter_operator.domain.service import Service
+from infadapter_operator.kube.cluster import KubeCluster
+from infadapter_operator.kube.dry_run import template_problems
+from infadapter_operator.kube.objects import Workload
+from infadapter_operator.kube.prepare import Prepared, Unprepared
+from infadapter_operator.reporting.conditions import Condition, spec_invalid
+from infadapter_solver.problem import Variant
+
+
+@dataclass(slots=True)
+class Judge:
+    cluster: KubeCluster
+    trouble: Condition | None = None  # with what must be there, such as the router
+    _checked: Mapping[str, str] = field(default_factory=dict)  # variants' templates, by digest
+    _kinds: Mapping[str, str | None] = field(default_factory=dict)  # of borrowed Deployments
+
+    async def templates(self, prepared: Prepared) -> None:
+        """Each template is judged once. Raises Unprepared or BodyUnavailable."""
+        digests = {name: workload.digest for name, workload in prepared.workloads.items()}
+        fresh = {
+            name: workload
+            for name, workload in prepared.workloads.items()
+            if self._checked.get(name) != digests[name]
+        }
+        problems = await template_problems(self.cluster.api, self.cluster.owner, fresh)
+        if problems:
+            raise Unprepared(spec_invalid("; ".join(problems), "TemplateRefused"))
+        self._checked = digests
+
+    async def borrowed(self) -> None:
+        """Look which Deployments there are. Raises ApiRefusal or BodyUnavailable."""
+        self._kinds = await self.cluster.borrowed_kinds()
+
+    def available(self, service: Service) -> Service:
+        """Without variants whose Deployment is not there, or sizes that it can't have."""
+        variants = (self._available(variant) for variant in service.variants)
+        return replace(service, variants=tuple(variant for variant in variants if variant))
+
+    def problems(self) -> list[Condition]:
+        missing = [
+            name
+            for name, kind in self._kinds.items()
+            if kind is None and name in self.cluster.workloads
+        ]
+        found = [] if self.trouble is None else [self.trouble]
+        if missing:
+            sentences = (_missing(self.cluster.workloads[name]) for name in missing)
+            found.append(spec_invalid("; ".join(sentences), "DeploymentMissing"))
+        return found
+
+    def _available(self, variant: Variant) -> Variant | None:
+        if variant.name not in self._kinds:
+            return variant
+        kind = self._kinds[variant.name]
+        sizes = tuple(a for a in variant.allocations if a.kind == kind)
+        return replace(variant, allocations=sizes) if kind is not None else None
+
+
+def _missing(workload: Workload) -> str:
+    container = workload.container or "a single container: name the one that is meant"
+    return (
+        f"variant {workload.variant}: there is no Deployment {workload.deployment} with {container}"
+    )

@@ -1,0 +1,71 @@
+"""Which router a service has, the bundled one or a gateway's, and that all of it is there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infadapter_operator.kube.cluster import KubeCluster
+from infadapter_operator.kube.context import World
+from infadapter_operator.kube.prepare import Prepared
+from infadapter_operator.kube.routers.envoy import EnvoyRouter
+from infadapter_operator.kube.routers.gateway import GatewayRouter
+
+
+@dataclass(slots=True)
+class Routers:
+    """`current` is None until the first `ensure`."""
+
+    world: World
+    cluster: KubeCluster
+    current: EnvoyRouter | GatewayRouter | None = None
+    left: GatewayRouter | None = None  # whose route may be there still
+
+    async def ensure(self, prepared: Prepared) -> None:
+        """
+        Have the router that the spec asks for, and no other. Raises StepRefused, ApiRefusal or
+        BodyUnavailable.
+        """
+        if prepared.traffic is None:
+            await self._ensure_bundled(prepared)
+        else:
+            await self._ensure_gateway(prepared, prepared.traffic)
+
+    def of(self, prepared: Prepared) -> EnvoyRouter | GatewayRouter:
+        """The one in use; where nothing may be written, one that says nothing is in force."""
+        return self.current or self._bundled(prepared)
+
+    async def _ensure_bundled(self, prepared: Prepared) -> None:
+        """A route that was there before goes when a router has the traffic."""
+        if not isinstance(self.current, EnvoyRouter):
+            self.current, self.left = self._bundled(prepared), self._gateway({})
+        self.current.slo_s = prepared.service.slo_s
+        await self.current.ensure()
+        if self.left and await self.current.weights():
+            await self.left.remove()
+            self.left = None
+
+    async def _ensure_gateway(self, prepared: Prepared, traffic: Mapping[str, Any]) -> None:
+        """A bundled router that was there before goes when the gateways obey the route."""
+        if not isinstance(self.current, GatewayRouter):
+            self.current = self._gateway(traffic)
+            bundled = self._bundled(prepared)
+            self.current.before = bundled if await bundled.exists() else None
+        self.current.traffic = traffic
+        await self.current.ensure()
+        if self.current.before and await self.current.is_obeyed():
+            await self.current.before.remove()
+            self.current.before = None
+
+    def _bundled(self, prepared: Prepared) -> EnvoyRouter:
+        return EnvoyRouter(
+            api=self.world.api,
+            owner=self.cluster.owner,
+            xds=self.world.xds,
+            settings=self.world.settings,
+            slo_s=prepared.service.slo_s,
+        )
+
+    def _gateway(self, traffic: Mapping[str, Any]) -> GatewayRouter:
+        return GatewayRouter(
+            api=self.world.api, owner=self.cluster.owner, cluster=self.cluster, traffic=traffic
+        )

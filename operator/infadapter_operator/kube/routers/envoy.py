@@ -1,0 +1,150 @@
+"""
+The Router of `bodies` on Kubernetes: an Envoy that polls this operator for its weights.
+
+Weights change at any look and live in Envoy and in this process only. The set of pods behind them
+changes with the plan; it is kept in a ConfigMap, from which both a router and an operator start. An
+operator that starts learns the weights from the routers, which say what they obey.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infadapter_operator.domain.names import TEMPLATE_ANNOTATION, router_name
+from infadapter_operator.domain.steps import SetWeights
+from infadapter_operator.envoy.endpoints import recall
+from infadapter_operator.envoy.xds import XdsServer
+from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, core, deployments
+from infadapter_operator.kube.objects import Owner
+from infadapter_operator.kube.observe import belongs_to, refuse_stranger
+from infadapter_operator.kube.read import annotation
+from infadapter_operator.kube.routers.objects import (
+    LAST_GOOD_FILE,
+    build_config,
+    build_front,
+    build_router,
+    service_key,
+)
+from infadapter_operator.settings import Settings
+
+_logger = logging.getLogger(__name__)
+_NOTHING: Json = {"backends": []}
+
+
+@dataclass(slots=True, kw_only=True)
+class EnvoyRouter:
+    api: KubeApi
+    owner: Owner
+    xds: XdsServer
+    settings: Settings
+    slo_s: float
+    _kept: Json | None = None  # what the ConfigMap holds; None: not read yet
+
+    async def weights(self) -> Mapping[str, int]:
+        """Raises BodyUnavailable."""
+        return self.xds.confirmed(service_key(self.owner))
+
+    async def set_weights(self, step: SetWeights) -> None:
+        """Raises StepRefused or BodyUnavailable, but only after the router was told."""
+        self.xds.publish(service_key(self.owner), step.backends)
+        wanted = self._to_keep()
+        if wanted is not self._kept and wanted["backends"]:
+            try:
+                await self._write_config(wanted)
+            except ApiRefusal as refusal:
+                raise refusal.as_step_refused() from None
+
+    async def ensure(self) -> None:
+        """Have everything there, as it should be; writes nothing if it is. Raises as a step."""
+        try:
+            await self._ensure_config()
+            await self._ensure_router()
+        except ApiRefusal as refusal:
+            raise refusal.as_step_refused() from None
+
+    async def exists(self) -> bool:
+        """Whether there is one of this service. Raises BodyUnavailable."""
+        there = await self.api.get(self._paths()[1])
+        return there is not None and belongs_to(there, self.owner)
+
+    async def remove(self) -> None:
+        """What there is of a bundled router: traffic comes another way now."""
+        for path in self._paths():
+            there = await self.api.get(path)
+            if there is not None and belongs_to(there, self.owner):
+                await self.api.delete(path)
+        self.xds.forget(service_key(self.owner))
+
+    async def _ensure_config(self) -> None:
+        """With the pods that are published now, also where a write of them has failed."""
+        config, _, _ = self._paths()
+        there = await self.api.get(config) or {}
+        if there:
+            refuse_stranger(there, self.owner)
+        written = there.get("data") or {}
+        if self._kept is None:
+            await self._restore(_readable(written.get(LAST_GOOD_FILE, json.dumps(_NOTHING))))
+        wanted = self._to_keep()
+        if written != self._config(wanted)["data"]:
+            await self._write_config(wanted)
+
+    async def _restore(self, kept: Json) -> None:
+        """Go on with the weights of before a restart, which the routers still obey."""
+        self._kept = kept
+        if kept["backends"]:
+            self.xds.restore(service_key(self.owner), kept)
+            await self.xds.heard(service_key(self.owner))
+
+    def _to_keep(self) -> Json:
+        """What is kept changes with the pods, not with their weights."""
+        kept, published = self._kept or _NOTHING, self.xds.last_good(service_key(self.owner))
+        other_pods = published["backends"] and _pods(published) != _pods(kept)
+        return published if other_pods else kept
+
+    async def _ensure_router(self) -> None:
+        _, router, front = self._paths()
+        wanted = build_router(self.owner, self.settings, self.slo_s)
+        there = await self.api.get(router)
+        if there is not None:
+            refuse_stranger(there, self.owner)
+        if there is None or annotation(there, TEMPLATE_ANNOTATION) != annotation(
+            wanted, TEMPLATE_ANNOTATION
+        ):
+            await self.api.apply(router, wanted, force=True)
+        service = await self.api.get(front)
+        if service is None:
+            await self.api.apply(front, build_front(self.owner), force=True)
+        else:
+            refuse_stranger(service, self.owner)
+
+    async def _write_config(self, last_good: Json) -> None:
+        config, _, _ = self._paths()
+        await self.api.apply(config, self._config(last_good), force=True)
+        self._kept = last_good
+
+    def _config(self, last_good: Json) -> Json:
+        return build_config(self.owner, self.settings, self.slo_s, last_good)
+
+    def _paths(self) -> tuple[str, str, str]:
+        namespace, name = self.owner.namespace, router_name(self.owner.name)
+        return (
+            core(namespace, "configmaps", name),
+            deployments(namespace, name),
+            core(namespace, "services", self.owner.name),
+        )
+
+
+def _pods(last_good: Mapping[str, Any]) -> set[tuple[str, str]]:
+    return {(backend.pod, backend.address) for backend in recall(last_good)}
+
+
+def _readable(text: str) -> Json:
+    try:
+        kept: Json = json.loads(text)
+        recall(kept)
+    except (ValueError, TypeError):
+        _logger.warning("A router's ConfigMap can't be read; its routers are told anew.")
+        return dict(_NOTHING)
+    return kept

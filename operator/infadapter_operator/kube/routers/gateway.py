@@ -1,0 +1,255 @@
+"""
+The Router of `bodies` on the Gateway API: an HTTPRoute that weighs one Service per target.
+
+A gateway weighs Services, the loop weighs pods. So a pod is let into its target's Service by a
+label when it is to have traffic, and taken out of it before it goes; a target's weight is the sum
+of its pods'. A change is in force when the gateway says so of this very generation.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from infadapter_operator.domain.names import (
+    TRAFFIC_LABEL,
+    selector_of,
+    service_labels,
+    target_name,
+)
+from infadapter_operator.domain.steps import Backend, SetWeights
+from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, core, custom
+from infadapter_operator.kube.cluster import KubeCluster
+from infadapter_operator.kube.objects import Owner, build_target_service
+from infadapter_operator.kube.observe import belongs_to, is_left_over, refuse_stranger
+from infadapter_operator.kube.routers.envoy import EnvoyRouter
+from infadapter_operator.kube.running import Running
+from infadapter_operator.kube.statuses import condition
+from infadapter_solver.problem import Target
+
+GATEWAY_GROUP, GATEWAY_VERSION = "gateway.networking.k8s.io", "v1"
+MOST_WEIGHT = 1_000_000
+
+
+def route_path(owner: Owner) -> str:
+    return custom(GATEWAY_GROUP, GATEWAY_VERSION, owner.namespace, "httproutes", owner.name)
+
+
+def build_route(owner: Owner, traffic: Mapping[str, Any], weights: Mapping[Target, int]) -> Json:
+    """`traffic` as in the spec: parentRefs, hostnames. The rules are one field, sent whole."""
+    backends = [
+        {"name": target_name(owner.name, target), "port": 80, "weight": weight}
+        for target, weight in sorted(weights.items())
+    ]
+    match = {"path": {"type": "PathPrefix", "value": f"/v2/models/{owner.name}"}}
+    hostnames = traffic.get("hostnames")
+    return {
+        "apiVersion": f"{GATEWAY_GROUP}/{GATEWAY_VERSION}",
+        "kind": "HTTPRoute",
+        "metadata": {
+            "name": owner.name,
+            "namespace": owner.namespace,
+            "labels": service_labels(owner.name),
+            "ownerReferences": [owner.reference],
+        },
+        "spec": {
+            "parentRefs": list(traffic["parentRefs"]),
+            **({"hostnames": list(hostnames)} if hostnames else {}),
+            "rules": [{"matches": [match], "backendRefs": backends}],
+        },
+    }
+
+
+def covers(live: Any, ours: Any) -> bool:
+    """Whether `live` says all that `ours` says; what the API server filled in is no difference."""
+    if isinstance(ours, Mapping):
+        return isinstance(live, Mapping) and all(covers(live.get(k), v) for k, v in ours.items())
+    if isinstance(ours, Sequence) and not isinstance(ours, str):
+        same = isinstance(live, Sequence) and len(live) == len(ours)
+        return same and all(covers(a, b) for a, b in zip(live, ours, strict=True))
+    return bool(live == ours)
+
+
+def in_force(route: Mapping[str, Any]) -> bool:
+    """Whether every gateway of the route obeys it as it is now."""
+    generation = route["metadata"]["generation"]
+    reported = (route.get("status") or {}).get("parents") or ()
+    return all(
+        any(
+            covers(parent.get("parentRef"), wanted)
+            and all(_is_true(parent, kind, generation) for kind in ("Accepted", "ResolvedRefs"))
+            for parent in reported
+        )
+        for wanted in route["spec"].get("parentRefs") or ()
+    )
+
+
+def was_accepted(route: Mapping[str, Any]) -> bool:
+    """Whether a gateway sends by some generation of this route: before that nothing does."""
+    reported = (route.get("status") or {}).get("parents") or ()
+    return any(condition(parent, "Accepted").get("status") == "True" for parent in reported)
+
+
+def _is_true(parent: Mapping[str, Any], kind: str, generation: int) -> bool:
+    found = condition(parent, kind)
+    return found.get("status") == "True" and found.get("observedGeneration") == generation
+
+
+def target_weights(
+    route: Mapping[str, Any], owner: Owner, targets: Iterable[Target]
+) -> dict[Target, int]:
+    """By target, of a live route."""
+    by_name = {target_name(owner.name, target): target for target in targets}
+    rules = route["spec"].get("rules") or [{}]
+    return {
+        by_name[backend["name"]]: backend.get("weight", 1)
+        for backend in rules[0].get("backendRefs") or ()
+        if backend["name"] in by_name
+    }
+
+
+@dataclass(slots=True, kw_only=True)
+class GatewayRouter:
+    """
+    `traffic` is replaced when the spec changes. `before` is the bundled router that has the traffic
+    until the gateways obey a first route.
+    """
+
+    api: KubeApi
+    owner: Owner
+    cluster: KubeCluster
+    traffic: Mapping[str, Any]
+    before: EnvoyRouter | None = None
+    _sent: dict[str, int] = field(default_factory=dict)
+
+    async def weights(self) -> Mapping[str, int]:
+        """
+        Raises BodyUnavailable. While a change is under way, every pod that is let in may get
+        traffic, old ones and new ones.
+        """
+        earlier = await self.before.weights() if self.before else {}
+        return {**earlier, **await self._obeyed()}
+
+    async def _obeyed(self) -> Mapping[str, int]:
+        route = await self._route()
+        if route is None or not was_accepted(route):
+            return {}
+        running = self.cluster.running
+        weights = target_weights(route, self.owner, running)
+        settled = in_force(route)
+        shares: dict[str, int] = {}
+        for target, one in running.items():
+            let_in = [pod["metadata"]["name"] for pod in one.pods if _is_let_in(pod)]
+            weight = weights.get(target, 0 if settled else len(let_in))
+            shares |= self._split(let_in, weight)
+        return {pod: weight for pod, weight in shares.items() if weight > 0}
+
+    def _split(self, pods: Sequence[str], weight: int) -> dict[str, int]:
+        """As it was asked for, if that adds up; a gateway itself treats a target's pods alike."""
+        asked = {pod: self._sent.get(pod, 0) for pod in pods}
+        if sum(asked.values()) == weight and all(asked.values()):
+            return asked
+        return {pod: weight // len(pods) for pod in pods}
+
+    async def set_weights(self, step: SetWeights) -> None:
+        """Raises StepRefused or BodyUnavailable."""
+        if self.before:
+            await self.before.set_weights(step)
+        try:
+            await self._send(step.backends)
+        except ApiRefusal as refusal:
+            raise refusal.as_step_refused() from None
+
+    async def _send(self, backends: Sequence[Backend]) -> None:
+        """New pods are let in before old ones are out."""
+        weights: dict[Target, int] = defaultdict(int)
+        for backend in backends:
+            if not is_left_over(backend.target):  # the route as it was still sends there
+                weights[backend.target] += backend.weight
+        wanted = {target: min(w, MOST_WEIGHT) for target, w in weights.items() if w > 0}
+        if not wanted:
+            return  # a route without backends would answer 500: the Services' own 503 is better
+        serving = {backend.pod for backend in backends if backend.weight > 0}
+        for target in wanted:
+            await self._let_in(self.cluster.running[target], serving)
+        await self._have_route(wanted)
+        self._sent = {backend.pod: backend.weight for backend in backends}
+        for target in wanted:
+            await self._take_out(self.cluster.running[target], serving)
+
+    def _as_before(self, weights: Mapping[str, int]) -> list[Backend]:
+        """What the bundled router sends to: a first route does the same."""
+        return [
+            Backend(pod=name, target=target, address="", weight=weights[name])
+            for target, one in self.cluster.running.items()
+            for name in (pod["metadata"]["name"] for pod in one.pods)
+            if name in weights
+        ]
+
+    async def ensure(self) -> None:
+        """Parents and hostnames as in the spec, where there is a route or a router before it."""
+        try:
+            route = await self._route()
+            if route is not None:
+                refuse_stranger(route, self.owner)
+                await self._have_route(target_weights(route, self.owner, self.cluster.running))
+            elif self.before:
+                await self._send(self._as_before(await self.before.weights()))
+        except ApiRefusal as refusal:
+            raise refusal.as_step_refused() from None
+
+    async def is_obeyed(self) -> bool:
+        """Whether there is a route, and all its gateways obey it. Raises BodyUnavailable."""
+        route = await self._route()
+        return route is not None and in_force(route)
+
+    async def remove(self) -> None:
+        route = await self._route()
+        if route is not None and belongs_to(route, self.owner):
+            await self.api.delete(route_path(self.owner))
+
+    async def _route(self) -> Json | None:
+        return await self.api.get(route_path(self.owner))
+
+    async def _have_route(self, weights: Mapping[Target, int]) -> None:
+        live = await self._route()
+        wanted = build_route(self.owner, self.traffic, weights)
+        if live is not None:
+            refuse_stranger(live, self.owner)
+        if weights and not (live and covers(live["spec"], wanted["spec"])):
+            await self.api.apply(route_path(self.owner), wanted, force=True)
+
+    async def _let_in(self, running: Running, serving: set[str]) -> None:
+        await self._have_service(running)
+        labels = {TRAFFIC_LABEL: "on"}
+        if running.borrowed:
+            labels |= selector_of(self.owner.name, running.target)
+        for pod in running.pods:
+            if pod["metadata"]["name"] in serving and not covers(_labels(pod), labels):
+                await self._label(pod, labels)
+
+    async def _take_out(self, running: Running, serving: set[str]) -> None:
+        for pod in running.pods:
+            if pod["metadata"]["name"] not in serving and _is_let_in(pod):
+                await self._label(pod, {TRAFFIC_LABEL: None})
+
+    async def _label(self, pod: Json, labels: Mapping[str, str | None]) -> None:
+        path = core(self.owner.namespace, "pods", pod["metadata"]["name"])
+        await self.api.patch(path, {"metadata": {"labels": labels}})
+
+    async def _have_service(self, running: Running) -> None:
+        wanted = build_target_service(self.owner, running.target, running.server.port, gated=True)
+        path = core(self.owner.namespace, "services", wanted["metadata"]["name"])
+        live = await self.api.get(path)
+        if live is not None:
+            refuse_stranger(live, self.owner)
+        if not (live and covers(live["spec"], wanted["spec"])):
+            await self.api.apply(path, wanted, force=True)
+
+
+def _is_let_in(pod: Mapping[str, Any]) -> bool:
+    return _labels(pod).get(TRAFFIC_LABEL) == "on"
+
+
+def _labels(pod: Mapping[str, Any]) -> Mapping[str, str]:
+    return pod["metadata"].get("labels") or {}

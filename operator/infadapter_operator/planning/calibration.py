@@ -1,0 +1,144 @@
+"""
+What pods really deliver, as a ratio to what their profile promises.
+
+A profile is measured once, on one machine, in coarse steps. Pods that miss nothing although they
+are nearly as full as the profile allows can do more; pods that refuse or are late while they are
+not full can do less. Each lesson moves a target's ratio a little towards the load at which a
+tolerated share is missed (a stochastic approximation; as adaptive conformal inference finds a
+quantile: Gibbs and Candès, 2021). Loads beyond what pods promise teach nothing: there it is right.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from infadapter_operator.domain.load import Delivered
+from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import capacity_rps, same_amounts
+from infadapter_solver.problem import Amounts, Target, Variant
+
+TOLERATED = 0.1
+"""At what share missed a pod counts as full, of that which the SLO's percentile allows."""
+
+PACE_S = 0.06
+"""How fast, by second, a ratio follows the share missed beyond what is tolerated."""
+
+MOST_MISSED = 0.2
+"""A lesson counts no more than this: a moment of a busy machine is not what a pod can do."""
+
+FULL_FROM, FULL_TO = 0.75, 1.15
+"""Between these parts of its capacity a pod that misses nothing shows that it can do as much."""
+
+EARLY_S = 0.5
+"""By so much a look may come early."""
+
+LEAST, MOST = 0.5, 1.1
+STEPS = 100
+"""Capacities change by whole per cents, so that they don't at every lesson, and …"""
+
+STICKS = 0.8
+"""… by hysteresis, when a ratio is so many of them away: one between two would move weights."""
+
+
+class Settled(NamedTuple):
+    """A pod that is Ready, with what it has had since then."""
+
+    resources: Amounts
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """Ratios by target, 1 where nothing was learnt, and the pods of the last lesson."""
+
+    ratios: Mapping[Target, float] = field(default_factory=dict)
+    in_force: Mapping[Target, float] = field(default_factory=dict)  # of the ratios, in whole steps
+    settled: Mapping[str, Settled] = field(default_factory=dict)  # by pod name
+    at_s: float | None = None
+
+    def ratio(self, target: Target) -> float:
+        rounded = round(STEPS * self.ratios.get(target, 1.0)) / STEPS
+        return self.in_force.get(target, rounded)
+
+
+def learnt_from(
+    service: Service,
+    before: Learnt,
+    observed: Observed,
+    delivered: Mapping[str, Delivered],
+    now_s: float,
+) -> Learnt:
+    """
+    After one more lesson. `service` has the capacities of the profiles. Pods that were starting,
+    stopping or of another size within the time that was counted over teach nothing.
+    """
+    settled = {
+        pod.name: Settled(pod.resources, _since_s(before, pod, now_s))
+        for pod in observed.pods
+        if pod.ready and not pod.leaving and pod.resize is Resize.NONE
+    }
+    lasted_s = 0.0 if before.at_s is None else min(now_s - before.at_s, service.interval_s)
+    telling = [
+        pod
+        for pod in observed.pods
+        if pod.name in settled
+        and pod.name in delivered
+        and now_s - settled[pod.name].since_s >= delivered[pod.name].over_s - EARLY_S
+    ]
+    ratios, tolerated = dict(before.ratios), TOLERATED * (1 - service.percentile / 100)
+    for target in {pod.target for pod in telling} if lasted_s > 0 else ():
+        own = [pod for pod in telling if pod.target == target]
+        ratio = ratios.get(target, 1.0)
+        capacity = ratio * sum(capacity_rps(service, pod) for pod in own)
+        ratios[target] = _moved(
+            ratio, capacity, [delivered[pod.name] for pod in own], lasted_s, tolerated
+        )
+    in_force = {target: _stepped(before.ratio(target), ratio) for target, ratio in ratios.items()}
+    return Learnt(ratios=ratios, in_force=in_force, settled=settled, at_s=now_s)
+
+
+def _stepped(in_force: float, ratio: float) -> float:
+    return in_force if abs(ratio - in_force) < STICKS / STEPS else round(STEPS * ratio) / STEPS
+
+
+def _since_s(before: Learnt, pod: Pod, now_s: float) -> float:
+    known = before.settled.get(pod.name)
+    same = known is not None and same_amounts(known.resources, pod.resources)
+    return min(known.since_s, now_s) if known and same else now_s
+
+
+def _moved(
+    ratio: float, capacity: float, delivered: list[Delivered], lasted_s: float, tolerated: float
+) -> float:
+    arrived_rps = sum(pod.arrived_rps for pod in delivered)
+    if arrived_rps <= 0 or capacity <= 0 or arrived_rps > FULL_TO * capacity:
+        return ratio
+    missed = min(MOST_MISSED, sum(pod.missed_rps for pod in delivered) / arrived_rps)
+    moved = ratio * math.exp(PACE_S * lasted_s * (tolerated - missed))
+    if missed == 0 and arrived_rps < FULL_FROM * capacity:
+        return max(ratio, min(moved, 1.0))  # not full: no reason to expect more than the profile
+    return min(MOST, max(LEAST, moved))
+
+
+def as_learnt(service: Service, learnt: Learnt) -> Service:
+    """The service with the capacities that its pods deliver."""
+    ratios = {target: learnt.ratio(target) for target in learnt.ratios}
+    key = frozenset((target, ratio) for target, ratio in ratios.items() if ratio != 1.0)
+    if not key:
+        return service
+    if key not in service.revalued:
+        variants = tuple(_revalued(variant, dict(key)) for variant in service.variants)
+        service.revalued[key] = replace(service, variants=variants)
+    return service.revalued[key]
+
+
+def _revalued(variant: Variant, ratios: Mapping[Target, float]) -> Variant:
+    return replace(
+        variant,
+        allocations=tuple(
+            replace(a, capacity_rps=a.capacity_rps * ratios.get(Target(variant.name, a.kind), 1.0))
+            for a in variant.allocations
+        ),
+    )

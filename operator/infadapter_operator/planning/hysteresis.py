@@ -1,0 +1,150 @@
+"""
+When to keep the running plan: where a better one would only follow the noise of the load. Every new
+plan moves pods, and at rest nothing should move.
+"""
+
+from dataclasses import dataclass
+
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.planning_demand import PlanningDemand
+from infadapter_operator.planning.problem import (
+    NEARLY_ALL,
+    known_groups,
+    problem_for,
+    solved,
+    untouchable_rps,
+)
+from infadapter_operator.planning.rates import BUCKET_S, WINDOWS_S, noise_rps
+from infadapter_solver import Plan, PodGroup, Problem, evaluate, score
+
+WORTH_MOVING = 0.002
+"""
+A new plan must bring this much objective. It is about a core of the paper's twenty at a cost weight
+of 0.05: less than that, and pods would be moved for what the next interval takes back.
+"""
+
+UP_SIGMAS = 0.5
+DOWN_SIGMAS = 3.0
+"""
+How far demand may be above and below what the plan serves, in standard deviations of a bucket's
+mean under Poisson arrivals, and count as the same demand: at rest it moves by so much. Less
+upwards, as being late costs more than being dear; and never is a plan kept that the rate of now
+exceeds.
+"""
+
+
+SLACK_SIGMAS = 3.2
+"""
+What a new plan serves beyond its demand, in standard deviations of the rate of now: with less, the
+noise of that rate outgrows it before its pods have paid for their start.
+"""
+
+
+def slack_rps(demand_rps: float) -> float:
+    return SLACK_SIGMAS * noise_rps(demand_rps, WINDOWS_S[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previous:
+    """The plan in force, in the light of today's spec, pods and demand."""
+
+    service: Service
+    observed: Observed
+    demand: PlanningDemand
+    plan: Plan
+    groups: tuple[PodGroup, ...]  # the plan's, with today's capacities; empty if the spec forbids
+
+    @property
+    def capacity_rps(self) -> float:
+        return sum(group.capacity_rps for group in self.groups)
+
+    @property
+    def is_outgrown(self) -> bool:
+        """The rate of now is more than it serves."""
+        fixed_rps = untouchable_rps(self.service, self.observed)
+        return self.demand.now_rps > self.capacity_rps + fixed_rps
+
+    @property
+    def is_kept_by_the_window(self) -> bool:
+        """The load has fallen, by more than noise, from what the stabilisation window saw."""
+        return self.demand.kept_rps - self.demand.rps > DOWN_SIGMAS * self._noise_rps
+
+    def still_holds(self, best: Plan) -> bool:
+        """Whether to keep it although `best` is, for the demand as it is now, the best."""
+        if not self.groups:
+            return False
+        if not self.may_stay(best):
+            return False
+        if not best.feasible:
+            return self._gain(best, self.demand.rps) < WORTH_MOVING
+        return self._gain(best, self.demand.rps) < WORTH_MOVING or self._is_for_this_demand()
+
+    def may_stay(self, best: Plan) -> bool:
+        """Whether it does for the demand of now, or serves as much as any plan could."""
+        if not self.groups:
+            return False
+        if best.feasible:
+            return self._at(self.least_rps).feasible
+        return self._serves_as_much(best)
+
+    def kept_for(self, problem: Problem, best: Plan) -> Plan:
+        """The plan as it is, where `best` would bring too little for the same demand."""
+        as_it_is = evaluate(problem, self.groups)
+        if not as_it_is.feasible or score(problem, best) - score(problem, as_it_is) > WORTH_MOVING:
+            return best
+        same = self.plan.groups == self.groups and self.plan.feasible
+        return self.plan if same else as_it_is
+
+    def kept(self, best: Plan) -> Plan:
+        """The same object where nothing about it changed, so that nobody reports it anew."""
+        if self.plan.groups == self.groups and self.plan.feasible == best.feasible:
+            return self.plan
+        return self._at(self.least_rps if best.feasible else self.demand.rps)
+
+    @property
+    def _noise_rps(self) -> float:
+        return noise_rps(self.demand.rps, BUCKET_S)
+
+    @property
+    def least_rps(self) -> float:
+        """What it must serve: the rate of now, and what is planned for but for its noise."""
+        expected_rps = self.demand.least_rps - UP_SIGMAS * self._noise_rps
+        return max(self.demand.now_rps, self.service.minimum_rps, expected_rps)
+
+    def _is_for_this_demand(self) -> bool:
+        """Whether it was made, and is right still, for a demand that can't be told from today's."""
+        fixed_rps = untouchable_rps(self.service, self.observed)
+        made_for_rps = sum(self.plan.served_rps.values()) + fixed_rps
+        excess_rps = made_for_rps - self.demand.rps
+        if not self.plan.feasible or excess_rps > DOWN_SIGMAS * self._noise_rps:
+            return False
+        made_with_rps = made_for_rps + slack_rps(made_for_rps)
+        return self._gain(solved(self.problem(made_with_rps)), made_for_rps) < WORTH_MOVING
+
+    def _serves_as_much(self, best: Plan) -> bool:
+        kept_rps = sum(self._at(self.demand.rps).served_rps.values())
+        return kept_rps >= sum(best.served_rps.values()) * (1 - NEARLY_ALL)
+
+    def _gain(self, best: Plan, demand_rps: float) -> float:
+        return score(self.problem(demand_rps), best) - score(
+            self.problem(demand_rps), self._at(demand_rps)
+        )
+
+    def _at(self, demand_rps: float) -> Plan:
+        return evaluate(self.problem(demand_rps), self.groups)
+
+    def problem(self, demand_rps: float) -> Problem:
+        return problem_for(self.service, self.observed, demand_rps)
+
+
+def previous_plan(
+    service: Service, observed: Observed, demand: PlanningDemand, plan: Plan
+) -> Previous:
+    return Previous(
+        service=service,
+        observed=observed,
+        demand=demand,
+        plan=plan,
+        groups=known_groups(service, observed, plan.groups),
+    )

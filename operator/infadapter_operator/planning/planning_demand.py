@@ -1,0 +1,118 @@
+"""
+The demand to plan for, from the history alone: that of now with its reserve, and beside it that of
+the stabilisation window, for which what runs may stay.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infadapter_operator.domain.load import History, Sample
+from infadapter_operator.domain.service import ForecastMethod, Service
+from infadapter_operator.planning.arrival_curve import needs
+from infadapter_operator.planning.forecast import history_s, quantile_forecast
+from infadapter_operator.planning.rates import WINDOWS_S as RATE_WINDOWS_S
+from infadapter_operator.planning.rates import (
+    every_second,
+    highest_rps,
+    rate_now_rps,
+    rate_soon_rps,
+)
+from infadapter_operator.planning.reserve import (
+    MEMORY_S,
+    Need,
+    highest_need_rps,
+    needed_soon,
+    worthwhile_sureness,
+)
+from infadapter_solver.candidates import LEAST_DEMAND_RPS
+
+WARMING_RPS = 1.0
+"""What is planned for before anything is known."""
+
+
+NOW_S = (1, 2, 3)
+"""Windows of the need of now: longer ones tell of a load that may be over."""
+
+MOST_SAMPLES = 30
+"""More of them do not fit into these, however often the loop looks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningDemand:
+    """
+    `rps` is planned for. For less, down to `least_rps`, the plan in force may stay; and for
+    `kept_rps` nothing new is done, and what runs may stay.
+    """
+
+    rps: float  # the forecast, the rate of now, the minimum
+    least_rps: float
+    kept_rps: float
+    forecast_rps: float  # the quantile over the planning horizon
+    observed_rps: float  # the highest rate of the stabilisation window, and that of now
+    now_rps: float
+
+
+def planning_demand(service: Service, history: History, now_s: float) -> PlanningDemand:
+    """The highest of: forecast, the rate of now, the minimum; and what the window saw."""
+    now_rps = demand_now_rps(service, history.samples)
+    floor_rps = max(now_rps, service.minimum_rps, LEAST_DEMAND_RPS)
+    if service.forecast is ForecastMethod.AUTO:
+        need, seen_rps = _near(service, history, now_rps)
+    else:
+        forecast_rps = quantile_forecast(
+            service.forecast, history, service.planning_horizon_s, service.quantile, now_s
+        )
+        need = Need(forecast_rps, forecast_rps)
+        seen_rps = highest_rps(history.samples, now_s - service.kept_s)
+    return PlanningDemand(
+        rps=max(need.rps, floor_rps),
+        least_rps=max(need.least_rps, floor_rps),
+        kept_rps=max(need.rps, seen_rps, floor_rps),
+        forecast_rps=need.rps,
+        observed_rps=max(seen_rps, now_rps),
+        now_rps=now_rps,
+    )
+
+
+def demand_now_rps(service: Service, samples: Sequence[Sample]) -> float:
+    """
+    What must be served now: the rate, also ahead of it while it rises, and what of the arrivals of
+    the last seconds no queue could hold back within the SLO.
+    """
+    soon_rps = rate_soon_rps(samples, rate_now_rps(samples))
+    recent = every_second(samples[-MOST_SAMPLES:], NOW_S[-1])
+    return max(soon_rps, float(needs(recent, service.slo_s, NOW_S)[-1]))
+
+
+def _near(service: Service, history: History, now_rps: float) -> tuple[Need, float]:
+    """What is needed within the next seconds, and what was within the stabilisation window."""
+    rates = every_second(history.samples, MEMORY_S)
+    sureness = worthwhile_sureness(service, now_rps)
+    need = needed_soon(rates, service.slo_s, now_rps, sureness)
+    return need, highest_need_rps(rates, service.slo_s, service.kept_s)
+
+
+def warming_demand_rps(service: Service) -> float:
+    return max(service.minimum_rps, WARMING_RPS)
+
+
+def is_young(service: Service, history: History) -> bool:
+    """Too short a history, since its last gap, to take anything away on."""
+    least_s = service.stabilization_s - max(1.0, service.interval_s)
+    return not history.is_unbroken_for(least_s)
+
+
+def planning_window_s(service: Service) -> float:
+    """How much history planning needs."""
+    wanted_s = history_s(service.forecast, service.planning_horizon_s)
+    return max(wanted_s, recent_window_s(service))
+
+
+def recent_window_s(service: Service) -> float:
+    """How much of it must be as fine as it was measured."""
+    return service.kept_s + service.interval_s
+
+
+def look_window_s() -> float:
+    """How much history the rate of now needs."""
+    return RATE_WINDOWS_S[0]

@@ -1,0 +1,162 @@
+"""From a service and what runs to the solver's question."""
+
+from dataclasses import replace
+
+from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import (
+    fitting,
+    plus,
+    ready_capacity_rps,
+    running_groups,
+)
+from infadapter_solver import (
+    Allocation,
+    Amounts,
+    Plan,
+    PodGroup,
+    Problem,
+    Target,
+    Variant,
+    evaluate,
+)
+from infadapter_solver import solve as solve_problem
+from infadapter_solver.candidates import LEAST_DEMAND_RPS
+
+NEARLY_ALL = 0.005
+"""What an overloaded service may serve less than it could, for the sake of the pods it has."""
+
+
+def problem_for(
+    service: Service, observed: Observed, demand_rps: float, capacity_floor_rps: float = 0.0
+) -> Problem:
+    """
+    What to plan: the service, less what untouchable pods serve and use, which stay as they are.
+
+    The price of a core stays that of the whole budget, so that a conflict makes nothing dearer.
+    """
+    theirs = untouchable_pods(observed)
+    budget = _without(service.budget, theirs)
+    whole = service.price_of(service.budget)
+    return Problem(
+        variants=tuple(_plannable(variant, observed) for variant in service.variants),
+        demand_rps=max(demand_rps - untouchable_rps(service, observed), LEAST_DEMAND_RPS),
+        budget=budget,
+        prices=service.prices,
+        accuracy_weight=service.accuracy_weight,
+        cost_weight=service.cost_weight * (service.price_of(budget) / whole if whole else 1.0),
+        loading_weight=service.loading_weight,
+        min_replicas=max(0, service.min_replicas - len(theirs)),
+        running=running_groups(service, [pod for pod in observed.pods if pod not in theirs]),
+        capacity_floor_rps=capacity_floor_rps,
+        pod_limits=observed.pod_limits,
+    )
+
+
+def solved(problem: Problem) -> Plan:
+    """
+    The best plan; of a floor that the budget cannot hold, as much is kept as it can, and it is no
+    reason to call the plan infeasible.
+    """
+    plan = solve_problem(problem)
+    if plan.feasible:
+        return plan
+    if not problem.capacity_floor_rps:
+        return _best_effort(problem, plan)
+    floor_rps = problem.capacity_floor_rps
+    most = solve_problem(replace(problem, demand_rps=floor_rps, capacity_floor_rps=0.0))
+    kept = replace(problem, capacity_floor_rps=min(floor_rps, most.capacity_rps))
+    return best if (best := solve_problem(kept)).feasible else plan
+
+
+def _best_effort(problem: Problem, most: Plan) -> Plan:
+    """
+    Nearly as much as can be served at all: three pods may serve a thousandth more than one of their
+    size together, and in an overload none should start, or shrink, for that.
+    """
+    served_rps = sum(most.served_rps.values())
+    nearly = solve_problem(replace(problem, demand_rps=served_rps * (1 - NEARLY_ALL)))
+    return evaluate(problem, nearly.groups) if nearly.feasible else most
+
+
+def untouchable_pods(observed: Observed) -> list[Pod]:
+    return [pod for pod in observed.pods if pod.target in observed.untouchable]
+
+
+def untouchable_rps(service: Service, observed: Observed) -> float:
+    return ready_capacity_rps(service, untouchable_pods(observed))
+
+
+def known_groups(
+    service: Service, observed: Observed, groups: tuple[PodGroup, ...]
+) -> tuple[PodGroup, ...]:
+    """
+    These groups with the capacities of today's profiles; empty if one of them may not be any more:
+    its variant, its resource or its size has left the spec, another controller writes there, or
+    its pods do not come.
+    """
+    allocations = [_known(service, observed, group) for group in groups]
+    if None in allocations:
+        return ()
+    return tuple(
+        replace(group, allocation=allocation)
+        for group, allocation in zip(groups, allocations, strict=True)
+        if allocation
+    )
+
+
+def exceeds(observed: Observed, plan: Plan) -> bool:
+    """Whether it wants pods that do not come."""
+    return any(_is_beyond_limit(observed, group) for group in plan.groups)
+
+
+def _is_beyond_limit(observed: Observed, group: PodGroup) -> bool:
+    millicores = group.allocation.cpu_millicores
+    too_many = group.pods > observed.pod_limits.get(group.target, group.pods)
+    return too_many or millicores > observed.size_limits.get(group.target, millicores)
+
+
+def adoptable(service: Service, observed: Observed) -> tuple[PodGroup, ...]:
+    """What runs, as a plan: one size for each target, the one that most of its pods have."""
+    ours = [pod for pod in observed.pods if pod.target not in observed.untouchable]
+    chosen: dict[Target, PodGroup] = {}
+    for group in sorted(running_groups(service, ours), key=lambda g: (g.pods, g.allocation.size)):
+        pods = group.pods + (chosen[group.target].pods if group.target in chosen else 0)
+        chosen[group.target] = replace(group, pods=pods)
+    adopted = tuple(chosen[target] for target in sorted(chosen))
+    return known_groups(service, observed, adopted)
+
+
+def _known(service: Service, observed: Observed, group: PodGroup) -> Allocation | None:
+    size = group.allocation
+    allocation = fitting(service, group.target, size.resources, size.batch_size)
+    within = all(service.budget.get(name, 0) for name, n in size.resources.items() if n)
+    if allocation is None or not within or group.target in observed.untouchable:
+        return None
+    if _is_beyond_limit(observed, group):
+        return None
+    return replace(size, capacity_rps=allocation.capacity_rps)
+
+
+def _plannable(variant: Variant, observed: Observed) -> Variant:
+    """Without what another controller scales, and without sizes that do not come."""
+    return replace(
+        variant,
+        allocations=tuple(
+            a
+            for a in variant.allocations
+            if _may_be_planned(Target(variant.name, a.kind), a, observed)
+        ),
+    )
+
+
+def _may_be_planned(target: Target, allocation: Allocation, observed: Observed) -> bool:
+    most = observed.size_limits.get(target, allocation.cpu_millicores)
+    return target not in observed.untouchable and allocation.cpu_millicores <= most
+
+
+def _without(budget: Amounts, pods: list[Pod]) -> Amounts:
+    left = dict(budget)
+    for pod in pods:
+        left = plus(left, pod.resources, -1)
+    return {name: max(0, left[name]) for name in budget}

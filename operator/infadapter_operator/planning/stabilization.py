@@ -1,0 +1,89 @@
+"""
+The stabilisation window: for the load that was, what runs may stay, shrink or drop out.
+
+A window is there to keep, not to move. Nothing is started on the strength of it and no variant is
+exchanged: a plan that has yet to start its pods is left when the load that it was for is over.
+"""
+
+from dataclasses import replace
+
+from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import fits, running_groups
+from infadapter_operator.planning.hysteresis import Previous
+from infadapter_operator.planning.problem import problem_for
+from infadapter_solver import Plan, PodGroup, Problem, Variant, evaluate, solve
+from infadapter_solver.problem import Allocation, Target
+
+
+def stabilized(before: Previous) -> Plan | None:
+    """
+    The best plan of what runs for the window's demand, or as much of that as it serves; None
+    where what runs does not even serve the demand of now.
+    """
+    groups = kept_groups(before)
+    if not groups:
+        return None
+    problem = of_these(before.problem(before.demand.kept_rps), groups, before.observed)
+    best = solve(problem)
+    if not best.feasible:
+        served_rps = sum(best.served_rps.values())
+        problem = replace(problem, demand_rps=served_rps * (1 - 1e-9), capacity_floor_rps=0.0)
+        best = evaluate(problem, best.groups)
+    if not best.feasible or best.capacity_rps < before.least_rps:
+        return None
+    return before.kept_for(problem, best) if groups is before.groups else best
+
+
+def kept_groups(before: Previous) -> tuple[PodGroup, ...]:
+    """The plan's pods, if they are all there; else those that are."""
+    running = running_groups(before.service, _ours(before.observed))
+    there: dict[Target, int] = {}
+    for group in running:
+        there[group.target] = there.get(group.target, 0) + group.pods
+    if before.groups and all(g.pods <= there.get(g.target, 0) for g in before.groups):
+        return before.groups
+    return running
+
+
+def _ours(observed: Observed) -> list[Pod]:
+    return [pod for pod in observed.pods if pod.target not in observed.untouchable]
+
+
+def of_these(problem: Problem, groups: tuple[PodGroup, ...], observed: Observed) -> Problem:
+    """The problem with these pods alone to choose from, at their size or a smaller one."""
+    limits: dict[Target, int] = {}
+    for group in groups:
+        limits[group.target] = limits.get(group.target, 0) + group.pods
+    for target, pods in observed.pod_limits.items():
+        limits[target] = min(pods, limits.get(target, 0))
+    variants = tuple(_at_most(variant, groups) for variant in problem.variants)
+    return replace(problem, variants=variants, pod_limits=limits)
+
+
+def _at_most(variant: Variant, groups: tuple[PodGroup, ...]) -> Variant:
+    own = [group for group in groups if group.target.variant == variant.name]
+    return replace(
+        variant,
+        allocations=tuple(a for a in variant.allocations if any(_is_within(a, g) for g in own)),
+    )
+
+
+def _is_within(allocation: Allocation, group: PodGroup) -> bool:
+    has = group.allocation
+    same_kind = allocation.kind == group.target.kind and allocation.batch_size == has.batch_size
+    return same_kind and fits(allocation.resources, has.resources)
+
+
+def in_place(service: Service, observed: Observed, demand_rps: float, floor_rps: float) -> Plan:
+    """The best plan that starts nothing: what runs and what loads, resized as need be."""
+    problem = problem_for(service, observed, demand_rps, floor_rps)
+    there: dict[Target, int] = {}
+    for group in problem.running:
+        there[group.target] = there.get(group.target, 0) + group.pods
+    limits = {t: min(n, observed.pod_limits.get(t, n)) for t, n in there.items()}
+    variants = tuple(
+        replace(v, allocations=tuple(a for a in v.allocations if Target(v.name, a.kind) in there))
+        for v in problem.variants
+    )
+    return solve(replace(problem, variants=variants, pod_limits=limits))

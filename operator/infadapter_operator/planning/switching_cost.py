@@ -1,0 +1,155 @@
+"""
+What a switch is worth: the objective over the time that a plan is expected to last, less what the
+way to it costs.
+
+A plan is not only where it leads. While its pods start, old and new are paid for, and what is not
+served is lost; so a little more accuracy for a few seconds is no reason to move pods, and neither
+is it to give up one that has nearly loaded.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from infadapter_operator.delays import RESIZE_S, START_S
+from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.arrival_curve import Floats
+from infadapter_operator.planning.capacity import (
+    allocations_of,
+    largest,
+    load_time_s,
+    plus,
+    ready_capacity_rps,
+    running_groups,
+)
+from infadapter_solver import CPU, Amounts, Plan, Problem, evaluate
+from infadapter_solver.problem import Target
+
+LEAST_DWELL_S, MOST_DWELL_S = 30.0, 600.0
+"""How long a plan is taken to last, at least and at most."""
+
+LEVEL = 0.15
+"""Within this of the rate of now the load counts as the same level, beside its noise."""
+
+
+def dwell_s(rates: Floats, now_rps: float) -> float:
+    """
+    How long the load is expected to stay: as long as it has stayed (Lindy's rule: what is known of
+    a level is its age). `rates` are by second, the last one the latest.
+    """
+    blocks = rates[len(rates) % 5 :].reshape(-1, 5).mean(axis=1)
+    if not len(blocks):
+        return LEAST_DWELL_S
+    width_rps = LEVEL * now_rps + 3 * math.sqrt(max(now_rps, 0.1) / 5)
+    away = np.flatnonzero(np.abs(blocks - now_rps) > width_rps)
+    age_s = 5.0 * (len(blocks) - 1 - away[-1] if len(away) else len(blocks))
+    return float(np.clip(age_s, LEAST_DWELL_S, MOST_DWELL_S))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch:
+    """What runs, and what another plan in its place is worth; `problem` is that of now."""
+
+    service: Service
+    observed: Observed
+    problem: Problem
+    now_s: float
+    dwell_s: float
+
+    def worth(self, plan: Plan) -> float:
+        """In objective, a mean over the time that the plan is expected to last."""
+        way_s = min(self._way_s(plan), self.dwell_s)
+        part = way_s / self.dwell_s
+        return part * self._worth_meanwhile(plan) + (1 - part) * self._worth_there(plan)
+
+    def _worth_there(self, plan: Plan) -> float:
+        served = sum(plan.served_rps.values()) / self.problem.demand_rps
+        accuracy = self.problem.accuracy_weight * plan.accuracy * min(1.0, served)
+        return accuracy - self.problem.cost_weight * plan.cost_ratio
+
+    def _worth_meanwhile(self, plan: Plan) -> float:
+        """Both are held, and what serves is what is Ready, grown as far as there is room."""
+        started = self._started(plan)
+        left = max(0, self._room.get(CPU, 0) - started.get(CPU, 0))
+        able_rps = self._ready_rps + left * self._most_rps_per_millicore
+        served = min(1.0, able_rps / self.problem.demand_rps)
+        accuracy = self.problem.accuracy_weight * self._ready_accuracy * served
+        held = self.service.price_of(plus(self._held, started))
+        return accuracy - self.problem.cost_weight * held / self._whole
+
+    def _way_s(self, plan: Plan) -> float:
+        """Until its last pod is Ready; in rounds, where not all that starts has room at once."""
+        started = self._started(plan)
+        waits_s = [RESIZE_S]
+        for group in plan.groups:
+            there = self._there(group.target)[: group.pods]
+            waits_s += [self._left_s(pod) for pod in there]
+            if len(there) < group.pods:
+                waits_s.append(self._start_s(group.target) * self._rounds(started))
+        return max(waits_s)
+
+    def _started(self, plan: Plan) -> Amounts:
+        total: Amounts = {}
+        for group in plan.groups:
+            missing = group.pods - len(self._there(group.target))
+            if missing > 0:
+                total = plus(total, group.allocation.resources, missing)
+        return total
+
+    def _rounds(self, started: Amounts) -> int:
+        """Half of what has no room makes way for the other half, at best."""
+        shares = [n / max(self._room.get(name, 0), n / 4) for name, n in started.items() if n]
+        return max(1, *(math.ceil(share) for share in shares), 1)
+
+    def _there(self, target: Target) -> list[Pod]:
+        pods = [pod for pod in self.observed.of(target) if not pod.leaving]
+        return sorted(pods, key=lambda pod: (not pod.ready, pod.created_at_s))
+
+    def _left_s(self, pod: Pod) -> float:
+        begun_s = self.now_s - pod.created_at_s
+        return 0.0 if pod.ready else max(0.0, self._start_s(pod.target) - begun_s)
+
+    def _start_s(self, target: Target) -> float:
+        return START_S + load_time_s(self.service, target)
+
+    @cached_property
+    def _held(self) -> Amounts:
+        total: Amounts = {}
+        for pod in self.observed.pods:
+            total = plus(total, largest(pod.resources, pod.wanted))
+        return total
+
+    @cached_property
+    def _room(self) -> Amounts:
+        return plus(plus(self.service.budget, self.service.max_surge), self._held, -1)
+
+    @cached_property
+    def _whole(self) -> float:
+        return self.service.price_of(self.problem.budget) or 1.0
+
+    @cached_property
+    def _ready(self) -> tuple[Pod, ...]:
+        return tuple(pod for pod in self.observed.pods if pod.ready and not pod.leaving)
+
+    @cached_property
+    def _ready_rps(self) -> float:
+        return ready_capacity_rps(self.service, self._ready)
+
+    @cached_property
+    def _ready_accuracy(self) -> float:
+        return evaluate(self.problem, running_groups(self.service, self._ready)).accuracy
+
+    @cached_property
+    def _most_rps_per_millicore(self) -> float:
+        """Of the variants that serve: how fast a bridge grows."""
+        targets = {pod.target for pod in self._ready}
+        rates = [
+            a.capacity_rps / a.cpu_millicores
+            for target in targets
+            for a in allocations_of(self.service, target)
+            if a.cpu_millicores
+        ]
+        return max(rates, default=0.0)

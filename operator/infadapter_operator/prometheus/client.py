@@ -1,0 +1,196 @@
+"""
+Demand as Prometheus knows it. Of the load, what comes back is a History or a named error; of what
+pods delivered, that of the pods of which it is known.
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import requests
+from prometheus_api_client import PrometheusConnect
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from urllib3.util.retry import Retry
+
+from infadapter_operator.domain.load import (
+    Delivered,
+    DemandError,
+    History,
+    InvalidData,
+    NoData,
+    QueryFailed,
+    Sample,
+    StaleData,
+)
+from infadapter_operator.prometheus.queries import (
+    ARRIVED,
+    MISSED,
+    WHAT,
+    Servers,
+    delivered_over_s,
+    delivered_query,
+)
+
+MAX_POINTS = 3600
+MAX_SERIES = 4000
+"""Two a pod; of a service with more pods, some are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """One connection for all services. The answers it gives are JSON of any shape until read."""
+
+    connection: PrometheusConnect
+    timeout_s: float
+
+    def range(self, query: str, start_s: int, end_s: int, step_s: int) -> Any:
+        """Blocking. Raises QueryFailed."""
+        with _named_failures():
+            return self.connection.custom_query_range(
+                query,
+                datetime.fromtimestamp(start_s, UTC),
+                datetime.fromtimestamp(end_s, UTC),
+                str(step_s),
+                params={"timeout": f"{self.timeout_s:g}s", "limit": "2"},
+            )
+
+    def instant(self, query: str, at_s: float) -> Any:
+        """Blocking. Raises QueryFailed."""
+        params = {"timeout": f"{self.timeout_s:g}s", "limit": str(MAX_SERIES)}
+        with _named_failures():
+            return self.connection.custom_query(query, params={**params, "time": f"{at_s:.3f}"})
+
+
+@contextmanager
+def _named_failures() -> Iterator[None]:
+    try:
+        yield
+    except (PrometheusApiClientException, requests.RequestException) as error:
+        raise QueryFailed(f"Prometheus did not answer: {_short(error)}") from None
+    except (ValueError, KeyError, TypeError):
+        raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
+
+
+def connect(url: str, timeout_s: float) -> Prometheus:
+    """No request is made. Proxies and CA bundles of the environment are not for Prometheus."""
+    session = requests.Session()
+    session.trust_env = False
+    retry = Retry(total=0)  # the next look is the retry
+    return Prometheus(
+        PrometheusConnect(url, session=session, retry=retry, timeout=timeout_s), timeout_s
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PrometheusDemand:
+    """
+    The load of one service, by one query that gives one series of requests per second, and what
+    its servers made of it.
+    """
+
+    prometheus: Prometheus
+    query: str
+    servers: Servers | None = None
+
+    async def history(self, window_s: float, now_s: float) -> History:
+        """Samples a second apart, or further where the window is long. Raises a DemandError."""
+        step_s = max(1, math.ceil(window_s / MAX_POINTS))
+        end_s = math.floor(now_s)
+        start_s = end_s - step_s * math.ceil(window_s / step_s)
+        samples = samples_of(
+            await self._answer(self.prometheus.range, self.query, start_s, end_s, step_s)
+        )
+        if samples[-1].at_s < end_s - 2 * step_s:
+            raise StaleData(f"the last sample is {end_s - samples[-1].at_s:.0f} s old")
+        return History(samples)
+
+    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
+        """By pod name, in requests per second; empty where that is not known. Raises nothing."""
+        if self.servers is None:
+            return {}
+        query = delivered_query(self.servers, window_s)
+        try:
+            answer = await self._answer(self.prometheus.instant, query, now_s)
+        except QueryFailed:
+            return {}
+        return delivered_of(answer, delivered_over_s(self.servers, window_s))
+
+    async def _answer(self, ask: Callable[..., Any], *question: object) -> Any:
+        """Raises QueryFailed."""
+        try:
+            async with asyncio.timeout(2 * self.prometheus.timeout_s):
+                return await asyncio.to_thread(ask, *question)
+        except TimeoutError:
+            raise QueryFailed("Prometheus did not answer in time") from None
+
+
+async def slo_met_ratio(prometheus: Prometheus, query: str, now_s: float) -> float | None:
+    """By `met_query`; None if it can't be known, which is no reason to do anything else."""
+    try:
+        history = await PrometheusDemand(prometheus, query).history(1.0, now_s)
+    except DemandError:
+        return None
+    return min(1.0, history.samples[-1].rps)
+
+
+def samples_of(answer: object) -> tuple[Sample, ...]:
+    """The samples of a matrix with one series. Raises NoData, InvalidData or QueryFailed."""
+    if not isinstance(answer, list):
+        raise QueryFailed("Prometheus's answer is no list of series")
+    if not answer:
+        raise NoData("Prometheus has no such series in this window")
+    if len(answer) > 1:
+        raise InvalidData("the query gives several series; write sum(…) around it")
+    try:
+        values = answer[0]["values"]
+        samples = tuple(Sample(float(at_s), float(rps)) for at_s, rps in values)
+    except (KeyError, TypeError, ValueError):
+        raise QueryFailed("Prometheus's answer is no series of numbers") from None
+    return _valid(samples)
+
+
+def _valid(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    if not samples:
+        raise NoData("Prometheus's answer has no sample")
+    bad = next(_bad(samples), None)
+    if bad is not None:
+        raise InvalidData(f"at {bad.at_s:.0f} the query gave {bad.rps}, which is no rate")
+    return samples
+
+
+def _bad(samples: Iterable[Sample]) -> Iterator[Sample]:
+    return (s for s in samples if not (math.isfinite(s.at_s) and 0 <= s.rps < math.inf))
+
+
+def delivered_of(answer: object, over_s: float) -> Mapping[str, Delivered]:
+    """
+    By pod name, of a vector as `delivered_query` asks for. Pods of which it lacks a half, or says
+    something odd, are left out. What is missed counts later than it arrived, so it may be more.
+    """
+    rates = dict(_rates(answer if isinstance(answer, list) else []))
+    return {
+        pod: Delivered(arrived_rps, min(arrived_rps, rates[pod, MISSED]), over_s)
+        for (pod, what), arrived_rps in rates.items()
+        if what == ARRIVED and (pod, MISSED) in rates
+    }
+
+
+def _rates(vector: Iterable[Any]) -> Iterator[tuple[tuple[str, str], float]]:
+    for series in vector:
+        try:
+            pod, what = series["metric"]["pod"], series["metric"][WHAT]
+            _, rps = series["value"]
+            rate_rps = float(rps)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
+        if isinstance(pod, str) and isinstance(what, str) and 0 <= rate_rps < math.inf:
+            yield (pod, what), rate_rps
+
+
+def _short(error: Exception) -> str:
+    """One line, without the query's text around it."""
+    return " ".join(str(error).split())[:200]

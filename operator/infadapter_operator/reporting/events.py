@@ -1,0 +1,116 @@
+"""What a user wants to be told of, once, when it happens: from one status to the next. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infadapter_operator.api.status import (
+    Condition,
+    InferenceServiceStatus,
+    PlanStatus,
+    VariantStatus,
+)
+from infadapter_operator.domain.names import API_VERSION, KIND
+from infadapter_operator.kube.objects import Owner
+from infadapter_operator.reporting.sentences import target_told
+from infadapter_operator.reporting.variant_status import availability, target_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    reason: str
+    message: str
+    warning: bool = False
+
+
+_BAD = {
+    ("SpecValid", "False"): "SpecInvalid",
+    ("ProfilesResolved", "False"): "ProfilesUnresolved",
+    ("MetricsFresh", "False"): "MetricsStale",
+    ("PlanFeasible", "False"): "Infeasible",
+    ("CapacityAvailable", "False"): "QuotaLimited",
+    ("Conflict", "True"): "ConflictDetected",
+}
+
+
+def events_between(
+    before: InferenceServiceStatus | None, after: InferenceServiceStatus
+) -> tuple[Event, ...]:
+    earlier = {c.type: c for c in before.conditions} if before else {}
+    turned = (
+        Event(reason=_reason(condition), message=condition.message, warning=True)
+        for condition in after.conditions
+        if (condition.type, condition.status) in _BAD
+        and (before is not None or condition.type != "MetricsFresh")  # a new router is not counted
+        and _differs(earlier.get(condition.type), condition)
+    )
+    plans = _plan_events(before.plan if before else None, after.plan)
+    return (*plans, *turned, *_variant_events(before.variants if before else (), after.variants))
+
+
+def _variant_events(
+    before: Iterable[VariantStatus], after: Iterable[VariantStatus]
+) -> Iterator[Event]:
+    """Another cause of the same trouble is no news."""
+    earlier = {target_of(told): availability(told) for told in before}
+    for told in after:
+        target, now = target_of(told), availability(told)
+        was_away = _is_away(earlier.get(target))
+        if _is_away(now) and not was_away:
+            words = f"{target_told(target)}: {now.message}" if now else target_told(target)
+            yield Event(reason="VariantUnavailable", message=words, warning=True)
+        elif was_away and now and now.status == "True":
+            yield Event(reason="VariantAvailable", message=f"pods of {target_told(target)} come")
+
+
+def _is_away(condition: Condition | None) -> bool:
+    return condition is not None and condition.status == "False"
+
+
+def _differs(earlier: Condition | None, now: Condition) -> bool:
+    return earlier is None or (earlier.status, earlier.reason) != (now.status, now.reason)
+
+
+def _reason(condition: Condition) -> str:
+    if condition.type == "CapacityAvailable" and "Resize" in condition.reason:
+        return "ResizeDeferred"
+    return _BAD[(condition.type, condition.status)]
+
+
+def _plan_events(before: PlanStatus | None, after: PlanStatus | None) -> tuple[Event, ...]:
+    if after is None or (before and before.allocations == after.allocations):
+        return ()
+    message = f"{after.summary or 'nothing'} for {after.demand_rps:g} rps"
+    if before is None:
+        return (Event(reason="Planned", message=message),)
+    if {p.variant for p in before.allocations} != {p.variant for p in after.allocations}:
+        return (Event(reason="VariantSwitched", message=f"{before.summary} → {message}"),)
+    grows = _capacity(after) >= _capacity(before)
+    return (Event(reason="ScaleUp" if grows else "ScaleDown", message=message),)
+
+
+def _capacity(plan: PlanStatus) -> float:
+    return sum(planned.pods * planned.capacity_rps for planned in plan.allocations)
+
+
+def build_event(owner: Owner, event: Event, at: str, name: str) -> Mapping[str, Any]:
+    """`at`: RFC 3339."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": owner.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "namespace": owner.namespace,
+            "name": owner.name,
+            "uid": owner.uid,
+        },
+        "reason": event.reason,
+        "message": event.message[:1024],
+        "type": "Warning" if event.warning else "Normal",
+        "source": {"component": "infadapter"},
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
+    }

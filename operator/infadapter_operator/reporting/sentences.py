@@ -1,0 +1,60 @@
+"""
+What a person is told of a rollout: how far it is, why it rests and what to do, what does not come.
+
+Times are absolute and in whole seconds: a sentence that counts down would be written every tick.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from infadapter_operator.domain.progress import Block, Progress, Rest
+from infadapter_solver.problem import CPU, Target
+
+WHAT_TO_DO: Mapping[Rest, str] = {
+    Rest.NO_NODE: "no node has room for a pod: add nodes, or lower the budget",
+    Rest.RESIZE_REFUSED: "a node does not let a pod grow: make room on it, or drain it",
+    Rest.CONFLICT: "another controller writes to these pods: take away its HPA, VPA or"
+    " ScaledObject, or the variant from this service",
+    Rest.NO_SURGE: "budget and scaling.maxSurge leave no room to switch: raise maxSurge",
+    Rest.NO_DATA: "the load is not known, and nothing shrinks: MetricsFresh says why",
+    Rest.START_FAILED: "pods do not come: VariantsAvailable says which and why; once that is"
+    " mended they are tried again by themselves",
+}
+
+
+def progress_told(progress: Progress) -> str:
+    """Of one that goes on: what is there, what is waited for, and how long."""
+    waits = f"waits for {progress.waits_for}" if progress.waits_for else ""
+    ends = "" if progress.deadline_s is None else _deadline(progress.deadline_s)
+    return "; ".join(filter(None, (_count(progress), waits, ends)))
+
+
+def rest_told(progress: Progress, rest: Rest) -> str:
+    waits = f"waits for {progress.waits_for}" if progress.waits_for else ""
+    return "; ".join(filter(None, (_count(progress), WHAT_TO_DO[rest], waits)))
+
+
+def unavailable(blocks: Mapping[Target, Block]) -> tuple[Block, ...]:
+    """Those of which no pod has come since; also while one is tried."""
+    return tuple(blocks[target] for target in sorted(blocks) if not blocks[target].come)
+
+
+def blocks_told(blocks: tuple[Block, ...]) -> tuple[str, str]:
+    """A reason and a sentence; several causes have no reason in common but that starts fail."""
+    causes = {block.cause for block in blocks}
+    reason = causes.pop().value if len(causes) == 1 else Rest.START_FAILED.value
+    return reason, "; ".join(f"{target_told(b.target)}: {b.message or b.cause}" for b in blocks)
+
+
+def target_told(target: Target) -> str:
+    return target.variant if target.kind == CPU else f"{target.variant} on {target.kind}"
+
+
+def _count(progress: Progress) -> str:
+    return f"{progress.ready} of {progress.wanted} planned pods are Ready"
+
+
+def _deadline(at_s: float) -> str:
+    at = datetime.fromtimestamp(math.ceil(at_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"at {at} a new plan is made without what has not come"

@@ -1,0 +1,117 @@
+"""
+Which variants' pods come, in a status and back: after a restart what did not come is still known,
+so that nothing is tried at once that has just failed, and nothing is told twice.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from infadapter_operator.api.status import BlockedPods, InferenceServiceStatus, VariantStatus
+from infadapter_operator.api.status import Condition as ConditionStatus
+from infadapter_operator.domain.observed import Cause
+from infadapter_operator.domain.progress import Block
+from infadapter_operator.domain.service import Service
+from infadapter_operator.reporting.conditions import Condition, Status
+from infadapter_operator.reporting.sentences import unavailable
+from infadapter_operator.reporting.transitions import whole_second, with_times
+from infadapter_solver.problem import Target
+
+AVAILABLE = "Available"
+MOST = 16
+"""Of those that are told; what does not come is told first."""
+
+_COMES = Condition(
+    type=AVAILABLE,
+    status=Status.TRUE,
+    reason="Available",
+    message="its pods come when they are planned",
+)
+_UNKNOWN = Condition(
+    type=AVAILABLE,
+    status=Status.UNKNOWN,
+    reason="NotLookedAt",
+    message="the pods were not looked at",
+)
+
+
+def variants_of(
+    service: Service,
+    blocks: Mapping[Target, Block] | None,
+    before: Iterable[VariantStatus],
+    generation: int,
+    now_s: float,
+) -> tuple[VariantStatus, ...]:
+    """`blocks` None: nothing was looked at, so what was known stays known."""
+    earlier = {target_of(told): told for told in before}
+    held = {block.target: block for block in unavailable(blocks or {})}
+
+    def told(target: Target) -> VariantStatus:
+        before, block = earlier.get(target), held.get(target)
+        if before is not None and blocks is None:
+            return before
+        said = _UNKNOWN if blocks is None else _said(block)
+        return VariantStatus(
+            variant=target.variant,
+            kind=target.kind,
+            conditions=with_times((said,), before.conditions if before else (), generation, now_s),
+            blocked=_blocked(block) if block else None,
+        )
+
+    first = sorted(_all(service), key=lambda target: target not in held)[:MOST]
+    return tuple(told(target) for target in sorted(first))
+
+
+def _all(service: Service) -> list[Target]:
+    return sorted({Target(v.name, a.kind) for v in service.variants for a in v.allocations})
+
+
+def blocks_from(status: InferenceServiceStatus | None) -> dict[Target, Block]:
+    """What did not come before a restart."""
+    found = (_block(told) for told in (status.variants if status else ()))
+    return {block.target: block for block in found if block}
+
+
+def availability(told: VariantStatus) -> ConditionStatus | None:
+    return next((c for c in told.conditions if c.type == AVAILABLE), None)
+
+
+def target_of(told: VariantStatus) -> Target:
+    return Target(told.variant, told.kind)
+
+
+def _said(block: Block | None) -> Condition:
+    if block is None:
+        return _COMES
+    return Condition(
+        type=AVAILABLE, status=Status.FALSE, reason=block.cause.value, message=block.message
+    )
+
+
+def _blocked(block: Block) -> BlockedPods:
+    return BlockedPods(
+        template=block.digest,
+        since=whole_second(block.since_s),
+        until=whole_second(block.until_s),
+        pod_created_at=whole_second(block.created_s),
+        attempts=block.attempts,
+    )
+
+
+def _block(told: VariantStatus) -> Block | None:
+    condition, blocked = availability(told), told.blocked
+    if blocked is None or condition is None:
+        return None
+    return Block(
+        target=target_of(told),
+        digest=blocked.template,
+        cause=_cause(condition.reason),
+        message=condition.message,
+        since_s=blocked.since.timestamp(),
+        until_s=blocked.until.timestamp(),
+        attempts=blocked.attempts,
+        created_s=blocked.pod_created_at.timestamp(),
+    )
+
+
+def _cause(reason: str) -> Cause:
+    """A newer operator may have written one that this one does not know."""
+    return Cause(reason) if reason in set(Cause) else Cause.NOT_READY

@@ -1,0 +1,67 @@
+"""How much more may run: the budget and the surge, less all that is held already."""
+
+from collections.abc import Mapping
+
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import plus
+from infadapter_operator.rollout.match import held_by
+from infadapter_solver.problem import Allocation, Amounts, Plan, Target
+
+
+class Room:
+    """What is left while steps are chosen; below zero where more runs than may."""
+
+    def __init__(self, left: Amounts) -> None:
+        self._left = dict(left)
+
+    def times(self, amounts: Amounts) -> int:
+        """How often these amounts fit."""
+        needed = {name: amount for name, amount in amounts.items() if amount > 0}
+        counts = [max(0, self._left.get(name, 0)) // amount for name, amount in needed.items()]
+        return min(counts, default=1_000_000)
+
+    def lacking(self, amounts: Amounts) -> dict[str, int]:
+        """How much of each there is too little; where more runs than may, that comes on top."""
+        short = {name: n - self._left.get(name, 0) for name, n in amounts.items() if n > 0}
+        return {name: amount for name, amount in short.items() if amount > 0}
+
+    def take(self, amounts: Amounts, times: int = 1) -> None:
+        self._left = plus(self._left, amounts, -times)
+
+
+def room_for(service: Service, plan: Plan, observed: Observed) -> Room:
+    """Pods that leave hold what they have until they are gone; pods still to come hold theirs."""
+    room = Room(plus(service.budget, service.max_surge))
+    room.take(observed.aside)
+    for pod in observed.pods:
+        room.take(held_by(pod))
+    planned = {group.target: group.allocation for group in plan.groups}
+    for target, pods in missing(observed).items():
+        size = start_size(observed, target, planned.get(target))
+        if size is not None:
+            room.take(size, pods)
+    return room
+
+
+def over_budget(service: Service, observed: Observed) -> frozenset[str]:
+    """Resources of which more is held than the budget: surge is in use."""
+    held: Mapping[str, int] = {}
+    for pod in observed.pods:
+        held = plus(held, held_by(pod))
+    return frozenset(name for name, n in held.items() if n > service.budget.get(name, 0))
+
+
+def missing(observed: Observed) -> Mapping[Target, int]:
+    """Pods that were asked for and are not there yet."""
+    return {
+        target: desired - live
+        for target, desired in observed.desired_pods.items()
+        if desired > (live := sum(not pod.leaving for pod in observed.of(target)))
+    }
+
+
+def start_size(observed: Observed, target: Target, planned: Allocation | None) -> Amounts | None:
+    """The resources at which the next pod of the target comes up, if it is known."""
+    template = observed.templates.get(target, planned)
+    return template.resources if template else None

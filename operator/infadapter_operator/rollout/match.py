@@ -1,0 +1,180 @@
+"""Which of the pods that run the plan wants, and at what size; the others are to go."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import (
+    accuracy_of,
+    capacity_rps,
+    largest,
+    resizable,
+    same_amounts,
+)
+from infadapter_solver.problem import CPU, Allocation, Plan, Target
+
+RESIZE_PATIENCE_S = 300.0
+"""
+How long a resize may wait for room on its node before the pods are replaced instead, while enough
+is Ready without it; with too little Ready it is the service's `Patience.resize_s`.
+"""
+
+WAITS = (Resize.DEFERRED, Resize.FAILING)
+"""Resizes that may yet come, and may not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A pod that is not leaving, with what is planned for it."""
+
+    pod: Pod
+    goal: Allocation | None  # None: it is to go
+    capacity_rps: float  # with what is in force, or soon will be where it is shrinking
+    accuracy: float
+    touchable: bool = True
+    resize_patience_s: float = RESIZE_PATIENCE_S
+
+    @property
+    def goes(self) -> bool:
+        return self.goal is None
+
+    @property
+    def goal_rps(self) -> float:
+        return self.goal.capacity_rps if self.goal else 0.0
+
+    @property
+    def is_level(self) -> bool:
+        """It has the size it is to have."""
+        return self.goal is not None and is_at(self.pod, self.goal)
+
+    @property
+    def is_asked(self) -> bool:
+        """Its size was asked for, and is in force or on its way."""
+        return self.goal is not None and same_amounts(self.pod.wanted, self.goal.resources)
+
+    @property
+    def can_resize(self) -> bool:
+        return self.goal is not None and self.touchable and resizable(self.pod, self.goal)
+
+    @property
+    def is_changing(self) -> bool:
+        """A resize that was asked for is on its way."""
+        under_way = self.pod.resize in (Resize.NONE, Resize.IN_PROGRESS)
+        return under_way and not same_amounts(self.pod.wanted, self.pod.resources)
+
+    @property
+    def shrinks(self) -> bool:
+        return self.goal is not None and self.pod.resources.get(CPU, 0) > self.goal.cpu_millicores
+
+    @property
+    def is_to_exceed_its_goal(self) -> bool:
+        """It was asked to grow beyond what is planned, and may yet."""
+        least = self.goal.cpu_millicores if self.goal else 0
+        return self.pod.resize is not Resize.REFUSED and self.pod.wanted.get(CPU, 0) > least
+
+    def must_be_replaced(self, now_s: float) -> bool:
+        """Its size can't be reached in place, or not in time."""
+        if self.goal is None or self.is_level or not self.touchable:
+            return False
+        if not resizable(self.pod, self.goal):
+            return True
+        return self.is_asked and resize_failed(self.pod, now_s, self.resize_patience_s)
+
+
+def placed(
+    service: Service, plan: Plan, observed: Observed, *, is_short: bool = False
+) -> tuple[Placed, ...]:
+    """
+    All pods but those that leave. `is_short`: less is Ready than is asked for, and a resize that
+    waits is not waited for as long.
+
+    What runs beyond what was asked for is not too many: a rolling change has a pod more for a
+    while, the newest, and ends that by itself.
+    """
+    goals = {group.target: (group.allocation, group.pods) for group in plan.groups}
+    patience_s = service.patience.resize_s if is_short else RESIZE_PATIENCE_S
+    found: list[Placed] = []
+    for target in sorted({pod.target for pod in observed.pods}):
+        live = [pod for pod in observed.of(target) if not pod.leaving]
+        allocation, pods = goals.get(target, (None, 0))
+        if target in observed.untouchable:
+            found += (_as_it_is(service, pod) for pod in live)
+            continue
+        kept = _kept_first(live, allocation, observed)
+        asked = observed.desired_pods.get(target, len(live))
+        for index, pod in enumerate(kept):
+            stays = index < pods or index >= asked
+            found.append(_placed(service, pod, allocation if stays else None, patience_s))
+    return tuple(found)
+
+
+def resize_failed(pod: Pod, now_s: float, patience_s: float) -> bool:
+    if pod.resize in WAITS and pod.resize_since_s is not None:
+        return now_s - pod.resize_since_s > patience_s
+    return pod.resize is Resize.REFUSED
+
+
+def is_settled(pod: Pod) -> bool:
+    """What is in force is what was asked for."""
+    return same_amounts(pod.wanted, pod.resources)
+
+
+def is_at(pod: Pod, allocation: Allocation) -> bool:
+    return pod.batch_size == allocation.batch_size and same_amounts(
+        pod.resources, allocation.resources
+    )
+
+
+def held_by(pod: Pod) -> dict[str, int]:
+    """What nobody else can have: what is in force and, while it is resized, what was asked for."""
+    if pod.resize is Resize.REFUSED:
+        return dict(pod.resources)
+    return largest(pod.resources, pod.wanted)
+
+
+def of_target(pods: Sequence[Placed], target: Target) -> list[Placed]:
+    return [one for one in pods if one.pod.target == target]
+
+
+def _kept_first(pods: list[Pod], allocation: Allocation | None, observed: Observed) -> list[Pod]:
+    """Those that serve, then those of the planned size, then the oldest."""
+
+    def reluctance(pod: Pod) -> tuple[bool, bool, bool, float, str]:
+        level = allocation is not None and is_at(pod, allocation)
+        weighted = _in_force(observed).get(pod.name, 0) > 0
+        return (not pod.ready, not weighted, not level, pod.created_at_s, pod.name)
+
+    return sorted(pods, key=reluctance)
+
+
+def _in_force(observed: Observed) -> Mapping[str, int]:
+    """What was sent last is soon in force; weights on their way out decide nothing."""
+    return observed.weights if observed.sent_weights is None else observed.sent_weights
+
+
+def _placed(service: Service, pod: Pod, goal: Allocation | None, patience_s: float) -> Placed:
+    return Placed(
+        pod=pod,
+        goal=goal,
+        capacity_rps=min(capacity_rps(service, pod), capacity_rps(service, _as_asked(pod))),
+        accuracy=accuracy_of(service, pod.target),
+        resize_patience_s=patience_s,
+    )
+
+
+def _as_asked(pod: Pod) -> Pod:
+    return replace(pod, resources=pod.wanted)
+
+
+def _as_it_is(service: Service, pod: Pod) -> Placed:
+    """Another controller's pod counts as it is: it serves, and nothing is asked of it."""
+    rps = capacity_rps(service, pod)
+    goal = Allocation(resources=pod.resources, capacity_rps=rps, batch_size=pod.batch_size)
+    return Placed(
+        pod=pod,
+        goal=goal,
+        capacity_rps=rps,
+        accuracy=accuracy_of(service, pod.target),
+        touchable=False,
+    )

@@ -1,0 +1,245 @@
+"""
+What may be done now, level by level, to come from what runs to what is planned.
+
+Create before destroy: what is new starts and gets its size; when it is Ready, weights move; when
+the router obeys them, what is old goes. There is no state but what is observed, so it does not
+matter which look begins this and which one ends it.
+
+Order within a look: growth, weights, then what shrinks. Weights come before what shrinks, so that a
+router which has yet to fetch them never gets to know of a pod that is being stopped; who takes the
+steps must take none that shrinks after weights were refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from infadapter_operator.domain.decision import Decision, Source
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.progress import Progress
+from infadapter_operator.domain.service import Service
+from infadapter_operator.domain.steps import ReplacePods, ResizePod, Step
+from infadapter_operator.planning.capacity import ready_capacity_rps
+from infadapter_operator.rollout.free import over_budget
+from infadapter_operator.rollout.match import WAITS, Placed, placed
+from infadapter_operator.rollout.phase import progress_of
+from infadapter_operator.rollout.preemption import is_under_way, node_shortages, preempted
+from infadapter_operator.rollout.release import (
+    Ground,
+    Released,
+    given_back,
+    is_short,
+    released,
+    released_for,
+    takers_are_ready,
+)
+from infadapter_operator.rollout.scale_down import levelling, removing, replacing, shrinking
+from infadapter_operator.rollout.scale_up import Growth, Shortage, growth
+from infadapter_operator.rollout.stopgap import bridging
+from infadapter_operator.rollout.traffic import (
+    candidates,
+    carriers,
+    confirmed,
+    last_sent,
+    set_weights,
+)
+from infadapter_operator.rollout.traffic_split import Candidate, weights_for
+from infadapter_solver.problem import CPU
+
+PENDING_PATIENCE_S = 60.0
+"""
+How long a resize that its node has no room for is made way for. A new pod's patience is the
+service's: when it ends, a plan is made without that pod.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """The steps of one look, the weights they lead to, and what kept it from more."""
+
+    steps: tuple[Step, ...]
+    weights: Mapping[str, int]  # by pod, as they shall be
+    short: frozenset[str]  # resources of which budget and surge have too little
+    progress: Progress
+
+
+def next_steps(
+    service: Service,
+    decision: Decision,
+    observed: Observed,
+    demand_rps: float | None,
+    now_s: float,
+) -> tuple[Step, ...]:
+    """The steps that may be taken now. `demand_rps` None is doubt: nothing shrinks then."""
+    return turn(service, decision, observed, demand_rps, now_s).steps
+
+
+def turn(
+    service: Service,
+    decision: Decision,
+    observed: Observed,
+    demand_rps: float | None,
+    now_s: float,
+) -> Turn:
+    """`next_steps`, with what a report wants to know beside them."""
+    ground = _ground(service, decision, observed, demand_rps, now_s)
+    doubt = demand_rps is None
+    moves = _moves(ground, observed, doubt=doubt)
+    levelled = () if doubt else levelling(ground)
+    weights = _weights(ground, observed, moves.freed, moves.grown, levelled)
+    steps: list[Step] = [*moves.grown.steps, *moves.bridged, *levelled]
+    if weights != confirmed(observed) or weights != last_sent(observed):
+        steps.append(set_weights(ground.pods, weights))
+    elif not doubt:
+        steps += shrinking(ground.pods, moves.freed)
+    if not doubt:
+        carrying = ground.carrying | set(weights)
+        removed = removing(ground.plan, ground.pods, observed, moves.freed, carrying)
+        steps += (*moves.rolled, *removed)
+    return Turn(
+        steps=tuple(steps),
+        weights=weights,
+        short=moves.short,
+        progress=progress_of(ground, observed, moves.short, steps, doubt=doubt),
+    )
+
+
+def _ground(
+    service: Service,
+    decision: Decision,
+    observed: Observed,
+    demand_rps: float | None,
+    now_s: float,
+) -> Ground:
+    ready_rps = ready_capacity_rps(service, observed.pods)
+    is_short = demand_rps is not None and ready_rps < demand_rps
+    pods = placed(service, decision.plan, observed, is_short=is_short)
+    return Ground(
+        service=service,
+        plan=decision.plan,
+        pods=pods,
+        carrying=carriers(observed),
+        demand_rps=_assumed_rps(decision, pods) if demand_rps is None else demand_rps,
+        now_s=now_s,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moves:
+    """What grows, bridges and rolls now, and what is given up for it or not needed any more."""
+
+    grown: Growth
+    bridged: tuple[ResizePod, ...] = ()
+    rolled: tuple[ReplacePods, ...] = ()
+    freed: Released
+    short: frozenset[str]
+
+
+def _moves(ground: Ground, observed: Observed, *, doubt: bool) -> _Moves:
+    bridges = not doubt and is_short(ground) and not has_no_node(observed)
+    grown = _growth(ground, observed, bridges=bridges)
+    if doubt:
+        return _Moves(grown=grown, freed={}, short=grown.short)
+    rolled, unrolled = replacing(ground, observed, grown)
+    lacking = (*grown.shortages, *unrolled)
+    short = frozenset(name for one in lacking for name in one.lacking)
+    freed = _freed(ground, observed, short)
+    if short and (bridges or not (freed or _is_settling(observed))):
+        grown = _growth(ground, observed, bridges=bridges, smaller=True)
+        if not (grown.steps or rolled or freed):
+            freed = _preempted(ground, observed, lacking)
+    elif not freed and not takers_are_ready(ground):
+        freed = _preempted(ground, observed, ())
+    # A bridge leaves room for what it bridges to: where there is too little, nothing bridges.
+    bridged = bridging(ground, grown) if bridges and not short else ()
+    return _Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
+
+
+def _growth(ground: Ground, observed: Observed, *, bridges: bool, smaller: bool = False) -> Growth:
+    return growth(
+        ground.service,
+        ground.plan,
+        ground.pods,
+        observed,
+        ground.now_s,
+        smaller=smaller,
+        bridges=bridges,
+    )
+
+
+def _preempted(ground: Ground, observed: Observed, lacking: tuple[Shortage, ...]) -> Released:
+    """
+    Only where nothing that is under way makes room by itself. For what finds no node, only where
+    too little serves: otherwise it is planned without when patience ends, at no cost.
+    """
+    if is_under_way(ground, observed):
+        return {}
+    unplaced = node_shortages(ground) if is_short(ground) else ()
+    return preempted(ground, (*lacking, *unplaced))
+
+
+def _assumed_rps(decision: Decision, pods: Sequence[Placed]) -> float:
+    """In doubt: what was planned for; where no load was ever seen, as much as can be served."""
+    if decision.source in (Source.ADOPTED, Source.WARMING):
+        return max(decision.demand_rps, sum(one.capacity_rps for one in pods if one.pod.ready))
+    return decision.demand_rps
+
+
+def is_waiting_for_a_node(observed: Observed, now_s: float, patience_s: float) -> frozenset[str]:
+    """Resources of which a node has too little; of resizes, for no longer than this."""
+    names: set[str] = set()
+    for pod in observed.pods:
+        if pod.unschedulable_since_s is not None:
+            names |= {name for name, amount in pod.wanted.items() if amount}
+        deferred_s = pod.resize_since_s if pod.resize in WAITS else None
+        if deferred_s is not None and now_s - deferred_s <= patience_s:
+            names.add(CPU)
+    return frozenset(names)
+
+
+def has_no_node(observed: Observed) -> bool:
+    """A new pod waits for room on a node; what does so for too long is left (planning.backoff)."""
+    return any(pod.unschedulable_since_s is not None for pod in observed.pods)
+
+
+def _freed(ground: Ground, observed: Observed, short: frozenset[str]) -> Released:
+    if takers_are_ready(ground):
+        return released(ground)
+    pending = is_waiting_for_a_node(observed, ground.now_s, PENDING_PATIENCE_S)
+    lacking = short | pending
+    return (
+        released_for(ground, lacking)
+        if lacking
+        else given_back(ground, over_budget(ground.service, observed))
+    )
+
+
+def _is_settling(observed: Observed) -> bool:
+    """Something is being given up already: wait for its room rather than start too small."""
+    return any(
+        pod.leaving or pod.wanted.get(CPU, 0) < pod.resources.get(CPU, 0) for pod in observed.pods
+    )
+
+
+def _weights(
+    ground: Ground,
+    observed: Observed,
+    freed: Released,
+    grown: Growth,
+    levelled: tuple[ResizePod, ...],
+) -> dict[str, int]:
+    steps = (*grown.steps, *levelled)
+    changing = {step.pod for step in steps if isinstance(step, ResizePod)}
+    able = candidates(ground.pods, freed, changing, ground.carrying)
+    return weights_for(able, ground.demand_rps, _weights_to_keep(able, observed))
+
+
+def _weights_to_keep(able: Sequence[Candidate], observed: Observed) -> Mapping[str, int]:
+    """
+    Those in force; none where a rolling change has made a pod that is to carry what its siblings
+    do: the platform takes one of them away when the new one is Ready, whatever it carries.
+    """
+    sent = last_sent(observed)
+    rolled = [one for one in able if one.target in observed.rolling]
+    carry = {one.target for one in rolled if sent.get(one.pod)}
+    waits = any(one.target in carry and not sent.get(one.pod) for one in rolled)
+    return {} if waits else sent

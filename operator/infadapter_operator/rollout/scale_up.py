@@ -1,0 +1,186 @@
+"""What is added: pods and sizes that the plan wants and the budget with its surge has room for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infadapter_operator.delays import RESIZE_S, START_S
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.service import Service
+from infadapter_operator.domain.steps import ResizePod, ScaleUp
+from infadapter_operator.planning.capacity import allocations_of, largest, load_time_s, plus
+from infadapter_operator.rollout.free import Room, room_for, start_size
+from infadapter_operator.rollout.match import Placed, held_by, of_target
+from infadapter_solver.problem import CPU, Allocation, Amounts, Plan, PodGroup, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    """Something planned for which there is no room; or a smaller form of it, which also helps."""
+
+    lacking: Amounts  # of the resources that are short, how much
+    gain_rps: float  # what it will serve
+    wait_s: float  # until it does
+    pod: str = ""  # which is to grow; empty: one that is to start
+    replaces: Target | None = None  # whose pods are replaced one by one
+    is_of_node: bool = False  # of a node and not of the budget: how much it lacks is a guess
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The steps, what there was no room for, and what is left of the room."""
+
+    steps: tuple[ScaleUp | ResizePod, ...]
+    shortages: tuple[Shortage, ...]
+    room: Room
+    outgrown: frozenset[Target] = frozenset()  # whose new pods come up larger than there is room
+
+    @property
+    def short(self) -> frozenset[str]:
+        return frozenset(name for one in self.shortages for name in one.lacking)
+
+
+def growth(
+    service: Service,
+    plan: Plan,
+    pods: Sequence[Placed],
+    observed: Observed,
+    now_s: float,
+    *,
+    smaller: bool = False,
+    bridges: bool = False,
+) -> Growth:
+    """
+    Resizes first, they serve at once; then new pods, those that load fastest first.
+
+    What was asked to grow beyond its plan is left to, while it `bridges`. With `smaller`, what has
+    no room at its planned size starts or grows to the largest that has.
+    """
+    room = room_for(service, plan, observed)
+    grower = _Grower(service, observed, room, now_s, smaller=smaller, bridges=bridges)
+    groups = sorted(plan.groups, key=lambda g: (load_time_s(service, g.target), g.target))
+    groups = [group for group in groups if group.target not in observed.untouchable]
+    for group in groups:
+        for one in of_target(pods, group.target):
+            grower.resize(one)
+    for group in groups:
+        grower.start(group, of_target(pods, group.target))
+    return Growth(
+        tuple(grower.steps), tuple(grower.shortages), grower.room, frozenset(grower.outgrown)
+    )
+
+
+class _Grower:
+    def __init__(
+        self,
+        service: Service,
+        observed: Observed,
+        room: Room,
+        now_s: float,
+        *,
+        smaller: bool,
+        bridges: bool,
+    ) -> None:
+        self._service = service
+        self._observed = observed
+        self._now_s = now_s
+        self._smaller = smaller
+        self._bridges = bridges
+        self.room = room
+        self.steps: list[ScaleUp | ResizePod] = []
+        self.shortages: list[Shortage] = []
+        self.outgrown: set[Target] = set()
+
+    def resize(self, one: Placed) -> None:
+        goal = one.goal
+        if goal is None or not one.can_resize or one.is_asked or one.shrinks:
+            return
+        if self._bridges and one.is_to_exceed_its_goal:
+            return
+        between = self._sizes_up_to(one, goal)
+        for allocation in [goal, *between] if self._smaller else [goal]:
+            more = beyond(held_by(one.pod), allocation.resources)
+            if self.room.times(more):
+                self.room.take(more)
+                self.steps.append(
+                    ResizePod(pod=one.pod.name, target=one.pod.target, allocation=allocation)
+                )
+                return
+        for allocation in (goal, *between):
+            self._lacks(
+                beyond(held_by(one.pod), allocation.resources),
+                gain_rps=allocation.capacity_rps - one.capacity_rps,
+                wait_s=RESIZE_S,
+                pod=one.pod.name,
+            )
+
+    def start(self, group: PodGroup, live: Sequence[Placed]) -> None:
+        """What is rolled gets its pods by that: others would come up at a size that is no more."""
+        there = self._observed.desired_pods.get(group.target, len(live))
+        wanted = group.pods - there
+        rolls = any(one.must_be_replaced(self._now_s) for one in live)
+        if wanted <= 0 or rolls:
+            return
+        allocation = self._startable(group, first=there == 0)
+        comes_at = start_size(self._observed, group.target, allocation) if there else None
+        size = largest(comes_at or {}, allocation.resources)
+        fitting = min(wanted, self.room.times(size))
+        if fitting:
+            self.room.take(size, fitting)
+            self.steps.append(
+                ScaleUp(target=group.target, allocation=allocation, pods=there + fitting)
+            )
+        if fitting < wanted:
+            self._lacks_start(group, size, first=there + fitting == 0)
+        if not fitting and size != allocation.resources:
+            self.outgrown.add(group.target)
+
+    def _lacks_start(self, group: PodGroup, size: Amounts, *, first: bool) -> None:
+        sizes = [(size, group.allocation.capacity_rps)]
+        if first:
+            most = group.allocation.cpu_millicores
+            smaller = [a for a in self._start_sizes(group) if a.cpu_millicores < most]
+            sizes += [(a.resources, a.capacity_rps) for a in smaller]
+        for amounts, rps in sizes:
+            self._lacks(
+                amounts, gain_rps=rps, wait_s=START_S + load_time_s(self._service, group.target)
+            )
+
+    def _lacks(self, amounts: Amounts, *, gain_rps: float, wait_s: float, pod: str = "") -> None:
+        lacking = self.room.lacking(amounts)
+        if lacking and gain_rps > 0:
+            self.shortages.append(
+                Shortage(lacking=lacking, gain_rps=gain_rps, wait_s=wait_s, pod=pod)
+            )
+
+    def _startable(self, group: PodGroup, *, first: bool) -> Allocation:
+        """Only the first pod of a target can choose its size, and only one pod starts so."""
+        if not (self._smaller and first) or self.room.times(group.allocation.resources):
+            return group.allocation
+        sizes = [a for a in self._start_sizes(group) if self.room.times(a.resources)]
+        return max(sizes, key=lambda a: a.capacity_rps, default=group.allocation)
+
+    def _start_sizes(self, group: PodGroup) -> list[Allocation]:
+        return [
+            a
+            for a in allocations_of(self._service, group.target)
+            if a.batch_size == group.allocation.batch_size and a.capacity_rps > 0
+        ]
+
+    def _sizes_up_to(self, one: Placed, goal: Allocation) -> list[Allocation]:
+        """Larger than it has and smaller than planned, the largest first."""
+        between = [
+            a
+            for a in allocations_of(self._service, one.pod.target)
+            if held_by(one.pod).get(CPU, 0) < a.cpu_millicores < goal.cpu_millicores
+            and a.capacity_rps > one.capacity_rps
+            and _same_but_cpu(a, goal)
+        ]
+        return sorted(between, key=lambda a: -a.cpu_millicores)
+
+
+def _same_but_cpu(some: Allocation, other: Allocation) -> bool:
+    return [x for x in some.size if x[0] != CPU] == [x for x in other.size if x[0] != CPU]
+
+
+def beyond(held: Amounts, wanted: Amounts) -> Amounts:
+    return {name: max(0, more) for name, more in plus(wanted, held, -1).items()}

@@ -1,0 +1,68 @@
+"""Which pods may get traffic in a look, and the weights that this makes."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.steps import Backend, SetWeights
+from infadapter_operator.rollout.match import Placed
+from infadapter_operator.rollout.release import Released, goes_now
+from infadapter_operator.rollout.traffic_split import Candidate
+
+
+def confirmed(observed: Observed) -> dict[str, int]:
+    """What the router obeys, without the zeros."""
+    return {pod: weight for pod, weight in observed.weights.items() if weight > 0}
+
+
+def last_sent(observed: Observed) -> Mapping[str, int]:
+    """What is about to be in force: what was sent last, if that is known."""
+    return confirmed(observed) if observed.sent_weights is None else observed.sent_weights
+
+
+def carriers(observed: Observed) -> frozenset[str]:
+    """Pods that the router sends to, or may begin to: what was sent is obeyed later, in order."""
+    return frozenset(confirmed(observed)) | frozenset(last_sent(observed)) | observed.superseded
+
+
+def candidates(
+    pods: Sequence[Placed],
+    freed: Released,
+    changing: Collection[str],
+    carrying: Collection[str],
+) -> list[Candidate]:
+    """
+    The Ready pods, each with what it can serve when all that is given up now is gone.
+
+    A new pod that is about to get its size is in reserve until it has it.
+    """
+    return [
+        Candidate(
+            pod=one.pod.name,
+            target=one.pod.target,
+            accuracy=one.accuracy,
+            capacity_rps=_after(one, freed, changing),
+            reserve=one.pod.name not in carrying and (one.pod.name in changing or one.is_changing),
+        )
+        for one in pods
+        if one.pod.ready and not goes_now(freed, one.pod.name)
+    ]
+
+
+def set_weights(pods: Sequence[Placed], weights: Mapping[str, int]) -> SetWeights:
+    by_name = {one.pod.name: one.pod for one in pods}
+    return SetWeights(
+        backends=tuple(
+            Backend(
+                pod=name,
+                target=by_name[name].target,
+                address=by_name[name].address,
+                weight=weight,
+            )
+            for name, weight in sorted(weights.items())
+        )
+    )
+
+
+def _after(one: Placed, freed: Released, changing: Collection[str]) -> float:
+    size = freed.get(one.pod.name) or (one.goal if one.pod.name in changing else None)
+    return min(one.capacity_rps, size.capacity_rps) if size else one.capacity_rps

@@ -1,0 +1,106 @@
+"""
+What may be compared: policies as functions from a scenario, a workload and a seed to a world.
+
+Some are tuned in hindsight: they have several candidates, and the best of them is reported.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+
+from infadapter_simulator.policies.hindsight.clairvoyant import Clairvoyant
+from infadapter_simulator.policies.hindsight.foresight import Foresight, ways
+from infadapter_simulator.policies.hindsight.static_best import static_best
+from infadapter_simulator.policies.kubernetes.hpa import hpa_cpu_choices, hpa_rps_choices
+from infadapter_simulator.policies.kubernetes.keda import keda_choices
+from infadapter_simulator.policies.kubernetes.kpa import kpa_choices
+from infadapter_simulator.policies.kubernetes.vpa import Vpa
+from infadapter_simulator.policies.ours import Ours, service_of, virtual_loop
+from infadapter_simulator.policies.papers.infadapter import infadapter_paper
+from infadapter_simulator.policies.papers.ipa import ipa
+from infadapter_simulator.policies.papers.ms_plus import ms_plus
+from infadapter_simulator.policies.papers.proteus import proteus
+from infadapter_simulator.policies.papers.vpa_plus import VpaPlus
+from infadapter_simulator.policies.policy import Policy
+from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.simulate import Workload, simulate
+from infadapter_simulator.world.world import World
+
+Candidate = Callable[[Scenario, Workload, int], tuple[str, World]]
+"""Also says its own name, which tells it from the other candidates."""
+
+RESEARCH: Mapping[str, Callable[[Scenario], Policy]] = {
+    "infadapter-paper": infadapter_paper,
+    "ms-plus": ms_plus,
+    "proteus": proteus,
+    "ipa": ipa,
+}
+"""Those from papers, which choose among variants on CPU."""
+
+OF_A_VARIANT: Mapping[str, Callable[[str], Sequence[Policy]]] = {
+    "vpa": lambda variant: [Vpa(variant=variant)],
+    "vpa-cold": lambda variant: [Vpa(variant=variant, history_days=0.0)],
+    "vpa-plus": lambda variant: [VpaPlus(variant=variant)],
+    "hpa-cpu": hpa_cpu_choices,
+    "hpa-rps": hpa_rps_choices,
+    "kpa": kpa_choices,
+    "keda": keda_choices,
+}
+"""Those that scale a variant that somebody has chosen."""
+
+
+def ours() -> list[Candidate]:
+    return [_ours]
+
+
+def clairvoyants() -> list[Candidate]:
+    return [partial(_foreseeing, way) for way in ways()]
+
+
+def statics() -> list[Candidate]:
+    """One, which chooses by itself."""
+    return [_static_best]
+
+
+def research(name: str) -> list[Candidate]:
+    return [partial(_research, RESEARCH[name])]
+
+
+def of_a_variant(kind: str, variant: str) -> list[Candidate]:
+    return [always(policy) for policy in OF_A_VARIANT[kind](variant)]
+
+
+def always(policy: Policy) -> Candidate:
+    """One that is the same for all scenarios; to be run once."""
+    return partial(_run, policy)
+
+
+def _ours(scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World]:
+    return _run(Ours(service=service_of(scenario), loop=_loop()), scenario, workload, seed)
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One for all runs of a process: each would keep its files open."""
+    return virtual_loop()
+
+
+def _foreseeing(
+    way: Foresight, scenario: Scenario, workload: Workload, seed: int
+) -> tuple[str, World]:
+    return _run(Clairvoyant(way, scenario, workload), scenario, workload, seed)
+
+
+def _static_best(scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World]:
+    chosen = static_best(scenario, workload, seed)
+    return chosen.policy.name, chosen.world
+
+
+def _research(
+    make: Callable[[Scenario], Policy], scenario: Scenario, workload: Workload, seed: int
+) -> tuple[str, World]:
+    return _run(make(scenario), scenario, workload, seed)
+
+
+def _run(policy: Policy, scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World]:
+    return policy.name, simulate(policy, scenario, workload, seed)

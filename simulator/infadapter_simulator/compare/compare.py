@@ -1,0 +1,148 @@
+"""
+Many policies on the same arrivals, for one seed or several.
+
+What is found does not depend on the number of processes, nor on which of them is done first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+
+from infadapter_simulator.compare.jobs import Job, Jobs, Tell, do_all
+from infadapter_simulator.compare.naming import CLAIRVOYANT, STATIC_BEST, candidates
+from infadapter_simulator.compare.results import Bounds, Comparison, Result
+from infadapter_simulator.measures import Measures, measured
+from infadapter_simulator.part import Part
+from infadapter_simulator.policies.hindsight.fluid import fluid_bound
+from infadapter_simulator.policies.hindsight.foresight import MOST_VIOLATIONS
+from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.series import Series, series_of
+from infadapter_simulator.simulate import Workload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A policy in a scenario, under a name of its own."""
+
+    name: str
+    policy: str
+    scenario: Scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What one run came to."""
+
+    candidate: str
+    measures: Measures
+    series: Series | None
+
+
+def compare(
+    scenario: Scenario,
+    policies: Sequence[str],
+    part: Part,
+    seeds: Sequence[int],
+    tell: Tell,
+    *,
+    with_regret: bool = True,
+    with_series: bool = False,
+) -> Comparison:
+    """Raises UnknownPolicy, TraceError, BrokenProcessPool and what planning raises."""
+    unasked = [CLAIRVOYANT] if with_regret and CLAIRVOYANT not in policies else []
+    cases = [Case(name=name, policy=name, scenario=scenario) for name in [*policies, *unasked]]
+    results, bounds = run(cases, part, seeds, tell, with_series=with_series)
+    clairvoyant = next((result for result in results if result.name == CLAIRVOYANT), None)
+    if with_regret and clairvoyant:
+        results = tuple(_with_regret(result, clairvoyant) for result in results)
+    return Comparison(
+        part=part,
+        scenario=scenario,
+        seeds=tuple(seeds),
+        results=results[: len(policies)],
+        clairvoyant=clairvoyant,
+        bounds=bounds,
+    )
+
+
+def run(
+    cases: Sequence[Case],
+    part: Part,
+    seeds: Sequence[int],
+    tell: Tell,
+    *,
+    with_series: bool = False,
+) -> tuple[tuple[Result, ...], tuple[Bounds, ...]]:
+    """The results in the order of the cases; the bounds are those of the first scenario."""
+    keys = [
+        (at, seed, index)
+        for seed, (at, case) in product(seeds, enumerate(cases))
+        for index in range(len(candidates(case.policy, case.scenario)))
+    ]
+    # What takes the longest is begun first, so that no process works alone in the end.
+    keys.sort(key=lambda key: cases[key[0]].policy != STATIC_BEST)
+    jobs = [
+        Job(scenario=at, seed=seed, work=partial(_found, cases[at].policy, index, with_series))
+        for at, seed, index in keys
+    ]
+    jobs += [Job(scenario=0, seed=seed, work=_bounds) for seed in seeds]
+    scenarios = tuple(case.scenario for case in cases)
+    done = do_all(Jobs(part=part, scenarios=scenarios, jobs=tuple(jobs)), tell)
+    tried: dict[tuple[int, int], list[Found]] = {}
+    for (at, seed, _), one in zip(keys, done, strict=False):
+        if isinstance(one, Found):
+            tried.setdefault((at, seed), []).append(one)
+    results = tuple(
+        _result(case, [tried[at, seed] for seed in seeds]) for at, case in enumerate(cases)
+    )
+    return results, tuple(one for one in done if isinstance(one, Bounds))
+
+
+def best(policy: str, tried: Sequence[Found]) -> Found:
+    """
+    The highest objective. Of the clairvoyant's ways, that of those within the SLO; where none is,
+    the one with the fewest violations.
+    """
+
+    def rank(found: Found) -> tuple[bool, float]:
+        measures = found.measures
+        within = policy != CLAIRVOYANT or measures.violations <= MOST_VIOLATIONS
+        return within, measures.objective if within else -measures.violations
+
+    return max(tried, key=rank)
+
+
+def _found(
+    policy: str, index: int, with_series: bool, scenario: Scenario, load: Workload, seed: int
+) -> Found:
+    name, world = candidates(policy, scenario)[index](scenario, load, seed)
+    series = series_of(world) if with_series else None
+    return Found(candidate=name, measures=measured(world), series=series)
+
+
+def _bounds(scenario: Scenario, load: Workload, seed: int) -> Bounds:
+    return Bounds(requests=len(load.arrivals_s), fluid_bound=fluid_bound(scenario, load))
+
+
+def _with_regret(result: Result, clairvoyant: Result) -> Result:
+    """Seed by seed, how far the objective is below the clairvoyant's."""
+    pairs = zip(result.measures, clairvoyant.measures, strict=True)
+    regretted = (replace(own, regret=_regret(own, yardstick)) for own, yardstick in pairs)
+    return replace(result, measures=tuple(regretted))
+
+
+def _regret(own: Measures, yardstick: Measures) -> float | None:
+    return 1 - own.objective / yardstick.objective if yardstick.objective > 0 else None
+
+
+def _result(case: Case, tried: Sequence[Sequence[Found]]) -> Result:
+    """From what was found, by seed."""
+    found = [best(case.policy, each) for each in tried]
+    had_choice = len(tried[0]) > 1 or case.policy == STATIC_BEST
+    return Result(
+        name=case.name,
+        measures=tuple(one.measures for one in found),
+        chosen=tuple(one.candidate for one in found) if had_choice else (),
+        series=found[0].series,
+    )

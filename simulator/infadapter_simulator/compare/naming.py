@@ -1,0 +1,112 @@
+"""Policies by name, such as `infadapter`, `kpa-resnet50` or `fixed-resnet50-8`."""
+
+import re
+from collections.abc import Collection
+
+from infadapter_simulator.compare.candidates import (
+    OF_A_VARIANT,
+    RESEARCH,
+    Candidate,
+    always,
+    clairvoyants,
+    of_a_variant,
+    ours,
+    research,
+    statics,
+)
+from infadapter_simulator.policies.hindsight.fixed import Fixed
+from infadapter_simulator.scenario import Scenario
+from infadapter_solver import CPU, Allocation
+
+OURS, CLAIRVOYANT, STATIC_BEST = "infadapter", "clairvoyant", "static-best"
+ALONE = {OURS: ours, STATIC_BEST: statics, CLAIRVOYANT: clairvoyants}
+
+SHORT = {"hpa": "hpa-cpu"}
+USUAL = ("infadapter-paper", "ms-plus")
+USUAL_OF_A_VARIANT = ("vpa", "hpa", "kpa", "keda")
+
+
+class UnknownPolicy(ValueError):
+    """There is no such policy; the message is a sentence that says which there are."""
+
+
+def named(text: str | None, scenario: Scenario, peak_rps: float) -> tuple[str, ...]:
+    """Names with commas, `all`, or None for a handful. Raises UnknownPolicy."""
+    sizes = _on_cpu(scenario)
+    if text is None:
+        suited = best_suited(scenario, peak_rps)
+        scaled = [f"{kind}-{name}" for name in suited for kind in USUAL_OF_A_VARIANT]
+        return (OURS, *(USUAL if sizes else ()), STATIC_BEST, CLAIRVOYANT, *scaled)
+    if text == "all":
+        scaled = [f"{kind}-{name}" for name in sizes for kind in OF_A_VARIANT]
+        return (OURS, *(RESEARCH if sizes else ()), STATIC_BEST, CLAIRVOYANT, *scaled)
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise _unknown(text, scenario)
+    for name in names:
+        candidates(name, scenario)
+    return names
+
+
+def best_suited(scenario: Scenario, peak_rps: float) -> tuple[str, ...]:
+    """
+    Of the variants on CPU the most accurate one of which one pod serves this, else the fastest;
+    none where none is on CPU.
+    """
+    sizes = _on_cpu(scenario)
+    most = {name: max(a.capacity_rps for a in sizes[name].values()) for name in sizes}
+    able = [name for name in most if most[name] >= peak_rps]
+    if able:
+        return (max(able, key=lambda name: scenario.variant(name).accuracy),)
+    return tuple(sorted(most, key=lambda name: most[name])[-1:])
+
+
+def candidates(name: str, scenario: Scenario) -> list[Candidate]:
+    """What is tried under this name. Raises UnknownPolicy."""
+    if name in ALONE:
+        return ALONE[name]()
+    sizes = _on_cpu(scenario)
+    if name in RESEARCH and sizes:
+        return research(name)
+    kind, variant, cores = _parts(name, list(sizes))
+    if kind == "fixed" and cores:
+        return [always(_fixed(variant, cores, sizes[variant]))]
+    if kind in OF_A_VARIANT and not cores:
+        return of_a_variant(kind, variant)
+    raise _unknown(name, scenario)
+
+
+def _on_cpu(scenario: Scenario) -> dict[str, dict[int, Allocation]]:
+    """What an autoscaler that knows only cores can have: by variant and millicores."""
+    sizes = {
+        variant.name: {a.cpu_millicores: a for a in variant.allocations if a.kind == CPU}
+        for variant in scenario.variants
+    }
+    return {name: found for name, found in sizes.items() if found}
+
+
+def _parts(name: str, variants: list[str]) -> tuple[str, str, int]:
+    """Kind, variant, and cores or 0; names of variants may have hyphens as well."""
+    for variant in sorted(variants, key=len, reverse=True):
+        match = re.fullmatch(rf"([a-z-]+)-{re.escape(variant)}(?:-([1-9][0-9]{{0,3}}))?", name)
+        if match:
+            return SHORT.get(match[1], match[1]), variant, int(match[2] or 0)
+    return "", "", 0
+
+
+def _fixed(variant: str, cores: int, sizes: Collection[int]) -> Fixed:
+    fixed = Fixed(variant, cores)
+    if 1000 * cores not in sizes:
+        measured = ", ".join(f"{size / 1000:g}" for size in sorted(sizes))
+        raise UnknownPolicy(f"There is no {fixed.name}: {variant} has pods of {measured} cores.")
+    return fixed
+
+
+def _unknown(name: str, scenario: Scenario) -> UnknownPolicy:
+    alone = ", ".join((OURS, *RESEARCH, STATIC_BEST, CLAIRVOYANT))
+    kinds = ", ".join(f"{kind}-" for kind in (*SHORT, *OF_A_VARIANT))
+    variants = ", ".join(_on_cpu(scenario))
+    return UnknownPolicy(
+        f"There is no policy {name!r}: choose {alone}, or {kinds} with a variant "
+        f"({variants}), or fixed-VARIANT-CORES, or all."
+    )

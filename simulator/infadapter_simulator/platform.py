@@ -1,0 +1,124 @@
+"""The Cluster, Router and Demand of the operator's `bodies`, on a simulated world."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from infadapter_operator.domain.load import Delivered, History, NoData, Sample
+from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.ports import StepRefused
+from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
+from infadapter_simulator.world.deployments import Deployments
+from infadapter_simulator.world.pods import SimulatedPod
+from infadapter_simulator.world.world import World
+
+REMEMBERED_S = 2 * 86_400.0
+"""How much of what was before the run can be asked for: a day ago, and its errors."""
+
+
+class SimulatedDemand:
+    """What was scraped so far; each second is made a sample once."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._known: list[Sample] = []
+        self._counted: tuple[float, Mapping[str, tuple[int, int]]] = (0.0, {})
+
+    async def history(self, window_s: float, now_s: float) -> History:
+        end_s, rates = self._world.rates(self._unknown_s())
+        at_s = np.arange(end_s - len(rates) + 1, end_s + 1)
+        self._known += map(Sample._make, zip(at_s.tolist(), rates.tolist(), strict=True))
+        if not self._known:
+            raise NoData("Nothing was scraped yet.")
+        return History(tuple(self._known[-int(window_s) :]))
+
+    async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
+        """Since it was last asked for; of a pod that began anew meanwhile nothing is known."""
+        (then_s, before), counts = self._counted, self._world.counts()
+        self._counted, over_s = (now_s, counts), now_s - then_s
+        return {
+            pod: Delivered(
+                (arrived - before[pod][0]) / over_s, (refused - before[pod][1]) / over_s, over_s
+            )
+            for pod, (arrived, refused) in counts.items()
+            if over_s > 0 and arrived >= before.get(pod, (arrived + 1, 0))[0]
+        }
+
+    def _unknown_s(self) -> float:
+        """How many seconds were scraped since the last that is known."""
+        end_s, _ = self._world.rates(0)
+        return end_s - self._known[-1].at_s if self._known else REMEMBERED_S
+
+
+class SimulatedRouter:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def weights(self) -> Mapping[str, int]:
+        return self._world.weights
+
+    async def set_weights(self, step: SetWeights) -> None:
+        self._world.route({backend.pod: backend.weight for backend in step.backends})
+
+
+class SimulatedCluster:
+    """For a whole run: it has the Deployments."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._deployments = Deployments(world)
+
+    async def observe(self, now_s: float) -> Observed:
+        there = self._deployments.all()
+        live = {pod.target for pod in self._world.pods if not pod.leaving}
+        return Observed(
+            pods=tuple(_seen(pod) for pod in self._world.pods),
+            desired_pods={one.target: one.replicas for one in there},
+            rolling=frozenset(one.target for one in there if one.rolling),
+            templates={
+                one.target: one.template
+                for one in there
+                if self._world.scenario.faults.keeps_templates and one.target in live
+            },
+            refusals={
+                one.target: refusal for one in there if (refusal := self._deployments.refusal(one))
+            },
+        )
+
+    async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
+        """Raises StepRefused."""
+        match step:
+            case ScaleUp():
+                self._deployments.scale(step.target, step.allocation, step.pods)
+            case ResizePod():
+                self._world.resize(self._pod(step.pod), step.allocation)
+            case ReplacePods():
+                self._deployments.roll(step.target, step.allocation, step.pods)
+            case RemovePods():
+                pods = [self._pod(name) for name in step.pods]
+                self._deployments.remove(step.target, pods, step.remaining)
+
+    def _pod(self, name: str) -> SimulatedPod:
+        for pod in self._world.pods:
+            if pod.name == name:
+                return pod
+        raise StepRefused(f"There is no pod {name}.")
+
+
+def _seen(pod: SimulatedPod) -> Pod:
+    return Pod(
+        name=pod.name,
+        target=pod.target,
+        resources=pod.allocation.resources,
+        wanted=pod.wanted.resources,
+        ready=pod.ready and not pod.leaving,
+        created_at_s=pod.created_at_s,
+        batch_size=pod.allocation.batch_size,
+        address=pod.name,
+        leaving=pod.leaving,
+        unschedulable_since_s=pod.unschedulable_since_s,
+        resize=pod.resize,
+        resize_since_s=pod.resize_since_s,
+        trouble=pod.trouble,
+        unready_since_s=None if pod.ready else pod.unready_since_s,
+    )

@@ -1,0 +1,126 @@
+"""The Deployments that make the pods of ours, one for each target."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infadapter_operator.domain.observed import Cause, Trouble
+from infadapter_simulator.world.faults import spell_of
+from infadapter_simulator.world.pods import SimulatedPod
+from infadapter_simulator.world.world import World
+from infadapter_solver import Allocation, Target
+
+
+@dataclass(slots=True, kw_only=True)
+class Deployment:
+    """`template` is the size at which its next pod comes up."""
+
+    target: Target
+    replicas: int
+    template: Allocation
+    rolling: bool = False
+    refused_since_s: float | None = None
+
+
+class Deployments:
+    """Pods that were there before are adopted as they are found."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._by_target: dict[Target, Deployment] = {}
+        world.controllers.append(self.settle)
+
+    def all(self) -> Sequence[Deployment]:
+        for target in {pod.target for pod in self._world.pods} - self._by_target.keys():
+            pods = self.live(target)
+            if pods:
+                first = pods[0].allocation
+                self._by_target[target] = Deployment(
+                    target=target, replicas=len(pods), template=first
+                )
+        return tuple(self._by_target.values())
+
+    def scale(self, target: Target, allocation: Allocation, pods: int) -> None:
+        """Up; where no pod is left, or templates are not kept, the new ones come up at this."""
+        one = self._of(target, allocation)
+        if not (self._world.scenario.faults.keeps_templates and self.live(target)):
+            one.template = allocation
+        one.replicas = max(pods, len(self.live(target)))
+        self._settle(one)
+
+    def roll(self, target: Target, allocation: Allocation, pods: int) -> None:
+        """All pods of another size are replaced, one after the other."""
+        one = self._of(target, allocation)
+        one.template, one.replicas, one.rolling = allocation, pods, True
+        self._settle(one)
+
+    def remove(self, target: Target, pods: Sequence[SimulatedPod], remaining: int) -> None:
+        for pod in pods:
+            self._world.remove(pod)
+        for one in self.all():
+            if one.target == target:
+                one.replicas = remaining
+                self._settle(one)
+
+    def refusal(self, one: Deployment) -> Trouble | None:
+        """Why it makes no further pods, while it has fewer than it wants."""
+        at_s = self._world.now_s
+        spell = spell_of(self._world.scenario.faults.refused, one.target.variant, at_s)
+        if spell is None or one.refused_since_s is None:
+            return None
+        return Trouble(cause=Cause.REFUSED, message=spell.message, since_s=one.refused_since_s)
+
+    def live(self, target: Target) -> list[SimulatedPod]:
+        """The oldest first."""
+        return [pod for pod in self._world.pods if pod.target == target and not pod.leaving]
+
+    def settle(self) -> None:
+        for one in self._by_target.values():
+            self._settle(one)
+
+    def _of(self, target: Target, allocation: Allocation) -> Deployment:
+        self.all()
+        new = Deployment(target=target, replicas=0, template=allocation)
+        return self._by_target.setdefault(target, new)
+
+    def _settle(self, one: Deployment) -> None:
+        live = self.live(one.target)
+        if one.rolling:
+            live = self._rolled(one, live)
+        if not one.rolling:
+            excess = max(0, len(live) - one.replicas)
+            for pod in sorted(live, key=lambda pod: pod.ready)[:excess]:
+                self._world.remove(pod)
+        old = self._old(one, live)
+        most = one.replicas + (1 if old else 0)
+        self._make(one, min(most - len(live), one.replicas - len(live) + len(old)))
+
+    def _rolled(self, one: Deployment, live: list[SimulatedPod]) -> list[SimulatedPod]:
+        """
+        What is left when old pods went: as many Ready ones stay as there are to be. Of those that
+        are not, as many go as are too many without the new ones that are yet to be Ready.
+        """
+        old = self._old(one, live)
+        coming = sum(not pod.ready for pod in live if pod not in old)
+        spare = max(0, len(live) - one.replicas - coming)
+        going = [pod for pod in old if not pod.ready][:spare]
+        ready = sum(pod.ready for pod in live)
+        going += [pod for pod in old if pod.ready][: max(0, ready - one.replicas)]
+        for pod in going:
+            self._world.remove(pod)
+        one.rolling = len(going) < len(old)
+        return [pod for pod in live if pod not in going]
+
+    def _old(self, one: Deployment, live: list[SimulatedPod]) -> list[SimulatedPod]:
+        if not one.rolling:
+            return []
+        return [pod for pod in live if pod.allocation.size != one.template.size]
+
+    def _make(self, one: Deployment, pods: int) -> None:
+        variant, kind = one.target
+        refused = spell_of(self._world.scenario.faults.refused, variant, self._world.now_s)
+        if pods <= 0 or refused is None:
+            one.refused_since_s = None
+        elif one.refused_since_s is None:
+            one.refused_since_s = self._world.now_s
+        for _ in range(0 if refused else pods):
+            self._world.start(variant, one.template, kind=kind)

@@ -1,0 +1,61 @@
+"""
+When the requests of a trace arrive: drawn once from a seed, the same for every policy compared.
+
+Open loop: a request arrives when it is due, however slow the answers are.
+"""
+
+import numpy as np
+
+from infadapter_workload.trace import Array, Trace, TraceError
+
+MAX_REQUESTS = 100_000_000
+"""Their moments take 0.8 GB."""
+
+_AT_ONCE_S = 1_800  # sorted together: short, so that what is sorted stays in the cache
+
+
+def arrival_times(trace: Trace, seed: int) -> Array:
+    """
+    The moments of all requests in seconds from the start, sorted.
+
+    The trace's own time stamps, if it has them. Counted requests arrive in exactly that number,
+    which a Poisson process given its count spreads uniformly within the second. Rates are those of
+    a Poisson process. A shorter trace gives a prefix of what a longer one gives.
+
+    Raises TraceError for more requests than fit into memory.
+    """
+    if trace.arrivals_s is not None:
+        return trace.arrivals_s.copy()
+    _check_size(trace.name, trace.requests)
+    count_seed, place_seed = np.random.SeedSequence(seed).spawn(2)
+    counts = poisson_counts(trace, np.random.default_rng(count_seed)).astype(np.int64)
+    return _spread(counts, np.random.default_rng(place_seed))
+
+
+def poisson_counts(trace: Trace, rng: np.random.Generator) -> Array:
+    """How many requests arrive in each second: what was counted, else drawn."""
+    return trace.rates if trace.counted else rng.poisson(trace.rates).astype(np.float64)
+
+
+def _spread(
+    counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]], rng: np.random.Generator
+) -> Array:
+    ends = np.concatenate([[0], counts.cumsum()])
+    times = np.empty(int(ends[-1]))
+    for first in range(0, len(counts), _AT_ONCE_S):
+        some = counts[first : first + _AT_ONCE_S]
+        part = times[ends[first] : ends[first + len(some)]]
+        # Single precision has 24 bits: its sum with the second is exact, so that no request
+        # slips into the next one.
+        part[:] = rng.random(len(part), dtype=np.float32)
+        part += np.repeat(np.arange(first, first + len(some)), some)
+        part.sort()
+    return times
+
+
+def _check_size(name: str, requests: float) -> None:
+    if requests > MAX_REQUESTS:
+        raise TraceError(
+            f"The trace {name} has {requests:,.0f} requests, more than the {MAX_REQUESTS:,} that "
+            "can be played at once; cut it or scale it down."
+        )

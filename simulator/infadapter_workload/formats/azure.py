@@ -1,0 +1,94 @@
+"""
+The Azure Functions traces of 2019 and 2021; the option is one function's hash or name.
+
+The Azure LLM traces are tables of time stamps like others.
+"""
+
+from array import array
+
+import numpy as np
+
+from infadapter_workload.formats.fields import requests, split
+from infadapter_workload.formats.moments import seconds_ns
+from infadapter_workload.formats.numbers import spread
+from infadapter_workload.formats.stamps import Stamps
+from infadapter_workload.formats.stream import Line, Stream, shown
+from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array, Trace
+
+HEADER_2019 = ("HashOwner", "HashApp", "HashFunction", "Trigger")
+HEADER_2021 = ("app", "func", "end_timestamp", "duration")
+
+_FUNCTION_2019 = HEADER_2019.index("HashFunction")
+_MINUTE_S = 60
+
+
+def read_2019(stream: Stream, option: str = "") -> Trace:
+    """Invocations per minute, a function a row: the sum, or one function."""
+    lines = stream.lines()
+    minutes = _minutes(next(lines, None), stream)
+    total = np.zeros(minutes)
+    found = False
+    for line in lines:
+        fields = split(line.text, ",")
+        if len(fields) != len(HEADER_2019) + minutes:
+            raise line.error(f"there must be {len(HEADER_2019) + minutes} columns")
+        if option in ("", fields[_FUNCTION_2019]):
+            total += _counts(line, fields[len(HEADER_2019) :])
+            found = True
+    if not found:
+        raise _nothing(stream, option)
+    rates = total / _MINUTE_S
+    if rates.max() > MAX_RPS:
+        raise stream.error(f"has more than {MAX_RPS:,.0f} requests per second")
+    return spread(stream.name, array("d", rates), _MINUTE_S)
+
+
+def read_2021(stream: Stream, option: str = "") -> Trace:
+    """One invocation a line, with its end and duration in seconds; sorted by the start."""
+    stamps = Stamps()
+    for index, line in enumerate(stream.lines()):
+        fields = split(line.text, ",")
+        if len(fields) != len(HEADER_2021):
+            raise line.error(f"there must be {len(HEADER_2021)} columns")
+        if index and option in ("", fields[1]):
+            stamps.add(_start_ns(line, *fields[2:]), line)
+    if stamps.last_ns is None:
+        raise _nothing(stream, option)
+    return stamps.trace(stream)
+
+
+def _minutes(header: Line | None, stream: Stream) -> int:
+    if header is None:
+        raise stream.error("is empty")
+    minutes = len(split(header.text, ",")) - len(HEADER_2019)
+    if not 0 < minutes <= MAX_SECONDS // _MINUTE_S:
+        raise header.error("there must be columns of minutes")
+    return minutes
+
+
+def _counts(line: Line, fields: list[str]) -> Array:
+    try:
+        counts = np.fromiter(map(float, fields), float, len(fields))
+    except ValueError:
+        counts = np.array([np.nan])
+    if not ((counts >= 0) & (counts <= MAX_RPS * _MINUTE_S)).all():  # NaN is neither
+        for field in fields:
+            requests(line, field, _MINUTE_S)  # says which is wrong
+    return counts
+
+
+def _start_ns(line: Line, end: str, duration: str) -> int:
+    try:
+        end_ns, duration_ns = seconds_ns(end), seconds_ns(duration)
+    except ValueError:
+        raise line.error(
+            f"{shown(end)} and {shown(duration)} must be an end and a duration in seconds"
+        ) from None
+    if duration_ns < 0:
+        raise line.error(f"the duration {shown(duration)} is negative")
+    return end_ns - duration_ns
+
+
+def _nothing(stream: Stream, function: str) -> Exception:
+    of = f" of the function {shown(function)}" if function else ""
+    return stream.error(f"holds no requests{of}")

@@ -1,0 +1,128 @@
+"""Traces made of traces: scaled, cut, averaged, or without the gaps of a collector."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from infadapter_workload.arrivals import MAX_REQUESTS
+from infadapter_workload.trace import MAX_RPS, Array, Trace, TraceError, per_second
+
+_SHIFT_S = 5.0  # of a copy, at most: far enough to be another request, near enough for the burst
+
+
+def scaled(trace: Trace, factor: float, seed: int) -> Trace:
+    """
+    So many times the load, in the same shape.
+
+    Rates are multiplied, and are then no longer counted. Time stamps are thinned out, each kept
+    with the same probability; above 1, copies that are shifted by some seconds are laid over them.
+
+    Raises TraceError for a factor that is not above 0, or a load that no trace can have.
+    """
+    if not (math.isfinite(factor) and factor > 0):
+        raise TraceError(f"A trace can be scaled by a number above 0 only, not by {factor:g}.")
+    if trace.peak_rps * factor > MAX_RPS:
+        raise TraceError(
+            f"Scaled by {factor:g}, the trace {trace.name} has more than {MAX_RPS:,.0f} requests "
+            "per second."
+        )
+    if factor == 1:
+        return trace
+    notes = (*trace.notes, f"scaled by {factor:g}")
+    if trace.arrivals_s is None:
+        return replace(trace, rates=trace.rates * factor, counted=False, notes=notes)
+    _check_size(trace, factor)
+    times = _superposed(trace.arrivals_s, trace.seconds, factor, np.random.default_rng(seed))
+    return replace(trace, rates=per_second(times, trace.seconds), arrivals_s=times, notes=notes)
+
+
+def sliced(trace: Trace, from_s: int, to_s: int) -> Trace:
+    """
+    The seconds from the first on up to, without, the last.
+
+    Raises TraceError when the trace does not have them.
+    """
+    if not 0 <= from_s < to_s <= trace.seconds:
+        raise TraceError(
+            f"The trace {trace.name} lasts {trace.seconds} s; it has no part from {from_s} s to "
+            f"{to_s} s."
+        )
+    times = trace.arrivals_s
+    if times is not None:
+        first, last = np.searchsorted(times, [from_s, to_s])
+        times = times[first:last] - from_s
+    note = f"cut to the part from {from_s} s to {to_s} s"
+    return replace(
+        trace, rates=trace.rates[from_s:to_s], arrivals_s=times, notes=(*trace.notes, note)
+    )
+
+
+def resampled(trace: Trace, step_s: int) -> Trace:
+    """
+    As long as before, but the rate of every second is the mean of the step that it lies in.
+
+    That is what a monitoring system with this step saw: no longer counted, without time stamps.
+
+    Raises TraceError for a step below a second.
+    """
+    if step_s < 1:
+        raise TraceError(f"A step must be at least 1 s, not {step_s} s.")
+    if step_s == 1:
+        return trace
+    first = np.arange(0, trace.seconds, step_s)
+    lengths = np.diff(first, append=trace.seconds)
+    rates = np.repeat(np.add.reduceat(trace.rates, first) / lengths, lengths)
+    note = f"averaged over steps of {step_s} s"
+    return replace(trace, rates=rates, arrivals_s=None, counted=False, notes=(*trace.notes, note))
+
+
+def without_gaps(trace: Trace, longest_s: int = 10) -> Trace:
+    """
+    Without the runs of so many or more seconds in which nothing arrived, and a note of them.
+
+    They are where the collector was down. Time stamps are left alone: between these, silence is
+    something that was seen.
+    """
+    if trace.arrivals_s is not None:
+        return trace
+    runs = zero_runs(trace.rates)
+    runs = runs[np.diff(runs, axis=1)[:, 0] >= longest_s]
+    if not len(runs):
+        return trace
+    kept = np.ones(trace.seconds, dtype=bool)
+    for first, end in runs:
+        kept[first:end] = False
+    note = (
+        f"dropped {trace.seconds - int(kept.sum()):,} s in {len(runs)} run"
+        f"{'s' if len(runs) > 1 else ''} of {longest_s} s or more without a request, as gaps of "
+        "the collector"
+    )
+    return replace(trace, rates=trace.rates[kept], notes=(*trace.notes, note))
+
+
+def zero_runs(rates: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """First second and end of each run of zeros, one run a row."""
+    silent = np.concatenate([[False], rates == 0, [False]])
+    return np.flatnonzero(np.diff(silent)).reshape(-1, 2)
+
+
+def _superposed(times: Array, seconds: int, factor: float, rng: np.random.Generator) -> Array:
+    """Whole copies and one thinned out; what is shifted over an end comes in at the other."""
+    shift_s = min(_SHIFT_S, seconds / 20)
+    parts = []
+    for copy in range(math.ceil(factor)):
+        part = times if copy == 0 else (times + rng.uniform(-shift_s, shift_s)) % seconds
+        share = min(1.0, factor - copy)
+        parts.append(part if share == 1 else part[rng.random(len(part)) < share])
+    together = np.concatenate(parts)
+    together[together >= seconds] = 0.0  # the remainder of a tiny negative number is rounded up
+    together.sort()
+    return together
+
+
+def _check_size(trace: Trace, factor: float) -> None:
+    if trace.requests * factor > MAX_REQUESTS:
+        raise TraceError(
+            f"Scaled by {factor:g}, the trace {trace.name} has more than {MAX_REQUESTS:,} requests."
+        )

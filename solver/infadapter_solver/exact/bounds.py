@@ -1,0 +1,101 @@
+"""
+What a half-made plan can become at best: the linear relaxation of what is still open.
+
+A request still to be served by the layers to come gains at most the best of accuracy less cost at
+any of their sizes. A resource that runs short gets a shadow price, which makes using it dearer
+and what is left of it worth something. Every price gives a valid bound; that of the relaxation of
+the whole problem gives a tight one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from infadapter_solver.exact.tables import CAPACITY, COST, USE, Floats, Layers
+
+STEPS = 50
+"""Far more than it takes; should it cycle, the last prices give a valid bound too."""
+
+GAIN = 1e-9
+"""In the objective: less than this is not worth another step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The most a request gains at these shadow prices: in any layer, and in those after each."""
+
+    anywhere_per_rps: float
+    per_rps: Floats
+    shadow: Floats  # by resource: of one unit, in the objective
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    bounds: tuple[Bound, ...]
+    layers: tuple[int, ...]  # that serve in it
+
+
+def relax(
+    layers: Layers, rate: Floats, cost_weight: float, served_rps: float, *, partial: bool = False
+) -> Relaxation:
+    """
+    `rate`: by layer, what a request per second gains in accuracy. `partial`: some may be unserved.
+    """
+    every = layers.every
+    use = every[:, USE:] / every[:, [CAPACITY]]  # for a request per second
+    gain = rate[layers.layer] - cost_weight * every[:, COST] / every[:, CAPACITY]
+    budget = np.maximum(layers.budget, 1.0)
+    unserved = 0.0 if partial else -10 * float(np.abs(gain).max()) * served_rps - 1
+    prices, rows = _dual(gain * served_rps, use * served_rps / budget, unserved)
+    found = [_bound(layers, gain, np.zeros(len(budget)), partial)]
+    if prices.any():
+        shadow = prices / budget
+        found.append(_bound(layers, gain - use @ shadow, shadow, partial))
+    return Relaxation(tuple(found), tuple(sorted({int(layers.layer[row]) for row in rows})))
+
+
+def _bound(layers: Layers, gain: Floats, shadow: Floats, partial: bool) -> Bound:
+    best = np.maximum.reduceat(gain, layers.first)
+    later = np.full(len(best), -np.inf)
+    later[:-1] = np.maximum.accumulate(best[::-1])[::-1][1:]
+    return Bound(float(best.max()), np.maximum(later, 0.0) if partial else later, shadow)
+
+
+def _dual(gain: Floats, use: Floats, unserved: float) -> tuple[Floats, list[int]]:
+    """
+    Prices of the resources in  max gain·x,  sum x = 1,  use·x <= 1,  x >= 0, and the x above 0.
+
+    The simplex method. Its basis has a row for the demand and one for each resource, two or three,
+    so each step is one pass over the choices. It starts from serving nothing at all.
+    """
+    size = 1 + use.shape[1]
+    columns = np.concatenate([np.ones((len(gain), 1)), use], axis=1)
+    table = np.concatenate([np.eye(size), np.ones((size, 1))], axis=1)  # inverse basis, values
+    worth = np.zeros(size)
+    worth[0] = unserved
+    basis = [-1] * size
+    for _ in range(STEPS):
+        dual = worth @ table[:, :size]
+        better = gain - columns @ dual
+        enters, slack = int(better.argmax()), int(dual[1:].argmin())
+        if dual[1 + slack] < min(-GAIN, -better[enters]):
+            column, value, name = np.eye(size)[1 + slack], 0.0, -1
+        elif better[enters] > GAIN:
+            column, value, name = columns[enters], gain[enters], enters
+        else:
+            break
+        row = _pivot(table, column)
+        worth[row], basis[row] = value, name
+    return np.maximum(dual[1:], 0.0), [row for row in basis if row >= 0]
+
+
+def _pivot(table: Floats, column: Floats) -> int:
+    """Takes the column into the basis; the row whose value reaches 0 first leaves."""
+    along = table[:, :-1] @ column
+    room = np.full(len(along), np.inf)
+    np.divide(table[:, -1], along, out=room, where=along > 1e-12)
+    row = int(room.argmin())
+    table[row] /= along[row]
+    along[row] = 0.0
+    table -= along[:, None] * table[row]
+    return row

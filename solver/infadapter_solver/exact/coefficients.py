@@ -1,0 +1,64 @@
+"""The problem in numbers, as the exact path computes with it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from infadapter_solver.candidates import Goal, longest_load_s
+from infadapter_solver.exact.bounds import Bound, relax
+from infadapter_solver.exact.tables import TARGETS, USE, Floats, Layers
+from infadapter_solver.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    layers: Layers
+    wanted: Goal
+    rate: Floats  # by layer: what serving a request per second gains
+    cost_weight: float
+    loading_weight: float  # per second
+    limits: Floats  # by column
+    bounds: tuple[Bound, ...]
+    relaxed: tuple[int, ...]  # the layers that the linear relaxation serves with
+    partial: bool = False  # any label is an answer: what counts is how much it serves
+
+    @property
+    def ceiling(self) -> float:
+        """No plan is worth more."""
+        return min(
+            self.wanted.served_rps * bound.anywhere_per_rps
+            + float(self.layers.budget @ bound.shadow)
+            for bound in self.bounds
+        )
+
+
+def terms_of(problem: Problem, layers: Layers, wanted: Goal) -> Terms:
+    rate = problem.accuracy_weight * layers.accuracy / wanted.served_rps
+    limits = np.full(USE + len(layers.budget), np.inf)
+    limits[TARGETS] = problem.max_targets
+    limits[USE:] = layers.budget
+    relaxation = relax(layers, rate, problem.cost_weight, wanted.served_rps)
+    return Terms(
+        layers=layers,
+        wanted=wanted,
+        rate=rate,
+        cost_weight=problem.cost_weight,
+        loading_weight=problem.loading_weight / (longest_load_s(problem) or 1.0),
+        limits=limits,
+        bounds=relaxation.bounds,
+        relaxed=relaxation.layers,
+    )
+
+
+def served_alone(terms: Terms) -> Terms:
+    """As if every variant had accuracy 1 and nothing cost anything: worth is the share served."""
+    most_rps = terms.wanted.served_rps
+    rate = np.full(len(terms.rate), 1.0 / most_rps)
+    return replace(
+        terms,
+        rate=rate,
+        cost_weight=0.0,
+        loading_weight=0.0,
+        bounds=relax(terms.layers, rate, 0.0, most_rps, partial=True).bounds,
+        partial=True,
+    )

@@ -1,0 +1,64 @@
+"""
+A plan to beat, at once: the best that one target alone, or two together, can do.
+
+Two are enough for the linear relaxation (a demand and a budget that binds), so the best of the
+pair that it picks is close to the optimum; and the closer the bar, the fewer labels pass it.
+"""
+
+from itertools import combinations
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infadapter_solver.candidates import Goal
+from infadapter_solver.exact.coefficients import Terms
+from infadapter_solver.exact.tables import CAPACITY, COST, PODS, TARGETS, USE, Floats
+from infadapter_solver.objective import ROUNDING
+
+MOST_ROWS = 200_000
+
+
+def enough(wanted: Goal, sums: Floats) -> NDArray[np.bool_]:
+    """Which rows serve what is wanted."""
+    reached: NDArray[np.bool_] = sums[:, CAPACITY] >= wanted.capacity_rps * (1 - ROUNDING)
+    if wanted.min_replicas > 1:
+        reached &= sums[:, PODS] >= wanted.min_replicas
+    return reached
+
+
+def guess(terms: Terms) -> float:
+    """What a plan is known to reach; minus infinity if none is known."""
+    known = _single(terms)
+    if terms.limits[TARGETS] < 2:
+        return known
+    pairs = (pair for pair in combinations(terms.relaxed, 2) if _is_small(terms, *pair))
+    return max([known, *(_pair(terms, first, second) for first, second in pairs)])
+
+
+def _is_small(terms: Terms, first: int, second: int) -> bool:
+    """A guess may be done without; hundreds of megabytes for it may not be had."""
+    sizes = (len(terms.layers.layers[layer].choices) for layer in (first, second))
+    return prod(sizes) <= MOST_ROWS
+
+
+def _single(terms: Terms) -> float:
+    every, wanted = terms.layers.every, terms.wanted
+    worth = terms.rate[terms.layers.layer] * wanted.served_rps
+    worth -= terms.cost_weight * every[:, COST] + terms.loading_weight * terms.layers.loading_s
+    return float(worth[enough(wanted, every)].max(initial=-np.inf))
+
+
+def _pair(terms: Terms, first: int, second: int) -> float:
+    one, other = terms.layers.layers[first], terms.layers.layers[second]
+    sums = (one.choices[:, None] + other.choices).reshape(-1, one.choices.shape[1])
+    most_rps = terms.wanted.served_rps
+    served = np.repeat(np.minimum(one.choices[:, CAPACITY], most_rps), len(other.choices))
+    in_all = np.minimum(sums[:, CAPACITY], most_rps)
+    worth = terms.rate[first] * served + terms.rate[second] * (in_all - served)
+    worth -= terms.cost_weight * sums[:, COST]
+    if terms.loading_weight:
+        loading_s = np.maximum(one.loading_s[:, None], other.loading_s)
+        worth -= terms.loading_weight * loading_s.ravel()
+    fits = (sums[:, USE:] <= terms.layers.budget).all(axis=1)
+    return float(worth[enough(terms.wanted, sums) & fits].max(initial=-np.inf))

@@ -1,0 +1,181 @@
+"""
+The exact path: a label for every half-made plan that may still become the best.
+
+Targets are taken one after the other, most accurate first, and each label branches into the
+target's choices. Traffic fills in the same order, so a label's gain in accuracy is final. Labels go
+
+- when the budget or the number of targets is exceeded, or what is left cannot serve the rest;
+- when their upper bound (`bounds`) is below the best complete plan;
+- when another label has used no more of anything, serves no less, and would still be ahead if the
+  next target's accuracy were given to every request it serves less of: whatever completes the one
+  completes the other.
+
+A label that serves everything is complete: what is added can only cost. Nothing is rounded and
+nothing is left out, so the best complete label is the optimum.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from infadapter_solver.candidates import Goal, goal, relaxed
+from infadapter_solver.exact.coefficients import Terms, served_alone, terms_of
+from infadapter_solver.exact.incumbent import guess
+from infadapter_solver.exact.labels import Labels, ahead, branch, done, most_worth, root, worth
+from infadapter_solver.exact.tables import (
+    CAPACITY,
+    PODS,
+    STARTS,
+    Floats,
+    Layers,
+    Rows,
+    TooLarge,
+    layers_for,
+)
+from infadapter_solver.objective import TIE, best, broken, evaluate, running_plan, score
+from infadapter_solver.problem import Plan, PodGroup, Problem
+
+MOST_LABELS = 10_000
+"""In one layer. Beyond that the programme is faster (benchmarks/solver.py)."""
+
+FEW = 48
+"""So many labels are branched sooner than compared."""
+
+MANY, DIVE = 150, 64
+"""With more choices than MANY, DIVE labels a layer find a plan to beat before all are followed."""
+
+Groups = tuple[PodGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Labels that serve all that is wanted."""
+
+    depth: int
+    labels: Labels
+    worth: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    history: list[Labels]  # by depth: the labels that were branched there
+    complete: list[Complete]
+    known: float  # what the best is worth
+
+
+def solve_exact(problem: Problem) -> Plan:
+    """The optimum, or the best effort. Raises TooLarge where the programme should be asked."""
+    wanted = goal(problem)
+    layers = layers_for(problem, wanted)
+    if layers is None:
+        return evaluate(problem, ())
+    plans = _optima(problem, layers, wanted)
+    if not plans:
+        most = _most_served(problem, layers, wanted)
+        goals = iter(relaxed(problem, sum(most.served_rps.values())))
+        while not plans:
+            wanted = next(goals)
+            plans = _optima(problem, layers, wanted)
+            plans += [] if broken(problem, most, wanted) else [most]
+    return best(problem, plans)
+
+
+def dive(problem: Problem, wanted: Goal) -> tuple[list[Plan], float]:
+    """A good plan, from following only the most promising labels, and what none is worth more than.
+
+    No plan, and infinity, if even that is too large.
+    """
+    try:
+        layers = layers_for(problem, wanted)
+        if layers is None:
+            return [], np.inf
+        terms = terms_of(problem, layers, wanted)
+        found = _chosen(terms, _search(terms, -np.inf, DIVE))
+    except TooLarge:
+        return [], np.inf
+    return [evaluate(problem, groups) for groups in found], terms.ceiling
+
+
+def _optima(problem: Problem, layers: Layers, wanted: Goal) -> list[Plan]:
+    """Plans that reach what is wanted: the best, all that may tie with it, and what runs."""
+    terms = terms_of(problem, layers, wanted)
+    running = running_plan(problem, wanted)
+    known = max([guess(terms), *(score(problem, plan) for plan in running)])
+    if len(layers.every) > MANY:
+        known = _search(terms, known, DIVE).known
+    found = _chosen(terms, _search(terms, known))
+    return [evaluate(problem, groups) for groups in found] + running
+
+
+def _most_served(problem: Problem, layers: Layers, wanted: Goal) -> Plan:
+    # A share of a demand far beyond what there is would be lost in a tie.
+    all_rps = layers.later_rps[0] + layers.layers[0].choices[:, CAPACITY].max()
+    most_rps = min(wanted.served_rps, float(all_rps))
+    terms = served_alone(terms_of(problem, layers, Goal(most_rps, 0.0, 0)))
+    plans = [evaluate(problem, groups) for groups in _chosen(terms, _search(terms, -np.inf))]
+    return max(plans, key=lambda plan: sum(plan.served_rps.values()))
+
+
+def _search(terms: Terms, known: float, most_labels: int | None = None) -> Found:
+    """
+    All plans as good as `known`, or tied with it. With `most_labels`, only the most promising
+    labels are followed: what that finds is a plan, perhaps not the best.
+    """
+    history: list[Labels] = []
+    complete: list[Complete] = []
+    labels = root(terms.layers)
+    for depth, layer in enumerate(terms.layers.layers):
+        history.append(labels)
+        labels = branch(terms, depth, layer, labels)
+        worths, served = worth(terms, labels), done(terms, labels)
+        known = float(worths[served].max(initial=known))
+        ties = np.flatnonzero(served & (worths >= known - TIE))
+        if len(ties):
+            complete.append(Complete(depth, labels.rows(ties), worths[ties]))
+        most = most_worth(terms, depth, labels.sums, worths)
+        hopeful = (most > -np.inf) & (most >= known - TIE) & (terms.partial | ~served)
+        open_ = _few(np.flatnonzero(hopeful), most, most_labels)
+        if not len(open_):
+            break
+        labels = labels.rows(open_)
+        if len(open_) > FEW:
+            labels = labels.rows(ahead(terms, depth, labels))
+    return Found(history, complete, known)
+
+
+def _few(rows: Rows, most: Floats, most_labels: int | None) -> Rows:
+    if most_labels is None and len(rows) > MOST_LABELS:
+        raise TooLarge(f"more than {MOST_LABELS} half-made plans to compare at once")
+    if most_labels is None or len(rows) <= most_labels:
+        return rows
+    return rows[np.argpartition(-most[rows], most_labels)[:most_labels]]
+
+
+def _chosen(terms: Terms, result: Found) -> list[Groups]:
+    """Of those within a tie: the cheapest with fewest starts, and the best for what it is worth."""
+    found = [
+        (worth, round(cost, 9), starts, at.depth, row)
+        for at in result.complete
+        for row, (worth, (cost, _, starts)) in enumerate(
+            zip(at.worth.tolist(), at.labels.sums[:, : STARTS + 1].tolist(), strict=True)
+        )
+        if worth >= result.known - TIE
+    ]
+    if not found:
+        return []
+    labels = {at.depth: at.labels for at in result.complete}
+    cheapest = min(plan[1:3] for plan in found)
+    picked = {*(plan for plan in found if plan[1:3] == cheapest), max(found)}
+    return [_groups(terms, result.history, labels[depth], depth, row) for *_, depth, row in picked]
+
+
+def _groups(terms: Terms, history: list[Labels], labels: Labels, depth: int, row: int) -> Groups:
+    groups = []
+    for at in range(depth, -1, -1):
+        layer, choice = terms.layers.layers[at], int(labels.choice[row])
+        if choice:
+            pods = int(layer.choices[choice, PODS])
+            size = layer.sizes[choice - 1]
+            groups.append(PodGroup(target=layer.target, allocation=size, pods=pods))
+        row, labels = int(labels.parent[row]), history[at]
+    return tuple(groups)

@@ -1,0 +1,184 @@
+"""
+What a set of pods is worth: the one place where traffic is filled and the objective computed.
+
+Whoever found the pods, their plan is made here, so that two ways of solving can be compared to the
+last digit, and what runs can be valued by the same rule as what is planned.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from infadapter_solver.candidates import (
+    Goal,
+    active,
+    budget_cost,
+    cost,
+    goal,
+    longest_load_s,
+    planning_rps,
+    pods_at_hand,
+    running_groups,
+)
+from infadapter_solver.check import InvalidProblem
+from infadapter_solver.problem import Plan, PodGroup, Problem, Target
+
+TIE = 1e-6
+"""Objectives closer than this are equal: what runs stays, then the cheaper plan is taken."""
+
+ROUNDING = 1e-9
+"""Relative error that sums of rates may carry before a plan counts as not serving the demand."""
+
+
+def evaluate(problem: Problem, groups: Iterable[PodGroup]) -> Plan:
+    """
+    The plan that these pods make, feasible or not.
+
+    Traffic fills the most accurate first, each up to its capacity: for given pods nothing is
+    better. A plan that breaks a constraint has no objective; its `score` still ranks it.
+    """
+    filled = _in_fill_order(problem, groups)
+    served = _fill(filled, planning_rps(problem))
+    total_cost = cost(problem, filled)
+    plan = Plan(
+        groups=filled,
+        served_rps=served,
+        accuracy=_mean_accuracy(problem, served),
+        cost=total_cost,
+        cost_ratio=total_cost / (budget_cost(problem) or 1.0),
+        loading_s=_loading_s(problem, filled),
+        objective=None,
+        feasible=False,
+    )
+    return _judged(problem, plan)
+
+
+def score(problem: Problem, plan: Plan) -> float:
+    """The objective on what is served; for a feasible plan that is the objective."""
+    longest_s = longest_load_s(problem)
+    loading = plan.loading_s / longest_s if longest_s else 0.0
+    return (
+        problem.accuracy_weight * plan.accuracy
+        - problem.cost_weight * plan.cost_ratio
+        - problem.loading_weight * loading
+    )
+
+
+def starts(problem: Problem, group: PodGroup) -> int:
+    """How many pods of this group must start; a pod resized in place is not started."""
+    return max(0, group.pods - pods_at_hand(problem, group.target, group.allocation))
+
+
+def broken(problem: Problem, plan: Plan, wanted: Goal | None = None) -> list[str]:
+    """The constraints that the plan breaks, each as a phrase with its numbers."""
+    wanted = wanted or goal(problem)
+    pods = sum(group.pods for group in plan.groups)
+    targets = len({group.target for group in plan.groups})
+    found = list(_over_budget(problem, plan))
+    if not reaches(plan.capacity_rps, wanted.served_rps):
+        found.append(f"capacity {plan.capacity_rps:g} rps of the {wanted.served_rps:g} rps wanted")
+    if not reaches(plan.capacity_rps, wanted.floor_rps):
+        found.append(
+            f"capacity {plan.capacity_rps:g} rps below the {wanted.floor_rps:g} rps before"
+        )
+    if pods < wanted.min_replicas:
+        found.append(f"{pods} of at least {wanted.min_replicas} pods")
+    if targets > problem.max_targets:
+        found.append(f"{targets} of at most {problem.max_targets} variants and kinds")
+    if any(group.pods > (problem.max_pods_per_target or group.pods) for group in plan.groups):
+        found.append(f"more than {problem.max_pods_per_target} pods of one variant and kind")
+    found.extend(_over_limits(problem, plan))
+    return found
+
+
+def reaches(capacity_rps: float, wanted_rps: float) -> bool:
+    return capacity_rps >= wanted_rps * (1 - ROUNDING)
+
+
+def best(problem: Problem, plans: Iterable[Plan]) -> Plan:
+    """
+    The best of plans that are equally feasible; ties are settled so that every run agrees.
+
+    Ties: what runs, then the cheaper, then fewer starts, then names and sizes.
+    """
+    scored = [(score(problem, plan), plan) for plan in plans]
+    top = max(value for value, _ in scored)
+    ties = [plan for value, plan in scored if value >= top - TIE]
+    return min(ties, key=lambda plan: _preference(problem, plan))
+
+
+def running_plan(problem: Problem, wanted: Goal) -> list[Plan]:
+    """What runs, if it would do as a plan for what is wanted; else nothing."""
+    groups = running_groups(problem)
+    if not groups:
+        return []
+    plan = evaluate(problem, groups)
+    return [] if broken(problem, plan, wanted) else [plan]
+
+
+def _preference(problem: Problem, plan: Plan) -> tuple[object, ...]:
+    started = sum(starts(problem, group) for group in plan.groups)
+    running = _shape(plan.groups) == _shape(problem.running)
+    return (not running, round(plan.cost, 9), started, _shape(plan.groups))
+
+
+def _shape(groups: tuple[PodGroup, ...]) -> list[tuple[object, ...]]:
+    return sorted((group.target, group.allocation.size, group.pods) for group in active(groups))
+
+
+def _judged(problem: Problem, plan: Plan) -> Plan:
+    if broken(problem, plan):
+        return plan
+    return replace(plan, objective=score(problem, plan), feasible=True)
+
+
+def _in_fill_order(problem: Problem, groups: Iterable[PodGroup]) -> tuple[PodGroup, ...]:
+    accuracy = {variant.name: variant.accuracy for variant in problem.variants}
+    kept = list(active(tuple(groups)))
+    unknown = sorted({group.target.variant for group in kept} - set(accuracy))
+    if unknown:
+        raise InvalidProblem(f"pods of {', '.join(unknown)}, which is no variant of the problem")
+    return tuple(
+        sorted(kept, key=lambda g: (-accuracy[g.target.variant], g.target, g.allocation.size))
+    )
+
+
+def _fill(groups: tuple[PodGroup, ...], demand_rps: float) -> dict[Target, float]:
+    served: dict[Target, float] = {}
+    left = demand_rps
+    for group in groups:
+        taken = min(group.capacity_rps, left)
+        served[group.target] = served.get(group.target, 0.0) + taken
+        left -= taken
+    return served
+
+
+def _mean_accuracy(problem: Problem, served: dict[Target, float]) -> float:
+    accuracy = {variant.name: variant.accuracy for variant in problem.variants}
+    total = sum(served.values())
+    if not total:
+        return 0.0
+    return sum(accuracy[target.variant] * rps for target, rps in served.items()) / total
+
+
+def _loading_s(problem: Problem, groups: tuple[PodGroup, ...]) -> float:
+    load_s = {variant.name: variant.load_time_s for variant in problem.variants}
+    return max((load_s[g.target.variant] for g in groups if starts(problem, g)), default=0.0)
+
+
+def _over_limits(problem: Problem, plan: Plan) -> Iterable[str]:
+    for target, limit in problem.pod_limits.items():
+        pods = sum(group.pods for group in plan.groups if group.target == target)
+        if pods > limit:
+            yield f"{pods} of at most {limit} pods of {target.variant} on {target.kind}"
+
+
+def _over_budget(problem: Problem, plan: Plan) -> Iterable[str]:
+    used: dict[str, int] = {}
+    for group in plan.groups:
+        for name, amount in group.resources.items():
+            used[name] = used.get(name, 0) + amount
+    return (
+        f"{amount} {name} of {problem.budget.get(name, 0)}"
+        for name, amount in used.items()
+        if amount > problem.budget.get(name, 0)
+    )

@@ -1,0 +1,295 @@
+"""
+Whether a rollout ends, and how soon: at its plan, or at a rest that has a name.
+
+How long it may take is counted here from the state it begins in. An exchange is a planned pod that
+has yet to start or to be resized; how many fit at once is counted low: none beside each other where
+the plan has no capacity to spare, and elsewhere as many as the surge holds twice.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+
+from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.domain.service import Service
+from infadapter_operator.domain.steps import SetWeights
+from infadapter_solver.problem import CPU, Plan, Target
+from tests.operator.loop_arithmetic import (
+    Standing,
+    all_ready,
+    equal,
+    held,
+    is_moving,
+    is_pending,
+    living,
+    plan_rps,
+    within,
+)
+from tests.operator.loop_world import LINGER_S, OBEYED_WITHIN_S, RESIZE_S, Runner, World
+from tests.operator.rollout.liveness_cases import Case, decisions_of, name_of, world_of
+
+ROLL_S = 10.0  # a rolling change lets each new pod be Ready for this long
+SPARE = 1.1  # of the demand: a plan with less cannot do without any of its capacity
+QUIET_LOOKS = 10
+RETRY_LOOKS = 4  # of those in which a blocked pod is tried once
+REST_S = 60.0
+
+
+@dataclass(slots=True)
+class Record:
+    """What all cases together took."""
+
+    cases: int = 0
+    reached: int = 0
+    longest_s: float = 0.0
+    its_bound_s: float = 0.0
+    nearest: float = 0.0  # of all, the largest share of its bound
+    nearest_case: Case | None = None
+    rests: dict[str, int] = field(default_factory=dict)
+
+    def note(self, case: Case, took_s: float, bound_s: float) -> None:
+        self.reached += 1
+        if took_s > self.longest_s:
+            self.longest_s, self.its_bound_s = took_s, bound_s
+        if took_s / bound_s > self.nearest:
+            self.nearest, self.nearest_case = took_s / bound_s, case
+
+    def __str__(self) -> str:
+        return (
+            f"{self.cases} cases, {self.reached} plans reached; the longest way took "
+            f"{self.longest_s:.0f} s of {self.its_bound_s:.0f} s; nearest to its bound "
+            f"{self.nearest:.0%}; rests: {self.rests or 'none'}"
+        )
+
+
+RECORD = Record()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    exchanges: int
+    at_once: int
+    once_s: float
+
+    @property
+    def seconds(self) -> float:
+        return math.ceil(self.exchanges / self.at_once) * self.once_s
+
+
+def bound_of(world: World, plan: Plan, demand_rps: float, every_s: float) -> Bound:
+    service, observed = world.service, world.seen()
+    exchanges, sizes = 0, [0]
+    for group in plan.groups:
+        there = living(observed, group.target)
+        size = group.allocation.resources
+        exchanges += max(0, group.pods - len(there))
+        exchanges += sum(not equal(pod.wanted, size) for pod in there)
+        template = world.templates.get(group.target)
+        sizes += [size[CPU], template.resources[CPU] if there and template else 0]
+    goes = len(observed.pods) + exchanges > sum(group.pods for group in plan.groups)
+    sizes += [pod.resources[CPU] for pod in observed.pods]
+    used = sum(group.resources[CPU] for group in plan.groups)
+    surge = min(service.budget[CPU] + service.max_surge[CPU], world.node[CPU]) - used
+    spares = plan_rps(service, plan.groups) >= SPARE * demand_rps
+    return Bound(
+        exchanges=exchanges + goes + is_moving(observed),
+        at_once=max(1, surge // (2 * max(sizes))) if spares else 1,
+        once_s=_slowest_s(service) + _confirm_s(world, every_s) + LINGER_S + RESIZE_S + 2 * every_s,
+    )
+
+
+def _confirm_s(world: World, every_s: float) -> float:
+    """Where a look comes before what the last one sent is confirmed, that may be late."""
+    late_s = OBEYED_WITHIN_S if world.confirm_s > every_s else 0.0
+    return world.confirm_s + late_s
+
+
+def is_reached(plan: Plan, observed: Observed) -> bool:
+    """The planned pods are Ready at their sizes, and no others are there."""
+    wanted = {group.target: group for group in plan.groups}
+    counts = {target: group.pods for target, group in wanted.items()}
+    for pod in observed.pods:
+        if pod.is_lost:
+            continue
+        group = wanted.get(pod.target)
+        if group is None or not pod.ready or not equal(pod.resources, group.allocation.resources):
+            return False
+        counts[pod.target] -= 1
+    return not any(counts.values())
+
+
+class Rollout:
+    """One case, a look a second."""
+
+    def __init__(self, case: Case, record: Record = RECORD) -> None:
+        self.case, self.record = case, record
+        self.world = world_of(case)
+        self.runner = Runner(world=self.world, every_s=1.0)
+        self.least_carried_rps = self.world.carried_rps()
+        self.idle_looks = 0
+
+    async def pass_a_look(self) -> None:
+        await self.runner.run(1.0)
+        self.least_carried_rps = min(self.least_carried_rps, self.world.carried_rps())
+        self.idle_looks = self.idle_looks + 1 if self._is_idle_beyond_the_budget() else 0
+        longest_s = _confirm_s(self.world, 1.0) + OBEYED_WITHIN_S
+        assert self.idle_looks <= longest_s + 5, f"more than the budget, idly: {self._why(None)}"
+
+    def _is_idle_beyond_the_budget(self) -> bool:
+        """What is held beyond it is for something that starts, resizes or leaves."""
+        observed = self.world.seen()
+        ours = [_as_it_is(pod) for pod in observed.pods if not is_pending(pod)]
+        beyond = not within(held(ours), self.world.service.budget)
+        return beyond and not is_moving(observed) and not self._has_template_in_its_way()
+
+    @property
+    def plan(self) -> Plan:
+        decision = self.runner.memory.decision
+        assert decision is not None
+        return decision.plan
+
+    async def begin(self) -> None:
+        """Plans come and go, and the last one stays."""
+        self.record.cases += 1
+        *passing, last = decisions_of(self.case)
+        for decision in passing:
+            self.runner.memory = replace(self.runner.memory, decision=decision)
+            await self.runner.run(1.0)
+        self.runner.memory = replace(self.runner.memory, decision=last)
+
+    async def reaches(self) -> None:
+        """The plan, in time, and then nothing more is done."""
+        await self.begin()
+        bound = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
+        late_s = OBEYED_WITHIN_S if len(self.case.plans) > 1 else 0.0
+        limit_s = max(bound.seconds, bound.once_s) + late_s
+        began_s, rolls = self.world.now_s, False
+        while not is_reached(self.plan, self.world.seen()):
+            took_s = self.world.now_s - began_s
+            if not rolls and (self.world.seen().rolling or self._has_template_in_its_way()):
+                limit_s, rolls = limit_s + ROLL_S * (bound.exchanges + 1), True
+            hindered = self._has_template_in_its_way() or self._waits_for_the_node()
+            if hindered and took_s > max(limit_s, REST_S) + bound.once_s:
+                return self._rests()
+            assert hindered or took_s <= limit_s, (
+                f"not reached after {took_s:.0f} s: {self._why(bound)}"
+            )
+            await self.pass_a_look()
+        self.record.note(self.case, self.world.now_s - began_s, limit_s)
+        await self.runner.run(self.world.confirm_s + 3.0)
+        await self._is_quiet(blocked=frozenset())
+
+    async def rests(self) -> None:
+        """At its plan or, when patience ends, where a name says why; and within the budget."""
+        await self.begin()
+        bound = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
+        patience = self.world.service.patience
+        waits_s = max(patience.start_s, patience.ready_within_s(_slowest_s(self.world.service)))
+        once_s = REST_S + waits_s + bound.exchanges * (bound.once_s + ROLL_S)
+        began_s, troubles = self.world.now_s, 1 + len(self.case.never)
+        while self.world.now_s < began_s + troubles * once_s:
+            await self.runner.run(1.0)
+            if is_reached(self.plan, self.world.seen()) and not self.case.never:
+                self.record.note(self.case, self.world.now_s - began_s, once_s)
+                return
+            if self._rests_already():
+                break
+        await self._is_quiet(self._blocked())
+        self._rests()
+        self._plans_without_what_is_blocked()
+
+    def _rests_already(self) -> bool:
+        """For some time, at a rest with a name; where pods never come, a new plan is to follow."""
+        window = self.runner.looks[-QUIET_LOOKS:]
+        named = all(seen.progress and seen.progress.rest and not seen.steps for seen in window)
+        return named and len(window) == QUIET_LOOKS and not self.case.never
+
+    def _blocked(self) -> frozenset[Target]:
+        blocked = {target for seen in self.runner.looks for target in seen.blocks}
+        return frozenset(blocked | {Target(name_of(kind)) for kind in self.case.never})
+
+    async def _is_quiet(self, blocked: frozenset[Target]) -> None:
+        """What is blocked is tried again now and then: it comes, is weighed, and goes."""
+        looks = await self.runner.run(QUIET_LOOKS)
+        for seen in looks:
+            moved = [
+                step
+                for step in seen.steps
+                if not (blocked and isinstance(step, SetWeights))
+                and getattr(step, "target", None) not in blocked
+            ]
+            assert not moved, f"at {seen.now_s:.0f} s it does not rest: {moved}"
+        busy = [seen.steps for seen in looks if seen.steps]
+        assert len(busy) <= RETRY_LOOKS, f"no rest between attempts: {busy}"
+
+    def _rests(self) -> None:
+        observed = self.world.seen()
+        window = self.runner.looks[-QUIET_LOOKS:]
+        rests = {p.rest for seen in window if (p := seen.progress) and p.rest}
+        tries = any(seen.blocks for seen in window)
+        named = rests or tries or is_reached(self.plan, observed)
+        assert named, f"no rest is named: {self._why(None)}"
+        for rest in rests:
+            self.record.rests[rest] = self.record.rests.get(rest, 0) + 1
+        tried = [pod for pod in observed.pods if not pod.ready and pod.target in self._blocked()]
+        placed = [pod for pod in observed.pods if not is_pending(pod) and pod not in tried]
+        ours = [_as_it_is(pod) for pod in placed]
+        assert within(held(ours), self.world.service.budget), f"beyond the budget: {held(ours)}"
+
+    def _plans_without_what_is_blocked(self) -> None:
+        """Of what never comes no more is planned than is there, but for one that is tried."""
+        observed = self.world.seen()
+        for group in self.plan.groups:
+            if group.target.variant in self.world.never:
+                ready = sum(pod.ready for pod in living(observed, group.target))
+                assert group.pods <= ready + 1, f"still planned: {group}"
+        if self._others_suffice():
+            assert self.world.ready_rps() >= self.case.demand_rps, "others could serve the demand"
+
+    def _others_suffice(self) -> bool:
+        """One variant alone, of those that come, and nothing else is in the way."""
+        if self.case.fates or self.case.node < 10**9 or any(one.lost for one in self.case.there):
+            return False
+        return any(
+            self.case.budget // size * rps >= 1.3 * self.case.demand_rps + 5.0
+            for index, kind in enumerate(self.case.kinds)
+            for size, rps in kind.rps.items()
+            if index not in self.case.never
+        )
+
+    def _waits_for_the_node(self) -> bool:
+        """
+        What its node has no room for, while what runs serves all that is asked for: nothing is
+        given up for it then, and it is planned without when patience ends (decision 12).
+        """
+        observed = self.world.seen()
+        waits = any(is_pending(pod) or pod.resize is Resize.DEFERRED for pod in observed.pods)
+        return waits and self.world.ready_rps() >= self.case.demand_rps
+
+    def _has_template_in_its_way(self) -> bool:
+        world = self.world
+        return Standing(
+            service=world.service,
+            groups=self.plan.groups,
+            observed=world.seen(),
+            node=world.node,
+            floor_rps=0.0,
+        ).has_template_in_its_way()
+
+    def _why(self, bound: Bound | None) -> str:
+        last = self.runner.looks[-1]
+        pods = [
+            f"{pod.name} {pod.resources[CPU]}m" + (" ready" if pod.ready else "")
+            for pod in self.world.seen().pods
+        ]
+        wanted = [f"{g.pods} × {g.target.variant} {g.resources[CPU]}m" for g in self.plan.groups]
+        ready = all_ready(self.plan.groups, self.world.seen())
+        return f"{bound}, planned {wanted}, there {pods}, {ready=}, last steps {last.steps}"
+
+
+def _as_it_is(pod: Pod) -> Pod:
+    """A resize that its node has no room for is pending, as a pod is that finds none."""
+    return replace(pod, wanted=pod.resources) if pod.resize is Resize.DEFERRED else pod
+
+
+def _slowest_s(service: Service) -> float:
+    return max(variant.load_time_s for variant in service.variants)

@@ -1,0 +1,226 @@
+"""
+Where a rollout may begin, and what may be in its way: a case in plain numbers, and how such cases
+are drawn. What a failing test prints is Python, and can be pasted as an `@example`.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from hypothesis import strategies as st
+
+from infadapter_operator.domain.decision import Decision
+from infadapter_operator.domain.observed import Cause, Resize
+from infadapter_operator.domain.service import Service
+from infadapter_solver.problem import CPU, Allocation, PodGroup, Target, Variant
+from tests.operator.loop_world import World, a_service, recall
+
+BEGIN_S = 1000.0
+PINNED_S = 3600.0  # a plan is not made anew within this, unless something is in its way
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A variant: its load time, and what it serves by millicores. The later, the more accurate."""
+
+    load_s: float
+    rps: dict[int, float] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    kind: int
+    millicores: int
+    pods: int
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """A pod that is there already."""
+
+    kind: int
+    millicores: int
+    ready: bool = True
+    carries: bool = True
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """The plans come one a look, and the last one stays."""
+
+    kinds: tuple[Kind, ...]
+    plans: tuple[tuple[Group, ...], ...]
+    there: tuple[There, ...] = ()
+    demand_rps: float
+    budget: int
+    surge: int
+    node: int = 10**9
+    confirm_s: float = 1.0
+    lag_s: float = 0.0
+    never: dict[int, Cause] = field(default_factory=dict)
+    fates: dict[int, Resize] = field(default_factory=dict)
+
+
+def name_of(kind: int) -> str:
+    return f"v{kind}"
+
+
+def service_of(case: Case) -> Service:
+    return a_service(
+        variants=tuple(
+            Variant(
+                name=name_of(index),
+                accuracy=0.6 + 0.05 * index,
+                load_time_s=kind.load_s,
+                allocations=tuple(_row(kind, size) for size in sorted(kind.rps)),
+            )
+            for index, kind in enumerate(case.kinds)
+        ),
+        budget={CPU: case.budget},
+        max_surge={CPU: case.surge},
+        interval_s=PINNED_S,
+    )
+
+
+def world_of(case: Case) -> World:
+    world = World(
+        service=service_of(case),
+        load=lambda _: case.demand_rps,
+        now_s=BEGIN_S,
+        began_s=BEGIN_S - 100.0,
+        confirm_s=case.confirm_s,
+        lag_s=case.lag_s,
+        node={CPU: case.node},
+        fates={name_of(kind): fate for kind, fate in case.fates.items()},
+    )
+    for one in case.there:
+        pod = world.add(Target(name_of(one.kind)), {CPU: one.millicores})
+        if not one.ready:
+            pod.ready_at_s = BEGIN_S + case.kinds[one.kind].load_s
+        elif one.carries:
+            world.weights[pod.name] = 100
+        if one.lost:
+            world.lose_node_of(pod)
+    world.never = {name_of(kind): cause for kind, cause in case.never.items()}
+    return world
+
+
+def decisions_of(case: Case) -> list[Decision]:
+    service = service_of(case)
+    return [
+        recall(
+            service,
+            tuple(
+                PodGroup(
+                    target=Target(name_of(g.kind)),
+                    allocation=_row(case.kinds[g.kind], g.millicores),
+                    pods=g.pods,
+                )
+                for g in plan
+            ),
+            demand_rps=1.001 * case.demand_rps + 0.01,
+            decided_at_s=BEGIN_S,
+        )
+        for plan in case.plans
+    ]
+
+
+def _row(kind: Kind, millicores: int) -> Allocation:
+    return Allocation(resources={CPU: millicores}, capacity_rps=kind.rps[millicores])
+
+
+# --- drawn -----------------------------------------------------------------------------------
+
+SIZES = (200, 400, 600, 1000, 2000)
+
+
+@st.composite
+def kinds(draw: st.DrawFn) -> Kind:
+    sizes = draw(st.lists(st.sampled_from(SIZES), min_size=1, max_size=4, unique=True))
+    a_core_rps = draw(st.sampled_from([4.0, 20.0, 55.0, 111.8, 216.5, 391.75]))
+    load_s = draw(st.sampled_from([0.1, 1.0, 3.0, 10.0]))
+    return Kind(load_s, {size: round(a_core_rps * size / 1000, 2) for size in sorted(sizes)})
+
+
+@st.composite
+def plans(draw: st.DrawFn, kinds: tuple[Kind, ...], most_pods: int) -> tuple[Group, ...]:
+    chosen = draw(st.lists(st.integers(0, len(kinds) - 1), min_size=1, max_size=3, unique=True))
+    return tuple(
+        Group(kind, draw(st.sampled_from(sorted(kinds[kind].rps))), draw(st.integers(1, most_pods)))
+        for kind in sorted(chosen)
+    )
+
+
+@st.composite
+def pods_there(draw: st.DrawFn, kinds: tuple[Kind, ...], room: int) -> tuple[There, ...]:
+    """Of any size, also such as nobody has measured; as many as there is room for."""
+    there = []
+    for _ in range(draw(st.integers(0, 8))):
+        kind = draw(st.integers(0, len(kinds) - 1))
+        size = draw(st.sampled_from([*sorted(kinds[kind].rps), *sorted(kinds[kind].rps), 800]))
+        ready = draw(st.sampled_from([True, True, True, False]))
+        carries = ready and draw(st.sampled_from([True, True, False]))
+        if size <= room:
+            there.append(There(kind, size, ready, carries))
+            room -= size
+    return tuple(there)
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    *,
+    overloaded: bool = False,
+    changing: bool = False,
+    full: bool = False,
+    most_pods: int = 8,
+) -> Case:
+    """Nothing is in the way of these but each other; `full`: nor is there much room on the node."""
+    some = tuple(draw(st.lists(kinds(), min_size=1, max_size=4)))
+    most_plans = 6 if changing else 1
+    all_plans = draw(st.lists(plans(some, most_pods), min_size=1, max_size=most_plans))
+    most = max(sum(g.millicores * g.pods for g in plan) for plan in all_plans)
+    budget = most + draw(st.sampled_from([0, 0, 200, 1000]))
+    surge = draw(st.sampled_from([0, 200, 500, 1000, 2000, budget]))
+    there = draw(pods_there(some, budget + surge))
+    serves_rps = sum(some[g.kind].rps[g.millicores] * g.pods for g in all_plans[-1])
+    shares = [1.05, 1.3, 2.0] if overloaded else [0.0, 0.3, 0.7, 0.9, 0.99]
+    needed = max(most, sum(one.millicores for one in there))
+    return Case(
+        kinds=some,
+        plans=tuple(all_plans),
+        there=there,
+        demand_rps=round(serves_rps * draw(st.sampled_from(shares)), 2),
+        budget=budget,
+        surge=surge,
+        node=needed + draw(st.sampled_from([0, 200, 1000])) if full else 10**9,
+        confirm_s=draw(st.sampled_from([0.0, 1.0, 1.0, 4.0])),
+        lag_s=draw(st.sampled_from([0.0, 0.0, 2.0])),
+    )
+
+
+NEVER = (
+    Cause.NO_NODE,
+    Cause.REFUSED,
+    Cause.IMAGE,
+    Cause.CONFIG,
+    Cause.CRASH,
+    Cause.NOT_READY,
+)
+
+
+@st.composite
+def troubled(draw: st.DrawFn) -> Case:
+    """Pods that never come, sizes that are never in force, nodes that are full or lost."""
+    case = draw(cases(overloaded=draw(st.booleans()), most_pods=4))
+    some = st.integers(0, len(case.kinds) - 1)
+    held = sum(one.millicores for one in case.there)
+    fates = st.sampled_from([Resize.DEFERRED, Resize.FAILING, Resize.REFUSED])
+    full = draw(st.sampled_from([False, False, True]))
+    lost = draw(st.sampled_from([False, False, True]))
+    return replace(
+        case,
+        never=draw(st.dictionaries(some, st.sampled_from(NEVER), max_size=2)),
+        fates=draw(st.dictionaries(some, fates, max_size=2)),
+        node=held + draw(st.sampled_from([0, 200, 1000])) if full else 10**9,
+        there=tuple(replace(one, lost=lost and index == 0) for index, one in enumerate(case.there)),
+    )

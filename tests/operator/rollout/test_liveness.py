@@ -1,0 +1,237 @@
+"""
+Every rollout ends: at its plan within a bound, or at a rest that has a name.
+
+`python -m tests.operator.rollout.deep --cases 20000` tries as many more as it is told.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from infadapter_operator.domain.observed import Cause, Resize
+from infadapter_operator.domain.progress import Rest
+from tests.operator.rollout.liveness import RECORD, Rollout
+from tests.operator.rollout.liveness_cases import Case, Group, Kind, There, cases, troubled
+
+DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+
+
+def some(usual: int) -> settings:
+    return settings(
+        max_examples=20 * usual if DEEP else usual,
+        deadline=None,
+        derandomize=not DEEP,
+        database=None,
+        print_blob=True,
+        phases=(Phase.explicit, Phase.generate),  # `deep` looks for a small case by itself
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def summary() -> Iterator[None]:
+    yield
+    print(f"\n{RECORD}")
+
+
+def reached(case: Case) -> Rollout:
+    rollout = Rollout(case)
+    asyncio.run(rollout.reaches())
+    return rollout
+
+
+def rested(case: Case) -> Rollout:
+    rollout = Rollout(case)
+    asyncio.run(rollout.rests())
+    return rollout
+
+
+@some(120)
+@given(case=cases())
+def test_a_plan_is_reached(case: Case) -> None:
+    reached(case)
+
+
+@some(60)
+@given(case=cases(overloaded=True))
+def test_a_plan_is_reached_in_an_overload(case: Case) -> None:
+    reached(case)
+
+
+@some(60)
+@given(case=cases(changing=True))
+def test_the_last_of_many_plans_is_reached(case: Case) -> None:
+    reached(case)
+
+
+@some(50)
+@given(case=cases(full=True, most_pods=5))
+def test_a_plan_is_reached_on_a_node_with_little_room(case: Case) -> None:
+    reached(case)
+
+
+@some(25)
+@given(case=troubled())
+def test_trouble_ends_at_a_rest_with_a_name(case: Case) -> None:
+    rested(case)
+
+
+# --- that were seen to fail ---------------------------------------------------------------------
+
+GLYPHS = (
+    Kind(1.0, {200: 78.3, 400: 156.7, 600: 235.0}),
+    Kind(2.0, {200: 43.3, 400: 86.6, 600: 129.9}),
+    Kind(3.0, {200: 22.4, 400: 44.7, 600: 67.1, 1000: 111.8}),
+)
+ONES = (Kind(2.0, {1000: 20.0}), Kind(3.0, {1000: 20.0, 8000: 160.0}), Kind(2.0, {1000: 25.0}))
+EIGHT = tuple(There(0, 1000) for _ in range(8))
+
+
+@pytest.mark.parametrize("demand_rps", [230.0, 240.0, 260.0])
+def test_a_bridge_that_fills_budget_and_surge_is_given_back(demand_rps: float) -> None:
+    reached(
+        Case(
+            kinds=GLYPHS,
+            plans=((Group(0, 400, 2),),),
+            there=(There(2, 1000), There(1, 600)),
+            demand_rps=demand_rps,
+            budget=800,
+            surge=800,
+        )
+    )
+
+
+@pytest.mark.parametrize("demand_rps", [60.0, 100.0, 150.0, 400.0])
+@pytest.mark.parametrize("surge", [0, 1000, 8000])
+@pytest.mark.parametrize(
+    "plan", [Group(1, 1000, 8), Group(1, 8000, 1), Group(2, 1000, 8)], ids=["8", "1", "8-better"]
+)
+def test_eight_pods_are_exchanged(plan: Group, surge: int, demand_rps: float) -> None:
+    reached(swap(plan, surge=surge, demand_rps=demand_rps))
+
+
+@pytest.mark.parametrize("demand_rps", [100.0, 150.0, 400.0])
+@pytest.mark.parametrize("plan", [Group(1, 1000, 8), Group(0, 1000, 4)])
+def test_one_spare_core_on_the_node_is_enough(plan: Group, demand_rps: float) -> None:
+    reached(swap(plan, surge=8000, demand_rps=demand_rps, node=9000))
+
+
+@pytest.mark.parametrize("demand_rps", [150.0, 400.0])
+def test_without_surge_no_more_than_one_of_eight_pods_is_missing(demand_rps: float) -> None:
+    rollout = reached(swap(Group(1, 1000, 8), surge=0, demand_rps=demand_rps))
+    assert rollout.least_carried_rps >= 140.0 - 1e-6
+
+
+def test_an_overload_gives_the_surge_back() -> None:
+    case = swap(Group(1, 1000, 8), surge=4000, demand_rps=1000.0)
+    more = tuple(There(2, 1000) for _ in range(4))
+    rollout = reached(replace(case, there=(*EIGHT, *more)))
+    assert rollout.world.held()["cpu"] <= 8000
+
+
+@pytest.mark.parametrize("millicores", [600, 1000])
+def test_without_surge_one_pod_is_swapped_for_another_of_its_size(millicores: int) -> None:
+    kinds = (Kind(2.0, {millicores: 20.0}), Kind(3.0, {millicores: 25.0}))
+    reached(
+        Case(
+            kinds=kinds,
+            plans=((Group(1, millicores, 1),),),
+            there=(There(0, millicores),),
+            demand_rps=15.0,
+            budget=millicores,
+            surge=0,
+        )
+    )
+
+
+@pytest.mark.parametrize("surge", [0, 2000])
+def test_a_refused_resize_ends_with_other_pods_or_at_a_rest(surge: int) -> None:
+    rested(
+        Case(
+            kinds=(Kind(2.0, {1000: 20.0, 2000: 40.0}),),
+            plans=((Group(0, 2000, 2),),),
+            there=(There(0, 1000), There(0, 1000)),
+            demand_rps=60.0,
+            budget=4000,
+            surge=surge,
+            fates={0: Resize.REFUSED},
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "cause", [Cause.NO_NODE, Cause.REFUSED, Cause.IMAGE, Cause.CRASH, Cause.NOT_READY]
+)
+def test_what_never_comes_is_planned_without(cause: Cause) -> None:
+    rollout = rested(
+        Case(
+            kinds=ONES,
+            plans=((Group(2, 1000, 4),),),
+            there=(There(0, 1000),),
+            demand_rps=70.0,
+            budget=8000,
+            surge=2000,
+            never={2: cause},
+        )
+    )
+    assert rollout.world.ready_rps() >= 70.0
+
+
+def test_a_router_that_confirms_later_than_the_next_look_ends_a_choice_between_equals() -> None:
+    """Who stays must not be chosen by weights that are on their way to be others."""
+    reached(
+        Case(
+            kinds=(Kind(1.0, {1000: 4.0}),),
+            plans=((Group(0, 1000, 1),),),
+            there=(There(0, 1000, ready=False), There(0, 800, carries=False)),
+            demand_rps=2.8,
+            budget=2000,
+            surge=200,
+            confirm_s=4.0,
+        )
+    )
+
+
+def test_a_template_that_is_too_large_to_add_a_pod_is_a_rest_for_want_of_surge() -> None:
+    rollout = reached(
+        Case(
+            kinds=(Kind(1.0, {200: 43.3, 600: 129.9}),),
+            plans=((Group(0, 200, 3),),),
+            there=(There(0, 600),),
+            demand_rps=38.9,
+            budget=600,
+            surge=0,
+        )
+    )
+    last = rollout.runner.looks[-1].progress
+    assert last is not None
+    assert last.rest is Rest.NO_SURGE or last.ready == 3
+
+
+def test_a_rest_says_that_no_node_has_room() -> None:
+    """And what serves is not given up for a pod that no node can hold."""
+    case = swap(Group(1, 8000, 1), surge=8000, demand_rps=75.0)
+    rollout = rested(
+        replace(case, kinds=(ONES[0], Kind(3.0, {8000: 160.0})), node=4000, there=EIGHT[:4])
+    )
+    asyncio.run(rollout.runner.run(5.0))
+    assert rollout.least_carried_rps >= 75.0
+    rests = {seen.progress.rest for seen in rollout.runner.looks if seen.progress}
+    assert Rest.NO_NODE in rests
+
+
+def swap(plan: Group, *, surge: int, demand_rps: float, node: int = 10**9) -> Case:
+    """Eight small pods serve 160 rps, and others are planned in their place."""
+    return Case(
+        kinds=ONES,
+        plans=((plan,),),
+        there=EIGHT,
+        demand_rps=demand_rps,
+        budget=8000,
+        surge=surge,
+        node=node,
+    )

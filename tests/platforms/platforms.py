@@ -1,0 +1,222 @@
+"""
+The three bodies of the loop behind one handle: a cluster and its router, and time that passes.
+
+Nothing here is real but the adapters: an API server in memory, processes that nobody started, a
+world in virtual time.
+"""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import numpy as np
+
+from infadapter_local.cluster import LocalCluster
+from infadapter_local.processes import UNLIMITED, Child
+from infadapter_local.router import LocalRouter
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.ports import Cluster, Router
+from infadapter_operator.envoy.xds import XdsServer
+from infadapter_operator.kube.cluster import KubeCluster
+from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.routers.envoy import EnvoyRouter
+from infadapter_operator.settings import Settings
+from infadapter_simulator.platform import SimulatedCluster, SimulatedRouter
+from infadapter_simulator.scenario import PodSpeed, Scenario
+from infadapter_simulator.simulate import flat_history
+from infadapter_simulator.world.world import World
+from infadapter_solver.problem import CPU, Allocation, Target, Variant
+from tests.operator.kube.fakes import OWNER, FakeApi, poll, workload
+
+KEY = "vision/resnet"  # for which `poll` asks
+TARGET = Target("r18")
+ONE = Allocation(resources={CPU: 1000}, capacity_rps=10.0)
+TWO = Allocation(resources={CPU: 2000}, capacity_rps=20.0)
+
+
+class Platform(Protocol):
+    @property
+    def cluster(self) -> Cluster: ...
+
+    @property
+    def router(self) -> Router: ...
+
+    async def observe(self) -> Observed: ...
+
+    async def tick(self) -> Observed:
+        """Some time passes: one more pod is Ready, what was told to stop has gone."""
+        ...
+
+    async def obey(self) -> None:
+        """So much time that the router obeys what it was sent."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+async def settled(platform: Platform) -> Observed:
+    for _ in range(12):
+        observed = await platform.tick()
+    return observed
+
+
+class OnKubernetes:
+    """The API server in memory has controllers that act when a test says so."""
+
+    def __init__(self) -> None:
+        self.api, self.xds = FakeApi(), XdsServer(heard_within_s=0.0)
+        self.cluster = KubeCluster(
+            api=self.api,
+            owner=OWNER,
+            workloads={TARGET.variant: workload(allocations=(ONE, TWO))},
+            scalers=Scalers(self.api, refresh_s=0.0),
+        )
+        self.router = EnvoyRouter(
+            api=self.api, owner=OWNER, xds=self.xds, settings=Settings(), slo_s=0.75
+        )
+
+    async def observe(self) -> Observed:
+        return await self.cluster.observe(0.0)
+
+    async def tick(self) -> Observed:
+        self._expect_gated_rollouts()
+        self.api.settle()
+        return await self.observe()
+
+    def _expect_gated_rollouts(self) -> None:
+        """The controllers in memory roll at one blow; the real ones do as the strategy says."""
+        for path, made in self.api.objects.items():
+            if path.endswith(f"/deployments/{OWNER.name}-{TARGET.variant}"):
+                assert made["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+    async def obey(self) -> None:
+        await poll(self.xds)
+
+    async def stop(self) -> None:
+        await self.xds.stop()
+
+
+class Handle:
+    """Of a process that is none."""
+
+    pid = 2**22 + 1  # beyond all that the kernel gives
+
+    def __init__(self) -> None:
+        self.returncode: int | None = None
+        self.ended = asyncio.Event()
+
+    async def wait(self) -> int:
+        await self.ended.wait()
+        return self.returncode or 0
+
+    def end(self) -> None:
+        self.returncode = 0
+        self.ended.set()
+
+
+class Process(Child):
+    """It loads until it is told that it has, and drains until it is told to end."""
+
+    def __init__(self, name: str, port: int) -> None:
+        self.handle, self.port = Handle(), port
+        self.loaded = self.told_to_stop = False
+        super().__init__(self.handle, name, Path("log"), UNLIMITED)
+
+    def set_quota(self, millicores: int) -> None:
+        pass
+
+    def _signal(self, number: int) -> None:
+        self.told_to_stop = True
+        if number == signal.SIGKILL:
+            self.handle.end()
+
+
+class OnThisMachine:
+    def __init__(self) -> None:
+        self.processes: list[Process] = []
+        session: Any = SimpleNamespace(get=self._get)
+        self.cluster = LocalCluster(self._start, lambda target, port: [str(port)], session)
+        self.xds = XdsServer()
+        self.router = LocalRouter(KEY, self.xds, Process("envoy", 0), [1, 2])
+
+    async def observe(self) -> Observed:
+        return await self.cluster.observe(0.0)
+
+    async def tick(self) -> Observed:
+        for process in self.processes:
+            if process.told_to_stop:
+                process.handle.end()
+        waiting = [p for p in self.processes if p.running and not p.loaded]
+        if waiting:
+            waiting[0].loaded = True
+        observed = await self.observe()
+        for _ in range(5):
+            await asyncio.sleep(0)  # who waits for readiness hears of it
+        return observed
+
+    async def obey(self) -> None:
+        """As its Envoy does: what it was given last is what it says that it obeys."""
+        await poll(self.xds)
+
+    async def stop(self) -> None:
+        await self.xds.stop()
+        await self.cluster.stop()
+
+    async def _start(self, name: str, command: list[str], millicores: int) -> Child:
+        process = Process(name, int(command[0]))
+        self.processes.append(process)
+        return process
+
+    @asynccontextmanager
+    async def _get(self, url: str) -> AsyncIterator[SimpleNamespace]:
+        port = int(url.split(":")[2].split("/")[0])
+        loaded = any(p.port == port and p.loaded and p.running for p in self.processes)
+        yield SimpleNamespace(status=200 if loaded else 503)
+
+
+class Simulated:
+    def __init__(self) -> None:
+        variant = Variant(
+            name=TARGET.variant, accuracy=0.7, load_time_s=1.0, allocations=(ONE, TWO)
+        )
+        speeds = {
+            (variant.name, size.size): PodSpeed(1, 1 / size.capacity_rps)
+            for size in variant.allocations
+        }
+        scenario = Scenario(variants=(variant,), speeds=speeds)
+        self.world = World(scenario, np.empty(0), flat_history(10.0), 1, 0)
+        self.cluster, self.router = SimulatedCluster(self.world), SimulatedRouter(self.world)
+        self._pass(0.1)  # at the very beginning the router obeys at once
+
+    async def observe(self) -> Observed:
+        return await self.cluster.observe(self.world.now_s)
+
+    async def tick(self) -> Observed:
+        self._pass(0.5)
+        return await self.observe()
+
+    async def obey(self) -> None:
+        self._pass(self.world.scenario.weights_lag_s)
+
+    async def stop(self) -> None:
+        pass
+
+    def _pass(self, seconds: float) -> None:
+        self.world.advance(self.world.now_s + seconds)
+
+
+PLATFORMS: Mapping[str, type[OnKubernetes] | type[OnThisMachine] | type[Simulated]] = {
+    "kubernetes": OnKubernetes,
+    "local": OnThisMachine,
+    "simulated": Simulated,
+}
+
+
+def at_one_time(observed: Observed) -> Observed:
+    """Without the order in which pods are told."""
+    return replace(observed, pods=tuple(sorted(observed.pods, key=lambda pod: pod.name)))
