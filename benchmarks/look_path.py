@@ -78,7 +78,7 @@ class Watched:
             self.ours.act(world)
         took_s = time.perf_counter() - began_s
         assert self.ours.seen is not None
-        self.looks.append(Seen(frozenset(codes), self.ours.seen.planned, took_s))
+        self.looks.append(Seen(frozenset(codes), self.ours.seen.is_solved, took_s))
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def calls_into(codes: set[CodeType]) -> Iterator[None]:
         yield
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
 
 
 def is_ours(code: CodeType) -> bool:

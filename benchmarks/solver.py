@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
 from infadapter.profiles import read_preset
-from infadapter_solver import Allocation, Problem, Variant, solve, to_variant
+from infadapter_solver import Allocation, Objective, PodSize, Problem, Variant, solve, to_variant
 from infadapter_solver.exact.tables import forget_tables
 
 COST_WEIGHTS = (0.2, 0.05, 0.0125)
@@ -57,7 +57,10 @@ def main() -> None:
 
 def paper_instance() -> Iterator[tuple[str, Times]]:
     problems = list(paper_problems(range(1, 387)))
-    loading = [replace(problem, loading_weight=0.001) for problem in problems]
+    loading = [
+        replace(problem, objective=replace(problem.objective, loading_weight=0.001))
+        for problem in problems
+    ]
     exact, milp = partial(solve, method="exact"), partial(solve, method="milp")
     some = problems[::10]
     yield "exact", timed(exact, problems)
@@ -74,10 +77,9 @@ def paper_problems(demands: Iterable[int]) -> Iterator[Problem]:
             yield Problem(
                 variants=variants,
                 demand_rps=demand_rps,
-                budget={"cpu": 20_000},
-                cost_weight=cost_weight,
                 max_pods_per_target=1,
                 resize_loads=True,
+                objective=Objective(budget={"cpu": 20_000}, cost_weight=cost_weight),
             )
 
 
@@ -91,7 +93,7 @@ def exhaustive(problem: Problem) -> float:
 
     def most(depth: int, left: int, missing_rps: float, gained: float) -> float:
         if depth == len(variants):
-            cost = problem.cost_weight * (budget - left) / budget
+            cost = problem.objective.cost_weight * (budget - left) / budget
             return gained / problem.demand_rps - cost if missing_rps <= 0 else -1.0
         return max(
             most(
@@ -140,7 +142,7 @@ def made_up(variants: int, sizes: int, pods: int | None) -> Problem:
                 load_time_s=5.0 + i,
                 allocations=tuple(
                     Allocation(
-                        resources={"cpu": 1000 * n},
+                        size=PodSize(resources={"cpu": 1000 * n}),
                         capacity_rps=max(0.0, 0.8 * (rps_per_core * n - idle)),
                     )
                     for n in range(1, sizes + 1)
@@ -150,8 +152,8 @@ def made_up(variants: int, sizes: int, pods: int | None) -> Problem:
     return Problem(
         variants=tuple(made),
         demand_rps=1.0,
-        budget={"cpu": 1000 * sizes},
         max_pods_per_target=pods,
+        objective=Objective(budget={"cpu": 1000 * sizes}),
     )
 
 

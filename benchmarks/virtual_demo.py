@@ -8,7 +8,7 @@ stops for a part of every period of the quota, and shares its machine.
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,15 +17,17 @@ from infadapter_local.run import DRAIN_S, LOOK_S
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_local.workload import Workload as Played
 from infadapter_operator.domain.load import Delivered, History, NoData, Sample
+from infadapter_operator.domain.ports import Ports
 from infadapter_operator.domain.service import Service
-from infadapter_operator.reconcile import Memory, look
+from infadapter_operator.domain.situation import State
+from infadapter_operator.reconcile import reconcile
 from infadapter_simulator.platform import SimulatedCluster, SimulatedRouter
 from infadapter_simulator.policies.ours import virtual_loop
-from infadapter_simulator.scenario import PodSpeed, Scenario, Server, Size
+from infadapter_simulator.scenario import PodSpeed, Scenario, Server
 from infadapter_simulator.simulate import Workload, simulate
 from infadapter_simulator.world.queues import ON_TIME, Floats, Ints
 from infadapter_simulator.world.world import World
-from infadapter_solver import CPU, Profile, Variant
+from infadapter_solver import CPU, Objective, PodSize, Profile, Variant
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class Loop:
     limits: Mapping[tuple[str, int], int]
     loop: asyncio.AbstractEventLoop
     name: str = "demo"
-    memory: Memory = field(default_factory=Memory)
+    state: State = field(default_factory=State)
     demand: RouterCount | None = None
     cluster: SimulatedCluster | None = None
     plan_changes_s: list[float] = field(default_factory=list)
@@ -81,9 +83,10 @@ class Loop:
         assert self.cluster is not None
         self.demand.read()
         router = SimulatedRouter(world)
-        turn = look(self.service, self.memory, self.demand, self.cluster, router, world.now_s)
-        seen = self.loop.run_until_complete(turn)
-        self.memory = replace(seen.memory, superseded={})
+        ports = Ports(self.demand, self.cluster, router)
+        cycle = reconcile(self.service, self.state, ports, world.now_s)
+        seen = self.loop.run_until_complete(cycle)
+        self.state = seen.state
         if seen.plan_changed:
             self.plan_changes_s.append(world.now_s)
 
@@ -112,18 +115,18 @@ def scenario_of(service: Service, profiles: Sequence[Profile], speed: float) -> 
         variants=service.variants,
         speeds=speeds_of(service, profiles, speed),
         slo_s=service.slo_s,
-        budget=service.budget,
         server=Server.PUBLISHED,
-        start_overhead_s=0.0,  # it is in the load time, which is measured from the start on
+        start_overhead_s=0.0,
         resize_s=0.0,
-        weights_lag_s=0.1,  # Envoy asks every 0.15 s
-        drain_s=0.2 + DRAIN_S,  # as long as real servers take from SIGTERM on
+        weights_lag_s=0.1,
+        drain_s=0.2 + DRAIN_S,
+        objective=Objective(budget=service.budget, loading_weight=0.001),
     )
 
 
 def speeds_of(
     service: Service, profiles: Sequence[Profile], speed: float
-) -> dict[tuple[str, Size], PodSpeed]:
+) -> dict[tuple[str, PodSize], PodSpeed]:
     """One request at a time; between measured sizes as if linear."""
     by_name = {profile.variant: profile for profile in profiles}
     return {

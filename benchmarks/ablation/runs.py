@@ -24,7 +24,7 @@ from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, simulate
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
-from infadapter_solver import Allocation
+from infadapter_solver import PodSize
 
 CHURN = ("started", "resized", "removed")
 PREFIX = "ablation: "
@@ -101,10 +101,10 @@ def _counted_resizes() -> Iterator[list[str]]:
     asked: list[str] = []
     resize = World.resize
 
-    def counted(world: World, pod: SimulatedPod, allocation: Allocation) -> None:
-        if not pod.gone and pod.wanted.size != allocation.size:
+    def counted(world: World, pod: SimulatedPod, size: PodSize) -> None:
+        if not pod.gone and pod.wanted != size:
             asked.append(pod.name)
-        resize(world, pod, allocation)
+        resize(world, pod, size)
 
     with patch.object(World, "resize", counted):
         yield asked

@@ -7,10 +7,10 @@ import numpy as np
 from infadapter.profiles import read_preset
 from infadapter_operator.domain.service import Service
 from infadapter_simulator.part import Part
-from infadapter_simulator.scenario import PodSpeed, Scenario, Size, speeds_of, variants_of
+from infadapter_simulator.scenario import PodSpeed, Scenario, speeds_of, variants_of
 from infadapter_simulator.simulate import Workload
 from infadapter_simulator.world.faults import Faults
-from infadapter_solver import CPU, Allocation, Variant
+from infadapter_solver import CPU, Allocation, Objective, PodSize, Variant
 from infadapter_workload.trace import Trace
 
 CORE_RPS = 20.0
@@ -44,13 +44,13 @@ def paper(budget_cores: int) -> Scenario:
     return Scenario(
         variants=tuple(sized),
         speeds=speeds_of(profiles, variants),
-        budget={CPU: 1000 * budget_cores},
         profiles={profile.variant: profile for profile in profiles},
+        objective=Objective(budget={CPU: 1000 * budget_cores}, loading_weight=0.001),
     )
 
 
 def sized(cores: int) -> Allocation:
-    return Allocation(resources={CPU: 1000 * cores}, capacity_rps=CORE_RPS * cores)
+    return Allocation(size=PodSize(resources={CPU: 1000 * cores}), capacity_rps=CORE_RPS * cores)
 
 
 def plain(
@@ -74,13 +74,13 @@ def plain(
     return Scenario(
         variants=made,
         speeds=speeds(made),
-        budget={CPU: 1000 * budget_cores},
         max_surge=None if surge_cores is None else {CPU: 1000 * surge_cores},
         faults=faults or Faults(),
+        objective=Objective(budget={CPU: 1000 * budget_cores}, loading_weight=0.001),
     )
 
 
-def speeds(variants: tuple[Variant, ...]) -> dict[tuple[str, Size], PodSpeed]:
+def speeds(variants: tuple[Variant, ...]) -> dict[tuple[str, PodSize], PodSpeed]:
     """A server for each begun core."""
     return {
         (v.name, a.size): PodSpeed(
@@ -97,8 +97,9 @@ def scenario_of(service: Service) -> Scenario:
         variants=service.variants,
         speeds=speeds(service.variants),
         slo_s=service.slo_s,
-        budget=service.budget,
         max_surge=service.max_surge,
-        cost_weight=service.cost_weight,
         start_overhead_s=0.0,
+        objective=Objective(
+            budget=service.budget, cost_weight=service.objective.cost_weight, loading_weight=0.001
+        ),
     )

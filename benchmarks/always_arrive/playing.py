@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from infadapter_operator.domain.service import Service
-from infadapter_operator.reconcile import Look
+from infadapter_operator.reconcile import Cycle
 from infadapter_simulator.holding import holding
 from infadapter_simulator.policies.ours import Ours, virtual_loop
 from infadapter_simulator.scenario import Scenario
@@ -89,7 +89,7 @@ class Watched:
         weights = {}
         for some in self.running:
             for _ in range(some.pods):
-                pod = world.start(some.variant, some.allocation, ready=True)
+                pod = world.start(some.variant, some.allocation.size, ready=True)
                 weights[pod.name] = round(1000 * some.allocation.capacity_rps)
         world.route(weights, at_once=True)
         self.ours.meet(world)
@@ -107,7 +107,7 @@ class Watched:
         return None
 
 
-def sight_of(seen: Look) -> Sight:
+def sight_of(seen: Cycle) -> Sight:
     decision = seen.decision
     rest = getattr(getattr(seen, "progress", None), "rest", None)  # the earlier loop has none
     return Sight(
@@ -119,7 +119,7 @@ def sight_of(seen: Look) -> Sight:
     )
 
 
-def is_as_planned(seen: Look) -> bool:
+def is_as_planned(seen: Cycle) -> bool:
     """
     From what was observed alone, so that no loop judges itself. Pods that never came are not in the
     way: a platform tries them again by itself.

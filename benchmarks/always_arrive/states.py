@@ -17,7 +17,7 @@ from infadapter_simulator.policies.ours import service_of
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload
 from infadapter_simulator.world.faults import Faults, Spell
-from infadapter_solver import CPU, Allocation
+from infadapter_solver import CPU, Allocation, PodSize
 from infadapter_workload.synthetic import parse_synthetic
 
 GLYPH_SIZES = {"glyph-1": (400, 156.7), "glyph-2": (600, 129.9), "glyph-3": (1000, 111.8)}
@@ -51,7 +51,10 @@ def traps() -> Iterator[State]:
     """Budget and surge are full of pods that are not planned and carry all there is."""
     service = _glyphs(budget_millicores=800)
     variants = tuple(
-        replace(variant, allocations=(Allocation(resources={CPU: size}, capacity_rps=rps),))
+        replace(
+            variant,
+            allocations=(Allocation(size=PodSize(resources={CPU: size}), capacity_rps=rps),),
+        )
         for variant in service.variants
         if variant.name in GLYPH_SIZES
         for size, rps in [GLYPH_SIZES[variant.name]]

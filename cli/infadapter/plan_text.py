@@ -82,8 +82,11 @@ def _reasons(problem: Problem, plan: Plan) -> Iterable[str]:
             yield "no variant alone serves the demand"
     doubled = replace(
         problem,
-        budget={resource: 2 * amount for resource, amount in problem.budget.items()},
-        cost_weight=2 * problem.cost_weight,  # a core keeps its price
+        objective=replace(
+            problem.objective,
+            budget={resource: 2 * amount for resource, amount in problem.budget.items()},
+            cost_weight=2 * problem.objective.cost_weight,
+        ),
     )
     more = score(doubled, solve(doubled)) - score(problem, plan)
     yield "the budget binds" if more > 1e-6 else "more budget would not be worth its price"

@@ -8,7 +8,7 @@ import click
 from infadapter.profiles import ProfileFileError, read_preset, read_profiles
 from infadapter.simulated import Arguments
 from infadapter_simulator.scenario import Scenario, Server, Speed, speeds_of
-from infadapter_solver import CPU, Amounts, NotMeasured, Profile, Variant, to_variant
+from infadapter_solver import CPU, Amounts, NotMeasured, Objective, Profile, Variant, to_variant
 
 PERCENTILE = 99.0
 PAPER_MILLICORES = 2000
@@ -46,16 +46,18 @@ def scenario_of(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -
         speeds=speeds_of(profiles, measured, Speed(arguments.speed)),
         slo_s=aim.slo_ms / 1000,
         percentile=PERCENTILE,
-        budget=aim.budget,
         max_surge=arguments.max_surge,
-        prices=arguments.price,
-        cost_weight=aim.cost_weight,
-        loading_weight=arguments.loading_weight,
         profiles={p.variant: p for p in profiles if p.variant in names},
         server=Server(arguments.server),
         service_sigma=arguments.sigma,
         weighs_at_random=arguments.random_weights,
         failures_per_pod_hour=arguments.failures_per_pod_hour,
+        objective=Objective(
+            budget=aim.budget,
+            prices=arguments.price,
+            cost_weight=aim.cost_weight,
+            loading_weight=arguments.loading_weight,
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from infadapter_local.router import free_ports
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Trouble
 from infadapter_operator.domain.ports import StepRefused
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
-from infadapter_solver.problem import CPU, Allocation, Amounts, Target
+from infadapter_solver.problem import PodSize, Target
 
 ServerCommand = Callable[[Target, int], list[str]]
 """The command of a target's server, which is to listen on this port of 127.0.0.1."""
@@ -36,8 +36,7 @@ class LocalPod:
     name: str
     target: Target
     child: Child
-    resources: Amounts
-    batch_size: int
+    size: PodSize
     created_at_s: float
     address: str
     ready: bool = False
@@ -85,7 +84,7 @@ class LocalCluster:
         """Raises StepRefused."""
         match step:
             case ScaleUp():
-                await self._scale_up(step.target, step.allocation, step.pods)
+                await self._scale_up(step.target, step.size, step.pods)
             case ResizePod():
                 self._resize(step)
             case ReplacePods():
@@ -99,7 +98,7 @@ class LocalCluster:
         held: dict[str, int] = {}
         for pod in self._pods.values():
             variant = pod.target.variant
-            held[variant] = held.get(variant, 0) + pod.resources[CPU]
+            held[variant] = held.get(variant, 0) + pod.size.cpu_millicores
         return held
 
     def cpu_seconds(self) -> float:
@@ -118,25 +117,24 @@ class LocalCluster:
             pod.leaving = True
             await self._forget(pod)
 
-    async def _scale_up(self, target: Target, allocation: Allocation, pods: int) -> None:
+    async def _scale_up(self, target: Target, size: PodSize, pods: int) -> None:
         there = sum(p.target == target and not p.leaving for p in self._pods.values())
         for _ in range(pods - there):
-            await self._start(target, allocation)
+            await self._start(target, size)
 
-    async def _start(self, target: Target, allocation: Allocation) -> LocalPod:
+    async def _start(self, target: Target, size: PodSize) -> LocalPod:
         name = f"{target.variant}-{next(self._numbers)}"
         (port,) = free_ports(1)
         command = self._command(target, port)
         try:
-            child = await self._start_process(name, command, allocation.cpu_millicores)
+            child = await self._start_process(name, command, size.cpu_millicores)
         except OSError as error:
             raise StepRefused(f"{name} could not be started: {error}.") from error
         pod = LocalPod(
             name=name,
             target=target,
             child=child,
-            resources=dict(allocation.resources),
-            batch_size=allocation.batch_size,
+            size=size,
             created_at_s=self._now_s,
             address=f"127.0.0.1:{port}",
         )
@@ -148,17 +146,17 @@ class LocalCluster:
         if pod is None:
             raise StepRefused(f"There is no pod {step.pod} to resize.")
         try:
-            pod.child.set_quota(step.allocation.cpu_millicores)
+            pod.child.set_quota(step.size.cpu_millicores)
         except OSError as error:
             raise StepRefused(f"{pod.name} keeps its size: {error}.") from error
-        pod.resources = dict(step.allocation.resources)
+        pod.size = step.size
 
     async def _replace(self, step: ReplacePods) -> None:
         """New ones beside the old ones, which leave when as many new ones are ready."""
         same = [p for p in self._pods.values() if p.target == step.target and not p.leaving]
-        old = [p for p in same if dict(p.resources) != dict(step.allocation.resources)]
+        old = [p for p in same if p.size != step.size]
         for _ in range(step.pods - (len(same) - len(old))):
-            new = await self._start(step.target, step.allocation)
+            new = await self._start(step.target, step.size)
             if old:
                 new.tasks.append(asyncio.create_task(self._take_over(new, old.pop())))
 
@@ -204,11 +202,10 @@ def _seen(pod: LocalPod) -> Pod:
     return Pod(
         name=pod.name,
         target=pod.target,
-        resources=dict(pod.resources),
-        wanted=dict(pod.resources),
+        size=pod.size,
+        wanted=pod.size,
         ready=pod.ready,
         created_at_s=pod.created_at_s,
-        batch_size=pod.batch_size,
         address=pod.address,
         leaving=pod.leaving,
     )

@@ -1,6 +1,6 @@
 """
-The Demand of `bodies` on this machine: Envoy's own counter, read before every look. In a cluster,
-Prometheus reads the same one.
+The LoadSource of `ports` on this machine: Envoy's own counter, read before every look. In a
+cluster, Prometheus reads the same one.
 """
 
 import math
@@ -11,9 +11,9 @@ import aiohttp
 
 from infadapter_operator.domain.load import (
     Delivered,
-    DemandError,
     History,
     InvalidData,
+    LoadError,
     NoData,
     QueryFailed,
     Sample,
@@ -24,7 +24,7 @@ _STALE_AFTER_S = 3.0
 _KEPT = 10_000
 
 
-class EnvoyDemand:
+class EnvoyLoad:
     """Arrivals per second at one router, between calls of `read`. `clock` tells the loop's time."""
 
     def __init__(
@@ -41,10 +41,10 @@ class EnvoyDemand:
         self._clock = clock
         self._samples: deque[Sample] = deque(maxlen=_KEPT)
         self._last: tuple[float, int] | None = None
-        self._error: DemandError | None = None
+        self._error: LoadError | None = None
 
     async def history(self, window_s: float, now_s: float) -> History:
-        """Raises a DemandError: nothing was read yet, or for too long."""
+        """Raises a LoadError: nothing was read yet, or for too long."""
         recent = tuple(s for s in self._samples if now_s - window_s <= s.at_s <= now_s)
         if not recent:
             raise self._error or NoData("The router has been asked once only, so far.")
@@ -62,7 +62,7 @@ class EnvoyDemand:
         """Read the counter now; an error is kept for who asks for the history."""
         try:
             total = await self._total()
-        except DemandError as error:
+        except LoadError as error:
             self._error = error
             return
         self._error = None

@@ -64,7 +64,7 @@ def measure_run(
     failed = (arrived - len(answered)) / max(1, arrived) - refused
     cores = holding(held, service.budget[CPU], begin_s, end_s)
     mean_cores = cores.core_seconds / (end_s - begin_s)
-    price = service.prices.get(CPU, 1.0)
+    price = service.objective.prices.get(CPU, 1.0)
     budget_cost = price * service.budget[CPU] / 1000
     latencies_ms = [1000 * o.latency_s for o in answered]
     return Measures(
@@ -85,7 +85,7 @@ def measure_run(
         longest_over_budget_s=cores.longest_over_budget_s,
         plan_changes=sum(begin_s <= at_s < end_s for at_s in plan_changes_s),
         longest_start_s=max(starts_s, default=None),
-        objective=service.accuracy_weight * effective
-        - service.cost_weight * price * mean_cores / budget_cost,
+        objective=service.objective.accuracy_weight * effective
+        - service.objective.cost_weight * price * mean_cores / budget_cost,
         accuracy_of_answers=sum(worth) / len(worth) if worth else None,
     )

@@ -109,7 +109,7 @@ def _service_facts(service: Service) -> dict[str, Any]:
         "slo_ms": 1000 * service.slo_s,
         "percentile": service.percentile,
         "budget_cores": service.budget[CPU] / 1000,
-        "cost_weight": service.cost_weight,
+        "cost_weight": service.objective.cost_weight,
         "interval_s": service.interval_s,
         "horizon_s": service.horizon_s,
         "stabilization_s": service.stabilization_s,

@@ -1,5 +1,5 @@
 """
-The Router of `bodies` on this machine: an Envoy process that polls our xDS endpoint, as it does in
+The Router of `ports` on this machine: an Envoy process that polls our xDS endpoint, as it does in
 a cluster.
 """
 
@@ -8,7 +8,7 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import aiohttp
 
 from infadapter_local.asking import says_ok
 from infadapter_local.processes import Child, Processes, ProcessFailed
-from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.domain.observed import RouterView
+from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.envoy import bootstrap as envoy
 from infadapter_operator.envoy.xds import XdsServer
@@ -36,13 +37,13 @@ class LocalRouter:
         self._xds = xds
         self._child = child
 
-    async def weights(self) -> Mapping[str, int]:
-        """Raises BodyUnavailable if Envoy has ended."""
+    async def view(self) -> RouterView:
+        """Raises PlatformUnavailable if Envoy has ended."""
         self._check()
-        return self._xds.confirmed(self.service_key)
+        return self._xds.view(self.service_key)
 
     async def set_weights(self, step: SetWeights) -> None:
-        """Raises BodyUnavailable if Envoy has ended."""
+        """Raises PlatformUnavailable if Envoy has ended."""
         self._check()
         self._xds.publish(self.service_key, step.backends)
 
@@ -51,7 +52,7 @@ class LocalRouter:
 
     def _check(self) -> None:
         if not self._child.running:
-            raise BodyUnavailable(str(self._child.failure(f"ended ({self._child.returncode})")))
+            raise PlatformUnavailable(str(self._child.failure(f"ended ({self._child.returncode})")))
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -18,13 +18,15 @@ import numpy as np
 
 from infadapter_local.asking import short_session
 from infadapter_local.cluster import LocalCluster, ServerCommand, Start
-from infadapter_local.demand import EnvoyDemand
+from infadapter_local.demand import EnvoyLoad
 from infadapter_local.holding import Held
 from infadapter_local.processes import Child, Processes
 from infadapter_local.router import LocalRouter, started_router
 from infadapter_local.workload import Workload
+from infadapter_operator.domain.ports import Ports
 from infadapter_operator.domain.service import Service
-from infadapter_operator.reconcile import Look, Memory, look
+from infadapter_operator.domain.situation import State
+from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_server.loadgen.records import Tail
 from infadapter_solver.problem import Target, Variant
@@ -39,7 +41,7 @@ class Tick:
     """One look, in seconds from the first arrival."""
 
     at_s: float
-    look: Look
+    look: Cycle
     millicores: Mapping[str, int]  # held by variant
 
 
@@ -134,7 +136,7 @@ async def _play(
     on_tick: Callable[[Run], None],
 ) -> None:
     key = router.service_key
-    demand = EnvoyDemand(session, router.admin_url, key, time.monotonic)
+    demand = EnvoyLoad(session, router.admin_url, key, time.monotonic)
     generator = await _start_generator(run, router, place)
     try:
         with contextlib.closing(Tail(_outcomes_file(place))) as tail:
@@ -147,21 +149,20 @@ async def _loop(
     run: Run,
     cluster: LocalCluster,
     router: LocalRouter,
-    demand: EnvoyDemand,
+    demand: EnvoyLoad,
     generator: Child,
     tail: Tail,
     on_tick: Callable[[Run], None],
 ) -> None:
     """Look again and again until the generator has ended."""
-    memory = Memory()
+    state, ports = State(), Ports(demand, cluster, router)
     loop = asyncio.get_running_loop()
     due_s = loop.time()
     while generator.running:
         await demand.read()
         now_s = time.monotonic()
-        seen = await look(run.service, memory, demand, cluster, router, now_s)
-        # This router tells all that it may still obey, so nothing has to be waited out.
-        memory = replace(seen.memory, superseded={})
+        seen = await reconcile(run.service, state, ports, now_s)
+        state = seen.state
         run.outcomes += tail.read_new()
         if tail.start is not None:
             at_s = now_s - tail.start.start_monotonic_s

@@ -46,7 +46,7 @@ def series_of(run: Run) -> Series:
         p99_ms=[_latency_ms(each, 99) for each in bins],
         effective_accuracy=[_effective(each, accuracy, slo_s) for each in bins],
         look_s=[tick.at_s - LEAD_IN_S for tick in ticks],
-        demand_rps=[_or_nan(tick.look.demand_rps) for tick in ticks],
+        demand_rps=[_or_nan(tick.look.load_rps) for tick in ticks],
         forecast_rps=[_or_nan(tick.look.forecast_rps) for tick in ticks],
         planned_rps=[_planned_rps(tick) for tick in ticks],
         capacity_rps=[tick.look.ready_capacity_rps for tick in ticks],

@@ -68,7 +68,7 @@ class Tally:
             at_s=elapsed_s,
             duration_s=run.workload.duration_s,
             load_rps=tuple(self._load),
-            demand_rps=tick.look.demand_rps,
+            demand_rps=tick.look.load_rps,
             forecast_rps=tick.look.forecast_rps,
             planned_rps=decision.demand_rps if decision else None,
             capacity_rps=tick.look.ready_capacity_rps,
@@ -100,7 +100,7 @@ class Tally:
             millicores = sum(tick.millicores.values())
             self._core_seconds += max(0.0, tick.at_s - begin_s) * millicores / 1000
             if tick.at_s >= LEAD_IN_S:
-                self._load.append(tick.look.demand_rps or 0.0)
+                self._load.append(tick.look.load_rps or 0.0)
         self._ticks = len(self.run.ticks)
 
 

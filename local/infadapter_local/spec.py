@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from infadapter_local.cgroups import WHOLE_CORE, Cores, Quotas
 from infadapter_operator.domain.service import Service
-from infadapter_solver import CPU, Allocation, Plan, PodGroup, Problem, Variant, solve
+from infadapter_solver import CPU, Allocation, Objective, Plan, PodGroup, Problem, Variant, solve
 from infadapter_solver.profiles import Profile, to_variant
 
 NAMESPACE, NAME = "demo", "glyphs"
@@ -39,13 +39,14 @@ def demo_service(
         slo_s=SLO_S,
         percentile=PERCENTILE,
         variants=variants,
-        budget={CPU: budget_millicores},
         max_surge={CPU: budget_millicores},
-        cost_weight=COST_WEIGHT,
         horizon_s=10.0,
         interval_s=5.0,
-        stabilization_s=6.0,  # two minutes: a minute stands for twenty
+        stabilization_s=6.0,
         profiles={profile.variant: profile for profile in measured},
+        objective=Objective(
+            budget={CPU: budget_millicores}, cost_weight=COST_WEIGHT, loading_weight=0.001
+        ),
     )
 
 
@@ -71,7 +72,7 @@ def static_single(service: Service, peak_rps: float) -> Service:
 
 def full_budget(service: Service, peak_rps: float) -> Service:
     """The most accurate choice for the peak that the whole budget buys, held throughout."""
-    plan = _plan(replace(service, cost_weight=0.0), peak_rps)
+    plan = _plan(replace(service, objective=replace(service.objective, cost_weight=0.0)), peak_rps)
     return fixed(service, plan.groups)
 
 
@@ -97,10 +98,13 @@ def fixed(service: Service, groups: Sequence[PodGroup]) -> Service:
             for variant in service.variants
             if variant.name in by_variant
         ),
-        budget={CPU: sum(g.pods * g.allocation.cpu_millicores for g in groups), **slots},
-        prices={CPU: 1.0, **dict.fromkeys(slots, 0.0)},
         minimum_rps=sum(group.capacity_rps for group in groups),
         min_replicas=sum(group.pods for group in groups),
+        objective=replace(
+            service.objective,
+            budget={CPU: sum(g.pods * g.allocation.cpu_millicores for g in groups), **slots},
+            prices={CPU: 1.0, **dict.fromkeys(slots, 0.0)},
+        ),
     )
 
 
@@ -109,8 +113,9 @@ def slot_of(variant: str) -> str:
 
 
 def _in_slot(variant: str, group: PodGroup) -> Allocation:
-    resources = {**group.allocation.resources, slot_of(variant): 1}
-    return replace(group.allocation, resources=resources)
+    size = group.allocation.size
+    in_slot = replace(size, resources={**size.resources, slot_of(variant): 1})
+    return replace(group.allocation, size=in_slot)
 
 
 def _plan(service: Service, demand_rps: float) -> Plan:
@@ -118,9 +123,11 @@ def _plan(service: Service, demand_rps: float) -> Plan:
         Problem(
             variants=service.variants,
             demand_rps=demand_rps,
-            budget=service.budget,
-            accuracy_weight=service.accuracy_weight,
-            cost_weight=service.cost_weight,
+            objective=Objective(
+                budget=service.budget,
+                accuracy_weight=service.objective.accuracy_weight,
+                cost_weight=service.objective.cost_weight,
+            ),
         )
     )
 

@@ -45,7 +45,7 @@ def measured(world: World) -> Measures:
     effective = float(accuracy[traffic.slot_of[on_time]].sum()) / arrived
     shares = {kind: float((outcome == kind).sum()) / arrived for kind in (LATE, REFUSED, FAILED)}
     cost = held_mean(world, "price")
-    ratio = cost / (scenario.price_of(scenario.budget) or 1.0)
+    ratio = cost / (scenario.objective.price_of(scenario.budget) or 1.0)
     answered = (outcome == ON_TIME) | (outcome == LATE)
     latency_s = (traffic.finish_s - traffic.arrivals_s)[answered]
     held = holding(world.held, scenario.budget.get(CPU, 0), 0.0, world.seconds)
@@ -59,7 +59,8 @@ def measured(world: World) -> Measures:
         mean_cores=held_mean(world, "millicores") / 1000,
         mean_cost=cost,
         accuracy_loss_points=accuracy_loss_points(world),
-        objective=scenario.accuracy_weight * effective - scenario.cost_weight * ratio,
+        objective=scenario.objective.accuracy_weight * effective
+        - scenario.objective.cost_weight * ratio,
         p99_s=float(np.percentile(latency_s, 99)) if len(latency_s) else float("nan"),
         peak_cores_held=held.peak_cores,
         core_seconds_over_budget=held.core_seconds_over_budget,

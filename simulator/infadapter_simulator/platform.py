@@ -1,11 +1,11 @@
-"""The Cluster, Router and Demand of the operator's `bodies`, on a simulated world."""
+"""The Cluster, Router and LoadSource of the operator's `ports`, on a simulated world."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
 from infadapter_operator.domain.load import Delivered, History, NoData, Sample
-from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.observed import Observed, Pod, RouterView
 from infadapter_operator.domain.ports import StepRefused
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
 from infadapter_simulator.world.deployments import Deployments
@@ -16,7 +16,7 @@ REMEMBERED_S = 2 * 86_400.0
 """How much of what was before the run can be asked for: a day ago, and its errors."""
 
 
-class SimulatedDemand:
+class SimulatedLoad:
     """What was scraped so far; each second is made a sample once."""
 
     def __init__(self, world: World) -> None:
@@ -54,8 +54,10 @@ class SimulatedRouter:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def weights(self) -> Mapping[str, int]:
-        return self._world.weights
+    async def view(self) -> RouterView:
+        """It obeys what it was sent, late and in order."""
+        router = self._world.router
+        return RouterView(obeys=router.weights, sent=router.sent, may_obey=router.may_obey)
 
     async def set_weights(self, step: SetWeights) -> None:
         self._world.route({backend.pod: backend.weight for backend in step.backends})
@@ -89,11 +91,11 @@ class SimulatedCluster:
         """Raises StepRefused."""
         match step:
             case ScaleUp():
-                self._deployments.scale(step.target, step.allocation, step.pods)
+                self._deployments.scale(step.target, step.size, step.pods)
             case ResizePod():
-                self._world.resize(self._pod(step.pod), step.allocation)
+                self._world.resize(self._pod(step.pod), step.size)
             case ReplacePods():
-                self._deployments.roll(step.target, step.allocation, step.pods)
+                self._deployments.roll(step.target, step.size, step.pods)
             case RemovePods():
                 pods = [self._pod(name) for name in step.pods]
                 self._deployments.remove(step.target, pods, step.remaining)
@@ -109,11 +111,10 @@ def _seen(pod: SimulatedPod) -> Pod:
     return Pod(
         name=pod.name,
         target=pod.target,
-        resources=pod.allocation.resources,
-        wanted=pod.wanted.resources,
+        size=pod.size,
+        wanted=pod.wanted,
         ready=pod.ready and not pod.leaving,
         created_at_s=pod.created_at_s,
-        batch_size=pod.allocation.batch_size,
         address=pod.name,
         leaving=pod.leaving,
         unschedulable_since_s=pod.unschedulable_since_s,

@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from infadapter_simulator.world.faults import Faults
-from infadapter_solver import CPU, Allocation, Amounts, Profile, Variant, to_variant
-
-Size = tuple[tuple[str, int], ...]
-"""What tells two allocations of a variant apart: `Allocation.size`."""
+from infadapter_solver import (
+    CPU,
+    Allocation,
+    Amounts,
+    Objective,
+    PodSize,
+    Profile,
+    Variant,
+    to_variant,
+)
 
 
 class Server(StrEnum):
@@ -49,15 +55,13 @@ class Scenario:
     """Everything that is the same for every policy. Times in seconds."""
 
     variants: tuple[Variant, ...]  # as they were measured: capacities at the SLO
-    speeds: Mapping[tuple[str, Size], PodSpeed]
+    speeds: Mapping[tuple[str, PodSize], PodSpeed]
     slo_s: float = 0.75
     percentile: float = 99.0
-    budget: Amounts = field(default_factory=lambda: {CPU: 20_000})
+    objective: Objective = field(
+        default_factory=lambda: Objective(budget={CPU: 20_000}, loading_weight=0.001)
+    )
     max_surge: Amounts | None = None  # ours may hold so much beyond the budget; None: as much again
-    prices: Mapping[str, float] = field(default_factory=dict)
-    accuracy_weight: float = 1.0
-    cost_weight: float = 0.05
-    loading_weight: float = 0.001
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant, where there are any
     server: Server = Server.SAME
     start_overhead_s: float = 2.0  # from a pod's creation to the beginning of its load time
@@ -84,8 +88,13 @@ class Scenario:
         )
         return next((a for a in sizes if a.cpu_millicores >= cpu_millicores), sizes[-1])
 
-    def speed(self, name: str, allocation: Allocation) -> PodSpeed:
-        return self.speeds[name, allocation.size]
+    def capacity_rps(self, name: str, size: PodSize) -> float:
+        """What was measured of a pod of this size; 0 where nothing was."""
+        sizes = (a.capacity_rps for a in self.variant(name).allocations if a.size == size)
+        return next(sizes, 0.0)
+
+    def speed(self, name: str, size: PodSize) -> PodSpeed:
+        return self.speeds[name, size]
 
     def start_s(self, name: str) -> float:
         """From a pod's creation until it is Ready."""
@@ -100,12 +109,9 @@ class Scenario:
     def scrape_delay_s(self) -> float:
         return self.scrape_lag_s * self.faults.lag_factor
 
-    def price_of(self, amounts: Amounts) -> float:
-        """A core costs 1 unless the prices say otherwise."""
-        return sum(
-            self.prices.get(name, 1.0) * (amount / 1000 if name == CPU else amount)
-            for name, amount in amounts.items()
-        )
+    @property
+    def budget(self) -> Amounts:
+        return self.objective.budget
 
     @property
     def best_accuracy(self) -> float:
@@ -121,7 +127,7 @@ def variants_of(
 
 def speeds_of(
     profiles: Iterable[Profile], variants: Iterable[Variant], speed: Speed = Speed.MEASURED
-) -> dict[tuple[str, Size], PodSpeed]:
+) -> dict[tuple[str, PodSize], PodSpeed]:
     """How fast pods are, from what was measured of them."""
     capacities = {
         (variant.name, allocation.size): allocation.capacity_rps
@@ -131,17 +137,14 @@ def speeds_of(
     speeds = {}
     for profile in profiles:
         for measured in profile.allocations:
-            size = Allocation(
-                resources=measured.resources, capacity_rps=0.0, batch_size=measured.batch_size
-            ).size
             fastest = max((point.rps for point in measured.points), default=0.0)
             saturation = measured.saturation_rps or fastest
-            capacity = capacities[profile.variant, size]
+            capacity = capacities[profile.variant, measured.size]
             rps = (
                 saturation
                 if speed is Speed.SATURATION and saturation
                 else max(saturation, capacity)
             )
             servers = max(1, math.ceil(measured.resources.get(CPU, 0) / 1000))
-            speeds[profile.variant, size] = PodSpeed(servers, servers / max(rps, 1e-3))
+            speeds[profile.variant, measured.size] = PodSpeed(servers, servers / max(rps, 1e-3))
     return speeds

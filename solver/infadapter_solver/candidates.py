@@ -86,7 +86,11 @@ def most_pods(problem: Problem, wanted: Goal, target: Target, allocation: Alloca
 
 def price(problem: Problem, resource: str) -> float:
     """Of one unit: of a core for the CPU, although that is counted in millicores."""
-    return problem.prices[resource] if resource != CPU else problem.prices.get(CPU, 1.0)
+    return (
+        problem.objective.prices[resource]
+        if resource != CPU
+        else problem.objective.prices.get(CPU, 1.0)
+    )
 
 
 def cost(problem: Problem, groups: tuple[PodGroup, ...]) -> float:
@@ -148,11 +152,7 @@ def active(groups: tuple[PodGroup, ...]) -> Iterator[PodGroup]:
 def _same_pod(problem: Problem, has: Allocation, wants: Allocation) -> bool:
     if problem.resize_loads:
         return has.size == wants.size
-    return _rest(has) == _rest(wants)
-
-
-def _rest(allocation: Allocation) -> tuple[tuple[str, int], ...]:
-    return tuple(item for item in allocation.size if item[0] != CPU)
+    return has.size.but_cpu == wants.size.but_cpu
 
 
 def _may_run(problem: Problem, allocation: Allocation) -> bool:

@@ -26,12 +26,12 @@ def check(problem: Problem) -> None:
     for name in ("demand_rps", "capacity_floor_rps", "min_replicas"):
         _amount(name, getattr(problem, name))
     for name in ("accuracy_weight", "cost_weight", "loading_weight"):
-        _amount(name, getattr(problem, name))
+        _amount(name, getattr(problem.objective, name))
     for resource, amount in problem.budget.items():
         _amount(f"the budget of {resource}", amount)
-        if resource != CPU and resource not in problem.prices:
+        if resource != CPU and resource not in problem.objective.prices:
             raise InvalidProblem(f"{resource} is in the budget and has no price: give it one")
-    for resource, price in problem.prices.items():
+    for resource, price in problem.objective.prices.items():
         _amount(f"the price of {resource}", price)
     for target, limit in problem.pod_limits.items():
         _pods(f"the pods of {target.variant} on {target.kind}", limit)
@@ -51,7 +51,7 @@ def check_variants(problem: Problem) -> None:
 
 def _check_allocations(variant: Variant) -> None:
     for size in _twice(allocation.size for allocation in variant.allocations):
-        raise InvalidProblem(f"{variant.name} has two allocations of the size {dict(size)}")
+        raise InvalidProblem(f"{variant.name} has two allocations of the size {dict(size.key)}")
     for allocation in variant.allocations:
         _amount(f"a capacity of {variant.name}", allocation.capacity_rps)
         for resource, amount in allocation.resources.items():

@@ -31,12 +31,12 @@ def expected_latency_s(
 
 def _measured(profile: Profile, allocation: Allocation) -> list[tuple[ProfiledAllocation, float]]:
     """The allocation itself, or its neighbours; each with its part of the size."""
-    sizes = {_as_allocation(measured).size: measured for measured in profile.allocations}
+    sizes = {measured.size: measured for measured in profile.allocations}
     if allocation.size in sizes:
         return [(sizes[allocation.size], 1.0)]
     like = (CPU, allocation.batch_size)
     by_cpu = sorted(
-        (m for m in profile.allocations if (_as_allocation(m).kind, m.batch_size) == like),
+        (m for m in profile.allocations if (m.size.kind, m.size.batch_size) == like),
         key=lambda measured: measured.resources[CPU],
     )
     for smaller, larger in pairwise(by_cpu):
@@ -44,12 +44,6 @@ def _measured(profile: Profile, allocation: Allocation) -> list[tuple[ProfiledAl
         if allocation.kind == CPU and less < 1 < more:
             return [(smaller, less), (larger, more)]
     return []
-
-
-def _as_allocation(measured: ProfiledAllocation) -> Allocation:
-    return Allocation(
-        resources=measured.resources, capacity_rps=0.0, batch_size=measured.batch_size
-    )
 
 
 def _latency_s(measured: ProfiledAllocation, rps: float, percentile: float) -> float | None:

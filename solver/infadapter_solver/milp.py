@@ -94,7 +94,9 @@ def _reaching(problem: Problem, wanted: Goal, plans: Iterable[Plan]) -> list[Pla
 
 def _gap(problem: Problem, worth: float, claims: Iterable[float]) -> float:
     """Between what a plan is worth and the lowest claim that it does not disprove."""
-    trivial = problem.accuracy_weight * max(variant.accuracy for variant in problem.variants)
+    trivial = problem.objective.accuracy_weight * max(
+        variant.accuracy for variant in problem.variants
+    )
     return max(0.0, min([trivial, *(most for most in claims if most >= worth)]) - worth)
 
 

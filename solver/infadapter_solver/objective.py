@@ -57,9 +57,9 @@ def score(problem: Problem, plan: Plan) -> float:
     longest_s = longest_load_s(problem)
     loading = plan.loading_s / longest_s if longest_s else 0.0
     return (
-        problem.accuracy_weight * plan.accuracy
-        - problem.cost_weight * plan.cost_ratio
-        - problem.loading_weight * loading
+        problem.objective.accuracy_weight * plan.accuracy
+        - problem.objective.cost_weight * plan.cost_ratio
+        - problem.objective.loading_weight * loading
     )
 
 

@@ -24,11 +24,10 @@ class Target(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allocation:
-    """The resources of one pod, and the largest rate it serves within the latency SLO."""
+class PodSize:
+    """What one pod gets: resources, and the largest batch that it computes at once."""
 
-    resources: Amounts
-    capacity_rps: float
+    resources: Amounts = field(default_factory=dict)
     batch_size: int = 1
 
     @property
@@ -41,9 +40,44 @@ class Allocation:
         return self.resources.get(CPU, 0)
 
     @property
-    def size(self) -> tuple[tuple[str, int], ...]:
-        """What tells two allocations of a variant apart, whatever they serve."""
+    def but_cpu(self) -> tuple[tuple[str, int], ...]:
+        """All that can't be resized in place."""
+        return tuple(item for item in self.key if item[0] != CPU)
+
+    @property
+    def key(self) -> tuple[tuple[str, int], ...]:
+        """As one value, to hash and to sort by."""
         return (*sorted(self.resources.items()), ("batch", self.batch_size))
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self.resources.items()), self.batch_size))
+
+    def __lt__(self, other: "PodSize") -> bool:
+        return self.key < other.key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """A pod's size, and the largest rate that it serves at that within the latency SLO."""
+
+    size: PodSize
+    capacity_rps: float
+
+    @property
+    def resources(self) -> Amounts:
+        return self.size.resources
+
+    @property
+    def batch_size(self) -> int:
+        return self.size.batch_size
+
+    @property
+    def kind(self) -> str:
+        return self.size.kind
+
+    @property
+    def cpu_millicores(self) -> int:
+        return self.size.cpu_millicores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +108,27 @@ class PodGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """
+    What is maximised, and within what: α · accuracy − β · cost ÷ cost of the budget − γ · loading
+    (InfAdapter, EuroMLSys'23, §3).
+    """
+
+    budget: Amounts
+    prices: Mapping[str, float] = field(default_factory=dict)  # per core and per unit
+    accuracy_weight: float = 1.0  # alpha
+    cost_weight: float = 0.05  # beta: what the whole budget is worth in accuracy
+    loading_weight: float = 0.0  # gamma: of the longest start there may be
+
+    def price_of(self, amounts: Amounts) -> float:
+        """A core is 1 unless the prices say otherwise; every other resource has a price."""
+        return sum(
+            self.prices.get(name, 1.0) * (amount / 1000 if name == CPU else amount)
+            for name, amount in amounts.items()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """
     One service's optimisation problem (docs/design.md, after InfAdapter, EuroMLSys'23, §3).
@@ -86,13 +141,7 @@ class Problem:
 
     variants: tuple[Variant, ...]
     demand_rps: float
-    budget: Amounts
-    prices: Mapping[str, float] = field(
-        default_factory=dict
-    )  # per core and per unit; cpu: 1 if absent
-    accuracy_weight: float = 1.0  # alpha
-    cost_weight: float = 0.05  # beta: what the whole budget is worth in accuracy
-    loading_weight: float = 0.0  # gamma
+    objective: Objective
     min_replicas: int = 1
     max_pods_per_target: int | None = None  # the paper: 1
     pod_limits: Mapping[Target, int] = field(default_factory=dict)  # 0: none; absent: no limit
@@ -100,6 +149,10 @@ class Problem:
     resize_loads: bool = False
     running: tuple[PodGroup, ...] = ()
     capacity_floor_rps: float = 0.0
+
+    @property
+    def budget(self) -> Amounts:
+        return self.objective.budget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from infadapter_solver.isotonic import interpolate, isotonic
-from infadapter_solver.problem import CPU, Allocation, Amounts, Variant
+from infadapter_solver.problem import CPU, Allocation, Amounts, PodSize, Variant
 
 SAME = 1e-9
 """Latencies and percentiles closer than this are the same; they went through milliseconds."""
@@ -52,11 +52,14 @@ class KnownCapacity:
 class ProfiledAllocation:
     """One size of pod."""
 
-    resources: Amounts
-    batch_size: int = 1
+    size: PodSize
     saturation_rps: float | None = None
     points: tuple[Point, ...] = ()
     capacity: tuple[KnownCapacity, ...] = ()
+
+    @property
+    def resources(self) -> Amounts:
+        return self.size.resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +120,7 @@ def to_variant(
     """
     measured = [
         Allocation(
-            resources=allocation.resources,
-            capacity_rps=capacity_at(allocation, slo_s, percentile, headroom),
-            batch_size=allocation.batch_size,
+            size=allocation.size, capacity_rps=capacity_at(allocation, slo_s, percentile, headroom)
         )
         for allocation in profile.allocations
     ]
@@ -188,7 +189,9 @@ def _between(measured: list[Allocation], step_millicores: int) -> Iterator[Alloc
             if own[max(size for size in sizes if size < millicores)] == 0.0:
                 continue  # perhaps as late as the smaller one: not between no and some capacity
             rps = interpolate(sizes, smooth, millicores)
-            yield Allocation(resources={CPU: millicores}, capacity_rps=rps, batch_size=batch_size)
+            yield Allocation(
+                size=PodSize(resources={CPU: millicores}, batch_size=batch_size), capacity_rps=rps
+            )
 
 
 def _multiples(sizes: list[int], step: int) -> Iterator[int]:

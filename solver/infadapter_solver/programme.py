@@ -138,9 +138,12 @@ def _objective(programme: Programme) -> Expression:
         unit_cost_ratio(problem, size.allocation) * size.pods for size in programme.sizes
     )
     return (
-        problem.accuracy_weight * programme.unit_rps / programme.wanted.served_rps * gained
-        - (problem.cost_weight + HINT) * cost
-        - problem.loading_weight / (longest_load_s(problem) or 1.0) * programme.loading_s
+        problem.objective.accuracy_weight
+        * programme.unit_rps
+        / programme.wanted.served_rps
+        * gained
+        - (problem.objective.cost_weight + HINT) * cost
+        - problem.objective.loading_weight / (longest_load_s(problem) or 1.0) * programme.loading_s
     )
 
 
@@ -166,7 +169,7 @@ def _constraints(programme: Programme) -> None:
     floor = programme.wanted.floor_rps / unit_rps * (1 - ROUNDING)
     model += _capacity(sizes, unit_rps) >= floor, "floor"
     model += pulp.lpSum(size.chosen for size in sizes) <= problem.max_targets, "targets"
-    if problem.loading_weight:
+    if problem.objective.loading_weight:
         _loading(programme)
 
 

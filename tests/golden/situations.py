@@ -17,6 +17,8 @@ from infadapter.profiles import read_preset
 from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.load import Delivered, History, QueryFailed
+from infadapter_operator.domain.ports import LoadSource
+from infadapter_operator.domain.situation import State
 from infadapter_operator.domain.steps import (
     RemovePods,
     ReplacePods,
@@ -25,16 +27,16 @@ from infadapter_operator.domain.steps import (
     SetWeights,
     Step,
 )
-from infadapter_operator.reconcile import Look, Memory
+from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.conditions import Condition
+from infadapter_operator.reporting.signals import conditions_of
 from infadapter_operator.reporting.status import decision_from, status_of
-from infadapter_simulator.platform import SimulatedDemand
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.scenario import Scenario, speeds_of, variants_of
 from infadapter_simulator.simulate import Workload, flat_history, simulate
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.world import World
-from infadapter_solver.problem import CPU, Allocation
+from infadapter_solver.problem import CPU, Objective, PodSize
 from infadapter_workload.arrivals import arrival_times
 from infadapter_workload.synthetic import synthetic
 from infadapter_workload.trace import Trace
@@ -84,17 +86,17 @@ SITUATIONS: Mapping[str, Callable[[], Situation]] = {
 class Blinded:
     """The simulated demand, which does not answer for some time."""
 
-    demand: SimulatedDemand
+    load: LoadSource
     blind_s: tuple[float, float]
 
     async def history(self, window_s: float, now_s: float) -> History:
         since_s, until_s = self.blind_s
         if since_s <= now_s < until_s:
             raise QueryFailed("Prometheus did not answer.")
-        return await self.demand.history(window_s, now_s)
+        return await self.load.history(window_s, now_s)
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
-        return await self.demand.delivered(window_s, now_s)
+        return await self.load.delivered(window_s, now_s)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,10 +112,8 @@ class Recorder:
 
     def begin(self, world: World, mean_rps: float) -> None:
         self.ours.begin(world, mean_rps)
-        assert isinstance(self.ours.demand, SimulatedDemand)
-        self.ours.demand = Blinded(  # type: ignore[assignment]
-            demand=self.ours.demand, blind_s=self.situation.blind_s
-        )
+        assert self.ours.load is not None
+        self.ours.load = Blinded(load=self.ours.load, blind_s=self.situation.blind_s)
         self._record()
 
     def next_act_s(self, now_s: float) -> float:
@@ -123,7 +123,7 @@ class Recorder:
         at_s = self.situation.restarted_s
         if at_s is not None and world.now_s >= at_s and not self.restarted:
             self.restarted = True
-            self.ours.memory = Memory(decision=after_restart(self.ours))
+            self.ours.state = State(decision=after_restart(self.ours))
             self.lines.append(f"{world.now_s:.2f} restart")
         self.ours.act(world)
         self._record()
@@ -134,7 +134,7 @@ class Recorder:
     def _record(self) -> None:
         seen = self.ours.seen
         assert seen is not None
-        said = [*plan_lines(seen), *map(step_line, seen.steps), *self._news(seen.conditions)]
+        said = [*plan_lines(seen), *map(step_line, seen.steps), *self._news(conditions_of(seen))]
         self.lines += [f"{seen.now_s:.2f} {line}" for line in said]
 
     def _news(self, conditions: tuple[Condition, ...]) -> list[str]:
@@ -152,11 +152,13 @@ def after_restart(ours: Ours) -> Decision | None:
     return decision_from(ours.service, written)
 
 
-def plan_lines(seen: Look) -> list[str]:
+def plan_lines(seen: Cycle) -> list[str]:
     if not seen.plan_changed or seen.decision is None:
         return []
     decision, plan = seen.decision, seen.decision.plan
-    groups = " + ".join(f"{g.pods} x {g.target.variant} {size(g.allocation)}" for g in plan.groups)
+    groups = " + ".join(
+        f"{g.pods} x {g.target.variant} {size(g.allocation.size)}" for g in plan.groups
+    )
     enough = "" if plan.feasible else ", too little"
     return [f"plan {groups or 'nothing'} for {decision.demand_rps:.1f} rps{enough}"]
 
@@ -164,11 +166,11 @@ def plan_lines(seen: Look) -> list[str]:
 def step_line(step: Step) -> str:
     match step:
         case ScaleUp():
-            return f"scale {step.target.variant} to {step.pods}, {size(step.allocation)}"
+            return f"scale {step.target.variant} to {step.pods}, {size(step.size)}"
         case ResizePod():
-            return f"resize {step.pod} to {size(step.allocation)}"
+            return f"resize {step.pod} to {size(step.size)}"
         case ReplacePods():
-            return f"replace {step.target.variant} by {step.pods}, {size(step.allocation)}"
+            return f"replace {step.target.variant} by {step.pods}, {size(step.size)}"
         case RemovePods():
             return f"remove {', '.join(step.pods)}, leave {step.remaining}"
         case SetWeights():
@@ -176,8 +178,8 @@ def step_line(step: Step) -> str:
             return f"weights {shares}"
 
 
-def size(allocation: Allocation) -> str:
-    return f"{allocation.cpu_millicores}m"
+def size(of: PodSize) -> str:
+    return f"{of.cpu_millicores}m"
 
 
 def scenario(budget_millicores: int) -> Scenario:
@@ -191,7 +193,7 @@ def scenario(budget_millicores: int) -> Scenario:
         ),
         speeds=speeds_of(profiles, variants),
         profiles={profile.variant: profile for profile in profiles},
-        budget={CPU: budget_millicores},
+        objective=Objective(budget={CPU: budget_millicores}, loading_weight=0.001),
     )
 
 

@@ -16,9 +16,20 @@ from infadapter_local.workload import LEAD_IN_S, Workload
 from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
-from infadapter_operator.reconcile import Look, Memory
+from infadapter_operator.domain.situation import CapacityCalibration, State
+from infadapter_operator.planning.plan import Planned
+from infadapter_operator.planning.presence import Present
+from infadapter_operator.reconcile import Cycle
 from infadapter_server.loadgen.outcomes import Outcome
-from infadapter_solver.problem import Allocation, Plan, PodGroup, Target, Variant
+from infadapter_solver.problem import (
+    Allocation,
+    Objective,
+    Plan,
+    PodGroup,
+    PodSize,
+    Target,
+    Variant,
+)
 
 TINY_SERVER = """
 import os, signal, sys, threading, time
@@ -76,7 +87,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield open_session
 
 
-SMALL = Allocation(resources={"cpu": 500}, capacity_rps=50.0)
+SMALL = Allocation(size=PodSize(resources={"cpu": 500}), capacity_rps=50.0)
 
 
 @pytest.fixture
@@ -90,11 +101,11 @@ def service() -> Service:
             Variant(name="glyph-1", accuracy=0.7, load_time_s=0.5, allocations=(SMALL,)),
             Variant(name="glyph-2", accuracy=0.8, load_time_s=0.5, allocations=(SMALL,)),
         ),
-        budget={"cpu": 1000},
         max_surge={"cpu": 500},
         interval_s=2.0,
         horizon_s=2.0,
         stabilization_s=4.0,
+        objective=Objective(budget={"cpu": 1000}, loading_weight=0.001),
     )
 
 
@@ -140,24 +151,31 @@ def tick(service: Service, at_s: float) -> Tick:
         Pod(
             name=f"{target.variant}-1",
             target=target,
-            resources=SMALL.resources,
-            wanted=SMALL.resources,
+            size=PodSize(resources=SMALL.resources),
+            wanted=PodSize(resources=SMALL.resources),
             ready=True,
             created_at_s=0.0,
         )
         for target in targets
     )
-    decision = Decision(plan=plan, decided_at_s=at_s, demand_rps=22.0, why=("20 rps are seen.",))
-    look = Look(
+    decision = Decision(
+        plan=plan, decided_at_s=at_s, demand_rps=22.0, forecast_rps=21.0, why=("20 rps are seen.",)
+    )
+    observed = Observed(pods=pods, weights={pod.name: 1 for pod in pods})
+    planned = Planned(
+        service=service,
+        present=Present(everything=observed, counted=observed, absent={}),
+        calibration=CapacityCalibration(),
+        blocks={},
+        decision=decision,
+        is_solved=False,
+        load_rps=20.0,
+    )
+    look = Cycle(
         service=service,
         now_s=at_s,
-        memory=Memory(decision=decision),
-        decision=decision,
-        observed=Observed(pods=pods),
-        demand_rps=20.0,
-        forecast_rps=21.0,
-        shares={target: 1 / len(targets) for target in targets},
-        ready_capacity_rps=50.0 * len(targets),
+        state=State(decision=decision),
+        planned=planned,
         plan_changed=at_s in (0.5, LEAD_IN_S + 5.0),
     )
     return Tick(at_s=at_s, look=look, millicores={t.variant: 500 for t in targets})

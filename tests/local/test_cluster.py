@@ -13,13 +13,13 @@ from infadapter_local.processes import Processes
 from infadapter_operator.domain.observed import Cause, Observed
 from infadapter_operator.domain.ports import StepRefused
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
-from infadapter_solver.problem import Allocation, Target
+from infadapter_solver.problem import Allocation, PodSize, Target
 
 SMALL, LARGE = Target("glyph-1"), Target("glyph-5")
 
 
 def size(millicores: int) -> Allocation:
-    return Allocation(resources={"cpu": millicores}, capacity_rps=100.0)
+    return Allocation(size=PodSize(resources={"cpu": millicores}), capacity_rps=100.0)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def ready(pods: int) -> Callable[[Observed], bool]:
 
 
 async def test_pods_start_and_become_ready_at_their_address(cluster: LocalCluster) -> None:
-    await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=2))
+    await cluster.take(ScaleUp(target=SMALL, size=size(1000).size, pods=2))
     first = await cluster.observe(7.0)
     assert [pod.ready for pod in first.pods] == [False, False]
     assert first.desired_pods == {SMALL: 2}
@@ -60,29 +60,29 @@ async def test_pods_start_and_become_ready_at_their_address(cluster: LocalCluste
 
 async def test_scaling_up_to_what_is_there_starts_nothing(cluster: LocalCluster) -> None:
     for _ in range(2):
-        await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=1))
+        await cluster.take(ScaleUp(target=SMALL, size=size(1000).size, pods=1))
     assert len((await cluster.observe(1.0)).pods) == 1
 
 
 async def test_a_resize_is_in_force_at_once_and_restarts_nothing(cluster: LocalCluster) -> None:
-    await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=1))
+    await cluster.take(ScaleUp(target=SMALL, size=size(1000).size, pods=1))
     (pod,) = (await until(cluster, ready(1))).pods
-    await cluster.take(ResizePod(pod=pod.name, target=SMALL, allocation=size(300)))
+    await cluster.take(ResizePod(pod=pod.name, target=SMALL, size=size(300).size))
     (resized,) = (await cluster.observe(2.0)).pods
     assert (resized.name, resized.address) == (pod.name, pod.address)
-    assert resized.resources == resized.wanted == {"cpu": 300}
+    assert resized.resources == resized.wanted.resources == {"cpu": 300}
     assert cluster.millicores_held() == {"glyph-1": 300}
 
 
 async def test_a_resize_of_what_is_not_there_is_refused(cluster: LocalCluster) -> None:
     with pytest.raises(StepRefused, match="no pod glyph-9"):
-        await cluster.take(ResizePod(pod="glyph-9", target=SMALL, allocation=size(300)))
+        await cluster.take(ResizePod(pod="glyph-9", target=SMALL, size=size(300).size))
 
 
 async def test_a_removed_pod_leaves_and_holds_its_cores_until_it_is_gone(
     cluster: LocalCluster,
 ) -> None:
-    await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=2))
+    await cluster.take(ScaleUp(target=SMALL, size=size(1000).size, pods=2))
     observed = await until(cluster, ready(2))
     gone = observed.pods[0].name
     await cluster.take(RemovePods(target=SMALL, pods=(gone,), remaining=1))
@@ -99,7 +99,7 @@ async def test_a_removed_pod_leaves_and_holds_its_cores_until_it_is_gone(
 
 
 async def test_a_pod_that_dies_is_gone_and_named(cluster: LocalCluster) -> None:
-    await cluster.take(ScaleUp(target=LARGE, allocation=size(1000), pods=1))
+    await cluster.take(ScaleUp(target=LARGE, size=size(1000).size, pods=1))
     await until(cluster, ready(1))
     (pid,) = [pod.child.pid for pod in cluster._pods.values()]
     os.kill(pid, signal.SIGKILL)
@@ -119,7 +119,7 @@ async def test_a_server_that_ends_within_its_start_is_told_until_one_is_ready(
         return ["sh", "-c", "exit 3"] if broken else tiny_server(target, port)
 
     cluster = LocalCluster(processes.start, command, session)
-    start = ScaleUp(target=SMALL, allocation=size(1000), pods=1)
+    start = ScaleUp(target=SMALL, size=size(1000).size, pods=1)
     for at_s in (1.0, 2.0):
         await cluster.take(start)
         observed = await until(cluster, lambda seen: not seen.pods, at_s)
@@ -135,7 +135,7 @@ async def test_a_server_that_ends_within_its_start_is_told_until_one_is_ready(
 async def test_a_server_that_dies_after_it_was_ready_is_no_start_that_failed(
     cluster: LocalCluster,
 ) -> None:
-    await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=1))
+    await cluster.take(ScaleUp(target=SMALL, size=size(1000).size, pods=1))
     await until(cluster, ready(1))
     (pid,) = [pod.child.pid for pod in cluster._pods.values()]
     os.kill(pid, signal.SIGKILL)
@@ -145,9 +145,9 @@ async def test_a_server_that_dies_after_it_was_ready_is_no_start_that_failed(
 async def test_replacing_removes_the_old_pod_when_the_new_one_is_ready(
     cluster: LocalCluster,
 ) -> None:
-    await cluster.take(ScaleUp(target=SMALL, allocation=size(1000), pods=1))
+    await cluster.take(ScaleUp(target=SMALL, size=size(1000).size, pods=1))
     (old,) = (await until(cluster, ready(1))).pods
-    await cluster.take(ReplacePods(target=SMALL, allocation=size(300), pods=1))
+    await cluster.take(ReplacePods(target=SMALL, size=size(300).size, pods=1))
     assert old.name in {pod.name for pod in (await cluster.observe(1.0)).pods if not pod.leaving}
     observed = await until(cluster, lambda seen: len(seen.pods) == 1 and seen.pods[0].ready)
     assert observed.pods[0].name != old.name

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infadapter_local import fork_client
 from infadapter_local.fork_client import Nursery, started_nursery
 from infadapter_local.processes import Processes
 
@@ -57,7 +58,7 @@ async def test_a_server_that_comes_after_its_order_was_given_up_is_killed(
     nursery: Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(forks, "_START_LIMIT_S", 0.1)
+        patched.setattr(fork_client, "_START_LIMIT_S", 0.1)
         with pytest.raises(OSError, match="nursery forks no servers"):
             await nursery.start("late", ["late"])
     children = [await nursery.start("prompt", ["prompt"]) for _ in range(2)]

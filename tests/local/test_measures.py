@@ -6,9 +6,9 @@ from infadapter_local.holding import Held
 from infadapter_local.measures import measure_run
 from infadapter_operator.domain.service import Service
 from infadapter_server.loadgen.outcomes import Outcome
-from infadapter_solver import Allocation, Variant
+from infadapter_solver import Allocation, Objective, PodSize, Variant
 
-SMALL = Allocation(resources={"cpu": 500}, capacity_rps=10.0)
+SMALL = Allocation(size=PodSize(resources={"cpu": 500}), capacity_rps=10.0)
 SERVICE = Service(
     namespace="demo",
     name="glyphs",
@@ -18,9 +18,8 @@ SERVICE = Service(
         Variant(name="a", accuracy=0.8, load_time_s=1.0, allocations=(SMALL,)),
         Variant(name="b", accuracy=0.6, load_time_s=1.0, allocations=(SMALL,)),
     ),
-    budget={"cpu": 2000},
     max_surge={"cpu": 0},
-    cost_weight=0.1,
+    objective=Objective(budget={"cpu": 2000}, cost_weight=0.1, loading_weight=0.001),
 )
 
 

@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from infadapter_local.demand import EnvoyDemand
+from infadapter_local.demand import EnvoyLoad
 from infadapter_local.processes import Processes
 from infadapter_local.router import LocalRouter, envoy_path, started_router
-from infadapter_operator.domain.load import DemandError, InvalidData, NoData, QueryFailed, StaleData
-from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.domain.load import InvalidData, LoadError, NoData, QueryFailed, StaleData
+from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import Backend, SetWeights
 from infadapter_solver.problem import Target
 
@@ -59,10 +59,10 @@ async def test_weights_are_confirmed_by_a_real_router(router: LocalRouter) -> No
     backend = Backend(pod="a", target=Target("a"), address="127.0.0.1:9", weight=3)
     await router.set_weights(SetWeights(backends=(backend,)))
     for _ in range(100):
-        if await router.weights():
+        if (await router.view()).obeys:
             break
         await asyncio.sleep(0.05)
-    assert await router.weights() == {"a": 3}
+    assert (await router.view()).obeys == {"a": 3}
 
 
 @needs_envoy
@@ -70,7 +70,7 @@ async def test_refused_requests_are_demand_too(
     router: LocalRouter, session: aiohttp.ClientSession
 ) -> None:
     clock = Clock()
-    demand = EnvoyDemand(session, router.admin_url, KEY, clock)
+    demand = EnvoyLoad(session, router.admin_url, KEY, clock)
     await demand.read()
     for _ in range(30):
         async with session.post(router.url, data=b"x") as response:
@@ -87,8 +87,8 @@ async def test_an_envoy_that_ended_is_not_an_empty_router(
 ) -> None:
     (child,) = processes._children
     await child.end()
-    with pytest.raises(BodyUnavailable, match="envoy ended"):
-        await router.weights()
+    with pytest.raises(PlatformUnavailable, match="envoy ended"):
+        await router.view()
 
 
 @needs_envoy
@@ -105,7 +105,7 @@ def memory_of(pid: int) -> str:
 
 
 async def test_before_the_first_second_there_is_no_data(session: aiohttp.ClientSession) -> None:
-    demand = EnvoyDemand(session, "http://127.0.0.1:9", KEY, Clock())
+    demand = EnvoyLoad(session, "http://127.0.0.1:9", KEY, Clock())
     with pytest.raises(NoData):
         await demand.history(10.0, 100.0)
 
@@ -114,10 +114,10 @@ async def test_before_the_first_second_there_is_no_data(session: aiohttp.ClientS
     ("text", "error"), [("", NoData), (f"http.{KEY}.x: many", InvalidData), ("a: -1", InvalidData)]
 )
 async def test_an_answer_that_is_no_count_is_named(
-    session: aiohttp.ClientSession, text: str, error: type[DemandError]
+    session: aiohttp.ClientSession, text: str, error: type[LoadError]
 ) -> None:
     runner, url = await stats(text)
-    demand = EnvoyDemand(session, url, KEY, Clock())
+    demand = EnvoyLoad(session, url, KEY, Clock())
     await demand.read()
     with pytest.raises(error):
         await demand.history(10.0, 100.0)
@@ -127,7 +127,7 @@ async def test_an_answer_that_is_no_count_is_named(
 async def test_no_answer_is_named_and_old_samples_are_stale(session: aiohttp.ClientSession) -> None:
     runner, url = await stats("x: 10")
     clock = Clock()
-    demand = EnvoyDemand(session, url, KEY, clock)
+    demand = EnvoyLoad(session, url, KEY, clock)
     await demand.read()
     clock.now_s += 1.0
     await demand.read()
@@ -146,7 +146,7 @@ async def test_a_router_that_restarts_gives_no_negative_rate(
 ) -> None:
     clock = Clock()
     first, url = await stats("x: 1000")
-    demand = EnvoyDemand(session, url, KEY, clock)
+    demand = EnvoyLoad(session, url, KEY, clock)
     await demand.read()
     await first.cleanup()
     second, demand._url = await stats("x: 10")

@@ -35,7 +35,7 @@ async def test_the_loop_serves_a_trace_with_real_processes(
         processes=processes, start=processes.start, command=tiny_server, folder=tmp_path, seed=1
     )
     ticks: list[float] = []
-    cheap = replace(service, cost_weight=0.0)
+    cheap = replace(service, objective=replace(service.objective, cost_weight=0.0))
 
     run = await play("ours", cheap, load, place, lambda run: ticks.append(run.now_s))
 

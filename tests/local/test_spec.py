@@ -19,7 +19,7 @@ from infadapter_local.spec import (
 )
 from infadapter_operator.domain.service import Service
 from infadapter_solver import CPU, Problem, solve
-from infadapter_solver.problem import Target
+from infadapter_solver.problem import Objective, PodSize, Target
 from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
 
 QUOTAS = Quotas(Path("/nowhere"))  # nothing is started with it
@@ -31,7 +31,9 @@ def profile(name: str, accuracy: float, rps_per_core: float) -> Profile:
     def allocation(millicores: int) -> ProfiledAllocation:
         top = rps_per_core * millicores / 1000
         point = Point(rps=0.9 * top, latency_s={99.0: 0.2})
-        return ProfiledAllocation(resources={CPU: millicores}, saturation_rps=top, points=(point,))
+        return ProfiledAllocation(
+            size=PodSize(resources={CPU: millicores}), saturation_rps=top, points=(point,)
+        )
 
     allocations = tuple(allocation(size) for size in (100, 300, 1000))
     return Profile(variant=name, accuracy=accuracy, load_time_s=0.5, allocations=allocations)
@@ -104,9 +106,8 @@ def test_the_best_single_variant_serves_the_peak_on_the_smallest_size(service: S
         Problem(
             variants=single.variants,
             demand_rps=30.0,
-            budget=single.budget,
-            prices=single.prices,
             min_replicas=single.min_replicas,
+            objective=Objective(budget=single.budget, prices=single.objective.prices),
         )
     )
     assert [(g.target.variant, g.allocation.cpu_millicores) for g in plan.groups] == [
@@ -135,9 +136,8 @@ def test_a_fixed_choice_leaves_nothing_to_choose(service: Service) -> None:
                 Problem(
                     variants=choice.variants,
                     demand_rps=max(demand_rps, choice.minimum_rps),
-                    budget=choice.budget,
-                    prices=choice.prices,
                     min_replicas=choice.min_replicas,
+                    objective=Objective(budget=choice.budget, prices=choice.objective.prices),
                 )
             )
             assert {g.target.variant: g.pods for g in plan.groups} == pods

@@ -31,7 +31,7 @@ def table_rps(service: Service, target: Target, size: Size, batch_size: int = 1)
 
 
 def pod_rps(service: Service, pod: Pod) -> float:
-    return table_rps(service, pod.target, pod.resources, pod.batch_size)
+    return table_rps(service, pod.target, pod.resources, pod.size.batch_size)
 
 
 def plan_rps(service: Service, groups: Iterable[PodGroup]) -> float:
@@ -73,7 +73,11 @@ def holds(pod: Pod) -> Size:
     """While it is resized, the larger of both; a size that was refused is nobody's."""
     if pod.trouble is not None and pod.trouble.cause is Cause.NODE_LOST:
         return {}
-    return pod.resources if pod.resize is Resize.REFUSED else larger(pod.resources, pod.wanted)
+    return (
+        pod.resources
+        if pod.resize is Resize.REFUSED
+        else larger(pod.resources, pod.wanted.resources)
+    )
 
 
 def held(pods: Iterable[Pod]) -> dict[str, int]:
@@ -87,7 +91,7 @@ def is_pending(pod: Pod) -> bool:
 def is_changing(pod: Pod) -> bool:
     """Starting, resizing or leaving: it will be otherwise by itself, and soon."""
     resizes = pod.resize in (Resize.NONE, Resize.IN_PROGRESS) and not equal(
-        pod.resources, pod.wanted
+        pod.resources, pod.wanted.resources
     )
     starts = not pod.ready and pod.trouble is None and not is_pending(pod)
     return pod.leaving or resizes or starts
@@ -157,7 +161,7 @@ class Standing:
             smaller = [pod for pod in there if not within(size, pod.resources)]
             if len(there) - len(smaller) < group.pods:
                 yield from (_more(pod, size) for pod in smaller)
-            yield from (pod.wanted for pod in there if is_pending(pod))
+            yield from (pod.wanted.resources for pod in there if is_pending(pod))
 
     def _has_room(self, want: Size, gone: Sequence[Pod]) -> bool:
         may = total([self.service.budget, self.service.max_surge])

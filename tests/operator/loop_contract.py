@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
-from infadapter_operator.reconcile import Look
+from infadapter_operator.reconcile import Cycle
 from infadapter_solver.problem import PodGroup
 from tests.operator.loop_arithmetic import (
     Size,
@@ -48,7 +48,7 @@ class Contract:
     conceded_s: list[float] = field(default_factory=list)
 
     def check(
-        self, looks: Sequence[Look], now_s: float, before_rps: float, after_rps: float
+        self, looks: Sequence[Cycle], now_s: float, before_rps: float, after_rps: float
     ) -> None:
         recent = [seen for seen in looks[-12:] if seen.now_s >= now_s - self.lag_s]
         floor_rps = min(before_rps, self._asked(recent))
@@ -61,17 +61,17 @@ class Contract:
         whole = sum(shares.values())
         assert not shares or abs(whole - 1.0) < 1e-9, f"shares sum to {whole}"
 
-    def check_held(self, pods: Sequence[Pod], looks: Sequence[Look]) -> None:
+    def check_held(self, pods: Sequence[Pod], looks: Sequence[Cycle]) -> None:
         """What a lost pod had, another one may have been given by the platform alone."""
         lost = [pod.resources for pod in pods if pod.is_lost]
         may = total([self.service.budget, self.service.max_surge, *lost])
         assert within(held(pods), may), f"{held(pods)} is held of {may}: {looks[-1].steps}"
 
-    def _asked(self, recent: Sequence[Look]) -> float:
+    def _asked(self, recent: Sequence[Cycle]) -> float:
         """The least that any of these looks had to serve: the demand, or all of its plan."""
         return min(min(_demand_rps(seen), self._plan_rps(seen)) for seen in recent)
 
-    def _plan_rps(self, seen: Look) -> float:
+    def _plan_rps(self, seen: Cycle) -> float:
         """What the plan serves, once its pods are all Ready; until then that is no excuse."""
         groups = _groups(seen)
         if seen.observed is None or not all_ready(groups, seen.observed):
@@ -81,13 +81,13 @@ class Contract:
         ]
         return plan_rps(self.service, groups) + sum(pod_rps(self.service, p) for p in theirs)
 
-    def _may_concede(self, recent: Sequence[Look], before_rps: float) -> bool:
+    def _may_concede(self, recent: Sequence[Cycle], before_rps: float) -> bool:
         return any(
             self._standing(seen, min(before_rps, _demand_rps(seen))).has_no_path()
             for seen in recent
         )
 
-    def _standing(self, seen: Look, floor_rps: float) -> Standing:
+    def _standing(self, seen: Cycle, floor_rps: float) -> Standing:
         return Standing(
             service=self.service,
             groups=_groups(seen),
@@ -96,7 +96,7 @@ class Contract:
             floor_rps=floor_rps,
         )
 
-    def _concede(self, seen: Look, now_s: float, floor_rps: float) -> None:
+    def _concede(self, seen: Cycle, now_s: float, floor_rps: float) -> None:
         level_rps = min(floor_rps, self.conceded.level_rps) if self.conceded else floor_rps
         arrived = _arrived(seen)
         self.conceded_s.append(now_s)
@@ -104,7 +104,7 @@ class Contract:
             level_rps=level_rps, until_s=now_s + self._patience_s(seen), arrived=arrived
         )
 
-    def _is_back(self, recent: Sequence[Look], now_s: float, after_rps: float) -> None:
+    def _is_back(self, recent: Sequence[Cycle], now_s: float, after_rps: float) -> None:
         given = self.conceded
         if given is None or not recent:
             return
@@ -120,23 +120,23 @@ class Contract:
             f"something planned, and nothing planned has come since: {recent[-1].steps}"
         )
 
-    def _patience_s(self, seen: Look) -> float:
+    def _patience_s(self, seen: Cycle) -> float:
         """What waits for a node is waited for."""
         waits = seen.observed is not None and any(map(is_pending, seen.observed.pods))
         return self.period_s + (self.service.patience.start_s if waits else 0.0)
 
-    def _fail(self, seen: Look, now_s: float, before_rps: float, after_rps: float) -> None:
+    def _fail(self, seen: Cycle, now_s: float, before_rps: float, after_rps: float) -> None:
         raise AssertionError(
             f"at {now_s:.0f} s {after_rps:.1f} rps are served, before {before_rps:.1f}, "
             f"asked {_demand_rps(seen)}: {seen.steps}"
         )
 
 
-def _groups(seen: Look) -> Sequence[PodGroup]:
+def _groups(seen: Cycle) -> Sequence[PodGroup]:
     return seen.decision.plan.groups if seen.decision else ()
 
 
-def _arrived(seen: Look) -> int:
+def _arrived(seen: Cycle) -> int:
     """Planned pods that are Ready."""
     observed = seen.observed or Observed()
     return sum(
@@ -144,8 +144,8 @@ def _arrived(seen: Look) -> int:
     )
 
 
-def _demand_rps(seen: Look) -> float:
+def _demand_rps(seen: Cycle) -> float:
     """In doubt, what the plan was made for."""
-    if seen.demand_rps is not None:
-        return seen.demand_rps
+    if seen.load_rps is not None:
+        return seen.load_rps
     return seen.decision.demand_rps if seen.decision else 0.0

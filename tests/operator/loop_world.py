@@ -8,13 +8,14 @@ It checks, at every step and second, what must hold whatever the loop does, by i
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from infadapter_operator.domain.decision import Decision
-from infadapter_operator.domain.load import Delivered, DemandError, History, Sample
-from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Trouble
-from infadapter_operator.domain.ports import StepRefused
+from infadapter_operator.domain.load import Delivered, History, LoadError, Sample
+from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, RouterView, Trouble
+from infadapter_operator.domain.ports import Ports, StepRefused
 from infadapter_operator.domain.service import Service
+from infadapter_operator.domain.situation import State
 from infadapter_operator.domain.steps import (
     RemovePods,
     ReplacePods,
@@ -23,8 +24,15 @@ from infadapter_operator.domain.steps import (
     SetWeights,
     Step,
 )
-from infadapter_operator.reconcile import Look, Memory, look
-from infadapter_solver import Allocation, Plan, PodGroup, Problem, Target, Variant, evaluate
+from infadapter_operator.reconcile import Cycle, reconcile
+from infadapter_solver import (
+    Objective,
+    PodGroup,
+    PodSize,
+    Problem,
+    Target,
+    evaluate,
+)
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
 from tests.operator.loop_arithmetic import equal, held, pod_rps, total, within
 from tests.operator.loop_contract import Contract
@@ -37,52 +45,6 @@ EVICTED_S = 300.0  # then the pods of a node that does not answer are told to go
 TOLD_S = 2.0  # after this long the platform says what is wrong with a pod
 
 
-def sizes(rps_per_core: float, *millicores: int) -> tuple[Allocation, ...]:
-    return tuple(
-        Allocation(resources={"cpu": size}, capacity_rps=rps_per_core * size / 1000)
-        for size in millicores
-    )
-
-
-SMALL = Variant(
-    name="small", accuracy=0.70, load_time_s=2.0, allocations=sizes(20, 500, 1000, 2000, 4000)
-)
-MIDDLE = Variant(
-    name="middle", accuracy=0.75, load_time_s=5.0, allocations=sizes(10, 500, 1000, 2000, 4000)
-)
-LARGE = Variant(
-    name="large", accuracy=0.78, load_time_s=9.0, allocations=sizes(4, 1000, 2000, 4000)
-)
-
-EMPTY_PLAN = Plan(
-    groups=(),
-    served_rps={},
-    accuracy=0.0,
-    cost=0.0,
-    cost_ratio=0.0,
-    loading_s=0.0,
-    objective=None,
-    feasible=False,
-)
-
-
-def a_service(**changes: object) -> Service:
-    """A valid one; a test changes what matters to it."""
-    service = Service(
-        namespace="vision",
-        name="resnet",
-        slo_s=0.75,
-        percentile=99.0,
-        variants=(SMALL, MIDDLE, LARGE),
-        budget={"cpu": 8000},
-        max_surge={"cpu": 8000},
-        horizon_s=20.0,
-        interval_s=10.0,
-        stabilization_s=40.0,
-    )
-    return replace(service, **changes)  # type: ignore[arg-type]
-
-
 def recall(
     service: Service, groups: tuple[PodGroup, ...], *, demand_rps: float, decided_at_s: float
 ) -> Decision:
@@ -90,12 +52,14 @@ def recall(
     problem = Problem(
         variants=service.variants,
         demand_rps=max(demand_rps, LEAST_DEMAND_RPS),
-        budget=service.budget,
-        prices=service.prices,
-        accuracy_weight=service.accuracy_weight,
-        cost_weight=service.cost_weight,
-        loading_weight=service.loading_weight,
         min_replicas=service.min_replicas,
+        objective=Objective(
+            budget=service.budget,
+            prices=service.objective.prices,
+            accuracy_weight=service.objective.accuracy_weight,
+            cost_weight=service.objective.cost_weight,
+            loading_weight=service.objective.loading_weight,
+        ),
     )
     plan = evaluate(problem, groups)
     return Decision(plan=plan, decided_at_s=decided_at_s, demand_rps=demand_rps)
@@ -147,7 +111,7 @@ class World:
     lag_s: float = 0.0
     pods: list[Running] = field(default_factory=list)
     desired: dict[Target, int] = field(default_factory=dict)
-    templates: dict[Target, Allocation] = field(default_factory=dict)
+    templates: dict[Target, PodSize] = field(default_factory=dict)
     rolled_at_s: dict[Target, float] = field(default_factory=dict)
     untouchable: frozenset[Target] = frozenset()
     weights: dict[str, int] = field(default_factory=dict)
@@ -159,7 +123,7 @@ class World:
 
     async def history(self, window_s: float, now_s: float) -> History:
         if self.broken_data(now_s):
-            raise DemandError("the tests broke it")
+            raise LoadError("the tests broke it")
         start_s = max(self.began_s, now_s - window_s)
         seconds = range(int(start_s - self.lag_s) + 1, int(now_s - self.lag_s) + 1)
         return History(tuple(Sample(float(at), self.load(at)) for at in seconds))
@@ -219,13 +183,13 @@ class World:
                 self._scale_up(step)
             case ResizePod():
                 pod = next(pod for pod in self.pods if pod.name == step.pod)
-                pod.wanted = dict(step.allocation.resources)
+                pod.wanted = dict(step.size.resources)
                 pod.resized_at_s = self.now_s + RESIZE_S
                 pod.deferred_since_s = None
                 if equal(pod.wanted, pod.resources):
                     pod.resized_at_s = float("inf")
             case ReplacePods():
-                self.templates[step.target] = step.allocation
+                self.templates[step.target] = step.size
                 self.rolled_at_s[step.target] = self.now_s
             case RemovePods():
                 self._remove(step)
@@ -291,14 +255,14 @@ class World:
             setattr(pod, name, value)
         self.pods.append(pod)
         self.desired[target] = self.desired.get(target, 0) + 1
-        size = Allocation(resources=dict(resources), capacity_rps=0.0)
+        size = PodSize(resources=dict(resources))
         self.templates.setdefault(target, size)
         return pod
 
     def _scale_up(self, step: ScaleUp) -> None:
         live = [p for p in self.pods if p.target == step.target and not p.leaving]
         if not live:
-            self.templates[step.target] = step.allocation
+            self.templates[step.target] = step.size
         self.desired[step.target] = step.pods
         self._recreate(step.target)
 
@@ -396,11 +360,10 @@ class World:
         return Pod(
             name=pod.name,
             target=pod.target,
-            resources=dict(pod.resources),
-            wanted=dict(pod.wanted),
+            size=PodSize(resources=dict(pod.resources), batch_size=pod.batch_size),
+            wanted=PodSize(resources=dict(pod.wanted), batch_size=pod.batch_size),
             ready=self._is_ready(pod),
             created_at_s=pod.created_at_s,
-            batch_size=pod.batch_size,
             address=f"{pod.name}:80",
             leaving=pod.leaving,
             unschedulable_since_s=pod.pending_since_s,
@@ -434,8 +397,12 @@ class WorldRouter:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def weights(self) -> Mapping[str, int]:
-        return await self._world.weights_now()
+    async def view(self) -> RouterView:
+        """It obeys in order, and late: all that it was sent may yet be in force."""
+        late = [weights for _, weights in self._world.sent]
+        obeys = await self._world.weights_now()
+        sent = late[-1] if late else None
+        return RouterView(obeys=obeys, sent=sent, may_obey=frozenset(p for w in late for p in w))
 
     async def set_weights(self, step: SetWeights) -> None:
         await self._world.set_weights(step)
@@ -447,21 +414,22 @@ class Runner:
 
     world: World
     every_s: float = 1.0
-    memory: Memory = field(default_factory=Memory)
-    looks: list[Look] = field(default_factory=list)
+    state: State = field(default_factory=State)
+    looks: list[Cycle] = field(default_factory=list)
     contract: Contract = field(init=False)
 
     def __post_init__(self) -> None:
         self.contract = contract_for(self.world, self.every_s)
 
-    async def look(self) -> Look:
+    async def look(self) -> Cycle:
         world = self.world
-        seen = await look(world.service, self.memory, world, world, WorldRouter(world), world.now_s)
-        self.memory = seen.memory
+        ports = Ports(world, world, WorldRouter(world))
+        seen = await reconcile(world.service, self.state, ports, world.now_s)
+        self.state = seen.state
         self.looks.append(seen)
         return seen
 
-    async def run(self, seconds: float) -> list[Look]:
+    async def run(self, seconds: float) -> list[Cycle]:
         first = len(self.looks)
         until_s = self.world.now_s + seconds
         while self.world.now_s < until_s - 1e-9:
@@ -473,7 +441,7 @@ class Runner:
 
     def restart(self) -> None:
         """The operator forgets all but the decision, as it stands in the status."""
-        self.memory = Memory(decision=self.memory.decision)
+        self.state = State(decision=self.state.decision)
 
     def _check(self, before_rps: float) -> None:
         """Weights are obeyed `confirm_s` after they were set, so for the demand of back then."""

@@ -4,7 +4,7 @@ from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.observed import Cause, Observed
 from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
 from infadapter_operator.domain.service import Mode, Service
-from infadapter_operator.planning.plan import warming
+from infadapter_operator.planning.decide import warming
 from infadapter_operator.reporting.conditions import (
     READY_NEEDS,
     TYPES,
@@ -20,7 +20,7 @@ from infadapter_operator.reporting.conditions import (
 )
 from infadapter_operator.reporting.sentences import WHAT_TO_DO
 from infadapter_solver.problem import Target
-from tests.operator.loop_world import EMPTY_PLAN, a_service
+from tests.builders import EMPTY_PLAN, a_service
 
 SERVICE = a_service()
 DECISION = warming(SERVICE, Observed(), 0.0)
@@ -68,7 +68,7 @@ def test_ready_says_what_is_lacking(signals: Signals, name: str, reason: str) ->
 
 
 def test_a_body_that_does_not_answer_leaves_all_unknown() -> None:
-    found = seen(Signals(decision=DECISION, unseen="BodyUnavailable"))
+    found = seen(Signals(decision=DECISION, unseen="PlatformUnavailable"))
     assert found["Ready"].status is Status.UNKNOWN
     assert found["Serving"].status is Status.UNKNOWN
 
@@ -228,6 +228,6 @@ def test_a_plan_that_is_reached_is_no_progress() -> None:
 
 
 def test_a_body_that_does_not_answer_says_nothing_of_variants() -> None:
-    found = seen(Signals(decision=DECISION, unseen="BodyUnavailable"))
+    found = seen(Signals(decision=DECISION, unseen="PlatformUnavailable"))
     assert found["VariantsAvailable"].status is Status.UNKNOWN
     assert found["Progressing"].status is Status.UNKNOWN

@@ -4,23 +4,10 @@ import pytest
 
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Trouble
 from infadapter_solver.problem import CPU, PodGroup, Target
+from tests.builders import MIDDLE, SMALL, a_pod, a_service
 from tests.operator.loop_arithmetic import Standing, all_ready, held, pod_rps
-from tests.operator.loop_world import MIDDLE, SMALL, a_service
 
 SERVICE = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
-
-
-def a_pod(name: str, millicores: int, **changes: object) -> Pod:
-    given: dict[str, object] = {
-        "name": name,
-        "target": Target(name.partition("-")[0]),
-        "resources": {CPU: millicores},
-        "wanted": {CPU: millicores},
-        "ready": True,
-        "created_at_s": 0.0,
-        **changes,
-    }
-    return Pod(**given)  # type: ignore[arg-type]
 
 
 def standing(*pods: Pod, planned: int = 2, floor_rps: float = 30.0, node: int = 10**9) -> Standing:
@@ -44,8 +31,8 @@ def test_a_pod_serves_what_the_largest_row_inside_it_does() -> None:
 
 
 def test_a_pod_holds_the_larger_size_while_it_is_resized() -> None:
-    growing = a_pod("small-1", 500, wanted={CPU: 2000}, resize=Resize.DEFERRED)
-    refused = a_pod("small-2", 500, wanted={CPU: 4000}, resize=Resize.REFUSED)
+    growing = a_pod("small-1", 500, wanted=2000, resize=Resize.DEFERRED)
+    refused = a_pod("small-2", 500, wanted=4000, resize=Resize.REFUSED)
     lost = Trouble(cause=Cause.NODE_LOST, message="", since_s=0.0)
     assert held([growing, refused, a_pod("small-3", 700, trouble=lost)]) == {CPU: 2500}
 

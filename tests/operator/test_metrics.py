@@ -4,13 +4,20 @@ from prometheus_client import CollectorRegistry
 
 from infadapter_operator.domain.observed import Cause
 from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
-from infadapter_operator.planning.calibration import Learnt
+from infadapter_operator.domain.situation import CapacityCalibration
+from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.metrics import Metrics
+from infadapter_operator.reporting.signals import conditions_of
 from infadapter_solver.problem import Target
-from tests.operator.loop_world import Runner, World, a_service
+from tests.builders import a_service
+from tests.operator.loop_world import Runner, World
 
 SERVICE = {"namespace": "vision", "service": "resnet"}
 SMALL = {**SERVICE, "variant": "small", "kind": "cpu"}
+
+
+def record(metrics: Metrics, seen: Cycle, duration_s: float | None = None) -> None:
+    metrics.record(seen, conditions_of(seen), duration_s)
 
 
 async def recorded(rps: float = 12.0, seconds: float = 60) -> tuple[CollectorRegistry, Runner]:
@@ -19,7 +26,7 @@ async def recorded(rps: float = 12.0, seconds: float = 60) -> tuple[CollectorReg
     runner = Runner(world=World(service=a_service(), load=lambda _: rps))
     await runner.run(seconds)
     for seen in runner.looks:
-        metrics.record(seen, duration_s=0.01)
+        record(metrics, seen, duration_s=0.01)
     return registry, runner
 
 
@@ -65,25 +72,25 @@ async def test_a_demand_that_is_not_known_is_absent_not_zero() -> None:
     metrics = Metrics(registry)
     world = World(service=a_service(), load=lambda _: 12.0)
     runner = Runner(world=world)
-    metrics.record(await runner.look())
+    record(metrics, await runner.look())
     assert value(registry, "demand_rps") == 12.0
     world.broken_data = lambda _: True
-    metrics.record(await runner.look())
+    record(metrics, await runner.look())
     assert value(registry, "demand_rps") is None
     assert value(registry, "last_data_timestamp_seconds") == 1000.0
-    assert value(registry, "errors_total", reason="DemandError") == 1
+    assert value(registry, "errors_total", reason="LoadError") == 1
 
 
 async def test_what_pods_deliver_is_told_once_something_was_learnt() -> None:
     registry, runner = await recorded(seconds=1)
     assert value(registry, "learnt_capacity_ratio", variant="small", kind="cpu") is None
     seen = runner.looks[-1]
-    learnt = Learnt(ratios={Target("small", "cpu"): 0.8449})
+    calibration = CapacityCalibration(ratios={Target("small", "cpu"): 0.8449})
     metrics = Metrics(registry := CollectorRegistry())
-    metrics.record(replace(seen, memory=replace(seen.memory, learnt=learnt)))
+    record(metrics, replace(seen, state=replace(seen.state, calibration=calibration)))
     assert value(registry, "learnt_capacity_ratio", variant="small", kind="cpu") == 0.84
     assert value(registry, "learnt_capacity_ratio", variant="large", kind="cpu") is None
-    metrics.record(seen)
+    record(metrics, seen)
     assert value(registry, "learnt_capacity_ratio", variant="small", kind="cpu") is None
 
 
@@ -91,7 +98,7 @@ async def test_a_deleted_service_leaves_no_series() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     runner = Runner(world=World(service=a_service(), load=lambda _: 12.0))
-    metrics.record(await runner.look(), duration_s=0.1)
+    record(metrics, await runner.look(), duration_s=0.1)
     metrics.count_error("vision", "resnet", "ProfileMissing")
     metrics.count_error("vision", "other", "ProfileMissing")
     metrics.forget("vision", "resnet")
@@ -113,7 +120,7 @@ async def test_what_does_not_come_is_told_and_every_failed_attempt_is_counted() 
     assert value(registry, "variant_available", variant="small", kind="cpu") == 1
     metrics, small = Metrics(registry := CollectorRegistry()), Target("small", "cpu")
 
-    def record(attempts: int, **changes: bool) -> None:
+    def attempted(attempts: int, **changes: bool) -> None:
         block = Block(
             target=small,
             digest="d",
@@ -124,14 +131,16 @@ async def test_what_does_not_come_is_told_and_every_failed_attempt_is_counted() 
             attempts=attempts,
             **changes,
         )
-        metrics.record(replace(runner.looks[-1], blocks={small: block}))
+        last = runner.looks[-1]
+        assert last.planned is not None
+        record(metrics, replace(last, planned=replace(last.planned, blocks={small: block})))
 
     for attempts in (1, 1, 2, 2):
-        record(attempts)
+        attempted(attempts)
     assert value(registry, "variant_available", variant="small", kind="cpu") == 0
     assert value(registry, "variant_available", variant="large", kind="cpu") == 1
     assert value(registry, "blocked_total", cause="ImageUnavailable") == 2
-    record(2, come=True)
+    attempted(2, come=True)
     assert value(registry, "variant_available", variant="small", kind="cpu") == 1
     assert value(registry, "blocked_total", cause="ImageUnavailable") == 2
 
@@ -142,7 +151,9 @@ async def test_why_the_rollout_rests_is_there_only_while_it_does() -> None:
 
     def rest(reason: Rest | None) -> dict[str, float | None]:
         progress = Progress(phase=Phase.STARTING, ready=0, wanted=1, rest=reason)
-        metrics.record(replace(runner.looks[-1], progress=progress))
+        last = runner.looks[-1]
+        assert last.rollout is not None
+        record(metrics, replace(last, rollout=replace(last.rollout, progress=progress)))
         return {r.name: value(registry, "progress_rest", reason=r.value) for r in Rest}
 
     others = dict.fromkeys(Rest.__members__)

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from infadapter_operator.domain.load import (
-    DemandError,
     History,
     InvalidData,
+    LoadError,
     NoData,
     QueryFailed,
     StaleData,
 )
 from infadapter_operator.prometheus.client import (
     MAX_POINTS,
-    PrometheusDemand,
+    PrometheusLoad,
     connect,
     slo_met_ratio,
 )
@@ -42,7 +42,7 @@ def server() -> Iterator[Answers]:
 async def ask(server: Answers, window_s: float = 60.0, timeout_s: float = 5.0) -> History:
     prometheus = connect(server.url, timeout_s)
     try:
-        return await PrometheusDemand(prometheus, "the_query").history(window_s, NOW_S)
+        return await PrometheusLoad(prometheus, "the_query").history(window_s, NOW_S)
     finally:
         prometheus.connection.close()
 
@@ -140,7 +140,7 @@ async def test_a_slow_answer_is_a_failed_query(server: Answers) -> None:
 async def test_nobody_there_is_a_failed_query() -> None:
     prometheus = connect("http://127.0.0.1:1", 1.0)
     with pytest.raises(QueryFailed):
-        await PrometheusDemand(prometheus, "up").history(10.0, NOW_S)
+        await PrometheusLoad(prometheus, "up").history(10.0, NOW_S)
 
 
 async def test_proxies_of_the_environment_are_not_for_prometheus(
@@ -199,8 +199,8 @@ def prometheus_url(router: Router, tmp_path: Path) -> Iterator[str]:
 
 async def reason_or_rps(url: str, query: str, window_s: float = 30.0) -> str | float:
     try:
-        history = await PrometheusDemand(connect(url, 5.0), query).history(window_s, time.time())
-    except DemandError as error:
+        history = await PrometheusLoad(connect(url, 5.0), query).history(window_s, time.time())
+    except LoadError as error:
         return error.reason
     return history.samples[-1].rps
 

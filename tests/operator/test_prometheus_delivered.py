@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infadapter_operator.domain.load import Delivered
-from infadapter_operator.prometheus.client import MAX_SERIES, PrometheusDemand, connect
+from infadapter_operator.prometheus.client import MAX_SERIES, PrometheusLoad, connect
 from infadapter_operator.prometheus.queries import LATENCY_BOUNDS_S, Servers, delivered_query
 from infadapter_server.serving.metrics import ServerMetrics
 from tests.operator.prometheus_world import Answers, Exposing, scraping, served
@@ -34,7 +34,7 @@ async def ask(
 ) -> Mapping[str, Delivered]:
     prometheus = connect(url, timeout_s)
     try:
-        return await PrometheusDemand(prometheus, "q", servers).delivered(window_s, now_s)
+        return await PrometheusLoad(prometheus, "q", servers).delivered(window_s, now_s)
     finally:
         prometheus.connection.close()
 

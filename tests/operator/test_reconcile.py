@@ -10,14 +10,16 @@ import pytest
 
 from infadapter_operator.domain.decision import Source
 from infadapter_operator.domain.load import Delivered, History, NoData
-from infadapter_operator.domain.observed import Cause, Observed
+from infadapter_operator.domain.observed import Cause, Observed, RouterView
 from infadapter_operator.domain.ports import (
-    BodyUnavailable,
+    PlatformUnavailable,
+    Ports,
     QuotaExceeded,
     ResizeInfeasible,
     StepRefused,
 )
 from infadapter_operator.domain.service import ForecastMethod, Mode
+from infadapter_operator.domain.situation import State
 from infadapter_operator.domain.steps import (
     RemovePods,
     ReplacePods,
@@ -26,29 +28,26 @@ from infadapter_operator.domain.steps import (
     SetWeights,
     Step,
 )
-from infadapter_operator.execute import OBEYED_WITHIN_S
-from infadapter_operator.reconcile import Look, Memory, is_due, look
+from infadapter_operator.planning.plan import is_due
+from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_operator.reporting.conditions import Status
+from infadapter_operator.reporting.signals import conditions_of
 from infadapter_solver.problem import CPU, PodGroup, Target
-from tests.operator.loop_world import (
-    LARGE,
-    SMALL,
-    Runner,
-    World,
-    WorldRouter,
-    a_service,
-    recall,
-    sizes,
-)
+from tests.builders import LARGE, SMALL, a_service, sizes
+from tests.operator.loop_world import Runner, World, WorldRouter, recall
 
 
 def a_world(rps: float = 12.0, **changes: object) -> World:
     return World(service=a_service(), load=lambda _: rps, **changes)  # type: ignore[arg-type]
 
 
-def condition(seen: Look, name: str) -> tuple[Status, str]:
-    found = next(c for c in seen.conditions if c.type == name)
+def condition(seen: Cycle, name: str) -> tuple[Status, str]:
+    found = next(c for c in conditions_of(seen) if c.type == name)
     return found.status, found.reason
+
+
+def error_of(seen: Cycle) -> str | None:
+    return seen.failure.reason if seen.failure else None
 
 
 def taken(world: World, *kinds: type[Step]) -> list[Step]:
@@ -69,7 +68,7 @@ async def test_comes_up_serves_and_rests() -> None:
 async def test_plans_once_an_interval() -> None:
     runner = Runner(world=a_world())
     await runner.run(60)
-    planned = [seen.now_s for seen in runner.looks if seen.planned]
+    planned = [seen.now_s for seen in runner.looks if seen.is_solved]
     assert all(after - before >= 10.0 for before, after in itertools.pairwise(planned))
     assert len(planned) == 6
 
@@ -92,7 +91,7 @@ async def test_a_burst_does_not_wait_for_the_interval() -> None:
     await runner.run(130)
     first = next(seen for seen in runner.looks if seen.now_s >= 1111 and seen.steps)
     assert first.now_s - 1111 <= 1.0
-    assert first.planned
+    assert first.is_solved
     assert isinstance(first.steps[0], ScaleUp | ResizePod)
 
 
@@ -163,10 +162,11 @@ async def test_a_pod_stays_while_weights_that_were_superseded_may_still_name_it(
     )
     world.weights = {stays.name: 1000}
     sent = {stays.name: 500, goes.name: 500}
-    runner = Runner(world=world, memory=Memory(decision=decision, sent_weights=sent))
-    await runner.run(OBEYED_WITHIN_S)
+    world.sent = [(world.now_s, sent)]
+    runner = Runner(world=world, state=State(decision=decision))
+    await runner.run(world.confirm_s)
     assert not taken(world, RemovePods)
-    await runner.run(3)
+    await runner.run(2 * world.confirm_s)
     assert [step.pods for step in taken(world, RemovePods)] == [(goes.name,)]  # type: ignore[union-attr]
 
 
@@ -180,16 +180,16 @@ async def test_missing_data_holds_the_plan() -> None:
     await runner.run(59)
     held = await runner.run(140)
     before = len(world.taken)
-    assert held[-1].error == "DemandError"
+    assert error_of(held[-1]) == "LoadError"
     assert held[-1].decision is not None
     assert held[-1].decision.source is Source.HELD
-    assert held[-1].memory.data_missing_since_s == 1060.0
+    assert held[-1].state.data_missing_since_s == 1060.0
     assert condition(held[-1], "MetricsFresh")[0] is Status.FALSE
     assert condition(held[-1], "FallbackActive")[0] is Status.TRUE
     assert not any(seen.plan_changed for seen in held)
     await runner.run(30)
-    assert runner.looks[-1].error is None
-    assert runner.looks[-1].memory.data_missing_since_s is None
+    assert runner.looks[-1].failure is None
+    assert runner.looks[-1].state.data_missing_since_s is None
     assert len(world.taken) == before
 
 
@@ -259,7 +259,7 @@ async def test_the_first_data_does_not_wait_for_the_interval() -> None:
     world.broken_data = lambda at: at < 1003
     runner = Runner(world=world)
     await runner.run(5)
-    assert [seen.planned for seen in runner.looks] == [True, False, False, True, False]
+    assert [seen.is_solved for seen in runner.looks] == [True, False, False, True, False]
 
 
 async def test_a_variant_that_leaves_the_spec_is_replanned_at_once() -> None:
@@ -282,12 +282,12 @@ async def test_without_data_a_plan_for_variants_that_are_gone_is_not_held() -> N
 
 
 class Coarse(World):
-    """A long window comes in steps of 25 s, a short one by the second, as from Prometheus."""
+    """The last hour by the second, what was before it in steps of 25 s, as from Prometheus."""
 
     async def history(self, window_s: float, now_s: float) -> History:
         found = await World.history(self, window_s, now_s)
-        step = 25 if window_s > 3600 else 1
-        return History(tuple(reversed(found.samples[::-1][::step])))
+        older, recent = found.samples[:-3600], found.samples[-3600:]
+        return History((*reversed(older[::-1][::25]), *recent))
 
 
 async def test_a_long_history_in_large_steps_does_not_blur_the_rate_of_now() -> None:
@@ -297,7 +297,7 @@ async def test_a_long_history_in_large_steps_does_not_blur_the_rate_of_now() -> 
     world = Coarse(service=service, load=lambda at_s: rates[int(at_s) % len(rates)], now_s=9000.0)
     runner = Runner(world=world)
     looks = await runner.run(200)
-    seen = [one.demand_rps for one in looks[20:] if one.demand_rps is not None]
+    seen = [one.load_rps for one in looks[20:] if one.load_rps is not None]
     assert 16.0 < min(seen) <= max(seen) < 25.0
 
 
@@ -316,7 +316,7 @@ async def test_pods_that_deliver_less_than_promised_get_help() -> None:
         await runner.run(1)
         enough += world.carried_rps() * 0.7 >= 30.0
     assert enough >= 0.6 * 300  # now and then it tries whether less will do
-    ratios = {t: runner.memory.learnt.ratio(t) for t in runner.memory.learnt.ratios}
+    ratios = {t: runner.state.calibration.ratio(t) for t in runner.state.calibration.ratios}
     assert min(ratios.values()) < 0.8
     assert world.carried_rps() > planned
 
@@ -325,8 +325,8 @@ async def test_what_was_learnt_changes_what_a_look_reports_as_ready() -> None:
     runner = Runner(world=a_world(rps=30.0))
     await runner.run(60)
     before = runner.looks[-1].ready_capacity_rps
-    low = {target: 0.5 for target in runner.memory.learnt.ratios}
-    runner.memory = replace(runner.memory, learnt=replace(runner.memory.learnt, ratios=low))
+    low = {target: 0.5 for target in runner.state.calibration.ratios}
+    runner.state = replace(runner.state, calibration=replace(runner.state.calibration, ratios=low))
     assert (await runner.look()).ready_capacity_rps == pytest.approx(before / 2)
 
 
@@ -337,15 +337,15 @@ class Silent:
     """An API server that is down."""
 
     async def observe(self, now_s: float) -> Observed:
-        raise BodyUnavailable("the API server did not answer")
+        raise PlatformUnavailable("the API server did not answer")
 
     async def take(self, step: Step) -> None:
         raise AssertionError
 
 
 class SilentRouter:
-    async def weights(self) -> Mapping[str, int]:
-        raise BodyUnavailable("Envoy did not answer")
+    async def view(self) -> RouterView:
+        raise PlatformUnavailable("Envoy did not answer")
 
     async def set_weights(self, step: SetWeights) -> None:
         raise AssertionError
@@ -355,14 +355,15 @@ async def test_nothing_is_done_blindly() -> None:
     world = a_world()
     runner = Runner(world=world)
     await runner.run(60)
-    memory = runner.memory
-    for seen in (
-        await look(world.service, memory, world, Silent(), WorldRouter(world), world.now_s),
-        await look(world.service, memory, world, world, SilentRouter(), world.now_s),
+    state = runner.state
+    for ports in (
+        Ports(world, Silent(), WorldRouter(world)),
+        Ports(world, world, SilentRouter()),
     ):
+        seen = await reconcile(world.service, state, ports, world.now_s)
         assert seen.steps == ()
-        assert seen.error == "BodyUnavailable"
-        assert seen.memory == memory
+        assert error_of(seen) == "PlatformUnavailable"
+        assert seen.state == state
         assert condition(seen, "Ready")[0] is Status.UNKNOWN
 
 
@@ -460,7 +461,7 @@ async def test_forgetting_everything_at_rest_adopts_what_runs() -> None:
     runner = Runner(world=a_world())
     await runner.run(100)
     before = len(taken(runner.world, ScaleUp, RemovePods, ResizePod))
-    runner.memory = Memory()
+    runner.state = State()
     await runner.run(60)
     assert len(taken(runner.world, ScaleUp, RemovePods, ResizePod)) == before
 
@@ -478,18 +479,12 @@ async def test_no_data_has_its_name() -> None:
     world = a_world()
 
     class Empty:
-        async def history(self, window_s: float, now_s: float) -> object:
+        async def history(self, window_s: float, now_s: float) -> History:
             raise NoData("no such series")
 
         async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
             return {}
 
-    seen = await look(
-        world.service,
-        Memory(),
-        Empty(),  # type: ignore[arg-type]
-        world,
-        WorldRouter(world),
-        world.now_s,
-    )
-    assert (seen.error, seen.error_message) == ("NoData", "no such series")
+    ports = Ports(Empty(), world, WorldRouter(world))
+    seen = await reconcile(world.service, State(), ports, world.now_s)
+    assert seen.failure == ("NoData", "no such series")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from infadapter_operator.domain.ports import QuotaExceeded, StepRefused
 from infadapter_operator.domain.steps import Step
 from infadapter_solver.problem import CPU, Target
-from tests.operator.loop_world import Runner, World, a_service
+from tests.builders import a_service
+from tests.operator.loop_world import Runner, World
 
 BEGIN_S = 1000.0
 TROUBLE_S = 200.0
@@ -112,7 +113,7 @@ def test_with_room_every_feasible_plan_is_reached(
     asyncio.run(runner.run(TROUBLE_S + CALM_S))
     last = runner.looks[-1].decision
     assert last is not None
-    if last.plan.feasible and runner.looks[-1].demand_rps is not None:
+    if last.plan.feasible and runner.looks[-1].load_rps is not None:
         wanted = {
             (g.target, tuple(sorted(g.allocation.resources.items()))): g.pods
             for g in last.plan.groups

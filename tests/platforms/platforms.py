@@ -30,13 +30,13 @@ from infadapter_simulator.platform import SimulatedCluster, SimulatedRouter
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.simulate import flat_history
 from infadapter_simulator.world.world import World
-from infadapter_solver.problem import CPU, Allocation, Target, Variant
+from infadapter_solver.problem import CPU, Allocation, PodSize, Target, Variant
 from tests.operator.kube.fakes import OWNER, FakeApi, poll, workload
 
 KEY = "vision/resnet"  # for which `poll` asks
 TARGET = Target("r18")
-ONE = Allocation(resources={CPU: 1000}, capacity_rps=10.0)
-TWO = Allocation(resources={CPU: 2000}, capacity_rps=20.0)
+ONE = Allocation(size=PodSize(resources={CPU: 1000}), capacity_rps=10.0)
+TWO = Allocation(size=PodSize(resources={CPU: 2000}), capacity_rps=20.0)
 
 
 class Platform(Protocol):

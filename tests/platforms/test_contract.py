@@ -59,7 +59,7 @@ async def platform(request: pytest.FixtureRequest) -> AsyncIterator[Platform]:
 
 async def scaled(platform: Platform, pods: int, size: Allocation = ONE) -> Observed:
     await platform.observe()
-    await platform.cluster.take(ScaleUp(target=TARGET, allocation=size, pods=pods))
+    await platform.cluster.take(ScaleUp(target=TARGET, size=size.size, pods=pods))
     return await settled(platform)
 
 
@@ -95,12 +95,12 @@ async def test_pods_start_at_the_planned_size(platform: Platform) -> None:
     observed = await scaled(platform, 2, TWO)
     assert sizes(observed) == [2000, 2000]
     assert all(pod.ready and pod.target == TARGET and pod.address for pod in observed.pods)
-    assert all(pod.resources == pod.wanted for pod in observed.pods)
+    assert all(pod.size == pod.wanted for pod in observed.pods)
 
 
 async def test_a_pod_is_not_ready_before_it_has_loaded(platform: Platform) -> None:
     await platform.observe()
-    await platform.cluster.take(ScaleUp(target=TARGET, allocation=ONE, pods=2))
+    await platform.cluster.take(ScaleUp(target=TARGET, size=ONE.size, pods=2))
     assert ready(await platform.observe()) == 0
     assert ready(await settled(platform)) == 2
 
@@ -144,33 +144,33 @@ async def test_a_step_that_is_taken_twice_has_one_effect(platform: Platform) -> 
 async def test_a_resize_is_told_until_it_is_in_force(platform: Platform) -> None:
     """At once or later, but never in force without being asked for; and no pod starts anew."""
     (before,) = (await scaled(platform, 1)).pods
-    await platform.cluster.take(ResizePod(pod=before.name, target=TARGET, allocation=TWO))
+    await platform.cluster.take(ResizePod(pod=before.name, target=TARGET, size=TWO.size))
     (during,) = (await platform.observe()).pods
-    assert during.wanted == TWO.resources
-    assert during.resources in (ONE.resources, TWO.resources)
-    assert (during.resize is Resize.NONE) == (during.resources == during.wanted)
+    assert during.wanted == TWO.size
+    assert during.size in (ONE.size, TWO.size)
+    assert (during.resize is Resize.NONE) == (during.size == during.wanted)
     (after,) = (await settled(platform)).pods
     assert (after.name, after.address, after.ready) == (before.name, before.address, True)
-    assert after.resources == after.wanted == TWO.resources
+    assert after.size == after.wanted == TWO.size
     assert after.resize is Resize.NONE
 
 
 async def test_a_resize_of_a_pod_that_is_gone_is_refused(platform: Platform) -> None:
     await scaled(platform, 1)
     with pytest.raises(StepRefused):
-        await platform.cluster.take(ResizePod(pod="r18-nobody", target=TARGET, allocation=TWO))
+        await platform.cluster.take(ResizePod(pod="r18-nobody", target=TARGET, size=TWO.size))
 
 
 async def test_a_replacement_never_lowers_the_number_of_ready_pods(platform: Platform) -> None:
     before = await scaled(platform, 3)
-    await platform.cluster.take(ReplacePods(target=TARGET, allocation=TWO, pods=3))
+    await platform.cluster.take(ReplacePods(target=TARGET, size=TWO.size, pods=3))
     for _ in range(20):
         assert ready(await platform.tick()) >= ready(before)
 
 
 async def test_a_replacement_leaves_new_pods_alone(platform: Platform) -> None:
     before = await scaled(platform, 2)
-    await platform.cluster.take(ReplacePods(target=TARGET, allocation=TWO, pods=2))
+    await platform.cluster.take(ReplacePods(target=TARGET, size=TWO.size, pods=2))
     await settled(platform)
     after = await settled(platform)
     assert not names(before) & names(after)
@@ -183,7 +183,7 @@ async def test_a_replacement_by_pods_of_the_size_in_force_makes_new_ones(
 ) -> None:
     """That resized pods can be rolled where new ones come up at the right size already."""
     before = await scaled(platform, 1)
-    await platform.cluster.take(ReplacePods(target=TARGET, allocation=ONE, pods=1))
+    await platform.cluster.take(ReplacePods(target=TARGET, size=ONE.size, pods=1))
     await settled(platform)
     after = await settled(platform)
     assert sizes(after) == [1000]
@@ -192,7 +192,7 @@ async def test_a_replacement_by_pods_of_the_size_in_force_makes_new_ones(
 
 async def test_pods_after_a_replacement_come_up_at_its_size(platform: Platform) -> None:
     await scaled(platform, 1)
-    await platform.cluster.take(ReplacePods(target=TARGET, allocation=TWO, pods=1))
+    await platform.cluster.take(ReplacePods(target=TARGET, size=TWO.size, pods=1))
     await settled(platform)
     await settled(platform)
     assert sizes(await scaled(platform, 2, ONE)) == [2000, 2000]
@@ -212,7 +212,7 @@ async def test_exactly_the_named_pods_go(platform: Platform) -> None:
 
 async def test_desired_pods_count_what_was_asked_for(platform: Platform) -> None:
     await platform.observe()
-    await platform.cluster.take(ScaleUp(target=TARGET, allocation=ONE, pods=3))
+    await platform.cluster.take(ScaleUp(target=TARGET, size=ONE.size, pods=3))
     assert (await platform.observe()).desired_pods == {TARGET: 3}
     observed = await settled(platform)
     gone = tuple(sorted(names(observed))[:2])
@@ -250,11 +250,11 @@ async def test_a_look_leaves_the_weights_to_the_router(platform: Platform) -> No
 async def test_weights_are_obeyed_later_than_they_are_sent(platform: Platform) -> None:
     observed = await scaled(platform, 2)
     sent = weights(observed, 700, 300)
-    assert await platform.router.weights() == {}
+    assert (await platform.router.view()).obeys == {}
     await platform.router.set_weights(sent)
-    assert await platform.router.weights() == {}
+    assert (await platform.router.view()).obeys == {}
     await platform.obey()
-    assert await platform.router.weights() == {b.pod: b.weight for b in sent.backends}
+    assert (await platform.router.view()).obeys == {b.pod: b.weight for b in sent.backends}
 
 
 async def test_whom_the_router_may_still_send_to_is_known(platform: Platform) -> None:
@@ -263,13 +263,13 @@ async def test_whom_the_router_may_still_send_to_is_known(platform: Platform) ->
     await platform.router.set_weights(weights(observed, 1000, 0))
     await platform.obey()
     await platform.router.set_weights(weights(observed, 0, 1000))
-    assert first in await platform.router.weights()
+    assert first in (await platform.router.view()).obeys
     await platform.obey()
-    assert await platform.router.weights() == {second: 1000}
+    assert (await platform.router.view()).obeys == {second: 1000}
 
 
 async def test_a_weight_of_zero_is_none(platform: Platform) -> None:
     observed = await scaled(platform, 2)
     await platform.router.set_weights(weights(observed, 0, 1000))
     await platform.obey()
-    assert set((await platform.router.weights()).values()) == {1000}
+    assert set(((await platform.router.view()).obeys).values()) == {1000}

@@ -17,11 +17,11 @@ from infadapter_simulator.world.faults import Faults, Spell
 from infadapter_simulator.world.node import EVICTED_S
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
-from infadapter_solver import CPU, Allocation, Target, Variant
+from infadapter_solver import CPU, Allocation, Objective, PodSize, Target, Variant
 
 LOAD_S, START_S = 6.0, 8.0
 SIZES = {
-    cores: Allocation(resources={CPU: 1000 * cores}, capacity_rps=10.0 * cores)
+    cores: Allocation(size=PodSize(resources={CPU: 1000 * cores}), capacity_rps=10.0 * cores)
     for cores in (1, 2, 4, 8)
 }
 A = Target("a")
@@ -31,7 +31,7 @@ SCENARIO = Scenario(
         for name in ("a", "b")
     ),
     speeds={(name, size.size): PodSpeed(1, 0.01) for name in "ab" for size in SIZES.values()},
-    budget={CPU: 8000},
+    objective=Objective(budget={CPU: 8000}, loading_weight=0.001),
 )
 
 
@@ -52,7 +52,7 @@ class Platform:
 
     def run_pods(self, cores: int, pods: int, variant: str = "a") -> list[SimulatedPod]:
         """Ready before the run began."""
-        return [self.world.start(variant, SIZES[cores], ready=True) for _ in range(pods)]
+        return [self.world.start(variant, SIZES[cores].size, ready=True) for _ in range(pods)]
 
 
 def platform(**faults: object) -> Platform:
@@ -62,11 +62,11 @@ def platform(**faults: object) -> Platform:
 
 
 def up(cores: int, pods: int, variant: str = "a") -> ScaleUp:
-    return ScaleUp(target=Target(variant), allocation=SIZES[cores], pods=pods)
+    return ScaleUp(target=Target(variant), size=SIZES[cores].size, pods=pods)
 
 
 def resize(pod: str, cores: int) -> ResizePod:
-    return ResizePod(pod=pod, target=A, allocation=SIZES[cores])
+    return ResizePod(pod=pod, target=A, size=SIZES[cores].size)
 
 
 def cores_of(pods: tuple[Pod, ...]) -> list[int]:
@@ -118,7 +118,7 @@ def test_a_resize_without_room_is_deferred_until_there_is_some() -> None:
     here.take(resize(first.name, 4))
     pod = here.after(10)[0]
     assert (pod.resize, pod.resize_since_s) == (Resize.DEFERRED, 3.0)
-    assert (pod.resources[CPU], pod.wanted[CPU]) == (2000, 4000)
+    assert (pod.resources[CPU], pod.wanted.cpu_millicores) == (2000, 4000)
     here.take(RemovePods(target=A, pods=(second.name,), remaining=1))
     assert here.after(SCENARIO.drain_s)[0].resize is Resize.IN_PROGRESS
     pod = here.after(SCENARIO.resize_s)[0]
@@ -222,7 +222,7 @@ def test_later_pods_come_up_at_the_first_ones_size_where_templates_are_kept() ->
     here.take(up(1, 1))
     here.take(up(4, 2))
     assert cores_of(here.after(0)) == [1, 1]
-    assert here.seen().templates == {A: SIZES[1]}
+    assert here.seen().templates == {A: SIZES[1].size}
     here.take(RemovePods(target=A, pods=tuple(p.name for p in here.seen().pods), remaining=0))
     here.after(1)
     assert here.seen().templates == {}
@@ -256,7 +256,7 @@ def test_starts_resizes_and_scrapes_take_longer_than_told() -> None:
 def test_a_rolling_update_has_one_pod_more_and_never_fewer_ready() -> None:
     here = platform()
     here.run_pods(1, 3)
-    here.take(ReplacePods(target=A, allocation=SIZES[2], pods=3))
+    here.take(ReplacePods(target=A, size=SIZES[2].size, pods=3))
     live_most, ready_least, sizes = 0, 3, []
     while here.seen().rolling:
         live = [pod for pod in here.after(0.25) if not pod.leaving]
@@ -281,8 +281,8 @@ def test_whatever_is_rolled_is_rolled_within_one_pod_more_and_none_less(
     """Also while more pods are asked for."""
     here = platform()
     for each in cores:
-        here.world.start("a", SIZES[each], ready=True)
-    here.take(ReplacePods(target=A, allocation=SIZES[2], pods=replicas))
+        here.world.start("a", SIZES[each].size, ready=True)
+    here.take(ReplacePods(target=A, size=SIZES[2].size, pods=replicas))
     more = sorted(more_at_s)
     while here.seen().rolling or more:
         least = min(here.seen().desired_pods[A], sum(pod.ready for pod in here.seen().pods))
@@ -299,9 +299,9 @@ def test_whatever_is_rolled_is_rolled_within_one_pod_more_and_none_less(
 
 def test_pods_of_the_new_size_stay_and_old_ones_that_are_not_ready_go_first() -> None:
     here = platform(never_ready=(Spell(variant="a", until_s=1),))
-    kept, _ = here.world.start("a", SIZES[2], ready=True), here.world.start("a", SIZES[1])
+    kept, _ = here.world.start("a", SIZES[2].size, ready=True), here.world.start("a", SIZES[1].size)
     here.after(0.5)
-    here.take(ReplacePods(target=A, allocation=SIZES[2], pods=2))
+    here.take(ReplacePods(target=A, size=SIZES[2].size, pods=2))
     pods = here.after(2 * START_S + 3)
     assert kept.name in [pod.name for pod in pods]
     assert cores_of(pods) == [2, 2]
@@ -312,7 +312,7 @@ def test_a_roll_whose_new_pod_does_not_come_keeps_all_old_ones() -> None:
     here = platform(never_ready=(Spell(variant="a", from_s=1),))
     here.run_pods(1, 2)
     here.world.advance(2)
-    here.take(ReplacePods(target=A, allocation=SIZES[2], pods=2))
+    here.take(ReplacePods(target=A, size=SIZES[2].size, pods=2))
     pods = here.after(200)
     assert cores_of(pods) == [1, 1, 2]
     assert sum(pod.ready for pod in pods) == 2
@@ -322,7 +322,7 @@ def test_a_roll_whose_new_pod_does_not_come_keeps_all_old_ones() -> None:
 def test_pods_that_are_resized_after_a_roll_are_not_rolled_back() -> None:
     here = platform()
     here.run_pods(1, 1)
-    here.take(ReplacePods(target=A, allocation=SIZES[2], pods=1))
+    here.take(ReplacePods(target=A, size=SIZES[2].size, pods=1))
     (pod,) = here.after(START_S + 1)
     here.take(resize(pod.name, 4))
     (pod,) = here.after(30)

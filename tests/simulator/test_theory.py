@@ -34,7 +34,7 @@ from infadapter_simulator.world.queues import (
 )
 from infadapter_simulator.world.traffic import Traffic
 from infadapter_simulator.world.world import World
-from infadapter_solver import CPU, Allocation, Variant
+from infadapter_solver import CPU, Allocation, PodSize, Variant
 
 REQUESTS = 400_000
 SERVERS = (1, 2, 4, 8, 16)
@@ -247,12 +247,16 @@ SMALL = Scenario(
             accuracy=0.7,
             load_time_s=3.0,
             allocations=tuple(
-                Allocation(resources={CPU: 1000 * n}, capacity_rps=8.0 * n) for n in CORES
+                Allocation(size=PodSize(resources={CPU: 1000 * n}), capacity_rps=8.0 * n)
+                for n in CORES
             ),
         ),
     ),
     speeds={
-        ("small", Allocation(resources={CPU: 1000 * n}, capacity_rps=0.0).size): PodSpeed(n, 0.1)
+        (
+            "small",
+            PodSize(resources={CPU: 1000 * n}),
+        ): PodSpeed(n, 0.1)
         for n in CORES
     },
 )
@@ -268,7 +272,7 @@ def world(arrivals_s: Floats, seconds: int, scenario: Scenario = SMALL, seed: in
 
 def with_pods(of: World, *cores: int) -> list[SimulatedPod]:
     """They are Ready, and the router splits by their cores."""
-    pods = [of.start("small", allocation(n), ready=True) for n in cores]
+    pods = [of.start("small", allocation(n).size, ready=True) for n in cores]
     of.route({pod.name: n for pod, n in zip(pods, cores, strict=True)})
     return pods
 
@@ -279,7 +283,7 @@ def evenly(rps: float, seconds: float) -> Floats:
 
 def queues(arrivals_s: Floats, *speeds: PodSpeed, limit: int | None = MOST_WAITING) -> Traffic:
     """Queues alone, with no world around them; equal weights."""
-    widest = replace(SMALL, speeds={("", ()): PodSpeed(8, 1.0)})
+    widest = replace(SMALL, speeds={("", PodSize()): PodSpeed(8, 1.0)})
     traffic = Traffic(arrivals_s, widest, 1)
     slots = [traffic.add(speed, limit, 0.0) for speed in speeds]
     traffic.route(dict.fromkeys(slots, 1))
@@ -448,9 +452,9 @@ def troubled(seed: int) -> World:
     with_pods(found, 1, 2, 4)
     for second in range(0, 240, 20):
         found.advance(second)
-        found.start("small", allocation(CORES[second // 20 % 4]))
+        found.start("small", allocation(CORES[second // 20 % 4]).size)
         found.remove(found.pods[0])
-        found.route({p.name: p.allocation.cpu_millicores for p in found.pods if not p.leaving})
+        found.route({p.name: p.size.cpu_millicores for p in found.pods if not p.leaving})
     found.advance(240)
     return found
 
@@ -568,7 +572,7 @@ def test_growing_in_place_takes_effect_after_its_delay_and_costs_at_once() -> No
     found = world(np.full(100, 1.0), 10, replace(SMALL, slo_s=20.0))
     (pod,) = with_pods(found, 1)
     found.advance(2.0)
-    found.resize(pod, allocation(2))
+    found.resize(pod, allocation(2).size)
     found.advance(10.0)
     ended = np.sort(found.traffic.finish_s)
     assert np.diff(ended[ended < 3.0 - 1e-6]) == pytest.approx(0.1)

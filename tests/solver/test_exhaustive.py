@@ -11,7 +11,17 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from infadapter_solver import Allocation, Plan, PodGroup, Problem, Target, Variant, solve
+from infadapter_solver import (
+    Allocation,
+    Objective,
+    Plan,
+    PodGroup,
+    PodSize,
+    Problem,
+    Target,
+    Variant,
+    solve,
+)
 
 GPU = "nvidia.com/gpu"
 MIG = "nvidia.com/mig-1g.5gb"
@@ -47,7 +57,9 @@ def test_the_instances_are_of_every_kind() -> None:
     pairs = [(problem, solve(problem)) for problem in map(random_problem, range(BLOCK))]
     assert sum(not plan.feasible for _, plan in pairs) > 20
     assert sum(is_running(problem, plan) for problem, plan in pairs) > 5
-    assert sum(problem.loading_weight * plan.loading_s > 0 for problem, plan in pairs) > 10
+    assert (
+        sum(problem.objective.loading_weight * plan.loading_s > 0 for problem, plan in pairs) > 10
+    )
     assert sum(any(g.target.kind == GPU for g in plan.groups) for _, plan in pairs) > 10
     assert sum(len(plan.groups) > 1 for _, plan in pairs) > 20
     changed = [
@@ -155,7 +167,8 @@ def cost(problem: Problem, groups: tuple[PodGroup, ...]) -> float:
 
 def money(problem: Problem, resources: Mapping[str, int]) -> float:
     return sum(
-        problem.prices.get(r, 1.0) * (n / 1000 if r == "cpu" else n) for r, n in resources.items()
+        problem.objective.prices.get(r, 1.0) * (n / 1000 if r == "cpu" else n)
+        for r, n in resources.items()
     )
 
 
@@ -173,9 +186,9 @@ def worth(problem: Problem, groups: tuple[PodGroup, ...]) -> float:
     )
     longest = max(variant.load_time_s for variant in problem.variants)
     return (
-        problem.accuracy_weight * (gained / served if served else 0.0)
-        - problem.cost_weight * cost(problem, groups) / money(problem, problem.budget)
-        - (problem.loading_weight * loading / longest if longest else 0.0)
+        problem.objective.accuracy_weight * (gained / served if served else 0.0)
+        - problem.objective.cost_weight * cost(problem, groups) / money(problem, problem.budget)
+        - (problem.objective.loading_weight * loading / longest if longest else 0.0)
     )
 
 
@@ -218,11 +231,13 @@ def random_problem(seed: int) -> Problem:
     problem = Problem(
         variants=variants,
         demand_rps=draw.choice([0.0, draw.uniform(0, 60), float(draw.randint(1, 80))]),
-        budget=budget,
-        prices={"cpu": draw.choice([1.0, 0.7]), GPU: draw.choice([0.0, 4.0, 12.5]), MIG: 2.0},
-        accuracy_weight=draw.choice([1.0, 1.0, 2.5]),
-        cost_weight=draw.choice([0.0, 0.0001, 0.05, 0.2, 1.0]),
-        loading_weight=draw.choice([0.0, 0.0, 0.001, 0.1]),
+        objective=Objective(
+            budget=budget,
+            prices={"cpu": draw.choice([1.0, 0.7]), GPU: draw.choice([0.0, 4.0, 12.5]), MIG: 2.0},
+            accuracy_weight=draw.choice([1.0, 1.0, 2.5]),
+            cost_weight=draw.choice([0.0, 0.0001, 0.05, 0.2, 1.0]),
+            loading_weight=draw.choice([0.0, 0.0, 0.001, 0.1]),
+        ),
         min_replicas=draw.choice([1, 1, 1, 2, 3]),
         max_pods_per_target=draw.choice([None, None, 1, 2]),
         max_targets=draw.choice([16, 16, 1, 2]),
@@ -244,14 +259,15 @@ def random_variant(draw: random.Random, index: int, kinds: list[str]) -> Variant
         rps = draw.choice(
             [0.0, speed * cores / 1000 * draw.uniform(0.7, 1.1), speed * cores / 1000]
         )
-        allocations.append(Allocation(resources={"cpu": cores}, capacity_rps=rps))
+        allocations.append(Allocation(size=PodSize(resources={"cpu": cores}), capacity_rps=rps))
     for kind in kinds[1:]:
         if draw.random() < 0.7:
             size = {"cpu": draw.choice([500, 1000]), kind: draw.choice([1, 1, 2])}
             batch = draw.choice([1, 4])
             allocations.append(
                 Allocation(
-                    resources=size, capacity_rps=speed * draw.randint(2, 9), batch_size=batch
+                    size=PodSize(resources=size, batch_size=batch),
+                    capacity_rps=speed * draw.randint(2, 9),
                 )
             )
     return Variant(

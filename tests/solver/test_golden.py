@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from infadapter_solver import Allocation, Method, Plan, Problem, Variant, solve
+from infadapter_solver import Allocation, Method, Objective, Plan, PodSize, Problem, Variant, solve
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 GOLDEN = SHARED / "data" / "infadapter" / "golden_decisions.json"
@@ -42,7 +42,8 @@ def resnet(name: str, rps: list[float], first_size: int) -> Variant:
         accuracy=accuracy,
         load_time_s=load_time_s,
         allocations=tuple(
-            Allocation(resources={"cpu": 1000 * n}, capacity_rps=capacity) for n, capacity in sizes
+            Allocation(size=PodSize(resources={"cpu": 1000 * n}), capacity_rps=capacity)
+            for n, capacity in sizes
         ),
     )
 
@@ -51,11 +52,10 @@ def paper(demand_rps: float, cost_weight: float, *, max_targets: int = 16) -> Pr
     return Problem(
         variants=tuple(resnet(name, capacities(name), 2) for name in RESNETS),
         demand_rps=demand_rps,
-        budget={"cpu": 20_000},
-        cost_weight=cost_weight,
         max_pods_per_target=1,
         max_targets=max_targets,
         resize_loads=True,
+        objective=Objective(budget={"cpu": 20_000}, cost_weight=cost_weight),
     )
 
 
@@ -130,10 +130,9 @@ def test_the_paper_s_motivating_figure(
                 resnet(name, [float(rps) for rps in row.split()], 1) for name, row in RAW.items()
             ),
             demand_rps=75,
-            budget={"cpu": 1000 * budget},
-            cost_weight=0.0001,
             max_pods_per_target=1,
             max_targets=max_targets,
+            objective=Objective(budget={"cpu": 1000 * budget}, cost_weight=0.0001),
         )
         plan = solve(problem, method=method)
         assert 100 * (0.78312 - plan.accuracy) == pytest.approx(expected, abs=0.0005)

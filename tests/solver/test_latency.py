@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from infadapter_solver import (
     Allocation,
     KnownCapacity,
+    PodSize,
     Point,
     Profile,
     ProfiledAllocation,
@@ -22,7 +23,7 @@ def measured(
 ) -> ProfiledAllocation:
     """Of (rate, p99 in seconds)."""
     return ProfiledAllocation(
-        resources=resources,
+        size=PodSize(resources=resources),
         points=tuple(
             Point(rps=rps, latency_s={99.0: s}, refused_ratio=refused_ratio) for rps, s in points
         ),
@@ -35,7 +36,8 @@ def profile(*allocations: ProfiledAllocation) -> Profile:
 
 def size(millicores: int, batch_size: int = 1, **devices: int) -> Allocation:
     return Allocation(
-        resources={"cpu": millicores, **devices}, capacity_rps=0.0, batch_size=batch_size
+        size=PodSize(resources={"cpu": millicores, **devices}, batch_size=batch_size),
+        capacity_rps=0.0,
     )
 
 
@@ -75,7 +77,8 @@ def test_a_device_is_never_interpolated() -> None:
 
 def test_capacities_alone_and_other_percentiles_say_nothing_of_latency() -> None:
     known = ProfiledAllocation(
-        resources={"cpu": 1000}, capacity=(KnownCapacity(latency_s=0.75, percentile=99, rps=9),)
+        size=PodSize(resources={"cpu": 1000}),
+        capacity=(KnownCapacity(latency_s=0.75, percentile=99, rps=9),),
     )
     assert expected_latency_s(profile(known), size(1000), 5, 99) is None
     assert expected_latency_s(TWO, size(1000), 5, 50) is None

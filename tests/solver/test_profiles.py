@@ -19,6 +19,7 @@ from infadapter_solver import (
     to_variant,
 )
 from infadapter_solver.isotonic import interpolate, isotonic
+from infadapter_solver.problem import PodSize
 
 GPU = "nvidia.com/gpu"
 
@@ -26,7 +27,7 @@ GPU = "nvidia.com/gpu"
 def curve(*points: tuple[float, float]) -> ProfiledAllocation:
     """Of (rate, p99 in seconds)."""
     measured = (Point(rps=rps, latency_s={50.0: s / 2, 99.0: s}) for rps, s in points)
-    return ProfiledAllocation(resources={"cpu": 1000}, points=tuple(measured))
+    return ProfiledAllocation(size=PodSize(resources={"cpu": 1000}), points=tuple(measured))
 
 
 MEASURED = curve((5, 0.1), (10, 0.2), (15, 0.4), (20, 0.9))
@@ -56,11 +57,12 @@ def test_headroom_takes_its_share() -> None:
 def test_no_size_is_offered_between_one_that_is_too_slow_and_one_that_is_not() -> None:
     """At 1100 m even a single request may be late, as it is at 1000 m."""
     slow = ProfiledAllocation(
-        resources={"cpu": 1000}, points=(Point(rps=0.5, latency_s={99.0: 0.9}),)
+        size=PodSize(resources={"cpu": 1000}), points=(Point(rps=0.5, latency_s={99.0: 0.9}),)
     )
     fast, faster = (
         ProfiledAllocation(
-            resources={"cpu": millicores}, points=(Point(rps=rps, latency_s={99.0: 0.5}),)
+            size=PodSize(resources={"cpu": millicores}),
+            points=(Point(rps=rps, latency_s={99.0: 0.5}),),
         )
         for millicores, rps in ((2000, 4.0), (3000, 6.0))
     )
@@ -110,7 +112,7 @@ def test_what_was_not_measured_is_an_error_that_names_what_was() -> None:
     with pytest.raises(PercentileNotMeasured, match=r"percentile 99\.9 .*measured: 50, 99"):
         capacity_at(MEASURED, 0.4, 99.9)
     known = KnownCapacity(latency_s=0.75, percentile=99, rps=13)
-    only_known = ProfiledAllocation(resources={"cpu": 1000}, capacity=(known,))
+    only_known = ProfiledAllocation(size=PodSize(resources={"cpu": 1000}), capacity=(known,))
     with pytest.raises(LatencyNotMeasured, match="600 ms, only for 750 ms"):
         capacity_at(only_known, 0.6, 99)
     with pytest.raises(PercentileNotMeasured, match="percentile 95, only for 99"):
@@ -149,8 +151,7 @@ def by_size(*sizes: tuple[int, float], batch_size: int = 1) -> tuple[ProfiledAll
     """Of (millicores, rate within one second)."""
     return tuple(
         ProfiledAllocation(
-            resources={"cpu": millicores},
-            batch_size=batch_size,
+            size=PodSize(resources={"cpu": millicores}, batch_size=batch_size),
             capacity=(KnownCapacity(latency_s=1, percentile=99, rps=rps),),
         )
         for millicores, rps in sizes
@@ -187,7 +188,7 @@ def test_nothing_is_offered_outside_the_measured_sizes() -> None:
 
 def test_batch_sizes_and_kinds_are_not_mixed_in_between() -> None:
     gpu = ProfiledAllocation(
-        resources={"cpu": 3000, GPU: 1},
+        size=PodSize(resources={"cpu": 3000, GPU: 1}),
         capacity=(KnownCapacity(latency_s=1, percentile=99, rps=500),),
     )
     made = profile(*by_size((1000, 10), (3000, 30)), *by_size((1000, 50), batch_size=8), gpu)

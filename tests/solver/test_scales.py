@@ -18,8 +18,10 @@ from hypothesis import strategies as st
 from infadapter_solver import (
     Allocation,
     Method,
+    Objective,
     Plan,
     PodGroup,
+    PodSize,
     Problem,
     Target,
     TooLarge,
@@ -72,21 +74,21 @@ SIZES: list[tuple[float, dict[int, float]]] = [  # accuracy; millicores, rps
     (0.909, {26: 0.02}),
     (0.79, {14: 1, 19: 4}),
 ]
-OVER = Problem(  # the budgets' remainders fit no pod, or one that serves next to nothing
+OVER = Problem(
     variants=tuple(
         Variant(
             name=f"v{index}",
             accuracy=accuracy,
             load_time_s=3.0,
             allocations=tuple(
-                Allocation(resources={"cpu": cores}, capacity_rps=rps)
+                Allocation(size=PodSize(resources={"cpu": cores}), capacity_rps=rps)
                 for cores, rps in sizes.items()
             ),
         )
         for index, (accuracy, sizes) in enumerate(SIZES)
     ),
     demand_rps=100_000,
-    budget={"cpu": 1140},
+    objective=Objective(budget={"cpu": 1140}),
 )
 
 
@@ -101,7 +103,14 @@ def test_a_budget_far_below_the_demand_serves_what_it_can(method: Method) -> Non
 def test_more_budget_never_serves_less(method: Method) -> None:
     cores = [1.14, 1.2, 2, 5, 30, 100, 105, 106, 107, 200]
     plans = [
-        solve(replace(OVER, demand_rps=1e6, budget={"cpu": int(1000 * n)}), method=method)
+        solve(
+            replace(
+                OVER,
+                demand_rps=1e6,
+                objective=replace(OVER.objective, budget={"cpu": int(1000 * n)}),
+            ),
+            method=method,
+        )
         for n in cores
     ]
     served = [served_rps(plan) for plan in plans]
@@ -114,15 +123,16 @@ def test_more_budget_never_serves_less(method: Method) -> None:
 def test_what_is_served_is_told_apart_to_the_ninth_digit(method: Method) -> None:
     """Also where a demand of a thousand million makes a tie of all that can be served."""
     near = tuple(
-        Allocation(resources={"cpu": 1000 * n}, capacity_rps=1e6 + n / 10) for n in range(1, 5)
+        Allocation(size=PodSize(resources={"cpu": 1000 * n}), capacity_rps=1e6 + n / 10)
+        for n in range(1, 5)
     )
     variant = Variant(name="v", accuracy=0.8, load_time_s=3.0, allocations=near)
     for demand_rps in (2e6, 1e9):
         problem = Problem(
             variants=(variant,),
             demand_rps=demand_rps,
-            budget={"cpu": 4000},
             max_pods_per_target=1,
+            objective=Objective(budget={"cpu": 4000}),
         )
         assert served_rps(solve(problem, method=method)) == 1e6 + 0.4
 
@@ -179,12 +189,17 @@ def test_numbers_as_far_apart_as_may_be_are_no_error(
     variants = tuple(
         replace(
             OVER.variants[index],
-            allocations=(Allocation(resources={"cpu": 500}, capacity_rps=rps),),
+            allocations=(Allocation(size=PodSize(resources={"cpu": 500}), capacity_rps=rps),),
         )
         for index, rps in enumerate(capacities)
     )
     for cost_weight in (0.0, 1.0, 1e18):
-        problem = replace(OVER, variants=variants, demand_rps=demand_rps, cost_weight=cost_weight)
+        problem = replace(
+            OVER,
+            variants=variants,
+            demand_rps=demand_rps,
+            objective=replace(OVER.objective, cost_weight=cost_weight),
+        )
         plan = solve(problem, method=method)
         assert served_rps(plan) >= served_rps(greedy(problem)) * (1 - 1e-9)
 
@@ -224,7 +239,9 @@ def badly_scaled(draw: random.Random, budgets: list[int] | None = None) -> Probl
             accuracy=round(draw.uniform(0.5, 0.95), 3),
             load_time_s=draw.choice([0.0, 3.0, 60.0]),
             allocations=tuple(
-                Allocation(resources={"cpu": cores} | gpu, capacity_rps=rate(draw, -2, 6))
+                Allocation(
+                    size=PodSize(resources={"cpu": cores} | gpu), capacity_rps=rate(draw, -2, 6)
+                )
                 for cores in draw.sample(CORES, draw.randint(1, 3))
                 for gpu in ({}, {GPU: draw.randint(1, 8)})[: draw.choice([1, 1, 2])]
             ),
@@ -234,16 +251,18 @@ def badly_scaled(draw: random.Random, budgets: list[int] | None = None) -> Probl
     problem = Problem(
         variants=variants,
         demand_rps=draw.choice([0.0, rate(draw, -2, 6), rate(draw, -2, 9), 1e9]),
-        budget={
-            "cpu": draw.choice(budgets or [13, 40, 1140, 20_000, 106_000, 10**7, 10**9]),
-            GPU: draw.choice([0, 1, 8] if budgets else [0, 1, 8, 100, 10_000]),
-        },
-        prices={GPU: draw.choice([0.0, 0.001, 12.5, 1e4])},
-        cost_weight=draw.choice([0.0, 0.05, 1.0]),
-        loading_weight=draw.choice([0.0, 0.0, 0.01]),
         min_replicas=draw.choice([1, 1, 3]),
         max_targets=draw.choice([16, 16, 1]),
         capacity_floor_rps=draw.choice([0.0, 0.0, rate(draw, -2, 6)]),
+        objective=Objective(
+            budget={
+                "cpu": draw.choice(budgets or [13, 40, 1140, 20_000, 106_000, 10**7, 10**9]),
+                GPU: draw.choice([0, 1, 8] if budgets else [0, 1, 8, 100, 10_000]),
+            },
+            prices={GPU: draw.choice([0.0, 0.001, 12.5, 1e4])},
+            cost_weight=draw.choice([0.0, 0.05, 1.0]),
+            loading_weight=draw.choice([0.0, 0.0, 0.01]),
+        ),
     )
     if draw.random() < 0.3:
         target = Target(draw.choice(variants).name, draw.choice(["cpu", GPU]))

@@ -10,16 +10,18 @@ from infadapter_solver import (
     Allocation,
     InvalidProblem,
     Method,
+    Objective,
     PodGroup,
+    PodSize,
     Problem,
     Target,
     TooLarge,
     Variant,
-    exact,
     programme,
     solve,
 )
 from infadapter_solver.candidates import goal
+from infadapter_solver.exact import search
 from infadapter_solver.exact.tables import layers_for
 
 GPU = "nvidia.com/gpu"
@@ -36,14 +38,16 @@ def services(
         rps_per_core = 25 * 0.7**i * draw.uniform(0.9, 1.1)
         allocations = [
             Allocation(
-                resources={"cpu": 1000 * n},
+                size=PodSize(resources={"cpu": 1000 * n}),
                 capacity_rps=rps_per_core * n * draw.uniform(0.9, 1.0),
             )
             for n in range(1, sizes + 1)
         ]
         if gpus:
             size = {"cpu": 1000, GPU: 1}
-            allocations.append(Allocation(resources=size, capacity_rps=9 * rps_per_core))
+            allocations.append(
+                Allocation(size=PodSize(resources=size), capacity_rps=9 * rps_per_core)
+            )
         made.append(
             Variant(
                 name=f"v{i}",
@@ -55,11 +59,13 @@ def services(
     return Problem(
         variants=tuple(made),
         demand_rps=draw.uniform(0.2, 0.9) * 25 * budget,
-        budget={"cpu": 1000 * budget} | ({GPU: gpus} if gpus else {}),
-        prices={GPU: 6.0},
-        cost_weight=draw.choice([0.01, 0.05, 0.2]),
-        loading_weight=draw.choice([0.0, 0.01]),
         max_pods_per_target=pods,
+        objective=Objective(
+            budget={"cpu": 1000 * budget} | ({GPU: gpus} if gpus else {}),
+            prices={GPU: 6.0},
+            cost_weight=draw.choice([0.01, 0.05, 0.2]),
+            loading_weight=draw.choice([0.0, 0.01]),
+        ),
     )
 
 
@@ -85,7 +91,7 @@ def test_auto_asks_the_programme_where_the_exact_path_gives_up(
 ) -> None:
     problem = services(1, 4, 8, budget=16)
     expected = solve(problem)
-    monkeypatch.setattr(exact, "MOST_LABELS", 0)
+    monkeypatch.setattr(search, "MOST_LABELS", 0)
     with pytest.raises(TooLarge):
         solve(problem, method="exact")
     assert solve(problem).objective == pytest.approx(expected.objective, abs=1e-9)
@@ -125,9 +131,12 @@ def test_the_fallback_of_a_demand_beyond_the_budget_serves_within_it(time_limit_
 def test_a_slow_model_that_serves_less_than_the_least_demand_is_a_best_effort(
     method: Method,
 ) -> None:
-    size = Allocation(resources={"cpu": 1000}, capacity_rps=0.02)
+    size = Allocation(size=PodSize(resources={"cpu": 1000}), capacity_rps=0.02)
     variant = Variant(name="slow", accuracy=0.9, load_time_s=60, allocations=(size,))
-    plan = solve(Problem(variants=(variant,), demand_rps=0, budget={"cpu": 2000}), method=method)
+    plan = solve(
+        Problem(variants=(variant,), demand_rps=0, objective=Objective(budget={"cpu": 2000})),
+        method=method,
+    )
     assert not plan.feasible
     assert plan.groups == (PodGroup(target=Target("slow"), allocation=size, pods=2),)
 
@@ -137,7 +146,10 @@ def test_a_slow_model_that_serves_less_than_the_least_demand_is_a_best_effort(
 def test_where_nothing_fits_the_plan_is_empty(
     method: Method, variants: tuple[Variant, ...]
 ) -> None:
-    plan = solve(Problem(variants=variants, demand_rps=5, budget={"cpu": 500}), method=method)
+    plan = solve(
+        Problem(variants=variants, demand_rps=5, objective=Objective(budget={"cpu": 500})),
+        method=method,
+    )
     assert plan.groups == ()
     assert not plan.feasible
     assert plan.objective is None
@@ -146,7 +158,10 @@ def test_where_nothing_fits_the_plan_is_empty(
 @both_methods
 def test_an_allocation_on_a_resource_outside_the_budget_is_not_used(method: Method) -> None:
     problem = services(1, 2, 2, budget=8, gpus=1)
-    plan = solve(replace(problem, budget={"cpu": 8000}, demand_rps=20), method=method)
+    plan = solve(
+        replace(problem, demand_rps=20, objective=replace(problem.objective, budget={"cpu": 8000})),
+        method=method,
+    )
     assert {group.target.kind for group in plan.groups} == {"cpu"}
 
 
@@ -164,7 +179,7 @@ def test_equal_questions_share_one_table_whoever_built_them() -> None:
     one, other = services(2, 3, 4, budget=8), services(2, 3, 4, budget=8)
     assert layers_for(one, goal(one)) is layers_for(other, goal(other))
     for other in (
-        replace(one, budget={"cpu": 7000}),
+        replace(one, objective=replace(one.objective, budget={"cpu": 7000})),
         replace(one, pod_limits={Target("v0"): 1}),
         replace(one, pod_limits={Target("v0"): 2}),
     ):
@@ -207,8 +222,13 @@ BAD_NUMBERS = [math.nan, math.inf, -1.0]
 )
 def test_numbers_that_are_none_are_refused_by_name(name: str, value: float, method: Method) -> None:
     change: dict[str, float] = {name: value}
+    problem = services(1, 2, 2, budget=4)
+    if name.endswith("weight"):
+        changed = replace(problem, objective=replace(problem.objective, **change))  # type: ignore[arg-type]
+    else:
+        changed = replace(problem, **change)  # type: ignore[arg-type]
     with pytest.raises(InvalidProblem, match=name):
-        solve(replace(services(1, 2, 2, budget=4), **change), method=method)  # type: ignore[arg-type]
+        solve(changed, method=method)
 
 
 @both_methods
@@ -217,16 +237,21 @@ def test_contradictions_are_refused_with_a_sentence(method: Method) -> None:
     first = good.variants[0]
     size = first.allocations[0]
     cases = {
-        "no price": replace(good, budget={"cpu": 1000, "example.com/npu": 1}),
+        "no price": replace(
+            good, objective=replace(good.objective, budget={"cpu": 1000, "example.com/npu": 1})
+        ),
         "two variants called v0": replace(good, variants=(first, first)),
         "two allocations": replace(good, variants=(replace(first, allocations=(size, size)),)),
         "uses no resources": replace(
-            good, variants=(replace(first, allocations=(replace(size, resources={"cpu": 0}),)),)
+            good,
+            variants=(
+                replace(first, allocations=(replace(size, size=PodSize(resources={"cpu": 0})),)),
+            ),
         ),
         "accuracy of v0": replace(good, variants=(replace(first, accuracy=math.nan),)),
         "demand_rps must be at most 1e.18": replace(good, demand_rps=2e18),
-        "price of cpu": replace(good, prices={"cpu": -1.0}),
-        "budget of cpu": replace(good, budget={"cpu": -1}),
+        "price of cpu": replace(good, objective=replace(good.objective, prices={"cpu": -1.0})),
+        "budget of cpu": replace(good, objective=replace(good.objective, budget={"cpu": -1})),
         "at least 1": replace(good, max_targets=0),
         "v0 on cpu must be .* whole number from 0, not to -1": limited(good, -1),
         "v0 on cpu must be .* not to 1.5": limited(good, 1.5),
@@ -242,7 +267,11 @@ def limited(problem: Problem, limit: float) -> Problem:
 
 
 def test_the_programme_reads_as_its_docstring_says() -> None:
-    problem = replace(services(1, 2, 3, budget=16), demand_rps=90, loading_weight=0.1)
+    problem = replace(
+        services(1, 2, 3, budget=16),
+        demand_rps=90,
+        objective=replace(services(1, 2, 3, budget=16).objective, loading_weight=0.1),
+    )
     model = programme.best_programme(problem, goal(problem)).model
     found = [constraint.name for constraint in model.constraints()]
     names = {name.rstrip("_0123456789") for name in found}

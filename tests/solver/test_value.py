@@ -8,7 +8,9 @@ from infadapter_solver import (
     Allocation,
     InvalidProblem,
     Method,
+    Objective,
     PodGroup,
+    PodSize,
     Problem,
     Target,
     Variant,
@@ -24,7 +26,7 @@ both_methods = pytest.mark.parametrize("method", ["exact", "milp"])
 
 
 def cpu(cores: float, rps: float) -> Allocation:
-    return Allocation(resources={"cpu": int(1000 * cores)}, capacity_rps=rps)
+    return Allocation(size=PodSize(resources={"cpu": int(1000 * cores)}), capacity_rps=rps)
 
 
 def variant(name: str, accuracy: float, *allocations: Allocation, load_s: float = 5.0) -> Variant:
@@ -39,8 +41,7 @@ SMALL, LARGE = cpu(1, 10), cpu(2, 10)
 PROBLEM = Problem(
     variants=(variant("small", 0.7, SMALL), variant("large", 0.8, LARGE, load_s=10.0)),
     demand_rps=15,
-    budget={"cpu": 4000},
-    cost_weight=0.1,
+    objective=Objective(budget={"cpu": 4000}, cost_weight=0.1),
 )
 
 
@@ -78,7 +79,11 @@ def test_a_limit_counts_all_pods_of_the_target_whatever_their_sizes() -> None:
 @both_methods
 def test_what_runs_stays_no_plan_beyond_its_limit(method: Method) -> None:
     running = (pods("small", SMALL, 2),)
-    problem = replace(PROBLEM, running=running, loading_weight=1.0, cost_weight=0.5)
+    problem = replace(
+        PROBLEM,
+        running=running,
+        objective=replace(PROBLEM.objective, loading_weight=1.0, cost_weight=0.5),
+    )
     assert solve(problem, method=method).groups == running
     plan = solve(replace(problem, pod_limits={Target("small"): 1}), method=method)
     assert plan.feasible
@@ -98,7 +103,9 @@ def test_pods_of_an_unknown_variant_are_refused_by_name() -> None:
 
 def test_loading_is_the_longest_among_what_must_start() -> None:
     running = (pods("large", LARGE),)
-    problem = replace(PROBLEM, running=running, loading_weight=0.5)
+    problem = replace(
+        PROBLEM, running=running, objective=replace(PROBLEM.objective, loading_weight=0.5)
+    )
     both = [pods("small", SMALL), pods("large", LARGE)]
     assert evaluate(problem, both).loading_s == 5.0
     assert evaluate(replace(problem, running=()), both).loading_s == 10.0
@@ -109,10 +116,10 @@ def test_loading_is_the_longest_among_what_must_start() -> None:
 
 
 def test_only_cpu_is_resized_in_place_and_in_the_paper_nothing_is() -> None:
-    gpu = Allocation(resources={"cpu": 1000, GPU: 1}, capacity_rps=50, batch_size=4)
-    more_cpu = replace(gpu, resources={"cpu": 2000, GPU: 1})
-    other_batch = replace(gpu, batch_size=8)
-    two = replace(gpu, resources={"cpu": 1000, GPU: 2})
+    gpu = Allocation(size=PodSize(resources={"cpu": 1000, GPU: 1}, batch_size=4), capacity_rps=50)
+    more_cpu = replace(gpu, size=replace(gpu.size, resources={"cpu": 2000, GPU: 1}))
+    other_batch = replace(gpu, size=replace(gpu.size, batch_size=8))
+    two = replace(gpu, size=replace(gpu.size, resources={"cpu": 1000, GPU: 2}))
     problem = replace(PROBLEM, running=(pods("large", gpu, 2), pods("large", LARGE)))
     assert starts(problem, pods("large", more_cpu, 3)) == 1
     assert starts(problem, pods("large", other_batch)) == 1
@@ -145,8 +152,7 @@ def test_among_equals_the_cheaper_is_taken(method: Method) -> None:
     problem = Problem(
         variants=(variant("a", 0.7, cpu(4, 10), cpu(2, 10), cpu(3, 10)),),
         demand_rps=5,
-        budget={"cpu": 4000},
-        cost_weight=0.0,
+        objective=Objective(budget={"cpu": 4000}, cost_weight=0.0),
     )
     assert solve(problem, method=method).cost == 2
 

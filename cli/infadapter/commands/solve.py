@@ -17,7 +17,9 @@ from infadapter_solver import (
     InvalidProblem,
     Method,
     NotMeasured,
+    Objective,
     PodGroup,
+    PodSize,
     Problem,
     Profile,
     Target,
@@ -128,16 +130,17 @@ def _problem(arguments: Arguments) -> Problem:
     return Problem(
         variants=variants,
         demand_rps=arguments.demand,
-        budget=arguments.budget,
-        prices=arguments.price,
-        accuracy_weight=arguments.accuracy_weight,
-        cost_weight=arguments.cost_weight,
-        loading_weight=arguments.loading_weight,
         max_targets=arguments.max_variants,
         running=tuple(_pods(variants, running) for running in arguments.running or ()),
-        # The paper runs one pod of a variant, and takes another one for another size.
         max_pods_per_target=1 if arguments.preset else None,
         resize_loads=arguments.preset is not None,
+        objective=Objective(
+            budget=arguments.budget,
+            prices=arguments.price,
+            accuracy_weight=arguments.accuracy_weight,
+            cost_weight=arguments.cost_weight,
+            loading_weight=arguments.loading_weight,
+        ),
     )
 
 
@@ -174,5 +177,5 @@ def _pods(variants: tuple[Variant, ...], running: Running) -> PodGroup:
         raise click.UsageError(
             f"--running names {running.variant}, which is none of {', '.join(known)}."
         )
-    size = Allocation(resources={CPU: running.cpu_millicores}, capacity_rps=0.0)
+    size = Allocation(size=PodSize(resources={CPU: running.cpu_millicores}), capacity_rps=0.0)
     return PodGroup(target=Target(running.variant), allocation=size, pods=running.pods)

@@ -6,7 +6,10 @@ status, and after a restart it is all that the loop remembers.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from infadapter_solver.problem import Plan
+from infadapter_solver.problem import Plan, PodSize, Target
+
+Shape = tuple[bool, tuple[tuple[Target, PodSize, int], ...]]
+"""What tells two plans apart; that pods deliver a little more or less is no other plan."""
 
 
 class Source(StrEnum):
@@ -55,3 +58,8 @@ class Decision:
     why: tuple[str, ...] = ()
     rejected: tuple[Alternative, ...] = ()
     expected_latency_s: float | None = None  # at the service's percentile, where it is known
+
+    @property
+    def shape(self) -> Shape:
+        groups = self.plan.groups
+        return self.plan.feasible, tuple((g.target, g.allocation.size, g.pods) for g in groups)

@@ -18,29 +18,29 @@ LONGEST_GAP_S, STEPS_IN_A_GAP = 6.0, 3.0
 """A scrape or two may be missed; a longer silence is a gap."""
 
 
-class DemandError(Exception):
+class LoadError(Exception):
     """There is nothing fresh to decide on; the last plan stands."""
 
-    reason: ClassVar[str] = "DemandError"
+    reason: ClassVar[str] = "LoadError"
 
 
-class NoData(DemandError):
+class NoData(LoadError):
     """Prometheus knows no such series, or the answer has no sample."""
 
     reason = "NoData"
 
 
-class StaleData(DemandError):
+class StaleData(LoadError):
     reason = "StaleData"
 
 
-class InvalidData(DemandError):
+class InvalidData(LoadError):
     """NaN, infinite, negative, or not a number."""
 
     reason = "InvalidData"
 
 
-class QueryFailed(DemandError):
+class QueryFailed(LoadError):
     """No answer, an error, a time-out, or an answer that can't be read."""
 
     reason = "QueryFailed"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from infadapter_solver.problem import Allocation, Amounts, Target
+from infadapter_solver.problem import Amounts, PodSize, Target
 
 
 class Resize(StrEnum):
@@ -48,11 +48,10 @@ class Pod:
 
     name: str
     target: Target
-    resources: Amounts  # in force, not merely asked for
-    wanted: Amounts  # asked for; differs from `resources` while a resize is under way
+    size: PodSize  # in force, not merely asked for
+    wanted: PodSize  # asked for; differs from `size` while a resize is under way
     ready: bool
     created_at_s: float
-    batch_size: int = 1
     address: str = ""  # host:port, empty until it has one
     leaving: bool = False  # asked to stop; it only finishes what it has
     unschedulable_since_s: float | None = None
@@ -63,24 +62,39 @@ class Pod:
     unready_since_s: float | None = None  # None: not told, and taken to be since it was created
 
     @property
+    def resources(self) -> Amounts:
+        return self.size.resources
+
+    @property
     def is_lost(self) -> bool:
         """It serves nothing and holds nothing that another could not have."""
         return self.trouble is not None and self.trouble.cause is Cause.NODE_LOST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouterView:
+    """
+    What a router does and may do, by pod name. Only the router's own protocol can prove which
+    weights of the past it may yet take up, so it is the router that says.
+    """
+
+    obeys: Mapping[str, int] = field(default_factory=dict)  # confirmed; no zeros
+    sent: Mapping[str, int] | None = None  # last; None: nothing that is known of
+    may_obey: frozenset[str] = frozenset()  # named by weights that may yet come into force
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """
-    A look at the body. `weights` are those the router has confirmed, by pod name, not those we
-    last sent: a pod is drained when the router no longer sends to it. `sent_weights` are those, and
-    None if nothing was sent (the loop remembers them, bodies leave them out).
+    What a platform and its router say. `weights` are those that the router has confirmed, by pod
+    name, not those sent last: a pod is drained when no router sends to it, nor may begin to.
     """
 
     pods: tuple[Pod, ...] = ()
     weights: Mapping[str, int] = field(default_factory=dict)
     desired_pods: Mapping[Target, int] = field(default_factory=dict)  # Deployment.spec.replicas
     untouchable: frozenset[Target] = frozenset()  # another controller writes there (Conflict)
-    templates: Mapping[Target, Allocation] = field(
+    templates: Mapping[Target, PodSize] = field(
         default_factory=dict
     )  # at what size further pods of a target that has pods come up; as planned where absent
     rolling: frozenset[Target] = frozenset()  # a change of all its pods is under way
@@ -100,8 +114,8 @@ class Observed:
     shared_causes: frozenset[Cause] = frozenset()  # that keep pods of other services too
     tried_elsewhere: frozenset[Cause] = frozenset()  # those for which another service tries a pod
     moved_at_s: float = -math.inf  # when the rollout last came further (the loop remembers)
-    sent_weights: Mapping[str, int] | None = None
-    superseded: frozenset[str] = frozenset()  # named by weights replaced before they were confirmed
+    sent_weights: Mapping[str, int] | None = None  # None: nothing was sent that is known of
+    may_obey: frozenset[str] = frozenset()  # pods that the router may begin to send to
 
     def of(self, target: Target) -> tuple[Pod, ...]:
         return tuple(pod for pod in self.pods if pod.target == target)

@@ -1,14 +1,21 @@
 """
-What the loop asks of a body. Kubernetes, local processes and the simulator satisfy these
+What the loop asks of a platform. Kubernetes, local processes and the simulator satisfy these
 structurally; none of them is imported here. An instance serves one InferenceService.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from infadapter_operator.domain.load import Delivered, History
-from infadapter_operator.domain.observed import Observed
-from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
+from infadapter_operator.domain.observed import Observed, RouterView
+from infadapter_operator.domain.steps import (
+    RemovePods,
+    ReplacePods,
+    ResizePod,
+    ScaleUp,
+    SetWeights,
+)
 
 
 class StepRefused(Exception):
@@ -33,15 +40,18 @@ class Conflict(StepRefused):
     reason = "Conflict"
 
 
-class BodyUnavailable(Exception):
+class PlatformUnavailable(Exception):
     """The API server (or Envoy, or the process table) did not answer; nothing is known."""
 
-    reason: ClassVar[str] = "BodyUnavailable"
+    reason: ClassVar[str] = "PlatformUnavailable"
 
 
-class Demand(Protocol):
+class LoadSource(Protocol):
     async def history(self, window_s: float, now_s: float) -> History:
-        """Arrivals per second over the last `window_s`; raises a DemandError if there are none."""
+        """
+        Arrivals per second over the last `window_s`; raises a LoadError if there are none. The last
+        hour is as fine as it was measured.
+        """
         ...
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
@@ -55,17 +65,28 @@ class Demand(Protocol):
 
 class Cluster(Protocol):
     async def observe(self, now_s: float) -> Observed:
-        """The pods there are; `weights` empty, the router fills them."""
+        """The pods there are; what the router says is left out. Raises PlatformUnavailable."""
         ...
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
-        """Raises StepRefused or BodyUnavailable."""
+        """Raises StepRefused or PlatformUnavailable."""
         ...
 
 
 class Router(Protocol):
-    async def weights(self) -> Mapping[str, int]:
-        """By pod name: what the router has confirmed that it obeys."""
+    async def view(self) -> RouterView:
+        """What it obeys, and what it may. Raises PlatformUnavailable."""
         ...
 
-    async def set_weights(self, step: SetWeights) -> None: ...
+    async def set_weights(self, step: SetWeights) -> None:
+        """Raises StepRefused or PlatformUnavailable, also where it may have been told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """One service's three."""
+
+    load: LoadSource
+    cluster: Cluster
+    router: Router

@@ -1,8 +1,10 @@
 """Where a rollout stands: what is done of it, what it waits for, or why it rests."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from infadapter_operator.domain.decision import Shape
 from infadapter_operator.domain.observed import Cause
 from infadapter_solver.problem import Target
 
@@ -60,3 +62,14 @@ class Block:
     come: bool = False
     fitting_millicores: int | None = None  # a new pod of so much may find a node, a larger one not
     grown_millicores: int | None = None  # what its pods did not grow beyond
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone:
+    """The furthest that was seen of one plan, and when."""
+
+    plan: Shape | None = None
+    ready: int = -1
+    pending: int = 0
+    excess: int = 0
+    at_s: float = -math.inf

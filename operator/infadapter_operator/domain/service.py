@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from infadapter_solver.problem import CPU, Allocation, Amounts, Target, Variant
+from infadapter_solver.problem import Allocation, Amounts, Objective, PodSize, Target, Variant
 from infadapter_solver.profiles import Profile
 
 KEPT_LOADS = 2.0
@@ -49,12 +49,8 @@ class Service:
     slo_s: float
     percentile: float  # of the latency, 1 … 99.99
     variants: tuple[Variant, ...]  # capacities are those at (slo_s, percentile)
-    budget: Amounts  # bounds plans
+    objective: Objective  # its budget bounds plans
     max_surge: Amounts  # bounds what may run beyond the budget while pods are replaced
-    prices: Mapping[str, float] = field(default_factory=dict)
-    accuracy_weight: float = 1.0
-    cost_weight: float = 0.05
-    loading_weight: float = 0.001
     minimum_rps: float = 0.0
     forecast: ForecastMethod = ForecastMethod.AUTO
     quantile: float = 0.95
@@ -65,7 +61,7 @@ class Service:
     mode: Mode = Mode.AUTO
     patience: Patience = field(default_factory=Patience)
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant: for latencies
-    fitted: dict[tuple[Target, tuple[tuple[str, int], ...], int], Allocation | None] = field(
+    fitted: dict[tuple[Target, PodSize], Allocation | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )  # what `planning.capacity.fitting` has found: asked for every pod several times a look
     revalued: dict[frozenset[tuple[Target, float]], "Service"] = field(
@@ -86,9 +82,6 @@ class Service:
     def _slowest_load_s(self) -> float:
         return max((variant.load_time_s for variant in self.variants), default=0.0)
 
-    def price_of(self, amounts: Amounts) -> float:
-        """A core is 1 unless the prices say otherwise; every other resource has a price."""
-        return sum(
-            self.prices.get(name, 1.0) * (amount / 1000 if name == CPU else amount)
-            for name, amount in amounts.items()
-        )
+    @property
+    def budget(self) -> Amounts:
+        return self.objective.budget

@@ -7,36 +7,36 @@ may be taken now; the rest follow at a later look, when these have had their eff
 
 from dataclasses import dataclass
 
-from infadapter_solver.problem import Allocation, Target
+from infadapter_solver.problem import PodSize, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleUp:
-    """Have `pods` pods of the target. Where none runs yet, they start at this allocation."""
+    """Have `pods` pods of the target. Where none runs yet, they start at this size."""
 
     target: Target
-    allocation: Allocation
+    size: PodSize
     pods: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResizePod:
-    """Give a running pod this allocation, without a restart."""
+    """Give a running pod this size, without a restart."""
 
     pod: str
     target: Target
-    allocation: Allocation
+    size: PodSize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplacePods:
     """
-    Have new pods of this allocation in place of all there are, readiness-gated: a resize was
-    refused or never came. Also where new pods come up at this allocation already.
+    Have new pods of this size in place of all there are, readiness-gated: a resize was
+    refused or never came. Also where new pods come up at this size already.
     """
 
     target: Target
-    allocation: Allocation
+    size: PodSize
     pods: int
 
 

@@ -19,7 +19,8 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
-from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.domain.observed import RouterView
+from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import Backend
 from infadapter_operator.envoy.endpoints import (
     TYPE_URL,
@@ -170,20 +171,33 @@ class XdsServer:
         names = (name for name, router in service.routers.items() if router.seen_s >= fresh_s)
         return sum(name != _REMEMBERED for name in names)
 
+    def view(self, service_key: str) -> RouterView:
+        """
+        What the routers obey, and what they may: of all that was published, only what was offered
+        and what is current can come into force. Raises PlatformUnavailable.
+        """
+        obeys = self.confirmed(service_key)
+        service = self._services.get(service_key)
+        if service is None:
+            return RouterView(obeys=obeys, may_obey=frozenset(obeys))
+        sent = {backend.pod: backend.weight for backend in service.versions[service.current]}
+        return RouterView(obeys=obeys, sent=sent, may_obey=frozenset(obeys) | frozenset(sent))
+
     def confirmed(self, service_key: str) -> Mapping[str, int]:
         """
         Return the weights in force, by pod. While routers differ, or have yet to echo what they
         were offered, a pod that any of them may still send to is in it, with its older weight.
 
         Empty while no router has ever asked. Routers that fell silent count as they were until
-        another one asks. Raises BodyUnavailable when one obeys what this process never published.
+        another one asks. Raises PlatformUnavailable when one obeys what this process never
+        published.
         """
         service = self._services.get(service_key, _Published())
         possible: set[str] = set()
         for router in service.routers.values():
             possible |= router.may_obey if router.obeys else set(service.versions)
         if unknown := possible - set(service.versions):
-            raise BodyUnavailable(
+            raise PlatformUnavailable(
                 f"A router of {service_key} obeys weights of before the operator started "
                 f"(version {min(unknown)}); they are replaced at its next poll."
             )

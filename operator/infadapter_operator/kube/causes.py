@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from infadapter_operator.domain.observed import Cause
 from infadapter_operator.domain.progress import Block
+from infadapter_operator.observe import Shared
 from infadapter_solver.problem import Target
 
 WITHIN_S = 60.0
@@ -32,6 +33,11 @@ class Causes:
 
     met_at_s: Mapping[Seen, float] = field(default_factory=dict)
     trials: Mapping[Cause, Trial] = field(default_factory=dict)
+
+    def told_to(self, service: str, now_s: float) -> Shared:
+        return Shared(
+            causes=self.shared(now_s), tried_elsewhere=self.tried_elsewhere(service, now_s)
+        )
 
     def met(self, service: str, target: Target, cause: Cause, at_s: float) -> "Causes":
         """What is too old to tell anything is left out."""

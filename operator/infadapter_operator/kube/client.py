@@ -20,8 +20,8 @@ from kubernetes.client import ApiClient, ApiException, Configuration
 
 from infadapter_operator.domain.names import FIELD_MANAGER
 from infadapter_operator.domain.ports import (
-    BodyUnavailable,
     Conflict,
+    PlatformUnavailable,
     QuotaExceeded,
     StepRefused,
 )
@@ -83,8 +83,8 @@ class ApiRefusal(Exception):
 
 class KubeApi:
     """
-    Every call raises BodyUnavailable if nothing is known of its effect or the server is at fault,
-    ApiRefusal if the server refused. A GET of what is not there answers None.
+    Every call raises PlatformUnavailable if nothing is known of its effect or the server is at
+    fault, ApiRefusal if the server refused. A GET of what is not there answers None.
     """
 
     def __init__(self, client: ApiClient, timeout_s: float, count: Counter | None = None) -> None:
@@ -171,7 +171,7 @@ class KubeApi:
             response = self._client.call_api(*request, _request_timeout=self._timeout_s)
             return response.status, _object(response.read())  # type: ignore[no-untyped-call]
         except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
-            raise BodyUnavailable(f"the API server did not answer: {error}") from None
+            raise PlatformUnavailable(f"the API server did not answer: {error}") from None
 
 
 def _object(body: bytes) -> Json:
@@ -182,10 +182,10 @@ def _object(body: bytes) -> Json:
     return answer if isinstance(answer, dict) else {}
 
 
-def _failure(status: int, answer: Json) -> ApiRefusal | BodyUnavailable:
+def _failure(status: int, answer: Json) -> ApiRefusal | PlatformUnavailable:
     message = str(answer.get("message") or f"the API server answered {status}")
     if (status >= 500 and not any(words in message for words in _USERS_FAULT)) or status == 429:
-        return BodyUnavailable(message)
+        return PlatformUnavailable(message)
     causes = (answer.get("details") or {}).get("causes") or ()
     reasons = tuple(str(cause.get("reason", "")) for cause in causes)
     return ApiRefusal(status, str(answer.get("reason", "")), message, reasons)

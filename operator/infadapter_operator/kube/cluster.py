@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from infadapter_operator.domain.observed import Observed
-from infadapter_operator.domain.ports import BodyUnavailable, Conflict, StepRefused
+from infadapter_operator.domain.ports import Conflict, PlatformUnavailable, StepRefused
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_operator.kube.cleanup import tidy_up
 from infadapter_operator.kube.client import ApiRefusal, KubeApi, deployments
@@ -43,12 +43,12 @@ class KubeCluster:
     _written: set[Target] = field(default_factory=set)  # since it was observed
 
     async def observe(self, now_s: float) -> Observed:
-        """Raises BodyUnavailable."""
+        """Raises PlatformUnavailable."""
         try:
             scaled = await self.scalers.of(self.owner.namespace)
             running = await running_for(self.api, self.owner, self.workloads)
         except (ApiRefusal, Conflict) as refusal:
-            raise BodyUnavailable(str(refusal)) from None
+            raise PlatformUnavailable(str(refusal)) from None
         self._running, self._written = {one.target: one for one in running}, set()
         taken = (one for one in running if self._is_anothers(one, scaled))
         return observed(running, frozenset(one.target for one in taken))
@@ -67,7 +67,7 @@ class KubeCluster:
     async def borrowed_kinds(self) -> Mapping[str, str | None]:
         """
         The kind of pods of each Deployment that a variant names, by variant; None where it, or the
-        container that is meant, is not there. Raises ApiRefusal or BodyUnavailable.
+        container that is meant, is not there. Raises ApiRefusal or PlatformUnavailable.
         """
         kinds: dict[str, str | None] = {}
         for workload in self.workloads.values():
@@ -84,14 +84,14 @@ class KubeCluster:
         return [ApiRefusal(403, "", message).as_step_refused() for message in sorted(messages)]
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
-        """Raises StepRefused or BodyUnavailable."""
+        """Raises StepRefused or PlatformUnavailable."""
         try:
             await take_step(self._writer(), step)
         except ApiRefusal as refusal:
             raise refusal.as_step_refused() from None
 
     async def tidy(self) -> None:
-        """What no plan asks for. Raises StepRefused or BodyUnavailable."""
+        """What no plan asks for. Raises StepRefused or PlatformUnavailable."""
         writer = self._writer()
         try:
             for running in tuple(self._running.values()):

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 
 from infadapter_operator.kube.client import ApiRefusal, KubeApi, deployments
-from infadapter_operator.kube.objects import Owner, Size, Workload, build_deployment
-from infadapter_solver.problem import CPU, Target
+from infadapter_operator.kube.objects import Owner, Workload, build_deployment
+from infadapter_solver.problem import CPU, PodSize, Target
 
 _DRY_RUN = {"dryRun": "All", "fieldValidation": "Strict"}
 
@@ -17,7 +17,7 @@ _DRY_RUN = {"dryRun": "All", "fieldValidation": "Strict"}
 async def template_problems(
     api: KubeApi, owner: Owner, workloads: Mapping[str, Workload]
 ) -> tuple[str, ...]:
-    """One sentence for each variant that can't run. Raises BodyUnavailable."""
+    """One sentence for each variant that can't run. Raises PlatformUnavailable."""
     found = [
         await _problem(api, owner, workload)
         for workload in workloads.values()
@@ -27,9 +27,9 @@ async def template_problems(
 
 
 async def _problem(api: KubeApi, owner: Owner, workload: Workload) -> str:
-    size, kind = Size(resources={CPU: 1000}), CPU
+    size, kind = PodSize(resources={CPU: 1000}), CPU
     if workload.allocations:
-        size, kind = Size.of(workload.allocations[0]), workload.allocations[0].kind
+        size, kind = workload.allocations[0].size, workload.allocations[0].kind
     body = build_deployment(owner, workload, Target(workload.variant, kind), size, 0)
     metadata = {**body["metadata"], "generateName": "infadapter-check-"}
     del metadata["name"]

@@ -9,7 +9,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from infadapter_operator.api.quantities import amounts_as_quantities
@@ -26,7 +26,7 @@ from infadapter_operator.domain.names import (
     target_labels,
     target_name,
 )
-from infadapter_solver.problem import CPU, Allocation, Amounts, Target
+from infadapter_solver.problem import CPU, Allocation, Amounts, PodSize, Target
 
 Json = dict[str, Any]
 
@@ -109,20 +109,8 @@ class Workload:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
-    """What one pod gets."""
-
-    resources: Amounts = field(default_factory=dict)
-    batch_size: int = 1
-
-    @classmethod
-    def of(cls, allocation: Allocation) -> "Size":
-        return cls(resources=dict(allocation.resources), batch_size=allocation.batch_size)
-
-
 def build_deployment(
-    owner: Owner, workload: Workload, target: Target, size: Size, pods: int, *, roll: str = ""
+    owner: Owner, workload: Workload, target: Target, size: PodSize, pods: int, *, roll: str = ""
 ) -> Json:
     """A target's Deployment. A new pod is Ready before an old one goes. Another `roll` rolls it."""
     template = pod_template(owner.name, workload, target, size)
@@ -152,7 +140,7 @@ def build_deployment(
     }
 
 
-def pod_template(service: str, workload: Workload, target: Target, size: Size) -> Json:
+def pod_template(service: str, workload: Workload, target: Target, size: PodSize) -> Json:
     """The user's template with our labels and this size. Memory stays as it was written."""
     template: Json = copy.deepcopy(dict(workload.template or {}))
     server = workload.server_of(template["spec"])
@@ -174,7 +162,7 @@ def pod_template(service: str, workload: Workload, target: Target, size: Size) -
     return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
 
 
-def _sized(container: Json, port: int, workload: Workload, size: Size) -> Json:
+def _sized(container: Json, port: int, workload: Workload, size: PodSize) -> Json:
     return {
         "readinessProbe": _protocol_probe(port),
         "lifecycle": _LEAVE_SLOWLY,

@@ -20,7 +20,7 @@ class Judge:
     _kinds: Mapping[str, str | None] = field(default_factory=dict)  # of borrowed Deployments
 
     async def templates(self, prepared: Prepared) -> None:
-        """Each template is judged once. Raises Unprepared or BodyUnavailable."""
+        """Each template is judged once. Raises Unprepared or PlatformUnavailable."""
         digests = {name: workload.digest for name, workload in prepared.workloads.items()}
         fresh = {
             name: workload
@@ -33,7 +33,7 @@ class Judge:
         self._checked = digests
 
     async def borrowed(self) -> None:
-        """Look which Deployments there are. Raises ApiRefusal or BodyUnavailable."""
+        """Look which Deployments there are. Raises ApiRefusal or PlatformUnavailable."""
         self._kinds = await self.cluster.borrowed_kinds()
 
     def available(self, service: Service) -> Service:

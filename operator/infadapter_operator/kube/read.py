@@ -12,7 +12,7 @@ from infadapter_operator.domain.names import (
     VARIANT_LABEL,
 )
 from infadapter_operator.domain.observed import Pod, Resize
-from infadapter_operator.kube.objects import Json, Server, Size
+from infadapter_operator.kube.objects import Json, Server
 from infadapter_operator.kube.statuses import (
     condition,
     is_false,
@@ -24,7 +24,7 @@ from infadapter_operator.kube.statuses import (
     text,
 )
 from infadapter_operator.kube.troubles import trouble_of
-from infadapter_solver.problem import CPU, Amounts, Target
+from infadapter_solver.problem import CPU, Amounts, PodSize, Target
 
 
 def own_target(labelled: Mapping[str, Any]) -> Target | None:
@@ -57,14 +57,14 @@ def pod_of(pod: Json, target: Target, server: Server) -> Pod | None:
     if resize is Resize.NONE and in_force != wanted:
         resize = Resize.IN_PROGRESS
     leaving = "deletionTimestamp" in pod["metadata"]
+    batch_size = _batch_size(pod)
     return Pod(
         name=pod["metadata"]["name"],
         target=target,
-        resources=in_force,
-        wanted=wanted,
+        size=PodSize(resources=in_force, batch_size=batch_size),
+        wanted=PodSize(resources=wanted, batch_size=batch_size),
         ready=is_true(status, "Ready") and not leaving,
         created_at_s=seconds(pod["metadata"]["creationTimestamp"]),
-        batch_size=_batch_size(pod),
         address=_address(text(status, "podIP"), server.port),
         leaving=leaving,
         unschedulable_since_s=_unschedulable_since(pod),
@@ -79,21 +79,18 @@ def container_amounts(pod_spec: Mapping[str, Any], container: str) -> Amounts:
     return _amounts(_named(pod_spec["containers"], container).get("resources") or {})
 
 
-def template_size(deployment: Mapping[str, Any], container: str) -> Size:
+def template_size(deployment: Mapping[str, Any], container: str) -> PodSize:
     """What a new pod of the Deployment gets."""
     template = deployment["spec"]["template"]
-    return Size(
+    return PodSize(
         resources=container_amounts(template["spec"], container), batch_size=_batch_size(template)
     )
 
 
-def usual_size(pods: Iterable[Pod]) -> Size | None:
+def usual_size(pods: Iterable[Pod]) -> PodSize | None:
     """What most of the pods were given."""
-    counts = Counter((tuple(sorted(p.wanted.items())), p.batch_size) for p in pods)
-    if not counts:
-        return None
-    (resources, batch_size), _ = counts.most_common(1)[0]
-    return Size(resources=dict(resources), batch_size=batch_size)
+    most = Counter(pod.wanted for pod in pods).most_common(1)
+    return most[0][0] if most else None
 
 
 def kind_of(amounts: Amounts) -> str:

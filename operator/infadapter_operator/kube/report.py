@@ -6,11 +6,16 @@ from uuid import uuid4
 
 from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.domain.names import GROUP, SERVICES, VERSION
-from infadapter_operator.domain.ports import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
+from infadapter_operator.domain.ports import (
+    Conflict,
+    PlatformUnavailable,
+    QuotaExceeded,
+    StepRefused,
+)
 from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.kube.client import ApiRefusal, KubeApi, core, custom
 from infadapter_operator.kube.objects import Owner
-from infadapter_operator.reconcile import Look
+from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.conditions import Condition, Status
 from infadapter_operator.reporting.events import Event, build_event, events_between
 
@@ -37,19 +42,21 @@ def shortage_of(refused: StepRefused) -> Condition:
     )
 
 
-def calm(seen: Look, before: InferenceServiceStatus | None) -> tuple[Condition, ...]:
+def calm(
+    seen: Cycle, found: tuple[Condition, ...], before: InferenceServiceStatus | None
+) -> tuple[Condition, ...]:
     """
-    The conditions of a look. Weights that follow the load are no progress worth a write: nothing
-    but them moved, so Progressing stays as it was.
+    The conditions found in a cycle. Weights that follow the load are no progress worth a
+    write: nothing but them moved, so Progressing stays as it was.
     """
     was = {c.type: c for c in before.conditions}.get("Progressing") if before else None
     only_weights = seen.steps and all(isinstance(step, SetWeights) for step in seen.steps)
     if was is None or was.status != "False" or not only_weights or seen.plan_changed:
-        return seen.conditions
+        return found
     kept = Condition(
         type=was.type, status=Status(was.status), reason=was.reason, message=was.message
     )
-    return tuple(kept if c.type == was.type else c for c in seen.conditions)
+    return tuple(kept if c.type == was.type else c for c in found)
 
 
 class Reporter:
@@ -71,7 +78,7 @@ class Reporter:
             await self._api.operate(path, [{"op": "add", "path": "/status", "value": body}])
             for event in events_between(self.status, status):
                 await self._tell(event)
-        except (ApiRefusal, BodyUnavailable) as error:
+        except (ApiRefusal, PlatformUnavailable) as error:
             _logger.warning("%s: status not written: %s", self._owner.name, error)
             return False
         self.status = status

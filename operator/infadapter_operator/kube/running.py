@@ -10,7 +10,7 @@ from infadapter_operator.kube.objects import Server, Workload
 from infadapter_operator.kube.read import annotation, own_server, pod_of, runs_pods, template_size
 from infadapter_operator.kube.templates import digest_of, newest_hash, template_hash
 from infadapter_operator.kube.troubles import refusal_of
-from infadapter_solver.problem import Allocation, Target
+from infadapter_solver.problem import PodSize, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +33,13 @@ class Running:
         return int(self.deployment["spec"].get("replicas", 1))
 
     @property
-    def template(self) -> Allocation:
-        """At what size a further pod comes up; what it serves there is for others to say."""
+    def template(self) -> PodSize:
+        """At what size a further pod comes up."""
         size = template_size(self.deployment, self.server.container)
         batch_size = size.batch_size
         if self.borrowed and self.workload:
             batch_size = self.workload.batch_size_of(size.resources)
-        return Allocation(resources=size.resources, capacity_rps=0.0, batch_size=batch_size)
+        return PodSize(resources=size.resources, batch_size=batch_size)
 
     @property
     def is_current(self) -> bool:
@@ -87,7 +87,12 @@ class Running:
     def _with_batch(self, pod: Pod) -> Pod:
         if not self.borrowed or self.workload is None:
             return pod
-        return replace(pod, batch_size=self.workload.batch_size_of(pod.wanted))
+        batch_size = self.workload.batch_size_of(pod.wanted.resources)
+        return replace(
+            pod,
+            size=replace(pod.size, batch_size=batch_size),
+            wanted=replace(pod.wanted, batch_size=batch_size),
+        )
 
     def _is_outdated(self, pod: Json) -> bool:
         """Also while it is not known: what an old pod suffers from may be mended already."""

@@ -13,8 +13,9 @@ from dataclasses import replace
 
 from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.domain.names import FINALIZER
-from infadapter_operator.domain.ports import BodyUnavailable, StepRefused
+from infadapter_operator.domain.ports import PlatformUnavailable, Ports, StepRefused
 from infadapter_operator.domain.service import Mode
+from infadapter_operator.domain.situation import State
 from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.kube.client import ApiRefusal, Json
 from infadapter_operator.kube.cluster import KubeCluster
@@ -26,10 +27,11 @@ from infadapter_operator.kube.prepare import Prepared, Unprepared, prepare
 from infadapter_operator.kube.report import Reporter, calm, condition_of, shortage_of
 from infadapter_operator.kube.routers.choice import Routers
 from infadapter_operator.kube.routers.objects import service_key
-from infadapter_operator.prometheus.client import PrometheusDemand, slo_met_ratio
+from infadapter_operator.prometheus.client import PrometheusLoad, slo_met_ratio
 from infadapter_operator.prometheus.queries import met_query
-from infadapter_operator.reconcile import Look, Memory, look
+from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_operator.reporting.conditions import Condition, slo_met, unparsed, with_ready
+from infadapter_operator.reporting.signals import conditions_of
 from infadapter_operator.reporting.status import decision_from, status_of, without_service
 from infadapter_operator.reporting.variant_status import blocks_from
 
@@ -55,7 +57,8 @@ class ServiceLoop:
         self._cared_at_s = float("-inf")
         self._prepared: Prepared | None = None
         self._problem: Condition | None = None  # of the newest spec
-        self._memory = Memory()
+        self._state = State()
+        self._load: PrometheusLoad | None = None
         self._untold = False  # a plan that the status does not say yet
         self._met_ratio: float | None = None
         self._met_at_s = float("-inf")
@@ -98,7 +101,7 @@ class ServiceLoop:
             began_s = time.monotonic()
             try:
                 await self.turn(time.time())
-            except (BodyUnavailable, StepRefused, ApiRefusal) as error:
+            except (PlatformUnavailable, StepRefused, ApiRefusal) as error:
                 _logger.warning("%s: %s", service_key(self.owner), error)
             self.turned_at_s = time.monotonic()
             await self._sleep(began_s + self._world.settings.look_s - self.turned_at_s)
@@ -108,7 +111,7 @@ class ServiceLoop:
             await self._sleep(self._world.settings.look_s)
 
     async def turn(self, now_s: float) -> None:
-        """Raises BodyUnavailable, StepRefused or ApiRefusal: the next turn is the retry."""
+        """Raises PlatformUnavailable, StepRefused or ApiRefusal: the next turn is the retry."""
         due = now_s - self._cared_at_s >= CARE_EVERY_S
         if self._is_new or (due and self._problem):
             self._is_new = False  # before, since it may become so again meanwhile
@@ -127,27 +130,24 @@ class ServiceLoop:
             await self._report_problem(troubles[-1], now_s)
             return
         began_s = time.perf_counter()
-        seen = await look(
+        seen = await reconcile(
             replace(available, mode=_mode_in(self._document)),
-            self._memory,
-            PrometheusDemand(self._world.prometheus, self._prepared.query, self._prepared.servers),
-            self._cluster,
-            self._routers.of(self._prepared),
+            self._state,
+            Ports(self._load_of(self._prepared), self._cluster, self._routers.of(self._prepared)),
             now_s,
-            self._world.causes.shared(now_s),
-            self._world.causes.tried_elsewhere(service_key(self.owner), now_s),
+            self._world.causes.told_to(service_key(self.owner), now_s),
         )
         self._world.causes = self._world.causes.after(
-            service_key(self.owner), self._memory.blocks, seen.blocks, now_s
+            service_key(self.owner), self._state.blocks, seen.blocks, now_s
         )
-        self._memory = seen.memory
+        self._state = seen.state
         self._untold |= seen.plan_changed
         self._tell(seen)
         troubles += await self._tidy(seen)
         overrides = (*await self._slo_met(seen), *troubles)
-        seen = replace(seen, conditions=with_ready(seen.conditions, *overrides))
-        self._world.metrics.record(seen, time.perf_counter() - began_s)
-        await self._report(seen)
+        found = with_ready(conditions_of(seen), *overrides)
+        self._world.metrics.record(seen, found, time.perf_counter() - began_s)
+        await self._report(seen, found)
 
     async def _sleep(self, duration_s: float) -> None:
         try:
@@ -160,7 +160,7 @@ class ServiceLoop:
     async def _let_go(self) -> bool:
         try:
             await let_go(self._cluster, self._document)
-        except (BodyUnavailable, StepRefused, ApiRefusal) as error:
+        except (PlatformUnavailable, StepRefused, ApiRefusal) as error:
             _logger.warning("%s: not given back yet: %s", service_key(self.owner), error)
             return False
         return True
@@ -182,7 +182,7 @@ class ServiceLoop:
         if self._prepared is None:
             told = self._reporter.status
             decision, blocks = decision_from(prepared.service, told), blocks_from(told)
-            self._memory = replace(self._memory, decision=decision, blocks=blocks)
+            self._state = replace(self._state, decision=decision, blocks=blocks)
         self._problem, self._prepared = None, prepared
         self._cluster.workloads = prepared.workloads
         self._cluster.gated = prepared.traffic is not None
@@ -203,13 +203,22 @@ class ServiceLoop:
             self._cared_at_s = now_s
         return self._judge.problems()
 
+    def _load_of(self, prepared: Prepared) -> PrometheusLoad:
+        """The same while what is asked is the same: it remembers what was answered."""
+        if self._load is None or (self._load.query, self._load.servers) != (
+            prepared.query,
+            prepared.servers,
+        ):
+            self._load = PrometheusLoad(self._world.prometheus, prepared.query, prepared.servers)
+        return self._load
+
     async def _have(self, prepared: Prepared) -> None:
         if prepared.borrows:
             self._document = await have_finalizer(self._cluster, self._document)
         await self._routers.ensure(prepared)
         self._judge.trouble = None
 
-    async def _tidy(self, seen: Look) -> list[Condition]:
+    async def _tidy(self, seen: Cycle) -> list[Condition]:
         if seen.service.mode is not Mode.AUTO or seen.observed is None:
             return []
         try:
@@ -218,7 +227,7 @@ class ServiceLoop:
             return [condition_of(refused)]
         return [shortage_of(refused) for refused in self._cluster.refused_pods()]
 
-    def _tell(self, seen: Look) -> None:
+    def _tell(self, seen: Cycle) -> None:
         for step in seen.steps:
             level = logging.DEBUG if isinstance(step, SetWeights) else logging.INFO
             _logger.log(level, "%s: %s", service_key(self.owner), step)
@@ -227,7 +236,7 @@ class ServiceLoop:
             _logger.warning("%s: refused: %s", service_key(self.owner), refusal)
         self._refused = refused
 
-    async def _slo_met(self, seen: Look) -> list[Condition]:
+    async def _slo_met(self, seen: Cycle) -> list[Condition]:
         """Asked for now and then: it is a mean over minutes."""
         if self._cluster.gated:
             self._met_ratio = None  # only our own router tells
@@ -239,13 +248,13 @@ class ServiceLoop:
         missed = any((c.type, c.status) == ("SLOMet", "False") for c in told)
         return [slo_met(seen.service, self._met_ratio, was_missed=missed)]
 
-    async def _report(self, seen: Look) -> None:
+    async def _report(self, seen: Cycle, found: tuple[Condition, ...]) -> None:
         before = self._reporter.status
         status = status_of(
             seen.service,
             self._document["metadata"]["generation"],
             seen.decision,
-            calm(seen, before),
+            calm(seen, found, before),
             before,
             seen.now_s,
             changed=self._untold,

@@ -12,17 +12,16 @@ from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod,
 from infadapter_operator.kube.adoption import adopt
 from infadapter_operator.kube.cleanup import remove_left
 from infadapter_operator.kube.client import STRATEGIC, ApiRefusal, KubeApi, core
-from infadapter_operator.kube.objects import Size
 from infadapter_operator.kube.read import annotation, runs_pods, template_size
 from infadapter_operator.kube.running import Running
 from infadapter_operator.kube.write_deployments import Writer
-from infadapter_solver.problem import Allocation
+from infadapter_solver.problem import PodSize
 
 GOES_FIRST = "-1000"
 
 
 async def take_step(writer: Writer, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
-    """Raises StepRefused, ApiRefusal or BodyUnavailable."""
+    """Raises StepRefused, ApiRefusal or PlatformUnavailable."""
     match step:
         case ScaleUp():
             await _scale_up(writer, step)
@@ -38,7 +37,7 @@ async def _scale_up(writer: Writer, step: ScaleUp) -> None:
     workload = writer.workload(step.target)
     running = writer.running.get(step.target)
     if running is None or not runs_pods(running.deployment):
-        size = Size.of(step.allocation)
+        size = step.size
     elif running.replicas == step.pods and running.is_current:
         return  # its pods are on their way
     else:
@@ -48,7 +47,7 @@ async def _scale_up(writer: Writer, step: ScaleUp) -> None:
 
 async def _replace(writer: Writer, step: ReplacePods) -> None:
     """Where pods were resized away from a template that is right, only a mark rolls them."""
-    size, running = Size.of(step.allocation), writer.seen(step.target)
+    size, running = step.size, writer.seen(step.target)
     same = template_size(running.deployment, running.server.container) == size
     roll = str(running.deployment["metadata"].get("generation", 0)) if same else ""
     await writer.have(writer.workload(step.target), step.target, size, step.pods, roll)
@@ -60,8 +59,8 @@ async def _resize(writer: Writer, step: ResizePod) -> None:
         workload = writer.workload(step.target)
         await adopt(writer.api, writer.owner, workload, running.deployment)
     else:
-        _refuse_other_batches(running, step.pod, step.allocation)
-    cpu = cpu_quantity(step.allocation.cpu_millicores)
+        _refuse_other_batches(running, step.pod, step.size)
+    cpu = cpu_quantity(step.size.cpu_millicores)
     resources = {"requests": {"cpu": cpu}, "limits": {"cpu": cpu}}
     container = {"name": running.server.container, "resources": resources}
     path = core(writer.owner.namespace, "pods", step.pod, "resize")
@@ -73,9 +72,9 @@ async def _resize(writer: Writer, step: ResizePod) -> None:
         raise
 
 
-def _refuse_other_batches(running: Running, pod: str, allocation: Allocation) -> None:
-    batches = {p.batch_size for p in running.seen_pods() if p.name == pod}
-    if batches != {allocation.batch_size}:
+def _refuse_other_batches(running: Running, pod: str, size: PodSize) -> None:
+    batches = {p.size.batch_size for p in running.seen_pods() if p.name == pod}
+    if batches != {size.batch_size}:
         raise ResizeInfeasible(f"pod {pod} needs a restart to take batches of another size")
 
 

@@ -12,7 +12,6 @@ from infadapter_operator.kube.adoption import adopt, adopted_body, both_sides, w
 from infadapter_operator.kube.client import Json, KubeApi, core, deployments
 from infadapter_operator.kube.objects import (
     Owner,
-    Size,
     Workload,
     build_deployment,
     build_target_service,
@@ -20,7 +19,7 @@ from infadapter_operator.kube.objects import (
 from infadapter_operator.kube.observe import refuse_stranger
 from infadapter_operator.kube.read import annotation, template_size
 from infadapter_operator.kube.running import Running
-from infadapter_solver.problem import Target
+from infadapter_solver.problem import PodSize, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,7 @@ class Writer:
         return self.running[target]
 
     async def have(
-        self, workload: Workload, target: Target, size: Size, pods: int, roll: str = ""
+        self, workload: Workload, target: Target, size: PodSize, pods: int, roll: str = ""
     ) -> None:
         """The Deployment of the target, with this template and so many pods."""
         if workload.deployment:
@@ -58,7 +57,7 @@ class Writer:
         self.written.add(target)
 
     async def _have_own(
-        self, workload: Workload, target: Target, size: Size, pods: int, roll: str
+        self, workload: Workload, target: Target, size: PodSize, pods: int, roll: str
     ) -> None:
         """With its Service, which comes with the first pods; neither is anybody else's."""
         name = target_name(self.owner.name, target)
@@ -78,7 +77,7 @@ class Writer:
             await self.api.apply(service, front, force=True)
 
     async def _have_borrowed(
-        self, workload: Workload, running: Running | None, size: Size, pods: int
+        self, workload: Workload, running: Running | None, size: PodSize, pods: int
     ) -> None:
         if running is None:
             raise StepRefused(

@@ -129,7 +129,7 @@ def _failure_of(
 def _size_that_may_fit(pod: Pod) -> int | None:
     """What a node has left is not told, so sizes are tried downwards; of devices there is one."""
     waits = pod.unschedulable_since_s is not None and pod.target.kind == CPU
-    return int(SMALLER * pod.wanted.get(CPU, 0)) if waits else None
+    return int(SMALLER * pod.wanted.cpu_millicores) if waits else None
 
 
 def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> bool:

@@ -10,14 +10,14 @@ quantile: Gibbs and Candès, 2021). Loads beyond what pods promise teach nothing
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 from infadapter_operator.domain.load import Delivered
 from infadapter_operator.domain.observed import Observed, Pod, Resize
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import capacity_rps, same_amounts
-from infadapter_solver.problem import Amounts, Target, Variant
+from infadapter_operator.domain.situation import RATIO_STEPS, CapacityCalibration, Settled
+from infadapter_operator.planning.capacity import capacity_rps, same_size
+from infadapter_solver.problem import Target, Variant
 
 TOLERATED = 0.1
 """At what share missed a pod counts as full, of that which the SLO's percentile allows."""
@@ -35,47 +35,24 @@ EARLY_S = 0.5
 """By so much a look may come early."""
 
 LEAST, MOST = 0.5, 1.1
-STEPS = 100
-"""Capacities change by whole per cents, so that they don't at every lesson, and …"""
 
 STICKS = 0.8
-"""… by hysteresis, when a ratio is so many of them away: one between two would move weights."""
+"""By hysteresis: a ratio must be so many steps away from the one in force, else weights move."""
 
 
-class Settled(NamedTuple):
-    """A pod that is Ready, with what it has had since then."""
-
-    resources: Amounts
-    since_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learnt:
-    """Ratios by target, 1 where nothing was learnt, and the pods of the last lesson."""
-
-    ratios: Mapping[Target, float] = field(default_factory=dict)
-    in_force: Mapping[Target, float] = field(default_factory=dict)  # of the ratios, in whole steps
-    settled: Mapping[str, Settled] = field(default_factory=dict)  # by pod name
-    at_s: float | None = None
-
-    def ratio(self, target: Target) -> float:
-        rounded = round(STEPS * self.ratios.get(target, 1.0)) / STEPS
-        return self.in_force.get(target, rounded)
-
-
-def learnt_from(
+def calibrated_by(
     service: Service,
-    before: Learnt,
+    before: CapacityCalibration,
     observed: Observed,
     delivered: Mapping[str, Delivered],
     now_s: float,
-) -> Learnt:
+) -> CapacityCalibration:
     """
     After one more lesson. `service` has the capacities of the profiles. Pods that were starting,
     stopping or of another size within the time that was counted over teach nothing.
     """
     settled = {
-        pod.name: Settled(pod.resources, _since_s(before, pod, now_s))
+        pod.name: Settled(pod.size, _since_s(before, pod, now_s))
         for pod in observed.pods
         if pod.ready and not pod.leaving and pod.resize is Resize.NONE
     }
@@ -96,16 +73,20 @@ def learnt_from(
             ratio, capacity, [delivered[pod.name] for pod in own], lasted_s, tolerated
         )
     in_force = {target: _stepped(before.ratio(target), ratio) for target, ratio in ratios.items()}
-    return Learnt(ratios=ratios, in_force=in_force, settled=settled, at_s=now_s)
+    return CapacityCalibration(ratios=ratios, in_force=in_force, settled=settled, at_s=now_s)
 
 
 def _stepped(in_force: float, ratio: float) -> float:
-    return in_force if abs(ratio - in_force) < STICKS / STEPS else round(STEPS * ratio) / STEPS
+    return (
+        in_force
+        if abs(ratio - in_force) < STICKS / RATIO_STEPS
+        else round(RATIO_STEPS * ratio) / RATIO_STEPS
+    )
 
 
-def _since_s(before: Learnt, pod: Pod, now_s: float) -> float:
+def _since_s(before: CapacityCalibration, pod: Pod, now_s: float) -> float:
     known = before.settled.get(pod.name)
-    same = known is not None and same_amounts(known.resources, pod.resources)
+    same = known is not None and same_size(known.size, pod.size)
     return min(known.since_s, now_s) if known and same else now_s
 
 
@@ -122,9 +103,9 @@ def _moved(
     return min(MOST, max(LEAST, moved))
 
 
-def as_learnt(service: Service, learnt: Learnt) -> Service:
+def with_calibration(service: Service, calibration: CapacityCalibration) -> Service:
     """The service with the capacities that its pods deliver."""
-    ratios = {target: learnt.ratio(target) for target in learnt.ratios}
+    ratios = {target: calibration.ratio(target) for target in calibration.ratios}
     key = frozenset((target, ratio) for target, ratio in ratios.items() if ratio != 1.0)
     if not key:
         return service

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from infadapter_operator.domain.observed import Pod
 from infadapter_operator.domain.service import Service
-from infadapter_solver.problem import CPU, Allocation, Amounts, PodGroup, Target, Variant
+from infadapter_solver.problem import CPU, Allocation, Amounts, PodGroup, PodSize, Target, Variant
 
 
 def capacity_rps(service: Service, pod: Pod) -> float:
@@ -13,33 +13,33 @@ def capacity_rps(service: Service, pod: Pod) -> float:
 
     0 is also the answer for a variant that is no longer in the spec: nothing is known of it.
     """
-    allocation = fitting(service, pod.target, pod.resources, pod.batch_size)
+    allocation = fitting(service, pod.target, pod.size)
     return allocation.capacity_rps if allocation else 0.0
 
 
-def fitting(
-    service: Service, target: Target, resources: Amounts, batch_size: int
-) -> Allocation | None:
-    """The allocation of exactly these resources, else the one of most capacity that they hold."""
-    asked = (target, tuple(resources.items()), batch_size)
+def fitting(service: Service, target: Target, size: PodSize) -> Allocation | None:
+    """The allocation of exactly this size, else the one of most capacity that it holds."""
+    asked = (target, size)
     if asked not in service.fitted:
-        service.fitted[asked] = _fitting(service, target, resources, batch_size)
+        service.fitted[asked] = _fitting(service, target, size)
     return service.fitted[asked]
 
 
-def _fitting(
-    service: Service, target: Target, resources: Amounts, batch_size: int
-) -> Allocation | None:
+def _fitting(service: Service, target: Target, size: PodSize) -> Allocation | None:
     variant = find_variant(service, target.variant)
     return max(
         (
             allocation
             for allocation in (variant.allocations if variant else ())
             if allocation.kind == target.kind
-            and allocation.batch_size == batch_size
-            and fits(allocation.resources, resources)
+            and allocation.batch_size == size.batch_size
+            and fits(allocation.resources, size.resources)
         ),
-        key=lambda a: (same_amounts(a.resources, resources), a.capacity_rps, -a.cpu_millicores),
+        key=lambda a: (
+            same_amounts(a.resources, size.resources),
+            a.capacity_rps,
+            -a.cpu_millicores,
+        ),
         default=None,
     )
 
@@ -82,10 +82,14 @@ def largest(some: Amounts, others: Amounts) -> dict[str, int]:
     return {name: max(some.get(name, 0), others.get(name, 0)) for name in {*some, *others}}
 
 
-def resizable(pod: Pod, allocation: Allocation) -> bool:
+def same_size(some: PodSize, other: PodSize) -> bool:
+    return some.batch_size == other.batch_size and same_amounts(some.resources, other.resources)
+
+
+def resizable(has: PodSize, wants: PodSize) -> bool:
     """Only CPU is resized in place; another batch size or number of devices is another pod."""
-    return pod.batch_size == allocation.batch_size and same_amounts(
-        {**pod.resources, CPU: 0}, {**allocation.resources, CPU: 0}
+    return has.batch_size == wants.batch_size and same_amounts(
+        {**has.resources, CPU: 0}, {**wants.resources, CPU: 0}
     )
 
 
@@ -95,28 +99,20 @@ def ready_capacity_rps(service: Service, pods: Iterable[Pod]) -> float:
 
 def running_groups(service: Service, pods: Iterable[Pod]) -> tuple[PodGroup, ...]:
     """What runs of the spec's variants, by target and size, as the solver wants to know it."""
-    counts: dict[tuple[Target, tuple[tuple[str, int], ...]], list[Pod]] = {}
+    counts: dict[tuple[Target, PodSize], list[Pod]] = {}
     for pod in pods:
         if not pod.leaving and find_variant(service, pod.target.variant):
-            counts.setdefault((pod.target, _size(pod)), []).append(pod)
+            counts.setdefault((pod.target, pod.wanted), []).append(pod)
     return tuple(
         PodGroup(target=same[0].target, allocation=_in_force(service, same[0]), pods=len(same))
         for _, same in sorted(counts.items())
     )
 
 
-def _size(pod: Pod) -> tuple[tuple[str, int], ...]:
-    return (*sorted(pod.wanted.items()), ("batch", pod.batch_size))
-
-
 def _in_force(service: Service, pod: Pod) -> Allocation:
     """At the size that was asked for: that is what it soon has."""
-    allocation = fitting(service, pod.target, pod.wanted, pod.batch_size)
-    return Allocation(
-        resources=pod.wanted,
-        capacity_rps=allocation.capacity_rps if allocation else 0.0,
-        batch_size=pod.batch_size,
-    )
+    allocation = fitting(service, pod.target, pod.wanted)
+    return Allocation(size=pod.wanted, capacity_rps=allocation.capacity_rps if allocation else 0.0)
 
 
 def by_target(values: Iterable[tuple[Target, float]]) -> Mapping[Target, float]:

@@ -4,6 +4,7 @@ From what users write, an InferenceService and the profiles that it names, to th
 Once, at the edge: inside there are only plain numbers in one unit.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ from infadapter_operator.api.variant import VariantSpec
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import fits
 from infadapter_operator.planning.profiles import profile_from
-from infadapter_solver.problem import CPU, Amounts, Variant
+from infadapter_solver.problem import CPU, Amounts, Objective, Variant
 from infadapter_solver.profiles import (
     NotMeasured,
     Profile,
@@ -67,12 +68,7 @@ def service_from(
         slo_s=slo_s,
         percentile=spec.slo.percentile,
         variants=variants,
-        budget=spec.budget_amounts,
         max_surge=spec.max_surge_amounts,
-        prices=dict(spec.prices),
-        accuracy_weight=spec.objective.accuracy_weight,
-        cost_weight=spec.objective.cost_weight,
-        loading_weight=spec.objective.loading_weight,
         minimum_rps=spec.demand.minimum_rps,
         forecast=spec.forecast.method,
         quantile=spec.forecast.quantile,
@@ -82,6 +78,13 @@ def service_from(
         min_replicas=spec.scaling.min_replicas,
         mode=spec.mode,
         profiles=measured,
+        objective=Objective(
+            budget=spec.budget_amounts,
+            prices=dict(spec.prices),
+            accuracy_weight=spec.objective.accuracy_weight,
+            cost_weight=spec.objective.cost_weight,
+            loading_weight=spec.objective.loading_weight,
+        ),
     )
 
 
@@ -128,12 +131,12 @@ def _check_budget(variant: str, named: str, profile: VariantProfileSpec, budget:
 
 
 def _check_sizes(named: str, profile: Profile) -> None:
-    sizes = [(sorted(a.resources.items()), a.batch_size) for a in profile.allocations]
-    twice = next((size for size in sizes if sizes.count(size) > 1), None)
+    sizes = Counter(allocation.size for allocation in profile.allocations)
+    twice = next((size for size, times in sizes.items() if times > 1), None)
     if twice is not None:
         raise ProfileUnfit(
-            f"VariantProfile {named} has two allocations of one size ({_text(dict(twice[0]))},"
-            f" batch size {twice[1]}): keep one of them"
+            f"VariantProfile {named} has two allocations of one size ({_text(twice.resources)},"
+            f" batch size {twice.batch_size}): keep one of them"
         )
 
 

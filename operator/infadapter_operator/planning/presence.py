@@ -73,7 +73,7 @@ def _waiting(
     waiting = {pod.target: pod for pod in reversed(failed)}
     planned = [group.resources for group in plan.groups] if plan else []
     beside: Amounts = {}
-    for amounts in (*planned, *(pod.wanted for pod in waiting.values())):
+    for amounts in (*planned, *(pod.wanted.resources for pod in waiting.values())):
         beside = plus(beside, amounts)
     held = _held([pod for pod in observed.pods if not pod.is_lost])
     if not (fits(held, service.budget) and fits(beside, service.budget)):
@@ -94,5 +94,5 @@ def _uncreated(observed: Observed, blocks: Blocks) -> Mapping[Target, int]:
 def _held(pods: list[Pod]) -> Amounts:
     total: Amounts = {}
     for pod in pods:
-        total = plus(total, largest(pod.resources, pod.wanted))
+        total = plus(total, largest(pod.size.resources, pod.wanted.resources))
     return total

@@ -37,19 +37,20 @@ def problem_for(
     """
     theirs = untouchable_pods(observed)
     budget = _without(service.budget, theirs)
-    whole = service.price_of(service.budget)
+    whole = service.objective.price_of(service.budget)
     return Problem(
         variants=tuple(_plannable(variant, observed) for variant in service.variants),
         demand_rps=max(demand_rps - untouchable_rps(service, observed), LEAST_DEMAND_RPS),
-        budget=budget,
-        prices=service.prices,
-        accuracy_weight=service.accuracy_weight,
-        cost_weight=service.cost_weight * (service.price_of(budget) / whole if whole else 1.0),
-        loading_weight=service.loading_weight,
         min_replicas=max(0, service.min_replicas - len(theirs)),
         running=running_groups(service, [pod for pod in observed.pods if pod not in theirs]),
         capacity_floor_rps=capacity_floor_rps,
         pod_limits=observed.pod_limits,
+        objective=replace(
+            service.objective,
+            budget=budget,
+            cost_weight=service.objective.cost_weight
+            * (service.objective.price_of(budget) / whole if whole else 1.0),
+        ),
     )
 
 
@@ -128,14 +129,14 @@ def adoptable(service: Service, observed: Observed) -> tuple[PodGroup, ...]:
 
 
 def _known(service: Service, observed: Observed, group: PodGroup) -> Allocation | None:
-    size = group.allocation
-    allocation = fitting(service, group.target, size.resources, size.batch_size)
+    size = group.allocation.size
+    allocation = fitting(service, group.target, size)
     within = all(service.budget.get(name, 0) for name, n in size.resources.items() if n)
     if allocation is None or not within or group.target in observed.untouchable:
         return None
     if _is_beyond_limit(observed, group):
         return None
-    return replace(size, capacity_rps=allocation.capacity_rps)
+    return replace(group.allocation, capacity_rps=allocation.capacity_rps)
 
 
 def _plannable(variant: Variant, observed: Observed) -> Variant:
@@ -158,5 +159,5 @@ def _may_be_planned(target: Target, allocation: Allocation, observed: Observed) 
 def _without(budget: Amounts, pods: list[Pod]) -> Amounts:
     left = dict(budget)
     for pod in pods:
-        left = plus(left, pod.resources, -1)
+        left = plus(left, pod.size.resources, -1)
     return {name: max(0, left[name]) for name in budget}

@@ -2,6 +2,7 @@
 
 from infadapter_operator.api.objects import VariantProfile
 from infadapter_operator.api.profiles import ProfileAllocation, VariantProfileSpec
+from infadapter_solver.problem import PodSize
 from infadapter_solver.profiles import KnownCapacity, Point, Profile, ProfiledAllocation
 
 
@@ -38,8 +39,7 @@ def _allocation(allocation: ProfileAllocation) -> ProfiledAllocation:
         for known in allocation.capacity or ()
     )
     return ProfiledAllocation(
-        resources=allocation.amounts,
-        batch_size=allocation.batch_size,
+        size=PodSize(resources=allocation.amounts, batch_size=allocation.batch_size),
         saturation_rps=allocation.saturation_rps,
         points=points,
         capacity=capacity,

@@ -141,8 +141,11 @@ def _with_twice_the_budget(problem: Problem) -> Problem:
     """At the same price of a core: the cost weight is the price of the whole budget."""
     return replace(
         problem,
-        budget={name: 2 * amount for name, amount in problem.budget.items()},
-        cost_weight=2 * problem.cost_weight,
+        objective=replace(
+            problem.objective,
+            budget={name: 2 * amount for name, amount in problem.budget.items()},
+            cost_weight=2 * problem.objective.cost_weight,
+        ),
     )
 
 

@@ -123,7 +123,7 @@ def worthwhile_sureness(service: Service, rps: float) -> float:
     a core. Where the load is low a core is cheap beside what it may lose, and the other way round.
     At least what the spec asks for.
     """
-    lost = service.accuracy_weight * max(variant.accuracy for variant in service.variants)
+    lost = service.objective.accuracy_weight * max(variant.accuracy for variant in service.variants)
     if lost <= 0:
         return service.quantile
     rps = max(rps, 1.0)
@@ -134,10 +134,10 @@ def worthwhile_sureness(service: Service, rps: float) -> float:
 
 def _price_of_a_request(service: Service) -> float:
     """What capacity for one more request per second costs, on the variant in the middle."""
-    whole = service.price_of(service.budget) or 1.0
+    whole = service.objective.price_of(service.budget) or 1.0
     cheapest = [
-        min(service.price_of(a.resources) / a.capacity_rps for a in able)
+        min(service.objective.price_of(a.resources) / a.capacity_rps for a in able)
         for variant in service.variants
         if (able := [a for a in variant.allocations if a.capacity_rps > 0])
     ]
-    return service.cost_weight * statistics.median(cheapest or [0.0]) / whole
+    return service.objective.cost_weight * statistics.median(cheapest or [0.0]) / whole

@@ -67,8 +67,8 @@ class Switch:
 
     def _worth_there(self, plan: Plan) -> float:
         served = sum(plan.served_rps.values()) / self.problem.demand_rps
-        accuracy = self.problem.accuracy_weight * plan.accuracy * min(1.0, served)
-        return accuracy - self.problem.cost_weight * plan.cost_ratio
+        accuracy = self.problem.objective.accuracy_weight * plan.accuracy * min(1.0, served)
+        return accuracy - self.problem.objective.cost_weight * plan.cost_ratio
 
     def _worth_meanwhile(self, plan: Plan) -> float:
         """Both are held, and what serves is what is Ready, grown as far as there is room."""
@@ -76,9 +76,9 @@ class Switch:
         left = max(0, self._room.get(CPU, 0) - started.get(CPU, 0))
         able_rps = self._ready_rps + left * self._most_rps_per_millicore
         served = min(1.0, able_rps / self.problem.demand_rps)
-        accuracy = self.problem.accuracy_weight * self._ready_accuracy * served
-        held = self.service.price_of(plus(self._held, started))
-        return accuracy - self.problem.cost_weight * held / self._whole
+        accuracy = self.problem.objective.accuracy_weight * self._ready_accuracy * served
+        held = self.service.objective.price_of(plus(self._held, started))
+        return accuracy - self.problem.objective.cost_weight * held / self._whole
 
     def _way_s(self, plan: Plan) -> float:
         """Until its last pod is Ready; in rounds, where not all that starts has room at once."""
@@ -119,7 +119,7 @@ class Switch:
     def _held(self) -> Amounts:
         total: Amounts = {}
         for pod in self.observed.pods:
-            total = plus(total, largest(pod.resources, pod.wanted))
+            total = plus(total, largest(pod.size.resources, pod.wanted.resources))
         return total
 
     @cached_property
@@ -128,7 +128,7 @@ class Switch:
 
     @cached_property
     def _whole(self) -> float:
-        return self.service.price_of(self.problem.budget) or 1.0
+        return self.service.objective.price_of(self.problem.budget) or 1.0
 
     @cached_property
     def _ready(self) -> tuple[Pod, ...]:

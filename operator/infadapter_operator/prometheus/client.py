@@ -18,9 +18,9 @@ from urllib3.util.retry import Retry
 
 from infadapter_operator.domain.load import (
     Delivered,
-    DemandError,
     History,
     InvalidData,
+    LoadError,
     NoData,
     QueryFailed,
     Sample,
@@ -34,6 +34,7 @@ from infadapter_operator.prometheus.queries import (
     delivered_over_s,
     delivered_query,
 )
+from infadapter_operator.prometheus.rolling import RollingSamples
 
 MAX_POINTS = 3600
 MAX_SERIES = 4000
@@ -85,28 +86,40 @@ def connect(url: str, timeout_s: float) -> Prometheus:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class PrometheusDemand:
+class PrometheusLoad:
     """
     The load of one service, by one query that gives one series of requests per second, and what
-    its servers made of it.
+    its servers made of it. What was answered is kept, so that a look asks one short question.
     """
 
-    prometheus: Prometheus
-    query: str
-    servers: Servers | None = None
+    def __init__(self, prometheus: Prometheus, query: str, servers: Servers | None = None) -> None:
+        self.prometheus, self.query, self.servers = prometheus, query, servers
+        self._fine = RollingSamples(ask=self._ask, step_s=1)
+        self._coarse: RollingSamples | None = None
 
     async def history(self, window_s: float, now_s: float) -> History:
-        """Samples a second apart, or further where the window is long. Raises a DemandError."""
-        step_s = max(1, math.ceil(window_s / MAX_POINTS))
-        end_s = math.floor(now_s)
-        start_s = end_s - step_s * math.ceil(window_s / step_s)
-        samples = samples_of(
-            await self._answer(self.prometheus.range, self.query, start_s, end_s, step_s)
-        )
-        if samples[-1].at_s < end_s - 2 * step_s:
-            raise StaleData(f"the last sample is {end_s - samples[-1].at_s:.0f} s old")
-        return History(samples)
+        """
+        Samples a second apart in the last hour, and further before that. Raises a LoadError.
+        """
+        samples = await self._fine.window(min(window_s, MAX_POINTS), now_s)
+        if not samples:
+            raise NoData("Prometheus has no such series in this window")
+        if samples[-1].at_s < math.floor(now_s) - 2:
+            raise StaleData(f"the last sample is {now_s - samples[-1].at_s:.0f} s old")
+        if window_s <= MAX_POINTS:
+            return History(samples)
+        older = await self._long(window_s).window(window_s, now_s)
+        return History((*(s for s in older if s.at_s < samples[0].at_s), *samples))
+
+    def _long(self, window_s: float) -> RollingSamples:
+        step_s = math.ceil(window_s / MAX_POINTS)
+        if self._coarse is None or self._coarse.step_s != step_s:
+            self._coarse = RollingSamples(ask=self._ask, step_s=step_s)
+        return self._coarse
+
+    async def _ask(self, start_s: int, end_s: int, step_s: int) -> tuple[Sample, ...]:
+        answer = await self._answer(self.prometheus.range, self.query, start_s, end_s, step_s)
+        return samples_of(answer)
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """By pod name, in requests per second; empty where that is not known. Raises nothing."""
@@ -131,18 +144,18 @@ class PrometheusDemand:
 async def slo_met_ratio(prometheus: Prometheus, query: str, now_s: float) -> float | None:
     """By `met_query`; None if it can't be known, which is no reason to do anything else."""
     try:
-        history = await PrometheusDemand(prometheus, query).history(1.0, now_s)
-    except DemandError:
+        history = await PrometheusLoad(prometheus, query).history(1.0, now_s)
+    except LoadError:
         return None
     return min(1.0, history.samples[-1].rps)
 
 
 def samples_of(answer: object) -> tuple[Sample, ...]:
-    """The samples of a matrix with one series. Raises NoData, InvalidData or QueryFailed."""
+    """The samples of a matrix of one series or none. Raises InvalidData or QueryFailed."""
     if not isinstance(answer, list):
         raise QueryFailed("Prometheus's answer is no list of series")
     if not answer:
-        raise NoData("Prometheus has no such series in this window")
+        return ()
     if len(answer) > 1:
         raise InvalidData("the query gives several series; write sum(…) around it")
     try:
@@ -154,8 +167,6 @@ def samples_of(answer: object) -> tuple[Sample, ...]:
 
 
 def _valid(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
-    if not samples:
-        raise NoData("Prometheus's answer has no sample")
     bad = next(_bad(samples), None)
     if bad is not None:
         raise InvalidData(f"at {bad.at_s:.0f} the query gave {bad.rps}, which is no rate")

@@ -57,7 +57,7 @@ class Signals:
 
     decision: Decision | None
     data_error: str | None = None  # why there is no plan of this moment: no data, or no solution
-    unseen: str | None = None  # why nothing was looked at: BodyUnavailable, Paused, …
+    unseen: str | None = None  # why nothing was looked at: PlatformUnavailable, Paused, …
     serving: bool = False  # a Ready pod has weight
     progressing: bool = False  # there are steps to take, or pods to wait for
     shortages: tuple[tuple[str, str], ...] = ()  # (reason, sentence)
@@ -158,7 +158,7 @@ _DATA_ERRORS = {
     "StaleData": "the last count of the load is too old: is Prometheus still scraping the router?",
     "InvalidData": "the counted load is no rate (NaN, infinite or negative): check demand.query",
     "QueryFailed": "Prometheus gave no answer, or none that can be read: is it reachable?",
-    "DemandError": "the load is not known",
+    "LoadError": "the load is not known",
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from infadapter_operator.domain.service import Service
-from infadapter_operator.reconcile import Look
+from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.conditions import Condition, Status
 from infadapter_operator.reporting.rollout_metrics import RolloutMetrics
 from infadapter_operator.reporting.sentences import unavailable
@@ -96,22 +96,27 @@ class Metrics:
         self._rollout = RolloutMetrics(registry)
         self._targets: dict[tuple[str, str], set[Target]] = {}
 
-    def record(self, look: Look, duration_s: float | None = None) -> None:
-        """What a look found out and did; `duration_s` is measured by who awaited it."""
-        key = (look.service.namespace, look.service.name)
-        for name, value in _service_values(look).items():
+    def record(
+        self, cycle: Cycle, conditions: Iterable[Condition], duration_s: float | None = None
+    ) -> None:
+        """What a cycle found out and did; `duration_s` is measured by who awaited it."""
+        key = (cycle.service.namespace, cycle.service.name)
+        for name, value in _service_values(cycle).items():
             _set(self._gauges[name], key, value)
-        self._record_targets(key, look)
-        self._record_conditions(key, look.conditions)
-        self._rollout.record(key, look)
-        for reason in (*filter(None, [look.error]), *(r.reason for r in look.refusals)):
+        self._record_targets(key, cycle)
+        self._record_conditions(key, conditions)
+        self._rollout.record(key, cycle)
+        for reason in (
+            *filter(None, [cycle.failure and cycle.failure.reason]),
+            *(r.reason for r in cycle.refusals),
+        ):
             self._errors.labels(*key, reason).inc()
-        for step in look.steps:
+        for step in cycle.steps:
             self._steps.labels(*key, type(step).__name__).inc()
-        if look.planned and look.decision:
-            self._plans.labels(*key, look.decision.source.value).inc()
-        if look.solve_s is not None:
-            self._solve_s.labels(*key).observe(look.solve_s)
+        if cycle.is_solved and cycle.decision:
+            self._plans.labels(*key, cycle.decision.source.value).inc()
+        if cycle.solve_s is not None:
+            self._solve_s.labels(*key).observe(cycle.solve_s)
         if duration_s is not None:
             self._look_s.labels(*key).observe(duration_s)
 
@@ -140,10 +145,10 @@ class Metrics:
         for condition in conditions:
             self._condition.labels(*key, condition.type).set(_CONDITION[condition.status])
 
-    def _record_targets(self, key: tuple[str, str], look: Look) -> None:
-        if look.decision is None or look.observed is None:
+    def _record_targets(self, key: tuple[str, str], cycle: Cycle) -> None:
+        if cycle.decision is None or cycle.observed is None:
             return
-        values = _target_values(look, look.decision.plan)
+        values = _target_values(cycle, cycle.decision.plan)
         for target in self._targets.get(key, set()) - set(values):
             for gauge in self._by_target.values():
                 gauge.remove(*key, *target)
@@ -160,32 +165,32 @@ def _set(gauge: Gauge, key: tuple[str, ...], value: float | None) -> None:
         gauge.labels(*key).set(value)
 
 
-def _service_values(look: Look) -> dict[str, float | None]:
-    decision = look.decision
+def _service_values(cycle: Cycle) -> dict[str, float | None]:
+    decision = cycle.decision
     return {
-        "demand_rps": look.demand_rps,
-        "forecast_rps": look.forecast_rps,
+        "demand_rps": cycle.load_rps,
+        "forecast_rps": cycle.forecast_rps,
         "planning_demand_rps": decision.demand_rps if decision else None,
         "planned_capacity_rps": decision.plan.capacity_rps if decision else None,
-        "ready_capacity_rps": look.ready_capacity_rps if look.observed else None,
+        "ready_capacity_rps": cycle.ready_capacity_rps if cycle.observed else None,
         "planned_accuracy_ratio": decision.plan.accuracy if decision else None,
         "plan_cost": decision.plan.cost if decision else None,
         "plan_objective": decision.plan.objective if decision else None,
-        "last_look_timestamp_seconds": look.now_s,
+        "last_look_timestamp_seconds": cycle.now_s,
         "last_plan_timestamp_seconds": decision.decided_at_s if decision else None,
-        "last_data_timestamp_seconds": look.memory.last_data_s,
-        "interval_seconds": look.service.interval_s,
+        "last_data_timestamp_seconds": cycle.state.last_data_s,
+        "interval_seconds": cycle.service.interval_s,
     }
 
 
-def _target_values(look: Look, plan: Plan) -> dict[Target, dict[str, float | None]]:
-    observed = look.observed
+def _target_values(cycle: Cycle, plan: Plan) -> dict[Target, dict[str, float | None]]:
+    observed = cycle.observed
     pods = observed.pods if observed else ()
     groups = {group.target: group for group in plan.groups}
-    learnt = look.memory.learnt
-    away = {block.target for block in unavailable(look.blocks)}
+    calibration = cycle.state.calibration
+    away = {block.target for block in unavailable(cycle.blocks)}
     found: dict[Target, dict[str, float | None]] = {}
-    for target in {*groups, *(pod.target for pod in pods), *_targets_of(look.service)}:
+    for target in {*groups, *(pod.target for pod in pods), *_targets_of(cycle.service)}:
         own = [pod for pod in pods if pod.target == target]
         group = groups.get(target)
         found[target] = {
@@ -193,8 +198,10 @@ def _target_values(look: Look, plan: Plan) -> dict[Target, dict[str, float | Non
             "ready_pods": sum(pod.ready and not pod.leaving for pod in own),
             "planned_cpu_cores": group.resources.get(CPU, 0) / 1000 if group else 0.0,
             "allocated_cpu_cores": sum(held_by(pod).get(CPU, 0) for pod in own) / 1000,
-            "share_ratio": look.shares.get(target, 0.0),
-            "learnt_capacity_ratio": learnt.ratio(target) if target in learnt.ratios else None,
+            "share_ratio": cycle.shares.get(target, 0.0),
+            "learnt_capacity_ratio": calibration.ratio(target)
+            if target in calibration.ratios
+            else None,
             "variant_available": target not in away,
         }
     return found

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from infadapter_operator.reconcile import Look
+from infadapter_operator.reconcile import Cycle
 from infadapter_solver.problem import Target
 
 Key = tuple[str, str]
@@ -28,11 +28,11 @@ class RolloutMetrics:
         self._attempts: dict[Key, dict[Target, tuple[str, int]]] = {}
         self._rests: dict[Key, str] = {}
 
-    def record(self, key: Key, look: Look) -> None:
+    def record(self, key: Key, cycle: Cycle) -> None:
         """A look that saw nothing says nothing of blocks; that it rests is not known either."""
-        if look.observed is not None:
-            self._count(key, look)
-        rest = look.progress.rest if look.progress else None
+        if cycle.observed is not None:
+            self._count(key, cycle)
+        rest = cycle.progress.rest if cycle.progress else None
         if (before := self._rests.pop(key, None)) not in (None, rest):
             self._rest.remove(*key, before)
         if rest is not None:
@@ -46,11 +46,11 @@ class RolloutMetrics:
         self._attempts.pop((namespace, service), None)
         self._rests.pop((namespace, service), None)
 
-    def _count(self, key: Key, look: Look) -> None:
+    def _count(self, key: Key, cycle: Cycle) -> None:
         """An attempt that failed again counts again."""
         before = self._attempts.get(key, {})
-        now = {target: (block.digest, block.attempts) for target, block in look.blocks.items()}
+        now = {target: (block.digest, block.attempts) for target, block in cycle.blocks.items()}
         for target, attempt in now.items():
             if before.get(target) != attempt:
-                self._blocked.labels(*key, look.blocks[target].cause.value).inc()
+                self._blocked.labels(*key, cycle.blocks[target].cause.value).inc()
         self._attempts[key] = now

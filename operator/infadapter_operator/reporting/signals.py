@@ -1,38 +1,37 @@
-"""From what a look saw to what the conditions are made of."""
+"""From what one cycle came to, to what the conditions are made of."""
 
-from collections.abc import Mapping, Sequence
-
-from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.observed import Observed, Pod, Resize
-from infadapter_operator.domain.progress import Block, Phase, Progress
-from infadapter_operator.reporting.conditions import Signals
+from infadapter_operator.domain.progress import Phase
+from infadapter_operator.domain.service import Mode
+from infadapter_operator.reconcile import Cycle
+from infadapter_operator.reporting.conditions import Condition, Signals, conditions
 from infadapter_operator.reporting.sentences import target_told
-from infadapter_operator.rollout.rollout import PENDING_PATIENCE_S, Turn
-from infadapter_solver.problem import Target
+from infadapter_operator.rollout.rollout import PENDING_PATIENCE_S, Rollout
 
 
-def signals_of(
-    decision: Decision | None,
-    observed: Observed,
-    turn: Turn | None,
-    refusals: Sequence[tuple[str, str]],
-    data_error: str | None,
-    now_s: float,
-    progress: Progress | None = None,
-    blocks: Mapping[Target, Block] | None = None,
-) -> Signals:
-    """`refusals` are (reason, sentence) of the steps that were refused in this look."""
+def conditions_of(cycle: Cycle) -> tuple[Condition, ...]:
+    """What follows from one cycle; who knows more replaces the rest by `with_ready`."""
+    return conditions(cycle.service, signals_of(cycle))
+
+
+def signals_of(cycle: Cycle) -> Signals:
+    reason = cycle.failure.reason if cycle.failure else None
+    if cycle.planned is None:
+        paused = cycle.service.mode is Mode.PAUSED
+        return Signals(decision=cycle.state.decision, unseen="Paused" if paused else reason)
+    observed = cycle.planned.present.counted
+    refusals = [(refusal.reason, refusal.message) for refusal in cycle.refusals]
     conflicts = [sentence for reason, sentence in refusals if reason == "Conflict"]
     refused = [refusal for refusal in refusals if refusal[0] != "Conflict"]
     return Signals(
-        decision=decision,
-        data_error=data_error,
+        decision=cycle.planned.decision,
+        data_error=reason,
         serving=_is_serving(observed),
-        progressing=_is_progressing(turn),
-        shortages=(*_shortages(observed, turn, now_s), *refused),
+        progressing=_is_progressing(cycle.rollout),
+        shortages=(*_shortages(observed, cycle.rollout, cycle.now_s), *refused),
         conflicts=(*_conflicts(observed), *dict.fromkeys(conflicts)),
-        progress=progress,
-        blocks=blocks or {},
+        progress=cycle.progress,
+        blocks=cycle.planned.blocks,
     )
 
 
@@ -43,11 +42,11 @@ def _is_serving(observed: Observed) -> bool:
     )
 
 
-def _is_progressing(turn: Turn | None) -> bool:
-    return turn is not None and (bool(turn.steps) or turn.progress.phase is not Phase.DONE)
+def _is_progressing(rollout: Rollout | None) -> bool:
+    return rollout is not None and (bool(rollout.steps) or rollout.progress.phase is not Phase.DONE)
 
 
-def _shortages(observed: Observed, turn: Turn | None, now_s: float) -> list[tuple[str, str]]:
+def _shortages(observed: Observed, rollout: Rollout | None, now_s: float) -> list[tuple[str, str]]:
     found = []
     pending = [pod for pod in observed.pods if _is_stuck(pod, now_s)]
     for target in sorted({pod.target for pod in pending}):
@@ -57,8 +56,8 @@ def _shortages(observed: Observed, turn: Turn | None, now_s: float) -> list[tupl
         found.append(
             ("ResizeDeferred", f"a node has no room for {target_told(target)} to grow in place")
         )
-    if turn and turn.short:
-        names = ", ".join(sorted(turn.short))
+    if rollout and rollout.short:
+        names = ", ".join(sorted(rollout.short))
         found.append(("SurgeExhausted", f"budget and maxSurge leave no room to switch: {names}"))
     return found
 

@@ -24,7 +24,7 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.reporting.conditions import Condition
 from infadapter_operator.reporting.transitions import whole_second, with_times
 from infadapter_operator.reporting.variant_status import variants_of
-from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Target
+from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target
 
 Member = TypeVar("Member", bound=StrEnum)
 KEPT_DECISIONS = 10
@@ -80,8 +80,12 @@ def without_service(
 
 def price_per_core(service: Service) -> float:
     """What a core must bring in accuracy to be worth it."""
-    whole = service.price_of(service.budget)
-    return service.cost_weight * service.prices.get(CPU, 1.0) / whole if whole else 0.0
+    whole = service.objective.price_of(service.budget)
+    return (
+        service.objective.cost_weight * service.objective.prices.get(CPU, 1.0) / whole
+        if whole
+        else 0.0
+    )
 
 
 # --- the plan, there and back --------------------------------------------------------------------
@@ -122,7 +126,7 @@ def decision_from(service: Service, status: InferenceServiceStatus | None) -> De
             served_rps={Target(p.variant, p.kind): p.served_rps for p in plan.allocations},
             accuracy=plan.accuracy,
             cost=plan.cost,
-            cost_ratio=plan.cost / (service.price_of(service.budget) or 1.0),
+            cost_ratio=plan.cost / (service.objective.price_of(service.budget) or 1.0),
             loading_s=0.0,
             objective=plan.objective,
             feasible=plan.feasible,
@@ -153,9 +157,8 @@ def _planned(plan: Plan, group: PodGroup) -> PlannedPods:
 
 def _group(service: Service, planned: PlannedPods) -> PodGroup:
     written = Allocation(
-        resources=planned.amounts,
+        size=PodSize(resources=planned.amounts, batch_size=planned.batch_size),
         capacity_rps=planned.capacity_rps,
-        batch_size=planned.batch_size,
     )
     known = (
         allocation

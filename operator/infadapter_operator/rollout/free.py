@@ -6,7 +6,7 @@ from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import plus
 from infadapter_operator.rollout.match import held_by
-from infadapter_solver.problem import Allocation, Amounts, Plan, Target
+from infadapter_solver.problem import Amounts, Plan, PodSize, Target
 
 
 class Room:
@@ -36,7 +36,7 @@ def room_for(service: Service, plan: Plan, observed: Observed) -> Room:
     room.take(observed.aside)
     for pod in observed.pods:
         room.take(held_by(pod))
-    planned = {group.target: group.allocation for group in plan.groups}
+    planned = {group.target: group.allocation.size for group in plan.groups}
     for target, pods in missing(observed).items():
         size = start_size(observed, target, planned.get(target))
         if size is not None:
@@ -61,7 +61,7 @@ def missing(observed: Observed) -> Mapping[Target, int]:
     }
 
 
-def start_size(observed: Observed, target: Target, planned: Allocation | None) -> Amounts | None:
+def start_size(observed: Observed, target: Target, planned: PodSize | None) -> Amounts | None:
     """The resources at which the next pod of the target comes up, if it is known."""
     template = observed.templates.get(target, planned)
     return template.resources if template else None

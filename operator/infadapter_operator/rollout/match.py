@@ -11,8 +11,9 @@ from infadapter_operator.planning.capacity import (
     largest,
     resizable,
     same_amounts,
+    same_size,
 )
-from infadapter_solver.problem import CPU, Allocation, Plan, Target
+from infadapter_solver.problem import Allocation, Plan, Target
 
 RESIZE_PATIENCE_S = 300.0
 """
@@ -51,33 +52,35 @@ class Placed:
     @property
     def is_asked(self) -> bool:
         """Its size was asked for, and is in force or on its way."""
-        return self.goal is not None and same_amounts(self.pod.wanted, self.goal.resources)
+        return self.goal is not None and same_amounts(
+            self.pod.wanted.resources, self.goal.resources
+        )
 
     @property
     def can_resize(self) -> bool:
-        return self.goal is not None and self.touchable and resizable(self.pod, self.goal)
+        return self.goal is not None and self.touchable and resizable(self.pod.size, self.goal.size)
 
     @property
     def is_changing(self) -> bool:
         """A resize that was asked for is on its way."""
         under_way = self.pod.resize in (Resize.NONE, Resize.IN_PROGRESS)
-        return under_way and not same_amounts(self.pod.wanted, self.pod.resources)
+        return under_way and not same_amounts(self.pod.wanted.resources, self.pod.size.resources)
 
     @property
     def shrinks(self) -> bool:
-        return self.goal is not None and self.pod.resources.get(CPU, 0) > self.goal.cpu_millicores
+        return self.goal is not None and self.pod.size.cpu_millicores > self.goal.cpu_millicores
 
     @property
     def is_to_exceed_its_goal(self) -> bool:
         """It was asked to grow beyond what is planned, and may yet."""
         least = self.goal.cpu_millicores if self.goal else 0
-        return self.pod.resize is not Resize.REFUSED and self.pod.wanted.get(CPU, 0) > least
+        return self.pod.resize is not Resize.REFUSED and self.pod.wanted.cpu_millicores > least
 
     def must_be_replaced(self, now_s: float) -> bool:
         """Its size can't be reached in place, or not in time."""
         if self.goal is None or self.is_level or not self.touchable:
             return False
-        if not resizable(self.pod, self.goal):
+        if not resizable(self.pod.size, self.goal.size):
             return True
         return self.is_asked and resize_failed(self.pod, now_s, self.resize_patience_s)
 
@@ -117,20 +120,18 @@ def resize_failed(pod: Pod, now_s: float, patience_s: float) -> bool:
 
 def is_settled(pod: Pod) -> bool:
     """What is in force is what was asked for."""
-    return same_amounts(pod.wanted, pod.resources)
+    return same_amounts(pod.wanted.resources, pod.size.resources)
 
 
 def is_at(pod: Pod, allocation: Allocation) -> bool:
-    return pod.batch_size == allocation.batch_size and same_amounts(
-        pod.resources, allocation.resources
-    )
+    return same_size(pod.size, allocation.size)
 
 
 def held_by(pod: Pod) -> dict[str, int]:
     """What nobody else can have: what is in force and, while it is resized, what was asked for."""
     if pod.resize is Resize.REFUSED:
-        return dict(pod.resources)
-    return largest(pod.resources, pod.wanted)
+        return dict(pod.size.resources)
+    return largest(pod.size.resources, pod.wanted.resources)
 
 
 def of_target(pods: Sequence[Placed], target: Target) -> list[Placed]:
@@ -164,13 +165,13 @@ def _placed(service: Service, pod: Pod, goal: Allocation | None, patience_s: flo
 
 
 def _as_asked(pod: Pod) -> Pod:
-    return replace(pod, resources=pod.wanted)
+    return replace(pod, size=pod.wanted)
 
 
 def _as_it_is(service: Service, pod: Pod) -> Placed:
     """Another controller's pod counts as it is: it serves, and nothing is asked of it."""
     rps = capacity_rps(service, pod)
-    goal = Allocation(resources=pod.resources, capacity_rps=rps, batch_size=pod.batch_size)
+    goal = Allocation(size=pod.size, capacity_rps=rps)
     return Placed(
         pod=pod,
         goal=goal,

@@ -1,25 +1,12 @@
 """How far a rollout has come: what a patience is counted from begins anew when it comes further."""
 
-import math
-from dataclasses import dataclass
-
+from infadapter_operator.domain.decision import Shape
 from infadapter_operator.domain.observed import Observed
-from infadapter_operator.domain.progress import Progress
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Milestone:
-    """The furthest that was seen of one plan, and when."""
-
-    plan: object = None  # what tells two plans apart
-    ready: int = -1
-    pending: int = 0
-    excess: int = 0
-    at_s: float = -math.inf
+from infadapter_operator.domain.progress import Milestone, Progress
 
 
 def milestone_after(
-    before: Milestone, plan: object, progress: Progress | None, observed: Observed, now_s: float
+    before: Milestone, plan: Shape, progress: Progress | None, observed: Observed, now_s: float
 ) -> Milestone:
     """Another plan, one more pod Ready, one less pending or one less too many is progress."""
     if progress is None:

@@ -94,14 +94,14 @@ def node_shortages(ground: Ground) -> Iterator[Shortage]:
             continue
         if one.pod.unschedulable_since_s is not None:
             yield Shortage(
-                lacking=_half(one.pod.wanted),
+                lacking=_half(one.pod.wanted.resources),
                 gain_rps=one.goal_rps,
                 wait_s=START_S + load_time_s(ground.service, one.pod.target),
                 is_of_node=True,
             )
         elif one.pod.resize in WAITS and one.goal_rps > one.capacity_rps:
             yield Shortage(
-                lacking=_half(beyond(one.pod.resources, one.pod.wanted)),
+                lacking=_half(beyond(one.pod.size.resources, one.pod.wanted.resources)),
                 gain_rps=one.goal_rps - one.capacity_rps,
                 wait_s=RESIZE_S,
                 pod=one.pod.name,

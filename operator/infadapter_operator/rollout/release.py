@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import allocations_of, resizable
 from infadapter_operator.rollout.match import Placed, of_target
-from infadapter_solver.problem import CPU, Allocation, Plan
+from infadapter_solver.problem import Allocation, Plan
 
 Released = Mapping[str, Allocation | None]
 """By pod: the size it may shrink to, or None if it may go."""
@@ -109,7 +109,7 @@ def released_for(ground: Ground, short: Collection[str]) -> Released:
     holders = [
         one
         for one in releasable(ground)
-        if any(one.pod.resources.get(name, 0) > 0 for name in short)
+        if any(one.pod.size.resources.get(name, 0) > 0 for name in short)
     ]
     return _released(ground, holders, partial=True, floor_rps=ground.floor_rps)
 
@@ -122,7 +122,7 @@ def given_back(ground: Ground, over: Collection[str]) -> Released:
     holders = [
         one
         for one in releasable(ground)
-        if any(one.pod.resources.get(name, 0) > 0 for name in over)
+        if any(one.pod.size.resources.get(name, 0) > 0 for name in over)
     ]
     floor_rps = min(ground.ready_rps, max(ground.wanted_rps, ground.planned_rps))
     return _released(ground, holders, partial=True, floor_rps=floor_rps)
@@ -177,6 +177,6 @@ def ways(
         return
     least = one.goal.cpu_millicores if one.goal else 0
     for size in sorted(allocations_of(service, one.pod.target), key=lambda a: a.cpu_millicores):
-        smaller = least < size.cpu_millicores < one.pod.resources.get(CPU, 0)
-        if smaller and resizable(one.pod, size):
+        smaller = least < size.cpu_millicores < one.pod.size.cpu_millicores
+        if smaller and resizable(one.pod.size, size.size):
             yield size, min(size.capacity_rps, one.capacity_rps)

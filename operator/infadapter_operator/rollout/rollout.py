@@ -11,14 +11,16 @@ steps must take none that shrinks after weights were refused.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infadapter_operator.domain.decision import Decision, Source
-from infadapter_operator.domain.observed import Observed
-from infadapter_operator.domain.progress import Progress
+from infadapter_operator.domain.observed import Cause, Observed
+from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
 from infadapter_operator.domain.service import Service
-from infadapter_operator.domain.steps import ReplacePods, ResizePod, Step
+from infadapter_operator.domain.situation import Situation
+from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, Step
 from infadapter_operator.planning.capacity import ready_capacity_rps
+from infadapter_operator.planning.plan import Planned
 from infadapter_operator.rollout.free import over_budget
 from infadapter_operator.rollout.match import WAITS, Placed, placed
 from infadapter_operator.rollout.phase import progress_of
@@ -43,7 +45,7 @@ from infadapter_operator.rollout.traffic import (
     set_weights,
 )
 from infadapter_operator.rollout.traffic_split import Candidate, weights_for
-from infadapter_solver.problem import CPU
+from infadapter_solver.problem import CPU, Target
 
 PENDING_PATIENCE_S = 60.0
 """
@@ -53,8 +55,8 @@ service's: when it ends, a plan is made without that pod.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """The steps of one look, the weights they lead to, and what kept it from more."""
+class Rollout:
+    """The steps that may be taken now, the weights they lead to, and what kept it from more."""
 
     steps: tuple[Step, ...]
     weights: Mapping[str, int]  # by pod, as they shall be
@@ -70,16 +72,48 @@ def next_steps(
     now_s: float,
 ) -> tuple[Step, ...]:
     """The steps that may be taken now. `demand_rps` None is doubt: nothing shrinks then."""
-    return turn(service, decision, observed, demand_rps, now_s).steps
+    return towards(service, decision, observed, demand_rps, now_s).steps
 
 
-def turn(
+def rollout(situation: Situation, planned: Planned) -> Rollout:
+    """What may be done now; pods that do not count are there all the same for who scales."""
+    counted, now_s = planned.present.counted, situation.now_s
+    found = towards(planned.service, planned.decision, counted, planned.soon_rps, now_s)
+    return replace(
+        found,
+        steps=tuple(_with_absent(step, planned.present.absent) for step in found.steps),
+        progress=_with_blocks(found.progress, planned.blocks, now_s),
+    )
+
+
+def _with_absent(step: Step, absent: Mapping[Target, int]) -> Step:
+    if isinstance(step, ScaleUp | ReplacePods):
+        return replace(step, pods=step.pods + absent.get(step.target, 0))
+    if isinstance(step, RemovePods):
+        return replace(step, remaining=step.remaining + absent.get(step.target, 0))
+    return step
+
+
+def _with_blocks(progress: Progress, blocks: Mapping[Target, Block], now_s: float) -> Progress:
+    """A plan that is reached without what does not come is a rest, and has that name."""
+    causes = {block.cause for block in blocks.values() if now_s < block.until_s and not block.come}
+    reached = progress.phase is Phase.DONE or not progress.moves
+    if progress.rest is not None or not reached or not causes:
+        return progress
+    rest = _RESTS.get(min(causes), Rest.START_FAILED) if len(causes) == 1 else Rest.START_FAILED
+    return replace(progress, rest=rest)
+
+
+_RESTS = {Cause.NO_NODE: Rest.NO_NODE, Cause.RESIZE: Rest.RESIZE_REFUSED}
+
+
+def towards(
     service: Service,
     decision: Decision,
     observed: Observed,
     demand_rps: float | None,
     now_s: float,
-) -> Turn:
+) -> Rollout:
     """`next_steps`, with what a report wants to know beside them."""
     ground = _ground(service, decision, observed, demand_rps, now_s)
     doubt = demand_rps is None
@@ -95,7 +129,7 @@ def turn(
         carrying = ground.carrying | set(weights)
         removed = removing(ground.plan, ground.pods, observed, moves.freed, carrying)
         steps += (*moves.rolled, *removed)
-    return Turn(
+    return Rollout(
         steps=tuple(steps),
         weights=weights,
         short=moves.short,
@@ -189,7 +223,7 @@ def is_waiting_for_a_node(observed: Observed, now_s: float, patience_s: float) -
     names: set[str] = set()
     for pod in observed.pods:
         if pod.unschedulable_since_s is not None:
-            names |= {name for name, amount in pod.wanted.items() if amount}
+            names |= {name for name, amount in pod.wanted.resources.items() if amount}
         deferred_s = pod.resize_since_s if pod.resize in WAITS else None
         if deferred_s is not None and now_s - deferred_s <= patience_s:
             names.add(CPU)
@@ -216,7 +250,7 @@ def _freed(ground: Ground, observed: Observed, short: frozenset[str]) -> Release
 def _is_settling(observed: Observed) -> bool:
     """Something is being given up already: wait for its room rather than start too small."""
     return any(
-        pod.leaving or pod.wanted.get(CPU, 0) < pod.resources.get(CPU, 0) for pod in observed.pods
+        pod.leaving or pod.wanted.cpu_millicores < pod.size.cpu_millicores for pod in observed.pods
     )
 
 

@@ -16,7 +16,7 @@ from infadapter_solver.problem import CPU, Amounts, Plan, PodGroup, Target
 def levelling(ground: Ground) -> tuple[ResizePod, ...]:
     """Pods that came up larger than planned and carry nothing yet shrink at once."""
     return tuple(
-        ResizePod(pod=one.pod.name, target=one.pod.target, allocation=one.goal)
+        ResizePod(pod=one.pod.name, target=one.pod.target, size=one.goal.size)
         for one in ground.pods
         if one.goal is not None
         and one.shrinks
@@ -29,10 +29,10 @@ def levelling(ground: Ground) -> tuple[ResizePod, ...]:
 def shrinking(pods: Sequence[Placed], freed: Released) -> tuple[ResizePod, ...]:
     """In place; only when the router no longer sends a pod more than it will serve then."""
     return tuple(
-        ResizePod(pod=one.pod.name, target=one.pod.target, allocation=size)
+        ResizePod(pod=one.pod.name, target=one.pod.target, size=size.size)
         for one in pods
         if (size := freed.get(one.pod.name)) is not None
-        and not same_amounts(one.pod.wanted, size.resources)
+        and not same_amounts(one.pod.wanted.resources, size.resources)
     )
 
 
@@ -90,7 +90,7 @@ def replacing(
         if room.times(needed) and not any(one.shrinks and one.can_resize for one in own):
             room.take(needed)
             pods = max(group.pods, observed.desired_pods.get(group.target, len(own)))
-            steps.append(ReplacePods(target=group.target, allocation=group.allocation, pods=pods))
+            steps.append(ReplacePods(target=group.target, size=group.allocation.size, pods=pods))
         else:
             shortages.append(
                 Shortage(

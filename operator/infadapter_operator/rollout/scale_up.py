@@ -1,6 +1,6 @@
 """What is added: pods and sizes that the plan wants and the budget with its surge has room for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from infadapter_operator.delays import RESIZE_S, START_S
@@ -25,11 +25,12 @@ class Shortage:
     is_of_node: bool = False  # of a node and not of the budget: how much it lacks is a guess
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Growth:
     """The steps, what there was no room for, and what is left of the room."""
 
     steps: tuple[ScaleUp | ResizePod, ...]
+    resized: Mapping[str, Allocation]  # by pod, of these steps
     shortages: tuple[Shortage, ...]
     room: Room
     outgrown: frozenset[Target] = frozenset()  # whose new pods come up larger than there is room
@@ -65,7 +66,11 @@ def growth(
     for group in groups:
         grower.start(group, of_target(pods, group.target))
     return Growth(
-        tuple(grower.steps), tuple(grower.shortages), grower.room, frozenset(grower.outgrown)
+        steps=tuple(grower.steps),
+        resized=grower.resized,
+        shortages=tuple(grower.shortages),
+        room=grower.room,
+        outgrown=frozenset(grower.outgrown),
     )
 
 
@@ -87,6 +92,7 @@ class _Grower:
         self._bridges = bridges
         self.room = room
         self.steps: list[ScaleUp | ResizePod] = []
+        self.resized: dict[str, Allocation] = {}
         self.shortages: list[Shortage] = []
         self.outgrown: set[Target] = set()
 
@@ -102,8 +108,9 @@ class _Grower:
             if self.room.times(more):
                 self.room.take(more)
                 self.steps.append(
-                    ResizePod(pod=one.pod.name, target=one.pod.target, allocation=allocation)
+                    ResizePod(pod=one.pod.name, target=one.pod.target, size=allocation.size)
                 )
+                self.resized[one.pod.name] = allocation
                 return
         for allocation in (goal, *between):
             self._lacks(
@@ -121,13 +128,13 @@ class _Grower:
         if wanted <= 0 or rolls:
             return
         allocation = self._startable(group, first=there == 0)
-        comes_at = start_size(self._observed, group.target, allocation) if there else None
+        comes_at = start_size(self._observed, group.target, allocation.size) if there else None
         size = largest(comes_at or {}, allocation.resources)
         fitting = min(wanted, self.room.times(size))
         if fitting:
             self.room.take(size, fitting)
             self.steps.append(
-                ScaleUp(target=group.target, allocation=allocation, pods=there + fitting)
+                ScaleUp(target=group.target, size=allocation.size, pods=there + fitting)
             )
         if fitting < wanted:
             self._lacks_start(group, size, first=there + fitting == 0)
@@ -173,13 +180,9 @@ class _Grower:
             for a in allocations_of(self._service, one.pod.target)
             if held_by(one.pod).get(CPU, 0) < a.cpu_millicores < goal.cpu_millicores
             and a.capacity_rps > one.capacity_rps
-            and _same_but_cpu(a, goal)
+            and a.size.but_cpu == goal.size.but_cpu
         ]
         return sorted(between, key=lambda a: -a.cpu_millicores)
-
-
-def _same_but_cpu(some: Allocation, other: Allocation) -> bool:
-    return [x for x in some.size if x[0] != CPU] == [x for x in other.size if x[0] != CPU]
 
 
 def beyond(held: Amounts, wanted: Amounts) -> Amounts:

@@ -3,7 +3,7 @@ A bridge over the time in which what is planned starts: pods that serve already 
 plan, which takes a second, until those that take ten are Ready. Then they shrink, or go, as usual.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from infadapter_operator.domain.observed import Resize
@@ -27,7 +27,7 @@ class _Way:
 
 def bridging(ground: Ground, grown: Growth) -> tuple[ResizePod, ...]:
     """As few cores more as will do, within budget and surge; never above the plan's capacity."""
-    asked = {s.pod: s.allocation for s in grown.steps if isinstance(s, ResizePod)}
+    asked = grown.resized
     able = [one for one in ground.pods if _can_grow(one) and one.pod.name not in asked]
     short_rps = min(ground.wanted_rps, ground.plan.capacity_rps) - _soon_rps(ground, asked)
     steps: list[ResizePod] = []
@@ -35,9 +35,7 @@ def bridging(ground: Ground, grown: Growth) -> tuple[ResizePod, ...]:
         grown.room.take({CPU: way.more_millicores})
         able.remove(way.one)
         short_rps -= way.gain_rps
-        steps.append(
-            ResizePod(pod=way.one.pod.name, target=way.one.pod.target, allocation=way.size)
-        )
+        steps.append(ResizePod(pod=way.one.pod.name, target=way.one.pod.target, size=way.size.size))
     return tuple(steps)
 
 
@@ -46,7 +44,7 @@ def _can_grow(one: Placed) -> bool:
     return one.pod.ready and one.touchable and settled
 
 
-def _soon_rps(ground: Ground, asked: dict[str, Allocation]) -> float:
+def _soon_rps(ground: Ground, asked: Mapping[str, Allocation]) -> float:
     """What Ready pods will serve when the sizes that were asked for are in force."""
     return sum(
         asked[one.pod.name].capacity_rps if one.pod.name in asked else _growing_rps(ground, one)
@@ -57,7 +55,7 @@ def _soon_rps(ground: Ground, asked: dict[str, Allocation]) -> float:
 
 def _growing_rps(ground: Ground, one: Placed) -> float:
     """With the size it was asked to grow to, if it was."""
-    wanted = fitting(ground.service, one.pod.target, one.pod.wanted, one.pod.batch_size)
+    wanted = fitting(ground.service, one.pod.target, one.pod.wanted)
     if wanted is None or one.pod.resize is Resize.REFUSED:
         return one.capacity_rps
     return max(one.capacity_rps, wanted.capacity_rps)
@@ -68,7 +66,11 @@ def _ways(ground: Ground, able: Sequence[Placed], grown: Growth) -> Iterator[_Wa
         held, has_rps = held_by(one.pod), _growing_rps(ground, one)
         for size in allocations_of(ground.service, one.pod.target):
             more = beyond(held, size.resources)
-            if size.capacity_rps > has_rps and resizable(one.pod, size) and grown.room.times(more):
+            if (
+                size.capacity_rps > has_rps
+                and resizable(one.pod.size, size.size)
+                and grown.room.times(more)
+            ):
                 yield _Way(one, size, size.capacity_rps - has_rps, more.get(CPU, 0))
 
 

@@ -21,7 +21,7 @@ def last_sent(observed: Observed) -> Mapping[str, int]:
 
 def carriers(observed: Observed) -> frozenset[str]:
     """Pods that the router sends to, or may begin to: what was sent is obeyed later, in order."""
-    return frozenset(confirmed(observed)) | frozenset(last_sent(observed)) | observed.superseded
+    return frozenset(confirmed(observed)) | frozenset(last_sent(observed)) | observed.may_obey
 
 
 def candidates(

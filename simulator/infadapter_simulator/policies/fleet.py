@@ -56,8 +56,10 @@ def started(
     world: World, group: PodGroup, count: int, *, ready: bool = False
 ) -> list[SimulatedPod]:
     variant, kind = group.target
-    return [world.start(variant, group.allocation, kind=kind, ready=ready) for _ in range(count)]
+    return [
+        world.start(variant, group.allocation.size, kind=kind, ready=ready) for _ in range(count)
+    ]
 
 
 def _is_of(pod: SimulatedPod, group: PodGroup) -> bool:
-    return pod.target == group.target and pod.allocation.size == group.allocation.size
+    return pod.target == group.target and pod.size == group.allocation.size

@@ -1,4 +1,4 @@
-"""Ours: the operator's own `look`, on simulated bodies. Nothing is decided here."""
+"""Ours: the operator's own `reconcile`, on simulated bodies. Nothing is decided here."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.ports import LoadSource, Ports
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.plan import decide
-from infadapter_operator.reconcile import Look, Memory, look
-from infadapter_simulator.platform import SimulatedCluster, SimulatedDemand, SimulatedRouter
+from infadapter_operator.domain.situation import State
+from infadapter_operator.planning.decide import decide
+from infadapter_operator.reconcile import Cycle, reconcile
+from infadapter_simulator.platform import SimulatedCluster, SimulatedLoad, SimulatedRouter
 from infadapter_simulator.policies.fleet import first_fleet
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.world.world import World
@@ -27,13 +29,9 @@ def service_of(scenario: Scenario) -> Service:
         slo_s=scenario.slo_s,
         percentile=scenario.percentile,
         variants=scenario.variants,
-        budget=scenario.budget,
         max_surge=scenario.budget if scenario.max_surge is None else scenario.max_surge,
-        prices=scenario.prices,
-        accuracy_weight=scenario.accuracy_weight,
-        cost_weight=scenario.cost_weight,
-        loading_weight=scenario.loading_weight,
         profiles=scenario.profiles,
+        objective=scenario.objective,
     )
 
 
@@ -63,37 +61,37 @@ class Ours:
     service: Service
     name: str = "infadapter"
     look_s: float = LOOK_S
-    memory: Memory = field(default_factory=Memory)
-    demand: SimulatedDemand | None = None  # of the run that has begun
+    state: State = field(default_factory=State)
+    load: LoadSource | None = None  # of the run that has begun
     cluster: SimulatedCluster | None = None
-    seen: Look | None = None  # the last one
+    seen: Cycle | None = None  # the last one
     loop: asyncio.AbstractEventLoop = field(default_factory=virtual_loop)
 
     def begin(self, world: World, mean_rps: float) -> None:
         self.meet(world)
-        assert self.demand is not None
-        history = self.loop.run_until_complete(self.demand.history(3600, 0.0))
+        assert self.load is not None
+        history = self.loop.run_until_complete(self.load.history(3600, 0.0))
         decision = decide(self.service, history, Observed(), None, world.now_s)
         first_fleet(world, decision.plan)
-        self.memory = Memory(decision=decision)
+        self.state = State(decision=decision)
         self.act(world)
 
     def meet(self, world: World) -> None:
         """A run that begins, with whatever pods it has."""
-        self.demand, self.cluster = SimulatedDemand(world), SimulatedCluster(world)
+        self.load, self.cluster = SimulatedLoad(world), SimulatedCluster(world)
         world.plan_changes_s = []
 
     def next_act_s(self, now_s: float) -> float:
         return now_s + self.look_s
 
     def act(self, world: World) -> None:
-        assert self.demand is not None
+        assert self.load is not None
         assert self.cluster is not None
-        router = SimulatedRouter(world)
+        ports = Ports(self.load, self.cluster, SimulatedRouter(world))
         self.seen = seen = self.loop.run_until_complete(
-            look(self.service, self.memory, self.demand, self.cluster, router, world.now_s)
+            reconcile(self.service, self.state, ports, world.now_s)
         )
-        self.memory = seen.memory
+        self.state = seen.state
         if seen.plan_changed and world.plan_changes_s is not None:
             world.plan_changes_s.append(world.now_s)
 

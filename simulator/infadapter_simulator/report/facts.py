@@ -64,9 +64,9 @@ def _scenario(scenario: Scenario) -> dict[str, Any]:
         "percentile": scenario.percentile,
         "budget": _units(budget),
         "max_surge": _units(budget if surge is None else surge),
-        "accuracy_weight": scenario.accuracy_weight,
-        "cost_weight": scenario.cost_weight,
-        "loading_weight": scenario.loading_weight,
+        "accuracy_weight": scenario.objective.accuracy_weight,
+        "cost_weight": scenario.objective.cost_weight,
+        "loading_weight": scenario.objective.loading_weight,
         "server": str(scenario.server),
         "variants": [variant.name for variant in scenario.variants],
     }

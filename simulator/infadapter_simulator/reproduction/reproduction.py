@@ -123,8 +123,12 @@ def reproduce(
 
 
 def _priced(scenario: Scenario, case: Case) -> Scenario:
-    cost_weight = scenario.cost_weight if case[1] is None else case[1]
-    return replace(scenario, server=Server.PUBLISHED, cost_weight=cost_weight)
+    cost_weight = scenario.objective.cost_weight if case[1] is None else case[1]
+    return replace(
+        scenario,
+        server=Server.PUBLISHED,
+        objective=replace(scenario.objective, cost_weight=cost_weight),
+    )
 
 
 def _policy(case: Case, forecaster: Forecaster, scenario: Scenario) -> Policy:

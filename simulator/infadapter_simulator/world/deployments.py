@@ -7,7 +7,7 @@ from infadapter_operator.domain.observed import Cause, Trouble
 from infadapter_simulator.world.faults import spell_of
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
-from infadapter_solver import Allocation, Target
+from infadapter_solver import PodSize, Target
 
 
 @dataclass(slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class Deployment:
 
     target: Target
     replicas: int
-    template: Allocation
+    template: PodSize
     rolling: bool = False
     refused_since_s: float | None = None
 
@@ -33,24 +33,24 @@ class Deployments:
         for target in {pod.target for pod in self._world.pods} - self._by_target.keys():
             pods = self.live(target)
             if pods:
-                first = pods[0].allocation
+                first = pods[0].size
                 self._by_target[target] = Deployment(
                     target=target, replicas=len(pods), template=first
                 )
         return tuple(self._by_target.values())
 
-    def scale(self, target: Target, allocation: Allocation, pods: int) -> None:
+    def scale(self, target: Target, size: PodSize, pods: int) -> None:
         """Up; where no pod is left, or templates are not kept, the new ones come up at this."""
-        one = self._of(target, allocation)
+        one = self._of(target, size)
         if not (self._world.scenario.faults.keeps_templates and self.live(target)):
-            one.template = allocation
+            one.template = size
         one.replicas = max(pods, len(self.live(target)))
         self._settle(one)
 
-    def roll(self, target: Target, allocation: Allocation, pods: int) -> None:
+    def roll(self, target: Target, size: PodSize, pods: int) -> None:
         """All pods of another size are replaced, one after the other."""
-        one = self._of(target, allocation)
-        one.template, one.replicas, one.rolling = allocation, pods, True
+        one = self._of(target, size)
+        one.template, one.replicas, one.rolling = size, pods, True
         self._settle(one)
 
     def remove(self, target: Target, pods: Sequence[SimulatedPod], remaining: int) -> None:
@@ -77,9 +77,9 @@ class Deployments:
         for one in self._by_target.values():
             self._settle(one)
 
-    def _of(self, target: Target, allocation: Allocation) -> Deployment:
+    def _of(self, target: Target, size: PodSize) -> Deployment:
         self.all()
-        new = Deployment(target=target, replicas=0, template=allocation)
+        new = Deployment(target=target, replicas=0, template=size)
         return self._by_target.setdefault(target, new)
 
     def _settle(self, one: Deployment) -> None:
@@ -113,7 +113,7 @@ class Deployments:
     def _old(self, one: Deployment, live: list[SimulatedPod]) -> list[SimulatedPod]:
         if not one.rolling:
             return []
-        return [pod for pod in live if pod.allocation.size != one.template.size]
+        return [pod for pod in live if pod.size != one.template]
 
     def _make(self, one: Deployment, pods: int) -> None:
         variant, kind = one.target

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from infadapter_operator.domain.observed import Cause, Resize, Trouble
 from infadapter_simulator.world.faults import Faults, spell_of
 from infadapter_simulator.world.pods import SimulatedPod
-from infadapter_solver import CPU, Allocation
+from infadapter_solver import CPU, PodSize
 
 EVICTED_S = 300.0
 """How long pods on a node that does not answer are tolerated there."""
@@ -19,13 +19,13 @@ class Node:
     faults: Faults
 
     def has_room(
-        self, pods: Iterable[SimulatedPod], pod: SimulatedPod, size: Allocation | None = None
+        self, pods: Iterable[SimulatedPod], pod: SimulatedPod, size: PodSize | None = None
     ) -> bool:
         """For the pod, at its size or this one, beside what the others hold."""
         if self.faults.node_millicores is None:
             return True
         others = sum(other.held.get(CPU, 0) for other in pods if other is not pod)
-        wanted = (size or pod.allocation).cpu_millicores
+        wanted = (size or pod.size).cpu_millicores
         return others + wanted <= self.faults.node_millicores
 
     def keeps_from_ready(self, pod: SimulatedPod, now_s: float) -> Trouble | None:
@@ -39,11 +39,11 @@ class Node:
     def resize_of(self, pods: Iterable[SimulatedPod], pod: SimulatedPod, now_s: float) -> Resize:
         """What the kubelet says to the size that the pod is asked to have."""
         most = self.faults.node_millicores
-        if pod.allocation.size == pod.wanted.size:
+        if pod.size == pod.wanted:
             return Resize.NONE
         if spell_of(self.faults.failing_resizes, pod.target.variant, now_s):
             return Resize.FAILING
-        if most is None or pod.wanted.cpu_millicores <= pod.allocation.cpu_millicores:
+        if most is None or pod.wanted.cpu_millicores <= pod.size.cpu_millicores:
             return Resize.IN_PROGRESS
         if pod.wanted.cpu_millicores > most:
             return Resize.REFUSED

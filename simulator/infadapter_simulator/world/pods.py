@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from infadapter_operator.domain.observed import Cause, Resize, Trouble
-from infadapter_solver import Allocation, Target
+from infadapter_solver import PodSize, Target
 
 
 @dataclass(slots=True, eq=False)
@@ -13,8 +13,8 @@ class SimulatedPod:
     slot: int  # its number, never used again
     name: str
     target: Target
-    allocation: Allocation  # in force
-    wanted: Allocation  # asked for
+    size: PodSize  # in force
+    wanted: PodSize  # asked for
     created_at_s: float
     ready: bool = False
     ready_since_s: float = 0.0
@@ -28,7 +28,7 @@ class SimulatedPod:
 
     @property
     def cores(self) -> float:
-        return self.allocation.cpu_millicores / 1000
+        return self.size.cpu_millicores / 1000
 
     @property
     def is_lost(self) -> bool:
@@ -43,8 +43,8 @@ class SimulatedPod:
         if self.gone or self.is_lost or self.unschedulable_since_s is not None:
             return {}
         if self.resize in (Resize.DEFERRED, Resize.REFUSED):
-            return dict(self.allocation.resources)
-        return _larger(self.allocation, self.wanted)
+            return dict(self.size.resources)
+        return _larger(self.size, self.wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,6 @@ class Held:
     millicores: int
 
 
-def _larger(some: Allocation, other: Allocation) -> dict[str, int]:
+def _larger(some: PodSize, other: PodSize) -> dict[str, int]:
     names = {*some.resources, *other.resources}
     return {n: max(some.resources.get(n, 0), other.resources.get(n, 0)) for n in names}

@@ -13,10 +13,17 @@ class Router:
         self._traffic = traffic
         self.weights: dict[str, int] = {}  # confirmed
         self.routed: list[tuple[float, Mapping[str, float]]] = []  # since when, shares by variant
+        self.sent: Mapping[str, int] | None = None  # last
         self._sent: list[dict[str, int]] = []
+
+    @property
+    def may_obey(self) -> frozenset[str]:
+        """Pods of all that was sent and is not in force yet."""
+        return frozenset(name for weights in self._sent for name in weights)
 
     def send(self, weights: Mapping[str, int]) -> None:
         self._sent.append({name: weight for name, weight in weights.items() if weight > 0})
+        self.sent = self._sent[-1]
 
     def obey(self, pods: Mapping[str, SimulatedPod], now_s: float) -> None:
         """What was sent first of what it does not obey yet."""

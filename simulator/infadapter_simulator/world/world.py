@@ -19,7 +19,7 @@ from infadapter_simulator.world.pods import Held, SimulatedPod
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.router import Router
 from infadapter_simulator.world.traffic import Traffic
-from infadapter_solver import CPU, Allocation, Target
+from infadapter_solver import CPU, PodSize, Target
 
 
 class _What(StrEnum):
@@ -110,19 +110,19 @@ class World:
     # What can be done
 
     def start(
-        self, variant: str, allocation: Allocation, *, kind: str = CPU, ready: bool = False
+        self, variant: str, size: PodSize, *, kind: str = CPU, ready: bool = False
     ) -> SimulatedPod:
         """
         A new pod; `ready` at once only for what ran before the run began. Without room on the node
         it waits for that.
         """
-        slot = self.traffic.add(*self._queue(variant, allocation), self.now_s)
+        slot = self.traffic.add(*self._queue(variant, size), self.now_s)
         pod = SimulatedPod(
             slot=slot,
             name=f"{variant}-{slot}",
             target=Target(variant, kind),
-            allocation=allocation,
-            wanted=allocation,
+            size=size,
+            wanted=size,
             created_at_s=self.now_s,
             unready_since_s=self.now_s,
         )
@@ -137,11 +137,11 @@ class World:
             self._begin_start(pod)
         return pod
 
-    def resize(self, pod: SimulatedPod, allocation: Allocation) -> None:
+    def resize(self, pod: SimulatedPod, size: PodSize) -> None:
         """In place; in force after the scenario's delay. A later order replaces an earlier one."""
-        if pod.gone or pod.wanted.size == allocation.size:
+        if pod.gone or pod.wanted == size:
             return
-        pod.wanted = allocation
+        pod.wanted = size
         if pod.unschedulable_since_s is not None:
             self._take_size(pod)
         else:
@@ -238,8 +238,8 @@ class World:
             self._take_size(pod)
 
     def _take_size(self, pod: SimulatedPod) -> None:
-        pod.allocation, pod.resize, pod.resize_since_s = pod.wanted, Resize.NONE, None
-        speed, limit = self._queue(pod.target.variant, pod.allocation)
+        pod.size, pod.resize, pod.resize_since_s = pod.wanted, Resize.NONE, None
+        speed, limit = self._queue(pod.target.variant, pod.size)
         self.traffic.resize(pod.slot, speed, limit, self.now_s)
         self._hold(pod)
 
@@ -299,11 +299,11 @@ class World:
     def _routed_again(self) -> None:
         self.router.look(self._pods, self.now_s)
 
-    def _queue(self, variant: str, allocation: Allocation) -> tuple[PodSpeed, int | None]:
-        speed = self.scenario.speed(variant, allocation)
+    def _queue(self, variant: str, size: PodSize) -> tuple[PodSpeed, int | None]:
+        speed = self.scenario.speed(variant, size)
         if self.scenario.server is Server.SAME or self.queue_limits is None:
             return speed, None
-        return speed, self.queue_limits[variant, allocation.cpu_millicores]
+        return speed, self.queue_limits[variant, size.cpu_millicores]
 
     def _hold(self, pod: SimulatedPod) -> None:
         amounts = pod.held
@@ -312,7 +312,7 @@ class World:
                 at_s=self.now_s,
                 slot=pod.slot,
                 target=pod.target,
-                price=self.scenario.price_of(amounts),
+                price=self.scenario.objective.price_of(amounts),
                 millicores=amounts.get(CPU, 0),
             )
         )

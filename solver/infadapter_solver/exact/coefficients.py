@@ -33,17 +33,17 @@ class Terms:
 
 
 def terms_of(problem: Problem, layers: Layers, wanted: Goal) -> Terms:
-    rate = problem.accuracy_weight * layers.accuracy / wanted.served_rps
+    rate = problem.objective.accuracy_weight * layers.accuracy / wanted.served_rps
     limits = np.full(USE + len(layers.budget), np.inf)
     limits[TARGETS] = problem.max_targets
     limits[USE:] = layers.budget
-    relaxation = relax(layers, rate, problem.cost_weight, wanted.served_rps)
+    relaxation = relax(layers, rate, problem.objective.cost_weight, wanted.served_rps)
     return Terms(
         layers=layers,
         wanted=wanted,
         rate=rate,
-        cost_weight=problem.cost_weight,
-        loading_weight=problem.loading_weight / (longest_load_s(problem) or 1.0),
+        cost_weight=problem.objective.cost_weight,
+        loading_weight=problem.objective.loading_weight / (longest_load_s(problem) or 1.0),
         limits=limits,
         bounds=relaxation.bounds,
         relaxed=relaxation.layers,

@@ -193,7 +193,7 @@ def _key(problem: Problem, ceiling: Goal) -> Hashable:
             for variant in problem.variants
         ),
         tuple(problem.budget.items()),
-        tuple(problem.prices.items()),
+        tuple(problem.objective.prices.items()),
         problem.max_pods_per_target,
         frozenset(problem.pod_limits.items()),
         problem.resize_loads,

@@ -8,7 +8,7 @@ import yaml
 from infadapter_operator.api.objects import InferenceService, VariantProfile, parse_object
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.parse import service_from
-from infadapter_solver import CPU, Problem, solve
+from infadapter_solver import CPU, Objective, Problem, solve
 
 ROOT = Path(__file__).parents[3]
 NAMES = [f"glyph-{rung}" for rung in range(1, 6)]
@@ -56,7 +56,7 @@ def test_its_profiles_are_those_that_ship_with_the_demo() -> None:
 def test_it_is_carried_out_as_it_is() -> None:
     asked = service()
     assert [variant.name for variant in asked.variants] == NAMES
-    assert (asked.slo_s, asked.percentile, asked.cost_weight) == (0.25, 99.0, 0.1)
+    assert (asked.slo_s, asked.percentile, asked.objective.cost_weight) == (0.25, 99.0, 0.1)
     assert asked.budget == {CPU: 2000}
 
 
@@ -72,8 +72,9 @@ def test_every_variant_serves_within_the_slo_and_every_load_has_its_variants() -
                 Problem(
                     variants=asked.variants,
                     demand_rps=rps,
-                    budget=asked.budget,
-                    cost_weight=asked.cost_weight,
+                    objective=Objective(
+                        budget=asked.budget, cost_weight=asked.objective.cost_weight
+                    ),
                 )
             )
         ]

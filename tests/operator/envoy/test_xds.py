@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import Backend
 from infadapter_operator.envoy import bootstrap as envoy
 from infadapter_operator.envoy.xds import PATH, XdsServer
@@ -195,7 +195,7 @@ async def test_a_version_that_says_what_it_is_not_the_digest_of_is_unknown(
     before.publish(KEY, [backend("a", 3), backend("b", 1)])
     poller.xds.restore(KEY, before.last_good(KEY))
     await poller.poll("router-1", f"0123456789abcdef:{said}")
-    with pytest.raises(BodyUnavailable, match="0123456789abcdef"):
+    with pytest.raises(PlatformUnavailable, match="0123456789abcdef"):
         poller.xds.confirmed(KEY)
 
 
@@ -210,7 +210,7 @@ async def test_routers_that_stay_silent_are_waited_for_no_longer_than_said(
 async def test_a_router_that_obeys_what_is_unknown_makes_nothing_known(poller: Poller) -> None:
     poller.xds.publish(KEY, [backend("a", 1)])
     answer = await poller.poll("router-1", "of-before")
-    with pytest.raises(BodyUnavailable, match="of-before"):
+    with pytest.raises(PlatformUnavailable, match="of-before"):
         poller.xds.confirmed(KEY)
     await poller.poll("router-1", answer["version_info"])
     assert poller.xds.confirmed(KEY) == {"a": 1}

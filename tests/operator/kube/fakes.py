@@ -20,7 +20,7 @@ from infadapter_operator.kube.client import (
     KubeApi,
 )
 from infadapter_operator.kube.objects import Owner, Workload
-from infadapter_solver.problem import CPU, Allocation
+from infadapter_solver.problem import CPU, Allocation, PodSize
 
 Json = dict[str, Any]
 OWNER = Owner(namespace="vision", name="resnet", uid="uid-1")
@@ -264,7 +264,8 @@ def allocation(
     """`gpu=1` is an nvidia.com/gpu."""
     devices = {f"nvidia.com/{name}": count for name, count in more.items()}
     return Allocation(
-        resources={CPU: cpu_millicores, **devices}, capacity_rps=rps, batch_size=batch_size
+        size=PodSize(resources={CPU: cpu_millicores, **devices}, batch_size=batch_size),
+        capacity_rps=rps,
     )
 
 

@@ -53,15 +53,15 @@ async def test_to_look_takes_nothing(api: FakeApi) -> None:
 async def test_the_batch_size_is_that_of_the_profiles_same_size(api: FakeApi) -> None:
     cluster = a_cluster(api)
     (pod,) = (await look(cluster)).pods
-    assert pod.batch_size == 1
-    await cluster.take(ResizePod(pod=pod.name, target=R18, allocation=allocation(200)))
-    assert [p.batch_size for p in (await look(cluster)).pods] == [4]
+    assert pod.size.batch_size == 1
+    await cluster.take(ResizePod(pod=pod.name, target=R18, size=allocation(200).size))
+    assert [p.size.batch_size for p in (await look(cluster)).pods] == [4]
 
 
 async def test_the_first_step_keeps_what_was(api: FakeApi) -> None:
     cluster = a_cluster(api)
     await look(cluster)
-    await cluster.take(ScaleUp(target=R18, allocation=allocation(200), pods=3))
+    await cluster.take(ScaleUp(target=R18, size=allocation(200).size, pods=3))
     adoption = adoption_of(api.objects[MINE])
     assert adoption is not None
     assert (adoption.replicas, adoption.uid) == (1, OWNER.uid)
@@ -75,9 +75,9 @@ async def test_it_goes_back_to_what_it_was_with_its_pods(api: FakeApi) -> None:
     cluster = a_cluster(api)
     before = copy.deepcopy(api.objects[MINE]["spec"])
     (pod,) = (await look(cluster)).pods
-    await cluster.take(ResizePod(pod=pod.name, target=R18, allocation=allocation(400)))
+    await cluster.take(ResizePod(pod=pod.name, target=R18, size=allocation(400).size))
     await look(cluster)
-    await cluster.take(ScaleUp(target=R18, allocation=allocation(400), pods=2))
+    await cluster.take(ScaleUp(target=R18, size=allocation(400).size, pods=2))
     await look(cluster)
     await hand_back(api, api.objects[MINE], api.pods())
     assert api.objects[MINE]["spec"] == before
@@ -88,7 +88,7 @@ async def test_it_goes_back_to_what_it_was_with_its_pods(api: FakeApi) -> None:
 async def test_what_its_owner_wrote_since_stays(api: FakeApi) -> None:
     cluster = a_cluster(api)
     await look(cluster)
-    await cluster.take(ScaleUp(target=R18, allocation=allocation(200), pods=2))
+    await cluster.take(ScaleUp(target=R18, size=allocation(200).size, pods=2))
     api.objects[MINE]["spec"]["replicas"] = 7
     conflict = ApiRefusal(409, "Conflict", "conflict with kubectl", ("FieldManagerConflict",))
     spoken: list[str] = []
@@ -132,7 +132,7 @@ async def test_a_variant_that_leaves_the_spec_is_handed_back_when_its_pods_may_g
 ) -> None:
     cluster = a_cluster(api)
     await look(cluster)
-    await cluster.take(ScaleUp(target=R18, allocation=allocation(200), pods=2))
+    await cluster.take(ScaleUp(target=R18, size=allocation(200).size, pods=2))
     cluster.workloads = {}
     observed = await look(cluster)
     assert len(observed.pods) == 2, "it serves until others do"
@@ -150,7 +150,7 @@ async def test_a_service_has_a_finalizer_before_it_borrows_and_none_after(api: F
     assert finalizers_of(document) == ["other", FINALIZER]
     assert await have_finalizer(cluster, document) == document
     await look(cluster)
-    await cluster.take(ScaleUp(target=R18, allocation=allocation(200), pods=2))
+    await cluster.take(ScaleUp(target=R18, size=allocation(200).size, pods=2))
     await let_go(cluster, document)
     assert finalizers_of(api.objects[path]) == ["other"]
     assert api.objects[MINE]["spec"]["replicas"] == 1
@@ -175,12 +175,12 @@ async def test_which_of_several_containers_is_meant_must_be_said(api: FakeApi) -
 async def test_a_variant_may_turn_from_borrowed_to_owned_and_back(api: FakeApi) -> None:
     cluster = a_cluster(api)
     await look(cluster)
-    await cluster.take(ScaleUp(target=R18, allocation=allocation(200), pods=2))
+    await cluster.take(ScaleUp(target=R18, size=allocation(200).size, pods=2))
     cluster.workloads = {"r18": workload()}
     before = await look(cluster)
     (left,) = before.desired_pods
     assert left != R18
-    await cluster.take(ScaleUp(target=R18, allocation=allocation(1000), pods=1))
+    await cluster.take(ScaleUp(target=R18, size=allocation(1000).size, pods=1))
     during = await look(cluster)
     assert during.desired_pods == {left: 2, R18: 1}
     names = tuple(pod.name for pod in during.of(left))

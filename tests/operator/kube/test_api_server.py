@@ -10,7 +10,12 @@ import aiohttp
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
-from infadapter_operator.domain.ports import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
+from infadapter_operator.domain.ports import (
+    Conflict,
+    PlatformUnavailable,
+    QuotaExceeded,
+    StepRefused,
+)
 from infadapter_operator.health import Health
 from infadapter_operator.kube.client import ApiRefusal, KubeApi, core, custom, deployments
 
@@ -160,14 +165,14 @@ async def test_a_refusal_has_a_name(
 @pytest.mark.parametrize("status", [429, 500, 503, 504])
 async def test_a_server_at_fault_is_unavailable(api: KubeApi, server: Server, status: int) -> None:
     server.status, server.answer = status, b"<html>busy</html>"
-    with pytest.raises(BodyUnavailable):
+    with pytest.raises(PlatformUnavailable):
         await api.get(PATH)
 
 
 async def test_nobody_there_is_unavailable() -> None:
     configuration = Configuration(host="http://127.0.0.1:1")
     configuration.retries = False
-    with pytest.raises(BodyUnavailable, match="did not answer"):
+    with pytest.raises(PlatformUnavailable, match="did not answer"):
         await KubeApi(ApiClient(configuration), 1.0).get(PATH)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.ports import (
-    BodyUnavailable,
     Conflict,
+    PlatformUnavailable,
     QuotaExceeded,
     ResizeInfeasible,
     StepRefused,
@@ -47,7 +47,7 @@ async def look(cluster: KubeCluster) -> Observed:
 
 
 async def scaled(cluster: KubeCluster, pods: int, size: Any = ONE) -> Observed:
-    await cluster.take(ScaleUp(target=R18, allocation=size, pods=pods))
+    await cluster.take(ScaleUp(target=R18, size=size.size, pods=pods))
     return await look(cluster)
 
 
@@ -96,7 +96,7 @@ async def test_a_resize_touches_the_pod_alone(api: FakeApi) -> None:
     cluster = a_cluster(api)
     observed = await scaled(cluster, 1, ONE)
     before = template_of(api)
-    await cluster.take(ResizePod(pod=observed.pods[0].name, target=R18, allocation=TWO))
+    await cluster.take(ResizePod(pod=observed.pods[0].name, target=R18, size=TWO.size))
     after = await look(cluster)
     assert [(p.name, p.resources) for p in after.pods] == [(observed.pods[0].name, {"cpu": 2000})]
     assert template_of(api) == before
@@ -105,7 +105,7 @@ async def test_a_resize_touches_the_pod_alone(api: FakeApi) -> None:
 async def test_replacing_rolls_to_the_new_size(api: FakeApi) -> None:
     cluster = a_cluster(api)
     before = await scaled(cluster, 2, ONE)
-    await cluster.take(ReplacePods(target=R18, allocation=TWO, pods=2))
+    await cluster.take(ReplacePods(target=R18, size=TWO.size, pods=2))
     after = await look(cluster)
     assert not {p.name for p in before.pods} & {p.name for p in after.pods}
     assert [p.resources for p in after.pods] == [{"cpu": 2000}] * 2
@@ -123,7 +123,7 @@ async def test_exactly_the_named_pods_go(api: FakeApi) -> None:
 async def test_a_changed_template_rolls_at_the_size_in_force_and_only_once(api: FakeApi) -> None:
     cluster = a_cluster(api)
     observed = await scaled(cluster, 1, ONE)
-    await cluster.take(ResizePod(pod=observed.pods[0].name, target=R18, allocation=TWO))
+    await cluster.take(ResizePod(pod=observed.pods[0].name, target=R18, size=TWO.size))
     await look(cluster)
     cluster.workloads = {"r18": workload(template=template(image="example/server:2"))}
     await look(cluster)
@@ -197,7 +197,7 @@ def refusal(status: int, message: str, *causes: str) -> ApiRefusal:
         (refusal(403, 'exceeded quota: q, requested: cpu="3"'), QuotaExceeded),
         (refusal(403, "maximum cpu usage per Container is 800m"), QuotaExceeded),
         (refusal(403, 'cannot patch resource "pods/resize"'), StepRefused),
-        (BodyUnavailable("no answer"), BodyUnavailable),
+        (PlatformUnavailable("no answer"), PlatformUnavailable),
     ],
 )
 async def test_a_refused_resize_says_why(
@@ -207,7 +207,7 @@ async def test_a_refused_resize_says_why(
     observed = await scaled(cluster, 1)
     api.refuse = lambda method, path: answer if path.endswith("/resize") else None
     with pytest.raises(error) as raised:
-        await cluster.take(ResizePod(pod=observed.pods[0].name, target=R18, allocation=TWO))
+        await cluster.take(ResizePod(pod=observed.pods[0].name, target=R18, size=TWO.size))
     assert type(raised.value) is error
 
 
@@ -221,7 +221,7 @@ async def test_a_field_that_is_anothers_is_a_conflict(api: FakeApi) -> None:
 
 async def test_what_cannot_be_observed_is_unavailable(api: FakeApi) -> None:
     api.refuse = lambda method, path: refusal(403, 'cannot list resource "pods"')
-    with pytest.raises(BodyUnavailable, match="pods"):
+    with pytest.raises(PlatformUnavailable, match="pods"):
         await a_cluster(api).observe(0.0)
 
 
@@ -242,7 +242,7 @@ async def test_a_service_of_somebody_else_is_neither_taken_nor_deleted(api: Fake
     cluster = a_cluster(api)
     await look(cluster)
     with pytest.raises(Conflict, match="resnet-r18 exists"):
-        await cluster.take(ScaleUp(target=R18, allocation=ONE, pods=1))
+        await cluster.take(ScaleUp(target=R18, size=ONE.size, pods=1))
     assert DEPLOYMENT not in api.objects, "it is not half made"
     del api.objects[front]
     await scaled(cluster, 1)

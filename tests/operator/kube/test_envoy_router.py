@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infadapter_operator.domain.ports import BodyUnavailable, Conflict
+from infadapter_operator.domain.ports import Conflict, PlatformUnavailable
 from infadapter_operator.domain.steps import Backend, SetWeights
 from infadapter_operator.envoy.endpoints import recall
 from infadapter_operator.envoy.xds import XdsServer
@@ -75,9 +75,9 @@ async def test_weights_are_in_force_when_the_router_says_so(api: FakeApi, xds: X
     router = a_router(api, xds)
     await router.ensure()
     await router.set_weights(weights(a=700, b=300))
-    assert await router.weights() == {}
+    assert (await router.view()).obeys == {}
     await poll(xds)
-    assert await router.weights() == {"a": 700, "b": 300}
+    assert (await router.view()).obeys == {"a": 700, "b": 300}
 
 
 async def test_other_weights_write_nothing_and_other_pods_do(api: FakeApi, xds: XdsServer) -> None:
@@ -95,8 +95,10 @@ async def test_a_write_of_the_pods_that_failed_is_made_up_for(api: FakeApi, xds:
     router = a_router(api, xds)
     await router.ensure()
     await router.set_weights(weights(a=700, b=300))
-    api.refuse = lambda m, p: BodyUnavailable("timeout") if (m, p) == ("PATCH", CONFIG) else None
-    with pytest.raises(BodyUnavailable):
+    api.refuse = lambda m, p: (
+        PlatformUnavailable("timeout") if (m, p) == ("PATCH", CONFIG) else None
+    )
+    with pytest.raises(PlatformUnavailable):
         await router.set_weights(weights(c=1000))
     api.refuse = lambda method, path: None
     await router.ensure()
@@ -128,7 +130,7 @@ async def test_a_restarted_operator_goes_on_where_it_was(api: FakeApi, xds: XdsS
     again = a_router(api, fresh)
     api.writes.clear()
     await again.ensure()
-    assert await again.weights() == {"a": 700, "b": 300}
+    assert (await again.view()).obeys == {"a": 700, "b": 300}
     assert api.writes == []
 
 
@@ -138,7 +140,7 @@ async def test_a_broken_memory_is_no_memory(api: FakeApi, xds: XdsServer, text: 
     api.objects[CONFIG]["data"][LAST_GOOD_FILE] = text
     again = a_router(api, XdsServer(heard_within_s=0.0))
     await again.ensure()
-    assert await again.weights() == {}
+    assert (await again.view()).obeys == {}
     assert remembered(api) == set()
 
 

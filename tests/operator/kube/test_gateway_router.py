@@ -54,7 +54,7 @@ async def router(api: FakeApi) -> GatewayRouter:
         gated=True,
     )
     for target in (R18, R34):
-        await cluster.take(ScaleUp(target=target, allocation=allocation(1000), pods=2))
+        await cluster.take(ScaleUp(target=target, size=allocation(1000).size, pods=2))
     await look(cluster)
     return GatewayRouter(api=api, owner=OWNER, cluster=cluster, traffic=TRAFFIC)
 
@@ -89,12 +89,12 @@ def marked(api: FakeApi) -> set[str]:
 async def test_nothing_is_in_force_before_a_gateway_takes_the_route(
     api: FakeApi, router: GatewayRouter
 ) -> None:
-    assert await router.weights() == {}
+    assert (await router.view()).obeys == {}
     weights = dict.fromkeys(names(router, R18), 500)
     await send(router, weights)
-    assert await router.weights() == {}
+    assert (await router.view()).obeys == {}
     accept(api)
-    assert await router.weights() == weights
+    assert (await router.view()).obeys == weights
 
 
 async def test_the_route_names_services_with_their_pods_weights(
@@ -131,16 +131,18 @@ async def test_a_whole_target_goes_by_the_route_so_that_nothing_meets_an_empty_s
     accept(api)
     await send(router, {new: 1000})
     assert marked(api) == {old, new}
-    assert set(await router.weights()) == {old, new}, "the gateway may still send to the old one"
+    assert set((await router.view()).obeys) == {old, new}, (
+        "the gateway may still send to the old one"
+    )
     accept(api)
-    assert await router.weights() == {new: 1000}
+    assert (await router.view()).obeys == {new: 1000}
 
 
 async def test_weights_within_a_target_are_as_asked(api: FakeApi, router: GatewayRouter) -> None:
     first, second = names(router, R18)
     await send(router, {first: 700, second: 300})
     accept(api)
-    assert await router.weights() == {first: 700, second: 300}
+    assert (await router.view()).obeys == {first: 700, second: 300}
 
 
 async def test_the_same_weights_again_write_nothing(api: FakeApi, router: GatewayRouter) -> None:

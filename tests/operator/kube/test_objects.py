@@ -1,14 +1,13 @@
 import copy
 
 from infadapter_operator.kube.objects import (
-    Size,
     build_deployment,
     build_target_service,
     container_resources,
 )
 from infadapter_operator.kube.observe import belongs_to
 from infadapter_operator.kube.read import own_server, own_target, template_size
-from infadapter_solver.problem import Target
+from infadapter_solver.problem import PodSize, Target
 from tests.operator.kube.fakes import OWNER, Json, allocation, template, workload
 
 GPU = "nvidia.com/gpu"
@@ -21,7 +20,7 @@ def server(deployment: Json) -> Json:
 
 def test_a_deployment_says_what_it_is_for_and_whose_it_is() -> None:
     target = Target("r18", GPU)
-    size = Size(resources={"cpu": 1500, GPU: 1}, batch_size=4)
+    size = PodSize(resources={"cpu": 1500, GPU: 1}, batch_size=4)
     made = build_deployment(OWNER, workload(), target, size, 2)
     assert own_target(made) == target
     assert own_target(made["spec"]["template"]) == target
@@ -48,13 +47,13 @@ def test_a_pod_on_cpu_asks_for_no_device_that_the_template_names() -> None:
 
 def test_what_the_user_wrote_of_the_container_wins() -> None:
     own = {"readinessProbe": {"tcpSocket": {"port": 1}}, "lifecycle": {}}
-    made = build_deployment(OWNER, workload(template=template(**own)), Target("r18"), Size(), 1)
+    made = build_deployment(OWNER, workload(template=template(**own)), Target("r18"), PodSize(), 1)
     assert server(made)["readinessProbe"] == own["readinessProbe"]
     assert server(made)["lifecycle"] == {}
 
 
 def test_a_container_without_a_probe_is_asked_by_the_protocol() -> None:
-    made = build_deployment(OWNER, workload(port=7000), Target("r18"), Size(), 1)
+    made = build_deployment(OWNER, workload(port=7000), Target("r18"), PodSize(), 1)
     assert server(made)["readinessProbe"]["httpGet"] == {"path": "/v2/health/ready", "port": 7000}
 
 
@@ -65,7 +64,7 @@ def test_only_the_named_container_is_sized() -> None:
         OWNER,
         workload(template=two, container="server"),
         Target("r18"),
-        Size.of(allocation(500)),
+        allocation(500).size,
         1,
     )
     sidecar, sized = made["spec"]["template"]["spec"]["containers"]
@@ -76,7 +75,7 @@ def test_only_the_named_container_is_sized() -> None:
 def test_building_changes_nothing_that_the_user_wrote() -> None:
     mine = workload(template={"metadata": {"labels": {"a": "b"}}, **template()})
     before = copy.deepcopy(mine.template)
-    made = build_deployment(OWNER, mine, Target("r18"), Size.of(allocation(500)), 1)
+    made = build_deployment(OWNER, mine, Target("r18"), allocation(500).size, 1)
     assert mine.template == before
     assert made["spec"]["template"]["metadata"]["labels"]["a"] == "b"
 

@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from infadapter_operator.domain.observed import Pod, Resize
-from infadapter_operator.kube.objects import Server, Size
+from infadapter_operator.kube.objects import Server
 from infadapter_operator.kube.read import kind_of, pod_of, runs_pods, usual_size
 from infadapter_operator.kube.statuses import seconds
-from infadapter_solver.problem import Target
+from infadapter_solver.problem import PodSize, Target
 from tests.operator.kube.fakes import Json
 
 SINCE = "2026-01-01T00:01:00Z"
@@ -42,7 +42,7 @@ def condition(kind: str, status: str = "True", reason: str = "") -> Json:
 def test_a_ready_pod_has_an_address_and_the_size_in_force() -> None:
     pod = seen(a_pod(conditions=[condition("Ready")]))
     assert (pod.ready, pod.address) == (True, "10.0.0.7:9000")
-    assert pod.resources == pod.wanted == {"cpu": 2000}
+    assert pod.resources == pod.wanted.resources == {"cpu": 2000}
     assert pod.resize is Resize.NONE
 
 
@@ -63,7 +63,7 @@ def test_a_pod_that_has_not_started_has_the_size_it_asked_for() -> None:
 
 def test_a_resize_is_in_progress_until_it_is_in_force() -> None:
     pod = seen(a_pod(asked="3"))
-    assert (pod.resources, pod.wanted) == ({"cpu": 2000}, {"cpu": 3000})
+    assert (pod.resources, pod.wanted.resources) == ({"cpu": 2000}, {"cpu": 3000})
     assert pod.resize is Resize.IN_PROGRESS
 
 
@@ -99,7 +99,7 @@ def test_memory_is_not_counted_and_devices_are() -> None:
 
 def test_the_usual_size_is_that_of_most_pods() -> None:
     pods = [seen(a_pod(asked=cpu)) for cpu in ("1", "2", "2")]
-    assert usual_size(pods) == Size(resources={"cpu": 2000})
+    assert usual_size(pods) == PodSize(resources={"cpu": 2000})
     assert usual_size([]) is None
 
 

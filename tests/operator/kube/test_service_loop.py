@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from infadapter_operator.domain.names import FINALIZER
-from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.kube.client import ApiRefusal, core, deployments
 from infadapter_operator.kube.supervisor import Loops
 from tests.operator.kube.bench import PATH, R34, Bench, borrowing, service, variant
@@ -98,7 +98,7 @@ async def test_without_data_the_plan_is_held() -> None:
 async def test_an_api_server_that_does_not_answer_stops_one_turn_only() -> None:
     bench = Bench(service())
     await bench.turns(6)
-    bench.api.refuse = lambda method, path: BodyUnavailable("no answer")
+    bench.api.refuse = lambda method, path: PlatformUnavailable("no answer")
     await bench.loop.turn(bench.now_s)
     bench.api.refuse = lambda method, path: None
     await bench.turns(2)

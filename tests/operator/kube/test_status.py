@@ -7,13 +7,20 @@ import pytest
 from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.domain.decision import Alternative, Binding, Decision, Source
 from infadapter_operator.domain.observed import Cause
-from infadapter_operator.domain.ports import BodyUnavailable, Conflict, QuotaExceeded, StepRefused
+from infadapter_operator.domain.ports import (
+    Conflict,
+    PlatformUnavailable,
+    QuotaExceeded,
+    StepRefused,
+)
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
+from infadapter_operator.domain.situation import State
 from infadapter_operator.domain.steps import RemovePods, SetWeights
+from infadapter_operator.execute import Executed
 from infadapter_operator.kube.client import ApiRefusal
 from infadapter_operator.kube.report import Reporter, calm, condition_of
-from infadapter_operator.reconcile import Look, Memory
+from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.conditions import (
     Condition,
     Signals,
@@ -31,7 +38,7 @@ from infadapter_operator.reporting.status import (
     without_service,
 )
 from infadapter_operator.reporting.variant_status import MOST, blocks_from
-from infadapter_solver.problem import Plan, PodGroup, Target, Variant
+from infadapter_solver.problem import Objective, Plan, PodGroup, Target, Variant
 from tests.operator.kube.fakes import OWNER, FakeApi, allocation
 
 NOW_S = 1_800_000_000.25
@@ -45,9 +52,8 @@ SERVICE = Service(
         Variant(name="r18", accuracy=0.7, load_time_s=2.0, allocations=(SMALL, LARGE)),
         Variant(name="r34", accuracy=0.8, load_time_s=2.0, allocations=(SMALL,)),
     ),
-    budget={"cpu": 20_000},
     max_surge={"cpu": 20_000},
-    prices={"cpu": 2.0},
+    objective=Objective(budget={"cpu": 20_000}, prices={"cpu": 2.0}, loading_weight=0.001),
 )
 
 
@@ -330,7 +336,7 @@ async def test_what_is_equal_is_not_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [BodyUnavailable("no answer"), ApiRefusal(404, "NotFound", "gone")]
+    "error", [PlatformUnavailable("no answer"), ApiRefusal(404, "NotFound", "gone")]
 )
 async def test_what_could_not_be_written_is_written_later(error: Exception) -> None:
     api = FakeApi()
@@ -359,12 +365,13 @@ def test_weights_that_follow_the_load_are_no_progress() -> None:
     found = conditions(SERVICE, Signals(decision=decided(group()), progressing=True))
     before = a_status(decided(group()))
     weights = SetWeights(backends=())
-    seen = Look(service=SERVICE, now_s=NOW_S, memory=Memory(), conditions=found, steps=(weights,))
+    done = Executed(steps=(weights,))
+    seen = Cycle(service=SERVICE, now_s=NOW_S, state=State(), done=done)
 
-    def progressing(look: Look) -> Status:
-        return next(c.status for c in calm(look, before) if c.type == "Progressing")
+    def progressing(cycle: Cycle) -> Status:
+        return next(c.status for c in calm(cycle, found, before) if c.type == "Progressing")
 
     assert progressing(seen) is Status.FALSE
     assert progressing(replace(seen, plan_changed=True)) is Status.TRUE
     removal = RemovePods(target=Target("r18"), pods=("a",), remaining=0)
-    assert progressing(replace(seen, steps=(weights, removal))) is Status.TRUE
+    assert progressing(replace(seen, done=Executed(steps=(weights, removal)))) is Status.TRUE

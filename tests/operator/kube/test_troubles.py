@@ -8,7 +8,7 @@ import pytest
 
 from infadapter_operator.domain.names import ADOPTED_ANNOTATION, TRAFFIC_LABEL
 from infadapter_operator.domain.observed import Cause
-from infadapter_operator.domain.ports import BodyUnavailable
+from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.service import Patience
 from infadapter_operator.kube.client import ApiRefusal, core, deployments
 from infadapter_operator.kube.routers.gateway import route_path
@@ -41,7 +41,7 @@ async def test_a_plan_whose_status_write_failed_is_told_later() -> None:
     await bench.turns(10)
     before = bench.status["plan"]
     bench.load.rps = 35.0
-    refuse(bench.api, "PATCH", f"{PATH}/status", BodyUnavailable("timeout"))
+    refuse(bench.api, "PATCH", f"{PATH}/status", PlatformUnavailable("timeout"))
     await bench.turns(1)
     bench.api.refuse = lambda method, path: None
     await bench.turns(3)
@@ -98,7 +98,7 @@ async def test_a_hand_back_that_must_wait_is_no_loop_that_stands_still(
     bench = Bench(document, api)
     await bench.turns(10)
     bench.world.settings = Settings(look_s=0.02)
-    refuse(api, "PATCH", MINE, BodyUnavailable("timeout"))
+    refuse(api, "PATCH", MINE, PlatformUnavailable("timeout"))
     api.objects[PATH]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     loops = Loops(bench.world)
     loops.on_service(False, bench.document)

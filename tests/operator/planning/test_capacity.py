@@ -1,39 +1,25 @@
 import pytest
 
-from infadapter_operator.domain.observed import Pod
 from infadapter_operator.planning.capacity import capacity_rps, fits, ready_capacity_rps, resizable
-from infadapter_solver.problem import Allocation, Target, Variant
-from tests.operator.loop_world import a_service
+from infadapter_solver.problem import Allocation, PodSize, Target, Variant
+from tests.builders import a_pod, a_service
 
 GPU = "nvidia.com/gpu"
-
-
-def a_pod(millicores: int, variant: str = "small", **changes: object) -> Pod:
-    size = {"cpu": millicores}
-    given: dict[str, object] = {
-        "name": f"{variant}-0",
-        "target": Target(variant),
-        "resources": size,
-        "wanted": size,
-        "ready": True,
-        "created_at_s": 0.0,
-    }
-    return Pod(**{**given, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("millicores", "rps"), [(500, 10.0), (1000, 20.0), (1999, 20.0), (9000, 80.0), (499, 0.0)]
 )
 def test_is_that_of_the_largest_measured_size_inside(millicores: int, rps: float) -> None:
-    assert capacity_rps(a_service(), a_pod(millicores)) == rps
+    assert capacity_rps(a_service(), a_pod("small-0", millicores)) == rps
 
 
 def test_is_nothing_for_a_variant_that_left_the_spec() -> None:
-    assert capacity_rps(a_service(), a_pod(1000, "gone")) == 0.0
+    assert capacity_rps(a_service(), a_pod("gone-0", 1000)) == 0.0
 
 
 def test_is_nothing_for_another_batch_size() -> None:
-    assert capacity_rps(a_service(), a_pod(1000, batch_size=8)) == 0.0
+    assert capacity_rps(a_service(), a_pod("small-0", 1000, batch_size=8)) == 0.0
 
 
 def test_prefers_the_exact_size_even_where_a_smaller_one_was_measured_to_serve_more() -> None:
@@ -42,11 +28,11 @@ def test_prefers_the_exact_size_even_where_a_smaller_one_was_measured_to_serve_m
         accuracy=0.7,
         load_time_s=1.0,
         allocations=(
-            Allocation(resources={"cpu": 1000}, capacity_rps=9.0),
-            Allocation(resources={"cpu": 2000}, capacity_rps=8.0),
+            Allocation(size=PodSize(resources={"cpu": 1000}), capacity_rps=9.0),
+            Allocation(size=PodSize(resources={"cpu": 2000}), capacity_rps=8.0),
         ),
     )
-    assert capacity_rps(a_service(variants=(odd,)), a_pod(2000, "odd")) == 8.0
+    assert capacity_rps(a_service(variants=(odd,)), a_pod("odd-0", 2000)) == 8.0
 
 
 def test_a_gpu_counts_only_on_its_own_kind() -> None:
@@ -55,27 +41,31 @@ def test_a_gpu_counts_only_on_its_own_kind() -> None:
         accuracy=0.7,
         load_time_s=1.0,
         allocations=(
-            Allocation(resources={"cpu": 1000}, capacity_rps=9.0),
-            Allocation(resources={"cpu": 1000, GPU: 1}, capacity_rps=90.0),
+            Allocation(size=PodSize(resources={"cpu": 1000}), capacity_rps=9.0),
+            Allocation(size=PodSize(resources={"cpu": 1000, GPU: 1}), capacity_rps=90.0),
         ),
     )
     service = a_service(variants=(both,))
     size = {"cpu": 1000, GPU: 1}
-    on_gpu = a_pod(1000, "both", target=Target("both", GPU), resources=size, wanted=size)
+    on_gpu = a_pod("both-0", 1000, target=Target("both", GPU), resources=size)
     assert capacity_rps(service, on_gpu) == 90.0
-    assert capacity_rps(service, a_pod(1000, "both")) == 9.0
+    assert capacity_rps(service, a_pod("both-0", 1000)) == 9.0
 
 
 def test_only_ready_pods_that_stay_count() -> None:
-    pods = [a_pod(1000), a_pod(1000, ready=False), a_pod(1000, leaving=True)]
+    pods = [
+        a_pod("small-0", 1000),
+        a_pod("small-0", 1000, ready=False),
+        a_pod("small-0", 1000, leaving=True),
+    ]
     assert ready_capacity_rps(a_service(), pods) == 20.0
 
 
 def test_only_cpu_is_resized_in_place() -> None:
-    pod = a_pod(1000)
-    assert resizable(pod, Allocation(resources={"cpu": 3000}, capacity_rps=1.0))
-    assert not resizable(pod, Allocation(resources={"cpu": 1000}, capacity_rps=1.0, batch_size=2))
-    assert not resizable(pod, Allocation(resources={"cpu": 1000, GPU: 1}, capacity_rps=1.0))
+    has = PodSize(resources={"cpu": 1000})
+    assert resizable(has, PodSize(resources={"cpu": 3000}))
+    assert not resizable(has, PodSize(resources={"cpu": 1000}, batch_size=2))
+    assert not resizable(has, PodSize(resources={"cpu": 1000, GPU: 1}))
 
 
 def test_a_resource_that_is_absent_has_no_room() -> None:

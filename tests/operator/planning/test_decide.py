@@ -8,12 +8,13 @@ from infadapter_operator.domain.decision import Binding, Decision, Source
 from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.hysteresis import WORTH_MOVING
-from infadapter_operator.planning.plan import burst, decide, warming
 from infadapter_operator.planning.planning_demand import planning_demand
-from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Target, Variant
+from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target, Variant
 from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
-from tests.operator.loop_world import LARGE, MIDDLE, SMALL, a_service, recall
+from tests.builders import LARGE, MIDDLE, SMALL, a_service
+from tests.operator.loop_world import recall
 
 NOW_S = 10_000.0
 EMPTY = Observed()
@@ -31,8 +32,8 @@ def a_pod(name: str, variant: str, millicores: int, **changes: object) -> Pod:
     pod = Pod(
         name=name,
         target=Target(variant),
-        resources=size,
-        wanted=size,
+        size=PodSize(resources=size),
+        wanted=PodSize(resources=size),
         ready=True,
         created_at_s=0.0,
     )
@@ -163,8 +164,8 @@ def test_keeps_the_best_effort_through_a_noisy_overload() -> None:
 
 def test_in_an_overload_no_pod_starts_for_a_thousandth_more() -> None:
     """Three pods of a third of the budget serve 60.03 rps, one that has all of it 60."""
-    thirds = Allocation(resources={CPU: 1000}, capacity_rps=20.01)
-    whole = Allocation(resources={CPU: 3000}, capacity_rps=60.0)
+    thirds = Allocation(size=PodSize(resources={CPU: 1000}), capacity_rps=20.01)
+    whole = Allocation(size=PodSize(resources={CPU: 3000}), capacity_rps=60.0)
     service = a_service(variants=(replace(SMALL, allocations=(thirds, whole)),), budget={CPU: 3000})
     running = Observed(pods=(a_pod("small-1", "small", 3000),))
     plan = decide(service, a_history((600, 90.0)), running, None, NOW_S).plan
@@ -325,7 +326,7 @@ def a_profile(variant: Variant, latency_s: float) -> Profile:
         load_time_s=variant.load_time_s,
         allocations=tuple(
             ProfiledAllocation(
-                resources=a.resources,
+                size=PodSize(resources=a.resources),
                 points=(Point(rps=2 * a.capacity_rps, latency_s={99.0: latency_s}),),
             )
             for a in variant.allocations

@@ -1,6 +1,7 @@
 """What pods deliver, learnt from what they miss."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,18 +9,19 @@ from hypothesis import strategies as st
 
 from infadapter_operator.domain.load import Delivered
 from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.domain.situation import CapacityCalibration
 from infadapter_operator.planning.calibration import (
     FULL_FROM,
     FULL_TO,
     LEAST,
     MOST,
     TOLERATED,
-    Learnt,
-    as_learnt,
-    learnt_from,
+    calibrated_by,
+    with_calibration,
 )
 from infadapter_solver import Target
-from tests.operator.loop_world import MIDDLE, SMALL, a_service
+from tests import builders
+from tests.builders import MIDDLE, SMALL, a_service
 
 SERVICE = a_service(interval_s=5.0)
 CPU_SMALL = Target("small", "cpu")
@@ -27,20 +29,19 @@ CAPACITY_RPS = 40.0  # of two cores of `small`
 
 
 def a_pod(name: str = "one", millicores: int = 2000, **changes: object) -> Pod:
-    amounts = {"cpu": millicores}
-    fields = {"ready": True, "created_at_s": 0.0, "resources": amounts, "wanted": amounts}
-    return Pod(name=name, target=CPU_SMALL, **{**fields, **changes})  # type: ignore[arg-type]
+    pod = builders.a_pod(name, millicores, target=CPU_SMALL)
+    return replace(pod, **changes)  # type: ignore[arg-type]
 
 
 def lessons(
-    *rates: tuple[float, float], pod: Pod | None = None, start: Learnt | None = None
-) -> Learnt:
+    *rates: tuple[float, float], pod: Pod | None = None, start: CapacityCalibration | None = None
+) -> CapacityCalibration:
     """After a first look, one lesson for each pair of what arrived and what was missed."""
     observed = Observed(pods=(pod or a_pod(),))
-    learnt = learnt_from(SERVICE, start or Learnt(), observed, {}, 0.0)
+    learnt = calibrated_by(SERVICE, start or CapacityCalibration(), observed, {}, 0.0)
     for number, (arrived_rps, missed_rps) in enumerate(rates, 1):
         delivered = {"one": Delivered(arrived_rps, missed_rps, 5.0)}
-        learnt = learnt_from(SERVICE, learnt, observed, delivered, 5.0 * number)
+        learnt = calibrated_by(SERVICE, learnt, observed, delivered, 5.0 * number)
     return learnt
 
 
@@ -66,13 +67,13 @@ def test_what_is_missed_in_an_overload_teaches_nothing() -> None:
 
 
 def test_what_was_too_low_comes_back_to_the_profile_and_no_further() -> None:
-    low = Learnt(ratios={CPU_SMALL: 0.8})
+    low = CapacityCalibration(ratios={CPU_SMALL: 0.8})
     assert 0.8 < ratio_after(*[(5.0, 0.0)] * 100, start=low) < 0.9
     assert ratio_after(*[(5.0, 0.0)] * 10_000, start=low) == 1.0
 
 
 def test_nothing_arrives_and_nothing_is_learnt() -> None:
-    low = Learnt(ratios={CPU_SMALL: 0.8})
+    low = CapacityCalibration(ratios={CPU_SMALL: 0.8})
     assert ratio_after(*[(0.0, 0.0)] * 100, start=low) == 0.8
     assert ratio_after(start=low) == 0.8
 
@@ -91,21 +92,21 @@ def test_only_settled_pods_that_are_counted_teach(pod: Pod) -> None:
 
 
 def test_a_pod_that_was_resized_since_the_last_lesson_teaches_at_the_next_one() -> None:
-    learnt = learnt_from(SERVICE, Learnt(), Observed(pods=(a_pod(),)), {}, 0.0)
+    learnt = calibrated_by(SERVICE, CapacityCalibration(), Observed(pods=(a_pod(),)), {}, 0.0)
     larger = Observed(pods=(a_pod(millicores=4000),))
     delivered = {"one": Delivered(40.0, 4.0, 5.0)}
-    learnt = learnt_from(SERVICE, learnt, larger, delivered, 5.0)
+    learnt = calibrated_by(SERVICE, learnt, larger, delivered, 5.0)
     assert learnt.ratio(CPU_SMALL) == 1.0
-    assert learnt_from(SERVICE, learnt, larger, delivered, 10.0).ratio(CPU_SMALL) < 1.0
+    assert calibrated_by(SERVICE, learnt, larger, delivered, 10.0).ratio(CPU_SMALL) < 1.0
 
 
 def test_a_pod_that_is_settled_for_less_than_was_counted_over_waits_with_its_lesson() -> None:
     observed = Observed(pods=(a_pod(),))
-    learnt = learnt_from(SERVICE, Learnt(), observed, {}, 0.0)
+    learnt = calibrated_by(SERVICE, CapacityCalibration(), observed, {}, 0.0)
     ratios = []
     for at_s in (5.0, 10.0, 15.0):
         delivered = {"one": Delivered(40.0, 4.0, 15.0)}
-        learnt = learnt_from(SERVICE, learnt, observed, delivered, at_s)
+        learnt = calibrated_by(SERVICE, learnt, observed, delivered, at_s)
         ratios.append(learnt.ratio(CPU_SMALL))
     assert ratios[:2] == [1.0, 1.0]
     assert ratios[2] < 1.0
@@ -114,7 +115,7 @@ def test_a_pod_that_is_settled_for_less_than_was_counted_over_waits_with_its_les
 def test_a_clock_that_was_set_back_teaches_nothing() -> None:
     learnt = lessons((30.0, 3.0))
     observed = Observed(pods=(a_pod(),))
-    again = learnt_from(SERVICE, learnt, observed, {"one": Delivered(30.0, 3.0, 5.0)}, -100.0)
+    again = calibrated_by(SERVICE, learnt, observed, {"one": Delivered(30.0, 3.0, 5.0)}, -100.0)
     assert again.ratios[CPU_SMALL] == learnt.ratios[CPU_SMALL]
     assert again.at_s == -100.0
 
@@ -133,12 +134,12 @@ def test_comes_to_the_load_at_which_as_much_is_missed_as_is_tolerated(true_ratio
         sent_rps = 0.95 * CAPACITY_RPS * learnt.ratios.get(CPU_SMALL, 1.0)
         share = min(1.0, TOLERATED * 0.01 * math.exp(80 * (sent_rps / most_rps - 0.95)))
         delivered = {"one": Delivered(sent_rps, share * sent_rps, 5.0)}
-        learnt = learnt_from(SERVICE, learnt, Observed(pods=(a_pod(),)), delivered, 5.0 * number)
+        learnt = calibrated_by(SERVICE, learnt, Observed(pods=(a_pod(),)), delivered, 5.0 * number)
     assert learnt.ratio(CPU_SMALL) == pytest.approx(true_ratio, rel=0.02)
 
 
 def test_capacities_are_those_that_were_learnt_and_the_others_stay() -> None:
-    service = as_learnt(SERVICE, Learnt(ratios={CPU_SMALL: 0.8049}))
+    service = with_calibration(SERVICE, CapacityCalibration(ratios={CPU_SMALL: 0.8049}))
     small, middle = (next(v for v in service.variants if v.name == n) for n in ("small", "middle"))
     assert [a.capacity_rps for a in small.allocations] == pytest.approx(
         [0.8 * a.capacity_rps for a in SMALL.allocations]
@@ -147,4 +148,4 @@ def test_capacities_are_those_that_were_learnt_and_the_others_stay() -> None:
 
 
 def test_a_ratio_that_rounds_to_one_leaves_the_service_as_it_is() -> None:
-    assert as_learnt(SERVICE, Learnt(ratios={CPU_SMALL: 1.004})) is SERVICE
+    assert with_calibration(SERVICE, CapacityCalibration(ratios={CPU_SMALL: 1.004})) is SERVICE

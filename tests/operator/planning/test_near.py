@@ -14,7 +14,7 @@ from infadapter_operator.planning.reserve import (
     needed_soon,
     worthwhile_sureness,
 )
-from tests.operator.loop_world import a_service
+from tests.builders import a_service
 
 SLO_S = 0.75
 

@@ -92,7 +92,11 @@ def test_numbers_are_in_one_unit() -> None:
 def test_what_is_absent_has_the_documented_defaults() -> None:
     service = parsed()
     assert service.max_surge == service.budget
-    assert (service.accuracy_weight, service.cost_weight, service.loading_weight) == (
+    assert (
+        service.objective.accuracy_weight,
+        service.objective.cost_weight,
+        service.objective.loading_weight,
+    ) == (
         1.0,
         0.05,
         0.001,
@@ -112,7 +116,11 @@ def test_what_is_given_is_taken() -> None:
     service = parsed(document)
     assert service.max_surge == {CPU: 500}
     assert (service.min_replicas, service.interval_s) == (3, 5.0)
-    assert (service.minimum_rps, service.mode, service.cost_weight) == (12.5, Mode.RECOMMEND, 0.2)
+    assert (service.minimum_rps, service.mode, service.objective.cost_weight) == (
+        12.5,
+        Mode.RECOMMEND,
+        0.2,
+    )
 
 
 def test_sizes_between_the_measured_ones_are_offered() -> None:

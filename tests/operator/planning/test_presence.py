@@ -6,8 +6,9 @@ from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Tr
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.planning.backoff import blocks_after
 from infadapter_operator.planning.presence import present
-from infadapter_solver.problem import CPU, PodGroup, Target
-from tests.operator.loop_world import SMALL, a_service, recall
+from infadapter_solver.problem import CPU, PodGroup, PodSize, Target
+from tests.builders import SMALL, a_service
+from tests.operator.loop_world import recall
 
 TARGET = Target("small")
 GONE = Trouble(cause=Cause.IMAGE, message="no such image", since_s=0.0)
@@ -21,8 +22,8 @@ def a_pod(name: str, trouble: Trouble | None = None) -> Pod:
     return Pod(
         name=name,
         target=TARGET,
-        resources={CPU: 1000},
-        wanted={CPU: 1000},
+        size=PodSize(resources={CPU: 1000}),
+        wanted=PodSize(resources={CPU: 1000}),
         ready=trouble is None,
         created_at_s=0.0,
         trouble=trouble,
@@ -111,7 +112,8 @@ def test_variants_that_fail_for_one_cause_have_one_back_off() -> None:
 
 
 def sized(name: str, millicores: int, resize: Resize = Resize.NONE, **changes: object) -> Pod:
-    size = {"resources": {CPU: millicores}, "wanted": {CPU: millicores}, "resize": resize}
+    of = PodSize(resources={CPU: millicores})
+    size = {"size": of, "wanted": of, "resize": resize}
     return replace(a_pod(name), **{**size, **changes})  # type: ignore[arg-type]
 
 
@@ -124,14 +126,14 @@ def test_a_pod_that_can_not_grow_is_no_reason_to_shrink_larger_ones() -> None:
     """Not four of 2000m and one of 200m as five, or forty, of 200m."""
     block = replace(a_block(TARGET, until_s=130.0), cause=Cause.RESIZE, grown_millicores=200)
     larger = [sized(f"larger-{n}", 2000) for n in range(4)]
-    small = sized("small", 200, Resize.DEFERRED, wanted={CPU: 2000})
+    small = sized("small", 200, Resize.DEFERRED, wanted=PodSize(resources={CPU: 2000}))
     assert planned(block, *larger, small) == ({TARGET: 4}, {})
     assert planned(block, *larger) == ({TARGET: 4}, {})
 
 
 def test_where_most_can_not_grow_all_are_planned_at_their_size() -> None:
     block = replace(a_block(TARGET, until_s=130.0), cause=Cause.RESIZE, grown_millicores=2000)
-    small = sized("small", 2000, Resize.DEFERRED, wanted={CPU: 3000})
+    small = sized("small", 2000, Resize.DEFERRED, wanted=PodSize(resources={CPU: 3000}))
     assert planned(block, sized("larger", 3000), small) == ({}, {TARGET: 2000})
 
 

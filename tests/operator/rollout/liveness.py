@@ -82,7 +82,7 @@ def bound_of(world: World, plan: Plan, demand_rps: float, every_s: float) -> Bou
         there = living(observed, group.target)
         size = group.allocation.resources
         exchanges += max(0, group.pods - len(there))
-        exchanges += sum(not equal(pod.wanted, size) for pod in there)
+        exchanges += sum(not equal(pod.wanted.resources, size) for pod in there)
         template = world.templates.get(group.target)
         sizes += [size[CPU], template.resources[CPU] if there and template else 0]
     goes = len(observed.pods) + exchanges > sum(group.pods for group in plan.groups)
@@ -143,7 +143,7 @@ class Rollout:
 
     @property
     def plan(self) -> Plan:
-        decision = self.runner.memory.decision
+        decision = self.runner.state.decision
         assert decision is not None
         return decision.plan
 
@@ -152,9 +152,9 @@ class Rollout:
         self.record.cases += 1
         *passing, last = decisions_of(self.case)
         for decision in passing:
-            self.runner.memory = replace(self.runner.memory, decision=decision)
+            self.runner.state = replace(self.runner.state, decision=decision)
             await self.runner.run(1.0)
-        self.runner.memory = replace(self.runner.memory, decision=last)
+        self.runner.state = replace(self.runner.state, decision=last)
 
     async def reaches(self) -> None:
         """The plan, in time, and then nothing more is done."""
@@ -288,7 +288,7 @@ class Rollout:
 
 def _as_it_is(pod: Pod) -> Pod:
     """A resize that its node has no room for is pending, as a pod is that finds none."""
-    return replace(pod, wanted=pod.resources) if pod.resize is Resize.DEFERRED else pod
+    return replace(pod, wanted=pod.size) if pod.resize is Resize.DEFERRED else pod
 
 
 def _slowest_s(service: Service) -> float:

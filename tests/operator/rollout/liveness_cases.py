@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.observed import Cause, Resize
 from infadapter_operator.domain.service import Service
-from infadapter_solver.problem import CPU, Allocation, PodGroup, Target, Variant
-from tests.operator.loop_world import World, a_service, recall
+from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Target, Variant
+from tests.builders import a_service
+from tests.operator.loop_world import World, recall
 
 BEGIN_S = 1000.0
 PINNED_S = 3600.0  # a plan is not made anew within this, unless something is in its way
@@ -125,7 +126,7 @@ def decisions_of(case: Case) -> list[Decision]:
 
 
 def _row(kind: Kind, millicores: int) -> Allocation:
-    return Allocation(resources={CPU: millicores}, capacity_rps=kind.rps[millicores])
+    return Allocation(size=PodSize(resources={CPU: millicores}), capacity_rps=kind.rps[millicores])
 
 
 # --- drawn -----------------------------------------------------------------------------------

@@ -18,28 +18,15 @@ from infadapter_operator.domain.steps import (
     Step,
 )
 from infadapter_operator.planning.capacity import fitting
-from infadapter_operator.planning.plan import warming
+from infadapter_operator.planning.decide import warming
 from infadapter_operator.rollout.match import RESIZE_PATIENCE_S
-from infadapter_operator.rollout.rollout import next_steps, turn
-from infadapter_solver.problem import CPU, Allocation, PodGroup, Target
-from tests.operator.loop_world import EMPTY_PLAN, SMALL, a_service, recall
+from infadapter_operator.rollout.rollout import next_steps, towards
+from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Target
+from tests.builders import EMPTY_PLAN, SMALL, a_pod, a_service
+from tests.operator.loop_world import recall
 
 NOW_S = 1000.0
 SERVICE = a_service()
-
-
-def a_pod(name: str, millicores: int, *, wanted: int | None = None, **changes: object) -> Pod:
-    """Its variant is the part of its name before the dash."""
-    pod = Pod(
-        name=name,
-        target=Target(name.partition("-")[0]),
-        resources={CPU: millicores},
-        wanted={CPU: millicores if wanted is None else wanted},
-        ready=True,
-        created_at_s=0.0,
-        address=f"{name}:80",
-    )
-    return replace(pod, **changes)  # type: ignore[arg-type]
 
 
 def planned(
@@ -58,7 +45,7 @@ def planned(
 
 
 def allocation(variant: str, millicores: int) -> Allocation:
-    found = fitting(SERVICE, Target(variant), {CPU: millicores}, 1)
+    found = fitting(SERVICE, Target(variant), PodSize(resources={CPU: millicores}))
     assert found is not None
     return found
 
@@ -90,7 +77,7 @@ def weights_of(found: tuple[Step, ...]) -> dict[str, int]:
 
 def test_starts_what_is_missing_at_its_planned_size() -> None:
     assert steps(planned(("small", 2, 1000)), seen()) == (
-        ScaleUp(target=Target("small"), allocation=allocation("small", 1000), pods=2),
+        ScaleUp(target=Target("small"), size=allocation("small", 1000).size, pods=2),
     )
 
 
@@ -104,7 +91,7 @@ def test_waits_for_what_is_on_its_way() -> None:
 def test_grows_in_place_at_once() -> None:
     observed = seen(a_pod("small-1", 1000), weights={"small-1": 1000})
     assert steps(planned(("small", 1, 2000)), observed) == (
-        ResizePod(pod="small-1", target=Target("small"), allocation=allocation("small", 2000)),
+        ResizePod(pod="small-1", target=Target("small"), size=allocation("small", 2000).size),
     )
 
 
@@ -120,7 +107,7 @@ def test_starts_as_many_as_budget_and_surge_hold() -> None:
     service = a_service(budget={CPU: 3000}, max_surge={CPU: 1000})
     observed = seen(a_pod("large-1", 2000), weights={"large-1": 1000})
     found = steps(planned(("small", 3, 1000)), observed, 8.0, service)
-    assert found == (ScaleUp(target=Target("small"), allocation=allocation("small", 1000), pods=2),)
+    assert found == (ScaleUp(target=Target("small"), size=allocation("small", 1000).size, pods=2),)
 
 
 def test_a_pod_that_leaves_still_holds_what_it_has() -> None:
@@ -137,7 +124,7 @@ def test_later_pods_count_at_the_size_at_which_they_come_up() -> None:
         templates={Target("small"): allocation("small", 2000)},
     )
     found = steps(planned(("small", 3, 1000)), observed, 5.0, service)
-    assert found == (ScaleUp(target=Target("small"), allocation=allocation("small", 1000), pods=2),)
+    assert found == (ScaleUp(target=Target("small"), size=allocation("small", 1000).size, pods=2),)
 
 
 # --- weights ----------------------------------
@@ -168,7 +155,7 @@ def test_a_new_pod_of_another_size_is_levelled_before_it_gets_weight() -> None:
     decision = planned(("small", 2, 1000), demand_rps=30.0)
     found = steps(decision, observed, 12.0)
     assert found == (
-        ResizePod(pod="small-2", target=Target("small"), allocation=allocation("small", 1000)),
+        ResizePod(pod="small-2", target=Target("small"), size=allocation("small", 1000).size),
     )
 
 
@@ -176,7 +163,7 @@ def test_a_new_pod_that_came_up_too_large_is_levelled_too() -> None:
     observed = seen(a_pod("small-1", 1000), a_pod("small-2", 2000), weights={"small-1": 1000})
     found = steps(planned(("small", 2, 1000), demand_rps=30.0), observed, 12.0)
     assert found == (
-        ResizePod(pod="small-2", target=Target("small"), allocation=allocation("small", 1000)),
+        ResizePod(pod="small-2", target=Target("small"), size=allocation("small", 1000).size),
     )
 
 
@@ -240,7 +227,7 @@ def test_weights_that_were_replaced_unconfirmed_still_keep_a_pod() -> None:
     )
     decision = planned(("large", 1, 4000))
     assert [type(step) for step in steps(decision, observed)] == [RemovePods]
-    assert steps(decision, replace(observed, superseded=frozenset({"small-1"}))) == ()
+    assert steps(decision, replace(observed, may_obey=frozenset({"small-1"}))) == ()
 
 
 def test_weights_in_force_are_sent_again_over_others_that_are_on_their_way() -> None:
@@ -268,7 +255,7 @@ def test_in_an_overload_only_the_plan_is_kept_once_it_is_ready() -> None:
 def test_shrinks_in_place_when_the_router_sends_no_more_than_fits() -> None:
     observed = seen(a_pod("small-1", 2000), weights={"small-1": 1000})
     assert steps(planned(("small", 1, 1000)), observed, 10.0) == (
-        ResizePod(pod="small-1", target=Target("small"), allocation=allocation("small", 1000)),
+        ResizePod(pod="small-1", target=Target("small"), size=allocation("small", 1000).size),
     )
     assert steps(planned(("small", 2, 1000)), observed, 25.0)[1:] == ()
 
@@ -380,7 +367,7 @@ def test_without_surge_the_old_shrinks_to_what_is_asked_for() -> None:
     service = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
     observed = seen(a_pod("small-1", 2000), weights={"small-1": 1000})
     assert steps(planned(("large", 1, 2000)), observed, 7.0, service) == (
-        ResizePod(pod="small-1", target=Target("small"), allocation=allocation("small", 500)),
+        ResizePod(pod="small-1", target=Target("small"), size=allocation("small", 500).size),
     )
 
 
@@ -388,7 +375,7 @@ def test_then_the_new_starts_as_large_as_there_is_room() -> None:
     service = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
     observed = seen(a_pod("small-1", 500), weights={"small-1": 1000})
     assert steps(planned(("large", 1, 2000)), observed, 7.0, service) == (
-        ScaleUp(target=Target("large"), allocation=allocation("large", 1000), pods=1),
+        ScaleUp(target=Target("large"), size=allocation("large", 1000).size, pods=1),
     )
 
 
@@ -396,7 +383,7 @@ def test_where_every_way_costs_capacity_the_least_is_given_up() -> None:
     """One of four cores lets the new variant start; the rest follows as it serves."""
     service = a_service(budget={CPU: 4000}, max_surge={CPU: 0})
     observed = seen(a_pod("small-1", 4000), weights={"small-1": 1000})
-    found = turn(service, planned(("middle", 1, 4000)), observed, 79.0, NOW_S)
+    found = towards(service, planned(("middle", 1, 4000)), observed, 79.0, NOW_S)
     assert found.short == {CPU}
     assert found.progress.phase is Phase.STARTING
     assert resizes(found.steps) == {"small-1": 2000}
@@ -407,7 +394,7 @@ def test_nothing_more_is_given_up_while_what_was_given_up_for_starts() -> None:
     observed = seen(
         a_pod("small-1", 2000), a_pod("middle-1", 2000, ready=False), weights={"small-1": 1000}
     )
-    found = turn(service, planned(("middle", 1, 4000)), observed, 79.0, NOW_S)
+    found = towards(service, planned(("middle", 1, 4000)), observed, 79.0, NOW_S)
     assert found.steps == ()
 
 
@@ -431,7 +418,7 @@ def test_a_refused_resize_becomes_a_rolling_change() -> None:
     refused = a_pod("small-1", 1000, wanted=2000, resize=Resize.REFUSED)
     observed = seen(refused, weights={"small-1": 1000})
     assert steps(planned(("small", 1, 2000)), observed) == (
-        ReplacePods(target=Target("small"), allocation=allocation("small", 2000), pods=1),
+        ReplacePods(target=Target("small"), size=allocation("small", 2000).size, pods=1),
     )
 
 
@@ -499,7 +486,7 @@ def test_pods_that_are_missing_come_with_the_rolling_change_of_the_others() -> N
 def test_one_too_many_that_is_needed_until_the_rest_is_replaced_does_not_stop_it() -> None:
     weights = {"small-1": 500, "small-2": 500}
     observed = seen(a_pod("small-1", 1000), a_pod("small-2", 1000), weights=weights)
-    batched = Allocation(resources={CPU: 1000}, capacity_rps=60.0, batch_size=8)
+    batched = Allocation(size=PodSize(resources={CPU: 1000}, batch_size=8), capacity_rps=60.0)
     variant = replace(SMALL, allocations=(*SMALL.allocations, batched))
     service = a_service(variants=(variant,))
     group = PodGroup(target=Target("small"), allocation=batched, pods=1)
@@ -538,7 +525,7 @@ def test_as_everything_should_be_there_is_nothing_to_do() -> None:
         a_pod("small-1", 1000), a_pod("large-1", 4000), weights={"large-1": 667, "small-1": 333}
     )
     decision = planned(("small", 1, 1000), ("large", 1, 4000), demand_rps=25.0)
-    found = turn(SERVICE, decision, observed, 21.0, NOW_S)
+    found = towards(SERVICE, decision, observed, 21.0, NOW_S)
     assert found.steps == ()
     assert found.progress.phase is Phase.DONE
 
@@ -547,7 +534,7 @@ def test_as_everything_should_be_there_is_nothing_to_do() -> None:
 
 
 def resizes(steps: tuple[Step, ...]) -> dict[str, int]:
-    return {s.pod: s.allocation.cpu_millicores for s in steps if isinstance(s, ResizePod)}
+    return {s.pod: s.size.cpu_millicores for s in steps if isinstance(s, ResizePod)}
 
 
 def test_what_serves_grows_while_what_is_planned_starts() -> None:

@@ -25,7 +25,7 @@ from infadapter_simulator.simulate import Workload, flat_history, simulate
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.queues import MOST_WAITING
 from infadapter_simulator.world.world import World
-from infadapter_solver import CPU, Allocation, Target, Variant
+from infadapter_solver import CPU, Allocation, PodSize, Target, Variant
 
 SETTING = Setting(2, 0.6)
 LOW_RPS, HIGH_RPS = 40.0, 150.0
@@ -46,7 +46,7 @@ SCALERS = ("hpa-cpu", "hpa-rps", "keda", "kpa")
 
 def scenario(server: Server = Server.SAME) -> Scenario:
     allocations = tuple(
-        Allocation(resources={CPU: 1000 * cores}, capacity_rps=8.0 * cores)
+        Allocation(size=PodSize(resources={CPU: 1000 * cores}), capacity_rps=8.0 * cores)
         for cores in range(1, 21)
     )
     return Scenario(
@@ -184,15 +184,15 @@ def test_vpa_plus_takes_whole_cores(millicores: int, whole: int) -> None:
 
 
 def test_pods_that_are_not_ready_go_first_and_then_the_youngest() -> None:
-    allocation = Allocation(resources={CPU: 1000}, capacity_rps=8.0)
+    size = PodSize(resources={CPU: 1000})
 
     def pod(slot: int, ready_since_s: float | None) -> SimulatedPod:
         return SimulatedPod(
             slot=slot,
             name=str(slot),
             target=Target("small"),
-            allocation=allocation,
-            wanted=allocation,
+            size=size,
+            wanted=size,
             created_at_s=0.0,
             ready=ready_since_s is not None,
             ready_since_s=ready_since_s or 0.0,

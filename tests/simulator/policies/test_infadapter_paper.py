@@ -52,7 +52,9 @@ def rule(policy: Planned) -> PaperRule:
 
 def priced(paper: Scenario, cost_weight: float) -> Scenario:
     """With nothing to pay for loading, as nothing runs yet."""
-    return replace(paper, cost_weight=cost_weight, loading_weight=0.0)
+    return replace(
+        paper, objective=replace(paper.objective, cost_weight=cost_weight, loading_weight=0.0)
+    )
 
 
 def cores(plan: Plan) -> dict[str, int]:
@@ -184,7 +186,7 @@ def test_it_begins_with_what_it_would_choose_for_the_mean(paper: Scenario) -> No
     policy = infadapter_paper(paper)
     world = World(paper, np.empty(0), np.empty(0), 1, 0)
     policy.begin(world, 60.0)
-    found = {p.target.variant: p.allocation.cpu_millicores // 1000 for p in world.pods}
+    found = {p.target.variant: p.size.cpu_millicores // 1000 for p in world.pods}
     assert found == cores(policy.rule.plan(66, ()))
 
 
@@ -205,4 +207,4 @@ def test_its_server_queues_a_second_and_a_quarter(paper: Scenario) -> None:
         infadapter_paper(paper), replace(paper, server=Server.PUBLISHED), overloaded, 1
     )
     assert world.pods[0].target.variant == "resnet18"
-    assert world.pods[0].allocation.resources == {CPU: 20_000}
+    assert world.pods[0].size.resources == {CPU: 20_000}

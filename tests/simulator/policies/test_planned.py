@@ -9,14 +9,27 @@ from infadapter_simulator.policies.papers.planned import Groups, Planned
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.simulate import Workload, flat_history, simulate
 from infadapter_simulator.world.world import World
-from infadapter_solver import CPU, Allocation, Plan, PodGroup, Problem, Target, Variant, evaluate
+from infadapter_solver import (
+    CPU,
+    Allocation,
+    Objective,
+    Plan,
+    PodGroup,
+    PodSize,
+    Problem,
+    Target,
+    Variant,
+    evaluate,
+)
 
 LOAD_TIME_S, START_S = 6.0, 8.0
 PER_CORE_RPS = 10
 
 
 def _allocation(cores: int) -> Allocation:
-    return Allocation(resources={CPU: 1000 * cores}, capacity_rps=float(PER_CORE_RPS * cores))
+    return Allocation(
+        size=PodSize(resources={CPU: 1000 * cores}), capacity_rps=float(PER_CORE_RPS * cores)
+    )
 
 
 ALLOCATIONS = tuple(_allocation(cores) for cores in range(1, 21))
@@ -55,7 +68,9 @@ class Said:
             PodGroup(target=Target(name), allocation=_allocation(cores), pods=1)
             for name, cores in wanted.items()
         ]
-        problem = Problem(variants=VARIANTS, demand_rps=demand_rps, budget={CPU: 20_000})
+        problem = Problem(
+            variants=VARIANTS, demand_rps=demand_rps, objective=Objective(budget={CPU: 20_000})
+        )
         return evaluate(problem, groups)
 
     def weights_total(self, demand_rps: float) -> int:
@@ -167,7 +182,9 @@ def test_capacity_never_drops_below_both_plans() -> None:
 
         def act(self, world: World) -> None:
             served = [p for p in world.pods if p.ready and p.name in world.weights]
-            serving.append(sum(p.allocation.capacity_rps for p in served))
+            serving.append(
+                sum(world.scenario.capacity_rps(p.target.variant, p.size) for p in served)
+            )
             if world.now_s >= self.due_s:
                 policy.act(world)
                 self.due_s = policy.next_act_s(world.now_s)

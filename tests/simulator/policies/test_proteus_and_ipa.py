@@ -45,7 +45,7 @@ def test_proteus_runs_the_most_accurate_variant_while_that_serves_the_load(
 
 def test_proteus_gives_up_no_more_accuracy_than_the_load_asks_for(paper: Scenario) -> None:
     """Cost is nothing to it."""
-    dear = replace(paper, cost_weight=10.0)
+    dear = replace(paper, objective=replace(paper.objective, cost_weight=10.0))
     for demand_rps in (90.0, 180.0):
         plan = proteus(dear).rule.plan(demand_rps, ())
         assert plan.feasible
@@ -74,8 +74,20 @@ def test_ipa_has_replicas_of_one_variant_on_its_base_allocation(paper: Scenario)
 
 
 def test_ipa_weighs_accuracy_against_cores_as_the_scenario_says(paper: Scenario) -> None:
-    assert list(pods(ipa(replace(paper, cost_weight=0.0)).rule.plan(40.0, ()))) == ["resnet152"]
-    assert list(pods(ipa(replace(paper, cost_weight=5.0)).rule.plan(40.0, ()))) == ["resnet18"]
+    assert list(
+        pods(
+            ipa(replace(paper, objective=replace(paper.objective, cost_weight=0.0))).rule.plan(
+                40.0, ()
+            )
+        )
+    ) == ["resnet152"]
+    assert list(
+        pods(
+            ipa(replace(paper, objective=replace(paper.objective, cost_weight=5.0))).rule.plan(
+                40.0, ()
+            )
+        )
+    ) == ["resnet18"]
 
 
 def test_ipa_plans_for_the_highest_of_the_last_ten_seconds(paper: Scenario) -> None:

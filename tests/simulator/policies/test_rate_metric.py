@@ -5,14 +5,14 @@ from infadapter_simulator.policies.kubernetes.rate_metric import RateMetric, Scr
 from infadapter_simulator.policies.ticking import Ticker
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.world import World
-from infadapter_solver import CPU, Allocation, Variant
+from infadapter_solver import CPU, Allocation, PodSize, Variant
 
 METRIC = RateMetric(scrape_s=5.0, window_s=30.0)
 
 
 def world_at(now_s: float) -> World:
     """10 requests per second."""
-    allocation = Allocation(resources={CPU: 1000}, capacity_rps=1.0)
+    allocation = Allocation(size=PodSize(resources={CPU: 1000}), capacity_rps=1.0)
     scenario = Scenario(
         variants=(Variant(name="v", accuracy=0.7, load_time_s=1.0, allocations=(allocation,)),),
         speeds={("v", allocation.size): PodSpeed(1, 0.1)},

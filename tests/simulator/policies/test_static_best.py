@@ -12,7 +12,7 @@ from infadapter_simulator.policies.hindsight.static_options import variant_sets
 from infadapter_simulator.policies.hindsight.static_plan import StaticPlan
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, flat_history, run, simulate
-from infadapter_solver import CPU, Allocation, PodGroup, Target
+from infadapter_solver import CPU, Allocation, PodGroup, PodSize, Target
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +38,11 @@ def fluid(paper: Scenario, load: Workload, groups: tuple[PodGroup, ...]) -> floa
     for second in range(load.seconds):
         left = float(((load.arrivals_s >= second) & (load.arrivals_s < second + 1)).sum())
         for one in groups:
-            most = one.pods * paper.speed(one.target.variant, one.allocation).most_rps
+            most = one.pods * paper.speed(one.target.variant, one.allocation.size).most_rps
             right += paper.variant(one.target.variant).accuracy * min(left, most)
             left -= min(left, most)
     cores = sum(one.pods * one.allocation.cpu_millicores for one in groups) / 1000
-    return right / len(load.arrivals_s) - paper.cost_weight * cores / 20
+    return right / len(load.arrivals_s) - paper.objective.cost_weight * cores / 20
 
 
 def test_plans_are_ranked_by_what_they_would_answer_second_by_second(
@@ -60,7 +60,7 @@ def test_plans_are_ranked_by_what_they_would_answer_second_by_second(
 
 
 def test_all_ranked_plans_fit_into_the_budget(paper: Scenario, load: Workload) -> None:
-    plans = ranked(replace(paper, cost_weight=0.0), load, 200)
+    plans = ranked(replace(paper, objective=replace(paper.objective, cost_weight=0.0)), load, 200)
     assert len({plan.name for plan in plans}) == 200
     for plan in plans:
         assert sum(g.pods * g.allocation.cpu_millicores for g in plan.groups) <= 20_000
@@ -78,7 +78,9 @@ def test_none_of_the_plans_it_tried_is_better_than_the_one_it_chose(
 def test_budgets_beyond_the_largest_pod_are_used_with_several_of_it(
     paper: Scenario, load: Workload
 ) -> None:
-    large = replace(paper, budget={CPU: 60_000}, cost_weight=0.0)
+    large = replace(
+        paper, objective=replace(paper.objective, budget={CPU: 60_000}, cost_weight=0.0)
+    )
     best = ranked(large, load, 1)[0]
     assert max(g.pods for g in best.groups) > 1
     assert "*resnet152:20" in best.name
@@ -86,7 +88,8 @@ def test_budgets_beyond_the_largest_pod_are_used_with_several_of_it(
 
 def test_sizes_are_left_out_where_there_are_too_many_choices(paper: Scenario) -> None:
     allocations = tuple(
-        Allocation(resources={CPU: 20 * n}, capacity_rps=float(n)) for n in range(1, 401)
+        Allocation(size=PodSize(resources={CPU: 20 * n}), capacity_rps=float(n))
+        for n in range(1, 401)
     )
     many = tuple(replace(variant, allocations=allocations) for variant in paper.variants)
     sets = list(variant_sets(replace(paper, variants=many)))

@@ -8,7 +8,7 @@ import pytest
 from infadapter_simulator.compare.naming import UnknownPolicy, best_suited, candidates, named
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Scenario
-from infadapter_solver import Allocation
+from infadapter_solver import Allocation, PodSize
 from infadapter_workload.trace import Trace
 
 
@@ -72,7 +72,7 @@ def test_the_usual_ones_scale_what_suits_the_load(scenario: Scenario) -> None:
 
 
 def test_who_knows_only_cores_has_no_part_in_variants_without(scenario: Scenario) -> None:
-    gpu = Allocation(resources={"cpu": 1000, "nvidia.com/gpu": 1}, capacity_rps=500.0)
+    gpu = Allocation(size=PodSize(resources={"cpu": 1000, "nvidia.com/gpu": 1}), capacity_rps=500.0)
     variants = (replace(scenario.variants[0], name="big", allocations=(gpu,)),)
     on_gpu = replace(scenario, variants=variants)
     assert best_suited(on_gpu, 10.0) == ()

@@ -23,7 +23,7 @@ class Routers:
     async def ensure(self, prepared: Prepared) -> None:
         """
         Have the router that the spec asks for, and no other. Raises StepRefused, ApiRefusal or
-        BodyUnavailable.
+        PlatformUnavailable.
         """
         if prepared.traffic is None:
             await self._ensure_bundled(prepared)
@@ -40,7 +40,7 @@ class Routers:
             self.current, self.left = self._bundled(prepared), self._gateway({})
         self.current.slo_s = prepared.service.slo_s
         await self.current.ensure()
-        if self.left and await self.current.weights():
+        if self.left and (await self.current.view()).obeys:
             await self.left.remove()
             self.left = None
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infadapter_operator.domain.names import TEMPLATE_ANNOTATION, router_name
+from infadapter_operator.domain.observed import RouterView
 from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.envoy.endpoints import recall
 from infadapter_operator.envoy.xds import XdsServer
@@ -42,12 +43,12 @@ class EnvoyRouter:
     slo_s: float
     _kept: Json | None = None  # what the ConfigMap holds; None: not read yet
 
-    async def weights(self) -> Mapping[str, int]:
-        """Raises BodyUnavailable."""
-        return self.xds.confirmed(service_key(self.owner))
+    async def view(self) -> RouterView:
+        """Raises PlatformUnavailable."""
+        return self.xds.view(service_key(self.owner))
 
     async def set_weights(self, step: SetWeights) -> None:
-        """Raises StepRefused or BodyUnavailable, but only after the router was told."""
+        """Raises StepRefused or PlatformUnavailable, but only after the router was told."""
         self.xds.publish(service_key(self.owner), step.backends)
         wanted = self._to_keep()
         if wanted is not self._kept and wanted["backends"]:
@@ -65,7 +66,7 @@ class EnvoyRouter:
             raise refusal.as_step_refused() from None
 
     async def exists(self) -> bool:
-        """Whether there is one of this service. Raises BodyUnavailable."""
+        """Whether there is one of this service. Raises PlatformUnavailable."""
         there = await self.api.get(self._paths()[1])
         return there is not None and belongs_to(there, self.owner)
 

@@ -6,8 +6,9 @@ label when it is to have traffic, and taken out of it before it goes; a target's
 of its pods'. A change is in force when the gateway says so of this very generation.
 """
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from infadapter_operator.domain.names import (
     service_labels,
     target_name,
 )
+from infadapter_operator.domain.observed import RouterView
 from infadapter_operator.domain.steps import Backend, SetWeights
 from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, core, custom
 from infadapter_operator.kube.cluster import KubeCluster
@@ -29,6 +31,9 @@ from infadapter_solver.problem import Target
 
 GATEWAY_GROUP, GATEWAY_VERSION = "gateway.networking.k8s.io", "v1"
 MOST_WEIGHT = 1_000_000
+
+OBEYED_WITHIN_S = 15.0
+"""How long a route that was replaced before its gateways confirmed it may still take effect."""
 
 
 def route_path(owner: Owner) -> str:
@@ -120,15 +125,22 @@ class GatewayRouter:
     cluster: KubeCluster
     traffic: Mapping[str, Any]
     before: EnvoyRouter | None = None
+    clock: Callable[[], float] = time.monotonic
     _sent: dict[str, int] = field(default_factory=dict)
+    _asked: dict[str, int] | None = None  # last, whether or not it was taken
+    _replaced: dict[str, float] = field(default_factory=dict)  # by pod, until when
 
-    async def weights(self) -> Mapping[str, int]:
+    async def view(self) -> RouterView:
         """
-        Raises BodyUnavailable. While a change is under way, every pod that is let in may get
-        traffic, old ones and new ones.
+        Raises PlatformUnavailable. While a change is under way, every pod that is let in may get
+        traffic, old ones and new ones; and what was replaced before it was confirmed for a while.
         """
-        earlier = await self.before.weights() if self.before else {}
-        return {**earlier, **await self._obeyed()}
+        earlier = await self.before.view() if self.before else RouterView()
+        obeys = {**earlier.obeys, **await self._obeyed()}
+        now_s = self.clock()
+        self._replaced = {pod: until for pod, until in self._replaced.items() if until > now_s}
+        may = {*obeys, *(self._asked or {}), *self._replaced, *earlier.may_obey}
+        return RouterView(obeys=obeys, sent=self._asked, may_obey=frozenset(may))
 
     async def _obeyed(self) -> Mapping[str, int]:
         route = await self._route()
@@ -152,7 +164,12 @@ class GatewayRouter:
         return {pod: weight // len(pods) for pod in pods}
 
     async def set_weights(self, step: SetWeights) -> None:
-        """Raises StepRefused or BodyUnavailable."""
+        """Raises StepRefused or PlatformUnavailable."""
+        asked = {backend.pod: backend.weight for backend in step.backends if backend.weight > 0}
+        if self._asked not in (None, asked) and self._asked != await self._obeyed():
+            until_s = self.clock() + OBEYED_WITHIN_S
+            self._replaced |= dict.fromkeys(self._asked or (), until_s)
+        self._asked = asked
         if self.before:
             await self.before.set_weights(step)
         try:
@@ -194,12 +211,12 @@ class GatewayRouter:
                 refuse_stranger(route, self.owner)
                 await self._have_route(target_weights(route, self.owner, self.cluster.running))
             elif self.before:
-                await self._send(self._as_before(await self.before.weights()))
+                await self._send(self._as_before((await self.before.view()).obeys))
         except ApiRefusal as refusal:
             raise refusal.as_step_refused() from None
 
     async def is_obeyed(self) -> bool:
-        """Whether there is a route, and all its gateways obey it. Raises BodyUnavailable."""
+        """Whether there is a route, and all its gateways obey it. Raises PlatformUnavailable."""
         route = await self._route()
         return route is not None and in_force(route)
 

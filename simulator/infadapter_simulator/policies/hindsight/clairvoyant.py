@@ -80,7 +80,7 @@ class Clairvoyant:
                 continue
             for pod in pods[: group.pods]:
                 if pod.wanted.cpu_millicores < group.allocation.cpu_millicores:
-                    world.resize(pod, group.allocation)
+                    world.resize(pod, group.allocation.size)
 
     def _give_up(self, world: World) -> None:
         """What neither this window nor one that is being prepared needs goes or shrinks."""
@@ -95,7 +95,7 @@ class Clairvoyant:
             size = max((cores for _, cores in self._soon(world, target, first)), default=0)
             for pod in pods[:wanted]:
                 if 0 < size < pod.wanted.cpu_millicores:
-                    world.resize(pod, self._allocation(target, size))
+                    world.resize(pod, self._allocation(target, size).size)
 
     def _kept(self, world: World, target: Target, first: int) -> range:
         """Windows that a pod which goes now could not be started again for in time."""
@@ -142,7 +142,7 @@ class Clairvoyant:
         return whole_weights({name: rps / served for name, rps in loads.items() if rps > 0})
 
     def _allocation_rps(self, pod: SimulatedPod) -> float:
-        return float(self._allocation(pod.target, pod.allocation.cpu_millicores).capacity_rps)
+        return float(self._allocation(pod.target, pod.size.cpu_millicores).capacity_rps)
 
 
 def _live(world: World, target: Target) -> list[SimulatedPod]:

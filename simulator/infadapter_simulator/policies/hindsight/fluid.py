@@ -22,16 +22,20 @@ def fluid_bound(scenario: Scenario, workload: Workload) -> float:
         served_rps = min(sum(plan.served_rps.values()), float(rate))
         right += plan.accuracy * served_rps * seconds
         cost += plan.cost * seconds
-    mean_ratio = cost / workload.seconds / (scenario.price_of(scenario.budget) or 1.0)
+    mean_ratio = cost / workload.seconds / (scenario.objective.price_of(scenario.budget) or 1.0)
     accuracy = right / max(len(workload.arrivals_s), 1)
-    return float(scenario.accuracy_weight * accuracy - scenario.cost_weight * mean_ratio)
+    return float(
+        scenario.objective.accuracy_weight * accuracy - scenario.objective.cost_weight * mean_ratio
+    )
 
 
 def at_full_speed(scenario: Scenario) -> tuple[Variant, ...]:
     """The variants as if every pod could be kept busy all the time."""
 
     def fast(variant: Variant, allocation: Allocation) -> Allocation:
-        return replace(allocation, capacity_rps=scenario.speed(variant.name, allocation).most_rps)
+        return replace(
+            allocation, capacity_rps=scenario.speed(variant.name, allocation.size).most_rps
+        )
 
     return tuple(
         replace(variant, allocations=tuple(fast(variant, a) for a in variant.allocations))
@@ -62,10 +66,8 @@ def problem(
     return Problem(
         variants=variants,
         demand_rps=demand_rps,
-        budget=scenario.budget,
-        prices=scenario.prices,
-        accuracy_weight=scenario.accuracy_weight,
-        cost_weight=scenario.cost_weight,
-        loading_weight=scenario.loading_weight if running else 0.0,
         running=running,
+        objective=scenario.objective
+        if running
+        else replace(scenario.objective, loading_weight=0.0),
     )

@@ -90,9 +90,12 @@ def _values(
         speed += np.array([_full_rps(scenario, group) for group in groups])[pick]
         variant = scenario.variant(groups[0].target.variant)
         accuracy += variant.accuracy * (fluid.share(speed) - before)
-        cost += np.array([scenario.price_of(group.resources) for group in groups])[pick]
-    ratio = cost / (scenario.price_of(scenario.budget) or 1.0)
-    return scenario.accuracy_weight * accuracy - scenario.cost_weight * ratio, picks
+        cost += np.array([scenario.objective.price_of(group.resources) for group in groups])[pick]
+    ratio = cost / (scenario.objective.price_of(scenario.budget) or 1.0)
+    return (
+        scenario.objective.accuracy_weight * accuracy - scenario.objective.cost_weight * ratio,
+        picks,
+    )
 
 
 def _within(
@@ -111,4 +114,4 @@ def _within(
 
 
 def _full_rps(scenario: Scenario, group: PodGroup) -> float:
-    return group.pods * scenario.speed(group.target.variant, group.allocation).most_rps
+    return group.pods * scenario.speed(group.target.variant, group.allocation.size).most_rps

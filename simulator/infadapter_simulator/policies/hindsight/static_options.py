@@ -48,7 +48,7 @@ def _groups(scenario: Scenario, variant: Variant) -> list[PodGroup]:
         for pods in range(2, _room(scenario, a) + 1)
     ]
     fitting = [g for g in (*alone, *several) if _room(scenario, g.allocation) >= g.pods]
-    return sorted(fitting, key=lambda group: scenario.price_of(group.resources))
+    return sorted(fitting, key=lambda group: scenario.objective.price_of(group.resources))
 
 
 def _room(scenario: Scenario, allocation: Allocation) -> int:

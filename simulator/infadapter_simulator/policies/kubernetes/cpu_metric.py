@@ -62,7 +62,7 @@ class CpuUtilisation:
         runs_s = world.now_s - started_at_s(pod) - world.scenario.start_overhead_s
         return PodSeen(
             pending=runs_s < 0,
-            request_millicores=pod.allocation.cpu_millicores,
+            request_millicores=pod.size.cpu_millicores,
             started_at_s=started_at_s(pod),
             ready=pod.ready,
             ready_since_s=ready_since_s(pod),

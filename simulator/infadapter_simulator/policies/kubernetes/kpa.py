@@ -65,7 +65,7 @@ class Kpa:
     def queue_limits(self, world: World) -> Mapping[tuple[str, int], int] | None:
         return {
             (self.variant, a.cpu_millicores): QUEUE_DEPTH
-            * world.scenario.speed(self.variant, a).servers
+            * world.scenario.speed(self.variant, a.size).servers
             for a in world.scenario.variant(self.variant).allocations
             if a.kind == CPU
         }

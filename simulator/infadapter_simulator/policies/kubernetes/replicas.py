@@ -55,7 +55,7 @@ class Deployment:
         """As a ReplicaSet does, at once."""
         live = live_pods(world)
         for _ in range(pods - len(live)):
-            world.start(self.variant, self.allocation)
+            world.start(self.variant, self.allocation.size)
         for pod in in_order_of_removal(live)[: max(len(live) - pods, 0)]:
             world.remove(pod)
 
@@ -63,7 +63,7 @@ class Deployment:
 def deployment(scenario: Scenario, variant: str, pod_cores: int) -> Deployment:
     """Of the smallest measured pods that have these cores."""
     allocation = scenario.allocation(variant, 1000 * pod_cores)
-    speed = scenario.speed(variant, allocation)
+    speed = scenario.speed(variant, allocation.size)
     return Deployment(
         variant=variant,
         allocation=allocation,
@@ -75,7 +75,7 @@ def deployment(scenario: Scenario, variant: str, pod_cores: int) -> Deployment:
 
 def begin_with(world: World, variant: str, allocation: Allocation, pods: int) -> None:
     """Ready pods and a Service that balances from then on; nothing is still on its way."""
-    started = [world.start(variant, allocation, ready=True) for _ in range(pods)]
+    started = [world.start(variant, allocation.size, ready=True) for _ in range(pods)]
     world.route({pod.name: 1 for pod in started}, at_once=True)
     world.balances_evenly = True
 

@@ -75,7 +75,7 @@ class Sampler:
             self.recommender.add(self._with_beside(world.scenario, pod, cores), end_s)
 
     def _with_beside(self, scenario: Scenario, pod: SimulatedPod, busy_cores: float) -> float:
-        rps = busy_cores / scenario.speed(self.variant, pod.allocation).service_s
+        rps = busy_cores / scenario.speed(self.variant, pod.size).service_s
         return min(busy_cores + self.beside_s * rps, max(busy_cores, pod.cores))
 
 
@@ -93,7 +93,7 @@ def sampler(
 
 def usage_cores(scenario: Scenario, variant: str, rps: float, most_millicores: int) -> float:
     """Of one pod that serves all this, if it has the cores for it."""
-    speed = scenario.speed(variant, scenario.allocation(variant, most_millicores))
+    speed = scenario.speed(variant, scenario.allocation(variant, most_millicores).size)
     return min(rps * speed.service_s, float(speed.servers))
 
 
@@ -165,4 +165,4 @@ class _Run:
         self.request_millicores = recommendation.target
         variant = self.sampler.variant
         for pod in live_pods(world):
-            world.resize(pod, world.scenario.allocation(variant, recommendation.target))
+            world.resize(pod, world.scenario.allocation(variant, recommendation.target).size)

@@ -79,15 +79,11 @@ class PaperRule:
         return Problem(
             variants=self.variants,
             demand_rps=demand_rps,
-            budget=self.scenario.budget,
-            prices=self.scenario.prices,
-            accuracy_weight=self.scenario.accuracy_weight,
-            cost_weight=self.scenario.cost_weight,
-            loading_weight=self.scenario.loading_weight,
             max_pods_per_target=1,
             max_targets=self.most_variants,
             resize_loads=True,
             running=running,
+            objective=self.scenario.objective,
         )
 
     def _solved(self, demand_rps: float, running: Groups) -> Plan:

@@ -47,11 +47,8 @@ class IpaRule:
         return Problem(
             variants=self.variants,
             demand_rps=demand_rps,
-            budget=self.scenario.budget,
-            prices=self.scenario.prices,
-            accuracy_weight=self.scenario.accuracy_weight,
-            cost_weight=self.scenario.cost_weight,
             max_targets=1,
+            objective=replace(self.scenario.objective, loading_weight=0.0),
         )
 
 

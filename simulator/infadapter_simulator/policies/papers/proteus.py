@@ -16,7 +16,17 @@ import numpy as np
 from infadapter_simulator.policies.papers.planned import PER_MILLE, Groups, Planned
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.world.world import World
-from infadapter_solver import CPU, Plan, PodGroup, Problem, Target, Variant, evaluate, solve
+from infadapter_solver import (
+    CPU,
+    Objective,
+    Plan,
+    PodGroup,
+    Problem,
+    Target,
+    Variant,
+    evaluate,
+    solve,
+)
 
 INTERVAL_S = 10.0
 WINDOWS = 20
@@ -58,9 +68,9 @@ class ProteusRule:
         problem = Problem(
             variants=self.variants,
             demand_rps=demand_rps,
-            budget=self.scenario.budget,
-            prices=self.scenario.prices,
-            cost_weight=0.0,
+            objective=Objective(
+                budget=self.scenario.budget, prices=self.scenario.objective.prices, cost_weight=0.0
+            ),
         )
         plan = solve(problem)
         return evaluate(problem, self._filled(plan))

@@ -113,7 +113,7 @@ class _Run:
         if not self.patience.waits(self.cores, cores) and cores != self.cores:
             self.cores, self.is_replacing = cores, True
             variant = self.sampler.variant
-            world.start(variant, world.scenario.allocation(variant, 1000 * cores))
+            world.start(variant, world.scenario.allocation(variant, 1000 * cores).size)
             self.round_s = world.now_s + CHECK_S
 
     def _replace(self, world: World) -> None:

@@ -1,0 +1,68 @@
+"""What one reconciliation leaves to the next: pure."""
+
+from collections.abc import Mapping
+
+from infadapter_operator.domain.observed import Cause, Observed, Trouble
+from infadapter_operator.domain.ports import Conflict, PlatformUnavailable
+from infadapter_operator.domain.progress import Block, Progress
+from infadapter_operator.domain.situation import Situation, State
+from infadapter_operator.domain.steps import RemovePods, ResizePod, ScaleUp
+from infadapter_operator.execute import Executed
+from infadapter_operator.planning.plan import Planned
+from infadapter_operator.rollout.milestone import milestone_after
+from infadapter_solver.problem import PodSize, Target
+
+_NOT_FOR_GOOD = (PlatformUnavailable.reason, Conflict.reason)
+
+
+def next_state(
+    situation: Situation, planned: Planned, progress: Progress | None, done: Executed
+) -> State:
+    """`progress` is that of the rollout; None where nothing is carried out."""
+    before, now_s, counted = situation.state, situation.now_s, planned.present.counted
+    since_s = before.data_missing_since_s
+    missing_since_s = now_s if since_s is None else since_s
+    fails = planned.failure is not None
+    shape = planned.decision.shape
+    return State(
+        decision=planned.decision,
+        data_missing_since_s=missing_since_s if fails else None,
+        last_data_s=before.last_data_s if fails else now_s,
+        infeasible_resizes=_still_refused(before.infeasible_resizes, counted, done),
+        removed_pods=(before.removed_pods & {pod.name for pod in counted.pods})
+        | _removed_pods(done),
+        calibration=planned.calibration,
+        blocks=planned.blocks,
+        refused=_refused_starts(before.refused, done, planned.blocks, now_s),
+        milestone=milestone_after(before.milestone, shape, progress, counted, now_s),
+    )
+
+
+def _refused_starts(
+    before: Mapping[Target, Trouble], done: Executed, blocks: Mapping[Target, Block], now_s: float
+) -> dict[Target, Trouble]:
+    """Targets whose pods may not be asked for, since when; what is left anyhow begins anew."""
+    started = {step.target for step in done.steps if isinstance(step, ScaleUp)}
+    known = {t: trouble for t, trouble in before.items() if t not in started and t not in blocks}
+    refused = {
+        refusal.step.target: Trouble(cause=Cause.REFUSED, message=refusal.message, since_s=now_s)
+        for refusal in done.refusals
+        if isinstance(refusal.step, ScaleUp) and refusal.reason not in _NOT_FOR_GOOD
+    }
+    return {**refused, **known}
+
+
+def _removed_pods(done: Executed) -> frozenset[str]:
+    steps = [step for step in done.steps if isinstance(step, RemovePods)]
+    return frozenset(pod for step in steps for pod in step.pods)
+
+
+def _still_refused(
+    before: frozenset[tuple[str, PodSize]], observed: Observed, done: Executed
+) -> frozenset[tuple[str, PodSize]]:
+    """Forgotten when the pod is gone or has taken another size."""
+    there = {pod.name for pod in observed.pods}
+    resized = {step.pod for step in done.steps if isinstance(step, ResizePod)}
+    again = {pod for pod, _ in done.infeasible}
+    kept = {(pod, size) for pod, size in before if pod in there - resized - again}
+    return frozenset(kept) | done.infeasible

@@ -1,0 +1,115 @@
+"""All reading of one reconciliation: what runs, what the router obeys, and the load."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from infadapter_operator.domain.load import Delivered, History, LoadError
+from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Trouble
+from infadapter_operator.domain.ports import Ports
+from infadapter_operator.domain.service import Service
+from infadapter_operator.domain.situation import Failure, Situation, State
+from infadapter_operator.planning.capacity import same_size
+from infadapter_operator.planning.planning_demand import planning_window_s
+from infadapter_solver.problem import PodSize, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What who looks after all services knows: one of them tries a pod for all."""
+
+    causes: frozenset[Cause] = frozenset()  # that keep pods from coming in several services
+    tried_elsewhere: frozenset[Cause] = frozenset()  # those for which another one tries
+
+
+async def observe(
+    service: Service, state: State, ports: Ports, now_s: float, shared: Shared
+) -> Situation:
+    """Raises PlatformUnavailable; that the load is not known is part of the situation."""
+    seen = await ports.cluster.observe(now_s)
+    view = await ports.router.view()
+    observed = replace(
+        seen,
+        weights=view.obeys,
+        sent_weights=view.sent,
+        may_obey=view.may_obey,
+        shared_causes=shared.causes,
+        tried_elsewhere=shared.tried_elsewhere,
+        moved_at_s=state.milestone.at_s,
+    )
+    load, no_load = await _load(service, ports, now_s)
+    return Situation(
+        now_s=now_s,
+        service=service,
+        state=state,
+        observed=remembered(observed, state, now_s, service.patience.start_s),
+        load=load,
+        no_load=no_load,
+        delivered=await _delivered(service, state, ports, now_s),
+    )
+
+
+async def _load(
+    service: Service, ports: Ports, now_s: float
+) -> tuple[History | None, Failure | None]:
+    try:
+        return await ports.load.history(planning_window_s(service), now_s), None
+    except LoadError as error:
+        return None, Failure(error.reason, str(error))
+
+
+async def _delivered(
+    service: Service, state: State, ports: Ports, now_s: float
+) -> Mapping[str, Delivered] | None:
+    """Once an interval, while there are data: who does not answer is not asked twice a look."""
+    last_s = state.calibration.at_s
+    is_soon = last_s is not None and last_s <= now_s < last_s + service.interval_s
+    if is_soon or state.data_missing_since_s is not None:
+        return None
+    return await ports.load.delivered(service.interval_s, now_s)
+
+
+def remembered(observed: Observed, state: State, now_s: float, patience_s: float) -> Observed:
+    """With what was told before, and what a platform is late to show or never does."""
+    observed = _with_refused_sizes(observed, dict(state.infeasible_resizes))
+    observed = _with_leaving(observed, state.removed_pods)
+    return _with_refusals(observed, state.refused, now_s, patience_s)
+
+
+def _with_refused_sizes(observed: Observed, refused: Mapping[str, PodSize]) -> Observed:
+    """The sizes that nodes refused for good, as asked for and refused."""
+    pods = tuple(_refused(pod, refused.get(pod.name)) for pod in observed.pods)
+    return replace(observed, pods=pods)
+
+
+def _refused(pod: Pod, size: PodSize | None) -> Pod:
+    if size is None or same_size(pod.size, size):
+        return pod
+    return replace(pod, wanted=size, resize=Resize.REFUSED)
+
+
+def _with_leaving(observed: Observed, removed: frozenset[str]) -> Observed:
+    """
+    Pods that were told to stop count as leaving before their platform sees it, but no more of them
+    than are too many: a platform may have stopped another one instead.
+    """
+    excess = {
+        target: sum(not pod.leaving for pod in observed.of(target)) - desired
+        for target, desired in observed.desired_pods.items()
+    }
+    pods: list[Pod] = []
+    for pod in observed.pods:
+        told = pod.name in removed and not pod.leaving and excess.get(pod.target, 1) > 0
+        if told and pod.target in excess:
+            excess[pod.target] -= 1
+        pods.append(replace(pod, leaving=True) if told else pod)
+    return replace(observed, pods=tuple(pods))
+
+
+def _with_refusals(
+    observed: Observed, refused: Mapping[Target, Trouble], now_s: float, patience_s: float
+) -> Observed:
+    """A start that was refused for as long as one is waited for is no accident."""
+    lasting = {
+        t: trouble for t, trouble in refused.items() if now_s - trouble.since_s >= patience_s
+    }
+    return replace(observed, refusals={**lasting, **observed.refusals})

@@ -1,0 +1,188 @@
+"""The decision: pure, and told the time."""
+
+from dataclasses import replace
+
+from infadapter_operator.domain.decision import Decision, Source
+from infadapter_operator.domain.load import History
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.hysteresis import WORTH_MOVING, Previous, previous_plan, slack_rps
+from infadapter_operator.planning.planning_demand import (
+    PlanningDemand,
+    is_young,
+    planning_demand,
+    warming_demand_rps,
+)
+from infadapter_operator.planning.problem import (
+    adoptable,
+    problem_for,
+    solved,
+    untouchable_rps,
+)
+from infadapter_operator.planning.rates import every_second
+from infadapter_operator.planning.reasons import explained
+from infadapter_operator.planning.reserve import MEMORY_S
+from infadapter_operator.planning.stabilization import in_place, stabilized
+from infadapter_operator.planning.switching_cost import Switch, dwell_s
+from infadapter_solver import Plan, Problem, evaluate
+
+_FROM_LOAD = (Source.OPTIMAL, Source.GREEDY)
+
+
+def decide(
+    service: Service,
+    history: History,
+    observed: Observed,
+    previous: Decision | None,
+    now_s: float,
+) -> Decision:
+    """
+    The plan for the demand that the history lets expect, or the previous one where it still holds.
+
+    While the history is young, and when demand has outgrown the plan, capacity may only be added.
+    """
+    demand = planning_demand(service, history, now_s)
+    before = previous_plan(service, observed, demand, previous.plan) if previous else None
+    young = is_young(service, history)
+    if before is not None and not young and before.is_kept_by_the_window:
+        held = stabilized(before)
+        if held is not None:
+            problem = problem_for(service, observed, demand.kept_rps)
+            switch = _switch(service, observed, problem, history, demand, now_s)
+            plan = _unless_more_accurate(held, switch)
+            decision = _decision(demand, demand.kept_rps, plan, now_s)
+            return _explained(service, observed, decision, previous)
+    floor_rps = _floor_rps(before, young=young)
+    if previous is None and young:
+        floor_rps = sum(group.capacity_rps for group in adoptable(service, observed))
+    problem = problem_for(service, observed, demand.rps, floor_rps)
+    if before is None:
+        best = solved(problem)
+    else:
+        switch = _switch(service, observed, problem, history, demand, now_s)
+        best = _chosen(before, _lasting(problem) or solved(problem), switch, floor_rps)
+    decision = _decision(demand, demand.rps, best, now_s)
+    return _explained(service, observed, decision, previous)
+
+
+def _switch(
+    service: Service,
+    observed: Observed,
+    problem: Problem,
+    history: History,
+    demand: PlanningDemand,
+    now_s: float,
+) -> Switch:
+    return Switch(
+        service=service,
+        observed=observed,
+        problem=problem,
+        now_s=now_s,
+        dwell_s=dwell_s(every_second(history.samples, MEMORY_S), demand.now_rps),
+    )
+
+
+def _lasting(problem: Problem) -> Plan | None:
+    """The best that also serves the noise of the rate of now, if the budget allows one."""
+    more_rps = problem.demand_rps + slack_rps(problem.demand_rps)
+    plan = solved(replace(problem, demand_rps=more_rps))
+    return plan if plan.feasible else None
+
+
+def _unless_more_accurate(held: Plan, switch: Switch) -> Plan:
+    """
+    What is kept within the window, or a more accurate plan that would do for all that the window
+    saw: that is not for a load that is over, and a load that never rests would wait for ever.
+    """
+    best = solved(switch.problem)
+    if not best.feasible or best.accuracy <= held.accuracy:
+        return held
+    kept = evaluate(switch.problem, held.groups)
+    return best if switch.worth(best) - switch.worth(kept) > WORTH_MOVING else held
+
+
+def _chosen(before: Previous, best: Plan, switch: Switch, floor_rps: float) -> Plan:
+    """The plan in force, the best one, or the best that starts nothing: by what each is worth."""
+    if before.still_holds(best):
+        return before.kept(best)
+    found = [best]
+    nearby = _lasting_in_place(before, floor_rps)
+    if nearby.feasible >= best.feasible and nearby.groups:
+        found.append(nearby)
+    chosen = max(found, key=switch.worth)
+    if not before.may_stay(best):
+        return chosen
+    gain = switch.worth(chosen) - switch.worth(before.kept(best))
+    return chosen if gain > WORTH_MOVING else before.kept(best)
+
+
+def _lasting_in_place(before: Previous, floor_rps: float) -> Plan:
+    """With the same to spare as any new plan, or else without: it is left again all too soon."""
+    rps = before.demand.rps
+    plan = in_place(before.service, before.observed, rps + slack_rps(rps), floor_rps)
+    if plan.feasible:
+        return plan
+    return in_place(before.service, before.observed, rps, floor_rps)
+
+
+def _decision(demand: PlanningDemand, rps: float, plan: Plan, now_s: float) -> Decision:
+    return Decision(
+        plan=plan,
+        decided_at_s=now_s,
+        demand_rps=rps,
+        forecast_rps=demand.forecast_rps,
+        observed_rps=demand.observed_rps,
+        source=Source.GREEDY if plan.gap > 0 else Source.OPTIMAL,
+    )
+
+
+def _explained(
+    service: Service, observed: Observed, decision: Decision, previous: Decision | None
+) -> Decision:
+    """With the reasons of the plan, which do not change while it is kept."""
+    if previous and decision.plan is previous.plan and previous.source in _FROM_LOAD:
+        return _with_reasons_of(decision, previous)
+    return explained(service, problem_for(service, observed, decision.demand_rps), decision)
+
+
+def warming(service: Service, observed: Observed, now_s: float) -> Decision:
+    """The plan when no load was ever seen: what runs, else the smallest that serves."""
+    demand_rps = warming_demand_rps(service)
+    problem = problem_for(service, observed, demand_rps)
+    running = adoptable(service, observed)
+    decision = Decision(
+        plan=evaluate(problem, running) if running else solved(problem),
+        decided_at_s=now_s,
+        demand_rps=demand_rps,
+        source=Source.ADOPTED if running else Source.WARMING,
+    )
+    return explained(service, problem, decision)
+
+
+def burst(service: Service, observed: Observed, decision: Decision, demand_rps: float) -> bool:
+    """
+    Whether the load has outgrown the plan, so that a new one can't wait for the interval.
+
+    Where the plan has the capacity and only its pods are not Ready yet, there is nothing that
+    another plan could do sooner; a plan that spends the whole budget was made for all it could.
+    """
+    if not decision.plan.feasible:
+        return demand_rps > decision.demand_rps
+    return demand_rps > decision.plan.capacity_rps + untouchable_rps(service, observed)
+
+
+def _floor_rps(before: Previous | None, *, young: bool) -> float:
+    if before is None or not (young or before.is_outgrown):
+        return 0.0
+    return before.capacity_rps
+
+
+def _with_reasons_of(decision: Decision, previous: Decision) -> Decision:
+    return replace(
+        decision,
+        source=previous.source,
+        binding=previous.binding,
+        why=previous.why,
+        rejected=previous.rejected,
+        expected_latency_s=previous.expected_latency_s,
+    )

@@ -1,0 +1,58 @@
+"""
+A query's samples as a rolling buffer: a look asks for what is new, and has the whole window.
+
+What it holds equals what a fresh query of the whole window would answer. Prometheus takes in what
+was scraped a little late, so that the latest values may still change: these are asked for again at
+every look, and everything every few minutes. After a gap in the answers it is asked from where
+they ended.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from infadapter_operator.domain.load import Sample
+
+LATE_S = 60
+"""How long a value may change after its time: a scrape's time-out, and the window of its rate."""
+
+WHOLE_EVERY_S = 300
+"""How often the whole window is asked for: what came even later is noticed then."""
+
+Ask = Callable[[int, int, int], Awaitable[tuple[Sample, ...]]]
+"""From, until, every so many seconds: the samples that there are. Raises a LoadError."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RollingSamples:
+    """On whole multiples of `step_s`, so that two questions at different times agree."""
+
+    ask: Ask
+    step_s: int
+    _samples: tuple[Sample, ...] = ()
+    _since_s: int | None = None  # what the samples cover, …
+    _until_s: int = 0  # … both ends included
+    _whole_at_s: int = 0
+
+    async def window(self, window_s: float, now_s: float) -> tuple[Sample, ...]:
+        """All samples of the window that ends now. Raises a LoadError, and is as it was then."""
+        end_s = self.step_s * math.floor(now_s / self.step_s)
+        begin_s = end_s - self.step_s * math.ceil(window_s / self.step_s)
+        first_s = self._first_unknown_s(begin_s, end_s)
+        if first_s <= end_s:
+            fresh = await self.ask(first_s, end_s, self.step_s)
+            kept = tuple(s for s in self._samples if begin_s <= s.at_s < first_s)
+            self._samples, self._since_s, self._until_s = (*kept, *fresh), begin_s, end_s
+            if first_s == begin_s:
+                self._whole_at_s = end_s
+        return self._samples
+
+    def _first_unknown_s(self, begin_s: int, end_s: int) -> int:
+        """From where to ask; beyond the end where that is known already."""
+        known = self._since_s is not None and self._since_s <= begin_s <= self._until_s <= end_s
+        if not known or end_s - self._whole_at_s >= max(WHOLE_EVERY_S, 10 * self.step_s):
+            return begin_s
+        if self._until_s == end_s and self.step_s > LATE_S:
+            return end_s + 1
+        late_s = self.step_s * math.ceil(LATE_S / self.step_s)
+        return max(begin_s, self._until_s - late_s)

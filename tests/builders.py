@@ -1,0 +1,88 @@
+"""Values for tests: valid ones, of which a test changes what matters to it."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+
+from infadapter_operator.domain.observed import Pod
+from infadapter_operator.domain.service import Service
+from infadapter_solver.problem import CPU, Allocation, Objective, Plan, PodSize, Target, Variant
+
+_OF_OBJECTIVE = {field.name for field in fields(Objective)}
+
+
+def sizes(rps_per_core: float, *millicores: int) -> tuple[Allocation, ...]:
+    return tuple(
+        Allocation(size=PodSize(resources={CPU: size}), capacity_rps=rps_per_core * size / 1000)
+        for size in millicores
+    )
+
+
+SMALL = Variant(
+    name="small", accuracy=0.70, load_time_s=2.0, allocations=sizes(20, 500, 1000, 2000, 4000)
+)
+MIDDLE = Variant(
+    name="middle", accuracy=0.75, load_time_s=5.0, allocations=sizes(10, 500, 1000, 2000, 4000)
+)
+LARGE = Variant(
+    name="large", accuracy=0.78, load_time_s=9.0, allocations=sizes(4, 1000, 2000, 4000)
+)
+
+EMPTY_PLAN = Plan(
+    groups=(),
+    served_rps={},
+    accuracy=0.0,
+    cost=0.0,
+    cost_ratio=0.0,
+    loading_s=0.0,
+    objective=None,
+    feasible=False,
+)
+
+
+def a_service(**changes: object) -> Service:
+    """A valid one; a test changes what matters to it."""
+    service = Service(
+        namespace="vision",
+        name="resnet",
+        slo_s=0.75,
+        percentile=99.0,
+        variants=(SMALL, MIDDLE, LARGE),
+        max_surge={CPU: 8000},
+        horizon_s=20.0,
+        interval_s=10.0,
+        stabilization_s=40.0,
+        objective=Objective(budget={CPU: 8000}, loading_weight=0.001),
+    )
+    return with_changes(service, changes)
+
+
+def with_changes(service: Service, changes: Mapping[str, object]) -> Service:
+    """Of the service's own fields and of its objective's, by their names."""
+    others = {name: value for name, value in changes.items() if name not in _OF_OBJECTIVE}
+    goal = {name: value for name, value in changes.items() if name in _OF_OBJECTIVE}
+    objective = replace(service.objective, **goal)  # type: ignore[arg-type]
+    return replace(service, objective=objective, **others)  # type: ignore[arg-type]
+
+
+def a_pod(
+    name: str,
+    millicores: int,
+    *,
+    wanted: int | None = None,
+    batch_size: int = 1,
+    resources: Mapping[str, int] | None = None,
+    **changes: object,
+) -> Pod:
+    """One that is Ready; its variant is the part of its name before the dash."""
+    size = PodSize(resources=resources or {CPU: millicores}, batch_size=batch_size)
+    asked = size if wanted is None else replace(size, resources={CPU: wanted})
+    pod = Pod(
+        name=name,
+        target=Target(name.partition("-")[0]),
+        size=size,
+        wanted=asked,
+        ready=True,
+        created_at_s=0.0,
+        address=f"{name}:80",
+    )
+    return replace(pod, **changes)  # type: ignore[arg-type]
