@@ -9,6 +9,7 @@ it as it is, to the byte; a change of the control records it anew, and the diffe
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,7 @@ class Recorder:
     name: str = "recorded"
     lines: list[str] = field(default_factory=list)
     told: dict[str, str] = field(default_factory=dict)  # conditions, by type
+    cycles: list[Cycle] = field(default_factory=list)
     restarted: bool = False
 
     def begin(self, world: World, mean_rps: float) -> None:
@@ -134,6 +136,7 @@ class Recorder:
     def _record(self) -> None:
         seen = self.ours.seen
         assert seen is not None
+        self.cycles.append(seen)
         said = [*plan_lines(seen), *map(step_line, seen.steps), *self._news(conditions_of(seen))]
         self.lines += [f"{seen.now_s:.2f} {line}" for line in said]
 
@@ -197,8 +200,9 @@ def scenario(budget_millicores: int) -> Scenario:
     )
 
 
-def recorded(name: str) -> str:
-    """What the loop decided and did in one of the situations, a line for each."""
+@cache
+def played(name: str) -> Recorder:
+    """One of the situations, from its first second to its last."""
     situation = SITUATIONS[name]()
     world_of = scenario(situation.budget_millicores)
     workload = Workload(
@@ -212,7 +216,16 @@ def recorded(name: str) -> str:
         simulate(recorder, world_of, workload, SEED)
     finally:
         recorder.ours.loop.close()
-    return "".join(f"{line}\n" for line in recorder.lines)
+    return recorder
+
+
+def recorded(name: str) -> str:
+    """What the loop decided and did, a line for each."""
+    return "".join(f"{line}\n" for line in played(name).lines)
+
+
+def cycles(name: str) -> list[Cycle]:
+    return played(name).cycles
 
 
 def file_of(name: str) -> Path:

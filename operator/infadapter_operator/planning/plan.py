@@ -12,10 +12,9 @@ from infadapter_operator.domain.situation import CapacityCalibration, Failure, S
 from infadapter_operator.planning.backoff import blocks_after
 from infadapter_operator.planning.calibration import calibrated_by, with_calibration
 from infadapter_operator.planning.decide import burst, decide, warming
-from infadapter_operator.planning.planning_demand import demand_now_rps
+from infadapter_operator.planning.planning_demand import LoadNow, load_now
 from infadapter_operator.planning.presence import Present, present
 from infadapter_operator.planning.problem import exceeds, known_groups
-from infadapter_operator.planning.rates import rate_now_rps
 from infadapter_solver import InvalidProblem
 from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target
@@ -56,8 +55,7 @@ def plan(situation: Situation) -> Planned:
     before = state.decision.plan if state.decision else None
     there = present(service, situation.observed, blocks, before, now_s)
     found = _found(service, situation, there.counted)
-    load = situation.load
-    known = load is not None and not (found.failure and found.failure is not situation.no_load)
+    now = found.now
     return Planned(
         service=service,
         present=there,
@@ -65,8 +63,8 @@ def plan(situation: Situation) -> Planned:
         blocks=blocks,
         decision=found.decision,
         is_solved=found.is_solved,
-        load_rps=rate_now_rps(load.samples) if load and known else None,
-        soon_rps=demand_now_rps(service, load.samples) if load and known else None,
+        load_rps=now.rps if now else None,
+        soon_rps=now.soon_rps if now else None,
         failure=found.failure,
     )
 
@@ -83,6 +81,7 @@ def _calibration(situation: Situation) -> CapacityCalibration:
 class _Found:
     decision: Decision
     is_solved: bool = False
+    now: LoadNow | None = None  # None: no fresh data
     failure: Failure | None = None
 
 
@@ -113,11 +112,11 @@ def _with_load(
     service: Service, decision: Decision | None, load: History, counted: Observed, now_s: float
 ) -> _Found:
     due = decision is None or is_due(service, decision, now_s) or exceeds(counted, decision.plan)
-    if decision is not None and not due:
-        soon_rps = demand_now_rps(service, load.samples)
-        if not burst(service, counted, decision, soon_rps):
-            return _Found(decision=decision)
-    return _Found(decision=decide(service, load, counted, decision, now_s), is_solved=True)
+    now = load_now(service, load.samples)
+    if decision is not None and not due and not burst(service, counted, decision, now.soon_rps):
+        return _Found(decision=decision, now=now)
+    fresh = decide(service, load, counted, decision, now_s)
+    return _Found(decision=fresh, is_solved=True, now=now)
 
 
 def is_due(service: Service, decision: Decision, now_s: float) -> bool:

@@ -5,6 +5,7 @@ the stabilisation window, for which what runs may stay.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.service import ForecastMethod, Service
@@ -54,7 +55,7 @@ class PlanningDemand:
 
 def planning_demand(service: Service, history: History, now_s: float) -> PlanningDemand:
     """The highest of: forecast, the rate of now, the minimum; and what the window saw."""
-    now_rps = demand_now_rps(service, history.samples)
+    now_rps = load_now(service, history.samples).soon_rps
     floor_rps = max(now_rps, service.minimum_rps, LEAST_DEMAND_RPS)
     if service.forecast is ForecastMethod.AUTO:
         need, seen_rps = _near(service, history, now_rps)
@@ -74,14 +75,22 @@ def planning_demand(service: Service, history: History, now_s: float) -> Plannin
     )
 
 
-def demand_now_rps(service: Service, samples: Sequence[Sample]) -> float:
+class LoadNow(NamedTuple):
+    """The rate of now, and what must be served now: ahead of the rate while it rises."""
+
+    rps: float
+    soon_rps: float
+
+
+def load_now(service: Service, samples: Sequence[Sample]) -> LoadNow:
     """
     What must be served now: the rate, also ahead of it while it rises, and what of the arrivals of
     the last seconds no queue could hold back within the SLO.
     """
-    soon_rps = rate_soon_rps(samples, rate_now_rps(samples))
+    rps = rate_now_rps(samples)
     recent = every_second(samples[-MOST_SAMPLES:], NOW_S[-1])
-    return max(soon_rps, float(needs(recent, service.slo_s, NOW_S)[-1]))
+    needed_rps = float(needs(recent, service.slo_s, NOW_S)[-1])
+    return LoadNow(rps, max(rate_soon_rps(samples, rps), needed_rps))
 
 
 def _near(service: Service, history: History, now_rps: float) -> tuple[Need, float]:
