@@ -25,7 +25,7 @@ def to_json(value: object) -> Json:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in fields(value) if f.init}
+        return {f.name: to_json(getattr(value, f.name)) for f in fields(value) if f.compare}
     if isinstance(value, Mapping):
         return _mapping_to_json(value)
     if isinstance(value, frozenset):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from infadapter_solver.problem import Allocation, Amounts, Objective, PodSize, Target, Variant
 from infadapter_solver.profiles import Profile
@@ -40,6 +41,30 @@ class Patience:
         return max(self.ready_s, self.ready_loads * load_time_s)
 
 
+@dataclass(slots=True)
+class Derived:
+    """
+    What was computed from a service's variants, for as long as these are the same objects. A
+    service is replaced at every look, since its mode may have changed; its variants seldom are.
+    """
+
+    variants: tuple[Variant, ...] = ()
+    fitted: dict[tuple[Target, PodSize], Allocation | None] = field(default_factory=dict)
+    calibrated: dict[frozenset[tuple[Target, float]], "Calibrated"] = field(default_factory=dict)
+
+    def of(self, variants: tuple[Variant, ...]) -> "Derived":
+        if self.variants is not variants:
+            self.variants, self.fitted, self.calibrated = variants, {}, {}
+        return self
+
+
+class Calibrated(NamedTuple):
+    """Variants with the capacities that their pods deliver, and what was derived of them."""
+
+    variants: tuple[Variant, ...]
+    derived: Derived
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """What `decide` and `next_steps` need to know of the spec and of the profiles it names."""
@@ -61,12 +86,7 @@ class Service:
     mode: Mode = Mode.AUTO
     patience: Patience = field(default_factory=Patience)
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant: for latencies
-    fitted: dict[tuple[Target, PodSize], Allocation | None] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )  # what `planning.capacity.fitting` has found: asked for every pod several times a look
-    revalued: dict[frozenset[tuple[Target, float]], "Service"] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )  # this service with the capacities that `planning.calibration` has learnt
+    derived: Derived = field(default_factory=Derived, repr=False, compare=False)
 
     @property
     def planning_horizon_s(self) -> float:

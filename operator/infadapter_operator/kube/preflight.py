@@ -18,6 +18,7 @@ class Judge:
     trouble: Condition | None = None  # with what must be there, such as the router
     _checked: Mapping[str, str] = field(default_factory=dict)  # variants' templates, by digest
     _kinds: Mapping[str, str | None] = field(default_factory=dict)  # of borrowed Deployments
+    _left: tuple[Variant, ...] = ()  # of what was asked for last
 
     async def templates(self, prepared: Prepared) -> None:
         """Each template is judged once. Raises Unprepared or PlatformUnavailable."""
@@ -38,8 +39,12 @@ class Judge:
 
     def available(self, service: Service) -> Service:
         """Without variants whose Deployment is not there, or sizes that it can't have."""
-        variants = (self._available(variant) for variant in service.variants)
-        return replace(service, variants=tuple(variant for variant in variants if variant))
+        variants = tuple(filter(None, map(self._available, service.variants)))
+        if variants == service.variants:
+            return service
+        if variants != self._left:  # else the same object, of which more was derived
+            self._left = variants
+        return replace(service, variants=self._left)
 
     def problems(self) -> list[Condition]:
         missing = [
@@ -58,6 +63,8 @@ class Judge:
             return variant
         kind = self._kinds[variant.name]
         sizes = tuple(a for a in variant.allocations if a.kind == kind)
+        if sizes == variant.allocations:
+            return variant
         return replace(variant, allocations=sizes) if kind is not None else None
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from infadapter_operator.domain.load import Delivered
 from infadapter_operator.domain.observed import Observed, Pod, Resize
-from infadapter_operator.domain.service import Service
+from infadapter_operator.domain.service import Calibrated, Derived, Service
 from infadapter_operator.domain.situation import RATIO_STEPS, CapacityCalibration, Settled
 from infadapter_operator.planning.capacity import capacity_rps, same_size
 from infadapter_solver.problem import Target, Variant
@@ -109,10 +109,11 @@ def with_calibration(service: Service, calibration: CapacityCalibration) -> Serv
     key = frozenset((target, ratio) for target, ratio in ratios.items() if ratio != 1.0)
     if not key:
         return service
-    if key not in service.revalued:
+    known = service.derived.of(service.variants).calibrated
+    if key not in known:
         variants = tuple(_revalued(variant, dict(key)) for variant in service.variants)
-        service.revalued[key] = replace(service, variants=variants)
-    return service.revalued[key]
+        known[key] = Calibrated(variants, Derived())
+    return replace(service, variants=known[key].variants, derived=known[key].derived)
 
 
 def _revalued(variant: Variant, ratios: Mapping[Target, float]) -> Variant:

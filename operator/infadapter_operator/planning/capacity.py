@@ -19,10 +19,10 @@ def capacity_rps(service: Service, pod: Pod) -> float:
 
 def fitting(service: Service, target: Target, size: PodSize) -> Allocation | None:
     """The allocation of exactly this size, else the one of most capacity that it holds."""
-    asked = (target, size)
-    if asked not in service.fitted:
-        service.fitted[asked] = _fitting(service, target, size)
-    return service.fitted[asked]
+    known, asked = service.derived.of(service.variants).fitted, (target, size)
+    if asked not in known:
+        known[asked] = _fitting(service, target, size)
+    return known[asked]
 
 
 def _fitting(service: Service, target: Target, size: PodSize) -> Allocation | None:

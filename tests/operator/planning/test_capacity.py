@@ -1,5 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
+from infadapter_operator.domain.service import Mode, Service
+from infadapter_operator.planning import capacity
 from infadapter_operator.planning.capacity import capacity_rps, fits, ready_capacity_rps, resizable
 from infadapter_solver.problem import Allocation, PodSize, Target, Variant
 from tests.builders import a_pod, a_service
@@ -71,3 +75,22 @@ def test_only_cpu_is_resized_in_place() -> None:
 def test_a_resource_that_is_absent_has_no_room() -> None:
     assert not fits({GPU: 1}, {"cpu": 1000})
     assert fits({"cpu": 1000}, {"cpu": 1000, GPU: 1})
+
+
+def test_what_fits_is_found_once_for_as_long_as_the_variants_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[PodSize] = []
+    search = capacity._fitting
+
+    def counted(service: Service, target: Target, size: PodSize) -> Allocation | None:
+        searched.append(size)
+        return search(service, target, size)
+
+    monkeypatch.setattr(capacity, "_fitting", counted)
+    service = a_service()
+    for mode in Mode:
+        capacity_rps(replace(service, mode=mode), a_pod("small-0", 1900))
+    assert len(searched) == 1
+    other = replace(service, variants=service.variants[1:])
+    assert capacity_rps(other, a_pod("small-0", 1900)) == 0.0
