@@ -1,0 +1,125 @@
+"""
+What a service asks for, prepared when it changes: templates, profiles, router, borrowed ones.
+
+While a new spec is wrong, the last valid one stays in force, and what is wrong is a condition.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from infadapter_operator.domain.ports import StepRefused
+from infadapter_operator.domain.service import Mode, Service
+from infadapter_operator.kube.client import ApiRefusal, Json
+from infadapter_operator.kube.cluster import KubeCluster
+from infadapter_operator.kube.context import World
+from infadapter_operator.kube.finalizer import have_finalizer
+from infadapter_operator.kube.preflight import Judge
+from infadapter_operator.kube.prepare import Prepared, Unprepared, prepare
+from infadapter_operator.kube.report import condition_of
+from infadapter_operator.kube.routers.choice import Routers
+from infadapter_operator.reporting.conditions import Condition
+
+CARE_EVERY_S = 30.0
+"""How often what only a spec changes is looked after: the router's objects, borrowed ones."""
+
+RETRY_EVERY_S = 5.0
+
+
+@dataclass(slots=True)
+class SpecController:
+    """`prepared` is None until a first spec can be carried out."""
+
+    world: World
+    cluster: KubeCluster
+    document: Json
+    routers: Routers
+    judge: Judge
+    prepared: Prepared | None = None
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _problem: Condition | None = None  # of the newest spec
+    _is_new: bool = True  # the object, or a profile, since it was last prepared
+    _cared_at_s: float = float("-inf")
+
+    def update(self, document: Json) -> None:
+        """The object has changed; that its status did is no news."""
+        news = _asked(document) != _asked(self.document)
+        self.document = document
+        if news:
+            self.poke()
+
+    def poke(self) -> None:
+        """Something that it names has changed."""
+        self._is_new = True
+        self.woken.set()
+
+    @property
+    def is_deleted(self) -> bool:
+        return "deletionTimestamp" in self.document["metadata"]
+
+    @property
+    def mode(self) -> Mode:
+        """Of a spec that may be wrong otherwise: whoever wants a stop gets it."""
+        mode = (self.document.get("spec") or {}).get("mode")
+        return Mode(mode) if mode in set(Mode) else Mode.AUTO
+
+    async def check(self, now_s: float) -> list[Condition]:
+        """
+        Prepare what is new, and have there what a reconciliation takes for granted; what is wrong
+        with either. Raises PlatformUnavailable or ApiRefusal: the next call is the retry.
+        """
+        due = now_s - self._cared_at_s >= CARE_EVERY_S
+        if self._is_new or (due and self._problem):
+            self._is_new = False  # before, since it may become so again meanwhile
+            try:
+                await self._prepare(now_s)
+            except BaseException:
+                self._is_new = True
+                raise
+        troubles = [] if self._problem is None else [self._problem]
+        return troubles if self.prepared is None else [*troubles, *await self._care(now_s)]
+
+    def available(self, prepared: Prepared) -> Service:
+        return self.judge.available(prepared.service)
+
+    async def _prepare(self, now_s: float) -> None:
+        """The newest spec, if it can be carried out; else the one before, and the problem."""
+        owner, settings = self.cluster.owner, self.world.settings
+        profiles = self.world.profiles_of(owner.namespace)
+        try:
+            prepared = prepare(self.document, profiles, settings.scrape_s, settings.patience)
+            await self.judge.templates(prepared)
+        except Unprepared as unprepared:
+            self._problem, self._cared_at_s = unprepared.condition, now_s
+            reason = unprepared.condition.reason
+            self.world.metrics.count_error(owner.namespace, owner.name, reason)
+            return
+        self._problem, self.prepared = None, prepared
+        self.cluster.workloads = prepared.workloads
+        self.cluster.gated = prepared.traffic is not None
+        self._cared_at_s = float("-inf")
+
+    async def _care(self, now_s: float) -> list[Condition]:
+        every_s = RETRY_EVERY_S if self.judge.trouble else CARE_EVERY_S
+        if now_s - self._cared_at_s >= every_s:
+            await self.judge.borrowed()
+            if self.mode is Mode.AUTO:
+                try:
+                    await self._have()
+                except ApiRefusal as refusal:
+                    self.judge.trouble = condition_of(refusal.as_step_refused())
+                except StepRefused as refused:
+                    self.judge.trouble = condition_of(refused)
+            self._cared_at_s = now_s
+        return self.judge.problems()
+
+    async def _have(self) -> None:
+        assert self.prepared is not None
+        if self.prepared.borrows:
+            self.document = await have_finalizer(self.cluster, self.document)
+        await self.routers.ensure(self.prepared)
+        self.judge.trouble = None
+
+
+def _asked(document: Json) -> tuple[object, bool]:
+    metadata = document["metadata"]
+    return metadata.get("generation"), "deletionTimestamp" in metadata
