@@ -18,8 +18,8 @@ from infadapter_operator.domain.names import GROUP, PROFILES, SERVICES, VERSION
 from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.health import Health
 from infadapter_operator.kube import client
-from infadapter_operator.kube.context import World
-from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.context import Context
+from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.supervisor import Loops
 from infadapter_operator.prometheus.client import connect as connect_prometheus
 from infadapter_operator.reporting.metrics import Metrics
@@ -27,7 +27,7 @@ from infadapter_operator.settings import Settings, settings_from
 
 
 def register(registry: kopf.OperatorRegistry, settings: Settings) -> None:
-    """Everything that kopf calls; state lives in one World."""
+    """Everything that kopf calls; state lives in one Context."""
     app = _App(settings)
     kopf.on.login(registry=registry)(kopf.login_via_client)
     kopf.on.startup(registry=registry)(app.start)
@@ -40,7 +40,7 @@ def register(registry: kopf.OperatorRegistry, settings: Settings) -> None:
 class _App:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._world: World
+        self._context: Context
         self._loops: Loops
         self._health: Health
 
@@ -51,15 +51,15 @@ class _App:
         settings.networking.request_timeout = 30
         waiting = ThreadPoolExecutor(2 * client.CONNECTIONS)  # for answers, not for the CPU
         asyncio.get_running_loop().set_default_executor(waiting)
-        self._world = _world(self._settings)
-        self._loops = Loops(self._world)
+        self._context = _context(self._settings)
+        self._loops = Loops(self._context)
         self._health = Health(self._loops.stalled)
-        await self._world.xds.start("0.0.0.0", self._settings.xds_port)
+        await self._context.xds.start("0.0.0.0", self._settings.xds_port)
         await self._health.start("0.0.0.0", self._settings.metrics_port)
 
     async def stop(self, **_: Any) -> None:
         await self._loops.stop()
-        await self._world.xds.stop()
+        await self._context.xds.stop()
         await self._health.stop()
 
     async def know_profile(self, body: kopf.Body, **_: Any) -> None:
@@ -73,7 +73,7 @@ class _App:
         self._loops.on_profile(event["type"] == "DELETED", dict(event["object"]))
 
 
-def _world(settings: Settings) -> World:
+def _context(settings: Settings) -> Context:
     requests = Counter(
         "infadapter_api_requests_total",
         "Requests to the API server.",
@@ -83,12 +83,12 @@ def _world(settings: Settings) -> World:
     api = client.connect(
         settings.kubernetes_timeout_s, lambda verb, code: requests.labels(verb, code).inc()
     )
-    return World(
+    return Context(
         settings=settings,
         api=api,
         prometheus=connect_prometheus(settings.prometheus_url, settings.prometheus_timeout_s),
         xds=XdsServer(),
-        scalers=Scalers(api),
+        other_autoscalers=OtherAutoscalers(api),
         metrics=Metrics(REGISTRY),
     )
 

@@ -16,7 +16,7 @@ LEAST_DEMAND_RPS = 0.1
 LEAST_CAPACITY_RPS = 1e-9
 """A request in thirty years: less is none, and what it would cost per request is no number."""
 
-Offers = dict[Target, tuple[Allocation, ...]]
+Candidates = dict[Target, tuple[Allocation, ...]]
 
 
 def planning_rps(problem: Problem) -> float:
@@ -24,7 +24,7 @@ def planning_rps(problem: Problem) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class Requirement:
     """What a plan must reach; the problem's own, or what of it the budget allows."""
 
     served_rps: float
@@ -36,11 +36,11 @@ class Goal:
         return max(self.served_rps, self.floor_rps)
 
 
-def goal(problem: Problem) -> Goal:
-    return Goal(planning_rps(problem), problem.capacity_floor_rps, problem.min_replicas)
+def requirement(problem: Problem) -> Requirement:
+    return Requirement(planning_rps(problem), problem.capacity_floor_rps, problem.min_replicas)
 
 
-def relaxed(problem: Problem, most_served_rps: float) -> tuple[Goal, ...]:
+def relaxed(problem: Problem, most_served_rps: float) -> tuple[Requirement, ...]:
     """
     The goals of a best effort, in the order in which they are tried.
 
@@ -48,10 +48,10 @@ def relaxed(problem: Problem, most_served_rps: float) -> tuple[Goal, ...]:
     """
     floor, replicas = problem.capacity_floor_rps, problem.min_replicas
     kept = ((floor, replicas), (floor, 0), (0.0, replicas), (0.0, 0))
-    return tuple(Goal(most_served_rps, *wanted) for wanted in kept)
+    return tuple(Requirement(most_served_rps, *wanted) for wanted in kept)
 
 
-def offers(problem: Problem) -> Offers:
+def candidates(problem: Problem) -> Candidates:
     """
     Allocations by target, most accurate first: the order in which traffic is filled.
 
@@ -70,7 +70,7 @@ def by_accuracy(problem: Problem) -> list[Variant]:
     return sorted(problem.variants, key=lambda v: (-v.accuracy, v.name))
 
 
-def most_pods(problem: Problem, wanted: Goal, target: Target, allocation: Allocation) -> int:
+def most_pods(problem: Problem, wanted: Requirement, target: Target, allocation: Allocation) -> int:
     """More than this many pods of one size do not fit, may not be, or add nothing."""
     fit = min(
         problem.budget[name] // amount for name, amount in allocation.resources.items() if amount

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from infadapter_solver.candidates import goal, most_pods, offers, unit_cost_ratio
+from infadapter_solver.candidates import candidates, most_pods, requirement, unit_cost_ratio
 from infadapter_solver.objective import best, evaluate
 from infadapter_solver.problem import Allocation, Plan, PodGroup, Problem, Target
 
@@ -37,10 +37,10 @@ def greedy(problem: Problem) -> Plan:
 
 
 def _candidates(problem: Problem) -> Iterator[Groups]:
-    wanted = goal(problem)
+    wanted = requirement(problem)
     sizes = [
         Priced(target, a, most_pods(problem, wanted, target, a), unit_cost_ratio(problem, a))
-        for target, found in offers(problem).items()
+        for target, found in candidates(problem).items()
         for a in found
     ]
     yield ()
@@ -53,14 +53,14 @@ def _candidates(problem: Problem) -> Iterator[Groups]:
 
 def _alone(problem: Problem, size: Priced) -> tuple[float, bool, float]:
     """The more it serves the better, then with enough replicas, then the cheaper."""
-    served_rps = min(size.capacity_rps, goal(problem).capacity_rps)
+    served_rps = min(size.capacity_rps, requirement(problem).capacity_rps)
     enough = size.most_pods >= problem.min_replicas
     return served_rps, enough, -size.most_pods * size.cost_ratio
 
 
 def _stacked(problem: Problem, sizes: list[Priced]) -> Groups:
     left = dict(problem.budget)
-    short_rps = goal(problem).capacity_rps
+    short_rps = requirement(problem).capacity_rps
     groups: dict[Target, PodGroup] = {}
     for size in sorted(sizes, key=lambda size: size.cost_ratio / size.allocation.capacity_rps):
         if size.target in groups or short_rps <= 0 or len(groups) == problem.max_targets:

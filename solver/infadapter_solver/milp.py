@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import highspy
 import pulp
 
-from infadapter_solver.candidates import Goal, goal, offers, relaxed
+from infadapter_solver.candidates import Requirement, candidates, relaxed, requirement
 from infadapter_solver.check import check_variants
 from infadapter_solver.exact.search import dive
 from infadapter_solver.greedy import greedy
@@ -27,7 +27,7 @@ PRECISION = 1e-9
 SMALLEST = 1e-12
 """HiGHS's default of 1e-9 would drop the capacity of a small pod beside a demand of 1e9."""
 
-ANYTHING = Goal(0.0, 0.0, 0)
+ANYTHING = Requirement(0.0, 0.0, 0)
 
 
 class SolverFailed(RuntimeError):
@@ -51,10 +51,10 @@ def solve_milp(problem: Problem, *, time_limit_s: float = 2.0) -> Plan:
     that of each programme: one, and up to five more for a best effort.
     """
     check_variants(problem)
-    if not offers(problem):
+    if not candidates(problem):
         return evaluate(problem, ())
     known = [greedy(problem), *running_plan(problem, ANYTHING)]
-    plan = _optimum(problem, goal(problem), known, time_limit_s)
+    plan = _optimum(problem, requirement(problem), known, time_limit_s)
     if plan is not None:
         return plan
     known += _reaching(problem, ANYTHING, [_ask(most_programme(problem), time_limit_s).plan])
@@ -66,7 +66,9 @@ def solve_milp(problem: Problem, *, time_limit_s: float = 2.0) -> Plan:
     return next(plan for plan in answers if plan is not None)
 
 
-def _optimum(problem: Problem, wanted: Goal, known: list[Plan], time_limit_s: float) -> Plan | None:
+def _optimum(
+    problem: Problem, wanted: Requirement, known: list[Plan], time_limit_s: float
+) -> Plan | None:
     """
     None if no plan reaches what is wanted: if HiGHS knows none, and nobody else does.
 
@@ -88,7 +90,7 @@ def _optimum(problem: Problem, wanted: Goal, known: list[Plan], time_limit_s: fl
     return replace(plan, gap=_gap(problem, score(problem, plan), (answer.most, ceiling)))
 
 
-def _reaching(problem: Problem, wanted: Goal, plans: Iterable[Plan]) -> list[Plan]:
+def _reaching(problem: Problem, wanted: Requirement, plans: Iterable[Plan]) -> list[Plan]:
     return [plan for plan in plans if not broken(problem, plan, wanted)]
 
 

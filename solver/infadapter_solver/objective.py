@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from infadapter_solver.candidates import (
-    Goal,
+    Requirement,
     active,
     budget_cost,
     cost,
-    goal,
     longest_load_s,
     planning_rps,
     pods_at_hand,
+    requirement,
     running_groups,
 )
 from infadapter_solver.check import InvalidProblem
@@ -68,9 +68,9 @@ def starts(problem: Problem, group: PodGroup) -> int:
     return max(0, group.pods - pods_at_hand(problem, group.target, group.allocation))
 
 
-def broken(problem: Problem, plan: Plan, wanted: Goal | None = None) -> list[str]:
+def broken(problem: Problem, plan: Plan, wanted: Requirement | None = None) -> list[str]:
     """The constraints that the plan breaks, each as a phrase with its numbers."""
-    wanted = wanted or goal(problem)
+    wanted = wanted or requirement(problem)
     pods = sum(group.pods for group in plan.groups)
     targets = len({group.target for group in plan.groups})
     found = list(_over_budget(problem, plan))
@@ -106,7 +106,7 @@ def best(problem: Problem, plans: Iterable[Plan]) -> Plan:
     return min(ties, key=lambda plan: _preference(problem, plan))
 
 
-def running_plan(problem: Problem, wanted: Goal) -> list[Plan]:
+def running_plan(problem: Problem, wanted: Requirement) -> list[Plan]:
     """What runs, if it would do as a plan for what is wanted; else nothing."""
     groups = running_groups(problem)
     if not groups:

@@ -35,12 +35,12 @@ from typing import Any
 import pulp
 
 from infadapter_solver.candidates import (
-    Goal,
-    goal,
+    Requirement,
+    candidates,
     longest_load_s,
     most_pods,
-    offers,
     pods_at_hand,
+    requirement,
     unit_cost_ratio,
 )
 from infadapter_solver.objective import ROUNDING, TIE
@@ -70,7 +70,7 @@ class Size:
 @dataclass(frozen=True, slots=True)
 class Programme:
     problem: Problem
-    wanted: Goal
+    wanted: Requirement
     model: Any
     sizes: tuple[Size, ...]
     served: dict[Target, Expression]  # q
@@ -84,7 +84,7 @@ class Programme:
         return (size for size in self.sizes if size.target == target)
 
 
-def best_programme(problem: Problem, wanted: Goal) -> Programme:
+def best_programme(problem: Problem, wanted: Requirement) -> Programme:
     """Serve what is wanted, and do it as well as can be."""
     programme = _variables(problem, wanted)
     model, most = programme.model, wanted.served_rps / programme.unit_rps
@@ -99,10 +99,12 @@ def best_programme(problem: Problem, wanted: Goal) -> Programme:
 def most_programme(problem: Problem) -> Programme:
     """Serve as much of the demand as can be."""
     most_rps = sum(
-        max(most_pods(problem, goal(problem), target, a) * a.capacity_rps for a in own)
-        for target, own in offers(problem).items()
+        max(most_pods(problem, requirement(problem), target, a) * a.capacity_rps for a in own)
+        for target, own in candidates(problem).items()
     )
-    programme = _variables(problem, Goal(min(goal(problem).served_rps, most_rps), 0.0, 0))
+    programme = _variables(
+        problem, Requirement(min(requirement(problem).served_rps, most_rps), 0.0, 0)
+    )
     model, most = programme.model, programme.wanted.served_rps / programme.unit_rps
     served = pulp.lpSum(programme.served.values())
     model += served, "objective"
@@ -111,9 +113,9 @@ def most_programme(problem: Problem) -> Programme:
     return programme
 
 
-def _variables(problem: Problem, wanted: Goal) -> Programme:
+def _variables(problem: Problem, wanted: Requirement) -> Programme:
     model = pulp.LpProblem("infadapter", pulp.LpMaximize)
-    found = offers(problem)
+    found = candidates(problem)
     sizes = [
         _size(model, f"{t}_{a}", target, allocation, most_pods(problem, wanted, target, allocation))
         for t, (target, allocations) in enumerate(found.items())

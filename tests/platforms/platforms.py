@@ -23,7 +23,7 @@ from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.ports import Cluster, Router
 from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.kube.cluster import KubeCluster
-from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.routers.envoy import EnvoyRouter
 from infadapter_operator.settings import Settings
 from infadapter_simulator.platform import SimulatedCluster, SimulatedRouter
@@ -74,7 +74,7 @@ class OnKubernetes:
             api=self.api,
             owner=OWNER,
             workloads={TARGET.variant: workload(allocations=(ONE, TWO))},
-            scalers=Scalers(self.api, refresh_s=0.0),
+            other_autoscalers=OtherAutoscalers(self.api, refresh_s=0.0),
         )
         self.router = EnvoyRouter(
             api=self.api, owner=OWNER, xds=self.xds, settings=Settings(), slo_s=0.75

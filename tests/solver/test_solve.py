@@ -20,7 +20,7 @@ from infadapter_solver import (
     programme,
     solve,
 )
-from infadapter_solver.candidates import goal
+from infadapter_solver.candidates import requirement
 from infadapter_solver.exact import search
 from infadapter_solver.exact.tables import layers_for
 
@@ -177,13 +177,13 @@ def test_a_burst_s_plan_keeps_at_least_the_running_capacity(method: Method) -> N
 
 def test_equal_questions_share_one_table_whoever_built_them() -> None:
     one, other = services(2, 3, 4, budget=8), services(2, 3, 4, budget=8)
-    assert layers_for(one, goal(one)) is layers_for(other, goal(other))
+    assert layers_for(one, requirement(one)) is layers_for(other, requirement(other))
     for other in (
         replace(one, objective=replace(one.objective, budget={"cpu": 7000})),
         replace(one, pod_limits={Target("v0"): 1}),
         replace(one, pod_limits={Target("v0"): 2}),
     ):
-        assert layers_for(one, goal(one)) is not layers_for(other, goal(other))
+        assert layers_for(one, requirement(one)) is not layers_for(other, requirement(other))
 
 
 @both_methods
@@ -272,7 +272,7 @@ def test_the_programme_reads_as_its_docstring_says() -> None:
         demand_rps=90,
         objective=replace(services(1, 2, 3, budget=16).objective, loading_weight=0.1),
     )
-    model = programme.best_programme(problem, goal(problem)).model
+    model = programme.best_programme(problem, requirement(problem)).model
     found = [constraint.name for constraint in model.constraints()]
     names = {name.rstrip("_0123456789") for name in found}
     assert names == {

@@ -8,7 +8,7 @@ from infadapter_operator.kube.running import Running
 from infadapter_operator.kube.write_deployments import Writer
 
 
-async def tidy_up(writer: Writer, running: Running) -> None:
+async def clean_up(writer: Writer, running: Running) -> None:
     """Writes nothing where there is nothing of the kind. Raises what a step raises."""
     if running.target in writer.written:
         return  # it is not as it was observed

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.ports import Conflict, PlatformUnavailable, StepRefused
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
-from infadapter_operator.kube.cleanup import tidy_up
+from infadapter_operator.kube.cleanup import clean_up
 from infadapter_operator.kube.client import ApiRefusal, KubeApi, deployments
 from infadapter_operator.kube.objects import Owner, Workload
 from infadapter_operator.kube.observe import borrowed_kind, running_for
-from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.running import Running, observed
 from infadapter_operator.kube.take_steps import take_step
 from infadapter_operator.kube.troubles import refusal_of
@@ -36,7 +36,7 @@ class KubeCluster:
     api: KubeApi
     owner: Owner
     workloads: Mapping[str, Workload]
-    scalers: Scalers
+    other_autoscalers: OtherAutoscalers
     claimed: Callable[[str], bool] = nobody_else
     gated: bool = False
     _running: dict[Target, Running] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class KubeCluster:
     async def observe(self, now_s: float) -> Observed:
         """Raises PlatformUnavailable."""
         try:
-            scaled = await self.scalers.of(self.owner.namespace)
+            scaled = await self.other_autoscalers.of(self.owner.namespace)
             running = await running_for(self.api, self.owner, self.workloads)
         except (ApiRefusal, Conflict) as refusal:
             raise PlatformUnavailable(str(refusal)) from None
@@ -90,12 +90,12 @@ class KubeCluster:
         except ApiRefusal as refusal:
             raise refusal.as_step_refused() from None
 
-    async def tidy(self) -> None:
+    async def clean_up(self) -> None:
         """What no plan asks for. Raises StepRefused or PlatformUnavailable."""
         writer = self._writer()
         try:
             for running in tuple(self._running.values()):
-                await tidy_up(writer, running)
+                await clean_up(writer, running)
         except ApiRefusal as refusal:
             raise refusal.as_step_refused() from None
 

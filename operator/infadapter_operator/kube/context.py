@@ -7,19 +7,19 @@ from typing import Any
 from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.kube.causes import Causes
 from infadapter_operator.kube.client import Json, KubeApi
-from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.prometheus.client import Prometheus
 from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.settings import Settings
 
 
 @dataclass(slots=True, kw_only=True)
-class World:
+class Context:
     settings: Settings
     api: KubeApi
     prometheus: Prometheus
     xds: XdsServer
-    scalers: Scalers
+    other_autoscalers: OtherAutoscalers
     metrics: Metrics
     profiles: dict[tuple[str, str], Json] = field(default_factory=dict)  # by namespace and name
     services: dict[str, Json] = field(default_factory=dict)  # by uid

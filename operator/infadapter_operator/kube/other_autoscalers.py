@@ -28,7 +28,7 @@ _SCALERS = (
 
 
 @dataclass(slots=True)
-class Scalers:
+class OtherAutoscalers:
     """Asked for at every look, read every `refresh_s` for each namespace."""
 
     api: KubeApi

@@ -13,7 +13,7 @@ from infadapter_solver.problem import Variant
 
 
 @dataclass(slots=True)
-class Judge:
+class Preflight:
     cluster: KubeCluster
     trouble: Condition | None = None  # with what must be there, such as the router
     _checked: Mapping[str, str] = field(default_factory=dict)  # variants' templates, by digest

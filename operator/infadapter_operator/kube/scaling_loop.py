@@ -19,10 +19,10 @@ from infadapter_operator.domain.situation import State
 from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.kube.client import ApiRefusal, Json
 from infadapter_operator.kube.cluster import KubeCluster
-from infadapter_operator.kube.context import World
+from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.finalizer import finalizers_of, let_go
 from infadapter_operator.kube.objects import Owner
-from infadapter_operator.kube.preflight import Judge
+from infadapter_operator.kube.preflight import Preflight
 from infadapter_operator.kube.prepare import Prepared
 from infadapter_operator.kube.report import Reporter, calm, condition_of, shortage_of
 from infadapter_operator.kube.routers.choice import Routers
@@ -43,29 +43,31 @@ MET_EVERY_S = 15.0
 class ServiceLoop:
     """Its state is what may be lost: after a restart the status and the cluster bring it back."""
 
-    def __init__(self, world: World, document: Json) -> None:
+    def __init__(self, context: Context, document: Json) -> None:
         metadata = document["metadata"]
         self.owner = Owner(
             namespace=metadata["namespace"], name=metadata["name"], uid=metadata["uid"]
         )
-        self.turned_at_s = time.monotonic()
-        self._world = world
+        self.ticked_at_s = time.monotonic()
+        self._context = context
         self._state: State | None = None  # None: not restored yet
         self._load: PrometheusLoad | None = None
         self._untold = False  # a plan that the status does not say yet
         self._met_ratio: float | None = None
         self._met_at_s = float("-inf")
         self._refused: set[str] = set()  # told once, not at every look
-        self._reporter = Reporter(world.api, self.owner, _status_in(document))
+        self._reporter = Reporter(context.api, self.owner, _status_in(document))
         self._cluster = KubeCluster(
-            api=world.api,
+            api=context.api,
             owner=self.owner,
             workloads={},
-            scalers=world.scalers,
-            claimed=lambda name: world.older_claim(self._spec.document, name) is not None,
+            other_autoscalers=context.other_autoscalers,
+            claimed=lambda name: context.older_claim(self._spec.document, name) is not None,
         )
-        routers = Routers(world, self._cluster)
-        self._spec = SpecController(world, self._cluster, document, routers, Judge(self._cluster))
+        routers = Routers(context, self._cluster)
+        self._spec = SpecController(
+            context, self._cluster, document, routers, Preflight(self._cluster)
+        )
 
     # --- what it is told -------------------------------------------------------------------------
 
@@ -78,8 +80,8 @@ class ServiceLoop:
 
     def forget(self) -> None:
         """The object is gone."""
-        self._world.xds.forget(service_key(self.owner))
-        self._world.metrics.forget(self.owner.namespace, self.owner.name)
+        self._context.xds.forget(service_key(self.owner))
+        self._context.metrics.forget(self.owner.namespace, self.owner.name)
 
     # --- the loop --------------------------------------------------------------------------------
 
@@ -88,17 +90,17 @@ class ServiceLoop:
         while not self._spec.is_deleted:
             began_s = time.monotonic()
             try:
-                await self.turn(time.time())
+                await self.tick(time.time())
             except (PlatformUnavailable, StepRefused, ApiRefusal) as error:
                 _logger.warning("%s: %s", service_key(self.owner), error)
-            self.turned_at_s = time.monotonic()
-            await self._sleep(began_s + self._world.settings.look_s - self.turned_at_s)
+            self.ticked_at_s = time.monotonic()
+            await self._sleep(began_s + self._context.settings.look_s - self.ticked_at_s)
         self.forget()
         while FINALIZER in finalizers_of(self._spec.document) and not await self._let_go():
-            self.turned_at_s = time.monotonic()
-            await self._sleep(self._world.settings.look_s)
+            self.ticked_at_s = time.monotonic()
+            await self._sleep(self._context.settings.look_s)
 
-    async def turn(self, now_s: float) -> None:
+    async def tick(self, now_s: float) -> None:
         """Raises PlatformUnavailable, StepRefused or ApiRefusal: the next turn is the retry."""
         troubles = await self._spec.check(now_s)
         prepared = self._spec.prepared
@@ -116,17 +118,17 @@ class ServiceLoop:
             before,
             Ports(self._load_of(prepared), self._cluster, self._spec.routers.of(prepared)),
             now_s,
-            self._world.causes.told_to(service_key(self.owner), now_s),
+            self._context.causes.told_to(service_key(self.owner), now_s),
         )
-        self._world.causes = self._world.causes.after(
+        self._context.causes = self._context.causes.after(
             service_key(self.owner), before.blocks, seen.blocks, now_s
         )
         self._state = seen.state
         self._untold |= seen.plan_changed
         self._tell(seen)
-        troubles += await self._tidy(seen)
+        troubles += await self._clean_up(seen)
         found = with_ready(conditions_of(seen), *await self._slo_met(seen), *troubles)
-        self._world.metrics.record(seen, found, time.perf_counter() - began_s)
+        self._context.metrics.record(seen, found, time.perf_counter() - began_s)
         await self._report(seen, found)
 
     async def _sleep(self, duration_s: float) -> None:
@@ -156,14 +158,14 @@ class ServiceLoop:
         """The same while what is asked is the same: it remembers what was answered."""
         asked = (prepared.query, prepared.servers)
         if self._load is None or (self._load.query, self._load.servers) != asked:
-            self._load = PrometheusLoad(self._world.prometheus, *asked)
+            self._load = PrometheusLoad(self._context.prometheus, *asked)
         return self._load
 
-    async def _tidy(self, seen: Cycle) -> list[Condition]:
+    async def _clean_up(self, seen: Cycle) -> list[Condition]:
         if seen.service.mode is not Mode.AUTO or seen.observed is None:
             return []
         try:
-            await self._cluster.tidy()
+            await self._cluster.clean_up()
         except StepRefused as refused:
             return [condition_of(refused)]
         return [shortage_of(refused) for refused in self._cluster.refused_pods()]
@@ -184,7 +186,7 @@ class ServiceLoop:
         elif seen.now_s - self._met_at_s >= MET_EVERY_S:
             query = met_query(self.owner.namespace, self.owner.name, seen.service.slo_s)
             self._met_at_s = seen.now_s
-            self._met_ratio = await slo_met_ratio(self._world.prometheus, query, seen.now_s)
+            self._met_ratio = await slo_met_ratio(self._context.prometheus, query, seen.now_s)
         told = self._reporter.status.conditions if self._reporter.status else ()
         missed = any((c.type, c.status) == ("SLOMet", "False") for c in told)
         return [slo_met(seen.service, self._met_ratio, was_missed=missed)]
@@ -207,7 +209,7 @@ class ServiceLoop:
     async def _report_problem(self, problem: Condition, now_s: float) -> None:
         """Of a service that can't be looked at."""
         found = unparsed(problem, self._spec.mode)
-        self._world.metrics.record_problem(self.owner.namespace, self.owner.name, found, now_s)
+        self._context.metrics.record_problem(self.owner.namespace, self.owner.name, found, now_s)
         generation = self._spec.document["metadata"]["generation"]
         before = self._reporter.status
         await self._reporter.report(without_service(generation, found, before, now_s))

@@ -11,9 +11,9 @@ from infadapter_operator.domain.ports import StepRefused
 from infadapter_operator.domain.service import Mode, Service
 from infadapter_operator.kube.client import ApiRefusal, Json
 from infadapter_operator.kube.cluster import KubeCluster
-from infadapter_operator.kube.context import World
+from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.finalizer import have_finalizer
-from infadapter_operator.kube.preflight import Judge
+from infadapter_operator.kube.preflight import Preflight
 from infadapter_operator.kube.prepare import Prepared, Unprepared, prepare
 from infadapter_operator.kube.report import condition_of
 from infadapter_operator.kube.routers.choice import Routers
@@ -29,11 +29,11 @@ RETRY_EVERY_S = 5.0
 class SpecController:
     """`prepared` is None until a first spec can be carried out."""
 
-    world: World
+    context: Context
     cluster: KubeCluster
     document: Json
     routers: Routers
-    judge: Judge
+    preflight: Preflight
     prepared: Prepared | None = None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     _problem: Condition | None = None  # of the newest spec
@@ -79,19 +79,19 @@ class SpecController:
         return troubles if self.prepared is None else [*troubles, *await self._care(now_s)]
 
     def available(self, prepared: Prepared) -> Service:
-        return self.judge.available(prepared.service)
+        return self.preflight.available(prepared.service)
 
     async def _prepare(self, now_s: float) -> None:
         """The newest spec, if it can be carried out; else the one before, and the problem."""
-        owner, settings = self.cluster.owner, self.world.settings
-        profiles = self.world.profiles_of(owner.namespace)
+        owner, settings = self.cluster.owner, self.context.settings
+        profiles = self.context.profiles_of(owner.namespace)
         try:
             prepared = prepare(self.document, profiles, settings.scrape_s, settings.patience)
-            await self.judge.templates(prepared)
+            await self.preflight.templates(prepared)
         except Unprepared as unprepared:
             self._problem, self._cared_at_s = unprepared.condition, now_s
             reason = unprepared.condition.reason
-            self.world.metrics.count_error(owner.namespace, owner.name, reason)
+            self.context.metrics.count_error(owner.namespace, owner.name, reason)
             return
         self._problem, self.prepared = None, prepared
         self.cluster.workloads = prepared.workloads
@@ -99,25 +99,25 @@ class SpecController:
         self._cared_at_s = float("-inf")
 
     async def _care(self, now_s: float) -> list[Condition]:
-        every_s = RETRY_EVERY_S if self.judge.trouble else CARE_EVERY_S
+        every_s = RETRY_EVERY_S if self.preflight.trouble else CARE_EVERY_S
         if now_s - self._cared_at_s >= every_s:
-            await self.judge.borrowed()
+            await self.preflight.borrowed()
             if self.mode is Mode.AUTO:
                 try:
                     await self._have()
                 except ApiRefusal as refusal:
-                    self.judge.trouble = condition_of(refusal.as_step_refused())
+                    self.preflight.trouble = condition_of(refusal.as_step_refused())
                 except StepRefused as refused:
-                    self.judge.trouble = condition_of(refused)
+                    self.preflight.trouble = condition_of(refused)
             self._cared_at_s = now_s
-        return self.judge.problems()
+        return self.preflight.problems()
 
     async def _have(self) -> None:
         assert self.prepared is not None
         if self.prepared.borrows:
             self.document = await have_finalizer(self.cluster, self.document)
         await self.routers.ensure(self.prepared)
-        self.judge.trouble = None
+        self.preflight.trouble = None
 
 
 def _asked(document: Json) -> tuple[object, bool]:

@@ -5,7 +5,7 @@ import logging
 import time
 
 from infadapter_operator.kube.client import Json
-from infadapter_operator.kube.context import World
+from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.scaling_loop import ServiceLoop
 
 _logger = logging.getLogger(__name__)
@@ -16,8 +16,8 @@ STALLED_AFTER_S = 60.0
 class Loops:
     """Told of objects, in any order; a service or profile that is named before it comes, comes."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._loops: dict[str, ServiceLoop] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -26,20 +26,20 @@ class Loops:
         if deleted:
             self._forget(uid)
             return
-        self._world.services[uid] = document
+        self._context.services[uid] = document
         if uid in self._loops:
             self._loops[uid].update(document)
             return
-        self._loops[uid] = ServiceLoop(self._world, document)
+        self._loops[uid] = ServiceLoop(self._context, document)
         self._tasks[uid] = asyncio.create_task(self._supervise(uid))
 
     def know_profile(self, document: Json) -> None:
-        self._world.profiles[_key(document)] = document
+        self._context.profiles[_key(document)] = document
 
     def on_profile(self, deleted: bool, document: Json) -> None:
         namespace, _ = _key(document)
         if deleted:
-            self._world.profiles.pop(_key(document), None)
+            self._context.profiles.pop(_key(document), None)
         else:
             self.know_profile(document)
         for loop in self._loops.values():
@@ -52,7 +52,7 @@ class Loops:
         late = (
             f"{loop.owner.namespace}/{loop.owner.name}"
             for uid, loop in self._loops.items()
-            if not self._tasks[uid].done() and now_s - loop.turned_at_s > STALLED_AFTER_S
+            if not self._tasks[uid].done() and now_s - loop.ticked_at_s > STALLED_AFTER_S
         )
         return next(late, None)
 
@@ -73,12 +73,12 @@ class Loops:
             if error is None:
                 return
             _logger.error("a loop failed and is started again", exc_info=error)
-            self._loops[uid].turned_at_s = time.monotonic()  # one service's fault, not the others'
+            self._loops[uid].ticked_at_s = time.monotonic()  # one service's fault, not the others'
             await asyncio.sleep(RESTART_AFTER_S)
 
     def _forget(self, uid: str) -> None:
         loop = self._loops.pop(uid, None)
-        self._world.services.pop(uid, None)
+        self._context.services.pop(uid, None)
         task = self._tasks.pop(uid, None)
         if task:
             task.cancel()

@@ -26,11 +26,11 @@ WAITS = (Resize.DEFERRED, Resize.FAILING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class PodState:
     """A pod that is not leaving, with what is planned for it."""
 
-    pod: Pod
-    goal: Allocation | None  # None: it is to go
+    actual: Pod
+    desired: Allocation | None  # None: it is to go
     capacity_rps: float  # with what is in force, or soon will be where it is shrinking
     accuracy: float
     touchable: bool = True
@@ -38,56 +38,67 @@ class Placed:
 
     @property
     def goes(self) -> bool:
-        return self.goal is None
+        return self.desired is None
 
     @property
-    def goal_rps(self) -> float:
-        return self.goal.capacity_rps if self.goal else 0.0
+    def desired_rps(self) -> float:
+        return self.desired.capacity_rps if self.desired else 0.0
 
     @property
     def is_level(self) -> bool:
         """It has the size it is to have."""
-        return self.goal is not None and is_at(self.pod, self.goal)
+        return self.desired is not None and is_at(self.actual, self.desired)
 
     @property
     def is_asked(self) -> bool:
         """Its size was asked for, and is in force or on its way."""
-        return self.goal is not None and same_amounts(
-            self.pod.wanted.resources, self.goal.resources
+        return self.desired is not None and same_amounts(
+            self.actual.wanted.resources, self.desired.resources
         )
 
     @property
     def can_resize(self) -> bool:
-        return self.goal is not None and self.touchable and resizable(self.pod.size, self.goal.size)
+        return (
+            self.desired is not None
+            and self.touchable
+            and resizable(self.actual.size, self.desired.size)
+        )
 
     @property
     def is_changing(self) -> bool:
         """A resize that was asked for is on its way."""
-        under_way = self.pod.resize in (Resize.NONE, Resize.IN_PROGRESS)
-        return under_way and not same_amounts(self.pod.wanted.resources, self.pod.size.resources)
+        under_way = self.actual.resize in (Resize.NONE, Resize.IN_PROGRESS)
+        return under_way and not same_amounts(
+            self.actual.wanted.resources, self.actual.size.resources
+        )
 
     @property
     def shrinks(self) -> bool:
-        return self.goal is not None and self.pod.size.cpu_millicores > self.goal.cpu_millicores
+        return (
+            self.desired is not None
+            and self.actual.size.cpu_millicores > self.desired.cpu_millicores
+        )
 
     @property
-    def is_to_exceed_its_goal(self) -> bool:
+    def is_to_exceed_desired(self) -> bool:
         """It was asked to grow beyond what is planned, and may yet."""
-        least = self.goal.cpu_millicores if self.goal else 0
-        return self.pod.resize is not Resize.REFUSED and self.pod.wanted.cpu_millicores > least
+        least = self.desired.cpu_millicores if self.desired else 0
+        return (
+            self.actual.resize is not Resize.REFUSED and self.actual.wanted.cpu_millicores > least
+        )
 
     def must_be_replaced(self, now_s: float) -> bool:
         """Its size can't be reached in place, or not in time."""
-        if self.goal is None or self.is_level or not self.touchable:
+        if self.desired is None or self.is_level or not self.touchable:
             return False
-        if not resizable(self.pod.size, self.goal.size):
+        if not resizable(self.actual.size, self.desired.size):
             return True
-        return self.is_asked and resize_failed(self.pod, now_s, self.resize_patience_s)
+        return self.is_asked and resize_failed(self.actual, now_s, self.resize_patience_s)
 
 
-def placed(
+def match_pods(
     service: Service, plan: Plan, observed: Observed, *, is_short: bool = False
-) -> tuple[Placed, ...]:
+) -> tuple[PodState, ...]:
     """
     All pods but those that leave. `is_short`: less is Ready than is asked for, and a resize that
     waits is not waited for as long.
@@ -97,7 +108,7 @@ def placed(
     """
     goals = {group.target: (group.allocation, group.pods) for group in plan.groups}
     patience_s = service.patience.resize_s if is_short else RESIZE_PATIENCE_S
-    found: list[Placed] = []
+    found: list[PodState] = []
     for target in sorted({pod.target for pod in observed.pods}):
         live = [pod for pod in observed.of(target) if not pod.leaving]
         allocation, pods = goals.get(target, (None, 0))
@@ -134,8 +145,8 @@ def held_by(pod: Pod) -> dict[str, int]:
     return largest(pod.size.resources, pod.wanted.resources)
 
 
-def of_target(pods: Sequence[Placed], target: Target) -> list[Placed]:
-    return [one for one in pods if one.pod.target == target]
+def of_target(pods: Sequence[PodState], target: Target) -> list[PodState]:
+    return [one for one in pods if one.actual.target == target]
 
 
 def _kept_first(pods: list[Pod], allocation: Allocation | None, observed: Observed) -> list[Pod]:
@@ -154,10 +165,10 @@ def _in_force(observed: Observed) -> Mapping[str, int]:
     return observed.weights if observed.sent_weights is None else observed.sent_weights
 
 
-def _placed(service: Service, pod: Pod, goal: Allocation | None, patience_s: float) -> Placed:
-    return Placed(
-        pod=pod,
-        goal=goal,
+def _placed(service: Service, pod: Pod, desired: Allocation | None, patience_s: float) -> PodState:
+    return PodState(
+        actual=pod,
+        desired=desired,
         capacity_rps=min(capacity_rps(service, pod), capacity_rps(service, _as_asked(pod))),
         accuracy=accuracy_of(service, pod.target),
         resize_patience_s=patience_s,
@@ -168,13 +179,13 @@ def _as_asked(pod: Pod) -> Pod:
     return replace(pod, size=pod.wanted)
 
 
-def _as_it_is(service: Service, pod: Pod) -> Placed:
+def _as_it_is(service: Service, pod: Pod) -> PodState:
     """Another controller's pod counts as it is: it serves, and nothing is asked of it."""
     rps = capacity_rps(service, pod)
-    goal = Allocation(size=pod.size, capacity_rps=rps)
-    return Placed(
-        pod=pod,
-        goal=goal,
+    desired = Allocation(size=pod.size, capacity_rps=rps)
+    return PodState(
+        actual=pod,
+        desired=desired,
         capacity_rps=rps,
         accuracy=accuracy_of(service, pod.target),
         touchable=False,

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import allocations_of, resizable
-from infadapter_operator.rollout.match import Placed, of_target
+from infadapter_operator.rollout.match import PodState, of_target
 from infadapter_solver.problem import Allocation, Plan
 
-Released = Mapping[str, Allocation | None]
+Releases = Mapping[str, Allocation | None]
 """By pod: the size it may shrink to, or None if it may go."""
 
 RESERVE = 1.1
@@ -27,12 +27,12 @@ within the next.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class DrainContext:
     """What giving up is judged by."""
 
     service: Service
     plan: Plan
-    pods: Sequence[Placed]
+    pods: Sequence[PodState]
     carrying: frozenset[str]  # pods that the router sends to
     demand_rps: float  # now
     now_s: float
@@ -43,7 +43,7 @@ class Ground:
 
     @property
     def serving_rps(self) -> float:
-        return sum(one.capacity_rps for one in self.pods if one.pod.ready)
+        return sum(one.capacity_rps for one in self.pods if one.actual.ready)
 
     @property
     def wanted_rps(self) -> float:
@@ -62,121 +62,123 @@ class Ground:
     @property
     def planned_rps(self) -> float:
         """What is served when the plan is reached: its capacity, and other controllers' pods."""
-        theirs = (one.capacity_rps for one in self.pods if one.pod.ready and not one.touchable)
+        theirs = (one.capacity_rps for one in self.pods if one.actual.ready and not one.touchable)
         return self.plan.capacity_rps + sum(theirs)
 
-    def counted_rps(self, one: Placed) -> float:
+    def counted_rps(self, one: PodState) -> float:
         """Of a pod that carries nothing, or is replaced, what is not planned counts no more."""
-        if not one.pod.ready:
+        if not one.actual.ready:
             return 0.0
-        idle = one.goal is not None and one.pod.name not in self.carrying
+        idle = one.desired is not None and one.actual.name not in self.carrying
         if idle or one.must_be_replaced(self.now_s):
-            return min(one.capacity_rps, one.goal_rps)
+            return min(one.capacity_rps, one.desired_rps)
         return one.capacity_rps
 
 
-def goes_now(freed: Released, pod: str) -> bool:
+def goes_now(freed: Releases, pod: str) -> bool:
     return pod in freed and freed[pod] is None
 
 
-def takers_are_ready(ground: Ground) -> bool:
+def takers_are_ready(context: DrainContext) -> bool:
     """Every planned pod is Ready: at its size or at a larger one, or as one to be replaced."""
     return all(
-        sum(_can_take(ground, one) for one in of_target(ground.pods, g.target)) >= g.pods
-        for g in ground.plan.groups
+        sum(_can_take(context, one) for one in of_target(context.pods, g.target)) >= g.pods
+        for g in context.plan.groups
     )
 
 
-def _can_take(ground: Ground, one: Placed) -> bool:
-    return one.pod.ready and (one.is_level or one.shrinks or one.must_be_replaced(ground.now_s))
+def _can_take(context: DrainContext, one: PodState) -> bool:
+    return one.actual.ready and (one.is_level or one.shrinks or one.must_be_replaced(context.now_s))
 
 
-def released(ground: Ground) -> Released:
+def releases(context: DrainContext) -> Releases:
     """All that the plan does not want, as far as the demand of now allows."""
-    return _released(ground, releasable(ground), partial=False, floor_rps=ground.floor_rps)
+    return _released(context, releasable(context), partial=False, floor_rps=context.floor_rps)
 
 
-def is_short(ground: Ground) -> bool:
+def is_short(context: DrainContext) -> bool:
     """Less is Ready than is asked for now, and what is planned is not all Ready yet."""
-    return ground.serving_rps < ground.demand_rps and not takers_are_ready(ground)
+    return context.serving_rps < context.demand_rps and not takers_are_ready(context)
 
 
-def released_for(ground: Ground, short: Collection[str]) -> Released:
+def make_room(context: DrainContext, short: Collection[str]) -> Releases:
     """
     Make room for what has none: only what holds a resource that is short, and, where a pod can't go
     because of the demand, what of it the demand leaves.
     """
     holders = [
         one
-        for one in releasable(ground)
-        if any(one.pod.size.resources.get(name, 0) > 0 for name in short)
+        for one in releasable(context)
+        if any(one.actual.size.resources.get(name, 0) > 0 for name in short)
     ]
-    return _released(ground, holders, partial=True, floor_rps=ground.floor_rps)
+    return _released(context, holders, partial=True, floor_rps=context.floor_rps)
 
 
-def given_back(ground: Ground, over: Collection[str]) -> Released:
+def given_back(context: DrainContext, over: Collection[str]) -> Releases:
     """
     Of what is held beyond the budget, all that neither the demand nor the plan asks for, also
     while the plan is not reached yet: surge is lent, and a load that rises on and on would keep it.
     """
     holders = [
         one
-        for one in releasable(ground)
-        if any(one.pod.size.resources.get(name, 0) > 0 for name in over)
+        for one in releasable(context)
+        if any(one.actual.size.resources.get(name, 0) > 0 for name in over)
     ]
-    floor_rps = min(ground.ready_rps, max(ground.wanted_rps, ground.planned_rps))
-    return _released(ground, holders, partial=True, floor_rps=floor_rps)
+    floor_rps = min(context.ready_rps, max(context.wanted_rps, context.planned_rps))
+    return _released(context, holders, partial=True, floor_rps=floor_rps)
 
 
 def _released(
-    ground: Ground, candidates: Iterable[Placed], *, partial: bool, floor_rps: float
-) -> Released:
+    context: DrainContext, candidates: Iterable[PodState], *, partial: bool, floor_rps: float
+) -> Releases:
     found: dict[str, Allocation | None] = {}
-    left_rps = ground.ready_rps
+    left_rps = context.ready_rps
     for one in candidates:
-        if is_needed_unknown(ground, one, left_rps):
+        if is_needed_unknown(context, one, left_rps):
             continue
-        for size, rps in ways(ground.service, one, partial=partial):
-            after_rps = left_rps - ground.counted_rps(one) + (rps if one.pod.ready else 0.0)
+        for size, rps in ways(context.service, one, partial=partial):
+            after_rps = left_rps - context.counted_rps(one) + (rps if one.actual.ready else 0.0)
             if after_rps >= floor_rps - 1e-9:
-                found[one.pod.name] = size
+                found[one.actual.name] = size
                 left_rps = after_rps
                 break
     return found
 
 
-def releasable(ground: Ground) -> list[Placed]:
+def releasable(context: DrainContext) -> list[PodState]:
     """First what goes, then what shrinks; in each, what is not Ready, then the least accurate."""
     found = [
         one
-        for one in ground.pods
-        if one.touchable and (one.goes or _shrinks_under_load(ground, one))
+        for one in context.pods
+        if one.touchable and (one.goes or _shrinks_under_load(context, one))
     ]
-    return sorted(found, key=lambda p: (not p.goes, p.pod.ready, p.accuracy, p.pod.name))
+    return sorted(found, key=lambda p: (not p.goes, p.actual.ready, p.accuracy, p.actual.name))
 
 
-def _shrinks_under_load(ground: Ground, one: Placed) -> bool:
-    return one.shrinks and one.can_resize and one.pod.ready and one.pod.name in ground.carrying
+def _shrinks_under_load(context: DrainContext, one: PodState) -> bool:
+    return (
+        one.shrinks and one.can_resize and one.actual.ready and one.actual.name in context.carrying
+    )
 
 
-def is_needed_unknown(ground: Ground, one: Placed, left_rps: float) -> bool:
+def is_needed_unknown(context: DrainContext, one: PodState, left_rps: float) -> bool:
     """
     Nobody knows what a pod of a variant that left the spec serves: the others must suffice, and
     there must be others, also where the plan is empty and so has nothing to wait for.
     """
-    unknown = one.pod.ready and not one.capacity_rps and one.pod.name in ground.carrying
-    return unknown and (left_rps <= 0 or left_rps < min(ground.demand_rps, ground.enough_rps))
+    unknown = one.actual.ready and not one.capacity_rps and one.actual.name in context.carrying
+    return unknown and (left_rps <= 0 or left_rps < min(context.demand_rps, context.enough_rps))
 
 
 def ways(
-    service: Service, one: Placed, *, partial: bool
+    service: Service, one: PodState, *, partial: bool
 ) -> Iterable[tuple[Allocation | None, float]]:
     """What may become of it, from the least to the most that is left, with its capacity."""
-    yield one.goal, min(one.goal_rps, one.capacity_rps)
-    if not partial or not one.pod.ready:
+    yield one.desired, min(one.desired_rps, one.capacity_rps)
+    if not partial or not one.actual.ready:
         return
-    least = one.goal.cpu_millicores if one.goal else 0
-    for size in sorted(allocations_of(service, one.pod.target), key=lambda a: a.cpu_millicores):
-        smaller = least < size.cpu_millicores < one.pod.size.cpu_millicores
-        if smaller and resizable(one.pod.size, size.size):
+    least = one.desired.cpu_millicores if one.desired else 0
+    for size in sorted(allocations_of(service, one.actual.target), key=lambda a: a.cpu_millicores):
+        smaller = least < size.cpu_millicores < one.actual.size.cpu_millicores
+        if smaller and resizable(one.actual.size, size.size):
             yield size, min(size.capacity_rps, one.capacity_rps)

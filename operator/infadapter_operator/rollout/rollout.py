@@ -22,21 +22,21 @@ from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod,
 from infadapter_operator.planning.capacity import ready_capacity_rps
 from infadapter_operator.planning.plan import Planned
 from infadapter_operator.rollout.free import over_budget
-from infadapter_operator.rollout.match import WAITS, Placed, placed
+from infadapter_operator.rollout.match import WAITS, PodState, match_pods
 from infadapter_operator.rollout.phase import progress_of
 from infadapter_operator.rollout.preemption import is_under_way, node_shortages, preempted
 from infadapter_operator.rollout.release import (
-    Ground,
-    Released,
+    DrainContext,
+    Releases,
     given_back,
     is_short,
-    released,
-    released_for,
+    make_room,
+    releases,
     takers_are_ready,
 )
-from infadapter_operator.rollout.scale_down import levelling, removing, replacing, shrinking
-from infadapter_operator.rollout.scale_up import Growth, Shortage, growth
-from infadapter_operator.rollout.stopgap import bridging
+from infadapter_operator.rollout.scale_down import align, remove, roll, scale_down
+from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
+from infadapter_operator.rollout.stopgap import stopgaps
 from infadapter_operator.rollout.traffic import (
     candidates,
     carriers,
@@ -115,39 +115,39 @@ def towards(
     now_s: float,
 ) -> Rollout:
     """`next_steps`, with what a report wants to know beside them."""
-    ground = _ground(service, decision, observed, demand_rps, now_s)
+    context = _context(service, decision, observed, demand_rps, now_s)
     doubt = demand_rps is None
-    moves = _moves(ground, observed, doubt=doubt)
-    levelled = () if doubt else levelling(ground)
-    weights = _weights(ground, observed, moves.freed, moves.grown, levelled)
+    moves = _moves(context, observed, doubt=doubt)
+    levelled = () if doubt else align(context)
+    weights = _weights(context, observed, moves.freed, moves.grown, levelled)
     steps: list[Step] = [*moves.grown.steps, *moves.bridged, *levelled]
     if weights != confirmed(observed) or weights != last_sent(observed):
-        steps.append(set_weights(ground.pods, weights))
+        steps.append(set_weights(context.pods, weights))
     elif not doubt:
-        steps += shrinking(ground.pods, moves.freed)
+        steps += scale_down(context.pods, moves.freed)
     if not doubt:
-        carrying = ground.carrying | set(weights)
-        removed = removing(ground.plan, ground.pods, observed, moves.freed, carrying)
+        carrying = context.carrying | set(weights)
+        removed = remove(context.plan, context.pods, observed, moves.freed, carrying)
         steps += (*moves.rolled, *removed)
     return Rollout(
         steps=tuple(steps),
         weights=weights,
         short=moves.short,
-        progress=progress_of(ground, observed, moves.short, steps, doubt=doubt),
+        progress=progress_of(context, observed, moves.short, steps, doubt=doubt),
     )
 
 
-def _ground(
+def _context(
     service: Service,
     decision: Decision,
     observed: Observed,
     demand_rps: float | None,
     now_s: float,
-) -> Ground:
+) -> DrainContext:
     ready_rps = ready_capacity_rps(service, observed.pods)
     is_short = demand_rps is not None and ready_rps < demand_rps
-    pods = placed(service, decision.plan, observed, is_short=is_short)
-    return Ground(
+    pods = match_pods(service, decision.plan, observed, is_short=is_short)
+    return DrainContext(
         service=service,
         plan=decision.plan,
         pods=pods,
@@ -164,57 +164,61 @@ class _Moves:
     grown: Growth
     bridged: tuple[ResizePod, ...] = ()
     rolled: tuple[ReplacePods, ...] = ()
-    freed: Released
+    freed: Releases
     short: frozenset[str]
 
 
-def _moves(ground: Ground, observed: Observed, *, doubt: bool) -> _Moves:
-    bridges = not doubt and is_short(ground) and not has_no_node(observed)
-    grown = _growth(ground, observed, bridges=bridges)
+def _moves(context: DrainContext, observed: Observed, *, doubt: bool) -> _Moves:
+    bridges = not doubt and is_short(context) and not has_no_node(observed)
+    grown = _growth(context, observed, bridges=bridges)
     if doubt:
         return _Moves(grown=grown, freed={}, short=grown.short)
-    rolled, unrolled = replacing(ground, observed, grown)
+    rolled, unrolled = roll(context, observed, grown)
     lacking = (*grown.shortages, *unrolled)
     short = frozenset(name for one in lacking for name in one.lacking)
-    freed = _freed(ground, observed, short)
+    freed = _freed(context, observed, short)
     if short and (bridges or not (freed or _is_settling(observed))):
-        grown = _growth(ground, observed, bridges=bridges, smaller=True)
+        grown = _growth(context, observed, bridges=bridges, smaller=True)
         if not (grown.steps or rolled or freed):
-            freed = _preempted(ground, observed, lacking)
-    elif not freed and not takers_are_ready(ground):
-        freed = _preempted(ground, observed, ())
+            freed = _preempted(context, observed, lacking)
+    elif not freed and not takers_are_ready(context):
+        freed = _preempted(context, observed, ())
     # A bridge leaves room for what it bridges to: where there is too little, nothing bridges.
-    bridged = bridging(ground, grown) if bridges and not short else ()
+    bridged = stopgaps(context, grown) if bridges and not short else ()
     return _Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
 
 
-def _growth(ground: Ground, observed: Observed, *, bridges: bool, smaller: bool = False) -> Growth:
-    return growth(
-        ground.service,
-        ground.plan,
-        ground.pods,
+def _growth(
+    context: DrainContext, observed: Observed, *, bridges: bool, smaller: bool = False
+) -> Growth:
+    return scale_up(
+        context.service,
+        context.plan,
+        context.pods,
         observed,
-        ground.now_s,
+        context.now_s,
         smaller=smaller,
         bridges=bridges,
     )
 
 
-def _preempted(ground: Ground, observed: Observed, lacking: tuple[Shortage, ...]) -> Released:
+def _preempted(
+    context: DrainContext, observed: Observed, lacking: tuple[Shortage, ...]
+) -> Releases:
     """
     Only where nothing that is under way makes room by itself. For what finds no node, only where
     too little serves: otherwise it is planned without when patience ends, at no cost.
     """
-    if is_under_way(ground, observed):
+    if is_under_way(context, observed):
         return {}
-    unplaced = node_shortages(ground) if is_short(ground) else ()
-    return preempted(ground, (*lacking, *unplaced))
+    unplaced = node_shortages(context) if is_short(context) else ()
+    return preempted(context, (*lacking, *unplaced))
 
 
-def _assumed_rps(decision: Decision, pods: Sequence[Placed]) -> float:
+def _assumed_rps(decision: Decision, pods: Sequence[PodState]) -> float:
     """In doubt: what was planned for; where no load was ever seen, as much as can be served."""
     if decision.source in (Source.ADOPTED, Source.WARMING):
-        return max(decision.demand_rps, sum(one.capacity_rps for one in pods if one.pod.ready))
+        return max(decision.demand_rps, sum(one.capacity_rps for one in pods if one.actual.ready))
     return decision.demand_rps
 
 
@@ -235,15 +239,15 @@ def has_no_node(observed: Observed) -> bool:
     return any(pod.unschedulable_since_s is not None for pod in observed.pods)
 
 
-def _freed(ground: Ground, observed: Observed, short: frozenset[str]) -> Released:
-    if takers_are_ready(ground):
-        return released(ground)
-    pending = is_waiting_for_a_node(observed, ground.now_s, PENDING_PATIENCE_S)
+def _freed(context: DrainContext, observed: Observed, short: frozenset[str]) -> Releases:
+    if takers_are_ready(context):
+        return releases(context)
+    pending = is_waiting_for_a_node(observed, context.now_s, PENDING_PATIENCE_S)
     lacking = short | pending
     return (
-        released_for(ground, lacking)
+        make_room(context, lacking)
         if lacking
-        else given_back(ground, over_budget(ground.service, observed))
+        else given_back(context, over_budget(context.service, observed))
     )
 
 
@@ -255,16 +259,16 @@ def _is_settling(observed: Observed) -> bool:
 
 
 def _weights(
-    ground: Ground,
+    context: DrainContext,
     observed: Observed,
-    freed: Released,
+    freed: Releases,
     grown: Growth,
     levelled: tuple[ResizePod, ...],
 ) -> dict[str, int]:
     steps = (*grown.steps, *levelled)
     changing = {step.pod for step in steps if isinstance(step, ResizePod)}
-    able = candidates(ground.pods, freed, changing, ground.carrying)
-    return weights_for(able, ground.demand_rps, _weights_to_keep(able, observed))
+    able = candidates(context.pods, freed, changing, context.carrying)
+    return weights_for(able, context.demand_rps, _weights_to_keep(able, observed))
 
 
 def _weights_to_keep(able: Sequence[Candidate], observed: Observed) -> Mapping[str, int]:

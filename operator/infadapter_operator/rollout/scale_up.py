@@ -9,7 +9,7 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.steps import ResizePod, ScaleUp
 from infadapter_operator.planning.capacity import allocations_of, largest, load_time_s, plus
 from infadapter_operator.rollout.free import Room, room_for, start_size
-from infadapter_operator.rollout.match import Placed, held_by, of_target
+from infadapter_operator.rollout.match import PodState, held_by, of_target
 from infadapter_solver.problem import CPU, Allocation, Amounts, Plan, PodGroup, Target
 
 
@@ -40,10 +40,10 @@ class Growth:
         return frozenset(name for one in self.shortages for name in one.lacking)
 
 
-def growth(
+def scale_up(
     service: Service,
     plan: Plan,
-    pods: Sequence[Placed],
+    pods: Sequence[PodState],
     observed: Observed,
     now_s: float,
     *,
@@ -96,31 +96,31 @@ class _Grower:
         self.shortages: list[Shortage] = []
         self.outgrown: set[Target] = set()
 
-    def resize(self, one: Placed) -> None:
-        goal = one.goal
-        if goal is None or not one.can_resize or one.is_asked or one.shrinks:
+    def resize(self, one: PodState) -> None:
+        desired = one.desired
+        if desired is None or not one.can_resize or one.is_asked or one.shrinks:
             return
-        if self._bridges and one.is_to_exceed_its_goal:
+        if self._bridges and one.is_to_exceed_desired:
             return
-        between = self._sizes_up_to(one, goal)
-        for allocation in [goal, *between] if self._smaller else [goal]:
-            more = beyond(held_by(one.pod), allocation.resources)
+        between = self._sizes_up_to(one, desired)
+        for allocation in [desired, *between] if self._smaller else [desired]:
+            more = beyond(held_by(one.actual), allocation.resources)
             if self.room.times(more):
                 self.room.take(more)
                 self.steps.append(
-                    ResizePod(pod=one.pod.name, target=one.pod.target, size=allocation.size)
+                    ResizePod(pod=one.actual.name, target=one.actual.target, size=allocation.size)
                 )
-                self.resized[one.pod.name] = allocation
+                self.resized[one.actual.name] = allocation
                 return
-        for allocation in (goal, *between):
+        for allocation in (desired, *between):
             self._lacks(
-                beyond(held_by(one.pod), allocation.resources),
+                beyond(held_by(one.actual), allocation.resources),
                 gain_rps=allocation.capacity_rps - one.capacity_rps,
                 wait_s=RESIZE_S,
-                pod=one.pod.name,
+                pod=one.actual.name,
             )
 
-    def start(self, group: PodGroup, live: Sequence[Placed]) -> None:
+    def start(self, group: PodGroup, live: Sequence[PodState]) -> None:
         """What is rolled gets its pods by that: others would come up at a size that is no more."""
         there = self._observed.desired_pods.get(group.target, len(live))
         wanted = group.pods - there
@@ -173,14 +173,14 @@ class _Grower:
             if a.batch_size == group.allocation.batch_size and a.capacity_rps > 0
         ]
 
-    def _sizes_up_to(self, one: Placed, goal: Allocation) -> list[Allocation]:
+    def _sizes_up_to(self, one: PodState, desired: Allocation) -> list[Allocation]:
         """Larger than it has and smaller than planned, the largest first."""
         between = [
             a
-            for a in allocations_of(self._service, one.pod.target)
-            if held_by(one.pod).get(CPU, 0) < a.cpu_millicores < goal.cpu_millicores
+            for a in allocations_of(self._service, one.actual.target)
+            if held_by(one.actual).get(CPU, 0) < a.cpu_millicores < desired.cpu_millicores
             and a.capacity_rps > one.capacity_rps
-            and a.size.but_cpu == goal.size.but_cpu
+            and a.size.but_cpu == desired.size.but_cpu
         ]
         return sorted(between, key=lambda a: -a.cpu_millicores)
 

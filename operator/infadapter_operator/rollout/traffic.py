@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.steps import Backend, SetWeights
-from infadapter_operator.rollout.match import Placed
-from infadapter_operator.rollout.release import Released, goes_now
+from infadapter_operator.rollout.match import PodState
+from infadapter_operator.rollout.release import Releases, goes_now
 from infadapter_operator.rollout.traffic_split import Candidate
 
 
@@ -25,8 +25,8 @@ def carriers(observed: Observed) -> frozenset[str]:
 
 
 def candidates(
-    pods: Sequence[Placed],
-    freed: Released,
+    pods: Sequence[PodState],
+    freed: Releases,
     changing: Collection[str],
     carrying: Collection[str],
 ) -> list[Candidate]:
@@ -37,19 +37,20 @@ def candidates(
     """
     return [
         Candidate(
-            pod=one.pod.name,
-            target=one.pod.target,
+            pod=one.actual.name,
+            target=one.actual.target,
             accuracy=one.accuracy,
             capacity_rps=_after(one, freed, changing),
-            reserve=one.pod.name not in carrying and (one.pod.name in changing or one.is_changing),
+            reserve=one.actual.name not in carrying
+            and (one.actual.name in changing or one.is_changing),
         )
         for one in pods
-        if one.pod.ready and not goes_now(freed, one.pod.name)
+        if one.actual.ready and not goes_now(freed, one.actual.name)
     ]
 
 
-def set_weights(pods: Sequence[Placed], weights: Mapping[str, int]) -> SetWeights:
-    by_name = {one.pod.name: one.pod for one in pods}
+def set_weights(pods: Sequence[PodState], weights: Mapping[str, int]) -> SetWeights:
+    by_name = {one.actual.name: one.actual for one in pods}
     return SetWeights(
         backends=tuple(
             Backend(
@@ -63,6 +64,6 @@ def set_weights(pods: Sequence[Placed], weights: Mapping[str, int]) -> SetWeight
     )
 
 
-def _after(one: Placed, freed: Released, changing: Collection[str]) -> float:
-    size = freed.get(one.pod.name) or (one.goal if one.pod.name in changing else None)
+def _after(one: PodState, freed: Releases, changing: Collection[str]) -> float:
+    size = freed.get(one.actual.name) or (one.desired if one.actual.name in changing else None)
     return min(one.capacity_rps, size.capacity_rps) if size else one.capacity_rps

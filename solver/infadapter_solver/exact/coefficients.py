@@ -4,16 +4,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from infadapter_solver.candidates import Goal, longest_load_s
+from infadapter_solver.candidates import Requirement, longest_load_s
 from infadapter_solver.exact.bounds import Bound, relax
 from infadapter_solver.exact.tables import TARGETS, USE, Floats, Layers
 from infadapter_solver.problem import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Coefficients:
     layers: Layers
-    wanted: Goal
+    wanted: Requirement
     rate: Floats  # by layer: what serving a request per second gains
     cost_weight: float
     loading_weight: float  # per second
@@ -32,13 +32,13 @@ class Terms:
         )
 
 
-def terms_of(problem: Problem, layers: Layers, wanted: Goal) -> Terms:
+def coefficients_of(problem: Problem, layers: Layers, wanted: Requirement) -> Coefficients:
     rate = problem.objective.accuracy_weight * layers.accuracy / wanted.served_rps
     limits = np.full(USE + len(layers.budget), np.inf)
     limits[TARGETS] = problem.max_targets
     limits[USE:] = layers.budget
     relaxation = relax(layers, rate, problem.objective.cost_weight, wanted.served_rps)
-    return Terms(
+    return Coefficients(
         layers=layers,
         wanted=wanted,
         rate=rate,
@@ -50,7 +50,7 @@ def terms_of(problem: Problem, layers: Layers, wanted: Goal) -> Terms:
     )
 
 
-def served_alone(terms: Terms) -> Terms:
+def served_alone(terms: Coefficients) -> Coefficients:
     """As if every variant had accuracy 1 and nothing cost anything: worth is the share served."""
     most_rps = terms.wanted.served_rps
     rate = np.full(len(terms.rate), 1.0 / most_rps)

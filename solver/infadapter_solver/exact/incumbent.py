@@ -11,15 +11,15 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from infadapter_solver.candidates import Goal
-from infadapter_solver.exact.coefficients import Terms
+from infadapter_solver.candidates import Requirement
+from infadapter_solver.exact.coefficients import Coefficients
 from infadapter_solver.exact.tables import CAPACITY, COST, PODS, TARGETS, USE, Floats
 from infadapter_solver.objective import ROUNDING
 
 MOST_ROWS = 200_000
 
 
-def enough(wanted: Goal, sums: Floats) -> NDArray[np.bool_]:
+def enough(wanted: Requirement, sums: Floats) -> NDArray[np.bool_]:
     """Which rows serve what is wanted."""
     reached: NDArray[np.bool_] = sums[:, CAPACITY] >= wanted.capacity_rps * (1 - ROUNDING)
     if wanted.min_replicas > 1:
@@ -27,7 +27,7 @@ def enough(wanted: Goal, sums: Floats) -> NDArray[np.bool_]:
     return reached
 
 
-def guess(terms: Terms) -> float:
+def incumbent(terms: Coefficients) -> float:
     """What a plan is known to reach; minus infinity if none is known."""
     known = _single(terms)
     if terms.limits[TARGETS] < 2:
@@ -36,20 +36,20 @@ def guess(terms: Terms) -> float:
     return max([known, *(_pair(terms, first, second) for first, second in pairs)])
 
 
-def _is_small(terms: Terms, first: int, second: int) -> bool:
+def _is_small(terms: Coefficients, first: int, second: int) -> bool:
     """A guess may be done without; hundreds of megabytes for it may not be had."""
     sizes = (len(terms.layers.layers[layer].choices) for layer in (first, second))
     return prod(sizes) <= MOST_ROWS
 
 
-def _single(terms: Terms) -> float:
+def _single(terms: Coefficients) -> float:
     every, wanted = terms.layers.every, terms.wanted
     worth = terms.rate[terms.layers.layer] * wanted.served_rps
     worth -= terms.cost_weight * every[:, COST] + terms.loading_weight * terms.layers.loading_s
     return float(worth[enough(wanted, every)].max(initial=-np.inf))
 
 
-def _pair(terms: Terms, first: int, second: int) -> float:
+def _pair(terms: Coefficients, first: int, second: int) -> float:
     one, other = terms.layers.layers[first], terms.layers.layers[second]
     sums = (one.choices[:, None] + other.choices).reshape(-1, one.choices.shape[1])
     most_rps = terms.wanted.served_rps

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from infadapter_solver.exact.coefficients import Terms
+from infadapter_solver.exact.coefficients import Coefficients
 from infadapter_solver.exact.incumbent import enough
 from infadapter_solver.exact.pareto import undominated
 from infadapter_solver.exact.tables import (
@@ -60,7 +60,7 @@ def root(layers: Layers) -> Labels:
     return Labels(sums=none, gain=np.zeros(1), loading_s=np.zeros(1), parent=start, choice=start)
 
 
-def branch(terms: Terms, depth: int, layer: Layer, labels: Labels) -> Labels:
+def branch(terms: Coefficients, depth: int, layer: Layer, labels: Labels) -> Labels:
     """Every label with every choice that fits."""
     width, columns = layer.choices.shape
     if len(labels.gain) * width > MOST_BRANCHES:
@@ -81,7 +81,7 @@ def branch(terms: Terms, depth: int, layer: Layer, labels: Labels) -> Labels:
     )
 
 
-def worth(terms: Terms, labels: Labels) -> Floats:
+def worth(terms: Coefficients, labels: Labels) -> Floats:
     """The objective on what the labels serve so far."""
     found = labels.gain - terms.cost_weight * labels.sums[:, COST]
     if terms.loading_weight:
@@ -89,7 +89,7 @@ def worth(terms: Terms, labels: Labels) -> Floats:
     return found
 
 
-def done(terms: Terms, labels: Labels) -> Mask:
+def done(terms: Coefficients, labels: Labels) -> Mask:
     return (
         np.ones(len(labels.gain), dtype=np.bool_)
         if terms.partial
@@ -97,7 +97,7 @@ def done(terms: Terms, labels: Labels) -> Mask:
     )
 
 
-def most_worth(terms: Terms, depth: int, sums: Floats, worth: Floats) -> Floats:
+def most_worth(terms: Coefficients, depth: int, sums: Floats, worth: Floats) -> Floats:
     """What a plan made from each label can be worth; minus infinity where none can be made."""
     layers, wanted = terms.layers, terms.wanted
     if depth == len(layers.layers) - 1:
@@ -119,7 +119,7 @@ def most_worth(terms: Terms, depth: int, sums: Floats, worth: Floats) -> Floats:
     return most
 
 
-def ahead(terms: Terms, depth: int, labels: Labels) -> Rows:
+def ahead(terms: Coefficients, depth: int, labels: Labels) -> Rows:
     """Without the labels that another one makes superfluous."""
     sums, layers = labels.sums, terms.layers
     served = np.minimum(sums[:, CAPACITY], terms.wanted.served_rps)

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infadapter_solver.candidates import Goal, goal, relaxed
-from infadapter_solver.exact.coefficients import Terms, served_alone, terms_of
-from infadapter_solver.exact.incumbent import guess
+from infadapter_solver.candidates import Requirement, relaxed, requirement
+from infadapter_solver.exact.coefficients import Coefficients, coefficients_of, served_alone
+from infadapter_solver.exact.incumbent import incumbent
 from infadapter_solver.exact.labels import Labels, ahead, branch, done, most_worth, root, worth
 from infadapter_solver.exact.tables import (
     CAPACITY,
@@ -65,7 +65,7 @@ class Found:
 
 def solve_exact(problem: Problem) -> Plan:
     """The optimum, or the best effort. Raises TooLarge where the programme should be asked."""
-    wanted = goal(problem)
+    wanted = requirement(problem)
     layers = layers_for(problem, wanted)
     if layers is None:
         return evaluate(problem, ())
@@ -80,7 +80,7 @@ def solve_exact(problem: Problem) -> Plan:
     return best(problem, plans)
 
 
-def dive(problem: Problem, wanted: Goal) -> tuple[list[Plan], float]:
+def dive(problem: Problem, wanted: Requirement) -> tuple[list[Plan], float]:
     """A good plan, from following only the most promising labels, and what none is worth more than.
 
     No plan, and infinity, if even that is too large.
@@ -89,34 +89,34 @@ def dive(problem: Problem, wanted: Goal) -> tuple[list[Plan], float]:
         layers = layers_for(problem, wanted)
         if layers is None:
             return [], np.inf
-        terms = terms_of(problem, layers, wanted)
+        terms = coefficients_of(problem, layers, wanted)
         found = _chosen(terms, _search(terms, -np.inf, DIVE))
     except TooLarge:
         return [], np.inf
     return [evaluate(problem, groups) for groups in found], terms.ceiling
 
 
-def _optima(problem: Problem, layers: Layers, wanted: Goal) -> list[Plan]:
+def _optima(problem: Problem, layers: Layers, wanted: Requirement) -> list[Plan]:
     """Plans that reach what is wanted: the best, all that may tie with it, and what runs."""
-    terms = terms_of(problem, layers, wanted)
+    terms = coefficients_of(problem, layers, wanted)
     running = running_plan(problem, wanted)
-    known = max([guess(terms), *(score(problem, plan) for plan in running)])
+    known = max([incumbent(terms), *(score(problem, plan) for plan in running)])
     if len(layers.every) > MANY:
         known = _search(terms, known, DIVE).known
     found = _chosen(terms, _search(terms, known))
     return [evaluate(problem, groups) for groups in found] + running
 
 
-def _most_served(problem: Problem, layers: Layers, wanted: Goal) -> Plan:
+def _most_served(problem: Problem, layers: Layers, wanted: Requirement) -> Plan:
     # A share of a demand far beyond what there is would be lost in a tie.
     all_rps = layers.later_rps[0] + layers.layers[0].choices[:, CAPACITY].max()
     most_rps = min(wanted.served_rps, float(all_rps))
-    terms = served_alone(terms_of(problem, layers, Goal(most_rps, 0.0, 0)))
+    terms = served_alone(coefficients_of(problem, layers, Requirement(most_rps, 0.0, 0)))
     plans = [evaluate(problem, groups) for groups in _chosen(terms, _search(terms, -np.inf))]
     return max(plans, key=lambda plan: sum(plan.served_rps.values()))
 
 
-def _search(terms: Terms, known: float, most_labels: int | None = None) -> Found:
+def _search(terms: Coefficients, known: float, most_labels: int | None = None) -> Found:
     """
     All plans as good as `known`, or tied with it. With `most_labels`, only the most promising
     labels are followed: what that finds is a plan, perhaps not the best.
@@ -151,7 +151,7 @@ def _few(rows: Rows, most: Floats, most_labels: int | None) -> Rows:
     return rows[np.argpartition(-most[rows], most_labels)[:most_labels]]
 
 
-def _chosen(terms: Terms, result: Found) -> list[Groups]:
+def _chosen(terms: Coefficients, result: Found) -> list[Groups]:
     """Of those within a tie: the cheapest with fewest starts, and the best for what it is worth."""
     found = [
         (worth, round(cost, 9), starts, at.depth, row)
@@ -169,7 +169,9 @@ def _chosen(terms: Terms, result: Found) -> list[Groups]:
     return [_groups(terms, result.history, labels[depth], depth, row) for *_, depth, row in picked]
 
 
-def _groups(terms: Terms, history: list[Labels], labels: Labels, depth: int, row: int) -> Groups:
+def _groups(
+    terms: Coefficients, history: list[Labels], labels: Labels, depth: int, row: int
+) -> Groups:
     groups = []
     for at in range(depth, -1, -1):
         layer, choice = terms.layers.layers[at], int(labels.choice[row])

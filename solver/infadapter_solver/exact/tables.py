@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infadapter_solver.candidates import (
-    Goal,
+    Requirement,
+    candidates,
     most_pods,
-    offers,
     pods_at_hand,
     unit_cost_ratio,
 )
@@ -67,9 +67,9 @@ class Layers:
     later_rps_per_unit: Floats  # by layer and resource: the most that a unit can serve after it
 
 
-def layers_for(problem: Problem, wanted: Goal) -> Layers | None:
+def layers_for(problem: Problem, wanted: Requirement) -> Layers | None:
     """None if nothing may run at all."""
-    ceiling = Goal(_power_of_two(wanted.capacity_rps), 0.0, wanted.min_replicas)
+    ceiling = Requirement(_power_of_two(wanted.capacity_rps), 0.0, wanted.min_replicas)
     return _kept(_Tables(_key(problem, ceiling), problem, ceiling))
 
 
@@ -82,7 +82,7 @@ def forget_tables() -> None:
 class _Tables:
     key: Hashable
     problem: Problem = field(compare=False)
-    ceiling: Goal = field(compare=False)
+    ceiling: Requirement = field(compare=False)
 
 
 @lru_cache(maxsize=KEPT)
@@ -90,7 +90,7 @@ def _kept(tables: _Tables) -> Layers | None:
     problem = tables.problem
     check_variants(problem)
     variants = {variant.name: variant for variant in problem.variants}
-    found = offers(problem)
+    found = candidates(problem)
     if not found:
         return None
     choices = sum(
@@ -154,7 +154,7 @@ def _of_size(tables: _Tables, target: Target, size: Allocation) -> Floats:
     return table
 
 
-def _useful(choices: Floats, ceiling: Goal) -> Rows:
+def _useful(choices: Floats, ceiling: Requirement) -> Rows:
     """Without those that use as much as another, start as much and serve less."""
     columns = [
         np.minimum(choices[:, CAPACITY], ceiling.capacity_rps),
@@ -177,7 +177,7 @@ def _power_of_two(rps: float) -> float:
     return 2.0 ** math.ceil(math.log2(rps)) if rps > 0 else 1.0
 
 
-def _key(problem: Problem, ceiling: Goal) -> Hashable:
+def _key(problem: Problem, ceiling: Requirement) -> Hashable:
     """By content: who decides anew builds new objects from the same profiles."""
     return (
         tuple(

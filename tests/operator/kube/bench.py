@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.kube.client import custom, deployments
-from infadapter_operator.kube.context import World
-from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.context import Context
+from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.scaling_loop import ServiceLoop
 from infadapter_operator.prometheus.client import Prometheus
 from infadapter_operator.reporting.metrics import Metrics
@@ -87,19 +87,19 @@ class Bench:
         self.load = Load()
         self.now_s = START_S
         self.registry = CollectorRegistry()
-        self.world = World(
+        self.context = Context(
             settings=Settings(),
             api=self.api,
             prometheus=Prometheus(cast(PrometheusConnect, self.load), 5.0),
             xds=XdsServer(heard_within_s=0.0),
-            scalers=Scalers(self.api, refresh_s=0.0),
+            other_autoscalers=OtherAutoscalers(self.api, refresh_s=0.0),
             metrics=Metrics(self.registry),
         )
         for written in (profile("r18", "0.7", 10), profile("r34", "0.8", 5)):
-            self.world.profiles["vision", written["metadata"]["name"]] = written
+            self.context.profiles["vision", written["metadata"]["name"]] = written
         if PATH not in self.api.objects:
             self.api.put(PATH, document)
-        self.loop = ServiceLoop(self.world, self.document)
+        self.loop = ServiceLoop(self.context, self.document)
 
     @property
     def document(self) -> Json:
@@ -117,9 +117,9 @@ class Bench:
     async def turns(self, count: int) -> None:
         """Two seconds apart; between them pods come up and the router polls."""
         for _ in range(count):
-            await self.loop.turn(self.now_s)
+            await self.loop.tick(self.now_s)
             self.api.settle()
-            await poll(self.world.xds)
+            await poll(self.context.xds)
             self.now_s += 2.0
 
     def change(self, **spec: Any) -> None:

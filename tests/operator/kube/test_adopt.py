@@ -12,7 +12,7 @@ from infadapter_operator.kube.adoption import adopt, adoption_of, first_adoption
 from infadapter_operator.kube.client import ApiRefusal, core, deployments
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.finalizer import finalizers_of, have_finalizer, let_go
-from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_solver.problem import Target
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, allocation, template, workload
 
@@ -36,7 +36,7 @@ def api() -> FakeApi:
 
 def a_cluster(api: FakeApi, **changes: object) -> KubeCluster:
     given: Json = {"workloads": {"r18": BORROWED}, **changes}
-    return KubeCluster(api=api, owner=OWNER, scalers=Scalers(api), **given)
+    return KubeCluster(api=api, owner=OWNER, other_autoscalers=OtherAutoscalers(api), **given)
 
 
 async def look(cluster: KubeCluster) -> Observed:

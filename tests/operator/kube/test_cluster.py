@@ -16,7 +16,7 @@ from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod,
 from infadapter_operator.kube.client import ApiRefusal, core, deployments
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.objects import Owner
-from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_solver.problem import Target
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, allocation, template, workload
 
@@ -36,7 +36,7 @@ def a_cluster(api: FakeApi, *workloads: Any, **changes: Any) -> KubeCluster:
         api=api,
         owner=OWNER,
         workloads={w.variant: w for w in given},
-        scalers=Scalers(api, refresh_s=0.0),
+        other_autoscalers=OtherAutoscalers(api, refresh_s=0.0),
         **changes,
     )
 
@@ -127,12 +127,12 @@ async def test_a_changed_template_rolls_at_the_size_in_force_and_only_once(api: 
     await look(cluster)
     cluster.workloads = {"r18": workload(template=template(image="example/server:2"))}
     await look(cluster)
-    await cluster.tidy()
+    await cluster.clean_up()
     observed = await look(cluster)
     assert [p.resources for p in observed.pods] == [{"cpu": 2000}]
     assert template_of(api)["image"] == "example/server:2"
     api.writes.clear()
-    await cluster.tidy()
+    await cluster.clean_up()
     assert api.writes == []
 
 
@@ -142,7 +142,7 @@ async def test_a_variant_that_left_the_spec_goes_when_its_pods_may(api: FakeApi)
     cluster.workloads = {}
     observed = await look(cluster)
     assert len(observed.pods) == 2
-    await cluster.tidy()
+    await cluster.clean_up()
     assert DEPLOYMENT in api.objects
     names = tuple(pod.name for pod in observed.pods)
     await cluster.take(RemovePods(target=R18, pods=names, remaining=0))
@@ -231,7 +231,7 @@ async def test_pods_of_another_service_are_not_seen(api: FakeApi) -> None:
         api=api,
         owner=Owner(namespace="vision", name="other", uid="uid-2"),
         workloads={},
-        scalers=Scalers(api),
+        other_autoscalers=OtherAutoscalers(api),
     )
     assert await other.observe(0.0) == Observed()
 

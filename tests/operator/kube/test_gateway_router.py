@@ -9,7 +9,7 @@ from infadapter_operator.domain.ports import Conflict
 from infadapter_operator.domain.steps import Backend, ScaleUp, SetWeights
 from infadapter_operator.kube.client import core
 from infadapter_operator.kube.cluster import KubeCluster
-from infadapter_operator.kube.other_autoscalers import Scalers
+from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.routers.gateway import (
     GatewayRouter,
     build_route,
@@ -50,7 +50,7 @@ async def router(api: FakeApi) -> GatewayRouter:
         api=api,
         owner=OWNER,
         workloads={name: workload(name) for name in ("r18", "r34")},
-        scalers=Scalers(api),
+        other_autoscalers=OtherAutoscalers(api),
         gated=True,
     )
     for target in (R18, R34):

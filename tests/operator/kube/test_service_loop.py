@@ -22,7 +22,7 @@ async def test_from_an_object_to_pods_weights_and_a_ready_status() -> None:
     for name, pods in planned.items():
         path = deployments("vision", f"resnet-{name}")
         assert bench.api.objects[path]["spec"]["replicas"] == pods
-    weights = bench.world.xds.confirmed("vision/resnet")
+    weights = bench.context.xds.confirmed("vision/resnet")
     assert weights
     assert set(weights) <= {pod["metadata"]["name"] for pod in bench.api.pods()}
     assert bench.status["observedGeneration"] == 1
@@ -99,7 +99,7 @@ async def test_an_api_server_that_does_not_answer_stops_one_turn_only() -> None:
     bench = Bench(service())
     await bench.turns(6)
     bench.api.refuse = lambda method, path: PlatformUnavailable("no answer")
-    await bench.loop.turn(bench.now_s)
+    await bench.loop.tick(bench.now_s)
     bench.api.refuse = lambda method, path: None
     await bench.turns(2)
     assert bench.condition("Ready") == ("True", "Ready")
@@ -110,11 +110,11 @@ async def test_an_api_server_that_does_not_answer_stops_one_turn_only() -> None:
 
 async def test_a_profile_that_is_missing_is_waited_for() -> None:
     bench = Bench(service())
-    missing = bench.world.profiles.pop(("vision", "r34"))
+    missing = bench.context.profiles.pop(("vision", "r34"))
     await bench.turns(2)
     assert bench.condition("ProfilesResolved") == ("False", "ProfileMissing")
     assert bench.api.pods() == []
-    bench.world.profiles["vision", "r34"] = missing
+    bench.context.profiles["vision", "r34"] = missing
     bench.loop.poke()
     await bench.turns(6)
     assert bench.condition("Ready") == ("True", "Ready")
@@ -237,14 +237,14 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def test_a_service_that_comes_and_goes_leaves_no_task_and_no_series() -> None:
     bench = Bench(service())
-    loops = Loops(bench.world)
+    loops = Loops(bench.context)
     loops.on_service(False, bench.document)
     await until(lambda: bool(bench.status))
     assert loops.stalled() is None
     loops.on_service(True, bench.document)
     await loops.stop()
-    assert bench.world.services == {}
-    assert not bench.world.xds.published("vision/resnet")
+    assert bench.context.services == {}
+    assert not bench.context.xds.published("vision/resnet")
 
 
 async def test_a_mistake_of_ours_stops_one_turn_of_one_service(
@@ -252,7 +252,7 @@ async def test_a_mistake_of_ours_stops_one_turn_of_one_service(
 ) -> None:
     monkeypatch.setattr("infadapter_operator.kube.supervisor.RESTART_AFTER_S", 0.01)
     bench = Bench(service())
-    broken = bench.world.profiles["vision", "r18"]
+    broken = bench.context.profiles["vision", "r18"]
     mistakes: list[str] = []
 
     def refuse(method: str, path: str) -> Exception | None:
@@ -260,7 +260,7 @@ async def test_a_mistake_of_ours_stops_one_turn_of_one_service(
         return ZeroDivisionError("a bug") if len(mistakes) < 3 else None
 
     bench.api.refuse = refuse
-    loops = Loops(bench.world)
+    loops = Loops(bench.context)
     loops.on_profile(False, broken)
     loops.on_service(False, bench.document)
     await until(lambda: bool(bench.status))
@@ -270,8 +270,8 @@ async def test_a_mistake_of_ours_stops_one_turn_of_one_service(
 
 async def test_a_changed_profile_is_looked_at_by_services_of_its_namespace() -> None:
     bench = Bench(service())
-    missing = bench.world.profiles.pop(("vision", "r34"))
-    loops = Loops(bench.world)
+    missing = bench.context.profiles.pop(("vision", "r34"))
+    loops = Loops(bench.context)
     loops.on_service(False, bench.document)
     await until(lambda: bool(bench.status))
     assert bench.condition("ProfilesResolved")[0] == "False"
@@ -288,9 +288,9 @@ def test_the_older_service_keeps_the_deployment_that_two_name() -> None:
     mine = bench.document
     other = copy.deepcopy(mine)
     other["metadata"].update(name="other", uid="uid-2", creationTimestamp="2026-02-01T00:00:00Z")
-    bench.world.services = {"uid-1": mine, "uid-2": other}
-    assert bench.world.older_claim(mine, "mine") is None
-    assert bench.world.older_claim(other, "mine") == "resnet"
+    bench.context.services = {"uid-1": mine, "uid-2": other}
+    assert bench.context.older_claim(mine, "mine") is None
+    assert bench.context.older_claim(other, "mine") == "resnet"
 
 
 async def test_pods_that_a_quota_forbids_are_told() -> None:
@@ -300,5 +300,5 @@ async def test_pods_that_a_quota_forbids_are_told() -> None:
         if "/deployments/resnet-r" in path and "router" not in path:
             failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: q"}
             made["status"]["conditions"] = [failure]
-    await bench.loop.turn(bench.now_s)
+    await bench.loop.tick(bench.now_s)
     assert bench.condition("CapacityAvailable") == ("False", "QuotaExceeded")

@@ -97,10 +97,10 @@ async def test_a_hand_back_that_must_wait_is_no_loop_that_stands_still(
     document, api = borrowing()
     bench = Bench(document, api)
     await bench.turns(10)
-    bench.world.settings = Settings(look_s=0.02)
+    bench.context.settings = Settings(look_s=0.02)
     refuse(api, "PATCH", MINE, PlatformUnavailable("timeout"))
     api.objects[PATH]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    loops = Loops(bench.world)
+    loops = Loops(bench.context)
     loops.on_service(False, bench.document)
     await asyncio.sleep(0.6)
     assert loops.stalled() is None
@@ -122,7 +122,7 @@ async def test_a_deployment_that_leaves_the_spec_goes_back_whoever_has_come_for_
     else:
         other = copy.deepcopy(bench.document)
         other["metadata"] |= {"name": "older", "uid": "uid-0", "creationTimestamp": "2025-01-01"}
-        bench.world.services = {"uid-1": bench.document, "uid-0": other}
+        bench.context.services = {"uid-1": bench.document, "uid-0": other}
     bench.change(variants=[variant("r34")])
     await bench.turns(40)
     assert not is_adopted(api)
@@ -164,7 +164,7 @@ async def test_the_route_stays_until_a_bundled_router_has_the_traffic() -> None:
     spec = bench.api.objects[PATH]["spec"]
     del spec["traffic"]
     bench.change()
-    await bench.loop.turn(bench.now_s)
+    await bench.loop.tick(bench.now_s)
     assert ROUTE in bench.api.objects, "no router has asked yet"
     await bench.turns(30)
     assert ROUTE not in bench.api.objects
@@ -201,7 +201,7 @@ class MetHalf(Load):
 
 async def test_behind_a_gateway_nobody_says_whether_the_slo_is_met() -> None:
     bench = Bench(service())
-    bench.world.prometheus = Prometheus(MetHalf(), 5.0)
+    bench.context.prometheus = Prometheus(MetHalf(), 5.0)
     await bench.turns(10)
     assert bench.condition("SLOMet")[0] == "False"
     bench.change(traffic=GATE)
@@ -257,9 +257,9 @@ async def test_what_can_not_be_pulled_is_named_planned_without_and_tried_when_me
     assert bench.condition("Ready")[0] == "True"
     assert bench.condition("Progressing") == ("False", "StartFailed")
     assert events_of(bench.api) == ["VariantUnavailable"]
-    assert {cause for _, _, cause in bench.world.causes.met_at_s} == {Cause.IMAGE}
+    assert {cause for _, _, cause in bench.context.causes.met_at_s} == {Cause.IMAGE}
     before = bench.status["variants"]
-    bench.loop = ServiceLoop(bench.world, bench.document)
+    bench.loop = ServiceLoop(bench.context, bench.document)
     await bench.turns(1)
     assert bench.status["variants"] == before, "a restart is no news"
     bench.change(variants=[variant("r18"), variant("r34")])
@@ -273,10 +273,10 @@ async def test_how_long_is_waited_is_a_setting() -> None:
     """All pods here bear one old date: any usual patience with them is over at once."""
     bench = Bench(service(variants=[variant("r34", template=template(image="no"))]))
     bench.api.waits = lambda pod: "ImagePullBackOff"
-    bench.world.settings = Settings(patience=Patience(start_s=1e9))
+    bench.context.settings = Settings(patience=Patience(start_s=1e9))
     await bench.turns(20)
     assert bench.condition("VariantsAvailable")[0] == "True"
-    bench.world.settings = Settings()
+    bench.context.settings = Settings()
     bench.loop.poke()
     await bench.turns(2)
     assert bench.condition("VariantsAvailable")[0] == "False"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infadapter_operator.kube.cluster import KubeCluster
-from infadapter_operator.kube.context import World
+from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.prepare import Prepared
 from infadapter_operator.kube.routers.envoy import EnvoyRouter
 from infadapter_operator.kube.routers.gateway import GatewayRouter
@@ -15,7 +15,7 @@ from infadapter_operator.kube.routers.gateway import GatewayRouter
 class Routers:
     """`current` is None until the first `ensure`."""
 
-    world: World
+    context: Context
     cluster: KubeCluster
     current: EnvoyRouter | GatewayRouter | None = None
     left: GatewayRouter | None = None  # whose route may be there still
@@ -58,14 +58,14 @@ class Routers:
 
     def _bundled(self, prepared: Prepared) -> EnvoyRouter:
         return EnvoyRouter(
-            api=self.world.api,
+            api=self.context.api,
             owner=self.cluster.owner,
-            xds=self.world.xds,
-            settings=self.world.settings,
+            xds=self.context.xds,
+            settings=self.context.settings,
             slo_s=prepared.service.slo_s,
         )
 
     def _gateway(self, traffic: Mapping[str, Any]) -> GatewayRouter:
         return GatewayRouter(
-            api=self.world.api, owner=self.cluster.owner, cluster=self.cluster, traffic=traffic
+            api=self.context.api, owner=self.cluster.owner, cluster=self.cluster, traffic=traffic
         )
