@@ -1,7 +1,7 @@
 """
 The sums that the tests judge the loop by: what a pod serves, what is held, what has room.
 
-All of it is done again here, from the profiles and from what a body shows, and nothing is taken
+All of it is done again here, from the profiles and from what a platform shows, and nothing is taken
 from the code under test: a mistake in its arithmetic would hide in both places.
 """
 

@@ -1,5 +1,5 @@
 """
-A small body in virtual time, for the tests of the loop: pods load for a while, resizes take a
+A small platform in virtual time, for the tests of the loop: pods load for a while, resizes take a
 second, the router obeys later, pods that are told to stop linger, and steps may be refused. Pods
 may never come, nodes may be full or lost, resizes may wait or fail.
 

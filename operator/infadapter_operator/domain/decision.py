@@ -1,5 +1,5 @@
 """
-What was decided, and why. A decision outlives the look that made it: bodies write it into the
+What was decided, and why. A decision outlives the cycle that made it: platforms write it into the
 status, and after a restart it is all that the loop remembers.
 """
 

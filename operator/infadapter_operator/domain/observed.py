@@ -1,4 +1,4 @@
-"""What runs, as a body reports it: pods with what is in force, and the weights the router obeys."""
+"""What runs, as a platform reports it: pods with what is in force, and the weights in force."""
 
 import math
 from collections.abc import Mapping

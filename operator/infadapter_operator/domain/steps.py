@@ -1,8 +1,8 @@
 """
 The steps that lead from what runs to what is planned.
 
-A step is small, idempotent and says nothing of how a body takes it. `next_steps` gives those that
-may be taken now; the rest follow at a later look, when these have had their effect.
+A step is small, idempotent and says nothing of how a platform takes it. A rollout gives those that
+may be taken now; the rest follow in a later cycle, when these have had their effect.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 """
-The Cluster of `bodies` on Kubernetes: one service's Deployments, their pods, the steps on them.
+The Cluster of `ports` on Kubernetes: one service's Deployments, their pods, the steps on them.
 
 What a step needs to know is what the last look saw; nothing else is remembered.
 """

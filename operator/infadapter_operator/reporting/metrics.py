@@ -66,7 +66,7 @@ class Metrics:
         )
         self._errors = Counter(
             "infadapter_errors_total",
-            "Looks without data or body, and refused steps.",
+            "Cycles without data or platform, and refused steps.",
             (*_SERVICE, "reason"),
             registry=registry,
         )

@@ -1,4 +1,4 @@
-"""Ours: the operator's own `reconcile`, on simulated bodies. Nothing is decided here."""
+"""Ours: the operator's own `reconcile`, on the simulated platform. Nothing is decided here."""
 
 import asyncio
 from collections.abc import Callable, Mapping

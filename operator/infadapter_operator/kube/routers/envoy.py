@@ -1,5 +1,5 @@
 """
-The Router of `bodies` on Kubernetes: an Envoy that polls this operator for its weights.
+The Router of `ports` on Kubernetes: an Envoy that polls this operator for its weights.
 
 Weights change at any look and live in Envoy and in this process only. The set of pods behind them
 changes with the plan; it is kept in a ConfigMap, from which both a router and an operator start. An

@@ -1,5 +1,5 @@
 """
-The Router of `bodies` on the Gateway API: an HTTPRoute that weighs one Service per target.
+The Router of `ports` on the Gateway API: an HTTPRoute that weighs one Service per target.
 
 A gateway weighs Services, the loop weighs pods. So a pod is let into its target's Service by a
 label when it is to have traffic, and taken out of it before it goes; a target's weight is the sum
