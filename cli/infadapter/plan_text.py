@@ -4,7 +4,17 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from infadapter_solver import CPU, Plan, PodGroup, Problem, broken, evaluate, score, solve
+from infadapter_solver import (
+    CPU,
+    Plan,
+    PodGroup,
+    Problem,
+    binding_of,
+    binding_sentence,
+    broken,
+    evaluate,
+    solve,
+)
 
 DIGITS = 9
 """Enough to compare by, few enough to hide that 0.1 is not a tenth."""
@@ -80,16 +90,7 @@ def _reasons(problem: Problem, plan: Plan) -> Iterable[str]:
             yield f"{_difference(plan, alone)} better than {alone.groups[0].target.variant} alone"
         else:
             yield "no variant alone serves the demand"
-    doubled = replace(
-        problem,
-        objective=replace(
-            problem.objective,
-            budget={resource: 2 * amount for resource, amount in problem.budget.items()},
-            cost_weight=2 * problem.objective.cost_weight,
-        ),
-    )
-    more = score(doubled, solve(doubled)) - score(problem, plan)
-    yield "the budget binds" if more > 1e-6 else "more budget would not be worth its price"
+    yield binding_sentence(problem, plan, binding_of(problem, plan))
 
 
 def _difference(plan: Plan, other: Plan) -> str:

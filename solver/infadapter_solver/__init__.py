@@ -1,5 +1,6 @@
 """The optimisation problem and its solution; knows neither Kubernetes nor the network."""
 
+from infadapter_solver.binding import Binding, binding_of, binding_sentence
 from infadapter_solver.check import InvalidProblem
 from infadapter_solver.exact.tables import TooLarge
 from infadapter_solver.latency import expected_latency_s
@@ -33,6 +34,7 @@ __all__ = [
     "CPU",
     "Allocation",
     "Amounts",
+    "Binding",
     "InvalidProblem",
     "KnownCapacity",
     "LatencyNotMeasured",
@@ -50,6 +52,8 @@ __all__ = [
     "Target",
     "TooLarge",
     "Variant",
+    "binding_of",
+    "binding_sentence",
     "broken",
     "capacity_at",
     "evaluate",

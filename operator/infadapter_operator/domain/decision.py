@@ -6,6 +6,7 @@ status, and after a restart it is all that the loop remembers.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from infadapter_solver.binding import Binding
 from infadapter_solver.problem import Plan, PodSize, Target
 
 Shape = tuple[bool, tuple[tuple[Target, PodSize, int], ...]]
@@ -18,15 +19,6 @@ class Source(StrEnum):
     ADOPTED = "Adopted"  # what ran when the loop began, no load seen yet
     WARMING = "Warming"  # nothing ran and no load was seen yet: the smallest that serves
     HELD = "Held"  # the last plan, kept because there is no fresh data
-
-
-class Binding(StrEnum):
-    """The constraint that keeps the plan from being better."""
-
-    DEMAND = "Demand"
-    BUDGET = "Budget"
-    MIN_REPLICAS = "MinReplicas"
-    NONE = "None"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,26 +5,25 @@ constraint keeps it from being better. Computed only for a plan that is new.
 
 from dataclasses import replace
 
-from infadapter_operator.domain.decision import Alternative, Binding, Decision, Source
+from infadapter_operator.domain.decision import Alternative, Decision, Source
 from infadapter_operator.domain.service import Service
 from infadapter_solver import (
     Plan,
     PodGroup,
     Problem,
     Variant,
+    binding_of,
+    binding_sentence,
     expected_latency_s,
     score,
     solve,
 )
 
-BETTER = 1e-6
-"""Objectives closer than this are equal."""
-
 
 def explained(service: Service, problem: Problem, decision: Decision) -> Decision:
     """The decision with its reasons; `problem` is the one that it answers."""
     plan = decision.plan
-    binding = _binding(problem, plan)
+    binding = binding_of(problem, plan)
     rejected = tuple(
         _alone(problem, plan, variant)
         for variant in sorted(problem.variants, key=lambda v: (-v.accuracy, v.name))
@@ -36,7 +35,7 @@ def explained(service: Service, problem: Problem, decision: Decision) -> Decisio
         _expects(service, plan, latency_s),
         *_most_accurate(problem, plan, rejected),
         *_next_best(rejected),
-        _binding_sentence(problem, plan, binding),
+        binding_sentence(problem, plan, binding),
     )
     return replace(
         decision, binding=binding, rejected=rejected, why=why, expected_latency_s=latency_s
@@ -120,44 +119,6 @@ def _next_best(rejected: tuple[Alternative, ...]) -> tuple[str, ...]:
         return ()
     objective, variant = max(scored)
     return (f"the next best single variant is {variant}, with objective {objective:.4f}",)
-
-
-def _binding(problem: Problem, plan: Plan) -> Binding:
-    if not plan.feasible or _better(_with_twice_the_budget(problem), problem, plan):
-        return Binding.BUDGET
-    if problem.min_replicas > 1 and _better(replace(problem, min_replicas=1), problem, plan):
-        return Binding.MIN_REPLICAS
-    smallest = min((group.allocation.capacity_rps for group in plan.groups), default=0.0)
-    scarce = plan.capacity_rps - smallest < problem.demand_rps
-    return Binding.DEMAND if scarce else Binding.NONE
-
-
-def _better(relaxed: Problem, problem: Problem, plan: Plan) -> bool:
-    answer = solve(relaxed)
-    return answer.feasible and score(relaxed, answer) > score(problem, plan) + BETTER
-
-
-def _with_twice_the_budget(problem: Problem) -> Problem:
-    """At the same price of a core: the cost weight is the price of the whole budget."""
-    return replace(
-        problem,
-        objective=replace(
-            problem.objective,
-            budget={name: 2 * amount for name, amount in problem.budget.items()},
-            cost_weight=2 * problem.objective.cost_weight,
-        ),
-    )
-
-
-def _binding_sentence(problem: Problem, plan: Plan, binding: Binding) -> str:
-    return {
-        Binding.BUDGET: "the budget binds: with more of it the objective would be higher"
-        if plan.feasible
-        else f"the budget binds: it serves {plan.capacity_rps:.1f} rps of {problem.demand_rps:.1f}",
-        Binding.MIN_REPLICAS: f"the {problem.min_replicas} replicas bind: fewer would do",
-        Binding.DEMAND: "the demand binds: one pod less would not serve it",
-        Binding.NONE: "no constraint binds: more capacity would cost more than it brings",
-    }[binding]
 
 
 def _variants(plan: Plan) -> set[str]:

@@ -18,12 +18,13 @@ from infadapter_operator.api.status import (
     RejectedPlan,
     plan_summary,
 )
-from infadapter_operator.domain.decision import Alternative, Binding, Decision, Source
+from infadapter_operator.domain.decision import Alternative, Decision, Source
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
 from infadapter_operator.reporting.conditions import Condition
 from infadapter_operator.reporting.transitions import whole_second, with_times
 from infadapter_operator.reporting.variant_status import variants_of
+from infadapter_solver import Binding
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target
 
 Member = TypeVar("Member", bound=StrEnum)

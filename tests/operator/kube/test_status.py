@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from infadapter_operator.api.status import InferenceServiceStatus
-from infadapter_operator.domain.decision import Alternative, Binding, Decision, Source
+from infadapter_operator.domain.decision import Alternative, Decision, Source
 from infadapter_operator.domain.observed import Cause
 from infadapter_operator.domain.ports import (
     Conflict,
@@ -38,6 +38,7 @@ from infadapter_operator.reporting.status import (
     without_service,
 )
 from infadapter_operator.reporting.variant_status import MOST, blocks_from
+from infadapter_solver import Binding
 from infadapter_solver.problem import Objective, Plan, PodGroup, Target, Variant
 from tests.operator.kube.fakes import OWNER, FakeApi, allocation
 

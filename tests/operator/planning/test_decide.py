@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_operator.domain.decision import Binding, Decision, Source
+from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.hysteresis import WORTH_MOVING
 from infadapter_operator.planning.planning_demand import planning_demand
+from infadapter_solver import Binding
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target, Variant
 from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
 from tests.builders import LARGE, MIDDLE, SMALL, a_service
