@@ -231,3 +231,13 @@ def test_a_body_that_does_not_answer_says_nothing_of_variants() -> None:
     found = seen(Signals(decision=DECISION, unseen="PlatformUnavailable"))
     assert found["VariantsAvailable"].status is Status.UNKNOWN
     assert found["Progressing"].status is Status.UNKNOWN
+
+
+def test_a_profile_that_promises_too_much_is_named_and_stops_nothing() -> None:
+    ratios = {Target("small"): 0.7, Target("middle"): 0.9}
+    found = seen(Signals(decision=None, ratios=ratios))
+    told = found["CapacityAsProfiled"]
+    assert (told.status, told.reason) == (Status.FALSE, "LessDelivered")
+    assert told.message.endswith("profile them again: small")
+    fine = seen(Signals(decision=None, ratios={Target("small"): 1.05}))
+    assert fine["CapacityAsProfiled"].status is Status.TRUE

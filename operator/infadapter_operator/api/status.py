@@ -44,6 +44,7 @@ class ConditionType(StrEnum):
     SERVING = "Serving"  # at least one Ready backend has weight
     CAPACITY_AVAILABLE = "CapacityAvailable"
     VARIANTS_AVAILABLE = "VariantsAvailable"  # pods come of every variant that is planned
+    CAPACITY_AS_PROFILED = "CapacityAsProfiled"  # pods deliver what their profiles promise
     PROGRESSING = "Progressing"
     SLO_MET = "SLOMet"
     FALLBACK_ACTIVE = "FallbackActive"  # the plan is held on missing data, or is the greedy one

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from infadapter_operator.api.status import ConditionType
 from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.progress import Block, Phase, Progress
 from infadapter_operator.domain.service import Mode, Service
@@ -16,6 +17,7 @@ from infadapter_operator.reporting.sentences import (
     blocks_told,
     progress_told,
     rest_told,
+    target_told,
     unavailable,
 )
 from infadapter_solver.problem import Target
@@ -38,17 +40,10 @@ class Condition:
 
 
 READY_NEEDS = ("SpecValid", "ProfilesResolved", "MetricsFresh", "PlanFeasible", "Serving")
-TYPES = (
-    "Ready",
-    *READY_NEEDS,
-    "CapacityAvailable",
-    "VariantsAvailable",
-    "Progressing",
-    "SLOMet",
-    "FallbackActive",
-    "Paused",
-    "Conflict",
-)
+TYPES = tuple(kind.value for kind in ConditionType)
+
+SHORT = 0.85
+"""A target that delivers less than this part of what its profile promises has a wrong profile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +59,7 @@ class Signals:
     conflicts: tuple[str, ...] = ()  # sentences
     progress: Progress | None = None  # None: it is not known how far the rollout is
     blocks: Mapping[Target, Block] = field(default_factory=dict)  # what does not come
+    ratios: Mapping[Target, float] = field(default_factory=dict)  # delivered to promised capacity
 
 
 def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
@@ -79,6 +75,7 @@ def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
         _serving(signals),
         _capacity_available(signals),
         _variants_available(signals),
+        _as_profiled(signals),
         _progressing(service, signals),
         slo_met(service, None),
         _fallback_active(signals),
@@ -200,6 +197,21 @@ def _variants_available(signals: Signals) -> Condition:
     if blocks:
         return _false("VariantsAvailable", *blocks_told(blocks))
     return _true("VariantsAvailable", "Available", "pods come of every variant that is planned")
+
+
+def _as_profiled(signals: Signals) -> Condition:
+    if signals.unseen:
+        return _unknown("CapacityAsProfiled", signals.unseen, "the pods were not looked at")
+    short = sorted(target for target, ratio in signals.ratios.items() if ratio < SHORT)
+    if short:
+        names = ", ".join(map(target_told, short))
+        return _false(
+            "CapacityAsProfiled",
+            "LessDelivered",
+            f"pods deliver less than {SHORT:g} of what their profile promises, and are planned with"
+            f" what they deliver; profile them again: {names}",
+        )
+    return _true("CapacityAsProfiled", "AsProfiled", "pods deliver what their profiles promise")
 
 
 def _progressing(service: Service, signals: Signals) -> Condition:

@@ -19,7 +19,7 @@ def signals_of(cycle: Cycle) -> Signals:
     if cycle.planned is None:
         paused = cycle.service.mode is Mode.PAUSED
         return Signals(decision=cycle.state.decision, unseen="Paused" if paused else reason)
-    observed = cycle.planned.present.counted
+    observed, calibration = cycle.planned.present.counted, cycle.planned.calibration
     refusals = [(refusal.reason, refusal.message) for refusal in cycle.refusals]
     conflicts = [sentence for reason, sentence in refusals if reason == "Conflict"]
     refused = [refusal for refusal in refusals if refusal[0] != "Conflict"]
@@ -32,6 +32,7 @@ def signals_of(cycle: Cycle) -> Signals:
         conflicts=(*_conflicts(observed), *dict.fromkeys(conflicts)),
         progress=cycle.progress,
         blocks=cycle.planned.blocks,
+        ratios={target: calibration.ratio(target) for target in calibration.ratios},
     )
 
 
