@@ -80,11 +80,6 @@ class History:
         steps_s = takewhile(lambda step_s: step_s <= longest_s, self._steps_back_s())
         return window_s <= 0 or any(back_s >= window_s for back_s in accumulate(steps_s))
 
-    def refined(self, recent: "History") -> "History":
-        """With finer samples of the recent past in place of its own."""
-        older = (s for s in self.samples if s.at_s < recent.samples[0].at_s)
-        return History((*older, *recent.samples))
-
     def _steps_back_s(self) -> Iterator[float]:
         """From the latest to the oldest."""
         return (later.at_s - sample.at_s for later, sample in pairwise(reversed(self.samples)))

@@ -7,7 +7,6 @@ It can't be turned back into them: "a" + "b-c" is "a-b" + "c". Labels tell what 
 
 import hashlib
 import re
-from collections.abc import Mapping
 
 from infadapter_solver.problem import CPU, Target
 
@@ -81,10 +80,6 @@ def target_labels(service: str, target: Target) -> dict[str, str]:
 
 def router_labels(service: str) -> dict[str, str]:
     return {**service_labels(service), "app.kubernetes.io/component": "router"}
-
-
-def label_selector(labels: Mapping[str, str]) -> str:
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def _digested(name: str, identity: object) -> str:

@@ -67,7 +67,7 @@ class Calibrated(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What `decide` and `next_steps` need to know of the spec and of the profiles it names."""
+    """What `decide` and `rollout` need to know of the spec and of the profiles it names."""
 
     namespace: str
     name: str

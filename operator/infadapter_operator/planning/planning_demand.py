@@ -11,7 +11,6 @@ from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.service import ForecastMethod, Service
 from infadapter_operator.planning.arrival_curve import needs
 from infadapter_operator.planning.forecast import history_s, quantile_forecast
-from infadapter_operator.planning.rates import WINDOWS_S as RATE_WINDOWS_S
 from infadapter_operator.planning.rates import (
     every_second,
     highest_rps,
@@ -120,8 +119,3 @@ def planning_window_s(service: Service) -> float:
 def recent_window_s(service: Service) -> float:
     """How much of it must be as fine as it was measured."""
     return service.kept_s + service.interval_s
-
-
-def look_window_s() -> float:
-    """How much history the rate of now needs."""
-    return RATE_WINDOWS_S[0]

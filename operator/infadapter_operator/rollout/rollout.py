@@ -64,17 +64,6 @@ class Rollout:
     progress: Progress
 
 
-def next_steps(
-    service: Service,
-    decision: Decision,
-    observed: Observed,
-    demand_rps: float | None,
-    now_s: float,
-) -> tuple[Step, ...]:
-    """The steps that may be taken now. `demand_rps` None is doubt: nothing shrinks then."""
-    return towards(service, decision, observed, demand_rps, now_s).steps
-
-
 def rollout(situation: Situation, planned: Planned) -> Rollout:
     """What may be done now; pods that do not count are there all the same for who scales."""
     counted, now_s = planned.present.counted, situation.now_s
@@ -114,7 +103,7 @@ def towards(
     demand_rps: float | None,
     now_s: float,
 ) -> Rollout:
-    """`next_steps`, with what a report wants to know beside them."""
+    """`demand_rps` is that of now; None is doubt: nothing shrinks then."""
     context = _context(service, decision, observed, demand_rps, now_s)
     doubt = demand_rps is None
     moves = _moves(context, observed, doubt=doubt)

@@ -20,7 +20,7 @@ from infadapter_operator.domain.steps import (
 from infadapter_operator.planning.capacity import fitting
 from infadapter_operator.planning.decide import warming
 from infadapter_operator.rollout.match import RESIZE_PATIENCE_S
-from infadapter_operator.rollout.rollout import next_steps, towards
+from infadapter_operator.rollout.rollout import towards
 from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Target
 from tests.builders import EMPTY_PLAN, SMALL, a_pod, a_service
 from tests.operator.loop_world import recall
@@ -64,7 +64,7 @@ def steps(
     demand_rps: float | None = 5.0,
     service: Service = SERVICE,
 ) -> tuple[Step, ...]:
-    return next_steps(service, decision, observed, demand_rps, NOW_S)
+    return towards(service, decision, observed, demand_rps, NOW_S).steps
 
 
 def weights_of(found: tuple[Step, ...]) -> dict[str, int]:
@@ -577,7 +577,7 @@ def test_there_is_no_bridge_in_doubt_nor_where_enough_is_ready() -> None:
         a_pod("small-1", 500), a_pod("middle-1", 4000, ready=False), weights={"small-1": 1000}
     )
     plan = planned(("middle", 1, 4000))
-    assert resizes(next_steps(SERVICE, plan, observed, None, NOW_S)) == {}
+    assert resizes(towards(SERVICE, plan, observed, None, NOW_S).steps) == {}
     assert resizes(steps(plan, observed, 5.0)) == {}
 
 
