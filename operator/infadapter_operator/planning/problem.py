@@ -39,7 +39,7 @@ def problem_for(
     budget = _without(service.budget, theirs)
     whole = service.objective.price_of(service.budget)
     return Problem(
-        variants=tuple(_plannable(variant, observed) for variant in service.variants),
+        variants=_plannable(service.variants, observed),
         demand_rps=max(demand_rps - untouchable_rps(service, observed), LEAST_DEMAND_RPS),
         min_replicas=max(0, service.min_replicas - len(theirs)),
         running=running_groups(service, [pod for pod in observed.pods if pod not in theirs]),
@@ -139,15 +139,20 @@ def _known(service: Service, observed: Observed, group: PodGroup) -> Allocation 
     return replace(group.allocation, capacity_rps=allocation.capacity_rps)
 
 
-def _plannable(variant: Variant, observed: Observed) -> Variant:
+def _plannable(variants: tuple[Variant, ...], observed: Observed) -> tuple[Variant, ...]:
     """Without what another controller scales, and without sizes that do not come."""
-    return replace(
-        variant,
-        allocations=tuple(
-            a
-            for a in variant.allocations
-            if _may_be_planned(Target(variant.name, a.kind), a, observed)
-        ),
+    if not (observed.untouchable or observed.size_limits):
+        return variants
+    return tuple(
+        replace(
+            variant,
+            allocations=tuple(
+                a
+                for a in variant.allocations
+                if _may_be_planned(Target(variant.name, a.kind), a, observed)
+            ),
+        )
+        for variant in variants
     )
 
 
