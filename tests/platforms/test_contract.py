@@ -33,11 +33,8 @@ _BY_SIZE = "tells old pods from new ones by their size alone"
 
 DIFFERS = {
     ("local", "test_later_pods_come_up_at_the_size_of_the_template"): _NO_TEMPLATE,
-    ("simulated", "test_later_pods_come_up_at_the_size_of_the_template"): _NO_TEMPLATE,
     ("local", "test_pods_after_a_replacement_come_up_at_its_size"): _NO_TEMPLATE,
-    ("simulated", "test_pods_after_a_replacement_come_up_at_its_size"): _NO_TEMPLATE,
     ("local", "test_a_replacement_by_pods_of_the_size_in_force_makes_new_ones"): _BY_SIZE,
-    ("simulated", "test_a_replacement_by_pods_of_the_size_in_force_makes_new_ones"): _BY_SIZE,
 }
 """By platform and test, what is not so yet, and why. Who mends it removes its row."""
 
