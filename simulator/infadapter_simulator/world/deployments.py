@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from infadapter_operator.domain.deployment import turnover
 from infadapter_operator.domain.observed import Cause, Trouble
 from infadapter_simulator.world.faults import spell_of
 from infadapter_simulator.world.pods import SimulatedPod
@@ -94,31 +95,10 @@ class Deployments:
         return self._by_target.setdefault(target, new)
 
     def _settle(self, one: Deployment) -> None:
-        live = self.live(one.target)
-        if _old(live):
-            live = self._rolled(one, live)
-        else:
-            excess = max(0, len(live) - one.replicas)
-            for pod in sorted(live, key=lambda pod: pod.ready)[:excess]:
-                self._world.remove(pod)
-        old = len(_old(live))
-        most = one.replicas + (1 if old else 0)
-        self._make(one, min(most - len(live), one.replicas - len(live) + old))
-
-    def _rolled(self, one: Deployment, live: list[SimulatedPod]) -> list[SimulatedPod]:
-        """
-        What is left when old pods went: as many Ready ones stay as there are to be. Of those that
-        are not, as many go as are too many without the new ones that are yet to be Ready.
-        """
-        old = _old(live)
-        coming = sum(not pod.ready for pod in live if not pod.outdated)
-        spare = max(0, len(live) - one.replicas - coming)
-        going = [pod for pod in old if not pod.ready][:spare]
-        ready = sum(pod.ready for pod in live)
-        going += [pod for pod in old if pod.ready][: max(0, ready - one.replicas)]
-        for pod in going:
+        due = turnover(self.live(one.target), one.replicas)
+        for pod in due.going:
             self._world.remove(pod)
-        return [pod for pod in live if pod not in going]
+        self._make(one, due.coming)
 
     def _make(self, one: Deployment, pods: int) -> None:
         variant, kind = one.target
@@ -129,8 +109,3 @@ class Deployments:
             one.refused_since_s = self._world.now_s
         for _ in range(0 if refused else pods):
             self._world.start(variant, one.template, kind=kind)
-
-
-def _old(live: Sequence[SimulatedPod]) -> list[SimulatedPod]:
-    """Of an earlier template."""
-    return [pod for pod in live if pod.outdated]
