@@ -1,82 +1,57 @@
 """
-The Cluster of `bodies` on this machine: model servers as processes with real CPU limits.
+The Cluster of `ports` on this machine: Deployments whose pods are processes.
 
-A pod is a process. It is resized by its control group's quota, and stopped by SIGTERM, upon which
-it goes on answering for a while, as a pod does.
+Its Deployments keep their templates and roll as those on Kubernetes do, whenever it is looked at.
+Only a process that ends by itself they do not make up for: the loop asks for another one, and knows
+how long a target that crashes is to be left.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from itertools import count
+from contextlib import suppress
+from dataclasses import dataclass
 
-import aiohttp
-
-from infadapter_local.asking import says_ok
-from infadapter_local.processes import Child
-from infadapter_local.router import free_ports
+from infadapter_local.pods import LocalPod, LocalPods
+from infadapter_operator.domain.deployment import turnover
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Trouble
 from infadapter_operator.domain.ports import StepRefused
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_solver.problem import PodSize, Target
 
-ServerCommand = Callable[[Target, int], list[str]]
-"""The command of a target's server, which is to listen on this port of 127.0.0.1."""
 
-Start = Callable[[str, list[str], int], Awaitable[Child]]
-"""Starts a command under a name, with so many millicores; `Processes.start` or a nursery's."""
+@dataclass(slots=True, kw_only=True)
+class Deployment:
+    """`template` is the size at which its next pod comes up, whatever its pods are resized to."""
 
-DRAIN_LIMIT_S = 30.0  # then a process that still runs is killed, as the kubelet does
-
-
-@dataclass(slots=True, eq=False)
-class LocalPod:
-    """A server process, and what was asked of it."""
-
-    name: str
     target: Target
-    child: Child
-    size: PodSize
-    created_at_s: float
-    address: str
-    ready: bool = False
-    leaving: bool = False
-    was_ready: asyncio.Event = field(default_factory=asyncio.Event)
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    replicas: int
+    template: PodSize
 
 
 class LocalCluster:
-    """The pods of one service. Times are those of `observe`."""
+    """The Deployments of one service. Times are those of `observe`."""
 
-    def __init__(
-        self, start: Start, command: ServerCommand, session: aiohttp.ClientSession
-    ) -> None:
-        self._start_process = start
-        self._session = session
-        self._command = command
-        self._pods: dict[str, LocalPod] = {}
-        self._ended_cpu_s = 0.0
-        self._numbers = count(1)
-        self._now_s = 0.0
+    def __init__(self, pods: LocalPods) -> None:
+        self.pods = pods
+        self._deployments: dict[Target, Deployment] = {}
         self._crashes: dict[Target, Trouble] = {}  # of starts, until one succeeds
-        self.failures: list[str] = []  # pods that ended unasked, with where their logs are
+        self._now_s = 0.0
 
     async def observe(self, now_s: float) -> Observed:
-        """The processes there are; those that have ended are gone."""
+        """The processes there are; those that have ended are gone, and rolls go on."""
         self._now_s = now_s
-        for pod in [pod for pod in self._pods.values() if not pod.child.running]:
-            await self._forget(pod)
-        live = list(self._pods.values())
-        answers = await asyncio.gather(*(self._asks_ready(pod) for pod in live))
-        for pod, ready in zip(live, answers, strict=True):
-            pod.child.cpu_seconds()  # it may have ended before it is asked again
-            pod.ready = ready and not pod.leaving
-            if pod.ready:
-                pod.was_ready.set()
-                self._crashes.pop(pod.target, None)
+        for pod in await self.pods.ended():
+            if not pod.leaving:
+                self._died(pod)
+        for pod in await self.pods.ask_ready():
+            self._crashes.pop(pod.target, None)
+        there = self._deployments.values()
+        for one in there:
+            with suppress(StepRefused):  # the step that asks for these pods again says why
+                await self._settle(one)
         return Observed(
-            pods=tuple(_seen(pod) for pod in live),
-            desired_pods=self._count_wanted(live),
+            pods=tuple(_seen(pod) for pod in self.pods.all()),
+            desired_pods={one.target: one.replicas for one in there},
+            templates={one.target: one.template for one in there if self._runs(one)},
+            rolling=frozenset(one.target for one in there if self._is_rolling(one)),
             refusals=dict(self._crashes),
         )
 
@@ -84,100 +59,74 @@ class LocalCluster:
         """Raises StepRefused."""
         match step:
             case ScaleUp():
-                await self._scale_up(step.target, step.size, step.pods)
+                await self._scale_up(step)
             case ResizePod():
-                self._resize(step)
+                self.pods.resize(step.pod, step.size)
             case ReplacePods():
-                await self._replace(step)
+                await self._roll(step)
             case RemovePods():
-                for name in step.pods:
-                    self._remove(self._pods.get(name))
+                await self._remove(step)
 
-    def millicores_held(self) -> Mapping[str, int]:
-        """CPU by variant, of every process there is, from its creation to its end."""
-        held: dict[str, int] = {}
-        for pod in self._pods.values():
-            variant = pod.target.variant
-            held[variant] = held.get(variant, 0) + pod.size.cpu_millicores
-        return held
+    async def _scale_up(self, step: ScaleUp) -> None:
+        """The template changes only where none of its pods runs, so that nothing rolls."""
+        one = self._of(step.target, step.size)
+        if not self._runs(one):
+            one.template = step.size
+        one.replicas = max(step.pods, one.replicas)
+        await self._settle(one)
 
-    def cpu_seconds(self) -> float:
-        """CPU time that all pods so far have used."""
-        return self._ended_cpu_s + sum(pod.child.cpu_seconds() for pod in self._pods.values())
+    async def _roll(self, step: ReplacePods) -> None:
+        """All pods there are, also those of the size in force: they may have been resized to it."""
+        one = self._of(step.target, step.size)
+        for pod in self.pods.live(step.target):
+            pod.outdated = True
+        one.template, one.replicas = step.size, step.pods
+        await self._settle(one)
 
-    async def stop(self) -> None:
-        """End all pods at once."""
-        pods = list(self._pods.values())
-        for pod in pods:
-            for task in pod.tasks:
-                task.cancel()
-            pod.child.cpu_seconds()
-        await asyncio.gather(*(pod.child.end() for pod in pods))
-        for pod in pods:
-            pod.leaving = True
-            await self._forget(pod)
+    async def _remove(self, step: RemovePods) -> None:
+        for name in step.pods:
+            self.pods.remove(name)
+        if step.target in self._deployments:
+            self._deployments[step.target].replicas = step.remaining
+            await self._settle(self._deployments[step.target])
 
-    async def _scale_up(self, target: Target, size: PodSize, pods: int) -> None:
-        there = sum(p.target == target and not p.leaving for p in self._pods.values())
-        for _ in range(pods - there):
-            await self._start(target, size)
-
-    async def _start(self, target: Target, size: PodSize) -> LocalPod:
-        name = f"{target.variant}-{next(self._numbers)}"
-        (port,) = free_ports(1)
-        command = self._command(target, port)
+    async def _settle(self, one: Deployment) -> None:
+        """Raises StepRefused; then no more are wanted than there are."""
+        due = turnover(self.pods.live(one.target), one.replicas)
+        for pod in due.going:
+            self.pods.remove(pod.name)
         try:
-            child = await self._start_process(name, command, size.cpu_millicores)
-        except OSError as error:
-            raise StepRefused(f"{name} could not be started: {error}.") from error
-        pod = LocalPod(
-            name=name,
-            target=target,
-            child=child,
-            size=size,
-            created_at_s=self._now_s,
-            address=f"127.0.0.1:{port}",
-        )
-        self._pods[name] = pod
-        return pod
+            for _ in range(due.coming):
+                await self.pods.start(one.target, one.template, self._now_s)
+        except StepRefused:
+            self._give_up(one)
+            raise
 
-    def _resize(self, step: ResizePod) -> None:
-        pod = self._pods.get(step.pod)
-        if pod is None:
-            raise StepRefused(f"There is no pod {step.pod} to resize.")
-        try:
-            pod.child.set_quota(step.size.cpu_millicores)
-        except OSError as error:
-            raise StepRefused(f"{pod.name} keeps its size: {error}.") from error
-        pod.size = step.size
+    def _of(self, target: Target, size: PodSize) -> Deployment:
+        new = Deployment(target=target, replicas=0, template=size)
+        return self._deployments.setdefault(target, new)
 
-    async def _replace(self, step: ReplacePods) -> None:
-        """New ones beside the old ones, which leave when as many new ones are ready."""
-        same = [p for p in self._pods.values() if p.target == step.target and not p.leaving]
-        old = [p for p in same if p.size != step.size]
-        for _ in range(step.pods - (len(same) - len(old))):
-            new = await self._start(step.target, step.size)
-            if old:
-                new.tasks.append(asyncio.create_task(self._take_over(new, old.pop())))
+    def _runs(self, one: Deployment) -> bool:
+        return bool(one.replicas or self.pods.live(one.target))
 
-    async def _take_over(self, new: LocalPod, old: LocalPod) -> None:
-        await new.was_ready.wait()
-        self._remove(old)
+    def _is_rolling(self, one: Deployment) -> bool:
+        return any(pod.outdated for pod in self.pods.live(one.target))
 
-    def _remove(self, pod: LocalPod | None) -> None:
-        if pod is None or pod.leaving:
-            return
-        pod.leaving = True
-        pod.tasks.append(asyncio.create_task(pod.child.end(DRAIN_LIMIT_S)))
+    def _died(self, pod: LocalPod) -> None:
+        """A roll ends with a new pod that is never Ready; without others it goes on."""
+        one = self._deployments[pod.target]
+        is_failed_start = not (pod.was_ready or pod.outdated)
+        if is_failed_start:
+            self._note_crash(pod)
+        if is_failed_start or not self._is_rolling(one):
+            self._give_up(one)
 
-    async def _forget(self, pod: LocalPod) -> None:
-        await pod.child.end()
-        self._ended_cpu_s += pod.child.cpu_seconds()
-        if not pod.leaving:
-            self.failures.append(str(pod.child.failure(f"ended ({pod.child.returncode})")))
-            if not pod.was_ready.is_set():
-                self._note_crash(pod)
-        self._pods.pop(pod.name, None)
+    def _give_up(self, one: Deployment) -> None:
+        """What there is stays as it is, and no more is wanted."""
+        live = self.pods.live(one.target)
+        for pod in live:
+            pod.outdated = False
+        one.replicas = min(one.replicas, len(live))
 
     def _note_crash(self, pod: LocalPod) -> None:
         """A start that ended by itself: of its target the first such, until one becomes Ready."""
@@ -187,15 +136,6 @@ class LocalCluster:
             message=f"its server ends with exit code {pod.child.returncode} before it is Ready",
             since_s=self._now_s if before is None else before.since_s,
         )
-
-    async def _asks_ready(self, pod: LocalPod) -> bool:
-        return await says_ok(self._session, f"http://{pod.address}/v2/health/ready")
-
-    def _count_wanted(self, live: list[LocalPod]) -> dict[Target, int]:
-        wanted: dict[Target, int] = {}
-        for pod in live:
-            wanted[pod.target] = wanted.get(pod.target, 0) + (not pod.leaving)
-        return wanted
 
 
 def _seen(pod: LocalPod) -> Pod:
@@ -208,4 +148,5 @@ def _seen(pod: LocalPod) -> Pod:
         created_at_s=pod.created_at_s,
         address=pod.address,
         leaving=pod.leaving,
+        outdated=pod.outdated,
     )

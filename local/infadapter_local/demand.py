@@ -55,7 +55,7 @@ class EnvoyLoad:
         return History(recent)
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
-        """Not counted here: a run of a minute is too short to learn anything from."""
+        """Nobody counts it on one machine; `LoadSource.delivered` says why."""
         return {}
 
     async def read(self) -> None:

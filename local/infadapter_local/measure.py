@@ -13,7 +13,7 @@ import numpy as np
 
 from infadapter_local.asking import says_ok, short_session
 from infadapter_local.cgroups import Cores, Quotas
-from infadapter_local.cluster import Start
+from infadapter_local.pods import Start
 from infadapter_local.processes import Child
 from infadapter_local.router import free_ports
 from infadapter_local.spec import NAME

@@ -17,9 +17,10 @@ import aiohttp
 import numpy as np
 
 from infadapter_local.asking import short_session
-from infadapter_local.cluster import LocalCluster, ServerCommand, Start
+from infadapter_local.cluster import LocalCluster
 from infadapter_local.demand import EnvoyLoad
 from infadapter_local.holding import Held
+from infadapter_local.pods import LocalPods, ServerCommand, Start
 from infadapter_local.processes import Child, Processes
 from infadapter_local.router import LocalRouter, started_router
 from infadapter_local.workload import Workload
@@ -108,7 +109,7 @@ async def play(
     run = Run(title=title, service=service, workload=workload)
     began_cpu_s = time.process_time()
     async with short_session() as session:
-        cluster = LocalCluster(place.start, place.command, session)
+        cluster = LocalCluster(LocalPods(place.start, place.command, session))
         async with started_router(
             place.processes,
             session,
@@ -119,11 +120,11 @@ async def play(
             try:
                 await _play(run, cluster, router, session, place, on_tick)
             finally:
-                run.cpu_seconds_used = cluster.cpu_seconds()
+                run.cpu_seconds_used = cluster.pods.cpu_seconds()
                 run.router_cpu_seconds = router.cpu_seconds()
                 run.loop_cpu_seconds = time.process_time() - began_cpu_s
-                run.failures = cluster.failures
-                await cluster.stop()
+                run.failures = cluster.pods.failures
+                await cluster.pods.stop()
     return run
 
 
@@ -166,7 +167,7 @@ async def _loop(
         run.outcomes += tail.read_new()
         if tail.start is not None:
             at_s = now_s - tail.start.start_monotonic_s
-            run.ticks.append(Tick(at_s=at_s, look=seen, millicores=cluster.millicores_held()))
+            run.ticks.append(Tick(at_s=at_s, look=seen, millicores=cluster.pods.millicores_held()))
             on_tick(run)
         due_s = max(due_s + LOOK_S, loop.time())
         await asyncio.sleep(due_s - loop.time())

@@ -35,11 +35,10 @@ class SimulatedLoad:
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """Since it was last asked for; of a pod that began anew meanwhile nothing is known."""
         (then_s, before), counts = self._counted, self._world.counts()
-        self._counted, over_s = (now_s, counts), now_s - then_s
+        late, over_s = self._world.late(then_s), now_s - then_s
+        self._counted = (now_s, counts)
         return {
-            pod: Delivered(
-                (arrived - before[pod][0]) / over_s, (refused - before[pod][1]) / over_s, over_s
-            )
+            pod: _delivered(arrived - before[pod][0], refused - before[pod][1] + late[pod], over_s)
             for pod, (arrived, refused) in counts.items()
             if over_s > 0 and arrived >= before.get(pod, (arrived + 1, 0))[0]
         }
@@ -72,16 +71,11 @@ class SimulatedCluster:
 
     async def observe(self, now_s: float) -> Observed:
         there = self._deployments.all()
-        live = {pod.target for pod in self._world.pods if not pod.leaving}
         return Observed(
             pods=tuple(_seen(pod) for pod in self._world.pods),
             desired_pods={one.target: one.replicas for one in there},
-            rolling=frozenset(one.target for one in there if one.rolling),
-            templates={
-                one.target: one.template
-                for one in there
-                if self._world.scenario.faults.keeps_templates and one.target in live
-            },
+            rolling=frozenset(one.target for one in there if self._deployments.is_rolling(one)),
+            templates={one.target: one.template for one in there if self._deployments.runs(one)},
             refusals={
                 one.target: refusal for one in there if (refusal := self._deployments.refusal(one))
             },
@@ -107,6 +101,11 @@ class SimulatedCluster:
         raise StepRefused(f"There is no pod {name}.")
 
 
+def _delivered(arrived: int, missed: int, over_s: float) -> Delivered:
+    """What is answered too late arrived earlier, perhaps before that time."""
+    return Delivered(arrived / over_s, min(arrived, missed) / over_s, over_s)
+
+
 def _seen(pod: SimulatedPod) -> Pod:
     return Pod(
         name=pod.name,
@@ -121,5 +120,6 @@ def _seen(pod: SimulatedPod) -> Pod:
         resize=pod.resize,
         resize_since_s=pod.resize_since_s,
         trouble=pod.trouble,
+        outdated=pod.outdated,
         unready_since_s=None if pod.ready else pod.unready_since_s,
     )

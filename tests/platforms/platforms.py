@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from infadapter_local.cluster import LocalCluster
+from infadapter_local.pods import LocalPods
 from infadapter_local.processes import UNLIMITED, Child
 from infadapter_local.router import LocalRouter
 from infadapter_operator.domain.observed import Observed
@@ -140,7 +141,9 @@ class OnThisMachine:
     def __init__(self) -> None:
         self.processes: list[Process] = []
         session: Any = SimpleNamespace(get=self._get)
-        self.cluster = LocalCluster(self._start, lambda target, port: [str(port)], session)
+        self.cluster = LocalCluster(
+            LocalPods(self._start, lambda target, port: [str(port)], session)
+        )
         self.xds = XdsServer()
         self.router = LocalRouter(KEY, self.xds, Process("envoy", 0), [1, 2])
 
@@ -154,10 +157,7 @@ class OnThisMachine:
         waiting = [p for p in self.processes if p.running and not p.loaded]
         if waiting:
             waiting[0].loaded = True
-        observed = await self.observe()
-        for _ in range(5):
-            await asyncio.sleep(0)  # who waits for readiness hears of it
-        return observed
+        return await self.observe()
 
     async def obey(self) -> None:
         """As its Envoy does: what it was given last is what it says that it obeys."""
@@ -165,7 +165,7 @@ class OnThisMachine:
 
     async def stop(self) -> None:
         await self.xds.stop()
-        await self.cluster.stop()
+        await self.cluster.pods.stop()
 
     async def _start(self, name: str, command: list[str], millicores: int) -> Child:
         process = Process(name, int(command[0]))

@@ -1,13 +1,14 @@
 """
-What the loop may rely on, whatever body it has: one set of tests for Kubernetes, for processes on
-this machine and for the simulator. Where two differ, what was seen on one says nothing of another.
+What the loop may rely on, whatever platform it has: one set of tests for Kubernetes, for processes
+on this machine and for the simulator. Where two differ, what was seen on one says nothing of the
+other.
 """
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.domain.observed import Observed, Pod, Resize, RouterView
 from infadapter_operator.domain.ports import StepRefused
 from infadapter_operator.domain.steps import (
     Backend,
@@ -28,30 +29,9 @@ from tests.platforms.platforms import (
     settled,
 )
 
-_NO_TEMPLATE = "has no template: every new pod comes up at the size that its step names"
-_BY_SIZE = "tells old pods from new ones by their size alone"
-
-DIFFERS = {
-    ("local", "test_later_pods_come_up_at_the_size_of_the_template"): _NO_TEMPLATE,
-    ("simulated", "test_later_pods_come_up_at_the_size_of_the_template"): _NO_TEMPLATE,
-    ("local", "test_pods_after_a_replacement_come_up_at_its_size"): _NO_TEMPLATE,
-    ("simulated", "test_pods_after_a_replacement_come_up_at_its_size"): _NO_TEMPLATE,
-    ("local", "test_a_replacement_by_pods_of_the_size_in_force_makes_new_ones"): _BY_SIZE,
-    ("simulated", "test_a_replacement_by_pods_of_the_size_in_force_makes_new_ones"): _BY_SIZE,
-}
-"""By platform and test, what is not so yet, and why. Who mends it removes its row."""
-
-
-def test_every_difference_names_a_test() -> None:
-    assert {name for _, name in DIFFERS} <= set(globals())
-    assert {platform for platform, _ in DIFFERS} <= set(PLATFORMS)
-
 
 @pytest.fixture(params=PLATFORMS)
 async def platform(request: pytest.FixtureRequest) -> AsyncIterator[Platform]:
-    reason = DIFFERS.get((request.param, request.function.__name__))
-    if reason:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     made = PLATFORMS[request.param]()
     yield made
     await made.stop()
@@ -84,6 +64,15 @@ def names(observed: Observed) -> set[str]:
     return {pod.name for pod in observed.pods if not pod.leaving}
 
 
+def outdated(observed: Observed) -> set[str]:
+    return {pod.name for pod in observed.pods if pod.outdated and not pod.leaving}
+
+
+def may_send_to(view: RouterView) -> set[str]:
+    """A pod that is not among these can be drained."""
+    return {*view.obeys, *view.may_obey}
+
+
 def ready(observed: Observed) -> int:
     return sum(pod.ready for pod in observed.pods)
 
@@ -112,12 +101,33 @@ async def test_later_pods_come_up_at_the_size_of_the_template(platform: Platform
     assert observed.templates[TARGET].resources == ONE.resources
 
 
-async def test_the_body_says_at_what_size_later_pods_come_up(platform: Platform) -> None:
-    first = await scaled(platform, 1, ONE)
-    template = first.templates.get(TARGET, TWO)
+async def test_a_resize_leaves_the_template_as_it_is(platform: Platform) -> None:
+    (first,) = (await scaled(platform, 1, ONE)).pods
+    await platform.cluster.take(ResizePod(pod=first.name, target=TARGET, size=TWO.size))
+    assert (await settled(platform)).templates == {TARGET: ONE.size}
     observed = await scaled(platform, 2, TWO)
-    (new,) = [pod for pod in observed.pods if pod.name not in names(first)]
-    assert new.resources == template.resources
+    by_name = {pod.name: pod.size for pod in observed.pods}
+    assert by_name.pop(first.name) == TWO.size
+    assert list(by_name.values()) == [ONE.size]
+
+
+async def test_a_target_without_pods_has_no_template(platform: Platform) -> None:
+    assert (await platform.observe()).templates == {}
+    observed = await scaled(platform, 1, ONE)
+    gone = tuple(names(observed))
+    await platform.cluster.take(RemovePods(target=TARGET, pods=gone, remaining=0))
+    assert (await settled(platform)).templates == {}
+
+
+async def test_of_what_pods_come_does_not_change_with_their_size(platform: Platform) -> None:
+    """A digest is of all but the size; a platform where nothing else can change needs none."""
+    first = await scaled(platform, 1, ONE)
+    (pod,) = names(first)
+    await platform.cluster.take(ResizePod(pod=pod, target=TARGET, size=TWO.size))
+    assert (await settled(platform)).digests == first.digests
+    await platform.cluster.take(ReplacePods(target=TARGET, size=TWO.size, pods=1))
+    await settled(platform)
+    assert (await settled(platform)).digests == first.digests
 
 
 async def test_the_template_follows_when_nothing_runs(platform: Platform) -> None:
@@ -198,6 +208,56 @@ async def test_pods_after_a_replacement_come_up_at_its_size(platform: Platform) 
     assert sizes(await scaled(platform, 2, ONE)) == [2000, 2000]
 
 
+async def test_a_replacement_is_told_until_it_is_over(platform: Platform) -> None:
+    before = await scaled(platform, 2)
+    assert (before.rolling, outdated(before)) == (frozenset(), set())
+    await platform.cluster.take(ReplacePods(target=TARGET, size=TWO.size, pods=2))
+    during = await platform.observe()
+    assert during.rolling == {TARGET}
+    assert outdated(during) == names(before)
+    assert during.templates == {TARGET: TWO.size}
+    await settled(platform)
+    after = await settled(platform)
+    assert (after.rolling, outdated(after)) == (frozenset(), set())
+
+
+async def test_a_replacement_holds_one_pod_more_which_nobody_asked_for(platform: Platform) -> None:
+    await scaled(platform, 3)
+    await platform.cluster.take(ReplacePods(target=TARGET, size=TWO.size, pods=3))
+    for _ in range(20):
+        observed = await platform.tick()
+        assert len(names(observed)) <= 4
+        assert observed.desired_pods == {TARGET: 3}
+
+
+async def test_pods_that_are_asked_for_within_a_replacement_come_as_new_ones(
+    platform: Platform,
+) -> None:
+    before = await scaled(platform, 2)
+    await platform.cluster.take(ReplacePods(target=TARGET, size=TWO.size, pods=2))
+    await platform.observe()
+    for _ in range(2):
+        await platform.cluster.take(ScaleUp(target=TARGET, size=TWO.size, pods=3))
+        await platform.observe()
+    await settled(platform)
+    after = await settled(platform)
+    assert not names(before) & names(after)
+    assert sizes(after) == [2000, 2000, 2000]
+    assert after.desired_pods == {TARGET: 3}
+
+
+async def test_pods_that_go_within_a_replacement_do_not_come_again(platform: Platform) -> None:
+    before = await scaled(platform, 2)
+    await platform.cluster.take(ReplacePods(target=TARGET, size=TWO.size, pods=2))
+    await platform.observe()
+    gone = min(names(before))
+    await platform.cluster.take(RemovePods(target=TARGET, pods=(gone,), remaining=1))
+    await settled(platform)
+    after = await settled(platform)
+    assert sizes(after) == [2000]
+    assert not names(before) & names(after)
+
+
 # --- removing -----------------------------------------------------------------------------------
 
 
@@ -257,19 +317,55 @@ async def test_weights_are_obeyed_later_than_they_are_sent(platform: Platform) -
     assert (await platform.router.view()).obeys == {b.pod: b.weight for b in sent.backends}
 
 
+async def test_before_weights_are_sent_nothing_is_known_of_any(platform: Platform) -> None:
+    assert await platform.router.view() == RouterView()
+
+
+async def test_what_was_sent_last_is_told_whether_or_not_it_is_obeyed(platform: Platform) -> None:
+    observed = await scaled(platform, 2)
+    first, second = (pod.name for pod in at_one_time(observed).pods)
+    await platform.router.set_weights(weights(observed, 600, 400))
+    assert (await platform.router.view()).sent == {first: 600, second: 400}
+    await platform.obey()
+    await platform.router.set_weights(weights(observed, 0, 1000))
+    view = await platform.router.view()
+    assert (view.obeys, view.sent) == ({first: 600, second: 400}, {second: 1000})
+    await platform.obey()
+    view = await platform.router.view()
+    assert view.obeys == view.sent == {second: 1000}
+
+
 async def test_whom_the_router_may_still_send_to_is_known(platform: Platform) -> None:
     observed = await scaled(platform, 2)
     first, second = (pod.name for pod in at_one_time(observed).pods)
     await platform.router.set_weights(weights(observed, 1000, 0))
+    assert may_send_to(await platform.router.view()) == {first}
     await platform.obey()
     await platform.router.set_weights(weights(observed, 0, 1000))
-    assert first in (await platform.router.view()).obeys
+    view = await platform.router.view()
+    assert first in view.obeys
+    assert may_send_to(view) == {first, second}
     await platform.obey()
-    assert (await platform.router.view()).obeys == {second: 1000}
+    view = await platform.router.view()
+    assert view.obeys == {second: 1000}
+    assert may_send_to(view) == {second}, "what was replaced never comes again"
+
+
+async def test_only_what_may_be_obeyed_ever_is(platform: Platform) -> None:
+    """Also where weights are replaced before anybody has confirmed them."""
+    observed = await scaled(platform, 3)
+    may: set[str] = set()
+    for shares in ((1000, 0, 0), (0, 1000, 0), (0, 0, 1000)):
+        await platform.router.set_weights(weights(observed, *shares))
+        may = may_send_to(await platform.router.view())
+    while (view := await platform.router.view()).obeys != view.sent:
+        assert set(view.obeys) <= may
+        await platform.obey()
+    assert may_send_to(view) == set(view.obeys) <= may
 
 
 async def test_a_weight_of_zero_is_none(platform: Platform) -> None:
     observed = await scaled(platform, 2)
     await platform.router.set_weights(weights(observed, 0, 1000))
     await platform.obey()
-    assert set(((await platform.router.view()).obeys).values()) == {1000}
+    assert set((await platform.router.view()).obeys.values()) == {1000}

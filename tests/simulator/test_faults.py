@@ -217,8 +217,8 @@ def test_a_deployment_makes_up_for_an_evicted_pod() -> None:
 # Templates and times
 
 
-def test_later_pods_come_up_at_the_first_ones_size_where_templates_are_kept() -> None:
-    here = platform(keeps_templates=True)
+def test_later_pods_come_up_at_the_first_ones_size_until_none_runs() -> None:
+    here = platform()
     here.take(up(1, 1))
     here.take(up(4, 2))
     assert cores_of(here.after(0)) == [1, 1]
@@ -230,12 +230,12 @@ def test_later_pods_come_up_at_the_first_ones_size_where_templates_are_kept() ->
     assert cores_of(here.after(0)) == [4]
 
 
-def test_where_templates_are_not_kept_each_pod_has_the_size_asked_for() -> None:
-    here = platform()
+def test_a_template_is_kept_while_pods_are_wanted_that_nobody_makes() -> None:
+    here = platform(refused=(Spell(variant="a", until_s=10),))
     here.take(up(1, 1))
+    assert here.seen().templates == {A: SIZES[1].size}
     here.take(up(4, 2))
-    assert cores_of(here.after(0)) == [1, 4]
-    assert here.seen().templates == {}
+    assert cores_of(here.after(10)) == [1, 1]
 
 
 def test_starts_resizes_and_scrapes_take_longer_than_told() -> None:
@@ -297,15 +297,25 @@ def test_whatever_is_rolled_is_rolled_within_one_pod_more_and_none_less(
     assert cores_of(here.after(2 * START_S)) == [2] * here.seen().desired_pods[A]
 
 
-def test_pods_of_the_new_size_stay_and_old_ones_that_are_not_ready_go_first() -> None:
-    here = platform(never_ready=(Spell(variant="a", until_s=1),))
-    kept, _ = here.world.start("a", SIZES[2].size, ready=True), here.world.start("a", SIZES[1].size)
-    here.after(0.5)
+def test_of_old_pods_those_that_are_not_ready_go_first_and_none_stays_for_its_size() -> None:
+    here = platform()
+    carries = here.world.start("a", SIZES[2].size, ready=True)
+    loads = here.world.start("a", SIZES[2].size)
+    here.take(ReplacePods(target=A, size=SIZES[2].size, pods=1))
+    assert (carries.leaving, loads.leaving) == (False, True)
+    assert [pod.outdated for pod in here.seen().pods] == [True, True, False]
+    (new,) = here.after(START_S + 1)
+    assert new.ready
+    assert new.name not in (carries.name, loads.name)
+
+
+def test_a_step_up_that_is_taken_twice_within_a_roll_asks_for_no_more() -> None:
+    here = platform()
+    here.run_pods(1, 2)
     here.take(ReplacePods(target=A, size=SIZES[2].size, pods=2))
-    pods = here.after(2 * START_S + 3)
-    assert kept.name in [pod.name for pod in pods]
-    assert cores_of(pods) == [2, 2]
-    assert all(pod.ready for pod in pods)
+    for _ in range(2):
+        here.take(up(2, 3))
+    assert here.seen().desired_pods == {A: 3}
 
 
 def test_a_roll_whose_new_pod_does_not_come_keeps_all_old_ones() -> None:

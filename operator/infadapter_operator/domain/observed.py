@@ -101,7 +101,9 @@ class Observed:
     refusals: Mapping[Target, Trouble] = field(
         default_factory=dict
     )  # targets of which the platform makes no further pods
-    digests: Mapping[Target, str] = field(default_factory=dict)  # of the templates of new pods
+    digests: Mapping[Target, str] = field(
+        default_factory=dict
+    )  # of the templates of new pods, but for sizes; none where nothing else of them can change
     pod_limits: Mapping[Target, int] = field(
         default_factory=dict
     )  # of targets whose pods do not come: how many may be planned (the loop remembers)

@@ -57,13 +57,22 @@ class LoadSource(Protocol):
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """
         By pod name, what it was sent within the last `window_s`, or somewhat longer, and what of
-        that it missed. Pods of which nobody counts that are left out; raises nothing, as no plan
-        waits for this.
+        that it missed: refusals, and answers later than the SLO when they were given. Pods of which
+        nobody counts that are left out; raises nothing, as no plan waits for this.
+
+        On one machine nobody does: its router counts refusals by pod but not how late an answer is,
+        to read every server's metrics at every look takes CPU from what is measured, and a run of
+        minutes is too short to learn from.
         """
         ...
 
 
 class Cluster(Protocol):
+    """
+    Pods come of a target's template, which is of the size of its first pod and follows only where
+    none of its pods runs. ReplacePods changes it and replaces all there are, one more at a time.
+    """
+
     async def observe(self, now_s: float) -> Observed:
         """The pods there are; what the router says is left out. Raises PlatformUnavailable."""
         ...

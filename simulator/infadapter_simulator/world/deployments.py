@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from infadapter_operator.domain.deployment import turnover
 from infadapter_operator.domain.observed import Cause, Trouble
 from infadapter_simulator.world.faults import spell_of
 from infadapter_simulator.world.pods import SimulatedPod
@@ -12,12 +13,11 @@ from infadapter_solver import PodSize, Target
 
 @dataclass(slots=True, kw_only=True)
 class Deployment:
-    """`template` is the size at which its next pod comes up."""
+    """`template` is the size at which its next pod comes up, whatever its pods are resized to."""
 
     target: Target
     replicas: int
     template: PodSize
-    rolling: bool = False
     refused_since_s: float | None = None
 
 
@@ -40,17 +40,22 @@ class Deployments:
         return tuple(self._by_target.values())
 
     def scale(self, target: Target, size: PodSize, pods: int) -> None:
-        """Up; where no pod is left, or templates are not kept, the new ones come up at this."""
+        """Up. The template changes only where none of its pods runs, so that nothing rolls."""
         one = self._of(target, size)
-        if not (self._world.scenario.faults.keeps_templates and self.live(target)):
+        if not self.runs(one):
             one.template = size
-        one.replicas = max(pods, len(self.live(target)))
+        one.replicas = max(pods, one.replicas)
         self._settle(one)
 
     def roll(self, target: Target, size: PodSize, pods: int) -> None:
-        """All pods of another size are replaced, one after the other."""
+        """
+        All pods there are are replaced, one after the other: also by pods of the template's own
+        size, where they were resized away from it.
+        """
         one = self._of(target, size)
-        one.template, one.replicas, one.rolling = size, pods, True
+        for pod in self.live(target):
+            pod.outdated = True
+        one.template, one.replicas = size, pods
         self._settle(one)
 
     def remove(self, target: Target, pods: Sequence[SimulatedPod], remaining: int) -> None:
@@ -69,6 +74,13 @@ class Deployments:
             return None
         return Trouble(cause=Cause.REFUSED, message=spell.message, since_s=one.refused_since_s)
 
+    def runs(self, one: Deployment) -> bool:
+        """Whether a change of its template would roll something."""
+        return bool(one.replicas or self.live(one.target))
+
+    def is_rolling(self, one: Deployment) -> bool:
+        return any(pod.outdated for pod in self.live(one.target))
+
     def live(self, target: Target) -> list[SimulatedPod]:
         """The oldest first."""
         return [pod for pod in self._world.pods if pod.target == target and not pod.leaving]
@@ -83,37 +95,10 @@ class Deployments:
         return self._by_target.setdefault(target, new)
 
     def _settle(self, one: Deployment) -> None:
-        live = self.live(one.target)
-        if one.rolling:
-            live = self._rolled(one, live)
-        if not one.rolling:
-            excess = max(0, len(live) - one.replicas)
-            for pod in sorted(live, key=lambda pod: pod.ready)[:excess]:
-                self._world.remove(pod)
-        old = self._old(one, live)
-        most = one.replicas + (1 if old else 0)
-        self._make(one, min(most - len(live), one.replicas - len(live) + len(old)))
-
-    def _rolled(self, one: Deployment, live: list[SimulatedPod]) -> list[SimulatedPod]:
-        """
-        What is left when old pods went: as many Ready ones stay as there are to be. Of those that
-        are not, as many go as are too many without the new ones that are yet to be Ready.
-        """
-        old = self._old(one, live)
-        coming = sum(not pod.ready for pod in live if pod not in old)
-        spare = max(0, len(live) - one.replicas - coming)
-        going = [pod for pod in old if not pod.ready][:spare]
-        ready = sum(pod.ready for pod in live)
-        going += [pod for pod in old if pod.ready][: max(0, ready - one.replicas)]
-        for pod in going:
+        due = turnover(self.live(one.target), one.replicas)
+        for pod in due.going:
             self._world.remove(pod)
-        one.rolling = len(going) < len(old)
-        return [pod for pod in live if pod not in going]
-
-    def _old(self, one: Deployment, live: list[SimulatedPod]) -> list[SimulatedPod]:
-        if not one.rolling:
-            return []
-        return [pod for pod in live if pod.size != one.template]
+        self._make(one, due.coming)
 
     def _make(self, one: Deployment, pods: int) -> None:
         variant, kind = one.target

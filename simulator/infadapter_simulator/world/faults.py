@@ -41,9 +41,6 @@ class Faults:
     """When it begins, the node of all pods that the variant has then does not answer any more. They
     serve nothing and hold nothing, and are evicted after the usual five minutes."""
 
-    keeps_templates: bool = False
-    """Later pods of a target come up at the first pod's size, whatever was asked for."""
-
     start_factor: float = 1.0
     resize_factor: float = 1.0
     lag_factor: float = 1.0  # until a second's count is known

@@ -23,6 +23,7 @@ class SimulatedPod:
     resize: Resize = Resize.NONE
     resize_since_s: float | None = None
     trouble: Trouble | None = None
+    outdated: bool = False  # of an earlier template of its Deployment, which replaces it
     leaving: bool = False
     gone: bool = False
 

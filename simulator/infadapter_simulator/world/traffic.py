@@ -160,6 +160,14 @@ class Traffic:
         refused = int(self._refusals[slot])
         return int(self._counts[slot]) + refused, refused
 
+    def late(self, from_s: float, to_s: float) -> Ints:
+        """By slot, requests that were answered in that time, and later than within the SLO."""
+        rows = self._rows(from_s, to_s)
+        done_s = self.finish_s[rows]
+        answered = (done_s > from_s) & (done_s <= to_s) & ~self.lost[rows]
+        late = answered & (done_s - self.arrivals_s[rows] > self._slo_s + 1e-9)
+        return np.bincount(self.slot_of[rows][late], minlength=self._slots)
+
     def busy_until_s(self, slot: int) -> float:
         """When the last request that the pod has taken so far ends."""
         return float(self._free_s[slot, : self._servers[slot]].max())

@@ -100,6 +100,11 @@ class World:
         """By pod name: requests that it was sent, and those of them that it refused."""
         return {pod.name: self.traffic.counts(pod.slot) for pod in self._pods.values()}
 
+    def late(self, since_s: float) -> dict[str, int]:
+        """By pod name: requests that it has answered since then, and too late."""
+        late = self.traffic.late(since_s, self.now_s)
+        return {pod.name: int(late[pod.slot]) for pod in self._pods.values()}
+
     def variant_of_slots(self) -> list[str]:
         return [pod.target.variant for pod in self._by_slot]
 

@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 
 from infadapter_operator.domain.names import TRAFFIC_LABEL
+from infadapter_operator.domain.observed import RouterView
 from infadapter_operator.domain.ports import Conflict
 from infadapter_operator.domain.steps import Backend, ScaleUp, SetWeights
 from infadapter_operator.kube.client import core
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.routers.gateway import (
+    OBEYED_WITHIN_S,
     GatewayRouter,
     build_route,
     covers,
@@ -136,6 +138,86 @@ async def test_a_whole_target_goes_by_the_route_so_that_nothing_meets_an_empty_s
     )
     accept(api)
     assert (await router.view()).obeys == {new: 1000}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+async def may_send_to(router: GatewayRouter) -> set[str]:
+    view = await router.view()
+    return {*view.obeys, *view.may_obey}
+
+
+async def test_what_was_asked_for_is_told_and_may_be_obeyed_from_then_on(
+    api: FakeApi, router: GatewayRouter
+) -> None:
+    assert await router.view() == RouterView()
+    first, second = names(router, R18)
+    await send(router, {first: 700, second: 300})
+    view = await router.view()
+    assert (view.obeys, view.sent) == ({}, {first: 700, second: 300})
+    assert view.may_obey == {first, second}
+
+
+async def test_a_route_that_was_replaced_unconfirmed_may_be_obeyed_for_a_while_and_then_no_more(
+    api: FakeApi, router: GatewayRouter
+) -> None:
+    clock = router.clock = Clock()
+    old, new = names(router, R18)[0], names(router, R34)[0]
+    await send(router, {old: 1000})
+    clock.now_s += 1.0
+    await send(router, {new: 1000})
+    accept(api)
+    assert (await router.view()).obeys == {new: 1000}, "this generation, and no earlier one"
+    clock.now_s += OBEYED_WITHIN_S - 0.1
+    assert await may_send_to(router) == {old, new}
+    clock.now_s += 0.2
+    assert await may_send_to(router) == {new}
+
+
+async def test_each_replacement_is_waited_for_from_its_own_time_on(
+    api: FakeApi, router: GatewayRouter
+) -> None:
+    clock = router.clock = Clock()
+    first, second = names(router, R18)
+    third = names(router, R34)[0]
+    for pod in (first, second, third):
+        await send(router, {pod: 1000})
+        clock.now_s += 10.0
+    accept(api)
+    assert await may_send_to(router) == {second, third}
+    clock.now_s += OBEYED_WITHIN_S - 10.0
+    assert await may_send_to(router) == {third}
+
+
+async def test_a_route_that_was_confirmed_is_not_waited_for(
+    api: FakeApi, router: GatewayRouter
+) -> None:
+    router.clock = Clock()
+    old, new = names(router, R18)[0], names(router, R34)[0]
+    await send(router, {old: 1000})
+    accept(api)
+    await send(router, {new: 1000})
+    accept(api)
+    assert await may_send_to(router) == {new}
+
+
+async def test_a_route_that_is_sent_again_is_not_replaced(
+    api: FakeApi, router: GatewayRouter
+) -> None:
+    router.clock = Clock()
+    first, second = names(router, R18)
+    for _ in range(2):
+        await send(router, {first: 700, second: 300})
+    accept(api)
+    await send(router, {second: 1000})
+    accept(api)
+    assert await may_send_to(router) == {second}
 
 
 async def test_weights_within_a_target_are_as_asked(api: FakeApi, router: GatewayRouter) -> None:
