@@ -1,6 +1,6 @@
 """From profiles and what is asked of them to a scenario for the simulator."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import click
@@ -8,7 +8,16 @@ import click
 from infadapter.profiles import ProfileFileError, read_preset, read_profiles
 from infadapter.simulated import Arguments
 from infadapter_simulator.scenario import Scenario, Server, Speed, speeds_of
-from infadapter_solver import CPU, Amounts, NotMeasured, Objective, Profile, Variant, to_variant
+from infadapter_solver import (
+    CPU,
+    Amounts,
+    NotMeasured,
+    Objective,
+    Profile,
+    Variant,
+    offered,
+    to_variant,
+)
 
 PERCENTILE = 99.0
 PAPER_MILLICORES = 2000
@@ -35,7 +44,8 @@ def profiles_of(arguments: Arguments) -> tuple[Profile, ...]:
 
 def scenario_of(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -> Scenario:
     check_prices(aim.budget, arguments.price)
-    measured = tuple(_variant(profile, aim) for profile in profiles)
+    offers = offered if arguments.profile else to_variant  # the paper's pods have whole cores
+    measured = tuple(_variant(profile, aim, offers) for profile in profiles)
     least = 0 if arguments.profile else PAPER_MILLICORES
     variants = tuple(v for v in (_fitting(v, aim.budget, least) for v in measured) if v.allocations)
     if not variants:
@@ -67,9 +77,11 @@ def check_prices(budget: Amounts, prices: Mapping[str, float]) -> None:
             raise click.UsageError(f"{resource} needs a price, such as --price {resource}=12.")
 
 
-def _variant(profile: Profile, aim: Aim) -> Variant:
+def _variant(
+    profile: Profile, aim: Aim, offers: Callable[[Profile, float, float], Variant]
+) -> Variant:
     try:
-        return to_variant(profile, aim.slo_ms / 1000, PERCENTILE)
+        return offers(profile, aim.slo_ms / 1000, PERCENTILE)
     except NotMeasured as error:
         raise click.UsageError(f"{profile.variant}: {error}.") from error
 

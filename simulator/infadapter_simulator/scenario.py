@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import numpy as np
+
 from infadapter_simulator.world.faults import Faults
 from infadapter_solver import (
     CPU,
@@ -128,23 +130,36 @@ def variants_of(
 def speeds_of(
     profiles: Iterable[Profile], variants: Iterable[Variant], speed: Speed = Speed.MEASURED
 ) -> dict[tuple[str, PodSize], PodSpeed]:
-    """How fast pods are, from what was measured of them."""
-    capacities = {
-        (variant.name, allocation.size): allocation.capacity_rps
+    """
+    How fast pods are, from what was measured of them; between two measured sizes of CPU by a line,
+    as their capacity is taken to be.
+    """
+    own = {profile.variant: profile for profile in profiles}
+    return {
+        (variant.name, a.size): _pod_speed(a.size, _full_rps(own[variant.name], a, speed))
         for variant in variants
-        for allocation in variant.allocations
+        for a in variant.allocations
     }
-    speeds = {}
-    for profile in profiles:
-        for measured in profile.allocations:
-            fastest = max((point.rps for point in measured.points), default=0.0)
-            saturation = measured.saturation_rps or fastest
-            capacity = capacities[profile.variant, measured.size]
-            rps = (
-                saturation
-                if speed is Speed.SATURATION and saturation
-                else max(saturation, capacity)
-            )
-            servers = max(1, math.ceil(measured.resources.get(CPU, 0) / 1000))
-            speeds[profile.variant, measured.size] = PodSpeed(servers, servers / max(rps, 1e-3))
-    return speeds
+
+
+def _pod_speed(size: PodSize, full_rps: float) -> PodSpeed:
+    servers = max(1, math.ceil(size.cpu_millicores / 1000))
+    return PodSpeed(servers, servers / max(full_rps, 1e-3))
+
+
+def _full_rps(profile: Profile, allocation: Allocation, speed: Speed) -> float:
+    """The rate at full load; by `speed`, no less than the capacity."""
+    saturation = _saturation_rps(profile, allocation.size)
+    if speed is Speed.SATURATION and saturation:
+        return saturation
+    return max(saturation, allocation.capacity_rps)
+
+
+def _saturation_rps(profile: Profile, size: PodSize) -> float:
+    alike = {
+        a.size.cpu_millicores: a.saturation_rps or max((p.rps for p in a.points), default=0.0)
+        for a in profile.allocations
+        if a.size.but_cpu == size.but_cpu
+    }
+    millicores = sorted(alike)
+    return float(np.interp(size.cpu_millicores, millicores, [alike[n] for n in millicores]))

@@ -26,6 +26,7 @@ from infadapter_solver.profiles import (
     Profile,
     ProfiledAllocation,
     capacity_at,
+    offered,
     to_variant,
 )
 from infadapter_solver.solve import Method, solve
@@ -58,6 +59,7 @@ __all__ = [
     "capacity_at",
     "evaluate",
     "expected_latency_s",
+    "offered",
     "score",
     "solve",
     "starts",

@@ -133,6 +133,27 @@ def to_variant(
     )
 
 
+MOST_SIZES = 40
+"""Sizes offered of each variant: fine enough to follow the load, few enough to solve at once."""
+
+FINEST_MILLICORES = 100
+
+
+def offered(profile: Profile, slo_s: float, percentile: float) -> Variant:
+    """
+    The variant on all sizes that a plan may choose of it: the measured ones, and a grid between
+    them. The one rule for the operator and for who asks what it would do. Raises NotMeasured.
+    """
+    return to_variant(profile, slo_s, percentile, step_millicores=grid_millicores(profile))
+
+
+def grid_millicores(profile: Profile) -> int:
+    """The step between the CPU sizes offered beside the measured ones, a multiple of 100 m."""
+    sizes = [a.resources.get(CPU, 0) for a in profile.allocations]
+    steps = -(-(max(sizes) - min(sizes)) // (MOST_SIZES * FINEST_MILLICORES))
+    return FINEST_MILLICORES * max(1, steps)
+
+
 def _crossing_rps(curve: Iterable[tuple[float, float]], slo_s: float) -> float:
     within_rps, within_s = 0.0, math.nan
     for rps, latency_s in curve:

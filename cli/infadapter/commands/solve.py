@@ -25,6 +25,7 @@ from infadapter_solver import (
     Target,
     TooLarge,
     Variant,
+    offered,
     to_variant,
 )
 from infadapter_solver import solve as find_plan
@@ -156,8 +157,9 @@ def _profiles(arguments: Arguments) -> tuple[Profile, ...]:
 
 
 def _variant(profile: Profile, arguments: Arguments) -> Variant:
+    offers = to_variant if arguments.preset else offered  # the paper's pods have whole cores
     try:
-        return to_variant(profile, arguments.slo_ms / 1000, arguments.percentile)
+        return offers(profile, arguments.slo_ms / 1000, arguments.percentile)
     except NotMeasured as error:
         raise click.UsageError(f"{profile.variant}: {error}.") from error
 
