@@ -160,7 +160,8 @@ def _crossing_rps(curve: Iterable[tuple[float, float]], slo_s: float) -> float:
         if latency_s > slo_s:
             if within_rps == 0.0 or math.isinf(latency_s):
                 return within_rps
-            return within_rps + (rps - within_rps) * (slo_s - within_s) / (latency_s - within_s)
+            found = within_rps + (rps - within_rps) * (slo_s - within_s) / (latency_s - within_s)
+            return min(found, math.nextafter(rps, within_rps))  # rounded up, it would be too late
         within_rps, within_s = rps, latency_s
     return within_rps
 
