@@ -7,12 +7,10 @@ smallest size, not above the largest, and not for another percentile.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from itertools import accumulate
 
-from infadapter_solver.isotonic import interpolate, isotonic
-from infadapter_solver.problem import CPU, Allocation, Amounts, PodSize, Variant
+from infadapter_profiles.profile import KnownCapacity, Point, ProfiledAllocation
 
 SAME = 1e-9
 """Latencies and percentiles closer than this are the same; they went through milliseconds."""
@@ -28,48 +26,6 @@ class PercentileNotMeasured(NotMeasured):
 
 class LatencyNotMeasured(NotMeasured):
     """Capacities are given, and none for the latency of the SLO."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """What was measured at one rate."""
-
-    rps: float
-    latency_s: Mapping[float, float]  # by percentile, of the requests that were answered
-    refused_ratio: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownCapacity:
-    """The answer for one SLO, in place of a measured curve or beside it."""
-
-    latency_s: float
-    percentile: float
-    rps: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProfiledAllocation:
-    """One size of pod."""
-
-    size: PodSize
-    saturation_rps: float | None = None
-    points: tuple[Point, ...] = ()
-    capacity: tuple[KnownCapacity, ...] = ()
-
-    @property
-    def resources(self) -> Amounts:
-        return self.size.resources
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """What was measured of one variant."""
-
-    variant: str
-    accuracy: float  # a fraction
-    load_time_s: float
-    allocations: tuple[ProfiledAllocation, ...]
 
 
 def capacity_at(
@@ -101,36 +57,6 @@ def latency_curve(
     measured = sorted((p.rps, _latency_s(p, percentile)) for p in allocation.points)
     highest_s = accumulate((latency_s for _, latency_s in measured), max)
     return tuple(zip((rps for rps, _ in measured), highest_s, strict=True))
-
-
-def to_variant(
-    profile: Profile,
-    slo_s: float,
-    percentile: float,
-    *,
-    headroom: float = 1.0,
-    step_millicores: int | None = None,
-) -> Variant:
-    """
-    The variant as the solver knows it, on the sizes that were measured.
-
-    With `step_millicores`, also on the multiples of it between the smallest and the largest CPU
-    size of each batch size: linear between measured sizes, after isotonic regression.
-    Raises NotMeasured.
-    """
-    measured = [
-        Allocation(
-            size=allocation.size, capacity_rps=capacity_at(allocation, slo_s, percentile, headroom)
-        )
-        for allocation in profile.allocations
-    ]
-    between = _between(measured, step_millicores) if step_millicores else ()
-    return Variant(
-        name=profile.variant,
-        accuracy=profile.accuracy,
-        load_time_s=profile.load_time_s,
-        allocations=(*measured, *between),
-    )
 
 
 def _crossing_rps(curve: Iterable[tuple[float, float]], slo_s: float) -> float:
@@ -173,28 +99,3 @@ def _unknown(allocation: ProfiledAllocation, slo_s: float, percentile: float) ->
         f"no capacity is given for {1000 * slo_s:g} ms, only for "
         f"{', '.join(f'{ms:g}' for ms in has)} ms; choose one of these or measure again"
     )
-
-
-def _between(measured: list[Allocation], step_millicores: int) -> Iterator[Allocation]:
-    """CPU sizes between the measured ones, for each batch size."""
-    for batch_size in sorted({allocation.batch_size for allocation in measured}):
-        own = {
-            a.cpu_millicores: a.capacity_rps
-            for a in measured
-            if a.kind == CPU and a.batch_size == batch_size
-        }
-        sizes = sorted(own)
-        smooth = isotonic([own[size] for size in sizes])
-        for millicores in _multiples(sizes, step_millicores):
-            if own[max(size for size in sizes if size < millicores)] == 0.0:
-                continue  # perhaps as late as the smaller one: not between no and some capacity
-            rps = interpolate(sizes, smooth, millicores)
-            yield Allocation(
-                size=PodSize(resources={CPU: millicores}, batch_size=batch_size), capacity_rps=rps
-            )
-
-
-def _multiples(sizes: list[int], step: int) -> Iterator[int]:
-    if sizes:
-        first = -(-sizes[0] // step) * step
-        yield from (size for size in range(first, sizes[-1], step) if size not in sizes)
