@@ -7,6 +7,29 @@ from infadapter_profiles.isotonic import interpolate, isotonic
 from infadapter_profiles.profile import Profile
 from infadapter_profiles.sizes import CPU, Allocation, PodSize, Variant
 
+MOST_SIZES = 40
+"""Sizes offered of each variant: fine enough to follow the load, few enough to solve at once."""
+
+FINEST_MILLICORES = 100
+
+
+def offered(profile: Profile, slo_s: float, percentile: float, *, headroom: float = 1.0) -> Variant:
+    """
+    The variant in every size that may be planned: the measured ones and a grid of at most 40.
+
+    The one rule, so that what is simulated or asked for is what the operator would do.
+    Raises NotMeasured.
+    """
+    step = grid_millicores(profile)
+    return to_variant(profile, slo_s, percentile, headroom=headroom, step_millicores=step)
+
+
+def grid_millicores(profile: Profile) -> int:
+    """The step between the CPU sizes offered beside the measured ones, a multiple of 100 m."""
+    sizes = [a.size.cpu_millicores for a in profile.allocations]
+    steps = -(-(max(sizes) - min(sizes)) // (MOST_SIZES * FINEST_MILLICORES))
+    return FINEST_MILLICORES * max(1, steps)
+
 
 def to_variant(
     profile: Profile,

@@ -15,15 +15,10 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import fits
 from infadapter_operator.planning.profiles import profile_from
 from infadapter_profiles.capacity import NotMeasured
-from infadapter_profiles.offered import to_variant
+from infadapter_profiles.offered import offered
 from infadapter_profiles.profile import Profile
 from infadapter_profiles.quantities import amounts_as_quantities
 from infadapter_solver.problem import CPU, Amounts, Objective, Variant
-
-MOST_SIZES = 40
-"""Sizes offered of each variant: fine enough to follow the load, few enough to solve at once."""
-
-FINEST_MILLICORES = 100
 
 
 class ProfilesUnresolved(Exception):
@@ -86,13 +81,6 @@ def service_from(
     )
 
 
-def grid_millicores(profile: Profile) -> int:
-    """The step between the CPU sizes offered beside the measured ones, a multiple of 100 m."""
-    sizes = [a.resources.get(CPU, 0) for a in profile.allocations]
-    steps = -(-(max(sizes) - min(sizes)) // (MOST_SIZES * FINEST_MILLICORES))
-    return FINEST_MILLICORES * max(1, steps)
-
-
 def _profile(
     variant: VariantSpec,
     profiles: Mapping[str, VariantProfileSpec],
@@ -110,9 +98,7 @@ def _profile(
 
 def _variant(named: str, profile: Profile, spec: InferenceServiceSpec, slo_s: float) -> Variant:
     try:
-        return to_variant(
-            profile, slo_s, spec.slo.percentile, step_millicores=grid_millicores(profile)
-        )
+        return offered(profile, slo_s, spec.slo.percentile)
     except NotMeasured as error:
         raise ProfileUnfit(f"VariantProfile {named}: {error}") from None
 

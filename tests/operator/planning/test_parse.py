@@ -7,15 +7,13 @@ from infadapter_operator.api.objects import VariantProfile, parse_profile, parse
 from infadapter_operator.api.profiles import VariantProfileSpec
 from infadapter_operator.domain.service import ForecastMethod, Mode, Service
 from infadapter_operator.planning.parse import (
-    FINEST_MILLICORES,
-    MOST_SIZES,
     ProfileMissing,
     ProfilesUnresolved,
     ProfileUnfit,
-    grid_millicores,
     service_from,
 )
 from infadapter_operator.planning.profiles import profile_from
+from infadapter_profiles.offered import FINEST_MILLICORES, MOST_SIZES, grid_millicores
 from infadapter_solver.problem import CPU
 
 Json = dict[str, Any]
