@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from infadapter_operator.api.quantities import InvalidQuantity, cpu_millicores, parse_amounts
+from infadapter_profiles.quantities import InvalidQuantity, cpu_millicores, parse_amounts
 from infadapter_solver import CPU, Amounts
 
 MOST_PODS = 1000

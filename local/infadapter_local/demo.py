@@ -29,9 +29,9 @@ from infadapter_local.spec import (
 from infadapter_local.view import View
 from infadapter_local.workload import LEAD_IN_S, Workload, load_trace, peak_rps, workload
 from infadapter_operator.domain.service import Service
+from infadapter_profiles.profile import Profile
 from infadapter_server.loadgen.traces import Trace
 from infadapter_server.profiling.run import machine
-from infadapter_solver.profiles import Profile
 
 PEAK_SHARE = 0.88
 """

@@ -21,11 +21,11 @@ from infadapter_local.processes import Processes, ProcessFailed
 from infadapter_local.spec import PERCENTILE
 from infadapter_operator.api.objects import parse_profile
 from infadapter_operator.planning.profiles import measured
+from infadapter_profiles.profile import Profile
 from infadapter_server.profiling.document import save_profile
 from infadapter_server.profiling.percentiles import AllocationProfile, VariantProfile
 from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.run import machine
-from infadapter_solver.profiles import Profile
 
 VARIANTS = ("glyph-1", "glyph-2", "glyph-3", "glyph-4", "glyph-5")
 PROFILES = files("infadapter_local") / "profiles" / "glyphs.yaml"

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from infadapter_local.cgroups import WHOLE_CORE, Cores, Quotas
 from infadapter_operator.domain.service import Service
+from infadapter_profiles.offered import to_variant
+from infadapter_profiles.profile import Profile
 from infadapter_solver import CPU, Allocation, Objective, Plan, PodGroup, Problem, Variant, solve
-from infadapter_solver.profiles import Profile, to_variant
 
 NAMESPACE, NAME = "demo", "glyphs"
 SLO_S, PERCENTILE = 0.25, 99.0

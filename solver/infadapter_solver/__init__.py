@@ -1,9 +1,17 @@
 """The optimisation problem and its solution; knows neither Kubernetes nor the network."""
 
+from infadapter_profiles.capacity import (
+    LatencyNotMeasured,
+    NotMeasured,
+    PercentileNotMeasured,
+    capacity_at,
+)
+from infadapter_profiles.latency import expected_latency_s
+from infadapter_profiles.offered import offered, to_variant
+from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
 from infadapter_solver.binding import Binding, binding_of, binding_sentence
 from infadapter_solver.check import InvalidProblem
 from infadapter_solver.exact.tables import TooLarge
-from infadapter_solver.latency import expected_latency_s
 from infadapter_solver.objective import broken, evaluate, score, starts
 from infadapter_solver.problem import (
     CPU,
@@ -16,18 +24,6 @@ from infadapter_solver.problem import (
     Problem,
     Target,
     Variant,
-)
-from infadapter_solver.profiles import (
-    KnownCapacity,
-    LatencyNotMeasured,
-    NotMeasured,
-    PercentileNotMeasured,
-    Point,
-    Profile,
-    ProfiledAllocation,
-    capacity_at,
-    offered,
-    to_variant,
 )
 from infadapter_solver.solve import Method, solve
 

@@ -7,87 +7,21 @@ same problem can be compared bit by bit. Nothing here knows how a problem is sol
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-CPU = "cpu"
-"""The one resource every allocation has. Counted in millicores; all others in whole units."""
+from infadapter_profiles.sizes import CPU, Allocation, Amounts, PodSize, Target, Variant
 
-Amounts = Mapping[str, int]
-"""Resource name to amount: `{"cpu": 4000, "nvidia.com/gpu": 1}` is four cores and a GPU."""
-
-
-class Target(NamedTuple):
-    """What has its own Deployment: a variant on one kind ("cpu" or an extended resource)."""
-
-    variant: str
-    kind: str = CPU
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodSize:
-    """What one pod gets: resources, and the largest batch that it computes at once."""
-
-    resources: Amounts = field(default_factory=dict)
-    batch_size: int = 1
-
-    @property
-    def kind(self) -> str:
-        """The extended resource's name, or "cpu" when there is none (a pod has at most one)."""
-        return next((name for name in sorted(self.resources) if name != CPU), CPU)
-
-    @property
-    def cpu_millicores(self) -> int:
-        return self.resources.get(CPU, 0)
-
-    @property
-    def but_cpu(self) -> tuple[tuple[str, int], ...]:
-        """All that can't be resized in place."""
-        return tuple(item for item in self.key if item[0] != CPU)
-
-    @property
-    def key(self) -> tuple[tuple[str, int], ...]:
-        """As one value, to hash and to sort by."""
-        return (*sorted(self.resources.items()), ("batch", self.batch_size))
-
-    def __hash__(self) -> int:
-        return hash((frozenset(self.resources.items()), self.batch_size))
-
-    def __lt__(self, other: "PodSize") -> bool:
-        return self.key < other.key
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allocation:
-    """A pod's size, and the largest rate that it serves at that within the latency SLO."""
-
-    size: PodSize
-    capacity_rps: float
-
-    @property
-    def resources(self) -> Amounts:
-        return self.size.resources
-
-    @property
-    def batch_size(self) -> int:
-        return self.size.batch_size
-
-    @property
-    def kind(self) -> str:
-        return self.size.kind
-
-    @property
-    def cpu_millicores(self) -> int:
-        return self.size.cpu_millicores
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """One model that can answer the service's requests."""
-
-    name: str
-    accuracy: float  # a fraction
-    load_time_s: float
-    allocations: tuple[Allocation, ...]
+__all__ = [
+    "CPU",
+    "Allocation",
+    "Amounts",
+    "Objective",
+    "Plan",
+    "PodGroup",
+    "PodSize",
+    "Problem",
+    "Target",
+    "Variant",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

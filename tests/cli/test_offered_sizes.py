@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from infadapter.__main__ import main
 from infadapter.profiles import read_profiles
+from infadapter_profiles.offered import offered
 from infadapter_solver import CPU
-from infadapter_solver.profiles import offered
 
 SLO_S = 0.75
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from infadapter_operator.api.quantities import cpu_millicores
 from infadapter_operator.domain.names import (
     KIND_LABEL,
     SERVICE_LABEL,
@@ -15,6 +14,7 @@ from infadapter_operator.domain.names import (
     kind_slug,
     router_name,
 )
+from infadapter_profiles.quantities import cpu_millicores
 from tests.e2e.kube import Kube, wait_for
 from tests.e2e.services import is_ready
 

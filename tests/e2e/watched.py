@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from infadapter_operator.api.quantities import cpu_millicores
 from infadapter_operator.domain.names import SERVICE_LABEL
+from infadapter_profiles.quantities import cpu_millicores
 from tests.e2e.kube import Seen
 from tests.e2e.live import cpu_in_force_m, cpu_wanted_m, key_of, labels_key, variant_of
 from tests.e2e.services import is_ready

@@ -18,9 +18,9 @@ from infadapter_local.spec import (
     static_single,
 )
 from infadapter_operator.domain.service import Service
+from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
 from infadapter_solver import CPU, Problem, solve
 from infadapter_solver.problem import Objective, PodSize, Target
-from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
 
 QUOTAS = Quotas(Path("/nowhere"))  # nothing is started with it
 

@@ -22,7 +22,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from infadapter_operator.api.decimals import Weight
 from infadapter_operator.api.model import VALIDATIONS, Rule, refusal
-from infadapter_operator.api.quantities import InvalidQuantity, parse_quantity
+from infadapter_profiles.quantities import InvalidQuantity, parse_quantity
 from infadapter_solver.problem import CPU
 
 QUANTITY_MESSAGE = 'must be a quantity from 0 to 1P, such as 20 or "500m"'

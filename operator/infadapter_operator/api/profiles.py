@@ -9,7 +9,7 @@ from pydantic import Field
 from infadapter_operator.api.decimals import Fraction, Positive, Weight
 from infadapter_operator.api.fields import PERCENTILE_KEY, Percentile, Resources, Rules, Timestamp
 from infadapter_operator.api.model import ApiModel, Rule
-from infadapter_operator.api.quantities import parse_amounts
+from infadapter_profiles.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Amounts
 
 Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]

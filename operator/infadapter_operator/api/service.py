@@ -16,9 +16,9 @@ from infadapter_operator.api.fields import (
     Resources,
 )
 from infadapter_operator.api.model import ApiModel, Rule, list_map
-from infadapter_operator.api.quantities import parse_amounts
 from infadapter_operator.api.variant import VariantSpec
 from infadapter_operator.domain.service import ForecastMethod, Mode
+from infadapter_profiles.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Amounts
 
 

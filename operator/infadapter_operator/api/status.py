@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from infadapter_operator.api.decimals import AnyNumber, Fraction, Weight
 from infadapter_operator.api.fields import DnsLabel, Resources, Timestamp
 from infadapter_operator.api.model import ApiModel, list_map
-from infadapter_operator.api.quantities import parse_amounts
+from infadapter_profiles.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Amounts
 
 SENTENCE_LENGTH = 1024

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from infadapter_profiles.profile import Profile
 from infadapter_solver.problem import Allocation, Amounts, Objective, PodSize, Target, Variant
-from infadapter_solver.profiles import Profile
 
 KEPT_LOADS = 2.0
 """In load times of the slowest variant, how long what it took to start is kept at least."""

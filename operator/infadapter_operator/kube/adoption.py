@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from infadapter_operator.api.quantities import amounts_as_quantities
 from infadapter_operator.domain.names import (
     ADOPTED_ANNOTATION,
     KIND_LABEL,
@@ -34,6 +33,7 @@ from infadapter_operator.kube.client import (
 from infadapter_operator.kube.managed_fields import sized_fields, strike_others, strike_ours
 from infadapter_operator.kube.objects import Owner, Server, Workload
 from infadapter_operator.kube.read import annotation, container_amounts, is_device
+from infadapter_profiles.quantities import amounts_as_quantities
 from infadapter_solver.problem import CPU, Amounts
 
 _ATTEMPTS = 5

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from infadapter_operator.api.quantities import amounts_as_quantities
 from infadapter_operator.domain.names import (
     API_VERSION,
     BATCH_ANNOTATION,
@@ -26,6 +25,7 @@ from infadapter_operator.domain.names import (
     target_labels,
     target_name,
 )
+from infadapter_profiles.quantities import amounts_as_quantities
 from infadapter_solver.problem import CPU, Allocation, Amounts, PodSize, Target
 
 Json = dict[str, Any]

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from infadapter_operator.api.quantities import InvalidQuantity, parse_amounts
 from infadapter_operator.domain.names import (
     BATCH_ANNOTATION,
     KIND_ANNOTATION,
@@ -24,6 +23,7 @@ from infadapter_operator.kube.statuses import (
     text,
 )
 from infadapter_operator.kube.troubles import trouble_of
+from infadapter_profiles.quantities import InvalidQuantity, parse_amounts
 from infadapter_solver.problem import CPU, Amounts, PodSize, Target
 
 

@@ -5,7 +5,6 @@ A Deployment's template changes only while none of its pods runs. After that siz
 pod, in place, and the template stays, so that nothing rolls by accident.
 """
 
-from infadapter_operator.api.quantities import cpu_quantity
 from infadapter_operator.domain.names import DELETION_COST
 from infadapter_operator.domain.ports import ResizeInfeasible
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
@@ -15,6 +14,7 @@ from infadapter_operator.kube.client import STRATEGIC, ApiRefusal, KubeApi, core
 from infadapter_operator.kube.read import annotation, runs_pods, template_size
 from infadapter_operator.kube.running import Running
 from infadapter_operator.kube.write_deployments import Writer
+from infadapter_profiles.quantities import cpu_quantity
 from infadapter_solver.problem import PodSize
 
 GOES_FIRST = "-1000"

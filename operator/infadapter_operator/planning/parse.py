@@ -9,18 +9,16 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from infadapter_operator.api.profiles import VariantProfileSpec
-from infadapter_operator.api.quantities import amounts_as_quantities
 from infadapter_operator.api.service import InferenceServiceSpec
 from infadapter_operator.api.variant import VariantSpec
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import fits
 from infadapter_operator.planning.profiles import profile_from
+from infadapter_profiles.capacity import NotMeasured
+from infadapter_profiles.offered import offered
+from infadapter_profiles.profile import Profile
+from infadapter_profiles.quantities import amounts_as_quantities
 from infadapter_solver.problem import CPU, Amounts, Objective, Variant
-from infadapter_solver.profiles import (
-    NotMeasured,
-    Profile,
-    offered,
-)
 
 
 class ProfilesUnresolved(Exception):

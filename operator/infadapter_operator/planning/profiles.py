@@ -2,8 +2,8 @@
 
 from infadapter_operator.api.objects import VariantProfile
 from infadapter_operator.api.profiles import ProfileAllocation, VariantProfileSpec
+from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
 from infadapter_solver.problem import PodSize
-from infadapter_solver.profiles import KnownCapacity, Point, Profile, ProfiledAllocation
 
 
 def profile_from(variant: str, spec: VariantProfileSpec) -> Profile:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
-from infadapter_operator.api.quantities import amounts_as_quantities
 from infadapter_operator.api.status import Decision as DecisionStatus
 from infadapter_operator.api.status import (
     InferenceServiceStatus,
@@ -24,6 +23,7 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.reporting.conditions import Condition
 from infadapter_operator.reporting.transitions import whole_second, with_times
 from infadapter_operator.reporting.variant_status import variants_of
+from infadapter_profiles.quantities import amounts_as_quantities
 from infadapter_solver import Binding
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target
 

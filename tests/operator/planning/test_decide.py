@@ -11,9 +11,9 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.hysteresis import WORTH_MOVING
 from infadapter_operator.planning.planning_demand import planning_demand
+from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
 from infadapter_solver import Binding
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target, Variant
-from infadapter_solver.profiles import Point, Profile, ProfiledAllocation
 from tests.builders import LARGE, MIDDLE, SMALL, a_service
 from tests.operator.loop_world import recall
 

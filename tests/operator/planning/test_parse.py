@@ -13,8 +13,8 @@ from infadapter_operator.planning.parse import (
     service_from,
 )
 from infadapter_operator.planning.profiles import profile_from
+from infadapter_profiles.offered import FINEST_MILLICORES, MOST_SIZES, grid_millicores
 from infadapter_solver.problem import CPU
-from infadapter_solver.profiles import FINEST_MILLICORES, MOST_SIZES, grid_millicores
 
 Json = dict[str, Any]
 

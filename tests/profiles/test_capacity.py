@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infadapter_profiles.isotonic import interpolate, isotonic
 from infadapter_solver import (
     KnownCapacity,
     LatencyNotMeasured,
@@ -18,7 +19,6 @@ from infadapter_solver import (
     capacity_at,
     to_variant,
 )
-from infadapter_solver.isotonic import interpolate, isotonic
 from infadapter_solver.problem import PodSize
 
 GPU = "nvidia.com/gpu"

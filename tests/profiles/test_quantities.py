@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_operator.api.quantities import (
+from infadapter_profiles.quantities import (
     MOST,
     InvalidQuantity,
     amounts_as_quantities,

@@ -3,13 +3,9 @@
 import math
 from itertools import pairwise
 
-from infadapter_solver.problem import CPU, Allocation
-from infadapter_solver.profiles import (
-    PercentileNotMeasured,
-    Profile,
-    ProfiledAllocation,
-    latency_curve,
-)
+from infadapter_profiles.capacity import PercentileNotMeasured, latency_curve
+from infadapter_profiles.profile import Profile, ProfiledAllocation
+from infadapter_profiles.sizes import CPU, Allocation
 
 
 def expected_latency_s(

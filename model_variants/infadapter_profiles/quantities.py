@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from infadapter_solver.problem import CPU, Amounts
+from infadapter_profiles.sizes import CPU, Amounts
 
 Quantity = int | str
 """As it is written in an API object. A float is none: YAML's 0.1 is not a tenth."""

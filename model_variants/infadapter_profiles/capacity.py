@@ -1,0 +1,102 @@
+"""
+From what was measured of a variant to what it can serve at a latency SLO.
+
+The capacity of a pod is the largest rate at which the SLO's percentile of the latency stays within
+the SLO. Nothing is claimed beyond what was measured: not above the highest rate, not below the
+smallest size, not above the largest, and not for another percentile.
+"""
+
+import math
+from collections.abc import Iterable
+from itertools import accumulate
+
+from infadapter_profiles.profile import KnownCapacity, Point, ProfiledAllocation
+
+SAME = 1e-9
+"""Latencies and percentiles closer than this are the same; they went through milliseconds."""
+
+
+class NotMeasured(ValueError):
+    """The profile does not say what a pod can serve at this SLO; the message says what it holds."""
+
+
+class PercentileNotMeasured(NotMeasured):
+    """No latency was measured at the percentile of the SLO."""
+
+
+class LatencyNotMeasured(NotMeasured):
+    """Capacities are given, and none for the latency of the SLO."""
+
+
+def capacity_at(
+    allocation: ProfiledAllocation, slo_s: float, percentile: float, headroom: float = 1.0
+) -> float:
+    """
+    The rate, in requests per second, that one pod serves within the SLO; 0 if none.
+
+    Latency is taken as never falling with the rate, and as linear between measured rates. A point
+    that refused more than the percentile allows exceeds any SLO: its refused requests are late.
+    Raises PercentileNotMeasured or LatencyNotMeasured.
+    """
+    known = [c.rps for c in allocation.capacity if _is_for(c, slo_s, percentile)]
+    if known:
+        return headroom * known[0]
+    if not allocation.points:
+        raise _unknown(allocation, slo_s, percentile)
+    return headroom * _crossing_rps(latency_curve(allocation, percentile), slo_s)
+
+
+def latency_curve(
+    allocation: ProfiledAllocation, percentile: float
+) -> tuple[tuple[float, float], ...]:
+    """
+    Rate and latency, by rate; latency never falls, and is infinite where too many were refused.
+
+    Raises PercentileNotMeasured.
+    """
+    measured = sorted((p.rps, _latency_s(p, percentile)) for p in allocation.points)
+    highest_s = accumulate((latency_s for _, latency_s in measured), max)
+    return tuple(zip((rps for rps, _ in measured), highest_s, strict=True))
+
+
+def _crossing_rps(curve: Iterable[tuple[float, float]], slo_s: float) -> float:
+    within_rps, within_s = 0.0, math.nan
+    for rps, latency_s in curve:
+        if latency_s > slo_s:
+            if within_rps == 0.0 or math.isinf(latency_s):
+                return within_rps
+            found = within_rps + (rps - within_rps) * (slo_s - within_s) / (latency_s - within_s)
+            return min(found, math.nextafter(rps, within_rps))  # rounded up, it would be too late
+        within_rps, within_s = rps, latency_s
+    return within_rps
+
+
+def _latency_s(point: Point, percentile: float) -> float:
+    found = [s for measured, s in point.latency_s.items() if abs(measured - percentile) < SAME]
+    if not found:
+        has = ", ".join(f"{measured:g}" for measured in sorted(point.latency_s)) or "none"
+        raise PercentileNotMeasured(
+            f"the latency at percentile {percentile:g} was not measured (measured: {has}); "
+            "choose one of these or measure again"
+        )
+    refused_beyond = point.refused_ratio > 1 - percentile / 100 + SAME
+    return math.inf if refused_beyond else found[0]
+
+
+def _is_for(capacity: KnownCapacity, slo_s: float, percentile: float) -> bool:
+    return abs(capacity.latency_s - slo_s) < SAME and abs(capacity.percentile - percentile) < SAME
+
+
+def _unknown(allocation: ProfiledAllocation, slo_s: float, percentile: float) -> NotMeasured:
+    own = [c for c in allocation.capacity if abs(c.percentile - percentile) < SAME]
+    if not own:
+        has = sorted({c.percentile for c in allocation.capacity})
+        return PercentileNotMeasured(
+            f"no capacity is given for percentile {percentile:g}, only for "
+            f"{', '.join(f'{p:g}' for p in has)}; choose one of these or measure again"
+        )
+    has = sorted({1000 * c.latency_s for c in own})
+    return LatencyNotMeasured(
+        f"no capacity is given for {1000 * slo_s:g} ms, only for "
+        f"{', '.join(f'{ms:g}' for ms in has)} ms; choose one of these or measure again"
+    )

@@ -1,0 +1,48 @@
+"""What was measured of a variant, as values: a latency curve, or its answers, for each size."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from infadapter_profiles.sizes import Amounts, PodSize
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What was measured at one rate."""
+
+    rps: float
+    latency_s: Mapping[float, float]  # by percentile, of the requests that were answered
+    refused_ratio: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownCapacity:
+    """The answer for one SLO, in place of a measured curve or beside it."""
+
+    latency_s: float
+    percentile: float
+    rps: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfiledAllocation:
+    """One size of pod."""
+
+    size: PodSize
+    saturation_rps: float | None = None
+    points: tuple[Point, ...] = ()
+    capacity: tuple[KnownCapacity, ...] = ()
+
+    @property
+    def resources(self) -> Amounts:
+        return self.size.resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What was measured of one variant."""
+
+    variant: str
+    accuracy: float  # a fraction
+    load_time_s: float
+    allocations: tuple[ProfiledAllocation, ...]
