@@ -1,50 +1,24 @@
-"""How much CPU pods held over a run, and how much of that was beyond the budget. Pure."""
+"""What the pods of a run on this machine held, by resource."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from infadapter_solver import CPU, Objective
+from infadapter_solver.problem import Amounts
+from infadapter_workload.holding import Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """CPU that pods held from `at_s` on, in millicores by variant, until the next of these."""
+    """Amounts that all pods held from `at_s` on, until the next of these."""
 
     at_s: float
-    millicores: Mapping[str, int]
+    amounts: Amounts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
-    """Of a stretch of time."""
-
-    core_seconds: float
-    peak_cores: float
-    core_seconds_over_budget: float
-    longest_over_budget_s: float  # the longest unbroken time with more than the budget held
-
-
-def holding(held: Sequence[Held], budget_millicores: int, begin_s: float, end_s: float) -> Holding:
-    """What is held changes only where `held` says so, which is sorted by time."""
-    total = over = longest_s = unbroken_s = 0.0
-    peak = 0
-    for lasted_s, millicores in _levels(held, begin_s, end_s):
-        beyond = max(0, millicores - budget_millicores)
-        total += millicores * lasted_s
-        over += beyond * lasted_s
-        peak = max(peak, millicores)
-        unbroken_s = unbroken_s + lasted_s if beyond else 0.0
-        longest_s = max(longest_s, unbroken_s)
-    return Holding(
-        core_seconds=total / 1000,
-        peak_cores=peak / 1000,
-        core_seconds_over_budget=over / 1000,
-        longest_over_budget_s=longest_s,
-    )
-
-
-def _levels(held: Sequence[Held], begin_s: float, end_s: float) -> Iterator[tuple[float, int]]:
-    """For how long how many millicores were held; none of these times is empty."""
-    ends = [later.at_s for later in held[1:]] + [end_s] * min(1, len(held))
-    for now, until_s in zip(held, ends, strict=True):
-        lasted_s = min(until_s, end_s) - max(now.at_s, begin_s)
-        if lasted_s > 0:
-            yield lasted_s, sum(now.millicores.values())
+def levels(held: Sequence[Held], objective: Objective) -> list[Level]:
+    """At the prices of whoever judges the run."""
+    return [
+        Level(at_s=h.at_s, millicores=h.amounts.get(CPU, 0), cost=objective.price_of(h.amounts))
+        for h in held
+    ]

@@ -1,15 +1,16 @@
 """
-What a run is measured by, as docs/design.md defines it: from the requests' outcomes and the CPU
-that was held. Pure.
+What a demo's run is measured by: from the requests' outcomes and what was held. Pure.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infadapter_local.holding import Held, holding
+from infadapter_local.holding import Held, levels
 from infadapter_operator.domain.service import Service
 from infadapter_server.loadgen.outcomes import Outcome, percentile
 from infadapter_solver import CPU
+from infadapter_workload.holding import holding
+from infadapter_workload.measures import objective, shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,26 +59,28 @@ def measure_run(
     accuracy = {variant.name: variant.accuracy for variant in service.variants}
     in_time = [o for o in answered if o.latency_s <= service.slo_s]
     worth = [accuracy.get(o.variant or "", 0.0) for o in answered]
-    effective = sum(accuracy.get(o.variant or "", 0.0) for o in in_time) / max(1, arrived)
-    late = (len(answered) - len(in_time)) / max(1, arrived)
-    refused = sum(o.refused for o in counted) / max(1, arrived)
-    failed = (arrived - len(answered)) / max(1, arrived) - refused
-    cores = holding(held, service.budget[CPU], begin_s, end_s)
-    mean_cores = cores.core_seconds / (end_s - begin_s)
-    price = service.objective.prices.get(CPU, 1.0)
-    budget_cost = price * service.budget[CPU] / 1000
+    refused = sum(o.refused for o in counted)
+    found = shares(
+        arrived,
+        accuracy_in_time=sum(accuracy.get(o.variant or "", 0.0) for o in in_time),
+        late=len(answered) - len(in_time),
+        refused=refused,
+        failed=arrived - len(answered) - refused,
+    )
+    cores = holding(levels(held, service.objective), service.budget[CPU], begin_s, end_s)
+    mean_cost = cores.cost_seconds / (end_s - begin_s)
     latencies_ms = [1000 * o.latency_s for o in answered]
     return Measures(
         arrived=arrived,
-        effective_accuracy=effective,
-        late=late,
-        refused=refused,
-        failed=failed,
-        violations=late + refused + failed,
+        effective_accuracy=found.effective_accuracy,
+        late=found.late,
+        refused=found.refused,
+        failed=found.failed,
+        violations=found.violations,
         p50_ms=percentile(latencies_ms, 50),
         p99_ms=percentile(latencies_ms, 99),
-        mean_cores=mean_cores,
-        mean_cost=price * mean_cores,
+        mean_cores=cores.core_seconds / (end_s - begin_s),
+        mean_cost=mean_cost,
         cpu_seconds_held=cores.core_seconds,
         cpu_seconds_used=cpu_seconds_used,
         peak_cores_held=cores.peak_cores,
@@ -85,7 +88,12 @@ def measure_run(
         longest_over_budget_s=cores.longest_over_budget_s,
         plan_changes=sum(begin_s <= at_s < end_s for at_s in plan_changes_s),
         longest_start_s=max(starts_s, default=None),
-        objective=service.objective.accuracy_weight * effective
-        - service.objective.cost_weight * price * mean_cores / budget_cost,
+        objective=objective(
+            found.effective_accuracy,
+            mean_cost,
+            budget_cost=service.objective.price_of(service.budget),
+            accuracy_weight=service.objective.accuracy_weight,
+            cost_weight=service.objective.cost_weight,
+        ),
         accuracy_of_answers=sum(worth) / len(worth) if worth else None,
     )

@@ -30,7 +30,7 @@ from infadapter_operator.domain.situation import State
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_server.loadgen.records import Tail
-from infadapter_solver.problem import Target, Variant
+from infadapter_solver.problem import CPU, Target, Variant
 
 LOOK_S = 0.25  # where a minute stands for twenty, this is five seconds
 DRAIN_S = 0.3  # twice what the router takes to obey: a pod leaves when it is sent nothing more
@@ -66,7 +66,10 @@ class Run:
 
     @property
     def held(self) -> list[Held]:
-        return [Held(at_s=tick.at_s, millicores=tick.millicores) for tick in self.ticks]
+        return [
+            Held(at_s=tick.at_s, amounts={CPU: sum(tick.millicores.values())})
+            for tick in self.ticks
+        ]
 
     @property
     def plan_changes_s(self) -> list[float]:

@@ -9,6 +9,8 @@ from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.world.queues import FAILED, LATE, ON_TIME, REFUSED, Floats
 from infadapter_simulator.world.world import World
 from infadapter_solver import CPU
+from infadapter_workload.holding import Holding
+from infadapter_workload.measures import objective, shares
 
 SAMPLE_S = 5.0
 """How often the paper samples planned accuracy."""
@@ -39,28 +41,36 @@ def measured(world: World) -> Measures:
     """Of a run that has ended."""
     scenario, traffic = world.scenario, world.traffic
     outcome = traffic.outcomes()
-    arrived = max(len(outcome), 1)
     accuracy = np.array([scenario.variant(name).accuracy for name in world.variant_of_slots()])
     on_time = outcome == ON_TIME
-    effective = float(accuracy[traffic.slot_of[on_time]].sum()) / arrived
-    shares = {kind: float((outcome == kind).sum()) / arrived for kind in (LATE, REFUSED, FAILED)}
+    found = shares(
+        len(outcome),
+        accuracy_in_time=float(accuracy[traffic.slot_of[on_time]].sum()),
+        late=int((outcome == LATE).sum()),
+        refused=int((outcome == REFUSED).sum()),
+        failed=int((outcome == FAILED).sum()),
+    )
     cost = held_mean(world, "price")
-    ratio = cost / (scenario.objective.price_of(scenario.budget) or 1.0)
     answered = (outcome == ON_TIME) | (outcome == LATE)
     latency_s = (traffic.finish_s - traffic.arrivals_s)[answered]
-    held = holding(world.held, scenario.budget.get(CPU, 0), 0.0, world.seconds)
+    held = _held(world)
     changes_s = world.plan_changes_s
     return Measures(
-        effective_accuracy=effective,
-        violations=sum(shares.values()),
-        late=shares[LATE],
-        refused=shares[REFUSED],
-        failed=shares[FAILED],
+        effective_accuracy=found.effective_accuracy,
+        violations=found.violations,
+        late=found.late,
+        refused=found.refused,
+        failed=found.failed,
         mean_cores=held_mean(world, "millicores") / 1000,
         mean_cost=cost,
         accuracy_loss_points=accuracy_loss_points(world),
-        objective=scenario.objective.accuracy_weight * effective
-        - scenario.objective.cost_weight * ratio,
+        objective=objective(
+            found.effective_accuracy,
+            cost,
+            budget_cost=scenario.objective.price_of(scenario.budget),
+            accuracy_weight=scenario.objective.accuracy_weight,
+            cost_weight=scenario.objective.cost_weight,
+        ),
         p99_s=float(np.percentile(latency_s, 99)) if len(latency_s) else float("nan"),
         peak_cores_held=held.peak_cores,
         core_seconds_over_budget=held.core_seconds_over_budget,
@@ -71,17 +81,13 @@ def measured(world: World) -> Measures:
 
 def held_mean(world: World, what: str) -> float:
     """Of `price` or `millicores`, over the run: the larger of desired and allocated."""
-    total, since, value = 0.0, 0.0, 0.0
-    by_slot: dict[int, float] = {}
-    for held in world.held:
-        at_s = min(held.at_s, world.seconds)
-        total += value * (at_s - since)
-        since = at_s
-        now = getattr(held, what)
-        value += now - by_slot.get(held.slot, 0.0)
-        by_slot[held.slot] = now
-    total += value * (world.seconds - since)
+    held = _held(world)
+    total = held.cost_seconds if what == "price" else 1000 * held.core_seconds
     return total / max(world.seconds, 1)
+
+
+def _held(world: World) -> Holding:
+    return holding(world.held, world.scenario.budget.get(CPU, 0), 0.0, world.seconds)
 
 
 def cores_over_time(world: World, step_s: float = SAMPLE_S) -> tuple[Floats, dict[str, Floats]]:

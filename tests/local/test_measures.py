@@ -1,5 +1,7 @@
 """The measures of docs/design.md, on runs that can be computed by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from infadapter_local.holding import Held
@@ -43,7 +45,7 @@ def test_every_request_counts_once() -> None:
     ]
     measured = measure_run(
         outcomes,
-        [Held(at_s=0.0, millicores={"a": 1000}), Held(at_s=8.0, millicores={"a": 2000, "b": 500})],
+        [Held(at_s=0.0, amounts={"cpu": 1000}), Held(at_s=8.0, amounts={"cpu": 2500})],
         service=SERVICE,
         begin_s=0.0,
         end_s=10.0,
@@ -59,6 +61,22 @@ def test_every_request_counts_once() -> None:
     assert measured.longest_over_budget_s == pytest.approx(2.0)
     assert measured.mean_cores == pytest.approx(1.3)
     assert measured.objective == pytest.approx(0.28 - 0.1 * 1.3 / 2.0)
+
+
+def test_devices_that_are_held_are_paid_for() -> None:
+    gpu = "nvidia.com/gpu"
+    objective = Objective(budget={"cpu": 2000, gpu: 1}, prices={gpu: 6.0}, cost_weight=0.1)
+    measured = measure_run(
+        [outcome(1.0)],
+        [Held(at_s=0.0, amounts={"cpu": 1000}), Held(at_s=5.0, amounts={"cpu": 1000, gpu: 1})],
+        service=replace(SERVICE, objective=objective),
+        begin_s=0.0,
+        end_s=10.0,
+        cpu_seconds_used=0.0,
+    )
+    assert measured.mean_cores == pytest.approx(1.0)
+    assert measured.mean_cost == pytest.approx(1.0 + 6.0 / 2)
+    assert measured.objective == pytest.approx(0.8 - 0.1 * 4.0 / 8.0)
 
 
 def test_plans_before_the_beginning_do_not_count_but_starts_do() -> None:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_simulator.holding import Holding, holding
+from infadapter_simulator.holding import holding
 from infadapter_simulator.world.pods import Held
 from infadapter_solver import CPU, Target
+from infadapter_workload.holding import Holding
 
 SECONDS = 30
 changes = st.lists(
@@ -33,6 +34,7 @@ def counted(held: Sequence[Held], budget_cores: int, begin_s: int, end_s: int) -
     runs = "".join("x" if level > budget_cores else " " for level in levels).split()
     return Holding(
         core_seconds=sum(levels),
+        cost_seconds=sum(levels),
         peak_cores=max(levels, default=0),
         core_seconds_over_budget=sum(max(0, level - budget_cores) for level in levels),
         seconds_over_budget=sum(level > budget_cores for level in levels),

@@ -2,14 +2,14 @@
 
 import pytest
 
-from infadapter_local.holding import Held, holding
+from infadapter_workload.holding import Level, holding
 
 HELD = [
-    Held(at_s=-5.0, millicores={"a": 1000}),
-    Held(at_s=2.0, millicores={"a": 1000, "b": 500}),
-    Held(at_s=4.0, millicores={"a": 700, "b": 500}),
-    Held(at_s=6.0, millicores={"b": 500}),
-    Held(at_s=7.0, millicores={"b": 1100}),
+    Level(at_s=-5.0, millicores=1000, cost=1.0),
+    Level(at_s=2.0, millicores=1500, cost=1.5),
+    Level(at_s=4.0, millicores=1200, cost=1.2),
+    Level(at_s=6.0, millicores=500, cost=0.5),
+    Level(at_s=7.0, millicores=1100, cost=1.1),
 ]
 
 
@@ -31,4 +31,5 @@ def test_a_moment_within_the_budget_ends_a_time_above_it() -> None:
 
 def test_nothing_is_held_before_the_first_pod() -> None:
     assert holding([], 800, 0.0, 10.0).peak_cores == 0.0
+    assert holding(HELD[4:], 800, 0.0, 10.0).cost_seconds == pytest.approx(3.3)
     assert holding(HELD[4:], 800, 0.0, 10.0).core_seconds == pytest.approx(3.3)
