@@ -106,13 +106,13 @@ def accuracy_over_time(world: World, step_s: float = SAMPLE_S) -> tuple[Floats, 
     """Times, and the share-weighted accuracy that was planned then; NaN where nobody served."""
     scenario: Scenario = world.scenario
     times = np.arange(0.0, world.seconds, step_s)
-    since = np.array([at_s for at_s, _ in world.routed])
+    since = np.array([at_s for at_s, _ in world.router.routed])
     planned = np.array(
         [
             sum(scenario.variant(name).accuracy * share for name, share in shares.items())
             if shares
             else np.nan
-            for _, shares in world.routed
+            for _, shares in world.router.routed
         ]
     )
     return times, planned[np.maximum(np.searchsorted(since, times, side="right") - 1, 0)]

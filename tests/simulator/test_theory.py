@@ -499,8 +499,8 @@ def test_a_failed_pod_loses_what_it_has_comes_back_and_gets_traffic_again() -> N
     found = world(evenly(15.0, 600), 600, scenario)
     with_pods(found, 2)
     found.advance(600)
-    failed = [at_s for at_s, shares in found.routed if not shares]
-    back = [at_s for at_s, shares in found.routed[1:] if shares]
+    failed = [at_s for at_s, shares in found.router.routed if not shares]
+    back = [at_s for at_s, shares in found.router.routed[1:] if shares]
     assert len(failed) > 3
     assert back == pytest.approx([at_s + 5.0 for at_s in failed][: len(back)])
     outcome, arrivals = found.traffic.outcomes(), found.traffic.arrivals_s

@@ -5,30 +5,20 @@ It does what it is told and knows nothing of why. Policies, ours among them, act
 same few verbs: start, resize, remove, route.
 """
 
-import heapq
 from collections.abc import Callable, Mapping
-from enum import StrEnum
-from itertools import count
 
 import numpy as np
 
 from infadapter_operator.domain.observed import Resize, Trouble
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
+from infadapter_simulator.world.events import Events, What
 from infadapter_simulator.world.node import EVICTED_S, Node
 from infadapter_simulator.world.pods import Held, SimulatedPod
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.router import Router
+from infadapter_simulator.world.scraped import Scraped
 from infadapter_simulator.world.traffic import Traffic
 from infadapter_solver import CPU, PodSize, Target
-
-
-class _What(StrEnum):
-    READY = "ready"
-    RESIZED = "resized"
-    DRAINED = "drained"
-    FAILED = "failed"
-    ROUTED = "routed"
-    TURNED = "turned"  # a fault begins or ends
 
 
 class World:
@@ -61,14 +51,11 @@ class World:
         self._rng = np.random.default_rng([seed, 11])
         self._pods: dict[str, SimulatedPod] = {}
         self._by_slot: list[SimulatedPod] = []
-        self._events: list[tuple[float, int, _What, SimulatedPod | None]] = []
-        self._order = count()
-        live = np.histogram(arrivals_s, bins=np.arange(seconds + 1))[0] if seconds else np.empty(0)
-        self._rates = np.concatenate([history_rps, live.astype(np.float64)])
-        self._past_s = len(history_rps)
+        self._events = Events()
+        self._scraped = Scraped(history_rps, arrivals_s, seconds)
         self.controllers: list[Callable[[], None]] = []  # called whenever something has happened
         for at_s in sorted(scenario.faults.times_s):
-            self._at(at_s, _What.TURNED, None)
+            self._events.put(at_s, What.TURNED, None)
 
     # What can be seen
 
@@ -82,19 +69,9 @@ class World:
         """By pod name, what the router obeys."""
         return dict(self.router.weights)
 
-    @property
-    def routed(self) -> list[tuple[float, Mapping[str, float]]]:
-        """Since when, shares by variant."""
-        return self.router.routed
-
     def rates(self, window_s: float) -> tuple[float, Floats]:
-        """
-        Arrivals per second, as scraped: the end of the last second that is known, and the rates of
-        the seconds up to it, at most `window_s` of them.
-        """
-        end_s = int(np.floor(self.now_s - self.scenario.scrape_delay_s + 1e-9))
-        last = self._past_s + end_s
-        return float(end_s), self._rates[int(max(0, last - window_s)) : last]
+        """Arrivals per second as far as they are scraped, and until when that is."""
+        return self._scraped.until(self.now_s - self.scenario.scrape_delay_s, window_s)
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """By pod name: requests that it was sent, and those of them that it refused."""
@@ -159,7 +136,7 @@ class World:
             return
         pod.leaving = True
         self._balance()
-        self._at(self.now_s + self.scenario.drain_s, _What.DRAINED, pod)
+        self._events.put(self.now_s + self.scenario.drain_s, What.DRAINED, pod)
 
     def route(self, weights: Mapping[str, int], *, at_once: bool = False) -> None:
         """By pod name. The router obeys after the scenario's delay; at the beginning at once."""
@@ -167,37 +144,33 @@ class World:
         if at_once or self.now_s == 0.0:
             self.router.obey(self._pods, self.now_s)
         else:
-            self._at(self.now_s + self.scenario.weights_lag_s, _What.ROUTED, None)
+            self._events.put(self.now_s + self.scenario.weights_lag_s, What.ROUTED, None)
 
     # Time
 
-    def next_event_s(self) -> float:
-        return self._events[0][0] if self._events else np.inf
-
     def advance(self, until_s: float) -> None:
         """Let time pass, and all happen that is due until then."""
-        while self._events and self._events[0][0] <= until_s:
-            at_s, _, what, pod = heapq.heappop(self._events)
-            self._pass(at_s)
-            self._happen(what, pod)
+        while event := self._events.due(until_s):
+            self._pass(event.at_s)
+            self._happen(event.what, event.pod)
         self._pass(until_s)
 
     def _pass(self, until_s: float) -> None:
         self.traffic.advance(until_s)
         self.now_s = max(self.now_s, until_s)
 
-    def _happen(self, what: _What, pod: SimulatedPod | None) -> None:
-        if what is _What.ROUTED:
+    def _happen(self, what: What, pod: SimulatedPod | None) -> None:
+        if what is What.ROUTED:
             self.router.obey(self._pods, self.now_s)
-        elif what is _What.TURNED:
+        elif what is What.TURNED:
             self._turned()
         elif pod is None or pod.gone:
             return
-        elif what is _What.READY:
+        elif what is What.READY:
             self._started(pod)
-        elif what is _What.RESIZED:
+        elif what is What.RESIZED:
             self._resized(pod)
-        elif what is _What.DRAINED:
+        elif what is What.DRAINED:
             self._drained(pod)
         else:
             self._failed(pod)
@@ -210,7 +183,7 @@ class World:
         pod.trouble = self.node.keeps_from_ready(pod, self.now_s)
         if pod.trouble is None:
             start_s = self.scenario.start_s(pod.target.variant)
-            self._at(self.now_s + start_s, _What.READY, pod)
+            self._events.put(self.now_s + start_s, What.READY, pod)
 
     def _started(self, pod: SimulatedPod) -> None:
         if pod.leaving or pod.is_lost:
@@ -227,7 +200,7 @@ class World:
         self._balance()
         rate = self.scenario.failures_per_pod_hour
         if rate:
-            self._at(self.now_s + self._rng.exponential(3600 / rate), _What.FAILED, pod)
+            self._events.put(self.now_s + self._rng.exponential(3600 / rate), What.FAILED, pod)
 
     def _try_resize(self, pod: SimulatedPod) -> None:
         state = self.node.resize_of(self.pods, pod, self.now_s)
@@ -236,7 +209,7 @@ class World:
             pod.resize_since_s = None if state is Resize.NONE else self.now_s
         self._hold(pod)
         if state is Resize.IN_PROGRESS:
-            self._at(self.now_s + self.scenario.resize_delay_s, _What.RESIZED, pod)
+            self._events.put(self.now_s + self.scenario.resize_delay_s, What.RESIZED, pod)
 
     def _resized(self, pod: SimulatedPod) -> None:
         if pod.resize is Resize.IN_PROGRESS:
@@ -274,7 +247,7 @@ class World:
         pod.ready, pod.unready_since_s, pod.trouble = False, self.now_s, trouble
         self._hold(pod)
         self._routed_again()
-        self._at(self.now_s + EVICTED_S, _What.DRAINED, pod)
+        self._events.put(self.now_s + EVICTED_S, What.DRAINED, pod)
 
     def _drained(self, pod: SimulatedPod) -> None:
         if self.node.is_silent(pod, self.now_s):
@@ -282,7 +255,7 @@ class World:
         busy_until_s = self.traffic.busy_until_s(pod.slot)
         if pod.ready and (pod.name in self.router.weights or busy_until_s > self.now_s):
             later_s = max(busy_until_s, self.now_s + self.scenario.drain_s)
-            self._at(later_s, _What.DRAINED, pod)
+            self._events.put(later_s, What.DRAINED, pod)
             return
         pod.ready, pod.gone = False, True
         del self._pods[pod.name]
@@ -321,6 +294,3 @@ class World:
                 millicores=amounts.get(CPU, 0),
             )
         )
-
-    def _at(self, at_s: float, what: _What, pod: SimulatedPod | None) -> None:
-        heapq.heappush(self._events, (at_s, next(self._order), what, pod))

@@ -158,7 +158,7 @@ def test_vpa_plus_creates_before_it_destroys() -> None:
     assert held[0] == 5.0
     assert held[-1] >= 15
     assert 5.0 + 6.0 in held
-    assert all(shares == {"small": 1.0} for _, shares in world.routed)
+    assert all(shares == {"small": 1.0} for _, shares in world.router.routed)
 
 
 def test_vpa_plus_shrinks_in_the_fifth_round_that_wants_no_more() -> None:

@@ -104,12 +104,12 @@ def test_a_static_plan_keeps_its_pods_and_moves_its_weights(
     world = simulate(plan, paper, load, 1)
     assert plan.name == "static-resnet152:14+resnet18:6"
     assert [held.at_s for held in world.held] == [0.0, 0.0]
-    shares = [shares.get("resnet18", 0.0) for at_s, shares in world.routed]
+    shares = [shares.get("resnet18", 0.0) for at_s, shares in world.router.routed]
     assert shares[0] < 0.2
     assert shares[-1] > 0.5
 
 
 def test_its_weights_are_written_only_when_they_change(paper: Scenario, load: Workload) -> None:
     alone = StaticPlan((group(paper, "resnet18", 10, pods=2),))
-    assert len(simulate(alone, paper, load, 1).routed) <= 3
+    assert len(simulate(alone, paper, load, 1).router.routed) <= 3
     assert alone.name == "static-2*resnet18:10"

@@ -1,0 +1,21 @@
+"""The load as it is scraped: arrivals counted by second, and what was before the run."""
+
+import numpy as np
+
+from infadapter_simulator.world.queues import Floats
+
+
+class Scraped:
+    def __init__(self, history_rps: Floats, arrivals_s: Floats, seconds: int) -> None:
+        live = np.histogram(arrivals_s, bins=np.arange(seconds + 1))[0] if seconds else np.empty(0)
+        self._rates = np.concatenate([history_rps, live.astype(np.float64)])
+        self._past_s = len(history_rps)
+
+    def until(self, known_s: float, window_s: float) -> tuple[float, Floats]:
+        """
+        The end of the last whole second until then, and the rates of the seconds up to it, at most
+        `window_s` of them.
+        """
+        end_s = int(np.floor(known_s + 1e-9))
+        last = self._past_s + end_s
+        return float(end_s), self._rates[int(max(0, last - window_s)) : last]
