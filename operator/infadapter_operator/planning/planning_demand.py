@@ -60,7 +60,7 @@ def planning_demand(service: Service, history: History, now_s: float) -> Plannin
         need, seen_rps = _near(service, history, now_rps)
     else:
         forecast_rps = quantile_forecast(
-            service.forecast, history, service.planning_horizon_s, service.quantile, now_s
+            service.forecast, history, service.planning_horizon_s, service.quantile
         )
         need = Need(forecast_rps, forecast_rps)
         seen_rps = highest_rps(history.samples, now_s - service.kept_s)

@@ -1,0 +1,33 @@
+"""What a method says now, calibrated on its recent errors: the last row of a backtest."""
+
+from infadapter_forecasting.conformal import Calibration, Calibrator, curves
+from infadapter_forecasting.forecaster import BUCKET_S, Forecaster, Rates
+from infadapter_forecasting.rates import every, highest_after, whole_s
+
+LONG_S = 600
+"""From twice this on, errors are looked at less often: of a day's horizon, every twelve minutes."""
+
+
+def calibrated_forecast(
+    method: Forecaster,
+    history: Rates,
+    horizon_s: int,
+    quantile: float,
+    calibration: Calibration | None = None,
+) -> float:
+    """
+    The rate in rps that the highest bucket of the next `horizon_s` stays below, in this share of
+    cases; as `backtest` would have said at the end of this history.
+    """
+    step_s = BUCKET_S * max(1, horizon_s // LONG_S)
+    calibrator = Calibrator(
+        horizon_s=whole_s(horizon_s, BUCKET_S),
+        step_s=step_s,
+        calibration=calibration or Calibration(),
+    )
+    telling = calibrator.window + calibrator.lag  # what is older tells nothing any more
+    origins = every(len(history), step_s)[-telling:]
+    said = curves(method, history, origins, horizon_s)
+    came = highest_after(history, origins, horizon_s, BUCKET_S)
+    found = calibrator.forecasts(said, said.places(came), quantile)
+    return float(found[-1])
