@@ -1,16 +1,15 @@
 """How high the load will be within the next seconds; pure, told arrays, in numpy."""
 
 from infadapter_forecasting.backtest import AUTO, Backtest, Question, Score, backtest
+from infadapter_forecasting.calibrated import calibrated_forecast
 from infadapter_forecasting.choice import Rule, chosen, pinball
 from infadapter_forecasting.conformal import Calibration, Calibrator, Curves, curves
 from infadapter_forecasting.forecaster import BUCKET_S, Forecaster, Rates
 from infadapter_forecasting.holt_winters import HoltWinters, NotInstalled
 from infadapter_forecasting.lstm import PublishedLstm, ScaledLstm
 from infadapter_forecasting.naive import Exponential, LastMaximum, SeasonalNaive
-from infadapter_forecasting.online import Forecast, OnlineForecast
 from infadapter_forecasting.quantile_network import QuantileNetwork
 from infadapter_forecasting.rates import highest_after, per_second
-from infadapter_forecasting.surprise import Surprise, Surprises, surprise, surprises
 from infadapter_forecasting.table import table
 from infadapter_forecasting.weights import InvalidWeights
 
@@ -22,13 +21,11 @@ __all__ = [
     "Calibrator",
     "Curves",
     "Exponential",
-    "Forecast",
     "Forecaster",
     "HoltWinters",
     "InvalidWeights",
     "LastMaximum",
     "NotInstalled",
-    "OnlineForecast",
     "PublishedLstm",
     "QuantileNetwork",
     "Question",
@@ -37,15 +34,12 @@ __all__ = [
     "ScaledLstm",
     "Score",
     "SeasonalNaive",
-    "Surprise",
-    "Surprises",
     "backtest",
+    "calibrated_forecast",
     "chosen",
     "curves",
     "highest_after",
     "per_second",
     "pinball",
-    "surprise",
-    "surprises",
     "table",
 ]

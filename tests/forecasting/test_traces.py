@@ -13,7 +13,6 @@ from infadapter_forecasting import (
     Question,
     SeasonalNaive,
     backtest,
-    surprises,
 )
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -58,12 +57,3 @@ def test_it_beats_the_simple_methods_on_a_day_it_never_saw(
         for method in simple:
             theirs = result.score(method.name, quantile)
             assert ours.pinball_rps < 1.05 * theirs.pinball_rps
-
-
-def test_the_jump_of_the_bursty_slice_is_seen_within_seconds() -> None:
-    rows = np.loadtxt(shared("twitter2021/day15_bursty_1260s.csv"), delimiter=",", skiprows=1)
-    rates = rows[:, 1]
-    found = surprises(rates, np.arange(1, len(rates) + 1))
-    means = np.convolve(rates, np.ones(5) / 5, mode="valid")
-    jump = int(np.argmax(means[5:] > 1.8 * means[:-5]))
-    assert found.changed[jump : jump + 12].any()
