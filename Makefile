@@ -36,6 +36,7 @@ check: install  ## format, lint, types, import rules, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m infadapter_operator.api.schema --check manifests/crds helm/infadapter/files/crds
+	$(BIN)/python -m infadapter_operator.api.reference --check docs/api.md
 	$(BIN)/python helm/dashboard.py --check
 
 bench: install  ## the benchmarks, each beside what a user would use instead (about five minutes)
@@ -46,8 +47,9 @@ bench: install  ## the benchmarks, each beside what a user would use instead (ab
 ladder: install  ## train the demo's five networks again and measure them (an hour or two on two cores)
 	$(BIN)/python -m infadapter_server.networks.training --force
 
-crds: install  ## write the CRDs and the dashboard again from their one source
+crds: install  ## write the CRDs, docs/api.md and the dashboard again from their one source
 	$(BIN)/python -m infadapter_operator.api.schema manifests/crds helm/infadapter/files/crds
+	$(BIN)/python -m infadapter_operator.api.reference docs/api.md
 	$(BIN)/python helm/dashboard.py
 
 image:  ## build the two container images (untested: see images/)

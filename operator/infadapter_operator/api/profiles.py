@@ -32,6 +32,7 @@ class ProfilePoint(ApiModel):
     """What was measured at one rate."""
 
     rps: Positive
+    """The rate at which requests were sent."""
     latency_milliseconds: PercentileMilliseconds
     """By percentile: {"50": 210, "99": 320}."""
     refused_ratio: Fraction = 0.0
@@ -47,7 +48,9 @@ class ProfileCapacity(ApiModel):
     """The largest rate one pod serves with the percentile latency within the SLO."""
 
     latency_milliseconds: Annotated[int, Field(ge=1, le=600_000)]
+    """The SLO that it was worked out for."""
     percentile: Percentile
+    """The percentile of the latency that was held to the SLO."""
     rps: Weight
     """0: it can't be met at any rate."""
 
@@ -56,7 +59,9 @@ class ProfileAllocation(ApiModel):
     """One size of pod, and what it can do."""
 
     resources: Resources
+    """Of one pod: cpu, and at most one extended resource."""
     batch_size: Annotated[int, Field(ge=1, le=4_096)] = 1
+    """The largest batch that the pod ran."""
     saturation_rps: Positive | None = None
     """Answers per second when there is always a request waiting."""
     points: Annotated[tuple[ProfilePoint, ...], Field(max_length=64)] | None = None
@@ -100,11 +105,15 @@ class VariantProfileSpec(ApiModel):
     load_seconds: Weight
     """From the creation of a pod until it is Ready."""
     allocations: Annotated[tuple[ProfileAllocation, ...], Field(min_length=1, max_length=64)]
+    """The sizes that were measured."""
 
 
 class VariantProfileStatus(ApiModel):
     """Where the numbers come from."""
 
     measured_at: Timestamp | None = None
+    """When it was measured."""
     machine: Annotated[str, Field(max_length=512)] | None = None
+    """On what machine."""
     server: Annotated[str, Field(max_length=512)] | None = None
+    """With which server."""

@@ -6,6 +6,7 @@ The CRDs that the API server holds, from the models of the API.
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -133,10 +134,15 @@ def main(arguments: list[str]) -> int:
     wanted = {
         folder / name: text for folder in options.folders for name, text in crd_files().items()
     }
+    return write(wanted, only_check=options.check)
+
+
+def write(wanted: Mapping[Path, str], *, only_check: bool) -> int:
+    """The exit status: 1 when files that are only checked differ."""
     differing = [
         file for file, text in wanted.items() if not file.exists() or file.read_text() != text
     ]
-    if options.check:
+    if only_check:
         for file in differing:
             print(f"{file} is not what the models say: run `make crds`")
         return 1 if differing else 0

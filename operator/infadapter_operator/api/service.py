@@ -83,11 +83,17 @@ class ParentRef(ApiModel):
     """A Gateway (or another parent) that the HTTPRoute attaches to."""
 
     group: Annotated[str, Field(max_length=253)] | None = None
+    """The API group of the parent; that of the Gateway API if absent."""
     kind: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """The kind of the parent; Gateway if absent."""
     namespace: DnsLabel | None = None
+    """Where the parent is; in the service's own namespace if absent."""
     name: ObjectName
+    """The parent's name."""
     section_name: ObjectName | None = None
+    """The listener of the Gateway; all that fit if absent."""
     port: Port | None = None
+    """The port of the parent's listeners; any if absent."""
 
 
 class Traffic(ApiModel):
@@ -120,6 +126,7 @@ class InferenceServiceSpec(ApiModel):
         tuple[VariantSpec, ...],
         Field(min_length=1, max_length=16, json_schema_extra=list_map("name")),
     ]
+    """The models to choose from; several may answer at once."""
 
     rules = (
         Rule(

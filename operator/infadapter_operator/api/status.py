@@ -56,23 +56,32 @@ class Condition(StatusModel):
     """As in every Kubernetes API."""
 
     type: Annotated[str, Field(min_length=1, max_length=64)]
+    """What the condition is about."""
     status: Literal["True", "False", "Unknown"]
+    """Whether it holds; Unknown where nobody can tell."""
     reason: Annotated[Reason, Field(min_length=1)]
+    """Why, in a word for programs."""
     message: Sentence = ""
+    """Why, in a sentence for people."""
     observed_generation: Annotated[int, Field(ge=0)] | None = None
+    """The generation of the spec that it speaks of."""
     last_transition_time: Timestamp
+    """When its status last changed."""
 
 
 class PlannedPods(StatusModel):
     """The pods of one variant on one kind of resource; all have one size."""
 
     variant: DnsLabel
+    """The variant's name."""
     kind: Annotated[str, Field(min_length=1, max_length=128)] = CPU
     """cpu, or the extended resource's name."""
     resources: Resources
     """Of one pod."""
     batch_size: Annotated[int, Field(ge=1)] = 1
+    """The largest batch that one pod runs."""
     pods: Annotated[int, Field(ge=1)]
+    """How many pods of this size are planned."""
     capacity_rps: Weight
     """Of one pod, within the SLO."""
     served_rps: Weight
@@ -88,14 +97,18 @@ class RejectedPlan(StatusModel):
     """A choice that was weighed, and why it was not taken."""
 
     plan: Sentence
+    """What was weighed: one variant alone."""
     reason: Sentence
+    """Why it was not taken."""
 
 
 class PlanStatus(StatusModel):
     """The plan in force, with the reasons for it."""
 
     planned_at: Timestamp
+    """When it was decided."""
     feasible: bool
+    """Whether the budget can serve the demand."""
     demand_rps: Weight
     """What it was made for."""
     accuracy: Fraction
@@ -107,10 +120,13 @@ class PlanStatus(StatusModel):
     latency_milliseconds: Weight | None = None
     """Expected at the SLO's percentile, of the slowest allocation."""
     reason: Reason
+    """Where it comes from: Optimal, Greedy, Adopted, Warming or Held."""
     message: Sentence = ""
+    """Its reasons, in sentences."""
     binding_constraint: Sentence | None = None
     """What keeps the objective from being higher."""
     rejected: Annotated[tuple[RejectedPlan, ...], Field(max_length=8)] = ()
+    """Other choices, and why they were not taken."""
     summary: Sentence = ""
     """For people: resnet50 1x8, resnet152 2x4."""
     pods: Annotated[int, Field(ge=0)] = 0
@@ -119,17 +135,24 @@ class PlanStatus(StatusModel):
         tuple[PlannedPods, ...],
         Field(max_length=16, json_schema_extra=list_map("variant", "kind")),
     ] = ()
+    """The pods that are planned, by variant and kind of resource."""
 
 
 class Decision(StatusModel):
     """One line of the history."""
 
     at: Timestamp
+    """When it was decided."""
     reason: Reason
+    """Where it came from, as in the plan."""
     demand_rps: Weight
+    """What it was made for."""
     accuracy: Fraction
+    """Expected, weighted by requests."""
     cost: Weight
+    """At the prices of that time."""
     summary: Sentence = ""
+    """For people: resnet50 1x8, resnet152 2x4."""
 
 
 class BlockedPods(StatusModel):
@@ -138,30 +161,36 @@ class BlockedPods(StatusModel):
     template: Annotated[str, Field(max_length=64)] = ""
     """A digest: of another one new pods are planned at once."""
     since: Timestamp
+    """Since when its pods have not come."""
     until: Timestamp
     """Then one pod is tried again."""
     pod_created_at: Timestamp
     """Of the pod that did not come: a later one that comes ends this."""
     attempts: Annotated[int, Field(ge=1)] = 1
+    """How many times they were tried; the back-off doubles with each."""
 
 
 class VariantStatus(StatusModel):
     """Whether pods of one variant on one kind of resource come when they are planned."""
 
     variant: DnsLabel
+    """The variant's name."""
     kind: Annotated[str, Field(min_length=1, max_length=128)] = CPU
     """cpu, or the extended resource's name."""
     conditions: Annotated[
         tuple[Condition, ...],
         Field(max_length=4, json_schema_extra=list_map("type")),
     ] = ()
+    """Whether its pods come."""
     blocked: BlockedPods | None = None
+    """Present while no new pods of it are planned."""
 
 
 class InferenceServiceStatus(StatusModel):
     """Written when plan, conditions or reasons change; what changes every tick is a metric."""
 
     observed_generation: Annotated[int, Field(ge=0)] | None = None
+    """The generation of the spec that was last acted on."""
     effective_price_per_core: Weight | None = None
     """What one core must bring in accuracy to be worth it: costWeight as a share of the budget."""
     plan: PlanStatus | None = None
@@ -171,10 +200,12 @@ class InferenceServiceStatus(StatusModel):
         tuple[VariantStatus, ...],
         Field(max_length=16, json_schema_extra=list_map("variant", "kind")),
     ] = ()
+    """Whether pods of each variant come, by kind of resource."""
     conditions: Annotated[
         tuple[Condition, ...],
         Field(max_length=16, json_schema_extra=list_map("type")),
     ] = ()
+    """What is known of the service; Ready sums them up."""
 
 
 def plan_summary(allocations: Iterable[PlannedPods]) -> str:

@@ -18,12 +18,14 @@ class ProfileRef(ApiModel):
     """A VariantProfile in the same namespace."""
 
     name: ObjectName
+    """The VariantProfile's name."""
 
 
 class DeploymentRef(ApiModel):
     """A Deployment in the same namespace; only its replicas and CPU are changed."""
 
     name: ObjectName
+    """The Deployment's name."""
 
 
 class OpenModel(ApiModel):
@@ -34,11 +36,14 @@ class OpenModel(ApiModel):
 
 class ContainerPort(OpenModel):
     container_port: Port
+    """The port that the container listens on."""
 
 
 class Container(OpenModel):
     name: DnsLabel
+    """The container's name."""
     ports: Annotated[tuple[ContainerPort, ...], Field(max_length=64)] | None = None
+    """The ports that it declares; the first answers where the variant names none."""
 
 
 class PodSpec(OpenModel):
@@ -60,14 +65,18 @@ class PodSpec(OpenModel):
 
 class TemplateMetadata(OpenModel):
     labels: Annotated[Mapping[str, str], Field(max_length=64)] | None = None
+    """Labels of the pods, beside the operator's own."""
     annotations: Annotated[Mapping[str, str], Field(max_length=64)] | None = None
+    """Annotations of the pods."""
 
 
 class PodTemplate(OpenModel):
     """A pod template as in a Deployment."""
 
     metadata: TemplateMetadata | None = None
+    """Labels and annotations of the pods."""
     spec: PodSpec
+    """The pods' spec, as in a Deployment."""
 
 
 def _is_named(variant: "VariantSpec") -> bool:
