@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import Counter
 
 import pytest
 
@@ -30,3 +31,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         os.environ[THREADS] = given
     elif GIVEN in session.config.stash:
         del os.environ[THREADS]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why tests were skipped, a line a reason: what is not at hand was not tested."""
+    reports = terminalreporter.stats.get("skipped", ())
+    reasons = Counter(_reason(report) for report in reports)
+    if reasons:
+        terminalreporter.section("skipped", sep="-")
+    for reason, tests in reasons.most_common():
+        terminalreporter.write_line(f"{tests:>4}  {reason}")
+
+
+def _reason(report: pytest.TestReport) -> str:
+    """Without the place: many tests are skipped for one reason."""
+    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+    return said.removeprefix("Skipped: ")
