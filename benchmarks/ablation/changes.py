@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from infadapter_forecasting import QuantileNetwork
+from infadapter_forecasting import QuantileNetwork, Rates
+from infadapter_forecasting.reserve import Reserve
 from infadapter_operator.domain.service import ForecastMethod, Service
-from infadapter_operator.planning.arrival_curve import Floats
-from infadapter_operator.planning.reserve import Need
 from infadapter_simulator.policies.ours import LOOK_S
 from infadapter_simulator.scenario import Scenario
 from infadapter_solver import Variant
@@ -47,9 +46,9 @@ def _network() -> QuantileNetwork:
     return QuantileNetwork.read()
 
 
-def _by_network(rates: Floats, slo_s: float, now_rps: float, sureness: float) -> Need:
-    rps = max(now_rps, float(_network().predict(rates, NETWORK_HORIZON_S, [sureness])[0]))
-    return Need(rps, rps)
+def _by_network(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> Reserve:
+    rps = max(now_rps, float(_network().predict(rates, NETWORK_HORIZON_S, [quantile])[0]))
+    return Reserve(rps, rps)
 
 
 _OPERATOR = "infadapter_operator"
@@ -68,7 +67,7 @@ CHANGES = {
     "fixed-quantile": Change(
         title="always the quantile 0.95",
         patches={
-            f"{_OPERATOR}.planning.planning_demand.worthwhile_sureness": lambda service, rps: (
+            f"{_OPERATOR}.planning.planning_demand.reserve_quantile": lambda service, rps: (
                 service.quantile
             )
         },

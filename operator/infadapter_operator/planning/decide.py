@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from infadapter_forecasting.reserve import MEMORY_S
 from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
@@ -21,7 +22,6 @@ from infadapter_operator.planning.problem import (
 )
 from infadapter_operator.planning.rates import every_second
 from infadapter_operator.planning.reasons import explained
-from infadapter_operator.planning.reserve import MEMORY_S
 from infadapter_operator.planning.stabilization import in_place, stabilized
 from infadapter_operator.planning.switching_cost import Switch, dwell_s
 from infadapter_solver import Plan, Problem, evaluate

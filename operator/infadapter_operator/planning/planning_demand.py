@@ -7,22 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from infadapter_forecasting.arrival_curve import needs
+from infadapter_forecasting.reserve import MEMORY_S, Reserve, highest_need_rps, needed_soon
 from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.service import ForecastMethod, Service
-from infadapter_operator.planning.arrival_curve import needs
 from infadapter_operator.planning.forecast import history_s, quantile_forecast
+from infadapter_operator.planning.newsvendor import reserve_quantile
 from infadapter_operator.planning.rates import (
     every_second,
     highest_rps,
     rate_now_rps,
     rate_soon_rps,
-)
-from infadapter_operator.planning.reserve import (
-    MEMORY_S,
-    Need,
-    highest_need_rps,
-    needed_soon,
-    worthwhile_sureness,
 )
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
 
@@ -57,18 +52,18 @@ def planning_demand(service: Service, history: History, now_s: float) -> Plannin
     now_rps = load_now(service, history.samples).soon_rps
     floor_rps = max(now_rps, service.minimum_rps, LEAST_DEMAND_RPS)
     if service.forecast is ForecastMethod.AUTO:
-        need, seen_rps = _near(service, history, now_rps)
+        reserve, seen_rps = _near(service, history, now_rps)
     else:
         forecast_rps = quantile_forecast(
             service.forecast, history, service.planning_horizon_s, service.quantile
         )
-        need = Need(forecast_rps, forecast_rps)
+        reserve = Reserve(forecast_rps, forecast_rps)
         seen_rps = highest_rps(history.samples, now_s - service.kept_s)
     return PlanningDemand(
-        rps=max(need.rps, floor_rps),
-        least_rps=max(need.least_rps, floor_rps),
-        kept_rps=max(need.rps, seen_rps, floor_rps),
-        forecast_rps=need.rps,
+        rps=max(reserve.rps, floor_rps),
+        least_rps=max(reserve.least_rps, floor_rps),
+        kept_rps=max(reserve.rps, seen_rps, floor_rps),
+        forecast_rps=reserve.rps,
         observed_rps=max(seen_rps, now_rps),
         now_rps=now_rps,
     )
@@ -92,12 +87,12 @@ def load_now(service: Service, samples: Sequence[Sample]) -> LoadNow:
     return LoadNow(rps, max(rate_soon_rps(samples, rps), needed_rps))
 
 
-def _near(service: Service, history: History, now_rps: float) -> tuple[Need, float]:
+def _near(service: Service, history: History, now_rps: float) -> tuple[Reserve, float]:
     """What is needed within the next seconds, and what was within the stabilisation window."""
     rates = every_second(history.samples, MEMORY_S)
-    sureness = worthwhile_sureness(service, now_rps)
-    need = needed_soon(rates, service.slo_s, now_rps, sureness)
-    return need, highest_need_rps(rates, service.slo_s, service.kept_s)
+    quantile = reserve_quantile(service, now_rps)
+    reserve = needed_soon(rates, service.slo_s, now_rps, quantile)
+    return reserve, highest_need_rps(rates, service.slo_s, service.kept_s)
 
 
 def warming_demand_rps(service: Service) -> float:

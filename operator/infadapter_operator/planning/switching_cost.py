@@ -13,10 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
+from infadapter_forecasting import Rates
 from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.arrival_curve import Floats
 from infadapter_operator.planning.capacity import (
     allocations_of,
     largest,
@@ -35,7 +35,7 @@ LEVEL = 0.15
 """Within this of the rate of now the load counts as the same level, beside its noise."""
 
 
-def dwell_s(rates: Floats, now_rps: float) -> float:
+def dwell_s(rates: Rates, now_rps: float) -> float:
     """
     How long the load is expected to stay: as long as it has stayed (Lindy's rule: what is known of
     a level is its age). `rates` are by second, the last one the latest.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_operator.planning.arrival_curve import WAITING, WINDOWS_S, highest_ahead, needs
+from infadapter_forecasting.arrival_curve import WAITING, WINDOWS_S, highest_ahead, needs
 
 SLO_S = 0.75
 ROOM_S = WAITING * SLO_S
