@@ -18,6 +18,7 @@ from infadapter_local.processes import Child
 from infadapter_local.router import free_ports
 from infadapter_local.spec import NAME
 from infadapter_profiles.profile import Profile, ProfiledAllocation
+from infadapter_profiles.wire import MODELS_PATH, READY_PATH
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.endpoint import Endpoint
 from infadapter_server.profiling.percentiles import AllocationProfile
@@ -173,7 +174,7 @@ async def running(start: Start, variant: str, millicores: int) -> AsyncIterator[
     try:
         await _until_ready(child, port)
         load_s = time.monotonic() - began_s
-        path = f"/v2/models/{NAME}/infer"
+        path = f"{MODELS_PATH}/{NAME}/infer"
         endpoint = Endpoint(host="127.0.0.1", port=port, path=path)
         yield Server(child, HttpLoad(endpoint=endpoint, bodies=glyph_bodies(64, seed=0)), load_s)
     finally:
@@ -184,7 +185,7 @@ async def _until_ready(child: Child, port: int) -> None:
     until_s = time.monotonic() + _START_LIMIT_S
     async with short_session() as session:
         while child.running and time.monotonic() < until_s:
-            if await says_ok(session, f"http://127.0.0.1:{port}/v2/health/ready"):
+            if await says_ok(session, f"http://127.0.0.1:{port}{READY_PATH}"):
                 return
             await asyncio.sleep(0.02)
     raise child.failure("did not become ready")

@@ -28,6 +28,7 @@ from infadapter_operator.domain.ports import Ports
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import State
 from infadapter_operator.reconcile import Cycle, reconcile
+from infadapter_profiles.wire import MODELS_PATH
 from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_server.loadgen.records import Tail
 from infadapter_solver.problem import CPU, Target, Variant
@@ -184,7 +185,7 @@ async def _start_generator(run: Run, router: LocalRouter, place: Place) -> Child
     np.savetxt(arrivals, run.workload.arrivals_s, fmt="%.6f")
     outcomes = _outcomes_file(place)
     outcomes.unlink(missing_ok=True)
-    url = f"{router.url}/v2/models/{run.service.name}/infer"
+    url = f"{router.url}{MODELS_PATH}/{run.service.name}/infer"
     command = [sys.executable, "-m", "infadapter_server.loadgen", "--url", url]
     command += ["--arrivals", str(arrivals), "--out", str(outcomes)]
     command += ["--timeout", str(TIMEOUT_S), "--seed", str(place.seed)]

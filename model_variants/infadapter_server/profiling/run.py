@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infadapter_profiles.wire import MODELS_PATH
 from infadapter_server.loadgen.bodies import glyph_bodies, random_bodies
 from infadapter_server.loadgen.endpoint import Endpoint, UrlError, parse_url
 from infadapter_server.profiling.document import find_profile, save_profile
@@ -46,8 +47,8 @@ class Order:
 def infer_route(url: str) -> Endpoint:
     """Take an infer route's URL apart; UrlError for any other URL."""
     endpoint = parse_url(url)
-    if not re.fullmatch(r"/v2/models/[^/?]+(/versions/[^/?]+)?/infer", endpoint.path):
-        raise UrlError(f"{url!r} must end in /v2/models/NAME/infer.")
+    if not re.fullmatch(rf"{MODELS_PATH}/[^/?]+(/versions/[^/?]+)?/infer", endpoint.path):
+        raise UrlError(f"{url!r} must end in {MODELS_PATH}/NAME/infer.")
     return endpoint
 
 

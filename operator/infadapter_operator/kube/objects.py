@@ -26,6 +26,7 @@ from infadapter_operator.domain.names import (
     target_name,
 )
 from infadapter_profiles.quantities import amounts_as_quantities
+from infadapter_profiles.wire import READY_PATH
 from infadapter_solver.problem import CPU, Allocation, Amounts, PodSize, Target
 
 Json = dict[str, Any]
@@ -176,7 +177,7 @@ def _sized(container: Json, port: int, workload: Workload, size: PodSize) -> Jso
 def _protocol_probe(port: int) -> Json:
     """Every server of the protocol answers this, and a pod without a probe is Ready too soon."""
     return {
-        "httpGet": {"path": "/v2/health/ready", "port": port},
+        "httpGet": {"path": READY_PATH, "port": port},
         "periodSeconds": 1,
         "failureThreshold": 3,
         "timeoutSeconds": 2,
