@@ -21,7 +21,7 @@ class Running:
     pods: int
 
 
-def at_least(least: float, most: float) -> Callable[[str], float]:
+def number_between(least: float, most: float) -> Callable[[str], float]:
     """A number within limits; NaN and infinity are none."""
 
     def number(text: str) -> float:
@@ -43,7 +43,7 @@ def budget(text: str) -> Amounts:
 
 def prices(text: str) -> Mapping[str, float]:
     """`nvidia.com/gpu=12`, or several with commas."""
-    price = at_least(0, 1e9)
+    price = number_between(0, 1e9)
     return {name: price(value) for name, value in _pairs(text).items()}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from infadapter.options import at_least, budget, prices
+from infadapter.options import budget, number_between, prices
 from infadapter.traces import Command, named_trace, part_options, with_options
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Server, Speed
@@ -75,7 +75,7 @@ _WORLD_OPTIONS = (
     ),
     click.option(
         "--loading-weight",
-        type=at_least(0, 1e6),
+        type=number_between(0, 1e6),
         metavar="NUMBER",
         default="0.001",
         show_default=True,
@@ -97,7 +97,7 @@ _WORLD_OPTIONS = (
     ),
     click.option(
         "--sigma",
-        type=at_least(0, 3),
+        type=number_between(0, 3),
         metavar="NUMBER",
         default="0",
         help="Of the lognormal that service times are multiplied by.",
@@ -105,7 +105,7 @@ _WORLD_OPTIONS = (
     click.option("--random-weights", is_flag=True, help="Route at random, as an HTTPRoute does."),
     click.option(
         "--failures-per-pod-hour",
-        type=at_least(0, 3600),
+        type=number_between(0, 3600),
         metavar="NUMBER",
         default="0",
         help="Containers that end and start again.",

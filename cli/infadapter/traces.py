@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from infadapter.options import at_least
+from infadapter.options import number_between
 from infadapter_workload.reading import read_trace
 from infadapter_workload.synthetic import parse_synthetic
 from infadapter_workload.trace import Trace
@@ -35,7 +35,7 @@ def part_options(*, required: bool, begin: str) -> tuple[Option[Any], ...]:
         click.option("--keep-zeros", is_flag=True, help="Long silence is load, not a gap."),
         click.option(
             "--rate-scale",
-            type=at_least(1e-6, 1e6),
+            type=number_between(1e-6, 1e6),
             metavar="NUMBER",
             default="1",
             show_default=True,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infadapter_local.cgroups import WHOLE_CORE, Cores, Quotas, cpu_limits, remove_abandoned
-from infadapter_local.fork_client import Nursery, started_nursery
+from infadapter_local.fork_client import ForkClient, started_fork_client
 from infadapter_local.measure import check_variant, rescaled, speed_of
 from infadapter_local.measures import measure_run
 from infadapter_local.policies import Policy, compared
@@ -86,8 +86,8 @@ async def _play_all(
     options: Options, trace: Trace, processes: Processes, view: View
 ) -> tuple[list[Finished], Circumstances]:
     limits = processes.limits
-    async with started_nursery(processes) as nursery:
-        calibrated, speeds = await calibrate(nursery, limits, view)
+    async with started_fork_client(processes) as fork_client:
+        calibrated, speeds = await calibrate(fork_client, limits, view)
         budget_millicores = affordable(options.budget_millicores, limits, view)
         service = demo_service(calibrated, budget_millicores, limits)
         for name in sorted(speeds.keys() - {variant.name for variant in service.variants}):
@@ -97,7 +97,7 @@ async def _play_all(
         load = workload(trace, duration_s=options.duration_s, scale=scale, seed=options.seed)
         place = Place(
             processes=processes,
-            start=nursery.start,
+            start=fork_client.start,
             command=server_command(service),
             folder=options.out,
             seed=options.seed,
@@ -124,7 +124,7 @@ async def _play_all(
 
 
 async def calibrate(
-    nursery: Nursery, limits: Quotas | Cores, view: View
+    fork_client: ForkClient, limits: Quotas | Cores, view: View
 ) -> tuple[list[Profile], dict[str, float]]:
     """Return the shipped profiles rescaled to this machine, and by how much."""
     profiles = shipped_profiles()
@@ -132,7 +132,7 @@ async def calibrate(
     for number, profile in enumerate(profiles):
         done = number / len(profiles)
         check = await check_variant(
-            nursery.start,
+            fork_client.start,
             profile.variant,
             lambda what, _, done=done: view.step(what, done),  # type: ignore[misc]
             limits,

@@ -18,8 +18,8 @@ import numpy as np
 
 from infadapter_local.asking import short_session
 from infadapter_local.cluster import LocalCluster
-from infadapter_local.demand import EnvoyLoad
 from infadapter_local.holding import Held
+from infadapter_local.load import EnvoyLoad
 from infadapter_local.pods import LocalPods, ServerCommand, Start
 from infadapter_local.processes import Child, Processes
 from infadapter_local.router import LocalRouter, started_router
@@ -141,11 +141,11 @@ async def _play(
     on_tick: Callable[[Run], None],
 ) -> None:
     key = router.service_key
-    demand = EnvoyLoad(session, router.admin_url, key, time.monotonic)
+    load = EnvoyLoad(session, router.admin_url, key, time.monotonic)
     generator = await _start_generator(run, router, place)
     try:
         with contextlib.closing(Tail(_outcomes_file(place))) as tail:
-            await _loop(run, cluster, router, demand, generator, tail, on_tick)
+            await _loop(run, cluster, router, load, generator, tail, on_tick)
     finally:
         await generator.end()
 
@@ -154,17 +154,17 @@ async def _loop(
     run: Run,
     cluster: LocalCluster,
     router: LocalRouter,
-    demand: EnvoyLoad,
+    load: EnvoyLoad,
     generator: Child,
     tail: Tail,
     on_tick: Callable[[Run], None],
 ) -> None:
     """Look again and again until the generator has ended."""
-    state, ports = State(), Ports(demand, cluster, router)
+    state, ports = State(), Ports(load, cluster, router)
     loop = asyncio.get_running_loop()
     due_s = loop.time()
     while generator.running:
-        await demand.read()
+        await load.read()
         now_s = time.monotonic()
         seen = await reconcile(run.service, state, ports, now_s)
         state = seen.state

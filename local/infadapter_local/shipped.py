@@ -15,7 +15,7 @@ import click
 import yaml
 
 from infadapter_local.cgroups import Quotas, cpu_limits
-from infadapter_local.fork_client import started_nursery
+from infadapter_local.fork_client import started_fork_client
 from infadapter_local.measure import measure_variant
 from infadapter_local.processes import Processes, ProcessFailed
 from infadapter_local.spec import PERCENTILE
@@ -77,10 +77,10 @@ async def _measure_all(variants: tuple[str, ...], seconds: float, output: Path) 
     with tempfile.TemporaryDirectory() as logs:
         async with (
             Processes(limits, Path(logs)) as processes,
-            started_nursery(processes) as nursery,
+            started_fork_client(processes) as forks,
         ):
             for variant in variants:
-                allocations, load_s = await measure_variant(nursery.start, variant, seconds, _say)
+                allocations, load_s = await measure_variant(forks.start, variant, seconds, _say)
                 profile = VariantProfile(
                     name=variant,
                     accuracy=accuracies[variant],
