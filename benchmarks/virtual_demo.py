@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from infadapter_local.measure import Check, rescaled
-from infadapter_local.run import DRAIN_S, LOOK_S
+from infadapter_local.run import CYCLE_S, DRAIN_S
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_local.workload import Workload as Played
 from infadapter_operator.domain.load import Delivered, History, NoData, Sample
@@ -32,7 +32,7 @@ from infadapter_solver import CPU, Objective, PodSize, Profile, Variant
 
 @dataclass(slots=True)
 class RouterCount:
-    """The demand as the demo reads it: a counter, at every look."""
+    """The demand as the demo reads it: a counter, at every cycle."""
 
     world: World
     arrivals_s: Floats
@@ -76,7 +76,7 @@ class Loop:
         self.act(world)
 
     def next_act_s(self, now_s: float) -> float:
-        return now_s + LOOK_S
+        return now_s + CYCLE_S
 
     def act(self, world: World) -> None:
         assert self.demand is not None

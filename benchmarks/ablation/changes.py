@@ -7,7 +7,7 @@ from functools import cache
 from infadapter_forecasting import QuantileNetwork, Rates
 from infadapter_forecasting.reserve import Reserve
 from infadapter_operator.domain.service import ForecastMethod, Service
-from infadapter_simulator.policies.ours import LOOK_S
+from infadapter_simulator.policies.ours import CYCLE_S
 from infadapter_simulator.scenario import Scenario
 from infadapter_solver import Variant
 
@@ -22,7 +22,7 @@ class Change:
     title: str
     service: Callable[[Scenario, Service], Service] = lambda scenario, service: service
     patches: Mapping[str, object] = field(default_factory=dict)
-    look_s: float = LOOK_S
+    cycle_s: float = CYCLE_S
 
 
 def _with(**fields: object) -> Callable[[Scenario, Service], Service]:
@@ -75,13 +75,13 @@ CHANGES = {
     "last-maximum": Change(title="LastMaximum over 60 s", service=_with(**OLD_FORECAST)),
     "interval": Change(title="a plan every 30 s", service=_with(interval_s=30.0)),
     "stabilisation": Change(title="kept for 120 s", service=_with(stabilization_s=120.0)),
-    "look-2": Change(title="a look every 2 s", look_s=2.0),
-    "look-5": Change(title="a look every 5 s", look_s=5.0),
+    "look-2": Change(title="a look every 2 s", cycle_s=2.0),
+    "look-5": Change(title="a look every 5 s", cycle_s=5.0),
     "all-old": Change(
         title="all of these (look 2 s)",
         service=_with(**OLD_FORECAST, interval_s=30.0, stabilization_s=120.0),
         patches={**NO_BRIDGE, **NO_TREND, **NOTHING_LEARNT},
-        look_s=2.0,
+        cycle_s=2.0,
     ),
     "network": Change(
         title="not in: the quantile network for the near need",

@@ -17,7 +17,7 @@ from infadapter_forecasting.arrival_curve import highest_ahead, needs
 from infadapter_forecasting.forecaster import Array, Rates
 
 REACTION_S = 4
-"""From an arrival to the capacity for it: a scrape, a look, a resize, new weights."""
+"""From an arrival to the capacity for it: a scrape, a cycle, a resize, new weights."""
 
 MEMORY_S = 1_800
 """How far back errors are looked for: long enough for hundreds, short enough to be of today."""
@@ -40,7 +40,7 @@ memory: the fewer there were, the less is known of what is rare.
 class Reserve(NamedTuple):
     """
     The capacity that does for the next REACTION_S: at the quantile, and a little below it. Where
-    errors are of two kinds, noise and jumps, a quantile between them tips from one look to the
+    errors are of two kinds, noise and jumps, a quantile between them tips from one cycle to the
     next, and both sides cost the same: a plan that does for the lower one may stay (hysteresis).
     """
 

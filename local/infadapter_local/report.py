@@ -134,8 +134,8 @@ def _decisions(run: Run) -> list[dict[str, Any]]:
     """Each plan that was new."""
     found = []
     for tick in run.ticks:
-        decision = tick.look.decision
-        if decision is not None and tick.look.plan_changed:
+        decision = tick.cycle.decision
+        if decision is not None and tick.cycle.plan_changed:
             groups = decision.plan.groups
             found.append(
                 {
@@ -152,15 +152,15 @@ def _decisions(run: Run) -> list[dict[str, Any]]:
 
 
 def _steps(run: Run) -> list[dict[str, Any]]:
-    """What the loop did, or could not do, look by look."""
+    """What the loop did, or could not do, cycle by cycle."""
     return [
         {
             "at_s": round(tick.at_s - LEAD_IN_S, 2),
-            "taken": [type(step).__name__ for step in tick.look.steps],
-            "refused": [refusal.message for refusal in tick.look.refusals],
+            "taken": [type(step).__name__ for step in tick.cycle.steps],
+            "refused": [refusal.message for refusal in tick.cycle.refusals],
         }
         for tick in run.ticks
-        if tick.look.steps or tick.look.refusals
+        if tick.cycle.steps or tick.cycle.refusals
     ]
 
 

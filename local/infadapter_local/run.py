@@ -33,7 +33,7 @@ from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_server.loadgen.records import Tail
 from infadapter_solver.problem import CPU, Target, Variant
 
-LOOK_S = 0.25  # where a minute stands for twenty, this is five seconds
+CYCLE_S = 0.25  # where a minute stands for twenty, this is five seconds
 DRAIN_S = 0.3  # twice what the router takes to obey: a pod leaves when it is sent nothing more
 TIMEOUT_S = 5.0
 
@@ -43,7 +43,7 @@ class Tick:
     """One look, in seconds from the first arrival."""
 
     at_s: float
-    look: Cycle
+    cycle: Cycle
     millicores: Mapping[str, int]  # held by variant
 
 
@@ -74,13 +74,13 @@ class Run:
 
     @property
     def plan_changes_s(self) -> list[float]:
-        return [tick.at_s for tick in self.ticks if tick.look.plan_changed]
+        return [tick.at_s for tick in self.ticks if tick.cycle.plan_changed]
 
     @property
     def starts_s(self) -> list[float]:
         """Of each pod that became Ready: from its creation to the look that saw it."""
         starts: dict[str, float] = {}
-        for seen in (tick.look for tick in self.ticks):
+        for seen in (tick.cycle for tick in self.ticks):
             for pod in seen.observed.pods if seen.observed else ():
                 if pod.ready:
                     starts.setdefault(pod.name, seen.now_s - pod.created_at_s)
@@ -159,7 +159,7 @@ async def _loop(
     tail: Tail,
     on_tick: Callable[[Run], None],
 ) -> None:
-    """Look again and again until the generator has ended."""
+    """Reconcile again and again until the generator has ended."""
     state, ports = State(), Ports(load, cluster, router)
     loop = asyncio.get_running_loop()
     due_s = loop.time()
@@ -171,9 +171,9 @@ async def _loop(
         run.outcomes += tail.read_new()
         if tail.start is not None:
             at_s = now_s - tail.start.start_monotonic_s
-            run.ticks.append(Tick(at_s=at_s, look=seen, millicores=cluster.pods.millicores_held()))
+            run.ticks.append(Tick(at_s=at_s, cycle=seen, millicores=cluster.pods.millicores_held()))
             on_tick(run)
-        due_s = max(due_s + LOOK_S, loop.time())
+        due_s = max(due_s + CYCLE_S, loop.time())
         await asyncio.sleep(due_s - loop.time())
     run.outcomes += tail.read_new()
     if generator.returncode != 0:

@@ -60,7 +60,7 @@ class Tally:
         self._take_outcomes()
         self._take_ticks()
         run, tick = self.run, self.run.ticks[-1]
-        decision = tick.look.decision
+        decision = tick.cycle.decision
         elapsed_s = tick.at_s - LEAD_IN_S
         recent = [1000 * o.latency_s for o in _recent(run.outcomes, tick.at_s) if o.answered]
         return Snapshot(
@@ -68,10 +68,10 @@ class Tally:
             at_s=elapsed_s,
             duration_s=run.workload.duration_s,
             load_rps=tuple(self._load),
-            demand_rps=tick.look.load_rps,
-            forecast_rps=tick.look.forecast_rps,
+            demand_rps=tick.cycle.load_rps,
+            forecast_rps=tick.cycle.forecast_rps,
             planned_rps=decision.demand_rps if decision else None,
-            capacity_rps=tick.look.ready_capacity_rps,
+            capacity_rps=tick.cycle.ready_capacity_rps,
             variants=_variants(run),
             p50_ms=percentile(recent, 50),
             p99_ms=percentile(recent, 99),
@@ -100,14 +100,14 @@ class Tally:
             millicores = sum(tick.millicores.values())
             self._core_seconds += max(0.0, tick.at_s - begin_s) * millicores / 1000
             if tick.at_s >= LEAD_IN_S:
-                self._load.append(tick.look.load_rps or 0.0)
+                self._load.append(tick.cycle.load_rps or 0.0)
         self._ticks = len(self.run.ticks)
 
 
 def _variants(run: Run) -> list[VariantNow]:
     tick = run.ticks[-1]
-    observed = tick.look.observed or Observed()
-    shares: Mapping[str, float] = {t.variant: share for t, share in tick.look.shares.items()}
+    observed = tick.cycle.observed or Observed()
+    shares: Mapping[str, float] = {t.variant: share for t, share in tick.cycle.shares.items()}
     shown = []
     for variant in run.service.variants:
         pods = [pod for pod in observed.pods if pod.target.variant == variant.name]

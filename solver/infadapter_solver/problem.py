@@ -69,7 +69,7 @@ class Problem:
 
     `running` are the pods there are; only what must start beyond them counts as loading. The
     paper restarts a pod to resize it: `resize_loads` says so. `capacity_floor_rps` is set by a
-    burst look, whose plan may not have less capacity than the running one. `pod_limits` says how
+    burst cycle, whose plan may not have less capacity than the running one. `pod_limits` says how
     many pods of a target a plan may have: where new ones do not come, those that are Ready.
     """
 

@@ -171,11 +171,11 @@ def tick(service: Service, at_s: float) -> Tick:
         is_solved=False,
         load_rps=20.0,
     )
-    look = Cycle(
+    cycle = Cycle(
         service=service,
         now_s=at_s,
         state=State(decision=decision),
         planned=planned,
         plan_changed=at_s in (0.5, LEAD_IN_S + 5.0),
     )
-    return Tick(at_s=at_s, look=look, millicores={t.variant: 500 for t in targets})
+    return Tick(at_s=at_s, cycle=cycle, millicores={t.variant: 500 for t in targets})

@@ -45,7 +45,7 @@ class Patience:
 class Derived:
     """
     What was computed from a service's variants, for as long as these are the same objects. A
-    service is replaced at every look, since its mode may have changed; its variants seldom are.
+    service is replaced at every cycle, since its mode may have changed; its variants seldom are.
     """
 
     variants: tuple[Variant, ...] = ()

@@ -13,7 +13,7 @@ SERVICES = 3
 """So many that fail for one cause at about the same time have it in common."""
 
 TRIAL_S = 90.0
-"""From the end of a back-off: a look, a start, and the patience with it."""
+"""From the end of a back-off: a cycle, a start, and the patience with it."""
 
 Blocks = Mapping[Target, Block]
 Seen = tuple[str, Target, Cause]  # of which service, of what, why

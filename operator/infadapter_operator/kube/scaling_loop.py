@@ -55,7 +55,7 @@ class ServiceLoop:
         self._untold = False  # a plan that the status does not say yet
         self._met_ratio: float | None = None
         self._met_at_s = float("-inf")
-        self._refused: set[str] = set()  # told once, not at every look
+        self._refused: set[str] = set()  # told once, not at every cycle
         self._reporter = Reporter(context.api, self.owner, _status_in(document))
         self._cluster = KubeCluster(
             api=context.api,
@@ -147,7 +147,7 @@ class ServiceLoop:
             return False
         return True
 
-    # --- before and after a look -----------------------------------------------------------------
+    # --- before and after a cycle ----------------------------------------------------------------
 
     def _restored(self, prepared: Prepared) -> State:
         """What the status says of before this process."""

@@ -32,7 +32,7 @@ FULL_FROM, FULL_TO = 0.75, 1.15
 """Between these parts of its capacity a pod that misses nothing shows that it can do as much."""
 
 EARLY_S = 0.5
-"""By so much a look may come early."""
+"""By so much a cycle may come early."""
 
 LEAST, MOST = 0.5, 1.1
 

@@ -30,7 +30,7 @@ class Present:
 def present(
     service: Service, observed: Observed, blocks: Blocks, plan: Plan | None, now_s: float
 ) -> Present:
-    """`blocks` are those of this look, `plan` is that of the last."""
+    """`blocks` are those of this cycle, `plan` is that of the last."""
     waiting = _waiting(service, observed, blocks, plan, now_s)
     lost = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
     left_out = lost | set(waiting.values())

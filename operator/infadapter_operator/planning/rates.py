@@ -27,7 +27,7 @@ LONG_GAP_S = 60.0
 SURPRISE_SIGMAS = 3.5
 """
 How far a shorter mean must be off, in standard deviations of Poisson arrivals, to be a change and
-not noise: at 3.5, a steady load of 20 rps is misread once in some 20 minutes of looks, and a jump
+not noise: at 3.5, a steady load of 20 rps is misread once in some 20 minutes of cycles, and a jump
 from 20 to 60 rps is believed after its first second.
 """
 
@@ -37,7 +37,7 @@ def bucketed(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     Means over whole buckets, each at its end; buckets without samples are left out.
 
     A sample stands for the time that ends with it. Buckets lie on multiples of their length, so
-    that two looks at the same time see the same ones; the unfinished last one is left out.
+    that two cycles at the same time see the same ones; the unfinished last one is left out.
     """
     groups: dict[int, list[float]] = {}
     last_s = -math.inf
@@ -108,14 +108,14 @@ go on: a step is one rise, or two where it falls within a second.
 RISE_S, AHEAD_S = 1.0, 3.0
 """
 A mean is over RISE_S, or over a sample where these are longer. What is asked for now is in force
-AHEAD_S after what it was decided on: a scrape, a look, a resize.
+AHEAD_S after what it was decided on: a scrape, a cycle, a resize.
 """
 
 EVEN = 0.25
 """The least part of the largest rise that the smallest must be: a ramp rises evenly."""
 
 USUAL_S = 10.0
-"""The mean over this long must be left by more than noise, too: looks are many."""
+"""The mean over this long must be left by more than noise, too: cycles are many."""
 
 MOST_AHEAD = 1.5
 """Times the last mean, whatever the slope."""

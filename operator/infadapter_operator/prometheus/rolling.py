@@ -1,9 +1,9 @@
 """
-A query's samples as a rolling buffer: a look asks for what is new, and has the whole window.
+A query's samples as a rolling buffer: a cycle asks for what is new, and has the whole window.
 
 What it holds equals what a fresh query of the whole window would answer. Prometheus takes in what
 was scraped a little late, so that the latest values may still change: these are asked for again at
-every look, and everything every few minutes. After a gap in the answers it is asked from where
+every cycle, and everything every few minutes. After a gap in the answers it is asked from where
 they ended.
 """
 

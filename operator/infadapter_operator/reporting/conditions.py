@@ -48,7 +48,7 @@ SHORT = 0.85
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
-    """What one look found out; everything a condition says follows from it."""
+    """What one cycle found out; everything a condition says follows from it."""
 
     decision: Decision | None
     data_error: str | None = None  # why there is no plan of this moment: no data, or no solution
@@ -64,7 +64,7 @@ class Signals:
 
 def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
     """
-    What a look saw. Who knows more replaces the rest by `with_ready`: SpecValid and
+    What a cycle saw. Who knows more replaces the rest by `with_ready`: SpecValid and
     ProfilesResolved are True here, since there is a service, and SLOMet is not measured.
     """
     found = (
