@@ -14,7 +14,7 @@ from infadapter_forecasting.forecaster import Array, Rates
 WINDOWS_S = (1, 2, 3, 5, 10)
 """Longer ones are means in which a queue makes no difference."""
 
-WAITING = 0.8
+WAIT_SHARE = 0.8
 """How much of the SLO a request may wait; the rest is its own service time."""
 
 
@@ -25,7 +25,7 @@ def needs(rates: Rates, slo_s: float, windows_s: tuple[int, ...] = WINDOWS_S) ->
     for window in windows_s:
         if window <= len(rates):
             arrived = sums[window:] - sums[:-window]
-            needed = arrived / (window + WAITING * slo_s)
+            needed = arrived / (window + WAIT_SHARE * slo_s)
             found[window - 1 :] = np.maximum(found[window - 1 :], needed)
     return found
 

@@ -25,12 +25,12 @@ MEMORY_S = 1_800
 LEAST_MEMORY_S = 1_200
 """A shorter history is judged as if it were so long: its only jump is no habit yet."""
 
-SETTLED_S = 10.0
+BASELINE_S = 10.0
 """The rate of now, in what is learnt from, is an exponential mean over this long."""
 
-BLOCK = 128
+BLOCK_SAMPLES = 128
 
-UNSURE = 0.7
+QUANTILE_UNCERTAINTY = 0.7
 """
 How rare a case may be that is still kept in reserve for, times the root of the requests within the
 memory: the fewer there were, the less is known of what is rare.
@@ -48,7 +48,7 @@ class Reserve(NamedTuple):
     least_rps: float
 
 
-TIPPING = 1.4
+EXCEEDANCE_HYSTERESIS = 1.4
 """How much more often a plan may be exceeded before it is left for one with more reserve."""
 
 
@@ -64,7 +64,7 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
     if len(came) <= math.ceil(allowed):
         rps = now_rps + float(np.sqrt(now_rps))
         return Reserve(rps, rps)
-    usual = exponential_mean(recent, SETTLED_S)
+    usual = exponential_mean(recent, BASELINE_S)
     errors = np.sort(came - usual[: len(came)])
     most_rps = _most_to_expect_rps(recent, slo_s, now_rps)
 
@@ -73,7 +73,7 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
         wanted_rps = float(max(usual[-1], now_rps) + reserve_rps)
         return max(now_rps, min(wanted_rps, most_rps))
 
-    return Reserve(at(allowed), at(TIPPING * allowed))
+    return Reserve(at(allowed), at(EXCEEDANCE_HYSTERESIS * allowed))
 
 
 def _most_to_expect_rps(recent: Rates, slo_s: float, now_rps: float) -> float:
@@ -98,8 +98,8 @@ def exponential_mean(values: Array, over_s: float) -> Array:
     kernel, fading = _block_sums(over_s)
     found = np.empty(len(values))
     before = float(values[: int(over_s)].mean())
-    for first in range(0, len(values), BLOCK):
-        part = values[first : first + BLOCK]
+    for first in range(0, len(values), BLOCK_SAMPLES):
+        part = values[first : first + BLOCK_SAMPLES]
         size = len(part)
         found[first : first + size] = kernel[:size, :size] @ part + fading[:size] * before
         before = float(found[first + size - 1])
@@ -110,8 +110,8 @@ def exponential_mean(values: Array, over_s: float) -> Array:
 def _block_sums(over_s: float) -> tuple[Array, Array]:
     """What each value of a block adds to the means after it, and how what was before fades."""
     keep = np.exp(-1.0 / over_s)
-    apart = np.subtract.outer(np.arange(BLOCK), np.arange(BLOCK))
-    return (1 - keep) * np.tril(keep ** np.abs(apart)), keep ** np.arange(1, BLOCK + 1)
+    apart = np.subtract.outer(np.arange(BLOCK_SAMPLES), np.arange(BLOCK_SAMPLES))
+    return (1 - keep) * np.tril(keep ** np.abs(apart)), keep ** np.arange(1, BLOCK_SAMPLES + 1)
 
 
 def newsvendor_quantile(rps: float, *, lost: float, price: float, least: float) -> float:
@@ -126,5 +126,5 @@ def newsvendor_quantile(rps: float, *, lost: float, price: float, least: float) 
         return least
     rps = max(rps, 1.0)
     worthwhile = 1.0 - price * rps / lost
-    known = 1.0 - UNSURE / math.sqrt(rps * MEMORY_S)
+    known = 1.0 - QUANTILE_UNCERTAINTY / math.sqrt(rps * MEMORY_S)
     return float(np.clip(worthwhile, least, max(known, least)))

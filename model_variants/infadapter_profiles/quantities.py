@@ -15,7 +15,7 @@ from infadapter_profiles.sizes import CPU, Amounts
 Quantity = int | str
 """As it is written in an API object. A float is none: YAML's 0.1 is not a tenth."""
 
-MOST = 10**15
+LARGEST_QUANTITY = 10**15
 """Keeps `1e999` from becoming a number with a thousand digits."""
 
 _SYNTAX = re.compile(
@@ -34,13 +34,13 @@ def parse_quantity(quantity: Quantity) -> Decimal:
     """
     The exact amount, in units (cores for CPU).
 
-    Raises InvalidQuantity if it can't be read, is negative, or is beyond `MOST`.
+    Raises InvalidQuantity if it can't be read, is negative, or is beyond `LARGEST_QUANTITY`.
     """
     match = _SYNTAX.fullmatch(str(quantity)) if len(str(quantity)) <= 32 else None
     if match is None or isinstance(quantity, bool):
         raise InvalidQuantity(f'{quantity!r} is no quantity, such as 20 or "500m"')
     amount = Decimal(match["number"]) * _factor(match["suffix"], match["exponent"])
-    if not 0 <= amount <= MOST:
+    if not 0 <= amount <= LARGEST_QUANTITY:
         raise InvalidQuantity(f"{quantity!r} is not between 0 and 1P")
     return amount
 

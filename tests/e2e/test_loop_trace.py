@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infadapter_operator.planning.calibration import LEAST, MOST
+from infadapter_operator.planning.calibration import MAX_RATIO, MIN_RATIO
 from infadapter_operator.rollout.traffic_split import FILL
 from infadapter_server.loadgen import Array, constant_rate, piecewise_rate, summarise
 from tests.e2e import trace
@@ -142,7 +142,7 @@ def test_what_the_pods_deliver_is_learnt(
     ratios = {one["metric"]["variant"]: float(one["value"][1]) for one in found}
     figures.note("trace: what pods deliver, of what their profile promises", ratios)
     assert ratios
-    assert all(LEAST <= ratio <= MOST for ratio in ratios.values())
+    assert all(MIN_RATIO <= ratio <= MAX_RATIO for ratio in ratios.values())
 
 
 def test_cpu_changes_in_place_and_restarts_nothing(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from infadapter_profiles.profile import Profile
 from infadapter_solver.problem import Allocation, Amounts, Objective, PodSize, Target, Variant
 
-KEPT_LOADS = 2.0
+KEPT_LOAD_TIMES = 2.0
 """In load times of the slowest variant, how long what it took to start is kept at least."""
 
 
@@ -96,7 +96,7 @@ class Service:
     @property
     def kept_s(self) -> float:
         """How long capacity is kept for the load that was: what is dear to start is kept longer."""
-        return max(self.stabilization_s, self.interval_s, KEPT_LOADS * self._slowest_load_s)
+        return max(self.stabilization_s, self.interval_s, KEPT_LOAD_TIMES * self._slowest_load_s)
 
     @property
     def _slowest_load_s(self) -> float:

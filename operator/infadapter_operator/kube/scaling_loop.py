@@ -37,7 +37,7 @@ from infadapter_operator.reporting.status import decision_from, status_of, witho
 from infadapter_operator.reporting.variant_status import blocks_from
 
 _logger = logging.getLogger(__name__)
-MET_EVERY_S = 15.0
+SLO_CHECK_EVERY_S = 15.0
 
 
 class ServiceLoop:
@@ -183,7 +183,7 @@ class ServiceLoop:
         """Asked for now and then: it is a mean over minutes."""
         if self._cluster.gated:
             self._met_ratio = None  # only our own router tells
-        elif seen.now_s - self._met_at_s >= MET_EVERY_S:
+        elif seen.now_s - self._met_at_s >= SLO_CHECK_EVERY_S:
             query = met_query(self.owner.namespace, self.owner.name, seen.service.slo_s)
             self._met_at_s = seen.now_s
             self._met_ratio = await slo_met_ratio(self._context.prometheus, query, seen.now_s)

@@ -23,7 +23,7 @@ from infadapter_solver import (
 from infadapter_solver import solve as solve_problem
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
 
-NEARLY_ALL = 0.005
+OVERLOAD_TOLERANCE = 0.005
 """What an overloaded service may serve less than it could, for the sake of the pods it has."""
 
 
@@ -76,7 +76,7 @@ def _best_effort(problem: Problem, most: Plan) -> Plan:
     size together, and in an overload none should start, or shrink, for that.
     """
     served_rps = sum(most.served_rps.values())
-    nearly = solve_problem(replace(problem, demand_rps=served_rps * (1 - NEARLY_ALL)))
+    nearly = solve_problem(replace(problem, demand_rps=served_rps * (1 - OVERLOAD_TOLERANCE)))
     return evaluate(problem, nearly.groups) if nearly.feasible else most
 
 

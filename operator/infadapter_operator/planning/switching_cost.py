@@ -31,7 +31,7 @@ from infadapter_solver.problem import Target
 LEAST_DWELL_S, MOST_DWELL_S = 30.0, 600.0
 """How long a plan is taken to last, at least and at most."""
 
-LEVEL = 0.15
+SAME_LEVEL_TOLERANCE = 0.15
 """Within this of the rate of now the load counts as the same level, beside its noise."""
 
 
@@ -43,7 +43,7 @@ def dwell_s(rates: Rates, now_rps: float) -> float:
     blocks = rates[len(rates) % 5 :].reshape(-1, 5).mean(axis=1)
     if not len(blocks):
         return LEAST_DWELL_S
-    width_rps = LEVEL * now_rps + 3 * math.sqrt(max(now_rps, 0.1) / 5)
+    width_rps = SAME_LEVEL_TOLERANCE * now_rps + 3 * math.sqrt(max(now_rps, 0.1) / 5)
     away = np.flatnonzero(np.abs(blocks - now_rps) > width_rps)
     age_s = 5.0 * (len(blocks) - 1 - away[-1] if len(away) else len(blocks))
     return float(np.clip(age_s, LEAST_DWELL_S, MOST_DWELL_S))

@@ -30,7 +30,7 @@ Of what is Ready, the most that is given up for a pod that finds no node: how mu
 known, and where it does not, a plan is made without the pod.
 """
 
-LITTLE = 0.2
+SMALL_RELEASE_SHARE = 0.2
 """
 Up to this part of what is Ready, more is given up at once if that gets further: so that a pod of
 many sizes does not grow by the smallest of them.
@@ -46,7 +46,7 @@ class _Offer:
     shortage: Shortage
 
     def badness(self, ready_rps: float) -> tuple[float, float]:
-        lost_rps = max(self.lost_rps, LITTLE * ready_rps)
+        lost_rps = max(self.lost_rps, SMALL_RELEASE_SHARE * ready_rps)
         return lost_rps * self.shortage.wait_s, -self.shortage.gain_rps
 
 
