@@ -22,7 +22,6 @@ class Series:
     p99_ms: list[float]
     effective_accuracy: list[float]
     cycle_s: list[float]
-    demand_rps: list[float]  # as the loop saw it
     forecast_rps: list[float]
     planned_rps: list[float]
     capacity_rps: list[float]
@@ -46,7 +45,6 @@ def series_of(run: Run) -> Series:
         p99_ms=[_latency_ms(each, 99) for each in bins],
         effective_accuracy=[_effective(each, accuracy, slo_s) for each in bins],
         cycle_s=[tick.at_s - LEAD_IN_S for tick in ticks],
-        demand_rps=[_or_nan(tick.cycle.load_rps) for tick in ticks],
         forecast_rps=[_or_nan(tick.cycle.forecast_rps) for tick in ticks],
         planned_rps=[_planned_rps(tick) for tick in ticks],
         capacity_rps=[tick.cycle.ready_capacity_rps for tick in ticks],

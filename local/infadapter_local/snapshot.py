@@ -28,8 +28,8 @@ class Snapshot:
     title: str
     at_s: float  # of the trace; below 0 in the lead-in
     duration_s: float
-    load_rps: Sequence[float]  # so far, as the router counted it, from second 0
-    demand_rps: float | None
+    loads_rps: Sequence[float]  # so far, as the router counted it, from second 0
+    load_rps: float | None
     forecast_rps: float | None
     planned_rps: float | None
     capacity_rps: float
@@ -67,8 +67,8 @@ class Tally:
             title=run.title,
             at_s=elapsed_s,
             duration_s=run.workload.duration_s,
-            load_rps=tuple(self._load),
-            demand_rps=tick.cycle.load_rps,
+            loads_rps=tuple(self._load),
+            load_rps=tick.cycle.load_rps,
             forecast_rps=tick.cycle.forecast_rps,
             planned_rps=decision.demand_rps if decision else None,
             capacity_rps=tick.cycle.ready_capacity_rps,

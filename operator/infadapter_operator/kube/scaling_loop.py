@@ -1,7 +1,7 @@
 """
 One InferenceService on Kubernetes: its loop, from the object to cycles, steps, status and events.
 
-A turn never waits for what it caused. What can't be done now is said in the status and tried again
+A cycle never waits for what it caused. What can't be done now is said in the status and tried again
 at the next one.
 """
 
@@ -101,7 +101,7 @@ class ServiceLoop:
             await self._sleep(self._context.settings.look_s)
 
     async def tick(self, now_s: float) -> None:
-        """Raises PlatformUnavailable, StepRefused or ApiRefusal: the next turn is the retry."""
+        """Raises PlatformUnavailable, StepRefused or ApiRefusal: the next cycle is the retry."""
         troubles = await self._spec.check(now_s)
         prepared = self._spec.prepared
         if prepared is None:

@@ -1,5 +1,5 @@
 """
-Demand as Prometheus knows it. Of the load, what comes back is a History or a named error; of what
+Load as Prometheus knows it, a History or a named error; and of what
 pods delivered, that of the pods of which it is known.
 """
 

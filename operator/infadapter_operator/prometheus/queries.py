@@ -1,7 +1,7 @@
 """
 What Prometheus is asked, as PromQL.
 
-Demand is arrivals at our router's listener, before anything is refused. `irate` over a window of
+Load is arrivals at our router's listener, before anything is refused. `irate` over a window of
 several scrapes follows the load within a scrape and outlives a counter's reset, but it goes on
 answering for that whole window after the scrapes have stopped, so each series is also held against
 the time of its last real sample.
