@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from infadapter_local.holding import Held, levels
 from infadapter_operator.domain.service import Service
-from infadapter_server.loadgen.outcomes import Outcome, percentile
 from infadapter_solver import CPU
 from infadapter_workload.holding import holding
 from infadapter_workload.measures import objective, shares
+from infadapter_workload.outcomes import Outcome, percentile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from infadapter_local.run import Run, Tick
 from infadapter_local.workload import LEAD_IN_S
-from infadapter_server.loadgen.outcomes import Outcome, percentile
+from infadapter_workload.outcomes import Outcome, percentile
 
 BIN_S = 1.0
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from infadapter_local.run import Run
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_operator.domain.observed import Observed
-from infadapter_server.loadgen.outcomes import Outcome, percentile
+from infadapter_workload.outcomes import Outcome, percentile
 
 RECENT_S = 5.0
 

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from infadapter_server.loadgen import Array, Outcome, constant_rate
+from infadapter_server.loadgen.arrivals import Array, constant_rate
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.child import replay_in_child
 from infadapter_server.loadgen.records import Start
+from infadapter_workload.outcomes import Outcome
 from tests.e2e.kube import wait_for
 
 TIMEOUT_S = 10.0

@@ -12,7 +12,8 @@ import pytest
 
 from infadapter_operator.planning.calibration import LEAST, MOST
 from infadapter_operator.rollout.traffic_split import FILL
-from infadapter_server.loadgen import Array, constant_rate, piecewise_rate, summarise
+from infadapter_server.loadgen.arrivals import Array, constant_rate, piecewise_rate
+from infadapter_workload.outcomes import summarise
 from tests.e2e import trace
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.kube import Recorder, Seen, recording

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from infadapter_server.loadgen import Array, Outcome
+from infadapter_server.loadgen.arrivals import Array
 from infadapter_server.loadgen.traces import compressed, cut, read_trace, scaled
+from infadapter_workload.outcomes import Outcome
 from tests.e2e.host import ROOT
 from tests.e2e.kube import Recorder, Seen
 from tests.e2e.load import Load, in_time

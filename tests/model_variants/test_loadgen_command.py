@@ -21,8 +21,8 @@ from infadapter_server.loadgen.bodies import (
 )
 from infadapter_server.loadgen.child import ChildError, replay_in_child
 from infadapter_server.loadgen.endpoint import Endpoint, UrlError, parse_url
-from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_server.loadgen.records import Start
+from infadapter_workload.outcomes import Outcome
 
 SERVER = Path(__file__).with_name("answering_server.py")
 RUN = [sys.executable, "-m", "infadapter_server.loadgen"]

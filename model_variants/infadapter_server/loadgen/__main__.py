@@ -19,13 +19,13 @@ from infadapter_server.loadgen.bodies import (
 )
 from infadapter_server.loadgen.client import make_timely, replay, run
 from infadapter_server.loadgen.endpoint import UrlError, parse_url
-from infadapter_server.loadgen.outcomes import Outcome, summarise
 from infadapter_server.loadgen.records import Start, csv_writer, jsonl_writer
 from infadapter_server.loadgen.report import render
 from infadapter_server.loadgen.traces import (
     TraceError,
     read_trace,
 )
+from infadapter_workload.outcomes import Outcome, summarise
 
 LEAD_S = 0.3  # for starting up, before second 0
 
