@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from infadapter_server.loadgen.arrivals import Array, constant_rate
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.child import replay_in_child
 from infadapter_server.loadgen.records import Start
+from infadapter_workload.arrivals import constant_rate
 from infadapter_workload.outcomes import Outcome
+from infadapter_workload.trace import Array
 from tests.e2e.kube import wait_for
 
 TIMEOUT_S = 10.0

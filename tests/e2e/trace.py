@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from infadapter_server.loadgen.arrivals import Array
-from infadapter_server.loadgen.traces import compressed, cut, read_trace, scaled
 from infadapter_workload.outcomes import Outcome
+from infadapter_workload.reading import read_trace
+from infadapter_workload.shaping import scaled, sliced
+from infadapter_workload.trace import Array, Trace
 from tests.e2e.host import ROOT
 from tests.e2e.kube import Recorder, Seen
 from tests.e2e.load import Load, in_time
@@ -23,12 +24,14 @@ IN_S = float(os.environ.get("INFADAPTER_E2E_TRACE_SECONDS", "240"))
 AFTER_STEP_S = 20
 
 
-def trace_rates(peak_rps: float) -> tuple[Array, float]:
-    """The rates and for how long each holds; `peak_rps` in its highest ten (recorded) seconds."""
-    part = cut(read_trace(TRACE), start_s=FROM_S, duration_s=FOR_S)
-    peak = float(np.convolve(part.rates_rps, np.ones(10) / 10, "valid").max())
-    played = scaled(compressed(part, IN_S), peak_rps / peak)
-    return played.rates_rps, played.step_s
+STEP_S = IN_S / FOR_S  # for how long a recorded second's rate holds
+
+
+def recorded_part(peak_rps: float) -> Trace:
+    """Scaled to `peak_rps` in its highest ten (recorded) seconds."""
+    part = sliced(read_trace(TRACE, keep_zeros=True), FROM_S, FROM_S + FOR_S)
+    peak = float(np.convolve(part.rates, np.ones(10) / 10, "valid").max())
+    return scaled(part, peak_rps / peak, seed=0)
 
 
 def seconds_after_steps(rates_rps: Array, step_s: float) -> set[int]:

@@ -12,7 +12,7 @@ import pytest
 from infadapter_server.loadgen import alarms as alarms_module
 from infadapter_server.loadgen import connections as connections_module
 from infadapter_server.loadgen import flood, replay, run
-from infadapter_server.loadgen.arrivals import constant_rate
+from infadapter_workload.arrivals import constant_rate
 from infadapter_workload.outcomes import STOPPED, TIMED_OUT, Outcome, summarise
 
 SERVER = Path(__file__).with_name("answering_server.py")

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_server.loadgen.arrivals import constant_rate
 from infadapter_server.profiling.percentiles import (
     ENOUGH,
     FRACTIONS,
@@ -19,6 +18,7 @@ from infadapter_server.profiling.percentiles import (
     saturation_rps,
     with_allocation,
 )
+from infadapter_workload.arrivals import constant_rate
 from infadapter_workload.outcomes import TIMED_OUT, Outcome
 
 SERVICE_S = 0.01
