@@ -106,7 +106,7 @@ def steady(url: str, rps: float, seed: int = 0) -> Iterator[Load]:
 
 
 def in_time(outcome: Outcome) -> bool:
-    return outcome.answered and outcome.latency_s <= SLO_MS / 1000
+    return outcome.in_time(SLO_MS / 1000)
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[Outcome]:

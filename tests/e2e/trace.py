@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from infadapter_workload.outcomes import Outcome
+from infadapter_workload.outcomes import Outcome, accuracy_in_time
 from infadapter_workload.reading import read_trace
 from infadapter_workload.shaping import scaled, sliced
 from infadapter_workload.trace import Array, Trace
 from tests.e2e.host import ROOT
 from tests.e2e.kube import Recorder, Seen
-from tests.e2e.load import Load, in_time
+from tests.e2e.load import SLO_MS, Load, in_time
 from tests.e2e.services import STABILIZATION_S, Rung
 
 Json = dict[str, Any]
@@ -68,8 +68,8 @@ def plan_in_force(plans: Sequence[tuple[float, Json]], at_s: float) -> Json:
 
 def effective_accuracy(outcomes: Sequence[Outcome], rungs: Mapping[str, Rung]) -> float:
     """Of what arrived: the accuracy of the network that answered in time, else nothing."""
-    worth = sum(rungs[o.variant].accuracy for o in outcomes if in_time(o) and o.variant)
-    return worth / len(outcomes)
+    accuracy = {name: rung.accuracy for name, rung in rungs.items()}
+    return accuracy_in_time(outcomes, accuracy, SLO_MS / 1000) / len(outcomes)
 
 
 def timeline(load: Load, recorder: Recorder) -> list[str]:

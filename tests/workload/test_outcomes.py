@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_workload.outcomes import Outcome, percentile, summarise
+from infadapter_workload.outcomes import Outcome, accuracy_in_time, percentile, summarise
 
 
 def outcome(latency_s: float = 0.1, code: int = 200, late_s: float = 0.0) -> Outcome:
@@ -32,3 +32,15 @@ def test_without_requests_there_are_no_numbers_rather_than_zeros() -> None:
 def test_percentiles_are_latencies_that_occurred() -> None:
     values = [float(value) for value in range(1, 101)]
     assert [percentile(values, p) for p in (50, 99, 99.9)] == [50, 99, 100]
+
+
+def test_without_an_slo_any_answer_is_in_time() -> None:
+    assert [outcome(9.0, code).in_time(None) for code in (200, 204, 429, 500, 0)] == [
+        *(True, True, False, False, False),
+    ]
+
+
+def test_accuracy_is_that_of_what_answered_in_time() -> None:
+    outcomes = [outcome(0.1), outcome(0.2), outcome(0.3), outcome(0.1, code=503)]
+    assert accuracy_in_time(outcomes, {"v": 0.75}, slo_s=0.2) == 1.5
+    assert accuracy_in_time(outcomes, {"other": 0.75}, slo_s=0.2) == 0

@@ -32,7 +32,11 @@ Positive = Finite(min=0, min_open=True)
 
 @click.command(name="python -m infadapter_server.loadgen")
 @click.option("--url", required=True, help="http://HOST:PORT/v2/models/NAME/infer")
-@click.option("--trace", metavar="FILE", help="Whatever a trace may be, or synthetic:KIND[:SEED].")
+@click.option(
+    "--trace",
+    metavar="FILE",
+    help="Requests per second, time stamps, an access log, … or synthetic:KIND[:SEED].",
+)
 @click.option("--trace-format", metavar="FORMAT", help="Where it is not recognised.")
 @click.option("--rps", type=Positive, help="A constant rate in place of a trace.")
 @click.option("--arrivals", type=Existing, help="Exact moments, one a line, in seconds, sorted.")
