@@ -5,8 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_server.loadgen.arrivals import constant_rate
-from infadapter_server.loadgen.outcomes import TIMED_OUT, Outcome
 from infadapter_server.profiling.percentiles import (
     ENOUGH,
     FRACTIONS,
@@ -20,6 +18,8 @@ from infadapter_server.profiling.percentiles import (
     saturation_rps,
     with_allocation,
 )
+from infadapter_workload.arrivals import constant_rate
+from infadapter_workload.outcomes import TIMED_OUT, Outcome
 
 SERVICE_S = 0.01
 POINT = Point(rps=50, latency_ms={50.0: 10, 99.0: 40}, refused_ratio=0.25)

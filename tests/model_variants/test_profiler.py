@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from infadapter_server.loadgen.arrivals import given_count
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.endpoint import Endpoint
-from infadapter_server.loadgen.outcomes import STOPPED, Outcome
 from infadapter_server.profiling.percentiles import FRACTIONS
 from infadapter_server.profiling.profiler import HttpLoad, ProfileError, measure, measure_saturation
 from infadapter_server.profiling.start import started_server
 from infadapter_server.profiling.target import ServerFacts, ask_facts, try_once
+from infadapter_workload.arrivals import given_count
+from infadapter_workload.outcomes import STOPPED, Outcome
 
 SERVER = Path(__file__).with_name("answering_server.py")
 CPU = {"cpu": "1"}

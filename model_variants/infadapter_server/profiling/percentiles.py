@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from infadapter_server.loadgen.outcomes import GIVEN_UP, Outcome, percentile
+from infadapter_workload.outcomes import GIVEN_UP, Outcome, percentile
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)  # of saturation; closest where the curve bends

@@ -9,11 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from infadapter_server.loadgen.arrivals import given_count
 from infadapter_server.loadgen.client import replay
 from infadapter_server.loadgen.closed_loop import flood
 from infadapter_server.loadgen.endpoint import Endpoint
-from infadapter_server.loadgen.outcomes import GIVEN_UP, Outcome
 from infadapter_server.profiling.percentiles import (
     FRACTIONS,
     AllocationProfile,
@@ -23,6 +21,8 @@ from infadapter_server.profiling.percentiles import (
     point_of,
     saturation_rps,
 )
+from infadapter_workload.arrivals import given_count
+from infadapter_workload.outcomes import GIVEN_UP, Outcome
 
 MIN_SECONDS = 1.0
 CLIENTS = 8  # of the flood
