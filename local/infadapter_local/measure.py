@@ -17,10 +17,10 @@ from infadapter_local.pods import Start
 from infadapter_local.processes import Child
 from infadapter_local.router import free_ports
 from infadapter_local.spec import NAME
+from infadapter_profiles.document import AllocationProfile
 from infadapter_profiles.profile import Profile, ProfiledAllocation
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.endpoint import Endpoint
-from infadapter_server.profiling.percentiles import AllocationProfile
 from infadapter_server.profiling.profiler import HttpLoad, measure, measure_saturation
 from infadapter_solver.problem import CPU
 

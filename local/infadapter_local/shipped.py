@@ -21,9 +21,8 @@ from infadapter_local.processes import Processes, ProcessFailed
 from infadapter_local.spec import PERCENTILE
 from infadapter_operator.api.objects import parse_profile
 from infadapter_operator.planning.profiles import measured
+from infadapter_profiles.document import AllocationProfile, VariantProfile, save_profile
 from infadapter_profiles.profile import Profile
-from infadapter_server.profiling.document import save_profile
-from infadapter_server.profiling.percentiles import AllocationProfile, VariantProfile
 from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.run import machine
 

@@ -5,14 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infadapter_profiles.document import AllocationProfile, Point, VariantProfile
 from infadapter_server.loadgen.arrivals import constant_rate
 from infadapter_server.loadgen.outcomes import TIMED_OUT, Outcome
 from infadapter_server.profiling.percentiles import (
     ENOUGH,
     FRACTIONS,
-    AllocationProfile,
-    Point,
-    VariantProfile,
     kept_up,
     plan_rates,
     point_of,

@@ -12,17 +12,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from infadapter_profiles.document import (
+    AllocationProfile,
+    ProfileFileError,
+    VariantProfile,
+    check_writable,
+    quantity,
+)
 from infadapter_server.finite import Finite
 from infadapter_server.loadgen.bodies import BodyError, parse_shape, read_body
 from infadapter_server.loadgen.client import make_timely, run
 from infadapter_server.loadgen.endpoint import Endpoint, UrlError
-from infadapter_server.profiling.document import ProfileFileError, check_writable, quantity
-from infadapter_server.profiling.percentiles import (
-    PERCENTILES,
-    AllocationProfile,
-    VariantProfile,
-    requests_needed,
-)
+from infadapter_server.profiling.percentiles import PERCENTILES, requests_needed
 from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, ProfileError
 from infadapter_server.profiling.run import Order, carry_out, infer_route
 

@@ -6,9 +6,10 @@ here is in seconds or milliseconds and requests per second, as the names say.
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
+from infadapter_profiles.document import AllocationProfile, Point, VariantProfile
 from infadapter_server.loadgen.outcomes import GIVEN_UP, Outcome, percentile
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
@@ -18,39 +19,6 @@ _WAITING = 32  # requests: at 0.95 of saturation, one look in thirty finds more 
 _SETTLING = 1 / 6  # of a flood, until all clients wait in the queue
 _WINDOWS = 5
 _PER_WINDOW = 20  # answers; with fewer, the edges of a window decide its rate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """What was measured at one rate."""
-
-    rps: float
-    latency_ms: Mapping[float, float]  # by percentile; only those with enough requests behind
-    refused_ratio: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllocationProfile:
-    """One size of pod."""
-
-    resources: Mapping[str, str]  # Kubernetes quantities: {"cpu": "500m"}
-    batch_size: int = 1
-    saturation_rps: float
-    points: tuple[Point, ...]  # by rate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VariantProfile:
-    """All that was measured of a variant."""
-
-    name: str
-    accuracy: float  # a fraction
-    load_s: float  # from the start of the process until it is ready
-    allocations: tuple[AllocationProfile, ...]
-    namespace: str | None = None
-    measured_at: str | None = None  # RFC 3339
-    machine: str | None = None
-    server: str | None = None
 
 
 def saturation_rps(outcomes: Sequence[Outcome], duration_s: float) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from infadapter_profiles.document import AllocationProfile, Point
 from infadapter_server.loadgen.arrivals import given_count
 from infadapter_server.loadgen.client import replay
 from infadapter_server.loadgen.closed_loop import flood
@@ -16,8 +17,6 @@ from infadapter_server.loadgen.endpoint import Endpoint
 from infadapter_server.loadgen.outcomes import GIVEN_UP, Outcome
 from infadapter_server.profiling.percentiles import (
     FRACTIONS,
-    AllocationProfile,
-    Point,
     kept_up,
     plan_rates,
     point_of,

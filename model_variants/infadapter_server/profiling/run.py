@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from infadapter_server.loadgen.bodies import glyph_bodies, random_bodies
-from infadapter_server.loadgen.endpoint import Endpoint, UrlError, parse_url
-from infadapter_server.profiling.document import find_profile, save_profile
-from infadapter_server.profiling.percentiles import (
+from infadapter_profiles.document import (
     AllocationProfile,
     VariantProfile,
-    with_allocation,
+    find_profile,
+    save_profile,
 )
+from infadapter_server.loadgen.bodies import glyph_bodies, random_bodies
+from infadapter_server.loadgen.endpoint import Endpoint, UrlError, parse_url
+from infadapter_server.profiling.percentiles import with_allocation
 from infadapter_server.profiling.profiler import CLIENTS, HttpLoad, OnPhase, ProfileError, measure
 from infadapter_server.profiling.start import started_server
 from infadapter_server.profiling.target import ServerFacts, ask_facts, try_once

@@ -7,19 +7,51 @@ kinds and names in a file stay as they are.
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from infadapter_server.profiling.percentiles import AllocationProfile, Point, VariantProfile
-
 API_VERSION = "infadapter.io/v1alpha1"
 KIND = "VariantProfile"
 MAX_FILE_BYTES = 16 * 1024 * 1024
 
 Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """What was measured at one rate."""
+
+    rps: float
+    latency_ms: Mapping[float, float]  # by percentile; only those with enough requests behind
+    refused_ratio: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationProfile:
+    """One size of pod."""
+
+    resources: Mapping[str, str]  # Kubernetes quantities: {"cpu": "500m"}
+    batch_size: int = 1
+    saturation_rps: float
+    points: tuple[Point, ...]  # by rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantProfile:
+    """All that was measured of a variant."""
+
+    name: str
+    accuracy: float  # a fraction
+    load_s: float  # from the start of the process until it is ready
+    allocations: tuple[AllocationProfile, ...]
+    namespace: str | None = None
+    measured_at: str | None = None  # RFC 3339
+    machine: str | None = None
+    server: str | None = None
 
 
 class ProfileFileError(Exception):

@@ -5,15 +5,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_server.profiling.document import (
+from infadapter_profiles.document import (
+    AllocationProfile,
+    Point,
     ProfileFileError,
+    VariantProfile,
     check_writable,
     document_of,
     find_profile,
     quantity,
     save_profile,
 )
-from infadapter_server.profiling.percentiles import AllocationProfile, Point, VariantProfile
 
 POINT = Point(rps=5.25, latency_ms={50.0: 210.5, 99.9: 320.0}, refused_ratio=0.01)
 HALF = AllocationProfile(resources={"cpu": "500m"}, saturation_rps=18, points=(POINT,))
