@@ -1,248 +1,174 @@
-"""Profiles as files: VariantProfile documents of infadapter.io/v1alpha1, several to a file.
+"""
+The profile document: a VariantProfile of infadapter.io/v1alpha1, as files and the API hold it.
 
-Decimal numbers are strings, as everywhere in that API; latencies are numbers. Documents of other
-kinds and names in a file stay as they are.
+What its fields are called, in which unit they are, and between which bounds stands here alone:
+whoever measures writes by it, whoever plans reads by it. Decimal numbers are strings, as everywhere
+in that API; latencies are numbers of milliseconds, resources are quantities.
 """
 
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
 from typing import Any
 
-import yaml
+from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
+from infadapter_profiles.quantities import amounts_as_quantities, decimal_text, parse_amounts
+from infadapter_profiles.sizes import PodSize
 
 API_VERSION = "infadapter.io/v1alpha1"
 KIND = "VariantProfile"
-MAX_FILE_BYTES = 16 * 1024 * 1024
 
-Document = dict[str, Any]
+MOST_ITEMS = 64
+"""Allocations of a profile; points, and known capacities, of an allocation."""
+
+MOST_PERCENTILES = 8
+PERCENTILE_KEY = "[1-9][0-9]?([.][0-9]?[1-9])?"
+"""A percentile that latencies are written by: "50", "99.9"."""
+
+MOST_LATENCY_MS = 3_600_000
+MOST_SLO_MS = 600_000
+MOST_BATCH_SIZE = 4_096
+MOST_LETTERS = 512
+"""Of the machine's name, and of the server's."""
+
+Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """What was measured at one rate."""
-
-    rps: float
-    latency_ms: Mapping[float, float]  # by percentile; only those with enough requests behind
-    refused_ratio: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllocationProfile:
-    """One size of pod."""
-
-    resources: Mapping[str, str]  # Kubernetes quantities: {"cpu": "500m"}
-    batch_size: int = 1
-    saturation_rps: float
-    points: tuple[Point, ...]  # by rate
+class MalformedProfile(ValueError):
+    """A document lacks what a profile says, or says it in another form; the message names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VariantProfile:
-    """All that was measured of a variant."""
+class ProfileDocument:
+    """A profile, named as its variant, with where it is kept and where its numbers come from."""
 
-    name: str
-    accuracy: float  # a fraction
-    load_s: float  # from the start of the process until it is ready
-    allocations: tuple[AllocationProfile, ...]
+    profile: Profile
     namespace: str | None = None
     measured_at: str | None = None  # RFC 3339
     machine: str | None = None
     server: str | None = None
 
 
-class ProfileFileError(Exception):
-    """A file that is not what it should be; the message is one sentence that names it."""
-
-
-def quantity(text: str) -> str:
-    """Return an amount in the one form we write: 0.5 is 500m, 4000m is 4.
-
-    Raises ValueError unless it is a positive decimal number, in thousandths with an m behind.
-    """
-    try:
-        number = Decimal(text.removesuffix("m")) * (1 if text.endswith("m") else 1000)
-    except InvalidOperation as error:
-        raise ValueError(f"{text!r} is not an amount such as 4 or 500m") from error
-    if not (number.is_finite() and number > 0 and number == number.to_integral_value()):
-        raise ValueError(f"{text!r} is not a positive amount in whole thousandths")
-    thousandths = int(number)
-    return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
-
-
-def find_profile(path: Path, name: str, namespace: str | None) -> VariantProfile | None:
-    """Return one profile of a file, or None when the file or the profile does not exist yet.
-
-    Raises ProfileFileError when the file cannot be read, or the profile cannot be understood.
-    """
-    if not path.exists():
-        return None
-    for document in _read(path):
-        if _is_profile(document) and _identity(document) == (name, namespace):
-            return _parsed(document, path)
-    return None
-
-
-def check_writable(path: Path) -> None:
-    """Raise ProfileFileError unless its folder takes a file, as saving a profile will need."""
-    try:
-        with tempfile.TemporaryFile(dir=_folder(path)):
-            pass
-    except OSError as error:
-        raise ProfileFileError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def save_profile(path: Path, profile: VariantProfile) -> None:
-    """Write a profile in place of the one of its name, or behind those that the file holds.
-
-    Raises ProfileFileError when the file cannot be read or written; it is never left half written.
-    """
-    documents = _read(path) if path.exists() else []
-    names = [_identity(document) if _is_profile(document) else None for document in documents]
-    new = document_of(profile)
-    if (profile.name, profile.namespace) in names:
-        documents[names.index((profile.name, profile.namespace))] = new
-    else:
-        documents.append(new)
-    text = yaml.safe_dump_all(documents, sort_keys=False, default_flow_style=None, width=100)
-    try:
-        _replace(path, text)
-    except OSError as error:
-        raise ProfileFileError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def document_of(profile: VariantProfile) -> Document:
-    """Return the profile as its document."""
-    metadata = {"name": profile.name, "namespace": profile.namespace}
-    status = {
-        "measuredAt": profile.measured_at,
-        "machine": profile.machine,
-        "server": profile.server,
-    }
-    document: Document = {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": _given(metadata),
-        "spec": {
-            "accuracy": _decimal(profile.accuracy, 5),
-            "loadSeconds": _decimal(profile.load_s, 3),
-            "allocations": [_allocation_document(each) for each in profile.allocations],
-        },
-    }
-    return document | ({"status": _given(status)} if _given(status) else {})
-
-
-def _allocation_document(allocation: AllocationProfile) -> Document:
-    return {
-        "resources": dict(allocation.resources),
-        "batchSize": allocation.batch_size,
-        "saturationRps": _decimal(allocation.saturation_rps, 3),
-        "points": [_point_document(point) for point in allocation.points],
-    }
-
-
-def _point_document(point: Point) -> Document:
-    return {
-        "rps": _decimal(point.rps, 3),
-        "latencyMilliseconds": {f"{p:g}": ms for p, ms in point.latency_ms.items()},
-        "refusedRatio": _decimal(point.refused_ratio, 5),
-    }
-
-
-def _parsed(document: Document, path: Path) -> VariantProfile:
-    name, namespace = _identity(document)
-    status = document.get("status") or {}
-    try:
-        spec = document["spec"]
-        return VariantProfile(
-            name=name,
-            namespace=namespace,
-            accuracy=float(spec["accuracy"]),
-            load_s=float(spec["loadSeconds"]),
-            allocations=tuple(_parsed_allocation(each) for each in spec["allocations"]),
-            measured_at=status.get("measuredAt"),
-            machine=status.get("machine"),
-            server=status.get("server"),
-        )
-    except KeyError as error:
-        raise ProfileFileError(f"{path}: the profile {name} lacks {error.args[0]}.") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ProfileFileError(f"{path}: the profile {name} is malformed: {error}.") from error
-
-
-def _parsed_allocation(allocation: Mapping[str, Any]) -> AllocationProfile:
-    resources = {name: quantity(str(text)) for name, text in allocation["resources"].items()}
-    return AllocationProfile(
-        resources=resources,
-        batch_size=int(allocation.get("batchSize", 1)),
-        saturation_rps=float(allocation["saturationRps"]),
-        points=tuple(_parsed_point(point) for point in allocation["points"]),
-    )
-
-
-def _parsed_point(point: Mapping[str, Any]) -> Point:
-    latency_ms = point["latencyMilliseconds"].items()
-    return Point(
-        rps=float(point["rps"]),
-        latency_ms={float(percent): float(ms) for percent, ms in latency_ms},
-        refused_ratio=float(point.get("refusedRatio", 0)),
-    )
-
-
-def _read(path: Path) -> list[Document]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise ProfileFileError(f"{path} cannot be read: {reason}.") from error
-    if len(text) > MAX_FILE_BYTES:
-        raise ProfileFileError(f"{path} is larger than {MAX_FILE_BYTES} characters.")
-    try:
-        documents = [each for each in yaml.safe_load_all(text) if each is not None]
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
-        raise ProfileFileError(f"{path} is not YAML: {_first_line(error)}.") from error
-    if not all(isinstance(each, dict) for each in documents):
-        raise ProfileFileError(f"{path} must hold Kubernetes documents.")
-    return documents
-
-
-def _is_profile(document: Document) -> bool:
+def is_profile(document: Mapping[str, Any]) -> bool:
     return document.get("apiVersion") == API_VERSION and document.get("kind") == KIND
 
 
-def _identity(document: Document) -> tuple[str, str | None]:
+def name_and_namespace(document: Mapping[str, Any]) -> tuple[str, str | None]:
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     namespace = metadata.get("namespace")
     return str(metadata.get("name", "")), None if namespace is None else str(namespace)
 
 
-def _replace(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile(
-        "w", dir=_folder(path), delete=False, encoding="utf-8"
-    ) as file:
-        file.write(text)
-    Path(file.name).chmod(0o644)
-    os.replace(file.name, path)
+def write_document(document: ProfileDocument) -> Json:
+    """Rates, times and ratios are rounded to what a measurement can tell apart."""
+    profile = document.profile
+    spec = {
+        "accuracy": decimal_text(profile.accuracy, 5),
+        "loadSeconds": decimal_text(profile.load_time_s, 3),
+        "allocations": [_write_allocation(each) for each in profile.allocations],
+    }
+    metadata = _given(name=profile.variant, namespace=document.namespace)
+    status = _given(
+        measuredAt=document.measured_at, machine=document.machine, server=document.server
+    )
+    return _given(
+        apiVersion=API_VERSION, kind=KIND, metadata=metadata, spec=spec, status=status or None
+    )
 
 
-def _folder(path: Path) -> Path:
-    return path.resolve().parent
+def read_document(document: Mapping[str, Any]) -> ProfileDocument:
+    """Raises MalformedProfile."""
+    name, namespace = name_and_namespace(document)
+    status = document.get("status") or {}
+    try:
+        return ProfileDocument(
+            profile=read_spec(name, document["spec"]),
+            namespace=namespace,
+            measured_at=status.get("measuredAt"),
+            machine=status.get("machine"),
+            server=status.get("server"),
+        )
+    except KeyError as error:
+        raise MalformedProfile(f"the profile {name} lacks {error.args[0]}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise MalformedProfile(f"the profile {name} is malformed: {error}") from error
 
 
-def _decimal(value: float, digits: int) -> str:
-    text = f"{value:.{digits}f}"
-    return text.rstrip("0").rstrip(".")
+def read_spec(variant: str, spec: Mapping[str, Any]) -> Profile:
+    """
+    The values of a spec, under the variant's name; its numbers may be numbers already.
+
+    Raises KeyError, TypeError, ValueError or AttributeError where the form is another.
+    """
+    return Profile(
+        variant=variant,
+        accuracy=_number(spec, "accuracy", most=1),
+        load_time_s=_number(spec, "loadSeconds"),
+        allocations=tuple(_read_allocation(each) for each in spec["allocations"]),
+    )
 
 
-def _given(fields: Mapping[str, str | None]) -> dict[str, str]:
+def _write_allocation(allocation: ProfiledAllocation) -> Json:
+    saturation_rps = allocation.saturation_rps
+    return _given(
+        resources=amounts_as_quantities(allocation.resources),
+        batchSize=allocation.size.batch_size,
+        saturationRps=None if saturation_rps is None else decimal_text(saturation_rps, 3),
+        points=[_write_point(point) for point in allocation.points] or None,
+        capacity=[_write_capacity(known) for known in allocation.capacity] or None,
+    )
+
+
+def _read_allocation(written: Mapping[str, Any]) -> ProfiledAllocation:
+    resources, batch_size = parse_amounts(written["resources"]), int(written.get("batchSize", 1))
+    return ProfiledAllocation(
+        size=PodSize(resources=resources, batch_size=batch_size),
+        saturation_rps=_number(written, "saturationRps") if "saturationRps" in written else None,
+        points=tuple(_read_point(point) for point in written.get("points") or ()),
+        capacity=tuple(_read_capacity(known) for known in written.get("capacity") or ()),
+    )
+
+
+def _write_point(point: Point) -> Json:
+    return {
+        "rps": decimal_text(point.rps, 3),
+        "latencyMilliseconds": {f"{p:g}": round(1000 * s, 6) for p, s in point.latency_s.items()},
+        "refusedRatio": decimal_text(point.refused_ratio, 5),
+    }
+
+
+def _read_point(written: Mapping[str, Any]) -> Point:
+    latency_ms = written["latencyMilliseconds"]
+    return Point(
+        rps=_number(written, "rps"),
+        latency_s={float(p): _number(latency_ms, p, MOST_LATENCY_MS) / 1000 for p in latency_ms},
+        refused_ratio=_number(written, "refusedRatio", 1) if "refusedRatio" in written else 0.0,
+    )
+
+
+def _write_capacity(known: KnownCapacity) -> Json:
+    return {
+        "latencyMilliseconds": round(1000 * known.latency_s),
+        "percentile": known.percentile,
+        "rps": decimal_text(known.rps, 3),
+    }
+
+
+def _read_capacity(written: Mapping[str, Any]) -> KnownCapacity:
+    return KnownCapacity(
+        latency_s=_number(written, "latencyMilliseconds", MOST_SLO_MS) / 1000,
+        percentile=float(written["percentile"]),
+        rps=_number(written, "rps"),
+    )
+
+
+def _number(written: Mapping[str, Any], field: str, most: float = math.inf) -> float:
+    value = float(written[field])
+    if not (0 <= value <= most and math.isfinite(value)):
+        raise ValueError(f"{field} is no number from 0 to {most:g}")
+    return value
+
+
+def _given(**fields: Any) -> Json:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _first_line(error: Exception) -> str:
-    lines: Sequence[str] = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__

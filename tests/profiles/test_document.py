@@ -1,33 +1,92 @@
-from pathlib import Path
+"""A profile is written as the API takes it, and comes back as the value that it was."""
+
+from dataclasses import replace
+from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infadapter_profiles.document import (
-    AllocationProfile,
+    MOST_BATCH_SIZE,
+    MOST_LATENCY_MS,
+    MOST_PERCENTILES,
+    MOST_SLO_MS,
+    MalformedProfile,
+    ProfileDocument,
+    decimal_text,
+    read_document,
+    read_spec,
+    write_document,
+)
+from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
+from infadapter_profiles.sizes import PodSize
+
+SIZE = PodSize(resources={"cpu": 500})
+POINT = Point(rps=5.25, latency_s={50.0: 0.2105, 99.9: 0.32}, refused_ratio=0.01)
+HALF = ProfiledAllocation(size=SIZE, saturation_rps=18, points=(POINT,))
+DOCUMENT = ProfileDocument(
+    profile=Profile(variant="resnet18", accuracy=0.7613, load_time_s=1e-3, allocations=(HALF,)),
+    machine="2 x CPU",
+)
+
+
+def decimals(least: float, most: float, digits: int) -> st.SearchStrategy[float]:
+    """What a text of so many digits can say."""
+    unit = 10**digits
+    return st.integers(round(least * unit), round(most * unit)).map(lambda count: count / unit)
+
+
+RATES = decimals(0.001, 1e6, 3)
+LATENCIES_S = st.floats(0.01, MOST_LATENCY_MS).map(lambda ms: round(ms, 2) / 1000)
+PERCENTILES = st.one_of(st.integers(1, 99).map(float), decimals(1.01, 99.99, 2))
+SIZES = st.builds(
+    lambda millicores, devices, batch_size: PodSize(
+        resources={"cpu": millicores, **({"nvidia.com/gpu": devices} if devices else {})},
+        batch_size=batch_size,
+    ),
+    st.integers(1, 10**6),
+    st.integers(0, 16),
+    st.integers(1, MOST_BATCH_SIZE),
+)
+POINTS = st.builds(
     Point,
-    ProfileFileError,
-    VariantProfile,
-    check_writable,
-    document_of,
-    find_profile,
-    quantity,
-    save_profile,
+    rps=RATES,
+    latency_s=st.dictionaries(PERCENTILES, LATENCIES_S, min_size=1, max_size=MOST_PERCENTILES),
+    refused_ratio=decimals(0, 1, 5),
 )
-
-POINT = Point(rps=5.25, latency_ms={50.0: 210.5, 99.9: 320.0}, refused_ratio=0.01)
-HALF = AllocationProfile(resources={"cpu": "500m"}, saturation_rps=18, points=(POINT,))
-PROFILE = VariantProfile(
-    name="resnet18", accuracy=0.7613, load_s=1e-3, allocations=(HALF,), machine="2 x CPU"
+CAPACITIES = st.builds(
+    KnownCapacity,
+    latency_s=st.integers(1, MOST_SLO_MS).map(lambda ms: ms / 1000),
+    percentile=PERCENTILES,
+    rps=decimals(0, 1e6, 3),
 )
-
-EMPTY = "kind: VariantProfile\napiVersion: infadapter.io/v1alpha1\nmetadata: {name: resnet18}\n"
+ALLOCATIONS = st.builds(
+    ProfiledAllocation,
+    size=SIZES,
+    saturation_rps=st.none() | RATES,
+    points=st.lists(POINTS, max_size=3).map(tuple),
+    capacity=st.lists(CAPACITIES, max_size=3).map(tuple),
+).filter(lambda allocation: allocation.points or allocation.capacity)
+TEXTS = st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+DOCUMENTS = st.builds(
+    ProfileDocument,
+    profile=st.builds(
+        Profile,
+        variant=st.from_regex("[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True),
+        accuracy=decimals(0, 1, 5),
+        load_time_s=decimals(0, 3600, 3),
+        allocations=st.lists(ALLOCATIONS, min_size=1, max_size=3).map(tuple),
+    ),
+    namespace=st.none() | st.just("vision"),
+    measured_at=st.none() | st.just("2026-11-22T12:00:00Z"),
+    machine=TEXTS,
+    server=TEXTS,
+)
 
 
 def test_a_document_holds_decimals_as_strings_and_latencies_as_numbers() -> None:
-    document = document_of(PROFILE)
+    document = write_document(DOCUMENT)
     assert document["spec"] == {
         "accuracy": "0.7613",
         "loadSeconds": "0.001",
@@ -49,97 +108,64 @@ def test_a_document_holds_decimals_as_strings_and_latencies_as_numbers() -> None
     assert document["status"] == {"machine": "2 x CPU"}
 
 
-def test_what_was_saved_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "profiles.yaml"
-    save_profile(path, PROFILE)
-    assert find_profile(path, "resnet18", None) == PROFILE
-    assert find_profile(path, "resnet18", "vision") is None
-    assert find_profile(tmp_path / "absent.yaml", "resnet18", None) is None
+@given(DOCUMENTS)
+def test_what_was_written_is_read(document: ProfileDocument) -> None:
+    assert read_document(write_document(document)) == document
 
 
-def test_saving_replaces_its_own_document_and_leaves_the_others(tmp_path: Path) -> None:
-    path = tmp_path / "all.yaml"
-    others = [{"kind": "ConfigMap", "data": {"a": "b"}}, {"kind": "Secret"}]
-    elsewhere = VariantProfile(
-        name="resnet18", namespace="vision", accuracy=0.5, load_s=1, allocations=(HALF,)
-    )
-    path.write_text(yaml.safe_dump_all([others[0], document_of(PROFILE), others[1]]))
-    save_profile(path, elsewhere)
-    changed = VariantProfile(name="resnet18", accuracy=0.8, load_s=2, allocations=(HALF,))
-    save_profile(path, changed)
-    documents = list(yaml.safe_load_all(path.read_text()))
-    assert [d["kind"] for d in documents] == [
-        "ConfigMap",
-        "VariantProfile",
-        "Secret",
-        "VariantProfile",
-    ]
-    assert documents[0] == others[0]
-    assert find_profile(path, "resnet18", None) == changed
-    assert find_profile(path, "resnet18", "vision") == elsewhere
-    assert list(tmp_path.iterdir()) == [path]
+@given(st.floats(1e-3, 1e6), st.floats(0, 1), st.floats(1e-5, 3600))
+def test_a_number_finer_than_what_is_written_is_rounded_once(
+    rps: float, ratio: float, latency_s: float
+) -> None:
+    fine = Point(rps=rps, latency_s={99.0: latency_s}, refused_ratio=ratio)
+    allocations = (replace(HALF, saturation_rps=rps, points=(fine,)),)
+    profile = replace(DOCUMENT.profile, accuracy=ratio, allocations=allocations)
+    written = write_document(replace(DOCUMENT, profile=profile))
+    (read,) = read_document(written).profile.allocations[0].points
+    assert (read.rps, read.refused_ratio) == pytest.approx((rps, ratio), abs=1e-3)
+    assert read.latency_s[99] == pytest.approx(latency_s, abs=1e-9)
+    assert write_document(read_document(written)) == written
+
+
+def test_what_the_api_leaves_out_has_the_same_default() -> None:
+    points = [{"rps": "5", "latencyMilliseconds": {"99": 100}}]
+    allocation = {"resources": {"cpu": 1}, "points": points}
+    spec = {"accuracy": "0.7", "loadSeconds": "3", "allocations": [allocation]}
+    point = Point(rps=5, latency_s={99.0: 0.1})
+    expected = ProfiledAllocation(size=PodSize(resources={"cpu": 1000}), points=(point,))
+    assert read_spec("v", spec).allocations == (expected,)
 
 
 @pytest.mark.parametrize(
-    ("text", "sentence"),
+    ("place", "value"),
     [
-        ("a: [", "is not YAML"),
-        ("- 1\n", "must hold Kubernetes documents"),
-        (EMPTY, "lacks spec"),
+        (("accuracy",), "1.01"),
+        (("accuracy",), "nan"),
+        (("loadSeconds",), "-1"),
+        (("loadSeconds",), "inf"),
+        (("allocations", 0, "resources", "cpu"), "many"),
+        (("allocations", 0, "saturationRps"), None),
+        (("allocations", 0, "batchSize"), "two"),
+        (("allocations", 0, "points", 0, "rps"), "-5"),
+        (("allocations", 0, "points", 0, "refusedRatio"), "2"),
+        (("allocations", 0, "points", 0, "latencyMilliseconds"), 7),
+        (("allocations", 0, "points", 0, "latencyMilliseconds", "99.9"), 3.7e6),
     ],
 )
-def test_a_file_that_is_something_else_is_not_touched(
-    tmp_path: Path, text: str, sentence: str
+def test_what_lies_beyond_the_bounds_is_refused_by_name(
+    place: tuple[str | int, ...], value: object
 ) -> None:
-    path = tmp_path / "file.yaml"
-    path.write_text(text)
-    with pytest.raises(ProfileFileError, match=sentence) as caught:
-        find_profile(path, "resnet18", None)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert path.read_text() == text
+    document = write_document(DOCUMENT)
+    within: Any = document["spec"]
+    for step in place[:-1]:
+        within = within[step]
+    within[place[-1]] = value
+    with pytest.raises(MalformedProfile, match="resnet18 is malformed"):
+        read_document(document)
 
 
-@pytest.mark.parametrize("key", ["accuracy", "loadSeconds", "allocations"])
-@pytest.mark.parametrize("value", [None, "x", [1], [{}], {"cpu": 1}])
-def test_a_malformed_profile_is_named(tmp_path: Path, key: str, value: object) -> None:
-    document = document_of(PROFILE)
-    document["spec"][key] = value
-    path = tmp_path / "file.yaml"
-    path.write_text(yaml.safe_dump(document))
-    with pytest.raises(ProfileFileError, match="resnet18"):
-        find_profile(path, "resnet18", None)
-
-
-def test_a_file_that_cannot_be_written_is_said_so_before_and_when_it_is(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for folder, reason in (("absent", "No such file"), ("file", "Not a directory")):
-        path = tmp_path / folder / "profiles.yaml"
-        with pytest.raises(ProfileFileError, match=f"cannot be written: {reason}"):
-            check_writable(path)
-        with pytest.raises(ProfileFileError, match=f"cannot be written: {reason}"):
-            save_profile(path, PROFILE)
-
-
-def test_asking_whether_a_file_can_be_written_leaves_no_trace(tmp_path: Path) -> None:
-    check_writable(tmp_path / "profiles.yaml")
-    assert list(tmp_path.iterdir()) == []
-
-
-@given(st.integers(1, 10**7))
-def test_an_amount_has_one_form(thousandths: int) -> None:
-    text = quantity(f"{thousandths}m")
-    assert quantity(text) == quantity(str(thousandths / 1000)) == text
-
-
-def test_amounts_as_people_write_them() -> None:
-    assert [quantity(text) for text in ("4", "4.0", "0.5", "500m", "4000m")] == [
-        "4",
-        "4",
-        "500m",
-        "500m",
-        "4",
-    ]
-    for text in ("", "m", "four", "-1", "0", "0.0001", "nan", "inf", "1k"):
-        with pytest.raises(ValueError, match="amount"):
-            quantity(text)
+@given(st.floats(-1e11, 1e11))
+def test_a_decimal_is_plain_and_exact_to_its_digits(number: float) -> None:
+    assert "e" not in decimal_text(number)
+    assert float(decimal_text(number)) == pytest.approx(number, abs=1e-12)
+    assert float(decimal_text(number, 3)) == pytest.approx(number, abs=5.1e-4)
