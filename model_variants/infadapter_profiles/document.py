@@ -2,11 +2,11 @@
 The profile document: a VariantProfile of infadapter.io/v1alpha1, as files and the API hold it.
 
 What its fields are called, in which unit they are, and between which bounds stands here alone:
-whoever measures writes by it, whoever plans reads by it. Decimal numbers are strings, as everywhere
-in that API; latencies are numbers of milliseconds, resources are quantities.
+whoever measures writes by it, whoever plans reads by it, and the API's schema, which a test holds
+to these names, takes its bounds. Decimal numbers are strings, as everywhere in that API; latencies
+are numbers of milliseconds, resources are quantities.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,8 @@ MOST_PERCENTILES = 8
 PERCENTILE_KEY = "[1-9][0-9]?([.][0-9]?[1-9])?"
 """A percentile that latencies are written by: "50", "99.9"."""
 
+MOST_NUMBER = 10**12
+"""A decimal has at most twelve digits before its point."""
 MOST_LATENCY_MS = 3_600_000
 MOST_SLO_MS = 600_000
 MOST_BATCH_SIZE = 4_096
@@ -163,9 +165,9 @@ def _read_capacity(written: Mapping[str, Any]) -> KnownCapacity:
     )
 
 
-def _number(written: Mapping[str, Any], field: str, most: float = math.inf) -> float:
+def _number(written: Mapping[str, Any], field: str, most: float = MOST_NUMBER) -> float:
     value = float(written[field])
-    if not (0 <= value <= most and math.isfinite(value)):
+    if not 0 <= value <= most:
         raise ValueError(f"{field} is no number from 0 to {most:g}")
     return value
 

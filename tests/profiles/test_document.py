@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infadapter_operator.api.objects import parse_profile
-from infadapter_operator.api.profiles import VariantProfileSpec
+from infadapter_operator.api.profiles import (
+    ProfileAllocation,
+    ProfileCapacity,
+    ProfilePoint,
+    VariantProfileSpec,
+    VariantProfileStatus,
+)
 from infadapter_profiles.document import (
     MOST_BATCH_SIZE,
     MOST_LATENCY_MS,
@@ -122,6 +128,22 @@ def test_the_api_takes_what_is_written_for_the_same_values(document: ProfileDocu
     assert read_document(taken.as_body()).profile == document.profile
 
 
+def test_the_api_has_no_field_that_is_not_written() -> None:
+    known = KnownCapacity(latency_s=0.75, percentile=99, rps=4)
+    profile = replace(DOCUMENT.profile, allocations=(replace(HALF, capacity=(known,)),))
+    full = replace(DOCUMENT, profile=profile, measured_at="2026-11-22T12:00:00Z", server="tiny")
+    written = write_document(full)
+    (allocation,) = written["spec"]["allocations"]
+    for model, part in (
+        (VariantProfileSpec, written["spec"]),
+        (VariantProfileStatus, written["status"]),
+        (ProfileAllocation, allocation),
+        (ProfilePoint, allocation["points"][0]),
+        (ProfileCapacity, allocation["capacity"][0]),
+    ):
+        assert {field.alias for field in model.model_fields.values()} == set(part)
+
+
 @given(st.floats(1e-3, 1e6), st.floats(0, 1), st.floats(1e-5, 3600))
 def test_a_number_finer_than_what_is_written_is_rounded_once(
     rps: float, ratio: float, latency_s: float
@@ -154,6 +176,7 @@ def test_what_the_api_leaves_out_has_the_same_default() -> None:
         (("accuracy",), "nan"),
         (("loadSeconds",), "-1"),
         (("loadSeconds",), "inf"),
+        (("loadSeconds",), "1e300"),
         (("allocations", 0, "resources", "cpu"), "many"),
         (("allocations", 0, "saturationRps"), None),
         (("allocations", 0, "batchSize"), "two"),
