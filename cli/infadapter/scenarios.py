@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import click
 
-from infadapter.profiles import ProfileFileError, read_preset, read_profiles
+from infadapter.profiles import read_preset, read_profiles
 from infadapter.simulated import Arguments
+from infadapter_profiles.files import ProfileFileError
 from infadapter_simulator.scenario import Scenario, Server, Speed, speeds_of
 from infadapter_solver import (
     CPU,

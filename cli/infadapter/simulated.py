@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from infadapter.options import budget, number_between, prices
-from infadapter.traces import Command, named_trace, part_options, with_options
+from infadapter.traces import Command, part_options, with_options
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Server, Speed
 from infadapter_solver import Amounts
+from infadapter_workload.reading import named_trace
 from infadapter_workload.shaping import scaled
 from infadapter_workload.trace import TraceError
 
@@ -130,11 +131,7 @@ def arguments_of(options: dict[str, Any]) -> Arguments:
 
 def part_of(arguments: Arguments) -> Part:
     try:
-        whole = named_trace(
-            arguments.trace,
-            keep_zeros=arguments.keep_zeros,
-            trace_format=arguments.trace_format,
-        )
+        whole = named_trace(arguments.trace, arguments.keep_zeros, arguments.trace_format)
         trace = scaled(whole, arguments.rate_scale, arguments.seed)
         to_s = trace.seconds if arguments.to_s is None else arguments.to_s
         part = Part(trace=trace, from_s=arguments.from_s, to_s=to_s)

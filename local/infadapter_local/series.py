@@ -7,7 +7,7 @@ import numpy as np
 
 from infadapter_local.run import Run, Tick
 from infadapter_local.workload import LEAD_IN_S
-from infadapter_server.loadgen.outcomes import Outcome, percentile
+from infadapter_workload.outcomes import Outcome, accuracy_in_time, percentile
 
 BIN_S = 1.0
 
@@ -71,8 +71,7 @@ def _latency_ms(outcomes: Sequence[Outcome], percent: float) -> float:
 def _effective(outcomes: Sequence[Outcome], accuracy: dict[str, float], slo_s: float) -> float:
     if not outcomes:
         return float("nan")
-    in_time = (o for o in outcomes if o.answered and o.latency_s <= slo_s)
-    return sum(accuracy.get(o.variant or "", 0.0) for o in in_time) / len(outcomes)
+    return accuracy_in_time(outcomes, accuracy, slo_s) / len(outcomes)
 
 
 def _planned_rps(tick: Tick) -> float:

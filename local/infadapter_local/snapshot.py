@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from infadapter_local.run import Run
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_operator.domain.observed import Observed
-from infadapter_server.loadgen.outcomes import Outcome, percentile
+from infadapter_workload.outcomes import Outcome, accuracy_in_time, percentile
 
 RECENT_S = 5.0
 
@@ -84,12 +84,12 @@ class Tally:
 
     def _take_outcomes(self) -> None:
         accuracy = {variant.name: variant.accuracy for variant in self.run.service.variants}
+        slo_s = self.run.service.slo_s
         for outcome in self.run.outcomes[self._seen :]:
             if outcome.scheduled_s >= LEAD_IN_S:
                 self._arrived += 1
-                if outcome.answered and outcome.latency_s <= self.run.service.slo_s:
-                    self._in_time += 1
-                    self._worth += accuracy.get(outcome.variant or "", 0.0)
+                self._in_time += outcome.in_time(slo_s)
+                self._worth += accuracy_in_time((outcome,), accuracy, slo_s)
         self._seen = len(self.run.outcomes)
 
     def _take_ticks(self) -> None:

@@ -1,6 +1,6 @@
 """
 Kubernetes quantities ("20", "500m", "1Ki", 2) as whole numbers, the only form the solver knows:
-CPU in millicores, every other resource in whole units.
+CPU in millicores, every other resource in whole units. And decimal numbers, as the API spells them.
 
 Anything finer is rounded up, as the API server does; an extended resource has no fractions at all.
 """
@@ -83,3 +83,10 @@ def amounts_as_quantities(amounts: Amounts) -> dict[str, str]:
         name: cpu_quantity(amount) if name == CPU else str(amount)
         for name, amount in amounts.items()
     }
+
+
+def decimal_text(value: float, digits: int = 12) -> str:
+    """The shortest plain decimal, never an exponent: 1e-05 is "0.00001"."""
+    text = f"{round(Decimal(repr(float(value))), digits):f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text

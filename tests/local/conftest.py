@@ -20,7 +20,6 @@ from infadapter_operator.domain.situation import CapacityCalibration, State
 from infadapter_operator.planning.plan import Planned
 from infadapter_operator.planning.presence import Present
 from infadapter_operator.reconcile import Cycle
-from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_solver.problem import (
     Allocation,
     Objective,
@@ -30,6 +29,7 @@ from infadapter_solver.problem import (
     Target,
     Variant,
 )
+from infadapter_workload.outcomes import Outcome
 
 TINY_SERVER = """
 import os, signal, sys, threading, time

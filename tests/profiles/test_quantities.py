@@ -11,6 +11,7 @@ from infadapter_profiles.quantities import (
     amounts_as_quantities,
     cpu_millicores,
     cpu_quantity,
+    decimal_text,
     parse_amounts,
     parse_quantity,
     whole_units,
@@ -78,3 +79,10 @@ def test_millicores_survive_being_written(millicores: int) -> None:
 def test_any_text_is_an_amount_or_an_error(text: str) -> None:
     with contextlib.suppress(InvalidQuantity):
         assert 0 <= parse_quantity(text) <= LARGEST_QUANTITY
+
+
+@given(st.floats(-1e11, 1e11))
+def test_a_decimal_is_plain_and_exact_to_its_digits(number: float) -> None:
+    assert "e" not in decimal_text(number)
+    assert float(decimal_text(number)) == pytest.approx(number, abs=1e-12)
+    assert float(decimal_text(number, 3)) == pytest.approx(number, abs=5.1e-4)

@@ -9,7 +9,8 @@ import click
 
 from infadapter.options import Running, budget, number_between, prices, running
 from infadapter.plan_text import plan_json, plan_table
-from infadapter.profiles import ProfileFileError, read_preset, read_profiles
+from infadapter.profiles import read_preset, read_profiles
+from infadapter_profiles.files import ProfileFileError
 from infadapter_solver import (
     CPU,
     Allocation,

@@ -15,7 +15,7 @@ from typing import cast
 import httptools
 
 from infadapter_profiles.wire import VARIANT_HEADER
-from infadapter_server.loadgen.outcomes import NO_ANSWER, Outcome
+from infadapter_workload.outcomes import NO_ANSWER, Outcome
 
 _VARIANT_HEADER = VARIANT_HEADER.encode()
 IDLE_LIMIT_S = 2.0  # below the 5 s after which common servers close: none is lost to a race

@@ -152,7 +152,6 @@ Hostname = Annotated[
     ),
 ]
 
-PERCENTILE_KEY = "[1-9][0-9]?([.][0-9]?[1-9])?"
 Percentile = Annotated[
     float,
     Rules(

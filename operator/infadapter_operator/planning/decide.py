@@ -9,7 +9,9 @@ from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.hysteresis import WORTH_MOVING, Previous, previous_plan, slack_rps
 from infadapter_operator.planning.planning_demand import (
+    REACHED_WITHIN_S,
     PlanningDemand,
+    extrapolated_rps,
     is_young,
     planning_demand,
     warming_demand_rps,
@@ -28,6 +30,12 @@ from infadapter_solver import Plan, Problem, evaluate
 
 _FROM_LOAD = (Source.OPTIMAL, Source.GREEDY)
 
+OUTGROWN_IN_A_RISE = 2
+"""
+So many plans in turn, each outgrown before it could be reached, are a load that goes on to rise; a
+step that falls between two cycles outgrows one.
+"""
+
 
 def decide(
     service: Service,
@@ -43,6 +51,9 @@ def decide(
     """
     demand = planning_demand(service, history, now_s)
     before = previous_plan(service, observed, demand, previous.plan) if previous else None
+    outgrown = _outgrown(before, previous, now_s)
+    if previous is not None and outgrown >= OUTGROWN_IN_A_RISE:
+        demand = _extrapolated(service, observed, demand, previous, now_s)
     young = is_young(service, history)
     if before is not None and not young and before.is_kept_by_the_window:
         held = stabilized(before)
@@ -61,8 +72,31 @@ def decide(
     else:
         switch = _switch(service, observed, problem, history, demand, now_s)
         best = _chosen(before, _lasting(problem) or solved(problem), switch, floor_rps)
-    decision = _decision(demand, demand.rps, best, now_s)
+    decision = replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
     return _explained(service, observed, decision, previous)
+
+
+def _outgrown(before: Previous | None, previous: Decision | None, now_s: float) -> int:
+    """How many plans in turn the load has outgrown before they could be reached."""
+    if before is None or previous is None or previous.source not in _FROM_LOAD:
+        return 0
+    is_soon = 0 < now_s - previous.decided_at_s <= REACHED_WITHIN_S
+    return previous.outgrown + 1 if is_soon and before.is_outgrown else 0
+
+
+def _extrapolated(
+    service: Service,
+    observed: Observed,
+    demand: PlanningDemand,
+    previous: Decision,
+    now_s: float,
+) -> PlanningDemand:
+    """No more than the budget serves: nobody has asked for that yet."""
+    age_s = now_s - previous.decided_at_s
+    grown_rps = extrapolated_rps(previous.demand_rps, age_s, demand.now_rps)
+    most = solved(problem_for(service, observed, grown_rps))
+    served_rps = sum(most.served_rps.values()) + untouchable_rps(service, observed)
+    return replace(demand, rps=max(demand.rps, min(grown_rps, served_rps)))
 
 
 def _switch(

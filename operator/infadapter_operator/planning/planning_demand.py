@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from infadapter_forecasting.arrival_curve import needs
 from infadapter_forecasting.reserve import MEMORY_S, Reserve, highest_need_rps, needed_soon
+from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.service import ForecastMethod, Service
 from infadapter_operator.planning.forecast import history_s, quantile_forecast
@@ -27,6 +28,12 @@ WARMING_RPS = 1.0
 
 NOW_S = (1, 2, 3)
 """Windows of the need of now: longer ones tell of a load that may be over."""
+
+REACHED_WITHIN_S = START_S + RESIZE_S
+"""A plan that is outgrown sooner than this was made for a load that was over when its pods came."""
+
+MOST_GROWTH = 2.0
+"""Times the rate of now, however fast it grows."""
 
 MOST_SAMPLES = 30
 """More of them do not fit into these, however often the loop looks."""
@@ -85,6 +92,15 @@ def load_now(service: Service, samples: Sequence[Sample]) -> LoadNow:
     recent = every_second(samples[-MOST_SAMPLES:], NOW_S[-1])
     needed_rps = float(needs(recent, service.slo_s, NOW_S)[-1])
     return LoadNow(rps, max(rate_soon_rps(samples, rps), needed_rps))
+
+
+def extrapolated_rps(planned_rps: float, age_s: float, now_rps: float) -> float:
+    """
+    What the load comes to while a new plan is reached, if it grows on as it has outgrown the last
+    one, `age_s` old: exponentially. A plan for less would start pods that the next one throws away.
+    """
+    growth: float = (now_rps / planned_rps) ** (REACHED_WITHIN_S / age_s)
+    return now_rps * min(MOST_GROWTH, growth)
 
 
 def _near(service: Service, history: History, now_rps: float) -> tuple[Reserve, float]:
