@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import click
 
 from infadapter_profiles.quantities import InvalidQuantity, cpu_millicores, parse_amounts
-from infadapter_solver import CPU, Amounts
+from infadapter_solver import CPU, Resources
 
 MOST_PODS = 1000
 
@@ -33,7 +33,7 @@ def number_between(least: float, most: float) -> Callable[[str], float]:
     return number
 
 
-def budget(text: str) -> Amounts:
+def budget(text: str) -> Resources:
     """`20`, which is cores, or `cpu=20,nvidia.com/gpu=2`."""
     try:
         return parse_amounts(_pairs(text if "=" in text else f"{CPU}={text}"))

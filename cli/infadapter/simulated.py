@@ -11,7 +11,7 @@ from infadapter.options import budget, number_between, prices
 from infadapter.traces import Command, part_options, with_options
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Server, Speed
-from infadapter_solver import Amounts
+from infadapter_solver import Resources
 from infadapter_workload.reading import named_trace
 from infadapter_workload.shaping import scaled
 from infadapter_workload.trace import TraceError
@@ -35,7 +35,7 @@ class Arguments:
     sigma: float
     random_weights: bool
     failures_per_pod_hour: float
-    max_surge: Amounts | None
+    max_surge: Resources | None
     seed: int
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from infadapter_profiles.sizes import CPU, Amounts
+from infadapter_profiles.sizes import CPU, Resources
 
 Quantity = int | str
 """As it is written in an API object. A float is none: YAML's 0.1 is not a tenth."""
@@ -64,7 +64,7 @@ def whole_units(quantity: Quantity) -> int:
     return int(amount)
 
 
-def parse_amounts(quantities: Mapping[str, Quantity]) -> Amounts:
+def parse_amounts(quantities: Mapping[str, Quantity]) -> Resources:
     """`{"cpu": "4", "nvidia.com/gpu": 1}` is `{"cpu": 4000, "nvidia.com/gpu": 1}`."""
     return {
         name: (cpu_millicores if name == CPU else whole_units)(quantity)
@@ -77,7 +77,7 @@ def cpu_quantity(millicores: int) -> str:
     return f"{millicores}m" if millicores % 1000 else str(millicores // 1000)
 
 
-def amounts_as_quantities(amounts: Amounts) -> dict[str, str]:
+def amounts_as_quantities(amounts: Resources) -> dict[str, str]:
     """The inverse of `parse_amounts`, in canonical form."""
     return {
         name: cpu_quantity(amount) if name == CPU else str(amount)

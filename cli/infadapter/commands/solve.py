@@ -14,7 +14,6 @@ from infadapter_profiles.files import ProfileFileError
 from infadapter_solver import (
     CPU,
     Allocation,
-    Amounts,
     InvalidProblem,
     Method,
     NotMeasured,
@@ -23,6 +22,7 @@ from infadapter_solver import (
     PodSize,
     Problem,
     Profile,
+    Resources,
     Target,
     TooLarge,
     Variant,
@@ -42,7 +42,7 @@ class Arguments:
     profile: Path | None
     preset: str | None
     demand: float
-    budget: Amounts
+    budget: Resources
     price: Mapping[str, float]
     accuracy_weight: float
     cost_weight: float
@@ -165,7 +165,7 @@ def _variant(profile: Profile, arguments: Arguments) -> Variant:
         raise click.UsageError(f"{profile.variant}: {error}.") from error
 
 
-def _check_prices(budget: Amounts, prices: Mapping[str, float]) -> None:
+def _check_prices(budget: Resources, prices: Mapping[str, float]) -> None:
     for resource in budget:
         if resource != CPU and resource not in prices:
             raise click.UsageError(f"{resource} needs a price, such as --price {resource}=12.")

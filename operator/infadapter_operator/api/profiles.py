@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from infadapter_operator.api.decimals import Fraction, Positive, Weight
-from infadapter_operator.api.fields import Percentile, Resources, Rules, Timestamp
+from infadapter_operator.api.fields import Percentile, ResourceList, Rules, Timestamp
 from infadapter_operator.api.model import ApiModel, Rule
 from infadapter_profiles.document import (
     MOST_BATCH_SIZE,
@@ -21,7 +21,7 @@ from infadapter_profiles.document import (
 )
 from infadapter_profiles.profile import Profile
 from infadapter_profiles.quantities import parse_amounts
-from infadapter_solver.problem import CPU, Amounts
+from infadapter_solver.problem import CPU, Resources
 
 Milliseconds = Annotated[float, Field(gt=0, le=MOST_LATENCY_MS)]
 PercentileMilliseconds = Annotated[
@@ -64,7 +64,7 @@ class ProfileCapacity(ApiModel):
 class ProfileAllocation(ApiModel):
     """One size of pod, and what it can do."""
 
-    resources: Resources
+    resources: ResourceList
     """Of one pod: cpu, and at most one extended resource."""
     batch_size: Annotated[int, Field(ge=1, le=MOST_BATCH_SIZE)] = 1
     """The largest batch that the pod ran."""
@@ -98,7 +98,7 @@ class ProfileAllocation(ApiModel):
     )
 
     @property
-    def amounts(self) -> Amounts:
+    def amounts(self) -> Resources:
         """CPU in millicores, everything else in whole units."""
         return parse_amounts(self.resources)
 

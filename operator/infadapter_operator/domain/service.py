@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from infadapter_profiles.profile import Profile
-from infadapter_solver.problem import Allocation, Amounts, Objective, PodSize, Target, Variant
+from infadapter_solver.problem import Allocation, Objective, PodSize, Resources, Target, Variant
 
 KEPT_LOAD_TIMES = 2.0
 """In load times of the slowest variant, how long what it took to start is kept at least."""
@@ -75,7 +75,7 @@ class Service:
     percentile: float  # of the latency, 1 … 99.99
     variants: tuple[Variant, ...]  # capacities are those at (slo_s, percentile)
     objective: Objective  # its budget bounds plans
-    max_surge: Amounts  # bounds what may run beyond the budget while pods are replaced
+    max_surge: Resources  # bounds what may run beyond the budget while pods are replaced
     minimum_rps: float = 0.0
     forecast: ForecastMethod = ForecastMethod.AUTO
     quantile: float = 0.95
@@ -103,5 +103,5 @@ class Service:
         return max((variant.load_time_s for variant in self.variants), default=0.0)
 
     @property
-    def budget(self) -> Amounts:
+    def budget(self) -> Resources:
         return self.objective.budget

@@ -7,7 +7,12 @@ from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.hysteresis import WORTH_MOVING, Previous, previous_plan, slack_rps
+from infadapter_operator.planning.hysteresis import (
+    WORTH_MOVING,
+    CurrentPlan,
+    previous_plan,
+    slack_rps,
+)
 from infadapter_operator.planning.planning_demand import (
     REACHED_WITHIN_S,
     PlanningDemand,
@@ -76,7 +81,7 @@ def decide(
     return _explained(service, observed, decision, previous)
 
 
-def _outgrown(before: Previous | None, previous: Decision | None, now_s: float) -> int:
+def _outgrown(before: CurrentPlan | None, previous: Decision | None, now_s: float) -> int:
     """How many plans in turn the load has outgrown before they could be reached."""
     if before is None or previous is None or previous.source not in _FROM_LOAD:
         return 0
@@ -135,7 +140,7 @@ def _unless_more_accurate(held: Plan, switch: Switch) -> Plan:
     return best if switch.worth(best) - switch.worth(kept) > WORTH_MOVING else held
 
 
-def _chosen(before: Previous, best: Plan, switch: Switch, floor_rps: float) -> Plan:
+def _chosen(before: CurrentPlan, best: Plan, switch: Switch, floor_rps: float) -> Plan:
     """The plan in force, the best one, or the best that starts nothing: by what each is worth."""
     if before.still_holds(best):
         return before.kept(best)
@@ -150,7 +155,7 @@ def _chosen(before: Previous, best: Plan, switch: Switch, floor_rps: float) -> P
     return chosen if gain > WORTH_MOVING else before.kept(best)
 
 
-def _lasting_in_place(before: Previous, floor_rps: float) -> Plan:
+def _lasting_in_place(before: CurrentPlan, floor_rps: float) -> Plan:
     """With the same to spare as any new plan, or else without: it is left again all too soon."""
     rps = before.demand.rps
     plan = in_place(before.service, before.observed, rps + slack_rps(rps), floor_rps)
@@ -205,7 +210,7 @@ def burst(service: Service, observed: Observed, decision: Decision, demand_rps: 
     return demand_rps > decision.plan.capacity_rps + untouchable_rps(service, observed)
 
 
-def _floor_rps(before: Previous | None, *, young: bool) -> float:
+def _floor_rps(before: CurrentPlan | None, *, young: bool) -> float:
     if before is None or not (young or before.is_outgrown):
         return 0.0
     return before.capacity_rps

@@ -46,7 +46,7 @@ def slack_rps(demand_rps: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Previous:
+class CurrentPlan:
     """The plan in force, in the light of today's spec, pods and demand."""
 
     service: Service
@@ -140,8 +140,8 @@ class Previous:
 
 def previous_plan(
     service: Service, observed: Observed, demand: PlanningDemand, plan: Plan
-) -> Previous:
-    return Previous(
+) -> CurrentPlan:
+    return CurrentPlan(
         service=service,
         observed=observed,
         demand=demand,

@@ -17,7 +17,7 @@ from infadapter_profiles.capacity import NotMeasured
 from infadapter_profiles.offered import offered
 from infadapter_profiles.profile import Profile
 from infadapter_profiles.quantities import amounts_as_quantities
-from infadapter_solver.problem import CPU, Amounts, Objective, Variant
+from infadapter_solver.problem import CPU, Objective, Resources, Variant
 
 
 class ProfilesUnresolved(Exception):
@@ -102,7 +102,7 @@ def _variant(named: str, profile: Profile, spec: InferenceServiceSpec, slo_s: fl
         raise ProfileUnfit(f"VariantProfile {named}: {error}") from None
 
 
-def _check_budget(named: str, profile: Profile, budget: Amounts) -> None:
+def _check_budget(named: str, profile: Profile, budget: Resources) -> None:
     sizes = [allocation.resources for allocation in profile.allocations]
     if any(fits(size, budget) for size in sizes):
         return
@@ -124,5 +124,5 @@ def _check_sizes(named: str, profile: Profile) -> None:
         )
 
 
-def _text(amounts: Amounts) -> str:
+def _text(amounts: Resources) -> str:
     return ", ".join(f"{k}={v}" for k, v in sorted(amounts_as_quantities(amounts).items()))

@@ -12,10 +12,10 @@ from infadapter_operator.planning.capacity import (
 )
 from infadapter_solver import (
     Allocation,
-    Amounts,
     Plan,
     PodGroup,
     Problem,
+    Resources,
     Target,
     Variant,
     evaluate,
@@ -161,7 +161,7 @@ def _may_be_planned(target: Target, allocation: Allocation, observed: Observed) 
     return target not in observed.untouchable and allocation.cpu_millicores <= most
 
 
-def _without(budget: Amounts, pods: list[Pod]) -> Amounts:
+def _without(budget: Resources, pods: list[Pod]) -> Resources:
     left = dict(budget)
     for pod in pods:
         left = plus(left, pod.size.resources, -1)

@@ -25,7 +25,7 @@ from infadapter_operator.planning.capacity import (
     ready_capacity_rps,
     running_groups,
 )
-from infadapter_solver import CPU, Amounts, Plan, Problem, evaluate
+from infadapter_solver import CPU, Plan, Problem, Resources, evaluate
 from infadapter_solver.problem import Target
 
 LEAST_DWELL_S, MOST_DWELL_S = 30.0, 600.0
@@ -91,15 +91,15 @@ class Switch:
                 waits_s.append(self._start_s(group.target) * self._rounds(started))
         return max(waits_s)
 
-    def _started(self, plan: Plan) -> Amounts:
-        total: Amounts = {}
+    def _started(self, plan: Plan) -> Resources:
+        total: Resources = {}
         for group in plan.groups:
             missing = group.pods - len(self._there(group.target))
             if missing > 0:
                 total = plus(total, group.allocation.resources, missing)
         return total
 
-    def _rounds(self, started: Amounts) -> int:
+    def _rounds(self, started: Resources) -> int:
         """Half of what has no room makes way for the other half, at best."""
         shares = [n / max(self._room.get(name, 0), n / 4) for name, n in started.items() if n]
         return max(1, *(math.ceil(share) for share in shares), 1)
@@ -116,14 +116,14 @@ class Switch:
         return START_S + load_time_s(self.service, target)
 
     @cached_property
-    def _held(self) -> Amounts:
-        total: Amounts = {}
+    def _held(self) -> Resources:
+        total: Resources = {}
         for pod in self.observed.pods:
             total = plus(total, largest(pod.size.resources, pod.wanted.resources))
         return total
 
     @cached_property
-    def _room(self) -> Amounts:
+    def _room(self) -> Resources:
         return plus(plus(self.service.budget, self.service.max_surge), self._held, -1)
 
     @cached_property
