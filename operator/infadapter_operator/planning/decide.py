@@ -7,6 +7,7 @@ from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.growth_path import with_growth_path
 from infadapter_operator.planning.hysteresis import (
     WORTH_MOVING,
     CurrentPlan,
@@ -77,6 +78,8 @@ def decide(
     else:
         switch = _switch(service, observed, problem, history, demand, now_s)
         best = _chosen(before, _lasting(problem) or solved(problem), switch, floor_rps)
+        if before.is_outgrown and best.feasible:
+            best = with_growth_path(best, switch)
     decision = replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
     return _explained(service, observed, decision, previous)
 

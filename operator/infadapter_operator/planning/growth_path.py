@@ -1,0 +1,129 @@
+"""
+The growth path of a plan: what its pods come to serve by in-place resizes alone.
+
+A resize takes a second and a start ten. Where slow, accurate variants fill the budget, a load that
+goes on to rise is met by giving up what serves, to make room for a start. So the plan after one
+that was outgrown has a pod that can take over in place, if the surge does not see to that.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import plus, resizable
+from infadapter_operator.planning.hysteresis import slack_rps
+from infadapter_operator.planning.problem import problem_for
+from infadapter_operator.planning.switching_cost import Switch
+from infadapter_solver import Plan, PodGroup, Problem, evaluate, solve
+from infadapter_solver.candidates import LEAST_DEMAND_RPS
+from infadapter_solver.problem import Allocation, Resources, Target, Variant
+
+NEARLY_ALL = 0.98
+"""Of what the budget serves at most: a path this far is as good as all the way."""
+
+_MORE_THAN_ANY_RPS = 1e6
+
+
+def with_growth_path(best: Plan, switch: Switch) -> Plan:
+    """The best plan, or the one with a standby that is worth most of those that get far enough."""
+    service, observed = switch.service, switch.observed
+    everything = problem_for(service, observed, _MORE_THAN_ANY_RPS)
+    wanted_rps = NEARLY_ALL * _served_rps(everything)
+    if _served_rps(_beside_plan(everything, service.max_surge, best)) >= wanted_rps:
+        return best  # whatever is to replace it can start beside it
+    reached_rps = vertical_limit_rps(service, observed, best.groups)
+    if reached_rps >= wanted_rps:
+        return best
+    limits = [
+        (vertical_limit_rps(service, observed, plan.groups), plan)
+        for plan in _with_standby(switch.problem)
+    ]
+    far = [plan for limit_rps, plan in limits if limit_rps >= wanted_rps]
+    if far:
+        return max(far, key=switch.worth)
+    limit_rps, plan = max(limits, key=lambda one: one[0], default=(0.0, best))
+    return plan if limit_rps > reached_rps else best
+
+
+def vertical_limit_rps(service: Service, observed: Observed, groups: tuple[PodGroup, ...]) -> float:
+    """The most that these pods serve at whatever sizes budget and surge have room for."""
+    problem = problem_for(service, observed, _MORE_THAN_ANY_RPS)
+    variants = tuple(_of(variant, groups) for variant in problem.variants)
+    pods = Counter[Target]()
+    for group in groups:
+        pods[group.target] += group.pods
+    return _served_rps(
+        replace(
+            problem,
+            variants=tuple(variant for variant in variants if variant.allocations),
+            pod_limits=pods,
+            running=(),
+            objective=replace(problem.objective, budget=plus(problem.budget, service.max_surge)),
+        )
+    )
+
+
+def _beside_plan(problem: Problem, surge: Resources, best: Plan) -> Problem:
+    """With what budget and surge have left when the plan is in force, for a budget."""
+    room = plus(problem.budget, surge)
+    for group in best.groups:
+        room = plus(room, group.resources, -1)
+    budget = {name: max(0, min(room[name], n)) for name, n in problem.budget.items()}
+    return replace(problem, running=(), objective=replace(problem.objective, budget=budget))
+
+
+def _served_rps(problem: Problem) -> float:
+    return sum(solve(problem).served_rps.values()) if problem.variants else 0.0
+
+
+def _of(variant: Variant, groups: tuple[PodGroup, ...]) -> Variant:
+    """With the sizes that its planned pods can be resized to."""
+    own = [group.allocation.size for group in groups if group.target.variant == variant.name]
+    return replace(
+        variant,
+        allocations=tuple(
+            a for a in variant.allocations if any(resizable(size, a.size) for size in own)
+        ),
+    )
+
+
+def _with_standby(problem: Problem) -> Iterator[Plan]:
+    """
+    Of each variant one pod of its smallest size, and beside it the best plan of what is left: one
+    that also serves the noise of the rate of now, if the budget allows that.
+    """
+    noisy = replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
+    for variant in problem.variants:
+        able = [a for a in variant.allocations if a.capacity_rps > 0]
+        if not able:
+            continue
+        smallest = min(able, key=lambda a: problem.objective.price_of(a.resources))
+        plans = (_beside(asked, variant, smallest) for asked in (noisy, problem))
+        yield from islice((plan for plan in plans if plan and plan.feasible), 1)
+
+
+def _beside(problem: Problem, variant: Variant, standby: Allocation) -> Plan | None:
+    budget = plus(problem.budget, standby.resources, -1)
+    if any(amount < 0 for amount in budget.values()):
+        return None
+    whole = problem.objective.price_of(problem.budget)
+    part = problem.objective.price_of(budget) / whole if whole else 1.0
+    rest = solve(
+        replace(
+            problem,
+            demand_rps=max(problem.demand_rps - standby.capacity_rps, LEAST_DEMAND_RPS),
+            capacity_floor_rps=max(0.0, problem.capacity_floor_rps - standby.capacity_rps),
+            objective=replace(
+                problem.objective,
+                budget=budget,
+                cost_weight=part * problem.objective.cost_weight,
+            ),
+        )
+    )
+    target = Target(variant.name, standby.kind)
+    if any(group.target == target for group in rest.groups):
+        return evaluate(problem, rest.groups)
+    return evaluate(problem, (*rest.groups, PodGroup(target=target, allocation=standby, pods=1)))

@@ -1,0 +1,106 @@
+"""The way on: what a plan's pods come to serve by resizes, and the plan that is made for it."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.growth_path import vertical_limit_rps, with_growth_path
+from infadapter_operator.planning.problem import problem_for, solved
+from infadapter_operator.planning.switching_cost import Switch
+from infadapter_solver import Objective, Plan, PodGroup
+from infadapter_solver.problem import CPU, Allocation, PodSize, Target, Variant
+from tests.builders import a_service
+
+NOTHING = Observed()
+CORES = range(1, 17)
+
+
+def variant(name: str, accuracy: float, a_core_rps: float) -> Variant:
+    return Variant(
+        name=name,
+        accuracy=accuracy,
+        load_time_s=8.0,
+        allocations=tuple(
+            Allocation(size=PodSize(resources={CPU: 1000 * n}), capacity_rps=a_core_rps * n)
+            for n in CORES
+        ),
+    )
+
+
+def service(surge: int = 0) -> Service:
+    return replace(
+        a_service(variants=(variant("fast", 0.70, 20.0), variant("slow", 0.80, 10.0))),
+        max_surge={CPU: surge},
+        objective=Objective(budget={CPU: 8000}, cost_weight=0.01, loading_weight=0.0),
+    )
+
+
+def group(name: str, cores: int, pods: int = 1) -> PodGroup:
+    of = next(v for v in service().variants if v.name == name)
+    return PodGroup(target=Target(name), allocation=of.allocations[cores - 1], pods=pods)
+
+
+def switch_of(asked: Service, demand_rps: float) -> Switch:
+    return Switch(
+        service=asked,
+        observed=NOTHING,
+        problem=problem_for(asked, NOTHING, demand_rps),
+        now_s=100.0,
+        dwell_s=30.0,
+    )
+
+
+def planned(asked: Service, demand_rps: float) -> tuple[Plan, Plan]:
+    best = solved(problem_for(asked, NOTHING, demand_rps))
+    return best, with_growth_path(best, switch_of(asked, demand_rps))
+
+
+@given(
+    slow=st.integers(0, 2),
+    fast=st.integers(0, 2),
+    surge=st.sampled_from([0, 2000, 8000]),
+)
+def test_the_limit_is_that_of_brute_force(slow: int, fast: int, surge: int) -> None:
+    groups = tuple(group(n, 1, pods) for n, pods in (("slow", slow), ("fast", fast)) if pods)
+    cores = (8000 + surge) // 1000
+    sizes = [
+        (s, f)
+        for s in range(min(slow * 16, cores) + 1)
+        for f in range(min(fast * 16, cores) + 1)
+        if s + f <= cores
+    ]
+    expected = max(10.0 * s + 20.0 * f for s, f in sizes)
+    assert vertical_limit_rps(service(surge), NOTHING, groups) == pytest.approx(expected)
+
+
+def test_accurate_pods_that_fill_the_budget_get_a_standby_that_can_take_over() -> None:
+    best, plan = planned(service(), 55.0)
+    assert {g.target.variant for g in best.groups} == {"slow"}
+    assert {g.target.variant for g in plan.groups} == {"fast", "slow"}
+    assert plan.feasible
+    assert vertical_limit_rps(service(), NOTHING, plan.groups) >= 0.9 * 8 * 20.0
+
+
+def test_a_plan_that_gets_far_enough_by_itself_stays() -> None:
+    best, plan = planned(service(), 155.0)
+    assert plan is best
+
+
+def test_where_a_successor_can_start_beside_it_a_plan_needs_no_standby() -> None:
+    best, plan = planned(service(surge=8000), 55.0)
+    assert plan is best
+
+
+@given(demand_rps=st.floats(1.0, 159.0), surge=st.sampled_from([0, 1000, 4000]))
+def test_no_plan_with_a_standby_serves_less_or_gets_less_far(demand_rps: float, surge: int) -> None:
+    asked = service(surge)
+    best, plan = planned(asked, demand_rps)
+    assert plan.feasible == best.feasible
+    assert sum(g.resources[CPU] for g in plan.groups) <= 8000
+    assert vertical_limit_rps(asked, NOTHING, plan.groups) >= vertical_limit_rps(
+        asked, NOTHING, best.groups
+    )
