@@ -22,7 +22,7 @@ class SimulatedLoad:
     def __init__(self, world: World) -> None:
         self._world = world
         self._known: list[Sample] = []
-        self._counted: tuple[float, Mapping[str, tuple[int, int]]] = (0.0, {})
+        self._counted: tuple[float, Mapping[str, tuple[float, float]]] = (0.0, {})
 
     async def history(self, window_s: float, now_s: float) -> History:
         end_s, rates = self._world.rates(self._unknown_s())
@@ -101,7 +101,7 @@ class SimulatedCluster:
         raise StepRefused(f"There is no pod {name}.")
 
 
-def _delivered(arrived: int, missed: int, over_s: float) -> Delivered:
+def _delivered(arrived: float, missed: float, over_s: float) -> Delivered:
     """What is answered too late arrived earlier, perhaps before that time."""
     return Delivered(arrived / over_s, min(arrived, missed) / over_s, over_s)
 

@@ -57,7 +57,7 @@ class Platform:
 
 def platform(**faults: object) -> Platform:
     scenario = replace(SCENARIO, faults=Faults(**faults))  # type: ignore[arg-type]
-    world = World(scenario, np.arange(0.0, 900.0), np.full(600, 1.0), 900, 1)
+    world = World.of_requests(scenario, np.arange(0.0, 900.0), np.full(600, 1.0), 900, 1)
     return Platform(world, SimulatedCluster(world))
 
 

@@ -155,7 +155,7 @@ class Traffic:
             )
             self.passed = last
 
-    def counts(self, slot: int) -> tuple[int, int]:
+    def counts(self, slot: int) -> tuple[float, float]:
         """Requests that the pod was sent so far, and those of them that it refused."""
         refused = int(self._refusals[slot])
         return int(self._counts[slot]) + refused, refused

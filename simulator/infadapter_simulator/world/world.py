@@ -20,6 +20,9 @@ from infadapter_simulator.world.scraped import Scraped
 from infadapter_simulator.world.traffic import Traffic
 from infadapter_solver import CPU, PodSize, Target
 
+Scrape = Callable[[float, float], tuple[float, Floats]]
+"""As `Scraped.until`."""
+
 
 class World:
     """
@@ -32,8 +35,9 @@ class World:
     def __init__(
         self,
         scenario: Scenario,
-        arrivals_s: Floats,
-        history_rps: Floats,  # by second, the last one ends at 0
+        traffic: Traffic,
+        scraped: Scrape,
+        *,
         seconds: int,
         seed: int,
     ) -> None:
@@ -42,7 +46,7 @@ class World:
         self.seconds = seconds
         self.now_s = 0.0
         self.seed = seed
-        self.traffic = Traffic(arrivals_s, scenario, seed)
+        self.traffic = traffic
         self.queue_limits: Mapping[tuple[str, int], int] | None = None
         self.balances_evenly = False  # all Ready pods get the same, as behind a Kubernetes Service
         self.held: list[Held] = []
@@ -52,10 +56,23 @@ class World:
         self._pods: dict[str, SimulatedPod] = {}
         self._by_slot: list[SimulatedPod] = []
         self._events = Events()
-        self._scraped = Scraped(history_rps, arrivals_s, seconds)
+        self._scraped = scraped
         self.controllers: list[Callable[[], None]] = []  # called whenever something has happened
         for at_s in sorted(scenario.faults.times_s):
             self._events.put(at_s, What.TURNED, None)
+
+    @classmethod
+    def of_requests(
+        cls,
+        scenario: Scenario,
+        arrivals_s: Floats,
+        history_rps: Floats,  # by second, the last one ends at 0
+        seconds: int,
+        seed: int,
+    ) -> "World":
+        traffic = Traffic(arrivals_s, scenario, seed)
+        scraped = Scraped(history_rps, arrivals_s, seconds)
+        return cls(scenario, traffic, scraped.until, seconds=seconds, seed=seed)
 
     # What can be seen
 
@@ -71,9 +88,9 @@ class World:
 
     def rates(self, window_s: float) -> tuple[float, Floats]:
         """Arrivals per second as far as they are scraped, and until when that is."""
-        return self._scraped.until(self.now_s - self.scenario.scrape_delay_s, window_s)
+        return self._scraped(self.now_s - self.scenario.scrape_delay_s, window_s)
 
-    def counts(self) -> dict[str, tuple[int, int]]:
+    def counts(self) -> dict[str, tuple[float, float]]:
         """By pod name: requests that it was sent, and those of them that it refused."""
         return {pod.name: self.traffic.counts(pod.slot) for pod in self._pods.values()}
 
