@@ -1,6 +1,7 @@
 """What a real platform does to pods, as the loop gets to see it."""
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infadapter_operator.domain.load import QueryFailed
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_simulator.holding import holding
-from infadapter_simulator.platform import SimulatedCluster
+from infadapter_simulator.platform import SimulatedCluster, SimulatedLoad
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.faults import Faults, Spell
 from infadapter_simulator.world.node import EVICTED_S
@@ -139,7 +141,7 @@ def test_a_resize_beyond_the_node_is_refused_and_room_made_by_shrinking_is_used(
 # Pods that do not come
 
 
-@pytest.mark.parametrize("cause", [Cause.IMAGE, Cause.CRASH, Cause.NOT_READY])
+@pytest.mark.parametrize("cause", [Cause.IMAGE, Cause.CRASH])
 def test_pods_of_a_variant_do_not_become_ready_until_the_spell_is_over(cause: Cause) -> None:
     here = platform(
         never_ready=(Spell(variant="a", from_s=10, until_s=60, cause=cause, message="no"),)
@@ -155,6 +157,26 @@ def test_pods_of_a_variant_do_not_become_ready_until_the_spell_is_over(cause: Ca
     now = here.after(18)[1]  # the spell ends at 60
     assert (now.trouble, now.ready) == (None, False)
     assert here.after(START_S)[1].ready
+
+
+def test_that_a_pod_runs_and_is_not_ready_is_nothing_that_a_platform_tells() -> None:
+    here = platform(never_ready=(Spell(variant="a", cause=Cause.NOT_READY),))
+    here.take(up(1, 1))
+    (pod,) = here.after(100)
+    assert (pod.ready, pod.trouble, pod.unready_since_s) == (False, None, 0.0)
+
+
+def test_pods_for_which_there_is_no_node_wait_for_one_until_the_spell_is_over() -> None:
+    here = platform(unschedulable=(Spell(variant="a", from_s=10, until_s=60),))
+    here.take(up(1, 1))
+    here.world.advance(12)
+    here.take(up(1, 2))
+    here.take(up(1, 1, "b"))
+    old, waits, other = here.after(30)
+    assert (old.ready, waits.unschedulable_since_s, other.ready) == (True, 12.0, True)
+    assert here.after(18)[1].unschedulable_since_s is None
+    assert here.after(START_S)[1].ready
+    assert holding(here.world.held, 0, 12, 60).peak_cores == 2.0
 
 
 def test_refused_pods_are_not_made_and_stay_wanted_until_they_may_be() -> None:
@@ -178,15 +200,23 @@ def test_refused_pods_are_not_made_and_stay_wanted_until_they_may_be() -> None:
     assert not here.seen().refusals
 
 
-def test_resizes_fail_until_the_spell_is_over() -> None:
-    here = platform(failing_resizes=(Spell(variant="a", from_s=0, until_s=40),))
+@pytest.mark.parametrize("resize_is", [Resize.DEFERRED, Resize.FAILING, Resize.REFUSED])
+def test_pods_do_not_grow_until_the_spell_is_over(resize_is: Resize) -> None:
+    here = platform(stuck_resizes=(Spell(variant="a", until_s=40, resize=resize_is),))
     (pod,) = here.run_pods(1, 1)
     here.world.advance(2.0)
     here.take(resize(pod.name, 2))
     seen = here.after(20)[0]
-    assert (seen.resize, seen.resize_since_s, seen.resources[CPU]) == (Resize.FAILING, 2.0, 1000)
+    assert (seen.resize, seen.resize_since_s, seen.resources[CPU]) == (resize_is, 2.0, 1000)
     assert here.after(18)[0].resize is Resize.IN_PROGRESS
     assert here.after(SCENARIO.resize_s)[0].resources[CPU] == 2000
+
+
+def test_pods_that_can_not_grow_can_shrink() -> None:
+    here = platform(stuck_resizes=(Spell(variant="a"),))
+    (pod,) = here.run_pods(2, 1)
+    here.take(resize(pod.name, 1))
+    assert here.after(SCENARIO.resize_s)[0].resources[CPU] == 1000
 
 
 def test_a_lost_node_takes_its_pods_which_are_replaced_when_they_are_evicted() -> None:
@@ -212,6 +242,29 @@ def test_a_deployment_makes_up_for_an_evicted_pod() -> None:
     assert len(here.after(EVICTED_S - 1)) == 1
     (new,) = here.after(1)
     assert (new.created_at_s, new.is_lost) == (20 + EVICTED_S, False)
+
+
+def test_a_pod_that_vanishes_is_gone_at_once_and_made_up_for() -> None:
+    here = platform()
+    first, _ = here.run_pods(1, 2)
+    here.world.route({pod.name: 1 for pod in here.world.pods})
+    here.world.advance(5.2)
+    here.seen()
+    here.world.vanish(first)
+    there = {pod.name: (pod.ready, pod.created_at_s) for pod in here.seen().pods}
+    assert there == {"a-1": (True, 0.0), "a-2": (False, 5.2)}
+    here.world.advance(9.0)
+    assert set(here.world.traffic.slot_of[here.world.traffic.arrivals_s > 5.2][:3]) == {1}
+
+
+def test_while_prometheus_does_not_answer_nothing_is_known_of_the_load() -> None:
+    here = platform(blind_s=((10.0, 20.0),))
+    load = SimulatedLoad(here.world)
+    for at_s, answers in ((9.0, True), (10.0, False), (19.9, False), (20.0, True)):
+        here.world.advance(at_s)
+        told = nullcontext() if answers else pytest.raises(QueryFailed)
+        with told:
+            asyncio.run(load.history(60.0, at_s))
 
 
 # Templates and times
