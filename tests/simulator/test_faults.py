@@ -34,6 +34,7 @@ SCENARIO = Scenario(
     ),
     speeds={(name, size.size): PodSpeed(1, 0.01) for name in "ab" for size in SIZES.values()},
     objective=Objective(budget={CPU: 8000}, loading_weight=0.001),
+    min_ready_s=0.0,
 )
 
 
@@ -58,7 +59,10 @@ class Platform:
 
 
 def platform(**faults: object) -> Platform:
-    scenario = replace(SCENARIO, faults=Faults(**faults))  # type: ignore[arg-type]
+    return played(replace(SCENARIO, faults=Faults(**faults)))  # type: ignore[arg-type]
+
+
+def played(scenario: Scenario) -> Platform:
     world = World.of_requests(scenario, np.arange(0.0, 900.0), np.full(600, 1.0), 900, 1)
     return Platform(world, SimulatedCluster(world))
 
@@ -320,6 +324,15 @@ def test_a_rolling_update_has_one_pod_more_and_never_fewer_ready() -> None:
     assert sizes[-1] == [2, 2, 2]
     assert 3 * START_S <= here.world.now_s <= 3 * START_S + 1
     assert here.seen().desired_pods == {A: 3}
+
+
+def test_an_old_pod_stays_until_its_successor_has_been_ready_for_a_while() -> None:
+    here = played(replace(SCENARIO, min_ready_s=10.0))
+    (old,) = here.run_pods(1, 1)
+    here.take(ReplacePods(target=A, size=SIZES[2].size, pods=1))
+    assert [pod.ready for pod in here.after(START_S + 9.9)] == [True, True]
+    here.after(0.1)
+    assert old.leaving
 
 
 @settings(max_examples=40, deadline=None)

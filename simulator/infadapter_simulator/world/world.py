@@ -38,8 +38,8 @@ class World:
         traffic: Traffic,
         scraped: Scrape,
         *,
-        seconds: int,
-        seed: int,
+        seconds: int = 0,  # for which requests arrive
+        seed: int = 0,
     ) -> None:
         self.scenario = scenario
         self.node = Node(scenario.faults)
@@ -205,7 +205,7 @@ class World:
             self._resized(pod)
         elif what is What.DRAINED:
             self._drained(pod)
-        else:
+        elif what is What.FAILED:
             self._failed(pod)
         self._settle()
 
@@ -235,6 +235,7 @@ class World:
         if pod.name in self.router.weights:
             self._routed_again()  # it failed, and the router has not forgotten it
         self._balance()
+        self._events.put(self.now_s + self.scenario.min_ready_s, What.AVAILABLE, pod)
         rate = self.scenario.failures_per_pod_hour
         if rate:
             self._events.put(self.now_s + self._rng.exponential(3600 / rate), What.FAILED, pod)
