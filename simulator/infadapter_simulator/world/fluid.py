@@ -2,8 +2,8 @@
 Traffic as a fluid: rates in place of requests, for runs in which no single request matters.
 
 A rate may be any function of time, and may be told of seconds that nobody knows beforehand. What a
-pod is sent beyond its rate at full load is missed at once, as nothing waits. Fluid traffic takes as
-long to pass as there are seconds and pods, however high the rates are.
+pod is sent beyond its rate at full load is missed, unless it evens out within some seconds. Fluid
+traffic takes as long to pass as there are seconds and pods, however high the rates are.
 """
 
 import math
@@ -14,7 +14,9 @@ import numpy as np
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.traffic import Traffic
-from infadapter_simulator.world.world import World
+
+EVENS_OUT_S = 10
+"""A queue absorbs what the load exceeds its mean by over a time as short as this."""
 
 
 class Fluid(Traffic):
@@ -30,6 +32,7 @@ class Fluid(Traffic):
         self._shares: dict[int, float] = {}
         self._full_rps: dict[int, float] = {}
         self._counted: dict[int, tuple[float, float]] = {}
+        self._beyond: dict[int, float] = {}  # of full load, since it was counted
 
     def route(self, weights: Mapping[int, int]) -> None:
         total = sum(weights.values())
@@ -40,6 +43,7 @@ class Fluid(Traffic):
 
     def fail(self, slot: int, now_s: float) -> None:
         self._counted.pop(slot, None)
+        self._beyond.pop(slot, None)
 
     def advance(self, until_s: float) -> None:
         """Of each second, or part of one, its rate."""
@@ -48,10 +52,15 @@ class Fluid(Traffic):
             end_s = min(second_s, until_s)
             self._flow(self.rate(second_s), end_s - self._now_s)
             self._now_s = end_s
+            if end_s % EVENS_OUT_S == 0:
+                self._count_missed()
         self._now_s = max(self._now_s, until_s)
 
     def counts(self, slot: int) -> tuple[float, float]:
         return self._counted.get(slot, (0.0, 0.0))
+
+    def busy_until_s(self, slot: int) -> float:
+        return self._now_s  # nobody is told to wait for what waits
 
     def until(self, known_s: float, window_s: float) -> tuple[float, Floats]:
         """As of what is scraped: the last whole second until then, and rates up to it."""
@@ -65,10 +74,13 @@ class Fluid(Traffic):
     def _flow(self, rps: float, seconds: float) -> None:
         for slot, share in self._shares.items():
             sent, missed = self.counts(slot)
-            beyond_rps = max(0.0, share * rps - self.delivers * self._full_rps[slot])
-            self._counted[slot] = (sent + share * rps * seconds, missed + beyond_rps * seconds)
+            able_rps = self.delivers * self._full_rps[slot]
+            self._counted[slot] = (sent + share * rps * seconds, missed)
+            beyond = (share * rps - able_rps) * seconds
+            self._beyond[slot] = self._beyond.get(slot, 0.0) + beyond
 
-
-def fluid_world(scenario: Scenario, fluid: Fluid) -> World:
-    """It begins at 0, as every world; how long it is to be played nobody says."""
-    return World(scenario, fluid, fluid.until, seconds=0, seed=0)
+    def _count_missed(self) -> None:
+        for slot, beyond in self._beyond.items():
+            sent, missed = self.counts(slot)
+            self._counted[slot] = (sent, missed + max(0.0, beyond))
+        self._beyond.clear()
