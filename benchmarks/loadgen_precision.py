@@ -16,8 +16,10 @@ from multiprocessing.connection import Connection
 
 import click
 
-from infadapter_server.loadgen import constant_rate, make_timely, replay, run, summarise
+from infadapter_server.loadgen import make_timely, replay, run
 from infadapter_server.loadgen.bodies import glyph_bodies
+from infadapter_workload.arrivals import constant_rate
+from infadapter_workload.outcomes import summarise
 
 RATES_RPS = (100, 300, 1_000, 2_000, 4_000)
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"

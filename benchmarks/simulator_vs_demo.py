@@ -78,8 +78,8 @@ def service_of(report: Json, profiles: list[Profile]) -> Service:
     return service
 
 
-def trace_of(about: Json) -> Path | None:
-    return None if about["trace"] == "generated burst" else Path(about["trace"])
+def trace_of(about: Json) -> str | None:
+    return None if about["trace"] == "generated burst" else str(about["trace"])
 
 
 def policies_of(service: Service, peak: float) -> list[Service]:

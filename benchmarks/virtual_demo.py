@@ -1,5 +1,5 @@
 """
-The demo's loop, demand and service on simulated servers, for benchmarks that play it without any.
+The demo's loop, load and service on simulated servers, for benchmarks that play it without any.
 
 A simulated server is one that takes equally long for every request; a real one with a CPU quota
 stops for a part of every period of the quota, and shares its machine.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from infadapter_local.measure import Check, rescaled
-from infadapter_local.run import DRAIN_S, LOOK_S
+from infadapter_local.run import CYCLE_S, DRAIN_S
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_local.workload import Workload as Played
 from infadapter_operator.domain.load import Delivered, History, NoData, Sample
@@ -32,7 +32,7 @@ from infadapter_solver import CPU, Objective, PodSize, Profile, Variant
 
 @dataclass(slots=True)
 class RouterCount:
-    """The demand as the demo reads it: a counter, at every look."""
+    """The load as the demo reads it: a counter, at every cycle."""
 
     world: World
     arrivals_s: Floats
@@ -66,24 +66,24 @@ class Loop:
     loop: asyncio.AbstractEventLoop
     name: str = "demo"
     state: State = field(default_factory=State)
-    demand: RouterCount | None = None
+    load: RouterCount | None = None
     cluster: SimulatedCluster | None = None
     plan_changes_s: list[float] = field(default_factory=list)
 
     def begin(self, world: World, mean_rps: float) -> None:
-        self.demand = RouterCount(world, world.traffic.arrivals_s)
+        self.load = RouterCount(world, world.traffic.arrivals_s)
         self.cluster = SimulatedCluster(world)
         self.act(world)
 
     def next_act_s(self, now_s: float) -> float:
-        return now_s + LOOK_S
+        return now_s + CYCLE_S
 
     def act(self, world: World) -> None:
-        assert self.demand is not None
+        assert self.load is not None
         assert self.cluster is not None
-        self.demand.read()
+        self.load.read()
         router = SimulatedRouter(world)
-        ports = Ports(self.demand, self.cluster, router)
+        ports = Ports(self.load, self.cluster, router)
         cycle = reconcile(self.service, self.state, ports, world.now_s)
         seen = self.loop.run_until_complete(cycle)
         self.state = seen.state

@@ -10,22 +10,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from infadapter_profiles import wire
+
 TARGET = Path(__file__).parent / "infadapter" / "dashboards" / "infadapter.json"
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 OURS = '{namespace="$namespace",service="$service"}'
-ROUTER = '{envoy_http_conn_manager_prefix="$namespace/$service"}'
+ROUTER = f'{{{wire.ROUTER_SERVICE}="$namespace/$service"}}'
 LOOK = "infadapter_last_look_timestamp_seconds"  # every service has it
 Query = tuple[str, str]  # expression, legend
 
 
 def ratio_of(code_class: str) -> str:
-    picked = ROUTER.replace("}", f',envoy_response_code_class="{code_class}"}}')
-    total = f"sum(rate(envoy_http_downstream_rq_total{ROUTER}[$__rate_interval]))"
-    return f"sum(rate(envoy_http_downstream_rq_xx{picked}[$__rate_interval])) / {total}"
+    picked = ROUTER.replace("}", f',{wire.ROUTER_CODE_CLASS}="{code_class}"}}')
+    total = f"sum(rate({wire.ROUTER_ARRIVALS}{ROUTER}[$__rate_interval]))"
+    return f"sum(rate({wire.ROUTER_ANSWERS}{picked}[$__rate_interval])) / {total}"
 
 
 def latency(quantile: float) -> str:
-    buckets = f"rate(envoy_http_downstream_rq_time_bucket{ROUTER}[$__rate_interval])"
+    buckets = f"rate({wire.ROUTER_LATENCY}_bucket{ROUTER}[$__rate_interval])"
     return f"histogram_quantile({quantile}, sum by (le) ({buckets})) / 1000"
 
 
@@ -182,9 +184,7 @@ def dashboard() -> dict[str, Any]:
         "templating": {
             "list": [
                 {"name": "datasource", "type": "datasource", "query": "prometheus", "refresh": 1},
-                variable(
-                    "namespace", "label_values(infadapter_last_look_timestamp_seconds, namespace)"
-                ),
+                variable("namespace", f"label_values({LOOK}, namespace)"),
                 variable("service", f'label_values({LOOK}{{namespace="$namespace"}}, service)'),
             ]
         },

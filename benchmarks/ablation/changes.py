@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from infadapter_forecasting import QuantileNetwork
+from infadapter_forecasting import QuantileNetwork, Rates
+from infadapter_forecasting.reserve import Reserve
 from infadapter_operator.domain.service import ForecastMethod, Service
-from infadapter_operator.planning.arrival_curve import Floats
-from infadapter_operator.planning.reserve import Need
-from infadapter_simulator.policies.ours import LOOK_S
+from infadapter_simulator.policies.ours import CYCLE_S
 from infadapter_simulator.scenario import Scenario
 from infadapter_solver import Variant
 
@@ -23,7 +22,7 @@ class Change:
     title: str
     service: Callable[[Scenario, Service], Service] = lambda scenario, service: service
     patches: Mapping[str, object] = field(default_factory=dict)
-    look_s: float = LOOK_S
+    cycle_s: float = CYCLE_S
 
 
 def _with(**fields: object) -> Callable[[Scenario, Service], Service]:
@@ -47,9 +46,9 @@ def _network() -> QuantileNetwork:
     return QuantileNetwork.read()
 
 
-def _by_network(rates: Floats, slo_s: float, now_rps: float, sureness: float) -> Need:
-    rps = max(now_rps, float(_network().predict(rates, NETWORK_HORIZON_S, [sureness])[0]))
-    return Need(rps, rps)
+def _by_network(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> Reserve:
+    rps = max(now_rps, float(_network().predict(rates, NETWORK_HORIZON_S, [quantile])[0]))
+    return Reserve(rps, rps)
 
 
 _OPERATOR = "infadapter_operator"
@@ -68,7 +67,7 @@ CHANGES = {
     "fixed-quantile": Change(
         title="always the quantile 0.95",
         patches={
-            f"{_OPERATOR}.planning.planning_demand.worthwhile_sureness": lambda service, rps: (
+            f"{_OPERATOR}.planning.planning_demand.reserve_quantile": lambda service, rps: (
                 service.quantile
             )
         },
@@ -76,13 +75,13 @@ CHANGES = {
     "last-maximum": Change(title="LastMaximum over 60 s", service=_with(**OLD_FORECAST)),
     "interval": Change(title="a plan every 30 s", service=_with(interval_s=30.0)),
     "stabilisation": Change(title="kept for 120 s", service=_with(stabilization_s=120.0)),
-    "look-2": Change(title="a look every 2 s", look_s=2.0),
-    "look-5": Change(title="a look every 5 s", look_s=5.0),
+    "look-2": Change(title="a look every 2 s", cycle_s=2.0),
+    "look-5": Change(title="a look every 5 s", cycle_s=5.0),
     "all-old": Change(
         title="all of these (look 2 s)",
         service=_with(**OLD_FORECAST, interval_s=30.0, stabilization_s=120.0),
         patches={**NO_BRIDGE, **NO_TREND, **NOTHING_LEARNT},
-        look_s=2.0,
+        cycle_s=2.0,
     ),
     "network": Change(
         title="not in: the quantile network for the near need",

@@ -80,7 +80,7 @@ def _simulated(
 ) -> tuple[World, int]:
     """The world at the end, and how many resizes were asked for."""
     service = change.service(scenario, service_of(scenario))
-    policy = Ours(service=service, look_s=change.look_s, loop=_loop())
+    policy = Ours(service=service, cycle_s=change.cycle_s, loop=_loop())
     with ExitStack() as patched:
         for target, replacement in change.patches.items():
             patched.enter_context(patch(target, replacement))

@@ -21,7 +21,7 @@ UNKNOWN = "not there"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """Pods that run and carry before the first look."""
+    """Pods that run and carry before the first cycle."""
 
     variant: str
     allocation: Allocation
@@ -38,7 +38,7 @@ class State:
     workload: Workload
     running: tuple[Running, ...] = ()
     event_s: float = 0.0
-    look_s: float = 1.0
+    cycle_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What a look said; `rest` is empty where the loop names none."""
+    """What a cycle said; `rest` is empty where the loop names none."""
 
     at_s: float
     as_planned: bool
@@ -72,7 +72,7 @@ class Sight:
 
 @dataclass(slots=True, kw_only=True)
 class Watched:
-    """Ours, from pods that it did not choose, and what each of its looks said."""
+    """Ours, from pods that it did not choose, and what each of its cycles said."""
 
     ours: Ours
     running: tuple[Running, ...]
@@ -137,7 +137,7 @@ def is_as_planned(seen: Cycle) -> bool:
 
 def played(state: State, seed: int = 0) -> Arrived:
     with closing(virtual_loop()) as loop:
-        ours = Ours(service=state.service, look_s=state.look_s, loop=loop)
+        ours = Ours(service=state.service, cycle_s=state.cycle_s, loop=loop)
         watched = Watched(ours=ours, running=state.running)
         world = simulate(watched, state.scenario, state.workload, seed)
     later = [sight for sight in watched.sights if sight.at_s >= state.event_s]

@@ -70,7 +70,7 @@ def traps() -> Iterator[State]:
             running=tuple(
                 Running(variant=name, allocation=sizes[name]) for name in ("glyph-3", "glyph-2")
             ),
-            look_s=0.25,
+            cycle_s=0.25,
         )
 
 
@@ -162,7 +162,7 @@ def rises() -> Iterator[State]:
             scenario=scenario_of(service),
             workload=steps((120, 0.25 * most_rps), (180, 0.85 * most_rps), from_s=60),
             event_s=60.0,
-            look_s=0.25,
+            cycle_s=0.25,
         )
 
 

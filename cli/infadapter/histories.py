@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from infadapter.traces import Command, named_trace, part_options, with_options
+from infadapter.traces import Command, part_options, with_options
+from infadapter_workload.reading import named_trace
 from infadapter_workload.shaping import scaled
 from infadapter_workload.trace import Array, Trace, TraceError
 
@@ -53,4 +54,4 @@ def rates_of(source: Source, known_s: int = 0) -> tuple[Array, int]:
 def _trace(source: Source) -> Trace:
     if source.trace is None:
         raise click.UsageError("Missing option '--trace': give a FILE, or synthetic:KIND[:SEED].")
-    return named_trace(source.trace, keep_zeros=source.keep_zeros, trace_format=source.trace_format)
+    return named_trace(source.trace, source.keep_zeros, source.trace_format)

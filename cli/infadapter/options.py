@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import click
 
 from infadapter_profiles.quantities import InvalidQuantity, cpu_millicores, parse_amounts
-from infadapter_solver import CPU, Amounts
+from infadapter_solver import CPU, Resources
 
 MOST_PODS = 1000
 
@@ -21,7 +21,7 @@ class Running:
     pods: int
 
 
-def at_least(least: float, most: float) -> Callable[[str], float]:
+def number_between(least: float, most: float) -> Callable[[str], float]:
     """A number within limits; NaN and infinity are none."""
 
     def number(text: str) -> float:
@@ -33,7 +33,7 @@ def at_least(least: float, most: float) -> Callable[[str], float]:
     return number
 
 
-def budget(text: str) -> Amounts:
+def budget(text: str) -> Resources:
     """`20`, which is cores, or `cpu=20,nvidia.com/gpu=2`."""
     try:
         return parse_amounts(_pairs(text if "=" in text else f"{CPU}={text}"))
@@ -43,7 +43,7 @@ def budget(text: str) -> Amounts:
 
 def prices(text: str) -> Mapping[str, float]:
     """`nvidia.com/gpu=12`, or several with commas."""
-    price = at_least(0, 1e9)
+    price = number_between(0, 1e9)
     return {name: price(value) for name, value in _pairs(text).items()}
 
 

@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 
 import click
 
-from infadapter.profiles import ProfileFileError, read_preset, read_profiles
+from infadapter.profiles import read_preset, read_profiles
 from infadapter.simulated import Arguments
+from infadapter_profiles.files import ProfileFileError
 from infadapter_simulator.scenario import Scenario, Server, Speed, speeds_of
 from infadapter_solver import (
     CPU,
-    Amounts,
     NotMeasured,
     Objective,
     Profile,
+    Resources,
     Variant,
     offered,
     to_variant,
@@ -29,7 +30,7 @@ class Aim:
     """What a user may be in two minds about."""
 
     slo_ms: float
-    budget: Amounts
+    budget: Resources
     cost_weight: float
 
 
@@ -71,7 +72,7 @@ def scenario_of(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -
     )
 
 
-def check_prices(budget: Amounts, prices: Mapping[str, float]) -> None:
+def check_prices(budget: Resources, prices: Mapping[str, float]) -> None:
     for resource in budget:
         if resource != CPU and resource not in prices:
             raise click.UsageError(f"{resource} needs a price, such as --price {resource}=12.")
@@ -86,7 +87,7 @@ def _variant(
         raise click.UsageError(f"{profile.variant}: {error}.") from error
 
 
-def _fitting(variant: Variant, budget: Amounts, least_millicores: int) -> Variant:
+def _fitting(variant: Variant, budget: Resources, least_millicores: int) -> Variant:
     """With the sizes that the budget has room for."""
     fitting = (
         a

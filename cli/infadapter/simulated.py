@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from infadapter.options import at_least, budget, prices
-from infadapter.traces import Command, named_trace, part_options, with_options
+from infadapter.options import budget, number_between, prices
+from infadapter.traces import Command, part_options, with_options
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Server, Speed
-from infadapter_solver import Amounts
+from infadapter_solver import Resources
+from infadapter_workload.reading import named_trace
 from infadapter_workload.shaping import scaled
 from infadapter_workload.trace import TraceError
 
@@ -34,7 +35,7 @@ class Arguments:
     sigma: float
     random_weights: bool
     failures_per_pod_hour: float
-    max_surge: Amounts | None
+    max_surge: Resources | None
     seed: int
 
 
@@ -75,7 +76,7 @@ _WORLD_OPTIONS = (
     ),
     click.option(
         "--loading-weight",
-        type=at_least(0, 1e6),
+        type=number_between(0, 1e6),
         metavar="NUMBER",
         default="0.001",
         show_default=True,
@@ -97,7 +98,7 @@ _WORLD_OPTIONS = (
     ),
     click.option(
         "--sigma",
-        type=at_least(0, 3),
+        type=number_between(0, 3),
         metavar="NUMBER",
         default="0",
         help="Of the lognormal that service times are multiplied by.",
@@ -105,7 +106,7 @@ _WORLD_OPTIONS = (
     click.option("--random-weights", is_flag=True, help="Route at random, as an HTTPRoute does."),
     click.option(
         "--failures-per-pod-hour",
-        type=at_least(0, 3600),
+        type=number_between(0, 3600),
         metavar="NUMBER",
         default="0",
         help="Containers that end and start again.",
@@ -130,11 +131,7 @@ def arguments_of(options: dict[str, Any]) -> Arguments:
 
 def part_of(arguments: Arguments) -> Part:
     try:
-        whole = named_trace(
-            arguments.trace,
-            keep_zeros=arguments.keep_zeros,
-            trace_format=arguments.trace_format,
-        )
+        whole = named_trace(arguments.trace, arguments.keep_zeros, arguments.trace_format)
         trace = scaled(whole, arguments.rate_scale, arguments.seed)
         to_s = trace.seconds if arguments.to_s is None else arguments.to_s
         part = Part(trace=trace, from_s=arguments.from_s, to_s=to_s)

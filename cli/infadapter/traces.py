@@ -1,15 +1,11 @@
 """The options that say which part of a trace is meant, and the trace; no simulation is imported."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from infadapter.options import at_least
-from infadapter_workload.reading import read_trace
-from infadapter_workload.synthetic import parse_synthetic
-from infadapter_workload.trace import Trace
+from infadapter.options import number_between
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Command], Command]
@@ -35,7 +31,7 @@ def part_options(*, required: bool, begin: str) -> tuple[Option[Any], ...]:
         click.option("--keep-zeros", is_flag=True, help="Long silence is load, not a gap."),
         click.option(
             "--rate-scale",
-            type=at_least(1e-6, 1e6),
+            type=number_between(1e-6, 1e6),
             metavar="NUMBER",
             default="1",
             show_default=True,
@@ -53,8 +49,3 @@ def part_options(*, required: bool, begin: str) -> tuple[Option[Any], ...]:
             "--to", "to_s", type=click.IntRange(min=1), metavar="SECOND", help="End before it."
         ),
     )
-
-
-def named_trace(name: str, *, keep_zeros: bool, trace_format: str | None) -> Trace:
-    """Of a file, or made up. Raises TraceError."""
-    return parse_synthetic(name) or read_trace(Path(name), keep_zeros, trace_format)

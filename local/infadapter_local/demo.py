@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infadapter_local.cgroups import WHOLE_CORE, Cores, Quotas, cpu_limits, remove_abandoned
-from infadapter_local.fork_client import Nursery, started_nursery
+from infadapter_local.fork_client import ForkClient, started_fork_client
 from infadapter_local.measure import check_variant, rescaled, speed_of
 from infadapter_local.measures import measure_run
 from infadapter_local.policies import Policy, compared
@@ -30,8 +30,8 @@ from infadapter_local.view import View
 from infadapter_local.workload import LEAD_IN_S, Workload, load_trace, peak_rps, workload
 from infadapter_operator.domain.service import Service
 from infadapter_profiles.profile import Profile
-from infadapter_server.loadgen.traces import Trace
 from infadapter_server.profiling.run import machine
+from infadapter_workload.trace import Trace
 
 PEAK_SHARE = 0.88
 """
@@ -44,7 +44,7 @@ fastest server reaches 0.75 to 0.85 of that here, so that the budget can't hold 
 class Options:
     """What the user asks for; None is what fits this machine."""
 
-    trace: Path | None = None
+    trace: str | None = None
     duration_s: float = 60.0
     scale: float | None = None
     out: Path = Path("demo-report")
@@ -86,8 +86,8 @@ async def _play_all(
     options: Options, trace: Trace, processes: Processes, view: View
 ) -> tuple[list[Finished], Circumstances]:
     limits = processes.limits
-    async with started_nursery(processes) as nursery:
-        calibrated, speeds = await calibrate(nursery, limits, view)
+    async with started_fork_client(processes) as fork_client:
+        calibrated, speeds = await calibrate(fork_client, limits, view)
         budget_millicores = affordable(options.budget_millicores, limits, view)
         service = demo_service(calibrated, budget_millicores, limits)
         for name in sorted(speeds.keys() - {variant.name for variant in service.variants}):
@@ -97,7 +97,7 @@ async def _play_all(
         load = workload(trace, duration_s=options.duration_s, scale=scale, seed=options.seed)
         place = Place(
             processes=processes,
-            start=nursery.start,
+            start=fork_client.start,
             command=server_command(service),
             folder=options.out,
             seed=options.seed,
@@ -114,7 +114,7 @@ async def _play_all(
         machine=machine(),
         cores=len(os.sched_getaffinity(0)),
         limits=limits_said(limits),
-        trace="generated burst" if options.trace is None else options.trace.name,
+        trace="generated burst" if options.trace is None else Path(options.trace).name,
         duration_s=options.duration_s,
         scale=scale,
         seed=options.seed,
@@ -124,7 +124,7 @@ async def _play_all(
 
 
 async def calibrate(
-    nursery: Nursery, limits: Quotas | Cores, view: View
+    fork_client: ForkClient, limits: Quotas | Cores, view: View
 ) -> tuple[list[Profile], dict[str, float]]:
     """Return the shipped profiles rescaled to this machine, and by how much."""
     profiles = shipped_profiles()
@@ -132,7 +132,7 @@ async def calibrate(
     for number, profile in enumerate(profiles):
         done = number / len(profiles)
         check = await check_variant(
-            nursery.start,
+            fork_client.start,
             profile.variant,
             lambda what, _, done=done: view.step(what, done),  # type: ignore[misc]
             limits,

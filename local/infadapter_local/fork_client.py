@@ -1,4 +1,4 @@
-"""Our side of the nursery: orders servers, and knows of each when it has ended."""
+"""Our side of the fork server: orders servers, and knows of each when it has ended."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ _START_LIMIT_S = 10.0
 
 
 class Forked:
-    """A server that the nursery has forked, as a handle."""
+    """A server that the fork server has forked, as a handle."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -30,8 +30,8 @@ class Forked:
         return await asyncio.shield(self.ended)
 
 
-class Nursery:
-    """Starts servers in tenths of a second."""
+class ForkClient:
+    """Starts servers in tenths of a second, by orders to the fork server."""
 
     def __init__(self, processes: Processes, child: Child, process: Process) -> None:
         self._processes = processes
@@ -66,7 +66,7 @@ class Nursery:
             raise self._child.failure("could not import the model server")
 
     async def listen(self) -> None:
-        """Take in what the nursery says until it ends, which ends its servers too."""
+        """Take in what the fork server says until it ends, which ends its servers too."""
         assert self._process.stdout is not None
         while line := (await self._process.stdout.readline()).decode():
             word, *rest = line.split()
@@ -111,14 +111,14 @@ class Nursery:
 
 
 @asynccontextmanager
-async def started_nursery(processes: Processes) -> AsyncIterator[Nursery]:
-    """Yield a nursery that is ready. Raises ProcessFailed."""
-    child, process = await processes.talk("nursery", "infadapter_local.fork_server")
-    nursery = Nursery(processes, child, process)
-    listening = asyncio.create_task(nursery.listen())
+async def started_fork_client(processes: Processes) -> AsyncIterator[ForkClient]:
+    """Yield a client of a fork server that is ready. Raises ProcessFailed."""
+    child, process = await processes.talk("fork-server", "infadapter_local.fork_server")
+    client = ForkClient(processes, child, process)
+    listening = asyncio.create_task(client.listen())
     try:
-        await nursery.ready()
-        yield nursery
+        await client.ready()
+        yield client
     finally:
         await child.end()
         with suppress(ProcessFailed):

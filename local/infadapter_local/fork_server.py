@@ -1,5 +1,5 @@
 """
-Forks model servers off a process that has imported torch already; run by `forks`.
+Forks model servers off a process that has imported torch already; run by `fork_client`.
 
 A server takes two seconds of CPU to import torch, and a demo in which a minute stands for twenty
 must not wait for it: its pods start in tenths of a second. What is forked is the server itself,

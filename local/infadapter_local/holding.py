@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infadapter_solver import CPU, Objective
-from infadapter_solver.problem import Amounts
+from infadapter_solver.problem import Resources
 from infadapter_workload.holding import Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """Amounts that all pods held from `at_s` on, until the next of these."""
+    """Resources that all pods held from `at_s` on, until the next of these."""
 
     at_s: float
-    amounts: Amounts
+    amounts: Resources
 
 
 def levels(held: Sequence[Held], objective: Objective) -> list[Level]:

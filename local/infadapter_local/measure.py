@@ -18,9 +18,10 @@ from infadapter_local.processes import Child
 from infadapter_local.router import free_ports
 from infadapter_local.spec import NAME
 from infadapter_profiles.profile import Profile, ProfiledAllocation
+from infadapter_profiles.sizes import PodSize
+from infadapter_profiles.wire import MODELS_PATH, READY_PATH
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.endpoint import Endpoint
-from infadapter_server.profiling.percentiles import AllocationProfile
 from infadapter_server.profiling.profiler import HttpLoad, measure, measure_saturation
 from infadapter_solver.problem import CPU
 
@@ -59,19 +60,20 @@ class Check:
 
 async def measure_variant(
     start: Start, variant: str, seconds: float, on_step: OnStep
-) -> tuple[list[AllocationProfile], float]:
+) -> tuple[list[ProfiledAllocation], float]:
     """Return the profile's allocations and its load time. Raises ProfileError or OSError."""
-    measured: list[AllocationProfile] = []
+    measured: list[ProfiledAllocation] = []
     sizes = [size for size in SIZES if size >= SMALLEST.get(variant, 0)]
     async with running(start, variant, max(sizes)) as server:
         for millicores in sorted(sizes, reverse=True):
-            rps = measured[0].saturation_rps * millicores / max(sizes) if measured else _REQUESTS
+            full_rps = measured[0].saturation_rps if measured else None
+            rps = full_rps * millicores / max(sizes) if full_rps else _REQUESTS
             enough_s = max(seconds, _REQUESTS / rps)
             on_step(f"{variant} on {millicores}m", enough_s)
             server.child.set_quota(millicores)
             await asyncio.sleep(_SETTLE_S)
-            resources = {CPU: f"{millicores}m" if millicores % 1000 else str(millicores // 1000)}
-            measured.append(await measure(server.load, seconds=enough_s, resources=resources))
+            size = PodSize(resources={CPU: millicores})
+            measured.append(await measure(server.load, seconds=enough_s, size=size))
     return measured[::-1], server.load_s
 
 
@@ -173,7 +175,7 @@ async def running(start: Start, variant: str, millicores: int) -> AsyncIterator[
     try:
         await _until_ready(child, port)
         load_s = time.monotonic() - began_s
-        path = f"/v2/models/{NAME}/infer"
+        path = f"{MODELS_PATH}/{NAME}/infer"
         endpoint = Endpoint(host="127.0.0.1", port=port, path=path)
         yield Server(child, HttpLoad(endpoint=endpoint, bodies=glyph_bodies(64, seed=0)), load_s)
     finally:
@@ -184,7 +186,7 @@ async def _until_ready(child: Child, port: int) -> None:
     until_s = time.monotonic() + _START_LIMIT_S
     async with short_session() as session:
         while child.running and time.monotonic() < until_s:
-            if await says_ok(session, f"http://127.0.0.1:{port}/v2/health/ready"):
+            if await says_ok(session, f"http://127.0.0.1:{port}{READY_PATH}"):
                 return
             await asyncio.sleep(0.02)
     raise child.failure("did not become ready")

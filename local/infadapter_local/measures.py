@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from infadapter_local.holding import Held, levels
 from infadapter_operator.domain.service import Service
-from infadapter_server.loadgen.outcomes import Outcome, percentile
 from infadapter_solver import CPU
 from infadapter_workload.holding import holding
 from infadapter_workload.measures import objective, shares
+from infadapter_workload.outcomes import Outcome, accuracy_in_time, summarise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,31 +54,27 @@ def measure_run(
     `starts_s` are how long pods took to start, also before `begin_s`.
     """
     counted = [o for o in outcomes if begin_s <= o.scheduled_s < end_s]
-    arrived = len(counted)
-    answered = [o for o in counted if o.answered]
+    summary = summarise(counted, slo_s=service.slo_s)
     accuracy = {variant.name: variant.accuracy for variant in service.variants}
-    in_time = [o for o in answered if o.latency_s <= service.slo_s]
-    worth = [accuracy.get(o.variant or "", 0.0) for o in answered]
-    refused = sum(o.refused for o in counted)
+    worth = [accuracy.get(o.variant or "", 0.0) for o in counted if o.answered]
     found = shares(
-        arrived,
-        accuracy_in_time=sum(accuracy.get(o.variant or "", 0.0) for o in in_time),
-        late=len(answered) - len(in_time),
-        refused=refused,
-        failed=arrived - len(answered) - refused,
+        summary.arrived,
+        accuracy_in_time=accuracy_in_time(counted, accuracy, service.slo_s),
+        late=summary.late,
+        refused=summary.refused,
+        failed=summary.failed,
     )
     cores = holding(levels(held, service.objective), service.budget[CPU], begin_s, end_s)
     mean_cost = cores.cost_seconds / (end_s - begin_s)
-    latencies_ms = [1000 * o.latency_s for o in answered]
     return Measures(
-        arrived=arrived,
+        arrived=summary.arrived,
         effective_accuracy=found.effective_accuracy,
         late=found.late,
         refused=found.refused,
         failed=found.failed,
         violations=found.violations,
-        p50_ms=percentile(latencies_ms, 50),
-        p99_ms=percentile(latencies_ms, 99),
+        p50_ms=summary.p50_ms,
+        p99_ms=summary.p99_ms,
         mean_cores=cores.core_seconds / (end_s - begin_s),
         mean_cost=mean_cost,
         cpu_seconds_held=cores.core_seconds,

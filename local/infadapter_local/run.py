@@ -18,8 +18,8 @@ import numpy as np
 
 from infadapter_local.asking import short_session
 from infadapter_local.cluster import LocalCluster
-from infadapter_local.demand import EnvoyLoad
 from infadapter_local.holding import Held
+from infadapter_local.load import EnvoyLoad
 from infadapter_local.pods import LocalPods, ServerCommand, Start
 from infadapter_local.processes import Child, Processes
 from infadapter_local.router import LocalRouter, started_router
@@ -28,11 +28,12 @@ from infadapter_operator.domain.ports import Ports
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import State
 from infadapter_operator.reconcile import Cycle, reconcile
-from infadapter_server.loadgen.outcomes import Outcome
+from infadapter_profiles.wire import MODELS_PATH
 from infadapter_server.loadgen.records import Tail
 from infadapter_solver.problem import CPU, Target, Variant
+from infadapter_workload.outcomes import Outcome
 
-LOOK_S = 0.25  # where a minute stands for twenty, this is five seconds
+CYCLE_S = 0.25  # where a minute stands for twenty, this is five seconds
 DRAIN_S = 0.3  # twice what the router takes to obey: a pod leaves when it is sent nothing more
 TIMEOUT_S = 5.0
 
@@ -42,7 +43,7 @@ class Tick:
     """One look, in seconds from the first arrival."""
 
     at_s: float
-    look: Cycle
+    cycle: Cycle
     millicores: Mapping[str, int]  # held by variant
 
 
@@ -73,13 +74,13 @@ class Run:
 
     @property
     def plan_changes_s(self) -> list[float]:
-        return [tick.at_s for tick in self.ticks if tick.look.plan_changed]
+        return [tick.at_s for tick in self.ticks if tick.cycle.plan_changed]
 
     @property
     def starts_s(self) -> list[float]:
         """Of each pod that became Ready: from its creation to the look that saw it."""
         starts: dict[str, float] = {}
-        for seen in (tick.look for tick in self.ticks):
+        for seen in (tick.cycle for tick in self.ticks):
             for pod in seen.observed.pods if seen.observed else ():
                 if pod.ready:
                     starts.setdefault(pod.name, seen.now_s - pod.created_at_s)
@@ -140,11 +141,11 @@ async def _play(
     on_tick: Callable[[Run], None],
 ) -> None:
     key = router.service_key
-    demand = EnvoyLoad(session, router.admin_url, key, time.monotonic)
+    load = EnvoyLoad(session, router.admin_url, key, time.monotonic)
     generator = await _start_generator(run, router, place)
     try:
         with contextlib.closing(Tail(_outcomes_file(place))) as tail:
-            await _loop(run, cluster, router, demand, generator, tail, on_tick)
+            await _loop(run, cluster, router, load, generator, tail, on_tick)
     finally:
         await generator.end()
 
@@ -153,26 +154,26 @@ async def _loop(
     run: Run,
     cluster: LocalCluster,
     router: LocalRouter,
-    demand: EnvoyLoad,
+    load: EnvoyLoad,
     generator: Child,
     tail: Tail,
     on_tick: Callable[[Run], None],
 ) -> None:
-    """Look again and again until the generator has ended."""
-    state, ports = State(), Ports(demand, cluster, router)
+    """Reconcile again and again until the generator has ended."""
+    state, ports = State(), Ports(load, cluster, router)
     loop = asyncio.get_running_loop()
     due_s = loop.time()
     while generator.running:
-        await demand.read()
+        await load.read()
         now_s = time.monotonic()
         seen = await reconcile(run.service, state, ports, now_s)
         state = seen.state
         run.outcomes += tail.read_new()
         if tail.start is not None:
             at_s = now_s - tail.start.start_monotonic_s
-            run.ticks.append(Tick(at_s=at_s, look=seen, millicores=cluster.pods.millicores_held()))
+            run.ticks.append(Tick(at_s=at_s, cycle=seen, millicores=cluster.pods.millicores_held()))
             on_tick(run)
-        due_s = max(due_s + LOOK_S, loop.time())
+        due_s = max(due_s + CYCLE_S, loop.time())
         await asyncio.sleep(due_s - loop.time())
     run.outcomes += tail.read_new()
     if generator.returncode != 0:
@@ -184,7 +185,7 @@ async def _start_generator(run: Run, router: LocalRouter, place: Place) -> Child
     np.savetxt(arrivals, run.workload.arrivals_s, fmt="%.6f")
     outcomes = _outcomes_file(place)
     outcomes.unlink(missing_ok=True)
-    url = f"{router.url}/v2/models/{run.service.name}/infer"
+    url = f"{router.url}{MODELS_PATH}/{run.service.name}/infer"
     command = [sys.executable, "-m", "infadapter_server.loadgen", "--url", url]
     command += ["--arrivals", str(arrivals), "--out", str(outcomes)]
     command += ["--timeout", str(TIMEOUT_S), "--seed", str(place.seed)]

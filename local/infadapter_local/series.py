@@ -7,7 +7,7 @@ import numpy as np
 
 from infadapter_local.run import Run, Tick
 from infadapter_local.workload import LEAD_IN_S
-from infadapter_server.loadgen.outcomes import Outcome, percentile
+from infadapter_workload.outcomes import Outcome, accuracy_in_time, percentile
 
 BIN_S = 1.0
 
@@ -21,8 +21,7 @@ class Series:
     p50_ms: list[float]
     p99_ms: list[float]
     effective_accuracy: list[float]
-    look_s: list[float]
-    demand_rps: list[float]  # as the loop saw it
+    cycle_s: list[float]
     forecast_rps: list[float]
     planned_rps: list[float]
     capacity_rps: list[float]
@@ -45,11 +44,10 @@ def series_of(run: Run) -> Series:
         p50_ms=[_latency_ms(each, 50) for each in bins],
         p99_ms=[_latency_ms(each, 99) for each in bins],
         effective_accuracy=[_effective(each, accuracy, slo_s) for each in bins],
-        look_s=[tick.at_s - LEAD_IN_S for tick in ticks],
-        demand_rps=[_or_nan(tick.look.load_rps) for tick in ticks],
-        forecast_rps=[_or_nan(tick.look.forecast_rps) for tick in ticks],
+        cycle_s=[tick.at_s - LEAD_IN_S for tick in ticks],
+        forecast_rps=[_or_nan(tick.cycle.forecast_rps) for tick in ticks],
         planned_rps=[_planned_rps(tick) for tick in ticks],
-        capacity_rps=[tick.look.ready_capacity_rps for tick in ticks],
+        capacity_rps=[tick.cycle.ready_capacity_rps for tick in ticks],
         cores={n: [tick.millicores.get(n, 0) / 1000 for tick in ticks] for n in names},
         shares={n: [_share(tick, n) for tick in ticks] for n in names},
         core_seconds=_cumulated(ticks),
@@ -73,16 +71,15 @@ def _latency_ms(outcomes: Sequence[Outcome], percent: float) -> float:
 def _effective(outcomes: Sequence[Outcome], accuracy: dict[str, float], slo_s: float) -> float:
     if not outcomes:
         return float("nan")
-    in_time = (o for o in outcomes if o.answered and o.latency_s <= slo_s)
-    return sum(accuracy.get(o.variant or "", 0.0) for o in in_time) / len(outcomes)
+    return accuracy_in_time(outcomes, accuracy, slo_s) / len(outcomes)
 
 
 def _planned_rps(tick: Tick) -> float:
-    return tick.look.decision.demand_rps if tick.look.decision else float("nan")
+    return tick.cycle.decision.demand_rps if tick.cycle.decision else float("nan")
 
 
 def _share(tick: Tick, variant: str) -> float:
-    return sum(share for target, share in tick.look.shares.items() if target.variant == variant)
+    return sum(share for target, share in tick.cycle.shares.items() if target.variant == variant)
 
 
 def _cumulated(ticks: Sequence[Tick]) -> list[float]:

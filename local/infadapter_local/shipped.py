@@ -12,18 +12,15 @@ from importlib.resources import files
 from pathlib import Path
 
 import click
-import yaml
 
 from infadapter_local.cgroups import Quotas, cpu_limits
-from infadapter_local.fork_client import started_nursery
+from infadapter_local.fork_client import started_fork_client
 from infadapter_local.measure import measure_variant
 from infadapter_local.processes import Processes, ProcessFailed
 from infadapter_local.spec import PERCENTILE
-from infadapter_operator.api.objects import parse_profile
-from infadapter_operator.planning.profiles import measured
-from infadapter_profiles.profile import Profile
-from infadapter_server.profiling.document import save_profile
-from infadapter_server.profiling.percentiles import AllocationProfile, VariantProfile
+from infadapter_profiles.document import ProfileDocument, read_document
+from infadapter_profiles.files import parse_yaml, save_profile
+from infadapter_profiles.profile import Profile, ProfiledAllocation
 from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.run import machine
 
@@ -34,8 +31,8 @@ _TRAINED = files("infadapter_server.networks") / "weights" / "ladder.json"
 
 def shipped_profiles() -> tuple[Profile, ...]:
     """The five variants, smallest first."""
-    documents = yaml.safe_load_all(PROFILES.read_text(encoding="utf-8"))
-    profiles = [measured(parse_profile(document)) for document in documents]
+    documents = parse_yaml(PROFILES.read_bytes(), PROFILES.name)
+    profiles = [read_document(document).profile for document in documents]
     return tuple(sorted(profiles, key=lambda profile: profile.variant))
 
 
@@ -77,26 +74,29 @@ async def _measure_all(variants: tuple[str, ...], seconds: float, output: Path) 
     with tempfile.TemporaryDirectory() as logs:
         async with (
             Processes(limits, Path(logs)) as processes,
-            started_nursery(processes) as nursery,
+            started_fork_client(processes) as forks,
         ):
             for variant in variants:
-                allocations, load_s = await measure_variant(nursery.start, variant, seconds, _say)
-                profile = VariantProfile(
-                    name=variant,
+                allocations, load_s = await measure_variant(forks.start, variant, seconds, _say)
+                profile = Profile(
+                    variant=variant,
                     accuracy=accuracies[variant],
-                    load_s=load_s,
+                    load_time_s=load_s,
                     allocations=tuple(_complete(allocation) for allocation in allocations),
+                )
+                document = ProfileDocument(
+                    profile=profile,
                     measured_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                     machine=machine(),
                     server="infadapter-server",
                 )
-                save_profile(output, profile)
+                save_profile(output, document)
     click.echo(f"The profiles of {', '.join(variants)} are in {output}.")
 
 
-def _complete(allocation: AllocationProfile) -> AllocationProfile:
+def _complete(allocation: ProfiledAllocation) -> ProfiledAllocation:
     """Without rates that saw too few requests for the demo's percentile."""
-    points = tuple(point for point in allocation.points if PERCENTILE in point.latency_ms)
+    points = tuple(point for point in allocation.points if PERCENTILE in point.latency_s)
     return replace(allocation, points=points)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from infadapter_local.run import Run
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_operator.domain.observed import Observed
-from infadapter_server.loadgen.outcomes import Outcome, percentile
+from infadapter_workload.outcomes import Outcome, accuracy_in_time, percentile
 
 RECENT_S = 5.0
 
@@ -28,8 +28,8 @@ class Snapshot:
     title: str
     at_s: float  # of the trace; below 0 in the lead-in
     duration_s: float
-    load_rps: Sequence[float]  # so far, as the router counted it, from second 0
-    demand_rps: float | None
+    loads_rps: Sequence[float]  # so far, as the router counted it, from second 0
+    load_rps: float | None
     forecast_rps: float | None
     planned_rps: float | None
     capacity_rps: float
@@ -60,18 +60,18 @@ class Tally:
         self._take_outcomes()
         self._take_ticks()
         run, tick = self.run, self.run.ticks[-1]
-        decision = tick.look.decision
+        decision = tick.cycle.decision
         elapsed_s = tick.at_s - LEAD_IN_S
         recent = [1000 * o.latency_s for o in _recent(run.outcomes, tick.at_s) if o.answered]
         return Snapshot(
             title=run.title,
             at_s=elapsed_s,
             duration_s=run.workload.duration_s,
-            load_rps=tuple(self._load),
-            demand_rps=tick.look.load_rps,
-            forecast_rps=tick.look.forecast_rps,
+            loads_rps=tuple(self._load),
+            load_rps=tick.cycle.load_rps,
+            forecast_rps=tick.cycle.forecast_rps,
             planned_rps=decision.demand_rps if decision else None,
-            capacity_rps=tick.look.ready_capacity_rps,
+            capacity_rps=tick.cycle.ready_capacity_rps,
             variants=_variants(run),
             p50_ms=percentile(recent, 50),
             p99_ms=percentile(recent, 99),
@@ -84,12 +84,12 @@ class Tally:
 
     def _take_outcomes(self) -> None:
         accuracy = {variant.name: variant.accuracy for variant in self.run.service.variants}
+        slo_s = self.run.service.slo_s
         for outcome in self.run.outcomes[self._seen :]:
             if outcome.scheduled_s >= LEAD_IN_S:
                 self._arrived += 1
-                if outcome.answered and outcome.latency_s <= self.run.service.slo_s:
-                    self._in_time += 1
-                    self._worth += accuracy.get(outcome.variant or "", 0.0)
+                self._in_time += outcome.in_time(slo_s)
+                self._worth += accuracy_in_time((outcome,), accuracy, slo_s)
         self._seen = len(self.run.outcomes)
 
     def _take_ticks(self) -> None:
@@ -100,14 +100,14 @@ class Tally:
             millicores = sum(tick.millicores.values())
             self._core_seconds += max(0.0, tick.at_s - begin_s) * millicores / 1000
             if tick.at_s >= LEAD_IN_S:
-                self._load.append(tick.look.load_rps or 0.0)
+                self._load.append(tick.cycle.load_rps or 0.0)
         self._ticks = len(self.run.ticks)
 
 
 def _variants(run: Run) -> list[VariantNow]:
     tick = run.ticks[-1]
-    observed = tick.look.observed or Observed()
-    shares: Mapping[str, float] = {t.variant: share for t, share in tick.look.shares.items()}
+    observed = tick.cycle.observed or Observed()
+    shares: Mapping[str, float] = {t.variant: share for t, share in tick.cycle.shares.items()}
     shown = []
     for variant in run.service.variants:
         pods = [pod for pod in observed.pods if pod.target.variant == variant.name]

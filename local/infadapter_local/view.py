@@ -95,7 +95,7 @@ def picture(now: Snapshot) -> RenderableType:
     passed = "lead-in" if at_s < 0 else f"{at_s:.0f} of {now.duration_s:.0f} s"
     time.add_row(bar, Text(passed, style="dim"))
     played = max(0, round(_WIDTH * at_s / now.duration_s))
-    load = Text(sparkline(now.load_rps, played), style="bright_blue")
+    load = Text(sparkline(now.loads_rps, played), style="bright_blue")
     parts: list[RenderableType] = [load, time, Text(), _rates(now), Text(), _variants(now)]
     parts += [Text(), _worth(now), _latency(now)]
     if now.why:
@@ -109,7 +109,7 @@ def line(now: Snapshot) -> str:
         f"{v.name} {v.millicores}m {v.share:.0%}" for v in now.variants if v.millicores
     )
     return (
-        f"{now.title:<22} {now.at_s:5.0f} s  load {_number(now.demand_rps)}"
+        f"{now.title:<22} {now.at_s:5.0f} s  load {_number(now.load_rps)}"
         f"  forecast {_number(now.forecast_rps)}  [{plan}]"
         f"  p99 {_number(now.p99_ms)} ms  effective accuracy {_percent(now.effective_accuracy)}"
         f"  cores {_number(now.mean_cores, 2)}"
@@ -126,7 +126,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 def _rates(now: Snapshot) -> Text:
     parts = (
-        ("load", now.demand_rps),
+        ("load", now.load_rps),
         ("forecast", now.forecast_rps),
         ("planned for", now.planned_rps),
         ("capacity", now.capacity_rps),

@@ -1,13 +1,13 @@
 """The load of the demo: a trace played in a minute, the same arrivals for every policy."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from infadapter_server.loadgen.arrivals import Array, piecewise_rate
 from infadapter_server.loadgen.moments import check_size
-from infadapter_server.loadgen.traces import Trace, TraceError, compressed, read_trace, scaled
+from infadapter_workload.arrivals import constant_rate, played
+from infadapter_workload.reading import named_trace
+from infadapter_workload.trace import Array, Trace, TraceError
 
 LEAD_IN_S = 6.0
 """Load like that of the beginning, before second 0, in which every policy gets its pods running."""
@@ -39,28 +39,23 @@ class Workload:
 
 
 def burst(seed: int) -> Trace:
-    """Return the default trace, a second long; it is to be compressed and scaled."""
+    """Return the default trace; it is to be compressed and scaled."""
     at = np.linspace(0.0, 1.0, _STEPS, endpoint=False)
     shape = np.interp(at, [time for time, _ in _BURST], [rate for _, rate in _BURST])
     rng = np.random.default_rng(seed)
     swings = np.interp(at, np.linspace(0, 1, 25), rng.normal(1.0, _WIGGLE, 25))
-    return Trace(rates_rps=shape * swings, step_s=1 / _STEPS)
+    return Trace(name="generated burst", rates=shape * swings)
 
 
-def load_trace(path: Path | None, seed: int) -> Trace:
-    """Read a trace that has requests, or make the default one. Raises TraceError."""
-    if path is None:
-        return burst(seed)
-    trace = read_trace(path)
-    if not trace.rates_rps.any():
-        raise TraceError(f"The trace {path} holds no requests, only {len(trace.rates_rps)} zeros.")
-    return trace
+def load_trace(name: str | None, seed: int) -> Trace:
+    """Of a file or made up, by default the burst. Raises TraceError."""
+    return burst(seed) if name is None else named_trace(name, keep_zeros=True)
 
 
 def peak_rps(trace: Trace) -> float:
     """The highest mean over a twentieth of the time: what a plan must serve."""
-    width = max(1, len(trace.rates_rps) // 20)
-    means = np.convolve(trace.rates_rps, np.ones(width) / width, mode="valid")
+    width = max(1, trace.seconds // 20)
+    means = np.convolve(trace.rates, np.ones(width) / width, mode="valid")
     return float(means.max())
 
 
@@ -70,20 +65,20 @@ def workload(trace: Trace, *, duration_s: float, scale: float, seed: int) -> Wor
 
     Raises TraceError when that is too much for one run, or nothing.
     """
-    requests = float(trace.rates_rps.mean()) * duration_s + _first_rps(trace) * LEAD_IN_S
+    step_s, first_rps = duration_s / trace.seconds, _first_rps(trace)
+    requests = trace.mean_rps * duration_s + first_rps * LEAD_IN_S
     check_size(LEAD_IN_S + duration_s, requests * scale)  # of floats, which overflow in silence
-    played = scaled(compressed(trace, duration_s), scale)
-    lead_in = piecewise_rate([_first_rps(played)], step_s=LEAD_IN_S, seed=seed + 1)
-    arrivals = piecewise_rate(played.rates_rps, step_s=played.step_s, seed=seed)
+    lead_in = constant_rate(first_rps * scale, LEAD_IN_S, seed=seed + 1)
+    arrivals = played(trace, seed, scale=scale, step_s=step_s)
     if not len(arrivals):
         raise TraceError(f"Scaled by {scale:g}, the trace has no request in {duration_s:g} s.")
     return Workload(
         arrivals_s=np.concatenate([lead_in, LEAD_IN_S + arrivals]),
-        rates_rps=played.rates_rps,
-        step_s=played.step_s,
+        rates_rps=trace.rates * scale,
+        step_s=step_s,
     )
 
 
 def _first_rps(trace: Trace) -> float:
     """The mean over the first twentieth of the time."""
-    return float(trace.rates_rps[: max(1, len(trace.rates_rps) // 20)].mean())
+    return float(trace.rates[: max(1, trace.seconds // 20)].mean())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infadapter_profiles.sizes import Amounts, PodSize
+from infadapter_profiles.sizes import PodSize, Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class ProfiledAllocation:
     capacity: tuple[KnownCapacity, ...] = ()
 
     @property
-    def resources(self) -> Amounts:
+    def resources(self) -> Resources:
         return self.size.resources
 
 

@@ -1,6 +1,6 @@
 """
 Kubernetes quantities ("20", "500m", "1Ki", 2) as whole numbers, the only form the solver knows:
-CPU in millicores, every other resource in whole units.
+CPU in millicores, every other resource in whole units. And decimal numbers, as the API spells them.
 
 Anything finer is rounded up, as the API server does; an extended resource has no fractions at all.
 """
@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from infadapter_profiles.sizes import CPU, Amounts
+from infadapter_profiles.sizes import CPU, Resources
 
 Quantity = int | str
 """As it is written in an API object. A float is none: YAML's 0.1 is not a tenth."""
 
-MOST = 10**15
+LARGEST_QUANTITY = 10**15
 """Keeps `1e999` from becoming a number with a thousand digits."""
 
 _SYNTAX = re.compile(
@@ -34,13 +34,13 @@ def parse_quantity(quantity: Quantity) -> Decimal:
     """
     The exact amount, in units (cores for CPU).
 
-    Raises InvalidQuantity if it can't be read, is negative, or is beyond `MOST`.
+    Raises InvalidQuantity if it can't be read, is negative, or is beyond `LARGEST_QUANTITY`.
     """
     match = _SYNTAX.fullmatch(str(quantity)) if len(str(quantity)) <= 32 else None
     if match is None or isinstance(quantity, bool):
         raise InvalidQuantity(f'{quantity!r} is no quantity, such as 20 or "500m"')
     amount = Decimal(match["number"]) * _factor(match["suffix"], match["exponent"])
-    if not 0 <= amount <= MOST:
+    if not 0 <= amount <= LARGEST_QUANTITY:
         raise InvalidQuantity(f"{quantity!r} is not between 0 and 1P")
     return amount
 
@@ -64,7 +64,7 @@ def whole_units(quantity: Quantity) -> int:
     return int(amount)
 
 
-def parse_amounts(quantities: Mapping[str, Quantity]) -> Amounts:
+def parse_amounts(quantities: Mapping[str, Quantity]) -> Resources:
     """`{"cpu": "4", "nvidia.com/gpu": 1}` is `{"cpu": 4000, "nvidia.com/gpu": 1}`."""
     return {
         name: (cpu_millicores if name == CPU else whole_units)(quantity)
@@ -77,9 +77,16 @@ def cpu_quantity(millicores: int) -> str:
     return f"{millicores}m" if millicores % 1000 else str(millicores // 1000)
 
 
-def amounts_as_quantities(amounts: Amounts) -> dict[str, str]:
+def amounts_as_quantities(amounts: Resources) -> dict[str, str]:
     """The inverse of `parse_amounts`, in canonical form."""
     return {
         name: cpu_quantity(amount) if name == CPU else str(amount)
         for name, amount in amounts.items()
     }
+
+
+def decimal_text(value: float, digits: int = 12) -> str:
+    """The shortest plain decimal, never an exponent: 1e-05 is "0.00001"."""
+    text = f"{round(Decimal(repr(float(value))), digits):f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text

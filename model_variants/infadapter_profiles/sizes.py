@@ -11,7 +11,7 @@ from typing import NamedTuple
 CPU = "cpu"
 """The one resource every allocation has. Counted in millicores; all others in whole units."""
 
-Amounts = Mapping[str, int]
+Resources = Mapping[str, int]
 """Resource name to amount: `{"cpu": 4000, "nvidia.com/gpu": 1}` is four cores and a GPU."""
 
 
@@ -26,7 +26,7 @@ class Target(NamedTuple):
 class PodSize:
     """What one pod gets: resources, and the largest batch that it computes at once."""
 
-    resources: Amounts = field(default_factory=dict)
+    resources: Resources = field(default_factory=dict)
     batch_size: int = 1
 
     @property
@@ -63,7 +63,7 @@ class Allocation:
     capacity_rps: float
 
     @property
-    def resources(self) -> Amounts:
+    def resources(self) -> Resources:
         return self.size.resources
 
     @property

@@ -6,6 +6,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from infadapter_operator.listening import listen
+from infadapter_profiles.wire import METRICS_PATH
 
 
 class Health:
@@ -19,7 +20,7 @@ class Health:
         """Listen, and return the port (`port` 0: any that is free)."""
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get(METRICS_PATH, self._metrics)
         self._runner, bound = await listen(app, host, port)
         return bound
 

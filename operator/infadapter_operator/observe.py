@@ -60,7 +60,7 @@ async def _load(
 async def _delivered(
     service: Service, state: State, ports: Ports, now_s: float
 ) -> Mapping[str, Delivered] | None:
-    """Once an interval, while there are data: who does not answer is not asked twice a look."""
+    """Once an interval, while there are data: who does not answer is not asked twice a cycle."""
     last_s = state.calibration.at_s
     is_soon = last_s is not None and last_s <= now_s < last_s + service.interval_s
     if is_soon or state.data_missing_since_s is not None:

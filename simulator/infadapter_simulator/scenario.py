@@ -18,10 +18,10 @@ from infadapter_simulator.world.faults import Faults
 from infadapter_solver import (
     CPU,
     Allocation,
-    Amounts,
     Objective,
     PodSize,
     Profile,
+    Resources,
     Variant,
     to_variant,
 )
@@ -64,7 +64,7 @@ class Scenario:
     objective: Objective = field(
         default_factory=lambda: Objective(budget={CPU: 20_000}, loading_weight=0.001)
     )
-    max_surge: Amounts | None = None  # ours may hold so much beyond the budget; None: as much again
+    max_surge: Resources | None = None  # ours may hold that beyond the budget; None: as much again
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant, where there are any
     server: Server = Server.SAME
     start_overhead_s: float = 2.0  # from a pod's creation to the beginning of its load time
@@ -114,7 +114,7 @@ class Scenario:
         return self.scrape_lag_s * self.faults.lag_factor
 
     @property
-    def budget(self) -> Amounts:
+    def budget(self) -> Resources:
         return self.objective.budget
 
     @property

@@ -6,10 +6,8 @@ Open loop: a request arrives when it is due, however slow the answers are.
 
 import numpy as np
 
-from infadapter_workload.trace import Array, Trace, TraceError
-
-MAX_REQUESTS = 100_000_000
-"""Their moments take 0.8 GB."""
+from infadapter_workload.shaping import scaled
+from infadapter_workload.trace import MAX_REQUESTS, Array, Trace, TraceError
 
 _AT_ONCE_S = 1_800  # sorted together: short, so that what is sorted stays in the cache
 
@@ -30,6 +28,35 @@ def arrival_times(trace: Trace, seed: int) -> Array:
     count_seed, place_seed = np.random.SeedSequence(seed).spawn(2)
     counts = poisson_counts(trace, np.random.default_rng(count_seed)).astype(np.int64)
     return _spread(counts, np.random.default_rng(place_seed))
+
+
+def played(trace: Trace, seed: int, *, scale: float = 1.0, step_s: float = 1.0) -> Array:
+    """
+    Its arrivals with so many times the load, in time-lapse: each second of it lasts `step_s`.
+
+    What is compressed keeps its rates, each for a shorter time, so that fewer requests arrive.
+
+    Raises TraceError for a load that no trace can have.
+    """
+    return arrival_times(scaled(trace, scale * step_s, seed), seed) * step_s
+
+
+def constant_rate(rate_rps: float, duration_s: float, *, seed: int) -> Array:
+    """A Poisson process of one rate over [0, duration_s). Raises TraceError as a trace does."""
+    rates = np.full(int(duration_s) + 1, rate_rps)
+    times = arrival_times(Trace(name=f"of {rate_rps:g} requests per second", rates=rates), seed)
+    return times[: np.searchsorted(times, duration_s)]
+
+
+def given_count(requests: int, duration_s: float, *, seed: int) -> Array:
+    """
+    A Poisson process over [0, duration_s) of which it is known how many arrive.
+
+    For short measurements: the rate is the one that was asked for, not one near it.
+    """
+    times: Array = np.random.default_rng(seed).random(requests) * duration_s
+    times.sort()
+    return times
 
 
 def poisson_counts(trace: Trace, rng: np.random.Generator) -> Array:

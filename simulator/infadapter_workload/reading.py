@@ -5,6 +5,7 @@ from pathlib import Path
 from infadapter_workload.formats.known import read_as
 from infadapter_workload.formats.stream import opened
 from infadapter_workload.shaping import without_gaps
+from infadapter_workload.synthetic import parse_synthetic
 from infadapter_workload.trace import Trace, TraceError
 
 _COLLECTED = ("rates", "table")  # by something that can be down; time stamps are there or not
@@ -29,3 +30,8 @@ def read_trace(path: Path, keep_zeros: bool = False, format: str | None = None) 
     if keep_zeros or form not in _COLLECTED or not trace.counted or trace.mean_rps < _BUSY_RPS:
         return trace
     return without_gaps(trace)
+
+
+def named_trace(name: str, keep_zeros: bool = False, format: str | None = None) -> Trace:
+    """Of a file, or made up where it is named `synthetic:KIND[:SEED]`. Raises TraceError."""
+    return parse_synthetic(name) or read_trace(Path(name), keep_zeros, format)

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from infadapter_workload.arrivals import MAX_REQUESTS
-from infadapter_workload.trace import MAX_RPS, Array, Trace, TraceError, per_second
+from infadapter_workload.trace import MAX_REQUESTS, MAX_RPS, Array, Trace, TraceError, per_second
 
 _SHIFT_S = 5.0  # of a copy, at most: far enough to be another request, near enough for the burst
 

@@ -16,12 +16,12 @@ from infadapter_solver.objective import broken, evaluate, score, starts
 from infadapter_solver.problem import (
     CPU,
     Allocation,
-    Amounts,
     Objective,
     Plan,
     PodGroup,
     PodSize,
     Problem,
+    Resources,
     Target,
     Variant,
 )
@@ -30,7 +30,6 @@ from infadapter_solver.solve import Method, solve
 __all__ = [
     "CPU",
     "Allocation",
-    "Amounts",
     "Binding",
     "InvalidProblem",
     "KnownCapacity",
@@ -46,6 +45,7 @@ __all__ = [
     "Problem",
     "Profile",
     "ProfiledAllocation",
+    "Resources",
     "Target",
     "TooLarge",
     "Variant",

@@ -7,7 +7,7 @@ from infadapter_solver.objective import score
 from infadapter_solver.problem import Plan, Problem
 from infadapter_solver.solve import solve
 
-BETTER = 1e-6
+LEAST_IMPROVEMENT = 1e-6
 """Objectives closer than this are equal."""
 
 
@@ -32,7 +32,7 @@ def binding_of(problem: Problem, plan: Plan) -> Binding:
 
 def _better(relaxed: Problem, problem: Problem, plan: Plan) -> bool:
     answer = solve(relaxed)
-    return answer.feasible and score(relaxed, answer) > score(problem, plan) + BETTER
+    return answer.feasible and score(relaxed, answer) > score(problem, plan) + LEAST_IMPROVEMENT
 
 
 def _with_twice_the_budget(problem: Problem) -> Problem:

@@ -42,7 +42,7 @@ def requirement(problem: Problem) -> Requirement:
 
 def relaxed(problem: Problem, most_served_rps: float) -> tuple[Requirement, ...]:
     """
-    The goals of a best effort, in the order in which they are tried.
+    The requirements of a best effort, in the order in which they are tried.
 
     Serving comes first; the running capacity and then the number of replicas are kept if possible.
     """

@@ -13,7 +13,7 @@ from infadapter_solver.problem import CPU, Problem, Variant
 
 T = TypeVar("T", bound=Hashable)
 
-MOST = 1e18
+LARGEST_NUMBER = 1e18
 """More of anything is a mistake, and its products would be no numbers."""
 
 
@@ -63,8 +63,8 @@ def _check_allocations(variant: Variant) -> None:
 def _amount(name: str, value: float) -> None:
     if not (math.isfinite(value) and value >= 0):
         raise InvalidProblem(f"{name} must be a number of at least 0, was {value}")
-    if value > MOST:
-        raise InvalidProblem(f"{name} must be at most {MOST:g}, was {value:g}")
+    if value > LARGEST_NUMBER:
+        raise InvalidProblem(f"{name} must be at most {LARGEST_NUMBER:g}, was {value:g}")
 
 
 def _pods(name: str, limit: int) -> None:

@@ -21,10 +21,10 @@ from infadapter_solver.objective import TIE, best, broken, evaluate, running_pla
 from infadapter_solver.problem import Plan, PodGroup, Problem
 from infadapter_solver.programme import SCALE, Programme, best_programme, most_programme
 
-PRECISION = 1e-9
+TOLERANCE = 1e-9
 """HiGHS's default of 1e-6 would accept a plan that is worse in the sixth digit."""
 
-SMALLEST = 1e-12
+SMALLEST_COEFFICIENT = 1e-12
 """HiGHS's default of 1e-9 would drop the capacity of a small pod beside a demand of 1e9."""
 
 ANYTHING = Requirement(0.0, 0.0, 0)
@@ -59,7 +59,7 @@ def solve_milp(problem: Problem, *, time_limit_s: float = 2.0) -> Plan:
         return plan
     known += _reaching(problem, ANYTHING, [_ask(most_programme(problem), time_limit_s).plan])
     most_rps = max(sum(plan.served_rps.values()) for plan in known)
-    # The plan that serves the most reaches the last of the goals: there is always an answer.
+    # The plan that serves the most reaches the last of the requirements: there is always an answer.
     answers = (
         _optimum(problem, wanted, known, time_limit_s) for wanted in relaxed(problem, most_rps)
     )
@@ -107,11 +107,11 @@ def _ask(programme: Programme, time_limit_s: float) -> Answer:
         msg=False,
         timeLimit=time_limit_s,
         gapRel=0.0,
-        gapAbs=PRECISION,
-        mip_feasibility_tolerance=PRECISION,
-        primal_feasibility_tolerance=PRECISION,
-        dual_feasibility_tolerance=PRECISION,
-        small_matrix_value=SMALLEST,
+        gapAbs=TOLERANCE,
+        mip_feasibility_tolerance=TOLERANCE,
+        primal_feasibility_tolerance=TOLERANCE,
+        dual_feasibility_tolerance=TOLERANCE,
+        small_matrix_value=SMALLEST_COEFFICIENT,
     )
     try:
         programme.model.solve(highs)

@@ -8,17 +8,17 @@ same problem can be compared bit by bit. Nothing here knows how a problem is sol
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from infadapter_profiles.sizes import CPU, Allocation, Amounts, PodSize, Target, Variant
+from infadapter_profiles.sizes import CPU, Allocation, PodSize, Resources, Target, Variant
 
 __all__ = [
     "CPU",
     "Allocation",
-    "Amounts",
     "Objective",
     "Plan",
     "PodGroup",
     "PodSize",
     "Problem",
+    "Resources",
     "Target",
     "Variant",
 ]
@@ -37,7 +37,7 @@ class PodGroup:
         return self.pods * self.allocation.capacity_rps
 
     @property
-    def resources(self) -> Amounts:
+    def resources(self) -> Resources:
         return {name: self.pods * amount for name, amount in self.allocation.resources.items()}
 
 
@@ -48,13 +48,13 @@ class Objective:
     (InfAdapter, EuroMLSys'23, §3).
     """
 
-    budget: Amounts
+    budget: Resources
     prices: Mapping[str, float] = field(default_factory=dict)  # per core and per unit
     accuracy_weight: float = 1.0  # alpha
     cost_weight: float = 0.05  # beta: what the whole budget is worth in accuracy
     loading_weight: float = 0.0  # gamma: of the longest start there may be
 
-    def price_of(self, amounts: Amounts) -> float:
+    def price_of(self, amounts: Resources) -> float:
         """A core is 1 unless the prices say otherwise; every other resource has a price."""
         return sum(
             self.prices.get(name, 1.0) * (amount / 1000 if name == CPU else amount)
@@ -69,7 +69,7 @@ class Problem:
 
     `running` are the pods there are; only what must start beyond them counts as loading. The
     paper restarts a pod to resize it: `resize_loads` says so. `capacity_floor_rps` is set by a
-    burst look, whose plan may not have less capacity than the running one. `pod_limits` says how
+    burst cycle, whose plan may not have less capacity than the running one. `pod_limits` says how
     many pods of a target a plan may have: where new ones do not come, those that are Ready.
     """
 
@@ -85,7 +85,7 @@ class Problem:
     capacity_floor_rps: float = 0.0
 
     @property
-    def budget(self) -> Amounts:
+    def budget(self) -> Resources:
         return self.objective.budget
 
 

@@ -49,7 +49,7 @@ from infadapter_solver.problem import Allocation, Problem, Target
 SCALE = 1000.0
 """The objective is handed over in thousandths, so that the precision is far below a tie."""
 
-HINT = TIE / 2
+CHEAPER_HINT = TIE / 2
 """Added to the cost weight, so that the cheaper of equal plans is found: within a tie, always."""
 
 Expression = Any  # PuLP is untyped
@@ -144,7 +144,7 @@ def _objective(programme: Programme) -> Expression:
         * programme.unit_rps
         / programme.wanted.served_rps
         * gained
-        - (problem.objective.cost_weight + HINT) * cost
+        - (problem.objective.cost_weight + CHEAPER_HINT) * cost
         - problem.objective.loading_weight / (longest_load_s(problem) or 1.0) * programme.loading_s
     )
 

@@ -287,8 +287,8 @@ HEAD = "apiVersion: infadapter.io/v1alpha1\nkind: VariantProfile\nmetadata: {nam
 KNOWN = "capacity: [{latencyMilliseconds: 750, percentile: 99, rps: '4'}]"
 BAD_FILES = [
     ("", "holds no VariantProfile"),
-    ("a: [", "is no YAML: line "),
-    ("\x00", "is no YAML"),
+    ("a: [", "is not YAML: line "),
+    ("\x00", "is not YAML"),
     ("- 1", "document 1: kind must be VariantProfile, was None"),
     ("kind: Deployment", "document 1: kind must be VariantProfile, was Deployment"),
     (HEAD, "document 1: spec: is required"),

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from infadapter_server.loadgen import Array, Outcome, constant_rate
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.child import replay_in_child
 from infadapter_server.loadgen.records import Start
+from infadapter_workload.arrivals import constant_rate
+from infadapter_workload.outcomes import Outcome
+from infadapter_workload.trace import Array
 from tests.e2e.kube import wait_for
 
 TIMEOUT_S = 10.0
@@ -104,7 +106,7 @@ def steady(url: str, rps: float, seed: int = 0) -> Iterator[Load]:
 
 
 def in_time(outcome: Outcome) -> bool:
-    return outcome.answered and outcome.latency_s <= SLO_MS / 1000
+    return outcome.in_time(SLO_MS / 1000)
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from infadapter_server.loadgen import Outcome
+from infadapter_workload.outcomes import Outcome
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.kube import Kube, Recorder, recording
 from tests.e2e.live import Live, planned_capacity_rps

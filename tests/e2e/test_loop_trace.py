@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infadapter_operator.planning.calibration import LEAST, MOST
+from infadapter_operator.planning.calibration import MAX_RATIO, MIN_RATIO
 from infadapter_operator.rollout.traffic_split import FILL
-from infadapter_server.loadgen import Array, constant_rate, piecewise_rate, summarise
+from infadapter_workload.arrivals import constant_rate
+from infadapter_workload.arrivals import played as arrivals_of
+from infadapter_workload.outcomes import summarise
+from infadapter_workload.trace import Array
 from tests.e2e import trace
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.kube import Recorder, Seen, recording
@@ -31,9 +34,9 @@ from tests.e2e.trace import (
     effective_accuracy,
     plan_in_force,
     plans_of,
+    recorded_part,
     seconds_after_steps,
     timeline,
-    trace_rates,
 )
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
@@ -58,15 +61,15 @@ def played(
     """The trace, replayed once; what happened meanwhile is recorded."""
     if not trace.TRACE.exists():
         pytest.skip(f"no trace {trace.TRACE.name} at hand")
-    rates_rps, step_s = trace_rates(PEAK * rungs["glyph-3"].capacity_rps())
+    part = recorded_part(PEAK * rungs["glyph-3"].capacity_rps())
     with glyphs.objective(FOLLOWING):
-        with steady(glyphs.url, float(rates_rps[: int(10 / step_s)].mean())):
+        with steady(glyphs.url, float(part.rates[: int(10 / trace.STEP_S)].mean())):
             glyphs.settle()
         with recording(glyphs.kube, "pods", "deployments", "inferenceservices") as recorder:
-            load = Load(glyphs.url, piecewise_rate(rates_rps, seed=3, step_s=step_s))
+            load = Load(glyphs.url, arrivals_of(part, seed=3, step_s=trace.STEP_S))
             load.wait()
             keep_log("trace", timeline(load, recorder))
-    return load, recorder, rates_rps, step_s
+    return load, recorder, part.rates, trace.STEP_S
 
 
 def test_requests_are_answered_and_in_time(
@@ -142,7 +145,7 @@ def test_what_the_pods_deliver_is_learnt(
     ratios = {one["metric"]["variant"]: float(one["value"][1]) for one in found}
     figures.note("trace: what pods deliver, of what their profile promises", ratios)
     assert ratios
-    assert all(LEAST <= ratio <= MOST for ratio in ratios.values())
+    assert all(MIN_RATIO <= ratio <= MAX_RATIO for ratio in ratios.values())
 
 
 def test_cpu_changes_in_place_and_restarts_nothing(

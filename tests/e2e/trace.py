@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from infadapter_server.loadgen import Array, Outcome
-from infadapter_server.loadgen.traces import compressed, cut, read_trace, scaled
+from infadapter_workload.outcomes import Outcome, accuracy_in_time
+from infadapter_workload.reading import read_trace
+from infadapter_workload.shaping import scaled, sliced
+from infadapter_workload.trace import Array, Trace
 from tests.e2e.host import ROOT
 from tests.e2e.kube import Recorder, Seen
-from tests.e2e.load import Load, in_time
+from tests.e2e.load import SLO_MS, Load, in_time
 from tests.e2e.services import STABILIZATION_S, Rung
 
 Json = dict[str, Any]
@@ -22,12 +24,14 @@ IN_S = float(os.environ.get("INFADAPTER_E2E_TRACE_SECONDS", "240"))
 AFTER_STEP_S = 20
 
 
-def trace_rates(peak_rps: float) -> tuple[Array, float]:
-    """The rates and for how long each holds; `peak_rps` in its highest ten (recorded) seconds."""
-    part = cut(read_trace(TRACE), start_s=FROM_S, duration_s=FOR_S)
-    peak = float(np.convolve(part.rates_rps, np.ones(10) / 10, "valid").max())
-    played = scaled(compressed(part, IN_S), peak_rps / peak)
-    return played.rates_rps, played.step_s
+STEP_S = IN_S / FOR_S  # for how long a recorded second's rate holds
+
+
+def recorded_part(peak_rps: float) -> Trace:
+    """Scaled to `peak_rps` in its highest ten (recorded) seconds."""
+    part = sliced(read_trace(TRACE, keep_zeros=True), FROM_S, FROM_S + FOR_S)
+    peak = float(np.convolve(part.rates, np.ones(10) / 10, "valid").max())
+    return scaled(part, peak_rps / peak, seed=0)
 
 
 def seconds_after_steps(rates_rps: Array, step_s: float) -> set[int]:
@@ -64,8 +68,8 @@ def plan_in_force(plans: Sequence[tuple[float, Json]], at_s: float) -> Json:
 
 def effective_accuracy(outcomes: Sequence[Outcome], rungs: Mapping[str, Rung]) -> float:
     """Of what arrived: the accuracy of the network that answered in time, else nothing."""
-    worth = sum(rungs[o.variant].accuracy for o in outcomes if in_time(o) and o.variant)
-    return worth / len(outcomes)
+    accuracy = {name: rung.accuracy for name, rung in rungs.items()}
+    return accuracy_in_time(outcomes, accuracy, SLO_MS / 1000) / len(outcomes)
 
 
 def timeline(load: Load, recorder: Recorder) -> list[str]:

@@ -20,7 +20,6 @@ from infadapter_operator.domain.situation import CapacityCalibration, State
 from infadapter_operator.planning.plan import Planned
 from infadapter_operator.planning.presence import Present
 from infadapter_operator.reconcile import Cycle
-from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_solver.problem import (
     Allocation,
     Objective,
@@ -30,6 +29,7 @@ from infadapter_solver.problem import (
     Target,
     Variant,
 )
+from infadapter_workload.outcomes import Outcome
 
 TINY_SERVER = """
 import os, signal, sys, threading, time
@@ -171,11 +171,11 @@ def tick(service: Service, at_s: float) -> Tick:
         is_solved=False,
         load_rps=20.0,
     )
-    look = Cycle(
+    cycle = Cycle(
         service=service,
         now_s=at_s,
         state=State(decision=decision),
         planned=planned,
         plan_changed=at_s in (0.5, LEAD_IN_S + 5.0),
     )
-    return Tick(at_s=at_s, look=look, millicores={t.variant: 500 for t in targets})
+    return Tick(at_s=at_s, cycle=cycle, millicores={t.variant: 500 for t in targets})

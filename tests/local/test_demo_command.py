@@ -27,7 +27,8 @@ def demo(*arguments: str) -> Result:
     ("arguments", "words"),
     [
         (["--trace", "trace.csv"], "'many' is not a number of requests"),
-        (["--trace", "no.csv"], "does not exist"),
+        (["--trace", "no.csv"], "no.csv cannot be read: No such file or directory."),
+        (["--trace", "synthetic:waves"], "There is no synthetic trace 'waves'"),
         (["--trace", "empty.csv"], "holds no numbers"),
         (["--duration", "5"], "is not in the range"),
         (["--scale", "0"], "is not in the range"),

@@ -7,8 +7,8 @@ import pytest
 from infadapter_local.holding import Held
 from infadapter_local.measures import measure_run
 from infadapter_operator.domain.service import Service
-from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_solver import Allocation, Objective, PodSize, Variant
+from infadapter_workload.outcomes import Outcome
 
 SMALL = Allocation(size=PodSize(resources={"cpu": 500}), capacity_rps=10.0)
 SERVICE = Service(

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from infadapter_local.demand import EnvoyLoad
+from infadapter_local.load import EnvoyLoad
 from infadapter_local.processes import Processes
 from infadapter_local.router import LocalRouter, envoy_path, started_router
 from infadapter_operator.domain.load import InvalidData, LoadError, NoData, QueryFailed, StaleData

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infadapter_local.fork_client import started_nursery
+from infadapter_local.fork_client import started_fork_client
 from infadapter_local.measure import running
 from infadapter_local.processes import Processes
 from infadapter_local.router import envoy_path
@@ -50,8 +50,8 @@ async def test_the_loop_serves_a_trace_with_real_processes(
 
 
 async def test_a_real_server_is_forked_within_seconds(processes: Processes) -> None:
-    async with started_nursery(processes) as nursery:
-        async with running(nursery.start, "glyph-1", 1000) as server:
+    async with started_fork_client(processes) as fork_client:
+        async with running(fork_client.start, "glyph-1", 1000) as server:
             assert server.load_s < 5.0
             outcomes = await server.load.flood(0.3)
             assert {outcome.variant for outcome in outcomes if outcome.answered} == {"glyph-1"}
@@ -59,10 +59,10 @@ async def test_a_real_server_is_forked_within_seconds(processes: Processes) -> N
         assert server.child.returncode == -9
 
 
-async def test_a_nursery_that_dies_takes_its_servers_along(processes: Processes) -> None:
-    async with started_nursery(processes) as nursery:
-        async with running(nursery.start, "glyph-1", 1000) as server:
-            await nursery._child.end()
+async def test_a_fork_server_that_dies_takes_its_servers_along(processes: Processes) -> None:
+    async with started_fork_client(processes) as fork_client:
+        async with running(fork_client.start, "glyph-1", 1000) as server:
+            await fork_client._child.end()
             assert await server.child._handle.wait() == -9
-        with pytest.raises(OSError, match="nursery"):
-            await nursery.start("late", ["infadapter-server"], 500)
+        with pytest.raises(OSError, match="fork-server"):
+            await fork_client.start("late", ["infadapter-server"], 500)

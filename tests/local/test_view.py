@@ -24,7 +24,7 @@ def shown(run: Run, *, terminal: bool) -> str:
 def test_a_snapshot_has_what_the_requests_and_the_loop_say(played: Run) -> None:
     now = Tally(played).snapshot()
     assert now.at_s == pytest.approx(9.5)
-    assert (now.demand_rps, now.forecast_rps, now.planned_rps) == (20.0, 21.0, 22.0)
+    assert (now.load_rps, now.forecast_rps, now.planned_rps) == (20.0, 21.0, 22.0)
     assert [(v.name, v.ready, v.millicores, v.share) for v in now.variants] == [
         ("glyph-1", 1, 500, 0.5),
         ("glyph-2", 1, 500, 0.5),

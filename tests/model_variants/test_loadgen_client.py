@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from infadapter_server.loadgen import Outcome, flood, replay, run, summarise
 from infadapter_server.loadgen import alarms as alarms_module
 from infadapter_server.loadgen import connections as connections_module
-from infadapter_server.loadgen.arrivals import constant_rate
-from infadapter_server.loadgen.outcomes import STOPPED, TIMED_OUT
+from infadapter_server.loadgen import flood, replay, run
+from infadapter_workload.arrivals import constant_rate
+from infadapter_workload.outcomes import STOPPED, TIMED_OUT, Outcome, summarise
 
 SERVER = Path(__file__).with_name("answering_server.py")
 CLOSED_PORT = 1

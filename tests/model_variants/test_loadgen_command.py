@@ -21,8 +21,8 @@ from infadapter_server.loadgen.bodies import (
 )
 from infadapter_server.loadgen.child import ChildError, replay_in_child
 from infadapter_server.loadgen.endpoint import Endpoint, UrlError, parse_url
-from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_server.loadgen.records import Start
+from infadapter_workload.outcomes import Outcome
 
 SERVER = Path(__file__).with_name("answering_server.py")
 RUN = [sys.executable, "-m", "infadapter_server.loadgen"]
@@ -59,7 +59,15 @@ def test_a_trace_is_replayed_and_summed_up(url: str, tmp_path: Path) -> None:
         (["--url", "http://h/", "--rps", "-5", "--duration", "1"], "Invalid value for '--rps'"),
         (["--url", "http://h/", "--rps", "nan", "--duration", "1"], "'nan' is no number above 0."),
         (["--url", "http://h/", "--rps", "5", "--duration", "inf"], "no number above 0."),
-        (["--url", "http://h/", "--trace", "absent.csv"], "does not exist"),
+        (
+            ["--url", "http://h/", "--trace", "absent.csv"],
+            "absent.csv cannot be read: No such",
+        ),
+        (["--url", "http://h/", "--trace", "synthetic:waves"], "no synthetic trace 'waves'"),
+        (
+            ["--url", "http://h/", "--trace", __file__, "--trace-format", "x"],
+            "no trace format 'x'",
+        ),
         (
             ["--url", "http://h/", "--rps", "5", "--duration", "1", "--shape", "1,a"],
             "whole numbers",

@@ -5,14 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_server.loadgen.arrivals import constant_rate
-from infadapter_server.loadgen.outcomes import TIMED_OUT, Outcome
+from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
+from infadapter_profiles.sizes import PodSize
 from infadapter_server.profiling.percentiles import (
     ENOUGH,
     FRACTIONS,
-    AllocationProfile,
-    Point,
-    VariantProfile,
     kept_up,
     plan_rates,
     point_of,
@@ -20,11 +17,16 @@ from infadapter_server.profiling.percentiles import (
     saturation_rps,
     with_allocation,
 )
+from infadapter_workload.arrivals import constant_rate
+from infadapter_workload.outcomes import TIMED_OUT, Outcome
 
 SERVICE_S = 0.01
-POINT = Point(rps=50, latency_ms={50.0: 10, 99.0: 40}, refused_ratio=0.25)
-ONE_CORE = AllocationProfile(resources={"cpu": "1"}, saturation_rps=100, points=(POINT,))
-PROFILE = VariantProfile(name="v", accuracy=0.8, load_s=2, allocations=(ONE_CORE,))
+POINT = Point(rps=50, latency_s={50.0: 0.01, 99.0: 0.04}, refused_ratio=0.25)
+
+
+def measured(millicores: int, saturation_rps: float) -> ProfiledAllocation:
+    size = PodSize(resources={"cpu": millicores})
+    return ProfiledAllocation(size=size, saturation_rps=saturation_rps, points=(POINT,))
 
 
 def queued(rate_rps: float, seconds: float, service_s: float = SERVICE_S) -> list[Outcome]:
@@ -58,7 +60,7 @@ def test_percentiles_are_those_of_the_queue_that_was_measured(utilisation: float
     assert point.rps == pytest.approx(utilisation / SERVICE_S, rel=0.02)
     waiting = erlang_waiting(utilisation)
     for percent in (90.0, 95.0, 99.0):
-        services = point.latency_ms[percent] / 1e3 / SERVICE_S - 1
+        services = point.latency_s[percent] / SERVICE_S - 1
         assert 1 - waiting(services) == pytest.approx(1 - percent / 100, rel=0.25)
 
 
@@ -67,7 +69,7 @@ def test_a_percentile_needs_a_request_beyond_it() -> None:
     for n, percents in ((2, [50]), (99, [50, 90, 95]), (100, [50, 90, 95, 99])):
         point = point_of(queued(100, 20)[:n], 1)
         assert point is not None
-        assert list(point.latency_ms) == percents
+        assert list(point.latency_s) == percents
 
 
 def test_refusals_are_a_ratio_and_silence_counts_as_the_time_waited() -> None:
@@ -77,7 +79,7 @@ def test_refusals_are_a_ratio_and_silence_counts_as_the_time_waited() -> None:
     point = point_of([*quick, *refused, *silent], 1)
     assert point is not None
     assert point.refused_ratio == pytest.approx(1 / 3)
-    assert (point.latency_ms[50], point.latency_ms[90]) == (10, 5_000)
+    assert (point.latency_s[50], point.latency_s[90]) == (0.01, 5)
 
 
 @pytest.mark.parametrize(("rate_rps", "steady"), [(50, True), (90, True), (110, False)])
@@ -121,8 +123,8 @@ def test_a_short_time_is_spent_on_the_rates_where_capacities_lie() -> None:
 
 
 def test_an_allocation_is_added_or_replaced_by_its_size() -> None:
-    two = AllocationProfile(resources={"cpu": "2"}, saturation_rps=190, points=(POINT,))
-    again = AllocationProfile(resources={"cpu": "1"}, saturation_rps=95, points=(POINT,))
-    both = with_allocation(PROFILE, two)
+    one = Profile(variant="v", accuracy=0.8, load_time_s=2, allocations=(measured(1000, 100),))
+    both = with_allocation(one, measured(2000, 190))
     assert [a.saturation_rps for a in both.allocations] == [100, 190]
-    assert {a.saturation_rps for a in with_allocation(both, again).allocations} == {190, 95}
+    again = with_allocation(both, measured(1000, 95))
+    assert {a.saturation_rps for a in again.allocations} == {190, 95}

@@ -11,7 +11,8 @@ import pytest
 
 from infadapter_operator.domain.load import Delivered
 from infadapter_operator.prometheus.client import MAX_SERIES, PrometheusLoad, connect
-from infadapter_operator.prometheus.queries import LATENCY_BOUNDS_S, Servers, delivered_query
+from infadapter_operator.prometheus.queries import Servers, delivered_query
+from infadapter_profiles.wire import LATENCY_BOUNDS_S
 from infadapter_server.serving.metrics import ServerMetrics
 from tests.operator.prometheus_world import Answers, Exposing, scraping, served
 

@@ -7,7 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infadapter_operator.domain.load import LoadError, QueryFailed, Sample
-from infadapter_operator.prometheus.rolling import LATE_S, WHOLE_EVERY_S, RollingSamples
+from infadapter_operator.prometheus.rolling import (
+    FULL_REFRESH_EVERY_S,
+    LATE_SAMPLES_S,
+    RollingSamples,
+)
 
 WINDOW_S = 200
 
@@ -22,9 +26,9 @@ class Database:
     def value(self, at_s: int) -> float | None:
         chaos = hash((self.seed, at_s))
         if chaos % 7 == 0:  # scraped late, or never
-            late_s = chaos % (2 * LATE_S)
-            return None if late_s > LATE_S or self.now_s < at_s + late_s else 5.0
-        changes = self.now_s < at_s + chaos % LATE_S
+            late_s = chaos % (2 * LATE_SAMPLES_S)
+            return None if late_s > LATE_SAMPLES_S or self.now_s < at_s + late_s else 5.0
+        changes = self.now_s < at_s + chaos % LATE_SAMPLES_S
         return float(chaos % 100) / 2 if changes else float(chaos % 100)
 
     async def ask(self, start_s: int, end_s: int, step_s: int) -> tuple[Sample, ...]:
@@ -66,12 +70,12 @@ def test_the_buffer_equals_a_fresh_query_after_gaps_and_late_samples(
 async def test_a_look_asks_for_little() -> None:
     database = Database(1)
     kept = RollingSamples(ask=database.ask, step_s=1)
-    for second in range(10_000, 10_000 + WHOLE_EVERY_S):
+    for second in range(10_000, 10_000 + FULL_REFRESH_EVERY_S):
         database.now_s = float(second)
         await kept.window(1800, second)
     first, *others = database.asked
     assert first[1] - first[0] == 1800
-    assert max(end - start for start, end in others) == LATE_S + 1
+    assert max(end - start for start, end in others) == LATE_SAMPLES_S + 1
 
 
 async def test_a_clock_that_is_set_back_begins_anew() -> None:

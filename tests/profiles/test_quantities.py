@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infadapter_profiles.quantities import (
-    MOST,
+    LARGEST_QUANTITY,
     InvalidQuantity,
     amounts_as_quantities,
     cpu_millicores,
     cpu_quantity,
+    decimal_text,
     parse_amounts,
     parse_quantity,
     whole_units,
@@ -45,7 +46,7 @@ def test_reads_what_kubernetes_reads(written: int | str, amount: str) -> None:
     [
         *("", " ", "many", "-1", "1.5.2", "NaN", "inf", "1 ", "1K", "0x10", "1_000", "١"),
         *(".", "+", "e3", "1e999999999", "2E", "1" * 33),
-        *(str(MOST + 1), MOST + 1, -1, True),
+        *(str(LARGEST_QUANTITY + 1), LARGEST_QUANTITY + 1, -1, True),
     ],
 )
 def test_refuses_what_is_no_amount(written: int | str) -> None:
@@ -69,7 +70,7 @@ def test_only_cpu_is_counted_in_thousandths() -> None:
     assert amounts_as_quantities(parse_amounts(written)) == {"cpu": "1500m", "nvidia.com/gpu": "2"}
 
 
-@given(st.integers(min_value=0, max_value=MOST // 1000))
+@given(st.integers(min_value=0, max_value=LARGEST_QUANTITY // 1000))
 def test_millicores_survive_being_written(millicores: int) -> None:
     assert cpu_millicores(cpu_quantity(millicores)) == millicores
 
@@ -77,4 +78,11 @@ def test_millicores_survive_being_written(millicores: int) -> None:
 @given(st.text(max_size=40))
 def test_any_text_is_an_amount_or_an_error(text: str) -> None:
     with contextlib.suppress(InvalidQuantity):
-        assert 0 <= parse_quantity(text) <= MOST
+        assert 0 <= parse_quantity(text) <= LARGEST_QUANTITY
+
+
+@given(st.floats(-1e11, 1e11))
+def test_a_decimal_is_plain_and_exact_to_its_digits(number: float) -> None:
+    assert "e" not in decimal_text(number)
+    assert float(decimal_text(number)) == pytest.approx(number, abs=1e-12)
+    assert float(decimal_text(number, 3)) == pytest.approx(number, abs=5.1e-4)

@@ -22,7 +22,7 @@ from infadapter_solver import (
 )
 from infadapter_solver.candidates import requirement
 from infadapter_solver.exact import search
-from infadapter_solver.exact.tables import layers_for
+from infadapter_solver.exact.tables import tables_for
 
 GPU = "nvidia.com/gpu"
 both_methods = pytest.mark.parametrize("method", ["exact", "milp"])
@@ -177,13 +177,13 @@ def test_a_burst_s_plan_keeps_at_least_the_running_capacity(method: Method) -> N
 
 def test_equal_questions_share_one_table_whoever_built_them() -> None:
     one, other = services(2, 3, 4, budget=8), services(2, 3, 4, budget=8)
-    assert layers_for(one, requirement(one)) is layers_for(other, requirement(other))
+    assert tables_for(one, requirement(one)) is tables_for(other, requirement(other))
     for other in (
         replace(one, objective=replace(one.objective, budget={"cpu": 7000})),
         replace(one, pod_limits={Target("v0"): 1}),
         replace(one, pod_limits={Target("v0"): 2}),
     ):
-        assert layers_for(one, requirement(one)) is not layers_for(other, requirement(other))
+        assert tables_for(one, requirement(one)) is not tables_for(other, requirement(other))
 
 
 @both_methods

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_workload.arrivals import arrival_times
+from infadapter_workload.arrivals import arrival_times, constant_rate, given_count, played
 from infadapter_workload.shaping import sliced
 from infadapter_workload.trace import Array, Trace, TraceError, per_second
 
@@ -75,3 +75,79 @@ def test_more_requests_than_memory_holds_are_refused() -> None:
     trace = Trace(name="huge", rates=np.full(86_400, 1e6))
     with pytest.raises(TraceError, match="huge has 86,400,000,000 requests, more than"):
         arrival_times(trace, seed=1)
+
+
+@given(
+    rates=st.lists(st.floats(0, 50), min_size=1, max_size=30),
+    seed=st.integers(0, 2**32),
+    step_s=st.floats(0.1, 5),
+)
+def test_in_time_lapse_arrivals_are_sorted_and_lie_in_steps_that_have_a_rate(
+    rates: list[float], seed: int, step_s: float
+) -> None:
+    arrivals = played(Trace(name="rates", rates=np.array(rates)), seed, step_s=step_s)
+    assert np.all(np.diff(arrivals) >= 0)
+    steps = np.floor(arrivals / step_s + 1e-9).astype(int)
+    assert all(rates[min(step, len(rates) - 1)] > 0 for step in steps)
+
+
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_what_is_compressed_keeps_its_rates_for_a_shorter_time(is_counted: bool) -> None:
+    rates = np.array([20.0] * 3000 + [80.0] * 3000)
+    trace = Trace(name="step", rates=rates, counted=is_counted)
+    arrivals = played(trace, 1, scale=2.0, step_s=0.1)
+    counts = per_second(arrivals, 600)
+    assert counts[:300].mean() == pytest.approx(40, rel=0.03)
+    assert counts[300:].mean() == pytest.approx(160, rel=0.03)
+    assert counts[300:].var() == pytest.approx(160, rel=0.25)
+
+
+def test_time_stamps_in_time_lapse_are_thinned_out_where_they_were() -> None:
+    own = np.sort(np.concatenate([np.arange(2000) / 100, 40 + np.arange(6000) / 100]))
+    trace = Trace(name="own", rates=per_second(own, 100), arrivals_s=own, counted=True)
+    arrivals = played(trace, 2, step_s=0.5)
+    assert set((arrivals / 0.5).tolist()) <= set(own.tolist())
+    assert np.sum(arrivals < 10) == pytest.approx(1000, rel=0.1)
+    assert np.sum(arrivals >= 20) == pytest.approx(3000, rel=0.1)
+
+
+def test_at_its_own_pace_a_trace_is_played_as_it_is() -> None:
+    trace = counted([3, 0, 5])
+    assert np.array_equal(played(trace, 7), arrival_times(trace, 7))
+
+
+@given(rate=st.floats(1, 500), seconds=st.floats(5, 100), seed=st.integers(0, 1000))
+def test_a_constant_rate_brings_about_as_many_requests_as_it_says(
+    rate: float, seconds: float, seed: int
+) -> None:
+    arrivals = constant_rate(rate, seconds, seed=seed)
+    expected = rate * seconds
+    assert abs(len(arrivals) - expected) < 6 * np.sqrt(expected)
+    assert not len(arrivals) or 0 <= arrivals[0] <= arrivals[-1] < seconds
+
+
+def test_gaps_are_exponential_also_across_the_seconds() -> None:
+    gaps = np.diff(constant_rate(20, 2_000, seed=5))
+    assert np.mean(gaps) == pytest.approx(1 / 20, rel=0.03)
+    assert np.std(gaps) == pytest.approx(1 / 20, rel=0.03)
+    assert np.mean(gaps > 3 / 20) == pytest.approx(np.exp(-3), rel=0.1)
+
+
+def test_other_seeds_give_other_arrivals_and_the_same_seed_the_same() -> None:
+    one, same, other = (constant_rate(50, 10, seed=seed) for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+
+
+@given(requests=st.integers(0, 500), seconds=st.floats(0.1, 100), seed=st.integers(0, 2**32))
+def test_a_given_count_is_met_exactly(requests: int, seconds: float, seed: int) -> None:
+    arrivals = given_count(requests, seconds, seed=seed)
+    assert len(arrivals) == requests
+    assert np.all(np.diff(arrivals) >= 0)
+    assert np.all((arrivals >= 0) & (arrivals < seconds))
+
+
+@pytest.mark.parametrize("rate", [-1.0, float("nan"), float("inf")])
+def test_a_rate_that_is_no_rate_is_refused(rate: float) -> None:
+    with pytest.raises(TraceError, match="must have rates from 0 to 1,000,000"):
+        constant_rate(rate, 10, seed=0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from infadapter_workload.reading import read_trace
 from infadapter_workload.trace import Trace, TraceError
 
-SHARED = Path(__file__).parents[3].parent / "shared" / "data"
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 
 NGINX = (
     '10.0.0.1 - - [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.1" 200 23 "-" "curl/8"\n'

@@ -13,8 +13,8 @@ from infadapter_local.run import RunFailed
 from infadapter_local.spec import NothingFits
 from infadapter_local.view import View
 from infadapter_server.finite import Finite
-from infadapter_server.loadgen.traces import TraceError
 from infadapter_server.profiling.profiler import ProfileError
+from infadapter_workload.trace import TraceError
 
 INTERRUPTED = 130
 
@@ -22,8 +22,8 @@ INTERRUPTED = 130
 @click.command("demo", context_settings={"max_content_width": 100})
 @click.option(
     "--trace",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Requests per second, one number a line or second,requests; .gz too.  [default: a burst]",
+    metavar="FILE",
+    help="Requests per second, time stamps, … or synthetic:KIND[:SEED].  [default: a burst]",
 )
 @click.option(
     "--duration",
@@ -67,7 +67,7 @@ INTERRUPTED = 130
     help="The folder for report.html, report.json and logs.",
 )
 def demo(
-    trace: Path | None,
+    trace: str | None,
     duration: float,
     scale: float | None,
     budget: float | None,

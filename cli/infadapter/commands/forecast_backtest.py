@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from infadapter.histories import Source, history_options, rates_of, source_of
-from infadapter.options import at_least
+from infadapter.options import number_between
 from infadapter_forecasting import (
     BUCKET_S,
     Backtest,
@@ -52,7 +52,7 @@ class Asked:
 
 def quantiles_of(text: str) -> tuple[float, ...]:
     """Numbers with commas, each once, in order."""
-    number = at_least(0.01, 0.999)
+    number = number_between(0.01, 0.999)
     found = tuple(sorted({number(part.strip()) for part in text.split(",")}))
     if len(found) > MOST_QUANTILES:
         raise click.BadParameter(f"{len(found)} are too many: give {MOST_QUANTILES}.")

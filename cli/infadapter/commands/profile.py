@@ -12,17 +12,16 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from infadapter_profiles.document import MOST_BATCH_SIZE, ProfileDocument
+from infadapter_profiles.files import ProfileFileError, check_writable
+from infadapter_profiles.profile import ProfiledAllocation
+from infadapter_profiles.quantities import InvalidQuantity, parse_quantity
+from infadapter_profiles.sizes import CPU, PodSize
 from infadapter_server.finite import Finite
 from infadapter_server.loadgen.bodies import BodyError, parse_shape, read_body
 from infadapter_server.loadgen.client import make_timely, run
 from infadapter_server.loadgen.endpoint import Endpoint, UrlError
-from infadapter_server.profiling.document import ProfileFileError, check_writable, quantity
-from infadapter_server.profiling.percentiles import (
-    PERCENTILES,
-    AllocationProfile,
-    VariantProfile,
-    requests_needed,
-)
+from infadapter_server.profiling.percentiles import PERCENTILES, requests_needed
 from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, ProfileError
 from infadapter_server.profiling.run import Order, carry_out, infer_route
 
@@ -30,11 +29,14 @@ Existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 T = TypeVar("T")
 
 
-def _quantity(_: click.Context, __: click.Parameter, text: str) -> str:
+def _millicores(_: click.Context, __: click.Parameter, text: str) -> int:
     try:
-        return quantity(text)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.") from error
+        millicores = 1000 * parse_quantity(text)
+    except InvalidQuantity as error:
+        raise click.BadParameter(f"{text!r} is not an amount such as 4 or 500m.") from error
+    if millicores == 0 or millicores != int(millicores):
+        raise click.BadParameter(f"{text!r} is not a positive amount in whole thousandths.")
+    return int(millicores)
 
 
 def _name(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
@@ -43,13 +45,13 @@ def _name(_: click.Context, parameter: click.Parameter, text: str | None) -> str
     return text
 
 
-def _resource(_: click.Context, __: click.Parameter, text: str | None) -> dict[str, str]:
+def _resource(_: click.Context, __: click.Parameter, text: str | None) -> dict[str, int]:
     if text is None:
         return {}
     name, _equals, amount = text.partition("=")
     if "/" not in name or not amount.isdecimal() or int(amount) < 1:
         raise click.BadParameter(f"{text!r} must be like nvidia.com/gpu=1.")
-    return {name: str(int(amount))}
+    return {name: int(amount)}
 
 
 def _read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
@@ -69,10 +71,10 @@ def _read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
 @click.option("--name", required=True, callback=_name, help="The profile's name.")
 @click.option("--namespace", callback=_name, help="The profile's namespace, if it is to have one.")
 @click.option(
-    "--cpu", required=True, callback=_quantity, help="What the server has now: 4, 0.5 or 500m."
+    "--cpu", required=True, callback=_millicores, help="What the server has now: 4, 0.5 or 500m."
 )
 @click.option("--resource", callback=_resource, help="And beside it, such as nvidia.com/gpu=1.")
-@click.option("--batch-size", type=click.IntRange(1, 4096), default=1, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1, MOST_BATCH_SIZE), default=1, show_default=True)
 @click.option("--accuracy", type=Finite(0, 1), help="A fraction, such as 0.861.")
 @click.option("--load-seconds", type=Finite(min=0), help="If neither server nor --start tell.")
 @click.option(
@@ -106,8 +108,8 @@ def profile(
     endpoint: Endpoint,
     name: str,
     namespace: str | None,
-    cpu: str,
-    resource: dict[str, str],
+    cpu: int,
+    resource: dict[str, int],
     batch_size: int,
     accuracy: float | None,
     load_seconds: float | None,
@@ -141,8 +143,7 @@ def profile(
             endpoint=endpoint,
             name=name,
             namespace=namespace,
-            resources={"cpu": cpu, **resource},
-            batch_size=batch_size,
+            size=PodSize(resources={CPU: cpu, **resource}, batch_size=batch_size),
             accuracy=accuracy,
             load_s=load_seconds,
             seconds=seconds,
@@ -161,7 +162,7 @@ def profile(
         click.echo("Interrupted; nothing was written.", err=True)
         raise SystemExit(130) from None
     _show(measured)
-    click.echo(f"{order.output}: {written.name}, {len(written.allocations)} allocation(s)")
+    click.echo(f"{order.output}: {name}, {len(written.profile.allocations)} allocation(s)")
 
 
 def _writable(path: Path) -> Path:
@@ -172,7 +173,7 @@ def _writable(path: Path) -> Path:
     return path
 
 
-async def _carry_out(order: Order) -> tuple[VariantProfile, AllocationProfile]:
+async def _carry_out(order: Order) -> tuple[ProfileDocument, ProfiledAllocation]:
     async with _progress(order.seconds) as on_phase:
         return await carry_out(order, on_phase=on_phase)
 
@@ -195,17 +196,17 @@ async def _progress(seconds: float) -> AsyncIterator[OnPhase]:
             ticking.cancel()
 
 
-def _show(measured: AllocationProfile) -> None:
+def _show(measured: ProfiledAllocation) -> None:
     table = Table(title=f"saturation {measured.saturation_rps:.4g} requests/s")
     names = ("requests/s", *(f"p{percent:g} ms" for percent in PERCENTILES), "refused")
     for name in names:
         table.add_column(name, justify="right")
     for point in measured.points:
-        latencies = (point.latency_ms.get(percent) for percent in PERCENTILES)
-        cells = ("–" if ms is None else f"{ms:.2f}" for ms in latencies)
+        latencies = (point.latency_s.get(percent) for percent in PERCENTILES)
+        cells = ("–" if s is None else f"{1000 * s:.2f}" for s in latencies)
         table.add_row(f"{point.rps:.4g}", *cells, f"{point.refused_ratio:.2%}")
     Console().print(table)
-    if any(len(point.latency_ms) < len(PERCENTILES) for point in measured.points):
+    if any(len(point.latency_s) < len(PERCENTILES) for point in measured.points):
         click.echo(
             f"–: too few requests; p99 takes {requests_needed(99)} at a rate, p99.9 "
             f"{requests_needed(99.9)}. A longer --seconds gives more."

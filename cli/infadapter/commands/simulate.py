@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from infadapter.options import at_least, budget
+from infadapter.options import budget, number_between
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import Aim, profiles_of, scenario_of
 from infadapter.simulated import arguments_of, part_of, trace_options, world_options
@@ -23,7 +23,7 @@ PAGE = Path("report.html")
 @trace_options
 @click.option(
     "--slo-ms",
-    type=at_least(0.001, 1e7),
+    type=number_between(0.001, 1e7),
     metavar="NUMBER",
     default="750",
     show_default=True,
@@ -39,7 +39,7 @@ PAGE = Path("report.html")
 )
 @click.option(
     "--cost-weight",
-    type=at_least(0, 1e6),
+    type=number_between(0, 1e6),
     metavar="NUMBER",
     default="0.05",
     show_default=True,

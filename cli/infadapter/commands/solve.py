@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from infadapter.options import Running, at_least, budget, prices, running
+from infadapter.options import Running, budget, number_between, prices, running
 from infadapter.plan_text import plan_json, plan_table
-from infadapter.profiles import ProfileFileError, read_preset, read_profiles
+from infadapter.profiles import read_preset, read_profiles
+from infadapter_profiles.files import ProfileFileError
 from infadapter_solver import (
     CPU,
     Allocation,
-    Amounts,
     InvalidProblem,
     Method,
     NotMeasured,
@@ -22,6 +22,7 @@ from infadapter_solver import (
     PodSize,
     Problem,
     Profile,
+    Resources,
     Target,
     TooLarge,
     Variant,
@@ -33,7 +34,7 @@ from infadapter_solver import solve as find_plan
 PRESETS = ("paper", "paper-raw")
 INFEASIBLE = 3
 
-WEIGHT = at_least(0, 1e6)
+WEIGHT = number_between(0, 1e6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Arguments:
     profile: Path | None
     preset: str | None
     demand: float
-    budget: Amounts
+    budget: Resources
     price: Mapping[str, float]
     accuracy_weight: float
     cost_weight: float
@@ -57,7 +58,7 @@ class Arguments:
 @click.command("solve", context_settings={"max_content_width": 100})
 @click.option("--profile", type=Path, help="A file of VariantProfile documents.", metavar="FILE")
 @click.option("--preset", type=click.Choice(PRESETS), help="Or the paper's five ResNets.")
-@click.option("--demand", type=at_least(0, 1e9), required=True, metavar="RPS")
+@click.option("--demand", type=number_between(0, 1e9), required=True, metavar="RPS")
 @click.option(
     "--budget",
     type=budget,
@@ -87,8 +88,8 @@ class Arguments:
     show_default=True,
     help="What loading the slowest variant is worth in accuracy.",
 )
-@click.option("--slo-ms", type=at_least(0.001, 1e7), default=750.0, show_default=True)
-@click.option("--percentile", type=at_least(1, 99.99), default=99.0, show_default=True)
+@click.option("--slo-ms", type=number_between(0.001, 1e7), default=750.0, show_default=True)
+@click.option("--percentile", type=number_between(1, 99.99), default=99.0, show_default=True)
 @click.option("--max-variants", type=click.IntRange(1, 1000), default=16, show_default=True)
 @click.option(
     "--running", type=running, help="What runs: resnet50=8 (cores), or 3x2 (three pods of two)."
@@ -164,7 +165,7 @@ def _variant(profile: Profile, arguments: Arguments) -> Variant:
         raise click.UsageError(f"{profile.variant}: {error}.") from error
 
 
-def _check_prices(budget: Amounts, prices: Mapping[str, float]) -> None:
+def _check_prices(budget: Resources, prices: Mapping[str, float]) -> None:
     for resource in budget:
         if resource != CPU and resource not in prices:
             raise click.UsageError(f"{resource} needs a price, such as --price {resource}=12.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from infadapter.options import at_least
+from infadapter.options import number_between
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import Aim, profiles_of, scenario_of
 from infadapter.simulated import Arguments, arguments_of, part_of, trace_options, world_options
@@ -28,7 +28,7 @@ TITLES = {
 
 def several(least: float, most: float) -> Callable[[str], tuple[float, ...]]:
     """Numbers with commas, each once."""
-    number = at_least(least, most)
+    number = number_between(least, most)
 
     def numbers(text: str) -> tuple[float, ...]:
         found = tuple(dict.fromkeys(number(part.strip()) for part in text.split(",")))

@@ -9,7 +9,6 @@ import click
 
 from infadapter_server.finite import Finite
 from infadapter_server.loadgen import moments
-from infadapter_server.loadgen.arrivals import Array
 from infadapter_server.loadgen.bodies import (
     BodyError,
     glyph_bodies,
@@ -19,13 +18,11 @@ from infadapter_server.loadgen.bodies import (
 )
 from infadapter_server.loadgen.client import make_timely, replay, run
 from infadapter_server.loadgen.endpoint import UrlError, parse_url
-from infadapter_server.loadgen.outcomes import Outcome, summarise
 from infadapter_server.loadgen.records import Start, csv_writer, jsonl_writer
 from infadapter_server.loadgen.report import render
-from infadapter_server.loadgen.traces import (
-    TraceError,
-    read_trace,
-)
+from infadapter_workload.outcomes import Outcome, summarise
+from infadapter_workload.reading import named_trace
+from infadapter_workload.trace import Array, TraceError
 
 LEAD_S = 0.3  # for starting up, before second 0
 
@@ -35,7 +32,12 @@ Positive = Finite(min=0, min_open=True)
 
 @click.command(name="python -m infadapter_server.loadgen")
 @click.option("--url", required=True, help="http://HOST:PORT/v2/models/NAME/infer")
-@click.option("--trace", type=Existing, help="One number a line, or second,requests; .gz too.")
+@click.option(
+    "--trace",
+    metavar="FILE",
+    help="Requests per second, time stamps, an access log, … or synthetic:KIND[:SEED].",
+)
+@click.option("--trace-format", metavar="FORMAT", help="Where it is not recognised.")
 @click.option("--rps", type=Positive, help="A constant rate in place of a trace.")
 @click.option("--arrivals", type=Existing, help="Exact moments, one a line, in seconds, sorted.")
 @click.option("--duration", type=Positive, help="Seconds; of a trace, its first so many.")
@@ -49,7 +51,8 @@ Positive = Finite(min=0, min_open=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="FILE.jsonl or .csv")
 def main(
     url: str,
-    trace: Path | None,
+    trace: str | None,
+    trace_format: str | None,
     rps: float | None,
     arrivals: Path | None,
     duration: float | None,
@@ -62,7 +65,7 @@ def main(
     shape: str | None,
     out: Path | None,
 ) -> None:
-    """Send requests open-loop with Poisson arrivals, and say what became of them.
+    """Send requests open-loop, when a trace or a rate has them arrive, and say what became of them.
 
     The bodies are images of the demo's task unless --body or --shape says otherwise. A run is
     bounded: one day and five million requests; one core sends some 8,000 a second on time.
@@ -75,7 +78,7 @@ def main(
     outcomes: list[Outcome] = []
     interrupted = False
     try:
-        moments_s = _moments(trace, rps, arrivals, duration, compress, scale, seed)
+        moments_s = _moments(trace, trace_format, rps, arrivals, duration, compress, scale, seed)
         _send(url, moments_s, _bodies(body, shape, seed), timeout, out, outcomes)
     except (TraceError, BodyError, UrlError) as error:
         raise click.ClickException(str(error)) from error
@@ -89,7 +92,8 @@ def main(
 
 
 def _moments(
-    trace: Path | None,
+    trace: str | None,
+    trace_format: str | None,
     rps: float | None,
     arrivals: Path | None,
     duration_s: float | None,
@@ -100,9 +104,12 @@ def _moments(
     if sum(source is not None for source in (trace, rps, arrivals)) != 1:
         raise click.UsageError("Give one of --trace, --rps and --arrivals.")
     if trace is not None:
-        shape = read_trace(trace)
         return moments.of_trace(
-            shape, scale=scale, seed=seed, duration_s=duration_s, compress_s=compress_s
+            named_trace(trace, keep_zeros=True, format=trace_format),
+            scale=scale,
+            seed=seed,
+            duration_s=duration_s,
+            compress_s=compress_s,
         )
     if rps is not None:
         if duration_s is None:

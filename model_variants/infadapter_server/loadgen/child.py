@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from infadapter_server.loadgen.arrivals import Array
-from infadapter_server.loadgen.outcomes import Outcome
 from infadapter_server.loadgen.records import Start, Tail
+from infadapter_workload.outcomes import Outcome
+from infadapter_workload.trace import Array
 
 POLL_S = 0.1
 GRACE_S = 2.0  # between asking the child to end and ending it

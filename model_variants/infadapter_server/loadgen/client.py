@@ -17,9 +17,9 @@ from typing import TypeVar
 import numpy as np
 
 from infadapter_server.loadgen.alarms import make_alarm
-from infadapter_server.loadgen.arrivals import Array
 from infadapter_server.loadgen.connections import Call, Pool, outcome_of, prepare
-from infadapter_server.loadgen.outcomes import STOPPED, TIMED_OUT, Outcome
+from infadapter_workload.outcomes import STOPPED, TIMED_OUT, Outcome
+from infadapter_workload.trace import Array
 
 CONNECTIONS = 512  # below the usual limit of 1,024 open files
 PRIORITY = 1  # the lowest of the real-time ones

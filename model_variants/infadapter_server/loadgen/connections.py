@@ -14,9 +14,10 @@ from typing import cast
 
 import httptools
 
-from infadapter_server.loadgen.outcomes import NO_ANSWER, Outcome
+from infadapter_profiles.wire import VARIANT_HEADER
+from infadapter_workload.outcomes import NO_ANSWER, Outcome
 
-VARIANT_HEADER = b"infadapter-variant"
+_VARIANT_HEADER = VARIANT_HEADER.encode()
 IDLE_LIMIT_S = 2.0  # below the 5 s after which common servers close: none is lost to a race
 
 
@@ -177,7 +178,7 @@ class _Connection(asyncio.Protocol):
         self._pool.lost(self)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == VARIANT_HEADER:
+        if name.lower() == _VARIANT_HEADER:
             self._variant = value.decode("latin-1")
 
     def on_message_complete(self) -> None:

@@ -1,11 +1,13 @@
 """From what a user asks for to the moments of the requests, within bounds."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 
-from infadapter_server.loadgen.arrivals import Array, constant_rate, piecewise_rate
-from infadapter_server.loadgen.traces import Trace, TraceError, compressed, cut, scaled
+from infadapter_workload.arrivals import constant_rate, played
+from infadapter_workload.shaping import sliced
+from infadapter_workload.trace import Array, Trace, TraceError
 
 MAX_REQUESTS = 5_000_000
 MAX_DURATION_S = 86_400.0
@@ -14,17 +16,15 @@ MAX_DURATION_S = 86_400.0
 def of_trace(
     trace: Trace, *, scale: float, seed: int, duration_s: float | None, compress_s: float | None
 ) -> Array:
-    """Return Poisson arrivals at the rates of a trace: cut, then compressed, then scaled.
+    """Return the arrivals of a trace: cut to whole seconds, then compressed, then scaled.
 
-    Raises TraceError when that leaves nothing, or is too much for one run.
+    Raises TraceError when that is too much for one run.
     """
     if duration_s is not None:
-        trace = cut(trace, duration_s=duration_s)
-    if compress_s is not None:
-        trace = compressed(trace, compress_s)
-    trace = scaled(trace, scale)
-    check_size(trace.duration_s, float(trace.rates_rps.sum()) * trace.step_s)
-    return piecewise_rate(trace.rates_rps, seed=seed, step_s=trace.step_s)
+        trace = sliced(trace, 0, min(trace.seconds, math.ceil(duration_s)))
+    step_s = 1.0 if compress_s is None else compress_s / trace.seconds
+    check_size(trace.seconds * step_s, trace.requests * scale * step_s)
+    return played(trace, seed, scale=scale, step_s=step_s)
 
 
 def of_rate(rate_rps: float, duration_s: float, *, seed: int) -> Array:

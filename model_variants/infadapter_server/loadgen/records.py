@@ -12,7 +12,7 @@ from typing import IO, TextIO
 
 import orjson
 
-from infadapter_server.loadgen.outcomes import Outcome
+from infadapter_workload.outcomes import Outcome
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Outcome))
 

@@ -1,6 +1,6 @@
 """A run's summary as lines for people."""
 
-from infadapter_server.loadgen.outcomes import Summary
+from infadapter_workload.outcomes import Summary
 
 LATE_MS = 5.0  # a generator later than this has measured itself
 

@@ -1,4 +1,4 @@
-"""What a profile is made of, and how it follows from outcomes. Pure: no server, no clock.
+"""How a profile follows from outcomes. Pure: no server, no clock.
 
 A profile says, for one size of pod, how the latency percentiles grow with the rate. Everything
 here is in seconds or milliseconds and requests per second, as the names say.
@@ -6,10 +6,11 @@ here is in seconds or milliseconds and requests per second, as the names say.
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
-from infadapter_server.loadgen.outcomes import GIVEN_UP, Outcome, percentile
+from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
+from infadapter_workload.outcomes import GIVEN_UP, Outcome, percentile
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)  # of saturation; closest where the curve bends
@@ -18,39 +19,6 @@ _WAITING = 32  # requests: at 0.95 of saturation, one look in thirty finds more 
 _SETTLING = 1 / 6  # of a flood, until all clients wait in the queue
 _WINDOWS = 5
 _PER_WINDOW = 20  # answers; with fewer, the edges of a window decide its rate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """What was measured at one rate."""
-
-    rps: float
-    latency_ms: Mapping[float, float]  # by percentile; only those with enough requests behind
-    refused_ratio: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllocationProfile:
-    """One size of pod."""
-
-    resources: Mapping[str, str]  # Kubernetes quantities: {"cpu": "500m"}
-    batch_size: int = 1
-    saturation_rps: float
-    points: tuple[Point, ...]  # by rate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VariantProfile:
-    """All that was measured of a variant."""
-
-    name: str
-    accuracy: float  # a fraction
-    load_s: float  # from the start of the process until it is ready
-    allocations: tuple[AllocationProfile, ...]
-    namespace: str | None = None
-    measured_at: str | None = None  # RFC 3339
-    machine: str | None = None
-    server: str | None = None
 
 
 def saturation_rps(outcomes: Sequence[Outcome], duration_s: float) -> float:
@@ -89,15 +57,15 @@ def point_of(outcomes: Sequence[Outcome], duration_s: float) -> Point | None:
     waited_ms = [o.latency_s * 1e3 for o in outcomes if not o.refused]
     if len(waited_ms) < 2:
         return None
-    latency_ms = {
-        percent: _rounded(percentile(waited_ms, percent))
+    latency_s = {
+        percent: _rounded(percentile(waited_ms, percent)) / 1000
         for percent in PERCENTILES
         if len(waited_ms) >= requests_needed(percent)
     }
     refused = sum(outcome.refused for outcome in outcomes)
     return Point(
         rps=len(outcomes) / duration_s,
-        latency_ms=latency_ms,
+        latency_s=latency_s,
         refused_ratio=refused / len(outcomes),
     )
 
@@ -126,10 +94,9 @@ def plan_rates(
     return tuple((f * saturation, time_s) for f, time_s in zip(kept, times, strict=True))
 
 
-def with_allocation(profile: VariantProfile, measured: AllocationProfile) -> VariantProfile:
+def with_allocation(profile: Profile, measured: ProfiledAllocation) -> Profile:
     """Return the profile with this allocation added, or put in place of the one of its size."""
-    size = (measured.resources, measured.batch_size)
-    others = [a for a in profile.allocations if (a.resources, a.batch_size) != size]
+    others = [a for a in profile.allocations if a.size != measured.size]
     return replace(profile, allocations=(*others, measured))
 
 

@@ -5,24 +5,24 @@ InfAdapter's authors (EuroMLSys'23), but for their latencies, which a server's h
 buckets interpolated.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from infadapter_server.loadgen.arrivals import given_count
+from infadapter_profiles.profile import Point, ProfiledAllocation
+from infadapter_profiles.sizes import PodSize
 from infadapter_server.loadgen.client import replay
 from infadapter_server.loadgen.closed_loop import flood
 from infadapter_server.loadgen.endpoint import Endpoint
-from infadapter_server.loadgen.outcomes import GIVEN_UP, Outcome
 from infadapter_server.profiling.percentiles import (
     FRACTIONS,
-    AllocationProfile,
-    Point,
     kept_up,
     plan_rates,
     point_of,
     saturation_rps,
 )
+from infadapter_workload.arrivals import given_count
+from infadapter_workload.outcomes import GIVEN_UP, Outcome
 
 MIN_SECONDS = 1.0
 CLIENTS = 8  # of the flood
@@ -92,12 +92,11 @@ async def measure(
     load: Load,
     *,
     seconds: float,
-    resources: Mapping[str, str],
-    batch_size: int = 1,
+    size: PodSize,
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 0,
     on_phase: OnPhase | None = None,
-) -> AllocationProfile:
+) -> ProfiledAllocation:
     """Measure one allocation, in about so many seconds (from 1 on).
 
     The last point is at the highest rate that was tried and that the server kept up with.
@@ -117,7 +116,7 @@ async def measure(
         if not kept_up(outcomes):
             break  # the latency there depends on how long one looks, and higher rates are worse
         point = point_of(outcomes, rate_s)
-        if point is not None and point.latency_ms:
+        if point is not None and point.latency_s:
             points.append(point)
         if point is None or point.refused_ratio > _TOO_MANY_REFUSED:
             break
@@ -126,12 +125,7 @@ async def measure(
             f"{seconds:g} s were too short to find a rate that the server keeps up with, and to "
             "see enough requests at it; take longer."
         )
-    return AllocationProfile(
-        resources=resources,
-        batch_size=batch_size,
-        saturation_rps=saturation,
-        points=tuple(points),
-    )
+    return ProfiledAllocation(size=size, saturation_rps=saturation, points=tuple(points))
 
 
 async def measure_saturation(

@@ -4,18 +4,18 @@ import os
 import platform
 import re
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infadapter_profiles.document import ProfileDocument
+from infadapter_profiles.files import find_profile, save_profile
+from infadapter_profiles.profile import Profile, ProfiledAllocation
+from infadapter_profiles.sizes import PodSize
+from infadapter_profiles.wire import MODELS_PATH
 from infadapter_server.loadgen.bodies import glyph_bodies, random_bodies
 from infadapter_server.loadgen.endpoint import Endpoint, UrlError, parse_url
-from infadapter_server.profiling.document import find_profile, save_profile
-from infadapter_server.profiling.percentiles import (
-    AllocationProfile,
-    VariantProfile,
-    with_allocation,
-)
+from infadapter_server.profiling.percentiles import with_allocation
 from infadapter_server.profiling.profiler import CLIENTS, HttpLoad, OnPhase, ProfileError, measure
 from infadapter_server.profiling.start import started_server
 from infadapter_server.profiling.target import ServerFacts, ask_facts, try_once
@@ -30,8 +30,7 @@ class Order:
     endpoint: Endpoint
     name: str
     namespace: str | None
-    resources: dict[str, str]
-    batch_size: int
+    size: PodSize
     accuracy: float | None
     load_s: float | None
     seconds: float
@@ -46,15 +45,15 @@ class Order:
 def infer_route(url: str) -> Endpoint:
     """Take an infer route's URL apart; UrlError for any other URL."""
     endpoint = parse_url(url)
-    if not re.fullmatch(r"/v2/models/[^/?]+(/versions/[^/?]+)?/infer", endpoint.path):
-        raise UrlError(f"{url!r} must end in /v2/models/NAME/infer.")
+    if not re.fullmatch(rf"{MODELS_PATH}/[^/?]+(/versions/[^/?]+)?/infer", endpoint.path):
+        raise UrlError(f"{url!r} must end in {MODELS_PATH}/NAME/infer.")
     return endpoint
 
 
 async def carry_out(
     order: Order, *, on_phase: OnPhase | None = None
-) -> tuple[VariantProfile, AllocationProfile]:
-    """Measure one allocation and write it; return the whole profile, and what is new in it.
+) -> tuple[ProfileDocument, ProfiledAllocation]:
+    """Measure one allocation and write it; return the whole document, and what is new in it.
 
     Raises ProfileError, ProfileFileError or BodyError; then nothing is written.
     """
@@ -66,30 +65,35 @@ async def carry_out(
     )
     async with starting as started_s:
         facts = await ask_facts(order.endpoint)
-        about = _about(order, facts, started_s, before)
+        profile = _about(order, facts, started_s, before.profile if before else None)
         bodies = _bodies(order, facts)
         await try_once(order.endpoint, bodies[0])
         load = HttpLoad(
-            endpoint=order.endpoint, bodies=bodies, clients=max(CLIENTS, 2 * order.batch_size)
+            endpoint=order.endpoint, bodies=bodies, clients=max(CLIENTS, 2 * order.size.batch_size)
         )
         measured = await measure(
             load,
             seconds=order.seconds,
-            resources=order.resources,
-            batch_size=order.batch_size,
+            size=order.size,
             seed=order.seed,
             on_phase=on_phase,
         )
-    written = with_allocation(about, measured)
+    written = ProfileDocument(
+        profile=with_allocation(profile, measured),
+        namespace=order.namespace,
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        machine=machine(),
+        server=facts.server,
+    )
     save_profile(order.output, written)
     return written, measured
 
 
 def _about(
-    order: Order, facts: ServerFacts, started_s: float | None, before: VariantProfile | None
-) -> VariantProfile:
+    order: Order, facts: ServerFacts, started_s: float | None, before: Profile | None
+) -> Profile:
     """Put together what is known besides the curve: the options, the server, the file, in turn."""
-    known = (before.accuracy, before.load_s) if before else (None, None)
+    known = (before.accuracy, before.load_time_s) if before else (None, None)
     accuracy = _first(order.accuracy, facts.accuracy, known[0])
     load_s = _first(order.load_s, started_s, facts.load_s, known[1])
     if accuracy is None:
@@ -98,16 +102,9 @@ def _about(
         raise ProfileError(
             "The server does not say how long it took to load; give --load-seconds or --start."
         )
-    profile = before or VariantProfile(
-        name=order.name, namespace=order.namespace, accuracy=accuracy, load_s=load_s, allocations=()
-    )
-    return replace(
-        profile,
-        accuracy=accuracy,
-        load_s=load_s,
-        measured_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        machine=machine(),
-        server=facts.server,
+    allocations = before.allocations if before else ()
+    return Profile(
+        variant=order.name, accuracy=accuracy, load_time_s=load_s, allocations=allocations
     )
 
 

@@ -12,15 +12,14 @@ from typing import Any
 
 import orjson
 
+from infadapter_profiles import wire
 from infadapter_server.loadgen.endpoint import Endpoint
 from infadapter_server.profiling.profiler import ProfileError
 
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 ASK_TIMEOUT_S = 30.0
-_LOAD_GAUGE = re.compile(
-    r"^infadapter_server_load_seconds(?:\{[^}]*\})? ([0-9.eE+-]+)$", re.MULTILINE
-)
-_INFER = re.compile(r"(?P<model>/v2/models/[^/?]+(?:/versions/[^/?]+)?)/infer$")
+_LOAD_GAUGE = re.compile(rf"^{wire.SERVER_LOAD_TIME}(?:\{{[^}}]*\}})? ([0-9.eE+-]+)$", re.MULTILINE)
+_INFER = re.compile(rf"(?P<model>{wire.MODELS_PATH}/[^/?]+(?:/versions/[^/?]+)?)/infer$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ async def try_once(endpoint: Endpoint, body: bytes) -> None:
 async def is_ready(endpoint: Endpoint) -> bool:
     """Say whether a server answers there and wants requests."""
     try:
-        status, _ = await asyncio.to_thread(_get, endpoint, "/v2/health/ready")
+        status, _ = await asyncio.to_thread(_get, endpoint, wire.READY_PATH)
     except ProfileError:
         return False
     return status == 200
@@ -81,7 +80,7 @@ async def _ask_json(endpoint: Endpoint, path: str) -> dict[str, Any]:
 
 
 async def _ask_load(endpoint: Endpoint) -> float | None:
-    status, answer = await asyncio.to_thread(_get, endpoint, "/metrics")
+    status, answer = await asyncio.to_thread(_get, endpoint, wire.METRICS_PATH)
     found = _LOAD_GAUGE.search(answer.decode(errors="replace")) if status == 200 else None
     return float(found[1]) or None if found else None
 

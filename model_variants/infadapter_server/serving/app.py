@@ -14,11 +14,10 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
+from infadapter_profiles import wire
 from infadapter_server.serving.inference import Identity, Inference, Refusal
 
-__all__ = ["VARIANT_HEADER", "create_app"]
-
-VARIANT_HEADER = "infadapter-variant"
+__all__ = ["create_app"]
 
 
 def create_app(inference: Inference) -> FastAPI:
@@ -40,7 +39,7 @@ def _add_health(app: FastAPI, inference: Inference) -> None:
     async def live() -> Response:
         return _json(identity, 200, {"live": True})
 
-    @app.get("/v2/health/ready")
+    @app.get(wire.READY_PATH)
     async def ready() -> Response:
         return _json(identity, 200 if inference.ready else 503, {"ready": inference.ready})
 
@@ -53,11 +52,11 @@ def _add_health(app: FastAPI, inference: Inference) -> None:
         }
         return _json(identity, 200, content)
 
-    @app.get("/metrics")
+    @app.get(wire.METRICS_PATH)
     async def metrics() -> Response:
         return Response(
             inference.export(),
-            headers={VARIANT_HEADER: identity.variant, "content-type": CONTENT_TYPE_LATEST},
+            headers={wire.VARIANT_HEADER: identity.variant, "content-type": CONTENT_TYPE_LATEST},
         )
 
 
@@ -75,12 +74,13 @@ def _add_model(app: FastAPI, inference: Inference) -> None:
 
     async def infer(request: Request) -> Response:
         response = await inference(request)
-        response.headers[VARIANT_HEADER] = identity.variant
+        response.headers[wire.VARIANT_HEADER] = identity.variant
         if inference.draining:
             response.headers["connection"] = "close"  # moves a router's connections elsewhere
         return response
 
-    for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+    model_path = f"{wire.MODELS_PATH}/{{model}}"
+    for path in (model_path, f"{model_path}/versions/{{version}}"):
         app.add_route(path, model, ["GET"])
         app.add_route(f"{path}/ready", ready, ["GET"])
         app.add_route(f"{path}/infer", infer, ["POST"])
@@ -134,6 +134,6 @@ def _json(
     return Response(
         orjson.dumps(content),
         status,
-        {VARIANT_HEADER: identity.variant, **(headers or {})},
+        {wire.VARIANT_HEADER: identity.variant, **(headers or {})},
         media_type="application/json",
     )

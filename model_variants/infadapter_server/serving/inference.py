@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
+from infadapter_profiles import wire
 from infadapter_server.networks.signatures import Signature
 from infadapter_server.serving import protocol
 from infadapter_server.serving.metrics import ServerMetrics
@@ -22,7 +23,7 @@ from infadapter_server.serving.worker import InferenceError, Worker
 __all__ = ["Identity", "Inference", "Limits", "Refusal"]
 
 _JSON_LENGTH = "inference-header-content-length"
-_RETRY_AFTER = {"retry-after": "1"}  # seconds; a queue of the usual length is gone by then
+_RETRY_AFTER = {wire.RETRY_AFTER_HEADER: str(wire.RETRY_AFTER_S)}
 _BYTES_PER_JSON_VALUE = 32  # a float in full, its comma and some white space
 _HEAD_BYTES = 65_536
 _log = logging.getLogger(__name__)
@@ -137,12 +138,14 @@ class Inference:
 
     def _check_open(self) -> None:
         if self.closed:
-            raise Refusal(503, "The server is shutting down.", _RETRY_AFTER)
+            raise Refusal(wire.REFUSED_STATUS, "The server is shutting down.", _RETRY_AFTER)
         if not self.worker.ready:
-            raise Refusal(503, "The model is still loading.", _RETRY_AFTER)
+            raise Refusal(wire.REFUSED_STATUS, "The model is still loading.", _RETRY_AFTER)
         if self._in_flight > self.limits.in_flight:
             raise Refusal(
-                503, f"{self.limits.in_flight} requests are already waiting.", _RETRY_AFTER
+                wire.REFUSED_STATUS,
+                f"{self.limits.in_flight} requests are already waiting.",
+                _RETRY_AFTER,
             )
 
     async def _body(self, request: Request) -> bytes:

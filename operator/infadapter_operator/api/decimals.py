@@ -7,7 +7,6 @@ import math
 import operator
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -15,16 +14,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from infadapter_operator.api.model import VALIDATIONS, refusal
+from infadapter_profiles.quantities import decimal_text
 
 DECIMAL_SYNTAX = "-?(0|[1-9][0-9]{0,11})([.][0-9]{1,12})?"
 _COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
-
-
-def decimal_text(value: float) -> str:
-    """The shortest plain decimal, never an exponent: 1e-05 is "0.00001"."""
-    text = f"{round(Decimal(repr(float(value))), 12):f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text
 
 
 @dataclass(frozen=True, slots=True)

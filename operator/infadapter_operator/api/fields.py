@@ -106,7 +106,7 @@ WHOLE_DEVICES = Rule(
     message="extended resources are whole numbers, such as 2",
 )
 
-Resources = Annotated[
+ResourceList = Annotated[
     Mapping[str, QuantityValue],
     Field(min_length=1, max_length=8),
     Rules((RESOURCE_NAMES, WHOLE_DEVICES)),
@@ -152,7 +152,6 @@ Hostname = Annotated[
     ),
 ]
 
-PERCENTILE_KEY = "[1-9][0-9]?([.][0-9]?[1-9])?"
 Percentile = Annotated[
     float,
     Rules(

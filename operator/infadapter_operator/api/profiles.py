@@ -7,15 +7,26 @@ from typing import Annotated
 from pydantic import Field
 
 from infadapter_operator.api.decimals import Fraction, Positive, Weight
-from infadapter_operator.api.fields import PERCENTILE_KEY, Percentile, Resources, Rules, Timestamp
+from infadapter_operator.api.fields import Percentile, ResourceList, Rules, Timestamp
 from infadapter_operator.api.model import ApiModel, Rule
+from infadapter_profiles.document import (
+    MOST_BATCH_SIZE,
+    MOST_ITEMS,
+    MOST_LATENCY_MS,
+    MOST_LETTERS,
+    MOST_PERCENTILES,
+    MOST_SLO_MS,
+    PERCENTILE_KEY,
+    read_spec,
+)
+from infadapter_profiles.profile import Profile
 from infadapter_profiles.quantities import parse_amounts
-from infadapter_solver.problem import CPU, Amounts
+from infadapter_solver.problem import CPU, Resources
 
-Milliseconds = Annotated[float, Field(gt=0, le=3_600_000)]
+Milliseconds = Annotated[float, Field(gt=0, le=MOST_LATENCY_MS)]
 PercentileMilliseconds = Annotated[
     Mapping[str, Milliseconds],
-    Field(min_length=1, max_length=8),
+    Field(min_length=1, max_length=MOST_PERCENTILES),
     Rules(
         (
             Rule(
@@ -38,16 +49,11 @@ class ProfilePoint(ApiModel):
     refused_ratio: Fraction = 0.0
     """The share of requests that were refused (429, 503)."""
 
-    @property
-    def latency_ms(self) -> dict[float, float]:
-        """By percentile as a number."""
-        return {float(key): value for key, value in self.latency_milliseconds.items()}
-
 
 class ProfileCapacity(ApiModel):
     """The largest rate one pod serves with the percentile latency within the SLO."""
 
-    latency_milliseconds: Annotated[int, Field(ge=1, le=600_000)]
+    latency_milliseconds: Annotated[int, Field(ge=1, le=MOST_SLO_MS)]
     """The SLO that it was worked out for."""
     percentile: Percentile
     """The percentile of the latency that was held to the SLO."""
@@ -58,15 +64,15 @@ class ProfileCapacity(ApiModel):
 class ProfileAllocation(ApiModel):
     """One size of pod, and what it can do."""
 
-    resources: Resources
+    resources: ResourceList
     """Of one pod: cpu, and at most one extended resource."""
-    batch_size: Annotated[int, Field(ge=1, le=4_096)] = 1
+    batch_size: Annotated[int, Field(ge=1, le=MOST_BATCH_SIZE)] = 1
     """The largest batch that the pod ran."""
     saturation_rps: Positive | None = None
     """Answers per second when there is always a request waiting."""
-    points: Annotated[tuple[ProfilePoint, ...], Field(max_length=64)] | None = None
+    points: Annotated[tuple[ProfilePoint, ...], Field(max_length=MOST_ITEMS)] | None = None
     """The measured curve."""
-    capacity: Annotated[tuple[ProfileCapacity, ...], Field(max_length=64)] | None = None
+    capacity: Annotated[tuple[ProfileCapacity, ...], Field(max_length=MOST_ITEMS)] | None = None
     """Or its answer for given SLOs."""
 
     rules = (
@@ -92,7 +98,7 @@ class ProfileAllocation(ApiModel):
     )
 
     @property
-    def amounts(self) -> Amounts:
+    def amounts(self) -> Resources:
         """CPU in millicores, everything else in whole units."""
         return parse_amounts(self.resources)
 
@@ -104,8 +110,14 @@ class VariantProfileSpec(ApiModel):
     """A fraction, measured on a test set."""
     load_seconds: Weight
     """From the creation of a pod until it is Ready."""
-    allocations: Annotated[tuple[ProfileAllocation, ...], Field(min_length=1, max_length=64)]
+    allocations: Annotated[
+        tuple[ProfileAllocation, ...], Field(min_length=1, max_length=MOST_ITEMS)
+    ]
     """The sizes that were measured."""
+
+    def as_profile(self, variant: str) -> Profile:
+        """As the values that are computed with, under the variant's name."""
+        return read_spec(variant, self.model_dump(exclude_none=True))
 
 
 class VariantProfileStatus(ApiModel):
@@ -113,7 +125,7 @@ class VariantProfileStatus(ApiModel):
 
     measured_at: Timestamp | None = None
     """When it was measured."""
-    machine: Annotated[str, Field(max_length=512)] | None = None
+    machine: Annotated[str, Field(max_length=MOST_LETTERS)] | None = None
     """On what machine."""
-    server: Annotated[str, Field(max_length=512)] | None = None
+    server: Annotated[str, Field(max_length=MOST_LETTERS)] | None = None
     """With which server."""

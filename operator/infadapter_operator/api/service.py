@@ -13,13 +13,13 @@ from infadapter_operator.api.fields import (
     Percentile,
     Port,
     Prices,
-    Resources,
+    ResourceList,
 )
 from infadapter_operator.api.model import ApiModel, Rule, list_map
 from infadapter_operator.api.variant import VariantSpec
 from infadapter_operator.domain.service import ForecastMethod, Mode
 from infadapter_profiles.quantities import parse_amounts
-from infadapter_solver.problem import CPU, Amounts
+from infadapter_solver.problem import CPU, Resources
 
 
 class Slo(ApiModel):
@@ -73,7 +73,7 @@ class Scaling(ApiModel):
     the time that the slowest variant takes to load."""
     min_replicas: Annotated[int, Field(ge=1, le=1_000)] = 1
     """The least number of pods, of all variants together."""
-    max_surge: Resources | None = None
+    max_surge: ResourceList | None = None
     """What may be held beyond the budget, and only while something is starting or being replaced;
     as much as the budget if absent. With 0, what is new waits until enough of the old is given up.
     """
@@ -110,7 +110,7 @@ class InferenceServiceSpec(ApiModel):
 
     slo: Slo
     objective: Objective = Objective()
-    budget: Resources
+    budget: ResourceList
     """Bounds what a plan may hold; a resource that is absent may not be used. While pods start or
     are replaced, more may be held for that time: as much as scaling.maxSurge allows."""
     prices: Prices = Field(default={CPU: 1.0})
@@ -166,12 +166,12 @@ class InferenceServiceSpec(ApiModel):
         return sorted(name for name in self.budget if name != CPU and name not in self.prices)
 
     @property
-    def budget_amounts(self) -> Amounts:
+    def budget_amounts(self) -> Resources:
         """CPU in millicores, everything else in whole units."""
         return parse_amounts(self.budget)
 
     @property
-    def max_surge_amounts(self) -> Amounts:
+    def max_surge_amounts(self) -> Resources:
         """In the units of `budget_amounts`, which it equals unless the spec says otherwise."""
         return parse_amounts(self.scaling.max_surge or self.budget)
 

@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from infadapter_operator.api.decimals import AnyNumber, Fraction, Weight
-from infadapter_operator.api.fields import DnsLabel, Resources, Timestamp
+from infadapter_operator.api.fields import DnsLabel, ResourceList, Timestamp
 from infadapter_operator.api.model import ApiModel, list_map
 from infadapter_profiles.quantities import parse_amounts
-from infadapter_solver.problem import CPU, Amounts
+from infadapter_solver.problem import CPU, Resources
 
 SENTENCE_LENGTH = 1024
 
@@ -76,7 +76,7 @@ class PlannedPods(StatusModel):
     """The variant's name."""
     kind: Annotated[str, Field(min_length=1, max_length=128)] = CPU
     """cpu, or the extended resource's name."""
-    resources: Resources
+    resources: ResourceList
     """Of one pod."""
     batch_size: Annotated[int, Field(ge=1)] = 1
     """The largest batch that one pod runs."""
@@ -88,7 +88,7 @@ class PlannedPods(StatusModel):
     """Of all of them together."""
 
     @property
-    def amounts(self) -> Amounts:
+    def amounts(self) -> Resources:
         """Of one pod: CPU in millicores, everything else in whole units."""
         return parse_amounts(self.resources)
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from infadapter_operator.api.decimals import decimal_text
+from infadapter_profiles.quantities import decimal_text
 
 Schema = dict[str, Any]
 

@@ -50,6 +50,7 @@ class Decision:
     why: tuple[str, ...] = ()
     rejected: tuple[Alternative, ...] = ()
     expected_latency_s: float | None = None  # at the service's percentile, where it is known
+    outgrown: int = 0  # plans in turn before this one, each outgrown before it could be reached
 
     @property
     def shape(self) -> Shape:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise, takewhile
 from typing import ClassVar, NamedTuple
 
-TELLING = 60
+SPACING_SAMPLES = 60
 """So many steps say how far samples usually are apart."""
 
 LONGEST_GAP_S, STEPS_IN_A_GAP = 6.0, 3.0
@@ -71,7 +71,7 @@ class History:
     @property
     def step_s(self) -> float:
         """Between samples, usually; 0 of a single one. The latest tell."""
-        latest = list(islice(self._steps_back_s(), TELLING))
+        latest = list(islice(self._steps_back_s(), SPACING_SAMPLES))
         return statistics.median(latest) if latest else 0.0
 
     def is_unbroken_for(self, window_s: float) -> bool:

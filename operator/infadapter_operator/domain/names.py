@@ -33,7 +33,7 @@ ADOPTED_ANNOTATION = f"{GROUP}/adopted"  # who adopted a Deployment, and its ear
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "infadapter"}
-LONGEST = 63  # a DNS label, a label's value
+MAX_NAME_CHARS = 63  # a DNS label, a label's value
 
 
 def target_name(service: str, target: Target) -> str:
@@ -58,7 +58,7 @@ def kind_slug(kind: str) -> str:
 
 
 def fitted(name: str) -> str:
-    return name if len(name) <= LONGEST else _digested(name, name)
+    return name if len(name) <= MAX_NAME_CHARS else _digested(name, name)
 
 
 def service_labels(service: str) -> dict[str, str]:
@@ -83,7 +83,7 @@ def router_labels(service: str) -> dict[str, str]:
 
 
 def _digested(name: str, identity: object) -> str:
-    return f"{name[: LONGEST - 5].rstrip('-')}-{_digest(str(identity))}"
+    return f"{name[: MAX_NAME_CHARS - 5].rstrip('-')}-{_digest(str(identity))}"
 
 
 def _digest(text: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from infadapter_solver.problem import Amounts, PodSize, Target
+from infadapter_solver.problem import PodSize, Resources, Target
 
 
 class Resize(StrEnum):
@@ -62,7 +62,7 @@ class Pod:
     unready_since_s: float | None = None  # None: not told, and taken to be since it was created
 
     @property
-    def resources(self) -> Amounts:
+    def resources(self) -> Resources:
         return self.size.resources
 
     @property
@@ -107,7 +107,7 @@ class Observed:
     pod_limits: Mapping[Target, int] = field(
         default_factory=dict
     )  # of targets whose pods do not come: how many may be planned (the loop remembers)
-    aside: Amounts = field(
+    aside: Resources = field(
         default_factory=dict
     )  # held by pods that are waited for and do not count (the loop leaves them out)
     size_limits: Mapping[Target, int] = field(

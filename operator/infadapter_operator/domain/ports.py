@@ -19,7 +19,7 @@ from infadapter_operator.domain.steps import (
 
 
 class StepRefused(Exception):
-    """A step could not be taken; the sentence says why. It is tried again at the next look."""
+    """A step could not be taken; the sentence says why. It is tried again at the next cycle."""
 
     reason: ClassVar[str] = "StepRefused"
 
@@ -61,7 +61,7 @@ class LoadSource(Protocol):
         nobody counts that are left out; raises nothing, as no plan waits for this.
 
         On one machine nobody does: its router counts refusals by pod but not how late an answer is,
-        to read every server's metrics at every look takes CPU from what is measured, and a run of
+        to read every server's metrics at every cycle takes CPU from what is measured, and a run of
         minutes is too short to learn from.
         """
         ...

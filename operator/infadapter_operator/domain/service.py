@@ -6,9 +6,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from infadapter_profiles.profile import Profile
-from infadapter_solver.problem import Allocation, Amounts, Objective, PodSize, Target, Variant
+from infadapter_solver.problem import Allocation, Objective, PodSize, Resources, Target, Variant
 
-KEPT_LOADS = 2.0
+KEPT_LOAD_TIMES = 2.0
 """In load times of the slowest variant, how long what it took to start is kept at least."""
 
 
@@ -45,7 +45,7 @@ class Patience:
 class Derived:
     """
     What was computed from a service's variants, for as long as these are the same objects. A
-    service is replaced at every look, since its mode may have changed; its variants seldom are.
+    service is replaced at every cycle, since its mode may have changed; its variants seldom are.
     """
 
     variants: tuple[Variant, ...] = ()
@@ -75,7 +75,7 @@ class Service:
     percentile: float  # of the latency, 1 … 99.99
     variants: tuple[Variant, ...]  # capacities are those at (slo_s, percentile)
     objective: Objective  # its budget bounds plans
-    max_surge: Amounts  # bounds what may run beyond the budget while pods are replaced
+    max_surge: Resources  # bounds what may run beyond the budget while pods are replaced
     minimum_rps: float = 0.0
     forecast: ForecastMethod = ForecastMethod.AUTO
     quantile: float = 0.95
@@ -96,12 +96,12 @@ class Service:
     @property
     def kept_s(self) -> float:
         """How long capacity is kept for the load that was: what is dear to start is kept longer."""
-        return max(self.stabilization_s, self.interval_s, KEPT_LOADS * self._slowest_load_s)
+        return max(self.stabilization_s, self.interval_s, KEPT_LOAD_TIMES * self._slowest_load_s)
 
     @property
     def _slowest_load_s(self) -> float:
         return max((variant.load_time_s for variant in self.variants), default=0.0)
 
     @property
-    def budget(self) -> Amounts:
+    def budget(self) -> Resources:
         return self.objective.budget

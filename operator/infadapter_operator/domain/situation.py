@@ -1,7 +1,7 @@
 """
 All that a decision is made from, as a value: it can be written down, replayed and compared.
 
-What a look leaves to the next is part of it. Nothing else is remembered anywhere that decides.
+What a cycle leaves to the next is part of it. Nothing else is remembered anywhere that decides.
 """
 
 from collections.abc import Mapping

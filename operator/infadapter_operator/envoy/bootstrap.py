@@ -21,13 +21,10 @@ from infadapter_operator.envoy.endpoints import (
     recall,
     socket,
 )
-
-DEMAND_METRIC = "envoy_http_downstream_rq_total"
-DEMAND_LABEL = "envoy_http_conn_manager_prefix"  # its value is the service key, "namespace/name"
+from infadapter_profiles.wire import REFUSED_STATUS, RETRY_AFTER_HEADER, RETRY_AFTER_S
 
 _LAST_GOOD, _ANY_POD = "last-good", "service"
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
-_RETRY_AFTER_S = 1
 _REFUSE = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": REFUSALS}}}}
 _MANY = 100_000  # connections, queued requests: the pods' schedulers refuse, not the router
 
@@ -197,8 +194,8 @@ def _refusals() -> Json:
     body = '{"error": "No pod of this service is ready; try again in a second."}'
     refusal = {
         "match": {"prefix": "/"},
-        "direct_response": {"status": 503, "body": {"inline_string": body}},
-        "response_headers_to_add": [_header("retry-after", str(_RETRY_AFTER_S))],
+        "direct_response": {"status": REFUSED_STATUS, "body": {"inline_string": body}},
+        "response_headers_to_add": [_header(RETRY_AFTER_HEADER, str(RETRY_AFTER_S))],
     }
     manager = _manager(REFUSALS, [refusal])
     listener = {"name": REFUSALS, "internal_listener": {}}
@@ -248,11 +245,14 @@ def _manager(stat_prefix: str, routes: list[Json]) -> Json:
 def _retry_later() -> Json:
     """Give Envoy's own 503 (no pod could be reached) a Retry-After, as a pod's refusal has."""
     unavailable = {
-        "comparison": {"op": "EQ", "value": {"default_value": 503, "runtime_key": "unavailable"}}
+        "comparison": {
+            "op": "EQ",
+            "value": {"default_value": REFUSED_STATUS, "runtime_key": "unavailable"},
+        }
     }
     mapper = {
         "filter": {"status_code_filter": unavailable},
-        "headers_to_add": [_header("retry-after", str(_RETRY_AFTER_S))],
+        "headers_to_add": [_header(RETRY_AFTER_HEADER, str(RETRY_AFTER_S))],
     }
     return {"mappers": [mapper]}
 

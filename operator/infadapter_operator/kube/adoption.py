@@ -34,7 +34,7 @@ from infadapter_operator.kube.managed_fields import sized_fields, strike_others,
 from infadapter_operator.kube.objects import Owner, Server, Workload
 from infadapter_operator.kube.read import annotation, container_amounts, is_device
 from infadapter_profiles.quantities import amounts_as_quantities
-from infadapter_solver.problem import CPU, Amounts
+from infadapter_solver.problem import CPU, Resources
 
 _ATTEMPTS = 5
 
@@ -107,7 +107,7 @@ def adopted_body(
     return _body(deployment, adoption.container, resources, pods, metadata)
 
 
-def both_sides(amounts: Amounts) -> Json:
+def both_sides(amounts: Resources) -> Json:
     """Requests equal to limits."""
     quantities = amounts_as_quantities(amounts)
     return {"requests": quantities, "limits": dict(quantities)}

@@ -8,12 +8,12 @@ from infadapter_operator.domain.progress import Block
 from infadapter_operator.observe import Shared
 from infadapter_solver.problem import Target
 
-WITHIN_S = 60.0
-SERVICES = 3
+SHARED_WITHIN_S = 60.0
+SHARED_BY_SERVICES = 3
 """So many that fail for one cause at about the same time have it in common."""
 
 TRIAL_S = 90.0
-"""From the end of a back-off: a look, a start, and the patience with it."""
+"""From the end of a back-off: a cycle, a start, and the patience with it."""
 
 Blocks = Mapping[Target, Block]
 Seen = tuple[str, Target, Cause]  # of which service, of what, why
@@ -41,7 +41,7 @@ class Causes:
 
     def met(self, service: str, target: Target, cause: Cause, at_s: float) -> "Causes":
         """What is too old to tell anything is left out."""
-        recent = {seen: s for seen, s in self.met_at_s.items() if at_s - s <= WITHIN_S}
+        recent = {seen: s for seen, s in self.met_at_s.items() if at_s - s <= SHARED_WITHIN_S}
         return replace(self, met_at_s={**recent, (service, target, cause): at_s})
 
     def after(self, service: str, before: Blocks, now: Blocks, at_s: float) -> "Causes":
@@ -77,9 +77,9 @@ class Causes:
         services = {
             service
             for (service, _, met), at_s in self.met_at_s.items()
-            if met is cause and 0 <= now_s - at_s <= WITHIN_S
+            if met is cause and 0 <= now_s - at_s <= SHARED_WITHIN_S
         }
-        return len(services) >= SERVICES
+        return len(services) >= SHARED_BY_SERVICES
 
     def shared(self, now_s: float) -> frozenset[Cause]:
         return frozenset(cause for cause, trial in self.trials.items() if now_s < trial.ends_s)

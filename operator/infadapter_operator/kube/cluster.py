@@ -1,7 +1,7 @@
 """
 The Cluster of `ports` on Kubernetes: one service's Deployments, their pods, the steps on them.
 
-What a step needs to know is what the last look saw; nothing else is remembered.
+What a step needs to know is what the last cycle saw; nothing else is remembered.
 """
 
 from collections.abc import Callable, Mapping

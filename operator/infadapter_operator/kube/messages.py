@@ -5,7 +5,7 @@ pod's name, an id, a back-off) would have the status written again and again.
 
 import re
 
-LONGEST = 256
+MAX_MESSAGE_CHARS = 256
 
 _UNSTABLE = (
     (re.compile(r'^pods "[^"]*" is '), "pods are "),  # a new name each
@@ -26,7 +26,7 @@ def stable(message: str, pod: str = "") -> str:
         words = words.replace(pod, "…")
     for changing, steady in _UNSTABLE:
         words = changing.sub(steady, words)
-    return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
+    return words if len(words) <= MAX_MESSAGE_CHARS else f"{words[: MAX_MESSAGE_CHARS - 1]}…"
 
 
 def of_image(message: str, pod: str = "") -> str:

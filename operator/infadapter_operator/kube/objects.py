@@ -27,7 +27,8 @@ from infadapter_operator.domain.names import (
     target_name,
 )
 from infadapter_profiles.quantities import amounts_as_quantities
-from infadapter_solver.problem import CPU, Allocation, Amounts, PodSize, Target
+from infadapter_profiles.wire import READY_PATH
+from infadapter_solver.problem import CPU, Allocation, PodSize, Resources, Target
 
 Json = dict[str, Any]
 
@@ -95,7 +96,7 @@ class Workload:
     def kinds(self) -> frozenset[str]:
         return frozenset(allocation.kind for allocation in self.allocations) | {CPU}
 
-    def batch_size_of(self, resources: Amounts) -> int:
+    def batch_size_of(self, resources: Resources) -> int:
         """For pods that do not say it themselves."""
         same = (a.batch_size for a in self.allocations if a.resources == resources)
         return next(same, 1)
@@ -174,7 +175,7 @@ def _sized(container: Json, port: int, workload: Workload, size: PodSize) -> Jso
 def _protocol_probe(port: int) -> Json:
     """Every server of the protocol answers this, and a pod without a probe is Ready too soon."""
     return {
-        "httpGet": {"path": "/v2/health/ready", "port": port},
+        "httpGet": {"path": READY_PATH, "port": port},
         "periodSeconds": 1,
         "failureThreshold": 3,
         "timeoutSeconds": 2,
@@ -182,7 +183,7 @@ def _protocol_probe(port: int) -> Json:
 
 
 def container_resources(
-    written: Mapping[str, Any], amounts: Amounts, kinds: frozenset[str]
+    written: Mapping[str, Any], amounts: Resources, kinds: frozenset[str]
 ) -> Json:
     """CPU and devices as planned, requests equal to limits; everything else as it was written."""
     ours = amounts_as_quantities(amounts)

@@ -29,7 +29,7 @@ _SCALERS = (
 
 @dataclass(slots=True)
 class OtherAutoscalers:
-    """Asked for at every look, read every `refresh_s` for each namespace."""
+    """Asked for at every cycle, read every `refresh_s` for each namespace."""
 
     api: KubeApi
     refresh_s: float = 20.0

@@ -24,7 +24,7 @@ from infadapter_operator.kube.statuses import (
 )
 from infadapter_operator.kube.troubles import trouble_of
 from infadapter_profiles.quantities import InvalidQuantity, parse_amounts
-from infadapter_solver.problem import CPU, Amounts, PodSize, Target
+from infadapter_solver.problem import CPU, PodSize, Resources, Target
 
 
 def own_target(labelled: Mapping[str, Any]) -> Target | None:
@@ -75,7 +75,7 @@ def pod_of(pod: Json, target: Target, server: Server) -> Pod | None:
     )
 
 
-def container_amounts(pod_spec: Mapping[str, Any], container: str) -> Amounts:
+def container_amounts(pod_spec: Mapping[str, Any], container: str) -> Resources:
     return _amounts(_named(pod_spec["containers"], container).get("resources") or {})
 
 
@@ -93,7 +93,7 @@ def usual_size(pods: Iterable[Pod]) -> PodSize | None:
     return most[0][0] if most else None
 
 
-def kind_of(amounts: Amounts) -> str:
+def kind_of(amounts: Resources) -> str:
     return next((name for name in sorted(amounts) if name != CPU), CPU)
 
 
@@ -113,7 +113,7 @@ def _named(listed: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
     return next((entry for entry in listed if entry.get("name") == name), nothing)
 
 
-def _amounts(resources: Mapping[str, Any]) -> Amounts:
+def _amounts(resources: Mapping[str, Any]) -> Resources:
     """CPU and devices; a container without requests is asked for its limits."""
     both = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
     return parse_amounts({k: v for k, v in both.items() if k == CPU or is_device(k)})
@@ -123,7 +123,7 @@ def is_device(resource: str) -> bool:
     return "/" in resource and not resource.startswith("hugepages-")
 
 
-def _in_force(status: Mapping[str, Any], container: str) -> Amounts:
+def _in_force(status: Mapping[str, Any], container: str) -> Resources:
     statuses = parts(status, "containerStatuses")
     resources = part(_named(statuses, container), "resources")
     sides = {side: part(resources, side) for side in ("limits", "requests")}

@@ -67,7 +67,7 @@ class Reporter:
 
     async def report(self, status: InferenceServiceStatus) -> bool:
         """
-        Whether the object says so now. What can't be written is tried again at the next look; the
+        Whether the object says so now. What can't be written is tried again at the next cycle; the
         loop goes on.
         """
         if status == self.status:

@@ -1,7 +1,7 @@
 """
 One InferenceService on Kubernetes: its loop, from the object to cycles, steps, status and events.
 
-A turn never waits for what it caused. What can't be done now is said in the status and tried again
+A cycle never waits for what it caused. What can't be done now is said in the status and tried again
 at the next one.
 """
 
@@ -37,7 +37,7 @@ from infadapter_operator.reporting.status import decision_from, status_of, witho
 from infadapter_operator.reporting.variant_status import blocks_from
 
 _logger = logging.getLogger(__name__)
-MET_EVERY_S = 15.0
+SLO_CHECK_EVERY_S = 15.0
 
 
 class ServiceLoop:
@@ -55,7 +55,7 @@ class ServiceLoop:
         self._untold = False  # a plan that the status does not say yet
         self._met_ratio: float | None = None
         self._met_at_s = float("-inf")
-        self._refused: set[str] = set()  # told once, not at every look
+        self._refused: set[str] = set()  # told once, not at every cycle
         self._reporter = Reporter(context.api, self.owner, _status_in(document))
         self._cluster = KubeCluster(
             api=context.api,
@@ -101,7 +101,7 @@ class ServiceLoop:
             await self._sleep(self._context.settings.look_s)
 
     async def tick(self, now_s: float) -> None:
-        """Raises PlatformUnavailable, StepRefused or ApiRefusal: the next turn is the retry."""
+        """Raises PlatformUnavailable, StepRefused or ApiRefusal: the next cycle is the retry."""
         troubles = await self._spec.check(now_s)
         prepared = self._spec.prepared
         if prepared is None:
@@ -147,7 +147,7 @@ class ServiceLoop:
             return False
         return True
 
-    # --- before and after a look -----------------------------------------------------------------
+    # --- before and after a cycle ----------------------------------------------------------------
 
     def _restored(self, prepared: Prepared) -> State:
         """What the status says of before this process."""
@@ -183,7 +183,7 @@ class ServiceLoop:
         """Asked for now and then: it is a mean over minutes."""
         if self._cluster.gated:
             self._met_ratio = None  # only our own router tells
-        elif seen.now_s - self._met_at_s >= MET_EVERY_S:
+        elif seen.now_s - self._met_at_s >= SLO_CHECK_EVERY_S:
             query = met_query(self.owner.namespace, self.owner.name, seen.service.slo_s)
             self._met_at_s = seen.now_s
             self._met_ratio = await slo_met_ratio(self._context.prometheus, query, seen.now_s)

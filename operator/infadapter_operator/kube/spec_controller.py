@@ -19,7 +19,7 @@ from infadapter_operator.kube.report import condition_of
 from infadapter_operator.kube.routers.choice import Routers
 from infadapter_operator.reporting.conditions import Condition
 
-CARE_EVERY_S = 30.0
+RESYNC_EVERY_S = 30.0
 """How often what only a spec changes is looked after: the router's objects, borrowed ones."""
 
 RETRY_EVERY_S = 5.0
@@ -67,7 +67,7 @@ class SpecController:
         Prepare what is new, and have there what a reconciliation takes for granted; what is wrong
         with either. Raises PlatformUnavailable or ApiRefusal: the next call is the retry.
         """
-        due = now_s - self._cared_at_s >= CARE_EVERY_S
+        due = now_s - self._cared_at_s >= RESYNC_EVERY_S
         if self._is_new or (due and self._problem):
             self._is_new = False  # before, since it may become so again meanwhile
             try:
@@ -99,7 +99,7 @@ class SpecController:
         self._cared_at_s = float("-inf")
 
     async def _care(self, now_s: float) -> list[Condition]:
-        every_s = RETRY_EVERY_S if self.preflight.trouble else CARE_EVERY_S
+        every_s = RETRY_EVERY_S if self.preflight.trouble else RESYNC_EVERY_S
         if now_s - self._cared_at_s >= every_s:
             await self.preflight.borrowed()
             if self.mode is Mode.AUTO:

@@ -17,7 +17,7 @@ from infadapter_operator.kube.write_deployments import Writer
 from infadapter_profiles.quantities import cpu_quantity
 from infadapter_solver.problem import PodSize
 
-GOES_FIRST = "-1000"
+LOWEST_DELETION_COST = "-1000"
 
 
 async def take_step(writer: Writer, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
@@ -94,7 +94,9 @@ async def _remove(writer: Writer, step: RemovePods) -> None:
 async def _send_first(api: KubeApi, pod_path: str) -> None:
     """A pod that is gone already is fine."""
     try:
-        await api.patch(pod_path, {"metadata": {"annotations": {DELETION_COST: GOES_FIRST}}})
+        await api.patch(
+            pod_path, {"metadata": {"annotations": {DELETION_COST: LOWEST_DELETION_COST}}}
+        )
     except ApiRefusal as refusal:
         if refusal.status != 404:
             raise

@@ -24,7 +24,7 @@ from infadapter_solver.problem import PodSize, Target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """`running` is what the last look saw; `written` gathers which of it is no longer so."""
+    """`running` is what the last cycle saw; `written` gathers which of it is no longer so."""
 
     api: KubeApi
     owner: Owner

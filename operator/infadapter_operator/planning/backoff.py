@@ -27,7 +27,7 @@ common: a registry, a quota.
 
 SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
 
-SMALLER = 0.8
+SMALLER_SIZE_RATIO = 0.8
 """Of a size that no node has room for: what is tried next."""
 
 JITTER = 0.2
@@ -129,7 +129,7 @@ def _failure_of(
 def _size_that_may_fit(pod: Pod) -> int | None:
     """What a node has left is not told, so sizes are tried downwards; of devices there is one."""
     waits = pod.unschedulable_since_s is not None and pod.target.kind == CPU
-    return int(SMALLER * pod.wanted.cpu_millicores) if waits else None
+    return int(SMALLER_SIZE_RATIO * pod.wanted.cpu_millicores) if waits else None
 
 
 def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> bool:

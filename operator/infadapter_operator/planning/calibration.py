@@ -19,24 +19,24 @@ from infadapter_operator.domain.situation import RATIO_STEPS, CapacityCalibratio
 from infadapter_operator.planning.capacity import capacity_rps, same_size
 from infadapter_solver.problem import Target, Variant
 
-TOLERATED = 0.1
+TOLERATED_MISSES = 0.1
 """At what share missed a pod counts as full, of that which the SLO's percentile allows."""
 
-PACE_S = 0.06
+ADAPTATION_PER_S = 0.06
 """How fast, by second, a ratio follows the share missed beyond what is tolerated."""
 
-MOST_MISSED = 0.2
+MAX_MISSED_SHARE = 0.2
 """A lesson counts no more than this: a moment of a busy machine is not what a pod can do."""
 
 FULL_FROM, FULL_TO = 0.75, 1.15
 """Between these parts of its capacity a pod that misses nothing shows that it can do as much."""
 
-EARLY_S = 0.5
-"""By so much a look may come early."""
+EARLY_TOLERANCE_S = 0.5
+"""By so much a cycle may come early."""
 
-LEAST, MOST = 0.5, 1.1
+MIN_RATIO, MAX_RATIO = 0.5, 1.1
 
-STICKS = 0.8
+HYSTERESIS_STEPS = 0.8
 """By hysteresis: a ratio must be so many steps away from the one in force, else weights move."""
 
 
@@ -62,9 +62,9 @@ def calibrated_by(
         for pod in observed.pods
         if pod.name in settled
         and pod.name in delivered
-        and now_s - settled[pod.name].since_s >= delivered[pod.name].over_s - EARLY_S
+        and now_s - settled[pod.name].since_s >= delivered[pod.name].over_s - EARLY_TOLERANCE_S
     ]
-    ratios, tolerated = dict(before.ratios), TOLERATED * (1 - service.percentile / 100)
+    ratios, tolerated = dict(before.ratios), TOLERATED_MISSES * (1 - service.percentile / 100)
     for target in {pod.target for pod in telling} if lasted_s > 0 else ():
         own = [pod for pod in telling if pod.target == target]
         ratio = ratios.get(target, 1.0)
@@ -79,7 +79,7 @@ def calibrated_by(
 def _stepped(in_force: float, ratio: float) -> float:
     return (
         in_force
-        if abs(ratio - in_force) < STICKS / RATIO_STEPS
+        if abs(ratio - in_force) < HYSTERESIS_STEPS / RATIO_STEPS
         else round(RATIO_STEPS * ratio) / RATIO_STEPS
     )
 
@@ -96,11 +96,11 @@ def _moved(
     arrived_rps = sum(pod.arrived_rps for pod in delivered)
     if arrived_rps <= 0 or capacity <= 0 or arrived_rps > FULL_TO * capacity:
         return ratio
-    missed = min(MOST_MISSED, sum(pod.missed_rps for pod in delivered) / arrived_rps)
-    moved = ratio * math.exp(PACE_S * lasted_s * (tolerated - missed))
+    missed = min(MAX_MISSED_SHARE, sum(pod.missed_rps for pod in delivered) / arrived_rps)
+    moved = ratio * math.exp(ADAPTATION_PER_S * lasted_s * (tolerated - missed))
     if missed == 0 and arrived_rps < FULL_FROM * capacity:
         return max(ratio, min(moved, 1.0))  # not full: no reason to expect more than the profile
-    return min(MOST, max(LEAST, moved))
+    return min(MAX_RATIO, max(MIN_RATIO, moved))
 
 
 def with_calibration(service: Service, calibration: CapacityCalibration) -> Service:

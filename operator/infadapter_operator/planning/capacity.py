@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from infadapter_operator.domain.observed import Pod
 from infadapter_operator.domain.service import Service
-from infadapter_solver.problem import CPU, Allocation, Amounts, PodGroup, PodSize, Target, Variant
+from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Resources, Target, Variant
 
 
 def capacity_rps(service: Service, pod: Pod) -> float:
@@ -65,19 +65,19 @@ def load_time_s(service: Service, target: Target) -> float:
     return variant.load_time_s if variant else 0.0
 
 
-def same_amounts(some: Amounts, others: Amounts) -> bool:
+def same_amounts(some: Resources, others: Resources) -> bool:
     return some == others or (fits(some, others) and fits(others, some))
 
 
-def fits(wanted: Amounts, room: Amounts) -> bool:
+def fits(wanted: Resources, room: Resources) -> bool:
     return all(amount <= room.get(name, 0) for name, amount in wanted.items())
 
 
-def plus(some: Amounts, others: Amounts, times: int = 1) -> dict[str, int]:
+def plus(some: Resources, others: Resources, times: int = 1) -> dict[str, int]:
     return {name: some.get(name, 0) + times * others.get(name, 0) for name in {*some, *others}}
 
 
-def largest(some: Amounts, others: Amounts) -> dict[str, int]:
+def largest(some: Resources, others: Resources) -> dict[str, int]:
     """By resource: what a pod holds while it is resized from one to the other."""
     return {name: max(some.get(name, 0), others.get(name, 0)) for name in {*some, *others}}
 

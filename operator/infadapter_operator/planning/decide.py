@@ -2,13 +2,21 @@
 
 from dataclasses import replace
 
+from infadapter_forecasting.reserve import MEMORY_S
 from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.hysteresis import WORTH_MOVING, Previous, previous_plan, slack_rps
+from infadapter_operator.planning.hysteresis import (
+    WORTH_MOVING,
+    CurrentPlan,
+    previous_plan,
+    slack_rps,
+)
 from infadapter_operator.planning.planning_demand import (
+    REACHED_WITHIN_S,
     PlanningDemand,
+    extrapolated_rps,
     is_young,
     planning_demand,
     warming_demand_rps,
@@ -21,12 +29,17 @@ from infadapter_operator.planning.problem import (
 )
 from infadapter_operator.planning.rates import every_second
 from infadapter_operator.planning.reasons import explained
-from infadapter_operator.planning.reserve import MEMORY_S
 from infadapter_operator.planning.stabilization import in_place, stabilized
 from infadapter_operator.planning.switching_cost import Switch, dwell_s
 from infadapter_solver import Plan, Problem, evaluate
 
 _FROM_LOAD = (Source.OPTIMAL, Source.GREEDY)
+
+OUTGROWN_IN_A_RISE = 2
+"""
+So many plans in turn, each outgrown before it could be reached, are a load that goes on to rise; a
+step that falls between two cycles outgrows one.
+"""
 
 
 def decide(
@@ -43,6 +56,9 @@ def decide(
     """
     demand = planning_demand(service, history, now_s)
     before = previous_plan(service, observed, demand, previous.plan) if previous else None
+    outgrown = _outgrown(before, previous, now_s)
+    if previous is not None and outgrown >= OUTGROWN_IN_A_RISE:
+        demand = _extrapolated(service, observed, demand, previous, now_s)
     young = is_young(service, history)
     if before is not None and not young and before.is_kept_by_the_window:
         held = stabilized(before)
@@ -61,8 +77,31 @@ def decide(
     else:
         switch = _switch(service, observed, problem, history, demand, now_s)
         best = _chosen(before, _lasting(problem) or solved(problem), switch, floor_rps)
-    decision = _decision(demand, demand.rps, best, now_s)
+    decision = replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
     return _explained(service, observed, decision, previous)
+
+
+def _outgrown(before: CurrentPlan | None, previous: Decision | None, now_s: float) -> int:
+    """How many plans in turn the load has outgrown before they could be reached."""
+    if before is None or previous is None or previous.source not in _FROM_LOAD:
+        return 0
+    is_soon = 0 < now_s - previous.decided_at_s <= REACHED_WITHIN_S
+    return previous.outgrown + 1 if is_soon and before.is_outgrown else 0
+
+
+def _extrapolated(
+    service: Service,
+    observed: Observed,
+    demand: PlanningDemand,
+    previous: Decision,
+    now_s: float,
+) -> PlanningDemand:
+    """No more than the budget serves: nobody has asked for that yet."""
+    age_s = now_s - previous.decided_at_s
+    grown_rps = extrapolated_rps(previous.demand_rps, age_s, demand.now_rps)
+    most = solved(problem_for(service, observed, grown_rps))
+    served_rps = sum(most.served_rps.values()) + untouchable_rps(service, observed)
+    return replace(demand, rps=max(demand.rps, min(grown_rps, served_rps)))
 
 
 def _switch(
@@ -101,7 +140,7 @@ def _unless_more_accurate(held: Plan, switch: Switch) -> Plan:
     return best if switch.worth(best) - switch.worth(kept) > WORTH_MOVING else held
 
 
-def _chosen(before: Previous, best: Plan, switch: Switch, floor_rps: float) -> Plan:
+def _chosen(before: CurrentPlan, best: Plan, switch: Switch, floor_rps: float) -> Plan:
     """The plan in force, the best one, or the best that starts nothing: by what each is worth."""
     if before.still_holds(best):
         return before.kept(best)
@@ -116,7 +155,7 @@ def _chosen(before: Previous, best: Plan, switch: Switch, floor_rps: float) -> P
     return chosen if gain > WORTH_MOVING else before.kept(best)
 
 
-def _lasting_in_place(before: Previous, floor_rps: float) -> Plan:
+def _lasting_in_place(before: CurrentPlan, floor_rps: float) -> Plan:
     """With the same to spare as any new plan, or else without: it is left again all too soon."""
     rps = before.demand.rps
     plan = in_place(before.service, before.observed, rps + slack_rps(rps), floor_rps)
@@ -171,7 +210,7 @@ def burst(service: Service, observed: Observed, decision: Decision, demand_rps: 
     return demand_rps > decision.plan.capacity_rps + untouchable_rps(service, observed)
 
 
-def _floor_rps(before: Previous | None, *, young: bool) -> float:
+def _floor_rps(before: CurrentPlan | None, *, young: bool) -> float:
     if before is None or not (young or before.is_outgrown):
         return 0.0
     return before.capacity_rps

@@ -9,7 +9,7 @@ from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.planning_demand import PlanningDemand
 from infadapter_operator.planning.problem import (
-    NEARLY_ALL,
+    OVERLOAD_TOLERANCE,
     known_groups,
     problem_for,
     solved,
@@ -46,7 +46,7 @@ def slack_rps(demand_rps: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Previous:
+class CurrentPlan:
     """The plan in force, in the light of today's spec, pods and demand."""
 
     service: Service
@@ -124,7 +124,7 @@ class Previous:
 
     def _serves_as_much(self, best: Plan) -> bool:
         kept_rps = sum(self._at(self.demand.rps).served_rps.values())
-        return kept_rps >= sum(best.served_rps.values()) * (1 - NEARLY_ALL)
+        return kept_rps >= sum(best.served_rps.values()) * (1 - OVERLOAD_TOLERANCE)
 
     def _gain(self, best: Plan, demand_rps: float) -> float:
         return score(self.problem(demand_rps), best) - score(
@@ -140,8 +140,8 @@ class Previous:
 
 def previous_plan(
     service: Service, observed: Observed, demand: PlanningDemand, plan: Plan
-) -> Previous:
-    return Previous(
+) -> CurrentPlan:
+    return CurrentPlan(
         service=service,
         observed=observed,
         demand=demand,

@@ -13,12 +13,11 @@ from infadapter_operator.api.service import InferenceServiceSpec
 from infadapter_operator.api.variant import VariantSpec
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import fits
-from infadapter_operator.planning.profiles import profile_from
 from infadapter_profiles.capacity import NotMeasured
 from infadapter_profiles.offered import offered
 from infadapter_profiles.profile import Profile
 from infadapter_profiles.quantities import amounts_as_quantities
-from infadapter_solver.problem import CPU, Amounts, Objective, Variant
+from infadapter_solver.problem import CPU, Objective, Resources, Variant
 
 
 class ProfilesUnresolved(Exception):
@@ -90,8 +89,8 @@ def _profile(
     found = profiles.get(named)
     if found is None:
         raise ProfileMissing(f"variant {variant.name} names VariantProfile {named}: create it")
-    _check_budget(variant.name, named, found, spec.budget_amounts)
-    profile = profile_from(variant.name, found)
+    profile = found.as_profile(variant.name)
+    _check_budget(named, profile, spec.budget_amounts)
     _check_sizes(named, profile)
     return profile
 
@@ -103,14 +102,15 @@ def _variant(named: str, profile: Profile, spec: InferenceServiceSpec, slo_s: fl
         raise ProfileUnfit(f"VariantProfile {named}: {error}") from None
 
 
-def _check_budget(variant: str, named: str, profile: VariantProfileSpec, budget: Amounts) -> None:
-    sizes = [allocation.amounts for allocation in profile.allocations]
+def _check_budget(named: str, profile: Profile, budget: Resources) -> None:
+    sizes = [allocation.resources for allocation in profile.allocations]
     if any(fits(size, budget) for size in sizes):
         return
     smallest = min(sizes, key=lambda size: (len(size), size.get(CPU, 0)))
     raise ProfileUnfit(
-        f"the budget ({_text(budget)}) is below the smallest allocation of variant {variant},"
-        f" VariantProfile {named} ({_text(smallest)}): raise the budget or drop the variant"
+        f"the budget ({_text(budget)}) is below the smallest allocation of variant"
+        f" {profile.variant}, VariantProfile {named} ({_text(smallest)}):"
+        " raise the budget or drop the variant"
     )
 
 
@@ -124,5 +124,5 @@ def _check_sizes(named: str, profile: Profile) -> None:
         )
 
 
-def _text(amounts: Amounts) -> str:
+def _text(amounts: Resources) -> str:
     return ", ".join(f"{k}={v}" for k, v in sorted(amounts_as_quantities(amounts).items()))

@@ -30,14 +30,14 @@ class NoPlan(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """The decision in force after a look, and all that it was derived from."""
+    """The decision in force after a cycle, and all that it was derived from."""
 
     service: Service  # with the capacities that its pods deliver
     present: Present
     calibration: CapacityCalibration
     blocks: Mapping[Target, Block]  # what does not come
     decision: Decision
-    is_solved: bool  # in this look
+    is_solved: bool  # in this cycle
     load_rps: float | None = None  # of now; None: no fresh data
     soon_rps: float | None = None  # what it comes to while it rises
     failure: Failure | None = None  # no data, or no solution: the decision is held

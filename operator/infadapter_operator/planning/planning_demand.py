@@ -7,22 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from infadapter_forecasting.arrival_curve import needs
+from infadapter_forecasting.reserve import MEMORY_S, Reserve, highest_need_rps, needed_soon
+from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.service import ForecastMethod, Service
-from infadapter_operator.planning.arrival_curve import needs
 from infadapter_operator.planning.forecast import history_s, quantile_forecast
+from infadapter_operator.planning.newsvendor import reserve_quantile
 from infadapter_operator.planning.rates import (
     every_second,
     highest_rps,
     rate_now_rps,
     rate_soon_rps,
-)
-from infadapter_operator.planning.reserve import (
-    MEMORY_S,
-    Need,
-    highest_need_rps,
-    needed_soon,
-    worthwhile_sureness,
 )
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
 
@@ -32,6 +28,12 @@ WARMING_RPS = 1.0
 
 NOW_S = (1, 2, 3)
 """Windows of the need of now: longer ones tell of a load that may be over."""
+
+REACHED_WITHIN_S = START_S + RESIZE_S
+"""A plan that is outgrown sooner than this was made for a load that was over when its pods came."""
+
+MOST_GROWTH = 2.0
+"""Times the rate of now, however fast it grows."""
 
 MOST_SAMPLES = 30
 """More of them do not fit into these, however often the loop looks."""
@@ -57,18 +59,18 @@ def planning_demand(service: Service, history: History, now_s: float) -> Plannin
     now_rps = load_now(service, history.samples).soon_rps
     floor_rps = max(now_rps, service.minimum_rps, LEAST_DEMAND_RPS)
     if service.forecast is ForecastMethod.AUTO:
-        need, seen_rps = _near(service, history, now_rps)
+        reserve, seen_rps = _near(service, history, now_rps)
     else:
         forecast_rps = quantile_forecast(
             service.forecast, history, service.planning_horizon_s, service.quantile
         )
-        need = Need(forecast_rps, forecast_rps)
+        reserve = Reserve(forecast_rps, forecast_rps)
         seen_rps = highest_rps(history.samples, now_s - service.kept_s)
     return PlanningDemand(
-        rps=max(need.rps, floor_rps),
-        least_rps=max(need.least_rps, floor_rps),
-        kept_rps=max(need.rps, seen_rps, floor_rps),
-        forecast_rps=need.rps,
+        rps=max(reserve.rps, floor_rps),
+        least_rps=max(reserve.least_rps, floor_rps),
+        kept_rps=max(reserve.rps, seen_rps, floor_rps),
+        forecast_rps=reserve.rps,
         observed_rps=max(seen_rps, now_rps),
         now_rps=now_rps,
     )
@@ -92,12 +94,21 @@ def load_now(service: Service, samples: Sequence[Sample]) -> LoadNow:
     return LoadNow(rps, max(rate_soon_rps(samples, rps), needed_rps))
 
 
-def _near(service: Service, history: History, now_rps: float) -> tuple[Need, float]:
+def extrapolated_rps(planned_rps: float, age_s: float, now_rps: float) -> float:
+    """
+    What the load comes to while a new plan is reached, if it grows on as it has outgrown the last
+    one, `age_s` old: exponentially. A plan for less would start pods that the next one throws away.
+    """
+    growth: float = (now_rps / planned_rps) ** (REACHED_WITHIN_S / age_s)
+    return now_rps * min(MOST_GROWTH, growth)
+
+
+def _near(service: Service, history: History, now_rps: float) -> tuple[Reserve, float]:
     """What is needed within the next seconds, and what was within the stabilisation window."""
     rates = every_second(history.samples, MEMORY_S)
-    sureness = worthwhile_sureness(service, now_rps)
-    need = needed_soon(rates, service.slo_s, now_rps, sureness)
-    return need, highest_need_rps(rates, service.slo_s, service.kept_s)
+    quantile = reserve_quantile(service, now_rps)
+    reserve = needed_soon(rates, service.slo_s, now_rps, quantile)
+    return reserve, highest_need_rps(rates, service.slo_s, service.kept_s)
 
 
 def warming_demand_rps(service: Service) -> float:

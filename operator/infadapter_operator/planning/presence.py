@@ -15,7 +15,7 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.backoff import Blocks, failing
 from infadapter_operator.planning.capacity import fits, largest, plus
 from infadapter_operator.planning.limits import pod_limits, size_limits
-from infadapter_solver.problem import Amounts, Plan, Target
+from infadapter_solver.problem import Plan, Resources, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Present:
 def present(
     service: Service, observed: Observed, blocks: Blocks, plan: Plan | None, now_s: float
 ) -> Present:
-    """`blocks` are those of this look, `plan` is that of the last."""
+    """`blocks` are those of this cycle, `plan` is that of the last."""
     waiting = _waiting(service, observed, blocks, plan, now_s)
     lost = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
     left_out = lost | set(waiting.values())
@@ -72,7 +72,7 @@ def _waiting(
     failed = [pod for pod in failing(service, observed, now_s) if pod.target in blocks]
     waiting = {pod.target: pod for pod in reversed(failed)}
     planned = [group.resources for group in plan.groups] if plan else []
-    beside: Amounts = {}
+    beside: Resources = {}
     for amounts in (*planned, *(pod.wanted.resources for pod in waiting.values())):
         beside = plus(beside, amounts)
     held = _held([pod for pod in observed.pods if not pod.is_lost])
@@ -91,8 +91,8 @@ def _uncreated(observed: Observed, blocks: Blocks) -> Mapping[Target, int]:
     }
 
 
-def _held(pods: list[Pod]) -> Amounts:
-    total: Amounts = {}
+def _held(pods: list[Pod]) -> Resources:
+    total: Resources = {}
     for pod in pods:
         total = plus(total, largest(pod.size.resources, pod.wanted.resources))
     return total

@@ -12,10 +12,10 @@ from infadapter_operator.planning.capacity import (
 )
 from infadapter_solver import (
     Allocation,
-    Amounts,
     Plan,
     PodGroup,
     Problem,
+    Resources,
     Target,
     Variant,
     evaluate,
@@ -23,7 +23,7 @@ from infadapter_solver import (
 from infadapter_solver import solve as solve_problem
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
 
-NEARLY_ALL = 0.005
+OVERLOAD_TOLERANCE = 0.005
 """What an overloaded service may serve less than it could, for the sake of the pods it has."""
 
 
@@ -76,7 +76,7 @@ def _best_effort(problem: Problem, most: Plan) -> Plan:
     size together, and in an overload none should start, or shrink, for that.
     """
     served_rps = sum(most.served_rps.values())
-    nearly = solve_problem(replace(problem, demand_rps=served_rps * (1 - NEARLY_ALL)))
+    nearly = solve_problem(replace(problem, demand_rps=served_rps * (1 - OVERLOAD_TOLERANCE)))
     return evaluate(problem, nearly.groups) if nearly.feasible else most
 
 
@@ -161,7 +161,7 @@ def _may_be_planned(target: Target, allocation: Allocation, observed: Observed) 
     return target not in observed.untouchable and allocation.cpu_millicores <= most
 
 
-def _without(budget: Amounts, pods: list[Pod]) -> Amounts:
+def _without(budget: Resources, pods: list[Pod]) -> Resources:
     left = dict(budget)
     for pod in pods:
         left = plus(left, pod.size.resources, -1)

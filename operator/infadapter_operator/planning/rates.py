@@ -27,7 +27,7 @@ LONG_GAP_S = 60.0
 SURPRISE_SIGMAS = 3.5
 """
 How far a shorter mean must be off, in standard deviations of Poisson arrivals, to be a change and
-not noise: at 3.5, a steady load of 20 rps is misread once in some 20 minutes of looks, and a jump
+not noise: at 3.5, a steady load of 20 rps is misread once in some 20 minutes of cycles, and a jump
 from 20 to 60 rps is believed after its first second.
 """
 
@@ -37,7 +37,7 @@ def bucketed(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     Means over whole buckets, each at its end; buckets without samples are left out.
 
     A sample stands for the time that ends with it. Buckets lie on multiples of their length, so
-    that two looks at the same time see the same ones; the unfinished last one is left out.
+    that two cycles at the same time see the same ones; the unfinished last one is left out.
     """
     groups: dict[int, list[float]] = {}
     last_s = -math.inf
@@ -99,25 +99,25 @@ def rate_now_rps(samples: Sequence[Sample]) -> float:
     return rate
 
 
-RISING = 3
+RISING_MEANS = 3
 """
 So many means in turn must have risen, each by much of the largest rise, before a rise is taken to
 go on: a step is one rise, or two where it falls within a second.
 """
 
-RISE_S, AHEAD_S = 1.0, 3.0
+TREND_S, REACTION_S = 1.0, 3.0
 """
-A mean is over RISE_S, or over a sample where these are longer. What is asked for now is in force
-AHEAD_S after what it was decided on: a scrape, a look, a resize.
+A mean is over TREND_S, or over a sample where these are longer. What is asked for now is in
+force REACTION_S after what it was decided on: a scrape, a cycle, a resize.
 """
 
-EVEN = 0.25
+MIN_RISE_RATIO = 0.25
 """The least part of the largest rise that the smallest must be: a ramp rises evenly."""
 
-USUAL_S = 10.0
-"""The mean over this long must be left by more than noise, too: looks are many."""
+BASELINE_S = 10.0
+"""The mean over this long must be left by more than noise, too: cycles are many."""
 
-MOST_AHEAD = 1.5
+MAX_EXTRAPOLATION = 1.5
 """Times the last mean, whatever the slope."""
 
 
@@ -126,27 +126,27 @@ def rate_soon_rps(samples: Sequence[Sample], now_rps: float) -> float:
     The rate of now, or, in the middle of a rise, that which it will have come to when what is
     decided now is in force. A rise is what the last few seconds alone say.
     """
-    means = _latest_means(samples, RISING + 1)
+    means = _latest_means(samples, RISING_MEANS + 1)
     rises = [later - earlier for earlier, later in pairwise(means)]
-    if len(rises) < RISING or min(rises) <= EVEN * max(rises):
+    if len(rises) < RISING_MEANS or min(rises) <= MIN_RISE_RATIO * max(rises):
         return now_rps
     risen = means[-1] - means[0]
     last = (means[-1] + means[-2]) / 2
-    usual = mean_rps(_last(samples, samples[-1].at_s - USUAL_S))
-    surprising = last - usual > SURPRISE_SIGMAS * noise_rps(last, 2 * RISE_S)
-    if not surprising or risen <= SURPRISE_SIGMAS * noise_rps(means[-1], RISE_S):
+    usual = mean_rps(_last(samples, samples[-1].at_s - BASELINE_S))
+    surprising = last - usual > SURPRISE_SIGMAS * noise_rps(last, 2 * TREND_S)
+    if not surprising or risen <= SURPRISE_SIGMAS * noise_rps(means[-1], TREND_S):
         return now_rps
-    ahead = means[-1] + risen / RISING * (0.5 + AHEAD_S / RISE_S)
-    return max(now_rps, min(ahead, MOST_AHEAD * means[-1]))
+    ahead = means[-1] + risen / RISING_MEANS * (0.5 + REACTION_S / TREND_S)
+    return max(now_rps, min(ahead, MAX_EXTRAPOLATION * means[-1]))
 
 
 def _latest_means(samples: Sequence[Sample], count: int) -> list[float]:
-    """Over RISE_S each, or of a sample each where these are farther apart; the oldest first."""
+    """Over TREND_S each, or of a sample each where these are farther apart; the oldest first."""
     end_s = samples[-1].at_s
     latest = samples[-count:]
-    if len(latest) > 1 and (latest[-1].at_s - latest[0].at_s) / (len(latest) - 1) >= RISE_S - 0.01:
+    if len(latest) > 1 and (latest[-1].at_s - latest[0].at_s) / (len(latest) - 1) >= TREND_S - 0.01:
         return [sample.rps for sample in latest]
-    edges_s = [end_s - back * RISE_S for back in range(count, -1, -1)]
+    edges_s = [end_s - back * TREND_S for back in range(count, -1, -1)]
     parts = [_between(samples, since_s, until_s) for since_s, until_s in pairwise(edges_s)]
     return [mean_rps(part) for part in parts if part]
 

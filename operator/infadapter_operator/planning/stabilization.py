@@ -10,13 +10,13 @@ from dataclasses import replace
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import fits, running_groups
-from infadapter_operator.planning.hysteresis import Previous
+from infadapter_operator.planning.hysteresis import CurrentPlan
 from infadapter_operator.planning.problem import problem_for
 from infadapter_solver import Plan, PodGroup, Problem, Variant, evaluate, solve
 from infadapter_solver.problem import Allocation, Target
 
 
-def stabilized(before: Previous) -> Plan | None:
+def stabilized(before: CurrentPlan) -> Plan | None:
     """
     The best plan of what runs for the window's demand, or as much of that as it serves; None
     where what runs does not even serve the demand of now.
@@ -35,7 +35,7 @@ def stabilized(before: Previous) -> Plan | None:
     return before.kept_for(problem, best) if groups is before.groups else best
 
 
-def kept_groups(before: Previous) -> tuple[PodGroup, ...]:
+def kept_groups(before: CurrentPlan) -> tuple[PodGroup, ...]:
     """The plan's pods, if they are all there; else those that are."""
     running = running_groups(before.service, _ours(before.observed))
     there: dict[Target, int] = {}

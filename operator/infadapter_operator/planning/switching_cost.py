@@ -13,10 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
+from infadapter_forecasting import Rates
 from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.arrival_curve import Floats
 from infadapter_operator.planning.capacity import (
     allocations_of,
     largest,
@@ -25,17 +25,17 @@ from infadapter_operator.planning.capacity import (
     ready_capacity_rps,
     running_groups,
 )
-from infadapter_solver import CPU, Amounts, Plan, Problem, evaluate
+from infadapter_solver import CPU, Plan, Problem, Resources, evaluate
 from infadapter_solver.problem import Target
 
 LEAST_DWELL_S, MOST_DWELL_S = 30.0, 600.0
 """How long a plan is taken to last, at least and at most."""
 
-LEVEL = 0.15
+SAME_LEVEL_TOLERANCE = 0.15
 """Within this of the rate of now the load counts as the same level, beside its noise."""
 
 
-def dwell_s(rates: Floats, now_rps: float) -> float:
+def dwell_s(rates: Rates, now_rps: float) -> float:
     """
     How long the load is expected to stay: as long as it has stayed (Lindy's rule: what is known of
     a level is its age). `rates` are by second, the last one the latest.
@@ -43,7 +43,7 @@ def dwell_s(rates: Floats, now_rps: float) -> float:
     blocks = rates[len(rates) % 5 :].reshape(-1, 5).mean(axis=1)
     if not len(blocks):
         return LEAST_DWELL_S
-    width_rps = LEVEL * now_rps + 3 * math.sqrt(max(now_rps, 0.1) / 5)
+    width_rps = SAME_LEVEL_TOLERANCE * now_rps + 3 * math.sqrt(max(now_rps, 0.1) / 5)
     away = np.flatnonzero(np.abs(blocks - now_rps) > width_rps)
     age_s = 5.0 * (len(blocks) - 1 - away[-1] if len(away) else len(blocks))
     return float(np.clip(age_s, LEAST_DWELL_S, MOST_DWELL_S))
@@ -91,15 +91,15 @@ class Switch:
                 waits_s.append(self._start_s(group.target) * self._rounds(started))
         return max(waits_s)
 
-    def _started(self, plan: Plan) -> Amounts:
-        total: Amounts = {}
+    def _started(self, plan: Plan) -> Resources:
+        total: Resources = {}
         for group in plan.groups:
             missing = group.pods - len(self._there(group.target))
             if missing > 0:
                 total = plus(total, group.allocation.resources, missing)
         return total
 
-    def _rounds(self, started: Amounts) -> int:
+    def _rounds(self, started: Resources) -> int:
         """Half of what has no room makes way for the other half, at best."""
         shares = [n / max(self._room.get(name, 0), n / 4) for name, n in started.items() if n]
         return max(1, *(math.ceil(share) for share in shares), 1)
@@ -116,14 +116,14 @@ class Switch:
         return START_S + load_time_s(self.service, target)
 
     @cached_property
-    def _held(self) -> Amounts:
-        total: Amounts = {}
+    def _held(self) -> Resources:
+        total: Resources = {}
         for pod in self.observed.pods:
             total = plus(total, largest(pod.size.resources, pod.wanted.resources))
         return total
 
     @cached_property
-    def _room(self) -> Amounts:
+    def _room(self) -> Resources:
         return plus(plus(self.service.budget, self.service.max_surge), self._held, -1)
 
     @cached_property

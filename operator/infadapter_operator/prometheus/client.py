@@ -1,5 +1,5 @@
 """
-Demand as Prometheus knows it. Of the load, what comes back is a History or a named error; of what
+Load as Prometheus knows it, a History or a named error; and of what
 pods delivered, that of the pods of which it is known.
 """
 
@@ -80,7 +80,7 @@ def connect(url: str, timeout_s: float) -> Prometheus:
     """No request is made. Proxies and CA bundles of the environment are not for Prometheus."""
     session = requests.Session()
     session.trust_env = False
-    retry = Retry(total=0)  # the next look is the retry
+    retry = Retry(total=0)  # the next cycle is the retry
     return Prometheus(
         PrometheusConnect(url, session=session, retry=retry, timeout=timeout_s), timeout_s
     )
@@ -89,7 +89,7 @@ def connect(url: str, timeout_s: float) -> Prometheus:
 class PrometheusLoad:
     """
     The load of one service, by one query that gives one series of requests per second, and what
-    its servers made of it. What was answered is kept, so that a look asks one short question.
+    its servers made of it. What was answered is kept, so that a cycle asks one short question.
     """
 
     def __init__(self, prometheus: Prometheus, query: str, servers: Servers | None = None) -> None:

@@ -1,7 +1,7 @@
 """
 What Prometheus is asked, as PromQL.
 
-Demand is arrivals at our router's listener, before anything is refused. `irate` over a window of
+Load is arrivals at our router's listener, before anything is refused. `irate` over a window of
 several scrapes follows the load within a scrape and outlives a counter's reset, but it goes on
 answering for that whole window after the scrapes have stopped, so each series is also held against
 the time of its last real sample.
@@ -10,18 +10,13 @@ the time of its last real sample.
 import math
 from dataclasses import dataclass
 
+from infadapter_profiles import wire
+
 MISSED_SCRAPES = 3
 """So many scrapes in a row that fail are stale data."""
 
 WHAT, ARRIVED, MISSED = "what", "arrived", "missed"
 """A label of what `delivered_query` gives, and its values."""
-
-
-LATENCY_BOUNDS_S = (
-    *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),
-    *(0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0),
-)
-"""Of the buckets of `infadapter_server_latency_seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +34,7 @@ class Servers:
 
 def arrivals_query(namespace: str, service: str, scrape_s: float) -> str:
     """Requests per second that reach the router of a service, over all the router's pods."""
-    return _rate_now(f"envoy_http_downstream_rq_total{_router(namespace, service)}", scrape_s)
+    return _rate_now(f"{wire.ROUTER_ARRIVALS}{_router(namespace, service)}", scrape_s)
 
 
 def served_query(servers: Servers) -> str:
@@ -47,7 +42,7 @@ def served_query(servers: Servers) -> str:
     Requests per second that reach the servers, refused ones too: where the router is a gateway.
     The labels are those that Prometheus gives to what it finds in Kubernetes.
     """
-    return _rate_now(f"infadapter_server_arrivals_total{{{_pods(servers)}}}", servers.scrape_s)
+    return _rate_now(f"{wire.SERVER_ARRIVALS}{{{_pods(servers)}}}", servers.scrape_s)
 
 
 def delivered_query(servers: Servers, window_s: float) -> str:
@@ -57,15 +52,15 @@ def delivered_query(servers: Servers, window_s: float) -> str:
     """
 
     def rate(counter: str, *labels: str) -> str:
-        series = f"infadapter_server_{counter}{{{','.join((_pods(servers), *labels))}}}"
+        series = f"{counter}{{{','.join((_pods(servers), *labels))}}}"
         fresh_s = fresh_for_s(servers.scrape_s)
         fresh = _fresh("rate", series, delivered_over_s(servers, window_s), fresh_s)
         return f"sum by (pod) ({fresh})"
 
-    in_time = rate("latency_seconds_bucket", f'le=~"{_bound(servers.slo_s)}"')
-    late = f"clamp_min({rate('latency_seconds_count')} - {in_time}, 0)"
-    refused = rate("requests_total", 'code="503"')
-    parts = {ARRIVED: rate("arrivals_total"), MISSED: f"{refused} + {late}"}
+    in_time = rate(f"{wire.SERVER_LATENCY}_bucket", f'le=~"{_bound(servers.slo_s)}"')
+    late = f"clamp_min({rate(f'{wire.SERVER_LATENCY}_count')} - {in_time}, 0)"
+    refused = rate(wire.SERVER_REQUESTS, f'code="{wire.REFUSED_STATUS}"')
+    parts = {ARRIVED: rate(wire.SERVER_ARRIVALS), MISSED: f"{refused} + {late}"}
     return " or ".join(
         f'label_replace({rates}, "{WHAT}", "{what}", "", "")' for what, rates in parts.items()
     )
@@ -73,7 +68,7 @@ def delivered_query(servers: Servers, window_s: float) -> str:
 
 def _bound(slo_s: float) -> str:
     """The lowest bound that counts nothing as late which was in time, however it is written."""
-    bound_s = next((bound_s for bound_s in LATENCY_BOUNDS_S if bound_s >= slo_s), None)
+    bound_s = next((bound_s for bound_s in wire.LATENCY_BOUNDS_S if bound_s >= slo_s), None)
     return "[+]Inf" if bound_s is None else f"{bound_s:g}([.]0)?"
 
 
@@ -89,14 +84,12 @@ def met_query(namespace: str, service: str, slo_s: float) -> str:
     counted by the same histogram: Envoy's histograms lag seconds behind its counters.
     """
     labels = _router(namespace, service)[1:-1]
-    base = "envoy_http_downstream_rq"
     bound = f'le=~"{round(slo_s * 1000)}([.]0)?"'  # Prometheus 3 writes 300 as 300.0
-    fast = f"sum(increase({base}_time_bucket{{{labels},{bound}}}[5m]))"
-    classes = 'envoy_response_code_class!="2"'
-    wrong = f"(sum(increase({base}_xx{{{labels},{classes}}}[5m])) or vector(0))"
-    return (
-        f"clamp_min({fast} - {wrong}, 0) / (sum(increase({base}_time_count{{{labels}}}[5m])) > 0)"
-    )
+    fast = f"sum(increase({wire.ROUTER_LATENCY}_bucket{{{labels},{bound}}}[5m]))"
+    classes = f'{wire.ROUTER_CODE_CLASS}!="2"'
+    wrong = f"(sum(increase({wire.ROUTER_ANSWERS}{{{labels},{classes}}}[5m])) or vector(0))"
+    asked = f"sum(increase({wire.ROUTER_LATENCY}_count{{{labels}}}[5m]))"
+    return f"clamp_min({fast} - {wrong}, 0) / ({asked} > 0)"
 
 
 def fresh_for_s(scrape_s: float) -> int:
@@ -116,7 +109,7 @@ def _fresh(function: str, counter: str, range_s: int, fresh_s: int) -> str:
 
 
 def _router(namespace: str, service: str) -> str:
-    return f'{{envoy_http_conn_manager_prefix="{namespace}/{service}"}}'
+    return f'{{{wire.ROUTER_SERVICE}="{namespace}/{service}"}}'
 
 
 def _pods(servers: Servers) -> str:

@@ -1,9 +1,9 @@
 """
-A query's samples as a rolling buffer: a look asks for what is new, and has the whole window.
+A query's samples as a rolling buffer: a cycle asks for what is new, and has the whole window.
 
 What it holds equals what a fresh query of the whole window would answer. Prometheus takes in what
 was scraped a little late, so that the latest values may still change: these are asked for again at
-every look, and everything every few minutes. After a gap in the answers it is asked from where
+every cycle, and everything every few minutes. After a gap in the answers it is asked from where
 they ended.
 """
 
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from infadapter_operator.domain.load import Sample
 
-LATE_S = 60
+LATE_SAMPLES_S = 60
 """How long a value may change after its time: a scrape's time-out, and the window of its rate."""
 
-WHOLE_EVERY_S = 300
+FULL_REFRESH_EVERY_S = 300
 """How often the whole window is asked for: what came even later is noticed then."""
 
 Ask = Callable[[int, int, int], Awaitable[tuple[Sample, ...]]]
@@ -50,9 +50,9 @@ class RollingSamples:
     def _first_unknown_s(self, begin_s: int, end_s: int) -> int:
         """From where to ask; beyond the end where that is known already."""
         known = self._since_s is not None and self._since_s <= begin_s <= self._until_s <= end_s
-        if not known or end_s - self._whole_at_s >= max(WHOLE_EVERY_S, 10 * self.step_s):
+        if not known or end_s - self._whole_at_s >= max(FULL_REFRESH_EVERY_S, 10 * self.step_s):
             return begin_s
-        if self._until_s == end_s and self.step_s > LATE_S:
+        if self._until_s == end_s and self.step_s > LATE_SAMPLES_S:
             return end_s + 1
-        late_s = self.step_s * math.ceil(LATE_S / self.step_s)
+        late_s = self.step_s * math.ceil(LATE_SAMPLES_S / self.step_s)
         return max(begin_s, self._until_s - late_s)

@@ -42,13 +42,13 @@ class Condition:
 READY_NEEDS = ("SpecValid", "ProfilesResolved", "MetricsFresh", "PlanFeasible", "Serving")
 TYPES = tuple(kind.value for kind in ConditionType)
 
-SHORT = 0.85
+MIN_DELIVERED_RATIO = 0.85
 """A target that delivers less than this part of what its profile promises has a wrong profile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
-    """What one look found out; everything a condition says follows from it."""
+    """What one cycle found out; everything a condition says follows from it."""
 
     decision: Decision | None
     data_error: str | None = None  # why there is no plan of this moment: no data, or no solution
@@ -64,7 +64,7 @@ class Signals:
 
 def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
     """
-    What a look saw. Who knows more replaces the rest by `with_ready`: SpecValid and
+    What a cycle saw. Who knows more replaces the rest by `with_ready`: SpecValid and
     ProfilesResolved are True here, since there is a service, and SLOMet is not measured.
     """
     found = (
@@ -111,7 +111,7 @@ def profiles_unresolved(reason: str, message: str) -> Condition:
     return _false("ProfilesResolved", reason, message)
 
 
-BACK = 0.2
+SLO_HYSTERESIS = 0.2
 """How much of what may be late must be left over before a missed SLO counts as met again."""
 
 
@@ -122,7 +122,7 @@ def slo_met(service: Service, ratio: float | None, *, was_missed: bool = False) 
     Missed at once, met again with some room: a ratio that hovers at the goal changes nothing.
     """
     least = service.percentile / 100
-    least += BACK * (1 - least) if was_missed else 0.0
+    least += SLO_HYSTERESIS * (1 - least) if was_missed else 0.0
     goal = f"{service.percentile:g} % of requests within {service.slo_s * 1000:g} ms"
     if ratio is None:
         return _unknown("SLOMet", "NotMeasured", f"the goal is {goal}")
@@ -202,14 +202,16 @@ def _variants_available(signals: Signals) -> Condition:
 def _as_profiled(signals: Signals) -> Condition:
     if signals.unseen:
         return _unknown("CapacityAsProfiled", signals.unseen, "the pods were not looked at")
-    short = sorted(target for target, ratio in signals.ratios.items() if ratio < SHORT)
+    short = sorted(
+        target for target, ratio in signals.ratios.items() if ratio < MIN_DELIVERED_RATIO
+    )
     if short:
         names = ", ".join(map(target_told, short))
         return _false(
             "CapacityAsProfiled",
             "LessDelivered",
-            f"pods deliver less than {SHORT:g} of what their profile promises, and are planned with"
-            f" what they deliver; profile them again: {names}",
+            f"pods deliver less than {MIN_DELIVERED_RATIO:g} of what their profile promises, and"
+            f" are planned with what they deliver; profile them again: {names}",
         )
     return _true("CapacityAsProfiled", "AsProfiled", "pods deliver what their profiles promise")
 

@@ -128,7 +128,7 @@ class Metrics:
         self._gauges["last_look_timestamp_seconds"].labels(namespace, service).set(now_s)
 
     def count_error(self, namespace: str, service: str, reason: str) -> None:
-        """One that kept a look from taking place, such as a profile that is missing."""
+        """One that kept a cycle from taking place, such as a profile that is missing."""
         self._errors.labels(namespace, service, reason).inc()
 
     def forget(self, namespace: str, service: str) -> None:

@@ -16,7 +16,7 @@ from infadapter_operator.reporting.transitions import whole_second, with_times
 from infadapter_solver.problem import Target
 
 AVAILABLE = "Available"
-MOST = 16
+MAX_VARIANTS = 16
 """Of those that are told; what does not come is told first."""
 
 _COMES = Condition(
@@ -56,7 +56,7 @@ def variants_of(
             blocked=_blocked(block) if block else None,
         )
 
-    first = sorted(_all(service), key=lambda target: target not in held)[:MOST]
+    first = sorted(_all(service), key=lambda target: target not in held)[:MAX_VARIANTS]
     return tuple(told(target) for target in sorted(first))
 
 

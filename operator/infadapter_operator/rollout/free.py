@@ -6,27 +6,27 @@ from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import plus
 from infadapter_operator.rollout.match import held_by
-from infadapter_solver.problem import Amounts, Plan, PodSize, Target
+from infadapter_solver.problem import Plan, PodSize, Resources, Target
 
 
 class Room:
     """What is left while steps are chosen; below zero where more runs than may."""
 
-    def __init__(self, left: Amounts) -> None:
+    def __init__(self, left: Resources) -> None:
         self._left = dict(left)
 
-    def times(self, amounts: Amounts) -> int:
+    def times(self, amounts: Resources) -> int:
         """How often these amounts fit."""
         needed = {name: amount for name, amount in amounts.items() if amount > 0}
         counts = [max(0, self._left.get(name, 0)) // amount for name, amount in needed.items()]
         return min(counts, default=1_000_000)
 
-    def lacking(self, amounts: Amounts) -> dict[str, int]:
+    def lacking(self, amounts: Resources) -> dict[str, int]:
         """How much of each there is too little; where more runs than may, that comes on top."""
         short = {name: n - self._left.get(name, 0) for name, n in amounts.items() if n > 0}
         return {name: amount for name, amount in short.items() if amount > 0}
 
-    def take(self, amounts: Amounts, times: int = 1) -> None:
+    def take(self, amounts: Resources, times: int = 1) -> None:
         self._left = plus(self._left, amounts, -times)
 
 
@@ -61,7 +61,7 @@ def missing(observed: Observed) -> Mapping[Target, int]:
     }
 
 
-def start_size(observed: Observed, target: Target, planned: PodSize | None) -> Amounts | None:
+def start_size(observed: Observed, target: Target, planned: PodSize | None) -> Resources | None:
     """The resources at which the next pod of the target comes up, if it is known."""
     template = observed.templates.get(target, planned)
     return template.resources if template else None

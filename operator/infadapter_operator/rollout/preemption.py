@@ -22,7 +22,7 @@ from infadapter_operator.rollout.release import (
     ways,
 )
 from infadapter_operator.rollout.scale_up import Shortage, beyond
-from infadapter_solver.problem import Allocation, Amounts
+from infadapter_solver.problem import Allocation, Resources
 
 MOST_FOR_A_NODE = 0.5
 """
@@ -30,7 +30,7 @@ Of what is Ready, the most that is given up for a pod that finds no node: how mu
 known, and where it does not, a plan is made without the pod.
 """
 
-LITTLE = 0.2
+SMALL_RELEASE_SHARE = 0.2
 """
 Up to this part of what is Ready, more is given up at once if that gets further: so that a pod of
 many sizes does not grow by the smallest of them.
@@ -38,7 +38,7 @@ many sizes does not grow by the smallest of them.
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
+class _Candidate:
     """Pods, or parts of them, that make room for one shortage."""
 
     released: Releases
@@ -46,21 +46,21 @@ class _Offer:
     shortage: Shortage
 
     def badness(self, ready_rps: float) -> tuple[float, float]:
-        lost_rps = max(self.lost_rps, LITTLE * ready_rps)
+        lost_rps = max(self.lost_rps, SMALL_RELEASE_SHARE * ready_rps)
         return lost_rps * self.shortage.wait_s, -self.shortage.gain_rps
 
 
 def preempted(context: DrainContext, shortages: Sequence[Shortage]) -> Releases:
     """The least capacity for the shortest time; nothing where no pod may be given up."""
-    offers = [
-        offer
+    candidates = [
+        candidate
         for shortage in shortages
-        for offer in _offers(context, shortage)
-        if not shortage.is_of_node or offer.lost_rps <= MOST_FOR_A_NODE * context.ready_rps
+        for candidate in _candidates(context, shortage)
+        if not shortage.is_of_node or candidate.lost_rps <= MOST_FOR_A_NODE * context.ready_rps
     ]
-    if not offers:
+    if not candidates:
         return {}
-    return min(offers, key=lambda offer: offer.badness(context.ready_rps)).released
+    return min(candidates, key=lambda candidate: candidate.badness(context.ready_rps)).released
 
 
 def is_under_way(context: DrainContext, observed: Observed) -> bool:
@@ -109,12 +109,12 @@ def node_shortages(context: DrainContext) -> Iterator[Shortage]:
             )
 
 
-def _half(amounts: Amounts) -> Amounts:
+def _half(amounts: Resources) -> Resources:
     """Of a device there is no half."""
     return {name: -(-amount // 2) for name, amount in amounts.items() if amount > 0}
 
 
-def _offers(context: DrainContext, shortage: Shortage) -> list[_Offer]:
+def _candidates(context: DrainContext, shortage: Shortage) -> list[_Candidate]:
     """Of pods of which nobody knows what they serve only where no others will do."""
     able = [
         one
@@ -122,13 +122,15 @@ def _offers(context: DrainContext, shortage: Shortage) -> list[_Offer]:
         if one.actual.name != shortage.pod
     ]
     known = [one for one in able if not is_needed_unknown(context, one, context.ready_rps)]
-    return _offers_of(context, known, shortage) or _offers_of(context, able, shortage)
+    return _candidates_of(context, known, shortage) or _candidates_of(context, able, shortage)
 
 
-def _offers_of(context: DrainContext, able: Sequence[PodState], shortage: Shortage) -> list[_Offer]:
-    singles = [offer for one in able for offer in _parts_of(context, one, shortage)]
+def _candidates_of(
+    context: DrainContext, able: Sequence[PodState], shortage: Shortage
+) -> list[_Candidate]:
+    singles = [candidate for one in able for candidate in _parts_of(context, one, shortage)]
     if singles:
-        return [min(singles, key=lambda offer: offer.lost_rps)]
+        return [min(singles, key=lambda candidate: candidate.lost_rps)]
     together = _together(context, able, shortage)
     return [together] if together is not None else []
 
@@ -140,28 +142,28 @@ def _replaceable(context: DrainContext, shortage: Shortage) -> list[PodState]:
     return found if len(own) > 1 else []
 
 
-def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Iterator[_Offer]:
+def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Iterator[_Candidate]:
     """What of one pod is enough by itself."""
     if shortage.replaces == one.actual.target and not one.goes:
         if _covers(one.actual.resources, shortage.lacking):
             lost_rps = _missed(context, context.counted_rps(one))
-            yield _Offer({one.actual.name: None}, lost_rps, shortage)
+            yield _Candidate({one.actual.name: None}, lost_rps, shortage)
         return
     for size, rps in ways(context.service, one, partial=True):
         if _covers(_freed(one, size), shortage.lacking):
             lost_rps = context.counted_rps(one) - (rps if one.actual.ready else 0.0)
-            yield _Offer({one.actual.name: size}, _missed(context, lost_rps), shortage)
+            yield _Candidate({one.actual.name: size}, _missed(context, lost_rps), shortage)
 
 
 def _together(
     context: DrainContext, able: Collection[PodState], shortage: Shortage
-) -> _Offer | None:
+) -> _Candidate | None:
     """
     Whole pods, those first that lose least for what they free; for a node, of which nobody knows
     how much it lacks, all of them where they are less than is asked for.
     """
     found: dict[str, Allocation | None] = {}
-    freed: Amounts = {}
+    freed: Resources = {}
     lost_rps = 0.0
     for one in sorted(able, key=lambda one: _loss_per_unit(context, one, shortage)):
         found[one.actual.name] = one.desired
@@ -169,10 +171,10 @@ def _together(
         kept_rps = min(one.desired_rps, one.capacity_rps) if one.actual.ready else 0.0
         lost_rps += context.counted_rps(one) - kept_rps
         if _covers(freed, shortage.lacking):
-            return _Offer(found, _missed(context, lost_rps), shortage)
+            return _Candidate(found, _missed(context, lost_rps), shortage)
     helps = any(freed.get(name, 0) > 0 for name in shortage.lacking)
     if shortage.is_of_node and helps:
-        return _Offer(found, _missed(context, lost_rps), shortage)
+        return _Candidate(found, _missed(context, lost_rps), shortage)
     return None
 
 
@@ -181,11 +183,11 @@ def _missed(context: DrainContext, lost_rps: float) -> float:
     return max(0.0, context.floor_rps - (context.ready_rps - lost_rps))
 
 
-def _freed(one: PodState, size: Allocation | None) -> Amounts:
+def _freed(one: PodState, size: Allocation | None) -> Resources:
     return plus(one.actual.resources, size.resources if size else {}, -1)
 
 
-def _covers(freed: Amounts, lacking: Amounts) -> bool:
+def _covers(freed: Resources, lacking: Resources) -> bool:
     return all(freed.get(name, 0) >= amount for name, amount in lacking.items())
 
 

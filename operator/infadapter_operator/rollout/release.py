@@ -19,7 +19,7 @@ from infadapter_solver.problem import Allocation, Plan
 Releases = Mapping[str, Allocation | None]
 """By pod: the size it may shrink to, or None if it may go."""
 
-RESERVE = 1.1
+HEADROOM_RATIO = 1.1
 """
 Capacity kept above the rate of now where the plan has it: a mean of the past seconds may be passed
 within the next.
@@ -47,7 +47,7 @@ class DrainContext:
 
     @property
     def wanted_rps(self) -> float:
-        return max(self.demand_rps, min(RESERVE * self.demand_rps, self.plan.capacity_rps))
+        return max(self.demand_rps, min(HEADROOM_RATIO * self.demand_rps, self.plan.capacity_rps))
 
     @property
     def floor_rps(self) -> float:

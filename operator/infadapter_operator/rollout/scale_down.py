@@ -10,7 +10,7 @@ from infadapter_operator.rollout.free import missing
 from infadapter_operator.rollout.match import PodState, held_by
 from infadapter_operator.rollout.release import DrainContext, Releases, goes_now
 from infadapter_operator.rollout.scale_up import Growth, Shortage
-from infadapter_solver.problem import CPU, Amounts, Plan, PodGroup, Target
+from infadapter_solver.problem import CPU, Plan, PodGroup, Resources, Target
 
 
 def align(context: DrainContext) -> tuple[ResizePod, ...]:
@@ -103,14 +103,14 @@ def roll(
     return tuple(steps), tuple(shortages)
 
 
-def _needed(group: PodGroup, own: Sequence[PodState]) -> Amounts:
+def _needed(group: PodGroup, own: Sequence[PodState]) -> Resources:
     """
     What a rolling change holds at most beyond what is held then: all new pods, an old one, and one
     that still leaves, which a Deployment does not count. Old pods that can shrink do so first.
     """
     size = group.allocation.resources
-    held: Amounts = {}
-    largest_old: Amounts = {}
+    held: Resources = {}
+    largest_old: Resources = {}
     for one in own:
         has = size if one.shrinks and one.can_resize else held_by(one.actual)
         held = plus(held, has)

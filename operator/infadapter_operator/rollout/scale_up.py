@@ -10,14 +10,14 @@ from infadapter_operator.domain.steps import ResizePod, ScaleUp
 from infadapter_operator.planning.capacity import allocations_of, largest, load_time_s, plus
 from infadapter_operator.rollout.free import Room, room_for, start_size
 from infadapter_operator.rollout.match import PodState, held_by, of_target
-from infadapter_solver.problem import CPU, Allocation, Amounts, Plan, PodGroup, Target
+from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Resources, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortage:
     """Something planned for which there is no room; or a smaller form of it, which also helps."""
 
-    lacking: Amounts  # of the resources that are short, how much
+    lacking: Resources  # of the resources that are short, how much
     gain_rps: float  # what it will serve
     wait_s: float  # until it does
     pod: str = ""  # which is to grow; empty: one that is to start
@@ -141,7 +141,7 @@ class _Grower:
         if not fitting and size != allocation.resources:
             self.outgrown.add(group.target)
 
-    def _lacks_start(self, group: PodGroup, size: Amounts, *, first: bool) -> None:
+    def _lacks_start(self, group: PodGroup, size: Resources, *, first: bool) -> None:
         sizes = [(size, group.allocation.capacity_rps)]
         if first:
             most = group.allocation.cpu_millicores
@@ -152,7 +152,7 @@ class _Grower:
                 amounts, gain_rps=rps, wait_s=START_S + load_time_s(self._service, group.target)
             )
 
-    def _lacks(self, amounts: Amounts, *, gain_rps: float, wait_s: float, pod: str = "") -> None:
+    def _lacks(self, amounts: Resources, *, gain_rps: float, wait_s: float, pod: str = "") -> None:
         lacking = self.room.lacking(amounts)
         if lacking and gain_rps > 0:
             self.shortages.append(
@@ -185,5 +185,5 @@ class _Grower:
         return sorted(between, key=lambda a: -a.cpu_millicores)
 
 
-def beyond(held: Amounts, wanted: Amounts) -> Amounts:
+def beyond(held: Resources, wanted: Resources) -> Resources:
     return {name: max(0, more) for name, more in plus(wanted, held, -1).items()}

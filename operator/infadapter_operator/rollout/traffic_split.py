@@ -19,7 +19,7 @@ past, and may be higher until the next look.
 WORTH_WRITING = 0.005
 """Accuracy that new weights must bring: half a point, less than the noise of the demand moves."""
 
-UNEVEN = 0.1
+IMBALANCE_TOLERANCE = 0.1
 """How much fuller than need be the fullest pod may be before its load is spread anew."""
 
 WHOLE = 1000
@@ -123,7 +123,7 @@ def _still_does(
     if not set(current) <= set(by_pod):
         return False
     shares = shares_of(current)
-    limit = min(1.0, _fullest(by_pod, ideal, demand_rps) + UNEVEN)
+    limit = min(1.0, _fullest(by_pod, ideal, demand_rps) + IMBALANCE_TOLERANCE)
     within = _fullest(by_pod, shares, demand_rps) <= limit
     return within and _accuracy(by_pod, ideal) - _accuracy(by_pod, shares) < WORTH_WRITING
 

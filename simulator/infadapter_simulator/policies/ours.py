@@ -17,7 +17,7 @@ from infadapter_simulator.policies.fleet import first_fleet
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.world.world import World
 
-LOOK_S = 1.0
+CYCLE_S = 1.0
 """The operator's default."""
 
 
@@ -56,11 +56,11 @@ def virtual_loop() -> asyncio.AbstractEventLoop:
 
 @dataclass(slots=True, kw_only=True)
 class Ours:
-    """`look_s`: how often the loop looks, and so how often it may act."""
+    """`cycle_s`: how often the loop reconciles, and so how often it may act."""
 
     service: Service
     name: str = "infadapter"
-    look_s: float = LOOK_S
+    cycle_s: float = CYCLE_S
     state: State = field(default_factory=State)
     load: LoadSource | None = None  # of the run that has begun
     cluster: SimulatedCluster | None = None
@@ -82,7 +82,7 @@ class Ours:
         world.plan_changes_s = []
 
     def next_act_s(self, now_s: float) -> float:
-        return now_s + self.look_s
+        return now_s + self.cycle_s
 
     def act(self, world: World) -> None:
         assert self.load is not None

@@ -8,7 +8,7 @@ from infadapter_simulator.compare.results import Comparison, Result
 from infadapter_simulator.policies.hindsight.foresight import MOST_VIOLATIONS
 from infadapter_simulator.report.means import MEASURES, half_width, mean
 from infadapter_simulator.scenario import Scenario
-from infadapter_solver import CPU, Amounts
+from infadapter_solver import CPU, Resources
 
 DIGITS = 9
 """Enough to compare by, few enough to hide that 0.1 is not a tenth."""
@@ -72,7 +72,7 @@ def _scenario(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _units(amounts: Amounts) -> dict[str, float]:
+def _units(amounts: Resources) -> dict[str, float]:
     """CPU in cores."""
     return {name: n / 1000 if name == CPU else n for name, n in amounts.items()}
 

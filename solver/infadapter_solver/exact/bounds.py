@@ -1,7 +1,7 @@
 """
 What a half-made plan can become at best: the linear relaxation of what is still open.
 
-A request still to be served by the layers to come gains at most the best of accuracy less cost at
+A request still to be served by the targets to come gains at most the best of accuracy less cost at
 any of their sizes. A resource that runs short gets a shadow price, which makes using it dearer
 and what is left of it worth something. Every price gives a valid bound; that of the relaxation of
 the whole problem gives a tight one.
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infadapter_solver.exact.tables import CAPACITY, COST, USE, Floats, Layers
+from infadapter_solver.exact.tables import CAPACITY, COST, USE, Floats, Tables
 
-STEPS = 50
+MOST_PIVOTS = 50
 """Far more than it takes; should it cycle, the last prices give a valid bound too."""
 
-GAIN = 1e-9
+LEAST_GAIN = 1e-9
 """In the objective: less than this is not worth another step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The most a request gains at these shadow prices: in any layer, and in those after each."""
+    """The most a request gains at these shadow prices: by any target, and in those after each."""
 
     anywhere_per_rps: float
     per_rps: Floats
@@ -32,30 +32,30 @@ class Bound:
 @dataclass(frozen=True, slots=True)
 class Relaxation:
     bounds: tuple[Bound, ...]
-    layers: tuple[int, ...]  # that serve in it
+    serving: tuple[int, ...]  # by place in the tables: the targets that serve in it
 
 
 def relax(
-    layers: Layers, rate: Floats, cost_weight: float, served_rps: float, *, partial: bool = False
+    tables: Tables, rate: Floats, cost_weight: float, served_rps: float, *, partial: bool = False
 ) -> Relaxation:
     """
-    `rate`: by layer, what a request per second gains in accuracy. `partial`: some may be unserved.
+    `rate`: by target, what a request per second gains in accuracy. `partial`: some may be unserved.
     """
-    every = layers.every
+    every = tables.every
     use = every[:, USE:] / every[:, [CAPACITY]]  # for a request per second
-    gain = rate[layers.layer] - cost_weight * every[:, COST] / every[:, CAPACITY]
-    budget = np.maximum(layers.budget, 1.0)
+    gain = rate[tables.target] - cost_weight * every[:, COST] / every[:, CAPACITY]
+    budget = np.maximum(tables.budget, 1.0)
     unserved = 0.0 if partial else -10 * float(np.abs(gain).max()) * served_rps - 1
     prices, rows = _dual(gain * served_rps, use * served_rps / budget, unserved)
-    found = [_bound(layers, gain, np.zeros(len(budget)), partial)]
+    found = [_bound(tables, gain, np.zeros(len(budget)), partial)]
     if prices.any():
         shadow = prices / budget
-        found.append(_bound(layers, gain - use @ shadow, shadow, partial))
-    return Relaxation(tuple(found), tuple(sorted({int(layers.layer[row]) for row in rows})))
+        found.append(_bound(tables, gain - use @ shadow, shadow, partial))
+    return Relaxation(tuple(found), tuple(sorted({int(tables.target[row]) for row in rows})))
 
 
-def _bound(layers: Layers, gain: Floats, shadow: Floats, partial: bool) -> Bound:
-    best = np.maximum.reduceat(gain, layers.first)
+def _bound(tables: Tables, gain: Floats, shadow: Floats, partial: bool) -> Bound:
+    best = np.maximum.reduceat(gain, tables.first)
     later = np.full(len(best), -np.inf)
     later[:-1] = np.maximum.accumulate(best[::-1])[::-1][1:]
     return Bound(float(best.max()), np.maximum(later, 0.0) if partial else later, shadow)
@@ -70,32 +70,32 @@ def _dual(gain: Floats, use: Floats, unserved: float) -> tuple[Floats, list[int]
     """
     size = 1 + use.shape[1]
     columns = np.concatenate([np.ones((len(gain), 1)), use], axis=1)
-    table = np.concatenate([np.eye(size), np.ones((size, 1))], axis=1)  # inverse basis, values
+    tableau = np.concatenate([np.eye(size), np.ones((size, 1))], axis=1)  # inverse basis, values
     worth = np.zeros(size)
     worth[0] = unserved
     basis = [-1] * size
-    for _ in range(STEPS):
-        dual = worth @ table[:, :size]
+    for _ in range(MOST_PIVOTS):
+        dual = worth @ tableau[:, :size]
         better = gain - columns @ dual
         enters, slack = int(better.argmax()), int(dual[1:].argmin())
-        if dual[1 + slack] < min(-GAIN, -better[enters]):
+        if dual[1 + slack] < min(-LEAST_GAIN, -better[enters]):
             column, value, name = np.eye(size)[1 + slack], 0.0, -1
-        elif better[enters] > GAIN:
+        elif better[enters] > LEAST_GAIN:
             column, value, name = columns[enters], gain[enters], enters
         else:
             break
-        row = _pivot(table, column)
+        row = _pivot(tableau, column)
         worth[row], basis[row] = value, name
     return np.maximum(dual[1:], 0.0), [row for row in basis if row >= 0]
 
 
-def _pivot(table: Floats, column: Floats) -> int:
+def _pivot(tableau: Floats, column: Floats) -> int:
     """Takes the column into the basis; the row whose value reaches 0 first leaves."""
-    along = table[:, :-1] @ column
+    along = tableau[:, :-1] @ column
     room = np.full(len(along), np.inf)
-    np.divide(table[:, -1], along, out=room, where=along > 1e-12)
+    np.divide(tableau[:, -1], along, out=room, where=along > 1e-12)
     row = int(room.argmin())
-    table[row] /= along[row]
+    tableau[row] /= along[row]
     along[row] = 0.0
-    table -= along[:, None] * table[row]
+    tableau -= along[:, None] * tableau[row]
     return row

@@ -6,20 +6,20 @@ import numpy as np
 
 from infadapter_solver.candidates import Requirement, longest_load_s
 from infadapter_solver.exact.bounds import Bound, relax
-from infadapter_solver.exact.tables import TARGETS, USE, Floats, Layers
+from infadapter_solver.exact.tables import TARGETS, USE, Floats, Tables
 from infadapter_solver.problem import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coefficients:
-    layers: Layers
+    tables: Tables
     wanted: Requirement
-    rate: Floats  # by layer: what serving a request per second gains
+    rate: Floats  # by target: what serving a request per second gains
     cost_weight: float
     loading_weight: float  # per second
     limits: Floats  # by column
     bounds: tuple[Bound, ...]
-    relaxed: tuple[int, ...]  # the layers that the linear relaxation serves with
+    relaxed: tuple[int, ...]  # the targets that the linear relaxation serves with
     partial: bool = False  # any label is an answer: what counts is how much it serves
 
     @property
@@ -27,38 +27,38 @@ class Coefficients:
         """No plan is worth more."""
         return min(
             self.wanted.served_rps * bound.anywhere_per_rps
-            + float(self.layers.budget @ bound.shadow)
+            + float(self.tables.budget @ bound.shadow)
             for bound in self.bounds
         )
 
 
-def coefficients_of(problem: Problem, layers: Layers, wanted: Requirement) -> Coefficients:
-    rate = problem.objective.accuracy_weight * layers.accuracy / wanted.served_rps
-    limits = np.full(USE + len(layers.budget), np.inf)
+def coefficients_of(problem: Problem, tables: Tables, wanted: Requirement) -> Coefficients:
+    rate = problem.objective.accuracy_weight * tables.accuracy / wanted.served_rps
+    limits = np.full(USE + len(tables.budget), np.inf)
     limits[TARGETS] = problem.max_targets
-    limits[USE:] = layers.budget
-    relaxation = relax(layers, rate, problem.objective.cost_weight, wanted.served_rps)
+    limits[USE:] = tables.budget
+    relaxation = relax(tables, rate, problem.objective.cost_weight, wanted.served_rps)
     return Coefficients(
-        layers=layers,
+        tables=tables,
         wanted=wanted,
         rate=rate,
         cost_weight=problem.objective.cost_weight,
         loading_weight=problem.objective.loading_weight / (longest_load_s(problem) or 1.0),
         limits=limits,
         bounds=relaxation.bounds,
-        relaxed=relaxation.layers,
+        relaxed=relaxation.serving,
     )
 
 
-def served_alone(terms: Coefficients) -> Coefficients:
+def served_alone(coefficients: Coefficients) -> Coefficients:
     """As if every variant had accuracy 1 and nothing cost anything: worth is the share served."""
-    most_rps = terms.wanted.served_rps
-    rate = np.full(len(terms.rate), 1.0 / most_rps)
+    most_rps = coefficients.wanted.served_rps
+    rate = np.full(len(coefficients.rate), 1.0 / most_rps)
     return replace(
-        terms,
+        coefficients,
         rate=rate,
         cost_weight=0.0,
         loading_weight=0.0,
-        bounds=relax(terms.layers, rate, 0.0, most_rps, partial=True).bounds,
+        bounds=relax(coefficients.tables, rate, 0.0, most_rps, partial=True).bounds,
         partial=True,
     )

@@ -27,38 +27,43 @@ def enough(wanted: Requirement, sums: Floats) -> NDArray[np.bool_]:
     return reached
 
 
-def incumbent(terms: Coefficients) -> float:
+def incumbent(coefficients: Coefficients) -> float:
     """What a plan is known to reach; minus infinity if none is known."""
-    known = _single(terms)
-    if terms.limits[TARGETS] < 2:
+    known = _single(coefficients)
+    if coefficients.limits[TARGETS] < 2:
         return known
-    pairs = (pair for pair in combinations(terms.relaxed, 2) if _is_small(terms, *pair))
-    return max([known, *(_pair(terms, first, second) for first, second in pairs)])
+    pairs = (
+        pair for pair in combinations(coefficients.relaxed, 2) if _is_small(coefficients, *pair)
+    )
+    return max([known, *(_pair(coefficients, first, second) for first, second in pairs)])
 
 
-def _is_small(terms: Coefficients, first: int, second: int) -> bool:
-    """A guess may be done without; hundreds of megabytes for it may not be had."""
-    sizes = (len(terms.layers.layers[layer].choices) for layer in (first, second))
+def _is_small(coefficients: Coefficients, first: int, second: int) -> bool:
+    """An incumbent may be done without; hundreds of megabytes for it may not be had."""
+    sizes = (len(coefficients.tables.by_target[at].choices) for at in (first, second))
     return prod(sizes) <= MOST_ROWS
 
 
-def _single(terms: Coefficients) -> float:
-    every, wanted = terms.layers.every, terms.wanted
-    worth = terms.rate[terms.layers.layer] * wanted.served_rps
-    worth -= terms.cost_weight * every[:, COST] + terms.loading_weight * terms.layers.loading_s
+def _single(coefficients: Coefficients) -> float:
+    every, wanted = coefficients.tables.every, coefficients.wanted
+    worth = coefficients.rate[coefficients.tables.target] * wanted.served_rps
+    worth -= (
+        coefficients.cost_weight * every[:, COST]
+        + coefficients.loading_weight * coefficients.tables.loading_s
+    )
     return float(worth[enough(wanted, every)].max(initial=-np.inf))
 
 
-def _pair(terms: Coefficients, first: int, second: int) -> float:
-    one, other = terms.layers.layers[first], terms.layers.layers[second]
+def _pair(coefficients: Coefficients, first: int, second: int) -> float:
+    one, other = coefficients.tables.by_target[first], coefficients.tables.by_target[second]
     sums = (one.choices[:, None] + other.choices).reshape(-1, one.choices.shape[1])
-    most_rps = terms.wanted.served_rps
+    most_rps = coefficients.wanted.served_rps
     served = np.repeat(np.minimum(one.choices[:, CAPACITY], most_rps), len(other.choices))
     in_all = np.minimum(sums[:, CAPACITY], most_rps)
-    worth = terms.rate[first] * served + terms.rate[second] * (in_all - served)
-    worth -= terms.cost_weight * sums[:, COST]
-    if terms.loading_weight:
+    worth = coefficients.rate[first] * served + coefficients.rate[second] * (in_all - served)
+    worth -= coefficients.cost_weight * sums[:, COST]
+    if coefficients.loading_weight:
         loading_s = np.maximum(one.loading_s[:, None], other.loading_s)
-        worth -= terms.loading_weight * loading_s.ravel()
-    fits = (sums[:, USE:] <= terms.layers.budget).all(axis=1)
-    return float(worth[enough(terms.wanted, sums) & fits].max(initial=-np.inf))
+        worth -= coefficients.loading_weight * loading_s.ravel()
+    fits = (sums[:, USE:] <= coefficients.tables.budget).all(axis=1)
+    return float(worth[enough(coefficients.wanted, sums) & fits].max(initial=-np.inf))

@@ -27,22 +27,25 @@ from infadapter_solver.exact.tables import (
     PODS,
     STARTS,
     Floats,
-    Layers,
     Rows,
+    Tables,
     TooLarge,
-    layers_for,
+    tables_for,
 )
 from infadapter_solver.objective import TIE, best, broken, evaluate, running_plan, score
 from infadapter_solver.problem import Plan, PodGroup, Problem
 
 MOST_LABELS = 10_000
-"""In one layer. Beyond that the programme is faster (benchmarks/solver.py)."""
+"""At one depth. Beyond that the programme is faster (benchmarks/solver.py)."""
 
-FEW = 48
+LEAST_COMPARED = 48
 """So many labels are branched sooner than compared."""
 
-MANY, DIVE = 150, 64
-"""With more choices than MANY, DIVE labels a layer find a plan to beat before all are followed."""
+DIVE_FROM, DIVE_LABELS = 150, 64
+"""
+With more choices than DIVE_FROM, DIVE_LABELS labels at each depth find a plan to beat before all
+are followed.
+"""
 
 Groups = tuple[PodGroup, ...]
 
@@ -66,16 +69,16 @@ class Found:
 def solve_exact(problem: Problem) -> Plan:
     """The optimum, or the best effort. Raises TooLarge where the programme should be asked."""
     wanted = requirement(problem)
-    layers = layers_for(problem, wanted)
-    if layers is None:
+    tables = tables_for(problem, wanted)
+    if tables is None:
         return evaluate(problem, ())
-    plans = _optima(problem, layers, wanted)
+    plans = _optima(problem, tables, wanted)
     if not plans:
-        most = _most_served(problem, layers, wanted)
-        goals = iter(relaxed(problem, sum(most.served_rps.values())))
+        most = _most_served(problem, tables, wanted)
+        requirements = iter(relaxed(problem, sum(most.served_rps.values())))
         while not plans:
-            wanted = next(goals)
-            plans = _optima(problem, layers, wanted)
+            wanted = next(requirements)
+            plans = _optima(problem, tables, wanted)
             plans += [] if broken(problem, most, wanted) else [most]
     return best(problem, plans)
 
@@ -86,60 +89,63 @@ def dive(problem: Problem, wanted: Requirement) -> tuple[list[Plan], float]:
     No plan, and infinity, if even that is too large.
     """
     try:
-        layers = layers_for(problem, wanted)
-        if layers is None:
+        tables = tables_for(problem, wanted)
+        if tables is None:
             return [], np.inf
-        terms = coefficients_of(problem, layers, wanted)
-        found = _chosen(terms, _search(terms, -np.inf, DIVE))
+        coefficients = coefficients_of(problem, tables, wanted)
+        found = _chosen(coefficients, _search(coefficients, -np.inf, DIVE_LABELS))
     except TooLarge:
         return [], np.inf
-    return [evaluate(problem, groups) for groups in found], terms.ceiling
+    return [evaluate(problem, groups) for groups in found], coefficients.ceiling
 
 
-def _optima(problem: Problem, layers: Layers, wanted: Requirement) -> list[Plan]:
+def _optima(problem: Problem, tables: Tables, wanted: Requirement) -> list[Plan]:
     """Plans that reach what is wanted: the best, all that may tie with it, and what runs."""
-    terms = coefficients_of(problem, layers, wanted)
+    coefficients = coefficients_of(problem, tables, wanted)
     running = running_plan(problem, wanted)
-    known = max([incumbent(terms), *(score(problem, plan) for plan in running)])
-    if len(layers.every) > MANY:
-        known = _search(terms, known, DIVE).known
-    found = _chosen(terms, _search(terms, known))
+    known = max([incumbent(coefficients), *(score(problem, plan) for plan in running)])
+    if len(tables.every) > DIVE_FROM:
+        known = _search(coefficients, known, DIVE_LABELS).known
+    found = _chosen(coefficients, _search(coefficients, known))
     return [evaluate(problem, groups) for groups in found] + running
 
 
-def _most_served(problem: Problem, layers: Layers, wanted: Requirement) -> Plan:
+def _most_served(problem: Problem, tables: Tables, wanted: Requirement) -> Plan:
     # A share of a demand far beyond what there is would be lost in a tie.
-    all_rps = layers.later_rps[0] + layers.layers[0].choices[:, CAPACITY].max()
+    all_rps = tables.later_rps[0] + tables.by_target[0].choices[:, CAPACITY].max()
     most_rps = min(wanted.served_rps, float(all_rps))
-    terms = served_alone(coefficients_of(problem, layers, Requirement(most_rps, 0.0, 0)))
-    plans = [evaluate(problem, groups) for groups in _chosen(terms, _search(terms, -np.inf))]
+    coefficients = served_alone(coefficients_of(problem, tables, Requirement(most_rps, 0.0, 0)))
+    plans = [
+        evaluate(problem, groups)
+        for groups in _chosen(coefficients, _search(coefficients, -np.inf))
+    ]
     return max(plans, key=lambda plan: sum(plan.served_rps.values()))
 
 
-def _search(terms: Coefficients, known: float, most_labels: int | None = None) -> Found:
+def _search(coefficients: Coefficients, known: float, most_labels: int | None = None) -> Found:
     """
     All plans as good as `known`, or tied with it. With `most_labels`, only the most promising
     labels are followed: what that finds is a plan, perhaps not the best.
     """
     history: list[Labels] = []
     complete: list[Complete] = []
-    labels = root(terms.layers)
-    for depth, layer in enumerate(terms.layers.layers):
+    labels = root(coefficients.tables)
+    for depth, table in enumerate(coefficients.tables.by_target):
         history.append(labels)
-        labels = branch(terms, depth, layer, labels)
-        worths, served = worth(terms, labels), done(terms, labels)
+        labels = branch(coefficients, depth, table, labels)
+        worths, served = worth(coefficients, labels), done(coefficients, labels)
         known = float(worths[served].max(initial=known))
         ties = np.flatnonzero(served & (worths >= known - TIE))
         if len(ties):
             complete.append(Complete(depth, labels.rows(ties), worths[ties]))
-        most = most_worth(terms, depth, labels.sums, worths)
-        hopeful = (most > -np.inf) & (most >= known - TIE) & (terms.partial | ~served)
+        most = most_worth(coefficients, depth, labels.sums, worths)
+        hopeful = (most > -np.inf) & (most >= known - TIE) & (coefficients.partial | ~served)
         open_ = _few(np.flatnonzero(hopeful), most, most_labels)
         if not len(open_):
             break
         labels = labels.rows(open_)
-        if len(open_) > FEW:
-            labels = labels.rows(ahead(terms, depth, labels))
+        if len(open_) > LEAST_COMPARED:
+            labels = labels.rows(ahead(coefficients, depth, labels))
     return Found(history, complete, known)
 
 
@@ -151,7 +157,7 @@ def _few(rows: Rows, most: Floats, most_labels: int | None) -> Rows:
     return rows[np.argpartition(-most[rows], most_labels)[:most_labels]]
 
 
-def _chosen(terms: Coefficients, result: Found) -> list[Groups]:
+def _chosen(coefficients: Coefficients, result: Found) -> list[Groups]:
     """Of those within a tie: the cheapest with fewest starts, and the best for what it is worth."""
     found = [
         (worth, round(cost, 9), starts, at.depth, row)
@@ -166,18 +172,21 @@ def _chosen(terms: Coefficients, result: Found) -> list[Groups]:
     labels = {at.depth: at.labels for at in result.complete}
     cheapest = min(plan[1:3] for plan in found)
     picked = {*(plan for plan in found if plan[1:3] == cheapest), max(found)}
-    return [_groups(terms, result.history, labels[depth], depth, row) for *_, depth, row in picked]
+    return [
+        _groups(coefficients, result.history, labels[depth], depth, row)
+        for *_, depth, row in picked
+    ]
 
 
 def _groups(
-    terms: Coefficients, history: list[Labels], labels: Labels, depth: int, row: int
+    coefficients: Coefficients, history: list[Labels], labels: Labels, depth: int, row: int
 ) -> Groups:
     groups = []
     for at in range(depth, -1, -1):
-        layer, choice = terms.layers.layers[at], int(labels.choice[row])
+        table, choice = coefficients.tables.by_target[at], int(labels.choice[row])
         if choice:
-            pods = int(layer.choices[choice, PODS])
-            size = layer.sizes[choice - 1]
-            groups.append(PodGroup(target=layer.target, allocation=size, pods=pods))
+            pods = int(table.choices[choice, PODS])
+            size = table.sizes[choice - 1]
+            groups.append(PodGroup(target=table.target, allocation=size, pods=pods))
         row, labels = int(labels.parent[row]), history[at]
     return tuple(groups)

@@ -27,7 +27,7 @@ from infadapter_solver.problem import Allocation, Problem, Target
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-KEPT = 256
+CACHED_TABLES = 256
 """Tables kept at a time: some services, with the plans they move between."""
 
 MOST_CHOICES = 20_000
@@ -47,7 +47,9 @@ Cost is a share of what the budget costs, capacity in requests per second.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Table:
+    """The choices for one target."""
+
     target: Target
     sizes: tuple[Allocation, ...]  # by choice but the first
     choices: Floats  # by choice and column; the first is to run none
@@ -55,22 +57,22 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layers:
-    layers: tuple[Layer, ...]  # most accurate first
-    accuracy: Floats  # by layer
+class Tables:
+    by_target: tuple[Table, ...]  # most accurate first
+    accuracy: Floats  # by target
     budget: Floats  # by resource
-    every: Floats  # the choices of all layers, but to run none
+    every: Floats  # the choices of all tables, but to run none
     loading_s: Floats  # by row of `every`
-    layer: Rows  # by row of `every`
-    first: Rows  # by layer: its first row of `every`
-    later_rps: Floats  # by layer: what all layers after it can serve
-    later_rps_per_unit: Floats  # by layer and resource: the most that a unit can serve after it
+    target: Rows  # its number, by row of `every`
+    first: Rows  # by target: its first row of `every`
+    later_rps: Floats  # by target: what all targets after it can serve
+    later_rps_per_unit: Floats  # by target and resource: the most that a unit can serve after it
 
 
-def layers_for(problem: Problem, wanted: Requirement) -> Layers | None:
+def tables_for(problem: Problem, wanted: Requirement) -> Tables | None:
     """None if nothing may run at all."""
     ceiling = Requirement(_power_of_two(wanted.capacity_rps), 0.0, wanted.min_replicas)
-    return _kept(_Tables(_key(problem, ceiling), problem, ceiling))
+    return _kept(_Question(_key(problem, ceiling), problem, ceiling))
 
 
 def forget_tables() -> None:
@@ -79,60 +81,64 @@ def forget_tables() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tables:
+class _Question:
+    """What the tables are built from; the same question if the key is the same."""
+
     key: Hashable
     problem: Problem = field(compare=False)
     ceiling: Requirement = field(compare=False)
 
 
-@lru_cache(maxsize=KEPT)
-def _kept(tables: _Tables) -> Layers | None:
-    problem = tables.problem
+@lru_cache(maxsize=CACHED_TABLES)
+def _kept(question: _Question) -> Tables | None:
+    problem = question.problem
     check_variants(problem)
     variants = {variant.name: variant for variant in problem.variants}
     found = candidates(problem)
     if not found:
         return None
     choices = sum(
-        most_pods(problem, tables.ceiling, target, a) for target, own in found.items() for a in own
+        most_pods(problem, question.ceiling, target, a)
+        for target, own in found.items()
+        for a in own
     )
     if choices > MOST_CHOICES:
         raise TooLarge(f"more than {MOST_CHOICES} ways to size and count the pods of a variant")
-    layers = tuple(
-        _layer(tables, target, sizes, variants[target.variant].load_time_s)
+    by_target = tuple(
+        _table(question, target, sizes, variants[target.variant].load_time_s)
         for target, sizes in found.items()
     )
-    every = np.concatenate([layer.choices[1:] for layer in layers])
-    lengths = [len(layer.sizes) for layer in layers]
+    every = np.concatenate([table.choices[1:] for table in by_target])
+    lengths = [len(table.sizes) for table in by_target]
     first = np.concatenate(([0], np.cumsum(lengths)[:-1])).astype(np.intp)
     with np.errstate(divide="ignore"):
         per_unit = every[:, [CAPACITY]] / every[:, USE:]
-    return Layers(
-        layers=layers,
-        accuracy=np.array([variants[layer.target.variant].accuracy for layer in layers]),
+    return Tables(
+        by_target=by_target,
+        accuracy=np.array([variants[table.target.variant].accuracy for table in by_target]),
         budget=np.array([float(amount) for amount in problem.budget.values()]),
         every=every,
-        loading_s=np.concatenate([layer.loading_s[1:] for layer in layers]),
-        layer=np.repeat(np.arange(len(layers)), lengths),
+        loading_s=np.concatenate([table.loading_s[1:] for table in by_target]),
+        target=np.repeat(np.arange(len(by_target)), lengths),
         first=first,
         later_rps=_later(np.add, np.maximum.reduceat(every[:, CAPACITY], first)),
         later_rps_per_unit=_later(np.maximum, np.maximum.reduceat(per_unit, first)),
     )
 
 
-def _layer(
-    tables: _Tables, target: Target, sizes: tuple[Allocation, ...], load_time_s: float
-) -> Layer:
-    none = np.zeros((1, USE + len(tables.problem.budget)))
+def _table(
+    question: _Question, target: Target, sizes: tuple[Allocation, ...], load_time_s: float
+) -> Table:
+    none = np.zeros((1, USE + len(question.problem.budget)))
     of, rows = [], []
     for size in sorted(sizes, key=lambda size: size.size):
-        own = _of_size(tables, target, size)
+        own = _of_size(question, target, size)
         of += [size] * len(own)
         rows.append(own)
     choices = np.concatenate(rows)
-    useful = _useful(choices, tables.ceiling)
+    useful = _useful(choices, question.ceiling)
     choices = np.concatenate([none, choices[useful]])
-    return Layer(
+    return Table(
         target=target,
         sizes=tuple(of[row] for row in useful),
         choices=choices,
@@ -140,18 +146,18 @@ def _layer(
     )
 
 
-def _of_size(tables: _Tables, target: Target, size: Allocation) -> Floats:
+def _of_size(question: _Question, target: Target, size: Allocation) -> Floats:
     """Any number of pods of one size."""
-    problem = tables.problem
-    pods = np.arange(1.0, most_pods(problem, tables.ceiling, target, size) + 1)
-    table = np.empty((len(pods), USE + len(problem.budget)))
-    table[:, COST] = pods * unit_cost_ratio(problem, size)
-    table[:, CAPACITY] = pods * size.capacity_rps
-    table[:, STARTS] = np.maximum(pods - pods_at_hand(problem, target, size), 0.0)
-    table[:, PODS] = pods
-    table[:, TARGETS] = 1.0
-    table[:, USE:] = pods[:, None] * [size.resources.get(name, 0) for name in problem.budget]
-    return table
+    problem = question.problem
+    pods = np.arange(1.0, most_pods(problem, question.ceiling, target, size) + 1)
+    rows = np.empty((len(pods), USE + len(problem.budget)))
+    rows[:, COST] = pods * unit_cost_ratio(problem, size)
+    rows[:, CAPACITY] = pods * size.capacity_rps
+    rows[:, STARTS] = np.maximum(pods - pods_at_hand(problem, target, size), 0.0)
+    rows[:, PODS] = pods
+    rows[:, TARGETS] = 1.0
+    rows[:, USE:] = pods[:, None] * [size.resources.get(name, 0) for name in problem.budget]
+    return rows
 
 
 def _useful(choices: Floats, ceiling: Requirement) -> Rows:
@@ -166,10 +172,10 @@ def _useful(choices: Floats, ceiling: Requirement) -> Rows:
     return undominated(np.stack(columns, axis=1))
 
 
-def _later(accumulate: np.ufunc, by_layer: Floats) -> Floats:
-    """For each layer, `by_layer` of those after it together; 0 after the last."""
-    later = np.zeros_like(by_layer)
-    later[:-1] = accumulate.accumulate(by_layer[::-1])[::-1][1:]
+def _later(accumulate: np.ufunc, of_target: Floats) -> Floats:
+    """For each target, `of_target` of those after it together; 0 after the last."""
+    later = np.zeros_like(of_target)
+    later[:-1] = accumulate.accumulate(of_target[::-1])[::-1][1:]
     return later
 
 

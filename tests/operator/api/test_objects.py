@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from infadapter_operator.api.decimals import decimal_text
 from infadapter_operator.api.objects import (
     InferenceService,
     InvalidObject,
@@ -34,6 +33,7 @@ from infadapter_operator.api.status import (
     plan_summary,
 )
 from infadapter_operator.domain.service import ForecastMethod, Mode
+from infadapter_profiles.quantities import decimal_text
 
 CASES = runpy.run_path(str(Path(__file__).with_name("api_cases.py")))
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
@@ -70,10 +70,9 @@ def test_the_example_is_numbers_in_the_solver_s_units() -> None:
     profile = example("VariantProfile")
     assert isinstance(profile, VariantProfile)
     assert profile.spec.accuracy == 0.78312
-    (allocation,) = profile.spec.allocations
-    assert allocation.amounts == {"cpu": 4000}
-    assert allocation.points is not None
-    assert allocation.points[0].latency_ms == {50.0: 210.0, 99.0: 320.0}
+    (allocation,) = profile.spec.as_profile("v").allocations
+    assert allocation.resources == {"cpu": 4000}
+    assert allocation.points[0].latency_s == {50.0: 0.21, 99.0: 0.32}
 
 
 def test_what_is_left_out_has_its_default() -> None:

@@ -20,6 +20,7 @@ from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import Backend
 from infadapter_operator.envoy import bootstrap as envoy
 from infadapter_operator.envoy.xds import PATH, XdsServer
+from infadapter_profiles import wire
 from infadapter_solver.problem import Target
 
 KEY = "vision/resnet"
@@ -427,12 +428,9 @@ async def test_nothing_ready_is_refused_with_retry_after_and_counted(tmp_path: P
         async with aiohttp.request("POST", client.url) as response:
             assert response.headers["retry-after"] == "1"
         _, text = await client.get("/stats/prometheus")
-        label = f'{{envoy_response_code_class="5",{envoy.DEMAND_LABEL}="{KEY}"}} '
-        [line] = [x for x in text.splitlines() if x.startswith(f"{_XX}{label}")]
+        label = f'{{{wire.ROUTER_CODE_CLASS}="5",{wire.ROUTER_SERVICE}="{KEY}"}} '
+        [line] = [x for x in text.splitlines() if x.startswith(f"{wire.ROUTER_ANSWERS}{label}")]
         assert int(line.split()[-1]) >= 2
-
-
-_XX = "envoy_http_downstream_rq_xx"
 
 
 @needs_envoy
@@ -486,8 +484,8 @@ async def test_statistics_show_the_demand_and_nothing_can_be_changed_there(tmp_p
         xds.publish(KEY, [backend("a", 1, a)])
         await client.until("a")
         _, text = await client.get("/stats/prometheus")
-        assert f'{envoy.DEMAND_METRIC}{{{envoy.DEMAND_LABEL}="{KEY}"}} ' in text
-        assert f'downstream_rq_time_bucket{{{envoy.DEMAND_LABEL}="{KEY}",le="200"}} ' in text
+        assert f'{wire.ROUTER_ARRIVALS}{{{wire.ROUTER_SERVICE}="{KEY}"}} ' in text
+        assert f'{wire.ROUTER_LATENCY}_bucket{{{wire.ROUTER_SERVICE}="{KEY}",le="200"}} ' in text
         assert (await client.get("/ready"))[0] == 200
         for path in ("/stats", "/quitquitquit", "/config_dump", "/"):
             assert (await client.get(path))[0] == 404

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from infadapter_operator.domain.observed import Cause
 from infadapter_operator.domain.progress import Block
-from infadapter_operator.kube.causes import SERVICES, TRIAL_S, WITHIN_S, Causes
+from infadapter_operator.kube.causes import SHARED_BY_SERVICES, SHARED_WITHIN_S, TRIAL_S, Causes
 from infadapter_solver.problem import Target
 
 SMALL, LARGE = Target("small"), Target("large")
@@ -24,8 +24,8 @@ def met(*services: str, cause: Cause = Cause.IMAGE, at_s: float = 0.0) -> Causes
 
 def test_three_services_at_about_the_same_time_share_a_cause() -> None:
     causes = met("ns/a", "ns/b", "ns/c")
-    assert causes.same_cause(Cause.IMAGE, WITHIN_S)
-    assert not causes.same_cause(Cause.IMAGE, WITHIN_S + 1)
+    assert causes.same_cause(Cause.IMAGE, SHARED_WITHIN_S)
+    assert not causes.same_cause(Cause.IMAGE, SHARED_WITHIN_S + 1)
     assert not causes.same_cause(Cause.CONFIG, 0.0)
 
 
@@ -104,5 +104,5 @@ def test_it_is_what_counting_by_hand_gives(told: list[tuple[str, Cause, float]])
         causes = causes.met(service, SMALL, cause, at_s)
     now_s = told[-1][2] if told else 0.0
     for cause in Cause:
-        recent = {s for s, c, at_s in told if c is cause and now_s - at_s <= WITHIN_S}
-        assert causes.same_cause(cause, now_s) is (len(recent) >= SERVICES)
+        recent = {s for s, c, at_s in told if c is cause and now_s - at_s <= SHARED_WITHIN_S}
+        assert causes.same_cause(cause, now_s) is (len(recent) >= SHARED_BY_SERVICES)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from infadapter_operator.domain.names import TEMPLATE_ANNOTATION
 from infadapter_operator.domain.observed import Cause, Resize, Trouble
-from infadapter_operator.kube.messages import LONGEST, of_image, of_scheduler, stable
+from infadapter_operator.kube.messages import MAX_MESSAGE_CHARS, of_image, of_scheduler, stable
 from infadapter_operator.kube.objects import Server
 from infadapter_operator.kube.read import pod_of
 from infadapter_operator.kube.running import Running, observed
@@ -386,9 +386,9 @@ def test_how_many_nodes_there_are_changes_nothing() -> None:
 @given(st.text(max_size=600))
 def test_words_are_short_and_made_stable_once(message: str) -> None:
     words = stable(message)
-    assert len(words) <= LONGEST
-    assert len(of_image(message)) <= LONGEST
-    assert len(of_scheduler(message)) <= LONGEST
+    assert len(words) <= MAX_MESSAGE_CHARS
+    assert len(of_image(message)) <= MAX_MESSAGE_CHARS
+    assert len(of_scheduler(message)) <= MAX_MESSAGE_CHARS
 
 
 # --- whatever the status holds -------------------------------------------------------------------
@@ -449,4 +449,4 @@ def test_no_status_stops_the_loop(status: Any) -> None:
     assert found.trouble == trouble_of(pod)
     refusal = refusal_of(a_deployment() | {"status": status})
     for trouble in (found.trouble, refusal):
-        assert trouble is None or (trouble.message and len(trouble.message) <= LONGEST)
+        assert trouble is None or (trouble.message and len(trouble.message) <= MAX_MESSAGE_CHARS)

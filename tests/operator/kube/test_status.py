@@ -37,7 +37,7 @@ from infadapter_operator.reporting.status import (
     status_of,
     without_service,
 )
-from infadapter_operator.reporting.variant_status import MOST, blocks_from
+from infadapter_operator.reporting.variant_status import MAX_VARIANTS, blocks_from
 from infadapter_solver import Binding
 from infadapter_solver.problem import Objective, Plan, PodGroup, Target, Variant
 from tests.operator.kube.fakes import OWNER, FakeApi, allocation
@@ -248,12 +248,12 @@ def test_nothing_that_comes_is_read_back_as_a_block() -> None:
 def test_of_many_variants_those_that_do_not_come_are_told() -> None:
     variants = tuple(
         Variant(name=f"v{n:02}", accuracy=0.7, load_time_s=2.0, allocations=(SMALL,))
-        for n in range(MOST + 4)
+        for n in range(MAX_VARIANTS + 4)
     )
     last = a_block(variants[-1].name)
     service = replace(SERVICE, variants=variants)
     status = status_of(service, 3, None, (), None, NOW_S, changed=False, blocks={last.target: last})
-    assert len(status.variants) == MOST
+    assert len(status.variants) == MAX_VARIANTS
     assert last.target.variant in told(status)
 
 

@@ -13,9 +13,9 @@ from infadapter_operator.domain.situation import CapacityCalibration
 from infadapter_operator.planning.calibration import (
     FULL_FROM,
     FULL_TO,
-    LEAST,
-    MOST,
-    TOLERATED,
+    MAX_RATIO,
+    MIN_RATIO,
+    TOLERATED_MISSES,
     calibrated_by,
     with_calibration,
 )
@@ -123,7 +123,7 @@ def test_a_clock_that_was_set_back_teaches_nothing() -> None:
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1)), max_size=40))
 def test_ratios_stay_within_bounds(loads: list[tuple[float, float]]) -> None:
     ratio = ratio_after(*[(rps, rps * refused) for rps, refused in loads])
-    assert LEAST <= ratio <= MOST
+    assert MIN_RATIO <= ratio <= MAX_RATIO
 
 
 @pytest.mark.parametrize("true_ratio", [0.7, 0.9, 1.1])
@@ -132,7 +132,7 @@ def test_comes_to_the_load_at_which_as_much_is_missed_as_is_tolerated(true_ratio
     most_rps, learnt = true_ratio * CAPACITY_RPS, lessons()
     for number in range(1, 2000):
         sent_rps = 0.95 * CAPACITY_RPS * learnt.ratios.get(CPU_SMALL, 1.0)
-        share = min(1.0, TOLERATED * 0.01 * math.exp(80 * (sent_rps / most_rps - 0.95)))
+        share = min(1.0, TOLERATED_MISSES * 0.01 * math.exp(80 * (sent_rps / most_rps - 0.95)))
         delivered = {"one": Delivered(sent_rps, share * sent_rps, 5.0)}
         learnt = calibrated_by(SERVICE, learnt, Observed(pods=(a_pod(),)), delivered, 5.0 * number)
     assert learnt.ratio(CPU_SMALL) == pytest.approx(true_ratio, rel=0.02)

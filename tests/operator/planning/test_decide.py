@@ -10,7 +10,7 @@ from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.decide import burst, decide, warming
 from infadapter_operator.planning.hysteresis import WORTH_MOVING
-from infadapter_operator.planning.planning_demand import planning_demand
+from infadapter_operator.planning.planning_demand import REACHED_WITHIN_S, planning_demand
 from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
 from infadapter_solver import Binding
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target, Variant
@@ -120,6 +120,38 @@ def test_no_load_is_still_a_demand() -> None:
     decision = decided(a_service(), a_history((600, 0.0)))
     assert decision.demand_rps == 0.1
     assert decision.plan.feasible
+
+
+@pytest.mark.parametrize(("outgrown", "planned_rps"), [(0, 60.0), (1, 120.0)])
+def test_a_load_that_has_outgrown_two_plans_in_turn_is_planned_for_ahead(
+    outgrown: int, planned_rps: float
+) -> None:
+    """One may be a step that fell between two cycles: that is not counted again as a slope."""
+    service = a_service(budget={CPU: 60_000})
+    before = decided(service, a_history((600, 20.0)))
+    before = replace(before, decided_at_s=NOW_S - 1.0, outgrown=outgrown)
+    soon = decide(service, a_history((600, 20.0), (3, 60.0)), running(before.plan), before, NOW_S)
+    assert soon.outgrown == outgrown + 1
+    assert soon.demand_rps == pytest.approx(planned_rps, rel=0.25)
+
+
+def test_a_rise_is_not_planned_for_beyond_what_the_budget_serves() -> None:
+    service = a_service()
+    before = replace(decided(service, a_history((600, 20.0))), decided_at_s=NOW_S - 1.0, outgrown=1)
+    most_rps = decided(service, a_history((600, 10_000.0))).plan.capacity_rps
+    rising = a_history((600, 20.0), (3, 0.8 * most_rps))
+    soon = decide(service, rising, running(before.plan), before, NOW_S)
+    assert soon.plan.feasible
+    assert 0.9 * most_rps < soon.demand_rps <= most_rps
+
+
+def test_a_plan_that_lasted_until_its_pods_came_counts_for_no_rise() -> None:
+    service = a_service(budget={CPU: 60_000})
+    before = decided(service, a_history((600, 20.0)))
+    before = replace(before, decided_at_s=NOW_S - REACHED_WITHIN_S - 1.0, outgrown=3)
+    soon = decide(service, a_history((600, 20.0), (3, 60.0)), running(before.plan), before, NOW_S)
+    assert soon.outgrown == 0
+    assert soon.demand_rps < 80.0
 
 
 # --- keeping what runs ---------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from infadapter_operator.planning.parse import (
     ProfileUnfit,
     service_from,
 )
-from infadapter_operator.planning.profiles import profile_from
 from infadapter_profiles.offered import FINEST_MILLICORES, MOST_SIZES, grid_millicores
 from infadapter_solver.problem import CPU
 
@@ -129,7 +128,7 @@ def test_sizes_between_the_measured_ones_are_offered() -> None:
 
 
 def test_wide_profiles_get_a_coarser_grid() -> None:
-    wide = profile_from("v", a_profile(an_allocation("1", 10), an_allocation("64", 600)))
+    wide = a_profile(an_allocation("1", 10), an_allocation("64", 600)).as_profile("v")
     step = grid_millicores(wide)
     assert step % FINEST_MILLICORES == 0
     assert 63_000 / step <= MOST_SIZES

@@ -1,7 +1,7 @@
 """
 The Router of `ports` on Kubernetes: an Envoy that polls this operator for its weights.
 
-Weights change at any look and live in Envoy and in this process only. The set of pods behind them
+Weights change at any cycle and live in Envoy and in this process only. The set of pods behind them
 changes with the plan; it is kept in a ConfigMap, from which both a router and an operator start. An
 operator that starts learns the weights from the routers, which say what they obey.
 """

@@ -27,6 +27,7 @@ from infadapter_operator.kube.observe import belongs_to, is_left_over, refuse_st
 from infadapter_operator.kube.routers.envoy import EnvoyRouter
 from infadapter_operator.kube.running import Running
 from infadapter_operator.kube.statuses import condition
+from infadapter_profiles.wire import MODELS_PATH
 from infadapter_solver.problem import Target
 
 GATEWAY_GROUP, GATEWAY_VERSION = "gateway.networking.k8s.io", "v1"
@@ -46,7 +47,7 @@ def build_route(owner: Owner, traffic: Mapping[str, Any], weights: Mapping[Targe
         {"name": target_name(owner.name, target), "port": 80, "weight": weight}
         for target, weight in sorted(weights.items())
     ]
-    match = {"path": {"type": "PathPrefix", "value": f"/v2/models/{owner.name}"}}
+    match = {"path": {"type": "PathPrefix", "value": f"{MODELS_PATH}/{owner.name}"}}
     hostnames = traffic.get("hostnames")
     return {
         "apiVersion": f"{GATEWAY_GROUP}/{GATEWAY_VERSION}",

@@ -10,7 +10,7 @@ from infadapter_simulator.policies.fleet import started
 from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, PodGroup
 
-LOOK_S = 2.0
+CYCLE_S = 2.0
 """How often weights may move."""
 
 
@@ -32,7 +32,7 @@ class StaticPlan:
         world.route(self._sent, at_once=True)
 
     def next_act_s(self, now_s: float) -> float:
-        return now_s + LOOK_S
+        return now_s + CYCLE_S
 
     def act(self, world: World) -> None:
         weights = weights_for(_candidates(world), _rate_now_rps(world), self._sent)

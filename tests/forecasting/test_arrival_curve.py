@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_operator.planning.arrival_curve import WAITING, WINDOWS_S, highest_ahead, needs
+from infadapter_forecasting.arrival_curve import WAIT_SHARE, WINDOWS_S, highest_ahead, needs
 
 SLO_S = 0.75
-ROOM_S = WAITING * SLO_S
+ROOM_S = WAIT_SHARE * SLO_S
 
 rates_lists = st.lists(st.floats(0, 500), min_size=1, max_size=60)
 

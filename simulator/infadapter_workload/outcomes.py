@@ -44,6 +44,10 @@ class Outcome:
     def refused(self) -> bool:
         return self.code in (429, 503)
 
+    def in_time(self, slo_s: float | None) -> bool:
+        """Without an SLO, any answer is."""
+        return self.answered and (slo_s is None or self.latency_s <= slo_s)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -71,7 +75,7 @@ def summarise(
 ) -> Summary:
     """Sum up a run. duration_s is its planned length; the last sending is taken without it."""
     answered = [outcome for outcome in outcomes if outcome.answered]
-    in_time = sum(slo_s is None or outcome.latency_s <= slo_s for outcome in answered)
+    in_time = sum(outcome.in_time(slo_s) for outcome in answered)
     refused = sum(outcome.refused for outcome in outcomes)
     latency_ms = [outcome.latency_s * 1e3 for outcome in answered]
     send_late_ms = [outcome.send_late_s * 1e3 for outcome in outcomes]
@@ -91,6 +95,13 @@ def summarise(
         by_variant=Counter(outcome.variant for outcome in answered if outcome.variant),
         errors=_count(_reason, outcomes),
     )
+
+
+def accuracy_in_time(
+    outcomes: Iterable[Outcome], accuracy: Mapping[str, float], slo_s: float
+) -> float:
+    """The sum of the accuracies, by variant, of what answered in time."""
+    return sum(accuracy.get(o.variant or "", 0.0) for o in outcomes if o.in_time(slo_s))
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:

@@ -1,5 +1,5 @@
 """
-The LoadSource of `ports` on this machine: Envoy's own counter, read before every look. In a
+The LoadSource of `ports` on this machine: Envoy's own counter, read before every cycle. In a
 cluster, Prometheus reads the same one.
 """
 

@@ -1,0 +1,130 @@
+"""
+The reserve: the capacity that the next seconds may need beyond the rate of now, at a quantile.
+
+What runs grows in a second and what does not is bridged, so no more needs to be foreseen than the
+time in which a decision takes effect. Over so short a time the best forecast is
+the rate of now, and its errors of the last half an hour say what to keep in reserve: nothing to
+speak of for a steady load, much for one that jumps every few minutes.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from infadapter_forecasting.arrival_curve import highest_ahead, needs
+from infadapter_forecasting.forecaster import Array, Rates
+
+REACTION_S = 4
+"""From an arrival to the capacity for it: a scrape, a cycle, a resize, new weights."""
+
+MEMORY_S = 1_800
+"""How far back errors are looked for: long enough for hundreds, short enough to be of today."""
+
+LEAST_MEMORY_S = 1_200
+"""A shorter history is judged as if it were so long: its only jump is no habit yet."""
+
+BASELINE_S = 10.0
+"""The rate of now, in what is learnt from, is an exponential mean over this long."""
+
+BLOCK_SAMPLES = 128
+
+QUANTILE_UNCERTAINTY = 0.7
+"""
+How rare a case may be that is still kept in reserve for, times the root of the requests within the
+memory: the fewer there were, the less is known of what is rare.
+"""
+
+
+class Reserve(NamedTuple):
+    """
+    The capacity that does for the next REACTION_S: at the quantile, and a little below it. Where
+    errors are of two kinds, noise and jumps, a quantile between them tips from one cycle to the
+    next, and both sides cost the same: a plan that does for the lower one may stay (hysteresis).
+    """
+
+    rps: float
+    least_rps: float
+
+
+EXCEEDANCE_HYSTERESIS = 1.4
+"""How much more often a plan may be exceeded before it is left for one with more reserve."""
+
+
+def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> Reserve:
+    """
+    Never less than the rate of now.
+
+    Errors are differences, not ratios: after a jump from 10 to 100 rps, a ratio would expect 1000.
+    """
+    recent = rates[-MEMORY_S:]
+    came = highest_ahead(needs(recent, slo_s), REACTION_S)
+    allowed = (1 - quantile) * max(len(came), LEAST_MEMORY_S)
+    if len(came) <= math.ceil(allowed):
+        rps = now_rps + float(np.sqrt(now_rps))
+        return Reserve(rps, rps)
+    usual = exponential_mean(recent, BASELINE_S)
+    errors = np.sort(came - usual[: len(came)])
+    most_rps = _most_to_expect_rps(recent, slo_s, now_rps)
+
+    def at(exceeded: float) -> float:
+        reserve_rps = errors[max(0, len(errors) - 1 - math.ceil(exceeded))]
+        wanted_rps = float(max(usual[-1], now_rps) + reserve_rps)
+        return max(now_rps, min(wanted_rps, most_rps))
+
+    return Reserve(at(allowed), at(EXCEEDANCE_HYSTERESIS * allowed))
+
+
+def _most_to_expect_rps(recent: Rates, slo_s: float, now_rps: float) -> float:
+    """
+    What was needed at most, and a deviation of room: a step that has been seen is not expected once
+    more on top of itself.
+    """
+    return max(float(needs(recent, slo_s).max()), now_rps) + float(np.sqrt(now_rps))
+
+
+def highest_need_rps(rates: Rates, slo_s: float, window_s: float) -> float:
+    """The highest need of the last `window_s`."""
+    return float(needs(rates[-int(window_s) - 10 :], slo_s)[-int(window_s) :].max())
+
+
+def exponential_mean(values: Array, over_s: float) -> Array:
+    """
+    By second, the mean of all until then, in which a value of `over_s` ago weighs 1/e.
+
+    As blocks of one geometric sum each: a loop over half an hour would take longer than the solver.
+    """
+    kernel, fading = _block_sums(over_s)
+    found = np.empty(len(values))
+    before = float(values[: int(over_s)].mean())
+    for first in range(0, len(values), BLOCK_SAMPLES):
+        part = values[first : first + BLOCK_SAMPLES]
+        size = len(part)
+        found[first : first + size] = kernel[:size, :size] @ part + fading[:size] * before
+        before = float(found[first + size - 1])
+    return found
+
+
+@functools.cache
+def _block_sums(over_s: float) -> tuple[Array, Array]:
+    """What each value of a block adds to the means after it, and how what was before fades."""
+    keep = np.exp(-1.0 / over_s)
+    apart = np.subtract.outer(np.arange(BLOCK_SAMPLES), np.arange(BLOCK_SAMPLES))
+    return (1 - keep) * np.tril(keep ** np.abs(apart)), keep ** np.arange(1, BLOCK_SAMPLES + 1)
+
+
+def newsvendor_quantile(rps: float, *, lost: float, price: float, least: float) -> float:
+    """
+    The newsvendor's critical ratio: beyond this quantile more reserve costs more than it saves.
+
+    A request that is refused costs `lost`, capacity for one more per second costs `price`, in the
+    same unit. Where the load is low a core is cheap beside what it may lose, and the other way
+    round. It is `least` or more.
+    """
+    if lost <= 0:
+        return least
+    rps = max(rps, 1.0)
+    worthwhile = 1.0 - price * rps / lost
+    known = 1.0 - QUANTILE_UNCERTAINTY / math.sqrt(rps * MEMORY_S)
+    return float(np.clip(worthwhile, least, max(known, least)))

@@ -1,0 +1,176 @@
+"""
+The profile document: a VariantProfile of infadapter.io/v1alpha1, as files and the API hold it.
+
+What its fields are called, in which unit they are, and between which bounds stands here alone:
+whoever measures writes by it, whoever plans reads by it, and the API's schema, which a test holds
+to these names, takes its bounds. Decimal numbers are strings, as everywhere in that API; latencies
+are numbers of milliseconds, resources are quantities.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
+from infadapter_profiles.quantities import amounts_as_quantities, decimal_text, parse_amounts
+from infadapter_profiles.sizes import PodSize
+
+API_VERSION = "infadapter.io/v1alpha1"
+KIND = "VariantProfile"
+
+MOST_ITEMS = 64
+"""Allocations of a profile; points, and known capacities, of an allocation."""
+
+MOST_PERCENTILES = 8
+PERCENTILE_KEY = "[1-9][0-9]?([.][0-9]?[1-9])?"
+"""A percentile that latencies are written by: "50", "99.9"."""
+
+MOST_NUMBER = 10**12
+"""A decimal has at most twelve digits before its point."""
+MOST_LATENCY_MS = 3_600_000
+MOST_SLO_MS = 600_000
+MOST_BATCH_SIZE = 4_096
+MOST_LETTERS = 512
+"""Of the machine's name, and of the server's."""
+
+Json = dict[str, Any]
+
+
+class MalformedProfile(ValueError):
+    """A document lacks what a profile says, or says it in another form; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileDocument:
+    """A profile, named as its variant, with where it is kept and where its numbers come from."""
+
+    profile: Profile
+    namespace: str | None = None
+    measured_at: str | None = None  # RFC 3339
+    machine: str | None = None
+    server: str | None = None
+
+
+def is_profile(document: Mapping[str, Any]) -> bool:
+    return document.get("apiVersion") == API_VERSION and document.get("kind") == KIND
+
+
+def name_and_namespace(document: Mapping[str, Any]) -> tuple[str, str | None]:
+    metadata = document.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    namespace = metadata.get("namespace")
+    return str(metadata.get("name", "")), None if namespace is None else str(namespace)
+
+
+def write_document(document: ProfileDocument) -> Json:
+    """Rates, times and ratios are rounded to what a measurement can tell apart."""
+    profile = document.profile
+    spec = {
+        "accuracy": decimal_text(profile.accuracy, 5),
+        "loadSeconds": decimal_text(profile.load_time_s, 3),
+        "allocations": [_write_allocation(each) for each in profile.allocations],
+    }
+    metadata = _given(name=profile.variant, namespace=document.namespace)
+    status = _given(
+        measuredAt=document.measured_at, machine=document.machine, server=document.server
+    )
+    return _given(
+        apiVersion=API_VERSION, kind=KIND, metadata=metadata, spec=spec, status=status or None
+    )
+
+
+def read_document(document: Mapping[str, Any]) -> ProfileDocument:
+    """Raises MalformedProfile."""
+    name, namespace = name_and_namespace(document)
+    status = document.get("status") or {}
+    try:
+        return ProfileDocument(
+            profile=read_spec(name, document["spec"]),
+            namespace=namespace,
+            measured_at=status.get("measuredAt"),
+            machine=status.get("machine"),
+            server=status.get("server"),
+        )
+    except KeyError as error:
+        raise MalformedProfile(f"the profile {name} lacks {error.args[0]}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise MalformedProfile(f"the profile {name} is malformed: {error}") from error
+
+
+def read_spec(variant: str, spec: Mapping[str, Any]) -> Profile:
+    """
+    The values of a spec, under the variant's name; its numbers may be numbers already.
+
+    Raises KeyError, TypeError, ValueError or AttributeError where the form is another.
+    """
+    return Profile(
+        variant=variant,
+        accuracy=_number(spec, "accuracy", most=1),
+        load_time_s=_number(spec, "loadSeconds"),
+        allocations=tuple(_read_allocation(each) for each in spec["allocations"]),
+    )
+
+
+def _write_allocation(allocation: ProfiledAllocation) -> Json:
+    saturation_rps = allocation.saturation_rps
+    return _given(
+        resources=amounts_as_quantities(allocation.resources),
+        batchSize=allocation.size.batch_size,
+        saturationRps=None if saturation_rps is None else decimal_text(saturation_rps, 3),
+        points=[_write_point(point) for point in allocation.points] or None,
+        capacity=[_write_capacity(known) for known in allocation.capacity] or None,
+    )
+
+
+def _read_allocation(written: Mapping[str, Any]) -> ProfiledAllocation:
+    resources, batch_size = parse_amounts(written["resources"]), int(written.get("batchSize", 1))
+    return ProfiledAllocation(
+        size=PodSize(resources=resources, batch_size=batch_size),
+        saturation_rps=_number(written, "saturationRps") if "saturationRps" in written else None,
+        points=tuple(_read_point(point) for point in written.get("points") or ()),
+        capacity=tuple(_read_capacity(known) for known in written.get("capacity") or ()),
+    )
+
+
+def _write_point(point: Point) -> Json:
+    return {
+        "rps": decimal_text(point.rps, 3),
+        "latencyMilliseconds": {f"{p:g}": round(1000 * s, 6) for p, s in point.latency_s.items()},
+        "refusedRatio": decimal_text(point.refused_ratio, 5),
+    }
+
+
+def _read_point(written: Mapping[str, Any]) -> Point:
+    latency_ms = written["latencyMilliseconds"]
+    return Point(
+        rps=_number(written, "rps"),
+        latency_s={float(p): _number(latency_ms, p, MOST_LATENCY_MS) / 1000 for p in latency_ms},
+        refused_ratio=_number(written, "refusedRatio", 1) if "refusedRatio" in written else 0.0,
+    )
+
+
+def _write_capacity(known: KnownCapacity) -> Json:
+    return {
+        "latencyMilliseconds": round(1000 * known.latency_s),
+        "percentile": known.percentile,
+        "rps": decimal_text(known.rps, 3),
+    }
+
+
+def _read_capacity(written: Mapping[str, Any]) -> KnownCapacity:
+    return KnownCapacity(
+        latency_s=_number(written, "latencyMilliseconds", MOST_SLO_MS) / 1000,
+        percentile=float(written["percentile"]),
+        rps=_number(written, "rps"),
+    )
+
+
+def _number(written: Mapping[str, Any], field: str, most: float = MOST_NUMBER) -> float:
+    value = float(written[field])
+    if not 0 <= value <= most:
+        raise ValueError(f"{field} is no number from 0 to {most:g}")
+    return value
+
+
+def _given(**fields: Any) -> Json:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,111 @@
+"""
+Profile documents in YAML files, several to a file, beside other documents that stay as they are.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infadapter_profiles.document import (
+    MalformedProfile,
+    ProfileDocument,
+    is_profile,
+    name_and_namespace,
+    read_document,
+    write_document,
+)
+
+MOST_BYTES = 16 * 1024 * 1024
+
+
+class ProfileFileError(ValueError):
+    """A file that is not what it should be; the message is one sentence that names it."""
+
+
+def read_yaml(path: Path) -> list[Any]:
+    """The documents of a file. Raises ProfileFileError."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ProfileFileError(f"{path} can't be read: {error.strerror}.") from error
+    if len(text) > MOST_BYTES:
+        raise ProfileFileError(f"{path} is larger than {MOST_BYTES // 2**20} MiB.")
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: bytes, source: str) -> list[Any]:
+    """The documents of a text, None for an empty one. Raises ProfileFileError."""
+    try:
+        return list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
+        raise ProfileFileError(f"{source} is not YAML{_where(error)}.") from error
+
+
+def find_profile(path: Path, name: str, namespace: str | None) -> ProfileDocument | None:
+    """One profile of a file, or None when the file or the profile does not exist yet.
+
+    Raises ProfileFileError when the file can't be read, or the profile can't be understood.
+    """
+    for document in _objects(path):
+        if is_profile(document) and name_and_namespace(document) == (name, namespace):
+            try:
+                return read_document(document)
+            except MalformedProfile as error:
+                raise ProfileFileError(f"{path}: {error}.") from error
+    return None
+
+
+def save_profile(path: Path, profile: ProfileDocument) -> None:
+    """Write a profile in place of the one of its name, or behind those that the file holds.
+
+    Raises ProfileFileError when the file can't be read or written; it is never left half written.
+    """
+    documents, new = _objects(path), write_document(profile)
+    names = [name_and_namespace(each) if is_profile(each) else None for each in documents]
+    if (same := name_and_namespace(new)) in names:
+        documents[names.index(same)] = new
+    else:
+        documents.append(new)
+    text = yaml.safe_dump_all(documents, sort_keys=False, default_flow_style=None, width=100)
+    try:
+        _replace(path, text)
+    except OSError as error:
+        raise ProfileFileError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def check_writable(path: Path) -> None:
+    """Raise ProfileFileError unless its folder takes a file, as saving a profile will need."""
+    try:
+        with tempfile.TemporaryFile(dir=_folder(path)):
+            pass
+    except OSError as error:
+        raise ProfileFileError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _objects(path: Path) -> list[dict[str, Any]]:
+    documents = [each for each in read_yaml(path) if each is not None] if path.exists() else []
+    if not all(isinstance(each, dict) for each in documents):
+        raise ProfileFileError(f"{path} must hold Kubernetes documents.")
+    return documents
+
+
+def _replace(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", dir=_folder(path), delete=False, encoding="utf-8"
+    ) as file:
+        file.write(text)
+    Path(file.name).chmod(0o644)
+    os.replace(file.name, path)
+
+
+def _folder(path: Path) -> Path:
+    return path.resolve().parent
+
+
+def _where(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f": line {mark.line + 1}, column {mark.column + 1}" if mark else ""

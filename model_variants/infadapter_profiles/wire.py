@@ -1,0 +1,83 @@
+"""
+Wire names: headers, paths, metrics and buckets that one program writes and another one reads.
+
+Told once, because a name spelt in two rooms is a contract that no type checker sees. What only one
+room spells (the operator's own metrics, the command lines) stays there. Users' dashboards and
+clients know these names: they do not change.
+"""
+
+# --- HTTP between clients, routers and servers -------------------------------------------------
+
+VARIANT_HEADER = "infadapter-variant"
+"""Of every answer, the variant that gave it. Servers write it; load generators and people read."""
+
+RETRY_AFTER_HEADER = "retry-after"
+"""Of a refusal. Servers write it, and routers where no server could be reached; clients read."""
+
+RETRY_AFTER_S = 1
+"""Its value, in whole seconds: a queue of the usual length is gone by then."""
+
+REFUSED_STATUS = 503
+"""Of a refusal. Servers and routers write it; the operator counts such answers as missed."""
+
+READY_PATH = "/v2/health/ready"
+"""200 while the server wants requests. Probes, the profiler and the local platform ask it."""
+
+METRICS_PATH = "/metrics"
+"""Where a server exposes its metrics. Prometheus and the profiler ask it."""
+
+MODELS_PATH = "/v2/models"
+"""Followed by /NAME/infer. Servers answer under it; gateways route by it."""
+
+# --- metrics that the server writes, each labelled by variant ----------------------------------
+
+SERVER_ARRIVALS = "infadapter_server_arrivals_total"
+"""Inference requests as they arrive, refused ones too. The operator reads: load and delivered."""
+
+SERVER_REQUESTS = "infadapter_server_requests_total"
+"""Inference requests by the status `code` of their answer. The operator reads: refused."""
+
+SERVER_LATENCY = "infadapter_server_latency_seconds"
+"""Histogram, seconds from arrival to an answer with 200. The operator reads: late."""
+
+SERVER_INFERENCE = "infadapter_server_inference_seconds"
+"""Histogram, seconds in the network alone. People read."""
+
+SERVER_LOAD_TIME = "infadapter_server_load_seconds"
+"""Gauge, seconds to load and warm up the network; 0 until that is done. The profiler reads."""
+
+SERVER_IN_FLIGHT = "infadapter_server_in_flight"
+"""Gauge, requests that wait or run. People read."""
+
+SERVER_THREADS = "infadapter_server_threads"
+"""Gauge, threads of one inference. People read."""
+
+SERVER_READY = "infadapter_server_ready"
+"""Gauge, 1 while the server wants requests, else 0. People read."""
+
+LATENCY_BOUNDS_S = (
+    *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),
+    *(0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0),
+)
+"""
+Upper bounds, in seconds, of the buckets of both histograms; the operator asks for the bucket that
+holds the SLO. From 1 ms, where the smallest networks answer, to 10 s, where nobody waits any more;
+closest between 10 and 750 ms, where SLOs lie (the paper's is 750 ms).
+"""
+
+# --- metrics that the router, Envoy, writes ----------------------------------------------------
+
+ROUTER_ARRIVALS = "envoy_http_downstream_rq_total"
+"""Requests as they arrive, before anything is refused. The operator and the dashboard read."""
+
+ROUTER_ANSWERS = "envoy_http_downstream_rq_xx"
+"""Answers by ROUTER_CODE_CLASS. The operator and the dashboard read."""
+
+ROUTER_CODE_CLASS = "envoy_response_code_class"
+"""A label; its value is the first digit of the status, such as 2."""
+
+ROUTER_LATENCY = "envoy_http_downstream_rq_time"
+"""Histogram, milliseconds, with a bound at the SLO. The operator and the dashboard read."""
+
+ROUTER_SERVICE = "envoy_http_conn_manager_prefix"
+"""A label of all of these; its value is the service key, "namespace/name"."""

@@ -1,0 +1,198 @@
+"""A profile is written as the API takes it, and comes back as the value that it was."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infadapter_operator.api.objects import parse_profile
+from infadapter_operator.api.profiles import (
+    ProfileAllocation,
+    ProfileCapacity,
+    ProfilePoint,
+    VariantProfileSpec,
+    VariantProfileStatus,
+)
+from infadapter_profiles.document import (
+    MOST_BATCH_SIZE,
+    MOST_LATENCY_MS,
+    MOST_PERCENTILES,
+    MOST_SLO_MS,
+    MalformedProfile,
+    ProfileDocument,
+    read_document,
+    read_spec,
+    write_document,
+)
+from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
+from infadapter_profiles.sizes import PodSize
+
+SIZE = PodSize(resources={"cpu": 500})
+POINT = Point(rps=5.25, latency_s={50.0: 0.2105, 99.9: 0.32}, refused_ratio=0.01)
+HALF = ProfiledAllocation(size=SIZE, saturation_rps=18, points=(POINT,))
+DOCUMENT = ProfileDocument(
+    profile=Profile(variant="resnet18", accuracy=0.7613, load_time_s=1e-3, allocations=(HALF,)),
+    machine="2 x CPU",
+)
+
+
+def decimals(least: float, most: float, digits: int) -> st.SearchStrategy[float]:
+    """What a text of so many digits can say."""
+    unit = 10**digits
+    return st.integers(round(least * unit), round(most * unit)).map(lambda count: count / unit)
+
+
+RATES = decimals(0.001, 1e6, 3)
+LATENCIES_S = st.floats(0.01, MOST_LATENCY_MS).map(lambda ms: round(ms, 2) / 1000)
+PERCENTILES = st.one_of(st.integers(1, 99).map(float), decimals(1.01, 99.99, 2))
+SIZES = st.builds(
+    lambda millicores, devices, batch_size: PodSize(
+        resources={"cpu": millicores, **({"nvidia.com/gpu": devices} if devices else {})},
+        batch_size=batch_size,
+    ),
+    st.integers(1, 10**6),
+    st.integers(0, 16),
+    st.integers(1, MOST_BATCH_SIZE),
+)
+POINTS = st.builds(
+    Point,
+    rps=RATES,
+    latency_s=st.dictionaries(PERCENTILES, LATENCIES_S, min_size=1, max_size=MOST_PERCENTILES),
+    refused_ratio=decimals(0, 1, 5),
+)
+CAPACITIES = st.builds(
+    KnownCapacity,
+    latency_s=st.integers(1, MOST_SLO_MS).map(lambda ms: ms / 1000),
+    percentile=PERCENTILES,
+    rps=decimals(0, 1e6, 3),
+)
+ALLOCATIONS = st.builds(
+    ProfiledAllocation,
+    size=SIZES,
+    saturation_rps=st.none() | RATES,
+    points=st.lists(POINTS, max_size=3).map(tuple),
+    capacity=st.lists(CAPACITIES, max_size=3).map(tuple),
+).filter(lambda allocation: allocation.points or allocation.capacity)
+TEXTS = st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+DOCUMENTS = st.builds(
+    ProfileDocument,
+    profile=st.builds(
+        Profile,
+        variant=st.from_regex("[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True),
+        accuracy=decimals(0, 1, 5),
+        load_time_s=decimals(0, 3600, 3),
+        allocations=st.lists(ALLOCATIONS, min_size=1, max_size=3).map(tuple),
+    ),
+    namespace=st.none() | st.just("vision"),
+    measured_at=st.none() | st.just("2026-11-22T12:00:00Z"),
+    machine=TEXTS,
+    server=TEXTS,
+)
+
+
+def test_a_document_holds_decimals_as_strings_and_latencies_as_numbers() -> None:
+    document = write_document(DOCUMENT)
+    assert document["spec"] == {
+        "accuracy": "0.7613",
+        "loadSeconds": "0.001",
+        "allocations": [
+            {
+                "resources": {"cpu": "500m"},
+                "batchSize": 1,
+                "saturationRps": "18",
+                "points": [
+                    {
+                        "rps": "5.25",
+                        "latencyMilliseconds": {"50": 210.5, "99.9": 320.0},
+                        "refusedRatio": "0.01",
+                    }
+                ],
+            }
+        ],
+    }
+    assert document["status"] == {"machine": "2 x CPU"}
+
+
+@given(DOCUMENTS)
+def test_what_was_written_is_read(document: ProfileDocument) -> None:
+    assert read_document(write_document(document)) == document
+
+
+@given(DOCUMENTS)
+def test_the_api_takes_what_is_written_for_the_same_values(document: ProfileDocument) -> None:
+    taken = parse_profile(write_document(document))
+    assert taken.spec.as_profile(taken.metadata.name) == document.profile
+    assert read_document(taken.as_body()).profile == document.profile
+
+
+def test_the_api_has_no_field_that_is_not_written() -> None:
+    known = KnownCapacity(latency_s=0.75, percentile=99, rps=4)
+    profile = replace(DOCUMENT.profile, allocations=(replace(HALF, capacity=(known,)),))
+    full = replace(DOCUMENT, profile=profile, measured_at="2026-11-22T12:00:00Z", server="tiny")
+    written = write_document(full)
+    (allocation,) = written["spec"]["allocations"]
+    for model, part in (
+        (VariantProfileSpec, written["spec"]),
+        (VariantProfileStatus, written["status"]),
+        (ProfileAllocation, allocation),
+        (ProfilePoint, allocation["points"][0]),
+        (ProfileCapacity, allocation["capacity"][0]),
+    ):
+        assert {field.alias for field in model.model_fields.values()} == set(part)
+
+
+@given(st.floats(1e-3, 1e6), st.floats(0, 1), st.floats(1e-5, 3600))
+def test_a_number_finer_than_what_is_written_is_rounded_once(
+    rps: float, ratio: float, latency_s: float
+) -> None:
+    fine = Point(rps=rps, latency_s={99.0: latency_s}, refused_ratio=ratio)
+    allocations = (replace(HALF, saturation_rps=rps, points=(fine,)),)
+    profile = replace(DOCUMENT.profile, accuracy=ratio, allocations=allocations)
+    written = write_document(replace(DOCUMENT, profile=profile))
+    (read,) = read_document(written).profile.allocations[0].points
+    assert (read.rps, read.refused_ratio) == pytest.approx((rps, ratio), abs=1e-3)
+    assert read.latency_s[99] == pytest.approx(latency_s, abs=1e-9)
+    assert write_document(read_document(written)) == written
+
+
+def test_what_the_api_leaves_out_has_the_same_default() -> None:
+    points = [{"rps": "5", "latencyMilliseconds": {"99": 100}}]
+    allocation = {"resources": {"cpu": 1}, "points": points}
+    spec = {"accuracy": "0.7", "loadSeconds": "3", "allocations": [allocation]}
+    point = Point(rps=5, latency_s={99.0: 0.1})
+    expected = ProfiledAllocation(size=PodSize(resources={"cpu": 1000}), points=(point,))
+    assert read_spec("v", spec).allocations == (expected,)
+    taken = VariantProfileSpec.model_validate_json(json.dumps(spec))
+    assert taken.as_profile("v") == read_spec("v", spec)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("accuracy",), "1.01"),
+        (("accuracy",), "nan"),
+        (("loadSeconds",), "-1"),
+        (("loadSeconds",), "inf"),
+        (("loadSeconds",), "1e300"),
+        (("allocations", 0, "resources", "cpu"), "many"),
+        (("allocations", 0, "saturationRps"), None),
+        (("allocations", 0, "batchSize"), "two"),
+        (("allocations", 0, "points", 0, "rps"), "-5"),
+        (("allocations", 0, "points", 0, "refusedRatio"), "2"),
+        (("allocations", 0, "points", 0, "latencyMilliseconds"), 7),
+        (("allocations", 0, "points", 0, "latencyMilliseconds", "99.9"), 3.7e6),
+    ],
+)
+def test_what_lies_beyond_the_bounds_is_refused_by_name(
+    place: tuple[str | int, ...], value: object
+) -> None:
+    document = write_document(DOCUMENT)
+    within: Any = document["spec"]
+    for step in place[:-1]:
+        within = within[step]
+    within[place[-1]] = value
+    with pytest.raises(MalformedProfile, match="resnet18 is malformed"):
+        read_document(document)
