@@ -274,19 +274,6 @@ def test_while_prometheus_does_not_answer_nothing_is_known_of_the_load() -> None
 # Templates and times
 
 
-def test_later_pods_come_up_at_the_first_ones_size_until_none_runs() -> None:
-    here = platform()
-    here.take(up(1, 1))
-    here.take(up(4, 2))
-    assert cores_of(here.after(0)) == [1, 1]
-    assert here.seen().templates == {A: SIZES[1].size}
-    here.take(RemovePods(target=A, pods=tuple(p.name for p in here.seen().pods), remaining=0))
-    here.after(1)
-    assert here.seen().templates == {}
-    here.take(up(4, 1))
-    assert cores_of(here.after(0)) == [4]
-
-
 def test_a_template_is_kept_while_pods_are_wanted_that_nobody_makes() -> None:
     here = platform(refused=(Spell(variant="a", until_s=10),))
     here.take(up(1, 1))
@@ -373,15 +360,6 @@ def test_of_old_pods_those_that_are_not_ready_go_first_and_none_stays_for_its_si
     (new,) = here.after(START_S + 1)
     assert new.ready
     assert new.name not in (carries.name, loads.name)
-
-
-def test_a_step_up_that_is_taken_twice_within_a_roll_asks_for_no_more() -> None:
-    here = platform()
-    here.run_pods(1, 2)
-    here.take(ReplacePods(target=A, size=SIZES[2].size, pods=2))
-    for _ in range(2):
-        here.take(up(2, 3))
-    assert here.seen().desired_pods == {A: 3}
 
 
 def test_a_roll_whose_new_pod_does_not_come_keeps_all_old_ones() -> None:

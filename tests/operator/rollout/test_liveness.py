@@ -25,7 +25,7 @@ several things fail at once, a bound is broken (docs/results.md, Always arrive).
 """
 
 TROUBLE_SEED = None if SEED is None else 14
-"""Of cases in trouble one of nine breaks a bound (docs/results.md), but none of these."""
+"""Of cases in trouble one of eight breaks a bound (docs/results.md), but none of these."""
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
