@@ -3,9 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
+from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.observed import Pod
 from infadapter_operator.domain.service import Service
-from infadapter_solver.problem import CPU, Allocation, Objective, Plan, PodSize, Target, Variant
+from infadapter_solver import Problem, evaluate
+from infadapter_solver.candidates import LEAST_DEMAND_RPS
+from infadapter_solver.problem import (
+    CPU,
+    Allocation,
+    Objective,
+    Plan,
+    PodGroup,
+    PodSize,
+    Target,
+    Variant,
+)
 
 _OF_OBJECTIVE = {field.name for field in fields(Objective)}
 
@@ -62,6 +74,20 @@ def with_changes(service: Service, changes: Mapping[str, object]) -> Service:
     goal = {name: value for name, value in changes.items() if name in _OF_OBJECTIVE}
     objective = replace(service.objective, **goal)  # type: ignore[arg-type]
     return replace(service, objective=objective, **others)  # type: ignore[arg-type]
+
+
+def recall(
+    service: Service, groups: tuple[PodGroup, ...], *, demand_rps: float, decided_at_s: float
+) -> Decision:
+    """A decision for these pods."""
+    problem = Problem(
+        variants=service.variants,
+        demand_rps=max(demand_rps, LEAST_DEMAND_RPS),
+        min_replicas=service.min_replicas,
+        objective=service.objective,
+    )
+    plan = evaluate(problem, groups)
+    return Decision(plan=plan, decided_at_s=decided_at_s, demand_rps=demand_rps)
 
 
 def a_pod(

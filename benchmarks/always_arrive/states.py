@@ -111,7 +111,7 @@ def resizes() -> Iterator[State]:
     """While the load rises, the size that would do is not to be had in place."""
     workload = steps((60, 30.0), (60, 30.0), (30, 70.0), (300, 100.0), from_s=60)
     places = {
-        "a resize that fails": ((2, 3, 4, 6), 1, Faults(failing_resizes=(Spell(variant="a"),))),
+        "a resize that fails": ((2, 3, 4, 6), 1, Faults(stuck_resizes=(Spell(variant="a"),))),
         "a resize that is deferred": ((2, 3), 2, Faults(node_millicores=5000)),
         "a resize beyond its node": ((2, 3, 4, 6), 1, Faults(node_millicores=5000)),
     }

@@ -8,6 +8,7 @@ how long a target that crashes is to be left.
 
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import attrgetter
 
 from infadapter_local.pods import LocalPod, LocalPods
 from infadapter_operator.domain.deployment import turnover
@@ -92,7 +93,7 @@ class LocalCluster:
 
     async def _settle(self, one: Deployment) -> None:
         """Raises StepRefused; then no more are wanted than there are."""
-        due = turnover(self.pods.live(one.target), one.replicas)
+        due = turnover(self.pods.live(one.target), one.replicas, attrgetter("ready"))
         for pod in due.going:
             self.pods.remove(pod.name)
         try:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from infadapter_operator.domain.load import Delivered, History, NoData, Sample
-from infadapter_operator.domain.observed import Observed, Pod, RouterView
+from infadapter_operator.domain.load import Delivered, History, NoData, QueryFailed, Sample
+from infadapter_operator.domain.observed import Cause, Observed, Pod, RouterView, Trouble
 from infadapter_operator.domain.ports import StepRefused
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
 from infadapter_simulator.world.deployments import Deployments
@@ -22,9 +22,11 @@ class SimulatedLoad:
     def __init__(self, world: World) -> None:
         self._world = world
         self._known: list[Sample] = []
-        self._counted: tuple[float, Mapping[str, tuple[int, int]]] = (0.0, {})
+        self._counted: tuple[float, Mapping[str, tuple[float, float]]] = (0.0, {})
 
     async def history(self, window_s: float, now_s: float) -> History:
+        if self._world.scenario.faults.is_blind(self._world.now_s):
+            raise QueryFailed("Prometheus does not answer.")
         end_s, rates = self._world.rates(self._unknown_s())
         at_s = np.arange(end_s - len(rates) + 1, end_s + 1)
         self._known += map(Sample._make, zip(at_s.tolist(), rates.tolist(), strict=True))
@@ -70,6 +72,9 @@ class SimulatedCluster:
         self._deployments = Deployments(world)
 
     async def observe(self, now_s: float) -> Observed:
+        return self.seen()
+
+    def seen(self) -> Observed:
         there = self._deployments.all()
         return Observed(
             pods=tuple(_seen(pod) for pod in self._world.pods),
@@ -101,7 +106,7 @@ class SimulatedCluster:
         raise StepRefused(f"There is no pod {name}.")
 
 
-def _delivered(arrived: int, missed: int, over_s: float) -> Delivered:
+def _delivered(arrived: float, missed: float, over_s: float) -> Delivered:
     """What is answered too late arrived earlier, perhaps before that time."""
     return Delivered(arrived / over_s, min(arrived, missed) / over_s, over_s)
 
@@ -119,7 +124,12 @@ def _seen(pod: SimulatedPod) -> Pod:
         unschedulable_since_s=pod.unschedulable_since_s,
         resize=pod.resize,
         resize_since_s=pod.resize_since_s,
-        trouble=pod.trouble,
+        trouble=_told(pod.trouble),
         outdated=pod.outdated,
         unready_since_s=None if pod.ready else pod.unready_since_s,
     )
+
+
+def _told(trouble: Trouble | None) -> Trouble | None:
+    """That a pod runs and is not Ready no platform calls a trouble."""
+    return None if trouble is None or trouble.cause is Cause.NOT_READY else trouble

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from infadapter_operator.domain.deployment import MIN_READY_S
 from infadapter_simulator.world.faults import Faults
 from infadapter_solver import (
     CPU,
@@ -71,6 +72,7 @@ class Scenario:
     scrape_lag_s: float = 0.5  # a second's count is known so long after it
     weights_lag_s: float = 0.5  # until a router obeys new weights
     drain_s: float = 0.5  # from the order to stop to the end, with no request left
+    min_ready_s: float = MIN_READY_S  # of a new pod, until an old one goes in a rolling change
     service_sigma: float = 0.0  # of the lognormal that each service time is multiplied by
     weighs_at_random: bool = False  # as an HTTPRoute does, in place of a smooth round robin
     failures_per_pod_hour: float = 0.0

@@ -36,7 +36,9 @@ def flat_history(mean_rps: float) -> Floats:
 
 def simulate(policy: Policy, scenario: Scenario, workload: Workload, seed: int) -> World:
     """The world at the end of the run: what happened in it can be measured."""
-    world = World(scenario, workload.arrivals_s, workload.history_rps, workload.seconds, seed)
+    world = World.of_requests(
+        scenario, workload.arrivals_s, workload.history_rps, workload.seconds, seed
+    )
     world.queue_limits = policy.queue_limits(world)
     policy.begin(world, workload.first_minute_rps)
     # Policies act at a phase of their own, as they do beside a trace that knows nothing of them.

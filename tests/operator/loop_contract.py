@@ -26,6 +26,10 @@ from tests.operator.loop_arithmetic import (
     within,
 )
 
+RESIZE_S = 1.0
+LINGER_S = 3.0  # a pod that was told to stop
+OBEYED_WITHIN_S = 15.0  # weights that were replaced before they were confirmed may be obeyed yet
+
 
 @dataclass(slots=True, kw_only=True)
 class Conceded:
@@ -130,6 +134,21 @@ class Contract:
             f"at {now_s:.0f} s {after_rps:.1f} rps are served, before {before_rps:.1f}, "
             f"asked {_demand_rps(seen)}: {seen.steps}"
         )
+
+
+def contract_for(service: Service, node: Size, confirm_s: float, every_s: float) -> Contract:
+    """
+    What is started takes as long as the slowest variant. Weights are obeyed `confirm_s` after they
+    were set, so for the demand of back then.
+    """
+    slowest_s = max(variant.load_time_s for variant in service.variants)
+    late_s = OBEYED_WITHIN_S if confirm_s > every_s else 0.0
+    return Contract(
+        service=service,
+        node=node,
+        lag_s=confirm_s + every_s + 1.0,
+        period_s=slowest_s + confirm_s + late_s + LINGER_S + RESIZE_S + 5 * every_s,
+    )
 
 
 def _groups(seen: Cycle) -> Sequence[PodGroup]:

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 from prometheus_client import CollectorRegistry
@@ -8,9 +9,11 @@ from infadapter_operator.domain.situation import CapacityCalibration
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.reporting.signals import conditions_of
+from infadapter_simulator.world.faults import Faults
 from infadapter_solver.problem import Target
 from tests.builders import a_service
-from tests.operator.loop_world import Runner, World
+from tests.operator.loop_runner import Runner
+from tests.operator.loop_world import World
 
 SERVICE = {"namespace": "vision", "service": "resnet"}
 SMALL = {**SERVICE, "variant": "small", "kind": "cpu"}
@@ -70,15 +73,16 @@ async def test_every_target_is_told_also_one_that_is_not_planned() -> None:
 async def test_a_demand_that_is_not_known_is_absent_not_zero() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    world = World(service=a_service(), load=lambda _: 12.0)
+    faults = Faults(blind_s=((1001.0, math.inf),))
+    world = World(service=a_service(), load=lambda _: 12.0, faults=faults)
     runner = Runner(world=world)
     record(metrics, await runner.look())
     assert value(registry, "demand_rps") == 12.0
-    world.broken_data = lambda _: True
+    world.advance(1001.0)
     record(metrics, await runner.look())
     assert value(registry, "demand_rps") is None
     assert value(registry, "last_data_timestamp_seconds") == 1000.0
-    assert value(registry, "errors_total", reason="LoadError") == 1
+    assert value(registry, "errors_total", reason="QueryFailed") == 1
 
 
 async def test_what_pods_deliver_is_told_once_something_was_learnt() -> None:

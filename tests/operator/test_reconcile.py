@@ -32,9 +32,16 @@ from infadapter_operator.planning.plan import is_due
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_operator.reporting.conditions import Status
 from infadapter_operator.reporting.signals import conditions_of
-from infadapter_solver.problem import CPU, PodGroup, Target
-from tests.builders import LARGE, SMALL, a_service, sizes
-from tests.operator.loop_world import Runner, World, WorldRouter, recall
+from infadapter_simulator.platform import SimulatedLoad
+from infadapter_simulator.world.faults import Faults, Spell
+from infadapter_solver.problem import PodGroup, Target
+from tests.builders import LARGE, SMALL, a_service, recall, sizes
+from tests.operator.loop_runner import Runner
+from tests.operator.loop_world import World
+
+
+def blind(from_s: float, until_s: float = math.inf) -> Faults:
+    return Faults(blind_s=((from_s, until_s),))
 
 
 def a_world(rps: float = 12.0, **changes: object) -> World:
@@ -102,11 +109,14 @@ async def test_capacity_is_written_within_five_seconds_of_a_noisy_load_above_it(
     """At 40 rps single seconds differ by a sixth: what exceeds capacity by less takes longer."""
     noise = random.Random(7)
     service = a_service(interval_s=30.0, stabilization_s=120.0, horizon_s=60.0)
-    world = World(service=service, load=lambda _: 0.0, began_s=999.0)
-    runner = Runner(world=world)
     rate = [40.0]
     seconds: dict[float, float] = {}
-    world.load = lambda at: seconds.setdefault(at, max(0.0, noise.gauss(rate[0], rate[0] ** 0.5)))
+
+    def load(at: float) -> float:
+        return seconds.setdefault(at, max(0.0, noise.gauss(rate[0], rate[0] ** 0.5)))
+
+    world = World(service, load, began_s=999.0)
+    runner = Runner(world=world)
     await runner.run(200)
     rate[0] = factor * runner.looks[-1].ready_capacity_rps
     began_s = world.now_s
@@ -121,8 +131,11 @@ async def test_rests_under_a_noisy_but_steady_load() -> None:
     fine = replace(SMALL, allocations=sizes(20, *range(500, 4001, 100)))
     service = a_service(variants=(fine,), interval_s=30.0, stabilization_s=120.0, horizon_s=60.0)
     seconds: dict[float, float] = {}
-    world = World(service=service, load=lambda _: 0.0, began_s=999.0)
-    world.load = lambda at: seconds.setdefault(at, float(_poisson(noise, 20.0)))
+
+    def load(at: float) -> float:
+        return seconds.setdefault(at, float(_poisson(noise, 20.0)))
+
+    world = World(service, load, began_s=999.0)
     runner = Runner(world=world, every_s=2.0)
     await runner.run(300)
     calm = await runner.run(150)
@@ -142,7 +155,7 @@ async def test_shares_sum_to_one_also_while_the_router_names_a_pod_that_has_gone
     runner = Runner(world=world)
     await runner.run(60)
     assert len(world.weights) > 1
-    world.pods.pop(0)
+    world.vanish(world.pods[0])
     seen = await runner.look()
     assert sum(seen.shares.values()) == pytest.approx(1.0)
 
@@ -151,8 +164,8 @@ async def test_a_pod_stays_while_weights_that_were_superseded_may_still_name_it(
     """The router obeys in order and late: what was sent before the last may still come."""
     service = a_service(interval_s=60.0, stabilization_s=60.0)
     world = World(service=service, load=lambda _: 5.0, confirm_s=4.0)
-    stays = world.add(Target("small"), {CPU: 1000})
-    goes = world.add(Target("middle"), {CPU: 500})
+    stays = world.add("small", 1000)
+    goes = world.add("middle", 500)
     size = next(a for a in SMALL.allocations if a.cpu_millicores == 1000)
     decision = recall(
         service,
@@ -160,13 +173,12 @@ async def test_a_pod_stays_while_weights_that_were_superseded_may_still_name_it(
         demand_rps=5.0,
         decided_at_s=world.now_s,
     )
-    world.weights = {stays.name: 1000}
-    sent = {stays.name: 500, goes.name: 500}
-    world.sent = [(world.now_s, sent)]
+    world.route({stays.name: 1000}, at_once=True)
+    world.route({stays.name: 500, goes.name: 500})
     runner = Runner(world=world, state=State(decision=decision))
-    await runner.run(world.confirm_s)
+    await runner.run(4.0)
     assert not taken(world, RemovePods)
-    await runner.run(2 * world.confirm_s)
+    await runner.run(8.0)
     assert [step.pods for step in taken(world, RemovePods)] == [(goes.name,)]  # type: ignore[union-attr]
 
 
@@ -174,13 +186,12 @@ async def test_a_pod_stays_while_weights_that_were_superseded_may_still_name_it(
 
 
 async def test_missing_data_holds_the_plan() -> None:
-    world = a_world()
-    world.broken_data = lambda at: 1060 <= at < 1200
+    world = a_world(faults=blind(1060, 1200))
     runner = Runner(world=world)
     await runner.run(59)
     held = await runner.run(140)
     before = len(world.taken)
-    assert error_of(held[-1]) == "LoadError"
+    assert error_of(held[-1]) == "QueryFailed"
     assert held[-1].decision is not None
     assert held[-1].decision.source is Source.HELD
     assert held[-1].state.data_missing_since_s == 1060.0
@@ -194,24 +205,22 @@ async def test_missing_data_holds_the_plan() -> None:
 
 
 async def test_a_pod_that_is_lost_in_doubt_is_replaced_and_serves() -> None:
-    world = a_world()
-    world.broken_data = lambda at: at >= 1060
+    world = a_world(faults=blind(1060))
     runner = Runner(world=world)
     await runner.run(70)
-    lost = world.pods.pop(0)
-    world.pods.append(world.make(lost.target, lost.resources))
-    world.weights = {}
+    for pod in world.pods:
+        world.vanish(pod)
+    assert world.carried_rps() == 0
     await runner.look()
-    world.pass_s(15)
+    world.advance(world.now_s + 15)
     await runner.look()
-    world.pass_s(5)
+    world.advance(world.now_s + 5)
     assert world.carried_rps() > 0
 
 
 async def test_without_any_data_it_warms_up_and_adopts_what_runs() -> None:
-    world = a_world()
-    world.broken_data = lambda _: True
-    world.add(Target("middle"), {CPU: 1700})
+    world = a_world(faults=blind(0))
+    world.add("middle", 1700)
     runner = Runner(world=world)
     (first, *_) = await runner.run(20)
     assert first.decision is not None
@@ -222,8 +231,7 @@ async def test_without_any_data_it_warms_up_and_adopts_what_runs() -> None:
 
 
 async def test_without_data_and_without_pods_the_smallest_is_started() -> None:
-    world = a_world()
-    world.broken_data = lambda _: True
+    world = a_world(faults=blind(0))
     runner = Runner(world=world)
     await runner.run(20)
     assert runner.looks[0].decision is not None
@@ -232,8 +240,7 @@ async def test_without_data_and_without_pods_the_smallest_is_started() -> None:
 
 
 async def first_started_without_data() -> str:
-    world = a_world()
-    world.broken_data = lambda _: True
+    world = a_world(faults=blind(0))
     await Runner(world=world).run(3)
     (started,) = {variant for variant, _ in starts(world)}
     return started
@@ -245,18 +252,16 @@ def starts(world: World) -> list[tuple[str, int]]:
 
 async def test_without_data_a_variant_that_does_not_come_is_planned_otherwise() -> None:
     """Who has no data yet and can't pull its first image must not wait for data for ever."""
-    world = a_world()
-    world.broken_data = lambda _: True
     started = await first_started_without_data()
-    world.never = {started: Cause.IMAGE}
+    never = Spell(variant=started, cause=Cause.IMAGE)
+    world = a_world(faults=replace(blind(0), never_ready=(never,)))
     await Runner(world=world).run(300)
     assert world.carried_rps() >= 1.0
     assert max(pods for variant, pods in starts(world) if variant == started) == 1
 
 
 async def test_the_first_data_does_not_wait_for_the_interval() -> None:
-    world = a_world(rps=30.0)
-    world.broken_data = lambda at: at < 1003
+    world = a_world(rps=30.0, faults=blind(0, 1003))
     runner = Runner(world=world)
     await runner.run(5)
     assert [seen.is_solved for seen in runner.looks] == [True, False, False, True, False]
@@ -271,8 +276,7 @@ async def test_a_variant_that_leaves_the_spec_is_replanned_at_once() -> None:
 
 
 async def test_without_data_a_plan_for_variants_that_are_gone_is_not_held() -> None:
-    world = a_world(rps=3.0)
-    world.broken_data = lambda _: True
+    world = a_world(rps=3.0, faults=blind(0))
     world.service = replace(world.service, variants=(LARGE,))
     runner = Runner(world=world)
     await runner.run(5)
@@ -281,11 +285,11 @@ async def test_without_data_a_plan_for_variants_that_are_gone_is_not_held() -> N
     assert {pod.target.variant for pod in world.pods if not pod.leaving} >= {"small"}
 
 
-class Coarse(World):
+class Coarse(SimulatedLoad):
     """The last hour by the second, what was before it in steps of 25 s, as from Prometheus."""
 
     async def history(self, window_s: float, now_s: float) -> History:
-        found = await World.history(self, window_s, now_s)
+        found = await SimulatedLoad.history(self, window_s, now_s)
         older, recent = found.samples[:-3600], found.samples[-3600:]
         return History((*reversed(older[::-1][::25]), *recent))
 
@@ -294,7 +298,8 @@ async def test_a_long_history_in_large_steps_does_not_blur_the_rate_of_now() -> 
     noise = random.Random(1)
     rates = [max(0.0, noise.gauss(20.0, 4.5)) for _ in range(20_000)]
     service = a_service(forecast=ForecastMethod.SEASONAL_NAIVE)
-    world = Coarse(service=service, load=lambda at_s: rates[int(at_s) % len(rates)], now_s=9000.0)
+    world = World(service, lambda at_s: rates[int(at_s) % len(rates)], begin_s=9000.0)
+    world.load = Coarse(world)
     runner = Runner(world=world)
     looks = await runner.run(200)
     seen = [one.load_rps for one in looks[20:] if one.load_rps is not None]
@@ -309,7 +314,7 @@ async def test_pods_that_deliver_less_than_promised_get_help() -> None:
     runner = Runner(world=world)
     await runner.run(100)
     planned = world.carried_rps()
-    world.delivers = 0.7
+    world.fluid.delivers = 0.7
     await runner.run(200)
     enough = 0
     for _ in range(300):
@@ -357,8 +362,8 @@ async def test_nothing_is_done_blindly() -> None:
     await runner.run(60)
     state = runner.state
     for ports in (
-        Ports(world, Silent(), WorldRouter(world)),
-        Ports(world, world, SilentRouter()),
+        Ports(world.load, Silent(), world),
+        Ports(world.load, world, SilentRouter()),
     ):
         seen = await reconcile(world.service, state, ports, world.now_s)
         assert seen.steps == ()
@@ -443,9 +448,10 @@ async def test_restarts_in_the_middle_change_nothing(often_s: int) -> None:
     def a_run() -> Runner:
         load = {0: 5.0, 1: 60.0, 2: 12.0}
         world = World(
-            service=a_service(), load=lambda at: load[max(0, min(2, int((at - 1000) // 60)))]
+            service=a_service(),
+            load=lambda at: load[max(0, min(2, int((at - 1000) // 60)))],
+            confirm_s=0.0,
         )
-        world.confirm_s = 0.0
         return Runner(world=world)
 
     undisturbed, disturbed = a_run(), a_run()
@@ -485,6 +491,6 @@ async def test_no_data_has_its_name() -> None:
         async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
             return {}
 
-    ports = Ports(Empty(), world, WorldRouter(world))
+    ports = Ports(Empty(), world, world)
     seen = await reconcile(world.service, State(), ports, world.now_s)
     assert seen.failure == ("NoData", "no such series")

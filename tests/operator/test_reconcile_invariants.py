@@ -5,6 +5,7 @@ looks, and when nothing happens any more, the loop comes to rest.
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 
 from infadapter_operator.domain.ports import QuotaExceeded, StepRefused
 from infadapter_operator.domain.steps import Step
-from infadapter_solver.problem import CPU, Target
+from infadapter_simulator.world.faults import Faults
+from infadapter_solver.problem import CPU
 from tests.builders import a_service
-from tests.operator.loop_world import Runner, World
+from tests.operator.loop_runner import Runner
+from tests.operator.loop_world import BEGIN_S, World
 
-BEGIN_S = 1000.0
 TROUBLE_S = 200.0
 CALM_S = 300.0
 SETTLING_S = 150.0  # after the last plan: the slowest load, a swap in steps, a router that lags
@@ -45,7 +47,7 @@ def in_turn(values: Sequence[float], each_s: float) -> Callable[[float], float]:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
+def worlds(draw: st.DrawFn, blind_s: tuple[tuple[float, float], ...] = ()) -> World:
     budget = draw(st.sampled_from([1000, 2000, 3000, 8000, 12000]))
     surge = draw(st.sampled_from([0, 500, 1000, budget]))
     service = a_service(budget={CPU: budget}, max_surge={CPU: surge})
@@ -54,10 +56,12 @@ def worlds(draw: st.DrawFn) -> World:
         load=in_turn(draw(rates), draw(st.sampled_from([5.0, 13.0, 30.0]))),
         confirm_s=draw(st.sampled_from([0.0, 1.0, 4.0])),
         began_s=draw(st.sampled_from([0.0, BEGIN_S - 1])),
-        node={CPU: budget + draw(st.sampled_from([0, 500, 10**6]))},
+        faults=Faults(
+            node_millicores=budget + draw(st.sampled_from([0, 500, 10**6])), blind_s=blind_s
+        ),
     )
     if draw(st.booleans()):
-        world.add(Target("middle"), {CPU: draw(st.sampled_from([500, 800]))})
+        world.add("middle", draw(st.sampled_from([500, 800])))
     return world
 
 
@@ -77,23 +81,22 @@ def test_serves_as_it_did_and_comes_to_rest(world: World, every_s: float) -> Non
 
 @modest
 @given(
-    world=worlds(),
+    world=st.tuples(st.floats(0, TROUBLE_S), st.sampled_from([5.0, 60.0, 200.0])).flatmap(
+        lambda outage: worlds(((BEGIN_S + outage[0], BEGIN_S + min(sum(outage), TROUBLE_S)),))
+    ),
     seed=st.integers(0, 10**6),
-    outage=st.tuples(st.floats(0, TROUBLE_S), st.sampled_from([5.0, 60.0, 200.0])),
     restarts=st.lists(st.integers(1, int(TROUBLE_S) // 5), max_size=3, unique=True),
 )
 def test_also_with_refusals_outages_and_restarts(
-    world: World, seed: int, outage: tuple[float, float], restarts: list[int]
+    world: World, seed: int, restarts: list[int]
 ) -> None:
     chance = random.Random(seed)
-    start_s, for_s = BEGIN_S + outage[0], outage[1]
 
     def refuses(_: Step) -> StepRefused | None:
         refused = world.now_s < BEGIN_S + TROUBLE_S and chance.random() < 0.4
         return QuotaExceeded("the test refused it") if refused else None
 
     world.refuses = refuses
-    world.broken_data = lambda at: start_s <= at < min(start_s + for_s, BEGIN_S + TROUBLE_S)
     runner = Runner(world=world, every_s=5.0)
     for at in sorted(restarts):
         asyncio.run(runner.run(BEGIN_S + 5.0 * at - world.now_s))
@@ -114,18 +117,15 @@ def test_with_room_every_feasible_plan_is_reached(
     last = runner.looks[-1].decision
     assert last is not None
     if last.plan.feasible and runner.looks[-1].load_rps is not None:
-        wanted = {
-            (g.target, tuple(sorted(g.allocation.resources.items()))): g.pods
-            for g in last.plan.groups
-        }
-        assert world.counted_pods() == wanted
+        wanted = {(g.target, g.allocation.size): g.pods for g in last.plan.groups}
+        assert Counter((pod.target, pod.size) for pod in world.pods) == wanted
 
 
 @pytest.mark.parametrize("every_s", [1.0, 5.0])
 def test_rests_where_what_serves_is_just_enough(every_s: float) -> None:
     """Weights are rounded, so a pod is sent a little more than it serves: no reason to learn."""
     world = World(service=a_service(budget={CPU: 3000}, max_surge={CPU: 0}), load=lambda _: 9.0)
-    world.add(Target("middle"), {CPU: 500})
+    world.add("middle", 500)
     runner = Runner(world=world, every_s=every_s)
     asyncio.run(runner.run(TROUBLE_S + CALM_S))
     assert comes_to_rest(runner)

@@ -188,8 +188,8 @@ class Simulated:
             (variant.name, size.size): PodSpeed(1, 1 / size.capacity_rps)
             for size in variant.allocations
         }
-        scenario = Scenario(variants=(variant,), speeds=speeds)
-        self.world = World(scenario, np.empty(0), flat_history(10.0), 1, 0)
+        scenario = Scenario(variants=(variant,), speeds=speeds, min_ready_s=0.0)
+        self.world = World.of_requests(scenario, np.empty(0), flat_history(10.0), 1, 0)
         self.cluster, self.router = SimulatedCluster(self.world), SimulatedRouter(self.world)
         self._pass(0.1)  # at the very beginning the router obeys at once
 

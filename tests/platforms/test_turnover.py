@@ -1,6 +1,7 @@
 """What a Deployment's controller does next, whatever pods it finds."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,12 +15,14 @@ class Found:
     outdated: bool
 
 
+is_ready = attrgetter("ready")
+
 pods = st.lists(st.builds(Found, ready=st.booleans(), outdated=st.booleans()), max_size=8)
 replicas = st.integers(0, 6)
 
 
 def after(live: list[Found], wanted: int) -> list[Found]:
-    due = turnover(live, wanted)
+    due = turnover(live, wanted, is_ready)
     stay = [pod for pod in live if pod not in due.going]
     return stay + [Found(ready=False, outdated=False) for _ in range(due.coming)]
 
@@ -42,9 +45,19 @@ def test_a_roll_has_one_pod_more_and_otherwise_there_are_as_many_as_wanted(
 
 
 @given(pods, replicas)
+def test_for_new_pods_that_are_not_available_yet_no_ready_one_goes(
+    live: list[Found], wanted: int
+) -> None:
+    old = [pod for pod in live if pod.outdated]
+    due = turnover(live, wanted, lambda _: False)
+    ready = sum(pod.ready for pod in old)
+    assert not old or sum(pod.ready for pod in due.going) <= max(0, ready - wanted)
+
+
+@given(pods, replicas)
 def test_while_old_pods_are_there_new_ones_stay(live: list[Found], wanted: int) -> None:
     if any(pod.outdated for pod in live):
-        assert not any(not pod.outdated for pod in turnover(live, wanted).going)
+        assert not any(not pod.outdated for pod in turnover(live, wanted, is_ready).going)
 
 
 @given(pods, replicas)

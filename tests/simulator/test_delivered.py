@@ -32,7 +32,7 @@ class Measured:
         """`waiting`: so many may wait; None: what can't be answered in time is refused."""
         server = Server.SAME if waiting is None else Server.PUBLISHED
         scenario = replace(SCENARIO, server=server)
-        self.world = World(scenario, np.array(arrivals_s), np.full(600, 1.0), 60, 1)
+        self.world = World.of_requests(scenario, np.array(arrivals_s), np.full(600, 1.0), 60, 1)
         self.world.queue_limits = None if waiting is None else {("a", 1000): waiting}
         self.pod: SimulatedPod = self.world.start("a", SIZE, ready=True)
         self.world.route({self.pod.name: 1})

@@ -1,6 +1,7 @@
 """What a real platform does to pods, as the loop gets to see it."""
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infadapter_operator.domain.load import QueryFailed
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_simulator.holding import holding
-from infadapter_simulator.platform import SimulatedCluster
+from infadapter_simulator.platform import SimulatedCluster, SimulatedLoad
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.faults import Faults, Spell
 from infadapter_simulator.world.node import EVICTED_S
@@ -32,6 +34,7 @@ SCENARIO = Scenario(
     ),
     speeds={(name, size.size): PodSpeed(1, 0.01) for name in "ab" for size in SIZES.values()},
     objective=Objective(budget={CPU: 8000}, loading_weight=0.001),
+    min_ready_s=0.0,
 )
 
 
@@ -56,8 +59,11 @@ class Platform:
 
 
 def platform(**faults: object) -> Platform:
-    scenario = replace(SCENARIO, faults=Faults(**faults))  # type: ignore[arg-type]
-    world = World(scenario, np.arange(0.0, 900.0), np.full(600, 1.0), 900, 1)
+    return played(replace(SCENARIO, faults=Faults(**faults)))  # type: ignore[arg-type]
+
+
+def played(scenario: Scenario) -> Platform:
+    world = World.of_requests(scenario, np.arange(0.0, 900.0), np.full(600, 1.0), 900, 1)
     return Platform(world, SimulatedCluster(world))
 
 
@@ -139,7 +145,7 @@ def test_a_resize_beyond_the_node_is_refused_and_room_made_by_shrinking_is_used(
 # Pods that do not come
 
 
-@pytest.mark.parametrize("cause", [Cause.IMAGE, Cause.CRASH, Cause.NOT_READY])
+@pytest.mark.parametrize("cause", [Cause.IMAGE, Cause.CRASH])
 def test_pods_of_a_variant_do_not_become_ready_until_the_spell_is_over(cause: Cause) -> None:
     here = platform(
         never_ready=(Spell(variant="a", from_s=10, until_s=60, cause=cause, message="no"),)
@@ -155,6 +161,26 @@ def test_pods_of_a_variant_do_not_become_ready_until_the_spell_is_over(cause: Ca
     now = here.after(18)[1]  # the spell ends at 60
     assert (now.trouble, now.ready) == (None, False)
     assert here.after(START_S)[1].ready
+
+
+def test_that_a_pod_runs_and_is_not_ready_is_nothing_that_a_platform_tells() -> None:
+    here = platform(never_ready=(Spell(variant="a", cause=Cause.NOT_READY),))
+    here.take(up(1, 1))
+    (pod,) = here.after(100)
+    assert (pod.ready, pod.trouble, pod.unready_since_s) == (False, None, 0.0)
+
+
+def test_pods_for_which_there_is_no_node_wait_for_one_until_the_spell_is_over() -> None:
+    here = platform(unschedulable=(Spell(variant="a", from_s=10, until_s=60),))
+    here.take(up(1, 1))
+    here.world.advance(12)
+    here.take(up(1, 2))
+    here.take(up(1, 1, "b"))
+    old, waits, other = here.after(30)
+    assert (old.ready, waits.unschedulable_since_s, other.ready) == (True, 12.0, True)
+    assert here.after(18)[1].unschedulable_since_s is None
+    assert here.after(START_S)[1].ready
+    assert holding(here.world.held, 0, 12, 60).peak_cores == 2.0
 
 
 def test_refused_pods_are_not_made_and_stay_wanted_until_they_may_be() -> None:
@@ -178,15 +204,23 @@ def test_refused_pods_are_not_made_and_stay_wanted_until_they_may_be() -> None:
     assert not here.seen().refusals
 
 
-def test_resizes_fail_until_the_spell_is_over() -> None:
-    here = platform(failing_resizes=(Spell(variant="a", from_s=0, until_s=40),))
+@pytest.mark.parametrize("resize_is", [Resize.DEFERRED, Resize.FAILING, Resize.REFUSED])
+def test_pods_do_not_grow_until_the_spell_is_over(resize_is: Resize) -> None:
+    here = platform(stuck_resizes=(Spell(variant="a", until_s=40, resize=resize_is),))
     (pod,) = here.run_pods(1, 1)
     here.world.advance(2.0)
     here.take(resize(pod.name, 2))
     seen = here.after(20)[0]
-    assert (seen.resize, seen.resize_since_s, seen.resources[CPU]) == (Resize.FAILING, 2.0, 1000)
+    assert (seen.resize, seen.resize_since_s, seen.resources[CPU]) == (resize_is, 2.0, 1000)
     assert here.after(18)[0].resize is Resize.IN_PROGRESS
     assert here.after(SCENARIO.resize_s)[0].resources[CPU] == 2000
+
+
+def test_pods_that_can_not_grow_can_shrink() -> None:
+    here = platform(stuck_resizes=(Spell(variant="a"),))
+    (pod,) = here.run_pods(2, 1)
+    here.take(resize(pod.name, 1))
+    assert here.after(SCENARIO.resize_s)[0].resources[CPU] == 1000
 
 
 def test_a_lost_node_takes_its_pods_which_are_replaced_when_they_are_evicted() -> None:
@@ -214,20 +248,30 @@ def test_a_deployment_makes_up_for_an_evicted_pod() -> None:
     assert (new.created_at_s, new.is_lost) == (20 + EVICTED_S, False)
 
 
-# Templates and times
-
-
-def test_later_pods_come_up_at_the_first_ones_size_until_none_runs() -> None:
+def test_a_pod_that_vanishes_is_gone_at_once_and_made_up_for() -> None:
     here = platform()
-    here.take(up(1, 1))
-    here.take(up(4, 2))
-    assert cores_of(here.after(0)) == [1, 1]
-    assert here.seen().templates == {A: SIZES[1].size}
-    here.take(RemovePods(target=A, pods=tuple(p.name for p in here.seen().pods), remaining=0))
-    here.after(1)
-    assert here.seen().templates == {}
-    here.take(up(4, 1))
-    assert cores_of(here.after(0)) == [4]
+    first, _ = here.run_pods(1, 2)
+    here.world.route({pod.name: 1 for pod in here.world.pods})
+    here.world.advance(5.2)
+    here.seen()
+    here.world.vanish(first)
+    there = {pod.name: (pod.ready, pod.created_at_s) for pod in here.seen().pods}
+    assert there == {"a-1": (True, 0.0), "a-2": (False, 5.2)}
+    here.world.advance(9.0)
+    assert set(here.world.traffic.slot_of[here.world.traffic.arrivals_s > 5.2][:3]) == {1}
+
+
+def test_while_prometheus_does_not_answer_nothing_is_known_of_the_load() -> None:
+    here = platform(blind_s=((10.0, 20.0),))
+    load = SimulatedLoad(here.world)
+    for at_s, answers in ((9.0, True), (10.0, False), (19.9, False), (20.0, True)):
+        here.world.advance(at_s)
+        told = nullcontext() if answers else pytest.raises(QueryFailed)
+        with told:
+            asyncio.run(load.history(60.0, at_s))
+
+
+# Templates and times
 
 
 def test_a_template_is_kept_while_pods_are_wanted_that_nobody_makes() -> None:
@@ -269,6 +313,15 @@ def test_a_rolling_update_has_one_pod_more_and_never_fewer_ready() -> None:
     assert here.seen().desired_pods == {A: 3}
 
 
+def test_an_old_pod_stays_until_its_successor_has_been_ready_for_a_while() -> None:
+    here = played(replace(SCENARIO, min_ready_s=10.0))
+    (old,) = here.run_pods(1, 1)
+    here.take(ReplacePods(target=A, size=SIZES[2].size, pods=1))
+    assert [pod.ready for pod in here.after(START_S + 9.9)] == [True, True]
+    here.after(0.1)
+    assert old.leaving
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.sampled_from([1, 2]), min_size=1, max_size=5),
@@ -307,15 +360,6 @@ def test_of_old_pods_those_that_are_not_ready_go_first_and_none_stays_for_its_si
     (new,) = here.after(START_S + 1)
     assert new.ready
     assert new.name not in (carries.name, loads.name)
-
-
-def test_a_step_up_that_is_taken_twice_within_a_roll_asks_for_no_more() -> None:
-    here = platform()
-    here.run_pods(1, 2)
-    here.take(ReplacePods(target=A, size=SIZES[2].size, pods=2))
-    for _ in range(2):
-        here.take(up(2, 3))
-    assert here.seen().desired_pods == {A: 3}
 
 
 def test_a_roll_whose_new_pod_does_not_come_keeps_all_old_ones() -> None:

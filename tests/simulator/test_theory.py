@@ -267,7 +267,7 @@ def allocation(cores: int) -> Allocation:
 
 
 def world(arrivals_s: Floats, seconds: int, scenario: Scenario = SMALL, seed: int = 1) -> World:
-    return World(scenario, arrivals_s, flat_history(10.0), seconds, seed)
+    return World.of_requests(scenario, arrivals_s, flat_history(10.0), seconds, seed)
 
 
 def with_pods(of: World, *cores: int) -> list[SimulatedPod]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from infadapter_operator.domain.deployment import MIN_READY_S
 from infadapter_operator.domain.names import (
     API_VERSION,
     BATCH_ANNOTATION,
@@ -32,9 +33,6 @@ from infadapter_solver.problem import CPU, Allocation, PodSize, Resources, Targe
 Json = dict[str, Any]
 
 DEFAULT_PORT = 8080  # of a variant that names none
-
-MIN_READY_S = 10
-"""In a rolling change an old pod stays this long after its successor is Ready: time to weigh it."""
 
 _LEAVE_SLOWLY = {"preStop": {"sleep": {"seconds": 5}}}
 """A pod that goes for a reason not ours (a roll, a drained node) answers until the router knows."""

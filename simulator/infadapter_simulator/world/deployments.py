@@ -95,10 +95,14 @@ class Deployments:
         return self._by_target.setdefault(target, new)
 
     def _settle(self, one: Deployment) -> None:
-        due = turnover(self.live(one.target), one.replicas)
+        due = turnover(self.live(one.target), one.replicas, self._is_available)
         for pod in due.going:
             self._world.remove(pod)
         self._make(one, due.coming)
+
+    def _is_available(self, pod: SimulatedPod) -> bool:
+        ready_s = self._world.now_s - pod.ready_since_s
+        return pod.ready and ready_s >= self._world.scenario.min_ready_s - 1e-9
 
     def _make(self, one: Deployment, pods: int) -> None:
         variant, kind = one.target

@@ -10,6 +10,7 @@ from infadapter_simulator.world.pods import SimulatedPod
 
 class What(StrEnum):
     READY = "ready"
+    AVAILABLE = "available"  # it has been Ready for long enough that an old one may go
     RESIZED = "resized"
     DRAINED = "drained"
     FAILED = "failed"

@@ -3,17 +3,18 @@
 import math
 from dataclasses import dataclass
 
-from infadapter_operator.domain.observed import Cause
+from infadapter_operator.domain.observed import Cause, Resize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spell:
-    """Trouble that a variant has for some time, in the platform's words."""
+    """Trouble that a variant has for some time, in the platform's words; by default for ever."""
 
     variant: str
     from_s: float = 0.0
     until_s: float = math.inf
-    cause: Cause = Cause.NOT_READY
+    cause: Cause = Cause.NOT_READY  # of pods that do not come
+    resize: Resize = Resize.FAILING  # what the kubelet says to a larger size
     message: str = ""
 
     def holds(self, variant: str, at_s: float) -> bool:
@@ -34,12 +35,19 @@ class Faults:
     """No further pods are made, as under a quota. What a Deployment wants stays as asked for, and
     is made when the spell is over. Policies that start pods without one are not refused any."""
 
-    failing_resizes: tuple[Spell, ...] = ()
-    """Resizes are accepted and fail, until the spell is over."""
+    unschedulable: tuple[Spell, ...] = ()
+    """Pods that are made then find no node until it is over, as by a selector that none has."""
+
+    stuck_resizes: tuple[Spell, ...] = ()
+    """Pods do not grow in place until the spell is over: that fails, is deferred, or is refused. A
+    smaller size needs no room."""
 
     lost_nodes: tuple[Spell, ...] = ()
     """When it begins, the node of all pods that the variant has then does not answer any more. They
     serve nothing and hold nothing, and are evicted after the usual five minutes."""
+
+    blind_s: tuple[tuple[float, float], ...] = ()
+    """From when until when Prometheus does not answer: of the load nothing is known then."""
 
     start_factor: float = 1.0
     resize_factor: float = 1.0
@@ -48,9 +56,15 @@ class Faults:
     @property
     def times_s(self) -> set[float]:
         """When something begins or ends."""
-        spells = (*self.never_ready, *self.refused, *self.failing_resizes, *self.lost_nodes)
+        spells = (
+            *(*self.never_ready, *self.refused, *self.unschedulable),
+            *(*self.stuck_resizes, *self.lost_nodes),
+        )
         times = {at_s for spell in spells for at_s in (spell.from_s, spell.until_s)}
         return {at_s for at_s in times if 0 < at_s < math.inf}
+
+    def is_blind(self, at_s: float) -> bool:
+        return any(from_s <= at_s < until_s for from_s, until_s in self.blind_s)
 
 
 def spell_of(spells: tuple[Spell, ...], variant: str, at_s: float) -> Spell | None:

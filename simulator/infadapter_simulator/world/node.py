@@ -28,6 +28,11 @@ class Node:
         wanted = (size or pod.size).cpu_millicores
         return others + wanted <= self.faults.node_millicores
 
+    def takes(self, pods: Iterable[SimulatedPod], pod: SimulatedPod, now_s: float) -> bool:
+        """Whether a pod that has none finds a node."""
+        fits_none = spell_of(self.faults.unschedulable, pod.target.variant, now_s)
+        return fits_none is None and self.has_room(pods, pod)
+
     def keeps_from_ready(self, pod: SimulatedPod, now_s: float) -> Trouble | None:
         """Known since it was first met."""
         spell = spell_of(self.faults.never_ready, pod.target.variant, now_s)
@@ -41,19 +46,23 @@ class Node:
         most = self.faults.node_millicores
         if pod.size == pod.wanted:
             return Resize.NONE
-        if spell_of(self.faults.failing_resizes, pod.target.variant, now_s):
-            return Resize.FAILING
-        if most is None or pod.wanted.cpu_millicores <= pod.size.cpu_millicores:
+        if pod.wanted.cpu_millicores <= pod.size.cpu_millicores:
+            return Resize.IN_PROGRESS
+        if spell := spell_of(self.faults.stuck_resizes, pod.target.variant, now_s):
+            return spell.resize
+        if most is None:
             return Resize.IN_PROGRESS
         if pod.wanted.cpu_millicores > most:
             return Resize.REFUSED
         return Resize.IN_PROGRESS if self.has_room(pods, pod, pod.wanted) else Resize.DEFERRED
 
-    def is_lost_with(self, pod: SimulatedPod, now_s: float) -> Trouble | None:
+    def is_lost_with(self, pod: SimulatedPod, now_s: float) -> bool:
         """The node of this pod, in this moment."""
         variant = pod.target.variant
-        if not any(s.variant == variant and s.from_s == now_s for s in self.faults.lost_nodes):
-            return None
+        return any(s.variant == variant and s.from_s == now_s for s in self.faults.lost_nodes)
+
+    def silence(self, now_s: float) -> Trouble:
+        """What is said of the pods of a node that does not answer."""
         words = "Node is not ready: it has stopped posting its status."
         return Trouble(cause=Cause.NODE_LOST, message=words, since_s=now_s)
 

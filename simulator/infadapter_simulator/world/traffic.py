@@ -53,7 +53,7 @@ class Traffic:
         self.lost = np.zeros(count, dtype=np.bool_)  # in a pod that failed
         self.passed = 0  # requests that have arrived
         self._slo_s = scenario.slo_s
-        widest = max(speed.servers for speed in scenario.speeds.values())
+        widest = max((speed.servers for speed in scenario.speeds.values()), default=1)
         self._free_s: Floats = np.zeros((0, widest))  # when each server of each pod is free
         self._recent: Floats = np.zeros((0, MOST_WAITING))  # starts of each pod's last requests
         self._service_s: Floats = np.zeros(0)
@@ -155,7 +155,7 @@ class Traffic:
             )
             self.passed = last
 
-    def counts(self, slot: int) -> tuple[int, int]:
+    def counts(self, slot: int) -> tuple[float, float]:
         """Requests that the pod was sent so far, and those of them that it refused."""
         refused = int(self._refusals[slot])
         return int(self._counts[slot]) + refused, refused

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from infadapter_operator.domain.observed import Resize, Trouble
+from infadapter_operator.domain.observed import STUCK, Resize
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
 from infadapter_simulator.world.events import Events, What
 from infadapter_simulator.world.node import EVICTED_S, Node
@@ -19,6 +19,9 @@ from infadapter_simulator.world.router import Router
 from infadapter_simulator.world.scraped import Scraped
 from infadapter_simulator.world.traffic import Traffic
 from infadapter_solver import CPU, PodSize, Target
+
+Scrape = Callable[[float, float], tuple[float, Floats]]
+"""As `Scraped.until`."""
 
 
 class World:
@@ -32,17 +35,18 @@ class World:
     def __init__(
         self,
         scenario: Scenario,
-        arrivals_s: Floats,
-        history_rps: Floats,  # by second, the last one ends at 0
-        seconds: int,
-        seed: int,
+        traffic: Traffic,
+        scraped: Scrape,
+        *,
+        seconds: int = 0,  # for which requests arrive
+        seed: int = 0,
     ) -> None:
         self.scenario = scenario
         self.node = Node(scenario.faults)
         self.seconds = seconds
         self.now_s = 0.0
         self.seed = seed
-        self.traffic = Traffic(arrivals_s, scenario, seed)
+        self.traffic = traffic
         self.queue_limits: Mapping[tuple[str, int], int] | None = None
         self.balances_evenly = False  # all Ready pods get the same, as behind a Kubernetes Service
         self.held: list[Held] = []
@@ -52,10 +56,23 @@ class World:
         self._pods: dict[str, SimulatedPod] = {}
         self._by_slot: list[SimulatedPod] = []
         self._events = Events()
-        self._scraped = Scraped(history_rps, arrivals_s, seconds)
+        self._scraped = scraped
         self.controllers: list[Callable[[], None]] = []  # called whenever something has happened
         for at_s in sorted(scenario.faults.times_s):
             self._events.put(at_s, What.TURNED, None)
+
+    @classmethod
+    def of_requests(
+        cls,
+        scenario: Scenario,
+        arrivals_s: Floats,
+        history_rps: Floats,  # by second, the last one ends at 0
+        seconds: int,
+        seed: int,
+    ) -> "World":
+        traffic = Traffic(arrivals_s, scenario, seed)
+        scraped = Scraped(history_rps, arrivals_s, seconds)
+        return cls(scenario, traffic, scraped.until, seconds=seconds, seed=seed)
 
     # What can be seen
 
@@ -71,9 +88,9 @@ class World:
 
     def rates(self, window_s: float) -> tuple[float, Floats]:
         """Arrivals per second as far as they are scraped, and until when that is."""
-        return self._scraped.until(self.now_s - self.scenario.scrape_delay_s, window_s)
+        return self._scraped(self.now_s - self.scenario.scrape_delay_s, window_s)
 
-    def counts(self) -> dict[str, tuple[int, int]]:
+    def counts(self) -> dict[str, tuple[float, float]]:
         """By pod name: requests that it was sent, and those of them that it refused."""
         return {pod.name: self.traffic.counts(pod.slot) for pod in self._pods.values()}
 
@@ -95,8 +112,8 @@ class World:
         self, variant: str, size: PodSize, *, kind: str = CPU, ready: bool = False
     ) -> SimulatedPod:
         """
-        A new pod; `ready` at once only for what ran before the run began. Without room on the node
-        it waits for that.
+        A new pod; `ready` at once only for what ran before the run began. Where its node has no
+        room for it, it waits for that.
         """
         slot = self.traffic.add(*self._queue(variant, size), self.now_s)
         pod = SimulatedPod(
@@ -108,7 +125,7 @@ class World:
             created_at_s=self.now_s,
             unready_since_s=self.now_s,
         )
-        if not self.node.has_room(self.pods, pod):
+        if not (ready or self.node.takes(self.pods, pod, self.now_s)):
             pod.unschedulable_since_s = self.now_s
         self._by_slot.append(pod)
         self._pods[pod.name] = pod
@@ -137,6 +154,22 @@ class World:
         pod.leaving = True
         self._balance()
         self._events.put(self.now_s + self.scenario.drain_s, What.DRAINED, pod)
+
+    def lose_node_of(self, pod: SimulatedPod) -> None:
+        """It does not answer any more."""
+        self.traffic.fail(pod.slot, self.now_s)
+        pod.ready, pod.unready_since_s = False, self.now_s
+        pod.trouble = self.node.silence(self.now_s)
+        self._hold(pod)
+        self._routed_again()
+        self._events.put(self.now_s + EVICTED_S, What.DRAINED, pod)
+
+    def vanish(self, pod: SimulatedPod) -> None:
+        """Gone at once with all that it has, as when its node is deleted."""
+        self.traffic.fail(pod.slot, self.now_s)
+        self._end(pod)
+        self._routed_again()
+        self._settle()
 
     def route(self, weights: Mapping[str, int], *, at_once: bool = False) -> None:
         """By pod name. The router obeys after the scenario's delay; at the beginning at once."""
@@ -172,8 +205,12 @@ class World:
             self._resized(pod)
         elif what is What.DRAINED:
             self._drained(pod)
-        else:
+        elif what is What.FAILED:
             self._failed(pod)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Something has happened."""
         self._use_room()
         for controller in self.controllers:
             controller()
@@ -198,6 +235,7 @@ class World:
         if pod.name in self.router.weights:
             self._routed_again()  # it failed, and the router has not forgotten it
         self._balance()
+        self._events.put(self.now_s + self.scenario.min_ready_s, What.AVAILABLE, pod)
         rate = self.scenario.failures_per_pod_hour
         if rate:
             self._events.put(self.now_s + self._rng.exponential(3600 / rate), What.FAILED, pod)
@@ -207,6 +245,8 @@ class World:
         if state is not pod.resize:
             pod.resize = state
             pod.resize_since_s = None if state is Resize.NONE else self.now_s
+        elif state is Resize.DEFERRED:
+            return  # it holds what it held
         self._hold(pod)
         if state is Resize.IN_PROGRESS:
             self._events.put(self.now_s + self.scenario.resize_delay_s, What.RESIZED, pod)
@@ -224,30 +264,26 @@ class World:
     def _use_room(self) -> None:
         """The oldest first."""
         for pod in self.pods:
-            if pod.resize is Resize.DEFERRED and self.node.has_room(self.pods, pod, pod.wanted):
+            if pod.resize is Resize.DEFERRED:
                 self._try_resize(pod)
-            elif pod.unschedulable_since_s is not None and self.node.has_room(self.pods, pod):
-                pod.unschedulable_since_s = None
-                self._hold(pod)
-                self._begin_start(pod)
+            elif pod.unschedulable_since_s is not None:
+                self._try_to_place(pod)
+
+    def _try_to_place(self, pod: SimulatedPod) -> None:
+        if self.node.takes(self.pods, pod, self.now_s):
+            pod.unschedulable_since_s = None
+            self._hold(pod)
+            self._begin_start(pod)
 
     def _turned(self) -> None:
         """Faults have begun or ended."""
         for pod in self.pods:
-            lost = self.node.is_lost_with(pod, self.now_s)
-            if lost is not None:
-                self._lose(pod, lost)
-            elif pod.resize is Resize.FAILING:
+            if self.node.is_lost_with(pod, self.now_s):
+                self.lose_node_of(pod)
+            elif pod.resize in STUCK:
                 self._try_resize(pod)
             elif pod.trouble and not pod.is_lost:
                 self._begin_start(pod)
-
-    def _lose(self, pod: SimulatedPod, trouble: Trouble) -> None:
-        self.traffic.fail(pod.slot, self.now_s)
-        pod.ready, pod.unready_since_s, pod.trouble = False, self.now_s, trouble
-        self._hold(pod)
-        self._routed_again()
-        self._events.put(self.now_s + EVICTED_S, What.DRAINED, pod)
 
     def _drained(self, pod: SimulatedPod) -> None:
         if self.node.is_silent(pod, self.now_s):
@@ -257,6 +293,9 @@ class World:
             later_s = max(busy_until_s, self.now_s + self.scenario.drain_s)
             self._events.put(later_s, What.DRAINED, pod)
             return
+        self._end(pod)
+
+    def _end(self, pod: SimulatedPod) -> None:
         pod.ready, pod.gone = False, True
         del self._pods[pod.name]
         self._hold(pod)

@@ -14,8 +14,7 @@ from infadapter_operator.planning.planning_demand import REACHED_WITHIN_S, plann
 from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
 from infadapter_solver import Binding
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target, Variant
-from tests.builders import LARGE, MIDDLE, SMALL, a_service
-from tests.operator.loop_world import recall
+from tests.builders import LARGE, MIDDLE, SMALL, a_service, recall
 
 NOW_S = 10_000.0
 EMPTY = Observed()

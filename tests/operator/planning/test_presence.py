@@ -7,8 +7,7 @@ from infadapter_operator.domain.progress import Block
 from infadapter_operator.planning.backoff import blocks_after
 from infadapter_operator.planning.presence import present
 from infadapter_solver.problem import CPU, PodGroup, PodSize, Target
-from tests.builders import SMALL, a_service
-from tests.operator.loop_world import recall
+from tests.builders import SMALL, a_service, recall
 
 TARGET = Target("small")
 GONE = Trouble(cause=Cause.IMAGE, message="no such image", since_s=0.0)

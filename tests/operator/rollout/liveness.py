@@ -24,7 +24,9 @@ from tests.operator.loop_arithmetic import (
     plan_rps,
     within,
 )
-from tests.operator.loop_world import LINGER_S, OBEYED_WITHIN_S, RESIZE_S, Runner, World
+from tests.operator.loop_contract import LINGER_S, OBEYED_WITHIN_S, RESIZE_S
+from tests.operator.loop_runner import Runner
+from tests.operator.loop_world import World
 from tests.operator.rollout.liveness_cases import Case, decisions_of, name_of, world_of
 
 ROLL_S = 10.0  # a rolling change lets each new pod be Ready for this long
@@ -83,12 +85,12 @@ def bound_of(world: World, plan: Plan, demand_rps: float, every_s: float) -> Bou
         size = group.allocation.resources
         exchanges += max(0, group.pods - len(there))
         exchanges += sum(not equal(pod.wanted.resources, size) for pod in there)
-        template = world.templates.get(group.target)
+        template = observed.templates.get(group.target)
         sizes += [size[CPU], template.resources[CPU] if there and template else 0]
     goes = len(observed.pods) + exchanges > sum(group.pods for group in plan.groups)
     sizes += [pod.resources[CPU] for pod in observed.pods]
     used = sum(group.resources[CPU] for group in plan.groups)
-    surge = min(service.budget[CPU] + service.max_surge[CPU], world.node[CPU]) - used
+    surge = min(service.budget[CPU] + service.max_surge[CPU], world.room[CPU]) - used
     spares = plan_rps(service, plan.groups) >= SPARE * demand_rps
     return Bound(
         exchanges=exchanges + goes + is_moving(observed),
@@ -99,8 +101,9 @@ def bound_of(world: World, plan: Plan, demand_rps: float, every_s: float) -> Bou
 
 def _confirm_s(world: World, every_s: float) -> float:
     """Where a look comes before what the last one sent is confirmed, that may be late."""
-    late_s = OBEYED_WITHIN_S if world.confirm_s > every_s else 0.0
-    return world.confirm_s + late_s
+    confirm_s = world.scenario.weights_lag_s
+    late_s = OBEYED_WITHIN_S if confirm_s > every_s else 0.0
+    return confirm_s + late_s
 
 
 def is_reached(plan: Plan, observed: Observed) -> bool:
@@ -175,7 +178,7 @@ class Rollout:
             )
             await self.pass_a_look()
         self.record.note(self.case, self.world.now_s - began_s, limit_s)
-        await self.runner.run(self.world.confirm_s + 3.0)
+        await self.runner.run(self.case.confirm_s + 3.0)
         await self._is_quiet(blocked=frozenset())
 
     async def rests(self) -> None:
@@ -204,8 +207,11 @@ class Rollout:
         return named and len(window) == QUIET_LOOKS and not self.case.never
 
     def _blocked(self) -> frozenset[Target]:
-        blocked = {target for seen in self.runner.looks for target in seen.blocks}
-        return frozenset(blocked | {Target(name_of(kind)) for kind in self.case.never})
+        blocked = frozenset(target for seen in self.runner.looks for target in seen.blocks)
+        return blocked | self._never()
+
+    def _never(self) -> frozenset[Target]:
+        return frozenset(Target(name_of(kind)) for kind in self.case.never)
 
     async def _is_quiet(self, blocked: frozenset[Target]) -> None:
         """What is blocked is tried again now and then: it comes, is weighed, and goes."""
@@ -239,7 +245,7 @@ class Rollout:
         """Of what never comes no more is planned than is there, but for one that is tried."""
         observed = self.world.seen()
         for group in self.plan.groups:
-            if group.target.variant in self.world.never:
+            if group.target in self._never():
                 ready = sum(pod.ready for pod in living(observed, group.target))
                 assert group.pods <= ready + 1, f"still planned: {group}"
         if self._others_suffice():
@@ -271,7 +277,7 @@ class Rollout:
             service=world.service,
             groups=self.plan.groups,
             observed=world.seen(),
-            node=world.node,
+            node=world.room,
             floor_rps=0.0,
         ).has_template_in_its_way()
 

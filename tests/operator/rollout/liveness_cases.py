@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.observed import Cause, Resize
 from infadapter_operator.domain.service import Service
+from infadapter_simulator.world.faults import Faults, Spell
 from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Target, Variant
-from tests.builders import a_service
-from tests.operator.loop_world import World, recall
+from tests.builders import a_service, recall
+from tests.operator.loop_world import BEGIN_S, World
 
-BEGIN_S = 1000.0
 PINNED_S = 3600.0  # a plan is not made anew within this, unless something is in its way
 
 
@@ -86,23 +86,37 @@ def world_of(case: Case) -> World:
     world = World(
         service=service_of(case),
         load=lambda _: case.demand_rps,
-        now_s=BEGIN_S,
         began_s=BEGIN_S - 100.0,
         confirm_s=case.confirm_s,
         lag_s=case.lag_s,
-        node={CPU: case.node},
-        fates={name_of(kind): fate for kind, fate in case.fates.items()},
+        faults=faults_of(case),
     )
-    for one in case.there:
-        pod = world.add(Target(name_of(one.kind)), {CPU: one.millicores})
-        if not one.ready:
-            pod.ready_at_s = BEGIN_S + case.kinds[one.kind].load_s
-        elif one.carries:
-            world.weights[pod.name] = 100
+    pods = [world.add(name_of(o.kind), o.millicores, ready=o.ready) for o in case.there]
+    carries = [pod for pod, one in zip(pods, case.there, strict=True) if one.ready and one.carries]
+    if carries:
+        world.route({pod.name: 100 for pod in carries}, at_once=True)
+    for pod, one in zip(pods, case.there, strict=True):
         if one.lost:
             world.lose_node_of(pod)
-    world.never = {name_of(kind): cause for kind, cause in case.never.items()}
     return world
+
+
+def faults_of(case: Case) -> Faults:
+    """Of pods that are there already, a node has been found."""
+    never = [
+        Spell(variant=name_of(kind), from_s=BEGIN_S + 0.01, cause=cause, message="no")
+        for kind, cause in case.never.items()
+    ]
+    elsewhere = (Cause.NO_NODE, Cause.REFUSED)
+    return Faults(
+        node_millicores=case.node,
+        never_ready=tuple(spell for spell in never if spell.cause not in elsewhere),
+        unschedulable=tuple(spell for spell in never if spell.cause is Cause.NO_NODE),
+        refused=tuple(spell for spell in never if spell.cause is Cause.REFUSED),
+        stuck_resizes=tuple(
+            Spell(variant=name_of(kind), resize=fate) for kind, fate in case.fates.items()
+        ),
+    )
 
 
 def decisions_of(case: Case) -> list[Decision]:

@@ -22,8 +22,7 @@ from infadapter_operator.planning.decide import warming
 from infadapter_operator.rollout.match import RESIZE_PATIENCE_S
 from infadapter_operator.rollout.rollout import towards
 from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Target
-from tests.builders import EMPTY_PLAN, SMALL, a_pod, a_service
-from tests.operator.loop_world import recall
+from tests.builders import EMPTY_PLAN, SMALL, a_pod, a_service, recall
 
 NOW_S = 1000.0
 SERVICE = a_service()

@@ -203,7 +203,7 @@ def test_pods_that_are_not_ready_go_first_and_then_the_youngest() -> None:
 
 
 def test_servers_let_all_wait_but_knatives_ten_times_its_concurrency() -> None:
-    world = World(scenario(), np.empty(0), np.empty(0), 0, 1)
+    world = World.of_requests(scenario(), np.empty(0), np.empty(0), 0, 1)
     for name, make in POLICIES.items():
         limits = make().queue_limits(world)
         assert limits is not None

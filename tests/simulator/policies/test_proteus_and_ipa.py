@@ -26,7 +26,7 @@ def pods(plan: Plan) -> dict[str, tuple[int, int]]:
 
 
 def seen(paper: Scenario, history_rps: Floats) -> World:
-    world = World(paper, np.empty(0), history_rps, 1, 0)
+    world = World.of_requests(paper, np.empty(0), history_rps, 1, 0)
     world.advance(0.5)
     return world
 

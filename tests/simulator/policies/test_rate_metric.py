@@ -17,7 +17,7 @@ def world_at(now_s: float) -> World:
         variants=(Variant(name="v", accuracy=0.7, load_time_s=1.0, allocations=(allocation,)),),
         speeds={("v", allocation.size): PodSpeed(1, 0.1)},
     )
-    world = World(scenario, np.arange(0.0, 100.0, 0.1), np.empty(0), 100, 1)
+    world = World.of_requests(scenario, np.arange(0.0, 100.0, 0.1), np.empty(0), 100, 1)
     world.advance(now_s)
     return world
 

@@ -1,0 +1,86 @@
+"""
+Traffic as a fluid: rates in place of requests, for runs in which no single request matters.
+
+A rate may be any function of time, and may be told of seconds that nobody knows beforehand. What a
+pod is sent beyond its rate at full load is missed, unless it evens out within some seconds. Fluid
+traffic takes as long to pass as there are seconds and pods, however high the rates are.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from infadapter_simulator.scenario import PodSpeed, Scenario
+from infadapter_simulator.world.queues import Floats
+from infadapter_simulator.world.traffic import Traffic
+
+EVENS_OUT_S = 10
+"""A queue absorbs what the load exceeds its mean by over a time as short as this."""
+
+
+class Fluid(Traffic):
+    """The second that ends at t has the rate of t; what was before `began_s` nobody has seen."""
+
+    def __init__(
+        self, scenario: Scenario, rate: Callable[[float], float], began_s: float = -math.inf
+    ) -> None:
+        super().__init__(np.empty(0), scenario, 0)
+        self.rate, self.began_s = rate, began_s
+        self.delivers = 1.0  # of what pods promise
+        self._now_s = 0.0
+        self._shares: dict[int, float] = {}
+        self._full_rps: dict[int, float] = {}
+        self._counted: dict[int, tuple[float, float]] = {}
+        self._beyond: dict[int, float] = {}  # of full load, since it was counted
+
+    def route(self, weights: Mapping[int, int]) -> None:
+        total = sum(weights.values())
+        self._shares = {slot: weight / total for slot, weight in weights.items() if weight > 0}
+
+    def resize(self, slot: int, speed: PodSpeed, limit: int | None, now_s: float) -> None:
+        self._set(slot, speed, limit)
+
+    def fail(self, slot: int, now_s: float) -> None:
+        self._counted.pop(slot, None)
+        self._beyond.pop(slot, None)
+
+    def advance(self, until_s: float) -> None:
+        """Of each second, or part of one, its rate."""
+        while self._shares and self._now_s < until_s:
+            second_s = math.floor(self._now_s) + 1.0
+            end_s = min(second_s, until_s)
+            self._flow(self.rate(second_s), end_s - self._now_s)
+            self._now_s = end_s
+            if end_s % EVENS_OUT_S == 0:
+                self._count_missed()
+        self._now_s = max(self._now_s, until_s)
+
+    def counts(self, slot: int) -> tuple[float, float]:
+        return self._counted.get(slot, (0.0, 0.0))
+
+    def busy_until_s(self, slot: int) -> float:
+        return self._now_s  # nobody is told to wait for what waits
+
+    def until(self, known_s: float, window_s: float) -> tuple[float, Floats]:
+        """As of what is scraped: the last whole second until then, and rates up to it."""
+        end_s = math.floor(known_s + 1e-9)
+        first_s = math.floor(max(self.began_s, end_s - window_s)) + 1
+        return float(end_s), np.array([self.rate(float(s)) for s in range(first_s, end_s + 1)])
+
+    def _set(self, slot: int, speed: PodSpeed, limit: int | None) -> None:
+        self._full_rps[slot] = speed.most_rps
+
+    def _flow(self, rps: float, seconds: float) -> None:
+        for slot, share in self._shares.items():
+            sent, missed = self.counts(slot)
+            able_rps = self.delivers * self._full_rps[slot]
+            self._counted[slot] = (sent + share * rps * seconds, missed)
+            beyond = (share * rps - able_rps) * seconds
+            self._beyond[slot] = self._beyond.get(slot, 0.0) + beyond
+
+    def _count_missed(self) -> None:
+        for slot, beyond in self._beyond.items():
+            sent, missed = self.counts(slot)
+            self._counted[slot] = (sent, missed + max(0.0, beyond))
+        self._beyond.clear()

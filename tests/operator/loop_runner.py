@@ -1,0 +1,52 @@
+"""The loop on a world in virtual time, a look at a time, with what must hold between its looks."""
+
+from dataclasses import dataclass, field
+
+from infadapter_operator.domain.ports import Ports
+from infadapter_operator.domain.situation import State
+from infadapter_operator.reconcile import Cycle, reconcile
+from tests.operator.loop_contract import Contract, contract_for
+from tests.operator.loop_world import World
+
+
+@dataclass(slots=True, kw_only=True)
+class Runner:
+    """Every `every_s` it looks."""
+
+    world: World
+    every_s: float = 1.0
+    state: State = field(default_factory=State)
+    looks: list[Cycle] = field(default_factory=list)
+    contract: Contract = field(init=False)
+
+    def __post_init__(self) -> None:
+        world, confirm_s = self.world, self.world.scenario.weights_lag_s
+        self.contract = contract_for(world.service, world.room, confirm_s, self.every_s)
+
+    async def look(self) -> Cycle:
+        world = self.world
+        ports = Ports(world.load, world, world)
+        seen = await reconcile(world.service, self.state, ports, world.now_s)
+        self.state = seen.state
+        self.looks.append(seen)
+        return seen
+
+    async def run(self, seconds: float) -> list[Cycle]:
+        first = len(self.looks)
+        until_s = self.world.now_s + seconds
+        while self.world.now_s < until_s - 1e-9:
+            before_rps = self.world.carried_rps()
+            await self.look()
+            self.world.advance(self.world.now_s + self.every_s)
+            self._check(before_rps)
+        return self.looks[first:]
+
+    def restart(self) -> None:
+        """The operator forgets all but the decision, as it stands in the status."""
+        self.state = State(decision=self.state.decision)
+
+    def _check(self, before_rps: float) -> None:
+        world = self.world
+        self.contract.service = world.service
+        self.contract.check(self.looks, world.now_s, before_rps, world.carried_rps())
+        self.contract.check_held(world.seen().pods, self.looks)
