@@ -7,6 +7,7 @@ import numpy as np
 from infadapter_simulator.measures import Measures, measured
 from infadapter_simulator.policies.policy import Policy
 from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.world import World
 
@@ -36,7 +37,7 @@ def flat_history(mean_rps: float) -> Floats:
 
 def simulate(policy: Policy, scenario: Scenario, workload: Workload, seed: int) -> World:
     """The world at the end of the run: what happened in it can be measured."""
-    world = World.of_requests(
+    world = world_of_requests(
         scenario, workload.arrivals_s, workload.history_rps, workload.seconds, seed
     )
     world.queue_limits = policy.queue_limits(world)

@@ -30,7 +30,7 @@ from infadapter_operator.settings import Settings
 from infadapter_simulator.platform import SimulatedCluster, SimulatedRouter
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.simulate import flat_history
-from infadapter_simulator.world.world import World
+from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_solver.problem import CPU, Allocation, PodSize, Target, Variant
 from tests.operator.kube.fakes import OWNER, FakeApi, poll, workload
 
@@ -189,7 +189,7 @@ class Simulated:
             for size in variant.allocations
         }
         scenario = Scenario(variants=(variant,), speeds=speeds, min_ready_s=0.0)
-        self.world = World.of_requests(scenario, np.empty(0), flat_history(10.0), 1, 0)
+        self.world = world_of_requests(scenario, np.empty(0), flat_history(10.0), 1, 0)
         self.cluster, self.router = SimulatedCluster(self.world), SimulatedRouter(self.world)
         self._pass(0.1)  # at the very beginning the router obeys at once
 

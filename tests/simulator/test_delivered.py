@@ -10,8 +10,8 @@ import pytest
 from infadapter_operator.domain.load import Delivered
 from infadapter_simulator.platform import SimulatedLoad
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
+from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.pods import SimulatedPod
-from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Allocation, PodSize, Variant
 
 SIZE = PodSize(resources={CPU: 1000})
@@ -32,7 +32,7 @@ class Measured:
         """`waiting`: so many may wait; None: what can't be answered in time is refused."""
         server = Server.SAME if waiting is None else Server.PUBLISHED
         scenario = replace(SCENARIO, server=server)
-        self.world = World.of_requests(scenario, np.array(arrivals_s), np.full(600, 1.0), 60, 1)
+        self.world = world_of_requests(scenario, np.array(arrivals_s), np.full(600, 1.0), 60, 1)
         self.world.queue_limits = None if waiting is None else {("a", 1000): waiting}
         self.pod: SimulatedPod = self.world.start("a", SIZE, ready=True)
         self.world.route({self.pod.name: 1})

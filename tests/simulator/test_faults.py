@@ -17,6 +17,7 @@ from infadapter_simulator.platform import SimulatedCluster, SimulatedLoad
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.faults import Faults, Spell
 from infadapter_simulator.world.node import EVICTED_S
+from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Allocation, Objective, PodSize, Target, Variant
@@ -63,7 +64,7 @@ def platform(**faults: object) -> Platform:
 
 
 def played(scenario: Scenario) -> Platform:
-    world = World.of_requests(scenario, np.arange(0.0, 900.0), np.full(600, 1.0), 900, 1)
+    world = world_of_requests(scenario, np.arange(0.0, 900.0), np.full(600, 1.0), 900, 1)
     return Platform(world, SimulatedCluster(world))
 
 

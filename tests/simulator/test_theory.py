@@ -20,6 +20,7 @@ from infadapter_simulator.policies.hindsight.fixed import Fixed
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.simulate import Workload, flat_history, simulate
+from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.queues import (
     DEADLINE,
@@ -267,7 +268,7 @@ def allocation(cores: int) -> Allocation:
 
 
 def world(arrivals_s: Floats, seconds: int, scenario: Scenario = SMALL, seed: int = 1) -> World:
-    return World.of_requests(scenario, arrivals_s, flat_history(10.0), seconds, seed)
+    return world_of_requests(scenario, arrivals_s, flat_history(10.0), seconds, seed)
 
 
 def with_pods(of: World, *cores: int) -> list[SimulatedPod]:

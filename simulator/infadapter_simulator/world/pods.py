@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from infadapter_operator.domain.observed import Cause, Resize, Trouble
-from infadapter_solver import PodSize, Target
+from infadapter_solver import CPU, Objective, PodSize, Target
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +57,17 @@ class Held:
     target: Target
     price: float  # the larger of what is in force and what was asked for, at the prices
     millicores: int
+
+
+def held_since(at_s: float, pod: SimulatedPod, objective: Objective) -> Held:
+    amounts = pod.held
+    return Held(
+        at_s=at_s,
+        slot=pod.slot,
+        target=pod.target,
+        price=objective.price_of(amounts),
+        millicores=amounts.get(CPU, 0),
+    )
 
 
 def _larger(some: PodSize, other: PodSize) -> dict[str, int]:

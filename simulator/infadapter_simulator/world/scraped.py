@@ -1,8 +1,13 @@
 """The load as it is scraped: arrivals counted by second, and what was before the run."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from infadapter_simulator.world.queues import Floats
+
+Scrape = Callable[[float, float], tuple[float, Floats]]
+"""As `Scraped.until`."""
 
 
 class Scraped:

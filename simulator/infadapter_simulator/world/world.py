@@ -13,24 +13,16 @@ from infadapter_operator.domain.observed import STUCK, Resize
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
 from infadapter_simulator.world.events import Events, What
 from infadapter_simulator.world.node import EVICTED_S, Node
-from infadapter_simulator.world.pods import Held, SimulatedPod
+from infadapter_simulator.world.pods import Held, SimulatedPod, held_since
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.router import Router
-from infadapter_simulator.world.scraped import Scraped
+from infadapter_simulator.world.scraped import Scrape
 from infadapter_simulator.world.traffic import Traffic
 from infadapter_solver import CPU, PodSize, Target
 
-Scrape = Callable[[float, float], tuple[float, Floats]]
-"""As `Scraped.until`."""
-
 
 class World:
-    """
-    One run. Time begins at 0 with the first arrival; what was before is history.
-
-    `queue_limit` is what a policy's own server lets wait in a pod of an allocation, for runs with
-    Server.PUBLISHED: None refuses by the deadline.
-    """
+    """One run. Time begins at 0 with the first arrival; what was before is history."""
 
     def __init__(
         self,
@@ -47,7 +39,8 @@ class World:
         self.now_s = 0.0
         self.seed = seed
         self.traffic = traffic
-        self.queue_limits: Mapping[tuple[str, int], int] | None = None
+        # What a policy's own server lets wait in a pod of an allocation, for Server.PUBLISHED.
+        self.queue_limits: Mapping[tuple[str, int], int] | None = None  # None: by the deadline
         self.balances_evenly = False  # all Ready pods get the same, as behind a Kubernetes Service
         self.held: list[Held] = []
         self.router = Router(self.traffic)
@@ -60,19 +53,6 @@ class World:
         self.controllers: list[Callable[[], None]] = []  # called whenever something has happened
         for at_s in sorted(scenario.faults.times_s):
             self._events.put(at_s, What.TURNED, None)
-
-    @classmethod
-    def of_requests(
-        cls,
-        scenario: Scenario,
-        arrivals_s: Floats,
-        history_rps: Floats,  # by second, the last one ends at 0
-        seconds: int,
-        seed: int,
-    ) -> "World":
-        traffic = Traffic(arrivals_s, scenario, seed)
-        scraped = Scraped(history_rps, arrivals_s, seconds)
-        return cls(scenario, traffic, scraped.until, seconds=seconds, seed=seed)
 
     # What can be seen
 
@@ -161,14 +141,14 @@ class World:
         pod.ready, pod.unready_since_s = False, self.now_s
         pod.trouble = self.node.silence(self.now_s)
         self._hold(pod)
-        self._routed_again()
+        self.router.look(self._pods, self.now_s)
         self._events.put(self.now_s + EVICTED_S, What.DRAINED, pod)
 
     def vanish(self, pod: SimulatedPod) -> None:
         """Gone at once with all that it has, as when its node is deleted."""
         self.traffic.fail(pod.slot, self.now_s)
         self._end(pod)
-        self._routed_again()
+        self.router.look(self._pods, self.now_s)
         self._settle()
 
     def route(self, weights: Mapping[str, int], *, at_once: bool = False) -> None:
@@ -201,8 +181,8 @@ class World:
             return
         elif what is What.READY:
             self._started(pod)
-        elif what is What.RESIZED:
-            self._resized(pod)
+        elif what is What.RESIZED and pod.resize is Resize.IN_PROGRESS:
+            self._take_size(pod)
         elif what is What.DRAINED:
             self._drained(pod)
         elif what is What.FAILED:
@@ -233,11 +213,12 @@ class World:
     def _become_ready(self, pod: SimulatedPod) -> None:
         pod.ready, pod.ready_since_s = True, self.now_s
         if pod.name in self.router.weights:
-            self._routed_again()  # it failed, and the router has not forgotten it
+            self.router.look(
+                self._pods, self.now_s
+            )  # it failed, and the router has not forgotten it
         self._balance()
         self._events.put(self.now_s + self.scenario.min_ready_s, What.AVAILABLE, pod)
-        rate = self.scenario.failures_per_pod_hour
-        if rate:
+        if rate := self.scenario.failures_per_pod_hour:
             self._events.put(self.now_s + self._rng.exponential(3600 / rate), What.FAILED, pod)
 
     def _try_resize(self, pod: SimulatedPod) -> None:
@@ -250,10 +231,6 @@ class World:
         self._hold(pod)
         if state is Resize.IN_PROGRESS:
             self._events.put(self.now_s + self.scenario.resize_delay_s, What.RESIZED, pod)
-
-    def _resized(self, pod: SimulatedPod) -> None:
-        if pod.resize is Resize.IN_PROGRESS:
-            self._take_size(pod)
 
     def _take_size(self, pod: SimulatedPod) -> None:
         pod.size, pod.resize, pod.resize_since_s = pod.wanted, Resize.NONE, None
@@ -306,15 +283,12 @@ class World:
             return
         self.traffic.fail(pod.slot, self.now_s)
         pod.ready, pod.unready_since_s = False, self.now_s
-        self._routed_again()
+        self.router.look(self._pods, self.now_s)
         self._begin_start(pod)
 
     def _balance(self) -> None:
         if self.balances_evenly:
             self.route({pod.name: 1 for pod in self.pods if pod.ready and not pod.leaving})
-
-    def _routed_again(self) -> None:
-        self.router.look(self._pods, self.now_s)
 
     def _queue(self, variant: str, size: PodSize) -> tuple[PodSpeed, int | None]:
         speed = self.scenario.speed(variant, size)
@@ -323,13 +297,4 @@ class World:
         return speed, self.queue_limits[variant, size.cpu_millicores]
 
     def _hold(self, pod: SimulatedPod) -> None:
-        amounts = pod.held
-        self.held.append(
-            Held(
-                at_s=self.now_s,
-                slot=pod.slot,
-                target=pod.target,
-                price=self.scenario.objective.price_of(amounts),
-                millicores=amounts.get(CPU, 0),
-            )
-        )
+        self.held.append(held_since(self.now_s, pod, self.scenario.objective))

@@ -22,6 +22,7 @@ from infadapter_simulator.policies.papers.vpa_plus import VpaPlus, whole_cores
 from infadapter_simulator.policies.policy import Policy
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
 from infadapter_simulator.simulate import Workload, flat_history, simulate
+from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.queues import MOST_WAITING
 from infadapter_simulator.world.world import World
@@ -203,7 +204,7 @@ def test_pods_that_are_not_ready_go_first_and_then_the_youngest() -> None:
 
 
 def test_servers_let_all_wait_but_knatives_ten_times_its_concurrency() -> None:
-    world = World.of_requests(scenario(), np.empty(0), np.empty(0), 0, 1)
+    world = world_of_requests(scenario(), np.empty(0), np.empty(0), 0, 1)
     for name, make in POLICIES.items():
         limits = make().queue_limits(world)
         assert limits is not None

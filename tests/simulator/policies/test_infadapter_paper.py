@@ -17,8 +17,8 @@ from infadapter_simulator.policies.papers.ms_plus import ms_plus
 from infadapter_simulator.policies.papers.planned import Planned
 from infadapter_simulator.scenario import Scenario, Server, variants_of
 from infadapter_simulator.simulate import Workload, flat_history, simulate
+from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.queues import Floats
-from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Plan
 
 GOLDEN = Path(__file__).parents[3].parent / "shared" / "data" / "infadapter"
@@ -135,7 +135,7 @@ def test_the_forecaster_is_told_the_highest_second_of_each_of_ten_minutes(
         return 10.0
 
     history = np.repeat(np.arange(10.0, 20.0), 60)
-    world = World.of_requests(paper, np.empty(0), history, 1, 0)
+    world = world_of_requests(paper, np.empty(0), history, 1, 0)
     world.advance(0.5)
     assert rule(infadapter_paper(paper, forecaster)).demand_rps(world) == 11
     assert told[0].tolist() == list(range(10, 20))
@@ -145,7 +145,7 @@ def test_less_than_ten_minutes_are_averaged_without_the_forecaster(paper: Scenar
     def forecaster(maxima: Floats) -> float:
         raise AssertionError
 
-    world = World.of_requests(paper, np.empty(0), np.repeat([10.0, 21.0], 60), 1, 0)
+    world = world_of_requests(paper, np.empty(0), np.repeat([10.0, 21.0], 60), 1, 0)
     world.advance(0.5)
     # pandas: Series([10, 21]).ewm(span=10).mean() ends in 16.05
     assert rule(infadapter_paper(paper, forecaster)).demand_rps(world) == int(1.1 * 16.05)
@@ -184,7 +184,7 @@ def test_it_decides_first_after_two_minutes_and_waits_with_less(
 
 def test_it_begins_with_what_it_would_choose_for_the_mean(paper: Scenario) -> None:
     policy = infadapter_paper(paper)
-    world = World.of_requests(paper, np.empty(0), np.empty(0), 1, 0)
+    world = world_of_requests(paper, np.empty(0), np.empty(0), 1, 0)
     policy.begin(world, 60.0)
     found = {p.target.variant: p.size.cpu_millicores // 1000 for p in world.pods}
     assert found == cores(policy.rule.plan(66, ()))
@@ -192,7 +192,7 @@ def test_it_begins_with_what_it_would_choose_for_the_mean(paper: Scenario) -> No
 
 def test_quotas_are_rates(paper: Scenario) -> None:
     policy = infadapter_paper(priced(paper, 0.05))
-    world = World.of_requests(paper, np.empty(0), np.empty(0), 1, 0)
+    world = world_of_requests(paper, np.empty(0), np.empty(0), 1, 0)
     policy.begin(world, 200.0)  # planned for 220
     assert sum(world.weights.values()) == 220
 

@@ -8,6 +8,7 @@ import pytest
 from infadapter_simulator.policies.papers.planned import Groups, Planned
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.simulate import Workload, flat_history, simulate
+from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.world import World
 from infadapter_solver import (
     CPU,
@@ -204,6 +205,6 @@ def test_capacity_never_drops_below_both_plans() -> None:
 def test_the_router_gets_what_is_planned_of_each_variant() -> None:
     rule = Said([{"large": 2, "small": 8}], first={"large": 2, "small": 8})
     policy = planned(rule)
-    world = World.of_requests(SCENARIO, np.empty(0), flat_history(100), 1, 0)
+    world = world_of_requests(SCENARIO, np.empty(0), flat_history(100), 1, 0)
     policy.begin(world, 100.0)
     assert world.weights == {"large-0": 20, "small-1": 80}

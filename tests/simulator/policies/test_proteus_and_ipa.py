@@ -11,6 +11,7 @@ from infadapter_simulator.policies.papers.planned import Planned
 from infadapter_simulator.policies.papers.proteus import proteus
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, flat_history, run, simulate
+from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.world import World
 from infadapter_solver import Plan
@@ -26,7 +27,7 @@ def pods(plan: Plan) -> dict[str, tuple[int, int]]:
 
 
 def seen(paper: Scenario, history_rps: Floats) -> World:
-    world = World.of_requests(paper, np.empty(0), history_rps, 1, 0)
+    world = world_of_requests(paper, np.empty(0), history_rps, 1, 0)
     world.advance(0.5)
     return world
 

@@ -4,6 +4,7 @@ import pytest
 from infadapter_simulator.policies.kubernetes.rate_metric import RateMetric, ScrapedRate
 from infadapter_simulator.policies.ticking import Ticker
 from infadapter_simulator.scenario import PodSpeed, Scenario
+from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Allocation, PodSize, Variant
 
@@ -17,7 +18,7 @@ def world_at(now_s: float) -> World:
         variants=(Variant(name="v", accuracy=0.7, load_time_s=1.0, allocations=(allocation,)),),
         speeds={("v", allocation.size): PodSpeed(1, 0.1)},
     )
-    world = World.of_requests(scenario, np.arange(0.0, 100.0, 0.1), np.empty(0), 100, 1)
+    world = world_of_requests(scenario, np.arange(0.0, 100.0, 0.1), np.empty(0), 100, 1)
     world.advance(now_s)
     return world
 
