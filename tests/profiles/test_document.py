@@ -29,14 +29,7 @@ from infadapter_profiles.document import (
 )
 from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
 from infadapter_profiles.sizes import PodSize
-
-SIZE = PodSize(resources={"cpu": 500})
-POINT = Point(rps=5.25, latency_s={50.0: 0.2105, 99.9: 0.32}, refused_ratio=0.01)
-HALF = ProfiledAllocation(size=SIZE, saturation_rps=18, points=(POINT,))
-DOCUMENT = ProfileDocument(
-    profile=Profile(variant="resnet18", accuracy=0.7613, load_time_s=1e-3, allocations=(HALF,)),
-    machine="2 x CPU",
-)
+from tests.profiles.documents import DOCUMENT, HALF
 
 
 def decimals(least: float, most: float, digits: int) -> st.SearchStrategy[float]:

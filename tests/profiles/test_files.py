@@ -4,23 +4,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infadapter_profiles.document import ProfileDocument, write_document
+from infadapter_profiles.document import write_document
 from infadapter_profiles.files import (
     ProfileFileError,
     check_writable,
     find_profile,
     save_profile,
 )
-from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
-from infadapter_profiles.sizes import PodSize
+from tests.profiles.documents import DOCUMENT
 
-SIZE = PodSize(resources={"cpu": 500})
-POINT = Point(rps=5.25, latency_s={50.0: 0.2105, 99.9: 0.32}, refused_ratio=0.01)
-HALF = ProfiledAllocation(size=SIZE, saturation_rps=18, points=(POINT,))
-DOCUMENT = ProfileDocument(
-    profile=Profile(variant="resnet18", accuracy=0.7613, load_time_s=1e-3, allocations=(HALF,)),
-    machine="2 x CPU",
-)
 EMPTY = "kind: VariantProfile\napiVersion: infadapter.io/v1alpha1\nmetadata: {name: resnet18}\n"
 
 

@@ -1,0 +1,13 @@
+"""A profile document, of which a test changes what matters to it."""
+
+from infadapter_profiles.document import ProfileDocument
+from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
+from infadapter_profiles.sizes import PodSize
+
+SIZE = PodSize(resources={"cpu": 500})
+POINT = Point(rps=5.25, latency_s={50.0: 0.2105, 99.9: 0.32}, refused_ratio=0.01)
+HALF = ProfiledAllocation(size=SIZE, saturation_rps=18, points=(POINT,))
+DOCUMENT = ProfileDocument(
+    profile=Profile(variant="resnet18", accuracy=0.7613, load_time_s=1e-3, allocations=(HALF,)),
+    machine="2 x CPU",
+)
