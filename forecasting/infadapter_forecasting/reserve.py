@@ -2,9 +2,9 @@
 The reserve: the capacity that the next seconds may need beyond the rate of now, at a quantile.
 
 What runs grows in a second and what does not is bridged, so no more needs to be foreseen than the
-time in which a decision takes effect. Over so short a time the best forecast is
-the rate of now, and its errors of the last half an hour say what to keep in reserve: nothing to
-speak of for a steady load, much for one that jumps every few minutes.
+time in which a decision takes effect. Over so short a time the best forecast is the rate of now,
+and its errors of the last half an hour say what to keep in reserve: nothing to speak of for a
+steady load, much for one that jumps every few minutes.
 """
 
 import functools

@@ -6,7 +6,7 @@ same problem can be compared bit by bit. Nothing here knows how a problem is sol
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from infadapter_profiles.sizes import CPU, Allocation, PodSize, Resources, Target, Variant
 
@@ -60,6 +60,12 @@ class Objective:
             self.prices.get(name, 1.0) * (amount / 1000 if name == CPU else amount)
             for name, amount in amounts.items()
         )
+
+    def within(self, budget: Resources) -> "Objective":
+        """Of a part of the budget: a core is worth what it was, so that nothing gets dearer."""
+        whole = self.price_of(self.budget)
+        part = self.price_of(budget) / whole if whole else 1.0
+        return replace(self, budget=budget, cost_weight=self.cost_weight * part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,3 +120,11 @@ def by_target(values: Iterable[tuple[Target, float]]) -> Mapping[Target, float]:
     for target, value in values:
         sums[target] = sums.get(target, 0.0) + value
     return sums
+
+
+def pods_by_target(groups: Iterable[PodGroup]) -> dict[Target, int]:
+    """A target that runs at several sizes has a group for each."""
+    found: dict[Target, int] = {}
+    for group in groups:
+        found[group.target] = found.get(group.target, 0) + group.pods
+    return found

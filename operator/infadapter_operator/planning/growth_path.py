@@ -6,14 +6,13 @@ goes on to rise is met by giving up what serves, to make room for a start. So th
 that was outgrown has a pod that can take over in place, if the surge does not see to that.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import plus, resizable
+from infadapter_operator.planning.capacity import plus, pods_by_target, resizable
 from infadapter_operator.planning.hysteresis import slack_rps
 from infadapter_operator.planning.problem import problem_for
 from infadapter_operator.planning.switching_cost import Switch
@@ -21,7 +20,7 @@ from infadapter_solver import Plan, PodGroup, Problem, evaluate, solve
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
 from infadapter_solver.problem import Allocation, Resources, Target, Variant
 
-NEARLY_ALL = 0.98
+FAR_ENOUGH = 0.98
 """Of what the budget serves at most: a path this far is as good as all the way."""
 
 _MORE_THAN_ANY_RPS = 1e6
@@ -31,14 +30,14 @@ def with_growth_path(best: Plan, switch: Switch) -> Plan:
     """The best plan, or the one with a standby that is worth most of those that get far enough."""
     service, observed = switch.service, switch.observed
     everything = problem_for(service, observed, _MORE_THAN_ANY_RPS)
-    wanted_rps = NEARLY_ALL * _served_rps(everything)
+    wanted_rps = FAR_ENOUGH * _served_rps(everything)
     if _served_rps(_beside_plan(everything, service.max_surge, best)) >= wanted_rps:
         return best  # whatever is to replace it can start beside it
-    reached_rps = vertical_limit_rps(service, observed, best.groups)
+    reached_rps = _limit_rps(everything, service.max_surge, best.groups)
     if reached_rps >= wanted_rps:
         return best
     limits = [
-        (vertical_limit_rps(service, observed, plan.groups), plan)
+        (_limit_rps(everything, service.max_surge, plan.groups), plan)
         for plan in _with_standby(switch.problem)
     ]
     far = [plan for limit_rps, plan in limits if limit_rps >= wanted_rps]
@@ -50,18 +49,19 @@ def with_growth_path(best: Plan, switch: Switch) -> Plan:
 
 def vertical_limit_rps(service: Service, observed: Observed, groups: tuple[PodGroup, ...]) -> float:
     """The most that these pods serve at whatever sizes budget and surge have room for."""
-    problem = problem_for(service, observed, _MORE_THAN_ANY_RPS)
-    variants = tuple(_of(variant, groups) for variant in problem.variants)
-    pods = Counter[Target]()
-    for group in groups:
-        pods[group.target] += group.pods
+    everything = problem_for(service, observed, _MORE_THAN_ANY_RPS)
+    return _limit_rps(everything, service.max_surge, groups)
+
+
+def _limit_rps(everything: Problem, surge: Resources, groups: tuple[PodGroup, ...]) -> float:
+    variants = tuple(_of(variant, groups) for variant in everything.variants)
     return _served_rps(
         replace(
-            problem,
+            everything,
             variants=tuple(variant for variant in variants if variant.allocations),
-            pod_limits=pods,
+            pod_limits=pods_by_target(groups),
             running=(),
-            objective=replace(problem.objective, budget=plus(problem.budget, service.max_surge)),
+            objective=replace(everything.objective, budget=plus(everything.budget, surge)),
         )
     )
 
@@ -109,18 +109,12 @@ def _beside(problem: Problem, variant: Variant, standby: Allocation) -> Plan | N
     budget = plus(problem.budget, standby.resources, -1)
     if any(amount < 0 for amount in budget.values()):
         return None
-    whole = problem.objective.price_of(problem.budget)
-    part = problem.objective.price_of(budget) / whole if whole else 1.0
     rest = solve(
         replace(
             problem,
             demand_rps=max(problem.demand_rps - standby.capacity_rps, LEAST_DEMAND_RPS),
             capacity_floor_rps=max(0.0, problem.capacity_floor_rps - standby.capacity_rps),
-            objective=replace(
-                problem.objective,
-                budget=budget,
-                cost_weight=part * problem.objective.cost_weight,
-            ),
+            objective=problem.objective.within(budget),
         )
     )
     target = Target(variant.name, standby.kind)

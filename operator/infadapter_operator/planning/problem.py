@@ -36,8 +36,6 @@ def problem_for(
     The price of a core stays that of the whole budget, so that a conflict makes nothing dearer.
     """
     theirs = untouchable_pods(observed)
-    budget = _without(service.budget, theirs)
-    whole = service.objective.price_of(service.budget)
     return Problem(
         variants=_plannable(service.variants, observed),
         demand_rps=max(demand_rps - untouchable_rps(service, observed), LEAST_DEMAND_RPS),
@@ -45,12 +43,7 @@ def problem_for(
         running=running_groups(service, [pod for pod in observed.pods if pod not in theirs]),
         capacity_floor_rps=capacity_floor_rps,
         pod_limits=observed.pod_limits,
-        objective=replace(
-            service.objective,
-            budget=budget,
-            cost_weight=service.objective.cost_weight
-            * (service.objective.price_of(budget) / whole if whole else 1.0),
-        ),
+        objective=service.objective.within(_without(service.budget, theirs)),
     )
 
 

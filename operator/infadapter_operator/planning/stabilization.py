@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import fits, running_groups
+from infadapter_operator.planning.capacity import fits, pods_by_target, running_groups
 from infadapter_operator.planning.hysteresis import CurrentPlan
 from infadapter_operator.planning.problem import problem_for
 from infadapter_solver import Plan, PodGroup, Problem, Variant, evaluate, solve
@@ -38,9 +38,7 @@ def stabilized(before: CurrentPlan) -> Plan | None:
 def kept_groups(before: CurrentPlan) -> tuple[PodGroup, ...]:
     """The plan's pods, if they are all there; else those that are."""
     running = running_groups(before.service, _ours(before.observed))
-    there: dict[Target, int] = {}
-    for group in running:
-        there[group.target] = there.get(group.target, 0) + group.pods
+    there = pods_by_target(running)
     if before.groups and all(g.pods <= there.get(g.target, 0) for g in before.groups):
         return before.groups
     return running
@@ -52,9 +50,7 @@ def _ours(observed: Observed) -> list[Pod]:
 
 def of_these(problem: Problem, groups: tuple[PodGroup, ...], observed: Observed) -> Problem:
     """The problem with these pods alone to choose from, at their size or a smaller one."""
-    limits: dict[Target, int] = {}
-    for group in groups:
-        limits[group.target] = limits.get(group.target, 0) + group.pods
+    limits = pods_by_target(groups)
     for target, pods in observed.pod_limits.items():
         limits[target] = min(pods, limits.get(target, 0))
     variants = tuple(_at_most(variant, groups) for variant in problem.variants)
@@ -78,9 +74,7 @@ def _is_within(allocation: Allocation, group: PodGroup) -> bool:
 def in_place(service: Service, observed: Observed, demand_rps: float, floor_rps: float) -> Plan:
     """The best plan that starts nothing: what runs and what loads, resized as need be."""
     problem = problem_for(service, observed, demand_rps, floor_rps)
-    there: dict[Target, int] = {}
-    for group in problem.running:
-        there[group.target] = there.get(group.target, 0) + group.pods
+    there = pods_by_target(problem.running)
     limits = {t: min(n, observed.pod_limits.get(t, n)) for t, n in there.items()}
     variants = tuple(
         replace(v, allocations=tuple(a for a in v.allocations if Target(v.name, a.kind) in there))
