@@ -6,19 +6,20 @@ goes on to rise is met by giving up what serves, to make room for a start. So th
 that was outgrown has a pod that can take over in place, if the surge does not see to that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, product
 
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import plus, pods_by_target, resizable
 from infadapter_operator.planning.hysteresis import slack_rps
 from infadapter_operator.planning.problem import problem_for
+from infadapter_operator.planning.stabilization import of_running
 from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Plan, PodGroup, Problem, evaluate, solve
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
-from infadapter_solver.problem import Allocation, Resources, Target, Variant
+from infadapter_solver.problem import Resources, Target, Variant
 
 FAR_ENOUGH = 0.98
 """Of what the budget serves at most: a path this far is as good as all the way."""
@@ -92,32 +93,38 @@ def _of(variant: Variant, groups: tuple[PodGroup, ...]) -> Variant:
 
 def _with_standby(problem: Problem) -> Iterator[Plan]:
     """
-    Of each variant one pod of its smallest size, and beside it the best plan of what is left: one
-    that also serves the noise of the rate of now, if the budget allows that.
+    Of each variant one pod of its smallest size, and beside it the best plan of what is left, or
+    the best that starts nothing more: plans that also serve the noise of the rate of now, if the
+    budget allows that.
     """
     noisy = replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
-    for variant in problem.variants:
+    for variant, choices in product(problem.variants, (_any_pods, of_running)):
         able = [a for a in variant.allocations if a.capacity_rps > 0]
         if not able:
             continue
         smallest = min(able, key=lambda a: problem.objective.price_of(a.resources))
-        plans = (_beside(asked, variant, smallest) for asked in (noisy, problem))
+        standby = PodGroup(target=Target(variant.name, smallest.kind), allocation=smallest, pods=1)
+        plans = (_beside(asked, standby, choices) for asked in (noisy, problem))
         yield from islice((plan for plan in plans if plan and plan.feasible), 1)
 
 
-def _beside(problem: Problem, variant: Variant, standby: Allocation) -> Plan | None:
+def _any_pods(problem: Problem) -> Problem:
+    return problem
+
+
+def _beside(
+    problem: Problem, standby: PodGroup, choices: Callable[[Problem], Problem]
+) -> Plan | None:
     budget = plus(problem.budget, standby.resources, -1)
     if any(amount < 0 for amount in budget.values()):
         return None
-    rest = solve(
-        replace(
-            problem,
-            demand_rps=max(problem.demand_rps - standby.capacity_rps, LEAST_DEMAND_RPS),
-            capacity_floor_rps=max(0.0, problem.capacity_floor_rps - standby.capacity_rps),
-            objective=problem.objective.within(budget),
-        )
+    rest = replace(
+        problem,
+        demand_rps=max(problem.demand_rps - standby.capacity_rps, LEAST_DEMAND_RPS),
+        capacity_floor_rps=max(0.0, problem.capacity_floor_rps - standby.capacity_rps),
+        objective=problem.objective.within(budget),
     )
-    target = Target(variant.name, standby.kind)
-    if any(group.target == target for group in rest.groups):
-        return evaluate(problem, rest.groups)
-    return evaluate(problem, (*rest.groups, PodGroup(target=target, allocation=standby, pods=1)))
+    groups = solve(choices(rest)).groups
+    if all(group.target != standby.target for group in groups):
+        groups = (*groups, standby)
+    return evaluate(problem, groups)

@@ -73,11 +73,15 @@ def _is_within(allocation: Allocation, group: PodGroup) -> bool:
 
 def in_place(service: Service, observed: Observed, demand_rps: float, floor_rps: float) -> Plan:
     """The best plan that starts nothing: what runs and what loads, resized as need be."""
-    problem = problem_for(service, observed, demand_rps, floor_rps)
+    return solve(of_running(problem_for(service, observed, demand_rps, floor_rps)))
+
+
+def of_running(problem: Problem) -> Problem:
+    """The problem with the pods that are there alone to choose from, at any size."""
     there = pods_by_target(problem.running)
-    limits = {t: min(n, observed.pod_limits.get(t, n)) for t, n in there.items()}
+    limits = {t: min(n, problem.pod_limits.get(t, n)) for t, n in there.items()}
     variants = tuple(
         replace(v, allocations=tuple(a for a in v.allocations if Target(v.name, a.kind) in there))
         for v in problem.variants
     )
-    return solve(replace(problem, variants=variants, pod_limits=limits))
+    return replace(problem, variants=variants, pod_limits=limits)
