@@ -78,7 +78,7 @@ def decide(
     else:
         switch = _switch(service, observed, problem, history, demand, now_s)
         best = _chosen(before, _lasting(problem) or solved(problem), switch, floor_rps)
-        if before.is_outgrown and best.feasible:
+        if best.feasible and best.capacity_rps > before.capacity_rps:
             best = with_growth_path(best, switch)
     decision = replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
     return _explained(service, observed, decision, previous)
