@@ -141,9 +141,9 @@ def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> b
 
 
 def _with_what_came(block: Block, observed: Observed, now_s: float) -> Block:
-    """A pod of its time that is Ready after all: others may come too."""
+    """A later pod that is Ready: others may come too."""
     came = any(
-        pod.ready and pod.created_at_s >= block.created_s for pod in observed.of(block.target)
+        pod.ready and pod.created_at_s > block.created_s for pod in observed.of(block.target)
     )
     if block.come or not came:
         return block
@@ -206,10 +206,15 @@ def _block(
         attempts=attempts,
         fitting_millicores=failure.fitting_millicores,
         grown_millicores=failure.grown_millicores,
-        created_s=min(
-            (pod.created_at_s for pod in observed.of(target) if not pod.ready), default=now_s
-        ),
+        created_s=_created_s(observed, target, now_s),
     )
+
+
+def _created_s(observed: Observed, target: Target, now_s: float) -> float:
+    """When what fails was made; a pod that is Ready already is no news, even if it came later."""
+    unready = [pod.created_at_s for pod in observed.of(target) if not pod.ready]
+    ready = [pod.created_at_s for pod in observed.of(target) if pod.ready]
+    return max([min(unready, default=now_s), *ready])
 
 
 def _chance(target: Target, attempts: int) -> float:

@@ -55,11 +55,11 @@ def present(
 
 
 def _not_counted(observed: Observed, target: Target, gone: int, left_out: Collection[str]) -> int:
-    """Of the pods that were asked for: the pod more of a rolling change was not."""
+    """Of the pods that were asked for: the pod more of a rolling change, the newest, was not."""
     asked = observed.desired_pods.get(target, 0)
-    own = observed.of(target)
-    counted = sum(not pod.leaving and pod.name not in left_out for pod in own)
-    return asked - max(min(asked, counted), asked - gone)
+    own = [pod for pod in observed.of(target) if not pod.leaving]
+    more = sorted(own, key=lambda pod: pod.created_at_s)[asked:]
+    return min(asked, gone - sum(pod.name in left_out for pod in more))
 
 
 def _waiting(

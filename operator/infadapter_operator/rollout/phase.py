@@ -28,8 +28,8 @@ def progress_of(
     phase = _phase(context, observed, wanted - len(level), steps)
     coming = [one for one in context.pods if one.touchable and not one.goes and one not in level]
     waits = _is_patient(context, observed, coming)
-    moves = bool(steps) or is_under_way(context, observed)
-    rests = phase is not Phase.DONE and not (waits or moves)
+    moves = bool(steps) or waits or is_under_way(context, observed)
+    rests = phase is not Phase.DONE and not moves
     return Progress(
         phase=phase,
         ready=min(len(level), wanted),

@@ -9,11 +9,11 @@ for the shortest time, that lets something planned start or grow.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from infadapter_operator.delays import RESIZE_S, START_S
+from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed, Pod, Resize
 from infadapter_operator.planning.capacity import load_time_s, plus
 from infadapter_operator.rollout.free import missing
-from infadapter_operator.rollout.match import WAITS, PodState, is_settled
+from infadapter_operator.rollout.match import PodState, is_settled
 from infadapter_operator.rollout.release import (
     DrainContext,
     Releases,
@@ -21,7 +21,7 @@ from infadapter_operator.rollout.release import (
     releasable,
     ways,
 )
-from infadapter_operator.rollout.scale_up import Shortage, beyond
+from infadapter_operator.rollout.scale_up import Shortage
 from infadapter_solver.problem import Allocation, Resources
 
 MOST_FOR_A_NODE = 0.5
@@ -74,6 +74,16 @@ def is_under_way(context: DrainContext, observed: Observed) -> bool:
     )
 
 
+def is_in_question(context: DrainContext) -> bool:
+    """Something planned fails: soon it comes after all, or another plan is made without it."""
+    return any(
+        one.actual.trouble is not None
+        or (one.actual.resize is Resize.FAILING and not one.must_be_replaced(context.now_s))
+        for one in context.pods
+        if not one.goes and one.touchable
+    )
+
+
 def _is_starting(one: PodState) -> bool:
     pod = one.actual
     waits = pod.unschedulable_since_s is not None or pod.trouble is not None
@@ -87,7 +97,8 @@ def _is_resizing(pod: Pod) -> bool:
 def node_shortages(context: DrainContext) -> Iterator[Shortage]:
     """
     Planned pods that no node has room for. How much a node lacks is not told: half of what is asked
-    for is freed, and half again while that was not enough.
+    for is freed, and half again while that was not enough. A resize that waits is none: a pod takes
+    its place when patience ends.
     """
     for one in context.pods:
         if one.goes or not one.touchable:
@@ -97,14 +108,6 @@ def node_shortages(context: DrainContext) -> Iterator[Shortage]:
                 lacking=_half(one.actual.wanted.resources),
                 gain_rps=one.desired_rps,
                 wait_s=START_S + load_time_s(context.service, one.actual.target),
-                is_of_node=True,
-            )
-        elif one.actual.resize in WAITS and one.desired_rps > one.capacity_rps:
-            yield Shortage(
-                lacking=_half(beyond(one.actual.size.resources, one.actual.wanted.resources)),
-                gain_rps=one.desired_rps - one.capacity_rps,
-                wait_s=RESIZE_S,
-                pod=one.actual.name,
                 is_of_node=True,
             )
 
@@ -130,16 +133,19 @@ def _candidates_of(
 ) -> list[_Candidate]:
     singles = [candidate for one in able for candidate in _parts_of(context, one, shortage)]
     if singles:
-        return [min(singles, key=lambda candidate: candidate.lost_rps)]
+        return [min(singles, key=lambda candidate: (candidate.lost_rps, *candidate.released))]
     together = _together(context, able, shortage)
     return [together] if together is not None else []
 
 
 def _replaceable(context: DrainContext, shortage: Shortage) -> list[PodState]:
-    """Of pods that are replaced one by one, one may go first, if others stay meanwhile."""
+    """
+    Of pods that are replaced one by one, one may go first, if others stay meanwhile that are a
+    reason to replace any: else one more would come up at the size that is to be replaced.
+    """
     own = [one for one in context.pods if one.actual.target == shortage.replaces and not one.goes]
     found = [one for one in own if one.must_be_replaced(context.now_s)]
-    return found if len(own) > 1 else []
+    return found if len(found) > 1 else []
 
 
 def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Iterator[_Candidate]:
