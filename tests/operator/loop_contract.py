@@ -4,9 +4,11 @@ What must hold between any two looks, whatever the loop does.
 Capacity: until all planned pods are Ready, no less is served than was or than is asked for; once
 they are, no less than that or than the plan serves. Where nothing planned has room without less, a
 part may be given up, and must be back soon: with each planned pod that becomes Ready, and with each
-new plan, anew. What does not come is waited for as long as patience lasts.
+new plan, anew. What does not come is waited for as long as patience lasts; then there is another
+plan, or the loop rests, and the rest has a name.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -57,7 +59,7 @@ class Contract:
     ) -> None:
         recent = [seen for seen in looks[-12:] if seen.now_s >= now_s - self.lag_s]
         floor_rps = min(before_rps - self._rolled_rps(recent), self._asked(recent))
-        if after_rps < floor_rps - 1e-6 and not self._may_concede(recent, before_rps):
+        if after_rps < floor_rps - 1e-6 and not self._may_concede(recent):
             self._fail(looks[-1], now_s, before_rps, after_rps)
         if after_rps < floor_rps - 1e-6:
             self._concede(recent[-1], now_s, floor_rps)
@@ -101,11 +103,9 @@ class Contract:
         ]
         return plan_rps(self.service, groups) + sum(pod_rps(self.service, p) for p in theirs)
 
-    def _may_concede(self, recent: Sequence[Cycle], before_rps: float) -> bool:
-        return any(
-            self._standing(seen, min(before_rps, _demand_rps(seen))).has_no_path()
-            for seen in recent
-        )
+    def _may_concede(self, recent: Sequence[Cycle]) -> bool:
+        """What is Ready may not be sent to yet, and must stay all the same."""
+        return any(self._standing(seen, _demand_rps(seen)).has_no_path() for seen in recent)
 
     def _standing(self, seen: Cycle, floor_rps: float) -> Standing:
         return Standing(
@@ -130,11 +130,12 @@ class Contract:
         seen = recent[-1]
         owed_rps = min(given.level_rps, plan_rps(self.service, _groups(seen)))
         stays_short = self._standing(seen, 0.0).has_template_in_its_way()
-        if stays_short or after_rps >= min(owed_rps, self._asked(recent)) - 1e-6:
+        rests = seen.progress is not None and seen.progress.rest is not None
+        if rests or stays_short or after_rps >= min(owed_rps, self._asked(recent)) - 1e-6:
             self.conceded = None
         elif _arrived(seen) > given.arrived or _groups(seen) != given.groups:
             given.arrived, given.groups, given.since_s = _arrived(seen), _groups(seen), now_s
-        until_s = given.since_s + self._patience_s(seen)
+        until_s = max(given.since_s, _waits_since_s(seen)) + self._patience_s(seen)
         assert now_s <= until_s or self.conceded is None, (
             f"at {now_s:.0f} s {after_rps:.1f} rps are served, {owed_rps:.1f} were given up for "
             f"something planned, and nothing planned has come since: {seen.steps}"
@@ -142,7 +143,8 @@ class Contract:
 
     def _patience_s(self, seen: Cycle) -> float:
         """What does not come is waited for, and then a new plan is made without it."""
-        return self.period_s + (self._most_patience_s() if _waits(seen) else 0.0)
+        waits = _waits_since_s(seen) > -math.inf
+        return self.period_s + (self._most_patience_s() if waits else 0.0)
 
     def _most_patience_s(self) -> float:
         slowest_s = max(variant.load_time_s for variant in self.service.variants)
@@ -175,11 +177,13 @@ def _groups(seen: Cycle) -> Sequence[PodGroup]:
     return seen.decision.plan.groups if seen.decision else ()
 
 
-def _waits(seen: Cycle) -> bool:
-    """For something of which nobody knows whether it comes."""
+def _waits_since_s(seen: Cycle) -> float:
+    """Since when the latest pod is waited for of which nobody knows whether it comes."""
     pods = seen.observed.pods if seen.observed else ()
-    stays = (pod for pod in pods if not pod.leaving and not pod.is_lost)
-    return any(not pod.ready or pod.resize in STUCK for pod in stays)
+    stays = [pod for pod in pods if not pod.leaving and not pod.is_lost]
+    new = (pod.created_at_s for pod in stays if not pod.ready)
+    stuck = (pod.resize_since_s or -math.inf for pod in stays if pod.resize in STUCK)
+    return max((*new, *stuck), default=-math.inf)
 
 
 def _arrived(seen: Cycle) -> int:

@@ -111,19 +111,22 @@ def _failure_of(
     service: Service, observed: Observed, target: Target, now_s: float
 ) -> _Failure | None:
     """Why no further pod of this target comes; None while there is patience, or no trouble."""
-    if target in observed.refusals:
-        return _Failure(observed.refusals[target])
     given_up = [pod for pod in failing(service, observed, now_s) if pod.target == target]
-    if given_up:
-        fitting = _size_that_may_fit(given_up[0])
-        return _Failure(_told(given_up[0]), fitting_millicores=fitting)
     kept_small = [pod for pod in observed.of(target) if _is_stuck(service, observed, pod, now_s)]
-    if not kept_small:
+    if target in observed.refusals:
+        trouble = observed.refusals[target]
+    elif given_up:
+        trouble = _told(given_up[0])
+    elif kept_small:
+        message = "its node has no room for it to grow, or refuses"
+        trouble = Trouble(cause=Cause.RESIZE, message=message, since_s=now_s)
+    else:
         return None
-    message = "its node has no room for it to grow, or refuses"
-    trouble = Trouble(cause=Cause.RESIZE, message=message, since_s=now_s)
-    grown = max(pod.resources.get(CPU, 0) for pod in kept_small)
-    return _Failure(trouble, grown_millicores=grown)
+    return _Failure(
+        trouble,
+        fitting_millicores=_size_that_may_fit(given_up[0]) if given_up else None,
+        grown_millicores=max((pod.resources.get(CPU, 0) for pod in kept_small), default=None),
+    )
 
 
 def _size_that_may_fit(pod: Pod) -> int | None:

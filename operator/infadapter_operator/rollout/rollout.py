@@ -177,8 +177,10 @@ def _moves(context: DrainContext, observed: Observed, *, doubt: bool) -> _Moves:
             freed = _preempted(context, observed, lacking)
     elif not freed and not takers_are_ready(context):
         freed = _preempted(context, observed, ())
-    # A bridge leaves room for what it bridges to: where there is too little, nothing bridges.
-    bridged = stopgaps(context, grown, observed.size_limits) if bridges and not short else ()
+    # A bridge leaves room for what it bridges to: where there is too little, nothing bridges, and
+    # neither while something rolls, which was begun with room for it all.
+    able = bridges and not (short or observed.rolling)
+    bridged = stopgaps(context, grown, observed.size_limits) if able else ()
     return _Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
 
 

@@ -101,6 +101,8 @@ class _Grower:
         desired = one.desired
         if desired is None or not one.can_resize or one.is_asked or one.shrinks:
             return
+        if one.actual.unschedulable_since_s is not None:
+            return  # larger it would wait for longer; once it has a node it grows
         if self._bridges and one.is_to_exceed_desired and self._may_come(one):
             return
         between = self._sizes_up_to(one, desired)
