@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize
+from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod, Resize
 from infadapter_operator.domain.service import Service
 from infadapter_solver.problem import PodGroup, Target
 
@@ -156,11 +156,14 @@ class Standing:
             size = group.allocation.resources
             there = living(self.observed, group.target)
             template = self.observed.templates.get(group.target) if there else None
+            if any(pod.resize in STUCK for pod in there):
+                yield _roll(there, group)
+                continue
             if len(there) < group.pods:
                 yield larger(size, template.resources) if template else size
             smaller = [pod for pod in there if not within(size, pod.resources)]
             if len(there) - len(smaller) < group.pods:
-                yield from (_more(pod, size) for pod in smaller)
+                yield from (_more(pod.resources, size) for pod in smaller)
             yield from (pod.wanted.resources for pod in there if is_pending(pod))
 
     def _has_room(self, want: Size, gone: Sequence[Pod]) -> bool:
@@ -189,8 +192,15 @@ class Standing:
         return pod.target not in planned and pod.target not in self.observed.untouchable
 
 
-def _more(pod: Pod, size: Size) -> Size:
-    """In place what it lacks; where it can't grow so, another pod has to come beside it."""
-    if pod.resize in (Resize.DEFERRED, Resize.FAILING, Resize.REFUSED):
-        return size
-    return {name: max(0, amount) for name, amount in less(size, pod.resources).items()}
+def _more(has: Size, size: Size) -> Size:
+    return {name: max(0, amount) for name, amount in less(size, has).items()}
+
+
+def _roll(there: Sequence[Pod], group: PodGroup) -> Size:
+    """
+    Pods that can't grow in place are replaced, one by one: at most all new ones, an old one, and
+    another that still leaves, are there at a time.
+    """
+    new = [group.allocation.resources] * max(group.pods, len(there))
+    old = sorted(map(holds, there), key=lambda size: sorted(size.items()))[-2:]
+    return _more(held(there), total([*new, *old]))

@@ -3,13 +3,16 @@ What must hold between any two looks, whatever the loop does.
 
 Capacity: until all planned pods are Ready, no less is served than was or than is asked for; once
 they are, no less than that or than the plan serves. Where nothing planned has room without less, a
-part may be given up, and must be back soon: with each planned pod that becomes Ready, anew.
+part may be given up, and must be back soon: with each planned pod that becomes Ready, and with each
+new plan, anew. What does not come is waited for as long as patience lasts; then there is another
+plan, or the loop rests, and the rest has a name.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.observed import STUCK, Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.reconcile import Cycle
 from infadapter_solver.problem import PodGroup
@@ -18,7 +21,6 @@ from tests.operator.loop_arithmetic import (
     Standing,
     all_ready,
     held,
-    is_pending,
     living,
     plan_rps,
     pod_rps,
@@ -36,8 +38,9 @@ class Conceded:
     """Capacity that was given up to let something planned start or grow."""
 
     level_rps: float  # what was served
-    until_s: float
+    since_s: float  # or since the last progress
     arrived: int  # planned pods that were Ready
+    groups: Sequence[PodGroup]  # that were planned
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,8 +58,8 @@ class Contract:
         self, looks: Sequence[Cycle], now_s: float, before_rps: float, after_rps: float
     ) -> None:
         recent = [seen for seen in looks[-12:] if seen.now_s >= now_s - self.lag_s]
-        floor_rps = min(before_rps, self._asked(recent))
-        if after_rps < floor_rps - 1e-6 and not self._may_concede(recent, before_rps):
+        floor_rps = min(before_rps - self._rolled_rps(recent), self._asked(recent))
+        if after_rps < floor_rps - 1e-6 and not self._may_concede(recent):
             self._fail(looks[-1], now_s, before_rps, after_rps)
         if after_rps < floor_rps - 1e-6:
             self._concede(recent[-1], now_s, floor_rps)
@@ -65,10 +68,25 @@ class Contract:
         whole = sum(shares.values())
         assert not shares or abs(whole - 1.0) < 1e-9, f"shares sum to {whole}"
 
+    def _rolled_rps(self, recent: Sequence[Cycle]) -> float:
+        """What a platform takes by itself: an old pod, as soon as one that replaces it serves."""
+        pods = [
+            pod_rps(self.service, pod)
+            for seen in recent
+            if seen.observed
+            for pod in seen.observed.pods
+            if pod.ready and pod.outdated and pod.target in seen.observed.rolling
+        ]
+        return max(pods, default=0.0)
+
     def check_held(self, pods: Sequence[Pod], looks: Sequence[Cycle]) -> None:
-        """What a lost pod had, another one may have been given by the platform alone."""
-        lost = [pod.resources for pod in pods if pod.is_lost]
-        may = total([self.service.budget, self.service.max_surge, *lost])
+        """
+        What a lost pod had, another one may have been given by the platform alone, also when the
+        lost one has gone; to take that back takes a few looks and a drain.
+        """
+        recent = [seen.observed.pods for seen in looks[-8:] if seen.observed]
+        lost = {pod.name: pod.resources for some in (*recent, pods) for pod in some if pod.is_lost}
+        may = total([self.service.budget, self.service.max_surge, *lost.values()])
         assert within(held(pods), may), f"{held(pods)} is held of {may}: {looks[-1].steps}"
 
     def _asked(self, recent: Sequence[Cycle]) -> float:
@@ -85,11 +103,9 @@ class Contract:
         ]
         return plan_rps(self.service, groups) + sum(pod_rps(self.service, p) for p in theirs)
 
-    def _may_concede(self, recent: Sequence[Cycle], before_rps: float) -> bool:
-        return any(
-            self._standing(seen, min(before_rps, _demand_rps(seen))).has_no_path()
-            for seen in recent
-        )
+    def _may_concede(self, recent: Sequence[Cycle]) -> bool:
+        """What is Ready may not be sent to yet, and must stay all the same."""
+        return any(self._standing(seen, _demand_rps(seen)).has_no_path() for seen in recent)
 
     def _standing(self, seen: Cycle, floor_rps: float) -> Standing:
         return Standing(
@@ -102,32 +118,38 @@ class Contract:
 
     def _concede(self, seen: Cycle, now_s: float, floor_rps: float) -> None:
         level_rps = min(floor_rps, self.conceded.level_rps) if self.conceded else floor_rps
-        arrived = _arrived(seen)
         self.conceded_s.append(now_s)
         self.conceded = Conceded(
-            level_rps=level_rps, until_s=now_s + self._patience_s(seen), arrived=arrived
+            level_rps=level_rps, since_s=now_s, arrived=_arrived(seen), groups=_groups(seen)
         )
 
     def _is_back(self, recent: Sequence[Cycle], now_s: float, after_rps: float) -> None:
         given = self.conceded
         if given is None or not recent:
             return
-        owed_rps = min(given.level_rps, plan_rps(self.service, _groups(recent[-1])))
-        stays_short = self._standing(recent[-1], 0.0).has_template_in_its_way()
-        if stays_short or after_rps >= min(owed_rps, self._asked(recent)) - 1e-6:
+        seen = recent[-1]
+        owed_rps = min(given.level_rps, plan_rps(self.service, _groups(seen)))
+        stays_short = self._standing(seen, 0.0).has_template_in_its_way()
+        rests = seen.progress is not None and seen.progress.rest is not None
+        if rests or stays_short or after_rps >= min(owed_rps, self._asked(recent)) - 1e-6:
             self.conceded = None
-        elif _arrived(recent[-1]) > given.arrived:
-            given.arrived = _arrived(recent[-1])
-            given.until_s = now_s + self._patience_s(recent[-1])
-        assert now_s <= given.until_s or self.conceded is None, (
+        elif _arrived(seen) > given.arrived or _groups(seen) != given.groups:
+            given.arrived, given.groups, given.since_s = _arrived(seen), _groups(seen), now_s
+        until_s = max(given.since_s, _waits_since_s(seen)) + self._patience_s(seen)
+        assert now_s <= until_s or self.conceded is None, (
             f"at {now_s:.0f} s {after_rps:.1f} rps are served, {owed_rps:.1f} were given up for "
-            f"something planned, and nothing planned has come since: {recent[-1].steps}"
+            f"something planned, and nothing planned has come since: {seen.steps}"
         )
 
     def _patience_s(self, seen: Cycle) -> float:
-        """What waits for a node is waited for."""
-        waits = seen.observed is not None and any(map(is_pending, seen.observed.pods))
-        return self.period_s + (self.service.patience.start_s if waits else 0.0)
+        """What does not come is waited for, and then a new plan is made without it."""
+        waits = _waits_since_s(seen) > -math.inf
+        return self.period_s + (self._most_patience_s() if waits else 0.0)
+
+    def _most_patience_s(self) -> float:
+        slowest_s = max(variant.load_time_s for variant in self.service.variants)
+        patience = self.service.patience
+        return max(patience.start_s, patience.ready_within_s(slowest_s))
 
     def _fail(self, seen: Cycle, now_s: float, before_rps: float, after_rps: float) -> None:
         raise AssertionError(
@@ -153,6 +175,15 @@ def contract_for(service: Service, node: Size, confirm_s: float, every_s: float)
 
 def _groups(seen: Cycle) -> Sequence[PodGroup]:
     return seen.decision.plan.groups if seen.decision else ()
+
+
+def _waits_since_s(seen: Cycle) -> float:
+    """Since when the latest pod is waited for of which nobody knows whether it comes."""
+    pods = seen.observed.pods if seen.observed else ()
+    stays = [pod for pod in pods if not pod.leaving and not pod.is_lost]
+    new = (pod.created_at_s for pod in stays if not pod.ready)
+    stuck = (pod.resize_since_s or -math.inf for pod in stays if pod.resize in STUCK)
+    return max((*new, *stuck), default=-math.inf)
 
 
 def _arrived(seen: Cycle) -> int:

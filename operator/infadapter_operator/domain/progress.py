@@ -39,7 +39,7 @@ class Progress:
     wanted: int
     waits_for: str = ""  # a sentence: "glyph-1 (2 pods) to become Ready"
     deadline_s: float | None = None  # then a new plan is made without what has not come
-    moves: bool = False  # something is under way, or was done in this cycle
+    moves: bool = False  # something is under way or may yet come, or was done in this cycle
     rest: Rest | None = None
 
 

@@ -111,19 +111,22 @@ def _failure_of(
     service: Service, observed: Observed, target: Target, now_s: float
 ) -> _Failure | None:
     """Why no further pod of this target comes; None while there is patience, or no trouble."""
-    if target in observed.refusals:
-        return _Failure(observed.refusals[target])
     given_up = [pod for pod in failing(service, observed, now_s) if pod.target == target]
-    if given_up:
-        fitting = _size_that_may_fit(given_up[0])
-        return _Failure(_told(given_up[0]), fitting_millicores=fitting)
     kept_small = [pod for pod in observed.of(target) if _is_stuck(service, observed, pod, now_s)]
-    if not kept_small:
+    if target in observed.refusals:
+        trouble = observed.refusals[target]
+    elif given_up:
+        trouble = _told(given_up[0])
+    elif kept_small:
+        message = "its node has no room for it to grow, or refuses"
+        trouble = Trouble(cause=Cause.RESIZE, message=message, since_s=now_s)
+    else:
         return None
-    message = "its node has no room for it to grow, or refuses"
-    trouble = Trouble(cause=Cause.RESIZE, message=message, since_s=now_s)
-    grown = max(pod.resources.get(CPU, 0) for pod in kept_small)
-    return _Failure(trouble, grown_millicores=grown)
+    return _Failure(
+        trouble,
+        fitting_millicores=_size_that_may_fit(given_up[0]) if given_up else None,
+        grown_millicores=max((pod.resources.get(CPU, 0) for pod in kept_small), default=None),
+    )
 
 
 def _size_that_may_fit(pod: Pod) -> int | None:
@@ -141,9 +144,9 @@ def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> b
 
 
 def _with_what_came(block: Block, observed: Observed, now_s: float) -> Block:
-    """A pod of its time that is Ready after all: others may come too."""
+    """A later pod that is Ready: others may come too."""
     came = any(
-        pod.ready and pod.created_at_s >= block.created_s for pod in observed.of(block.target)
+        pod.ready and pod.created_at_s > block.created_s for pod in observed.of(block.target)
     )
     if block.come or not came:
         return block
@@ -206,10 +209,15 @@ def _block(
         attempts=attempts,
         fitting_millicores=failure.fitting_millicores,
         grown_millicores=failure.grown_millicores,
-        created_s=min(
-            (pod.created_at_s for pod in observed.of(target) if not pod.ready), default=now_s
-        ),
+        created_s=_created_s(observed, target, now_s),
     )
+
+
+def _created_s(observed: Observed, target: Target, now_s: float) -> float:
+    """When what fails was made; a pod that is Ready already is no news, even if it came later."""
+    unready = [pod.created_at_s for pod in observed.of(target) if not pod.ready]
+    ready = [pod.created_at_s for pod in observed.of(target) if pod.ready]
+    return max([min(unready, default=now_s), *ready])
 
 
 def _chance(target: Target, attempts: int) -> float:

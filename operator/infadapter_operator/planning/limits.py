@@ -26,7 +26,8 @@ class _Live:
 
 def _live(blocks: Blocks, there: Observed, failed: set[str]) -> _Live:
     left = failed.union(*(_too_many(block, there) for block in blocks.values()))
-    live = [pod for pod in there.pods if not (pod.leaving or pod.name in left)]
+    gone = {pod.name for pod in there.pods if pod.leaving or (pod.outdated and not pod.ready)}
+    live = [pod for pod in there.pods if pod.name not in left | gone]
     pods, ready = Counter(p.target for p in live), Counter(p.target for p in live if p.ready)
     for target in there.rolling:  # its pod more was not asked for
         pods[target] = min(pods[target], max(ready[target], there.desired_pods.get(target, 0)))

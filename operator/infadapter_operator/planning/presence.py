@@ -55,11 +55,11 @@ def present(
 
 
 def _not_counted(observed: Observed, target: Target, gone: int, left_out: Collection[str]) -> int:
-    """Of the pods that were asked for: the pod more of a rolling change was not."""
+    """Of the pods that were asked for: the pod more of a rolling change, the newest, was not."""
     asked = observed.desired_pods.get(target, 0)
-    own = observed.of(target)
-    counted = sum(not pod.leaving and pod.name not in left_out for pod in own)
-    return asked - max(min(asked, counted), asked - gone)
+    own = [pod for pod in observed.of(target) if not pod.leaving]
+    more = sorted(own, key=lambda pod: pod.created_at_s)[asked:]
+    return min(asked, gone - sum(pod.name in left_out for pod in more))
 
 
 def _waiting(
@@ -67,7 +67,7 @@ def _waiting(
 ) -> Mapping[Target, str]:
     """
     By target, the oldest pod that fails. It is waited for at rest, where it takes room from nobody:
-    the budget holds all that is there, and the plan with it.
+    the budget holds all that is there, and the plan with it, and what is planned can start.
     """
     failed = [pod for pod in failing(service, observed, now_s) if pod.target in blocks]
     waiting = {pod.target: pod for pod in reversed(failed)}
@@ -76,9 +76,24 @@ def _waiting(
     for amounts in (*planned, *(pod.wanted.resources for pod in waiting.values())):
         beside = plus(beside, amounts)
     held = _held([pod for pod in observed.pods if not pod.is_lost])
-    if not (fits(held, service.budget) and fits(beside, service.budget)):
+    may = plus(service.budget, service.max_surge)
+    starts = all(fits(plus(held, size), may) for size in _starting(observed, plan, waiting))
+    if not (fits(held, service.budget) and fits(beside, service.budget) and starts):
         return {}
     return {target: pod.name for target, pod in waiting.items()}
+
+
+def _starting(
+    observed: Observed, plan: Plan | None, waiting: Mapping[Target, Pod]
+) -> list[Resources]:
+    """Of each target of which planned pods are missing, what the next one holds."""
+    live = Counter(pod.target for pod in observed.pods if not (pod.leaving or pod.is_lost))
+    return [
+        largest(group.allocation.resources, template.resources if template else {})
+        for group in (plan.groups if plan else ())
+        for template in [observed.templates.get(group.target)]
+        if live[group.target] - (group.target in waiting) < group.pods
+    ]
 
 
 def _uncreated(observed: Observed, blocks: Blocks) -> Mapping[Target, int]:

@@ -81,11 +81,13 @@ class PodState:
 
     @property
     def is_to_exceed_desired(self) -> bool:
-        """It was asked to grow beyond what is planned, and may yet."""
+        """
+        It was asked to grow beyond what is planned, and may yet; or it was refused that at the size
+        that is planned, and holds no more. Who takes that back forgets it, and asks again.
+        """
         least = self.desired.cpu_millicores if self.desired else 0
-        return (
-            self.actual.resize is not Resize.REFUSED and self.actual.wanted.cpu_millicores > least
-        )
+        refused = self.actual.resize is Resize.REFUSED and not self.is_level
+        return self.actual.wanted.cpu_millicores > least and not refused
 
     def must_be_replaced(self, now_s: float) -> bool:
         """Its size can't be reached in place, or not in time."""
@@ -104,7 +106,7 @@ def match_pods(
     waits is not waited for as long.
 
     What runs beyond what was asked for is not too many: a rolling change has a pod more for a
-    while, the newest, and ends that by itself.
+    while, the newest, and ends that by itself. Who stays of the others decides nothing of that.
     """
     goals = {group.target: (group.allocation, group.pods) for group in plan.groups}
     patience_s = service.patience.resize_s if is_short else RESIZE_PATIENCE_S
@@ -115,11 +117,12 @@ def match_pods(
         if target in observed.untouchable:
             found += (_as_it_is(service, pod) for pod in live)
             continue
-        kept = _kept_first(live, allocation, observed)
         asked = observed.desired_pods.get(target, len(live))
-        for index, pod in enumerate(kept):
-            stays = index < pods or index >= asked
-            found.append(_placed(service, pod, allocation if stays else None, patience_s))
+        by_age = sorted(live, key=lambda pod: pod.created_at_s)
+        kept = _kept_first(by_age[:asked], allocation, observed)
+        stay, go = [*kept[:pods], *by_age[asked:]], kept[pods:]
+        found += (_placed(service, pod, allocation, patience_s) for pod in stay)
+        found += (_placed(service, pod, None, patience_s) for pod in go)
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from infadapter_operator.domain.progress import Phase, Progress, Rest
 from infadapter_operator.domain.steps import SetWeights, Step
 from infadapter_operator.planning.backoff import gives_up_at_s
 from infadapter_operator.rollout.match import PodState
-from infadapter_operator.rollout.preemption import is_under_way
+from infadapter_operator.rollout.preemption import is_moving
 from infadapter_operator.rollout.release import DrainContext
 from infadapter_solver.problem import CPU, Target
 
@@ -28,8 +28,8 @@ def progress_of(
     phase = _phase(context, observed, wanted - len(level), steps)
     coming = [one for one in context.pods if one.touchable and not one.goes and one not in level]
     waits = _is_patient(context, observed, coming)
-    moves = bool(steps) or is_under_way(context, observed)
-    rests = phase is not Phase.DONE and not (waits or moves)
+    moves = bool(steps) or waits or is_moving(context, observed)
+    rests = phase is not Phase.DONE and not moves
     return Progress(
         phase=phase,
         ready=min(len(level), wanted),

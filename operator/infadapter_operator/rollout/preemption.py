@@ -9,11 +9,11 @@ for the shortest time, that lets something planned start or grow.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from infadapter_operator.delays import RESIZE_S, START_S
+from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed, Pod, Resize
 from infadapter_operator.planning.capacity import load_time_s, plus
 from infadapter_operator.rollout.free import missing
-from infadapter_operator.rollout.match import WAITS, PodState, is_settled
+from infadapter_operator.rollout.match import PodState, is_settled, of_target
 from infadapter_operator.rollout.release import (
     DrainContext,
     Releases,
@@ -21,8 +21,8 @@ from infadapter_operator.rollout.release import (
     releasable,
     ways,
 )
-from infadapter_operator.rollout.scale_up import Shortage, beyond
-from infadapter_solver.problem import Allocation, Resources
+from infadapter_operator.rollout.scale_up import Shortage
+from infadapter_solver.problem import Allocation, Resources, Target
 
 MOST_FOR_A_NODE = 0.5
 """
@@ -64,20 +64,50 @@ def preempted(context: DrainContext, shortages: Sequence[Shortage]) -> Releases:
 
 
 def is_under_way(context: DrainContext, observed: Observed) -> bool:
-    """Something starts, is resized, rolls or leaves: it ends by itself and changes the room."""
-    refused = set(observed.refusals)
+    """Something changes the room by itself; also a roll that stands still, when it goes on."""
+    return bool(observed.rolling) or is_moving(context, observed)
+
+
+def is_moving(context: DrainContext, observed: Observed) -> bool:
+    """
+    Something starts, is resized, rolls or leaves: it ends by itself. Pods that are refused don't
+    come, but those that are not planned any more leave their room in this look.
+    """
+    planned = {group.target: group.pods for group in context.plan.groups}
     return (
-        bool(observed.rolling)
-        or bool(set(missing(observed)) - refused)
+        any(_is_rolling(observed, target) for target in observed.rolling)
+        or any(
+            target not in observed.refusals
+            or len(of_target(context.pods, target)) + pods > planned.get(target, 0)
+            for target, pods in missing(observed).items()
+        )
         or any(pod.leaving or _is_resizing(pod) for pod in observed.pods)
         or any(_is_starting(one) for one in context.pods)
     )
 
 
+def is_in_question(context: DrainContext) -> bool:
+    """Something planned fails: soon it comes after all, or another plan is made without it."""
+    return any(
+        one.actual.trouble is not None
+        or (one.actual.resize is Resize.FAILING and not one.must_be_replaced(context.now_s))
+        for one in context.pods
+        if not one.goes and one.touchable
+    )
+
+
+def _is_rolling(observed: Observed, target: Target) -> bool:
+    """It has new pods, and all of them have come or start."""
+    new = [pod for pod in observed.of(target) if not (pod.outdated or pod.leaving)]
+    return bool(new) and all(pod.ready or not _is_known_to_wait(pod) for pod in new)
+
+
 def _is_starting(one: PodState) -> bool:
-    pod = one.actual
-    waits = pod.unschedulable_since_s is not None or pod.trouble is not None
-    return not one.goes and not pod.ready and not waits
+    return not (one.goes or one.actual.ready or _is_known_to_wait(one.actual))
+
+
+def _is_known_to_wait(pod: Pod) -> bool:
+    return pod.unschedulable_since_s is not None or pod.trouble is not None
 
 
 def _is_resizing(pod: Pod) -> bool:
@@ -87,7 +117,8 @@ def _is_resizing(pod: Pod) -> bool:
 def node_shortages(context: DrainContext) -> Iterator[Shortage]:
     """
     Planned pods that no node has room for. How much a node lacks is not told: half of what is asked
-    for is freed, and half again while that was not enough.
+    for is freed, and half again while that was not enough. A resize that waits is none: a pod takes
+    its place when patience ends.
     """
     for one in context.pods:
         if one.goes or not one.touchable:
@@ -97,14 +128,6 @@ def node_shortages(context: DrainContext) -> Iterator[Shortage]:
                 lacking=_half(one.actual.wanted.resources),
                 gain_rps=one.desired_rps,
                 wait_s=START_S + load_time_s(context.service, one.actual.target),
-                is_of_node=True,
-            )
-        elif one.actual.resize in WAITS and one.desired_rps > one.capacity_rps:
-            yield Shortage(
-                lacking=_half(beyond(one.actual.size.resources, one.actual.wanted.resources)),
-                gain_rps=one.desired_rps - one.capacity_rps,
-                wait_s=RESIZE_S,
-                pod=one.actual.name,
                 is_of_node=True,
             )
 
@@ -130,16 +153,19 @@ def _candidates_of(
 ) -> list[_Candidate]:
     singles = [candidate for one in able for candidate in _parts_of(context, one, shortage)]
     if singles:
-        return [min(singles, key=lambda candidate: candidate.lost_rps)]
+        return [min(singles, key=lambda candidate: (candidate.lost_rps, *candidate.released))]
     together = _together(context, able, shortage)
     return [together] if together is not None else []
 
 
 def _replaceable(context: DrainContext, shortage: Shortage) -> list[PodState]:
-    """Of pods that are replaced one by one, one may go first, if others stay meanwhile."""
+    """
+    Of pods that are replaced one by one, one may go first, if others stay meanwhile that are a
+    reason to replace any: else one more would come up at the size that is to be replaced.
+    """
     own = [one for one in context.pods if one.actual.target == shortage.replaces and not one.goes]
     found = [one for one in own if one.must_be_replaced(context.now_s)]
-    return found if len(own) > 1 else []
+    return found if len(found) > 1 else []
 
 
 def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Iterator[_Candidate]:

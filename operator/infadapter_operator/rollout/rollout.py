@@ -24,7 +24,12 @@ from infadapter_operator.planning.plan import Planned
 from infadapter_operator.rollout.free import over_budget
 from infadapter_operator.rollout.match import WAITS, PodState, match_pods
 from infadapter_operator.rollout.phase import progress_of
-from infadapter_operator.rollout.preemption import is_under_way, node_shortages, preempted
+from infadapter_operator.rollout.preemption import (
+    is_in_question,
+    is_under_way,
+    node_shortages,
+    preempted,
+)
 from infadapter_operator.rollout.release import (
     DrainContext,
     Releases,
@@ -172,8 +177,10 @@ def _moves(context: DrainContext, observed: Observed, *, doubt: bool) -> _Moves:
             freed = _preempted(context, observed, lacking)
     elif not freed and not takers_are_ready(context):
         freed = _preempted(context, observed, ())
-    # A bridge leaves room for what it bridges to: where there is too little, nothing bridges.
-    bridged = stopgaps(context, grown) if bridges and not short else ()
+    # A bridge leaves room for what it bridges to: where there is too little, nothing bridges, and
+    # neither while something rolls, which was begun with room for it all.
+    able = bridges and not (short or observed.rolling)
+    bridged = stopgaps(context, grown, observed.size_limits) if able else ()
     return _Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
 
 
@@ -195,13 +202,14 @@ def _preempted(
     context: DrainContext, observed: Observed, lacking: tuple[Shortage, ...]
 ) -> Releases:
     """
-    Only where nothing that is under way makes room by itself. For what finds no node, only where
-    too little serves: otherwise it is planned without when patience ends, at no cost.
+    Only where nothing that is under way makes room by itself. For what finds no node, of which it
+    is a guess how much it lacks, only where nothing else helps and too little serves: otherwise it
+    is planned without when patience ends, at no cost.
     """
-    if is_under_way(context, observed):
+    if is_under_way(context, observed) or is_in_question(context):
         return {}
-    unplaced = node_shortages(context) if is_short(context) else ()
-    return preempted(context, (*lacking, *unplaced))
+    found = preempted(context, lacking)
+    return found or (preempted(context, [*node_shortages(context)]) if is_short(context) else {})
 
 
 def _assumed_rps(decision: Decision, pods: Sequence[PodState]) -> float:

@@ -1,5 +1,6 @@
 """What is added: pods and sizes that the plan wants and the budget with its surge has room for."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -100,7 +101,9 @@ class _Grower:
         desired = one.desired
         if desired is None or not one.can_resize or one.is_asked or one.shrinks:
             return
-        if self._bridges and one.is_to_exceed_desired:
+        if one.actual.unschedulable_since_s is not None:
+            return  # larger it would wait for longer; once it has a node it grows
+        if self._bridges and one.is_to_exceed_desired and self._may_come(one):
             return
         between = self._sizes_up_to(one, desired)
         for allocation in [desired, *between] if self._smaller else [desired]:
@@ -120,6 +123,10 @@ class _Grower:
                 pod=one.actual.name,
             )
 
+    def _may_come(self, one: PodState) -> bool:
+        most = self._observed.size_limits.get(one.actual.target, math.inf)
+        return one.actual.wanted.cpu_millicores <= most
+
     def start(self, group: PodGroup, live: Sequence[PodState]) -> None:
         """What is rolled gets its pods by that: others would come up at a size that is no more."""
         there = self._observed.desired_pods.get(group.target, len(live))
@@ -127,8 +134,9 @@ class _Grower:
         rolls = any(one.must_be_replaced(self._now_s) for one in live)
         if wanted <= 0 or rolls:
             return
-        allocation = self._startable(group, first=there == 0)
-        comes_at = start_size(self._observed, group.target, allocation.size) if there else None
+        first = there == 0 and group.target not in self._observed.templates
+        allocation = self._startable(group, first=first)
+        comes_at = start_size(self._observed, group.target, allocation.size)
         size = largest(comes_at or {}, allocation.resources)
         fitting = min(wanted, self.room.times(size))
         if fitting:
@@ -137,7 +145,7 @@ class _Grower:
                 ScaleUp(target=group.target, size=allocation.size, pods=there + fitting)
             )
         if fitting < wanted:
-            self._lacks_start(group, size, first=there + fitting == 0)
+            self._lacks_start(group, size, first=first and not fitting)
         if not fitting and size != allocation.resources:
             self.outgrown.add(group.target)
 

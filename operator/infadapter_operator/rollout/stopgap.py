@@ -3,6 +3,7 @@ A bridge over the time in which what is planned starts: pods that serve already 
 plan, which takes a second, until those that take ten are Ready. Then they shrink, or go, as usual.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from infadapter_operator.planning.capacity import allocations_of, fitting, resiz
 from infadapter_operator.rollout.match import PodState, held_by
 from infadapter_operator.rollout.release import DrainContext
 from infadapter_operator.rollout.scale_up import Growth, beyond
-from infadapter_solver.problem import CPU, Allocation
+from infadapter_solver.problem import CPU, Allocation, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,18 @@ class _Way:
     more_millicores: int
 
 
-def stopgaps(context: DrainContext, grown: Growth) -> tuple[ResizePod, ...]:
-    """As few cores more as will do, within budget and surge; never above the plan's capacity."""
+def stopgaps(
+    context: DrainContext, grown: Growth, limits: Mapping[Target, int]
+) -> tuple[ResizePod, ...]:
+    """
+    As few cores more as will do, within budget and surge; never above the plan's capacity, nor
+    beyond the sizes that are known not to come.
+    """
     asked = grown.resized
     able = [one for one in context.pods if _can_grow(one) and one.actual.name not in asked]
     short_rps = min(context.wanted_rps, context.plan.capacity_rps) - _soon_rps(context, asked)
     steps: list[ResizePod] = []
-    while short_rps > 0 and (way := _best(list(_ways(context, able, grown)), short_rps)):
+    while short_rps > 0 and (way := _best(list(_ways(context, able, grown, limits)), short_rps)):
         grown.room.take({CPU: way.more_millicores})
         able.remove(way.one)
         short_rps -= way.gain_rps
@@ -65,13 +71,17 @@ def _growing_rps(context: DrainContext, one: PodState) -> float:
     return max(one.capacity_rps, wanted.capacity_rps)
 
 
-def _ways(context: DrainContext, able: Sequence[PodState], grown: Growth) -> Iterator[_Way]:
+def _ways(
+    context: DrainContext, able: Sequence[PodState], grown: Growth, limits: Mapping[Target, int]
+) -> Iterator[_Way]:
     for one in able:
         held, has_rps = held_by(one.actual), _growing_rps(context, one)
+        most = limits.get(one.actual.target, math.inf)
         for size in allocations_of(context.service, one.actual.target):
             more = beyond(held, size.resources)
             if (
                 size.capacity_rps > has_rps
+                and size.cpu_millicores <= most
                 and resizable(one.actual.size, size.size)
                 and grown.room.times(more)
             ):
