@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import aiohttp
 
+from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import (
     Delivered,
     History,
@@ -57,6 +58,9 @@ class EnvoyLoad:
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """Nobody counts it on one machine; `LoadSource.delivered` says why."""
         return {}
+
+    async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
+        return None
 
     async def read(self) -> None:
         """Read the counter now; an error is kept for who asks for the history."""

@@ -17,10 +17,12 @@ from infadapter_operator.planning.hysteresis import (
 from infadapter_operator.planning.planning_demand import (
     REACHED_WITHIN_S,
     PlanningDemand,
+    at_most,
     extrapolated_rps,
     is_young,
     planning_demand,
     warming_demand_rps,
+    with_reserve,
 )
 from infadapter_operator.planning.problem import (
     adoptable,
@@ -49,13 +51,17 @@ def decide(
     observed: Observed,
     previous: Decision | None,
     now_s: float,
+    reserve_factor: float = 1.0,
 ) -> Decision:
     """
     The plan for the demand that the history lets expect, or the previous one where it still holds.
 
+    `reserve_factor`: how many times the usual reserve, while the error budget burns.
     While the history is young, and when demand has outgrown the plan, capacity may only be added.
     """
     demand = planning_demand(service, history, now_s)
+    if reserve_factor > 1:
+        demand = _with_more_reserve(service, observed, demand, reserve_factor)
     before = previous_plan(service, observed, demand, previous.plan) if previous else None
     outgrown = _outgrown(before, previous, now_s)
     if previous is not None and outgrown >= OUTGROWN_IN_A_RISE:
@@ -102,9 +108,23 @@ def _extrapolated(
     """No more than the budget serves: nobody has asked for that yet."""
     age_s = now_s - previous.decided_at_s
     grown_rps = extrapolated_rps(previous.demand_rps, age_s, demand.now_rps)
-    most = solved(problem_for(service, observed, grown_rps))
-    served_rps = sum(most.served_rps.values()) + untouchable_rps(service, observed)
+    served_rps = _served_rps(service, observed, grown_rps)
     return replace(demand, rps=max(demand.rps, min(grown_rps, served_rps)))
+
+
+def _served_rps(service: Service, observed: Observed, demand_rps: float) -> float:
+    """What the budget serves of it."""
+    most = solved(problem_for(service, observed, demand_rps))
+    return sum(most.served_rps.values()) + untouchable_rps(service, observed)
+
+
+def _with_more_reserve(
+    service: Service, observed: Observed, demand: PlanningDemand, factor: float
+) -> PlanningDemand:
+    """No more than the budget serves, for the same reason."""
+    grown = with_reserve(demand, factor)
+    served_rps = _served_rps(service, observed, grown.rps) * (1 - 1e-9)
+    return at_most(grown, max(demand.rps, served_rps))
 
 
 def _switch(

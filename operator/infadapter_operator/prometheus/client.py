@@ -16,6 +16,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
+from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import (
     Delivered,
     History,
@@ -131,6 +132,9 @@ class PrometheusLoad:
         except QueryFailed:
             return {}
         return delivered_of(answer, delivered_over_s(self.servers, window_s))
+
+    async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
+        return None
 
     async def _answer(self, ask: Callable[..., Any], *question: object) -> Any:
         """Raises QueryFailed."""
