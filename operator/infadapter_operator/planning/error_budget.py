@@ -20,7 +20,7 @@ from infadapter_operator.domain.error_budget import FADING, Answers, ErrorBudget
 SHORT_WINDOWS = 12
 """So many short windows are a long one: five minutes of an hour."""
 
-ASKED_EVERY_S = 5.0
+ASKED_EVERY_S = 10.0
 """How often it is measured."""
 
 LEAST_MISSES = 10
