@@ -9,7 +9,6 @@ lower bound of its Wilson interval exceeds what is allowed.
 """
 
 import math
-from bisect import bisect_right
 from collections.abc import Sequence
 
 import numpy as np
@@ -114,7 +113,7 @@ class _Sums:
         rows = np.array(answers, dtype=np.float64)
         at_s, over_s, in_time, late, refused, failed = rows.T
         arrived = in_time + late + refused + failed
-        within = arrived <= over_s * _planned_rps(plans, at_s - over_s / 2)
+        within = arrived <= over_s * _planned_rps(plans, at_s - over_s, at_s)
         self._at_s = at_s
         self._begin_s = float(at_s[0] - over_s[0])
         self._longest_s = float(over_s.max())
@@ -153,16 +152,18 @@ def _pressures(sums: _Sums, allowed: float, window_s: float, moments_s: Floats) 
     return pressures
 
 
-def _planned_rps(plans: Sequence[PlannedRate], moments_s: Floats) -> Floats:
+def _planned_rps(plans: Sequence[PlannedRate], begins_s: Floats, ends_s: Floats) -> Floats:
     """
-    What the plan of each moment serves. Before the first that is known (a restart) it is taken for
-    that one's, and without any all demand is within.
+    The most that the plans of each interval serve: what came before pods could follow the plan is
+    within it. Before the first plan that is known (a restart) it is taken for that one, and without
+    any all demand is within.
     """
     if not plans:
-        return np.full(len(moments_s), math.inf)
-    since_s = [plan.since_s for plan in plans]
-    indices = [max(0, bisect_right(since_s, moment_s) - 1) for moment_s in moments_s]
-    return np.array([plans[index].rps for index in indices])
+        return np.full(len(ends_s), math.inf)
+    since_s, rps = np.array(plans).T
+    first = np.maximum(0, np.searchsorted(since_s, begins_s, side="right") - 1)
+    last = np.maximum(first + 1, np.searchsorted(since_s, ends_s, side="left"))
+    return np.array([rps[i:j].max() for i, j in zip(first, last, strict=True)])
 
 
 def _summed(values: Floats) -> Floats:

@@ -130,6 +130,15 @@ def test_a_demand_is_held_against_the_plan_of_its_time() -> None:
     assert budget_of(answers, plans=small_else).pressure > 0.0
 
 
+def test_what_comes_before_pods_can_follow_the_plan_is_within_it() -> None:
+    answers = minutes(*[0.0] * 80, 600.0, *[0.0] * 9)
+    outgrown_s = answers[80].at_s - 50.0
+    follows = (PlannedRate(0.0, 9.0), PlannedRate(outgrown_s, 11.0))
+    assert budget_of(answers, plans=follows).pressure > 0.0
+    too_late = (PlannedRate(0.0, 9.0), PlannedRate(answers[80].at_s, 11.0))
+    assert budget_of(answers, plans=too_late).pressure == 0.0
+
+
 def test_after_a_restart_the_plans_of_before_are_taken_for_the_first_that_is_known() -> None:
     answers = minutes(*[60.0] * 90)
     late_s = answers[-1].at_s
@@ -204,9 +213,10 @@ def test_more_that_are_in_time_never_press_more(
     counts: list[tuple[int, int, int, int]], data: st.DataObject
 ) -> None:
     n = data.draw(st.integers(0, len(counts) - 1))
-    in_time, *missed = counts[n]
+    in_time, late, refused, failed = counts[n]
     better = [*counts]
-    better[n] = (in_time + data.draw(st.integers(0, 1_000)), *missed)
+    more = data.draw(st.integers(0, 1_000))
+    better[n] = (in_time + more, late, refused, failed)
     before, after = budget_of(intervals(counts)), budget_of(intervals(better))
     assert after.pressure <= before.pressure + 1e-12
 
