@@ -1,5 +1,5 @@
 """
-What a plan gives up while the error budget burns: first the reserve grows, and accuracy counts for
+What a plan gives up while the error budget burns: first the reserve grows, then accuracy counts for
 less and less beside it. With the whole budget burnt, variants count alike, so that the cheapest
 capacity is planned, and what is left of the resources' budget is room to grow.
 """
@@ -19,8 +19,11 @@ from infadapter_solver import Plan, Variant, evaluate
 LEVELS = 4
 """So many levels of caution, so that a pressure that fades makes no new plan at every interval."""
 
-MOST_RESERVE = 3.0
-"""Times the reserve of other times, at the highest level."""
+MOST_RESERVE = 8.0
+"""Times the reserve of other times, at the highest level; never more than the budget serves."""
+
+TRADED_UNTIL = 0.5
+"""Up to this level only the reserve grows: to exchange variants moves pods, which costs misses."""
 
 
 def caution(pressure: float) -> float:
@@ -35,7 +38,7 @@ def reserve_factor(pressure: float) -> float:
 
 def trade_allowed(pressure: float) -> float:
     """For how much of what it is accuracy counts, beside what it costs."""
-    return 1 - caution(pressure)
+    return 1 - max(0.0, caution(pressure) - TRADED_UNTIL) / (1 - TRADED_UNTIL)
 
 
 def decide_with_caution(
@@ -86,7 +89,5 @@ def _valued(service: Service, plan: Plan) -> Plan:
 
 def _reason(pressure: float) -> str:
     trade = trade_allowed(pressure)
-    return (
-        f"the error budget burns: {reserve_factor(pressure):g} times the reserve, and accuracy"
-        f" {'does not count' if trade == 0 else f'counts for {trade:.0%}'}"
-    )
+    counts = "" if trade == 1 else f", and accuracy counts for {trade:.0%} of what it does"
+    return f"the error budget burns: {reserve_factor(pressure):g} times the reserve{counts}"

@@ -28,10 +28,10 @@ LEAST_MISSES = 10
 WILSON_Z = 1.96
 """Of the normal distribution: a share of 1 % is doubted in one case of forty."""
 
-FULL_LONG, MOST_FULL_SHORT = 2.0, 14.0
+FULL_LONG, MOST_FULL_SHORT = 1.5, 14.0
 """
-At these burn rates, believed, the pressure is whole; it grows from 0 at 1. An hour at twice what is
-allowed is an SLO that is missed; five minutes at fourteen times have spent the hour's budget.
+At these burn rates, believed, the pressure is whole; it grows from 0 at 1. An hour at half again of
+what is allowed is an SLO that was missed; five minutes at fourteen times spend the hour's budget.
 """
 
 LARGEST_SHORT_SHARE = 0.5
