@@ -34,6 +34,9 @@ At these burn rates, believed, the pressure is whole; it grows from 0 at 1. An h
 what is allowed is an SLO that was missed; five minutes at fourteen times spend the hour's budget.
 """
 
+UNTOUCHED = 0.5
+"""While less than this of the window's budget is spent, what five minutes burn presses nothing."""
+
 LARGEST_SHORT_SHARE = 0.5
 """The short rate is whole at this share at the latest: fourteen times 10 % are never missed."""
 
@@ -132,6 +135,12 @@ class _Sums:
         )
         return missed / arrived if arrived > 0 else 0.0
 
+    def shares_pressing(self, moments_s: Floats, window_s: float) -> Floats:
+        arrived = _within(self._judged, self._at_s, moments_s, window_s)
+        missed = _within(self._pressing, self._at_s, moments_s, window_s)
+        shares: Floats = missed / np.maximum(arrived, 1e-9)
+        return shares
+
     def burns(self, moments_s: Floats, window_s: float, allowed: float) -> Floats:
         """By moment, the burn rate that is believed; 0 where there is too little to believe."""
         arrived = _within(self._judged, self._at_s, moments_s, window_s)
@@ -144,9 +153,11 @@ class _Sums:
 def _pressures(sums: _Sums, allowed: float, window_s: float, moments_s: Floats) -> Floats:
     """By moment: how far the believed burn rates are from 1 to where the pressure is whole."""
     full_short = max(FULL_LONG, min(MOST_FULL_SHORT, LARGEST_SHORT_SHARE / allowed))
-    long = (sums.burns(moments_s, window_s, allowed) - 1) / (FULL_LONG - 1)
-    short = sums.burns(moments_s, window_s / SHORT_WINDOWS, allowed)
-    told = np.clip(np.maximum(long, (short - 1) / (full_short - 1)), 0.0, 1.0)
+    long = np.clip((sums.burns(moments_s, window_s, allowed) - 1) / (FULL_LONG - 1), 0.0, 1.0)
+    burns = sums.burns(moments_s, window_s / SHORT_WINDOWS, allowed)
+    short = np.clip((burns - 1) / (full_short - 1), 0.0, 1.0)
+    spent = np.clip(sums.shares_pressing(moments_s, window_s) / allowed, 0.0, 1.0)
+    told = np.maximum(long, short * np.maximum(0.0, spent - UNTOUCHED) / (1 - UNTOUCHED))
     known = [sums.reaches(moment_s, window_s) for moment_s in moments_s]
     pressures: Floats = told * np.array(known)
     return pressures

@@ -106,6 +106,12 @@ def test_five_minutes_can_burn_the_hour() -> None:
     assert found.pressure == 1.0
 
 
+def test_five_minutes_burn_nothing_while_half_of_the_hour_is_left() -> None:
+    calm = [0.0] * 85
+    assert budget_of(minutes(*calm, *[35.0] * 5)).pressure == 0.0
+    assert budget_of(minutes(*calm, *[50.0] * 5)).pressure > 0.0
+
+
 def test_what_fails_is_missed_and_moves_nothing() -> None:
     found = budget_of(minutes(*[300.0] * 90, kind="failed"))
     assert found.left == pytest.approx(1 - 0.5 / ALLOWED)
@@ -162,10 +168,17 @@ def intervals(counts: list[tuple[int, int, int, int]]) -> tuple[Answers, ...]:
 def plainly(answers: tuple[Answers, ...], capacity_rps: float, now_s: float) -> float:
     """The pressure, summed anew for each moment."""
 
-    def believed(moment_s: float, window_s: float) -> float:
+    def sums(moment_s: float, window_s: float) -> tuple[float, float]:
         own = [a for a in answers if moment_s - window_s < a.at_s <= moment_s]
         own = [a for a in own if a.arrived <= capacity_rps * a.over_s]
-        missed, arrived = sum(a.late + a.refused for a in own), sum(a.arrived for a in own)
+        return sum(a.late + a.refused for a in own), sum(a.arrived for a in own)
+
+    def pressing_share(moment_s: float) -> float:
+        missed, arrived = sums(moment_s, WINDOW_S)
+        return missed / arrived if arrived else 0.0
+
+    def believed(moment_s: float, window_s: float) -> float:
+        missed, arrived = sums(moment_s, window_s)
         if missed < LEAST_MISSES:
             return 0.0
         return float(wilson_lower(np.array([missed]), np.array([arrived]))[0]) / ALLOWED
@@ -174,10 +187,11 @@ def plainly(answers: tuple[Answers, ...], capacity_rps: float, now_s: float) -> 
     for moment_s in (a.at_s for a in answers if now_s - WINDOW_S / 2 < a.at_s <= now_s):
         if moment_s - WINDOW_S < answers[0].at_s - 2 * STEP_S:
             continue
-        long = (believed(moment_s, WINDOW_S) - 1) / (FULL_LONG - 1)
-        short = (believed(moment_s, WINDOW_S / 12) - 1) / (14 - 1)
+        long = min(1.0, (believed(moment_s, WINDOW_S) - 1) / (FULL_LONG - 1))
+        short = min(1.0, max(0.0, believed(moment_s, WINDOW_S / 12) - 1) / (14 - 1))
+        spent = min(1.0, pressing_share(moment_s) / ALLOWED)
         fading = 1 - (now_s - moment_s) / (WINDOW_S / 2)
-        most = max(most, min(1.0, max(0.0, long, short)) * fading)
+        most = max(most, max(long, short * max(0.0, 2 * spent - 1)) * fading)
     return most
 
 
