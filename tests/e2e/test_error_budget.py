@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 WINDOW_S = 240
 SETTING = "INFADAPTER_ERROR_BUDGET_WINDOW_SECONDS"
 SHORTER = {"[5m]": "[20s]", "[1h]": f"[{WINDOW_S}s]", "[6h]": f"[{3 * WINDOW_S}s]"}
-RUNG, PROMISED, CALM, BUSY = "glyph-3", 2.2, 0.1, 0.7
+RUNG, PROMISED, CALM, BUSY = "glyph-3", 2.2, 0.1, 1.1
 """What the profile says, of what pods deliver; and the loads, of what saturates them."""
 
 FAST_BURN = "InfadapterErrorBudgetFastBurn"
@@ -81,7 +81,7 @@ def _burns(live: Live, rung: Rung, prometheus: Prometheus, figures: Figures) -> 
     wait_for("the reserve is up", lambda: _told(live, "reserveFactor") > 1, 30)
     wait_for("the alert fires", lambda: _firing(prometheus, live), 240)
     figures.note("error budget: to the alert, s", time.time() - began_s)
-    usual_rps = PROMISED * rung.capacity_rps(600)  # more than a plan with the usual reserve
+    usual_rps = PROMISED * rung.capacity_rps(800)  # no less than a plan with the usual reserve
     wait_for("there is room", lambda: planned_capacity_rps(live.plan) > usual_rps, 120)
     figures.note("error budget: reserve factor", _told(live, "reserveFactor"))
     left = _left(prometheus, live)

@@ -4,7 +4,6 @@ less and less beside it. With the whole budget burnt, variants count alike, so t
 capacity is planned, and what is left of the resources' budget is room to grow.
 """
 
-import math
 from dataclasses import replace
 
 from infadapter_operator.domain.decision import Decision
@@ -27,8 +26,8 @@ TRADED_UNTIL = 0.5
 
 
 def caution(pressure: float) -> float:
-    """The pressure in whole levels, from 0 to 1: any pressure is one level at least."""
-    return math.ceil(LEVELS * pressure - 1e-9) / LEVELS
+    """The pressure in whole levels, from 0 to 1; too little for the first one asks for nothing."""
+    return round(LEVELS * pressure) / LEVELS
 
 
 def reserve_factor(pressure: float) -> float:

@@ -28,17 +28,17 @@ LEAST_MISSES = 10
 WILSON_Z = 1.96
 """Of the normal distribution: a share of 1 % is doubted in one case of forty."""
 
-FULL_LONG, MOST_FULL_SHORT = 1.5, 14.0
+FULL_LONG, MOST_FULL_SHORT = 1.2, 5.0
 """
-At these burn rates, believed, the pressure is whole; it grows from 0 at 1. An hour at half again of
-what is allowed is an SLO that was missed; five minutes at fourteen times spend the hour's budget.
+At these burn rates, believed, the pressure is whole; it grows from 0 at 1. An hour at a fifth more
+than what is allowed is an SLO that was missed; five minutes at five times spend half of an hour's.
 """
 
 UNTOUCHED = 0.5
 """While less than this of the window's budget is spent, what five minutes burn presses nothing."""
 
 LARGEST_SHORT_SHARE = 0.5
-"""The short rate is whole at this share at the latest: fourteen times 10 % are never missed."""
+"""The short rate is whole at this share at the latest: five times 20 % are never missed."""
 
 MOST_PLANS = 400
 """Plans that are remembered: more than those of a bursty hour and a half."""

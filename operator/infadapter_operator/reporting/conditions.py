@@ -14,6 +14,7 @@ from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.error_budget import ErrorBudget
 from infadapter_operator.domain.progress import Block, Phase, Progress
 from infadapter_operator.domain.service import Mode, Service
+from infadapter_operator.planning.caution import caution
 from infadapter_operator.reporting.sentences import (
     blocks_told,
     progress_told,
@@ -138,7 +139,7 @@ def _error_budget_left(service: Service, budget: ErrorBudget) -> Condition:
     allowed = f"{100 - service.percentile:.4g} % of requests may miss the SLO"
     if budget.left is None:
         return _unknown("ErrorBudgetLeft", "NotMeasured", f"{allowed}; there is no hour of data")
-    if budget.pressure > 0:
+    if caution(budget.pressure) > 0:
         return _false(
             "ErrorBudgetLeft",
             "Burning",
@@ -150,7 +151,7 @@ def _error_budget_left(service: Service, budget: ErrorBudget) -> Condition:
             "ErrorBudgetLeft",
             "Spent",
             f"{allowed}, and more did over the last hour: they failed, or came when the demand was"
-            " beyond the plan; more reserve would not help",
+            " beyond the plan, or they are too few to tell from chance; the reserve is as it was",
         )
     return _true("ErrorBudgetLeft", "Left", f"{allowed}, and fewer do")
 

@@ -9,7 +9,6 @@ from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.caution import (
-    LEVELS,
     MOST_RESERVE,
     caution,
     decide_with_caution,
@@ -55,8 +54,15 @@ def test_more_pressure_is_never_less_caution(one: float, other: float) -> None:
     assert 1 >= trade_allowed(less) >= trade_allowed(more) >= 0
 
 
-def test_any_pressure_is_one_level_and_none_is_none() -> None:
-    assert (caution(0.0), caution(0.001), caution(1.0)) == (0.0, 1 / LEVELS, 1.0)
+def test_pressure_counts_by_whole_levels() -> None:
+    assert [caution(p) for p in (0.0, 0.12, 0.13, 0.37, 0.9, 1.0)] == [
+        0.0,
+        0.0,
+        0.25,
+        0.25,
+        1.0,
+        1.0,
+    ]
     assert (reserve_factor(0.0), trade_allowed(0.0)) == (1.0, 1.0)
     assert (reserve_factor(1.0), trade_allowed(1.0)) == (MOST_RESERVE, 0.0)
 

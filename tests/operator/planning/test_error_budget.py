@@ -15,6 +15,7 @@ from infadapter_operator.domain.serialize import from_json, to_json
 from infadapter_operator.planning.error_budget import (
     FULL_LONG,
     LEAST_MISSES,
+    MOST_FULL_SHORT,
     MOST_PLANS,
     error_budget,
     held,
@@ -188,7 +189,7 @@ def plainly(answers: tuple[Answers, ...], capacity_rps: float, now_s: float) -> 
         if moment_s - WINDOW_S < answers[0].at_s - 2 * STEP_S:
             continue
         long = min(1.0, (believed(moment_s, WINDOW_S) - 1) / (FULL_LONG - 1))
-        short = min(1.0, max(0.0, believed(moment_s, WINDOW_S / 12) - 1) / (14 - 1))
+        short = min(1.0, max(0.0, believed(moment_s, WINDOW_S / 12) - 1) / (MOST_FULL_SHORT - 1))
         spent = min(1.0, pressing_share(moment_s) / ALLOWED)
         fading = 1 - (now_s - moment_s) / (WINDOW_S / 2)
         most = max(most, max(long, short * max(0.0, 2 * spent - 1)) * fading)

@@ -24,7 +24,7 @@ DECISION = warming(SERVICE, Observed(), 0.0)
 LABELS = {"namespace": "vision", "service": "resnet"}
 NEUTRAL, LEFT = ErrorBudget(), ErrorBudget(left=0.4)
 BURNING, SPENT = ErrorBudget(left=-0.2, pressure=0.3), ErrorBudget(left=-0.2)
-ENDING = ErrorBudget(left=0.9, pressure=0.01)
+ENDING, ENDED = ErrorBudget(left=0.9, pressure=0.2), ErrorBudget(left=0.9, pressure=0.01)
 
 
 def told(budget: ErrorBudget) -> Condition:
@@ -39,6 +39,7 @@ def told(budget: ErrorBudget) -> Condition:
         (LEFT, Status.TRUE, "Left"),
         (BURNING, Status.FALSE, "Burning"),
         (ENDING, Status.FALSE, "Burning"),
+        (ENDED, Status.TRUE, "Left"),
         (SPENT, Status.FALSE, "Spent"),
     ],
 )
@@ -78,7 +79,7 @@ def test_the_status_is_written_again_only_when_a_tenth_has_gone() -> None:
     assert budget_status(replace(LEFT, left=0.31), first) is first
     moved = budget_status(replace(LEFT, left=0.299), first)
     assert moved == ErrorBudgetStatus(left=0.3, reserve_factor=1.0)
-    assert budget_status(replace(LEFT, pressure=0.1), first) != first
+    assert budget_status(replace(LEFT, pressure=0.2), first) != first
     assert budget_status(NEUTRAL, first) is None
 
 
