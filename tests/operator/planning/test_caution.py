@@ -153,3 +153,17 @@ def test_a_plan_of_variants_that_are_gone_is_left() -> None:
     )
     found = decided(0.5, 12.0, previous=first, service=a_service(variants=others))
     assert {g.target.variant for g in found.plan.groups} <= {v.name for v in others}
+
+
+def test_a_plan_that_does_is_left_for_a_better_one_only_without_pressure() -> None:
+    first = decided(1.0, 12.0)
+    pods = tuple(
+        a_pod(f"{g.target.variant}-{n}", g.allocation.cpu_millicores)
+        for g in first.plan.groups
+        for n in range(g.pods)
+    )
+    there = Observed(pods=pods)
+    careful = decided(0.25, 12.0, previous=first, observed=there)
+    assert careful.plan.groups == first.plan.groups
+    calm = decided(0.0, 12.0, previous=first, observed=there)
+    assert calm.plan.accuracy > first.plan.accuracy

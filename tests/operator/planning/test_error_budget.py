@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infadapter_operator.domain.error_budget import Answers, ErrorBudget, PlannedRate
@@ -196,6 +196,7 @@ def plainly(answers: tuple[Answers, ...], capacity_rps: float, now_s: float) -> 
     return most
 
 
+@settings(deadline=None)
 @given(HOURS, st.floats(1.0, 10.0), st.floats(0.0, 1_000.0))
 def test_it_is_what_a_plain_sum_says(
     counts: list[tuple[int, int, int, int]], capacity_rps: float, later_s: float
@@ -207,6 +208,7 @@ def test_it_is_what_a_plain_sum_says(
         assert found.pressure == pytest.approx(plainly(answers, capacity_rps, now_s), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(HOURS, st.data())
 def test_one_more_that_is_late_never_presses_less(
     counts: list[tuple[int, int, int, int]], data: st.DataObject
@@ -223,6 +225,7 @@ def test_one_more_that_is_late_never_presses_less(
     assert after.left <= before.left + 1e-12
 
 
+@settings(deadline=None)
 @given(HOURS, st.data())
 def test_more_that_are_in_time_never_press_more(
     counts: list[tuple[int, int, int, int]], data: st.DataObject
@@ -236,6 +239,7 @@ def test_more_that_are_in_time_never_press_more(
     assert after.pressure <= before.pressure + 1e-12
 
 
+@settings(deadline=None)  # a hundred measures each
 @given(st.lists(st.integers(0, 300), min_size=61, max_size=75), st.floats(60.0, 600.0))
 def test_pressure_fades_within_half_an_hour_after_and_never_drops(
     missed: list[int], step_s: float
@@ -260,7 +264,8 @@ def test_the_lower_bound_is_below_the_share_and_nears_it(missed: int, others: in
         return float(wilson_lower(np.array([times * missed]), arrived)[0])
 
     share = missed / (missed + others)
-    assert 0 <= bound(1.0) <= bound(100.0) <= share + 1e-12
+    assert 0 <= bound(1.0) <= bound(100.0) + 1e-12
+    assert bound(100.0) <= share + 1e-12
     assert bound(1e9) == pytest.approx(share, abs=1e-3)
 
 
