@@ -16,6 +16,7 @@ from infadapter_local.measure import Check, rescaled
 from infadapter_local.run import CYCLE_S, DRAIN_S
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_local.workload import Workload as Played
+from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import Delivered, History, NoData, Sample
 from infadapter_operator.domain.ports import Ports
 from infadapter_operator.domain.service import Service
@@ -55,6 +56,10 @@ class RouterCount:
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """Not counted, as in the demo."""
         return {}
+
+    async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
+        """The demo is over long before an hour of them is known."""
+        return None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -31,6 +31,12 @@ def latency(quantile: float) -> str:
     return f"histogram_quantile({quantile}, sum by (le) ({buckets})) / 1000"
 
 
+def missed_by_outcome() -> str:
+    missed = OURS.replace("}", ',outcome!="in_time"}')
+    total = f"scalar(sum(rate(infadapter_slo_answers_total{OURS}[5m])))"
+    return f"sum by (outcome) (rate(infadapter_slo_answers_total{missed}[5m])) / {total}"
+
+
 PANELS: tuple[tuple[str, str, int, tuple[Query, ...]], ...] = (
     (
         "Load, forecast and capacity",
@@ -121,6 +127,27 @@ PANELS: tuple[tuple[str, str, int, tuple[Query, ...]], ...] = (
             (f"increase(infadapter_blocked_total{OURS}[1h])", "{{cause}}"),
             (f"infadapter_progress_rest{OURS}", "rests: {{reason}}"),
         ),
+    ),
+    (
+        "Error budget left, of an hour's",
+        "percentunit",
+        8,
+        ((f"infadapter_slo_error_budget_ratio{OURS}", "left"),),
+    ),
+    (
+        "What missed the SLO",
+        "percentunit",
+        8,
+        (
+            (missed_by_outcome(), "{{outcome}}"),
+            (f"max(infadapter_slo_allowed_miss_ratio{OURS})", "allowed"),
+        ),
+    ),
+    (
+        "Reserve, times the usual",
+        "none",
+        8,
+        ((f"infadapter_slo_reserve_factor{OURS}", "reserve"),),
     ),
 )
 

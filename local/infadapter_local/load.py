@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 
 import aiohttp
 
+from infadapter_local.answers import Counts, answers_between, counts_of, stats_filter
+from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import (
     Delivered,
     History,
@@ -33,6 +35,7 @@ class EnvoyLoad:
         admin_url: str,
         service_key: str,
         clock: Callable[[], float],
+        slo_s: float,
     ) -> None:
         name = f"http.{service_key}.downstream_rq_total"
         self._url = f"{admin_url}/stats"
@@ -42,6 +45,12 @@ class EnvoyLoad:
         self._samples: deque[Sample] = deque(maxlen=_KEPT)
         self._last: tuple[float, int] | None = None
         self._error: LoadError | None = None
+        self._slo_s, self._stats = (
+            slo_s,
+            {"format": "prometheus", "filter": stats_filter(service_key)},
+        )
+        self._counted: tuple[float, Counts] | None = None
+        self._answers: deque[Answers] = deque(maxlen=_KEPT)
 
     async def history(self, window_s: float, now_s: float) -> History:
         """Raises a LoadError: nothing was read yet, or for too long."""
@@ -58,6 +67,17 @@ class EnvoyLoad:
         """Nobody counts it on one machine; `LoadSource.delivered` says why."""
         return {}
 
+    async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
+        """An interval is the time between two questions; the histogram is seconds late."""
+        try:
+            counts = counts_of(await self._text(self._stats), self._slo_s)
+        except QueryFailed:
+            return None
+        before, self._counted = self._counted, (now_s, counts)
+        if before and (answers := answers_between(before[1], counts, before[0], now_s)):
+            self._answers.append(answers)
+        return tuple(one for one in self._answers if now_s - window_s < one.at_s <= now_s)
+
     async def read(self) -> None:
         """Read the counter now; an error is kept for who asks for the history."""
         try:
@@ -73,12 +93,15 @@ class EnvoyLoad:
             rps = (total - before[1]) / (now_s - before[0])
             self._samples.append(Sample(now_s, rps))
 
-    async def _total(self) -> int:
+    async def _text(self, params: Mapping[str, str]) -> str:
         try:
-            async with self._session.get(self._url, params=self._filter) as response:
-                text = await response.text()
+            async with self._session.get(self._url, params=params) as response:
+                return await response.text()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise QueryFailed(f"The router does not tell its statistics: {error!r}.") from error
+
+    async def _total(self) -> int:
+        text = await self._text(self._filter)
         if not text.strip():
             raise NoData("The router counts no requests of this service.")
         value = float(text.rpartition(":")[2]) if _is_number(text) else math.nan

@@ -141,7 +141,7 @@ async def _play(
     on_tick: Callable[[Run], None],
 ) -> None:
     key = router.service_key
-    load = EnvoyLoad(session, router.admin_url, key, time.monotonic)
+    load = EnvoyLoad(session, router.admin_url, key, time.monotonic, run.service.slo_s)
     generator = await _start_generator(run, router, place)
     try:
         with contextlib.closing(Tail(_outcomes_file(place))) as tail:

@@ -33,6 +33,7 @@ def next_state(
         | _removed_pods(done),
         calibration=planned.calibration,
         blocks=planned.blocks,
+        error_budget=planned.error_budget,
         refused=_refused_starts(before.refused, done, planned.blocks, now_s),
         milestone=milestone_after(before.milestone, shape, progress, counted, now_s),
     )

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import Delivered, History, LoadError
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Trouble
 from infadapter_operator.domain.ports import Ports
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import Failure, Situation, State
 from infadapter_operator.planning.capacity import same_size
+from infadapter_operator.planning.error_budget import ASKED_EVERY_S, measured_s
 from infadapter_operator.planning.planning_demand import planning_window_s
 from infadapter_solver.problem import PodSize, Target
 
@@ -45,6 +47,7 @@ async def observe(
         load=load,
         no_load=no_load,
         delivered=await _delivered(service, state, ports, now_s),
+        answers=await _answers(service, state, ports, now_s),
     )
 
 
@@ -66,6 +69,17 @@ async def _delivered(
     if is_soon or state.data_missing_since_s is not None:
         return None
     return await ports.load.delivered(service.interval_s, now_s)
+
+
+async def _answers(
+    service: Service, state: State, ports: Ports, now_s: float
+) -> tuple[Answers, ...] | None:
+    """Now and then, while there are data: it is a mean over minutes."""
+    last_s = state.error_budget.at_s
+    is_soon = last_s is not None and last_s <= now_s < last_s + ASKED_EVERY_S
+    if is_soon or state.data_missing_since_s is not None:
+        return None
+    return await ports.load.answers(measured_s(service.error_budget_window_s), now_s)
 
 
 def remembered(observed: Observed, state: State, now_s: float, patience_s: float) -> Observed:

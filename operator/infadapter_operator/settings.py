@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from infadapter_operator.domain.error_budget import WINDOW_S
 from infadapter_operator.domain.service import Patience
 
 PREFIX = "INFADAPTER_"
@@ -46,6 +47,8 @@ class Settings:
     xds_port: int = 18000
     metrics_port: int = 8080
     look_s: float = 1.0
+    error_budget_window_s: float = WINDOW_S
+    """`INFADAPTER_ERROR_BUDGET_WINDOW_SECONDS`; minutes in a test, an hour elsewhere."""
     kubernetes_timeout_s: float = 10.0
     router: RouterSettings = field(default_factory=RouterSettings)
     patience: Patience = field(default_factory=Patience)
@@ -65,6 +68,9 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         xds_port=read.port("XDS_PORT", defaults.xds_port),
         metrics_port=read.port("METRICS_PORT", defaults.metrics_port),
         look_s=read.seconds("LOOK_SECONDS", 0.2, 5, defaults.look_s),
+        error_budget_window_s=read.seconds(
+            "ERROR_BUDGET_WINDOW_SECONDS", 60, 86400, defaults.error_budget_window_s
+        ),
         kubernetes_timeout_s=read.seconds("KUBERNETES_TIMEOUT_SECONDS", 1, 60, 10),
         router=RouterSettings(
             image=read.text("ROUTER_IMAGE", router.image),

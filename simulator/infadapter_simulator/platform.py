@@ -1,9 +1,11 @@
 """The Cluster, Router and LoadSource of the operator's `ports`, on a simulated world."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
+from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import Delivered, History, NoData, QueryFailed, Sample
 from infadapter_operator.domain.observed import Cause, Observed, Pod, RouterView, Trouble
 from infadapter_operator.domain.ports import StepRefused
@@ -15,6 +17,9 @@ from infadapter_simulator.world.world import World
 REMEMBERED_S = 2 * 86_400.0
 """How much of what was before the run can be asked for: a day ago, and its errors."""
 
+COUNTED_S = 10.0
+"""Over so long answers are counted together."""
+
 
 class SimulatedLoad:
     """What was scraped so far; each second is made a sample once."""
@@ -23,6 +28,8 @@ class SimulatedLoad:
         self._world = world
         self._known: list[Sample] = []
         self._counted: tuple[float, Mapping[str, tuple[float, float]]] = (0.0, {})
+        self._answers: list[Answers] = []
+        self._answered_s = math.floor(world.now_s / COUNTED_S) * COUNTED_S
 
     async def history(self, window_s: float, now_s: float) -> History:
         if self._world.scenario.faults.is_blind(self._world.now_s):
@@ -44,6 +51,20 @@ class SimulatedLoad:
             for pod, (arrived, refused) in counts.items()
             if over_s > 0 and arrived >= before.get(pod, (arrived + 1, 0))[0]
         }
+
+    async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
+        """Of requests that have been answered, or are late already."""
+        scenario = self._world.scenario
+        if scenario.faults.is_blind(self._world.now_s):
+            return None
+        known_s = now_s - scenario.slo_s - scenario.scrape_delay_s
+        while self._answered_s + COUNTED_S <= known_s:
+            end_s = self._answered_s + COUNTED_S
+            fates = self._world.traffic.fates(self._answered_s, end_s)
+            self._answers.append(Answers(end_s, COUNTED_S, *fates))
+            self._answered_s = end_s
+        self._answers = self._answers[-math.ceil(window_s / COUNTED_S) :]
+        return tuple(self._answers)
 
     def _unknown_s(self) -> float:
         """How many seconds were scraped since the last that is known."""

@@ -1,6 +1,7 @@
 """A real Prometheus as a process of this machine: it finds and scrapes what pods ask it to."""
 
 import os
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class Prometheus:
     def prepared(cls, folder: Path, namespaces: list[str], rules: Path) -> "Prometheus":
         kubeconfig = os.environ["KUBECONFIG"]
         config = configuration(kubeconfig, namespaces, rules)
+        config["rule_files"] += [str(folder / "rules-*.yaml")]
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
         return cls(folder, free_port())
 
@@ -93,6 +95,19 @@ class Prometheus:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def add_rules(self, name: str, text: str) -> None:
+        """Beside the chart's, until they are removed."""
+        (self.folder / f"rules-{name}.yaml").write_text(text)
+        self._read_again()
+
+    def remove_rules(self, name: str) -> None:
+        (self.folder / f"rules-{name}.yaml").unlink()
+        self._read_again()
+
+    def _read_again(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
 
     def query(self, expression: str) -> list[Any]:
         """The instant vector now."""

@@ -17,6 +17,7 @@ import numpy as np
 from infadapter.profiles import read_preset
 from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.domain.decision import Decision
+from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import Delivered, History, QueryFailed
 from infadapter_operator.domain.ports import LoadSource
 from infadapter_operator.domain.situation import State
@@ -98,6 +99,9 @@ class Blinded:
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         return await self.load.delivered(window_s, now_s)
+
+    async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
+        return await self.load.answers(window_s, now_s)
 
 
 @dataclass(slots=True, kw_only=True)

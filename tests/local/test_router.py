@@ -11,6 +11,7 @@ from aiohttp import web
 from infadapter_local.load import EnvoyLoad
 from infadapter_local.processes import Processes
 from infadapter_local.router import LocalRouter, envoy_path, started_router
+from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import InvalidData, LoadError, NoData, QueryFailed, StaleData
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import Backend, SetWeights
@@ -70,7 +71,7 @@ async def test_refused_requests_are_demand_too(
     router: LocalRouter, session: aiohttp.ClientSession
 ) -> None:
     clock = Clock()
-    demand = EnvoyLoad(session, router.admin_url, KEY, clock)
+    demand = EnvoyLoad(session, router.admin_url, KEY, clock, 0.2)
     await demand.read()
     for _ in range(30):
         async with session.post(router.url, data=b"x") as response:
@@ -105,7 +106,7 @@ def memory_of(pid: int) -> str:
 
 
 async def test_before_the_first_second_there_is_no_data(session: aiohttp.ClientSession) -> None:
-    demand = EnvoyLoad(session, "http://127.0.0.1:9", KEY, Clock())
+    demand = EnvoyLoad(session, "http://127.0.0.1:9", KEY, Clock(), 0.2)
     with pytest.raises(NoData):
         await demand.history(10.0, 100.0)
 
@@ -117,7 +118,7 @@ async def test_an_answer_that_is_no_count_is_named(
     session: aiohttp.ClientSession, text: str, error: type[LoadError]
 ) -> None:
     runner, url = await stats(text)
-    demand = EnvoyLoad(session, url, KEY, Clock())
+    demand = EnvoyLoad(session, url, KEY, Clock(), 0.2)
     await demand.read()
     with pytest.raises(error):
         await demand.history(10.0, 100.0)
@@ -127,7 +128,7 @@ async def test_an_answer_that_is_no_count_is_named(
 async def test_no_answer_is_named_and_old_samples_are_stale(session: aiohttp.ClientSession) -> None:
     runner, url = await stats("x: 10")
     clock = Clock()
-    demand = EnvoyLoad(session, url, KEY, clock)
+    demand = EnvoyLoad(session, url, KEY, clock, 0.2)
     await demand.read()
     clock.now_s += 1.0
     await demand.read()
@@ -146,7 +147,7 @@ async def test_a_router_that_restarts_gives_no_negative_rate(
 ) -> None:
     clock = Clock()
     first, url = await stats("x: 1000")
-    demand = EnvoyLoad(session, url, KEY, clock)
+    demand = EnvoyLoad(session, url, KEY, clock, 0.2)
     await demand.read()
     await first.cleanup()
     second, demand._url = await stats("x: 10")
@@ -156,3 +157,33 @@ async def test_a_router_that_restarts_gives_no_negative_rate(
     with pytest.raises(NoData):
         await demand.history(10.0, clock.now_s)
     await second.cleanup()
+
+
+@needs_envoy
+async def test_what_became_of_requests_is_counted_between_two_questions(
+    router: LocalRouter, session: aiohttp.ClientSession
+) -> None:
+    clock = Clock()
+    load = EnvoyLoad(session, router.admin_url, KEY, clock, 0.2)
+    assert await load.answers(60.0, clock()) == ()
+    for _ in range(30):
+        async with session.post(router.url, data=b"x") as response:
+            assert response.status == 503
+    found: tuple[Answers, ...] = ()
+    for _ in range(100):  # Envoy's histogram is seconds late
+        clock.now_s += 0.1
+        found = await load.answers(60.0, clock()) or ()
+        if sum(one.arrived for one in found) >= 30:
+            break
+        await asyncio.sleep(0.1)
+    assert sum(one.refused for one in found) == 30
+    assert sum(one.late + one.failed for one in found) == 0
+    ends_s = [one.at_s for one in found]
+    assert ends_s == sorted(ends_s)
+
+
+async def test_a_router_that_does_not_answer_tells_nothing_of_requests(
+    session: aiohttp.ClientSession,
+) -> None:
+    load = EnvoyLoad(session, "http://127.0.0.1:9", KEY, Clock(), 0.2)
+    assert await load.answers(60.0, 100.0) is None

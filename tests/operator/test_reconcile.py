@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from infadapter_operator.domain.decision import Source
+from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import Delivered, History, NoData
 from infadapter_operator.domain.observed import Cause, Observed, RouterView
 from infadapter_operator.domain.ports import (
@@ -490,6 +491,9 @@ async def test_no_data_has_its_name() -> None:
 
         async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
             return {}
+
+        async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
+            return None
 
     ports = Ports(Empty(), world, world)
     seen = await reconcile(world.service, State(), ports, world.now_s)

@@ -47,6 +47,7 @@ class ConditionType(StrEnum):
     CAPACITY_AS_PROFILED = "CapacityAsProfiled"  # pods deliver what their profiles promise
     PROGRESSING = "Progressing"
     SLO_MET = "SLOMet"
+    ERROR_BUDGET_LEFT = "ErrorBudgetLeft"  # of what may miss the SLO within an hour
     FALLBACK_ACTIVE = "FallbackActive"  # the plan is held on missing data, or is the greedy one
     PAUSED = "Paused"
     CONFLICT = "Conflict"
@@ -186,6 +187,15 @@ class VariantStatus(StatusModel):
     """Present while no new pods of it are planned."""
 
 
+class ErrorBudgetStatus(StatusModel):
+    """What is left of the share of requests that may miss the SLO, in steps of a tenth."""
+
+    left: AnyNumber
+    """1: untouched; 0: all of it was missed within the last hour; less: overspent."""
+    reserve_factor: Weight
+    """What the reserve is multiplied by, while it burns; 1 otherwise."""
+
+
 class InferenceServiceStatus(StatusModel):
     """Written when plan, conditions or reasons change; what changes every tick is a metric."""
 
@@ -193,6 +203,8 @@ class InferenceServiceStatus(StatusModel):
     """The generation of the spec that was last acted on."""
     effective_price_per_core: Weight | None = None
     """What one core must bring in accuracy to be worth it: costWeight as a share of the budget."""
+    error_budget: ErrorBudgetStatus | None = None
+    """Absent with less than an hour of data."""
     plan: PlanStatus | None = None
     decisions: Annotated[tuple[Decision, ...], Field(max_length=10)] = ()
     """The last ones, newest first."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import Delivered, History
 from infadapter_operator.domain.observed import Observed, RouterView
 from infadapter_operator.domain.steps import (
@@ -63,6 +64,14 @@ class LoadSource(Protocol):
         On one machine nobody does: its router counts refusals by pod but not how late an answer is,
         to read every server's metrics at every cycle takes CPU from what is measured, and a run of
         minutes is too short to learn from.
+        """
+        ...
+
+    async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
+        """
+        What became of the requests of the last `window_s`, by interval, the oldest first; intervals
+        of which not all is known yet are left out. None where it can't be known now; raises
+        nothing, as no plan waits for this.
         """
         ...
 

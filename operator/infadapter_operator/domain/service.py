@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from infadapter_operator.domain.error_budget import WINDOW_S
 from infadapter_profiles.profile import Profile
 from infadapter_solver.problem import Allocation, Objective, PodSize, Resources, Target, Variant
 
@@ -51,10 +52,12 @@ class Derived:
     variants: tuple[Variant, ...] = ()
     fitted: dict[tuple[Target, PodSize], Allocation | None] = field(default_factory=dict)
     calibrated: dict[frozenset[tuple[Target, float]], "Calibrated"] = field(default_factory=dict)
+    levelled: dict[float, "Calibrated"] = field(default_factory=dict)  # by the trade allowed
 
     def of(self, variants: tuple[Variant, ...]) -> "Derived":
         if self.variants is not variants:
             self.variants, self.fitted, self.calibrated = variants, {}, {}
+            self.levelled = {}
         return self
 
 
@@ -84,6 +87,7 @@ class Service:
     stabilization_s: float = 20.0  # scale down only after this long below
     min_replicas: int = 1
     mode: Mode = Mode.AUTO
+    error_budget_window_s: float = WINDOW_S  # over which the percentile must be met
     patience: Patience = field(default_factory=Patience)
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant: for latencies
     derived: Derived = field(default_factory=Derived, repr=False, compare=False)

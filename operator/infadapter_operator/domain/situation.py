@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from infadapter_operator.domain.decision import Decision
+from infadapter_operator.domain.error_budget import Answers, ErrorBudget
 from infadapter_operator.domain.load import Delivered, History
 from infadapter_operator.domain.observed import Observed, Trouble
 from infadapter_operator.domain.progress import Block, Milestone
@@ -56,6 +57,7 @@ class State:
     blocks: Mapping[Target, Block] = field(default_factory=dict)  # what does not come
     refused: Mapping[Target, Trouble] = field(default_factory=dict)  # starts, by the platform
     milestone: Milestone = field(default_factory=Milestone)
+    error_budget: ErrorBudget = field(default_factory=ErrorBudget)
 
 
 class Failure(NamedTuple):
@@ -69,7 +71,8 @@ class Failure(NamedTuple):
 class Situation:
     """
     One service at one moment. `load` is None when there is no fresh data, and `no_load` says why;
-    `delivered` is None when it was not asked for, since a lesson an interval is enough.
+    `delivered` is None when it was not asked for, since a lesson an interval is enough; `answers`
+    are None then too, and when nobody counts them.
     """
 
     now_s: float
@@ -79,3 +82,4 @@ class Situation:
     load: History | None = None
     no_load: Failure | None = None
     delivered: Mapping[str, Delivered] | None = None
+    answers: tuple[Answers, ...] | None = None

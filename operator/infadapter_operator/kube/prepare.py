@@ -11,12 +11,14 @@ from infadapter_operator.api.objects import (
     parse_service,
 )
 from infadapter_operator.domain.names import target_name
-from infadapter_operator.domain.service import Patience, Service
+from infadapter_operator.domain.service import Service
 from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.objects import Workload
 from infadapter_operator.planning.parse import ProfilesUnresolved, service_from
+from infadapter_operator.prometheus.answers import answers_query, served_answers_query
 from infadapter_operator.prometheus.queries import Servers, arrivals_query, served_query
 from infadapter_operator.reporting.conditions import Condition, profiles_unresolved, spec_invalid
+from infadapter_operator.settings import Settings
 from infadapter_solver.problem import Target
 
 
@@ -36,6 +38,7 @@ class Prepared:
     workloads: Mapping[str, Workload]
     query: str
     servers: Servers  # asked what pods deliver, whatever the query is
+    answers_query: str  # what became of the requests
     traffic: Mapping[str, Any] | None = None  # as in the spec: Gateway API
 
     @property
@@ -43,18 +46,20 @@ class Prepared:
         return any(workload.deployment for workload in self.workloads.values())
 
 
-def prepare(
-    document: Json, profiles: Mapping[str, Json], scrape_s: float, patience: Patience
-) -> Prepared:
+def prepare(document: Json, profiles: Mapping[str, Json], settings: Settings) -> Prepared:
     """`profiles`: those of the service's namespace, by name. Raises Unprepared."""
     service_object = _parsed(document)
     namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
-    service = replace(_service(service_object, profiles, namespace, name), patience=patience)
+    service = replace(
+        _service(service_object, profiles, namespace, name),
+        patience=settings.patience,
+        error_budget_window_s=settings.error_budget_window_s,
+    )
     workloads = {
         workload.variant: workload for workload in _workloads(document, service_object, service)
     }
     spec = service_object.spec
-    servers = _servers(service, workloads, scrape_s)
+    servers = _servers(service, workloads, settings.scrape_s)
     traffic = document["spec"].get("traffic")
     return Prepared(
         service=service,
@@ -62,6 +67,7 @@ def prepare(
         traffic=traffic,
         query=spec.demand.query or _default_query(service, servers, bool(traffic)),
         servers=servers,
+        answers_query=served_answers_query(servers) if traffic else answers_query(servers, name),
     )
 
 

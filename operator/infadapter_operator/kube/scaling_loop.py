@@ -156,8 +156,8 @@ class ServiceLoop:
 
     def _load_of(self, prepared: Prepared) -> PrometheusLoad:
         """The same while what is asked is the same: it remembers what was answered."""
-        asked = (prepared.query, prepared.servers)
-        if self._load is None or (self._load.query, self._load.servers) != asked:
+        asked = (prepared.query, prepared.servers, prepared.answers_query)
+        if self._load is None or self._load.asked != asked:
             self._load = PrometheusLoad(self._context.prometheus, *asked)
         return self._load
 
@@ -202,6 +202,7 @@ class ServiceLoop:
             seen.now_s,
             changed=self._untold,
             blocks=None if seen.observed is None else seen.blocks,
+            error_budget=seen.state.error_budget,
         )
         if await self._reporter.report(status):
             self._untold = False

@@ -86,7 +86,7 @@ class SpecController:
         owner, settings = self.cluster.owner, self.context.settings
         profiles = self.context.profiles_of(owner.namespace)
         try:
-            prepared = prepare(self.document, profiles, settings.scrape_s, settings.patience)
+            prepared = prepare(self.document, profiles, settings)
             await self.preflight.templates(prepared)
         except Unprepared as unprepared:
             self._problem, self._cared_at_s = unprepared.condition, now_s

@@ -17,10 +17,12 @@ from infadapter_operator.planning.hysteresis import (
 from infadapter_operator.planning.planning_demand import (
     REACHED_WITHIN_S,
     PlanningDemand,
+    at_most,
     extrapolated_rps,
     is_young,
     planning_demand,
     warming_demand_rps,
+    with_reserve,
 )
 from infadapter_operator.planning.problem import (
     adoptable,
@@ -49,13 +51,17 @@ def decide(
     observed: Observed,
     previous: Decision | None,
     now_s: float,
+    reserve_factor: float = 1.0,
 ) -> Decision:
     """
     The plan for the demand that the history lets expect, or the previous one where it still holds.
 
+    `reserve_factor`: how many times the usual reserve, while the error budget burns; what is in
+    force and does for that is then left for nothing that is only better.
     While the history is young, and when demand has outgrown the plan, capacity may only be added.
     """
-    demand = planning_demand(service, history, now_s)
+    demand = _demand(service, history, observed, now_s, reserve_factor)
+    careful = reserve_factor > 1
     before = previous_plan(service, observed, demand, previous.plan) if previous else None
     outgrown = _outgrown(before, previous, now_s)
     if previous is not None and outgrown >= OUTGROWN_IN_A_RISE:
@@ -66,7 +72,7 @@ def decide(
         if held is not None:
             problem = problem_for(service, observed, demand.kept_rps)
             switch = _switch(service, observed, problem, history, demand, now_s)
-            plan = _unless_more_accurate(held, switch)
+            plan = held if careful else _unless_more_accurate(held, switch)
             decision = _decision(demand, demand.kept_rps, plan, now_s)
             return _explained(service, observed, decision, previous)
     floor_rps = _floor_rps(before, young=young)
@@ -77,7 +83,8 @@ def decide(
         best = solved(problem)
     else:
         switch = _switch(service, observed, problem, history, demand, now_s)
-        best = _chosen(before, _lasting(problem) or solved(problem), switch, floor_rps)
+        best = _lasting(problem) or solved(problem)
+        best = _chosen(before, best, switch, floor_rps, careful=careful)
         if best.feasible and best.capacity_rps > before.capacity_rps:
             best = with_growth_path(best, switch)
     decision = replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
@@ -102,9 +109,26 @@ def _extrapolated(
     """No more than the budget serves: nobody has asked for that yet."""
     age_s = now_s - previous.decided_at_s
     grown_rps = extrapolated_rps(previous.demand_rps, age_s, demand.now_rps)
-    most = solved(problem_for(service, observed, grown_rps))
-    served_rps = sum(most.served_rps.values()) + untouchable_rps(service, observed)
+    served_rps = _served_rps(service, observed, grown_rps)
     return replace(demand, rps=max(demand.rps, min(grown_rps, served_rps)))
+
+
+def _served_rps(service: Service, observed: Observed, demand_rps: float) -> float:
+    """What the budget serves of it."""
+    most = solved(problem_for(service, observed, demand_rps))
+    return sum(most.served_rps.values()) + untouchable_rps(service, observed)
+
+
+def _demand(
+    service: Service, history: History, observed: Observed, now_s: float, reserve_factor: float
+) -> PlanningDemand:
+    """With more reserve no more than the budget serves, for the same reason."""
+    demand = planning_demand(service, history, now_s)
+    if reserve_factor == 1:
+        return demand
+    grown = with_reserve(demand, reserve_factor)
+    served_rps = _served_rps(service, observed, grown.rps) * (1 - 1e-9)
+    return at_most(grown, max(demand.rps, served_rps))
 
 
 def _switch(
@@ -143,9 +167,14 @@ def _unless_more_accurate(held: Plan, switch: Switch) -> Plan:
     return best if switch.worth(best) - switch.worth(kept) > WORTH_MOVING else held
 
 
-def _chosen(before: CurrentPlan, best: Plan, switch: Switch, floor_rps: float) -> Plan:
-    """The plan in force, the best one, or the best that starts nothing: by what each is worth."""
-    if before.still_holds(best):
+def _chosen(
+    before: CurrentPlan, best: Plan, switch: Switch, floor_rps: float, *, careful: bool
+) -> Plan:
+    """
+    The plan in force, the best one, or the best that starts nothing: by what each is worth. Who is
+    careful stays, as long as the plan in force may.
+    """
+    if before.still_holds(best) or (careful and before.may_stay(best)):
         return before.kept(best)
     found = [best]
     nearby = _lasting_in_place(before, floor_rps)

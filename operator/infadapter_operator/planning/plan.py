@@ -1,9 +1,10 @@
 """From a situation to what is decided in it: pure, told the time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from infadapter_operator.domain.decision import Decision, Source
+from infadapter_operator.domain.error_budget import ErrorBudget
 from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.progress import Block
@@ -11,10 +12,12 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import CapacityCalibration, Failure, Situation
 from infadapter_operator.planning.backoff import blocks_after
 from infadapter_operator.planning.calibration import calibrated_by, with_calibration
-from infadapter_operator.planning.decide import burst, decide, warming
+from infadapter_operator.planning.caution import decide_with_caution
+from infadapter_operator.planning.decide import burst, warming
+from infadapter_operator.planning.error_budget import error_budget, held, with_plan
 from infadapter_operator.planning.planning_demand import LoadNow, load_now
 from infadapter_operator.planning.presence import Present, present
-from infadapter_operator.planning.problem import exceeds, known_groups
+from infadapter_operator.planning.problem import exceeds, known_groups, untouchable_rps
 from infadapter_solver import InvalidProblem
 from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target
@@ -41,6 +44,7 @@ class Planned:
     load_rps: float | None = None  # of now; None: no fresh data
     soon_rps: float | None = None  # what it comes to while it rises
     failure: Failure | None = None  # no data, or no solution: the decision is held
+    error_budget: ErrorBudget = field(default_factory=ErrorBudget)
 
 
 def plan(situation: Situation) -> Planned:
@@ -54,13 +58,15 @@ def plan(situation: Situation) -> Planned:
     blocks = blocks_after(service, state.blocks, situation.observed, now_s)
     before = state.decision.plan if state.decision else None
     there = present(service, situation.observed, blocks, before, now_s)
-    found = _found(service, situation, there.counted)
+    budget = _error_budget(situation)
+    found = _found(service, situation, there.counted, budget.pressure)
     now = found.now
     return Planned(
         service=service,
         present=there,
         calibration=calibration,
         blocks=blocks,
+        error_budget=_with_plan(budget, service, there.counted, found.decision, now_s),
         decision=found.decision,
         is_solved=found.is_solved,
         load_rps=now.rps if now else None,
@@ -77,6 +83,21 @@ def _calibration(situation: Situation) -> CapacityCalibration:
     return calibrated_by(situation.service, before, observed, situation.delivered, now_s)
 
 
+def _error_budget(situation: Situation) -> ErrorBudget:
+    before, service, now_s = situation.state.error_budget, situation.service, situation.now_s
+    window_s = service.error_budget_window_s
+    if situation.answers is None:
+        return held(before, window_s, now_s)
+    return error_budget(situation.answers, before.plans, service.percentile, window_s, now_s)
+
+
+def _with_plan(
+    budget: ErrorBudget, service: Service, counted: Observed, decision: Decision, now_s: float
+) -> ErrorBudget:
+    planned_rps = decision.plan.capacity_rps + untouchable_rps(service, counted)
+    return replace(budget, plans=with_plan(budget.plans, planned_rps, now_s))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
     decision: Decision
@@ -85,13 +106,14 @@ class _Found:
     failure: Failure | None = None
 
 
-def _found(service: Service, situation: Situation, counted: Observed) -> _Found:
+def _found(service: Service, situation: Situation, counted: Observed, pressure: float) -> _Found:
     """What can't be solved is held, if there is anything to hold."""
     decision = situation.state.decision
     try:
         if situation.load is None:
             return _without_load(service, situation, counted)
-        return _with_load(service, decision, situation.load, counted, situation.now_s)
+        load, now_s = situation.load, situation.now_s
+        return _with_load(service, decision, load, counted, now_s, pressure)
     except (SolverFailed, InvalidProblem) as error:
         failure = Failure(type(error).__name__, str(error))
         if decision is None:
@@ -109,13 +131,18 @@ def _without_load(service: Service, situation: Situation, counted: Observed) -> 
 
 
 def _with_load(
-    service: Service, decision: Decision | None, load: History, counted: Observed, now_s: float
+    service: Service,
+    decision: Decision | None,
+    load: History,
+    counted: Observed,
+    now_s: float,
+    pressure: float,
 ) -> _Found:
     due = decision is None or is_due(service, decision, now_s) or exceeds(counted, decision.plan)
     now = load_now(service, load.samples)
     if decision is not None and not due and not burst(service, counted, decision, now.soon_rps):
         return _Found(decision=decision, now=now)
-    fresh = decide(service, load, counted, decision, now_s)
+    fresh = decide_with_caution(service, load, counted, decision, now_s, pressure)
     return _Found(decision=fresh, is_solved=True, now=now)
 
 

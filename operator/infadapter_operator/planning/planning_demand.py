@@ -4,7 +4,7 @@ the stabilisation window, for which what runs may stay.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from infadapter_forecasting.arrival_curve import needs
@@ -25,6 +25,9 @@ from infadapter_solver.candidates import LEAST_DEMAND_RPS
 WARMING_RPS = 1.0
 """What is planned for before anything is known."""
 
+
+LEAST_RESERVE_RATIO = 0.1
+"""Of the rate of now: what is multiplied while the error budget burns, at least."""
 
 NOW_S = (1, 2, 3)
 """Windows of the need of now: longer ones tell of a load that may be over."""
@@ -73,6 +76,28 @@ def planning_demand(service: Service, history: History, now_s: float) -> Plannin
         forecast_rps=reserve.rps,
         observed_rps=max(seen_rps, now_rps),
         now_rps=now_rps,
+    )
+
+
+def with_reserve(demand: PlanningDemand, factor: float) -> PlanningDemand:
+    """With so many times the reserve; a steady load's is next to none, and may be too little."""
+    reserve_rps = max(demand.rps - demand.now_rps, LEAST_RESERVE_RATIO * demand.now_rps)
+    more_rps = (factor - 1) * reserve_rps
+    rps = demand.rps + more_rps
+    return replace(
+        demand,
+        rps=rps,
+        least_rps=demand.least_rps + more_rps,
+        kept_rps=max(demand.kept_rps, rps),
+    )
+
+
+def at_most(demand: PlanningDemand, most_rps: float) -> PlanningDemand:
+    return replace(
+        demand,
+        rps=min(demand.rps, most_rps),
+        least_rps=min(demand.least_rps, most_rps),
+        kept_rps=max(demand.observed_rps, min(demand.kept_rps, most_rps)),
     )
 
 

@@ -16,6 +16,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
+from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import (
     Delivered,
     History,
@@ -26,6 +27,7 @@ from infadapter_operator.domain.load import (
     Sample,
     StaleData,
 )
+from infadapter_operator.prometheus.answers import LEAST_INTERVAL_S, answers_of, counted_over_s
 from infadapter_operator.prometheus.queries import (
     ARRIVED,
     MISSED,
@@ -40,6 +42,9 @@ MAX_POINTS = 3600
 MAX_SERIES = 4000
 """Two a pod; of a service with more pods, some are left out."""
 
+ANSWER_SERIES = 8
+"""More than `answers_query` gives."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
@@ -48,7 +53,7 @@ class Prometheus:
     connection: PrometheusConnect
     timeout_s: float
 
-    def range(self, query: str, start_s: int, end_s: int, step_s: int) -> Any:
+    def range(self, query: str, start_s: int, end_s: int, step_s: int, series: int = 2) -> Any:
         """Blocking. Raises QueryFailed."""
         with _named_failures():
             return self.connection.custom_query_range(
@@ -56,7 +61,7 @@ class Prometheus:
                 datetime.fromtimestamp(start_s, UTC),
                 datetime.fromtimestamp(end_s, UTC),
                 str(step_s),
-                params={"timeout": f"{self.timeout_s:g}s", "limit": "2"},
+                params={"timeout": f"{self.timeout_s:g}s", "limit": str(series)},
             )
 
     def instant(self, query: str, at_s: float) -> Any:
@@ -92,10 +97,23 @@ class PrometheusLoad:
     its servers made of it. What was answered is kept, so that a cycle asks one short question.
     """
 
-    def __init__(self, prometheus: Prometheus, query: str, servers: Servers | None = None) -> None:
+    def __init__(
+        self,
+        prometheus: Prometheus,
+        query: str,
+        servers: Servers | None = None,
+        answers_query: str | None = None,
+    ) -> None:
         self.prometheus, self.query, self.servers = prometheus, query, servers
-        self._fine = RollingSamples(ask=self._ask, step_s=1)
-        self._coarse: RollingSamples | None = None
+        self.answers_query = answers_query
+        step_s = counted_over_s(servers.scrape_s) if servers else LEAST_INTERVAL_S
+        self._answers = RollingSamples[Answers](ask=self._ask_answers, step_s=step_s)
+        self._fine = RollingSamples[Sample](ask=self._ask, step_s=1)
+        self._coarse: RollingSamples[Sample] | None = None
+
+    @property
+    def asked(self) -> tuple[str, Servers | None, str | None]:
+        return self.query, self.servers, self.answers_query
 
     async def history(self, window_s: float, now_s: float) -> History:
         """
@@ -111,7 +129,7 @@ class PrometheusLoad:
         older = await self._long(window_s).window(window_s, now_s)
         return History((*(s for s in older if s.at_s < samples[0].at_s), *samples))
 
-    def _long(self, window_s: float) -> RollingSamples:
+    def _long(self, window_s: float) -> RollingSamples[Sample]:
         step_s = math.ceil(window_s / MAX_POINTS)
         if self._coarse is None or self._coarse.step_s != step_s:
             self._coarse = RollingSamples(ask=self._ask, step_s=step_s)
@@ -131,6 +149,22 @@ class PrometheusLoad:
         except QueryFailed:
             return {}
         return delivered_of(answer, delivered_over_s(self.servers, window_s))
+
+    async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
+        """By interval; None where nobody counts them, or Prometheus does not answer."""
+        if self.answers_query is None:
+            return None
+        try:
+            return await self._answers.window(window_s, now_s)
+        except QueryFailed:
+            return None
+
+    async def _ask_answers(self, start_s: int, end_s: int, step_s: int) -> tuple[Answers, ...]:
+        assert self.answers_query is not None
+        answer = await self._answer(
+            self.prometheus.range, self.answers_query, start_s, end_s, step_s, ANSWER_SERIES
+        )
+        return answers_of(answer, step_s)
 
     async def _answer(self, ask: Callable[..., Any], *question: object) -> Any:
         """Raises QueryFailed."""

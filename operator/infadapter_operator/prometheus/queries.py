@@ -34,7 +34,7 @@ class Servers:
 
 def arrivals_query(namespace: str, service: str, scrape_s: float) -> str:
     """Requests per second that reach the router of a service, over all the router's pods."""
-    return _rate_now(f"{wire.ROUTER_ARRIVALS}{_router(namespace, service)}", scrape_s)
+    return _rate_now(f"{wire.ROUTER_ARRIVALS}{{{of_router(namespace, service)}}}", scrape_s)
 
 
 def served_query(servers: Servers) -> str:
@@ -42,7 +42,7 @@ def served_query(servers: Servers) -> str:
     Requests per second that reach the servers, refused ones too: where the router is a gateway.
     The labels are those that Prometheus gives to what it finds in Kubernetes.
     """
-    return _rate_now(f"{wire.SERVER_ARRIVALS}{{{_pods(servers)}}}", servers.scrape_s)
+    return _rate_now(f"{wire.SERVER_ARRIVALS}{{{of_pods(servers)}}}", servers.scrape_s)
 
 
 def delivered_query(servers: Servers, window_s: float) -> str:
@@ -52,12 +52,12 @@ def delivered_query(servers: Servers, window_s: float) -> str:
     """
 
     def rate(counter: str, *labels: str) -> str:
-        series = f"{counter}{{{','.join((_pods(servers), *labels))}}}"
+        series = f"{counter}{{{','.join((of_pods(servers), *labels))}}}"
         fresh_s = fresh_for_s(servers.scrape_s)
         fresh = _fresh("rate", series, delivered_over_s(servers, window_s), fresh_s)
         return f"sum by (pod) ({fresh})"
 
-    in_time = rate(f"{wire.SERVER_LATENCY}_bucket", f'le=~"{_bound(servers.slo_s)}"')
+    in_time = rate(f"{wire.SERVER_LATENCY}_bucket", f'le=~"{bucket_bound(servers.slo_s)}"')
     late = f"clamp_min({rate(f'{wire.SERVER_LATENCY}_count')} - {in_time}, 0)"
     refused = rate(wire.SERVER_REQUESTS, f'code="{wire.REFUSED_STATUS}"')
     parts = {ARRIVED: rate(wire.SERVER_ARRIVALS), MISSED: f"{refused} + {late}"}
@@ -66,7 +66,7 @@ def delivered_query(servers: Servers, window_s: float) -> str:
     )
 
 
-def _bound(slo_s: float) -> str:
+def bucket_bound(slo_s: float) -> str:
     """The lowest bound that counts nothing as late which was in time, however it is written."""
     bound_s = next((bound_s for bound_s in wire.LATENCY_BOUNDS_S if bound_s >= slo_s), None)
     return "[+]Inf" if bound_s is None else f"{bound_s:g}([.]0)?"
@@ -83,8 +83,8 @@ def met_query(namespace: str, service: str, slo_s: float) -> str:
     not answered 2xx counts as if it had been fast, so this is never too high. All of them are
     counted by the same histogram: Envoy's histograms lag seconds behind its counters.
     """
-    labels = _router(namespace, service)[1:-1]
-    bound = f'le=~"{round(slo_s * 1000)}([.]0)?"'  # Prometheus 3 writes 300 as 300.0
+    labels = of_router(namespace, service)
+    bound = f'le=~"{router_bound(slo_s)}"'
     fast = f"sum(increase({wire.ROUTER_LATENCY}_bucket{{{labels},{bound}}}[5m]))"
     classes = f'{wire.ROUTER_CODE_CLASS}!="2"'
     wrong = f"(sum(increase({wire.ROUTER_ANSWERS}{{{labels},{classes}}}[5m])) or vector(0))"
@@ -108,10 +108,15 @@ def _fresh(function: str, counter: str, range_s: int, fresh_s: int) -> str:
     return f"{function}({counter}[{range_s}s]) and (time() - timestamp({counter}) <= {fresh_s})"
 
 
-def _router(namespace: str, service: str) -> str:
-    return f'{{{wire.ROUTER_SERVICE}="{namespace}/{service}"}}'
+def router_bound(slo_s: float) -> str:
+    """Prometheus 3 writes 300 as 300.0."""
+    return f"{round(slo_s * 1000)}([.]0)?"
 
 
-def _pods(servers: Servers) -> str:
+def of_router(namespace: str, service: str) -> str:
+    return f'{wire.ROUTER_SERVICE}="{namespace}/{service}"'
+
+
+def of_pods(servers: Servers) -> str:
     names = "|".join(sorted(servers.deployments))
     return f'namespace="{servers.namespace}",pod=~"({names})-[a-z0-9]+-[a-z0-9]+"'

@@ -10,8 +10,7 @@ they ended.
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-
-from infadapter_operator.domain.load import Sample
+from typing import Generic, Protocol, TypeVar
 
 LATE_SAMPLES_S = 60
 """How long a value may change after its time: a scrape's time-out, and the window of its rate."""
@@ -19,22 +18,29 @@ LATE_SAMPLES_S = 60
 FULL_REFRESH_EVERY_S = 300
 """How often the whole window is asked for: what came even later is noticed then."""
 
-Ask = Callable[[int, int, int], Awaitable[tuple[Sample, ...]]]
+
+class Timed(Protocol):
+    @property
+    def at_s(self) -> float: ...
+
+
+TimedT = TypeVar("TimedT", bound=Timed)
+Ask = Callable[[int, int, int], Awaitable[tuple[TimedT, ...]]]
 """From, until, every so many seconds: the samples that there are. Raises a LoadError."""
 
 
 @dataclass(slots=True, kw_only=True)
-class RollingSamples:
+class RollingSamples(Generic[TimedT]):
     """On whole multiples of `step_s`, so that two questions at different times agree."""
 
-    ask: Ask
+    ask: Ask[TimedT]
     step_s: int
-    _samples: tuple[Sample, ...] = ()
+    _samples: tuple[TimedT, ...] = ()
     _since_s: int | None = None  # what the samples cover, …
     _until_s: int = 0  # … both ends included
     _whole_at_s: int = 0
 
-    async def window(self, window_s: float, now_s: float) -> tuple[Sample, ...]:
+    async def window(self, window_s: float, now_s: float) -> tuple[TimedT, ...]:
         """All samples of the window that ends now. Raises a LoadError, and is as it was then."""
         end_s = self.step_s * math.floor(now_s / self.step_s)
         begin_s = end_s - self.step_s * math.ceil(window_s / self.step_s)

@@ -11,8 +11,10 @@ from enum import StrEnum
 
 from infadapter_operator.api.status import ConditionType
 from infadapter_operator.domain.decision import Decision, Source
+from infadapter_operator.domain.error_budget import ErrorBudget
 from infadapter_operator.domain.progress import Block, Phase, Progress
 from infadapter_operator.domain.service import Mode, Service
+from infadapter_operator.planning.caution import caution
 from infadapter_operator.reporting.sentences import (
     blocks_told,
     progress_told,
@@ -60,6 +62,7 @@ class Signals:
     progress: Progress | None = None  # None: it is not known how far the rollout is
     blocks: Mapping[Target, Block] = field(default_factory=dict)  # what does not come
     ratios: Mapping[Target, float] = field(default_factory=dict)  # delivered to promised capacity
+    error_budget: ErrorBudget = field(default_factory=ErrorBudget)
 
 
 def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
@@ -78,6 +81,7 @@ def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
         _as_profiled(signals),
         _progressing(service, signals),
         slo_met(service, None),
+        _error_budget_left(service, signals.error_budget),
         _fallback_active(signals),
         _paused(service),
         _conflict(signals),
@@ -129,6 +133,27 @@ def slo_met(service: Service, ratio: float | None, *, was_missed: bool = False) 
     if ratio >= least:
         return _true("SLOMet", "Met", f"{goal}, as measured at the router")
     return _false("SLOMet", "Missed", f"not, or only just, {goal}, at the router")
+
+
+def _error_budget_left(service: Service, budget: ErrorBudget) -> Condition:
+    allowed = f"{100 - service.percentile:.4g} % of requests may miss the SLO"
+    if budget.left is None:
+        return _unknown("ErrorBudgetLeft", "NotMeasured", f"{allowed}; there is no hour of data")
+    if caution(budget.pressure) > 0:
+        return _false(
+            "ErrorBudgetLeft",
+            "Burning",
+            f"{allowed}, and more were late or refused although the plan had the capacity: plans"
+            " have more reserve and trade less of it for accuracy, until half an hour after",
+        )
+    if budget.left <= 0:
+        return _false(
+            "ErrorBudgetLeft",
+            "Spent",
+            f"{allowed}, and more did over the last hour: they failed, or came when the demand was"
+            " beyond the plan, or they are too few to tell from chance; the reserve is as it was",
+        )
+    return _true("ErrorBudgetLeft", "Left", f"{allowed}, and fewer do")
 
 
 def _ready(by_type: Mapping[str, Condition]) -> Condition:

@@ -30,6 +30,7 @@ _BAD = {
     ("PlanFeasible", "False"): "Infeasible",
     ("CapacityAvailable", "False"): "QuotaLimited",
     ("Conflict", "True"): "ConflictDetected",
+    ("ErrorBudgetLeft", "False"): "ErrorBudgetBurning",
 }
 
 

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from infadapter_operator.domain.service import Service
 from infadapter_operator.reconcile import Cycle
+from infadapter_operator.reporting.budget_metrics import BudgetMetrics
 from infadapter_operator.reporting.conditions import Condition, Status
 from infadapter_operator.reporting.rollout_metrics import RolloutMetrics
 from infadapter_operator.reporting.sentences import unavailable
@@ -94,6 +95,7 @@ class Metrics:
             version
         ).set(1)
         self._rollout = RolloutMetrics(registry)
+        self._budget = BudgetMetrics(registry)
         self._targets: dict[tuple[str, str], set[Target]] = {}
 
     def record(
@@ -106,6 +108,7 @@ class Metrics:
         self._record_targets(key, cycle)
         self._record_conditions(key, conditions)
         self._rollout.record(key, cycle)
+        self._budget.record(key, cycle)
         for reason in (
             *filter(None, [cycle.failure and cycle.failure.reason]),
             *(r.reason for r in cycle.refusals),
@@ -139,6 +142,7 @@ class Metrics:
         for family in (*families, *counters):
             family.remove_by_labels(labels)
         self._rollout.forget(namespace, service)
+        self._budget.forget(namespace, service)
         self._targets.pop((namespace, service), None)
 
     def _record_conditions(self, key: tuple[str, str], conditions: Iterable[Condition]) -> None:

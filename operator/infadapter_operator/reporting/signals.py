@@ -33,6 +33,7 @@ def signals_of(cycle: Cycle) -> Signals:
         progress=cycle.progress,
         blocks=cycle.planned.blocks,
         ratios={target: calibration.ratio(target) for target in calibration.ratios},
+        error_budget=cycle.state.error_budget,
     )
 
 

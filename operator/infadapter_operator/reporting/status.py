@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from infadapter_operator.api.status import Decision as DecisionStatus
 from infadapter_operator.api.status import (
+    ErrorBudgetStatus,
     InferenceServiceStatus,
     PlannedPods,
     PlanStatus,
@@ -18,8 +19,10 @@ from infadapter_operator.api.status import (
     plan_summary,
 )
 from infadapter_operator.domain.decision import Alternative, Decision, Source
+from infadapter_operator.domain.error_budget import ErrorBudget
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.caution import reserve_factor
 from infadapter_operator.reporting.conditions import Condition
 from infadapter_operator.reporting.transitions import whole_second, with_times
 from infadapter_operator.reporting.variant_status import variants_of
@@ -29,6 +32,9 @@ from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, 
 
 Member = TypeVar("Member", bound=StrEnum)
 KEPT_DECISIONS = 10
+BUDGET_STEP = 0.1
+"""The status says again what is left of the error budget when it has changed by so much."""
+
 _BETWEEN = "; "
 _NOTHING = InferenceServiceStatus()
 
@@ -43,6 +49,7 @@ def status_of(
     *,
     changed: bool,
     blocks: Mapping[Target, Block] | None = None,
+    error_budget: ErrorBudget | None = None,
 ) -> InferenceServiceStatus:
     """
     `changed`: the decision's plan is not the one of before. `blocks`: what does not come; None
@@ -56,6 +63,7 @@ def status_of(
     return InferenceServiceStatus(
         observed_generation=generation,
         effective_price_per_core=round(price_per_core(service), 6),
+        error_budget=budget_status(error_budget, before.error_budget),
         plan=plan,
         decisions=history,
         variants=variants_of(service, blocks, before.variants, generation, now_s),
@@ -77,6 +85,18 @@ def without_service(
             "conditions": with_times(conditions, before.conditions, generation, now_s),
         }
     )
+
+
+def budget_status(
+    budget: ErrorBudget | None, before: ErrorBudgetStatus | None
+) -> ErrorBudgetStatus | None:
+    """What was said before, while what is left has hardly changed."""
+    if budget is None or budget.left is None:
+        return None
+    factor = reserve_factor(budget.pressure)
+    if before and before.reserve_factor == factor and abs(budget.left - before.left) < BUDGET_STEP:
+        return before
+    return ErrorBudgetStatus(left=round(budget.left, 1), reserve_factor=factor)
 
 
 def price_per_core(service: Service) -> float:

@@ -7,6 +7,7 @@ traffic takes as long to pass as there are seconds and pods, however high the ra
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -33,6 +34,8 @@ class Fluid(Traffic):
         self._full_rps: dict[int, float] = {}
         self._counted: dict[int, tuple[float, float]] = {}
         self._beyond: dict[int, float] = {}  # of full load, since it was counted
+        self._totals: list[tuple[float, float, float]] = []  # until when, sent, missed
+        self._sent = self._missed = 0.0
 
     def route(self, weights: Mapping[int, int]) -> None:
         total = sum(weights.values())
@@ -59,6 +62,16 @@ class Fluid(Traffic):
     def counts(self, slot: int) -> tuple[float, float]:
         return self._counted.get(slot, (0.0, 0.0))
 
+    def fates(self, from_s: float, to_s: float) -> tuple[float, float, float, float]:
+        """What is missed is refused; as of the last time that it was counted."""
+        (sent, missed), (sent_before, missed_before) = self._total(to_s), self._total(from_s)
+        refused = min(missed - missed_before, sent - sent_before)
+        return sent - sent_before - refused, 0.0, refused, 0.0
+
+    def _total(self, until_s: float) -> tuple[float, float]:
+        counted = bisect_right(self._totals, (until_s, math.inf, math.inf))
+        return self._totals[counted - 1][1:] if counted else (0.0, 0.0)
+
     def busy_until_s(self, slot: int) -> float:
         return self._now_s  # nobody is told to wait for what waits
 
@@ -78,9 +91,12 @@ class Fluid(Traffic):
             self._counted[slot] = (sent + share * rps * seconds, missed)
             beyond = (share * rps - able_rps) * seconds
             self._beyond[slot] = self._beyond.get(slot, 0.0) + beyond
+            self._sent += share * rps * seconds
 
     def _count_missed(self) -> None:
         for slot, beyond in self._beyond.items():
             sent, missed = self.counts(slot)
             self._counted[slot] = (sent, missed + max(0.0, beyond))
+            self._missed += max(0.0, beyond)
         self._beyond.clear()
+        self._totals.append((self._now_s, self._sent, self._missed))

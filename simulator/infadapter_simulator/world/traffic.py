@@ -181,6 +181,16 @@ class Traffic:
         outcome[self.slot_of == NOT_SERVED] = REFUSED
         return outcome
 
+    def fates(self, from_s: float, to_s: float) -> tuple[float, float, float, float]:
+        """Of the requests of that time: in time, late, refused and failed."""
+        rows = slice(*np.searchsorted(self.arrivals_s, (from_s, to_s), side="left"))
+        late = self.finish_s[rows] - self.arrivals_s[rows] > self._slo_s + 1e-9
+        lost, refused = self.lost[rows], self.slot_of[rows] == NOT_SERVED
+        refused &= ~lost
+        late &= ~(lost | refused)
+        in_time = len(late) - late.sum() - refused.sum() - lost.sum()
+        return float(in_time), float(late.sum()), float(refused.sum()), float(lost.sum())
+
     def busy_cores(self, slot: int, from_s: float, to_s: float) -> float:
         """Servers of the pod that were busy in that time, in the mean: its use of CPU."""
         rows = self._rows(from_s, to_s)

@@ -1,0 +1,56 @@
+"""
+What became of the requests at one router, from its counters: differences between two readings.
+
+Envoy counts answers by class of status, so a 500 is told from a 503 by nobody here, and both count
+as refused.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+
+from infadapter_operator.domain.error_budget import Answers
+from infadapter_profiles import wire
+
+_LINE = re.compile(r"^(\w+)\{([^}]*)\} (\S+)$", re.MULTILINE)
+_CLASS = re.compile(rf'{wire.ROUTER_CODE_CLASS}="(\d)"')
+_BOUND = re.compile(r'le="([^"]+)"')
+
+Counts = Mapping[str, float]
+
+
+def stats_filter(service_key: str) -> str:
+    """Of Envoy's names, those that `counts_of` reads."""
+    return rf"^http\.{re.escape(service_key)}\.downstream_rq_(time|[1-5]xx)$"
+
+
+def counts_of(text: str, slo_s: float) -> Counts:
+    """From Envoy's text for Prometheus: answered, fast ones, and by class of status."""
+    counts: dict[str, float] = {}
+    for name, labels, value in _LINE.findall(text):
+        if name == f"{wire.ROUTER_LATENCY}_count":
+            counts["answered"] = float(value)
+        elif name == f"{wire.ROUTER_LATENCY}_bucket" and _is_slo(labels, slo_s):
+            counts["fast"] = float(value)
+        elif name == wire.ROUTER_ANSWERS and (found := _CLASS.search(labels)):
+            counts[found[1]] = float(value)
+    return counts
+
+
+def _is_slo(labels: str, slo_s: float) -> bool:
+    found = _BOUND.search(labels)
+    return found is not None and math.isclose(float(found[1]), round(slo_s * 1000))
+
+
+def answers_between(
+    before: Counts, after: Counts, since_s: float, until_s: float
+) -> Answers | None:
+    """None where the counters say nothing, or have begun anew."""
+    since = {name: after.get(name, 0.0) - before.get(name, 0.0) for name in {*before, *after}}
+    if "answered" not in after or min(since.values()) < 0 or until_s <= since_s:
+        return None
+    late = since["answered"] - since.get("fast", 0.0)
+    refused = since.get("5", 0.0)
+    failed = sum(since.get(c, 0.0) for c in "134")
+    in_time = max(0.0, since["answered"] - late - refused - failed)
+    return Answers(until_s, until_s - since_s, in_time, late, refused, failed)

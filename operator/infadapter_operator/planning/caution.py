@@ -1,0 +1,92 @@
+"""
+What a plan gives up while the error budget burns: first the reserve grows, then accuracy counts for
+less and less beside it. With the whole budget burnt, variants count alike, so that the cheapest
+capacity is planned, and what is left of the resources' budget is room to grow.
+"""
+
+from dataclasses import replace
+
+from infadapter_operator.domain.decision import Decision
+from infadapter_operator.domain.load import History
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.service import Calibrated, Derived, Service
+from infadapter_operator.planning.decide import decide
+from infadapter_operator.planning.problem import problem_for
+from infadapter_operator.planning.reasons import explained
+from infadapter_solver import Plan, Variant, evaluate
+
+LEVELS = 4
+"""So many levels of caution, so that a pressure that fades makes no new plan at every interval."""
+
+MOST_RESERVE = 8.0
+"""Times the reserve of other times, at the highest level; never more than the budget serves."""
+
+TRADED_UNTIL = 0.5
+"""Up to this level only the reserve grows: to exchange variants moves pods, which costs misses."""
+
+
+def caution(pressure: float) -> float:
+    """The pressure in whole levels, from 0 to 1; too little for the first one asks for nothing."""
+    return round(LEVELS * pressure) / LEVELS
+
+
+def reserve_factor(pressure: float) -> float:
+    """What the reserve is multiplied by."""
+    return 1 + (MOST_RESERVE - 1) * caution(pressure)
+
+
+def trade_allowed(pressure: float) -> float:
+    """For how much of what it is accuracy counts, beside what it costs."""
+    return 1 - max(0.0, caution(pressure) - TRADED_UNTIL) / (1 - TRADED_UNTIL)
+
+
+def decide_with_caution(
+    service: Service,
+    history: History,
+    observed: Observed,
+    previous: Decision | None,
+    now_s: float,
+    pressure: float,
+) -> Decision:
+    """As `decide`, which it is while there is no pressure."""
+    if caution(pressure) == 0:
+        return decide(service, history, observed, previous, now_s)
+    level = _levelled(service, trade_allowed(pressure))
+    before = previous and replace(previous, plan=_valued(level, previous.plan))
+    found = decide(level, history, observed, before, now_s, reserve_factor(pressure))
+    if previous and before and found.plan is before.plan:
+        return replace(found, plan=previous.plan)
+    problem = problem_for(service, observed, found.demand_rps)
+    plan = replace(evaluate(problem, found.plan.groups), gap=found.plan.gap)
+    told = explained(service, problem, replace(found, plan=plan))
+    return replace(told, why=(*told.why, _reason(pressure)))
+
+
+def _levelled(service: Service, trade: float) -> Service:
+    """With variants that differ less: what is not served still costs what it did."""
+    known = service.derived.of(service.variants).levelled
+    if trade not in known:
+        best = max(variant.accuracy for variant in service.variants)
+        variants = tuple(
+            replace(v, accuracy=best - trade * (best - v.accuracy)) for v in service.variants
+        )
+        known[trade] = Calibrated(variants, Derived())
+    return replace(service, variants=known[trade].variants, derived=known[trade].derived)
+
+
+def _valued(service: Service, plan: Plan) -> Plan:
+    """The plan with the accuracy that the service's variants have."""
+    served_rps = sum(plan.served_rps.values())
+    if served_rps <= 0:
+        return plan
+    known: dict[str, Variant] = {variant.name: variant for variant in service.variants}
+    if any(target.variant not in known for target in plan.served_rps):
+        return plan  # of another spec: it is left anyway
+    accuracy = sum(known[t.variant].accuracy * rps for t, rps in plan.served_rps.items())
+    return replace(plan, accuracy=accuracy / served_rps)
+
+
+def _reason(pressure: float) -> str:
+    trade = trade_allowed(pressure)
+    counts = "" if trade == 1 else f", and accuracy counts for {trade:.0%} of what it does"
+    return f"the error budget burns: {reserve_factor(pressure):g} times the reserve{counts}"

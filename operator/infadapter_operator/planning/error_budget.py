@@ -1,0 +1,189 @@
+"""
+The error budget as a feedback: burn rates of what was missed, and how much they press for reserve.
+
+A percentile is a constraint over time and a plan is made for the next seconds; what ties the two is
+what was missed so far (multi-window burn rates, as in Google's SRE workbook). Only late and refused
+requests press, and only those of a demand within the plan's capacity: reserve does not help against
+a server that fails, nor against a load that the budget can't serve. A share is believed where the
+lower bound of its Wilson interval exceeds what is allowed.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infadapter_operator.domain.error_budget import FADING, Answers, ErrorBudget, PlannedRate
+
+SHORT_WINDOWS = 12
+"""So many short windows are a long one: five minutes of an hour."""
+
+ASKED_EVERY_S = 10.0
+"""How often it is measured."""
+
+LEAST_MISSES = 10
+"""Fewer say nothing: one late request of twenty is an accident."""
+
+WILSON_Z = 1.96
+"""Of the normal distribution: a share of 1 % is doubted in one case of forty."""
+
+FULL_LONG, MOST_FULL_SHORT = 1.2, 5.0
+"""
+At these burn rates, believed, the pressure is whole; it grows from 0 at 1. An hour at a fifth more
+than what is allowed is an SLO that was missed; five minutes at five times spend half of an hour's.
+"""
+
+UNTOUCHED = 0.5
+"""While less than this of the window's budget is spent, what five minutes burn presses nothing."""
+
+LARGEST_SHORT_SHARE = 0.5
+"""The short rate is whole at this share at the latest: five times 20 % are never missed."""
+
+MOST_PLANS = 400
+"""Plans that are remembered: more than those of a bursty hour and a half."""
+
+Floats = NDArray[np.float64]
+
+
+def measured_s(window_s: float) -> float:
+    """How far back the answers are needed: the window, of all moments that have not faded."""
+    return (1 + FADING) * window_s
+
+
+def error_budget(
+    answers: Sequence[Answers],
+    plans: tuple[PlannedRate, ...],
+    percentile: float,
+    window_s: float,
+    now_s: float,
+) -> ErrorBudget:
+    """
+    `answers` in order of time, as far back as `measured_s`. Neutral without an answered request, or
+    with less than a window of data.
+    """
+    neutral = ErrorBudget(at_s=now_s, plans=plans)
+    known = [one for one in answers if one.at_s <= now_s]
+    if not known:
+        return neutral
+    sums = _Sums(known, plans)
+    moments_s = np.array([one.at_s for one in known if now_s - one.at_s < FADING * window_s])
+    if not sums.reaches(now_s, window_s) or not len(moments_s):
+        return neutral
+    allowed = 1 - percentile / 100
+    short_s = window_s / SHORT_WINDOWS
+    burn_long = sums.share_missed(now_s, window_s) / allowed
+    pressures = _pressures(sums, allowed, window_s, moments_s)
+    fading = 1 - (now_s - moments_s) / (FADING * window_s)
+    return ErrorBudget(
+        left=1 - burn_long,
+        burn_long=burn_long,
+        burn_short=sums.share_missed(now_s, short_s) / allowed,
+        pressure=float((pressures * fading).max()),
+        at_s=now_s,
+        plans=plans,
+    )
+
+
+def held(before: ErrorBudget, window_s: float, now_s: float) -> ErrorBudget:
+    """What was measured, where nothing was now; neutral once that is a short window ago."""
+    if before.at_s is None or before.at_s <= now_s < before.at_s + window_s / SHORT_WINDOWS:
+        return before
+    return ErrorBudget(plans=before.plans)
+
+
+def with_plan(plans: tuple[PlannedRate, ...], rps: float, now_s: float) -> tuple[PlannedRate, ...]:
+    """The plans with the one in force now; told at every cycle, kept where it is another one."""
+    if plans and plans[-1].rps == rps:
+        return plans
+    return (*plans, PlannedRate(now_s, rps))[-MOST_PLANS:]
+
+
+def wilson_lower(missed: Floats, arrived: Floats) -> Floats:
+    """The lower bound of the share missed: what it is at least, but for one case of forty."""
+    n = np.maximum(arrived, 1e-9)
+    share = np.minimum(missed / n, 1.0)
+    z2 = WILSON_Z**2
+    spread = WILSON_Z * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    bound: Floats = np.maximum(0.0, (share + z2 / (2 * n) - spread) / (1 + z2 / n))
+    return bound
+
+
+class _Sums:
+    """Sums since the first interval, so that those of any window are differences."""
+
+    def __init__(self, answers: Sequence[Answers], plans: Sequence[PlannedRate]) -> None:
+        rows = np.array(answers, dtype=np.float64)
+        at_s, over_s, in_time, late, refused, failed = rows.T
+        arrived = in_time + late + refused + failed
+        within = arrived <= over_s * _planned_rps(plans, at_s - over_s, at_s)
+        self._at_s = at_s
+        self._begin_s = float(at_s[0] - over_s[0])
+        self._longest_s = float(over_s.max())
+        self._arrived, self._missed = _summed(arrived), _summed(late + refused + failed)
+        self._judged = _summed(arrived * within)
+        self._pressing = _summed((late + refused) * within)
+
+    def reaches(self, moment_s: float, window_s: float) -> bool:
+        """Whether the data go back for a window from then; an interval may lack at either end."""
+        return moment_s - window_s >= self._begin_s - self._longest_s
+
+    def share_missed(self, moment_s: float, window_s: float) -> float:
+        arrived, missed = (
+            float(_within(sums, self._at_s, np.array([moment_s]), window_s)[0])
+            for sums in (self._arrived, self._missed)
+        )
+        return missed / arrived if arrived > 0 else 0.0
+
+    def shares_pressing(self, moments_s: Floats, window_s: float) -> Floats:
+        arrived = _within(self._judged, self._at_s, moments_s, window_s)
+        missed = _within(self._pressing, self._at_s, moments_s, window_s)
+        shares: Floats = missed / np.maximum(arrived, 1e-9)
+        return shares
+
+    def burns(self, moments_s: Floats, window_s: float, allowed: float) -> Floats:
+        """By moment, the burn rate that is believed; 0 where there is too little to believe."""
+        arrived = _within(self._judged, self._at_s, moments_s, window_s)
+        missed = _within(self._pressing, self._at_s, moments_s, window_s)
+        many = missed >= LEAST_MISSES
+        burns: Floats = np.where(many, wilson_lower(missed, arrived) / allowed, 0.0)
+        return burns
+
+
+def _pressures(sums: _Sums, allowed: float, window_s: float, moments_s: Floats) -> Floats:
+    """By moment: how far the believed burn rates are from 1 to where the pressure is whole."""
+    full_short = max(FULL_LONG, min(MOST_FULL_SHORT, LARGEST_SHORT_SHARE / allowed))
+    long = np.clip((sums.burns(moments_s, window_s, allowed) - 1) / (FULL_LONG - 1), 0.0, 1.0)
+    burns = sums.burns(moments_s, window_s / SHORT_WINDOWS, allowed)
+    short = np.clip((burns - 1) / (full_short - 1), 0.0, 1.0)
+    spent = np.clip(sums.shares_pressing(moments_s, window_s) / allowed, 0.0, 1.0)
+    told = np.maximum(long, short * np.maximum(0.0, spent - UNTOUCHED) / (1 - UNTOUCHED))
+    known = [sums.reaches(moment_s, window_s) for moment_s in moments_s]
+    pressures: Floats = told * np.array(known)
+    return pressures
+
+
+def _planned_rps(plans: Sequence[PlannedRate], begins_s: Floats, ends_s: Floats) -> Floats:
+    """
+    The most that the plans of each interval serve: what came before pods could follow the plan is
+    within it. Before the first plan that is known (a restart) it is taken for that one, and without
+    any all demand is within.
+    """
+    if not plans:
+        return np.full(len(ends_s), math.inf)
+    since_s, rps = np.array(plans).T
+    first = np.maximum(0, np.searchsorted(since_s, begins_s, side="right") - 1)
+    last = np.maximum(first + 1, np.searchsorted(since_s, ends_s, side="left"))
+    return np.array([rps[i:j].max() for i, j in zip(first, last, strict=True)])
+
+
+def _summed(values: Floats) -> Floats:
+    return np.concatenate([[0.0], np.cumsum(values)])
+
+
+def _within(sums: Floats, at_s: Floats, moments_s: Floats, window_s: float) -> Floats:
+    """Of the intervals that ended within the window before each moment."""
+    until = np.searchsorted(at_s, moments_s, side="right")
+    since = np.searchsorted(at_s, moments_s - window_s, side="right")
+    differences: Floats = sums[until] - sums[since]
+    return differences

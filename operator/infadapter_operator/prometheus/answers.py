@@ -1,0 +1,124 @@
+"""
+What became of requests, by interval, as PromQL asks for it and as its answer is read.
+
+Our router counts all that was answered and how long it took, but answers by class of status only;
+what a server failed at (500) it tells from what was refused (503) where the servers are scraped,
+and else it counts as refused. Behind a gateway the servers alone tell.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from infadapter_operator.domain.error_budget import Answers
+from infadapter_operator.domain.load import QueryFailed
+from infadapter_operator.prometheus.queries import (
+    WHAT,
+    Servers,
+    bucket_bound,
+    of_pods,
+    of_router,
+    router_bound,
+)
+from infadapter_profiles import wire
+
+LEAST_INTERVAL_S, SCRAPES_AN_INTERVAL = 15, 4
+"""Of so many scrapes an increase is told without much guesswork at either end."""
+
+ANSWERED, LATE, REFUSED, FAILED = "answered", "late", "refused", "failed"
+
+
+def counted_over_s(scrape_s: float) -> int:
+    """The length of an interval."""
+    return max(LEAST_INTERVAL_S, math.ceil(SCRAPES_AN_INTERVAL * scrape_s))
+
+
+def answers_query(servers: Servers, service: str) -> str:
+    """Requests of the interval that ends at the time asked about, as one vector by WHAT."""
+    router, over = of_router(servers.namespace, service), _increase(servers)
+    fast = over(f"{wire.ROUTER_LATENCY}_bucket", router, f'le=~"{router_bound(servers.slo_s)}"')
+    answered = over(f"{wire.ROUTER_LATENCY}_count", router)
+    fifth = _or_none(over(wire.ROUTER_ANSWERS, router, f'{wire.ROUTER_CODE_CLASS}="5"'))
+    others = over(wire.ROUTER_ANSWERS, router, f'{wire.ROUTER_CODE_CLASS}!~"2|5"')
+    wrong = _or_none(over(wire.SERVER_REQUESTS, of_pods(servers), _FAILURES))
+    return _by_what(
+        {
+            ANSWERED: answered,
+            LATE: f"clamp_min({answered} - {fast}, 0)",
+            REFUSED: f"clamp_min({fifth} - {wrong}, 0)",
+            FAILED: f"{_or_none(others)} + {wrong}",
+        }
+    )
+
+
+def served_answers_query(servers: Servers) -> str:
+    """The same as the servers count it, where the router is a gateway."""
+    over, pods = _increase(servers), of_pods(servers)
+    fast = over(f"{wire.SERVER_LATENCY}_bucket", pods, f'le=~"{bucket_bound(servers.slo_s)}"')
+    refused = over(wire.SERVER_REQUESTS, pods, f'code="{wire.REFUSED_STATUS}"')
+    return _by_what(
+        {
+            ANSWERED: over(wire.SERVER_REQUESTS, pods),
+            LATE: f"clamp_min({over(f'{wire.SERVER_LATENCY}_count', pods)} - {fast}, 0)",
+            REFUSED: _or_none(refused),
+            FAILED: _or_none(over(wire.SERVER_REQUESTS, pods, _FAILURES)),
+        }
+    )
+
+
+_FAILURES = f'code!~"2..|{wire.REFUSED_STATUS}"'
+
+
+def _increase(servers: Servers) -> Any:
+    over_s = counted_over_s(servers.scrape_s)
+
+    def increase(counter: str, *labels: str) -> str:
+        return f"sum(increase({counter}{{{','.join(labels)}}}[{over_s}s]))"
+
+    return increase
+
+
+def _or_none(counted: str) -> str:
+    """A counter that nobody has begun is at 0."""
+    return f"({counted} or vector(0))"
+
+
+def _by_what(parts: dict[str, str]) -> str:
+    return " or ".join(
+        f'label_replace({counted}, "{WHAT}", "{what}", "", "")' for what, counted in parts.items()
+    )
+
+
+def answers_of(matrix: object, over_s: float) -> tuple[Answers, ...]:
+    """
+    The intervals of which all is told, the oldest first. What is counted by several counters may be
+    a little more than was answered. Raises QueryFailed.
+    """
+    if not isinstance(matrix, list):
+        raise QueryFailed("Prometheus's answer is no list of series")
+    try:
+        counts = {(what, at_s): count for what, at_s, count in _counts(matrix)}
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise QueryFailed("Prometheus's answer is no series of counts") from None
+    moments_s = sorted({at_s for what, at_s in counts if what == ANSWERED})
+    return tuple(
+        _answers(at_s, over_s, *(counts[what, at_s] for what in (ANSWERED, LATE, REFUSED, FAILED)))
+        for at_s in moments_s
+        if all((what, at_s) in counts for what in (LATE, REFUSED, FAILED))
+    )
+
+
+def _counts(matrix: list[Any]) -> Iterator[tuple[str, float, float]]:
+    for series in matrix:
+        what = series["metric"][WHAT]
+        for at_s, text in series["values"]:
+            count = float(text)
+            if 0 <= count < math.inf:
+                yield what, float(at_s), count
+
+
+def _answers(
+    at_s: float, over_s: float, answered: float, late: float, refused: float, failed: float
+) -> Answers:
+    in_time = max(0.0, answered - late - refused - failed)
+    return Answers(at_s, over_s, in_time, late, refused, failed)
