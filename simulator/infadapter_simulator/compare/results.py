@@ -23,7 +23,8 @@ class Bounds:
     """What holds for a scenario and a seed, whatever the policy."""
 
     requests: int
-    fluid_bound: float
+    upper: float  # no policy's objective is above it
+    unavoidable: float  # violations, as a share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,5 +35,5 @@ class Comparison:
     scenario: Scenario
     seeds: tuple[int, ...]
     results: tuple[Result, ...]  # of what was asked for, in that order
-    clairvoyant: Result | None
+    hindsight: Result | None  # the lower side of the bracket: the best schedule, carried out
     bounds: tuple[Bounds, ...]  # by seed

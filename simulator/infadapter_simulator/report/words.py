@@ -21,8 +21,17 @@ def load_sentence(part: Part, seeds: Sequence[int], bounds: Sequence[Bounds]) ->
 
 
 def bound_sentence(comparison: Comparison) -> str:
-    bound = fmean(bounds.fluid_bound for bounds in comparison.bounds)
-    return f"The best plan for each second, switched for nothing, has {bound:.4f}: the fluid bound."
+    upper = fmean(bounds.upper for bounds in comparison.bounds)
+    unavoidable = 100 * fmean(bounds.unavoidable for bounds in comparison.bounds)
+    said = f"No policy has an objective above {upper:.4f}"
+    if comparison.hindsight:
+        lower = mean(comparison.hindsight, "objective") or 0.0
+        violations = percent(comparison.hindsight, "violations")
+        said += (
+            f"; the best schedule made in hindsight reached {lower:.4f} "
+            f"with {violations} violations"
+        )
+    return f"{said}. {unavoidable:.2f} % of the requests were beyond who does not know what comes."
 
 
 def headline(comparison: Comparison) -> str:
@@ -63,7 +72,7 @@ _KINDS = (
     ),
     ("ipa", "IPA: one variant at a time, and as many of its smallest pods as the load takes"),
     ("static-best", "the best set of pods for the whole trace, never changed"),
-    ("clairvoyant", "knows every arrival in advance, and pays for starts, loads and overlap"),
+    ("hindsight", "the best schedule found by who knew every arrival, carried out to the second"),
     ("vpa-cold", "the Vertical Pod Autoscaler on one variant, with no history to begin with"),
     ("vpa-plus", "InfAdapter's variant of the VPA: new pods before old ones end, slower to shrink"),
     ("vpa", "the Vertical Pod Autoscaler on one variant"),
