@@ -12,7 +12,7 @@ import numpy as np
 
 from infadapter_simulator.measures import Measures, measured
 from infadapter_simulator.policies.hindsight.block_worth import block_worth
-from infadapter_simulator.policies.hindsight.moves import Moves, moves_of, times_of
+from infadapter_simulator.policies.hindsight.moves import Moves, moves_of, step_s
 from infadapter_simulator.policies.hindsight.pareto_plans import Plans, pareto_plans
 from infadapter_simulator.policies.hindsight.programme import best_path
 from infadapter_simulator.policies.hindsight.schedule import Schedule, Scheduled
@@ -28,7 +28,8 @@ STEPS = (0.03, -0.015, 0.015, -0.03, 0.008, -0.008, 0.05, -0.008)
 """By how much margins are then moved, in turn, each in every second block."""
 
 BLOCK_S = 30
-MOST_PLANS = 300
+MOST_PLANS = 200
+RATES = 100
 WINDOWS = (1, 5, 20, 60)
 """Steps: a plan may take part if it is among the best of a window as long as one of these."""
 
@@ -56,8 +57,7 @@ class Search:
 
     def __init__(self, scenario: Scenario, workload: Workload, seed: int) -> None:
         self._scenario, self._workload, self._seed = scenario, workload, seed
-        every = pareto_plans(scenario)
-        self._step_s = times_of(scenario, every.slots).step_s
+        self._step_s = step_s(scenario)
         self._steps = int(np.ceil(workload.seconds / self._step_s))
         edges = np.arange(self._steps + 1) * self._step_s
         self._rps = np.histogram(workload.arrivals_s, bins=edges)[0] / self._step_s
@@ -66,6 +66,8 @@ class Search:
         mean_rps = len(workload.arrivals_s) / workload.seconds
         weights = scenario.objective.cost_weight / (scenario.objective.accuracy_weight or 1e-9)
         self._cost_weight = weights * mean_rps / total
+        rates = np.unique(np.quantile(self._rps, np.linspace(0, 1, RATES)))
+        every = pareto_plans(scenario, rates, self._cost_weight)
         self._plans = _promising(every, self._rps, self._cost_weight)
         self._moves: Moves = moves_of(scenario, self._plans)
         self.best: Chosen | None = None
@@ -137,7 +139,7 @@ def best_schedule(scenario: Scenario, workload: Workload, seed: int) -> Chosen:
 
 
 def _promising(plans: Plans, rps: Floats, cost_weight: float) -> Plans:
-    """Those that are among the three best of a window, the most often so."""
+    """Those that are among the best of a window, the most often so, and the nearest to these."""
     rates, which = np.unique(rps, return_inverse=True)
     worth = plans.value(rates) - cost_weight * plans.price
     used = np.zeros(len(plans))
@@ -145,5 +147,5 @@ def _promising(plans: Plans, rps: Floats, cost_weight: float) -> Plans:
         for begin in range(0, len(rps), window):
             mean = worth[which[begin : begin + window]].mean(axis=0)
             used[np.argpartition(-mean, min(3, len(mean) - 1))[:3]] += window
-    order = np.argsort(-used, kind="stable")[:MOST_PLANS]
-    return plans.only(order[used[order] > 0])
+    behind = (worth.max(axis=1, keepdims=True) - worth).min(axis=0)
+    return plans.only(np.lexsort((behind, -used))[:MOST_PLANS])

@@ -9,12 +9,11 @@ from infadapter_simulator.policies.hindsight.pareto_plans import (
     ABSENT,
     Plans,
     Slot,
-    limits,
     sizes_of,
 )
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.world.queues import Floats, Ints
-from infadapter_solver import CPU
+from infadapter_solver import CPU, Resources
 
 MARGIN_S = 0.05
 """Between the last answer that a pod can owe and the moment at which it is asked to be gone."""
@@ -41,9 +40,14 @@ class Moves:
     cost: Floats  # at the prices, beyond what the plans themselves cost
 
 
+def step_s(scenario: Scenario) -> float:
+    """A resize is in force before the next one may be ordered."""
+    return float(max(1, ceil(scenario.resize_delay_s)))
+
+
 def times_of(scenario: Scenario, slots: tuple[Slot, ...]) -> Times:
     return Times(
-        step_s=float(max(1, ceil(scenario.resize_delay_s))),
+        step_s=step_s(scenario),
         resize_s=scenario.resize_delay_s,
         start_s=np.array(
             [max(scenario.start_s(s.target.variant), scenario.resize_delay_s) for s in slots]
@@ -65,6 +69,12 @@ def moves_of(scenario: Scenario, plans: Plans) -> Moves:
     )
 
 
+def _most(scenario: Scenario) -> Resources:
+    """What may be held at once, budget and surge."""
+    surge = scenario.budget if scenario.max_surge is None else scenario.max_surge
+    return {name: n + surge.get(name, 0) for name, n in scenario.budget.items()}
+
+
 class _Ways:
     """A pod starts as small as it can be, and is resized just before it serves."""
 
@@ -72,7 +82,7 @@ class _Ways:
         self._plans = plans
         self._times = times_of(scenario, plans.slots)
         self._least = np.array([min(sizes_of(scenario, slot)) for slot in plans.slots])
-        most = limits(scenario)
+        most = _most(scenario)
         self._names = tuple(most)
         self._most = np.array([most[name] for name in self._names])
         self._fixed = np.array(  # by resource and slot: what a pod there holds of all but CPU

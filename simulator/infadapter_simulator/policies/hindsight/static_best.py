@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from infadapter_simulator.measures import Measures, measured
-from infadapter_simulator.policies.hindsight.static_options import variant_sets, within
+from infadapter_simulator.policies.hindsight.static_options import variant_sets
 from infadapter_simulator.policies.hindsight.static_plan import StaticPlan
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, simulate
@@ -83,7 +83,7 @@ def _values(
 ) -> tuple[Floats, np.ndarray[tuple[int, ...], np.dtype[np.intp]]]:
     """Of all choices of one group for each variant that the budget has room for, and which."""
     picks = np.indices([len(groups) for groups in options]).reshape(len(options), -1).T
-    picks = picks[within(scenario, options, picks)]
+    picks = picks[_within(scenario, options, picks)]
     accuracy, speed, cost = np.zeros(len(picks)), np.zeros(len(picks)), np.zeros(len(picks))
     for groups, pick in zip(options, picks.T, strict=True):
         before = fluid.share(speed)
@@ -96,6 +96,21 @@ def _values(
         scenario.objective.accuracy_weight * accuracy - scenario.objective.cost_weight * ratio,
         picks,
     )
+
+
+def _within(
+    scenario: Scenario,
+    options: Sequence[Sequence[PodGroup]],
+    picks: np.ndarray[tuple[int, ...], np.dtype[np.intp]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    fits = np.ones(len(picks), dtype=np.bool_)
+    for name in {name for groups in options for group in groups for name in group.resources}:
+        used = sum(
+            np.array([group.resources.get(name, 0) for group in groups])[pick]
+            for groups, pick in zip(options, picks.T, strict=True)
+        )
+        fits &= used <= scenario.budget.get(name, 0)
+    return fits
 
 
 def _full_rps(scenario: Scenario, group: PodGroup) -> float:

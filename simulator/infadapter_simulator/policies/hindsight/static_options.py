@@ -13,7 +13,7 @@ MOST_CHOICES = 2_000_000
 """Where there are more than this, sizes are left out evenly."""
 
 
-def variant_sets(scenario: Scenario, most: int = MOST_CHOICES) -> Iterator[list[list[PodGroup]]]:
+def variant_sets(scenario: Scenario) -> Iterator[list[list[PodGroup]]]:
     """Sets of variants, the most accurate first, with what may run of each."""
     variants = sorted(scenario.variants, key=lambda variant: -variant.accuracy)
     groups = [found for variant in variants if (found := _groups(scenario, variant))]
@@ -23,25 +23,9 @@ def variant_sets(scenario: Scenario, most: int = MOST_CHOICES) -> Iterator[list[
         for chosen in combinations(groups, count)
     ]
     every = 1
-    while sum(_count(chosen, every) for chosen in sets) > most:
+    while sum(_count(chosen, every) for chosen in sets) > MOST_CHOICES:
         every += 1
     return ([groups[::-1][::every] for groups in chosen] for chosen in sets)
-
-
-def within(
-    scenario: Scenario,
-    options: Sequence[Sequence[PodGroup]],
-    picks: np.ndarray[tuple[int, ...], np.dtype[np.intp]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Which picks the budget has room for."""
-    fits = np.ones(len(picks), dtype=np.bool_)
-    for name in {name for groups in options for group in groups for name in group.resources}:
-        used = sum(
-            np.array([group.resources.get(name, 0) for group in groups])[pick]
-            for groups, pick in zip(options, picks.T, strict=True)
-        )
-        fits &= used <= scenario.budget.get(name, 0)
-    return fits
 
 
 def _count(chosen: Sequence[Sequence[PodGroup]], every: int) -> int:
