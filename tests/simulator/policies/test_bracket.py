@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infadapter_simulator.measures import Measures, measured
-from infadapter_simulator.policies.hindsight.best_schedule import Chosen, Search
+from infadapter_simulator.policies.hindsight.best_schedule import Chosen, best_schedule
 from infadapter_simulator.policies.hindsight.fixed import Fixed
 from infadapter_simulator.policies.hindsight.moves import Moves, moves_of
 from infadapter_simulator.policies.hindsight.pareto_plans import ABSENT, pareto_plans
+from infadapter_simulator.policies.hindsight.pod_sets import pod_sets
 from infadapter_simulator.policies.hindsight.programme import best_path
 from infadapter_simulator.policies.hindsight.relaxation import upper_bound
 from infadapter_simulator.policies.hindsight.unavoidable import unavoidable
@@ -22,6 +23,8 @@ from infadapter_simulator.policies.policy import Policy
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, flat_history, simulate
 from infadapter_solver import CPU
+
+RATES = np.array([10.0, 40.0, 70.0, 150.0])
 
 
 def a_load(*pieces: tuple[int, float]) -> Workload:
@@ -55,7 +58,7 @@ def of(paper: Scenario, cores: int, surge: int) -> Scenario:
 
 
 def hindsight(scenario: Scenario, load: Workload) -> Chosen:
-    return Search(scenario, load, 1).run()
+    return best_schedule(scenario, load, 1)
 
 
 def run(policy: Policy, scenario: Scenario, load: Workload) -> Measures:
@@ -169,7 +172,7 @@ def test_a_step_that_is_foreseen_costs_hardly_a_request(paper: Scenario) -> None
 
 def test_without_surge_pods_leave_before_others_start(paper: Scenario) -> None:
     """From most to least accurate on the whole budget there is no way at once."""
-    plans = pareto_plans(of(paper, 8, 0))
+    plans = pareto_plans(of(paper, 8, 0), RATES, 0.1)
     moves = moves_of(of(paper, 8, 0), plans)
     full = [row for row, there in enumerate(plans.millicores) if there.max() == 8000]
     assert len(full) > 1
@@ -179,13 +182,21 @@ def test_without_surge_pods_leave_before_others_start(paper: Scenario) -> None:
 
 
 def test_plans_have_no_other_that_is_faster_at_each_accuracy_and_as_cheap(paper: Scenario) -> None:
-    plans = pareto_plans(of(paper, 6, 0))
-    speed = np.cumsum(plans.rps, axis=1)
+    plans = pareto_plans(of(paper, 6, 0), RATES, 0.1)
+    speed, pods = np.cumsum(plans.rps, axis=1), (plans.millicores != ABSENT).sum(axis=1)
     for row in range(len(plans)):
         reached = (speed >= speed[row]).all(axis=1) & (plans.price <= plans.price[row])
-        assert reached.sum() == 1
+        assert (reached & (pods <= pods[row])).sum() == 1
     assert (np.maximum(plans.millicores, 0).sum(axis=1) <= 6000).all()
-    assert (plans.millicores != ABSENT).any()
+
+
+def test_two_pods_may_be_faster_than_one_that_is_as_large(paper: Scenario) -> None:
+    """ResNet-34 answers 58 a second on four cores, and 102 on eight."""
+    (variant,) = (v for v in of(paper, 8, 0).variants if v.name == "resnet34")
+    sets = pod_sets(of(paper, 8, 0), variant)
+    assert sorted(
+        tuple(pod.cpu_millicores for pod in one.pods) for one in sets if one.price == 8.0
+    ) == [(4000, 4000), (8000,)]
 
 
 def test_beyond_the_budget_s_fastest_pods_is_unavoidable(paper: Scenario) -> None:

@@ -2,54 +2,49 @@
 The lower side of the bracket: a schedule that was carried out, so that its objective is reached.
 
 A dynamic programme knows each second's requests and takes pods for fluid. How much more than the
-requests it must plan for so that few wait too long is found by simulating: at first one margin for
-the whole trace, then one for each block, kept where that block came out better.
+requests it must plan for, so that few wait too long, is found by simulating: at first alike for the
+whole trace, then block by block, kept where that block came out better.
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from infadapter_simulator.measures import Measures, measured
 from infadapter_simulator.policies.hindsight.block_worth import block_worth
-from infadapter_simulator.policies.hindsight.moves import Moves, moves_of, step_s
-from infadapter_simulator.policies.hindsight.pareto_plans import Plans, pareto_plans
-from infadapter_simulator.policies.hindsight.programme import best_path
-from infadapter_simulator.policies.hindsight.schedule import Schedule, Scheduled
+from infadapter_simulator.policies.hindsight.planner import Aim, Planner
+from infadapter_simulator.policies.hindsight.schedule import Scheduled
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, simulate
-from infadapter_simulator.world.queues import Floats, Ints
+from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.world import World
 
-MARGINS = (0.96, 0.98, 1.0, 1.02, 1.04, 1.07, 1.1, 1.15)
+MARGINS = (0.97, 1.0, 1.02, 1.04, 1.07, 1.12)
 """Times the requests that came."""
 
-STEPS = (0.03, -0.015, 0.015, -0.03, 0.008, -0.008, 0.05, -0.008)
-"""By how much margins are then moved, in turn, each in every second block."""
+CHANGES = (0.03, -0.015, 0.015, -0.03, 0.008, -0.008)
+"""By how much margins are then moved, in turn, first in the one half of the blocks."""
 
 BLOCK_S = 30
-MOST_PLANS = 200
-RATES = 100
-WINDOWS = (1, 5, 20, 60)
-"""Steps: a plan may take part if it is among the best of a window as long as one of these."""
-
-CHUNK = 7200
-"""Steps that one programme decides on together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    schedule: Schedule
     world: World
     measures: Measures
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Tried:
-    """A margin by step, and what each block came to with it."""
+    """What was aimed at, and what each block came to by it."""
 
-    margins: Floats
+    aim: Aim
     worth: Floats
+
+
+def best_schedule(scenario: Scenario, workload: Workload, seed: int) -> Chosen:
+    return Search(scenario, workload, seed).run()
 
 
 class Search:
@@ -57,95 +52,47 @@ class Search:
 
     def __init__(self, scenario: Scenario, workload: Workload, seed: int) -> None:
         self._scenario, self._workload, self._seed = scenario, workload, seed
-        self._step_s = step_s(scenario)
-        self._steps = int(np.ceil(workload.seconds / self._step_s))
-        edges = np.arange(self._steps + 1) * self._step_s
-        self._rps = np.histogram(workload.arrivals_s, bins=edges)[0] / self._step_s
-        # What a unit of price costs in a second, in requests a second that are right.
-        total = scenario.objective.price_of(scenario.budget) or 1.0
-        mean_rps = len(workload.arrivals_s) / workload.seconds
-        weights = scenario.objective.cost_weight / (scenario.objective.accuracy_weight or 1e-9)
-        self._cost_weight = weights * mean_rps / total
-        rates = np.unique(np.quantile(self._rps, np.linspace(0, 1, RATES)))
-        every = pareto_plans(scenario, rates, self._cost_weight)
-        self._plans = _promising(every, self._rps, self._cost_weight)
-        self._moves: Moves = moves_of(scenario, self._plans)
-        self.best: Chosen | None = None
+        self._planner = Planner(scenario, workload)
+        self._found: list[Chosen] = []  # the best so far
 
     def run(self) -> Chosen:
-        uniform = [self._try(np.full(self._steps, margin)) for margin in MARGINS]
-        worth = np.array([tried.worth for tried in uniform])
-        block = int(BLOCK_S / self._step_s)
-        picked = np.repeat(np.array(MARGINS)[worth.argmax(axis=0)], block)[: self._steps]
-        kept = self._try(picked)
-        for at, change in enumerate(STEPS):
+        kept = self._alike()
+        for change in CHANGES:
             for odd in (0, 1):
-                kept = self._moved(kept, change, (odd + at) % 2, block)
-        assert self.best is not None
-        return self.best
+                kept = self._moved(kept, change, odd)
+        return self._found[0]
 
-    def _moved(self, kept: _Tried, change: float, odd: int, block: int) -> _Tried:
+    def _alike(self) -> _Tried:
+        """For each block what is the best for it of all that are alike for the whole trace."""
+        ones = np.ones(self._planner.steps)
+        aims = [Aim(margin * ones, evened * ones) for margin, evened in product(MARGINS, (0, 1))]
+        tried = [self._try(aim) for aim in aims]
+        best = self._by_step(np.array([one.worth for one in tried]).argmax(axis=0))
+        at = np.arange(len(ones))
+        margins = np.array([aim.margins for aim in aims])[best, at]
+        return self._try(Aim(margins, np.array([aim.evened for aim in aims])[best, at]))
+
+    def _moved(self, kept: _Tried, change: float, odd: int) -> _Tried:
         """Each block keeps a change that did it good, the next block taken with it."""
-        blocks = len(kept.worth)
-        changed = np.arange(blocks) % 2 == odd
-        mask = np.repeat(changed, block)[: self._steps]
-        tried = self._try(kept.margins + change * mask)
+        blocks = np.arange(len(kept.worth)) % 2 == odd
+        margins = kept.aim.margins + change * self._by_step(blocks)
+        tried = self._try(Aim(margins, kept.aim.evened))
         gain = tried.worth - kept.worth
         gain[:-1] += gain[1:]
-        better = np.repeat(changed & (gain > 0), block)[: self._steps]
+        better = self._by_step(blocks & (gain > 0))
         if not better.any():
             return kept
-        again = self._try(np.where(better, tried.margins, kept.margins))
-        return again if again.worth.sum() > kept.worth.sum() else kept
+        again = self._try(Aim(np.where(better, margins, kept.aim.margins), kept.aim.evened))
+        return max(kept, again, key=lambda one: one.worth.sum())
 
-    def _try(self, margins: Floats) -> _Tried:
-        schedule = self._schedule(margins)
-        policy = Scheduled(self._scenario, schedule)
+    def _try(self, aim: Aim) -> _Tried:
+        policy = Scheduled(self._scenario, self._planner.schedule(aim))
         world = simulate(policy, self._scenario, self._workload, self._seed)
-        found = Chosen(schedule, world, measured(world))
-        if self.best is None or found.measures.objective > self.best.measures.objective:
-            self.best = found
-        worth = block_worth(world, BLOCK_S)
-        return _Tried(margins, worth)
+        found = Chosen(world, measured(world))
+        if not self._found or found.measures.objective > self._found[0].measures.objective:
+            self._found = [found]
+        return _Tried(aim, block_worth(world, BLOCK_S))
 
-    def _schedule(self, margins: Floats) -> Schedule:
-        path = np.zeros(0, dtype=np.int64)
-        for begin in range(0, self._steps, CHUNK):
-            some = slice(begin, begin + CHUNK)
-            worth = self._worth(self._rps[some], margins[some])
-            last = int(path[-1]) if len(path) else None
-            path = np.concatenate([path, best_path(worth, self._moves, self._cost_weight, last)])
-        return Schedule(plans=self._plans, path=path, loads=self._loads(path, margins))
-
-    def _worth(self, rps: Floats, margins: Floats) -> Floats:
-        served = self._plans.value(rps * margins) / margins[:, None]
-        return self._step_s * (served - self._cost_weight * self._plans.price)
-
-    def _loads(self, path: Ints, margins: Floats) -> Floats:
-        """What the pods are sent: the most accurate as far as the margin allows, or all alike."""
-        left = self._rps * margins
-        rps = self._plans.rps[path]
-        loads = np.zeros_like(rps)
-        for variant in range(rps.shape[1]):
-            loads[:, variant] = np.minimum(left, rps[:, variant])
-            left = left - loads[:, variant]
-        idle = loads.sum(axis=1) <= 0
-        loads[idle] = rps[idle]
-        return loads
-
-
-def best_schedule(scenario: Scenario, workload: Workload, seed: int) -> Chosen:
-    return Search(scenario, workload, seed).run()
-
-
-def _promising(plans: Plans, rps: Floats, cost_weight: float) -> Plans:
-    """Those that are among the best of a window, the most often so, and the nearest to these."""
-    rates, which = np.unique(rps, return_inverse=True)
-    worth = plans.value(rates) - cost_weight * plans.price
-    used = np.zeros(len(plans))
-    for window in WINDOWS:
-        for begin in range(0, len(rps), window):
-            mean = worth[which[begin : begin + window]].mean(axis=0)
-            used[np.argpartition(-mean, min(3, len(mean) - 1))[:3]] += window
-    behind = (worth.max(axis=1, keepdims=True) - worth).min(axis=0)
-    return plans.only(np.lexsort((behind, -used))[:MOST_PLANS])
+    def _by_step(self, by_block: np.ndarray) -> np.ndarray:
+        steps = int(max(1, BLOCK_S / self._planner.step_s))
+        return np.repeat(by_block, steps)[: self._planner.steps]
