@@ -13,29 +13,43 @@ from infadapter_simulator.world.queues import Floats
 TRIED = 2000
 """Prices of a unit that are compared; the lower ones are closer together."""
 
+CELLS = 4
+"""In a second, so that a request waits hardly longer than it may."""
+
 ROUNDS = 3
 """How often each resource's price is looked for, given the others'."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Demand:
-    """By second; what a request is worth is 1 at an accuracy of 1."""
+    """What a request is worth is 1 at an accuracy of 1."""
 
-    requests: Floats
+    requests: Floats  # by cell of time
     cost_weight: float  # of a unit of price for a second
+
+    @property
+    def seconds(self) -> int:
+        return len(self.requests) // CELLS
+
+    @property
+    def by_second(self) -> Floats:
+        return np.asarray(self.requests.reshape(-1, CELLS).sum(axis=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prices:
-    """By second."""
-
-    request: Floats
-    units: Mapping[str, Floats]  # by resource
+    request: Floats  # by cell of time
+    units: Mapping[str, Floats]  # by resource and second
 
 
-def requests_by_second(workload: Workload) -> Floats:
-    counts = np.histogram(workload.arrivals_s, bins=np.arange(workload.seconds + 1))[0]
-    return np.asarray(counts, dtype=np.float64)
+def demand_of(scenario: Scenario, workload: Workload) -> Demand:
+    aim = scenario.objective
+    whole = (aim.price_of(scenario.budget) or 1.0) * aim.accuracy_weight * workload.seconds
+    edges = np.arange(CELLS * workload.seconds + 1) / CELLS
+    return Demand(
+        requests=np.histogram(workload.arrivals_s, bins=edges)[0].astype(np.float64),
+        cost_weight=aim.cost_weight * len(workload.arrivals_s) / whole,
+    )
 
 
 def prices_for(
@@ -45,18 +59,25 @@ def prices_for(
     Of the mean rate of so many seconds around each: pods change too slowly for a price that follows
     every second.
     """
-    rates, second = np.unique(np.round(_smoothed(demand.requests, smoothed_s)), return_inverse=True)
+    rates, second = np.unique(
+        np.round(_smoothed(demand.by_second, smoothed_s)), return_inverse=True
+    )
     units = {name: np.zeros(len(rates)) for name in scenario.budget}
     for name in list(units) * (ROUNDS if len(units) > 1 else 1):
-        highest = max(float((layer.rps[1:] / _held(layer, name)).max()) for layer in layers)
-        tried = highest * np.linspace(0.0, 1.0, TRIED) ** 3
+        tried = highest_price(layers, name) * np.linspace(0.0, 1.0, TRIED) ** 3
         worth = np.array([_surplus(demand, layers, units | {name: t}, rates) for t in tried])
         total = worth * rates + tried[:, None] * scenario.budget[name]
         units[name] = tried[total.argmin(axis=0)]
     request = _surplus(demand, layers, units, rates)
     return Prices(
-        request=request[second], units={name: price[second] for name, price in units.items()}
+        request=np.repeat(request[second], CELLS),
+        units={name: price[second] for name, price in units.items()},
     )
+
+
+def highest_price(layers: Sequence[Layer], name: str) -> float:
+    """Of a unit of the resource: as if all that it serves were right for it."""
+    return max(float((layer.rps[1:] / _held(layer, name)).max()) for layer in layers)
 
 
 def _surplus(

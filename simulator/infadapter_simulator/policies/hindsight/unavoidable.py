@@ -5,7 +5,6 @@ from math import floor
 import numpy as np
 
 from infadapter_simulator.policies.hindsight.layers import layers_of
-from infadapter_simulator.policies.hindsight.prices import requests_by_second
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload
 from infadapter_simulator.world.queues import Floats
@@ -21,7 +20,8 @@ def unavoidable(scenario: Scenario, workload: Workload) -> float:
     holds more than he ever saw avoids some of these and pays for it; nobody avoids those that are
     above what the budget can. Who gives back what he holds, for accuracy or for cost, has more.
     """
-    requests = requests_by_second(workload)
+    counts = np.histogram(workload.arrivals_s, bins=np.arange(workload.seconds + 1))[0]
+    requests = np.asarray(counts, dtype=np.float64)
     seen = _highest_seen(requests, workload.history_rps, _delay_s(scenario))
     most_rps = max(float(layer.rps.max()) for layer in layers_of(scenario))
     missed = _missed(requests, np.minimum(seen, most_rps), scenario.slo_s)
