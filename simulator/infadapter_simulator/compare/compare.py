@@ -52,7 +52,9 @@ def compare(
     """Raises UnknownPolicy, TraceError, BrokenProcessPool and what planning raises."""
     unasked = [HINDSIGHT] if with_regret and HINDSIGHT not in policies else []
     cases = [Case(name=name, policy=name, scenario=scenario) for name in [*policies, *unasked]]
-    results, bounds = run(cases, part, seeds, tell, with_series=with_series)
+    results, bounds = run(
+        cases, part, seeds, tell, with_series=with_series, with_bracket=with_regret
+    )
     hindsight = next((result for result in results if result.name == HINDSIGHT), None)
     if with_regret and hindsight:
         results = tuple(_with_regret(result, hindsight, bounds) for result in results)
@@ -73,6 +75,7 @@ def run(
     tell: Tell,
     *,
     with_series: bool = False,
+    with_bracket: bool = False,
 ) -> tuple[tuple[Result, ...], tuple[Bounds, ...]]:
     """The results in the order of the cases; the bounds are those of the first scenario."""
     keys = [
@@ -86,7 +89,7 @@ def run(
         Job(scenario=at, seed=seed, work=partial(_found, cases[at].policy, index, with_series))
         for at, seed, index in keys
     ]
-    jobs += [Job(scenario=0, seed=seed, work=_bounds) for seed in seeds]
+    jobs += [Job(scenario=0, seed=seed, work=partial(_bounds, with_bracket)) for seed in seeds]
     scenarios = tuple(case.scenario for case in cases)
     done = do_all(Jobs(part=part, scenarios=scenarios, jobs=tuple(jobs)), tell)
     tried: dict[tuple[int, int], list[Found]] = {}
@@ -112,10 +115,10 @@ def _found(
     return Found(candidate=name, measures=measured(world), series=series)
 
 
-def _bounds(scenario: Scenario, load: Workload, seed: int) -> Bounds:
+def _bounds(with_bracket: bool, scenario: Scenario, load: Workload, seed: int) -> Bounds:
     return Bounds(
         requests=len(load.arrivals_s),
-        upper=upper_bound(scenario, load),
+        upper=upper_bound(scenario, load) if with_bracket else None,
         unavoidable=unavoidable(scenario, load),
     )
 
@@ -134,8 +137,8 @@ def _with_regret(result: Result, hindsight: Result, bounds: Sequence[Bounds]) ->
     return replace(result, measures=tuple(regretted))
 
 
-def _below(objective: float, yardstick: float) -> float | None:
-    return 1 - objective / yardstick if yardstick > 0 else None
+def _below(objective: float, yardstick: float | None) -> float | None:
+    return 1 - objective / yardstick if yardstick and yardstick > 0 else None
 
 
 def _result(case: Case, tried: Sequence[Sequence[Found]]) -> Result:

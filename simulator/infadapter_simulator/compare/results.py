@@ -23,7 +23,7 @@ class Bounds:
     """What holds for a scenario and a seed, whatever the policy."""
 
     requests: int
-    upper: float  # no policy's objective is above it
+    upper: float | None  # no policy's objective is above it; None where nobody asked
     unavoidable: float  # violations, as a share
 
 

@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from infadapter_simulator.compare.results import Comparison, Result
-from infadapter_simulator.report.means import MEASURES, half_width, mean
+from infadapter_simulator.report.means import MEASURES, half_width, mean, upper_of
 from infadapter_simulator.scenario import Scenario
 from infadapter_solver import CPU, Resources
 
@@ -50,11 +50,11 @@ def beaten(comparison: Comparison) -> list[str]:
 def _bracket(comparison: Comparison) -> dict[str, float | None]:
     """Of the objective, and the violations that nobody avoids who does not know what comes."""
     lower = mean(comparison.hindsight, "objective") if comparison.hindsight else None
-    upper = fmean(bounds.upper for bounds in comparison.bounds)
+    upper = upper_of(comparison)
     return {
         "lower": rounded(lower),
         "upper": rounded(upper),
-        "width": rounded(1 - lower / upper if lower is not None and upper > 0 else None),
+        "width": rounded(1 - lower / upper if lower is not None and upper else None),
         "unavoidable": rounded(fmean(bounds.unavoidable for bounds in comparison.bounds)),
     }
 

@@ -7,7 +7,7 @@ from infadapter_simulator.compare.naming import OURS
 from infadapter_simulator.compare.results import Bounds, Comparison, Result
 from infadapter_simulator.part import Part
 from infadapter_simulator.report.columns import ranked
-from infadapter_simulator.report.means import mean
+from infadapter_simulator.report.means import mean, upper_of
 
 
 def load_sentence(part: Part, seeds: Sequence[int], bounds: Sequence[Bounds]) -> str:
@@ -21,17 +21,20 @@ def load_sentence(part: Part, seeds: Sequence[int], bounds: Sequence[Bounds]) ->
 
 
 def bound_sentence(comparison: Comparison) -> str:
-    upper = fmean(bounds.upper for bounds in comparison.bounds)
+    """The bracket, as far as it was asked for."""
     unavoidable = 100 * fmean(bounds.unavoidable for bounds in comparison.bounds)
-    said = f"No policy has an objective above {upper:.4f}"
-    if comparison.hindsight:
-        lower = mean(comparison.hindsight, "objective") or 0.0
-        violations = percent(comparison.hindsight, "violations")
-        said += (
-            f"; the best schedule made in hindsight reached {lower:.4f} "
-            f"with {violations} violations"
+    upper, hindsight = upper_of(comparison), comparison.hindsight
+    said = []
+    if hindsight:
+        said.append(
+            f"The best schedule made in hindsight reached {mean(hindsight, 'objective') or 0:.4f} "
+            f"with {percent(hindsight, 'violations')} violations"
         )
-    return f"{said}. {unavoidable:.2f} % of the requests were beyond who does not know what comes."
+    if upper is not None:
+        said.append(f"no policy has an objective above {upper:.4f}")
+    said.append(f"{unavoidable:.2f} % violations were unavoidable for who had not seen the load")
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def headline(comparison: Comparison) -> str:

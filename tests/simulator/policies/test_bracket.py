@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from infadapter_simulator.measures import Measures, measured
 from infadapter_simulator.policies.hindsight.best_schedule import Chosen, best_schedule
 from infadapter_simulator.policies.hindsight.fixed import Fixed
+from infadapter_simulator.policies.hindsight.levels_over_time import best_levels
 from infadapter_simulator.policies.hindsight.moves import Moves, moves_of
 from infadapter_simulator.policies.hindsight.pareto_plans import ABSENT, pareto_plans
 from infadapter_simulator.policies.hindsight.pod_sets import pod_sets
@@ -214,3 +216,26 @@ def test_a_step_beyond_all_that_was_seen_is_unavoidable_for_as_long_as_pods_star
     assert 0.08 < first < 0.12  # eight to nine seconds of 160 a second
     again = a_load((60, 40.0), (60, 200.0), (60, 40.0), (60, 200.0))
     assert unavoidable(scenario, again) == pytest.approx(first / 2)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_the_levels_of_a_variant_are_those_that_trying_all_finds(data: st.DataObject) -> None:
+    seconds, rps = 4, np.array([0.0, 3.0, 5.0])
+    cents = st.integers(0, 6).map(lambda n: n / 4)
+    gain = np.array(data.draw(st.lists(cents, min_size=seconds, max_size=seconds)))
+    unit, early = (
+        np.outer(data.draw(st.lists(cents, min_size=4, max_size=4)), [0.0, 1.0, 2.0])
+        for _ in range(2)
+    )
+
+    def worth(levels: tuple[int, ...]) -> float:
+        total = sum(gain[t] * rps[level] - unit[t, level] for t, level in enumerate(levels))
+        for t, (had, has) in enumerate(pairwise(levels), start=1):
+            held_s = [2.0 if level == 0 else 0.5 for level in range(had, has)]
+            total -= sum(s * early[t, 1] for s in held_s)
+        return float(total)
+
+    most, found = best_levels(gain, rps, unit, early, 0.5, 2.0)
+    assert most == pytest.approx(max(map(worth, product(range(3), repeat=seconds))))
+    assert worth(tuple(found.tolist())) == pytest.approx(most)

@@ -110,7 +110,7 @@ def test_regret_is_measured_from_the_bracket_even_if_unasked(
     (result,) = comparison.results
     assert comparison.hindsight
     own, lower = result.measures[0], comparison.hindsight.measures[0].objective
-    upper = comparison.bounds[0].upper
+    upper = comparison.bounds[0].upper or 0.0
     assert own.regret == pytest.approx(1 - own.objective / lower)
     assert own.regret_at_most == pytest.approx(1 - own.objective / upper)
     assert 0.7 < lower < upper
