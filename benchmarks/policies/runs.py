@@ -16,7 +16,7 @@ from infadapter_simulator.compare.naming import HINDSIGHT, OURS, STATIC_BEST, ca
 from infadapter_simulator.measures import measured
 from infadapter_simulator.part import Part
 from infadapter_simulator.policies.hindsight.relaxation import upper_bound
-from infadapter_simulator.policies.hindsight.unavoidable import unavoidable
+from infadapter_simulator.policies.hindsight.unavoidable import missed
 from infadapter_simulator.scenario import Scenario, Server
 from infadapter_simulator.simulate import Workload
 
@@ -146,7 +146,7 @@ def _found(key: Key, scenario: Scenario, workload: Workload, seed: int) -> tuple
         requests, seconds = float(len(workload.arrivals_s)), float(workload.seconds)
         return UPPER, {
             "objective": upper_bound(scenario, workload),
-            "violations": unavoidable(scenario, workload),
+            "violations": missed(scenario, workload).unavoidable,
             "requests": requests,
             "seconds": seconds,
         }

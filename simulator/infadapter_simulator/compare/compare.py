@@ -15,7 +15,7 @@ from infadapter_simulator.compare.results import Bounds, Comparison, Result
 from infadapter_simulator.measures import Measures, measured
 from infadapter_simulator.part import Part
 from infadapter_simulator.policies.hindsight.relaxation import upper_bound
-from infadapter_simulator.policies.hindsight.unavoidable import unavoidable
+from infadapter_simulator.policies.hindsight.unavoidable import missed
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.series import Series, series_of
 from infadapter_simulator.simulate import Workload
@@ -119,7 +119,7 @@ def _bounds(with_bracket: bool, scenario: Scenario, load: Workload, seed: int) -
     return Bounds(
         requests=len(load.arrivals_s),
         upper=upper_bound(scenario, load) if with_bracket else None,
-        unavoidable=unavoidable(scenario, load),
+        missed=missed(scenario, load),
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from infadapter_simulator.measures import Measures
 from infadapter_simulator.part import Part
+from infadapter_simulator.policies.hindsight.unavoidable import Missed
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.series import Series
 
@@ -24,7 +25,7 @@ class Bounds:
 
     requests: int
     upper: float | None  # no policy's objective is above it; None where nobody asked
-    unavoidable: float  # violations, as a share
+    missed: Missed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,14 +48,15 @@ def beaten(comparison: Comparison) -> list[str]:
 
 
 def _bracket(comparison: Comparison) -> dict[str, float | None]:
-    """Of the objective, and the violations that nobody avoids who does not know what comes."""
+    """Of the objective; and the violations that nobody avoids, or not without a reserve."""
     lower = mean(comparison.hindsight, "objective") if comparison.hindsight else None
     upper = upper_of(comparison)
     return {
         "lower": rounded(lower),
         "upper": rounded(upper),
         "width": rounded(1 - lower / upper if lower is not None and upper else None),
-        "unavoidable": rounded(fmean(bounds.unavoidable for bounds in comparison.bounds)),
+        "unavoidable": rounded(fmean(b.missed.unavoidable for b in comparison.bounds)),
+        "sudden": rounded(fmean(b.missed.sudden for b in comparison.bounds)),
     }
 
 

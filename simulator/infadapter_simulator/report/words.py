@@ -22,7 +22,8 @@ def load_sentence(part: Part, seeds: Sequence[int], bounds: Sequence[Bounds]) ->
 
 def bound_sentence(comparison: Comparison) -> str:
     """The bracket, as far as it was asked for."""
-    unavoidable = 100 * fmean(bounds.unavoidable for bounds in comparison.bounds)
+    unavoidable = 100 * fmean(bounds.missed.unavoidable for bounds in comparison.bounds)
+    sudden = 100 * fmean(bounds.missed.sudden for bounds in comparison.bounds)
     upper, hindsight = upper_of(comparison), comparison.hindsight
     said = []
     if hindsight:
@@ -32,7 +33,10 @@ def bound_sentence(comparison: Comparison) -> str:
         )
     if upper is not None:
         said.append(f"no policy has an objective above {upper:.4f}")
-    said.append(f"{unavoidable:.2f} % violations were unavoidable for who had not seen the load")
+    said.append(
+        f"{unavoidable:.2f} % violations nobody avoids within the budget, "
+        f"{sudden:.2f} % nobody without a reserve"
+    )
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
 

@@ -15,6 +15,7 @@ from infadapter_solver import CPU, Allocation, Resources, Target
 class Layer:
     """Of one target: level 0 is nothing, level 1 the smallest pod; no level serves too little."""
 
+    kind: str
     accuracy: float
     rps: Floats
     price: Floats
@@ -45,6 +46,7 @@ def _layer(scenario: Scenario, target: Target, sizes: list[Allocation]) -> Layer
         rps = [most * pods for pods in range(len(amounts[CPU]))]
     levels = [{name: int(n[at]) for name, n in amounts.items()} for at in range(len(rps))]
     return Layer(
+        kind=target.kind,
         accuracy=scenario.variant(target.variant).accuracy,
         rps=np.array(rps, dtype=np.float64),
         price=np.array([scenario.objective.price_of(level) for level in levels], dtype=np.float64),

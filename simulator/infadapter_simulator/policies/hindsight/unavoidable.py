@@ -1,6 +1,7 @@
-"""Violations that nobody could avoid who does not know what comes."""
+"""Violations that nobody could avoid, and those for which he must hold more than he ever saw."""
 
 from math import floor
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,22 +11,43 @@ from infadapter_simulator.simulate import Workload
 from infadapter_simulator.world.queues import Floats
 
 
-def unavoidable(scenario: Scenario, workload: Workload) -> float:
-    """
-    The share of all requests that a policy misses whose pods serve, at each moment, the highest
-    rate that it had seen one start before, or all that the budget can: the fastest variant on all
-    of it. What is above that waits as long as the SLO allows, and is missed beyond.
+class Missed(NamedTuple):
+    """As shares of all requests."""
 
-    It bounds those who hold what they once needed, from the history on, and no more. Who always
-    holds more than he ever saw avoids some of these and pays for it; nobody avoids those that are
-    above what the budget can. Who gives back what he holds, for accuracy or for cost, has more.
+    unavoidable: float
+    sudden: float
+
+
+def missed(scenario: Scenario, workload: Workload) -> Missed:
+    """
+    Both of a fluid that waits no longer than the SLO.
+
+    `unavoidable`: with the fastest variant always on the whole budget. No policy has fewer that
+    keeps to the budget, whether it knows what comes or not, and whatever it gives up for it.
+
+    `sudden`: with pods for the highest rate that was seen one start before, from the history on,
+    and no more than the budget holds. It is what who learns from the load alone misses, and no
+    bound: who holds a reserve beyond all that he ever saw, or grows what runs in place, has fewer,
+    and who gives back what he holds has more.
     """
     counts = np.histogram(workload.arrivals_s, bins=np.arange(workload.seconds + 1))[0]
     requests = np.asarray(counts, dtype=np.float64)
+    most_rps = _most_rps(scenario)
     seen = _highest_seen(requests, workload.history_rps, _delay_s(scenario))
-    most_rps = max(float(layer.rps.max()) for layer in layers_of(scenario))
-    missed = _missed(requests, np.minimum(seen, most_rps), scenario.slo_s)
-    return missed / max(len(workload.arrivals_s), 1)
+    most = np.full(len(requests), most_rps)
+    count = max(len(workload.arrivals_s), 1)
+    return Missed(
+        unavoidable=_missed(requests, most, scenario.slo_s) / count,
+        sudden=_missed(requests, np.minimum(seen, most_rps), scenario.slo_s) / count,
+    )
+
+
+def _most_rps(scenario: Scenario) -> float:
+    """Of pods of all kinds, each kind as if it had the budget for itself."""
+    by_kind: dict[str, float] = {}
+    for layer in layers_of(scenario):
+        by_kind[layer.kind] = max(float(layer.rps.max()), by_kind.get(layer.kind, 0.0))
+    return sum(by_kind.values())
 
 
 def _delay_s(scenario: Scenario) -> float:
