@@ -2,8 +2,9 @@
 What each part of the control is worth: python -m benchmarks.ablation --traces FOLDER
 
 Our loop as it is, and with each of its parts taken back or replaced, on the traces of
-`benchmarks.policies`. Regret is against the clairvoyants in the file that that one leaves; without
-them there is none. Results go to the same file, so that Ctrl-C loses only what is under way.
+`benchmarks.policies`. Regret is against the best schedules in the file that that one leaves;
+without them there is none. Results go to the same file, so that Ctrl-C loses only what is under
+way.
 """
 
 import time

@@ -1,18 +1,16 @@
 """What the cache says of one case, by policy."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from benchmarks.policies.cache import Cache, Record
 from benchmarks.policies.cases import CASES, Case
-from benchmarks.policies.runs import FLUID, rivals, sources_of
-from infadapter_simulator.compare.compare import Found, best
-from infadapter_simulator.compare.naming import CLAIRVOYANT, OURS
+from benchmarks.policies.runs import UPPER, rivals, sources_of
+from infadapter_simulator.compare.naming import HINDSIGHT, OURS
 from infadapter_simulator.compare.results import Result
 from infadapter_simulator.measures import Measures
-from infadapter_simulator.policies.hindsight.foresight import MOST_VIOLATIONS
+from infadapter_simulator.report.facts import CLEARLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +26,7 @@ class CaseFound:
     def __init__(self, case: Case, cache: Cache) -> None:
         self.case = case
         self.is_stale = False
-        policies = (OURS, CLAIRVOYANT, FLUID, *rivals(case.scenario()))
+        policies = (OURS, HINDSIGHT, UPPER, *rivals(case.scenario()))
         self._records = {policy: self._latest(cache, policy) for policy in policies}
 
     def _latest(self, cache: Cache, policy: str) -> list[Record]:
@@ -43,7 +41,7 @@ class CaseFound:
 
     @property
     def mean_rps(self) -> float | None:
-        bounds = self._records[FLUID]
+        bounds = self._records[UPPER]
         return (
             fmean((r.values["requests"] or 0) / (r.values["seconds"] or 1) for r in bounds)
             if bounds
@@ -51,38 +49,35 @@ class CaseFound:
         )
 
     @property
-    def fluid_bound(self) -> float | None:
-        bounds = self._records[FLUID]
+    def upper(self) -> float | None:
+        bounds = self._records[UPPER]
         return fmean(r.values["objective"] or 0 for r in bounds) if bounds else None
 
-    def yardsticks(self) -> dict[int, Found]:
-        """The clairvoyant's best way, by seed."""
-        tried: dict[int, list[Found]] = {}
-        for record in self._records[CLAIRVOYANT]:
-            found = Found(candidate=record.candidate, measures=record.measures, series=None)
-            tried.setdefault(record.seed, []).append(found)
-        return {seed: best(CLAIRVOYANT, all_of) for seed, all_of in sorted(tried.items())}
+    @property
+    def unavoidable(self) -> float | None:
+        bounds = self._records[UPPER]
+        return fmean(r.values["violations"] or 0 for r in bounds) if bounds else None
+
+    def yardsticks(self) -> dict[int, Measures]:
+        """The best schedule in hindsight, by seed."""
+        found = {record.seed: record.measures for record in self._records[HINDSIGHT]}
+        return dict(sorted(found.items()))
 
     def ours(self) -> Result:
-        """With regret on the seeds for which the clairvoyant is known."""
+        """With regret on the seeds for which the best schedule is known."""
         return _result(OURS, with_regret(self._records[OURS], self.yardsticks()))
 
-    def clairvoyant(self) -> Result | None:
-        """On the seeds of ours, and which ways it was."""
+    def hindsight(self) -> Result | None:
+        """On the seeds of ours."""
         seeds = {record.seed for record in self._records[OURS]}
         yardsticks = [found for seed, found in self.yardsticks().items() if seed in seeds]
         if not yardsticks:
             return None
-        result = _result(CLAIRVOYANT, [found.measures for found in yardsticks])
-        ways = Counter(found.candidate for found in yardsticks).most_common()
-        return replace(result, chosen=tuple(way for way, _ in ways))
+        return _result(HINDSIGHT, yardsticks)
 
     def beaten(self) -> int:
         """On how many seeds ours is better than what should be the best."""
-        return sum(
-            m.violations <= MOST_VIOLATIONS and m.regret is not None and m.regret < 0
-            for m in self.ours().measures
-        )
+        return sum(m.regret is not None and m.regret < -CLEARLY for m in self.ours().measures)
 
     def answers(self, policy: str, seeds: Sequence[int]) -> list[Answer]:
         """One of each of its candidates, over these seeds."""
@@ -108,10 +103,10 @@ class CaseFound:
         return tuple(sorted({record.seed for record in rival}))
 
 
-def with_regret(own: Sequence[Record], yardsticks: dict[int, Found]) -> list[Measures]:
+def with_regret(own: Sequence[Record], yardsticks: dict[int, Measures]) -> list[Measures]:
     def regret(record: Record) -> float | None:
         yardstick = yardsticks.get(record.seed)
-        return 1 - record.measures.objective / yardstick.measures.objective if yardstick else None
+        return 1 - record.measures.objective / yardstick.objective if yardstick else None
 
     ordered = sorted(own, key=lambda record: record.seed)
     return [replace(record.measures, regret=regret(record)) for record in ordered]

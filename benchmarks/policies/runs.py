@@ -12,36 +12,28 @@ from benchmarks.policies.sources import digest_of, sources
 from infadapter.progress import Progress
 from infadapter_simulator.compare.candidates import OF_A_VARIANT, RESEARCH
 from infadapter_simulator.compare.jobs import Job, Jobs, do_all
-from infadapter_simulator.compare.naming import CLAIRVOYANT, OURS, STATIC_BEST, candidates
+from infadapter_simulator.compare.naming import HINDSIGHT, OURS, STATIC_BEST, candidates
 from infadapter_simulator.measures import measured
 from infadapter_simulator.part import Part
-from infadapter_simulator.policies.hindsight.fluid import fluid_bound
-from infadapter_simulator.policies.hindsight.foresight import MOST_VIOLATIONS, ways
+from infadapter_simulator.policies.hindsight.relaxation import upper_bound
+from infadapter_simulator.policies.hindsight.unavoidable import missed
 from infadapter_simulator.scenario import Scenario, Server
 from infadapter_simulator.simulate import Workload
 
-FLUID = "fluid"
+UPPER = "upper"
 FIRST_SEED = 1
-WAYS = tuple(str(way) for way in ways())
-
-CLOSE = 0.01
-"""Of the best objective: what is further away on the first seed is not tried on the others."""
-
 HOURS_OF_DAYS = (DAY_HOUR, MORNING_HOUR)
-
-NEAR_LIMIT = 3.0
-"""Times the violations that a clairvoyant may have: beyond, another seed won't bring it within."""
 
 _MADE_OF = {
     OURS: "policies.ours",
-    CLAIRVOYANT: "policies.hindsight.clairvoyant",
+    HINDSIGHT: "policies.hindsight.best_schedule",
     STATIC_BEST: "policies.hindsight.static_best",
-    FLUID: "fluid",
+    UPPER: "policies.hindsight.relaxation",
     **{name: f"policies.{name.replace('-', '_')}" for name in RESEARCH},
     **{kind: f"policies.{kind.split('-')[0]}" for kind in OF_A_VARIANT},
     "vpa-plus": "policies.papers.vpa_plus",
 }
-_FIRST = (STATIC_BEST, OURS, "kpa", CLAIRVOYANT)
+_FIRST = (HINDSIGHT, STATIC_BEST, OURS, "kpa")
 """What takes long is begun first, so that no process works alone in the end."""
 
 
@@ -57,7 +49,7 @@ def sources_of(policy: str) -> str:
 
 
 def rivals(scenario: Scenario) -> tuple[str, ...]:
-    """All but ours and the clairvoyant."""
+    """All but ours and the bracket."""
     scaled = [f"{kind}-{v.name}" for kind in OF_A_VARIANT for v in scenario.variants]
     return (STATIC_BEST, *RESEARCH, *scaled)
 
@@ -81,7 +73,7 @@ class Runs:
         )
 
     def do(self, seeds: int, rival_seeds: int) -> None:
-        """Ours and the bounds on all seeds; the clairvoyant's ways as few as will do."""
+        """Ours and the bracket on all seeds."""
         every = range(FIRST_SEED, FIRST_SEED + seeds)
         some = every[:rival_seeds]
         if self.case.server is Server.PUBLISHED:
@@ -90,51 +82,17 @@ class Runs:
         if self.case.name in DAYS:
             self._do_day(FIRST_SEED)
             return
-        first = every[:1]
         asked = self._all_of(rivals(self.scenario), some)
-        asked += self._all_of((OURS,), every)
-        asked += [(FLUID, 0, seed) for seed in every]
-        asked += self._all_of((CLAIRVOYANT,), first)
+        asked += self._all_of((OURS, HINDSIGHT), every)
+        asked += [(UPPER, 0, seed) for seed in every]
         self._run(asked)
-        kept = self.kept_ways(FIRST_SEED)
-        self._run([(CLAIRVOYANT, index, seed) for seed in every[1:] for index in kept])
-        unmet = [seed for seed in every[1:] if not self._meets_limit(seed)]
-        self._run(self._all_of((CLAIRVOYANT,), unmet) if self._meets_limit(FIRST_SEED) else [])
-
-    def kept_ways(self, seed: int) -> list[int]:
-        """Those that may be the best on another seed, by their results on this one."""
-        tried = self.tried(seed)
-        within = [r for r in tried if r.measures.violations <= MOST_VIOLATIONS]
-        if within:
-            best = max(r.measures.objective for r in within)
-            most = NEAR_LIMIT * MOST_VIOLATIONS
-        else:  # the fewest violations win
-            best, most = 0.0, 1.5 * min(r.measures.violations for r in tried)
-        return [
-            r.key.index
-            for r in tried
-            if r.measures.objective >= (1 - CLOSE) * best and r.measures.violations <= most
-        ]
-
-    def tried(self, seed: int) -> list[Record]:
-        """The clairvoyant's ways that were run on this seed."""
-        found = (self.cache.records.get((self.key(CLAIRVOYANT, i), seed)) for i in range(len(WAYS)))
-        return [record for record in found if record]
-
-    def _meets_limit(self, seed: int) -> bool:
-        return any(r.measures.violations <= MOST_VIOLATIONS for r in self.tried(seed))
 
     def _do_day(self, seed: int) -> None:
-        """The clairvoyant only in the ways, others only as they were, good on one of two hours."""
-        asked = [(OURS, 0, seed), (FLUID, 0, seed)]
-        asked += [(CLAIRVOYANT, index, seed) for index in self._kept_ways_of_hours()]
+        """Others only as they were, good on one of two hours."""
+        asked = [(OURS, 0, seed), (HINDSIGHT, 0, seed), (UPPER, 0, seed)]
         if self.case.name == DAYS[-1]:
             asked += [(policy, index, seed) for policy, index in self._best_of_hours()]
         self._run(asked)
-
-    def _kept_ways_of_hours(self) -> list[int]:
-        records = [r for hour in HOURS_OF_DAYS for r in self._latest(hour, CLAIRVOYANT)]
-        return sorted({r.key.index for r in records if r.seed != FIRST_SEED})
 
     def _best_of_hours(self) -> list[tuple[str, int]]:
         """Of each policy and variant, the setting that was the best on an hour."""
@@ -184,9 +142,13 @@ def run_one(path: Path, key: Key, scenario: Scenario, workload: Workload, seed: 
 
 
 def _found(key: Key, scenario: Scenario, workload: Workload, seed: int) -> tuple[str, Values]:
-    if key.policy == FLUID:
+    if key.policy == UPPER:
         requests, seconds = float(len(workload.arrivals_s)), float(workload.seconds)
-        bound = fluid_bound(scenario, workload)
-        return FLUID, {"objective": bound, "requests": requests, "seconds": seconds}
+        return UPPER, {
+            "objective": upper_bound(scenario, workload),
+            "violations": missed(scenario, workload).unavoidable,
+            "requests": requests,
+            "seconds": seconds,
+        }
     name, world = candidates(key.policy, scenario)[key.index](scenario, workload, seed)
     return name, asdict(measured(world))

@@ -18,7 +18,7 @@ SAMPLE_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """Shares are of the requests that arrived; `regret` is None until a clairvoyant is known."""
+    """Shares are of the requests that arrived; regrets are None until a bracket is known."""
 
     effective_accuracy: float
     violations: float
@@ -34,7 +34,8 @@ class Measures:
     core_seconds_over_budget: float
     longest_over_budget_s: float
     plan_changes: float | None = None  # None: it makes no plans
-    regret: float | None = None
+    regret: float | None = None  # below the best schedule in hindsight
+    regret_at_most: float | None = None  # below what no policy exceeds
 
 
 def measured(world: World) -> Measures:

@@ -92,10 +92,9 @@ def test_json_has_what_was_agreed(trace: str) -> None:
     for own in found["policies"].values():
         assert own.keys() >= MEASURES
         assert own["violations"] == pytest.approx(own["late"] + own["refused"] + own["failed"])
-        assert own["objective"] < found["fluid_bound"]
-        assert own["regret"] == pytest.approx(
-            1 - own["objective"] / found["clairvoyant"]["objective"]
-        )
+        assert own["objective"] < found["bracket"]["upper"]
+        assert own["regret"] == pytest.approx(1 - own["objective"] / found["bracket"]["lower"])
+    assert found["bracket"]["lower"] == found["hindsight"]["objective"]
     assert re.fullmatch(r"kpa-resnet50\[\dc,\d\d%\]", found["policies"]["kpa-resnet50"]["chosen"])
     assert "chosen" not in found["policies"]["infadapter"]
     assert found["policies"]["fixed-resnet18-4"]["mean_cores"] == 4.0

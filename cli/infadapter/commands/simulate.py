@@ -58,7 +58,11 @@ PAGE = Path("report.html")
     show_default=True,
     help="How many, from --seed on: means and 95 % intervals.",
 )
-@click.option("--no-regret", is_flag=True, help="Without the clairvoyant, which takes the longest.")
+@click.option(
+    "--no-regret",
+    is_flag=True,
+    help="Without the best schedule, which takes the longest.",
+)
 @click.option(
     "--format", type=click.Choice(["table", "json", "html"]), default="table", show_default=True
 )

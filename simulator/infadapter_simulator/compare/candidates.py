@@ -8,8 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 
-from infadapter_simulator.policies.hindsight.clairvoyant import Clairvoyant
-from infadapter_simulator.policies.hindsight.foresight import Foresight, ways
+from infadapter_simulator.policies.hindsight.best_schedule import best_schedule
 from infadapter_simulator.policies.hindsight.static_best import static_best
 from infadapter_simulator.policies.kubernetes.hpa import hpa_cpu_choices, hpa_rps_choices
 from infadapter_simulator.policies.kubernetes.keda import keda_choices
@@ -53,8 +52,9 @@ def ours() -> list[Candidate]:
     return [_ours]
 
 
-def clairvoyants() -> list[Candidate]:
-    return [partial(_foreseeing, way) for way in ways()]
+def schedules() -> list[Candidate]:
+    """One, which searches by itself."""
+    return [_best_schedule]
 
 
 def statics() -> list[Candidate]:
@@ -85,10 +85,8 @@ def _loop() -> asyncio.AbstractEventLoop:
     return virtual_loop()
 
 
-def _foreseeing(
-    way: Foresight, scenario: Scenario, workload: Workload, seed: int
-) -> tuple[str, World]:
-    return _run(Clairvoyant(way, scenario, workload), scenario, workload, seed)
+def _best_schedule(scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World]:
+    return "hindsight", best_schedule(scenario, workload, seed).world
 
 
 def _static_best(scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World]:

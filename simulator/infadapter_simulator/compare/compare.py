@@ -10,12 +10,12 @@ from functools import partial
 from itertools import product
 
 from infadapter_simulator.compare.jobs import Job, Jobs, Tell, do_all
-from infadapter_simulator.compare.naming import CLAIRVOYANT, STATIC_BEST, candidates
+from infadapter_simulator.compare.naming import HINDSIGHT, STATIC_BEST, candidates
 from infadapter_simulator.compare.results import Bounds, Comparison, Result
 from infadapter_simulator.measures import Measures, measured
 from infadapter_simulator.part import Part
-from infadapter_simulator.policies.hindsight.fluid import fluid_bound
-from infadapter_simulator.policies.hindsight.foresight import MOST_VIOLATIONS
+from infadapter_simulator.policies.hindsight.relaxation import upper_bound
+from infadapter_simulator.policies.hindsight.unavoidable import missed
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.series import Series, series_of
 from infadapter_simulator.simulate import Workload
@@ -50,18 +50,20 @@ def compare(
     with_series: bool = False,
 ) -> Comparison:
     """Raises UnknownPolicy, TraceError, BrokenProcessPool and what planning raises."""
-    unasked = [CLAIRVOYANT] if with_regret and CLAIRVOYANT not in policies else []
+    unasked = [HINDSIGHT] if with_regret and HINDSIGHT not in policies else []
     cases = [Case(name=name, policy=name, scenario=scenario) for name in [*policies, *unasked]]
-    results, bounds = run(cases, part, seeds, tell, with_series=with_series)
-    clairvoyant = next((result for result in results if result.name == CLAIRVOYANT), None)
-    if with_regret and clairvoyant:
-        results = tuple(_with_regret(result, clairvoyant) for result in results)
+    results, bounds = run(
+        cases, part, seeds, tell, with_series=with_series, with_bracket=with_regret
+    )
+    hindsight = next((result for result in results if result.name == HINDSIGHT), None)
+    if with_regret and hindsight:
+        results = tuple(_with_regret(result, hindsight, bounds) for result in results)
     return Comparison(
         part=part,
         scenario=scenario,
         seeds=tuple(seeds),
         results=results[: len(policies)],
-        clairvoyant=clairvoyant,
+        hindsight=hindsight,
         bounds=bounds,
     )
 
@@ -73,6 +75,7 @@ def run(
     tell: Tell,
     *,
     with_series: bool = False,
+    with_bracket: bool = False,
 ) -> tuple[tuple[Result, ...], tuple[Bounds, ...]]:
     """The results in the order of the cases; the bounds are those of the first scenario."""
     keys = [
@@ -81,12 +84,12 @@ def run(
         for index in range(len(candidates(case.policy, case.scenario)))
     ]
     # What takes the longest is begun first, so that no process works alone in the end.
-    keys.sort(key=lambda key: cases[key[0]].policy != STATIC_BEST)
+    keys.sort(key=lambda key: cases[key[0]].policy not in (HINDSIGHT, STATIC_BEST))
     jobs = [
         Job(scenario=at, seed=seed, work=partial(_found, cases[at].policy, index, with_series))
         for at, seed, index in keys
     ]
-    jobs += [Job(scenario=0, seed=seed, work=_bounds) for seed in seeds]
+    jobs += [Job(scenario=0, seed=seed, work=partial(_bounds, with_bracket)) for seed in seeds]
     scenarios = tuple(case.scenario for case in cases)
     done = do_all(Jobs(part=part, scenarios=scenarios, jobs=tuple(jobs)), tell)
     tried: dict[tuple[int, int], list[Found]] = {}
@@ -99,18 +102,9 @@ def run(
     return results, tuple(one for one in done if isinstance(one, Bounds))
 
 
-def best(policy: str, tried: Sequence[Found]) -> Found:
-    """
-    The highest objective. Of the clairvoyant's ways, that of those within the SLO; where none is,
-    the one with the fewest violations.
-    """
-
-    def rank(found: Found) -> tuple[bool, float]:
-        measures = found.measures
-        within = policy != CLAIRVOYANT or measures.violations <= MOST_VIOLATIONS
-        return within, measures.objective if within else -measures.violations
-
-    return max(tried, key=rank)
+def best(tried: Sequence[Found]) -> Found:
+    """The highest objective."""
+    return max(tried, key=lambda found: found.measures.objective)
 
 
 def _found(
@@ -121,24 +115,35 @@ def _found(
     return Found(candidate=name, measures=measured(world), series=series)
 
 
-def _bounds(scenario: Scenario, load: Workload, seed: int) -> Bounds:
-    return Bounds(requests=len(load.arrivals_s), fluid_bound=fluid_bound(scenario, load))
+def _bounds(with_bracket: bool, scenario: Scenario, load: Workload, seed: int) -> Bounds:
+    return Bounds(
+        requests=len(load.arrivals_s),
+        upper=upper_bound(scenario, load) if with_bracket else None,
+        missed=missed(scenario, load),
+    )
 
 
-def _with_regret(result: Result, clairvoyant: Result) -> Result:
-    """Seed by seed, how far the objective is below the clairvoyant's."""
-    pairs = zip(result.measures, clairvoyant.measures, strict=True)
-    regretted = (replace(own, regret=_regret(own, yardstick)) for own, yardstick in pairs)
+def _with_regret(result: Result, hindsight: Result, bounds: Sequence[Bounds]) -> Result:
+    """Seed by seed, how far the objective is below the bracket's two sides."""
+    found = zip(result.measures, hindsight.measures, bounds, strict=True)
+    regretted = (
+        replace(
+            own,
+            regret=_below(own.objective, schedule.objective),
+            regret_at_most=_below(own.objective, bound.upper),
+        )
+        for own, schedule, bound in found
+    )
     return replace(result, measures=tuple(regretted))
 
 
-def _regret(own: Measures, yardstick: Measures) -> float | None:
-    return 1 - own.objective / yardstick.objective if yardstick.objective > 0 else None
+def _below(objective: float, yardstick: float | None) -> float | None:
+    return 1 - objective / yardstick if yardstick and yardstick > 0 else None
 
 
 def _result(case: Case, tried: Sequence[Sequence[Found]]) -> Result:
     """From what was found, by seed."""
-    found = [best(case.policy, each) for each in tried]
+    found = [best(each) for each in tried]
     had_choice = len(tried[0]) > 1 or case.policy == STATIC_BEST
     return Result(
         name=case.name,

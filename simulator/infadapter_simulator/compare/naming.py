@@ -8,18 +8,18 @@ from infadapter_simulator.compare.candidates import (
     RESEARCH,
     Candidate,
     always,
-    clairvoyants,
     of_a_variant,
     ours,
     research,
+    schedules,
     statics,
 )
 from infadapter_simulator.policies.hindsight.fixed import Fixed
 from infadapter_simulator.scenario import Scenario
 from infadapter_solver import CPU, Allocation
 
-OURS, CLAIRVOYANT, STATIC_BEST = "infadapter", "clairvoyant", "static-best"
-ALONE = {OURS: ours, STATIC_BEST: statics, CLAIRVOYANT: clairvoyants}
+OURS, HINDSIGHT, STATIC_BEST = "infadapter", "hindsight", "static-best"
+ALONE = {OURS: ours, STATIC_BEST: statics, HINDSIGHT: schedules}
 
 SHORT = {"hpa": "hpa-cpu"}
 USUAL = ("infadapter-paper", "ms-plus")
@@ -36,10 +36,10 @@ def named(text: str | None, scenario: Scenario, peak_rps: float) -> tuple[str, .
     if text is None:
         suited = best_suited(scenario, peak_rps)
         scaled = [f"{kind}-{name}" for name in suited for kind in USUAL_OF_A_VARIANT]
-        return (OURS, *(USUAL if sizes else ()), STATIC_BEST, CLAIRVOYANT, *scaled)
+        return (OURS, *(USUAL if sizes else ()), STATIC_BEST, HINDSIGHT, *scaled)
     if text == "all":
         scaled = [f"{kind}-{name}" for name in sizes for kind in OF_A_VARIANT]
-        return (OURS, *(RESEARCH if sizes else ()), STATIC_BEST, CLAIRVOYANT, *scaled)
+        return (OURS, *(RESEARCH if sizes else ()), STATIC_BEST, HINDSIGHT, *scaled)
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise _unknown(text, scenario)
@@ -103,7 +103,7 @@ def _fixed(variant: str, cores: int, sizes: Collection[int]) -> Fixed:
 
 
 def _unknown(name: str, scenario: Scenario) -> UnknownPolicy:
-    alone = ", ".join((OURS, *RESEARCH, STATIC_BEST, CLAIRVOYANT))
+    alone = ", ".join((OURS, *RESEARCH, STATIC_BEST, HINDSIGHT))
     kinds = ", ".join(f"{kind}-" for kind in (*SHORT, *OF_A_VARIANT))
     variants = ", ".join(_on_cpu(scenario))
     return UnknownPolicy(

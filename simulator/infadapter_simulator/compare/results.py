@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from infadapter_simulator.measures import Measures
 from infadapter_simulator.part import Part
+from infadapter_simulator.policies.hindsight.unavoidable import Missed
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.series import Series
 
@@ -23,7 +24,8 @@ class Bounds:
     """What holds for a scenario and a seed, whatever the policy."""
 
     requests: int
-    fluid_bound: float
+    upper: float | None  # no policy's objective is above it; None where nobody asked
+    missed: Missed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,5 +36,5 @@ class Comparison:
     scenario: Scenario
     seeds: tuple[int, ...]
     results: tuple[Result, ...]  # of what was asked for, in that order
-    clairvoyant: Result | None
+    hindsight: Result | None  # the lower side of the bracket: the best schedule, carried out
     bounds: tuple[Bounds, ...]  # by seed

@@ -9,7 +9,7 @@ from infadapter_simulator.world.world import World
 class Policy(Protocol):
     """
     Acts on a world at its own times. It sees what the world shows and nothing of the future (the
-    clairvoyant is told it when it is made).
+    schedule made in hindsight is told it when it is made).
     """
 
     @property

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from infadapter_simulator.compare.naming import CLAIRVOYANT, OURS
+from infadapter_simulator.compare.naming import HINDSIGHT, OURS
 from infadapter_simulator.compare.results import Comparison
 from infadapter_simulator.report import plots, words
 from infadapter_simulator.report.columns import COLUMNS, cell, ranked
@@ -69,10 +69,10 @@ def sweep_page(sweep: Sweep) -> str:
 
 
 def shown(comparison: Comparison) -> Mapping[str, Series]:
-    """Ours, and then those with the highest objectives; the clairvoyant is no rival."""
+    """Ours, and then those with the highest objectives; hindsight is no rival."""
     order = sorted(
         ranked(comparison.results),
-        key=lambda result: (result.name != OURS, result.name == CLAIRVOYANT),
+        key=lambda result: (result.name != OURS, result.name == HINDSIGHT),
     )
     return {result.name: result.series for result in order[:SHOWN] if result.series}
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import fields
 from statistics import fmean, stdev
 
-from infadapter_simulator.compare.results import Result
+from infadapter_simulator.compare.results import Comparison, Result
 from infadapter_simulator.measures import Measures
 
 MEASURES = tuple(field.name for field in fields(Measures))
@@ -32,6 +32,12 @@ def half_width(result: Result, measure: str) -> float | None:
         return None
     t = _T[len(known) - 2] if len(known) <= len(_T) + 1 else _T_OF_MANY
     return t * stdev(known) / math.sqrt(len(known))
+
+
+def upper_of(comparison: Comparison) -> float | None:
+    """What no policy's objective is above, the mean over the seeds."""
+    known = [bounds.upper for bounds in comparison.bounds if bounds.upper is not None]
+    return fmean(known) if known else None
 
 
 def _known(result: Result, measure: str) -> list[float]:

@@ -11,7 +11,7 @@ from infadapter_simulator.report.means import mean
 from infadapter_simulator.report.table import aligned
 from infadapter_simulator.report.words import load_sentence, percent
 
-_LEFT_OUT = ("regret", "accuracy_loss_points")
+_LEFT_OUT = ("regret", "regret_at_most", "accuracy_loss_points")
 _LAST = Column("mean cost", "mean_cost", 1, 2, "", "the price of what was held, a core being 1")
 
 SWEEP_COLUMNS = (*(column for column in COLUMNS if column.measure not in _LEFT_OUT), _LAST)

@@ -7,7 +7,7 @@ from infadapter_simulator.compare.naming import OURS
 from infadapter_simulator.compare.results import Bounds, Comparison, Result
 from infadapter_simulator.part import Part
 from infadapter_simulator.report.columns import ranked
-from infadapter_simulator.report.means import mean
+from infadapter_simulator.report.means import mean, upper_of
 
 
 def load_sentence(part: Part, seeds: Sequence[int], bounds: Sequence[Bounds]) -> str:
@@ -21,8 +21,24 @@ def load_sentence(part: Part, seeds: Sequence[int], bounds: Sequence[Bounds]) ->
 
 
 def bound_sentence(comparison: Comparison) -> str:
-    bound = fmean(bounds.fluid_bound for bounds in comparison.bounds)
-    return f"The best plan for each second, switched for nothing, has {bound:.4f}: the fluid bound."
+    """The bracket, as far as it was asked for."""
+    unavoidable = 100 * fmean(bounds.missed.unavoidable for bounds in comparison.bounds)
+    sudden = 100 * fmean(bounds.missed.sudden for bounds in comparison.bounds)
+    upper, hindsight = upper_of(comparison), comparison.hindsight
+    said = []
+    if hindsight:
+        said.append(
+            f"The best schedule made in hindsight reached {mean(hindsight, 'objective') or 0:.4f} "
+            f"with {percent(hindsight, 'violations')} violations"
+        )
+    if upper is not None:
+        said.append(f"no policy has an objective above {upper:.4f}")
+    said.append(
+        f"{unavoidable:.2f} % violations nobody avoids within the budget, "
+        f"{sudden:.2f} % nobody without a reserve"
+    )
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def headline(comparison: Comparison) -> str:
@@ -63,7 +79,7 @@ _KINDS = (
     ),
     ("ipa", "IPA: one variant at a time, and as many of its smallest pods as the load takes"),
     ("static-best", "the best set of pods for the whole trace, never changed"),
-    ("clairvoyant", "knows every arrival in advance, and pays for starts, loads and overlap"),
+    ("hindsight", "the best schedule found by who knew every arrival, carried out to the second"),
     ("vpa-cold", "the Vertical Pod Autoscaler on one variant, with no history to begin with"),
     ("vpa-plus", "InfAdapter's variant of the VPA: new pods before old ones end, slower to shrink"),
     ("vpa", "the Vertical Pod Autoscaler on one variant"),

@@ -85,14 +85,7 @@ def test_whoever_is_told_may_end_it_all(
 
 def test_the_best_in_hindsight_has_the_highest_objective() -> None:
     tried = [found("dear", 0.7, 0.003), found("cheap", 0.8, 0.004), found("dearer", 0.6, 0.0)]
-    assert best("kpa-resnet50", tried).candidate == "cheap"
-
-
-def test_the_clairvoyant_is_within_the_slo_if_any_way_is() -> None:
-    tried = [found("cheap", 0.8, 0.004), found("dear", 0.7, 0.003), found("dearer", 0.6, 0.0)]
-    assert best("clairvoyant", tried).candidate == "dear"
-    late = [found("bad", 0.8, 0.2), found("less bad", 0.6, 0.1)]
-    assert best("clairvoyant", late).candidate == "less bad"
+    assert best(tried).candidate == "cheap"
 
 
 def test_all_meet_the_same_requests_and_see_what_was_before(scenario: Scenario, part: Part) -> None:
@@ -109,24 +102,28 @@ def test_without_a_past_it_is_as_the_first_minute() -> None:
     assert np.array_equal(load.history_rps, np.full(600, 5.0))
 
 
-def test_regret_is_measured_from_the_clairvoyant_even_if_unasked(
+def test_regret_is_measured_from_the_bracket_even_if_unasked(
     scenario: Scenario, part: Part
 ) -> None:
     short = Part(trace=part.trace, from_s=0, to_s=30)
     comparison = compare(scenario, ["fixed-resnet18-4"], short, [0], silent)
     (result,) = comparison.results
-    assert comparison.clairvoyant
-    yardstick = comparison.clairvoyant.measures[0].objective
-    assert result.measures[0].regret == pytest.approx(1 - result.measures[0].objective / yardstick)
-    assert 0.7 < yardstick < comparison.bounds[0].fluid_bound
+    assert comparison.hindsight
+    own, lower = result.measures[0], comparison.hindsight.measures[0].objective
+    upper = comparison.bounds[0].upper or 0.0
+    assert own.regret == pytest.approx(1 - own.objective / lower)
+    assert own.regret_at_most == pytest.approx(1 - own.objective / upper)
+    assert 0.7 < lower < upper
+    bracket = facts(comparison)["bracket"]
+    assert (bracket["lower"], bracket["upper"]) == (pytest.approx(lower), pytest.approx(upper))
 
 
-def test_whoever_beats_the_clairvoyant_shows_that_it_is_badly_defined(
+def test_whoever_beats_the_schedule_shows_that_its_search_was_not_good_enough(
     comparison: Comparison,
 ) -> None:
     result = replace(comparison.results[0], measures=(replace(measures(0.8, 0.0), regret=-0.01),))
     (note,) = beaten(replace(comparison, results=(result,)))
-    assert note.startswith("fixed-resnet152-2 beats the clairvoyant")
+    assert note.startswith("fixed-resnet152-2 beats the best schedule in hindsight")
     assert beaten(comparison) == []
 
 

@@ -21,7 +21,7 @@ from infadapter_workload.trace import Trace
         ("proteus", 1),
         ("ipa", 1),
         ("static-best", 1),
-        ("clairvoyant", 48),
+        ("hindsight", 1),
         ("vpa-resnet18", 1),
         ("vpa-plus-resnet50", 1),
         ("hpa-resnet50", 12),
@@ -85,5 +85,5 @@ def test_who_knows_only_cores_has_no_part_in_variants_without(scenario: Scenario
 def test_all_is_everything_once(scenario: Scenario) -> None:
     names = named("all", scenario, 10.0)
     assert len(names) == len(set(names))
-    assert {"infadapter", "clairvoyant", "vpa-resnet18", "keda-resnet152"} < set(names)
+    assert {"infadapter", "hindsight", "vpa-resnet18", "keda-resnet152"} < set(names)
     assert named("infadapter, infadapter", scenario, 10.0) == ("infadapter",)

@@ -1,0 +1,74 @@
+"""What a variant may hold, as levels: by how much each of them serves and what it costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+
+from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.world.queues import Floats
+from infadapter_solver import CPU, Allocation, Resources, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layer:
+    """Of one target: level 0 is nothing, level 1 the smallest pod; no level serves too little."""
+
+    kind: str
+    accuracy: float
+    rps: Floats
+    price: Floats
+    amounts: Mapping[str, Floats]  # by resource
+    grow_s: float  # held before it serves, less what may serve longer than it is held
+    start_s: float
+
+
+def layers_of(scenario: Scenario) -> list[Layer]:
+    found: dict[Target, list[Allocation]] = {}
+    for variant in scenario.variants:
+        for allocation in variant.allocations:
+            found.setdefault(Target(variant.name, allocation.kind), []).append(allocation)
+    return [_layer(scenario, target, sizes) for target, sizes in found.items()]
+
+
+def _layer(scenario: Scenario, target: Target, sizes: list[Allocation]) -> Layer:
+    speeds = {a.size: scenario.speed(target.variant, a.size) for a in sizes}
+    longest_s = max(speed.service_s for speed in speeds.values())
+    amounts = _by_cores(scenario, sizes) if target.kind == CPU else _by_pods(scenario, sizes)
+    if target.kind == CPU:
+        each = sorted((a.cpu_millicores, speeds[a.size].most_rps / a.cpu_millicores) for a in sizes)
+        rps = [
+            n * max((rate for size, rate in each if size <= n), default=0.0) for n in amounts[CPU]
+        ]
+    else:
+        most = max(speed.most_rps for speed in speeds.values())
+        rps = [most * pods for pods in range(len(amounts[CPU]))]
+    levels = [{name: int(n[at]) for name, n in amounts.items()} for at in range(len(rps))]
+    return Layer(
+        kind=target.kind,
+        accuracy=scenario.variant(target.variant).accuracy,
+        rps=np.array(rps, dtype=np.float64),
+        price=np.array([scenario.objective.price_of(level) for level in levels], dtype=np.float64),
+        amounts=amounts,
+        grow_s=max(0.0, scenario.resize_delay_s - longest_s) if target.kind == CPU else 0.0,
+        start_s=max(0.0, scenario.start_s(target.variant) - longest_s),
+    )
+
+
+def _by_cores(scenario: Scenario, sizes: list[Allocation]) -> dict[str, Floats]:
+    """From the smallest size on in steps in which all sizes, and sums of them, can be had."""
+    least, step = min(a.cpu_millicores for a in sizes), gcd(*(a.cpu_millicores for a in sizes))
+    every = [0, *range(least, scenario.budget.get(CPU, 0) + 1, step)]
+    millicores = np.array(every, dtype=np.float64)
+    return {name: millicores if name == CPU else 0 * millicores for name in scenario.budget}
+
+
+def _by_pods(scenario: Scenario, sizes: list[Allocation]) -> dict[str, Floats]:
+    """Each as small as the smallest, and as fast as the fastest."""
+    least: Resources = {
+        name: min(a.resources.get(name, 0) for a in sizes) for name in scenario.budget
+    }
+    room = min(scenario.budget[name] // n for name, n in least.items() if n)
+    pods = np.arange(room + 1, dtype=np.float64)
+    return {CPU: 0 * pods} | {name: n * pods for name, n in least.items()}

@@ -1,0 +1,56 @@
+"""The dynamic programme of one variant: which level it holds when, at prices that are given."""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from infadapter_simulator.world.queues import Floats, Ints
+
+Shorts = NDArray[np.int16]
+
+
+@numba.njit(cache=True)
+def best_levels(
+    gain: Floats,  # by second, of a request that is served then
+    rps: Floats,  # by level; level 0 is nothing
+    unit: Floats,  # by second and level: what holding it costs
+    early: Floats,  # the same, for what is held before it serves
+    grow_s: float,
+    start_s: float,
+) -> tuple[float, Ints]:
+    """What it is worth in all, and the levels. Shrinking costs nothing."""
+    seconds, levels = len(gain), len(rps)
+    best = np.zeros(levels)
+    came = np.zeros((seconds, levels), dtype=np.int16)  # from which level
+    for second in range(seconds):
+        if second:
+            _shrunk(best, came[second])
+            _grown(best, came[second], early[second], grow_s, start_s)
+        best += gain[second] * rps - unit[second]
+    held = np.zeros(seconds, dtype=np.int64)
+    held[-1] = np.argmax(best)
+    for second in range(seconds - 1, 0, -1):
+        held[second - 1] = came[second, held[second]]
+    return best.max(), held
+
+
+@numba.njit(cache=True)
+def _shrunk(best: Floats, came: Shorts) -> None:
+    """What each level is worth if a higher one may have become it."""
+    came[-1] = len(best) - 1
+    for level in range(len(best) - 2, -1, -1):
+        came[level] = level
+        if best[level + 1] > best[level]:
+            best[level] = best[level + 1]
+            came[level] = came[level + 1]
+
+
+@numba.njit(cache=True)
+def _grown(best: Floats, came: Shorts, early: Floats, grow_s: float, start_s: float) -> None:
+    """What each level is worth if a lower one may have, which holds it before it serves."""
+    for level in range(1, len(best)):
+        held_s = start_s if level == 1 else grow_s
+        worth = best[level - 1] - held_s * (early[level] - early[level - 1])
+        if worth > best[level]:
+            best[level] = worth
+            came[level] = came[level - 1]

@@ -1,0 +1,105 @@
+"""What a request and a unit of the budget are worth when: for the best plan for a mean rate."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from infadapter_simulator.policies.hindsight.layers import Layer
+from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.simulate import Workload
+from infadapter_simulator.world.queues import Floats
+
+TRIED = 2000
+"""Prices of a unit that are compared; the lower ones are closer together."""
+
+CELLS = 4
+"""In a second, so that a request waits hardly longer than it may."""
+
+ROUNDS = 3
+"""How often each resource's price is looked for, given the others'."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Demand:
+    """What a request is worth is 1 at an accuracy of 1."""
+
+    requests: Floats  # by cell of time
+    cost_weight: float  # of a unit of price for a second
+
+    @property
+    def seconds(self) -> int:
+        return len(self.requests) // CELLS
+
+    @property
+    def by_second(self) -> Floats:
+        return np.asarray(self.requests.reshape(-1, CELLS).sum(axis=1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prices:
+    request: Floats  # by cell of time
+    units: Mapping[str, Floats]  # by resource and second
+
+
+def demand_of(scenario: Scenario, workload: Workload) -> Demand:
+    aim = scenario.objective
+    whole = (aim.price_of(scenario.budget) or 1.0) * aim.accuracy_weight * workload.seconds
+    edges = np.arange(CELLS * workload.seconds + 1) / CELLS
+    return Demand(
+        requests=np.histogram(workload.arrivals_s, bins=edges)[0].astype(np.float64),
+        cost_weight=aim.cost_weight * len(workload.arrivals_s) / whole,
+    )
+
+
+def prices_for(
+    scenario: Scenario, demand: Demand, layers: Sequence[Layer], smoothed_s: int
+) -> Prices:
+    """
+    Of the mean rate of so many seconds around each: pods change too slowly for a price that follows
+    every second.
+    """
+    rates, second = np.unique(
+        np.round(_smoothed(demand.by_second, smoothed_s)), return_inverse=True
+    )
+    units = {name: np.zeros(len(rates)) for name in scenario.budget}
+    for name in list(units) * (ROUNDS if len(units) > 1 else 1):
+        tried = highest_price(layers, name) * np.linspace(0.0, 1.0, TRIED) ** 3
+        worth = np.array([_surplus(demand, layers, units | {name: t}, rates) for t in tried])
+        total = worth * rates + tried[:, None] * scenario.budget[name]
+        units[name] = tried[total.argmin(axis=0)]
+    request = _surplus(demand, layers, units, rates)
+    return Prices(
+        request=np.repeat(request[second], CELLS),
+        units={name: price[second] for name, price in units.items()},
+    )
+
+
+def highest_price(layers: Sequence[Layer], name: str) -> float:
+    """Of a unit of the resource: as if all that it serves were right for it."""
+    return max(float((layer.rps[1:] / _held(layer, name)).max()) for layer in layers)
+
+
+def _surplus(
+    demand: Demand, layers: Sequence[Layer], units: Mapping[str, Floats | float], rates: Floats
+) -> Floats:
+    """By rate, what serving a request is worth where it is worth the most, less what it takes."""
+    found = np.zeros(len(rates))
+    for layer in layers:
+        held = demand.cost_weight * layer.price[1:, None] + sum(
+            layer.amounts[name][1:, None] * price for name, price in units.items()
+        )
+        takes = (held / layer.rps[1:, None]).min(axis=0)
+        found = np.maximum(found, layer.accuracy - takes)
+    return found
+
+
+def _held(layer: Layer, name: str) -> Floats:
+    amounts = layer.amounts[name][1:]
+    return np.where(amounts > 0, amounts, np.inf)
+
+
+def _smoothed(requests: Floats, smoothed_s: int) -> Floats:
+    around = smoothed_s // 2
+    padded = np.pad(requests, around, mode="edge")
+    return np.convolve(padded, np.ones(2 * around + 1) / (2 * around + 1), mode="valid")

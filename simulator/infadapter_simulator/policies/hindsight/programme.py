@@ -1,0 +1,84 @@
+"""The dynamic programme over time: plans are its states, moves lead from one to another."""
+
+import numba
+import numpy as np
+
+from infadapter_simulator.policies.hindsight.moves import Moves
+from infadapter_simulator.world.queues import Floats, Ints
+
+NEVER = -1e300
+
+
+def best_path(worth: Floats, moves: Moves, cost_weight: float, begin: int | None) -> Ints:
+    """
+    The plan of each step, so that the worth of all steps less the moves' cost is the highest.
+
+    `worth` is by step and plan; `begin` is the plan of step 0, None: any. What is decided at the
+    beginning is in force after two steps at the earliest.
+    """
+    first = np.full(worth.shape[1], NEVER)
+    if begin is None:
+        first[:] = worth[0]
+    else:
+        first[begin] = worth[0, begin]
+    cost = cost_weight * moves.cost
+    return np.asarray(
+        _path(worth, first, moves.first, moves.source, moves.before, moves.after, cost)
+    )
+
+
+@numba.njit(cache=True)
+def _path(
+    worth: Floats,
+    begin: Floats,
+    first: Ints,
+    source: Ints,
+    before: Ints,
+    after: Ints,
+    cost: Floats,
+) -> Ints:
+    steps, plans = worth.shape
+    until = np.zeros((steps + 1, plans))  # worth of all steps before
+    for t in range(steps):
+        until[t + 1] = until[t] + worth[t]
+    best = np.full((steps, plans), NEVER)
+    by = np.full((steps, plans), -1, dtype=np.int64)
+    best[0] = begin
+    for t in range(1, steps):
+        for goal in range(plans):
+            top = best[t - 1, goal]
+            for move in range(first[goal], first[goal + 1]):
+                changed = t - after[move]
+                left = changed - before[move]
+                if left < 1:
+                    continue
+                p = source[move]
+                value = best[left, p] - cost[move]
+                value += until[changed, p] - until[left + 1, p]
+                value += until[t, goal] - until[changed, goal]
+                if value > top:
+                    top = value
+                    by[t, goal] = move
+            best[t, goal] = top + worth[t, goal]
+    return _traced(best, by, source, before, after)
+
+
+@numba.njit(cache=True)
+def _traced(best: Floats, by: Ints, source: Ints, before: Ints, after: Ints) -> Ints:
+    steps = len(best)
+    path = np.zeros(steps, dtype=np.int64)
+    t = steps - 1
+    plan = np.argmax(best[t])
+    while True:
+        path[t] = plan
+        if t == 0:
+            return path
+        move = by[t, plan]
+        if move < 0:
+            t -= 1
+            continue
+        changed = t - after[move]
+        path[changed:t] = plan
+        t = changed - before[move]
+        plan = source[move]
+        path[t:changed] = plan
