@@ -1,6 +1,5 @@
 """Whoever knows the future is ready for it, and pays for what the others pay for."""
 
-import asyncio
 
 import numpy as np
 import pytest
@@ -33,9 +32,7 @@ def foreseen(scenario: Scenario, load: Workload, **changes: object) -> World:
 
 
 def ours_on(scenario: Scenario, load: Workload) -> Measures:
-    with asyncio.Runner() as runner:
-        ours = Ours(service=service_of(scenario), loop=runner.get_loop())
-        return measured(simulate(ours, scenario, load, 1))
+    return measured(simulate(Ours(service=service_of(scenario)), scenario, load, 1))
 
 
 STEP = ((90, 40.0), (90, 200.0), (90, 40.0))
