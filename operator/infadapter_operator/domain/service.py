@@ -41,6 +41,13 @@ class Patience:
         return max(self.ready_s, self.ready_loads * load_time_s)
 
 
+class Priced(NamedTuple):
+    """What capacity for a request more costs, by an objective."""
+
+    objective: Objective
+    of_a_request: float
+
+
 @dataclass(slots=True)
 class Derived:
     """
@@ -51,10 +58,12 @@ class Derived:
     variants: tuple[Variant, ...] = ()
     fitted: dict[tuple[Target, PodSize], Allocation | None] = field(default_factory=dict)
     calibrated: dict[frozenset[tuple[Target, float]], "Calibrated"] = field(default_factory=dict)
+    priced: Priced | None = None
 
     def of(self, variants: tuple[Variant, ...]) -> "Derived":
         if self.variants is not variants:
             self.variants, self.fitted, self.calibrated = variants, {}, {}
+            self.priced = None
         return self
 
 

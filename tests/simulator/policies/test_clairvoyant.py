@@ -1,6 +1,5 @@
 """Whoever knows the future is ready for it, and pays for what the others pay for."""
 
-
 import numpy as np
 import pytest
 
