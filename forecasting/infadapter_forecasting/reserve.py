@@ -59,14 +59,16 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
     Errors are differences, not ratios: after a jump from 10 to 100 rps, a ratio would expect 1000.
     """
     recent = rates[-MEMORY_S:]
-    came = highest_ahead(needs(recent, slo_s), REACTION_S)
+    needed = needs(recent, slo_s)
+    came = highest_ahead(needed, REACTION_S)
     allowed = (1 - quantile) * max(len(came), LEAST_MEMORY_S)
     if len(came) <= math.ceil(allowed):
         rps = now_rps + float(np.sqrt(now_rps))
         return Reserve(rps, rps)
     usual = exponential_mean(recent, BASELINE_S)
     errors = np.sort(came - usual[: len(came)])
-    most_rps = _most_to_expect_rps(recent, slo_s, now_rps)
+    # A step that has been seen is not expected once more on top of itself.
+    most_rps = max(float(needed.max()), now_rps) + float(np.sqrt(now_rps))
 
     def at(exceeded: float) -> float:
         reserve_rps = errors[max(0, len(errors) - 1 - math.ceil(exceeded))]
@@ -74,14 +76,6 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
         return max(now_rps, min(wanted_rps, most_rps))
 
     return Reserve(at(allowed), at(EXCEEDANCE_HYSTERESIS * allowed))
-
-
-def _most_to_expect_rps(recent: Rates, slo_s: float, now_rps: float) -> float:
-    """
-    What was needed at most, and a deviation of room: a step that has been seen is not expected once
-    more on top of itself.
-    """
-    return max(float(needs(recent, slo_s).max()), now_rps) + float(np.sqrt(now_rps))
 
 
 def highest_need_rps(rates: Rates, slo_s: float, window_s: float) -> float:

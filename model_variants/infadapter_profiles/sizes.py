@@ -4,7 +4,7 @@ How large a pod is, and what it serves at that: the words that every plan is wri
 In whole units and hashable, so that sizes are keys, and two plans can be compared bit by bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -83,7 +83,7 @@ class Allocation:
         return self.size.cpu_millicores
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Variant:
     """One model that can answer the service's requests."""
 
@@ -91,3 +91,11 @@ class Variant:
     accuracy: float  # a fraction
     load_time_s: float
     allocations: tuple[Allocation, ...]
+
+    @cached_property
+    def key(self) -> Hashable:
+        """All of it, as one value to look up by."""
+        sizes = tuple(
+            (a.capacity_rps, a.batch_size, *a.resources.items()) for a in self.allocations
+        )
+        return self.name, self.accuracy, self.load_time_s, sizes

@@ -196,18 +196,7 @@ def _power_of_two(rps: float) -> float:
 def _key(problem: Problem, ceiling: Requirement) -> Hashable:
     """By content: who decides anew builds new objects from the same profiles."""
     return (
-        tuple(
-            (
-                variant.name,
-                variant.accuracy,
-                variant.load_time_s,
-                tuple(
-                    (a.capacity_rps, a.batch_size, *a.resources.items())
-                    for a in variant.allocations
-                ),
-            )
-            for variant in problem.variants
-        ),
+        tuple(variant.key for variant in problem.variants),
         tuple(problem.budget.items()),
         tuple(problem.objective.prices.items()),
         problem.max_pods_per_target,
