@@ -5,6 +5,12 @@ What runs grows in a second and what does not is bridged, so no more needs to be
 time in which a decision takes effect. Over so short a time the best forecast is the rate of now,
 and its errors of the last half an hour say what to keep in reserve: nothing to speak of for a
 steady load, much for one that jumps every few minutes.
+
+What arrivals need is told by their arrival curve. A pod's queue absorbs what exceeds its capacity
+for a moment: a request may wait as long as the SLO leaves it. So a second of twice the load needs
+no second pod, and ten such seconds do. Over any time w, arrivals A need a capacity of A / (w + b),
+where b is how long a request may wait; the largest of these is the need (the leaky bucket of
+network calculus; Le Boudec and Thiran, 2001, chapter 1).
 """
 
 import functools
@@ -13,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from infadapter_forecasting.arrival_curve import highest_ahead, needs
 from infadapter_forecasting.forecaster import Array, Rates
 
 REACTION_S = 4
@@ -35,6 +40,12 @@ QUANTILE_UNCERTAINTY = 0.7
 How rare a case may be that is still kept in reserve for, times the root of the requests within the
 memory: the fewer there were, the less is known of what is rare.
 """
+
+WINDOWS_S = (1, 2, 3, 5, 10)
+"""Longer ones are means in which a queue makes no difference."""
+
+WAIT_SHARE = 0.8
+"""How much of the SLO a request may wait; the rest is its own service time."""
 
 
 class Reserve(NamedTuple):
@@ -76,6 +87,27 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
         return max(now_rps, min(wanted_rps, most_rps))
 
     return Reserve(at(allowed), at(EXCEEDANCE_HYSTERESIS * allowed))
+
+
+def needs(rates: Rates, slo_s: float, windows_s: tuple[int, ...] = WINDOWS_S) -> Array:
+    """By second, the capacity that the arrivals up to its end need, in requests per second."""
+    sums = np.concatenate([[0.0], np.cumsum(rates)])
+    found = np.zeros(len(rates))
+    for window in windows_s:
+        if window <= len(rates):
+            arrived = sums[window:] - sums[:-window]
+            needed = arrived / (window + WAIT_SHARE * slo_s)
+            found[window - 1 :] = np.maximum(found[window - 1 :], needed)
+    return found
+
+
+def highest_ahead(values: Array, horizon: int) -> Array:
+    """By index i, the highest of the `horizon` values after i, where all of these are there."""
+    if len(values) <= horizon:
+        return np.empty(0)
+    windows = np.lib.stride_tricks.sliding_window_view(values[1:], horizon)
+    highest: Array = windows.max(axis=1)
+    return highest
 
 
 def highest_need_rps(rates: Rates, slo_s: float, window_s: float) -> float:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from infadapter_forecasting.arrival_curve import needs
 from infadapter_forecasting.forecaster import Rates
-from infadapter_forecasting.reserve import MEMORY_S, Reserve, highest_need_rps, needed_soon
+from infadapter_forecasting.reserve import MEMORY_S, Reserve, highest_need_rps, needed_soon, needs
 from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.service import ForecastMethod, Service
