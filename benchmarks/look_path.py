@@ -114,7 +114,6 @@ def looks(*, counts: bool) -> list[Seen]:
     )
     watched = Watched(ours=Ours(service=service_of(world_of)), counts=counts)
     simulate(watched, world_of, workload, 1)
-    watched.ours.loop.close()
     return watched.looks
 
 

@@ -5,9 +5,7 @@ A simulated server is one that takes equally long for every request; a real one 
 stops for a part of every period of the quota, and shares its machine.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,7 +21,7 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import State
 from infadapter_operator.reconcile import reconcile
 from infadapter_simulator.platform import SimulatedCluster, SimulatedRouter
-from infadapter_simulator.policies.ours import virtual_loop
+from infadapter_simulator.policies.ours import at_once, planned
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
 from infadapter_simulator.simulate import Workload, simulate
 from infadapter_simulator.world.queues import ON_TIME, Floats, Ints
@@ -68,7 +66,6 @@ class Loop:
 
     service: Service
     limits: Mapping[tuple[str, int], int]
-    loop: asyncio.AbstractEventLoop
     name: str = "demo"
     state: State = field(default_factory=State)
     load: RouterCount | None = None
@@ -89,8 +86,8 @@ class Loop:
         self.load.read()
         router = SimulatedRouter(world)
         ports = Ports(self.load, self.cluster, router)
-        cycle = reconcile(self.service, self.state, ports, world.now_s)
-        seen = self.loop.run_until_complete(cycle)
+        cycle = reconcile(self.service, self.state, ports, world.now_s, planning=planned)
+        seen = at_once(cycle)
         self.state = seen.state
         if seen.plan_changed:
             self.plan_changes_s.append(world.now_s)
@@ -109,9 +106,8 @@ def play(
         seconds=round(load.end_s),
         history_rps=np.empty(0),
     )
-    with closing(virtual_loop()) as loop:
-        acting = Loop(service=policy, limits=queue_limits(judge), loop=loop)
-        world = simulate(acting, scenario_of(policy, profiles, speed), workload, 0)
+    acting = Loop(service=policy, limits=queue_limits(judge))
+    world = simulate(acting, scenario_of(policy, profiles, speed), workload, 0)
     return world, acting
 
 

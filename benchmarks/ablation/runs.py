@@ -1,11 +1,10 @@
 """Our loop with a change, on a trace; what the file of results has is not run again."""
 
-import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -19,7 +18,7 @@ from infadapter.progress import Progress
 from infadapter_simulator.compare.jobs import Job, Jobs, do_all
 from infadapter_simulator.compare.naming import OURS
 from infadapter_simulator.measures import Measures, measured
-from infadapter_simulator.policies.ours import Ours, service_of, virtual_loop
+from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, simulate
 from infadapter_simulator.world.pods import SimulatedPod
@@ -80,19 +79,13 @@ def _simulated(
 ) -> tuple[World, int]:
     """The world at the end, and how many resizes were asked for."""
     service = change.service(scenario, service_of(scenario))
-    policy = Ours(service=service, cycle_s=change.cycle_s, loop=_loop())
+    policy = Ours(service=service, cycle_s=change.cycle_s)
     with ExitStack() as patched:
         for target, replacement in change.patches.items():
             patched.enter_context(patch(target, replacement))
         resized = patched.enter_context(_counted_resizes())
         world = simulate(policy, scenario, workload, seed)
     return world, len(resized)
-
-
-@cache
-def _loop() -> asyncio.AbstractEventLoop:
-    """One for all runs of a process: each would keep its files open."""
-    return virtual_loop()
 
 
 @contextmanager

@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 
 from infadapter_operator.domain.service import Service
 from infadapter_operator.reconcile import Cycle
 from infadapter_simulator.holding import holding
-from infadapter_simulator.policies.ours import Ours, virtual_loop
+from infadapter_simulator.policies.ours import Ours
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, simulate
 from infadapter_simulator.world.queues import ON_TIME
@@ -136,10 +135,9 @@ def is_as_planned(seen: Cycle) -> bool:
 
 
 def played(state: State, seed: int = 0) -> Arrived:
-    with closing(virtual_loop()) as loop:
-        ours = Ours(service=state.service, cycle_s=state.cycle_s, loop=loop)
-        watched = Watched(ours=ours, running=state.running)
-        world = simulate(watched, state.scenario, state.workload, seed)
+    ours = Ours(service=state.service, cycle_s=state.cycle_s)
+    watched = Watched(ours=ours, running=state.running)
+    world = simulate(watched, state.scenario, state.workload, seed)
     later = [sight for sight in watched.sights if sight.at_s >= state.event_s]
     outcomes = world.traffic.outcomes()[world.traffic.arrivals_s >= state.event_s]
     is_there, rest = later[-1].as_planned, later[-1].rest

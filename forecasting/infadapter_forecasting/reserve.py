@@ -5,6 +5,12 @@ What runs grows in a second and what does not is bridged, so no more needs to be
 time in which a decision takes effect. Over so short a time the best forecast is the rate of now,
 and its errors of the last half an hour say what to keep in reserve: nothing to speak of for a
 steady load, much for one that jumps every few minutes.
+
+What arrivals need is told by their arrival curve. A pod's queue absorbs what exceeds its capacity
+for a moment: a request may wait as long as the SLO leaves it. So a second of twice the load needs
+no second pod, and ten such seconds do. Over any time w, arrivals A need a capacity of A / (w + b),
+where b is how long a request may wait; the largest of these is the need (the leaky bucket of
+network calculus; Le Boudec and Thiran, 2001, chapter 1).
 """
 
 import functools
@@ -13,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from infadapter_forecasting.arrival_curve import highest_ahead, needs
 from infadapter_forecasting.forecaster import Array, Rates
 
 REACTION_S = 4
@@ -35,6 +40,12 @@ QUANTILE_UNCERTAINTY = 0.7
 How rare a case may be that is still kept in reserve for, times the root of the requests within the
 memory: the fewer there were, the less is known of what is rare.
 """
+
+WINDOWS_S = (1, 2, 3, 5, 10)
+"""Longer ones are means in which a queue makes no difference."""
+
+WAIT_SHARE = 0.8
+"""How much of the SLO a request may wait; the rest is its own service time."""
 
 
 class Reserve(NamedTuple):
@@ -59,14 +70,16 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
     Errors are differences, not ratios: after a jump from 10 to 100 rps, a ratio would expect 1000.
     """
     recent = rates[-MEMORY_S:]
-    came = highest_ahead(needs(recent, slo_s), REACTION_S)
+    needed = needs(recent, slo_s)
+    came = highest_ahead(needed, REACTION_S)
     allowed = (1 - quantile) * max(len(came), LEAST_MEMORY_S)
     if len(came) <= math.ceil(allowed):
         rps = now_rps + float(np.sqrt(now_rps))
         return Reserve(rps, rps)
     usual = exponential_mean(recent, BASELINE_S)
     errors = np.sort(came - usual[: len(came)])
-    most_rps = _most_to_expect_rps(recent, slo_s, now_rps)
+    # A step that has been seen is not expected once more on top of itself.
+    most_rps = max(float(needed.max()), now_rps) + float(np.sqrt(now_rps))
 
     def at(exceeded: float) -> float:
         reserve_rps = errors[max(0, len(errors) - 1 - math.ceil(exceeded))]
@@ -76,12 +89,25 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
     return Reserve(at(allowed), at(EXCEEDANCE_HYSTERESIS * allowed))
 
 
-def _most_to_expect_rps(recent: Rates, slo_s: float, now_rps: float) -> float:
-    """
-    What was needed at most, and a deviation of room: a step that has been seen is not expected once
-    more on top of itself.
-    """
-    return max(float(needs(recent, slo_s).max()), now_rps) + float(np.sqrt(now_rps))
+def needs(rates: Rates, slo_s: float, windows_s: tuple[int, ...] = WINDOWS_S) -> Array:
+    """By second, the capacity that the arrivals up to its end need, in requests per second."""
+    sums = np.concatenate([[0.0], np.cumsum(rates)])
+    found = np.zeros(len(rates))
+    for window in windows_s:
+        if window <= len(rates):
+            arrived = sums[window:] - sums[:-window]
+            needed = arrived / (window + WAIT_SHARE * slo_s)
+            found[window - 1 :] = np.maximum(found[window - 1 :], needed)
+    return found
+
+
+def highest_ahead(values: Array, horizon: int) -> Array:
+    """By index i, the highest of the `horizon` values after i, where all of these are there."""
+    if len(values) <= horizon:
+        return np.empty(0)
+    windows = np.lib.stride_tricks.sliding_window_view(values[1:], horizon)
+    highest: Array = windows.max(axis=1)
+    return highest
 
 
 def highest_need_rps(rates: Rates, slo_s: float, window_s: float) -> float:

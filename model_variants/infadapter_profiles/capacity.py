@@ -8,9 +8,10 @@ smallest size, not above the largest, and not for another percentile.
 
 import math
 from collections.abc import Iterable
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
-from infadapter_profiles.profile import KnownCapacity, Point, ProfiledAllocation
+from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
+from infadapter_profiles.sizes import CPU, Allocation
 
 SAME = 1e-9
 """Latencies and percentiles closer than this are the same; they went through milliseconds."""
@@ -100,3 +101,51 @@ def _unknown(allocation: ProfiledAllocation, slo_s: float, percentile: float) ->
         f"no capacity is given for {1000 * slo_s:g} ms, only for "
         f"{', '.join(f'{ms:g}' for ms in has)} ms; choose one of these or measure again"
     )
+
+
+def expected_latency_s(
+    profile: Profile, allocation: Allocation, rps: float, percentile: float
+) -> float | None:
+    """
+    The way back from a capacity: at the percentile, of one pod of this size that gets this rate.
+
+    A size between two measured ones is taken to be as slow as the slower of them at the same rate
+    per core. None where that was not measured: beyond the highest rate, or no curve at all.
+    """
+    found = [
+        _latency_at_s(measured, rps * share, percentile)
+        for measured, share in _neighbours(profile, allocation)
+    ]
+    known = [latency_s for latency_s in found if latency_s is not None]
+    return max(known) if found and len(known) == len(found) else None
+
+
+def _neighbours(profile: Profile, allocation: Allocation) -> list[tuple[ProfiledAllocation, float]]:
+    """The allocation itself, or its neighbours; each with its part of the size."""
+    sizes = {measured.size: measured for measured in profile.allocations}
+    if allocation.size in sizes:
+        return [(sizes[allocation.size], 1.0)]
+    like = (CPU, allocation.batch_size)
+    by_cpu = sorted(
+        (m for m in profile.allocations if (m.size.kind, m.size.batch_size) == like),
+        key=lambda measured: measured.resources[CPU],
+    )
+    for smaller, larger in pairwise(by_cpu):
+        less, more = (m.resources[CPU] / allocation.cpu_millicores for m in (smaller, larger))
+        if allocation.kind == CPU and less < 1 < more:
+            return [(smaller, less), (larger, more)]
+    return []
+
+
+def _latency_at_s(measured: ProfiledAllocation, rps: float, percentile: float) -> float | None:
+    try:
+        curve = latency_curve(measured, percentile)
+    except PercentileNotMeasured:
+        return None
+    finite = [(rate, latency_s) for rate, latency_s in curve if math.isfinite(latency_s)]
+    if finite and rps <= finite[0][0]:
+        return finite[0][1]
+    for (before, before_s), (after, after_s) in pairwise(finite):
+        if rps <= after:
+            return before_s + (after_s - before_s) * (rps - before) / (after - before)
+    return None

@@ -4,8 +4,9 @@ How large a pod is, and what it serves at that: the words that every plan is wri
 In whole units and hashable, so that sizes are keys, and two plans can be compared bit by bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 CPU = "cpu"
@@ -22,14 +23,17 @@ class Target(NamedTuple):
     kind: str = CPU
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PodSize:
-    """What one pod gets: resources, and the largest batch that it computes at once."""
+    """
+    What one pod gets: resources, and the largest batch that it computes at once. What follows from
+    these is kept: sizes are compared and looked up thousands of times in a plan.
+    """
 
     resources: Resources = field(default_factory=dict)
     batch_size: int = 1
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """The extended resource's name, or "cpu" when there is none (a pod has at most one)."""
         return next((name for name in sorted(self.resources) if name != CPU), CPU)
@@ -38,18 +42,18 @@ class PodSize:
     def cpu_millicores(self) -> int:
         return self.resources.get(CPU, 0)
 
-    @property
+    @cached_property
     def but_cpu(self) -> tuple[tuple[str, int], ...]:
         """All that can't be resized in place."""
         return tuple(item for item in self.key if item[0] != CPU)
 
-    @property
+    @cached_property
     def key(self) -> tuple[tuple[str, int], ...]:
         """As one value, to hash and to sort by."""
         return (*sorted(self.resources.items()), ("batch", self.batch_size))
 
     def __hash__(self) -> int:
-        return hash((frozenset(self.resources.items()), self.batch_size))
+        return hash(self.key)
 
     def __lt__(self, other: "PodSize") -> bool:
         return self.key < other.key
@@ -79,7 +83,7 @@ class Allocation:
         return self.size.cpu_millicores
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Variant:
     """One model that can answer the service's requests."""
 
@@ -87,3 +91,11 @@ class Variant:
     accuracy: float  # a fraction
     load_time_s: float
     allocations: tuple[Allocation, ...]
+
+    @cached_property
+    def key(self) -> Hashable:
+        """All of it, as one value to look up by."""
+        sizes = tuple(
+            (a.capacity_rps, a.batch_size, *a.resources.items()) for a in self.allocations
+        )
+        return self.name, self.accuracy, self.load_time_s, sizes

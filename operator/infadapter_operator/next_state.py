@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
+from infadapter_operator.domain.decision import Shape
 from infadapter_operator.domain.observed import Cause, Observed, Trouble
 from infadapter_operator.domain.ports import Conflict, PlatformUnavailable
-from infadapter_operator.domain.progress import Block, Progress
+from infadapter_operator.domain.progress import Block, Milestone, Progress
 from infadapter_operator.domain.situation import Situation, State
 from infadapter_operator.domain.steps import RemovePods, ResizePod, ScaleUp
 from infadapter_operator.execute import Executed
 from infadapter_operator.planning.plan import Planned
-from infadapter_operator.rollout.milestone import milestone_after
 from infadapter_solver.problem import PodSize, Target
 
 _NOT_FOR_GOOD = (PlatformUnavailable.reason, Conflict.reason)
@@ -35,8 +35,30 @@ def next_state(
         blocks=planned.blocks,
         error_budget=planned.error_budget,
         refused=_refused_starts(before.refused, done, planned.blocks, now_s),
-        milestone=milestone_after(before.milestone, shape, progress, counted, now_s),
+        milestone=_milestone_after(before.milestone, shape, progress, counted, now_s),
     )
+
+
+def _milestone_after(
+    before: Milestone, plan: Shape, progress: Progress | None, observed: Observed, now_s: float
+) -> Milestone:
+    """
+    How far the rollout has come, which a patience is counted from. Another plan, one more pod
+    Ready, one less pending or one less too many is progress.
+    """
+    if progress is None:
+        return before
+    pending = sum(pod.unschedulable_since_s is not None for pod in observed.pods)
+    excess = len(observed.pods) - progress.wanted
+    further = (
+        before.plan != plan
+        or progress.ready > before.ready
+        or pending < before.pending
+        or excess < before.excess
+    )
+    if not further:
+        return before
+    return Milestone(plan=plan, ready=progress.ready, pending=pending, excess=excess, at_s=now_s)
 
 
 def _refused_starts(

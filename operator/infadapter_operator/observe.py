@@ -84,9 +84,13 @@ async def _answers(
 
 def remembered(observed: Observed, state: State, now_s: float, patience_s: float) -> Observed:
     """With what was told before, and what a platform is late to show or never does."""
-    observed = _with_refused_sizes(observed, dict(state.infeasible_resizes))
-    observed = _with_leaving(observed, state.removed_pods)
-    return _with_refusals(observed, state.refused, now_s, patience_s)
+    if state.infeasible_resizes:
+        observed = _with_refused_sizes(observed, dict(state.infeasible_resizes))
+    if state.removed_pods:
+        observed = _with_leaving(observed, state.removed_pods)
+    if state.refused:
+        observed = _with_refusals(observed, state.refused, now_s, patience_s)
+    return observed
 
 
 def _with_refused_sizes(observed: Observed, refused: Mapping[str, PodSize]) -> Observed:

@@ -7,7 +7,7 @@ Between the four stand values: a `Situation` is all that is decided from, what i
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from infadapter_operator.domain.decision import Decision, Source
@@ -109,8 +109,18 @@ class Cycle:
         return ready_capacity_rps(self.planned.service, self.planned.present.counted.pods)
 
 
+async def in_a_thread(situation: Situation) -> Planned:
+    """Other services' looks and probes are not to wait for a plan."""
+    return await asyncio.to_thread(plan, situation)
+
+
 async def reconcile(
-    service: Service, state: State, ports: Ports, now_s: float, shared: Shared | None = None
+    service: Service,
+    state: State,
+    ports: Ports,
+    now_s: float,
+    shared: Shared | None = None,
+    planning: Callable[[Situation], Awaitable[Planned]] = in_a_thread,
 ) -> Cycle:
     """One cycle; raises nothing that a platform may raise."""
     if service.mode is Mode.PAUSED:
@@ -118,7 +128,7 @@ async def reconcile(
     try:
         situation = await observe(service, state, ports, now_s, shared or Shared())
         began_s = time.perf_counter()
-        planned = await asyncio.to_thread(plan, situation)
+        planned = await planning(situation)
         took_s = time.perf_counter() - began_s
     except PlatformUnavailable as error:
         failure = Failure(error.reason, str(error))

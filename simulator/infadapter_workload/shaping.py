@@ -57,25 +57,6 @@ def sliced(trace: Trace, from_s: int, to_s: int) -> Trace:
     )
 
 
-def resampled(trace: Trace, step_s: int) -> Trace:
-    """
-    As long as before, but the rate of every second is the mean of the step that it lies in.
-
-    That is what a monitoring system with this step saw: no longer counted, without time stamps.
-
-    Raises TraceError for a step below a second.
-    """
-    if step_s < 1:
-        raise TraceError(f"A step must be at least 1 s, not {step_s} s.")
-    if step_s == 1:
-        return trace
-    first = np.arange(0, trace.seconds, step_s)
-    lengths = np.diff(first, append=trace.seconds)
-    rates = np.repeat(np.add.reduceat(trace.rates, first) / lengths, lengths)
-    note = f"averaged over steps of {step_s} s"
-    return replace(trace, rates=rates, arrivals_s=None, counted=False, notes=(*trace.notes, note))
-
-
 def without_gaps(trace: Trace, longest_s: int = 10) -> Trace:
     """
     Without the runs of so many or more seconds in which nothing arrived, and a note of them.

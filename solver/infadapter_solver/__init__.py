@@ -5,11 +5,10 @@ from infadapter_profiles.capacity import (
     NotMeasured,
     PercentileNotMeasured,
     capacity_at,
+    expected_latency_s,
 )
-from infadapter_profiles.latency import expected_latency_s
 from infadapter_profiles.offered import offered, to_variant
 from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
-from infadapter_solver.binding import Binding, binding_of, binding_sentence
 from infadapter_solver.check import InvalidProblem
 from infadapter_solver.exact.tables import TooLarge
 from infadapter_solver.objective import broken, evaluate, score, starts
@@ -25,7 +24,7 @@ from infadapter_solver.problem import (
     Target,
     Variant,
 )
-from infadapter_solver.solve import Method, solve
+from infadapter_solver.solve import Binding, Method, binding_of, binding_sentence, solve
 
 __all__ = [
     "CPU",

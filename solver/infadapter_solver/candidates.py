@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from infadapter_solver.problem import CPU, Allocation, PodGroup, Problem, Target, Variant
+from infadapter_solver.problem import Allocation, PodGroup, Problem, Target, Variant
 
 LEAST_DEMAND_RPS = 0.1
 """Demand is never planned as 0, so that accuracy, which is a mean over requests, is defined."""
@@ -84,31 +84,10 @@ def most_pods(problem: Problem, wanted: Requirement, target: Target, allocation:
     )
 
 
-def price(problem: Problem, resource: str) -> float:
-    """Of one unit: of a core for the CPU, although that is counted in millicores."""
-    return (
-        problem.objective.prices[resource]
-        if resource != CPU
-        else problem.objective.prices.get(CPU, 1.0)
-    )
-
-
-def cost(problem: Problem, groups: tuple[PodGroup, ...]) -> float:
-    return sum(
-        price(problem, name) * _units(name, amount)
-        for group in groups
-        for name, amount in group.resources.items()
-    )
-
-
-def budget_cost(problem: Problem) -> float:
-    return sum(price(problem, name) * _units(name, n) for name, n in problem.budget.items())
-
-
 def unit_cost_ratio(problem: Problem, allocation: Allocation) -> float:
     """What one pod costs, as a share of what the whole budget costs."""
-    one = PodGroup(target=Target("", allocation.kind), allocation=allocation, pods=1)
-    return cost(problem, (one,)) / (budget_cost(problem) or math.inf)
+    price_of = problem.objective.price_of
+    return price_of(allocation.resources) / (price_of(problem.budget) or math.inf)
 
 
 def pods_at_hand(problem: Problem, target: Target, allocation: Allocation) -> int:
@@ -161,7 +140,3 @@ def _may_run(problem: Problem, allocation: Allocation) -> bool:
         for name, amount in allocation.resources.items()
         if amount
     )
-
-
-def _units(resource: str, amount: int) -> float:
-    return amount / 1000 if resource == CPU else amount

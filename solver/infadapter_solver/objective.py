@@ -11,8 +11,6 @@ from dataclasses import replace
 from infadapter_solver.candidates import (
     Requirement,
     active,
-    budget_cost,
-    cost,
     longest_load_s,
     planning_rps,
     pods_at_hand,
@@ -38,13 +36,14 @@ def evaluate(problem: Problem, groups: Iterable[PodGroup]) -> Plan:
     """
     filled = _in_fill_order(problem, groups)
     served = _fill(filled, planning_rps(problem))
-    total_cost = cost(problem, filled)
+    price_of = problem.objective.price_of
+    total_cost = sum(price_of(group.resources) for group in filled)
     plan = Plan(
         groups=filled,
         served_rps=served,
         accuracy=_mean_accuracy(problem, served),
         cost=total_cost,
-        cost_ratio=total_cost / (budget_cost(problem) or 1.0),
+        cost_ratio=total_cost / (price_of(problem.budget) or 1.0),
         loading_s=_loading_s(problem, filled),
         objective=None,
         feasible=False,

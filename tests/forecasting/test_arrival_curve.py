@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_forecasting.arrival_curve import WAIT_SHARE, WINDOWS_S, highest_ahead, needs
+from infadapter_forecasting.reserve import WAIT_SHARE, WINDOWS_S, highest_ahead, needs
 
 SLO_S = 0.75
 ROOM_S = WAIT_SHARE * SLO_S

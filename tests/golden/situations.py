@@ -216,10 +216,7 @@ def played(name: str) -> Recorder:
         history_rps=flat_history(float(situation.rates_rps[0])),
     )
     recorder = Recorder(ours=Ours(service=service_of(world_of)), situation=situation)
-    try:
-        simulate(recorder, world_of, workload, SEED)
-    finally:
-        recorder.ours.loop.close()
+    simulate(recorder, world_of, workload, SEED)
     return recorder
 
 

@@ -1,10 +1,8 @@
 """The simulated queues beside queueing theory, and beside plain models that are written anew."""
 
-import asyncio
 import heapq
 import math
 from collections import deque
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
@@ -592,9 +590,7 @@ def fingerprint(paper: Scenario, seed: int) -> tuple[bytes, bytes, str]:
         seconds=len(rates),
         history_rps=flat_history(20.0),
     )
-    with closing(asyncio.new_event_loop()) as loop:
-        ours = Ours(service=service_of(scenario), loop=loop)
-        found = simulate(ours, scenario, workload, seed)
+    found = simulate(Ours(service=service_of(scenario)), scenario, workload, seed)
     return found.traffic.slot_of.tobytes(), found.traffic.finish_s.tobytes(), str(found.held)
 
 

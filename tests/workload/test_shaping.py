@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infadapter_workload.arrivals import arrival_times
-from infadapter_workload.shaping import resampled, scaled, sliced, without_gaps
+from infadapter_workload.shaping import scaled, sliced, without_gaps
 from infadapter_workload.trace import Array, Trace, TraceError, per_second
 
 RATES = np.array([3.0, 0, 5, 2])
@@ -90,23 +90,6 @@ def test_a_slice_starts_at_its_own_second_zero() -> None:
 def test_a_part_that_the_trace_does_not_have_is_refused(from_s: int, to_s: int) -> None:
     with pytest.raises(TraceError, match="lasts 4 s; it has no part from"):
         sliced(counted(RATES), from_s, to_s)
-
-
-@given(rates=st.lists(st.integers(0, 500), min_size=1, max_size=50), step_s=st.integers(1, 60))
-def test_averaging_over_steps_keeps_length_and_number_of_requests(
-    rates: list[int], step_s: int
-) -> None:
-    trace = resampled(counted([float(rate) for rate in rates]), step_s)
-    assert trace.seconds == len(rates)
-    assert trace.requests == pytest.approx(sum(rates))
-
-
-def test_every_second_of_a_step_has_its_mean() -> None:
-    trace = resampled(counted([1, 3, 0, 2, 9]), 2)
-    assert trace.rates.tolist() == [2, 2, 1, 1, 9]
-    assert not trace.counted
-    with pytest.raises(TraceError, match="at least 1 s"):
-        resampled(counted(RATES), 0)
 
 
 def test_long_runs_of_zeros_are_dropped_with_a_note_and_short_ones_kept() -> None:

@@ -6,8 +6,8 @@ status, and after a restart it is all that the loop remembers.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from infadapter_solver.binding import Binding
 from infadapter_solver.problem import Plan, PodSize, Target
+from infadapter_solver.solve import Binding
 
 Shape = tuple[bool, tuple[tuple[Target, PodSize, int], ...]]
 """What tells two plans apart; that pods deliver a little more or less is no other plan."""

@@ -42,6 +42,13 @@ class Patience:
         return max(self.ready_s, self.ready_loads * load_time_s)
 
 
+class Priced(NamedTuple):
+    """What capacity for a request more costs, by an objective."""
+
+    objective: Objective
+    of_a_request: float
+
+
 @dataclass(slots=True)
 class Derived:
     """
@@ -53,11 +60,13 @@ class Derived:
     fitted: dict[tuple[Target, PodSize], Allocation | None] = field(default_factory=dict)
     calibrated: dict[frozenset[tuple[Target, float]], "Calibrated"] = field(default_factory=dict)
     levelled: dict[float, "Calibrated"] = field(default_factory=dict)  # by the trade allowed
+    priced: Priced | None = None
 
     def of(self, variants: tuple[Variant, ...]) -> "Derived":
         if self.variants is not variants:
             self.variants, self.fitted, self.calibrated = variants, {}, {}
             self.levelled = {}
+            self.priced = None
         return self
 
 

@@ -13,7 +13,11 @@ def capacity_rps(service: Service, pod: Pod) -> float:
 
     0 is also the answer for a variant that is no longer in the spec: nothing is known of it.
     """
-    allocation = fitting(service, pod.target, pod.size)
+    return capacity_of_size_rps(service, pod.target, pod.size)
+
+
+def capacity_of_size_rps(service: Service, target: Target, size: PodSize) -> float:
+    allocation = fitting(service, target, size)
     return allocation.capacity_rps if allocation else 0.0
 
 
@@ -111,8 +115,8 @@ def running_groups(service: Service, pods: Iterable[Pod]) -> tuple[PodGroup, ...
 
 def _in_force(service: Service, pod: Pod) -> Allocation:
     """At the size that was asked for: that is what it soon has."""
-    allocation = fitting(service, pod.target, pod.wanted)
-    return Allocation(size=pod.wanted, capacity_rps=allocation.capacity_rps if allocation else 0.0)
+    rps = capacity_of_size_rps(service, pod.target, pod.wanted)
+    return Allocation(size=pod.wanted, capacity_rps=rps)
 
 
 def by_target(values: Iterable[tuple[Target, float]]) -> Mapping[Target, float]:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from infadapter_forecasting.reserve import MEMORY_S
 from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
@@ -30,7 +29,6 @@ from infadapter_operator.planning.problem import (
     solved,
     untouchable_rps,
 )
-from infadapter_operator.planning.rates import every_second
 from infadapter_operator.planning.reasons import explained
 from infadapter_operator.planning.stabilization import in_place, stabilized
 from infadapter_operator.planning.switching_cost import Switch, dwell_s
@@ -71,7 +69,7 @@ def decide(
         held = stabilized(before)
         if held is not None:
             problem = problem_for(service, observed, demand.kept_rps)
-            switch = _switch(service, observed, problem, history, demand, now_s)
+            switch = _switch(service, observed, problem, demand, now_s)
             plan = held if careful else _unless_more_accurate(held, switch)
             decision = _decision(demand, demand.kept_rps, plan, now_s)
             return _explained(service, observed, decision, previous)
@@ -82,7 +80,7 @@ def decide(
     if before is None:
         best = solved(problem)
     else:
-        switch = _switch(service, observed, problem, history, demand, now_s)
+        switch = _switch(service, observed, problem, demand, now_s)
         best = _lasting(problem) or solved(problem)
         best = _chosen(before, best, switch, floor_rps, careful=careful)
         if best.feasible and best.capacity_rps > before.capacity_rps:
@@ -135,7 +133,6 @@ def _switch(
     service: Service,
     observed: Observed,
     problem: Problem,
-    history: History,
     demand: PlanningDemand,
     now_s: float,
 ) -> Switch:
@@ -144,7 +141,7 @@ def _switch(
         observed=observed,
         problem=problem,
         now_s=now_s,
-        dwell_s=dwell_s(every_second(history.samples, MEMORY_S), demand.now_rps),
+        dwell_s=dwell_s(demand.rates, demand.now_rps),
     )
 
 

@@ -6,7 +6,8 @@ the spec's weights and the price of the capacity for one more request.
 import statistics
 
 from infadapter_forecasting.reserve import newsvendor_quantile
-from infadapter_operator.domain.service import Service
+from infadapter_operator.domain.service import Priced, Service
+from infadapter_solver.problem import Objective, Variant
 
 
 def reserve_quantile(service: Service, rps: float) -> float:
@@ -19,10 +20,17 @@ def reserve_quantile(service: Service, rps: float) -> float:
 
 def _price_of_a_request(service: Service) -> float:
     """What capacity for one more request per second costs, on the variant in the middle."""
-    whole = service.objective.price_of(service.budget) or 1.0
+    derived, objective = service.derived.of(service.variants), service.objective
+    if derived.priced is None or derived.priced.objective != objective:
+        derived.priced = Priced(objective, _price(objective, service.variants))
+    return derived.priced.of_a_request
+
+
+def _price(objective: Objective, variants: tuple[Variant, ...]) -> float:
+    whole = objective.price_of(objective.budget) or 1.0
     cheapest = [
-        min(service.objective.price_of(a.resources) / a.capacity_rps for a in able)
-        for variant in service.variants
+        min(objective.price_of(a.resources) / a.capacity_rps for a in able)
+        for variant in variants
         if (able := [a for a in variant.allocations if a.capacity_rps > 0])
     ]
-    return service.objective.cost_weight * statistics.median(cheapest or [0.0]) / whole
+    return objective.cost_weight * statistics.median(cheapest or [0.0]) / whole

@@ -17,7 +17,7 @@ from infadapter_operator.planning.decide import burst, warming
 from infadapter_operator.planning.error_budget import error_budget, held, with_plan
 from infadapter_operator.planning.planning_demand import LoadNow, load_now
 from infadapter_operator.planning.presence import Present, present
-from infadapter_operator.planning.problem import exceeds, known_groups, untouchable_rps
+from infadapter_operator.planning.problem import exceeds, is_of_spec, untouchable_rps
 from infadapter_solver import InvalidProblem
 from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target
@@ -166,5 +166,4 @@ def _is_to_be_left(service: Service, decision: Decision, observed: Observed) -> 
 
 
 def _is_of_another_spec(service: Service, decision: Decision) -> bool:
-    groups = decision.plan.groups
-    return bool(groups) and not known_groups(service, Observed(), groups)
+    return not all(is_of_spec(service, group) for group in decision.plan.groups)

@@ -4,11 +4,11 @@ the stabilisation window, for which what runs may stay.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from infadapter_forecasting.arrival_curve import needs
-from infadapter_forecasting.reserve import MEMORY_S, Reserve, highest_need_rps, needed_soon
+from infadapter_forecasting.forecaster import Rates
+from infadapter_forecasting.reserve import MEMORY_S, Reserve, highest_need_rps, needed_soon, needs
 from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.service import ForecastMethod, Service
@@ -55,14 +55,16 @@ class PlanningDemand:
     forecast_rps: float  # the quantile over the planning horizon
     observed_rps: float  # the highest rate of the stabilisation window, and that of now
     now_rps: float
+    rates: Rates = field(repr=False, compare=False)  # by second, the latest last
 
 
 def planning_demand(service: Service, history: History, now_s: float) -> PlanningDemand:
     """The highest of: forecast, the rate of now, the minimum; and what the window saw."""
     now_rps = load_now(service, history.samples).soon_rps
     floor_rps = max(now_rps, service.minimum_rps, LEAST_DEMAND_RPS)
+    rates = every_second(history.samples, MEMORY_S)
     if service.forecast is ForecastMethod.AUTO:
-        reserve, seen_rps = _near(service, history, now_rps)
+        reserve, seen_rps = _near(service, rates, now_rps)
     else:
         forecast_rps = quantile_forecast(
             service.forecast, history, service.planning_horizon_s, service.quantile
@@ -76,6 +78,7 @@ def planning_demand(service: Service, history: History, now_s: float) -> Plannin
         forecast_rps=reserve.rps,
         observed_rps=max(seen_rps, now_rps),
         now_rps=now_rps,
+        rates=rates,
     )
 
 
@@ -128,9 +131,8 @@ def extrapolated_rps(planned_rps: float, age_s: float, now_rps: float) -> float:
     return now_rps * min(MOST_GROWTH, growth)
 
 
-def _near(service: Service, history: History, now_rps: float) -> tuple[Reserve, float]:
+def _near(service: Service, rates: Rates, now_rps: float) -> tuple[Reserve, float]:
     """What is needed within the next seconds, and what was within the stabilisation window."""
-    rates = every_second(history.samples, MEMORY_S)
     quantile = reserve_quantile(service, now_rps)
     reserve = needed_soon(rates, service.slo_s, now_rps, quantile)
     return reserve, highest_need_rps(rates, service.slo_s, service.kept_s)

@@ -31,6 +31,8 @@ def present(
     service: Service, observed: Observed, blocks: Blocks, plan: Plan | None, now_s: float
 ) -> Present:
     """`blocks` are those of this cycle, `plan` is that of the last."""
+    if not (blocks or any(pod.is_lost for pod in observed.pods)):
+        return Present(everything=observed, counted=observed, absent={})
     waiting = _waiting(service, observed, blocks, plan, now_s)
     lost = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
     left_out = lost | set(waiting.values())

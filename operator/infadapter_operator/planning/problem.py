@@ -5,6 +5,7 @@ from dataclasses import replace
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import (
+    capacity_of_size_rps,
     fitting,
     plus,
     ready_capacity_rps,
@@ -43,7 +44,9 @@ def problem_for(
         running=running_groups(service, [pod for pod in observed.pods if pod not in theirs]),
         capacity_floor_rps=capacity_floor_rps,
         pod_limits=observed.pod_limits,
-        objective=service.objective.within(_without(service.budget, theirs)),
+        objective=service.objective.within(_without(service.budget, theirs))
+        if theirs
+        else service.objective,
     )
 
 
@@ -89,14 +92,9 @@ def known_groups(
     its variant, its resource or its size has left the spec, another controller writes there, or
     its pods do not come.
     """
-    allocations = [_known(service, observed, group) for group in groups]
-    if None in allocations:
+    if not all(_may_stay(service, observed, group) for group in groups):
         return ()
-    return tuple(
-        replace(group, allocation=allocation)
-        for group, allocation in zip(groups, allocations, strict=True)
-        if allocation
-    )
+    return tuple(_of_today(service, group) for group in groups)
 
 
 def exceeds(observed: Observed, plan: Plan) -> bool:
@@ -121,15 +119,26 @@ def adoptable(service: Service, observed: Observed) -> tuple[PodGroup, ...]:
     return known_groups(service, observed, adopted)
 
 
-def _known(service: Service, observed: Observed, group: PodGroup) -> Allocation | None:
+def is_of_spec(service: Service, group: PodGroup) -> bool:
+    """Whether the spec has its variant and its size, and a budget of all that it uses."""
     size = group.allocation.size
-    allocation = fitting(service, group.target, size)
-    within = all(service.budget.get(name, 0) for name, n in size.resources.items() if n)
-    if allocation is None or not within or group.target in observed.untouchable:
-        return None
-    if _is_beyond_limit(observed, group):
-        return None
-    return replace(group.allocation, capacity_rps=allocation.capacity_rps)
+    return fitting(service, group.target, size) is not None and all(
+        service.budget.get(name, 0) for name, n in size.resources.items() if n
+    )
+
+
+def _may_stay(service: Service, observed: Observed, group: PodGroup) -> bool:
+    return (
+        is_of_spec(service, group)
+        and group.target not in observed.untouchable
+        and not _is_beyond_limit(observed, group)
+    )
+
+
+def _of_today(service: Service, group: PodGroup) -> PodGroup:
+    size = group.allocation.size
+    rps = capacity_of_size_rps(service, group.target, size)
+    return replace(group, allocation=Allocation(size=size, capacity_rps=rps))
 
 
 def _plannable(variants: tuple[Variant, ...], observed: Observed) -> tuple[Variant, ...]:

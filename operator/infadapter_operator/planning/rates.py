@@ -63,6 +63,8 @@ def every_second(samples: Sequence[Sample], most_s: int) -> NDArray[np.float64]:
     gaps = np.flatnonzero(steps_s >= LONG_GAP_S)
     first = int(gaps[-1]) + 1 if len(gaps) else 0
     at_s, rates = at_s[first:], rates[first:]
+    if (steps_s[first:] == 1.0).all():
+        return rates[-most_s:].copy()
     begin_s = at_s[0] - min(1.0, float(steps_s[first]) if len(at_s) > 1 else 1.0)
     edges_s = np.concatenate([[begin_s], at_s])
     counted = np.concatenate([[0.0], np.cumsum(rates * np.diff(edges_s))])

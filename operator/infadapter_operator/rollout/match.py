@@ -1,12 +1,14 @@
 """Which of the pods that run the plan wants, and at what size; the others are to go."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 from infadapter_operator.domain.observed import Observed, Pod, Resize
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import (
     accuracy_of,
+    capacity_of_size_rps,
     capacity_rps,
     largest,
     resizable,
@@ -25,7 +27,7 @@ WAITS = (Resize.DEFERRED, Resize.FAILING)
 """Resizes that may yet come, and may not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PodState:
     """A pod that is not leaving, with what is planned for it."""
 
@@ -44,7 +46,7 @@ class PodState:
     def desired_rps(self) -> float:
         return self.desired.capacity_rps if self.desired else 0.0
 
-    @property
+    @cached_property
     def is_level(self) -> bool:
         """It has the size it is to have."""
         return self.desired is not None and is_at(self.actual, self.desired)
@@ -172,14 +174,12 @@ def _placed(service: Service, pod: Pod, desired: Allocation | None, patience_s: 
     return PodState(
         actual=pod,
         desired=desired,
-        capacity_rps=min(capacity_rps(service, pod), capacity_rps(service, _as_asked(pod))),
+        capacity_rps=min(
+            capacity_rps(service, pod), capacity_of_size_rps(service, pod.target, pod.wanted)
+        ),
         accuracy=accuracy_of(service, pod.target),
         resize_patience_s=patience_s,
     )
-
-
-def _as_asked(pod: Pod) -> Pod:
-    return replace(pod, size=pod.wanted)
 
 
 def _as_it_is(service: Service, pod: Pod) -> PodState:

@@ -26,7 +26,11 @@ def progress_of(
     wanted = sum(group.pods for group in groups)
     level = [one for one in context.pods if one.touchable and one.actual.ready and one.is_level]
     phase = _phase(context, observed, wanted - len(level), steps)
-    coming = [one for one in context.pods if one.touchable and not one.goes and one not in level]
+    coming = [
+        one
+        for one in context.pods
+        if one.touchable and not one.goes and not (one.actual.ready and one.is_level)
+    ]
     waits = _is_patient(context, observed, coming)
     moves = bool(steps) or waits or is_moving(context, observed)
     rests = phase is not Phase.DONE and not moves

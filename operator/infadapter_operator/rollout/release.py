@@ -10,6 +10,7 @@ for replacing, not for serving more than the budget can.
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import allocations_of, resizable
@@ -26,7 +27,7 @@ within the next.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DrainContext:
     """What giving up is judged by."""
 
@@ -37,11 +38,11 @@ class DrainContext:
     demand_rps: float  # now
     now_s: float
 
-    @property
+    @cached_property
     def ready_rps(self) -> float:
         return sum(self.counted_rps(one) for one in self.pods)
 
-    @property
+    @cached_property
     def serving_rps(self) -> float:
         return sum(one.capacity_rps for one in self.pods if one.actual.ready)
 
@@ -54,10 +55,18 @@ class DrainContext:
         """Ready capacity may not fall below this."""
         return min(self.ready_rps, self.wanted_rps, self.enough_rps)
 
+    @cached_property
+    def takers_are_ready(self) -> bool:
+        """Every planned pod is Ready: at its size or at a larger one, or as one to be replaced."""
+        return all(
+            sum(self._can_take(one) for one in of_target(self.pods, g.target)) >= g.pods
+            for g in self.plan.groups
+        )
+
     @property
     def enough_rps(self) -> float:
         """What the plan serves, once it is there; until then nothing is known to be enough."""
-        return self.planned_rps if takers_are_ready(self) else math.inf
+        return self.planned_rps if self.takers_are_ready else math.inf
 
     @property
     def planned_rps(self) -> float:
@@ -74,21 +83,14 @@ class DrainContext:
             return min(one.capacity_rps, one.desired_rps)
         return one.capacity_rps
 
+    def _can_take(self, one: PodState) -> bool:
+        return one.actual.ready and (
+            one.is_level or one.shrinks or one.must_be_replaced(self.now_s)
+        )
+
 
 def goes_now(freed: Releases, pod: str) -> bool:
     return pod in freed and freed[pod] is None
-
-
-def takers_are_ready(context: DrainContext) -> bool:
-    """Every planned pod is Ready: at its size or at a larger one, or as one to be replaced."""
-    return all(
-        sum(_can_take(context, one) for one in of_target(context.pods, g.target)) >= g.pods
-        for g in context.plan.groups
-    )
-
-
-def _can_take(context: DrainContext, one: PodState) -> bool:
-    return one.actual.ready and (one.is_level or one.shrinks or one.must_be_replaced(context.now_s))
 
 
 def releases(context: DrainContext) -> Releases:
@@ -98,7 +100,7 @@ def releases(context: DrainContext) -> Releases:
 
 def is_short(context: DrainContext) -> bool:
     """Less is Ready than is asked for now, and what is planned is not all Ready yet."""
-    return context.serving_rps < context.demand_rps and not takers_are_ready(context)
+    return context.serving_rps < context.demand_rps and not context.takers_are_ready
 
 
 def make_room(context: DrainContext, short: Collection[str]) -> Releases:

@@ -37,7 +37,6 @@ from infadapter_operator.rollout.release import (
     is_short,
     make_room,
     releases,
-    takers_are_ready,
 )
 from infadapter_operator.rollout.scale_down import align, remove, roll, scale_down
 from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
@@ -175,7 +174,7 @@ def _moves(context: DrainContext, observed: Observed, *, doubt: bool) -> _Moves:
         grown = _growth(context, observed, bridges=bridges, smaller=True)
         if not (grown.steps or rolled or freed):
             freed = _preempted(context, observed, lacking)
-    elif not freed and not takers_are_ready(context):
+    elif not freed and not context.takers_are_ready:
         freed = _preempted(context, observed, ())
     # A bridge leaves room for what it bridges to: where there is too little, nothing bridges, and
     # neither while something rolls, which was begun with room for it all.
@@ -237,7 +236,7 @@ def has_no_node(observed: Observed) -> bool:
 
 
 def _freed(context: DrainContext, observed: Observed, short: frozenset[str]) -> Releases:
-    if takers_are_ready(context):
+    if context.takers_are_ready:
         return releases(context)
     pending = is_waiting_for_a_node(observed, context.now_s, PENDING_PATIENCE_S)
     lacking = short | pending

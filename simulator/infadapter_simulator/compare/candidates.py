@@ -4,9 +4,8 @@ What may be compared: policies as functions from a scenario, a workload and a se
 Some are tuned in hindsight: they have several candidates, and the best of them is reported.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 
 from infadapter_simulator.policies.hindsight.best_schedule import best_schedule
 from infadapter_simulator.policies.hindsight.static_best import static_best
@@ -14,7 +13,7 @@ from infadapter_simulator.policies.kubernetes.hpa import hpa_cpu_choices, hpa_rp
 from infadapter_simulator.policies.kubernetes.keda import keda_choices
 from infadapter_simulator.policies.kubernetes.kpa import kpa_choices
 from infadapter_simulator.policies.kubernetes.vpa import Vpa
-from infadapter_simulator.policies.ours import Ours, service_of, virtual_loop
+from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.policies.papers.infadapter import infadapter_paper
 from infadapter_simulator.policies.papers.ipa import ipa
 from infadapter_simulator.policies.papers.ms_plus import ms_plus
@@ -76,13 +75,7 @@ def always(policy: Policy) -> Candidate:
 
 
 def _ours(scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World]:
-    return _run(Ours(service=service_of(scenario), loop=_loop()), scenario, workload, seed)
-
-
-@cache
-def _loop() -> asyncio.AbstractEventLoop:
-    """One for all runs of a process: each would keep its files open."""
-    return virtual_loop()
+    return _run(Ours(service=service_of(scenario)), scenario, workload, seed)
 
 
 def _best_schedule(scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World]:

@@ -1,16 +1,15 @@
 """Ours: the operator's own `reconcile`, on the simulated platform. Nothing is decided here."""
 
-import asyncio
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.ports import LoadSource, Ports
 from infadapter_operator.domain.service import Service
-from infadapter_operator.domain.situation import State
+from infadapter_operator.domain.situation import Situation, State
 from infadapter_operator.planning.decide import decide
+from infadapter_operator.planning.plan import Planned, plan
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_simulator.platform import SimulatedCluster, SimulatedLoad, SimulatedRouter
 from infadapter_simulator.policies.fleet import first_fleet
@@ -35,23 +34,24 @@ def service_of(scenario: Scenario) -> Service:
     )
 
 
-class _AtOnce(ThreadPoolExecutor):
-    """In virtual time nobody waits, and handing over to a thread takes as long as half a plan."""
-
-    def submit(self, call: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(call(*args, **named))
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to who waits for it
-            future.set_exception(error)
-        return future
+T = TypeVar("T")
 
 
-def virtual_loop() -> asyncio.AbstractEventLoop:
-    """One that plans at once. It keeps its files open until it is closed."""
-    loop = asyncio.new_event_loop()
-    loop.set_default_executor(_AtOnce())
-    return loop
+def at_once(call: Coroutine[Any, Any, T]) -> T:
+    """
+    What it returns, without an event loop: in virtual time nothing waits, and to hand a plan over
+    to a thread takes as long as half of it.
+    """
+    try:
+        call.send(None)
+    except StopIteration as returned:
+        found: T = returned.value
+        return found
+    raise RuntimeError("a simulated platform answers at once, and this one waits")
+
+
+async def planned(situation: Situation) -> Planned:
+    return plan(situation)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,12 +65,11 @@ class Ours:
     load: LoadSource | None = None  # of the run that has begun
     cluster: SimulatedCluster | None = None
     seen: Cycle | None = None  # the last one
-    loop: asyncio.AbstractEventLoop = field(default_factory=virtual_loop)
 
     def begin(self, world: World, mean_rps: float) -> None:
         self.meet(world)
         assert self.load is not None
-        history = self.loop.run_until_complete(self.load.history(3600, 0.0))
+        history = at_once(self.load.history(3600, 0.0))
         decision = decide(self.service, history, Observed(), None, world.now_s)
         first_fleet(world, decision.plan)
         self.state = State(decision=decision)
@@ -88,8 +87,8 @@ class Ours:
         assert self.load is not None
         assert self.cluster is not None
         ports = Ports(self.load, self.cluster, SimulatedRouter(world))
-        self.seen = seen = self.loop.run_until_complete(
-            reconcile(self.service, self.state, ports, world.now_s)
+        self.seen = seen = at_once(
+            reconcile(self.service, self.state, ports, world.now_s, planning=planned)
         )
         self.state = seen.state
         if seen.plan_changed and world.plan_changes_s is not None:

@@ -1,13 +1,41 @@
-"""The problem in numbers, as the exact path computes with it."""
+"""
+The problem in numbers, as the exact path computes with it, and what a half-made plan can become at
+best: the linear relaxation of what is still open.
+
+A request still to be served by the targets to come gains at most the best of accuracy less cost at
+any of their sizes. A resource that runs short gets a shadow price, which makes using it dearer
+and what is left of it worth something. Every price gives a valid bound; that of the relaxation of
+the whole problem gives a tight one.
+"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from infadapter_solver.candidates import Requirement, longest_load_s
-from infadapter_solver.exact.bounds import Bound, relax
-from infadapter_solver.exact.tables import TARGETS, USE, Floats, Tables
+from infadapter_solver.exact.tables import CAPACITY, COST, TARGETS, USE, Floats, Tables
 from infadapter_solver.problem import Problem
+
+MOST_PIVOTS = 50
+"""Far more than it takes; should it cycle, the last prices give a valid bound too."""
+
+LEAST_GAIN = 1e-9
+"""In the objective: less than this is not worth another step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The most a request gains at these shadow prices: by any target, and in those after each."""
+
+    anywhere_per_rps: float
+    per_rps: Floats
+    shadow: Floats  # by resource: of one unit, in the objective
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    bounds: tuple[Bound, ...]
+    serving: tuple[int, ...]  # by place in the tables: the targets that serve in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +90,69 @@ def served_alone(coefficients: Coefficients) -> Coefficients:
         bounds=relax(coefficients.tables, rate, 0.0, most_rps, partial=True).bounds,
         partial=True,
     )
+
+
+def relax(
+    tables: Tables, rate: Floats, cost_weight: float, served_rps: float, *, partial: bool = False
+) -> Relaxation:
+    """
+    `rate`: by target, what a request per second gains in accuracy. `partial`: some may be unserved.
+    """
+    every = tables.every
+    use = every[:, USE:] / every[:, [CAPACITY]]  # for a request per second
+    gain = rate[tables.target] - cost_weight * every[:, COST] / every[:, CAPACITY]
+    budget = np.maximum(tables.budget, 1.0)
+    unserved = 0.0 if partial else -10 * float(np.abs(gain).max()) * served_rps - 1
+    prices, rows = _dual(gain * served_rps, use * served_rps / budget, unserved)
+    found = [_bound(tables, gain, np.zeros(len(budget)), partial)]
+    if prices.any():
+        shadow = prices / budget
+        found.append(_bound(tables, gain - use @ shadow, shadow, partial))
+    return Relaxation(tuple(found), tuple(sorted({int(tables.target[row]) for row in rows})))
+
+
+def _bound(tables: Tables, gain: Floats, shadow: Floats, partial: bool) -> Bound:
+    best = np.maximum.reduceat(gain, tables.first)
+    later = np.full(len(best), -np.inf)
+    later[:-1] = np.maximum.accumulate(best[::-1])[::-1][1:]
+    return Bound(float(best.max()), np.maximum(later, 0.0) if partial else later, shadow)
+
+
+def _dual(gain: Floats, use: Floats, unserved: float) -> tuple[Floats, list[int]]:
+    """
+    Prices of the resources in  max gain·x,  sum x = 1,  use·x <= 1,  x >= 0, and the x above 0.
+
+    The simplex method. Its basis has a row for the demand and one for each resource, two or three,
+    so each step is one pass over the choices. It starts from serving nothing at all.
+    """
+    size = 1 + use.shape[1]
+    columns = np.concatenate([np.ones((len(gain), 1)), use], axis=1)
+    tableau = np.concatenate([np.eye(size), np.ones((size, 1))], axis=1)  # inverse basis, values
+    worth = np.zeros(size)
+    worth[0] = unserved
+    basis = [-1] * size
+    for _ in range(MOST_PIVOTS):
+        dual = worth @ tableau[:, :size]
+        better = gain - columns @ dual
+        enters, slack = int(better.argmax()), int(dual[1:].argmin())
+        if dual[1 + slack] < min(-LEAST_GAIN, -better[enters]):
+            column, value, name = np.eye(size)[1 + slack], 0.0, -1
+        elif better[enters] > LEAST_GAIN:
+            column, value, name = columns[enters], gain[enters], enters
+        else:
+            break
+        row = _pivot(tableau, column)
+        worth[row], basis[row] = value, name
+    return np.maximum(dual[1:], 0.0), [row for row in basis if row >= 0]
+
+
+def _pivot(tableau: Floats, column: Floats) -> int:
+    """Takes the column into the basis; the row whose value reaches 0 first leaves."""
+    along = tableau[:, :-1] @ column
+    room = np.full(len(along), np.inf)
+    np.divide(tableau[:, -1], along, out=room, where=along > 1e-12)
+    row = int(room.argmin())
+    tableau[row] /= along[row]
+    along[row] = 0.0
+    tableau -= along[:, None] * tableau[row]
+    return row

@@ -5,7 +5,7 @@ Targets are taken one after the other, most accurate first, and each label branc
 target's choices. Traffic fills in the same order, so a label's gain in accuracy is final. Labels go
 
 - when the budget or the number of targets is exceeded, or what is left cannot serve the rest;
-- when their upper bound (`bounds`) is below the best complete plan;
+- when their upper bound (`coefficients`) is below the best complete plan;
 - when another label has used no more of anything, serves no less, and would still be ahead if the
   next target's accuracy were given to every request it serves less of: whatever completes the one
   completes the other.

@@ -6,7 +6,7 @@ tick; so they are kept. Of the demand only the next power of two counts, as a bo
 """
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -94,18 +94,20 @@ def _kept(question: _Question) -> Tables | None:
     problem = question.problem
     check_variants(problem)
     variants = {variant.name: variant for variant in problem.variants}
-    found = candidates(problem)
+    found = {
+        target: sorted(sizes, key=lambda size: size.size)
+        for target, sizes in candidates(problem).items()
+    }
     if not found:
         return None
-    choices = sum(
-        most_pods(problem, question.ceiling, target, a)
-        for target, own in found.items()
-        for a in own
-    )
-    if choices > MOST_CHOICES:
+    counts = {
+        target: [most_pods(problem, question.ceiling, target, size) for size in sizes]
+        for target, sizes in found.items()
+    }
+    if sum(map(sum, counts.values())) > MOST_CHOICES:
         raise TooLarge(f"more than {MOST_CHOICES} ways to size and count the pods of a variant")
     by_target = tuple(
-        _table(question, target, sizes, variants[target.variant].load_time_s)
+        _table(question, target, sizes, counts[target], variants[target.variant].load_time_s)
         for target, sizes in found.items()
     )
     every = np.concatenate([table.choices[1:] for table in by_target])
@@ -127,36 +129,44 @@ def _kept(question: _Question) -> Tables | None:
 
 
 def _table(
-    question: _Question, target: Target, sizes: tuple[Allocation, ...], load_time_s: float
+    question: _Question,
+    target: Target,
+    sizes: Sequence[Allocation],
+    counts: Sequence[int],
+    load_time_s: float,
 ) -> Table:
-    none = np.zeros((1, USE + len(question.problem.budget)))
-    of, rows = [], []
-    for size in sorted(sizes, key=lambda size: size.size):
-        own = _of_size(question, target, size)
-        of += [size] * len(own)
-        rows.append(own)
-    choices = np.concatenate(rows)
+    """`counts` are the most pods of each size."""
+    of = np.repeat(np.arange(len(sizes)), counts)
+    choices = _choices(question.problem, target, sizes, counts, of)
     useful = _useful(choices, question.ceiling)
+    none = np.zeros((1, choices.shape[1]))
     choices = np.concatenate([none, choices[useful]])
     return Table(
         target=target,
-        sizes=tuple(of[row] for row in useful),
+        sizes=tuple(sizes[of[row]] for row in useful),
         choices=choices,
         loading_s=np.where(choices[:, STARTS] > 0, load_time_s, 0.0),
     )
 
 
-def _of_size(question: _Question, target: Target, size: Allocation) -> Floats:
-    """Any number of pods of one size."""
-    problem = question.problem
-    pods = np.arange(1.0, most_pods(problem, question.ceiling, target, size) + 1)
+def _choices(
+    problem: Problem,
+    target: Target,
+    sizes: Sequence[Allocation],
+    counts: Sequence[int],
+    of: Rows,
+) -> Floats:
+    """Any number of pods of each size; `of` is which one, by row."""
+    pods = np.concatenate([np.arange(1.0, most + 1) for most in counts])
+    use = np.array([[a.resources.get(name, 0) for name in problem.budget] for a in sizes])
     rows = np.empty((len(pods), USE + len(problem.budget)))
-    rows[:, COST] = pods * unit_cost_ratio(problem, size)
-    rows[:, CAPACITY] = pods * size.capacity_rps
-    rows[:, STARTS] = np.maximum(pods - pods_at_hand(problem, target, size), 0.0)
+    rows[:, COST] = pods * np.array([unit_cost_ratio(problem, a) for a in sizes])[of]
+    rows[:, CAPACITY] = pods * np.array([a.capacity_rps for a in sizes])[of]
+    at_hand = np.array([pods_at_hand(problem, target, a) for a in sizes])
+    rows[:, STARTS] = np.maximum(pods - at_hand[of], 0.0)
     rows[:, PODS] = pods
     rows[:, TARGETS] = 1.0
-    rows[:, USE:] = pods[:, None] * [size.resources.get(name, 0) for name in problem.budget]
+    rows[:, USE:] = pods[:, None] * use[of]
     return rows
 
 
@@ -186,18 +196,7 @@ def _power_of_two(rps: float) -> float:
 def _key(problem: Problem, ceiling: Requirement) -> Hashable:
     """By content: who decides anew builds new objects from the same profiles."""
     return (
-        tuple(
-            (
-                variant.name,
-                variant.accuracy,
-                variant.load_time_s,
-                tuple(
-                    (a.capacity_rps, a.batch_size, *a.resources.items())
-                    for a in variant.allocations
-                ),
-            )
-            for variant in problem.variants
-        ),
+        tuple(variant.key for variant in problem.variants),
         tuple(problem.budget.items()),
         tuple(problem.objective.prices.items()),
         problem.max_pods_per_target,

@@ -1,5 +1,8 @@
 """What a plan gives up while the error budget burns, and what it must not."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,7 +73,13 @@ def test_pressure_counts_by_whole_levels() -> None:
 # --- reserve ------------------------------------------------------------------------------------
 
 DEMAND = PlanningDemand(
-    rps=60.0, least_rps=55.0, kept_rps=80.0, forecast_rps=60.0, observed_rps=80.0, now_rps=40.0
+    rps=60.0,
+    least_rps=55.0,
+    kept_rps=80.0,
+    forecast_rps=60.0,
+    observed_rps=80.0,
+    now_rps=40.0,
+    rates=np.array([40.0]),
 )
 
 
@@ -82,8 +91,8 @@ def test_the_reserve_is_multiplied_and_the_rate_of_now_is_what_it_is() -> None:
 
 
 def test_a_steady_load_has_a_reserve_to_multiply() -> None:
-    steadily = PlanningDemand(
-        rps=40.0, least_rps=40.0, kept_rps=40.0, forecast_rps=40.0, observed_rps=40.0, now_rps=40.0
+    steadily = replace(
+        DEMAND, rps=40.0, least_rps=40.0, kept_rps=40.0, forecast_rps=40.0, observed_rps=40.0
     )
     assert with_reserve(steadily, 3.0).rps == pytest.approx(48.0)
 

@@ -1,6 +1,5 @@
 """What nobody exceeds, and what somebody who knew everything has reached."""
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise, product
@@ -68,8 +67,7 @@ def run(policy: Policy, scenario: Scenario, load: Workload) -> Measures:
 
 
 def run_ours(scenario: Scenario, load: Workload) -> Measures:
-    with asyncio.Runner() as runner:
-        return run(Ours(service=service_of(scenario), loop=runner.get_loop()), scenario, load)
+    return run(Ours(service=service_of(scenario)), scenario, load)
 
 
 @st.composite
