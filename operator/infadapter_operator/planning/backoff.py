@@ -14,7 +14,7 @@ from itertools import pairwise
 from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod, Trouble
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Patience, Service
-from infadapter_operator.planning.capacity import load_time_s
+from infadapter_operator.planning.capacity import fitting, load_time_s
 from infadapter_solver.problem import CPU, Target
 
 Blocks = Mapping[Target, Block]
@@ -125,8 +125,14 @@ def _failure_of(
     return _Failure(
         trouble,
         fitting_millicores=_size_that_may_fit(given_up[0]) if given_up else None,
-        grown_millicores=max((pod.resources.get(CPU, 0) for pod in kept_small), default=None),
+        grown_millicores=max((_planned_size(service, pod) for pod in kept_small), default=None),
     )
+
+
+def _planned_size(service: Service, pod: Pod) -> int:
+    """The largest size inside its own that can be planned: one that nobody measured is no limit."""
+    found = fitting(service, pod.target, pod.size)
+    return found.cpu_millicores if found else 0
 
 
 def _size_that_may_fit(pod: Pod) -> int | None:

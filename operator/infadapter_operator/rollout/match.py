@@ -108,7 +108,8 @@ def match_pods(
     waits is not waited for as long.
 
     What runs beyond what was asked for is not too many: a rolling change has a pod more for a
-    while, the newest, and ends that by itself. Who stays of the others decides nothing of that.
+    while, the newest, and ends that by itself. Who stays of the others decides nothing of that; and
+    of a target that is not planned any more, a new one would be made for one that is stopped.
     """
     goals = {group.target: (group.allocation, group.pods) for group in plan.groups}
     patience_s = service.patience.resize_s if is_short else RESIZE_PATIENCE_S
@@ -122,7 +123,8 @@ def match_pods(
         asked = observed.desired_pods.get(target, len(live))
         by_age = sorted(live, key=lambda pod: pod.created_at_s)
         kept = _kept_first(by_age[:asked], allocation, observed)
-        stay, go = [*kept[:pods], *by_age[asked:]], kept[pods:]
+        more = [pod for pod in by_age[asked:] if pod.ready or allocation]
+        stay, go = [*kept[:pods], *more], kept[pods:]
         found += (_placed(service, pod, allocation, patience_s) for pod in stay)
         found += (_placed(service, pod, None, patience_s) for pod in go)
     return tuple(found)

@@ -9,7 +9,7 @@ the plan has no capacity to spare, and elsewhere as many as the surge holds twic
 import math
 from dataclasses import dataclass, field, replace
 
-from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.steps import SetWeights
 from infadapter_solver.problem import CPU, Plan, Target
@@ -22,6 +22,7 @@ from tests.operator.loop_arithmetic import (
     is_pending,
     living,
     plan_rps,
+    pod_rps,
     within,
 )
 from tests.operator.loop_contract import LINGER_S, OBEYED_WITHIN_S, RESIZE_S
@@ -244,10 +245,19 @@ class Rollout:
         assert within(held(ours), self.world.service.budget), f"beyond the budget: {held(ours)}"
 
     def _plans_without_what_is_blocked(self) -> None:
-        """Of what never comes no more is planned than is there, but for one that is tried."""
+        """
+        Of what never comes no more is planned than is there, but for one that is tried. What was
+        not asked for, since there was no room for it, nobody knows of.
+        """
         observed = self.world.seen()
+        known = {
+            target
+            for seen in self.runner.looks
+            for target, block in seen.blocks.items()
+            if block.cause is not Cause.RESIZE
+        }
         for group in self.plan.groups:
-            if group.target in self._never():
+            if group.target in self._never() & known:
                 ready = sum(pod.ready for pod in living(observed, group.target))
                 assert group.pods <= ready + 1, f"still planned: {group}"
         if self._others_suffice() and self.plan is not self.first:
@@ -266,12 +276,15 @@ class Rollout:
 
     def _waits_for_the_node(self) -> bool:
         """
-        What its node has no room for, while what runs serves all that is asked for: nothing is
-        given up for it then, and it is planned without when patience ends (decision 12).
+        What its node has no room for, while what runs serves all that is asked for, or one pod
+        more than half of what all do: nothing is given up for it then, and it is planned without
+        when patience ends (decision 12).
         """
-        observed = self.world.seen()
+        observed, ready_rps = self.world.seen(), self.world.ready_rps()
         waits = any(is_pending(pod) or pod.resize is Resize.DEFERRED for pod in observed.pods)
-        return waits and self.world.ready_rps() >= self.case.demand_rps
+        ready = [pod_rps(self.world.service, pod) for pod in observed.pods if pod.ready]
+        is_needed = max(ready, default=0.0) > 0.5 * ready_rps
+        return waits and (is_needed or ready_rps >= self.case.demand_rps)
 
     def _has_template_in_its_way(self) -> bool:
         world = self.world
