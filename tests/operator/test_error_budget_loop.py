@@ -134,6 +134,13 @@ async def test_a_restart_asks_again_and_goes_on() -> None:
     )
 
 
+async def test_a_restart_in_an_overload_moves_no_reserve() -> None:
+    runner, _ = a_runner(rps=400.0)
+    await runner.run(WINDOW_S + 60)
+    runner.restart()
+    assert set(pressures(await runner.run(15))) == {0.0}
+
+
 async def test_prometheus_is_asked_now_and_then_and_its_silence_is_borne() -> None:
     runner, source = a_runner()
     await runner.run(WINDOW_S + 60)

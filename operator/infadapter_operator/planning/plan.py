@@ -88,7 +88,10 @@ def _error_budget(situation: Situation) -> ErrorBudget:
     window_s = service.error_budget_window_s
     if situation.answers is None:
         return held(before, window_s, now_s)
-    return error_budget(situation.answers, before.plans, service.percentile, window_s, now_s)
+    plans, decision = before.plans, situation.state.decision
+    if not plans and decision is not None:  # after a restart
+        plans = with_plan((), decision.plan.capacity_rps, now_s)
+    return error_budget(situation.answers, plans, service.percentile, window_s, now_s)
 
 
 def _with_plan(
