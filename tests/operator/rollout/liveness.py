@@ -167,11 +167,14 @@ class Rollout:
         bound = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
         late_s = OBEYED_WITHIN_S if len(self.case.plans) > 1 else 0.0
         limit_s = max(bound.seconds, bound.once_s) + late_s
-        began_s, rolls = self.world.now_s, False
+        began_s, rolls, left = self.world.now_s, False, False
         while not is_reached(self.plan, self.world.seen()):
             took_s = self.world.now_s - began_s
             if not rolls and (self.world.seen().rolling or self._has_template_in_its_way()):
                 limit_s, rolls = limit_s + ROLL_S * (bound.exchanges + 1), True
+            if not left and self.plan is not self.first:  # what waited is planned without
+                again = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
+                limit_s, left = max(limit_s, took_s + again.seconds + again.once_s), True
             hindered = self._has_template_in_its_way() or self._waits_for_the_node()
             if hindered and took_s > max(limit_s, REST_S) + bound.once_s:
                 return self._rests()
