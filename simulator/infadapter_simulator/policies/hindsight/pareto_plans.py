@@ -70,8 +70,7 @@ class _Choices(NamedTuple):
 def pareto_plans(scenario: Scenario, rates: Floats, cost_weight: float) -> Plans:
     """
     Within the budget, none of which another with as few pods reaches in speed at each accuracy and
-    in price;
-    of very many those that are the nearest to the best at one of the rates.
+    in price; of very many those that are the nearest to the best at one of the rates.
     """
     variants = sorted(scenario.variants, key=lambda variant: -variant.accuracy)
     accuracy = np.array([variant.accuracy for variant in variants])
