@@ -26,8 +26,8 @@ SETTING = "INFADAPTER_ERROR_BUDGET_WINDOW_SECONDS"
 SHORTER = {"[5m]": "[20s]", "[1h]": f"[{WINDOW_S}s]", "[6h]": f"[{3 * WINDOW_S}s]"}
 RUNG, PROMISED, CALM, BUSY = "glyph-4", 4.0, 0.1, 1.3
 """
-What the profile says, of what pods deliver; and the loads, of what saturates them. The busy one is
-within what is promised and beyond what all of the budget delivers, so that room alone ends no alert.
+What the profile says, of what pods deliver; and the loads, of what saturates them. The busy one
+is within what is promised and beyond what all of the budget delivers: room alone ends no alert.
 """
 
 FAST_BURN = "InfadapterErrorBudgetFastBurn"
