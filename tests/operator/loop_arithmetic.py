@@ -154,8 +154,9 @@ class Standing:
         """What more it takes to start each planned pod that is not there, or to grow one."""
         for group in self.groups:
             size = group.allocation.resources
-            there = living(self.observed, group.target)
-            template = self.observed.templates.get(group.target) if there else None
+            own = living(self.observed, group.target)
+            there = [pod for pod in own if not pod.is_lost]
+            template = self.observed.templates.get(group.target) if own else None
             if any(pod.resize in STUCK for pod in there):
                 yield _roll(there, group)
                 continue
