@@ -16,6 +16,7 @@ from infadapter_operator.domain.progress import Block, Phase, Progress
 from infadapter_operator.domain.service import Mode, Service
 from infadapter_operator.planning.caution import caution
 from infadapter_operator.reporting.sentences import (
+    amounts_told,
     blocks_told,
     progress_told,
     rest_told,
@@ -83,7 +84,7 @@ def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
         slo_met(service, None),
         _error_budget_left(service, signals.error_budget),
         _fallback_active(signals),
-        _paused(service),
+        _paused(service.mode),
         _conflict(signals),
     )
     return with_ready(found)
@@ -104,7 +105,7 @@ def unparsed(problem: Condition, mode: Mode = Mode.AUTO) -> tuple[Condition, ...
     ]
     spec = _true("SpecValid", "Accepted", "the spec can be carried out")
     before = (spec,) if problem.type == "ProfilesResolved" else ()
-    return with_ready((*unknown, *before, problem, _paused_by(mode)))
+    return with_ready((*unknown, *before, problem, _paused(mode)))
 
 
 def spec_invalid(message: str, reason: str = "Invalid") -> Condition:
@@ -192,7 +193,7 @@ def _plan_feasible(service: Service, decision: Decision | None) -> Condition:
     return _false(
         "PlanFeasible",
         "DemandExceedsBudget",
-        f"the budget ({_amounts(service.budget)}) serves {decision.plan.capacity_rps:.3g} rps,"
+        f"the budget ({amounts_told(service.budget)}) serves {decision.plan.capacity_rps:.3g} rps,"
         f" and {decision.demand_rps:.2g} are expected: raise the budget or the SLO",
     )
 
@@ -272,11 +273,7 @@ def _fallback_active(signals: Signals) -> Condition:
     return _false("FallbackActive", "Planned", "the plan follows the load")
 
 
-def _paused(service: Service) -> Condition:
-    return _paused_by(service.mode)
-
-
-def _paused_by(mode: Mode) -> Condition:
+def _paused(mode: Mode) -> Condition:
     if mode is Mode.PAUSED:
         return _true("Paused", "Paused", "mode is Paused: nothing is planned or changed")
     return _false("Paused", str(mode), f"mode is {mode}")
@@ -286,13 +283,6 @@ def _conflict(signals: Signals) -> Condition:
     if signals.conflicts:
         return _true("Conflict", "OwnedElsewhere", "; ".join(signals.conflicts))
     return _false("Conflict", "None", "no other controller writes to these pods")
-
-
-def _amounts(amounts: Mapping[str, int]) -> str:
-    return ", ".join(
-        f"{name}={amount / 1000:g}" if name == "cpu" else f"{name}={amount}"
-        for name, amount in sorted(amounts.items())
-    )
 
 
 def _true(name: str, reason: str, message: str) -> Condition:

@@ -58,3 +58,10 @@ def _count(progress: Progress) -> str:
 def _deadline(at_s: float) -> str:
     at = datetime.fromtimestamp(math.ceil(at_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"at {at} a new plan is made without what has not come"
+
+
+def amounts_told(amounts: Mapping[str, int]) -> str:
+    return ", ".join(
+        f"{name}={amount / 1000:g}" if name == "cpu" else f"{name}={amount}"
+        for name, amount in sorted(amounts.items())
+    )
