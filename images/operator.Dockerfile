@@ -5,6 +5,7 @@ WORKDIR /app
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY solver solver
 COPY forecasting forecasting
+COPY scheduler scheduler
 COPY operator operator
 COPY model_variants model_variants
 COPY local local

@@ -1,0 +1,64 @@
+"""Actions: what a scheduler wants done. Executors carry them out to the letter, or report."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a request is not served. The last three befall what had been accepted."""
+
+    UNKNOWN_MODEL = "unknown_model"
+    NO_TIME = "no_time"  # it would be late, or make others late
+    NO_MEMORY = "no_memory"  # its model isn't loaded, and can't be in time
+    NO_EXECUTOR = "no_executor"
+    GIVEN_UP = "given_up"  # what ran before took longer than was promised for
+    EXECUTOR_LEFT = "executor_left"
+    GONE = "gone"
+
+    @property
+    def breaks_promise(self) -> bool:
+        return self in (Reason.GIVEN_UP, Reason.EXECUTOR_LEFT, Reason.GONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One batch on one executor: started within [earliest, latest], or dropped and reported."""
+
+    run: int
+    executor: str
+    model: str
+    batch: tuple[int, ...]
+    earliest_s: float
+    latest_s: float
+    expected_s: float
+    point: int = 0  # of an adaptive network, the operating point; 0 is the network as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Weights into the memory of an executor."""
+
+    executor: str
+    model: str
+    earliest_s: float
+    latest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """An eviction: the pages of a model are free at once."""
+
+    executor: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """An answer without service; a client may try again after so long."""
+
+    request: int
+    reason: Reason
+    retry_after_s: float
+
+
+Action = Run | Load | Unload | Refuse

@@ -1,0 +1,73 @@
+"""A batch in the making: accepted requests of one model that are planned to run together."""
+
+from dataclasses import dataclass, field
+
+from infadapter_scheduler.model import Costs
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """An accepted request. It is due a safety buffer before its deadline."""
+
+    number: int
+    model: str
+    deadline_s: float
+    due_s: float
+    batch: "Batch | None" = None  # None: it was sent
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """
+    An open batch grows until it runs. Its work is what its members take or, if that is more, what
+    it was given room to grow to; and what the executor may have to wait for its weights.
+    """
+
+    costs: Costs
+    executor: str
+    cap: int
+    key_s: float  # its place: the earliest deadline when it was opened
+    limit_s: float = 0.0  # all of it completed by then
+    reserved_s: float = 0.0
+    released_s: float = 0.0  # its weights are there
+    waiting_s: float = 0.0
+    members: list[Request] = field(default_factory=list)  # the earliest due first
+    work_s: float = 0.0
+
+    @property
+    def model(self) -> str:
+        return self.costs.model.name
+
+    def work_with(self, more: int) -> float:
+        size = len(self.members) + more
+        reserved_s = self.reserved_s if size < self.cap else 0.0
+        return max(reserved_s, self.costs.split_s[size]) + self.waiting_s
+
+    def latest_start_s(self, members: list[Request]) -> float:
+        """Who comes later is due later, and may be served by a later part of the split."""
+        ends_s = self.costs.ends_s[len(members)]
+        return min([m.due_s - end_s for m, end_s in zip(members, ends_s, strict=True)])
+
+    def with_one(self, request: Request) -> list[Request]:
+        """The members in the order of their deadlines, and this one among them."""
+        members = [*self.members, request]
+        if len(members) > 1 and members[-2].deadline_s > request.deadline_s:
+            members.sort(key=lambda member: member.deadline_s)
+        return members
+
+    def become(self, members: list[Request]) -> None:
+        """These are its members now."""
+        self.members = members
+        self.work_s = self.work_with(0)
+        if members:
+            self.limit_s = self.latest_start_s(members) + self.work_s - self.waiting_s
+
+    def take(self, size: int) -> list[Request]:
+        """The first leave for the executor; what remains is a batch of its own, later due."""
+        taken, rest = self.members[:size], self.members[size:]
+        for request in taken:
+            request.batch = None
+        self.reserved_s = self.waiting_s = 0.0
+        self.key_s = rest[0].deadline_s if rest else self.key_s
+        self.become(rest)
+        return taken

@@ -1,0 +1,77 @@
+"""
+The safety buffer: a quantile of the cumulative error of estimates, at the depth of the queue.
+
+Whoever waits behind k executions is exposed to the sum of k errors. Sums of k errors in a row are
+measured, so that errors that belong together count as they are; the promised quantile is beyond
+what a window can show, and is taken from mean, deviation and skewness (Cornish and Fisher).
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import sqrt
+from statistics import NormalDist
+
+import numpy as np
+
+WINDOW, RENEW = 800, 100
+FEW = 10.0
+"""Executions after which a measured deviation is widened by half: of a few, little is known."""
+
+DEPTHS = (1, 2, 4, 8, 16, 32, 64)
+
+
+@dataclass(slots=True)
+class SafetyBuffer:
+    """Relative errors of executions, and what to keep free for the promised share."""
+
+    promised: float = 0.9999
+    constant_s: float | None = None
+    _errors: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    version: int = 0  # another one after each measurement
+    _fresh: int = 0
+    _quantiles: tuple[float, ...] = (0.0,) * len(DEPTHS)
+
+    def learn(self, expected_s: float, actual_s: float) -> None:
+        self._errors.append(actual_s / expected_s - 1.0)
+        self._fresh += 1
+        if self.constant_s is None and self._fresh >= min(RENEW, 1 + len(self._errors) // 4):
+            self._fresh = 0
+            self.version += 1
+            self._measure()
+
+    def seconds(self, ahead_s: float, each_s: float) -> float:
+        """For what completes in so long, after executions of so long each."""
+        if self.constant_s is not None:
+            return self.constant_s
+        quantiles = self._quantiles
+        if not quantiles[0]:
+            return 0.0
+        depth = ahead_s / each_s
+        for known, quantile in zip(DEPTHS, quantiles, strict=True):
+            if depth <= known:
+                return quantile * each_s
+        return quantiles[-1] * each_s * sqrt(depth / DEPTHS[-1])
+
+    def _measure(self) -> None:
+        if len(self._errors) < 2:
+            return
+        sums = np.concatenate(([0.0], np.cumsum(self._errors)))
+        wider = 1.0 + FEW / 2 / len(self._errors)
+        found: list[float] = []
+        for depth in DEPTHS:
+            if depth == 1 or depth * 4 <= len(self._errors):
+                found.append(wider * quantile(sums[depth:] - sums[:-depth], self.promised))
+            else:
+                found.append(found[-1] * sqrt(2))
+        self._quantiles = tuple(max(0.0, value) if value > 1e-6 else 0.0 for value in found)
+
+
+def quantile(sums: np.ndarray, promised: float) -> float:
+    """Beyond the window, by its first three moments; never below the largest that was seen."""
+    mean, deviation = float(sums.mean()), float(sums.std())
+    if deviation < 1e-9:
+        return mean
+    skewness = float(((sums - mean) ** 3).mean()) / deviation**3
+    z = NormalDist().inv_cdf(promised)
+    beyond = mean + deviation * (z + (z * z - 1) * max(0.0, skewness) / 6)
+    return max(beyond, float(sums.max()))

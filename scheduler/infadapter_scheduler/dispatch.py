@@ -1,0 +1,64 @@
+"""Dispatch: which batch an executor runs next, and how many of it."""
+
+from itertools import islice
+from math import inf
+
+from infadapter_scheduler.admission import EPSILON_S
+from infadapter_scheduler.batch import Batch, Request
+from infadapter_scheduler.executor import Executor
+
+LOOK_AHEAD = 16
+"""Batches of the plan that may go before the first."""
+
+
+def next_batch(executor: Executor, now_s: float) -> Batch | None:
+    """
+    The fullest of those that may go first without making anyone late, so that the others can grow;
+    the earliest deadline where they are alike. None while all wait for their weights.
+    """
+    free_s = executor.free_s(now_s)
+    before_s, headroom_s = 0.0, inf
+    best, best_waste = None, inf
+    for batch in islice(executor.plan, LOOK_AHEAD):
+        gap_s = 0.0
+        if batch.model in executor.cache.loading:
+            gap_s = max(0.0, batch.released_s - free_s - before_s)
+        elif free_s + batch.work_s + EPSILON_S <= headroom_s:
+            wasted = waste(batch)
+            if wasted < best_waste - EPSILON_S:
+                best, best_waste = batch, wasted
+            if wasted <= 1.0 + EPSILON_S:
+                break
+        before_s += batch.work_s - batch.waiting_s
+        headroom_s = min(headroom_s, batch.limit_s - before_s)
+        before_s += gap_s
+        if headroom_s < free_s:
+            break
+    return best
+
+
+def waste(batch: Batch) -> float:
+    """Time for each request, beside that in the largest batch it could have."""
+    size = batch.costs.first[len(batch.members)]
+    return batch.costs.seconds_each(size) / batch.costs.seconds_each(batch.cap)
+
+
+def drop_hopeless(batch: Batch, begin_s: float, lag_s: float) -> list[Request]:
+    """Who can't be served in time any more, not even alone: what ran before took too long."""
+    alone_s = begin_s + lag_s + batch.costs.split_s[1] - EPSILON_S
+    lost = [member for member in batch.members if alone_s > member.deadline_s]
+    for member in lost:
+        batch.members.remove(member)
+    return lost
+
+
+def batch_size(batch: Batch, begin_s: float, lag_s: float) -> int:
+    """The largest served size within the deadline of the first of its members."""
+    costs = batch.costs
+    size = costs.first[len(batch.members)]
+    left_s = batch.members[0].deadline_s - begin_s - lag_s + EPSILON_S
+    if costs.seconds(size) <= left_s:
+        return size
+    return max(
+        b for b in costs.sizes if b == costs.sizes[0] or (b < size and costs.seconds(b) <= left_s)
+    )

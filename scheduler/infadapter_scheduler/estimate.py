@@ -1,0 +1,53 @@
+"""Estimators: how long an execution takes, and how fast requests come, over sliding windows."""
+
+from collections import deque
+from math import exp
+
+WINDOW = 200
+"""Executions. Ten, as Clockwork released it, are blind to tails (p99 of ten is their maximum)."""
+
+FULL_WINDOWS = 5.0
+LEAST_SEEN = 0.001
+
+
+class WindowMean:
+    """
+    The mean of a sliding window, which the profile seeds. The mean and not a high quantile: errors
+    of a queue add up, and only means do so without bias; what lies above is the safety buffer's.
+    """
+
+    __slots__ = ("_sum", "_values", "mean")
+
+    def __init__(self, seed: float) -> None:
+        self._values = deque([seed] * WINDOW, maxlen=WINDOW)
+        self._sum = seed * WINDOW
+        self.mean = seed
+
+    def add(self, value: float) -> None:
+        self._sum += value - self._values[0]
+        self._values.append(value)
+        self.mean = self._sum / WINDOW
+
+
+class DecayingRate:
+    """Amounts per second over an exponentially decaying window, unbiased from the first second."""
+
+    __slots__ = ("_began_s", "_known_s", "_mass", "window_s")
+
+    def __init__(self, began_s: float, window_s: float) -> None:
+        self._mass = 0.0
+        self._began_s = self._known_s = began_s
+        self.window_s = window_s
+
+    def add(self, amount: float, now_s: float) -> float:
+        self._mass = self._mass * exp((self._known_s - now_s) / self.window_s) + amount
+        self._known_s = now_s
+        return self.rate(now_s)
+
+    def rate(self, now_s: float) -> float:
+        age = (now_s - self._began_s) / self.window_s
+        seen = 1.0 - exp(-age) if age < FULL_WINDOWS else 1.0
+        mass = self._mass
+        if now_s > self._known_s:
+            mass *= exp((self._known_s - now_s) / self.window_s)
+        return mass / (self.window_s * max(LEAST_SEEN, seen))

@@ -1,0 +1,79 @@
+"""Intake: an arrival is accepted, with a load where that helps in time, or refused at once."""
+
+from collections.abc import Iterator
+from math import inf
+
+from infadapter_scheduler.actions import Action, Reason, Refuse
+from infadapter_scheduler.admission import Offer
+from infadapter_scheduler.batch import Request
+from infadapter_scheduler.catalogue import Entry
+from infadapter_scheduler.executor import Executor
+from infadapter_scheduler.loading import least_loaded, load, worth_loading
+from infadapter_scheduler.placement import joined, opened, opened_on, opening
+from infadapter_scheduler.state import State
+
+Decision = tuple[Request | None, list[Action]]
+"""Who is accepted, and the loads for it; or None and the refusal."""
+
+
+class Intake:
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._turn = 0
+
+    def decide(self, entry: Entry, offer: Offer) -> Decision:
+        cap = entry.costs.cap(offer.deadline_s - offer.now_s, self._state.buffer)
+        found: Request | float | None = joined(self._state, entry, offer)
+        if found is None:
+            found = opened(self._state, entry, offer, cap)
+        request, actions = (
+            (found, list[Action]())
+            if isinstance(found, Request)
+            else self._without_copies(entry, offer, cap, found)
+        )
+        if request is not None:
+            self._state.accepted[request.number] = request
+        return request, actions
+
+    def _without_copies(self, entry: Entry, offer: Offer, cap: int, late_s: float) -> Decision:
+        """By a load for it, which evicts; or refused, which is demand for a load."""
+        if len(entry.holders) < len(self._state.executors):
+            for executor in least_loaded(self._in_turn(), entry, offer.now_s):
+                found = self._cold(entry, executor, offer, cap)
+                if isinstance(found, tuple):
+                    return found
+                late_s = min(late_s, found)
+        entry.unmet.add(entry.costs.split_s[1], offer.now_s)
+        reason = Reason.NO_TIME if late_s < inf else Reason.NO_MEMORY
+        if not self._state.executors:
+            reason = Reason.NO_EXECUTOR
+        refusal = Refuse(offer.request, reason, late_s if late_s < inf else 1.0)
+        return None, [refusal, *self._load_beside(entry, offer.now_s)]
+
+    def _cold(self, entry: Entry, executor: Executor, offer: Offer, cap: int) -> Decision | float:
+        if executor.cache.victims(entry.costs.model.pages) is None:
+            return inf
+        there_s = executor.load_ends_s(entry.costs.load.mean, offer.now_s)
+        late_s = there_s + offer.lag_s + entry.costs.split_s[1] - offer.deadline_s
+        if late_s > 0:
+            return late_s
+        new = opening(self._state, entry, executor, offer, cap, there_s)
+        found = opened_on(self._state, entry, executor, offer, new)
+        if isinstance(found, float):
+            return found
+        return found, load(entry, executor, self._state.models, offer.now_s) or []
+
+    def _load_beside(self, entry: Entry, now_s: float) -> list[Action]:
+        missing = len(entry.holders) < len(self._state.executors)
+        if not missing or now_s < entry.retry_load_s:
+            return []
+        entry.retry_load_s = now_s + entry.costs.load.mean
+        for executor in least_loaded(self._in_turn(), entry, now_s):
+            if worth_loading(entry, executor, self._state.models, now_s):
+                return load(entry, executor, self._state.models, now_s) or []
+        return []
+
+    def _in_turn(self) -> Iterator[Executor]:
+        executors = list(self._state.executors.values())
+        self._turn = (self._turn + 1) % len(executors)
+        return iter(executors[self._turn :] + executors[: self._turn])

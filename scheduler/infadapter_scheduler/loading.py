@@ -1,0 +1,62 @@
+"""
+Loads on demand: which executor gets the weights of which model, and what is evicted for them.
+
+A request whose model isn't in memory is accepted where load and execution are in time together,
+and the load is sent at once. What was refused is demand as well: a model whose requests never can
+wait for a load, or come faster than its copies serve, is loaded beside them, the more urgent the
+more of its work was refused, and only over what is asked for less.
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from infadapter_scheduler.actions import Action, Load, Unload
+from infadapter_scheduler.catalogue import Entry
+from infadapter_scheduler.executor import Executor
+
+CANDIDATES = 3
+"""Executors that are tried for one request, so that a request costs the same at any number."""
+
+
+def least_loaded(executors: Iterable[Executor], entry: Entry, now_s: float) -> list[Executor]:
+    """Where a model could be loaded, the shortest queue of loads first."""
+    held = {executor.name for executor in entry.holders}
+    free = (executor for executor in executors if executor.name not in held)
+    found = list(islice(free, 2 * CANDIDATES))
+    found.sort(key=lambda e: (max(e.load_booked_s, now_s), e.horizon_s(now_s)))
+    return found[:CANDIDATES]
+
+
+def load(
+    entry: Entry, executor: Executor, models: Mapping[str, Entry], now_s: float
+) -> list[Action] | None:
+    """Evictions, least recently used first, and the load; None where there is no room now."""
+    model = entry.costs.model
+    victims = executor.cache.victims(model.pages)
+    if victims is None:
+        return None
+    actions: list[Action] = []
+    for victim in victims:
+        executor.cache.drop(victim)
+        models[victim].holders.remove(executor)
+        actions.append(Unload(executor.name, victim))
+    earliest_s = max(executor.load_booked_s, now_s)
+    executor.load_booked_s = executor.load_ends_s(entry.costs.load.mean, now_s)
+    executor.cache.reserve(model.name, model.pages, executor.load_booked_s)
+    entry.holders.append(executor)
+    latest_s = earliest_s + executor.lag_s + max(1.0, 10 * entry.costs.load.mean)
+    actions.append(Load(executor.name, model.name, now_s, latest_s))
+    return actions
+
+
+def worth_loading(
+    entry: Entry, executor: Executor, models: Mapping[str, Entry], now_s: float
+) -> bool:
+    """Load priority: refused work beside the work that is asked of what would be evicted."""
+    victims = executor.cache.victims(entry.costs.model.pages)
+    if victims is None or executor.load_booked_s > now_s:
+        return False
+    asked = sum(
+        models[name].arrivals.rate(now_s) * models[name].costs.split_s[1] for name in victims
+    )
+    return entry.unmet.rate(now_s) > asked

@@ -1,0 +1,107 @@
+"""The execution profile of one model, and what follows from it: batch costs and batch caps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import sqrt
+
+from infadapter_scheduler.buffer import SafetyBuffer
+from infadapter_scheduler.estimate import WindowMean
+
+REFRESH = 0.005
+"""A relative change of an estimate below which tables stay as they are."""
+
+MOST_CAPS = 256
+"""Deadlines whose batch caps are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """As profiled: seconds by batch size, seconds and pages of its weights."""
+
+    name: str
+    execution_s: Mapping[int, float]
+    load_s: float = 0.0
+    pages: int = 0
+
+
+@dataclass(slots=True)
+class Costs:
+    """
+    Estimates of one model as tables. `split_s[n]` is what n requests take in batches of the sizes
+    that are served (nothing is padded), `first[n]` the largest batch of that split, which runs
+    first, and `ends_s[n][j]` when the j-th of them has its answer. `growing_s[n]` is the most that
+    it takes on the way to n: seven can take longer than eight.
+    """
+
+    model: Model
+    sizes: tuple[int, ...] = field(init=False)
+    windows: dict[int, WindowMean] = field(init=False)
+    load: WindowMean = field(init=False)
+    split_s: list[float] = field(init=False)
+    first: list[int] = field(init=False)
+    ends_s: list[list[float]] = field(init=False)
+    growing_s: list[float] = field(init=False)
+    _caps: dict[tuple[float, int], int] = field(init=False, default_factory=dict)
+    _known_s: dict[int, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sizes = tuple(sorted(self.model.execution_s))
+        self.windows = {size: WindowMean(self.model.execution_s[size]) for size in self.sizes}
+        self.load = WindowMean(self.model.load_s)
+        self._tabulate()
+
+    def seconds(self, batch: int) -> float:
+        return self._known_s[batch]
+
+    def learn(self, batch: int, seconds: float) -> None:
+        window = self.windows[batch]
+        window.add(seconds)
+        if abs(window.mean - self._known_s[batch]) > REFRESH * self._known_s[batch]:
+            self._tabulate()
+
+    def cap(self, slo_s: float, buffer: SafetyBuffer) -> int:
+        """
+        The batch of the highest throughput with 2·t_b + buffer ≤ SLO: whoever comes just after a
+        batch has begun waits for that one and its own. The smallest where none is that fast.
+        """
+        key = (round(slo_s, 6), buffer.version)
+        found = self._caps.get(key)
+        if found is None:
+            fit = [
+                b for b, t in self._known_s.items() if 2 * t + buffer.seconds(2 * t, t) <= key[0]
+            ]
+            found = max(fit, key=lambda b: b / self._known_s[b], default=self.sizes[0])
+            if len(self._caps) >= MOST_CAPS:
+                self._caps.clear()
+            self._caps[key] = found
+        return found
+
+    def growth_s(self, target: int, rate_rps: float) -> float:
+        """
+        From its start until the first of a batch has its answer, if it is to grow to a size: at
+        once when that is reached, but on the way there the last to have come is served last.
+        """
+        need_s = self._known_s[self.first[target]]
+        if self.growing_s[target] <= need_s or rate_rps <= 0:
+            return need_s
+        for size in range(2, target):
+            if self.split_s[size] > need_s:
+                later = (size - 1) - sqrt(size - 1)
+                need_s = max(need_s, self.split_s[size] - later / rate_rps)
+        return need_s
+
+    def seconds_each(self, cap: int) -> float:
+        return self._known_s[cap] / cap
+
+    def _tabulate(self) -> None:
+        self._known_s = {size: window.mean for size, window in self.windows.items()}
+        self._caps.clear()
+        self.split_s, self.first, self.growing_s, self.ends_s = [0.0], [0], [0.0], [[]]
+        for n in range(1, max(self.windows) + 1):
+            fit = [b for b in self.windows if b <= n]
+            best = min(fit, key=lambda b: (self._known_s[b] + self.split_s[n - b], -b))
+            self.split_s.append(self._known_s[best] + self.split_s[n - best])
+            self.first.append(max(best, self.first[n - best]))
+            self.growing_s.append(max(self.growing_s[-1], self.split_s[n]))
+            run, run_s = self.first[n], self._known_s[self.first[n]]
+            self.ends_s.append([run_s] * run + [run_s + end_s for end_s in self.ends_s[n - run]])

@@ -1,0 +1,117 @@
+"""
+Placement: in which batch, on which executor an arrival is served, and who makes place for it.
+
+A request costs the same at any number of executors: at most three are tried.
+"""
+
+from infadapter_scheduler.admission import Offer, Opening, join, open_batch, replace_last
+from infadapter_scheduler.batch import Batch, Request
+from infadapter_scheduler.catalogue import Entry
+from infadapter_scheduler.executor import Executor
+from infadapter_scheduler.loading import CANDIDATES
+from infadapter_scheduler.state import State
+
+NEAREST = 8
+"""Open batches among which the first to run is looked for; they were opened in about that order."""
+
+
+def by_key(batch: Batch) -> float:
+    return batch.key_s
+
+
+def joined(state: State, entry: Entry, offer: Offer) -> Request | None:
+    """In an open batch, the one that runs first first; else in the place of one due later."""
+    for batch in sorted(entry.open[:NEAREST], key=by_key)[:CANDIDATES]:
+        request = join(batch, state.executors[batch.executor], offer, state.buffer)
+        if request is not None:
+            if len(batch.members) >= batch.cap:
+                entry.filled(batch)
+            return request
+    return _in_place_of_last(state, entry, offer) if entry.full else None
+
+
+def opened(state: State, entry: Entry, offer: Offer, cap: int) -> Request | float:
+    """On an executor that holds the model, or loads it; else by how much it would be late."""
+    late_s = float("inf")
+    for executor in _copies(entry, offer.now_s):
+        released_s = executor.cache.loading.get(entry.costs.model.name, 0.0)
+        found = opened_on(
+            state, entry, executor, offer, opening(state, entry, executor, offer, cap, released_s)
+        )
+        if isinstance(found, Request):
+            return found
+        late_s = min(late_s, found)
+    return late_s
+
+
+def opened_on(
+    state: State, entry: Entry, executor: Executor, offer: Offer, new: Opening
+) -> Request | float:
+    found = open_batch(executor, offer, new, state.buffer)
+    if isinstance(found, Request) and found.batch is not None and found.batch.cap > 1:
+        entry.open.append(found.batch)
+    return found
+
+
+def opening(
+    state: State, entry: Entry, executor: Executor, offer: Offer, cap: int, released_s: float
+) -> Opening:
+    """For the size that the load needs, and that can be filled until it starts."""
+    told_s = released_s + 2 * state.lag_s if released_s else 0.0
+    begin_s = executor.free_s(offer.now_s) + executor.plan.place(offer.deadline_s).before_s
+    wait_s = max(begin_s, told_s) - offer.now_s
+    target = state.pressure.target(entry.costs, cap, entry.rate_rps * wait_s)
+    if state.pressure.pressed and target > 1:
+        cap = target
+    return Opening(cap, target, entry.rate_rps, told_s)
+
+
+def _copies(entry: Entry, now_s: float) -> list[Executor]:
+    """The least work first; of many, some in turn."""
+    holders = entry.holders
+    if len(holders) > CANDIDATES:
+        entry.turn = (entry.turn + 1) % len(holders)
+        holders = [holders[entry.turn - i] for i in range(CANDIDATES)]
+    return sorted(holders, key=lambda e: e.horizon_s(now_s)) if len(holders) > 1 else holders
+
+
+def _in_place_of_last(state: State, entry: Entry, offer: Offer) -> Request | None:
+    """In a full batch, for its last member, if that can still be served behind it."""
+    batch = entry.full[0]
+    last, executor = batch.members[-1], state.executors[batch.executor]
+    if last.deadline_s <= offer.deadline_s:
+        return None
+    members = batch.members
+    request = replace_last(batch, executor, offer, state.buffer)
+    if request is None or _moved(state, entry, last, batch, offer):
+        return request
+    batch.become(members)
+    executor.plan.changed(batch)
+    return None
+
+
+def _moved(state: State, entry: Entry, request: Request, batch: Batch, offer: Offer) -> bool:
+    """Into an open batch of the same executor, or into a new one."""
+    if request.number not in state.accepted:
+        return True  # nobody waits for it
+    executor = state.executors[batch.executor]
+    later = offer._replace(request=request.number, deadline_s=request.deadline_s)
+    found = _joined_on(state, entry, executor, later)
+    if found is None:
+        new = opening(state, entry, executor, later, batch.cap, batch.released_s)
+        fresh = opened_on(state, entry, executor, later, new)
+        if isinstance(fresh, float):
+            return False
+        found = fresh
+    state.accepted[request.number] = found
+    return True
+
+
+def _joined_on(state: State, entry: Entry, executor: Executor, offer: Offer) -> Request | None:
+    for batch in [batch for batch in entry.open if batch.executor == executor.name]:
+        found = join(batch, executor, offer, state.buffer)
+        if found is not None:
+            if len(batch.members) >= batch.cap:
+                entry.filled(batch)
+            return found
+    return None

@@ -1,0 +1,66 @@
+"""Residency: which models an executor's memory holds, in pages, least recently used out first."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+PAGE_BYTES = 16 * 1024 * 1024
+"""Clockwork's page; a model takes whole pages, not necessarily in a row."""
+
+
+@dataclass(slots=True)
+class PageCache:
+    """
+    Pages of one executor; `pages` None is memory for all. What has accepted demand is pinned, and
+    so is what is being loaded: neither can be evicted.
+    """
+
+    pages: int | None
+    used: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)  # in the order of use, oldest first
+    loading: dict[str, float] = field(default_factory=dict)  # when each is expected
+    pinned: Counter[str] = field(default_factory=Counter)
+
+    def holds(self, model: str) -> bool:
+        return model in self.sizes
+
+    def touch(self, model: str) -> None:
+        """It was used just now."""
+        if self.pages is not None:
+            self.sizes[model] = self.sizes.pop(model)
+
+    def victims(self, pages: int) -> list[str] | None:
+        """What to evict for so many pages; None if that can't be had now."""
+        if self.pages is None or self.used + pages <= self.pages:
+            return []
+        missing = self.used + pages - self.pages
+        chosen: list[str] = []
+        for model, size in self.sizes.items():
+            if not self.pinned[model] and model not in self.loading:
+                chosen.append(model)
+                missing -= size
+                if missing <= 0:
+                    return chosen
+        return None
+
+    def reserve(self, model: str, pages: int, expected_s: float) -> None:
+        """Pages are taken from when the load is sent."""
+        self.sizes[model] = pages
+        self.used += pages
+        self.loading[model] = expected_s
+
+    def loaded(self, model: str) -> None:
+        self.loading.pop(model, None)
+
+    def drop(self, model: str) -> None:
+        self.loading.pop(model, None)
+        self.used -= self.sizes.pop(model)
+
+    def pin(self, model: str) -> None:
+        if self.pages is not None:
+            self.pinned[model] += 1
+
+    def unpin(self, model: str) -> None:
+        if self.pages is not None:
+            self.pinned[model] -= 1
+            if not self.pinned[model]:
+                del self.pinned[model]

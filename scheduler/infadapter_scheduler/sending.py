@@ -1,0 +1,90 @@
+"""Sending: the next batches go to an executor until it is booked far enough ahead."""
+
+from heapq import heappop, heappush
+from math import inf
+
+from infadapter_scheduler.actions import Action, Reason, Run
+from infadapter_scheduler.admission import EPSILON_S
+from infadapter_scheduler.batch import Batch
+from infadapter_scheduler.dispatch import batch_size, drop_hopeless, next_batch
+from infadapter_scheduler.executor import Executor, Sent
+from infadapter_scheduler.state import State
+
+
+class Sender:
+    """Ahead by twice the lag: the way there, and the way back of what tells that it is free."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._ahead_s = 2 * state.lag_s
+        self._runs = 0
+        self._wakes: list[tuple[float, str]] = []
+
+    def next_tick_s(self) -> float:
+        return self._wakes[0][0] if self._wakes else inf
+
+    def tick(self, now_s: float) -> list[Action]:
+        actions: list[Action] = []
+        while self._wakes and self._wakes[0][0] <= now_s + EPSILON_S:
+            _, name = heappop(self._wakes)
+            if name in self._state.executors:
+                actions += self.dispatch(self._state.executors[name], now_s)
+        return actions
+
+    def dispatch(self, executor: Executor, now_s: float) -> list[Action]:
+        actions: list[Action] = []
+        while executor.booked_s <= now_s + self._ahead_s + EPSILON_S:
+            batch = None if executor.overdue(now_s) else next_batch(executor, now_s)
+            if batch is None:
+                return actions
+            actions += self._run(batch, executor, now_s)
+        if self._ahead_s and executor.plan.size:
+            self._wake(executor, executor.booked_s - self._ahead_s)
+        return actions
+
+    def _wake(self, executor: Executor, at_s: float) -> None:
+        if executor.wake_s != at_s:
+            executor.wake_s = at_s
+            heappush(self._wakes, (at_s, executor.name))
+
+    def _run(self, batch: Batch, executor: Executor, now_s: float) -> list[Action]:
+        executor.plan.remove(batch)
+        begin_s, lag_s = executor.free_s(now_s), self._state.lag_s
+        lost = drop_hopeless(batch, begin_s, lag_s)
+        actions = self._state.give_up(lost, Reason.GIVEN_UP)
+        if batch.members:
+            size = batch_size(batch, begin_s, lag_s)
+            actions.append(self._send(batch, size, executor, now_s))
+        if batch.members:
+            self._put_back(batch, executor, now_s)
+        else:
+            self._state.emptied(batch, executor)
+        return actions
+
+    def _put_back(self, batch: Batch, executor: Executor, now_s: float) -> None:
+        """The rest at its own deadline's place, if that isn't too late for it; else next."""
+        begin_s = executor.free_s(now_s) + executor.plan.place(batch.key_s).before_s
+        first = executor.plan.first()
+        if first is not None and begin_s > batch.latest_start_s(batch.members):
+            batch.key_s = min(batch.key_s, first.key_s - EPSILON_S)
+        executor.plan.insert(batch)
+        self._state.models[batch.model].reopened(batch)
+
+    def _send(self, batch: Batch, size: int, executor: Executor, now_s: float) -> Run:
+        members = batch.take(size)
+        expected_s = batch.costs.seconds(size)
+        begin_s = executor.free_s(now_s)
+        self._runs += 1
+        reaches_s = now_s + self._state.lag_s
+        executor.send(Sent(self._runs, batch.costs, members, expected_s, reaches_s), begin_s)
+        executor.cache.touch(batch.model)
+        executor.cache.pin(batch.model)
+        return Run(
+            run=self._runs,
+            executor=executor.name,
+            model=batch.model,
+            batch=tuple([member.number for member in members]),
+            earliest_s=now_s,
+            latest_s=max(begin_s, members[0].deadline_s - expected_s - self._state.lag_s),
+            expected_s=expected_s,
+        )

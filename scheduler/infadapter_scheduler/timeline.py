@@ -1,0 +1,165 @@
+"""
+The plan of one executor: batches in the order of their deadlines (earliest deadline first).
+
+Batch i completes at (executor free) + Σ work up to i; the plan is feasible if each does so by its
+limit. What an insertion or a growth asks is the headroom behind it: the least of limit − Σ work.
+Batches are kept in blocks with their sums, so that a question costs O(√n) and not O(n): thousands
+of models have thousands of open batches.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+from math import inf
+from operator import sub
+from typing import NamedTuple
+
+from infadapter_scheduler.batch import Batch
+
+BLOCK = 48
+
+
+class Place(NamedTuple):
+    """Work before a key, the least headroom behind it, and how many batches come before."""
+
+    before_s: float
+    headroom_s: float
+
+
+class Block:
+    """Some batches in a row, as columns."""
+
+    __slots__ = ("batches", "headroom", "keys", "limits", "total", "works")
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches = batches
+        self.keys = [batch.key_s for batch in batches]
+        self.limits = [batch.limit_s for batch in batches]
+        self.works = [batch.work_s for batch in batches]
+        self.refresh()
+
+    def refresh(self) -> None:
+        sums = list(accumulate(self.works))
+        self.total = sums[-1] if sums else 0.0
+        self.headroom = min(map(sub, self.limits, sums), default=inf)
+
+    def headroom_from(self, at: int, before: float) -> float:
+        if at == 0:
+            return self.headroom - before
+        sums = list(accumulate(self.works))
+        return min(map(sub, self.limits[at:], sums[at:]), default=inf) - before
+
+
+class Timeline:
+    """Batches by key (their earliest deadline), equal ones by arrival."""
+
+    __slots__ = ("_blocks", "size", "total_s")
+
+    def __init__(self) -> None:
+        self._blocks: list[Block] = []
+        self.size = 0
+        self.total_s = 0.0
+
+    def __iter__(self) -> Iterator[Batch]:
+        for block in self._blocks:
+            yield from block.batches
+
+    def first(self) -> Batch | None:
+        return self._blocks[0].batches[0] if self._blocks else None
+
+    def place(self, key_s: float) -> Place:
+        """Where a new batch of this key would come."""
+        if not self._blocks or key_s >= self._blocks[-1].keys[-1]:
+            return Place(self.total_s, inf)
+        index = self._block_of(key_s)
+        block = self._blocks[index]
+        at = bisect_right(block.keys, key_s)
+        return self._place(index, at, at)
+
+    def place_of(self, batch: Batch) -> Place:
+        """Where a batch is: the work before it, and the least headroom behind it."""
+        index, at = self._find(batch)
+        return self._place(index, at, at + 1)
+
+    def insert(self, batch: Batch) -> None:
+        self.size += 1
+        self.total_s += batch.work_s
+        if not self._blocks:
+            self._blocks.append(Block([batch]))
+            return
+        index = self._block_of(batch.key_s)
+        block = self._blocks[index]
+        at = bisect_right(block.keys, batch.key_s)
+        block.batches.insert(at, batch)
+        block.keys.insert(at, batch.key_s)
+        block.limits.insert(at, batch.limit_s)
+        block.works.insert(at, batch.work_s)
+        block.refresh()
+        if len(block.batches) > 2 * BLOCK:
+            self._blocks[index : index + 1] = [
+                Block(block.batches[:BLOCK]),
+                Block(block.batches[BLOCK:]),
+            ]
+
+    def remove(self, batch: Batch) -> None:
+        index, at = self._find(batch)
+        block = self._blocks[index]
+        self.size -= 1
+        self.total_s -= block.works[at]
+        for column in (block.batches, block.keys, block.limits, block.works):
+            del column[at]
+        if block.batches:
+            block.refresh()
+        else:
+            del self._blocks[index]
+        if not self._blocks:
+            self.total_s = 0.0
+
+    def changed(self, batch: Batch) -> None:
+        """Its work or its limit is another one; its key stays."""
+        index, at = self._find(batch)
+        block = self._blocks[index]
+        self.total_s += batch.work_s - block.works[at]
+        block.works[at] = batch.work_s
+        block.limits[at] = batch.limit_s
+        block.refresh()
+
+    def _place(self, index: int, at: int, behind_at: int) -> Place:
+        before = 0.0
+        for block in self._blocks[:index]:
+            before += block.total
+        block = self._blocks[index]
+        headroom = block.headroom_from(behind_at, before)
+        behind = before + block.total
+        for later in self._blocks[index + 1 :]:
+            if later.headroom - behind < headroom:
+                headroom = later.headroom - behind
+            behind += later.total
+        return Place(before + sum(block.works[:at]), headroom)
+
+    def _block_of(self, key_s: float) -> int:
+        low, high = 0, len(self._blocks) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self._blocks[middle].keys[-1] <= key_s:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _find(self, batch: Batch) -> tuple[int, int]:
+        low, high = 0, len(self._blocks) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if self._blocks[middle].keys[-1] < batch.key_s:
+                low = middle + 1
+            else:
+                high = middle
+        at = bisect_left(self._blocks[low].keys, batch.key_s)
+        while True:
+            block = self._blocks[low]
+            while at < len(block.batches):
+                if block.batches[at] is batch:
+                    return low, at
+                at += 1
+            low, at = low + 1, 0

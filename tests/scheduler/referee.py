@@ -1,0 +1,172 @@
+"""Executors that watch a scheduler: what it must never ask for, and what it must have answered."""
+
+import random
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from math import exp, inf
+
+from infadapter_scheduler import (
+    Action,
+    Arrived,
+    Event,
+    ExecutorJoined,
+    ExecutorLeft,
+    Finished,
+    Gone,
+    Load,
+    Loaded,
+    Model,
+    Reason,
+    Refuse,
+    Run,
+    Scheduler,
+    Tick,
+    Unload,
+)
+
+ROUNDING_S = 2e-8
+
+
+@dataclass
+class Watched:
+    """One executor as it is, not as the scheduler takes it to be."""
+
+    pages: int | None
+    free_s: float = 0.0
+    load_free_s: float = 0.0
+    held: dict[str, int] = field(default_factory=dict)
+    there: set[str] = field(default_factory=set)
+    running: dict[int, Run] = field(default_factory=dict)
+
+
+class Referee:
+    """Drives a scheduler through events in virtual time, and checks each of its actions."""
+
+    def __init__(self, scheduler: Scheduler, models: list[Model], sigma: float, seed: int) -> None:
+        self.scheduler, self.models = scheduler, {model.name: model for model in models}
+        self.sigma, self.draw = sigma, random.Random(seed)
+        self.now_s = 0.0
+        self.executors: dict[str, Watched] = {}
+        self.deadlines: dict[int, float] = {}
+        self.answers: dict[int, str] = {}
+        self.sent: set[int] = set()
+        self.gone: set[int] = set()
+        self.told: list[tuple[float, int, Event]] = []
+        self.count = 0
+
+    def join(self, pages: int | None) -> None:
+        name = f"e{self.count}"
+        self.executors[name] = Watched(pages)
+        if pages is None:
+            self.executors[name].held = dict.fromkeys(self.models, 0)
+            self.executors[name].there = set(self.models)
+        self.tell(ExecutorJoined(name, pages, tuple(self.executors[name].there)))
+
+    def leave(self, name: str) -> None:
+        del self.executors[name]
+        self.tell(ExecutorLeft(name))
+
+    def arrive(self, model: str, slo_s: float) -> int:
+        number = self.count
+        self.deadlines[number] = self.now_s + slo_s
+        self.tell(Arrived(number, model, self.deadlines[number]))
+        return number
+
+    def go(self, number: int) -> None:
+        if number in self.deadlines and number not in self.answers:
+            self.gone.add(number)
+            self.tell(Gone(number))
+
+    def wait(self, seconds: float) -> None:
+        end_s = self.now_s + seconds
+        while True:
+            told_s = self.told[0][0] if self.told else inf
+            at_s = min(told_s, self.scheduler.next_tick_s())
+            if at_s > end_s or at_s == inf:
+                break
+            self.now_s = max(self.now_s, at_s)
+            self.tell(heappop(self.told)[2] if told_s <= at_s else Tick())
+        self.now_s = max(self.now_s, end_s if end_s < inf else 0.0)
+
+    def finish(self) -> None:
+        """Until nothing happens any more: then everybody has an answer."""
+        self.wait(inf)
+        waiting = set(self.deadlines) - set(self.answers) - self.gone
+        assert not waiting, f"never answered: {waiting}"
+
+    def tell(self, event: Event) -> None:
+        self.count += 1
+        if isinstance(event, Finished | Loaded) and event.executor not in self.executors:
+            return
+        if isinstance(event, Finished):
+            self._finished(event)
+        if isinstance(event, Loaded):
+            self.executors[event.executor].there.add(event.model)
+        self._obey(self.scheduler.handle(event, self.now_s), event)
+
+    def _obey(self, actions: list[Action], event: Event) -> None:
+        for action in actions:
+            match action:
+                case Run():
+                    self._run(action)
+                case Refuse():
+                    self._refuse(action, event)
+                case Load():
+                    self._load(action)
+                case Unload():
+                    self._unload(action)
+
+    def _run(self, run: Run) -> None:
+        executor, model = self.executors[run.executor], self.models[run.model]
+        assert run.model in executor.there, "its weights are not there"
+        assert len(run.batch) in model.execution_s, "no such batch size"
+        assert not self.sent & set(run.batch), "sent twice"
+        assert not set(run.batch) & set(self.answers), "answered before"
+        assert executor.free_s <= self.now_s + ROUNDING_S, "two at a time"
+        end_s = self.now_s + run.expected_s
+        assert all(end_s <= self.deadlines[number] + ROUNDING_S for number in run.batch)
+        assert run.earliest_s <= self.now_s <= run.latest_s + ROUNDING_S, "after its latest"
+        self.sent |= set(run.batch)
+        took_s = model.execution_s[len(run.batch)] * exp(self.draw.gauss(0, self.sigma))
+        executor.free_s = self.now_s + took_s
+        executor.running[run.run] = run
+        self._later(executor.free_s, Finished(run.executor, run.run, self.now_s, executor.free_s))
+
+    def _refuse(self, refuse: Refuse, event: Event) -> None:
+        at_arrival = isinstance(event, Arrived) and event.request == refuse.request
+        assert at_arrival != refuse.reason.breaks_promise, "a refusal comes at once or never"
+        self._answer(refuse.request, "cancelled" if refuse.reason.breaks_promise else "refused")
+        assert refuse.reason is not Reason.GIVEN_UP or self.sigma, "an exact executor was late"
+
+    def _load(self, load: Load) -> None:
+        executor = self.executors[load.executor]
+        assert load.model not in executor.held, "held already"
+        executor.held[load.model] = self.models[load.model].pages
+        assert executor.pages is None or sum(executor.held.values()) <= executor.pages
+        executor.load_free_s = (
+            max(self.now_s, executor.load_free_s) + self.models[load.model].load_s
+        )
+        told = Loaded(load.executor, load.model, self.now_s, executor.load_free_s)
+        self._later(executor.load_free_s, told)
+
+    def _unload(self, unload: Unload) -> None:
+        executor = self.executors[unload.executor]
+        assert unload.model in executor.there, "not there, or still being loaded"
+        assert all(run.model != unload.model for run in executor.running.values()), "it runs"
+        del executor.held[unload.model]
+        executor.there.remove(unload.model)
+
+    def _finished(self, event: Finished) -> None:
+        run = self.executors[event.executor].running.pop(event.run)
+        for number in set(run.batch) - self.gone:
+            late = event.end_s > self.deadlines[number] + ROUNDING_S
+            self._answer(number, "late" if late else "on_time")
+            assert not late or self.sigma, "an exact executor was late"
+
+    def _answer(self, number: int, answer: str) -> None:
+        assert number not in self.answers, "answered twice"
+        self.answers[number] = answer
+
+    def _later(self, at_s: float, event: Event) -> None:
+        self.count += 1
+        heappush(self.told, (at_s, self.count, event))

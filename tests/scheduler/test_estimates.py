@@ -1,0 +1,84 @@
+"""Estimates follow what is measured; the safety buffer holds what it promises."""
+
+import random
+from math import exp
+
+import pytest
+
+from infadapter_scheduler import Model
+from infadapter_scheduler.buffer import SafetyBuffer
+from infadapter_scheduler.estimate import DecayingRate, WindowMean
+from infadapter_scheduler.model import Costs
+
+RESNET50 = Model("r", {1: 0.00273, 2: 0.00405, 4: 0.00587, 8: 0.00993, 16: 0.0173})
+
+
+def test_the_profile_counts_until_two_hundred_executions_were_measured() -> None:
+    window = WindowMean(10.0)
+    for _ in range(100):
+        window.add(20.0)
+    assert window.mean == pytest.approx(15.0)
+    for _ in range(100):
+        window.add(20.0)
+    assert window.mean == pytest.approx(20.0)
+
+
+def test_a_rate_is_unbiased_from_its_first_second_and_fades() -> None:
+    rate = DecayingRate(0.0, 1.0)
+    for number in range(500):
+        rate.add(1.0, number / 1000)
+    assert rate.rate(0.5) == pytest.approx(1000, rel=0.02)
+    assert rate.rate(10.5) < 1
+
+
+def test_an_exact_executor_needs_no_buffer() -> None:
+    buffer = SafetyBuffer()
+    for _ in range(500):
+        buffer.learn(0.01, 0.01)
+    assert buffer.seconds(0.3, 0.01) == 0.0
+
+
+@pytest.mark.parametrize("depth", [1, 4, 16])
+def test_the_buffer_covers_the_promised_share_of_cumulative_errors(depth: int) -> None:
+    draw = random.Random(1)
+    errors = [exp(draw.gauss(0, 0.2)) for _ in range(60_000)]
+    buffer = SafetyBuffer()
+    for error in errors[:800]:
+        buffer.learn(1.0, error)
+    kept = buffer.seconds(float(depth), 1.0)
+    sums = [sum(errors[i : i + depth]) - depth for i in range(800, len(errors) - depth)]
+    assert sum(total > kept for total in sums) / len(sums) < 5e-4
+    assert kept < 3.0 * depth**0.5, "and not much more than that"
+
+
+def test_a_given_buffer_is_taken_as_it_is() -> None:
+    buffer = SafetyBuffer(constant_s=0.005)
+    buffer.learn(1.0, 9.0)
+    assert buffer.seconds(1.0, 0.1) == 0.005
+
+
+def test_requests_are_split_into_the_sizes_that_are_served() -> None:
+    costs = Costs(RESNET50)
+    assert costs.split_s[7] == pytest.approx(0.00587 + 0.00405 + 0.00273)
+    assert costs.first[7] == 4
+    assert costs.ends_s[3] == pytest.approx([0.00405, 0.00405, 0.00405 + 0.00273])
+    assert costs.growing_s[8] == costs.split_s[7], "seven take longer than eight"
+
+
+def test_a_size_that_is_slower_than_two_halves_is_not_used() -> None:
+    costs = Costs(Model("m", {1: 0.001, 2: 0.005}))
+    assert costs.first[2] == 1
+    assert costs.split_s[2] == pytest.approx(0.002)
+
+
+@pytest.mark.parametrize(("slo_ms", "cap"), [(4, 1), (10, 2), (20, 8), (34, 8), (35, 16)])
+def test_batches_are_no_larger_than_two_of_them_fit_into_the_slo(slo_ms: float, cap: int) -> None:
+    assert Costs(RESNET50).cap(slo_ms / 1000, SafetyBuffer()) == cap
+
+
+def test_estimates_follow_an_executor_that_is_slower_than_its_profile() -> None:
+    costs = Costs(RESNET50)
+    for _ in range(200):
+        costs.learn(8, 0.02)
+    assert costs.seconds(8) == pytest.approx(0.02, rel=0.01)
+    assert costs.first[8] == 4, "two fours are faster then"

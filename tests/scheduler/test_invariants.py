@@ -1,0 +1,84 @@
+"""Random sequences of events: what must hold of every action, whatever comes."""
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infadapter_scheduler import Model, Scheduler
+from tests.scheduler.referee import Referee
+
+DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+EXAMPLES = 100_000 if DEEP else 300
+
+MILLISECOND = 0.001
+SIZES = ((1,), (1, 2), (1, 2, 4), (1, 2, 4, 8), (1, 3, 8), (1, 2, 4, 8, 16))
+
+
+@st.composite
+def models(draw: st.DrawFn) -> list[Model]:
+    """Larger batches take longer, though not always longer than two smaller ones."""
+    made = []
+    for number in range(draw(st.integers(1, 5))):
+        alone_ms = draw(st.sampled_from((0.5, 1.0, 2.73, 10.0)))
+        gain = draw(st.sampled_from((0.2, 0.5, 1.0, 1.2)))
+        sizes = draw(st.sampled_from(SIZES))
+        execution_s = {b: alone_ms * MILLISECOND * (1 + gain * (b - 1)) for b in sizes}
+        load_ms, pages = draw(st.sampled_from((0, 3, 20))), draw(st.integers(1, 4))
+        made.append(Model(f"m{number}", execution_s, load_ms * MILLISECOND, pages))
+    return made
+
+
+events = st.lists(
+    st.one_of(
+        st.tuples(st.just("arrive"), st.integers(0, 5), st.sampled_from((1, 3, 12, 50, 200, 5000))),
+        st.tuples(st.just("burst"), st.integers(0, 4), st.sampled_from((12, 50, 200))),
+        st.tuples(st.just("wait"), st.integers(0, 0), st.sampled_from((0.1, 1, 5, 40))),
+        st.tuples(st.just("go"), st.integers(0, 60), st.just(0)),
+        st.tuples(st.just("join"), st.integers(0, 0), st.just(0)),
+        st.tuples(st.just("leave"), st.integers(0, 3), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+def played(referee: Referee, steps: list[tuple[str, int, float]], pages: int | None) -> None:
+    numbers: list[int] = []
+    for kind, which, amount in steps:
+        if kind == "arrive":
+            numbers.append(referee.arrive(f"m{which}", amount * MILLISECOND))
+        elif kind == "burst":
+            numbers += [referee.arrive(f"m{which}", amount * MILLISECOND) for _ in range(9)]
+        elif kind == "wait":
+            referee.wait(amount * MILLISECOND)
+        elif kind == "go" and numbers:
+            referee.go(numbers[which % len(numbers)])
+        elif kind == "join" and len(referee.executors) < 3:
+            referee.join(pages)
+        elif kind == "leave" and len(referee.executors) > 1:
+            referee.leave(sorted(referee.executors)[which % len(referee.executors)])
+    referee.finish()
+
+
+@pytest.mark.timeout(3600 if DEEP else 120)
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=not DEEP,
+    suppress_health_check=list(HealthCheck),
+)
+@given(
+    made=models(),
+    pages=st.sampled_from((None, 3, 5, 9)),
+    steps=events,
+    sigma=st.sampled_from((0.0, 0.0, 0.0, 0.3)),
+    seed=st.integers(0, 9),
+)
+def test_no_run_is_late_as_estimated_none_overlap_pages_hold_and_all_are_answered_once(
+    made: list[Model], pages: int | None, steps: list[Any], sigma: float, seed: int
+) -> None:
+    referee = Referee(Scheduler(made), made, sigma, seed)
+    referee.join(pages)
+    played(referee, steps, pages)
