@@ -48,6 +48,11 @@ COMMANDS = {
         "Run a published evaluation again, beside its figures.",
         extras="simulator",
     ),
+    "schedule": Entry(
+        "infadapter.commands.schedule",
+        "schedule",
+        "Replay arrivals at the scheduler of a pod, in virtual time.",
+    ),
     "simulate": Entry(
         "infadapter.commands.simulate",
         "simulate",

@@ -20,12 +20,13 @@ class Progress:
 
     began_s: float = field(default_factory=time.monotonic)
     due_s: float = FIRST_S
+    what: str = "runs"
 
     def __call__(self, done: int, total: int) -> None:
         elapsed_s = time.monotonic() - self.began_s
         if elapsed_s >= self.due_s and done < total:
             self.due_s = LATER * elapsed_s
-            click.echo(f"{done} of {total} runs done in {elapsed_s:.0f} s", err=True)
+            click.echo(f"{done} of {total} {self.what} done in {elapsed_s:.0f} s", err=True)
 
 
 @contextmanager
