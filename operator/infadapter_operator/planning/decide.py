@@ -84,7 +84,7 @@ def decide(
         best = _lasting(problem) or solved(problem)
         best = _chosen(before, best, switch, floor_rps, careful=careful)
         if best.feasible and best.capacity_rps > before.capacity_rps:
-            best = with_growth_path(best, switch)
+            best = _with_path(best, switch, before)
     decision = replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
     return _explained(service, observed, decision, previous)
 
@@ -182,6 +182,12 @@ def _chosen(
         return chosen
     gain = switch.worth(chosen) - switch.worth(before.kept(best))
     return chosen if gain > WORTH_MOVING else before.kept(best)
+
+
+def _with_path(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
+    """With a growth path; before a load has outgrown anything, only one that serves as much."""
+    found = with_growth_path(best, switch)
+    return found if before.is_outgrown or found.capacity_rps >= best.capacity_rps else best
 
 
 def _lasting_in_place(before: CurrentPlan, floor_rps: float) -> Plan:

@@ -3,7 +3,8 @@ The growth path of a plan: what its pods come to serve by in-place resizes alone
 
 A resize takes a second and a start ten. Where slow, accurate variants fill the budget, a load that
 goes on to rise is met by giving up what serves, to make room for a start. So a plan that serves
-more than the one before has a pod that can take over in place, if the surge does not see to that.
+more than the one before has a pod that can take over in place, if the surge does not see to that:
+after one that was outgrown at any price, else where it costs no capacity.
 """
 
 from collections.abc import Callable, Iterator
@@ -93,9 +94,9 @@ def _of(variant: Variant, groups: tuple[PodGroup, ...]) -> Variant:
 
 def _with_standby(problem: Problem) -> Iterator[Plan]:
     """
-    Of each variant one pod of its smallest size, and beside it the best plan of what is left, or
-    the best that starts nothing more: plans that also serve the noise of the rate of now, if the
-    budget allows that.
+    Of each variant one pod of its smallest size, and beside it the best plan of what is left, one
+    that also serves the noise of the rate of now if the budget allows that; or the best that starts
+    nothing more, if that serves the noise.
     """
     noisy = replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
     for variant, choices in product(problem.variants, (_any_pods, of_running)):
@@ -104,7 +105,8 @@ def _with_standby(problem: Problem) -> Iterator[Plan]:
             continue
         smallest = min(able, key=lambda a: problem.objective.price_of(a.resources))
         standby = PodGroup(target=Target(variant.name, smallest.kind), allocation=smallest, pods=1)
-        plans = (_beside(asked, standby, choices) for asked in (noisy, problem))
+        asked = (noisy, problem) if choices is _any_pods else (noisy,)
+        plans = (_beside(one, standby, choices) for one in asked)
         yield from islice((plan for plan in plans if plan and plan.feasible), 1)
 
 
