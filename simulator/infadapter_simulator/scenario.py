@@ -118,6 +118,11 @@ class Scenario:
         return self.objective.budget
 
     @property
+    def surge(self) -> Resources:
+        """What ours may hold beyond the budget, as much again unless something else is said."""
+        return self.budget if self.max_surge is None else self.max_surge
+
+    @property
     def best_accuracy(self) -> float:
         return max(variant.accuracy for variant in self.variants)
 

@@ -28,7 +28,7 @@ def service_of(scenario: Scenario) -> Service:
         slo_s=scenario.slo_s,
         percentile=scenario.percentile,
         variants=scenario.variants,
-        max_surge=scenario.budget if scenario.max_surge is None else scenario.max_surge,
+        max_surge=scenario.surge,
         profiles=scenario.profiles,
         objective=scenario.objective,
     )

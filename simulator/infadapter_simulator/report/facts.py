@@ -71,12 +71,11 @@ def _requests(comparison: Comparison) -> float:
 
 
 def _scenario(scenario: Scenario) -> dict[str, Any]:
-    budget, surge = scenario.budget, scenario.max_surge
     return {
         "slo_ms": 1000 * scenario.slo_s,
         "percentile": scenario.percentile,
-        "budget": _units(budget),
-        "max_surge": _units(budget if surge is None else surge),
+        "budget": _units(scenario.budget),
+        "max_surge": _units(scenario.surge),
         "accuracy_weight": scenario.objective.accuracy_weight,
         "cost_weight": scenario.objective.cost_weight,
         "loading_weight": scenario.objective.loading_weight,

@@ -174,22 +174,25 @@ class Traffic:
 
     def outcomes(self) -> Ints:
         """ON_TIME, LATE, REFUSED or FAILED, by request."""
-        latency_s = self.finish_s - self.arrivals_s
-        outcome = np.where(latency_s <= self._slo_s + 1e-9, ON_TIME, LATE)
-        outcome[latency_s > CLIENT_PATIENCE_S] = FAILED
-        outcome[self.lost] = FAILED
-        outcome[self.slot_of == NOT_SERVED] = REFUSED
+        outcome = self._outcomes_of(slice(None))
+        left = self.finish_s - self.arrivals_s > CLIENT_PATIENCE_S
+        outcome[left & (outcome != REFUSED)] = FAILED
         return outcome
 
     def fates(self, from_s: float, to_s: float) -> tuple[float, float, float, float]:
         """Of the requests of that time: in time, late, refused and failed."""
         rows = slice(*np.searchsorted(self.arrivals_s, (from_s, to_s), side="left"))
-        late = self.finish_s[rows] - self.arrivals_s[rows] > self._slo_s + 1e-9
-        lost, refused = self.lost[rows], self.slot_of[rows] == NOT_SERVED
-        refused &= ~lost
-        late &= ~(lost | refused)
-        in_time = len(late) - late.sum() - refused.sum() - lost.sum()
-        return float(in_time), float(late.sum()), float(refused.sum()), float(lost.sum())
+        counts = np.bincount(self._outcomes_of(rows), minlength=FAILED + 1)
+        in_time, late, refused, failed = map(float, counts)
+        return in_time, late, refused, failed
+
+    def _outcomes_of(self, rows: slice) -> Ints:
+        """While every client still waits for an answer, however late."""
+        latency_s = self.finish_s[rows] - self.arrivals_s[rows]
+        outcome = np.where(latency_s <= self._slo_s + 1e-9, ON_TIME, LATE)
+        outcome[self.lost[rows]] = FAILED
+        outcome[self.slot_of[rows] == NOT_SERVED] = REFUSED
+        return outcome
 
     def busy_cores(self, slot: int, from_s: float, to_s: float) -> float:
         """Servers of the pod that were busy in that time, in the mean: its use of CPU."""

@@ -71,8 +71,7 @@ def moves_of(scenario: Scenario, plans: Plans) -> Moves:
 
 def _most(scenario: Scenario) -> Resources:
     """What may be held at once, budget and surge."""
-    surge = scenario.budget if scenario.max_surge is None else scenario.max_surge
-    return {name: n + surge.get(name, 0) for name, n in scenario.budget.items()}
+    return {name: n + scenario.surge.get(name, 0) for name, n in scenario.budget.items()}
 
 
 class _Ways:

@@ -62,7 +62,7 @@ class Lagrangian:
         self._scenario, self._demand = scenario, demand
         self._layers = layers_of(scenario)
         self._names = tuple(scenario.budget)
-        self._has_surge = scenario.max_surge is None or any(scenario.max_surge.values())
+        self._has_surge = any(scenario.surge.values())
         budget = [float(scenario.budget[name]) for name in self._names]
         highest = [highest_price(self._layers, name) for name in self._names]
         self.scale = self._by_time([scenario.best_accuracy, *highest])
