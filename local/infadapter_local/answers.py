@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from infadapter_operator.domain.error_budget import Answers
+from infadapter_operator.domain.error_budget import Answers, answers_told
 from infadapter_profiles import wire
 
 _LINE = re.compile(r"^(\w+)\{([^}]*)\} (\S+)$", re.MULTILINE)
@@ -49,8 +49,11 @@ def answers_between(
     since = {name: after.get(name, 0.0) - before.get(name, 0.0) for name in {*before, *after}}
     if "answered" not in after or min(since.values()) < 0 or until_s <= since_s:
         return None
-    late = since["answered"] - since.get("fast", 0.0)
-    refused = since.get("5", 0.0)
-    failed = sum(since.get(c, 0.0) for c in "134")
-    in_time = max(0.0, since["answered"] - late - refused - failed)
-    return Answers(until_s, until_s - since_s, in_time, late, refused, failed)
+    return answers_told(
+        until_s,
+        until_s - since_s,
+        answered=since["answered"],
+        late=since["answered"] - since.get("fast", 0.0),
+        refused=since.get("5", 0.0),
+        failed=sum(since.get(c, 0.0) for c in "134"),
+    )

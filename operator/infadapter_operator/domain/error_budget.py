@@ -31,6 +31,14 @@ class Answers(NamedTuple):
         return self.in_time + self.late + self.refused + self.failed
 
 
+def answers_told(
+    at_s: float, over_s: float, *, answered: float, late: float, refused: float, failed: float
+) -> Answers:
+    """What several counters tell may be a little more than was answered."""
+    in_time = max(0.0, answered - late - refused - failed)
+    return Answers(at_s, over_s, in_time, late, refused, failed)
+
+
 class PlannedRate(NamedTuple):
     """What the plans serve that are in force from then on."""
 
@@ -46,8 +54,12 @@ class ErrorBudget:
     """
 
     left: float | None = None  # 1: untouched, 0: spent, less: overspent
-    burn_long: float | None = None  # over the window
     burn_short: float | None = None  # over a twelfth of it
     pressure: float = 0.0  # 0: as economical as ever, 1: no misses may be risked
     at_s: float | None = None  # when it was measured
     plans: tuple[PlannedRate, ...] = ()  # of the time that is measured, the oldest first
+
+    @property
+    def burn_long(self) -> float | None:
+        """Over the window."""
+        return None if self.left is None else 1 - self.left

@@ -72,12 +72,10 @@ def error_budget(
         return neutral
     allowed = 1 - percentile / 100
     short_s = window_s / SHORT_WINDOWS
-    burn_long = sums.share_missed(now_s, window_s) / allowed
     pressures = _pressures(sums, allowed, window_s, moments_s)
     fading = 1 - (now_s - moments_s) / (FADING * window_s)
     return ErrorBudget(
-        left=1 - burn_long,
-        burn_long=burn_long,
+        left=1 - sums.share_missed(now_s, window_s) / allowed,
         burn_short=sums.share_missed(now_s, short_s) / allowed,
         pressure=float((pressures * fading).max()),
         at_s=now_s,
@@ -135,32 +133,31 @@ class _Sums:
         )
         return missed / arrived if arrived > 0 else 0.0
 
-    def shares_pressing(self, moments_s: Floats, window_s: float) -> Floats:
-        arrived = _within(self._judged, self._at_s, moments_s, window_s)
+    def pressing(self, moments_s: Floats, window_s: float) -> tuple[Floats, Floats]:
+        """By moment: what was missed within a demand that was planned for, of how much."""
         missed = _within(self._pressing, self._at_s, moments_s, window_s)
-        shares: Floats = missed / np.maximum(arrived, 1e-9)
-        return shares
-
-    def burns(self, moments_s: Floats, window_s: float, allowed: float) -> Floats:
-        """By moment, the burn rate that is believed; 0 where there is too little to believe."""
-        arrived = _within(self._judged, self._at_s, moments_s, window_s)
-        missed = _within(self._pressing, self._at_s, moments_s, window_s)
-        many = missed >= LEAST_MISSES
-        burns: Floats = np.where(many, wilson_lower(missed, arrived) / allowed, 0.0)
-        return burns
+        return missed, _within(self._judged, self._at_s, moments_s, window_s)
 
 
 def _pressures(sums: _Sums, allowed: float, window_s: float, moments_s: Floats) -> Floats:
     """By moment: how far the believed burn rates are from 1 to where the pressure is whole."""
     full_short = max(FULL_LONG, min(MOST_FULL_SHORT, LARGEST_SHORT_SHARE / allowed))
-    long = np.clip((sums.burns(moments_s, window_s, allowed) - 1) / (FULL_LONG - 1), 0.0, 1.0)
-    burns = sums.burns(moments_s, window_s / SHORT_WINDOWS, allowed)
+    missed, arrived = sums.pressing(moments_s, window_s)
+    long = np.clip((_burns(missed, arrived, allowed) - 1) / (FULL_LONG - 1), 0.0, 1.0)
+    spent = np.clip(missed / np.maximum(arrived, 1e-9) / allowed, 0.0, 1.0)
+    burns = _burns(*sums.pressing(moments_s, window_s / SHORT_WINDOWS), allowed)
     short = np.clip((burns - 1) / (full_short - 1), 0.0, 1.0)
-    spent = np.clip(sums.shares_pressing(moments_s, window_s) / allowed, 0.0, 1.0)
     told = np.maximum(long, short * np.maximum(0.0, spent - UNTOUCHED) / (1 - UNTOUCHED))
     known = [sums.reaches(moment_s, window_s) for moment_s in moments_s]
     pressures: Floats = told * np.array(known)
     return pressures
+
+
+def _burns(missed: Floats, arrived: Floats, allowed: float) -> Floats:
+    """The burn rates that are believed; 0 where there is too little to believe."""
+    many = missed >= LEAST_MISSES
+    burns: Floats = np.where(many, wilson_lower(missed, arrived) / allowed, 0.0)
+    return burns
 
 
 def _planned_rps(plans: Sequence[PlannedRate], begins_s: Floats, ends_s: Floats) -> Floats:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from infadapter_operator.domain.error_budget import Answers
+from infadapter_operator.domain.error_budget import Answers, answers_told
 from infadapter_operator.domain.load import QueryFailed
 from infadapter_operator.prometheus.queries import (
     WHAT,
@@ -25,7 +25,7 @@ from infadapter_profiles import wire
 LEAST_INTERVAL_S, SCRAPES_AN_INTERVAL = 15, 4
 """Of so many scrapes an increase is told without much guesswork at either end."""
 
-ANSWERED, LATE, REFUSED, FAILED = "answered", "late", "refused", "failed"
+TOLD = (ANSWERED, LATE, REFUSED, FAILED) = ("answered", "late", "refused", "failed")
 
 
 def counted_over_s(scrape_s: float) -> int:
@@ -91,8 +91,7 @@ def _by_what(parts: dict[str, str]) -> str:
 
 def answers_of(matrix: object, over_s: float) -> tuple[Answers, ...]:
     """
-    The intervals of which all is told, the oldest first. What is counted by several counters may be
-    a little more than was answered. Raises QueryFailed.
+    The intervals of which all is told, the oldest first. Raises QueryFailed.
     """
     if not isinstance(matrix, list):
         raise QueryFailed("Prometheus's answer is no list of series")
@@ -100,11 +99,11 @@ def answers_of(matrix: object, over_s: float) -> tuple[Answers, ...]:
         counts = {(what, at_s): count for what, at_s, count in _counts(matrix)}
     except (KeyError, TypeError, ValueError, OverflowError):
         raise QueryFailed("Prometheus's answer is no series of counts") from None
-    moments_s = sorted({at_s for what, at_s in counts if what == ANSWERED})
+    moments_s = sorted({at_s for _, at_s in counts})
     return tuple(
-        _answers(at_s, over_s, *(counts[what, at_s] for what in (ANSWERED, LATE, REFUSED, FAILED)))
+        answers_told(at_s, over_s, **{what: counts[what, at_s] for what in TOLD})
         for at_s in moments_s
-        if all((what, at_s) in counts for what in (LATE, REFUSED, FAILED))
+        if all((what, at_s) in counts for what in TOLD)
     )
 
 
@@ -115,10 +114,3 @@ def _counts(matrix: list[Any]) -> Iterator[tuple[str, float, float]]:
             count = float(text)
             if 0 <= count < math.inf:
                 yield what, float(at_s), count
-
-
-def _answers(
-    at_s: float, over_s: float, answered: float, late: float, refused: float, failed: float
-) -> Answers:
-    in_time = max(0.0, answered - late - refused - failed)
-    return Answers(at_s, over_s, in_time, late, refused, failed)
