@@ -32,12 +32,11 @@ def load(
 ) -> list[Action] | None:
     """Evictions, least recently used first, and the load; None where there is no room now."""
     model = entry.costs.model
-    victims = executor.cache.victims(model.pages)
+    victims = executor.cache.evict(model.pages)
     if victims is None:
         return None
     actions: list[Action] = []
     for victim in victims:
-        executor.cache.drop(victim)
         models[victim].holders.remove(executor)
         actions.append(Unload(executor.name, victim))
     earliest_s = max(executor.load_booked_s, now_s)

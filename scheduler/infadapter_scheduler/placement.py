@@ -4,6 +4,8 @@ Placement: in which batch, on which executor an arrival is served, and who makes
 A request costs the same at any number of executors: at most three are tried.
 """
 
+from collections.abc import Iterable
+
 from infadapter_scheduler.admission import Offer, Opening, join, open_batch, replace_last
 from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.catalogue import Entry
@@ -21,13 +23,11 @@ def by_key(batch: Batch) -> float:
 
 def joined(state: State, entry: Entry, offer: Offer) -> Request | None:
     """In an open batch, the one that runs first first; else in the place of one due later."""
-    for batch in sorted(entry.open[:NEAREST], key=by_key)[:CANDIDATES]:
-        request = join(batch, state.executors[batch.executor], offer, state.buffer)
-        if request is not None:
-            if len(batch.members) >= batch.cap:
-                entry.filled(batch)
-            return request
-    return _in_place_of_last(state, entry, offer) if entry.full else None
+    nearest = sorted(entry.open[:NEAREST], key=by_key)[:CANDIDATES]
+    request = _joined_one_of(state, entry, nearest, offer)
+    if request is None and entry.full:
+        return _in_place_of_last(state, entry, offer)
+    return request
 
 
 def opened(state: State, entry: Entry, offer: Offer, cap: int) -> Request | float:
@@ -96,7 +96,8 @@ def _moved(state: State, entry: Entry, request: Request, batch: Batch, offer: Of
         return True  # nobody waits for it
     executor = state.executors[batch.executor]
     later = offer._replace(request=request.number, deadline_s=request.deadline_s)
-    found = _joined_on(state, entry, executor, later)
+    here = [batch for batch in entry.open if batch.executor == executor.name]
+    found = _joined_one_of(state, entry, here, later)
     if found is None:
         new = opening(state, entry, executor, later, batch.cap, batch.released_s)
         fresh = opened_on(state, entry, executor, later, new)
@@ -107,11 +108,14 @@ def _moved(state: State, entry: Entry, request: Request, batch: Batch, offer: Of
     return True
 
 
-def _joined_on(state: State, entry: Entry, executor: Executor, offer: Offer) -> Request | None:
-    for batch in [batch for batch in entry.open if batch.executor == executor.name]:
-        found = join(batch, executor, offer, state.buffer)
-        if found is not None:
+def _joined_one_of(
+    state: State, entry: Entry, batches: Iterable[Batch], offer: Offer
+) -> Request | None:
+    """The first that takes it, which may be full then."""
+    for batch in batches:
+        request = join(batch, state.executors[batch.executor], offer, state.buffer)
+        if request is not None:
             if len(batch.members) >= batch.cap:
                 entry.filled(batch)
-            return found
+            return request
     return None

@@ -42,6 +42,18 @@ class PageCache:
                     return chosen
         return None
 
+    def evict(self, pages: int) -> list[str] | None:
+        """As `victims`, which are gone then."""
+        victims = self.victims(pages)
+        for victim in victims or ():
+            self.drop(victim)
+        return victims
+
+    def keep(self, model: str, pages: int) -> None:
+        """It is in memory already."""
+        self.reserve(model, pages, 0.0)
+        self.loaded(model)
+
     def reserve(self, model: str, pages: int, expected_s: float) -> None:
         """Pages are taken from when the load is sent."""
         self.sizes[model] = pages

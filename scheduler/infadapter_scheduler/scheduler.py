@@ -146,8 +146,7 @@ class Scheduler:
         self.state.executors_changed()
         for name in event.resident:
             entry = self.state.models[name]
-            executor.cache.reserve(name, entry.costs.model.pages, 0.0)
-            executor.cache.loaded(name)
+            executor.cache.keep(name, entry.costs.model.pages)
             entry.holders.append(executor)
         return []
 

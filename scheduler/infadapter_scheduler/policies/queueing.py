@@ -98,8 +98,7 @@ class Queueing:
     def _joined(self, event: ExecutorJoined) -> None:
         worker = self._workers[event.executor] = Worker(event.executor, PageCache(event.pages))
         for name in event.resident:
-            worker.cache.reserve(name, self._models[name].pages, 0.0)
-            worker.cache.loaded(name)
+            worker.cache.keep(name, self._models[name].pages)
 
     def _left(self, event: ExecutorLeft) -> list[Action]:
         lost = self._workers.pop(event.executor).running
@@ -147,11 +146,9 @@ class Queueing:
 
     def _load(self, name: str, worker: Worker, now_s: float) -> list[Action]:
         pages = self._models[name].pages
-        victims = worker.cache.victims(pages)
+        victims = worker.cache.evict(pages)
         if victims is None:
             return self._too_large(name)
-        for victim in victims:
-            worker.cache.drop(victim)
         worker.cache.reserve(name, pages, now_s)
         worker.idle = False
         unloads: list[Action] = [Unload(worker.name, victim) for victim in victims]

@@ -192,8 +192,7 @@ class ReleasedClockwork:
     def _joined(self, event: ExecutorJoined) -> None:
         worker = self._workers[event.executor] = Worker(event.executor, PageCache(event.pages))
         for name in event.resident:
-            worker.cache.reserve(name, self._instances[name].model.pages, 0.0)
-            worker.cache.loaded(name)
+            worker.cache.keep(name, self._instances[name].model.pages)
 
     def _left(self, event: ExecutorLeft) -> list[Action]:
         lost = [w for _, batch, _ in self._workers.pop(event.executor).sent for w in batch]
@@ -211,12 +210,10 @@ class ReleasedClockwork:
             if best[0] <= 0:
                 return
             instance = self._instances[best[1]]
-            victims = worker.cache.victims(instance.model.pages)
+            victims = worker.cache.evict(instance.model.pages)
             if victims is None:
                 return
-            for victim in victims:
-                worker.cache.drop(victim)
-                actions.append(Unload(worker.name, victim))
+            actions.extend(Unload(worker.name, victim) for victim in victims)
             begin_s = max(worker.load_booked_s, now_s + self._lag_s)
             worker.load_booked_s = begin_s + instance.load.seconds
             worker.cache.reserve(best[1], instance.model.pages, worker.load_booked_s)
