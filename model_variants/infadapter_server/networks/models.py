@@ -17,8 +17,9 @@ from infadapter_server.networks import ladder
 from infadapter_server.networks.packing import unpack
 from infadapter_server.networks.resnet import RESNETS, resnet
 from infadapter_server.networks.signatures import Floats, LoadError
+from infadapter_server.networks.stored import Stored
 
-__all__ = ["TorchModel", "load"]
+__all__ = ["TorchModel", "load", "open_stored"]
 
 # What torch.load raises for bytes that are not its own: whatever the first wrong one leads to.
 _UNREADABLE = (
@@ -40,8 +41,18 @@ class TorchModel:
             logits: Floats = self._network(torch.from_numpy(batch)).numpy()
         return logits
 
+    @property
+    def weights_bytes(self) -> int:
+        held = (*self._network.parameters(), *self._network.buffers())
+        return sum(tensor.nbytes for tensor in held)
+
     def use_threads(self, threads: int) -> None:
         torch.set_num_threads(threads)
+
+
+def open_stored(stored: Stored) -> TorchModel:
+    """Return a stored model with its weights in memory. Raises LoadError."""
+    return load(stored.variant, Path(stored.file) if stored.file else None)
 
 
 def load(variant: str, weights: Path | None) -> TorchModel:

@@ -27,7 +27,12 @@ class Signature:
 
 
 class Model(Protocol):
-    """A loaded network. Both methods are called from one thread only."""
+    """A loaded network. Its methods are called from one thread only."""
+
+    @property
+    def weights_bytes(self) -> int:
+        """What its parameters and buffers hold in memory."""
+        ...
 
     def __call__(self, batch: Floats) -> Floats:
         """Answer a batch; RuntimeError says that this batch cannot be computed."""

@@ -1,0 +1,92 @@
+"""
+Orders to an executor, and its reports: Clockwork's action API (OSDI'20, section 5), as values.
+
+An executor has no choice: it does one order at a time, not before `earliest_s` and not after
+`latest_s`, and reports when it began and ended. Times are seconds of this machine's monotonic
+clock, which all its processes share; who carries orders to another machine translates them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from infadapter_server.networks.signatures import Floats
+from infadapter_server.networks.stored import Stored
+
+
+class Outcome(StrEnum):
+    DONE = "done"
+    TOO_LATE = "too_late"  # `latest_s` had passed: dropped, and nothing computed
+    FAILED = "failed"  # the model raised, or isn't there
+
+
+@dataclass(frozen=True, slots=True)
+class Infer:
+    """One batch: `rows` are the inputs of its members, each of the shape [n, …] with n ≥ 1."""
+
+    run: int
+    model: str
+    rows: tuple[Floats, ...]
+    earliest_s: float
+    latest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LoadModel:
+    """Weights from disk into memory, warmed up by one execution of each batch size."""
+
+    stored: Stored
+    earliest_s: float
+    latest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadModel:
+    """Weights out of memory; done before whatever is ordered later."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class UseThreads:
+    """Compute with so many threads from now on: the CPU quota has changed."""
+
+    threads: int
+
+
+Order = Infer | LoadModel | UnloadModel | UseThreads
+
+
+@dataclass(frozen=True, slots=True)
+class Inferred:
+    """The end of an Infer: `outputs` has a row for each image of the batch, if it is done."""
+
+    run: int
+    outcome: Outcome
+    begin_s: float
+    end_s: float
+    outputs: Floats | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLoaded:
+    """The end of a LoadModel. `execution_s`: seconds by batch size, as measured warming up."""
+
+    model: str
+    outcome: Outcome
+    begin_s: float
+    end_s: float
+    weights_bytes: int = 0
+    execution_s: Mapping[int, float] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorLost:
+    """The executor has ended, or is out of reach: what it was told is not done."""
+
+    reason: str
+
+
+Report = Inferred | ModelLoaded | ExecutorLost

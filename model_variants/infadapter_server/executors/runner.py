@@ -1,0 +1,141 @@
+"""
+The loop of an executor: one order at a time, in the order of their `earliest_s`, in time or not
+at all. It is the same loop in a thread, in a child process and in a worker on another pod.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+
+import numpy as np
+
+from infadapter_server.executors.messages import (
+    Infer,
+    Inferred,
+    LoadModel,
+    ModelLoaded,
+    Order,
+    Outcome,
+    UnloadModel,
+    UseThreads,
+)
+from infadapter_server.executors.port import Tell
+from infadapter_server.networks.signatures import LoadError, Model
+from infadapter_server.networks.stored import Stored
+
+WARM_UPS = 3
+"""Executions of each batch size after loading: the first is slow, the fastest is the estimate."""
+
+_log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Orders from any thread, done in the one that calls `run`."""
+
+    def __init__(
+        self,
+        open_model: Callable[[Stored], Model],
+        tell: Tell,
+        *,
+        threads: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open, self._tell, self._clock = open_model, tell, clock
+        self._models: dict[str, Model] = {}
+        self._threads = threads
+        self._orders: list[tuple[float, int, Order]] = []
+        self._sequence = count()
+        self._changed = threading.Condition()
+        self._ended = False
+
+    def submit(self, order: Order) -> None:
+        earliest_s = order.earliest_s if isinstance(order, Infer | LoadModel) else 0.0
+        with self._changed:
+            heappush(self._orders, (earliest_s, next(self._sequence), order))
+            self._changed.notify()
+
+    def end(self) -> None:
+        """After the order that is being done."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def run(self) -> None:
+        while (order := self._next()) is not None:
+            match order:
+                case Infer():
+                    self._tell(self._infer(order))
+                case LoadModel():
+                    self._tell(self._load(order))
+                case UnloadModel():
+                    self._models.pop(order.model, None)
+                case UseThreads():
+                    self._use_threads(order.threads)
+
+    def _next(self) -> Order | None:
+        with self._changed:
+            while not self._ended:
+                wait_s = self._orders[0][0] - self._clock() if self._orders else None
+                if wait_s is not None and wait_s <= 0:
+                    return heappop(self._orders)[2]
+                self._changed.wait(wait_s)
+        return None
+
+    def _infer(self, order: Infer) -> Inferred:
+        begin_s = self._clock()
+        if begin_s > order.latest_s:
+            return Inferred(order.run, Outcome.TOO_LATE, begin_s, begin_s)
+        model = self._models.get(order.model)
+        if model is None:
+            error = f"{order.model} is not loaded."
+            return Inferred(order.run, Outcome.FAILED, begin_s, begin_s, error=error)
+        try:
+            rows = order.rows[0] if len(order.rows) == 1 else np.concatenate(order.rows)
+            outputs = model(rows)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises
+            return self._failed(order, begin_s, error)
+        return Inferred(order.run, Outcome.DONE, begin_s, self._clock(), outputs)
+
+    def _failed(self, order: Infer, begin_s: float, error: Exception) -> Inferred:
+        _log.error("%s failed: %s: %s", order.model, type(error).__name__, error)
+        said = f"{type(error).__name__}: {error}"
+        return Inferred(order.run, Outcome.FAILED, begin_s, self._clock(), error=said)
+
+    def _load(self, order: LoadModel) -> ModelLoaded:
+        begin_s, name = self._clock(), order.stored.name
+        if begin_s > order.latest_s:
+            return ModelLoaded(name, Outcome.TOO_LATE, begin_s, begin_s)
+        try:
+            model = self._open(order.stored)
+            model.use_threads(self._threads)
+            execution_s = {
+                size: self._warm_up(model, order.stored, size) for size in order.stored.batch_sizes
+            }
+        except LoadError as error:
+            return ModelLoaded(name, Outcome.FAILED, begin_s, self._clock(), error=str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises
+            kind = type(error).__name__
+            said = f"{name} can't compute what its configuration says ({kind}: {error})."
+            return ModelLoaded(name, Outcome.FAILED, begin_s, self._clock(), error=said)
+        self._models[name] = model
+        return ModelLoaded(
+            name, Outcome.DONE, begin_s, self._clock(), model.weights_bytes, execution_s
+        )
+
+    def _warm_up(self, model: Model, stored: Stored, size: int) -> float:
+        zeros = np.zeros((size, *stored.signature.input_shape), np.float32)
+        took: list[float] = []
+        for _ in range(WARM_UPS):
+            began_s = self._clock()
+            model(zeros)
+            took.append(self._clock() - began_s)
+        return min(took)
+
+    def _use_threads(self, threads: int) -> None:
+        # In this thread: OpenMP keeps the number per thread.
+        self._threads = threads
+        for model in self._models.values():
+            model.use_threads(threads)

@@ -1,0 +1,36 @@
+"""An executor that is a thread of this process: nothing is copied, the interpreter is shared."""
+
+import threading
+from collections.abc import Callable
+
+from infadapter_server.executors.messages import ExecutorLost, Order
+from infadapter_server.executors.port import Tell
+from infadapter_server.executors.runner import Runner
+from infadapter_server.networks.signatures import Model
+from infadapter_server.networks.stored import Stored
+
+
+class ThreadExecutor:
+    def __init__(self, name: str, open_model: Callable[[Stored], Model], threads: int = 1) -> None:
+        self.name = name
+        self._open, self._threads = open_model, threads
+
+    def start(self, tell: Tell) -> None:
+        self._tell = tell
+        self._runner = Runner(self._open, tell, threads=self._threads)
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self._thread.start()
+
+    def submit(self, order: Order) -> None:
+        self._runner.submit(order)
+
+    def stop(self, within_s: float) -> bool:
+        self._runner.end()
+        self._thread.join(within_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._runner.run()
+        finally:
+            self._tell(ExecutorLost(f"The thread of {self.name} has ended."))

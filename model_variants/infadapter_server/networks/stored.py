@@ -1,0 +1,25 @@
+"""A model as it is stored: all that an executor needs to load it, here or on another machine."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from infadapter_server.networks.signatures import Signature
+
+
+class Format(StrEnum):
+    VARIANT = "variant"  # a network of ours by its name, with a state_dict or what ships with it
+    TORCHSCRIPT = "torchscript"
+    EXPORT = "export"  # torch.export.save's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """`name` is what it answers under; `file` is None for the weights that ship with a variant."""
+
+    name: str
+    version: str
+    format: Format
+    signature: Signature
+    variant: str = ""
+    file: str | None = None
+    batch_sizes: tuple[int, ...] = (1,)
