@@ -28,8 +28,14 @@ ADAPTATION_PER_S = 0.06
 MAX_MISSED_SHARE = 0.2
 """A lesson counts no more than this: a moment of a busy machine is not what a pod can do."""
 
-FULL_FROM, FULL_TO = 0.75, 1.15
-"""Between these parts of its capacity a pod that misses nothing shows that it can do as much."""
+FULL_TO = 1.15
+"""Beyond this part of its capacity a pod may miss what it will."""
+
+TRIED = 0.01
+"""
+A ratio above 1 follows what pods carried without a miss, and goes so far beyond: a pod that is
+three quarters full shows no more than that, and a plan that expects more of it overloads it.
+"""
 
 EARLY_TOLERANCE_S = 0.5
 """By so much a cycle may come early."""
@@ -98,8 +104,10 @@ def _moved(
         return ratio
     missed = min(MAX_MISSED_SHARE, sum(pod.missed_rps for pod in delivered) / arrived_rps)
     moved = ratio * math.exp(ADAPTATION_PER_S * lasted_s * (tolerated - missed))
-    if missed == 0 and arrived_rps < FULL_FROM * capacity:
-        return max(ratio, min(moved, 1.0))  # not full: no reason to expect more than the profile
+    if missed == 0:
+        # What was carried is shown, and a little more is tried; the profile is believed till then.
+        shown = ratio * arrived_rps / capacity + TRIED
+        moved = min(moved, max(ratio, 1.0, shown))
     return min(MAX_RATIO, max(MIN_RATIO, moved))
 
 

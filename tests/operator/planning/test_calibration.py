@@ -11,11 +11,11 @@ from infadapter_operator.domain.load import Delivered
 from infadapter_operator.domain.observed import Observed, Pod, Resize
 from infadapter_operator.domain.situation import CapacityCalibration
 from infadapter_operator.planning.calibration import (
-    FULL_FROM,
     FULL_TO,
     MAX_RATIO,
     MIN_RATIO,
     TOLERATED_MISSES,
+    TRIED,
     calibrated_by,
     with_calibration,
 )
@@ -49,12 +49,23 @@ def ratio_after(*rates: tuple[float, float], **given: object) -> float:
     return lessons(*rates, **given).ratios.get(CPU_SMALL, 1.0)  # type: ignore[arg-type]
 
 
-def test_a_full_pod_that_misses_nothing_can_do_more() -> None:
-    assert ratio_after(*[(0.9 * CAPACITY_RPS, 0.0)] * 100) > 1.02
+@pytest.mark.parametrize("carried", [1.0, 1.03, 1.07])
+def test_a_full_pod_that_misses_nothing_can_do_what_it_carried_and_a_little_more(
+    carried: float,
+) -> None:
+    found = ratio_after(*[(carried * CAPACITY_RPS, 0.0)] * 1000)
+    assert found == pytest.approx(carried + TRIED, abs=1e-9)
 
 
-def test_a_pod_that_is_not_full_shows_nothing() -> None:
-    assert ratio_after(*[(0.9 * FULL_FROM * CAPACITY_RPS, 0.0)] * 100) == 1.0
+@pytest.mark.parametrize("filled", [0.5, 0.9, 0.98])
+def test_a_pod_that_is_not_full_shows_no_more_than_the_profile(filled: float) -> None:
+    """In a steady world the ratio climbed to 1.1, and pods at rest were exchanged for too few."""
+    assert ratio_after(*[(filled * CAPACITY_RPS, 0.0)] * 1000) == 1.0
+
+
+def test_what_was_shown_once_stays_known() -> None:
+    shown = CapacityCalibration(ratios={CPU_SMALL: 1.05})
+    assert ratio_after(*[(0.5 * CAPACITY_RPS, 0.0)] * 100, start=shown) == 1.05
 
 
 def test_a_pod_that_misses_some_although_it_is_not_full_can_do_less() -> None:
