@@ -21,9 +21,7 @@ __all__ = ["Misfit", "Program", "open_program"]
 _WRITTEN_BY = {Format.TORCHSCRIPT: "torch.jit.save", Format.EXPORT: "torch.export.save"}
 _LONGEST_CAUSE = 200
 _BATCH_GUARD = ".size()[0]"
-_ONE_BATCH = (
-    ": name the sizes it was exported for as `batch_sizes`, or export it with a dynamic batch"
-)
+_ONE_BATCH = ": export it with a dynamic batch, or for one image and with `batch_sizes: [1]`"
 
 
 class Misfit(RuntimeError):
@@ -94,7 +92,7 @@ def _scripted(path: Path) -> nn.Module:
     with warnings.catch_warnings():
         # torch 2.13 wants everyone to export; files that people have load as before.
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.jit")
-        network: nn.Module = torch.jit.load(str(path), map_location="cpu")
+        network: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     return network.eval()
 
 
