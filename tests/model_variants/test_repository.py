@@ -27,10 +27,12 @@ def make(tmp_path: Path) -> Make:
     return build
 
 
-def loaded(repository: Repository, name: str, mib: float = 1.0, executor: str = "e0") -> None:
-    repository.loading(name, executor)
-    sizes = {1: 0.01, 4: 0.03}
-    report = ModelLoaded(name, Outcome.DONE, 5.0, 5.5, int(mib * MIB), sizes)
+def loaded(
+    repository: Repository, name: str, mib: float = 1.0, executor: str = "e0", took_s: float = 0.5
+) -> None:
+    stored = repository.loading(name, executor)
+    sizes = {size: size / 100 for size in stored.batch_sizes}
+    report = ModelLoaded(name, Outcome.DONE, 5.0, 5.0 + took_s, int(mib * MIB), sizes)
     repository.loaded(report, executor)
 
 
@@ -53,14 +55,22 @@ def test_before_it_was_loaded_a_model_takes_what_its_file_does(tmp_path: Path, m
     assert set(repository.kernel_model("m").execution_s) == {1, 4}
 
 
-def test_after_that_what_was_measured_counts(tmp_path: Path, make: Make) -> None:
+def test_the_first_load_measures_bytes_and_executions_and_the_second_the_load(
+    tmp_path: Path, make: Make
+) -> None:
     add(tmp_path, "m", 2.5)
     repository = make()
-    loaded(repository, "m", 9.0)
+    assert repository.loading("m").batch_sizes == (1, 4)
+    loaded(repository, "m", 9.0, took_s=8.0)
+    assert repository.unmeasured() == ("m",)
+    assert repository.loading("m").batch_sizes == (1,)
+    loaded(repository, "m", 9.0, took_s=0.5)
+    loaded(repository, "m", 9.0, took_s=4.0)  # of which the scheduler's own estimate learns
     for known in (repository, make()):  # and a restart knows it
         model = known.kernel_model("m")
-        assert (model.pages, model.load_s, model.execution_s) == (9, 0.5, {1: 0.01, 4: 0.03})
+        assert (model.pages, model.load_s, model.execution_s) == (9, 0.5, {1: 0.01, 4: 0.04})
         assert known.unmeasured() == ()
+        assert known.loading("m").batch_sizes == (1,)
 
 
 def test_constants_of_a_program_count_though_they_are_no_weights(

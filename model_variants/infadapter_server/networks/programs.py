@@ -7,12 +7,13 @@ and nothing else, loading it runs what its author put there.
 
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from infadapter_server.networks.memory import give_back
+from infadapter_server.networks.memory import give_back, give_back_circles, settle
 from infadapter_server.networks.signatures import Floats, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
 
@@ -31,9 +32,10 @@ class Misfit(RuntimeError):
 class Program:
     """A torch program as the server's `Model`: each answer is held to the signature."""
 
-    def __init__(self, network: nn.Module, signature: Signature) -> None:
-        self._network = network
-        self._signature = signature
+    def __init__(
+        self, network: nn.Module, signature: Signature, free: Callable[[], None] = give_back
+    ) -> None:
+        self._network, self._signature, self._free = network, signature, free
 
     def __call__(self, batch: Floats) -> Floats:
         try:
@@ -57,9 +59,9 @@ class Program:
         torch.set_num_threads(threads)
 
     def __del__(self) -> None:
-        # Who unloads a model wants its memory, and malloc keeps what is freed.
+        # Who unloads a model wants its memory.
         del self._network
-        give_back()
+        self._free()
 
     def _check(self, answer: object, batch: Floats) -> None:
         wanted = [len(batch), *self._signature.output_shape]
@@ -78,14 +80,16 @@ def open_program(stored: Stored) -> Program:
     path = Path(stored.file or "")
     _check_kind(path, stored)
     try:
-        network = _scripted(path) if stored.format is Format.TORCHSCRIPT else _exported(path)
+        if stored.format is Format.TORCHSCRIPT:
+            return Program(_scripted(path), stored.signature)
+        # Graphs of an export refer to each other in circles.
+        return Program(_exported(path), stored.signature, give_back_circles)
     except Exception as error:  # noqa: BLE001 - whatever a stranger's file leads to
         raise LoadError(
             f"The model {path} cannot be loaded ({type(error).__name__}: {_cause(error)}): "
             f"write it again by {_WRITTEN_BY[stored.format]}, with the torch of this server, "
             f"{torch.__version__}."
         ) from None
-    return Program(network, stored.signature)
 
 
 def _scripted(path: Path) -> nn.Module:
@@ -97,6 +101,7 @@ def _scripted(path: Path) -> nn.Module:
 
 
 def _exported(path: Path) -> nn.Module:
+    settle(lambda: torch.export.load(path))
     # It is in the mode in which it was exported: `eval` is refused.
     return torch.export.load(path).module()
 

@@ -16,7 +16,16 @@ from infadapter_server.serving.layout import (
     scan,
 )
 
-__all__ = ["Catalogue", "Given", "parse_given"]
+__all__ = ["Catalogue", "Changes", "Given", "differences", "parse_given"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Names, between two readings of the files."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +69,18 @@ class Catalogue:
                 raise ConfigError(f"There are two models of the name {each.name}.")
             models[each.name] = each.find()
         return models
+
+
+def differences(before: Mapping[str, Found | Unfit], after: Mapping[str, Found | Unfit]) -> Changes:
+    changed = (
+        name for name in after if name in before and _stamp(after[name]) != _stamp(before[name])
+    )
+    return Changes(
+        added=tuple(name for name in after if name not in before),
+        changed=tuple(changed),
+        removed=tuple(name for name in before if name not in after),
+    )
+
+
+def _stamp(entry: Found | Unfit) -> str:
+    return entry.stamp if isinstance(entry, Found) else entry.reason

@@ -6,25 +6,20 @@ decision, and loading is an executor's work. Whoever drives both tells the repos
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from math import ceil
 
 from infadapter_scheduler import Model
 from infadapter_server.executors.messages import ModelLoaded, Outcome
-from infadapter_server.networks.stored import Format, Stored
+from infadapter_server.networks.stored import Stored
+from infadapter_server.serving.catalogue import Changes, differences
+from infadapter_server.serving.costs import Costs
 from infadapter_server.serving.layout import Found, Unfit
-from infadapter_server.serving.measurements import Measured, Measurements
+from infadapter_server.serving.measurements import Measurements
 from infadapter_server.serving.standing import Failure, Standing, State
 
 __all__ = ["CPU_PAGE_BYTES", "Changes", "NotServed", "Repository", "State"]
 
 CPU_PAGE_BYTES = 1024 * 1024
 """Clockwork's 16 MiB are for GPUs, where pages are real; here they only count what malloc gives."""
-
-GUESSED_S = 1.0
-"""For one image, before a model was measured: no promise is made by it, and the load measures."""
-
-GUESSED_BYTES_PER_S = 50e6
 
 
 class NotServed(Exception):
@@ -33,15 +28,6 @@ class NotServed(Exception):
     def __init__(self, status: int, sentence: str, retry_after_s: float | None = None) -> None:
         super().__init__(sentence)
         self.status, self.retry_after_s = status, retry_after_s
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Names, between two readings of the files."""
-
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-    removed: tuple[str, ...]
 
 
 class Repository:
@@ -57,7 +43,7 @@ class Repository:
     ) -> None:
         self.read = read
         self.memory_bytes, self.page_bytes = memory_bytes, page_bytes
-        self._measurements = measurements
+        self._costs = Costs(measurements, page_bytes)
         self._found: dict[str, Found | Unfit] = {}
         self._standing: dict[str, Standing] = {}
         self.take(read())
@@ -69,42 +55,23 @@ class Repository:
 
     def take(self, found: Mapping[str, Found | Unfit]) -> Changes:
         """Models as they were read just now. What changed is to be loaded anew."""
-        before, self._found = self._found, dict(found)
-        stamps = {name: _stamp(entry) for name, entry in before.items()}
-        changed = [n for n, e in found.items() if n in before and _stamp(e) != stamps[n]]
-        removed = [name for name in before if name not in found]
-        for name in (*changed, *removed):
-            if (standing := self._standing.get(name)) is not None:
-                standing.failure = None
-        return Changes(
-            tuple(name for name in found if name not in before), tuple(changed), tuple(removed)
-        )
+        changes = differences(self._found, found)
+        self._found = dict(found)
+        for name in (*changes.changed, *changes.removed):
+            self.standing(name).failure = None
+        return changes
 
     def models(self) -> dict[str, Stored]:
         """All that can be served, by name."""
         return {name: each.stored for name, each in self._fit() if not self._too_large(each)}
 
     def kernel_model(self, name: str) -> Model:
-        """What the scheduler knows of it: measured, or as its configuration says, or guessed."""
-        found = self._of(name)
-        known, config = self._measured(found), found.config
-        pages = ceil(self._bytes(found) / self.page_bytes)
-        if known is not None:
-            return Model(name, known.execution_s, known.load_s, pages)
-        if config.load_s is not None:
-            sizes = {size: config.execution_s[size] for size in config.batch_sizes}
-            return Model(name, sizes, config.load_s, pages)
-        guess = {size: size * GUESSED_S for size in config.batch_sizes}
-        return Model(name, guess, GUESSED_S + found.file_bytes / GUESSED_BYTES_PER_S, pages)
+        """What the scheduler is told of it, which its first loads change."""
+        return self._costs.model(self._of(name))
 
     def unmeasured(self) -> tuple[str, ...]:
-        """What is to be loaded once to know it; a profile in the configuration saves that."""
-        return tuple(
-            name
-            for name in self.models()
-            if self._measured(found := self._of(name)) is None
-            and (found.config.load_s is None or found.stored.file is None)
-        )
+        """What is to be loaded to know it; a profile in the configuration saves that."""
+        return tuple(name for name in self.models() if self._costs.missing(self._of(name)))
 
     def pinned(self) -> tuple[str, ...]:
         return tuple(name for name in self.models() if self._of(name).config.pinned)
@@ -139,7 +106,7 @@ class Repository:
         """What an executor is ordered to load now."""
         found = self._of(name)
         self.standing(name).loading(found.stamp, executor)
-        return found.stored
+        return self._costs.to_load(found)
 
     def loaded(self, report: ModelLoaded, executor: str = "") -> None:
         """An executor has loaded it, or couldn't."""
@@ -150,15 +117,7 @@ class Repository:
             return
         standing.loaded(executor)
         if isinstance(found, Found) and found.stamp == standing.stamp:
-            self._remember(found, report)
-
-    def _remember(self, found: Found, report: ModelLoaded) -> None:
-        measured = Measured(
-            weights_bytes=max(report.weights_bytes, _least_bytes(found)),
-            load_s=report.end_s - report.begin_s,
-            execution_s=dict(report.execution_s),
-        )
-        self._measurements.remember(report.model, found.stamp, measured)
+            self._costs.learn(found, report)
 
     def _row(self, name: str, entry: Found | Unfit) -> dict[str, str]:
         if isinstance(entry, Unfit):
@@ -178,27 +137,11 @@ class Repository:
         assert isinstance(found, Found)
         return found
 
-    def _measured(self, found: Found) -> Measured | None:
-        return self._measurements.of(found.stored.name, found.stamp)
-
-    def _bytes(self, found: Found) -> int:
-        known = self._measured(found)
-        return found.file_bytes if known is None else known.weights_bytes
-
     def _too_large(self, found: Found) -> str | None:
-        size, bound = self._bytes(found), self.memory_bytes
-        if bound is None or ceil(size / self.page_bytes) <= bound // self.page_bytes:
+        size, bound = self._costs.bytes_of(found), self.memory_bytes
+        if bound is None or self._costs.pages(found) <= bound // self.page_bytes:
             return None
         return (
             f"{found.stored.name} takes {size / 2**20:.1f} MiB, and all models together may take "
             f"{bound / 2**20:.1f} MiB: give the server more --memory."
         )
-
-
-def _least_bytes(found: Found) -> int:
-    """A program's constants are no weights, and its file holds them; a packed file says less."""
-    return 0 if found.stored.format is Format.VARIANT else found.file_bytes
-
-
-def _stamp(entry: Found | Unfit) -> str:
-    return entry.stamp if isinstance(entry, Found) else entry.reason
