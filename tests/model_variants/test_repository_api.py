@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from infadapter_server.executors.messages import ModelLoaded, Outcome
 from infadapter_server.serving.layout import scan
@@ -48,8 +48,8 @@ def house(tmp_path: Path) -> House:
 
 @pytest.fixture
 async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
-    app = FastAPI()
-    add_repository(app, RepositoryApi(house._repository, house), {"infadapter-variant": "many"})
+    app = Starlette()
+    add_repository(app, RepositoryApi(house._repository, house), "many")
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         yield client

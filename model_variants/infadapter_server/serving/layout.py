@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from infadapter_server.networks.notes import measured
 from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.config_keys import NAME
 from infadapter_server.serving.model_config import (
+    BATCH_SIZES,
     CONFIG_FILE,
     ConfigError,
     ModelConfig,
@@ -79,9 +81,17 @@ def found_file(name: str, file: Path) -> Found | Unfit:
         return Unfit(name=name, reason=_unreadable(file, error))
 
 
-def found_variant(name: str, variant: str, weights: Path | None = None) -> Found:
-    """One of ours, with the weights that ship with it or those of a file."""
-    config = ModelConfig(signature=SIGNATURES[variant], variant=variant)
+def found_variant(
+    name: str,
+    variant: str,
+    weights: Path | None = None,
+    batch_sizes: tuple[int, ...] = BATCH_SIZES,
+) -> Found:
+    """One of ours, with the weights that ship with it, whose accuracy is known, or of a file."""
+    accuracy = measured().get(variant, {}).get("accuracy") if weights is None else None
+    config = ModelConfig(
+        signature=SIGNATURES[variant], variant=variant, batch_sizes=batch_sizes, accuracy=accuracy
+    )
     return _found(name, variant, weights, config, None)
 
 

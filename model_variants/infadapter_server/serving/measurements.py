@@ -34,20 +34,16 @@ class Measurements:
 
     def __init__(self, path: Path | None, where: str = "") -> None:
         self._path, self._where = path, where
-        self._known = self._read().get(where, {})
+        written = self._read().get(where, {})
+        self._known = {name: (entry["stamp"], _parse(entry)) for name, entry in written.items()}
 
     def of(self, name: str, stamp: str) -> Measured | None:
         """Of a model as it is now: its stamp tells whether it is still the one that was loaded."""
-        entry = self._known.get(name)
-        if entry is None or entry["stamp"] != stamp:
-            return None
-        spent = {int(size): seconds for size, seconds in entry["execution_s"].items()}
-        return Measured(
-            weights_bytes=entry["weights_bytes"], load_s=entry["load_s"], execution_s=spent
-        )
+        known = self._known.get(name)
+        return known[1] if known is not None and known[0] == stamp else None
 
     def remember(self, name: str, stamp: str, measured: Measured) -> None:
-        self._known[name] = {"stamp": stamp, **asdict(measured)}
+        self._known[name] = stamp, measured
         if self._path is None:
             return
         try:
@@ -68,10 +64,19 @@ class Measurements:
             return {}
 
     def _write(self, path: Path) -> None:
-        content = json.dumps({**self._read(), self._where: self._known}, indent=1)
+        ours = {name: {"stamp": stamp, **asdict(m)} for name, (stamp, m) in self._known.items()}
+        content = json.dumps({**self._read(), self._where: ours}, indent=1)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=FILE, delete=False) as file:
             file.write(content)
         os.replace(file.name, path)
+
+
+def _parse(entry: Mapping[str, Any]) -> Measured:
+    return Measured(
+        weights_bytes=entry["weights_bytes"],
+        load_s=entry["load_s"],
+        execution_s={int(size): seconds for size, seconds in entry["execution_s"].items()},
+    )
 
 
 def machine(threads: int, root: Path = Path("/")) -> str:

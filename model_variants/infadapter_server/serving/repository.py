@@ -69,6 +69,10 @@ class Repository:
         """What the scheduler is told of it, which its first loads change."""
         return self._costs.model(self._of(name))
 
+    def known_model(self, name: str) -> Model | None:
+        """As `kernel_model`; None for what can't be served, or no longer."""
+        return self.kernel_model(name) if name in self.models() else None
+
     def unmeasured(self) -> tuple[str, ...]:
         """What is to be loaded to know it; a profile in the configuration saves that."""
         return tuple(name for name in self.models() if self._costs.missing(self._of(name)))
