@@ -6,6 +6,7 @@ second warms the smallest up alone, as all later ones do, and says how long a lo
 ResNet-18 that is 0.2 s instead of 2.5, in which nobody is served.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 
@@ -21,6 +22,9 @@ GUESSED_S = 1.0
 """For one image, before a model was measured: no promise is made by it, and the load measures."""
 
 GUESSED_BYTES_PER_S = 50e6
+
+DISTURBED = 0.5
+"""Of a measurement: what takes less of it the next time shows that it was disturbed."""
 
 
 class Costs:
@@ -62,18 +66,26 @@ class Costs:
         return replace(found.stored, batch_sizes=found.stored.batch_sizes[:1])
 
     def learn(self, found: Found, report: ModelLoaded) -> None:
-        """From the first load and the second; the scheduler's own estimates follow later ones."""
+        """
+        From the first load and the second; the scheduler's own estimates follow later ones. But an
+        estimate that was disturbed and is far too long is never tried: then a load corrects it.
+        """
         name, load_s = report.model, report.end_s - report.begin_s
-        begun = self._begun.pop(name, None)
-        if begun is not None and begun[0] == found.stamp:
-            self._measurements.remember(name, found.stamp, replace(begun[1], load_s=load_s))
-        elif set(report.execution_s) >= set(found.stored.batch_sizes):
+        known, begun = self._known(found), self._begun.pop(name, None)
+        if known is None and set(report.execution_s) >= set(found.stored.batch_sizes):
             measured = Measured(
                 weights_bytes=max(report.weights_bytes, _least_bytes(found)),
                 load_s=load_s,
                 execution_s=dict(report.execution_s),
             )
             self._begun[name] = found.stamp, measured
+        elif known is not None:
+            faster = _faster(known.execution_s, report.execution_s)
+            if begun is not None:
+                known = replace(known, load_s=load_s)
+            if begun is not None or faster:
+                known = replace(known, execution_s={**known.execution_s, **faster})
+                self._measurements.remember(name, found.stamp, known)
 
     def _known(self, found: Found) -> Measured | None:
         stamp, begun = self._begun.get(found.stored.name, ("", None))
@@ -85,3 +97,8 @@ class Costs:
 def _least_bytes(found: Found) -> int:
     """A program's constants are no weights, and its file holds them; a packed file says less."""
     return 0 if found.stored.format is Format.VARIANT else found.file_bytes
+
+
+def _faster(known_s: Mapping[int, float], seen_s: Mapping[int, float]) -> dict[int, float]:
+    """By far: what is a little faster is the luck of the moment."""
+    return {n: s for n, s in seen_s.items() if n in known_s and s < DISTURBED * known_s[n]}
