@@ -30,6 +30,7 @@ from pathlib import Path
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Signature
 from infadapter_server.networks.stored import Format, Stored
+from infadapter_server.serving.assembly import always
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Identity, Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
@@ -54,7 +55,7 @@ inference = Inference(
     variant="tiny",
     models={"glyphs": identity},
     limits=Limits(),
-    driver=Driver([stored], [ThreadExecutor("executor", lambda _: Patient())], metrics),
+    driver=Driver(always(stored), [ThreadExecutor("executor", lambda _: Patient())], metrics),
     metrics=metrics,
 )
 listener = listen("127.0.0.1", 0)

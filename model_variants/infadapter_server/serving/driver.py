@@ -9,8 +9,9 @@ executors that don't come back. All methods but `_tell` are for the thread of th
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from math import inf
@@ -26,6 +27,7 @@ from infadapter_scheduler.events import (
     Finished,
     Gone,
     Loaded,
+    SpeedChanged,
     Tick,
 )
 from infadapter_scheduler.model import Model
@@ -34,22 +36,21 @@ from infadapter_server.executors.messages import (
     ExecutorLost,
     Infer,
     Inferred,
-    LoadModel,
     ModelLoaded,
     Outcome,
     Report,
-    UnloadModel,
     UseThreads,
 )
 from infadapter_server.executors.port import Executor
 from infadapter_server.networks.signatures import Floats, LoadError
-from infadapter_server.networks.stored import Stored
 from infadapter_server.serving import metrics as told
 from infadapter_server.serving.caution import BoundedBuffer
 from infadapter_server.serving.failing import Failing
 from infadapter_server.serving.lanes import Lane, Member, Sent, resident
 from infadapter_server.serving.margin import Margin
 from infadapter_server.serving.refusal import Cause, ClientGone, Unserved
+from infadapter_server.serving.repository import Repository
+from infadapter_server.serving.residence import Residence
 from infadapter_server.serving.tickets import Dues, Ticket
 
 __all__ = ["Driver", "InferenceError"]
@@ -60,7 +61,6 @@ Of orders and reports between threads. The kernel sends the next batch twice as 
 present one ends, so that an executor never waits for the event loop.
 """
 
-PAGE_BYTES = 16 * 2**20
 WATCH_EVERY_S = 0.25
 _LEAST_TIMER_S = 0.001  # the resolution of the event loop's timers
 _log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Driver:
 
     def __init__(
         self,
-        models: Iterable[Stored],
+        repository: Repository,
         executors: Sequence[Executor],
         metrics: told.ServerMetrics,
         *,
@@ -88,19 +88,19 @@ class Driver:
         self.failure: LoadError | None = None
         self.threads = 1
         self.share = 1.0
-        self._stored: Mapping[str, Stored] = {stored.name: stored for stored in models}
+        self.residence = Residence(repository, self._told, self._slower)
         self._lanes = {executor.name: Lane(executor) for executor in executors}
         self._metrics, self._lag_s, self._clock = metrics, lag_s, clock
         self._kernel: Scheduler | None = None
-        self._failing = {name: Failing() for name in self._stored}
+        self._failing: defaultdict[str, Failing] = defaultdict(Failing)
         self._tickets: dict[int, Ticket] = {}
         self._numbers, self._checks = count(1), count(-1, -1)
         self._checking: dict[int, str] = {}
         self._dues, self._margin = Dues(), Margin()
-        self._profiles: dict[str, Model] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = inf
         self._started = self._stopping = False
+        self._started_lanes: list[Lane] = []
         self._ended = asyncio.Event()
 
     # --- its life ----------------------------------------------------------------------------
@@ -112,10 +112,11 @@ class Driver:
         for lane in self._lanes.values():
             lane.executor.start(partial(self._tell, lane))
             lane.executor.submit(UseThreads(self.threads))
-            for stored in self._stored.values():
-                lane.executor.submit(LoadModel(stored, earliest_s=0.0, latest_s=inf))
         self._metrics.threads.set(self.threads)
         self._watching = self._loop.create_task(self._watch())
+        self.residence.start.plan(list(self._lanes.values()))
+        for lane in self._lanes.values():
+            self._next_of_start(lane)
 
     async def ended(self) -> None:
         """Wait until there is no executor left that anybody could wait for: a fault."""
@@ -138,7 +139,9 @@ class Driver:
 
     def use_share(self, share: float) -> None:
         """The quota has changed: below one core, everything takes so much longer."""
-        self.share = share
+        before, self.share = self.share, share
+        if self._kernel is not None:
+            self._told(SpeedChanged(before / share))
 
     # --- its health --------------------------------------------------------------------------
 
@@ -158,12 +161,18 @@ class Driver:
 
     @property
     def failing(self) -> bool:
-        return any(failing.broken for failing in self._failing.values())
+        """All of them: one of many is refused by itself."""
+        broken = [failing.broken for failing in self._failing.values()]
+        return any(broken) and len(broken) == len(self.residence.repository.models())
 
     @property
     def stuck(self) -> int:
         now_s = self._clock()
         return sum(lane.stuck(now_s) for lane in self._lanes.values())
+
+    def holds(self, model: str) -> bool:
+        """Its weights are where they can be computed with."""
+        return any(lane.joined and model in lane.loaded for lane in self._lanes.values())
 
     @property
     def unanswered(self) -> int:
@@ -262,11 +271,10 @@ class Driver:
                 case Refuse() as refuse:
                     self._give_up(refuse)
                 case Load() as load:
-                    stored = self._stored[load.model]
-                    order = LoadModel(stored, load.earliest_s, load.latest_s)
-                    self._lanes[load.executor].executor.submit(order)
+                    self.residence.load_on(self._lanes[load.executor], load)
                 case Unload() as unload:
-                    self._unload(unload)
+                    self._metrics.evictions.inc()
+                    self.residence.unload_from(self._lanes[unload.executor], unload.model)
         self._arm(now_s)
 
     def _run(self, run: Run, now_s: float) -> list[Action]:
@@ -282,12 +290,6 @@ class Driver:
         if ticket is not None:
             self._metrics.outcomes[told.Outcome.CANCELLED].inc()
             self._fail(ticket, Unserved(refuse.reason, refuse.retry_after_s, accepted=True))
-
-    def _unload(self, unload: Unload) -> None:
-        lane = self._lanes[unload.executor]
-        lane.loaded.pop(unload.model, None)
-        lane.executor.submit(UnloadModel(unload.model))
-        self._metrics.evictions.inc()
 
     def _fail(self, ticket: Ticket, why: Exception) -> None:
         if not ticket.answer.done():
@@ -380,39 +382,50 @@ class Driver:
     def _loaded(self, lane: Lane, report: ModelLoaded) -> None:
         done = report.outcome is Outcome.DONE
         if done:
-            lane.loaded[report.model] = report.weights_bytes
             self._metrics.loads.inc()
-            _log.info("%s: %s is loaded", lane.name, report.model)
-        if lane.joined:
+        if self._kernel is not None and lane.joined:
             event = Loaded(lane.name, report.model, report.begin_s, report.end_s, done=done)
-            self._handle(event, self._clock())
-        elif not done:
-            self.failure = LoadError(report.error)
-            self._ended.set()
+            self.residence.loaded(lane, report, event)
         else:
-            self._begin(lane, report)
+            self.residence.loaded_at_start(lane, report)
+            self._next_of_start(lane)
 
-    def _begin(self, lane: Lane, report: ModelLoaded) -> None:
-        """What was measured while warming up is what the kernel begins with."""
-        self._profiles[report.model] = Model(
-            report.model,
-            {size: seconds / self.share for size, seconds in report.execution_s.items()},
-            report.end_s - report.begin_s,
-            -(-report.weights_bytes // PAGE_BYTES),
-        )
-        if len(lane.loaded) == len(self._stored):
-            if self._kernel is None:
-                self._kernel = Scheduler(self._profiles.values(), lag_s=self._lag_s)
-                self._kernel.state.buffer = BoundedBuffer()
-                self._metrics.load_seconds.set(self._clock() - self._began_s)
+    def _next_of_start(self, lane: Lane) -> None:
+        if self.residence.load_next(lane):
+            return
+        self._started_lanes.append(lane)
+        if self._kernel is not None:
             self._rejoin(lane, self._clock())
+        elif failure := self.residence.start.failure():
+            self.failure = LoadError(failure)
+            self._ended.set()
+        elif self.residence.start.over(lane):
+            self._begin()
+
+    def _begin(self) -> None:
+        """What was measured while warming up is what the kernel begins with."""
+        self._kernel = Scheduler(self.residence.models(), lag_s=self._lag_s)
+        self._kernel.state.buffer = BoundedBuffer()
+        self._metrics.load_seconds.set(self._clock() - self._began_s)
+        for lane in self._started_lanes:
+            self._rejoin(lane, self._clock())
+        self.residence.settle_in()
+
+    def _told(self, event: Event) -> None:
+        self._handle(event, self._clock())
+
+    def _slower(self, model: Model) -> Model:
+        sizes = {size: seconds / self.share for size, seconds in model.execution_s.items()}
+        return replace(model, execution_s=sizes)
 
     # --- executors that leave ----------------------------------------------------------------
 
     def _rejoin(self, lane: Lane, now_s: float) -> None:
         if not lane.joined and not lane.lost and lane.idle:
             lane.joined = True
-            self._handle(ExecutorJoined(lane.name, resident=tuple(lane.loaded)), now_s)
+            pages = self.residence.repository.pages
+            resident = tuple(lane.loaded)
+            self._handle(ExecutorJoined(lane.name, pages, resident, shared_load=True), now_s)
 
     def _leave(self, lane: Lane, now_s: float) -> None:
         if lane.joined:
@@ -422,6 +435,10 @@ class Driver:
     def _lost(self, lane: Lane, reason: str) -> None:
         lane.lost = True
         self._leave(lane, self._clock())
+        if self._kernel is None:
+            heir = self.residence.start.inherited(lane, self._lanes.values())
+            if heir is not None:
+                self._next_of_start(heir)
         if all(other.lost for other in self._lanes.values()) and not self._stopping:
             _log.error("There is no executor left: %s", reason)
             self._ended.set()
@@ -439,9 +456,11 @@ class Driver:
                     self._check(name)
 
     def _check(self, model: str) -> None:
-        shape = self._stored[model].signature.input_shape
+        lane = next((lane for lane in self._lanes.values() if model in lane.loaded), None)
+        stored = self.residence.repository.models().get(model)
+        if lane is None or stored is None:
+            return
         number = next(self._checks)
         self._checking[number] = model
-        lane = next(lane for lane in self._lanes.values() if model in lane.loaded)
-        rows = (np.zeros((1, *shape), np.float32),)
+        rows = (np.zeros((1, *stored.signature.input_shape), np.float32),)
         lane.executor.submit(Infer(number, model, rows, earliest_s=0.0, latest_s=inf))

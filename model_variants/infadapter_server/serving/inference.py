@@ -103,6 +103,10 @@ class Inference:
         """Whether requests are welcome."""
         return self.driver.ready and not self.draining
 
+    def ready_for(self, model: str) -> bool:
+        """Its weights are in memory; a model that can be loaded on demand isn't ready before."""
+        return self.ready and self.driver.holds(model)
+
     def export(self) -> bytes:
         """The metrics as they are now."""
         self.metrics.in_flight.set(self._in_flight)
