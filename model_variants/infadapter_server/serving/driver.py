@@ -27,6 +27,7 @@ from infadapter_scheduler.events import (
     Finished,
     Gone,
     Loaded,
+    SpeedChanged,
     Tick,
 )
 from infadapter_scheduler.model import Model
@@ -43,6 +44,7 @@ from infadapter_server.executors.messages import (
 from infadapter_server.executors.port import Executor
 from infadapter_server.networks.signatures import Floats, LoadError
 from infadapter_server.serving import metrics as told
+from infadapter_server.serving.caution import BoundedBuffer
 from infadapter_server.serving.failing import Failing
 from infadapter_server.serving.lanes import Lane, Member, Sent, resident
 from infadapter_server.serving.margin import Margin
@@ -137,7 +139,9 @@ class Driver:
 
     def use_share(self, share: float) -> None:
         """The quota has changed: below one core, everything takes so much longer."""
-        self.share = share
+        before, self.share = self.share, share
+        if self._kernel is not None:
+            self._told(SpeedChanged(before / share))
 
     # --- its health --------------------------------------------------------------------------
 
@@ -401,6 +405,7 @@ class Driver:
     def _begin(self) -> None:
         """What was measured while warming up is what the kernel begins with."""
         self._kernel = Scheduler(self.residence.models(), lag_s=self._lag_s)
+        self._kernel.state.buffer = BoundedBuffer()
         self._metrics.load_seconds.set(self._clock() - self._began_s)
         for lane in self._started_lanes:
             self._rejoin(lane, self._clock())
