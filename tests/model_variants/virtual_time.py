@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 
-class _Jumping(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _Jumping(selectors.DefaultSelector):
     """Instead of waiting for so long, it is so much later."""
 
     now_s = 0.0

@@ -94,8 +94,7 @@ class Inference:
     _parser: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
-        longest = max((self.longest_body(known) for known in self.models.values()), default=0)
-        self._budget = bodies.Budget(max(self.limits.held_bytes, 2 * longest))
+        self._budget = bodies.Budget(self.limits.held_bytes)
         self._parser = ThreadPoolExecutor(1, "parser")
 
     @property
@@ -173,14 +172,15 @@ class Inference:
         hold: bodies.Hold,
     ) -> _Reply:
         self._check_open(scope)
-        head = _head(scope)
+        head, longest = _head(scope), self.longest_body(identity)
+        self._budget.allow(longest)
         try:
             within_s = self.limits.deadlines.of(head.deadline)
             body = await bodies.read(
                 receive,
                 hold,
                 announced=head.length,
-                longest=self.longest_body(identity),
+                longest=longest,
                 within_s=min(self.limits.body_s, within_s),
             )
             asked = _Asked(identity, head, arrived_s, within_s)
