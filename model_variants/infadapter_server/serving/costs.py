@@ -12,6 +12,7 @@ from math import ceil
 
 from infadapter_scheduler import Model
 from infadapter_server.executors.messages import ModelLoaded
+from infadapter_server.executors.runner import WARM_UPS
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.layout import Found
 from infadapter_server.serving.measurements import Measured, Measurements
@@ -19,9 +20,11 @@ from infadapter_server.serving.measurements import Measured, Measurements
 __all__ = ["Costs"]
 
 GUESSED_S = 1.0
-"""For one image, before a model was measured: no promise is made by it, and the load measures."""
+"""For one image, before a model was measured: few are promised anything, and the load measures."""
 
-GUESSED_BYTES_PER_S = 50e6
+GUESSED_LOAD_S, GUESSED_LOAD_S_PER_BYTE = 0.5, 20e-9
+GUESSED_WARM_UP_S, GUESSED_WARM_UP_S_PER_BYTE = 0.02, 1e-9
+"""Of a first load, on the long side: what was promised to others has to wait for it."""
 
 DISTURBED = 0.5
 """Of a measurement: what takes less of it the next time shows that it was disturbed."""
@@ -52,7 +55,7 @@ class Costs:
             sizes = {size: config.execution_s[size] for size in config.batch_sizes}
             return Model(name, sizes, config.load_s, pages)
         guess = {size: size * GUESSED_S for size in config.batch_sizes}
-        return Model(name, guess, GUESSED_S + found.file_bytes / GUESSED_BYTES_PER_S, pages)
+        return Model(name, guess, _guessed_load_s(found), pages)
 
     def missing(self, found: Found) -> bool:
         """It is to be loaded, to know it; a profile of a file with a size is as good."""
@@ -97,6 +100,12 @@ class Costs:
 def _least_bytes(found: Found) -> int:
     """A program's constants are no weights, and its file holds them; a packed file says less."""
     return 0 if found.stored.format is Format.VARIANT else found.file_bytes
+
+
+def _guessed_load_s(found: Found) -> float:
+    size, images = found.file_bytes, WARM_UPS * sum(found.config.batch_sizes)
+    image_s = GUESSED_WARM_UP_S + GUESSED_WARM_UP_S_PER_BYTE * size
+    return GUESSED_LOAD_S + GUESSED_LOAD_S_PER_BYTE * size + images * image_s
 
 
 def _faster(known_s: Mapping[int, float], seen_s: Mapping[int, float]) -> dict[int, float]:

@@ -210,7 +210,7 @@ class Driver:
             self._carry_out(actions, now_s)
             raise
         answer = self._loop.create_future()
-        ticket = Ticket(model, first, rows, arrived_s, arrived_s + within_s, answer)
+        ticket = Ticket(model, first, rows, arrived_s, now_s, arrived_s + within_s, answer)
         self._tickets.update(dict.fromkeys(ticket.numbers, ticket))
         self._dues.add(ticket)
         self._metrics.admitted.inc()
@@ -278,9 +278,13 @@ class Driver:
         self._arm(now_s)
 
     def _run(self, run: Run, now_s: float) -> list[Action]:
+        lane = self._lanes[run.executor]
+        if lane.full:
+            lane.waiting.append(run)
+            return []
         members: list[Member] = [(n, self._tickets[n]) for n in run.batch if n in self._tickets]
         if members:
-            self._lanes[run.executor].send(run, members, now_s)
+            lane.send(run, members, now_s)
             return []
         assert self._kernel is not None  # and everyone in it has gone since it was decided
         return self._kernel.handle(Finished(run.executor, run.run, now_s, now_s, done=False), now_s)
@@ -337,15 +341,17 @@ class Driver:
                 self._lost(lane, report.reason)
 
     def _inferred(self, lane: Lane, report: Inferred) -> None:
-        now_s, sent = self._clock(), lane.ended(report.run)
+        now_s, sent = self._clock(), lane.ended(report.run, report.end_s)
         if sent is None:
             return
         done = report.outcome is Outcome.DONE
         if report.outcome is Outcome.FAILED:
             self._failed(sent, report.error)
         # The executor first: it waits for its next batch.
-        finished = Finished(lane.name, report.run, report.begin_s, report.end_s, done=done)
-        self._handle(finished, now_s)
+        while lane.waiting and not lane.full:
+            self._carry_out([lane.waiting.popleft()], now_s)
+        start_s = sent.could_begin_s(report.begin_s)
+        self._handle(Finished(lane.name, report.run, start_s, report.end_s, done=done), now_s)
         if done:
             assert report.outputs is not None
             self._done(sent, report, report.outputs)
@@ -430,6 +436,7 @@ class Driver:
     def _leave(self, lane: Lane, now_s: float) -> None:
         if lane.joined:
             lane.joined = False
+            lane.waiting.clear()
             self._handle(ExecutorLeft(lane.name), now_s)
 
     def _lost(self, lane: Lane, reason: str) -> None:

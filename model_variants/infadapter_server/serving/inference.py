@@ -34,7 +34,7 @@ __all__ = ["CONNECTION", "Identity", "Inference", "Limits"]
 CONNECTION = "infadapter.connection"
 """Of an ASGI scope: who says that the client has gone, by calling its `on_gone`."""
 
-_LARGE = 65_536  # bytes: half a millisecond as JSON
+LARGE = 65_536  # bytes: half a millisecond as JSON
 _JSON_LENGTH = b"inference-header-content-length"
 _DEADLINE = wire.DEADLINE_HEADER.encode()
 _VARIANT = wire.VARIANT_HEADER.encode()
@@ -89,12 +89,13 @@ class Inference:
     clock: Callable[[], float] = time.monotonic
     draining: bool = False  # still answers, but wants no more requests
     closed: bool = False  # answers nothing any more
-    _in_flight: int = field(default=0, init=False)
-    _budget: bodies.Budget = field(init=False)
+    in_flight: int = field(default=0, init=False)
+    budget: bodies.Budget = field(init=False)
     _parser: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
-        self._budget = bodies.Budget(self.limits.held_bytes)
+        longest = max((self.longest_body(known) for known in self.models.values()), default=0)
+        self.budget = bodies.Budget(max(self.limits.held_bytes, 2 * longest))
         self._parser = ThreadPoolExecutor(1, "parser")
 
     @property
@@ -108,9 +109,9 @@ class Inference:
 
     def export(self) -> bytes:
         """The metrics as they are now."""
-        self.metrics.in_flight.set(self._in_flight)
+        self.metrics.in_flight.set(self.in_flight)
         self.metrics.ready.set(self.ready)
-        self.metrics.held_bytes.set(self._budget.held)
+        self.metrics.held_bytes.set(self.budget.held)
         self.driver.measure()
         return self.metrics.exposition()
 
@@ -132,10 +133,11 @@ class Inference:
         self, model: str, version: str | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Answer one request."""
-        arrived_s = self.clock()
+        # When its bytes were seen, before those of others that the loop had to read as well.
+        arrived_s = min(self.clock(), asyncio.get_running_loop().time())
         self.metrics.arrivals.inc()
-        self._in_flight += 1
-        hold = bodies.Hold(self._budget)
+        self.in_flight += 1
+        hold = bodies.Hold(self.budget)
         try:
             reply = await self._reply(self.find(model, version), scope, receive, arrived_s, hold)
         except Refusal as refusal:
@@ -148,7 +150,7 @@ class Inference:
             reply = self._refusal(Refusal(500, sentence), arrived_s)
         finally:
             hold.release()
-            self._in_flight -= 1
+            self.in_flight -= 1
         await self._send(reply, send, arrived_s)
 
     async def _send(self, reply: _Reply, send: Send, arrived_s: float) -> None:
@@ -173,7 +175,7 @@ class Inference:
     ) -> _Reply:
         self._check_open(scope)
         head, longest = _head(scope), self.longest_body(identity)
-        self._budget.allow(longest)
+        self.budget.allow(longest)
         try:
             within_s = self.limits.deadlines.of(head.deadline)
             body = await bodies.read(
@@ -214,7 +216,7 @@ class Inference:
             protocol.parse, body, head.json_length, identity.signature, self.limits.batch
         )
         questions: list[Question] = []
-        if len(body) > _LARGE:
+        if len(body) > LARGE:
             loop = asyncio.get_running_loop()
             questions.append(await loop.run_in_executor(self._parser, parse))
         elif _TIMEOUT in body:
