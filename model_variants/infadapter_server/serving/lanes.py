@@ -22,7 +22,7 @@ __all__ = ["Lane", "Sent"]
 OVERDUE = 10.0
 """Times as long as expected: under the smallest CPU quota a pause of all threads is 4."""
 
-SUSPECT_S, STUCK_S = 1.0, 10.0
+SUSPECT_S, STUCK_S = 3.0, 10.0
 """At least so long after it should have ended: nothing more is sent there; the pod isn't live."""
 
 AT_ONCE = 2
