@@ -7,7 +7,7 @@ refused at once, and given back if it ends after all.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -95,9 +95,3 @@ class Lane:
     def _overdue_s(self, now_s: float) -> float:
         oldest = next(iter(self._sent.values()), None)
         return -inf if oldest is None else oldest.overdue_s(now_s)
-
-
-def resident(lanes: Mapping[str, Lane]) -> tuple[int, int]:
-    """Models in memory, and their bytes, over all executors."""
-    held = [size for lane in lanes.values() for size in lane.loaded.values()]
-    return len(held), sum(held)
