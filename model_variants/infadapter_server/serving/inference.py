@@ -181,14 +181,15 @@ class Inference:
         hold: bodies.Hold,
     ) -> _Reply:
         self._check_open(scope)
-        head = _head(scope)
+        head, longest = _head(scope), self.longest_body(identity)
+        self.budget.allow(longest)
         try:
             within_s = self.limits.deadlines.of(head.deadline)
             body = await bodies.read(
                 receive,
                 hold,
                 announced=head.length,
-                longest=self.longest_body(identity),
+                longest=longest,
                 within_s=min(self.limits.body_s, within_s),
             )
             asked = _Asked(identity, head, arrived_s, within_s)
