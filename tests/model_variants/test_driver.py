@@ -12,9 +12,9 @@ import pytest
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Floats, LoadError, Model
 from infadapter_server.serving.assembly import always
-from infadapter_server.serving.driver import Driver, InferenceError
+from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.metrics import ServerMetrics
-from infadapter_server.serving.refusal import ClientGone, Unserved
+from infadapter_server.serving.refusal import ClientGone, InferenceError, Unserved
 from infadapter_server.serving.serve import Quota, follow_quota
 from infadapter_server.serving.tickets import Ticket
 from tests.model_variants.serving_world import STORED, Summing, sample, until

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from infadapter_server.serving import inference as route
+from infadapter_server.serving import protocol
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.protocol import BadTensor
 from tests.model_variants.serving_world import (
@@ -119,7 +120,7 @@ async def test_bodies_and_tensors_are_bounded_together() -> None:
 async def test_the_loop_answers_probes_while_a_large_body_is_parsed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    may_parse, parse = threading.Event(), route.protocol.parse
+    may_parse, parse = threading.Event(), protocol.parse
     parsing_in: list[int] = []
 
     def slowly(*arguments: Any) -> Any:
@@ -127,7 +128,7 @@ async def test_the_loop_answers_probes_while_a_large_body_is_parsed(
         assert may_parse.wait(10)
         return parse(*arguments)
 
-    monkeypatch.setattr(route.protocol, "parse", slowly)
+    monkeypatch.setattr(protocol, "parse", slowly)
     monkeypatch.setattr(route, "LARGE", 50)
     async with listening() as server:
         asked = asyncio.create_task(server.ask(*[(1, 2)] * 8))

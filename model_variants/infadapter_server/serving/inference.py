@@ -22,11 +22,18 @@ from infadapter_profiles import wire
 from infadapter_server.networks.signatures import Floats
 from infadapter_server.serving import bodies, protocol
 from infadapter_server.serving.deadlines import Deadlines
-from infadapter_server.serving.driver import Driver, InferenceError
+from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.protocol import Question
-from infadapter_server.serving.refusal import Cause, ClientGone, Refusal, Unserved, try_again
+from infadapter_server.serving.refusal import (
+    Cause,
+    ClientGone,
+    InferenceError,
+    Refusal,
+    Unserved,
+    try_again,
+)
 from infadapter_server.serving.tickets import Ticket
 
 __all__ = ["CONNECTION", "Identity", "Inference", "Limits"]

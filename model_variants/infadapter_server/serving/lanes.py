@@ -7,7 +7,7 @@ refused at once, and given back if it ends after all.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
@@ -22,7 +22,7 @@ __all__ = ["Lane", "Sent"]
 OVERDUE = 10.0
 """Times as long as expected: under the smallest CPU quota a pause of all threads is 4."""
 
-SUSPECT_S, STUCK_S = 1.0, 10.0
+SUSPECT_S, STUCK_S = 3.0, 10.0
 """At least so long after it should have ended: nothing more is sent there; the pod isn't live."""
 
 AT_ONCE = 2
@@ -95,9 +95,3 @@ class Lane:
     def _overdue_s(self, now_s: float) -> float:
         oldest = next(iter(self._sent.values()), None)
         return -inf if oldest is None else oldest.overdue_s(now_s)
-
-
-def resident(lanes: Mapping[str, Lane]) -> tuple[int, int]:
-    """Models in memory, and their bytes, over all executors."""
-    held = [size for lane in lanes.values() for size in lane.loaded.values()]
-    return len(held), sum(held)
