@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from infadapter_server.executors.messages import ModelLoaded, Outcome
+from infadapter_server.serving.catalogue import Changes
 from infadapter_server.serving.layout import scan
 from infadapter_server.serving.measurements import FILE, Measurements
-from infadapter_server.serving.repository import Changes, NotServed, Repository
+from infadapter_server.serving.repository import NotServed, Repository
 from infadapter_server.serving.standing import RETRY_S
 from tests.model_variants.repositories import MIB, add
 

@@ -9,9 +9,10 @@ import pytest
 from starlette.applications import Starlette
 
 from infadapter_server.executors.messages import ModelLoaded, Outcome
+from infadapter_server.serving.catalogue import Changes
 from infadapter_server.serving.layout import scan
 from infadapter_server.serving.measurements import Measurements
-from infadapter_server.serving.repository import Changes, NotServed, Repository
+from infadapter_server.serving.repository import NotServed, Repository
 from infadapter_server.serving.repository_api import RepositoryApi
 from infadapter_server.serving.repository_routes import LONGEST_BODY, add_repository
 from tests.model_variants.repositories import add
@@ -20,7 +21,7 @@ LOAD, UNLOAD = "/v2/repository/models/m/load", "/v2/repository/models/m/unload"
 
 
 class House:
-    """A residence that does at once what it is asked for, unless it is full."""
+    """Grants at once what it is asked for, unless it is full."""
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository

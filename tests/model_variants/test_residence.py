@@ -21,6 +21,7 @@ from infadapter_server.serving.model_config import ModelConfig
 from infadapter_server.serving.refusal import InferenceError, Unserved
 from infadapter_server.serving.repository import NotServed, Repository, State
 from infadapter_server.serving.tickets import Ticket
+from infadapter_server.serving.wishes import Wishes
 from tests.model_variants.virtual_executor import Kind, VirtualExecutor
 from tests.model_variants.virtual_time import run_virtually
 
@@ -47,14 +48,14 @@ class House:
         self.driver.start()
 
     @property
-    def residence(self) -> Any:
-        return self.driver.residence
+    def wishes(self) -> Wishes:
+        return self.driver.residence.wishes
 
     def read(self) -> Mapping[str, Found | Unfit]:
         return {name: self._found(name, version) for name, version in self.files.items()}
 
     def rescan(self) -> None:
-        self.residence.changed(self.repository.take(self.read()))
+        self.wishes.changed(self.repository.take(self.read()))
 
     def ask(self, model: str, within_s: float = 5.0, images: int = 1) -> Ticket:
         now_s = asyncio.get_running_loop().time()
@@ -149,7 +150,7 @@ async def test_who_is_pinned_stays_whoever_is_asked() -> None:
         await house.ask(name).answer
         assert "m3" in house.held()
     with pytest.raises(NotServed, match="m3 is pinned by its configuration"):
-        await house.residence.unload("m3")
+        await house.wishes.unload("m3")
 
 
 @virtual
@@ -158,7 +159,7 @@ async def test_an_unload_waits_for_what_was_accepted() -> None:
     await house.ready()
     asked = [house.ask("m0", within_s=9.0) for _ in range(10)]
     await asyncio.sleep(0.05)
-    unload = asyncio.ensure_future(house.residence.unload("m0"))
+    unload = asyncio.ensure_future(house.wishes.unload("m0"))
     await asyncio.sleep(0.1)
     assert house.states()["m0"] == State.UNLOADING
     assert not unload.done()
@@ -173,9 +174,9 @@ async def test_a_load_takes_an_unload_back_that_is_yet_to_come() -> None:
     house = House(models(2, image_s=0.1))
     await house.ready()
     asked = house.ask("m0", images=4)
-    unload = asyncio.ensure_future(house.residence.unload("m0"))
+    unload = asyncio.ensure_future(house.wishes.unload("m0"))
     await asyncio.sleep(0.01)
-    await house.residence.load("m0")
+    await house.wishes.load("m0")
     await unload
     await asked.answer
     assert "m0" in house.held()
@@ -187,10 +188,10 @@ async def test_a_load_waits_until_it_is_there_and_says_why_it_is_not() -> None:
     kinds = models(3) | {"bad": Kind(fault="The model is damaged.")}
     house = House(kinds)
     await house.ready()
-    await house.residence.load("m2")
+    await house.wishes.load("m2")
     assert "m2" in house.held()
     with pytest.raises(NotServed, match="bad can't be served: The model is damaged") as refused:
-        await house.residence.load("bad")
+        await house.wishes.load("bad")
     assert refused.value.status == 503
 
 
@@ -199,7 +200,7 @@ async def test_a_load_for_which_no_room_comes_is_given_up() -> None:
     house = House(models(3), pinned=("m0", "m1"))
     await house.ready()
     with pytest.raises(NotServed, match="m2 is still UNAVAILABLE") as refused:
-        await house.residence.load("m2")
+        await house.wishes.load("m2")
     assert (refused.value.status, refused.value.retry_after_s) == (503, 1.0)
 
 
@@ -237,11 +238,11 @@ async def test_a_new_version_takes_the_place_of_the_old_one() -> None:
     house.files["m0"] = 2
     house.rescan()
     await asked.answer
-    await house.residence.load("m0")
+    await house.wishes.load("m0")
     assert house.executor.held["m0"].version == "2"
     await asyncio.sleep(5)
-    await house.residence.unload("m0")
-    await house.residence.load("m0")
+    await house.wishes.unload("m0")
+    await house.wishes.load("m0")
     assert house.repository.unmeasured() == ()
 
 
@@ -259,6 +260,15 @@ async def test_a_model_that_comes_is_served_and_one_that_goes_is_unloaded() -> N
     await asyncio.sleep(5)
     assert house.held() == {"m0", "new"}
     await house.ask("new", within_s=0.5).answer
+
+
+@virtual
+async def test_what_a_lost_executor_held_is_in_memory_no_longer() -> None:
+    house = House(models(2))
+    await house.ready()
+    house.executor.lose()
+    await house.driver.ended()
+    assert set(house.states().values()) == {State.UNAVAILABLE}
 
 
 STEPS = st.lists(
@@ -289,7 +299,7 @@ async def raced(steps: list[tuple[str, int, float]], room: int, image_s: float) 
         elif kind == "wait":
             await asyncio.sleep(amount)
         else:
-            wish = house.residence.load if kind == "load" else house.residence.unload
+            wish = house.wishes.load if kind == "load" else house.wishes.unload
             wishes.append(asyncio.ensure_future(wish(name)))
             await asyncio.sleep(0)
     answers = await asyncio.gather(*(ticket.answer for ticket in asked), return_exceptions=True)

@@ -9,6 +9,7 @@ from itertools import count
 import numpy as np
 
 from infadapter_server.executors.messages import (
+    ExecutorLost,
     Infer,
     Inferred,
     LoadModel,
@@ -57,6 +58,9 @@ class VirtualExecutor:
 
     def stop(self, within_s: float) -> bool:
         return True
+
+    def lose(self) -> None:
+        self._tell(ExecutorLost(f"{self.name} was lost."))
 
     def _next(self) -> None:
         if self._busy or not self._orders:

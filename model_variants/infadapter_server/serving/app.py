@@ -41,7 +41,7 @@ def create_app(inference: Inference) -> ASGIApp:
     _add_health(others, inference)
     _add_models(others, inference)
     residence = inference.driver.residence
-    add_repository(others, RepositoryApi(residence.repository, residence), inference.variant)
+    add_repository(others, RepositoryApi(residence.repository, residence.wishes), inference.variant)
     _add_faults(others, inference)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -217,6 +217,7 @@ class Conductor:
     def _lost(self, lane: Lane, reason: str) -> None:
         lane.lost = True
         self._leave(lane)
+        self.residence.lost(lane)
         if self.kernel is None:
             heir = self.residence.start.inherited(lane, self.crew)
             if heir is not None:

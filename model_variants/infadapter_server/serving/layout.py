@@ -5,7 +5,7 @@ What can't be served is in the catalogue as well, with the reason: whoever asks 
 learn why it doesn't come.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from infadapter_server.serving.model_config import (
     ModelConfig,
     read_config,
 )
+from infadapter_server.serving.versions import served_version, version_of
 
 __all__ = ["FILES", "Found", "Unfit", "found_file", "found_folder", "found_variant", "scan"]
 
@@ -61,7 +62,7 @@ def found_folder(name: str, folder: Path) -> Found | Unfit:
         if not NAME.fullmatch(name):
             raise ConfigError(f"{name[:80]!r} is no name: letters, digits, dots and dashes.")
         config = read_config(folder / CONFIG_FILE)
-        version = _version(folder, config)
+        version = served_version(folder, config)
         return _found(name, version, _file(folder / version, config), config, folder)
     except ConfigError as error:
         return Unfit(name=name, version=version, reason=str(error))
@@ -74,7 +75,7 @@ def found_file(name: str, file: Path) -> Found | Unfit:
     try:
         folder = next((f for f in _above(file) if (f / CONFIG_FILE).is_file()), file.parent)
         config = read_config(folder / CONFIG_FILE)
-        return _found(name, _version_of(file), file, config, folder)
+        return _found(name, version_of(file), file, config, folder)
     except ConfigError as error:
         return Unfit(name=name, reason=str(error))
     except OSError as error:
@@ -126,28 +127,6 @@ def _file(folder: Path, config: ModelConfig) -> Path | None:
     names = " and ".join(FILES)
     wrong = f"has both {names}: keep one" if there else f"has no model: put one of {names} there"
     raise ConfigError(f"{folder} {wrong}.")
-
-
-def _version(folder: Path, config: ModelConfig) -> str:
-    there = sorted(_versions(folder), key=int)
-    if config.version is not None and config.version not in there:
-        raise ConfigError(f"{folder} has no version {config.version}, which {CONFIG_FILE} names.")
-    if not there:
-        raise ConfigError(f"{folder} has no version: put the model into {folder / '1'}.")
-    return config.version or there[-1]
-
-
-def _versions(folder: Path) -> Iterator[str]:
-    """Folders whose names are whole numbers from 1 on, as Triton has it; others are ignored."""
-    for entry in folder.iterdir():
-        name = entry.name
-        if name.isascii() and name.isdigit() and name[0] != "0" and entry.is_dir():
-            yield name
-
-
-def _version_of(file: Path) -> str:
-    version = file.parent.name
-    return version if version.isascii() and version.isdigit() else "1"
 
 
 def _above(file: Path) -> tuple[Path, Path]:

@@ -16,7 +16,7 @@ from infadapter_server.serving.layout import Found, Unfit
 from infadapter_server.serving.measurements import Measurements
 from infadapter_server.serving.standing import Failure, Standing, State
 
-__all__ = ["CPU_PAGE_BYTES", "Changes", "NotServed", "Repository", "State"]
+__all__ = ["CPU_PAGE_BYTES", "NotServed", "Repository", "State"]
 
 CPU_PAGE_BYTES = 1024 * 1024
 """Clockwork's 16 MiB are for GPUs, where pages are real; here they only count what malloc gives."""
@@ -122,6 +122,13 @@ class Repository:
         standing.loaded(executor)
         if isinstance(found, Found) and found.stamp == standing.stamp:
             self._costs.learn(found, report)
+
+    def left(self, executor: str) -> list[str]:
+        """What it held is there no longer."""
+        names = [name for name, each in self._standing.items() if executor in each.holders]
+        for name in names:
+            self._standing[name].unloaded(executor)
+        return names
 
     def _row(self, name: str, entry: Found | Unfit) -> dict[str, str]:
         if isinstance(entry, Unfit):

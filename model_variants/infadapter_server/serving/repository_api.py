@@ -13,10 +13,11 @@ from typing import Any, Protocol
 import orjson
 
 from infadapter_profiles import wire
+from infadapter_server.serving.catalogue import Changes
 from infadapter_server.serving.config_keys import ConfigError
-from infadapter_server.serving.repository import Changes, NotServed, Repository
+from infadapter_server.serving.repository import NotServed, Repository
 
-__all__ = ["Reply", "RepositoryApi", "Residence"]
+__all__ = ["Granting", "Reply", "RepositoryApi"]
 
 NOW = inf
 """Who asks for a load means it, however lately one has failed."""
@@ -25,8 +26,8 @@ UNLOAD_DEPENDENTS = "unload_dependents"
 """What clients send with every unload; nothing of ours depends on another model."""
 
 
-class Residence(Protocol):
-    """Who has models loaded and unloaded: the driver of the scheduler."""
+class Granting(Protocol):
+    """Who has models loaded and unloaded."""
 
     async def load(self, name: str) -> None:
         """Until it is in memory. Raises NotServed."""
@@ -53,8 +54,8 @@ class Reply:
 class RepositoryApi:
     """Each method takes a request's body, and always has a reply."""
 
-    def __init__(self, repository: Repository, residence: Residence) -> None:
-        self._repository, self._residence = repository, residence
+    def __init__(self, repository: Repository, wishes: Granting) -> None:
+        self._repository, self._wishes = repository, wishes
         self._reading = asyncio.Lock()
 
     async def index(self, body: bytes) -> Reply:
@@ -75,7 +76,7 @@ class RepositoryApi:
             _no_parameters(_object(body, "parameters"))
             await self._read_again()
             self._repository.resolve(name, None, NOW)
-            await self._residence.load(name)
+            await self._wishes.load(name)
         except NotServed as refused:
             return _refusal(refused)
         return Reply()
@@ -85,7 +86,7 @@ class RepositoryApi:
         try:
             _no_parameters(_object(body, "parameters"), UNLOAD_DEPENDENTS)
             self._repository.resolve(name, None, NOW)
-            await self._residence.unload(name)
+            await self._wishes.unload(name)
         except NotServed as refused:
             return _refusal(refused)
         return Reply()
@@ -96,7 +97,7 @@ class RepositoryApi:
                 found = await asyncio.to_thread(self._repository.read)
             except ConfigError as error:
                 raise NotServed(500, str(error)) from None
-            self._residence.changed(self._repository.take(found))
+            self._wishes.changed(self._repository.take(found))
 
 
 def _object(body: bytes, *fields: str) -> Mapping[str, Any]:

@@ -1,8 +1,8 @@
 """
 Residence: which models are in which executor's memory, and how that comes about.
 
-After the start the scheduler decides, by what is asked for; people and changed files only tell it
-what they want, and wait until it is so.
+After the start the scheduler decides, by what is asked for; what executors report is told to it,
+and what a load has measured.
 """
 
 import logging
@@ -19,12 +19,10 @@ from infadapter_scheduler import (
     ModelAdded,
     ModelRemoved,
     Profiled,
-    UnloadWanted,
 )
 from infadapter_server.executors.messages import LoadModel, ModelLoaded, Outcome, UnloadModel
-from infadapter_server.serving.catalogue import Changes
 from infadapter_server.serving.lanes import Lane
-from infadapter_server.serving.repository import NotServed, Repository
+from infadapter_server.serving.repository import Repository
 from infadapter_server.serving.starting import Start
 from infadapter_server.serving.wishes import Wishes
 
@@ -41,11 +39,11 @@ class Residence:
     tell: Callable[[Event], None]
     slower: Callable[[Model], Model]  # from seconds of a whole core to those of the quota
     start: Start = field(init=False)
-    _begun: bool = False
-    _wishes: Wishes = field(default_factory=Wishes)
+    wishes: Wishes = field(init=False)
 
     def __post_init__(self) -> None:
         self.start = Start(self.repository)
+        self.wishes = Wishes(self.repository, self.tell, self.slower)
 
     # --- at the start ------------------------------------------------------------------------
 
@@ -71,7 +69,7 @@ class Residence:
 
     def settle_in(self) -> None:
         """The scheduler has begun. Nobody waits for these loads."""
-        self._begun = True
+        self.wishes.begun = True
         for name in self.repository.pinned():
             self.tell(KeepLoaded(name, kept=True))
         for name in self.start.fitting():
@@ -86,17 +84,23 @@ class Residence:
         lane.loaded.pop(name, None)
         lane.executor.submit(UnloadModel(name))
         self.repository.standing(name).unloaded(lane.name)
-        self._wishes.look(name)
+        self.wishes.look(name)
+
+    def lost(self, lane: Lane) -> None:
+        """Its memory is gone, and what was there with it."""
+        lane.loaded.clear()
+        for name in self.repository.left(lane.name):
+            self.wishes.look(name)
 
     def loaded(self, lane: Lane, report: ModelLoaded, event: Event) -> None:
         """What the load has measured is told as well: a first one corrects a guess."""
         before = self.repository.known_model(report.model)
         self._take(lane, report)
-        self._wishes.look(report.model)
+        self.wishes.look(report.model)
         self.tell(event)
         if before is not None:
             self._correct(before, self.repository.known_model(report.model))
-        if report.outcome is Outcome.TOO_LATE and self._wishes.to_load(report.model):
+        if report.outcome is Outcome.TOO_LATE and self.wishes.to_load(report.model):
             self.tell(LoadWanted(report.model))
 
     def _correct(self, before: Model, after: Model | None) -> None:
@@ -108,62 +112,6 @@ class Residence:
         elif after != before:
             slower = self.slower(after)
             self.tell(Profiled(after.name, slower.execution_s, slower.load_s))
-
-    # --- by people ---------------------------------------------------------------------------
-
-    async def load(self, name: str) -> None:
-        """Until it is in memory. Raises NotServed."""
-        self._check_begun()
-        standing = self.repository.standing(name)
-        standing.leaving, standing.failure = False, None
-        self._wishes.look(name)
-        self.tell(LoadWanted(name))
-        await self._until(name, lambda: standing.there or standing.failure is not None, load=True)
-        if standing.failure is not None:
-            raise NotServed(503, f"{name} can't be served: {standing.failure.reason}")
-
-    async def unload(self, name: str) -> None:
-        """Until it is out of memory, after the answers to what was accepted. Raises NotServed."""
-        self._check_begun()
-        if name in self.repository.pinned():
-            raise NotServed(400, f"{name} is pinned by its configuration.")
-        standing = self.repository.standing(name)
-        standing.unloading()
-        if not standing.holders:
-            self._wishes.refuse_loads(name, NotServed(503, f"{name} was unloaded meanwhile.", 1.0))
-        self.tell(UnloadWanted(name))
-        await self._until(name, lambda: not standing.leaving, load=False)
-
-    def changed(self, changes: Changes) -> None:
-        """The files are others than before."""
-        if not self._begun:
-            return  # the scheduler begins with those that there are then
-        served = self.repository.models()
-        for name in (*changes.removed, *changes.changed):
-            if name not in served:
-                self.tell(ModelRemoved(name))
-                self._wishes.refuse_loads(name, NotServed(404, f"{name} is there no longer."))
-        for name in (*changes.added, *changes.changed):
-            if name in served:
-                self._serve(name)
-
-    def _serve(self, name: str) -> None:
-        self.tell(ModelAdded(self.slower(self.repository.kernel_model(name))))
-        pinned = name in self.repository.pinned()
-        self.tell(KeepLoaded(name, kept=pinned))
-        if pinned or self._wishes.to_load(name):
-            self.tell(LoadWanted(name))
-
-    def _check_begun(self) -> None:
-        if not self._begun:
-            raise NotServed(503, "The models are still being measured.", 1.0)
-
-    async def _until(self, name: str, reached: Callable[[], bool], *, load: bool) -> None:
-        try:
-            await self._wishes.until(name, reached, to_load=load)
-        except TimeoutError:
-            state = self.repository.standing(name).state
-            raise NotServed(503, f"{name} is still {state}.", 1.0) from None
 
     def _order(self, lane: Lane, name: str, earliest_s: float, latest_s: float) -> None:
         stored = self.repository.loading(name, lane.name)
