@@ -35,15 +35,20 @@ class House:
     """A driver of models of one MiB each, for the memory of `room`."""
 
     def __init__(
-        self, kinds: dict[str, Kind], room: float | None = 2, pinned: tuple[str, ...] = ()
+        self,
+        kinds: dict[str, Kind],
+        room: float | None = 2,
+        pinned: tuple[str, ...] = (),
+        executors: int = 1,
     ) -> None:
         self.kinds, self.pinned, self.files = kinds, pinned, dict.fromkeys(kinds, 1)
         memory = None if room is None else int(room * MIB)
         self.repository = Repository(self.read, Measurements(None), memory_bytes=memory)
-        self.executor = VirtualExecutor("executor", kinds)
+        self.executors = [VirtualExecutor(f"executor-{i}", kinds) for i in range(executors)]
+        self.executor = self.executors[0]
         loop = asyncio.get_running_loop()
         self.driver = Driver(
-            self.repository, [self.executor], ServerMetrics("many"), clock=loop.time
+            self.repository, self.executors, ServerMetrics("many"), clock=loop.time
         )
         self.driver.start()
 
@@ -63,7 +68,7 @@ class House:
         return self.driver.ask(model, now_s, within_s, lambda: np.zeros((images, 1), np.float32))
 
     def held(self) -> set[str]:
-        return set(self.executor.held)
+        return {name for executor in self.executors for name in executor.held}
 
     def states(self) -> dict[str, str]:
         return {row["name"]: row["state"] for row in self.repository.index()}
@@ -260,6 +265,30 @@ async def test_a_model_that_comes_is_served_and_one_that_goes_is_unloaded() -> N
     await asyncio.sleep(5)
     assert house.held() == {"m0", "new"}
     await house.ask("new", within_s=0.5).answer
+
+
+@virtual
+async def test_of_several_executors_one_measures_and_all_are_used() -> None:
+    house = House(models(6), executors=3)
+    await house.ready()
+    loads = [sum(executor.loads.values()) for executor in house.executors]
+    assert loads[0] >= 2 * 6
+    assert max(loads[1:]) <= 1 + 2
+    for name in (*house.kinds, *house.kinds):
+        await house.ask(name).answer
+    assert all(executor.held for executor in house.executors)
+    assert all(executor.most_bytes <= 2 * MIB for executor in house.executors)
+
+
+@virtual
+async def test_who_is_lost_while_it_measures_has_an_heir() -> None:
+    house = House(models(4), executors=2)
+    await asyncio.sleep(0.3)
+    house.executor.lose()
+    await house.ready()
+    assert house.repository.unmeasured() == ()
+    assert house.executor.held != house.executors[1].held
+    await house.ask("m3").answer
 
 
 @virtual

@@ -1,6 +1,7 @@
 """An executor in virtual time, which holds whoever drives it to the rules of the port."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -46,7 +47,9 @@ class VirtualExecutor:
     missing: list[str] = field(default_factory=list)  # asked for, and not there
     _orders: list[tuple[float, int, Order]] = field(default_factory=list)
     _sequence: "count[int]" = field(default_factory=count)
+    loads: Counter[str] = field(default_factory=Counter)
     _busy: bool = False
+    _lost: bool = False
 
     def start(self, tell: Tell) -> None:
         self._tell, self._loop = tell, asyncio.get_running_loop()
@@ -60,10 +63,13 @@ class VirtualExecutor:
         return True
 
     def lose(self) -> None:
+        """Whatever it was doing, nobody hears of it any more."""
+        self._orders.clear()
+        self._lost = True
         self._tell(ExecutorLost(f"{self.name} was lost."))
 
     def _next(self) -> None:
-        if self._busy or not self._orders:
+        if self._busy or self._lost or not self._orders:
             return
         wait_s = self._orders[0][0] - self._loop.time()
         if wait_s > 0:
@@ -76,7 +82,7 @@ class VirtualExecutor:
 
     def _done(self, report: Report | None) -> None:
         self._busy = False
-        if report is not None:
+        if report is not None and not self._lost:
             self._tell(report)
         self._next()
 
@@ -114,6 +120,7 @@ class VirtualExecutor:
             failed = ModelLoaded(stored.name, Outcome.FAILED, now_s, now_s + 0.01, error=kind.fault)
             return 0.01, failed
         self.held[stored.name] = stored
+        self.loads[stored.name] += 1
         size = sum(self.kinds[name].weights_bytes for name in self.held)
         self.most_bytes = max(self.most_bytes, size)
         spent = {n: n * kind.image_s for n in stored.batch_sizes}
