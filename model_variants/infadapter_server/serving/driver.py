@@ -1,0 +1,171 @@
+"""
+The driver: what the HTTP side knows of all that computes. It asks, and is refused or gets a ticket.
+
+The scheduler's kernel decides; what it can't know is the driver's: images of one request that
+belong together, clients that wait and go, deadlines from arrival and not from being asked.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from infadapter_scheduler.events import Arrived, Gone, SpeedChanged
+from infadapter_server.executors.port import Executor
+from infadapter_server.networks.signatures import Floats, LoadError
+from infadapter_server.serving.conductor import Conductor
+from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.refusal import Cause, Unserved
+from infadapter_server.serving.repository import Repository
+from infadapter_server.serving.residence import Residence
+from infadapter_server.serving.tickets import Ticket
+
+__all__ = ["Driver"]
+
+LAG_S = 0.001
+"""
+Of orders and reports between threads. The kernel sends the next batch twice as long before the
+present one ends, so that an executor never waits for the event loop.
+"""
+
+
+class Driver:
+    """
+    `failure` says why no model could be loaded. `share` is the part of a core that the quota
+    leaves: warming up is too short to be throttled, what follows isn't.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        executors: Sequence[Executor],
+        metrics: ServerMetrics,
+        *,
+        lag_s: float = LAG_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.threads, self.share = 1, 1.0
+        self._conductor = Conductor(repository, executors, metrics, lag_s, clock)
+        self._metrics, self._clock = metrics, clock
+        self._numbers = count(1)
+
+    # --- its life ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to load; `loaded` says when that is done."""
+        self._loop = asyncio.get_running_loop()
+        self._metrics.threads.set(self.threads)
+        self._conductor.share = self.share
+        self._conductor.start(self.threads)
+        self._watching = self._loop.create_task(self._conductor.watch.run())
+
+    async def ended(self) -> None:
+        """Wait until there is no executor left that anybody could wait for: a fault."""
+        await self._conductor.ended.wait()
+
+    async def stop(self, within_s: float) -> bool:
+        """End the executors; False if one did not come back."""
+        self._watching.cancel()
+        self._conductor.alarm.cancel()
+        return await self._conductor.crew.stop(within_s)
+
+    def use_threads(self, threads: int) -> None:
+        self.threads = threads
+        self._metrics.threads.set(threads)
+        self._conductor.crew.use_threads(threads)
+
+    def use_share(self, share: float) -> None:
+        """The quota has changed: below one core, everything takes so much longer."""
+        before, self.share = self.share, share
+        self._conductor.share = share
+        if self.loaded:
+            self._conductor.told(SpeedChanged(before / share))
+
+    @property
+    def failure(self) -> LoadError | None:
+        return self._conductor.failure
+
+    @property
+    def residence(self) -> Residence:
+        return self._conductor.residence
+
+    # --- its health --------------------------------------------------------------------------
+
+    @property
+    def loaded(self) -> bool:
+        return self._conductor.kernel is not None
+
+    @property
+    def ready(self) -> bool:
+        """Some executor can take requests, and the models can compute."""
+        return self._conductor.crew.available and not self._conductor.watch.all_broken
+
+    @property
+    def live(self) -> bool:
+        """False: a new process would do better."""
+        return not self._conductor.watch.all_broken and not self._stuck
+
+    @property
+    def _stuck(self) -> int:
+        return self._conductor.crew.stuck(self._clock())
+
+    def holds(self, model: str) -> bool:
+        """Its weights are where they can be computed with."""
+        return self._conductor.crew.with_model(model) is not None
+
+    @property
+    def unanswered(self) -> int:
+        """Images that were admitted and wait or are computed."""
+        return len(self._conductor.admitted)
+
+    def measure(self) -> None:
+        """Write the gauges that are read here."""
+        models, size = self._conductor.crew.resident()
+        self._metrics.resident_models.set(models)
+        self._metrics.resident_bytes.set(size)
+        self._metrics.failing.set(self._conductor.watch.all_broken)
+        self._metrics.stuck.set(self._stuck)
+
+    # --- requests ----------------------------------------------------------------------------
+
+    def ask(
+        self, model: str, arrived_s: float, within_s: float, read: Callable[[], Floats]
+    ) -> Ticket:
+        """
+        Admit a request: all of its images or none. `read` gives them, and is called for an admitted
+        one only, since to read costs more than to refuse. Raises Unserved, and what `read` raises.
+        """
+        self._check_open(model)
+        now_s, admitted = self._clock(), self._conductor.admitted
+        promised_s = arrived_s + within_s - admitted.margin.of(within_s)
+        first = next(self._numbers)
+        actions = self._conductor.arrive(Arrived(first, model, promised_s), now_s)
+        try:
+            rows = read()
+            for _ in range(len(rows) - 1):
+                another = Arrived(next(self._numbers), model, promised_s)
+                actions += self._conductor.arrive(another, now_s)
+        except BaseException:
+            for number in range(first, next(self._numbers)):
+                self._conductor.handle(Gone(number), now_s)
+            self._conductor.carry_out(actions, now_s)
+            raise
+        answer = self._loop.create_future()
+        ticket = Ticket(model, first, rows, arrived_s, now_s, arrived_s + within_s, answer)
+        admitted.add(ticket)
+        self._conductor.carry_out(actions, now_s)
+        return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """Its client has gone: what isn't being computed for it never is."""
+        self._conductor.admitted.left(ticket)
+
+    def answered(self, ticket: Ticket) -> None:
+        """The answer has been written."""
+        self._conductor.admitted.answered(ticket)
+
+    def _check_open(self, model: str) -> None:
+        if not self.loaded:
+            raise Unserved(Cause.LOADING)
+        if self._conductor.watch.broken(model):
+            raise Unserved(Cause.FAILING)

@@ -1,0 +1,126 @@
+"""
+Residence: which models are in which executor's memory, and how that comes about.
+
+After the start the scheduler decides, by what is asked for; what executors report is told to it,
+and what a load has measured.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+
+from infadapter_scheduler import (
+    Event,
+    KeepLoaded,
+    Load,
+    LoadWanted,
+    Model,
+    ModelAdded,
+    ModelRemoved,
+    Profiled,
+)
+from infadapter_server.executors.messages import LoadModel, ModelLoaded, Outcome, UnloadModel
+from infadapter_server.serving.lanes import Lane
+from infadapter_server.serving.repository import Repository
+from infadapter_server.serving.starting import Start
+from infadapter_server.serving.wishes import Wishes
+
+__all__ = ["Residence"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Residence:
+    """`tell` takes events to the scheduler; there is none until the start is over."""
+
+    repository: Repository
+    tell: Callable[[Event], None]
+    slower: Callable[[Model], Model]  # from seconds of a whole core to those of the quota
+    start: Start = field(init=False)
+    wishes: Wishes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start = Start(self.repository)
+        self.wishes = Wishes(self.repository, self.tell, self.slower)
+
+    # --- at the start ------------------------------------------------------------------------
+
+    def load_next(self, lane: Lane) -> bool:
+        """Order the next load of the start; False if there is none left."""
+        name = self.start.next(lane)
+        if name is not None:
+            self._order(lane, name, 0.0, inf)
+        return name is not None
+
+    def loaded_at_start(self, lane: Lane, report: ModelLoaded) -> None:
+        self._take(lane, report)
+        if report.outcome is not Outcome.DONE:
+            self.start.failed(lane, report.model)
+        elif self.start.bounded:
+            self.unload_from(lane, report.model)
+            _log.info("%s was measured, %d loads to go", report.model, self.start.loads_left(lane))
+
+    def models(self) -> list[Model]:
+        return [
+            self.slower(self.repository.kernel_model(name)) for name in self.repository.models()
+        ]
+
+    def settle_in(self) -> None:
+        """The scheduler has begun. Nobody waits for these loads."""
+        self.wishes.begun = True
+        for name in self.repository.pinned():
+            self.tell(KeepLoaded(name, kept=True))
+        for name in self.start.fitting():
+            self.tell(LoadWanted(name))
+
+    # --- by the scheduler --------------------------------------------------------------------
+
+    def load_on(self, lane: Lane, action: Load) -> None:
+        self._order(lane, action.model, action.earliest_s, action.latest_s)
+
+    def unload_from(self, lane: Lane, name: str) -> None:
+        lane.loaded.pop(name, None)
+        lane.executor.submit(UnloadModel(name))
+        self.repository.standing(name).unloaded(lane.name)
+        self.wishes.look(name)
+
+    def lost(self, lane: Lane) -> None:
+        """Its memory is gone, and what was there with it."""
+        lane.loaded.clear()
+        for name in self.repository.left(lane.name):
+            self.wishes.look(name)
+
+    def loaded(self, lane: Lane, report: ModelLoaded, event: Event) -> None:
+        """What the load has measured is told as well: a first one corrects a guess."""
+        before = self.repository.known_model(report.model)
+        self._take(lane, report)
+        self.wishes.look(report.model)
+        self.tell(event)
+        if before is not None:
+            self._correct(before, self.repository.known_model(report.model))
+        if report.outcome is Outcome.TOO_LATE and self.wishes.to_load(report.model):
+            self.tell(LoadWanted(report.model))
+
+    def _correct(self, before: Model, after: Model | None) -> None:
+        if after is None:  # larger than the bound, as it turned out
+            self.tell(ModelRemoved(before.name))
+        elif after.pages != before.pages:
+            self.tell(ModelAdded(self.slower(after)))
+            self.tell(LoadWanted(after.name))
+        elif after != before:
+            slower = self.slower(after)
+            self.tell(Profiled(after.name, slower.execution_s, slower.load_s))
+
+    def _order(self, lane: Lane, name: str, earliest_s: float, latest_s: float) -> None:
+        stored = self.repository.loading(name, lane.name)
+        lane.executor.submit(LoadModel(stored, earliest_s, latest_s))
+
+    def _take(self, lane: Lane, report: ModelLoaded) -> None:
+        self.repository.loaded(report, lane.name)
+        if report.outcome is Outcome.DONE:
+            lane.loaded[report.model] = report.weights_bytes
+            _log.info("%s: %s is loaded", lane.name, report.model)
+        elif report.outcome is Outcome.FAILED:
+            _log.error("%s: %s can't be loaded: %s", lane.name, report.model, report.error)

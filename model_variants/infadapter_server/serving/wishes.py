@@ -1,0 +1,120 @@
+"""
+Wishes of people, and of changed files: the scheduler is told, and they wait until it is so.
+
+As it once was, that is enough: in the next moment somebody else may want it otherwise.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from infadapter_scheduler import (
+    Event,
+    KeepLoaded,
+    LoadWanted,
+    Model,
+    ModelAdded,
+    ModelRemoved,
+    UnloadWanted,
+)
+from infadapter_server.serving.catalogue import Changes
+from infadapter_server.serving.repository import NotServed, Repository
+
+__all__ = ["Wishes"]
+
+PATIENCE_S = 30.0
+"""How long somebody waits: loads and unloads come in an order that keeps all promises."""
+
+
+@dataclass(slots=True, eq=False)
+class _Wish:
+    to_load: bool
+    reached: Callable[[], bool]
+    fulfilled: asyncio.Future[None]
+
+
+@dataclass(slots=True)
+class Wishes:
+    repository: Repository
+    tell: Callable[[Event], None]
+    slower: Callable[[Model], Model]
+    begun: bool = False  # there is a scheduler
+    _of: dict[str, list[_Wish]] = field(default_factory=dict)
+
+    async def load(self, name: str) -> None:
+        """Until it is in memory. Raises NotServed."""
+        self._check_begun()
+        standing = self.repository.standing(name)
+        standing.leaving, standing.failure = False, None
+        self.look(name)
+        self.tell(LoadWanted(name))
+        await self._until(name, lambda: standing.there or standing.failure is not None, load=True)
+        if standing.failure is not None:
+            raise NotServed(503, f"{name} can't be served: {standing.failure.reason}")
+
+    async def unload(self, name: str) -> None:
+        """Until it is out of memory, after the answers to what was accepted. Raises NotServed."""
+        self._check_begun()
+        if name in self.repository.pinned():
+            raise NotServed(400, f"{name} is pinned by its configuration.")
+        standing = self.repository.standing(name)
+        standing.unloading()
+        if not standing.holders:
+            self._refuse_loads(name, NotServed(503, f"{name} was unloaded meanwhile.", 1.0))
+        self.tell(UnloadWanted(name))
+        await self._until(name, lambda: not standing.leaving, load=False)
+
+    def changed(self, changes: Changes) -> None:
+        """The files are others than before."""
+        if not self.begun:
+            return  # the scheduler begins with those that there are then
+        served = self.repository.models()
+        for name in (*changes.removed, *changes.changed):
+            if name not in served:
+                self.tell(ModelRemoved(name))
+                self._refuse_loads(name, NotServed(404, f"{name} is there no longer."))
+        for name in (*changes.added, *changes.changed):
+            if name in served:
+                self._serve(name)
+
+    def look(self, name: str) -> None:
+        """How it stands has changed: is it as somebody wants it?"""
+        for wish in self._of.get(name, ()):
+            if not wish.fulfilled.done() and wish.reached():
+                wish.fulfilled.set_result(None)
+
+    def to_load(self, name: str) -> bool:
+        """Somebody waits for it to come."""
+        return any(wish.to_load and not wish.fulfilled.done() for wish in self._of.get(name, ()))
+
+    def _serve(self, name: str) -> None:
+        self.tell(ModelAdded(self.slower(self.repository.kernel_model(name))))
+        pinned = name in self.repository.pinned()
+        self.tell(KeepLoaded(name, kept=pinned))
+        if pinned or self.to_load(name):
+            self.tell(LoadWanted(name))
+
+    def _check_begun(self) -> None:
+        if not self.begun:
+            raise NotServed(503, "The models are still being measured.", 1.0)
+
+    async def _until(self, name: str, reached: Callable[[], bool], *, load: bool) -> None:
+        if reached():
+            return
+        wish = _Wish(load, reached, asyncio.get_running_loop().create_future())
+        wishes = self._of.setdefault(name, [])
+        wishes.append(wish)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await wish.fulfilled
+        except TimeoutError:
+            state = self.repository.standing(name).state
+            raise NotServed(503, f"{name} is still {state}.", 1.0) from None
+        finally:
+            wishes.remove(wish)
+
+    def _refuse_loads(self, name: str, why: NotServed) -> None:
+        """Somebody else wanted the opposite later."""
+        for wish in self._of.get(name, ()):
+            if wish.to_load and not wish.fulfilled.done():
+                wish.fulfilled.set_exception(why)
