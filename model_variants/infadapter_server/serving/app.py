@@ -6,7 +6,6 @@ Protocol: https://github.com/kserve/open-inference-protocol (rest/inference_rest
 """
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -16,8 +15,11 @@ from starlette.exceptions import HTTPException
 
 from infadapter_profiles import wire
 from infadapter_server.serving.inference import Identity, Inference, Refusal
+from infadapter_server.serving.oip import metadata
 
 __all__ = ["create_app"]
+
+_READ = ["GET", "HEAD"]
 
 
 def create_app(inference: Inference) -> FastAPI:
@@ -35,24 +37,19 @@ def create_app(inference: Inference) -> FastAPI:
 def _add_health(app: FastAPI, inference: Inference) -> None:
     identity = inference.identity
 
-    @app.get("/v2/health/live")
+    @app.api_route("/v2/health/live", methods=_READ)
     async def live() -> Response:
         return _json(identity, 200, {"live": True})
 
-    @app.get(wire.READY_PATH)
+    @app.api_route(wire.READY_PATH, methods=_READ)
     async def ready() -> Response:
         return _json(identity, 200 if inference.ready else 503, {"ready": inference.ready})
 
-    @app.get("/v2")
+    @app.api_route("/v2", methods=_READ)
     async def server() -> Response:
-        content = {
-            "name": "infadapter-server",
-            "version": version("infadapter"),
-            "extensions": ["binary_tensor_data"],
-        }
-        return _json(identity, 200, content)
+        return _json(identity, 200, metadata.server_metadata())
 
-    @app.get(wire.METRICS_PATH)
+    @app.api_route(wire.METRICS_PATH, methods=_READ)
     async def metrics() -> Response:
         return Response(
             inference.export(),
@@ -65,7 +62,19 @@ def _add_model(app: FastAPI, inference: Inference) -> None:
 
     async def model(request: Request) -> Response:
         identity.check(request.path_params)
-        return _json(identity, 200, _description(identity))
+        content = metadata.model_metadata(
+            identity.model,
+            [identity.variant],
+            identity.signature,
+            inference.limits.batch,
+            identity.accuracy,
+        )
+        return _json(identity, 200, content)
+
+    async def config(request: Request) -> Response:
+        identity.check(request.path_params)
+        content = metadata.model_config(identity.model, identity.signature, inference.limits.batch)
+        return _json(identity, 200, content)
 
     async def ready(request: Request) -> Response:
         identity.check(request.path_params)
@@ -82,6 +91,7 @@ def _add_model(app: FastAPI, inference: Inference) -> None:
     model_path = f"{wire.MODELS_PATH}/{{model}}"
     for path in (model_path, f"{model_path}/versions/{{version}}"):
         app.add_route(path, model, ["GET"])
+        app.add_route(f"{path}/config", config, ["GET"])
         app.add_route(f"{path}/ready", ready, ["GET"])
         app.add_route(f"{path}/infer", infer, ["POST"])
 
@@ -105,24 +115,6 @@ def _add_faults(app: FastAPI, inference: Inference) -> None:
     app.add_exception_handler(Refusal, refuse)
     app.add_exception_handler(HTTPException, explain)
     app.add_exception_handler(Exception, apologise)
-
-
-def _description(identity: Identity) -> dict[str, Any]:
-    signature = identity.signature
-    accuracy = identity.accuracy
-    parameters = {} if accuracy is None else {"parameters": {"accuracy": accuracy}}
-    return {
-        "name": identity.model,
-        "versions": [identity.variant],
-        "platform": "pytorch",
-        "inputs": [_tensor(signature.input_name, signature.input_shape)],
-        "outputs": [_tensor(signature.output_name, signature.output_shape)],
-        **parameters,
-    }
-
-
-def _tensor(name: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    return {"name": name, "datatype": "FP32", "shape": [-1, *shape]}
 
 
 def _json(

@@ -15,9 +15,10 @@ from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
 from infadapter_profiles import wire
-from infadapter_server.networks.signatures import Signature
+from infadapter_server.networks.signatures import Floats, Signature
 from infadapter_server.serving import protocol
 from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.oip import encodings
 from infadapter_server.serving.worker import InferenceError, Worker
 
 __all__ = ["Identity", "Inference", "Limits", "Refusal"]
@@ -120,20 +121,22 @@ class Inference:
                 self.limits.batch,
             )
             result = await self.worker.infer(question.batch)
+            answer = self._answered(result, question)
         except protocol.BadTensor as error:
             raise Refusal(400, str(error)) from None
         except InferenceError as error:
             _log.error("An inference failed: %s", error)
             raise Refusal(500, "The inference failed; the server's log says why.") from None
+        return _response(answer)
+
+    def _answered(self, result: Floats, question: protocol.Question) -> protocol.Answer:
         identity = self.identity
-        return _response(
-            protocol.encode(
-                result,
-                question,
-                identity.signature,
-                model=identity.model,
-                version=identity.variant,
-            )
+        return protocol.encode(
+            result,
+            question,
+            identity.signature,
+            model=identity.model,
+            version=identity.variant,
         )
 
     def _check_open(self) -> None:
@@ -155,7 +158,14 @@ class Inference:
             raise _too_long(longest)
         try:
             async with asyncio.timeout(self.limits.body_s):
-                return await _read(request, longest)
+                body = await _read(request, longest)
+            return encodings.unpacked(body, request.headers.get("content-encoding", ""), longest)
+        except encodings.TooLong as error:
+            raise Refusal(413, str(error)) from None
+        except encodings.UnknownEncoding as error:
+            raise Refusal(415, str(error)) from None
+        except encodings.BadEncoding as error:
+            raise Refusal(400, str(error)) from None
         except ClientDisconnect:
             raise Refusal(400, "The connection ended before the body did.") from None
         except TimeoutError:

@@ -14,7 +14,7 @@ from infadapter_profiles import wire
 
 __all__ = ["ServerMetrics"]
 
-_CODES = (200, 400, 404, 408, 413, 500, wire.REFUSED_STATUS)
+_CODES = (200, 400, 404, 408, 413, 415, 500, wire.REFUSED_STATUS)
 
 
 class ServerMetrics:

@@ -16,6 +16,7 @@ import uvicorn
 import uvloop
 
 from infadapter_server.serving.app import create_app
+from infadapter_server.serving.http_protocol import HttpProtocol
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.worker import Worker
 
@@ -104,7 +105,7 @@ async def _serve(
 def _config(inference: Inference) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(inference),
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="off",
         access_log=False,
