@@ -70,6 +70,11 @@ async def test_an_offer_is_declined_and_the_body_read(offer: str) -> None:
     assert "POST /last [end]" in answer
 
 
+async def test_an_offer_on_a_connection_that_is_to_end_is_declined_too() -> None:
+    answer = await told(request("seven", offer=OFFER.replace("keep-alive", "close")))
+    assert "POST /a [seven]" in answer
+
+
 async def test_a_request_without_a_body_may_offer_too() -> None:
     answer = await told(request(method="GET") + LAST)
     assert "GET /a [] connection,host" in answer

@@ -26,8 +26,6 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self.declined: bytes | None = None  # the head of a request without the offer that it made
         self.parser = _Parser(self)
-        # As uvicorn does: a request that was pipelined behind the last one is not read.
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless the request is to be read again."""
@@ -52,17 +50,22 @@ class _Parser(HttpRequestParser):
     def __init__(self, protocol: HttpProtocol) -> None:
         super().__init__(protocol)
         self._protocol = protocol
+        # As uvicorn does: what is pipelined behind a request that ends the connection is not read.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def feed_data(self, data: "bytes | bytearray | memoryview[int] | array[int]") -> None:
         """Parse; each turn of the loop takes one offer out of what is left."""
+        parser = self
         while True:
             try:
-                super().feed_data(data)
+                HttpRequestParser.feed_data(parser, data)
             except HttpParserUpgrade as offered:
                 head, self._protocol.declined = self._protocol.declined, None
                 if head is None:
                     raise
                 data = head + bytes(data[offered.args[0] :])
+                # Anew: one that has read `Connection: close` reads nothing any more.
+                parser = self._protocol.parser = _Parser(self._protocol)
             else:
                 return
 
