@@ -10,14 +10,17 @@ from pathlib import Path
 import click
 from prometheus_client import disable_created_metrics
 
+from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.finite import Finite
 from infadapter_server.networks.notes import measured
 from infadapter_server.networks.signatures import SIGNATURES, Model
+from infadapter_server.networks.stored import Format, Stored
+from infadapter_server.serving.deadlines import Deadlines
+from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Identity, Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
-from infadapter_server.serving.quota import thread_limit
+from infadapter_server.serving.quota import cpu_share, thread_limit
 from infadapter_server.serving.serve import listen, run
-from infadapter_server.serving.worker import Worker
 
 INTERRUPTED = 130
 _HELP = """Serve one network by the Open Inference Protocol v2.
@@ -29,8 +32,11 @@ _HELP = """Serve one network by the Open Inference Protocol v2.
   curl localhost:8080/metrics                 requests, latencies, threads
 
 POST /v2/models/MODEL/infer answers a tensor, in JSON or in the protocol's binary form. Every
-answer says in the header infadapter-variant which network gave it. One inference runs at a time;
-requests beyond --queue-limit get 503 with Retry-After. Threads follow the CPU quota.
+answer says in the header infadapter-variant which network gave it. Threads follow the CPU quota.
+
+Every request has a deadline, counted from its arrival: by the header infadapter-deadline-ms, or
+the protocol's parameters.timeout in microseconds, or --slo-ms. Requests are batched within it. Who
+would be late, or make others late, gets 503 with Retry-After at once; who is accepted is answered.
 
 On SIGTERM or Ctrl-C the server is at once not ready, goes on answering for --drain-seconds, so
 that routers notice, and ends with 0. A second signal ends the waiting.
@@ -64,18 +70,23 @@ that routers notice, and ends with 0. A second signal ends the waiting.
     help="0 takes any free port; the first line of the output says which.",
 )
 @click.option(
-    "--queue-limit",
-    type=click.IntRange(min=1),
-    default=Limits().in_flight,
+    "--slo-ms",
+    type=Finite(0.001, 3_600_000),
+    help="The deadline of requests that bring none.  [default: --longest-deadline-ms]",
+)
+@click.option(
+    "--longest-deadline-ms",
+    type=Finite(0.001, 3_600_000),
+    default=Deadlines().longest_s * 1000,
     show_default=True,
-    help="How many requests may wait or run at once.",
+    help="No deadline is longer, whoever asks for it.",
 )
 @click.option(
     "--max-batch",
     type=click.IntRange(1, 1024),
     default=Limits().batch,
     show_default=True,
-    help="How many images one request may bring.",
+    help="How many images one request may bring, and the most that run at once.",
 )
 @click.option(
     "--drain-seconds",
@@ -90,7 +101,8 @@ def _command(
     weights: Path | None,
     host: str,
     port: int,
-    queue_limit: int,
+    slo_ms: float | None,
+    longest_deadline_ms: float,
     max_batch: int,
     drain_seconds: float,
 ) -> int:
@@ -108,18 +120,37 @@ def _command(
     # A series more for each of ours, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = ServerMetrics(variant)
-    worker = Worker(partial(_load, variant, weights), identity.signature, metrics)
-    limits = Limits(in_flight=queue_limit, batch=max_batch)
-    inference = Inference(identity=identity, limits=limits, worker=worker, metrics=metrics)
+    stored = Stored(
+        name=name,
+        version=variant,
+        format=Format.VARIANT,
+        signature=identity.signature,
+        variant=variant,
+        file=None if weights is None else str(weights),
+        batch_sizes=powers_of_two(max_batch),
+    )
+    default_s = None if slo_ms is None else slo_ms / 1000
+    inference = Inference(
+        variant=variant,
+        models={name: identity},
+        limits=Limits(
+            batch=max_batch,
+            deadlines=Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s),
+        ),
+        driver=Driver([stored], [ThreadExecutor("executor", _open)], metrics),
+        metrics=metrics,
+    )
     try:
         listener = listen(host, port)
     except OSError as error:
         raise click.ClickException(f"Cannot listen on {host}:{port}: {_reason(error)}.") from None
     shown = f"[{host}]" if ":" in host else host
     print(f"listening on http://{shown}:{listener.getsockname()[1]}", flush=True)
-    sound = run(inference, listener, drain_s=drain_seconds, thread_limit=threads)
-    if worker.failure is not None:
-        raise click.ClickException(str(worker.failure))
+    sound = run(
+        inference, listener, drain_s=drain_seconds, thread_limit=threads, cpu_share=cpu_share
+    )
+    if inference.driver.failure is not None:
+        raise click.ClickException(str(inference.driver.failure))
     return 0 if sound else 1
 
 
@@ -151,11 +182,16 @@ def _accuracy(variant: str) -> float | None:
     return accuracy
 
 
-def _load(variant: str, weights: Path | None) -> Model:
-    # Here, in the worker's thread: importing torch takes seconds, and the HTTP side answers.
+def powers_of_two(most: int) -> tuple[int, ...]:
+    """Batch sizes: seven images run as four, two and one, so that nothing is padded."""
+    return tuple(2**power for power in range(most.bit_length()))
+
+
+def _open(stored: Stored) -> Model:
+    # Here, in the executor's thread: importing torch takes seconds, and the HTTP side answers.
     from infadapter_server.networks import models
 
-    return models.load(variant, weights)
+    return models.open_stored(stored)
 
 
 def _take_openmp_ceiling() -> int | None:

@@ -33,7 +33,7 @@ class Question:
     batch: Floats
     id: str | None = None
     wanted: Wanted = field(default_factory=Wanted)
-    timeout_us: object = None  # parameters.timeout as it came: deadlines are read elsewhere
+    timeout_us: object = None  # as it was sent: `deadlines` reads it
 
     @property
     def binary(self) -> bool:
