@@ -8,6 +8,7 @@ Only the protocol's own documents are relied on: what a request looks like is le
 model's metadata. Nothing of ours is imported, so the tests run where another server is installed.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,7 +36,12 @@ def target(pytestconfig: pytest.Config) -> Iterator[Target]:
     if url is not None:
         yield Target(url=url.rstrip("/"), model=model, grpc=pytestconfig.getoption("--oip-grpc"))
         return
-    process = subprocess.Popen([sys.executable, *OURS], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, *OURS],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # what is tested is no speed
+    )
     with process:
         assert process.stdout is not None
         ours = process.stdout.readline().removeprefix("listening on ").strip()

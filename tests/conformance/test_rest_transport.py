@@ -61,7 +61,9 @@ def test_an_unknown_or_wrong_encoding_is_the_clients_fault(
     assert isinstance(response.json()["error"], str)
 
 
-def test_a_body_that_unpacks_to_a_hundred_megabytes_is_refused(client: httpx.Client, target: Target) -> None:
+def test_a_body_that_unpacks_to_a_hundred_megabytes_is_refused(
+    client: httpx.Client, target: Target
+) -> None:
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
     response = client.post(

@@ -18,10 +18,14 @@ def triton(target: Target) -> Iterator[Any]:
     client.close()
 
 
-def tensor(target: Target, datatype: str = "FP32", *, binary: bool = True) -> Any:
-    values = np.zeros(target.shape(), np.float64 if datatype == "FP64" else np.float32)
-    given = http.InferInput(target.input["name"], target.shape(), datatype)
-    given.set_data_from_numpy(values, binary_data=binary)
+def tensor(target: Target, *, binary: bool | None = None) -> Any:
+    """In binary where the server understands it, if nothing else is said."""
+    given = http.InferInput(target.input["name"], target.shape(), "FP32")
+    understood = "binary_tensor_data" in target.extensions
+    given.set_data_from_numpy(
+        np.zeros(target.shape(), np.float32),
+        binary_data=understood if binary is None else binary,
+    )
     return given
 
 
