@@ -52,9 +52,9 @@ crds: install  ## write the CRDs, docs/api.md and the dashboard again from their
 	$(BIN)/python -m infadapter_operator.api.reference docs/api.md
 	$(BIN)/python helm/dashboard.py
 
-proto: install  ## make worker_pb2 from worker.proto
+proto: install  ## make the modules *_pb2 from their .proto
 	$(BIN)/python -m grpc_tools.protoc -I model_variants --python_out=model_variants --pyi_out=model_variants \
-	  infadapter_server/executors/remote/worker.proto
+	  infadapter_server/executors/remote/worker.proto infadapter_server/serving/grpc/inference.proto
 
 image:  ## build the two container images (untested: see images/)
 	docker build -f images/operator.Dockerfile -t infadapter/operator:0.1.0 .

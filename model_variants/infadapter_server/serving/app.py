@@ -108,9 +108,7 @@ def _add_models(app: Starlette, inference: Inference) -> None:
 
     async def config(request: Request) -> Response:
         identity = find(request)
-        content = metadata.model_config(
-            identity.model, identity.signature, inference.limits.batch
-        )
+        content = metadata.model_config(identity.model, identity.signature, inference.limits.batch)
         return _json(identity.variant, 200, content)
 
     async def ready(request: Request) -> Response:

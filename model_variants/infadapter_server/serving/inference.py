@@ -29,7 +29,7 @@ from infadapter_server.serving.protocol import Question
 from infadapter_server.serving.refusal import Cause, ClientGone, Refusal, Unserved, try_again
 from infadapter_server.serving.tickets import Ticket
 
-__all__ = ["CONNECTION", "Identity", "Inference", "Limits"]
+__all__ = ["CONNECTION", "Identity", "Inference", "Limits", "unserved_refusal"]
 
 CONNECTION = "infadapter.connection"
 """Of an ASGI scope: who says that the client has gone, by calling its `on_gone`."""
@@ -90,13 +90,13 @@ class Inference:
     clock: Callable[[], float] = time.monotonic
     draining: bool = False  # still answers, but wants no more requests
     closed: bool = False  # answers nothing any more
-    _in_flight: int = field(default=0, init=False)
-    _budget: bodies.Budget = field(init=False)
+    in_flight: int = field(default=0, init=False)
+    budget: bodies.Budget = field(init=False)
     _parser: ThreadPoolExecutor = field(init=False)
 
     def __post_init__(self) -> None:
         longest = max((self.longest_body(known) for known in self.models.values()), default=0)
-        self._budget = bodies.Budget(max(self.limits.held_bytes, 2 * longest))
+        self.budget = bodies.Budget(max(self.limits.held_bytes, 2 * longest))
         self._parser = ThreadPoolExecutor(1, "parser")
 
     @property
@@ -106,9 +106,9 @@ class Inference:
 
     def export(self) -> bytes:
         """The metrics as they are now."""
-        self.metrics.in_flight.set(self._in_flight)
+        self.metrics.in_flight.set(self.in_flight)
         self.metrics.ready.set(self.ready)
-        self.metrics.held_bytes.set(self._budget.held)
+        self.metrics.held_bytes.set(self.budget.held)
         self.driver.measure()
         return self.metrics.exposition()
 
@@ -132,8 +132,8 @@ class Inference:
         """Answer one request."""
         arrived_s = self.clock()
         self.metrics.arrivals.inc()
-        self._in_flight += 1
-        hold = bodies.Hold(self._budget)
+        self.in_flight += 1
+        hold = bodies.Hold(self.budget)
         try:
             reply = await self._reply(self.find(model, version), scope, receive, arrived_s, hold)
         except Refusal as refusal:
@@ -146,7 +146,7 @@ class Inference:
             reply = self._refusal(Refusal(500, sentence), arrived_s)
         finally:
             hold.release()
-            self._in_flight -= 1
+            self.in_flight -= 1
         await self._send(reply, send, arrived_s)
 
     async def _send(self, reply: _Reply, send: Send, arrived_s: float) -> None:
@@ -169,7 +169,10 @@ class Inference:
         arrived_s: float,
         hold: bodies.Hold,
     ) -> _Reply:
-        self._check_open(scope)
+        self.check_open()
+        connection = scope.get(CONNECTION)
+        if connection is not None and connection.spare:
+            raise try_again(Cause.CONNECTIONS, "Too many connections are open.")
         head = _head(scope)
         try:
             within_s = self.limits.deadlines.of(head.deadline)
@@ -189,7 +192,7 @@ class Inference:
             if read_s > within_s / 2:  # not for want of room here: it doesn't count as refused
                 sentence = f"The body took {read_s:.3g} of the {within_s:.3g} seconds there were."
                 raise Refusal(408, sentence) from None
-            raise _unserved(unserved) from None
+            raise unserved_refusal(unserved) from None
         del body
         result = await self._wait(ticket, scope)
         try:
@@ -198,14 +201,12 @@ class Inference:
             self.driver.answered(ticket)
             raise Refusal(400, str(error)) from None
 
-    def _check_open(self, scope: Scope) -> None:
+    def check_open(self) -> None:
+        """Raises Refusal while nothing can be answered."""
         if self.closed:
             raise try_again(Cause.CLOSED, "The server is shutting down.")
         if not self.driver.loaded:
             raise try_again(Cause.LOADING, "The model is still loading.")
-        connection = scope.get(CONNECTION)
-        if connection is not None and connection.spare:
-            raise try_again(Cause.CONNECTIONS, "Too many connections are open.")
 
     async def _ask(
         self, asked: "_Asked", body: bytes, hold: bodies.Hold
@@ -246,16 +247,20 @@ class Inference:
         except InferenceError:
             raise Refusal(500, "The inference failed; the server's log says why.") from None
         except Unserved as unserved:
-            raise _unserved(unserved) from None
+            raise unserved_refusal(unserved) from None
         finally:
             self.driver.leave(ticket)
             if connection is not None:
                 connection.on_gone = None
 
-    def _refusal(self, refusal: Refusal, arrived_s: float) -> _Reply:
+    def count_refusal(self, refusal: Refusal, arrived_s: float) -> None:
+        """By its reason, if it is one for want of room or time."""
         if refusal.reason in self.metrics.refused:
             self.metrics.refused[refusal.reason].inc()
             self.metrics.refusal_age_seconds.observe(self.clock() - arrived_s)
+
+    def _refusal(self, refusal: Refusal, arrived_s: float) -> _Reply:
+        self.count_refusal(refusal, arrived_s)
         given = [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
         headers = ((_VARIANT, self.variant.encode()), _JSON_TYPE, *given)
         return _Reply(refusal.status, orjson.dumps({"error": str(refusal)}), headers)
@@ -293,7 +298,8 @@ _SENTENCES = {
 }
 
 
-def _unserved(unserved: Unserved) -> Refusal:
+def unserved_refusal(unserved: Unserved) -> Refusal:
+    """What the scheduler refused, as a front tells it."""
     reason = unserved.reason
     refusal = try_again(reason, _SENTENCES.get(reason, reason), unserved.retry_after_s)
     if unserved.accepted:

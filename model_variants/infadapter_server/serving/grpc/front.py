@@ -1,0 +1,76 @@
+"""The gRPC front: its port, its bounds and its end, in the event loop of the HTTP side."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from infadapter_server.serving.grpc import inference_pb2 as pb
+from infadapter_server.serving.grpc.service import Service
+from infadapter_server.serving.inference import Inference
+
+__all__ = ["GrpcFront", "open_front"]
+
+_SERVICE = "inference.GRPCInferenceService"
+_CONCURRENT = 1024  # calls at once; beyond, gRPC answers RESOURCE_EXHAUSTED by itself
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcFront:
+    """A front that listens."""
+
+    server: grpc.aio.Server
+    port: int
+
+    async def stop(self, within_s: float) -> None:
+        """Take no more calls, and wait so long for those that are being answered."""
+        await self.server.stop(within_s)
+
+
+async def open_front(inference: Inference, host: str, port: int) -> GrpcFront:
+    """Listen; port 0 is any that is free. Raises OSError."""
+    longest = max(inference.longest_body(known) for known in inference.models.values())
+    server = grpc.aio.server(
+        options=(
+            ("grpc.max_receive_message_length", longest),
+            ("grpc.max_send_message_length", -1),  # ours are as long as the networks make them
+            ("grpc.so_reuseport", 0),  # or two servers would share a port without a word
+        ),
+        maximum_concurrent_rpcs=_CONCURRENT,
+    )
+    handlers = grpc.method_handlers_generic_handler(_SERVICE, _methods(Service(inference)))
+    server.add_generic_rpc_handlers((handlers,))
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        bound = server.add_insecure_port(f"{shown}:{port}")
+    except RuntimeError as error:
+        raise OSError(f"gRPC cannot listen on {shown}:{port}") from error
+    await server.start()
+    return GrpcFront(server, bound)
+
+
+def _methods(service: Service) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+    unary: dict[str, tuple[Callable[..., Any], type[Message]]] = {
+        "ServerLive": (service.server_live, pb.ServerLiveRequest),
+        "ServerReady": (service.server_ready, pb.ServerReadyRequest),
+        "ServerMetadata": (service.server_metadata, pb.ServerMetadataRequest),
+        "ModelReady": (service.model_ready, pb.ModelReadyRequest),
+        "ModelMetadata": (service.model_metadata, pb.ModelMetadataRequest),
+        "ModelConfig": (service.model_config, pb.ModelConfigRequest),
+        "ModelInfer": (service.model_infer, pb.ModelInferRequest),
+    }
+    handlers = {
+        name: grpc.unary_unary_rpc_method_handler(method, request.FromString, _bytes)
+        for name, (method, request) in unary.items()
+    }
+    stream = grpc.stream_stream_rpc_method_handler(
+        service.model_stream_infer, pb.ModelInferRequest.FromString, _bytes
+    )
+    return {**handlers, "ModelStreamInfer": stream}
+
+
+def _bytes(message: Any) -> bytes:
+    content: bytes = message.SerializeToString()
+    return content
