@@ -45,6 +45,7 @@ from infadapter_server.executors.port import Executor
 from infadapter_server.networks.signatures import Floats, LoadError
 from infadapter_server.networks.stored import Stored
 from infadapter_server.serving import metrics as told
+from infadapter_server.serving.caution import BoundedBuffer
 from infadapter_server.serving.failing import Failing
 from infadapter_server.serving.lanes import Lane, Member, Sent, resident
 from infadapter_server.serving.margin import Margin
@@ -402,6 +403,7 @@ class Driver:
         if len(lane.loaded) == len(self._stored):
             if self._kernel is None:
                 self._kernel = Scheduler(self._profiles.values(), lag_s=self._lag_s)
+                self._kernel.state.buffer = BoundedBuffer()
                 self._metrics.load_seconds.set(self._clock() - self._began_s)
             self._rejoin(lane, self._clock())
 
