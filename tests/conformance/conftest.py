@@ -20,6 +20,7 @@ from tests.conformance.target import Target
 
 STARTUP_S = 60.0
 OURS = ("-m", "infadapter_server", "--variant", "glyph-1", "--model", "glyphs", "--port", "0")
+OURS_GRPC = ("--grpc-port", "0", "--host", "127.0.0.1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,15 +38,17 @@ def target(pytestconfig: pytest.Config) -> Iterator[Target]:
         yield Target(url=url.rstrip("/"), model=model, grpc=pytestconfig.getoption("--oip-grpc"))
         return
     process = subprocess.Popen(
-        [sys.executable, *OURS],
+        [sys.executable, *OURS, *OURS_GRPC],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},  # what is tested is no speed
     )
     with process:
         assert process.stdout is not None
-        ours = process.stdout.readline().removeprefix("listening on ").strip()
-        started = Target(url=ours.replace("0.0.0.0", "127.0.0.1"), model=model, grpc=None)
+        url, grpc = (
+            process.stdout.readline().removeprefix("listening on ").strip() for _ in range(2)
+        )
+        started = Target(url=url, model=model, grpc=grpc.removeprefix("grpc://"))
         started.wait_ready(STARTUP_S)
         yield started
         process.terminate()

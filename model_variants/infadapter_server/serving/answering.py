@@ -4,6 +4,7 @@ REST has a shorter way of its own, in `inference`, since it refuses before it pa
 share is the driver, its bounds and what is counted.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -80,7 +81,8 @@ class Answering:
         except Unserved as unserved:
             raise unserved_refusal(unserved) from None
         try:
-            result = await ticket.answer
+            # A call that is cancelled would cancel the future too, and nobody would know who left.
+            result = await asyncio.shield(ticket.answer)
         except InferenceError:
             raise Refusal(500, "The inference failed; the server's log says why.") from None
         except Unserved as unserved:

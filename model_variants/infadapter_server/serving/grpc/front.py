@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.message import Message
 
 from infadapter_server.serving.grpc import inference_pb2 as pb
+from infadapter_server.serving.grpc.repository import RepositoryCalls, RepositoryService
 from infadapter_server.serving.grpc.service import Service
 from infadapter_server.serving.inference import Inference
 
@@ -29,8 +30,11 @@ class GrpcFront:
         await self.server.stop(within_s)
 
 
-async def open_front(inference: Inference, host: str, port: int) -> GrpcFront:
+async def open_front(
+    inference: Inference, host: str, port: int, repository: RepositoryCalls | None = None
+) -> GrpcFront:
     """Listen; port 0 is any that is free. Raises OSError."""
+    methods = _methods(Service(inference), RepositoryService(inference, repository))
     longest = max(inference.longest_body(known) for known in inference.models.values())
     server = grpc.aio.server(
         options=(
@@ -40,7 +44,7 @@ async def open_front(inference: Inference, host: str, port: int) -> GrpcFront:
         ),
         maximum_concurrent_rpcs=_CONCURRENT,
     )
-    handlers = grpc.method_handlers_generic_handler(_SERVICE, _methods(Service(inference)))
+    handlers = grpc.method_handlers_generic_handler(_SERVICE, methods)
     server.add_generic_rpc_handlers((handlers,))
     shown = f"[{host}]" if ":" in host else host
     try:
@@ -51,7 +55,9 @@ async def open_front(inference: Inference, host: str, port: int) -> GrpcFront:
     return GrpcFront(server, bound)
 
 
-def _methods(service: Service) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+def _methods(
+    service: Service, repository: RepositoryService
+) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
     unary: dict[str, tuple[Callable[..., Any], type[Message]]] = {
         "ServerLive": (service.server_live, pb.ServerLiveRequest),
         "ServerReady": (service.server_ready, pb.ServerReadyRequest),
@@ -60,6 +66,9 @@ def _methods(service: Service) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
         "ModelMetadata": (service.model_metadata, pb.ModelMetadataRequest),
         "ModelConfig": (service.model_config, pb.ModelConfigRequest),
         "ModelInfer": (service.model_infer, pb.ModelInferRequest),
+        "RepositoryIndex": (repository.index, pb.RepositoryIndexRequest),
+        "RepositoryModelLoad": (repository.load, pb.RepositoryModelLoadRequest),
+        "RepositoryModelUnload": (repository.unload, pb.RepositoryModelUnloadRequest),
     }
     handlers = {
         name: grpc.unary_unary_rpc_method_handler(method, request.FromString, _bytes)
