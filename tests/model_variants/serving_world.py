@@ -15,6 +15,7 @@ from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Floats, Signature
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.app import create_app
+from infadapter_server.serving.assembly import always
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Identity, Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
@@ -116,7 +117,7 @@ def inference_of(model: Summing, *, identity: Identity = IDENTITY, **limits: Any
         variant="tiny",
         models={identity.model: identity},
         limits=Limits(**limits),
-        driver=Driver([STORED], [ThreadExecutor("executor", lambda _: model)], metrics),
+        driver=Driver(always(STORED), [ThreadExecutor("executor", lambda _: model)], metrics),
         metrics=metrics,
     )
 

@@ -80,7 +80,9 @@ async def test_the_description_says_what_to_send_and_what_comes_back() -> None:
     async with running() as server:
         about = (await server.client.get("/v2")).json()
         assert about["name"] == "infadapter-server"
-        assert {"binary_tensor_data", "classification"} <= set(about["extensions"])
+        assert {"binary_tensor_data", "classification", "model_repository"} <= set(
+            about["extensions"]
+        )
         assert (await server.client.get("/v2/models/sums")).json() == {
             "name": "sums",
             "versions": ["tiny"],

@@ -11,9 +11,10 @@ import pytest
 
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Floats, LoadError, Model
-from infadapter_server.serving.driver import Driver, InferenceError
+from infadapter_server.serving.assembly import always
+from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.metrics import ServerMetrics
-from infadapter_server.serving.refusal import ClientGone, Unserved
+from infadapter_server.serving.refusal import ClientGone, InferenceError, Unserved
 from infadapter_server.serving.serve import Quota, follow_quota
 from infadapter_server.serving.tickets import Ticket
 from tests.model_variants.serving_world import STORED, Summing, sample, until
@@ -45,7 +46,7 @@ class Asking:
 @asynccontextmanager
 async def started(load: Callable[[], Model], *, wait: bool = True) -> AsyncIterator[Asking]:
     metrics = ServerMetrics("tiny")
-    driver = Driver([STORED], [ThreadExecutor("executor", lambda _: load())], metrics)
+    driver = Driver(always(STORED), [ThreadExecutor("executor", lambda _: load())], metrics)
     driver.start()
     try:
         if wait:

@@ -35,6 +35,31 @@ class Caller:
         return ended.value
 
 
+@dataclass(frozen=True)
+class Reply:
+    status: int = 200
+    content: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Shelf:
+    """A repository that remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bytes]] = []
+
+    async def index(self, body: bytes) -> Reply:
+        self.asked.append(("index", body))
+        return Reply(content=[{"name": "a", "version": "1", "state": "READY", "reason": ""}])
+
+    async def load(self, name: str, body: bytes) -> Reply:
+        self.asked.append((f"load {name}", body))
+        return Reply()
+
+    async def unload(self, name: str, body: bytes) -> Reply:
+        return Reply(404, {"error": f"There is no model {name}."})
+
+
 def _bytes(message: Any) -> bytes:
     content: bytes = message.SerializeToString()
     return content
@@ -45,7 +70,7 @@ async def calling(
     model: Summing | None = None, *, repository: Any = None, **limits: Any
 ) -> AsyncIterator[Caller]:
     async with running(model, **limits) as server:
-        front = await open_front(server.inference, "127.0.0.1", 0, repository)
+        front = await open_front(server.inference, "127.0.0.1", 0, repository or Shelf())
         async with grpc.aio.insecure_channel(f"127.0.0.1:{front.port}") as channel:
             yield Caller(channel, server)
         server.model.may_compute.set()
@@ -131,7 +156,7 @@ async def test_what_is_wrong_is_a_code_and_a_sentence(
 
 async def test_a_message_that_is_too_long_is_refused_before_it_is_read() -> None:
     async with calling() as caller:
-        fault = await caller.fault(question(raw_input_contents=[bytes(1_000_000)]))
+        fault = await caller.fault(question(raw_input_contents=[bytes(5_000_000)]))
         assert fault.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert (await caller.infer(question())).outputs
 
@@ -225,31 +250,6 @@ async def test_health_and_metadata() -> None:
             assert fault.code() is grpc.StatusCode.NOT_FOUND
 
 
-@dataclass(frozen=True)
-class Reply:
-    status: int = 200
-    content: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class Shelf:
-    """A repository that remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, bytes]] = []
-
-    async def index(self, body: bytes) -> Reply:
-        self.asked.append(("index", body))
-        return Reply(content=[{"name": "a", "version": "1", "state": "READY", "reason": ""}])
-
-    async def load(self, name: str, body: bytes) -> Reply:
-        self.asked.append((f"load {name}", body))
-        return Reply()
-
-    async def unload(self, name: str, body: bytes) -> Reply:
-        return Reply(404, {"error": f"There is no model {name}."})
-
-
 async def test_a_repository_is_asked_what_rest_asks_it() -> None:
     shelf = Shelf()
     async with calling(repository=shelf) as caller:
@@ -267,19 +267,9 @@ async def test_a_repository_is_asked_what_rest_asks_it() -> None:
     )
 
 
-async def test_without_a_repository_there_is_an_index_and_no_more() -> None:
-    async with calling() as caller:
-        request: Any = pb.RepositoryIndexRequest()
-        index = await caller("RepositoryIndex", request, pb.RepositoryIndexResponse)
-        assert [(model.name, model.state) for model in index.models] == [("sums", "READY")]
-        request = pb.RepositoryModelLoadRequest(model_name="sums")
-        fault = await caller.fault(request, "RepositoryModelLoad")
-        assert fault.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
 async def test_a_port_that_is_taken_is_an_error() -> None:
     async with running() as server:
-        front = await open_front(server.inference, "127.0.0.1", 0)
+        front = await open_front(server.inference, "127.0.0.1", 0, Shelf())
         with pytest.raises(OSError, match="cannot listen"):
-            await open_front(server.inference, "127.0.0.1", front.port)
+            await open_front(server.inference, "127.0.0.1", front.port, Shelf())
         await front.stop(0)

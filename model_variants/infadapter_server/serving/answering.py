@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 from infadapter_server.networks.signatures import Floats
 from infadapter_server.serving import bodies
-from infadapter_server.serving.driver import InferenceError
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.inference import Inference, unserved_refusal
 from infadapter_server.serving.protocol import BadTensor, Question
-from infadapter_server.serving.refusal import Refusal, Unserved
+from infadapter_server.serving.refusal import InferenceError, Refusal, Unserved
 
 __all__ = ["Answering", "Asked", "Given"]
 
@@ -69,6 +68,7 @@ class Answering:
         inference = self.inference
         identity = inference.find(asked.model, asked.version)
         inference.check_open()
+        inference.budget.allow(inference.longest_body(identity))
         try:
             question = asked.read(identity)
             within_s = self._within_s(asked, question)

@@ -22,6 +22,8 @@ from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.oip import metadata
 from infadapter_server.serving.refusal import Refusal
+from infadapter_server.serving.repository_api import RepositoryApi
+from infadapter_server.serving.repository_routes import add_repository
 
 __all__ = ["create_app"]
 
@@ -38,6 +40,8 @@ def create_app(inference: Inference) -> ASGIApp:
     others.router.redirect_slashes = False
     _add_health(others, inference)
     _add_models(others, inference)
+    residence = inference.driver.residence
+    add_repository(others, RepositoryApi(residence.repository, residence), inference.variant)
     _add_faults(others, inference)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +80,7 @@ def _add_health(app: Starlette, inference: Inference) -> None:
         return _json(variant, 200 if inference.ready else 503, {"ready": inference.ready})
 
     async def server(_: Request) -> Response:
-        return _json(variant, 200, metadata.server_metadata())
+        return _json(variant, 200, metadata.server_metadata("model_repository"))
 
     async def metrics(_: Request) -> Response:
         return Response(
@@ -113,8 +117,9 @@ def _add_models(app: Starlette, inference: Inference) -> None:
 
     async def ready(request: Request) -> Response:
         identity = find(request)
-        content = {"name": identity.model, "ready": inference.ready}
-        return _json(identity.variant, 200 if inference.ready else 503, content)
+        there = inference.ready_for(identity.model)
+        content = {"name": identity.model, "ready": there}
+        return _json(identity.variant, 200 if there else 503, content)
 
     async def infer(request: Request) -> Response:
         raise HTTPException(405, headers={"allow": "POST"})  # POST never comes here

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -12,18 +11,19 @@ from prometheus_client import disable_created_metrics
 
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.finite import Finite
-from infadapter_server.networks.notes import measured
 from infadapter_server.networks.signatures import SIGNATURES, Model
-from infadapter_server.networks.stored import Format, Stored
+from infadapter_server.networks.stored import Stored
+from infadapter_server.serving.assembly import Served, many, memory_bytes, one
+from infadapter_server.serving.config_keys import ConfigError
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
-from infadapter_server.serving.inference import Identity, Inference, Limits
+from infadapter_server.serving.inference import Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.quota import cpu_share, thread_limit
 from infadapter_server.serving.serve import listen, run
 
 INTERRUPTED = 130
-_HELP = """Serve one network by the Open Inference Protocol v2.
+_HELP = """Serve one network, or many, by the Open Inference Protocol v2.
 
 \b
   infadapter-server --variant glyph-3 --model glyphs
@@ -40,26 +40,44 @@ would be late, or make others late, gets 503 with Retry-After at once; who is ac
 
 On SIGTERM or Ctrl-C the server is at once not ready, goes on answering for --drain-seconds, so
 that routers notice, and ends with 0. A second signal ends the waiting.
+
+\b
+Many models in bounded memory (docs/models.md):
+  infadapter-server --repository models --memory 2Gi
+  infadapter-server --model small=glyph-1 --model other=model.pt2
 """
 
 
 @click.command(help=_HELP, context_settings={"max_content_width": 100})
 @click.option(
     "--variant",
-    required=True,
     type=click.Choice(list(SIGNATURES)),
     help="The network to serve: one of the demo's five, or a ResNet.",
 )
 @click.option(
     "--model",
+    "names",
     metavar="NAME",
-    help="The name it answers under, usually the service's.  [default: the variant]",
+    multiple=True,
+    help="The name it answers under, usually the service's.  [default: the variant] Without "
+    "--variant NAME=VARIANT, NAME=FILE or NAME=FOLDER, as often as there are models.",
 )
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A state_dict, such as torchvision's .pth files. Without it the demo's networks have "
     "the weights that ship with them, and ResNets random ones.",
+)
+@click.option(
+    "--repository",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of models: NAME/config.yaml, NAME/VERSION/model.pt.",
+)
+@click.option(
+    "--memory",
+    metavar="QUANTITY",
+    help="What the weights of all models may take, such as 2Gi: others are loaded when they are "
+    "asked for, in place of those used least recently.  [default: all are loaded]",
 )
 @click.option("--host", default="0.0.0.0", show_default=True, help="The address to listen on.")
 @click.option(
@@ -102,9 +120,11 @@ that routers notice, and ends with 0. A second signal ends the waiting.
     help="How long to answer on after the signal to stop.",
 )
 def _command(
-    variant: str,
-    model: str | None,
+    variant: str | None,
+    names: tuple[str, ...],
     weights: Path | None,
+    repository: Path | None,
+    memory: str | None,
     host: str,
     port: int,
     grpc_port: int | None,
@@ -113,40 +133,21 @@ def _command(
     max_batch: int,
     drain_seconds: float,
 ) -> int:
-    name = variant if model is None else model
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}", name):
-        raise click.UsageError(f"--model {name!r} must be letters, digits, dots and dashes.")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     threads = partial(thread_limit, ceiling=_take_openmp_ceiling())
-    identity = Identity(
-        variant=variant,
-        model=name,
-        signature=SIGNATURES[variant],
-        accuracy=_accuracy(variant) if weights is None else None,
-    )
-    # A series more for each of ours, which nobody asks for.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    metrics = ServerMetrics(variant)
-    stored = Stored(
-        name=name,
-        version=variant,
-        format=Format.VARIANT,
-        signature=identity.signature,
-        variant=variant,
-        file=None if weights is None else str(weights),
-        batch_sizes=powers_of_two(max_batch),
-    )
+    try:
+        if variant is not None:
+            _check_one(names, repository, memory)
+            served = one(variant, (*names, variant)[0], weights, powers_of_two(max_batch))
+        else:
+            _check_many(names, repository, weights)
+            size = None if memory is None else memory_bytes(memory)
+            served = many(names, repository, size, threads())
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     default_s = None if slo_ms is None else slo_ms / 1000
-    inference = Inference(
-        variant=variant,
-        models={name: identity},
-        limits=Limits(
-            batch=max_batch,
-            deadlines=Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s),
-        ),
-        driver=Driver([stored], [ThreadExecutor("executor", _open)], metrics),
-        metrics=metrics,
-    )
+    deadlines = Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s)
+    inference = _inference(served, Limits(batch=max_batch, deadlines=deadlines))
     try:
         listener = listen(host, port)
     except OSError as error:
@@ -169,6 +170,36 @@ def _command(
     return 0 if sound else 1
 
 
+def _inference(served: Served, limits: Limits) -> Inference:
+    # A series more for each of ours, which nobody asks for.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    metrics = ServerMetrics(served.variant)
+    return Inference(
+        variant=served.variant,
+        models=served.models,
+        limits=limits,
+        driver=Driver(served.repository, [ThreadExecutor("executor", _open)], metrics),
+        metrics=metrics,
+    )
+
+
+def _check_one(names: tuple[str, ...], repository: Path | None, memory: str | None) -> None:
+    if repository is not None or memory is not None:
+        raise ConfigError("--variant is one network: leave --repository and --memory out.")
+    if len(names) > 1:
+        raise ConfigError("--variant is one network: give one --model.")
+
+
+def _check_many(names: tuple[str, ...], repository: Path | None, weights: Path | None) -> None:
+    if not names and repository is None:
+        raise ConfigError(
+            f"Missing option '--variant'. Choose from: {', '.join(SIGNATURES)}; "
+            "or give --model NAME=VARIANT, or --repository."
+        )
+    if weights is not None:
+        raise ConfigError("--weights belongs to --variant; give --model NAME=FILE.")
+
+
 def command() -> int:
     """Run the command and return its exit code: 0 after a drain, 1 for a fault, 2 for bad options.
 
@@ -189,12 +220,6 @@ def command() -> int:
 def _reason(error: OSError) -> str:
     # asyncio and socket add the address in brackets, which the message has already.
     return (error.strerror or str(error)).partition(" (")[0]
-
-
-def _accuracy(variant: str) -> float | None:
-    """What was measured of the weights that ship with this package, if there are any."""
-    accuracy: float | None = measured().get(variant, {}).get("accuracy")
-    return accuracy
 
 
 def powers_of_two(most: int) -> tuple[int, ...]:

@@ -22,11 +22,18 @@ from infadapter_profiles import wire
 from infadapter_server.networks.signatures import Floats
 from infadapter_server.serving import bodies, protocol
 from infadapter_server.serving.deadlines import Deadlines
-from infadapter_server.serving.driver import Driver, InferenceError
+from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.protocol import Question
-from infadapter_server.serving.refusal import Cause, ClientGone, Refusal, Unserved, try_again
+from infadapter_server.serving.refusal import (
+    Cause,
+    ClientGone,
+    InferenceError,
+    Refusal,
+    Unserved,
+    try_again,
+)
 from infadapter_server.serving.tickets import Ticket
 
 __all__ = ["CONNECTION", "Identity", "Inference", "Limits", "unserved_refusal"]
@@ -34,7 +41,7 @@ __all__ = ["CONNECTION", "Identity", "Inference", "Limits", "unserved_refusal"]
 CONNECTION = "infadapter.connection"
 """Of an ASGI scope: who says that the client has gone, by calling its `on_gone`."""
 
-_LARGE = 65_536  # bytes: half a millisecond as JSON
+LARGE = 65_536  # bytes: half a millisecond as JSON
 _JSON_LENGTH = b"inference-header-content-length"
 _DEADLINE = wire.DEADLINE_HEADER.encode()
 _VARIANT = wire.VARIANT_HEADER.encode()
@@ -104,6 +111,10 @@ class Inference:
         """Whether requests are welcome."""
         return self.driver.ready and not self.draining
 
+    def ready_for(self, model: str) -> bool:
+        """Its weights are in memory; a model that can be loaded on demand isn't ready before."""
+        return self.ready and self.driver.holds(model)
+
     def export(self) -> bytes:
         """The metrics as they are now."""
         self.metrics.in_flight.set(self.in_flight)
@@ -130,7 +141,8 @@ class Inference:
         self, model: str, version: str | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Answer one request."""
-        arrived_s = self.clock()
+        # When its bytes were seen, before those of others that the loop had to read as well.
+        arrived_s = min(self.clock(), asyncio.get_running_loop().time())
         self.metrics.arrivals.inc()
         self.in_flight += 1
         hold = bodies.Hold(self.budget)
@@ -173,14 +185,15 @@ class Inference:
         connection = scope.get(CONNECTION)
         if connection is not None and connection.spare:
             raise try_again(Cause.CONNECTIONS, "Too many connections are open.")
-        head = _head(scope)
+        head, longest = _head(scope), self.longest_body(identity)
+        self.budget.allow(longest)
         try:
             within_s = self.limits.deadlines.of(head.deadline)
             body = await bodies.read(
                 receive,
                 hold,
                 announced=head.length,
-                longest=self.longest_body(identity),
+                longest=longest,
                 within_s=min(self.limits.body_s, within_s),
             )
             asked = _Asked(identity, head, arrived_s, within_s)
@@ -214,7 +227,7 @@ class Inference:
         identity, head = asked.identity, asked.head
         parse = partial(self._parse, identity, head, body)
         questions: list[Question] = []
-        if len(body) > _LARGE or head.encoding:
+        if len(body) > LARGE or head.encoding:
             loop = asyncio.get_running_loop()
             questions.append(await loop.run_in_executor(self._parser, parse))
         elif _TIMEOUT in body:

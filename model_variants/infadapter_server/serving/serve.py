@@ -27,11 +27,12 @@ from infadapter_server.serving.connections import (
 )
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Inference
+from infadapter_server.serving.repository_api import RepositoryApi
 
 if TYPE_CHECKING:
     from infadapter_server.serving.grpc.front import GrpcFront
 
-__all__ = ["Quota", "follow_quota", "listen", "run"]
+__all__ = ["Quota", "follow_quota", "http_server", "listen", "run"]
 
 # Longer than routers keep idle connections (Envoy: an hour): a connection that is closed by the
 # server just when a router sends on it costs a request.
@@ -136,7 +137,7 @@ async def _serve(
     connections = Connections(
         ConnectionLimits(most=most_connections()), inference.metrics.connections.set
     )
-    server = _Server(_config(inference, connections))
+    server = http_server(inference, connections)
     stop = _Stop(inference, server, drain_s)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -160,13 +161,16 @@ async def _serve(
 async def _open_grpc(inference: Inference, host: str, port: int) -> "GrpcFront":
     from infadapter_server.serving.grpc.front import open_front  # who has no gRPC, needs no grpcio
 
-    front = await open_front(inference, host, port)
+    residence = inference.driver.residence
+    repository = RepositoryApi(residence.repository, residence)
+    front = await open_front(inference, host, port, repository)
     print(f"listening on grpc://{host}:{front.port}", flush=True)
     return front
 
 
-def _config(inference: Inference, connections: Connections) -> uvicorn.Config:
-    return uvicorn.Config(
+def http_server(inference: Inference, connections: Connections) -> uvicorn.Server:
+    """What answers on a socket that it is given; whoever calls runs the sweep of connections."""
+    config = uvicorn.Config(
         create_app(inference),
         http=connections.protocol(),  # type: ignore[arg-type]  # it is called, and no more
         ws="none",
@@ -178,6 +182,7 @@ def _config(inference: Inference, connections: Connections) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(inference.limits.longest_wait_s) + 1,
     )
+    return _Server(config)
 
 
 async def follow_quota(driver: Driver, quota: Quota, period_s: float = 1.0) -> NoReturn:

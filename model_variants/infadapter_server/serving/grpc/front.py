@@ -1,5 +1,6 @@
 """The gRPC front: its port, its bounds and its end, in the event loop of the HTTP side."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,12 @@ from infadapter_server.serving.inference import Inference
 __all__ = ["GrpcFront", "open_front"]
 
 _SERVICE = "inference.GRPCInferenceService"
-_CONCURRENT = 1024  # calls at once; beyond, gRPC answers RESOURCE_EXHAUSTED by itself
+_FEWEST, _MOST = 64, 1024
+"""Calls at once, between as many as the budget for bodies holds; gRPC itself refuses the others."""
+
+_BYTES_PER_VALUE = 10  # a 64-bit number in the field of its datatype; in bytes it takes eight
+_HEAD_BYTES = 65_536
+_LEAST_LONGEST = 4 * 2**20  # gRPC's own bound, for models that come later
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +37,18 @@ class GrpcFront:
 
 
 async def open_front(
-    inference: Inference, host: str, port: int, repository: RepositoryCalls | None = None
+    inference: Inference, host: str, port: int, repository: RepositoryCalls
 ) -> GrpcFront:
     """Listen; port 0 is any that is free. Raises OSError."""
-    methods = _methods(Service(inference), RepositoryService(inference, repository))
-    longest = max(inference.longest_body(known) for known in inference.models.values())
+    methods = _methods(Service(inference), RepositoryService(repository))
+    longest = _longest_message(inference)
     server = grpc.aio.server(
         options=(
             ("grpc.max_receive_message_length", longest),
             ("grpc.max_send_message_length", -1),  # ours are as long as the networks make them
             ("grpc.so_reuseport", 0),  # or two servers would share a port without a word
         ),
-        maximum_concurrent_rpcs=_CONCURRENT,
+        maximum_concurrent_rpcs=max(_FEWEST, min(_MOST, inference.budget.most // longest)),
     )
     handlers = grpc.method_handlers_generic_handler(_SERVICE, methods)
     server.add_generic_rpc_handlers((handlers,))
@@ -53,6 +59,12 @@ async def open_front(
         raise OSError(f"gRPC cannot listen on {shown}:{port}") from error
     await server.start()
     return GrpcFront(server, bound)
+
+
+def _longest_message(inference: Inference) -> int:
+    values = [math.prod(known.signature.input_shape) for known in inference.models.values()]
+    largest = max(values, default=0) * inference.limits.batch
+    return max(largest * _BYTES_PER_VALUE + _HEAD_BYTES, _LEAST_LONGEST)
 
 
 def _methods(

@@ -8,12 +8,9 @@ from google.protobuf.json_format import ParseDict
 
 from infadapter_server.serving.grpc import inference_pb2 as pb
 from infadapter_server.serving.grpc.faults import explained
-from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.refusal import Refusal
 
 __all__ = ["RepositoryCalls", "RepositoryService"]
-
-_NONE = "This server was started without a repository; its models stay as they are."
 
 Request = pb.RepositoryModelLoadRequest | pb.RepositoryModelUnloadRequest
 Given = Mapping[str, pb.ModelRepositoryParameter]
@@ -39,44 +36,29 @@ class RepositoryCalls(Protocol):
 
 
 class RepositoryService:
-    """Index, load and unload; without a repository there is an index only."""
+    """Index, load and unload."""
 
-    def __init__(self, inference: Inference, calls: RepositoryCalls | None) -> None:
-        self._inference, self._calls = inference, calls
+    def __init__(self, calls: RepositoryCalls) -> None:
+        self._calls = calls
 
     @explained
     async def index(self, request: pb.RepositoryIndexRequest, _: Any) -> pb.RepositoryIndexResponse:
-        if self._calls is None:
-            rows = self._own_rows()
-        else:
-            rows = _content(await self._calls.index(orjson.dumps({"ready": request.ready})))
+        rows = _content(await self._calls.index(orjson.dumps({"ready": request.ready})))
         return ParseDict({"models": rows}, pb.RepositoryIndexResponse())
 
     @explained
     async def load(
         self, request: pb.RepositoryModelLoadRequest, _: Any
     ) -> pb.RepositoryModelLoadResponse:
-        _content(await self._required().load(request.model_name, _body(request)))
+        _content(await self._calls.load(request.model_name, _body(request)))
         return pb.RepositoryModelLoadResponse()
 
     @explained
     async def unload(
         self, request: pb.RepositoryModelUnloadRequest, _: Any
     ) -> pb.RepositoryModelUnloadResponse:
-        _content(await self._required().unload(request.model_name, _body(request)))
+        _content(await self._calls.unload(request.model_name, _body(request)))
         return pb.RepositoryModelUnloadResponse()
-
-    def _required(self) -> RepositoryCalls:
-        if self._calls is None:
-            raise Refusal(501, _NONE)
-        return self._calls
-
-    def _own_rows(self) -> list[dict[str, str]]:
-        state = "READY" if self._inference.driver.loaded else "UNAVAILABLE"
-        return [
-            {"name": known.model, "version": known.variant, "state": state}
-            for known in self._inference.models.values()
-        ]
 
 
 def _content(reply: Reply) -> Any:

@@ -39,12 +39,12 @@ class Service:
     async def server_metadata(
         self, _: pb.ServerMetadataRequest, __: Context
     ) -> pb.ServerMetadataResponse:
-        return ParseDict(metadata.server_metadata(), pb.ServerMetadataResponse())
+        return ParseDict(metadata.server_metadata("model_repository"), pb.ServerMetadataResponse())
 
     @explained
     async def model_ready(self, request: pb.ModelReadyRequest, _: Context) -> pb.ModelReadyResponse:
-        self._find(request.name, request.version)
-        return pb.ModelReadyResponse(ready=self._inference.ready)
+        identity = self._find(request.name, request.version)
+        return pb.ModelReadyResponse(ready=self._inference.ready_for(identity.model))
 
     @explained
     async def model_metadata(
