@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from infadapter_server.networks.signatures import Signature
 from infadapter_server.networks.stored import Format, Stored
-from infadapter_server.serving.driver import Driver, InferenceError
+from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.layout import Found, Unfit
 from infadapter_server.serving.measurements import Measurements
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.model_config import ModelConfig
-from infadapter_server.serving.refusal import Unserved
+from infadapter_server.serving.refusal import InferenceError, Unserved
 from infadapter_server.serving.repository import NotServed, Repository, State
 from infadapter_server.serving.tickets import Ticket
 from tests.model_variants.virtual_executor import Kind, VirtualExecutor
