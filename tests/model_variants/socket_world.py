@@ -99,7 +99,7 @@ async def listening(
 ) -> AsyncIterator[Listening]:
     model = model or Summing()
     inference = inference_of(model, **limits)
-    inference.driver.start()
+    inference.start()
     connections = Connections(bounds or ConnectionLimits(), inference.metrics.connections.set)
     server, listener = http_server(inference, connections), listen("127.0.0.1", 0)
     tasks = [
@@ -117,4 +117,4 @@ async def listening(
         server.should_exit = True
         await tasks[0]
         tasks[1].cancel()
-        await inference.driver.stop(10)
+        await inference.stop(10)

@@ -240,6 +240,23 @@ async def test_threads_follow_a_quota_that_changes() -> None:
     assert set(model.threads) <= {1, 2, 3}
 
 
+async def test_under_a_quota_below_a_core_estimates_are_as_much_longer() -> None:
+    shares = [0.5]
+    quota = Quota(lambda: 1, lambda: shares[0])
+    model = Summing(takes_s=0.02)
+    async with started(lambda: model) as asking:
+        asking.ask(row(1, 1), within_s=0.05)
+        quota.apply(asking.driver)
+        shares[0] = 0.1
+        quota.apply(asking.driver)  # what takes 20 ms takes 200 by now
+        with pytest.raises(Unserved, match="no_time"):
+            asking.ask(row(1, 1), within_s=0.15)
+        shares[0] = 1.0
+        quota.apply(asking.driver)
+        await asking.answer(row(1, 1))
+        assert float((await asking.ask(row(1, 1), within_s=0.15).answer)[0, 0]) == 2
+
+
 async def test_a_network_that_does_not_load_ends_the_driver_and_says_why() -> None:
     def load() -> Model:
         raise LoadError("There are no weights.")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from infadapter_server.serving import inference as route
 from infadapter_server.serving import protocol
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.protocol import BadTensor
@@ -129,7 +128,7 @@ async def test_the_loop_answers_probes_while_a_large_body_is_parsed(
         return parse(*arguments)
 
     monkeypatch.setattr(protocol, "parse", slowly)
-    monkeypatch.setattr(route, "LARGE", 50)
+    monkeypatch.setattr("infadapter_server.serving.parsing.LARGE", 50)
     async with listening() as server:
         asked = asyncio.create_task(server.ask(*[(1, 2)] * 8))
         await until(lambda: bool(parsing_in))

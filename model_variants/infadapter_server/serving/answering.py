@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from infadapter_server.networks.signatures import Floats
 from infadapter_server.serving import bodies
 from infadapter_server.serving.identity import Identity
-from infadapter_server.serving.inference import Inference, unserved_refusal
+from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.protocol import BadTensor, Question
 from infadapter_server.serving.refusal import InferenceError, Refusal, Unserved
+from infadapter_server.serving.replies import refusal_of
 
 __all__ = ["Answering", "Asked", "Given"]
 
@@ -79,14 +80,14 @@ class Answering:
         except BadTensor as error:
             raise Refusal(400, str(error)) from None
         except Unserved as unserved:
-            raise unserved_refusal(unserved) from None
+            raise refusal_of(unserved) from None
         try:
             # A call that is cancelled would cancel the future too, and nobody would know who left.
             result = await asyncio.shield(ticket.answer)
         except InferenceError:
             raise Refusal(500, "The inference failed; the server's log says why.") from None
         except Unserved as unserved:
-            raise unserved_refusal(unserved) from None
+            raise refusal_of(unserved) from None
         finally:
             inference.driver.leave(ticket)  # if whoever asked has gone
         inference.driver.answered(ticket)

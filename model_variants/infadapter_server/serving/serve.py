@@ -144,7 +144,7 @@ async def _serve(
         loop.add_signal_handler(number, stop.begin)
     driver = inference.driver
     quota.apply(driver)
-    driver.start()
+    inference.start()
     beside = [loop.create_task(follow_quota(driver, quota)), loop.create_task(connections.sweep())]
     driver_end = loop.create_task(driver.ended())
     driver_end.add_done_callback(lambda _: stop.finish())
@@ -155,7 +155,7 @@ async def _serve(
         task.cancel()
     sound = not driver_end.done()
     driver_end.cancel()
-    return sound, await driver.stop(_JOIN_S)
+    return sound, await inference.stop(_JOIN_S)
 
 
 async def _open_grpc(inference: Inference, host: str, port: int) -> "GrpcFront":

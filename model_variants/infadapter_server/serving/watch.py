@@ -58,13 +58,15 @@ class Watch:
         return model is not None
 
     async def run(self) -> None:
+        before: set[Lane] = set()  # seen twice, since reports wait where the loop was kept busy
         while True:
             await asyncio.sleep(EVERY_S)
             now_s = self._clock()
-            for lane in self._crew:
-                if lane.joined and lane.suspect(now_s):
-                    _log.error("%s has not come back from an execution", lane.name)
-                    self._suspected(lane)
+            suspects = {lane for lane in self._crew if lane.joined and lane.suspect(now_s)}
+            for lane in suspects & before:
+                _log.error("%s has not come back from an execution", lane.name)
+                self._suspected(lane)
+            before = suspects
             for name, failing in self._models.items():
                 if failing.wants_check(now_s):
                     self._check(name)
