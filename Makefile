@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test e2e check bench ladder crds image clean
+.PHONY: help install demo test e2e check bench ladder crds proto image clean
 
 help:  ## show this help
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ crds: install  ## write the CRDs, docs/api.md and the dashboard again from their
 	$(BIN)/python -m infadapter_operator.api.schema manifests/crds helm/infadapter/files/crds
 	$(BIN)/python -m infadapter_operator.api.reference docs/api.md
 	$(BIN)/python helm/dashboard.py
+
+proto: install  ## make the modules *_pb2 from their .proto
+	$(BIN)/python -m grpc_tools.protoc -I model_variants --python_out=model_variants --pyi_out=model_variants \
+	  infadapter_server/executors/remote/worker.proto infadapter_server/serving/grpc/inference.proto
 
 image:  ## build the two container images (untested: see images/)
 	docker build -f images/operator.Dockerfile -t infadapter/operator:0.1.0 .

@@ -31,6 +31,7 @@ from infadapter_scheduler import (
     Policy,
     Scheduler,
     World,
+    lognormal,
     replay,
 )
 
@@ -128,7 +129,7 @@ def arrivals_of(scenario: Scenario, requests: int, seed: int = 1) -> list[Arriva
 def measured(scenario: Scenario, policy: str, requests: int, noise: float) -> tuple[str, ...]:
     models, arrivals = models_of(scenario.models), arrivals_of(scenario, requests)
     timed = Timed(POLICIES[policy](list(models.values()), None, 0.0))
-    fates = replay(timed, arrivals, World(models, noise_sigma=noise, seed=1))
+    fates = replay(timed, arrivals, World(models, deviation=lognormal(noise), seed=1))
     counts = Counter(fate.outcome for fate in fates)
     ages_s = sorted(
         fate.decided_s - arrival.arrival_s

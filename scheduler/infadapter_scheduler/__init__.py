@@ -1,6 +1,7 @@
 """What runs next in a pod or on many workers, and who is refused: pure, told the time."""
 
 from infadapter_scheduler.actions import Action, Load, Reason, Refuse, Run, Unload
+from infadapter_scheduler.deviation import Deviation, exact, lognormal, of_both_sides, resampled
 from infadapter_scheduler.events import (
     Arrived,
     Event,
@@ -23,8 +24,8 @@ from infadapter_scheduler.policies import POLICIES
 from infadapter_scheduler.policy import Policy
 from infadapter_scheduler.residency import PAGE_BYTES
 from infadapter_scheduler.scheduler import Scheduler
-from infadapter_scheduler.virtual import replay
-from infadapter_scheduler.world import Arrival, BrokenRule, Served, World
+from infadapter_scheduler.virtual import Emulation, emulate, replay
+from infadapter_scheduler.world import Arrival, BrokenRule, Served, Settled, Source, World
 
 __all__ = [
     "PAGE_BYTES",
@@ -33,6 +34,8 @@ __all__ = [
     "Arrival",
     "Arrived",
     "BrokenRule",
+    "Deviation",
+    "Emulation",
     "Event",
     "ExecutorJoined",
     "ExecutorLeft",
@@ -52,10 +55,17 @@ __all__ = [
     "Run",
     "Scheduler",
     "Served",
+    "Settled",
+    "Source",
     "SpeedChanged",
     "Tick",
     "Unload",
     "UnloadWanted",
     "World",
+    "emulate",
+    "exact",
+    "lognormal",
+    "of_both_sides",
     "replay",
+    "resampled",
 ]

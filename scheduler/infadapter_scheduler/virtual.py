@@ -1,5 +1,5 @@
 """
-Executors in virtual time: they take as long as the table says, times a noise that is drawn.
+Executors in virtual time: they take as long as the table says, and deviate as they are told to.
 
 They hold schedulers to their word: one batch at a time, no start after `latest`, weights there
 before a batch begins, never more pages than there are. A load has a channel of its own beside the
@@ -10,12 +10,12 @@ import random
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
-from math import exp, inf
+from math import inf
 
 from infadapter_scheduler.actions import Action, Load, Refuse, Run, Unload
 from infadapter_scheduler.events import Arrived, Event, ExecutorJoined, Finished, Loaded, Tick
 from infadapter_scheduler.policy import Policy
-from infadapter_scheduler.world import Arrival, BrokenRule, Machine, Served, World
+from infadapter_scheduler.world import Arrival, BrokenRule, Machine, Served, Settled, Source, World
 
 ROUNDING_S = 1e-8
 
@@ -30,53 +30,78 @@ def replay(
     progress: Progress = lambda done, total: None,
 ) -> list[Served]:
     """Each arrival's fate, in the order of the arrivals, which must be that of time."""
-    run = _Replay(policy, arrivals, world)
-    run.join()
+    emulation = Emulation(policy, world)
+    fates: list[Served] = []
     for number, arrival in enumerate(arrivals):
-        run.until(arrival.arrival_s)
-        run.arrive(number, arrival)
+        while emulation.step(arrival.arrival_s):
+            pass
+        fates.append(emulation.arrive(arrival))
         if number % 4096 == 0:
             progress(number, len(arrivals))
-    run.until(inf)
-    return run.served
+    while emulation.step(inf):
+        pass
+    return fates
 
 
-class _Replay:
-    def __init__(self, policy: Policy, arrivals: Sequence[Arrival], world: World) -> None:
-        self.policy, self.arrivals, self.world = policy, arrivals, world
-        self.served = [Served() for _ in arrivals]
+def emulate(policy: Policy, source: Source, world: World, settled: Settled) -> "Emulation":
+    """As many arrivals as the source has, which may depend on the answers; none is remembered."""
+    emulation = Emulation(policy, world, settled)
+    while True:
+        next_s = source.next_s()
+        if emulation.step(next_s):
+            continue
+        if next_s == inf:
+            return emulation
+        emulation.arrive(source.take())
+
+
+class Emulation:
+    """A policy, its executors, and what they have still to tell."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        world: World,
+        settled: Settled = lambda arrival, fate, known_s: None,
+    ) -> None:
+        self.policy, self.world, self._settled = policy, world, settled
         self.machines = {f"executor-{i}": Machine(f"executor-{i}") for i in range(world.executors)}
+        self._open: dict[int, tuple[Arrival, Served]] = {}
         self._told: list[tuple[float, int, Event]] = []
         self._batches: dict[tuple[str, int], tuple[int, ...]] = {}
-        self._order = count()
+        self._order, self._numbers = count(), count()
         self._draw = random.Random(world.seed)
-
-    def join(self) -> None:
-        known = tuple(self.world.models) if self.world.pages is None else ()
+        known = tuple(world.models) if world.pages is None else ()
         for machine in self.machines.values():
             machine.there_s.update(dict.fromkeys(known, -inf))
-            joined = ExecutorJoined(machine.name, self.world.pages, known, self.world.shared_load)
-            self._tell(joined, 0.0)
+            self._tell(ExecutorJoined(machine.name, world.pages, known, world.shared_load), 0.0)
 
-    def until(self, end_s: float) -> None:
-        """All that is told, or ticks, up to a time."""
-        while True:
-            tick_s = self.policy.next_tick_s()
-            told_s = self._told[0][0] if self._told else inf
-            if min(tick_s, told_s) > end_s or min(tick_s, told_s) == inf:
-                return
-            if told_s <= tick_s:
-                now_s, _, event = heappop(self._told)
-                if isinstance(event, Finished) and event.done:
-                    self._judge(event)
-                self._tell(event, now_s)
-            else:
-                self._tell(Tick(), tick_s)
+    def due_s(self) -> float:
+        """When something is told, or ticks."""
+        told_s = self._told[0][0] if self._told else inf
+        return min(self.policy.next_tick_s(), told_s)
 
-    def arrive(self, number: int, arrival: Arrival) -> None:
-        self.served[number].decided_s = arrival.arrival_s
+    def step(self, end_s: float) -> bool:
+        """The next that is told, or ticks, up to a time; False where there is nothing."""
+        tick_s = self.policy.next_tick_s()
+        told_s = self._told[0][0] if self._told else inf
+        if min(tick_s, told_s) > end_s or min(tick_s, told_s) == inf:
+            return False
+        if told_s <= tick_s:
+            now_s, _, event = heappop(self._told)
+            self._tell(event, now_s)
+            if isinstance(event, Finished):
+                self._ended(event, now_s)
+        else:
+            self._tell(Tick(), tick_s)
+        return True
+
+    def arrive(self, arrival: Arrival) -> Served:
+        number, fate = next(self._numbers), Served(decided_s=arrival.arrival_s)
+        self._open[number] = arrival, fate
         deadline_s = arrival.arrival_s + arrival.slo_s
         self._tell(Arrived(number, arrival.model, deadline_s), arrival.arrival_s)
+        return fate
 
     def _tell(self, event: Event, now_s: float) -> None:
         for action in self.policy.handle(event, now_s):
@@ -86,31 +111,36 @@ class _Replay:
         if isinstance(action, Run):
             self._run(action, now_s)
         elif isinstance(action, Refuse):
-            fate = self.served[action.request]
-            fate.outcome = "cancelled" if action.reason.breaks_promise else "refused"
-            fate.decided_s = now_s
-            fate.executor, fate.batch = "", 0
+            self._refuse(action, now_s)
         elif isinstance(action, Load):
             self._load(action, now_s)
         else:
             self._unload(action)
+
+    def _refuse(self, refuse: Refuse, now_s: float) -> None:
+        arrival, fate = self._open.pop(refuse.request)
+        fate.outcome = "cancelled" if refuse.reason.breaks_promise else "refused"
+        fate.decided_s, fate.retry_after_s = now_s, refuse.retry_after_s
+        fate.executor, fate.batch = "", 0
+        self._settled(arrival, fate, now_s)
 
     def _run(self, run: Run, now_s: float) -> None:
         machine = self.machines[run.executor]
         begin_s = max(now_s + self.world.lag_s, machine.free_s, run.earliest_s)
         there_s = machine.there_s.get(run.model, inf)
         done = begin_s <= run.latest_s + ROUNDING_S and there_s <= begin_s + ROUNDING_S
-        end_s = begin_s + (self._took(self._seconds(run)) if done else 0.0)
-        machine.free_s = end_s
+        took_s = self._took(self._seconds(run)) if done else 0.0
+        machine.free_s = end_s = begin_s + took_s
+        machine.busy_s += took_s
         for number in run.batch:
-            fate = self.served[number]
+            arrival, fate = self._open[number]
             fate.executor, fate.batch = run.executor, len(run.batch)
             fate.start_s, fate.end_s = begin_s, end_s
-            fate.cold = there_s > self.arrivals[number].arrival_s
+            fate.cold = there_s > arrival.arrival_s
             if not self.policy.decides_at_arrival:
                 fate.decided_s = now_s
-        told = Finished(run.executor, run.run, begin_s, end_s, done)
-        self._later(end_s + self.world.lag_s, told, run.batch)
+        self._batches[run.executor, run.run] = run.batch
+        self._later(end_s + self.world.lag_s, Finished(run.executor, run.run, begin_s, end_s, done))
 
     def _seconds(self, run: Run) -> float:
         try:
@@ -119,8 +149,7 @@ class _Replay:
             raise BrokenRule(f"{run.model} is not served in batches of {len(run.batch)}") from None
 
     def _took(self, seconds: float) -> float:
-        sigma = self.world.noise_sigma
-        return seconds * exp(self._draw.gauss(0.0, sigma)) if sigma else seconds
+        return self.world.deviation(seconds, self._draw)
 
     def _load(self, load: Load, now_s: float) -> None:
         machine = self.machines[load.executor]
@@ -130,7 +159,10 @@ class _Replay:
             raise BrokenRule(f"no room for {load.model} on {load.executor}")
         free_s = machine.free_s if self.world.shared_load else machine.load_free_s
         begin_s = max(now_s + self.world.lag_s, free_s, load.earliest_s)
-        machine.load_free_s = machine.there_s[load.model] = begin_s + self._took(model.load_s)
+        took_s = self._took(model.load_s)
+        machine.load_free_s = machine.there_s[load.model] = begin_s + took_s
+        machine.loading_s += took_s
+        machine.loads += 1
         if self.world.shared_load:
             machine.free_s = machine.load_free_s
         told = Loaded(load.executor, load.model, begin_s, machine.load_free_s)
@@ -142,13 +174,14 @@ class _Replay:
             raise BrokenRule(f"{unload.model} is not on {unload.executor}")
         machine.used_pages -= self.world.models[unload.model].pages
 
-    def _later(self, at_s: float, event: Event, batch: tuple[int, ...] = ()) -> None:
+    def _later(self, at_s: float, event: Event) -> None:
         heappush(self._told, (at_s, next(self._order), event))
-        if batch and isinstance(event, Finished):
-            self._batches[event.executor, event.run] = batch
 
-    def _judge(self, finished: Finished) -> None:
+    def _ended(self, finished: Finished, now_s: float) -> None:
+        """Whoever wasn't refused for a batch that was dropped has its answer."""
         for number in self._batches.pop((finished.executor, finished.run)):
-            arrival = self.arrivals[number]
-            due_s = arrival.arrival_s + arrival.slo_s + ROUNDING_S
-            self.served[number].outcome = "on_time" if finished.end_s <= due_s else "late"
+            if number in self._open:
+                arrival, fate = self._open.pop(number)
+                due_s = arrival.arrival_s + arrival.slo_s + ROUNDING_S
+                fate.outcome = "on_time" if finished.end_s <= due_s else "late"
+                self._settled(arrival, fate, now_s)

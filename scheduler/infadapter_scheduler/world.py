@@ -1,8 +1,10 @@
 """A world in virtual time: arrivals, executors and their deviations, and what became of whom."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
+from infadapter_scheduler.deviation import Deviation, exact
 from infadapter_scheduler.model import Model
 
 
@@ -10,8 +12,7 @@ class BrokenRule(Exception):
     """A policy asked for what no executor can do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     arrival_s: float
     model: str
     slo_s: float
@@ -28,6 +29,21 @@ class Served:
     start_s: float = 0.0
     end_s: float = 0.0
     cold: bool = False
+    retry_after_s: float = 0.0
+
+
+Settled = Callable[[Arrival, Served, float], None]
+"""Told of each fate when its client knows of it, and when that is."""
+
+
+class Source(Protocol):
+    """Where arrivals come from; of closed-loop clients, the next one is known with an answer."""
+
+    def next_s(self) -> float:
+        """When the next one comes; infinite while none is known."""
+        ...
+
+    def take(self) -> Arrival: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +54,7 @@ class World:
     executors: int = 1
     pages: int | None = None
     lag_s: float = 0.0
-    noise_sigma: float = 0.0
+    deviation: Deviation = exact
     seed: int = 0
     shared_load: bool = False
 
@@ -52,3 +68,6 @@ class Machine:
     load_free_s: float = 0.0
     there_s: dict[str, float] = field(default_factory=dict)
     used_pages: int = 0
+    busy_s: float = 0.0
+    loading_s: float = 0.0
+    loads: int = 0

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from infadapter_server.networks.signatures import Signature
+from infadapter_server.serving.oip.outputs import Wanted
 from infadapter_server.serving.parser import Parser, ParserLost
 from infadapter_server.serving.parsing import LARGE_JSON, Parsing
 from infadapter_server.serving.protocol import BadTensor
@@ -37,6 +38,12 @@ async def test_a_body_comes_back_as_if_it_had_been_parsed_here(parser: Parser) -
         assert np.array_equal(question.batch.ravel(), np.arange(150_000, dtype=np.float32) / 7)
         assert (question.id, question.binary, question.timeout_us) == ("7", True, 5)
         assert question.batch.flags.writeable  # torch wants to own its memory
+
+
+async def test_what_is_asked_of_the_output_comes_back_too(parser: Parser) -> None:
+    asked = body(1, outputs=[{"name": "logits", "parameters": {"classification": 3}}])
+    question = await parser.parse(asked, None, SIGNATURE, 8)
+    assert question.wanted == Wanted(binary=False, classes=3)
 
 
 async def test_what_is_wrong_with_a_body_is_said_in_the_same_words(parser: Parser) -> None:

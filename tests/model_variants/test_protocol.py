@@ -26,6 +26,10 @@ def body(*inputs: Any, **fields: Any) -> bytes:
     return json.dumps({"inputs": list(inputs) or [tensor()], **fields}).encode()
 
 
+def asked(**parameters: Any) -> dict[str, Any]:
+    return {"name": "logits", "parameters": parameters}
+
+
 def read(content: bytes, json_bytes: str | None = None) -> Question:
     return parse(content, json_bytes, SIGNATURE, MAX_BATCH)
 
@@ -77,7 +81,8 @@ def test_binary_values_arrive_bit_by_bit(values: list[float]) -> None:
         (body(tensor(name="pixels")), "'pixels'; it must be image"),
         (body(tensor(name=None)), "missing; it must be image"),
         (body(tensor(name="x" * 10_000)), "must be image"),
-        (body(tensor(datatype="FP64")), "'FP64'; it must be FP32"),
+        (body(tensor(datatype="BYTES")), "'BYTES'; it must be FP32"),
+        (body(tensor(datatype=["FP32"])), "it must be FP32"),
         (body(tensor(datatype=None)), "missing; it must be FP32"),
         (body(tensor(shape=None)), r"missing; it must be \[n, 1, 2, 2\] with n from 1 to 4"),
         (body(tensor(shape=[1, 2, 2])), r"\[1, 2, 2\]; it must be"),
@@ -113,6 +118,16 @@ def test_binary_values_arrive_bit_by_bit(values: list[float]) -> None:
         (body(id=7), "field id"),
         (body(id="x" * 257), "field id"),
         (body(outputs="logits"), "outputs must be a list"),
+        (body(outputs=""), "outputs must be a list"),
+        (body(outputs=[{"name": "logits"}] * 2), "asked for 2 times"),
+        (body(outputs=[{"name": "logits", "parameters": 7}]), "parameters of the output logits"),
+        (body(outputs=[asked(binary_data="yes")]), "binary_data is 'yes'; it must be true or"),
+        (body(outputs=[asked(classification=-1)]), "number of classes"),
+        (body(outputs=[asked(classification="3")]), "number of classes"),
+        (body(outputs=[asked(shared_memory_region="a")]), "shared_memory_region of the output"),
+        (body(parameters=7), "parameters of the request"),
+        (body(parameters={"binary_data_output": 1}), "must be true or false"),
+        (body(tensor(parameters={"shared_memory_region": "a"})), "region of the input image"),
         (body(outputs=[1]), "outputs must be a list"),
         (body(outputs=[{"name": "labels"}]), "no output 'labels'; there is logits"),
         (body(outputs=[{}]), "no output missing"),
@@ -209,6 +224,66 @@ def test_the_answer_in_binary_puts_the_values_behind_the_json(fields: dict[str, 
     output = json.loads(answer.body[: answer.json_bytes])["outputs"][0]
     assert output["parameters"] == {"binary_data_size": 12}
     assert "data" not in output
+    assert answer.body[answer.json_bytes :] == logits.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("all_binary", "this_binary", "binary"),
+    [(True, None, True), (True, False, False), (False, True, True), (None, None, False)],
+)
+def test_what_is_said_of_an_output_goes_before_what_is_said_of_all(
+    all_binary: bool | None, this_binary: bool | None, binary: bool
+) -> None:
+    fields = {
+        "parameters": {"binary_data_output": all_binary},
+        "outputs": [asked(binary_data=this_binary)],
+    }
+    assert read(body(**fields)).binary == binary
+
+
+def test_fields_that_are_null_count_as_absent() -> None:
+    nothing = {"id": None, "parameters": None, "outputs": None}
+    question = read(json.dumps({"inputs": [{**tensor(), "parameters": None}], **nothing}).encode())
+    assert (question.id, question.binary) == (None, False)
+
+
+def test_parameters_that_nobody_knows_are_skipped_at_every_level() -> None:
+    strange = {"sequence_id": 7, "content_type": "np", "priority": 1}
+    content = body(tensor(parameters=strange), parameters=strange, outputs=[asked(**strange)])
+    assert read(content).batch.shape == (1, 1, 2, 2)
+
+
+def test_the_best_classes_come_as_text_with_value_and_index() -> None:
+    question = read(body(outputs=[asked(classification=2)]))
+    logits = np.asarray([[0.5, 2.25, 1], [7, 7, -1]], np.float32)
+    answer = encode(logits, question, SIGNATURE, model="glyphs", version="tiny")
+    assert json.loads(answer.body)["outputs"] == [
+        {
+            "name": "logits",
+            "shape": [2, 2],
+            "datatype": "BYTES",
+            "data": ["2.25:1", "1.0:2", "7.0:0", "7.0:1"],
+        }
+    ]
+
+
+def test_the_best_classes_in_binary_are_texts_with_their_lengths() -> None:
+    question = read(body(outputs=[asked(classification=1, binary_data=True)]))
+    logits = np.asarray([[0.5, 2.25, 1]], np.float32)
+    answer = encode(logits, question, SIGNATURE, model="glyphs", version="tiny")
+    assert answer.body[answer.json_bytes :] == b"\x06\0\0\x002.25:1"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_answer_that_is_not_finite_is_refused_in_json_and_carried_in_binary(
+    value: float,
+) -> None:
+    logits = np.asarray([[0, value, 1]], np.float32)
+    names = {"model": "glyphs", "version": "tiny"}
+    with pytest.raises(BadTensor, match="not finite"):
+        encode(logits, read(body()), SIGNATURE, **names)
+    binary = read(body(outputs=[asked(binary_data=True)]))
+    answer = encode(logits, binary, SIGNATURE, **names)
     assert answer.body[answer.json_bytes :] == logits.tobytes()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from infadapter_server.executors.messages import (
+    ExecutorReady,
     Infer,
     Inferred,
     LoadModel,
@@ -46,6 +47,7 @@ class Rig:
         self.reports: SimpleQueue[Report] = SimpleQueue()
         self.executor = ThreadExecutor("executor-0", lambda _: Doubler())
         self.executor.start(self.reports.put)
+        assert self.next() == ExecutorReady()
 
     def infer(
         self, run: int, *rows: float, earliest_s: float = 0.0, latest_s: float = LATER
@@ -123,6 +125,7 @@ def test_what_can_not_be_loaded_says_why() -> None:
     reports: SimpleQueue[Report] = SimpleQueue()
     executor = ThreadExecutor("executor-0", broken)
     executor.start(reports.put)
+    assert reports.get(timeout=5) == ExecutorReady()
     executor.submit(LoadModel(STORED, 0.0, LATER))
     report = reports.get(timeout=5)
     assert isinstance(report, ModelLoaded)

@@ -3,10 +3,11 @@
 import random
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from infadapter_scheduler import POLICIES, Arrival, Model, Served, World, replay
+from infadapter_scheduler import POLICIES, Arrival, Model, Served, World, lognormal, replay
 
 TIMES_MS = {1: 2.73, 2: 4.05, 4: 5.87, 8: 9.93, 16: 17.3}
 CAPACITY_RPS = {21.84: 8 / 0.00993, 50.0: 16 / 0.0173, 273.0: 16 / 0.0173}
@@ -18,7 +19,7 @@ def models_of(number: int) -> dict[str, Model]:
 
 
 def played(
-    load: float, slo_ms: float, models: int = 1, policy: str = "infadapter", **world: float
+    load: float, slo_ms: float, models: int = 1, policy: str = "infadapter", **world: Any
 ) -> tuple[list[Arrival], list[Served]]:
     """6,000 arrivals at so many times the capacity of one executor."""
     draw, now_s, arrivals = random.Random(1), 0.0, []
@@ -26,11 +27,11 @@ def played(
     for _ in range(6000):
         now_s += draw.expovariate(load * CAPACITY_RPS[slo_ms])
         arrivals.append(Arrival(now_s, f"m{draw.randrange(models)}", slo_ms / 1000))
-    lag_s = world.get("lag_s", 0.0)
+    lag_s: float = world.get("lag_s", 0.0)
     fates = replay(
         POLICIES[policy](list(known.values()), None, lag_s),
         arrivals,
-        World(known, **world),  # type: ignore[arg-type]
+        World(known, **world),
     )
     return arrivals, fates
 
@@ -80,7 +81,7 @@ def test_who_is_due_earlier_takes_the_place_of_one_who_can_wait() -> None:
 
 
 def test_noise_costs_goodput_and_not_the_promise() -> None:
-    counts = shares(played(2.0, 273.0, noise_sigma=0.2)[1])
+    counts = shares(played(2.0, 273.0, deviation=lognormal(0.2))[1])
     assert counts["late"] + counts["cancelled"] <= 1
     assert counts["on_time"] / 6000 > 0.46
 

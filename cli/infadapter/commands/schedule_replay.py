@@ -12,7 +12,7 @@ from infadapter.files import check_writable, replacing
 from infadapter.options import number_between
 from infadapter.progress import Progress
 from infadapter.schedule_files import BadFile, Row, read_arrivals, read_table, write_outcomes
-from infadapter_scheduler import POLICIES, Arrival, BrokenRule, Model, Served, World
+from infadapter_scheduler import POLICIES, Arrival, BrokenRule, Model, Served, World, lognormal
 from infadapter_scheduler import replay as replay_arrivals
 
 MILLISECONDS = number_between(0, 1e6)
@@ -123,7 +123,14 @@ def _replayed(
     buffer_s = None if asked.buffer_ms is None else asked.buffer_ms / 1000
     lag_s = asked.lag_ms / 1000
     policy = POLICIES[asked.policy](list(models.values()), buffer_s, lag_s)
-    world = World(models, asked.executors, asked.memory_pages, lag_s, asked.noise, asked.seed)
+    world = World(
+        models,
+        asked.executors,
+        asked.memory_pages,
+        lag_s,
+        lognormal(asked.noise),
+        asked.seed,
+    )
     try:
         return replay_arrivals(policy, arrivals, world, Progress(what="arrivals"))
     except BrokenRule as error:

@@ -83,10 +83,21 @@ class ModelLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecutorReady:
+    """Orders are taken from now on. `resident`: models that are in its memory already.
+
+    `memory_bytes` is what all weights together may take there; None: the executor sets no bound.
+    """
+
+    memory_bytes: int | None = None
+    resident: tuple[ModelLoaded, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutorLost:
     """The executor has ended, or is out of reach: what it was told is not done."""
 
     reason: str
 
 
-Report = Inferred | ModelLoaded | ExecutorLost
+Report = Inferred | ModelLoaded | ExecutorReady | ExecutorLost

@@ -14,7 +14,11 @@ class Executor(Protocol):
     def name(self) -> str: ...
 
     def start(self, tell: Tell) -> None:
-        """Begin to take orders; reports go to `tell`, in the order of their ends."""
+        """Begin; reports go to `tell`, in the order of their ends.
+
+        The first is ExecutorReady, or ExecutorLost where nothing can begin. After ExecutorLost
+        it may be started again; one on another machine comes back by itself: ExecutorReady.
+        """
         ...
 
     def submit(self, order: Order) -> None:

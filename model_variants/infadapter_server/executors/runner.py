@@ -57,6 +57,20 @@ class Runner:
             heappush(self._orders, (earliest_s, next(self._sequence), order))
             self._changed.notify()
 
+    def forget(self) -> int:
+        """Drop the work that has not begun, of somebody who has gone; return how much it was."""
+        with self._changed:
+            kept = [entry for entry in self._orders if not isinstance(entry[2], Infer | LoadModel)]
+            dropped = len(self._orders) - len(kept)
+            self._orders = kept  # all at once, in the order of their numbers: a heap
+        return dropped
+
+    def holds(self) -> frozenset[str]:
+        """Models that are loaded and will stay so after the orders given so far."""
+        with self._changed:
+            going = {order.model for *_, order in self._orders if isinstance(order, UnloadModel)}
+            return frozenset(self._models) - going
+
     def end(self) -> None:
         """After the order that is being done."""
         with self._changed:

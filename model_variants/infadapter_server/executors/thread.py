@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from infadapter_server.executors.messages import ExecutorLost, Order
+from infadapter_server.executors.messages import ExecutorLost, ExecutorReady, Order
 from infadapter_server.executors.port import Tell
 from infadapter_server.executors.runner import Runner
 from infadapter_server.networks.signatures import Model
@@ -31,6 +31,7 @@ class ThreadExecutor:
 
     def _run(self) -> None:
         try:
+            self._tell(ExecutorReady())
             self._runner.run()
         finally:
             self._tell(ExecutorLost(f"The thread of {self.name} has ended."))

@@ -7,7 +7,6 @@ Protocol: https://github.com/kserve/open-inference-protocol (rest/inference_rest
 """
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from infadapter_profiles import wire
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.inference import Inference
+from infadapter_server.serving.oip import metadata
 from infadapter_server.serving.refusal import Refusal
 from infadapter_server.serving.repository_api import RepositoryApi
 from infadapter_server.serving.repository_routes import add_repository
@@ -80,12 +80,7 @@ def _add_health(app: Starlette, inference: Inference) -> None:
         return _json(variant, 200 if inference.ready else 503, {"ready": inference.ready})
 
     async def server(_: Request) -> Response:
-        content = {
-            "name": "infadapter-server",
-            "version": version("infadapter"),
-            "extensions": ["binary_tensor_data", "model_repository"],
-        }
-        return _json(variant, 200, content)
+        return _json(variant, 200, metadata.server_metadata("model_repository"))
 
     async def metrics(_: Request) -> Response:
         return Response(
@@ -106,7 +101,19 @@ def _add_models(app: Starlette, inference: Inference) -> None:
 
     async def model(request: Request) -> Response:
         identity = find(request)
-        return _json(identity.variant, 200, _description(identity))
+        content = metadata.model_metadata(
+            identity.model,
+            [identity.variant],
+            identity.signature,
+            inference.limits.batch,
+            identity.accuracy,
+        )
+        return _json(identity.variant, 200, content)
+
+    async def config(request: Request) -> Response:
+        identity = find(request)
+        content = metadata.model_config(identity.model, identity.signature, inference.limits.batch)
+        return _json(identity.variant, 200, content)
 
     async def ready(request: Request) -> Response:
         identity = find(request)
@@ -120,6 +127,7 @@ def _add_models(app: Starlette, inference: Inference) -> None:
     model_path = f"{wire.MODELS_PATH}/{{model}}"
     for path in (model_path, f"{model_path}/{_VERSIONS}/{{version}}"):
         app.add_route(path, model, ["GET"])
+        app.add_route(f"{path}/config", config, ["GET"])
         app.add_route(f"{path}/ready", ready, ["GET"])
         app.add_route(f"{path}{_INFER}", infer)
 
@@ -143,24 +151,6 @@ def _add_faults(app: Starlette, inference: Inference) -> None:
     app.add_exception_handler(Refusal, refuse)
     app.add_exception_handler(HTTPException, explain)
     app.add_exception_handler(Exception, apologise)
-
-
-def _description(identity: Identity) -> dict[str, Any]:
-    signature = identity.signature
-    accuracy = identity.accuracy
-    parameters = {} if accuracy is None else {"parameters": {"accuracy": accuracy}}
-    return {
-        "name": identity.model,
-        "versions": [identity.variant],
-        "platform": "pytorch",
-        "inputs": [_tensor(signature.input_name, signature.input_shape)],
-        "outputs": [_tensor(signature.output_name, signature.output_shape)],
-        **parameters,
-    }
-
-
-def _tensor(name: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    return {"name": name, "datatype": "FP32", "shape": [-1, *shape]}
 
 
 def _json(

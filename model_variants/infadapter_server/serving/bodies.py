@@ -11,9 +11,10 @@ import math
 from starlette.types import Receive
 
 from infadapter_server.networks.signatures import Signature
+from infadapter_server.serving.oip import encodings
 from infadapter_server.serving.refusal import Cause, ClientGone, Refusal, try_again
 
-__all__ = ["Budget", "Hold", "longest_body", "read"]
+__all__ = ["Budget", "Hold", "longest_body", "read", "unpacked"]
 
 _BYTES_PER_JSON_VALUE = 32  # a float in full, its comma and some white space
 _HEAD_BYTES = 65_536
@@ -69,6 +70,18 @@ async def read(
             return await _read(receive, hold, longest)
     except TimeoutError:
         raise Refusal(408, f"The body did not arrive within {within_s:g} seconds.") from None
+
+
+def unpacked(body: bytes, encoding: str, longest: int) -> bytes:
+    """The body without its Content-Encoding, which takes time. Raises Refusal."""
+    try:
+        return encodings.unpacked(body, encoding, longest)
+    except encodings.TooLong as error:
+        raise Refusal(413, str(error)) from None
+    except encodings.UnknownEncoding as error:
+        raise Refusal(415, str(error)) from None
+    except encodings.BadEncoding as error:
+        raise Refusal(400, str(error)) from None
 
 
 async def _read(receive: Receive, hold: Hold, longest: int) -> bytes:

@@ -88,6 +88,12 @@ Many models in bounded memory (docs/models.md):
     help="0 takes any free port; the first line of the output says which.",
 )
 @click.option(
+    "--grpc-port",
+    type=click.IntRange(0, 65535),
+    help="Answers the protocol over gRPC too, at this port. 0 takes any free one; the second line "
+    "of the output says which.  [default: no gRPC]",
+)
+@click.option(
     "--slo-ms",
     type=Finite(0.001, 3_600_000),
     help="The deadline of requests that bring none.  [default: --longest-deadline-ms]",
@@ -121,6 +127,7 @@ def _command(
     memory: str | None,
     host: str,
     port: int,
+    grpc_port: int | None,
     slo_ms: float | None,
     longest_deadline_ms: float,
     max_batch: int,
@@ -147,9 +154,17 @@ def _command(
         raise click.ClickException(f"Cannot listen on {host}:{port}: {_reason(error)}.") from None
     shown = f"[{host}]" if ":" in host else host
     print(f"listening on http://{shown}:{listener.getsockname()[1]}", flush=True)
-    sound = run(
-        inference, listener, drain_s=drain_seconds, thread_limit=threads, cpu_share=cpu_share
-    )
+    try:
+        sound = run(
+            inference,
+            listener,
+            drain_s=drain_seconds,
+            thread_limit=threads,
+            cpu_share=cpu_share,
+            grpc_at=None if grpc_port is None else (host, grpc_port),
+        )
+    except OSError as error:
+        raise click.ClickException(f"{error}.") from None
     if inference.driver.failure is not None:
         raise click.ClickException(str(inference.driver.failure))
     return 0 if sound else 1

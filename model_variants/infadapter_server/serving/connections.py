@@ -17,8 +17,8 @@ from math import inf
 from typing import Any
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from infadapter_server.serving.http_protocol import HttpProtocol
 from infadapter_server.serving.inference import CONNECTION
 
 __all__ = ["Connection", "ConnectionLimits", "Connections", "most_connections"]
@@ -87,7 +87,7 @@ class Connections:
                 connection.abort()
 
 
-class Connection(HttpToolsProtocol):
+class Connection(HttpProtocol):
     """uvicorn's, with bounds."""
 
     def __init__(self, connections: Connections, config: Config, **uvicorns: Any) -> None:
@@ -133,7 +133,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self.due_s = self._all.clock() + self._all.limits.body_s
         super().on_headers_complete()
-        if self.spare:
+        if self.spare and self.declined is None:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
@@ -142,5 +142,6 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._head_bytes = 0
-        self.due_s, self.earned = inf, True
+        if self.declined is None:  # else what follows the headers is its body
+            self.due_s, self.earned = inf, True
         super().on_message_complete()

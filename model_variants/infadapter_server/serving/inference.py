@@ -73,6 +73,7 @@ class _Head(NamedTuple):
     length: bytes = b""
     json_length: str | None = None
     deadline: bytes | None = None
+    encoding: str = ""
 
 
 class _Asked(NamedTuple):
@@ -189,7 +190,10 @@ class Inference:
         arrived_s: float,
         hold: bodies.Hold,
     ) -> Reply:
-        self._check_open(scope)
+        self.check_open()
+        connection = scope.get(CONNECTION)
+        if connection is not None and connection.spare:
+            raise try_again(Cause.CONNECTIONS, "Too many connections are open.")
         head, longest = _head(scope), self.longest_body(identity)
         self.budget.allow(longest)
         began_s = self.clock()
@@ -214,19 +218,25 @@ class Inference:
             raise refusal_of(unserved) from None
         del body
         result = await self._wait(ticket, scope)
-        return answer(result, question, identity, ticket)
+        try:
+            return answer(result, question, identity, ticket)
+        except protocol.BadTensor as error:  # JSON cannot carry it
+            self.driver.answered(ticket)
+            raise Refusal(400, str(error)) from None
 
-    def _check_open(self, scope: Scope) -> None:
+    def check_open(self) -> None:
+        """Raises Refusal while nothing can be answered."""
         if self.closed:
             raise try_again(Cause.CLOSED, "The server is shutting down.")
         if not self.driver.loaded:
             raise try_again(Cause.LOADING, "The model is still loading.")
-        connection = scope.get(CONNECTION)
-        if connection is not None and connection.spare:
-            raise try_again(Cause.CONNECTIONS, "Too many connections are open.")
 
     async def _ask(self, asked: _Asked, body: bytes, hold: bodies.Hold) -> tuple[Question, Ticket]:
         identity, head = asked.identity, asked.head
+        if head.encoding:
+            longest = self.longest_body(identity)
+            body = await self._parsing.unpacked(body, head.encoding, longest)
+            hold.become(len(body))
         how = (body, head.json_length, identity.signature, self.limits.batch)
         question, parse = await self._parsing.ahead(*how), later(*how)
         within_s = asked.within_s
@@ -259,15 +269,19 @@ class Inference:
             if connection is not None:
                 connection.on_gone = None
 
-    def _refusal(self, refusal: Refusal, arrived_s: float) -> Reply:
+    def count_refusal(self, refusal: Refusal, arrived_s: float) -> None:
+        """By its reason, if it is one for want of room or time."""
         if refusal.reason in self.metrics.refused:
             self.metrics.refused[refusal.reason].inc()
             self.metrics.refusal_age_seconds.observe(self.clock() - arrived_s)
+
+    def _refusal(self, refusal: Refusal, arrived_s: float) -> Reply:
+        self.count_refusal(refusal, arrived_s)
         return refused(refusal, self.variant)
 
 
 def _head(scope: Scope) -> _Head:
-    length, json_length, deadline = b"", None, None
+    length, json_length, deadline, encoding = b"", None, None, ""
     for name, value in scope["headers"]:
         if name == b"content-length":
             length = value
@@ -275,4 +289,6 @@ def _head(scope: Scope) -> _Head:
             json_length = value.decode("latin-1")
         elif name == _DEADLINE:
             deadline = value
-    return _Head(length, json_length, deadline)
+        elif name == b"content-encoding":
+            encoding = value.decode("latin-1")
+    return _Head(length, json_length, deadline, encoding)

@@ -18,7 +18,7 @@ from infadapter_server.serving.refusal import Cause
 
 __all__ = ["Outcome", "ServerMetrics"]
 
-_CODES = (200, 400, 404, 408, 413, 500, wire.REFUSED_STATUS)
+_CODES = (200, 400, 404, 408, 413, 415, 500, wire.REFUSED_STATUS)
 _REASONS = (*(reason for reason in Reason if not reason.breaks_promise), *Cause)
 _BATCHES = tuple(float(2**power) for power in range(11))
 _ERROR_BOUNDS_S = tuple(1e-4 * 2**power for power in range(14))

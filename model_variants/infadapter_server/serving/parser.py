@@ -19,6 +19,7 @@ import orjson
 
 from infadapter_server.networks.signatures import Floats, Signature
 from infadapter_server.serving import protocol
+from infadapter_server.serving.oip.outputs import Wanted
 from infadapter_server.serving.protocol import BadTensor, Question
 
 __all__ = ["Parser", "ParserLost"]
@@ -91,7 +92,7 @@ class Parser:
         except (EOFError, OSError) as error:
             self._end()
             raise ParserLost from error
-        return Question(batch=batch, **said)
+        return Question(batch=batch, wanted=Wanted(**said.pop("wanted")), **said)
 
 
 def _write(to: IO[bytes], head: Mapping[str, Any], tail: bytes | memoryview) -> None:
@@ -134,7 +135,7 @@ def _answer(asked: Mapping[str, Any], body: bytes, to: IO[bytes]) -> None:
     head = {
         "shape": question.batch.shape,
         "id": question.id,
-        "binary": question.binary,
+        "wanted": question.wanted,
         "timeout_us": question.timeout_us,
     }
     _write(to, head, np.ascontiguousarray(question.batch).data.cast("B"))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from infadapter_server.networks.signatures import Signature
-from infadapter_server.serving import protocol
+from infadapter_server.serving import bodies, protocol
 from infadapter_server.serving.parser import Parser, ParserLost
 from infadapter_server.serving.protocol import Question
 from infadapter_server.serving.refusal import Cause, try_again
@@ -34,6 +34,11 @@ class Parsing:
     def stop(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
         self.process.stop()
+
+    async def unpacked(self, body: bytes, encoding: str, longest: int) -> bytes:
+        """Without its Content-Encoding; zlib leaves the interpreter to others. Raises Refusal."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, bodies.unpacked, body, encoding, longest)
 
     async def ahead(
         self, body: bytes, json_bytes: str | None, signature: Signature, max_batch: int

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 import uvloop
@@ -27,6 +27,10 @@ from infadapter_server.serving.connections import (
 )
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Inference
+from infadapter_server.serving.repository_api import RepositoryApi
+
+if TYPE_CHECKING:
+    from infadapter_server.serving.grpc.front import GrpcFront
 
 __all__ = ["Quota", "follow_quota", "http_server", "listen", "run"]
 
@@ -71,16 +75,18 @@ def run(
     drain_s: float,
     thread_limit: Callable[[], int],
     cpu_share: Callable[[], float] = lambda: 1.0,
+    grpc_at: tuple[str, int] | None = None,
 ) -> bool:
     """
     Serve until a signal says to stop; False if there was no executor any more, which is a fault.
+    Raises OSError where gRPC cannot listen at the host and port that are given.
 
     Ends the process if an executor does not come back: a thread that computes can't be ended.
     """
     sys.setswitchinterval(_SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sound, joined = runner.run(
-            _serve(inference, listener, drain_s, Quota(thread_limit, cpu_share))
+            _serve(inference, listener, drain_s, Quota(thread_limit, cpu_share), grpc_at)
         )
         if not joined:
             _log.error("an executor is still computing; the process ends without it")
@@ -121,8 +127,13 @@ class _Stop:
 
 
 async def _serve(
-    inference: Inference, listener: socket.socket, drain_s: float, quota: Quota
+    inference: Inference,
+    listener: socket.socket,
+    drain_s: float,
+    quota: Quota,
+    grpc_at: tuple[str, int] | None,
 ) -> tuple[bool, bool]:
+    front = None if grpc_at is None else await _open_grpc(inference, *grpc_at)
     connections = Connections(
         ConnectionLimits(most=most_connections()), inference.metrics.connections.set
     )
@@ -138,11 +149,23 @@ async def _serve(
     driver_end = loop.create_task(driver.ended())
     driver_end.add_done_callback(lambda _: stop.finish())
     await server.serve(sockets=[listener])
+    if front is not None:
+        await front.stop(inference.limits.longest_wait_s)
     for task in beside:
         task.cancel()
     sound = not driver_end.done()
     driver_end.cancel()
     return sound, await inference.stop(_JOIN_S)
+
+
+async def _open_grpc(inference: Inference, host: str, port: int) -> "GrpcFront":
+    from infadapter_server.serving.grpc.front import open_front  # who has no gRPC, needs no grpcio
+
+    residence = inference.driver.residence
+    repository = RepositoryApi(residence.repository, residence)
+    front = await open_front(inference, host, port, repository)
+    print(f"listening on grpc://{host}:{front.port}", flush=True)
+    return front
 
 
 def http_server(inference: Inference, connections: Connections) -> uvicorn.Server:

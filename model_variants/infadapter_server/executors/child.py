@@ -1,0 +1,134 @@
+"""The child process of an executor: the same loop, with tensors in memory that it shares.
+
+It reads orders beside its work and so ends at once with its parent, whose death closes the pipe.
+(PR_SET_PDEATHSIG would do it already when the *thread* ends that started the child.)
+"""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
+from pathlib import Path
+
+from infadapter_server.executors.messages import (
+    ExecutorReady,
+    Infer,
+    Inferred,
+    LoadModel,
+    Outcome,
+    Report,
+    UnloadModel,
+    UseThreads,
+)
+from infadapter_server.executors.opening import Opener
+from infadapter_server.executors.runner import Runner
+from infadapter_server.executors.slots import Slots
+
+ORPHANED = 3
+"""The exit code of a child whose parent has gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An Infer whose inputs lie in a slot, where its outputs are wanted."""
+
+    run: int
+    model: str
+    slot: int
+    shape: tuple[int, ...]
+    earliest_s: float
+    latest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The end of a Placed: outputs of this shape lie in its slot, if it is done."""
+
+    report: Inferred
+    slot: int
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Birth:
+    """What a child is told before it begins. `cpus`: the cores that it keeps to."""
+
+    name: str
+    prepare: Callable[[], Opener]
+    slots: int
+    slot_bytes: int
+    threads: int
+    cpus: frozenset[int] | None
+
+
+def main(connection: Connection, birth: Birth) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for all of a terminal's processes
+    _be_known_as(birth.name)
+    if birth.cpus is not None:
+        os.sched_setaffinity(0, birth.cpus)
+    # torch makes as many threads as there are cores when it is imported, whatever the quota.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    handle = recv_handle(connection)
+    slots = Slots(handle, birth.slots, birth.slot_bytes)
+    os.close(handle)
+    _Child(connection, slots, birth).run()
+
+
+class _Child:
+    def __init__(self, connection: Connection, slots: Slots, birth: Birth) -> None:
+        self._connection, self._slots = connection, slots
+        threading.Thread(target=self._read, name="orders", daemon=True).start()
+        self._runner = Runner(birth.prepare(), self._tell, threads=birth.threads)
+        self._placed: dict[int, int] = {}
+
+    def run(self) -> None:
+        self._connection.send(ExecutorReady())
+        self._runner.run()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self._take(self._connection.recv())
+        except (EOFError, OSError):
+            os._exit(ORPHANED)  # whatever it computes: nobody waits for it
+
+    def _take(self, order: Placed | LoadModel | UnloadModel | UseThreads | None) -> None:
+        match order:
+            case None:
+                self._runner.end()
+            case Placed():
+                self._placed[order.run] = order.slot
+                inputs = self._slots.view(order.slot, order.shape)
+                window = (order.earliest_s, order.latest_s)
+                self._runner.submit(Infer(order.run, order.model, (inputs,), *window))
+            case _:
+                self._runner.submit(order)
+
+    def _tell(self, report: Report) -> None:
+        if isinstance(report, Inferred):
+            self._connection.send(self._answer(report))
+        else:
+            self._connection.send(report)
+
+    def _answer(self, report: Inferred) -> Answered:
+        slot, outputs = self._placed.pop(report.run), report.outputs
+        if outputs is None:
+            return Answered(report, slot)
+        if not self._slots.fit(outputs.shape):
+            error = f"The outputs are of the shape {list(outputs.shape)}: no slot is that large."
+            failed = replace(report, outcome=Outcome.FAILED, outputs=None, error=error)
+            return Answered(failed, slot)
+        self._slots.view(slot, outputs.shape)[...] = outputs
+        return Answered(replace(report, outputs=None), slot, outputs.shape)
+
+
+def _be_known_as(name: str) -> None:
+    """To `ps` and `top`, which show fifteen letters."""
+    comm = Path("/proc/self/comm")
+    if comm.exists():
+        comm.write_text(name[:15])

@@ -1,0 +1,118 @@
+"""An executor that is a child process: an interpreter of its own, and a death of its own.
+
+A child that is killed, by the kernel for its memory or by a fault in native code, takes the batch
+it was running with it and nothing else: it is reported as lost and can be started again.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import send_handle
+
+from infadapter_server.executors import child
+from infadapter_server.executors.child import Birth
+from infadapter_server.executors.handover import Handover
+from infadapter_server.executors.messages import ExecutorLost, Order
+from infadapter_server.executors.opening import Opener
+from infadapter_server.executors.port import Tell
+from infadapter_server.executors.refused import refused
+from infadapter_server.executors.slots import Slots, new_memory
+
+SLOTS = 4
+"""One batch that runs, one or two that were sent ahead, one that is being answered."""
+
+_GRACE_S = 0.5  # from SIGTERM to SIGKILL
+
+
+class ProcessExecutor:
+    """`prepare` is called in the child, and must be found by its name there."""
+
+    def __init__(
+        self,
+        name: str,
+        prepare: Callable[[], Opener],
+        *,
+        slot_bytes: int,
+        slots: int = SLOTS,
+        threads: int = 1,
+        cpus: frozenset[int] | None = None,
+    ) -> None:
+        self.name = name
+        self._birth = Birth(
+            name=name,
+            prepare=prepare,
+            slots=slots,
+            slot_bytes=slot_bytes,
+            threads=threads,
+            cpus=cpus,
+        )
+        self._life: _Life | None = None
+        self._tell: Tell | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._life.process.pid if self._life else None
+
+    def start(self, tell: Tell) -> None:
+        self._tell = tell
+        self._life = _Life(self._birth, tell)
+
+    def submit(self, order: Order) -> None:
+        if self._life is not None:
+            self._life.handover.submit(order)
+        elif self._tell and (report := refused(order, f"{self.name} is not started.")):
+            self._tell(report)
+
+    def stop(self, within_s: float) -> bool:
+        return self._life is None or self._life.stop(within_s)
+
+
+class _Life:
+    """One child, from its start to its end, which is always told."""
+
+    def __init__(self, birth: Birth, tell: Tell) -> None:
+        self._name, self._tell, self._stopped = birth.name, tell, False
+        spawn = get_context("spawn")  # never fork: torch's threads would be missing in the child
+        ours, theirs = spawn.Pipe()
+        self.process: SpawnProcess = spawn.Process(
+            target=child.main, args=(theirs, birth), name=birth.name, daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        memory = new_memory(birth.slots, birth.slot_bytes)
+        slots = Slots(memory, birth.slots, birth.slot_bytes)
+        send_handle(ours, memory, self.process.pid)
+        os.close(memory)
+        self.handover = Handover(birth.name, ours, slots, tell)
+        self._reader = threading.Thread(
+            target=self._read, name=f"{birth.name} reports", daemon=True
+        )
+        self._reader.start()
+
+    def stop(self, within_s: float) -> bool:
+        self._stopped = True
+        self.handover.close()
+        self._reader.join(within_s)
+        if not self._reader.is_alive():
+            return True
+        self.process.terminate()
+        self._reader.join(_GRACE_S)
+        self.process.kill()
+        self._reader.join()
+        return False
+
+    def _read(self) -> None:
+        self.handover.read()
+        while self.process.exitcode is None:  # it has closed the pipe, which only its end does
+            self.process.join(0.01)
+        self._tell(ExecutorLost(self._reason(self.process.exitcode)))
+
+    def _reason(self, code: int) -> str:
+        if self._stopped:
+            return f"{self._name} was stopped."
+        if code < 0:
+            return f"{self._name} was killed by {signal.Signals(-code).name}."
+        return f"{self._name} has ended by itself, with the exit code {code}."

@@ -1,0 +1,24 @@
+"""The report of an order that is not even begun: never silence, always a sentence."""
+
+import time
+
+from infadapter_server.executors.messages import (
+    Infer,
+    Inferred,
+    LoadModel,
+    ModelLoaded,
+    Order,
+    Outcome,
+)
+
+
+def refused(order: Order, error: str) -> Inferred | ModelLoaded | None:
+    """None where nobody waits for a report."""
+    now_s = time.monotonic()
+    match order:
+        case Infer():
+            return Inferred(order.run, Outcome.FAILED, now_s, now_s, error=error)
+        case LoadModel():
+            return ModelLoaded(order.stored.name, Outcome.FAILED, now_s, now_s, error=error)
+        case _:
+            return None

@@ -1,0 +1,136 @@
+"""The command line of `infadapter-worker`."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+import click
+
+from infadapter_profiles.quantities import InvalidQuantity, whole_units
+from infadapter_server.executors.messages import UseThreads
+from infadapter_server.executors.opening import torch_opener
+from infadapter_server.executors.remote.disk import Disk
+from infadapter_server.executors.remote.service import Service, serve
+from infadapter_server.executors.remote.worker import Worker
+from infadapter_server.serving.quota import thread_limit
+
+INTERRUPTED = 130
+QUOTA_PERIOD_S = 1.0
+FINISH_S = 20.0
+"""For the inference that is running; pods are killed after 30 s by default."""
+
+_REPORTED_S = 0.5
+_log = logging.getLogger(__name__)
+_HELP = """Compute for a controller on another pod: one batch at a time, each within its window.
+
+\b
+  infadapter-worker --models /models --memory 2Gi --port 9090
+
+Weights are loaded from this worker's own disk, FOLDER/NAME/VERSION/FILE; the demo's networks ship
+with it. One controller at a time drives it; without one it keeps its weights and waits. Whoever
+reaches the port is obeyed: keep it to the controller by a NetworkPolicy. On SIGTERM or Ctrl-C it
+finishes the batch that is running and ends with 0.
+"""
+
+
+class Size(click.ParamType[int]):
+    name = "SIZE"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return whole_units(value)
+        except InvalidQuantity as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+@click.command(help=_HELP, context_settings={"max_content_width": 100})
+@click.option("--name", default=socket.gethostname, help="As in logs.  [default: the host's]")
+@click.option("--host", default="0.0.0.0", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=9090,
+    show_default=True,
+    help="0 takes any free port; the first line of the output says which.",
+)
+@click.option(
+    "--models",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Models that it may load: FOLDER/NAME/VERSION/FILE.",
+)
+@click.option(
+    "--memory",
+    type=Size(),
+    help="What all weights together may take, such as 2Gi; the controller keeps to it.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    help="Of an inference.  [default: the CPU quota, also when it changes]",
+)
+def _command(
+    name: str, host: str, port: int, models: Path | None, memory: int | None, threads: int | None
+) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # torch makes as many threads as there are cores when it is imported, whatever the quota.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    disk = Disk(models, memory)
+    worker = Worker(disk.opener(torch_opener()), threads or thread_limit())
+    _end_by_signal(worker)
+    try:
+        server, bound = serve(Service(name, worker, disk), host, port)
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
+    print(f"listening on {host}:{bound}", flush=True)
+    if threads is None:
+        threading.Thread(target=_follow_quota, args=(worker,), daemon=True).start()
+    worker.run()
+    server.stop(_REPORTED_S).wait()
+    return 0
+
+
+def command() -> int:
+    """Run the command and return its exit code: 0 after a signal, 1 for a fault, 2 for options."""
+    try:
+        code: int = _command.main(standalone_mode=False)
+    except click.ClickException as error:
+        sentence = " ".join(error.format_message().split())
+        print(f"infadapter-worker: {sentence}", file=sys.stderr)
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    return code
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(command())
+
+
+def _end_by_signal(worker: Worker) -> None:
+    def end(*_: object) -> None:
+        worker.end()
+        # What it computes may never end, and Python can't interrupt it.
+        killer = threading.Timer(FINISH_S, os._exit, (1,))
+        killer.daemon = True
+        killer.start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+
+
+def _follow_quota(worker: Worker) -> None:
+    """Let the threads follow a pod that is resized in place."""
+    used = thread_limit()
+    while True:
+        time.sleep(QUOTA_PERIOD_S)
+        if (threads := thread_limit()) != used:
+            _log.info("the CPU quota changed: %d threads from now on", threads)
+            worker.submit(UseThreads(threads))
+            used = threads

@@ -1,0 +1,100 @@
+"""An executor that is a worker on another pod: it comes back by itself when it was out of reach."""
+
+import logging
+import socket
+import threading
+
+import grpc
+
+from infadapter_server.executors.messages import ExecutorLost, ExecutorReady, Order, Report
+from infadapter_server.executors.port import Tell
+from infadapter_server.executors.refused import refused
+from infadapter_server.executors.remote.backoff import FIRST_S, MOST_S, delays_s
+from infadapter_server.executors.remote.link import Link
+from infadapter_server.executors.remote.wire import MOST_BYTES
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MOST_BYTES),
+    ("grpc.max_send_message_length", MOST_BYTES),
+    # Every attempt is a new one: the channel's own backoff would come on top of ours.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+_log = logging.getLogger(__name__)
+
+
+class RemoteExecutor:
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        *,
+        first_delay_s: float = FIRST_S,
+        most_delay_s: float = MOST_S,
+    ) -> None:
+        """`address` is HOST:PORT."""
+        self.name, self._address = name, address
+        self._delays = (first_delay_s, most_delay_s)
+        self._link: Link | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._lost = ""
+
+    def start(self, tell: Tell) -> None:
+        """Connect, and again whenever that breaks; one that is started already goes on."""
+        self._tell_driver = tell
+        if self._thread is None or not self._thread.is_alive():
+            self._stopping.clear()
+            self._lost = ""
+            self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+            self._thread.start()
+
+    def submit(self, order: Order) -> None:
+        link = self._link
+        if link is not None and link.ready:
+            link.submit(order)
+        elif (report := refused(order, f"{self.name} can't be reached.")) is not None:
+            self._tell_driver(report)
+
+    def stop(self, within_s: float) -> bool:
+        """Nothing is sent any more, and the worker keeps its weights."""
+        self._stopping.set()
+        link = self._link
+        done = link is None or link.finish(within_s)
+        if self._thread is not None:
+            self._thread.join()
+        return done
+
+    def _run(self) -> None:
+        delays = delays_s(*self._delays)
+        while not self._stopping.is_set():
+            was_ready, reason = self._drive()
+            if was_ready:
+                delays = delays_s(*self._delays)
+            if not self._stopping.is_set():
+                self._tell_lost(f"{self.name} at {self._address} {reason}.")
+                self._stopping.wait(next(delays))
+        self._tell_driver(ExecutorLost(f"{self.name} was stopped."))
+
+    def _drive(self) -> tuple[bool, str]:
+        with grpc.insecure_channel(self._address, _OPTIONS) as channel:
+            link = Link(channel, socket.gethostname(), self._tell)
+            self._link = link
+            if self._stopping.is_set():
+                link.finish(0)
+            reason = link.run()
+            self._link = None
+        return link.ready, reason
+
+    def _tell(self, report: Report) -> None:
+        if isinstance(report, ExecutorReady):
+            self._lost = ""
+            _log.info("%s at %s takes orders", self.name, self._address)
+        self._tell_driver(report)
+
+    def _tell_lost(self, reason: str) -> None:
+        """Once, not at every attempt that fails."""
+        if not self._lost:
+            self._tell_driver(ExecutorLost(reason))
+        if reason != self._lost:
+            _log.warning("%s It is tried again and again.", reason)
+        self._lost = reason

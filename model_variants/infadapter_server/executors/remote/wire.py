@@ -1,0 +1,162 @@
+"""Orders and reports as messages of worker.proto, with times by the other side's clock."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from infadapter_server.executors.messages import Infer, Inferred, LoadModel, ModelLoaded, Outcome
+from infadapter_server.executors.remote import worker_pb2 as pb
+from infadapter_server.executors.slots import FLOAT_BYTES, joint_shape
+from infadapter_server.networks.signatures import Floats, Signature
+from infadapter_server.networks.stored import Format, Stored
+
+PROTOCOL = 1
+"""Raised with a change that the other side must know."""
+
+DRIVE = "/infadapter.worker.v1.Worker/Drive"
+MOST_BYTES = 64 * 1024 * 1024
+"""Of a message: sixteen images for a ResNet are a sixth of it."""
+
+Translate = Callable[[float], float]
+_LITTLE = np.dtype("<f4")
+_OUTCOMES = {
+    Outcome.DONE: pb.Outcome.DONE,
+    Outcome.TOO_LATE: pb.Outcome.TOO_LATE,
+    Outcome.FAILED: pb.Outcome.FAILED,
+}
+_READ_OUTCOMES = {number: outcome for outcome, number in _OUTCOMES.items()}
+
+
+class BadMessage(ValueError):
+    """What came is no order or report; the message says why."""
+
+
+def written_tensor(rows: tuple[Floats, ...], shape: tuple[int, ...]) -> pb.Tensor:
+    parts = [np.ascontiguousarray(row, _LITTLE).data for row in rows]
+    return pb.Tensor(shape=shape, values=b"".join(parts))
+
+
+def read_tensor(tensor: pb.Tensor) -> Floats:
+    shape = tuple(tensor.shape)
+    if math.prod(shape) * FLOAT_BYTES != len(tensor.values) or not shape:
+        raise BadMessage(f"{len(tensor.values)} bytes are no tensor of the shape {list(shape)}.")
+    # A copy: torch wants to be able to write.
+    return np.frombuffer(tensor.values, _LITTLE).astype(np.float32).reshape(shape)
+
+
+def written_infer(order: Infer, theirs: Translate) -> pb.Order:
+    shape = joint_shape(order.rows)
+    if shape is None:
+        raise BadMessage("The rows of this batch have different shapes.")
+    if math.prod(shape) * FLOAT_BYTES > MOST_BYTES - 4096:
+        raise BadMessage(f"The inputs are of the shape {list(shape)}: no message is that large.")
+    infer = pb.Infer(
+        run=order.run,
+        model=order.model,
+        rows=written_tensor(order.rows, shape),
+        earliest_s=theirs(order.earliest_s),
+        latest_s=theirs(order.latest_s),
+    )
+    return pb.Order(infer=infer)
+
+
+def read_infer(infer: pb.Infer) -> Infer:
+    rows = (read_tensor(infer.rows),)
+    return Infer(infer.run, infer.model, rows, infer.earliest_s, infer.latest_s)
+
+
+def written_load(order: LoadModel, theirs: Translate) -> pb.Order:
+    stored = order.stored
+    load = pb.Load(
+        name=stored.name,
+        version=stored.version,
+        format=stored.format.value,
+        variant=stored.variant,
+        # Its folders are the controller's; the worker looks for it where its own models are.
+        file=stored.file.rpartition("/")[2] if stored.file else "",
+        input_name=stored.signature.input_name,
+        output_name=stored.signature.output_name,
+        input_shape=stored.signature.input_shape,
+        output_shape=stored.signature.output_shape,
+        batch_sizes=stored.batch_sizes,
+        earliest_s=theirs(order.earliest_s),
+        latest_s=theirs(order.latest_s),
+    )
+    return pb.Order(load=load)
+
+
+def read_load(load: pb.Load) -> LoadModel:
+    try:
+        form = Format(load.format)
+    except ValueError:
+        raise BadMessage(f"{load.format!r} is no format of models.") from None
+    stored = Stored(
+        name=load.name,
+        version=load.version,
+        format=form,
+        signature=Signature(
+            input_shape=tuple(load.input_shape),
+            output_shape=tuple(load.output_shape),
+            input_name=load.input_name,
+            output_name=load.output_name,
+        ),
+        variant=load.variant,
+        file=load.file or None,
+        batch_sizes=tuple(load.batch_sizes),
+    )
+    return LoadModel(stored, load.earliest_s, load.latest_s)
+
+
+def written_loaded(report: ModelLoaded) -> pb.Loaded:
+    return pb.Loaded(
+        model=report.model,
+        outcome=_OUTCOMES[report.outcome],
+        begin_s=report.begin_s,
+        end_s=report.end_s,
+        weights_bytes=report.weights_bytes,
+        execution_s=report.execution_s,
+        error=report.error,
+    )
+
+
+def read_loaded(loaded: pb.Loaded, ours: Translate) -> ModelLoaded:
+    return ModelLoaded(
+        loaded.model,
+        _read_outcome(loaded.outcome),
+        ours(loaded.begin_s),
+        ours(loaded.end_s),
+        loaded.weights_bytes,
+        dict(loaded.execution_s),
+        loaded.error,
+    )
+
+
+def written_inferred(report: Inferred) -> pb.Inferred:
+    outputs = report.outputs
+    return pb.Inferred(
+        run=report.run,
+        outcome=_OUTCOMES[report.outcome],
+        begin_s=report.begin_s,
+        end_s=report.end_s,
+        outputs=None if outputs is None else written_tensor((outputs,), outputs.shape),
+        error=report.error,
+    )
+
+
+def read_inferred(inferred: pb.Inferred, ours: Translate) -> Inferred:
+    return Inferred(
+        inferred.run,
+        _read_outcome(inferred.outcome),
+        ours(inferred.begin_s),
+        ours(inferred.end_s),
+        read_tensor(inferred.outputs) if inferred.HasField("outputs") else None,
+        inferred.error,
+    )
+
+
+def _read_outcome(number: pb.Outcome) -> Outcome:
+    outcome = _READ_OUTCOMES.get(number)
+    if outcome is None:
+        raise BadMessage(f"{number} is no outcome.")
+    return outcome

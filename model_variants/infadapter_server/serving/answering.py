@@ -1,0 +1,100 @@
+"""A request that a front has read by its own means, from its arrival to the network's output.
+
+REST has a shorter way of its own, in `inference`, since it refuses before it parses. What both
+share is the driver, its bounds and what is counted.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infadapter_server.networks.signatures import Floats
+from infadapter_server.serving import bodies
+from infadapter_server.serving.identity import Identity
+from infadapter_server.serving.inference import Inference
+from infadapter_server.serving.protocol import BadTensor, Question
+from infadapter_server.serving.refusal import InferenceError, Refusal, Unserved
+from infadapter_server.serving.replies import refusal_of
+
+__all__ = ["Answering", "Asked", "Given"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request: the names in it, how to read it, and by when its answer is of use."""
+
+    model: str
+    version: str | None
+    read: Callable[[Identity], Question]  # raises BadTensor
+    deadline: bytes | None  # as the header infadapter-deadline-ms says
+    remaining_s: float | None  # as the transport says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The network's output, and what it was asked."""
+
+    result: Floats
+    question: Question
+    identity: Identity
+
+
+class Answering:
+    """Asks the driver of an inference route, which bounds and counts."""
+
+    def __init__(self, inference: Inference) -> None:
+        self.inference = inference
+
+    async def __call__(self, asked: Asked) -> Given:
+        """Answer one request. Raises Refusal, which has been counted."""
+        inference = self.inference
+        arrived_s = inference.clock()
+        inference.metrics.arrivals.inc()
+        inference.in_flight += 1
+        hold = bodies.Hold(inference.budget)
+        try:
+            given = await self._answer(asked, arrived_s, hold)
+        except Refusal as refusal:
+            inference.count_refusal(refusal, arrived_s)
+            inference.metrics.count(refusal.status)
+            raise
+        finally:
+            hold.release()
+            inference.in_flight -= 1
+        inference.metrics.count(200)
+        inference.metrics.latency_seconds.observe(inference.clock() - arrived_s)
+        return given
+
+    async def _answer(self, asked: Asked, arrived_s: float, hold: bodies.Hold) -> Given:
+        inference = self.inference
+        identity = inference.find(asked.model, asked.version)
+        inference.check_open()
+        inference.budget.allow(inference.longest_body(identity))
+        try:
+            question = asked.read(identity)
+            within_s = self._within_s(asked, question)
+            hold.become(question.batch.nbytes)
+            ticket = inference.driver.ask(
+                identity.model, arrived_s, within_s, lambda: question.batch
+            )
+        except BadTensor as error:
+            raise Refusal(400, str(error)) from None
+        except Unserved as unserved:
+            raise refusal_of(unserved) from None
+        try:
+            # A call that is cancelled would cancel the future too, and nobody would know who left.
+            result = await asyncio.shield(ticket.answer)
+        except InferenceError:
+            raise Refusal(500, "The inference failed; the server's log says why.") from None
+        except Unserved as unserved:
+            raise refusal_of(unserved) from None
+        finally:
+            inference.driver.leave(ticket)  # if whoever asked has gone
+        inference.driver.answered(ticket)
+        return Given(result=result, question=question, identity=identity)
+
+    def _within_s(self, asked: Asked, question: Question) -> float:
+        deadlines = self.inference.limits.deadlines
+        within_s = deadlines.of(asked.deadline)
+        within_s = deadlines.shorter(within_s, asked.deadline, question.timeout_us)
+        return within_s if asked.remaining_s is None else min(within_s, asked.remaining_s)

@@ -1,0 +1,1 @@
+"""The Open Inference Protocol over gRPC, answered by what answers REST."""

@@ -1,0 +1,79 @@
+"""HTTP/1.1 for clients that would rather speak something else: an offered upgrade is declined.
+
+Java's HttpClient and `curl --http2` send `Upgrade: h2c` with their first request. A server may
+ignore that (RFC 9110, 7.8) and answers the request, body and all; httptools instead takes what
+follows the headers for the other protocol's, so that uvicorn saw a request without its body.
+Here the same request is read again without the offer.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from httptools import HttpParserUpgrade, HttpRequestParser
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+__all__ = ["HttpProtocol"]
+
+_OFFER = (b"upgrade", b"http2-settings")
+_TUNNEL = b"CONNECT"  # is an upgrade without being offered, and nothing that a server answers
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, except that it never leaves HTTP/1.1."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.declined: bytes | None = None  # the head of a request without the offer that it made
+        self.parser = _Parser(self)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer, unless the request is to be read again."""
+        method = self.parser.get_method()
+        if not self.parser.should_upgrade() or method == _TUNNEL:
+            super().on_headers_complete()
+            return
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (method, self.url, version)]
+        lines += [b"%b: %b" % header for header in _without_offer(self.headers)]
+        self.declined = b"\r\n".join((*lines, b"", b""))
+
+    def on_message_complete(self) -> None:
+        """Tell the application that the body has ended, once it has."""
+        if self.declined is None:
+            super().on_message_complete()
+
+
+class _Parser(HttpRequestParser):
+    """Reads on where an upgrade was offered, by the protocol's word what the request was."""
+
+    def __init__(self, protocol: HttpProtocol) -> None:
+        super().__init__(protocol)
+        self._protocol = protocol
+        # As uvicorn does: what is pipelined behind a request that ends the connection is not read.
+        self.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def feed_data(self, data: "bytes | bytearray | memoryview[int] | array[int]") -> None:
+        """Parse; each turn of the loop takes one offer out of what is left."""
+        parser = self
+        while True:
+            try:
+                HttpRequestParser.feed_data(parser, data)
+            except HttpParserUpgrade as offered:
+                head, self._protocol.declined = self._protocol.declined, None
+                if head is None:
+                    raise
+                data = head + bytes(data[offered.args[0] :])
+                # Anew: one that has read `Connection: close` reads nothing any more.
+                parser = self._protocol.parser = _Parser(self._protocol)
+            else:
+                return
+
+
+def _without_offer(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    for name, value in headers:
+        if name == b"connection":
+            tokens = [token.strip() for token in value.split(b",")]
+            yield name, b", ".join(token for token in tokens if token.lower() not in _OFFER)
+        elif name not in _OFFER:
+            yield name, value

@@ -1,0 +1,68 @@
+"""What the server says of itself and of a model, by the protocol and as Triton's clients ask for.
+
+The protocol has no place for the largest batch, yet a client that does not know it is refused by
+surprise: it stands in the metadata's parameters, and in Triton's model configuration, where its
+clients look for it.
+"""
+
+from importlib.metadata import version
+from typing import Any
+
+from infadapter_server.networks.signatures import Signature
+
+__all__ = ["NAME", "model_config", "model_metadata", "server_metadata"]
+
+NAME = "infadapter-server"
+_EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")
+_PLATFORM = "pytorch"
+
+
+def server_metadata(*more_extensions: str) -> dict[str, Any]:
+    """The answer to GET /v2; `more_extensions` are those of routes that not every server has."""
+    return {
+        "name": NAME,
+        "version": version("infadapter"),
+        "extensions": [*_EXTENSIONS, *more_extensions],
+    }
+
+
+def model_metadata(
+    name: str,
+    versions: list[str],
+    signature: Signature,
+    max_batch: int,
+    accuracy: float | None = None,
+) -> dict[str, Any]:
+    """The answer to GET /v2/models/NAME; `accuracy` if it was measured of these very weights."""
+    parameters: dict[str, Any] = {"max_batch_size": max_batch}
+    if accuracy is not None:
+        parameters["accuracy"] = accuracy
+    return {
+        "name": name,
+        "versions": versions,
+        "platform": _PLATFORM,
+        "inputs": [_tensor(signature.input_name, signature.input_shape)],
+        "outputs": [_tensor(signature.output_name, signature.output_shape)],
+        "parameters": parameters,
+    }
+
+
+def model_config(name: str, signature: Signature, max_batch: int) -> dict[str, Any]:
+    """The answer to GET /v2/models/NAME/config, in the words of Triton's ModelConfig."""
+    return {
+        "name": name,
+        "platform": "",
+        "backend": _PLATFORM,
+        "max_batch_size": max_batch,
+        "input": [_configured(signature.input_name, signature.input_shape)],
+        "output": [_configured(signature.output_name, signature.output_shape)],
+    }
+
+
+def _tensor(name: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"name": name, "datatype": "FP32", "shape": [-1, *shape]}
+
+
+def _configured(name: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    # Without the batch's dimension, which max_batch_size above zero implies.
+    return {"name": name, "data_type": "TYPE_FP32", "dims": list(shape)}

@@ -1,0 +1,77 @@
+"""Models without torch, for executors in other processes: these find them here by their names."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from infadapter_server.executors.opening import Opener
+from infadapter_server.networks.signatures import Floats, LoadError, Model, Signature
+from infadapter_server.networks.stored import Format, Stored
+
+LATER = 1e9
+
+
+class Scripted:
+    """Twice its input, unless the first number says something else."""
+
+    weights_bytes = 8
+
+    def __call__(self, batch: Floats) -> Floats:
+        match batch.flat[0]:
+            case -1:
+                raise ArithmeticError("negative")
+            case -2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case -3:
+                tell_that_it_computes()
+                time.sleep(60)
+            case -4:
+                return np.zeros((len(batch), 10_000), np.float32)
+            case -5:
+                tell_that_it_computes()
+                time.sleep(0.1)
+        return batch * 2
+
+    def use_threads(self, threads: int) -> None:
+        os.environ["THREADS_USED"] = str(threads)
+
+
+RAISE, DIE, HANG, SWELL, LINGER = -1.0, -2.0, -3.0, -4.0, -5.0
+
+
+def tell_that_it_computes() -> None:
+    """By the name of its process, which others can read."""
+    Path("/proc/self/comm").write_text("computing")
+
+
+class Facts(Scripted):
+    """Answers with its process: pid, OMP_NUM_THREADS, number of cores, threads used."""
+
+    def __call__(self, batch: Floats) -> Floats:
+        told = (os.environ["OMP_NUM_THREADS"], os.environ.get("THREADS_USED", "0"))
+        cores = len(os.sched_getaffinity(0))
+        return np.array([[os.getpid(), int(told[0]), cores, int(told[1])]] * len(batch), np.float32)
+
+
+def open_fake(stored: Stored) -> Model:
+    if stored.variant == "broken":
+        raise LoadError("The file is for another network.")
+    return Facts() if stored.variant == "facts" else Scripted()
+
+
+def prepare() -> Opener:
+    return open_fake
+
+
+def stored(name: str = "doubler", variant: str = "scripted") -> Stored:
+    return Stored(
+        name=name,
+        version="1",
+        format=Format.VARIANT,
+        signature=Signature(input_shape=(2,), output_shape=(2,)),
+        variant=variant,
+        batch_sizes=(1, 2),
+    )
