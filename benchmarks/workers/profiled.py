@@ -1,0 +1,60 @@
+"""The profiles that the kernel begins with: one model of each variant, measured by a worker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil, inf
+from queue import SimpleQueue
+
+from infadapter_scheduler import Model
+from infadapter_server.executors.messages import (
+    LoadModel,
+    ModelLoaded,
+    Outcome,
+    Report,
+    UnloadModel,
+)
+from infadapter_server.executors.remote.executor import RemoteExecutor
+from infadapter_server.networks.stored import Stored
+
+PAGE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    execution_s: Mapping[int, float]
+    load_s: float
+    weights_bytes: int
+
+    @property
+    def pages(self) -> int:
+        return ceil(self.weights_bytes / PAGE_BYTES)
+
+    def model(self, name: str) -> Model:
+        return Model(name, self.execution_s, self.load_s, self.pages)
+
+
+def profiles(address: str, stored: Mapping[str, Stored]) -> dict[str, Profile]:
+    """By variant."""
+    reports: SimpleQueue[Report] = SimpleQueue()
+    executor = RemoteExecutor("profiled", address)
+    executor.start(reports.put)
+    reports.get()
+    one_each = {model.variant: model for model in stored.values()}
+    found = {variant: _profile(executor, reports, model) for variant, model in one_each.items()}
+    executor.stop(within_s=5)
+    return found
+
+
+def _profile(executor: RemoteExecutor, reports: SimpleQueue[Report], stored: Stored) -> Profile:
+    """The second load counts: the first warms up all that models have in common."""
+    first, second = (_load(executor, reports, stored) for _ in range(2))
+    return Profile(first.execution_s, second.end_s - second.begin_s, first.weights_bytes)
+
+
+def _load(executor: RemoteExecutor, reports: SimpleQueue[Report], stored: Stored) -> ModelLoaded:
+    executor.submit(LoadModel(stored, 0.0, inf))
+    report = reports.get()
+    assert isinstance(report, ModelLoaded), report
+    assert report.outcome is Outcome.DONE, report.error
+    executor.submit(UnloadModel(stored.name))
+    return report
