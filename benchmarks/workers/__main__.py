@@ -21,7 +21,7 @@ from benchmarks.workers.cluster import WorkerProcess, cluster, peak_bytes
 from benchmarks.workers.controller import Controller, Kept
 from benchmarks.workers.offered import Request, capacity_rps, catalogue, image, poisson
 from benchmarks.workers.profiled import PAGE_BYTES, Profile, profiles
-from benchmarks.workers.told import Phase, mib, phase_table
+from benchmarks.workers.told import Phase, mib, phase_table, reasons
 from infadapter_scheduler import Scheduler
 from infadapter_server.executors.remote.executor import RemoteExecutor
 from infadapter_server.networks.stored import Stored
@@ -123,9 +123,8 @@ def _several(scene: Scene, processes: Sequence[WorkerProcess], pages: int, secon
     )
     kept = scene.run(processes, pages, happenings)
     size = pages * PAGE_BYTES
-    print(
-        f"\n{len(processes)} workers with {mib([size])} MiB for weights each; unloads {kept.unloads}"
-    )
+    each = f"{len(processes)} workers with {mib([size])} MiB for weights each"
+    print(f"\n{each}; {kept.unloads} unloads")
     phases = (
         Phase("until one is killed", 0, kill_s),
         Phase("without it", kill_s, back_s),
@@ -133,6 +132,7 @@ def _several(scene: Scene, processes: Sequence[WorkerProcess], pages: int, secon
         Phase("all", 0, seconds),
     )
     print(phase_table(kept, scene.requests, phases))
+    print(reasons(kept, scene.requests))
     for at_s, reason in kept.losses:
         print(f"{at_s - kill_s:.3f} s after the kill: {reason}")
 

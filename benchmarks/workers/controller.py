@@ -143,7 +143,7 @@ class Controller:
                 self._run(action)
             case Load():
                 stored = self._stored[action.model]
-                order = LoadModel(stored, action.earliest_s, action.latest_s)
+                order = LoadModel(stored, action.earliest_s, action.latest_s, measure=False)
                 self._executors[action.executor].submit(order)
             case Unload():
                 self.kept.unloads += 1

@@ -46,13 +46,16 @@ def profiles(address: str, stored: Mapping[str, Stored]) -> dict[str, Profile]:
 
 
 def _profile(executor: RemoteExecutor, reports: SimpleQueue[Report], stored: Stored) -> Profile:
-    """The second load counts: the first warms up all that models have in common."""
-    first, second = (_load(executor, reports, stored) for _ in range(2))
-    return Profile(first.execution_s, second.end_s - second.begin_s, first.weights_bytes)
+    """The second load is one as they come later: nothing is measured any more."""
+    measured = _load(executor, reports, stored, measure=True)
+    load = _load(executor, reports, stored, measure=False)
+    return Profile(measured.execution_s, load.end_s - load.begin_s, measured.weights_bytes)
 
 
-def _load(executor: RemoteExecutor, reports: SimpleQueue[Report], stored: Stored) -> ModelLoaded:
-    executor.submit(LoadModel(stored, 0.0, inf))
+def _load(
+    executor: RemoteExecutor, reports: SimpleQueue[Report], stored: Stored, *, measure: bool
+) -> ModelLoaded:
+    executor.submit(LoadModel(stored, 0.0, inf, measure))
     report = reports.get()
     assert isinstance(report, ModelLoaded), report
     assert report.outcome is Outcome.DONE, report.error

@@ -41,5 +41,11 @@ def _phase_line(kept: Kept, requests: Sequence[Request], phase: Phase) -> str:
     return f"{phase.name:<22}{len(numbers):>9}{share:>8.2f}%{others}{tail}"
 
 
+def reasons(kept: Kept, requests: Sequence[Request]) -> str:
+    """Refusals by reason and model, the most frequent first."""
+    counts = Counter((reason.value, requests[n].model) for n, reason in kept.reasons.items())
+    return ", ".join(f"{n}× {why} {model}" for (why, model), n in counts.most_common(12))
+
+
 def mib(sizes: Iterable[float]) -> str:
     return ", ".join(f"{size / MIB:.0f}" for size in sizes)

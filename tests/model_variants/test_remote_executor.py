@@ -28,7 +28,7 @@ from infadapter_server.executors.remote import link, session, wire
 from infadapter_server.executors.remote import worker_pb2 as pb
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.executor import RemoteExecutor
-from infadapter_server.executors.remote.service import Service, serve
+from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.worker import Worker
 from tests.model_variants.executor_rig import Rig, eventually, outputs
 from tests.model_variants.fake_models import DIE, HANG, LATER, LINGER, RAISE, open_fake, stored
@@ -49,7 +49,8 @@ class Local:
     def __init__(self, disk: Disk, silence_s: float) -> None:
         self.worker = Worker(disk.opener(open_fake))
         service = Service("worker-0", self.worker, disk, silence_s=silence_s)
-        self.server, self.port = serve(service, "127.0.0.1", 0)
+        self.server, self.port = listen("127.0.0.1", 0)
+        serve(self.server, service)
         self.address = f"127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.worker.run, daemon=True)
         self.thread.start()

@@ -45,7 +45,6 @@ class Runner:
     ) -> None:
         self._open, self._tell, self._clock = open_model, tell, clock
         self._models: dict[str, Model] = {}
-        self._measured: dict[Stored, Mapping[int, float]] = {}
         self._threads = threads
         self._orders: list[tuple[float, int, Order]] = []
         self._sequence = count()
@@ -126,7 +125,7 @@ class Runner:
         try:
             model = self._open(order.stored)
             model.use_threads(self._threads)
-            execution_s = self._warmed_up(model, order.stored)
+            execution_s = self._warmed_up(model, order)
         except LoadError as error:
             return ModelLoaded(name, Outcome.FAILED, begin_s, self._clock(), error=str(error))
         except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises
@@ -138,16 +137,13 @@ class Runner:
             name, Outcome.DONE, begin_s, self._clock(), model.weights_bytes, execution_s
         )
 
-    def _warmed_up(self, model: Model, stored: Stored) -> Mapping[int, float]:
-        """Seconds by batch size. A model that comes back is only seen to compute: who loads on
-        demand waits for a load, and what it takes has been measured."""
-        if stored in self._measured:
+    def _warmed_up(self, model: Model, order: LoadModel) -> Mapping[int, float]:
+        """Seconds by batch size, if they are asked for; else it is only seen to compute."""
+        stored = order.stored
+        if not order.measure:
             self._warm_up(model, stored, min(stored.batch_sizes), 1)
-        else:
-            self._measured[stored] = {
-                size: self._warm_up(model, stored, size, WARM_UPS) for size in stored.batch_sizes
-            }
-        return self._measured[stored]
+            return {}
+        return {size: self._warm_up(model, stored, size, WARM_UPS) for size in stored.batch_sizes}
 
     def _warm_up(self, model: Model, stored: Stored, size: int, times: int) -> float:
         zeros = np.zeros((size, *stored.signature.input_shape), np.float32)

@@ -15,7 +15,7 @@ from infadapter_profiles.quantities import InvalidQuantity, whole_units
 from infadapter_server.executors.messages import UseThreads
 from infadapter_server.executors.opening import torch_opener
 from infadapter_server.executors.remote.disk import Disk
-from infadapter_server.executors.remote.service import Service, serve
+from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.worker import Worker
 from infadapter_server.serving.quota import thread_limit
 
@@ -78,15 +78,16 @@ def _command(
     name: str, host: str, port: int, models: Path | None, memory: int | None, threads: int | None
 ) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # torch makes as many threads as there are cores when it is imported, whatever the quota.
+    try:
+        server, bound = listen(host, port)
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
+    # torch makes as many threads as the machine has cores when it is imported, whatever the quota.
     os.environ["OMP_NUM_THREADS"] = "1"
     disk = Disk(models, memory)
     worker = Worker(disk.opener(torch_opener()), threads or thread_limit())
     _end_by_signal(worker)
-    try:
-        server, bound = serve(Service(name, worker, disk), host, port)
-    except OSError as error:
-        raise click.ClickException(str(error)) from None
+    serve(server, Service(name, worker, disk))
     print(f"listening on {host}:{bound}", flush=True)
     if threads is None:
         threading.Thread(target=_follow_quota, args=(worker,), daemon=True).start()

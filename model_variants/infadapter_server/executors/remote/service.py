@@ -94,16 +94,17 @@ class Service(grpc.GenericRpcHandler):
         )
 
 
-def serve(service: Service, host: str, port: int) -> tuple[grpc.Server, int]:
-    """Return a server that has begun, and its port. Raises OSError."""
+def listen(host: str, port: int) -> tuple[grpc.Server, int]:
+    """Return a server that has yet to begin, and its port. Raises OSError."""
     pool = ThreadPoolExecutor(_STREAMS, thread_name_prefix="stream")
-    server = grpc.server(
-        pool, handlers=[service], options=_OPTIONS, maximum_concurrent_rpcs=_STREAMS
-    )
+    server = grpc.server(pool, options=_OPTIONS, maximum_concurrent_rpcs=_STREAMS)
     shown = f"[{host}]" if ":" in host else host
     try:
-        bound = server.add_insecure_port(f"{shown}:{port}")
+        return server, server.add_insecure_port(f"{shown}:{port}")
     except RuntimeError:
         raise OSError(f"Cannot listen on {shown}:{port}.") from None
+
+
+def serve(server: grpc.Server, service: Service) -> None:
+    server.add_generic_rpc_handlers((service,))
     server.start()
-    return server, bound
