@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infadapter_server.executors.handover import MOST_WAITING
+from infadapter_server.executors.handover import MOST_LOADS, MOST_WAITING
 from infadapter_server.executors.messages import Infer, LoadModel, Outcome, UnloadModel, UseThreads
 from infadapter_server.executors.process import ProcessExecutor
 from infadapter_server.executors.slots import slot_bytes_for
@@ -227,6 +227,6 @@ def test_a_killed_parent_leaves_no_child_and_no_memory(tmp_path: Path) -> None:
 
 def test_loads_are_bounded_as_well(rig: Rig) -> None:
     later_s = time.monotonic() + 60
-    for _ in range(MOST_WAITING + 1):
+    for _ in range(MOST_LOADS + 1):
         rig.submit(LoadModel(stored(), later_s, later_s))
-    assert rig.loaded().error == "executor-0 has 64 loads to do already."
+    assert rig.loaded().error == "executor-0 has 256 loads to do already."

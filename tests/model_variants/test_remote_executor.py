@@ -24,14 +24,23 @@ from infadapter_server.executors.messages import (
     Outcome,
     UnloadModel,
 )
-from infadapter_server.executors.remote import link, session, wire
+from infadapter_server.executors.remote import link, pulse, session, tensors, wire
 from infadapter_server.executors.remote import worker_pb2 as pb
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.executor import RemoteExecutor
 from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.worker import Worker
 from tests.model_variants.executor_rig import Rig, eventually, outputs
-from tests.model_variants.fake_models import DIE, HANG, LATER, LINGER, RAISE, open_fake, stored
+from tests.model_variants.fake_models import (
+    DIE,
+    HANG,
+    LATER,
+    LINGER,
+    RAISE,
+    SWELL,
+    open_fake,
+    stored,
+)
 
 
 class Reports(Protocol):
@@ -141,17 +150,17 @@ def test_failures_come_back_as_sentences_and_the_next_is_served(rig: Rig) -> Non
 def test_what_is_no_batch_or_too_large_for_a_message_is_refused_here(rig: Rig) -> None:
     rig.submit(Infer(1, "doubler", (), 0.0, LATER))
     assert "different shapes" in rig.inferred().error
-    rows = (np.broadcast_to(np.float32(0), (1, wire.MOST_BYTES)),)
+    rows = (np.broadcast_to(np.float32(0), (1, tensors.MOST_BYTES)),)
     rig.submit(Infer(2, "doubler", rows, 0.0, LATER))
-    assert "no message is that large" in rig.inferred().error
+    assert "No message takes inputs of the shape" in rig.inferred().error
 
 
 def test_more_orders_than_anyone_needs_are_refused_here(rig: Rig) -> None:
     rig.infer(0, LINGER)
-    for run in range(1, link.MOST_UNDONE + 1):
+    for run in range(1, 65):
         rig.infer(run, 1.0)
     report = rig.inferred()
-    assert (report.run, report.error) == (64, "There are 64 orders to do already.")
+    assert (report.run, report.error) == (64, "There are 64 such orders to do already.")
 
 
 def test_a_killed_worker_is_lost_and_one_at_its_place_is_ready_with_nothing() -> None:
@@ -172,14 +181,31 @@ def test_a_killed_worker_is_lost_and_one_at_its_place_is_ready_with_nothing() ->
 
 
 def test_a_worker_that_falls_silent_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "PING_S", 0.02)
-    monkeypatch.setattr(link, "SILENCE_S", 0.2)
+    monkeypatch.setattr(pulse, "PING_S", 0.02)
+    monkeypatch.setattr(pulse, "SILENCE_S", 0.2)
     with process() as (frozen, address), driving(address) as rig:
         rig.ready()
         frozen.send_signal(signal.SIGSTOP)
         assert rig.lost() == f"worker-0 at {address} has said nothing for 0.2 s."
         frozen.send_signal(signal.SIGCONT)
         rig.ready()
+
+
+def test_what_is_ordered_before_it_is_connected_is_done_then() -> None:
+    with local() as worker, driving(worker.address) as rig:
+        rig.submit(LoadModel(stored(), 0.0, LATER))
+        rig.infer(1, 1.0)
+        rig.ready()
+        rig.loaded()
+        assert outputs(rig.inferred()) == [[2.0, 2.0]]
+
+
+def test_what_is_ordered_before_nobody_is_reached_is_lost_with_it() -> None:
+    with driving("127.0.0.1:1") as rig:
+        rig.infer(1, 1.0)
+        rig.lost()
+        rig.infer(2, 1.0)
+        assert rig.inferred().run == 2
 
 
 def test_unreachable_is_told_once_however_often_it_is_tried(
@@ -275,7 +301,7 @@ HELLO = pb.Order(hello=pb.Hello(protocol=wire.PROTOCOL))
         (
             [HELLO, *[pb.Order(infer=pb.Infer(earliest_s=LATER, rows=pb.Tensor(shape=[0])))] * 300],
             grpc.StatusCode.RESOURCE_EXHAUSTED,
-            "More than 256 orders are to be done already.",
+            "More than 512 orders or reports are under way already.",
         ),
     ],
 )
@@ -303,6 +329,24 @@ def test_what_can_not_be_read_fails_alone(order: pb.Order, sentence: str) -> Non
         reports = drive(channel, iter([HELLO, order]))
         kinds = [(report.loaded.error, report.inferred.error) for report in upto(reports, 2)]
         assert sentence in {sentence for errors in kinds for sentence in errors}
+
+
+def test_a_message_larger_than_the_bound_ends_the_stream_of_its_sender_only() -> None:
+    rows = pb.Tensor(shape=[tensors.MOST_BYTES], values=bytes(tensors.MOST_BYTES))
+    with local() as worker, grpc.insecure_channel(worker.address) as channel:
+        code, _ = ends(drive(channel, iter([HELLO, pb.Order(infer=pb.Infer(rows=rows))])))
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        with driving(worker.address) as rig:
+            rig.ready()
+
+
+def test_outputs_larger_than_a_message_fail_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensors, "MOST_BYTES", 8192)
+    with local() as worker, driving(worker.address) as rig:
+        rig.ready()
+        rig.load()
+        rig.infer(1, SWELL)
+        assert rig.inferred().error == "No message takes outputs of the shape [1, 10000]."
 
 
 def upto(reports: Reports, count: int) -> Iterator[pb.Report]:
@@ -358,4 +402,4 @@ def test_stopping_does_not_wait_for_one_that_hangs() -> None:
 
 
 def test_a_worker_takes_more_than_a_controller_sends() -> None:
-    assert session.MOST_UNDONE > link.MOST_UNDONE
+    assert sum(link.MOST_UNDONE.values()) < session.MOST_UNDONE

@@ -11,7 +11,7 @@ from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
 from infadapter_server.executors.remote.backoff import FIRST_S, MOST_S, delays_s
 from infadapter_server.executors.remote.link import Link
-from infadapter_server.executors.remote.wire import MOST_BYTES
+from infadapter_server.executors.remote.tensors import MOST_BYTES
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MOST_BYTES),
@@ -19,6 +19,9 @@ _OPTIONS = (
     # Every attempt is a new one: the channel's own backoff would come on top of ours.
     ("grpc.use_local_subchannel_pool", 1),
 )
+MOST_HELD = 512
+"""Orders that wait to know whether the worker can be reached."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -38,13 +41,15 @@ class RemoteExecutor:
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._lost = ""
+        self._holding = threading.Lock()
+        self._held: list[Order] | None = None
 
     def start(self, tell: Tell) -> None:
         """Connect, and again whenever that breaks; one that is started already goes on."""
         self._tell_driver = tell
         if self._thread is None or not self._thread.is_alive():
             self._stopping.clear()
-            self._lost = ""
+            self._lost, self._held = "", []
             self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
             self._thread.start()
 
@@ -52,8 +57,24 @@ class RemoteExecutor:
         link = self._link
         if link is not None and link.ready:
             link.submit(order)
-        elif (report := refused(order, f"{self.name} can't be reached.")) is not None:
+        elif not self._hold(order) and (report := self._refused(order)) is not None:
             self._tell_driver(report)
+
+    def _hold(self, order: Order) -> bool:
+        """What comes before it is known whether the worker can be reached waits for that."""
+        with self._holding:
+            holds = self._held is not None and len(self._held) < MOST_HELD
+            if self._held is not None and holds:
+                self._held.append(order)
+            return holds
+
+    def _let_go(self) -> list[Order]:
+        with self._holding:
+            held, self._held = self._held or [], None
+            return held
+
+    def _refused(self, order: Order) -> Report | None:
+        return refused(order, f"{self.name} can't be reached.")
 
     def stop(self, within_s: float) -> bool:
         """Nothing is sent any more, and the worker keeps its weights."""
@@ -89,11 +110,16 @@ class RemoteExecutor:
         if isinstance(report, ExecutorReady):
             self._lost = ""
             _log.info("%s at %s takes orders", self.name, self._address)
-        self._tell_driver(report)
+            self._tell_driver(report)
+            for order in self._let_go():
+                self.submit(order)
+        else:
+            self._tell_driver(report)
 
     def _tell_lost(self, reason: str) -> None:
         """Once, not at every attempt that fails."""
         if not self._lost:
+            self._let_go()
             self._tell_driver(ExecutorLost(reason))
         if reason != self._lost:
             _log.warning("%s It is tried again and again.", reason)

@@ -11,7 +11,8 @@ import grpc
 from infadapter_server.executors.remote import worker_pb2 as pb
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.session import Broken, Session
-from infadapter_server.executors.remote.wire import DRIVE, MOST_BYTES, PROTOCOL
+from infadapter_server.executors.remote.tensors import MOST_BYTES
+from infadapter_server.executors.remote.wire import DRIVE, PROTOCOL
 from infadapter_server.executors.remote.worker import Worker
 
 SILENCE_S = 10.0
@@ -22,6 +23,9 @@ _STREAMS = 8
 _OPTIONS = (
     ("grpc.max_receive_message_length", MOST_BYTES),
     ("grpc.max_send_message_length", MOST_BYTES),
+    # A controller that stands still doesn't read either, so it is pinged.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.so_reuseport", 0),  # a second worker at this port is a mistake, not a share of it
 )
 _log = logging.getLogger(__name__)
