@@ -299,7 +299,7 @@ HELLO = pb.Order(hello=pb.Hello(protocol=wire.PROTOCOL))
         ([], grpc.StatusCode.INVALID_ARGUMENT, "The first order must be hello."),
         ([HELLO, pb.Order()], grpc.StatusCode.INVALID_ARGUMENT, "That is no order."),
         (
-            [HELLO, *[pb.Order(infer=pb.Infer(earliest_s=LATER, rows=pb.Tensor(shape=[0])))] * 300],
+            [HELLO, *[pb.Order(infer=pb.Infer(earliest_s=LATER, rows=pb.Tensor(shape=[0])))] * 600],
             grpc.StatusCode.RESOURCE_EXHAUSTED,
             "More than 512 orders or reports are under way already.",
         ),
