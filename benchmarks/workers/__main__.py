@@ -25,6 +25,7 @@ from benchmarks.workers.told import Phase, mib, phase_table, reasons
 from infadapter_scheduler import Scheduler
 from infadapter_server.executors.remote.executor import RemoteExecutor
 from infadapter_server.networks.stored import Stored
+from infadapter_server.serving.caution import BoundedBuffer
 
 LAG_S = 0.003
 """Of an order to a worker, and of a report back."""
@@ -54,6 +55,7 @@ class Scene:
             (self.profiles[model.variant].model(name) for name, model in self.stored.items()),
             lag_s=LAG_S,
         )
+        kernel.state.buffer = BoundedBuffer()
         executors = [RemoteExecutor(worker.name, worker.address) for worker in workers]
         inputs = {name: image(model) for name, model in self.stored.items()}
         controller = Controller(kernel, executors, self.stored, inputs, pages)
@@ -92,7 +94,8 @@ def main(
     print(machine("torch", "grpcio"))
     stored = catalogue(models, tuple(variants.split(",")))
     with cluster(workers) as processes:
-        found = profiles(processes[0].address, stored)
+        bare = processes[0].peak_bytes
+        found = profiles([worker.address for worker in processes], stored)
         _print_profiles(found)
         capacity = capacity_rps(stored, {name: p.execution_s for name, p in found.items()})
         requests = poisson(list(stored), load * capacity, seconds, seed)
@@ -101,11 +104,13 @@ def main(
         _several(scene, processes, scene.pages * memory_models // models, seconds)
         several = [worker.peak_bytes for worker in processes]
     with cluster(1) as processes:
+        profiles([processes[0].address], stored)
         _one(scene, processes, seconds)
         one = processes[0].peak_bytes
-    print(f"weights of all models {mib([scene.weights_bytes])} MiB")
-    print(f"peak of each worker {mib(several)} MiB, of the one that holds all {mib([one])} MiB,")
-    print(f"of this controller {mib([peak_bytes()])} MiB (VmHWM, torch's own memory included)")
+    print("\nmost physical memory ever (VmHWM), MiB")
+    print(f"a worker before it loads {mib([bare])}; all weights alone {mib([scene.weights_bytes])}")
+    print(f"each worker {mib(several)}; the one that holds all {mib([one])}")
+    print(f"the controller {mib([peak_bytes()])}")
 
 
 def _print_profiles(found: Mapping[str, Profile]) -> None:

@@ -9,7 +9,7 @@ from heapq import heapify, heappop
 from math import inf
 from queue import Empty, SimpleQueue
 
-from benchmarks.workers.offered import Request
+from benchmarks.workers.offered import Request, unmeasured
 from infadapter_scheduler import (
     Action,
     Arrived,
@@ -110,7 +110,7 @@ class Controller:
         todo += [(self._began_s + at_s, -1 - n, do) for n, (at_s, do) in enumerate(happenings)]
         end_s = max(at_s for at_s, *_ in todo) + AFTERWARDS_S
         heapify(todo)
-        while time.monotonic() < end_s:
+        while time.monotonic() < end_s and (todo or len(self.kept.fates) < len(requests)):
             due_s = todo[0][0] if todo else inf
             self._step(min(due_s, self._kernel.next_tick_s(), end_s))
             while todo and todo[0][0] <= time.monotonic():
@@ -143,7 +143,7 @@ class Controller:
                 self._run(action)
             case Load():
                 stored = self._stored[action.model]
-                order = LoadModel(stored, action.earliest_s, action.latest_s, measure=False)
+                order = LoadModel(unmeasured(stored), action.earliest_s, action.latest_s)
                 self._executors[action.executor].submit(order)
             case Unload():
                 self.kept.unloads += 1

@@ -1,10 +1,14 @@
-"""The profiles that the kernel begins with: one model of each variant, measured by a worker."""
+"""The profiles that the kernel begins with: one model of each variant, measured by each worker.
 
-from collections.abc import Mapping
+By each, since the first executions of a shape in a process are slow, whatever the model.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, inf
 from queue import SimpleQueue
 
+from benchmarks.workers.offered import unmeasured
 from infadapter_scheduler import Model
 from infadapter_server.executors.messages import (
     LoadModel,
@@ -33,8 +37,13 @@ class Profile:
         return Model(name, self.execution_s, self.load_s, self.pages)
 
 
-def profiles(address: str, stored: Mapping[str, Stored]) -> dict[str, Profile]:
-    """By variant."""
+def profiles(addresses: Iterable[str], stored: Mapping[str, Stored]) -> dict[str, Profile]:
+    """By variant, as the first worker measured it."""
+    first, *_ = [_profiles(address, stored) for address in addresses]
+    return first
+
+
+def _profiles(address: str, stored: Mapping[str, Stored]) -> dict[str, Profile]:
     reports: SimpleQueue[Report] = SimpleQueue()
     executor = RemoteExecutor("profiled", address)
     executor.start(reports.put)
@@ -46,16 +55,14 @@ def profiles(address: str, stored: Mapping[str, Stored]) -> dict[str, Profile]:
 
 
 def _profile(executor: RemoteExecutor, reports: SimpleQueue[Report], stored: Stored) -> Profile:
-    """The second load is one as they come later: nothing is measured any more."""
-    measured = _load(executor, reports, stored, measure=True)
-    load = _load(executor, reports, stored, measure=False)
+    """The second load is one as they come later: hardly anything is measured any more."""
+    measured = _load(executor, reports, stored)
+    load = _load(executor, reports, unmeasured(stored))
     return Profile(measured.execution_s, load.end_s - load.begin_s, measured.weights_bytes)
 
 
-def _load(
-    executor: RemoteExecutor, reports: SimpleQueue[Report], stored: Stored, *, measure: bool
-) -> ModelLoaded:
-    executor.submit(LoadModel(stored, 0.0, inf, measure))
+def _load(executor: RemoteExecutor, reports: SimpleQueue[Report], stored: Stored) -> ModelLoaded:
+    executor.submit(LoadModel(stored, 0.0, inf))
     report = reports.get()
     assert isinstance(report, ModelLoaded), report
     assert report.outcome is Outcome.DONE, report.error

@@ -30,15 +30,10 @@ STORED = Stored(
 )
 
 
-COMPUTED: list[int] = []
-"""The sizes of all batches."""
-
-
 class Doubler:
     weights_bytes = 8
 
     def __call__(self, batch: Floats) -> Floats:
-        COMPUTED.append(len(batch))
         if batch[0, 0] < 0:
             raise ArithmeticError("negative")
         return batch * 2
@@ -81,17 +76,6 @@ def test_a_loaded_model_reports_its_bytes_and_seconds_by_batch_size(rig: Rig) ->
     assert isinstance(report, ModelLoaded)
     assert (report.outcome, report.weights_bytes) == (Outcome.DONE, 8)
     assert set(report.execution_s) == {1, 2}
-
-
-def test_who_has_a_profile_does_not_wait_for_another(rig: Rig) -> None:
-    rig.next()
-    computed = len(COMPUTED)
-    rig.executor.submit(UnloadModel("doubler"))
-    rig.executor.submit(LoadModel(STORED, 0.0, LATER, measure=False))
-    report = rig.next()
-    assert isinstance(report, ModelLoaded)
-    assert (report.outcome, report.execution_s) == (Outcome.DONE, {})
-    assert COMPUTED[computed:] == [1]
 
 
 def test_the_rows_of_a_batch_are_computed_at_once(rig: Rig) -> None:

@@ -36,13 +36,12 @@ class LoadModel:
     """Weights from disk into memory, warmed up by executions of each batch size.
 
     They take far longer than the load. Whoever has a profile, as of a model that comes back,
-    needs no measurement: one execution of the smallest batch then shows that it computes.
+    orders it with the smallest batch size only, which shows that it computes.
     """
 
     stored: Stored
     earliest_s: float
     latest_s: float
-    measure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Inferred:
 
 @dataclass(frozen=True, slots=True)
 class ModelLoaded:
-    """The end of a LoadModel. `execution_s`: seconds by batch size, if they were measured."""
+    """The end of a LoadModel. `execution_s`: seconds by batch size, as measured warming up."""
 
     model: str
     outcome: Outcome

@@ -6,7 +6,7 @@ at all. It is the same loop in a thread, in a child process and in a worker on a
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 
@@ -125,7 +125,9 @@ class Runner:
         try:
             model = self._open(order.stored)
             model.use_threads(self._threads)
-            execution_s = self._warmed_up(model, order)
+            execution_s = {
+                size: self._warm_up(model, order.stored, size) for size in order.stored.batch_sizes
+            }
         except LoadError as error:
             return ModelLoaded(name, Outcome.FAILED, begin_s, self._clock(), error=str(error))
         except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises
@@ -137,18 +139,10 @@ class Runner:
             name, Outcome.DONE, begin_s, self._clock(), model.weights_bytes, execution_s
         )
 
-    def _warmed_up(self, model: Model, order: LoadModel) -> Mapping[int, float]:
-        """Seconds by batch size, if they are asked for; else it is only seen to compute."""
-        stored = order.stored
-        if not order.measure:
-            self._warm_up(model, stored, min(stored.batch_sizes), 1)
-            return {}
-        return {size: self._warm_up(model, stored, size, WARM_UPS) for size in stored.batch_sizes}
-
-    def _warm_up(self, model: Model, stored: Stored, size: int, times: int) -> float:
+    def _warm_up(self, model: Model, stored: Stored, size: int) -> float:
         zeros = np.zeros((size, *stored.signature.input_shape), np.float32)
         took: list[float] = []
-        for _ in range(times):
+        for _ in range(WARM_UPS):
             began_s = self._clock()
             model(zeros)
             took.append(self._clock() - began_s)

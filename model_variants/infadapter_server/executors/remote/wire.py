@@ -64,7 +64,6 @@ def written_load(order: LoadModel, theirs: Translate) -> pb.Order:
         batch_sizes=stored.batch_sizes,
         earliest_s=theirs(order.earliest_s),
         latest_s=theirs(order.latest_s),
-        measure=order.measure,
     )
     return pb.Order(load=load)
 
@@ -88,7 +87,7 @@ def read_load(load: pb.Load) -> LoadModel:
         file=load.file or None,
         batch_sizes=tuple(load.batch_sizes),
     )
-    return LoadModel(stored, load.earliest_s, load.latest_s, load.measure)
+    return LoadModel(stored, load.earliest_s, load.latest_s)
 
 
 def written_loaded(report: ModelLoaded) -> pb.Loaded:

@@ -91,7 +91,7 @@ class Pong(_message.Message):
     def __init__(self, sent_s: _Optional[float] = ..., here_s: _Optional[float] = ...) -> None: ...
 
 class Load(_message.Message):
-    __slots__ = ("name", "version", "format", "variant", "file", "input_name", "output_name", "input_shape", "output_shape", "batch_sizes", "earliest_s", "latest_s", "measure")
+    __slots__ = ("name", "version", "format", "variant", "file", "input_name", "output_name", "input_shape", "output_shape", "batch_sizes", "earliest_s", "latest_s")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
@@ -104,7 +104,6 @@ class Load(_message.Message):
     BATCH_SIZES_FIELD_NUMBER: _ClassVar[int]
     EARLIEST_S_FIELD_NUMBER: _ClassVar[int]
     LATEST_S_FIELD_NUMBER: _ClassVar[int]
-    MEASURE_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     format: str
@@ -117,8 +116,7 @@ class Load(_message.Message):
     batch_sizes: _containers.RepeatedScalarFieldContainer[int]
     earliest_s: float
     latest_s: float
-    measure: bool
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., format: _Optional[str] = ..., variant: _Optional[str] = ..., file: _Optional[str] = ..., input_name: _Optional[str] = ..., output_name: _Optional[str] = ..., input_shape: _Optional[_Iterable[int]] = ..., output_shape: _Optional[_Iterable[int]] = ..., batch_sizes: _Optional[_Iterable[int]] = ..., earliest_s: _Optional[float] = ..., latest_s: _Optional[float] = ..., measure: _Optional[bool] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., format: _Optional[str] = ..., variant: _Optional[str] = ..., file: _Optional[str] = ..., input_name: _Optional[str] = ..., output_name: _Optional[str] = ..., input_shape: _Optional[_Iterable[int]] = ..., output_shape: _Optional[_Iterable[int]] = ..., batch_sizes: _Optional[_Iterable[int]] = ..., earliest_s: _Optional[float] = ..., latest_s: _Optional[float] = ...) -> None: ...
 
 class Tensor(_message.Message):
     __slots__ = ("shape", "values")
