@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Thread
+from time import process_time
 
 import click
 
@@ -111,6 +112,8 @@ def main(
     print(f"a worker before it loads {mib([bare])}; all weights alone {mib([scene.weights_bytes])}")
     print(f"each worker {mib(several)}; the one that holds all {mib([one])}")
     print(f"the controller {mib([peak_bytes()])}")
+    each_ms = 1000 * process_time() / (2 * len(requests))
+    print(f"\nCPU of the controller, client and gRPC included, for each request {each_ms:.2f} ms")
 
 
 def _print_profiles(found: Mapping[str, Profile]) -> None:

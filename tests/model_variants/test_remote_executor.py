@@ -112,7 +112,7 @@ def test_a_batch_goes_there_and_its_outputs_come_back(rig: Rig) -> None:
     rig.infer(1, 3.0, 4.0)
     report = rig.inferred()
     assert outputs(report) == [[6.0, 6.0], [8.0, 8.0]]
-    assert began_s - 0.01 <= report.begin_s <= report.end_s <= time.monotonic() + 0.01
+    assert began_s - 0.05 <= report.begin_s <= report.end_s <= time.monotonic() + 0.05
 
 
 def test_a_load_reports_bytes_and_seconds_by_batch_size(rig: Rig) -> None:
@@ -121,12 +121,12 @@ def test_a_load_reports_bytes_and_seconds_by_batch_size(rig: Rig) -> None:
 
 
 def test_the_window_is_kept_on_the_other_side(rig: Rig) -> None:
-    earliest_s = time.monotonic() + 0.05
+    earliest_s = time.monotonic() + 0.1
     rig.infer(1, 1.0, latest_s=time.monotonic() - 0.05)
     rig.infer(2, 1.0, earliest_s=earliest_s)
     late, punctual = rig.inferred(), rig.inferred()
     assert (late.run, late.outcome, late.outputs) == (1, Outcome.TOO_LATE, None)
-    assert punctual.begin_s >= earliest_s - 0.005
+    assert punctual.begin_s >= earliest_s - 0.02
 
 
 def test_too_late_since_another_took_longer(rig: Rig) -> None:
@@ -365,6 +365,8 @@ def test_only_what_is_on_its_disk_is_opened(tmp_path: Path) -> None:
     assert any(name == "glyph-1" for name, _, _ in found)
     with local(disk) as worker, driving(worker.address) as rig:
         rig.ready()
+        assert isinstance(rig.executor, RemoteExecutor)
+        assert set(rig.executor.on_disk) == set(disk.models())
         assert file_load(rig, "mine", "/elsewhere/mine/1/model.pt").outcome is Outcome.DONE
         assert (
             file_load(rig, "..", "/elsewhere/secret").error

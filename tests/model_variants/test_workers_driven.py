@@ -26,7 +26,8 @@ SECONDS, RATE = 1.0, 200
 
 
 def controller(executors: list[Executor], pages: int | None) -> Controller:
-    kernel = Scheduler((Model(name, PROFILE, 0.005, 1) for name in NAMES), lag_s=0.003)
+    models = (Model(name, PROFILE, 0.005, 1) for name in NAMES)
+    kernel = Scheduler(models, buffer_s=0.02, lag_s=0.003)
     return Controller(kernel, executors, STORED, INPUTS, pages)
 
 

@@ -16,6 +16,7 @@ from infadapter_server.executors.messages import UseThreads
 from infadapter_server.executors.opening import torch_opener
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.service import Service, listen, serve
+from infadapter_server.executors.remote.tls import read_tls
 from infadapter_server.executors.remote.worker import Worker
 from infadapter_server.serving.quota import thread_limit
 
@@ -33,8 +34,8 @@ _HELP = """Compute for a controller on another pod: one batch at a time, each wi
 
 Weights are loaded from this worker's own disk, FOLDER/NAME/VERSION/FILE; the demo's networks ship
 with it. One controller at a time drives it; without one it keeps its weights and waits. Whoever
-reaches the port is obeyed: keep it to the controller by a NetworkPolicy. On SIGTERM or Ctrl-C it
-finishes the batch that is running and ends with 0.
+reaches the port is obeyed: keep it to the controller by --tls or a NetworkPolicy. On SIGTERM or
+Ctrl-C it finishes the batch that is running and ends with 0.
 """
 
 
@@ -74,12 +75,25 @@ class Size(click.ParamType[int]):
     type=click.IntRange(1, 1024),
     help="Of an inference.  [default: the CPU quota, also when it changes]",
 )
+@click.option(
+    "--tls",
+    "secret",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With tls.key, tls.crt and ca.crt: only controllers with a certificate of it are obeyed.",
+)
 def _command(
-    name: str, host: str, port: int, models: Path | None, memory: int | None, threads: int | None
+    name: str,
+    host: str,
+    port: int,
+    models: Path | None,
+    memory: int | None,
+    threads: int | None,
+    secret: Path | None,
 ) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        server, bound = listen(host, port)
+        server, bound = listen(host, port, None if secret is None else read_tls(secret))
     except OSError as error:
         raise click.ClickException(str(error)) from None
     # torch makes as many threads as the machine has cores when it is imported, whatever the quota.

@@ -10,8 +10,10 @@ from infadapter_server.executors.messages import ExecutorLost, ExecutorReady, Or
 from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
 from infadapter_server.executors.remote.backoff import FIRST_S, MOST_S, delays_s
+from infadapter_server.executors.remote.disk import OnDisk
 from infadapter_server.executors.remote.link import Link
 from infadapter_server.executors.remote.tensors import MOST_BYTES
+from infadapter_server.executors.remote.tls import Tls
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MOST_BYTES),
@@ -33,9 +35,11 @@ class RemoteExecutor:
         *,
         first_delay_s: float = FIRST_S,
         most_delay_s: float = MOST_S,
+        tls: Tls | None = None,
     ) -> None:
-        """`address` is HOST:PORT."""
-        self.name, self._address = name, address
+        """`address` is HOST:PORT; the delays are those between attempts to reach it."""
+        self.name, self._address, self._tls = name, address, tls
+        self.on_disk: tuple[OnDisk, ...] = ()  # what the worker could load
         self._delays = (first_delay_s, most_delay_s)
         self._link: Link | None = None
         self._thread: threading.Thread | None = None
@@ -54,27 +58,26 @@ class RemoteExecutor:
             self._thread.start()
 
     def submit(self, order: Order) -> None:
+        if self._hold(order):
+            return
         link = self._link
         if link is not None and link.ready:
             link.submit(order)
-        elif not self._hold(order) and (report := self._refused(order)) is not None:
+        elif (report := refused(order, f"{self.name} can't be reached.")) is not None:
             self._tell_driver(report)
 
     def _hold(self, order: Order) -> bool:
         """What comes before it is known whether the worker can be reached waits for that."""
         with self._holding:
-            holds = self._held is not None and len(self._held) < MOST_HELD
-            if self._held is not None and holds:
-                self._held.append(order)
-            return holds
+            if self._held is None or len(self._held) >= MOST_HELD:
+                return False
+            self._held.append(order)
+            return True
 
     def _let_go(self) -> list[Order]:
         with self._holding:
             held, self._held = self._held or [], None
             return held
-
-    def _refused(self, order: Order) -> Report | None:
-        return refused(order, f"{self.name} can't be reached.")
 
     def stop(self, within_s: float) -> bool:
         """Nothing is sent any more, and the worker keeps its weights."""
@@ -97,7 +100,7 @@ class RemoteExecutor:
         self._tell_driver(ExecutorLost(f"{self.name} was stopped."))
 
     def _drive(self) -> tuple[bool, str]:
-        with grpc.insecure_channel(self._address, _OPTIONS) as channel:
+        with self._channel() as channel:
             link = Link(channel, socket.gethostname(), self._tell)
             self._link = link
             if self._stopping.is_set():
@@ -106,9 +109,16 @@ class RemoteExecutor:
             self._link = None
         return link.ready, reason
 
+    def _channel(self) -> grpc.Channel:
+        if self._tls is None:
+            return grpc.insecure_channel(self._address, _OPTIONS)
+        return grpc.secure_channel(self._address, self._tls.of_client(), _OPTIONS)
+
     def _tell(self, report: Report) -> None:
         if isinstance(report, ExecutorReady):
             self._lost = ""
+            if self._link is not None:
+                self.on_disk = self._link.on_disk
             _log.info("%s at %s takes orders", self.name, self._address)
             self._tell_driver(report)
             for order in self._let_go():

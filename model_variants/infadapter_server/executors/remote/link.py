@@ -19,6 +19,7 @@ from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
 from infadapter_server.executors.remote import pulse
 from infadapter_server.executors.remote import worker_pb2 as pb
+from infadapter_server.executors.remote.disk import OnDisk
 from infadapter_server.executors.remote.pulse import Pulse
 from infadapter_server.executors.remote.tensors import BadMessage
 from infadapter_server.executors.remote.wire import (
@@ -37,7 +38,7 @@ MOST_UNDONE: Mapping[type[Infer | LoadModel], int] = {Infer: 64, LoadModel: 256}
 
 class Link:
     def __init__(self, channel: grpc.Channel, controller: str, tell: Tell) -> None:
-        self.on_disk: tuple[pb.OnDisk, ...] = ()
+        self.on_disk: tuple[OnDisk, ...] = ()
         self.ready = False
         self._tell = tell
         self._orders: SimpleQueue[pb.Order | None] = SimpleQueue()
@@ -139,7 +140,10 @@ class Link:
         state = self._state
         if self.ready or state is None or not self._pulse.settled:
             return
-        self.ready, self.on_disk = True, tuple(state.on_disk)
+        self.on_disk = tuple(
+            OnDisk(found.name, found.version, found.file_bytes) for found in state.on_disk
+        )
+        self.ready = True
         resident = tuple(read_loaded(loaded, self._clock.ours) for loaded in state.resident)
         yield ExecutorReady(
             state.memory_bytes if state.HasField("memory_bytes") else None, resident

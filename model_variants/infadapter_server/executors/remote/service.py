@@ -12,6 +12,7 @@ from infadapter_server.executors.remote import worker_pb2 as pb
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.session import Broken, Session
 from infadapter_server.executors.remote.tensors import MOST_BYTES
+from infadapter_server.executors.remote.tls import Tls
 from infadapter_server.executors.remote.wire import DRIVE, PROTOCOL
 from infadapter_server.executors.remote.worker import Worker
 
@@ -98,15 +99,18 @@ class Service(grpc.GenericRpcHandler):
         )
 
 
-def listen(host: str, port: int) -> tuple[grpc.Server, int]:
+def listen(host: str, port: int, tls: Tls | None = None) -> tuple[grpc.Server, int]:
     """Return a server that has yet to begin, and its port. Raises OSError."""
     pool = ThreadPoolExecutor(_STREAMS, thread_name_prefix="stream")
     server = grpc.server(pool, options=_OPTIONS, maximum_concurrent_rpcs=_STREAMS)
     shown = f"[{host}]" if ":" in host else host
+    address = f"{shown}:{port}"
     try:
-        return server, server.add_insecure_port(f"{shown}:{port}")
+        if tls is None:
+            return server, server.add_insecure_port(address)
+        return server, server.add_secure_port(address, tls.of_server())
     except RuntimeError:
-        raise OSError(f"Cannot listen on {shown}:{port}.") from None
+        raise OSError(f"Cannot listen on {address}.") from None
 
 
 def serve(server: grpc.Server, service: Service) -> None:
