@@ -14,6 +14,7 @@ import pytest
 from infadapter_server.executors.handover import MOST_LOADS, MOST_WAITING
 from infadapter_server.executors.messages import Infer, LoadModel, Outcome, UnloadModel, UseThreads
 from infadapter_server.executors.process import ProcessExecutor
+from infadapter_server.executors.restarting import Restarting
 from infadapter_server.executors.slots import slot_bytes_for
 from tests.model_variants.executor_rig import Rig, eventually, outputs
 from tests.model_variants.fake_models import (
@@ -153,6 +154,20 @@ def test_a_killed_child_is_lost_with_a_reason_and_starts_again(rig: Rig) -> None
     rig.load()
     rig.infer(4, 1.0)
     assert outputs(rig.inferred()) == [[2.0, 2.0]]
+
+
+def test_a_supervisor_starts_it_again_until_it_is_stopped(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(Restarting(executor(), first_delay_s=0.01, most_delay_s=0.02))
+    for _ in range(2):
+        rig.ready()
+        rig.load()
+        rig.infer(1, DIE)
+        assert rig.lost() == "executor-0 was killed by SIGKILL."
+    rig.ready()
+    assert rig.executor.stop(within_s=5)
+    assert rig.lost() == "executor-0 was stopped."
+    assert rig.silent(0.1)
+    assert caplog.text.count("It is started again in 0.0 s.") == 2
 
 
 def test_it_ends_after_the_order_that_is_being_done(rig: Rig) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infadapter_server.executors.backoff import delays_s
 from infadapter_server.executors.remote import worker_pb2
-from infadapter_server.executors.remote.backoff import delays_s
 from infadapter_server.executors.remote.clock import ClockOffset
 
 ROOT = Path(__file__).parents[2] / "model_variants"

@@ -6,10 +6,10 @@ import threading
 
 import grpc
 
+from infadapter_server.executors.backoff import FIRST_S, MOST_S, delays_s
 from infadapter_server.executors.messages import ExecutorLost, ExecutorReady, Order, Report
 from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
-from infadapter_server.executors.remote.backoff import FIRST_S, MOST_S, delays_s
 from infadapter_server.executors.remote.disk import OnDisk
 from infadapter_server.executors.remote.link import Link
 from infadapter_server.executors.remote.tensors import MOST_BYTES
