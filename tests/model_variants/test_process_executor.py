@@ -25,6 +25,7 @@ from tests.model_variants.fake_models import (
     RAISE,
     SWELL,
     prepare,
+    prepare_slowly,
     stored,
 )
 
@@ -154,6 +155,23 @@ def test_a_killed_child_is_lost_with_a_reason_and_starts_again(rig: Rig) -> None
     rig.load()
     rig.infer(4, 1.0)
     assert outputs(rig.inferred()) == [[2.0, 2.0]]
+
+
+def test_what_is_ordered_while_it_still_prepares_is_done_then() -> None:
+    rig = Rig(ProcessExecutor("executor-0", prepare_slowly, slot_bytes=64))
+    rig.submit(LoadModel(stored(), 0.0, LATER))
+    rig.infer(1, 1.0)
+    rig.ready()
+    rig.loaded()
+    assert outputs(rig.inferred()) == [[2.0, 2.0]]
+    assert rig.executor.stop(within_s=5)
+
+
+def test_one_that_still_prepares_can_be_stopped() -> None:
+    rig = Rig(ProcessExecutor("executor-0", prepare_slowly, slot_bytes=64))
+    assert rig.executor.stop(within_s=5)
+    rig.ready()
+    assert rig.lost() == "executor-0 was stopped."
 
 
 def test_a_supervisor_starts_it_again_until_it_is_stopped(caplog: pytest.LogCaptureFixture) -> None:
