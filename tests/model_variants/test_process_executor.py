@@ -1,5 +1,6 @@
 """A child process as an executor: what dies with it, and what never stays behind."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from infadapter_server.executors.messages import Infer, LoadModel, Outcome, Unlo
 from infadapter_server.executors.process import ProcessExecutor
 from infadapter_server.executors.restarting import Restarting
 from infadapter_server.executors.slots import slot_bytes_for
-from tests.model_variants.executor_rig import Rig, eventually, outputs
+from tests.model_variants.executor_rig import Rig, computes, eventually, outputs
 from tests.model_variants.fake_models import (
     DIE,
     HANG,
@@ -52,10 +53,6 @@ def pid(rig: Rig) -> int:
     assert isinstance(rig.executor, ProcessExecutor)
     assert rig.executor.pid is not None
     return rig.executor.pid
-
-
-def computes(pid: int) -> bool:
-    return Path(f"/proc/{pid}/comm").read_text() == "computing\n"
 
 
 def alive(pid: int) -> bool:
@@ -172,6 +169,23 @@ def test_one_that_still_prepares_can_be_stopped() -> None:
     assert rig.executor.stop(within_s=5)
     rig.ready()
     assert rig.lost() == "executor-0 was stopped."
+
+
+def test_nothing_is_left_open_after_a_life() -> None:
+    def live() -> None:
+        rig = Rig(executor())
+        rig.ready()
+        rig.load()
+        rig.infer(1, 1.0)
+        rig.inferred()
+        assert rig.executor.stop(within_s=5)
+
+    live()
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    live()
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_supervisor_starts_it_again_until_it_is_stopped(caplog: pytest.LogCaptureFixture) -> None:

@@ -30,7 +30,7 @@ from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.executor import RemoteExecutor
 from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.worker import Worker
-from tests.model_variants.executor_rig import Rig, eventually, outputs
+from tests.model_variants.executor_rig import Rig, computes, eventually, outputs
 from tests.model_variants.fake_models import (
     DIE,
     HANG,
@@ -189,6 +189,21 @@ def test_a_worker_that_falls_silent_is_lost(monkeypatch: pytest.MonkeyPatch) -> 
         assert rig.lost() == f"worker-0 at {address} has said nothing for 0.2 s."
         frozen.send_signal(signal.SIGCONT)
         rig.ready()
+
+
+def test_a_worker_that_hangs_for_the_controller_before_is_lost_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pulse, "PING_S", 0.02)
+    monkeypatch.setattr(pulse, "BEGIN_S", 0.2)
+    with process() as (worker, address):
+        with driving(address) as first:
+            first.ready()
+            first.load()
+            first.infer(1, HANG)
+            assert eventually(lambda: computes(worker.pid))
+        with driving(address) as second:
+            assert second.lost() == f"worker-0 at {address} did not get ready within 0.2 s."
 
 
 def test_what_is_ordered_before_it_is_connected_is_done_then() -> None:

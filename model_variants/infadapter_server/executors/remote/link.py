@@ -17,7 +17,6 @@ from infadapter_server.executors.messages import (
 )
 from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
-from infadapter_server.executors.remote import pulse
 from infadapter_server.executors.remote import worker_pb2 as pb
 from infadapter_server.executors.remote.disk import OnDisk
 from infadapter_server.executors.remote.pulse import Pulse
@@ -143,15 +142,15 @@ class Link:
         self.on_disk = tuple(
             OnDisk(found.name, found.version, found.file_bytes) for found in state.on_disk
         )
-        self.ready = True
+        self.ready = self._pulse.begun = True
         resident = tuple(read_loaded(loaded, self._clock.ours) for loaded in state.resident)
         yield ExecutorReady(
             state.memory_bytes if state.HasField("memory_bytes") else None, resident
         )
 
     def _reason(self) -> str:
-        if self._pulse.silent:
-            return f"has said nothing for {pulse.SILENCE_S:g} s"
+        if self._pulse.fault:
+            return self._pulse.fault
         if self._call.code() is grpc.StatusCode.CANCELLED:
             return "is not wanted any more"
         return f"can't be reached: {self._call.details()}"

@@ -12,12 +12,16 @@ FIRST_EXCHANGES = 6
 
 PING_S = 1.0
 SILENCE_S = 5.0
+BEGIN_S = 30.0
+"""Until the worker is ready: what it computes for the controller before has to end first."""
 
 
 class Pulse:
     def __init__(self, send: Callable[[pb.Order], None]) -> None:
         self.clock = ClockOffset()
-        self.silent = False
+        self.fault = ""
+        self.begun = False
+        self._born_s = time.monotonic()
         self._send = send
         self._heard_s = time.monotonic()
         self._over = threading.Event()
@@ -37,12 +41,19 @@ class Pulse:
             self._ping()  # one after the other: none waits behind another
 
     def keep(self, give_up: Callable[[], object]) -> None:
-        """Ping until it is over, and give up a stream on which nothing comes any more."""
+        """Ping until it is over, and give up a stream that leads to nothing any more."""
         while not self._over.wait(PING_S):
             self._ping()
-            if time.monotonic() - self._heard_s > SILENCE_S:
-                self.silent = True
+            self.fault = self._find_fault(time.monotonic())
+            if self.fault:
                 give_up()
+
+    def _find_fault(self, now_s: float) -> str:
+        if now_s - self._heard_s > SILENCE_S:
+            return f"has said nothing for {SILENCE_S:g} s"
+        if not self.begun and now_s - self._born_s > BEGIN_S:
+            return f"did not get ready within {BEGIN_S:g} s"
+        return self.fault
 
     def end(self) -> None:
         self._over.set()
