@@ -37,10 +37,15 @@ def written_infer(order: Infer, theirs: Translate) -> pb.Order:
         run=order.run,
         model=order.model,
         rows=written_tensor(order.rows, shape),
-        earliest_s=theirs(order.earliest_s),
+        earliest_s=_at_once_or(theirs(order.earliest_s)),
         latest_s=theirs(order.latest_s),
     )
     return pb.Order(infer=infer)
+
+
+def _at_once_or(theirs_s: float) -> float:
+    """Zero is at once on any machine, also where the clock began to count later than here."""
+    return max(0.0, theirs_s)
 
 
 def read_infer(infer: pb.Infer) -> Infer:
@@ -62,7 +67,7 @@ def written_load(order: LoadModel, theirs: Translate) -> pb.Order:
         input_shape=stored.signature.input_shape,
         output_shape=stored.signature.output_shape,
         batch_sizes=stored.batch_sizes,
-        earliest_s=theirs(order.earliest_s),
+        earliest_s=_at_once_or(theirs(order.earliest_s)),
         latest_s=theirs(order.latest_s),
     )
     return pb.Order(load=load)
