@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,20 @@ def test_a_real_network_is_loaded_computes_and_the_worker_ends_when_it_is_told()
         assert "loaded glyph-1-07" in log
         assert "Traceback" not in log
         assert "worker-0 at" in rig.lost()
+        rig.executor.stop(within_s=0)
+
+
+def test_one_that_is_stuck_ends_and_says_so() -> None:
+    many = replace(GLYPH, batch_sizes=(20_000,))  # which takes a core for many seconds
+    with worker("--host", "127.0.0.1", "--port", "0", "--stuck-seconds", "0.3") as started:
+        process, address = started
+        rig = Rig(RemoteExecutor("worker-0", address))
+        rig.ready()
+        rig.submit(LoadModel(many, 0.0, LATER))
+        _, log = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert "An order has not ended for 0.3 s" in log
+        rig.lost()
         rig.executor.stop(within_s=0)
 
 

@@ -50,6 +50,7 @@ class Runner:
         self._sequence = count()
         self._changed = threading.Condition()
         self._ended = False
+        self._busy_since_s: float | None = None
 
     def submit(self, order: Order) -> None:
         earliest_s = order.earliest_s if isinstance(order, Infer | LoadModel) else 0.0
@@ -79,15 +80,25 @@ class Runner:
 
     def run(self) -> None:
         while (order := self._next()) is not None:
-            match order:
-                case Infer():
-                    self._tell(self._infer(order))
-                case LoadModel():
-                    self._tell(self._load(order))
-                case UnloadModel():
-                    self._models.pop(order.model, None)
-                case UseThreads():
-                    self._use_threads(order.threads)
+            self._busy_since_s = self._clock()
+            self._do(order)
+            self._busy_since_s = None
+
+    def busy_s(self) -> float:
+        """For how long it has been doing the present order."""
+        since_s = self._busy_since_s
+        return 0.0 if since_s is None else self._clock() - since_s
+
+    def _do(self, order: Order) -> None:
+        match order:
+            case Infer():
+                self._tell(self._infer(order))
+            case LoadModel():
+                self._tell(self._load(order))
+            case UnloadModel():
+                self._models.pop(order.model, None)
+            case UseThreads():
+                self._use_threads(order.threads)
 
     def _next(self) -> Order | None:
         with self._changed:

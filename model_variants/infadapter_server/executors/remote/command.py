@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -18,10 +19,11 @@ from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.tls import read_tls
 from infadapter_server.executors.remote.worker import Worker
+from infadapter_server.finite import Finite
 from infadapter_server.serving.quota import thread_limit
 
 INTERRUPTED = 130
-QUOTA_PERIOD_S = 1.0
+WATCH_PERIOD_S = 1.0
 FINISH_S = 20.0
 """For the inference that is running; pods are killed after 30 s by default."""
 
@@ -82,6 +84,13 @@ class Size(click.ParamType[int]):
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="With tls.key, tls.crt and ca.crt: only controllers with a certificate of it are obeyed.",
 )
+@click.option(
+    "--stuck-seconds",
+    type=Finite(0.1, 86400),
+    default=120.0,
+    show_default=True,
+    help="An order that takes longer ends the process with 1: only a new one can help.",
+)
 def _command(
     name: str,
     host: str,
@@ -90,6 +99,7 @@ def _command(
     memory: int | None,
     threads: int | None,
     secret: Path | None,
+    stuck_seconds: float,
 ) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -103,8 +113,8 @@ def _command(
     _end_by_signal(worker)
     serve(server, Service(name, worker, disk))
     print(f"listening on {host}:{bound}", flush=True)
-    if threads is None:
-        threading.Thread(target=_follow_quota, args=(worker,), daemon=True).start()
+    watch = partial(_watch, worker, follow_quota=threads is None, stuck_s=stuck_seconds)
+    threading.Thread(target=watch, daemon=True).start()
     worker.run()
     server.stop(_REPORTED_S).wait()
     return 0
@@ -140,12 +150,15 @@ def _end_by_signal(worker: Worker) -> None:
         signal.signal(number, end)
 
 
-def _follow_quota(worker: Worker) -> None:
-    """Let the threads follow a pod that is resized in place."""
+def _watch(worker: Worker, *, follow_quota: bool, stuck_s: float) -> None:
+    """Let the threads follow a pod that is resized in place, and end a process that is stuck."""
     used = thread_limit()
     while True:
-        time.sleep(QUOTA_PERIOD_S)
-        if (threads := thread_limit()) != used:
+        time.sleep(min(WATCH_PERIOD_S, stuck_s / 2))
+        if worker.busy_s() > stuck_s:
+            _log.error("An order has not ended for %g s: a new process has to help.", stuck_s)
+            os._exit(1)
+        if follow_quota and (threads := thread_limit()) != used:
             _log.info("the CPU quota changed: %d threads from now on", threads)
             worker.submit(UseThreads(threads))
             used = threads
