@@ -9,6 +9,7 @@ torch on one core, each model in its best batch. A worker is killed after half o
 there again after three quarters. Figures of a machine that has other work to do mean little.
 """
 
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,10 +53,11 @@ class Scene:
     def run(
         self, workers: Sequence[WorkerProcess], pages: int | None, happenings: Happenings = ()
     ) -> Kept:
-        kernel = Scheduler(
-            (self.profiles[model.variant].model(name) for name, model in self.stored.items()),
-            lag_s=LAG_S,
+        slower = max(1.0, len(workers) / len(os.sched_getaffinity(0)))
+        models = (
+            self.profiles[model.variant].model(name, slower) for name, model in self.stored.items()
         )
+        kernel = Scheduler(models, lag_s=LAG_S)
         kernel.state.buffer = BoundedBuffer()
         executors = [RemoteExecutor(worker.name, worker.address) for worker in workers]
         inputs = {name: image(model) for name, model in self.stored.items()}

@@ -6,29 +6,26 @@ import signal
 import socket
 import sys
 import threading
-import time
 from functools import partial
 from pathlib import Path
 
 import click
 
 from infadapter_profiles.quantities import InvalidQuantity, whole_units
-from infadapter_server.executors.messages import UseThreads
 from infadapter_server.executors.opening import torch_opener
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.tls import read_tls
+from infadapter_server.executors.remote.watch import watch
 from infadapter_server.executors.remote.worker import Worker
 from infadapter_server.finite import Finite
 from infadapter_server.serving.quota import thread_limit
 
 INTERRUPTED = 130
-WATCH_PERIOD_S = 1.0
 FINISH_S = 20.0
 """For the inference that is running; pods are killed after 30 s by default."""
 
 _REPORTED_S = 0.5
-_log = logging.getLogger(__name__)
 _HELP = """Compute for a controller on another pod: one batch at a time, each within its window.
 
 \b
@@ -113,8 +110,8 @@ def _command(
     _end_by_signal(worker)
     serve(server, Service(name, worker, disk))
     print(f"listening on {host}:{bound}", flush=True)
-    watch = partial(_watch, worker, follow_quota=threads is None, stuck_s=stuck_seconds)
-    threading.Thread(target=watch, daemon=True).start()
+    watching = partial(watch, worker, follow_quota=threads is None, stuck_s=stuck_seconds)
+    threading.Thread(target=watching, daemon=True).start()
     worker.run()
     server.stop(_REPORTED_S).wait()
     return 0
@@ -148,17 +145,3 @@ def _end_by_signal(worker: Worker) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-
-
-def _watch(worker: Worker, *, follow_quota: bool, stuck_s: float) -> None:
-    """Let the threads follow a pod that is resized in place, and end a process that is stuck."""
-    used = thread_limit()
-    while True:
-        time.sleep(min(WATCH_PERIOD_S, stuck_s / 2))
-        if worker.busy_s() > stuck_s:
-            _log.error("An order has not ended for %g s: a new process has to help.", stuck_s)
-            os._exit(1)
-        if follow_quota and (threads := thread_limit()) != used:
-            _log.info("the CPU quota changed: %d threads from now on", threads)
-            worker.submit(UseThreads(threads))
-            used = threads
