@@ -66,6 +66,12 @@ def prepare() -> Opener:
     return open_fake
 
 
+def prepare_slowly() -> Opener:
+    """As importing torch does."""
+    time.sleep(0.3)
+    return open_fake
+
+
 def stored(name: str = "doubler", variant: str = "scripted") -> Stored:
     return Stored(
         name=name,

@@ -1,5 +1,6 @@
 """A child process as an executor: what dies with it, and what never stays behind."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -11,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from infadapter_server.executors.handover import MOST_WAITING
+from infadapter_server.executors.handover import MOST_LOADS, MOST_WAITING
 from infadapter_server.executors.messages import Infer, LoadModel, Outcome, UnloadModel, UseThreads
 from infadapter_server.executors.process import ProcessExecutor
+from infadapter_server.executors.restarting import Restarting
 from infadapter_server.executors.slots import slot_bytes_for
-from tests.model_variants.executor_rig import Rig, eventually, outputs
+from tests.model_variants.executor_rig import Rig, computes, eventually, outputs
 from tests.model_variants.fake_models import (
     DIE,
     HANG,
@@ -24,6 +26,7 @@ from tests.model_variants.fake_models import (
     RAISE,
     SWELL,
     prepare,
+    prepare_slowly,
     stored,
 )
 
@@ -50,10 +53,6 @@ def pid(rig: Rig) -> int:
     assert isinstance(rig.executor, ProcessExecutor)
     assert rig.executor.pid is not None
     return rig.executor.pid
-
-
-def computes(pid: int) -> bool:
-    return Path(f"/proc/{pid}/comm").read_text() == "computing\n"
 
 
 def alive(pid: int) -> bool:
@@ -155,6 +154,54 @@ def test_a_killed_child_is_lost_with_a_reason_and_starts_again(rig: Rig) -> None
     assert outputs(rig.inferred()) == [[2.0, 2.0]]
 
 
+def test_what_is_ordered_while_it_still_prepares_is_done_then() -> None:
+    rig = Rig(ProcessExecutor("executor-0", prepare_slowly, slot_bytes=64))
+    rig.submit(LoadModel(stored(), 0.0, LATER))
+    rig.infer(1, 1.0)
+    rig.ready()
+    rig.loaded()
+    assert outputs(rig.inferred()) == [[2.0, 2.0]]
+    assert rig.executor.stop(within_s=5)
+
+
+def test_one_that_still_prepares_can_be_stopped() -> None:
+    rig = Rig(ProcessExecutor("executor-0", prepare_slowly, slot_bytes=64))
+    assert rig.executor.stop(within_s=5)
+    rig.ready()
+    assert rig.lost() == "executor-0 was stopped."
+
+
+def test_nothing_is_left_open_after_a_life() -> None:
+    def live() -> None:
+        rig = Rig(executor())
+        rig.ready()
+        rig.load()
+        rig.infer(1, 1.0)
+        rig.inferred()
+        assert rig.executor.stop(within_s=5)
+
+    live()
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    live()
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_supervisor_starts_it_again_until_it_is_stopped(caplog: pytest.LogCaptureFixture) -> None:
+    rig = Rig(Restarting(executor(), first_delay_s=0.01, most_delay_s=0.02))
+    for _ in range(2):
+        rig.ready()
+        rig.load()
+        rig.infer(1, DIE)
+        assert rig.lost() == "executor-0 was killed by SIGKILL."
+    rig.ready()
+    assert rig.executor.stop(within_s=5)
+    assert rig.lost() == "executor-0 was stopped."
+    assert rig.silent(0.1)
+    assert caplog.text.count("It is started again in 0.0 s.") == 2
+
+
 def test_it_ends_after_the_order_that_is_being_done(rig: Rig) -> None:
     rig.infer(1, LINGER)
     assert eventually(lambda: computes(pid(rig)))
@@ -227,6 +274,6 @@ def test_a_killed_parent_leaves_no_child_and_no_memory(tmp_path: Path) -> None:
 
 def test_loads_are_bounded_as_well(rig: Rig) -> None:
     later_s = time.monotonic() + 60
-    for _ in range(MOST_WAITING + 1):
+    for _ in range(MOST_LOADS + 1):
         rig.submit(LoadModel(stored(), later_s, later_s))
-    assert rig.loaded().error == "executor-0 has 64 loads to do already."
+    assert rig.loaded().error == "executor-0 has 256 loads to do already."

@@ -24,14 +24,23 @@ from infadapter_server.executors.messages import (
     Outcome,
     UnloadModel,
 )
-from infadapter_server.executors.remote import link, session, wire
+from infadapter_server.executors.remote import link, pulse, session, tensors, wire
 from infadapter_server.executors.remote import worker_pb2 as pb
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.executor import RemoteExecutor
-from infadapter_server.executors.remote.service import Service, serve
+from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.worker import Worker
-from tests.model_variants.executor_rig import Rig, eventually, outputs
-from tests.model_variants.fake_models import DIE, HANG, LATER, LINGER, RAISE, open_fake, stored
+from tests.model_variants.executor_rig import Rig, computes, eventually, outputs
+from tests.model_variants.fake_models import (
+    DIE,
+    HANG,
+    LATER,
+    LINGER,
+    RAISE,
+    SWELL,
+    open_fake,
+    stored,
+)
 
 
 class Reports(Protocol):
@@ -49,7 +58,8 @@ class Local:
     def __init__(self, disk: Disk, silence_s: float) -> None:
         self.worker = Worker(disk.opener(open_fake))
         service = Service("worker-0", self.worker, disk, silence_s=silence_s)
-        self.server, self.port = serve(service, "127.0.0.1", 0)
+        self.server, self.port = listen("127.0.0.1", 0)
+        serve(self.server, service)
         self.address = f"127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.worker.run, daemon=True)
         self.thread.start()
@@ -102,7 +112,7 @@ def test_a_batch_goes_there_and_its_outputs_come_back(rig: Rig) -> None:
     rig.infer(1, 3.0, 4.0)
     report = rig.inferred()
     assert outputs(report) == [[6.0, 6.0], [8.0, 8.0]]
-    assert began_s - 0.01 <= report.begin_s <= report.end_s <= time.monotonic() + 0.01
+    assert began_s - 0.05 <= report.begin_s <= report.end_s <= time.monotonic() + 0.05
 
 
 def test_a_load_reports_bytes_and_seconds_by_batch_size(rig: Rig) -> None:
@@ -111,12 +121,12 @@ def test_a_load_reports_bytes_and_seconds_by_batch_size(rig: Rig) -> None:
 
 
 def test_the_window_is_kept_on_the_other_side(rig: Rig) -> None:
-    earliest_s = time.monotonic() + 0.05
+    earliest_s = time.monotonic() + 0.1
     rig.infer(1, 1.0, latest_s=time.monotonic() - 0.05)
     rig.infer(2, 1.0, earliest_s=earliest_s)
     late, punctual = rig.inferred(), rig.inferred()
     assert (late.run, late.outcome, late.outputs) == (1, Outcome.TOO_LATE, None)
-    assert punctual.begin_s >= earliest_s - 0.005
+    assert punctual.begin_s >= earliest_s - 0.02
 
 
 def test_too_late_since_another_took_longer(rig: Rig) -> None:
@@ -140,17 +150,17 @@ def test_failures_come_back_as_sentences_and_the_next_is_served(rig: Rig) -> Non
 def test_what_is_no_batch_or_too_large_for_a_message_is_refused_here(rig: Rig) -> None:
     rig.submit(Infer(1, "doubler", (), 0.0, LATER))
     assert "different shapes" in rig.inferred().error
-    rows = (np.broadcast_to(np.float32(0), (1, wire.MOST_BYTES)),)
+    rows = (np.broadcast_to(np.float32(0), (1, tensors.MOST_BYTES)),)
     rig.submit(Infer(2, "doubler", rows, 0.0, LATER))
-    assert "no message is that large" in rig.inferred().error
+    assert "No message takes inputs of the shape" in rig.inferred().error
 
 
 def test_more_orders_than_anyone_needs_are_refused_here(rig: Rig) -> None:
     rig.infer(0, LINGER)
-    for run in range(1, link.MOST_UNDONE + 1):
+    for run in range(1, 65):
         rig.infer(run, 1.0)
     report = rig.inferred()
-    assert (report.run, report.error) == (64, "There are 64 orders to do already.")
+    assert (report.run, report.error) == (64, "There are 64 such orders to do already.")
 
 
 def test_a_killed_worker_is_lost_and_one_at_its_place_is_ready_with_nothing() -> None:
@@ -171,14 +181,46 @@ def test_a_killed_worker_is_lost_and_one_at_its_place_is_ready_with_nothing() ->
 
 
 def test_a_worker_that_falls_silent_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "PING_S", 0.02)
-    monkeypatch.setattr(link, "SILENCE_S", 0.2)
+    monkeypatch.setattr(pulse, "PING_S", 0.02)
+    monkeypatch.setattr(pulse, "SILENCE_S", 0.2)
     with process() as (frozen, address), driving(address) as rig:
         rig.ready()
         frozen.send_signal(signal.SIGSTOP)
         assert rig.lost() == f"worker-0 at {address} has said nothing for 0.2 s."
         frozen.send_signal(signal.SIGCONT)
         rig.ready()
+
+
+def test_a_worker_that_hangs_for_the_controller_before_is_lost_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pulse, "PING_S", 0.02)
+    monkeypatch.setattr(pulse, "BEGIN_S", 0.2)
+    with process() as (worker, address):
+        with driving(address) as first:
+            first.ready()
+            first.load()
+            first.infer(1, HANG)
+            assert eventually(lambda: computes(worker.pid))
+        with driving(address) as second:
+            assert second.lost() == f"worker-0 at {address} did not get ready within 0.2 s."
+
+
+def test_what_is_ordered_before_it_is_connected_is_done_then() -> None:
+    with local() as worker, driving(worker.address) as rig:
+        rig.submit(LoadModel(stored(), 0.0, LATER))
+        rig.infer(1, 1.0)
+        rig.ready()
+        rig.loaded()
+        assert outputs(rig.inferred()) == [[2.0, 2.0]]
+
+
+def test_what_is_ordered_before_nobody_is_reached_is_lost_with_it() -> None:
+    with driving("127.0.0.1:1") as rig:
+        rig.infer(1, 1.0)
+        rig.lost()
+        rig.infer(2, 1.0)
+        assert rig.inferred().run == 2
 
 
 def test_unreachable_is_told_once_however_often_it_is_tried(
@@ -272,9 +314,9 @@ HELLO = pb.Order(hello=pb.Hello(protocol=wire.PROTOCOL))
         ([], grpc.StatusCode.INVALID_ARGUMENT, "The first order must be hello."),
         ([HELLO, pb.Order()], grpc.StatusCode.INVALID_ARGUMENT, "That is no order."),
         (
-            [HELLO, *[pb.Order(infer=pb.Infer(earliest_s=LATER, rows=pb.Tensor(shape=[0])))] * 300],
+            [HELLO, *[pb.Order(infer=pb.Infer(earliest_s=LATER, rows=pb.Tensor(shape=[0])))] * 600],
             grpc.StatusCode.RESOURCE_EXHAUSTED,
-            "More than 256 orders are to be done already.",
+            "More than 512 orders or reports are under way already.",
         ),
     ],
 )
@@ -304,6 +346,24 @@ def test_what_can_not_be_read_fails_alone(order: pb.Order, sentence: str) -> Non
         assert sentence in {sentence for errors in kinds for sentence in errors}
 
 
+def test_a_message_larger_than_the_bound_ends_the_stream_of_its_sender_only() -> None:
+    rows = pb.Tensor(shape=[tensors.MOST_BYTES], values=bytes(tensors.MOST_BYTES))
+    with local() as worker, grpc.insecure_channel(worker.address) as channel:
+        code, _ = ends(drive(channel, iter([HELLO, pb.Order(infer=pb.Infer(rows=rows))])))
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        with driving(worker.address) as rig:
+            rig.ready()
+
+
+def test_outputs_larger_than_a_message_fail_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensors, "MOST_BYTES", 8192)
+    with local() as worker, driving(worker.address) as rig:
+        rig.ready()
+        rig.load()
+        rig.infer(1, SWELL)
+        assert rig.inferred().error == "No message takes outputs of the shape [1, 10000]."
+
+
 def upto(reports: Reports, count: int) -> Iterator[pb.Report]:
     for _ in range(count):
         yield next(reports)
@@ -320,6 +380,8 @@ def test_only_what_is_on_its_disk_is_opened(tmp_path: Path) -> None:
     assert any(name == "glyph-1" for name, _, _ in found)
     with local(disk) as worker, driving(worker.address) as rig:
         rig.ready()
+        assert isinstance(rig.executor, RemoteExecutor)
+        assert set(rig.executor.on_disk) == set(disk.models())
         assert file_load(rig, "mine", "/elsewhere/mine/1/model.pt").outcome is Outcome.DONE
         assert (
             file_load(rig, "..", "/elsewhere/secret").error
@@ -357,4 +419,4 @@ def test_stopping_does_not_wait_for_one_that_hangs() -> None:
 
 
 def test_a_worker_takes_more_than_a_controller_sends() -> None:
-    assert session.MOST_UNDONE > link.MOST_UNDONE
+    assert sum(link.MOST_UNDONE.values()) < session.MOST_UNDONE

@@ -27,9 +27,13 @@ from infadapter_server.executors.messages import (
 from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.runner import Runner
 from infadapter_server.executors.slots import Slots
+from infadapter_server.networks.signatures import Model
+from infadapter_server.networks.stored import Stored
 
 ORPHANED = 3
 """The exit code of a child whose parent has gone."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,18 @@ def main(connection: Connection, birth: Birth) -> None:
 class _Child:
     def __init__(self, connection: Connection, slots: Slots, birth: Birth) -> None:
         self._connection, self._slots = connection, slots
-        threading.Thread(target=self._read, name="orders", daemon=True).start()
-        self._runner = Runner(birth.prepare(), self._tell, threads=birth.threads)
+        self._prepare = birth.prepare
         self._placed: dict[int, int] = {}
+        self._runner = Runner(self._open, self._tell, threads=birth.threads)
+        threading.Thread(target=self._read, name="orders", daemon=True).start()
 
     def run(self) -> None:
+        self._opener = self._prepare()  # for seconds, in which orders may come already
         self._connection.send(ExecutorReady())
         self._runner.run()
+
+    def _open(self, stored: Stored) -> Model:
+        return self._opener(stored)
 
     def _read(self) -> None:
         try:
@@ -96,6 +105,9 @@ class _Child:
                 self._take(self._connection.recv())
         except (EOFError, OSError):
             os._exit(ORPHANED)  # whatever it computes: nobody waits for it
+        except Exception:  # noqa: BLE001 - a process that hears nothing would be waited for
+            _log.exception("An order can't be taken.")
+            os._exit(1)
 
     def _take(self, order: Placed | LoadModel | UnloadModel | UseThreads | None) -> None:
         match order:

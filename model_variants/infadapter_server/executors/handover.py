@@ -23,7 +23,7 @@ from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
 from infadapter_server.executors.slots import Slots, joint_shape
 
-MOST_WAITING = 64
+MOST_WAITING, MOST_LOADS = 64, 256
 """Batches that wait for a slot, and loads that have not ended: more than any scheduler sends."""
 
 
@@ -51,8 +51,8 @@ class Handover:
         if isinstance(order, Infer):
             return self._infer(order)
         if isinstance(order, LoadModel):
-            if self._loads >= MOST_WAITING:
-                return f"{self._name} has {MOST_WAITING} loads to do already."
+            if self._loads >= MOST_LOADS:
+                return f"{self._name} has {MOST_LOADS} loads to do already."
             self._loads += 1
         self._send(order)
         return None

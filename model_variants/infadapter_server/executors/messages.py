@@ -33,7 +33,11 @@ class Infer:
 
 @dataclass(frozen=True, slots=True)
 class LoadModel:
-    """Weights from disk into memory, warmed up by one execution of each batch size."""
+    """Weights from disk into memory, warmed up by executions of each batch size.
+
+    They take far longer than the load. Whoever has a profile, as of a model that comes back,
+    orders it with the smallest batch size only, which shows that it computes.
+    """
 
     stored: Stored
     earliest_s: float

@@ -16,8 +16,9 @@ class Executor(Protocol):
     def start(self, tell: Tell) -> None:
         """Begin; reports go to `tell`, in the order of their ends.
 
-        The first is ExecutorReady, or ExecutorLost where nothing can begin. After ExecutorLost
-        it may be started again; one on another machine comes back by itself: ExecutorReady.
+        The first is ExecutorReady, or ExecutorLost where nothing can begin; orders may be handed
+        over before. After ExecutorLost it may be started again, unless it comes back by itself,
+        as a worker on another machine does: ExecutorReady once more.
         """
         ...
 

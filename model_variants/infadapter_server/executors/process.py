@@ -8,6 +8,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import send_handle
@@ -15,7 +17,7 @@ from multiprocessing.reduction import send_handle
 from infadapter_server.executors import child
 from infadapter_server.executors.child import Birth
 from infadapter_server.executors.handover import Handover
-from infadapter_server.executors.messages import ExecutorLost, Order
+from infadapter_server.executors.messages import ExecutorLost, Order, UseThreads
 from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
@@ -59,8 +61,11 @@ class ProcessExecutor:
     def start(self, tell: Tell) -> None:
         self._tell = tell
         self._life = _Life(self._birth, tell)
+        self._life.begin()
 
     def submit(self, order: Order) -> None:
+        if isinstance(order, UseThreads):
+            self._birth = replace(self._birth, threads=order.threads)  # also of the next child
         if self._life is not None:
             self._life.handover.submit(order)
         elif self._tell and (report := refused(order, f"{self.name} is not started.")):
@@ -84,12 +89,16 @@ class _Life:
         theirs.close()
         memory = new_memory(birth.slots, birth.slot_bytes)
         slots = Slots(memory, birth.slots, birth.slot_bytes)
-        send_handle(ours, memory, self.process.pid)
+        with suppress(OSError):  # it has ended already, which its pipe tells as well
+            send_handle(ours, memory, self.process.pid)
         os.close(memory)
         self.handover = Handover(birth.name, ours, slots, tell)
         self._reader = threading.Thread(
             target=self._read, name=f"{birth.name} reports", daemon=True
         )
+
+    def begin(self) -> None:
+        """Let it report; whoever hears of it can submit orders by now."""
         self._reader.start()
 
     def stop(self, within_s: float) -> bool:

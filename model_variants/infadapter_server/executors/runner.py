@@ -4,14 +4,12 @@ at all. It is the same loop in a thread, in a child process and in a worker on a
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable
-from heapq import heappop, heappush
-from itertools import count
 
 import numpy as np
 
+from infadapter_server.executors.agenda import Agenda
 from infadapter_server.executors.messages import (
     Infer,
     Inferred,
@@ -46,57 +44,45 @@ class Runner:
         self._open, self._tell, self._clock = open_model, tell, clock
         self._models: dict[str, Model] = {}
         self._threads = threads
-        self._orders: list[tuple[float, int, Order]] = []
-        self._sequence = count()
-        self._changed = threading.Condition()
-        self._ended = False
+        self._agenda = Agenda(clock)
+        self._busy_since_s: float | None = None
 
     def submit(self, order: Order) -> None:
-        earliest_s = order.earliest_s if isinstance(order, Infer | LoadModel) else 0.0
-        with self._changed:
-            heappush(self._orders, (earliest_s, next(self._sequence), order))
-            self._changed.notify()
+        self._agenda.add(order)
 
     def forget(self) -> int:
         """Drop the work that has not begun, of somebody who has gone; return how much it was."""
-        with self._changed:
-            kept = [entry for entry in self._orders if not isinstance(entry[2], Infer | LoadModel)]
-            dropped = len(self._orders) - len(kept)
-            self._orders = kept  # all at once, in the order of their numbers: a heap
-        return dropped
+        return self._agenda.forget()
 
     def holds(self) -> frozenset[str]:
         """Models that are loaded and will stay so after the orders given so far."""
-        with self._changed:
-            going = {order.model for *_, order in self._orders if isinstance(order, UnloadModel)}
-            return frozenset(self._models) - going
+        return frozenset(self._models) - self._agenda.going()
 
     def end(self) -> None:
         """After the order that is being done."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify()
+        self._agenda.end()
 
     def run(self) -> None:
-        while (order := self._next()) is not None:
-            match order:
-                case Infer():
-                    self._tell(self._infer(order))
-                case LoadModel():
-                    self._tell(self._load(order))
-                case UnloadModel():
-                    self._models.pop(order.model, None)
-                case UseThreads():
-                    self._use_threads(order.threads)
+        while (order := self._agenda.next()) is not None:
+            self._busy_since_s = self._clock()
+            self._do(order)
+            self._busy_since_s = None
 
-    def _next(self) -> Order | None:
-        with self._changed:
-            while not self._ended:
-                wait_s = self._orders[0][0] - self._clock() if self._orders else None
-                if wait_s is not None and wait_s <= 0:
-                    return heappop(self._orders)[2]
-                self._changed.wait(wait_s)
-        return None
+    def busy_s(self) -> float:
+        """For how long it has been doing the present order."""
+        since_s = self._busy_since_s
+        return 0.0 if since_s is None else self._clock() - since_s
+
+    def _do(self, order: Order) -> None:
+        match order:
+            case Infer():
+                self._tell(self._infer(order))
+            case LoadModel():
+                self._tell(self._load(order))
+            case UnloadModel():
+                self._models.pop(order.model, None)
+            case UseThreads():
+                self._use_threads(order.threads)
 
     def _infer(self, order: Infer) -> Inferred:
         begin_s = self._clock()

@@ -6,26 +6,26 @@ import signal
 import socket
 import sys
 import threading
-import time
+from functools import partial
 from pathlib import Path
 
 import click
 
 from infadapter_profiles.quantities import InvalidQuantity, whole_units
-from infadapter_server.executors.messages import UseThreads
 from infadapter_server.executors.opening import torch_opener
 from infadapter_server.executors.remote.disk import Disk
-from infadapter_server.executors.remote.service import Service, serve
+from infadapter_server.executors.remote.service import Service, listen, serve
+from infadapter_server.executors.remote.tls import read_tls
+from infadapter_server.executors.remote.watch import watch
 from infadapter_server.executors.remote.worker import Worker
+from infadapter_server.finite import Finite
 from infadapter_server.serving.quota import thread_limit
 
 INTERRUPTED = 130
-QUOTA_PERIOD_S = 1.0
 FINISH_S = 20.0
 """For the inference that is running; pods are killed after 30 s by default."""
 
 _REPORTED_S = 0.5
-_log = logging.getLogger(__name__)
 _HELP = """Compute for a controller on another pod: one batch at a time, each within its window.
 
 \b
@@ -33,8 +33,8 @@ _HELP = """Compute for a controller on another pod: one batch at a time, each wi
 
 Weights are loaded from this worker's own disk, FOLDER/NAME/VERSION/FILE; the demo's networks ship
 with it. One controller at a time drives it; without one it keeps its weights and waits. Whoever
-reaches the port is obeyed: keep it to the controller by a NetworkPolicy. On SIGTERM or Ctrl-C it
-finishes the batch that is running and ends with 0.
+reaches the port is obeyed: keep it to the controller by --tls or a NetworkPolicy. On SIGTERM or
+Ctrl-C it finishes the batch that is running and ends with 0.
 """
 
 
@@ -74,22 +74,44 @@ class Size(click.ParamType[int]):
     type=click.IntRange(1, 1024),
     help="Of an inference.  [default: the CPU quota, also when it changes]",
 )
+@click.option(
+    "--tls",
+    "secret",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With tls.key, tls.crt and ca.crt: only controllers with a certificate of it are obeyed.",
+)
+@click.option(
+    "--stuck-seconds",
+    type=Finite(0.1, 86400),
+    default=120.0,
+    show_default=True,
+    help="An order that takes longer ends the process with 1: only a new one can help.",
+)
 def _command(
-    name: str, host: str, port: int, models: Path | None, memory: int | None, threads: int | None
+    name: str,
+    host: str,
+    port: int,
+    models: Path | None,
+    memory: int | None,
+    threads: int | None,
+    secret: Path | None,
+    stuck_seconds: float,
 ) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # torch makes as many threads as there are cores when it is imported, whatever the quota.
+    try:
+        server, bound = listen(host, port, None if secret is None else read_tls(secret))
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
+    # torch makes as many threads as the machine has cores when it is imported, whatever the quota.
     os.environ["OMP_NUM_THREADS"] = "1"
     disk = Disk(models, memory)
     worker = Worker(disk.opener(torch_opener()), threads or thread_limit())
     _end_by_signal(worker)
-    try:
-        server, bound = serve(Service(name, worker, disk), host, port)
-    except OSError as error:
-        raise click.ClickException(str(error)) from None
+    serve(server, Service(name, worker, disk))
     print(f"listening on {host}:{bound}", flush=True)
-    if threads is None:
-        threading.Thread(target=_follow_quota, args=(worker,), daemon=True).start()
+    watching = partial(watch, worker, follow_quota=threads is None, stuck_s=stuck_seconds)
+    threading.Thread(target=watching, daemon=True).start()
     worker.run()
     server.stop(_REPORTED_S).wait()
     return 0
@@ -123,14 +145,3 @@ def _end_by_signal(worker: Worker) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-
-
-def _follow_quota(worker: Worker) -> None:
-    """Let the threads follow a pod that is resized in place."""
-    used = thread_limit()
-    while True:
-        time.sleep(QUOTA_PERIOD_S)
-        if (threads := thread_limit()) != used:
-            _log.info("the CPU quota changed: %d threads from now on", threads)
-            worker.submit(UseThreads(threads))
-            used = threads

@@ -11,7 +11,9 @@ import grpc
 from infadapter_server.executors.remote import worker_pb2 as pb
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.session import Broken, Session
-from infadapter_server.executors.remote.wire import DRIVE, MOST_BYTES, PROTOCOL
+from infadapter_server.executors.remote.tensors import MOST_BYTES
+from infadapter_server.executors.remote.tls import Tls
+from infadapter_server.executors.remote.wire import DRIVE, PROTOCOL
 from infadapter_server.executors.remote.worker import Worker
 
 SILENCE_S = 10.0
@@ -22,6 +24,9 @@ _STREAMS = 8
 _OPTIONS = (
     ("grpc.max_receive_message_length", MOST_BYTES),
     ("grpc.max_send_message_length", MOST_BYTES),
+    # A controller that stands still doesn't read either, so it is pinged.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.so_reuseport", 0),  # a second worker at this port is a mistake, not a share of it
 )
 _log = logging.getLogger(__name__)
@@ -94,16 +99,20 @@ class Service(grpc.GenericRpcHandler):
         )
 
 
-def serve(service: Service, host: str, port: int) -> tuple[grpc.Server, int]:
-    """Return a server that has begun, and its port. Raises OSError."""
+def listen(host: str, port: int, tls: Tls | None = None) -> tuple[grpc.Server, int]:
+    """Return a server that has yet to begin, and its port. Raises OSError."""
     pool = ThreadPoolExecutor(_STREAMS, thread_name_prefix="stream")
-    server = grpc.server(
-        pool, handlers=[service], options=_OPTIONS, maximum_concurrent_rpcs=_STREAMS
-    )
+    server = grpc.server(pool, options=_OPTIONS, maximum_concurrent_rpcs=_STREAMS)
     shown = f"[{host}]" if ":" in host else host
+    address = f"{shown}:{port}"
     try:
-        bound = server.add_insecure_port(f"{shown}:{port}")
+        if tls is None:
+            return server, server.add_insecure_port(address)
+        return server, server.add_secure_port(address, tls.of_server())
     except RuntimeError:
-        raise OSError(f"Cannot listen on {shown}:{port}.") from None
+        raise OSError(f"Cannot listen on {address}.") from None
+
+
+def serve(server: grpc.Server, service: Service) -> None:
+    server.add_generic_rpc_handlers((service,))
     server.start()
-    return server, bound

@@ -3,14 +3,15 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 import grpc
 
 from infadapter_server.executors.messages import Inferred, ModelLoaded, Outcome, Report, UnloadModel
 from infadapter_server.executors.remote import worker_pb2 as pb
+from infadapter_server.executors.remote.tensors import BadMessage, fits
 from infadapter_server.executors.remote.wire import (
-    BadMessage,
     read_infer,
     read_load,
     written_inferred,
@@ -18,7 +19,7 @@ from infadapter_server.executors.remote.wire import (
 )
 from infadapter_server.executors.remote.worker import Worker
 
-MOST_UNDONE = 256
+MOST_UNDONE = 512
 _CHECK_S = 0.5
 _IDLE_CHECK_S = 0.01
 
@@ -40,6 +41,9 @@ class Session:
 
     def tell(self, report: Report) -> None:
         match report:
+            case Inferred(outputs=outputs) if outputs is not None and not fits(outputs.shape):
+                error = f"No message takes outputs of the shape {list(outputs.shape)}."
+                self.tell(replace(report, outcome=Outcome.FAILED, outputs=None, error=error))
             case Inferred():
                 self._reports.put(pb.Report(inferred=written_inferred(report)))
             case ModelLoaded():
@@ -84,8 +88,8 @@ class Session:
             self._reports.put(None)
 
     def _take(self, order: pb.Order) -> None:
-        if self._worker.undone >= MOST_UNDONE:
-            sentence = f"More than {MOST_UNDONE} orders are to be done already."
+        if max(self._worker.undone, self._reports.qsize()) >= MOST_UNDONE:
+            sentence = f"More than {MOST_UNDONE} orders or reports are under way already."
             raise Broken(grpc.StatusCode.RESOURCE_EXHAUSTED, sentence)
         match order.WhichOneof("kind"):
             case "ping":

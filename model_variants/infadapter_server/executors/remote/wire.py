@@ -1,25 +1,24 @@
 """Orders and reports as messages of worker.proto, with times by the other side's clock."""
 
-import math
 from collections.abc import Callable
-
-import numpy as np
 
 from infadapter_server.executors.messages import Infer, Inferred, LoadModel, ModelLoaded, Outcome
 from infadapter_server.executors.remote import worker_pb2 as pb
-from infadapter_server.executors.slots import FLOAT_BYTES, joint_shape
-from infadapter_server.networks.signatures import Floats, Signature
+from infadapter_server.executors.remote.tensors import (
+    BadMessage,
+    fits,
+    read_tensor,
+    written_tensor,
+)
+from infadapter_server.executors.slots import joint_shape
+from infadapter_server.networks.signatures import Signature
 from infadapter_server.networks.stored import Format, Stored
 
 PROTOCOL = 1
 """Raised with a change that the other side must know."""
 
 DRIVE = "/infadapter.worker.v1.Worker/Drive"
-MOST_BYTES = 64 * 1024 * 1024
-"""Of a message: sixteen images for a ResNet are a sixth of it."""
-
 Translate = Callable[[float], float]
-_LITTLE = np.dtype("<f4")
 _OUTCOMES = {
     Outcome.DONE: pb.Outcome.DONE,
     Outcome.TOO_LATE: pb.Outcome.TOO_LATE,
@@ -28,37 +27,25 @@ _OUTCOMES = {
 _READ_OUTCOMES = {number: outcome for outcome, number in _OUTCOMES.items()}
 
 
-class BadMessage(ValueError):
-    """What came is no order or report; the message says why."""
-
-
-def written_tensor(rows: tuple[Floats, ...], shape: tuple[int, ...]) -> pb.Tensor:
-    parts = [np.ascontiguousarray(row, _LITTLE).data for row in rows]
-    return pb.Tensor(shape=shape, values=b"".join(parts))
-
-
-def read_tensor(tensor: pb.Tensor) -> Floats:
-    shape = tuple(tensor.shape)
-    if math.prod(shape) * FLOAT_BYTES != len(tensor.values) or not shape:
-        raise BadMessage(f"{len(tensor.values)} bytes are no tensor of the shape {list(shape)}.")
-    # A copy: torch wants to be able to write.
-    return np.frombuffer(tensor.values, _LITTLE).astype(np.float32).reshape(shape)
-
-
 def written_infer(order: Infer, theirs: Translate) -> pb.Order:
     shape = joint_shape(order.rows)
     if shape is None:
         raise BadMessage("The rows of this batch have different shapes.")
-    if math.prod(shape) * FLOAT_BYTES > MOST_BYTES - 4096:
-        raise BadMessage(f"The inputs are of the shape {list(shape)}: no message is that large.")
+    if not fits(shape):
+        raise BadMessage(f"No message takes inputs of the shape {list(shape)}.")
     infer = pb.Infer(
         run=order.run,
         model=order.model,
         rows=written_tensor(order.rows, shape),
-        earliest_s=theirs(order.earliest_s),
+        earliest_s=_at_once_or(theirs(order.earliest_s)),
         latest_s=theirs(order.latest_s),
     )
     return pb.Order(infer=infer)
+
+
+def _at_once_or(theirs_s: float) -> float:
+    """Zero is at once on any machine, also where the clock began to count later than here."""
+    return max(0.0, theirs_s)
 
 
 def read_infer(infer: pb.Infer) -> Infer:
@@ -80,7 +67,7 @@ def written_load(order: LoadModel, theirs: Translate) -> pb.Order:
         input_shape=stored.signature.input_shape,
         output_shape=stored.signature.output_shape,
         batch_sizes=stored.batch_sizes,
-        earliest_s=theirs(order.earliest_s),
+        earliest_s=_at_once_or(theirs(order.earliest_s)),
         latest_s=theirs(order.latest_s),
     )
     return pb.Order(load=load)

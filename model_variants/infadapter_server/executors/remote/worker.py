@@ -30,6 +30,7 @@ class Worker:
         self._undone = self._stale = 0
         self._tell: Tell | None = None
         self.run, self.end = self._runner.run, self._runner.end
+        self.busy_s = self._runner.busy_s
 
     @property
     def resident(self) -> tuple[ModelLoaded, ...]:

@@ -1,0 +1,36 @@
+"""Tensors as they travel: float32, little-endian, in messages of bounded size."""
+
+import math
+
+import numpy as np
+
+from infadapter_server.executors.remote import worker_pb2 as pb
+from infadapter_server.executors.slots import FLOAT_BYTES
+from infadapter_server.networks.signatures import Floats
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of a message: sixteen images for a ResNet are a sixth of it."""
+
+_LITTLE = np.dtype("<f4")
+
+
+class BadMessage(ValueError):
+    """What came is no order or report; the message says why."""
+
+
+def fits(shape: tuple[int, ...]) -> bool:
+    """Into a message, with what else is in it."""
+    return math.prod(shape) * FLOAT_BYTES <= MOST_BYTES - 4096
+
+
+def written_tensor(rows: tuple[Floats, ...], shape: tuple[int, ...]) -> pb.Tensor:
+    parts = [np.ascontiguousarray(row, _LITTLE).data for row in rows]
+    return pb.Tensor(shape=shape, values=b"".join(parts))
+
+
+def read_tensor(tensor: pb.Tensor) -> Floats:
+    shape = tuple(tensor.shape)
+    if math.prod(shape) * FLOAT_BYTES != len(tensor.values) or not shape:
+        raise BadMessage(f"{len(tensor.values)} bytes are no tensor of the shape {list(shape)}.")
+    # A copy: torch wants to be able to write.
+    return np.frombuffer(tensor.values, _LITTLE).astype(np.float32).reshape(shape)

@@ -1,0 +1,62 @@
+"""What the network's executor is made of: clocks, backoff, and the generated messages."""
+
+import random
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infadapter_server.executors.backoff import delays_s
+from infadapter_server.executors.remote import worker_pb2
+from infadapter_server.executors.remote.clock import ClockOffset
+
+ROOT = Path(__file__).parents[2] / "model_variants"
+PROTO = "infadapter_server/executors/remote/worker.proto"
+
+
+@given(
+    st.floats(-1e6, 1e6),
+    st.lists(st.tuples(st.floats(1e-4, 5), st.floats(1e-4, 5)), min_size=1, max_size=40),
+)
+def test_the_offset_is_wrong_by_half_the_smallest_round_trip_at_most(
+    offset_s: float, delays: list[tuple[float, float]]
+) -> None:
+    clock, now_s = ClockOffset(exchanges=40), 1000.0
+    for there_s, back_s in delays:
+        clock.add(now_s, now_s + there_s + offset_s, now_s + there_s + back_s)
+        now_s += 10
+    smallest_s = min(there_s + back_s for there_s, back_s in delays)
+    assert clock.round_trip_s == pytest.approx(smallest_s, abs=1e-6)
+    assert abs(clock.theirs(now_s) - (now_s + offset_s)) <= smallest_s / 2 + 1e-6
+    assert clock.ours(clock.theirs(now_s)) == pytest.approx(now_s)
+
+
+def test_a_clock_that_drifts_is_followed() -> None:
+    clock = ClockOffset(exchanges=4)
+    clock.add(0.0, 100.0, 0.0)
+    for now_s in range(1, 5):
+        clock.add(now_s, now_s + 101.0, now_s + 0.5)
+    assert clock.theirs(10) == pytest.approx(110.75)
+
+
+def test_delays_grow_to_a_bound_and_are_never_the_same_for_two() -> None:
+    first, second = (list(islice(delays_s(1, 8, random.Random(seed)), 50)) for seed in (1, 2))
+    assert all(
+        bound / 2 <= delay <= bound
+        for delay, bound in zip(first, [1, 2, 4, *[8] * 47], strict=True)
+    )
+    assert not set(first) & set(second)
+
+
+def test_the_generated_messages_are_those_of_the_file(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "grpc_tools.protoc", "-I", str(ROOT))
+    outputs = (f"--python_out={tmp_path}", f"--pyi_out={tmp_path}")
+    subprocess.run([*command, *outputs, PROTO], check=True)
+    checked_in = Path(worker_pb2.__file__)
+    for file in (checked_in, checked_in.with_suffix(".pyi")):
+        made = tmp_path / PROTO.removesuffix("worker.proto") / file.name
+        assert file.read_text() == made.read_text(), "make proto"
