@@ -15,7 +15,13 @@ RETRY_AFTER_HEADER = "retry-after"
 """Of a refusal. Servers write it, and routers where no server could be reached; clients read."""
 
 RETRY_AFTER_S = 1
-"""Its value, in whole seconds: a queue of the usual length is gone by then."""
+"""Its least value, in whole seconds, and a router's: a queue of the usual length is gone by then."""
+
+DEADLINE_HEADER = "infadapter-deadline-ms"
+"""
+Of a request, milliseconds from its arrival within which its answer is of use. Routers add it with
+their service's SLO where a client has not asked for less; servers obey.
+"""
 
 REFUSED_STATUS = 503
 """Of a refusal. Servers and routers write it; the operator counts such answers as missed."""
