@@ -15,7 +15,7 @@ RETRY_AFTER_HEADER = "retry-after"
 """Of a refusal. Servers write it, and routers where no server could be reached; clients read."""
 
 RETRY_AFTER_S = 1
-"""Its least value, in whole seconds, and a router's: a queue of the usual length is gone by then."""
+"""Its value, in whole seconds: a queue of the usual length is gone by then."""
 
 DEADLINE_HEADER = "infadapter-deadline-ms"
 """
@@ -60,6 +60,9 @@ SERVER_THREADS = "infadapter_server_threads"
 
 SERVER_READY = "infadapter_server_ready"
 """Gauge, 1 while the server wants requests, else 0. People read."""
+
+SERVER_BATCH = "infadapter_server_batch_images"
+"""Histogram, images in one execution. The profiler reads."""
 
 LATENCY_BOUNDS_S = (
     *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),

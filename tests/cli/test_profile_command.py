@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from infadapter.commands import profile as command
 from infadapter.commands.profile import profile
 from infadapter_operator.api.profiles import VariantProfileSpec
+from infadapter_server.profiling import disturbance
 
 SERVER = Path(__file__).parents[1] / "model_variants" / "answering_server.py"
 REQUIRED = ["--name", "glyph-1", "--cpu", "1"]
@@ -26,6 +27,12 @@ def port() -> Iterator[int]:
         assert server.stdout is not None
         yield int(server.stdout.readline())
         server.terminate()
+
+
+@pytest.fixture(autouse=True)
+def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else runs on the machine of these tests is not theirs."""
+    monkeypatch.setattr(disturbance, "machine_times", lambda: None)
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +61,7 @@ def test_two_allocations_end_up_in_one_document_that_the_api_takes(
         result = invoke(url(port), *arguments)
         assert result.exit_code == 0, result.output
         assert "saturation" in result.output
+        assert not list(tmp_path.glob(".*"))
     (document,) = yaml.safe_load_all(file.read_text())
     spec = VariantProfileSpec.model_validate_json(json.dumps(document["spec"]))
     assert [allocation.resources["cpu"] for allocation in spec.allocations] == ["1", "500m"]

@@ -38,8 +38,17 @@ class FakeQueue:
         step_s = self.service_s / self.optimism
         return [self.outcome(0, n * step_s) for n in range(1, int(seconds / step_s) + 1)]
 
+    async def settle(self) -> None:
+        pass
+
     async def poisson(
-        self, rate_rps: float, seconds: float, *, seed: int, max_backlog: int
+        self,
+        rate_rps: float,
+        seconds: float,
+        *,
+        seed: int,
+        max_backlog: int,
+        slo_s: float | None = None,
     ) -> Sequence[Outcome]:
         self.rates.append(rate_rps)
         outcomes: list[Outcome] = []

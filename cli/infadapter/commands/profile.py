@@ -1,29 +1,32 @@
 """`infadapter profile`: measure a running server, and write what was measured to a file."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from infadapter_profiles.document import MOST_BATCH_SIZE, ProfileDocument
+from infadapter.profile_text import progress, show
+from infadapter_profiles.document import MOST_BATCH_SIZE, MOST_SLO_MS
 from infadapter_profiles.files import ProfileFileError, check_writable
 from infadapter_profiles.profile import ProfiledAllocation
 from infadapter_profiles.quantities import InvalidQuantity, parse_quantity
-from infadapter_profiles.sizes import CPU, PodSize
+from infadapter_profiles.sizes import CPU
 from infadapter_server.finite import Finite
 from infadapter_server.loadgen.bodies import BodyError, parse_shape, read_body
 from infadapter_server.loadgen.client import make_timely, run
 from infadapter_server.loadgen.endpoint import Endpoint, UrlError
-from infadapter_server.profiling.percentiles import PERCENTILES, requests_needed
-from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, ProfileError
-from infadapter_server.profiling.run import Order, carry_out, infer_route
+from infadapter_server.profiling.labelled import Labelled, read_labelled
+from infadapter_server.profiling.order import Order, infer_route
+from infadapter_server.profiling.plot import draw
+from infadapter_server.profiling.profiler import MIN_SECONDS, ProfileError
+from infadapter_server.profiling.run import Result, carry_out
+from infadapter_server.profiling.search import Disturbed, SearchError
+from infadapter_server.profiling.steps import Goal
+
+DISTURBED = 3
+"""The exit status where something else than the server was measured."""
 
 Existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 T = TypeVar("T")
@@ -74,8 +77,32 @@ def _read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
     "--cpu", required=True, callback=_millicores, help="What the server has now: 4, 0.5 or 500m."
 )
 @click.option("--resource", callback=_resource, help="And beside it, such as nvidia.com/gpu=1.")
-@click.option("--batch-size", type=click.IntRange(1, MOST_BATCH_SIZE), default=1, show_default=True)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, MOST_BATCH_SIZE),
+    help="The server's batch limit; refused unless the server runs such batches.  [default: what "
+    "it shows]",
+)
+@click.option(
+    "--slo-ms",
+    "slos_ms",
+    type=click.IntRange(1, MOST_SLO_MS),
+    multiple=True,
+    help="Search for the capacity at this SLO; may be given several times.",
+)
+@click.option("--percentile", type=Finite(1, 99.99), default=99.0, show_default=True)
+@click.option(
+    "--epsilon",
+    type=Finite(0, 1, min_open=True),
+    help="The share that may be refused, late or failed.  [default: what the percentile leaves]",
+)
 @click.option("--accuracy", type=Finite(0, 1), help="A fraction, such as 0.861.")
+@click.option(
+    "--labelled",
+    type=Existing,
+    callback=_read_by(read_labelled),
+    help="Measure the accuracy on an .npz file of images and labels.",
+)
 @click.option("--load-seconds", type=Finite(min=0), help="If neither server nor --start tell.")
 @click.option(
     "--seconds",
@@ -85,6 +112,9 @@ def _read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
     help="How long to measure.",
 )
 @click.option("--start", help="A command that starts the server; it is stopped at the end.")
+@click.option(
+    "--cold", is_flag=True, help="Start it twice more, to time a start from the disk as well."
+)
 @click.option("--start-timeout", type=Finite(1, 3600), default=120.0, show_default=True)
 @click.option(
     "--body",
@@ -104,27 +134,46 @@ def _read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write or add to.  [default: NAME.yaml]",
 )
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw curve and capacities to this file too, PNG or SVG by its name.",
+)
+@click.option("--force", is_flag=True, help="Write also what was disturbed, with a warning in it.")
 def profile(
     endpoint: Endpoint,
     name: str,
     namespace: str | None,
     cpu: int,
     resource: dict[str, int],
-    batch_size: int,
+    batch_size: int | None,
+    slos_ms: tuple[int, ...],
+    percentile: float,
+    epsilon: float | None,
     accuracy: float | None,
+    labelled: Labelled | None,
     load_seconds: float | None,
     seconds: float,
     start: str | None,
+    cold: bool,
     start_timeout: float,
     body: bytes | None,
     shape: tuple[int, ...] | None,
     seed: int,
     output: Path | None,
+    plot: Path | None,
+    force: bool,
 ) -> None:
     """Measure a running server and write a VariantProfile.
 
     URL is the server's infer route. The server is first kept busy to find its saturation, then
-    gets Poisson arrivals at up to seven rates below it. Latencies are those the client sees.
+    gets Poisson arrivals at up to seven rates below it. Latencies are those the client sees. For
+    each --slo-ms the largest rate is searched at which no more than --epsilon of the requests are
+    refused, late or failed, with the interval in which the next run will lie.
+
+    What is disturbed, by other requests, other programs or the generator itself, is measured
+    again, and where it stays so, the command ends with 3 and writes nothing. An interrupted run
+    goes on where it was when it is given again.
 
     Measure each size of pod in a run of its own: another --cpu adds to the file, the same --cpu
     replaces. What is to be measured must have the CPU that --cpu says; this command does not
@@ -133,7 +182,7 @@ def profile(
     \b
     Example, a server on one core, its load time measured too:
       infadapter profile http://127.0.0.1:8080/v2/models/glyphs/infer \\
-          --name glyph-3 --cpu 1 --output profiles.yaml \\
+          --name glyph-3 --cpu 1 --slo-ms 50 --slo-ms 100 --output profiles.yaml \\
           --start "taskset -c 0 infadapter-server --variant glyph-3 --model glyphs"
     """
     if body is not None and shape is not None:
@@ -143,26 +192,43 @@ def profile(
             endpoint=endpoint,
             name=name,
             namespace=namespace,
-            size=PodSize(resources={CPU: cpu, **resource}, batch_size=batch_size),
+            resources={CPU: cpu, **resource},
+            batch_size=batch_size,
+            goals=_goals(slos_ms, percentile, epsilon),
             accuracy=accuracy,
+            labelled=labelled,
             load_s=load_seconds,
             seconds=seconds,
             start=start,
             start_timeout_s=start_timeout,
+            cold=cold,
             body=body,
             shape=shape,
             seed=seed,
             output=_writable(output or Path(f"{name}.yaml")),
+            force=force,
         )
         make_timely()
-        written, measured = run(_carry_out(order))
-    except (ProfileError, ProfileFileError, BodyError) as error:
+        result = run(_carry_out(order))
+    except Disturbed as error:
+        click.echo(f"infadapter: {error}", err=True)
+        raise SystemExit(DISTURBED) from error
+    except (ProfileError, SearchError, ProfileFileError, BodyError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        click.echo("Interrupted; nothing was written.", err=True)
+        click.echo("Interrupted; no profile was written. The same command goes on.", err=True)
         raise SystemExit(130) from None
-    _show(measured)
-    click.echo(f"{order.output}: {name}, {len(written.profile.allocations)} allocation(s)")
+    _tell(order, result, plot)
+
+
+def _tell(order: Order, result: Result, plot: Path | None) -> None:
+    show(result.measured)
+    for warning in result.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    allocations = len(result.document.profile.allocations)
+    click.echo(f"{order.output}: {order.name}, {allocations} allocation(s)")
+    if plot is not None:
+        _draw(plot, order, result.measured)
 
 
 def _writable(path: Path) -> Path:
@@ -173,41 +239,28 @@ def _writable(path: Path) -> Path:
     return path
 
 
-async def _carry_out(order: Order) -> tuple[ProfileDocument, ProfiledAllocation]:
-    async with _progress(order.seconds) as on_phase:
+async def _carry_out(order: Order) -> Result:
+    async with progress(order.seconds) as on_phase:
         return await carry_out(order, on_phase=on_phase)
 
 
-@asynccontextmanager
-async def _progress(seconds: float) -> AsyncIterator[OnPhase]:
-    columns = (TextColumn("{task.description:<20}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=seconds)
-
-        async def tick() -> None:
-            while True:
-                await asyncio.sleep(0.25)
-                bar.update(task, advance=0.25)
-
-        ticking = asyncio.create_task(tick())
-        try:
-            yield lambda phase, _: bar.update(task, description=phase)
-        finally:
-            ticking.cancel()
-
-
-def _show(measured: ProfiledAllocation) -> None:
-    table = Table(title=f"saturation {measured.saturation_rps:.4g} requests/s")
-    names = ("requests/s", *(f"p{percent:g} ms" for percent in PERCENTILES), "refused")
-    for name in names:
-        table.add_column(name, justify="right")
-    for point in measured.points:
-        latencies = (point.latency_s.get(percent) for percent in PERCENTILES)
-        cells = ("–" if s is None else f"{1000 * s:.2f}" for s in latencies)
-        table.add_row(f"{point.rps:.4g}", *cells, f"{point.refused_ratio:.2%}")
-    Console().print(table)
-    if any(len(point.latency_s) < len(PERCENTILES) for point in measured.points):
-        click.echo(
-            f"–: too few requests; p99 takes {requests_needed(99)} at a rate, p99.9 "
-            f"{requests_needed(99.9)}. A longer --seconds gives more."
+def _goals(slos_ms: Sequence[int], percentile: float, epsilon: float | None) -> tuple[Goal, ...]:
+    share = 1 - percentile / 100 if epsilon is None else epsilon
+    try:
+        return tuple(
+            Goal(slo_s=ms / 1000, percentile=percentile, epsilon=round(share, 9))
+            for ms in dict.fromkeys(slos_ms)
         )
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", param_hint="--epsilon") from error
+
+
+def _draw(path: Path, order: Order, measured: ProfiledAllocation) -> None:
+    try:
+        draw(path, order.name, measured)
+    except ImportError as error:
+        raise click.ClickException(
+            "The profile is written; a plot needs matplotlib: pip install 'infadapter[local]'."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"The profile is written; {path} is not: {error}.") from error
