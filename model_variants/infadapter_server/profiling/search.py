@@ -24,6 +24,7 @@ _BRACKET_REQUESTS = 1.5  # times 1 / epsilon
 _APART = 0.2  # of strain, to each side
 _FARTHEST = 0.1  # of the logarithm of the rate, from the crossing
 _LOW, _HIGH = -1.0, 0.7  # strains beyond which a window says only which side it is on
+_BUSY = 0.5  # of the saturation
 _IDLE = 0.02  # of the saturation: what is late there is late at any rate
 _SPOILT = 1 / 3  # of the windows
 _FAILED = 0.01
@@ -80,7 +81,9 @@ class Search:
             length_s = min(max(enough_s, _SLOS * self.goal.slo_s), self._most_s())
             strain = (await self._window(rate_rps, length_s)).strain(self.goal)
             nearer = rate_rps * math.exp(-strain / expected(self.goal, rate_rps).slope)
-            if _LOW < strain < _HIGH or self.spent_s > _BRACKET_SHARE * self.seconds:
+            over = self.spent_s > _BRACKET_SHARE * self.seconds
+            busy = rate_rps >= _BUSY * self.saturation_rps  # else one service may be too long
+            if (_LOW < strain < _HIGH or over) and (busy or strain <= 0):
                 return nearer
             held = rate_rps if strain <= _LOW else held
             broke = rate_rps if strain >= _HIGH else broke
