@@ -6,7 +6,13 @@ from dataclasses import dataclass
 
 import click
 
-from infadapter_profiles.quantities import InvalidQuantity, cpu_millicores, parse_amounts
+from infadapter_profiles.quantities import (
+    RESOURCE_NAMES,
+    InvalidQuantity,
+    cpu_millicores,
+    is_resource_name,
+    parse_amounts,
+)
 from infadapter_solver import CPU, Resources
 
 MOST_PODS = 1000
@@ -36,7 +42,7 @@ def number_between(least: float, most: float) -> Callable[[str], float]:
 def budget(text: str) -> Resources:
     """`20`, which is cores, or `cpu=20,nvidia.com/gpu=2`."""
     try:
-        return parse_amounts(_pairs(text if "=" in text else f"{CPU}={text}"))
+        return parse_amounts(_of_resources(text if "=" in text else f"{CPU}={text}"))
     except InvalidQuantity as error:
         raise click.BadParameter(f"{error}.") from error
 
@@ -44,7 +50,7 @@ def budget(text: str) -> Resources:
 def prices(text: str) -> Mapping[str, float]:
     """`nvidia.com/gpu=12`, or several with commas."""
     price = number_between(0, 1e9)
-    return {name: price(value) for name, value in _pairs(text).items()}
+    return {name: price(value) for name, value in _of_resources(text).items()}
 
 
 def running(text: str) -> tuple[Running, ...]:
@@ -61,6 +67,14 @@ def _running(variant: str, text: str) -> Running:
         return Running(variant, cpu_millicores(cores), int(pods) if times else 1)
     except InvalidQuantity as error:
         raise click.BadParameter(f"{error}.") from error
+
+
+def _of_resources(text: str) -> dict[str, str]:
+    found = _pairs(text)
+    for name in found:
+        if not is_resource_name(name):
+            raise click.BadParameter(f"may name {RESOURCE_NAMES} only, not {name}.")
+    return found
 
 
 def _pairs(text: str) -> dict[str, str]:

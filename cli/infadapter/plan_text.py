@@ -13,6 +13,7 @@ from infadapter_solver import (
     binding_sentence,
     broken,
     evaluate,
+    left_out,
     solve,
 )
 
@@ -21,7 +22,10 @@ DIGITS = 9
 
 
 def plan_json(plan: Plan) -> str:
-    """`cores` are those of all pods of a variant; extended resources appear where there are any."""
+    """
+    `cores` are those of all pods of a variant; extended resources appear where there are any, and
+    `gap`, how much more the objective could be at most, where time ran out before that was known.
+    """
     devices = {
         group.target.variant: {r: n for r, n in group.resources.items() if r != CPU and n}
         for group in plan.groups
@@ -34,6 +38,8 @@ def plan_json(plan: Plan) -> str:
         "objective": None if plan.objective is None else round(plan.objective, DIGITS),
         "feasible": plan.feasible,
     }
+    if plan.gap:
+        document["gap"] = round(plan.gap, DIGITS)
     if any(devices.values()):
         document["resources"] = {variant: own for variant, own in devices.items() if own}
     return json.dumps(document, indent=2)
@@ -76,6 +82,7 @@ def _summary(problem: Problem, plan: Plan) -> Iterable[str]:
     yield f"capacity   {plan.capacity_rps:.1f} rps for {problem.demand_rps:g} rps"
     yield f"cost       {used.cost:g}, {plan.cost_ratio:.1%} of the budget ({budget})"
     yield f"accuracy   {plan.accuracy:.4f}"
+    yield from (f"left out   {variant} {why}" for variant, why in left_out(problem).items())
     if plan.objective is None:
         yield f"infeasible {'; '.join(broken(problem, plan))}"
         return

@@ -1,5 +1,6 @@
 """Profiles from a file: what `kubectl apply` takes, judged by the same models."""
 
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,23 +22,37 @@ def read_preset(name: str) -> tuple[Profile, ...]:
 
 
 def _profiles(documents: list[Any], source: str) -> tuple[Profile, ...]:
-    profiles = [
-        _profile(document, f"{source}, document {number}")
-        for number, document in enumerate(documents, start=1)
-        if document is not None
-    ]
+    found = list(_objects(documents, source))
+    profiles = [_profile(document, at) for document, at in found if _kind(document, at) == KIND]
     if not profiles:
-        raise ProfileFileError(f"{source} holds no {KIND}.")
+        others = sorted({_kind(document, at) for document, at in found})
+        told = f", only {', '.join(others)}" if others else ""
+        raise ProfileFileError(f"{source} holds no {KIND}{told}.")
     names = [profile.variant for profile in profiles]
     for name in sorted({name for name in names if names.count(name) > 1}):
         raise ProfileFileError(f"{source} holds two profiles called {name}.")
     return tuple(profiles)
 
 
-def _profile(document: Any, at: str) -> Profile:
+def _objects(documents: list[Any], source: str) -> Iterator[tuple[Any, str]]:
+    """Each object and where it is; of a list, as `kubectl get -o yaml` gives one, its items."""
+    for number, document in enumerate(documents, start=1):
+        at = f"{source}, document {number}"
+        items = document.get("items") if isinstance(document, dict) else None
+        if isinstance(items, list) and str(document.get("kind", "")).endswith("List"):
+            yield from ((item, f"{at}, item {place}") for place, item in enumerate(items, start=1))
+        elif document is not None:
+            yield document, at
+
+
+def _kind(document: Any, at: str) -> str:
     kind = document.get("kind") if isinstance(document, dict) else None
-    if kind != KIND:
-        raise ProfileFileError(f"{at}: kind must be {KIND}, was {kind}.")
+    if not isinstance(kind, str):
+        raise ProfileFileError(f"{at}: it is no Kubernetes object: kind must be {KIND}.")
+    return kind
+
+
+def _profile(document: Any, at: str) -> Profile:
     try:
         read = parse_profile(document)
     except InvalidObject as error:

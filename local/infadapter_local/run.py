@@ -30,7 +30,7 @@ from infadapter_operator.domain.situation import State
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_profiles.wire import MODELS_PATH
 from infadapter_server.loadgen.records import Tail
-from infadapter_solver.problem import CPU, Target, Variant
+from infadapter_solver.problem import CPU, Target
 from infadapter_workload.outcomes import Outcome
 
 CYCLE_S = 0.25  # where a minute stands for twenty, this is five seconds
@@ -198,24 +198,16 @@ def _outcomes_file(place: Place) -> Path:
 
 def server_command(service: Service) -> ServerCommand:
     """
-    The command line of the demo's servers, which all answer under the service's name.
-
-    Their queues are as long as what a pod of 400m answers within the SLO: what waits longer would
-    only be late, and make others late.
+    The command line of the demo's servers, which all answer under the service's name, and within
+    its SLO also whoever asks them without its router.
     """
-    limits = {variant.name: _queue_limit(variant, service.slo_s) for variant in service.variants}
 
     def command(target: Target, port: int) -> list[str]:
         return [
             "infadapter-server",
             *("--variant", target.variant, "--model", service.name),
             *("--host", "127.0.0.1", "--port", str(port)),
-            *("--queue-limit", str(limits[target.variant]), "--drain-seconds", f"{DRAIN_S:g}"),
+            *("--slo-ms", f"{1000 * service.slo_s:g}", "--drain-seconds", f"{DRAIN_S:g}"),
         ]
 
     return command
-
-
-def _queue_limit(variant: Variant, slo_s: float) -> int:
-    rps_per_core = max(1000 * a.capacity_rps / a.cpu_millicores for a in variant.allocations)
-    return max(8, round(0.4 * rps_per_core * slo_s))

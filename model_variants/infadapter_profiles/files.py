@@ -38,9 +38,20 @@ def read_yaml(path: Path) -> list[Any]:
 
 
 def parse_yaml(text: bytes, source: str) -> list[Any]:
-    """The documents of a text, None for an empty one. Raises ProfileFileError."""
+    """
+    The documents of a text, None for an empty one. Raises ProfileFileError.
+
+    Aliases are refused, as the API server's own tools do: a few lines of them are gigabytes.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        for event in yaml.parse(text, Loader=loader):
+            if isinstance(event, yaml.AliasEvent):
+                line = event.start_mark.line + 1 if event.start_mark else 0
+                raise ProfileFileError(f"{source}, line {line}: YAML aliases are not understood.")
+        return list(yaml.load_all(text, Loader=loader))
+    except ProfileFileError:
+        raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
         raise ProfileFileError(f"{source} is not YAML{_where(error)}.") from error
 

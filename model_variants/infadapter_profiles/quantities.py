@@ -18,6 +18,12 @@ Quantity = int | str
 LARGEST_QUANTITY = 10**15
 """Keeps `1e999` from becoming a number with a thousand digits."""
 
+EXTENDED_RESOURCE = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+"""The names of devices, as Kubernetes spells them: nvidia.com/gpu."""
+
+RESOURCE_NAMES = "cpu and extended resources such as nvidia.com/gpu"
+"""What may be planned: memory is neither shared out nor priced, pods bring what they need."""
+
 _SYNTAX = re.compile(
     r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))"
     r"(?:(?P<suffix>[numkMGTPE]|[KMGTPE]i)|[eE](?P<exponent>[+-]?[0-9]{1,2}))?"
@@ -28,6 +34,11 @@ _BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
 
 class InvalidQuantity(ValueError):
     """What was written is no amount of the resource."""
+
+
+def is_resource_name(name: str) -> bool:
+    """Whether a budget, a price or a pod's size may name it."""
+    return name == CPU or (len(name) <= 128 and bool(re.fullmatch(EXTENDED_RESOURCE, name)))
 
 
 def parse_quantity(quantity: Quantity) -> Decimal:

@@ -15,7 +15,7 @@ RETRY_AFTER_HEADER = "retry-after"
 """Of a refusal. Servers write it, and routers where no server could be reached; clients read."""
 
 RETRY_AFTER_S = 1
-"""Its value, in whole seconds: a queue of the usual length is gone by then."""
+"""Its least, in whole seconds, and a router's: a queue of the usual length is gone by then."""
 
 DEADLINE_HEADER = "infadapter-deadline-ms"
 """
@@ -61,8 +61,56 @@ SERVER_THREADS = "infadapter_server_threads"
 SERVER_READY = "infadapter_server_ready"
 """Gauge, 1 while the server wants requests, else 0. People read."""
 
+SERVER_ADMITTED = "infadapter_server_admitted_total"
+"""Inference requests that were promised an answer in time. People read, as what follows."""
+
+SERVER_REFUSED = "infadapter_server_refused_total"
+"""Inference requests that got no service, by `reason`: the scheduler's reasons and the front's."""
+
+SERVER_OUTCOMES = "infadapter_server_outcomes_total"
+"""
+Admitted requests by `outcome`: on_time, late (at the deadline there was no result), cancelled (so
+said before the deadline), failed, gone.
+"""
+
+SERVER_REFUSAL_AGE = "infadapter_server_refusal_age_seconds"
+"""Histogram, seconds from arrival to a refusal."""
+
+SERVER_QUEUE = "infadapter_server_queue_seconds"
+"""Histogram, seconds from arrival to the start of the batch that holds a request's last image."""
+
+SERVER_ESTIMATE_ERROR = "infadapter_server_estimate_error_seconds"
+"""Histogram, seconds by which executions missed their estimate, by `direction`: over and under."""
+
 SERVER_BATCH = "infadapter_server_batch_images"
 """Histogram, images in one execution. The profiler reads."""
+
+SERVER_EXECUTIONS_FAILED = "infadapter_server_executions_failed_total"
+"""Executions in which the network raised an error."""
+
+SERVER_FAILING = "infadapter_server_failing"
+"""Gauge, 1 while the network fails at whatever it is given: the server is then not live."""
+
+SERVER_STUCK = "infadapter_server_stuck_executors"
+"""Gauge, executors that have not come back from an execution: the server is then not live."""
+
+SERVER_RESIDENT_MODELS = "infadapter_server_resident_models"
+"""Gauge, models whose weights are in an executor's memory."""
+
+SERVER_RESIDENT_BYTES = "infadapter_server_resident_bytes"
+"""Gauge, bytes of their weights."""
+
+SERVER_LOADS = "infadapter_server_loads_total"
+"""Loads of weights that were completed."""
+
+SERVER_EVICTIONS = "infadapter_server_evictions_total"
+"""Unloads of weights that made room for others."""
+
+SERVER_HELD = "infadapter_server_held_bytes"
+"""Gauge, bytes of bodies that are being read and of tensors that wait."""
+
+SERVER_CONNECTIONS = "infadapter_server_connections"
+"""Gauge, open connections."""
 
 LATENCY_BOUNDS_S = (
     *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075),

@@ -50,7 +50,7 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
     work_s = batch.work_with(1)
     grown_s = work_s - batch.work_s
     place = executor.plan.place_of(batch)
-    free_s = executor.free_s(offer.now_s)
+    free_s = executor.admits_from_s(offer.now_s)
     if grown_s > 0 and place.headroom_s - grown_s < free_s - TIE_S:
         return None
     begin_s = free_s + place.before_s + batch.waiting_s
@@ -107,7 +107,7 @@ def open_batch(
     costs = offer.costs
     executor.settle_waits(offer.now_s)
     place = executor.plan.place(offer.deadline_s)
-    free_s = executor.free_s(offer.now_s)
+    free_s = executor.admits_from_s(offer.now_s)
     begin_s = free_s + place.before_s
     waiting_s = max(0.0, opening.released_s - begin_s)
     work_s = waiting_s + costs.growing_s[opening.target]
@@ -121,7 +121,7 @@ def open_batch(
         executor=executor.name,
         cap=opening.cap,
         key_s=offer.deadline_s,
-        reserved_s=costs.growing_s[opening.target],
+        target=opening.target,
         released_s=opening.released_s,
         waiting_s=waiting_s,
     )

@@ -28,9 +28,10 @@ class Batch:
     cap: int
     key_s: float  # its place: the earliest deadline when it was opened
     limit_s: float = 0.0  # all of it completed by then
-    reserved_s: float = 0.0
+    target: int = 0  # what it was given room to grow to
     released_s: float = 0.0  # its weights are there
     waiting_s: float = 0.0
+    closed: bool = False  # nobody joins any more: its model is to be unloaded
     members: list[Request] = field(default_factory=list)  # the earliest due first
     work_s: float = 0.0
 
@@ -40,7 +41,7 @@ class Batch:
 
     def work_with(self, more: int) -> float:
         size = len(self.members) + more
-        reserved_s = self.reserved_s if size < self.cap else 0.0
+        reserved_s = self.costs.growing_s[self.target] if size < self.cap else 0.0
         return max(reserved_s, self.costs.split_s[size]) + self.waiting_s
 
     def latest_start_s(self, members: list[Request]) -> float:
@@ -67,7 +68,7 @@ class Batch:
         taken, rest = self.members[:size], self.members[size:]
         for request in taken:
             request.batch = None
-        self.reserved_s = self.waiting_s = 0.0
+        self.target, self.waiting_s = 0, 0.0
         self.key_s = rest[0].deadline_s if rest else self.key_s
         self.become(rest)
         return taken

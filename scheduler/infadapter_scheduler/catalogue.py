@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from infadapter_scheduler.batch import Batch
 from infadapter_scheduler.estimate import DecayingRate
 from infadapter_scheduler.executor import Executor
-from infadapter_scheduler.model import Costs
+from infadapter_scheduler.model import Costs, Model
 
 WINDOW_S = 1.0
 
@@ -27,6 +27,8 @@ class Entry:
     rate_rps: float = 0.0
     turn: int = 0
     retry_load_s: float = 0.0
+    removed: bool = False  # what was accepted is served, nothing new is
+    successor: Model | None = None  # added under its name meanwhile
 
     def close(self, batch: Batch) -> None:
         """It takes no more requests."""
@@ -41,8 +43,20 @@ class Entry:
     def reopened(self, batch: Batch) -> None:
         """Members have left it, so that it can take others."""
         self.left(batch)
-        if len(batch.members) < batch.cap:
+        if len(batch.members) < batch.cap and not batch.closed:
             self.open.insert(0, batch)
+
+    def lost(self, executor: Executor) -> None:
+        """That executor holds it no longer, or soon won't."""
+        if executor in self.holders:
+            self.holders.remove(executor)
+
+    def shut(self, executor: Executor) -> None:
+        """Its batches there take nobody any more."""
+        for batch in executor.plan:
+            if batch.costs is self.costs:
+                batch.closed = True
+                self.left(batch)
 
     def left(self, batch: Batch) -> None:
         """It is planned no longer."""

@@ -23,6 +23,12 @@ class WindowMean:
         self._sum = seed * WINDOW
         self.mean = seed
 
+    def scale(self, factor: float) -> None:
+        """All takes so many times as long now."""
+        self._values = deque([factor * value for value in self._values], maxlen=WINDOW)
+        self._sum *= factor
+        self.mean *= factor
+
     def add(self, value: float) -> None:
         self._sum += value - self._values[0]
         self._values.append(value)
@@ -43,6 +49,10 @@ class DecayingRate:
         self._mass = self._mass * exp((self._known_s - now_s) / self.window_s) + amount
         self._known_s = now_s
         return self.rate(now_s)
+
+    def scale(self, factor: float) -> None:
+        """Amounts are counted in another unit now."""
+        self._mass *= factor
 
     def rate(self, now_s: float) -> float:
         age = (now_s - self._began_s) / self.window_s

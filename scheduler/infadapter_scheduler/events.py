@@ -1,6 +1,9 @@
 """Events: what a scheduler is told, each with the time: nothing here reads a clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from infadapter_scheduler.model import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,16 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorJoined:
-    """A worker that can run one batch at a time, with so many free pages; None: room for all."""
+    """
+    A worker that can run one batch at a time, with so many free pages; None: room for all.
+
+    `shared_load`: it loads in the same queue, as a CPU does; a GPU copies beside executions.
+    """
 
     executor: str
     pages: int | None = None
     resident: tuple[str, ...] = ()
+    shared_load: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +70,59 @@ class ExecutorLeft:
     executor: str
 
 
-Event = Arrived | Gone | Finished | Loaded | Tick | ExecutorJoined | ExecutorLeft
+@dataclass(frozen=True, slots=True)
+class ModelAdded:
+    """A registration: the model is served from now on; one of its name is removed before."""
+
+    model: Model
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRemoved:
+    """A deregistration: what was accepted is served, nothing new is; then it is unloaded."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """A profile: new seeds of the estimates. Sizes that it doesn't name keep theirs."""
+
+    model: str
+    execution_s: Mapping[int, float]
+    load_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedChanged:
+    """A rescaling: all takes `factor` times as long from now on (threads, or the CPU quota)."""
+
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeepLoaded:
+    """An operator's pin: nothing evicts the model where it is loaded; or that no longer holds."""
+
+    model: str
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWanted:
+    """An explicit load, as soon as there is room; takes back an unload that is yet to come."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadWanted:
+    """An explicit unload, once what was accepted for those copies is served."""
+
+    model: str
+
+
+Change = (
+    ModelAdded | ModelRemoved | Profiled | SpeedChanged | KeepLoaded | LoadWanted | UnloadWanted
+)
+Event = Arrived | Gone | Finished | Loaded | Tick | ExecutorJoined | ExecutorLeft | Change

@@ -9,34 +9,46 @@ from infadapter_scheduler.model import Costs
 from infadapter_scheduler.residency import PageCache
 from infadapter_scheduler.timeline import Timeline
 
+ROUNDING_S = 1e-10
+
 
 class Sent(NamedTuple):
-    """A Run whose end has not been told."""
+    """A Run whose end has not been told; or a load that stands in the same queue (`run` 0)."""
 
     run: int
     costs: Costs
     members: list[Request]
     expected_s: float
     reaches_s: float  # the executor: it doesn't begin before
+    teaches: bool = True  # its duration says something of the estimate
 
 
 @dataclass(slots=True, eq=False)
 class Executor:
-    """One inference at a time. `booked_s`: when all that was sent is expected to have ended."""
+    """
+    One inference at a time. `booked_s`: when all that was sent is expected to have ended.
+    `shared_load`: loads stand in the queue of the executions; else they have one of their own.
+    """
 
     name: str
     cache: PageCache
     lag_s: float
+    shared_load: bool = False
     plan: Timeline = field(default_factory=Timeline)
     sent: deque[Sent] = field(default_factory=deque)
     booked_s: float = 0.0
     load_booked_s: float = 0.0
     wake_s: float = -1.0
+    kept_free_s: float = 0.0  # admission leaves room for a load that somebody asked for
 
     def free_s(self, now_s: float) -> float:
         """When the next Run could begin: after what was sent, and not before it gets there."""
         reached_s = now_s + self.lag_s
         return self.booked_s if self.booked_s > reached_s else reached_s
+
+    def admits_from_s(self, now_s: float) -> float:
+        """When what is admitted now could begin, were nothing else planned."""
+        return self.free_s(now_s) + self.kept_free_s
 
     def overdue(self, now_s: float) -> bool:
         """An execution takes longer than expected: nothing more is sent before it has ended."""
@@ -48,7 +60,13 @@ class Executor:
 
     def ended(self, run: int, end_s: float) -> Sent | None:
         """What was sent after it is expected to begin then, or when it gets there."""
-        found = next((sent for sent in self.sent if sent.run == run), None)
+        return self._over(next((sent for sent in self.sent if sent.run == run), None), end_s)
+
+    def load_ended(self, model: str, end_s: float) -> None:
+        found = (s for s in self.sent if not s.run and s.costs.model.name == model)
+        self._over(next(found, None), end_s)
+
+    def _over(self, found: Sent | None, end_s: float) -> Sent | None:
         if found is not None:
             self.sent.remove(found)
             self.booked_s = end_s
@@ -82,5 +100,44 @@ class Executor:
         return self.free_s(now_s) + self.plan.total_s
 
     def load_ends_s(self, seconds: float, now_s: float) -> float:
-        """Loads go one at a time, beside the executions."""
+        """Loads go one at a time, beside the executions or among them."""
+        if self.shared_load:
+            return self.free_s(now_s) + seconds
         return max(self.load_booked_s, now_s + self.lag_s) + seconds
+
+    def late_by_load_s(self, seconds: float, now_s: float) -> float:
+        """By how much somebody who was accepted would be late for a load that is sent now."""
+        if not self.shared_load:
+            return 0.0
+        self.settle_waits(now_s)
+        return self.free_s(now_s) + seconds - self.plan.headroom_s() - ROUNDING_S
+
+    def book_load(self, costs: Costs, now_s: float) -> float:
+        """The load is sent; when it is expected to have ended."""
+        self.load_booked_s = self.load_ends_s(costs.load.mean, now_s)
+        if self.shared_load:
+            reaches_s = now_s + self.lag_s
+            self.send(Sent(0, costs, [], costs.load.mean, reaches_s), self.free_s(now_s))
+        return self.load_booked_s
+
+    def rescale(self, factor: float, now_s: float) -> None:
+        """What is under way and what is planned takes so many times as long from now on."""
+
+        def later_s(at_s: float) -> float:
+            return now_s + factor * (at_s - now_s) if at_s > now_s else at_s
+
+        self.booked_s, self.load_booked_s = later_s(self.booked_s), later_s(self.load_booked_s)
+        self.sent = deque(
+            sent._replace(expected_s=factor * sent.expected_s, teaches=False) for sent in self.sent
+        )
+        for model, expected_s in self.cache.loading.items():
+            self.cache.loading[model] = later_s(expected_s)
+        for batch in self.plan:
+            batch.released_s = later_s(batch.released_s)
+        self.replan()
+
+    def replan(self) -> None:
+        """The estimates are other ones."""
+        for batch in list(self.plan):
+            batch.become(batch.members)
+            self.plan.changed(batch)

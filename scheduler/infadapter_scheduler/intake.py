@@ -37,7 +37,7 @@ class Intake:
 
     def _without_copies(self, entry: Entry, offer: Offer, cap: int, late_s: float) -> Decision:
         """By a load for it, which evicts; or refused, which is demand for a load."""
-        if len(entry.holders) < len(self._state.executors):
+        if len(entry.holders) < len(self._state.executors) and not entry.removed:
             for executor in least_loaded(self._in_turn(), entry, offer.now_s):
                 found = self._cold(entry, executor, offer, cap)
                 if isinstance(found, tuple):
@@ -55,17 +55,29 @@ class Intake:
             return inf
         there_s = executor.load_ends_s(entry.costs.load.mean, offer.now_s)
         late_s = there_s + offer.lag_s + entry.costs.split_s[1] - offer.deadline_s
+        late_s = max(late_s, executor.late_by_load_s(entry.costs.load.mean, offer.now_s))
         if late_s > 0:
             return late_s
-        new = opening(self._state, entry, executor, offer, cap, there_s)
-        found = opened_on(self._state, entry, executor, offer, new)
+        found = self._opened_behind_load(entry, executor, offer, cap, there_s)
         if isinstance(found, float):
             return found
         return found, load(entry, executor, self._state.models, offer.now_s) or []
 
+    def _opened_behind_load(
+        self, entry: Entry, executor: Executor, offer: Offer, cap: int, there_s: float
+    ) -> Request | float:
+        """Where loads and executions share a queue, all that is planned begins behind the load."""
+        booked_s = executor.booked_s
+        if executor.shared_load:
+            executor.booked_s = there_s
+        new = opening(self._state, entry, executor, offer, cap, there_s)
+        found = opened_on(self._state, entry, executor, offer, new)
+        executor.booked_s = booked_s
+        return found
+
     def _load_beside(self, entry: Entry, now_s: float) -> list[Action]:
         missing = len(entry.holders) < len(self._state.executors)
-        if not missing or now_s < entry.retry_load_s:
+        if not missing or entry.removed or now_s < entry.retry_load_s:
             return []
         entry.retry_load_s = now_s + entry.costs.load.mean
         for executor in least_loaded(self._in_turn(), entry, now_s):

@@ -20,8 +20,8 @@ CANDIDATES = 3
 
 def least_loaded(executors: Iterable[Executor], entry: Entry, now_s: float) -> list[Executor]:
     """Where a model could be loaded, the shortest queue of loads first."""
-    held = {executor.name for executor in entry.holders}
-    free = (executor for executor in executors if executor.name not in held)
+    name = entry.costs.model.name
+    free = (executor for executor in executors if not executor.cache.holds(name))
     found = list(islice(free, 2 * CANDIDATES))
     found.sort(key=lambda e: (max(e.load_booked_s, now_s), e.horizon_s(now_s)))
     return found[:CANDIDATES]
@@ -37,13 +37,11 @@ def load(
         return None
     actions: list[Action] = []
     for victim in victims:
-        models[victim].holders.remove(executor)
+        models[victim].lost(executor)
         actions.append(Unload(executor.name, victim))
-    earliest_s = max(executor.load_booked_s, now_s)
-    executor.load_booked_s = executor.load_ends_s(entry.costs.load.mean, now_s)
-    executor.cache.reserve(model.name, model.pages, executor.load_booked_s)
+    executor.cache.reserve(model.name, model.pages, executor.book_load(entry.costs, now_s))
     entry.holders.append(executor)
-    latest_s = earliest_s + executor.lag_s + max(1.0, 10 * entry.costs.load.mean)
+    latest_s = executor.load_booked_s + max(1.0, 10 * entry.costs.load.mean)
     actions.append(Load(executor.name, model.name, now_s, latest_s))
     return actions
 
@@ -54,6 +52,8 @@ def worth_loading(
     """Load priority: refused work beside the work that is asked of what would be evicted."""
     victims = executor.cache.victims(entry.costs.model.pages)
     if victims is None or executor.load_booked_s > now_s:
+        return False
+    if executor.late_by_load_s(entry.costs.load.mean, now_s) > 0:
         return False
     asked = sum(
         models[name].arrivals.rate(now_s) * models[name].costs.split_s[1] for name in victims

@@ -59,6 +59,21 @@ class Costs:
         if abs(window.mean - self._known_s[batch]) > REFRESH * self._known_s[batch]:
             self._tabulate()
 
+    def seed(self, execution_s: Mapping[int, float], load_s: float | None) -> None:
+        """A profile in place of what was measured; sizes that aren't served don't matter."""
+        for size in self.sizes:
+            if size in execution_s:
+                self.windows[size] = WindowMean(execution_s[size])
+        if load_s is not None:
+            self.load = WindowMean(load_s)
+        self._tabulate()
+
+    def scale(self, factor: float) -> None:
+        """Everything takes so many times as long now."""
+        for window in (*self.windows.values(), self.load):
+            window.scale(factor)
+        self._tabulate()
+
     def cap(self, slo_s: float, buffer: SafetyBuffer) -> int:
         """
         The batch of the highest throughput with 2·t_b + buffer ≤ SLO: whoever comes just after a

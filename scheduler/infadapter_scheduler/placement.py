@@ -58,7 +58,7 @@ def opening(
 ) -> Opening:
     """For the size that the load needs, and that can be filled until it starts."""
     told_s = released_s + 2 * state.lag_s if released_s else 0.0
-    begin_s = executor.free_s(offer.now_s) + executor.plan.place(offer.deadline_s).before_s
+    begin_s = executor.admits_from_s(offer.now_s) + executor.plan.place(offer.deadline_s).before_s
     wait_s = max(begin_s, told_s) - offer.now_s
     target = state.pressure.target(entry.costs, cap, entry.rate_rps * wait_s)
     if state.pressure.pressed and target > 1:

@@ -19,9 +19,14 @@ class PageCache:
     sizes: dict[str, int] = field(default_factory=dict)  # in the order of use, oldest first
     loading: dict[str, float] = field(default_factory=dict)  # when each is expected
     pinned: Counter[str] = field(default_factory=Counter)
+    kept: set[str] = field(default_factory=set)  # by an operator; of all executors
 
     def holds(self, model: str) -> bool:
         return model in self.sizes
+
+    def idle(self, model: str) -> bool:
+        """Nothing accepted needs it here, and it isn't being loaded."""
+        return model not in self.pinned and model not in self.loading
 
     def touch(self, model: str) -> None:
         """It was used just now."""
@@ -35,7 +40,7 @@ class PageCache:
         missing = self.used + pages - self.pages
         chosen: list[str] = []
         for model, size in self.sizes.items():
-            if not self.pinned[model] and model not in self.loading:
+            if self.idle(model) and model not in self.kept:
                 chosen.append(model)
                 missing -= size
                 if missing <= 0:
@@ -68,11 +73,9 @@ class PageCache:
         self.used -= self.sizes.pop(model)
 
     def pin(self, model: str) -> None:
-        if self.pages is not None:
-            self.pinned[model] += 1
+        self.pinned[model] += 1
 
     def unpin(self, model: str) -> None:
-        if self.pages is not None:
-            self.pinned[model] -= 1
-            if not self.pinned[model]:
-                del self.pinned[model]
+        self.pinned[model] -= 1
+        if not self.pinned[model]:
+            del self.pinned[model]

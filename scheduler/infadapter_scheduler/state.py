@@ -19,6 +19,22 @@ class State:
     executors: dict[str, Executor] = field(default_factory=dict)
     accepted: dict[int, Request] = field(default_factory=dict)
     pressure: Pressure = field(default_factory=Pressure)
+    kept: set[str] = field(default_factory=set)  # models that an operator pinned
+    leaving: dict[tuple[str, str], None] = field(default_factory=dict)  # copies, to be unloaded
+    wanted: dict[str, None] = field(default_factory=dict)  # models, to be loaded
+
+    @property
+    def unsettled(self) -> bool:
+        return bool(self.leaving or self.wanted)
+
+    def keep(self, model: str, kept: bool) -> None:
+        (self.kept.add if kept else self.kept.discard)(model)
+
+    def unwanted(self, model: str) -> None:
+        """Nobody waits for it to be loaded any more."""
+        self.wanted.pop(model, None)
+        for executor in self.executors.values():
+            executor.kept_free_s = 0.0
 
     def give_up(self, requests: Iterable[Request], reason: Reason) -> list[Action]:
         """Those for whose answer somebody waits."""

@@ -67,6 +67,14 @@ class Timeline:
     def first(self) -> Batch | None:
         return self._blocks[0].batches[0] if self._blocks else None
 
+    def headroom_s(self) -> float:
+        """The least of all: the plan may begin no later."""
+        before, least = 0.0, inf
+        for block in self._blocks:
+            least = min(least, block.headroom - before)
+            before += block.total
+        return least
+
     def place(self, key_s: float) -> Place:
         """Where a new batch of this key would come."""
         if not self._blocks or key_s >= self._blocks[-1].keys[-1]:

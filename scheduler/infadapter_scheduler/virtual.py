@@ -3,7 +3,7 @@ Executors in virtual time: they take as long as the table says, times a noise th
 
 They hold schedulers to their word: one batch at a time, no start after `latest`, weights there
 before a batch begins, never more pages than there are. A load has a channel of its own beside the
-executions, as on a GPU.
+executions, as on a GPU, or stands among them, as on a CPU.
 """
 
 import random
@@ -55,7 +55,8 @@ class _Replay:
         known = tuple(self.world.models) if self.world.pages is None else ()
         for machine in self.machines.values():
             machine.there_s.update(dict.fromkeys(known, -inf))
-            self._tell(ExecutorJoined(machine.name, self.world.pages, known), 0.0)
+            joined = ExecutorJoined(machine.name, self.world.pages, known, self.world.shared_load)
+            self._tell(joined, 0.0)
 
     def until(self, end_s: float) -> None:
         """All that is told, or ticks, up to a time."""
@@ -127,8 +128,11 @@ class _Replay:
         machine.used_pages += model.pages
         if load.model in machine.there_s or machine.used_pages > (self.world.pages or inf):
             raise BrokenRule(f"no room for {load.model} on {load.executor}")
-        begin_s = max(now_s + self.world.lag_s, machine.load_free_s, load.earliest_s)
+        free_s = machine.free_s if self.world.shared_load else machine.load_free_s
+        begin_s = max(now_s + self.world.lag_s, free_s, load.earliest_s)
         machine.load_free_s = machine.there_s[load.model] = begin_s + self._took(model.load_s)
+        if self.world.shared_load:
+            machine.free_s = machine.load_free_s
         told = Loaded(load.executor, load.model, begin_s, machine.load_free_s)
         self._later(machine.load_free_s + self.world.lag_s, told)
 

@@ -40,6 +40,7 @@ class World:
     lag_s: float = 0.0
     noise_sigma: float = 0.0
     seed: int = 0
+    shared_load: bool = False
 
 
 @dataclass(slots=True)

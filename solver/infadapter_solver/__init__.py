@@ -11,6 +11,7 @@ from infadapter_profiles.offered import offered, to_variant
 from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
 from infadapter_solver.check import InvalidProblem
 from infadapter_solver.exact.tables import TooLarge
+from infadapter_solver.left_out import left_out
 from infadapter_solver.objective import broken, evaluate, score, starts
 from infadapter_solver.problem import (
     CPU,
@@ -54,6 +55,7 @@ __all__ = [
     "capacity_at",
     "evaluate",
     "expected_latency_s",
+    "left_out",
     "offered",
     "score",
     "solve",

@@ -20,12 +20,17 @@ from infadapter_solver.greedy import greedy
 from infadapter_solver.objective import TIE, best, broken, evaluate, running_plan, score
 from infadapter_solver.problem import Plan, PodGroup, Problem
 from infadapter_solver.programme import SCALE, Programme, best_programme, most_programme
+from infadapter_solver.rounding import is_large, relaxation, rounded
 
 TOLERANCE = 1e-9
 """HiGHS's default of 1e-6 would accept a plan that is worse in the sixth digit."""
 
 SMALLEST_COEFFICIENT = 1e-12
 """HiGHS's default of 1e-9 would drop the capacity of a small pod beside a demand of 1e9."""
+
+SHARE, REST = 0.15, 0.55
+"""Of the time: for each of the two programmes that find a plan of a large problem beforehand, and
+for the whole one; what is left is for what follows if time runs out."""
 
 ANYTHING = Requirement(0.0, 0.0, 0)
 
@@ -74,6 +79,9 @@ def _optimum(
 
     Whatever is found is added to `known`: it may reach less, and that may be the most there is.
     """
+    if is_large(problem):
+        known += _reaching(problem, ANYTHING, _rounded(problem, wanted, SHARE * time_limit_s))
+        time_limit_s *= REST
     answer = _ask(best_programme(problem, wanted), time_limit_s)
     known += _reaching(problem, ANYTHING, [answer.plan])
     plans = _reaching(problem, wanted, known)
@@ -88,6 +96,17 @@ def _optimum(
         return None
     plan = best(problem, plans)
     return replace(plan, gap=_gap(problem, score(problem, plan), (answer.most, ceiling)))
+
+
+def _rounded(problem: Problem, wanted: Requirement, time_limit_s: float) -> list[Plan]:
+    """The plan on the sizes that the linear relaxation uses; none if it has no solution."""
+    fractions = relaxation(problem, wanted)
+    _ask(fractions, time_limit_s)
+    smaller = rounded(problem, fractions)
+    if smaller is None:
+        return []
+    plan = _ask(best_programme(smaller, wanted), time_limit_s).plan
+    return [evaluate(problem, plan.groups)]
 
 
 def _reaching(problem: Problem, wanted: Requirement, plans: Iterable[Plan]) -> list[Plan]:

@@ -97,7 +97,7 @@ def best(problem: Problem, plans: Iterable[Plan]) -> Plan:
     """
     The best of plans that are equally feasible; ties are settled so that every run agrees.
 
-    Ties: what runs, then the cheaper, then fewer starts, then names and sizes.
+    Ties: what runs, then the cheaper, then fewer models, then fewer starts, then names and sizes.
     """
     scored = [(score(problem, plan), plan) for plan in plans]
     top = max(value for value, _ in scored)
@@ -117,7 +117,8 @@ def running_plan(problem: Problem, wanted: Requirement) -> list[Plan]:
 def _preference(problem: Problem, plan: Plan) -> tuple[object, ...]:
     started = sum(starts(problem, group) for group in plan.groups)
     running = _shape(plan.groups) == _shape(problem.running)
-    return (not running, round(plan.cost, 9), started, _shape(plan.groups))
+    models = len({group.target for group in plan.groups})
+    return (not running, round(plan.cost, 9), models, started, _shape(plan.groups))
 
 
 def _shape(groups: tuple[PodGroup, ...]) -> list[tuple[object, ...]]:

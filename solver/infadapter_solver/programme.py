@@ -6,7 +6,7 @@ The mixed-integer programme of one service (InfAdapter, EuroMLSys'23, §3, with 
     maximise    alpha * sum accuracy_t * q_t / demand  -  beta * sum cost_a * n_ta
                 -  gamma * L / longest load                cost_a: share of what the budget costs
     subject to  demand        sum q_t  = demand                 within 1e-9 of it
-                serve_t       q_t     <= sum_a capacity_a * n_ta
+                serve_t       q_t     <= sum_a capacity_a * n_ta    capacity_a: at most all wanted
                 one_size_t    sum_a z_ta <= 1
                 only_if_ta    n_ta    <= N_ta * z_ta
                 some_if_ta    n_ta    >= z_ta
@@ -51,6 +51,9 @@ SCALE = 1000.0
 
 CHEAPER_HINT = TIE / 2
 """Added to the cost weight, so that the cheaper of equal plans is found: within a tie, always."""
+
+FEWER_MODELS_HINT = TIE / 4
+"""Taken off for all targets together: of equal plans the one of fewer models is found."""
 
 Expression = Any  # PuLP is untyped
 
@@ -139,12 +142,14 @@ def _objective(programme: Programme) -> Expression:
     cost = pulp.lpSum(
         unit_cost_ratio(problem, size.allocation) * size.pods for size in programme.sizes
     )
+    models = pulp.lpSum(size.chosen for size in programme.sizes)
     return (
         problem.objective.accuracy_weight
         * programme.unit_rps
         / programme.wanted.served_rps
         * gained
         - (problem.objective.cost_weight + CHEAPER_HINT) * cost
+        - FEWER_MODELS_HINT / len(programme.served) * models
         - problem.objective.loading_weight / (longest_load_s(problem) or 1.0) * programme.loading_s
     )
 
@@ -154,7 +159,7 @@ def _constraints(programme: Programme) -> None:
     unit_rps = programme.unit_rps
     for t, (target, q) in enumerate(programme.served.items()):
         own = list(programme.of(target))
-        model += q <= _capacity(own, unit_rps), f"serve_{t}"
+        model += q <= _capacity(programme, own), f"serve_{t}"
         model += pulp.lpSum(size.chosen for size in own) <= 1, f"one_size_{t}"
     for size in sizes:
         if size.chosen is size.pods:
@@ -169,14 +174,22 @@ def _constraints(programme: Programme) -> None:
         model += used <= amount / each, f"budget_{resource}"
     model += pulp.lpSum(size.pods for size in sizes) >= programme.wanted.min_replicas, "replicas"
     floor = programme.wanted.floor_rps / unit_rps * (1 - ROUNDING)
-    model += _capacity(sizes, unit_rps) >= floor, "floor"
+    model += _capacity(programme, sizes) >= floor, "floor"
     model += pulp.lpSum(size.chosen for size in sizes) <= problem.max_targets, "targets"
     if problem.objective.loading_weight:
         _loading(programme)
 
 
-def _capacity(sizes: Iterable[Size], unit_rps: float) -> Expression:
-    return pulp.lpSum(size.allocation.capacity_rps / unit_rps * size.pods for size in sizes)
+def _capacity(programme: Programme, sizes: Iterable[Size]) -> Expression:
+    """
+    Of a pod no more than is wanted of all: the rest serves nobody, and beside a demand of a
+    ten-millionth of it a tolerance of HiGHS would be a plan without a pod.
+    """
+    most_rps = programme.wanted.capacity_rps
+    return pulp.lpSum(
+        min(size.allocation.capacity_rps, most_rps) / programme.unit_rps * size.pods
+        for size in sizes
+    )
 
 
 def _loading(programme: Programme) -> None:

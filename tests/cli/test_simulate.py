@@ -304,6 +304,13 @@ def test_what_if_varies_one_option(trace: str, tmp_path: Path) -> None:
     assert "<svg" in picture.read_text()
 
 
+def test_what_if_names_the_value_that_can_not_be_and_keeps_the_others(trace: str) -> None:
+    result = run("what-if", "--trace", trace, "--budget", "1,20", "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    assert "--budget 1: No size of any variant fits into --budget: give more." in result.stderr
+    assert len(json.loads(result.stdout)["values"]) == 1
+
+
 def test_what_if_is_a_table_and_a_page(trace: str, tmp_path: Path) -> None:
     page = tmp_path / "budget.html"
     result = run("what-if", "--trace", trace, "--budget", "4,8,20", "--output", str(page))
@@ -320,9 +327,9 @@ def test_what_if_is_a_table_and_a_page(trace: str, tmp_path: Path) -> None:
         ((), "Give several values to one of --slo-ms, --budget, --cost-weight, such as"),
         (("--slo-ms", "500,750", "--budget", "8,9"), "Give several values to one of"),
         (("--slo-ms", "500,,750"), "'' is no number from 0.001 to 1e+07"),
-        (("--slo-ms", "500,600"), "no capacity is given for 600 ms"),
+        (("--slo-ms", "400,600"), "--slo-ms 600: resnet18: no capacity is given for 600 ms"),
         (("--slo-ms", "500,750", "--max-surge", "some"), "Invalid value for '--max-surge'"),
-        (("--budget", "1,2"), "No size of any variant fits into --budget"),
+        (("--budget", "0.5,1"), "--budget 1: No size of any variant fits into --budget"),
         (("--budget", "2,3", "--output", "x.jpg"), "--output must end in .html, .png, .svg"),
     ],
 )

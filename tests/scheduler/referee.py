@@ -16,10 +16,14 @@ from infadapter_scheduler import (
     Load,
     Loaded,
     Model,
+    ModelAdded,
+    ModelRemoved,
+    Profiled,
     Reason,
     Refuse,
     Run,
     Scheduler,
+    SpeedChanged,
     Tick,
     Unload,
 )
@@ -32,6 +36,7 @@ class Watched:
     """One executor as it is, not as the scheduler takes it to be."""
 
     pages: int | None
+    shared_load: bool = False
     free_s: float = 0.0
     load_free_s: float = 0.0
     held: dict[str, int] = field(default_factory=dict)
@@ -53,14 +58,43 @@ class Referee:
         self.gone: set[int] = set()
         self.told: list[tuple[float, int, Event]] = []
         self.count = 0
+        self.exact = not sigma
+        self.slower = 1.0
+        self.failing: set[str] = set()
+        self.removed: set[str] = set()
 
-    def join(self, pages: int | None) -> None:
+    def join(self, pages: int | None, shared_load: bool = False) -> None:
         name = f"e{self.count}"
-        self.executors[name] = Watched(pages)
+        self.executors[name] = Watched(pages, shared_load)
         if pages is None:
             self.executors[name].held = dict.fromkeys(self.models, 0)
             self.executors[name].there = set(self.models)
-        self.tell(ExecutorJoined(name, pages, tuple(self.executors[name].there)))
+        there = tuple(sorted(self.executors[name].there))
+        self.tell(ExecutorJoined(name, pages, there, shared_load))
+
+    def fail(self, kind: str) -> None:
+        """The next Run, or Load, is not done."""
+        self.failing.add(kind)
+
+    def change_speed(self, factor: float) -> None:
+        self.exact, self.slower = False, self.slower * factor
+        self.tell(SpeedChanged(factor))
+
+    def profile(self, model: str, factor: float) -> None:
+        if model in self.models:
+            self.exact = False
+            seconds = {b: factor * t for b, t in self.models[model].execution_s.items()}
+            self.tell(Profiled(model, seconds, factor * self.models[model].load_s))
+
+    def add(self, model: str) -> None:
+        """As it is, or once more."""
+        if model in self.models:
+            self.removed.discard(model)
+            self.tell(ModelAdded(self.models[model]))
+
+    def remove(self, model: str) -> None:
+        self.removed.add(model)
+        self.tell(ModelRemoved(model))
 
     def leave(self, name: str) -> None:
         del self.executors[name]
@@ -91,6 +125,8 @@ class Referee:
     def finish(self) -> None:
         """Until nothing happens any more: then everybody has an answer."""
         self.wait(inf)
+        for executor in self.executors.values():
+            assert not self.removed & set(executor.held), "removed, and never unloaded"
         waiting = set(self.deadlines) - set(self.answers) - self.gone
         assert not waiting, f"never answered: {waiting}"
 
@@ -101,7 +137,7 @@ class Referee:
         if isinstance(event, Finished):
             self._finished(event)
         if isinstance(event, Loaded):
-            self.executors[event.executor].there.add(event.model)
+            self._loaded(event)
         self._obey(self.scheduler.handle(event, self.now_s), event)
 
     def _obey(self, actions: list[Action], event: Event) -> None:
@@ -127,27 +163,52 @@ class Referee:
         assert all(end_s <= self.deadlines[number] + ROUNDING_S for number in run.batch)
         assert run.earliest_s <= self.now_s <= run.latest_s + ROUNDING_S, "after its latest"
         self.sent |= set(run.batch)
-        took_s = model.execution_s[len(run.batch)] * exp(self.draw.gauss(0, self.sigma))
-        executor.free_s = self.now_s + took_s
+        took_s = self.slower * model.execution_s[len(run.batch)]
+        took_s *= exp(self.draw.gauss(0, self.sigma))
+        done = not self._fails("run")
+        executor.free_s = self.now_s + (took_s if done else 0.0)
         executor.running[run.run] = run
-        self._later(executor.free_s, Finished(run.executor, run.run, self.now_s, executor.free_s))
+        ended = Finished(run.executor, run.run, self.now_s, executor.free_s, done)
+        self._later(executor.free_s, ended)
 
     def _refuse(self, refuse: Refuse, event: Event) -> None:
         at_arrival = isinstance(event, Arrived) and event.request == refuse.request
         assert at_arrival != refuse.reason.breaks_promise, "a refusal comes at once or never"
         self._answer(refuse.request, "cancelled" if refuse.reason.breaks_promise else "refused")
-        assert refuse.reason is not Reason.GIVEN_UP or self.sigma, "an exact executor was late"
+        assert refuse.reason is not Reason.GIVEN_UP or not self.exact, "an exact one was late"
+        assert not at_arrival or refuse.reason is not Reason.UNKNOWN_MODEL or self._unknown(event)
+
+    def _unknown(self, event: Event) -> bool:
+        assert isinstance(event, Arrived)
+        return event.model not in self.models or event.model in self.removed
 
     def _load(self, load: Load) -> None:
         executor = self.executors[load.executor]
         assert load.model not in executor.held, "held already"
         executor.held[load.model] = self.models[load.model].pages
         assert executor.pages is None or sum(executor.held.values()) <= executor.pages
-        executor.load_free_s = (
-            max(self.now_s, executor.load_free_s) + self.models[load.model].load_s
-        )
-        told = Loaded(load.executor, load.model, self.now_s, executor.load_free_s)
+        free_s = executor.free_s if executor.shared_load else executor.load_free_s
+        begin_s = max(self.now_s, free_s)
+        assert begin_s <= load.latest_s + ROUNDING_S, "after its latest"
+        executor.load_free_s = begin_s + self.slower * self.models[load.model].load_s
+        if executor.shared_load:
+            executor.free_s = executor.load_free_s
+        done = not self._fails("load")
+        told = Loaded(load.executor, load.model, begin_s, executor.load_free_s, done)
         self._later(executor.load_free_s, told)
+
+    def _loaded(self, event: Loaded) -> None:
+        executor = self.executors[event.executor]
+        if event.done:
+            executor.there.add(event.model)
+        else:
+            del executor.held[event.model]
+
+    def _fails(self, kind: str) -> bool:
+        failing = kind in self.failing
+        self.failing.discard(kind)
+        self.exact = self.exact and not failing
+        return failing
 
     def _unload(self, unload: Unload) -> None:
         executor = self.executors[unload.executor]
@@ -158,10 +219,12 @@ class Referee:
 
     def _finished(self, event: Finished) -> None:
         run = self.executors[event.executor].running.pop(event.run)
+        if not event.done:
+            return
         for number in set(run.batch) - self.gone:
             late = event.end_s > self.deadlines[number] + ROUNDING_S
             self._answer(number, "late" if late else "on_time")
-            assert not late or self.sigma, "an exact executor was late"
+            assert not late or not self.exact, "an exact executor was late"
 
     def _answer(self, number: int, answer: str) -> None:
         assert number not in self.answers, "answered twice"

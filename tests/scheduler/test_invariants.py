@@ -1,13 +1,14 @@
 """Random sequences of events: what must hold of every action, whatever comes."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infadapter_scheduler import Model, Scheduler
+from infadapter_scheduler import KeepLoaded, LoadWanted, Model, Scheduler, UnloadWanted
 from tests.scheduler.referee import Referee
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
@@ -39,12 +40,38 @@ events = st.lists(
         st.tuples(st.just("go"), st.integers(0, 60), st.just(0)),
         st.tuples(st.just("join"), st.integers(0, 0), st.just(0)),
         st.tuples(st.just("leave"), st.integers(0, 3), st.just(0)),
+        st.tuples(st.sampled_from(("fail-run", "fail-load")), st.just(0), st.just(0)),
+        st.tuples(st.just("speed"), st.just(0), st.sampled_from((0.5, 1.5, 4))),
+        st.tuples(st.just("profile"), st.integers(0, 4), st.sampled_from((0.5, 2))),
+        st.tuples(
+            st.sampled_from(("add", "remove", "want", "unwant")), st.integers(0, 5), st.just(0)
+        ),
+        st.tuples(st.just("keep"), st.integers(0, 4), st.sampled_from((0, 1))),
     ),
     max_size=60,
 )
 
 
-def played(referee: Referee, steps: list[tuple[str, int, float]], pages: int | None) -> None:
+CHANGES: dict[str, Callable[[Referee, str, float], None]] = {
+    "fail-run": lambda referee, model, amount: referee.fail("run"),
+    "fail-load": lambda referee, model, amount: referee.fail("load"),
+    "speed": lambda referee, model, amount: referee.change_speed(amount),
+    "profile": Referee.profile,
+    "add": lambda referee, model, amount: referee.add(model),
+    "remove": lambda referee, model, amount: referee.remove(model),
+    "want": lambda referee, model, amount: referee.tell(LoadWanted(model)),
+    "unwant": lambda referee, model, amount: referee.tell(UnloadWanted(model)),
+    "keep": lambda referee, model, amount: referee.tell(KeepLoaded(model, bool(amount))),
+}
+
+
+def nothing(referee: Referee, model: str, amount: float) -> None:
+    """An event for which the time has not come."""
+
+
+def played(
+    referee: Referee, steps: list[tuple[str, int, float]], pages: int | None, shared_load: bool
+) -> None:
     numbers: list[int] = []
     for kind, which, amount in steps:
         if kind == "arrive":
@@ -56,9 +83,11 @@ def played(referee: Referee, steps: list[tuple[str, int, float]], pages: int | N
         elif kind == "go" and numbers:
             referee.go(numbers[which % len(numbers)])
         elif kind == "join" and len(referee.executors) < 3:
-            referee.join(pages)
+            referee.join(pages, shared_load)
         elif kind == "leave" and len(referee.executors) > 1:
             referee.leave(sorted(referee.executors)[which % len(referee.executors)])
+        else:
+            CHANGES.get(kind, nothing)(referee, f"m{which}", amount)
     referee.finish()
 
 
@@ -75,10 +104,16 @@ def played(referee: Referee, steps: list[tuple[str, int, float]], pages: int | N
     steps=events,
     sigma=st.sampled_from((0.0, 0.0, 0.0, 0.3)),
     seed=st.integers(0, 9),
+    shared_load=st.booleans(),
 )
 def test_no_run_is_late_as_estimated_none_overlap_pages_hold_and_all_are_answered_once(
-    made: list[Model], pages: int | None, steps: list[Any], sigma: float, seed: int
+    made: list[Model],
+    pages: int | None,
+    steps: list[Any],
+    sigma: float,
+    seed: int,
+    shared_load: bool,
 ) -> None:
     referee = Referee(Scheduler(made), made, sigma, seed)
-    referee.join(pages)
-    played(referee, steps, pages)
+    referee.join(pages, shared_load)
+    played(referee, steps, pages, shared_load)

@@ -38,6 +38,7 @@ class Reference:
     score: float
     running: bool
     cost: float
+    models: int
     starts: int
 
 
@@ -49,7 +50,10 @@ def test_both_methods_find_what_exhaustive_search_finds(block: int) -> None:
         exact = solve(problem, method="exact")
         assert_same(problem, exact, expected, seed)
         assert exact.cost == pytest.approx(expected.cost, abs=1e-9), seed
-        assert started(problem, exact.groups) == expected.starts, seed
+        assert (models(exact.groups), started(problem, exact.groups)) == (
+            expected.models,
+            expected.starts,
+        ), seed
         assert_same(problem, solve(problem, method="milp"), expected, seed)
 
 
@@ -108,6 +112,7 @@ def exhaustive(problem: Problem) -> Reference:
         key=lambda g: (
             shape(g) != shape(problem.running),
             round(cost(problem, g), 9),
+            models(g),
             started(problem, g),
         ),
     )
@@ -117,8 +122,13 @@ def exhaustive(problem: Problem) -> Reference:
         score=worth(problem, best),
         running=shape(best) == shape(problem.running),
         cost=cost(problem, best),
+        models=models(best),
         starts=started(problem, best),
     )
+
+
+def models(groups: tuple[PodGroup, ...]) -> int:
+    return len({group.target for group in groups if group.pods})
 
 
 def every_plan(problem: Problem) -> Iterator[tuple[PodGroup, ...]]:

@@ -280,3 +280,76 @@ def rate(draw: random.Random, least: float, most: float) -> float:
     """Of any order of magnitude; as a profile has it, in three digits, or in all."""
     rps = 10 ** draw.uniform(least, most)
     return rps if draw.random() < 0.3 else float(f"{rps:.3g}")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_pod_for_ten_million_times_the_demand_is_one_pod(seed: int) -> None:
+    draw = random.Random(seed)
+    demand_rps = 10 ** draw.uniform(-1, 3)
+    variants = tuple(
+        Variant(
+            name=f"v{index}",
+            accuracy=round(draw.uniform(0.6, 0.9), 4),
+            load_time_s=1.0,
+            allocations=tuple(
+                Allocation(
+                    size=PodSize(resources={"cpu": millicores}),
+                    capacity_rps=demand_rps * 10 ** draw.uniform(-1, 8),
+                )
+                for millicores in draw.sample(CORES, 3)
+            ),
+        )
+        for index in range(3)
+    )
+    problem = Problem(
+        variants=variants, demand_rps=demand_rps, objective=Objective(budget={"cpu": 70_000})
+    )
+    exact, programme = solve(problem, method="exact"), solve(problem, method="milp")
+    assert programme.feasible == exact.feasible
+    assert programme.gap == 0.0
+    assert programme.objective == pytest.approx(exact.objective, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_ten_times_the_demand_on_ten_times_the_budget_is_worth_no_less(seed: int) -> None:
+    """Sixteen variants of 64 uneven sizes: with these, time was up before there was a plan."""
+    small, large = uneven(seed, times=1), uneven(seed, times=10)
+    plan = solve(large)
+    assert plan.objective is not None
+    assert plan.objective >= (solve(small).objective or 0.0) - 1e-6
+    assert plan.gap <= 0.002
+
+
+def uneven(seed: int, times: int) -> Problem:
+    draw = random.Random(seed)
+    variants = tuple(_uneven_variant(draw, index) for index in range(16))
+    per_core = [
+        (variant.accuracy, 1000 * a.capacity_rps / a.cpu_millicores)
+        for variant in variants
+        for a in variant.allocations
+    ]
+    most_accurate = max(per_core)[0]
+    least = min(rps for accuracy, rps in per_core if accuracy == most_accurate)
+    return Problem(
+        variants=variants,
+        demand_rps=times * 100 * (max(rps for _, rps in per_core) + least),
+        objective=Objective(budget={"cpu": times * 200_000}),
+    )
+
+
+def _uneven_variant(draw: random.Random, index: int) -> Variant:
+    accuracy = round(draw.uniform(0.4, 0.9), 4)
+    rps_per_core = draw.uniform(20, 60) * (1.3 - accuracy) ** 2
+    allocations = tuple(
+        Allocation(
+            size=PodSize(resources={"cpu": millicores}),
+            capacity_rps=rps_per_core * millicores / 1000 * draw.uniform(0.4, 1.3),
+        )
+        for millicores in sorted(draw.sample(range(100, 16_001), 64))
+    )
+    return Variant(
+        name=f"v{index}",
+        accuracy=accuracy,
+        load_time_s=draw.uniform(1, 9),
+        allocations=allocations,
+    )

@@ -26,6 +26,7 @@ from infadapter_solver import (
     Target,
     TooLarge,
     Variant,
+    left_out,
     offered,
     to_variant,
 )
@@ -123,6 +124,8 @@ def solve(ctx: click.Context, /, **options: Any) -> None:
     if not plan.feasible:
         served = f"{sum(plan.served_rps.values()):g} of {arguments.demand:g} rps"
         click.echo(f"infadapter: the budget serves {served}.", err=True)
+        for variant, why in left_out(problem).items():
+            click.echo(f"infadapter: left out: {variant} {why}.", err=True)
         ctx.exit(INFEASIBLE)
 
 

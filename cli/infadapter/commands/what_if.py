@@ -120,22 +120,27 @@ def _check_output(output: Path | None) -> None:
 def _swept(arguments: Arguments, grid: Mapping[str, tuple[float, ...]], option: str) -> Sweep:
     part, profiles = part_of(arguments), profiles_of(arguments)
     first = {name: values[0] for name, values in grid.items()}
-    cases = [
-        Case(
-            name=f"{value:g}",
-            policy=OURS,
-            scenario=scenario_of(arguments, profiles, _aim({**first, option: value})),
-        )
-        for value in grid[option]
-    ]
-    results, bounds = run(cases, part, [arguments.seed], Progress())
+    cases: dict[float, Case] = {}
+    refused: list[str] = []
+    for value in grid[option]:
+        try:
+            scenario = scenario_of(arguments, profiles, _aim({**first, option: value}))
+        except click.UsageError as error:
+            refused.append(f"--{option} {value:g}: {error.message}")
+        else:
+            cases[value] = Case(name=f"{value:g}", policy=OURS, scenario=scenario)
+    if not cases:
+        raise click.UsageError(" ".join(refused))
+    for sentence in refused:  # the other values have a result
+        click.echo(f"infadapter: {sentence}", err=True)
+    results, bounds = run(list(cases.values()), part, [arguments.seed], Progress())
     title, unit = TITLES[option]
     return Sweep(
         option=option,
         comparable=option == "slo-ms",
         title=title,
         unit=unit,
-        values=grid[option],
+        values=tuple(cases),
         results=results,
         part=part,
         seeds=(arguments.seed,),

@@ -1,7 +1,7 @@
-"""Loads a variant and computes with it: the only module of the server that imports torch.
+"""Loads a model and computes with it: the way by which the server comes to import torch.
 
-(The networks' own modules, `ladder` and `resnet`, are torch by nature; nobody else imports them
-in the server.) Import it in the thread that will compute, and late: it takes seconds.
+(The networks' own modules, `ladder` and `resnet`, and `programs` are torch by nature; nobody else
+imports them in the server.) Import it in the thread that will compute, and late: it takes seconds.
 """
 
 import logging
@@ -14,10 +14,12 @@ import torch
 from torch import nn
 
 from infadapter_server.networks import ladder
+from infadapter_server.networks.memory import give_back
 from infadapter_server.networks.packing import unpack
+from infadapter_server.networks.programs import open_program
 from infadapter_server.networks.resnet import RESNETS, resnet
-from infadapter_server.networks.signatures import Floats, LoadError
-from infadapter_server.networks.stored import Stored
+from infadapter_server.networks.signatures import SIGNATURES, Floats, LoadError, Model
+from infadapter_server.networks.stored import Format, Stored
 
 __all__ = ["TorchModel", "load", "open_stored"]
 
@@ -49,9 +51,20 @@ class TorchModel:
     def use_threads(self, threads: int) -> None:
         torch.set_num_threads(threads)
 
+    def __del__(self) -> None:
+        # Who unloads a model wants its memory, and malloc keeps what is freed.
+        del self._network
+        give_back()
 
-def open_stored(stored: Stored) -> TorchModel:
+
+def open_stored(stored: Stored) -> Model:
     """Return a stored model with its weights in memory. Raises LoadError."""
+    if stored.format is not Format.VARIANT:
+        return open_program(stored)
+    if stored.variant not in SIGNATURES:
+        raise LoadError(
+            f"There is no network {stored.variant!r}: choose one of {', '.join(SIGNATURES)}."
+        )
     return load(stored.variant, Path(stored.file) if stored.file else None)
 
 
@@ -82,6 +95,8 @@ def _shipped(variant: str) -> nn.Module:
 
 
 def _filled(variant: str, weights: Path) -> nn.Module:
+    if not weights.is_file():
+        raise LoadError(f"There is no file {weights}: put the weights of {variant} there.")
     try:
         state = _state(torch.load(weights, map_location="cpu", weights_only=True))
     except _UNREADABLE as error:

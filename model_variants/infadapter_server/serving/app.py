@@ -1,7 +1,8 @@
-"""The HTTP side: the Open Inference Protocol v2, health and metrics.
+"""
+The HTTP side: the Open Inference Protocol v2, health and metrics.
 
 It knows no network and no torch. Every answer names the variant in a header, since all variants
-of a service answer under the service's name.
+of a service answer under the service's name. Inference goes its own short way.
 Protocol: https://github.com/kserve/open-inference-protocol (rest/inference_rest.md).
 """
 
@@ -10,97 +11,134 @@ from importlib.metadata import version
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infadapter_profiles import wire
-from infadapter_server.serving.inference import Identity, Inference, Refusal
+from infadapter_server.serving.identity import Identity
+from infadapter_server.serving.inference import Inference
+from infadapter_server.serving.refusal import Refusal
+from infadapter_server.serving.repository_api import RepositoryApi
+from infadapter_server.serving.repository_routes import add_repository
 
 __all__ = ["create_app"]
 
+_INFER, _VERSIONS = "/infer", "versions"
 
-def create_app(inference: Inference) -> FastAPI:
-    """Return the HTTP application around an inference route.
 
-    Whoever calls starts the route's worker, and stops it.
+def create_app(inference: Inference) -> ASGIApp:
     """
-    app = FastAPI(title="infadapter-server", openapi_url=None, redirect_slashes=False)
-    _add_health(app, inference)
-    _add_model(app, inference)
-    _add_faults(app, inference)
+    Return the HTTP application around an inference route.
+
+    Whoever calls starts the route's driver, and stops it.
+    """
+    others = Starlette()
+    others.router.redirect_slashes = False
+    _add_health(others, inference)
+    _add_models(others, inference)
+    residence = inference.driver.residence
+    add_repository(others, RepositoryApi(residence.repository, residence), inference.variant)
+    _add_faults(others, inference)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        names = _asked(scope)
+        if names is None:
+            await others(scope, receive, send)
+        else:
+            await inference(*names, scope, receive, send)
+
     return app
 
 
-def _add_health(app: FastAPI, inference: Inference) -> None:
-    identity = inference.identity
+def _asked(scope: Scope) -> tuple[str, str | None] | None:
+    """The model, and the version if one is named, of a request for inference."""
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    path: str = scope["path"]
+    if not path.startswith(wire.MODELS_PATH) or not path.endswith(_INFER):
+        return None
+    match path[len(wire.MODELS_PATH) + 1 : -len(_INFER)].split("/"):
+        case [model]:
+            return model, None
+        case [model, "versions", wanted]:
+            return model, wanted
+    return None
 
-    @app.get("/v2/health/live")
-    async def live() -> Response:
-        return _json(identity, 200, {"live": True})
 
-    @app.get(wire.READY_PATH)
-    async def ready() -> Response:
-        return _json(identity, 200 if inference.ready else 503, {"ready": inference.ready})
+def _add_health(app: Starlette, inference: Inference) -> None:
+    variant = inference.variant
 
-    @app.get("/v2")
-    async def server() -> Response:
+    async def live(_: Request) -> Response:
+        alive = inference.driver.live
+        return _json(variant, 200 if alive else 503, {"live": alive})
+
+    async def ready(_: Request) -> Response:
+        return _json(variant, 200 if inference.ready else 503, {"ready": inference.ready})
+
+    async def server(_: Request) -> Response:
         content = {
             "name": "infadapter-server",
             "version": version("infadapter"),
-            "extensions": ["binary_tensor_data"],
+            "extensions": ["binary_tensor_data", "model_repository"],
         }
-        return _json(identity, 200, content)
+        return _json(variant, 200, content)
 
-    @app.get(wire.METRICS_PATH)
-    async def metrics() -> Response:
+    async def metrics(_: Request) -> Response:
         return Response(
             inference.export(),
-            headers={wire.VARIANT_HEADER: identity.variant, "content-type": CONTENT_TYPE_LATEST},
+            headers={wire.VARIANT_HEADER: variant, "content-type": CONTENT_TYPE_LATEST},
         )
 
+    app.add_route("/v2/health/live", live, ["GET"])
+    app.add_route(wire.READY_PATH, ready, ["GET"])
+    app.add_route("/v2", server, ["GET"])
+    app.add_route(wire.METRICS_PATH, metrics, ["GET"])
 
-def _add_model(app: FastAPI, inference: Inference) -> None:
-    identity = inference.identity
+
+def _add_models(app: Starlette, inference: Inference) -> None:
+    def find(request: Request) -> Identity:
+        names = request.path_params
+        return inference.find(names["model"], names.get("version"))
 
     async def model(request: Request) -> Response:
-        identity.check(request.path_params)
-        return _json(identity, 200, _description(identity))
+        identity = find(request)
+        return _json(identity.variant, 200, _description(identity))
 
     async def ready(request: Request) -> Response:
-        identity.check(request.path_params)
-        content = {"name": identity.model, "ready": inference.ready}
-        return _json(identity, 200 if inference.ready else 503, content)
+        identity = find(request)
+        there = inference.ready_for(identity.model)
+        content = {"name": identity.model, "ready": there}
+        return _json(identity.variant, 200 if there else 503, content)
 
     async def infer(request: Request) -> Response:
-        response = await inference(request)
-        response.headers[wire.VARIANT_HEADER] = identity.variant
-        if inference.draining:
-            response.headers["connection"] = "close"  # moves a router's connections elsewhere
-        return response
+        raise HTTPException(405, headers={"allow": "POST"})  # POST never comes here
 
     model_path = f"{wire.MODELS_PATH}/{{model}}"
-    for path in (model_path, f"{model_path}/versions/{{version}}"):
+    for path in (model_path, f"{model_path}/{_VERSIONS}/{{version}}"):
         app.add_route(path, model, ["GET"])
         app.add_route(f"{path}/ready", ready, ["GET"])
-        app.add_route(f"{path}/infer", infer, ["POST"])
+        app.add_route(f"{path}{_INFER}", infer)
 
 
-def _add_faults(app: FastAPI, inference: Inference) -> None:
-    identity = inference.identity
+def _add_faults(app: Starlette, inference: Inference) -> None:
+    variant = inference.variant
 
     async def refuse(_: Request, fault: Exception) -> Response:
         assert isinstance(fault, Refusal)
-        return _json(identity, fault.status, {"error": str(fault)}, fault.headers)
+        return _json(variant, fault.status, {"error": str(fault)}, fault.headers)
 
     async def explain(request: Request, fault: Exception) -> Response:
         assert isinstance(fault, HTTPException)
         sentence = f"{fault.detail}: {request.method} {request.url.path}."
-        return _json(identity, fault.status_code, {"error": sentence}, fault.headers)
+        return _json(variant, fault.status_code, {"error": sentence}, fault.headers)
 
     async def apologise(_: Request, __: Exception) -> Response:
         sentence = "The server made a mistake; its log says which."
-        return _json(identity, 500, {"error": sentence})
+        return _json(variant, 500, {"error": sentence})
 
     app.add_exception_handler(Refusal, refuse)
     app.add_exception_handler(HTTPException, explain)
@@ -126,7 +164,7 @@ def _tensor(name: str, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def _json(
-    identity: Identity,
+    variant: str,
     status: int,
     content: Mapping[str, Any],
     headers: Mapping[str, str] | None = None,
@@ -134,6 +172,6 @@ def _json(
     return Response(
         orjson.dumps(content),
         status,
-        {wire.VARIANT_HEADER: identity.variant, **(headers or {})},
+        {wire.VARIANT_HEADER: variant, **(headers or {})},
         media_type="application/json",
     )

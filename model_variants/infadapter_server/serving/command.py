@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,17 +9,21 @@ from pathlib import Path
 import click
 from prometheus_client import disable_created_metrics
 
+from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.finite import Finite
-from infadapter_server.networks.notes import measured
 from infadapter_server.networks.signatures import SIGNATURES, Model
-from infadapter_server.serving.inference import Identity, Inference, Limits
+from infadapter_server.networks.stored import Stored
+from infadapter_server.serving.assembly import Served, many, memory_bytes, one
+from infadapter_server.serving.config_keys import ConfigError
+from infadapter_server.serving.deadlines import Deadlines
+from infadapter_server.serving.driver import Driver
+from infadapter_server.serving.inference import Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
-from infadapter_server.serving.quota import thread_limit
+from infadapter_server.serving.quota import cpu_share, thread_limit
 from infadapter_server.serving.serve import listen, run
-from infadapter_server.serving.worker import Worker
 
 INTERRUPTED = 130
-_HELP = """Serve one network by the Open Inference Protocol v2.
+_HELP = """Serve one network, or many, by the Open Inference Protocol v2.
 
 \b
   infadapter-server --variant glyph-3 --model glyphs
@@ -29,31 +32,52 @@ _HELP = """Serve one network by the Open Inference Protocol v2.
   curl localhost:8080/metrics                 requests, latencies, threads
 
 POST /v2/models/MODEL/infer answers a tensor, in JSON or in the protocol's binary form. Every
-answer says in the header infadapter-variant which network gave it. One inference runs at a time;
-requests beyond --queue-limit get 503 with Retry-After. Threads follow the CPU quota.
+answer says in the header infadapter-variant which network gave it. Threads follow the CPU quota.
+
+Every request has a deadline, counted from its arrival: by the header infadapter-deadline-ms, or
+the protocol's parameters.timeout in microseconds, or --slo-ms. Requests are batched within it. Who
+would be late, or make others late, gets 503 with Retry-After at once; who is accepted is answered.
 
 On SIGTERM or Ctrl-C the server is at once not ready, goes on answering for --drain-seconds, so
 that routers notice, and ends with 0. A second signal ends the waiting.
+
+\b
+Many models in bounded memory (docs/models.md):
+  infadapter-server --repository models --memory 2Gi
+  infadapter-server --model small=glyph-1 --model other=model.pt2
 """
 
 
 @click.command(help=_HELP, context_settings={"max_content_width": 100})
 @click.option(
     "--variant",
-    required=True,
     type=click.Choice(list(SIGNATURES)),
     help="The network to serve: one of the demo's five, or a ResNet.",
 )
 @click.option(
     "--model",
+    "names",
     metavar="NAME",
-    help="The name it answers under, usually the service's.  [default: the variant]",
+    multiple=True,
+    help="The name it answers under, usually the service's.  [default: the variant] Without "
+    "--variant NAME=VARIANT, NAME=FILE or NAME=FOLDER, as often as there are models.",
 )
 @click.option(
     "--weights",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A state_dict, such as torchvision's .pth files. Without it the demo's networks have "
     "the weights that ship with them, and ResNets random ones.",
+)
+@click.option(
+    "--repository",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of models: NAME/config.yaml, NAME/VERSION/model.pt.",
+)
+@click.option(
+    "--memory",
+    metavar="QUANTITY",
+    help="What the weights of all models may take, such as 2Gi: others are loaded when they are "
+    "asked for, in place of those used least recently.  [default: all are loaded]",
 )
 @click.option("--host", default="0.0.0.0", show_default=True, help="The address to listen on.")
 @click.option(
@@ -64,18 +88,23 @@ that routers notice, and ends with 0. A second signal ends the waiting.
     help="0 takes any free port; the first line of the output says which.",
 )
 @click.option(
-    "--queue-limit",
-    type=click.IntRange(min=1),
-    default=Limits().in_flight,
+    "--slo-ms",
+    type=Finite(0.001, 3_600_000),
+    help="The deadline of requests that bring none.  [default: --longest-deadline-ms]",
+)
+@click.option(
+    "--longest-deadline-ms",
+    type=Finite(0.001, 3_600_000),
+    default=Deadlines().longest_s * 1000,
     show_default=True,
-    help="How many requests may wait or run at once.",
+    help="No deadline is longer, whoever asks for it.",
 )
 @click.option(
     "--max-batch",
     type=click.IntRange(1, 1024),
     default=Limits().batch,
     show_default=True,
-    help="How many images one request may bring.",
+    help="How many images one request may bring, and the most that run at once.",
 )
 @click.option(
     "--drain-seconds",
@@ -85,42 +114,75 @@ that routers notice, and ends with 0. A second signal ends the waiting.
     help="How long to answer on after the signal to stop.",
 )
 def _command(
-    variant: str,
-    model: str | None,
+    variant: str | None,
+    names: tuple[str, ...],
     weights: Path | None,
+    repository: Path | None,
+    memory: str | None,
     host: str,
     port: int,
-    queue_limit: int,
+    slo_ms: float | None,
+    longest_deadline_ms: float,
     max_batch: int,
     drain_seconds: float,
 ) -> int:
-    name = variant if model is None else model
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}", name):
-        raise click.UsageError(f"--model {name!r} must be letters, digits, dots and dashes.")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     threads = partial(thread_limit, ceiling=_take_openmp_ceiling())
-    identity = Identity(
-        variant=variant,
-        model=name,
-        signature=SIGNATURES[variant],
-        accuracy=_accuracy(variant) if weights is None else None,
-    )
-    # A series more for each of ours, which nobody asks for.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    metrics = ServerMetrics(variant)
-    worker = Worker(partial(_load, variant, weights), identity.signature, metrics)
-    limits = Limits(in_flight=queue_limit, batch=max_batch)
-    inference = Inference(identity=identity, limits=limits, worker=worker, metrics=metrics)
+    try:
+        if variant is not None:
+            _check_one(names, repository, memory)
+            served = one(variant, (*names, variant)[0], weights, powers_of_two(max_batch))
+        else:
+            _check_many(names, repository, weights)
+            size = None if memory is None else memory_bytes(memory)
+            served = many(names, repository, size, threads())
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    default_s = None if slo_ms is None else slo_ms / 1000
+    deadlines = Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s)
+    inference = _inference(served, Limits(batch=max_batch, deadlines=deadlines))
     try:
         listener = listen(host, port)
     except OSError as error:
         raise click.ClickException(f"Cannot listen on {host}:{port}: {_reason(error)}.") from None
     shown = f"[{host}]" if ":" in host else host
     print(f"listening on http://{shown}:{listener.getsockname()[1]}", flush=True)
-    sound = run(inference, listener, drain_s=drain_seconds, thread_limit=threads)
-    if worker.failure is not None:
-        raise click.ClickException(str(worker.failure))
+    sound = run(
+        inference, listener, drain_s=drain_seconds, thread_limit=threads, cpu_share=cpu_share
+    )
+    if inference.driver.failure is not None:
+        raise click.ClickException(str(inference.driver.failure))
     return 0 if sound else 1
+
+
+def _inference(served: Served, limits: Limits) -> Inference:
+    # A series more for each of ours, which nobody asks for.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    metrics = ServerMetrics(served.variant)
+    return Inference(
+        variant=served.variant,
+        models=served.models,
+        limits=limits,
+        driver=Driver(served.repository, [ThreadExecutor("executor", _open)], metrics),
+        metrics=metrics,
+    )
+
+
+def _check_one(names: tuple[str, ...], repository: Path | None, memory: str | None) -> None:
+    if repository is not None or memory is not None:
+        raise ConfigError("--variant is one network: leave --repository and --memory out.")
+    if len(names) > 1:
+        raise ConfigError("--variant is one network: give one --model.")
+
+
+def _check_many(names: tuple[str, ...], repository: Path | None, weights: Path | None) -> None:
+    if not names and repository is None:
+        raise ConfigError(
+            f"Missing option '--variant'. Choose from: {', '.join(SIGNATURES)}; "
+            "or give --model NAME=VARIANT, or --repository."
+        )
+    if weights is not None:
+        raise ConfigError("--weights belongs to --variant; give --model NAME=FILE.")
 
 
 def command() -> int:
@@ -145,17 +207,16 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).partition(" (")[0]
 
 
-def _accuracy(variant: str) -> float | None:
-    """What was measured of the weights that ship with this package, if there are any."""
-    accuracy: float | None = measured().get(variant, {}).get("accuracy")
-    return accuracy
+def powers_of_two(most: int) -> tuple[int, ...]:
+    """Batch sizes: seven images run as four, two and one, so that nothing is padded."""
+    return tuple(2**power for power in range(most.bit_length()))
 
 
-def _load(variant: str, weights: Path | None) -> Model:
-    # Here, in the worker's thread: importing torch takes seconds, and the HTTP side answers.
+def _open(stored: Stored) -> Model:
+    # Here, in the executor's thread: importing torch takes seconds, and the HTTP side answers.
     from infadapter_server.networks import models
 
-    return models.load(variant, weights)
+    return models.open_stored(stored)
 
 
 def _take_openmp_ceiling() -> int | None:

@@ -1,191 +1,306 @@
-"""The route for inference: from a raw request to an answer or a refusal, and what is counted.
+"""
+The route for inference, as bare ASGI: from a raw request to an answer or a refusal.
 
-A request is refused as early as it can be: before its body is read if the server is full, so
-that the memory held by requests is bounded by their number times the longest body.
+It is the one route that is asked thousands of times a second, and a refusal must cost next to
+nothing; so there is no framework on its way. A small body is parsed only after its request was
+admitted; a large one not by the event loop, which answers probes.
 """
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
-from fastapi import Request, Response
-from starlette.requests import ClientDisconnect
+import orjson
+from starlette.types import Receive, Scope, Send
 
 from infadapter_profiles import wire
-from infadapter_server.networks.signatures import Signature
-from infadapter_server.serving import protocol
+from infadapter_server.networks.signatures import Floats
+from infadapter_server.serving import bodies, protocol
+from infadapter_server.serving.deadlines import Deadlines
+from infadapter_server.serving.driver import Driver, InferenceError
+from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.metrics import ServerMetrics
-from infadapter_server.serving.worker import InferenceError, Worker
+from infadapter_server.serving.protocol import Question
+from infadapter_server.serving.refusal import Cause, ClientGone, Refusal, Unserved, try_again
+from infadapter_server.serving.tickets import Ticket
 
-__all__ = ["Identity", "Inference", "Limits", "Refusal"]
+__all__ = ["CONNECTION", "Identity", "Inference", "Limits"]
 
-_JSON_LENGTH = "inference-header-content-length"
-_RETRY_AFTER = {wire.RETRY_AFTER_HEADER: str(wire.RETRY_AFTER_S)}
-_BYTES_PER_JSON_VALUE = 32  # a float in full, its comma and some white space
-_HEAD_BYTES = 65_536
+CONNECTION = "infadapter.connection"
+"""Of an ASGI scope: who says that the client has gone, by calling its `on_gone`."""
+
+_LARGE = 65_536  # bytes: half a millisecond as JSON
+_JSON_LENGTH = b"inference-header-content-length"
+_DEADLINE = wire.DEADLINE_HEADER.encode()
+_VARIANT = wire.VARIANT_HEADER.encode()
+_TIMEOUT = b'"timeout"'
+_CLOSE = (b"connection", b"close")
+_JSON_TYPE = (b"content-type", b"application/json")
+_BYTES_TYPE = (b"content-type", b"application/octet-stream")
 _log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Which network answers, and the name of the service under which it does."""
-
-    variant: str
-    model: str
-    signature: Signature
-    accuracy: float | None = None  # a fraction, if it was measured of these very weights
-
-    def check(self, names: Mapping[str, str]) -> None:
-        """Raise Refusal unless the path's model, and version if it has one, are this one."""
-        model, version = names["model"], names.get("version", self.variant)
-        if model != self.model:
-            raise Refusal(404, f"There is no model {model[:80]!r} here; there is {self.model}.")
-        if version != self.variant:
-            raise Refusal(
-                404, f"There is no version {version[:80]!r} here; there is {self.variant}."
-            )
+Header = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What the server takes on; beyond that it refuses."""
 
-    in_flight: int = 64  # requests that are read, wait or run
     batch: int = 8  # images in one request
     body_s: float = 10.0  # time for a request's body to arrive
+    held_bytes: int = 128 * 2**20  # bodies that are being read, and tensors that wait
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+    @property
+    def longest_wait_s(self) -> float:
+        """Every request is answered within so long."""
+        return max(self.body_s, self.deadlines.longest_s)
 
 
-class Refusal(Exception):
-    """Why a request gets no result: an HTTP status and a sentence."""
+class _Head(NamedTuple):
+    """Of the headers, those that matter here."""
 
-    def __init__(
-        self, status: int, sentence: str, headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.headers = dict(headers or {})
+    length: bytes = b""
+    json_length: str | None = None
+    deadline: bytes | None = None
+
+
+class _Reply(NamedTuple):
+    status: int
+    body: bytes
+    headers: tuple[Header, ...]
+    ticket: Ticket | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class Inference:
     """Answers inference requests. `draining` and `closed` are set by whoever stops the server."""
 
-    identity: Identity
+    variant: str  # of answers that no model gave
+    models: Mapping[str, Identity]
     limits: Limits
-    worker: Worker
+    driver: Driver
     metrics: ServerMetrics
+    clock: Callable[[], float] = time.monotonic
     draining: bool = False  # still answers, but wants no more requests
     closed: bool = False  # answers nothing any more
     _in_flight: int = field(default=0, init=False)
+    _budget: bodies.Budget = field(init=False)
+    _parser: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        longest = max((self.longest_body(known) for known in self.models.values()), default=0)
+        self._budget = bodies.Budget(max(self.limits.held_bytes, 2 * longest))
+        self._parser = ThreadPoolExecutor(1, "parser")
 
     @property
     def ready(self) -> bool:
         """Whether requests are welcome."""
-        return self.worker.ready and not self.draining
+        return self.driver.ready and not self.draining
 
-    async def __call__(self, request: Request) -> Response:
-        """Answer one request. Raises Refusal, which has been counted."""
-        arrived = time.perf_counter()
-        self.metrics.arrivals.inc()
-        self._in_flight += 1
-        try:
-            response = await self._answer(request)
-        except Refusal as refusal:
-            self.metrics.count(refusal.status)
-            raise
-        finally:
-            self._in_flight -= 1
-        self.metrics.count(response.status_code)
-        self.metrics.latency_seconds.observe(time.perf_counter() - arrived)
-        return response
+    def ready_for(self, model: str) -> bool:
+        """Its weights are in memory; a model that can be loaded on demand isn't ready before."""
+        return self.ready and self.driver.holds(model)
 
     def export(self) -> bytes:
         """The metrics as they are now."""
         self.metrics.in_flight.set(self._in_flight)
         self.metrics.ready.set(self.ready)
+        self.metrics.held_bytes.set(self._budget.held)
+        self.driver.measure()
         return self.metrics.exposition()
 
-    async def _answer(self, request: Request) -> Response:
-        self.identity.check(request.path_params)
-        self._check_open()
-        body = await self._body(request)
+    def longest_body(self, identity: Identity) -> int:
+        return bodies.longest_body(identity.signature, self.limits.batch)
+
+    def find(self, model: str, version: str | None) -> Identity:
+        """Raises Refusal unless the path's model, and version if it has one, are here."""
+        identity = self.models.get(model)
+        if identity is None:
+            there = ", ".join(list(self.models)[:8])
+            raise Refusal(404, f"There is no model {model[:80]!r} here; there is {there}.")
+        if version is not None and version != identity.variant:
+            sentence = f"There is no version {version[:80]!r} here; there is {identity.variant}."
+            raise Refusal(404, sentence)
+        return identity
+
+    async def __call__(
+        self, model: str, version: str | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer one request."""
+        arrived_s = self.clock()
+        self.metrics.arrivals.inc()
+        self._in_flight += 1
+        hold = bodies.Hold(self._budget)
         try:
-            question = protocol.parse(
-                body,
-                request.headers.get(_JSON_LENGTH),
-                self.identity.signature,
-                self.limits.batch,
+            reply = await self._reply(self.find(model, version), scope, receive, arrived_s, hold)
+        except Refusal as refusal:
+            reply = self._refusal(refusal, arrived_s)
+        except ClientGone:
+            return  # nobody is there to be answered
+        except Exception:  # noqa: BLE001 - a mistake of ours is one request's, and is logged
+            _log.exception("A request met a mistake of the server.")
+            sentence = "The server made a mistake; its log says which."
+            reply = self._refusal(Refusal(500, sentence), arrived_s)
+        finally:
+            hold.release()
+            self._in_flight -= 1
+        await self._send(reply, send, arrived_s)
+
+    async def _send(self, reply: _Reply, send: Send, arrived_s: float) -> None:
+        self.metrics.count(reply.status)
+        length = (b"content-length", b"%d" % len(reply.body))
+        headers = [*reply.headers, length]
+        if self.draining:
+            headers.append(_CLOSE)  # moves a router's connections elsewhere
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
+        if reply.ticket is not None:
+            self.metrics.latency_seconds.observe(self.clock() - arrived_s)
+            self.driver.answered(reply.ticket)
+
+    async def _reply(
+        self,
+        identity: Identity,
+        scope: Scope,
+        receive: Receive,
+        arrived_s: float,
+        hold: bodies.Hold,
+    ) -> _Reply:
+        self._check_open(scope)
+        head = _head(scope)
+        try:
+            within_s = self.limits.deadlines.of(head.deadline)
+            body = await bodies.read(
+                receive,
+                hold,
+                announced=head.length,
+                longest=self.longest_body(identity),
+                within_s=min(self.limits.body_s, within_s),
             )
-            result = await self.worker.infer(question.batch)
+            asked = _Asked(identity, head, arrived_s, within_s)
+            read_s = self.clock() - arrived_s
+            question, ticket = await self._ask(asked, body, hold)
         except protocol.BadTensor as error:
             raise Refusal(400, str(error)) from None
-        except InferenceError as error:
-            _log.error("An inference failed: %s", error)
-            raise Refusal(500, "The inference failed; the server's log says why.") from None
-        identity = self.identity
-        return _response(
-            protocol.encode(
-                result,
-                question,
-                identity.signature,
-                model=identity.model,
-                version=identity.variant,
-            )
-        )
+        except Unserved as unserved:
+            if read_s > within_s / 2:  # not for want of room here: it doesn't count as refused
+                sentence = f"The body took {read_s:.3g} of the {within_s:.3g} seconds there were."
+                raise Refusal(408, sentence) from None
+            raise _unserved(unserved) from None
+        del body
+        result = await self._wait(ticket, scope)
+        return _answer(result, question, identity, ticket)
 
-    def _check_open(self) -> None:
+    def _check_open(self, scope: Scope) -> None:
         if self.closed:
-            raise Refusal(wire.REFUSED_STATUS, "The server is shutting down.", _RETRY_AFTER)
-        if not self.worker.ready:
-            raise Refusal(wire.REFUSED_STATUS, "The model is still loading.", _RETRY_AFTER)
-        if self._in_flight > self.limits.in_flight:
-            raise Refusal(
-                wire.REFUSED_STATUS,
-                f"{self.limits.in_flight} requests are already waiting.",
-                _RETRY_AFTER,
-            )
+            raise try_again(Cause.CLOSED, "The server is shutting down.")
+        if not self.driver.loaded:
+            raise try_again(Cause.LOADING, "The model is still loading.")
+        connection = scope.get(CONNECTION)
+        if connection is not None and connection.spare:
+            raise try_again(Cause.CONNECTIONS, "Too many connections are open.")
 
-    async def _body(self, request: Request) -> bytes:
-        longest = self._longest_body()
-        announced = request.headers.get("content-length", "0")
-        if announced.isdecimal() and int(announced) > longest:
-            raise _too_long(longest)
+    async def _ask(
+        self, asked: "_Asked", body: bytes, hold: bodies.Hold
+    ) -> tuple[Question, Ticket]:
+        identity, head = asked.identity, asked.head
+        parse = partial(
+            protocol.parse, body, head.json_length, identity.signature, self.limits.batch
+        )
+        questions: list[Question] = []
+        if len(body) > _LARGE:
+            loop = asyncio.get_running_loop()
+            questions.append(await loop.run_in_executor(self._parser, parse))
+        elif _TIMEOUT in body:
+            questions.append(parse())
+
+        def read() -> Floats:
+            if not questions:
+                questions.append(parse())
+            hold.become(questions[0].batch.nbytes)
+            return questions[0].batch
+
+        within_s = asked.within_s
+        if questions:
+            timeout_us = questions[0].timeout_us
+            within_s = self.limits.deadlines.shorter(within_s, head.deadline, timeout_us)
+        ticket = self.driver.ask(identity.model, asked.arrived_s, within_s, read)
+        return questions[0], ticket
+
+    async def _wait(self, ticket: Ticket, scope: Scope) -> Floats:
+        connection = scope.get(CONNECTION)
+        if connection is not None:
+            connection.on_gone = partial(self.driver.leave, ticket)
         try:
-            async with asyncio.timeout(self.limits.body_s):
-                return await _read(request, longest)
-        except ClientDisconnect:
-            raise Refusal(400, "The connection ended before the body did.") from None
-        except TimeoutError:
-            raise Refusal(
-                408, f"The body did not arrive within {self.limits.body_s:g} seconds."
-            ) from None
+            return await ticket.answer
+        except InferenceError:
+            raise Refusal(500, "The inference failed; the server's log says why.") from None
+        except Unserved as unserved:
+            raise _unserved(unserved) from None
+        finally:
+            self.driver.leave(ticket)
+            if connection is not None:
+                connection.on_gone = None
 
-    def _longest_body(self) -> int:
-        values = self.limits.batch * math.prod(self.identity.signature.input_shape)
-        return values * _BYTES_PER_JSON_VALUE + _HEAD_BYTES
-
-
-async def _read(request: Request, longest: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > longest:
-            raise _too_long(longest)
-    return bytes(body)
+    def _refusal(self, refusal: Refusal, arrived_s: float) -> _Reply:
+        if refusal.reason in self.metrics.refused:
+            self.metrics.refused[refusal.reason].inc()
+            self.metrics.refusal_age_seconds.observe(self.clock() - arrived_s)
+        given = [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
+        headers = ((_VARIANT, self.variant.encode()), _JSON_TYPE, *given)
+        return _Reply(refusal.status, orjson.dumps({"error": str(refusal)}), headers)
 
 
-def _too_long(longest: int) -> Refusal:
-    return Refusal(413, f"The body is longer than {longest} bytes.")
+class _Asked(NamedTuple):
+    identity: Identity
+    head: _Head
+    arrived_s: float
+    within_s: float
 
 
-def _response(answer: protocol.Answer) -> Response:
-    if answer.json_bytes is None:
-        return Response(answer.body, media_type="application/json")
-    return Response(
-        answer.body,
-        media_type="application/octet-stream",
-        headers={_JSON_LENGTH: str(answer.json_bytes)},
+def _head(scope: Scope) -> _Head:
+    length, json_length, deadline = b"", None, None
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            length = value
+        elif name == _JSON_LENGTH:
+            json_length = value.decode("latin-1")
+        elif name == _DEADLINE:
+            deadline = value
+    return _Head(length, json_length, deadline)
+
+
+_SENTENCES = {
+    "loading": "The model is still loading.",
+    "failing": "The model fails at whatever it is given.",
+    "no_time": "It would be answered too late.",
+    "no_memory": "Its model isn't loaded, and can't be in time.",
+    "no_executor": "Nothing is there that could compute it.",
+    "given_up": "It was accepted, but what ran before took longer than expected.",
+    "executor_left": "What was to compute it was lost.",
+}
+
+
+def _unserved(unserved: Unserved) -> Refusal:
+    reason = unserved.reason
+    refusal = try_again(reason, _SENTENCES.get(reason, reason), unserved.retry_after_s)
+    if unserved.accepted:
+        refusal.reason = ""  # counted as late or cancelled
+    return refusal
+
+
+def _answer(result: Floats, question: Question, identity: Identity, ticket: Ticket) -> _Reply:
+    answer = protocol.encode(
+        result, question, identity.signature, model=identity.model, version=identity.variant
     )
+    variant = (_VARIANT, identity.variant.encode())
+    if answer.json_bytes is None:
+        return _Reply(200, answer.body, (variant, _JSON_TYPE), ticket)
+    length = (_JSON_LENGTH, b"%d" % answer.json_bytes)
+    return _Reply(200, answer.body, (variant, _BYTES_TYPE, length), ticket)

@@ -39,6 +39,7 @@ class Question:
     batch: Floats
     id: str | None
     binary: bool
+    timeout_us: object = None  # as it was sent: `deadlines` reads it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ def parse(body: bytes, json_bytes: str | None, signature: Signature, max_batch: 
         batch=_reshape(values, shape, signature.input_name),
         id=_id(content),
         binary=_wants_binary(content, signature.output_name),
+        timeout_us=_parameters(content).get("timeout"),
     )
 
 
@@ -226,8 +228,12 @@ def _wants_binary(content: Mapping[str, Any], name: str) -> bool:
 
 
 def _flag(holder: Mapping[str, Any], name: str) -> bool:
+    return _parameters(holder).get(name) is True
+
+
+def _parameters(holder: Mapping[str, Any]) -> Mapping[str, Any]:
     parameters = holder.get("parameters", {})
-    return isinstance(parameters, dict) and parameters.get(name) is True
+    return parameters if isinstance(parameters, dict) else {}
 
 
 def _shown(value: object) -> str:

@@ -6,25 +6,39 @@ while: routers learn of it only by then, and nobody's request is lost on the way
 
 import asyncio
 import logging
+import math
+import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NoReturn
 
 import uvicorn
 import uvloop
 
 from infadapter_server.serving.app import create_app
+from infadapter_server.serving.connections import (
+    ConnectionLimits,
+    Connections,
+    most_connections,
+)
+from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Inference
-from infadapter_server.serving.worker import Worker
 
-__all__ = ["follow_quota", "listen", "run"]
+__all__ = ["Quota", "follow_quota", "listen", "run"]
 
 # Longer than routers keep idle connections (Envoy: an hour): a connection that is closed by the
 # server just when a router sends on it costs a request.
 _KEEP_ALIVE_S = 4000
-_FINISH_S = 20  # for requests in flight after the drain; pods are killed after 30 s by default
+_JOIN_S = 2.0  # for the execution that is being done when nobody waits any more
+_SWITCH_S = 0.0005
+"""
+How long the event loop may keep the interpreter from a thread that computes: python's 5 ms, at each
+of a network's many operations, is most of an inference when refusals come by the thousand.
+"""
 _log = logging.getLogger(__name__)
 
 
@@ -34,16 +48,45 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=1024)
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What the control group leaves: whole threads, and the share of a core below one."""
+
+    thread_limit: Callable[[], int]
+    cpu_share: Callable[[], float]
+
+    def apply(self, driver: Driver) -> None:
+        threads, share = self.thread_limit(), self.cpu_share()
+        if threads != driver.threads:
+            _log.info("an inference uses %d threads from now on", threads)
+            driver.use_threads(threads)
+        if share != driver.share:
+            driver.use_share(share)
+
+
 def run(
     inference: Inference,
     listener: socket.socket,
     *,
     drain_s: float,
     thread_limit: Callable[[], int],
+    cpu_share: Callable[[], float] = lambda: 1.0,
 ) -> bool:
-    """Serve until a signal says to stop; False if the worker ended by itself, which is a fault."""
+    """
+    Serve until a signal says to stop; False if there was no executor any more, which is a fault.
+
+    Ends the process if an executor does not come back: a thread that computes can't be ended.
+    """
+    sys.setswitchinterval(_SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(inference, listener, drain_s, thread_limit))
+        sound, joined = runner.run(
+            _serve(inference, listener, drain_s, Quota(thread_limit, cpu_share))
+        )
+        if not joined:
+            _log.error("an executor is still computing; the process ends without it")
+            logging.shutdown()
+            os._exit(1)
+    return sound
 
 
 class _Server(uvicorn.Server):
@@ -78,33 +121,34 @@ class _Stop:
 
 
 async def _serve(
-    inference: Inference,
-    listener: socket.socket,
-    drain_s: float,
-    thread_limit: Callable[[], int],
-) -> bool:
-    server = _Server(_config(inference))
+    inference: Inference, listener: socket.socket, drain_s: float, quota: Quota
+) -> tuple[bool, bool]:
+    connections = Connections(
+        ConnectionLimits(most=most_connections()), inference.metrics.connections.set
+    )
+    server = _Server(_config(inference, connections))
     stop = _Stop(inference, server, drain_s)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.begin)
-    worker = inference.worker
-    worker.threads = thread_limit()
-    worker.start()
-    quota = asyncio.create_task(follow_quota(worker, thread_limit))
-    worker_end = asyncio.create_task(worker.ended())
-    worker_end.add_done_callback(lambda _: stop.finish())
+    driver = inference.driver
+    quota.apply(driver)
+    driver.start()
+    beside = [loop.create_task(follow_quota(driver, quota)), loop.create_task(connections.sweep())]
+    driver_end = loop.create_task(driver.ended())
+    driver_end.add_done_callback(lambda _: stop.finish())
     await server.serve(sockets=[listener])
-    quota.cancel()
-    sound = not worker_end.done()
-    await worker.stop()
-    return sound
+    for task in beside:
+        task.cancel()
+    sound = not driver_end.done()
+    driver_end.cancel()
+    return sound, await driver.stop(_JOIN_S)
 
 
-def _config(inference: Inference) -> uvicorn.Config:
+def _config(inference: Inference, connections: Connections) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(inference),
-        http="httptools",
+        http=connections.protocol(),  # type: ignore[arg-type]  # it is called, and no more
         ws="none",
         lifespan="off",
         access_log=False,
@@ -112,17 +156,12 @@ def _config(inference: Inference) -> uvicorn.Config:
         log_level="warning",
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=_FINISH_S,
+        timeout_graceful_shutdown=math.ceil(inference.limits.longest_wait_s) + 1,
     )
 
 
-async def follow_quota(
-    worker: Worker, thread_limit: Callable[[], int], period_s: float = 1.0
-) -> NoReturn:
-    """Let the threads follow a pod that is resized in place."""
+async def follow_quota(driver: Driver, quota: Quota, period_s: float = 1.0) -> NoReturn:
+    """Let threads and estimates follow a pod that is resized in place."""
     while True:
         await asyncio.sleep(period_s)
-        threads = thread_limit()
-        if threads != worker.threads:
-            _log.info("the CPU quota changed: %d threads from now on", threads)
-            worker.threads = threads
+        quota.apply(driver)

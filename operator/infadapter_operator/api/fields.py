@@ -22,7 +22,13 @@ from pydantic_core import CoreSchema, core_schema
 
 from infadapter_operator.api.decimals import Weight
 from infadapter_operator.api.model import VALIDATIONS, Rule, refusal
-from infadapter_profiles.quantities import InvalidQuantity, parse_quantity
+from infadapter_profiles.quantities import (
+    EXTENDED_RESOURCE,
+    RESOURCE_NAMES,
+    InvalidQuantity,
+    is_resource_name,
+    parse_quantity,
+)
 from infadapter_solver.problem import CPU
 
 QUANTITY_MESSAGE = 'must be a quantity from 0 to 1P, such as 20 or "500m"'
@@ -64,12 +70,6 @@ class QuantitySyntax:
 
 QuantityValue = Annotated[int | str, QuantitySyntax()]
 
-EXTENDED_RESOURCE = "[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
-
-
-def is_resource_name(name: str) -> bool:
-    return name == CPU or (len(name) <= 128 and bool(re.fullmatch(EXTENDED_RESOURCE, name)))
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -93,10 +93,10 @@ class Rules:
         return {**handler(schema), VALIDATIONS: [rule.as_cel() for rule in self.rules]}
 
 
-RESOURCE_NAMES = Rule(
+KNOWN_RESOURCES = Rule(
     holds=lambda amounts: all(is_resource_name(name) for name in amounts),
     cel=f"self.all(r, r == 'cpu' || size(r) <= 128 && r.matches('^{EXTENDED_RESOURCE}$'))",
-    message="may name cpu and extended resources such as nvidia.com/gpu only",
+    message=f"may name {RESOURCE_NAMES} only",
 )
 WHOLE_DEVICES = Rule(
     holds=lambda amounts: all(
@@ -109,9 +109,9 @@ WHOLE_DEVICES = Rule(
 ResourceList = Annotated[
     Mapping[str, QuantityValue],
     Field(min_length=1, max_length=8),
-    Rules((RESOURCE_NAMES, WHOLE_DEVICES)),
+    Rules((KNOWN_RESOURCES, WHOLE_DEVICES)),
 ]
-Prices = Annotated[Mapping[str, Weight], Field(max_length=8), Rules((RESOURCE_NAMES,))]
+Prices = Annotated[Mapping[str, Weight], Field(max_length=8), Rules((KNOWN_RESOURCES,))]
 
 
 def _matches(pattern: str, message: str) -> Rules:

@@ -21,7 +21,12 @@ from infadapter_operator.envoy.endpoints import (
     recall,
     socket,
 )
-from infadapter_profiles.wire import REFUSED_STATUS, RETRY_AFTER_HEADER, RETRY_AFTER_S
+from infadapter_profiles.wire import (
+    DEADLINE_HEADER,
+    REFUSED_STATUS,
+    RETRY_AFTER_HEADER,
+    RETRY_AFTER_S,
+)
 
 _LAST_GOOD, _ANY_POD = "last-good", "service"
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
@@ -180,7 +185,12 @@ def _requests(service_key: str, slo_s: float, host: str, port: int) -> Json:
             "host_selection_retry_max_attempts": 5,
         },
     }
-    manager = _manager(service_key, [{"match": {"prefix": "/"}, "route": route}]) | {
+    routed = {
+        "match": {"prefix": "/"},
+        "route": route,
+        "request_headers_to_add": [_deadline(slo_s)],
+    }
+    manager = _manager(service_key, [routed]) | {
         "use_remote_address": True,  # so that headers which steer Envoy are not taken from outside
         "normalize_path": True,
         "generate_request_id": False,
@@ -188,6 +198,11 @@ def _requests(service_key: str, slo_s: float, host: str, port: int) -> Json:
         "local_reply_config": _retry_later(),
     }
     return _listener("requests", socket(host, port), manager)
+
+
+def _deadline(slo_s: float) -> Json:
+    """Pods refuse what they can't answer within the service's SLO; clients may say otherwise."""
+    return _header(DEADLINE_HEADER, f"{1000 * slo_s:g}") | {"append_action": "ADD_IF_ABSENT"}
 
 
 def _refusals() -> Json:

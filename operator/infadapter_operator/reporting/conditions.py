@@ -23,7 +23,8 @@ from infadapter_operator.reporting.sentences import (
     target_told,
     unavailable,
 )
-from infadapter_solver.problem import Target
+from infadapter_solver.left_out import left_out
+from infadapter_solver.problem import Problem, Target
 
 
 class Status(StrEnum):
@@ -194,8 +195,16 @@ def _plan_feasible(service: Service, decision: Decision | None) -> Condition:
         "PlanFeasible",
         "DemandExceedsBudget",
         f"the budget ({amounts_told(service.budget)}) serves {decision.plan.capacity_rps:.3g} rps,"
-        f" and {decision.demand_rps:.2g} are expected: raise the budget or the SLO",
+        f" and {decision.demand_rps:.2g} are expected: raise the budget or the SLO"
+        f"{_left_out(service)}",
     )
+
+
+def _left_out(service: Service) -> str:
+    """The variants that no plan can have, which is why it may be so little."""
+    asked = Problem(variants=service.variants, demand_rps=0.0, objective=service.objective)
+    told = [f"{variant} {why}" for variant, why in left_out(asked).items()]
+    return f"; left out: {'; '.join(told)}" if told else ""
 
 
 def _serving(signals: Signals) -> Condition:

@@ -121,16 +121,15 @@ def most_worth(coefficients: Coefficients, depth: int, sums: Floats, worth: Floa
 
 def ahead(coefficients: Coefficients, depth: int, labels: Labels) -> Rows:
     """Without the labels that another one makes superfluous."""
-    sums, tables = labels.sums, coefficients.tables
+    sums = labels.sums
     served = np.minimum(sums[:, CAPACITY], coefficients.wanted.served_rps)
     columns = [
         *(-sums[:, USE:].T),
         sums[:, CAPACITY],
         labels.gain - coefficients.rate[depth + 1] * served,
         -sums[:, STARTS],
+        -sums[:, TARGETS],
     ]
-    if coefficients.limits[TARGETS] < len(tables.by_target):
-        columns.append(-sums[:, TARGETS])
     if coefficients.loading_weight:
         columns.append(-labels.loading_s)
     if coefficients.wanted.min_replicas > 1:

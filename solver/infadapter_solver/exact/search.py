@@ -24,8 +24,10 @@ from infadapter_solver.exact.incumbent import incumbent
 from infadapter_solver.exact.labels import Labels, ahead, branch, done, most_worth, root, worth
 from infadapter_solver.exact.tables import (
     CAPACITY,
+    COST,
     PODS,
     STARTS,
+    TARGETS,
     Floats,
     Rows,
     Tables,
@@ -158,20 +160,27 @@ def _few(rows: Rows, most: Floats, most_labels: int | None) -> Rows:
 
 
 def _chosen(coefficients: Coefficients, result: Found) -> list[Groups]:
-    """Of those within a tie: the cheapest with fewest starts, and the best for what it is worth."""
+    """
+    Of those within a tie: the cheapest with fewest models and starts, and the best for what it is
+    worth.
+    """
     found = [
-        (worth, round(cost, 9), starts, at.depth, row)
+        (worth, round(cost, 9), models, starts, at.depth, row)
         for at in result.complete
-        for row, (worth, (cost, _, starts)) in enumerate(
-            zip(at.worth.tolist(), at.labels.sums[:, : STARTS + 1].tolist(), strict=True)
+        for row, (worth, (cost, models, starts)) in enumerate(
+            zip(
+                at.worth.tolist(),
+                at.labels.sums[:, [COST, TARGETS, STARTS]].tolist(),
+                strict=True,
+            )
         )
         if worth >= result.known - TIE
     ]
     if not found:
         return []
     labels = {at.depth: at.labels for at in result.complete}
-    cheapest = min(plan[1:3] for plan in found)
-    picked = {*(plan for plan in found if plan[1:3] == cheapest), max(found)}
+    cheapest = min(plan[1:4] for plan in found)
+    picked = {*(plan for plan in found if plan[1:4] == cheapest), max(found)}
     return [
         _groups(coefficients, result.history, labels[depth], depth, row)
         for *_, depth, row in picked

@@ -279,7 +279,11 @@ async def pod(name: str) -> AsyncIterator[str]:
         await asyncio.sleep(0.02)
         return web.Response(text=name)
 
+    async def told(request: web.Request) -> web.Response:
+        return web.Response(text=", ".join(request.headers.getall(wire.DEADLINE_HEADER, ["none"])))
+
     app = web.Application()
+    app.router.add_get("/deadline", told)
     app.router.add_post("/{tail:.*}", answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
@@ -321,6 +325,12 @@ class Client:
     async def send(self) -> tuple[int, str]:
         async with self._session.post(f"{self.url}/v2/models/resnet/infer", data=b"x") as response:
             return response.status, await response.text()
+
+    async def deadline(self, **headers: str) -> str:
+        """What the pod is told, if it answers with that."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self._session.get(f"{self.url}/deadline", headers=named) as response:
+            return await response.text()
 
     async def refused(self) -> bool:
         return (await self.send())[0] == 503
@@ -387,6 +397,16 @@ async def test_weights_are_served_smoothly_and_changes_are_in_force_within_two_s
         assert await client.until("b") <= 2.0
         await eventually(lambda: drained(xds, "a"))
         assert xds.confirmed(KEY) == {"b": 1}
+
+
+@needs_envoy
+async def test_pods_are_told_the_slo_unless_the_client_has_said_a_deadline(tmp_path: Path) -> None:
+    xds = XdsServer()
+    async with pod("one") as address, routed(tmp_path, xds) as client:
+        xds.publish(KEY, [backend("one", 1, address)])
+        await client.until("one")
+        assert await client.deadline() == "200"
+        assert await client.deadline(infadapter_deadline_ms="50") == "50"
 
 
 @needs_envoy

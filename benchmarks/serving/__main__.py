@@ -1,0 +1,75 @@
+"""
+Our server beside what a user would write instead, by the client's clock.
+
+\b
+    python -m benchmarks.serving --variant glyph-3 --slo-ms 250
+    python -m benchmarks.serving --variant glyph-5 --slo-ms 250 --seconds 20
+
+A Poisson load of 0.5 to 5 times the capacity, which is bare torch's at its best batch on the one
+core that each server has; the client has the other one. Goodput is what is answered within the
+SLO, beside the capacity; latencies are of what is answered, over all runs. Servers take turns.
+"""
+
+from collections.abc import Sequence
+
+import click
+
+from benchmarks.columns import show_row
+from benchmarks.machine import machine
+from benchmarks.serving.runs import SERVERS, Run, be_the_client, execution_s, offer
+from infadapter_server.networks.signatures import SIGNATURES
+from infadapter_workload.outcomes import percentile
+
+LOADS = (0.5, 0.9, 1.2, 2.0, 5.0)
+
+
+def show(load: float, name: str, runs: Sequence[Run], capacity_rps: float, slo_s: float) -> None:
+    outcomes = [outcome for run in runs for outcome in run.outcomes]
+    latency_ms = [1000 * outcome.latency_s for outcome in outcomes if outcome.answered]
+    seconds = sum(run.duration_s for run in runs)
+    in_time = sum(outcome.in_time(slo_s) for outcome in outcomes)
+    refused = sum(outcome.refused for outcome in outcomes)
+    failed = sum(not outcome.refused and not outcome.answered for outcome in outcomes)
+    found = [percentile(latency_ms, percent) or 0.0 for percent in (50, 99, 99.9)]
+    _row(
+        f"{load:g}× {name}",
+        *(f"{value:.1f}" for value in found),
+        f"{in_time / seconds / capacity_rps:.3f}",
+        f"{in_time / len(outcomes):.1%}",
+        f"{refused / len(outcomes):.1%}",
+        f"{failed / len(outcomes):.1%}",
+        f"{max(run.peak_bytes for run in runs) / 1e6:.0f}",
+        f"{len(latency_ms)}",
+    )
+
+
+def _row(first: str, *cells: str) -> None:
+    show_row(first, *cells, first_width=26, width=11)
+
+
+@click.command(help=__doc__)
+@click.option("--variant", type=click.Choice(list(SIGNATURES)), default="glyph-3")
+@click.option("--slo-ms", type=click.FloatRange(min=1), default=250.0, show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=1), default=10.0, show_default=True)
+@click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option("--load", "loads", type=click.FloatRange(min=0.01), multiple=True, default=LOADS)
+def main(variant: str, slo_ms: float, seconds: float, runs: int, loads: tuple[float, ...]) -> None:
+    took_s = execution_s(variant)
+    capacity_rps = max(size / t for size, t in took_s.items())
+    be_the_client()
+    click.echo(machine("torch", "uvicorn"))
+    times = ", ".join(f"{size}: {1000 * t:.2f}" for size, t in took_s.items())
+    click.echo(f"{variant}, SLO {slo_ms:g} ms; ms by batch {times}; capacity {capacity_rps:.0f}/s")
+    _row("", "p50 ms", "p99", "p99.9", "goodput/C", "in time", "refused", "failed", "MB", "answers")
+    for load in loads:
+        offered = (variant, load * capacity_rps, slo_ms / 1000, seconds)
+        done: dict[str, list[Run]] = {name: [] for name in SERVERS}
+        for seed in range(runs):
+            for name in SERVERS:
+                done[name].append(offer(name, *offered, seed))
+        for name, ended in done.items():
+            show(load, name, ended, capacity_rps, slo_ms / 1000)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""
+Programs: networks whose file brings its own code, as torch.jit.save or torch.export.save wrote it.
+
+Such a file is trusted as the server's own code is: unlike a state_dict, which is read as tensors
+and nothing else, loading it runs what its author put there.
+"""
+
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from infadapter_server.networks.memory import give_back, give_back_circles, settle
+from infadapter_server.networks.signatures import Floats, LoadError, Signature
+from infadapter_server.networks.stored import Format, Stored
+
+__all__ = ["Misfit", "Program", "open_program"]
+
+_WRITTEN_BY = {Format.TORCHSCRIPT: "torch.jit.save", Format.EXPORT: "torch.export.save"}
+_LONGEST_CAUSE = 200
+_BATCH_GUARD = ".size()[0]"
+_ONE_BATCH = ": export it with a dynamic batch, or for one image and with `batch_sizes: [1]`"
+
+
+class Misfit(RuntimeError):
+    """The network doesn't compute what its signature says; the message says what it does."""
+
+
+class Program:
+    """A torch program as the server's `Model`: each answer is held to the signature."""
+
+    def __init__(
+        self, network: nn.Module, signature: Signature, free: Callable[[], None] = give_back
+    ) -> None:
+        self._network, self._signature, self._free = network, signature, free
+
+    def __call__(self, batch: Floats) -> Floats:
+        try:
+            with torch.inference_mode():
+                answer = self._network(torch.from_numpy(batch))
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's network raises
+            kind = type(error).__name__
+            raise Misfit(
+                f"for the input {list(batch.shape)} it raises {kind}, {_cause(error)}"
+            ) from None
+        self._check(answer, batch)
+        outputs: Floats = answer.numpy()
+        return outputs
+
+    @property
+    def weights_bytes(self) -> int:
+        held = (*self._network.parameters(), *self._network.buffers())
+        return sum(tensor.nbytes for tensor in held)
+
+    def use_threads(self, threads: int) -> None:
+        torch.set_num_threads(threads)
+
+    def __del__(self) -> None:
+        # Who unloads a model wants its memory.
+        del self._network
+        self._free()
+
+    def _check(self, answer: object, batch: Floats) -> None:
+        wanted = [len(batch), *self._signature.output_shape]
+        if not isinstance(answer, torch.Tensor):
+            raise Misfit(f"it answers with a {type(answer).__name__}, and not with one tensor")
+        if list(answer.shape) != wanted or answer.dtype != torch.float32:
+            kind = str(answer.dtype).removeprefix("torch.")
+            raise Misfit(
+                f"for the input {list(batch.shape)} it answers {kind} {list(answer.shape)}, "
+                f"and not float32 {wanted}"
+            )
+
+
+def open_program(stored: Stored) -> Program:
+    """Return the program of a file with its weights in memory. Raises LoadError."""
+    path = Path(stored.file or "")
+    _check_kind(path, stored)
+    try:
+        if stored.format is Format.TORCHSCRIPT:
+            return Program(_scripted(path), stored.signature)
+        # Graphs of an export refer to each other in circles.
+        return Program(_exported(path), stored.signature, give_back_circles)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's file leads to
+        raise LoadError(
+            f"The model {path} cannot be loaded ({type(error).__name__}: {_cause(error)}): "
+            f"write it again by {_WRITTEN_BY[stored.format]}, with the torch of this server, "
+            f"{torch.__version__}."
+        ) from None
+
+
+def _scripted(path: Path) -> nn.Module:
+    with warnings.catch_warnings():
+        # torch 2.13 wants everyone to export; files that people have load as before.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.jit")
+        network: nn.Module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+    return network.eval()
+
+
+def _exported(path: Path) -> nn.Module:
+    settle(lambda: torch.export.load(path))
+    # It is in the mode in which it was exported: `eval` is refused.
+    return torch.export.load(path).module()
+
+
+def _check_kind(path: Path, stored: Stored) -> None:
+    """By what the archive contains: the loaders' own messages speak of missing pickles."""
+    if not path.is_file():
+        raise LoadError(f"There is no file {path}: put the model of {stored.name} there.")
+    found = _kind(path)
+    if found is stored.format:
+        return
+    wanted = _WRITTEN_BY[stored.format]
+    if found is None:
+        raise LoadError(f"The model {path} is damaged, or no file of torch: write it by {wanted}.")
+    if found is Format.VARIANT:
+        raise LoadError(
+            f"The model {path} holds weights without code: name its network as `variant`, "
+            f"or write it by {wanted}."
+        )
+    suffix = "model.pt" if found is Format.TORCHSCRIPT else "model.pt2"
+    raise LoadError(f"The model {path} was written by {_WRITTEN_BY[found]}: call it {suffix}.")
+
+
+def _kind(path: Path) -> Format | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.partition("/")[2] for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return None
+    if "constants.pkl" in names:
+        return Format.TORCHSCRIPT
+    if "archive_format" in names:
+        return Format.EXPORT
+    return Format.VARIANT if "data.pkl" in names else None
+
+
+def _cause(error: Exception) -> str:
+    """The line that says what happened: TorchScript's comes after a page of where."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
+    cause = (lines[-1] if "TorchScript" in lines[0] else lines[0])[:_LONGEST_CAUSE]
+    return cause + _ONE_BATCH if _BATCH_GUARD in cause else cause

@@ -1,0 +1,97 @@
+"""
+Bodies as they are read: bounded in bytes, each and all together, and in time.
+
+A body that is being read takes no place among the requests: only its bytes count, as they come. So
+slow senders hold what they have sent, and nobody else up.
+"""
+
+import asyncio
+import math
+
+from starlette.types import Receive
+
+from infadapter_server.networks.signatures import Signature
+from infadapter_server.serving.refusal import Cause, ClientGone, Refusal, try_again
+
+__all__ = ["Budget", "Hold", "longest_body", "read"]
+
+_BYTES_PER_JSON_VALUE = 32  # a float in full, its comma and some white space
+_HEAD_BYTES = 65_536
+
+
+class Budget:
+    """Bytes of bodies that are being read and of tensors that wait, over all requests."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.held = most, 0
+
+
+class Hold:
+    """What one request holds of the budget; it changes as a body comes and becomes a tensor."""
+
+    __slots__ = ("_budget", "_held")
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget, self._held = budget, 0
+
+    def become(self, size: int) -> None:
+        """Raises Refusal where that is more than there is room for."""
+        more = size - self._held
+        if more > 0 and self._budget.held + more > self._budget.most:
+            raise try_again(
+                Cause.MEMORY, f"Requests already hold {self._budget.held} bytes of memory."
+            )
+        self._budget.held += more
+        self._held = size
+
+    def release(self) -> None:
+        self._budget.held -= self._held
+        self._held = 0
+
+
+def longest_body(signature: Signature, batch: int) -> int:
+    values = batch * math.prod(signature.input_shape)
+    return values * _BYTES_PER_JSON_VALUE + _HEAD_BYTES
+
+
+async def read(
+    receive: Receive, hold: Hold, *, announced: bytes, longest: int, within_s: float
+) -> bytes:
+    """The whole body. Raises Refusal and ClientGone."""
+    if announced.isdigit() and int(announced[:20]) > longest:
+        raise _too_long(longest)
+    try:
+        async with asyncio.timeout(within_s):
+            return await _read(receive, hold, longest)
+    except TimeoutError:
+        raise Refusal(408, f"The body did not arrive within {within_s:g} seconds.") from None
+
+
+async def _read(receive: Receive, hold: Hold, longest: int) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        _check(len(body), longest)  # all of it at once, as nearly always
+        hold.become(len(body))
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body", False):
+        _check(size, longest)
+        hold.become(size)
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    _check(size, longest)
+    hold.become(size)
+    return b"".join(parts)
+
+
+def _check(size: int, longest: int) -> None:
+    if size > longest:
+        raise _too_long(longest)
+
+
+def _too_long(longest: int) -> Refusal:
+    return Refusal(413, f"The body is longer than {longest} bytes.")

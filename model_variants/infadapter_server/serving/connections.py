@@ -1,0 +1,146 @@
+"""
+Connections, bounded before anything of theirs is understood: in number, in bytes and in time.
+
+uvicorn bounds none of these: a header may be of any length and come at any pace, and an idle
+connection stays for as long as a router's should. Here a connection has earned that once a request
+of it was complete; until then it has seconds. Beyond the limit in number, those which have earned
+nothing go first, and a reserve is kept for probes: what comes in it is answered but for inference.
+"""
+
+import asyncio
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from math import inf
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from infadapter_server.serving.inference import CONNECTION
+
+__all__ = ["Connection", "ConnectionLimits", "Connections", "most_connections"]
+
+_PIPELINED = 16  # requests on one connection before the first has its answer
+_OWN_DESCRIPTORS = 64  # files, the event loop's own, and what executors hold
+_SWEEP_EVERY_S = 0.5
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
+    b"content-length: 0\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    most: int = 1024
+    spare: int = 32  # beyond those, for probes
+    head_s: float = 10.0  # until headers are complete; at first from the connection's start
+    body_s: float = 15.0  # later than the route's own, which answers
+    head_bytes: int = 32_768
+
+
+def most_connections(wanted: int = 1024) -> int:
+    """As many as the descriptors of this process allow."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if descriptors == resource.RLIM_INFINITY:
+        return wanted
+    return max(1, min(wanted, descriptors - ConnectionLimits().spare - _OWN_DESCRIPTORS))
+
+
+@dataclass(slots=True)
+class Connections:
+    """All that are open, and the sweep which ends those that have had their time."""
+
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    tell: Callable[[int], object] = lambda _: None  # how many there are
+    clock: Callable[[], float] = time.monotonic
+    open: "set[Connection]" = field(default_factory=set)
+
+    def protocol(self) -> "Callable[..., Connection]":
+        """What uvicorn makes for each one."""
+        return partial(Connection, self)
+
+    def add(self, connection: "Connection") -> None:
+        self.open.add(connection)
+        self.tell(len(self.open))
+        if len(self.open) <= self.limits.most:
+            return
+        unearned = [other for other in self.open if not other.earned and other is not connection]
+        if unearned:
+            min(unearned, key=lambda other: other.since_s).abort()
+        elif len(self.open) > self.limits.most + self.limits.spare:
+            connection.abort()
+        else:
+            connection.spare = True
+
+    def remove(self, connection: "Connection") -> None:
+        self.open.discard(connection)
+        self.tell(len(self.open))
+
+    async def sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY_S)
+            now_s = self.clock()
+            for connection in [other for other in self.open if other.due_s < now_s]:
+                connection.abort()
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's, with bounds."""
+
+    def __init__(self, connections: Connections, config: Config, **uvicorns: Any) -> None:
+        super().__init__(config, **uvicorns)
+        self._all = connections
+        self.on_gone: Callable[[], None] | None = None
+        self.spare = False
+        self.earned = False  # a request of it was complete
+        self.since_s = connections.clock()
+        self.due_s = self.since_s + connections.limits.head_s
+        self._head_bytes = 0  # of this request, and what the parser holds back
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._all.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._all.remove(self)
+        self.due_s = inf
+        super().connection_lost(exc)
+        if self.on_gone is not None:
+            self.on_gone()
+
+    def abort(self) -> None:
+        self._all.remove(self)
+        self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes > self._all.limits.head_bytes and not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) >= _PIPELINED:
+            raise ValueError("Too many requests at once.")  # to the parser, which then gives up
+        super().on_message_begin()
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]
+        self.due_s = self._all.clock() + self._all.limits.head_s
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = 0
+        self.due_s = self._all.clock() + self._all.limits.body_s
+        super().on_headers_complete()
+        if self.spare:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._head_bytes = 0
+        self.due_s, self.earned = inf, True
+        super().on_message_complete()

@@ -1,0 +1,82 @@
+"""
+An executor as its driver sees it: what was sent there and has not come back, and whether it hangs.
+
+An execution that takes far longer than any error of an estimate is no slow one: nothing says that
+it will ever end. Its executor is then taken from the kernel, so that requests go elsewhere or are
+refused at once, and given back if it ends after all.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+
+from infadapter_scheduler.actions import Run
+from infadapter_server.executors.messages import Infer
+from infadapter_server.executors.port import Executor
+from infadapter_server.networks.signatures import Floats
+from infadapter_server.serving.tickets import Ticket
+
+__all__ = ["Lane", "Sent"]
+
+OVERDUE = 10.0
+"""Times as long as expected: under the smallest CPU quota a pause of all threads is 4."""
+
+SUSPECT_S, STUCK_S = 1.0, 10.0
+"""At least so long after it should have ended: nothing more is sent there; the pod isn't live."""
+
+Member = tuple[int, Ticket]
+"""A request of the kernel, and the ticket that it is an image of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    run: Run
+    members: Sequence[Member]
+    expected_end_s: float
+
+    def overdue_s(self, now_s: float) -> float:
+        """Beyond what any estimate could be wrong by."""
+        return now_s - self.expected_end_s - OVERDUE * self.run.expected_s
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    executor: Executor
+    loaded: dict[str, int] = field(default_factory=dict)  # bytes of weights by model
+    joined: bool = False  # the kernel counts on it
+    lost: bool = False
+    _sent: dict[int, Sent] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.executor.name
+
+    @property
+    def idle(self) -> bool:
+        return not self._sent
+
+    def send(self, run: Run, members: Sequence[Member], now_s: float) -> None:
+        last_s = max((sent.expected_end_s for sent in self._sent.values()), default=now_s)
+        self._sent[run.run] = Sent(run, members, max(last_s, now_s) + run.expected_s)
+        rows: tuple[Floats, ...] = tuple([ticket.row(number) for number, ticket in members])
+        order = Infer(run.run, run.model, rows, run.earliest_s, run.latest_s)
+        self.executor.submit(order)
+
+    def ended(self, run: int) -> Sent | None:
+        return self._sent.pop(run, None)
+
+    def suspect(self, now_s: float) -> bool:
+        return self._overdue_s(now_s) > SUSPECT_S
+
+    def stuck(self, now_s: float) -> bool:
+        return self._overdue_s(now_s) > STUCK_S
+
+    def _overdue_s(self, now_s: float) -> float:
+        oldest = next(iter(self._sent.values()), None)
+        return -inf if oldest is None else oldest.overdue_s(now_s)
+
+
+def resident(lanes: Mapping[str, Lane]) -> tuple[int, int]:
+    """Models in memory, and their bytes, over all executors."""
+    held = [size for lane in lanes.values() for size in lane.loaded.values()]
+    return len(held), sum(held)

@@ -1,0 +1,166 @@
+"""
+A folder of models in Triton's layout: NAME/config.yaml and NAME/VERSION/model.pt or model.pt2.
+
+What can't be served is in the catalogue as well, with the reason: whoever asks for a model has to
+learn why it doesn't come.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infadapter_server.networks.notes import measured
+from infadapter_server.networks.signatures import SIGNATURES
+from infadapter_server.networks.stored import Format, Stored
+from infadapter_server.serving.config_keys import NAME
+from infadapter_server.serving.model_config import (
+    BATCH_SIZES,
+    CONFIG_FILE,
+    ConfigError,
+    ModelConfig,
+    read_config,
+)
+
+__all__ = ["FILES", "Found", "Unfit", "found_file", "found_folder", "found_variant", "scan"]
+
+FILES: Mapping[str, Format] = {"model.pt": Format.TORCHSCRIPT, "model.pt2": Format.EXPORT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A model that can be loaded. `stamp` differs when its file or its configuration does."""
+
+    stored: Stored
+    config: ModelConfig
+    file_bytes: int
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfit:
+    """A folder that looks like a model and can't be served; the reason is a sentence."""
+
+    name: str
+    reason: str
+    version: str = ""
+
+
+def scan(folder: Path) -> dict[str, Found | Unfit]:
+    """The models of a repository, by name. Raises ConfigError where it can't be read."""
+    try:
+        names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
+    except OSError as error:
+        raise ConfigError(_unreadable(folder, error)) from None
+    return {name: found_folder(name, folder / name) for name in names if name[0] != "."}
+
+
+def found_folder(name: str, folder: Path) -> Found | Unfit:
+    """One model: the version that its configuration names, else the highest."""
+    version = ""
+    try:
+        if not NAME.fullmatch(name):
+            raise ConfigError(f"{name[:80]!r} is no name: letters, digits, dots and dashes.")
+        config = read_config(folder / CONFIG_FILE)
+        version = _version(folder, config)
+        return _found(name, version, _file(folder / version, config), config, folder)
+    except ConfigError as error:
+        return Unfit(name=name, version=version, reason=str(error))
+    except OSError as error:
+        return Unfit(name=name, version=version, reason=_unreadable(folder, error))
+
+
+def found_file(name: str, file: Path) -> Found | Unfit:
+    """A model by its file; the configuration is beside it, or beside its version."""
+    try:
+        folder = next((f for f in _above(file) if (f / CONFIG_FILE).is_file()), file.parent)
+        config = read_config(folder / CONFIG_FILE)
+        return _found(name, _version_of(file), file, config, folder)
+    except ConfigError as error:
+        return Unfit(name=name, reason=str(error))
+    except OSError as error:
+        return Unfit(name=name, reason=_unreadable(file, error))
+
+
+def found_variant(
+    name: str,
+    variant: str,
+    weights: Path | None = None,
+    batch_sizes: tuple[int, ...] = BATCH_SIZES,
+) -> Found:
+    """One of ours, with the weights that ship with it, whose accuracy is known, or of a file."""
+    accuracy = measured().get(variant, {}).get("accuracy") if weights is None else None
+    config = ModelConfig(
+        signature=SIGNATURES[variant], variant=variant, batch_sizes=batch_sizes, accuracy=accuracy
+    )
+    return _found(name, variant, weights, config, None)
+
+
+def _found(
+    name: str, version: str, file: Path | None, config: ModelConfig, folder: Path | None
+) -> Found:
+    stored = Stored(
+        name=name,
+        version=version,
+        format=_format(file, config),
+        signature=config.signature,
+        variant=config.variant,
+        file=None if file is None else str(file),
+        batch_sizes=config.batch_sizes,
+    )
+    marks = [_mark(file), _mark(folder / CONFIG_FILE if folder else None)]
+    size = file.stat().st_size if file is not None else 0
+    return Found(stored=stored, config=config, file_bytes=size, stamp="/".join([version, *marks]))
+
+
+def _format(file: Path | None, config: ModelConfig) -> Format:
+    if file is None or config.variant:
+        return Format.VARIANT
+    return Format.EXPORT if file.suffix == ".pt2" else Format.TORCHSCRIPT
+
+
+def _file(folder: Path, config: ModelConfig) -> Path | None:
+    """Of a version. Ours need none: weights ship with them."""
+    there = [folder / name for name in FILES if (folder / name).is_file()]
+    if len(there) == 1 or (config.variant and not there):
+        return there[0] if there else None
+    names = " and ".join(FILES)
+    wrong = f"has both {names}: keep one" if there else f"has no model: put one of {names} there"
+    raise ConfigError(f"{folder} {wrong}.")
+
+
+def _version(folder: Path, config: ModelConfig) -> str:
+    there = sorted(_versions(folder), key=int)
+    if config.version is not None and config.version not in there:
+        raise ConfigError(f"{folder} has no version {config.version}, which {CONFIG_FILE} names.")
+    if not there:
+        raise ConfigError(f"{folder} has no version: put the model into {folder / '1'}.")
+    return config.version or there[-1]
+
+
+def _versions(folder: Path) -> Iterator[str]:
+    """Folders whose names are whole numbers from 1 on, as Triton has it; others are ignored."""
+    for entry in folder.iterdir():
+        name = entry.name
+        if name.isascii() and name.isdigit() and name[0] != "0" and entry.is_dir():
+            yield name
+
+
+def _version_of(file: Path) -> str:
+    version = file.parent.name
+    return version if version.isascii() and version.isdigit() else "1"
+
+
+def _above(file: Path) -> tuple[Path, Path]:
+    folder = file.resolve().parent
+    return folder, folder.parent
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    return f"{path} can't be read: {error.strerror}."
+
+
+def _mark(file: Path | None) -> str:
+    if file is None:
+        return ""
+    stat = file.stat()
+    return f"{stat.st_size}-{stat.st_mtime_ns}"

@@ -1,0 +1,103 @@
+"""
+What was measured of each model when it was loaded: its bytes, and its seconds on this machine.
+
+It is kept in a small file beside the repository where that can be written, so that a restart
+needn't load every model once to know them. It only seeds estimates: what runs corrects them.
+"""
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FILE", "Measured", "Measurements", "machine"]
+
+FILE = ".infadapter-measured.json"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """`execution_s` is by batch size."""
+
+    weights_bytes: int
+    load_s: float
+    execution_s: Mapping[int, float]
+
+
+class Measurements:
+    """`path` None: nothing outlives the process. `where`: the machine, whose seconds these are."""
+
+    def __init__(self, path: Path | None, where: str = "") -> None:
+        self._path, self._where = path, where
+        written = self._read().get(where, {})
+        self._known = {name: (entry["stamp"], _parse(entry)) for name, entry in written.items()}
+
+    def of(self, name: str, stamp: str) -> Measured | None:
+        """Of a model as it is now: its stamp tells whether it is still the one that was loaded."""
+        known = self._known.get(name)
+        return known[1] if known is not None and known[0] == stamp else None
+
+    def remember(self, name: str, stamp: str, measured: Measured) -> None:
+        self._known[name] = stamp, measured
+        if self._path is None:
+            return
+        try:
+            self._write(self._path)
+        except OSError as error:
+            _log.info("%s isn't written: %s; each start measures anew", self._path, error.strerror)
+            self._path = None
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        """All machines' entries; a file that can't be understood is as none."""
+        try:
+            content = json.loads(self._path.read_bytes()) if self._path else {}
+            return {where: dict(filter(_sound, known.items())) for where, known in content.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError) as error:
+            _log.warning("%s is ignored: %s", self._path, error)
+            return {}
+
+    def _write(self, path: Path) -> None:
+        ours = {name: {"stamp": stamp, **asdict(m)} for name, (stamp, m) in self._known.items()}
+        content = json.dumps({**self._read(), self._where: ours}, indent=1)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=FILE, delete=False) as file:
+            file.write(content)
+        os.replace(file.name, path)
+
+
+def _parse(entry: Mapping[str, Any]) -> Measured:
+    return Measured(
+        weights_bytes=entry["weights_bytes"],
+        load_s=entry["load_s"],
+        execution_s={int(size): seconds for size, seconds in entry["execution_s"].items()},
+    )
+
+
+def machine(threads: int, root: Path = Path("/")) -> str:
+    """What seconds depend on: the processor, and how many of its threads compute."""
+    try:
+        text = (root / "proc/cpuinfo").read_text()
+    except OSError:
+        text = ""
+    models = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
+    return f"{models[0] if models else 'unknown processor'}, {threads} threads"
+
+
+def _sound(item: tuple[str, Any]) -> bool:
+    match item[1]:
+        case {
+            "stamp": str(),
+            "weights_bytes": int(weights_bytes),
+            "load_s": float(load_s),
+            "execution_s": dict(spent),
+        }:
+            seconds = [load_s, *spent.values()]
+            positive = all(isinstance(value, float) and 0 < value < 1e6 for value in seconds)
+            return weights_bytes >= 0 and positive and all(size.isdecimal() for size in spent)
+    return False

@@ -1,0 +1,79 @@
+"""The configuration of one model, `config.yaml` beside its versions: what its file can't say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infadapter_profiles.files import ProfileFileError, parse_yaml
+from infadapter_server.networks.signatures import SIGNATURES, Signature
+from infadapter_server.serving.config_keys import KEYS, ConfigError, only
+
+__all__ = ["CONFIG_FILE", "ConfigError", "ModelConfig", "read_config"]
+
+CONFIG_FILE = "config.yaml"
+BATCH_SIZES = (1, 2, 4, 8)
+MOST_BYTES = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """`execution_s`, by batch size, and `load_s` as somebody measured them; else they will be."""
+
+    signature: Signature
+    variant: str = ""
+    batch_sizes: tuple[int, ...] = BATCH_SIZES
+    accuracy: float | None = None
+    version: str | None = None  # None: the highest there is
+    pinned: bool = False
+    execution_s: Mapping[int, float] = field(default_factory=dict)
+    load_s: float | None = None
+
+
+def read_config(path: Path) -> ModelConfig:
+    """Raises ConfigError."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise ConfigError(f"{path} is larger than {MOST_BYTES // 1024} KiB.")
+        documents = parse_yaml(text, str(path))
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}.") from None
+    except ProfileFileError as error:
+        raise ConfigError(str(error)) from None
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise ConfigError(f"{path} must hold one mapping, with input and output, or variant.")
+    try:
+        return _config(documents[0])
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _config(content: Mapping[Any, Any]) -> ModelConfig:
+    only(content, "", *KEYS)
+    given = {key: parse(content[key], key) for key, parse in KEYS.items() if key in content}
+    profile = given.pop("profile", {})
+    config = ModelConfig(signature=_signature(given), **given, **profile)
+    missing = set(config.batch_sizes) - set(config.execution_s)
+    if profile and missing:
+        raise ConfigError(f"profile.execution_seconds lacks the batch size {min(missing)}.")
+    return config
+
+
+def _signature(given: dict[str, Any]) -> Signature:
+    """Of our variants it is known; of other networks it has to be said."""
+    tensors = [given.pop(key, None) for key in ("input", "output")]
+    if variant := given.get("variant"):
+        if any(tensors):
+            raise ConfigError(f"input and output are those of {variant}: leave them out.")
+        return SIGNATURES[variant]
+    if tensors[0] is None or tensors[1] is None:
+        raise ConfigError("name and shape of input and output are missing; or name a variant.")
+    (input_name, input_shape), (output_name, output_shape) = tensors
+    return Signature(
+        input_shape=input_shape,
+        output_shape=output_shape,
+        input_name=input_name,
+        output_name=output_name,
+    )

@@ -1,0 +1,42 @@
+"""The models of a repository as the routes see them: who is there, who is refused, and why."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from infadapter_server.serving.identity import Identity
+from infadapter_server.serving.refusal import Cause, Refusal
+from infadapter_server.serving.repository import NotServed, Repository
+
+__all__ = ["Offered"]
+
+UNKNOWN = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Offered(Mapping[str, Identity]):
+    """By name. Looking one up raises Refusal where it is known and can't be served."""
+
+    repository: Repository
+    clock: Callable[[], float] = time.monotonic
+
+    def __getitem__(self, name: str) -> Identity:
+        try:
+            found = self.repository.resolve(name, None, self.clock())
+        except NotServed as refused:
+            if refused.status == UNKNOWN:
+                raise KeyError(name) from None
+            reason = Cause.FAILING if refused.status == 503 else ""
+            raise Refusal(refused.status, str(refused), reason=reason) from None
+        return Identity(
+            variant=found.stored.version,
+            model=name,
+            signature=found.stored.signature,
+            accuracy=found.config.accuracy,
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.repository.models())
+
+    def __len__(self) -> int:
+        return len(self.repository.models())

@@ -1,0 +1,151 @@
+"""
+The models of one server: what can be loaded, what is, what each takes, and in how much memory.
+
+It knows files and numbers, and decides nothing: which model is in memory when is the scheduler's
+decision, and loading is an executor's work. Whoever drives both tells the repository of it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from infadapter_scheduler import Model
+from infadapter_server.executors.messages import ModelLoaded, Outcome
+from infadapter_server.networks.stored import Stored
+from infadapter_server.serving.catalogue import Changes, differences
+from infadapter_server.serving.costs import Costs
+from infadapter_server.serving.layout import Found, Unfit
+from infadapter_server.serving.measurements import Measurements
+from infadapter_server.serving.standing import Failure, Standing, State
+
+__all__ = ["CPU_PAGE_BYTES", "Changes", "NotServed", "Repository", "State"]
+
+CPU_PAGE_BYTES = 1024 * 1024
+"""Clockwork's 16 MiB are for GPUs, where pages are real; here they only count what malloc gives."""
+
+
+class NotServed(Exception):
+    """Why a model doesn't answer: an HTTP status and a sentence."""
+
+    def __init__(self, status: int, sentence: str, retry_after_s: float | None = None) -> None:
+        super().__init__(sentence)
+        self.status, self.retry_after_s = status, retry_after_s
+
+
+class Repository:
+    """All methods are for one thread, except the reading of files: `read` may be in any."""
+
+    def __init__(
+        self,
+        read: Callable[[], Mapping[str, Found | Unfit]],
+        measurements: Measurements,
+        *,
+        memory_bytes: int | None = None,
+        page_bytes: int = CPU_PAGE_BYTES,
+    ) -> None:
+        self.read = read
+        self.memory_bytes, self.page_bytes = memory_bytes, page_bytes
+        self._costs = Costs(measurements, page_bytes)
+        self._found: dict[str, Found | Unfit] = {}
+        self._standing: dict[str, Standing] = {}
+        self.take(read())
+
+    @property
+    def pages(self) -> int | None:
+        """Of an executor's cache; None is memory for all."""
+        return None if self.memory_bytes is None else self.memory_bytes // self.page_bytes
+
+    def take(self, found: Mapping[str, Found | Unfit]) -> Changes:
+        """Models as they were read just now. What changed is to be loaded anew."""
+        changes = differences(self._found, found)
+        self._found = dict(found)
+        for name in (*changes.changed, *changes.removed):
+            self.standing(name).failure = None
+        return changes
+
+    def models(self) -> dict[str, Stored]:
+        """All that can be served, by name."""
+        return {name: each.stored for name, each in self._fit() if not self._too_large(each)}
+
+    def kernel_model(self, name: str) -> Model:
+        """What the scheduler is told of it, which its first loads change."""
+        return self._costs.model(self._of(name))
+
+    def known_model(self, name: str) -> Model | None:
+        """As `kernel_model`; None for what can't be served, or no longer."""
+        return self.kernel_model(name) if name in self.models() else None
+
+    def unmeasured(self) -> tuple[str, ...]:
+        """What is to be loaded to know it; a profile in the configuration saves that."""
+        return tuple(name for name in self.models() if self._costs.missing(self._of(name)))
+
+    def pinned(self) -> tuple[str, ...]:
+        return tuple(name for name in self.models() if self._of(name).config.pinned)
+
+    def resolve(self, name: str, version: str | None, now_s: float) -> Found:
+        """The model that a request names. Raises NotServed."""
+        entry = self._found.get(name)
+        if entry is None:
+            raise NotServed(404, f"There is no model {name[:80]!r} here.")
+        if isinstance(entry, Unfit):
+            raise NotServed(503, f"{name} can't be served: {entry.reason}")
+        if version not in (None, entry.stored.version):
+            there = entry.stored.version
+            raise NotServed(
+                404, f"There is no version {version[:80]!r} of {name}; there is {there}."
+            )
+        if reason := self._too_large(entry):
+            raise NotServed(507, reason)
+        if reason := self.standing(name).failed_lately(now_s):
+            raise NotServed(503, f"{name} can't be served: {reason}")
+        return entry
+
+    def index(self, *, ready: bool = False) -> list[dict[str, str]]:
+        """As Triton's repository index has it, `ready` for those in memory only."""
+        rows = [self._row(name, entry) for name, entry in self._found.items()]
+        return [row for row in rows if row["state"] == State.READY or not ready]
+
+    def standing(self, name: str) -> Standing:
+        return self._standing.setdefault(name, Standing())
+
+    def loading(self, name: str, executor: str = "") -> Stored:
+        """What an executor is ordered to load now."""
+        found = self._of(name)
+        self.standing(name).loading(found.stamp, executor)
+        return self._costs.to_load(found)
+
+    def loaded(self, report: ModelLoaded, executor: str = "") -> None:
+        """An executor has loaded it, or couldn't."""
+        standing, found = self.standing(report.model), self._found.get(report.model)
+        if report.outcome is not Outcome.DONE:
+            failed = report.outcome is Outcome.FAILED
+            standing.failed(executor, Failure(report.error, report.end_s) if failed else None)
+            return
+        standing.loaded(executor)
+        if isinstance(found, Found) and found.stamp == standing.stamp:
+            self._costs.learn(found, report)
+
+    def _row(self, name: str, entry: Found | Unfit) -> dict[str, str]:
+        if isinstance(entry, Unfit):
+            state, reason, version = State.UNAVAILABLE, entry.reason, entry.version
+        else:
+            standing, version = self.standing(name), entry.stored.version
+            state, reason = standing.state, self._too_large(entry) or standing.reason
+        return {"name": name, "version": version, "state": str(state), "reason": reason}
+
+    def _fit(self) -> Iterator[tuple[str, Found]]:
+        for name, entry in self._found.items():
+            if isinstance(entry, Found):
+                yield name, entry
+
+    def _of(self, name: str) -> Found:
+        found = self._found[name]
+        assert isinstance(found, Found)
+        return found
+
+    def _too_large(self, found: Found) -> str | None:
+        size, bound = self._costs.bytes_of(found), self.memory_bytes
+        if bound is None or self._costs.pages(found) <= bound // self.page_bytes:
+            return None
+        return (
+            f"{found.stored.name} takes {size / 2**20:.1f} MiB, and all models together may take "
+            f"{bound / 2**20:.1f} MiB: give the server more --memory."
+        )

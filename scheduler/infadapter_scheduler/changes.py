@@ -1,0 +1,157 @@
+"""
+Changes of what is served: models come and go, are pinned, and loaded or unloaded when asked.
+
+A load, the requests that wait for it and the unload behind them are atomic: weights go only once
+nothing accepted needs them, and nobody is accepted for copies that are to go.
+"""
+
+from infadapter_scheduler.actions import Action, Unload
+from infadapter_scheduler.catalogue import Entry
+from infadapter_scheduler.events import (
+    Change,
+    KeepLoaded,
+    LoadWanted,
+    ModelAdded,
+    ModelRemoved,
+    Profiled,
+    SpeedChanged,
+    UnloadWanted,
+)
+from infadapter_scheduler.executor import Executor
+from infadapter_scheduler.loading import load
+from infadapter_scheduler.model import Costs, Model
+from infadapter_scheduler.state import State
+
+
+class Changes:
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def handle(self, change: Change, now_s: float) -> list[Action]:
+        if isinstance(change, SpeedChanged):
+            self._rescale(change.factor, now_s)
+        elif isinstance(change, ModelAdded):
+            self._add(change.model)
+        elif (entry := self._state.models.get(change.model)) is not None:
+            self._change(entry, change)
+        return self.settle(now_s)
+
+    def settle(self, now_s: float) -> list[Action]:
+        """Unloads that nothing stands against any more, then loads for which there is room."""
+        actions = self._unload()
+        for name in [name for name, entry in self._state.models.items() if entry.removed]:
+            self._forget(name)
+        return actions + self._load(now_s)
+
+    def _change(self, entry: Entry, change: Change) -> None:
+        name = entry.costs.model.name
+        match change:
+            case ModelRemoved():
+                self._remove(name, entry)
+            case Profiled():
+                self._seed(entry, change)
+            case KeepLoaded():
+                self._state.keep(name, change.kept)
+            case LoadWanted():
+                self._want(name, entry)
+            case UnloadWanted():
+                self._dismiss(name, entry)
+            case _:
+                raise TypeError(change)
+
+    def _rescale(self, factor: float, now_s: float) -> None:
+        if factor <= 0:
+            raise ValueError(f"nothing takes {factor} times as long")
+        for entry in self._state.models.values():
+            entry.costs.scale(factor)
+            entry.unmet.scale(factor)
+        self._state.pressure.offered.scale(factor)
+        for executor in self._state.executors.values():
+            executor.rescale(factor, now_s)
+
+    def _add(self, model: Model) -> None:
+        known = self._state.models.get(model.name)
+        if known is None:
+            self._state.models[model.name] = Entry(Costs(model))
+            return
+        if not known.removed:
+            self._remove(model.name, known)
+        known.successor = model
+
+    def _remove(self, name: str, entry: Entry) -> None:
+        """Its copies serve what was accepted, also what an executor that is lost leaves behind."""
+        entry.removed, entry.successor = True, None
+        self._state.keep(name, False)
+        self._state.unwanted(name)
+        for executor in self._state.executors.values():
+            if executor.cache.holds(name):
+                self._state.leaving[executor.name, name] = None
+
+    def _seed(self, entry: Entry, profile: Profiled) -> None:
+        entry.costs.seed(profile.execution_s, profile.load_s)
+        for executor in self._state.executors.values():
+            executor.replan()
+
+    def _want(self, name: str, entry: Entry) -> None:
+        """Copies that were to go stay."""
+        for executor in self._state.executors.values():
+            if (executor.name, name) in self._state.leaving and not entry.removed:
+                del self._state.leaving[executor.name, name]
+                entry.holders.append(executor)
+        if not entry.holders or entry.successor is not None:
+            self._state.wanted[name] = None
+
+    def _dismiss(self, name: str, entry: Entry) -> None:
+        """Its copies take nobody any more; those of a removed model are to go already."""
+        self._state.unwanted(name)
+        for executor in list(entry.holders):
+            self._state.leaving[executor.name, name] = None
+            entry.shut(executor)
+            if not entry.removed:
+                entry.lost(executor)
+
+    def _unload(self) -> list[Action]:
+        actions: list[Action] = []
+        for key in list(self._state.leaving):
+            executor, name = self._state.executors.get(key[0]), key[1]
+            if executor is None or not executor.cache.holds(name):
+                del self._state.leaving[key]
+            elif executor.cache.idle(name):
+                del self._state.leaving[key]
+                executor.cache.drop(name)
+                self._state.models[name].lost(executor)
+                actions.append(Unload(executor.name, name))
+        return actions
+
+    def _forget(self, name: str) -> None:
+        if any(executor.cache.holds(name) for executor in self._state.executors.values()):
+            return
+        successor = self._state.models.pop(name).successor
+        if successor is not None:
+            self._add(successor)
+
+    def _load(self, now_s: float) -> list[Action]:
+        actions: list[Action] = []
+        for name in list(self._state.wanted):
+            entry = self._state.models[name]
+            if entry.holders and not entry.removed:
+                self._state.unwanted(name)
+            elif not entry.removed:
+                actions += self._load_one(name, entry, now_s)
+        return actions
+
+    def _load_one(self, name: str, entry: Entry, now_s: float) -> list[Action]:
+        """Where it can be soonest. Admission leaves room for it, where that would delay others."""
+        load_s = entry.costs.load.mean
+        free = [e for e in self._state.executors.values() if self._has_room(e, entry)]
+        for executor in sorted(free, key=lambda e: e.load_ends_s(load_s, now_s)):
+            if executor.late_by_load_s(load_s, now_s) <= 0:
+                self._state.unwanted(name)
+                return load(entry, executor, self._state.models, now_s) or []
+        for executor in free[:1]:
+            executor.kept_free_s = max(executor.kept_free_s, load_s)
+        return []
+
+    def _has_room(self, executor: Executor, entry: Entry) -> bool:
+        model, cache = entry.costs.model, executor.cache
+        return not cache.holds(model.name) and cache.victims(model.pages) is not None

@@ -1,0 +1,52 @@
+"""Variants that no plan of a problem can have, and why: what to change is then plain."""
+
+from collections.abc import Mapping
+
+from infadapter_profiles.quantities import amounts_as_quantities
+from infadapter_solver.candidates import LEAST_CAPACITY_RPS, candidates
+from infadapter_solver.problem import Allocation, Problem, Resources, Variant
+
+
+def left_out(problem: Problem) -> Mapping[str, str]:
+    """By variant, in the problem's order, a phrase that begins with a verb or `none of its`."""
+    can_run = {target.variant for target in candidates(problem)}
+    return {
+        variant.name: _reason(problem, variant)
+        for variant in problem.variants
+        if variant.name not in can_run
+    }
+
+
+def _reason(problem: Problem, variant: Variant) -> str:
+    serving = [a for a in variant.allocations if a.capacity_rps >= LEAST_CAPACITY_RPS]
+    if not serving:
+        return "none of its sizes meets the SLO"
+    known = [a for a in serving if not _missing(problem, a)]
+    if not known:
+        return f"needs {', '.join(_missing(problem, serving[0]))}, which the budget does not have"
+    fitting = [a for a in known if not _beyond(problem, a)]
+    if fitting:
+        return "is limited to no pods"
+    smallest = min(
+        known, key=lambda a: (len(_beyond(problem, a)), problem.objective.price_of(a.resources))
+    )
+    beyond = _beyond(problem, smallest)
+    has = amounts_as_quantities({name: problem.budget[name] for name in beyond})
+    needs = ", ".join(f"{amount} {name}" for name, amount in amounts_as_quantities(beyond).items())
+    return f"needs {needs} in the smallest size that serves, of {', '.join(has.values())}"
+
+
+def _missing(problem: Problem, allocation: Allocation) -> list[str]:
+    return [
+        name
+        for name, amount in allocation.resources.items()
+        if amount and not problem.budget.get(name)
+    ]
+
+
+def _beyond(problem: Problem, allocation: Allocation) -> Resources:
+    return {
+        name: amount
+        for name, amount in allocation.resources.items()
+        if amount > problem.budget.get(name, 0)
+    }

@@ -1,0 +1,42 @@
+"""Small networks with code of their own, saved as people save theirs."""
+
+import warnings
+from pathlib import Path
+
+import torch
+from torch import nn
+
+INPUT = (4,)
+OUTPUT = (3,)
+
+
+class Tiny(nn.Module):
+    """float32 [n, 4] to [n, 3]; `ballast` floats more of weights, which the answer doesn't need."""
+
+    def __init__(self, outputs: int = 3, ballast: int = 0) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, outputs)
+        self.ballast = nn.Parameter(torch.rand(max(1, ballast)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        answer: torch.Tensor = self.linear(x) + 0 * self.ballast[0]
+        return answer
+
+
+def save_script(network: nn.Module, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(torch.jit.script(network.eval()), str(path))
+    return path
+
+
+def save_export(network: nn.Module, path: Path, *, batch: int | None = None) -> Path:
+    """`batch`: the only size that it takes; None is any."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shapes = None if batch else ({0: torch.export.Dim("n", min=1, max=64)},)
+    program = torch.export.export(
+        network.eval(), (torch.zeros(batch or 2, 4),), dynamic_shapes=shapes
+    )
+    torch.export.save(program, path)
+    return path

@@ -1,0 +1,273 @@
+"""The driver of the kernel, with networks that take as long as the test wants."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from time import monotonic
+
+import numpy as np
+import pytest
+
+from infadapter_server.executors.thread import ThreadExecutor
+from infadapter_server.networks.signatures import Floats, LoadError, Model
+from infadapter_server.serving.assembly import always
+from infadapter_server.serving.driver import Driver, InferenceError
+from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.refusal import ClientGone, Unserved
+from infadapter_server.serving.serve import Quota, follow_quota
+from infadapter_server.serving.tickets import Ticket
+from tests.model_variants.serving_world import STORED, Summing, sample, until
+
+WARM_UPS = [1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8]
+
+
+def row(*values: float) -> Floats:
+    return np.asarray([values], np.float32)
+
+
+class Asking:
+    """A driver, and questions to it."""
+
+    def __init__(self, driver: Driver, metrics: ServerMetrics) -> None:
+        self.driver, self.metrics = driver, metrics
+
+    def ask(self, *rows: Floats, within_s: float = 10.0) -> Ticket:
+        return self.driver.ask("sums", monotonic(), within_s, lambda: np.concatenate(rows))
+
+    async def answer(self, *rows: Floats) -> list[float]:
+        return [float(value) for value in (await self.ask(*rows).answer)[:, 0]]
+
+    def outcome(self, kind: str) -> float:
+        text = self.metrics.exposition().decode()
+        return sample(text, "infadapter_server_outcomes_total", outcome=kind)
+
+
+@asynccontextmanager
+async def started(load: Callable[[], Model], *, wait: bool = True) -> AsyncIterator[Asking]:
+    metrics = ServerMetrics("tiny")
+    driver = Driver(always(STORED), [ThreadExecutor("executor", lambda _: load())], metrics)
+    driver.start()
+    try:
+        if wait:
+            await until(lambda: driver.ready)
+        yield Asking(driver, metrics)
+    finally:
+        await driver.stop(10)
+
+
+async def test_it_is_ready_only_after_loading_and_warming_up_every_batch_size() -> None:
+    model, may_load = Summing(), threading.Event()
+    model.may_compute.clear()
+
+    def load() -> Model:
+        assert may_load.wait(10)
+        return model
+
+    async with started(load, wait=False) as asking:
+        with pytest.raises(Unserved, match="loading"):
+            asking.ask(row(1, 1))
+        may_load.set()
+        await until(lambda: model.batches == [1])
+        assert not asking.driver.ready  # it still warms up
+        model.may_compute.set()
+        await until(lambda: asking.driver.ready)
+        assert model.batches == WARM_UPS
+
+
+async def test_each_question_gets_its_own_answer() -> None:
+    async with started(Summing) as asking:
+        answers = await asyncio.gather(*(asking.answer(row(n, 1)) for n in range(50)))
+        assert answers == [[n + 1] for n in range(50)]
+        assert asking.driver.unanswered == 0
+
+
+async def test_images_of_one_question_stay_in_their_order() -> None:
+    async with started(Summing) as asking:
+        rows = [row(n, 1) for n in range(7)]
+        answers = await asyncio.gather(*(asking.answer(*rows) for _ in range(5)))
+        assert answers == [[n + 1 for n in range(7)]] * 5
+
+
+async def test_those_that_wait_are_computed_together() -> None:
+    model = Summing(takes_s=0.005)
+    async with started(lambda: model) as asking:
+        model.hold()
+        questions = [asking.ask(row(n, 0)) for n in range(9)]
+        model.may_compute.set()
+        await asyncio.gather(*(question.answer for question in questions))
+    assert sum(model.batches[12:]) == 9
+    assert max(model.batches[12:]) >= 4
+
+
+async def test_a_batch_that_fails_is_counted_and_leaves_others_alone() -> None:
+    async with started(Summing) as asking:
+        with pytest.raises(InferenceError, match="secret"):
+            await asking.answer(row(-1, 0))
+        assert await asking.answer(row(2, 3)) == [5]
+        assert (asking.outcome("failed"), asking.driver.ready) == (1, True)
+        assert asking.driver.unanswered == 0
+
+
+async def test_nobody_computes_for_those_who_have_gone_away() -> None:
+    model = Summing(takes_s=0.005)
+    async with started(lambda: model) as asking:
+        model.hold()
+        first, second = asking.ask(row(1, 1)), asking.ask(*[row(2, 2)] * 8)
+        await until(lambda: len(model.batches) == 13)
+        asking.driver.leave(second)
+        asking.driver.leave(second)  # once more says nothing new
+        with pytest.raises(ClientGone):
+            await second.answer
+        model.may_compute.set()
+        assert float((await first.answer)[0, 0]) == 2
+        assert asking.driver.unanswered == 0
+        assert asking.outcome("gone") == 1
+    assert sum(model.batches[12:]) <= 2  # one that was sent ahead at most
+
+
+async def test_a_question_without_time_enough_is_refused_and_not_even_read() -> None:
+    def read() -> Floats:
+        raise AssertionError
+
+    model = Summing()
+    async with started(lambda: model) as asking:
+        with pytest.raises(Unserved, match="no_time") as refused:
+            asking.driver.ask("sums", monotonic() - 1, 0.5, read)
+        assert not refused.value.accepted
+        assert asking.driver.unanswered == 0
+
+
+async def test_a_question_that_cant_be_read_takes_no_place() -> None:
+    def read() -> Floats:
+        raise ValueError("nonsense")
+
+    async with started(Summing) as asking:
+        for _ in range(3):
+            with pytest.raises(ValueError, match="nonsense"):
+                asking.driver.ask("sums", monotonic(), 1.0, read)
+        assert asking.driver.unanswered == 0
+        assert await asking.answer(row(1, 2)) == [3]
+
+
+async def test_who_was_accepted_is_answered_at_the_deadline_whatever_happens() -> None:
+    model = Summing()
+    async with started(lambda: model) as asking:
+        model.hold()
+        began_s = monotonic()
+        tickets = [asking.ask(row(n, 0), within_s=0.2) for n in range(20)]
+        for ticket in tickets:
+            with pytest.raises(Unserved) as given_up:
+                await ticket.answer
+            assert given_up.value.accepted
+        assert monotonic() - began_s < 0.35
+        assert asking.driver.unanswered == 0
+        assert asking.outcome("late") + asking.outcome("cancelled") == 20
+        model.may_compute.set()
+        assert await asking.answer(row(2, 3)) == [5]
+
+
+async def test_an_executor_that_does_not_come_back_is_found_and_taken_back_when_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infadapter_server.serving.lanes.SUSPECT_S", 0.2)
+    monkeypatch.setattr("infadapter_server.serving.lanes.STUCK_S", 0.5)
+    model = Summing()
+    async with started(lambda: model) as asking:
+        model.hold()
+        ticket = asking.ask(row(1, 1))
+        await until(lambda: not asking.driver.ready)
+        assert asking.driver.live
+        with pytest.raises(Unserved, match="executor_left"):
+            await ticket.answer
+        with pytest.raises(Unserved, match="no_executor"):
+            asking.ask(row(1, 1))
+        await until(lambda: not asking.driver.live)
+        asking.driver.measure()
+        assert sample(asking.metrics.exposition().decode(), "infadapter_server_stuck_executors")
+        model.may_compute.set()
+        await until(lambda: asking.driver.ready and asking.driver.live)
+        assert await asking.answer(row(2, 3)) == [5]
+
+
+async def test_a_model_that_fails_at_everything_is_found_and_one_clients_inputs_are_not_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infadapter_server.serving.failing.CHECK_EVERY_S", 0.1)
+    model = Summing()
+    async with started(lambda: model) as asking:
+        for _ in range(6):
+            with pytest.raises(InferenceError):
+                await asking.answer(row(-1, 0))
+        await until(lambda: len(model.batches) > 12 + 6)  # it was given what it could compute
+        assert asking.driver.ready
+        model.broken = True
+        for _ in range(5):
+            with pytest.raises(InferenceError):
+                await asking.answer(row(1, 0))
+        await until(lambda: not asking.driver.ready)
+        assert not asking.driver.live
+        with pytest.raises(Unserved, match="failing"):
+            asking.ask(row(1, 0))
+        model.broken = False
+        await until(lambda: asking.driver.ready and asking.driver.live)
+        assert await asking.answer(row(2, 3)) == [5]
+
+
+async def test_stopping_lets_what_is_computed_end() -> None:
+    model = Summing()
+    async with started(lambda: model) as asking:
+        model.hold()
+        asking.ask(row(1, 1))
+        await model.holds()
+        stopping = asyncio.create_task(asking.driver.stop(10))
+        await asyncio.sleep(0.01)
+        assert not stopping.done()
+        model.may_compute.set()
+        assert await stopping
+        await until(lambda: not asking.driver.ready)
+
+
+async def test_threads_follow_a_quota_that_changes() -> None:
+    model, cores = Summing(), [2, 2, 1, 3]
+    quota = Quota(lambda: cores.pop(0) if len(cores) > 1 else cores[0], lambda: 1.0)
+    async with started(lambda: model) as asking:
+        following = asyncio.create_task(follow_quota(asking.driver, quota, 0.001))
+        await until(lambda: asking.driver.threads == 3)
+        following.cancel()
+        await asking.answer(row(1, 1))
+    assert model.threads[-1] == 3
+    assert set(model.threads) <= {1, 2, 3}
+
+
+async def test_a_network_that_does_not_load_ends_the_driver_and_says_why() -> None:
+    def load() -> Model:
+        raise LoadError("There are no weights.")
+
+    async with started(load, wait=False) as asking:
+        await asking.driver.ended()
+        assert str(asking.driver.failure) == "There are no weights."
+        assert not asking.driver.ready
+
+
+async def test_an_executor_that_ends_fails_all_that_wait_instead_of_hanging(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reported: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", reported.append)
+
+    class Mistaken(Summing):
+        def __call__(self, batch: Floats) -> Floats:
+            if batch.any():
+                raise KeyboardInterrupt
+            return super().__call__(batch)
+
+    async with started(Mistaken) as asking:
+        questions = [asking.ask(row(n, 0)) for n in (1, 2)]
+        for question in questions:
+            with pytest.raises(Unserved, match="executor_left"):
+                await question.answer
+        await asking.driver.ended()
+        assert asking.driver.failure is None
+        assert not asking.driver.ready
+    await until(lambda: [report.exc_type for report in reported] == [KeyboardInterrupt])

@@ -1,0 +1,71 @@
+"""What is remembered of loads, between starts and between machines."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from infadapter_server.serving.measurements import FILE, Measured, Measurements, machine
+
+MEASURED = Measured(weights_bytes=1000, load_s=0.5, execution_s={1: 0.01, 8: 0.05})
+
+
+def test_a_restart_knows_what_was_measured_of_the_same_file(tmp_path: Path) -> None:
+    Measurements(tmp_path / FILE, "here").remember("m", "stamp", MEASURED)
+    again = Measurements(tmp_path / FILE, "here")
+    assert again.of("m", "stamp") == MEASURED
+    assert again.of("m", "another stamp") is None
+    assert again.of("n", "stamp") is None
+
+
+def test_seconds_of_another_machine_are_not_ours_and_stay(tmp_path: Path) -> None:
+    Measurements(tmp_path / FILE, "here").remember("m", "stamp", MEASURED)
+    there = Measurements(tmp_path / FILE, "there")
+    assert there.of("m", "stamp") is None
+    there.remember("m", "stamp", MEASURED)
+    assert Measurements(tmp_path / FILE, "here").of("m", "stamp") == MEASURED
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]  # nothing half written
+
+
+@pytest.mark.parametrize("where", [None, Path("/proc/nowhere") / FILE])
+def test_without_a_place_to_write_they_last_as_long_as_the_process(where: Path | None) -> None:
+    measurements = Measurements(where, "here")
+    measurements.remember("m", "stamp", MEASURED)
+    measurements.remember("n", "stamp", MEASURED)
+    assert measurements.of("m", "stamp") == measurements.of("n", "stamp") == MEASURED
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[1]",
+        '{"here": 3}',
+        '{"here": {"m": 3}}',
+        '{"here": {"m": {"stamp": "stamp", "weights_bytes": 1, "load_s": -1.0, '
+        '"execution_s": {}}}}',
+        '{"here": {"m": {"stamp": "stamp", "weights_bytes": 1, "load_s": 1.0, '
+        '"execution_s": {"a": 1.0}}}}',
+        '{"here": {"m": {"stamp": "stamp", "weights_bytes": 1, "load_s": 1.0, '
+        '"execution_s": {"1": NaN}}}}',
+    ],
+)
+def test_a_file_that_somebody_spoilt_is_as_none(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / FILE).write_text(content)
+    with caplog.at_level(logging.WARNING):
+        measurements = Measurements(tmp_path / FILE, "here")
+    assert measurements.of("m", "stamp") is None
+    measurements.remember("m", "stamp", MEASURED)
+    assert "m" in json.loads((tmp_path / FILE).read_text())["here"]
+
+
+def test_the_machine_is_its_processor_and_the_threads_that_compute(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(
+        "processor\t: 0\nmodel name\t: Fast One\nmodel name\t: x"
+    )
+    assert machine(2, tmp_path) == "Fast One, 2 threads"
+    assert machine(2, tmp_path / "proc") == "unknown processor, 2 threads"
