@@ -133,7 +133,7 @@ async def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
     seen = [await bench.take(replace(STEP, seed=seed)) for seed in range(3)]
     second = Queue(0.003, seed=9)
     journal = Journal.open(path, {"cpu": 1})
-    assert journal.begun
+    assert journal.known
     again = Remembered(second, journal)
     assert [await again.take(replace(STEP, seed=seed)) for seed in range(3)] == seen
     assert not second.steps
@@ -147,7 +147,7 @@ async def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
 async def test_another_measurement_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "partial"
     await Remembered(Queue(0.003), Journal.open(path, {"cpu": 1})).take(STEP)
-    assert not Journal.open(path, {"cpu": 2}).begun
+    assert not Journal.open(path, {"cpu": 2}).known
 
 
 async def test_another_question_forgets_what_came_after(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ async def test_a_line_that_was_cut_off_is_measured_again(tmp_path: Path) -> None
     path.write_text(path.read_text()[:-20])
     assert len(Journal.open(path, {}).known) == 1
     path.write_text("no json\n")
-    assert not Journal.open(path, {}).begun
+    assert not Journal.open(path, {}).known
 
 
 def test_a_batch_limit_is_held_against_what_was_run() -> None:

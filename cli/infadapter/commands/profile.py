@@ -222,6 +222,8 @@ def profile(
 
 
 def _tell(order: Order, result: Result, plot: Path | None) -> None:
+    if result.resumed:
+        click.echo(f"An earlier run was interrupted; this one went on with its {result.resumed}.")
     show(result.measured)
     for warning in result.warnings:
         click.echo(f"Warning: {warning}", err=True)

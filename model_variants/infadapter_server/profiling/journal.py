@@ -37,10 +37,6 @@ class Journal:
         journal._write()
         return journal
 
-    @property
-    def begun(self) -> bool:
-        return bool(self.known)
-
     def recall(self, question: Json) -> Json | None:
         """The answer to the next question, if that is what was asked then; else forget the rest."""
         if self.next < len(self.known):

@@ -9,7 +9,7 @@ from infadapter_server.profiling.bench import ServerBench, Watched
 from infadapter_server.profiling.disturbance import once_each
 from infadapter_server.profiling.journal import Journal, Remembered
 from infadapter_server.profiling.order import Order
-from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, measure
+from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, ProfileError, measure
 from infadapter_server.profiling.search import Disturbed, Search
 
 CURVE_SHARE = 0.3
@@ -28,7 +28,7 @@ class Measuring:
     journal: Journal
     on_phase: OnPhase | None
     warnings: list[str] = field(default_factory=list)
-    resumed: bool = False
+    resumed: str | None = None
 
     async def run(self) -> ProfiledAllocation:
         """Raises ProfileError or SearchError; what was measured until then is in the journal."""
@@ -56,6 +56,20 @@ class Measuring:
 
     async def _undisturbed_curve(self, seconds: float) -> ProfiledAllocation:
         for _ in range(_CURVE_TRIES):
+            measured, failure = await self._tried_curve(seconds)
+            disturbances = self.load.take_disturbances()
+            if failure is not None and (self.order.force or not disturbances):
+                raise failure
+            if measured is not None and (self.order.force or not disturbances):
+                self.warnings = once_each([*self.warnings, *disturbances])
+                return measured
+        raise Disturbed(f"Nothing was written: {disturbances[0]}; --force writes it anyway.")
+
+    async def _tried_curve(
+        self, seconds: float
+    ) -> tuple[ProfiledAllocation | None, ProfileError | None]:
+        """A curve, or why there is none, which may be a disturbance's fault."""
+        try:
             measured = await measure(
                 self.load,
                 seconds=seconds,
@@ -63,11 +77,9 @@ class Measuring:
                 seed=self.order.seed,
                 on_phase=self.on_phase,
             )
-            disturbances = self.load.take_disturbances()
-            if not disturbances or self.order.force:
-                self.warnings = once_each([*self.warnings, *disturbances])
-                return measured
-        raise Disturbed(f"Nothing was written: {disturbances[0]}; --force writes it anyway.")
+        except ProfileError as error:
+            return None, error
+        return measured, None
 
     async def _capacity(self, number: int, saturation_rps: float) -> KnownCapacity:
         search = Search(

@@ -45,7 +45,7 @@ class Result:
     document: ProfileDocument
     measured: ProfiledAllocation
     warnings: tuple[str, ...]
-    resumed: bool
+    resumed: str | None  # how much of it an interrupted run had measured
 
 
 async def carry_out(order: Order, *, on_phase: OnPhase | None = None) -> Result:
@@ -110,7 +110,8 @@ async def _measure(
         journal=Journal.open(order.journal, order.fingerprint(machine(), facts.server)),
         on_phase=on_phase,
     )
-    measuring.resumed = measuring.journal.begun
+    if steps := len(measuring.journal.known):
+        measuring.resumed = f"{steps} step(s)"
     measured = await measuring.run()
     batch = batch_size(order.batch_size, await ask_batches(order.endpoint), facts.batch_limit)
     return measuring, replace(
