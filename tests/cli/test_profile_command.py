@@ -111,7 +111,7 @@ def test_a_profile_beside_somebody_elses_load_is_refused(port: int, tmp_path: Pa
     file = tmp_path / "profiles.yaml"
     arguments = [*REQUIRED, "--seconds", "2", "--slo-ms", "100", "-o", str(file)]
     load = [sys.executable, "-m", "infadapter_server.loadgen", "--url", url(port)]
-    load += ["--rps", "200", "--duration", "60", "--shape", "1,4"]
+    load += ["--rps", "100", "--duration", "60", "--shape", "1,4"]
     with subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as other:
         try:
             wait_until_others_arrive(port)
@@ -119,7 +119,8 @@ def test_a_profile_beside_somebody_elses_load_is_refused(port: int, tmp_path: Pa
             assert refused.exit_code == command.DISTURBED
             assert "Nothing was written: somebody else sent the server" in refused.output
             assert not file.exists()
-            forced = invoke(url(port), *arguments, "--percentile", "50", "--force")
+            longer = ["--seconds", "5", "--percentile", "50"]
+            forced = invoke(url(port), *arguments, *longer, "--force")
             assert forced.exit_code == 0, forced.output
             assert "Warning: somebody else sent the server" in forced.output
         finally:
@@ -165,6 +166,24 @@ def test_an_interrupted_run_goes_on(
     assert len(set(taken)) == len(taken)
     assert "saturation," not in second.output  # the curve was there
     assert [path.name for path in tmp_path.iterdir()] == ["profiles.yaml"]
+
+
+def test_a_grid_of_sizes_starts_a_server_for_each(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    file, noted = tmp_path / "profiles.yaml", tmp_path / "noted"
+    server = f"exec {sys.executable} {SERVER} --service-ms 1 --port {port}"
+    start = f"sh -c 'echo {{millicores}} >> {noted}; {server}'"
+    arguments = ["--name", "glyph-1", "--cpu", "1", "--cpu", "0.5", "--seconds", "1"]
+    result = invoke(url(port), *arguments, "--start", start, "-o", str(file))
+    assert result.exit_code == 0, result.output
+    assert noted.read_text().split() == ["1000", "500"]
+    (document,) = yaml.safe_load_all(file.read_text())
+    assert len(document["spec"]["allocations"]) == 2
+    refused = invoke(url(port), *arguments, "-o", str(file))
+    assert refused.exit_code == 2
+    assert "Several sizes take a --start command with {millicores} in it." in refused.output
 
 
 @pytest.mark.parametrize(

@@ -140,8 +140,6 @@ async def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
     await again.take(replace(STEP, seed=3))
     assert len(second.steps) == 1
     assert len(Journal.open(path, {"cpu": 1}).known) == 4
-    journal.done()
-    assert not path.exists()
 
 
 async def test_another_measurement_begins_anew(tmp_path: Path) -> None:

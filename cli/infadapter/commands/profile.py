@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from infadapter_server.profiling.run import Result, carry_out
 from infadapter_server.profiling.search import Disturbed, SearchError
 from infadapter_server.profiling.steps import Goal
 
+_MILLICORES, _BATCH = "{millicores}", "{batch}"
 DISTURBED = 3
 """The exit status where something else than the server was measured."""
 
@@ -32,7 +34,11 @@ Existing = click.Path(exists=True, dir_okay=False, path_type=Path)
 T = TypeVar("T")
 
 
-def _millicores(_: click.Context, __: click.Parameter, text: str) -> int:
+def _millicores(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(_amount(text) for text in texts)
+
+
+def _amount(text: str) -> int:
     try:
         millicores = 1000 * parse_quantity(text)
     except InvalidQuantity as error:
@@ -74,14 +80,21 @@ def _read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
 @click.option("--name", required=True, callback=_name, help="The profile's name.")
 @click.option("--namespace", callback=_name, help="The profile's namespace, if it is to have one.")
 @click.option(
-    "--cpu", required=True, callback=_millicores, help="What the server has now: 4, 0.5 or 500m."
+    "--cpu",
+    "cpus",
+    required=True,
+    multiple=True,
+    callback=_millicores,
+    help="What the server has: 4, 0.5 or 500m. Given several times, so are --start's {millicores}.",
 )
 @click.option("--resource", callback=_resource, help="And beside it, such as nvidia.com/gpu=1.")
 @click.option(
     "--batch-size",
+    "batch_sizes",
     type=click.IntRange(1, MOST_BATCH_SIZE),
-    help="The server's batch limit; refused unless the server runs such batches.  [default: what "
-    "it shows]",
+    multiple=True,
+    help="The server's batch limit, --start's {batch}; refused unless the server runs such "
+    "batches.  [default: what it shows]",
 )
 @click.option(
     "--slo-ms",
@@ -144,9 +157,9 @@ def profile(
     endpoint: Endpoint,
     name: str,
     namespace: str | None,
-    cpu: int,
+    cpus: tuple[int, ...],
     resource: dict[str, int],
-    batch_size: int | None,
+    batch_sizes: tuple[int, ...],
     slos_ms: tuple[int, ...],
     percentile: float,
     epsilon: float | None,
@@ -175,9 +188,9 @@ def profile(
     again, and where it stays so, the command ends with 3 and writes nothing. An interrupted run
     goes on where it was when it is given again.
 
-    Measure each size of pod in a run of its own: another --cpu adds to the file, the same --cpu
-    replaces. What is to be measured must have the CPU that --cpu says; this command does not
-    limit it.
+    Another size of pod adds to the file, the same one replaces. What is to be measured must have
+    the CPU that --cpu says; this command does not limit it. Several sizes take a --start command
+    that does, by {millicores} and {batch}.
 
     \b
     Example, a server on one core, its load time measured too:
@@ -187,29 +200,43 @@ def profile(
     """
     if body is not None and shape is not None:
         raise click.UsageError("Give --body or --shape, not both.")
-    try:
-        order = Order(
+    grid = _grid(cpus, batch_sizes, start)
+    output = _writable(output or Path(f"{name}.yaml"))
+    goals = _goals(slos_ms, percentile, epsilon)
+    orders = [
+        Order(
             endpoint=endpoint,
             name=name,
             namespace=namespace,
             resources={CPU: cpu, **resource},
             batch_size=batch_size,
-            goals=_goals(slos_ms, percentile, epsilon),
+            goals=goals,
             accuracy=accuracy,
             labelled=labelled,
             load_s=load_seconds,
             seconds=seconds,
-            start=start,
+            start=_filled(start, cpu, batch_size),
             start_timeout_s=start_timeout,
             cold=cold,
             body=body,
             shape=shape,
             seed=seed,
-            output=_writable(output or Path(f"{name}.yaml")),
+            output=output,
             force=force,
         )
-        make_timely()
-        result = run(_carry_out(order))
+        for cpu, batch_size in grid
+    ]
+    make_timely()
+    for order in orders:
+        _tell(order, _measured(order), plot)
+    for order in orders:  # only now: a grid that was interrupted goes on where it was
+        order.journal.unlink(missing_ok=True)
+
+
+def _measured(order: Order) -> Result:
+    """Ends the command with a sentence where there is no result."""
+    try:
+        return run(_carry_out(order))
     except Disturbed as error:
         click.echo(f"infadapter: {error}", err=True)
         raise SystemExit(DISTURBED) from error
@@ -218,7 +245,24 @@ def profile(
     except KeyboardInterrupt:
         click.echo("Interrupted; no profile was written. The same command goes on.", err=True)
         raise SystemExit(130) from None
-    _tell(order, result, plot)
+
+
+def _grid(
+    cpus: Sequence[int], batch_sizes: Sequence[int], start: str | None
+) -> list[tuple[int, int | None]]:
+    """The sizes to measure: all that --start can make of them."""
+    grid = list(product(dict.fromkeys(cpus), dict.fromkeys(batch_sizes) or (None,)))
+    for values, word in ((cpus, _MILLICORES), (batch_sizes, _BATCH)):
+        if len(values) > 1 and word not in (start or ""):
+            raise click.UsageError(f"Several sizes take a --start command with {word} in it.")
+    return grid
+
+
+def _filled(start: str | None, millicores: int, batch_size: int | None) -> str | None:
+    if start is None:
+        return None
+    with_cpu = start.replace(_MILLICORES, str(millicores))
+    return with_cpu if batch_size is None else with_cpu.replace(_BATCH, str(batch_size))
 
 
 def _tell(order: Order, result: Result, plot: Path | None) -> None:

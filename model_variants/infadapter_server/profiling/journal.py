@@ -58,9 +58,6 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
 
-    def done(self) -> None:
-        self.path.unlink(missing_ok=True)
-
     def _write(self) -> None:
         lines = [json.dumps(each) + "\n" for each in ({"about": self.about}, *self.known)]
         self.path.write_text("".join(lines), encoding="utf-8")

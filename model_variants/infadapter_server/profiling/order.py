@@ -36,8 +36,11 @@ class Order:
 
     @property
     def journal(self) -> Path:
-        """Beside the profile, one for each variant."""
-        return self.output.with_name(f".{self.output.name}.{self.name}.partial")
+        """Beside the profile, one for each variant and size; until the whole command is done."""
+        size = "-".join(f"{amount}" for amount in self.resources.values())
+        batch = self.batch_size or "any"
+        name = f".{self.output.name}.{self.name}.{size}.{batch}.partial"
+        return self.output.with_name(name)
 
     def fingerprint(self, machine: str, server: str | None) -> dict[str, object]:
         """What must be the same for an interrupted run to go on."""

@@ -80,7 +80,6 @@ async def carry_out(order: Order, *, on_phase: OnPhase | None = None) -> Result:
         warning="; ".join(measuring.warnings)[:MOST_LETTERS] or None,
     )
     save_profile(order.output, written)
-    measuring.journal.done()
     said = [each for c in measured.capacity for each in (noisy(c), moved(c, old)) if each]
     return Result(
         document=written,
