@@ -19,7 +19,7 @@ from infadapter_server.profiling.batches import batch_size, check_known
 from infadapter_server.profiling.disturbance import Reading, busy, foreign, once_each
 from infadapter_server.profiling.journal import Journal, Remembered
 from infadapter_server.profiling.labelled import answered_class, measure_accuracy, read_labelled
-from infadapter_server.profiling.measuring import moved, noisy
+from infadapter_server.profiling.measuring import hasty, moved, noisy
 from infadapter_server.profiling.processes import (
     MachineTimes,
     cpu_s,
@@ -203,6 +203,13 @@ def test_a_wide_interval_says_how_much_longer_it_takes() -> None:
     assert noisy(known(100, 90, 115)) is None
     assert "known to 40% only: take 4 times as long" in str(noisy(known(100, 60, 140)))
     assert noisy(known(0, 0, 0)) is None
+
+
+def test_a_time_too_short_for_queues_as_long_as_the_slo_is_said() -> None:
+    assert hasty(known(250, 240, 260), 300, 60) is None
+    said = str(hasty(known(250, 240, 260), 300, 5))
+    assert "5 s are short for 50 ms, in which this server answers 15 requests" in said
+    assert said.endswith("Take 7 s for this SLO.")
 
 
 def test_a_capacity_outside_of_an_earlier_interval_is_said() -> None:

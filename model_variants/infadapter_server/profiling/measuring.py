@@ -10,11 +10,12 @@ from infadapter_server.profiling.disturbance import once_each
 from infadapter_server.profiling.journal import Journal, Remembered
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, ProfileError, measure
-from infadapter_server.profiling.search import Disturbed, Search
+from infadapter_server.profiling.search import Disturbed, Search, settles_s
 
 CURVE_SHARE = 0.3
 """Of the time, where capacities are searched for too."""
 _CURVE_TRIES = 2
+_FORGETTINGS = 30
 NOISY = 0.2
 """Half an interval's width, as a share of the capacity."""
 
@@ -86,7 +87,7 @@ class Measuring:
             bench=Remembered(ServerBench(self.load, saturation_rps), self.journal),
             goal=self.order.goals[number],
             saturation_rps=saturation_rps,
-            seconds=(1 - CURVE_SHARE) * self.order.seconds / len(self.order.goals),
+            seconds=searched_s(self.order),
             seed=1000 * (number + 1) + self.order.seed,
             force=self.order.force,
             on_phase=self.on_phase,
@@ -95,6 +96,11 @@ class Measuring:
         if self.order.force:
             self.warnings = once_each([*self.warnings, *search.warnings])
         return found
+
+
+def searched_s(order: Order) -> float:
+    """The time for each SLO."""
+    return (1 - CURVE_SHARE) * order.seconds / max(1, len(order.goals))
 
 
 def noisy(known: KnownCapacity) -> str | None:
@@ -108,6 +114,18 @@ def noisy(known: KnownCapacity) -> str | None:
     return (
         f"The capacity at {1e3 * known.latency_s:g} ms is known to {half:.0%} only: take "
         f"{max(2, round(longer))} times as long, or a quieter machine."
+    )
+
+
+def hasty(known: KnownCapacity, saturation_rps: float, seconds: float) -> str | None:
+    """A sentence where the time was too short for a queue as long as the SLO to come and go."""
+    enough_s = _FORGETTINGS * settles_s(known.latency_s, saturation_rps)
+    if not known.rps or seconds >= enough_s:
+        return None
+    return (
+        f"{seconds:.3g} s are short for {1e3 * known.latency_s:g} ms, in which this server answers "
+        f"{known.latency_s * saturation_rps:.0f} requests: queues that long are rare and last, and "
+        f"the capacity may be lower. Take {enough_s:.0f} s for this SLO."
     )
 
 

@@ -19,7 +19,7 @@ from infadapter_server.profiling.bench import Watched
 from infadapter_server.profiling.disturbance import Watch
 from infadapter_server.profiling.journal import Journal
 from infadapter_server.profiling.labelled import measure_accuracy
-from infadapter_server.profiling.measuring import Measuring, moved, noisy
+from infadapter_server.profiling.measuring import Measuring, hasty, moved, noisy, searched_s
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.percentiles import with_allocation
 from infadapter_server.profiling.processes import family, listening_process, peak_bytes
@@ -80,7 +80,7 @@ async def carry_out(order: Order, *, on_phase: OnPhase | None = None) -> Result:
         warning="; ".join(measuring.warnings)[:MOST_LETTERS] or None,
     )
     save_profile(order.output, written)
-    said = [each for c in measured.capacity for each in (noisy(c), moved(c, old)) if each]
+    said = _said(order, measured, old)
     return Result(
         document=written,
         measured=measured,
@@ -118,6 +118,17 @@ async def _measure(
         size=PodSize(resources=order.resources, batch_size=batch),
         memory_bytes=None if server is None else peak_bytes(family(server)),
     )
+
+
+def _said(order: Order, measured: ProfiledAllocation, old: ProfiledAllocation | None) -> list[str]:
+    """What to say of the capacities, in sentences."""
+    saturation_rps, seconds = measured.saturation_rps or 0.0, searched_s(order)
+    sentences = [
+        sentence
+        for known in measured.capacity
+        for sentence in (noisy(known), hasty(known, saturation_rps, seconds), moved(known, old))
+    ]
+    return [sentence for sentence in sentences if sentence is not None]
 
 
 async def _accuracy(order: Order, facts: ServerFacts) -> float | None:

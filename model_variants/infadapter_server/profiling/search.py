@@ -24,6 +24,7 @@ _BRACKET_REQUESTS = 1.5  # times 1 / epsilon
 _APART = 0.2  # of strain, to each side
 _FARTHEST = 0.1  # of the logarithm of the rate, from the crossing
 _LOW, _HIGH = -1.0, 0.7  # strains beyond which a window says only which side it is on
+_FORGETS = 0.3
 _BUSY = 0.5  # of the saturation
 _IDLE = 0.02  # of the saturation: what is late there is late at any rate
 _SPOILT = 1 / 3  # of the windows
@@ -98,7 +99,11 @@ class Search:
     def _plan(self, rate_rps: float) -> tuple[int, float]:
         """How many windows, and how long each is."""
         rest_s = max(self.seconds - self.spent_s, (1 - _BRACKET_SHARE) * self.seconds)
-        enough_s = max(_MISSES / self.goal.epsilon / rate_rps, _SLOS * self.goal.slo_s)
+        enough_s = max(
+            _MISSES / self.goal.epsilon / rate_rps,
+            _SLOS * self.goal.slo_s,
+            2 * settles_s(self.goal.slo_s, self.saturation_rps),
+        )
         number = min(max(int(rest_s / enough_s), LEAST_WINDOWS), MOST_WINDOWS)
         window_s = rest_s / number - self._warm_up_s(rest_s / number)
         if rate_rps * window_s * self.goal.epsilon < 0.5:
@@ -152,6 +157,14 @@ def guess_rps(goal: Goal, saturation_rps: float) -> float:
     services = goal.slo_s * saturation_rps
     load = 1 - math.log(1 / goal.epsilon) / (2 * max(services, 1e-9))
     return saturation_rps * min(max(load, 0.3), 0.93)
+
+
+def settles_s(slo_s: float, saturation_rps: float) -> float:
+    """
+    How long a queue near the capacity takes to forget: some tenths of SLO x services in it. A run
+    of a few times that sees no long queue, or one, and takes the capacity for higher than it is.
+    """
+    return _FORGETS * slo_s * slo_s * saturation_rps
 
 
 def _none(goal: Goal) -> KnownCapacity:

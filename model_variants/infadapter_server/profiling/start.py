@@ -42,15 +42,16 @@ async def started_server(
         )
     with tempfile.TemporaryFile() as said:
         began_s = time.monotonic()
-        server = await _spawn(_words(command), said)
+        spawning = asyncio.create_task(_spawn(_words(command), said))
         try:
+            server = await asyncio.shield(spawning)  # or a cancellation would leave it running
             await _wait_until_ready(server, endpoint, began_s + timeout_s, said)
             yield time.monotonic() - began_s
         except asyncio.CancelledError:
             click.echo("Stopping the server …", err=True)
             raise
         finally:
-            await _stop(server)
+            await _stop(await spawning)
 
 
 async def cold_start_s(command: str, endpoint: Endpoint, *, timeout_s: float) -> float:
