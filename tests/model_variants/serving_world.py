@@ -128,14 +128,14 @@ async def running(
 ) -> AsyncIterator[Running]:
     model = model or Summing()
     inference = inference_of(model, identity=identity, **limits)
-    inference.driver.start()
+    inference.start()
     transport = httpx.ASGITransport(create_app(inference), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         if model.may_compute.is_set():
             await until(lambda: inference.driver.ready)
         yield Running(client, inference, model)
         model.may_compute.set()
-        assert await inference.driver.stop(10)
+        assert await inference.stop(10)
 
 
 async def until(condition: Callable[[], bool]) -> None:

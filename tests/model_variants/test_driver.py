@@ -12,9 +12,9 @@ import pytest
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Floats, LoadError, Model
 from infadapter_server.serving.assembly import always
-from infadapter_server.serving.driver import Driver, InferenceError
+from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.metrics import ServerMetrics
-from infadapter_server.serving.refusal import ClientGone, Unserved
+from infadapter_server.serving.refusal import ClientGone, InferenceError, Unserved
 from infadapter_server.serving.serve import Quota, follow_quota
 from infadapter_server.serving.tickets import Ticket
 from tests.model_variants.serving_world import STORED, Summing, sample, until
@@ -238,6 +238,23 @@ async def test_threads_follow_a_quota_that_changes() -> None:
         await asking.answer(row(1, 1))
     assert model.threads[-1] == 3
     assert set(model.threads) <= {1, 2, 3}
+
+
+async def test_under_a_quota_below_a_core_estimates_are_as_much_longer() -> None:
+    shares = [0.5]
+    quota = Quota(lambda: 1, lambda: shares[0])
+    model = Summing(takes_s=0.02)
+    async with started(lambda: model) as asking:
+        asking.ask(row(1, 1), within_s=0.05)
+        quota.apply(asking.driver)
+        shares[0] = 0.1
+        quota.apply(asking.driver)  # what takes 20 ms takes 200 by now
+        with pytest.raises(Unserved, match="no_time"):
+            asking.ask(row(1, 1), within_s=0.15)
+        shares[0] = 1.0
+        quota.apply(asking.driver)
+        await asking.answer(row(1, 1))
+        assert float((await asking.ask(row(1, 1), within_s=0.15).answer)[0, 0]) == 2
 
 
 async def test_a_network_that_does_not_load_ends_the_driver_and_says_why() -> None:

@@ -28,10 +28,16 @@ def make(tmp_path: Path) -> Make:
 
 
 def loaded(
-    repository: Repository, name: str, mib: float = 1.0, executor: str = "e0", took_s: float = 0.5
+    repository: Repository,
+    name: str,
+    mib: float = 1.0,
+    *,
+    executor: str = "e0",
+    took_s: float = 0.5,
+    alone_s: float = 0.01,
 ) -> None:
     stored = repository.loading(name, executor)
-    sizes = {size: size / 100 for size in stored.batch_sizes}
+    sizes = {size: size * alone_s for size in stored.batch_sizes}
     report = ModelLoaded(name, Outcome.DONE, 5.0, 5.0 + took_s, int(mib * MIB), sizes)
     repository.loaded(report, executor)
 
@@ -71,6 +77,18 @@ def test_the_first_load_measures_bytes_and_executions_and_the_second_the_load(
         assert (model.pages, model.load_s, model.execution_s) == (9, 0.5, {1: 0.01, 4: 0.04})
         assert known.unmeasured() == ()
         assert known.loading("m").batch_sizes == (1,)
+
+
+def test_a_measurement_that_was_disturbed_is_corrected_by_a_later_load(
+    tmp_path: Path, make: Make
+) -> None:
+    """An estimate beyond every deadline would never be tried, and so never corrected."""
+    add(tmp_path, "m")
+    repository = make()
+    for alone_s in (0.9, 0.01, 0.008, 0.2):
+        loaded(repository, "m", alone_s=alone_s)
+        assert repository.kernel_model("m").execution_s[1] == (0.9 if alone_s == 0.9 else 0.01)
+    assert make().kernel_model("m").execution_s == {1: 0.01, 4: 4 * 0.9}
 
 
 def test_constants_of_a_program_count_though_they_are_no_weights(

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Signature
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.assembly import always
+from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Identity, Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
@@ -54,7 +56,7 @@ metrics = ServerMetrics("tiny")
 inference = Inference(
     variant="tiny",
     models={"glyphs": identity},
-    limits=Limits(),
+    limits=Limits(deadlines=Deadlines(longest_s=1)),
     driver=Driver(always(stored), [ThreadExecutor("executor", lambda _: Patient())], metrics),
     metrics=metrics,
 )
@@ -88,6 +90,22 @@ class Server:
         response.read()
         return response.status
 
+    def ask(
+        self,
+        connection: http.client.HTTPConnection | None = None,
+        statuses: list[int] | None = None,
+    ) -> bool:
+        """Ask, and on a connection that is given wait for the answer: does it stay open?"""
+        shape, values = ((1, 1), 1) if statuses is None else ((1, 1, 32, 32), 1024)
+        asking = connection or self.connect()
+        asking.request("POST", "/v2/models/glyphs/infer", question(shape, values))
+        if statuses is None:
+            return True
+        response = asking.getresponse()
+        response.read()
+        statuses.append(response.status)
+        return response.headers["connection"] != "close"
+
     def ready(self) -> bool:
         return self.get("/v2/health/ready") == 200
 
@@ -111,7 +129,7 @@ def started(*arguments: str) -> Iterator[Server]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
     )
     server = Server(process)
     try:
@@ -182,6 +200,54 @@ def test_a_request_in_flight_is_answered_after_the_last_one_was_let_in(
     assert "Traceback" not in errors
 
 
+def test_an_inference_that_hangs_does_not_keep_the_process_from_ending(tmp_path: Path) -> None:
+    with started("-c", PATIENT, str(tmp_path)) as server:
+        server.ask()
+        wait_for((tmp_path / "computing").exists)
+        server.process.send_signal(signal.SIGTERM)
+        began_s = time.monotonic()
+        code, errors = server.end()
+        assert time.monotonic() - began_s < 8
+    assert code == 1
+    assert "the process ends without it" in errors
+    assert "Traceback" not in errors
+
+
+def test_draining_under_load_loses_no_request_and_fails_none() -> None:
+    """As from a router: it goes on for a while, on new connections where old ones are closed."""
+    with started(*REAL, "--drain-seconds", "1") as server:
+        statuses: list[int] = []
+        unanswered: list[Exception] = []
+        noticed = threading.Event()
+
+        def client() -> None:
+            connection = server.connect()
+            while not noticed.is_set():
+                try:
+                    if not server.ask(connection, statuses):
+                        connection = server.connect()
+                except Exception as error:  # noqa: BLE001 - whatever it is, it was a request's
+                    unanswered.append(error)
+
+        clients = [threading.Thread(target=client) for _ in range(6)]
+        for thread in clients:
+            thread.start()
+        wait_for(lambda: len(statuses) > 100)
+        server.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: server.get("/v2/health/ready") == 503)
+        before = len(statuses)
+        time.sleep(0.3)
+        noticed.set()
+        for thread in clients:
+            thread.join(20)
+        code, errors = server.end()
+    assert code == 0
+    assert "Traceback" not in errors
+    assert not unanswered
+    assert len(statuses) > before
+    assert set(statuses) == {200}
+
+
 def test_a_body_beyond_the_limit_is_refused_and_the_connection_goes_on(tmp_path: Path) -> None:
     with started("-c", PATIENT, str(tmp_path)) as server:
         server.connection.request("POST", "/v2/models/glyphs/infer", b" " * 2_000_000)
@@ -208,6 +274,15 @@ def test_the_command_line_is_understood_without_waiting_for_torch() -> None:
         (["--variant", "glyph-1", "--slo-ms", "0"], 2, "0.0 is not in the range"),
         (["--variant", "glyph-1", "--longest-deadline-ms", "inf"], 2, "inf"),
         (["--variant", "glyph-1", "--drain-seconds", "nan"], 2, "'nan' is no number from 0"),
+        (["--variant", "glyph-1", "--model", "a", "--model", "b"], 2, "give one --model"),
+        (["--variant", "glyph-1", "--memory", "1Gi"], 2, "leave --repository and --memory out"),
+        (["--model", "a"], 2, "'a' is not NAME=VARIANT, NAME=FILE or NAME=FOLDER"),
+        (["--model", "a=glyph-1", "--model", "a=glyph-2"], 2, "two models of the name a"),
+        (["--model", "a=vgg"], 2, "'vgg' is no variant, no file and no folder"),
+        (["--model", "a=glyph-1", "--weights", __file__], 2, "--weights belongs to --variant"),
+        (["--model", "a=glyph-1", "--memory", "many"], 2, "--memory 'many' is no quantity"),
+        (["--model", "a=glyph-1", "--memory", "9"], 2, "--memory 9 is less than 1048576 bytes"),
+        (["--repository", "/nowhere"], 2, "'/nowhere' does not exist"),
         (["--variant", "glyph-1", "extra"], 2, "unexpected extra argument"),
         (["--variant", "glyph-1", "--host", "no.such.invalid"], 1, "Cannot listen on no.such"),
     ],

@@ -10,6 +10,13 @@ from typing import Protocol
 
 from infadapter_workload.outcomes import GIVEN_UP, Outcome, percentile
 
+LATE_SHARE = 0.1
+"""Of the SLO. Latency counts from when a request was due: it is this much too long at most."""
+_TAIL = 10
+_FULL = 128
+_FULL_SLOS = 5.0  # of waiting: whatever comes now is late anyhow
+_FULL_S = 0.5  # of work: fast servers have more waiting after a pause of the machine
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
@@ -78,10 +85,6 @@ def seen(outcomes: Sequence[Outcome], step: Step, spoilt: str | None = None) -> 
     )
 
 
-LATE_SHARE = 0.1
-"""Of the SLO. Latency counts from when a request was due: it is this much too long at most."""
-
-
 def _generator(late_p99_s: float, slo_s: float) -> str | None:
     if late_p99_s <= LATE_SHARE * slo_s:
         return None
@@ -100,9 +103,3 @@ def backlog(rate_rps: float, slo_s: float, saturation_rps: float) -> int:
     """How many unanswered requests mean that the server is hopelessly behind."""
     full = max(_FULL, _FULL_SLOS * slo_s * rate_rps, _FULL_S * saturation_rps)
     return math.ceil(full)
-
-
-_TAIL = 10
-_FULL = 128
-_FULL_SLOS = 5.0  # of waiting: whatever comes now is late anyhow
-_FULL_S = 0.5  # of work: fast servers have more waiting after a pause of the machine

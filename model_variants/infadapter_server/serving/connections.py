@@ -25,7 +25,7 @@ __all__ = ["Connection", "ConnectionLimits", "Connections", "most_connections"]
 
 _PIPELINED = 16  # requests on one connection before the first has its answer
 _OWN_DESCRIPTORS = 64  # files, the event loop's own, and what executors hold
-_SWEEP_EVERY_S = 0.5
+SWEEP_EVERY_S = 0.5
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
     b"content-length: 0\r\n\r\n"
@@ -81,7 +81,7 @@ class Connections:
 
     async def sweep(self) -> None:
         while True:
-            await asyncio.sleep(_SWEEP_EVERY_S)
+            await asyncio.sleep(SWEEP_EVERY_S)
             now_s = self.clock()
             for connection in [other for other in self.open if other.due_s < now_s]:
                 connection.abort()

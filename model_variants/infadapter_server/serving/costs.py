@@ -6,11 +6,13 @@ second warms the smallest up alone, as all later ones do, and says how long a lo
 ResNet-18 that is 0.2 s instead of 2.5, in which nobody is served.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 
 from infadapter_scheduler import Model
 from infadapter_server.executors.messages import ModelLoaded
+from infadapter_server.executors.runner import WARM_UPS
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.layout import Found
 from infadapter_server.serving.measurements import Measured, Measurements
@@ -18,9 +20,14 @@ from infadapter_server.serving.measurements import Measured, Measurements
 __all__ = ["Costs"]
 
 GUESSED_S = 1.0
-"""For one image, before a model was measured: no promise is made by it, and the load measures."""
+"""For one image, before a model was measured: few are promised anything, and the load measures."""
 
-GUESSED_BYTES_PER_S = 50e6
+GUESSED_LOAD_S, GUESSED_LOAD_S_PER_BYTE = 0.5, 20e-9
+GUESSED_WARM_UP_S, GUESSED_WARM_UP_S_PER_BYTE = 0.02, 1e-9
+"""Of a first load, on the long side: what was promised to others has to wait for it."""
+
+DISTURBED = 0.5
+"""Of a measurement: what takes less of it the next time shows that it was disturbed."""
 
 
 class Costs:
@@ -48,7 +55,7 @@ class Costs:
             sizes = {size: config.execution_s[size] for size in config.batch_sizes}
             return Model(name, sizes, config.load_s, pages)
         guess = {size: size * GUESSED_S for size in config.batch_sizes}
-        return Model(name, guess, GUESSED_S + found.file_bytes / GUESSED_BYTES_PER_S, pages)
+        return Model(name, guess, _guessed_load_s(found), pages)
 
     def missing(self, found: Found) -> bool:
         """It is to be loaded, to know it; a profile of a file with a size is as good."""
@@ -62,18 +69,26 @@ class Costs:
         return replace(found.stored, batch_sizes=found.stored.batch_sizes[:1])
 
     def learn(self, found: Found, report: ModelLoaded) -> None:
-        """From the first load and the second; the scheduler's own estimates follow later ones."""
+        """
+        From the first load and the second; the scheduler's own estimates follow later ones. But an
+        estimate that was disturbed and is far too long is never tried: then a load corrects it.
+        """
         name, load_s = report.model, report.end_s - report.begin_s
-        begun = self._begun.pop(name, None)
-        if begun is not None and begun[0] == found.stamp:
-            self._measurements.remember(name, found.stamp, replace(begun[1], load_s=load_s))
-        elif set(report.execution_s) >= set(found.stored.batch_sizes):
+        known, begun = self._known(found), self._begun.pop(name, None)
+        if known is None and set(report.execution_s) >= set(found.stored.batch_sizes):
             measured = Measured(
                 weights_bytes=max(report.weights_bytes, _least_bytes(found)),
                 load_s=load_s,
                 execution_s=dict(report.execution_s),
             )
             self._begun[name] = found.stamp, measured
+        elif known is not None:
+            faster = _faster(known.execution_s, report.execution_s)
+            if begun is not None:
+                known = replace(known, load_s=load_s)
+            if begun is not None or faster:
+                known = replace(known, execution_s={**known.execution_s, **faster})
+                self._measurements.remember(name, found.stamp, known)
 
     def _known(self, found: Found) -> Measured | None:
         stamp, begun = self._begun.get(found.stored.name, ("", None))
@@ -85,3 +100,14 @@ class Costs:
 def _least_bytes(found: Found) -> int:
     """A program's constants are no weights, and its file holds them; a packed file says less."""
     return 0 if found.stored.format is Format.VARIANT else found.file_bytes
+
+
+def _guessed_load_s(found: Found) -> float:
+    size, images = found.file_bytes, WARM_UPS * sum(found.config.batch_sizes)
+    image_s = GUESSED_WARM_UP_S + GUESSED_WARM_UP_S_PER_BYTE * size
+    return GUESSED_LOAD_S + GUESSED_LOAD_S_PER_BYTE * size + images * image_s
+
+
+def _faster(known_s: Mapping[int, float], seen_s: Mapping[int, float]) -> dict[int, float]:
+    """By far: what is a little faster is the luck of the moment."""
+    return {n: s for n, s in seen_s.items() if n in known_s and s < DISTURBED * known_s[n]}

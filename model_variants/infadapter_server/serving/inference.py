@@ -10,23 +10,37 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
 from infadapter_profiles import wire
 from infadapter_server.networks.signatures import Floats
 from infadapter_server.serving import bodies, protocol
 from infadapter_server.serving.deadlines import Deadlines
-from infadapter_server.serving.driver import Driver, InferenceError
+from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.parsing import Parsing, later
 from infadapter_server.serving.protocol import Question
-from infadapter_server.serving.refusal import Cause, ClientGone, Refusal, Unserved, try_again
+from infadapter_server.serving.refusal import (
+    Cause,
+    ClientGone,
+    InferenceError,
+    Refusal,
+    Unserved,
+    try_again,
+)
+from infadapter_server.serving.replies import (
+    CLOSE,
+    JSON_LENGTH,
+    Reply,
+    answer,
+    refusal_of,
+    refused,
+)
 from infadapter_server.serving.tickets import Ticket
 
 __all__ = ["CONNECTION", "Identity", "Inference", "Limits"]
@@ -34,17 +48,8 @@ __all__ = ["CONNECTION", "Identity", "Inference", "Limits"]
 CONNECTION = "infadapter.connection"
 """Of an ASGI scope: who says that the client has gone, by calling its `on_gone`."""
 
-_LARGE = 65_536  # bytes: half a millisecond as JSON
-_JSON_LENGTH = b"inference-header-content-length"
 _DEADLINE = wire.DEADLINE_HEADER.encode()
-_VARIANT = wire.VARIANT_HEADER.encode()
-_TIMEOUT = b'"timeout"'
-_CLOSE = (b"connection", b"close")
-_JSON_TYPE = (b"content-type", b"application/json")
-_BYTES_TYPE = (b"content-type", b"application/octet-stream")
 _log = logging.getLogger(__name__)
-
-Header = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +75,11 @@ class _Head(NamedTuple):
     deadline: bytes | None = None
 
 
-class _Reply(NamedTuple):
-    status: int
-    body: bytes
-    headers: tuple[Header, ...]
-    ticket: Ticket | None = None
+class _Asked(NamedTuple):
+    identity: Identity
+    head: _Head
+    arrived_s: float
+    within_s: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,14 +94,25 @@ class Inference:
     clock: Callable[[], float] = time.monotonic
     draining: bool = False  # still answers, but wants no more requests
     closed: bool = False  # answers nothing any more
-    _in_flight: int = field(default=0, init=False)
-    _budget: bodies.Budget = field(init=False)
-    _parser: ThreadPoolExecutor = field(init=False)
+    in_flight: int = field(default=0, init=False)
+    budget: bodies.Budget = field(init=False)
+    _parsing: Parsing = field(default_factory=Parsing, init=False)
 
     def __post_init__(self) -> None:
-        longest = max((self.longest_body(known) for known in self.models.values()), default=0)
-        self._budget = bodies.Budget(max(self.limits.held_bytes, 2 * longest))
-        self._parser = ThreadPoolExecutor(1, "parser")
+        self.budget = bodies.Budget(max(self.limits.held_bytes, 2 * self._longest_body()))
+
+    def start(self) -> None:
+        """Begin to load; on the running event loop."""
+        self._parsing.start(self._longest_body())
+        self.driver.start()
+
+    async def stop(self, within_s: float) -> bool:
+        """End what computes; False if something did not come back."""
+        self._parsing.stop()
+        return await self.driver.stop(within_s)
+
+    def _longest_body(self) -> int:
+        return max((self.longest_body(known) for known in self.models.values()), default=0)
 
     @property
     def ready(self) -> bool:
@@ -109,9 +125,9 @@ class Inference:
 
     def export(self) -> bytes:
         """The metrics as they are now."""
-        self.metrics.in_flight.set(self._in_flight)
+        self.metrics.in_flight.set(self.in_flight)
         self.metrics.ready.set(self.ready)
-        self.metrics.held_bytes.set(self._budget.held)
+        self.metrics.held_bytes.set(self.budget.held)
         self.driver.measure()
         return self.metrics.exposition()
 
@@ -133,10 +149,11 @@ class Inference:
         self, model: str, version: str | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """Answer one request."""
-        arrived_s = self.clock()
+        # When its bytes were seen, before those of others that the loop had to read as well.
+        arrived_s = min(self.clock(), asyncio.get_running_loop().time())
         self.metrics.arrivals.inc()
-        self._in_flight += 1
-        hold = bodies.Hold(self._budget)
+        self.in_flight += 1
+        hold = bodies.Hold(self.budget)
         try:
             reply = await self._reply(self.find(model, version), scope, receive, arrived_s, hold)
         except Refusal as refusal:
@@ -149,15 +166,15 @@ class Inference:
             reply = self._refusal(Refusal(500, sentence), arrived_s)
         finally:
             hold.release()
-            self._in_flight -= 1
+            self.in_flight -= 1
         await self._send(reply, send, arrived_s)
 
-    async def _send(self, reply: _Reply, send: Send, arrived_s: float) -> None:
+    async def _send(self, reply: Reply, send: Send, arrived_s: float) -> None:
         self.metrics.count(reply.status)
         length = (b"content-length", b"%d" % len(reply.body))
         headers = [*reply.headers, length]
         if self.draining:
-            headers.append(_CLOSE)  # moves a router's connections elsewhere
+            headers.append(CLOSE)  # moves a router's connections elsewhere
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
         if reply.ticket is not None:
@@ -171,20 +188,22 @@ class Inference:
         receive: Receive,
         arrived_s: float,
         hold: bodies.Hold,
-    ) -> _Reply:
+    ) -> Reply:
         self._check_open(scope)
-        head = _head(scope)
+        head, longest = _head(scope), self.longest_body(identity)
+        self.budget.allow(longest)
+        began_s = self.clock()
         try:
             within_s = self.limits.deadlines.of(head.deadline)
             body = await bodies.read(
                 receive,
                 hold,
                 announced=head.length,
-                longest=self.longest_body(identity),
+                longest=longest,
                 within_s=min(self.limits.body_s, within_s),
             )
             asked = _Asked(identity, head, arrived_s, within_s)
-            read_s = self.clock() - arrived_s
+            read_s = self.clock() - began_s
             question, ticket = await self._ask(asked, body, hold)
         except protocol.BadTensor as error:
             raise Refusal(400, str(error)) from None
@@ -192,10 +211,10 @@ class Inference:
             if read_s > within_s / 2:  # not for want of room here: it doesn't count as refused
                 sentence = f"The body took {read_s:.3g} of the {within_s:.3g} seconds there were."
                 raise Refusal(408, sentence) from None
-            raise _unserved(unserved) from None
+            raise refusal_of(unserved) from None
         del body
         result = await self._wait(ticket, scope)
-        return _answer(result, question, identity, ticket)
+        return answer(result, question, identity, ticket)
 
     def _check_open(self, scope: Scope) -> None:
         if self.closed:
@@ -206,32 +225,24 @@ class Inference:
         if connection is not None and connection.spare:
             raise try_again(Cause.CONNECTIONS, "Too many connections are open.")
 
-    async def _ask(
-        self, asked: "_Asked", body: bytes, hold: bodies.Hold
-    ) -> tuple[Question, Ticket]:
+    async def _ask(self, asked: _Asked, body: bytes, hold: bodies.Hold) -> tuple[Question, Ticket]:
         identity, head = asked.identity, asked.head
-        parse = partial(
-            protocol.parse, body, head.json_length, identity.signature, self.limits.batch
-        )
-        questions: list[Question] = []
-        if len(body) > _LARGE:
-            loop = asyncio.get_running_loop()
-            questions.append(await loop.run_in_executor(self._parser, parse))
-        elif _TIMEOUT in body:
-            questions.append(parse())
+        how = (body, head.json_length, identity.signature, self.limits.batch)
+        question, parse = await self._parsing.ahead(*how), later(*how)
+        within_s = asked.within_s
+        if question is not None:
+            timeout_us = question.timeout_us
+            within_s = self.limits.deadlines.shorter(within_s, head.deadline, timeout_us)
 
         def read() -> Floats:
-            if not questions:
-                questions.append(parse())
-            hold.become(questions[0].batch.nbytes)
-            return questions[0].batch
+            nonlocal question
+            question = question or parse()
+            hold.become(question.batch.nbytes)
+            return question.batch
 
-        within_s = asked.within_s
-        if questions:
-            timeout_us = questions[0].timeout_us
-            within_s = self.limits.deadlines.shorter(within_s, head.deadline, timeout_us)
         ticket = self.driver.ask(identity.model, asked.arrived_s, within_s, read)
-        return questions[0], ticket
+        assert question is not None
+        return question, ticket
 
     async def _wait(self, ticket: Ticket, scope: Scope) -> Floats:
         connection = scope.get(CONNECTION)
@@ -242,26 +253,17 @@ class Inference:
         except InferenceError:
             raise Refusal(500, "The inference failed; the server's log says why.") from None
         except Unserved as unserved:
-            raise _unserved(unserved) from None
+            raise refusal_of(unserved) from None
         finally:
             self.driver.leave(ticket)
             if connection is not None:
                 connection.on_gone = None
 
-    def _refusal(self, refusal: Refusal, arrived_s: float) -> _Reply:
+    def _refusal(self, refusal: Refusal, arrived_s: float) -> Reply:
         if refusal.reason in self.metrics.refused:
             self.metrics.refused[refusal.reason].inc()
             self.metrics.refusal_age_seconds.observe(self.clock() - arrived_s)
-        given = [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
-        headers = ((_VARIANT, self.variant.encode()), _JSON_TYPE, *given)
-        return _Reply(refusal.status, orjson.dumps({"error": str(refusal)}), headers)
-
-
-class _Asked(NamedTuple):
-    identity: Identity
-    head: _Head
-    arrived_s: float
-    within_s: float
+        return refused(refusal, self.variant)
 
 
 def _head(scope: Scope) -> _Head:
@@ -269,38 +271,8 @@ def _head(scope: Scope) -> _Head:
     for name, value in scope["headers"]:
         if name == b"content-length":
             length = value
-        elif name == _JSON_LENGTH:
+        elif name == JSON_LENGTH:
             json_length = value.decode("latin-1")
         elif name == _DEADLINE:
             deadline = value
     return _Head(length, json_length, deadline)
-
-
-_SENTENCES = {
-    "loading": "The model is still loading.",
-    "failing": "The model fails at whatever it is given.",
-    "no_time": "It would be answered too late.",
-    "no_memory": "Its model isn't loaded, and can't be in time.",
-    "no_executor": "Nothing is there that could compute it.",
-    "given_up": "It was accepted, but what ran before took longer than expected.",
-    "executor_left": "What was to compute it was lost.",
-}
-
-
-def _unserved(unserved: Unserved) -> Refusal:
-    reason = unserved.reason
-    refusal = try_again(reason, _SENTENCES.get(reason, reason), unserved.retry_after_s)
-    if unserved.accepted:
-        refusal.reason = ""  # counted as late or cancelled
-    return refusal
-
-
-def _answer(result: Floats, question: Question, identity: Identity, ticket: Ticket) -> _Reply:
-    answer = protocol.encode(
-        result, question, identity.signature, model=identity.model, version=identity.variant
-    )
-    variant = (_VARIANT, identity.variant.encode())
-    if answer.json_bytes is None:
-        return _Reply(200, answer.body, (variant, _JSON_TYPE), ticket)
-    length = (_JSON_LENGTH, b"%d" % answer.json_bytes)
-    return _Reply(200, answer.body, (variant, _BYTES_TYPE, length), ticket)

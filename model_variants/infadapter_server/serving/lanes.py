@@ -6,8 +6,9 @@ it will ever end. Its executor is then taken from the kernel, so that requests g
 refused at once, and given back if it ends after all.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from math import inf
 
 from infadapter_scheduler.actions import Run
@@ -21,8 +22,11 @@ __all__ = ["Lane", "Sent"]
 OVERDUE = 10.0
 """Times as long as expected: under the smallest CPU quota a pause of all threads is 4."""
 
-SUSPECT_S, STUCK_S = 1.0, 10.0
+SUSPECT_S, STUCK_S = 3.0, 10.0
 """At least so long after it should have ended: nothing more is sent there; the pod isn't live."""
+
+AT_ONCE = 2
+"""Batches: one that runs and one that follows. Who has gone leaves those that are further ahead."""
 
 Member = tuple[int, Ticket]
 """A request of the kernel, and the ticket that it is an image of."""
@@ -33,6 +37,15 @@ class Sent:
     run: Run
     members: Sequence[Member]
     expected_end_s: float
+    free_s: float = 0.0  # its executor had ended what came before, if anything did
+
+    def could_begin_s(self, begin_s: float) -> float:
+        """
+        When it would have begun if orders took no time. An executor that waits for a busy event
+        loop is none that is free: what the kernel learns of executions has to hold that too.
+        """
+        asked_s = min(ticket.admitted_s for _, ticket in self.members)
+        return min(begin_s, max(self.free_s, asked_s))
 
     def overdue_s(self, now_s: float) -> float:
         """Beyond what any estimate could be wrong by."""
@@ -45,7 +58,13 @@ class Lane:
     loaded: dict[str, int] = field(default_factory=dict)  # bytes of weights by model
     joined: bool = False  # the kernel counts on it
     lost: bool = False
+    waiting: deque[Run] = field(default_factory=deque)
     _sent: dict[int, Sent] = field(default_factory=dict)
+    _free_s: float = 0.0
+
+    @property
+    def full(self) -> bool:
+        return len(self._sent) >= AT_ONCE
 
     @property
     def name(self) -> str:
@@ -62,8 +81,10 @@ class Lane:
         order = Infer(run.run, run.model, rows, run.earliest_s, run.latest_s)
         self.executor.submit(order)
 
-    def ended(self, run: int) -> Sent | None:
-        return self._sent.pop(run, None)
+    def ended(self, run: int, end_s: float) -> Sent | None:
+        sent = self._sent.pop(run, None)
+        free_s, self._free_s = self._free_s, end_s
+        return None if sent is None else replace(sent, free_s=free_s)
 
     def suspect(self, now_s: float) -> bool:
         return self._overdue_s(now_s) > SUSPECT_S
@@ -74,9 +95,3 @@ class Lane:
     def _overdue_s(self, now_s: float) -> float:
         oldest = next(iter(self._sent.values()), None)
         return -inf if oldest is None else oldest.overdue_s(now_s)
-
-
-def resident(lanes: Mapping[str, Lane]) -> tuple[int, int]:
-    """Models in memory, and their bytes, over all executors."""
-    held = [size for lane in lanes.values() for size in lane.loaded.values()]
-    return len(held), sum(held)

@@ -130,6 +130,15 @@ class ServerMetrics:
         counter = self._requests.get(code)
         (counter or self._any_code.labels(self._variant, code)).inc()
 
+    def executed(self, images: int, expected_s: float, took_s: float) -> None:
+        """Count an execution that is done."""
+        self.inference_seconds.observe(took_s)
+        self.batch_images.observe(images)
+        if took_s <= expected_s:
+            self.over_seconds.observe(expected_s - took_s)
+        else:
+            self.under_seconds.observe(took_s - expected_s)
+
     def exposition(self) -> bytes:
         """Everything, in the text format of Prometheus."""
         return generate_latest(self._registry)

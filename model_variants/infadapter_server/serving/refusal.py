@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from infadapter_profiles import wire
 
-__all__ = ["Cause", "ClientGone", "Refusal", "Unserved", "try_again"]
+__all__ = ["Cause", "ClientGone", "InferenceError", "Refusal", "Unserved", "try_again"]
 
 _LONGEST_S = 3600
 
@@ -23,6 +23,10 @@ class Cause(StrEnum):
 
 class ClientGone(Exception):
     """Nobody waits for an answer any more."""
+
+
+class InferenceError(Exception):
+    """The model could not compute a batch that looked right."""
 
 
 class Refusal(Exception):

@@ -5,7 +5,6 @@ After the start the scheduler decides, by what is asked for; people and changed 
 what they want, and wait until it is so.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,13 +24,11 @@ from infadapter_scheduler import (
 from infadapter_server.executors.messages import LoadModel, ModelLoaded, Outcome, UnloadModel
 from infadapter_server.serving.catalogue import Changes
 from infadapter_server.serving.lanes import Lane
-from infadapter_server.serving.repository import NotServed, Repository, State
+from infadapter_server.serving.repository import NotServed, Repository
 from infadapter_server.serving.starting import Start
+from infadapter_server.serving.wishes import Wishes
 
 __all__ = ["Residence"]
-
-PATIENCE_S = 30.0
-"""How long somebody waits for a load or an unload: in an order that keeps all promises."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +42,7 @@ class Residence:
     slower: Callable[[Model], Model]  # from seconds of a whole core to those of the quota
     start: Start = field(init=False)
     _begun: bool = False
-    _waiting: dict[str, set[asyncio.Future[None]]] = field(default_factory=dict)
+    _wishes: Wishes = field(default_factory=Wishes)
 
     def __post_init__(self) -> None:
         self.start = Start(self.repository)
@@ -89,18 +86,18 @@ class Residence:
         lane.loaded.pop(name, None)
         lane.executor.submit(UnloadModel(name))
         self.repository.standing(name).unloaded(lane.name)
-        self._wake(name)
+        self._wishes.look(name)
 
     def loaded(self, lane: Lane, report: ModelLoaded, event: Event) -> None:
         """What the load has measured is told as well: a first one corrects a guess."""
         before = self.repository.known_model(report.model)
         self._take(lane, report)
+        self._wishes.look(report.model)
         self.tell(event)
         if before is not None:
             self._correct(before, self.repository.known_model(report.model))
-        if report.outcome is Outcome.TOO_LATE and report.model in self._waiting:
+        if report.outcome is Outcome.TOO_LATE and self._wishes.to_load(report.model):
             self.tell(LoadWanted(report.model))
-        self._wake(report.model)
 
     def _correct(self, before: Model, after: Model | None) -> None:
         if after is None:  # larger than the bound, as it turned out
@@ -119,11 +116,9 @@ class Residence:
         self._check_begun()
         standing = self.repository.standing(name)
         standing.leaving, standing.failure = False, None
-        self._wake(name)
+        self._wishes.look(name)
         self.tell(LoadWanted(name))
-        await self._until(
-            name, lambda: standing.state is State.READY or standing.failure is not None
-        )
+        await self._until(name, lambda: standing.there or standing.failure is not None, load=True)
         if standing.failure is not None:
             raise NotServed(503, f"{name} can't be served: {standing.failure.reason}")
 
@@ -134,41 +129,41 @@ class Residence:
             raise NotServed(400, f"{name} is pinned by its configuration.")
         standing = self.repository.standing(name)
         standing.unloading()
+        if not standing.holders:
+            self._wishes.refuse_loads(name, NotServed(503, f"{name} was unloaded meanwhile.", 1.0))
         self.tell(UnloadWanted(name))
-        await self._until(name, lambda: not standing.leaving)
+        await self._until(name, lambda: not standing.leaving, load=False)
 
     def changed(self, changes: Changes) -> None:
         """The files are others than before."""
         if not self._begun:
             return  # the scheduler begins with those that there are then
-        served, pinned = self.repository.models(), self.repository.pinned()
+        served = self.repository.models()
         for name in (*changes.removed, *changes.changed):
             if name not in served:
                 self.tell(ModelRemoved(name))
+                self._wishes.refuse_loads(name, NotServed(404, f"{name} is there no longer."))
         for name in (*changes.added, *changes.changed):
             if name in served:
-                self.tell(ModelAdded(self.slower(self.repository.kernel_model(name))))
-                self.tell(KeepLoaded(name, kept=name in pinned))
+                self._serve(name)
+
+    def _serve(self, name: str) -> None:
+        self.tell(ModelAdded(self.slower(self.repository.kernel_model(name))))
+        pinned = name in self.repository.pinned()
+        self.tell(KeepLoaded(name, kept=pinned))
+        if pinned or self._wishes.to_load(name):
+            self.tell(LoadWanted(name))
 
     def _check_begun(self) -> None:
         if not self._begun:
             raise NotServed(503, "The models are still being measured.", 1.0)
 
-    async def _until(self, name: str, reached: Callable[[], bool]) -> None:
+    async def _until(self, name: str, reached: Callable[[], bool], *, load: bool) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                while not reached():
-                    changed = asyncio.get_running_loop().create_future()
-                    self._waiting.setdefault(name, set()).add(changed)
-                    await changed
+            await self._wishes.until(name, reached, to_load=load)
         except TimeoutError:
             state = self.repository.standing(name).state
             raise NotServed(503, f"{name} is still {state}.", 1.0) from None
-
-    def _wake(self, name: str) -> None:
-        for changed in self._waiting.pop(name, ()):
-            if not changed.done():
-                changed.set_result(None)
 
     def _order(self, lane: Lane, name: str, earliest_s: float, latest_s: float) -> None:
         stored = self.repository.loading(name, lane.name)

@@ -28,7 +28,7 @@ from infadapter_server.serving.connections import (
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Inference
 
-__all__ = ["Quota", "follow_quota", "listen", "run"]
+__all__ = ["Quota", "follow_quota", "http_server", "listen", "run"]
 
 # Longer than routers keep idle connections (Envoy: an hour): a connection that is closed by the
 # server just when a router sends on it costs a request.
@@ -126,14 +126,14 @@ async def _serve(
     connections = Connections(
         ConnectionLimits(most=most_connections()), inference.metrics.connections.set
     )
-    server = _Server(_config(inference, connections))
+    server = http_server(inference, connections)
     stop = _Stop(inference, server, drain_s)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.begin)
     driver = inference.driver
     quota.apply(driver)
-    driver.start()
+    inference.start()
     beside = [loop.create_task(follow_quota(driver, quota)), loop.create_task(connections.sweep())]
     driver_end = loop.create_task(driver.ended())
     driver_end.add_done_callback(lambda _: stop.finish())
@@ -142,11 +142,12 @@ async def _serve(
         task.cancel()
     sound = not driver_end.done()
     driver_end.cancel()
-    return sound, await driver.stop(_JOIN_S)
+    return sound, await inference.stop(_JOIN_S)
 
 
-def _config(inference: Inference, connections: Connections) -> uvicorn.Config:
-    return uvicorn.Config(
+def http_server(inference: Inference, connections: Connections) -> uvicorn.Server:
+    """What answers on a socket that it is given; whoever calls runs the sweep of connections."""
+    config = uvicorn.Config(
         create_app(inference),
         http=connections.protocol(),  # type: ignore[arg-type]  # it is called, and no more
         ws="none",
@@ -158,6 +159,7 @@ def _config(inference: Inference, connections: Connections) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(inference.limits.longest_wait_s) + 1,
     )
+    return _Server(config)
 
 
 async def follow_quota(driver: Driver, quota: Quota, period_s: float = 1.0) -> NoReturn:

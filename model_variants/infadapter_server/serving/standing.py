@@ -33,12 +33,17 @@ class Standing:
     failure: Failure | None = None
 
     @property
+    def there(self) -> bool:
+        """In memory, if perhaps not for long."""
+        return any(self.holders.values())
+
+    @property
     def state(self) -> State:
         if not self.holders:
             return State.UNAVAILABLE
         if self.leaving:
             return State.UNLOADING
-        return State.READY if any(self.holders.values()) else State.LOADING
+        return State.READY if self.there else State.LOADING
 
     @property
     def reason(self) -> str:

@@ -25,6 +25,7 @@ class Ticket:
     first: int
     rows: Floats
     arrived_s: float
+    admitted_s: float
     deadline_s: float
     answer: asyncio.Future[Floats]
     begin_s: float = 0.0  # of the last execution, as `end_s`

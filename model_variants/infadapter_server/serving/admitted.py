@@ -1,0 +1,99 @@
+"""
+Requests that were admitted: each is answered exactly once, by its deadline, and counted as what
+became of it.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+
+from infadapter_scheduler.actions import Reason
+from infadapter_server.executors.messages import Inferred
+from infadapter_server.networks.signatures import Floats
+from infadapter_server.serving.lanes import Member, Sent
+from infadapter_server.serving.margin import Margin
+from infadapter_server.serving.metrics import Outcome, ServerMetrics
+from infadapter_server.serving.refusal import ClientGone, InferenceError, Unserved
+from infadapter_server.serving.tickets import Dues, Ticket
+
+__all__ = ["Admitted"]
+
+
+class Admitted:
+    """`gone` takes back a request of the scheduler for which nobody waits any more."""
+
+    def __init__(
+        self,
+        metrics: ServerMetrics,
+        gone: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.margin = Margin()
+        self._metrics, self._gone, self._clock = metrics, gone, clock
+        self._tickets: dict[int, Ticket] = {}
+        self._dues = Dues()
+
+    def __len__(self) -> int:
+        """Images that wait or are computed."""
+        return len(self._tickets)
+
+    def add(self, ticket: Ticket) -> None:
+        self._tickets.update(dict.fromkeys(ticket.numbers, ticket))
+        self._dues.add(ticket)
+        self._metrics.admitted.inc()
+
+    def members(self, numbers: Iterable[int]) -> list[Member]:
+        """Of a batch, those that somebody still waits for."""
+        return [(n, self._tickets[n]) for n in numbers if n in self._tickets]
+
+    def next_due_s(self) -> float:
+        return self._dues.next_s()
+
+    # --- answers -----------------------------------------------------------------------------
+
+    def deliver(self, sent: Sent, report: Inferred, outputs: Floats) -> None:
+        """A batch is done."""
+        for at, (number, ticket) in enumerate(sent.members):
+            if self._tickets.pop(number, None) is None:
+                continue  # nobody waits for it any more
+            ticket.begin_s, ticket.end_s = report.begin_s, report.end_s
+            if ticket.take(number, outputs[at : at + 1]) and not ticket.answer.done():
+                ticket.answer.set_result(ticket.result())
+
+    def answered(self, ticket: Ticket) -> None:
+        """The answer has been written: how long was the way back, and was it in time?"""
+        now_s = self._clock()
+        self.margin.learn(now_s - ticket.end_s)
+        self._metrics.queue_seconds.observe(max(0.0, ticket.begin_s - ticket.arrived_s))
+        late = now_s > ticket.deadline_s
+        self._metrics.outcomes[Outcome.LATE if late else Outcome.ON_TIME].inc()
+
+    # --- no answers --------------------------------------------------------------------------
+
+    def left(self, ticket: Ticket) -> None:
+        """Its client has gone."""
+        self._end(ticket, Outcome.GONE, ClientGone())
+
+    def failed(self, sent: Sent, error: str) -> None:
+        """A batch can't be computed."""
+        for _, ticket in sent.members:
+            self._end(ticket, Outcome.FAILED, InferenceError(error))
+
+    def given_up(self, number: int, reason: Reason) -> None:
+        """The scheduler can't keep its word."""
+        ticket = self._tickets.get(number)
+        if ticket is not None:
+            self._end(ticket, Outcome.CANCELLED, Unserved(reason, accepted=True))
+
+    def end_late(self, now_s: float) -> None:
+        """Who is due now gets no answer any more, whatever the reason."""
+        for ticket in self._dues.passed(now_s):
+            self._end(ticket, Outcome.LATE, Unserved(Reason.GIVEN_UP, accepted=True))
+
+    def _end(self, ticket: Ticket, outcome: Outcome, why: Exception) -> None:
+        if ticket.answer.done():
+            return
+        ticket.answer.set_exception(why)
+        self._metrics.outcomes[outcome].inc()
+        for number in ticket.numbers:
+            if self._tickets.pop(number, None) is not None:
+                self._gone(number)

@@ -1,0 +1,68 @@
+"""The executors of a driver, each a lane: their start, their end, and what can be said of all."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from infadapter_server.executors.messages import Report, UseThreads
+from infadapter_server.executors.port import Executor
+from infadapter_server.serving.lanes import Lane
+
+__all__ = ["Crew"]
+
+
+class Crew:
+    def __init__(self, executors: Sequence[Executor]) -> None:
+        self._lanes = {executor.name: Lane(executor) for executor in executors}
+        self._started = self._stopping = False
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes.values())
+
+    def __getitem__(self, name: str) -> Lane:
+        return self._lanes[name]
+
+    def start(self, threads: int, reported: Callable[[Lane, Report], None]) -> None:
+        """`reported` is called on the running event loop, whichever thread reports."""
+        loop, self._started = asyncio.get_running_loop(), True
+
+        def tell(lane: Lane, report: Report) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(reported, lane, report)
+
+        for lane in self:
+            lane.executor.start(partial(tell, lane))
+            lane.executor.submit(UseThreads(threads))
+
+    async def stop(self, within_s: float) -> bool:
+        """False if one did not come back."""
+        self._stopping = True
+        ends = [asyncio.to_thread(lane.executor.stop, within_s) for lane in self]
+        return all(await asyncio.gather(*ends))
+
+    def use_threads(self, threads: int) -> None:
+        for lane in self if self._started else ():
+            lane.executor.submit(UseThreads(threads))
+
+    @property
+    def available(self) -> bool:
+        """The scheduler counts on one at least."""
+        return any(lane.joined for lane in self)
+
+    @property
+    def all_lost(self) -> bool:
+        """For another reason than that they were stopped."""
+        return not self._stopping and all(lane.lost for lane in self)
+
+    def stuck(self, now_s: float) -> int:
+        """How many have not come back from an execution."""
+        return sum(lane.stuck(now_s) for lane in self)
+
+    def with_model(self, model: str) -> Lane | None:
+        """One that has its weights and can compute."""
+        return next((lane for lane in self if lane.joined and model in lane.loaded), None)
+
+    def resident(self) -> tuple[int, int]:
+        """Models in memory, and their bytes, over all executors."""
+        held = [size for lane in self for size in lane.loaded.values()]
+        return len(held), sum(held)

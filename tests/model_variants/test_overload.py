@@ -1,0 +1,172 @@
+"""What a server is to do that is offered more than it can: the deadlines, bounds and the health."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from infadapter_server.serving import protocol
+from infadapter_server.serving.deadlines import Deadlines
+from infadapter_server.serving.protocol import BadTensor
+from tests.model_variants.serving_world import (
+    INFER,
+    Running,
+    Summing,
+    question,
+    running,
+    until,
+)
+from tests.model_variants.socket_world import head, listening, read
+
+WITHIN_S = 1.0
+
+
+async def flood(server: Running, rate_rps: float, duration_s: float) -> list[int]:
+    """The status of each answer."""
+    loop = asyncio.get_running_loop()
+    began_s, asked = loop.time(), list[asyncio.Task[Any]]()
+    while (passed_s := loop.time() - began_s) < duration_s:
+        while len(asked) < passed_s * rate_rps:
+            asked.append(asyncio.create_task(server.ask((1, 2))))
+        await asyncio.sleep(0.002)
+    return [(await question).status_code for question in asked]
+
+
+async def test_in_an_overload_the_accepted_are_on_time_and_the_rest_is_refused_at_once() -> None:
+    # At most 8 images in 100 ms: 80 a second.
+    within = Deadlines(default_s=WITHIN_S)
+    async with running(Summing(takes_s=0.1), deadlines=within) as server:
+        statuses = await flood(server, 240, 2.5)
+        on_time = await server.outcome("on_time")
+        assert set(statuses) == {200, 503}
+        assert on_time >= 0.6 * 80 * 2.5
+        assert await server.outcome("late") + await server.outcome("cancelled") <= 0.05 * on_time
+        refused = await server.metric("infadapter_server_refused_total", reason="no_time")
+        early = await server.metric("infadapter_server_refusal_age_seconds_bucket", le="0.05")
+        assert refused > 100
+        assert early >= 0.9 * refused
+        assert server.driver.unanswered == 0
+
+
+async def test_a_refusal_says_when_to_try_again_in_whole_seconds() -> None:
+    async with running(Summing(takes_s=0.02)) as server:
+        refused = await server.ask((1, 2), infadapter_deadline_ms="5")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert "too late" in refused.json()["error"]
+
+
+@pytest.mark.parametrize("deadline", ["0", "-5", "nan", "inf", "soon", "", "1e999", "-0.0"])
+async def test_a_deadline_that_is_none_is_a_sentence(deadline: str) -> None:
+    async with running() as server:
+        answer = await server.ask((1, 2), infadapter_deadline_ms=deadline)
+        assert answer.status_code == 400
+        assert "infadapter-deadline-ms must be a number of milliseconds" in answer.json()["error"]
+        assert await server.metric("infadapter_server_admitted_total") == 0
+
+
+@pytest.mark.parametrize("given", [0, -1, 1.5, True, "soon", [1], {}])
+async def test_a_timeout_that_is_none_is_a_sentence(given: object) -> None:
+    async with running() as server:
+        asked = question((1, 2), parameters={"timeout": given})
+        answer = await server.client.post(INFER, json=asked)
+        assert answer.status_code == 400
+        assert "timeout must be a whole number of microseconds" in answer.json()["error"]
+
+
+async def test_a_timeout_in_microseconds_is_a_deadline() -> None:
+    async with running(Summing(takes_s=0.05)) as server:
+        asked = question((1, 2), parameters={"timeout": 20_000})
+        assert (await server.client.post(INFER, json=asked)).status_code == 503
+        asked = question((1, 2), parameters={"timeout": "2000000"})
+        assert (await server.client.post(INFER, json=asked)).status_code == 200
+
+
+def test_which_deadline_holds() -> None:
+    deadlines = Deadlines(longest_s=10, default_s=0.25)
+    assert deadlines.of(None) == 0.25
+    assert deadlines.of(b"100") == 0.1
+    assert deadlines.of(b"12.5") == 0.0125
+    assert deadlines.of(b"60000") == 10
+    assert Deadlines(longest_s=10).of(None) == 10
+    assert deadlines.shorter(0.25, None, 500_000) == 0.5  # a timeout takes the default's place
+    assert deadlines.shorter(0.1, b"100", 500_000) == 0.1  # but not that of a service's deadline
+    assert deadlines.shorter(0.1, b"100", 50_000) == 0.05
+    assert deadlines.shorter(0.25, None, 10**15) == 10
+    with pytest.raises(BadTensor):
+        deadlines.of(b"-1")
+
+
+async def test_bodies_and_tensors_are_bounded_together() -> None:
+    async with listening(held_bytes=1, body_s=5) as server:  # raised to two of the longest bodies
+        room = server.inference.budget.most
+        assert room == 2 * server.inference.longest_body(server.inference.models["sums"])
+        half = head(60_000) + b" " * 50_000
+        held = [await server.send(half) for _ in range(4)]
+        first = [asyncio.create_task(read(reader)) for reader, _ in held]
+        done, _ = await asyncio.wait(first, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        answer = done.pop().result()
+        assert (answer.status, "hold" in answer.error) == (503, True)
+        assert server.inference.budget.held <= room
+        assert await server.metric("refused_total", reason="memory") >= 1
+        assert await server.metric("held_bytes") > 0
+        for _, writer in held:
+            writer.close()
+        await asyncio.wait(first)
+        await until(lambda: server.inference.budget.held == 0)
+
+
+async def test_the_loop_answers_probes_while_a_large_body_is_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    may_parse, parse = threading.Event(), protocol.parse
+    parsing_in: list[int] = []
+
+    def slowly(*arguments: Any) -> Any:
+        parsing_in.append(threading.get_ident())
+        assert may_parse.wait(10)
+        return parse(*arguments)
+
+    monkeypatch.setattr(protocol, "parse", slowly)
+    monkeypatch.setattr("infadapter_server.serving.parsing.LARGE", 50)
+    async with listening() as server:
+        asked = asyncio.create_task(server.ask(*[(1, 2)] * 8))
+        await until(lambda: bool(parsing_in))
+        assert (await server.get("/v2/health/live")).status == 200
+        may_parse.set()
+        assert (await asked).status == 200
+    assert threading.get_ident() not in parsing_in
+
+
+async def test_a_pod_that_fails_at_everything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infadapter_server.serving.failing.CHECK_EVERY_S", 0.05)
+    async with running() as server:
+        server.model.broken = True
+        for _ in range(5):
+            assert (await server.ask((1, 2))).status_code == 500
+        await until(lambda: not server.driver.live)
+        assert (await server.client.get("/v2/health/live")).status_code == 503
+        assert (await server.client.get("/v2/health/ready")).status_code == 503
+        assert await server.metric("infadapter_server_failing") == 1
+        assert await server.metric("infadapter_server_executions_failed_total") >= 5
+        assert await server.outcome("failed") == 5
+        refused = await server.ask((1, 2))
+        assert (refused.status_code, "fails" in refused.json()["error"]) == (503, True)
+        server.model.broken = False
+        await until(lambda: server.driver.live)
+        assert (await server.ask((1, 2))).status_code == 200
+
+
+async def test_a_pod_that_hangs_says_so_and_answers_all_by_their_deadlines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infadapter_server.serving.lanes.SUSPECT_S", 5.0)
+    monkeypatch.setattr("infadapter_server.serving.lanes.STUCK_S", 0.4)
+    async with running(deadlines=Deadlines(default_s=0.3)) as server:
+        server.model.hold()
+        answers = await asyncio.gather(*(server.ask((1, 2)) for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {503}
+        assert await server.metric("infadapter_server_latency_seconds_count") == 0
+        await until(lambda: not server.driver.live)
+        assert (await server.client.get("/v2/health/live")).status_code == 503
+        assert await server.metric("infadapter_server_stuck_executors") == 1

@@ -1,0 +1,118 @@
+"""An executor in virtual time, which holds whoever drives it to the rules of the port."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
+
+import numpy as np
+
+from infadapter_server.executors.messages import (
+    Infer,
+    Inferred,
+    LoadModel,
+    ModelLoaded,
+    Order,
+    Outcome,
+    Report,
+    UnloadModel,
+    UseThreads,
+)
+from infadapter_server.executors.port import Tell
+from infadapter_server.networks.stored import Stored
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a model behaves: seconds for an image, and to load; its bytes; why it can't be loaded."""
+
+    image_s: float = 0.01
+    load_s: float = 0.05
+    weights_bytes: int = 2**20
+    fault: str = ""
+
+
+@dataclass
+class VirtualExecutor:
+    """One order at a time. `most_bytes` is the most that its models have taken at once."""
+
+    name: str
+    kinds: Mapping[str, Kind]
+    held: dict[str, Stored] = field(default_factory=dict)
+    most_bytes: int = 0
+    unloaded: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # asked for, and not there
+    _orders: list[tuple[float, int, Order]] = field(default_factory=list)
+    _sequence: "count[int]" = field(default_factory=count)
+    _busy: bool = False
+
+    def start(self, tell: Tell) -> None:
+        self._tell, self._loop = tell, asyncio.get_running_loop()
+
+    def submit(self, order: Order) -> None:
+        earliest_s = order.earliest_s if isinstance(order, Infer | LoadModel) else 0.0
+        heappush(self._orders, (earliest_s, next(self._sequence), order))
+        self._loop.call_soon(self._next)
+
+    def stop(self, within_s: float) -> bool:
+        return True
+
+    def _next(self) -> None:
+        if self._busy or not self._orders:
+            return
+        wait_s = self._orders[0][0] - self._loop.time()
+        if wait_s > 0:
+            self._loop.call_later(wait_s, self._next)
+            return
+        order = heappop(self._orders)[2]
+        took_s, report = self._do(order)
+        self._busy = True
+        self._loop.call_later(took_s, self._done, report)
+
+    def _done(self, report: Report | None) -> None:
+        self._busy = False
+        if report is not None:
+            self._tell(report)
+        self._next()
+
+    def _do(self, order: Order) -> tuple[float, Report | None]:
+        match order:
+            case Infer():
+                return self._infer(order)
+            case LoadModel():
+                return self._load(order)
+            case UnloadModel(model):
+                self.held.pop(model, None)
+                self.unloaded.append(model)
+            case UseThreads():
+                pass
+        return 0.0, None
+
+    def _infer(self, order: Infer) -> tuple[float, Inferred]:
+        now_s, images = self._loop.time(), len(order.rows)
+        if order.model not in self.held:
+            self.missing.append(order.model)
+            return 0.0, Inferred(order.run, Outcome.FAILED, now_s, now_s, error="is not loaded")
+        if now_s > order.latest_s + 1e-9:
+            return 0.0, Inferred(order.run, Outcome.TOO_LATE, now_s, now_s)
+        took_s = images * self.kinds[order.model].image_s
+        outputs = np.zeros((images, 1), np.float32)
+        return took_s, Inferred(order.run, Outcome.DONE, now_s, now_s + took_s, outputs)
+
+    def _load(self, order: LoadModel) -> tuple[float, ModelLoaded]:
+        now_s, stored = self._loop.time(), order.stored
+        kind = self.kinds[stored.name]
+        took_s = kind.load_s + 3 * sum(stored.batch_sizes) * kind.image_s
+        if now_s > order.latest_s:
+            return 0.0, ModelLoaded(stored.name, Outcome.TOO_LATE, now_s, now_s)
+        if kind.fault:
+            failed = ModelLoaded(stored.name, Outcome.FAILED, now_s, now_s + 0.01, error=kind.fault)
+            return 0.01, failed
+        self.held[stored.name] = stored
+        size = sum(self.kinds[name].weights_bytes for name in self.held)
+        self.most_bytes = max(self.most_bytes, size)
+        spent = {n: n * kind.image_s for n in stored.batch_sizes}
+        return took_s, ModelLoaded(
+            stored.name, Outcome.DONE, now_s, now_s + took_s, kind.weights_bytes, spent
+        )
