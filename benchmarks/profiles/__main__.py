@@ -31,6 +31,12 @@ SHARE = 0.95
 @click.option("--hold-seconds", type=float, default=300.0, show_default=True, help="0: none.")
 @click.option("--millicores", type=int, default=1000, show_default=True)
 @click.option("--speed", type=float, default=1.0, show_default=True)
+@click.option(
+    "--ideal-ms",
+    type=float,
+    help="In place of the variant a server that sleeps so long for each request, one after the "
+    "other: what is left is the profiler's own spread.",
+)
 @click.option("--force", is_flag=True, help="On a machine that has other work to do.")
 def main(
     variant: str,
@@ -40,12 +46,13 @@ def main(
     hold_seconds: float,
     millicores: int,
     speed: float,
+    ideal_ms: float | None,
     force: bool,
 ) -> None:
     print(machine("torch", "numpy"), "\n", sep="\n")
     limits = cpu_limits(speed=speed)
     group = limits.group(millicores).folder if isinstance(limits, Quotas) else None
-    case = Case(variant, slos_ms, seconds, millicores, group, force)
+    case = Case(variant, slos_ms, seconds, millicores, group, force, ideal_ms)
     try:
         with tempfile.TemporaryDirectory() as folder:
             runs = [profiled(case, Path(folder), number) for number in range(reruns + 1)]
@@ -60,17 +67,23 @@ def main(
 
 
 def _report_reruns(case: Case, runs: list[Run]) -> None:
+    print(
+        "| | first run | its interval | reruns | inside | of all pairs |\n|---|---|---|---|---|---|"
+    )
     for run in runs:
         if run.failure is not None:
             print(f"- no profile: {run.failure}")
     good = [run for run in runs if run.failure is None]
     for number, slo_ms in enumerate(case.slos_ms if good else ()):
         first, *others = (run.capacities[number] for run in good)
-        inside = sum(_low(first) <= each.rps <= _high(first) for each in others)
+        inside = sum(_inside(each, first) for each in others)
+        found = [run.capacities[number] for run in good]
+        pairs = [(one, other) for one in found for other in found if one is not other]
+        share = sum(_inside(other, one) for one, other in pairs) / max(1, len(pairs))
         rates = ", ".join(f"{each.rps:.1f}" for each in others)
         print(
             f"| {case.variant}, {slo_ms} ms | {first.rps:.1f} | {_low(first):.1f}–"
-            f"{_high(first):.1f} | {rates} | {inside} of {len(others)} |"
+            f"{_high(first):.1f} | {rates} | {inside} of {len(others)} | {share:.0%} |"
         )
 
 
@@ -80,6 +93,10 @@ def _report_held(case: Case, run: Run, seconds: float) -> None:
         found = held(case, known, rate_rps, seconds)
         slo = f"{1e3 * known.latency_s:g} ms"
         print(f"{SHARE} x {known.rps:.1f} for {seconds:g} s, SLO {slo}: {found}")
+
+
+def _inside(one: KnownCapacity, other: KnownCapacity) -> bool:
+    return _low(other) <= one.rps <= _high(other)
 
 
 def _low(known: KnownCapacity) -> float:

@@ -20,6 +20,7 @@ from infadapter_server.profiling.start import started_server
 from infadapter_workload.outcomes import Outcome, summarise
 
 MODEL = "glyphs"
+IDEAL = Path(__file__).parents[2] / "tests" / "model_variants" / "answering_server.py"
 START_LIMIT_S = 120.0
 _SHARES, _WEIGHT = 2**18, 10_000  # the most that control groups of version 1 and 2 take
 QUIET = subprocess.DEVNULL
@@ -36,8 +37,11 @@ class Case:
     millicores: int
     group: Path | None  # a control group for the server
     force: bool
+    ideal_ms: float | None = None  # a server that sleeps so long, in place of the network
 
     def start(self, port: int) -> str:
+        if self.ideal_ms is not None:
+            return f"{sys.executable} {IDEAL} --port {port} --service-ms {self.ideal_ms}"
         server = f"infadapter-server --variant {self.variant} --model {MODEL} --port {port}"
         server += " --host 127.0.0.1 --drain-seconds 0"
         if self.group is None:

@@ -1,93 +1,56 @@
 """`infadapter profile`: measure a running server, and write what was measured to a file."""
 
-import re
-from collections.abc import Callable, Sequence
-from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
+from infadapter.profile_arguments import (
+    filled,
+    goals,
+    grid,
+    millicores,
+    object_name,
+    read_by,
+    resource_of,
+    writable,
+)
 from infadapter.profile_text import progress, show
 from infadapter_profiles.document import MOST_BATCH_SIZE, MOST_SLO_MS
-from infadapter_profiles.files import ProfileFileError, check_writable
+from infadapter_profiles.files import ProfileFileError
 from infadapter_profiles.profile import ProfiledAllocation
-from infadapter_profiles.quantities import InvalidQuantity, parse_quantity
 from infadapter_profiles.sizes import CPU
 from infadapter_server.finite import Finite
 from infadapter_server.loadgen.bodies import BodyError, parse_shape, read_body
 from infadapter_server.loadgen.client import make_timely, run
-from infadapter_server.loadgen.endpoint import Endpoint, UrlError
+from infadapter_server.loadgen.endpoint import Endpoint
 from infadapter_server.profiling.labelled import Labelled, read_labelled
 from infadapter_server.profiling.order import Order, infer_route
 from infadapter_server.profiling.plot import draw
 from infadapter_server.profiling.profiler import MIN_SECONDS, ProfileError
 from infadapter_server.profiling.run import Result, carry_out
 from infadapter_server.profiling.search import Disturbed, SearchError
-from infadapter_server.profiling.steps import Goal
 
-_MILLICORES, _BATCH = "{millicores}", "{batch}"
 DISTURBED = 3
 """The exit status where something else than the server was measured."""
 
 Existing = click.Path(exists=True, dir_okay=False, path_type=Path)
-T = TypeVar("T")
-
-
-def _millicores(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[int, ...]:
-    return tuple(_amount(text) for text in texts)
-
-
-def _amount(text: str) -> int:
-    try:
-        millicores = 1000 * parse_quantity(text)
-    except InvalidQuantity as error:
-        raise click.BadParameter(f"{text!r} is not an amount such as 4 or 500m.") from error
-    if millicores == 0 or millicores != int(millicores):
-        raise click.BadParameter(f"{text!r} is not a positive amount in whole thousandths.")
-    return int(millicores)
-
-
-def _name(_: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
-    if text is not None and not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", text):
-        raise click.BadParameter(f"{text!r} must be lower-case letters, digits and dashes.")
-    return text
-
-
-def _resource(_: click.Context, __: click.Parameter, text: str | None) -> dict[str, int]:
-    if text is None:
-        return {}
-    name, _equals, amount = text.partition("=")
-    if "/" not in name or not amount.isdecimal() or int(amount) < 1:
-        raise click.BadParameter(f"{text!r} must be like nvidia.com/gpu=1.")
-    return {name: int(amount)}
-
-
-def _read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
-    """Return a callback that judges an argument before anything is started, if it is given."""
-
-    def judge(_: click.Context, __: click.Parameter, given: Any) -> T | None:
-        try:
-            return None if given is None else read(given)
-        except (BodyError, UrlError) as error:
-            raise click.BadParameter(str(error)) from error
-
-    return judge
 
 
 @click.command("profile", context_settings={"max_content_width": 100})
-@click.argument("endpoint", metavar="URL", callback=_read_by(infer_route))
-@click.option("--name", required=True, callback=_name, help="The profile's name.")
-@click.option("--namespace", callback=_name, help="The profile's namespace, if it is to have one.")
+@click.argument("endpoint", metavar="URL", callback=read_by(infer_route))
+@click.option("--name", required=True, callback=object_name, help="The profile's name.")
+@click.option(
+    "--namespace", callback=object_name, help="The profile's namespace, if it is to have one."
+)
 @click.option(
     "--cpu",
     "cpus",
     required=True,
     multiple=True,
-    callback=_millicores,
+    callback=millicores,
     help="What the server has: 4, 0.5 or 500m. Given several times, so are --start's {millicores}.",
 )
-@click.option("--resource", callback=_resource, help="And beside it, such as nvidia.com/gpu=1.")
+@click.option("--resource", callback=resource_of, help="And beside it, such as nvidia.com/gpu=1.")
 @click.option(
     "--batch-size",
     "batch_sizes",
@@ -113,7 +76,7 @@ def _read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
 @click.option(
     "--labelled",
     type=Existing,
-    callback=_read_by(read_labelled),
+    callback=read_by(read_labelled),
     help="Measure the accuracy on an .npz file of images and labels.",
 )
 @click.option("--load-seconds", type=Finite(min=0), help="If neither server nor --start tell.")
@@ -132,12 +95,12 @@ def _read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
 @click.option(
     "--body",
     type=Existing,
-    callback=_read_by(read_body),
+    callback=read_by(read_body),
     help="A request to send, as JSON of the protocol.",
 )
 @click.option(
     "--shape",
-    callback=_read_by(parse_shape),
+    callback=read_by(parse_shape),
     help="Send random FP32 tensors, of a shape such as 1,3,224,224.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
@@ -200,9 +163,9 @@ def profile(
     """
     if body is not None and shape is not None:
         raise click.UsageError("Give --body or --shape, not both.")
-    grid = _grid(cpus, batch_sizes, start)
-    output = _writable(output or Path(f"{name}.yaml"))
-    goals = _goals(slos_ms, percentile, epsilon)
+    sizes = grid(cpus, batch_sizes, start)
+    target = writable(output or Path(f"{name}.yaml"))
+    wanted = goals(slos_ms, percentile, epsilon)
     orders = [
         Order(
             endpoint=endpoint,
@@ -210,21 +173,21 @@ def profile(
             namespace=namespace,
             resources={CPU: cpu, **resource},
             batch_size=batch_size,
-            goals=goals,
+            goals=wanted,
             accuracy=accuracy,
             labelled=labelled,
             load_s=load_seconds,
             seconds=seconds,
-            start=_filled(start, cpu, batch_size),
+            start=filled(start, cpu, batch_size),
             start_timeout_s=start_timeout,
             cold=cold,
             body=body,
             shape=shape,
             seed=seed,
-            output=output,
+            output=target,
             force=force,
         )
-        for cpu, batch_size in grid
+        for cpu, batch_size in sizes
     ]
     make_timely()
     for order in orders:
@@ -247,24 +210,6 @@ def _measured(order: Order) -> Result:
         raise SystemExit(130) from None
 
 
-def _grid(
-    cpus: Sequence[int], batch_sizes: Sequence[int], start: str | None
-) -> list[tuple[int, int | None]]:
-    """The sizes to measure: all that --start can make of them."""
-    grid = list(product(dict.fromkeys(cpus), dict.fromkeys(batch_sizes) or (None,)))
-    for values, word in ((cpus, _MILLICORES), (batch_sizes, _BATCH)):
-        if len(values) > 1 and word not in (start or ""):
-            raise click.UsageError(f"Several sizes take a --start command with {word} in it.")
-    return grid
-
-
-def _filled(start: str | None, millicores: int, batch_size: int | None) -> str | None:
-    if start is None:
-        return None
-    with_cpu = start.replace(_MILLICORES, str(millicores))
-    return with_cpu if batch_size is None else with_cpu.replace(_BATCH, str(batch_size))
-
-
 def _tell(order: Order, result: Result, plot: Path | None) -> None:
     if result.resumed:
         click.echo(f"An earlier run was interrupted; this one went on with its {result.resumed}.")
@@ -277,28 +222,9 @@ def _tell(order: Order, result: Result, plot: Path | None) -> None:
         _draw(plot, order, result.measured)
 
 
-def _writable(path: Path) -> Path:
-    try:
-        check_writable(path)
-    except ProfileFileError as error:
-        raise click.UsageError(str(error)) from error
-    return path
-
-
 async def _carry_out(order: Order) -> Result:
     async with progress(order.seconds) as on_phase:
         return await carry_out(order, on_phase=on_phase)
-
-
-def _goals(slos_ms: Sequence[int], percentile: float, epsilon: float | None) -> tuple[Goal, ...]:
-    share = 1 - percentile / 100 if epsilon is None else epsilon
-    try:
-        return tuple(
-            Goal(slo_s=ms / 1000, percentile=percentile, epsilon=round(share, 9))
-            for ms in dict.fromkeys(slos_ms)
-        )
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.", param_hint="--epsilon") from error
 
 
 def _draw(path: Path, order: Order, measured: ProfiledAllocation) -> None:

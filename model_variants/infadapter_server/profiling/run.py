@@ -11,30 +11,27 @@ from pathlib import Path
 
 from infadapter_profiles.document import MOST_LETTERS, ProfileDocument
 from infadapter_profiles.files import find_profile, save_profile
-from infadapter_profiles.profile import Profile, ProfiledAllocation
+from infadapter_profiles.profile import ProfiledAllocation
 from infadapter_profiles.sizes import PodSize
-from infadapter_server.loadgen.bodies import glyph_bodies, random_bodies
+from infadapter_server.profiling.about import about, accuracy_of, bodies_of
 from infadapter_server.profiling.batches import batch_size, check_known
 from infadapter_server.profiling.bench import Watched
 from infadapter_server.profiling.disturbance import Watch
 from infadapter_server.profiling.journal import Journal
-from infadapter_server.profiling.labelled import measure_accuracy
 from infadapter_server.profiling.measuring import Measuring, hasty, moved, noisy, searched_s
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.percentiles import with_allocation
 from infadapter_server.profiling.processes import family, listening_process, peak_bytes
-from infadapter_server.profiling.profiler import CLIENTS, HttpLoad, OnPhase, ProfileError
+from infadapter_server.profiling.profiler import CLIENTS, HttpLoad, OnPhase
 from infadapter_server.profiling.start import cold_start_s, started_server
 from infadapter_server.profiling.target import (
     ServerFacts,
-    ask,
     ask_arrivals,
     ask_batches,
     ask_facts,
     try_once,
 )
 
-GLYPHS = (1, 1, 32, 32)  # a request's shape in the demo's task
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -65,9 +62,9 @@ async def carry_out(order: Order, *, on_phase: OnPhase | None = None) -> Result:
     async with starting as started_s:
         facts = await ask_facts(order.endpoint)
         check_known(order.batch_size, await ask_batches(order.endpoint), facts.batch_limit)
-        order = replace(order, accuracy=await _accuracy(order, facts))
-        profile = _about(order, facts, (cold_s, started_s), before.profile if before else None)
-        bodies = _bodies(order, facts)
+        order = replace(order, accuracy=await accuracy_of(order, facts))
+        profile = about(order, facts, (cold_s, started_s), before.profile if before else None)
+        bodies = bodies_of(order, facts)
         await try_once(order.endpoint, bodies[0])
         measuring, measured = await _measure(order, facts, bodies, on_phase)
     old = next((a for a in profile.allocations if a.size == measured.size), None)
@@ -129,57 +126,6 @@ def _said(order: Order, measured: ProfiledAllocation, old: ProfiledAllocation | 
         for sentence in (noisy(known), hasty(known, saturation_rps, seconds), moved(known, old))
     ]
     return [sentence for sentence in sentences if sentence is not None]
-
-
-async def _accuracy(order: Order, facts: ServerFacts) -> float | None:
-    if order.labelled is None:
-        return order.accuracy
-    asking = partial(ask, order.endpoint)
-    measured = await measure_accuracy(order.labelled, asking, facts.input_name or "image")
-    return measured.share
-
-
-def _about(
-    order: Order,
-    facts: ServerFacts,
-    started_s: tuple[float | None, float | None],
-    before: Profile | None,
-) -> Profile:
-    """Put together what is known besides the curve: the options, the server, the file, in turn."""
-    cold_s, warm_s = started_s
-    known = (before.accuracy, before.load_time_s) if before else (None, None)
-    accuracy = _first(order.accuracy, facts.accuracy, known[0])
-    load_s = _first(order.load_s, cold_s, warm_s, facts.load_s, known[1])
-    if accuracy is None:
-        raise ProfileError(
-            "The server does not say how accurate its model is; give --accuracy or --labelled."
-        )
-    if load_s is None:
-        raise ProfileError(
-            "The server does not say how long it took to load; give --load-seconds or --start."
-        )
-    return Profile(
-        variant=order.name,
-        accuracy=accuracy,
-        load_time_s=load_s,
-        warm_load_time_s=warm_s if cold_s is not None else None,
-        allocations=before.allocations if before else (),
-    )
-
-
-def _bodies(order: Order, facts: ServerFacts) -> list[bytes]:
-    if order.body is not None:
-        return [order.body]
-    shape = facts.input_shape if order.shape is None else order.shape
-    if shape is None:
-        raise ProfileError("The server does not say what it takes; give --shape or --body.")
-    if shape == GLYPHS:
-        return glyph_bodies(seed=order.seed)
-    return random_bodies(shape, seed=order.seed, name=facts.input_name or "image")
-
-
-def _first(*values: float | None) -> float | None:
-    return next((value for value in values if value is not None), None)
 
 
 def machine() -> str:
