@@ -6,7 +6,7 @@ import pytest
 
 from infadapter_profiles.profile import KnownCapacity
 from infadapter_server.profiling.crossing import student_95
-from infadapter_server.profiling.search import Disturbed, Search, SearchError
+from infadapter_server.profiling.search import Disturbed, Search, SearchError, settles_s
 from infadapter_server.profiling.steps import Bench, Goal, Seen, Step, backlog, seen
 from infadapter_workload.outcomes import STOPPED, Outcome
 from tests.model_variants.virtual_bench import Queue, capacity_rps, simulated_capacity_rps
@@ -42,7 +42,8 @@ def within(capacity: float, known: KnownCapacity) -> bool:
 def test_the_capacity_of_a_queue_lies_in_the_interval_for_nine_seeds_of_ten(services: int) -> None:
     goal = replace(GOAL, slo_s=services * SERVICE_S)
     capacity = capacity_rps(SERVICE_S, goal)
-    runs = [found(Queue(SERVICE_S, seed), goal) for seed in SEEDS]
+    seconds = max(30, 120 * settles_s(goal.slo_s, 1 / SERVICE_S))  # what the command asks for
+    runs = [found(Queue(SERVICE_S, seed), goal, seconds=seconds) for seed in SEEDS]
     assert sum(within(capacity, run) for run in runs) >= 0.9 * len(runs)
     rates = sorted(run.rps for run in runs)
     assert rates[len(rates) // 2] == pytest.approx(capacity, rel=0.05)

@@ -209,7 +209,7 @@ def test_a_time_too_short_for_queues_as_long_as_the_slo_is_said() -> None:
     assert hasty(known(250, 240, 260), 300, 60) is None
     said = str(hasty(known(250, 240, 260), 300, 5))
     assert "5 s are short for 50 ms, in which this server answers 15 requests" in said
-    assert said.endswith("Take 7 s for this SLO.")
+    assert said.endswith("Take 22 s for this SLO.")
 
 
 def test_a_capacity_outside_of_an_earlier_interval_is_said() -> None:

@@ -21,7 +21,6 @@ _CENTRE_SPREAD = 0.3  # of the logarithm of the rate
 _ROUNDS = 5
 _NOISE = 0.35  # of the strain of a window
 _REACH = 1.0  # strain; beyond, moving a window to the capacity is guessing
-_MEMORY = 1 / 4  # of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +114,14 @@ def with_interval(windows: Sequence[Window], goal: Goal, start: Crossing) -> Kno
     The capacity with a 95 % prediction interval for the next run, by a jackknife over the windows.
 
     What differs between windows is chance and the machine alike. Were it all chance, the next run's
-    mean would differ by the root of 2 / n of that; since a machine that is slow for one window is
-    so for some time, the next run is taken to vary as a quarter of this one does.
+    mean would differ by the root of 2 / n of that; but a machine that is slow in one window may be
+    so for all of the next run, which is therefore taken to vary as a single window does.
     """
     n = len(windows)
     whole = math.log(pooled(windows, goal, start))
     without = [math.log(pooled([*windows[:i], *windows[i + 1 :]], goal, start)) for i in range(n)]
     pseudo = [n * whole - (n - 1) * each for each in without]
-    spread = float(np.std(pseudo, ddof=1)) * math.sqrt(1 / n + 1 / (_MEMORY * n))
+    spread = float(np.std(pseudo, ddof=1)) * math.sqrt(1 / n + 1)
     wide = student_95(n - 1) * spread
     return KnownCapacity(
         latency_s=goal.slo_s,

@@ -15,7 +15,7 @@ from infadapter_server.profiling.search import Disturbed, Search, settles_s
 CURVE_SHARE = 0.3
 """Of the time, where capacities are searched for too."""
 _CURVE_TRIES = 2
-_FORGETTINGS = 30
+_FORGETTINGS = 100
 NOISY = 0.2
 """Half an interval's width, as a share of the capacity."""
 

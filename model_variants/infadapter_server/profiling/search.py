@@ -25,6 +25,7 @@ _APART = 0.2  # of strain, to each side
 _FARTHEST = 0.1  # of the logarithm of the rate, from the crossing
 _LOW, _HIGH = -1.0, 0.7  # strains beyond which a window says only which side it is on
 _FORGETS = 0.3
+_SETTLINGS = 12.0  # a window that begins with an empty queue finds too few long ones
 _BUSY = 0.5  # of the saturation
 _IDLE = 0.02  # of the saturation: what is late there is late at any rate
 _SPOILT = 1 / 3  # of the windows
@@ -102,7 +103,7 @@ class Search:
         enough_s = max(
             _MISSES / self.goal.epsilon / rate_rps,
             _SLOS * self.goal.slo_s,
-            2 * settles_s(self.goal.slo_s, self.saturation_rps),
+            _SETTLINGS * settles_s(self.goal.slo_s, self.saturation_rps),
         )
         number = min(max(int(rest_s / enough_s), LEAST_WINDOWS), MOST_WINDOWS)
         window_s = rest_s / number - self._warm_up_s(rest_s / number)
@@ -115,7 +116,9 @@ class Search:
         return number, window_s
 
     def _warm_up_s(self, window_s: float) -> float:
-        return max(_WARM_UP_SHARE * window_s, min(_WARM_UP_SLOS * self.goal.slo_s, window_s / 4))
+        settled_s = 3 * settles_s(self.goal.slo_s, self.saturation_rps)
+        enough_s = max(_WARM_UP_SLOS * self.goal.slo_s, settled_s)
+        return max(_WARM_UP_SHARE * window_s, min(enough_s, window_s / 3))
 
     async def _window(self, rate_rps: float, length_s: float) -> Window:
         """A window that was not spoilt; those that were are thrown away and taken again."""
