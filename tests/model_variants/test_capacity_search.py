@@ -61,14 +61,14 @@ def test_a_slower_or_faster_machine_is_measured_as_well(speed: float) -> None:
     assert sum(within(capacity, run) for run in runs) >= 0.9 * len(runs)
 
 
-@pytest.mark.parametrize("drift", [0.0, 0.05])
-def test_the_next_run_lies_in_the_interval_of_this_one(drift: float) -> None:
+@pytest.mark.parametrize(("drift", "widest"), [(0.0, 0.3), (0.05, 0.45)])
+def test_the_next_run_lies_in_the_interval_of_this_one(drift: float, widest: float) -> None:
     """Of an ideal queue, and of a machine whose speed varies by 5 % from window to window."""
     runs = [found(Queue(SERVICE_S, seed, drift=drift)) for seed in SEEDS]
     pairs = [(one, other) for one in runs for other in runs if one is not other]
     assert sum(within(other.rps, one) for one, other in pairs) >= 0.85 * len(pairs)
     halves = sorted(((run.high_rps or 0) - (run.low_rps or 0)) / 2 / run.rps for run in runs)
-    assert halves[len(halves) // 2] < 0.3
+    assert halves[len(halves) // 2] < widest
 
 
 def test_of_a_server_that_refuses_what_would_be_late_the_goodput_is_found() -> None:
