@@ -30,8 +30,10 @@ MOST_NUMBER = 10**12
 MOST_LATENCY_MS = 3_600_000
 MOST_SLO_MS = 600_000
 MOST_BATCH_SIZE = 4_096
+MOST_MEMORY_MEBIBYTES = 2**30
+MEBIBYTE = 2**20
 MOST_LETTERS = 512
-"""Of the machine's name, and of the server's."""
+"""Of the machine's name, of the server's, and of a warning."""
 
 Json = dict[str, Any]
 
@@ -49,6 +51,7 @@ class ProfileDocument:
     measured_at: str | None = None  # RFC 3339
     machine: str | None = None
     server: str | None = None
+    warning: str | None = None  # what speaks against the numbers, where they were wanted anyway
 
 
 def is_profile(document: Mapping[str, Any]) -> bool:
@@ -68,11 +71,15 @@ def write_document(document: ProfileDocument) -> Json:
     spec = {
         "accuracy": decimal_text(profile.accuracy, 5),
         "loadSeconds": decimal_text(profile.load_time_s, 3),
+        **_given(warmLoadSeconds=_decimal(profile.warm_load_time_s, 3)),
         "allocations": [_write_allocation(each) for each in profile.allocations],
     }
     metadata = _given(name=profile.variant, namespace=document.namespace)
     status = _given(
-        measuredAt=document.measured_at, machine=document.machine, server=document.server
+        measuredAt=document.measured_at,
+        machine=document.machine,
+        server=document.server,
+        warning=document.warning,
     )
     return _given(
         apiVersion=API_VERSION, kind=KIND, metadata=metadata, spec=spec, status=status or None
@@ -90,6 +97,7 @@ def read_document(document: Mapping[str, Any]) -> ProfileDocument:
             measured_at=status.get("measuredAt"),
             machine=status.get("machine"),
             server=status.get("server"),
+            warning=status.get("warning"),
         )
     except KeyError as error:
         raise MalformedProfile(f"the profile {name} lacks {error.args[0]}") from error
@@ -107,16 +115,17 @@ def read_spec(variant: str, spec: Mapping[str, Any]) -> Profile:
         variant=variant,
         accuracy=_number(spec, "accuracy", most=1),
         load_time_s=_number(spec, "loadSeconds"),
+        warm_load_time_s=_optional(spec, "warmLoadSeconds"),
         allocations=tuple(_read_allocation(each) for each in spec["allocations"]),
     )
 
 
 def _write_allocation(allocation: ProfiledAllocation) -> Json:
-    saturation_rps = allocation.saturation_rps
     return _given(
         resources=amounts_as_quantities(allocation.resources),
         batchSize=allocation.size.batch_size,
-        saturationRps=None if saturation_rps is None else decimal_text(saturation_rps, 3),
+        memoryMebibytes=_mebibytes(allocation.memory_bytes),
+        saturationRps=_decimal(allocation.saturation_rps, 3),
         points=[_write_point(point) for point in allocation.points] or None,
         capacity=[_write_capacity(known) for known in allocation.capacity] or None,
     )
@@ -126,7 +135,8 @@ def _read_allocation(written: Mapping[str, Any]) -> ProfiledAllocation:
     resources, batch_size = parse_amounts(written["resources"]), int(written.get("batchSize", 1))
     return ProfiledAllocation(
         size=PodSize(resources=resources, batch_size=batch_size),
-        saturation_rps=_number(written, "saturationRps") if "saturationRps" in written else None,
+        memory_bytes=_bytes(_optional(written, "memoryMebibytes")),
+        saturation_rps=_optional(written, "saturationRps"),
         points=tuple(_read_point(point) for point in written.get("points") or ()),
         capacity=tuple(_read_capacity(known) for known in written.get("capacity") or ()),
     )
@@ -150,11 +160,14 @@ def _read_point(written: Mapping[str, Any]) -> Point:
 
 
 def _write_capacity(known: KnownCapacity) -> Json:
-    return {
-        "latencyMilliseconds": round(1000 * known.latency_s),
-        "percentile": known.percentile,
-        "rps": decimal_text(known.rps, 3),
-    }
+    return _given(
+        latencyMilliseconds=round(1000 * known.latency_s),
+        percentile=known.percentile,
+        rps=decimal_text(known.rps, 3),
+        lowRps=_decimal(known.low_rps, 3),
+        highRps=_decimal(known.high_rps, 3),
+        missedRatio=_decimal(known.missed_ratio, 5),
+    )
 
 
 def _read_capacity(written: Mapping[str, Any]) -> KnownCapacity:
@@ -162,7 +175,14 @@ def _read_capacity(written: Mapping[str, Any]) -> KnownCapacity:
         latency_s=_number(written, "latencyMilliseconds", MOST_SLO_MS) / 1000,
         percentile=float(written["percentile"]),
         rps=_number(written, "rps"),
+        low_rps=_optional(written, "lowRps"),
+        high_rps=_optional(written, "highRps"),
+        missed_ratio=_optional(written, "missedRatio", most=1),
     )
+
+
+def _optional(written: Mapping[str, Any], field: str, most: float = MOST_NUMBER) -> float | None:
+    return _number(written, field, most) if field in written else None
 
 
 def _number(written: Mapping[str, Any], field: str, most: float = MOST_NUMBER) -> float:
@@ -170,6 +190,19 @@ def _number(written: Mapping[str, Any], field: str, most: float = MOST_NUMBER) -
     if not 0 <= value <= most:
         raise ValueError(f"{field} is no number from 0 to {most:g}")
     return value
+
+
+def _decimal(value: float | None, digits: int) -> str | None:
+    return None if value is None else decimal_text(value, digits)
+
+
+def _mebibytes(size_bytes: int | None) -> int | None:
+    """Rounded up: a limit of so much suffices."""
+    return None if size_bytes is None else -(-size_bytes // MEBIBYTE)
+
+
+def _bytes(mebibytes: float | None) -> int | None:
+    return None if mebibytes is None else int(mebibytes) * MEBIBYTE
 
 
 def _given(**fields: Any) -> Json:

@@ -17,11 +17,20 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownCapacity:
-    """The answer for one SLO, in place of a measured curve or beside it."""
+    """
+    The answer for one SLO, in place of a measured curve or beside it: goodput, the largest rate at
+    which at most `missed_ratio` of the requests are refused, late or failed.
+
+    `low_rps` to `high_rps` is a prediction interval: where the next measurement will lie, 19 times
+    out of 20, on a machine that varies as it did during this one.
+    """
 
     latency_s: float
     percentile: float
     rps: float
+    low_rps: float | None = None
+    high_rps: float | None = None
+    missed_ratio: float | None = None  # None: what the percentile leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +41,7 @@ class ProfiledAllocation:
     saturation_rps: float | None = None
     points: tuple[Point, ...] = ()
     capacity: tuple[KnownCapacity, ...] = ()
+    memory_bytes: int | None = None  # the most that the server's processes held
 
     @property
     def resources(self) -> Resources:
@@ -46,3 +56,4 @@ class Profile:
     accuracy: float  # a fraction
     load_time_s: float
     allocations: tuple[ProfiledAllocation, ...]
+    warm_load_time_s: float | None = None  # with all its files in the machine's memory already

@@ -83,7 +83,7 @@ SERVER_ESTIMATE_ERROR = "infadapter_server_estimate_error_seconds"
 """Histogram, seconds by which executions missed their estimate, by `direction`: over and under."""
 
 SERVER_BATCH = "infadapter_server_batch_images"
-"""Histogram, images in one execution."""
+"""Histogram, images in one execution. The profiler reads."""
 
 SERVER_EXECUTIONS_FAILED = "infadapter_server_executions_failed_total"
 """Executions in which the network raised an error."""

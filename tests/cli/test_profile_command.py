@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from click.testing import CliRunner, Result
 from infadapter.commands import profile as command
 from infadapter.commands.profile import profile
 from infadapter_operator.api.profiles import VariantProfileSpec
+from infadapter_server.loadgen.endpoint import parse_url
+from infadapter_server.profiling import disturbance, steps
+from infadapter_server.profiling.bench import ServerBench
+from infadapter_server.profiling.steps import Seen, Step
+from infadapter_server.profiling.target import ask_arrivals
 
 SERVER = Path(__file__).parents[1] / "model_variants" / "answering_server.py"
 REQUIRED = ["--name", "glyph-1", "--cpu", "1"]
@@ -26,6 +32,13 @@ def port() -> Iterator[int]:
         assert server.stdout is not None
         yield int(server.stdout.readline())
         server.terminate()
+
+
+@pytest.fixture(autouse=True)
+def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else runs on the machine of these tests is not theirs."""
+    monkeypatch.setattr(disturbance, "machine_times", lambda: None)
+    monkeypatch.setattr(steps, "LATE_SHARE", 100)
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +67,7 @@ def test_two_allocations_end_up_in_one_document_that_the_api_takes(
         result = invoke(url(port), *arguments)
         assert result.exit_code == 0, result.output
         assert "saturation" in result.output
+        assert not list(tmp_path.glob(".*"))
     (document,) = yaml.safe_load_all(file.read_text())
     spec = VariantProfileSpec.model_validate_json(json.dumps(document["spec"]))
     assert [allocation.resources["cpu"] for allocation in spec.allocations] == ["1", "500m"]
@@ -76,6 +90,102 @@ def test_a_server_is_started_and_stopped(tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
+def test_the_capacity_at_an_slo_is_written_with_its_interval(port: int, tmp_path: Path) -> None:
+    file, plot = tmp_path / "profiles.yaml", tmp_path / "profile.svg"
+    arguments = [*REQUIRED, "--seconds", "4", "--slo-ms", "100", "--percentile", "90"]
+    result = invoke(url(port), *arguments, "-o", str(file), "--plot", str(plot))
+    assert result.exit_code == 0, result.output
+    assert "the next run lies within" in result.output
+    (document,) = yaml.safe_load_all(file.read_text())
+    spec = VariantProfileSpec.model_validate_json(json.dumps(document["spec"]))
+    (capacity,) = spec.allocations[0].capacity or ()
+    assert (capacity.latency_milliseconds, capacity.percentile) == (100, 90)
+    assert capacity.missed_ratio == 0.1
+    assert 0 < (capacity.low_rps or 0) < capacity.rps < (capacity.high_rps or 0)
+    assert spec.allocations[0].memory_mebibytes
+    assert "<svg" in plot.read_text()
+
+
+def test_a_profile_beside_somebody_elses_load_is_refused(port: int, tmp_path: Path) -> None:
+    """Which was written once: a saturation of 20, 70 % refused, and status 0."""
+    file = tmp_path / "profiles.yaml"
+    arguments = [*REQUIRED, "--seconds", "2", "--slo-ms", "100", "-o", str(file)]
+    load = [sys.executable, "-m", "infadapter_server.loadgen", "--url", url(port)]
+    load += ["--rps", "100", "--duration", "60", "--shape", "1,4"]
+    with subprocess.Popen(load, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as other:
+        try:
+            wait_until_others_arrive(port)
+            refused = invoke(url(port), *arguments)
+            assert refused.exit_code == command.DISTURBED
+            assert "Nothing was written: somebody else sent the server" in refused.output
+            assert not file.exists()
+            longer = ["--seconds", "5", "--percentile", "50"]
+            forced = invoke(url(port), *arguments, *longer, "--force")
+            assert forced.exit_code == 0, forced.output
+            assert "Warning: somebody else sent the server" in forced.output
+        finally:
+            other.kill()
+    (document,) = yaml.safe_load_all(file.read_text())
+    assert "somebody else sent" in document["status"]["warning"]
+
+
+def wait_until_others_arrive(port: int) -> None:
+    before = ask_arrivals(endpoint := parse_url(url(port)))
+    until_s = time.monotonic() + 20
+    while ask_arrivals(endpoint) == before and time.monotonic() < until_s:
+        time.sleep(0.05)
+
+
+def test_an_interrupted_run_goes_on(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "profiles.yaml"
+    arguments = [*REQUIRED, "--seconds", "4", "--slo-ms", "100", "--percentile", "90"]
+    taken: list[float] = []
+    take = ServerBench.take
+
+    async def interrupted(bench: ServerBench, step: Step) -> Seen:
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        taken.append(step.rate_rps)
+        return await take(bench, step)
+
+    monkeypatch.setattr(ServerBench, "take", interrupted)
+    first = invoke(url(port), *arguments, "-o", str(file))
+    assert (first.exit_code, file.exists()) == (130, False)
+    assert "The same command goes on." in first.output
+
+    async def counted(bench: ServerBench, step: Step) -> Seen:
+        taken.append(step.rate_rps)
+        return await take(bench, step)
+
+    monkeypatch.setattr(ServerBench, "take", counted)
+    second = invoke(url(port), *arguments, "-o", str(file))
+    assert second.exit_code == 0, second.output
+    assert "went on with" in second.output
+    assert len(set(taken)) == len(taken)
+    assert "saturation," not in second.output  # the curve was there
+    assert [path.name for path in tmp_path.iterdir()] == ["profiles.yaml"]
+
+
+def test_a_grid_of_sizes_starts_a_server_for_each(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    file, noted = tmp_path / "profiles.yaml", tmp_path / "noted"
+    server = f"exec {sys.executable} {SERVER} --service-ms 1 --port {port}"
+    start = f"sh -c 'echo {{millicores}} >> {noted}; {server}'"
+    arguments = ["--name", "glyph-1", "--cpu", "1", "--cpu", "0.5", "--seconds", "1"]
+    result = invoke(url(port), *arguments, "--start", start, "-o", str(file))
+    assert result.exit_code == 0, result.output
+    assert noted.read_text().split() == ["1000", "500"]
+    (document,) = yaml.safe_load_all(file.read_text())
+    assert len(document["spec"]["allocations"]) == 2
+    refused = invoke(url(port), *arguments, "-o", str(file))
+    assert refused.exit_code == 2
+    assert "Several sizes take a --start command with {millicores} in it." in refused.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
@@ -89,6 +199,13 @@ def test_a_server_is_started_and_stopped(tmp_path: Path) -> None:
         (["http://h/v2/models/m/infer", *REQUIRED, "--resource", "gpu"], 2, "nvidia.com/gpu=1"),
         (["http://h/v2/models/m/infer", *REQUIRED, "--seconds", "0.5"], 2, "1.0<=x<=86400"),
         (["http://h/v2/models/m/infer", *REQUIRED, "--body", "absent"], 2, "does not exist"),
+        (["http://h/v2/models/m/infer", *REQUIRED, "--epsilon", "0"], 2, "0<x<=1"),
+        (
+            ["http://h/v2/models/m/infer", *REQUIRED, "--slo-ms", "9", "--epsilon", "0.02"],
+            2,
+            "at most 0.01, which is what percentile 99 leaves",
+        ),
+        (["http://h/v2/models/m/infer", *REQUIRED, "--slo-ms", "0"], 2, "1<=x<=600000"),
         (["http://h/v2/models/m", *REQUIRED], 2, "must end in /v2/models/NAME/infer"),
         (["https://h/v2/models/m/infer", *REQUIRED], 2, "must begin with http://"),
         (["http://a..b:80/v2/models/m/infer", *REQUIRED], 2, "'a..b' is no name that a host can"),
@@ -105,6 +222,7 @@ def test_what_the_server_does_not_say_must_be_given(port: int, tmp_path: Path) -
     other = url(port, model="other")
     assert "give --accuracy" in invoke(other, *REQUIRED).output
     assert "give --shape or --body" in invoke(other, *REQUIRED, "--accuracy", "0.5").output
+    assert "would be a guess" in invoke(url(port), *REQUIRED, "--batch-size", "4").output
     bad = tmp_path / "bad.yaml"
     bad.write_text("a: [")
     assert "is not YAML" in invoke(url(port), *REQUIRED, "-o", str(bad)).output

@@ -19,7 +19,8 @@ GETS = {
     "/v2/health/ready": "{}",
     "/v2/models/glyphs": json.dumps(METADATA),
     "/v2/models/other": "[]",
-    "/metrics": 'infadapter_server_load_seconds{variant="v"} 1.25\n',
+    "/metrics": 'infadapter_server_load_seconds{variant="v"} 1.25\n'
+    'infadapter_server_arrivals_total{variant="v"} %d\n',
 }
 CODES = {"refuse": 503, "fail": 500, "wrong": 400}
 
@@ -27,6 +28,7 @@ CODES = {"refuse": 503, "fail": 500, "wrong": 400}
 class Server:
     def __init__(self, service_s: float) -> None:
         self.service_s = service_s
+        self.arrivals = 0
         self.worker = asyncio.Lock()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -44,8 +46,11 @@ class Server:
         await reader.readexactly(int(length or 0))
         method, path, _ = head.split(" ", 2)
         if method == "get":
-            writer.write(answer(200 if path in GETS else 404, GETS.get(path, "{}")))
+            said = GETS.get(path, "{}")
+            said = said % self.arrivals if path == "/metrics" else said
+            writer.write(answer(200 if path in GETS else 404, said))
             return True
+        self.arrivals += 1
         return await self.infer(path.rpartition("/")[2], writer)
 
     async def infer(self, word: str, writer: asyncio.StreamWriter) -> bool:

@@ -11,6 +11,9 @@ import pytest
 from infadapter_profiles.sizes import PodSize
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.endpoint import Endpoint
+from infadapter_server.profiling import profiler
+from infadapter_server.profiling.bench import Watched
+from infadapter_server.profiling.disturbance import Watch
 from infadapter_server.profiling.percentiles import FRACTIONS
 from infadapter_server.profiling.profiler import HttpLoad, ProfileError, measure, measure_saturation
 from infadapter_server.profiling.start import started_server
@@ -38,8 +41,17 @@ class FakeQueue:
         step_s = self.service_s / self.optimism
         return [self.outcome(0, n * step_s) for n in range(1, int(seconds / step_s) + 1)]
 
+    async def settle(self) -> None:
+        pass
+
     async def poisson(
-        self, rate_rps: float, seconds: float, *, seed: int, max_backlog: int
+        self,
+        rate_rps: float,
+        seconds: float,
+        *,
+        seed: int,
+        max_backlog: int,
+        slo_s: float | None = None,
     ) -> Sequence[Outcome]:
         self.rates.append(rate_rps)
         outcomes: list[Outcome] = []
@@ -128,6 +140,46 @@ async def test_a_real_server_is_measured_within_the_time(endpoint: Endpoint) -> 
     assert 20 < (measured.saturation_rps or 0) < 500
     assert measured.points
     assert all(point.latency_s[50] >= 0.002 for point in measured.points)
+
+
+async def test_requests_say_the_slo_that_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server with deadlines then decides as it will behind a router."""
+    said: list[object] = []
+
+    async def replay(**arguments: object) -> list[Outcome]:
+        said.append(arguments["headers"])
+        return []
+
+    monkeypatch.setattr(profiler, "replay", replay)
+    load = HttpLoad(endpoint=at(1), bodies=[b"{}"])
+    await load.poisson(10, 1, seed=0, max_backlog=9)
+    await load.poisson(10, 1, seed=0, max_backlog=9, slo_s=0.0125)
+    assert said == [{}, {"infadapter-deadline-ms": "12.5"}]
+
+
+async def test_a_load_that_was_given_up_is_waited_for(endpoint: Endpoint) -> None:
+    """Or the next look would find the server still busy with it."""
+    watch = Watch(arrivals=lambda: None, server=None, generator=os.getpid(), cores=1)
+    load = HttpLoad(endpoint=endpoint, bodies=[b"{}"])
+    outcomes = await Watched(load, watch).poisson(5_000, 0.1, seed=0, max_backlog=100)
+    assert any(outcome.error == STOPPED for outcome in outcomes)
+    began_s = time.monotonic()
+    assert any(outcome.answered for outcome in await load.flood(0.05))
+    assert time.monotonic() - began_s < 0.5
+
+
+async def test_other_requests_and_other_programs_are_counted_around_a_load(
+    endpoint: Endpoint,
+) -> None:
+    counts = iter([0, 10, 10, 500])
+    watch = Watch(arrivals=lambda: next(counts), server=None, generator=os.getpid(), cores=1)
+    watched = Watched(HttpLoad(endpoint=endpoint, bodies=[b"{}"]), watch)
+    await watched.poisson(100, 0.1, seed=0, max_backlog=100)
+    assert watched.take_disturbances() == []
+    await watched.poisson(100, 0.1, seed=0, max_backlog=100)
+    (clause,) = watched.take_disturbances()
+    assert "somebody else sent the server" in clause
+    assert watched.take_disturbances() == []
 
 
 async def test_what_cannot_be_reached_has_no_saturation() -> None:

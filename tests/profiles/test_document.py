@@ -17,6 +17,7 @@ from infadapter_operator.api.profiles import (
     VariantProfileStatus,
 )
 from infadapter_profiles.document import (
+    MEBIBYTE,
     MOST_BATCH_SIZE,
     MOST_LATENCY_MS,
     MOST_PERCENTILES,
@@ -61,6 +62,9 @@ CAPACITIES = st.builds(
     latency_s=st.integers(1, MOST_SLO_MS).map(lambda ms: ms / 1000),
     percentile=PERCENTILES,
     rps=decimals(0, 1e6, 3),
+    low_rps=st.none() | decimals(0, 1e6, 3),
+    high_rps=st.none() | decimals(0, 1e6, 3),
+    missed_ratio=st.none() | decimals(0, 1, 5),
 )
 ALLOCATIONS = st.builds(
     ProfiledAllocation,
@@ -68,6 +72,7 @@ ALLOCATIONS = st.builds(
     saturation_rps=st.none() | RATES,
     points=st.lists(POINTS, max_size=3).map(tuple),
     capacity=st.lists(CAPACITIES, max_size=3).map(tuple),
+    memory_bytes=st.none() | st.integers(1, 2**20).map(lambda mebibytes: mebibytes * MEBIBYTE),
 ).filter(lambda allocation: allocation.points or allocation.capacity)
 TEXTS = st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 DOCUMENTS = st.builds(
@@ -77,12 +82,14 @@ DOCUMENTS = st.builds(
         variant=st.from_regex("[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True),
         accuracy=decimals(0, 1, 5),
         load_time_s=decimals(0, 3600, 3),
+        warm_load_time_s=st.none() | decimals(0, 3600, 3),
         allocations=st.lists(ALLOCATIONS, min_size=1, max_size=3).map(tuple),
     ),
     namespace=st.none() | st.just("vision"),
     measured_at=st.none() | st.just("2026-11-22T12:00:00Z"),
     machine=TEXTS,
     server=TEXTS,
+    warning=TEXTS,
 )
 
 
@@ -122,17 +129,21 @@ def test_the_api_takes_what_is_written_for_the_same_values(document: ProfileDocu
 
 
 def test_the_api_has_no_field_that_is_not_written() -> None:
-    known = KnownCapacity(latency_s=0.75, percentile=99, rps=4)
-    profile = replace(DOCUMENT.profile, allocations=(replace(HALF, capacity=(known,)),))
+    known = KnownCapacity(
+        latency_s=0.75, percentile=99, rps=4, low_rps=3, high_rps=5, missed_ratio=0.01
+    )
+    allocation = replace(HALF, capacity=(known,), memory_bytes=MEBIBYTE)
+    profile = replace(DOCUMENT.profile, allocations=(allocation,), warm_load_time_s=1)
     full = replace(DOCUMENT, profile=profile, measured_at="2026-11-22T12:00:00Z", server="tiny")
+    full = replace(full, warning="noisy")
     written = write_document(full)
-    (allocation,) = written["spec"]["allocations"]
+    (part_of_it,) = written["spec"]["allocations"]
     for model, part in (
         (VariantProfileSpec, written["spec"]),
         (VariantProfileStatus, written["status"]),
-        (ProfileAllocation, allocation),
-        (ProfilePoint, allocation["points"][0]),
-        (ProfileCapacity, allocation["capacity"][0]),
+        (ProfileAllocation, part_of_it),
+        (ProfilePoint, part_of_it["points"][0]),
+        (ProfileCapacity, part_of_it["capacity"][0]),
     ):
         assert {field.alias for field in model.model_fields.values()} == set(part)
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from infadapter_profiles.profile import Point, ProfiledAllocation
 from infadapter_profiles.sizes import PodSize
+from infadapter_profiles.wire import DEADLINE_HEADER
 from infadapter_server.loadgen.client import replay
 from infadapter_server.loadgen.closed_loop import flood
 from infadapter_server.loadgen.endpoint import Endpoint
@@ -21,7 +22,7 @@ from infadapter_server.profiling.percentiles import (
     point_of,
     saturation_rps,
 )
-from infadapter_workload.arrivals import given_count
+from infadapter_workload.arrivals import constant_rate, given_count
 from infadapter_workload.outcomes import GIVEN_UP, Outcome
 
 MIN_SECONDS = 1.0
@@ -31,6 +32,8 @@ _FLOOD_LIMIT_S = 10.0
 _DRAIN_SHARE = 0.05  # of the time, for what is still under way at the end of a rate
 _FULL_QUEUE = 128  # requests: at 0.95 of saturation, one in a million finds so many in M/D/1
 _FULL_QUEUE_S = 0.5  # of work: fast servers have more waiting after a pause of the machine
+_TIMEOUT_SLOS = 10.0
+_SETTLE_TRIES, _SETTLE_S = 10, 0.05
 _TOO_MANY_REFUSED = 0.05
 _TOO_MANY_FAILED = 0.01
 
@@ -49,9 +52,21 @@ class Load(Protocol):
         """Keep it busy without a pause."""
 
     async def poisson(
-        self, rate_rps: float, seconds: float, *, seed: int, max_backlog: int
+        self,
+        rate_rps: float,
+        seconds: float,
+        *,
+        seed: int,
+        max_backlog: int,
+        slo_s: float | None = None,
     ) -> Sequence[Outcome]:
-        """Send at a rate; give up when more than max_backlog requests are unanswered."""
+        """
+        Send at a rate; give up when more than max_backlog requests are unanswered. With an SLO, as
+        a router sends: each request says its deadline, and nobody knows how many come.
+        """
+
+    async def settle(self) -> None:
+        """Wait until the server has worked off what was given up: the next look is another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +90,43 @@ class HttpLoad:
         )
 
     async def poisson(
-        self, rate_rps: float, seconds: float, *, seed: int, max_backlog: int
+        self,
+        rate_rps: float,
+        seconds: float,
+        *,
+        seed: int,
+        max_backlog: int,
+        slo_s: float | None = None,
     ) -> Sequence[Outcome]:
+        if slo_s is None:
+            arrivals_s = given_count(round(rate_rps * seconds), seconds, seed=seed)
+        else:
+            arrivals_s = constant_rate(rate_rps, seconds, seed=seed)
         return await replay(
             host=self.endpoint.host,
             port=self.endpoint.port,
             path=self.endpoint.path,
             bodies=self.bodies,
-            arrivals_s=given_count(round(rate_rps * seconds), seconds, seed=seed),
-            timeout_s=self.timeout_s,
+            arrivals_s=arrivals_s,
+            timeout_s=max(self.timeout_s, _TIMEOUT_SLOS * (slo_s or 0.0)),
             max_backlog=max_backlog,
+            headers={} if slo_s is None else {DEADLINE_HEADER: f"{1e3 * slo_s:g}"},
+        )
+
+    async def settle(self) -> None:
+        for _ in range(_SETTLE_TRIES):
+            if any(o.answered for o in await self._alone()):
+                return
+
+    async def _alone(self) -> Sequence[Outcome]:
+        return await flood(
+            host=self.endpoint.host,
+            port=self.endpoint.port,
+            path=self.endpoint.path,
+            bodies=self.bodies[:1],
+            concurrency=1,
+            duration_s=_SETTLE_S,
+            timeout_s=self.timeout_s,
         )
 
 

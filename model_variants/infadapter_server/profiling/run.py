@@ -4,60 +4,56 @@ import os
 import platform
 import re
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from infadapter_profiles.document import ProfileDocument
+from infadapter_profiles.document import MOST_LETTERS, ProfileDocument
 from infadapter_profiles.files import find_profile, save_profile
-from infadapter_profiles.profile import Profile, ProfiledAllocation
+from infadapter_profiles.profile import ProfiledAllocation
 from infadapter_profiles.sizes import PodSize
-from infadapter_profiles.wire import MODELS_PATH
-from infadapter_server.loadgen.bodies import glyph_bodies, random_bodies
-from infadapter_server.loadgen.endpoint import Endpoint, UrlError, parse_url
+from infadapter_server.profiling.about import about, accuracy_of, bodies_of
+from infadapter_server.profiling.batches import batch_size, check_known
+from infadapter_server.profiling.bench import Watched
+from infadapter_server.profiling.disturbance import Watch
+from infadapter_server.profiling.journal import Journal
+from infadapter_server.profiling.measuring import Measuring, hasty, moved, noisy, searched_s
+from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.percentiles import with_allocation
-from infadapter_server.profiling.profiler import CLIENTS, HttpLoad, OnPhase, ProfileError, measure
-from infadapter_server.profiling.start import started_server
-from infadapter_server.profiling.target import ServerFacts, ask_facts, try_once
+from infadapter_server.profiling.processes import family, listening_process, peak_bytes
+from infadapter_server.profiling.profiler import CLIENTS, HttpLoad, OnPhase
+from infadapter_server.profiling.start import cold_start_s, started_server
+from infadapter_server.profiling.target import (
+    ServerFacts,
+    ask_arrivals,
+    ask_batches,
+    ask_facts,
+    try_once,
+)
 
-GLYPHS = (1, 1, 32, 32)  # a request's shape in the demo's task
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be measured, how, and where it is written."""
+class Result:
+    """The document as it was written, what is new in it, and what to say of it."""
 
-    endpoint: Endpoint
-    name: str
-    namespace: str | None
-    size: PodSize
-    accuracy: float | None
-    load_s: float | None
-    seconds: float
-    start: str | None
-    start_timeout_s: float
-    body: bytes | None
-    shape: tuple[int, ...] | None
-    seed: int
-    output: Path
+    document: ProfileDocument
+    measured: ProfiledAllocation
+    warnings: tuple[str, ...]
+    resumed: str | None  # how much of it an interrupted run had measured
 
 
-def infer_route(url: str) -> Endpoint:
-    """Take an infer route's URL apart; UrlError for any other URL."""
-    endpoint = parse_url(url)
-    if not re.fullmatch(rf"{MODELS_PATH}/[^/?]+(/versions/[^/?]+)?/infer", endpoint.path):
-        raise UrlError(f"{url!r} must end in {MODELS_PATH}/NAME/infer.")
-    return endpoint
+async def carry_out(order: Order, *, on_phase: OnPhase | None = None) -> Result:
+    """Measure one allocation and write it.
 
-
-async def carry_out(
-    order: Order, *, on_phase: OnPhase | None = None
-) -> tuple[ProfileDocument, ProfiledAllocation]:
-    """Measure one allocation and write it; return the whole document, and what is new in it.
-
-    Raises ProfileError, ProfileFileError or BodyError; then nothing is written.
+    Raises ProfileError, SearchError, ProfileFileError or BodyError; then no profile is written.
     """
     before = find_profile(order.output, order.name, order.namespace)
+    cold_s = None
+    if order.start is not None and order.cold:
+        cold_s = await cold_start_s(order.start, order.endpoint, timeout_s=order.start_timeout_s)
     starting = (
         nullcontext()
         if order.start is None
@@ -65,62 +61,71 @@ async def carry_out(
     )
     async with starting as started_s:
         facts = await ask_facts(order.endpoint)
-        profile = _about(order, facts, started_s, before.profile if before else None)
-        bodies = _bodies(order, facts)
+        check_known(order.batch_size, await ask_batches(order.endpoint), facts.batch_limit)
+        order = replace(order, accuracy=await accuracy_of(order, facts))
+        profile = about(order, facts, (cold_s, started_s), before.profile if before else None)
+        bodies = bodies_of(order, facts)
         await try_once(order.endpoint, bodies[0])
-        load = HttpLoad(
-            endpoint=order.endpoint, bodies=bodies, clients=max(CLIENTS, 2 * order.size.batch_size)
-        )
-        measured = await measure(
-            load,
-            seconds=order.seconds,
-            size=order.size,
-            seed=order.seed,
-            on_phase=on_phase,
-        )
+        measuring, measured = await _measure(order, facts, bodies, on_phase)
+    old = next((a for a in profile.allocations if a.size == measured.size), None)
     written = ProfileDocument(
         profile=with_allocation(profile, measured),
         namespace=order.namespace,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         machine=machine(),
         server=facts.server,
+        warning="; ".join(measuring.warnings)[:MOST_LETTERS] or None,
     )
     save_profile(order.output, written)
-    return written, measured
-
-
-def _about(
-    order: Order, facts: ServerFacts, started_s: float | None, before: Profile | None
-) -> Profile:
-    """Put together what is known besides the curve: the options, the server, the file, in turn."""
-    known = (before.accuracy, before.load_time_s) if before else (None, None)
-    accuracy = _first(order.accuracy, facts.accuracy, known[0])
-    load_s = _first(order.load_s, started_s, facts.load_s, known[1])
-    if accuracy is None:
-        raise ProfileError("The server does not say how accurate its model is; give --accuracy.")
-    if load_s is None:
-        raise ProfileError(
-            "The server does not say how long it took to load; give --load-seconds or --start."
-        )
-    allocations = before.allocations if before else ()
-    return Profile(
-        variant=order.name, accuracy=accuracy, load_time_s=load_s, allocations=allocations
+    said = _said(order, measured, old)
+    return Result(
+        document=written,
+        measured=measured,
+        warnings=(*measuring.warnings, *said),
+        resumed=measuring.resumed,
     )
 
 
-def _bodies(order: Order, facts: ServerFacts) -> list[bytes]:
-    if order.body is not None:
-        return [order.body]
-    shape = facts.input_shape if order.shape is None else order.shape
-    if shape is None:
-        raise ProfileError("The server does not say what it takes; give --shape or --body.")
-    if shape == GLYPHS:
-        return glyph_bodies(seed=order.seed)
-    return random_bodies(shape, seed=order.seed, name=facts.input_name or "image")
+async def _measure(
+    order: Order, facts: ServerFacts, bodies: list[bytes], on_phase: OnPhase | None
+) -> tuple[Measuring, ProfiledAllocation]:
+    local = order.endpoint.host in _LOOPBACK
+    server = listening_process(order.endpoint.port) if local else None
+    clients = max(CLIENTS, 2 * (order.batch_size or 1))
+    measuring = Measuring(
+        order=order,
+        load=Watched(
+            HttpLoad(endpoint=order.endpoint, bodies=bodies, clients=clients),
+            Watch(
+                arrivals=partial(ask_arrivals, order.endpoint),
+                server=server,
+                generator=os.getpid(),
+                cores=os.cpu_count() or 1,
+            ),
+        ),
+        journal=Journal.open(order.journal, order.fingerprint(machine(), facts.server)),
+        on_phase=on_phase,
+    )
+    if steps := len(measuring.journal.known):
+        measuring.resumed = f"{steps} step(s)"
+    measured = await measuring.run()
+    batch = batch_size(order.batch_size, await ask_batches(order.endpoint), facts.batch_limit)
+    return measuring, replace(
+        measured,
+        size=PodSize(resources=order.resources, batch_size=batch),
+        memory_bytes=None if server is None else peak_bytes(family(server)),
+    )
 
 
-def _first(*values: float | None) -> float | None:
-    return next((value for value in values if value is not None), None)
+def _said(order: Order, measured: ProfiledAllocation, old: ProfiledAllocation | None) -> list[str]:
+    """What to say of the capacities, in sentences."""
+    saturation_rps, seconds = measured.saturation_rps or 0.0, searched_s(order)
+    sentences = [
+        sentence
+        for known in measured.capacity
+        for sentence in (noisy(known), hasty(known, saturation_rps, seconds), moved(known, old))
+    ]
+    return [sentence for sentence in sentences if sentence is not None]
 
 
 def machine() -> str:

@@ -14,6 +14,12 @@ from typing import IO
 import click
 
 from infadapter_server.loadgen.endpoint import Endpoint
+from infadapter_server.profiling.processes import (
+    family,
+    forget,
+    listening_process,
+    mapped_files,
+)
 from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.target import is_ready
 
@@ -36,15 +42,33 @@ async def started_server(
         )
     with tempfile.TemporaryFile() as said:
         began_s = time.monotonic()
-        server = await _spawn(_words(command), said)
+        spawning = asyncio.create_task(_spawn(_words(command), said))
         try:
+            server = await asyncio.shield(spawning)  # or a cancellation would leave it running
             await _wait_until_ready(server, endpoint, began_s + timeout_s, said)
             yield time.monotonic() - began_s
         except asyncio.CancelledError:
             click.echo("Stopping the server …", err=True)
             raise
         finally:
-            await _stop(server)
+            await _stop(await spawning)
+
+
+async def cold_start_s(command: str, endpoint: Endpoint, *, timeout_s: float) -> float:
+    """
+    How long a start takes that reads its files from the disk.
+
+    A first start shows which files those are; then the machine is told to forget them. What other
+    programs have mapped as well, such as the interpreter, stays in memory. Raises ProfileError.
+    """
+    async with started_server(command, endpoint, timeout_s=timeout_s):
+        server = listening_process(endpoint.port)
+        files = mapped_files(family(server)) if server is not None else set()
+    if not files:
+        raise ProfileError("The files of the server can't be seen, so it can't be started cold.")
+    forget(files)
+    async with started_server(command, endpoint, timeout_s=timeout_s) as cold_s:
+        return cold_s
 
 
 def _words(command: str) -> list[str]:

@@ -5,7 +5,9 @@ The few requests made here are ordinary, blocking ones, on a thread: they are no
 
 import asyncio
 import http.client
+import math
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +21,10 @@ from infadapter_server.profiling.profiler import ProfileError
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
 ASK_TIMEOUT_S = 30.0
 _LOAD_GAUGE = re.compile(rf"^{wire.SERVER_LOAD_TIME}(?:\{{[^}}]*\}})? ([0-9.eE+-]+)$", re.MULTILINE)
+_ARRIVALS = re.compile(rf"^{wire.SERVER_ARRIVALS}(?:\{{[^}}]*\}})? ([0-9.eE+-]+)$", re.MULTILINE)
+_BATCHES = re.compile(
+    rf"^{wire.SERVER_BATCH}_bucket\{{[^}}]*le=\"([^\"]+)\"[^}}]*\}} ([0-9.eE+-]+)$", re.MULTILINE
+)
 _INFER = re.compile(rf"(?P<model>{wire.MODELS_PATH}/[^/?]+(?:/versions/[^/?]+)?)/infer$")
 
 
@@ -31,6 +37,7 @@ class ServerFacts:
     accuracy: float | None = None
     input_name: str | None = None
     input_shape: tuple[int, ...] | None = None  # of one request
+    batch_limit: int | None = None  # by a configuration with dynamic batching, as Triton's
 
 
 async def ask_facts(endpoint: Endpoint) -> ServerFacts:
@@ -45,7 +52,23 @@ async def ask_facts(endpoint: Endpoint) -> ServerFacts:
         accuracy=_accuracy(model),
         input_name=name,
         input_shape=shape,
+        batch_limit=await _ask_batch_limit(endpoint, model_path),
     )
+
+
+def ask_arrivals(endpoint: Endpoint) -> float | None:
+    """The inference requests that the server has counted, of all its variants. Blocks."""
+    return _sum(_ARRIVALS, _metrics(endpoint))
+
+
+async def ask_batches(endpoint: Endpoint) -> Mapping[int, float]:
+    """How many executions held at most so many images, by so many; empty where nobody counts."""
+    text = await asyncio.to_thread(_metrics, endpoint)
+    found: dict[int, float] = {}
+    for bound, count in _BATCHES.findall(text):
+        if float(bound) < math.inf:
+            found[int(float(bound))] = found.get(int(float(bound)), 0.0) + float(count)
+    return found
 
 
 async def try_once(endpoint: Endpoint, body: bytes) -> None:
@@ -56,10 +79,22 @@ async def try_once(endpoint: Endpoint, body: bytes) -> None:
     status, answer = await asyncio.to_thread(_exchange, endpoint, "POST", endpoint.path, body)
     if 200 <= status < 300 or status in (429, 503):
         return
+    raise _wrong(status, answer)
+
+
+def _wrong(status: int, answer: bytes) -> ProfileError:
     with suppress(orjson.JSONDecodeError, KeyError, TypeError):
         answer = str(orjson.loads(answer)["error"]).encode()
     said = answer.decode(errors="replace")[:300].strip().rstrip(".")
-    raise ProfileError(f"The server answers a request with HTTP {status}: {said}.")
+    return ProfileError(f"The server answers a request with HTTP {status}: {said}.")
+
+
+def ask(endpoint: Endpoint, body: bytes) -> bytes:
+    """The answer to one request. Blocks. Raises ProfileError for any other than a 2xx."""
+    status, answer = _exchange(endpoint, "POST", endpoint.path, body)
+    if not 200 <= status < 300:
+        raise _wrong(status, answer)
+    return answer
 
 
 async def is_ready(endpoint: Endpoint) -> bool:
@@ -80,9 +115,28 @@ async def _ask_json(endpoint: Endpoint, path: str) -> dict[str, Any]:
 
 
 async def _ask_load(endpoint: Endpoint) -> float | None:
-    status, answer = await asyncio.to_thread(_get, endpoint, wire.METRICS_PATH)
-    found = _LOAD_GAUGE.search(answer.decode(errors="replace")) if status == 200 else None
+    found = _LOAD_GAUGE.search(await asyncio.to_thread(_metrics, endpoint))
     return float(found[1]) or None if found else None
+
+
+async def _ask_batch_limit(endpoint: Endpoint, model: re.Match[str] | None) -> int | None:
+    config = await _ask_json(endpoint, f"{model['model']}/config") if model else {}
+    limit = config.get("max_batch_size")
+    return limit if "dynamic_batching" in config and isinstance(limit, int) else None
+
+
+def _metrics(endpoint: Endpoint) -> str:
+    """The server's metrics, nothing where it has none."""
+    try:
+        status, answer = _get(endpoint, wire.METRICS_PATH)
+    except ProfileError:
+        return ""
+    return answer.decode(errors="replace") if status == 200 else ""
+
+
+def _sum(pattern: re.Pattern[str], text: str) -> float | None:
+    found = pattern.findall(text)
+    return sum(float(each) for each in found) if found else None
 
 
 def _accuracy(model: dict[str, Any]) -> float | None:

@@ -14,6 +14,7 @@ from infadapter_profiles.document import (
     MOST_ITEMS,
     MOST_LATENCY_MS,
     MOST_LETTERS,
+    MOST_MEMORY_MEBIBYTES,
     MOST_PERCENTILES,
     MOST_SLO_MS,
     PERCENTILE_KEY,
@@ -59,6 +60,12 @@ class ProfileCapacity(ApiModel):
     """The percentile of the latency that was held to the SLO."""
     rps: Weight
     """0: it can't be met at any rate."""
+    low_rps: Weight | None = None
+    """From here on the next measurement is expected, 19 times out of 20."""
+    high_rps: Weight | None = None
+    """And up to here."""
+    missed_ratio: Fraction | None = None
+    """The share of requests that was allowed to be refused, late or failed."""
 
 
 class ProfileAllocation(ApiModel):
@@ -68,6 +75,8 @@ class ProfileAllocation(ApiModel):
     """Of one pod: cpu, and at most one extended resource."""
     batch_size: Annotated[int, Field(ge=1, le=MOST_BATCH_SIZE)] = 1
     """The largest batch that the pod ran."""
+    memory_mebibytes: Annotated[int, Field(ge=1, le=MOST_MEMORY_MEBIBYTES)] | None = None
+    """The most memory that the server held."""
     saturation_rps: Positive | None = None
     """Answers per second when there is always a request waiting."""
     points: Annotated[tuple[ProfilePoint, ...], Field(max_length=MOST_ITEMS)] | None = None
@@ -110,6 +119,8 @@ class VariantProfileSpec(ApiModel):
     """A fraction, measured on a test set."""
     load_seconds: Weight
     """From the creation of a pod until it is Ready."""
+    warm_load_seconds: Weight | None = None
+    """The same where the node holds all its files in memory already."""
     allocations: Annotated[
         tuple[ProfileAllocation, ...], Field(min_length=1, max_length=MOST_ITEMS)
     ]
@@ -129,3 +140,5 @@ class VariantProfileStatus(ApiModel):
     """On what machine."""
     server: Annotated[str, Field(max_length=MOST_LETTERS)] | None = None
     """With which server."""
+    warning: Annotated[str, Field(max_length=MOST_LETTERS)] | None = None
+    """What disturbed the measurement, where it was written nevertheless."""

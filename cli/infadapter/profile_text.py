@@ -1,0 +1,69 @@
+"""What `infadapter profile` says while it measures, and of what it measured."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from infadapter_profiles.profile import KnownCapacity, ProfiledAllocation
+from infadapter_server.profiling.percentiles import PERCENTILES, requests_needed
+from infadapter_server.profiling.profiler import OnPhase
+
+_TICK_S = 0.25
+
+
+@asynccontextmanager
+async def progress(seconds: float) -> AsyncIterator[OnPhase]:
+    """A bar for people, a line for each phase in a log."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda phase, length_s: click.echo(f"{phase}, {length_s:.3g} s", err=True)
+        return
+    columns = (TextColumn("{task.description:<28}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=seconds)
+
+        async def tick() -> None:
+            while True:
+                await asyncio.sleep(_TICK_S)
+                bar.update(task, advance=_TICK_S)
+
+        ticking = asyncio.create_task(tick())
+        try:
+            yield lambda phase, _: bar.update(task, description=phase)
+        finally:
+            ticking.cancel()
+
+
+def show(measured: ProfiledAllocation) -> None:
+    """The curve, and the capacities below it."""
+    table = Table(title=f"saturation {measured.saturation_rps:.4g} requests/s")
+    names = ("requests/s", *(f"p{percent:g} ms" for percent in PERCENTILES), "refused")
+    for name in names:
+        table.add_column(name, justify="right")
+    for point in measured.points:
+        latencies = (point.latency_s.get(percent) for percent in PERCENTILES)
+        cells = ("–" if s is None else f"{1000 * s:.2f}" for s in latencies)
+        table.add_row(f"{point.rps:.4g}", *cells, f"{point.refused_ratio:.2%}")
+    Console().print(table)
+    if any(len(point.latency_s) < len(PERCENTILES) for point in measured.points):
+        click.echo(
+            f"–: too few requests; p99 takes {requests_needed(99)} at a rate, p99.9 "
+            f"{requests_needed(99.9)}. A longer --seconds gives more."
+        )
+    for known in measured.capacity:
+        click.echo(_capacity(known))
+
+
+def _capacity(known: KnownCapacity) -> str:
+    slo = f"p{known.percentile:g} ≤ {1000 * known.latency_s:g} ms"
+    if not known.rps:
+        return f"{slo}: no rate, however low"
+    return (
+        f"{slo}, at most {known.missed_ratio:.2%} refused or late: {known.rps:.4g} requests/s; "
+        f"the next run lies within {known.low_rps:.4g} to {known.high_rps:.4g} (95 %)"
+    )

@@ -1,0 +1,63 @@
+"""What is put together about a server before it is measured: by the options, it, and the file."""
+
+from functools import partial
+
+from infadapter_profiles.profile import Profile
+from infadapter_server.loadgen.bodies import glyph_bodies, random_bodies
+from infadapter_server.profiling.labelled import measure_accuracy
+from infadapter_server.profiling.order import Order
+from infadapter_server.profiling.profiler import ProfileError
+from infadapter_server.profiling.target import ServerFacts, ask
+
+GLYPHS = (1, 1, 32, 32)  # a request's shape in the demo's task
+
+
+async def accuracy_of(order: Order, facts: ServerFacts) -> float | None:
+    if order.labelled is None:
+        return order.accuracy
+    asking = partial(ask, order.endpoint)
+    measured = await measure_accuracy(order.labelled, asking, facts.input_name or "image")
+    return measured.share
+
+
+def about(
+    order: Order,
+    facts: ServerFacts,
+    started_s: tuple[float | None, float | None],
+    before: Profile | None,
+) -> Profile:
+    """Put together what is known besides the curve: the options, the server, the file, in turn."""
+    cold_s, warm_s = started_s
+    known = (before.accuracy, before.load_time_s) if before else (None, None)
+    accuracy = _first(order.accuracy, facts.accuracy, known[0])
+    load_s = _first(order.load_s, cold_s, warm_s, facts.load_s, known[1])
+    if accuracy is None:
+        raise ProfileError(
+            "The server does not say how accurate its model is; give --accuracy or --labelled."
+        )
+    if load_s is None:
+        raise ProfileError(
+            "The server does not say how long it took to load; give --load-seconds or --start."
+        )
+    return Profile(
+        variant=order.name,
+        accuracy=accuracy,
+        load_time_s=load_s,
+        warm_load_time_s=warm_s if cold_s is not None else None,
+        allocations=before.allocations if before else (),
+    )
+
+
+def bodies_of(order: Order, facts: ServerFacts) -> list[bytes]:
+    if order.body is not None:
+        return [order.body]
+    shape = facts.input_shape if order.shape is None else order.shape
+    if shape is None:
+        raise ProfileError("The server does not say what it takes; give --shape or --body.")
+    if shape == GLYPHS:
+        return glyph_bodies(seed=order.seed)
+    return random_bodies(shape, seed=order.seed, name=facts.input_name or "image")
+
+
+def _first(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)

@@ -1,0 +1,74 @@
+"""A running server as the bench of a search: load on it, watched for what else happens to it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from infadapter_server.profiling.disturbance import Reading, Watch
+from infadapter_server.profiling.profiler import Load
+from infadapter_server.profiling.steps import Seen, Step, backlog, seen
+from infadapter_workload.outcomes import GIVEN_UP, Outcome
+
+
+@dataclass(slots=True)
+class Watched:
+    """A load of which it is known whether it was the only one."""
+
+    load: Load
+    watch: Watch
+    disturbances: list[str] = field(default_factory=list)
+
+    async def flood(self, seconds: float) -> Sequence[Outcome]:
+        before = await asyncio.to_thread(self.watch.read)
+        outcomes = await self.load.flood(seconds)
+        await self._judge(before, outcomes)
+        return outcomes
+
+    async def poisson(
+        self,
+        rate_rps: float,
+        seconds: float,
+        *,
+        seed: int,
+        max_backlog: int,
+        slo_s: float | None = None,
+    ) -> Sequence[Outcome]:
+        before = await asyncio.to_thread(self.watch.read)
+        outcomes = await self.load.poisson(
+            rate_rps, seconds, seed=seed, max_backlog=max_backlog, slo_s=slo_s
+        )
+        await self._judge(before, outcomes)
+        if any(outcome.error in GIVEN_UP for outcome in outcomes):
+            await self.load.settle()
+        return outcomes
+
+    async def settle(self) -> None:
+        await self.load.settle()
+
+    async def _judge(self, before: Reading, outcomes: Sequence[Outcome]) -> None:
+        after = await asyncio.to_thread(self.watch.read)
+        if disturbed := self.watch.disturbed(before, after, len(outcomes)):
+            self.disturbances.append(disturbed)
+
+    def take_disturbances(self) -> list[str]:
+        """What disturbed the loads since this was last asked."""
+        found, self.disturbances = self.disturbances, []
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ServerBench:
+    """Takes the steps of a search on a server."""
+
+    load: Watched
+    saturation_rps: float
+
+    async def take(self, step: Step) -> Seen:
+        outcomes = await self.load.poisson(
+            step.rate_rps,
+            step.seconds,
+            seed=step.seed,
+            max_backlog=backlog(step.rate_rps, step.goal.slo_s, self.saturation_rps),
+            slo_s=step.goal.slo_s,
+        )
+        return seen(outcomes, step, next(iter(self.load.take_disturbances()), None))

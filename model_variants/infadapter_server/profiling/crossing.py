@@ -1,0 +1,148 @@
+"""Where the percentile crosses the SLO: the capacity, and the interval that the next run lies in.
+
+At one rate the percentile of a queue is nearly all chance: its few long queues decide. Two things
+help. Near the capacity 1 / percentile falls linearly with the rate, so a line through windows on
+both sides says how latencies scale; and with that scale all windows can be moved to one rate and
+their requests pooled, so that the percentile is one of thousands of requests. Pure.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from infadapter_profiles.profile import KnownCapacity
+from infadapter_server.profiling.steps import Goal, Seen
+
+_LEAST_SLOPE = 1.5
+_SLOPE_SPREAD = 0.2  # of what is expected of it
+_CENTRE_SPREAD = 0.3  # of the logarithm of the rate
+_ROUNDS = 5
+_NOISE = 0.35  # of the strain of a window
+_REACH = 1.0  # strain; beyond, moving a window to the capacity is guessing
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What was seen at one rate."""
+
+    rate_rps: float
+    seen: Seen
+
+    def strain(self, goal: Goal) -> float:
+        """
+        Below 0 within the SLO, above 0 beyond it, never above 1: 1 - SLO / percentile. Where that
+        request was refused, as steep as a queue's: the odds of a miss grow by the logarithm of
+        1 / epsilon faster than the latency does.
+        """
+        rank = int(goal.epsilon * self.seen.sent)  # so many may lie beyond the percentile
+        if rank >= self.seen.unanswered + len(self.seen.tail):
+            return -1.5
+        if rank >= self.seen.unanswered:
+            return max(-1.5, 1 - 1 / max(self.seen.tail[rank - self.seen.unanswered], 1e-3))
+        ratio = self.seen.unanswered / self.seen.sent / goal.epsilon
+        return 1 - math.exp(-math.log(max(ratio, 1.0)) / math.log(1 / goal.epsilon))
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A capacity, and how steeply the strain grows with the logarithm of the rate there."""
+
+    rps: float
+    slope: float
+
+
+def expected(goal: Goal, rps: float) -> Crossing:
+    """What holds of M/D/1 in heavy traffic, where waiting decays by 2 (1 - load) a service."""
+    slope = 2 * goal.slo_s * rps / math.log(1 / goal.epsilon)
+    return Crossing(rps, max(slope, _LEAST_SLOPE))
+
+
+def line(windows: Sequence[Window], goal: Goal, start: Crossing) -> Crossing:
+    """A line through the strains, from what was expected before: it says where to look next."""
+    found = start
+    for _ in range(_ROUNDS):
+        found = _line(windows, goal, start, found)
+    return found
+
+
+def _line(windows: Sequence[Window], goal: Goal, start: Crossing, before: Crossing) -> Crossing:
+    """Least squares with a prior; windows far from the last crossing count for little."""
+    x = np.log([w.rate_rps / start.rps for w in windows])
+    away = before.slope * (x - math.log(before.rps / start.rps))
+    weight = 1 / (1 + away**4) / _NOISE**2
+    strain = np.array([w.strain(goal) for w in windows])
+    rows = np.stack([np.ones_like(x), x])
+    spread = np.array([_CENTRE_SPREAD * start.slope, _SLOPE_SPREAD * start.slope])
+    normal = rows * weight @ rows.T + np.diag(1 / spread**2)
+    right = rows * weight @ strain + np.array([0.0, start.slope]) / spread**2
+    level, slope = np.linalg.solve(normal, right).tolist()
+    slope = max(slope, start.slope / 2)
+    return Crossing(start.rps * math.exp(min(max(-level / slope, -0.7), 0.7)), slope)
+
+
+def pooled(windows: Sequence[Window], goal: Goal, start: Crossing) -> float:
+    """The rate at which all windows' requests together, moved there, miss as many as may be."""
+    found = line(windows, goal, start)
+    near = [w for w in windows if abs(math.log(w.rate_rps / found.rps)) * found.slope <= _REACH]
+    near = near if len(near) >= 2 else list(windows)
+    allowed = goal.epsilon * sum(w.seen.sent for w in near)
+    low, high = math.log(found.rps) - 0.5, math.log(found.rps) + 0.5
+    for _ in range(30):
+        middle = (low + high) / 2
+        if _missed_at(math.exp(middle), near, found.slope, goal) <= allowed:
+            low = middle
+        else:
+            high = middle
+    return math.exp(low)
+
+
+def _missed_at(rps: float, windows: Sequence[Window], slope: float, goal: Goal) -> float:
+    missed = 0.0
+    for window in windows:
+        nearer = slope * math.log(rps / window.rate_rps)
+        beyond = math.exp(-min(max(nearer, -30), 30))  # of the SLO, at the window's own rate
+        missed += int(np.searchsorted(-np.array(window.seen.tail), -beyond))
+        fewer = min(math.log(1 / goal.epsilon) * nearer, 1.0)
+        missed += min(window.seen.unanswered * math.exp(max(fewer, -30)), window.seen.sent)
+    return missed
+
+
+def with_interval(windows: Sequence[Window], goal: Goal, start: Crossing) -> KnownCapacity:
+    """
+    The capacity with a 95 % prediction interval for the next run, by a jackknife over the windows.
+
+    What differs between windows is chance and the machine alike. Were it all chance, the next run's
+    mean would differ by the root of 2 / n of that; but a machine that is slow in one window may be
+    so for all of the next run, which is therefore taken to vary as a single window does.
+    """
+    n = len(windows)
+    whole = math.log(pooled(windows, goal, start))
+    without = [math.log(pooled([*windows[:i], *windows[i + 1 :]], goal, start)) for i in range(n)]
+    pseudo = [n * whole - (n - 1) * each for each in without]
+    spread = float(np.std(pseudo, ddof=1)) * math.sqrt(1 / n + 1)
+    wide = student_95(n - 1) * spread
+    return KnownCapacity(
+        latency_s=goal.slo_s,
+        percentile=goal.percentile,
+        rps=math.exp(whole),
+        low_rps=math.exp(whole - wide),
+        high_rps=math.exp(whole + wide),
+        missed_ratio=goal.epsilon,
+    )
+
+
+def student_95(freedom: int) -> float:
+    """The two-sided 95 % quantile of Student's t (Abramowitz & Stegun 26.7.5, exact below 4)."""
+    exact = {1: 12.706, 2: 4.303, 3: 3.182}
+    if freedom in exact:
+        return exact[freedom]
+    x = 1.959964
+    terms = (
+        x,
+        (x**3 + x) / 4,
+        (5 * x**5 + 16 * x**3 + 3 * x) / 96,
+        (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384,
+    )
+    return math.fsum(term / float(freedom) ** power for power, term in enumerate(terms))

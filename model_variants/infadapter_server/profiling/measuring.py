@@ -1,0 +1,151 @@
+"""What is measured of one allocation: the curve, then a capacity for each SLO."""
+
+from dataclasses import dataclass, field, replace
+
+from infadapter_profiles.document import ProfileDocument, read_document, write_document
+from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation
+from infadapter_profiles.sizes import PodSize
+from infadapter_server.profiling.bench import ServerBench, Watched
+from infadapter_server.profiling.disturbance import once_each
+from infadapter_server.profiling.journal import Journal, Remembered
+from infadapter_server.profiling.order import Order
+from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, ProfileError, measure
+from infadapter_server.profiling.search import Disturbed, Search, settles_s
+
+CURVE_SHARE = 0.3
+"""Of the time, where capacities are searched for too."""
+_CURVE_TRIES = 2
+_FORGETTINGS = 100
+NOISY = 0.2
+"""Half an interval's width, as a share of the capacity."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Measuring:
+    """One allocation; `warnings` are sentences for whoever reads the result."""
+
+    order: Order
+    load: Watched
+    journal: Journal
+    on_phase: OnPhase | None
+    warnings: list[str] = field(default_factory=list)
+    resumed: str | None = None
+
+    async def run(self) -> ProfiledAllocation:
+        """Raises ProfileError or SearchError; what was measured until then is in the journal."""
+        curve = await self._curve()
+        assert curve.saturation_rps is not None
+        return replace(
+            curve,
+            capacity=tuple(
+                [
+                    await self._capacity(number, curve.saturation_rps)
+                    for number in range(len(self.order.goals))
+                ]
+            ),
+        )
+
+    async def _curve(self) -> ProfiledAllocation:
+        share = CURVE_SHARE if self.order.goals else 1.0
+        seconds = max(MIN_SECONDS, share * self.order.seconds)
+        question = {"curve_s": seconds, "seed": self.order.seed}
+        if (answer := self.journal.recall(question)) is not None:
+            return read_document(answer).profile.allocations[0]
+        measured = await self._undisturbed_curve(seconds)
+        self.journal.note(question, _as_document(measured))
+        return measured
+
+    async def _undisturbed_curve(self, seconds: float) -> ProfiledAllocation:
+        for _ in range(_CURVE_TRIES):
+            measured, failure = await self._tried_curve(seconds)
+            disturbances = self.load.take_disturbances()
+            if failure is not None and (self.order.force or not disturbances):
+                raise failure
+            if measured is not None and (self.order.force or not disturbances):
+                self.warnings = once_each([*self.warnings, *disturbances])
+                return measured
+        raise Disturbed(f"Nothing was written: {disturbances[0]}; --force writes it anyway.")
+
+    async def _tried_curve(
+        self, seconds: float
+    ) -> tuple[ProfiledAllocation | None, ProfileError | None]:
+        """A curve, or why there is none, which may be a disturbance's fault."""
+        try:
+            measured = await measure(
+                self.load,
+                seconds=seconds,
+                size=PodSize(resources=self.order.resources),
+                seed=self.order.seed,
+                on_phase=self.on_phase,
+            )
+        except ProfileError as error:
+            return None, error
+        return measured, None
+
+    async def _capacity(self, number: int, saturation_rps: float) -> KnownCapacity:
+        search = Search(
+            bench=Remembered(ServerBench(self.load, saturation_rps), self.journal),
+            goal=self.order.goals[number],
+            saturation_rps=saturation_rps,
+            seconds=searched_s(self.order),
+            seed=1000 * (number + 1) + self.order.seed,
+            force=self.order.force,
+            on_phase=self.on_phase,
+        )
+        found = await search.run()
+        if self.order.force:
+            self.warnings = once_each([*self.warnings, *search.warnings])
+        return found
+
+
+def searched_s(order: Order) -> float:
+    """The time for each SLO."""
+    return (1 - CURVE_SHARE) * order.seconds / max(1, len(order.goals))
+
+
+def noisy(known: KnownCapacity) -> str | None:
+    """A sentence where the interval is too wide to plan with."""
+    if not known.rps or known.low_rps is None or known.high_rps is None:
+        return None
+    half = (known.high_rps - known.low_rps) / 2 / known.rps
+    if half <= NOISY:
+        return None
+    longer = (half / NOISY) ** 2
+    return (
+        f"The capacity at {1e3 * known.latency_s:g} ms is known to {half:.0%} only: take "
+        f"{max(2, round(longer))} times as long, or a quieter machine."
+    )
+
+
+def hasty(known: KnownCapacity, saturation_rps: float, seconds: float) -> str | None:
+    """A sentence where the time was too short for a queue as long as the SLO to come and go."""
+    enough_s = _FORGETTINGS * settles_s(known.latency_s, saturation_rps)
+    if not known.rps or seconds >= enough_s:
+        return None
+    return (
+        f"{seconds:.3g} s are short for {1e3 * known.latency_s:g} ms, in which this server answers "
+        f"{known.latency_s * saturation_rps:.0f} requests: queues that long are rare and last, and "
+        f"the capacity may be lower. Take {enough_s:.0f} s for this SLO."
+    )
+
+
+def moved(known: KnownCapacity, before: ProfiledAllocation | None) -> str | None:
+    """A sentence where an earlier run's interval does not hold this one."""
+    if before is None:
+        return None
+    for old in before.capacity:
+        same = (old.latency_s, old.percentile) == (known.latency_s, known.percentile)
+        if same and old.low_rps is not None and old.high_rps is not None:
+            if old.low_rps <= known.rps <= old.high_rps:
+                return None
+            return (
+                f"The capacity at {1e3 * known.latency_s:g} ms was {old.rps:.4g} requests/s "
+                f"({old.low_rps:.4g} to {old.high_rps:.4g}) when it was last measured: the machine "
+                "or the server is another now."
+            )
+    return None
+
+
+def _as_document(measured: ProfiledAllocation) -> dict[str, object]:
+    profile = Profile(variant="curve", accuracy=0, load_time_s=0, allocations=(measured,))
+    return write_document(ProfileDocument(profile=profile))

@@ -1,0 +1,67 @@
+"""What is asked of the profiler."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from infadapter_profiles.sizes import Resources
+from infadapter_profiles.wire import MODELS_PATH
+from infadapter_server.loadgen.endpoint import Endpoint, UrlError, parse_url
+from infadapter_server.profiling.labelled import Labelled
+from infadapter_server.profiling.steps import Goal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be measured, how, and where it is written."""
+
+    endpoint: Endpoint
+    name: str
+    namespace: str | None
+    resources: Resources
+    batch_size: int | None  # None: what the server shows
+    goals: tuple[Goal, ...]
+    accuracy: float | None
+    labelled: Labelled | None
+    load_s: float | None
+    seconds: float
+    start: str | None
+    start_timeout_s: float
+    cold: bool
+    body: bytes | None
+    shape: tuple[int, ...] | None
+    seed: int
+    output: Path
+    force: bool
+
+    @property
+    def journal(self) -> Path:
+        """Beside the profile, one for each variant and size; until the whole command is done."""
+        size = "-".join(f"{amount}" for amount in self.resources.values())
+        batch = self.batch_size or "any"
+        name = f".{self.output.name}.{self.name}.{size}.{batch}.partial"
+        return self.output.with_name(name)
+
+    def fingerprint(self, machine: str, server: str | None) -> dict[str, object]:
+        """What must be the same for an interrupted run to go on."""
+        return {
+            "endpoint": str(self.endpoint),
+            "name": self.name,
+            "resources": dict(self.resources),
+            "batch": self.batch_size,
+            "goals": [str(goal) for goal in self.goals],
+            "seconds": self.seconds,
+            "seed": self.seed,
+            "shape": self.shape,
+            "force": self.force,
+            "machine": machine,
+            "server": server,
+        }
+
+
+def infer_route(url: str) -> Endpoint:
+    """Take an infer route's URL apart; UrlError for any other URL."""
+    endpoint = parse_url(url)
+    if not re.fullmatch(rf"{MODELS_PATH}/[^/?]+(/versions/[^/?]+)?/infer", endpoint.path):
+        raise UrlError(f"{url!r} must end in {MODELS_PATH}/NAME/infer.")
+    return endpoint

@@ -1,0 +1,105 @@
+"""One step of the search: a question to a server, and the few numbers that the answer comes to.
+
+Small and without behaviour, so that they can be kept in a file and read again (journal.py).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from infadapter_workload.outcomes import GIVEN_UP, Outcome, percentile
+
+LATE_SHARE = 0.1
+"""Of the SLO. Latency counts from when a request was due: it is this much too long at most."""
+_TAIL = 10
+_FULL = 128
+_FULL_SLOS = 5.0  # of waiting: whatever comes now is late anyhow
+_FULL_S = 0.5  # of work: fast servers have more waiting after a pause of the machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What a capacity is for: at most `epsilon` of the requests refused, late or failed."""
+
+    slo_s: float
+    percentile: float
+    epsilon: float
+
+    def __post_init__(self) -> None:
+        """A refused request is not within the SLO either: the percentile bounds epsilon."""
+        if not 0 < self.epsilon <= 1 - self.percentile / 100 + 1e-9:
+            raise ValueError(
+                f"epsilon must be above 0 and at most {1 - self.percentile / 100:.4g}, which is "
+                f"what percentile {self.percentile:g} leaves: a refused request is not in time"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Poisson arrivals of one rate for some seconds, the first of which do not count."""
+
+    goal: Goal
+    rate_rps: float
+    seconds: float
+    warm_up_s: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the requests of a step came to, the warm-up left out."""
+
+    sent: int
+    missed: int  # refused, later than the SLO, or failed
+    refused: int
+    failed: int  # an error was answered, or the connection broke
+    unanswered: int  # refused, failed or given up: later than any SLO
+    tail: tuple[float, ...]  # the longest latencies in SLOs, falling; all that a percentile needs
+    late_p99_s: float  # by which the generator itself was late
+    spoilt: str | None = None  # why this says nothing of the server, in a sentence
+
+
+class Bench(Protocol):
+    """Where steps are taken: a real server, or one in virtual time."""
+
+    async def take(self, step: Step) -> Seen: ...
+
+
+def seen(outcomes: Sequence[Outcome], step: Step, spoilt: str | None = None) -> Seen:
+    """Count. What was sent too late by the generator spoils the step: it measures itself."""
+    counted = [o for o in outcomes if o.scheduled_s >= step.warm_up_s]
+    counted = counted or list(outcomes)  # stopped within the warm-up: hopelessly overloaded
+    slo_s = step.goal.slo_s
+    waited = sorted((o.latency_s / slo_s for o in counted if o.answered), reverse=True)
+    late_p99_s = percentile([o.send_late_s for o in counted], 99) or 0.0
+    return Seen(
+        sent=len(counted),
+        missed=sum(not o.in_time(slo_s) for o in counted),
+        refused=sum(o.refused for o in counted),
+        failed=sum(o.error not in GIVEN_UP and not (o.answered or o.refused) for o in counted),
+        unanswered=len(counted) - len(waited),
+        tail=tuple(round(each, 4) for each in waited[: tail_length(len(counted), step.goal)]),
+        late_p99_s=late_p99_s,
+        spoilt=spoilt or _generator(late_p99_s, slo_s),
+    )
+
+
+def _generator(late_p99_s: float, slo_s: float) -> str | None:
+    if late_p99_s <= LATE_SHARE * slo_s:
+        return None
+    return (
+        f"the generator was the bottleneck: it sent up to {1e3 * late_p99_s:.3g} ms late (p99), "
+        f"more than {LATE_SHARE:.0%} of the SLO"
+    )
+
+
+def tail_length(requests: int, goal: Goal) -> int:
+    """Ten times as many as may be missed: what rates from half to twice the capacity need."""
+    return math.ceil(_TAIL * goal.epsilon * requests)
+
+
+def backlog(rate_rps: float, slo_s: float, saturation_rps: float) -> int:
+    """How many unanswered requests mean that the server is hopelessly behind."""
+    full = max(_FULL, _FULL_SLOS * slo_s * rate_rps, _FULL_S * saturation_rps)
+    return math.ceil(full)
