@@ -1,6 +1,6 @@
 """
-Fairness: room for who is left out. A model that is asked for much needs room for a large batch; those
-that are asked for little need less, and would take each gap before it is large enough.
+Fairness: room for who is left out. A model that is asked for much needs room for a large batch;
+those that are asked for little need less, and would take each gap before it is large enough.
 """
 
 from infadapter_scheduler.admission import Offer

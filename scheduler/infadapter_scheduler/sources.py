@@ -1,4 +1,4 @@
-"""Sources of arrivals in virtual time: open ones, whatever comes of them, and closed-loop clients."""
+"""Sources of arrivals in virtual time: open ones, and closed-loop clients that wait for answers."""
 
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
