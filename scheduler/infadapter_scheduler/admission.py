@@ -120,9 +120,8 @@ def _in_a_gap(
     behind = next(gaps, None)
     if behind is None or behind.key_s > offer.deadline_s:
         return late_s
-    target = opening.target
-    while costs.growing_s[target] > behind.waiting_s:
-        target -= 1
+    fit = (b for b in costs.sizes if costs.growing_s[b] <= behind.waiting_s)
+    target = min(opening.target, max(fit))
     small = opening._replace(target=target, cap=target)
     key_s = behind.key_s - EPSILON_S
     return opened_at(key_s, behind.waiting_s, executor, offer, small, buffer)

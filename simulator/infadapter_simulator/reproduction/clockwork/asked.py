@@ -9,7 +9,7 @@ from infadapter_scheduler import POLICIES, Arrival, Model, Policy
 from infadapter_simulator.reproduction.clockwork.drive import Tell
 
 LAG_S = 0.0005
-"""From the controller to a worker and back, each: assumed; half of what the released code assumes."""
+"""From the controller to a worker, and back: assumed; half of what the released code assumes."""
 
 CHUNK = 20_000
 

@@ -44,8 +44,8 @@ def run(asked: Asked) -> Result:
     said = (
         "The trace is generated in the shape of Azure's; "
         + (f"{len(set(_names(asked)))} networks of the published table stand for its 61."),
-        f"Errors of predictions as published: 99 in 100 runs take at most {1e6 * LONGER_P99_S:.0f} µs "
-        f"longer or {1e6 * SHORTER_P99_S:.0f} µs shorter. The 58 mistimed actions of the paper's "
+        "Errors of predictions as published: 99 in 100 runs take at most "
+        f"{1e6 * LONGER_P99_S:.0f} µs longer or {1e6 * SHORTER_P99_S:.0f} µs shorter. The 58 mistimed actions of the paper's "
         "208 million requests aren't rebuilt.",
         f"Striped: {STRIPED_SHARE:g} of the {capacity_rps(types):,.0f} r/s that six GPUs serve of "
         "all networks alike in batches of 16. Warm: without the first minute (of short runs, the "

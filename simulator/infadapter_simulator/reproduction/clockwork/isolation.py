@@ -50,8 +50,8 @@ def run(asked: Asked) -> Result:
     said = (
         f"Figure 8: {UNPUBLISHED}; there live tenants keep their satisfaction and batch tenants "
         "fill what is idle.",
-        f"{LIVE} live models at {LIVE_RPS:g} r/s each on {GPUS} GPUs, steps of {step_s:g} s (30 s in "
-        "the paper); batch clients wait for each answer, with an SLO of a day.",
+        f"{LIVE} live models at {LIVE_RPS:g} r/s each on {GPUS} GPUs, steps of {step_s:.2g} s "
+        "(30 s in the paper); batch clients wait for each answer, with an SLO of a day.",
     )
     head = [
         "× 2.9 ms", "SLO ms", *(f"{n}: live %" for n in names),

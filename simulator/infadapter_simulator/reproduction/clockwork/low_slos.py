@@ -1,4 +1,4 @@
-"""§6.3: how low an SLO can be: N ResNet-50s, R requests a second, six GPUs, an SLO that is ramped."""
+"""§6.3: how low SLOs can be: N ResNet-50s, R requests a second, six GPUs, an SLO on a ramp."""
 
 from functools import partial
 from itertools import product
@@ -41,7 +41,7 @@ def run(asked: Asked) -> Result:
     said = (
         f"Figure 7: {UNPUBLISHED}; satisfaction comes near 100 % after a few multiples of 2.9 ms "
         "(recollected, not read).",
-        f"Steps of {_step_s(asked):g} s ({STEP_S_PUBLISHED} s in the paper); what takes 3.3 ms "
+        f"Steps of {_step_s(asked):.2g} s ({STEP_S_PUBLISHED} s in the paper); what takes 3.3 ms "
         "alone can't be served within 2.9.",
         f"From the controller to a worker and back takes {1000 * LAG_S:g} ms each (assumed).",
     )

@@ -1,4 +1,4 @@
-"""Emulated workers in real time: the authors' worker_dummy, and a load that grows until it is late."""
+"""Emulated workers in real time, as the authors' worker_dummy, under a load that grows."""
 
 import time
 from typing import NamedTuple

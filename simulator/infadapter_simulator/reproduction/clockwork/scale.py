@@ -53,8 +53,8 @@ def run(asked: Asked) -> Result:
         _row(workers, None, 0.0, real[workers]) for workers in IN_REAL_TIME if workers not in found
     ]
     said = (
-        f"Virtual time: {MODELS} ResNet-50s on all workers, {LOAD:g} of what they can do, an SLO of "
-        "100 ms; CPU of the scheduler alone, one core, Python.",
+        f"Virtual time: {MODELS} ResNet-50s on all workers, {LOAD:g} of what they can do, an SLO "
+        "of 100 ms; CPU of the scheduler alone, one core, Python.",
         "Real time: workers that sleep for as long as the table says, in the same process and on "
         "the same core; saturated is the goodput, within 100 ms by the wall clock, of the load at "
         "which it is highest; the load grows by half from step to step, as in the paper.",
