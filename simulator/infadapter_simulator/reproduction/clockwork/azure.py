@@ -6,6 +6,7 @@ blocks. Dealt out evenly (striped), six GPUs can serve about a third of that rat
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil
 
 from infadapter_scheduler import Model, Stream, World, of_both_sides
@@ -18,6 +19,7 @@ from infadapter_simulator.reproduction.clockwork.asked import (
 )
 from infadapter_simulator.reproduction.clockwork.azure_trace import Trace, rates_rps
 from infadapter_simulator.reproduction.clockwork.drive import Sampler, drive
+from infadapter_simulator.reproduction.clockwork.needed import executors_needed
 from infadapter_simulator.reproduction.clockwork.result import UNPUBLISHED, Line, Panel, Result
 from infadapter_simulator.reproduction.clockwork.table import by_name, copies, networks
 from infadapter_simulator.reproduction.clockwork.tally import Tally
@@ -40,23 +42,25 @@ def run(asked: Asked) -> Result:
     types = _types(asked.table or networks())
     models = [copy for model in types for copy in copies(model, COPIES, model.name)]
     rates = {"blocks": RATE_RPS, "striped": STRIPED_SHARE * capacity_rps(types)}
-    tallies = {name: _tally(asked, models, name, rate) for name, rate in rates.items()}
+    traces = {name: _trace(models, name, rate) for name, rate in rates.items()}
+    tallies = {name: _tally(asked, models, trace) for name, trace in traces.items()}
     said = (
         "The trace is generated in the shape of Azure's; "
-        + (f"{len(set(_names(asked)))} networks of the published table stand for its 61."),
+        f"{len(asked.table or networks())} networks of the published table stand for its 61.",
         "Errors of predictions as published: 99 in 100 runs take at most "
-        f"{1e6 * LONGER_P99_S:.0f} µs longer or {1e6 * SHORTER_P99_S:.0f} µs shorter. The 58 mistimed actions of the paper's "
-        "208 million requests aren't rebuilt.",
+        f"{1e6 * LONGER_P99_S:.0f} µs longer or {1e6 * SHORTER_P99_S:.0f} µs shorter. The 58 "
+        "mistimed actions of the paper's 208 million requests aren't rebuilt.",
         f"Striped: {STRIPED_SHARE:g} of the {capacity_rps(types):,.0f} r/s that six GPUs serve of "
         "all networks alike in batches of 16. Warm: without the first minute (of short runs, the "
-        f"first fifth), in which all weights are loaded. Figure 9: {UNPUBLISHED}.",
+        "first fifth), in which all weights are loaded. GPUs needed: "
+        f"if each batch took all that comes for its model in 85 ms. Figure 9: {UNPUBLISHED}.",
     )
     head = [
-        "mapping", "requests", "r/s", "in 100 ms, % of all", "warm, %", "late", "refused",
-        "cancelled", *QUANTILES, "max ms", "cold %", "batch",
+        "mapping", "requests", "r/s", "GPUs needed", "in 100 ms, % of all", "warm, %", "late",
+        "refused", "cancelled", *QUANTILES, "max ms", "cold %", "batch",
     ]  # fmt: skip
-    published = ["published (blocks)", "208 million", "9,638", "99.9999", "", "0"]
-    rows = [_row(asked, name, tally) for name, tally in tallies.items()]
+    published = ["published (blocks)", "208 million", "9,638", "", "99.9999", "", "0"]
+    rows = [_row(asked, name, _needed(models, traces[name]), tallies[name]) for name in traces]
     rows.append(published + [""] * (len(head) - len(published)))
     return Result("6.5", "The Azure trace", head, rows, _panels(tallies), "seconds", said)
 
@@ -67,33 +71,25 @@ def capacity_rps(types: Sequence[Model]) -> float:
     return GPUS * len(each_s) / sum(each_s)
 
 
-def _names(asked: Asked) -> list[str]:
-    return [model.name.split("/")[0] for model in _types(asked.table or networks())]
-
-
 def _types(known: Sequence[Model]) -> list[Model]:
     """61 of them in the order of their names; where there are fewer, some stand for several."""
     ordered = sorted(known, key=lambda model: model.name)
     if len(ordered) >= TYPES:
         return ordered[:TYPES]
-    found = []
-    for number in range(TYPES):
-        (copy,) = copies(ordered[number * len(ordered) // TYPES], 1, "")
-        found.append(_named(copy, f"{ordered[number * len(ordered) // TYPES].name}/{number}"))
-    return found
+    stand_in = [ordered[number * len(ordered) // TYPES] for number in range(TYPES)]
+    return [replace(m, name=f"{m.name}/{number:02}") for number, m in enumerate(stand_in)]
 
 
-def _named(model: Model, name: str) -> Model:
-    return Model(name, model.execution_s, model.load_s, model.pages)
-
-
-def _tally(asked: Asked, models: Sequence[Model], mapping: str, rate_rps: float) -> Tally:
-    trace = Trace(
+def _trace(models: Sequence[Model], mapping: str, rate_rps: float) -> Trace:
+    return Trace(
         rates_rps=rates_rps(int(FUNCTIONS_EACH * len(models)), rate_rps),
         instances=[model.name for model in models],
         striped=mapping == "striped",
     )
-    source = Stream(trace.arrivals(asked.minutes, SLO_S, asked.draw(len(mapping))))
+
+
+def _tally(asked: Asked, models: Sequence[Model], trace: Trace) -> Tally:
+    source = Stream(trace.arrivals(asked.minutes, SLO_S, asked.draw(trace.striped)))
     deviation = of_both_sides(LONGER_P99_S, SHORTER_P99_S)
     world = World(by_name(list(models)), GPUS, PAGES, LAG_S, deviation, asked.seed)
     tally = Tally(asked.seconds / BINS)
@@ -102,12 +98,13 @@ def _tally(asked: Asked, models: Sequence[Model], mapping: str, rate_rps: float)
     return tally
 
 
-def _row(asked: Asked, name: str, tally: Tally) -> list[str]:
+def _row(asked: Asked, name: str, needed: float, tally: Tally) -> list[str]:
     counts, warm = tally.of(), tally.of(at=range(_cold_bins(asked), BINS))
     return [
         name,
         f"{counts.arrivals:,}",
         f"{counts.arrivals / asked.seconds:,.0f}",
+        f"{needed:.1f} of {GPUS}",
         percent(counts.share, 4),
         percent(warm.share, 4),
         str(counts.late),
@@ -118,6 +115,11 @@ def _row(asked: Asked, name: str, tally: Tally) -> list[str]:
         percent(counts.cold / max(1, counts.answered), 3),
         f"{counts.mean_batch:.1f}",
     ]
+
+
+def _needed(models: Sequence[Model], trace: Trace) -> float:
+    by_function = zip(trace.instance_of(), trace.rates_rps.tolist(), strict=True)
+    return executors_needed(by_name(list(models)), by_function)
 
 
 def _cold_bins(asked: Asked) -> int:

@@ -2,9 +2,10 @@
 A trace in the shape of Azure Functions' first day of 2019, since the trace itself isn't to be had.
 
 What is published of it (Shahrad et al., ATC'20): 45 % of the applications are called at most once
-an hour and 81 % at most once a minute, the others nearly all the time. Rates are the quantiles of
-the lognormal distribution through these two points; the largest are cut so that all together are
-what the experiment was run at. Counts are by the minute and replayed as Poisson, as the authors do.
+an hour and 81 % at most once a minute. Rates of functions are the quantiles of a lognormal
+distribution as wide as the one through these two points, scaled to the total that the experiment
+was run at: an application has several functions. Counts are by the minute and replayed as Poisson,
+as the authors do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +42,7 @@ class Trace:
         functions, instances = len(self.rates_rps), len(self.instances)
         at = np.arange(functions)
         which = at % instances if self.striped else instances * at // functions
-        return [self.instances[number] for number in which]
+        return [self.instances[number] for number in which.tolist()]
 
     def arrivals(
         self, minutes: float, slo_s: float, draw: np.random.Generator
@@ -75,15 +76,5 @@ def rates_rps(functions: int, total_rps: float) -> Floats:
     sigma = np.log(60) / (high - low)
     at = 1 - (np.arange(functions) + 0.5) / functions
     normal = np.array([NormalDist().inv_cdf(share) for share in at])
-    rates = np.exp(sigma * (normal - low)) / 3600
-    return np.minimum(rates, _ceiling(rates, total_rps))
-
-
-def _ceiling(rates: Floats, total_rps: float) -> float:
-    """With the largest cut to it, the sum is the total; the rates fall."""
-    behind = np.concatenate((np.cumsum(rates[::-1])[::-1], [0.0]))
-    for cut in range(1, len(rates)):
-        ceiling = (total_rps - behind[cut]) / cut
-        if ceiling >= rates[cut]:
-            return float(ceiling)
-    return total_rps / len(rates)
+    rates = np.exp(sigma * normal)
+    return np.asarray(rates * total_rps / rates.sum(), dtype=np.float64)

@@ -4,7 +4,7 @@
 Beside what Clockwork was compared with: Clipper's additive increase and multiplicative decrease.
 """
 
-from functools import partial
+from collections.abc import Callable
 
 from infadapter_scheduler import Arrival, Client, ClosedLoop, Served, World
 from infadapter_simulator.reproduction.clockwork.asked import (
@@ -37,7 +37,10 @@ def run(asked: Asked) -> Result:
     rows = [
         _row(asked, slo_ms, name, found[name, slo_ms]) for slo_ms in SLOS_MS for name in POLICIES
     ]
-    measures = {"Goodput, r/s": _goodput(asked), "P99 of the answered, ms": _p99}
+    measures: dict[str, Callable[[Counts], float]] = {
+        "Goodput, r/s": lambda counts: counts.on_time / asked.seconds,
+        "P99 of the answered, ms": lambda counts: 1000 * counts.latency_s(0.99),
+    }
     panels = [
         Panel(
             title, [Line(n, SLOS_MS, [value(found[n, slo]) for slo in SLOS_MS]) for n in POLICIES]
@@ -68,14 +71,6 @@ def _counts(asked: Asked, policy: str, slo_ms: float) -> Counts:
     sampler = Sampler(1.0, asked.seconds, asked.tell)
     drive(policy_of(policy, models), loop, World(by_name(models), lag_s=LAG_S), settled, sampler)
     return tally.of()
-
-
-def _goodput(asked: Asked) -> "partial[float]":
-    return partial(lambda seconds, counts: counts.on_time / seconds, asked.seconds)
-
-
-def _p99(counts: Counts) -> float:
-    return 1000 * counts.latency_s(0.99)
 
 
 def _row(asked: Asked, slo_ms: float, name: str, counts: Counts) -> list[str]:
