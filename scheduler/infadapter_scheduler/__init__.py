@@ -24,6 +24,7 @@ from infadapter_scheduler.policies import POLICIES
 from infadapter_scheduler.policy import Policy
 from infadapter_scheduler.residency import PAGE_BYTES
 from infadapter_scheduler.scheduler import Scheduler
+from infadapter_scheduler.sources import Both, Client, ClosedLoop, Stream
 from infadapter_scheduler.virtual import Emulation, emulate, replay
 from infadapter_scheduler.world import Arrival, BrokenRule, Served, Settled, Source, World
 
@@ -33,7 +34,10 @@ __all__ = [
     "Action",
     "Arrival",
     "Arrived",
+    "Both",
     "BrokenRule",
+    "Client",
+    "ClosedLoop",
     "Deviation",
     "Emulation",
     "Event",
@@ -58,6 +62,7 @@ __all__ = [
     "Settled",
     "Source",
     "SpeedChanged",
+    "Stream",
     "Tick",
     "Unload",
     "UnloadWanted",

@@ -93,7 +93,9 @@ class Changes:
             executor.replan()
 
     def _want(self, name: str, entry: Entry) -> None:
-        """Copies that were to go stay."""
+        """Copies that were to go stay; those of a removed model can't."""
+        if entry.removed and entry.successor is None:
+            return
         for executor in self._state.executors.values():
             if (executor.name, name) in self._state.leaving and not entry.removed:
                 del self._state.leaving[executor.name, name]
@@ -129,6 +131,8 @@ class Changes:
         successor = self._state.models.pop(name).successor
         if successor is not None:
             self._add(successor)
+        else:
+            self._state.unwanted(name)
 
     def _load(self, now_s: float) -> list[Action]:
         actions: list[Action] = []

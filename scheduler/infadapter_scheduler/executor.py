@@ -23,6 +23,14 @@ class Sent(NamedTuple):
     teaches: bool = True  # its duration says something of the estimate
 
 
+class Owed(NamedTuple):
+    """Room for a batch of one model, which others may not take."""
+
+    model: str
+    room_s: float
+    until_s: float
+
+
 @dataclass(slots=True, eq=False)
 class Executor:
     """
@@ -40,6 +48,7 @@ class Executor:
     load_booked_s: float = 0.0
     wake_s: float = -1.0
     kept_free_s: float = 0.0  # admission leaves room for a load that somebody asked for
+    owed: Owed | None = None  # and for a batch of a model that others left no room for
 
     def free_s(self, now_s: float) -> float:
         """When the next Run could begin: after what was sent, and not before it gets there."""
@@ -49,6 +58,19 @@ class Executor:
     def admits_from_s(self, now_s: float) -> float:
         """When what is admitted now could begin, were nothing else planned."""
         return self.free_s(now_s) + self.kept_free_s
+
+    def owed_s(self, model: str, now_s: float) -> float:
+        """What a new batch of a model has to leave free for one of another."""
+        if self.owed is None or self.owed.model == model:
+            return 0.0
+        if self.owed.until_s < now_s:
+            self.owed = None
+            return 0.0
+        return self.owed.room_s
+
+    def settle_debt(self, model: str) -> None:
+        if self.owed is not None and self.owed.model == model:
+            self.owed = None
 
     def overdue(self, now_s: float) -> bool:
         """An execution takes longer than expected: nothing more is sent before it has ended."""

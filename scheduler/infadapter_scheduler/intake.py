@@ -8,6 +8,7 @@ from infadapter_scheduler.admission import Offer
 from infadapter_scheduler.batch import Request
 from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.executor import Executor
+from infadapter_scheduler.fairness import owe_room
 from infadapter_scheduler.loading import least_loaded, load, worth_loading
 from infadapter_scheduler.placement import joined, opened, opened_on, opening
 from infadapter_scheduler.state import State
@@ -44,6 +45,9 @@ class Intake:
                     return found
                 late_s = min(late_s, found)
         entry.unmet.add(entry.costs.split_s[1], offer.now_s)
+        self._state.pressure.refused.add(entry.costs.seconds_each(cap), offer.now_s)
+        if late_s < inf and entry.holders:
+            owe_room(self._state, entry, offer, cap)
         reason = Reason.NO_TIME if late_s < inf else Reason.NO_MEMORY
         if not self._state.executors:
             reason = Reason.NO_EXECUTOR

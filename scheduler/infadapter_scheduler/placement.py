@@ -23,11 +23,22 @@ def by_key(batch: Batch) -> float:
 
 def joined(state: State, entry: Entry, offer: Offer) -> Request | None:
     """In an open batch, the one that runs first first; else in the place of one due later."""
-    nearest = sorted(entry.open[:NEAREST], key=by_key)[:CANDIDATES]
-    request = _joined_one_of(state, entry, nearest, offer)
+    request = _joined_one_of(state, entry, _nearest(entry), offer)
     if request is None and entry.full:
         return _in_place_of_last(state, entry, offer)
     return request
+
+
+def _nearest(entry: Entry) -> list[Batch]:
+    """
+    First those that were given more room than they have members: of the others, which may grow if
+    their plan has room, as many as are executors may be in the way.
+    """
+    if len(entry.open) <= CANDIDATES:
+        return sorted(entry.open, key=by_key)
+    roomy = [batch for batch in entry.open if len(batch.members) < batch.target]
+    nearest = sorted(roomy[:NEAREST], key=by_key)[:CANDIDATES]
+    return nearest + sorted(entry.open[:NEAREST], key=by_key)[: CANDIDATES - len(nearest)]
 
 
 def opened(state: State, entry: Entry, offer: Offer, cap: int) -> Request | float:

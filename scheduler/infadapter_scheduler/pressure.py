@@ -28,12 +28,17 @@ class Pressure:
     """Each arrival counts as its share of the time of a full batch."""
 
     offered: DecayingRate = field(default_factory=lambda: DecayingRate(0.0, WINDOW_S))
+    refused: DecayingRate = field(default_factory=lambda: DecayingRate(0.0, WINDOW_S))
     executors: int = 0
     load: float = 0.0
 
     def arrived(self, each_s: float, now_s: float) -> None:
         self.offered.window_s = max(WINDOW_S, WINDOW_ARRIVALS * each_s)
         self.load = self.offered.add(each_s, now_s) / max(1, self.executors)
+
+    def accepted(self, now_s: float) -> float:
+        """The share of the offered work."""
+        return 1.0 - self.refused.rate(now_s) / max(1e-9, self.offered.rate(now_s))
 
     @property
     def pressed(self) -> bool:

@@ -78,6 +78,8 @@ class Scheduler:
         entry.rate_rps = entry.arrivals.add(1.0, now_s)
         cap = entry.costs.cap(event.deadline_s - now_s, self.state.buffer)
         self.state.pressure.arrived(entry.costs.seconds_each(cap), now_s)
+        spare_s = event.deadline_s - now_s - entry.costs.split_s[1] - 2 * self.state.lag_s
+        self.state.impatience.arrived(spare_s, now_s)
         return self._admit(entry, event.request, event.deadline_s, now_s)
 
     def _admit(self, entry: Entry, number: int, deadline_s: float, now_s: float) -> list[Action]:

@@ -8,6 +8,7 @@ from infadapter_scheduler.admission import EPSILON_S
 from infadapter_scheduler.batch import Batch
 from infadapter_scheduler.dispatch import batch_size, drop_hopeless, next_batch
 from infadapter_scheduler.executor import Executor, Sent
+from infadapter_scheduler.patience import considerate
 from infadapter_scheduler.state import State
 
 
@@ -54,6 +55,8 @@ class Sender:
         actions = self._state.give_up(lost, Reason.GIVEN_UP)
         if batch.members:
             size = batch_size(batch, begin_s, lag_s)
+            bearable_s = self._state.impatience.least_s(now_s)
+            size = considerate(batch, size, executor, begin_s, bearable_s)
             actions.append(self._send(batch, size, executor, now_s))
         if batch.members:
             self._put_back(batch, executor, now_s)

@@ -8,6 +8,7 @@ from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.executor import Executor
+from infadapter_scheduler.patience import Impatience
 from infadapter_scheduler.pressure import Pressure
 
 
@@ -19,6 +20,7 @@ class State:
     executors: dict[str, Executor] = field(default_factory=dict)
     accepted: dict[int, Request] = field(default_factory=dict)
     pressure: Pressure = field(default_factory=Pressure)
+    impatience: Impatience = field(default_factory=Impatience)
     kept: set[str] = field(default_factory=set)  # models that an operator pinned
     leaving: dict[tuple[str, str], None] = field(default_factory=dict)  # copies, to be unloaded
     wanted: dict[str, None] = field(default_factory=dict)  # models, to be loaded

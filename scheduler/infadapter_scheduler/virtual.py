@@ -43,7 +43,13 @@ def replay(
     return fates
 
 
-def emulate(policy: Policy, source: Source, world: World, settled: Settled) -> "Emulation":
+def emulate(
+    policy: Policy,
+    source: Source,
+    world: World,
+    settled: Settled,
+    watch: "Callable[[Emulation, float], None]" = lambda emulation, now_s: None,
+) -> None:
     """As many arrivals as the source has, which may depend on the answers; none is remembered."""
     emulation = Emulation(policy, world, settled)
     while True:
@@ -51,7 +57,8 @@ def emulate(policy: Policy, source: Source, world: World, settled: Settled) -> "
         if emulation.step(next_s):
             continue
         if next_s == inf:
-            return emulation
+            return
+        watch(emulation, next_s)
         emulation.arrive(source.take())
 
 

@@ -268,3 +268,11 @@ def test_a_load_that_is_asked_for_does_not_starve_among_executions() -> None:
             sent += kinds(pod.tell(Finished("e", step // 10, pod.now_s - 0.01, pod.now_s)))
         sent += kinds(pod.arrive(step, "a", slo_s=0.0315))
     assert "Load" in sent
+
+
+def test_a_removed_model_cannot_be_loaded_by_asking() -> None:
+    pod = Pod("a", resident=("a",))
+    pod.arrive(0, "a")
+    pod.tell(ModelRemoved("a"))
+    assert pod.tell(LoadWanted("a")) == []
+    assert pod.finish(1) == [Unload("e", "a")]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from infadapter.commands.reproduce_clockwork import clockwork
 from infadapter.profiles import read_preset
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import PAPER_MILLICORES, PERCENTILE
@@ -28,7 +29,11 @@ def reproduce() -> None:
     \b
     Example:
       infadapter reproduce infadapter --trace day15.csv --seeds 10
+      infadapter reproduce clockwork --experiment 6.5
     """
+
+
+reproduce.add_command(clockwork)
 
 
 @reproduce.command("infadapter", context_settings={"max_content_width": 100})

@@ -1,0 +1,11 @@
+"""§6.3 and §6.4 ramp an SLO: from 1 to 100 × 2.9 ms, × 1.5 from step to step."""
+
+ALONE_S = 0.0029
+"""ResNet-50's time alone, as the paper gives it for these."""
+
+MULTIPLES = (*(1.5**step for step in range(12)), 100.0)
+
+
+def slo_s(at_s: float, step_s: float) -> float:
+    step = min(len(MULTIPLES) - 1, int(at_s / step_s))
+    return ALONE_S * MULTIPLES[step]

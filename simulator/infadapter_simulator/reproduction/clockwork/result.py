@@ -1,0 +1,82 @@
+"""What an experiment found: a table beside what was published, and curves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from infadapter_simulator.report.pictures import picture, save
+from infadapter_simulator.report.table import aligned
+
+UNPUBLISHED = "not published as a number"
+COLOURS = ("#20538f", "#d1495b", "#e3a02c", "#3f83c1", "#6a8f4f", "#8e6bb0")
+PANEL_INCHES = 2.3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    title: str
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One experiment. `said`: what was assumed, and what cannot be had."""
+
+    experiment: str
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    panels: Sequence[Panel]
+    x_axis: str
+    said: Sequence[str] = field(default_factory=tuple)
+    log_x: bool = False
+
+
+def as_text(result: Result) -> str:
+    said = [f"- {sentence}" for sentence in result.said]
+    table = aligned([result.head, *result.rows])
+    return "\n".join([f"§{result.experiment} {result.title}", "", *table, "", *said])
+
+
+def as_facts(result: Result) -> dict[str, Any]:
+    return {
+        "experiment": result.experiment,
+        "title": result.title,
+        "rows": [dict(zip(result.head, row, strict=True)) for row in result.rows],
+        "said": list(result.said),
+    }
+
+
+def draw(result: Result, folder: Path) -> Path:
+    """One picture, a panel for each measure. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"clockwork-{result.experiment}.png"
+    save(_figure(result), path)
+    return path
+
+
+def _figure(result: Result) -> Figure:
+    def drawn(axes: list[Axes]) -> None:
+        for axis, panel in zip(axes, result.panels, strict=True):
+            axis.set_title(panel.title)
+            for line, colour in zip(panel.lines, COLOURS, strict=False):
+                axis.plot(line.x, line.y, label=line.label, color=colour, marker=".")
+            axis.set_ylim(bottom=0)
+            if result.log_x:
+                axis.set_xscale("log")
+            axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)
+        axes[-1].set_xlabel(result.x_axis)
+
+    panels = len(result.panels)
+    return picture(drawn, panels=panels, height=PANEL_INCHES * panels + 0.6, right=0.77)
