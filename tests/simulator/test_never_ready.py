@@ -9,7 +9,7 @@ STATES = {state.name: state for state in troubles()}
 PLANS_OF_A_LEVEL = 2
 
 
-@pytest.fixture(scope="module", params=STATES.values(), ids=STATES)
+@pytest.fixture(scope="module", params=list(STATES.values()), ids=list(STATES))
 def arrived(request: pytest.FixtureRequest) -> Arrived:
     state: State = request.param
     return played(state)
