@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from infadapter_operator.domain.observed import Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.reconcile import Cycle
 from infadapter_simulator.holding import holding
@@ -12,7 +13,10 @@ from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, simulate
 from infadapter_simulator.world.queues import ON_TIME
 from infadapter_simulator.world.world import World
-from infadapter_solver import CPU, Allocation
+from infadapter_solver import CPU, Allocation, Target
+
+NEVER_CAME_S = 60.0
+"""Who has not become Ready by then, and is not planned, never came, whatever its platform says."""
 
 AS_PLANNED = "as planned"
 UNKNOWN = "not there"
@@ -129,9 +133,17 @@ def is_as_planned(seen: Cycle) -> bool:
         (group.target, tuple(sorted(group.allocation.resources.items()))): group.pods
         for group in seen.decision.plan.groups
     }
-    pods = [pod for pod in seen.observed.pods if pod.ready or pod.leaving or pod.trouble is None]
+    targets = {group.target for group in seen.decision.plan.groups}
+    pods = [pod for pod in seen.observed.pods if not _never_came(pod, seen.now_s, targets)]
     there = Counter((pod.target, tuple(sorted(pod.resources.items()))) for pod in pods)
     return there == planned and all(pod.ready and not pod.leaving for pod in pods)
+
+
+def _never_came(pod: Pod, now_s: float, planned: set[Target]) -> bool:
+    if pod.ready or pod.leaving:
+        return False
+    is_old = now_s - pod.created_at_s > NEVER_CAME_S
+    return pod.trouble is not None or (is_old and pod.target not in planned)
 
 
 def played(state: State, seed: int = 0) -> Arrived:

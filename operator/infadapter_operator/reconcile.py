@@ -110,7 +110,7 @@ class Cycle:
 
 
 async def in_a_thread(situation: Situation) -> Planned:
-    """Other services' looks and probes are not to wait for a plan."""
+    """Other services' cycles and probes are not to wait for a plan."""
     return await asyncio.to_thread(plan, situation)
 
 

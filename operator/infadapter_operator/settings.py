@@ -46,7 +46,7 @@ class Settings:
     """Under which name the routers find the operator."""
     xds_port: int = 18000
     metrics_port: int = 8080
-    look_s: float = 1.0
+    cycle_s: float = 1.0
     error_budget_window_s: float = WINDOW_S
     """`INFADAPTER_ERROR_BUDGET_WINDOW_SECONDS`; minutes in a test, an hour elsewhere."""
     kubernetes_timeout_s: float = 10.0
@@ -67,7 +67,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         xds_host=read.text("XDS_HOST", defaults.xds_host),
         xds_port=read.port("XDS_PORT", defaults.xds_port),
         metrics_port=read.port("METRICS_PORT", defaults.metrics_port),
-        look_s=read.seconds("LOOK_SECONDS", 0.2, 5, defaults.look_s),
+        cycle_s=read.seconds("LOOK_SECONDS", 0.2, 5, defaults.cycle_s),
         error_budget_window_s=read.seconds(
             "ERROR_BUDGET_WINDOW_SECONDS", 60, 86400, defaults.error_budget_window_s
         ),

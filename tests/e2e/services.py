@@ -8,6 +8,9 @@ from typing import Any
 
 from infadapter_local.shipped import shipped_profiles
 from infadapter_operator.domain.names import API_VERSION, KIND
+from infadapter_profiles.document import ProfileDocument, write_document
+from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation
+from infadapter_profiles.sizes import CPU, PodSize
 from infadapter_server.loadgen import flood
 from tests.e2e.host import server_template
 from tests.e2e.kube import STRATEGIC, Kube, wait_for
@@ -133,32 +136,24 @@ def profile(
     rung: Rung, sizes_m: Sequence[int] = SIZES_M, devices: Mapping[str, int] | None = None
 ) -> Json:
     """Its capacities as numbers; a size that serves nothing within the SLO is left out."""
-    kind = "-gpu" if devices else ""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "VariantProfile",
-        "metadata": {"name": f"{rung.variant}{kind}"},
-        "spec": {
-            "accuracy": f"{rung.accuracy:.4f}",
-            "loadSeconds": f"{rung.load_s:.1f}",
-            "allocations": [
-                {
-                    "resources": {"cpu": f"{cpu_m}m"}
-                    | {name: str(count) for name, count in (devices or {}).items()},
-                    "saturationRps": f"{cpu_m / 1000 / rung.service_s:.3f}",
-                    "capacity": [
-                        {
-                            "latencyMilliseconds": SLO_MS,
-                            "percentile": PERCENTILE,
-                            "rps": f"{rung.capacity_rps(cpu_m):.3f}",
-                        }
-                    ],
-                }
-                for cpu_m in sizes_m
-                if rung.capacity_rps(cpu_m) >= 1
-            ],
-        },
-    }
+    allocations = tuple(
+        ProfiledAllocation(
+            size=PodSize(resources={CPU: cpu_m, **(devices or {})}),
+            saturation_rps=cpu_m / 1000 / rung.service_s,
+            capacity=(
+                KnownCapacity(latency_s=SLO_MS / 1000, percentile=PERCENTILE, rps=capacity_rps),
+            ),
+        )
+        for cpu_m in sizes_m
+        if (capacity_rps := rung.capacity_rps(cpu_m)) >= 1
+    )
+    made = Profile(
+        variant=f"{rung.variant}{'-gpu' if devices else ''}",
+        accuracy=rung.accuracy,
+        load_time_s=rung.load_s,
+        allocations=allocations,
+    )
+    return write_document(ProfileDocument(profile=made))
 
 
 def service(name: str, variants: Sequence[Json], **changes: Any) -> Json:

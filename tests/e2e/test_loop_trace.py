@@ -5,6 +5,7 @@ The tests share the service and follow each other; each lets it settle at a load
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from infadapter_operator.planning.calibration import MAX_RATIO, MIN_RATIO
 from infadapter_operator.rollout.traffic_split import FILL
 from infadapter_workload.arrivals import constant_rate
 from infadapter_workload.arrivals import played as arrivals_of
-from infadapter_workload.outcomes import summarise
+from infadapter_workload.outcomes import Outcome, summarise
 from infadapter_workload.trace import Array
 from tests.e2e import trace
 from tests.e2e.figures import Figures, keep_log
@@ -49,36 +50,71 @@ FOLLOWING = {"costWeight": "0.07", "loadingWeight": "0.001"}
 An objective for which following this load pays: when busy the second network alone is worth its
 cores, and when quiet the third is by far worth those that it takes more.
 """
+THIRD = "glyph-3"
+ALMOST_ALL = 0.95
+LASTED_S = 150.0
+"""
+For how long the quiet after the trace is played on, at most. A jump of 100 rps in four seconds is
+kept in reserve for half an hour, and with that reserve the third network is worth 0.014 a second
+more than the second. To hold both while the third starts costs 0.54, so that the way back pays
+after a minute of quiet, of which the trace has half a one: until then the second is right. In
+virtual time (four machines, eight seeds, a quiet or a jumpy history) the third answers again after
+5 to 106 s.
+"""
+NOISE_SIGMAS = 2
+"""
+So many standard deviations of Poisson arrivals the load of five seconds may be above the plan: what
+a plan serves within the SLO was measured with that noise.
+"""
 
 
 # --- the trace ---------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The trace, replayed once, and what happened meanwhile."""
+
+    load: Load
+    recorder: Recorder
+    rates_rps: Array
+    back_s: float | None  # of quiet after it until the third network answered all; None: never
+
+
 @pytest.fixture(scope="module")
-def played(
-    glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus
-) -> tuple[Load, Recorder, Array, float]:
-    """The trace, replayed once; what happened meanwhile is recorded."""
+def played(glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus) -> Played:
     if not trace.TRACE.exists():
         pytest.skip(f"no trace {trace.TRACE.name} at hand")
-    part = recorded_part(PEAK * rungs["glyph-3"].capacity_rps())
+    part = recorded_part(PEAK * rungs[THIRD].capacity_rps())
+    recorded_10_s = int(10 / trace.STEP_S)
     with glyphs.objective(FOLLOWING):
-        with steady(glyphs.url, float(part.rates[: int(10 / trace.STEP_S)].mean())):
+        with steady(glyphs.url, float(part.rates[:recorded_10_s].mean())):
             glyphs.settle()
         with recording(glyphs.kube, "pods", "deployments", "inferenceservices") as recorder:
             load = Load(glyphs.url, arrivals_of(part, seed=3, step_s=trace.STEP_S))
             load.wait()
             keep_log("trace", timeline(load, recorder))
-    return load, recorder, part.rates, trace.STEP_S
+        with steady(glyphs.url, float(part.rates[-recorded_10_s:].mean()), seed=4) as quiet:
+            back_s = until_the_third_answers(quiet)
+    return Played(load, recorder, part.rates, back_s)
 
 
-def test_requests_are_answered_and_in_time(
-    played: tuple[Load, Recorder, Array, float], figures: Figures
-) -> None:
-    load, _, rates_rps, step_s = played
-    outcomes = load.outcomes
+def until_the_third_answers(load: Load) -> float | None:
+    while (passed_s := time.time() - load.start_s) < LASTED_S:
+        time.sleep(1)
+        if passed_s > 5 and answered_by_the_third(load.since(time.time() - 5)) >= ALMOST_ALL:
+            return passed_s
+    return None
+
+
+def answered_by_the_third(outcomes: Sequence[Outcome]) -> float:
+    return shares_by_variant(outcomes).get(THIRD, 0.0)
+
+
+def test_requests_are_answered_and_in_time(played: Played, figures: Figures) -> None:
+    outcomes = played.load.outcomes
     summary = summarise(outcomes, slo_s=SLO_MS / 1000)
-    after_steps = seconds_after_steps(rates_rps, step_s)
+    after_steps = seconds_after_steps(played.rates_rps, trace.STEP_S)
     calm = [o for o in outcomes if int(o.scheduled_s) not in after_steps]
     answered = share(outcomes, lambda o: o.answered)
     figures.note("trace: seconds", trace.IN_S)
@@ -101,12 +137,16 @@ def test_requests_are_answered_and_in_time(
 
 
 def test_the_plan_follows_the_load(
-    played: tuple[Load, Recorder, Array, float], rungs: dict[str, Rung], figures: Figures
+    played: Played, rungs: dict[str, Rung], figures: Figures
 ) -> None:
-    load, recorder, _, _ = played
+    """
+    The third network when it is quiet, the second, too, when it is busy. The quiet before the rise
+    has lasted when the trace begins; that after the fall is too short to pay for a way back.
+    """
+    load = played.load
     seconds = np.arange(5, int(load.arrivals_s[-1]))
     demand_rps = np.array([load.rate_rps(load.start_s + s, 5.0) for s in seconds])
-    plans = plans_of(recorder.since(0, "inferenceservices"))
+    plans = plans_of(played.recorder.since(0, "inferenceservices"))
     plan_at = [plan_in_force(plans, load.start_s + s) for s in seconds]
     capacity = np.array([planned_capacity_rps(plan) for plan in plan_at])
     accuracy = np.array([float(plan["accuracy"]) for plan in plan_at])
@@ -114,15 +154,30 @@ def test_the_plan_follows_the_load(
         demand_rps <= np.quantile(demand_rps, 0.3),
         demand_rps >= np.quantile(demand_rps, 0.7),
     )
-    covered = float((capacity >= demand_rps).mean())
+    before = quiet & (seconds < seconds[busy].min())
+    quiet_s = set(seconds[before].tolist())
+    third = answered_by_the_third([o for o in load.outcomes if int(o.scheduled_s) in quiet_s])
+    noise_rps = NOISE_SIGMAS * np.sqrt(demand_rps / 5.0)
+    covered = float((capacity >= demand_rps - noise_rps).mean())
     summaries = [plan["summary"] for _, plan in plans]
     figures.note("trace: plans", len(summaries))
     figures.note(
-        "trace: the plan's capacity covers the load of 5 s, part of the time", covered, ">= 0.9"
+        "trace: the plan's capacity covers the load of 5 s but for noise, part of the time",
+        covered,
+        ">= 0.95",
     )
     figures.note(
-        "trace: planned accuracy when quiet, when busy",
-        [accuracy[quiet].mean().item(), accuracy[busy].mean().item()],
+        "trace: it covers the noise, too, part of the time",
+        float((capacity >= demand_rps).mean()),
+    )
+    figures.note(
+        "trace: planned accuracy when quiet before the rise, when busy, when quiet at all",
+        [accuracy[seen].mean().item() for seen in (before, busy, quiet)],
+        "0.005 apart, or more",
+    )
+    figures.note("trace: quiet before the rise: answered by glyph-3", third, f">= {ALMOST_ALL}")
+    figures.note(
+        "trace: quiet after it, until glyph-3 answers, s", played.back_s, f"<= {LASTED_S:g}"
     )
     figures.note(
         "trace: planned capacity when quiet, when busy, rps",
@@ -131,12 +186,14 @@ def test_the_plan_follows_the_load(
     figures.note("trace: effective accuracy", effective_accuracy(load.outcomes, rungs))
     assert len(set(summaries)) >= 3
     assert capacity[busy].mean() > 1.5 * capacity[quiet].mean()
-    assert accuracy[quiet].mean() > accuracy[busy].mean() + 0.01
-    assert covered >= 0.9
+    assert accuracy[before].mean() > accuracy[busy].mean() + 0.005
+    assert third >= ALMOST_ALL
+    assert played.back_s is not None
+    assert covered >= 0.95
 
 
 def test_what_the_pods_deliver_is_learnt(
-    played: tuple[Load, Recorder, Array, float],
+    played: Played,
     glyphs: Live,
     prometheus: Prometheus,
     figures: Figures,
@@ -148,11 +205,8 @@ def test_what_the_pods_deliver_is_learnt(
     assert all(MIN_RATIO <= ratio <= MAX_RATIO for ratio in ratios.values())
 
 
-def test_cpu_changes_in_place_and_restarts_nothing(
-    played: tuple[Load, Recorder, Array, float], figures: Figures
-) -> None:
-    _, recorder, _, _ = played
-    pods = [seen for seen in recorder.since(0, "pods") if variant_of(seen.object)]
+def test_cpu_changes_in_place_and_restarts_nothing(played: Played, figures: Figures) -> None:
+    pods = [seen for seen in played.recorder.since(0, "pods") if variant_of(seen.object)]
     sizes: dict[str, list[int]] = {}
     for seen in pods:
         size = cpu_in_force_m(seen.object)

@@ -86,7 +86,7 @@ def test_the_operator_accepts_the_environment_that_it_is_given(values: Path) -> 
 def test_what_values_say_arrives_in_the_settings() -> None:
     settings = settings_from(environment(rendered("everything")))
     assert settings.prometheus_url == "http://prometheus.monitoring:9090"
-    assert (settings.scrape_s, settings.prometheus_timeout_s, settings.look_s) == (60, 3, 1)
+    assert (settings.scrape_s, settings.prometheus_timeout_s, settings.cycle_s) == (60, 3, 1)
     assert settings.kubernetes_timeout_s == 5
     assert settings.patience == Patience(
         start_s=61,

@@ -1,10 +1,15 @@
-"""The loop on a world in virtual time, a look at a time, with what must hold between its looks."""
+"""
+The loop on a world in virtual time, a look at a time, with what must hold between its looks.
+
+Plans are made where they are asked for: to hand one over to a thread takes as long as to make it.
+"""
 
 from dataclasses import dataclass, field
 
 from infadapter_operator.domain.ports import Ports
 from infadapter_operator.domain.situation import State
 from infadapter_operator.reconcile import Cycle, reconcile
+from infadapter_simulator.policies.ours import planned
 from tests.operator.loop_contract import Contract, contract_for
 from tests.operator.loop_world import World
 
@@ -26,7 +31,7 @@ class Runner:
     async def look(self) -> Cycle:
         world = self.world
         ports = Ports(world.load, world, world)
-        seen = await reconcile(world.service, self.state, ports, world.now_s)
+        seen = await reconcile(world.service, self.state, ports, world.now_s, planning=planned)
         self.state = seen.state
         self.looks.append(seen)
         return seen

@@ -136,7 +136,7 @@ async def test_a_service_that_kopf_meets_has_a_loop_until_it_is_deleted(
     settings = Settings(
         xds_port=xds_port,
         metrics_port=metrics_port,
-        look_s=0.2,
+        cycle_s=0.2,
         namespaces=("vision",),
     )
     async with operating(settings):

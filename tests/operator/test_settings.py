@@ -25,7 +25,7 @@ def test_everything_can_be_set() -> None:
     )
     assert settings.prometheus_url == "https://prometheus:9090"
     assert settings.namespaces == ("vision", "speech")
-    assert settings.look_s == 0.5
+    assert settings.cycle_s == 0.5
     assert settings.router.command == ("/opt/envoy", "--x")
     assert settings.router.pod == {"volumes": []}
 

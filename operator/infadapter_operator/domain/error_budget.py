@@ -48,18 +48,9 @@ class PlannedRate(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorBudget:
-    """
-    Neutral, with all None, while there is less than a window of data. Burn rates are shares missed
-    as multiples of what is allowed: at 1 the window ends with nothing left.
-    """
+    """Neutral, with all None, while there is less than a window of data."""
 
     left: float | None = None  # 1: untouched, 0: spent, less: overspent
-    burn_short: float | None = None  # over a twelfth of it
     pressure: float = 0.0  # 0: as economical as ever, 1: no misses may be risked
     at_s: float | None = None  # when it was measured
     plans: tuple[PlannedRate, ...] = ()  # of the time that is measured, the oldest first
-
-    @property
-    def burn_long(self) -> float | None:
-        """Over the window."""
-        return None if self.left is None else 1 - self.left

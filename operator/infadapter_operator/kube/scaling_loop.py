@@ -94,11 +94,11 @@ class ServiceLoop:
             except (PlatformUnavailable, StepRefused, ApiRefusal) as error:
                 _logger.warning("%s: %s", service_key(self.owner), error)
             self.ticked_at_s = time.monotonic()
-            await self._sleep(began_s + self._context.settings.look_s - self.ticked_at_s)
+            await self._sleep(began_s + self._context.settings.cycle_s - self.ticked_at_s)
         self.forget()
         while FINALIZER in finalizers_of(self._spec.document) and not await self._let_go():
             self.ticked_at_s = time.monotonic()
-            await self._sleep(self._context.settings.look_s)
+            await self._sleep(self._context.settings.cycle_s)
 
     async def tick(self, now_s: float) -> None:
         """Raises PlatformUnavailable, StepRefused or ApiRefusal: the next cycle is the retry."""

@@ -58,7 +58,7 @@ def blocks_after(service: Service, before: Blocks, observed: Observed, now_s: fl
     failures = {
         target: failure
         for target in {*observed.refusals, *ours}
-        if (failure := _failure_of(service, observed, target, now_s))
+        if (failure := _failure_of(service, observed, before, target, now_s))
     }
     kept = {
         target: _with_what_came(block, observed, now_s)
@@ -108,10 +108,10 @@ def _least(*sizes: int | None) -> int | None:
 
 
 def _failure_of(
-    service: Service, observed: Observed, target: Target, now_s: float
+    service: Service, observed: Observed, before: Blocks, target: Target, now_s: float
 ) -> _Failure | None:
     """Why no further pod of this target comes; None while there is patience, or no trouble."""
-    given_up = [pod for pod in failing(service, observed, now_s) if pod.target == target]
+    given_up = [pod for pod in failing(service, observed, before, now_s) if pod.target == target]
     kept_small = [pod for pod in observed.of(target) if _is_stuck(service, observed, pod, now_s)]
     if target in observed.refusals:
         trouble = observed.refusals[target]
@@ -159,16 +159,31 @@ def _with_what_came(block: Block, observed: Observed, now_s: float) -> Block:
     return replace(block, come=True, until_s=min(block.until_s, now_s))
 
 
-def failing(service: Service, observed: Observed, now_s: float) -> list[Pod]:
-    """Pods that are not Ready and with which patience has ended, the oldest first."""
+def failing(service: Service, observed: Observed, blocks: Blocks, now_s: float) -> list[Pod]:
+    """
+    Pods that are not Ready and with which patience has ended, now or when the block was made; the
+    oldest first.
+    """
     found = [
         pod
         for pod in observed.pods
         if not (pod.ready or pod.leaving or pod.is_lost or pod.outdated)
         and pod.target not in observed.untouchable
-        and now_s >= gives_up_at_s(service, observed, pod)
+        and (now_s >= gives_up_at_s(service, observed, pod) or _was_given_up(blocks, observed, pod))
     ]
     return sorted(found, key=lambda pod: (pod.created_at_s, pod.name))
+
+
+def _was_given_up(blocks: Blocks, observed: Observed, pod: Pod) -> bool:
+    """
+    The pod that a block was made for, since it runs and does not become Ready. That another plan
+    was made is no progress of it: with patience anew it would be taken down, and tried again.
+    """
+    block = blocks.get(pod.target)
+    if block is None or block.come or block.cause is not Cause.NOT_READY:
+        return False
+    unready = (p.created_at_s for p in observed.of(pod.target) if not (p.ready or p.leaving))
+    return pod.created_at_s == min(unready) <= block.created_s
 
 
 def _told(pod: Pod) -> Trouble:

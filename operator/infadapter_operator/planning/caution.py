@@ -10,7 +10,7 @@ from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Calibrated, Derived, Service
-from infadapter_operator.planning.decide import decide
+from infadapter_operator.planning.decide import choose, decide, with_reasons
 from infadapter_operator.planning.problem import problem_for
 from infadapter_operator.planning.reasons import explained
 from infadapter_solver import Plan, Variant, evaluate
@@ -53,9 +53,9 @@ def decide_with_caution(
         return decide(service, history, observed, previous, now_s)
     level = _levelled(service, trade_allowed(pressure))
     before = previous and replace(previous, plan=_valued(level, previous.plan))
-    found = decide(level, history, observed, before, now_s, reserve_factor(pressure))
+    found = choose(level, history, observed, before, now_s, reserve_factor(pressure))
     if previous and before and found.plan is before.plan:
-        return replace(found, plan=previous.plan)
+        return with_reasons(service, observed, replace(found, plan=previous.plan), previous)
     problem = problem_for(service, observed, found.demand_rps)
     plan = replace(evaluate(problem, found.plan.groups), gap=found.plan.gap)
     told = explained(service, problem, replace(found, plan=plan))

@@ -58,6 +58,19 @@ def decide(
     force and does for that is then left for nothing that is only better.
     While the history is young, and when demand has outgrown the plan, capacity may only be added.
     """
+    found = choose(service, history, observed, previous, now_s, reserve_factor)
+    return with_reasons(service, observed, found, previous)
+
+
+def choose(
+    service: Service,
+    history: History,
+    observed: Observed,
+    previous: Decision | None,
+    now_s: float,
+    reserve_factor: float = 1.0,
+) -> Decision:
+    """The same decision without its reasons, which take a solution for every variant."""
     demand = _demand(service, history, observed, now_s, reserve_factor)
     careful = reserve_factor > 1
     before = previous_plan(service, observed, demand, previous.plan) if previous else None
@@ -71,8 +84,7 @@ def decide(
             problem = problem_for(service, observed, demand.kept_rps)
             switch = _switch(service, observed, problem, demand, now_s)
             plan = held if careful else _unless_more_accurate(held, switch)
-            decision = _decision(demand, demand.kept_rps, plan, now_s)
-            return _explained(service, observed, decision, previous)
+            return _decision(demand, demand.kept_rps, plan, now_s)
     floor_rps = _floor_rps(before, young=young)
     if previous is None and young:
         floor_rps = sum(group.capacity_rps for group in adoptable(service, observed))
@@ -85,8 +97,7 @@ def decide(
         best = _chosen(before, best, switch, floor_rps, careful=careful)
         if best.feasible and best.capacity_rps > before.capacity_rps:
             best = _with_path(best, switch, before)
-    decision = replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
-    return _explained(service, observed, decision, previous)
+    return replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
 
 
 def _outgrown(before: CurrentPlan | None, previous: Decision | None, now_s: float) -> int:
@@ -210,7 +221,7 @@ def _decision(demand: PlanningDemand, rps: float, plan: Plan, now_s: float) -> D
     )
 
 
-def _explained(
+def with_reasons(
     service: Service, observed: Observed, decision: Decision, previous: Decision | None
 ) -> Decision:
     """With the reasons of the plan, which do not change while it is kept."""

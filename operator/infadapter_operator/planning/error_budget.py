@@ -71,12 +71,10 @@ def error_budget(
     if not sums.reaches(now_s, window_s) or not len(moments_s):
         return neutral
     allowed = 1 - percentile / 100
-    short_s = window_s / SHORT_WINDOWS
     pressures = _pressures(sums, allowed, window_s, moments_s)
     fading = 1 - (now_s - moments_s) / (FADING * window_s)
     return ErrorBudget(
         left=1 - sums.share_missed(now_s, window_s) / allowed,
-        burn_short=sums.share_missed(now_s, short_s) / allowed,
         pressure=float((pressures * fading).max()),
         at_s=now_s,
         plans=plans,

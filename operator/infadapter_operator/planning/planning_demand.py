@@ -39,7 +39,7 @@ MOST_GROWTH = 2.0
 """Times the rate of now, however fast it grows."""
 
 MOST_SAMPLES = 30
-"""More of them do not fit into these, however often the loop looks."""
+"""More of them do not fit into these, however often the loop reconciles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

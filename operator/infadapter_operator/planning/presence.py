@@ -47,7 +47,7 @@ def present(
         pods=tuple(pod for pod in observed.pods if pod.name not in left_out),
         desired_pods=desired,
     )
-    failed = {pod.name for pod in failing(service, observed, now_s)}
+    failed = {pod.name for pod in failing(service, observed, blocks, now_s)}
     counted = replace(
         there,
         pod_limits=pod_limits(service, blocks, there, failed, frozenset(gone), now_s),
@@ -71,7 +71,7 @@ def _waiting(
     By target, the oldest pod that fails. It is waited for at rest, where it takes room from nobody:
     the budget holds all that is there, and the plan with it, and what is planned can start.
     """
-    failed = [pod for pod in failing(service, observed, now_s) if pod.target in blocks]
+    failed = [pod for pod in failing(service, observed, blocks, now_s) if pod.target in blocks]
     waiting = {pod.target: pod for pod in reversed(failed)}
     planned = [group.resources for group in plan.groups] if plan else []
     beside: Resources = {}

@@ -77,9 +77,9 @@ class Metrics:
         self._plans = Counter(
             "infadapter_plans_total", "Plans made.", (*_SERVICE, "source"), registry=registry
         )
-        self._look_s = Histogram(
+        self._cycle_s = Histogram(
             "infadapter_look_duration_seconds",
-            "From the begin of a look to its end.",
+            "From the begin of a cycle to its end.",
             _SERVICE,
             buckets=_LOOK_BUCKETS,
             registry=registry,
@@ -121,7 +121,7 @@ class Metrics:
         if cycle.solve_s is not None:
             self._solve_s.labels(*key).observe(cycle.solve_s)
         if duration_s is not None:
-            self._look_s.labels(*key).observe(duration_s)
+            self._cycle_s.labels(*key).observe(duration_s)
 
     def record_problem(
         self, namespace: str, service: str, conditions: Iterable[Condition], now_s: float
@@ -138,7 +138,7 @@ class Metrics:
         """A deleted service leaves no series behind."""
         labels = {"namespace": namespace, "service": service}
         families = (*self._gauges.values(), *self._by_target.values(), self._condition)
-        counters = (self._errors, self._steps, self._plans, self._look_s, self._solve_s)
+        counters = (self._errors, self._steps, self._plans, self._cycle_s, self._solve_s)
         for family in (*families, *counters):
             family.remove_by_labels(labels)
         self._rollout.forget(namespace, service)

@@ -29,7 +29,7 @@ class RolloutMetrics:
         self._rests: dict[Key, str] = {}
 
     def record(self, key: Key, cycle: Cycle) -> None:
-        """A look that saw nothing says nothing of blocks; that it rests is not known either."""
+        """A cycle that saw nothing says nothing of blocks; that it rests is not known either."""
         if cycle.observed is not None:
             self._count(key, cycle)
         rest = cycle.progress.rest if cycle.progress else None

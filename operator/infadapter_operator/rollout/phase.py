@@ -21,7 +21,7 @@ def progress_of(
     *,
     doubt: bool,
 ) -> Progress:
-    """`steps` are those of this look."""
+    """`steps` are those of this cycle."""
     groups = [g for g in context.plan.groups if g.target not in observed.untouchable]
     wanted = sum(group.pods for group in groups)
     level = [one for one in context.pods if one.touchable and one.actual.ready and one.is_level]

@@ -71,7 +71,7 @@ def is_under_way(context: DrainContext, observed: Observed) -> bool:
 def is_moving(context: DrainContext, observed: Observed) -> bool:
     """
     Something starts, is resized, rolls or leaves: it ends by itself. Pods that are refused don't
-    come, but those that are not planned any more leave their room in this look.
+    come, but those that are not planned any more leave their room in this cycle.
     """
     planned = {group.target: group.pods for group in context.plan.groups}
     return (

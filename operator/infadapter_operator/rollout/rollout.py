@@ -3,11 +3,11 @@ What may be done now, level by level, to come from what runs to what is planned.
 
 Create before destroy: what is new starts and gets its size; when it is Ready, weights move; when
 the router obeys them, what is old goes. There is no state but what is observed, so it does not
-matter which look begins this and which one ends it.
+matter which cycle begins this and which one ends it.
 
-Order within a look: growth, weights, then what shrinks. Weights come before what shrinks, so that a
-router which has yet to fetch them never gets to know of a pod that is being stopped; who takes the
-steps must take none that shrinks after weights were refused.
+Order within a cycle: growth, weights, then what shrinks. Weights come before what shrinks, so that
+a router which has yet to fetch them never gets to know of a pod that is being stopped; who takes
+the steps must take none that shrinks after weights were refused.
 """
 
 from collections.abc import Mapping, Sequence

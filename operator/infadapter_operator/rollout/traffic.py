@@ -1,4 +1,4 @@
-"""Which pods may get traffic in a look, and the weights that this makes."""
+"""Which pods may get traffic in a cycle, and the weights that this makes."""
 
 from collections.abc import Collection, Mapping, Sequence
 

@@ -14,8 +14,11 @@ PARTS = [
 ROWS = [row for part, schema in PARTS for row in rows(part, schema)]
 
 
+LINES = reference().splitlines()
+
+
 def line_of(path: str) -> str:
-    found = [line for line in reference().splitlines() if line.startswith(f"| `{path}` ")]
+    found = [line for line in LINES if line.startswith(f"| `{path}` ")]
     return found[0]
 
 

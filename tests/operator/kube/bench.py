@@ -14,6 +14,9 @@ from infadapter_operator.kube.scaling_loop import ServiceLoop
 from infadapter_operator.prometheus.client import Prometheus
 from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.settings import Settings
+from infadapter_profiles.document import ProfileDocument, write_document
+from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation
+from infadapter_profiles.sizes import CPU, PodSize
 from tests.operator.kube.fakes import FakeApi, Json, poll, template
 
 PATH = custom("infadapter.io", "v1alpha1", "vision", "inferenceservices", "resnet")
@@ -41,23 +44,19 @@ class Load:
         return self.delivered
 
 
-def profile(name: str, accuracy: str, rps_per_core: int) -> Json:
-    allocations = [
-        {
-            "resources": {"cpu": str(cores)},
-            "saturationRps": str(cores * rps_per_core * 2),
-            "capacity": [
-                {"latencyMilliseconds": 750, "percentile": 99, "rps": str(cores * rps_per_core)}
-            ],
-        }
+def profile(name: str, accuracy: float, rps_per_core: int) -> Json:
+    allocations = tuple(
+        ProfiledAllocation(
+            size=PodSize(resources={CPU: 1000 * cores}),
+            saturation_rps=2.0 * cores * rps_per_core,
+            capacity=(
+                KnownCapacity(latency_s=0.75, percentile=99.0, rps=float(cores * rps_per_core)),
+            ),
+        )
         for cores in (1, 2, 4)
-    ]
-    return {
-        "apiVersion": "infadapter.io/v1alpha1",
-        "kind": "VariantProfile",
-        "metadata": {"name": name, "namespace": "vision"},
-        "spec": {"accuracy": accuracy, "loadSeconds": "2", "allocations": allocations},
-    }
+    )
+    made = Profile(variant=name, accuracy=accuracy, load_time_s=2.0, allocations=allocations)
+    return write_document(ProfileDocument(profile=made, namespace="vision"))
 
 
 def variant(name: str, **changes: Any) -> Json:
@@ -95,7 +94,7 @@ class Bench:
             other_autoscalers=OtherAutoscalers(self.api, refresh_s=0.0),
             metrics=Metrics(self.registry),
         )
-        for written in (profile("r18", "0.7", 10), profile("r34", "0.8", 5)):
+        for written in (profile("r18", 0.7, 10), profile("r34", 0.8, 5)):
             self.context.profiles["vision", written["metadata"]["name"]] = written
         if PATH not in self.api.objects:
             self.api.put(PATH, document)

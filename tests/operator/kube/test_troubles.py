@@ -97,7 +97,7 @@ async def test_a_hand_back_that_must_wait_is_no_loop_that_stands_still(
     document, api = borrowing()
     bench = Bench(document, api)
     await bench.turns(10)
-    bench.context.settings = Settings(look_s=0.02)
+    bench.context.settings = Settings(cycle_s=0.02)
     refuse(api, "PATCH", MINE, PlatformUnavailable("timeout"))
     api.objects[PATH]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     loops = Loops(bench.context)

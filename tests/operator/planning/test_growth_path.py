@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infadapter_operator.domain.observed import Observed
@@ -95,6 +95,7 @@ def test_where_a_successor_can_start_beside_it_a_plan_needs_no_standby() -> None
     assert plan is best
 
 
+@settings(deadline=None)  # the first one of a process takes longer
 @given(demand_rps=st.floats(1.0, 159.0), surge=st.sampled_from([0, 1000, 4000]))
 def test_no_plan_with_a_standby_serves_less_or_gets_less_far(demand_rps: float, surge: int) -> None:
     asked = service(surge)

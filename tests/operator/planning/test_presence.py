@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Trouble
 from infadapter_operator.domain.progress import Block
-from infadapter_operator.planning.backoff import blocks_after
+from infadapter_operator.planning.backoff import blocks_after, failing
 from infadapter_operator.planning.presence import present
 from infadapter_solver.problem import CPU, PodGroup, PodSize, Target
 from tests.builders import SMALL, a_service, recall
@@ -37,6 +37,16 @@ def test_a_pod_that_fails_is_waited_for_and_not_counted() -> None:
     assert there.absent == {TARGET: 1}
     assert there.counted.pod_limits == {TARGET: 1}
     assert there.counted.aside == {CPU: 1000}
+
+
+def test_a_new_plan_is_no_progress_of_a_pod_that_was_given_up() -> None:
+    silent = replace(a_pod("bad"), ready=False)
+    before = Observed(pods=(a_pod("good"), silent), desired_pods={TARGET: 2}, moved_at_s=0.0)
+    blocks = blocks_after(SERVICE, {}, before, 100.0)
+    after = replace(before, moved_at_s=100.0)
+    assert [pod.name for pod in failing(SERVICE, after, blocks, 101.0)] == ["bad"]
+    assert failing(SERVICE, after, {}, 101.0) == []
+    assert blocks_after(SERVICE, blocks, after, 101.0) == blocks
 
 
 def test_the_pod_more_of_a_rolling_change_was_not_asked_for() -> None:

@@ -130,6 +130,7 @@ class Rollout:
         self.runner = Runner(world=self.world, every_s=1.0)
         self.least_carried_rps = self.world.carried_rps()
         self.idle_looks = 0
+        self._known_looks, self._known_blocked = 0, self._never()
 
     async def pass_a_look(self) -> None:
         await self.runner.run(1.0)
@@ -212,8 +213,11 @@ class Rollout:
         return named and len(window) == QUIET_LOOKS and not self.case.never
 
     def _blocked(self) -> frozenset[Target]:
-        blocked = frozenset(target for seen in self.runner.looks for target in seen.blocks)
-        return blocked | self._never()
+        """In any look so far; each is asked once, as this is asked at every one."""
+        new = self.runner.looks[self._known_looks :]
+        self._known_looks = len(self.runner.looks)
+        self._known_blocked |= {target for seen in new for target in seen.blocks}
+        return self._known_blocked
 
     def _never(self) -> frozenset[Target]:
         return frozenset(Target(name_of(kind)) for kind in self.case.never)
