@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-MAX_SECONDS = 28 * 86_400
+MAX_SECONDS = 93 * 86_400
 MAX_RPS = 1e6
 """Both far above any trace that is meant, so that damaged input cannot fill the memory."""
 
@@ -32,6 +32,7 @@ class Trace:
     arrivals_s: Array | None = None  # its own time stamps from the start, sorted
     counted: bool = False  # the rates are whole numbers of requests, not rates to draw them from
     notes: tuple[str, ...] = ()  # what was dropped or changed
+    form: str = ""  # in words, what the file was taken for
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", _frozen(self.rates))

@@ -1,51 +1,182 @@
 """The answer of Prometheus to a range query: requests per second, as JSON."""
 
-import json
-from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from infadapter_workload.formats.numbers import per_second_trace, spread
+import numpy as np
+
+from infadapter_workload.asked import Asked
+from infadapter_workload.formats.counters import COUNTER_NAME, increases, looks_like_a_counter
+from infadapter_workload.formats.json_content import parsed
+from infadapter_workload.formats.moments import SURE_S
 from infadapter_workload.formats.stream import Stream, shown
-from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Trace, TraceError
+from infadapter_workload.gaps import MOST_LEFT_OUT, SAY
+from infadapter_workload.series import Series, began
+from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array, TraceError
+
+_SPLIT = ("le", "quantile")
+"""Labels of parts of a histogram or summary, whose sum is no number of requests."""
+
+_COUNTED_IN = "query sum(rate(…[1m])) instead, or say --trace-values counter"
 
 
-def read_answer(stream: Stream, option: str = "") -> Trace:
+@dataclass(slots=True)
+class Matrix:
+    """Series with their labels, and what was said beside them."""
+
+    series: list[tuple[Mapping[str, str], dict[Decimal, float]]]
+    notes: list[str] = field(default_factory=list)
+
+
+def read_answer(stream: Stream, asked: Asked, option: str = "") -> Series:
     """
     The sum of all series; each value holds until the next. The query must give requests per second.
 
-    Raises TraceError for a step at which no series has a value: no data is not zero.
+    Raises TraceError where no series has a value at more than a few steps: no data is not zero.
     """
-    sums: dict[Decimal, float] = {}
-    for time, value in _samples(stream):
-        sums[time] = sums.get(time, 0.0) + value
-    if not sums:
+    content = parsed(stream)
+    return series_of(stream, matrix_of(stream, [content]), asked)
+
+
+def matrix_of(stream: Stream, answers: Sequence[Any]) -> Matrix:
+    """Of the parts of a long time, one after the other. Raises TraceError."""
+    found: dict[str, tuple[Mapping[str, str], dict[Decimal, float]]] = {}
+    notes: list[str] = []
+    for answer in answers:
+        notes += _said_beside(answer)
+        for labels, samples in _series(stream, answer):
+            key = repr(sorted(labels.items()))
+            found.setdefault(key, (labels, {}))[1].update(samples)
+    return Matrix([*found.values()], list(dict.fromkeys(notes)))
+
+
+def series_of(stream: Stream, matrix: Matrix, asked: Asked) -> Series:
+    """Raises TraceError for what cannot be requests per second."""
+    if not any(samples for _, samples in matrix.series):
         raise stream.error("holds no samples")
-    times = sorted(sums)
+    _check_labels(stream, matrix, asked)
+    times = sorted({time for _, samples in matrix.series for time in samples})
     step_s = _step_s(stream, times)
-    rates = array("d", (sums[time] for time in times))
-    if max(rates) > MAX_RPS or len(rates) * step_s > MAX_SECONDS:
+    places = [int((time - times[0]) / step_s) for time in times]
+    if (places[-1] + 1) * step_s > MAX_SECONDS:
         raise stream.error(f"has rates above {MAX_RPS:,.0f} or is longer than {MAX_SECONDS:,} s")
-    if step_s == 1:
-        return per_second_trace(stream.name, rates)
-    return spread(stream.name, rates, step_s, "rates")
+    _check_missing(stream, times, places, step_s, asked)
+    rates = np.full(places[-1] + 1, np.nan)
+    rates[places] = _summed(stream, matrix, times, step_s, asked)
+    notes = [*matrix.notes, *_holes(matrix, times)]
+    began_s = int(times[0])
+    return Series(
+        name=stream.name,
+        form=f"an answer of Prometheus, {len(matrix.series)} series in steps of {step_s} s"
+        + (f", from {began(began_s)}" if began_s > SURE_S[0] else ""),
+        rates=np.repeat(rates, step_s),
+        began_s=began_s if began_s > SURE_S[0] else None,
+        counted=step_s == 1 and not (rates[~np.isnan(rates)] % 1).any(),
+        step_s=step_s,
+        notes=(
+            *((f"its rates of {step_s} s are spread evenly over them",) if step_s > 1 else ()),
+            *notes,
+        ),
+    )
 
 
-def _samples(stream: Stream) -> Iterator[tuple[Decimal, float]]:
-    for series in _matrix(stream):
+def _check_missing(
+    stream: Stream, times: Sequence[Decimal], places: Sequence[int], step_s: int, asked: Asked
+) -> None:
+    missing = places[-1] + 1 - len(places)
+    if asked.gaps in ("keep", "drop") or missing <= MOST_LEFT_OUT * (places[-1] + 1):
+        return
+    first = next(
+        earlier + step_s for earlier, later in pairwise(times) if later - earlier != step_s
+    )
+    raise stream.error(
+        f"has no sample at the time {first}, and {missing:,} of {places[-1] + 1:,} are missing: "
+        f"{SAY}"
+    )
+
+
+def _summed(
+    stream: Stream, matrix: Matrix, times: Sequence[Decimal], step_s: int, asked: Asked
+) -> Array:
+    sums = np.zeros(len(times))
+    index = {time: place for place, time in enumerate(times)}
+    for _, samples in matrix.series:
+        values = np.array([samples[time] for time in sorted(samples)])
+        if asked.values == "counter":
+            values = increases(values) / step_s
+        elif asked.values is None and looks_like_a_counter(values, step_s, named=False):
+            raise stream.error(
+                f"has values that never fall, from {values[0]:,.0f} to {values[-1]:,.0f}, as a "
+                f"counter: {_COUNTED_IN}, or rates if they are"
+            )
+        elif asked.values == "counts":
+            values = values / step_s
+        sums[[index[time] for time in sorted(samples)]] += values
+    if sums.max() > MAX_RPS:
+        raise stream.error(f"has rates above {MAX_RPS:,.0f} or is longer than {MAX_SECONDS:,} s")
+    return sums
+
+
+def _check_labels(stream: Stream, matrix: Matrix, asked: Asked) -> None:
+    for labels, _ in matrix.series:
+        for label in _SPLIT:
+            if label in labels:
+                raise stream.error(
+                    f"has a series for each {shown(label)}, parts of a histogram or summary, which "
+                    "are no requests: query sum(rate(…_count[1m]))"
+                )
+        name = labels.get("__name__", "")
+        if COUNTER_NAME.search(name) and asked.values is None:
+            raise stream.error(f"holds {name} itself, by its name a counter: {_COUNTED_IN}")
+
+
+def _holes(matrix: Matrix, times: Sequence[Decimal]) -> list[str]:
+    """Where one series has no value and others have."""
+    place = {time: index for index, time in enumerate(times)}
+    holes = 0
+    for _, samples in matrix.series:
+        known = sorted(place[time] for time in samples)
+        holes += sum(later - earlier - 1 for earlier, later in pairwise(known))
+    if not holes or len(matrix.series) < 2:
+        return []
+    return [f"{holes:,} values are missing in series between others of theirs: they count as 0"]
+
+
+def _said_beside(answer: Any) -> list[str]:
+    if not isinstance(answer, dict):
+        return []
+    said = [f"the answer came with a warning: {each}" for each in _texts(answer.get("warnings"))]
+    said += [f"the answer came with a hint: {each}" for each in _texts(answer.get("infos"))]
+    if answer.get("isPartial") is True:
+        said.append("the answer is partial, as its store says")
+    return said
+
+
+def _texts(found: Any) -> list[str]:
+    return [str(each)[:200].replace("\n", " ") for each in found] if isinstance(found, list) else []
+
+
+def _series(
+    stream: Stream, answer: Any
+) -> Iterator[tuple[Mapping[str, str], dict[Decimal, float]]]:
+    for series in _result(stream, answer):
         try:
-            for time, text in series["values"]:
-                yield _time(stream, time), _value(stream, time, text)
+            labels = {str(key): str(value) for key, value in series.get("metric", {}).items()}
+            yield labels, {
+                _time(stream, time): _value(stream, time, text) for time, text in series["values"]
+            }
         except TraceError:
             raise
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise stream.error("has a series without pairs of time and value") from error
 
 
-def _matrix(stream: Stream) -> list[Any]:
-    answer = _parsed(stream)
+def _result(stream: Stream, answer: Any) -> list[Any]:
+    if isinstance(answer, list) and answer and all(_is_series(each) for each in answer):
+        return answer  # as promtool writes it
     if not isinstance(answer, dict):
         raise stream.error("is no answer of Prometheus")
     if answer.get("status") == "error":
@@ -58,14 +189,8 @@ def _matrix(stream: Stream) -> list[Any]:
     return result
 
 
-def _parsed(stream: Stream) -> Any:
-    content = stream.content()
-    try:
-        return json.loads(content, parse_float=Decimal, parse_int=Decimal)
-    except json.JSONDecodeError as error:
-        raise TraceError(f"{stream.path}:{error.lineno}: {error.msg} in the JSON.") from error
-    except (UnicodeDecodeError, RecursionError, ValueError, ArithmeticError) as error:
-        raise stream.error("is no JSON that can be read") from error
+def _is_series(found: Any) -> bool:
+    return isinstance(found, dict) and "metric" in found and "values" in found
 
 
 def _time(stream: Stream, time: Any) -> Decimal:
@@ -76,7 +201,7 @@ def _time(stream: Stream, time: Any) -> Decimal:
 
 def _value(stream: Stream, time: Decimal, text: Any) -> float:
     value = float(text)
-    if not 0 <= value <= MAX_RPS:
+    if not 0 <= value <= 1e18:
         raise stream.error(
             f"has {shown(str(text))} at the time {time}, which is no number of requests per second"
         )
@@ -84,13 +209,14 @@ def _value(stream: Stream, time: Decimal, text: Any) -> float:
 
 
 def _step_s(stream: Stream, times: list[Decimal]) -> int:
-    """The step of the query, which every sample must keep."""
+    """The step of the query, which every sample must keep; some may be missing."""
     if len(times) == 1:
         return 1
-    step = times[1] - times[0]
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    step = min(steps)
     if step % 1:
         raise stream.error(f"has a step of {step} s, which is no whole number of seconds")
-    for earlier, later in pairwise(times):
-        if later - earlier != step:
-            raise stream.error(f"has no sample at the time {earlier + step}")
+    for earlier, found in zip(times, steps, strict=False):
+        if found % step:
+            raise stream.error(f"has samples that are not {step} s apart at the time {earlier}")
     return int(step)

@@ -1,0 +1,38 @@
+"""Counters, which only grow: their numbers are no load, their increases are."""
+
+import re
+
+import numpy as np
+
+from infadapter_workload.trace import Array
+
+COUNTER_NAME = re.compile(r"_(total|count|sum|bucket|created)$")
+"""As Prometheus' clients name them."""
+
+_LEAST = 10  # numbers, to tell
+_RISING = 0.8  # of the steps, at least: a load that never falls has long flat parts
+_STEEP_RPS = 1.01
+"""
+Per second, that a load itself rises for the whole of a trace without falling once. A counter of a
+service with less than one request a second is not told by that; its name may tell.
+"""
+
+
+def looks_like_a_counter(numbers: Array, step_s: float, *, named: bool) -> bool:
+    """`named`: its name is that of one."""
+    if len(numbers) < (3 if named else _LEAST):
+        return False
+    rises = np.diff(numbers)
+    if (rises < 0).mean() > (0.01 if named else 0):
+        return False
+    if named:
+        return bool(numbers[-1] > numbers[0])
+    steep = (numbers[-1] - numbers[0]) / (step_s * len(rises))
+    return bool((rises > 0).mean() >= _RISING and steep > _STEEP_RPS)
+
+
+def increases(numbers: Array) -> Array:
+    """In each step, up to the next number; after a fall, where it began again, all of it."""
+    rises = np.diff(numbers)
+    begun = np.where(rises < 0, numbers[1:], rises)
+    return np.append(begun, begun[-1] if len(begun) else np.nan)
