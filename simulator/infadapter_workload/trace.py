@@ -61,6 +61,17 @@ class Trace:
         return float(self.rates.max())
 
 
+def described(trace: Trace) -> list[str]:
+    """In one line what it is, in one how much, and one for each note."""
+    rather = "" if trace.counted else "about "
+    return [
+        f"Trace {trace.name}: {trace.form or 'as given'}",
+        f"  {trace.seconds:,} s, {rather}{trace.requests:,.0f} requests, mean {trace.mean_rps:,.4g} rps, "
+        f"peak {trace.peak_rps:,.4g} rps",
+        *(f"  note: {note}" for note in trace.notes),
+    ]
+
+
 def per_second(arrivals_s: Array, seconds: int) -> Array:
     """How many of the arrivals lie in each second."""
     counts = np.bincount(arrivals_s.astype(np.int64), minlength=seconds)

@@ -113,7 +113,10 @@ def test_what_is_wrong_in_a_line_is_said_with_its_number(
         ("second,requests\n", "holds no numbers"),
         ("0\n" * 50, "holds no requests, only 50 s of zeros"),
         ("0\n" * 5, "holds no requests, only 5 s of zeros"),
-        ("a,b,c\n1,2,3\n", "columns that are in none of the known forms, none of them surely a time"),
+        (
+            "a,b,c\n1,2,3\n",
+            "columns that are in none of the known forms, none of them surely a time",
+        ),
         (EPOCH + "1800000000.5\n", "is longer than 8,035,200 s"),
         (LOGGED + LOGGED.replace("2000", "2001"), "is longer than 8,035,200 s"),
         (HEADER_2019, "holds no requests"),

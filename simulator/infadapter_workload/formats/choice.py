@@ -60,8 +60,12 @@ def column_named(stream: Stream, names: Sequence[str], width: int, name: str) ->
         return lower.index(name.lower())
     if name.isdecimal() and 1 <= int(name) <= width:
         return int(name) - 1
-    found = f"; there are {', '.join(names[:12])}" if names else f"; there are {width}, without names"
-    raise stream.error(f"is to be read by its column {shown(name)}: there is no column {shown(name)}{found}")
+    found = (
+        f"; there are {', '.join(names[:12])}" if names else f"; there are {width}, without names"
+    )
+    raise stream.error(
+        f"is to be read by its column {shown(name)}: there is no column {shown(name)}{found}"
+    )
 
 
 def _by_names(
@@ -130,12 +134,12 @@ def _several(stream: Stream, table: "Table", found: Sequence[int]) -> Exception:
     )
 
 
-def _asked(
-    stream: Stream, table: "Table", taken: Collection[int], asked: Asked
-) -> Choice:
+def _asked(stream: Stream, table: "Table", taken: Collection[int], asked: Asked) -> Choice:
     assert asked.value is not None
     if asked.value == "*":
-        columns = [each for each in range(table.width) if each not in taken and _numeric(table, each)]
+        columns = [
+            each for each in range(table.width) if each not in taken and _numeric(table, each)
+        ]
     elif asked.value in table.names:
         columns = [table.names.index(asked.value)]
     else:
@@ -193,7 +197,9 @@ def _refuse_uneven(
     if len(steps) < 4 or not all(step > 0 and step % SECOND_NS == 0 for step in steps):
         return
     load = (*_LOADS, Kind.UNKNOWN)
-    found = [each for each in numeric if table.name(each) and of_values(table.name(each)).kind in load]
+    found = [
+        each for each in numeric if table.name(each) and of_values(table.name(each)).kind in load
+    ]
     if found:
         raise _several(stream, table, found)
 

@@ -144,7 +144,9 @@ def _dated(texts: Sequence[str], asked: Asked) -> Clock | None:
     elif any(int(match[3]) > 12 for match in found):
         day_first = False
     else:
-        raise Unsure(f"{found[0][0]} may begin with a day or a month: say --trace-unit d/m/y or m/d/y")
+        raise Unsure(
+            f"{found[0][0]} may begin with a day or a month: say --trace-unit d/m/y or m/d/y"
+        )
     return Clock(partial(_dated_ns, day_first=day_first), True, DATES[0 if day_first else 1])
 
 

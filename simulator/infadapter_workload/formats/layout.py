@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infadapter_workload.asked import Asked
-from infadapter_workload.formats.clocks import Clock, Unsure, clock_of
 from infadapter_workload.formats.choice import Choice, chosen, column_named
+from infadapter_workload.formats.clocks import Clock, Unsure, clock_of
 from infadapter_workload.formats.fields import BLANKS, delimiter_of, is_header, split
 from infadapter_workload.formats.moments import is_epoch
 from infadapter_workload.formats.names import is_time, time_unit
@@ -83,9 +83,7 @@ def layout_of(stream: Stream, table: Table, asked: Asked, per_request: bool | No
     comma = table.delimiter != "," and has_decimal_comma(
         [text for index in choice.columns for text in table.column(index)]
     )
-    return Layout(
-        table=table, time=time, day=day, clock=clock, choice=choice, decimal_comma=comma
-    )
+    return Layout(table=table, time=time, day=day, clock=clock, choice=choice, decimal_comma=comma)
 
 
 def _remarked(stream: Stream, delimiter: str, width: int) -> tuple[str, ...]:
@@ -124,7 +122,7 @@ def _with_day(table: Table, time: int | None) -> tuple[int | None, int | None]:
     if time is None:
         return None, None
     for day, clock_time in ((time, time + 1), (time - 1, time)):
-        if 0 <= day and clock_time < table.width and _is_day_and_time(table, day, clock_time):
+        if day >= 0 and clock_time < table.width and _is_day_and_time(table, day, clock_time):
             return clock_time, day
     return time, None
 
@@ -132,8 +130,11 @@ def _with_day(table: Table, time: int | None) -> tuple[int | None, int | None]:
 def _is_day_and_time(table: Table, day: int, time: int) -> bool:
     days, times = table.column(day)[:5], table.column(time)[:5]
     short = all(len(text) <= 10 and text[:1].isdigit() and not text.isdigit() for text in days)
-    return bool(times) and short and all(text[:1].isdigit() and ":" in text for text in times) and all(
-        ":" not in text for text in days
+    return (
+        bool(times)
+        and short
+        and all(text[:1].isdigit() and ":" in text for text in times)
+        and all(":" not in text for text in days)
     )
 
 

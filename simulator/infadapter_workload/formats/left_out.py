@@ -31,7 +31,9 @@ class LeftOut:
     def check(self, read: int) -> None:
         allowed = max(FEW, SHARE * (read + self.lines))
         if self.error and (self.lines > allowed or self.lines >= read):
-            more = f"{str(self.error).removesuffix('.')}, and {self.lines - 1:,} more lines like it."
+            more = (
+                f"{str(self.error).removesuffix('.')}, and {self.lines - 1:,} more lines like it."
+            )
             raise TraceError(more) if self.lines > 1 else self.error
 
     def said(self) -> list[str]:

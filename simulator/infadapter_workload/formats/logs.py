@@ -21,7 +21,9 @@ _STAMP = re.compile(
     r"|^(\d{10}\.\d{3}) +\d+ \S+ [A-Z_]+/\d{3} "
 )
 # A request in quotes, and what follows it; a message of the server itself has neither
-_REQUEST = re.compile(r'"([A-Z]{3,10}|-|<BADREQ>) ?([^" ]*)(?: [A-Z]+/[\d.]+)?[^"]*"(?:[ |]+(\d{3})\b)?')
+_REQUEST = re.compile(
+    r'"([A-Z]{3,10}|-|<BADREQ>) ?([^" ]*)(?: [A-Z]+/[\d.]+)?[^"]*"(?:[ |]+(\d{3})\b)?'
+)
 _STATUS_BEFORE = re.compile(r" (\d{3}) (?:\d{3} |-?\d+ )")
 _SQUID = re.compile(r" [A-Z_]+/(\d{3}) \d+ ([A-Z]+) (\S+)")
 _OWN_MESSAGE = re.compile(

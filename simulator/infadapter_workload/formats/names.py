@@ -31,7 +31,16 @@ _PERIODS = (
 _COUNTS = {
     *("request", "requests", "req", "reqs", "count", "counts", "cnt", "number", "num", "hits"),
     *("calls", "invocations", "queries", "arrivals", "visits", "pageviews", "events", "tweets"),
-    *("transactions", "messages", "jobs", "tasks", "anfragen", "zugriffe", "anzahl", "requestcount"),
+    *(
+        "transactions",
+        "messages",
+        "jobs",
+        "tasks",
+        "anfragen",
+        "zugriffe",
+        "anzahl",
+        "requestcount",
+    ),
 }
 _LOADS = {
     *("value", "values", "val", "y", "load", "traffic", "workload", "demand", "throughput", "rate"),
@@ -43,12 +52,31 @@ _OTHERS = {
     *("ms", "us", "ns", "seconds", "secs", "milliseconds", "millis", "microseconds", "sec", "time"),
     *("bytes", "size", "sizes", "length", "len", "tokens", "token", "kb", "mb", "gb", "bandwidth"),
     *("error", "errors", "err", "fail", "failed", "failure", "failures", "failed", "dropped"),
-    *("status", "code", "success", "ratio", "percent", "pct", "utilization", "utilisation", "usage"),
+    *(
+        "status",
+        "code",
+        "success",
+        "ratio",
+        "percent",
+        "pct",
+        "utilization",
+        "utilisation",
+        "usage",
+    ),
     *("cpu", "memory", "mem", "ram", "gpu", "disk", "load1", "load5", "load15", "temperature"),
     *("p50", "p90", "p95", "p99", "p999", "percentile", "quantile", "median", "stddev", "std"),
     *("user", "users", "vus", "threads", "thread", "pods", "replicas", "nodes", "instances"),
     *("id", "ids", "uid", "pid", "port", "ip", "host", "address", "price", "cost", "age", "index"),
-    *("bucket", "inflight", "concurrency", "concurrent", "active", "queue", "queued", "connections"),
+    *(
+        "bucket",
+        "inflight",
+        "concurrency",
+        "concurrent",
+        "active",
+        "queue",
+        "queued",
+        "connections",
+    ),
 }
 _TIMES = {
     *("timestamp", "time", "ts", "datetime", "date", "arrival", "arrived", "when", "epoch"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,6 +21,15 @@ _SPLIT = ("le", "quantile")
 """Labels of parts of a histogram or summary, whose sum is no number of requests."""
 
 _COUNTED_IN = "query sum(rate(…[1m])) instead, or say --trace-values counter"
+
+
+class Source(Protocol):
+    """A file, or a server: whose name its sentences say."""
+
+    @property
+    def name(self) -> str: ...
+
+    def error(self, problem: str) -> TraceError: ...
 
 
 @dataclass(slots=True)
@@ -41,35 +50,35 @@ def read_answer(stream: Stream, asked: Asked, option: str = "") -> Series:
     return series_of(stream, matrix_of(stream, [content]), asked)
 
 
-def matrix_of(stream: Stream, answers: Sequence[Any]) -> Matrix:
+def matrix_of(source: Source, answers: Sequence[Any]) -> Matrix:
     """Of the parts of a long time, one after the other. Raises TraceError."""
     found: dict[str, tuple[Mapping[str, str], dict[Decimal, float]]] = {}
     notes: list[str] = []
     for answer in answers:
         notes += _said_beside(answer)
-        for labels, samples in _series(stream, answer):
+        for labels, samples in _series(source, answer):
             key = repr(sorted(labels.items()))
             found.setdefault(key, (labels, {}))[1].update(samples)
     return Matrix([*found.values()], list(dict.fromkeys(notes)))
 
 
-def series_of(stream: Stream, matrix: Matrix, asked: Asked) -> Series:
+def series_of(source: Source, matrix: Matrix, asked: Asked) -> Series:
     """Raises TraceError for what cannot be requests per second."""
     if not any(samples for _, samples in matrix.series):
-        raise stream.error("holds no samples")
-    _check_labels(stream, matrix, asked)
+        raise source.error("holds no samples")
+    _check_labels(source, matrix, asked)
     times = sorted({time for _, samples in matrix.series for time in samples})
-    step_s = _step_s(stream, times)
+    step_s = _step_s(source, times)
     places = [int((time - times[0]) / step_s) for time in times]
     if (places[-1] + 1) * step_s > MAX_SECONDS:
-        raise stream.error(f"has rates above {MAX_RPS:,.0f} or is longer than {MAX_SECONDS:,} s")
-    _check_missing(stream, times, places, step_s, asked)
+        raise source.error(f"has rates above {MAX_RPS:,.0f} or is longer than {MAX_SECONDS:,} s")
+    _check_missing(source, times, places, step_s, asked)
     rates = np.full(places[-1] + 1, np.nan)
-    rates[places] = _summed(stream, matrix, times, step_s, asked)
+    rates[places] = _summed(source, matrix, times, step_s, asked)
     notes = [*matrix.notes, *_holes(matrix, times)]
     began_s = int(times[0])
     return Series(
-        name=stream.name,
+        name=source.name,
         form=f"an answer of Prometheus, {len(matrix.series)} series in steps of {step_s} s"
         + (f", from {began(began_s)}" if began_s > SURE_S[0] else ""),
         rates=np.repeat(rates, step_s),
@@ -84,7 +93,7 @@ def series_of(stream: Stream, matrix: Matrix, asked: Asked) -> Series:
 
 
 def _check_missing(
-    stream: Stream, times: Sequence[Decimal], places: Sequence[int], step_s: int, asked: Asked
+    source: Source, times: Sequence[Decimal], places: Sequence[int], step_s: int, asked: Asked
 ) -> None:
     missing = places[-1] + 1 - len(places)
     if asked.gaps in ("keep", "drop") or missing <= MOST_LEFT_OUT * (places[-1] + 1):
@@ -92,14 +101,14 @@ def _check_missing(
     first = next(
         earlier + step_s for earlier, later in pairwise(times) if later - earlier != step_s
     )
-    raise stream.error(
+    raise source.error(
         f"has no sample at the time {first}, and {missing:,} of {places[-1] + 1:,} are missing: "
         f"{SAY}"
     )
 
 
 def _summed(
-    stream: Stream, matrix: Matrix, times: Sequence[Decimal], step_s: int, asked: Asked
+    source: Source, matrix: Matrix, times: Sequence[Decimal], step_s: int, asked: Asked
 ) -> Array:
     sums = np.zeros(len(times))
     index = {time: place for place, time in enumerate(times)}
@@ -108,7 +117,7 @@ def _summed(
         if asked.values == "counter":
             values = increases(values) / step_s
         elif asked.values is None and looks_like_a_counter(values, step_s, named=False):
-            raise stream.error(
+            raise source.error(
                 f"has values that never fall, from {values[0]:,.0f} to {values[-1]:,.0f}, as a "
                 f"counter: {_COUNTED_IN}, or rates if they are"
             )
@@ -116,21 +125,21 @@ def _summed(
             values = values / step_s
         sums[[index[time] for time in sorted(samples)]] += values
     if sums.max() > MAX_RPS:
-        raise stream.error(f"has rates above {MAX_RPS:,.0f} or is longer than {MAX_SECONDS:,} s")
+        raise source.error(f"has rates above {MAX_RPS:,.0f} or is longer than {MAX_SECONDS:,} s")
     return sums
 
 
-def _check_labels(stream: Stream, matrix: Matrix, asked: Asked) -> None:
+def _check_labels(source: Source, matrix: Matrix, asked: Asked) -> None:
     for labels, _ in matrix.series:
         for label in _SPLIT:
             if label in labels:
-                raise stream.error(
+                raise source.error(
                     f"has a series for each {shown(label)}, parts of a histogram or summary, which "
                     "are no requests: query sum(rate(…_count[1m]))"
                 )
         name = labels.get("__name__", "")
         if COUNTER_NAME.search(name) and asked.values is None:
-            raise stream.error(f"holds {name} itself, by its name a counter: {_COUNTED_IN}")
+            raise source.error(f"holds {name} itself, by its name a counter: {_COUNTED_IN}")
 
 
 def _holes(matrix: Matrix, times: Sequence[Decimal]) -> list[str]:
@@ -160,31 +169,35 @@ def _texts(found: Any) -> list[str]:
 
 
 def _series(
-    stream: Stream, answer: Any
+    source: Source, answer: Any
 ) -> Iterator[tuple[Mapping[str, str], dict[Decimal, float]]]:
-    for series in _result(stream, answer):
+    for series in _result(source, answer):
         try:
             labels = {str(key): str(value) for key, value in series.get("metric", {}).items()}
-            yield labels, {
-                _time(stream, time): _value(stream, time, text) for time, text in series["values"]
-            }
+            yield (
+                labels,
+                {
+                    _time(source, time): _value(source, time, text)
+                    for time, text in series["values"]
+                },
+            )
         except TraceError:
             raise
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise stream.error("has a series without pairs of time and value") from error
+            raise source.error("has a series without pairs of time and value") from error
 
 
-def _result(stream: Stream, answer: Any) -> list[Any]:
+def _result(source: Source, answer: Any) -> list[Any]:
     if isinstance(answer, list) and answer and all(_is_series(each) for each in answer):
         return answer  # as promtool writes it
     if not isinstance(answer, dict):
-        raise stream.error("is no answer of Prometheus")
+        raise source.error("is no answer of Prometheus")
     if answer.get("status") == "error":
-        raise stream.error(f"is an error of Prometheus, {shown(str(answer.get('error')))}")
+        raise source.error(f"is an error of Prometheus, {shown(str(answer.get('error')))}")
     data = answer.get("data", answer)  # some tools keep this part only
     kind = data.get("resultType") if isinstance(data, dict) else None
     if kind != "matrix" or not isinstance(data.get("result"), list):
-        raise stream.error("is no answer of Prometheus to a range query, which is a matrix")
+        raise source.error("is no answer of Prometheus to a range query, which is a matrix")
     result: list[Any] = data["result"]
     return result
 
@@ -193,30 +206,30 @@ def _is_series(found: Any) -> bool:
     return isinstance(found, dict) and "metric" in found and "values" in found
 
 
-def _time(stream: Stream, time: Any) -> Decimal:
+def _time(source: Source, time: Any) -> Decimal:
     if not isinstance(time, Decimal) or not abs(time) < Decimal(10**11):
-        raise stream.error(f"has {shown(str(time))} in place of a time")
+        raise source.error(f"has {shown(str(time))} in place of a time")
     return time
 
 
-def _value(stream: Stream, time: Decimal, text: Any) -> float:
+def _value(source: Source, time: Decimal, text: Any) -> float:
     value = float(text)
     if not 0 <= value <= 1e18:
-        raise stream.error(
+        raise source.error(
             f"has {shown(str(text))} at the time {time}, which is no number of requests per second"
         )
     return value
 
 
-def _step_s(stream: Stream, times: list[Decimal]) -> int:
+def _step_s(source: Source, times: list[Decimal]) -> int:
     """The step of the query, which every sample must keep; some may be missing."""
     if len(times) == 1:
         return 1
     steps = [later - earlier for earlier, later in pairwise(times)]
     step = min(steps)
     if step % 1:
-        raise stream.error(f"has a step of {step} s, which is no whole number of seconds")
+        raise source.error(f"has a step of {step} s, which is no whole number of seconds")
     for earlier, found in zip(times, steps, strict=False):
         if found % step:
-            raise stream.error(f"has samples that are not {step} s apart at the time {earlier}")
+            raise source.error(f"has samples that are not {step} s apart at the time {earlier}")
     return int(step)

@@ -37,7 +37,9 @@ class Stamps:
 
     def add(self, moment_ns: int, line: Line) -> None:
         if len(self._moments_ns) >= MAX_STAMPS:
-            raise line.error(f"there are more than {MAX_STAMPS:,} requests: cut it with --to SECOND")
+            raise line.error(
+                f"there are more than {MAX_STAMPS:,} requests: cut it with --to SECOND"
+            )
         self._moments_ns.append(moment_ns)
 
     def enough(self) -> bool:
@@ -55,11 +57,12 @@ class Stamps:
         moments.sort()
         first_s = int(moments[0] // SECOND_NS)
         moments -= first_s * SECOND_NS
-        if self._until_ns is not None:
-            moments = moments[moments < max(self._until_ns, SECOND_NS)]
-        if moments[-1] >= MAX_SECONDS * SECOND_NS:
+        seconds = 0
+        if self._until_ns is not None and moments[-1] >= self._until_ns:
+            moments, seconds = moments[moments < self._until_ns], self._until_ns // SECOND_NS
+        if len(moments) and moments[-1] >= MAX_SECONDS * SECOND_NS:
             raise stream.error(f"is longer than {MAX_SECONDS:,} s: cut it with --to SECOND")
-        return _series(stream.name, form, moments, first_s, notes)
+        return _series(stream.name, form, moments, first_s, notes, seconds)
 
 
 def _order(moments: npt.NDArray[np.int64]) -> list[str]:
@@ -73,14 +76,19 @@ def _order(moments: npt.NDArray[np.int64]) -> list[str]:
 
 
 def _series(
-    name: str, form: str, moments_ns: npt.NDArray[np.int64], first_s: int, notes: list[str]
+    name: str,
+    form: str,
+    moments_ns: npt.NDArray[np.int64],
+    first_s: int,
+    notes: list[str],
+    seconds: int,
 ) -> Series:
     whole = not (moments_ns % SECOND_NS).any()
     absolute = first_s > SURE_S[0]
     return Series(
         name=name,
         form=f"{form}, from {began(first_s)}" if absolute else form,
-        rates=np.bincount(moments_ns // SECOND_NS).astype(np.float64),
+        rates=np.bincount(moments_ns // SECOND_NS, minlength=seconds).astype(np.float64),
         arrivals_s=None if whole else moments_ns / SECOND_NS,
         began_s=first_s if absolute else None,
         counted=True,
