@@ -12,12 +12,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import click
-
 from infadapter.progress import Progress
+from infadapter.spans import Span
 from infadapter_workload.asked import Asked
+from infadapter_workload.formats.matrix import matrix_of
 from infadapter_workload.formats.moments import SECOND_NS, moment_ns
-from infadapter_workload.formats.prometheus import matrix_of, series_of
+from infadapter_workload.formats.prometheus import series_of
 from infadapter_workload.gaps import settled
 from infadapter_workload.trace import MAX_SECONDS, Trace, TraceError
 
@@ -28,18 +28,6 @@ MOST_BYTES = 64 * 2**20
 TIMEOUT_S = 120.0
 
 _PATH = "/api/v1/query_range"
-_UNITS_S = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """What is asked, and of which time."""
-
-    query: str | None
-    last_s: int
-    until: str | None
-    step_s: int
-    token: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +61,6 @@ def trace_of_store(url: str, span: Span, asked: Asked) -> Trace:
     answers = _answers(store, span, Progress(what="parts of the query"))
     series = series_of(store, matrix_of(store, answers), asked)
     return settled(series, asked.gaps, url)
-
-
-def span_options() -> tuple[Callable[[Any], Any], ...]:
-    return (
-        click.option("--query", metavar="PROMQL", help="Of the Prometheus: requests per second."),
-        click.option(
-            "--query-last",
-            type=_duration,
-            metavar="TIME",
-            default="1d",
-            show_default=True,
-            help="How long before its end, such as 6h.",
-        ),
-        click.option("--query-until", metavar="TIME", help="ISO 8601, or seconds.  [default: now]"),
-        click.option(
-            "--query-step",
-            type=_duration,
-            metavar="TIME",
-            default="15s",
-            show_default=True,
-            help="From one value to the next.",
-        ),
-        click.option("--query-token", metavar="FILE", help="Holds a bearer token for it."),
-    )
 
 
 def _answers(store: Store, span: Span, told: Callable[[int, int], None]) -> list[Any]:
@@ -175,10 +139,3 @@ def _until_s(text: str | None) -> int:
         raise TraceError(
             f"--query-until must be such as 2024-03-01T10:00:00Z, not {text!r}."
         ) from None
-
-
-def _duration(text: str) -> int:
-    match = re.fullmatch(r"([1-9]\d{0,7})(s|m|min|h|d|w|)", text)
-    if not match:
-        raise click.BadParameter(f"{text!r} is no time such as 90s, 15m, 6h or 7d.")
-    return int(match[1]) * _UNITS_S[match[2]]

@@ -8,7 +8,8 @@ import click
 
 from infadapter.options import number_between
 from infadapter.progress import Progress
-from infadapter.stores import Span, is_store, span_options, trace_of_store
+from infadapter.spans import Span, span_options
+from infadapter.stores import is_store, trace_of_store
 from infadapter_workload.asked import OPTIONS, Asked, asked_of
 from infadapter_workload.formats.known import FORMATS
 from infadapter_workload.reading import named_trace

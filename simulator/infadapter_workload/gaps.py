@@ -1,4 +1,4 @@
-"""Silence and missing steps: load of 0, or seconds of which nothing is known and that are left out."""
+"""Silence and missing steps: load of 0, or seconds of which nothing is known, left out."""
 
 import numpy as np
 import numpy.typing as npt

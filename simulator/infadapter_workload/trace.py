@@ -66,8 +66,8 @@ def described(trace: Trace) -> list[str]:
     rather = "" if trace.counted else "about "
     return [
         f"Trace {trace.name}: {trace.form or 'as given'}",
-        f"  {trace.seconds:,} s, {rather}{trace.requests:,.0f} requests, mean {trace.mean_rps:,.4g} rps, "
-        f"peak {trace.peak_rps:,.4g} rps",
+        f"  {trace.seconds:,} s, {rather}{trace.requests:,.0f} requests, "
+        f"mean {trace.mean_rps:,.4g} rps, peak {trace.peak_rps:,.4g} rps",
         *(f"  note: {note}" for note in trace.notes),
     ]
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from infadapter.files import check_writable, replacing
 from infadapter.traces import (
+    Command,
     reading_options,
     trace_of,
     trace_options_of,
@@ -25,9 +26,14 @@ ENDINGS = (".png", ".svg")
 _LISTED = 10  # silences, at most
 
 
+def read_as_asked(command: Command) -> Command:
+    return with_options(command, reading_options())
+
+
 @click.command("trace", context_settings={"max_content_width": 100})
 @click.argument("files", metavar="FILE…", nargs=-1)
 @click.option("--trace", "traces", multiple=True, metavar="FILE", help="The same as FILE.")
+@read_as_asked
 @click.option("--from", "from_s", type=click.IntRange(min=0), metavar="SECOND", default=0)
 @click.option("--to", "to_s", type=click.IntRange(min=1), metavar="SECOND", help="End before it.")
 @click.option(
@@ -83,9 +89,6 @@ def trace(
         _write(found, out, len(silences) > 0)
     if plot:
         _draw(found, silences, plot)
-
-
-trace = with_options(trace, reading_options())
 
 
 def _check(names: tuple[str, ...], plot: Path | None, out: Path | None) -> None:

@@ -3,17 +3,15 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from infadapter_workload.asked import Asked
-from infadapter_workload.formats.clocks import Clock
+from infadapter_workload.formats.columns import Table, column_named
+from infadapter_workload.formats.dates import Clock
 from infadapter_workload.formats.moments import SECOND_NS
 from infadapter_workload.formats.names import Kind, Said, of_values
+from infadapter_workload.formats.rhythm import in_steps, moment_or_none
 from infadapter_workload.formats.stream import Stream, shown
 from infadapter_workload.formats.values import has_decimal_comma, is_numeric, unit_said
-
-if TYPE_CHECKING:
-    from infadapter_workload.formats.layout import Table
 
 _LOADS = (Kind.RATE, Kind.COUNT, Kind.TOTAL, Kind.LOAD)
 
@@ -27,7 +25,7 @@ class Choice:
 
 def chosen(
     stream: Stream,
-    table: "Table",
+    table: Table,
     taken: Collection[int],
     times: Sequence[str],
     clock: Clock,
@@ -40,7 +38,7 @@ def chosen(
     if asked.value is not None:
         return _asked(stream, table, taken, asked)
     numeric = [each for each in range(table.width) if each not in taken and _numeric(table, each)]
-    if per_request is None and not _in_steps(times, clock) and not _counted(table, numeric):
+    if per_request is None and not in_steps(times, clock) and not _counted(table, numeric):
         if clock.absolute:
             _refuse_uneven(stream, table, times, clock, numeric)
             return Choice()
@@ -51,25 +49,8 @@ def chosen(
     return _by_names(stream, table, taken, numeric)
 
 
-def column_named(stream: Stream, names: Sequence[str], width: int, name: str) -> int:
-    """By its name, in any case, or its number from 1."""
-    if name in names:
-        return list(names).index(name)
-    lower = [each.lower() for each in names]
-    if name.lower() in lower:
-        return lower.index(name.lower())
-    if name.isdecimal() and 1 <= int(name) <= width:
-        return int(name) - 1
-    found = (
-        f"; there are {', '.join(names[:12])}" if names else f"; there are {width}, without names"
-    )
-    raise stream.error(
-        f"is to be read by its column {shown(name)}: there is no column {shown(name)}{found}"
-    )
-
-
 def _by_names(
-    stream: Stream, table: "Table", taken: Collection[int], numeric: Sequence[int]
+    stream: Stream, table: Table, taken: Collection[int], numeric: Sequence[int]
 ) -> Choice:
     if not table.names:
         return _without_names(stream, table, numeric)
@@ -90,11 +71,12 @@ def _by_names(
     held = ", ".join(shown(table.name(each)) for each in range(table.width) if each not in taken)
     raise stream.error(
         f"holds {held or 'nothing'} beside the time, by its name no number of requests, in none "
-        "of the known forms: say --trace-format timestamps if a row is a request, or --trace-columns value=NAME"
+        "of the known forms: say --trace-format timestamps if a row is a request, or "
+        "--trace-columns value=NAME"
     )
 
 
-def _without_names(stream: Stream, table: "Table", numeric: Sequence[int]) -> Choice:
+def _without_names(stream: Stream, table: Table, numeric: Sequence[int]) -> Choice:
     if len(numeric) == 1 and table.width <= 3:
         return _one(table, numeric[0], Said(Kind.LOAD), numeric)
     if table.width == 2:
@@ -105,7 +87,7 @@ def _without_names(stream: Stream, table: "Table", numeric: Sequence[int]) -> Ch
     )
 
 
-def _only_other(stream: Stream, table: "Table", taken: Collection[int]) -> Choice:
+def _only_other(stream: Stream, table: Table, taken: Collection[int]) -> Choice:
     """Its name says what it is, or reading it what is wrong with its numbers."""
     column = next(each for each in range(2) if each not in taken)
     said = of_values(table.name(column))
@@ -114,13 +96,13 @@ def _only_other(stream: Stream, table: "Table", taken: Collection[int]) -> Choic
     raise _several(stream, table, [column])
 
 
-def _one(table: "Table", column: int, said: Said, numeric: Sequence[int]) -> Choice:
+def _one(table: Table, column: int, said: Said, numeric: Sequence[int]) -> Choice:
     others = [table.name(each) for each in numeric if each != column and table.name(each)]
     notes = (f"not read: {', '.join(others)}",) if others else ()
     return Choice((column,), _unit_or(table, (column,), said), notes)
 
 
-def _several(stream: Stream, table: "Table", found: Sequence[int]) -> Exception:
+def _several(stream: Stream, table: Table, found: Sequence[int]) -> Exception:
     names = [table.name(each) for each in found]
     if len(found) == 1:
         return stream.error(
@@ -134,7 +116,7 @@ def _several(stream: Stream, table: "Table", found: Sequence[int]) -> Exception:
     )
 
 
-def _asked(stream: Stream, table: "Table", taken: Collection[int], asked: Asked) -> Choice:
+def _asked(stream: Stream, table: Table, taken: Collection[int], asked: Asked) -> Choice:
     assert asked.value is not None
     if asked.value == "*":
         columns = [
@@ -155,19 +137,19 @@ def _asked(stream: Stream, table: "Table", taken: Collection[int], asked: Asked)
     return Choice(tuple(columns), _unit_or(table, columns, found), notes)
 
 
-def _unit_or(table: "Table", columns: Sequence[int], said: Said) -> Said:
+def _unit_or(table: Table, columns: Sequence[int], said: Said) -> Said:
     texts = table.column(columns[0])
     comma = table.delimiter != "," and has_decimal_comma(texts)
     found = next((unit for text in texts if (unit := unit_said(text, comma))), None)
     return found if found and found.kind is not Kind.OTHER else said
 
 
-def _numeric(table: "Table", index: int) -> bool:
+def _numeric(table: Table, index: int) -> bool:
     texts = table.column(index)
     return sum(map(is_numeric, texts)) >= 0.8 * len(texts) and any(texts)
 
 
-def _counted(table: "Table", numeric: Sequence[int]) -> bool:
+def _counted(table: Table, numeric: Sequence[int]) -> bool:
     """Whether a name says that a row holds numbers of requests."""
     kinds = {of_values(table.name(each)).kind for each in numeric}
     return bool(kinds & {Kind.RATE, Kind.COUNT, Kind.TOTAL}) or (
@@ -175,24 +157,11 @@ def _counted(table: "Table", numeric: Sequence[int]) -> bool:
     )
 
 
-def _in_steps(times: Sequence[str], clock: Clock) -> bool:
-    """Whether each is some whole seconds after the one before, as no requests' own times are."""
-    moments = [moment for time in times if (moment := _moment(time, clock)) is not None]
-    steps = [abs(later - earlier) for earlier, later in pairwise(moments)]
-    if len(steps) > 2 and min(steps) >= SECOND_NS and max(steps) < 1.5 * min(steps):
-        return True  # or nearly so, as what is recorded by a loop
-    if not all(step > 0 and step % SECOND_NS == 0 for step in steps):
-        return False
-    if len(moments) == 1 and moments[0] % SECOND_NS:
-        return False
-    return not steps or 2 * steps.count(min(steps)) >= len(steps)
-
-
 def _refuse_uneven(
-    stream: Stream, table: "Table", times: Sequence[str], clock: Clock, numeric: Sequence[int]
+    stream: Stream, table: Table, times: Sequence[str], clock: Clock, numeric: Sequence[int]
 ) -> None:
     """Whole seconds, none of them twice, beside numbers that may be load: rows of some monitor."""
-    moments = [moment for time in times if (moment := _moment(time, clock)) is not None]
+    moments = [moment for time in times if (moment := moment_or_none(time, clock)) is not None]
     steps = [later - earlier for earlier, later in pairwise(moments)]
     if len(steps) < 4 or not all(step > 0 and step % SECOND_NS == 0 for step in steps):
         return
@@ -202,10 +171,3 @@ def _refuse_uneven(
     ]
     if found:
         raise _several(stream, table, found)
-
-
-def _moment(text: str, clock: Clock) -> int | None:
-    try:
-        return clock.ns(text)
-    except ValueError:
-        return None

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from infadapter_workload.asked import Asked
-from infadapter_workload.formats.clocks import Clock, Unsure, clock_of
+from infadapter_workload.formats.clocks import clock_of
+from infadapter_workload.formats.dates import Clock, Unsure
 from infadapter_workload.formats.filters import wanted
 from infadapter_workload.formats.left_out import LeftOut
 from infadapter_workload.formats.names import Kind, of_values

@@ -4,36 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infadapter_workload.asked import Asked
-from infadapter_workload.formats.choice import Choice, chosen, column_named
-from infadapter_workload.formats.clocks import Clock, Unsure, clock_of
-from infadapter_workload.formats.fields import BLANKS, delimiter_of, is_header, split
+from infadapter_workload.formats.choice import Choice, chosen
+from infadapter_workload.formats.clocks import clock_of
+from infadapter_workload.formats.columns import Table, column_named
+from infadapter_workload.formats.dates import Clock, Unsure
+from infadapter_workload.formats.fields import BLANKS
 from infadapter_workload.formats.moments import is_epoch
 from infadapter_workload.formats.names import is_time, time_unit
 from infadapter_workload.formats.stream import Stream, shown
 from infadapter_workload.formats.values import has_decimal_comma
-
-LOOKED_AT = 400  # rows
-_EXCEL = "sep="
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """The first rows of one, split."""
-
-    delimiter: str
-    names: tuple[str, ...]  # empty without a header
-    rows: tuple[tuple[str, ...], ...]
-    header_lines: int  # above the first row, among those that hold something
-
-    @property
-    def width(self) -> int:
-        return len(self.names) or len(self.rows[0])
-
-    def column(self, index: int) -> list[str]:
-        return [row[index] for row in self.rows if index < len(row)]
-
-    def name(self, index: int) -> str:
-        return self.names[index] if self.names else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,23 +32,6 @@ class Layout:
         return text if self.day is None else f"{fields[self.day]} {text}"
 
 
-def table_of(stream: Stream) -> Table | None:
-    """None for what has one column."""
-    lines = [line.text for line in stream.head()[: LOOKED_AT + 2]]
-    skipped = 1 if lines and lines[0].lower().startswith(_EXCEL) else 0
-    lines = lines[skipped:]
-    delimiter = delimiter_of(lines[:20])
-    if delimiter is None:
-        return None
-    rows = [tuple(split(line, delimiter)) for line in lines]
-    if is_header(list(rows[0])):
-        return Table(
-            delimiter=delimiter, names=rows[0], rows=tuple(rows[1:]), header_lines=skipped + 1
-        )
-    names = _remarked(stream, delimiter, len(rows[0]))
-    return Table(delimiter=delimiter, names=names, rows=tuple(rows), header_lines=skipped)
-
-
 def layout_of(stream: Stream, table: Table, asked: Asked, per_request: bool | None) -> Layout:
     """`per_request` where the form was given. Raises TraceError where it is not sure."""
     time, day = _time(stream, table, asked)
@@ -84,17 +46,6 @@ def layout_of(stream: Stream, table: Table, asked: Asked, per_request: bool | No
         [text for index in choice.columns for text in table.column(index)]
     )
     return Layout(table=table, time=time, day=day, clock=clock, choice=choice, decimal_comma=comma)
-
-
-def _remarked(stream: Stream, delimiter: str, width: int) -> tuple[str, ...]:
-    """The names that stand behind a # above the first row."""
-    names: tuple[str, ...] = ()
-    for line in stream.head(remarks=True):
-        if not line.text.startswith("#"):
-            break
-        fields = split(line.text.lstrip("# "), delimiter)
-        names = tuple(fields) if len(fields) == width and is_header(fields) else ()
-    return names
 
 
 def _time(stream: Stream, table: Table, asked: Asked) -> tuple[int | None, int | None]:

@@ -1,4 +1,4 @@
-"""What the name of a column says of it: a time, numbers of requests, their rate, or something else."""
+"""What the name of a column says: a time, numbers of requests, their rate, or something else."""
 
 import re
 from enum import StrEnum

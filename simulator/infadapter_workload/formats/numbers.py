@@ -93,8 +93,8 @@ def _kind(stream: Stream, numbers: Array, said: Said, step_s: int) -> str:
         )
     if said.kind is not Kind.COUNT and step_s > 1:
         raise stream.error(
-            f"has a number each {step_s} s: say --trace-values rates if it is per second, or counts "
-            "if it is of the step"
+            f"has a number each {step_s} s: say --trace-values rates if it is per second, or "
+            "counts if it is of the step"
         )
     return "counts"
 

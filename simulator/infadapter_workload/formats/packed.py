@@ -1,4 +1,4 @@
-"""What a file is packed or written in: gzip, bzip2, xz, UTF-16; other kinds are named and refused."""
+"""What a file is packed or written in: gzip, bzip2, xz, UTF-16; others are named and refused."""
 
 import bz2
 import gzip
@@ -6,7 +6,7 @@ import io
 import lzma
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 from infadapter_workload.trace import TraceError
 
@@ -47,7 +47,7 @@ def unpacked(path: Path, raw: io.BufferedReader) -> tuple[bytes, Bytes]:
 def _opened(raw: io.BufferedReader) -> IO[bytes]:
     mark = raw.peek(6)
     if mark.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=raw)
+        return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
     if mark.startswith(b"BZh"):
         return bz2.BZ2File(raw)
     if mark.startswith(b"\xfd7zXZ"):
@@ -65,7 +65,7 @@ def _first(file: IO[bytes]) -> bytes:
 
 
 def _without_hole(beginning: bytes, file: IO[bytes]) -> bytes:
-    """Of NULs that a rotation by copying left at the beginning; one is kept, its line is damaged."""
+    """Of NULs that a rotation by copying leaves; one is kept, so that its line is damaged."""
     while len(beginning) >= _LOOKED_AT and not beginning.strip(b"\0"):
         beginning = b"\0" + _first(file)
     return beginning
@@ -92,7 +92,7 @@ class _Rejoined(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         part = self._beginning.read(len(buffer)) or self._rest.read(len(buffer))
         buffer[: len(part)] = part
         return len(part)

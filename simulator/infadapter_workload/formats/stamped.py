@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 from infadapter_workload.asked import Asked
-from infadapter_workload.formats.clocks import Clock, Unsure, clock_of
+from infadapter_workload.formats.clocks import clock_of
+from infadapter_workload.formats.columns import table_of
+from infadapter_workload.formats.dates import Clock, Unsure
 from infadapter_workload.formats.fields import is_header, split
 from infadapter_workload.formats.filters import wanted
-from infadapter_workload.formats.layout import Layout, layout_of, table_of
+from infadapter_workload.formats.layout import Layout, layout_of
 from infadapter_workload.formats.stamps import Stamps
 from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.formats.tables import CUT_OFF, moment_of

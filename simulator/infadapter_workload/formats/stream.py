@@ -1,4 +1,4 @@
-"""A file that is doubted: plain or packed, read line by line within bounds, errors with the place."""
+"""A file that is doubted: plain or packed, read by lines within bounds, errors with the place."""
 
 import io
 import lzma
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from infadapter_workload.formats.packed import Bytes, Told, unpacked
 from infadapter_workload.trace import TraceError
@@ -70,7 +70,7 @@ class Stream:
         return [line for line in lines if line.text and (remarks or _holds(line))]
 
     def lines(self) -> Iterator[Line]:
-        """Those that are not empty and do not begin with #. Raises TraceError for other than text."""
+        """Those that are not empty and do not begin with #. Raises TraceError for no text."""
         for line in self.all_lines():
             if line.problem:
                 raise line.error(line.problem)
@@ -135,9 +135,9 @@ def opened(path: Path, told: Told = lambda done, total: None) -> Iterator[Stream
 
 
 @contextmanager
-def _source(path: Path) -> Iterator[io.BufferedReader]:
+def _source(path: Path) -> Iterator[Any]:
     if path == STANDARD_INPUT:
-        yield io.BufferedReader(sys.stdin.buffer, MAX_LINE)  # type: ignore[type-var]
+        yield io.BufferedReader(cast(Any, sys.stdin.buffer), MAX_LINE)
         return
     with io.BufferedReader(io.FileIO(path), MAX_LINE) as file:
         yield file

@@ -3,11 +3,13 @@
 import math
 
 from infadapter_workload.asked import Asked
+from infadapter_workload.formats.columns import table_of
 from infadapter_workload.formats.fields import requests, split
 from infadapter_workload.formats.filters import wanted
-from infadapter_workload.formats.layout import Layout, layout_of, table_of
+from infadapter_workload.formats.grid import LONGEST_STEP_S
+from infadapter_workload.formats.layout import Layout, layout_of
 from infadapter_workload.formats.moments import SECOND_NS
-from infadapter_workload.formats.steps import LONGEST_STEP_S, Rows, spaced
+from infadapter_workload.formats.steps import Rows, spaced
 from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.formats.values import ABSENT
 from infadapter_workload.series import Series
