@@ -1,5 +1,6 @@
 """Which columns of a table hold its load, and what kind of numbers they are."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,10 @@ from infadapter_workload.formats.stream import Stream, shown
 from infadapter_workload.formats.values import has_decimal_comma, is_numeric, unit_said
 
 _LOADS = (Kind.RATE, Kind.COUNT, Kind.TOTAL, Kind.LOAD)
+
+
+_LEVEL = re.compile(r"\b(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b")
+_LEVELS = {"trace", "debug", "info", "notice", "warn", "warning", "error", "critical", "fatal"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ def chosen(
     numeric = [each for each in range(table.width) if each not in taken and _numeric(table, each)]
     if per_request is None and not in_steps(times, clock) and not _counted(table, numeric):
         if clock.absolute:
+            _refuse_messages(stream, table)
             _refuse_uneven(stream, table, times, clock, numeric)
             return Choice()
         raise stream.error(
@@ -157,13 +163,27 @@ def _counted(table: Table, numeric: Sequence[int]) -> bool:
     )
 
 
+def _refuse_messages(stream: Stream, table: Table) -> None:
+    for row in table.rows[:20]:
+        level = next((field for field in row if field.strip("[]").lower() in _LEVELS), None)
+        found = None if table.names else _LEVEL.search(" ".join(row))
+        if level := level or (found and found[1]):
+            raise stream.error(
+                f"holds messages of a server, such as at level {shown(level)}, not requests: say "
+                "--trace-format timestamps if each is one"
+            )
+
+
 def _refuse_uneven(
     stream: Stream, table: Table, times: Sequence[str], clock: Clock, numeric: Sequence[int]
 ) -> None:
     """Whole seconds, none of them twice, beside numbers that may be load: rows of some monitor."""
+    named = [each for each in numeric if of_values(table.name(each)).kind in _LOADS]
+    if named:  # with more than one row for a time, such as of several metrics
+        raise _several(stream, table, named)
     moments = [moment for time in times if (moment := moment_or_none(time, clock)) is not None]
-    steps = [later - earlier for earlier, later in pairwise(moments)]
-    if len(steps) < 4 or not all(step > 0 and step % SECOND_NS == 0 for step in steps):
+    steps = [later - earlier for earlier, later in pairwise(sorted(moments))]
+    if len(steps) < 3 or not all(step > 0 and step % SECOND_NS == 0 for step in steps):
         return
     load = (*_LOADS, Kind.UNKNOWN)
     found = [

@@ -17,6 +17,7 @@ from infadapter_workload.formats.moments import (
 )
 from infadapter_workload.formats.names import time_unit
 
+_WORDS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
 _OF_STEPS = {"min": 60, "h": 3600, "d": 86_400}
 
 
@@ -35,7 +36,7 @@ def clock_of(texts: Sequence[str], name: str, asked: Asked) -> Clock:
     unit = time_unit(name)
     if unit:
         return _named(texts, unit, float(value))
-    return _guessed(first, name)
+    return _guessed(first, texts)
 
 
 def _iso_or_logged(text: str) -> int:
@@ -46,13 +47,15 @@ def _counting(unit_ns: int, unit: str, value: float) -> Clock:
     at_s = value * unit_ns / SECOND_NS
     absolute = SURE_S[0] <= at_s <= SURE_S[1]
     since = "1970" if absolute else "a start"
-    return Clock(partial(moment_ns, unit_ns=unit_ns), absolute, f"{unit} since {since}")
+    return Clock(
+        partial(moment_ns, unit_ns=unit_ns), absolute, f"{_WORDS.get(unit, unit)} since {since}"
+    )
 
 
 def _named(texts: Sequence[str], unit: str, value: float) -> Clock:
     """A column named minute may count minutes, or give the second at which each one begins."""
     if value > EPOCH_S and unit in ("s", *_OF_STEPS):
-        return _guessed(texts[0], "")
+        return _guessed(texts[0], texts)
     if unit in _OF_STEPS and _rises_by(texts, _OF_STEPS[unit]):
         unit = "s"
     return _counting(UNITS_NS[unit], unit, value)
@@ -66,20 +69,28 @@ def _rises_by(texts: Sequence[str], step: int) -> bool:
     return len(values) > 1 and values[1] - values[0] == step
 
 
-def _guessed(text: str, name: str) -> Clock:
+def _guessed(text: str, texts: Sequence[str]) -> Clock:
     """By its size, where that leaves no doubt. Anything else is answered with what it may be."""
     value = number(text)
     if value <= EPOCH_S:
         return _counting(SECOND_NS, "s", float(value))
     unit_ns = epoch_unit_ns(value)
     at_s = float(value) * unit_ns / SECOND_NS
-    if not SURE_S[0] <= at_s <= SURE_S[1]:
+    if not SURE_S[0] <= at_s <= SURE_S[1] or (unit_ns == UNITS_NS["ms"] and _are_whole(texts)):
         raise Unsure(
             f"{text} may be a time since 1970 ({_day(at_s)}) or count from some start: say its "
             "unit with --trace-unit ns, us, ms or s"
         )
     unit = next(each for each, ns in UNITS_NS.items() if ns == unit_ns)
-    return Clock(partial(moment_ns, unit_ns=unit_ns), True, f"{unit} since 1970")
+    return _counting(unit_ns, unit, float(value))
+
+
+def _are_whole(texts: Sequence[str]) -> bool:
+    """Whole seconds, if they are microseconds, as Google's from the start of its cluster trace."""
+    try:
+        return len(texts) > 1 and not any(number(text) % 10**6 for text in texts)
+    except ValueError:
+        return False
 
 
 def _day(at_s: float) -> str:

@@ -1,9 +1,10 @@
 """The first rows of a table, split, and the names of its columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infadapter_workload.formats.fields import delimiter_of, is_header, split
+from infadapter_workload.formats.filters import Condition, wanted
 from infadapter_workload.formats.stream import Stream, shown
 
 LOOKED_AT = 400  # rows
@@ -45,6 +46,16 @@ def table_of(stream: Stream) -> Table | None:
         )
     names = _remarked(stream, delimiter, len(rows[0]))
     return Table(delimiter=delimiter, names=names, rows=tuple(rows), header_lines=skipped)
+
+
+def only(table: Table, conditions: Sequence[Condition]) -> Table:
+    """The rows that are wanted."""
+    if not conditions or not table.names:
+        return table
+    rows = (
+        row for row in table.rows if wanted(conditions, dict(zip(table.names, row, strict=False)))
+    )
+    return replace(table, rows=tuple(rows) or table.rows)
 
 
 def column_named(stream: Stream, names: Sequence[str], width: int, name: str) -> int:

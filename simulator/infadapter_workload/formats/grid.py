@@ -29,12 +29,19 @@ class Grid:
         return Line(self.stream.path, int(self.lines[row]), "").error(problem)
 
 
-def in_order(table: Grid) -> list[str]:
+def in_order(table: Grid, absolute: bool) -> list[str]:
+    """Notes. Points in time, each once, are sorted as CloudWatch's are not."""
     steps = np.diff(table.moments)
     if len(steps) > 1 and (steps < 0).all():
         table.moments, table.numbers = table.moments[::-1], table.numbers[::-1]
         table.lines = table.lines[::-1]
         return ["newest first: turned round"]
+    distinct = len(np.unique(table.moments)) == len(table.moments)
+    if absolute and distinct and len(steps) > 2 and (steps < 0).any():
+        order = np.argsort(table.moments)
+        table.moments, table.numbers = table.moments[order], table.numbers[order]
+        table.lines = table.lines[order]
+        return [f"sorted: {int((steps < 0).sum()):,} of its rows were before the one above"]
     for row in np.flatnonzero(steps <= 0)[:1]:
         same = steps[row] == 0
         raise table.error(

@@ -97,7 +97,7 @@ def _form(stream: Stream, asked: Asked) -> _Form:
 
 def _refuse_unsure(stream: Stream, clock: Clock, texts: list[str], time: str, asked: Asked) -> None:
     """Whole numbers from a start, as `timestamp`, are seconds in some traces and ms in others."""
-    if clock.absolute or asked.unit or clock.said.split()[0] != "s":
+    if clock.absolute or asked.unit or clock.said.split()[0] != "seconds":
         return
     if all(text.lstrip("-").isdigit() for text in texts):
         raise stream.error(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from infadapter_workload.asked import Asked
 from infadapter_workload.formats.choice import Choice, chosen
 from infadapter_workload.formats.clocks import clock_of
-from infadapter_workload.formats.columns import Table, column_named
+from infadapter_workload.formats.columns import Table, column_named, only
 from infadapter_workload.formats.dates import Clock, Unsure
 from infadapter_workload.formats.fields import BLANKS
 from infadapter_workload.formats.moments import is_epoch
@@ -34,6 +34,7 @@ class Layout:
 
 def layout_of(stream: Stream, table: Table, asked: Asked, per_request: bool | None) -> Layout:
     """`per_request` where the form was given. Raises TraceError where it is not sure."""
+    table = only(table, asked.only)
     time, day = _time(stream, table, asked)
     texts = [text for text in _texts(table, time, day) if text]
     try:

@@ -12,13 +12,14 @@ from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.series import Series
 
 # In brackets: what nginx, Apache, S3 and HAProxy write, then what Envoy and others begin with; bare
-# at the beginning: what AWS's balancers and Squid write.
+# at the beginning: what AWS's balancers, Squid and Caddy's console write.
 _LOGGED = r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?:\.\d{1,9})?(?: [+-]\d{4})?"
 _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 _STAMP = re.compile(
     rf"\[({_LOGGED})\]|\[({_ISO})\]"
     rf"|^(?:(?:http|https|h2|grpcs|ws|wss) )?(\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z) \S"
     r"|^(\d{10}\.\d{3}) +\d+ \S+ [A-Z_]+/\d{3} "
+    r"|^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3})\s+\S+\s+http\.log\.access"
 )
 # A request in quotes, and what follows it; a message of the server itself has neither
 _REQUEST = re.compile(
@@ -97,13 +98,14 @@ def _start_ns(line: Line) -> int | str:
     match = _STAMP.search(line.text)
     if not match or _OWN_MESSAGE.match(line.text):
         return f"there is no time of a request in {shown(line.text)}"
-    logged, iso, bare, epoch = match.groups()
+    logged, iso, *others = match.groups()
+    bare = iso or next((each for each in others if each), "")
     if line.cut and _is_cut(line.text, logged):
         return f"it is cut off after {shown(line.text[-20:])}"
     try:
-        return logged_ns(logged) if logged else moment_ns(iso or bare or epoch)
+        return logged_ns(logged) if logged else moment_ns(bare)
     except ValueError:
-        return f"{shown(logged or iso or bare or epoch)} is not a time"
+        return f"{shown(logged or bare)} is not a time"
 
 
 def _is_cut(text: str, logged: str | None) -> bool:

@@ -50,7 +50,7 @@ def spaced(stream: Stream, rows: Rows, said: Said, clock: Clock, asked: Asked, n
         np.array(rows.numbers),
         np.array(rows.lines, dtype=np.int64),
     )
-    notes = [*rows.notes, *in_order(table)]
+    notes = [*rows.notes, *in_order(table, clock.absolute)]
     step_s = asked.every_s or step_s_of(table)
     places = places_of(table, step_s)
     numbers, kind = _per_step(table, said, step_s, name)
