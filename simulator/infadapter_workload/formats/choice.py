@@ -43,9 +43,11 @@ def chosen(
     if asked.value is not None:
         return _asked(stream, table, taken, asked)
     numeric = [each for each in range(table.width) if each not in taken and _numeric(table, each)]
-    if per_request is None and not in_steps(times, clock) and not _counted(table, numeric):
+    sure = per_request is not None or _counted(table, numeric)
+    if not sure:
+        _refuse_messages(stream, table)
+    if not sure and not in_steps(times, clock):
         if clock.absolute:
-            _refuse_messages(stream, table)
             _refuse_uneven(stream, table, times, clock, numeric)
             return Choice()
         raise stream.error(
