@@ -18,8 +18,6 @@ from infadapter_workload.trace import Trace, TraceError, described
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Command], Command]
 
-MIB = 2**20
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceOptions:
@@ -137,12 +135,12 @@ def _asked(options: TraceOptions, to_s: int | None) -> Asked:
     if options.keep_zeros and texts["gaps"] not in (None, "keep"):
         raise TraceError("Give either --keep-zeros or --trace-gaps.")
     texts["gaps"] = "keep" if options.keep_zeros else texts["gaps"] or "ask"
-    progress = Progress(what="MiB of the trace")
+    progress = Progress(what="% of the trace")
     return asked_of(
         texts,
         format=options.trace_format,
         to_s=to_s if len(options.trace) == 1 else None,
-        told=lambda done, total: progress(done // MIB, total // MIB),
+        told=lambda done, total: progress(100 * done // (total or done or 1), 100),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_workload.formats.counters import increases
+from infadapter_workload.formats.counters import rates_between
 
 EPOCH = 1709287200
 Read = Callable[..., Any]
@@ -119,8 +119,22 @@ def test_a_load_that_rises_slowly_is_no_counter(read: Read) -> None:
     assert read("".join(f"{int(rate)}\n" for rate in daily)).seconds == 600
 
 
-@given(st.lists(st.integers(0, 10_000), min_size=2, max_size=30))
-def test_increases_of_a_counter_are_what_it_counted(counts: list[int]) -> None:
+def test_a_counter_tells_what_came_in_a_gap(read: Read) -> None:
+    rows = [f"{EPOCH + 15 * i},{1000 * i * 15}" for i in range(100) if i not in (7, 8)]
+    trace = read("\n".join(["time,requests_total", *rows]), values="counter")
+    assert (trace.seconds, trace.mean_rps, trace.peak_rps) == (99 * 15, 1000, 1000)
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=2, max_size=30), st.sets(st.integers(1, 28)))
+def test_increases_of_a_counter_are_what_it_counted(counts: list[int], missing: set[int]) -> None:
+    """Whatever is missing between the first and the last, and wherever it began again."""
     counter = np.cumsum(counts).astype(float)
-    assert increases(counter)[:-1].tolist() == counts[1:]
-    assert (increases(np.concatenate([counter, counter]))[: len(counts) * 2] >= 0).all()
+    places = np.array([i for i in range(len(counts)) if i not in missing or i == len(counts) - 1])
+    rates = rates_between(counter[places], places, 5)
+    assert len(rates) == len(counts) - 1
+    assert 5 * rates.sum() == pytest.approx(sum(counts[1:]))
+
+
+def test_a_counter_that_begins_again_has_counted_since() -> None:
+    rates = rates_between(np.array([10.0, 30, 5, 25]), np.arange(4), 1)
+    assert rates.tolist() == [20, 5, 20]

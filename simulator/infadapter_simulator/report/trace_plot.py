@@ -17,21 +17,26 @@ _HOUR_S = 3600
 
 def trace_plot(trace: Trace, silences: npt.NDArray[np.int64], title: str) -> Figure:
     """`silences` are first seconds and ends."""
-    unit_s, unit = (1, "s") if trace.seconds < 2 * _HOUR_S else (_HOUR_S, "h")
 
     def draw(axes: list[Axes]) -> None:
-        at_s, mean, highest = _points(trace.rates)
-        axes[0].fill_between(at_s / unit_s, highest, color=_LOAD, alpha=0.25, linewidth=0)
-        axes[0].plot(at_s / unit_s, mean, color=_LOAD, linewidth=1.0)
-        for first_s, end_s in silences:
-            axes[0].axvspan(first_s / unit_s, end_s / unit_s, color=_SILENT, alpha=0.2, linewidth=0)
-        axes[0].set_title(title)
-        axes[0].set_xlabel(f"time, {unit}")
+        axes[0].set_xlabel(f"time, {draw_load(axes[0], trace, silences)}")
         axes[0].set_ylabel("requests/s")
-        axes[0].set_ylim(bottom=0)
-        axes[0].set_xlim(0, trace.seconds / unit_s)
+        axes[0].set_title(title)
 
     return picture(draw, panels=1, height=2.6, right=0.98)
+
+
+def draw_load(axis: Axes, trace: Trace, silences: npt.NDArray[np.int64]) -> str:
+    """The mean and, lighter, the highest second of each point. Returns the unit of the time."""
+    unit_s, unit = (1, "s") if trace.seconds < 2 * _HOUR_S else (_HOUR_S, "h")
+    at_s, mean, highest = _points(trace.rates)
+    axis.fill_between(at_s / unit_s, highest, color=_LOAD, alpha=0.25, linewidth=0)
+    axis.plot(at_s / unit_s, mean, color=_LOAD, linewidth=1.0)
+    for first_s, end_s in silences:
+        axis.axvspan(first_s / unit_s, end_s / unit_s, color=_SILENT, alpha=0.2, linewidth=0)
+    axis.set_ylim(bottom=0)
+    axis.set_xlim(0, trace.seconds / unit_s)
+    return unit
 
 
 def _points(rates: Array) -> tuple[Array, Array, Array]:

@@ -62,7 +62,7 @@ def _by_names(
 ) -> Choice:
     if not table.names:
         return _without_names(stream, table, numeric)
-    said = {each: of_values(table.name(each)) for each in numeric}
+    said = {each: _unit_or(table, (each,), of_values(table.name(each))) for each in numeric}
     for kinds in ((Kind.RATE,), (Kind.COUNT, Kind.TOTAL), (Kind.LOAD,)):
         found = [each for each in numeric if said[each].kind in kinds]
         if len(found) == 1:
@@ -146,6 +146,8 @@ def _asked(stream: Stream, table: Table, taken: Collection[int], asked: Asked) -
 
 
 def _unit_or(table: Table, columns: Sequence[int], said: Said) -> Said:
+    if said.kind is Kind.OTHER:
+        return said
     texts = table.column(columns[0])
     comma = table.delimiter != "," and has_decimal_comma(texts)
     found = next((unit for text in texts if (unit := unit_said(text, comma))), None)

@@ -3,8 +3,11 @@
 import re
 
 import numpy as np
+import numpy.typing as npt
 
 from infadapter_workload.trace import Array
+
+Places = npt.NDArray[np.int64]
 
 COUNTER_NAME = re.compile(r"_(total|count|sum|bucket|created)$")
 """As Prometheus' clients name them."""
@@ -31,8 +34,14 @@ def looks_like_a_counter(numbers: Array, step_s: float, *, named: bool) -> bool:
     return bool((rises > 0).mean() >= _RISING and steep > _STEEP_RPS)
 
 
-def increases(numbers: Array) -> Array:
-    """In each step, up to the next number; after a fall, where it began again, all of it."""
-    rises = np.diff(numbers)
-    begun = np.where(rises < 0, numbers[1:], rises)
-    return np.append(begun, begun[-1] if len(begun) else np.nan)
+def rates_between(numbers: Array, places: Places, step_s: int) -> Array:
+    """
+    Requests per second in each step from the first number to the last, also over missing ones.
+    After a fall the counter began again, and all of it came since.
+    """
+    known = ~np.isnan(numbers)
+    numbers, places = numbers[known], places[known]
+    rises, spans = np.diff(numbers), np.diff(places)
+    came = np.where(rises < 0, numbers[1:], rises)
+    rates: Array = np.repeat(came / (spans * step_s), spans)
+    return rates

@@ -5,7 +5,7 @@ from array import array
 import numpy as np
 
 from infadapter_workload.asked import Asked
-from infadapter_workload.formats.counters import increases, looks_like_a_counter
+from infadapter_workload.formats.counters import looks_like_a_counter, rates_between
 from infadapter_workload.formats.fields import is_header, requests
 from infadapter_workload.formats.names import Kind, Said, of_values
 from infadapter_workload.formats.stream import Stream, shown
@@ -57,7 +57,12 @@ def _said(stream: Stream, name: str, head: list[str], asked: Asked) -> Said:
 def _series(stream: Stream, numbers: Array, said: Said, step_s: int, asked: Asked) -> Series:
     values = asked.values or _kind(stream, numbers, said, step_s)
     per_s = said.per_s if values == "rates" else step_s
-    rates = (increases(numbers) if values == "counter" else numbers) / per_s
+    if values == "counter":
+        rates = rates_between(numbers, np.arange(len(numbers)), step_s)
+        if not len(rates):
+            raise stream.error("holds one number, and a counter needs two")
+    else:
+        rates = numbers / per_s
     for index in np.flatnonzero(rates > MAX_RPS)[:1]:
         raise stream.error(
             f"has {numbers[index]:g} requests in {per_s} s: a number of requests must be from 0 to "

@@ -1,13 +1,13 @@
 """The answer of Prometheus to a range query: requests per second, as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
 
 from infadapter_workload.asked import Asked
-from infadapter_workload.formats.counters import COUNTER_NAME, increases, looks_like_a_counter
+from infadapter_workload.formats.counters import COUNTER_NAME, looks_like_a_counter, rates_between
 from infadapter_workload.formats.json_content import parsed
 from infadapter_workload.formats.matrix import Matrix, Source, matrix_of
 from infadapter_workload.formats.moments import SURE_S
@@ -43,8 +43,11 @@ def series_of(source: Source, matrix: Matrix, asked: Asked) -> Series:
     if (places[-1] + 1) * step_s > MAX_SECONDS:
         raise source.error(f"has rates above {MAX_RPS:,.0f} or is longer than {MAX_SECONDS:,} s")
     _check_missing(source, times, places, step_s, asked)
-    rates = np.full(places[-1] + 1, np.nan)
-    rates[places] = _summed(source, matrix, times, step_s, asked)
+    index = dict(zip(times, places, strict=True))
+    summed = _counted if asked.values == "counter" else _summed
+    rates = summed(source, matrix, index, step_s, asked)
+    if not len(rates) or np.nanmax(rates) > MAX_RPS:
+        raise source.error(f"has rates above {MAX_RPS:,.0f}, or a counter once only")
     notes = [*matrix.notes, *_holes(matrix, times)]
     began_s = int(times[0])
     return Series(
@@ -78,24 +81,34 @@ def _check_missing(
 
 
 def _summed(
-    source: Source, matrix: Matrix, times: Sequence[Decimal], step_s: int, asked: Asked
+    source: Source, matrix: Matrix, places: Mapping[Decimal, int], step_s: int, asked: Asked
 ) -> Array:
-    sums = np.zeros(len(times))
-    index = {time: place for place, time in enumerate(times)}
+    """NaN where no series has a value."""
+    sums = np.zeros(max(places.values()) + 1)
     for _, samples in matrix.series:
         values = np.array([samples[time] for time in sorted(samples)])
-        if asked.values == "counter":
-            values = increases(values) / step_s
-        elif asked.values is None and looks_like_a_counter(values, step_s, named=False):
+        if asked.values is None and looks_like_a_counter(values, step_s, named=False):
             raise source.error(
                 f"has values that never fall, from {values[0]:,.0f} to {values[-1]:,.0f}, as a "
                 f"counter: {_COUNTED_IN}, or rates if they are"
             )
-        elif asked.values == "counts":
-            values = values / step_s
-        sums[[index[time] for time in sorted(samples)]] += values
-    if sums.max() > MAX_RPS:
-        raise source.error(f"has rates above {MAX_RPS:,.0f} or is longer than {MAX_SECONDS:,} s")
+        per_s = step_s if asked.values == "counts" else 1
+        sums[[places[time] for time in sorted(samples)]] += values / per_s
+    known = np.full(len(sums), np.nan)
+    known[[*places.values()]] = sums[[*places.values()]]
+    return known
+
+
+def _counted(
+    source: Source, matrix: Matrix, places: Mapping[Decimal, int], step_s: int, asked: Asked
+) -> Array:
+    """The increases of all series, up to the last time."""
+    sums = np.zeros(max(places.values()))
+    for _, samples in matrix.series:
+        times = sorted(samples)
+        at = np.array([places[time] for time in times])
+        rates = rates_between(np.array([samples[time] for time in times]), at, step_s)
+        sums[at[0] : at[0] + len(rates)] += rates
     return sums
 
 

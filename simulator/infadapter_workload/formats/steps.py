@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from infadapter_workload.asked import Asked
-from infadapter_workload.formats.counters import increases, looks_like_a_counter
+from infadapter_workload.formats.counters import looks_like_a_counter, rates_between
 from infadapter_workload.formats.dates import Clock
-from infadapter_workload.formats.grid import Grid, in_order, places_of, step_s_of
+from infadapter_workload.formats.grid import Grid, Moments, in_order, places_of, step_s_of
 from infadapter_workload.formats.moments import SECOND_NS, SURE_S
 from infadapter_workload.formats.names import Kind, Said
 from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.series import Series, began
 from infadapter_workload.trace import MAX_RPS, Array
+
+_WORDS = {"rates": "per second", "counts": "counted", "counter": "as a counter"}
 
 
 @dataclass(slots=True)
@@ -53,9 +55,8 @@ def spaced(stream: Stream, rows: Rows, said: Said, clock: Clock, asked: Asked, n
     notes = [*rows.notes, *in_order(table, clock.absolute)]
     step_s = asked.every_s or step_s_of(table)
     places = places_of(table, step_s)
-    numbers, kind = _per_step(table, said, step_s, name)
-    per_step = np.full(int(places[-1]) + 1, np.nan)
-    per_step[places] = numbers
+    kind = table.asked.values or _kind(table, said, step_s, name)
+    per_step = _per_step(table, places, step_s, kind, said.per_s)
     rates = np.repeat(per_step, step_s)
     whole = step_s == 1 and not (per_step[~np.isnan(per_step)] % 1).any()
     if step_s > 1:
@@ -65,7 +66,7 @@ def spaced(stream: Stream, rows: Rows, said: Said, clock: Clock, asked: Asked, n
     return Series(
         name=stream.name,
         form=f"a table, its time {clock.said}, {shown(name) if name else 'its numbers'} "
-        f"{'per second' if kind == 'rates' else 'counted'} in steps of {step_s} s"
+        f"{_WORDS.get(kind, kind)} in steps of {step_s} s"
         + (f", from {began(began_s)}" if absolute else ""),
         rates=rates,
         began_s=began_s if absolute else None,
@@ -76,18 +77,27 @@ def spaced(stream: Stream, rows: Rows, said: Said, clock: Clock, asked: Asked, n
     )
 
 
-def _per_step(table: Grid, said: Said, step_s: int, name: str) -> tuple[Array, str]:
-    """Requests per second in each step, and what the numbers were."""
-    values = table.asked.values or _kind(table, said, step_s, name)
-    per_s = said.per_s if values == "rates" else step_s
-    numbers = increases(table.numbers) if values == "counter" else table.numbers
-    limit = MAX_RPS * per_s
-    for row in np.flatnonzero(numbers > limit)[:1]:
+def _per_step(table: Grid, places: Moments, step_s: int, kind: str, per_s: int) -> Array:
+    """Requests per second in each step, NaN where nothing is known."""
+    if kind == "counter":
+        return _of_counter(table, places, step_s)
+    seconds = per_s if kind == "rates" else step_s
+    limit = MAX_RPS * seconds
+    for row in np.flatnonzero(table.numbers > limit)[:1]:
         raise table.error(
             int(row),
-            f"a number of requests must be from 0 to {limit:,.0f}, not '{numbers[row]:g}'",
+            f"a number of requests must be from 0 to {limit:,.0f}, not '{table.numbers[row]:g}'",
         )
-    return numbers / per_s, "counts" if values == "counter" else values
+    per_step = np.full(int(places[-1]) + 1, np.nan)
+    per_step[places] = table.numbers / seconds
+    return per_step
+
+
+def _of_counter(table: Grid, places: Moments, step_s: int) -> Array:
+    rates = rates_between(table.numbers, places, step_s)
+    if not len(rates) or rates.max() > MAX_RPS:
+        raise table.stream.error(f"holds no counter of up to {MAX_RPS:,.0f} requests per second")
+    return rates
 
 
 def _kind(table: Grid, said: Said, step_s: int, name: str) -> str:
