@@ -26,8 +26,9 @@ STEP_S = 60
 def load() -> Array:
     """Requests in each of ten minutes' seconds: a wave, and a burst on it."""
     at_s = np.arange(SECONDS)
-    burst = 60 * np.exp(-(((at_s - 420) / 40) ** 2))
-    return np.rint(50 + 25 * np.sin(at_s / 80) + burst)
+    burst = 20 * np.exp(-(((at_s - 420) / 40) ** 2))
+    rates: Array = np.rint(16 + 8 * np.sin(at_s / 80) + burst)
+    return rates
 
 
 @dataclass(frozen=True, slots=True)

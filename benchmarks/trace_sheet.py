@@ -30,7 +30,7 @@ def sheet(traces: Sequence[tuple[str, Trace]], output: Path) -> None:
             panel.set_title(title, fontsize=7, fontweight="bold", loc="left")
             said = textwrap.fill(f"{trace.form}; mean {trace.mean_rps:.4g} rps", 58)
             panel.text(0.02, 0.97, said, transform=panel.transAxes, va="top", fontsize=4.5)
-            panel.set_ylim(0, 200)
+            panel.set_ylim(0, 65)
         _save(figure, output)
 
 

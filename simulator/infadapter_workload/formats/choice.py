@@ -9,13 +9,10 @@ from infadapter_workload.asked import Asked
 from infadapter_workload.formats.columns import Table, column_named
 from infadapter_workload.formats.dates import Clock
 from infadapter_workload.formats.moments import SECOND_NS
-from infadapter_workload.formats.names import Kind, Said, of_values
+from infadapter_workload.formats.names import COUNT_KINDS, LOAD_KINDS, Kind, Said, of_values
 from infadapter_workload.formats.rhythm import in_steps, moment_or_none
 from infadapter_workload.formats.stream import Stream, shown
 from infadapter_workload.formats.values import has_decimal_comma, is_numeric, unit_said
-
-_LOADS = (Kind.RATE, Kind.COUNT, Kind.TOTAL, Kind.LOAD)
-
 
 _LEVEL = re.compile(r"\b(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b")
 _LEVELS = {"trace", "debug", "info", "notice", "warn", "warning", "error", "critical", "fatal"}
@@ -63,7 +60,7 @@ def _by_names(
     if not table.names:
         return _without_names(stream, table, numeric)
     said = {each: _unit_or(table, (each,), of_values(table.name(each))) for each in numeric}
-    for kinds in ((Kind.RATE,), (Kind.COUNT, Kind.TOTAL), (Kind.LOAD,)):
+    for kinds in ((Kind.RATE,), COUNT_KINDS, (Kind.LOAD,)):
         found = [each for each in numeric if said[each].kind in kinds]
         if len(found) == 1:
             return _one(table, found[0], said[found[0]], [*said])
@@ -99,7 +96,7 @@ def _only_other(stream: Stream, table: Table, taken: Collection[int]) -> Choice:
     """Its name says what it is, or reading it what is wrong with its numbers."""
     column = next(each for each in range(2) if each not in taken)
     said = of_values(table.name(column))
-    if said.kind in _LOADS or not table.rows:
+    if said.kind in LOAD_KINDS or not table.rows:
         return Choice((column,), said)
     raise _several(stream, table, [column])
 
@@ -139,7 +136,7 @@ def _asked(stream: Stream, table: Table, taken: Collection[int], asked: Asked) -
         ]
     said = {of_values(table.name(each)) for each in columns}
     found = said.pop() if len(said) == 1 else Said(Kind.LOAD)
-    found = found if found.kind in _LOADS else Said(Kind.LOAD)
+    found = found if found.kind in LOAD_KINDS else Said(Kind.LOAD)
     names = " + ".join(table.name(each) or str(each + 1) for each in columns)
     notes = (f"the sum of {names}",) if len(columns) > 1 else ()
     return Choice(tuple(columns), _unit_or(table, columns, found), notes)
@@ -162,9 +159,7 @@ def _numeric(table: Table, index: int) -> bool:
 def _counted(table: Table, numeric: Sequence[int]) -> bool:
     """Whether a name says that a row holds numbers of requests."""
     kinds = {of_values(table.name(each)).kind for each in numeric}
-    return bool(kinds & {Kind.RATE, Kind.COUNT, Kind.TOTAL}) or (
-        table.width == 2 and Kind.LOAD in kinds
-    )
+    return bool(kinds & {Kind.RATE, *COUNT_KINDS}) or (table.width == 2 and Kind.LOAD in kinds)
 
 
 def _refuse_messages(stream: Stream, table: Table) -> None:
@@ -182,14 +177,14 @@ def _refuse_uneven(
     stream: Stream, table: Table, times: Sequence[str], clock: Clock, numeric: Sequence[int]
 ) -> None:
     """Whole seconds, none of them twice, beside numbers that may be load: rows of some monitor."""
-    named = [each for each in numeric if of_values(table.name(each)).kind in _LOADS]
+    named = [each for each in numeric if of_values(table.name(each)).kind in LOAD_KINDS]
     if named:  # with more than one row for a time, such as of several metrics
         raise _several(stream, table, named)
     moments = [moment for time in times if (moment := moment_or_none(time, clock)) is not None]
     steps = [later - earlier for earlier, later in pairwise(sorted(moments))]
     if len(steps) < 3 or not all(step > 0 and step % SECOND_NS == 0 for step in steps):
         return
-    load = (*_LOADS, Kind.UNKNOWN)
+    load = (*LOAD_KINDS, Kind.UNKNOWN)
     found = [
         each for each in numeric if table.name(each) and of_values(table.name(each)).kind in load
     ]

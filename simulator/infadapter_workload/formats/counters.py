@@ -14,6 +14,7 @@ COUNTER_NAME = re.compile(r"_(total|count|sum|bucket|created)$")
 
 _LEAST = 10  # numbers, to tell
 _RISING = 0.8  # of the steps, at least: a load that never falls has long flat parts
+_RESETS = 0.2  # of the steps, at most, in which a counter begins again
 _STEEP_RPS = 1.01
 """
 Per second, that a load itself rises for the whole of a trace without falling once. A counter of a
@@ -26,10 +27,12 @@ def looks_like_a_counter(numbers: Array, step_s: float, *, named: bool) -> bool:
     if len(numbers) < (3 if named else _LEAST):
         return False
     rises = np.diff(numbers)
-    if (rises < 0).mean() > (0.01 if named else 0):
-        return False
+    falls = rises < 0
     if named:
-        return bool(numbers[-1] > numbers[0])
+        begun_again = numbers[1:][falls] < 0.5 * numbers[:-1][falls]
+        return bool(falls.mean() < _RESETS and begun_again.all() and (rises > 0).any())
+    if falls.any():
+        return False
     steep = (numbers[-1] - numbers[0]) / (step_s * len(rises))
     return bool((rises > 0).mean() >= _RISING and steep > _STEEP_RPS)
 

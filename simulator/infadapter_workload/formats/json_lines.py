@@ -10,7 +10,7 @@ from infadapter_workload.formats.clocks import clock_of
 from infadapter_workload.formats.dates import Clock, Unsure
 from infadapter_workload.formats.filters import wanted
 from infadapter_workload.formats.left_out import LeftOut
-from infadapter_workload.formats.names import Kind, of_values
+from infadapter_workload.formats.names import COUNT_KINDS, Kind, of_values
 from infadapter_workload.formats.stamps import Stamps
 from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.series import Series
@@ -109,7 +109,7 @@ def _refuse_unsure(stream: Stream, clock: Clock, texts: list[str], time: str, as
 def _refuse_counts(stream: Stream, first: Object, time: str) -> None:
     for name, value in first.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and name != time and of_values(name).kind in (Kind.RATE, Kind.COUNT, Kind.TOTAL):
+        if number and name != time and of_values(name).kind in (Kind.RATE, *COUNT_KINDS):
             raise stream.error(
                 f"has numbers of requests, {shown(name)}, in its JSON lines: write them as a table "
                 "in CSV, such as with jq -r '[.time,.requests]|@csv'"

@@ -8,9 +8,15 @@ from infadapter_workload.formats.choice import Choice, chosen
 from infadapter_workload.formats.clocks import clock_of
 from infadapter_workload.formats.columns import Table, column_named, only
 from infadapter_workload.formats.dates import Clock, Unsure
-from infadapter_workload.formats.fields import BLANKS
+from infadapter_workload.formats.fields import BLANKS, is_number
 from infadapter_workload.formats.moments import is_epoch
-from infadapter_workload.formats.names import is_time, time_unit
+from infadapter_workload.formats.names import (
+    LOAD_KINDS,
+    is_part_of_time,
+    is_time,
+    of_values,
+    time_unit,
+)
 from infadapter_workload.formats.stream import Stream, shown
 from infadapter_workload.formats.values import has_decimal_comma
 
@@ -57,9 +63,7 @@ def _time(stream: Stream, table: Table, asked: Asked) -> tuple[int | None, int |
     time = next((each for each in named if _holds_times(table, each)), None)
     if time is None:
         time = next((each for each in range(table.width) if _holds_points(table, each)), None)
-    if time is None and not table.names and table.width == 2:
-        time = 0
-    if time is None and table.names and table.width == 2 and table.names[0] == "":
+    if time is None and table.width == 2 and (not table.names or _counts_up(table)):
         time = 0
     if time is None and asked.every_s is None:
         raise stream.error(
@@ -67,7 +71,19 @@ def _time(stream: Stream, table: Table, asked: Asked) -> tuple[int | None, int |
             "--trace-columns time=NAME, or --trace-every SECONDS for rows without a time; its "
             f"columns are {_shown(table)}"
         )
+    parts = [each for each in range(table.width) if is_part_of_time(table.name(each))]
+    if time in parts and len(parts) > 1:
+        raise stream.error(
+            f"has its time in several columns, {', '.join(shown(table.name(p)) for p in parts)}: "
+            "write it as one, such as 2024-03-01T10:00"
+        )
     return _with_day(table, time)
+
+
+def _counts_up(table: Table) -> bool:
+    """Whether the first column is a number of the row or second, under whatever name."""
+    texts = table.column(0)
+    return all(map(is_number, texts)) and of_values(table.name(1)).kind in LOAD_KINDS
 
 
 def _with_day(table: Table, time: int | None) -> tuple[int | None, int | None]:

@@ -7,7 +7,7 @@ import numpy as np
 from infadapter_workload.asked import Asked
 from infadapter_workload.formats.counters import looks_like_a_counter, rates_between
 from infadapter_workload.formats.fields import is_header, requests
-from infadapter_workload.formats.names import Kind, Said, of_values
+from infadapter_workload.formats.names import GROWING, Kind, Said, of_values
 from infadapter_workload.formats.stream import Stream, shown
 from infadapter_workload.formats.values import has_decimal_comma, unit_said
 from infadapter_workload.series import Series
@@ -85,7 +85,7 @@ def _kind(stream: Stream, numbers: Array, said: Said, step_s: int) -> str:
         if said.per_s > 1 and step_s == 1:
             raise stream.error("holds rates, but not how often: say --trace-every SECONDS")
         return "rates"
-    if looks_like_a_counter(numbers, step_s, named=said.kind is Kind.TOTAL):
+    if looks_like_a_counter(numbers, step_s, named=said.kind in GROWING):
         raise stream.error(
             f"has numbers that never fall, from {numbers[0]:g} to {numbers[-1]:g}, as a counter or "
             "times from a start: say --trace-values counter, counts if each is of its own second, "

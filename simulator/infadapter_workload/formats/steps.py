@@ -10,7 +10,7 @@ from infadapter_workload.formats.counters import looks_like_a_counter, rates_bet
 from infadapter_workload.formats.dates import Clock
 from infadapter_workload.formats.grid import Grid, Moments, in_order, places_of, step_s_of
 from infadapter_workload.formats.moments import SECOND_NS, SURE_S
-from infadapter_workload.formats.names import Kind, Said
+from infadapter_workload.formats.names import GROWING, Kind, Said
 from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.series import Series, began
 from infadapter_workload.trace import MAX_RPS, Array
@@ -77,7 +77,7 @@ def spaced(stream: Stream, rows: Rows, said: Said, clock: Clock, asked: Asked, n
     )
 
 
-def _per_step(table: Grid, places: Moments, step_s: int, kind: str, per_s: int) -> Array:
+def _per_step(table: Grid, places: Moments, step_s: int, kind: str, per_s: float) -> Array:
     """Requests per second in each step, NaN where nothing is known."""
     if kind == "counter":
         return _of_counter(table, places, step_s)
@@ -103,7 +103,7 @@ def _of_counter(table: Grid, places: Moments, step_s: int) -> Array:
 def _kind(table: Grid, said: Said, step_s: int, name: str) -> str:
     known = table.numbers[~np.isnan(table.numbers)]
     if said.kind is not Kind.RATE and looks_like_a_counter(
-        known, step_s, named=said.kind is Kind.TOTAL
+        known, step_s, named=said.kind in GROWING
     ):
         raise table.stream.error(
             f"has numbers that never fall, from {known[0]:,.0f} to {known[-1]:,.0f}, as a counter: "
@@ -111,7 +111,7 @@ def _kind(table: Grid, said: Said, step_s: int, name: str) -> str:
         )
     if said.kind is Kind.RATE:
         return "rates"
-    if said.kind is Kind.LOAD and step_s > 1:
+    if said.kind in (Kind.LOAD, Kind.COUNTER) and step_s > 1:
         says = f"{shown(name)} does not say" if name else "no name says"
         raise table.stream.error(
             f"has a number every {step_s} s, and {says} "

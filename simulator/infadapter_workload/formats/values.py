@@ -37,7 +37,7 @@ def number_of(text: str, decimal_comma: bool = False) -> Number:
     return Number(float(_plain(digits, decimal_comma)) * _SCALES[scale], unit)
 
 
-def rate_of_unit(unit: str) -> int | None:
+def rate_of_unit(unit: str) -> float | None:
     """Per how many seconds req/s, rpm and such are."""
     said = of_values(unit)
     return said.per_s if said.kind is Kind.RATE else None
