@@ -82,6 +82,36 @@ def test_counts_of_a_minute_and_rates_per_minute_are_divided(read: Read, name: s
     assert read(by_minute(name, 6000)).mean_rps == pytest.approx(6014.5 / 60)
 
 
+@pytest.mark.parametrize("name", ["krps", "kreq/s", "Kreq/s"])
+def test_thousands_per_second_are_multiplied(read: Read, name: str) -> None:
+    assert read(table(f"time,{name}", lambda i: f"{60 * i},1.5")).mean_rps == 1500
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["requests (k)", "requests in thousands", "rps_per_pod", "requests per second per instance"],
+)
+def test_thousands_and_parts_of_the_load_are_asked_for(asks: Read, name: str) -> None:
+    assert "which may be load or something else" in asks(by_minute(name, 100))
+
+
+@pytest.mark.parametrize("other", ["predicted_requests", "target_rps", "pending_requests"])
+def test_what_is_not_yet_served_is_no_load(read: Read, asks: Read, other: str) -> None:
+    assert read(table(f"time,requests,{other}", lambda i: f"{i},6,7")).mean_rps == 6
+    assert f"holds {other!r}" in asks(table(f"time,{other}", lambda i: f"{i},6"))
+
+
+@pytest.mark.parametrize("name", ["t", "elapsed_s", "step", "index", "x"])
+def test_the_first_of_two_columns_is_the_time_under_whatever_name(read: Read, name: str) -> None:
+    assert read(table(f"{name},requests", lambda i: f"{i},100")).seconds == 30
+
+
+@pytest.mark.parametrize("header", ["year,month,day,requests", "date,hour,requests"])
+def test_a_time_in_several_columns_is_asked_for(asks: Read, header: str) -> None:
+    start = "2024,3" if "year" in header else "2024-03-01"
+    assert "its time in several columns" in asks(table(header, lambda i: f"{start},{i + 1},36000"))
+
+
 @pytest.mark.parametrize("time", ["time", "timestamp"])
 @pytest.mark.parametrize(
     "name",

@@ -113,6 +113,16 @@ def test_a_counter_in_one_column_is_told(read: Read, asks: Read) -> None:
     assert read(text, values="counter").mean_rps == 100
 
 
+def test_a_counter_that_began_again_is_told_by_its_name(read: Read, asks: Read) -> None:
+    text = "time,requests_total\n" + "".join(
+        f"{EPOCH + 15 * i},{1500 * i % 20_000}\n" for i in range(30)
+    )
+    assert "--trace-values counter" in asks(text)
+    falling = "time,requests_total\n" + "".join(f"{60 * i},{6000 + i % 5}\n" for i in range(30))
+    assert "'requests_total' does not say" in asks(falling)
+    assert read(falling, values="counts").mean_rps == pytest.approx(100, abs=0.1)
+
+
 def test_a_load_that_rises_slowly_is_no_counter(read: Read) -> None:
     assert read("".join(f"{100 + i // 2}\n" for i in range(300))).peak_rps == 249
     daily = 100 + 50 * np.sin(np.linspace(0, 6, 600))
