@@ -68,6 +68,8 @@ def _answers(store: Store, span: Span, told: Callable[[int, int], None]) -> list
     start_s = end_s - span.last_s // span.step_s * span.step_s
     if not 0 < span.last_s <= MAX_SECONDS:
         raise store.error(f"can be asked for 1 to {MAX_SECONDS:,} s")
+    if start_s == end_s:
+        raise store.error("is asked for less than one step: give --query-last or --query-step")
     chunk_s = POINTS * span.step_s
     starts = range(start_s, end_s, chunk_s)
     answers = []

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from infadapter_workload.series import Series
 from infadapter_workload.shaping import without_gaps, zero_runs
-from infadapter_workload.trace import Trace, TraceError
+from infadapter_workload.trace import Array, Trace, TraceError
 
 LONGEST_S = 10
 """Of silence that may be load, in counts by the second of a busy service."""
@@ -30,8 +30,22 @@ def settled(series: Series, gaps: str | None, where: str) -> Trace:
         return _without_missing(series, missing, gaps, where)
     trace = series.trace(series.rates)
     if gaps == "keep" or not series.collected or not _busy(trace):
-        return trace
+        return series.trace(series.rates, _kept(series, gaps))
     return _without_silence(trace, gaps, where)
+
+
+def _kept(series: Series, gaps: str | None) -> tuple[str, ...]:
+    """Much silence of what was recorded in steps, which is never taken for a gap, is said."""
+    silent_s = int(np.diff(_silences(series.rates), axis=1).sum())
+    recorded = series.step_s > 1 or (series.collected and not series.counted)
+    if gaps == "keep" or not recorded or silent_s <= MOST_LEFT_OUT * series.seconds:
+        return ()
+    return (f"{silent_s:,} s of silence are taken as load of 0",)
+
+
+def _silences(rates: Array) -> npt.NDArray[np.int64]:
+    runs = zero_runs(rates)
+    return runs[np.diff(runs, axis=1)[:, 0] >= LONGEST_S]
 
 
 def _without_missing(
@@ -56,8 +70,7 @@ def _without_missing(
 
 
 def _without_silence(trace: Trace, gaps: str | None, where: str) -> Trace:
-    runs = zero_runs(trace.rates)
-    runs = runs[np.diff(runs, axis=1)[:, 0] >= LONGEST_S]
+    runs = _silences(trace.rates)
     silent_s = int(np.diff(runs, axis=1).sum())
     if gaps == "ask" and silent_s > MOST_LEFT_OUT * trace.seconds:
         raise TraceError(

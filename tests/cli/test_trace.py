@@ -295,6 +295,7 @@ def test_what_goes_wrong_there_is_one_sentence(
         (("http://h", "--query", "up", "--query-until", "noon"), "--query-until must be such as"),
         (("http://h", "--query", "up", "--query-last", "soon"), "is no time such as 90s, 15m"),
         (("http://h", "--query", "up", "--query-last", "200d"), "can be asked for 1 to"),
+        (("http://h", "--query", "up", "--query-last", "10s"), "asked for less than one step"),
     ],
 )
 def test_what_cannot_be_asked_is_said(arguments: tuple[str, ...], said: str) -> None:

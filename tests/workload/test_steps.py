@@ -31,6 +31,17 @@ def test_silence_that_is_much_of_the_trace_is_asked_for(read: Read, asks: Read) 
     assert "dropped 600 s in 1 run" in dropped.notes[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time,requests\n" + "".join(f"{60 * i},{6000 * (i % 3 > 0)}\n" for i in range(30)),
+        "time,rps\n" + "".join(f"{i},{50.5 * (i // 200 % 3 > 0)}\n" for i in range(1800)),
+    ],
+)
+def test_silence_that_is_load_by_its_file_is_said(read: Read, text: str) -> None:
+    assert "600 s of silence are taken as load of 0" in read(text).notes
+
+
 def test_little_silence_is_dropped_and_said(read: Read) -> None:
     text = "50\n" * 500 + "0\n" * 20 + "50\n" * 500
     assert "dropped 20 s in 1 run" in read(text).notes[0]

@@ -18,6 +18,15 @@ def test_a_unit_in_the_name_is_obeyed(read: Read, asks: Read) -> None:
         assert read(text, "timestamps").mean_rps == 20
 
 
+def test_a_name_whose_unit_cannot_be_is_asked_for(read: Read, asks: Read) -> None:
+    """nginx names seconds with a fraction `msec`."""
+    nginx = "".join(f'{{"msec":"{1709287200 + i / 10:.3f}","status":200}}\n' for i in range(100))
+    assert read(nginx).mean_rps == 10
+    whole = "timestamp_ms,size\n" + "".join(f"{1709287200 + i * i},1\n" for i in range(9))
+    assert "say --trace-unit s or ms" in asks(whole)
+    assert read(whole, "timestamps", unit="s").seconds == 65
+
+
 def test_a_unit_can_be_given(read: Read) -> None:
     text = MILLISECONDS.replace("timestamp_ms", "timestamp")
     assert read(text, "timestamps", unit="ms").mean_rps == 20

@@ -56,9 +56,21 @@ def _named(texts: Sequence[str], unit: str, value: float) -> Clock:
     """A column named minute may count minutes, or give the second at which each one begins."""
     if value > EPOCH_S and unit in ("s", *_OF_STEPS):
         return _guessed(texts[0], texts)
+    if unit in ("ms", "us", "ns") and SURE_S[0] <= value <= SURE_S[1]:
+        return _seconds_after_all(texts, unit)
     if unit in _OF_STEPS and _rises_by(texts, _OF_STEPS[unit]):
         unit = "s"
     return _counting(UNITS_NS[unit], unit, value)
+
+
+def _seconds_after_all(texts: Sequence[str], unit: str) -> Clock:
+    """nginx's $msec are seconds with three digits behind the point."""
+    if not any(text.rstrip("0").partition(".")[2] for text in texts):
+        raise Unsure(
+            f"{texts[0]} may be seconds since 1970, or {unit} from some start as its name says: say "
+            f"--trace-unit s or {unit}"
+        )
+    return _counting(SECOND_NS, "s", float(texts[0]))
 
 
 def _rises_by(texts: Sequence[str], step: int) -> bool:
