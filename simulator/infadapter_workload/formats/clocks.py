@@ -67,8 +67,8 @@ def _seconds_after_all(texts: Sequence[str], unit: str) -> Clock:
     """nginx's $msec are seconds with three digits behind the point."""
     if not any(text.rstrip("0").partition(".")[2] for text in texts):
         raise Unsure(
-            f"{texts[0]} may be seconds since 1970, or {unit} from some start as its name says: say "
-            f"--trace-unit s or {unit}"
+            f"{texts[0]} may be seconds since 1970, or {unit} from some start, as its name says: "
+            f"say --trace-unit s or {unit}"
         )
     return _counting(SECOND_NS, "s", float(texts[0]))
 
