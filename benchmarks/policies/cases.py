@@ -8,6 +8,7 @@ from pathlib import Path
 from infadapter.profiles import read_preset
 from infadapter.scenarios import Aim, scenario_of
 from infadapter.simulated import Arguments
+from infadapter.traces import TraceOptions
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Scenario, Server
 from infadapter_solver import CPU
@@ -37,9 +38,7 @@ class Case:
 
 def scenario(server: Server) -> Scenario:
     arguments = Arguments(
-        trace="",
-        trace_format=None,
-        keep_zeros=False,
+        trace=TraceOptions(),
         rate_scale=1.0,
         from_s=0,
         to_s=None,

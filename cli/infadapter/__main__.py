@@ -64,6 +64,12 @@ COMMANDS = {
         "solve",
         "Pick variants, sizes and shares for one demand.",
     ),
+    "trace": Entry(
+        "infadapter.commands.trace",
+        "trace",
+        "Show, draw or convert what a trace's file is taken for.",
+        extras="simulator",
+    ),
     "what-if": Entry(
         "infadapter.commands.what_if",
         "what_if",

@@ -5,8 +5,15 @@ from typing import Any
 
 import click
 
-from infadapter.traces import Command, part_options, with_options
-from infadapter_workload.reading import named_trace
+from infadapter.traces import (
+    Command,
+    TraceOptions,
+    part_options,
+    say_trace,
+    trace_of,
+    trace_options_of,
+    with_options,
+)
 from infadapter_workload.shaping import scaled
 from infadapter_workload.trace import Array, Trace, TraceError
 
@@ -18,9 +25,7 @@ SEED = 0
 class Source:
     """The part of a trace that is meant, as it was given."""
 
-    trace: str | None
-    trace_format: str | None
-    keep_zeros: bool
+    trace: TraceOptions
     rate_scale: float
     from_s: int
     to_s: int | None
@@ -32,6 +37,7 @@ def history_options(command: Command) -> Command:
 
 def source_of(options: dict[str, Any]) -> Source:
     """Takes its own out of the options."""
+    options["trace"] = trace_options_of(options)
     return Source(**{name: options.pop(name) for name in Source.__slots__})
 
 
@@ -47,11 +53,12 @@ def rates_of(source: Source, known_s: int = 0) -> tuple[Array, int]:
             f"The trace {trace.name} lasts {trace.seconds} s; it has no part from "
             f"{source.from_s} s to {end_s} s: choose --from and --to."
         )
+    say_trace(trace)
     before_s = min(known_s, source.from_s)
     return trace.rates[source.from_s - before_s : end_s], before_s
 
 
 def _trace(source: Source) -> Trace:
-    if source.trace is None:
+    if not source.trace.trace:
         raise click.UsageError("Missing option '--trace': give a FILE, or synthetic:KIND[:SEED].")
-    return named_trace(source.trace, source.keep_zeros, source.trace_format)
+    return trace_of(source.trace, source.to_s)

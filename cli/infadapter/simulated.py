@@ -8,11 +8,18 @@ from typing import Any
 import click
 
 from infadapter.options import budget, number_between, prices
-from infadapter.traces import Command, part_options, with_options
+from infadapter.traces import (
+    Command,
+    TraceOptions,
+    part_options,
+    say_trace,
+    trace_of,
+    trace_options_of,
+    with_options,
+)
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Server, Speed
 from infadapter_solver import Resources
-from infadapter_workload.reading import named_trace
 from infadapter_workload.shaping import scaled
 from infadapter_workload.trace import TraceError
 
@@ -21,9 +28,7 @@ from infadapter_workload.trace import TraceError
 class Arguments:
     """What may be asked of any simulation, as it was given."""
 
-    trace: str
-    trace_format: str | None
-    keep_zeros: bool
+    trace: TraceOptions
     rate_scale: float
     from_s: int
     to_s: int | None
@@ -126,12 +131,13 @@ def arguments_of(options: dict[str, Any]) -> Arguments:
     """Takes its own out of the options."""
     if options.pop("preset") and options["profile"]:
         raise click.UsageError("Give either --profile or --preset.")
+    options["trace"] = trace_options_of(options)
     return Arguments(**{name: options.pop(name) for name in Arguments.__slots__})
 
 
 def part_of(arguments: Arguments) -> Part:
     try:
-        whole = named_trace(arguments.trace, arguments.keep_zeros, arguments.trace_format)
+        whole = trace_of(arguments.trace, arguments.to_s)
         trace = scaled(whole, arguments.rate_scale, arguments.seed)
         to_s = trace.seconds if arguments.to_s is None else arguments.to_s
         part = Part(trace=trace, from_s=arguments.from_s, to_s=to_s)
@@ -140,3 +146,16 @@ def part_of(arguments: Arguments) -> Part:
     if not part.played().requests:
         raise click.UsageError("This part of the trace has no requests: choose --from and --to.")
     return part
+
+
+def say_part(part: Part) -> None:
+    """Which load is played."""
+    played = part.played()
+    whole = part.from_s == 0 and part.to_s == part.trace.seconds
+    say_trace(
+        part.trace,
+        ""
+        if whole
+        else f"played: {part.from_s:,} s to {part.to_s:,} s, mean {played.mean_rps:,.4g} rps, peak "
+        f"{played.peak_rps:,.4g} rps",
+    )

@@ -1,14 +1,66 @@
 """The options that say which part of a trace is meant, and the trace; no simulation is imported."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
 from infadapter.options import number_between
+from infadapter.progress import Progress
+from infadapter.spans import Span, span_options
+from infadapter.stores import is_store, trace_of_store
+from infadapter_workload.asked import OPTIONS, Asked, asked_of
+from infadapter_workload.formats.known import FORMATS
+from infadapter_workload.reading import named_trace
+from infadapter_workload.trace import Trace, TraceError, described
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Option = Callable[[Command], Command]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceOptions:
+    """Which trace, and what its file does not say of itself; as it was given."""
+
+    trace: tuple[str, ...] = ()
+    trace_format: str | None = None
+    keep_zeros: bool = False
+    trace_columns: str | None = None
+    trace_values: str | None = None
+    trace_unit: str | None = None
+    trace_every: str | None = None
+    trace_gaps: str | None = None
+    trace_only: str | None = None
+    query: str | None = None
+    query_last: int = 86_400
+    query_until: str | None = None
+    query_step: int = 15
+    query_token: str | None = None
+
+
+def trace_of(options: TraceOptions, to_s: int | None = None) -> Trace:
+    """Nothing from `to_s` on need be read. Raises TraceError."""
+    asked = _asked(options, to_s)
+    stores = [name for name in options.trace if is_store(name)]
+    if stores and len(options.trace) == 1:
+        return trace_of_store(stores[0], _span(options), asked)
+    if stores or options.query:
+        raise TraceError("--query asks one Prometheus: give its address, http://…, to --trace.")
+    return named_trace(options.trace, asked=asked)
+
+
+def trace_options_of(options: dict[str, Any]) -> TraceOptions:
+    """Takes its own out of the options."""
+    return TraceOptions(**{name: options.pop(name) for name in TraceOptions.__slots__})
+
+
+def say_trace(trace: Trace, part: str = "") -> None:
+    """On stderr, before anything is computed: what it was taken for, its load, and every note."""
+    for line in described(trace):
+        click.echo(line, err=True)
+    if part:
+        click.echo(f"  {part}", err=True)
 
 
 def with_options(command: Command, options: Iterable[Option[Command]]) -> Command:
@@ -18,17 +70,26 @@ def with_options(command: Command, options: Iterable[Option[Command]]) -> Comman
     return command
 
 
+def reading_options() -> tuple[Option[Any], ...]:
+    """How a trace is read where its file leaves it open, and how a Prometheus is asked for one."""
+    return (
+        click.option(
+            "--trace-format", metavar="FORMAT", help=f"Where it is not recognised: {_forms()}."
+        ),
+        *(
+            click.option(f"--trace-{option.name}", metavar=option.metavar, help=option.help)
+            for option in OPTIONS
+        ),
+        click.option("--keep-zeros", is_flag=True, help="The same as --trace-gaps keep."),
+        *span_options(),
+    )
+
+
 def part_options(*, required: bool, begin: str) -> tuple[Option[Any], ...]:
     """`begin` is the help of --from."""
     return (
-        click.option(
-            "--trace",
-            required=required,
-            metavar="FILE",
-            help="Requests per second, time stamps, an access log, … or synthetic:KIND[:SEED].",
-        ),
-        click.option("--trace-format", metavar="FORMAT", help="Where it is not recognised."),
-        click.option("--keep-zeros", is_flag=True, help="Long silence is load, not a gap."),
+        trace_option(required=required),
+        *reading_options(),
         click.option(
             "--rate-scale",
             type=number_between(1e-6, 1e6),
@@ -48,4 +109,46 @@ def part_options(*, required: bool, begin: str) -> tuple[Option[Any], ...]:
         click.option(
             "--to", "to_s", type=click.IntRange(min=1), metavar="SECOND", help="End before it."
         ),
+    )
+
+
+def trace_option(*, required: bool, default: str = "") -> Option[Any]:
+    return click.option(
+        "--trace",
+        multiple=True,
+        required=required,
+        metavar="FILE",
+        help="Requests per second, time stamps, an access log, …; - is the standard input; several "
+        "files of one service are one trace; http://… is a Prometheus; synthetic:KIND[:SEED] is "
+        f"made up.{default}",
+    )
+
+
+def _forms() -> str:
+    return ", ".join(
+        f"{name}[:{form.option}]" if form.option else name for name, form in FORMATS.items()
+    )
+
+
+def _asked(options: TraceOptions, to_s: int | None) -> Asked:
+    texts = {option.name: getattr(options, f"trace_{option.name}") for option in OPTIONS}
+    if options.keep_zeros and texts["gaps"] not in (None, "keep"):
+        raise TraceError("Give either --keep-zeros or --trace-gaps.")
+    texts["gaps"] = "keep" if options.keep_zeros else texts["gaps"] or "ask"
+    progress = Progress(what="% of the trace")
+    return asked_of(
+        texts,
+        format=options.trace_format,
+        to_s=to_s if len(options.trace) == 1 else None,
+        told=lambda done, total: progress(100 * done // (total or done or 1), 100),
+    )
+
+
+def _span(options: TraceOptions) -> Span:
+    return Span(
+        query=options.query,
+        last_s=options.query_last,
+        until=options.query_until,
+        step_s=options.query_step,
+        token=options.query_token,
     )

@@ -27,7 +27,7 @@ from infadapter_local.spec import (
     highest_rps,
 )
 from infadapter_local.view import View
-from infadapter_local.workload import LEAD_IN_S, Workload, load_trace, peak_rps, workload
+from infadapter_local.workload import LEAD_IN_S, Workload, burst, peak_rps, workload
 from infadapter_operator.domain.service import Service
 from infadapter_profiles.profile import Profile
 from infadapter_server.profiling.run import machine
@@ -44,7 +44,8 @@ fastest server reaches 0.75 to 0.85 of that here, so that the budget can't hold 
 class Options:
     """What the user asks for; None is what fits this machine."""
 
-    trace: str | None = None
+    trace: Trace | None = None  # a generated burst
+    trace_name: str = "generated burst"
     duration_s: float = 60.0
     scale: float | None = None
     out: Path = Path("demo-report")
@@ -66,7 +67,7 @@ async def demo(options: Options, view: View) -> Path:
 
     Raises TraceError, NoSpeed, NothingFits, ProfileError, ProcessFailed, RunFailed or OSError.
     """
-    trace = load_trace(options.trace, options.seed)
+    trace = options.trace or burst(options.seed)
     if options.scale is not None:  # else it follows from what calibration finds
         workload(trace, duration_s=options.duration_s, scale=options.scale, seed=options.seed)
     remove_abandoned()
@@ -114,7 +115,7 @@ async def _play_all(
         machine=machine(),
         cores=len(os.sched_getaffinity(0)),
         limits=limits_said(limits),
-        trace="generated burst" if options.trace is None else Path(options.trace).name,
+        trace=options.trace_name,
         duration_s=options.duration_s,
         scale=scale,
         seed=options.seed,

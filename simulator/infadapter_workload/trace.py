@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-MAX_SECONDS = 28 * 86_400
+MAX_SECONDS = 93 * 86_400
 MAX_RPS = 1e6
 """Both far above any trace that is meant, so that damaged input cannot fill the memory."""
 
@@ -32,6 +32,7 @@ class Trace:
     arrivals_s: Array | None = None  # its own time stamps from the start, sorted
     counted: bool = False  # the rates are whole numbers of requests, not rates to draw them from
     notes: tuple[str, ...] = ()  # what was dropped or changed
+    form: str = ""  # in words, what the file was taken for
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", _frozen(self.rates))
@@ -58,6 +59,17 @@ class Trace:
     def peak_rps(self) -> float:
         """Of the busiest second."""
         return float(self.rates.max())
+
+
+def described(trace: Trace) -> list[str]:
+    """In one line what it is, in one how much, and one for each note."""
+    rather = "" if trace.counted else "about "
+    return [
+        f"Trace {trace.name}: {trace.form or 'as given'}",
+        f"  {trace.seconds:,} s, {rather}{trace.requests:,.0f} requests, "
+        f"mean {trace.mean_rps:,.4g} rps, peak {trace.peak_rps:,.4g} rps",
+        *(f"  note: {note}" for note in trace.notes),
+    ]
 
 
 def per_second(arrivals_s: Array, seconds: int) -> Array:

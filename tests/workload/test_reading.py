@@ -155,7 +155,7 @@ def test_the_number_alone_tells_a_rate_from_a_time_stamp_unless_one_says_so(
 ) -> None:
     assert read(tmp_path, "0.5\n7\n").rates.tolist() == [0.5, 7]
     assert arrivals(read(tmp_path, "0.5\n7\n", "timestamps")) == [0.5, 7]
-    assert read(tmp_path, "200000000\n").seconds == 1
+    assert read(tmp_path, "800000000\n").seconds == 1
 
 
 def test_the_column_of_the_times_can_be_named(tmp_path: Path) -> None:

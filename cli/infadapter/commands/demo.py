@@ -1,11 +1,23 @@
 """`infadapter demo`: the whole loop on this machine, without a cluster."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
+from infadapter.traces import (
+    Command,
+    TraceOptions,
+    reading_options,
+    say_trace,
+    trace_of,
+    trace_option,
+    trace_options_of,
+    with_options,
+)
 from infadapter_local.demo import NoSpeed, Options
 from infadapter_local.demo import demo as run_demo
 from infadapter_local.processes import ProcessFailed
@@ -14,17 +26,20 @@ from infadapter_local.spec import NothingFits
 from infadapter_local.view import View
 from infadapter_server.finite import Finite
 from infadapter_server.profiling.profiler import ProfileError
-from infadapter_workload.trace import TraceError
+from infadapter_workload.trace import Trace, TraceError
 
 INTERRUPTED = 130
 
 
+def demo_trace_options(command: Command) -> Command:
+    default = "  [default: a burst]"
+    return with_options(
+        command, (trace_option(required=False, default=default), *reading_options())
+    )
+
+
 @click.command("demo", context_settings={"max_content_width": 100})
-@click.option(
-    "--trace",
-    metavar="FILE",
-    help="Requests per second, time stamps, … or synthetic:KIND[:SEED].  [default: a burst]",
-)
+@demo_trace_options
 @click.option(
     "--duration",
     type=Finite(10, 3600),
@@ -67,7 +82,6 @@ INTERRUPTED = 130
     help="The folder for report.html, report.json and logs.",
 )
 def demo(
-    trace: str | None,
     duration: float,
     scale: float | None,
     budget: float | None,
@@ -77,14 +91,17 @@ def demo(
     speed: float,
     seed: int,
     out: Path,
+    **reading: Any,
 ) -> None:
     """Serve a trace with real model servers on this machine, and let the loop adapt them.
 
     Five variants of one model run as processes with CPU limits behind a real router. The same
     arrivals are then served by the best single variant and by a fixed choice. Ctrl-C ends all.
     """
+    asked = trace_options_of(reading)
     options = Options(
-        trace=trace,
+        trace=_read(asked),
+        trace_name=Path(asked.trace[0]).name if asked.trace else Options().trace_name,
         duration_s=duration,
         scale=scale,
         out=out,
@@ -106,6 +123,19 @@ def demo(
         console.print("Interrupted; all processes have ended, and there is no report.")
         raise SystemExit(INTERRUPTED) from None
     console.print(f"The report is {page}", highlight=False)
+
+
+def _read(options: TraceOptions) -> Trace | None:
+    """None for the burst. Unless it is said otherwise, silence is played."""
+    if not options.trace:
+        return None
+    keep = options.trace_gaps is None
+    try:
+        trace = trace_of(replace(options, trace_gaps="keep") if keep else options)
+    except TraceError as error:
+        raise click.UsageError(str(error)) from error
+    say_trace(trace)
+    return trace
 
 
 async def _run(options: Options, console: Console) -> Path:

@@ -93,7 +93,7 @@ def train(
 
 
 def _check(synthetic: bool, source: Source, order: Order, output: Path) -> None:
-    if synthetic == (source.trace is not None):
+    if synthetic == bool(source.trace.trace):
         raise click.UsageError("Give either --trace or --synthetic.")
     if synthetic and order.method == PUBLISHED:
         raise click.UsageError(

@@ -10,6 +10,7 @@ from infadapter.commands.reproduce_clockwork import clockwork
 from infadapter.profiles import read_preset
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import PAPER_MILLICORES, PERCENTILE
+from infadapter.traces import say_trace
 from infadapter_forecasting import InvalidWeights, PublishedLstm
 from infadapter_simulator.part import Part
 from infadapter_simulator.policies.papers.forecast import Forecaster, Learned, last_maximum
@@ -87,6 +88,7 @@ def infadapter(
     forecaster = _forecaster(lstm)
     with in_one_sentence():
         rates = read_trace(trace)
+        say_trace(rates)
         output.mkdir(parents=True, exist_ok=True)
         rows = run_again(
             Part(trace=rates, from_s=0, to_s=rates.seconds),

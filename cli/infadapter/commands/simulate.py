@@ -9,7 +9,7 @@ import click
 from infadapter.options import budget, number_between
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import Aim, profiles_of, scenario_of
-from infadapter.simulated import arguments_of, part_of, trace_options, world_options
+from infadapter.simulated import arguments_of, part_of, say_part, trace_options, world_options
 from infadapter_simulator.compare.compare import compare
 from infadapter_simulator.compare.naming import UnknownPolicy, named
 from infadapter_simulator.compare.results import Comparison
@@ -103,10 +103,12 @@ def simulate(
         profiles_of(arguments),
         Aim(slo_ms=slo_ms, budget=budget, cost_weight=cost_weight),
     )
+    names = _named(policies, scenario, part)
+    say_part(part)
     with in_one_sentence():
         comparison = compare(
             scenario,
-            _named(policies, scenario, part),
+            names,
             part,
             range(arguments.seed, arguments.seed + seeds),
             Progress(),

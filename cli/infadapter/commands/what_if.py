@@ -9,7 +9,14 @@ import click
 from infadapter.options import number_between
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import Aim, profiles_of, scenario_of
-from infadapter.simulated import Arguments, arguments_of, part_of, trace_options, world_options
+from infadapter.simulated import (
+    Arguments,
+    arguments_of,
+    part_of,
+    say_part,
+    trace_options,
+    world_options,
+)
 from infadapter_simulator.compare.compare import Case, run
 from infadapter_simulator.compare.naming import OURS
 from infadapter_simulator.report.sweep import Sweep, sweep_json, sweep_table
@@ -133,6 +140,7 @@ def _swept(arguments: Arguments, grid: Mapping[str, tuple[float, ...]], option: 
         raise click.UsageError(" ".join(refused))
     for sentence in refused:  # the other values have a result
         click.echo(f"infadapter: {sentence}", err=True)
+    say_part(part)
     results, bounds = run(list(cases.values()), part, [arguments.seed], Progress())
     title, unit = TITLES[option]
     return Sweep(

@@ -20,9 +20,22 @@ from infadapter_server.loadgen.client import make_timely, replay, run
 from infadapter_server.loadgen.endpoint import UrlError, parse_url
 from infadapter_server.loadgen.records import Start, csv_writer, jsonl_writer
 from infadapter_server.loadgen.report import render
+from infadapter_workload.asked import OPTIONS, asked_of
+from infadapter_workload.formats.known import FORMATS
 from infadapter_workload.outcomes import Outcome, summarise
 from infadapter_workload.reading import named_trace
-from infadapter_workload.trace import Array, TraceError
+from infadapter_workload.trace import Array, Trace, TraceError, described
+
+
+def trace_options(command: Callable[..., None]) -> Callable[..., None]:
+    """How a trace is read where its file leaves it open."""
+    for option in reversed(OPTIONS):
+        command = click.option(f"--trace-{option.name}", metavar=option.metavar, help=option.help)(
+            command
+        )
+    forms = f"Where it is not recognised: {', '.join(FORMATS)}."
+    return click.option("--trace-format", metavar="FORMAT", help=forms)(command)
+
 
 LEAD_S = 0.3  # for starting up, before second 0
 
@@ -37,7 +50,7 @@ Positive = Finite(min=0, min_open=True)
     metavar="FILE",
     help="Requests per second, time stamps, an access log, … or synthetic:KIND[:SEED].",
 )
-@click.option("--trace-format", metavar="FORMAT", help="Where it is not recognised.")
+@trace_options
 @click.option("--rps", type=Positive, help="A constant rate in place of a trace.")
 @click.option("--arrivals", type=Existing, help="Exact moments, one a line, in seconds, sorted.")
 @click.option("--duration", type=Positive, help="Seconds; of a trace, its first so many.")
@@ -52,7 +65,6 @@ Positive = Finite(min=0, min_open=True)
 def main(
     url: str,
     trace: str | None,
-    trace_format: str | None,
     rps: float | None,
     arrivals: Path | None,
     duration: float | None,
@@ -64,6 +76,7 @@ def main(
     body: tuple[Path, ...],
     shape: str | None,
     out: Path | None,
+    **reading: str | None,
 ) -> None:
     """Send requests open-loop, when a trace or a rate has them arrive, and say what became of them.
 
@@ -78,7 +91,7 @@ def main(
     outcomes: list[Outcome] = []
     interrupted = False
     try:
-        moments_s = _moments(trace, trace_format, rps, arrivals, duration, compress, scale, seed)
+        moments_s = _moments(trace, reading, rps, arrivals, duration, compress, scale, seed)
         _send(url, moments_s, _bodies(body, shape, seed), timeout, out, outcomes)
     except (TraceError, BodyError, UrlError) as error:
         raise click.ClickException(str(error)) from error
@@ -93,7 +106,7 @@ def main(
 
 def _moments(
     trace: str | None,
-    trace_format: str | None,
+    reading: dict[str, str | None],
     rps: float | None,
     arrivals: Path | None,
     duration_s: float | None,
@@ -105,7 +118,7 @@ def _moments(
         raise click.UsageError("Give one of --trace, --rps and --arrivals.")
     if trace is not None:
         return moments.of_trace(
-            named_trace(trace, keep_zeros=True, format=trace_format),
+            _read(trace, reading),
             scale=scale,
             seed=seed,
             duration_s=duration_s,
@@ -117,6 +130,16 @@ def _moments(
         return moments.of_rate(rps * scale, duration_s, seed=seed)
     assert arrivals is not None
     return moments.read_moments(arrivals)
+
+
+def _read(name: str, reading: dict[str, str | None]) -> Trace:
+    """Silence is sent as such, unless it is said otherwise; what was read is said on stderr."""
+    texts = {option.name: reading[f"trace_{option.name}"] for option in OPTIONS}
+    texts["gaps"] = texts["gaps"] or "keep"
+    trace = named_trace(name, asked=asked_of(texts, format=reading["trace_format"]))
+    for line in described(trace):
+        click.echo(line, err=True)
+    return trace
 
 
 def _bodies(paths: tuple[Path, ...], shape: str | None, seed: int) -> list[bytes]:

@@ -4,16 +4,16 @@ The Azure Functions traces of 2019 and 2021; the option is one function's hash o
 The Azure LLM traces are tables of time stamps like others.
 """
 
-from array import array
-
 import numpy as np
 
+from infadapter_workload.asked import Asked
 from infadapter_workload.formats.fields import requests, split
 from infadapter_workload.formats.moments import seconds_ns
-from infadapter_workload.formats.numbers import spread
+from infadapter_workload.formats.numbers import evenly
 from infadapter_workload.formats.stamps import Stamps
 from infadapter_workload.formats.stream import Line, Stream, shown
-from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array, Trace
+from infadapter_workload.series import Series
+from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array
 
 HEADER_2019 = ("HashOwner", "HashApp", "HashFunction", "Trigger")
 HEADER_2021 = ("app", "func", "end_timestamp", "duration")
@@ -22,7 +22,7 @@ _FUNCTION_2019 = HEADER_2019.index("HashFunction")
 _MINUTE_S = 60
 
 
-def read_2019(stream: Stream, option: str = "") -> Trace:
+def read_2019(stream: Stream, asked: Asked, option: str = "") -> Series:
     """Invocations per minute, a function a row: the sum, or one function."""
     lines = stream.lines()
     minutes = _minutes(next(lines, None), stream)
@@ -40,12 +40,12 @@ def read_2019(stream: Stream, option: str = "") -> Trace:
     rates = total / _MINUTE_S
     if rates.max() > MAX_RPS:
         raise stream.error(f"has more than {MAX_RPS:,.0f} requests per second")
-    return spread(stream.name, array("d", rates), _MINUTE_S)
+    return evenly(stream.name, f"Azure Functions 2019{_of(option)}", rates, _MINUTE_S)
 
 
-def read_2021(stream: Stream, option: str = "") -> Trace:
+def read_2021(stream: Stream, asked: Asked, option: str = "") -> Series:
     """One invocation a line, with its end and duration in seconds; sorted by the start."""
-    stamps = Stamps()
+    stamps = Stamps(asked.to_s)
     for index, line in enumerate(stream.lines()):
         fields = split(line.text, ",")
         if len(fields) != len(HEADER_2021):
@@ -54,7 +54,7 @@ def read_2021(stream: Stream, option: str = "") -> Trace:
             stamps.add(_start_ns(line, *fields[2:]), line)
     if stamps.last_ns is None:
         raise _nothing(stream, option)
-    return stamps.trace(stream)
+    return stamps.series(stream, f"Azure Functions 2021{_of(option)}")
 
 
 def _minutes(header: Line | None, stream: Stream) -> int:
@@ -92,3 +92,7 @@ def _start_ns(line: Line, end: str, duration: str) -> int:
 def _nothing(stream: Stream, function: str) -> Exception:
     of = f" of the function {shown(function)}" if function else ""
     return stream.error(f"holds no requests{of}")
+
+
+def _of(function: str) -> str:
+    return f", the function {function}" if function else ", the sum of all functions"

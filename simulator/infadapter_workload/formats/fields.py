@@ -1,17 +1,43 @@
-"""Numbers and columns of a line, doubted."""
+"""Columns and numbers of a line, doubted."""
 
+import csv
+import math
+from collections.abc import Sequence
+
+from infadapter_workload.formats.moments import is_epoch
 from infadapter_workload.formats.stream import Line, shown
+from infadapter_workload.formats.values import number_of
 from infadapter_workload.trace import MAX_RPS
 
-_DELIMITERS = (",", ";", "\t")
+BLANKS = " "
+"""As a delimiter: any number of blanks."""
+
+_DELIMITERS = (",", ";", "\t", "|")
 
 
 def split(text: str, delimiter: str) -> list[str]:
-    return [field.strip().strip('"') for field in text.split(delimiter)]
+    if delimiter == BLANKS:
+        return [field.strip('"') for field in text.split()]
+    if '"' in text:
+        try:
+            fields = next(csv.reader([text], delimiter=delimiter, skipinitialspace=True), [])
+        except csv.Error:
+            fields = text.split(delimiter)
+        return [field.strip().strip('"') for field in fields]
+    return [field.strip() for field in text.split(delimiter)]
 
 
-def delimiter_of(text: str) -> str | None:
-    return next((delimiter for delimiter in _DELIMITERS if delimiter in text), None)
+def delimiter_of(lines: Sequence[str]) -> str | None:
+    """The one that cuts all lines into as many columns, else the first that cuts the first line."""
+    if not lines:
+        return None
+    cutting = [each for each in _DELIMITERS if len(split(lines[0], each)) > 1]
+    even = [each for each in cutting if len({len(split(line, each)) for line in lines}) == 1]
+    if even:
+        return max(even, key=lambda each: (each != ",", len(split(lines[0], each))))
+    if cutting:
+        return cutting[0]
+    return BLANKS if _in_blanks(lines) else None
 
 
 def is_number(text: str) -> bool:
@@ -25,16 +51,32 @@ def is_number(text: str) -> bool:
 def is_header(fields: list[str]) -> bool:
     """Nothing but names, so that a damaged number in the first line is not taken for one."""
     named = [field for field in fields if field]
-    return bool(named) and all(field[0].isalpha() and not is_number(field) for field in named)
+    if not named or any(is_number(field) for field in named):
+        return False
+    return all(_is_name(field, len(named) > 2) for field in named) and _is_name(named[0], False)
 
 
-def requests(line: Line, text: str, seconds: float = 1.0) -> float:
+def _is_name(field: str, among_many: bool) -> bool:
+    """Among others, also 2xx and 99%."""
+    if is_epoch(field):
+        return False
+    if among_many and (field[-1:].isalpha() or field.endswith("%")):
+        return True
+    return field.lstrip("%_([<{$# ")[:1].isalpha()
+
+
+def requests(line: Line, text: str, seconds: float = 1.0, decimal_comma: bool = False) -> float:
     """A number of requests in so many seconds. Raises TraceError."""
     try:
-        number = float(text)
+        number = number_of(text, decimal_comma).number
     except ValueError:
         raise line.error(f"{shown(text)} is not a number of requests") from None
-    if not 0 <= number <= MAX_RPS * seconds:
+    if math.isnan(number) or not 0 <= number <= MAX_RPS * seconds:
         limit = f"{MAX_RPS * seconds:,.0f}"
         raise line.error(f"a number of requests must be from 0 to {limit}, not {shown(text)}")
     return number
+
+
+def _in_blanks(lines: Sequence[str]) -> bool:
+    widths = {len(line.split()) for line in lines}
+    return len(lines) > 1 and len(widths) == 1 and widths.pop() > 1 and not is_epoch(lines[-1])

@@ -1,94 +1,102 @@
 """Which forms there are, and which one a file has."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+from infadapter_workload.asked import Asked
 from infadapter_workload.formats import azure
-from infadapter_workload.formats.fields import delimiter_of, is_header, split
+from infadapter_workload.formats.columns import Table, table_of
+from infadapter_workload.formats.fields import is_header, split
+from infadapter_workload.formats.json_lines import objects_in, read_json_lines
+from infadapter_workload.formats.layout import layout_of
 from infadapter_workload.formats.logs import looks_logged, read_log
 from infadapter_workload.formats.moments import is_epoch
-from infadapter_workload.formats.numbers import (
-    advance_by_seconds,
-    names_load,
-    read_rates,
-    read_table,
-)
+from infadapter_workload.formats.numbers import read_rates
 from infadapter_workload.formats.prometheus import read_answer
-from infadapter_workload.formats.stamped import read_stamps, time_column
+from infadapter_workload.formats.stamped import read_stamps
 from infadapter_workload.formats.stream import Stream
-from infadapter_workload.trace import Trace, TraceError
+from infadapter_workload.formats.tables import read_table
+from infadapter_workload.formats.w3c import names_fields, read_w3c
+from infadapter_workload.series import Series
+from infadapter_workload.trace import TraceError
 
-FORMATS: dict[str, Callable[[Stream, str], Trace]] = {
-    "rates": read_rates,
-    "table": read_table,
-    "timestamps": read_stamps,  # :COLUMN
-    "access-log": read_log,
-    "azure-functions-2019": azure.read_2019,  # :FUNCTION
-    "azure-functions-2021": azure.read_2021,  # :FUNCTION
-    "prometheus": read_answer,
+
+class Format(NamedTuple):
+    read: Callable[[Stream, Asked, str], Series]
+    help: str
+    option: str = ""  # what may follow its name and a colon
+
+
+FORMATS: dict[str, Format] = {
+    "rates": Format(read_rates, "requests per second, one number a line"),
+    "table": Format(read_table, "a time and numbers of requests in each row, evenly spaced"),
+    "timestamps": Format(read_stamps, "a time for each request, one a line or row", "COLUMN"),
+    "access-log": Format(
+        read_log, "nginx, Apache, Envoy, HAProxy, AWS balancers and S3, Squid: a request a line"
+    ),
+    "w3c": Format(read_w3c, "logs with #Fields: IIS, CloudFront"),
+    "json-lines": Format(
+        read_json_lines, "Envoy, Caddy, nginx, Traefik, Mooncake: a request a line", "NAME"
+    ),
+    "azure-functions-2019": Format(azure.read_2019, "minutes as columns", "FUNCTION"),
+    "azure-functions-2021": Format(azure.read_2021, "an invocation a row", "FUNCTION"),
+    "prometheus": Format(read_answer, "the JSON of a range query, also of promtool -o json"),
 }
 
-_ROWS = 4  # looked at
+_ROWS = 20  # looked at
 
 
-def read_as(stream: Stream, asked: str | None) -> tuple[str, Trace]:
+def read_as(stream: Stream, asked: Asked) -> tuple[str, Series]:
     """In the form that was asked for, NAME or NAME:OPTION, else the one that it seems to have."""
-    name, _, option = (asked or recognised(stream)).partition(":")
+    name, _, option = (asked.format or recognised(stream, asked)).partition(":")
     if name not in FORMATS:
         raise TraceError(f"There is no trace format {name!r}; there are {', '.join(FORMATS)}.")
-    return name, FORMATS[name](stream, option)
+    return name, FORMATS[name].read(stream, asked, option)
 
 
-def recognised(stream: Stream) -> str:
+def recognised(stream: Stream, asked: Asked) -> str:
     """
     By the first lines. Raises TraceError for a table in which no column can be a time.
 
     One number a line is a rate, unless the first is above 1e8: then they are time stamps, which
-    must never fall. Two columns are times with numbers of requests if the second one's name says
-    so, if the times do not count from 1970, or if each is some whole seconds after the one above.
-    Other tables with a time have a row for each request.
+    must never fall. Tables are read by the names of their columns, and by their times: where each
+    is some whole seconds after the one above, rows hold numbers of requests; else a row is one.
     """
-    if stream.starts_with(b"{"):
-        return "prometheus"
-    head = [line.text for line in stream.head()[:_ROWS]]
-    if not head:
-        return "rates"  # which says that it is empty
-    if looks_logged(head[0]):
+    if stream.starts_with(b"{") or stream.starts_with(b"["):
+        found = _json(stream)
+        if found:
+            return found
+    if names_fields(stream):
+        return "w3c"
+    head = [line.text for line in stream.head()]
+    if looks_logged(head):
         return "access-log"
-    delimiter = delimiter_of(head[0])
-    if not delimiter:
-        return "timestamps" if any(map(is_epoch, _body(head)[:1])) else "rates"
-    return _table(stream, [split(text, delimiter) for text in head])
-
-
-def _table(stream: Stream, rows: list[list[str]]) -> str:
-    first = tuple(rows[0])
-    if first[:4] == azure.HEADER_2019:
+    if head and tuple(split(head[0], ",")[:4]) == azure.HEADER_2019:
         return "azure-functions-2019"
-    if first == azure.HEADER_2021:
+    table = table_of(stream)
+    if table is None:
+        return "timestamps" if any(map(is_epoch, _body(head[:_ROWS])[:1])) else "rates"
+    return _table(stream, table, asked)
+
+
+def _json(stream: Stream) -> str | None:
+    """A line that begins with a bracket may be one of an access log."""
+    objects = objects_in(stream)
+    if not objects:
+        looks = stream.starts_with(b"{") or stream.starts_with(b"[{")
+        return "prometheus" if looks else None
+    first = objects[0]
+    answer = "data" in first or "resultType" in first or first.get("status") in ("error", "success")
+    return "prometheus" if len(objects) == 1 and (answer or not first) else "json-lines"
+
+
+def _table(stream: Stream, table: Table, asked: Asked) -> str:
+    if table.names == azure.HEADER_2021:
         return "azure-functions-2021"
-    if len(first) == 2 and _counts_requests(rows):
-        return "table"
-    if _is_stamped(rows):
-        return "timestamps"
-    raise stream.error(
-        f"has columns that are in none of the known forms, which are {', '.join(FORMATS)}"
-    )
-
-
-def _is_stamped(rows: list[list[str]]) -> bool:
-    """Whether the column of the times holds what can only be points in time."""
-    column = time_column(rows[0])
-    first = rows[1] if is_header(rows[0]) and len(rows) > 1 else rows[0]
-    return column is not None and column < len(first) and is_epoch(first[column])
-
-
-def _counts_requests(rows: list[list[str]]) -> bool:
-    body = rows[1:] if is_header(rows[0]) else rows
-    return (
-        (body is not rows and names_load(rows[0][1]))
-        or not all(is_epoch(row[0]) for row in body)
-        or advance_by_seconds([row[0] for row in body])
-    )
+    if not table.rows:
+        return "table"  # which says that it holds nothing
+    layout = layout_of(stream, table, asked, per_request=None)
+    return "table" if layout.choice.columns else "timestamps"
 
 
 def _body(lines: list[str]) -> list[str]:

@@ -14,17 +14,25 @@ No trace has as many requests per second. From 1e11 on they are milliseconds, fr
 microseconds, from 1e17 on nanoseconds.
 """
 
+SURE_S = (7.5e8, 2.2e9)
+"""
+October 1993 to 2039: what lies outside may be such a number, or count from a start in another unit.
+"""
+
 _LIMIT_NS = 2**62
 _DIGITS = 20  # before the point: beyond any time, and within what decimals can compute with
 _UNITS = ((1e17, 1), (1e14, 10**3), (1e11, 10**6))  # from, nanoseconds
 _ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|UTC|[+-]\d\d:?\d\d))?"
+    r"(\d{4})[-/](\d\d)[-/](\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,9}))?)?"
+    r"(?: ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?"
 )
-_LOGGED = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d{4})")
+_LOGGED = re.compile(
+    r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ([+-]\d{4}))?"
+)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def moment_ns(text: str) -> int:
+def moment_ns(text: str, unit_ns: int | None = None) -> int:
     """
     A number, or ISO 8601 to the nanosecond, in UTC unless it names its offset.
 
@@ -32,17 +40,15 @@ def moment_ns(text: str) -> int:
     """
     match = _ISO.fullmatch(text)
     if not match:
-        return _number_ns(text)
-    day, time, fraction, zone = match.groups()
-    return _iso_s(f"{day}T{time}", zone) * SECOND_NS + int((fraction or "").ljust(9, "0"))
+        return _number_ns(text, unit_ns)
+    year, month, day, time, seconds, fraction, zone = match.groups()
+    moment = f"{year}-{month}-{day}T{time or '00:00'}{seconds or ':00'}"
+    return iso_s(moment, zone) * SECOND_NS + int((fraction or "").ljust(9, "0"))
 
 
 def seconds_ns(text: str) -> int:
     """A number of seconds. Raises ValueError for anything else, or for some 150 years."""
-    number = _decimal(text)
-    if not abs(number) < _LIMIT_NS // SECOND_NS:
-        raise ValueError(f"{text} s is too far away")
-    return int(number * SECOND_NS)
+    return _number_ns(text, SECOND_NS)
 
 
 @lru_cache(maxsize=1024)
@@ -51,9 +57,10 @@ def logged_ns(text: str) -> int:
     match = _LOGGED.fullmatch(text)
     if not match:
         raise ValueError(f"{text} is no time of an access log")
-    day, month, year, hour, minute, second, zone = match.groups()
+    day, month, year, hour, minute, second, fraction, zone = match.groups()
     number = f"{_MONTHS.index(month) + 1:02}"
-    return _iso_s(f"{year}-{number}-{day}T{hour}:{minute}:{second}", zone) * SECOND_NS
+    whole_s = iso_s(f"{year}-{number}-{day}T{hour}:{minute}:{second}", zone)
+    return whole_s * SECOND_NS + int((fraction or "").ljust(9, "0"))
 
 
 def is_epoch(text: str) -> bool:
@@ -64,8 +71,25 @@ def is_epoch(text: str) -> bool:
         return False
 
 
+def number(text: str) -> Decimal:
+    """A finite one that can be a time. Raises ValueError."""
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text} is not a number") from None
+    if not found.is_finite() or found.adjusted() > _DIGITS:
+        raise ValueError(f"{text} is not finite, or no time")
+    return found
+
+
+def epoch_unit_ns(value: Decimal) -> int:
+    """Of a number that counts from 1970, by its size; of a smaller one, a second."""
+    return next((unit for least, unit in _UNITS if value >= least), SECOND_NS)
+
+
 @lru_cache(maxsize=1024)
-def _iso_s(text: str, zone: str | None) -> int:
+def iso_s(text: str, zone: str | None) -> int:
+    """Of whole seconds. Raises ValueError."""
     return _since_1970_s(datetime.fromisoformat(text).replace(tzinfo=_zone(zone)))
 
 
@@ -77,27 +101,17 @@ def _since_1970_s(moment: datetime) -> int:
 
 
 def _zone(text: str | None) -> timezone:
-    if text in (None, "Z", "UTC"):
+    if text in (None, "Z", "UTC", "GMT"):
         return UTC
     assert text
-    digits = text[1:].replace(":", "")
+    digits = text[1:].replace(":", "").ljust(4, "0")
     offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
     return timezone(-offset if text[0] == "-" else offset)
 
 
-def _number_ns(text: str) -> int:
-    number = _decimal(text)
-    unit_ns = next((unit for least, unit in _UNITS if number >= least), SECOND_NS)
-    if not abs(number) < _LIMIT_NS // unit_ns:
+def _number_ns(text: str, unit_ns: int | None) -> int:
+    value = number(text)
+    unit = unit_ns or epoch_unit_ns(value)
+    if not abs(value) < _LIMIT_NS // unit:
         raise ValueError(f"{text} is too far away")
-    return int(number * unit_ns)
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{text} is not a number") from None
-    if not number.is_finite() or number.adjusted() > _DIGITS:
-        raise ValueError(f"{text} is not finite, or no time")
-    return number
+    return int(value * unit)

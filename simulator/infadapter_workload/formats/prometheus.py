@@ -1,96 +1,151 @@
 """The answer of Prometheus to a range query: requests per second, as JSON."""
 
-import json
-from array import array
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 
-from infadapter_workload.formats.numbers import per_second_trace, spread
+import numpy as np
+
+from infadapter_workload.asked import Asked
+from infadapter_workload.formats.counters import COUNTER_NAME, looks_like_a_counter, rates_between
+from infadapter_workload.formats.json_content import parsed
+from infadapter_workload.formats.matrix import Matrix, Source, matrix_of
+from infadapter_workload.formats.moments import SURE_S
 from infadapter_workload.formats.stream import Stream, shown
-from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Trace, TraceError
+from infadapter_workload.gaps import MOST_LEFT_OUT, SAY
+from infadapter_workload.series import Series, began
+from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array
+
+_SPLIT = ("le", "quantile")
+"""Labels of parts of a histogram or summary, whose sum is no number of requests."""
+
+_COUNTED_IN = "query sum(rate(…[1m])) instead, or say --trace-values counter"
 
 
-def read_answer(stream: Stream, option: str = "") -> Trace:
+def read_answer(stream: Stream, asked: Asked, option: str = "") -> Series:
     """
     The sum of all series; each value holds until the next. The query must give requests per second.
 
-    Raises TraceError for a step at which no series has a value: no data is not zero.
+    Raises TraceError where no series has a value at more than a few steps: no data is not zero.
     """
-    sums: dict[Decimal, float] = {}
-    for time, value in _samples(stream):
-        sums[time] = sums.get(time, 0.0) + value
-    if not sums:
-        raise stream.error("holds no samples")
-    times = sorted(sums)
-    step_s = _step_s(stream, times)
-    rates = array("d", (sums[time] for time in times))
-    if max(rates) > MAX_RPS or len(rates) * step_s > MAX_SECONDS:
-        raise stream.error(f"has rates above {MAX_RPS:,.0f} or is longer than {MAX_SECONDS:,} s")
-    if step_s == 1:
-        return per_second_trace(stream.name, rates)
-    return spread(stream.name, rates, step_s, "rates")
+    content = parsed(stream)
+    return series_of(stream, matrix_of(stream, [content]), asked)
 
 
-def _samples(stream: Stream) -> Iterator[tuple[Decimal, float]]:
-    for series in _matrix(stream):
-        try:
-            for time, text in series["values"]:
-                yield _time(stream, time), _value(stream, time, text)
-        except TraceError:
-            raise
-        except (TypeError, KeyError, ValueError) as error:
-            raise stream.error("has a series without pairs of time and value") from error
+def series_of(source: Source, matrix: Matrix, asked: Asked) -> Series:
+    """Raises TraceError for what cannot be requests per second."""
+    if not any(samples for _, samples in matrix.series):
+        raise source.error("holds no samples")
+    _check_labels(source, matrix, asked)
+    times = sorted({time for _, samples in matrix.series for time in samples})
+    step_s = _step_s(source, times)
+    places = [int((time - times[0]) / step_s) for time in times]
+    if (places[-1] + 1) * step_s > MAX_SECONDS:
+        raise source.error(f"has rates above {MAX_RPS:,.0f} or is longer than {MAX_SECONDS:,} s")
+    _check_missing(source, times, places, step_s, asked)
+    index = dict(zip(times, places, strict=True))
+    summed = _counted if asked.values == "counter" else _summed
+    rates = summed(source, matrix, index, step_s, asked)
+    if not len(rates) or np.nanmax(rates) > MAX_RPS:
+        raise source.error(f"has rates above {MAX_RPS:,.0f}, or a counter once only")
+    notes = [*matrix.notes, *_holes(matrix, times)]
+    began_s = int(times[0])
+    return Series(
+        name=source.name,
+        form=f"an answer of Prometheus, {len(matrix.series)} series in steps of {step_s} s"
+        + (f", from {began(began_s)}" if began_s > SURE_S[0] else ""),
+        rates=np.repeat(rates, step_s),
+        began_s=began_s if began_s > SURE_S[0] else None,
+        counted=step_s == 1 and not (rates[~np.isnan(rates)] % 1).any(),
+        step_s=step_s,
+        notes=(
+            *((f"its rates of {step_s} s are spread evenly over them",) if step_s > 1 else ()),
+            *notes,
+        ),
+    )
 
 
-def _matrix(stream: Stream) -> list[Any]:
-    answer = _parsed(stream)
-    if not isinstance(answer, dict):
-        raise stream.error("is no answer of Prometheus")
-    if answer.get("status") == "error":
-        raise stream.error(f"is an error of Prometheus, {shown(str(answer.get('error')))}")
-    data = answer.get("data", answer)  # some tools keep this part only
-    kind = data.get("resultType") if isinstance(data, dict) else None
-    if kind != "matrix" or not isinstance(data.get("result"), list):
-        raise stream.error("is no answer of Prometheus to a range query, which is a matrix")
-    result: list[Any] = data["result"]
-    return result
+def _check_missing(
+    source: Source, times: Sequence[Decimal], places: Sequence[int], step_s: int, asked: Asked
+) -> None:
+    missing = places[-1] + 1 - len(places)
+    if asked.gaps in ("keep", "drop") or missing <= MOST_LEFT_OUT * (places[-1] + 1):
+        return
+    first = next(
+        earlier + step_s for earlier, later in pairwise(times) if later - earlier != step_s
+    )
+    raise source.error(
+        f"has no sample at the time {first}, and {missing:,} of {places[-1] + 1:,} are missing: "
+        f"{SAY}"
+    )
 
 
-def _parsed(stream: Stream) -> Any:
-    content = stream.content()
-    try:
-        return json.loads(content, parse_float=Decimal, parse_int=Decimal)
-    except json.JSONDecodeError as error:
-        raise TraceError(f"{stream.path}:{error.lineno}: {error.msg} in the JSON.") from error
-    except (UnicodeDecodeError, RecursionError, ValueError, ArithmeticError) as error:
-        raise stream.error("is no JSON that can be read") from error
+def _summed(
+    source: Source, matrix: Matrix, places: Mapping[Decimal, int], step_s: int, asked: Asked
+) -> Array:
+    """NaN where no series has a value."""
+    sums = np.zeros(max(places.values()) + 1)
+    for _, samples in matrix.series:
+        values = np.array([samples[time] for time in sorted(samples)])
+        if asked.values is None and looks_like_a_counter(values, step_s, named=False):
+            raise source.error(
+                f"has values that never fall, from {values[0]:,.0f} to {values[-1]:,.0f}, as a "
+                f"counter: {_COUNTED_IN}, or rates if they are"
+            )
+        per_s = step_s if asked.values == "counts" else 1
+        sums[[places[time] for time in sorted(samples)]] += values / per_s
+    known = np.full(len(sums), np.nan)
+    known[[*places.values()]] = sums[[*places.values()]]
+    return known
 
 
-def _time(stream: Stream, time: Any) -> Decimal:
-    if not isinstance(time, Decimal) or not abs(time) < Decimal(10**11):
-        raise stream.error(f"has {shown(str(time))} in place of a time")
-    return time
+def _counted(
+    source: Source, matrix: Matrix, places: Mapping[Decimal, int], step_s: int, asked: Asked
+) -> Array:
+    """The increases of all series, up to the last time."""
+    sums = np.zeros(max(places.values()))
+    for _, samples in matrix.series:
+        times = sorted(samples)
+        at = np.array([places[time] for time in times])
+        rates = rates_between(np.array([samples[time] for time in times]), at, step_s)
+        sums[at[0] : at[0] + len(rates)] += rates
+    return sums
 
 
-def _value(stream: Stream, time: Decimal, text: Any) -> float:
-    value = float(text)
-    if not 0 <= value <= MAX_RPS:
-        raise stream.error(
-            f"has {shown(str(text))} at the time {time}, which is no number of requests per second"
-        )
-    return value
+def _check_labels(source: Source, matrix: Matrix, asked: Asked) -> None:
+    for labels, _ in matrix.series:
+        for label in _SPLIT:
+            if label in labels:
+                raise source.error(
+                    f"has a series for each {shown(label)}, parts of a histogram or summary, which "
+                    "are no requests: query sum(rate(…_count[1m]))"
+                )
+        name = labels.get("__name__", "")
+        if COUNTER_NAME.search(name) and asked.values is None:
+            raise source.error(f"holds {name} itself, by its name a counter: {_COUNTED_IN}")
 
 
-def _step_s(stream: Stream, times: list[Decimal]) -> int:
-    """The step of the query, which every sample must keep."""
+def _holes(matrix: Matrix, times: Sequence[Decimal]) -> list[str]:
+    """Where one series has no value and others have."""
+    place = {time: index for index, time in enumerate(times)}
+    holes = 0
+    for _, samples in matrix.series:
+        known = sorted(place[time] for time in samples)
+        holes += sum(later - earlier - 1 for earlier, later in pairwise(known))
+    if not holes or len(matrix.series) < 2:
+        return []
+    return [f"{holes:,} values are missing in series between others of theirs: they count as 0"]
+
+
+def _step_s(source: Source, times: list[Decimal]) -> int:
+    """The step of the query, which every sample must keep; some may be missing."""
     if len(times) == 1:
         return 1
-    step = times[1] - times[0]
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    step = min(steps)
     if step % 1:
-        raise stream.error(f"has a step of {step} s, which is no whole number of seconds")
-    for earlier, later in pairwise(times):
-        if later - earlier != step:
-            raise stream.error(f"has no sample at the time {earlier + step}")
+        raise source.error(f"has a step of {step} s, which is no whole number of seconds")
+    for earlier, found in zip(times, steps, strict=False):
+        if found % step:
+            raise source.error(f"has samples that are not {step} s apart at the time {earlier}")
     return int(step)

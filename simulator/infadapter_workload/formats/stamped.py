@@ -1,52 +1,109 @@
 """A time stamp for each request: one a line, or a column of a table."""
 
-from infadapter_workload.formats.fields import delimiter_of, is_header, split
-from infadapter_workload.formats.moments import is_epoch, moment_ns
+from dataclasses import replace
+
+from infadapter_workload.asked import Asked
+from infadapter_workload.formats.clocks import clock_of
+from infadapter_workload.formats.columns import table_of
+from infadapter_workload.formats.dates import Clock, Unsure
+from infadapter_workload.formats.fields import is_header, split
+from infadapter_workload.formats.filters import wanted
+from infadapter_workload.formats.layout import Layout, layout_of
 from infadapter_workload.formats.stamps import Stamps
 from infadapter_workload.formats.stream import Line, Stream, shown
-from infadapter_workload.trace import Trace
-
-_NAMES = ("timestamp", "time", "ts", "datetime", "date", "start_time", "arrival", "arrival_time")
-
-
-def read_stamps(stream: Stream, option: str = "") -> Trace:
-    """The column of that name, or the one that `time_column` finds; in order."""
-    stamps = Stamps()
-    column = 0
-    for index, line in enumerate(stream.lines()):
-        fields = split(line.text, delimiter_of(line.text) or ",")
-        if index == 0:
-            column = _column(line, fields, option)
-            if is_header([fields[column]]):
-                continue
-        if len(fields) <= column:
-            raise line.error(f"there is no column {column + 1} with a time")
-        _add(stamps, line, fields[column])
-    return stamps.trace(stream)
+from infadapter_workload.formats.tables import CUT_OFF, moment_of
+from infadapter_workload.series import Series
+from infadapter_workload.trace import TraceError
 
 
-def time_column(fields: list[str]) -> int | None:
-    """By its name in a header, else the first that holds what can only be a point in time."""
-    for index, field in enumerate(fields):
-        if field.lower() in _NAMES or is_epoch(field):
-            return index
-    return None
+def read_stamps(stream: Stream, asked: Asked, option: str = "") -> Series:
+    """The column of that name, or the one that is a time; in order, or all the other way round."""
+    asked = replace(asked, time=option) if option else asked
+    table = table_of(stream)
+    stamps = _Ordered(asked.to_s)
+    if table is None:
+        clock, named = _list(stream, asked, stamps)
+    else:
+        layout = layout_of(stream, table, asked, per_request=True)
+        clock, named = _column(stream, layout, asked, stamps), bool(table.names)
+    if not (stamps.is_turned or (named and stamps.count > 2)):
+        stamps.check_order()
+    return stamps.series(stream, f"a row for each request, its time {clock.said}")
 
 
-def _column(line: Line, fields: list[str], name: str) -> int:
-    if not name:
-        return time_column(fields) or 0
-    if name not in fields:
-        raise line.error(f"there is no column {shown(name)}")
-    return fields.index(name)
+class _Ordered(Stamps):
+    """Remembers where the first one is before the one above it."""
+
+    def __init__(self, to_s: int | None) -> None:
+        super().__init__(to_s)
+        self._fallen: TraceError | None = None
+        self._rises = 0
+
+    def add_text(self, line: Line, text: str, moment_ns: int) -> None:
+        last = self.last_ns
+        if last is not None and moment_ns > last:
+            self._rises += 1
+        elif last is not None and moment_ns < last and self._fallen is None:
+            self._fallen = line.error(
+                f"the time {shown(text)} is before that of the request above it"
+            )
+        self.add(moment_ns, line)
+
+    @property
+    def is_turned(self) -> bool:
+        return not self._rises and self.count > 2
+
+    def check_order(self) -> None:
+        if self._fallen:
+            raise self._fallen
 
 
-def _add(stamps: Stamps, line: Line, text: str) -> None:
+def _list(stream: Stream, asked: Asked, stamps: _Ordered) -> tuple[Clock, bool]:
+    head = [line.text.strip('"') for line in stream.head()[:400]]
+    name = head.pop(0) if head and is_header(head[:1]) else ""
+    if asked.time not in (None, "1", name):
+        raise Line(stream.path, 1, "").error(f"there is no column {shown(asked.time)}")
     try:
-        moment = moment_ns(text)
+        clock = clock_of(head, name, asked)
+    except Unsure as unsure:
+        raise stream.error(f"is not surely understood: {unsure}") from None
+    for index, line in enumerate(stream.lines()):
+        if index or not name:
+            text = line.text.strip('"')
+            _add(stamps, line, text, clock)
+        if stamps.enough():
+            break
+    return clock, bool(name)
+
+
+def _column(stream: Stream, layout: Layout, asked: Asked, stamps: _Ordered) -> Clock:
+    table, time = layout.table, layout.time
+    if time is None:
+        raise stream.error("has no column that is surely a time: say --trace-columns time=NAME")
+    for index, line in enumerate(stream.lines()):
+        if index < table.header_lines:
+            continue
+        fields = split(line.text, table.delimiter)
+        if asked.only and not wanted(asked.only, dict(zip(table.names, fields, strict=False))):
+            continue
+        if len(fields) <= time:
+            if line.cut and stamps.count:
+                stamps.notes.append(CUT_OFF)
+                break
+            raise line.error(f"there is no column {time + 1} with a time")
+        text = layout.time_text(fields)
+        stamps.add_text(line, text, moment_of(line, text, layout))
+        if stamps.enough():
+            break
+    return layout.clock
+
+
+def _add(stamps: _Ordered, line: Line, text: str, clock: Clock) -> None:
+    try:
+        moment = clock.ns(text)
     except ValueError:
+        if line.cut and stamps.count > 1:
+            stamps.notes.append(CUT_OFF)
+            return
         raise line.error(f"{shown(text)} is not a time") from None
-    last = stamps.last_ns
-    if last is not None and moment < last:
-        raise line.error(f"the time {shown(text)} is before that of the request above it")
-    stamps.add(moment, line)
+    stamps.add_text(line, text, moment)

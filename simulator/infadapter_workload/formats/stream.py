@@ -1,28 +1,34 @@
-"""A file that is doubted: plain or gzip, read line by line within bounds, errors with the place."""
+"""A file that is doubted: plain or packed, read by lines within bounds, errors with the place."""
 
-import gzip
 import io
+import lzma
+import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
+from infadapter_workload.formats.packed import Bytes, Told, unpacked
 from infadapter_workload.trace import TraceError
 
 MAX_LINE = 65_536  # bytes: a row of 1,440 minutes takes 10,000
-MAX_LINES = 50_000_000
-MAX_CONTENT = 16 * 2**20  # bytes, of JSON, which takes ten times as much when it is read
+MAX_LINES = 200_000_000
+MAX_CONTENT = 32 * 2**20  # bytes, of JSON, which takes ten times as much when it is read
 
-_GZIP = b"\x1f\x8b"
+STANDARD_INPUT = Path("-")
+
 _SHOWN = 40  # characters of what is wrong
+_TELL_EVERY = 65_536  # lines
 
 
 class Line(NamedTuple):
     path: Path
     number: int
     text: str
+    problem: str = ""  # why it holds no text
+    cut: bool = False  # it is the last one, and nothing ends it
 
     def error(self, problem: str) -> TraceError:
         return TraceError(f"{self.path}:{self.number}: {problem}.")
@@ -33,37 +39,55 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stream:
     """Read once, from the beginning; `head` looks ahead."""
 
     path: Path
-    file: "io.BufferedReader[io.FileIO] | gzip.GzipFile"
+    file: Bytes
+    told: Callable[[], None] = field(default=lambda: None)
+    beginning: bytes = b""  # of what is read
 
     @property
     def name(self) -> str:
         """Of the trace: of the file, without its endings."""
-        return Path(self.path.name.removesuffix(".gz")).stem
+        if self.path == STANDARD_INPUT:
+            return "standard input"
+        name = self.path.name
+        for ending in (".gz", ".bz2", ".xz"):
+            name = name.removesuffix(ending)
+        return Path(name).stem
 
     def starts_with(self, mark: bytes) -> bool:
         """Blanks aside."""
-        return self.file.peek(MAX_LINE).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(mark)
+        return self.beginning.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(mark)
 
-    def head(self) -> list[Line]:
+    def head(self, remarks: bool = False) -> list[Line]:
         """The first lines that hold something, as far as they are known without reading on."""
-        start = self.file.peek(MAX_LINE)
-        raw = start.split(b"\n")
+        raw = self.beginning.split(b"\n")
         whole = raw[:-1] or raw  # the last may be cut off
-        return [line for line in map(self._line, range(1, len(whole) + 1), whole) if _holds(line)]
+        lines = [self._line(number, text, cut=False) for number, text in enumerate(whole, 1)]
+        return [line for line in lines if line.text and (remarks or _holds(line))]
 
     def lines(self) -> Iterator[Line]:
-        """Those that are not empty and do not begin with #. Raises TraceError."""
+        """Those that are not empty and do not begin with #. Raises TraceError for no text."""
+        for line in self.all_lines():
+            if line.problem:
+                raise line.error(line.problem)
+            yield line
+
+    def all_lines(self, remarks: bool = False) -> Iterator[Line]:
+        """Also those that are no text, without it. Raises TraceError for too many."""
         for number in range(1, MAX_LINES + 1):
             raw = self.file.readline(MAX_LINE)
             if not raw:
                 return
-            line = self._line(number, raw)
-            if _holds(line):
+            if not number % _TELL_EVERY:
+                self.told()
+            line = self._line(number, raw, cut=not raw.endswith(b"\n"))
+            if len(raw) >= MAX_LINE:
+                self._skip_line(raw)
+            if line.problem or (line.text if remarks else _holds(line)):
                 yield line
         raise self.error(f"has more than {MAX_LINES:,} lines")
 
@@ -77,30 +101,50 @@ class Stream:
     def error(self, problem: str) -> TraceError:
         return TraceError(f"The trace {self.path} {problem}.")
 
-    def _line(self, number: int, raw: bytes) -> Line:
+    def _skip_line(self, raw: bytes) -> None:
+        while raw and not raw.endswith(b"\n"):
+            raw = self.file.readline(MAX_LINE)
+
+    def _line(self, number: int, raw: bytes, cut: bool) -> Line:
         if len(raw) >= MAX_LINE:
-            raise Line(self.path, number, "").error(f"a line has {MAX_LINE:,} bytes or more")
+            return Line(self.path, number, "", f"a line has {MAX_LINE:,} bytes or more")
         try:
             text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
             text = "\0"
         if "\0" in text:
-            raise Line(self.path, number, "").error("this is not text")
-        return Line(self.path, number, text.strip())
+            return Line(self.path, number, "", "this is not text in UTF-8", cut)
+        return Line(self.path, number, text.strip(), "", cut)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Stream]:
-    """Raises TraceError, also for what goes wrong while the stream is read."""
+def opened(path: Path, told: Told = lambda done, total: None) -> Iterator[Stream]:
+    """`-` is the standard input. Raises TraceError, also for what goes wrong while it is read."""
     try:
-        with io.BufferedReader(io.FileIO(path), MAX_LINE) as file:
-            packed = file.peek(2).startswith(_GZIP)
-            yield Stream(path, gzip.GzipFile(fileobj=file) if packed else file)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        with _source(path) as raw:
+            size = path.stat().st_size if path.is_file() else 0
+            beginning, file = unpacked(path, raw)
+            yield Stream(path, file, lambda: told(_position(raw), size), beginning)
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
         raise TraceError(f"The trace {path} cannot be read: its gzip data is damaged.") from error
     except OSError as error:
         reason = error.strerror or str(error)
+        if not error.errno:  # as what unpacks says it
+            reason = "its gzip data is damaged"
         raise TraceError(f"The trace {path} cannot be read: {reason}.") from error
+
+
+@contextmanager
+def _source(path: Path) -> Iterator[Any]:
+    if path == STANDARD_INPUT:
+        yield io.BufferedReader(cast(Any, sys.stdin.buffer), MAX_LINE)
+        return
+    with io.BufferedReader(io.FileIO(path), MAX_LINE) as file:
+        yield file
+
+
+def _position(raw: io.BufferedReader) -> int:
+    return raw.tell() if raw.seekable() else 0
 
 
 def _holds(line: Line) -> bool:

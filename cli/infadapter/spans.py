@@ -1,0 +1,52 @@
+"""The options that say what a Prometheus is asked for, and of which time."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+_UNITS_S = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """What is asked, and of which time."""
+
+    query: str | None
+    last_s: int
+    until: str | None
+    step_s: int
+    token: str | None
+
+
+def span_options() -> tuple[Callable[[Any], Any], ...]:
+    return (
+        click.option("--query", metavar="PROMQL", help="Of the Prometheus: requests per second."),
+        click.option(
+            "--query-last",
+            type=_duration,
+            metavar="TIME",
+            default="1d",
+            show_default=True,
+            help="How long before its end, such as 6h.",
+        ),
+        click.option("--query-until", metavar="TIME", help="ISO 8601, or seconds.  [default: now]"),
+        click.option(
+            "--query-step",
+            type=_duration,
+            metavar="TIME",
+            default="15s",
+            show_default=True,
+            help="From one value to the next.",
+        ),
+        click.option("--query-token", metavar="FILE", help="Holds a bearer token for it."),
+    )
+
+
+def _duration(text: str) -> int:
+    match = re.fullmatch(r"([1-9]\d{0,7})(s|m|min|h|d|w|)", text)
+    if not match:
+        raise click.BadParameter(f"{text!r} is no time such as 90s, 15m, 6h or 7d.")
+    return int(match[1]) * _UNITS_S[match[2]]

@@ -1,0 +1,143 @@
+"""A trace straight from a Prometheus: range queries in bounded chunks, errors in one sentence."""
+
+import json
+import re
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from infadapter.progress import Progress
+from infadapter.spans import Span
+from infadapter_workload.asked import Asked
+from infadapter_workload.formats.matrix import matrix_of
+from infadapter_workload.formats.moments import SECOND_NS, moment_ns
+from infadapter_workload.formats.prometheus import series_of
+from infadapter_workload.gaps import settled
+from infadapter_workload.trace import MAX_SECONDS, Trace, TraceError
+
+POINTS = 10_000
+"""Of one answer; Prometheus gives 11,000 at most."""
+
+MOST_BYTES = 64 * 2**20
+TIMEOUT_S = 120.0
+
+_PATH = "/api/v1/query_range"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One Prometheus, as sentences name it."""
+
+    url: str
+
+    @property
+    def name(self) -> str:
+        return urllib.parse.urlsplit(self.url).hostname or "prometheus"
+
+    def error(self, problem: str) -> TraceError:
+        return TraceError(f"The Prometheus at {self._shown} {problem}.")
+
+    @property
+    def _shown(self) -> str:
+        """Without a password."""
+        return re.sub(r"//[^/@]*@", "//", self.url)
+
+
+def is_store(name: str) -> bool:
+    return name.startswith(("http://", "https://"))
+
+
+def trace_of_store(url: str, span: Span, asked: Asked) -> Trace:
+    """The sum of all series that the query gives. Raises TraceError."""
+    store = Store(url)
+    if not span.query:
+        raise store.error("is to be asked: give --query, such as 'sum(rate(requests_total[1m]))'")
+    answers = _answers(store, span, Progress(what="parts of the query"))
+    series = series_of(store, matrix_of(store, answers), asked)
+    return settled(series, asked.gaps, url)
+
+
+def _answers(store: Store, span: Span, told: Callable[[int, int], None]) -> list[Any]:
+    end_s = _until_s(span.until) // span.step_s * span.step_s
+    start_s = end_s - span.last_s // span.step_s * span.step_s
+    if not 0 < span.last_s <= MAX_SECONDS:
+        raise store.error(f"can be asked for 1 to {MAX_SECONDS:,} s")
+    if start_s == end_s:
+        raise store.error("is asked for less than one step: give --query-last or --query-step")
+    chunk_s = POINTS * span.step_s
+    starts = range(start_s, end_s, chunk_s)
+    answers = []
+    for done, first_s in enumerate(starts):
+        last_s = min(first_s + chunk_s, end_s) - span.step_s
+        answers.append(_answer(store, span, first_s, max(first_s, last_s)))
+        told(done + 1, len(starts))
+    return answers
+
+
+def _answer(store: Store, span: Span, start_s: int, end_s: int) -> Any:
+    asked = {"query": span.query, "start": start_s, "end": end_s, "step": span.step_s}
+    request = _request(store, span, urllib.parse.urlencode(asked))
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+            return _parsed(
+                store, response.headers.get_content_type(), response.read(MOST_BYTES + 1)
+            )
+    except urllib.error.HTTPError as error:
+        with error:
+            said = _error_in(error.read(65_536)) or error.reason
+        raise store.error(f"answered {error.code}: {said}") from error
+    except urllib.error.URLError as error:
+        raise store.error(f"does not answer: {_cause(error.reason)}") from error
+    except (OSError, ValueError) as error:
+        raise store.error(f"does not answer: {_cause(error)}") from error
+
+
+def _request(store: Store, span: Span, asked: str) -> urllib.request.Request:
+    url = store.url.rstrip("/").removesuffix(_PATH) + f"{_PATH}?{asked}"
+    request = urllib.request.Request(url, headers={"Accept": "application/json"})
+    if span.token:
+        try:
+            token = Path(span.token).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise TraceError(f"--query-token {span.token} cannot be read.") from error
+        request.add_header("Authorization", f"Bearer {token}")
+    return request
+
+
+def _parsed(store: Store, kind: str, content: bytes) -> Any:
+    if len(content) > MOST_BYTES:
+        raise store.error("answers with more than 64 MiB: sum in the query, or a longer step")
+    try:
+        return json.loads(content, parse_float=Decimal, parse_int=Decimal)
+    except (ValueError, RecursionError) as error:
+        raise store.error(f"answered {kind}, not JSON: is there a login before it?") from error
+
+
+def _error_in(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["error"]).replace("\n", " ")[:300]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+def _cause(error: object) -> str:
+    """The innermost, without numbers and places."""
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(reason).rstrip(".")
+
+
+def _until_s(text: str | None) -> int:
+    if text is None:
+        return int(time.time())
+    try:
+        return moment_ns(text) // SECOND_NS
+    except ValueError:
+        raise TraceError(
+            f"--query-until must be such as 2024-03-01T10:00:00Z, not {text!r}."
+        ) from None

@@ -1,0 +1,95 @@
+"""Dates as people and spreadsheets write them: 2016010123, 1.3.2024 10:00, 10:00."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from infadapter_workload.asked import DATES, Asked
+from infadapter_workload.formats.moments import SECOND_NS, iso_s
+
+_CALENDAR = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])([0-3]\d)(?:([01]\d|2[0-3])(\d\d(\d\d)?)?)?")
+_WRITTEN = re.compile(
+    r"(\d{1,2})([./])(\d{1,2})\2(\d{4})(?:,? +(\d{1,2}):(\d\d)(?::(\d\d))?(?: ?([AaPp])[Mm])?)?"
+)
+_TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?")
+
+
+class Unsure(ValueError):
+    """What the times are cannot be told; the message says what they look like, and what to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`ns` raises ValueError for what is no such time."""
+
+    ns: Callable[[str], int]
+    absolute: bool  # they are points in time, not seconds from some start
+    said: str
+
+
+def calendar(texts: Sequence[str]) -> Clock | None:
+    """2016010123 is an hour, 20160101 a day: as a number of seconds it would lie after 2030."""
+    if not texts or not all(_is_calendar(text) for text in texts):
+        return None
+    return Clock(_calendar_ns, True, "dates written as one number")
+
+
+def _is_calendar(text: str) -> bool:
+    try:
+        return _calendar_ns(text) > 0
+    except ValueError:
+        return False
+
+
+def _calendar_ns(text: str) -> int:
+    match = _CALENDAR.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text} is no date")
+    year, month, day, hour, rest, _ = match.groups(default="")
+    minute, second = (rest or "00")[:2], (rest or "0000")[2:] or "00"
+    return iso_s(f"{year}-{month}-{day}T{hour or '00'}:{minute}:{second}", None) * SECOND_NS
+
+
+def dated(texts: Sequence[str], asked: Asked) -> Clock | None:
+    """3/4/2024: which is the day is sure where one is above 12, or where dots separate them."""
+    found = [match for match in map(_WRITTEN.fullmatch, texts) if match]
+    if not found:
+        return None
+    if asked.unit in DATES:
+        day_first = asked.unit == DATES[0]
+    elif found[0][2] == "." or any(int(match[1]) > 12 for match in found):
+        day_first = True
+    elif any(int(match[3]) > 12 for match in found):
+        day_first = False
+    else:
+        raise Unsure(
+            f"{found[0][0]} may begin with a day or a month: say --trace-unit d/m/y or m/d/y"
+        )
+    return Clock(partial(_dated_ns, day_first=day_first), True, DATES[0 if day_first else 1])
+
+
+def _dated_ns(text: str, day_first: bool) -> int:
+    match = _WRITTEN.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text} is no date")
+    one, _, two, year, hour, minute, second, half = match.groups()
+    day, month = (one, two) if day_first else (two, one)
+    hours = int(hour or 0) % 12 + 12 * (half in "Pp") if half else int(hour or 0)
+    written = f"{year}-{month:0>2}-{day:0>2}T{hours:02}:{minute or '00'}:{second or '00'}"
+    return iso_s(written, None) * SECOND_NS
+
+
+def time_of_day(texts: Sequence[str]) -> Clock | None:
+    if not texts or not all(map(_TIME_OF_DAY.fullmatch, texts)):
+        return None
+    return Clock(_time_of_day_ns, False, "times of a day")
+
+
+def _time_of_day_ns(text: str) -> int:
+    match = _TIME_OF_DAY.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text} is no time of a day")
+    hour, minute, second, fraction = match.groups(default="")
+    whole_s = int(hour) * 3600 + int(minute) * 60 + int(second or 0)
+    return whole_s * SECOND_NS + int(fraction.ljust(9, "0"))

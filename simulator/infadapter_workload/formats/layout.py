@@ -1,0 +1,135 @@
+"""Which column of a table is the time, and which one the load: surely, or asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infadapter_workload.asked import Asked
+from infadapter_workload.formats.choice import Choice, chosen
+from infadapter_workload.formats.clocks import clock_of
+from infadapter_workload.formats.columns import Table, column_named, only
+from infadapter_workload.formats.dates import Clock, Unsure
+from infadapter_workload.formats.fields import BLANKS, is_number
+from infadapter_workload.formats.moments import is_epoch
+from infadapter_workload.formats.names import (
+    LOAD_KINDS,
+    is_part_of_time,
+    is_time,
+    of_values,
+    time_unit,
+)
+from infadapter_workload.formats.stream import Stream, shown
+from infadapter_workload.formats.values import has_decimal_comma
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How every row is read."""
+
+    table: Table
+    time: int | None  # None: rows have no time, and come at the step that was given
+    day: int | None  # of the date, where the column of the time has none
+    clock: Clock
+    choice: Choice  # of the columns with the load; without any, a row is a request
+    decimal_comma: bool
+
+    def time_text(self, fields: Sequence[str]) -> str:
+        assert self.time is not None
+        text = fields[self.time]
+        return text if self.day is None else f"{fields[self.day]} {text}"
+
+
+def layout_of(stream: Stream, table: Table, asked: Asked, per_request: bool | None) -> Layout:
+    """`per_request` where the form was given. Raises TraceError where it is not sure."""
+    table = only(table, asked.only)
+    time, day = _time(stream, table, asked)
+    texts = [text for text in _texts(table, time, day) if text]
+    try:
+        clock = clock_of(texts, table.name(time) if time is not None else "", asked)
+    except Unsure as unsure:
+        raise stream.error(f"is not surely understood: {unsure}") from None
+    taken = {each for each in (time, day) if each is not None}
+    choice = chosen(stream, table, taken, texts, clock, asked, per_request)
+    comma = table.delimiter != "," and has_decimal_comma(
+        [text for index in choice.columns for text in table.column(index)]
+    )
+    return Layout(table=table, time=time, day=day, clock=clock, choice=choice, decimal_comma=comma)
+
+
+def _time(stream: Stream, table: Table, asked: Asked) -> tuple[int | None, int | None]:
+    """The column of the time, and that of the day beside it."""
+    if asked.time is not None:
+        return column_named(stream, table.names, table.width, asked.time), None
+    named = [index for index in range(table.width) if is_time(table.name(index))]
+    time = next((each for each in named if _holds_times(table, each)), None)
+    if time is None:
+        time = next((each for each in range(table.width) if _holds_points(table, each)), None)
+    if time is None and table.width == 2 and (not table.names or _counts_up(table)):
+        time = 0
+    if time is None and asked.every_s is None:
+        raise stream.error(
+            "has columns that are in none of the known forms, none of them surely a time: say "
+            "--trace-columns time=NAME, or --trace-every SECONDS for rows without a time; its "
+            f"columns are {_shown(table)}"
+        )
+    parts = [each for each in range(table.width) if is_part_of_time(table.name(each))]
+    if time in parts and len(parts) > 1:
+        raise stream.error(
+            f"has its time in several columns, {', '.join(shown(table.name(p)) for p in parts)}: "
+            "write it as one, such as 2024-03-01T10:00"
+        )
+    return _with_day(table, time)
+
+
+def _counts_up(table: Table) -> bool:
+    """Whether the first column is a number of the row or second, under whatever name."""
+    texts = table.column(0)
+    return all(map(is_number, texts)) and of_values(table.name(1)).kind in LOAD_KINDS
+
+
+def _with_day(table: Table, time: int | None) -> tuple[int | None, int | None]:
+    if time is None:
+        return None, None
+    for day, clock_time in ((time, time + 1), (time - 1, time)):
+        if day >= 0 and clock_time < table.width and _is_day_and_time(table, day, clock_time):
+            return clock_time, day
+    return time, None
+
+
+def _is_day_and_time(table: Table, day: int, time: int) -> bool:
+    days, times = table.column(day)[:5], table.column(time)[:5]
+    short = all(len(text) <= 10 and text[:1].isdigit() and not text.isdigit() for text in days)
+    return (
+        bool(times)
+        and short
+        and all(text[:1].isdigit() and ":" in text for text in times)
+        and all(":" not in text for text in days)
+    )
+
+
+def _texts(table: Table, time: int | None, day: int | None) -> list[str]:
+    if time is None:
+        return []
+    texts = table.column(time)
+    if day is None:
+        return texts
+    return [f"{one} {other}" for one, other in zip(table.column(day), texts, strict=True)]
+
+
+def _holds_times(table: Table, index: int) -> bool:
+    """A column that is named like a time may hold durations, or words."""
+    texts = [text for text in table.column(index)[:5] if text]
+    return not texts or any(text[:1].isdigit() for text in texts)
+
+
+def _holds_points(table: Table, index: int) -> bool:
+    texts = [text for text in table.column(index)[:5] if text]
+    if not texts or is_time(table.name(index)) or time_unit(table.name(index)):
+        return False
+    return all(map(is_epoch, texts))
+
+
+def _shown(table: Table) -> str:
+    if table.names:
+        return ", ".join(shown(name) for name in table.names[:8])
+    kind = "blanks" if table.delimiter == BLANKS else shown(table.delimiter)
+    return f"{table.width}, cut by {kind}, without names"

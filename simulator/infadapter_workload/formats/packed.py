@@ -1,0 +1,98 @@
+"""What a file is packed or written in: gzip, bzip2, xz, UTF-16; others are named and refused."""
+
+import bz2
+import gzip
+import io
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, cast
+
+from infadapter_workload.trace import TraceError
+
+Bytes = io.BufferedReader | io.BytesIO
+Told = Callable[[int, int], None]
+
+_LOOKED_AT = 65_536  # bytes
+_MOST_WIDE = 64 * 2**20  # bytes, in UTF-16, which are read at once
+
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
+
+_OTHERS = (
+    (b"\x28\xb5\x2f\xfd", "is packed with zstd: give `zstd -dc FILE` to --trace -"),
+    (b"\x04\x22\x4d\x18", "is packed with lz4: give `lz4 -dc FILE` to --trace -"),
+    (b"PK\x03\x04", "is a zip archive or a workbook: unpack it, or save its sheet as CSV"),
+    (b"PAR1", "is a Parquet file: write it as CSV"),
+    (b"Obj\x01", "is an Avro file: write it as CSV"),
+    (b"ARROW1", "is an Arrow file: write it as CSV"),
+    (b"SQLite format 3", "is an SQLite database: write the table as CSV"),
+    (b"7z\xbc\xaf", "is a 7z archive: unpack it"),
+)
+
+
+def unpacked(path: Path, raw: io.BufferedReader) -> tuple[bytes, Bytes]:
+    """Its first bytes, and all of them. Raises TraceError for what is no text by its mark."""
+    file = _opened(raw)
+    beginning = _without_hole(_first(file), file)
+    for mark, problem in _OTHERS:
+        if beginning.startswith(mark):
+            raise TraceError(f"The trace {path} {problem}.")
+    if beginning[257:262] == b"ustar":
+        raise TraceError(f"The trace {path} is a tar archive: unpack it, and name its file.")
+    if beginning.startswith(_WIDE):
+        return _narrow(path, beginning, file)
+    return beginning, io.BufferedReader(_Rejoined(beginning, file), _LOOKED_AT)
+
+
+def _opened(raw: io.BufferedReader) -> IO[bytes]:
+    mark = raw.peek(6)
+    if mark.startswith(b"\x1f\x8b"):
+        return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
+    if mark.startswith(b"BZh"):
+        return bz2.BZ2File(raw)
+    if mark.startswith(b"\xfd7zXZ"):
+        return lzma.LZMAFile(raw)
+    return raw
+
+
+def _first(file: IO[bytes]) -> bytes:
+    """A pipe gives them in pieces."""
+    parts, size = [], 0
+    while size < _LOOKED_AT and (part := file.read(_LOOKED_AT - size)):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
+
+
+def _without_hole(beginning: bytes, file: IO[bytes]) -> bytes:
+    """Of NULs that a rotation by copying leaves; one is kept, so that its line is damaged."""
+    while len(beginning) >= _LOOKED_AT and not beginning.strip(b"\0"):
+        beginning = b"\0" + _first(file)
+    return beginning
+
+
+def _narrow(path: Path, beginning: bytes, file: IO[bytes]) -> tuple[bytes, Bytes]:
+    """As UTF-8. Spreadsheets and PowerShell write UTF-16, with a mark."""
+    content = beginning + file.read(_MOST_WIDE + 1)
+    if len(content) > _MOST_WIDE:
+        raise TraceError(f"The trace {path} is large and in UTF-16: write it in UTF-8.")
+    try:
+        text = content.decode("utf-16").encode()
+    except UnicodeError as error:
+        raise TraceError(f"{path}:1: this is not text.") from error
+    return text[:_LOOKED_AT], io.BytesIO(text)
+
+
+class _Rejoined(io.RawIOBase):
+    """What was looked at, and then the rest."""
+
+    def __init__(self, beginning: bytes, rest: IO[bytes]) -> None:
+        self._beginning, self._rest = io.BytesIO(beginning), rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._beginning.read(len(buffer)) or self._rest.read(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)

@@ -1,0 +1,81 @@
+"""Numbers as tables hold them: with a decimal comma, thousands apart, K and M, or their unit."""
+
+import re
+from typing import NamedTuple
+
+from infadapter_workload.formats.names import Kind, Said, of_values
+
+ABSENT = frozenset({"", "null", "none", "undefined", "na", "n/a", "-"})
+"""What stands where nothing is known; NaN, which is a number gone wrong, is none of them."""
+
+_SCALES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "Mil": 1e6, "G": 1e9, "Bil": 1e9}
+_WRITTEN = re.compile(
+    r"([-+]?(?:\d[\d.,]*|[.,]\d+)(?:[eE][-+]?\d+)?)\s*(Mil|Bil|[kKMG])?\s*"
+    r"([A-Za-z]*(?:/[A-Za-z]+|[A-Za-z]))?"
+)
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
+_PLACES = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+,\d+")
+
+
+class Number(NamedTuple):
+    number: float
+    unit: str = ""
+
+
+def number_of(text: str, decimal_comma: bool = False) -> Number:
+    """Raises ValueError for what is none, or whose unit has nothing to do with requests."""
+    try:
+        return Number(float(text.replace(",", ".") if decimal_comma else text))
+    except ValueError:
+        pass
+    match = _WRITTEN.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text} is not a number")
+    digits, scale, unit = match.groups(default="")
+    if unit and rate_of_unit(unit) is None and of_values(unit).kind is not Kind.COUNT:
+        raise ValueError(f"{text} is not a number of requests")
+    return Number(float(_plain(digits, decimal_comma)) * _SCALES[scale], unit)
+
+
+def rate_of_unit(unit: str) -> float | None:
+    """Per how many seconds req/s, rpm and such are."""
+    said = of_values(unit)
+    return said.per_s if said.kind is Kind.RATE else None
+
+
+def unit_said(text: str, decimal_comma: bool) -> Said | None:
+    """What the unit behind a number says of it."""
+    try:
+        unit = number_of(text, decimal_comma).unit
+    except ValueError:
+        return None
+    return of_values(unit) if unit else None
+
+
+def is_numeric(text: str) -> bool:
+    """Also what stands for a number that is not there."""
+    if text.lower() in ABSENT:
+        return True
+    for comma in (False, True):
+        try:
+            number_of(text, comma)
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def has_decimal_comma(texts: list[str]) -> bool:
+    """Whether a comma can only be that: 1,5 is, 1,500 and 1,721,992,142.283 are thousands apart."""
+    with_comma = [text for text in texts if "," in text and is_numeric(text)]
+    return bool(with_comma) and not all(_THOUSANDS.match(text) for text in with_comma)
+
+
+def _plain(digits: str, decimal_comma: bool) -> str:
+    if decimal_comma and _PLACES.fullmatch(digits):
+        return digits.replace(".", "").replace(",", ".")
+    if decimal_comma:
+        return digits.replace(",", ".")
+    if _THOUSANDS.fullmatch(digits):
+        return digits.replace(",", "")
+    return digits

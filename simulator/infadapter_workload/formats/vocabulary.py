@@ -1,0 +1,68 @@
+"""The words that columns of monitors, load testers and traces are named by."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+RATES = {
+    **dict.fromkeys(("rps", "qps", "tps", "ops", "cps", "hps", "iops", "reqps"), 1),
+    **dict.fromkeys(("rpm", "qpm", "tpm", "opm", "cpm"), 60),
+    "rph": 3600,
+}
+"""Per how many seconds."""
+
+PERIODS = (
+    (r"(?:s|sec|secs|second|seconds)", 1),
+    (r"(?:m|min|mins|minute|minutes)", 60),
+    (r"(?:h|hr|hour|hours)", 3600),
+    (r"(?:d|day|days)", 86_400),
+)
+
+SECONDS = _words("seconds secs sec")
+
+COUNTS = _words(
+    "request requests req reqs count counts cnt number num hits calls invocations queries arrivals "
+    "visits pageviews events tweets transactions messages jobs tasks anfragen zugriffe anzahl"
+)
+
+LOADS = _words("value values val y load last traffic workload demand throughput rate views sum")
+"""Of which they do not say whether it is a count or a rate."""
+
+TOTALS = _words("total cumulative cum counter cumsum")
+
+OTHERS = SECONDS | _words(
+    "latency latencies duration durations elapsed delay wait runtime time ms us ns milliseconds "
+    "millis microseconds bytes size sizes length len tokens token kb mb gb bandwidth "
+    "error errors err fail failed failure failures dropped rejected blocked retries "
+    "status code success ratio percent pct utilization utilisation usage "
+    "cpu memory mem ram gpu disk load1 load5 load15 temperature "
+    "p50 p90 p95 p99 p999 percentile quantile median stddev std "
+    "user users vus threads thread pods replicas nodes instances "
+    "id ids uid pid port ip host address price cost age index "
+    "bucket inflight flight concurrency concurrent active queue queued connections pending waiting "
+    "capacity limit quota target threshold predicted prediction forecast expected"
+)
+"""Surely no load, whatever stands beside them."""
+
+TIMES = _words(
+    "timestamp timestamps time times ts t datetime date arrival arrived when epoch unixtime moment "
+    "second seconds sec minute minutes min hour hours day millisecond milliseconds msec ds start "
+    "end uhrzeit zeit zeitpunkt datum"
+)
+
+PARTS_OF_TIME = _words("year month day hour minute second date")
+
+DURATIONS = _words("duration latency elapsed response service processing wait")
+
+THOUSANDS = _words("k thousand thousands million millions mio tsd")
+
+TIME_UNITS = {
+    **dict.fromkeys(("ns", "nanos", "nanosecond", "nanoseconds", "nsec"), "ns"),
+    **dict.fromkeys(("us", "µs", "μs", "micros", "microsecond", "microseconds", "usec"), "us"),
+    **dict.fromkeys(("ms", "millis", "millisecond", "milliseconds", "msec"), "ms"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), "h"),
+    **dict.fromkeys(("d", "day", "days"), "d"),
+}

@@ -1,0 +1,85 @@
+"""Silence and missing steps: load of 0, or seconds of which nothing is known, left out."""
+
+import numpy as np
+import numpy.typing as npt
+
+from infadapter_workload.series import Series
+from infadapter_workload.shaping import without_gaps, zero_runs
+from infadapter_workload.trace import Array, Trace, TraceError
+
+LONGEST_S = 10
+"""Of silence that may be load, in counts by the second of a busy service."""
+
+BUSY_RPS = 2.0
+"""At this rate ten silent seconds come by chance once in years; of less load they are part."""
+
+MOST_LEFT_OUT = 0.05
+"""Of a trace, as gaps without being asked: a fortnight of a real collector had 2 %."""
+
+SAY = "say --trace-gaps keep if that is load of 0, or drop if it was not recorded"
+
+
+def settled(series: Series, gaps: str | None, where: str) -> Trace:
+    """`gaps` is of `Asked`. Raises TraceError where it is to be asked, or there is no load."""
+    missing = np.isnan(series.rates)
+    if not np.nansum(series.rates):
+        raise TraceError(
+            f"The trace {where} holds no requests, only {series.seconds:,} s of zeros."
+        )
+    if missing.any():
+        return _without_missing(series, missing, gaps, where)
+    trace = series.trace(series.rates)
+    if gaps == "keep" or not series.collected or not _busy(trace):
+        return series.trace(series.rates, _kept(series, gaps))
+    return _without_silence(trace, gaps, where)
+
+
+def _kept(series: Series, gaps: str | None) -> tuple[str, ...]:
+    """Much silence of what was recorded in steps, which is never taken for a gap, is said."""
+    silent_s = int(np.diff(_silences(series.rates), axis=1).sum())
+    recorded = series.step_s > 1 or (series.collected and not series.counted)
+    if gaps == "keep" or not recorded or silent_s <= MOST_LEFT_OUT * series.seconds:
+        return ()
+    return (f"{silent_s:,} s of silence are taken as load of 0",)
+
+
+def _silences(rates: Array) -> npt.NDArray[np.int64]:
+    runs = zero_runs(rates)
+    return runs[np.diff(runs, axis=1)[:, 0] >= LONGEST_S]
+
+
+def _without_missing(
+    series: Series, missing: npt.NDArray[np.bool_], gaps: str | None, where: str
+) -> Trace:
+    runs = zero_runs(np.where(missing, 0.0, 1.0))
+    lost_s, first_s = int(missing.sum()), int(runs[0][0])
+    found = f"{len(runs)} gap{'s' if len(runs) > 1 else ''} with {lost_s:,} s without data"
+    if gaps == "keep":
+        note = f"{found} are taken as load of 0, the first at {first_s:,} s"
+        return series.trace(np.nan_to_num(series.rates), (note,))
+    if gaps != "drop" and lost_s > MOST_LEFT_OUT * series.seconds:
+        raise TraceError(
+            f"The trace {where} has no numbers for {lost_s:,} of its {series.seconds:,} s, the "
+            f"first at {first_s:,} s: {SAY}."
+        )
+    note = f"left out {found}, the first at {first_s:,} s"
+    left = series.trace(series.rates[~missing], (note,))
+    if not series.collected or not _busy(left):
+        return left
+    return _without_silence(left, gaps, where)
+
+
+def _without_silence(trace: Trace, gaps: str | None, where: str) -> Trace:
+    runs = _silences(trace.rates)
+    silent_s = int(np.diff(runs, axis=1).sum())
+    if gaps == "ask" and silent_s > MOST_LEFT_OUT * trace.seconds:
+        raise TraceError(
+            f"The trace {where} has {silent_s:,} of its {trace.seconds:,} s in {len(runs)} "
+            f"silence{'s' if len(runs) > 1 else ''} of {LONGEST_S} s or more, the first at "
+            f"{int(runs[0][0]):,} s: {SAY}."
+        )
+    return without_gaps(trace, LONGEST_S)
+
+
+def _busy(trace: Trace) -> bool:
+    return trace.counted and trace.mean_rps >= BUSY_RPS

@@ -1,0 +1,104 @@
+"""What a form's reader found: a number for each second, or nothing known; and when it began."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from infadapter_workload.trace import MAX_SECONDS, Array, Trace, TraceError, per_second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Of one file."""
+
+    name: str
+    form: str  # in words: what it was taken for
+    rates: Array  # requests per second, NaN where nothing is known
+    arrivals_s: Array | None = None
+    began_s: int | None = None  # since 1970, where the file says it
+    counted: bool = False
+    step_s: int = 1
+    collected: bool = False  # by something that can be down, a number for each second
+    notes: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> int:
+        return len(self.rates)
+
+    def trace(self, rates: Array, notes: Sequence[str] = ()) -> Trace:
+        return Trace(
+            name=self.name,
+            rates=rates,
+            arrivals_s=self.arrivals_s,
+            counted=self.counted,
+            notes=(*self.notes, *notes),
+            form=self.form,
+        )
+
+
+def joined(parts: Sequence[Series]) -> Series:
+    """
+    Of several files: each at its own time, where all say it, else one after the other as given.
+
+    Raises TraceError where counts of the same time are in two of them.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    begun = [part.began_s for part in parts if part.began_s is not None]
+    placed = len(begun) == len(parts)
+    ordered = sorted(parts, key=lambda part: part.began_s or 0) if placed else list(parts)
+    starts = [start - min(begun) for start in sorted(begun)] if placed else _one_by_one(parts)
+    end_s = max(start + part.seconds for start, part in zip(starts, ordered, strict=True))
+    if end_s > MAX_SECONDS:
+        raise TraceError(f"The traces are longer than {MAX_SECONDS:,} s together: use --to.")
+    together = _laid(ordered, starts, end_s)
+    return replace(
+        together,
+        name=f"{ordered[0].name} and {len(parts) - 1} more",
+        form=f"{len(parts)} files, {'by their times' if placed else 'one after the other'}: "
+        + "; ".join(sorted({part.form for part in parts})),
+        began_s=min(begun) if placed else None,
+        notes=tuple(dict.fromkeys(note for part in ordered for note in part.notes)),
+    )
+
+
+def began(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _laid(parts: Sequence[Series], starts: Sequence[int], end_s: int) -> Series:
+    if all(part.arrivals_s is not None for part in parts):
+        times = np.concatenate(
+            [start + _times(part) for start, part in zip(starts, parts, strict=True)]
+        )
+        times.sort()
+        return replace(parts[0], rates=per_second(times, end_s), arrivals_s=times)
+    rates = np.full(end_s, np.nan)
+    for start, part in zip(starts, parts, strict=True):
+        place = rates[start : start + part.seconds]
+        both = ~np.isnan(place) & ~np.isnan(part.rates)
+        if both.any() and not _of_requests(parts):
+            raise TraceError(
+                f"The traces overlap: {part.name} begins before the one before it ends."
+            )
+        place[:] = np.where(both, place + part.rates, np.where(np.isnan(place), part.rates, place))
+    if _of_requests(parts):  # between whose times, silence is something that was seen
+        rates = np.nan_to_num(rates)
+    counted = all(part.counted for part in parts)
+    return replace(parts[0], rates=rates, arrivals_s=None, counted=counted)
+
+
+def _of_requests(parts: Sequence[Series]) -> bool:
+    return not any(part.collected or part.step_s > 1 for part in parts)
+
+
+def _times(part: Series) -> Array:
+    assert part.arrivals_s is not None
+    return part.arrivals_s
+
+
+def _one_by_one(parts: Sequence[Series]) -> list[int]:
+    ends = np.cumsum([part.seconds for part in parts])
+    return [0, *(int(end) for end in ends[:-1])]

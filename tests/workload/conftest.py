@@ -1,0 +1,45 @@
+"""Reads a text as the command line would, and the sentence where it is asked for more."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from infadapter_workload.asked import asked_of
+from infadapter_workload.reading import read_trace
+from infadapter_workload.trace import Trace, TraceError
+
+
+class Reader(Protocol):
+    def __call__(
+        self, content: str | bytes, form: str | None = None, gaps: str = "ask", **said: str
+    ) -> Trace: ...
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Reader:
+    """Of a file with this content; `said` are the options --trace-NAME."""
+
+    def reader(
+        content: str | bytes, form: str | None = None, gaps: str = "ask", **said: str
+    ) -> Trace:
+        path = tmp_path / "trace.txt"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return read_trace(path, format=form, asked=asked_of({**said, "gaps": gaps}))
+
+    return reader
+
+
+@pytest.fixture
+def asks(read: Reader) -> Callable[..., str]:
+    """The one sentence with which it is refused."""
+
+    def sentence(content: str | bytes, form: str | None = None, **said: str) -> str:
+        with pytest.raises(TraceError) as caught:
+            read(content, form, **said)
+        assert re.fullmatch(r"[^\n]+\.", str(caught.value))
+        return str(caught.value)
+
+    return sentence
