@@ -10,7 +10,6 @@ import math
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,11 +37,6 @@ __all__ = ["Quota", "follow_quota", "http_server", "listen", "run"]
 # server just when a router sends on it costs a request.
 _KEEP_ALIVE_S = 4000
 _JOIN_S = 2.0  # for the execution that is being done when nobody waits any more
-_SWITCH_S = 0.0005
-"""
-How long the event loop may keep the interpreter from a thread that computes: python's 5 ms, at each
-of a network's many operations, is most of an inference when refusals come by the thousand.
-"""
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +77,6 @@ def run(
 
     Ends the process if an executor does not come back: a thread that computes can't be ended.
     """
-    sys.setswitchinterval(_SWITCH_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sound, joined = runner.run(
             _serve(inference, listener, drain_s, Quota(thread_limit, cpu_share), grpc_at)
