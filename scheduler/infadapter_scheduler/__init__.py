@@ -2,6 +2,7 @@
 
 from infadapter_scheduler.actions import Action, Load, Reason, Refuse, Run, Unload
 from infadapter_scheduler.deviation import Deviation, exact, lognormal, of_both_sides, resampled
+from infadapter_scheduler.emulation import Emulation
 from infadapter_scheduler.events import (
     Arrived,
     Event,
@@ -25,7 +26,7 @@ from infadapter_scheduler.policy import Policy
 from infadapter_scheduler.residency import PAGE_BYTES
 from infadapter_scheduler.scheduler import Scheduler
 from infadapter_scheduler.sources import Both, Client, ClosedLoop, Stream
-from infadapter_scheduler.virtual import Emulation, emulate, replay
+from infadapter_scheduler.virtual import emulate, replay
 from infadapter_scheduler.world import Arrival, BrokenRule, Served, Settled, Source, World
 
 __all__ = [

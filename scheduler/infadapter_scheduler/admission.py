@@ -33,15 +33,6 @@ class Offer(NamedTuple):
         return self.deadline_s - self.lag_s - kept_s
 
 
-class Opening(NamedTuple):
-    """A new batch: how large it may become, for what it is given room, when its weights come."""
-
-    cap: int
-    target: int
-    rate_rps: float  # of its model
-    released_s: float = 0.0
-
-
 def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -> Request | None:
     """Into a batch that is planned, if it can take one more."""
     if len(batch.members) >= batch.cap:
@@ -98,70 +89,3 @@ def leave(batch: Batch, executor: Executor, request: Request, now_s: float) -> b
     batch.become(members)
     executor.plan.changed(batch)
     return True
-
-
-def open_batch(
-    executor: Executor, offer: Offer, opening: Opening, buffer: SafetyBuffer
-) -> Request | float:
-    """As a new batch; or by how many seconds it, or others behind it, would be late."""
-    executor.settle_waits(offer.now_s)
-    found = opened_at(offer.deadline_s, 0.0, executor, offer, opening, buffer)
-    if isinstance(found, float) and executor.cache.loading and not opening.released_s:
-        return _in_a_gap(executor, offer, opening, buffer, found)
-    return found
-
-
-def _in_a_gap(
-    executor: Executor, offer: Offer, opening: Opening, buffer: SafetyBuffer, late_s: float
-) -> Request | float:
-    """While it would wait for weights: what fits there costs nobody anything, also a small one."""
-    costs = offer.costs
-    gaps = (batch for batch in executor.plan if batch.waiting_s >= costs.growing_s[1])
-    behind = next(gaps, None)
-    if behind is None or behind.key_s > offer.deadline_s:
-        return late_s
-    fit = (b for b in costs.sizes if costs.growing_s[b] <= behind.waiting_s)
-    target = min(opening.target, max(fit))
-    small = opening._replace(target=target, cap=target)
-    key_s = behind.key_s - EPSILON_S
-    return opened_at(key_s, behind.waiting_s, executor, offer, small, buffer)
-
-
-def opened_at(
-    key_s: float,
-    gap_s: float,
-    executor: Executor,
-    offer: Offer,
-    opening: Opening,
-    buffer: SafetyBuffer,
-) -> Request | float:
-    """At a place in the plan, or while what comes behind it would have waited for its weights."""
-    costs = offer.costs
-    place = executor.plan.place(key_s)
-    free_s = executor.admits_from_s(offer.now_s)
-    begin_s = free_s + place.before_s
-    waiting_s = max(0.0, opening.released_s - begin_s)
-    work_s = waiting_s + costs.growing_s[opening.target]
-    first_s = begin_s + waiting_s + costs.growth_s(opening.target, opening.rate_rps)
-    due_s = offer.due_s(first_s, costs.seconds(costs.first[opening.cap]), buffer)
-    delay_s = max(0.0, work_s - gap_s)
-    late_s = max(first_s - due_s, free_s + delay_s - place.headroom_s) - TIE_S
-    late_s += executor.owed_s(costs.model.name, offer.now_s)
-    if late_s > 0:
-        return late_s
-    batch = Batch(
-        costs=costs,
-        executor=executor.name,
-        cap=opening.cap,
-        key_s=key_s,
-        target=opening.target,
-        released_s=opening.released_s,
-        waiting_s=waiting_s,
-    )
-    request = Request(offer.request, batch.model, offer.deadline_s, due_s, batch)
-    batch.become([request])
-    executor.plan.insert(batch)
-    executor.cache.pin(batch.model)
-    executor.settle_debt(batch.model)
-    executor.settle_waits(offer.now_s)
-    return request

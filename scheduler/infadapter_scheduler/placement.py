@@ -6,11 +6,12 @@ A request costs the same at any number of executors: at most three are tried.
 
 from collections.abc import Iterable
 
-from infadapter_scheduler.admission import Offer, Opening, join, open_batch, replace_last
+from infadapter_scheduler.admission import Offer, join, replace_last
 from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.loading import CANDIDATES
+from infadapter_scheduler.opening import Opening, open_batch
 from infadapter_scheduler.state import State
 
 NEAREST = 8

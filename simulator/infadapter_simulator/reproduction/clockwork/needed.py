@@ -22,5 +22,4 @@ def executors_needed(models: Mapping[str, Model], rates_rps: Iterable[tuple[str,
 def _each_s(model: Model, rate_rps: float) -> float:
     sizes, seconds = zip(*sorted(model.execution_s.items()), strict=True)
     batch = min(1 + rate_rps * WAIT_S, sizes[-1])
-    each_s = float(np.interp(batch, sizes, seconds)) / batch
-    return float(min(each_s, seconds[0]))
+    return float(min(np.interp(batch, sizes, seconds) / batch, seconds[0]))
