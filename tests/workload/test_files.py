@@ -21,6 +21,9 @@ TABLE = "second,requests\n" + "".join(f"{i},{100 + i}\n" for i in range(30))
 CLF = '1.2.3.4 - - [10/Oct/2000:13:{:02}:{:02} -0700] "GET /a HTTP/1.1" 200 2\n'
 
 
+TARRED = gzip.compress(b"trace.csv".ljust(257, b"\0") + b"ustar" + b"a" * 300, mtime=0)
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_packed_files_are_read(read: Read, pack: Callable[[bytes], bytes]) -> None:
     assert read(pack(TABLE.encode())).mean_rps == 114.5
@@ -37,7 +40,7 @@ def test_what_spreadsheets_write_is_read(read: Read, encoding: str) -> None:
         (b"\x28\xb5\x2f\xfd" + b"a" * 300, "zstd -dc FILE"),
         (b"PK\x03\x04" + b"a" * 300, "a zip archive or a workbook"),
         (b"PAR1" + b"a" * 300, "Parquet"),
-        (gzip.compress(b"trace.csv".ljust(257, b"\0") + b"ustar" + b"a" * 300, mtime=0), "a tar archive"),
+        (TARRED, "a tar archive"),
     ],
 )
 def test_what_is_no_text_is_named(asks: Read, content: bytes, said: str) -> None:
