@@ -425,7 +425,8 @@ def test_a_command_that_is_not_installed_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "rich.console", None)
-    monkeypatch.delitem(sys.modules, "infadapter.commands.profile", raising=False)
+    for module in ("commands.profile", "profile_text"):
+        monkeypatch.delitem(sys.modules, f"infadapter.{module}", raising=False)
     result = run("profile", "--help")
     assert result.exit_code == 1
     assert "pip install 'infadapter[local]'" in result.stderr
