@@ -31,10 +31,11 @@ MAX_MISSED_SHARE = 0.2
 FULL_TO = 1.15
 """Beyond this part of its capacity a pod may miss what it will."""
 
-TRIED = 0.01
+TRIED = 0.005
 """
 A ratio above 1 follows what pods carried without a miss, and goes so far beyond: a pod that is
-three quarters full shows no more than that, and a plan that expects more of it overloads it.
+three quarters full shows no more than that, and a plan that expects more of it overloads it. Less
+than what changes the ratio in force: what is only tried moves nothing at rest.
 """
 
 EARLY_TOLERANCE_S = 0.5
