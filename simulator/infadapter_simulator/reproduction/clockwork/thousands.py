@@ -93,7 +93,8 @@ def _rows(asked: Asked, tally: Tally, samples: list[Sample]) -> list[list[str]]:
 def _row(shown: int, at: int, tally: Tally, samples: list[Sample]) -> list[str]:
     bins = range(at, at + 1)
     major, minor = tally.of("major", bins), tally.of(MINOR, bins)
-    before, after = samples[at], samples[min(at + 1, len(samples) - 1)]
+    from_sample = max(0, min(at, len(samples) - 2))
+    before, after = samples[from_sample], samples[min(from_sample + 1, len(samples) - 1)]
     seconds = max(1e-9, after.at_s - before.at_s)
     return [
         f"{shown:,}",
