@@ -89,10 +89,21 @@ async def test_an_old_last_sample_is_stale(server: Answers) -> None:
         await ask(server)
 
 
-@pytest.mark.parametrize("rps", ["NaN", "+Inf", "-Inf", "-1"])
-async def test_what_is_no_rate_is_invalid_wherever_it_stands(server: Answers, rps: str) -> None:
-    server.gives((NOW_S - 2, rps), (NOW_S - 1, "3"))
-    with pytest.raises(InvalidData):
+NO_RATES = pytest.mark.parametrize("rps", ["NaN", "+Inf", "-Inf", "-1", "-0.0001"])
+
+
+@NO_RATES
+async def test_what_is_no_rate_is_left_out_and_the_others_count(server: Answers, rps: str) -> None:
+    """One such moment in the window stopped all planning until it had left it, half an hour."""
+    server.gives((NOW_S - 3, "2"), (NOW_S - 2, rps), (NOW_S - 1, "3"))
+    history = await ask(server)
+    assert [sample.rps for sample in history.samples] == [2.0, 3.0]
+
+
+@NO_RATES
+async def test_the_load_is_invalid_where_the_latest_is_no_rate(server: Answers, rps: str) -> None:
+    server.gives((NOW_S - 2, "3"), (NOW_S - 1, rps))
+    with pytest.raises(InvalidData, match="is no rate"):
         await ask(server)
 
 

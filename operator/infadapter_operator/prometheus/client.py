@@ -185,7 +185,12 @@ async def slo_met_ratio(prometheus: Prometheus, query: str, now_s: float) -> flo
 
 
 def samples_of(answer: object) -> tuple[Sample, ...]:
-    """The samples of a matrix of one series or none. Raises InvalidData or QueryFailed."""
+    """
+    The samples of a matrix of one series or none, without those that are no rate: a moment of
+    NaN would otherwise stop all planning for as long as it is in the window.
+
+    Raises QueryFailed, and InvalidData where the latest is no rate: then the load is not known.
+    """
     if not isinstance(answer, list):
         raise QueryFailed("Prometheus's answer is no list of series")
     if not answer:
@@ -201,14 +206,14 @@ def samples_of(answer: object) -> tuple[Sample, ...]:
 
 
 def _valid(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
-    bad = next(_bad(samples), None)
-    if bad is not None:
-        raise InvalidData(f"at {bad.at_s:.0f} the query gave {bad.rps}, which is no rate")
-    return samples
+    if samples and not _is_rate(samples[-1]):
+        last = samples[-1]
+        raise InvalidData(f"at {last.at_s:.0f} the query gave {last.rps}, which is no rate")
+    return tuple(sample for sample in samples if _is_rate(sample))
 
 
-def _bad(samples: Iterable[Sample]) -> Iterator[Sample]:
-    return (s for s in samples if not (math.isfinite(s.at_s) and 0 <= s.rps < math.inf))
+def _is_rate(sample: Sample) -> bool:
+    return math.isfinite(sample.at_s) and 0 <= sample.rps < math.inf
 
 
 def delivered_of(answer: object, over_s: float) -> Mapping[str, Delivered]:
