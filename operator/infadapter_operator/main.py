@@ -21,7 +21,7 @@ from infadapter_operator.kube import client
 from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.supervisor import Loops
-from infadapter_operator.prometheus.client import connect as connect_prometheus
+from infadapter_operator.prometheus.connection import connect as connect_prometheus
 from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.settings import Settings, settings_from
 

@@ -44,6 +44,7 @@ class Answers(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 200
         self.answer: Any = {}
+        self.content_type = "application/json"
         self.delay_s = 0.0
         self.asked: dict[str, str] = {}
 
@@ -66,6 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.server.answer
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(self.server.status)
+        self.send_header("Content-Type", self.server.content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

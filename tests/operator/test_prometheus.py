@@ -16,12 +16,8 @@ from infadapter_operator.domain.load import (
     QueryFailed,
     StaleData,
 )
-from infadapter_operator.prometheus.client import (
-    MAX_POINTS,
-    PrometheusLoad,
-    connect,
-    slo_met_ratio,
-)
+from infadapter_operator.prometheus.client import PrometheusLoad, slo_met_ratio
+from infadapter_operator.prometheus.connection import MAX_POINTS, connect
 from infadapter_operator.prometheus.queries import (
     Servers,
     arrivals_query,
@@ -142,6 +138,21 @@ async def test_an_error_is_a_failed_query(server: Answers, status: int) -> None:
         await ask(server)
 
 
+async def test_a_part_of_the_recent_data_is_a_failed_query(server: Answers) -> None:
+    """Thanos answers 200 with warnings where a store is away: the load seems to have fallen."""
+    server.gives((NOW_S - 1, "3"))
+    server.answer = {**server.answer, "warnings": ["receive 10.0.0.7: connection refused"]}
+    with pytest.raises(QueryFailed, match="only a part of the data is there: receive"):
+        await ask(server)
+    assert server.asked["partial_response"] == "false"
+
+
+async def test_a_warning_about_the_query_is_no_part(server: Answers) -> None:
+    server.gives((NOW_S - 1, "3"))
+    server.answer = {**server.answer, "warnings": ["PromQL warning: quantile should be 0 to 1"]}
+    assert (await ask(server)).samples[-1].rps == 3.0
+
+
 async def test_a_slow_answer_is_a_failed_query(server: Answers) -> None:
     server.delay_s = 1.0
     with pytest.raises(QueryFailed):
@@ -150,8 +161,23 @@ async def test_a_slow_answer_is_a_failed_query(server: Answers) -> None:
 
 async def test_nobody_there_is_a_failed_query() -> None:
     prometheus = connect("http://127.0.0.1:1", 1.0)
-    with pytest.raises(QueryFailed):
+    with pytest.raises(
+        QueryFailed, match=r"^Prometheus did not answer: \[Errno 111\] Conn\w+ ref\w+$"
+    ):
         await PrometheusLoad(prometheus, "up").history(10.0, NOW_S)
+
+
+async def test_a_name_that_nobody_knows_is_told_by_its_cause() -> None:
+    prometheus = connect("http://no-such-host.invalid:9090", 1.0)
+    with pytest.raises(QueryFailed, match=r"(?i)name|resol") as failed:
+        await PrometheusLoad(prometheus, "up").history(10.0, NOW_S)
+    assert "Max retries" not in str(failed.value)
+
+
+async def test_a_login_page_is_told_as_what_it_is(server: Answers) -> None:
+    server.answer, server.content_type = b"<html>Sign in</html>", "text/html; charset=utf-8"
+    with pytest.raises(QueryFailed, match="it answered text/html, not JSON"):
+        await ask(server)
 
 
 async def test_proxies_of_the_environment_are_not_for_prometheus(

@@ -15,7 +15,8 @@ from infadapter_operator.prometheus.answers import (
     counted_over_s,
     served_answers_query,
 )
-from infadapter_operator.prometheus.client import ANSWER_SERIES, PrometheusLoad, connect
+from infadapter_operator.prometheus.client import ANSWER_SERIES, PrometheusLoad
+from infadapter_operator.prometheus.connection import connect
 from infadapter_operator.prometheus.queries import Servers
 from tests.operator import prometheus_world
 from tests.operator.prometheus_world import Exposing, scraping, served

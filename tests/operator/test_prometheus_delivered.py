@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from infadapter_operator.domain.load import Delivered
-from infadapter_operator.prometheus.client import MAX_SERIES, PrometheusLoad, connect
+from infadapter_operator.prometheus.client import PrometheusLoad
+from infadapter_operator.prometheus.connection import MAX_SERIES, ONLY_WHOLE, connect
 from infadapter_operator.prometheus.queries import Servers, delivered_query
 from infadapter_profiles.wire import LATENCY_BOUNDS_S
 from infadapter_server.serving.metrics import ServerMetrics
@@ -83,6 +84,7 @@ async def test_the_question_is_one_and_for_now_and_bounded(server: Answers) -> N
         "time": f"{NOW_S:.3f}",
         "timeout": "5s",
         "limit": str(MAX_SERIES),
+        **ONLY_WHOLE,
     }
 
 

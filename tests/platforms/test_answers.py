@@ -14,7 +14,8 @@ import pytest
 from infadapter_local.load import EnvoyLoad
 from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.prometheus.answers import answers_query
-from infadapter_operator.prometheus.client import Prometheus, PrometheusLoad
+from infadapter_operator.prometheus.client import PrometheusLoad
+from infadapter_operator.prometheus.connection import Prometheus
 from infadapter_operator.prometheus.queries import Servers
 from infadapter_simulator.platform import SimulatedLoad
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server

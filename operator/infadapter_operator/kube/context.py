@@ -8,7 +8,7 @@ from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.kube.causes import Causes
 from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
-from infadapter_operator.prometheus.client import Prometheus
+from infadapter_operator.prometheus.connection import Prometheus
 from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.settings import Settings
 

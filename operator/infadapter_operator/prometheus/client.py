@@ -6,15 +6,7 @@ pods delivered, that of the pods of which it is known.
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-
-import requests
-from prometheus_api_client import PrometheusConnect
-from prometheus_api_client.exceptions import PrometheusApiClientException
-from urllib3.util.retry import Retry
 
 from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import (
@@ -28,6 +20,7 @@ from infadapter_operator.domain.load import (
     StaleData,
 )
 from infadapter_operator.prometheus.answers import LEAST_INTERVAL_S, answers_of, counted_over_s
+from infadapter_operator.prometheus.connection import MAX_POINTS, Prometheus
 from infadapter_operator.prometheus.queries import (
     ARRIVED,
     MISSED,
@@ -38,57 +31,8 @@ from infadapter_operator.prometheus.queries import (
 )
 from infadapter_operator.prometheus.rolling import RollingSamples
 
-MAX_POINTS = 3600
-MAX_SERIES = 4000
-"""Two a pod; of a service with more pods, some are left out."""
-
 ANSWER_SERIES = 8
 """More than `answers_query` gives."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prometheus:
-    """One connection for all services. The answers it gives are JSON of any shape until read."""
-
-    connection: PrometheusConnect
-    timeout_s: float
-
-    def range(self, query: str, start_s: int, end_s: int, step_s: int, series: int = 2) -> Any:
-        """Blocking. Raises QueryFailed."""
-        with _named_failures():
-            return self.connection.custom_query_range(
-                query,
-                datetime.fromtimestamp(start_s, UTC),
-                datetime.fromtimestamp(end_s, UTC),
-                str(step_s),
-                params={"timeout": f"{self.timeout_s:g}s", "limit": str(series)},
-            )
-
-    def instant(self, query: str, at_s: float) -> Any:
-        """Blocking. Raises QueryFailed."""
-        params = {"timeout": f"{self.timeout_s:g}s", "limit": str(MAX_SERIES)}
-        with _named_failures():
-            return self.connection.custom_query(query, params={**params, "time": f"{at_s:.3f}"})
-
-
-@contextmanager
-def _named_failures() -> Iterator[None]:
-    try:
-        yield
-    except (PrometheusApiClientException, requests.RequestException) as error:
-        raise QueryFailed(f"Prometheus did not answer: {_short(error)}") from None
-    except (ValueError, KeyError, TypeError):
-        raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
-
-
-def connect(url: str, timeout_s: float) -> Prometheus:
-    """No request is made. Proxies and CA bundles of the environment are not for Prometheus."""
-    session = requests.Session()
-    session.trust_env = False
-    retry = Retry(total=0)  # the next cycle is the retry
-    return Prometheus(
-        PrometheusConnect(url, session=session, retry=retry, timeout=timeout_s), timeout_s
-    )
 
 
 class PrometheusLoad:
@@ -239,8 +183,3 @@ def _rates(vector: Iterable[Any]) -> Iterator[tuple[tuple[str, str], float]]:
             continue
         if isinstance(pod, str) and isinstance(what, str) and 0 <= rate_rps < math.inf:
             yield (pod, what), rate_rps
-
-
-def _short(error: Exception) -> str:
-    """One line, without the query's text around it."""
-    return " ".join(str(error).split())[:200]

@@ -11,7 +11,7 @@ from infadapter_operator.kube.client import custom, deployments
 from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.scaling_loop import ServiceLoop
-from infadapter_operator.prometheus.client import Prometheus
+from infadapter_operator.prometheus.connection import Prometheus
 from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.settings import Settings
 from infadapter_profiles.document import ProfileDocument, write_document

@@ -5,7 +5,7 @@ from typing import Any, cast
 from prometheus_api_client import PrometheusConnect
 
 from infadapter_operator.prometheus.answers import ANSWERED, FAILED, LATE, REFUSED
-from infadapter_operator.prometheus.client import Prometheus
+from infadapter_operator.prometheus.connection import Prometheus
 from infadapter_operator.prometheus.queries import WHAT
 from infadapter_operator.settings import Settings
 from tests.operator.kube.bench import START_S, Bench, Load, service

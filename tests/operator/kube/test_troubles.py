@@ -14,7 +14,7 @@ from infadapter_operator.kube.client import ApiRefusal, core, deployments
 from infadapter_operator.kube.routers.gateway import route_path
 from infadapter_operator.kube.scaling_loop import ServiceLoop
 from infadapter_operator.kube.supervisor import Loops
-from infadapter_operator.prometheus.client import Prometheus
+from infadapter_operator.prometheus.connection import Prometheus
 from infadapter_operator.settings import Settings
 from tests.operator.kube.bench import PATH, R18, Bench, Load, borrowing, service, variant
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, template
