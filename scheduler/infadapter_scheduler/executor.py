@@ -59,6 +59,14 @@ class Executor:
         """When what is admitted now could begin, were nothing else planned."""
         return self.free_s(now_s) + self.kept_free_s
 
+    @property
+    def idle(self) -> bool:
+        """
+        It runs nothing and nothing is planned: who comes now is served without a buffer. Else,
+        after errors that no buffer is enough for, nothing would run, and nothing be learnt again.
+        """
+        return not self.sent and not self.plan.size
+
     def owed_s(self, model: str, now_s: float) -> float:
         """What a new batch of a model has to leave free for one of another."""
         if self.owed is None or self.owed.model == model:

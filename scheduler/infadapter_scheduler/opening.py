@@ -60,7 +60,9 @@ def _opened_at(
     waiting_s = max(0.0, opening.released_s - begin_s)
     work_s = waiting_s + costs.growing_s[opening.target]
     first_s = begin_s + waiting_s + costs.growth_s(opening.target, opening.rate_rps)
-    due_s = offer.due_s(first_s, costs.seconds(costs.first[opening.cap]), buffer)
+    due_s = offer.deadline_s - offer.lag_s
+    if not executor.idle:
+        due_s = offer.due_s(first_s, costs.seconds(costs.first[opening.cap]), buffer)
     delay_s = max(0.0, work_s - gap_s)
     late_s = max(first_s - due_s, free_s + delay_s - place.headroom_s) - TIE_S
     late_s += executor.owed_s(costs.model.name, offer.now_s)

@@ -5,7 +5,7 @@ from math import exp
 
 import pytest
 
-from infadapter_scheduler import Model
+from infadapter_scheduler import Arrived, ExecutorJoined, Finished, Model, Run, Scheduler
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.estimate import DecayingRate, WindowMean
 from infadapter_scheduler.model import Costs
@@ -82,3 +82,21 @@ def test_estimates_follow_an_executor_that_is_slower_than_its_profile() -> None:
         costs.learn(8, 0.02)
     assert costs.seconds(8) == pytest.approx(0.02, rel=0.01)
     assert costs.first[8] == 4, "two fours are faster then"
+
+
+def test_after_errors_that_no_buffer_is_enough_for_an_idle_executor_still_serves_and_learns() -> (
+    None
+):
+    scheduler = Scheduler([Model("m", {1: 0.010})])
+    scheduler.handle(ExecutorJoined("e", None, ("m",)), 0.0)
+    draw, now_s, served = random.Random(1), 0.0, 0
+    for number in range(2000):
+        actions = scheduler.handle(Arrived(number, "m", now_s + 0.08), now_s)
+        runs = [action for action in actions if isinstance(action, Run)]
+        assert runs, "nothing else is under way"
+        slow = 20 if number < 300 and draw.random() < 0.05 else 1
+        end_s = now_s + slow * 0.010
+        scheduler.handle(Finished("e", runs[0].run, now_s, end_s), end_s)
+        now_s, served = end_s + 0.001, served + 1
+    assert served == 2000
+    assert scheduler.state.buffer.seconds(0.01, 0.01) == pytest.approx(0.0, abs=1e-4)

@@ -23,8 +23,11 @@ ONCE_AN_HOUR, ONCE_A_MINUTE = 0.45, 0.81
 TIMERS = 0.3
 """Of the functions that are called less than once a minute; they come at full intervals."""
 
-BURSTINESS = 0.3
-"""Coefficient of variation of a function's rate from minute to minute."""
+BURSTINESS, OF_HOT = 0.3, 0.1
+"""
+Coefficients of variation of a function's rate from minute to minute: assumed. Those that are called
+once a second and more are called by many.
+"""
 
 MINUTE_S = 60.0
 
@@ -60,7 +63,7 @@ class Trace:
 
     def _rates(self, minute: int, draw: np.random.Generator) -> Floats:
         """Timers wait for their minute; the others' rates vary."""
-        shape = 1 / BURSTINESS**2
+        shape = np.where(self.rates_rps < 1.0, BURSTINESS, OF_HOT) ** -2.0
         rates = self.rates_rps * draw.gamma(shape, 1 / shape, len(self.rates_rps))
         numbers = np.arange(len(rates))
         seldom = (self.rates_rps < 1 / MINUTE_S) & (numbers % 10 < 10 * TIMERS)
