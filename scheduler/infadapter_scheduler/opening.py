@@ -61,7 +61,7 @@ def _opened_at(
     work_s = waiting_s + costs.growing_s[opening.target]
     first_s = begin_s + waiting_s + costs.growth_s(opening.target, opening.rate_rps)
     due_s = offer.deadline_s - offer.lag_s
-    if not executor.idle:
+    if not executor.idle or buffer.constant_s is not None:
         due_s = offer.due_s(first_s, costs.seconds(costs.first[opening.cap]), buffer)
     delay_s = max(0.0, work_s - gap_s)
     late_s = max(first_s - due_s, free_s + delay_s - place.headroom_s) - TIE_S
