@@ -25,6 +25,7 @@ from infadapter_workload.outcomes import Outcome
 
 SERVERS = ("ours", "FastAPI", "FastAPI, batching")
 BATCHES = (1, 2, 4, 8)
+CORES = sorted(os.sched_getaffinity(0))  # before the client keeps to one: children inherit that
 STARTS_WITHIN_S, CLIENT_WAITS_S, BARE_S = 60.0, 10.0, 0.5
 
 
@@ -140,9 +141,8 @@ def _peak_bytes(pid: int) -> int:
 
 def pin(core: int) -> None:
     """On one core of those that this process was given; where there is but one, nothing."""
-    cores = sorted(os.sched_getaffinity(0))
-    if core < len(cores) > 1:
-        os.sched_setaffinity(0, {cores[core]})
+    if core < len(CORES) > 1:
+        os.sched_setaffinity(0, {CORES[core]})
 
 
 def be_the_client() -> None:
