@@ -25,9 +25,9 @@ from benchmarks.workers.offered import Request, capacity_rps, catalogue, image, 
 from benchmarks.workers.profiled import PAGE_BYTES, Profile, profiles
 from benchmarks.workers.told import Phase, mib, phase_table, reasons
 from infadapter_scheduler import Scheduler
+from infadapter_scheduler.buffer import MOST_OF_THE_TIME
 from infadapter_server.executors.remote.executor import RemoteExecutor
 from infadapter_server.networks.stored import Stored
-from infadapter_server.serving.caution import BoundedBuffer
 
 LAG_S = 0.003
 """Of an order to a worker, and of a report back."""
@@ -57,8 +57,7 @@ class Scene:
         models = (
             self.profiles[model.variant].model(name, slower) for name, model in self.stored.items()
         )
-        kernel = Scheduler(models, lag_s=LAG_S)
-        kernel.state.buffer = BoundedBuffer()
+        kernel = Scheduler(models, most_buffer=MOST_OF_THE_TIME, lag_s=LAG_S)
         executors = [RemoteExecutor(worker.name, worker.address) for worker in workers]
         inputs = {name: image(model) for name, model in self.stored.items()}
         controller = Controller(kernel, executors, self.stored, inputs, pages)

@@ -19,6 +19,13 @@ FEW = 10.0
 
 DEPTHS = (1, 2, 4, 8, 16, 32, 64)
 
+MOST_OF_THE_TIME = 0.5
+"""
+The share of the time until a completion that a real machine's buffer may take: two thirds of a
+deadline can then be used. What is promised is extrapolated, and one long interruption can make it
+larger than every deadline: nothing would be admitted, nor learnt that could take it back.
+"""
+
 
 @dataclass(slots=True)
 class SafetyBuffer:
@@ -26,6 +33,7 @@ class SafetyBuffer:
 
     promised: float = 0.9999
     constant_s: float | None = None
+    most: float | None = None  # of the time until the completion that it protects
     _errors: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
     version: int = 0  # another one after each measurement
     _fresh: int = 0
@@ -43,6 +51,10 @@ class SafetyBuffer:
         """For what completes in so long, after executions of so long each."""
         if self.constant_s is not None:
             return self.constant_s
+        measured_s = self._measured_s(ahead_s, each_s)
+        return measured_s if self.most is None else min(measured_s, self.most * ahead_s)
+
+    def _measured_s(self, ahead_s: float, each_s: float) -> float:
         quantiles = self._quantiles
         if not quantiles[0]:
             return 0.0

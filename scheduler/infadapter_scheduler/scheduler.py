@@ -35,10 +35,15 @@ class Scheduler:
     decides_at_arrival = True
 
     def __init__(
-        self, models: Iterable[Model], *, buffer_s: float | None = None, lag_s: float = 0.0
+        self,
+        models: Iterable[Model],
+        *,
+        buffer_s: float | None = None,
+        most_buffer: float | None = None,
+        lag_s: float = 0.0,
     ) -> None:
         entries = {model.name: Entry(Costs(model)) for model in models}
-        self.state = State(entries, SafetyBuffer(constant_s=buffer_s), lag_s)
+        self.state = State(entries, SafetyBuffer(constant_s=buffer_s, most=most_buffer), lag_s)
         self._intake, self._sender = Intake(self.state), Sender(self.state)
         self._changes = Changes(self.state)
         self._membership = Membership(self.state, self._sender, self._admit)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from infadapter_scheduler.actions import Action, Load, Refuse, Run, Unload
+from infadapter_scheduler.buffer import MOST_OF_THE_TIME
 from infadapter_scheduler.events import (
     Arrived,
     Event,
@@ -34,7 +35,6 @@ from infadapter_server.executors.port import Executor
 from infadapter_server.networks.signatures import LoadError
 from infadapter_server.serving.admitted import Admitted
 from infadapter_server.serving.alarm import Alarm
-from infadapter_server.serving.caution import BoundedBuffer
 from infadapter_server.serving.crew import Crew
 from infadapter_server.serving.lanes import Lane
 from infadapter_server.serving.metrics import ServerMetrics
@@ -189,8 +189,9 @@ class Conductor:
 
     def _begin(self) -> None:
         """What was measured while warming up is what the kernel begins with."""
-        self.kernel = Scheduler(self.residence.models(), lag_s=self._lag_s)
-        self.kernel.state.buffer = BoundedBuffer()
+        self.kernel = Scheduler(
+            self.residence.models(), most_buffer=MOST_OF_THE_TIME, lag_s=self._lag_s
+        )
         self._metrics.load_seconds.set(self._clock() - self._began_s)
         for lane in self._started_lanes:
             self._rejoin(lane, self._clock())
