@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 from prometheus_client import disable_created_metrics
 
 from infadapter_server.executors.thread import ThreadExecutor
+from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
 from infadapter_server.networks.signatures import SIGNATURES, Model
 from infadapter_server.networks.stored import Stored
@@ -22,7 +22,6 @@ from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.quota import cpu_share, thread_limit
 from infadapter_server.serving.serve import listen, run
 
-INTERRUPTED = 130
 _HELP = """Serve one network, or many, by the Open Inference Protocol v2.
 
 \b
@@ -206,15 +205,7 @@ def command() -> int:
     Ctrl-C before the server handles that itself is 130. A fault is one sentence on the standard
     error.
     """
-    try:
-        code: int = _command.main(standalone_mode=False)
-    except click.ClickException as error:
-        sentence = " ".join(error.format_message().split())
-        print(f"infadapter-server: {sentence}", file=sys.stderr)
-        return error.exit_code
-    except click.Abort:  # what click makes of KeyboardInterrupt
-        return INTERRUPTED
-    return code
+    return exit_code_of(_command, "infadapter-server")
 
 
 def _reason(error: OSError) -> str:

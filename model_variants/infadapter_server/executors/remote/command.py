@@ -18,10 +18,10 @@ from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.tls import read_tls
 from infadapter_server.executors.remote.watch import watch
 from infadapter_server.executors.remote.worker import Worker
+from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
 from infadapter_server.serving.quota import thread_limit
 
-INTERRUPTED = 130
 FINISH_S = 20.0
 """For the inference that is running; pods are killed after 30 s by default."""
 
@@ -119,15 +119,7 @@ def _command(
 
 def command() -> int:
     """Run the command and return its exit code: 0 after a signal, 1 for a fault, 2 for options."""
-    try:
-        code: int = _command.main(standalone_mode=False)
-    except click.ClickException as error:
-        sentence = " ".join(error.format_message().split())
-        print(f"infadapter-worker: {sentence}", file=sys.stderr)
-        return error.exit_code
-    except click.Abort:
-        return INTERRUPTED
-    return code
+    return exit_code_of(_command, "infadapter-worker")
 
 
 def main() -> None:

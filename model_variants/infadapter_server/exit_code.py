@@ -1,0 +1,20 @@
+"""How our console scripts end: an exit code, and a fault as one sentence on the standard error."""
+
+import sys
+
+import click
+
+INTERRUPTED = 130
+
+
+def exit_code_of(command: click.Command, program: str) -> int:
+    """Run a command whose function returns its exit code; 2 is for options, 130 for Ctrl-C."""
+    try:
+        code: int = command.main(standalone_mode=False)
+    except click.ClickException as error:
+        sentence = " ".join(error.format_message().split())
+        print(f"{program}: {sentence}", file=sys.stderr)
+        return error.exit_code
+    except click.Abort:  # what click makes of KeyboardInterrupt
+        return INTERRUPTED
+    return code
