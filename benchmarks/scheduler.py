@@ -11,7 +11,6 @@ what figures are published for; `--noise` has executions deviate, `--depth` meas
 """
 
 import random
-import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,16 +23,14 @@ from benchmarks.columns import show_row
 from benchmarks.machine import machine
 from infadapter_scheduler import (
     POLICIES,
-    Action,
     Arrival,
-    Event,
     Model,
-    Policy,
     Scheduler,
     World,
     lognormal,
     replay,
 )
+from infadapter_simulator.reproduction.clockwork.scale import Timed
 
 TIMES_MS = {1: 2.73, 2: 4.05, 4: 5.87, 8: 9.93, 16: 17.3}
 SLOS_MS = {"8×": 21.84, "18×": 50.0, "37×": 100.0, "100×": 273.0}
@@ -95,21 +92,6 @@ def scenarios() -> Iterator[Scenario]:
     for models in (4, 16, 64):
         yield from (Scenario((273.0,), load, models) for load in LOADS)
     yield from (Scenario((50.0, 100.0, 273.0), load, 4) for load in LOADS)
-
-
-class Timed:
-    """A policy, and the CPU time that it took."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy, self.cpu_s = policy, 0.0
-        self.decides_at_arrival = policy.decides_at_arrival
-        self.next_tick_s = policy.next_tick_s
-
-    def handle(self, event: Event, now_s: float) -> list[Action]:
-        began_s = time.process_time()
-        actions = self._policy.handle(event, now_s)
-        self.cpu_s += time.process_time() - began_s
-        return actions
 
 
 def models_of(number: int) -> dict[str, Model]:

@@ -1,12 +1,25 @@
-"""Memory that is free goes back to the system: neither malloc nor Python does that by itself."""
+"""What a network holds in memory, and that it goes back to the system once it is free."""
 
 import ctypes
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 _settled = False
+
+
+class Network(Protocol):
+    """torch's nn.Module, and what torch.jit and torch.export make of one."""
+
+    def parameters(self) -> Iterable[Any]: ...
+
+    def buffers(self) -> Iterable[Any]: ...
+
+
+def held_bytes(network: Network) -> int:
+    return sum(tensor.nbytes for tensor in (*network.parameters(), *network.buffers()))
 
 
 def give_back() -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from infadapter_server.networks import ladder
-from infadapter_server.networks.memory import give_back
+from infadapter_server.networks.memory import give_back, held_bytes
 from infadapter_server.networks.packing import unpack
 from infadapter_server.networks.programs import open_program
 from infadapter_server.networks.resnet import RESNETS, resnet
@@ -45,8 +45,7 @@ class TorchModel:
 
     @property
     def weights_bytes(self) -> int:
-        held = (*self._network.parameters(), *self._network.buffers())
-        return sum(tensor.nbytes for tensor in held)
+        return held_bytes(self._network)
 
     def use_threads(self, threads: int) -> None:
         torch.set_num_threads(threads)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from infadapter_server.networks.memory import give_back, give_back_circles, settle
+from infadapter_server.networks.memory import give_back, give_back_circles, held_bytes, settle
 from infadapter_server.networks.signatures import Floats, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
 
@@ -52,8 +52,7 @@ class Program:
 
     @property
     def weights_bytes(self) -> int:
-        held = (*self._network.parameters(), *self._network.buffers())
-        return sum(tensor.nbytes for tensor in held)
+        return held_bytes(self._network)
 
     def use_threads(self, threads: int) -> None:
         torch.set_num_threads(threads)
