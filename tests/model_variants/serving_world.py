@@ -51,7 +51,7 @@ class Summing:
     weights_bytes = 0
 
     def __init__(self, takes_s: float = 0.0) -> None:
-        self._takes_s = takes_s
+        self.takes_s = takes_s
         self.batches: list[int] = []
         self.threads: list[int] = []
         self.may_compute = threading.Event()
@@ -63,7 +63,7 @@ class Summing:
         self.batches.append(len(batch))
         self.computing.set()
         assert self.may_compute.wait(20)
-        time.sleep(self._takes_s)
+        time.sleep(self.takes_s)
         if self.broken or (batch < 0).any():
             raise RuntimeError("a secret of the network")
         sums: Floats = batch.sum(axis=1, keepdims=True)

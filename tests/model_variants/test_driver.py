@@ -113,8 +113,10 @@ async def test_nobody_computes_for_those_who_have_gone_away() -> None:
     model = Summing(takes_s=0.005)
     async with started(lambda: model) as asking:
         model.hold()
-        first, second = asking.ask(row(1, 1)), asking.ask(*[row(2, 2)] * 8)
+        first = asking.ask(row(1, 1))
         await until(lambda: len(model.batches) == 13)
+        await asyncio.sleep(20 * model.takes_s)  # it is overdue: nothing is sent ahead behind it
+        second = asking.ask(*[row(2, 2)] * 8)
         asking.driver.leave(second)
         asking.driver.leave(second)  # once more says nothing new
         with pytest.raises(ClientGone):
@@ -171,7 +173,7 @@ async def test_an_executor_that_does_not_come_back_is_found_and_taken_back_when_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("infadapter_server.serving.lanes.SUSPECT_S", 0.2)
-    monkeypatch.setattr("infadapter_server.serving.lanes.STUCK_S", 0.5)
+    monkeypatch.setattr("infadapter_server.serving.lanes.STUCK_S", 2.0)
     model = Summing()
     async with started(lambda: model) as asking:
         model.hold()
