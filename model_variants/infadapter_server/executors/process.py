@@ -117,6 +117,7 @@ class _Life:
         self.handover.read()
         while self.process.exitcode is None:  # it has closed the pipe, which only its end does
             self.process.join(0.01)
+        self.process.join()  # at once; else one that ended quickly keeps its pipes till the next
         self._tell(ExecutorLost(self._reason(self.process.exitcode)))
 
     def _reason(self, code: int) -> str:
