@@ -18,11 +18,11 @@ from typing import Any
 
 from uvicorn.config import Config
 
+from infadapter_server.serving import parsing
 from infadapter_server.serving.exchange import Exchange
 from infadapter_server.serving.heads import asked_of_url, read_head
 from infadapter_server.serving.http_protocol import HttpProtocol
 from infadapter_server.serving.inference import Inference
-from infadapter_server.serving.parsing import LARGE
 from infadapter_server.serving.route import CONNECTION
 
 __all__ = ["Connection", "ConnectionLimits", "Connections", "most_connections"]
@@ -169,7 +169,7 @@ class Connection(HttpProtocol):
         if self.parser.get_method() != b"POST" or self.parser.should_upgrade():
             return None
         names, head = asked_of_url(self.url), read_head(self.headers)
-        small = head.length.isdigit() and int(head.length[:20]) <= LARGE
+        small = head.length.isdigit() and int(head.length[:20]) <= parsing.LARGE
         if names is None or not small or head.encoding:
             return None
         exchange = Exchange(self._all.inference, self, names, head)
