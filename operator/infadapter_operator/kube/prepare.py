@@ -18,8 +18,14 @@ from infadapter_operator.planning.parse import ProfilesUnresolved, service_from
 from infadapter_operator.prometheus.answers import answers_query, served_answers_query
 from infadapter_operator.prometheus.queries import Servers, arrivals_query, served_query
 from infadapter_operator.reporting.conditions import Condition, profiles_unresolved, spec_invalid
-from infadapter_operator.settings import Settings
+from infadapter_operator.settings import CustomQueries, Settings
 from infadapter_solver.problem import Target
+
+
+QUERY_FORBIDDEN = (
+    "demand.query is not allowed here, since it would read with the operator's credentials: leave it"
+    " out, or ask who runs the operator for prometheus.customQueries"
+)
 
 
 class Unprepared(Exception):
@@ -37,6 +43,7 @@ class Prepared:
     service: Service
     workloads: Mapping[str, Workload]
     query: str
+    is_custom: bool  # the query is the service's own
     servers: Servers  # asked what pods deliver, whatever the query is
     answers_query: str  # what became of the requests
     traffic: Mapping[str, Any] | None = None  # as in the spec: Gateway API
@@ -59,12 +66,15 @@ def prepare(document: Json, profiles: Mapping[str, Json], settings: Settings) ->
         workload.variant: workload for workload in _workloads(document, service_object, service)
     }
     spec = service_object.spec
+    if spec.demand.query and settings.custom_queries is CustomQueries.FORBID:
+        raise Unprepared(spec_invalid(QUERY_FORBIDDEN, "CustomQueryForbidden"))
     servers = _servers(service, workloads, settings.scrape_s)
     traffic = document["spec"].get("traffic")
     return Prepared(
         service=service,
         workloads=workloads,
         traffic=traffic,
+        is_custom=bool(spec.demand.query),
         query=spec.demand.query or _default_query(service, servers, bool(traffic)),
         servers=servers,
         answers_query=served_answers_query(servers) if traffic else answers_query(servers, name),

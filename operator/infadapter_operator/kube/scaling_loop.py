@@ -158,7 +158,10 @@ class ServiceLoop:
         """The same while what is asked is the same: it remembers what was answered."""
         asked = (prepared.query, prepared.servers, prepared.answers_query)
         if self._load is None or self._load.asked != asked:
-            self._load = PrometheusLoad(self._context.prometheus, *asked)
+            theirs = self._context.prometheus_of(self.owner.namespace)
+            self._load = PrometheusLoad(
+                self._context.prometheus, *asked, load_from=theirs if prepared.is_custom else None
+            )
         return self._load
 
     async def _clean_up(self, seen: Cycle) -> list[Condition]:

@@ -47,7 +47,10 @@ class PrometheusLoad:
         query: str,
         servers: Servers | None = None,
         answers_query: str | None = None,
+        load_from: Prometheus | None = None,
     ) -> None:
+        """`load_from` is asked the query, where it is not to be answered like the rest."""
+        self._load_from = load_from or prometheus
         self.prometheus, self.query, self.servers = prometheus, query, servers
         self.answers_query = answers_query
         step_s = counted_over_s(servers.scrape_s) if servers else LEAST_INTERVAL_S
@@ -80,7 +83,7 @@ class PrometheusLoad:
         return self._coarse
 
     async def _ask(self, start_s: int, end_s: int, step_s: int) -> tuple[Sample, ...]:
-        answer = await self._answer(self.prometheus.range, self.query, start_s, end_s, step_s)
+        answer = await self._answer(self._load_from.range, self.query, start_s, end_s, step_s)
         return samples_of(answer)
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
