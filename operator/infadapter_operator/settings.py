@@ -107,7 +107,9 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
 def _credentials(read: "_Reader") -> Credentials:
     """`REQUESTS_CA_BUNDLE` counts where no other bundle is named. Raises InvalidSetting."""
     headers = read.mapping("PROMETHEUS_HEADERS")
-    if not all(isinstance(value, str) and is_header(name, value) for name, value in headers.items()):
+    if not all(
+        isinstance(value, str) and is_header(name, value) for name, value in headers.items()
+    ):
         names = ", ".join(map(repr, headers))  # values may be secret
         raise InvalidSetting(
             f"{PREFIX}PROMETHEUS_HEADERS has {names}; each must be a header's name with its value"

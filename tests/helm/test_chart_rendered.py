@@ -142,7 +142,9 @@ def test_who_asks_prometheus_is_in_the_settings_and_every_file_is_mounted() -> N
 
 @helm_needed
 def test_a_token_and_an_authority_may_be_of_secrets() -> None:
-    values = "prometheus.tokenSecret.name=t,prometheus.tokenSecret.key=bearer,prometheus.ca.secret=c"
+    values = (
+        "prometheus.tokenSecret.name=t,prometheus.tokenSecret.key=bearer,prometheus.ca.secret=c"
+    )
     objects = rendered("default", "infadapter", "--set", values)
     credentials = settings_from(environment(objects)).credentials
     assert credentials.token_file.endswith("/token/bearer")

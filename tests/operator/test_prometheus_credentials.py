@@ -104,14 +104,20 @@ async def test_the_history_of_weeks_and_what_pods_delivered_are_asked_with_it_to
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\n", f"{SECRET}\r\nX-Evil: 1".encode(), f"{SECRET}\x00".encode(), b"\xff" * 9]
-    + [b"x" * (MOST_BYTES + 1)],
+    [
+        b"",
+        b"\n",
+        f"{SECRET}\r\nX-Evil: 1".encode(),
+        f"{SECRET}\x00".encode(),
+        b"\xff" * 9,
+        b"x" * (MOST_BYTES + 1),
+    ],
     ids=["empty", "blank", "two-lines", "nul", "binary", "long"],
 )
 async def test_what_is_no_token_is_named_and_not_told(
     server: Answers, token: Path, content: bytes
 ) -> None:
-    token.write_bytes(content)
+    token.write_bytes(content)  # noqa: ASYNC240 - nothing else runs in this loop
     told = await refusal(server, Credentials(token_file=str(token)))
     assert told.startswith(f"Prometheus was not asked: {token} must hold one line")
     assert server.headers == {}

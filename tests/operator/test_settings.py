@@ -99,7 +99,8 @@ def test_a_retry_is_not_to_come_later_than_the_latest_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", ['{"X Y": "1"}', '{"X": "a\\nb"}', '{"X": ""}', '{"X": 1}', '{"X": "secret", "": "1"}']
+    "headers",
+    ['{"X Y": "1"}', '{"X": "a\\nb"}', '{"X": ""}', '{"X": 1}', '{"X": "secret", "": "1"}'],
 )
 def test_headers_that_could_not_be_sent_are_refused_without_their_values(headers: str) -> None:
     with pytest.raises(InvalidSetting, match=r"PROMETHEUS_HEADERS has 'X.*each must be") as refused:
