@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import ssl
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from infadapter_operator.prometheus.client import PrometheusLoad
 from infadapter_operator.prometheus.connection import connect
 from infadapter_operator.prometheus.queries import Servers
 from infadapter_operator.settings import settings_from
+from tests.operator.authority import Authority, a_company, openssl
 from tests.operator.prometheus_world import Answers, served
 
 NOW_S = 1_800_000_000.7
@@ -234,63 +233,19 @@ async def test_nothing_secret_is_logged(
 # --- certificates ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Authority:
-    """Signs certificates for 127.0.0.1, as a company's own does."""
-
-    folder: Path
-    name: str
-
-    @property
-    def file(self) -> Path:
-        return self.folder / f"{self.name}.pem"
-
-    @property
-    def key(self) -> Path:
-        return self.folder / f"{self.name}.key"
-
-    def make(self) -> "Authority":
-        _openssl(*self._request(self.key), "-x509", "-out", self.file)
-        return self
-
-    def sign(self, name: str) -> tuple[Path, Path]:
-        """A certificate and its key."""
-        key, file = self.folder / f"{name}.key", self.folder / f"{name}.pem"
-        names = ("-addext", "subjectAltName=IP:127.0.0.1")
-        by = ("-CA", self.file, "-CAkey", self.key)
-        _openssl(*self._request(key), *names, "-x509", *by, "-out", file)
-        return file, key
-
-    def _request(self, key: Path) -> tuple[object, ...]:
-        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")
-        return ("req", *curve, "-nodes", "-subj", f"/CN={key.stem}", "-days", 2, "-keyout", key)
-
-
-def _openssl(*arguments: object) -> None:
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl on the PATH")
-    return Authority(tmp_path_factory.mktemp("authority"), "company").make()
+    return a_company(tmp_path_factory.mktemp("authority"))
 
 
 Secured = Callable[[bool], Answers]
+"""`strict`: whoever has no certificate of the authority is refused."""
 
 
 @pytest.fixture
 def secured(authority: Authority, server: Answers) -> Secured:
-    """`strict`: whoever has no certificate of the authority is refused."""
-
     def secured(strict: bool) -> Answers:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*authority.sign("server"))
-        if strict:
-            context.load_verify_locations(authority.file)
-            context.verify_mode = ssl.CERT_REQUIRED
-        server.secure(context)
+        server.secure(authority.serving(strict))
         return server
 
     return secured
@@ -386,7 +341,7 @@ async def test_a_key_with_a_password_is_refused_and_not_asked_for(
     """At a terminal OpenSSL would wait for somebody to type it."""
     certificate, key = authority.sign("locked")
     locked = key.with_suffix(".locked")
-    _openssl("ec", "-in", key, "-aes128", "-passout", "pass:x", "-out", locked)
+    openssl("ec", "-in", key, "-aes128", "-passout", "pass:x", "-out", locked)
     credentials = Credentials(
         ca_file=str(authority.file), certificate_file=str(certificate), key_file=str(locked)
     )
