@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from infadapter_operator.credentials import Credentials, is_header
 from infadapter_operator.domain.error_budget import WINDOW_S
@@ -76,14 +77,16 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     read = _Reader(environment)
     defaults, router = Settings(), RouterSettings()
     credentials = _credentials(read)
+    prometheus_url = read.url("PROMETHEUS_URL", defaults.prometheus_url)
+    is_known = credentials.identify or urlsplit(prometheus_url).username is not None
     namespaces = read.words("NAMESPACES", defaults.namespaces)
     return Settings(
-        prometheus_url=read.url("PROMETHEUS_URL", defaults.prometheus_url),
+        prometheus_url=prometheus_url,
         prometheus_timeout_s=read.seconds("PROMETHEUS_TIMEOUT_SECONDS", 0.1, 60, 5),
         scrape_s=read.seconds("SCRAPE_SECONDS", 1, 300, defaults.scrape_s),
         namespaces=namespaces,
         credentials=credentials,
-        custom_queries=_custom_queries(read, credentials, namespaces),
+        custom_queries=_custom_queries(read, is_known, namespaces),
         namespaced_url=read.url("NAMESPACED_URL", "") if read.text("NAMESPACED_URL", "") else "",
         xds_host=read.text("XDS_HOST", defaults.xds_host),
         xds_port=read.port("XDS_PORT", defaults.xds_port),
@@ -106,17 +109,9 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
 
 def _credentials(read: "_Reader") -> Credentials:
     """`REQUESTS_CA_BUNDLE` counts where no other bundle is named. Raises InvalidSetting."""
-    headers = read.mapping("PROMETHEUS_HEADERS")
-    if not all(
-        isinstance(value, str) and is_header(name, value) for name, value in headers.items()
-    ):
-        names = ", ".join(map(repr, headers))  # values may be secret
-        raise InvalidSetting(
-            f"{PREFIX}PROMETHEUS_HEADERS has {names}; each must be a header's name with its value"
-        )
     credentials = Credentials(
         token_file=read.text("PROMETHEUS_TOKEN_FILE", ""),
-        headers=headers,
+        headers=_headers(read),
         headers_folder=read.text("PROMETHEUS_HEADERS_FOLDER", ""),
         ca_file=read.text("PROMETHEUS_CA_FILE", read.environment.get("REQUESTS_CA_BUNDLE", "")),
         certificate_file=read.text("PROMETHEUS_CERTIFICATE_FILE", ""),
@@ -130,15 +125,29 @@ def _credentials(read: "_Reader") -> Credentials:
     return credentials
 
 
-def _custom_queries(
-    read: "_Reader", credentials: Credentials, namespaces: tuple[str, ...]
-) -> CustomQueries:
+def _headers(read: "_Reader") -> Mapping[str, str]:
+    """What they hold may be secret, and is in no sentence. Raises InvalidSetting."""
+    try:
+        headers = read.mapping("PROMETHEUS_HEADERS")
+    except InvalidSetting:
+        headers = {"": ""}
+    if not all(
+        isinstance(value, str) and is_header(name, value) for name, value in headers.items()
+    ):
+        raise InvalidSetting(
+            f"{PREFIX}PROMETHEUS_HEADERS names {', '.join(headers) or 'nothing'};"
+            " it must be a JSON object of headers with their values"
+        )
+    return headers
+
+
+def _custom_queries(read: "_Reader", is_known: bool, namespaces: tuple[str, ...]) -> CustomQueries:
     """
-    Whoever may write a service in one namespace is not to read the metrics of the others with the
-    operator's credentials, unless somebody says so. Raises InvalidSetting.
+    Whoever may write a service in one namespace is not to read the metrics of the others as whom
+    Prometheus knows the operator, unless somebody says so. Raises InvalidSetting.
     """
     url = read.text("NAMESPACED_URL", "")
-    several = credentials.identify and len(namespaces) != 1
+    several = is_known and len(namespaces) != 1
     usual = CustomQueries.FORBID if several else CustomQueries.ALLOW
     text = read.text("CUSTOM_QUERIES", CustomQueries.NAMESPACED if url else usual)
     if text not in set(CustomQueries):

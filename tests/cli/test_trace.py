@@ -172,6 +172,9 @@ class Prometheus(ThreadingHTTPServer):
         self.reply: tuple[int, str, str] | None = None
         self.beside: dict[str, Any] = {}
 
+    def handle_error(self, *_: object) -> None:
+        """Who does not trust it goes away."""
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"

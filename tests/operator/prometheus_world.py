@@ -121,12 +121,6 @@ class _Exposition(BaseHTTPRequestHandler):
 @contextmanager
 def scraping(scraped: Exposing, folder: Path) -> Iterator[str]:
     """The address of a Prometheus that scrapes it once a second."""
-    program = shutil.which("prometheus")
-    if program is None:
-        pytest.skip("no prometheus on the PATH")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     config = {
         "scrape_configs": [
             {
@@ -139,20 +133,34 @@ def scraping(scraped: Exposing, folder: Path) -> Iterator[str]:
             }
         ]
     }
+    with running(folder, config) as url:
+        eventually(lambda: urllib.request.urlopen(f"{url}/-/ready").close())
+        yield url
+
+
+@contextmanager
+def running(folder: Path, config: Any, web: Any = None) -> Iterator[str]:
+    """The address of a Prometheus that may not answer yet; `web` is who may ask."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("no prometheus on the PATH")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     (folder / "prometheus.yml").write_text(json.dumps(config))
+    (folder / "web.yml").write_text(json.dumps(web or {}))
     running = subprocess.Popen(
         [
             program,
             f"--config.file={folder / 'prometheus.yml'}",
+            f"--web.config.file={folder / 'web.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
             "--log.level=error",
         ]
     )
     try:
-        url = f"http://127.0.0.1:{port}"
-        eventually(lambda: urllib.request.urlopen(f"{url}/-/ready").close())
-        yield url
+        yield f"{'https' if web else 'http'}://127.0.0.1:{port}"
     finally:
         running.terminate()
         running.wait()

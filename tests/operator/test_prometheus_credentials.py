@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from infadapter_operator.prometheus.connection import connect
 from infadapter_operator.prometheus.queries import Servers
 from infadapter_operator.settings import settings_from
 from tests.operator.authority import Authority, a_company, openssl
-from tests.operator.prometheus_world import Answers, served
+from tests.operator.prometheus_world import Answers, eventually, running, served
 
 NOW_S = 1_800_000_000.7
 SECRET = "eyJhbGciOi-secret"
@@ -154,6 +155,17 @@ async def test_nobody_else_is_told_the_token(server: Answers, token: Path) -> No
         told = await refusal(server, credentials)
         assert "it sends on to localhost: is a login in front of it?" in told
         assert login.headers == {}
+
+
+async def test_a_password_in_the_address_is_sent_and_not_told(server: Answers) -> None:
+    prometheus = connect(server.url.replace("http://", f"http://me:{SECRET}@"), 5.0)
+    load = PrometheusLoad(prometheus, "the_query")
+    await load.history(60.0, NOW_S)
+    assert server.headers["Authorization"].startswith("Basic ")
+    server.status, server.answer = 500, f"not {SECRET}".encode()
+    with pytest.raises(QueryFailed, match="not …"):
+        await load.history(60.0, NOW_S + 1)
+    prometheus.connection.close()
 
 
 # --- headers -----------------------------------------------------------------------------------
@@ -346,3 +358,31 @@ async def test_a_key_with_a_password_is_refused_and_not_asked_for(
         ca_file=str(authority.file), certificate_file=str(certificate), key_file=str(locked)
     )
     assert "password is required" in await refusal(secured(True), credentials)
+
+
+# --- a real Prometheus -------------------------------------------------------------------------
+
+
+async def test_a_real_prometheus_that_wants_a_certificate_answers_to_one(
+    authority: Authority, tmp_path: Path
+) -> None:
+    server_certificate, server_key = authority.sign("prometheus")
+    tls = {
+        "cert_file": str(server_certificate),
+        "key_file": str(server_key),
+        "client_auth_type": "RequireAndVerifyClientCert",
+        "client_ca_file": str(authority.file),
+    }
+    certificate, key = map(str, authority.sign("operator"))
+    credentials = Credentials(
+        ca_file=str(authority.file), certificate_file=certificate, key_file=key
+    )
+    with running(tmp_path, {}, {"tls_server_config": tls}) as url:
+        prometheus = connect(url, 5.0, credentials)
+        eventually(lambda: prometheus.connection.custom_query("vector(7)"))
+        history = await PrometheusLoad(prometheus, "vector(7)").history(10.0, time.time())
+        assert history.samples[-1].rps == 7.0
+        prometheus.connection.close()
+        stranger = connect(url, 5.0, replace(credentials, certificate_file="", key_file=""))
+        with pytest.raises(QueryFailed):
+            await PrometheusLoad(stranger, "vector(7)").history(10.0, time.time())

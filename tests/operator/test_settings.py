@@ -61,7 +61,6 @@ def test_a_command_whose_words_hold_spaces_is_a_json_list() -> None:
         ("CUSTOM_QUERIES", "perhaps"),
         ("CUSTOM_QUERIES", "namespaced"),
         ("NAMESPACED_URL", "proxy:8080"),
-        ("PROMETHEUS_HEADERS", "X-Scope-OrgID: a"),
         ("PROMETHEUS_KEY_FILE", "tls.key"),
         ("ROUTER_POD", "[]"),
         ("ROUTER_CONTAINER", "{"),
@@ -100,12 +99,25 @@ def test_a_retry_is_not_to_come_later_than_the_latest_one() -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    ['{"X Y": "1"}', '{"X": "a\\nb"}', '{"X": ""}', '{"X": 1}', '{"X": "secret", "": "1"}'],
+    [
+        '{"X Y": "1"}',
+        '{"X": "a\\nsecret"}',
+        '{"X": ""}',
+        '{"X": 1}',
+        '{"X": "secret", "": "1"}',
+        "X-Scope-OrgID: secret",
+        '["secret"]',
+    ],
 )
 def test_headers_that_could_not_be_sent_are_refused_without_their_values(headers: str) -> None:
-    with pytest.raises(InvalidSetting, match=r"PROMETHEUS_HEADERS has 'X.*each must be") as refused:
+    with pytest.raises(InvalidSetting, match=r"PROMETHEUS_HEADERS names .*; it must be") as refused:
         settings_from({"INFADAPTER_PROMETHEUS_HEADERS": headers})
     assert "secret" not in str(refused.value)
+
+
+def test_a_password_in_the_address_is_as_good_as_a_token() -> None:
+    environment = {"INFADAPTER_PROMETHEUS_URL": "https://me:secret@prometheus"}
+    assert settings_from(environment).custom_queries is CustomQueries.FORBID
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,12 @@ def connect(url: str, timeout_s: float, credentials: Credentials | None = None) 
     connection = PrometheusConnect(
         url, session=session, retry=retry, timeout=timeout_s, auth=identified
     )
-    return Prometheus(connection, timeout_s, identified.hide if identified else str)
+    password = {"url": urlsplit(url).password or ""}
+
+    def hide(text: str) -> str:
+        return hidden(identified.hide(text) if identified else text, password)
+
+    return Prometheus(connection, timeout_s, hide)
 
 
 def _refuse_detours(response: requests.Response, **_: object) -> None:
