@@ -81,7 +81,9 @@ def test_new_pods_that_nobody_scrapes_yet_do_not_multiply_the_demand_nor_hide_it
 
 def test_without_a_full_measurement_nothing_counts_that_was_not_counted_before() -> None:
     """As after a restart of the operator."""
-    judging = coverage(a=500, b=500)
+    judging = Coverage(settle_s=SETTLE_S, keep_s=KEEP_S)
+    assert told(judging, 0.0, {"a": 15.0}) == 15.0  # before the first pods were looked at
+    judging.serving({"a": 500, "b": 500}, 1.0)
     samples = tuple(Sample(float(t), 40.0 if t < 5 else 15.0) for t in range(20))
     assert judging.judged(History(samples), {"a": 15.0}).samples[-1].rps == 30.0
     few = tuple(Sample(float(t), 15.0) for t in range(20, 40))
@@ -125,9 +127,15 @@ def test_at_a_steady_load_the_demand_is_right_whoever_is_silent(
     rest = {pod: rate for pod, rate in rates.items() if pod not in silent}
     if rest:
         assert told(judging, 1.0, rest) == pytest.approx(load_rps)
-    else:
-        with pytest.raises(PartialData):
-            told(judging, 1.0, rest)
+
+
+def test_what_another_replica_tells_of_the_pods_does_not_add_to_the_sum() -> None:
+    """Behind one address the sum may be of one that counts all, the pods of one that began now."""
+    judging = coverage(a=500, b=500)
+    told(judging, 0.0, {"a": 30.0, "b": 30.0})
+    for rates in ({"a": 20.0}, {}):
+        history = History((Sample(1.0, 40.0),))
+        assert judging.judged(history, rates).samples[-1].rps == 40.0
 
 
 # --- the loop -----------------------------------------------------------------------------------

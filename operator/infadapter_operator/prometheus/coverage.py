@@ -48,12 +48,14 @@ class Coverage:
 
     def _load_rps(self, last: Sample, rates: Mapping[str, float], highest_rps: float) -> float:
         silent = self._weights.keys() - rates.keys()
+        if not rates or not self._weights:  # not told yet: by a replica that is young, by the loop
+            return last.rps
         if not silent:
             self._whole_rps = last.rps
             return last.rps
         settled = {pod for pod, s in self._since_s.items() if last.at_s - s >= self.settle_s}
         most_rps = highest_rps if self._whole_rps is None else self._whole_rps
-        scaled_rps = last.rps
+        scaled_rps = sum(rates.values())
         if silent & settled:
             scaled_rps += self._of_silent_rps(silent & settled, settled - silent, rates)
         if silent - settled:

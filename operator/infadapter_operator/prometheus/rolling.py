@@ -61,7 +61,7 @@ class RollingSamples(Generic[TimedT]):
     ) -> tuple[TimedT, ...]:
         """Of what is asked for again, the beginning only shows who has just begun."""
         known = tuple(s for s in self._samples if begin_s <= s.at_s <= end_s)
-        again_s = first_s + self.settle_s if first_s > begin_s else begin_s
+        again_s = first_s + self.settle_s if first_s > begin_s else -math.inf
         judged = tuple(s for s in known if s.at_s >= first_s)
         if self.is_a_part is not None and self.is_a_part(judged, fresh):
             return known
