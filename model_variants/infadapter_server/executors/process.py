@@ -7,8 +7,8 @@ it was running with it and nothing else: it is reported as lost and can be start
 import os
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
@@ -17,7 +17,7 @@ from multiprocessing.reduction import send_handle
 from infadapter_server.executors import child
 from infadapter_server.executors.child import Birth
 from infadapter_server.executors.handover import Handover
-from infadapter_server.executors.messages import ExecutorLost, Order, UseThreads
+from infadapter_server.executors.messages import ExecutorLost, Order, Outcome, UseThreads
 from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
@@ -31,6 +31,8 @@ _GRACE_S = 0.5  # from SIGTERM to SIGKILL
 
 class ProcessExecutor:
     """`prepare` is called in the child, and must be found by its name there."""
+
+    returns = False
 
     def __init__(
         self,
@@ -68,11 +70,17 @@ class ProcessExecutor:
             self._birth = replace(self._birth, threads=order.threads)  # also of the next child
         if self._life is not None:
             self._life.handover.submit(order)
-        elif self._tell and (report := refused(order, f"{self.name} is not started.")):
-            self._tell(report)
+        elif self._tell is not None:
+            report = refused(order, f"{self.name} is not started.", Outcome.LOST)
+            if report is not None:
+                self._tell(report)
 
     def stop(self, within_s: float) -> bool:
         return self._life is None or self._life.stop(within_s)
+
+    def abandon(self) -> None:
+        if self._life is not None:
+            self._life.process.kill()
 
 
 class _Life:
@@ -85,7 +93,8 @@ class _Life:
         self.process: SpawnProcess = spawn.Process(
             target=child.main, args=(theirs, birth), name=birth.name, daemon=True
         )
-        self.process.start()
+        with _deaf_to_ctrl_c():
+            self.process.start()
         theirs.close()
         memory = new_memory(birth.slots, birth.slot_bytes)
         slots = Slots(memory, birth.slots, birth.slot_bytes)
@@ -126,3 +135,13 @@ class _Life:
         if code < 0:
             return f"{self._name} was killed by {signal.Signals(-code).name}."
         return f"{self._name} has ended by itself, with the exit code {code}."
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A child has this mask from its first moment: while it imports, it can't ignore signals yet."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

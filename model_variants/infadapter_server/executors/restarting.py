@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 class Restarting:
     """The same executor, started again after it was lost, with exponential backoff."""
 
+    returns = True
+
     def __init__(
         self, executor: Executor, *, first_delay_s: float = FIRST_S, most_delay_s: float = MOST_S
     ) -> None:
@@ -43,6 +45,9 @@ class Restarting:
                 self._timer.cancel()
         return self._executor.stop(within_s)
 
+    def abandon(self) -> None:
+        self._executor.abandon()
+
     def _heard(self, report: Report) -> None:
         self._tell(report)
         match report:
@@ -65,6 +70,9 @@ class Restarting:
             self._timer.start()
 
     def _again(self) -> None:
-        with self._changing:
-            if not self._stopping:
-                self._executor.start(self._heard)
+        try:
+            with self._changing:
+                if not self._stopping:
+                    self._executor.start(self._heard)
+        except OSError as error:  # no memory, no process: perhaps the next time
+            self._again_later(f"{self.name} can't be started: {error}.")

@@ -4,7 +4,6 @@ The conductor: the scheduler's kernel, told of what happens, and its actions as 
 It decides nothing, and waits for nothing. All of it is for the thread of the event loop.
 """
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -15,8 +14,6 @@ from infadapter_scheduler.buffer import MOST_OF_THE_TIME
 from infadapter_scheduler.events import (
     Arrived,
     Event,
-    ExecutorJoined,
-    ExecutorLeft,
     Finished,
     Gone,
     Loaded,
@@ -26,17 +23,18 @@ from infadapter_scheduler.model import Model
 from infadapter_scheduler.scheduler import Scheduler
 from infadapter_server.executors.messages import (
     ExecutorLost,
+    ExecutorReady,
     Inferred,
     ModelLoaded,
     Outcome,
     Report,
 )
 from infadapter_server.executors.port import Executor
-from infadapter_server.networks.signatures import LoadError
 from infadapter_server.serving.admitted import Admitted
 from infadapter_server.serving.alarm import Alarm
 from infadapter_server.serving.crew import Crew
 from infadapter_server.serving.lanes import Lane
+from infadapter_server.serving.membership import Membership
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.refusal import Unserved
 from infadapter_server.serving.repository import Repository
@@ -60,23 +58,18 @@ class Conductor:
         clock: Callable[[], float],
     ) -> None:
         self.kernel: Scheduler | None = None
-        self.failure: LoadError | None = None
         self.share = 1.0
-        self.ended = asyncio.Event()
         self.residence = Residence(repository, self.told, self._slower)
         self.crew = Crew(executors)
         self.admitted = Admitted(metrics, lambda number: self.told(Gone(number)), clock)
-        self.watch = Watch(self.crew, repository, self._leave, clock)
+        self.membership = Membership(self.crew, self.residence, self.told, self._begin)
+        self.watch = Watch(self.crew, repository, self.membership.leave, clock)
         self.alarm = Alarm(self._tick)
         self._metrics, self._lag_s, self._clock = metrics, lag_s, clock
-        self._started_lanes: list[Lane] = []
 
     def start(self, threads: int) -> None:
         self._began_s = self._clock()
         self.crew.start(threads, self._reported)
-        self.residence.start.plan(list(self.crew))
-        for lane in self.crew:
-            self._next_of_start(lane)
 
     # --- the kernel --------------------------------------------------------------------------
 
@@ -134,10 +127,14 @@ class Conductor:
 
     def _reported(self, lane: Lane, report: Report) -> None:
         match report:
+            case Inferred(outcome=Outcome.LOST) | ModelLoaded(outcome=Outcome.LOST):
+                pass  # ExecutorLost says it of all that was sent there
             case Inferred():
                 self._inferred(lane, report)
             case ModelLoaded():
                 self._loaded(lane, report)
+            case ExecutorReady():
+                self.membership.came(lane, report)
             case ExecutorLost():
                 self._lost(lane, report.reason)
 
@@ -162,30 +159,22 @@ class Conductor:
             self.admitted.deliver(sent, report, report.outputs)
         if report.outcome is not Outcome.TOO_LATE:
             self.watch.ended(model, good=done)
-        self._rejoin(lane, now_s)
+        self.membership.rejoin(lane)
 
     def _loaded(self, lane: Lane, report: ModelLoaded) -> None:
         done = report.outcome is Outcome.DONE
         if done:
             self._metrics.loads.inc()
-        if self.kernel is not None and lane.joined:
+        if lane.joined:
             event = Loaded(lane.name, report.model, report.begin_s, report.end_s, done=done)
             self.residence.loaded(lane, report, event)
         else:
-            self.residence.loaded_at_start(lane, report)
-            self._next_of_start(lane)
+            self.membership.loaded(lane, report)
 
-    def _next_of_start(self, lane: Lane) -> None:
-        if self.residence.load_next(lane):
-            return
-        self._started_lanes.append(lane)
-        if self.kernel is not None:
-            self._rejoin(lane, self._clock())
-        elif failure := self.residence.start.failure():
-            self.failure = LoadError(failure)
-            self.ended.set()
-        elif self.residence.start.over(lane):
-            self._begin()
+    def _lost(self, lane: Lane, reason: str) -> None:
+        if not self.crew.stopping:
+            self._metrics.executors_lost.inc()
+        self.membership.lost(lane, reason)
 
     def _begin(self) -> None:
         """What was measured while warming up is what the kernel begins with."""
@@ -193,36 +182,7 @@ class Conductor:
             self.residence.models(), most_buffer=MOST_OF_THE_TIME, lag_s=self._lag_s
         )
         self._metrics.load_seconds.set(self._clock() - self._began_s)
-        for lane in self._started_lanes:
-            self._rejoin(lane, self._clock())
-        self.residence.settle_in()
 
     def _slower(self, model: Model) -> Model:
         sizes = {size: seconds / self.share for size, seconds in model.execution_s.items()}
         return replace(model, execution_s=sizes)
-
-    # --- executors that leave ----------------------------------------------------------------
-
-    def _rejoin(self, lane: Lane, now_s: float) -> None:
-        if not lane.joined and not lane.lost and lane.idle:
-            lane.joined = True
-            pages, resident = self.residence.repository.pages, tuple(lane.loaded)
-            self.handle(ExecutorJoined(lane.name, pages, resident, shared_load=True), now_s)
-
-    def _leave(self, lane: Lane) -> None:
-        if lane.joined:
-            lane.joined = False
-            lane.waiting.clear()
-            self.told(ExecutorLeft(lane.name))
-
-    def _lost(self, lane: Lane, reason: str) -> None:
-        lane.lost = True
-        self._leave(lane)
-        self.residence.lost(lane)
-        if self.kernel is None:
-            heir = self.residence.start.inherited(lane, self.crew)
-            if heir is not None:
-                self._next_of_start(heir)
-        if self.crew.all_lost:
-            _log.error("There is no executor left: %s", reason)
-            self.ended.set()

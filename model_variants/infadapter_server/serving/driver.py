@@ -61,7 +61,7 @@ class Driver:
 
     async def ended(self) -> None:
         """Wait until there is no executor left that anybody could wait for: a fault."""
-        await self._conductor.ended.wait()
+        await self._conductor.membership.ended.wait()
 
     async def stop(self, within_s: float) -> bool:
         """End the executors; False if one did not come back."""
@@ -83,7 +83,7 @@ class Driver:
 
     @property
     def failure(self) -> LoadError | None:
-        return self._conductor.failure
+        return self._conductor.membership.failure
 
     @property
     def residence(self) -> Residence:
@@ -103,11 +103,8 @@ class Driver:
     @property
     def live(self) -> bool:
         """False: a new process would do better."""
-        return not self._conductor.watch.all_broken and not self._stuck
-
-    @property
-    def _stuck(self) -> int:
-        return self._conductor.crew.stuck(self._clock())
+        hopeless = self._conductor.crew.hopeless(self._clock())
+        return not self._conductor.watch.all_broken and not hopeless
 
     def holds(self, model: str) -> bool:
         """Its weights are where they can be computed with."""
@@ -124,7 +121,8 @@ class Driver:
         self._metrics.resident_models.set(models)
         self._metrics.resident_bytes.set(size)
         self._metrics.failing.set(self._conductor.watch.all_broken)
-        self._metrics.stuck.set(self._stuck)
+        self._metrics.stuck.set(self._conductor.crew.stuck(self._clock()))
+        self._metrics.executors.set(self._conductor.crew.working)
 
     # --- requests ----------------------------------------------------------------------------
 
