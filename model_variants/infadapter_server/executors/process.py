@@ -17,7 +17,14 @@ from multiprocessing.reduction import send_handle
 from infadapter_server.executors import child
 from infadapter_server.executors.child import Birth
 from infadapter_server.executors.handover import Handover
-from infadapter_server.executors.messages import ExecutorLost, Order, Outcome, UseThreads
+from infadapter_server.executors.messages import (
+    ExecutorLost,
+    ExecutorReady,
+    Order,
+    Outcome,
+    Report,
+    UseThreads,
+)
 from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
@@ -87,21 +94,24 @@ class _Life:
     """One child, from its start to its end, which is always told."""
 
     def __init__(self, birth: Birth, tell: Tell) -> None:
-        self._name, self._tell, self._stopped = birth.name, tell, False
+        self._name, self._tell = birth.name, tell
+        self._ready = self._stopped = False
+        memory = new_memory(birth.slots, birth.slot_bytes)
         spawn = get_context("spawn")  # never fork: torch's threads would be missing in the child
         ours, theirs = spawn.Pipe()
         self.process: SpawnProcess = spawn.Process(
             target=child.main, args=(theirs, birth), name=birth.name, daemon=True
         )
-        with _deaf_to_ctrl_c():
-            self.process.start()
-        theirs.close()
-        memory = new_memory(birth.slots, birth.slot_bytes)
-        slots = Slots(memory, birth.slots, birth.slot_bytes)
-        with suppress(OSError):  # it has ended already, which its pipe tells as well
-            send_handle(ours, memory, self.process.pid)
-        os.close(memory)
-        self.handover = Handover(birth.name, ours, slots, tell)
+        try:
+            slots = Slots(memory, birth.slots, birth.slot_bytes)
+            with _deaf_to_ctrl_c():
+                self.process.start()
+            with suppress(OSError):  # it has ended already, which its pipe tells as well
+                send_handle(ours, memory, self.process.pid)
+        finally:
+            theirs.close()
+            os.close(memory)
+        self.handover = Handover(birth.name, ours, slots, self._heard)
         self._reader = threading.Thread(
             target=self._read, name=f"{birth.name} reports", daemon=True
         )
@@ -113,7 +123,9 @@ class _Life:
     def stop(self, within_s: float) -> bool:
         self._stopped = True
         self.handover.close()
-        self._reader.join(within_s)
+        if not self._ready:  # it imports, for seconds, and does nothing for anybody
+            self.process.kill()
+        self._reader.join(within_s if self._ready else None)
         if not self._reader.is_alive():
             return True
         self.process.terminate()
@@ -121,6 +133,10 @@ class _Life:
         self.process.kill()
         self._reader.join()
         return False
+
+    def _heard(self, report: Report) -> None:
+        self._ready = self._ready or isinstance(report, ExecutorReady)
+        self._tell(report)
 
     def _read(self) -> None:
         self.handover.read()
@@ -139,7 +155,7 @@ class _Life:
 
 @contextmanager
 def _deaf_to_ctrl_c() -> Iterator[None]:
-    """A child has this mask from its first moment: while it imports, it can't ignore signals yet."""
+    """A child has this mask from its first moment; while it imports, it can't ignore signals."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

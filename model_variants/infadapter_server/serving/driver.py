@@ -23,10 +23,7 @@ from infadapter_server.serving.tickets import Ticket
 __all__ = ["Driver"]
 
 LAG_S = 0.001
-"""
-Of orders and reports between threads. The kernel sends the next batch twice as long before the
-present one ends, so that an executor never waits for the event loop.
-"""
+"""Of orders and reports, as between threads."""
 
 
 class Driver:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from infadapter_scheduler import Model
 from infadapter_server.executors.messages import ModelLoaded, Outcome
+from infadapter_server.memory import LEAST_BYTES
 from infadapter_server.networks.stored import Stored
 from infadapter_server.serving.catalogue import Changes, differences
 from infadapter_server.serving.costs import Costs
@@ -18,7 +19,7 @@ from infadapter_server.serving.standing import Failure, Standing, State
 
 __all__ = ["CPU_PAGE_BYTES", "NotServed", "Repository", "State"]
 
-CPU_PAGE_BYTES = 1024 * 1024
+CPU_PAGE_BYTES = LEAST_BYTES
 """Clockwork's 16 MiB are for GPUs, where pages are real; here they only count what malloc gives."""
 
 
@@ -124,7 +125,7 @@ class Repository:
             self._costs.learn(found, report)
 
     def resident(self, report: ModelLoaded, executor: str) -> bool:
-        """An executor that comes holds it already; False if that is another version, or too much."""
+        """An executor that comes holds it; False if that is another version, or too much."""
         found = self._found.get(report.model)
         if not isinstance(found, Found) or found.stored.version != report.version:
             return False
