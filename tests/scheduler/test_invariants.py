@@ -35,7 +35,9 @@ def models(draw: st.DrawFn) -> list[Model]:
 events = st.lists(
     st.one_of(
         st.tuples(st.just("arrive"), st.integers(0, 5), st.sampled_from((1, 3, 12, 50, 200, 5000))),
-        st.tuples(st.just("burst"), st.integers(0, 4), st.sampled_from((12, 50, 200))),
+        st.tuples(
+            st.sampled_from(("burst", "bulk")), st.integers(0, 4), st.sampled_from((12, 50, 200))
+        ),
         st.tuples(st.just("wait"), st.integers(0, 0), st.sampled_from((0.1, 1, 5, 40))),
         st.tuples(st.just("go"), st.integers(0, 60), st.just(0)),
         st.tuples(st.just("join"), st.integers(0, 0), st.just(0)),
@@ -78,6 +80,8 @@ def played(
             numbers.append(referee.arrive(f"m{which}", amount * MILLISECOND))
         elif kind == "burst":
             numbers += [referee.arrive(f"m{which}", amount * MILLISECOND) for _ in range(9)]
+        elif kind == "bulk":
+            numbers += referee.arrive_together(f"m{which}", amount * MILLISECOND, 7)
         elif kind == "wait":
             referee.wait(amount * MILLISECOND)
         elif kind == "go" and numbers:

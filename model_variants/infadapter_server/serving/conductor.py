@@ -13,6 +13,7 @@ from infadapter_scheduler.actions import Action, Load, Refuse, Run, Unload
 from infadapter_scheduler.buffer import MOST_OF_THE_TIME
 from infadapter_scheduler.events import (
     Arrived,
+    BulkArrived,
     Event,
     Finished,
     Gone,
@@ -82,6 +83,11 @@ class Conductor:
                 self.carry_out([other for other in actions if other is not action], now_s)
                 raise Unserved(action.reason, action.retry_after_s)
         return actions
+
+    def arrived(self, actions: Iterable[Action], now_s: float) -> None:
+        """All images of a request have: now they are sent, together where they fit."""
+        assert self.kernel is not None
+        self.carry_out([*actions, *self.kernel.handle(BulkArrived(), now_s)], now_s)
 
     def told(self, event: Event) -> None:
         self.handle(event, self._clock())

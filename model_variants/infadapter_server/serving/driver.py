@@ -134,21 +134,22 @@ class Driver:
         now_s, admitted = self._clock(), self._conductor.admitted
         promised_s = arrived_s + within_s - admitted.margin.of(within_s)
         first = next(self._numbers)
-        actions = self._conductor.arrive(Arrived(first, model, promised_s), now_s)
+        one = Arrived(first, model, promised_s, bulk=True)
+        actions = self._conductor.arrive(one, now_s)
         try:
             rows = read()
             for _ in range(len(rows) - 1):
-                another = Arrived(next(self._numbers), model, promised_s)
-                actions += self._conductor.arrive(another, now_s)
+                one = Arrived(next(self._numbers), model, promised_s, bulk=True)
+                actions += self._conductor.arrive(one, now_s)
         except BaseException:
             for number in range(first, next(self._numbers)):
                 self._conductor.handle(Gone(number), now_s)
-            self._conductor.carry_out(actions, now_s)
+            self._conductor.arrived(actions, now_s)
             raise
         answer = self._loop.create_future()
         ticket = Ticket(model, first, rows, arrived_s, now_s, arrived_s + within_s, answer)
         admitted.add(ticket)
-        self._conductor.carry_out(actions, now_s)
+        self._conductor.arrived(actions, now_s)
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
