@@ -67,20 +67,16 @@ class Scheduler:
         match event:
             case Arrived():
                 return self._arrived(event, now_s)
-            case BulkArrived():
-                return []
             case Finished():
                 return self._finished(event, now_s)
-            case Loaded():
-                return self._membership.loaded(event, now_s)
+            case BulkArrived():
+                return []
             case Tick():
                 return self._sender.tick(now_s)
             case Gone():
                 return self._gone(event.request, now_s)
-            case ExecutorJoined():
-                return self._membership.joined(event, now_s)
-            case ExecutorLeft():
-                return self._membership.left(event.executor, now_s)
+            case ExecutorJoined() | ExecutorLeft() | Loaded():
+                return self._membership.handle(event, now_s)
             case _:
                 return self._changes.handle(event, now_s)
 

@@ -54,6 +54,13 @@ events = st.lists(
 )
 
 
+ARRIVALS: dict[str, Callable[[Referee, str, float], list[int]]] = {
+    "arrive": lambda referee, model, slo_s: [referee.arrive(model, slo_s)],
+    "burst": lambda referee, model, slo_s: [referee.arrive(model, slo_s) for _ in range(9)],
+    "bulk": lambda referee, model, slo_s: referee.arrive_together(model, slo_s, 7),
+}
+
+
 CHANGES: dict[str, Callable[[Referee, str, float], None]] = {
     "fail-run": lambda referee, model, amount: referee.fail("run"),
     "fail-load": lambda referee, model, amount: referee.fail("load"),
@@ -76,12 +83,8 @@ def played(
 ) -> None:
     numbers: list[int] = []
     for kind, which, amount in steps:
-        if kind == "arrive":
-            numbers.append(referee.arrive(f"m{which}", amount * MILLISECOND))
-        elif kind == "burst":
-            numbers += [referee.arrive(f"m{which}", amount * MILLISECOND) for _ in range(9)]
-        elif kind == "bulk":
-            numbers += referee.arrive_together(f"m{which}", amount * MILLISECOND, 7)
+        if kind in ARRIVALS:
+            numbers += ARRIVALS[kind](referee, f"m{which}", amount * MILLISECOND)
         elif kind == "wait":
             referee.wait(amount * MILLISECOND)
         elif kind == "go" and numbers:

@@ -52,7 +52,7 @@ class ProcessExecutor:
         cpus: frozenset[int] | None = None,
     ) -> None:
         self.name = name
-        self._birth = Birth(
+        self.birth = Birth(
             name=name,
             prepare=prepare,
             slots=slots,
@@ -69,12 +69,12 @@ class ProcessExecutor:
 
     def start(self, tell: Tell) -> None:
         self._tell = tell
-        self._life = _Life(self._birth, tell)
+        self._life = _Life(self.birth, tell)
         self._life.begin()
 
     def submit(self, order: Order) -> None:
         if isinstance(order, UseThreads):
-            self._birth = replace(self._birth, threads=order.threads)  # also of the next child
+            self.birth = replace(self.birth, threads=order.threads)  # also of the next child
         if self._life is not None:
             self._life.handover.submit(order)
         elif self._tell is not None:
