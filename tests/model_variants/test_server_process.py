@@ -356,7 +356,7 @@ def test_only_shipped_weights_have_an_accuracy(
 
     told: list[float | None] = []
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("infadapter_server.serving.command.run", run)
+    monkeypatch.setattr("infadapter_server.serving.launch.run", run)
     monkeypatch.setattr(sys, "argv", ["infadapter-server", "--port", "0", *arguments])
     assert command() == 0
     assert told == [accuracy]
@@ -369,7 +369,7 @@ def test_an_interrupt_before_the_server_listens_ends_it_without_a_traceback(
         raise KeyboardInterrupt
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("infadapter_server.serving.command.listen", interrupted)
+    monkeypatch.setattr("infadapter_server.serving.launch.listen", interrupted)
     monkeypatch.setattr(sys, "argv", ["infadapter-server", "--variant", "glyph-1"])
     assert command() == 130
     assert capsys.readouterr().err.strip() == ""

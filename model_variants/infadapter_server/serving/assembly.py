@@ -23,7 +23,7 @@ MANY = "many"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Options of the command line. `memory` is in bytes, of each executor."""
+    """Options of the command line; `memory` in bytes."""
 
     variant: str | None
     names: tuple[str, ...]
@@ -40,11 +40,11 @@ class Served:
     repository: Repository
 
 
-def served(given: Given, where: str | None) -> Served:
+def served(given: Given, memory_each: int | None, where: str | None) -> Served:
     """`where` measurements of models hold that outlive the server. Raises ConfigError."""
     if given.variant is None:
         _check_many(given)
-        return many(given.names, given.repository, given.memory, where)
+        return many(given.names, given.repository, memory_each, where)
     _check_one(given)
     name = (*given.names, given.variant)[0]
     return one(given.variant, name, given.weights, powers_of_two(given.max_batch))

@@ -1,31 +1,20 @@
-"""The command line of `infadapter-server`: its options, and what they are put together to."""
+"""The command line of `infadapter-server`: its options, and how it ends."""
 
 import logging
-import os
-import socket
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import click
-from prometheus_client import disable_created_metrics
 
-from infadapter_server.executors.port import Executor
 from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
 from infadapter_server.memory import Memory
 from infadapter_server.networks.signatures import SIGNATURES
-from infadapter_server.serving.assembly import Given, Served, served
+from infadapter_server.serving.assembly import Given
 from infadapter_server.serving.config_keys import ConfigError
 from infadapter_server.serving.deadlines import Deadlines
-from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.fleet import Fleet
-from infadapter_server.serving.inference import Inference, Limits
-from infadapter_server.serving.measurements import machine
-from infadapter_server.serving.metrics import ServerMetrics
-from infadapter_server.serving.quota import thread_limit
-from infadapter_server.serving.repository import CPU_PAGE_BYTES
-from infadapter_server.serving.serve import listen, run
+from infadapter_server.serving.inference import Limits
+from infadapter_server.serving.launch import launch, prepare
 
 _HELP = """Serve one network, or many, by the Open Inference Protocol v2.
 
@@ -165,60 +154,16 @@ def _command(
     max_batch: int,
     drain_seconds: float,
 ) -> int:
-    limit = partial(thread_limit, ceiling=_take_openmp_ceiling())
+    default_s = None if slo_ms is None else slo_ms / 1000
+    deadlines = Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s)
     try:
         fleet = Fleet(processes, workers, worker_tls)
-        each = fleet.memory_each(memory, CPU_PAGE_BYTES)
-        where = None if workers else machine(fleet.threads(limit()))
-        served_ = served(Given(variant, names, weights, repository, each, max_batch), where)
-        executors = fleet.executors(served_.repository.models().values())
+        given = Given(variant, names, weights, repository, memory, max_batch)
+        prepared = prepare(given, fleet, deadlines)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    default_s = None if slo_ms is None else slo_ms / 1000
-    deadlines = Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s)
-    limits = Limits(batch=max_batch, deadlines=deadlines)
-    inference = _inference(served_, limits, executors, fleet.lag_s)
-    listener = _listener(host, port)
-    try:
-        sound = run(
-            inference,
-            listener,
-            drain_s=drain_seconds,
-            thread_limit=lambda: fleet.threads(limit()),
-            cpu_share=fleet.cpu_share,
-            grpc_at=None if grpc_port is None else (host, grpc_port),
-        )
-    except OSError as error:
-        raise click.ClickException(f"{error}.") from None
-    if inference.driver.failure is not None:
-        raise click.ClickException(str(inference.driver.failure))
-    return 0 if sound else 1
-
-
-def _inference(
-    served: Served, limits: Limits, executors: Sequence[Executor], lag_s: float
-) -> Inference:
-    # A series more for each of ours, which nobody asks for.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    metrics = ServerMetrics(served.variant)
-    return Inference(
-        variant=served.variant,
-        models=served.models,
-        limits=limits,
-        driver=Driver(served.repository, executors, metrics, lag_s=lag_s),
-        metrics=metrics,
-    )
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    try:
-        listener = listen(host, port)
-    except OSError as error:
-        raise click.ClickException(f"Cannot listen on {host}:{port}: {_reason(error)}.") from None
-    shown = f"[{host}]" if ":" in host else host
-    print(f"listening on http://{shown}:{listener.getsockname()[1]}", flush=True)
-    return listener
+    return launch(prepared, host, port, grpc_port, drain_seconds)
 
 
 def command() -> int:
@@ -228,19 +173,3 @@ def command() -> int:
     error.
     """
     return exit_code_of(_command, "infadapter-server")
-
-
-def _reason(error: OSError) -> str:
-    # asyncio and socket add the address in brackets, which the message has already.
-    return (error.strerror or str(error)).partition(" (")[0]
-
-
-def _take_openmp_ceiling() -> int | None:
-    """What the user allows by OMP_NUM_THREADS, which must hold before torch is imported.
-
-    torch makes as many threads as the machine has cores when it is imported, whatever the quota;
-    with one, it makes none until it is told to.
-    """
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    return int(given) if given.isdecimal() and int(given) > 0 else None
