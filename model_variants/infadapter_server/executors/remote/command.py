@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from infadapter_server.executors.opening import torch_opener
+from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.tls import read_tls
@@ -102,6 +103,7 @@ def _command(
     print(f"listening on {host}:{bound}", flush=True)
     watching = partial(watch, worker, follow_quota=threads is None, stuck_s=stuck_seconds)
     threading.Thread(target=watching, daemon=True).start()
+    give_way()
     worker.run()
     server.stop(_REPORTED_S).wait()
     return 0
