@@ -12,6 +12,8 @@ from infadapter_server.networks.stored import Stored
 
 
 class ThreadExecutor:
+    returns = False
+
     def __init__(self, name: str, open_model: Callable[[Stored], Model], threads: int = 1) -> None:
         self.name = name
         self._open, self._threads = open_model, threads
@@ -30,10 +32,13 @@ class ThreadExecutor:
         self._thread.join(within_s)
         return not self._thread.is_alive()
 
+    def abandon(self) -> None:
+        """What it does can't be ended from here."""
+
     def _run(self) -> None:
         try:
             give_way()
-            self._tell(ExecutorReady())
+            self._tell(ExecutorReady(shared_load=self._runner.shared_load))
             self._runner.run()
         finally:
             self._tell(ExecutorLost(f"The thread of {self.name} has ended."))
