@@ -100,9 +100,11 @@ async def _followed(api: KubeApi, source: Source, name: str, clone: str, say: Sa
             if not line.startswith(_DOCUMENT):
                 say(line)
         said = len(lines)
-        if over is not None:
-            return _document(pod, lines, over)
+        if _code(pod) == 0:
+            return next((line for line in reversed(lines) if line.startswith(_DOCUMENT)), "")
         await _check(api, source, clone)
+        if over is not None:
+            raise _failed(pod, over)
         await asyncio.sleep(LOOK_S)
 
 
@@ -121,11 +123,14 @@ async def _check(api: KubeApi, source: Source, clone: str) -> None:
         raise CannotProfile(f"The clone was lost while it was measured: {over}.", NOT_MEASURED)
 
 
-def _document(pod: Json, lines: Sequence[str], over: str) -> str:
+def _failed(pod: Json, over: str) -> CannotProfile:
+    """With the profiler's own status, where it has come to one."""
+    code = _code(pod) or NOT_MEASURED
+    status = code if 0 < code <= NOT_MEASURED else NOT_MEASURED
+    return CannotProfile(f"The profiler failed: {over}.", status)
+
+
+def _code(pod: Json) -> int | None:
     statuses = parts(part(pod, "status"), "containerStatuses")
-    ends = [part(part(status, "state"), "terminated") for status in statuses]
-    code = next((end.get("exitCode") for end in ends if end), None)
-    if code == 0:
-        return next((line for line in reversed(lines) if line.startswith(_DOCUMENT)), "")
-    known = isinstance(code, int) and 0 < code <= NOT_MEASURED
-    raise CannotProfile(f"The profiler failed: {over}.", int(code or 1) if known else NOT_MEASURED)
+    ends = (part(part(status, "state"), "terminated") for status in statuses)
+    return next((end.get("exitCode") for end in ends if end), None)

@@ -124,10 +124,11 @@ def changes(before: Profile | None, after: Profile, measured: ProfiledAllocation
         same = next((k.rps for k in earlier if _goal(k) == _goal(known)), None)
         slo = f"capacity at p{known.percentile:g} ≤ {1000 * known.latency_s:g} ms"
         lines.append(_change(slo, same, known.rps))
-    if before is None or before.accuracy != after.accuracy:
-        lines.append(_change("accuracy", before and before.accuracy, after.accuracy))
-    if before is None or before.load_time_s != after.load_time_s:
-        lines.append(_change("load time, s", before and before.load_time_s, after.load_time_s))
+    was = (before.accuracy, before.load_time_s) if before else (None, None)
+    now = (after.accuracy, after.load_time_s)
+    for what, old_value, new_value in zip(("accuracy", "load time, s"), was, now, strict=True):
+        if old_value != new_value:
+            lines.append(_change(what, old_value, new_value))
     return lines
 
 
