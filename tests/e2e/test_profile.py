@@ -30,7 +30,7 @@ GOAL = ("--slo-ms", "400", "--percentile", "90")
 
 @pytest.fixture(scope="module")
 def kinds(kube: Kube) -> Iterator[None]:
-    """Profiles take no operator; where none is installed, the kinds are, for as long as it takes."""
+    """Profiles take no operator: where none is, the kinds are installed for as long as it takes."""
     files = str(ROOT / "manifests/crds")
     ours = not has_crds(kube)
     if ours:
