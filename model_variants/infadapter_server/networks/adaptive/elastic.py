@@ -1,0 +1,137 @@
+"""
+The weight-shared network: every SubNet computes with leading slices of one set of weights.
+
+SubNetAct's three operators (SuperServe, NSDI 2025): LayerSelect runs the first blocks of a stage,
+WeightSlice the first channels of a convolution, and SubnetNorm normalises with statistics of the
+SubNet's own, since those of another one are wrong for it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from infadapter_server.networks.adaptive.space import Convolution, Kernel, Space, SubNet
+
+__all__ = ["EPSILON", "Bound", "Elastic", "Statistics", "blank_statistics"]
+
+EPSILON = 1e-5
+
+Statistics = Tensor
+"""Means and variances of all of a SubNet's normalisations in a row: [2, channels]."""
+
+
+class Bound(NamedTuple):
+    """A convolution as a SubNet runs it: views of the shared weights, which hold no memory."""
+
+    weight: Tensor
+    scale: Tensor
+    shift: Tensor
+    mean: Tensor
+    variance: Tensor
+    stride: Kernel
+    padding: Kernel
+
+
+class Layer(nn.Module):
+    """A convolution and its normalisation, of the largest SubNet."""
+
+    def __init__(self, way: Convolution) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(way.outputs, way.inputs, *way.kernel))
+        self.scale = nn.Parameter(torch.ones(way.outputs))
+        self.shift = nn.Parameter(torch.zeros(way.outputs))
+        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+
+    def bind(self, way: Convolution, mean: Tensor, variance: Tensor) -> Bound:
+        outputs, (high, wide) = way.outputs, way.kernel
+        return Bound(
+            self.weight[:outputs, : way.inputs],
+            self.scale[:outputs],
+            self.shift[:outputs],
+            mean,
+            variance,
+            way.stride,
+            (high // 2, wide // 2),
+        )
+
+
+class Elastic(nn.Module):
+    """float32 [n, inputs, height, width] to logits, by any SubNet of its space."""
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space = space
+        self.layers = nn.ModuleList(map(Layer, space.convolutions(space.largest())))
+        self.head = nn.Linear(space.stages[-1].channels, space.classes)
+        self._stages = list(_places(space))
+
+    def bind(self, subnet: SubNet, statistics: Statistics) -> list[Bound]:
+        """Actuation: what a SubNet runs, in order. Microseconds, whatever the network weighs."""
+        ways = list(self.space.convolutions(subnet))
+        parts = statistics.split([way.outputs for way in ways], dim=1)
+        selected = [p for stage, n in zip(self._stages, subnet.depths, strict=True) for p in stage[:n]]
+        places = [0, *(place for block in selected for place in block)]
+        layers = (self.layers[place] for place in places)
+        return [
+            layer.bind(way, part[0], part[1])  # type: ignore[operator]
+            for layer, way, part in zip(layers, ways, parts, strict=True)
+        ]
+
+    def compute(self, x: Tensor, subnet: SubNet, bound: Sequence[Bound], rate: float | None = None) -> Tensor:
+        """
+        Logits. With a `rate` normalisations use the batch's own statistics, as in training, and
+        move what they are bound to towards them by so much.
+        """
+        steps = iter(bound)
+        y = functional.relu(_apply(x, next(steps), rate))
+        if self.space.pool:
+            y = functional.max_pool2d(y, 3, 2, padding=1)
+        for depth in subnet.depths:
+            for block in range(depth):
+                y = self._block(y, steps, rate, first=block == 0)
+        weight = self.head.weight[:, : y.shape[1]]
+        return functional.linear(y.mean((2, 3)), weight, self.head.bias)
+
+    def _block(self, x: Tensor, steps: Iterator[Bound], rate: float | None, *, first: bool) -> Tensor:
+        y = x
+        for left in reversed(range(len(self.space.kernels))):
+            y = _apply(y, next(steps), rate)
+            if left:
+                y = functional.relu(y)
+        shortcut = _apply(x, next(steps), rate) if first else x
+        return functional.relu(y + shortcut)
+
+
+def blank_statistics(space: Space, subnet: SubNet) -> Statistics:
+    """Those of numbers with mean zero and variance one."""
+    channels = sum(way.outputs for way in space.convolutions(subnet))
+    return torch.stack([torch.zeros(channels), torch.ones(channels)])
+
+
+def _apply(x: Tensor, step: Bound, rate: float | None) -> Tensor:
+    y = functional.conv2d(x, step.weight, None, step.stride, step.padding)
+    return functional.batch_norm(
+        y,
+        step.mean,
+        step.variance,
+        step.scale,
+        step.shift,
+        training=rate is not None,
+        momentum=rate or 0.0,
+        eps=EPSILON,
+    )
+
+
+def _places(space: Space) -> Iterator[list[range]]:
+    """For each stage, for each of its blocks, where its convolutions are among the layers."""
+    at = 1
+    for stage in space.stages:
+        blocks = []
+        for block in range(stage.most):
+            count = len(space.kernels) + (block == 0)
+            blocks.append(range(at, at + count))
+            at += count
+        yield blocks
