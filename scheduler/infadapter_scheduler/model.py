@@ -1,11 +1,12 @@
 """The execution profile of one model, and what follows from it: batch costs and batch caps."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.estimate import WindowMean
+from infadapter_scheduler.points.point import Point, checked
 
 REFRESH = 0.005
 """A relative change of an estimate below which tables stay as they are."""
@@ -16,12 +17,42 @@ MOST_CAPS = 256
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """As profiled: seconds by batch size, seconds and pages of its weights."""
+    """
+    As profiled: seconds by batch size, seconds and pages of its weights. With operating points
+    (`with_points`), seconds are those of the fastest one, by batch size.
+    """
 
     name: str
     execution_s: Mapping[int, float]
     load_s: float = 0.0
     pages: int = 0
+    points: tuple[Point, ...] = ()
+
+
+def with_points(
+    name: str, points: Sequence[Point], *, load_s: float = 0.0, pages: int = 0
+) -> Model:
+    """
+    A model of several points, all in memory together: the weights that they share, and those that
+    points have of their own.
+    """
+    known = checked(points)
+    return Model(
+        name,
+        fastest_s(known),
+        load_s + sum(point.load_s for point in known),
+        pages + sum(point.pages for point in known),
+        known,
+    )
+
+
+def fastest_s(points: Iterable[Point]) -> dict[int, float]:
+    """The least that a batch of each size takes, at whichever point."""
+    least_s: dict[int, float] = {}
+    for point in points:
+        for size, seconds in point.execution_s.items():
+            least_s[size] = min(seconds, least_s.get(size, seconds))
+    return dict(sorted(least_s.items()))
 
 
 @dataclass(slots=True)
