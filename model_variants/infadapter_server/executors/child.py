@@ -24,10 +24,9 @@ from infadapter_server.executors.messages import (
     UnloadModel,
     UseThreads,
 )
-from infadapter_server.executors.opening import Opener
+from infadapter_server.executors.opening import Loaded, Opener
 from infadapter_server.executors.runner import Runner
 from infadapter_server.executors.slots import Slots
-from infadapter_server.networks.signatures import Model
 from infadapter_server.networks.stored import Stored
 
 ORPHANED = 3
@@ -46,6 +45,7 @@ class Placed:
     shape: tuple[int, ...]
     earliest_s: float
     latest_s: float
+    point: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class _Child:
         self._connection.send(ExecutorReady())
         self._runner.run()
 
-    def _open(self, stored: Stored) -> Model:
+    def _open(self, stored: Stored) -> Loaded:
         return self._opener(stored)
 
     def _read(self) -> None:
@@ -117,7 +117,7 @@ class _Child:
                 self._placed[order.run] = order.slot
                 inputs = self._slots.view(order.slot, order.shape)
                 window = (order.earliest_s, order.latest_s)
-                self._runner.submit(Infer(order.run, order.model, (inputs,), *window))
+                self._runner.submit(Infer(order.run, order.model, (inputs,), *window, order.point))
             case _:
                 self._runner.submit(order)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 from prometheus_client import disable_created_metrics
 
+from infadapter_server.executors.opening import Loaded
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
-from infadapter_server.networks.signatures import SIGNATURES, Model
+from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_server.networks.stored import Stored
 from infadapter_server.serving.assembly import Served, many, memory_bytes, one
 from infadapter_server.serving.config_keys import ConfigError
@@ -218,7 +219,7 @@ def powers_of_two(most: int) -> tuple[int, ...]:
     return tuple(2**power for power in range(most.bit_length()))
 
 
-def _open(stored: Stored) -> Model:
+def _open(stored: Stored) -> Loaded:
     # Here, in the executor's thread: importing torch takes seconds, and the HTTP side answers.
     from infadapter_server.networks import models
 

@@ -26,7 +26,7 @@ def calibrate(network: Elastic, subnet: SubNet, signals: Tensor) -> Statistics:
     statistics = blank_statistics(network.space, subnet)
     bound = network.bind(subnet, statistics)
     with torch.no_grad():
-        for number, batch in enumerate(signals.split(_AT_ONCE), start=1):
+        for number, batch in enumerate(torch.split(signals, _AT_ONCE), start=1):
             network.compute(batch, subnet, bound, rate=1 / number)
     return statistics
 
@@ -37,7 +37,9 @@ def accuracy(
     """The fraction that is named correctly."""
     right = 0
     with torch.inference_mode():
-        for some, theirs in zip(signals.split(_AT_ONCE), labels.split(_AT_ONCE), strict=True):
+        for some, theirs in zip(
+            torch.split(signals, _AT_ONCE), torch.split(labels, _AT_ONCE), strict=True
+        ):
             right += int((network.compute(some, subnet, bound).argmax(1) == theirs).sum())
     return right / len(signals)
 

@@ -27,8 +27,8 @@ class Bound(NamedTuple):
     """A convolution as a SubNet runs it: views of the shared weights, which hold no memory."""
 
     weight: Tensor
-    scale: Tensor
-    shift: Tensor
+    gamma: Tensor
+    beta: Tensor
     mean: Tensor
     variance: Tensor
     stride: Kernel
@@ -41,16 +41,16 @@ class Layer(nn.Module):
     def __init__(self, way: Convolution) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(way.outputs, way.inputs, *way.kernel))
-        self.scale = nn.Parameter(torch.ones(way.outputs))
-        self.shift = nn.Parameter(torch.zeros(way.outputs))
+        self.gamma = nn.Parameter(torch.ones(way.outputs))
+        self.beta = nn.Parameter(torch.zeros(way.outputs))
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
 
     def bind(self, way: Convolution, mean: Tensor, variance: Tensor) -> Bound:
         outputs, (high, wide) = way.outputs, way.kernel
         return Bound(
             self.weight[:outputs, : way.inputs],
-            self.scale[:outputs],
-            self.shift[:outputs],
+            self.gamma[:outputs],
+            self.beta[:outputs],
             mean,
             variance,
             way.stride,
@@ -71,8 +71,10 @@ class Elastic(nn.Module):
     def bind(self, subnet: SubNet, statistics: Statistics) -> list[Bound]:
         """Actuation: what a SubNet runs, in order. Microseconds, whatever the network weighs."""
         ways = list(self.space.convolutions(subnet))
-        parts = statistics.split([way.outputs for way in ways], dim=1)
-        selected = [p for stage, n in zip(self._stages, subnet.depths, strict=True) for p in stage[:n]]
+        parts = torch.split(statistics, [way.outputs for way in ways], dim=1)
+        selected = [
+            p for stage, n in zip(self._stages, subnet.depths, strict=True) for p in stage[:n]
+        ]
         places = [0, *(place for block in selected for place in block)]
         layers = (self.layers[place] for place in places)
         return [
@@ -80,7 +82,9 @@ class Elastic(nn.Module):
             for layer, way, part in zip(layers, ways, parts, strict=True)
         ]
 
-    def compute(self, x: Tensor, subnet: SubNet, bound: Sequence[Bound], rate: float | None = None) -> Tensor:
+    def compute(
+        self, x: Tensor, subnet: SubNet, bound: Sequence[Bound], rate: float | None = None
+    ) -> Tensor:
         """
         Logits. With a `rate` normalisations use the batch's own statistics, as in training, and
         move what they are bound to towards them by so much.
@@ -95,7 +99,9 @@ class Elastic(nn.Module):
         weight = self.head.weight[:, : y.shape[1]]
         return functional.linear(y.mean((2, 3)), weight, self.head.bias)
 
-    def _block(self, x: Tensor, steps: Iterator[Bound], rate: float | None, *, first: bool) -> Tensor:
+    def _block(
+        self, x: Tensor, steps: Iterator[Bound], rate: float | None, *, first: bool
+    ) -> Tensor:
         y = x
         for left in reversed(range(len(self.space.kernels))):
             y = _apply(y, next(steps), rate)
@@ -117,8 +123,8 @@ def _apply(x: Tensor, step: Bound, rate: float | None) -> Tensor:
         y,
         step.mean,
         step.variance,
-        step.scale,
-        step.shift,
+        step.gamma,
+        step.beta,
         training=rate is not None,
         momentum=rate or 0.0,
         eps=EPSILON,

@@ -88,7 +88,7 @@ def _batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(1000 * recipe.seed + epoch)
     order = torch.randperm(recipe.signals, generator=generator)
-    for some in order.split(recipe.batch):
+    for some in torch.split(order, recipe.batch):
         yield data[0][some], data[1][some]
 
 

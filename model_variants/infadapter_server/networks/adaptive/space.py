@@ -117,7 +117,9 @@ class Space:
         stride = self.stages[stage].stride if block == 0 else (1, 1)
         return [
             Convolution(inputs, outputs, kernel, stride if place == strides else (1, 1))
-            for place, ((inputs, outputs), kernel) in enumerate(zip(ways, self.kernels, strict=True))
+            for place, ((inputs, outputs), kernel) in enumerate(
+                zip(ways, self.kernels, strict=True)
+            )
         ]
 
     def shortcut(self, subnet: SubNet, stage: int) -> Convolution:
