@@ -66,21 +66,24 @@ class Elastic(nn.Module):
         self.space = space
         self.layers = nn.ModuleList(map(Layer, space.convolutions(space.largest())))
         self.head = nn.Linear(space.stages[-1].channels, space.classes)
-        self._stages = list(_places(space))
 
     def bind(self, subnet: SubNet, statistics: Statistics) -> list[Bound]:
         """Actuation: what a SubNet runs, in order. Microseconds, whatever the network weighs."""
         ways = list(self.space.convolutions(subnet))
         parts = torch.split(statistics, [way.outputs for way in ways], dim=1)
-        selected = [
-            p for stage, n in zip(self._stages, subnet.depths, strict=True) for p in stage[:n]
-        ]
-        places = [0, *(place for block in selected for place in block)]
-        layers = (self.layers[place] for place in places)
+        layers = (self.layers[place] for place in self._places(subnet))
         return [
             layer.bind(way, part[0], part[1])  # type: ignore[operator]
             for layer, way, part in zip(layers, ways, parts, strict=True)
         ]
+
+    def _places(self, subnet: SubNet) -> Iterator[int]:
+        """Where the convolutions of a SubNet are among the layers."""
+        yield 0
+        at, each = 1, len(self.space.kernels)
+        for stage, depth in zip(self.space.stages, subnet.depths, strict=True):
+            yield from range(at, at + 1 + depth * each)
+            at += 1 + stage.most * each
 
     def compute(
         self, x: Tensor, subnet: SubNet, bound: Sequence[Bound], rate: float | None = None
@@ -94,21 +97,20 @@ class Elastic(nn.Module):
         if self.space.pool:
             y = functional.max_pool2d(y, 3, 2, padding=1)
         for depth in subnet.depths:
+            shortcut = _apply(y, next(steps), rate)
             for block in range(depth):
-                y = self._block(y, steps, rate, first=block == 0)
+                y = functional.relu(self._body(y, steps, rate) + (y if block else shortcut))
+            if depth == 0:
+                y = functional.relu(shortcut)
         weight = self.head.weight[:, : y.shape[1]]
         return functional.linear(y.mean((2, 3)), weight, self.head.bias)
 
-    def _block(
-        self, x: Tensor, steps: Iterator[Bound], rate: float | None, *, first: bool
-    ) -> Tensor:
-        y = x
+    def _body(self, x: Tensor, steps: Iterator[Bound], rate: float | None) -> Tensor:
         for left in reversed(range(len(self.space.kernels))):
-            y = _apply(y, next(steps), rate)
+            x = _apply(x, next(steps), rate)
             if left:
-                y = functional.relu(y)
-        shortcut = _apply(x, next(steps), rate) if first else x
-        return functional.relu(y + shortcut)
+                x = functional.relu(x)
+        return x
 
 
 def blank_statistics(space: Space, subnet: SubNet) -> Statistics:
@@ -129,15 +131,3 @@ def _apply(x: Tensor, step: Bound, rate: float | None) -> Tensor:
         momentum=rate or 0.0,
         eps=EPSILON,
     )
-
-
-def _places(space: Space) -> Iterator[list[range]]:
-    """For each stage, for each of its blocks, where its convolutions are among the layers."""
-    at = 1
-    for stage in space.stages:
-        blocks = []
-        for block in range(stage.most):
-            count = len(space.kernels) + (block == 0)
-            blocks.append(range(at, at + count))
-            at += count
-        yield blocks

@@ -4,7 +4,7 @@ A SubNet as an ordinary network of its shape: torch's own layers, and nothing th
 What a SubNet answers is held to it, and what it costs is compared with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -22,33 +22,40 @@ class Plain(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(*_normalised(space.stem_convolution(subnet)), nn.ReLU())
         self.pool = nn.MaxPool2d(3, 2, padding=1) if space.pool else nn.Identity()
-        self.blocks = nn.Sequential(
-            *(
-                Block(space, subnet, stage, block)
-                for stage, depth in enumerate(subnet.depths)
-                for block in range(depth)
-            )
+        self.stages = nn.Sequential(
+            *(Stage(space, subnet, stage) for stage in range(len(space.stages)))
         )
         self.head = nn.Linear(space.stream_channels(subnet)[-1], space.classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.blocks(self.pool(self.stem(x))).mean((2, 3)))
+        logits: Tensor = self.head(self.stages(self.pool(self.stem(x))).mean((2, 3)))
         return logits
 
 
-class Block(nn.Module):
-    def __init__(self, space: Space, subnet: SubNet, stage: int, block: int) -> None:
+class Stage(nn.Module):
+    def __init__(self, space: Space, subnet: SubNet, stage: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for way in space.block(subnet, stage, block):
-            layers += [*_normalised(way), nn.ReLU()]
-        self.body = nn.Sequential(*layers[:-1])
-        self.shortcut: nn.Module = nn.Identity()
-        if block == 0:
-            self.shortcut = nn.Sequential(*_normalised(space.shortcut(subnet, stage)))
+        self.shortcut = nn.Sequential(*_normalised(space.shortcut(subnet, stage)))
+        self.bodies = nn.ModuleList(
+            _body(space.block(subnet, stage, block)) for block in range(subnet.depths[stage])
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.body(x) + self.shortcut(x))
+        shortcut = self.shortcut(x)
+        if not self.bodies:
+            return torch.relu(shortcut)
+        x = torch.relu(self.bodies[0](x) + shortcut)
+        for body in self.bodies[1:]:
+            x = torch.relu(body(x) + x)
+        return x
+
+
+def _body(ways: Iterable[Convolution]) -> nn.Sequential:
+    """Without the last activation, which comes behind the sum."""
+    layers: list[nn.Module] = []
+    for way in ways:
+        layers += [*_normalised(way), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
 
 
 def extract(network: Elastic, subnet: SubNet, statistics: Statistics) -> Plain:

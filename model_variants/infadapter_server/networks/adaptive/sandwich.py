@@ -29,7 +29,7 @@ class Recipe:
 
     seed: int = 1
     signals: int = 50_000
-    epochs: int = 16
+    epochs: int = 12
     batch: int = 128
     peak_rate: float = 8e-3
     random_subnets: int = 2

@@ -13,8 +13,8 @@ MNIST1D = Space(
     stem_stride=(1, 1),
     kernels=((1, 3), (1, 3)),
     stages=(
-        Stage(channels=48, inner=48, least=1, most=3, stride=(1, 2)),
-        Stage(channels=96, inner=96, least=1, most=3, stride=(1, 2)),
+        Stage(channels=48, inner=48, least=0, most=3, stride=(1, 2)),
+        Stage(channels=96, inner=96, least=0, most=3, stride=(1, 2)),
     ),
     widths=(1 / 8, 1 / 4, 1 / 2, 1.0),
     streams=(1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0),

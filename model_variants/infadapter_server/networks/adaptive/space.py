@@ -2,7 +2,7 @@
 The search space of an elastic residual network: which SubNets there are, and their channels.
 
 After once-for-all networks (Cai et al., ICLR 2020) and SuperServe (NSDI 2025): a SubNet runs the
-first blocks of each stage, the first inner channels of each block, and the first channels of the
+first blocks of each stage (or none: then its shortcut alone), the first inner channels of each block, and the first channels of the
 residual stream. Pure numbers, no torch.
 """
 
@@ -123,18 +123,17 @@ class Space:
         ]
 
     def shortcut(self, subnet: SubNet, stage: int) -> Convolution:
-        """Of a stage's first block: the others add to what comes in as it is."""
+        """Of a stage's first block: the others add to what comes in as it is. It always runs."""
         before, after = self.stream_channels(subnet)[stage : stage + 2]
         return Convolution(before, after, (1, 1), self.stages[stage].stride)
 
     def convolutions(self, subnet: SubNet) -> Iterator[Convolution]:
-        """In the order of their execution: each block's, with the shortcut behind the first's."""
+        """In the order of their execution: of each stage the shortcut, then block by block."""
         yield self.stem_convolution(subnet)
         for stage, depth in enumerate(subnet.depths):
+            yield self.shortcut(subnet, stage)
             for block in range(depth):
                 yield from self.block(subnet, stage, block)
-                if block == 0:
-                    yield self.shortcut(subnet, stage)
 
     def weights(self, subnet: SubNet) -> int:
         """Numbers that a SubNet uses, less normalisation's."""

@@ -31,10 +31,12 @@ from infadapter_server.networks.adaptive.search import (
     Found,
     Search,
     cpu_seconds,
+    front,
     search,
     thinned,
 )
 from infadapter_server.networks.adaptive.shapes import MNIST1D
+from infadapter_server.networks.adaptive.space import SubNet
 from infadapter_server.networks.notes import WEIGHTS
 from infadapter_server.networks.packing import pack, unpack
 from infadapter_server.networks.training import Progress
@@ -60,7 +62,7 @@ class Plan:
     calibration: int = 5_000  # training signals
     held_out: int = 10_000
     test: int = 20_000
-    points: int = 10
+    points: int = 14  # chosen; those that the test finds no better than others are dropped
 
 
 @click.command(help=_HELP, context_settings={"max_content_width": 100})
@@ -95,11 +97,12 @@ def train(into: Path, plan: Plan) -> None:
     calibration = data[0][: plan.calibration]
     held_out = _signals(plan.held_out, SEARCH_SEED)
     best = search(network, calibration, held_out, plan.search, _show)
-    kept = _named(thinned(best, plan.points))
-    statistics = {n: calibrate(network, f.subnet, calibration) for n, f in kept.items()}
-    points = _measured(network, kept, statistics, calibration, _signals(plan.test, TEST_SEED))
+    chosen = [found.subnet for found in thinned(best, plan.points)]
+    statistics = {subnet: calibrate(network, subnet, calibration) for subnet in chosen}
+    measured = _measured(network, statistics, calibration, _signals(plan.test, TEST_SEED))
+    kept = _named(measured)
     notes = {
-        "points": points,
+        "points": {name: measured[subnet] for name, subnet in kept.items()},
         "test_signals": plan.test,
         "test_seed": TEST_SEED,
         "recipe": asdict(plan.recipe),
@@ -107,7 +110,7 @@ def train(into: Path, plan: Plan) -> None:
         "date": datetime.now(UTC).date().isoformat(),
         "torch": torch.__version__,
     }
-    write(into, network, statistics, notes)
+    write(into, network, {name: statistics[subnet] for name, subnet in kept.items()}, notes)
     checkpoint.unlink()
 
 
@@ -141,20 +144,18 @@ def write(
 
 def _measured(
     network: Elastic,
-    kept: Mapping[str, Found],
-    statistics: Mapping[str, Statistics],
+    statistics: Mapping[SubNet, Statistics],
     calibration: Tensor,
     test: tuple[Tensor, Tensor],
-) -> dict[str, dict[str, Any]]:
+) -> dict[SubNet, dict[str, Any]]:
     """What is told of each point, on signals that took no part in its choice."""
     largest = calibrate(network, network.space.largest(), calibration)
     points = {}
-    for name, found in kept.items():
-        subnet = found.subnet
-        bound = network.bind(subnet, statistics[name])
+    for subnet, own in statistics.items():
+        bound = network.bind(subnet, own)
         shared = network.bind(subnet, shared_statistics(network, subnet, largest))
         seconds = {n: cpu_seconds(network, subnet, bound, test[0][:n]) for n in BATCH_SIZES}
-        points[name] = {
+        points[subnet] = {
             "accuracy": round(accuracy(network, subnet, bound, *test), 5),
             "accuracy_with_shared_statistics": round(accuracy(network, subnet, shared, *test), 5),
             "execution_s": {size: round(spent, 7) for size, spent in seconds.items()},
@@ -162,13 +163,18 @@ def _measured(
             "stream": subnet.stream,
             "widths": subnet.widths,
         }
-        click.echo(f"{name}  accuracy {points[name]['accuracy']:.4f}")
     return points
 
 
-def _named(found: Sequence[Found]) -> dict[str, Found]:
-    """By the rank of their accuracy."""
-    return {f"subnet-{rank}": each for rank, each in enumerate(found, start=1)}
+def _named(measured: Mapping[SubNet, Mapping[str, Any]]) -> dict[str, SubNet]:
+    """Those on the front still, by the rank of their accuracy."""
+    tested = front(
+        Found(subnet, told["accuracy"], told["execution_s"][BATCH_SIZES[-1]])
+        for subnet, told in measured.items()
+    )
+    for rank, each in enumerate(tested, start=1):
+        click.echo(f"subnet-{rank}  accuracy {each.accuracy:.4f}")
+    return {f"subnet-{rank}": each.subnet for rank, each in enumerate(tested, start=1)}
 
 
 def _signals(n: int, seed: int) -> tuple[Tensor, Tensor]:
