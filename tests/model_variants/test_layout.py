@@ -129,7 +129,7 @@ def test_the_command_line_names_variants_files_and_folders(tmp_path: Path) -> No
         ("a/b=glyph-3", "is not NAME=VARIANT"),
         ("a=", "is not NAME=VARIANT"),
         ("a=glyph-9", "'glyph-9' is no variant, no file and no folder"),
-        ("a=/etc/hostname", r"must end in \.pt .* or \.pt2"),
+        ("a=/etc/hostname", r"must end in \.pt .* \.pt2 .* or \.py "),
     ],
 )
 def test_what_the_command_line_can_not_mean_is_a_sentence(text: str, said: str) -> None:

@@ -30,8 +30,7 @@ class Held:
         self._answer: Callable[[Floats, str], Floats]
         if isinstance(network, AdaptiveNetwork):
             self._points = _ordered(network, stored)
-            best = self._points[-1].name
-            self._answer = lambda rows, point: network.run(rows, point or best)
+            self._answer = _by_name(network, self._points)
         else:
             self._answer = _only(network)
 
@@ -77,6 +76,19 @@ def _ordered(network: AdaptiveNetwork, stored: Stored) -> tuple[Point, ...]:
     if stored.profiled_points:
         check_profiled(stored.name, stored.profiled_points, points)
     return tuple(sorted(points, key=lambda point: point.accuracy))
+
+
+def _by_name(
+    network: AdaptiveNetwork, points: tuple[Point, ...]
+) -> Callable[[Floats, str], Floats]:
+    best, names = points[-1].name, frozenset(point.name for point in points)
+
+    def answer(rows: Floats, point: str) -> Floats:
+        if point and point not in names:
+            raise UnknownPoint(point, points)
+        return network.run(rows, point or best)
+
+    return answer
 
 
 def _only(model: Model) -> Callable[[Floats, str], Floats]:

@@ -17,9 +17,8 @@ from infadapter_server.networks import ladder
 from infadapter_server.networks.adaptive.brought import open_brought
 from infadapter_server.networks.adaptive.ladder import open_ladder
 from infadapter_server.networks.adaptive.points import AdaptiveNetwork
-from infadapter_server.networks.adaptive.supernet import shipped
+from infadapter_server.networks.adaptive.supernet import open_supernet
 from infadapter_server.networks.memory import give_back, held_bytes
-from infadapter_server.networks.notes import WEIGHTS
 from infadapter_server.networks.packing import unpack
 from infadapter_server.networks.programs import open_program
 from infadapter_server.networks.resnet import RESNETS, resnet
@@ -70,7 +69,8 @@ def open_stored(stored: Stored) -> Model | AdaptiveNetwork:
         case Format.PYTHON:
             return open_brought(stored)
         case _ if stored.variant == SUPERNET:
-            return shipped(Path(stored.file).parent if stored.file else WEIGHTS)
+            path = Path(stored.file) if stored.file else None
+            return open_supernet(path.parent, path.name) if path else open_supernet()
     return open_plain(stored)
 
 

@@ -24,7 +24,10 @@ Statistics = Tensor
 
 
 class Bound(NamedTuple):
-    """A convolution as a SubNet runs it: views of the shared weights, which hold no memory."""
+    """A convolution as a SubNet runs it: views of the shared weights, which hold no memory.
+
+    `matrix`: the weight again where a convolution of one image is a product of matrices.
+    """
 
     weight: Tensor
     gamma: Tensor
@@ -33,6 +36,7 @@ class Bound(NamedTuple):
     variance: Tensor
     stride: Kernel
     padding: Kernel
+    matrix: Tensor | None = None
 
 
 class Layer(nn.Module):
@@ -47,14 +51,18 @@ class Layer(nn.Module):
 
     def bind(self, way: Convolution, mean: Tensor, variance: Tensor) -> Bound:
         outputs, (high, wide) = way.outputs, way.kernel
+        weight = self.weight[:outputs, : way.inputs]
+        # torch copies a slice before it convolves, but multiplies by one as it is.
+        flat = way.kernel == way.stride == (1, 1) and not weight.is_contiguous()
         return Bound(
-            self.weight[:outputs, : way.inputs],
+            weight,
             self.gamma[:outputs],
             self.beta[:outputs],
             mean,
             variance,
             way.stride,
             (high // 2, wide // 2),
+            weight[:, :, 0, 0] if flat else None,
         )
 
 
@@ -120,7 +128,10 @@ def blank_statistics(space: Space, subnet: SubNet) -> Statistics:
 
 
 def _apply(x: Tensor, step: Bound, rate: float | None) -> Tensor:
-    y = functional.conv2d(x, step.weight, None, step.stride, step.padding)
+    if step.matrix is not None and len(x) == 1:
+        y = torch.mm(step.matrix, x[0].flatten(1)).view(1, -1, *x.shape[2:])
+    else:
+        y = functional.conv2d(x, step.weight, None, step.stride, step.padding)
     return functional.batch_norm(
         y,
         step.mean,

@@ -51,7 +51,8 @@ class UnknownPoint(LookupError):
 
     def __init__(self, name: str, points: Iterable[Point]) -> None:
         there = ", ".join(point.name for point in points)
-        super().__init__(f"There is no operating point {name[:80]!r}; there are {there}.")
+        rest = f"there are {there}" if there else "this network has none"
+        super().__init__(f"There is no operating point {name[:80]!r}: {rest}.")
 
 
 class BelowFloor(LookupError):

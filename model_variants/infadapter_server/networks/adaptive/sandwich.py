@@ -17,10 +17,9 @@ from torch.nn import functional
 
 from infadapter_server.networks.adaptive.elastic import Elastic, blank_statistics
 from infadapter_server.networks.adaptive.space import SubNet
+from infadapter_server.networks.training import learning_rate
 
 __all__ = ["Recipe", "fit"]
-
-_WARM_UP = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,9 @@ def fit(
         for number, (signals, labels) in enumerate(_batches(data, recipe, epoch)):
             seen = epoch * recipe.signals + number * recipe.batch
             for group in optimiser.param_groups:
-                group["lr"] = _rate(seen / (recipe.epochs * recipe.signals), recipe.peak_rate)
+                group["lr"] = learning_rate(
+                    seen / (recipe.epochs * recipe.signals), recipe.peak_rate
+                )
             optimiser.zero_grad()
             loss = _step(network, recipe, rng, signals, labels)
             optimiser.step()
@@ -77,10 +78,6 @@ def _step(
 def _answers(network: Elastic, subnet: SubNet, signals: Tensor) -> Tensor:
     unused = blank_statistics(network.space, subnet)
     return network.compute(signals, subnet, network.bind(subnet, unused), rate=1.0)
-
-
-def _rate(done: float, peak: float) -> float:
-    return peak * min(done / _WARM_UP, (1 - done) / (1 - _WARM_UP)) + 1e-9
 
 
 def _batches(

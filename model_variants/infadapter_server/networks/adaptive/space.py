@@ -2,8 +2,8 @@
 The search space of an elastic residual network: which SubNets there are, and their channels.
 
 After once-for-all networks (Cai et al., ICLR 2020) and SuperServe (NSDI 2025): a SubNet runs the
-first blocks of each stage (or none: then its shortcut alone), the first inner channels of each block, and the first channels of the
-residual stream. Pure numbers, no torch.
+first blocks of each stage, the first inner channels of each block, and the first channels of the
+residual stream. A stage without a block is its shortcut alone. Pure numbers, no torch.
 """
 
 import random

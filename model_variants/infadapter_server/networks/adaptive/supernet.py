@@ -29,7 +29,7 @@ from infadapter_server.networks.notes import WEIGHTS
 from infadapter_server.networks.packing import unpack
 from infadapter_server.networks.signatures import Floats, LoadError
 
-__all__ = ["NOTES", "STATISTICS", "WEIGHTS_FILE", "Selected", "SuperNet", "noted", "shipped"]
+__all__ = ["NOTES", "STATISTICS", "WEIGHTS_FILE", "Selected", "SuperNet", "noted", "open_supernet"]
 
 WEIGHTS_FILE, NOTES = "mnist1d.pt", "mnist1d.json"
 STATISTICS = "statistics."
@@ -50,8 +50,9 @@ class SuperNet:
     def __init__(self, network: Elastic, selected: Sequence[Selected]) -> None:
         self.network = network.eval()
         self.selected = {each.point.name: each for each in selected}
-        self._bound: dict[str, list[Bound]] = {
-            each.point.name: network.bind(each.subnet, each.statistics) for each in selected
+        self._bound = {
+            each.point.name: (each.subnet, network.bind(each.subnet, each.statistics))
+            for each in selected
         }
 
     @property
@@ -66,16 +67,21 @@ class SuperNet:
     def statistics_bytes(self) -> int:
         return sum(each.statistics.nbytes for each in self.selected.values())
 
+    def actuated(self, point: str) -> tuple[SubNet, list[Bound]]:
+        """What is run at a point. Raises UnknownPoint."""
+        found = self._bound.get(point)
+        if found is None:
+            raise UnknownPoint(point, self.points)
+        return found
+
     def run(self, batch: Floats, point: str) -> Floats:
         """Raises UnknownPoint."""
-        chosen = self.selected.get(point)
-        if chosen is None:
-            raise UnknownPoint(point, self.points)
+        subnet, bound = self.actuated(point)
         with torch.inference_mode():
             images = torch.from_numpy(batch)
             if images.ndim == 2:  # a signal is an image of one row
                 images = images[:, None, None]
-            answer = self.network.compute(images, chosen.subnet, self._bound[point])
+            answer = self.network.compute(images, subnet, bound)
         logits: Floats = answer.numpy()
         return logits
 
@@ -94,21 +100,29 @@ def noted(folder: Traversable = WEIGHTS) -> dict[str, Any]:
     return notes
 
 
-def shipped(folder: Traversable = WEIGHTS) -> SuperNet:
-    """The trained SuperNet. Raises LoadError."""
+def open_supernet(folder: Traversable = WEIGHTS, file: str = WEIGHTS_FILE) -> SuperNet:
+    """The trained SuperNet of a folder, which its notes are in as well. Raises LoadError."""
     try:
-        notes, content = noted(folder), (folder / WEIGHTS_FILE).read_bytes()
+        notes, content = noted(folder), (folder / file).read_bytes()
     except (OSError, ValueError) as error:
         raise LoadError(
             f"The weights or the notes of the SuperNet can't be read ({type(error).__name__}): "
             "install the package again, or train it."
         ) from None
-    if hashlib.sha256(content).hexdigest() != notes.get("sha256"):
+    if hashlib.sha256(content).hexdigest() != (
+        notes.get("sha256") if isinstance(notes, dict) else None
+    ):
         raise LoadError(
-            f"The checksum of {folder / WEIGHTS_FILE} is not the one in {NOTES}: the file is "
+            f"The checksum of {folder / file} is not the one in {NOTES}: the file is "
             "damaged, or was trained apart from its notes. Install the package again, or train it."
         )
-    return _assembled(torch.load(io.BytesIO(content), weights_only=True), notes)
+    try:
+        return _assembled(torch.load(io.BytesIO(content), weights_only=True), notes)
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise LoadError(
+            f"The weights and the notes in {folder} are not what training writes "
+            f"({type(error).__name__}): install the package again, or train it."
+        ) from None
 
 
 def _assembled(packed: Mapping[str, torch.Tensor], notes: Mapping[str, Any]) -> SuperNet:
@@ -116,14 +130,13 @@ def _assembled(packed: Mapping[str, torch.Tensor], notes: Mapping[str, Any]) -> 
     found = {k.removeprefix(STATISTICS): v for k, v in packed.items() if k.startswith(STATISTICS)}
     weights = {k: v for k, v in packed.items() if not k.startswith(STATISTICS)}
     network.load_state_dict(unpack(weights))
-    selected = [
-        Selected(_point(name, note), _subnet(note), found.get(name, torch.empty(0)))
-        for name, note in notes["points"].items()
-    ]
-    points = [each.point for each in selected]
+    points = [_point(name, note) for name, note in notes["points"].items()]
     check_points("The SuperNet", points)
     check_profiled("the SuperNet", found, points)
-    return SuperNet(network, selected)
+    return SuperNet(
+        network,
+        [Selected(p, _subnet(notes["points"][p.name]), found[p.name]) for p in points],
+    )
 
 
 def _point(name: str, note: Mapping[str, Any]) -> Point:
