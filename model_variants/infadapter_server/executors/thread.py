@@ -5,6 +5,7 @@ import threading
 from infadapter_server.executors.messages import ExecutorLost, ExecutorReady, Order
 from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.port import Tell
+from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.runner import Runner
 
 
@@ -29,6 +30,7 @@ class ThreadExecutor:
 
     def _run(self) -> None:
         try:
+            give_way()
             self._tell(ExecutorReady())
             self._runner.run()
         finally:
