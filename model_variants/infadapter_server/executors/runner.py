@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 class Runner:
     """Orders from any thread, done in the one that calls `run`."""
 
+    shared_load = True  # one loop does loads and executions
+
     def __init__(
         self,
         open_model: Opener,
@@ -124,6 +126,7 @@ class Runner:
             self._clock(),
             model.weights_bytes,
             execution_s,
+            version=order.stored.version,
             points=points,
         )
 

@@ -10,6 +10,8 @@ from infadapter_server.executors.runner import Runner
 
 
 class ThreadExecutor:
+    returns = False
+
     def __init__(self, name: str, open_model: Opener, threads: int = 1) -> None:
         self.name = name
         self._open, self._threads = open_model, threads
@@ -28,10 +30,13 @@ class ThreadExecutor:
         self._thread.join(within_s)
         return not self._thread.is_alive()
 
+    def abandon(self) -> None:
+        """What it does can't be ended from here."""
+
     def _run(self) -> None:
         try:
             give_way()
-            self._tell(ExecutorReady())
+            self._tell(ExecutorReady(shared_load=self._runner.shared_load))
             self._runner.run()
         finally:
             self._tell(ExecutorLost(f"The thread of {self.name} has ended."))
