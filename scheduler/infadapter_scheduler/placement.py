@@ -24,22 +24,29 @@ def by_key(batch: Batch) -> float:
 
 def joined(state: State, entry: Entry, offer: Offer) -> Request | None:
     """In an open batch, the one that runs first first; else in the place of one due later."""
-    request = _joined_one_of(state, entry, _nearest(entry), offer)
+    request = _joined_one_of(state, entry, _nearest(alike(entry.open, entry, offer)), offer)
     if request is None and entry.full:
         return _in_place_of_last(state, entry, offer)
     return request
 
 
-def _nearest(entry: Entry) -> list[Batch]:
+def alike(batches: list[Batch], entry: Entry, offer: Offer) -> list[Batch]:
+    """Those that the same operating points may serve."""
+    if entry.ladder is None:
+        return batches
+    return [batch for batch in batches if batch.costs is offer.costs]
+
+
+def _nearest(batches: list[Batch]) -> list[Batch]:
     """
     First those that were given more room than they have members: of the others, which may grow if
     their plan has room, as many as are executors may be in the way.
     """
-    if len(entry.open) <= CANDIDATES:
-        return sorted(entry.open, key=by_key)
-    roomy = [batch for batch in entry.open if len(batch.members) < batch.target]
+    if len(batches) <= CANDIDATES:
+        return sorted(batches, key=by_key)
+    roomy = [batch for batch in batches if len(batch.members) < batch.target]
     nearest = sorted(roomy[:NEAREST], key=by_key)[:CANDIDATES]
-    return nearest + sorted(entry.open[:NEAREST], key=by_key)[: CANDIDATES - len(nearest)]
+    return nearest + sorted(batches[:NEAREST], key=by_key)[: CANDIDATES - len(nearest)]
 
 
 def opened(state: State, entry: Entry, offer: Offer, cap: int) -> Request | float:
@@ -72,7 +79,7 @@ def opening(
     told_s = released_s + 2 * state.lag_s if released_s else 0.0
     begin_s = executor.admits_from_s(offer.now_s) + executor.plan.place(offer.deadline_s).before_s
     wait_s = max(begin_s, told_s) - offer.now_s
-    target = state.pressure.target(entry.costs, cap, entry.rate_rps * wait_s)
+    target = state.pressure.target(offer.costs, cap, entry.rate_rps * wait_s)
     if state.pressure.pressed and target > 1:
         cap = target
     return Opening(cap, target, entry.rate_rps, told_s)
@@ -89,7 +96,10 @@ def _copies(entry: Entry, now_s: float) -> list[Executor]:
 
 def _in_place_of_last(state: State, entry: Entry, offer: Offer) -> Request | None:
     """In a full batch, for its last member, if that can still be served behind it."""
-    batch = entry.full[0]
+    full = alike(entry.full, entry, offer)
+    if not full:
+        return None
+    batch = full[0]
     last, executor = batch.members[-1], state.executors[batch.executor]
     if last.deadline_s <= offer.deadline_s:
         return None
@@ -108,7 +118,8 @@ def _moved(state: State, entry: Entry, request: Request, batch: Batch, offer: Of
         return True  # nobody waits for it
     executor = state.executors[batch.executor]
     later = offer._replace(request=request.number, deadline_s=request.deadline_s)
-    here = [batch for batch in entry.open if batch.executor == executor.name]
+    alike_open = alike(entry.open, entry, offer)
+    here = [batch for batch in alike_open if batch.executor == executor.name]
     found = _joined_one_of(state, entry, here, later)
     if found is None:
         new = opening(state, entry, executor, later, batch.cap, batch.released_s)
