@@ -57,6 +57,7 @@ def at_point(
     assert choices is not None
     room = Room(state, batch, executor, now_s)
     situation = Situation(
+        now_s=now_s,
         model=batch.model,
         points=choices.points,
         waiting=len(batch.members),
