@@ -1,7 +1,7 @@
 """
 Placement: in which batch, on which executor an arrival is served, and who makes place for it.
 
-A request costs the same at any number of executors: at most three are tried.
+A request costs the same at any number of executors: at most three are tried, or a dozen.
 """
 
 from collections.abc import Iterable
@@ -17,6 +17,12 @@ from infadapter_scheduler.state import State
 NEAREST = 8
 """Open batches among which the first to run is looked for; they were opened in about that order."""
 
+MORE = 4
+"""
+Times as many are tried for a model with points: what fills a batch, or finds the executor with the
+least to do, gives time to accuracy.
+"""
+
 
 def by_key(batch: Batch) -> float:
     return batch.key_s
@@ -24,10 +30,16 @@ def by_key(batch: Batch) -> float:
 
 def joined(state: State, entry: Entry, offer: Offer) -> Request | None:
     """In an open batch, the one that runs first first; else in the place of one due later."""
-    request = _joined_one_of(state, entry, _nearest(alike(entry.open, entry, offer)), offer)
+    batches = alike(entry.open, entry, offer)
+    request = _joined_one_of(state, entry, _nearest(batches, tries(entry)), offer)
     if request is None and entry.full:
         return _in_place_of_last(state, entry, offer)
     return request
+
+
+def tries(entry: Entry) -> int:
+    """How many batches, and executors, are tried for a request."""
+    return CANDIDATES if entry.ladder is None else MORE * CANDIDATES
 
 
 def alike(batches: list[Batch], entry: Entry, offer: Offer) -> list[Batch]:
@@ -37,16 +49,17 @@ def alike(batches: list[Batch], entry: Entry, offer: Offer) -> list[Batch]:
     return [batch for batch in batches if batch.costs is offer.costs]
 
 
-def _nearest(batches: list[Batch]) -> list[Batch]:
+def _nearest(batches: list[Batch], wanted: int) -> list[Batch]:
     """
     First those that were given more room than they have members: of the others, which may grow if
     their plan has room, as many as are executors may be in the way.
     """
-    if len(batches) <= CANDIDATES:
+    if len(batches) <= wanted:
         return sorted(batches, key=by_key)
+    among = max(NEAREST, 2 * wanted)
     roomy = [batch for batch in batches if len(batch.members) < batch.target]
-    nearest = sorted(roomy[:NEAREST], key=by_key)[:CANDIDATES]
-    return nearest + sorted(batches[:NEAREST], key=by_key)[: CANDIDATES - len(nearest)]
+    nearest = sorted(roomy[:among], key=by_key)[:wanted]
+    return nearest + sorted(batches[:among], key=by_key)[: wanted - len(nearest)]
 
 
 def opened(state: State, entry: Entry, offer: Offer, cap: int) -> Request | float:
@@ -88,9 +101,9 @@ def opening(
 def _copies(entry: Entry, now_s: float) -> list[Executor]:
     """The least work first; of many, some in turn."""
     holders = entry.holders
-    if len(holders) > CANDIDATES:
+    if len(holders) > tries(entry):
         entry.turn = (entry.turn + 1) % len(holders)
-        holders = [holders[entry.turn - i] for i in range(CANDIDATES)]
+        holders = [holders[entry.turn - i] for i in range(tries(entry))]
     return sorted(holders, key=lambda e: e.horizon_s(now_s)) if len(holders) > 1 else holders
 
 

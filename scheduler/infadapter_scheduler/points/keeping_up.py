@@ -9,31 +9,26 @@ waits; the rate of the arrivals bounds the point, and the queue says which side 
 
 from math import inf
 
-from infadapter_scheduler.points.frontier import frontier
+from infadapter_scheduler.points.frontier import Rung, frontier
 from infadapter_scheduler.points.policy import Choice, Situation
 from infadapter_scheduler.points.tables import Tables
 
+FOREVER_S = 1e6
 FULL = 0.95
 """Of the executors' time."""
 
-USED = 0.9
-"""Of the time that whoever comes next can wait."""
-
 
 class KeepingUp:
-    def __init__(self, full: float = FULL, used: float = USED, more=1) -> None:
-        self._more=more
-        self._full, self._used = full, used
+    def __init__(self) -> None:
         self._frontiers = Tables(frontier)
 
     def choose(self, situation: Situation) -> Choice:
         fastest_s = situation.points[0].seconds[1]
-        slo_s = round(min(situation.patience_s, 1e6) + fastest_s, 4)
+        slo_s = round(min(situation.patience_s, FOREVER_S) + fastest_s, 4)
         rungs = self._frontiers.of(situation, slo_s)
-        size, longest_s = situation.size, situation.longest_s(situation.size)
-        offered = situation.rate_rps / rungs[0].capacity_rps
-        longest_s = min(longest_s, (self._used * slo_s - situation.behind_s) / (1.0 + offered))
-        highest = self._more + sum(r.capacity_rps * self._full >= situation.rate_rps for r in rungs)
+        rate_rps, size = situation.rate_rps, situation.size
+        highest = 1 + sum(rung.capacity_rps * FULL >= rate_rps for rung in rungs)
+        longest_s = min(situation.longest_s(size), _until_next_s(situation, rungs[0], slo_s))
         for rung in reversed(rungs[:highest]):
             if rung.point.seconds.get(size, inf) <= longest_s:
                 return Choice(rung.point.number, size)
@@ -41,3 +36,12 @@ class KeepingUp:
 
     def ran(self, situation: Situation, choice: Choice) -> None:
         """Nothing is remembered."""
+
+
+def _until_next_s(situation: Situation, fastest: Rung, slo_s: float) -> float:
+    """
+    Whoever comes when this batch has begun waits for it and for what is planned, and is served with
+    those who come meanwhile, by the fastest point if need be.
+    """
+    arriving = situation.rate_rps / fastest.capacity_rps
+    return (slo_s - situation.behind_s) / (1.0 + arriving)

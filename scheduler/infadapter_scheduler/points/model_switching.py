@@ -1,8 +1,8 @@
 """
 Model-Switching and Jellyfish+ as RAMSIS's authors coded them: one network for all, by the load.
 
-Model-Switching looks up what was decided for the load beforehand; Jellyfish+ takes the most accurate
-network that serves the load and a margin. Both choose for an interval, not for a batch.
+Model-Switching looks up what was decided for the load beforehand; Jellyfish+ takes the most
+accurate network that serves the load and a margin. Both choose for an interval, not for a batch.
 """
 
 from bisect import bisect_left
@@ -25,7 +25,7 @@ class Decided(NamedTuple):
 
 
 class ModelSwitching:
-    """`decided`: by requests a second for each executor. Beyond the last load, the last decision."""
+    """`decided`: by requests a second for each executor; above the last one, that."""
 
     def __init__(self, decided: Mapping[float, Decided]) -> None:
         self._loads_rps = sorted(decided)

@@ -23,7 +23,11 @@ class MaxBatch:
         fastest = situation.points[0]
         able = [b for b in fastest.seconds if b <= situation.waiting]
         size = max((b for b in able if fastest.seconds[b] < situation.slack_s), default=max(able))
-        fit = [p for p in situation.points if p.seconds.get(size, situation.slack_s) < situation.slack_s]
+        fit = [
+            p
+            for p in situation.points
+            if p.seconds.get(size, situation.slack_s) < situation.slack_s
+        ]
         return Choice((fit or [fastest])[-1].number, size)
 
     def ran(self, situation: Situation, choice: Choice) -> None:
