@@ -27,7 +27,9 @@ class Buckets(NamedTuple):
         last = len(self.choices) - 1
         if slack_s >= self.least_s + last * self.step_s:
             return self.choices[last]
-        return self.choices[max(0, int((slack_s - self.least_s) / self.step_s))]
+        if slack_s <= self.least_s:
+            return self.choices[0]
+        return self.choices[int((slack_s - self.least_s) / self.step_s)]
 
 
 class SlackFit:
