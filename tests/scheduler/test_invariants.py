@@ -48,6 +48,15 @@ EVENTS = (
 events = st.lists(st.one_of(*EVENTS), max_size=60)
 
 
+ARRIVALS: dict[str, Callable[[Referee, str, float], list[int]]] = {
+    "arrive": lambda referee, model, amount: [referee.arrive(model, amount * MILLISECOND)],
+    "floor": lambda referee, model, floor: [referee.arrive(model, 50 * MILLISECOND, floor)],
+    "burst": lambda referee, model, amount: [
+        referee.arrive(model, amount * MILLISECOND) for _ in range(9)
+    ],
+}
+
+
 CHANGES: dict[str, Callable[[Referee, str, float], None]] = {
     "fail-run": lambda referee, model, amount: referee.fail("run"),
     "fail-load": lambda referee, model, amount: referee.fail("load"),
@@ -71,12 +80,8 @@ def played(
 ) -> None:
     numbers: list[int] = []
     for kind, which, amount in steps:
-        if kind == "arrive":
-            numbers.append(referee.arrive(f"m{which}", amount * MILLISECOND))
-        elif kind == "floor":
-            numbers.append(referee.arrive(f"m{which}", 50 * MILLISECOND, amount))
-        elif kind == "burst":
-            numbers += [referee.arrive(f"m{which}", amount * MILLISECOND) for _ in range(9)]
+        if kind in ARRIVALS:
+            numbers += ARRIVALS[kind](referee, f"m{which}", amount)
         elif kind == "wait":
             referee.wait(amount * MILLISECOND)
         elif kind == "go" and numbers:

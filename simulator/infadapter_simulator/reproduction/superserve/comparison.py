@@ -1,6 +1,6 @@
 """All policies and all fixed SubNets on one workload, and what SuperServe claims of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from infadapter_scheduler import Arrival
@@ -26,7 +26,14 @@ Load = Callable[[], Iterator[Arrival]]
 AS_GOOD = 0.001
 """Of attainment, in which a fixed SubNet counts as holding ours."""
 
-HEAD = ["workload", "policy", "on time %", "accuracy %", "no admission: on time %", "accuracy %, no admission"]
+HEAD = (
+    "workload",
+    "policy",
+    "on time %",
+    "accuracy %",
+    "on time %, nobody refused",
+    "accuracy %, nobody refused",
+)
 
 
 class Both(NamedTuple):
@@ -87,8 +94,8 @@ def times_as_often(found: Mapping[str, Both], name: str = "ours") -> tuple[float
     """On time, beside the fixed SubNet of the next higher accuracy: behind admission, without."""
     ours = found[name].admitted
     beside = min((a for a in CAPACITY_RPS if a >= ours.accuracy), default=max(CAPACITY_RPS))
-    both = found[fixed(beside)]
-    return tuple(ours.attainment / max(1e-9, d.attainment) for d in both)  # type: ignore[return-value]
+    behind, without = found[fixed(beside)]
+    return ours.attainment / behind.attainment, ours.attainment / without.attainment
 
 
 def claims(workload: str, found: Mapping[str, Both]) -> str:
@@ -102,5 +109,5 @@ def claims(workload: str, found: Mapping[str, Both]) -> str:
     )
 
 
-def _cells(found: Delivered) -> Sequence[str]:
+def _cells(found: Delivered) -> tuple[str, str]:
     return percent(found.attainment, 3), f"{found.accuracy:.2f}"

@@ -81,11 +81,15 @@ def delivered(
     *,
     switch_s: float = 0.0,
     watch: Watch = unwatched,
+    by: Callable[[Arrival], Delivered] | None = None,
 ) -> Delivered:
+    """Of all arrivals; and counted apart, where `by` says so."""
     found = Delivered()
 
     def settled(arrival: Arrival, fate: Served, known_s: float) -> None:
         found.settled(model, fate)
+        if by is not None:
+            by(arrival).settled(model, fate)
 
     world = World({model.name: model}, executors, switch_s=switch_s)
     emulate(policy, Stream(arrivals), world, settled, watch)
