@@ -7,7 +7,7 @@ a clock change it is an hour longer or shorter than it is in seconds.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -41,6 +41,9 @@ class LocalTime:
         shown = changes + np.maximum(offsets[:-1], offsets[1:])
         found: Seconds = then - offsets[np.searchsorted(shown, then, side="right")]
         return found
+
+
+UTC = LocalTime()
 
 
 def is_zone(name: str) -> bool:
@@ -84,6 +87,6 @@ def _changes(zone: ZoneInfo, from_s: int, until_s: int) -> Iterator[int]:
 
 
 def _offset_s(zone: ZoneInfo, at_s: int) -> int:
-    offset = datetime.fromtimestamp(at_s, UTC).astimezone(zone).utcoffset()
+    offset = datetime.fromtimestamp(at_s, zone).utcoffset()
     assert offset is not None
     return round(offset.total_seconds())

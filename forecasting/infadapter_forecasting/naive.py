@@ -14,7 +14,7 @@ from infadapter_forecasting.forecaster import (
     Stateless,
     repeated,
 )
-from infadapter_forecasting.local_time import DAY_S, LocalTime
+from infadapter_forecasting.local_time import DAY_S, UTC, LocalTime
 from infadapter_forecasting.rates import buckets_in, highest_after, whole_s, with_past
 
 LONGEST_HORIZON_S = 300
@@ -54,7 +54,7 @@ class SeasonalNaive(Stateless):
 
     bucket_s: int = BUCKET_S
     season_s: int = DAY_S
-    clocks: LocalTime = LocalTime()  # those of UTC
+    clocks: LocalTime = UTC
     begin_s: int = 0  # when the history begins, since 1970
     name: str = "SeasonalNaive"
 
@@ -75,9 +75,7 @@ class SeasonalNaive(Stateless):
             found = np.where(np.isnan(ago), found, ago)
         return repeated(found, quantiles)
 
-    def _season_ago(
-        self, history: Rates, origins: Seconds, season_s: int, horizon_s: int
-    ) -> Array:
+    def _season_ago(self, history: Rates, origins: Seconds, season_s: int, horizon_s: int) -> Array:
         """(origins,) rps, NaN where the history does not go back so far."""
         first, last = int(origins.min()), int(origins.max()) + whole_s(horizon_s, self.bucket_s)
         at_s = self.begin_s + np.arange(first, last, dtype=np.intp)

@@ -154,6 +154,7 @@ Hostname = Annotated[
     ),
 ]
 
+
 def _known_zone(name: str) -> str:
     """The API server can't know: its database may be another one than the operator's."""
     if not is_zone(name):

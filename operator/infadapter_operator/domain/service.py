@@ -106,7 +106,7 @@ class Service:
     forecast: ForecastMethod = ForecastMethod.AUTO
     quantile: float = 0.95
     horizon_s: float = 60.0
-    calendar: Calendar = Calendar()
+    calendar: Calendar = field(default_factory=Calendar)
     interval_s: float = 5.0
     stabilization_s: float = 20.0  # scale down only after this long below
     min_replicas: int = 1
