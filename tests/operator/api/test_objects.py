@@ -90,10 +90,10 @@ def test_a_zone_that_nobody_knows_is_refused_by_the_operator_alone() -> None:
     """It looks like one to the API server, whose database may be another."""
     with pytest.raises(InvalidObject) as refused:
         example("InferenceService", {"set": {"/spec/forecast": {"timeZone": "Europe/Atlantis"}}})
-    assert refused.value.problems == (
+    assert refused.value.problems == [
         'spec.forecast.timeZone: "Europe/Atlantis" is no time zone of the IANA database that the'
         " operator has: write one such as Europe/Berlin",
-    )
+    ]
 
 
 def test_the_server_is_the_only_container_and_its_first_port() -> None:
