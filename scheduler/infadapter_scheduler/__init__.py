@@ -5,6 +5,7 @@ from infadapter_scheduler.deviation import Deviation, exact, lognormal, of_both_
 from infadapter_scheduler.emulation import Emulation
 from infadapter_scheduler.events import (
     Arrived,
+    BulkArrived,
     Event,
     ExecutorJoined,
     ExecutorLeft,
@@ -37,6 +38,7 @@ __all__ = [
     "Arrived",
     "Both",
     "BrokenRule",
+    "BulkArrived",
     "Client",
     "ClosedLoop",
     "Deviation",

@@ -145,10 +145,14 @@ class Changes:
         return actions
 
     def _load_one(self, name: str, entry: Entry, now_s: float) -> list[Action]:
-        """Where it can be soonest. Admission leaves room for it, where that would delay others."""
-        load_s = entry.costs.load.mean
+        """
+        Where nobody is evicted, and it can be soonest. Admission leaves room for it, where that
+        would delay others.
+        """
+        load_s, pages = entry.costs.load.mean, entry.costs.model.pages
         free = [e for e in self._state.executors.values() if self._has_room(e, entry)]
-        for executor in sorted(free, key=lambda e: e.load_ends_s(load_s, now_s)):
+        free.sort(key=lambda e: (not e.cache.has_room(pages), e.load_ends_s(load_s, now_s)))
+        for executor in free:
             if executor.late_by_load_s(load_s, now_s) <= 0:
                 self._state.unwanted(name)
                 return load(entry, executor, self._state.models, now_s) or []

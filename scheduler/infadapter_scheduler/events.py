@@ -8,11 +8,20 @@ from infadapter_scheduler.model import Model
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A request, whose body is there: deadlines are instants, not durations."""
+    """
+    A request, whose body is there: deadlines are instants, not durations. `bulk`: others come in
+    the same instant, and nothing of it is sent before BulkArrived, so that they run together.
+    """
 
     request: int
     model: str
     deadline_s: float
+    bulk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BulkArrived:
+    """The end of a bulk arrival, as of the images of one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +134,6 @@ class UnloadWanted:
 Change = (
     ModelAdded | ModelRemoved | Profiled | SpeedChanged | KeepLoaded | LoadWanted | UnloadWanted
 )
-Event = Arrived | Gone | Finished | Loaded | Tick | ExecutorJoined | ExecutorLeft | Change
+Event = (
+    Arrived | BulkArrived | Gone | Finished | Loaded | Tick | ExecutorJoined | ExecutorLeft | Change
+)

@@ -8,6 +8,7 @@ from math import exp, inf
 from infadapter_scheduler import (
     Action,
     Arrived,
+    BulkArrived,
     Event,
     ExecutorJoined,
     ExecutorLeft,
@@ -100,11 +101,19 @@ class Referee:
         del self.executors[name]
         self.tell(ExecutorLeft(name))
 
-    def arrive(self, model: str, slo_s: float) -> int:
+    def arrive(self, model: str, slo_s: float, *, bulk: bool = False) -> int:
         number = self.count
         self.deadlines[number] = self.now_s + slo_s
-        self.tell(Arrived(number, model, self.deadlines[number]))
+        self.tell(Arrived(number, model, self.deadlines[number], bulk))
         return number
+
+    def arrive_together(self, model: str, slo_s: float, many: int) -> list[int]:
+        """Nothing is sent before all are told."""
+        sent = len(self.sent)
+        numbers = [self.arrive(model, slo_s, bulk=True) for _ in range(many)]
+        assert len(self.sent) == sent, "sent before the others were told"
+        self.tell(BulkArrived())
+        return numbers
 
     def go(self, number: int) -> None:
         if number in self.deadlines and number not in self.answers:

@@ -35,7 +35,9 @@ def models(draw: st.DrawFn) -> list[Model]:
 events = st.lists(
     st.one_of(
         st.tuples(st.just("arrive"), st.integers(0, 5), st.sampled_from((1, 3, 12, 50, 200, 5000))),
-        st.tuples(st.just("burst"), st.integers(0, 4), st.sampled_from((12, 50, 200))),
+        st.tuples(
+            st.sampled_from(("burst", "bulk")), st.integers(0, 4), st.sampled_from((12, 50, 200))
+        ),
         st.tuples(st.just("wait"), st.integers(0, 0), st.sampled_from((0.1, 1, 5, 40))),
         st.tuples(st.just("go"), st.integers(0, 60), st.just(0)),
         st.tuples(st.just("join"), st.integers(0, 0), st.just(0)),
@@ -50,6 +52,13 @@ events = st.lists(
     ),
     max_size=60,
 )
+
+
+ARRIVALS: dict[str, Callable[[Referee, str, float], list[int]]] = {
+    "arrive": lambda referee, model, slo_s: [referee.arrive(model, slo_s)],
+    "burst": lambda referee, model, slo_s: [referee.arrive(model, slo_s) for _ in range(9)],
+    "bulk": lambda referee, model, slo_s: referee.arrive_together(model, slo_s, 7),
+}
 
 
 CHANGES: dict[str, Callable[[Referee, str, float], None]] = {
@@ -74,10 +83,8 @@ def played(
 ) -> None:
     numbers: list[int] = []
     for kind, which, amount in steps:
-        if kind == "arrive":
-            numbers.append(referee.arrive(f"m{which}", amount * MILLISECOND))
-        elif kind == "burst":
-            numbers += [referee.arrive(f"m{which}", amount * MILLISECOND) for _ in range(9)]
+        if kind in ARRIVALS:
+            numbers += ARRIVALS[kind](referee, f"m{which}", amount * MILLISECOND)
         elif kind == "wait":
             referee.wait(amount * MILLISECOND)
         elif kind == "go" and numbers:

@@ -25,6 +25,7 @@ from infadapter_server.executors.messages import (
     UseThreads,
 )
 from infadapter_server.executors.opening import Opener
+from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.runner import Runner
 from infadapter_server.executors.slots import Slots
 from infadapter_server.networks.signatures import Model
@@ -71,6 +72,7 @@ class Birth:
 
 def main(connection: Connection, birth: Birth) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for all of a terminal's processes
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _be_known_as(birth.name)
     if birth.cpus is not None:
         os.sched_setaffinity(0, birth.cpus)
@@ -93,7 +95,8 @@ class _Child:
 
     def run(self) -> None:
         self._opener = self._prepare()  # for seconds, in which orders may come already
-        self._connection.send(ExecutorReady())
+        self._connection.send(ExecutorReady(shared_load=self._runner.shared_load))
+        give_way()
         self._runner.run()
 
     def _open(self, stored: Stored) -> Model:

@@ -18,6 +18,7 @@ class Outcome(StrEnum):
     DONE = "done"
     TOO_LATE = "too_late"  # `latest_s` had passed: dropped, and nothing computed
     FAILED = "failed"  # the model raised, or isn't there
+    LOST = "lost"  # there is nobody to do it: ExecutorLost has been told, or is told now
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class ModelLoaded:
     weights_bytes: int = 0
     execution_s: Mapping[int, float] = field(default_factory=dict)
     error: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,12 @@ class ExecutorReady:
     """Orders are taken from now on. `resident`: models that are in its memory already.
 
     `memory_bytes` is what all weights together may take there; None: the executor sets no bound.
+    `shared_load`: a load takes its turn among executions, which wait for it; else it goes beside.
     """
 
     memory_bytes: int | None = None
     resident: tuple[ModelLoaded, ...] = ()
+    shared_load: bool = True
 
 
 @dataclass(frozen=True, slots=True)

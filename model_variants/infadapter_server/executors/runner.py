@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 class Runner:
     """Orders from any thread, done in the one that calls `run`."""
 
+    shared_load = True  # one loop does loads and executions
+
     def __init__(
         self,
         open_model: Callable[[Stored], Model],
@@ -122,7 +124,13 @@ class Runner:
             return ModelLoaded(name, Outcome.FAILED, begin_s, self._clock(), error=said)
         self._models[name] = model
         return ModelLoaded(
-            name, Outcome.DONE, begin_s, self._clock(), model.weights_bytes, execution_s
+            name,
+            Outcome.DONE,
+            begin_s,
+            self._clock(),
+            model.weights_bytes,
+            execution_s,
+            version=order.stored.version,
         )
 
     def _warm_up(self, model: Model, stored: Stored, size: int) -> float:

@@ -104,6 +104,7 @@ def written_loaded(report: ModelLoaded) -> pb.Loaded:
         weights_bytes=report.weights_bytes,
         execution_s=report.execution_s,
         error=report.error,
+        version=report.version,
     )
 
 
@@ -116,6 +117,7 @@ def read_loaded(loaded: pb.Loaded, ours: Translate) -> ModelLoaded:
         loaded.weights_bytes,
         dict(loaded.execution_s),
         loaded.error,
+        loaded.version,
     )
 
 

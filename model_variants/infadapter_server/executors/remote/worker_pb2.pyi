@@ -53,18 +53,20 @@ class Hello(_message.Message):
     def __init__(self, protocol: _Optional[int] = ..., controller: _Optional[str] = ...) -> None: ...
 
 class State(_message.Message):
-    __slots__ = ("protocol", "worker", "memory_bytes", "resident", "on_disk")
+    __slots__ = ("protocol", "worker", "memory_bytes", "resident", "on_disk", "loads_beside")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     RESIDENT_FIELD_NUMBER: _ClassVar[int]
     ON_DISK_FIELD_NUMBER: _ClassVar[int]
+    LOADS_BESIDE_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     worker: str
     memory_bytes: int
     resident: _containers.RepeatedCompositeFieldContainer[Loaded]
     on_disk: _containers.RepeatedCompositeFieldContainer[OnDisk]
-    def __init__(self, protocol: _Optional[int] = ..., worker: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., resident: _Optional[_Iterable[_Union[Loaded, _Mapping]]] = ..., on_disk: _Optional[_Iterable[_Union[OnDisk, _Mapping]]] = ...) -> None: ...
+    loads_beside: bool
+    def __init__(self, protocol: _Optional[int] = ..., worker: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., resident: _Optional[_Iterable[_Union[Loaded, _Mapping]]] = ..., on_disk: _Optional[_Iterable[_Union[OnDisk, _Mapping]]] = ..., loads_beside: _Optional[bool] = ...) -> None: ...
 
 class OnDisk(_message.Message):
     __slots__ = ("name", "version", "file_bytes")
@@ -147,7 +149,7 @@ class Unload(_message.Message):
     def __init__(self, model: _Optional[str] = ...) -> None: ...
 
 class Loaded(_message.Message):
-    __slots__ = ("model", "outcome", "begin_s", "end_s", "weights_bytes", "execution_s", "error")
+    __slots__ = ("model", "outcome", "begin_s", "end_s", "weights_bytes", "execution_s", "error", "version")
     class ExecutionSEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -162,6 +164,7 @@ class Loaded(_message.Message):
     WEIGHTS_BYTES_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_S_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     model: str
     outcome: Outcome
     begin_s: float
@@ -169,7 +172,8 @@ class Loaded(_message.Message):
     weights_bytes: int
     execution_s: _containers.ScalarMap[int, float]
     error: str
-    def __init__(self, model: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., begin_s: _Optional[float] = ..., end_s: _Optional[float] = ..., weights_bytes: _Optional[int] = ..., execution_s: _Optional[_Mapping[int, float]] = ..., error: _Optional[str] = ...) -> None: ...
+    version: str
+    def __init__(self, model: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., begin_s: _Optional[float] = ..., end_s: _Optional[float] = ..., weights_bytes: _Optional[int] = ..., execution_s: _Optional[_Mapping[int, float]] = ..., error: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
 
 class Inferred(_message.Message):
     __slots__ = ("run", "outcome", "begin_s", "end_s", "outputs", "error")
