@@ -43,7 +43,8 @@ def create_app(inference: Inference) -> ASGIApp:
     _add_health(others, inference)
     _add_models(others, inference)
     residence = inference.driver.residence
-    add_repository(others, RepositoryApi(residence.repository, residence.wishes), inference.variant)
+    api = RepositoryApi(residence.repository, residence.wishes, residence.allowances)
+    add_repository(others, api, inference.variant)
     _add_faults(others, inference)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -100,6 +101,7 @@ def _add_models(app: Starlette, inference: Inference) -> None:
             identity.signature,
             inference.limits.batch,
             identity.accuracy,
+            inference.driver.points(identity.model),
         )
         return _json(identity.variant, 200, content)
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from infadapter_scheduler.events import Finished, Loaded
+from infadapter_scheduler.points import PointPolicy
 from infadapter_server.executors.messages import (
     ExecutorLost,
     ExecutorReady,
@@ -38,9 +39,10 @@ class Conductor:
         metrics: ServerMetrics,
         lag_s: float,
         clock: Callable[[], float],
+        policy: PointPolicy,
     ) -> None:
         self.crew = Crew(executors)
-        self.orders = orders = Orders(repository, self.crew, metrics, lag_s, clock)
+        self.orders = orders = Orders(repository, self.crew, metrics, lag_s, clock, policy)
         self.membership = Membership(self.crew, orders.residence, orders.told, self._begin)
         self.watch = Watch(self.crew, repository, self.membership.leave, clock)
         self._metrics, self._clock = metrics, clock
