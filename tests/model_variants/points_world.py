@@ -96,9 +96,11 @@ async def serving_points(
     running = asyncio.create_task(server.serve(sockets=[listener]))
     base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(base_url=base_url, timeout=30, limits=limits) as client:
-        await until(lambda: inference.driver.ready and server.started)
-        yield Served(client, inference)
-    server.should_exit = True
-    await running
-    assert await inference.stop(10)
+    try:
+        async with httpx.AsyncClient(base_url=base_url, timeout=30, limits=limits) as client:
+            await until(lambda: inference.driver.ready and server.started, within_s=60)
+            yield Served(client, inference)
+    finally:
+        server.should_exit = True
+        await running
+        await inference.stop(10)

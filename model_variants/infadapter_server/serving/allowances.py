@@ -38,9 +38,9 @@ class Allowances:
         self.tell(wanted)
 
     def loaded(self, name: str) -> None:
-        """Where its points were not known to the scheduler before, or were others."""
+        """Its points may be others than before; a first load only says which they are."""
         wanted = self._of.get(name)
-        if wanted is None:
+        if wanted is None or not self.points(name):
             return
         try:
             self._check(wanted)
