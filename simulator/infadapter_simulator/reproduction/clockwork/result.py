@@ -46,7 +46,8 @@ class Result:
 def as_text(result: Result) -> str:
     said = [f"- {sentence}" for sentence in result.said]
     table = aligned([result.head, *result.rows])
-    return "\n".join([f"§{result.experiment} {result.title}", "", *table, "", *said])
+    section = f"§{result.experiment} " if result.experiment[0].isdigit() else ""
+    return "\n".join([f"{section}{result.title}", "", *table, "", *said])
 
 
 def as_facts(result: Result) -> dict[str, Any]:
@@ -58,10 +59,10 @@ def as_facts(result: Result) -> dict[str, Any]:
     }
 
 
-def draw(result: Result, folder: Path) -> Path:
+def draw(result: Result, folder: Path, paper: str = "clockwork") -> Path:
     """One picture, a panel for each measure. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"clockwork-{result.experiment}.png"
+    path = folder / f"{paper}-{result.experiment}.png"
     save(_figure(result), path)
     return path
 
