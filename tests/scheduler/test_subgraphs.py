@@ -1,4 +1,4 @@
-"""SUSHI's scheduler against brute force: SubNet, SubGraph, and what could have been known before."""
+"""SUSHI's scheduler against brute force: the SubNet, the SubGraph, and hindsight."""
 
 from fractions import Fraction
 from itertools import product

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from infadapter import concurrency
+from infadapter.csv_files import BadFile
 from infadapter.options import number_between
 from infadapter.progress import Progress
-from infadapter.schedule_files import BadFile, read_table
+from infadapter.schedule_files import read_table
 from infadapter_scheduler import Model
 from infadapter_simulator.reproduction.clockwork.asked import Asked
 from infadapter_simulator.reproduction.clockwork.experiments import EXPERIMENTS, Experiment

@@ -6,6 +6,7 @@ measurements; the kernel can't tell. Milliseconds, as they are written in files:
 with a query's limit isn't rounded on the way.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -83,6 +84,6 @@ def vectors(of: Sequence[SubNet] | Sequence[SubGraph]) -> npt.NDArray[np.float64
 def _check_names(what: str, names: Sequence[str]) -> None:
     if not names:
         raise InvalidTable(f"there are no {what}: give one at least")
-    for name in names:
-        if names.count(name) > 1:
-            raise InvalidTable(f"two {what} are called {name!r}: give each its own name")
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise InvalidTable(f"two {what} are called {name!r}: give each its own name")
