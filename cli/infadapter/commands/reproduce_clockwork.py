@@ -14,7 +14,7 @@ from infadapter.schedule_files import read_table
 from infadapter_scheduler import Model
 from infadapter_simulator.reproduction.clockwork.asked import Asked
 from infadapter_simulator.reproduction.clockwork.experiments import EXPERIMENTS, Experiment
-from infadapter_simulator.reproduction.clockwork.result import as_facts, as_text, draw
+from infadapter_simulator.reproduction.result import as_facts, as_text, draw
 
 FOLDER = Path("reproduction")
 ALL: Mapping[str, Experiment] = {"2": Experiment(concurrency.run, 0.1, 1.0, 1.0), **EXPERIMENTS}
@@ -86,9 +86,9 @@ def clockwork(
         seed,
     )
     result = chosen.run(asked)
-    path = draw(result, output)
+    path = draw(result, output, "clockwork")
     facts = json.dumps(as_facts(result), indent=2, ensure_ascii=False)
-    click.echo(facts if format == "json" else as_text(result))
+    click.echo(facts if format == "json" else f"§{experiment} {as_text(result)}")
     click.echo(f"The picture is {path}", err=True)
 
 

@@ -8,7 +8,7 @@ order, since which layers profit from a cache depends on the hardware.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
-from itertools import combinations
+from itertools import combinations, product
 
 from infadapter_scheduler.subgraphs.slices import Slice, Slices, shared
 
@@ -22,16 +22,15 @@ def candidates(
     """
     At most so many SubGraphs, without duplicates, each of at most so many weights.
 
-    What all SubNets share comes first, then each SubNet, then pairs, threes and so on.
+    By each order: what all SubNets share, then each SubNet, then pairs, threes and so on.
     """
+    groups = [reduce(shared, (subnets[at] for at in group)) for group in _groups(len(subnets))]
     found: dict[frozenset[tuple[int, Slice]], Slices] = {}
-    for group in _groups(len(subnets)):
-        common = reduce(shared, (subnets[at] for at in group))
-        for order in orders:
-            cut = prefix(common, most_weights, order)
-            found.setdefault(frozenset(cut.items()), cut)
-            if len(found) == most:
-                return tuple(found.values())
+    for order, group in product(orders, groups):
+        cut = prefix(group, most_weights, order)
+        found.setdefault(frozenset(cut.items()), cut)
+        if len(found) == most:
+            break
     return tuple(found.values())
 
 

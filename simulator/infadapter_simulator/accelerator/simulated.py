@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,8 @@ from infadapter_scheduler.subgraphs import (
     SubNet,
     candidates,
     vector,
-    weights,
 )
 from infadapter_scheduler.subgraphs.candidates import Order
-from infadapter_scheduler.subgraphs.slices import shared
 from infadapter_simulator.accelerator.accelerators import Accelerator
 from infadapter_simulator.accelerator.networks import SimulatedSubNet
 
@@ -45,10 +44,10 @@ def simulated(
     parts = [net.parts for net in nets]
     cut = candidates(parts, accelerator.buffer_bytes, orders(nets), most_candidates)
     graphs: tuple[Slices, ...] = ({}, *(one for one in cut if one))
-    refills = np.array(
-        [[weights(new) - weights(shared(new, old)) for new in graphs] for old in graphs]
-    )
     slots = sorted({layer.slot for net in nets for layer in net.layers})
+    in_graphs, in_nets = _vectors(graphs, slots), _vectors(parts, slots)
+    kept = _shared_weights(in_graphs, in_graphs)
+    refills = np.diag(kept) - kept
     rows = tuple(
         SubNet(
             net.name,
@@ -70,7 +69,7 @@ def simulated(
         LatencyTable(rows, columns),
         np.array([net.weights for net in nets]),
         np.array([[traffic_bytes(net, graph, accelerator) for graph in graphs] for net in nets]),
-        np.array([[weights(shared(net.parts, graph)) for graph in graphs] for net in nets]),
+        _shared_weights(in_nets, in_graphs),
         refills,
     )
 
@@ -89,16 +88,35 @@ def traffic_bytes(net: SimulatedSubNet, graph: Slices, accelerator: Accelerator)
     )
 
 
+def _vectors(of: Sequence[Slices], slots: Sequence[int]) -> Bytes:
+    """Kernels, channels and side, by one, slot and these."""
+    return np.array([vector(one, slots) for one in of], dtype=np.int64).reshape(len(of), -1, 3)
+
+
+def _shared_weights(rows: Bytes, columns: Bytes) -> Bytes:
+    """As `shared` and `weights` say it of two."""
+    parts = (np.minimum(row, columns) for row in rows)
+    return np.array([(p[..., 0] * p[..., 1] * p[..., 2] ** 2).sum(axis=1) for p in parts])
+
+
 def cached(part: Slice, kept: Slice | None) -> int:
     """How many of a layer's weights are on the chip."""
     return part.shared(kept).weights if kept else 0
 
 
-def orders(nets: Sequence[SimulatedSubNet]) -> tuple[Order, Order]:
-    """Layers with the fewest computations for each weight first, which wait for weights most; and
-    those of the most weights."""
+def orders(nets: Sequence[SimulatedSubNet]) -> tuple[Order, ...]:
+    """
+    Layers with the fewest computations for each weight first, which wait for weights most; those of
+    the most weights; and from each layer backwards, which makes SubGraphs that differ.
+    """
     layers = {layer.slot: layer for net in nets for layer in net.layers}
+    most = max(layers) + 1
     return (
         lambda slot: layers[slot].outputs ** 2,
         lambda slot: -layers[slot].weights,
+        *(partial(_backwards, first, most) for first in sorted(layers, reverse=True)),
     )
+
+
+def _backwards(first: int, most: int, slot: int) -> int:
+    return (first - slot) % most

@@ -46,7 +46,7 @@ class Result:
 def as_text(result: Result) -> str:
     said = [f"- {sentence}" for sentence in result.said]
     table = aligned([result.head, *result.rows])
-    return "\n".join([f"§{result.experiment} {result.title}", "", *table, "", *said])
+    return "\n".join([result.title, "", *table, "", *said])
 
 
 def as_facts(result: Result) -> dict[str, Any]:
@@ -58,10 +58,10 @@ def as_facts(result: Result) -> dict[str, Any]:
     }
 
 
-def draw(result: Result, folder: Path) -> Path:
+def draw(result: Result, folder: Path, paper: str) -> Path:
     """One picture, a panel for each measure. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"clockwork-{result.experiment}.png"
+    path = folder / f"{paper}-{result.experiment}.png"
     save(_figure(result), path)
     return path
 
