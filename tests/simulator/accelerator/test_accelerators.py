@@ -29,23 +29,15 @@ def rows() -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
+def after_the_part(layer: Layer) -> tuple[int, ...]:
+    return layer.pixels, layer.stride, layer.outputs, layer.weights, layer.macs
+
+
 def test_all_layers_of_six_resnet50_subnets_are_as_published(rows: list[dict[str, str]]) -> None:
-    names = [
-        "subnet",
-        "supernet_layer",
-        "K",
-        "C",
-        "R",
-        "X",
-        "stride",
-        "OX",
-        "weight_bytes_int8",
-        "macs",
-    ]
-    published = [[int(row[name]) for name in names] for row in rows]
+    shape = ["supernet_layer", "K", "C", "R", "X", "stride", "OX", "weight_bytes_int8", "macs"]
+    published = [[int(row[name]) for name in ("subnet", *shape)] for row in rows]
     ours = [
-        [at, layer.slot, *astuple(layer.part), layer.pixels, layer.stride]
-        + [layer.outputs, layer.weights, layer.macs]
+        [at, layer.slot, *astuple(layer.part), *after_the_part(layer)]
         for at, net in enumerate(subnets("resnet50"))
         for layer in net.layers
     ]
