@@ -25,6 +25,7 @@ from infadapter_scheduler.subgraphs import (
     planned,
     serve_all,
     static_column,
+    undominated,
 )
 
 SMALL = st.integers(0, 4)  # few values, so that ties are common
@@ -95,6 +96,24 @@ def test_by_the_table_what_is_cached_would_have_taken_least(
         for new in columns
     ]
     assert cheapest(table)(served, cached) == took.index(min(took))
+
+
+@given(tables())
+def test_undominated_subgraphs_are_as_good_for_any_mixture_of_subnets(table: LatencyTable) -> None:
+    left = undominated(table)
+    columns = range(len(table.subgraphs))
+    times = {at: tuple(row.latency_ms[at] for row in table.subnets) for at in columns}
+    assert len({times[at] for at in left}) == len(left)
+    for at in columns:
+        assert any(all(x <= y for x, y in zip(times[b], times[at], strict=True)) for b in left)
+    for one in left:
+        assert not any(
+            times[other] != times[one]
+            and all(x <= y for x, y in zip(times[other], times[one], strict=True))
+            for other in columns
+        )
+    among = nearest(table, left)
+    assert all(among([row], 0) in left for row in range(len(table.subnets)))
 
 
 def replayed(

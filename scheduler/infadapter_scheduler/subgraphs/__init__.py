@@ -7,6 +7,7 @@ from infadapter_scheduler.subgraphs.caching import (
     nearest,
     planned,
     static_column,
+    undominated,
 )
 from infadapter_scheduler.subgraphs.candidates import candidates, prefix
 from infadapter_scheduler.subgraphs.oracle import best_columns
@@ -38,6 +39,7 @@ __all__ = [
     "serve_all",
     "shared",
     "static_column",
+    "undominated",
     "vector",
     "weights",
 ]

@@ -15,17 +15,35 @@ Rule = Callable[[Sequence[int], int], int]
 """The rows that were served since it was last asked, and the column that is cached: the next."""
 
 
-def nearest(table: LatencyTable) -> Rule:
-    """SUSHI's: the SubGraph nearest to the mean vector of what was served, the first of equals."""
-    served_vectors, cached_vectors = vectors(table.subnets), vectors(table.subgraphs)
+def nearest(table: LatencyTable, among: Sequence[int] | None = None) -> Rule:
+    """
+    SUSHI's: the SubGraph nearest to the mean vector of what was served, the first of equals.
+
+    `among`: those that may be cached, in the table's order; otherwise all.
+    """
+    columns = range(len(table.subgraphs)) if among is None else among
+    served_vectors = vectors(table.subnets)
+    cached_vectors = vectors([table.subgraphs[column] for column in columns])
 
     def rule(served: Sequence[int], cached: int) -> int:
         counts = np.bincount(served, minlength=len(table.subnets))
         # Times Q on both sides: whole numbers stay whole, so that equal distances are equal.
         apart = len(served) * cached_vectors - counts @ served_vectors
-        return int(np.argmin(np.einsum("ij,ij->i", apart, apart)))
+        return columns[int(np.argmin(np.einsum("ij,ij->i", apart, apart)))]
 
     return rule
+
+
+def undominated(table: LatencyTable) -> tuple[int, ...]:
+    """The columns with which some SubNet is faster than with any one that is as good for all."""
+    times = [[row.latency_ms[at] for row in table.subnets] for at in range(len(table.subgraphs))]
+
+    def worse(one: int, other: int) -> bool:
+        no_faster = all(a >= b for a, b in zip(times[one], times[other], strict=True))
+        return no_faster and (times[one] != times[other] or other < one)
+
+    columns = range(len(times))
+    return tuple(one for one in columns if not any(worse(one, other) for other in columns))
 
 
 def cheapest(table: LatencyTable) -> Rule:

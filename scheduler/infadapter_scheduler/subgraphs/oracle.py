@@ -6,7 +6,8 @@ strict latency, then the least latency, refills included. Sums of such triples a
 triples are, so the best way to a column is enough to go on from.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from infadapter_scheduler.subgraphs.queries import Query, Strict, choose
 from infadapter_scheduler.subgraphs.table import LatencyTable
@@ -14,7 +15,14 @@ from infadapter_scheduler.subgraphs.table import LatencyTable
 Loss = tuple[int, float, float]
 """Queries missed, accuracy lost, milliseconds."""
 
-Way = tuple[Loss, tuple[int, ...]]
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The best one on which a column is cached in the end; `before`: without its last window."""
+
+    column: int
+    loss: Loss
+    before: "Way | None" = None
 
 
 def best_columns(
@@ -22,14 +30,15 @@ def best_columns(
 ) -> tuple[int, ...]:
     """What to cache after each Q-th query, for a scheduler that chooses SubNets by the cache."""
     windows = [queries[at : at + every] for at in range(0, len(queries), every)]
-    ways: dict[int, Way] = {start: (_window(table, start, 0.0, windows[0]), ())}
+    ways = [Way(start, _of_all(table, start, windows[0]))]
     for window in windows[1:]:
-        rest = [_window(table, column, 0.0, window[1:]) for column in range(len(table.subgraphs))]
-        ways = {
-            column: min(_onward(table, column, window[0], rest[column], ways))
-            for column in range(len(table.subgraphs))
-        }
-    return min(ways.values())[1]
+        ways = [_onward(table, column, window, ways) for column in range(len(table.subgraphs))]
+    best: Way | None = min(ways, key=lambda way: way.loss)
+    columns = []
+    while best is not None:
+        columns.append(best.column)
+        best = best.before
+    return tuple(columns[-2::-1])
 
 
 def loss_of(table: LatencyTable, query: Query, column: int, refill_ms: float) -> Loss:
@@ -45,20 +54,22 @@ def add(one: Loss, other: Loss) -> Loss:
     return one[0] + other[0], one[1] + other[1], one[2] + other[2]
 
 
-def _onward(
-    table: LatencyTable, column: int, first: Query, rest: Loss, ways: dict[int, Way]
-) -> Iterator[Way]:
-    """Each way so far, with this column for the window; only its first query sees the refill."""
-    known: dict[float, Loss] = {}
-    for before, (loss, columns) in ways.items():
-        refill_ms = table.refill_ms(before, column)
-        if refill_ms not in known:
-            known[refill_ms] = add(loss_of(table, first, column, refill_ms), rest)
-        yield add(loss, known[refill_ms]), (*columns, column)
+def _onward(table: LatencyTable, column: int, window: Sequence[Query], ways: list[Way]) -> Way:
+    """With this column for the window; only its first query sees the refill."""
+    rest = _of_all(table, column, window[1:])
+    by_refill: dict[float, Loss] = {}
+    found = []
+    for before in ways:
+        refill_ms = table.refill_ms(before.column, column)
+        if refill_ms not in by_refill:
+            by_refill[refill_ms] = add(loss_of(table, window[0], column, refill_ms), rest)
+        found.append((add(before.loss, by_refill[refill_ms]), before.column))
+    loss, at = min(found)
+    return Way(column, loss, next(way for way in ways if way.column == at))
 
 
-def _window(table: LatencyTable, column: int, refill_ms: float, queries: Sequence[Query]) -> Loss:
+def _of_all(table: LatencyTable, column: int, queries: Sequence[Query]) -> Loss:
     total: Loss = (0, 0.0, 0.0)
     for query in queries:
-        total = add(total, loss_of(table, query, column, refill_ms))
+        total = add(total, loss_of(table, query, column, 0.0))
     return total

@@ -12,7 +12,7 @@ from infadapter_simulator.report.pictures import picture, save
 from infadapter_simulator.report.table import aligned
 
 UNPUBLISHED = "not published as a number"
-COLOURS = ("#20538f", "#d1495b", "#e3a02c", "#3f83c1", "#6a8f4f", "#8e6bb0")
+COLOURS = ("#20538f", "#d1495b", "#e3a02c", "#3f83c1", "#6a8f4f", "#8e6bb0", "#7a7a7a")
 PANEL_INCHES = 2.3
 
 
@@ -72,7 +72,8 @@ def _figure(result: Result) -> Figure:
             axis.set_title(panel.title)
             for line, colour in zip(panel.lines, COLOURS, strict=False):
                 axis.plot(line.x, line.y, label=line.label, color=colour, marker=".")
-            axis.set_ylim(bottom=0)
+            if min(min(line.y) for line in panel.lines) >= 0:
+                axis.set_ylim(bottom=0)
             if result.log_x:
                 axis.set_xscale("log")
             axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)
