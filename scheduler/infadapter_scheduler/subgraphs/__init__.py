@@ -1,5 +1,6 @@
 """Which SubNet serves a query and which SubGraph is kept for the next ones, after SUSHI: pure."""
 
+from infadapter_scheduler.subgraphs.back_end import EMPTY, BackEnd
 from infadapter_scheduler.subgraphs.caching import (
     Rule,
     cheapest,
@@ -17,7 +18,9 @@ from infadapter_scheduler.subgraphs.slices import Slice, Slices, shared, vector,
 from infadapter_scheduler.subgraphs.table import InvalidTable, LatencyTable, SubGraph, SubNet
 
 __all__ = [
+    "EMPTY",
     "Answer",
+    "BackEnd",
     "InvalidTable",
     "LatencyTable",
     "Query",

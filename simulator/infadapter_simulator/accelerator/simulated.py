@@ -1,13 +1,12 @@
 """The table of an accelerator and its SubNets: latencies and bytes with each SubGraph cached."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from infadapter_scheduler.subgraphs import (
+    BackEnd,
     LatencyTable,
     Slice,
     Slices,
@@ -16,30 +15,15 @@ from infadapter_scheduler.subgraphs import (
     candidates,
     vector,
 )
+from infadapter_scheduler.subgraphs.back_end import Bytes
 from infadapter_scheduler.subgraphs.candidates import Order
 from infadapter_simulator.accelerator.accelerators import Accelerator
 from infadapter_simulator.accelerator.networks import SimulatedSubNet
 
-EMPTY = 0
-"""The column of the SubGraph that holds nothing."""
-
-Bytes = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Simulated:
-    """`traffic` and `hits`: bytes by row and column; `refills`: by the column before, and after."""
-
-    table: LatencyTable
-    weights: Bytes
-    traffic: Bytes
-    hits: Bytes
-    refills: Bytes
-
 
 def simulated(
     nets: Sequence[SimulatedSubNet], accelerator: Accelerator, most_candidates: int
-) -> Simulated:
+) -> BackEnd:
     """Of the empty SubGraph, and so many candidates that fit into the buffer."""
     parts = [net.parts for net in nets]
     cut = candidates(parts, accelerator.buffer_bytes, orders(nets), most_candidates)
@@ -65,7 +49,7 @@ def simulated(
         )
         for at, graph in enumerate(graphs)
     )
-    return Simulated(
+    return BackEnd(
         LatencyTable(rows, columns),
         np.array([net.weights for net in nets]),
         np.array([[traffic_bytes(net, graph, accelerator) for graph in graphs] for net in nets]),

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_scheduler.subgraphs import Slice, shared, weights
+from infadapter_scheduler.subgraphs import EMPTY, Slice, shared, weights
 from infadapter_simulator.accelerator.accelerators import Accelerator, Board, Roofline
 from infadapter_simulator.accelerator.layers import Layer
 from infadapter_simulator.accelerator.networks import SimulatedSubNet, subnets
-from infadapter_simulator.accelerator.simulated import EMPTY, cached, simulated
+from infadapter_simulator.accelerator.simulated import cached, simulated
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "sushi"
 SUPERNETS = ("resnet50", "mobilenetv3")
@@ -140,7 +140,7 @@ def test_the_table_is_what_the_accelerator_says_of_each_pair(
     graphs = len(found.table.subgraphs)
     assert 3 <= graphs <= 13
     assert not found.hits[:, EMPTY].any()
-    assert (found.traffic + found.hits == found.weights[:, None]).all()
+    assert (found.fetched + found.hits == found.weights[:, None]).all()
     for row, net in enumerate(nets):
         assert found.weights[row] == weights(net.parts)
         nothing_ms = sum(accelerator.layer_ms(layer, 0) for layer in net.layers)

@@ -8,7 +8,9 @@ from infadapter_simulator.reproduction.result import Result
 from infadapter_simulator.reproduction.sushi import locality, published, sweeps
 from infadapter_simulator.reproduction.sushi.asked import MACHINES, Asked
 
-EXPERIMENTS: Mapping[str, Callable[[Asked], Result]] = MappingProxyType(
+Experiment = Callable[[Asked], Result]
+
+EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
     {
         "published": published.run,
         **{supernet: partial(locality.run, supernet) for supernet in MACHINES},

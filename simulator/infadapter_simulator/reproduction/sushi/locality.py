@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
-from infadapter_scheduler.subgraphs import Strict
+from infadapter_scheduler.subgraphs import BackEnd, Strict
 from infadapter_simulator.accelerator.networks import subnets
 from infadapter_simulator.accelerator.simulated import simulated
 from infadapter_simulator.reproduction.result import Line, Panel, Result
@@ -24,23 +24,17 @@ from infadapter_simulator.reproduction.sushi.systems import NO_CACHE, SYSTEMS, M
 
 DWELLS = (1.0, 16.0, 256.0)
 SAID = (
-    f"{SIMULATED} Means over all queries, with the time and the bytes of refilling the buffer.",
-    "In a row: so many queries, in the mean, ask for about one SubNet. Static cache: the SubGraph "
-    "of least latency over all SubNets. Cache ignored: SubNets are chosen as if nothing were "
-    "cached. Pruned: no SubGraph that another one beats for all SubNets. By the table: ours, the SubGraph with which the last Q queries would have taken least "
-    "time. Oracle: the best SubGraphs in hindsight.",
+    "Means over all queries, with the time and the bytes of refilling the buffer. In a row: so "
+    "many queries, in the mean, ask for about one SubNet.",
+    "Static cache: the SubGraph of least latency over all SubNets. Cache ignored: SubNets are "
+    "chosen as if nothing were cached. Pruned: without SubGraphs that another one beats for all "
+    "SubNets. By the table: ours, the SubGraph with which the last Q queries would have taken "
+    "least time. Oracle: the best SubGraphs in hindsight.",
 )
 HEAD = [
-    "buffer MB",
-    "strict",
-    "in a row",
-    "system",
-    "latency ms",
-    "saved %",
-    "off-chip MB",
-    "bytes saved %",
-]
-HEAD += ["hits %", "accuracy %", "met %"]
+    "buffer MB", "strict", "in a row", "system",
+    "latency ms", "saved %", "fetched MB", "bytes saved %", "hits %", "accuracy %", "met %",
+]  # fmt: skip
 
 
 class Case(NamedTuple):
@@ -53,46 +47,66 @@ Found = Mapping[Case, Mapping[str, Measured]]
 
 
 def run(supernet: str, asked: Asked) -> Result:
-    sizes = (MACHINES[supernet].buffer_bytes, LARGE_BYTES[supernet])
-    cases = [Case(*case) for case in product(sizes, Strict, DWELLS)]
-    found = {}
+    machine, nets = MACHINES[supernet], subnets(supernet)
+    back_ends = {
+        size: simulated(nets, replace(machine, buffer_bytes=size), CANDIDATES)
+        for size in (machine.buffer_bytes, LARGE_BYTES[supernet])
+    }
+    found = found_of(back_ends, asked)
+    said = (SIMULATED, *SAID, many(asked))
+    title, axis = f"{SAYS[supernet]}, simulated", "in a row"
+    return Result(supernet, title, HEAD, rows_of(found), panels_of(found), axis, said, True)
+
+
+def found_of(back_ends: Mapping[int, BackEnd], asked: Asked) -> Found:
+    """Every system on the same streams, by the size of the buffer."""
+    cases, found = [Case(*case) for case in product(back_ends, Strict, DWELLS)], {}
     for number, case in enumerate(cases):
         asked.tell(number, len(cases))
-        found[case] = _served(supernet, case, asked)
-    many = f"Q {EVERY}, at most {CANDIDATES} SubGraphs, {asked.queries:,} queries a stream."
-    title, rows = f"{SAYS[supernet]}, simulated", list(_rows(found))
-    panels = [panel for size in sizes for panel in _panels(found, size)]
-    return Result(supernet, title, HEAD, rows, panels, "in a row", (*SAID, many), True)
+        of, draw = (
+            back_ends[case.buffer_bytes],
+            asked.draw(list(Strict).index(case.strict), int(case.dwell)),
+        )
+        queries = stream(of.table, case.strict, case.dwell, asked.queries, draw)
+        found[case] = served(of, EVERY, queries)
+    return found
 
 
-def _served(supernet: str, case: Case, asked: Asked) -> Mapping[str, Measured]:
-    machine = replace(MACHINES[supernet], buffer_bytes=case.buffer_bytes)
-    of = simulated(subnets(supernet), machine, CANDIDATES)
-    draw = asked.draw(list(Strict).index(case.strict), int(case.dwell))
-    return served(of, EVERY, stream(of.table, case.strict, case.dwell, asked.queries, draw))
+def many(asked: Asked) -> str:
+    return f"Q {EVERY}, at most {CANDIDATES} SubGraphs, {asked.queries:,} queries a stream."
 
 
-def _rows(found: Found) -> Iterator[list[str]]:
-    for case, by_system in found.items():
-        none = by_system[NO_CACHE]
-        for name, one in by_system.items():
-            yield [
-                f"{case.buffer_bytes / 1e6:.2f}",
-                case.strict.removeprefix("strict_"),
-                f"{case.dwell:g}",
-                name,
-                f"{one.latency_ms:.3f}",
-                f"{saved(one.latency_ms, none.latency_ms):.1f}",
-                f"{one.traffic_mb:.2f}",
-                f"{saved(one.traffic_mb, none.traffic_mb):.1f}",
-                f"{100 * one.hit_ratio:.1f}",
-                f"{100 * one.accuracy:.2f}",
-                f"{100 * one.met:.1f}",
-            ]
+def rows_of(found: Found) -> list[list[str]]:
+    return [
+        row(case, name, one, by_system[NO_CACHE])
+        for case, by_system in found.items()
+        for name, one in by_system.items()
+    ]
+
+
+def row(case: Case, name: str, one: Measured, none: Measured) -> list[str]:
+    return [
+        f"{case.buffer_bytes / 1e6:.2f}",
+        case.strict.removeprefix("strict_"),
+        f"{case.dwell:g}",
+        name,
+        f"{one.latency_ms:.3f}",
+        f"{saved(one.latency_ms, none.latency_ms):.1f}",
+        f"{one.traffic_mb:.2f}",
+        f"{saved(one.traffic_mb, none.traffic_mb):.1f}",
+        f"{100 * one.hit_ratio:.1f}",
+        f"{100 * one.accuracy:.2f}",
+        f"{100 * one.met:.1f}",
+    ]
 
 
 Value = Callable[[Measured, Measured], float]
 """Of a system, and of no cache."""
+
+
+def panels_of(found: Found) -> list[Panel]:
+    sizes = dict.fromkeys(case.buffer_bytes for case in found)
+    return [panel for size in sizes for panel in _panels(found, size)]
 
 
 def _panels(found: Found, size: int) -> Iterator[Panel]:
@@ -103,7 +117,7 @@ def _panels(found: Found, size: int) -> Iterator[Panel]:
     for strict, what, value in shown:
         cases = [found[Case(size, strict, dwell)] for dwell in DWELLS]
         yield Panel(
-            f"{what} ({strict}, buffer of {size / 1e6:.1f} MB, simulated)",
+            f"{what} ({strict}, buffer of {size / 1e6:.1f} MB)",
             [
                 Line(name, DWELLS, [value(case[name], case[NO_CACHE]) for case in cases])
                 for name in SYSTEMS

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from infadapter_scheduler.subgraphs import Strict
+from infadapter_scheduler.subgraphs import EMPTY, BackEnd, Strict
 from infadapter_simulator.accelerator.networks import subnets
-from infadapter_simulator.accelerator.simulated import EMPTY, Simulated, simulated
+from infadapter_simulator.accelerator.simulated import simulated
 from infadapter_simulator.reproduction.result import Line, Panel, Result
 from infadapter_simulator.reproduction.sushi.asked import (
     CANDIDATES,
@@ -58,7 +58,7 @@ def _column(supernet: str, asked: Asked) -> Mapping[str, str]:
     one, none = by_accuracy[PRUNED], by_accuracy[NO_CACHE]
     gained = by_latency[PRUNED].accuracy - by_latency[NO_CACHE].accuracy
     latency = [1 - min(net.latency_ms) / net.latency_ms[EMPTY] for net in of.table.subnets]
-    traffic = 1 - of.traffic.min(axis=1) / of.traffic[:, EMPTY]
+    traffic = 1 - of.fetched.min(axis=1) / of.fetched[:, EMPTY]
     return {
         "latency saved of a SubNet, %": f"{100 * min(latency):.1f} to {100 * max(latency):.1f}",
         "latency saved of a stream, %": f"{saved(one.latency_ms, none.latency_ms):.1f}",
@@ -70,7 +70,7 @@ def _column(supernet: str, asked: Asked) -> Mapping[str, str]:
     }
 
 
-def _served(of: Simulated, strict: Strict, asked: Asked) -> Mapping[str, Measured]:
+def _served(of: BackEnd, strict: Strict, asked: Asked) -> Mapping[str, Measured]:
     draw = asked.draw(list(Strict).index(strict))
     return served(of, EVERY, stream(of.table, strict, DWELL, asked.queries, draw))
 

@@ -5,8 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from infadapter_scheduler.subgraphs import LatencyTable, Query, Strict
-from infadapter_simulator.accelerator.simulated import EMPTY
+from infadapter_scheduler.subgraphs import EMPTY, LatencyTable, Query, Strict
 
 LONGEST = 1.1
 """Of the slowest SubNet's latency: the most that a query may take."""

@@ -131,7 +131,7 @@ def run(name: str, asked: Asked) -> Result:
     head += ["SubNet µs", "SubGraph µs"] if sweep.with_lookup else []
     said = (
         f"{SIMULATED} Latency and bytes: strict accuracy, against no cache, refills included; "
-        "accuracy: strict latency, served accuracy above no cache's, of SUSHI pruned and the oracle.",
+        "accuracy: strict latency, served accuracy above no cache's, SUSHI pruned and the oracle.",
         f"Where not varied: Q {EVERY}, {CANDIDATES} SubGraphs, {DWELL:g} queries in a row, "
         f"{asked.queries:,} queries; buffers of {LARGE_BYTES['resnet50'] / 1e6:g} MB (ResNet50) "
         f"and {LARGE_BYTES['mobilenetv3'] / 1e6:g} MB (MobileNetV3).",

@@ -7,7 +7,9 @@ from itertools import pairwise
 import numpy as np
 
 from infadapter_scheduler.subgraphs import (
+    EMPTY,
     Answer,
+    BackEnd,
     LatencyTable,
     Query,
     SubGraphScheduler,
@@ -20,12 +22,12 @@ from infadapter_scheduler.subgraphs import (
     static_column,
     undominated,
 )
-from infadapter_simulator.accelerator.simulated import EMPTY, Simulated
 
 Make = Callable[[LatencyTable, int, Sequence[Query]], SubGraphScheduler]
 """Of the table, Q, and the queries to come, which only the oracle looks at."""
 
-NO_CACHE, SUSHI, PRUNED = "no cache", "SUSHI", "SUSHI pruned"
+NO_CACHE, STATIC, SUSHI, PRUNED = "no cache", "static cache", "SUSHI", "SUSHI pruned"
+BY_THE_TABLE = "by the table"
 
 
 def _static(table: LatencyTable, every: int, _: Sequence[Query]) -> SubGraphScheduler:
@@ -58,11 +60,11 @@ def _oracle(table: LatencyTable, every: int, queries: Sequence[Query]) -> SubGra
 
 SYSTEMS: Mapping[str, Make] = {
     NO_CACHE: lambda table, every, _: SubGraphScheduler(table, every, EMPTY, kept),
-    "static cache": _static,
+    STATIC: _static,
     "cache ignored": _blind,
     SUSHI: _sushi,
     PRUNED: _pruned,
-    "by the table": _by_the_table,
+    BY_THE_TABLE: _by_the_table,
     "oracle": _oracle,
 }
 """All begin with the static cache's SubGraph; SubNets are chosen by what is cached unless said."""
@@ -79,14 +81,18 @@ class Measured:
     met: float
 
 
-def measured(of: Simulated, answers: Sequence[Answer]) -> Measured:
+def measured(of: BackEnd, answers: Sequence[Answer]) -> Measured:
+    return means(of, answers, [answer.latency_ms for answer in answers])
+
+
+def means(of: BackEnd, answers: Sequence[Answer], took_ms: Sequence[float]) -> Measured:
     rows = np.array([answer.subnet for answer in answers])
     columns = [answer.subgraph for answer in answers]
     refilled = sum(int(of.refills[one, other]) for one, other in pairwise(columns))
     accuracy = np.array([subnet.accuracy for subnet in of.table.subnets])
-    traffic = int(of.traffic[rows, columns].sum()) + refilled
+    traffic = int(of.fetched[rows, columns].sum()) + refilled
     return Measured(
-        latency_ms=float(np.mean([answer.latency_ms for answer in answers])),
+        latency_ms=float(np.mean(took_ms)),
         traffic_mb=traffic / 1e6 / len(answers),
         hit_ratio=float(of.hits[rows, columns].sum() / of.weights[rows].sum()),
         accuracy=float(accuracy[rows].mean()),
@@ -94,7 +100,7 @@ def measured(of: Simulated, answers: Sequence[Answer]) -> Measured:
     )
 
 
-def served(of: Simulated, every: int, queries: Sequence[Query]) -> dict[str, Measured]:
+def served(of: BackEnd, every: int, queries: Sequence[Query]) -> dict[str, Measured]:
     """By system."""
     return {
         name: measured(of, list(serve_all(make(of.table, every, queries), queries)))
