@@ -15,12 +15,14 @@ from infadapter_scheduler.events import (
     LoadWanted,
     ModelAdded,
     ModelRemoved,
+    PointsAllowed,
     Profiled,
     SpeedChanged,
     Tick,
     UnloadWanted,
 )
-from infadapter_scheduler.model import Model
+from infadapter_scheduler.model import Model, with_points
+from infadapter_scheduler.points import Choice, Point, PointPolicy, Situation, Timed
 from infadapter_scheduler.policies import POLICIES
 from infadapter_scheduler.policy import Policy
 from infadapter_scheduler.residency import PAGE_BYTES
@@ -37,6 +39,7 @@ __all__ = [
     "Arrived",
     "Both",
     "BrokenRule",
+    "Choice",
     "Client",
     "ClosedLoop",
     "Deviation",
@@ -53,6 +56,9 @@ __all__ = [
     "Model",
     "ModelAdded",
     "ModelRemoved",
+    "Point",
+    "PointPolicy",
+    "PointsAllowed",
     "Policy",
     "Profiled",
     "Reason",
@@ -61,10 +67,12 @@ __all__ = [
     "Scheduler",
     "Served",
     "Settled",
+    "Situation",
     "Source",
     "SpeedChanged",
     "Stream",
     "Tick",
+    "Timed",
     "Unload",
     "UnloadWanted",
     "World",
@@ -74,4 +82,5 @@ __all__ = [
     "of_both_sides",
     "replay",
     "resampled",
+    "with_points",
 ]

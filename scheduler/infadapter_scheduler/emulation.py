@@ -64,7 +64,7 @@ class Emulation:
         number, fate = next(self._numbers), Served(decided_s=arrival.arrival_s)
         self._open[number] = arrival, fate
         deadline_s = arrival.arrival_s + arrival.slo_s
-        self._tell(Arrived(number, arrival.model, deadline_s), arrival.arrival_s)
+        self._tell(Arrived(number, arrival.model, deadline_s, arrival.floor), arrival.arrival_s)
         return fate
 
     def _tell(self, event: Event, now_s: float) -> None:
@@ -98,7 +98,7 @@ class Emulation:
         machine.busy_s += took_s
         for number in run.batch:
             arrival, fate = self._open[number]
-            fate.executor, fate.batch = run.executor, len(run.batch)
+            fate.executor, fate.batch, fate.point = run.executor, len(run.batch), run.point
             fate.start_s, fate.end_s = begin_s, end_s
             fate.cold = there_s > arrival.arrival_s
             if not self.policy.decides_at_arrival:
@@ -108,7 +108,9 @@ class Emulation:
 
     def _seconds(self, run: Run) -> float:
         try:
-            return self.world.models[run.model].execution_s[len(run.batch)]
+            model = self.world.models[run.model]
+            execution_s = model.points[run.point].execution_s if model.points else model.execution_s
+            return execution_s[len(run.batch)]
         except KeyError:
             raise BrokenRule(f"{run.model} is not served in batches of {len(run.batch)}") from None
 

@@ -16,6 +16,7 @@ class Arrival(NamedTuple):
     arrival_s: float
     model: str
     slo_s: float
+    floor: float = 0.0
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Served:
     end_s: float = 0.0
     cold: bool = False
     retry_after_s: float = 0.0
+    point: int = 0
 
 
 Settled = Callable[[Arrival, Served, float], None]
