@@ -58,7 +58,7 @@ class OnCpu:
         self._inputs = [torch.randn(1, 3, shape.pixels, shape.pixels) for shape in self.shapes]
         budget = self.budget_bytes // WEIGHT_BYTES
         cut = [prefix(self.copied(shape.parts), budget, self._size) for shape in self.shapes]
-        self.subgraphs = [{}, *cut]
+        self.subgraphs = [{}, *(graph for graph in cut if graph)]
 
     def run_ms(self, row: int) -> float:
         """One inference of a SubNet, with what is kept now."""
@@ -90,7 +90,7 @@ def measured(cpu: OnCpu, repeats: int, tell: Callable[[int, int], None]) -> Back
             for row in rows:
                 took[row][column].append(cpu.run_ms(row))
     times = [[min(cell) for cell in row] for row in took]
-    return _back_end(cpu, times, min(rates))
+    return _back_end(cpu, times, min(rates, default=0.0))
 
 
 def _back_end(cpu: OnCpu, times: list[list[float]], ms_per_byte: float) -> BackEnd:
