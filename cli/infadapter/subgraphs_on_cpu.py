@@ -45,7 +45,7 @@ def run(asked: Asked) -> Result:
         locality.many(asked),
     )
     title = "OFA-ResNet50's shapes with packed weights on this CPU, measured"
-    panels = locality.panels_of(found)
+    panels = locality.panels_of(found, "measured")
     return Result("cpu", title, locality.HEAD, rows, panels, "in a row", said, True)
 
 

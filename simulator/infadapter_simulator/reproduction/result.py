@@ -70,11 +70,9 @@ def _figure(result: Result) -> Figure:
     def drawn(axes: list[Axes]) -> None:
         for axis, panel in zip(axes, result.panels, strict=True):
             axis.set_title(panel.title)
-            widths = range(len(panel.lines), 0, -1)  # so that lines on each other are seen
-            for line, colour, width in zip(panel.lines, COLOURS, widths, strict=False):
-                axis.plot(
-                    line.x, line.y, label=line.label, color=colour, marker=".", lw=0.8 * width
-                )
+            for number, (line, colour) in enumerate(zip(panel.lines, COLOURS, strict=False)):
+                width = 1.4 + 0.5 * (len(panel.lines) - number)  # lines on each other are seen
+                axis.plot(line.x, line.y, label=line.label, color=colour, marker=".", lw=width)
             if min(min(line.y) for line in panel.lines) >= 0:
                 axis.set_ylim(bottom=0)
             if result.log_x:

@@ -55,7 +55,9 @@ def run(supernet: str, asked: Asked) -> Result:
     found = found_of(back_ends, asked)
     said = (SIMULATED, *SAID, many(asked))
     title, axis = f"{SAYS[supernet]}, simulated", "in a row"
-    return Result(supernet, title, HEAD, rows_of(found), panels_of(found), axis, said, True)
+    return Result(
+        supernet, title, HEAD, rows_of(found), panels_of(found, "simulated"), axis, said, True
+    )
 
 
 def found_of(back_ends: Mapping[int, BackEnd], asked: Asked) -> Found:
@@ -104,12 +106,13 @@ Value = Callable[[Measured, Measured], float]
 """Of a system, and of no cache."""
 
 
-def panels_of(found: Found) -> list[Panel]:
+def panels_of(found: Found, how: str) -> list[Panel]:
+    """`how`: simulated, or measured."""
     sizes = dict.fromkeys(case.buffer_bytes for case in found)
-    return [panel for size in sizes for panel in _panels(found, size)]
+    return [panel for size in sizes for panel in _panels(found, size, how)]
 
 
-def _panels(found: Found, size: int) -> Iterator[Panel]:
+def _panels(found: Found, size: int, how: str) -> Iterator[Panel]:
     shown: tuple[tuple[Strict, str, Value], ...] = (
         (Strict.ACCURACY, "Latency saved, %", lambda a, b: saved(a.latency_ms, b.latency_ms)),
         (Strict.LATENCY, "Accuracy gained, points", lambda a, b: 100 * (a.accuracy - b.accuracy)),
@@ -117,7 +120,7 @@ def _panels(found: Found, size: int) -> Iterator[Panel]:
     for strict, what, value in shown:
         cases = [found[Case(size, strict, dwell)] for dwell in DWELLS]
         yield Panel(
-            f"{what} ({strict}, buffer of {size / 1e6:.1f} MB)",
+            f"{what} ({strict}, buffer of {size / 1e6:.1f} MB, {how})",
             [
                 Line(name, DWELLS, [value(case[name], case[NO_CACHE]) for case in cases])
                 for name in SYSTEMS

@@ -180,4 +180,4 @@ def _panel(supernet: str, found: Sequence[Found]) -> Panel:
     mine = [one for one in found if one.supernet == supernet]
     values = [one.value for one in mine]
     lines = [Line(name, values, [one.latency_saved(name) for one in mine]) for name in CACHED]
-    return Panel(f"Latency saved, %: {SAYS[supernet]}", lines)
+    return Panel(f"Latency saved, %: {SAYS[supernet]}, simulated", lines)
