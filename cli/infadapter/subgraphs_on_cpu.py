@@ -34,7 +34,7 @@ def run(asked: Asked) -> Result:
     rounds = max(1, min(MOST_ROUNDS, asked.queries // QUERIES_A_ROUND))
     of = measured(cpu, rounds, asked.tell)
     found = locality.found_of({BUDGET_BYTES: of}, asked)
-    rows = [*locality.rows_of(found), *_run_rows(of, asked)]
+    rows = [*locality.rows_of(found), *_run_rows(cpu, of, asked)]
     said = (
         "Measured on this machine with PyTorch: CPU time of one thread, batch 1, float32; the "
         f"least of {rounds} rounds for the table. Rows that say *run* are executed, query by "
@@ -63,11 +63,11 @@ def _gains(of: BackEnd) -> str:
     )
 
 
-def _run_rows(of: BackEnd, asked: Asked) -> list[list[str]]:
+def _run_rows(cpu: OnCpu, of: BackEnd, asked: Asked) -> list[list[str]]:
     case = locality.Case(BUDGET_BYTES, Strict.ACCURACY, DWELL)
     number = min(MOST_RUN, asked.queries)
     queries = stream(of.table, case.strict, case.dwell, number, asked.draw(0))
-    runs = [Executed(of, name, queries) for name in RUN]
+    runs = [Executed(cpu.beside(), of, name, queries) for name in RUN]
     for query in queries:
         for one in runs:
             one.serve(query)
@@ -78,11 +78,11 @@ def _run_rows(of: BackEnd, asked: Asked) -> list[list[str]]:
 class Executed:
     """A system whose queries are run: it decides by the table, the times are what they take."""
 
-    def __init__(self, of: BackEnd, name: str, queries: Sequence[Query]) -> None:
+    def __init__(self, cpu: OnCpu, of: BackEnd, name: str, queries: Sequence[Query]) -> None:
         self.name = name
         self.answers: list[Answer] = []
         self.took_ms: list[float] = []
-        self._cpu = OnCpu(_shapes(), BUDGET_BYTES)
+        self._cpu = cpu
         self._scheduler = SYSTEMS[name](of.table, EVERY, queries)
         self._kept = self._scheduler.cached
         self._cpu.keep_ms(self._kept)

@@ -54,6 +54,15 @@ def test_what_is_kept_already_is_not_copied_again_and_more_than_the_budget_is_re
     assert packed.keep({1: Slice(2, 2)}) == 0
 
 
+def test_kernels_of_signals_are_kept_like_those_of_images() -> None:
+    whole = torch.randn(4, 6, 1, 5)
+    packed = PackedSlices({0: whole}, 10**6)
+    packed.keep({0: Slice(3, 2, 5)})
+    kept = packed.weight(0, Slice(2, 2, 5))
+    assert torch.equal(kept, whole[:2, :2])
+    assert kept.data_ptr() == packed.weight(0, Slice(3, 2, 5)).data_ptr()
+
+
 def tiny(width: int, blocks: tuple[int, ...]) -> dict[int, Slice]:
     """A SubNet of the numbering that resnet50 has; so many blocks in each of its stages."""
     parts, channels = {0: Slice(width, 3, 3), 1: Slice(width, width, 3)}, width

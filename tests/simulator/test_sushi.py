@@ -1,5 +1,6 @@
 """SUSHI's experiments: what the streams ask for, what is counted, and what each one prints."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -38,6 +39,15 @@ def test_regimes_are_as_long_as_asked_and_visit_all_subnets(of: BackEnd, strict:
         changes = sum(one != other for one, other in pairwise(rows))
         assert changes == pytest.approx(6000 / dwell * 6 / 7, rel=0.2)
         assert all(query.policy is strict for query in queries)
+
+
+def test_a_measured_table_may_have_a_faster_subnet_that_is_more_accurate(of: BackEnd) -> None:
+    first, *rest = of.table.subnets
+    slow = replace(first, latency_ms=tuple(2 * ms for ms in rest[0].latency_ms))
+    table = replace(of.table, subnets=(slow, *rest))
+    queries = stream(table, Strict.LATENCY, 1.0, 500, np.random.default_rng(6))
+    fastest_ms = min(subnet.latency_ms[EMPTY] for subnet in table.subnets)
+    assert all(query.latency_ms >= fastest_ms for query in queries)
 
 
 def test_means_count_what_was_fetched_and_refilled(of: BackEnd) -> None:

@@ -7,6 +7,7 @@ with one thread and nobody else they are the same.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +60,12 @@ class OnCpu:
         budget = self.budget_bytes // WEIGHT_BYTES
         cut = [prefix(self.copied(shape.parts), budget, self._size) for shape in self.shapes]
         self.subgraphs = [{}, *(graph for graph in cut if graph)]
+
+    def beside(self) -> "OnCpu":
+        """The same weights, with copies of its own."""
+        other = copy(self)
+        other._packed = PackedSlices(self._weights, self.budget_bytes)
+        return other
 
     def run_ms(self, row: int) -> float:
         """One inference of a SubNet, with what is kept now."""

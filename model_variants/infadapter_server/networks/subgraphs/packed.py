@@ -18,8 +18,8 @@ __all__ = ["PackedSlices"]
 
 class PackedSlices:
     """
-    `weights`: by layer, [kernels, channels, side, side] of the largest SubNet; an elastic network's
-    parameters are given as they are, and nothing of them is changed.
+    `weights`: by layer, [kernels, channels, height, width] of the largest SubNet; an elastic
+    network's parameters are given as they are, and nothing of them is changed.
     """
 
     def __init__(self, weights: Mapping[int, Tensor], most_bytes: int) -> None:
@@ -45,10 +45,10 @@ class PackedSlices:
 
     def weight(self, layer: int, part: Slice) -> Tensor:
         """Its weights in a row: kept, or copied now if they don't lie so already."""
-        kept = self._kept.get(layer)
-        if kept is not None and part.kernels <= len(kept) and kept.shape[1:] == _shape(part)[1:]:
-            return kept[: part.kernels]
-        return self._view(layer, part).contiguous()
+        view, kept = self._view(layer, part), self._kept.get(layer)
+        if kept is not None and len(view) <= len(kept) and kept.shape[1:] == view.shape[1:]:
+            return kept[: len(view)]
+        return view.contiguous()
 
     def must_copy(self, layer: int, part: Slice) -> bool:
         """Whether a SubNet copies these weights when they aren't kept."""
@@ -56,10 +56,6 @@ class PackedSlices:
 
     def _view(self, layer: int, part: Slice) -> Tensor:
         whole = self._weights[layer]
-        edge = (whole.shape[-1] - part.side) // 2
-        middle = slice(edge, edge + part.side)
-        return whole[: part.kernels, : part.channels, middle, middle]
-
-
-def _shape(part: Slice) -> tuple[int, ...]:
-    return part.kernels, part.channels, part.side, part.side
+        edges = [max(0, length - part.side) // 2 for length in whole.shape[2:]]
+        high, wide = (slice(e, n - e) for e, n in zip(edges, whole.shape[2:], strict=True))
+        return whole[: part.kernels, : part.channels, high, wide]

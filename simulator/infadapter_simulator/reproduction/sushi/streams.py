@@ -44,7 +44,8 @@ def _limits(table: LatencyTable) -> Sequence[tuple[Range, Range]]:
     Latencies are those without a cache, so that every system is asked the same.
     """
     accuracy = [subnet.accuracy for subnet in table.subnets]
-    latency_ms = [subnet.latency_ms[EMPTY] for subnet in table.subnets]
+    # Sorted: measured ones needn't grow with the accuracy.
+    latency_ms = sorted(subnet.latency_ms[EMPTY] for subnet in table.subnets)
     from_below = pairwise([2 * accuracy[0] - accuracy[1], *accuracy])
     upwards = pairwise([*latency_ms, LONGEST * latency_ms[-1]])
     return list(zip(from_below, upwards, strict=True))
