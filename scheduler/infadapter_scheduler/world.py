@@ -59,6 +59,7 @@ class World:
     deviation: Deviation = exact
     seed: int = 0
     shared_load: bool = False
+    switch_s: float = 0.0  # what a change of the operating point takes, which nobody is told
 
 
 @dataclass(slots=True)
@@ -73,3 +74,4 @@ class Machine:
     busy_s: float = 0.0
     loading_s: float = 0.0
     loads: int = 0
+    point: int = 0

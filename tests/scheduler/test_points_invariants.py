@@ -1,6 +1,7 @@
 """Random sequences of events for models with points: no choice of a point makes anybody late."""
 
 import random
+from math import inf
 from typing import Any
 
 import pytest
@@ -17,14 +18,17 @@ from tests.scheduler.test_invariants import DEEP, EVENTS, EXAMPLES, MILLISECOND,
 
 ACCURACIES = (0.4, 0.6, 0.7, 0.8, 0.9)
 
-events = st.lists(
-    st.one_of(
-        *EVENTS,
-        st.tuples(st.just("floor"), st.integers(0, 4), st.sampled_from((*ACCURACIES, 0.99))),
-        st.tuples(st.just("allow"), st.integers(0, 4), st.integers(1, 31)),
-    ),
-    max_size=60,
+arrivals = st.one_of(
+    st.tuples(st.just("arrive"), st.integers(0, 2), st.sampled_from((200, 50, 12, 3))),
+    st.tuples(st.just("floor"), st.integers(0, 2), st.sampled_from((*ACCURACIES, 0.99))),
+    st.tuples(st.just("burst"), st.integers(0, 2), st.sampled_from((200, 50))),
+    st.tuples(st.just("wait"), st.just(0), st.sampled_from((5, 1, 20))),
 )
+changes = st.one_of(
+    st.tuples(st.just("allow"), st.integers(0, 2), st.integers(1, 31)),
+    *EVENTS,
+)
+events = st.lists(st.one_of(arrivals, arrivals, arrivals, changes), min_size=15, max_size=60)
 
 
 class AtRandom:
@@ -41,13 +45,33 @@ class AtRandom:
         assert choice.number in [point.number for point in situation.points]
 
 
+class AsLongAsCanBe:
+    """The slowest point that makes nobody late, in a batch of any size."""
+
+    def __init__(self, seed: int) -> None:
+        self._draw = random.Random(seed)
+
+    def choose(self, situation: Situation) -> Choice:
+        sizes = {b for point in situation.points for b in point.seconds if b <= situation.waiting}
+        size = self._draw.choice(sorted(sizes))
+        longest_s = situation.longest_s(size)
+        fit = [p for p in situation.points if p.seconds.get(size, inf) <= longest_s]
+        slowest = max(fit, key=lambda point: point.seconds[size], default=situation.points[0])
+        return Choice(slowest.number, size)
+
+    def ran(self, situation: Situation, choice: Choice) -> None:
+        """Nothing is remembered."""
+
+
 POLICIES = (
+    AsLongAsCanBe,
+    AsLongAsCanBe,
+    AtRandom,
     lambda seed: KeepingUp(),
     lambda seed: SlackFit(),
     lambda seed: MaxBatch(),
     lambda seed: MaxAccuracy(),
     lambda seed: LowestAccuracy(),
-    AtRandom,
 )
 
 
@@ -59,7 +83,7 @@ def ladders(draw: st.DrawFn) -> list[Model]:
         load_ms, pages = draw(st.sampled_from((0, 3, 20))), draw(st.integers(1, 3))
         points = [
             _point(draw, f"p{n}", accuracy)
-            for n, accuracy in enumerate(ACCURACIES[: draw(st.integers(0, 5))])
+            for n, accuracy in enumerate(ACCURACIES[: draw(st.sampled_from((5, 4, 3, 2, 1, 0)))])
         ]
         if points:
             load_s = load_ms * MILLISECOND

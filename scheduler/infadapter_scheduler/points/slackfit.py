@@ -24,8 +24,12 @@ class Buckets(NamedTuple):
 
     def within(self, slack_s: float) -> Choice:
         """The bucket closest to the slack and below it; the first where there is none."""
-        at = int((slack_s - self.least_s) / self.step_s) if slack_s > self.least_s else 0
-        return self.choices[min(at, len(self.choices) - 1)]
+        last = len(self.choices) - 1
+        if slack_s >= self.least_s + last * self.step_s:
+            return self.choices[last]
+        if slack_s <= self.least_s:
+            return self.choices[0]
+        return self.choices[int((slack_s - self.least_s) / self.step_s)]
 
 
 class SlackFit:
@@ -45,7 +49,7 @@ class SlackFit:
 def bucketed(points: Sequence[Timed], buckets: int) -> Buckets:
     tuples = [(size, point, s) for point in points for size, s in point.seconds.items()]
     least_s = min(seconds for _, _, seconds in tuples)
-    step_s = (points[-1].seconds[max(points[-1].seconds)] - least_s) / buckets
+    step_s = (max(seconds for _, _, seconds in tuples) - least_s) / buckets
     choices = []
     for bucket in range(buckets + 1):
         end_s = least_s + bucket * step_s
