@@ -25,6 +25,7 @@ from infadapter_server.executors.messages import (
     UseThreads,
 )
 from infadapter_server.executors.opening import Opener
+from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.runner import Runner
 from infadapter_server.executors.slots import Slots
 from infadapter_server.networks.signatures import Model
@@ -94,6 +95,7 @@ class _Child:
     def run(self) -> None:
         self._opener = self._prepare()  # for seconds, in which orders may come already
         self._connection.send(ExecutorReady())
+        give_way()
         self._runner.run()
 
     def _open(self, stored: Stored) -> Model:

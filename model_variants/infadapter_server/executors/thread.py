@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from infadapter_server.executors.messages import ExecutorLost, ExecutorReady, Order
 from infadapter_server.executors.port import Tell
+from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.runner import Runner
 from infadapter_server.networks.signatures import Model
 from infadapter_server.networks.stored import Stored
@@ -31,6 +32,7 @@ class ThreadExecutor:
 
     def _run(self) -> None:
         try:
+            give_way()
             self._tell(ExecutorReady())
             self._runner.run()
         finally:

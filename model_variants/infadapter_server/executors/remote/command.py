@@ -13,6 +13,7 @@ import click
 
 from infadapter_profiles.quantities import InvalidQuantity, whole_units
 from infadapter_server.executors.opening import torch_opener
+from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.tls import read_tls
@@ -112,6 +113,7 @@ def _command(
     print(f"listening on {host}:{bound}", flush=True)
     watching = partial(watch, worker, follow_quota=threads is None, stuck_s=stuck_seconds)
     threading.Thread(target=watching, daemon=True).start()
+    give_way()
     worker.run()
     server.stop(_REPORTED_S).wait()
     return 0
