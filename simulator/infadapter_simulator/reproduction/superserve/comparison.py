@@ -26,14 +26,7 @@ Load = Callable[[], Iterator[Arrival]]
 AS_GOOD = 0.001
 """Of attainment, in which a fixed SubNet counts as holding ours."""
 
-HEAD = [
-    "workload",
-    "policy",
-    "on time %",
-    "accuracy %",
-    "no admission: on time %",
-    "accuracy %, no admission",
-]
+HEAD = ["workload", "policy", "on time %", "accuracy %", "no admission: on time %", "accuracy %, no admission"]
 
 
 class Both(NamedTuple):
