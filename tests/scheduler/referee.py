@@ -126,9 +126,7 @@ class Referee:
         del self.executors[name]
         self.tell(ExecutorLeft(name))
 
-    def arrive(
-        self, model: str, slo_s: float, floor: float = 0.0, *, bulk: bool = False
-    ) -> int:
+    def arrive(self, model: str, slo_s: float, floor: float = 0.0, *, bulk: bool = False) -> int:
         number = self.count
         self.deadlines[number] = self.now_s + slo_s
         self.may[number] = self._may(model, floor)

@@ -32,10 +32,9 @@ SEED = 3
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    found = next((f for f in (DATA, Path("/work/shared/data/ramsis")) if f.is_dir()), None)
-    if found is None:
-        pytest.skip("the profiles and the trace of RAMSIS's artifact are not here")
-    return found
+    if not DATA.is_dir():
+        pytest.skip("the folder of shared data is not beside the repository")
+    return DATA
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +80,8 @@ def test_ours_closes_half_of_the_gap_at_no_more_violations(
         for name in ("ours", "Model-Switching")
     )
     halfway = (looked_up(model, decided, steps) + fluid_accuracy(model, workers, steps)) / 2
-    assert ours.accuracy >= halfway - NEAR[workers]
-    assert 1 - ours.attainment <= 1 - theirs.attainment + TOLERATED
+    assert ours.accuracy >= halfway
+    assert ours.attainment >= theirs.attainment
     assert ours.late == 0
 
 
