@@ -6,7 +6,7 @@ nothing accepted needs them, and nobody is accepted for copies that are to go.
 """
 
 from infadapter_scheduler.actions import Action, Unload
-from infadapter_scheduler.catalogue import Entry
+from infadapter_scheduler.catalogue import Entry, entry_of
 from infadapter_scheduler.deferral import loads_due
 from infadapter_scheduler.events import (
     Change,
@@ -14,13 +14,14 @@ from infadapter_scheduler.events import (
     LoadWanted,
     ModelAdded,
     ModelRemoved,
+    PointsAllowed,
     Profiled,
     SpeedChanged,
     UnloadWanted,
 )
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.loading import load
-from infadapter_scheduler.model import Costs, Model
+from infadapter_scheduler.model import Model
 from infadapter_scheduler.state import State
 
 
@@ -52,6 +53,8 @@ class Changes:
                 self._remove(name, entry)
             case Profiled():
                 self._seed(entry, change)
+            case PointsAllowed():
+                entry.allow(change.points, change.floor)
             case KeepLoaded():
                 self._state.keep(name, change.kept)
             case LoadWanted():
@@ -65,8 +68,7 @@ class Changes:
         if factor <= 0:
             raise ValueError(f"nothing takes {factor} times as long")
         for entry in self._state.models.values():
-            entry.costs.scale(factor)
-            entry.unmet.scale(factor)
+            entry.scale(factor)
         self._state.pressure.offered.scale(factor)
         for executor in self._state.executors.values():
             executor.rescale(factor, now_s)
@@ -74,7 +76,7 @@ class Changes:
     def _add(self, model: Model) -> None:
         known = self._state.models.get(model.name)
         if known is None:
-            self._state.models[model.name] = Entry(Costs(model))
+            self._state.models[model.name] = entry_of(model)
             return
         if not known.removed:
             self._remove(model.name, known)
@@ -90,7 +92,7 @@ class Changes:
                 self._state.leaving[executor.name, name] = None
 
     def _seed(self, entry: Entry, profile: Profiled) -> None:
-        entry.costs.seed(profile.execution_s, profile.load_s)
+        entry.seed(profile.point, profile.execution_s, profile.load_s)
         for executor in self._state.executors.values():
             executor.replan()
 

@@ -40,7 +40,7 @@ def deferred(
 ) -> Request | float:
     """Accepted for a load that is yet to be sent; or by how much that would be late."""
     planned = state.deferred.get(executor.name)
-    if planned is not None and planned.batch.costs is entry.costs:
+    if planned is not None and planned.batch.model == entry.costs.model.name:
         key_s = max(offer.deadline_s, planned.batch.key_s + EPSILON_S)
         return _opened(
             state, entry, executor, offer, Opening(cap, 1, entry.rate_rps, 0.0, 0.0), key_s
@@ -144,7 +144,7 @@ def _is_its_turn(executor: Executor, each: Deferred) -> bool:
 
 def _pass_on(state: State, executor: Executor, each: Deferred) -> None:
     """To the next batch that waits for the same load, if there is one."""
-    heir = next((b for b in executor.plan if b.deferred and b.costs is each.batch.costs), None)
+    heir = next((b for b in executor.plan if b.deferred and b.model == each.batch.model), None)
     if heir is None:
         _take_back(state, executor, each)
         return

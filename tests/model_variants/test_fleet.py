@@ -113,6 +113,7 @@ def test_a_child_is_killed_under_load_and_comes_back() -> None:
             wait_for(lambda: metric(server, "executors") == 2)
             wait_for(lambda: len(statuses) > before + 20)
         assert set(statuses) <= {200, 503}
+        assert statuses.count(503) <= max(8, len(statuses) / 5)  # the other one went on
         server.process.send_signal(signal.SIGTERM)
         _, errors = server.end()
     assert "was killed by SIGKILL. It is started again" in errors

@@ -11,8 +11,8 @@ from dataclasses import replace
 from math import ceil
 
 from infadapter_scheduler import Model
+from infadapter_server.executors.held import WARM_UPS
 from infadapter_server.executors.messages import ModelLoaded
-from infadapter_server.executors.runner import WARM_UPS
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.layout import Found
 from infadapter_server.serving.measurements import Measured, Measurements
