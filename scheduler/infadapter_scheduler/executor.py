@@ -11,6 +11,9 @@ from infadapter_scheduler.timeline import Timeline
 
 ROUNDING_S = 1e-10
 
+DUE_S = 2e-8
+"""What is due that soon is due; the next batch is sent as early."""
+
 
 class Sent(NamedTuple):
     """A Run whose end has not been told; or a load that stands in the same queue (`run` 0)."""
@@ -91,7 +94,7 @@ class Executor:
 
     def overdue(self, now_s: float) -> bool:
         """An execution takes longer than expected: nothing more is sent before it has ended."""
-        return bool(self.sent) and now_s >= self.booked_s + self.lag_s
+        return bool(self.sent) and now_s >= self.booked_s + self.lag_s - DUE_S
 
     def send(self, sent: Sent, begin_s: float) -> None:
         self.booked_s = begin_s + sent.expected_s
