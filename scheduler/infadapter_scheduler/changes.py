@@ -7,6 +7,7 @@ nothing accepted needs them, and nobody is accepted for copies that are to go.
 
 from infadapter_scheduler.actions import Action, Unload
 from infadapter_scheduler.catalogue import Entry, entry_of
+from infadapter_scheduler.deferral import loads_due
 from infadapter_scheduler.events import (
     Change,
     KeepLoaded,
@@ -39,7 +40,8 @@ class Changes:
 
     def settle(self, now_s: float) -> list[Action]:
         """Unloads that nothing stands against any more, then loads for which there is room."""
-        actions = self._unload()
+        actions = loads_due(self._state, now_s)
+        actions += self._unload()
         for name in [name for name, entry in self._state.models.items() if entry.removed]:
             self._forget(name)
         return actions + self._load(now_s)
@@ -129,6 +131,8 @@ class Changes:
 
     def _forget(self, name: str) -> None:
         if any(executor.cache.holds(name) for executor in self._state.executors.values()):
+            return
+        if any(each.batch.model == name for each in self._state.deferred.values()):
             return
         successor = self._state.models.pop(name).successor
         if successor is not None:

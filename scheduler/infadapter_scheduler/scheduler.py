@@ -8,6 +8,7 @@ from infadapter_scheduler.admission import Offer, leave
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.catalogue import Entry, entry_of
 from infadapter_scheduler.changes import Changes
+from infadapter_scheduler.deferral import loads_due
 from infadapter_scheduler.events import (
     Arrived,
     BulkArrived,
@@ -71,6 +72,8 @@ class Scheduler:
             actions += self._send_held(now_s)
         if self.state.unsettled and not isinstance(event, Arrived | Tick):
             actions += self._changes.settle(now_s)
+        elif self.state.deferred:
+            actions += loads_due(self.state, now_s)
         return actions
 
     def _told(self, event: Event, now_s: float) -> list[Action]:
