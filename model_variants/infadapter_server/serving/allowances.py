@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from infadapter_scheduler import Event, Point, PointsAllowed
+from infadapter_scheduler import Event, Model, ModelAdded, Point, PointsAllowed
 from infadapter_server.networks.adaptive.points import BelowFloor, UnknownPoint, at_least
 from infadapter_server.serving.repository import NotServed
 
@@ -31,24 +31,20 @@ class Allowances:
         """For whoever comes from now on; None: all points. Raises NotServed."""
         wanted = PointsAllowed(name, allowed, floor)
         try:
-            self._check(wanted)
+            _check(wanted, self.points(name))
         except (UnknownPoint, BelowFloor) as error:
             raise NotServed(400, str(error)) from None
         self._of[name] = wanted
         self.tell(wanted)
 
+    def added(self, model: Model) -> ModelAdded:
+        """A model that is to be served anew, as it is allowed to."""
+        return ModelAdded(model, self._still(model.name, model.points))
+
     def loaded(self, name: str) -> None:
-        """Its points may be others than before; a first load only says which they are."""
-        wanted = self._of.get(name)
-        if wanted is None or not self.points(name):
-            return
-        try:
-            self._check(wanted)
-        except (UnknownPoint, BelowFloor) as error:
-            _log.warning("All points of %s are allowed again. %s", name, error)
-            del self._of[name]
-            return
-        self.tell(wanted)
+        """What was said while it took the place of another one."""
+        if (wanted := self._still(name, self.points(name))) is not None:
+            self.tell(wanted)
 
     def described(self, name: str) -> dict[str, Any]:
         """Its points, those that serve whoever asks for no accuracy, and the floor."""
@@ -59,13 +55,27 @@ class Allowances:
             "floor": wanted.floor,
         }
 
-    def _check(self, wanted: PointsAllowed) -> None:
-        points = self.points(wanted.model)
-        there = {point.name for point in points}
-        for name in wanted.points or ():
-            if name not in there:
-                raise UnknownPoint(name, points)
-        at_least(_allowed(points, wanted), wanted.floor)
+    def _still(self, name: str, points: Sequence[Point]) -> PointsAllowed | None:
+        """As it was said; a first load only tells which points there are."""
+        wanted = self._of.get(name)
+        if wanted is None or not points:
+            return None
+        try:
+            _check(wanted, points)
+        except (UnknownPoint, BelowFloor) as error:
+            _log.warning("All points of %s are allowed again. %s", name, error)
+            del self._of[name]
+            return None
+        return wanted
+
+
+def _check(wanted: PointsAllowed, points: Sequence[Point]) -> None:
+    """Raises UnknownPoint and BelowFloor."""
+    there = {point.name for point in points}
+    for name in wanted.points or ():
+        if name not in there:
+            raise UnknownPoint(name, points)
+    at_least(_allowed(points, wanted), wanted.floor)
 
 
 def _allowed(points: Sequence[Point], wanted: PointsAllowed) -> list[Point]:

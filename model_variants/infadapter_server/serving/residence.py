@@ -16,7 +16,6 @@ from infadapter_scheduler import (
     Load,
     LoadWanted,
     Model,
-    ModelAdded,
     ModelRemoved,
     Point,
     Profiled,
@@ -53,8 +52,8 @@ class Residence:
 
     def __post_init__(self) -> None:
         self.start = Start(self.repository)
-        self.wishes = Wishes(self.repository, self.tell, self.slower)
         self.allowances = Allowances(self.tell, self.points)
+        self.wishes = Wishes(self.repository, self.tell, self.slower, self.allowances)
 
     # --- at the start of an executor ---------------------------------------------------------
 
@@ -154,7 +153,7 @@ class Residence:
         if after is None:  # larger than the bound, as it turned out
             self.tell(ModelRemoved(before.name))
         elif after.pages != before.pages or _kinds(after) != _kinds(before):
-            self.tell(ModelAdded(self.slower(after)))
+            self.tell(self.allowances.added(self.slower(after)))
             self.tell(LoadWanted(after.name))
         elif after != before:
             self._profile(self.slower(after))
