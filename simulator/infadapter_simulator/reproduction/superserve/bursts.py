@@ -17,11 +17,14 @@ from infadapter_simulator.reproduction.superserve.comparison import (
     compared,
     rows,
 )
+from infadapter_simulator.reproduction.superserve.fluid import fluid_accuracy
 from infadapter_simulator.reproduction.superserve.ladder import (
     CAPACITY_RPS,
+    GPUS,
     SLO_S,
     fraction,
     subnet,
+    supernet,
 )
 from infadapter_simulator.reproduction.superserve.serving import CHOOSING
 from infadapter_simulator.reproduction.superserve.workload import bursty, rising, traced
