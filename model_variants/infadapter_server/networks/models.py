@@ -15,6 +15,7 @@ from torch import nn
 
 from infadapter_server.networks import ladder
 from infadapter_server.networks.memory import give_back, held_bytes
+from infadapter_server.networks.onnx_programs import open_onnx
 from infadapter_server.networks.packing import unpack
 from infadapter_server.networks.programs import open_program
 from infadapter_server.networks.resnet import RESNETS, resnet
@@ -58,6 +59,8 @@ class TorchModel:
 
 def open_stored(stored: Stored) -> Model:
     """Return a stored model with its weights in memory. Raises LoadError."""
+    if stored.format is Format.ONNX:
+        return open_onnx(stored)
     if stored.format is not Format.VARIANT:
         return open_program(stored)
     if stored.variant not in SIGNATURES:

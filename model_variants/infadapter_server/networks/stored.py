@@ -10,6 +10,7 @@ class Format(StrEnum):
     VARIANT = "variant"  # a network of ours by its name, with a state_dict or what ships with it
     TORCHSCRIPT = "torchscript"
     EXPORT = "export"  # torch.export.save's
+    ONNX = "onnx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,12 +107,15 @@ def _add_models(app: Starlette, inference: Inference) -> None:
             identity.signature,
             inference.limits.batch,
             identity.accuracy,
+            identity.platform,
         )
         return _json(identity.variant, 200, content)
 
     async def config(request: Request) -> Response:
         identity = find(request)
-        content = metadata.model_config(identity.model, identity.signature, inference.limits.batch)
+        content = metadata.model_config(
+            identity.model, identity.signature, inference.limits.batch, identity.platform
+        )
         return _json(identity.variant, 200, content)
 
     async def ready(request: Request) -> Response:

@@ -12,7 +12,7 @@ from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
 from infadapter_server.networks.signatures import SIGNATURES, Model
-from infadapter_server.networks.stored import Stored
+from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.assembly import Served, many, memory_bytes, one
 from infadapter_server.serving.config_keys import ConfigError
 from infadapter_server.serving.deadlines import Deadlines
@@ -43,7 +43,7 @@ that routers notice, and ends with 0. A second signal ends the waiting.
 \b
 Many models in bounded memory (docs/models.md):
   infadapter-server --repository models --memory 2Gi
-  infadapter-server --model small=glyph-1 --model other=model.pt2
+  infadapter-server --model small=glyph-1 --model other=model.onnx
 """
 
 
@@ -70,7 +70,7 @@ Many models in bounded memory (docs/models.md):
 @click.option(
     "--repository",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of models: NAME/config.yaml, NAME/VERSION/model.pt.",
+    help="A folder of models: NAME/config.yaml, NAME/VERSION/model.pt or model.onnx.",
 )
 @click.option(
     "--memory",
@@ -220,6 +220,10 @@ def powers_of_two(most: int) -> tuple[int, ...]:
 
 def _open(stored: Stored) -> Model:
     # Here, in the executor's thread: importing torch takes seconds, and the HTTP side answers.
+    if stored.format is Format.ONNX:
+        from infadapter_server.networks.onnx_programs import open_onnx
+
+        return open_onnx(stored)  # which needs no torch, nor its 200 MB
     from infadapter_server.networks import models
 
     return models.open_stored(stored)

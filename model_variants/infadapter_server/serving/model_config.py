@@ -20,7 +20,7 @@ MOST_BYTES = 65_536
 class ModelConfig:
     """`execution_s`, by batch size, and `load_s` as somebody measured them; else they will be."""
 
-    signature: Signature
+    signature: Signature | None = None  # None: the file says it, if it is one that does
     variant: str = ""
     batch_sizes: tuple[int, ...] = BATCH_SIZES
     accuracy: float | None = None
@@ -61,13 +61,15 @@ def _config(content: Mapping[Any, Any]) -> ModelConfig:
     return config
 
 
-def _signature(given: dict[str, Any]) -> Signature:
-    """Of our variants it is known; of other networks it has to be said."""
+def _signature(given: dict[str, Any]) -> Signature | None:
+    """Of our variants it is known; of other networks it has to be said, here or by the file."""
     tensors = [given.pop(key, None) for key in ("input", "output")]
     if variant := given.get("variant"):
         if any(tensors):
             raise ConfigError(f"input and output are those of {variant}: leave them out.")
         return SIGNATURES[variant]
+    if not any(tensors):
+        return None
     if tensors[0] is None or tensors[1] is None:
         raise ConfigError("name and shape of input and output are missing; or name a variant.")
     (input_name, input_shape), (output_name, output_shape) = tensors
