@@ -4,6 +4,7 @@ import random
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -134,7 +135,7 @@ def test_two_inputs_are_refused(tmp_path: Path) -> None:
 def test_weights_in_a_file_beside_it_count_and_stay_in_the_folder(
     tmp_path: Path, network: nn.Linear
 ) -> None:
-    how = {"save_as_external_data": True, "location": "w.bin", "size_threshold": 0}
+    how: dict[str, Any] = {"save_as_external_data": True, "location": "w.bin", "size_threshold": 0}
     file = linear(tmp_path / "m" / "a.onnx", network, **how)
     entry = found(file)
     beside = file.parent / "w.bin"

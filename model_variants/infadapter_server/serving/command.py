@@ -21,6 +21,7 @@ from infadapter_server.serving.inference import Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.quota import cpu_share, thread_limit
 from infadapter_server.serving.serve import listen, run
+from infadapter_server.serving.tracing.start import open_tracing
 
 _HELP = """Serve one network, or many, by the Open Inference Protocol v2.
 
@@ -161,6 +162,7 @@ def _command(
             thread_limit=threads,
             cpu_share=cpu_share,
             grpc_at=None if grpc_port is None else (host, grpc_port),
+            tracing=open_tracing(os.environ),
         )
     except OSError as error:
         raise click.ClickException(f"{error}.") from None

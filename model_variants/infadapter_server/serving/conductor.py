@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from infadapter_scheduler.actions import Action, Load, Refuse, Run, Unload
 from infadapter_scheduler.buffer import MOST_OF_THE_TIME
@@ -36,16 +37,25 @@ from infadapter_server.networks.signatures import LoadError
 from infadapter_server.serving.admitted import Admitted
 from infadapter_server.serving.alarm import Alarm
 from infadapter_server.serving.crew import Crew
-from infadapter_server.serving.lanes import Lane
+from infadapter_server.serving.lanes import Lane, Sent
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.refusal import Unserved
 from infadapter_server.serving.repository import Repository
 from infadapter_server.serving.residence import Residence
+from infadapter_server.serving.tickets import Ticket
 from infadapter_server.serving.watch import Watch
 
-__all__ = ["Conductor"]
+__all__ = ["Conductor", "Observer"]
 
 _log = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Who is told of requests and executions, and changes nothing."""
+
+    def admitted(self, ticket: Ticket) -> None: ...
+
+    def executed(self, executor: str, sent: Sent, report: Inferred) -> None: ...
 
 
 class Conductor:
@@ -69,6 +79,7 @@ class Conductor:
         self.watch = Watch(self.crew, repository, self._leave, clock)
         self.alarm = Alarm(self._tick)
         self._metrics, self._lag_s, self._clock = metrics, lag_s, clock
+        self.observer: Observer | None = None
         self._started_lanes: list[Lane] = []
 
     def start(self, threads: int) -> None:
@@ -146,6 +157,8 @@ class Conductor:
         if sent is None:
             self.watch.checked(report)
             return
+        if self.observer is not None:
+            self.observer.executed(lane.name, sent, report)
         done, model = report.outcome is Outcome.DONE, sent.run.model
         if report.outcome is Outcome.FAILED:
             _log.error("An inference failed: %s", report.error)
