@@ -7,6 +7,7 @@ Protocol: https://github.com/kserve/open-inference-protocol (rest/inference_rest
 """
 
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ from infadapter_server.serving.repository_routes import add_repository
 __all__ = ["create_app"]
 
 _INFER, _VERSIONS = "/infer", "versions"
+_OPENAPI = "openapi.json"
 
 
 def create_app(inference: Inference) -> ASGIApp:
@@ -70,7 +72,7 @@ def _asked(scope: Scope) -> tuple[str, str | None] | None:
 
 
 def _add_health(app: Starlette, inference: Inference) -> None:
-    variant = inference.variant
+    variant, document = inference.variant, files(__package__).joinpath(_OPENAPI).read_bytes()
 
     async def live(_: Request) -> Response:
         alive = inference.driver.live
@@ -88,6 +90,11 @@ def _add_health(app: Starlette, inference: Inference) -> None:
             headers={wire.VARIANT_HEADER: variant, "content-type": CONTENT_TYPE_LATEST},
         )
 
+    async def openapi(_: Request) -> Response:
+        headers = {wire.VARIANT_HEADER: variant}
+        return Response(document, headers=headers, media_type="application/json")
+
+    app.add_route("/openapi.json", openapi, ["GET"])
     app.add_route("/v2/health/live", live, ["GET"])
     app.add_route(wire.READY_PATH, ready, ["GET"])
     app.add_route("/v2", server, ["GET"])
@@ -125,14 +132,14 @@ def _add_models(app: Starlette, inference: Inference) -> None:
         return _json(identity.variant, 200 if there else 503, content)
 
     async def infer(request: Request) -> Response:
-        raise HTTPException(405, headers={"allow": "POST"})  # POST never comes here
+        raise AssertionError("POST never comes here; the route says that there is no other method")
 
     model_path = f"{wire.MODELS_PATH}/{{model}}"
     for path in (model_path, f"{model_path}/{_VERSIONS}/{{version}}"):
         app.add_route(path, model, ["GET"])
         app.add_route(f"{path}/config", config, ["GET"])
         app.add_route(f"{path}/ready", ready, ["GET"])
-        app.add_route(f"{path}{_INFER}", infer)
+        app.add_route(f"{path}{_INFER}", infer, ["POST"])
 
 
 def _add_faults(app: Starlette, inference: Inference) -> None:
