@@ -40,9 +40,14 @@ def arrivals_query(namespace: str, service: str, scrape_s: float) -> str:
 def served_query(servers: Servers) -> str:
     """
     Requests per second that reach the servers, refused ones too: where the router is a gateway.
-    The labels are those that Prometheus gives to what it finds in Kubernetes.
+    The labels are those that Prometheus gives to what it finds in Kubernetes. Nothing while a pod
+    is scraped that doesn't count: what it serves would be missing in the sum, and less than all of
+    the load is no load.
     """
-    return _rate_now(f"{wire.SERVER_ARRIVALS}{{{of_pods(servers)}}}", servers.scrape_s)
+    pods = of_pods(servers)
+    counted = f"{wire.SERVER_ARRIVALS}{{{pods}}}"
+    silent = f"(up{{{pods}}} == 1 unless on(pod) {counted})"
+    return f"{_rate_now(counted, servers.scrape_s)} unless on() {silent}"
 
 
 def delivered_query(servers: Servers, window_s: float) -> str:
