@@ -5,6 +5,7 @@ from infadapter_scheduler.deviation import Deviation, exact, lognormal, of_both_
 from infadapter_scheduler.emulation import Emulation
 from infadapter_scheduler.events import (
     Arrived,
+    BulkArrived,
     Event,
     ExecutorJoined,
     ExecutorLeft,
@@ -15,12 +16,14 @@ from infadapter_scheduler.events import (
     LoadWanted,
     ModelAdded,
     ModelRemoved,
+    PointsAllowed,
     Profiled,
     SpeedChanged,
     Tick,
     UnloadWanted,
 )
-from infadapter_scheduler.model import Model
+from infadapter_scheduler.model import Model, with_points
+from infadapter_scheduler.points import Choice, Point, PointPolicy, Situation, Timed
 from infadapter_scheduler.policies import POLICIES
 from infadapter_scheduler.policy import Policy
 from infadapter_scheduler.residency import PAGE_BYTES
@@ -37,6 +40,8 @@ __all__ = [
     "Arrived",
     "Both",
     "BrokenRule",
+    "BulkArrived",
+    "Choice",
     "Client",
     "ClosedLoop",
     "Deviation",
@@ -53,6 +58,9 @@ __all__ = [
     "Model",
     "ModelAdded",
     "ModelRemoved",
+    "Point",
+    "PointPolicy",
+    "PointsAllowed",
     "Policy",
     "Profiled",
     "Reason",
@@ -61,10 +69,12 @@ __all__ = [
     "Scheduler",
     "Served",
     "Settled",
+    "Situation",
     "Source",
     "SpeedChanged",
     "Stream",
     "Tick",
+    "Timed",
     "Unload",
     "UnloadWanted",
     "World",
@@ -74,4 +84,5 @@ __all__ = [
     "of_both_sides",
     "replay",
     "resampled",
+    "with_points",
 ]

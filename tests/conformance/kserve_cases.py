@@ -1,6 +1,6 @@
 """REST and gRPC as KServe's own client speaks them; run by test_kserve.py.
 
-    python tests/conformance/kserve_cases.py URL HOST:PORT MODEL INPUT SHAPE OUTPUT
+    python tests/conformance/kserve_cases.py URL HOST:PORT MODEL INPUT SHAPE OUTPUT [binary]
 
 A script and no test: what kserve pins clashes with what a server pins, so it has a virtual
 environment of its own, in which nothing else need be.
@@ -26,12 +26,14 @@ def request(name: str, shape: list[int], *, binary: bool | None = None) -> Any:
     return given
 
 
-async def rest(url: str, model: str, name: str, shape: list[int], output: str) -> None:
+async def rest(
+    url: str, model: str, name: str, shape: list[int], output: str, forms: list[bool]
+) -> None:
     client = InferenceRESTClient(RESTConfig(protocol="v2", timeout=20))
     assert await client.is_server_live(url)
     assert await client.is_server_ready(url)
     assert await client.is_model_ready(url, model)
-    for binary in (False, True):
+    for binary in forms:
         asked = InferRequest(model, [request(name, shape, binary=binary)], request_id="7")
         answer = await client.infer(url, asked, model_name=model)
         assert answer.id == "7"
@@ -67,9 +69,11 @@ async def _refused(asking: Any, said: str) -> None:
     raise AssertionError("it was answered")
 
 
-async def main(url: str, address: str, model: str, name: str, shape: str, output: str) -> None:
+async def main(
+    url: str, address: str, model: str, name: str, shape: str, output: str, binary: str = ""
+) -> None:
     sizes = json.loads(shape)
-    await rest(url, model, name, sizes, output)
+    await rest(url, model, name, sizes, output, [False, True] if binary else [False])
     if address:
         await grpc(address, model, name, sizes, output)
 

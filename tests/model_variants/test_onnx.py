@@ -17,7 +17,7 @@ from torch import nn
 
 from infadapter_server.executors.messages import Outcome
 from infadapter_server.networks.ladder import blank
-from infadapter_server.networks.models import open_stored
+from infadapter_server.networks.models import open_plain
 from infadapter_server.networks.onnx_header import read_header
 from infadapter_server.networks.signatures import SIGNATURES, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
@@ -108,7 +108,7 @@ def test_of_several_outputs_the_configuration_chooses_one(
     tensors = "input: {name: x, shape: [4]}\noutput: {name: b, shape: [4]}\n"
     (tmp_path / "config.yaml").write_text(tensors)
     batch = some((2, 4))
-    assert np.array_equal(open_stored(found(file).stored)(batch), -batch)
+    assert np.array_equal(open_plain(found(file).stored)(batch), -batch)
     (tmp_path / "config.yaml").write_text(tensors.replace("b", "z"))
     assert "has no output z, which config.yaml names; there is a, b" in unfit(file)
 
@@ -141,7 +141,7 @@ def test_weights_in_a_file_beside_it_count_and_stay_in_the_folder(
     beside = file.parent / "w.bin"
     assert entry.file_bytes == file.stat().st_size + beside.stat().st_size
     batch = some((2, 4))
-    answer = open_stored(entry.stored)(batch)
+    answer = open_plain(entry.stored)(batch)
     assert np.allclose(answer, expected(network, batch), atol=1e-5)
     beside.rename(tmp_path / "elsewhere.bin")
     assert "has weights in 'w.bin', which is missing: put it beside it" in unfit(file)
@@ -208,7 +208,7 @@ def test_a_network_of_ours_answers_as_torch_does(tmp_path: Path) -> None:
     report = loaded(stored)
     assert (report.outcome, set(report.execution_s)) == (Outcome.DONE, set(SIZES))
     assert report.weights_bytes == file.stat().st_size
-    model = open_stored(stored)
+    model = open_plain(stored)
     for size in (1, 3):
         batch = some((size, 1, 32, 32))
         assert np.abs(model(batch) - expected(network, batch)).max() < 1e-5
@@ -218,7 +218,7 @@ def test_threads_change_while_it_is_loaded_also_without_its_file(
     tmp_path: Path, network: nn.Linear, caplog: pytest.LogCaptureFixture
 ) -> None:
     file, batch = linear(tmp_path / "a.onnx", network), some((2, 4))
-    model = open_stored(found(file).stored)
+    model = open_plain(found(file).stored)
     for threads in (1, 2):
         model.use_threads(threads)
         assert np.allclose(model(batch), expected(network, batch), atol=1e-5)
@@ -268,6 +268,6 @@ def test_no_file_is_a_sentence(tmp_path: Path) -> None:
         name="m", version="1", format=Format.ONNX, signature=signature, file=str(nowhere)
     )
     with pytest.raises(LoadError, match="There is no file"):
-        open_stored(stored)
+        open_plain(stored)
     nowhere.write_bytes(b"")
     assert "is damaged, or no ONNX file: write it by torch" in unfit(nowhere)

@@ -422,7 +422,7 @@ def test_a_collector_that_is_not_there_holds_nobody_up() -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         _, took_s = serve_once({"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"})
-    assert took_s < 10
+    assert took_s < 25  # and not for the minute in which the exporter tries again
 
 
 def test_without_the_variables_nothing_of_it_is_imported() -> None:

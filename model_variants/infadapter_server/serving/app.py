@@ -19,16 +19,18 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infadapter_profiles import wire
+from infadapter_server.serving.heads import Names, asked_of
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.oip import metadata
 from infadapter_server.serving.refusal import Refusal
 from infadapter_server.serving.repository_api import RepositoryApi
 from infadapter_server.serving.repository_routes import add_repository
+from infadapter_server.serving.route import infer
 
 __all__ = ["create_app"]
 
-_INFER, _VERSIONS = "/infer", "versions"
+_VERSIONS = "versions"
 _OPENAPI = "openapi.json"
 
 
@@ -51,24 +53,15 @@ def create_app(inference: Inference) -> ASGIApp:
         if names is None:
             await others(scope, receive, send)
         else:
-            await inference(*names, scope, receive, send)
+            await infer(inference, names, scope, receive, send)
 
     return app
 
 
-def _asked(scope: Scope) -> tuple[str, str | None] | None:
+def _asked(scope: Scope) -> Names | None:
     """The model, and the version if one is named, of a request for inference."""
-    if scope["type"] != "http" or scope["method"] != "POST":
-        return None
-    path: str = scope["path"]
-    if not path.startswith(wire.MODELS_PATH) or not path.endswith(_INFER):
-        return None
-    match path[len(wire.MODELS_PATH) + 1 : -len(_INFER)].split("/"):
-        case [model]:
-            return model, None
-        case [model, "versions", wanted]:
-            return model, wanted
-    return None
+    infers = scope["type"] == "http" and scope["method"] == "POST"
+    return asked_of(scope["path"]) if infers else None
 
 
 def _add_health(app: Starlette, inference: Inference) -> None:
@@ -131,15 +124,15 @@ def _add_models(app: Starlette, inference: Inference) -> None:
         content = {"name": identity.model, "ready": there}
         return _json(identity.variant, 200 if there else 503, content)
 
-    async def infer(request: Request) -> Response:
-        raise AssertionError("POST never comes here; the route says that there is no other method")
+    async def refuse(_: Request) -> Response:
+        raise AssertionError("POST never comes here; others the route refuses by itself")
 
     model_path = f"{wire.MODELS_PATH}/{{model}}"
     for path in (model_path, f"{model_path}/{_VERSIONS}/{{version}}"):
         app.add_route(path, model, ["GET"])
         app.add_route(f"{path}/config", config, ["GET"])
         app.add_route(f"{path}/ready", ready, ["GET"])
-        app.add_route(f"{path}{_INFER}", infer, ["POST"])
+        app.add_route(f"{path}/infer", refuse, ["POST"])
 
 
 def _add_faults(app: Starlette, inference: Inference) -> None:

@@ -1,5 +1,5 @@
 """
-A folder of models in Triton's layout: NAME/config.yaml and NAME/VERSION/model.pt, .pt2 or .onnx.
+A folder of models in Triton's layout: NAME/config.yaml, and NAME/VERSION/ with its model.
 
 What can't be served is in the catalogue as well, with the reason: whoever asks for a model has to
 learn why it doesn't come.
@@ -21,6 +21,7 @@ from infadapter_server.serving.model_config import (
     read_config,
 )
 from infadapter_server.serving.onnx_config import read_onnx
+from infadapter_server.serving.rungs import stored_rungs
 from infadapter_server.serving.versions import served_version, version_of
 
 __all__ = ["FILES", "Found", "Unfit", "found_file", "found_folder", "found_variant", "scan"]
@@ -29,8 +30,8 @@ FILES: Mapping[str, Format] = {
     "model.pt": Format.TORCHSCRIPT,
     "model.pt2": Format.EXPORT,
     "model.onnx": Format.ONNX,
+    "model.py": Format.PYTHON,
 }
-_BY_SUFFIX = {Path(name).suffix: form for name, form in FILES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,9 @@ def _found(
             f"{(folder or Path()) / CONFIG_FILE}: name and shape of input and output are missing; "
             "or name a variant."
         )
+    place = Path() if folder is None else folder / version
+    rungs = stored_rungs(config.ladder, config.signature, place, version)
+    files += rungs.files
     stored = Stored(
         name=name,
         version=version,
@@ -123,6 +127,8 @@ def _found(
         variant=config.variant,
         file=None if file is None else str(file),
         batch_sizes=config.batch_sizes,
+        rungs=rungs.stored,
+        profiled_points=tuple(config.points_s),
     )
     marks = [*map(_mark, files), _mark(folder / CONFIG_FILE if folder else None)]
     size = sum(each.stat().st_size for each in files)
@@ -136,18 +142,22 @@ def _config(folder: Path) -> ModelConfig:
 
 
 def _format(file: Path | None, config: ModelConfig) -> Format:
+    if config.ladder:
+        return Format.LADDER
     if file is None or config.variant:
         return Format.VARIANT
-    return _BY_SUFFIX.get(file.suffix, Format.TORCHSCRIPT)
+    return FILES[f"model{file.suffix}"]
 
 
 def _file(folder: Path, config: ModelConfig) -> Path | None:
-    """Of a version. Ours need none: weights ship with them."""
+    """Of a version. Ours need none, weights ship with them; and a ladder names its own."""
+    if config.ladder:
+        return None
     there = [folder / name for name in FILES if (folder / name).is_file()]
     if len(there) == 1 or (config.variant and not there):
         return there[0] if there else None
-    both, names = " and ".join(file.name for file in there), ", ".join(FILES)
-    wrong = f"has both {both}: keep one" if there else f"has no model: put one of {names} there"
+    names = ", ".join(FILES)
+    wrong = f"has several of {names}: keep one" if there else f"has no model: put {names} there"
     raise ConfigError(f"{folder} {wrong}.")
 
 

@@ -136,7 +136,10 @@ async def _serve(
         inference.driver.observe(tracing)
     front = None if grpc_at is None else await _open_grpc(inference, *grpc_at, tracing)
     connections = Connections(
-        ConnectionLimits(most=most_connections()), inference.metrics.connections.set
+        inference,
+        ConnectionLimits(most=most_connections()),
+        inference.metrics.connections.set,
+        short_way=tracing is None,  # which goes past what is traced
     )
     server = http_server(inference, connections, tracing)
     stop = _Stop(inference, server, drain_s)
@@ -183,6 +186,7 @@ def http_server(
         access_log=False,
         log_config=None,
         log_level="warning",
+        proxy_headers=False,  # who the client is matters to nobody here
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(inference.limits.longest_wait_s) + 1,

@@ -15,7 +15,14 @@ from importlib.metadata import version
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import Link, Span, SpanKind, StatusCode, set_span_in_context
+from opentelemetry.trace import (
+    Link,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    set_span_in_context,
+)
 
 from infadapter_server.executors.messages import Inferred, Outcome
 from infadapter_server.serving.lanes import Sent
@@ -93,19 +100,33 @@ class Tracing:
                 images[ticket] = images.get(ticket, 0) + 1
         if not images or report.outcome is Outcome.TOO_LATE:
             return
-        batch = self._batch(executor, sent, report, [self._traced[ticket] for ticket in images])
+        ran = _Ran(sent, report, time.time_ns() - time.monotonic_ns())
+        batch = self._batch(executor, ran, [self._traced[ticket] for ticket in images])
         for ticket, count in images.items():
             inside = self._traced[ticket].inside
             if not ticket.begin_s:  # nothing of it was executed before
-                self._span("queue", inside, ticket.arrived_s, report.begin_s).end(
-                    _wall_ns(report.begin_s)
-                )
-            attributes = {**_about(sent), "infadapter.request.images": count}
-            links = [Link(batch.get_span_context())]
-            self._done(
-                self._span("execution", inside, report.begin_s, report.end_s, attributes, links),
-                report,
+                since_ns = min(ran.wall_ns(ticket.arrived_s), ran.begin_ns)
+                self._tracer.start_span("queue", inside, start_time=since_ns).end(ran.begin_ns)
+            span = self._tracer.start_span(
+                "execution",
+                inside,
+                attributes={**ran.attributes, "infadapter.request.images": count},
+                links=[Link(batch)],
+                start_time=ran.begin_ns,
             )
+            ran.end(span)
+
+    def _batch(self, executor: str, ran: "_Ran", requests: list[Request]) -> SpanContext:
+        spans = [request.span.get_span_context() for request in requests]
+        span = self._tracer.start_span(
+            f"batch {ran.sent.run.model}",
+            requests[0].inside,
+            attributes={**ran.attributes, "infadapter.executor": executor},
+            links=[Link(each) for each in {each.span_id: each for each in spans}.values()],
+            start_time=ran.begin_ns,
+        )
+        ran.end(span)
+        return span.get_span_context()
 
     def stop(self, within_s: float) -> None:
         """Send what is left; a collector that doesn't answer is waited for no longer."""
@@ -114,46 +135,28 @@ class Tracing:
         ending.start()
         ending.join(within_s)
 
-    def _batch(self, executor: str, sent: Sent, report: Inferred, requests: list[Request]) -> Span:
-        attributes = {**_about(sent), "infadapter.executor": executor}
-        linked = {
-            span.span_id: Link(span) for span in (r.span.get_span_context() for r in requests)
-        }
-        span = self._span(
-            f"batch {sent.run.model}",
-            requests[0].inside,
-            report.begin_s,
-            report.end_s,
-            attributes,
-            list(linked.values()),
-        )
-        self._done(span, report)
-        return span
 
-    def _span(
-        self,
-        name: str,
-        inside: Context,
-        begin_s: float,
-        end_s: float,
-        attributes: Attributes | None = None,
-        links: list[Link] | None = None,
-    ) -> Span:
-        begin_ns = _wall_ns(min(begin_s, end_s))
-        return self._tracer.start_span(
-            name, inside, attributes=attributes, links=links, start_time=begin_ns
-        )
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """An execution. Executors speak of the monotonic clock, spans of the calendar's."""
 
-    def _done(self, span: Span, report: Inferred) -> None:
-        if report.outcome is Outcome.FAILED:
-            span.set_status(StatusCode.ERROR, report.error[:_LONGEST_ERROR])
-        span.end(_wall_ns(report.end_s))
+    sent: Sent
+    report: Inferred
+    ahead_ns: int  # the calendar of the monotonic clock
 
+    @property
+    def attributes(self) -> dict[str, str | int]:
+        images = len(self.sent.members)
+        return {"infadapter.model": self.sent.run.model, "infadapter.batch.images": images}
 
-def _about(sent: Sent) -> dict[str, str | int]:
-    return {"infadapter.model": sent.run.model, "infadapter.batch.images": len(sent.members)}
+    @property
+    def begin_ns(self) -> int:
+        return self.wall_ns(self.report.begin_s)
 
+    def wall_ns(self, instant_s: float) -> int:
+        return int(instant_s * _NS) + self.ahead_ns
 
-def _wall_ns(instant_s: float) -> int:
-    """Executors speak of the monotonic clock, spans of the calendar's."""
-    return time.time_ns() + int((instant_s - time.monotonic()) * _NS)
+    def end(self, span: Span) -> None:
+        if self.report.outcome is Outcome.FAILED:
+            span.set_status(StatusCode.ERROR, self.report.error[:_LONGEST_ERROR])
+        span.end(self.wall_ns(self.report.end_s))
