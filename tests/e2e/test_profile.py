@@ -1,4 +1,4 @@
-"""A clone of a Deployment's pod is measured, by somebody who may do nothing else; it always goes."""
+"""A clone of a pod is measured, by somebody who may do nothing else, and it always goes."""
 
 import json
 import os

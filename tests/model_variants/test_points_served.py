@@ -60,7 +60,7 @@ async def test_an_answer_says_its_point_and_a_floor_holds_however_it_is_said(
         known = accuracies(described)
         assert list(known) == [LEAST, BEST]
         halfway = sum(known.values()) / 2
-        asked = {
+        asked: dict[str, list[dict[str, Any]]] = {
             LEAST: [{}, {"parameters": {"accuracy_floor": 0}}],
             BEST: [
                 {"parameters": {"accuracy_floor": halfway}},
