@@ -1,0 +1,79 @@
+"""What each operating point takes at each utilisation, and how busy the machine is now.
+
+Utilisation is a level: the number of co-runners that were there when the row was measured. Between
+two looks nobody says that a co-runner came, so the level is told from what answers took: their time
+over that of their point alone, quick to rise and slow to fall.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from infadapter_profiles.isotonic import isotonic
+
+RISE, FALL = 0.7, 0.15
+"""How far an estimate moves towards what was just seen."""
+
+
+class UnmeasuredUtilisation(LookupError):
+    """No row of the profile is of this level; the message names those that are."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyProfile:
+    """`seconds[level]`: a high percentile for each point, from the cheapest on."""
+
+    points: tuple[str, ...]
+    seconds: Mapping[int, tuple[float, ...]]
+
+    @classmethod
+    def of(
+        cls, points: Sequence[str], measured_s: Mapping[int, Sequence[float]]
+    ) -> "LatencyProfile":
+        """Rising with the point and with the level: what measured otherwise is noise."""
+        rows: dict[int, tuple[float, ...]] = {}
+        below = (0.0,) * len(points)
+        for level in sorted(measured_s):
+            if len(measured_s[level]) != len(points):
+                raise ValueError(
+                    f"the profile at utilisation {level} has {len(measured_s[level])} times for "
+                    f"{len(points)} points: measure it again"
+                )
+            risen = isotonic(measured_s[level])
+            below = rows[level] = tuple(map(max, risen, below))
+        return cls(tuple(points), rows)
+
+    def at(self, level: int) -> tuple[float, ...]:
+        """Raises UnmeasuredUtilisation."""
+        try:
+            return self.seconds[level]
+        except KeyError:
+            there = ", ".join(map(str, sorted(self.seconds)))
+            raise UnmeasuredUtilisation(
+                f"Utilisation {level} was not measured, only {there}: profile the network beside "
+                f"{level} co-runners."
+            ) from None
+
+
+class Utilisation:
+    """How many times longer than alone answers take now."""
+
+    __slots__ = ("slowdown",)
+
+    def __init__(self) -> None:
+        self.slowdown = 1.0
+
+    def took(self, seconds: float, alone_s: float) -> None:
+        seen = max(1.0, seconds / alone_s)
+        pull = RISE if seen > self.slowdown else FALL
+        self.slowdown += pull * (seen - self.slowdown)
+
+    def level(self, profile: LatencyProfile) -> int:
+        """The least level whose row is as slow as what is seen; the highest where none is."""
+        levels = sorted(profile.seconds)
+        alone = profile.at(levels[0])
+        for level in levels:
+            row = profile.at(level)
+            slower = sorted(a / b for a, b in zip(row, alone, strict=True))
+            if slower[len(slower) // 2] >= self.slowdown:
+                return level
+        return levels[-1]
