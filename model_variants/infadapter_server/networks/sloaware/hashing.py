@@ -16,7 +16,7 @@ from infadapter_server.networks.sloaware import kernels
 Floats = npt.NDArray[np.float32]
 Buckets = npt.NDArray[np.int64]
 
-_ROUNDS = 12
+_ROUNDS = 6
 _CHUNK = 4096
 
 
@@ -88,6 +88,20 @@ def quantiser(inputs: Floats, buckets: int, seed: int) -> Quantiser:
     for _ in range(_ROUNDS):
         found = Quantiser.at(_means(inputs, found.of_all(inputs), found.anchors))
     return found
+
+
+def directions(rows: Floats, buckets: int, seed: int) -> tuple[Floats, Buckets]:
+    """Anchors of length one for rows by their centred direction, and each row's bucket.
+
+    For nodes rather than inputs: rows of frequent labels are long, and by distance alone all rare
+    ones would share the few buckets near zero.
+    """
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    unit -= unit.mean(0)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    found = quantiser(unit, buckets, seed)
+    lengths = np.linalg.norm(found.anchors, axis=1, keepdims=True)
+    return found.anchors / np.maximum(lengths, 1e-9), found.of_all(unit)
 
 
 def _means(inputs: Floats, of: Buckets, otherwise: Floats) -> Floats:

@@ -52,17 +52,6 @@ def best(rows: Floats, bias: Floats, x: Floats) -> tuple[int, float]:
 
 
 @_compiled
-def best_of(rows: Floats, bias: Floats, x: Floats, nodes: Indices) -> tuple[int, float]:
-    """The one of these with the largest output."""
-    found, largest = -1, _LOWEST
-    for j in nodes:
-        total = product(rows[j], x) + bias[j]
-        if total > largest:
-            found, largest = j, total
-    return found, largest
-
-
-@_compiled
 def signs(planes: Floats, offsets: Floats, x: Floats) -> int:
     """Bit i is set where the input lies above plane i."""
     bits = 0
@@ -91,45 +80,64 @@ def sink(heap: Indices, size: int, at: int, keys: Floats) -> None:
 def walk(
     rows: Floats,
     bias: Floats,
+    begins: Indices,
     x: Floats,
     keys: Floats,
     heap: Indices,
-    lists: Indices,
-    seen: Indices,
-    mark: int,
     most: int,
     gap: float,
     found: Indices,
     gaps: Floats,
     nodes: Indices,
 ) -> int:
-    """Compute the nodes of the nearest buckets, one bucket after another; how many buckets.
+    """The core's nodes, then those of the nearest buckets, one after another; how many steps.
 
-    It ends with `most` nodes, or when the largest output so far exceeds the next bucket's key by
-    `gap`. What was found after each bucket, by how much, and of how many nodes, is written down.
+    Block 0 of the rows is the core, block b + 1 is bucket b. It ends with `most` nodes, or when the
+    largest output exceeds the next bucket's key by `gap`. What was found after each step, by how
+    much, and of how many nodes, is written down.
     """
     buckets = keys.shape[0]
     for i in range(buckets):
         heap[i] = i
     for i in range(buckets // 2 - 1, -1, -1):
         sink(heap, buckets, i, keys)
-    chosen, largest, computed, probes = -1, _LOWEST, 0, 0
-    while probes < found.shape[0] and buckets > 0:
-        bucket = heap[0]
-        buckets -= 1
-        heap[0] = heap[buckets]
-        sink(heap, buckets, 0, keys)
-        for j in lists[bucket]:
-            if seen[j] == mark or computed == most:
-                continue
-            seen[j] = mark
-            computed += 1
+    chosen, largest, computed, steps, block = -1, _LOWEST, 0, 0, 0
+    while True:
+        first = begins[block]
+        last = min(begins[block + 1], first + most - computed)
+        for j in range(first, last):
             total = product(rows[j], x) + bias[j]
             if total > largest:
                 chosen, largest = j, total
-        next_key = keys[heap[0]] if buckets > 0 else _LOWEST
-        found[probes], gaps[probes], nodes[probes] = chosen, largest - next_key, computed
-        probes += 1
-        if computed == most or largest - next_key >= gap:
-            break
-    return probes
+        computed += last - first
+        above = largest - keys[heap[0]] if buckets > 0 else np.float32(np.inf)
+        found[steps], gaps[steps], nodes[steps] = chosen, above, computed
+        steps += 1
+        if computed == most or above >= gap or buckets == 0 or steps == found.shape[0]:
+            return steps
+        block = heap[0] + 1
+        buckets -= 1
+        heap[0] = heap[buckets]
+        sink(heap, buckets, 0, keys)
+
+
+@_compiled
+def hidden_sum(
+    rows: Floats, bias: Floats, onward: Floats, x: Floats, nodes: Indices, out: Floats
+) -> None:
+    """Add to `out` what these hidden nodes pass on; one that stays silent costs its own row only."""
+    for j in nodes:
+        active = product(rows[j], x) + bias[j]
+        if active > 0:
+            for c in range(out.shape[0]):
+                out[c] += active * onward[j, c]
+
+
+@_compiled
+def hidden_sum_of_all(rows: Floats, bias: Floats, onward: Floats, x: Floats, out: Floats) -> None:
+    """The full network, by the same loop."""
+    for j in range(rows.shape[0]):
+        active = product(rows[j], x) + bias[j]
+        if active > 0:
+            for c in range(out.shape[0]):
+                out[c] += active * onward[j, c]
