@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from infadapter.commands.reproduce_clockwork import clockwork
+from infadapter.commands.reproduce_slo_nn import slo_nn
 from infadapter.profiles import read_preset
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import PAPER_MILLICORES, PERCENTILE
@@ -31,10 +32,12 @@ def reproduce() -> None:
     Example:
       infadapter reproduce infadapter --trace day15.csv --seeds 10
       infadapter reproduce clockwork --experiment 6.5
+      infadapter reproduce slo-nn --experiment labels
     """
 
 
 reproduce.add_command(clockwork)
+reproduce.add_command(slo_nn)
 
 
 @reproduce.command("infadapter", context_settings={"max_content_width": 100})

@@ -13,6 +13,13 @@ from infadapter_profiles.isotonic import isotonic
 RISE, FALL = 0.7, 0.15
 """How far an estimate moves towards what was just seen."""
 
+SLICE_S = 0.004
+"""What a scheduler lets run at a stretch: a shorter answer may see nothing of a co-runner, so it
+lowers the estimate by so much less."""
+
+TOLERANCE = 1.2
+"""Slower by less is noise."""
+
 
 class UnmeasuredUtilisation(LookupError):
     """No row of the profile is of this level; the message names those that are."""
@@ -64,7 +71,7 @@ class Utilisation:
 
     def took(self, seconds: float, alone_s: float) -> None:
         seen = max(1.0, seconds / alone_s)
-        pull = RISE if seen > self.slowdown else FALL
+        pull = RISE if seen > self.slowdown else FALL * min(1.0, alone_s / SLICE_S)
         self.slowdown += pull * (seen - self.slowdown)
 
     def level(self, profile: LatencyProfile) -> int:
@@ -74,6 +81,6 @@ class Utilisation:
         for level in levels:
             row = profile.at(level)
             slower = sorted(a / b for a, b in zip(row, alone, strict=True))
-            if slower[len(slower) // 2] >= self.slowdown:
+            if TOLERANCE * slower[len(slower) // 2] >= self.slowdown:
                 return level
         return levels[-1]

@@ -43,10 +43,10 @@ class Result:
     log_x: bool = False
 
 
-def as_text(result: Result) -> str:
+def as_text(result: Result, mark: str = "§") -> str:
     said = [f"- {sentence}" for sentence in result.said]
     table = aligned([result.head, *result.rows])
-    return "\n".join([f"§{result.experiment} {result.title}", "", *table, "", *said])
+    return "\n".join([f"{mark}{result.experiment} {result.title}", "", *table, "", *said])
 
 
 def as_facts(result: Result) -> dict[str, Any]:
@@ -58,10 +58,10 @@ def as_facts(result: Result) -> dict[str, Any]:
     }
 
 
-def draw(result: Result, folder: Path) -> Path:
+def draw(result: Result, folder: Path, paper: str = "clockwork") -> Path:
     """One picture, a panel for each measure. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"clockwork-{result.experiment}.png"
+    path = folder / f"{paper}-{result.experiment}.png"
     save(_figure(result), path)
     return path
 
