@@ -14,7 +14,7 @@ from infadapter_simulator.reproduction.clockwork.result import Line, Panel, Resu
 
 SHARES = (0.02, 0.0225, 0.025, 0.03, 0.04, 0.06)
 STATIC = (0.03, 0.05, 0.1, 0.2)
-HIDDEN_SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
+HIDDEN_SHARES = (0.05, 0.1, 0.2, 0.25, 0.3, 0.5)
 MLP_BUCKETS = 512
 TIMED, TIMED_QUICK = 20, 5
 PUBLISHED = (
@@ -89,6 +89,7 @@ def hidden(asked: Asked) -> Result:
         ways[f"SimHash {said}"] = (share, lambda x, most=most: simple.answer(x, most))
         ways[f"static {said}"] = (share, lambda x, most=most: wide.of(x, ranked[:most]))
         ways[f"random {said}"] = (share, lambda x, most=most: wide.of(x, shuffled[:most]))
+    ways["hash alone"] = (0.0, _majority(hashed, unlabelled))
     for width in (*prepare.MLP_SMALL, prepare.MLP_HIDDEN):
         dense = prepare.trained_mlp(width, 0.0, *make)
         ways[f"dense, {width} hidden"] = (width / len(wide.rows), dense.full)
@@ -96,6 +97,14 @@ def hidden(asked: Asked) -> Result:
     full = wide.logits(inputs).argmax(1)
     title = f"MLP of {len(wide.rows):,} hidden nodes, sparse by an L1 penalty on activations"
     return _compared(asked, title, wide.full, ways, inputs, right, full)
+
+
+def _majority(hashed: mlp.HashedMlp, inputs: Any) -> Answer:
+    """No node at all: what the full network mostly answers in an input's bucket."""
+    votes = np.zeros((hashed.hash.buckets, mlp.CLASSES), np.int64)
+    np.add.at(votes, (hashed.hash.of_all(inputs), hashed.mlp.logits(inputs).argmax(1)), 1)
+    answers = votes.argmax(1)
+    return lambda x: int(answers[hashed.hash.of(x)])
 
 
 def _compared(

@@ -8,15 +8,7 @@ labelled inputs, apart from training and test, showed of the full network and wh
 from bisect import bisect_left
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from infadapter_profiles.isotonic import isotonic
-
-Floats = npt.NDArray[np.float64]
-
-PRIOR = 4.0
-"""Inputs of all kinds that a bucket counts as its own."""
 
 
 class UnreachableTarget(ValueError):
@@ -58,12 +50,3 @@ class Table:
         return self.settings[at] if at < len(self.settings) else None
 
 
-def by_bucket(
-    agrees: npt.NDArray[np.bool_], buckets_of: npt.NDArray[np.int64], buckets: int
-) -> Floats:
-    """[buckets, settings] from [inputs, settings]: the share that agrees, drawn to all's."""
-    overall = agrees.mean(0)
-    found = np.tile(PRIOR * overall, (buckets, 1))
-    np.add.at(found, buckets_of, agrees)
-    counts = np.bincount(buckets_of, minlength=buckets)[:, None]
-    return np.maximum.accumulate(found / (counts + PRIOR), axis=1)

@@ -144,8 +144,8 @@ class LabelNetwork:
 
     @property
     def nbytes(self) -> int:
-        """The rows are held once: in the order of the tables."""
-        return self.weights.nbytes + self.tables.nbytes
+        """The rows are held twice: as they were, and in the order of the tables."""
+        return self.weights.nbytes + self._rows.nbytes + self.tables.nbytes
 
     def full(self, x: Floats) -> int:
         """By the dense output layer."""

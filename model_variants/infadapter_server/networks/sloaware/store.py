@@ -19,7 +19,7 @@ class BadNetworkFile(ValueError):
 def write(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Beside it first, so that a reader finds the old file or the new one, never a half."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".part")
+    beside = path.with_suffix(f".{os.getpid()}.part")
     with beside.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
     beside.replace(path)
