@@ -82,8 +82,8 @@ def slo_nn(
     targets       one model, five accuracies that are asked for, another with each query (ACLO)
     interference  co-runners on the same core, on and off every five seconds (LCAO)
 
-    Networks are trained here on generated data, the first time: minutes to half an hour. Ctrl-C loses
-    250 batches of a network with many labels; the same command goes on from there.
+    Networks are trained here on generated data, the first time: minutes to half an hour. Ctrl-C
+    loses 250 batches of a network with many labels; the same command goes on from there.
 
     \b
     Examples:

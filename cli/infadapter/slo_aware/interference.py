@@ -15,6 +15,7 @@ import numpy as np
 from infadapter.slo_aware.asked import Asked
 from infadapter_server.networks.sloaware import prepare
 from infadapter_server.networks.sloaware.label_network import LabelNetwork
+from infadapter_server.networks.sloaware.labels import Task
 from infadapter_server.networks.sloaware.latency import LatencyProfile, Utilisation
 from infadapter_server.networks.sloaware.policies import lcao
 from infadapter_simulator.reproduction.clockwork.result import Line, Panel, Result
@@ -44,13 +45,17 @@ def run(asked: Asked) -> Result:
         asked.labels, recipe.hidden, recipe.batches, asked.cache, asked.tell
     )
     network = LabelNetwork(weights, prepare.label_tables(asked.labels, weights, asked.cache))
-    inputs, right = prepare.Task(labels=asked.labels).sample(2000, prepare.TEST)
+    inputs, right = Task(labels=asked.labels).sample(2000, prepare.TEST)
     points = [*(_hashed(network, share) for share in SHARES), network.full]
     with _one_core(), _co_runners() as beside:
         profile = _profile(points, inputs, beside, 12 if asked.quick else PROFILED)
-        alone = _served(lambda left_s: len(points) - 1, points, inputs, right, None, asked.seconds / 4)
+        alone = _served(
+            lambda left_s: len(points) - 1, points, inputs, right, None, asked.seconds / 4
+        )
         isolated_s = _p95(alone)
-        fixed = _served(lambda left_s: len(points) - 1, points, inputs, right, beside, asked.seconds)
+        fixed = _served(
+            lambda left_s: len(points) - 1, points, inputs, right, beside, asked.seconds
+        )
         adaptive = _Lcao(profile, WITHIN * isolated_s)
         ours = _served(adaptive, points, inputs, right, beside, asked.seconds)
     rows = [
@@ -68,9 +73,7 @@ def run(asked: Asked) -> Result:
         "Profile, p95 in ms at 0, 1 and 2 co-runners, by nodes "
         + ", ".join(f"{100 * s:g} %" for s in (*SHARES, 1.0))
         + ": "
-        + "; ".join(
-            " ".join(f"{1000 * s:.2f}" for s in profile.at(level)) for level in (0, 1, 2)
-        ),
+        + "; ".join(" ".join(f"{1000 * s:.2f}" for s in profile.at(level)) for level in (0, 1, 2)),
     )
     lines = [
         Line(name, [t.at_s for t in taken], [1000 * t.seconds for t in taken])

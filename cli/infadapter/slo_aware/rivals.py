@@ -1,6 +1,9 @@
 """What the node activators are compared with, by the same kernels."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from infadapter_server.networks.sloaware import hashing, importance, kernels
 from infadapter_server.networks.sloaware.label_network import (
@@ -41,7 +44,21 @@ def inverted_file(weights: Weights, cells: int) -> LabelNetwork:
     found = hashing.quantiser(augmented, cells, seed=1)
     of = found.of_all(augmented)
     anchors = np.ascontiguousarray(found.anchors[:, :-1])
-    return LabelNetwork(weights, _by_bucket(of, np.arange(len(of)), 0, anchors, found.anchors[:, -1]))
+    return LabelNetwork(
+        weights, _by_bucket(of, np.arange(len(of)), 0, anchors, found.anchors[:, -1])
+    )
+
+
+def inverted_file_and_core(weights: Weights, tables: Tables) -> LabelNetwork:
+    """As that, for the nodes that don't lie in the core, which is computed first."""
+    core, others = np.split(tables.order, [tables.core])
+    augmented = np.concatenate([weights.rows, weights.bias[:, None]], 1)[others]
+    found = hashing.quantiser(augmented, len(tables.anchors), seed=1)
+    of = np.concatenate([np.full(len(core), -1), found.of_all(augmented)])
+    anchors = np.ascontiguousarray(found.anchors[:, :-1])
+    return LabelNetwork(
+        weights, _by_bucket(of, tables.order, len(core), anchors, found.anchors[:, -1])
+    )
 
 
 def by_signs(weights: Weights, tables: Tables, mean: Floats) -> LabelNetwork:
@@ -58,7 +75,7 @@ def by_signs(weights: Weights, tables: Tables, mean: Floats) -> LabelNetwork:
 
 
 def _by_bucket(
-    of: Labels, nodes: Labels, core: int, anchors: Floats, offsets: Floats
+    of: Labels, nodes: npt.NDArray[Any], core: int, anchors: Floats, offsets: Floats
 ) -> Tables:
     place = np.argsort(of, kind="stable")
     sizes = np.bincount(of[of >= 0], minlength=len(anchors))

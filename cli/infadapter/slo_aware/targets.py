@@ -14,8 +14,8 @@ from infadapter_simulator.reproduction.clockwork.result import Line, Panel, Resu
 LESS = (0.06, 0.04, 0.02, 0.01, 0.003)
 """Targets: the full network's accuracy on calibration inputs, less so much."""
 
-GAPS = np.linspace(0.0, 0.6, 31)
-MOST = 0.06
+GAPS = np.concatenate([np.linspace(0.0, 0.03, 16), np.linspace(0.04, 0.6, 15)])
+MOST = 0.1
 HEAD = ("target %", "delivered %", "± (95 %)", "met", "nodes %", "p95 nodes %", "agreement %")
 
 
@@ -60,8 +60,8 @@ def calibrated(network: LabelNetwork, inputs: Any, right: Any, full: Any) -> Tab
     gaps = np.quantile([walk.gaps[0] for walk in walks], GAPS)
     answers = np.array([[_stopped(walk, gap) for gap in gaps] for walk in walks])
     agrees = answers == full[:, None]
-    differing = (answers == right[:, None])[~agrees]
-    known = Accuracy(float(np.mean(full == right)), float(differing.mean()) if len(differing) else 0)
+    lost = ((full == right)[:, None].astype(float) - (answers == right[:, None]))[~agrees]
+    known = Accuracy(float(np.mean(full == right)), float(lost.mean()) if len(lost) else 0.0)
     return Table.of(gaps.tolist(), [known.of(float(a)) for a in agrees.mean(0)], known.full)
 
 

@@ -17,13 +17,16 @@ class UnreachableTarget(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Of the full network, and of other answers where they differ from its own."""
+    """`full`: the full network's. `drop`: what is lost where another answer differs from its own.
+
+    Where answers differ the full network is often wrong too, so less is lost than its accuracy.
+    """
 
     full: float
-    differing: float
+    drop: float
 
     def of(self, agreement: float) -> float:
-        return self.full * agreement + self.differing * (1 - agreement)
+        return self.full - self.drop * (1 - agreement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +51,3 @@ class Table:
             )
         at = bisect_left(self.accuracies, target)
         return self.settings[at] if at < len(self.settings) else None
-
-

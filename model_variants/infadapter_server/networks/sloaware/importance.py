@@ -1,7 +1,7 @@
 """Node importance tables: for each bucket of inputs, the nodes that matter there, in order.
 
-Learnt from inputs alone, without their labels. A hidden node matters by what it passes on; an output
-node by how often it is the full network's answer.
+Learnt from inputs alone, without their labels. A hidden node matters by what it passes on; an
+output node by how often it is the full network's answer.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
+
 
 def ranked_hidden(
     active: Floats, passed_on: Floats, buckets_of: npt.NDArray[Any], buckets: int

@@ -41,7 +41,7 @@ def rectified(rows: Floats, bias: Floats, x: Floats, out: Floats) -> None:
 
 
 @_compiled
-def best(rows: Floats, bias: Floats, x: Floats) -> tuple[int, float]:
+def best(rows: Floats, bias: Floats, x: Floats) -> tuple[int, np.float32]:
     """The node with the largest output of all, and that output: the dense output layer."""
     found, largest = -1, _LOWEST
     for j in range(rows.shape[0]):
@@ -125,7 +125,7 @@ def walk(
 def hidden_sum(
     rows: Floats, bias: Floats, onward: Floats, x: Floats, nodes: Indices, out: Floats
 ) -> None:
-    """Add to `out` what these hidden nodes pass on; one that stays silent costs its own row only."""
+    """Add to `out` what these hidden nodes pass on; a silent one costs its own row only."""
     for j in nodes:
         active = product(rows[j], x) + bias[j]
         if active > 0:

@@ -1,8 +1,8 @@
 """A network of many labels whose output layer computes only the nodes that a query may need.
 
-The hidden layer is dense. A core of nodes that are often the answer is computed for every input. All
-others lie in buckets, by the direction of their weights; the hidden output is hashed by the same
-anchors, and the nearest bucket's nodes are computed first, until as many nodes as asked for are, or
+The hidden layer is dense. A core of nodes that are often the answer is computed for every input.
+All others lie in buckets, by the direction of their weights; the hidden output is hashed by the
+same anchors, and the nearest bucket's nodes are computed first, until as many as asked for are, or
 until the best logit is far enough above what the next bucket promises. Rows lie in the order of
 core and buckets, so each is one contiguous block.
 """
@@ -43,7 +43,8 @@ class Weights:
         return len(self.rows)
 
     def hidden_of(self, inputs: Floats) -> Floats:
-        return np.maximum(inputs @ self.hidden.T + self.hidden_bias, 0)
+        hidden: Floats = np.maximum(inputs @ self.hidden.T + self.hidden_bias, 0)
+        return hidden
 
     def answers(self, inputs: Floats) -> npt.NDArray[np.int64]:
         """The full network's, of many at once."""
@@ -74,8 +75,8 @@ class Tables:
     """What a query's nodes are chosen by; learnt without labels.
 
     `order` [labels]: the core's nodes, the most important first, then bucket after bucket; block 0
-    from `begins[0]` on is the core. `anchors`, `offsets`: a bucket's key for a hidden output, in the
-    units of logits.
+    from `begins[0]` on is the core. `anchors`, `offsets`: a bucket's key for a hidden output, in
+    the units of logits.
     """
 
     order: Indices

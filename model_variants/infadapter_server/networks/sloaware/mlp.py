@@ -51,7 +51,8 @@ class Mlp:
         return self.active(inputs) @ self.onward + self.out_bias
 
     def active(self, inputs: Floats) -> Floats:
-        return np.maximum(inputs @ self.rows.T + self.bias, 0)
+        active: Floats = np.maximum(inputs @ self.rows.T + self.bias, 0)
+        return active
 
     def full(self, x: Floats) -> int:
         out = self.out_bias.copy()
@@ -106,7 +107,7 @@ def train(hidden: int, penalty: float, batches: int, path: Path, tell: Tell) -> 
         sparse = penalty * min(1.0, 2 * batch / batches)
         loss = loss + sparse * active.float().sum(1).mean()
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         rates.step()
         tell(batch + 1, batches)

@@ -16,7 +16,7 @@ Tell = Callable[[int, int], None]
 UNLABELLED, CALIBRATION, TEST = 11, 12, 13
 """Seeds of inputs that no training saw, each for one use."""
 
-TABLE_INPUTS = 20_000
+TABLE_INPUTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
