@@ -11,7 +11,6 @@ from infadapter.slo_aware.asked import Asked
 from infadapter.slo_aware.timing import medians_s, points_lost
 from infadapter_server.networks.sloaware import hashing, mlp, prepare
 from infadapter_server.networks.sloaware.label_network import LabelNetwork, Weights
-from infadapter_server.networks.sloaware.labels import Task
 from infadapter_simulator.reproduction.clockwork.result import Line, Panel, Result
 
 SHARES = (0.02, 0.0225, 0.0275, 0.03, 0.04, 0.06)
@@ -50,7 +49,7 @@ def labels(asked: Asked) -> Result:
 def _ways(
     asked: Asked, weights: Weights, small: Weights, network: LabelNetwork
 ) -> dict[str, tuple[float, Answer]]:
-    inputs, _ = Task(labels=asked.labels).sample(prepare.TABLE_INPUTS, prepare.UNLABELLED)
+    inputs = prepare.unlabelled(asked.labels)
     n, core = weights.labels, network.tables
     answers = weights.answers(inputs)
     cells = rivals.inverted_file(weights, len(core.anchors))

@@ -16,7 +16,9 @@ Tell = Callable[[int, int], None]
 UNLABELLED, CALIBRATION, TEST = 11, 12, 13
 """Seeds of inputs that no training saw, each for one use."""
 
-TABLE_INPUTS = 10_000
+TABLE_INPUTS = 20_000
+MOST_ANSWERS = 2_000_000_000
+"""Logits that may be computed to learn tables: a wider network learns from fewer inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,15 @@ def label_weights(labels: int, hidden: int, batches: int, cache: Path, tell: Tel
 def label_tables(labels: int, weights: Weights, cache: Path) -> Tables:
     path = cache / f"labels-{labels}-{len(weights.hidden)}-tables.npz"
     if not path.exists():
-        inputs, _ = Task(labels=labels).sample(TABLE_INPUTS, UNLABELLED)
+        inputs = unlabelled(labels)
         tables = learnt(weights, inputs, weights.answers(inputs))
         store.write(path, {name: getattr(tables, name) for name in _TABLES})
     return Tables(*store.read(path, *_TABLES))
+
+
+def unlabelled(labels: int) -> Floats:
+    some = min(TABLE_INPUTS, 1_000 * round(MOST_ANSWERS / labels / 1_000))
+    return Task(labels=labels).sample(some, UNLABELLED)[0]
 
 
 def full_answers(
