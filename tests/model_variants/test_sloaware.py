@@ -31,6 +31,10 @@ def bayes(task: Task) -> Weights:
     return Weights(hidden, np.zeros(2 * FEATURES, np.float32), rows, bias.astype(np.float32))
 
 
+def profiled(points: list[str], seconds: dict[int, list[float]]) -> LatencyProfile:
+    return LatencyProfile.of(points, seconds, seconds)
+
+
 @pytest.fixture(scope="module")
 def network() -> LabelNetwork:
     weights = bayes(TASK)
@@ -152,26 +156,26 @@ def test_aclo_takes_the_cheapest_setting_that_meets_the_target() -> None:
 
 
 def test_lcao_takes_the_last_point_in_time_and_says_where_there_is_none() -> None:
-    profile = LatencyProfile.of(["1%", "full"], {0: [1.0, 5.0], 2: [2.0, 15.0]})
+    profile = profiled(["1%", "full"], {0: [1.0, 5.0], 2: [2.0, 15.0]})
     assert lcao(profile, 0, 6.0) == Fit(1, True)
     assert lcao(profile, 2, 6.0) == Fit(0, True)
     assert lcao(profile, 0, 0.5) == Fit(0, False)
 
 
 def test_an_unmeasured_utilisation_is_refused_with_those_that_are_known() -> None:
-    profile = LatencyProfile.of(["full"], {0: [1.0], 2: [2.0]})
+    profile = profiled(["full"], {0: [1.0], 2: [2.0]})
     with pytest.raises(UnmeasuredUtilisation, match=r"Utilisation 1 was not measured, only 0, 2"):
         lcao(profile, 1, 1.0)
 
 
 def test_a_profile_never_falls_with_the_point_or_with_the_level() -> None:
-    profile = LatencyProfile.of(["a", "b"], {1: [0.5, 4.0], 0: [2.0, 1.0]})
+    profile = profiled(["a", "b"], {1: [0.5, 4.0], 0: [2.0, 1.0]})
     assert profile.at(0) == (1.5, 1.5)
     assert profile.at(1) == (1.5, 4.0)
 
 
 def test_utilisation_rises_at_once_and_falls_slowly() -> None:
-    profile = LatencyProfile.of(["full"], {0: [0.01], 1: [0.02], 2: [0.03]})
+    profile = profiled(["full"], {0: [0.01], 1: [0.02], 2: [0.03]})
     seen = Utilisation()
     seen.took(0.04, 0.01)
     assert seen.level(profile) == 2

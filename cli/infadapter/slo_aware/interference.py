@@ -94,7 +94,7 @@ class _Lcao:
 
     def __call__(self, last_s: float | None) -> int:
         if last_s is not None:
-            self._utilisation.took(last_s, self._profile.at(0)[self._last])
+            self._utilisation.took(last_s, self._profile.typical_s[0][self._last])
         level = self._utilisation.level(self._profile)
         self._last = lcao(self._profile, level, self._limit_s).point
         return self._last
@@ -108,16 +108,19 @@ def _hashed(network: LabelNetwork, share: float) -> Callable[[Any], int]:
 def _profile(
     points: Sequence[Callable[[Any], int]], inputs: Any, beside: "CoRunners", each: int
 ) -> LatencyProfile:
-    rows = {}
+    high: dict[int, list[float]] = {}
+    typical: dict[int, list[float]] = {}
     for level in range(CO_RUNNERS + 1):
         beside.run(level)
         time.sleep(0.3)
-        rows[level] = [_p95_of(point, inputs[:each]) for point in points]
+        taken = [_taken(point, inputs[:each]) for point in points]
+        high[level] = [float(np.percentile(seconds, 95)) for seconds in taken]
+        typical[level] = [float(np.median(seconds)) for seconds in taken]
     beside.run(0)
-    return LatencyProfile.of([f"{100 * share:g}" for share in (*SHARES, 1.0)], rows)
+    return LatencyProfile.of([f"{100 * share:g}" for share in (*SHARES, 1.0)], high, typical)
 
 
-def _p95_of(point: Callable[[Any], int], inputs: Any) -> float:
+def _taken(point: Callable[[Any], int], inputs: Any) -> list[float]:
     taken = []
     point(inputs[0])  # compiles, where that is due
     for x in inputs:
@@ -125,7 +128,7 @@ def _p95_of(point: Callable[[Any], int], inputs: Any) -> float:
         point(x)
         taken.append(time.perf_counter() - began_s)
         time.sleep(0.002)
-    return float(np.percentile(taken, 95))
+    return taken
 
 
 def _served(

@@ -27,27 +27,23 @@ class UnmeasuredUtilisation(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class LatencyProfile:
-    """`seconds[level]`: a high percentile for each point, from the cheapest on."""
+    """By level, for each point from the cheapest on: `seconds`, a high percentile, which is what
+    may be promised, and `typical_s`, the median, which is what slowness is told from."""
 
     points: tuple[str, ...]
     seconds: Mapping[int, tuple[float, ...]]
+    typical_s: Mapping[int, tuple[float, ...]]
 
     @classmethod
     def of(
-        cls, points: Sequence[str], measured_s: Mapping[int, Sequence[float]]
+        cls,
+        points: Sequence[str],
+        high_s: Mapping[int, Sequence[float]],
+        typical_s: Mapping[int, Sequence[float]],
     ) -> "LatencyProfile":
         """Rising with the point and with the level: what measured otherwise is noise."""
-        rows: dict[int, tuple[float, ...]] = {}
-        below = (0.0,) * len(points)
-        for level in sorted(measured_s):
-            if len(measured_s[level]) != len(points):
-                raise ValueError(
-                    f"the profile at utilisation {level} has {len(measured_s[level])} times for "
-                    f"{len(points)} points: measure it again"
-                )
-            risen = isotonic(measured_s[level])
-            below = rows[level] = tuple(map(max, risen, below))
-        return cls(tuple(points), rows)
+        rows = (_rising(points, high_s), _rising(points, typical_s))
+        return cls(tuple(points), *rows)
 
     def at(self, level: int) -> tuple[float, ...]:
         """Raises UnmeasuredUtilisation."""
@@ -61,6 +57,21 @@ class LatencyProfile:
             ) from None
 
 
+def _rising(
+    points: Sequence[str], measured_s: Mapping[int, Sequence[float]]
+) -> dict[int, tuple[float, ...]]:
+    rows: dict[int, tuple[float, ...]] = {}
+    below = (0.0,) * len(points)
+    for level in sorted(measured_s):
+        if len(measured_s[level]) != len(points):
+            raise ValueError(
+                f"the profile at utilisation {level} has {len(measured_s[level])} times for "
+                f"{len(points)} points: measure it again"
+            )
+        below = rows[level] = tuple(map(max, isotonic(measured_s[level]), below))
+    return rows
+
+
 class Utilisation:
     """How many times longer than alone answers take now."""
 
@@ -70,17 +81,16 @@ class Utilisation:
         self.slowdown = 1.0
 
     def took(self, seconds: float, alone_s: float) -> None:
+        """`alone_s`: the median without co-runners, of the point that answered."""
         seen = max(1.0, seconds / alone_s)
         pull = RISE if seen > self.slowdown else FALL * min(1.0, alone_s / SLICE_S)
         self.slowdown += pull * (seen - self.slowdown)
 
     def level(self, profile: LatencyProfile) -> int:
-        """The least level whose row is as slow as what is seen; the highest where none is."""
-        levels = sorted(profile.seconds)
-        alone = profile.at(levels[0])
+        """The least level that slows the dearest point as much; the highest where none does."""
+        levels = sorted(profile.typical_s)
+        alone_s = profile.typical_s[levels[0]][-1]
         for level in levels:
-            row = profile.at(level)
-            slower = sorted(a / b for a, b in zip(row, alone, strict=True))
-            if TOLERANCE * slower[len(slower) // 2] >= self.slowdown:
+            if TOLERANCE * profile.typical_s[level][-1] / alone_s >= self.slowdown:
                 return level
         return levels[-1]
