@@ -6,20 +6,21 @@ nothing accepted needs them, and nobody is accepted for copies that are to go.
 """
 
 from infadapter_scheduler.actions import Action, Unload
-from infadapter_scheduler.catalogue import Entry
+from infadapter_scheduler.catalogue import Entry, entry_of
 from infadapter_scheduler.events import (
     Change,
     KeepLoaded,
     LoadWanted,
     ModelAdded,
     ModelRemoved,
+    PointsAllowed,
     Profiled,
     SpeedChanged,
     UnloadWanted,
 )
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.loading import load
-from infadapter_scheduler.model import Costs, Model
+from infadapter_scheduler.model import Model
 from infadapter_scheduler.state import State
 
 
@@ -50,6 +51,8 @@ class Changes:
                 self._remove(name, entry)
             case Profiled():
                 self._seed(entry, change)
+            case PointsAllowed():
+                entry.allow(change.points, change.floor)
             case KeepLoaded():
                 self._state.keep(name, change.kept)
             case LoadWanted():
@@ -63,8 +66,7 @@ class Changes:
         if factor <= 0:
             raise ValueError(f"nothing takes {factor} times as long")
         for entry in self._state.models.values():
-            entry.costs.scale(factor)
-            entry.unmet.scale(factor)
+            entry.scale(factor)
         self._state.pressure.offered.scale(factor)
         for executor in self._state.executors.values():
             executor.rescale(factor, now_s)
@@ -72,7 +74,7 @@ class Changes:
     def _add(self, model: Model) -> None:
         known = self._state.models.get(model.name)
         if known is None:
-            self._state.models[model.name] = Entry(Costs(model))
+            self._state.models[model.name] = entry_of(model)
             return
         if not known.removed:
             self._remove(model.name, known)
@@ -88,7 +90,7 @@ class Changes:
                 self._state.leaving[executor.name, name] = None
 
     def _seed(self, entry: Entry, profile: Profiled) -> None:
-        entry.costs.seed(profile.execution_s, profile.load_s)
+        entry.seed(profile.point, profile.execution_s, profile.load_s)
         for executor in self._state.executors.values():
             executor.replan()
 
@@ -145,10 +147,14 @@ class Changes:
         return actions
 
     def _load_one(self, name: str, entry: Entry, now_s: float) -> list[Action]:
-        """Where it can be soonest. Admission leaves room for it, where that would delay others."""
-        load_s = entry.costs.load.mean
+        """
+        Where nobody is evicted, and it can be soonest. Admission leaves room for it, where that
+        would delay others.
+        """
+        load_s, pages = entry.costs.load.mean, entry.costs.model.pages
         free = [e for e in self._state.executors.values() if self._has_room(e, entry)]
-        for executor in sorted(free, key=lambda e: e.load_ends_s(load_s, now_s)):
+        free.sort(key=lambda e: (not e.cache.has_room(pages), e.load_ends_s(load_s, now_s)))
+        for executor in free:
             if executor.late_by_load_s(load_s, now_s) <= 0:
                 self._state.unwanted(name)
                 return load(entry, executor, self._state.models, now_s) or []

@@ -8,11 +8,22 @@ from infadapter_scheduler.model import Model
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A request, whose body is there: deadlines are instants, not durations."""
+    """
+    A request, whose body is there: deadlines are instants, not durations. `bulk`: others come in
+    the same instant, and nothing of it is sent before BulkArrived, so that they run together. Of a
+    model with operating points, only those from `floor` on serve it.
+    """
 
     request: int
     model: str
     deadline_s: float
+    bulk: bool = False
+    floor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BulkArrived:
+    """The end of a bulk arrival, as of the images of one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +97,15 @@ class ModelRemoved:
 
 @dataclass(frozen=True, slots=True)
 class Profiled:
-    """A profile: new seeds of the estimates. Sizes that it doesn't name keep theirs."""
+    """
+    A profile: new seeds of the estimates. Sizes that it doesn't name keep theirs. Of a model with
+    operating points it is of one of them.
+    """
 
     model: str
     execution_s: Mapping[int, float]
     load_s: float | None = None
+    point: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +113,18 @@ class SpeedChanged:
     """A rescaling: all takes `factor` times as long from now on (threads, or the CPU quota)."""
 
     factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class PointsAllowed:
+    """
+    What the plan wants of a model: these operating points (None: all), from that accuracy on, for
+    whoever comes from now on. What was accepted keeps the points that it was promised.
+    """
+
+    model: str
+    points: tuple[str, ...] | None = None
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +150,15 @@ class UnloadWanted:
 
 
 Change = (
-    ModelAdded | ModelRemoved | Profiled | SpeedChanged | KeepLoaded | LoadWanted | UnloadWanted
+    ModelAdded
+    | ModelRemoved
+    | Profiled
+    | SpeedChanged
+    | PointsAllowed
+    | KeepLoaded
+    | LoadWanted
+    | UnloadWanted
 )
-Event = Arrived | Gone | Finished | Loaded | Tick | ExecutorJoined | ExecutorLeft | Change
+Event = (
+    Arrived | BulkArrived | Gone | Finished | Loaded | Tick | ExecutorJoined | ExecutorLeft | Change
+)

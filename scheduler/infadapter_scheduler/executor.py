@@ -21,6 +21,14 @@ class Sent(NamedTuple):
     expected_s: float
     reaches_s: float  # the executor: it doesn't begin before
     teaches: bool = True  # its duration says something of the estimate
+    point: int = 0
+
+    def learn(self, seconds: float) -> None:
+        """So long it took."""
+        if self.costs.choices is None:
+            self.costs.learn(len(self.members), seconds)
+        else:
+            self.costs.choices.learn(self.point, len(self.members), seconds)
 
 
 class Owed(NamedTuple):

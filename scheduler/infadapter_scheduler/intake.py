@@ -23,7 +23,7 @@ class Intake:
         self._turn = 0
 
     def decide(self, entry: Entry, offer: Offer) -> Decision:
-        cap = entry.costs.cap(offer.deadline_s - offer.now_s, self._state.buffer)
+        cap = offer.costs.cap(offer.deadline_s - offer.now_s, self._state.buffer)
         found: Request | float | None = joined(self._state, entry, offer)
         if found is None:
             found = opened(self._state, entry, offer, cap)
@@ -44,8 +44,8 @@ class Intake:
                 if isinstance(found, tuple):
                     return found
                 late_s = min(late_s, found)
-        entry.unmet.add(entry.costs.split_s[1], offer.now_s)
-        self._state.pressure.refused.add(entry.costs.seconds_each(cap), offer.now_s)
+        entry.unmet.add(offer.costs.split_s[1], offer.now_s)
+        self._state.pressure.refused.add(offer.costs.seconds_each(cap), offer.now_s)
         if late_s < inf and entry.holders:
             owe_room(self._state, entry, offer, cap)
         reason = Reason.NO_TIME if late_s < inf else Reason.NO_MEMORY
@@ -58,7 +58,7 @@ class Intake:
         if executor.cache.victims(entry.costs.model.pages) is None:
             return inf
         there_s = executor.load_ends_s(entry.costs.load.mean, offer.now_s)
-        late_s = there_s + offer.lag_s + entry.costs.split_s[1] - offer.deadline_s
+        late_s = there_s + offer.lag_s + offer.costs.split_s[1] - offer.deadline_s
         late_s = max(late_s, executor.late_by_load_s(entry.costs.load.mean, offer.now_s))
         if late_s > 0:
             return late_s

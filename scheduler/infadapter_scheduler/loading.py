@@ -19,11 +19,20 @@ CANDIDATES = 3
 
 
 def least_loaded(executors: Iterable[Executor], entry: Entry, now_s: float) -> list[Executor]:
-    """Where a model could be loaded, the shortest queue of loads first."""
-    name = entry.costs.model.name
+    """
+    Where a model could be loaded: with free pages first, so that nobody has to be loaded again for
+    it; then the shortest queue of loads.
+    """
+    name, pages = entry.costs.model.name, entry.costs.model.pages
     free = (executor for executor in executors if not executor.cache.holds(name))
     found = list(islice(free, 2 * CANDIDATES))
-    found.sort(key=lambda e: (max(e.load_booked_s, now_s), e.horizon_s(now_s)))
+    found.sort(
+        key=lambda e: (
+            not e.cache.has_room(pages),
+            max(e.load_booked_s, now_s),
+            e.horizon_s(now_s),
+        )
+    )
     return found[:CANDIDATES]
 
 

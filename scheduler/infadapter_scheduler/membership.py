@@ -5,13 +5,14 @@ from collections.abc import Callable
 from infadapter_scheduler.actions import Action, Reason, Refuse, Unload
 from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.catalogue import Entry
-from infadapter_scheduler.events import ExecutorJoined, Loaded
+from infadapter_scheduler.events import ExecutorJoined, ExecutorLeft, Loaded
 from infadapter_scheduler.executor import Executor
+from infadapter_scheduler.model import Costs
 from infadapter_scheduler.residency import PageCache
 from infadapter_scheduler.sending import Sender
 from infadapter_scheduler.state import State
 
-Admit = Callable[[Entry, int, float, float], list[Action]]
+Admit = Callable[[Entry, Costs, int, float, float], list[Action]]
 
 
 class Membership:
@@ -20,9 +21,18 @@ class Membership:
     def __init__(self, state: State, sender: Sender, admit: Admit) -> None:
         self._state, self._sender, self._admit = state, sender, admit
 
-    def joined(self, event: ExecutorJoined, now_s: float) -> list[Action]:
+    def handle(self, event: ExecutorJoined | ExecutorLeft | Loaded, now_s: float) -> list[Action]:
+        match event:
+            case ExecutorJoined():
+                return self._joined(event, now_s)
+            case ExecutorLeft():
+                return self._left(event.executor, now_s)
+            case Loaded():
+                return self._loaded(event, now_s)
+
+    def _joined(self, event: ExecutorJoined, now_s: float) -> list[Action]:
         """Weights that it holds and nobody serves any more are unloaded."""
-        actions = self.left(event.executor, now_s)
+        actions = self._left(event.executor, now_s)
         state = self._state
         executor = Executor(
             name=event.executor,
@@ -41,7 +51,7 @@ class Membership:
                 entry.holders.append(executor)
         return actions
 
-    def left(self, name: str, now_s: float) -> list[Action]:
+    def _left(self, name: str, now_s: float) -> list[Action]:
         """What it ran is lost; what was planned goes elsewhere, and so does what is pinned."""
         executor = self._state.executors.pop(name, None)
         if executor is None:
@@ -56,7 +66,7 @@ class Membership:
         actions = self._state.give_up(lost, Reason.EXECUTOR_LEFT)
         return actions + self._elsewhere(list(executor.plan), executor, now_s)
 
-    def loaded(self, event: Loaded, now_s: float) -> list[Action]:
+    def _loaded(self, event: Loaded, now_s: float) -> list[Action]:
         executor = self._state.executors.get(event.executor)
         if executor is None or event.model not in executor.cache.loading:
             return []
@@ -82,14 +92,14 @@ class Membership:
         for batch in batches:
             executor.plan.remove(batch)
             self._state.emptied(batch, executor)
-        members = [member for batch in batches for member in batch.members]
-        return [action for member in members for action in self._again(member, now_s)]
+        members = [(member, batch.costs) for batch in batches for member in batch.members]
+        return [action for member, costs in members for action in self._again(member, costs, now_s)]
 
-    def _again(self, member: Request, now_s: float) -> list[Action]:
+    def _again(self, member: Request, costs: Costs, now_s: float) -> list[Action]:
         if self._state.accepted.pop(member.number, None) is None:
             return []  # nobody waits for it
         entry = self._state.models[member.model]
         return [
             Refuse(member.number, Reason.EXECUTOR_LEFT, 0.0) if isinstance(a, Refuse) else a
-            for a in self._admit(entry, member.number, member.deadline_s, now_s)
+            for a in self._admit(entry, costs, member.number, member.deadline_s, now_s)
         ]

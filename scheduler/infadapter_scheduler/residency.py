@@ -33,9 +33,13 @@ class PageCache:
         if self.pages is not None:
             self.sizes[model] = self.sizes.pop(model)
 
+    def has_room(self, pages: int) -> bool:
+        """Nothing has to be evicted for so many."""
+        return self.pages is None or self.used + pages <= self.pages
+
     def victims(self, pages: int) -> list[str] | None:
         """What to evict for so many pages; None if that can't be had now."""
-        if self.pages is None or self.used + pages <= self.pages:
+        if self.pages is None or self.has_room(pages):
             return []
         missing = self.used + pages - self.pages
         chosen: list[str] = []

@@ -6,10 +6,11 @@ from math import inf
 from infadapter_scheduler.actions import Action, Reason, Refuse
 from infadapter_scheduler.admission import Offer, leave
 from infadapter_scheduler.buffer import SafetyBuffer
-from infadapter_scheduler.catalogue import Entry
+from infadapter_scheduler.catalogue import Entry, entry_of
 from infadapter_scheduler.changes import Changes
 from infadapter_scheduler.events import (
     Arrived,
+    BulkArrived,
     Event,
     ExecutorJoined,
     ExecutorLeft,
@@ -21,6 +22,8 @@ from infadapter_scheduler.events import (
 from infadapter_scheduler.intake import Intake
 from infadapter_scheduler.membership import Membership
 from infadapter_scheduler.model import Costs, Model
+from infadapter_scheduler.points.keeping_up import KeepingUp
+from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.sending import Sender
 from infadapter_scheduler.state import State
 
@@ -41,18 +44,25 @@ class Scheduler:
         buffer_s: float | None = None,
         most_buffer: float | None = None,
         lag_s: float = 0.0,
+        points: PointPolicy | None = None,
     ) -> None:
-        entries = {model.name: Entry(Costs(model)) for model in models}
+        entries = {model.name: entry_of(model) for model in models}
         self.state = State(entries, SafetyBuffer(constant_s=buffer_s, most=most_buffer), lag_s)
-        self._intake, self._sender = Intake(self.state), Sender(self.state)
+        self._intake = Intake(self.state)
+        self._sender = Sender(self.state, points or KeepingUp())
         self._changes = Changes(self.state)
+        self._in_bulk = False
+        self._held: dict[str, None] = {}  # executors for which a part of it is planned
         self._membership = Membership(self.state, self._sender, self._admit)
 
     def next_tick_s(self) -> float:
         return self._sender.next_tick_s()
 
     def handle(self, event: Event, now_s: float) -> list[Action]:
+        self._in_bulk = isinstance(event, Arrived) and event.bulk
         actions = self._told(event, now_s)
+        if self._held and not self._in_bulk and not isinstance(event, Gone):
+            actions += self._send_held(now_s)
         if self.state.unsettled and not isinstance(event, Arrived | Tick):
             actions += self._changes.settle(now_s)
         return actions
@@ -63,16 +73,14 @@ class Scheduler:
                 return self._arrived(event, now_s)
             case Finished():
                 return self._finished(event, now_s)
-            case Loaded():
-                return self._membership.loaded(event, now_s)
+            case BulkArrived():
+                return []
             case Tick():
                 return self._sender.tick(now_s)
             case Gone():
                 return self._gone(event.request, now_s)
-            case ExecutorJoined():
-                return self._membership.joined(event, now_s)
-            case ExecutorLeft():
-                return self._membership.left(event.executor, now_s)
+            case ExecutorJoined() | ExecutorLeft() | Loaded():
+                return self._membership.handle(event, now_s)
             case _:
                 return self._changes.handle(event, now_s)
 
@@ -80,19 +88,35 @@ class Scheduler:
         entry = self.state.models.get(event.model)
         if entry is None or entry.removed:
             return [_not_served(event.request, entry)]
+        costs = entry.costs_at(event.floor)
+        if costs is None:
+            return [Refuse(event.request, Reason.NO_POINT, inf)]
         entry.rate_rps = entry.arrivals.add(1.0, now_s)
-        cap = entry.costs.cap(event.deadline_s - now_s, self.state.buffer)
-        self.state.pressure.arrived(entry.costs.seconds_each(cap), now_s)
-        spare_s = event.deadline_s - now_s - entry.costs.split_s[1] - 2 * self.state.lag_s
+        each_s = costs.seconds_each(costs.cap(event.deadline_s - now_s, self.state.buffer))
+        if costs.choices is not None:
+            costs.choices.each_s = each_s
+        self.state.pressure.arrived(each_s, now_s)
+        spare_s = event.deadline_s - now_s - costs.split_s[1] - 2 * self.state.lag_s
         self.state.impatience.arrived(spare_s, now_s)
-        return self._admit(entry, event.request, event.deadline_s, now_s)
+        return self._admit(entry, costs, event.request, event.deadline_s, now_s)
 
-    def _admit(self, entry: Entry, number: int, deadline_s: float, now_s: float) -> list[Action]:
-        offer = Offer(number, entry.costs, deadline_s, now_s, self.state.lag_s)
+    def _admit(
+        self, entry: Entry, costs: Costs, number: int, deadline_s: float, now_s: float
+    ) -> list[Action]:
+        offer = Offer(number, costs, deadline_s, now_s, self.state.lag_s)
         request, actions = self._intake.decide(entry, offer)
         if request is None or request.batch is None:
             return actions
-        return actions + self._sender.dispatch(self.state.executors[request.batch.executor], now_s)
+        name = request.batch.executor
+        if self._in_bulk:
+            self._held[name] = None
+            return actions
+        return actions + self._sender.dispatch(self.state.executors[name], now_s)
+
+    def _send_held(self, now_s: float) -> list[Action]:
+        held, self._held = self._held, {}
+        there = (self.state.executors[name] for name in held if name in self.state.executors)
+        return [action for executor in there for action in self._sender.dispatch(executor, now_s)]
 
     def _gone(self, number: int, now_s: float) -> list[Action]:
         request = self.state.accepted.pop(number, None)
@@ -119,7 +143,7 @@ class Scheduler:
             for member in sent.members:
                 self.state.accepted.pop(member.number, None)
             if sent.teaches:
-                sent.costs.learn(len(sent.members), event.end_s - event.start_s)
+                sent.learn(event.end_s - event.start_s)
                 self.state.buffer.learn(sent.expected_s, event.end_s - event.start_s)
         else:
             actions = self.state.give_up(sent.members, Reason.GIVEN_UP)

@@ -73,9 +73,9 @@ def test_a_variant_of_ours_needs_no_file_but_a_version(tmp_path: Path) -> None:
 def test_a_version_without_a_model_or_with_two_is_unfit(tmp_path: Path) -> None:
     folder = model(tmp_path / "m", "1")
     (folder / "1" / "model.pt2").write_bytes(b"")
-    assert "has both model.pt and model.pt2: keep one" in unfit(folder)
+    assert "has several of model.pt, model.pt2, model.py: keep one" in unfit(folder)
     (folder / "2").mkdir()
-    assert "has no model: put one of model.pt and model.pt2 there" in unfit(folder)
+    assert "has no model: put model.pt, model.pt2, model.py there" in unfit(folder)
 
 
 def test_a_repository_lists_what_can_be_served_and_what_cannot(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_the_command_line_names_variants_files_and_folders(tmp_path: Path) -> No
         ("a/b=glyph-3", "is not NAME=VARIANT"),
         ("a=", "is not NAME=VARIANT"),
         ("a=glyph-9", "'glyph-9' is no variant, no file and no folder"),
-        ("a=/etc/hostname", r"must end in \.pt .* or \.pt2"),
+        ("a=/etc/hostname", r"must end in \.pt .* \.pt2 .* or \.py "),
     ],
 )
 def test_what_the_command_line_can_not_mean_is_a_sentence(text: str, said: str) -> None:

@@ -57,7 +57,7 @@ def question(*rows: list[float], name: str = "x") -> dict[str, Any]:
 async def serving(
     repository: Path, *given: str, memory: int | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
-    served = many(given, repository, memory, threads=1)
+    served = many(given, repository, memory, "this machine")
     metrics = ServerMetrics(served.variant)
     driver = Driver(served.repository, [ThreadExecutor("executor", open_stored)], metrics)
     inference = Inference(

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infadapter_server.networks.adaptive.brought import open_brought
+from infadapter_server.networks.adaptive.points import UnknownPoint
+from infadapter_server.networks.signatures import Signature
 from infadapter_server.networks.sloaware import hashing, importance, kernels, mlp, store
 from infadapter_server.networks.sloaware.adaptive import SloAwareNetwork, load, save
 from infadapter_server.networks.sloaware.confidence import Accuracy, Table, UnreachableTarget
@@ -18,6 +21,7 @@ from infadapter_server.networks.sloaware.latency import (
     Utilisation,
 )
 from infadapter_server.networks.sloaware.policies import Fit, aclo, lcao
+from infadapter_server.networks.stored import Format, Stored
 
 TASK = Task(labels=300)
 
@@ -205,7 +209,7 @@ def test_a_saved_network_answers_as_before_at_each_point(
     assert [point.name for point in again.points] == ["5%", "full"]
     for point in again.points:
         assert (again.run(inputs, point.name) == served.run(inputs, point.name)).all()
-    with pytest.raises(LookupError, match=r"no operating point '7%'; there are 5%, full"):
+    with pytest.raises(UnknownPoint, match=r"no operating point '7%': there are 5%, full"):
         again.run(inputs, "7%")
 
 
@@ -224,3 +228,19 @@ def test_labels_follow_zipfs_law_and_seeds_give_the_same_inputs() -> None:
     share = np.bincount(labels, minlength=3)[:3] / len(labels)
     np.testing.assert_allclose(share, zipf(TASK.labels)[:3], atol=0.01)
     assert (TASK.sample(20_000, 7)[0] == inputs).all()
+
+
+def test_a_module_of_one_import_serves_it_as_an_adaptive_network(
+    network: LabelNetwork, tmp_path: Path
+) -> None:
+    save(network, {0.05: 0.7, 1.0: 0.8}, tmp_path)
+    module = tmp_path / "model.py"
+    module.write_text("from infadapter_server.networks.sloaware.adaptive import load\n")
+    signature = Signature(input_shape=(FEATURES,), output_shape=(1,))
+    stored = Stored(
+        name="labels", version="1", format=Format.PYTHON, signature=signature, file=str(module)
+    )
+    opened = open_brought(stored)
+    inputs, _ = TASK.sample(5, 8)
+    assert opened.run(inputs, "full")[:, 0].tolist() == [network.full(x) for x in inputs]
+    assert opened.weights_bytes == network.nbytes

@@ -1,20 +1,19 @@
 """`infadapter reproduce slo-nn`: SLO-aware networks, measured on this machine."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
+from infadapter.commands import reproduce_options as options
 from infadapter.options import number_between
 from infadapter.progress import Progress
 from infadapter.slo_aware import frontier, interference, targets
 from infadapter.slo_aware.asked import Asked
 from infadapter_server.networks.sloaware.prepare import RECIPES
 from infadapter_server.networks.sloaware.store import CACHE, BadNetworkFile
-from infadapter_simulator.reproduction.clockwork.result import Result, as_facts, as_text, draw
+from infadapter_simulator.reproduction.result import Result, as_facts, as_text, draw
 
-FOLDER = Path("reproduction")
 SAMPLES, QUICK_SAMPLES = 20_000, 1_000
 SECONDS, QUICK_SECONDS = 60.0, 6.0
 QUICK_LABELS = min(RECIPES)
@@ -28,7 +27,7 @@ EXPERIMENTS: Mapping[str, tuple[Callable[[Asked], Result], int]] = {
 
 @click.command("slo-nn", context_settings={"max_content_width": 100})
 @click.option("--experiment", type=click.Choice(list(EXPERIMENTS)), required=True)
-@click.option("--quick", is_flag=True, help="A minute's work: how it looks, not what it is.")
+@options.quick
 @click.option(
     "--labels",
     type=click.Choice([str(labels) for labels in RECIPES if labels > QUICK_LABELS]),
@@ -53,16 +52,9 @@ EXPERIMENTS: Mapping[str, tuple[Callable[[Asked], Result], int]] = {
     default=CACHE,
     help=f"Where networks are kept that were made.  [default: {CACHE}]",
 )
-@click.option("--seed", type=click.IntRange(0), metavar="NUMBER", default=1, show_default=True)
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="FOLDER",
-    default=FOLDER,
-    show_default=True,
-    help="Where the picture goes.",
-)
-@click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@options.seed
+@options.output
+@options.as_format
 def slo_nn(
     experiment: str,
     quick: bool,
@@ -105,6 +97,4 @@ def slo_nn(
     except BadNetworkFile as error:
         raise click.UsageError(f"{error}.") from error
     path = draw(result, output, "slo-nn")
-    facts = json.dumps(as_facts(result), indent=2, ensure_ascii=False)
-    click.echo(facts if format == "json" else as_text(result, ""))
-    click.echo(f"The picture is {path}", err=True)
+    options.say(lambda: as_text(result), as_facts(result), format, [path])

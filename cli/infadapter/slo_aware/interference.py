@@ -18,7 +18,7 @@ from infadapter_server.networks.sloaware.label_network import LabelNetwork
 from infadapter_server.networks.sloaware.labels import Task
 from infadapter_server.networks.sloaware.latency import LatencyProfile, Utilisation
 from infadapter_server.networks.sloaware.policies import lcao
-from infadapter_simulator.reproduction.clockwork.result import Line, Panel, Result
+from infadapter_simulator.reproduction.result import Line, Panel, Result
 
 SHARES = (0.005, 0.01, 0.02, 0.025, 0.05, 0.1, 0.2, 0.4)
 CO_RUNNERS = 2

@@ -9,7 +9,7 @@ from infadapter_server.networks.sloaware import prepare
 from infadapter_server.networks.sloaware.confidence import Accuracy, Table
 from infadapter_server.networks.sloaware.label_network import LabelNetwork
 from infadapter_server.networks.sloaware.policies import aclo
-from infadapter_simulator.reproduction.clockwork.result import Line, Panel, Result
+from infadapter_simulator.reproduction.result import Line, Panel, Result
 
 LESS = (0.06, 0.04, 0.02, 0.01, 0.003)
 """Targets: the full network's accuracy on calibration inputs, less so much."""

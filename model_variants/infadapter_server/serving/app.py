@@ -18,16 +18,18 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infadapter_profiles import wire
+from infadapter_server.serving.heads import Names, asked_of
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.oip import metadata
 from infadapter_server.serving.refusal import Refusal
 from infadapter_server.serving.repository_api import RepositoryApi
 from infadapter_server.serving.repository_routes import add_repository
+from infadapter_server.serving.route import infer
 
 __all__ = ["create_app"]
 
-_INFER, _VERSIONS = "/infer", "versions"
+_VERSIONS = "versions"
 
 
 def create_app(inference: Inference) -> ASGIApp:
@@ -49,24 +51,15 @@ def create_app(inference: Inference) -> ASGIApp:
         if names is None:
             await others(scope, receive, send)
         else:
-            await inference(*names, scope, receive, send)
+            await infer(inference, names, scope, receive, send)
 
     return app
 
 
-def _asked(scope: Scope) -> tuple[str, str | None] | None:
+def _asked(scope: Scope) -> Names | None:
     """The model, and the version if one is named, of a request for inference."""
-    if scope["type"] != "http" or scope["method"] != "POST":
-        return None
-    path: str = scope["path"]
-    if not path.startswith(wire.MODELS_PATH) or not path.endswith(_INFER):
-        return None
-    match path[len(wire.MODELS_PATH) + 1 : -len(_INFER)].split("/"):
-        case [model]:
-            return model, None
-        case [model, "versions", wanted]:
-            return model, wanted
-    return None
+    infers = scope["type"] == "http" and scope["method"] == "POST"
+    return asked_of(scope["path"]) if infers else None
 
 
 def _add_health(app: Starlette, inference: Inference) -> None:
@@ -121,7 +114,7 @@ def _add_models(app: Starlette, inference: Inference) -> None:
         content = {"name": identity.model, "ready": there}
         return _json(identity.variant, 200 if there else 503, content)
 
-    async def infer(request: Request) -> Response:
+    async def refuse_method(_: Request) -> Response:
         raise HTTPException(405, headers={"allow": "POST"})  # POST never comes here
 
     model_path = f"{wire.MODELS_PATH}/{{model}}"
@@ -129,7 +122,7 @@ def _add_models(app: Starlette, inference: Inference) -> None:
         app.add_route(path, model, ["GET"])
         app.add_route(f"{path}/config", config, ["GET"])
         app.add_route(f"{path}/ready", ready, ["GET"])
-        app.add_route(f"{path}{_INFER}", infer)
+        app.add_route(f"{path}/infer", refuse_method)
 
 
 def _add_faults(app: Starlette, inference: Inference) -> None:

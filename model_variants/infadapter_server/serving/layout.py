@@ -1,5 +1,5 @@
 """
-A folder of models in Triton's layout: NAME/config.yaml and NAME/VERSION/model.pt or model.pt2.
+A folder of models in Triton's layout: NAME/config.yaml, and NAME/VERSION/ with its model.
 
 What can't be served is in the catalogue as well, with the reason: whoever asks for a model has to
 learn why it doesn't come.
@@ -20,11 +20,16 @@ from infadapter_server.serving.model_config import (
     ModelConfig,
     read_config,
 )
+from infadapter_server.serving.rungs import stored_rungs
 from infadapter_server.serving.versions import served_version, version_of
 
 __all__ = ["FILES", "Found", "Unfit", "found_file", "found_folder", "found_variant", "scan"]
 
-FILES: Mapping[str, Format] = {"model.pt": Format.TORCHSCRIPT, "model.pt2": Format.EXPORT}
+FILES: Mapping[str, Format] = {
+    "model.pt": Format.TORCHSCRIPT,
+    "model.pt2": Format.EXPORT,
+    "model.py": Format.PYTHON,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +104,8 @@ def found_variant(
 def _found(
     name: str, version: str, file: Path | None, config: ModelConfig, folder: Path | None
 ) -> Found:
+    place = Path() if folder is None else folder / version
+    rungs = stored_rungs(config.ladder, config.signature, place, version)
     stored = Stored(
         name=name,
         version=version,
@@ -107,25 +114,32 @@ def _found(
         variant=config.variant,
         file=None if file is None else str(file),
         batch_sizes=config.batch_sizes,
+        rungs=rungs.stored,
+        profiled_points=tuple(config.points_s),
     )
-    marks = [_mark(file), _mark(folder / CONFIG_FILE if folder else None)]
-    size = file.stat().st_size if file is not None else 0
+    marks = [_mark(file), _mark(folder / CONFIG_FILE if folder else None), *map(_mark, rungs.files)]
+    files = rungs.files if file is None else (file,)
+    size = sum(each.stat().st_size for each in files)
     return Found(stored=stored, config=config, file_bytes=size, stamp="/".join([version, *marks]))
 
 
 def _format(file: Path | None, config: ModelConfig) -> Format:
+    if config.ladder:
+        return Format.LADDER
     if file is None or config.variant:
         return Format.VARIANT
-    return Format.EXPORT if file.suffix == ".pt2" else Format.TORCHSCRIPT
+    return FILES[f"model{file.suffix}"]
 
 
 def _file(folder: Path, config: ModelConfig) -> Path | None:
-    """Of a version. Ours need none: weights ship with them."""
+    """Of a version. Ours need none, weights ship with them; and a ladder names its own."""
+    if config.ladder:
+        return None
     there = [folder / name for name in FILES if (folder / name).is_file()]
     if len(there) == 1 or (config.variant and not there):
         return there[0] if there else None
-    names = " and ".join(FILES)
-    wrong = f"has both {names}: keep one" if there else f"has no model: put one of {names} there"
+    names = ", ".join(FILES)
+    wrong = f"has several of {names}: keep one" if there else f"has no model: put {names} there"
     raise ConfigError(f"{folder} {wrong}.")
 
 

@@ -128,7 +128,7 @@ async def _serve(
 ) -> tuple[bool, bool]:
     front = None if grpc_at is None else await _open_grpc(inference, *grpc_at)
     connections = Connections(
-        ConnectionLimits(most=most_connections()), inference.metrics.connections.set
+        inference, ConnectionLimits(most=most_connections()), inference.metrics.connections.set
     )
     server = http_server(inference, connections)
     stop = _Stop(inference, server, drain_s)
@@ -171,6 +171,7 @@ def http_server(inference: Inference, connections: Connections) -> uvicorn.Serve
         access_log=False,
         log_config=None,
         log_level="warning",
+        proxy_headers=False,  # who the client is matters to nobody here
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=math.ceil(inference.limits.longest_wait_s) + 1,

@@ -22,6 +22,7 @@ class Timed(NamedTuple):
 class Situation(NamedTuple):
     """A batch, and the executor that is free for it."""
 
+    now_s: float
     model: str
     points: Sequence[Timed]  # the least accurate first; another object when estimates moved
     waiting: int  # requests of the batch

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from infadapter_scheduler.points import Point
+from infadapter_server.networks.adaptive.points import UnknownPoint
 from infadapter_server.networks.sloaware import store
 from infadapter_server.networks.sloaware.label_network import LabelNetwork, Tables, Weights
 from infadapter_server.networks.sloaware.labels import Floats
@@ -39,10 +40,9 @@ class SloAwareNetwork:
         return self._network.nbytes
 
     def run(self, batch: Floats, point: str) -> Floats:
-        """[n, 1]: the number of each query's label. Raises LookupError."""
+        """[n, 1]: the number of each query's label. Raises UnknownPoint."""
         if point not in self._most:
-            there = ", ".join(self._most)
-            raise LookupError(f"There is no operating point {point[:80]!r}; there are {there}.")
+            raise UnknownPoint(point, self.points)
         inputs = np.ascontiguousarray(batch, np.float32)
         return np.array([[self._answer(x, point)] for x in inputs], np.float32)
 
