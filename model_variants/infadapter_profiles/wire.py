@@ -80,7 +80,7 @@ said before the deadline), failed, gone.
 """
 
 SERVER_POINTS = "infadapter_server_points_total"
-"""Answered requests by the operating `point` that answered, of models with such. People read."""
+"""Answered requests, by the operating `point` that answered. People read."""
 
 SERVER_ACCURACY = "infadapter_server_accuracy"
 """Summary, the profiled accuracies of these points: sum over count is what was delivered."""

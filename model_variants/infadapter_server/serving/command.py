@@ -38,7 +38,7 @@ that routers notice, and ends with 0. A second signal ends the waiting.
 \b
 Many models in bounded memory (docs/models.md):
   infadapter-server --repository models --memory 2Gi
-  infadapter-server --model small=glyph-1 --model other=model.pt2
+  infadapter-server --model small=glyph-1 --model other=model.onnx
 
 \b
 One model, several accuracies (docs/models.md):
@@ -74,7 +74,7 @@ Several cores, several pods (docs/workers.md):
 @click.option(
     "--repository",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of models: NAME/config.yaml, NAME/VERSION/model.pt.",
+    help="A folder of models: NAME/config.yaml, NAME/VERSION/model.pt or model.onnx.",
 )
 @click.option(
     "--memory",

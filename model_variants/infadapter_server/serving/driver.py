@@ -15,7 +15,7 @@ from infadapter_scheduler.points import Point, PointPolicy
 from infadapter_scheduler.points.keeping_up import KeepingUp
 from infadapter_server.executors.port import Executor
 from infadapter_server.networks.signatures import Floats, LoadError
-from infadapter_server.serving.conductor import Conductor
+from infadapter_server.serving.conductor import Conductor, Observer
 from infadapter_server.serving.floors import check_floor
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.refusal import Cause, Unserved
@@ -62,6 +62,10 @@ class Driver:
         self._orders.share = self.share
         self._conductor.start(self.threads)
         self._watching = self._loop.create_task(self._conductor.watch.run())
+
+    def observe(self, observer: Observer) -> None:
+        """Tell it of requests and executions."""
+        self._conductor.observer = observer
 
     async def ended(self) -> None:
         """Wait until there is no executor left that anybody could wait for: a fault."""
@@ -168,6 +172,8 @@ class Driver:
         answer = self._loop.create_future()
         ticket = Ticket(model, first, rows, arrived_s, now_s, arrived_s + within_s, answer)
         admitted.add(ticket)
+        if self._conductor.observer is not None:
+            self._conductor.observer.admitted(ticket)
         self._orders.arrived(actions, now_s)
         return ticket
 

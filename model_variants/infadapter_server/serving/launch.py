@@ -20,6 +20,7 @@ from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.quota import thread_limit
 from infadapter_server.serving.repository import CPU_PAGE_BYTES
 from infadapter_server.serving.serve import listen, run
+from infadapter_server.serving.tracing.start import open_tracing
 
 __all__ = ["launch", "prepare"]
 
@@ -63,6 +64,7 @@ def launch(prepared: Prepared, host: str, port: int, grpc_port: int | None, drai
             thread_limit=prepared.threads,
             cpu_share=prepared.cpu_share,
             grpc_at=None if grpc_port is None else (host, grpc_port),
+            tracing=open_tracing(os.environ),
         )
     except OSError as error:
         raise click.ClickException(f"{error}.") from None
