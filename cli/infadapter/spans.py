@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from infadapter_operator.credentials import Credentials
+
 _UNITS_S = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
@@ -18,7 +20,7 @@ class Span:
     last_s: int
     until: str | None
     step_s: int
-    token: str | None
+    credentials: Credentials
 
 
 def span_options() -> tuple[Callable[[Any], Any], ...]:
@@ -42,6 +44,17 @@ def span_options() -> tuple[Callable[[Any], Any], ...]:
             help="From one value to the next.",
         ),
         click.option("--query-token", metavar="FILE", help="Holds a bearer token for it."),
+        click.option(
+            "--query-header",
+            metavar="NAME=VALUE",
+            multiple=True,
+            help="Sent to it, such as X-Scope-OrgID=vision; @FILE is a value in a file.",
+        ),
+        click.option(
+            "--query-ca", metavar="FILE", help="Whom to trust.  [env: REQUESTS_CA_BUNDLE]"
+        ),
+        click.option("--query-cert", metavar="FILE", help="Shown to it, with its --query-key."),
+        click.option("--query-key", metavar="FILE"),
     )
 
 

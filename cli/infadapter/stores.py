@@ -2,6 +2,7 @@
 
 import json
 import re
+import ssl
 import time
 import urllib.error
 import urllib.parse
@@ -9,11 +10,11 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from infadapter.progress import Progress
 from infadapter.spans import Span
+from infadapter_operator.credentials import Credentials, CredentialsUnreadable, hidden
 from infadapter_workload.asked import Asked
 from infadapter_workload.formats.matrix import matrix_of
 from infadapter_workload.formats.moments import SECOND_NS, moment_ns
@@ -84,13 +85,16 @@ def _answer(store: Store, span: Span, start_s: int, end_s: int) -> Any:
     asked = {"query": span.query, "start": start_s, "end": end_s, "step": span.step_s}
     request = _request(store, span, urllib.parse.urlencode(asked))
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+        with urllib.request.urlopen(
+            request, timeout=TIMEOUT_S, context=_trust(store, span.credentials)
+        ) as response:
             return _parsed(
                 store, response.headers.get_content_type(), response.read(MOST_BYTES + 1)
             )
     except urllib.error.HTTPError as error:
         with error:
             said = _error_in(error.read(65_536)) or error.reason
+            said = hidden(said, span.credentials.headers_now())
         raise store.error(f"answered {error.code}: {said}") from error
     except urllib.error.URLError as error:
         raise store.error(f"does not answer: {_cause(error.reason)}") from error
@@ -101,13 +105,30 @@ def _answer(store: Store, span: Span, start_s: int, end_s: int) -> Any:
 def _request(store: Store, span: Span, asked: str) -> urllib.request.Request:
     url = store.url.rstrip("/").removesuffix(_PATH) + f"{_PATH}?{asked}"
     request = urllib.request.Request(url, headers={"Accept": "application/json"})
-    if span.token:
-        try:
-            token = Path(span.token).read_text(encoding="utf-8").strip()
-        except (OSError, ValueError) as error:
-            raise TraceError(f"--query-token {span.token} cannot be read.") from error
-        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        headers = span.credentials.headers_now()
+    except CredentialsUnreadable as error:
+        raise TraceError(f"--query-token: {error}.") from error
+    for name, value in headers.items():
+        request.add_unredirected_header(name, value)  # to nobody else
     return request
+
+
+def _trust(store: Store, credentials: Credentials) -> ssl.SSLContext | None:
+    """Raises TraceError."""
+    if not store.url.startswith("https://"):
+        return None
+    try:
+        context = ssl.create_default_context(cafile=credentials.ca_file or None)
+        if credentials.certificate_file:
+            context.load_cert_chain(
+                credentials.certificate_file, credentials.key_file or None, password=""
+            )
+    except (OSError, ValueError) as error:
+        files = (credentials.ca_file, credentials.certificate_file, credentials.key_file)
+        named = ", ".join(filter(None, files))
+        raise TraceError(f"{named}: no certificate, or key, is read: {_cause(error)}.") from error
+    return context
 
 
 def _parsed(store: Store, kind: str, content: bytes) -> Any:

@@ -1,7 +1,9 @@
 """The options that say which part of a trace is meant, and the trace; no simulation is imported."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +12,12 @@ from infadapter.options import number_between
 from infadapter.progress import Progress
 from infadapter.spans import Span, span_options
 from infadapter.stores import is_store, trace_of_store
+from infadapter_operator.credentials import (
+    Credentials,
+    CredentialsUnreadable,
+    is_header,
+    read,
+)
 from infadapter_workload.asked import OPTIONS, Asked, asked_of
 from infadapter_workload.formats.known import FORMATS
 from infadapter_workload.reading import named_trace
@@ -37,6 +45,10 @@ class TraceOptions:
     query_until: str | None = None
     query_step: int = 15
     query_token: str | None = None
+    query_header: tuple[str, ...] = ()
+    query_ca: str | None = None
+    query_cert: str | None = None
+    query_key: str | None = None
 
 
 def trace_of(options: TraceOptions, to_s: int | None = None) -> Trace:
@@ -150,5 +162,30 @@ def _span(options: TraceOptions) -> Span:
         last_s=options.query_last,
         until=options.query_until,
         step_s=options.query_step,
-        token=options.query_token,
+        credentials=_credentials(options),
     )
+
+
+def _credentials(options: TraceOptions) -> Credentials:
+    """Raises TraceError."""
+    if options.query_key and not options.query_cert:
+        raise TraceError("--query-key is of a certificate: give --query-cert, too.")
+    return Credentials(
+        token_file=options.query_token or "",
+        headers=dict(map(_header, options.query_header)),
+        ca_file=options.query_ca or os.environ.get("REQUESTS_CA_BUNDLE", ""),
+        certificate_file=options.query_cert or "",
+        key_file=options.query_key or "",
+    )
+
+
+def _header(text: str) -> tuple[str, str]:
+    """What is wrong with it is told without what it holds. Raises TraceError."""
+    name, _, value = text.partition("=")
+    try:
+        value = read(Path(value[1:])) if value.startswith("@") else value
+    except CredentialsUnreadable as error:
+        raise TraceError(f"--query-header {name}: {error}.") from error
+    if not is_header(name, value):
+        raise TraceError("--query-header must be such as X-Scope-OrgID=vision.")
+    return name, value

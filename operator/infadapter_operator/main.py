@@ -21,6 +21,7 @@ from infadapter_operator.kube import client
 from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.supervisor import Loops
+from infadapter_operator.prometheus.connection import Prometheus
 from infadapter_operator.prometheus.connection import connect as connect_prometheus
 from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.settings import Settings, settings_from
@@ -86,11 +87,18 @@ def _context(settings: Settings) -> Context:
     return Context(
         settings=settings,
         api=api,
-        prometheus=connect_prometheus(settings.prometheus_url, settings.prometheus_timeout_s),
+        prometheus=_prometheus(settings, settings.prometheus_url),
+        namespaced=_prometheus(settings, settings.namespaced_url)
+        if settings.namespaced_url
+        else None,
         xds=XdsServer(),
         other_autoscalers=OtherAutoscalers(api),
         metrics=Metrics(REGISTRY),
     )
+
+
+def _prometheus(settings: Settings, url: str) -> Prometheus:
+    return connect_prometheus(url, settings.prometheus_timeout_s, settings.credentials)
 
 
 def main() -> None:

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+from infadapter_operator.credentials import Credentials, is_header
 from infadapter_operator.domain.error_budget import WINDOW_S
 from infadapter_operator.domain.service import Patience
 
@@ -14,6 +17,14 @@ Number = TypeVar("Number", int, float)
 
 class InvalidSetting(ValueError):
     """A setting can't be used; the sentence names the variable, its value and what it must be."""
+
+
+class CustomQueries(StrEnum):
+    """What becomes of a service's `demand.query`, which reads with the operator's credentials."""
+
+    ALLOW = "allow"
+    FORBID = "forbid"
+    NAMESPACED = "namespaced"  # asked where the service's namespace is forced into it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +49,12 @@ class Settings:
 
     prometheus_url: str = "http://prometheus-operated.monitoring:9090"
     prometheus_timeout_s: float = 5.0
+    credentials: Credentials = field(default_factory=Credentials)
+    """`INFADAPTER_PROMETHEUS_TOKEN_FILE` and so on: see `_credentials`."""
+    custom_queries: CustomQueries = CustomQueries.ALLOW
+    """By default forbidden with credentials and several namespaces: see `_custom_queries`."""
+    namespaced_url: str = ""
+    """What forces the namespace that it is told into a query: a prom-label-proxy."""
     scrape_s: float = 5.0
     """How often Prometheus scrapes the routers: three scrapes missed are stale data."""
     namespaces: tuple[str, ...] = ()
@@ -59,11 +76,18 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     """Raises InvalidSetting."""
     read = _Reader(environment)
     defaults, router = Settings(), RouterSettings()
+    credentials = _credentials(read)
+    prometheus_url = read.url("PROMETHEUS_URL", defaults.prometheus_url)
+    is_known = credentials.identify or urlsplit(prometheus_url).username is not None
+    namespaces = read.words("NAMESPACES", defaults.namespaces)
     return Settings(
-        prometheus_url=read.url("PROMETHEUS_URL", defaults.prometheus_url),
+        prometheus_url=prometheus_url,
         prometheus_timeout_s=read.seconds("PROMETHEUS_TIMEOUT_SECONDS", 0.1, 60, 5),
         scrape_s=read.seconds("SCRAPE_SECONDS", 1, 300, defaults.scrape_s),
-        namespaces=read.words("NAMESPACES", defaults.namespaces),
+        namespaces=namespaces,
+        credentials=credentials,
+        custom_queries=_custom_queries(read, is_known, namespaces),
+        namespaced_url=read.url("NAMESPACED_URL", "") if read.text("NAMESPACED_URL", "") else "",
         xds_host=read.text("XDS_HOST", defaults.xds_host),
         xds_port=read.port("XDS_PORT", defaults.xds_port),
         metrics_port=read.port("METRICS_PORT", defaults.metrics_port),
@@ -81,6 +105,61 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         ),
         patience=_patience(read),
     )
+
+
+def _credentials(read: "_Reader") -> Credentials:
+    """`REQUESTS_CA_BUNDLE` counts where no other bundle is named. Raises InvalidSetting."""
+    credentials = Credentials(
+        token_file=read.text("PROMETHEUS_TOKEN_FILE", ""),
+        headers=_headers(read),
+        headers_folder=read.text("PROMETHEUS_HEADERS_FOLDER", ""),
+        ca_file=read.text("PROMETHEUS_CA_FILE", read.environment.get("REQUESTS_CA_BUNDLE", "")),
+        certificate_file=read.text("PROMETHEUS_CERTIFICATE_FILE", ""),
+        key_file=read.text("PROMETHEUS_KEY_FILE", ""),
+    )
+    if credentials.key_file and not credentials.certificate_file:
+        raise InvalidSetting(
+            f"{PREFIX}PROMETHEUS_KEY_FILE is {credentials.key_file!r};"
+            f" it must come with {PREFIX}PROMETHEUS_CERTIFICATE_FILE"
+        )
+    return credentials
+
+
+def _headers(read: "_Reader") -> Mapping[str, str]:
+    """What they hold may be secret, and is in no sentence. Raises InvalidSetting."""
+    try:
+        headers = read.mapping("PROMETHEUS_HEADERS")
+    except InvalidSetting:
+        headers = {"": ""}
+    if not all(
+        isinstance(value, str) and is_header(name, value) for name, value in headers.items()
+    ):
+        raise InvalidSetting(
+            f"{PREFIX}PROMETHEUS_HEADERS names {', '.join(headers) or 'nothing'};"
+            " it must be a JSON object of headers with their values"
+        )
+    return headers
+
+
+def _custom_queries(read: "_Reader", is_known: bool, namespaces: tuple[str, ...]) -> CustomQueries:
+    """
+    Whoever may write a service in one namespace is not to read the metrics of the others as whom
+    Prometheus knows the operator, unless somebody says so. Raises InvalidSetting.
+    """
+    url = read.text("NAMESPACED_URL", "")
+    several = is_known and len(namespaces) != 1
+    usual = CustomQueries.FORBID if several else CustomQueries.ALLOW
+    text = read.text("CUSTOM_QUERIES", CustomQueries.NAMESPACED if url else usual)
+    if text not in set(CustomQueries):
+        raise InvalidSetting(
+            f"{PREFIX}CUSTOM_QUERIES is {text!r}; it must be {', '.join(CustomQueries)}"
+        )
+    if (text == CustomQueries.NAMESPACED) != bool(url):
+        raise InvalidSetting(
+            f"{PREFIX}CUSTOM_QUERIES is {text!r}; it must be namespaced, together with"
+            f" {PREFIX}NAMESPACED_URL, or neither"
+        )
+    return CustomQueries(text)
 
 
 def _patience(read: "_Reader") -> Patience:

@@ -5,6 +5,7 @@ from infadapter_scheduler.deviation import Deviation, exact, lognormal, of_both_
 from infadapter_scheduler.emulation import Emulation
 from infadapter_scheduler.events import (
     Arrived,
+    BulkArrived,
     Event,
     ExecutorJoined,
     ExecutorLeft,
@@ -39,6 +40,7 @@ __all__ = [
     "Arrived",
     "Both",
     "BrokenRule",
+    "BulkArrived",
     "Choice",
     "Client",
     "ClosedLoop",

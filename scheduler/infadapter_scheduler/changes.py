@@ -7,6 +7,7 @@ nothing accepted needs them, and nobody is accepted for copies that are to go.
 
 from infadapter_scheduler.actions import Action, Unload
 from infadapter_scheduler.catalogue import Entry, entry_of
+from infadapter_scheduler.deferral import loads_due
 from infadapter_scheduler.events import (
     Change,
     KeepLoaded,
@@ -39,7 +40,8 @@ class Changes:
 
     def settle(self, now_s: float) -> list[Action]:
         """Unloads that nothing stands against any more, then loads for which there is room."""
-        actions = self._unload()
+        actions = loads_due(self._state, now_s)
+        actions += self._unload()
         for name in [name for name, entry in self._state.models.items() if entry.removed]:
             self._forget(name)
         return actions + self._load(now_s)
@@ -130,6 +132,8 @@ class Changes:
     def _forget(self, name: str) -> None:
         if any(executor.cache.holds(name) for executor in self._state.executors.values()):
             return
+        if any(each.batch.model == name for each in self._state.deferred.values()):
+            return
         successor = self._state.models.pop(name).successor
         if successor is not None:
             self._add(successor)
@@ -147,10 +151,14 @@ class Changes:
         return actions
 
     def _load_one(self, name: str, entry: Entry, now_s: float) -> list[Action]:
-        """Where it can be soonest. Admission leaves room for it, where that would delay others."""
-        load_s = entry.costs.load.mean
+        """
+        Where nobody is evicted, and it can be soonest. Admission leaves room for it, where that
+        would delay others.
+        """
+        load_s, pages = entry.costs.load.mean, entry.costs.model.pages
         free = [e for e in self._state.executors.values() if self._has_room(e, entry)]
-        for executor in sorted(free, key=lambda e: e.load_ends_s(load_s, now_s)):
+        free.sort(key=lambda e: (not e.cache.has_room(pages), e.load_ends_s(load_s, now_s)))
+        for executor in free:
             if executor.late_by_load_s(load_s, now_s) <= 0:
                 self._state.unwanted(name)
                 return load(entry, executor, self._state.models, now_s) or []

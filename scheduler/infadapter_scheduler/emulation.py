@@ -72,7 +72,9 @@ class Emulation:
         number, fate = next(self._numbers), Served(decided_s=arrival.arrival_s)
         self._open[number] = arrival, fate
         deadline_s = arrival.arrival_s + arrival.slo_s
-        self._tell(Arrived(number, arrival.model, deadline_s, arrival.floor), arrival.arrival_s)
+        self._tell(
+            Arrived(number, arrival.model, deadline_s, floor=arrival.floor), arrival.arrival_s
+        )
         return fate
 
     def lose(self, name: str, now_s: float) -> None:

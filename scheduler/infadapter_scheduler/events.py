@@ -9,14 +9,21 @@ from infadapter_scheduler.model import Model
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """
-    A request, whose body is there: deadlines are instants, not durations. Of a model with operating
-    points, only those from `floor` on serve it.
+    A request, whose body is there: deadlines are instants, not durations. `bulk`: others come in
+    the same instant, and nothing of it is sent before BulkArrived, so that they run together. Of a
+    model with operating points, only those from `floor` on serve it.
     """
 
     request: int
     model: str
     deadline_s: float
+    bulk: bool = False
     floor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BulkArrived:
+    """The end of a bulk arrival, as of the images of one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +159,6 @@ Change = (
     | LoadWanted
     | UnloadWanted
 )
-Event = Arrived | Gone | Finished | Loaded | Tick | ExecutorJoined | ExecutorLeft | Change
+Event = (
+    Arrived | BulkArrived | Gone | Finished | Loaded | Tick | ExecutorJoined | ExecutorLeft | Change
+)

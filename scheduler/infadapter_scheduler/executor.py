@@ -58,6 +58,7 @@ class Executor:
     booked_s: float = 0.0
     load_booked_s: float = 0.0
     wake_s: float = -1.0
+    calm_until_s: float = -1.0  # after a load that others had to make way for
     kept_free_s: float = 0.0  # admission leaves room for a load that somebody asked for
     owed: Owed | None = None  # and for a batch of a model that others left no room for
 
@@ -123,6 +124,8 @@ class Executor:
         for batch in list(self.plan):
             loading = batch.model in self.cache.loading
             waiting_s = max(0.0, batch.released_s - at_s) if loading else 0.0
+            if batch.deferred:
+                waiting_s = batch.waiting_s
             if waiting_s != batch.waiting_s:
                 batch.waiting_s = waiting_s
                 batch.become(batch.members)
@@ -175,6 +178,7 @@ class Executor:
             self.cache.loading[model] = later_s(expected_s)
         for batch in self.plan:
             batch.released_s = later_s(batch.released_s)
+            batch.waiting_s *= factor if batch.deferred else 1.0
         self.replan()
 
     def replan(self) -> None:

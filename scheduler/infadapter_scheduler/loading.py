@@ -19,11 +19,20 @@ CANDIDATES = 3
 
 
 def least_loaded(executors: Iterable[Executor], entry: Entry, now_s: float) -> list[Executor]:
-    """Where a model could be loaded, the shortest queue of loads first."""
-    name = entry.costs.model.name
+    """
+    Where a model could be loaded: with free pages first, so that nobody has to be loaded again for
+    it; then the shortest queue of loads.
+    """
+    name, pages = entry.costs.model.name, entry.costs.model.pages
     free = (executor for executor in executors if not executor.cache.holds(name))
     found = list(islice(free, 2 * CANDIDATES))
-    found.sort(key=lambda e: (max(e.load_booked_s, now_s), e.horizon_s(now_s)))
+    found.sort(
+        key=lambda e: (
+            not e.cache.has_room(pages),
+            max(e.load_booked_s, now_s),
+            e.horizon_s(now_s),
+        )
+    )
     return found[:CANDIDATES]
 
 
@@ -55,7 +64,9 @@ def worth_loading(
         return False
     if executor.late_by_load_s(entry.costs.load.mean, now_s) > 0:
         return False
-    asked = sum(
-        models[name].arrivals.rate(now_s) * models[name].costs.split_s[1] for name in victims
-    )
-    return entry.unmet.rate(now_s) > asked
+    return entry.unmet.rate(now_s) > asked_of(victims, models, now_s)
+
+
+def asked_of(names: Iterable[str], models: Mapping[str, Entry], now_s: float) -> float:
+    """Seconds of work per second."""
+    return sum(models[name].arrivals.rate(now_s) * models[name].costs.split_s[1] for name in names)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from infadapter_scheduler.actions import Action, Reason, Refuse, Unload
 from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.catalogue import Entry
-from infadapter_scheduler.events import ExecutorJoined, Loaded
+from infadapter_scheduler.events import ExecutorJoined, ExecutorLeft, Loaded
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.model import Costs
 from infadapter_scheduler.residency import PageCache
@@ -21,9 +21,18 @@ class Membership:
     def __init__(self, state: State, sender: Sender, admit: Admit) -> None:
         self._state, self._sender, self._admit = state, sender, admit
 
-    def joined(self, event: ExecutorJoined, now_s: float) -> list[Action]:
+    def handle(self, event: ExecutorJoined | ExecutorLeft | Loaded, now_s: float) -> list[Action]:
+        match event:
+            case ExecutorJoined():
+                return self._joined(event, now_s)
+            case ExecutorLeft():
+                return self._left(event.executor, now_s)
+            case Loaded():
+                return self._loaded(event, now_s)
+
+    def _joined(self, event: ExecutorJoined, now_s: float) -> list[Action]:
         """Weights that it holds and nobody serves any more are unloaded."""
-        actions = self.left(event.executor, now_s)
+        actions = self._left(event.executor, now_s)
         state = self._state
         executor = Executor(
             name=event.executor,
@@ -42,7 +51,7 @@ class Membership:
                 entry.holders.append(executor)
         return actions
 
-    def left(self, name: str, now_s: float) -> list[Action]:
+    def _left(self, name: str, now_s: float) -> list[Action]:
         """What it ran is lost; what was planned goes elsewhere, and so does what is pinned."""
         executor = self._state.executors.pop(name, None)
         if executor is None:
@@ -57,7 +66,7 @@ class Membership:
         actions = self._state.give_up(lost, Reason.EXECUTOR_LEFT)
         return actions + self._elsewhere(list(executor.plan), executor, now_s)
 
-    def loaded(self, event: Loaded, now_s: float) -> list[Action]:
+    def _loaded(self, event: Loaded, now_s: float) -> list[Action]:
         executor = self._state.executors.get(event.executor)
         if executor is None or event.model not in executor.cache.loading:
             return []

@@ -8,8 +8,10 @@ from infadapter_scheduler.admission import Offer, leave
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.catalogue import Entry, entry_of
 from infadapter_scheduler.changes import Changes
+from infadapter_scheduler.deferral import loads_due
 from infadapter_scheduler.events import (
     Arrived,
+    BulkArrived,
     Event,
     ExecutorJoined,
     ExecutorLeft,
@@ -50,15 +52,22 @@ class Scheduler:
         self._intake = Intake(self.state)
         self._sender = Sender(self.state, points or KeepingUp())
         self._changes = Changes(self.state)
+        self._in_bulk = False
+        self._held: dict[str, None] = {}  # executors for which a part of it is planned
         self._membership = Membership(self.state, self._sender, self._admit)
 
     def next_tick_s(self) -> float:
         return self._sender.next_tick_s()
 
     def handle(self, event: Event, now_s: float) -> list[Action]:
+        self._in_bulk = isinstance(event, Arrived) and event.bulk
         actions = self._told(event, now_s)
+        if self._held and not self._in_bulk and not isinstance(event, Gone):
+            actions += self._send_held(now_s)
         if self.state.unsettled and not isinstance(event, Arrived | Tick):
             actions += self._changes.settle(now_s)
+        elif self.state.deferred:
+            actions += loads_due(self.state, now_s)
         return actions
 
     def _told(self, event: Event, now_s: float) -> list[Action]:
@@ -67,16 +76,14 @@ class Scheduler:
                 return self._arrived(event, now_s)
             case Finished():
                 return self._finished(event, now_s)
-            case Loaded():
-                return self._membership.loaded(event, now_s)
+            case BulkArrived():
+                return []
             case Tick():
                 return self._sender.tick(now_s)
             case Gone():
                 return self._gone(event.request, now_s)
-            case ExecutorJoined():
-                return self._membership.joined(event, now_s)
-            case ExecutorLeft():
-                return self._membership.left(event.executor, now_s)
+            case ExecutorJoined() | ExecutorLeft() | Loaded():
+                return self._membership.handle(event, now_s)
             case _:
                 return self._changes.handle(event, now_s)
 
@@ -103,7 +110,16 @@ class Scheduler:
         request, actions = self._intake.decide(entry, offer)
         if request is None or request.batch is None:
             return actions
-        return actions + self._sender.dispatch(self.state.executors[request.batch.executor], now_s)
+        name = request.batch.executor
+        if self._in_bulk:
+            self._held[name] = None
+            return actions
+        return actions + self._sender.dispatch(self.state.executors[name], now_s)
+
+    def _send_held(self, now_s: float) -> list[Action]:
+        held, self._held = self._held, {}
+        there = (self.state.executors[name] for name in held if name in self.state.executors)
+        return [action for executor in there for action in self._sender.dispatch(executor, now_s)]
 
     def _gone(self, number: int, now_s: float) -> list[Action]:
         request = self.state.accepted.pop(number, None)

@@ -15,12 +15,13 @@ from click.testing import CliRunner, Result
 
 from infadapter import stores
 from infadapter.__main__ import main
+from tests.operator.authority import a_company
 
 EPOCH = 1709287200
 
 
-def run(*arguments: str, stdin: str = "") -> Result:
-    result = CliRunner().invoke(main, arguments, input=stdin)
+def run(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Result:
+    result = CliRunner().invoke(main, arguments, input=stdin, env=env)
     assert result.exception is None or isinstance(result.exception, SystemExit)
     return result
 
@@ -167,8 +168,12 @@ class Prometheus(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[dict[str, str]] = []
         self.authorization: str | None = None
+        self.tenant: str | None = None
         self.reply: tuple[int, str, str] | None = None
         self.beside: dict[str, Any] = {}
+
+    def handle_error(self, *_: object) -> None:
+        """Who does not trust it goes away."""
 
     @property
     def url(self) -> str:
@@ -180,6 +185,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.authorization = self.headers["Authorization"]
+        self.server.tenant = self.headers["X-Scope-OrgID"]
         parts = urlsplit(self.path)
         assert parts.path == "/api/v1/query_range"
         asked = {name: found[0] for name, found in parse_qs(parts.query).items()}
@@ -251,9 +257,53 @@ def test_a_bearer_token_is_sent(prometheus: Prometheus, tmp_path: Path) -> None:
     token.write_text("secret\n")
     assert run("trace", prometheus.url, *QUERY, "--query-token", str(token)).exit_code == 0
     assert prometheus.authorization == "Bearer secret"
-    assert "cannot be read" in refused(
+    assert "can't be read" in refused(
         "trace", prometheus.url, *QUERY, "--query-token", str(tmp_path / "none")
     )
+
+
+def test_a_tenants_header_is_sent_and_a_secret_one_is_in_a_file(
+    prometheus: Prometheus, tmp_path: Path
+) -> None:
+    secret = tmp_path / "key"
+    secret.write_text("Basic c2VjcmV0\n")
+    headers = ("--query-header", "X-Scope-OrgID=a=b", "--query-header", f"Authorization=@{secret}")
+    assert run("trace", prometheus.url, *QUERY, *headers).exit_code == 0
+    assert prometheus.authorization == "Basic c2VjcmV0"
+    assert prometheus.tenant == "a=b"
+    prometheus.reply = (403, "application/json", '{"error":"not Basic c2VjcmV0"}')
+    assert "c2VjcmV0" not in refused("trace", prometheus.url, *QUERY, *headers)
+
+
+def test_certificates_are_shown_and_demanded(prometheus: Prometheus, tmp_path: Path) -> None:
+    authority = a_company(tmp_path)
+    context = authority.serving(strict=True)
+    prometheus.socket = context.wrap_socket(
+        prometheus.socket, server_side=True, do_handshake_on_connect=False
+    )
+    url = prometheus.url.replace("http://", "https://")
+    certificate, key = map(str, authority.sign("me"))
+    shown = ("--query-cert", certificate, "--query-key", key)
+    trusted = {"REQUESTS_CA_BUNDLE": str(authority.file)}
+    assert run("trace", url, *QUERY, *shown, "--query-ca", str(authority.file)).exit_code == 0
+    assert run("trace", url, *QUERY, *shown, env=trusted).exit_code == 0
+    assert "certificate verify failed" in refused("trace", url, *QUERY, *shown)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--query-header", "no header=secret"), "--query-header must be such as X-Scope-OrgID="),
+        (("--query-header", "X=@/nowhere/secret"), "--query-header X: /nowhere/secret can't be"),
+        (("--query-key", "key.pem"), "give --query-cert, too"),
+        (("--query-ca", "/nowhere/ca.pem"), "/nowhere/ca.pem: no certificate, or key, is read"),
+        (("--query-cert", "/nowhere/tls.pem"), "/nowhere/tls.pem: no certificate, or key"),
+    ],
+)
+def test_credentials_that_can_not_be_used_are_refused(
+    arguments: tuple[str, str], said: str
+) -> None:
+    assert said in refused("trace", "https://127.0.0.1:1", *QUERY, *arguments)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import yaml
 
 from infadapter_operator.domain.names import VARIANT_LABEL, router_labels, target_labels
 from infadapter_operator.domain.service import Patience
-from infadapter_operator.settings import settings_from
+from infadapter_operator.settings import CustomQueries, settings_from
 from infadapter_solver.problem import Target
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +104,108 @@ def test_what_values_say_arrives_in_the_settings() -> None:
         "default",
         "kube-public",
     )
+
+
+@helm_needed
+def test_who_asks_prometheus_is_in_the_settings_and_every_file_is_mounted() -> None:
+    objects = rendered("credentials")
+    [deployment] = of_kind(objects, "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    settings = settings_from(environment(objects))
+    credentials = settings.credentials
+    mounts = {mount["mountPath"]: mount for mount in pod["containers"][0]["volumeMounts"]}
+    files = {
+        credentials.token_file: "token",
+        f"{credentials.headers_folder}/any": "any",
+        credentials.ca_file: "service-ca.crt",
+        credentials.certificate_file: "tls.crt",
+        credentials.key_file: "tls.key",
+    }
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    for path, key in files.items():
+        folder, _, name = path.rpartition("/")
+        assert name == key
+        assert mounts[folder]["name"] in volumes
+        assert mounts[folder]["readOnly"] is True
+        assert "subPath" not in mounts[folder]  # of which the kubelet renews nothing
+    [source] = volumes["prometheus-token"]["projected"]["sources"]
+    token = {"path": "token", "expirationSeconds": 1200, "audience": "thanos"}
+    assert source == {"serviceAccountToken": token}
+    assert volumes["prometheus-ca"] == {
+        "name": "prometheus-ca",
+        "configMap": {"name": "openshift-service-ca.crt"},
+    }
+    assert credentials.headers == {"X-Scope-OrgID": "vision|speech"}
+    assert settings.custom_queries is CustomQueries.NAMESPACED
+    assert settings.namespaced_url == "https://thanos-querier.openshift-monitoring.svc:9092"
+
+
+@helm_needed
+def test_a_token_and_an_authority_may_be_of_secrets() -> None:
+    values = (
+        "prometheus.tokenSecret.name=t,prometheus.tokenSecret.key=bearer,prometheus.ca.secret=c"
+    )
+    objects = rendered("default", "infadapter", "--set", values)
+    credentials = settings_from(environment(objects)).credentials
+    assert credentials.token_file.endswith("/token/bearer")
+    assert credentials.ca_file.endswith("/ca/ca.crt")
+    [deployment] = of_kind(objects, "Deployment")
+    secrets = {
+        volume["name"]: volume["secret"]["secretName"]
+        for volume in deployment["spec"]["template"]["spec"]["volumes"]
+        if "secret" in volume
+    }
+    assert secrets == {"prometheus-token": "t", "prometheus-ca": "c"}
+
+
+@helm_needed
+@pytest.mark.parametrize(
+    ("values", "becomes"),
+    [
+        ("", "allow"),
+        ("prometheus.tokenSecret.name=t", "forbid"),
+        ("prometheus.headersSecret=h", "forbid"),
+        ("prometheus.headers.X-Scope-OrgID=vision", "forbid"),
+        ("prometheus.clientCertificateSecret=c", "forbid"),
+        ("prometheus.ca.secret=c", "allow"),
+        ("prometheus.tokenSecret.name=t,watchNamespaces={vision}", "allow"),
+        ("prometheus.tokenSecret.name=t,watchNamespaces={vision,speech}", "forbid"),
+        ("prometheus.tokenSecret.name=t,prometheus.customQueries=allow", "allow"),
+        ("prometheus.customQueries=forbid", "forbid"),
+        ("prometheus.tokenSecret.name=t,prometheus.namespacedUrl=http://proxy", "namespaced"),
+    ],
+)
+def test_queries_of_several_tenants_are_forbidden_with_credentials_unless_told_otherwise(
+    values: str, becomes: str
+) -> None:
+    objects = rendered("default", "infadapter", "--set", values)
+    assert settings_from(environment(objects)).custom_queries == becomes
+
+
+@helm_needed
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            "prometheus.tokenSecret.name=t,prometheus.serviceAccountToken.enabled=true",
+            "it must be one of them",
+        ),
+        ("prometheus.ca.secret=c,prometheus.ca.configMap=m", "it must be one of them"),
+        ("prometheus.customQueries=namespaced", "together with prometheus.namespacedUrl"),
+        (
+            "prometheus.customQueries=forbid,prometheus.namespacedUrl=http://proxy",
+            "together with prometheus.namespacedUrl",
+        ),
+        ("prometheus.customQueries=perhaps", "customQueries"),
+        ("prometheus.serviceAccountToken.expirationSeconds=60", "expirationSeconds"),
+    ],
+)
+def test_credentials_that_contradict_each_other_are_refused_with_a_sentence(
+    values: str, said: str
+) -> None:
+    ran = helm("template", "x", str(CHART), "--set", values)
+    assert ran.returncode != 0
+    assert said in ran.stderr
 
 
 @helm_needed

@@ -100,7 +100,9 @@ async def listening(
     model = model or Summing()
     inference = inference_of(model, **limits)
     inference.start()
-    connections = Connections(bounds or ConnectionLimits(), inference.metrics.connections.set)
+    connections = Connections(
+        inference, bounds or ConnectionLimits(), inference.metrics.connections.set
+    )
     server, listener = http_server(inference, connections), listen("127.0.0.1", 0)
     tasks = [
         asyncio.create_task(server.serve(sockets=[listener])),

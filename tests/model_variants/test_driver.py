@@ -89,6 +89,14 @@ async def test_images_of_one_question_stay_in_their_order() -> None:
         assert answers == [[n + 1 for n in range(7)]] * 5
 
 
+async def test_images_of_one_question_are_computed_together_by_an_idle_executor() -> None:
+    model = Summing(takes_s=0.005)  # whatever the batch, so that a large one is worth it
+    async with started(lambda: model) as asking:
+        for images in (8, 4, 7):
+            await asking.answer(*[row(n, 1) for n in range(images)])
+    assert model.batches[12:] == [8, 4, 4, 2, 1]
+
+
 async def test_those_that_wait_are_computed_together() -> None:
     model = Summing(takes_s=0.005)
     async with started(lambda: model) as asking:

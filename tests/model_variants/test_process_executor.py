@@ -1,5 +1,6 @@
 """A child process as an executor: what dies with it, and what never stays behind."""
 
+import errno
 import gc
 import os
 import signal
@@ -166,13 +167,6 @@ def test_what_is_ordered_while_it_still_prepares_is_done_then() -> None:
     assert rig.executor.stop(within_s=5)
 
 
-def test_one_that_still_prepares_can_be_stopped() -> None:
-    rig = Rig(ProcessExecutor("executor-0", prepare_slowly, slot_bytes=64))
-    assert rig.executor.stop(within_s=5)
-    rig.ready()
-    assert rig.lost() == "executor-0 was stopped."
-
-
 def test_nothing_is_left_open_after_a_life() -> None:
     def live() -> None:
         rig = Rig(executor())
@@ -227,6 +221,43 @@ def test_one_that_hangs_is_given_up_for_sure(rig: Rig) -> None:
     assert not rig.executor.stop(within_s=0.05)
     assert not alive(child)
     assert rig.lost() == "executor-0 was stopped."
+
+
+def test_one_that_still_prepares_is_stopped_at_once() -> None:
+    rig = Rig(ProcessExecutor("executor-0", prepare_slowly, slot_bytes=64))
+    began_s = time.monotonic()
+    assert rig.executor.stop(within_s=20)
+    assert time.monotonic() - began_s < 5
+    assert rig.lost() == "executor-0 was stopped."
+
+
+def test_one_that_hangs_is_lost_when_it_is_abandoned_and_started_again() -> None:
+    rig = Rig(Restarting(executor(), first_delay_s=0.01, most_delay_s=0.02))
+    rig.ready()
+    rig.load()
+    rig.infer(1, HANG)
+    rig.executor.abandon()
+    assert rig.lost() == "executor-0 was killed by SIGKILL."
+    rig.ready()
+    assert rig.executor.stop(within_s=5)
+
+
+def test_one_that_cant_be_started_again_is_tried_until_it_can(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = Rig(Restarting(executor(), first_delay_s=0.05, most_delay_s=0.05))
+    rig.ready()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "memfd_create", out_of_memory)
+        rig.executor.abandon()
+        rig.lost()
+        assert eventually(lambda: "executor-0 can't be started" in caplog.text)
+    rig.ready()
+    assert rig.executor.stop(within_s=5)
+
+
+def out_of_memory(*_: object) -> int:
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
 
 def test_one_that_is_stopped_by_a_signal_is_killed(rig: Rig) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infadapter_server.executors.messages import ExecutorReady, ModelLoaded, Outcome
 from infadapter_server.networks.signatures import Signature
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.driver import Driver
@@ -40,11 +41,17 @@ class House:
         room: float | None = 2,
         pinned: tuple[str, ...] = (),
         executors: int = 1,
+        returns: bool = False,
+        ready: tuple[ExecutorReady, ...] = (),
     ) -> None:
         self.kinds, self.pinned, self.files = kinds, pinned, dict.fromkeys(kinds, 1)
         memory = None if room is None else int(room * MIB)
         self.repository = Repository(self.read, Measurements(None), memory_bytes=memory)
-        self.executors = [VirtualExecutor(f"executor-{i}", kinds) for i in range(executors)]
+        self.executors = [
+            VirtualExecutor(f"executor-{i}", kinds, returns=returns) for i in range(executors)
+        ]
+        for executor, report in zip(self.executors, ready, strict=False):
+            executor.ready = report
         self.executor = self.executors[0]
         loop = asyncio.get_running_loop()
         self.driver = Driver(
@@ -298,6 +305,149 @@ async def test_what_a_lost_executor_held_is_in_memory_no_longer() -> None:
     house.executor.lose()
     await house.driver.ended()
     assert set(house.states().values()) == {State.UNAVAILABLE}
+
+
+@virtual
+async def test_an_executor_that_comes_back_has_its_models_again() -> None:
+    for room in (2, None):
+        house = House(models(2), room=room, returns=True)
+        await house.ready()
+        house.executor.lose()
+        await asyncio.sleep(0.1)
+        assert (house.driver.ready, house.driver.live, house.held()) == (False, True, set())
+        with pytest.raises(Unserved, match="no_executor"):
+            house.ask("m0")
+        house.executor.come_back()
+        await asyncio.sleep(2)
+        assert house.driver.ready
+        assert house.held() == {"m0", "m1"}
+        await house.ask("m1", within_s=0.1).answer
+
+
+@virtual
+async def test_what_was_running_is_lost_with_its_executor_and_what_waited_is_served_elsewhere() -> (
+    None
+):
+    house = House(models(1, image_s=0.1), room=None, executors=2, returns=True)
+    await house.ready()
+    asked = [house.ask("m0", within_s=9.0) for _ in range(20)]
+    await asyncio.sleep(0.15)
+    house.executor.lose()
+    answers = await asyncio.gather(*(t.answer for t in asked), return_exceptions=True)
+    lost = [answer for answer in answers if isinstance(answer, Unserved)]
+    assert {answer.reason for answer in lost} == {"executor_left"}
+    assert 1 <= len(lost) <= 8  # two batches at most were sent there
+    assert house.driver.unanswered == 0
+    house.executor.come_back()
+    await asyncio.sleep(2)
+    await asyncio.gather(*(house.ask("m0").answer for _ in range(8)))
+
+
+@virtual
+async def test_one_that_hangs_and_comes_back_by_itself_is_given_up() -> None:
+    house = House(models(2), room=None, returns=True)
+    await house.ready()
+    house.kinds["m0"] = Kind(image_s=1e6)
+    asked = house.ask("m0", within_s=9.0)
+    with pytest.raises(Unserved, match="executor_left"):
+        await asked.answer
+    assert (house.driver.ready, house.driver.live) == (False, True)
+    house.kinds["m0"] = Kind()
+    await asyncio.sleep(12)
+    assert house.driver.live  # it was lost, and can't be stuck any more
+    house.executor.come_back()
+    await asyncio.sleep(2)
+    await house.ask("m0", within_s=0.1).answer
+
+
+@virtual
+async def test_who_waits_for_a_load_gets_it_from_an_executor_that_comes_back() -> None:
+    house = House(models(3), returns=True)
+    await house.ready()
+    loading = asyncio.ensure_future(house.wishes.load("m2"))
+    await asyncio.sleep(0.01)
+    house.executor.lose()
+    await asyncio.sleep(3)
+    assert not loading.done()
+    house.executor.come_back()
+    await asyncio.wait_for(loading, 3)
+    assert "m2" in house.held()
+
+
+@virtual
+async def test_nobody_is_there_at_first_and_all_begins_with_the_first_that_comes() -> None:
+    house = House(models(3), executors=2, returns=True)
+    for executor in house.executors:
+        executor.lose()
+    await asyncio.sleep(60)
+    assert (house.driver.loaded, house.driver.ready, house.driver.live) == (False, False, True)
+    house.executors[1].come_back()
+    await house.ready()
+    await house.ask("m2").answer
+    house.executors[0].come_back()
+    await asyncio.sleep(5)
+    assert house.held() == {"m0", "m1", "m2"}
+    assert house.executors[0].held
+
+
+def resident(name: str, version: str, **spent_s: float) -> ModelLoaded:
+    seconds = {int(size[1:]): took_s for size, took_s in spent_s.items()}
+    return ModelLoaded(name, Outcome.DONE, 0.0, 0.08, MIB, seconds, version=version)
+
+
+@virtual
+async def test_weights_that_are_there_already_serve_at_once_if_they_are_the_right_ones() -> None:
+    all_sizes = {"b1": 0.01, "b2": 0.02, "b4": 0.04}
+    held = (resident("m0", "1", **all_sizes), resident("m1", "7", **all_sizes))
+    house = House(models(2), room=None, ready=(ExecutorReady(resident=held),))
+    stored = house.repository.models()
+    house.executor.held.update({"m0": stored["m0"], "m1": stored["m1"]})
+    await house.ready()
+    assert house.executor.loads == {"m1": 1}
+    assert house.executor.unloaded == ["m1"]
+    await asyncio.gather(*(house.ask(name, within_s=0.2).answer for name in house.kinds))
+
+
+@virtual
+async def test_an_executors_own_bound_holds_beside_the_servers() -> None:
+    bounds = (ExecutorReady(memory_bytes=1 * MIB), ExecutorReady(memory_bytes=8 * MIB))
+    for room in (3, None):
+        house = House(models(6), room=room, executors=2, ready=bounds)
+        await house.ready()
+        for name in (*house.kinds, *house.kinds):
+            await house.ask(name).answer
+        first, second = house.executors
+        assert first.most_bytes <= 1 * MIB
+        assert second.most_bytes <= (3 if room else 8) * MIB
+
+
+@virtual
+async def test_an_executor_says_whether_its_executions_wait_for_its_loads() -> None:
+    """While m2 is loaded nobody of m0 would be in time, if m0 had to wait for that."""
+    for shared in (True, False):
+        ready = (ExecutorReady(shared_load=shared),)
+        house = House(models(3, load_s=2.0), returns=True, ready=ready)
+        await house.ready()
+        await asyncio.sleep(20)
+        asked = house.ask("m2")
+        await asyncio.sleep(0.1)
+        if shared:
+            with pytest.raises(Unserved, match="no_time"):
+                house.ask("m1", within_s=0.1)
+        else:
+            house.ask("m1", within_s=0.1)
+        await asked.answer
+
+
+@virtual
+async def test_a_model_that_one_executor_lacks_is_served_by_another() -> None:
+    good, bad = models(2), {f"m{i}": Kind(fault="There is no such file.") for i in range(2)}
+    house = House(good, room=None, executors=2)
+    house.executor.kinds = bad
+    await house.ready()
+    for name in good:
+        await house.ask(name).answer
+    assert not house.executor.held
 
 
 STEPS = st.lists(

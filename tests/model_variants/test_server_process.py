@@ -123,7 +123,7 @@ class Server:
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[Server]:
+def started(*arguments: str, ready: bool = True) -> Iterator[Server]:
     process = subprocess.Popen(
         [sys.executable, *arguments],
         stdout=subprocess.PIPE,
@@ -133,7 +133,8 @@ def started(*arguments: str) -> Iterator[Server]:
     )
     server = Server(process)
     try:
-        wait_for(server.ready)
+        if ready:
+            wait_for(server.ready)
         yield server
     finally:
         for connection in server.connections:
@@ -280,8 +281,28 @@ def test_the_command_line_is_understood_without_waiting_for_torch() -> None:
         (["--model", "a=glyph-1", "--model", "a=glyph-2"], 2, "two models of the name a"),
         (["--model", "a=vgg"], 2, "'vgg' is no variant, no file and no folder"),
         (["--model", "a=glyph-1", "--weights", __file__], 2, "--weights belongs to --variant"),
-        (["--model", "a=glyph-1", "--memory", "many"], 2, "--memory 'many' is no quantity"),
-        (["--model", "a=glyph-1", "--memory", "9"], 2, "--memory 9 is less than 1048576 bytes"),
+        (["--model", "a=glyph-1", "--memory", "many"], 2, "'--memory': 'many' is no quantity"),
+        (["--model", "a=glyph-1", "--memory", "9"], 2, "9 is less than 1048576 bytes"),
+        (["--variant", "glyph-1", "--processes", "0"], 2, "0 is not in the range"),
+        (
+            ["--variant", "glyph-1", "--processes", "2", "--worker", "a:1"],
+            2,
+            "of another: give one",
+        ),
+        (["--variant", "glyph-1", "--worker", "a"], 2, "--worker 'a' is not HOST:PORT"),
+        (["--variant", "glyph-1", "--worker", "a:0"], 2, "--worker 'a:0' is not HOST:PORT"),
+        (["--variant", "glyph-1", "--worker", "a:1", "--worker", "a:1"], 2, "each --worker once"),
+        (["--variant", "glyph-1", "--worker-tls", "/tmp"], 2, "give --worker too"),
+        (
+            ["--variant", "glyph-1", "--worker", "a:1", "--worker-tls", "/proc"],
+            2,
+            "--worker-tls: /proc/tls.key: No such file or directory.",
+        ),
+        (
+            ["--model", "a=glyph-1", "--memory", "3Mi", "--processes", "4"],
+            2,
+            "--memory leaves 786432 bytes for each of --processes",
+        ),
         (["--repository", "/nowhere"], 2, "'/nowhere' does not exist"),
         (["--variant", "glyph-1", "extra"], 2, "unexpected extra argument"),
         (["--variant", "glyph-1", "--host", "no.such.invalid"], 1, "Cannot listen on no.such"),
@@ -335,7 +356,7 @@ def test_only_shipped_weights_have_an_accuracy(
 
     told: list[float | None] = []
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("infadapter_server.serving.command.run", run)
+    monkeypatch.setattr("infadapter_server.serving.launch.run", run)
     monkeypatch.setattr(sys, "argv", ["infadapter-server", "--port", "0", *arguments])
     assert command() == 0
     assert told == [accuracy]
@@ -348,7 +369,7 @@ def test_an_interrupt_before_the_server_listens_ends_it_without_a_traceback(
         raise KeyboardInterrupt
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("infadapter_server.serving.command.listen", interrupted)
+    monkeypatch.setattr("infadapter_server.serving.launch.listen", interrupted)
     monkeypatch.setattr(sys, "argv", ["infadapter-server", "--variant", "glyph-1"])
     assert command() == 130
     assert capsys.readouterr().err.strip() == ""

@@ -88,7 +88,8 @@ def test_a_port_that_is_taken_and_bad_options_are_one_sentence(
         port = taken.getsockname()[1]
         for arguments, code, sentence in (
             (["--host", "127.0.0.1", "--port", str(port)], 1, f"Cannot listen on 127.0.0.1:{port}"),
-            (["--memory", "much"], 2, "is no quantity"),
+            (["--memory", "much"], 2, "'much' is no quantity"),
+            (["--memory", "9"], 2, "9 is less than 1048576 bytes"),
             (["--models", str(tmp_path / "none")], 2, "does not exist"),
         ):
             monkeypatch.setattr(sys, "argv", ["infadapter-worker", *arguments])

@@ -11,6 +11,7 @@ import numpy as np
 
 from infadapter_server.executors.messages import (
     ExecutorLost,
+    ExecutorReady,
     Infer,
     Inferred,
     LoadModel,
@@ -49,10 +50,14 @@ class VirtualExecutor:
     _sequence: "count[int]" = field(default_factory=count)
     loads: Counter[str] = field(default_factory=Counter)
     _busy: bool = False
+    _lives: int = 0
     _lost: bool = False
+    returns: bool = False
+    ready: ExecutorReady = field(default_factory=ExecutorReady)
 
     def start(self, tell: Tell) -> None:
         self._tell, self._loop = tell, asyncio.get_running_loop()
+        self._tell(self.ready)
 
     def submit(self, order: Order) -> None:
         earliest_s = order.earliest_s if isinstance(order, Infer | LoadModel) else 0.0
@@ -65,8 +70,18 @@ class VirtualExecutor:
     def lose(self) -> None:
         """Whatever it was doing, nobody hears of it any more."""
         self._orders.clear()
+        self.held.clear()
         self._lost = True
         self._tell(ExecutorLost(f"{self.name} was lost."))
+
+    def come_back(self) -> None:
+        """With nothing; what it was doing once is nobody's."""
+        self._lives += 1
+        self._lost = self._busy = False
+        self._tell(self.ready)
+
+    def abandon(self) -> None:
+        self.lose()
 
     def _next(self) -> None:
         if self._busy or self._lost or not self._orders:
@@ -78,9 +93,11 @@ class VirtualExecutor:
         order = heappop(self._orders)[2]
         took_s, report = self._do(order)
         self._busy = True
-        self._loop.call_later(took_s, self._done, report)
+        self._loop.call_later(took_s, self._done, report, self._lives)
 
-    def _done(self, report: Report | None) -> None:
+    def _done(self, report: Report | None, life: int) -> None:
+        if life != self._lives:
+            return
         self._busy = False
         if report is not None and not self._lost:
             self._tell(report)

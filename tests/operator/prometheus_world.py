@@ -6,6 +6,7 @@ scrapes, and a real Prometheus where there is one.
 import json
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -47,10 +48,20 @@ class Answers(ThreadingHTTPServer):
         self.content_type = "application/json"
         self.delay_s = 0.0
         self.asked: dict[str, str] = {}
+        self.headers: dict[str, str] = {}  # of the last question
+        self.answer_headers: dict[str, str] = {}
+        self.scheme = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Each connection shakes hands in its own thread: one that fails stops no others."""
+        self.scheme = "https"
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
 
     def gives(self, *values: tuple[float, str], series: int = 1) -> None:
         result = [{"metric": {}, "values": [list(v) for v in values]}] * series
@@ -62,11 +73,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         query = parse_qs(urlparse(self.path).query)
+        self.server.headers = dict(self.headers)
         self.server.asked = {key: values[0] for key, values in query.items()}
         time.sleep(self.server.delay_s)
         answer = self.server.answer
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(self.server.status)
+        for name, value in self.server.answer_headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", self.server.content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -107,12 +121,6 @@ class _Exposition(BaseHTTPRequestHandler):
 @contextmanager
 def scraping(scraped: Exposing, folder: Path) -> Iterator[str]:
     """The address of a Prometheus that scrapes it once a second."""
-    program = shutil.which("prometheus")
-    if program is None:
-        pytest.skip("no prometheus on the PATH")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     config = {
         "scrape_configs": [
             {
@@ -125,20 +133,34 @@ def scraping(scraped: Exposing, folder: Path) -> Iterator[str]:
             }
         ]
     }
+    with running(folder, config) as url:
+        eventually(lambda: urllib.request.urlopen(f"{url}/-/ready").close())
+        yield url
+
+
+@contextmanager
+def running(folder: Path, config: Any, web: Any = None) -> Iterator[str]:
+    """The address of a Prometheus that may not answer yet; `web` is who may ask."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("no prometheus on the PATH")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     (folder / "prometheus.yml").write_text(json.dumps(config))
+    (folder / "web.yml").write_text(json.dumps(web or {}))
     running = subprocess.Popen(
         [
             program,
             f"--config.file={folder / 'prometheus.yml'}",
+            f"--web.config.file={folder / 'web.yml'}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",
             "--log.level=error",
         ]
     )
     try:
-        url = f"http://127.0.0.1:{port}"
-        eventually(lambda: urllib.request.urlopen(f"{url}/-/ready").close())
-        yield url
+        yield f"{'https' if web else 'http'}://127.0.0.1:{port}"
     finally:
         running.terminate()
         running.wait()

@@ -90,7 +90,10 @@ NO_RATES = pytest.mark.parametrize("rps", ["NaN", "+Inf", "-Inf", "-1", "-0.0001
 
 @NO_RATES
 async def test_what_is_no_rate_is_left_out_and_the_others_count(server: Answers, rps: str) -> None:
-    """One such moment in the window stopped all planning until it had left it, half an hour."""
+    """
+    One such moment in the window stopped all planning until it had left it, half an hour. A scrape
+    that was missed makes one: https://github.com/Yelp/paasta/pull/3034
+    """
     server.gives((NOW_S - 3, "2"), (NOW_S - 2, rps), (NOW_S - 1, "3"))
     history = await ask(server)
     assert [sample.rps for sample in history.samples] == [2.0, 3.0]
@@ -98,6 +101,10 @@ async def test_what_is_no_rate_is_left_out_and_the_others_count(server: Answers,
 
 @NO_RATES
 async def test_the_load_is_invalid_where_the_latest_is_no_rate(server: Answers, rps: str) -> None:
+    """
+    It is no number, and no zero: https://github.com/kedacore/keda/issues/7475,
+    https://github.com/ai-dynamo/dynamo/issues/3131
+    """
     server.gives((NOW_S - 2, "3"), (NOW_S - 1, rps))
     with pytest.raises(InvalidData, match="is no rate"):
         await ask(server)
@@ -138,11 +145,23 @@ async def test_an_error_is_a_failed_query(server: Answers, status: int) -> None:
         await ask(server)
 
 
-async def test_a_part_of_the_recent_data_is_a_failed_query(server: Answers) -> None:
-    """Thanos answers 200 with warnings where a store is away: the load seems to have fallen."""
+@pytest.mark.parametrize(
+    "warning",
+    [
+        "receive 10.0.0.7: connection refused",
+        "No StoreAPIs matched for this query",
+        "failed to receive any data in 30s from Addr: thanos-store:10901: deadline exceeded",
+    ],
+)
+async def test_a_part_of_the_recent_data_is_a_failed_query(server: Answers, warning: str) -> None:
+    """
+    Thanos answers 200 with warnings where a store is away: the load seems to have fallen.
+    https://github.com/thanos-io/thanos/issues/622, https://github.com/thanos-io/thanos/issues/1129,
+    https://github.com/kubecost/kubecost/issues/451
+    """
     server.gives((NOW_S - 1, "3"))
-    server.answer = {**server.answer, "warnings": ["receive 10.0.0.7: connection refused"]}
-    with pytest.raises(QueryFailed, match="only a part of the data is there: receive"):
+    server.answer = {**server.answer, "warnings": [warning]}
+    with pytest.raises(QueryFailed, match=f"only a part of the data is there: {warning}"):
         await ask(server)
     assert server.asked["partial_response"] == "false"
 
@@ -168,6 +187,10 @@ async def test_nobody_there_is_a_failed_query() -> None:
 
 
 async def test_a_name_that_nobody_knows_is_told_by_its_cause() -> None:
+    """
+    It stood behind everything else: https://github.com/osism/testbed/issues/1542,
+    https://github.com/red-hat-storage/ocs-ci/issues/11328
+    """
     prometheus = connect("http://no-such-host.invalid:9090", 1.0)
     with pytest.raises(QueryFailed, match=r"(?i)name|resol") as failed:
         await PrometheusLoad(prometheus, "up").history(10.0, NOW_S)
@@ -175,6 +198,10 @@ async def test_a_name_that_nobody_knows_is_told_by_its_cause() -> None:
 
 
 async def test_a_login_page_is_told_as_what_it_is(server: Answers) -> None:
+    """
+    As after a token has expired: https://github.com/opendatahub-io/odh-dashboard/issues/832,
+    https://github.com/nalbury/promql-cli/issues/25
+    """
     server.answer, server.content_type = b"<html>Sign in</html>", "text/html; charset=utf-8"
     with pytest.raises(QueryFailed, match="it answered text/html, not JSON"):
         await ask(server)
@@ -187,6 +214,39 @@ async def test_proxies_of_the_environment_are_not_for_prometheus(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
     server.gives((NOW_S - 1, "3"))
     assert (await ask(server)).samples[-1].rps == 3.0
+
+
+class Victoria(Answers):
+    """Repeats what was 30 s ago for all that is later, or ends there, unless it is told not to."""
+
+    repeats = True
+
+    @property
+    def answer(self) -> Any:
+        late_s = float(self.asked.get("latency_offset", "30s").removesuffix("s"))
+        start, end = int(self.asked["start"]), int(self.asked["end"])
+        known_s = int(NOW_S - late_s)
+        until_s = end if self.repeats else min(end, known_s)
+        values = [[t, str(min(t, known_s) - start)] for t in range(start, until_s + 1)]
+        return {"data": {"result": [{"metric": {}, "values": values}]}}
+
+    @answer.setter
+    def answer(self, _: Any) -> None:
+        return
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+async def test_victoria_metrics_is_asked_for_what_it_has_now(repeats: bool) -> None:
+    """
+    https://github.com/VictoriaMetrics/VictoriaMetrics/issues/8693 (the same value for 30 s),
+    https://github.com/VictoriaMetrics/VictoriaMetrics/issues/3817 (the last are lacking),
+    https://github.com/VictoriaMetrics/VictoriaMetrics/issues/1390 (what to send)
+    """
+    with served(Victoria()) as server:
+        server.repeats = repeats
+        history = await ask(server)
+    assert history.samples[-1].rps >= 59
+    assert math.floor(NOW_S) - history.samples[-1].at_s <= 1
 
 
 async def test_a_ratio_that_cannot_be_known_is_none(server: Answers) -> None:

@@ -11,7 +11,12 @@ import pytest
 
 from infadapter_operator.domain.load import Delivered
 from infadapter_operator.prometheus.client import PrometheusLoad
-from infadapter_operator.prometheus.connection import MAX_SERIES, ONLY_WHOLE, connect
+from infadapter_operator.prometheus.connection import (
+    AS_LATE_AS_IT_IS,
+    MAX_SERIES,
+    ONLY_WHOLE,
+    connect,
+)
 from infadapter_operator.prometheus.queries import Servers, delivered_query
 from infadapter_profiles.wire import LATENCY_BOUNDS_S
 from infadapter_server.serving.metrics import ServerMetrics
@@ -85,6 +90,7 @@ async def test_the_question_is_one_and_for_now_and_bounded(server: Answers) -> N
         "timeout": "5s",
         "limit": str(MAX_SERIES),
         **ONLY_WHOLE,
+        **AS_LATE_AS_IT_IS,
     }
 
 

@@ -1,7 +1,12 @@
 import pytest
 
 from infadapter_operator.domain.service import Patience
-from infadapter_operator.settings import InvalidSetting, Settings, settings_from
+from infadapter_operator.settings import (
+    CustomQueries,
+    InvalidSetting,
+    Settings,
+    settings_from,
+)
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -53,6 +58,10 @@ def test_a_command_whose_words_hold_spaces_is_a_json_list() -> None:
         ("RESIZE_PATIENCE_SECONDS", "-1"),
         ("RETRY_FIRST_SECONDS", "inf"),
         ("RETRY_MOST_SECONDS", "100000"),
+        ("CUSTOM_QUERIES", "perhaps"),
+        ("CUSTOM_QUERIES", "namespaced"),
+        ("NAMESPACED_URL", "proxy:8080"),
+        ("PROMETHEUS_KEY_FILE", "tls.key"),
         ("ROUTER_POD", "[]"),
         ("ROUTER_CONTAINER", "{"),
     ],
@@ -86,3 +95,40 @@ def test_patience_can_be_set() -> None:
 def test_a_retry_is_not_to_come_later_than_the_latest_one() -> None:
     with pytest.raises(InvalidSetting, match=r"RETRY_MOST_SECONDS is 600; .* no less than .*700"):
         settings_from({"INFADAPTER_RETRY_FIRST_SECONDS": "700"})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        '{"X Y": "1"}',
+        '{"X": "a\\nsecret"}',
+        '{"X": ""}',
+        '{"X": 1}',
+        '{"X": "secret", "": "1"}',
+        "X-Scope-OrgID: secret",
+        '["secret"]',
+    ],
+)
+def test_headers_that_could_not_be_sent_are_refused_without_their_values(headers: str) -> None:
+    with pytest.raises(InvalidSetting, match=r"PROMETHEUS_HEADERS names .*; it must be") as refused:
+        settings_from({"INFADAPTER_PROMETHEUS_HEADERS": headers})
+    assert "secret" not in str(refused.value)
+
+
+def test_a_password_in_the_address_is_as_good_as_a_token() -> None:
+    environment = {"INFADAPTER_PROMETHEUS_URL": "https://me:secret@prometheus"}
+    assert settings_from(environment).custom_queries is CustomQueries.FORBID
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "becomes"),
+    [("", CustomQueries.FORBID), ("a,b", CustomQueries.FORBID), ("a", CustomQueries.ALLOW)],
+)
+def test_with_credentials_queries_of_several_namespaces_are_forbidden(
+    namespaces: str, becomes: CustomQueries
+) -> None:
+    environment = {"INFADAPTER_PROMETHEUS_TOKEN_FILE": "t", "INFADAPTER_NAMESPACES": namespaces}
+    assert settings_from(environment).custom_queries is becomes
+    allowed = {**environment, "INFADAPTER_CUSTOM_QUERIES": "allow"}
+    assert settings_from(allowed).custom_queries is CustomQueries.ALLOW
+    assert settings_from({}).custom_queries is CustomQueries.ALLOW

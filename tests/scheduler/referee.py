@@ -9,6 +9,7 @@ from math import exp, inf
 from infadapter_scheduler import (
     Action,
     Arrived,
+    BulkArrived,
     Event,
     ExecutorJoined,
     ExecutorLeft,
@@ -125,12 +126,20 @@ class Referee:
         del self.executors[name]
         self.tell(ExecutorLeft(name))
 
-    def arrive(self, model: str, slo_s: float, floor: float = 0.0) -> int:
+    def arrive(self, model: str, slo_s: float, floor: float = 0.0, *, bulk: bool = False) -> int:
         number = self.count
         self.deadlines[number] = self.now_s + slo_s
         self.may[number] = self._may(model, floor)
-        self.tell(Arrived(number, model, self.deadlines[number], floor))
+        self.tell(Arrived(number, model, self.deadlines[number], bulk, floor))
         return number
+
+    def arrive_together(self, model: str, slo_s: float, many: int) -> list[int]:
+        """Nothing is sent before all are told."""
+        sent = len(self.sent)
+        numbers = [self.arrive(model, slo_s, bulk=True) for _ in range(many)]
+        assert len(self.sent) == sent, "sent before the others were told"
+        self.tell(BulkArrived())
+        return numbers
 
     def _may(self, model: str, floor: float) -> set[int]:
         points = self.models[model].points if model in self.models else ()

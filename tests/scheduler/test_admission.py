@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from infadapter_scheduler import (
     Action,
     Arrived,
+    BulkArrived,
     ExecutorJoined,
     Finished,
     Gone,
@@ -150,6 +151,35 @@ def test_a_batch_tenant_fills_what_is_left_and_delays_nobody() -> None:
         assert not refused(scheduler.handle(Arrived(number, "batch", 86_400.0), 0.0))
     assert not refused(scheduler.handle(Arrived(1000, "live", 0.010), 0.0))
     assert drained(scheduler, 0.005)[1000] == pytest.approx(0.010)
+
+
+@pytest.mark.parametrize(("many", "batches"), [(8, [8]), (7, [4, 2, 1]), (5, [4, 1])])
+def test_what_arrives_together_runs_together(many: int, batches: list[int]) -> None:
+    scheduler = scheduler_of({"m": PUBLISHED})
+    for number in range(many):
+        assert scheduler.handle(Arrived(number, "m", 1.0, bulk=True), 0.0) == []
+    actions = scheduler.handle(BulkArrived(), 0.0)
+    sizes, now_s = [], 0.0
+    while actions:
+        (run,) = actions
+        assert isinstance(run, Run)
+        sizes.append(len(run.batch))
+        began_s, now_s = now_s, now_s + run.expected_s
+        actions = scheduler.handle(Finished("e", run.run, began_s, now_s), now_s)
+    assert sizes == batches
+
+
+def test_a_bulk_arrival_that_is_taken_back_leaves_nothing_and_whatever_comes_next_ends_it() -> None:
+    scheduler = scheduler_of({"m": PUBLISHED})
+    for number in (1, 2):
+        scheduler.handle(Arrived(number, "m", 1.0, bulk=True), 0.0)
+    for number in (1, 2):
+        assert scheduler.handle(Gone(number), 0.0) == []
+    assert scheduler.handle(BulkArrived(), 0.0) == []
+    scheduler.handle(Arrived(3, "m", 1.0, bulk=True), 0.0)
+    (run,) = scheduler.handle(Arrived(4, "m", 1.0), 0.0)
+    assert isinstance(run, Run)
+    assert run.batch == (3, 4)
 
 
 def test_a_refusal_says_when_to_come_again() -> None:

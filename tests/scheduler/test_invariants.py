@@ -34,7 +34,9 @@ def models(draw: st.DrawFn) -> list[Model]:
 
 EVENTS = (
     st.tuples(st.just("arrive"), st.integers(0, 5), st.sampled_from((1, 3, 12, 50, 200, 5000))),
-    st.tuples(st.just("burst"), st.integers(0, 4), st.sampled_from((12, 50, 200))),
+    st.tuples(
+        st.sampled_from(("burst", "bulk")), st.integers(0, 4), st.sampled_from((12, 50, 200))
+    ),
     st.tuples(st.just("wait"), st.integers(0, 0), st.sampled_from((0.1, 1, 5, 40))),
     st.tuples(st.just("go"), st.integers(0, 60), st.just(0)),
     st.tuples(st.just("join"), st.integers(0, 0), st.just(0)),
@@ -54,6 +56,7 @@ ARRIVALS: dict[str, Callable[[Referee, str, float], list[int]]] = {
     "burst": lambda referee, model, amount: [
         referee.arrive(model, amount * MILLISECOND) for _ in range(9)
     ],
+    "bulk": lambda referee, model, amount: referee.arrive_together(model, amount * MILLISECOND, 7),
 }
 
 

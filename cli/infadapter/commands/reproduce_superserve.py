@@ -1,26 +1,24 @@
 """`infadapter reproduce superserve`: SuperServe's evaluation again, in virtual time."""
 
-import json
 from pathlib import Path
 
 import click
 
+from infadapter.commands import reproduce_options as options
 from infadapter.options import number_between
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.traces import say_trace
-from infadapter_simulator.reproduction.clockwork.result import as_facts, as_text, draw
+from infadapter_simulator.reproduction.result import as_facts, as_text, draw
 from infadapter_simulator.reproduction.superserve.asked import Asked
 from infadapter_simulator.reproduction.superserve.experiments import EXPERIMENTS
 from infadapter_workload.reading import read_trace
-
-FOLDER = Path("reproduction")
 
 
 @click.command("superserve", context_settings={"max_content_width": 100})
 @click.option(
     "--experiment", type=click.Choice(list(EXPERIMENTS)), required=True, help="Which workload."
 )
-@click.option("--quick", is_flag=True, help="A few seconds' work: how it looks, not what it is.")
+@options.quick
 @click.option(
     "--minutes",
     type=number_between(0.001, 10_000),
@@ -33,16 +31,9 @@ FOLDER = Path("reproduction")
     metavar="FILE",
     help="Of experiment `trace`: requests per second; its shape is kept.",
 )
-@click.option("--seed", type=click.IntRange(0), metavar="NUMBER", default=1, show_default=True)
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="FOLDER",
-    default=FOLDER,
-    show_default=True,
-    help="Where the picture goes.",
-)
-@click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@options.seed
+@options.output
+@options.as_format
 def superserve(
     experiment: str,
     quick: bool,
@@ -83,9 +74,7 @@ def superserve(
     )
     result = chosen.run(asked)
     path = draw(result, output, "superserve")
-    facts = json.dumps(as_facts(result), indent=2, ensure_ascii=False)
-    click.echo(facts if format == "json" else as_text(result))
-    click.echo(f"The picture is {path}", err=True)
+    options.say(lambda: as_text(result), as_facts(result), format, [path])
 
 
 def _rates(path: Path | None) -> list[float]:

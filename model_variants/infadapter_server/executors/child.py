@@ -24,10 +24,10 @@ from infadapter_server.executors.messages import (
     UnloadModel,
     UseThreads,
 )
-from infadapter_server.executors.opening import Opener
+from infadapter_server.executors.opening import Loaded, Opener
+from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.runner import Runner
 from infadapter_server.executors.slots import Slots
-from infadapter_server.networks.signatures import Model
 from infadapter_server.networks.stored import Stored
 
 ORPHANED = 3
@@ -46,6 +46,7 @@ class Placed:
     shape: tuple[int, ...]
     earliest_s: float
     latest_s: float
+    point: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Birth:
 
 def main(connection: Connection, birth: Birth) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for all of a terminal's processes
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _be_known_as(birth.name)
     if birth.cpus is not None:
         os.sched_setaffinity(0, birth.cpus)
@@ -93,10 +95,11 @@ class _Child:
 
     def run(self) -> None:
         self._opener = self._prepare()  # for seconds, in which orders may come already
-        self._connection.send(ExecutorReady())
+        self._connection.send(ExecutorReady(shared_load=self._runner.shared_load))
+        give_way()
         self._runner.run()
 
-    def _open(self, stored: Stored) -> Model:
+    def _open(self, stored: Stored) -> Loaded:
         return self._opener(stored)
 
     def _read(self) -> None:
@@ -117,7 +120,7 @@ class _Child:
                 self._placed[order.run] = order.slot
                 inputs = self._slots.view(order.slot, order.shape)
                 window = (order.earliest_s, order.latest_s)
-                self._runner.submit(Infer(order.run, order.model, (inputs,), *window))
+                self._runner.submit(Infer(order.run, order.model, (inputs,), *window, order.point))
             case _:
                 self._runner.submit(order)
 

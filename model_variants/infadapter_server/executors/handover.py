@@ -17,6 +17,7 @@ from infadapter_server.executors.messages import (
     LoadModel,
     ModelLoaded,
     Order,
+    Outcome,
     Report,
 )
 from infadapter_server.executors.port import Tell
@@ -41,13 +42,13 @@ class Handover:
 
     def submit(self, order: Order) -> None:
         with self._changing:
-            error = self._take(order)
-        if error is not None and (report := refused(order, error)) is not None:
+            closed = self._closed
+            error = f"{self._name} has no process." if closed else self._take(order)
+        outcome = Outcome.LOST if closed else Outcome.FAILED
+        if error is not None and (report := refused(order, error, outcome)) is not None:
             self._tell(report)
 
     def _take(self, order: Order) -> str | None:
-        if self._closed:
-            return f"{self._name} has no process."
         if isinstance(order, Infer):
             return self._infer(order)
         if isinstance(order, LoadModel):
@@ -75,7 +76,7 @@ class Handover:
         slot = self._free.pop()
         self._slots.write(slot, order.rows, shape)
         window = (order.earliest_s, order.latest_s)
-        self._send(Placed(order.run, order.model, slot, shape, *window))
+        self._send(Placed(order.run, order.model, slot, shape, *window, order.point))
 
     def close(self) -> None:
         """Let the child end after what it is doing."""

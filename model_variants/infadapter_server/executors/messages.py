@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from infadapter_server.networks.adaptive.points import Point
 from infadapter_server.networks.signatures import Floats
 from infadapter_server.networks.stored import Stored
 
@@ -18,6 +19,7 @@ class Outcome(StrEnum):
     DONE = "done"
     TOO_LATE = "too_late"  # `latest_s` had passed: dropped, and nothing computed
     FAILED = "failed"  # the model raised, or isn't there
+    LOST = "lost"  # there is nobody to do it: ExecutorLost has been told, or is told now
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Infer:
     rows: tuple[Floats, ...]
     earliest_s: float
     latest_s: float
+    point: str = ""  # of an adaptive network; without one it answers by its most accurate
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,10 @@ class Inferred:
 
 @dataclass(frozen=True, slots=True)
 class ModelLoaded:
-    """The end of a LoadModel. `execution_s`: seconds by batch size, as measured warming up."""
+    """The end of a LoadModel. `execution_s`: seconds by batch size, as measured warming up.
+
+    `points` are those of an adaptive network, measured alike; the most accurate is the last.
+    """
 
     model: str
     outcome: Outcome
@@ -84,6 +90,8 @@ class ModelLoaded:
     weights_bytes: int = 0
     execution_s: Mapping[int, float] = field(default_factory=dict)
     error: str = ""
+    version: str = ""
+    points: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +99,12 @@ class ExecutorReady:
     """Orders are taken from now on. `resident`: models that are in its memory already.
 
     `memory_bytes` is what all weights together may take there; None: the executor sets no bound.
+    `shared_load`: a load takes its turn among executions, which wait for it; else it goes beside.
     """
 
     memory_bytes: int | None = None
     resident: tuple[ModelLoaded, ...] = ()
+    shared_load: bool = True
 
 
 @dataclass(frozen=True, slots=True)

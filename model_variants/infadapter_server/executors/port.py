@@ -13,12 +13,16 @@ class Executor(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def returns(self) -> bool:
+        """After it was lost, it comes back by itself: ExecutorReady once more."""
+        ...
+
     def start(self, tell: Tell) -> None:
         """Begin; reports go to `tell`, in the order of their ends.
 
         The first is ExecutorReady, or ExecutorLost where nothing can begin; orders may be handed
-        over before. After ExecutorLost it may be started again, unless it comes back by itself,
-        as a worker on another machine does: ExecutorReady once more.
+        over before. After ExecutorLost it may be started again, unless it returns by itself.
         """
         ...
 
@@ -28,4 +32,8 @@ class Executor(Protocol):
 
     def stop(self, within_s: float) -> bool:
         """End after the order that is being done; False if it had to be given up."""
+        ...
+
+    def abandon(self) -> None:
+        """Lose it now, with what it is doing, which may never end. A thread can't be ended."""
         ...

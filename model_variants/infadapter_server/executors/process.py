@@ -7,8 +7,8 @@ it was running with it and nothing else: it is reported as lost and can be start
 import os
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
@@ -17,7 +17,14 @@ from multiprocessing.reduction import send_handle
 from infadapter_server.executors import child
 from infadapter_server.executors.child import Birth
 from infadapter_server.executors.handover import Handover
-from infadapter_server.executors.messages import ExecutorLost, Order, UseThreads
+from infadapter_server.executors.messages import (
+    ExecutorLost,
+    ExecutorReady,
+    Order,
+    Outcome,
+    Report,
+    UseThreads,
+)
 from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
@@ -32,6 +39,8 @@ _GRACE_S = 0.5  # from SIGTERM to SIGKILL
 class ProcessExecutor:
     """`prepare` is called in the child, and must be found by its name there."""
 
+    returns = False
+
     def __init__(
         self,
         name: str,
@@ -43,7 +52,7 @@ class ProcessExecutor:
         cpus: frozenset[int] | None = None,
     ) -> None:
         self.name = name
-        self._birth = Birth(
+        self.birth = Birth(
             name=name,
             prepare=prepare,
             slots=slots,
@@ -60,39 +69,49 @@ class ProcessExecutor:
 
     def start(self, tell: Tell) -> None:
         self._tell = tell
-        self._life = _Life(self._birth, tell)
+        self._life = _Life(self.birth, tell)
         self._life.begin()
 
     def submit(self, order: Order) -> None:
         if isinstance(order, UseThreads):
-            self._birth = replace(self._birth, threads=order.threads)  # also of the next child
+            self.birth = replace(self.birth, threads=order.threads)  # also of the next child
         if self._life is not None:
             self._life.handover.submit(order)
-        elif self._tell and (report := refused(order, f"{self.name} is not started.")):
-            self._tell(report)
+        elif self._tell is not None:
+            report = refused(order, f"{self.name} is not started.", Outcome.LOST)
+            if report is not None:
+                self._tell(report)
 
     def stop(self, within_s: float) -> bool:
         return self._life is None or self._life.stop(within_s)
+
+    def abandon(self) -> None:
+        if self._life is not None:
+            self._life.process.kill()
 
 
 class _Life:
     """One child, from its start to its end, which is always told."""
 
     def __init__(self, birth: Birth, tell: Tell) -> None:
-        self._name, self._tell, self._stopped = birth.name, tell, False
+        self._name, self._tell = birth.name, tell
+        self._ready = self._stopped = False
+        memory = new_memory(birth.slots, birth.slot_bytes)
         spawn = get_context("spawn")  # never fork: torch's threads would be missing in the child
         ours, theirs = spawn.Pipe()
         self.process: SpawnProcess = spawn.Process(
             target=child.main, args=(theirs, birth), name=birth.name, daemon=True
         )
-        self.process.start()
-        theirs.close()
-        memory = new_memory(birth.slots, birth.slot_bytes)
-        slots = Slots(memory, birth.slots, birth.slot_bytes)
-        with suppress(OSError):  # it has ended already, which its pipe tells as well
-            send_handle(ours, memory, self.process.pid)
-        os.close(memory)
-        self.handover = Handover(birth.name, ours, slots, tell)
+        try:
+            slots = Slots(memory, birth.slots, birth.slot_bytes)
+            with _deaf_to_ctrl_c():
+                self.process.start()
+            with suppress(OSError):  # it has ended already, which its pipe tells as well
+                send_handle(ours, memory, self.process.pid)
+        finally:
+            theirs.close()
+            os.close(memory)
+        self.handover = Handover(birth.name, ours, slots, self._heard)
         self._reader = threading.Thread(
             target=self._read, name=f"{birth.name} reports", daemon=True
         )
@@ -104,7 +123,9 @@ class _Life:
     def stop(self, within_s: float) -> bool:
         self._stopped = True
         self.handover.close()
-        self._reader.join(within_s)
+        if not self._ready:  # it imports, for seconds, and does nothing for anybody
+            self.process.kill()
+        self._reader.join(within_s if self._ready else None)
         if not self._reader.is_alive():
             return True
         self.process.terminate()
@@ -112,6 +133,10 @@ class _Life:
         self.process.kill()
         self._reader.join()
         return False
+
+    def _heard(self, report: Report) -> None:
+        self._ready = self._ready or isinstance(report, ExecutorReady)
+        self._tell(report)
 
     def _read(self) -> None:
         self.handover.read()
@@ -126,3 +151,13 @@ class _Life:
         if code < 0:
             return f"{self._name} was killed by {signal.Signals(-code).name}."
         return f"{self._name} has ended by itself, with the exit code {code}."
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """A child has this mask from its first moment; while it imports, it can't ignore signals."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -12,13 +12,15 @@ from infadapter_server.executors.messages import (
 )
 
 
-def refused(order: Order, error: str) -> Inferred | ModelLoaded | None:
+def refused(
+    order: Order, error: str, outcome: Outcome = Outcome.FAILED
+) -> Inferred | ModelLoaded | None:
     """None where nobody waits for a report."""
     now_s = time.monotonic()
     match order:
         case Infer():
-            return Inferred(order.run, Outcome.FAILED, now_s, now_s, error=error)
+            return Inferred(order.run, outcome, now_s, now_s, error=error)
         case LoadModel():
-            return ModelLoaded(order.stored.name, Outcome.FAILED, now_s, now_s, error=error)
+            return ModelLoaded(order.stored.name, outcome, now_s, now_s, error=error)
         case _:
             return None

@@ -17,11 +17,13 @@ _log = logging.getLogger(__name__)
 class Restarting:
     """The same executor, started again after it was lost, with exponential backoff."""
 
+    returns = True
+
     def __init__(
         self, executor: Executor, *, first_delay_s: float = FIRST_S, most_delay_s: float = MOST_S
     ) -> None:
         self.name = executor.name
-        self._executor = executor
+        self.executor = executor
         self._bounds = (first_delay_s, most_delay_s)
         self._delays = delays_s(*self._bounds)
         self._ready_s = float("inf")
@@ -31,17 +33,20 @@ class Restarting:
 
     def start(self, tell: Tell) -> None:
         self._tell, self._stopping = tell, False
-        self._executor.start(self._heard)
+        self.executor.start(self._heard)
 
     def submit(self, order: Order) -> None:
-        self._executor.submit(order)
+        self.executor.submit(order)
 
     def stop(self, within_s: float) -> bool:
         with self._changing:
             self._stopping = True
             if self._timer is not None:
                 self._timer.cancel()
-        return self._executor.stop(within_s)
+        return self.executor.stop(within_s)
+
+    def abandon(self) -> None:
+        self.executor.abandon()
 
     def _heard(self, report: Report) -> None:
         self._tell(report)
@@ -65,6 +70,9 @@ class Restarting:
             self._timer.start()
 
     def _again(self) -> None:
-        with self._changing:
-            if not self._stopping:
-                self._executor.start(self._heard)
+        try:
+            with self._changing:
+                if not self._stopping:
+                    self.executor.start(self._heard)
+        except OSError as error:  # no memory, no process: perhaps the next time
+            self._again_later(f"{self.name} can't be started: {error}.")

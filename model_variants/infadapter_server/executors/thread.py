@@ -1,17 +1,18 @@
 """An executor that is a thread of this process: nothing is copied, the interpreter is shared."""
 
 import threading
-from collections.abc import Callable
 
 from infadapter_server.executors.messages import ExecutorLost, ExecutorReady, Order
+from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.port import Tell
+from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.runner import Runner
-from infadapter_server.networks.signatures import Model
-from infadapter_server.networks.stored import Stored
 
 
 class ThreadExecutor:
-    def __init__(self, name: str, open_model: Callable[[Stored], Model], threads: int = 1) -> None:
+    returns = False
+
+    def __init__(self, name: str, open_model: Opener, threads: int = 1) -> None:
         self.name = name
         self._open, self._threads = open_model, threads
 
@@ -29,9 +30,13 @@ class ThreadExecutor:
         self._thread.join(within_s)
         return not self._thread.is_alive()
 
+    def abandon(self) -> None:
+        """What it does can't be ended from here."""
+
     def _run(self) -> None:
         try:
-            self._tell(ExecutorReady())
+            give_way()
+            self._tell(ExecutorReady(shared_load=self._runner.shared_load))
             self._runner.run()
         finally:
             self._tell(ExecutorLost(f"The thread of {self.name} has ended."))

@@ -7,6 +7,7 @@ Protocol: https://github.com/kserve/open-inference-protocol (rest/inference_rest
 """
 
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 import orjson
@@ -18,16 +19,19 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infadapter_profiles import wire
+from infadapter_server.serving.heads import Names, asked_of
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.oip import metadata
 from infadapter_server.serving.refusal import Refusal
 from infadapter_server.serving.repository_api import RepositoryApi
 from infadapter_server.serving.repository_routes import add_repository
+from infadapter_server.serving.route import infer
 
 __all__ = ["create_app"]
 
-_INFER, _VERSIONS = "/infer", "versions"
+_VERSIONS = "versions"
+_OPENAPI = "openapi.json"
 
 
 def create_app(inference: Inference) -> ASGIApp:
@@ -49,28 +53,19 @@ def create_app(inference: Inference) -> ASGIApp:
         if names is None:
             await others(scope, receive, send)
         else:
-            await inference(*names, scope, receive, send)
+            await infer(inference, names, scope, receive, send)
 
     return app
 
 
-def _asked(scope: Scope) -> tuple[str, str | None] | None:
+def _asked(scope: Scope) -> Names | None:
     """The model, and the version if one is named, of a request for inference."""
-    if scope["type"] != "http" or scope["method"] != "POST":
-        return None
-    path: str = scope["path"]
-    if not path.startswith(wire.MODELS_PATH) or not path.endswith(_INFER):
-        return None
-    match path[len(wire.MODELS_PATH) + 1 : -len(_INFER)].split("/"):
-        case [model]:
-            return model, None
-        case [model, "versions", wanted]:
-            return model, wanted
-    return None
+    infers = scope["type"] == "http" and scope["method"] == "POST"
+    return asked_of(scope["path"]) if infers else None
 
 
 def _add_health(app: Starlette, inference: Inference) -> None:
-    variant = inference.variant
+    variant, document = inference.variant, files(__package__).joinpath(_OPENAPI).read_bytes()
 
     async def live(_: Request) -> Response:
         alive = inference.driver.live
@@ -88,6 +83,11 @@ def _add_health(app: Starlette, inference: Inference) -> None:
             headers={wire.VARIANT_HEADER: variant, "content-type": CONTENT_TYPE_LATEST},
         )
 
+    async def openapi(_: Request) -> Response:
+        headers = {wire.VARIANT_HEADER: variant}
+        return Response(document, headers=headers, media_type="application/json")
+
+    app.add_route("/openapi.json", openapi, ["GET"])
     app.add_route("/v2/health/live", live, ["GET"])
     app.add_route(wire.READY_PATH, ready, ["GET"])
     app.add_route("/v2", server, ["GET"])
@@ -107,12 +107,15 @@ def _add_models(app: Starlette, inference: Inference) -> None:
             identity.signature,
             inference.limits.batch,
             identity.accuracy,
+            identity.platform,
         )
         return _json(identity.variant, 200, content)
 
     async def config(request: Request) -> Response:
         identity = find(request)
-        content = metadata.model_config(identity.model, identity.signature, inference.limits.batch)
+        content = metadata.model_config(
+            identity.model, identity.signature, inference.limits.batch, identity.platform
+        )
         return _json(identity.variant, 200, content)
 
     async def ready(request: Request) -> Response:
@@ -121,15 +124,15 @@ def _add_models(app: Starlette, inference: Inference) -> None:
         content = {"name": identity.model, "ready": there}
         return _json(identity.variant, 200 if there else 503, content)
 
-    async def infer(request: Request) -> Response:
-        raise HTTPException(405, headers={"allow": "POST"})  # POST never comes here
+    async def refuse(_: Request) -> Response:
+        raise AssertionError("POST never comes here; others the route refuses by itself")
 
     model_path = f"{wire.MODELS_PATH}/{{model}}"
     for path in (model_path, f"{model_path}/{_VERSIONS}/{{version}}"):
         app.add_route(path, model, ["GET"])
         app.add_route(f"{path}/config", config, ["GET"])
         app.add_route(f"{path}/ready", ready, ["GET"])
-        app.add_route(f"{path}{_INFER}", infer)
+        app.add_route(f"{path}/infer", refuse, ["POST"])
 
 
 def _add_faults(app: Starlette, inference: Inference) -> None:

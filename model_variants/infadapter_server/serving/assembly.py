@@ -4,21 +4,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from infadapter_profiles.quantities import InvalidQuantity, whole_units
+from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_server.networks.stored import Stored
 from infadapter_server.serving.catalogue import Catalogue, parse_given
 from infadapter_server.serving.config_keys import NAME, ConfigError
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.layout import Found, found_variant
-from infadapter_server.serving.measurements import FILE, Measurements, machine
+from infadapter_server.serving.measurements import FILE, Measurements
 from infadapter_server.serving.model_config import ModelConfig
 from infadapter_server.serving.offered import Offered
-from infadapter_server.serving.repository import CPU_PAGE_BYTES, Repository
+from infadapter_server.serving.repository import Repository
 
-__all__ = ["MANY", "Served", "always", "many", "memory_bytes", "one"]
+__all__ = ["MANY", "Given", "Served", "always", "many", "one", "powers_of_two", "served"]
 
 MANY = "many"
 """In place of a variant, where answers and metrics are of no single network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Options of the command line; `memory` in bytes."""
+
+    variant: str | None
+    names: tuple[str, ...]
+    weights: Path | None
+    repository: Path | None
+    memory: int | None
+    max_batch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,16 @@ class Served:
     variant: str
     models: Mapping[str, Identity]
     repository: Repository
+
+
+def served(given: Given, memory_each: int | None, where: str | None) -> Served:
+    """`where` measurements of models hold that outlive the server. Raises ConfigError."""
+    if given.variant is None:
+        _check_many(given)
+        return many(given.names, given.repository, memory_each, where)
+    _check_one(given)
+    name = (*given.names, given.variant)[0]
+    return one(given.variant, name, given.weights, powers_of_two(given.max_batch))
 
 
 def one(variant: str, name: str, weights: Path | None, batch_sizes: tuple[int, ...]) -> Served:
@@ -56,20 +78,33 @@ def always(*models: Stored) -> Repository:
     return Repository(lambda: found, Measurements(None))
 
 
-def many(given: tuple[str, ...], folder: Path | None, memory: int | None, threads: int) -> Served:
+def many(
+    given: tuple[str, ...], folder: Path | None, memory: int | None, where: str | None = None
+) -> Served:
     """Raises ConfigError."""
     catalogue = Catalogue(tuple(parse_given(each) for each in given), folder)
-    measurements = Measurements(folder / FILE if folder else None, machine(threads))
+    measurements = Measurements(folder / FILE if folder and where else None, where or "")
     repository = Repository(catalogue.read, measurements, memory_bytes=memory)
     return Served(MANY, Offered(repository), repository)
 
 
-def memory_bytes(quantity: str) -> int:
-    """As Kubernetes writes it, such as 2Gi. Raises ConfigError."""
-    try:
-        size = whole_units(quantity)
-    except InvalidQuantity as error:
-        raise ConfigError(f"--memory {error}.") from None
-    if size < CPU_PAGE_BYTES:
-        raise ConfigError(f"--memory {quantity} is less than {CPU_PAGE_BYTES} bytes.")
-    return size
+def powers_of_two(most: int) -> tuple[int, ...]:
+    """Batch sizes: seven images run as four, two and one, so that nothing is padded."""
+    return tuple(2**power for power in range(most.bit_length()))
+
+
+def _check_one(given: Given) -> None:
+    if given.repository is not None or given.memory is not None:
+        raise ConfigError("--variant is one network: leave --repository and --memory out.")
+    if len(given.names) > 1:
+        raise ConfigError("--variant is one network: give one --model.")
+
+
+def _check_many(given: Given) -> None:
+    if not given.names and given.repository is None:
+        raise ConfigError(
+            f"Missing option '--variant'. Choose from: {', '.join(SIGNATURES)}; "
+            "or give --model NAME=VARIANT, or --repository."
+        )
+    if given.weights is not None:
+        raise ConfigError("--weights belongs to --variant; give --model NAME=FILE.")

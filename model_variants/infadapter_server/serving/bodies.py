@@ -14,7 +14,7 @@ from infadapter_server.networks.signatures import Signature
 from infadapter_server.serving.oip import encodings
 from infadapter_server.serving.refusal import Cause, ClientGone, Refusal, try_again
 
-__all__ = ["Budget", "Hold", "longest_body", "read", "unpacked"]
+__all__ = ["Budget", "Hold", "check_length", "longest_body", "read", "unpacked"]
 
 _BYTES_PER_JSON_VALUE = 32  # a float in full, its comma and some white space
 _HEAD_BYTES = 65_536
@@ -88,24 +88,25 @@ async def _read(receive: Receive, hold: Hold, longest: int) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
     if message["type"] == "http.request" and not message.get("more_body", False):
-        _check(len(body), longest)  # all of it at once, as nearly always
+        check_length(len(body), longest)  # all of it at once, as nearly always
         hold.become(len(body))
         return body
     parts, size = [body], len(body)
     while message.get("more_body", False):
-        _check(size, longest)
+        check_length(size, longest)
         hold.become(size)
         message = await receive()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
     if message["type"] == "http.disconnect":
         raise ClientGone
-    _check(size, longest)
+    check_length(size, longest)
     hold.become(size)
     return b"".join(parts)
 
 
-def _check(size: int, longest: int) -> None:
+def check_length(size: int, longest: int) -> None:
+    """Raises Refusal."""
     if size > longest:
         raise _too_long(longest)
 

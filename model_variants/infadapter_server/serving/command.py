@@ -1,26 +1,20 @@
-"""The command line of `infadapter-server`: its options, and what they are put together to."""
+"""The command line of `infadapter-server`: its options, and how it ends."""
 
 import logging
-import os
-from functools import partial
 from pathlib import Path
 
 import click
-from prometheus_client import disable_created_metrics
 
-from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
-from infadapter_server.networks.signatures import SIGNATURES, Model
-from infadapter_server.networks.stored import Stored
-from infadapter_server.serving.assembly import Served, many, memory_bytes, one
+from infadapter_server.memory import Memory
+from infadapter_server.networks.signatures import SIGNATURES
+from infadapter_server.serving.assembly import Given
 from infadapter_server.serving.config_keys import ConfigError
 from infadapter_server.serving.deadlines import Deadlines
-from infadapter_server.serving.driver import Driver
-from infadapter_server.serving.inference import Inference, Limits
-from infadapter_server.serving.metrics import ServerMetrics
-from infadapter_server.serving.quota import cpu_share, thread_limit
-from infadapter_server.serving.serve import listen, run
+from infadapter_server.serving.fleet import Fleet
+from infadapter_server.serving.inference import Limits
+from infadapter_server.serving.launch import launch, prepare
 
 _HELP = """Serve one network, or many, by the Open Inference Protocol v2.
 
@@ -43,7 +37,12 @@ that routers notice, and ends with 0. A second signal ends the waiting.
 \b
 Many models in bounded memory (docs/models.md):
   infadapter-server --repository models --memory 2Gi
-  infadapter-server --model small=glyph-1 --model other=model.pt2
+  infadapter-server --model small=glyph-1 --model other=model.onnx
+
+\b
+Several cores, several pods (docs/workers.md):
+  infadapter-server --variant resnet18 --processes 3
+  infadapter-server --repository models --worker worker-0:9090 --worker worker-1:9090
 """
 
 
@@ -70,13 +69,33 @@ Many models in bounded memory (docs/models.md):
 @click.option(
     "--repository",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of models: NAME/config.yaml, NAME/VERSION/model.pt.",
+    help="A folder of models: NAME/config.yaml, NAME/VERSION/model.pt or model.onnx.",
 )
 @click.option(
     "--memory",
-    metavar="QUANTITY",
+    type=Memory(),
     help="What the weights of all models may take, such as 2Gi: others are loaded when they are "
-    "asked for, in place of those used least recently.  [default: all are loaded]",
+    "asked for, in place of those used least recently. --processes share it; each --worker may "
+    "take as much.  [default: all are loaded]",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    help="Compute in so many child processes; where there are more cores, one is for HTTP alone.  "
+    "[default: in a thread]",
+)
+@click.option(
+    "--worker",
+    "workers",
+    metavar="HOST:PORT",
+    multiple=True,
+    help="Compute on this infadapter-worker, as often as there are workers.",
+)
+@click.option(
+    "--worker-tls",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With tls.key, tls.crt and ca.crt, for connections to workers that have --tls.",
 )
 @click.option("--host", default="0.0.0.0", show_default=True, help="The address to listen on.")
 @click.option(
@@ -123,7 +142,10 @@ def _command(
     names: tuple[str, ...],
     weights: Path | None,
     repository: Path | None,
-    memory: str | None,
+    memory: int | None,
+    processes: int | None,
+    workers: tuple[str, ...],
+    worker_tls: Path | None,
     host: str,
     port: int,
     grpc_port: int | None,
@@ -132,71 +154,16 @@ def _command(
     max_batch: int,
     drain_seconds: float,
 ) -> int:
-    threads = partial(thread_limit, ceiling=_take_openmp_ceiling())
+    default_s = None if slo_ms is None else slo_ms / 1000
+    deadlines = Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s)
     try:
-        if variant is not None:
-            _check_one(names, repository, memory)
-            served = one(variant, (*names, variant)[0], weights, powers_of_two(max_batch))
-        else:
-            _check_many(names, repository, weights)
-            size = None if memory is None else memory_bytes(memory)
-            served = many(names, repository, size, threads())
+        fleet = Fleet(processes, workers, worker_tls)
+        given = Given(variant, names, weights, repository, memory, max_batch)
+        prepared = prepare(given, fleet, deadlines)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    default_s = None if slo_ms is None else slo_ms / 1000
-    deadlines = Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s)
-    inference = _inference(served, Limits(batch=max_batch, deadlines=deadlines))
-    try:
-        listener = listen(host, port)
-    except OSError as error:
-        raise click.ClickException(f"Cannot listen on {host}:{port}: {_reason(error)}.") from None
-    shown = f"[{host}]" if ":" in host else host
-    print(f"listening on http://{shown}:{listener.getsockname()[1]}", flush=True)
-    try:
-        sound = run(
-            inference,
-            listener,
-            drain_s=drain_seconds,
-            thread_limit=threads,
-            cpu_share=cpu_share,
-            grpc_at=None if grpc_port is None else (host, grpc_port),
-        )
-    except OSError as error:
-        raise click.ClickException(f"{error}.") from None
-    if inference.driver.failure is not None:
-        raise click.ClickException(str(inference.driver.failure))
-    return 0 if sound else 1
-
-
-def _inference(served: Served, limits: Limits) -> Inference:
-    # A series more for each of ours, which nobody asks for.
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    metrics = ServerMetrics(served.variant)
-    return Inference(
-        variant=served.variant,
-        models=served.models,
-        limits=limits,
-        driver=Driver(served.repository, [ThreadExecutor("executor", _open)], metrics),
-        metrics=metrics,
-    )
-
-
-def _check_one(names: tuple[str, ...], repository: Path | None, memory: str | None) -> None:
-    if repository is not None or memory is not None:
-        raise ConfigError("--variant is one network: leave --repository and --memory out.")
-    if len(names) > 1:
-        raise ConfigError("--variant is one network: give one --model.")
-
-
-def _check_many(names: tuple[str, ...], repository: Path | None, weights: Path | None) -> None:
-    if not names and repository is None:
-        raise ConfigError(
-            f"Missing option '--variant'. Choose from: {', '.join(SIGNATURES)}; "
-            "or give --model NAME=VARIANT, or --repository."
-        )
-    if weights is not None:
-        raise ConfigError("--weights belongs to --variant; give --model NAME=FILE.")
+    return launch(prepared, host, port, grpc_port, drain_seconds)
 
 
 def command() -> int:
@@ -206,31 +173,3 @@ def command() -> int:
     error.
     """
     return exit_code_of(_command, "infadapter-server")
-
-
-def _reason(error: OSError) -> str:
-    # asyncio and socket add the address in brackets, which the message has already.
-    return (error.strerror or str(error)).partition(" (")[0]
-
-
-def powers_of_two(most: int) -> tuple[int, ...]:
-    """Batch sizes: seven images run as four, two and one, so that nothing is padded."""
-    return tuple(2**power for power in range(most.bit_length()))
-
-
-def _open(stored: Stored) -> Model:
-    # Here, in the executor's thread: importing torch takes seconds, and the HTTP side answers.
-    from infadapter_server.networks import models
-
-    return models.open_stored(stored)
-
-
-def _take_openmp_ceiling() -> int | None:
-    """What the user allows by OMP_NUM_THREADS, which must hold before torch is imported.
-
-    torch makes as many threads as the machine has cores when it is imported, whatever the quota;
-    with one, it makes none until it is told to.
-    """
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    return int(given) if given.isdecimal() and int(given) > 0 else None

@@ -18,8 +18,12 @@ from typing import Any
 
 from uvicorn.config import Config
 
+from infadapter_server.serving import parsing
+from infadapter_server.serving.exchange import Exchange
+from infadapter_server.serving.heads import asked_of_url, read_head
 from infadapter_server.serving.http_protocol import HttpProtocol
-from infadapter_server.serving.inference import CONNECTION
+from infadapter_server.serving.inference import Inference
+from infadapter_server.serving.route import CONNECTION
 
 __all__ = ["Connection", "ConnectionLimits", "Connections", "most_connections"]
 
@@ -53,9 +57,11 @@ def most_connections(wanted: int = 1024) -> int:
 class Connections:
     """All that are open, and the sweep which ends those that have had their time."""
 
+    inference: Inference
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     tell: Callable[[int], object] = lambda _: None  # how many there are
     clock: Callable[[], float] = time.monotonic
+    short_way: bool = True  # past ASGI, where nobody stands around the application
     open: "set[Connection]" = field(default_factory=set)
 
     def protocol(self) -> "Callable[..., Connection]":
@@ -99,6 +105,7 @@ class Connection(HttpProtocol):
         self.since_s = connections.clock()
         self.due_s = self.since_s + connections.limits.head_s
         self._head_bytes = 0  # of this request, and what the parser holds back
+        self._exchange: Exchange | None = None  # whose body has not been looked for yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -121,6 +128,21 @@ class Connection(HttpProtocol):
         if self._head_bytes > self._all.limits.head_bytes and not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
             self.transport.close()
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            return
+        if exchange.more_body:
+            self._go_the_long_way(exchange)
+        else:
+            # When its bytes were seen, before those of others that the loop had to read as well.
+            exchange.begin(min(self._all.clock(), self.loop.time()))
+
+    def _go_the_long_way(self, exchange: Exchange) -> None:
+        """Its body takes its time."""
+        self.cycle = None  # type: ignore[assignment]  # as before its first request
+        super().on_headers_complete()
+        if exchange.body:
+            super().on_body(bytes(exchange.body))
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _PIPELINED:
@@ -132,9 +154,36 @@ class Connection(HttpProtocol):
     def on_headers_complete(self) -> None:
         self._head_bytes = 0
         self.due_s = self._all.clock() + self._all.limits.body_s
+        exchange = self._short_way()
+        if exchange is not None:
+            self.cycle = self._exchange = exchange  # type: ignore[assignment]
+            return
         super().on_headers_complete()
         if self.spare and self.declined is None:
             self.cycle.keep_alive = False
+
+    def _short_way(self) -> Exchange | None:
+        """For a request for inference whose body may have come together with its headers."""
+        busy = self.cycle is not None and not self.cycle.response_complete
+        if (
+            busy
+            or self.spare
+            or not self._all.short_way
+            or self.flow.write_paused
+            or self.expect_100_continue
+        ):
+            return None
+        if self.parser.get_method() != b"POST" or self.parser.should_upgrade():
+            return None
+        names, head = asked_of_url(self.url), read_head(self.headers)
+        small = head.length.isdigit() and int(head.length[:20]) <= parsing.LARGE
+        if names is None or not small or head.encoding:
+            return None
+        exchange = Exchange(self._all.inference, self, names, head)
+        exchange.keep_alive = (
+            self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        )
+        return exchange
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0

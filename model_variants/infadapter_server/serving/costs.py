@@ -11,8 +11,8 @@ from dataclasses import replace
 from math import ceil
 
 from infadapter_scheduler import Model
+from infadapter_server.executors.held import WARM_UPS
 from infadapter_server.executors.messages import ModelLoaded
-from infadapter_server.executors.runner import WARM_UPS
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.layout import Found
 from infadapter_server.serving.measurements import Measured, Measurements
@@ -76,12 +76,7 @@ class Costs:
         name, load_s = report.model, report.end_s - report.begin_s
         known, begun = self._known(found), self._begun.pop(name, None)
         if known is None and set(report.execution_s) >= set(found.stored.batch_sizes):
-            measured = Measured(
-                weights_bytes=max(report.weights_bytes, _least_bytes(found)),
-                load_s=load_s,
-                execution_s=dict(report.execution_s),
-            )
-            self._begun[name] = found.stamp, measured
+            self._begun[name] = found.stamp, _measured(found, report)
         elif known is not None:
             faster = _faster(known.execution_s, report.execution_s)
             if begun is not None:
@@ -90,11 +85,26 @@ class Costs:
                 known = replace(known, execution_s={**known.execution_s, **faster})
                 self._measurements.remember(name, found.stamp, known)
 
+    def recall(self, found: Found, report: ModelLoaded) -> None:
+        """What an executor knows from before: both loads, if it warmed each batch size up."""
+        known = self._known(found) is not None
+        if not known and set(report.execution_s) >= set(found.stored.batch_sizes):
+            measured = _measured(found, report)
+            self._measurements.remember(report.model, found.stamp, measured)
+
     def _known(self, found: Found) -> Measured | None:
         stamp, begun = self._begun.get(found.stored.name, ("", None))
         if begun is not None and stamp == found.stamp:
             return begun
         return self._measurements.of(found.stored.name, found.stamp)
+
+
+def _measured(found: Found, report: ModelLoaded) -> Measured:
+    return Measured(
+        weights_bytes=max(report.weights_bytes, _least_bytes(found)),
+        load_s=report.end_s - report.begin_s,
+        execution_s=dict(report.execution_s),
+    )
 
 
 def _least_bytes(found: Found) -> int:

@@ -14,7 +14,7 @@ __all__ = ["Crew"]
 class Crew:
     def __init__(self, executors: Sequence[Executor]) -> None:
         self._lanes = {executor.name: Lane(executor) for executor in executors}
-        self._started = self._stopping = False
+        self._started = self.stopping = False
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes.values())
@@ -36,7 +36,7 @@ class Crew:
 
     async def stop(self, within_s: float) -> bool:
         """False if one did not come back."""
-        self._stopping = True
+        self.stopping = True
         ends = [asyncio.to_thread(lane.executor.stop, within_s) for lane in self]
         return all(await asyncio.gather(*ends))
 
@@ -51,8 +51,18 @@ class Crew:
 
     @property
     def all_lost(self) -> bool:
-        """For another reason than that they were stopped."""
-        return not self._stopping and all(lane.lost for lane in self)
+        """For good, and for another reason than that they were stopped."""
+        gone = (not lane.present and not lane.executor.returns for lane in self)
+        return not self.stopping and all(gone)
+
+    @property
+    def working(self) -> int:
+        """How many the scheduler counts on."""
+        return sum(lane.joined for lane in self)
+
+    def hopeless(self, now_s: float) -> bool:
+        """One has not come back from an execution, and never will but in a new process."""
+        return any(lane.stuck(now_s) and not lane.executor.returns for lane in self)
 
     def stuck(self, now_s: float) -> int:
         """How many have not come back from an execution."""

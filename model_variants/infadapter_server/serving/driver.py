@@ -13,7 +13,7 @@ from itertools import count
 from infadapter_scheduler.events import Arrived, Gone, SpeedChanged
 from infadapter_server.executors.port import Executor
 from infadapter_server.networks.signatures import Floats, LoadError
-from infadapter_server.serving.conductor import Conductor
+from infadapter_server.serving.conductor import Conductor, Observer
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.refusal import Cause, Unserved
 from infadapter_server.serving.repository import Repository
@@ -23,10 +23,7 @@ from infadapter_server.serving.tickets import Ticket
 __all__ = ["Driver"]
 
 LAG_S = 0.001
-"""
-Of orders and reports between threads. The kernel sends the next batch twice as long before the
-present one ends, so that an executor never waits for the event loop.
-"""
+"""Of orders and reports, as between threads."""
 
 
 class Driver:
@@ -46,6 +43,7 @@ class Driver:
     ) -> None:
         self.threads, self.share = 1, 1.0
         self._conductor = Conductor(repository, executors, metrics, lag_s, clock)
+        self._orders = self._conductor.orders
         self._metrics, self._clock = metrics, clock
         self._numbers = count(1)
 
@@ -55,18 +53,22 @@ class Driver:
         """Begin to load; `loaded` says when that is done."""
         self._loop = asyncio.get_running_loop()
         self._metrics.threads.set(self.threads)
-        self._conductor.share = self.share
+        self._orders.share = self.share
         self._conductor.start(self.threads)
         self._watching = self._loop.create_task(self._conductor.watch.run())
 
+    def observe(self, observer: Observer) -> None:
+        """Tell it of requests and executions."""
+        self._conductor.observer = observer
+
     async def ended(self) -> None:
         """Wait until there is no executor left that anybody could wait for: a fault."""
-        await self._conductor.ended.wait()
+        await self._conductor.membership.ended.wait()
 
     async def stop(self, within_s: float) -> bool:
         """End the executors; False if one did not come back."""
         self._watching.cancel()
-        self._conductor.alarm.cancel()
+        self._orders.alarm.cancel()
         return await self._conductor.crew.stop(within_s)
 
     def use_threads(self, threads: int) -> None:
@@ -77,23 +79,23 @@ class Driver:
     def use_share(self, share: float) -> None:
         """The quota has changed: below one core, everything takes so much longer."""
         before, self.share = self.share, share
-        self._conductor.share = share
+        self._orders.share = share
         if self.loaded:
-            self._conductor.told(SpeedChanged(before / share))
+            self._orders.told(SpeedChanged(before / share))
 
     @property
     def failure(self) -> LoadError | None:
-        return self._conductor.failure
+        return self._conductor.membership.failure
 
     @property
     def residence(self) -> Residence:
-        return self._conductor.residence
+        return self._orders.residence
 
     # --- its health --------------------------------------------------------------------------
 
     @property
     def loaded(self) -> bool:
-        return self._conductor.kernel is not None
+        return self._orders.kernel is not None
 
     @property
     def ready(self) -> bool:
@@ -103,11 +105,8 @@ class Driver:
     @property
     def live(self) -> bool:
         """False: a new process would do better."""
-        return not self._conductor.watch.all_broken and not self._stuck
-
-    @property
-    def _stuck(self) -> int:
-        return self._conductor.crew.stuck(self._clock())
+        hopeless = self._conductor.crew.hopeless(self._clock())
+        return not self._conductor.watch.all_broken and not hopeless
 
     def holds(self, model: str) -> bool:
         """Its weights are where they can be computed with."""
@@ -116,7 +115,7 @@ class Driver:
     @property
     def unanswered(self) -> int:
         """Images that were admitted and wait or are computed."""
-        return len(self._conductor.admitted)
+        return len(self._orders.admitted)
 
     def measure(self) -> None:
         """Write the gauges that are read here."""
@@ -124,7 +123,8 @@ class Driver:
         self._metrics.resident_models.set(models)
         self._metrics.resident_bytes.set(size)
         self._metrics.failing.set(self._conductor.watch.all_broken)
-        self._metrics.stuck.set(self._stuck)
+        self._metrics.stuck.set(self._conductor.crew.stuck(self._clock()))
+        self._metrics.executors.set(self._conductor.crew.working)
 
     # --- requests ----------------------------------------------------------------------------
 
@@ -136,33 +136,36 @@ class Driver:
         one only, since to read costs more than to refuse. Raises Unserved, and what `read` raises.
         """
         self._check_open(model)
-        now_s, admitted = self._clock(), self._conductor.admitted
+        now_s, admitted = self._clock(), self._orders.admitted
         promised_s = arrived_s + within_s - admitted.margin.of(within_s)
         first = next(self._numbers)
-        actions = self._conductor.arrive(Arrived(first, model, promised_s), now_s)
+        one = Arrived(first, model, promised_s, bulk=True)
+        actions = self._orders.arrive(one, now_s)
         try:
             rows = read()
             for _ in range(len(rows) - 1):
-                another = Arrived(next(self._numbers), model, promised_s)
-                actions += self._conductor.arrive(another, now_s)
+                one = Arrived(next(self._numbers), model, promised_s, bulk=True)
+                actions += self._orders.arrive(one, now_s)
         except BaseException:
             for number in range(first, next(self._numbers)):
-                self._conductor.handle(Gone(number), now_s)
-            self._conductor.carry_out(actions, now_s)
+                self._orders.handle(Gone(number), now_s)
+            self._orders.arrived(actions, now_s)
             raise
         answer = self._loop.create_future()
         ticket = Ticket(model, first, rows, arrived_s, now_s, arrived_s + within_s, answer)
         admitted.add(ticket)
-        self._conductor.carry_out(actions, now_s)
+        if self._conductor.observer is not None:
+            self._conductor.observer.admitted(ticket)
+        self._orders.arrived(actions, now_s)
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
         """Its client has gone: what isn't being computed for it never is."""
-        self._conductor.admitted.left(ticket)
+        self._orders.admitted.left(ticket)
 
     def answered(self, ticket: Ticket) -> None:
         """The answer has been written."""
-        self._conductor.admitted.answered(ticket)
+        self._orders.admitted.answered(ticket)
 
     def _check_open(self, model: str) -> None:
         if not self.loaded:

@@ -1,54 +1,37 @@
 """
-The route for inference, as bare ASGI: from a raw request to an answer or a refusal.
+Inference as all ways to the server share it: what is served, its bounds, and what is counted.
 
-It is the one route that is asked thousands of times a second, and a refusal must cost next to
-nothing; so there is no framework on its way. A small body is parsed only after its request was
-admitted; a large one not by the event loop, which answers probes.
+A request has a deadline from its arrival; it is admitted or refused by the driver, and a small
+body is parsed only once that has admitted it.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import NamedTuple
 
-from starlette.types import Receive, Scope, Send
-
-from infadapter_profiles import wire
 from infadapter_server.networks.signatures import Floats
-from infadapter_server.serving import bodies, protocol
+from infadapter_server.serving import bodies
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
+from infadapter_server.serving.heads import Head
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.metrics import ServerMetrics
-from infadapter_server.serving.parsing import Parsing, later
-from infadapter_server.serving.protocol import Question
+from infadapter_server.serving.parsing import TIMEOUT, Parsing, later
+from infadapter_server.serving.protocol import BadTensor, Question
 from infadapter_server.serving.refusal import (
     Cause,
-    ClientGone,
     InferenceError,
     Refusal,
     Unserved,
     try_again,
 )
-from infadapter_server.serving.replies import (
-    CLOSE,
-    JSON_LENGTH,
-    Reply,
-    answer,
-    refusal_of,
-    refused,
-)
+from infadapter_server.serving.replies import Reply, answer, refused, unserved_reply
 from infadapter_server.serving.tickets import Ticket
 
-__all__ = ["CONNECTION", "Identity", "Inference", "Limits"]
+__all__ = ["Admitted", "Identity", "Inference", "Limits"]
 
-CONNECTION = "infadapter.connection"
-"""Of an ASGI scope: who says that the client has gone, by calling its `on_gone`."""
-
-_DEADLINE = wire.DEADLINE_HEADER.encode()
 _log = logging.getLogger(__name__)
 
 
@@ -67,20 +50,12 @@ class Limits:
         return max(self.body_s, self.deadlines.longest_s)
 
 
-class _Head(NamedTuple):
-    """Of the headers, those that matter here."""
+class Admitted(NamedTuple):
+    """A request that was promised an answer."""
 
-    length: bytes = b""
-    json_length: str | None = None
-    deadline: bytes | None = None
-    encoding: str = ""
-
-
-class _Asked(NamedTuple):
     identity: Identity
-    head: _Head
-    arrived_s: float
-    within_s: float
+    question: Question
+    ticket: Ticket
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,19 +72,19 @@ class Inference:
     closed: bool = False  # answers nothing any more
     in_flight: int = field(default=0, init=False)
     budget: bodies.Budget = field(init=False)
-    _parsing: Parsing = field(default_factory=Parsing, init=False)
+    parsing: Parsing = field(default_factory=Parsing, init=False)
 
     def __post_init__(self) -> None:
         self.budget = bodies.Budget(max(self.limits.held_bytes, 2 * self._longest_body()))
 
     def start(self) -> None:
         """Begin to load; on the running event loop."""
-        self._parsing.start(self._longest_body())
+        self.parsing.start(self._longest_body())
         self.driver.start()
 
     async def stop(self, within_s: float) -> bool:
         """End what computes; False if something did not come back."""
-        self._parsing.stop()
+        self.parsing.stop()
         return await self.driver.stop(within_s)
 
     def _longest_body(self) -> int:
@@ -146,83 +121,12 @@ class Inference:
             raise Refusal(404, sentence)
         return identity
 
-    async def __call__(
-        self, model: str, version: str | None, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """Answer one request."""
-        # When its bytes were seen, before those of others that the loop had to read as well.
-        arrived_s = min(self.clock(), asyncio.get_running_loop().time())
+    # --- one request -------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Count an arrival."""
         self.metrics.arrivals.inc()
         self.in_flight += 1
-        hold = bodies.Hold(self.budget)
-        try:
-            reply = await self._reply(self.find(model, version), scope, receive, arrived_s, hold)
-        except Refusal as refusal:
-            reply = self._refusal(refusal, arrived_s)
-        except ClientGone:
-            return  # nobody is there to be answered
-        except Exception:  # noqa: BLE001 - a mistake of ours is one request's, and is logged
-            _log.exception("A request met a mistake of the server.")
-            sentence = "The server made a mistake; its log says which."
-            reply = self._refusal(Refusal(500, sentence), arrived_s)
-        finally:
-            hold.release()
-            self.in_flight -= 1
-        await self._send(reply, send, arrived_s)
-
-    async def _send(self, reply: Reply, send: Send, arrived_s: float) -> None:
-        self.metrics.count(reply.status)
-        length = (b"content-length", b"%d" % len(reply.body))
-        headers = [*reply.headers, length]
-        if self.draining:
-            headers.append(CLOSE)  # moves a router's connections elsewhere
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
-        if reply.ticket is not None:
-            self.metrics.latency_seconds.observe(self.clock() - arrived_s)
-            self.driver.answered(reply.ticket)
-
-    async def _reply(
-        self,
-        identity: Identity,
-        scope: Scope,
-        receive: Receive,
-        arrived_s: float,
-        hold: bodies.Hold,
-    ) -> Reply:
-        self.check_open()
-        connection = scope.get(CONNECTION)
-        if connection is not None and connection.spare:
-            raise try_again(Cause.CONNECTIONS, "Too many connections are open.")
-        head, longest = _head(scope), self.longest_body(identity)
-        self.budget.allow(longest)
-        began_s = self.clock()
-        try:
-            within_s = self.limits.deadlines.of(head.deadline)
-            body = await bodies.read(
-                receive,
-                hold,
-                announced=head.length,
-                longest=longest,
-                within_s=min(self.limits.body_s, within_s),
-            )
-            asked = _Asked(identity, head, arrived_s, within_s)
-            read_s = self.clock() - began_s
-            question, ticket = await self._ask(asked, body, hold)
-        except protocol.BadTensor as error:
-            raise Refusal(400, str(error)) from None
-        except Unserved as unserved:
-            if read_s > within_s / 2:  # not for want of room here: it doesn't count as refused
-                sentence = f"The body took {read_s:.3g} of the {within_s:.3g} seconds there were."
-                raise Refusal(408, sentence) from None
-            raise refusal_of(unserved) from None
-        del body
-        result = await self._wait(ticket, scope)
-        try:
-            return answer(result, question, identity, ticket)
-        except protocol.BadTensor as error:  # JSON cannot carry it
-            self.driver.answered(ticket)
-            raise Refusal(400, str(error)) from None
 
     def check_open(self) -> None:
         """Raises Refusal while nothing can be answered."""
@@ -231,18 +135,25 @@ class Inference:
         if not self.driver.loaded:
             raise try_again(Cause.LOADING, "The model is still loading.")
 
-    async def _ask(self, asked: _Asked, body: bytes, hold: bodies.Hold) -> tuple[Question, Ticket]:
-        identity, head = asked.identity, asked.head
-        if head.encoding:
-            longest = self.longest_body(identity)
-            body = await self._parsing.unpacked(body, head.encoding, longest)
-            hold.become(len(body))
-        how = (body, head.json_length, identity.signature, self.limits.batch)
-        question, parse = await self._parsing.ahead(*how), later(*how)
-        within_s = asked.within_s
+    def admit(
+        self,
+        identity: Identity,
+        head: Head,
+        body: bytes,
+        arrived_s: float,
+        hold: bodies.Hold,
+        question: Question | None = None,
+    ) -> Admitted:
+        """
+        Ask the driver. The body is parsed if the request is admitted, unless it was before, or has
+        a deadline of its own. Raises Refusal, Unserved and BadTensor.
+        """
+        parse = later(body, head.json_length, identity.signature, self.limits.batch)
+        if question is None and TIMEOUT in body:
+            question = parse()
+        within_s = self.limits.deadlines.of(head.deadline)
         if question is not None:
-            timeout_us = question.timeout_us
-            within_s = self.limits.deadlines.shorter(within_s, head.deadline, timeout_us)
+            within_s = self.limits.deadlines.shorter(within_s, head.deadline, question.timeout_us)
 
         def read() -> Floats:
             nonlocal question
@@ -250,45 +161,50 @@ class Inference:
             hold.become(question.batch.nbytes)
             return question.batch
 
-        ticket = self.driver.ask(identity.model, asked.arrived_s, within_s, read)
+        ticket = self.driver.ask(identity.model, arrived_s, within_s, read)
         assert question is not None
-        return question, ticket
+        return Admitted(identity, question, ticket)
 
-    async def _wait(self, ticket: Ticket, scope: Scope) -> Floats:
-        connection = scope.get(CONNECTION)
-        if connection is not None:
-            connection.on_gone = partial(self.driver.leave, ticket)
+    def reply_to(self, admitted: Admitted) -> Reply:
+        """What its ticket has become. Raises Refusal, Unserved and ClientGone."""
+        identity, question, ticket = admitted
         try:
-            return await ticket.answer
+            return answer(ticket.answer.result(), question, identity, ticket)
         except InferenceError:
             raise Refusal(500, "The inference failed; the server's log says why.") from None
-        except Unserved as unserved:
-            raise refusal_of(unserved) from None
-        finally:
-            self.driver.leave(ticket)
-            if connection is not None:
-                connection.on_gone = None
+        except BadTensor as error:  # JSON cannot carry it
+            self.driver.answered(ticket)
+            raise Refusal(400, str(error)) from None
 
-    def count_refusal(self, refusal: Refusal, arrived_s: float) -> None:
-        """By its reason, if it is one for want of room or time."""
-        if refusal.reason in self.metrics.refused:
-            self.metrics.refused[refusal.reason].inc()
-            self.metrics.refusal_age_seconds.observe(self.clock() - arrived_s)
-
-    def _refusal(self, refusal: Refusal, arrived_s: float) -> Reply:
+    def refusal(self, error: Exception, arrived_s: float) -> Reply:
+        """The reply to a request that gets no answer; a mistake of ours is logged."""
+        match error:
+            case Unserved():
+                if not error.accepted:  # else it counts as late or cancelled
+                    self._count_unserved(error.reason, arrived_s)
+                return unserved_reply(error, self.variant)
+            case Refusal():
+                refusal = error
+            case BadTensor():
+                refusal = Refusal(400, str(error))
+            case _:
+                _log.error("A request met a mistake of the server.", exc_info=error)
+                refusal = Refusal(500, "The server made a mistake; its log says which.")
         self.count_refusal(refusal, arrived_s)
         return refused(refusal, self.variant)
 
+    def count_refusal(self, refusal: Refusal, arrived_s: float) -> None:
+        """By its reason, if it is one for want of room or time."""
+        self._count_unserved(refusal.reason, arrived_s)
 
-def _head(scope: Scope) -> _Head:
-    length, json_length, deadline, encoding = b"", None, None, ""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            length = value
-        elif name == JSON_LENGTH:
-            json_length = value.decode("latin-1")
-        elif name == _DEADLINE:
-            deadline = value
-        elif name == b"content-encoding":
-            encoding = value.decode("latin-1")
-    return _Head(length, json_length, deadline, encoding)
+    def _count_unserved(self, reason: str, arrived_s: float) -> None:
+        if reason in self.metrics.refused:
+            self.metrics.refused[reason].inc()
+            self.metrics.refusal_age_seconds.observe(self.clock() - arrived_s)
+
+    def ended(self, reply: Reply, arrived_s: float) -> None:
+        """Count a reply that was written."""
+        self.metrics.count(reply.status)
+        if reply.ticket is not None:
+            self.metrics.latency_seconds.observe(self.clock() - arrived_s)
+            self.driver.answered(reply.ticket)

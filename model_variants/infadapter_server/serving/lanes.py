@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from infadapter_scheduler.actions import Run
-from infadapter_server.executors.messages import Infer
+from infadapter_server.executors.messages import ExecutorReady, Infer
 from infadapter_server.executors.port import Executor
 from infadapter_server.networks.signatures import Floats
 from infadapter_server.serving.tickets import Ticket
@@ -56,8 +56,13 @@ class Sent:
 class Lane:
     executor: Executor
     loaded: dict[str, int] = field(default_factory=dict)  # bytes of weights by model
+    present: bool = False  # it takes orders
+    prepared: bool = False  # it has loaded what it begins with
     joined: bool = False  # the kernel counts on it
-    lost: bool = False
+    pages: int | None = None  # of its cache; None is memory for all
+    shared_load: bool = True
+    loads: int = 0  # that were ordered and have not ended
+    missed: tuple[str, ...] = ()  # what it held when it was lost
     waiting: deque[Run] = field(default_factory=deque)
     _sent: dict[int, Sent] = field(default_factory=dict)
     _free_s: float = 0.0
@@ -72,7 +77,20 @@ class Lane:
 
     @property
     def idle(self) -> bool:
-        return not self._sent
+        return not self._sent and not self.loads
+
+    def came(self, ready: ExecutorReady, pages: int | None) -> None:
+        """It takes orders, and holds nothing that is known of."""
+        self.present, self.prepared = True, False
+        self.pages, self.shared_load = pages, ready.shared_load
+
+    def went(self) -> None:
+        """What it held, and all that was sent there, is lost."""
+        self.present = self.prepared = False
+        self.missed = tuple(dict.fromkeys((*self.missed, *self.loaded)))
+        self.loads = 0
+        for lost in (self.loaded, self.waiting, self._sent):
+            lost.clear()
 
     def send(self, run: Run, members: Sequence[Member], now_s: float) -> None:
         last_s = max((sent.expected_end_s for sent in self._sent.values()), default=now_s)

@@ -116,6 +116,10 @@ class ServerMetrics:
         self.stuck = self._gauge(
             wire.SERVER_STUCK, "Executors that have not come back from an execution."
         )
+        self.executors = self._gauge(wire.SERVER_EXECUTORS, "Executors that take requests.")
+        self.executors_lost = self._counter(
+            wire.SERVER_EXECUTORS_LOST, "Executors that were lost, each time that one was."
+        )
         self.resident_models = self._gauge(
             wire.SERVER_RESIDENT_MODELS, "Models whose weights are in an executor's memory."
         )

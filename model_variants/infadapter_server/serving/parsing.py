@@ -18,7 +18,8 @@ LARGE = 65_536
 LARGE_JSON = 400_000
 """Bytes of JSON for which a thread keeps the interpreter from others for too long: milliseconds."""
 
-_TIMEOUT = b'"timeout"'
+TIMEOUT = b'"timeout"'
+"""In a body that may say its own deadline, so that it has to be parsed before it is admitted."""
 
 
 class Parsing:
@@ -44,11 +45,11 @@ class Parsing:
         self, body: bytes, json_bytes: str | None, signature: Signature, max_batch: int
     ) -> Question | None:
         """
-        What has to be known before its request can be admitted; None if `later` will do, which is
-        free for who is refused. Raises BadTensor and Refusal.
+        A large body, before its request is admitted; None of one for which `later` will do, which
+        is free for who is refused. Raises BadTensor and Refusal.
         """
         if len(body) <= LARGE:
-            return later(body, json_bytes, signature, max_batch)() if _TIMEOUT in body else None
+            return None
         if _json_bytes(body, json_bytes) <= LARGE_JSON:
             loop = asyncio.get_running_loop()
             parse = later(body, json_bytes, signature, max_batch)

@@ -6,7 +6,15 @@ from enum import StrEnum
 
 from infadapter_profiles import wire
 
-__all__ = ["Cause", "ClientGone", "InferenceError", "Refusal", "Unserved", "try_again"]
+__all__ = [
+    "Cause",
+    "ClientGone",
+    "InferenceError",
+    "Refusal",
+    "Unserved",
+    "try_again",
+    "whole_seconds",
+]
 
 _LONGEST_S = 3600
 
@@ -55,7 +63,11 @@ class Unserved(Exception):
 
 
 def try_again(reason: str, sentence: str, after_s: float = 0.0) -> Refusal:
-    """A 503. HTTP knows whole seconds only, and zero of them would be a storm of retries."""
-    seconds = max(wire.RETRY_AFTER_S, math.ceil(min(after_s, _LONGEST_S)))
-    headers = {wire.RETRY_AFTER_HEADER: str(seconds)}
+    """A 503."""
+    headers = {wire.RETRY_AFTER_HEADER: str(whole_seconds(after_s))}
     return Refusal(wire.REFUSED_STATUS, sentence, headers, reason=reason)
+
+
+def whole_seconds(after_s: float) -> int:
+    """As HTTP knows them; none at all would be a storm of retries."""
+    return max(wire.RETRY_AFTER_S, math.ceil(min(after_s, _LONGEST_S)))

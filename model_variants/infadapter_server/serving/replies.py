@@ -1,5 +1,6 @@
 """Answers and refusals of the route for inference, as bytes and headers."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -9,10 +10,19 @@ from infadapter_server.networks.signatures import Floats
 from infadapter_server.serving import protocol
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.protocol import Question
-from infadapter_server.serving.refusal import Refusal, Unserved, try_again
+from infadapter_server.serving.refusal import Refusal, Unserved, try_again, whole_seconds
 from infadapter_server.serving.tickets import Ticket
 
-__all__ = ["CLOSE", "JSON_LENGTH", "Header", "Reply", "answer", "refusal_of", "refused"]
+__all__ = [
+    "CLOSE",
+    "JSON_LENGTH",
+    "Header",
+    "Reply",
+    "answer",
+    "refusal_of",
+    "refused",
+    "unserved_reply",
+]
 
 Header = tuple[bytes, bytes]
 
@@ -54,6 +64,16 @@ def refused(refusal: Refusal, variant: str) -> Reply:
     given = [(name.encode(), value.encode()) for name, value in refusal.headers.items()]
     headers = ((_VARIANT, variant.encode()), _JSON_TYPE, *given)
     return Reply(refusal.status, orjson.dumps({"error": str(refusal)}), headers)
+
+
+def unserved_reply(unserved: Unserved, variant: str) -> Reply:
+    """That of `refusal_of`, which is made once for each reason and number of seconds."""
+    return _unserved(unserved.reason, whole_seconds(unserved.retry_after_s), variant)
+
+
+@lru_cache(256)
+def _unserved(reason: str, after_s: int, variant: str) -> Reply:
+    return refused(refusal_of(Unserved(reason, after_s)), variant)
 
 
 def refusal_of(unserved: Unserved) -> Refusal:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from infadapter_scheduler import Model
 from infadapter_server.executors.messages import ModelLoaded, Outcome
+from infadapter_server.memory import LEAST_BYTES
 from infadapter_server.networks.stored import Stored
 from infadapter_server.serving.catalogue import Changes, differences
 from infadapter_server.serving.costs import Costs
@@ -18,7 +19,7 @@ from infadapter_server.serving.standing import Failure, Standing, State
 
 __all__ = ["CPU_PAGE_BYTES", "NotServed", "Repository", "State"]
 
-CPU_PAGE_BYTES = 1024 * 1024
+CPU_PAGE_BYTES = LEAST_BYTES
 """Clockwork's 16 MiB are for GPUs, where pages are real; here they only count what malloc gives."""
 
 
@@ -106,11 +107,11 @@ class Repository:
     def standing(self, name: str) -> Standing:
         return self._standing.setdefault(name, Standing())
 
-    def loading(self, name: str, executor: str = "") -> Stored:
-        """What an executor is ordered to load now."""
+    def loading(self, name: str, executor: str = "", *, all_sizes: bool = False) -> Stored:
+        """What an executor is ordered to load now; it may be to warm up each batch size."""
         found = self._of(name)
         self.standing(name).loading(found.stamp, executor)
-        return self._costs.to_load(found)
+        return found.stored if all_sizes else self._costs.to_load(found)
 
     def loaded(self, report: ModelLoaded, executor: str = "") -> None:
         """An executor has loaded it, or couldn't."""
@@ -122,6 +123,19 @@ class Repository:
         standing.loaded(executor)
         if isinstance(found, Found) and found.stamp == standing.stamp:
             self._costs.learn(found, report)
+
+    def resident(self, report: ModelLoaded, executor: str) -> bool:
+        """An executor that comes holds it; False if that is another version, or too much."""
+        found = self._found.get(report.model)
+        if not isinstance(found, Found) or found.stored.version != report.version:
+            return False
+        self._costs.recall(found, report)
+        if self._too_large(found):
+            return False
+        standing = self.standing(report.model)
+        standing.loading(found.stamp, executor)
+        standing.loaded(executor)
+        return True
 
     def left(self, executor: str) -> list[str]:
         """What it held is there no longer."""

@@ -6,7 +6,7 @@ and what a load has measured.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import inf
 
@@ -20,7 +20,13 @@ from infadapter_scheduler import (
     ModelRemoved,
     Profiled,
 )
-from infadapter_server.executors.messages import LoadModel, ModelLoaded, Outcome, UnloadModel
+from infadapter_server.executors.messages import (
+    ExecutorReady,
+    LoadModel,
+    ModelLoaded,
+    Outcome,
+    UnloadModel,
+)
 from infadapter_server.serving.lanes import Lane
 from infadapter_server.serving.repository import Repository
 from infadapter_server.serving.starting import Start
@@ -45,34 +51,68 @@ class Residence:
         self.start = Start(self.repository)
         self.wishes = Wishes(self.repository, self.tell, self.slower)
 
-    # --- at the start ------------------------------------------------------------------------
+    # --- at the start of an executor ---------------------------------------------------------
+
+    def came(self, lane: Lane, ready: ExecutorReady) -> None:
+        """What it holds already, and is served, it keeps; then it loads what it begins with."""
+        lane.came(ready, self._pages(ready.memory_bytes))
+        for report in ready.resident:
+            self._keep(lane, report)
+        self.plan(lane)
+
+    def plan(self, lane: Lane) -> None:
+        self.start.plan(lane)
+        self.make_room(lane)
+
+    def make_room(self, lane: Lane) -> None:
+        if self.start.measures(lane):
+            for name in list(lane.loaded):
+                self.unload_from(lane, name)
 
     def load_next(self, lane: Lane) -> bool:
         """Order the next load of the start; False if there is none left."""
         name = self.start.next(lane)
         if name is not None:
-            self._order(lane, name, 0.0, inf)
+            self._order(lane, name, 0.0, inf, all_sizes=not lane.loaded and self.start.begun)
         return name is not None
 
     def loaded_at_start(self, lane: Lane, report: ModelLoaded) -> None:
         self._take(lane, report)
         if report.outcome is not Outcome.DONE:
             self.start.failed(lane, report.model)
-        elif self.start.bounded:
+        elif lane.pages is not None and not self.start.begun:
             self.unload_from(lane, report.model)
             _log.info("%s was measured, %d loads to go", report.model, self.start.loads_left(lane))
+
+    def _pages(self, memory_bytes: int | None) -> int | None:
+        """The executor's own bound, or the server's where that is less."""
+        bounds = [self.repository.pages]
+        if memory_bytes is not None:
+            bounds.append(memory_bytes // self.repository.page_bytes)
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    def _keep(self, lane: Lane, report: ModelLoaded) -> None:
+        known = self.repository.resident(report, lane.name)
+        if known:
+            lane.loaded[report.model] = report.weights_bytes
+        if not known or self.start.overfull(lane):
+            self.unload_from(lane, report.model)
 
     def models(self) -> list[Model]:
         return [
             self.slower(self.repository.kernel_model(name)) for name in self.repository.models()
         ]
 
-    def settle_in(self) -> None:
+    def settle_in(self, lanes: Iterable[Lane]) -> None:
         """The scheduler has begun. Nobody waits for these loads."""
         self.wishes.begun = True
         for name in self.repository.pinned():
             self.tell(KeepLoaded(name, kept=True))
-        for name in self.start.fitting():
+        self.fill(lanes)
+
+    def fill(self, lanes: Iterable[Lane], wanted: Iterable[str] = ()) -> None:
+        """Memory that is free."""
+        for name in list(self.start.fitting(lanes, wanted)):
             self.tell(LoadWanted(name))
 
     # --- by the scheduler --------------------------------------------------------------------
@@ -87,10 +127,11 @@ class Residence:
         self.wishes.look(name)
 
     def lost(self, lane: Lane) -> None:
-        """Its memory is gone, and what was there with it."""
-        lane.loaded.clear()
+        """Its memory is gone, and what was there with it; who waits for a load still does."""
         for name in self.repository.left(lane.name):
             self.wishes.look(name)
+            if self.wishes.to_load(name):
+                self.tell(LoadWanted(name))
 
     def loaded(self, lane: Lane, report: ModelLoaded, event: Event) -> None:
         """What the load has measured is told as well: a first one corrects a guess."""
@@ -113,11 +154,21 @@ class Residence:
             slower = self.slower(after)
             self.tell(Profiled(after.name, slower.execution_s, slower.load_s))
 
-    def _order(self, lane: Lane, name: str, earliest_s: float, latest_s: float) -> None:
-        stored = self.repository.loading(name, lane.name)
+    def _order(
+        self,
+        lane: Lane,
+        name: str,
+        earliest_s: float,
+        latest_s: float,
+        *,
+        all_sizes: bool = False,
+    ) -> None:
+        stored = self.repository.loading(name, lane.name, all_sizes=all_sizes)
+        lane.loads += 1
         lane.executor.submit(LoadModel(stored, earliest_s, latest_s))
 
     def _take(self, lane: Lane, report: ModelLoaded) -> None:
+        lane.loads -= 1
         self.repository.loaded(report, lane.name)
         if report.outcome is Outcome.DONE:
             lane.loaded[report.model] = report.weights_bytes

@@ -66,7 +66,8 @@ class Standing:
     def failed(self, executor: str, failure: Failure | None) -> None:
         """None: it came too late, which says nothing of the model."""
         self.holders.pop(executor, None)
-        self.failure = failure or self.failure
+        if not self.there:  # else it is the executor that lacks something
+            self.failure = failure or self.failure
 
     def unloading(self) -> None:
         """It goes once what was accepted for it is answered."""

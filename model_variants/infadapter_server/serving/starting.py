@@ -1,13 +1,15 @@
 """
-The start of a server of models: loads before anybody is served, as Clockwork's controller has them.
+The start of an executor: loads before it takes requests, as Clockwork's controller has them.
 
-Without a bound each executor loads all models, which stay. With one, what isn't known is measured
-first, by two loads each; and every executor loads something, since the first load imports torch.
+Without a bound it loads all models, which stay. With one, what isn't known is measured first, by
+one executor and two loads each; and every executor loads something, since the first executions of
+a process are slow. One that comes back has the same start.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import inf
 
 from infadapter_server.serving.lanes import Lane
 from infadapter_server.serving.repository import Repository
@@ -17,33 +19,38 @@ __all__ = ["Start"]
 
 @dataclass(slots=True)
 class Start:
+    """`begun`: there is a scheduler, and nothing left to measure for it."""
+
     repository: Repository
+    begun: bool = False
     _plans: dict[str, deque[str]] = field(default_factory=dict)
-    _busy: set[str] = field(default_factory=set)  # lanes with a load under way
     _measures: str = ""  # the lane that does
 
-    @property
-    def bounded(self) -> bool:
-        return self.repository.pages is not None
-
-    def plan(self, lanes: Sequence[Lane]) -> None:
-        names = tuple(self.repository.models())
-        for lane in lanes:
-            self._plans[lane.name] = deque(names[:1] if self.bounded else names)
-        self._measure_on(lanes[0])
+    def plan(self, lane: Lane) -> None:
+        """What it loads; of what it lost, the first is as good as any."""
+        there = self.repository.models()
+        names = [name for name in (*lane.missed, *there) if name in there]
+        if lane.pages is not None:
+            names = [] if lane.loaded else names[:1]
+        self._plans[lane.name] = deque(n for n in dict.fromkeys(names) if n not in lane.loaded)
+        if not self.begun and not self._measures:
+            self._measure_on(lane)
 
     def next(self, lane: Lane) -> str | None:
         """The model that it loads next; None if there is nothing left for it."""
         plan, there = self._plans[lane.name], self.repository.models()
-        self._busy.discard(lane.name)
         while plan:
             if (name := plan.popleft()) in there:
-                self._busy.add(lane.name)
                 return name
         return None
 
     def loads_left(self, lane: Lane) -> int:
         return len(self._plans[lane.name])
+
+    def measures(self, lane: Lane) -> bool:
+        """Its memory is for what it measures."""
+        bounded = lane.pages is not None
+        return bounded and lane.name == self._measures and bool(self._plans[lane.name])
 
     def failed(self, lane: Lane, name: str) -> None:
         """It isn't tried a second time."""
@@ -53,7 +60,7 @@ class Start:
 
     def over(self, lane: Lane) -> bool:
         """This one has nothing left to do: is all known that the scheduler begins with?"""
-        return not self.bounded or lane.name == self._measures
+        return lane.pages is None or lane.name == self._measures
 
     def failure(self) -> str | None:
         """Why nothing at all can be served."""
@@ -62,25 +69,42 @@ class Start:
         reasons = [failure.reason for failure in failures if failure is not None]
         return reasons[0] if reasons and len(reasons) == len(failures) else None
 
-    def inherited(self, lost: Lane, lanes: Iterable[Lane]) -> Lane | None:
-        """Who goes on with what a lost one was to measure, if it has to be told to."""
-        heir = next((lane for lane in lanes if not lane.lost), None)
-        if heir is None or lost.name != self._measures:
+    def inherited(self, lane: Lane, heirs: Iterable[Lane]) -> Lane | None:
+        """Who goes on with what this one was to measure; else the next that comes."""
+        if self.begun or lane.name != self._measures:
             return None
-        self._measure_on(heir)
-        return heir if heir.name not in self._busy else None
+        self._measures, heir = "", next(iter(heirs), None)
+        if heir is not None:
+            self._measure_on(heir)
+        return heir
 
-    def fitting(self) -> Iterator[str]:
-        """Who is pinned, and then as many others as there is room for."""
-        free = self.repository.pages
-        for name in dict.fromkeys((*self.repository.pinned(), *self.repository.models())):
-            pages = self.repository.kernel_model(name).pages
-            if free is not None and pages <= free:
-                free -= pages
+    def fitting(self, lanes: Iterable[Lane], wanted: Iterable[str] = ()) -> Iterator[str]:
+        """Who is nowhere and has room; of all, if nobody in particular is wanted."""
+        served = self.repository.models()
+        free = {lane.name: self._free(lane, served) for lane in lanes if lane.joined}
+        wanted = tuple(wanted) or (*self.repository.pinned(), *served)
+        for name in dict.fromkeys(name for name in wanted if name in served):
+            pages, roomiest = (
+                self.repository.kernel_model(name).pages,
+                max(free, key=free.__getitem__),
+            )
+            if not self.repository.standing(name).holders and pages <= free[roomiest]:
+                free[roomiest] -= pages
                 yield name
+
+    def overfull(self, lane: Lane) -> bool:
+        """It holds more than it may."""
+        return self._free(lane, lane.loaded) < 0
+
+    def _free(self, lane: Lane, served: Iterable[str]) -> float:
+        if lane.pages is None:
+            return inf
+        standing = self.repository.standing
+        held = (name for name in served if lane.name in standing(name).holders)
+        return lane.pages - sum(self.repository.kernel_model(name).pages for name in held)
 
     def _measure_on(self, lane: Lane) -> None:
         self._measures = lane.name
         unmeasured = self.repository.unmeasured()
-        if self.bounded and unmeasured:
+        if lane.pages is not None and unmeasured:
             self._plans[lane.name] = deque(name for name in unmeasured for _ in range(2))

@@ -67,9 +67,17 @@ class Watch:
                 _log.error("%s has not come back from an execution", lane.name)
                 self._suspected(lane)
             before = suspects
+            self._abandon(now_s)
             for name, failing in self._models.items():
                 if failing.wants_check(now_s):
                     self._check(name)
+
+    def _abandon(self, now_s: float) -> None:
+        """Who comes back by itself does so only once what it hangs in is ended."""
+        for lane in self._crew:
+            if lane.executor.returns and not lane.joined and lane.stuck(now_s):
+                _log.error("%s hangs: it is given up", lane.name)
+                lane.executor.abandon()
 
     def _check(self, model: str) -> None:
         lane, stored = self._crew.with_model(model), self._repository.models().get(model)

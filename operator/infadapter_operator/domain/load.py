@@ -40,6 +40,12 @@ class InvalidData(LoadError):
     reason = "InvalidData"
 
 
+class PartialData(LoadError):
+    """Of the pods that serve, and were counted, none is counted any more."""
+
+    reason = "PartialData"
+
+
 class QueryFailed(LoadError):
     """No answer, an error, a time-out, or an answer that can't be read."""
 

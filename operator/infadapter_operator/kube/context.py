@@ -1,7 +1,7 @@
 """What all services of one operator share: its connections, and the objects it has been told of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from infadapter_operator.envoy.xds import XdsServer
@@ -21,12 +21,19 @@ class Context:
     xds: XdsServer
     other_autoscalers: OtherAutoscalers
     metrics: Metrics
+    namespaced: Prometheus | None = None  # asked what services ask themselves; None: the same
     profiles: dict[tuple[str, str], Json] = field(default_factory=dict)  # by namespace and name
     services: dict[str, Json] = field(default_factory=dict)  # by uid
     causes: Causes = field(default_factory=Causes)  # of what does not come, of all services
 
     def profiles_of(self, namespace: str) -> dict[str, Json]:
         return {name: profile for (ns, name), profile in self.profiles.items() if ns == namespace}
+
+    def prometheus_of(self, namespace: str) -> Prometheus:
+        """What is asked in the words of a service in this namespace."""
+        if self.namespaced is None:
+            return self.prometheus
+        return replace(self.namespaced, params={"namespace": namespace})
 
     def older_claim(self, service: Json, deployment: str) -> str | None:
         """The service that named this Deployment before this one did, if there is one."""

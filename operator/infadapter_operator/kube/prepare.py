@@ -16,10 +16,20 @@ from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.objects import Workload
 from infadapter_operator.planning.parse import ProfilesUnresolved, service_from
 from infadapter_operator.prometheus.answers import answers_query, served_answers_query
-from infadapter_operator.prometheus.queries import Servers, arrivals_query, served_query
+from infadapter_operator.prometheus.queries import (
+    Servers,
+    arrivals_query,
+    served_by_pod_query,
+    served_query,
+)
 from infadapter_operator.reporting.conditions import Condition, profiles_unresolved, spec_invalid
-from infadapter_operator.settings import Settings
+from infadapter_operator.settings import CustomQueries, Settings
 from infadapter_solver.problem import Target
+
+QUERY_FORBIDDEN = (
+    "demand.query is not allowed here, since it would read with the operator's credentials: leave"
+    " it out, or ask who runs the operator for prometheus.customQueries"
+)
 
 
 class Unprepared(Exception):
@@ -37,8 +47,10 @@ class Prepared:
     service: Service
     workloads: Mapping[str, Workload]
     query: str
+    is_custom: bool  # the query is the service's own
     servers: Servers  # asked what pods deliver, whatever the query is
     answers_query: str  # what became of the requests
+    by_pod_query: str | None = None  # the query by pod, where the pods count
     traffic: Mapping[str, Any] | None = None  # as in the spec: Gateway API
 
     @property
@@ -59,14 +71,19 @@ def prepare(document: Json, profiles: Mapping[str, Json], settings: Settings) ->
         workload.variant: workload for workload in _workloads(document, service_object, service)
     }
     spec = service_object.spec
+    own = spec.demand.query
+    if own and settings.custom_queries is CustomQueries.FORBID:
+        raise Unprepared(spec_invalid(QUERY_FORBIDDEN, "CustomQueryForbidden"))
     servers = _servers(service, workloads, settings.scrape_s)
     traffic = document["spec"].get("traffic")
     return Prepared(
         service=service,
         workloads=workloads,
         traffic=traffic,
-        query=spec.demand.query or _default_query(service, servers, bool(traffic)),
+        is_custom=bool(own),
+        query=own or _default_query(service, servers, bool(traffic)),
         servers=servers,
+        by_pod_query=None if own or not traffic else served_by_pod_query(servers),
         answers_query=served_answers_query(servers) if traffic else answers_query(servers, name),
     )
 

@@ -124,6 +124,7 @@ class ServiceLoop:
             service_key(self.owner), before.blocks, seen.blocks, now_s
         )
         self._state = seen.state
+        self._count_on(seen)
         self._untold |= seen.plan_changed
         self._tell(seen)
         troubles += await self._clean_up(seen)
@@ -156,10 +157,26 @@ class ServiceLoop:
 
     def _load_of(self, prepared: Prepared) -> PrometheusLoad:
         """The same while what is asked is the same: it remembers what was answered."""
-        asked = (prepared.query, prepared.servers, prepared.answers_query)
+        asked = (
+            prepared.query,
+            prepared.servers,
+            prepared.answers_query,
+            prepared.by_pod_query,
+        )
         if self._load is None or self._load.asked != asked:
-            self._load = PrometheusLoad(self._context.prometheus, *asked)
+            theirs = self._context.prometheus_of(self.owner.namespace)
+            self._load = PrometheusLoad(
+                self._context.prometheus, *asked, load_from=theirs if prepared.is_custom else None
+            )
         return self._load
+
+    def _count_on(self, seen: Cycle) -> None:
+        """Behind a gateway, the pods that are to count what it sends them."""
+        if self._load is None or self._load.coverage is None or seen.observed is None:
+            return
+        ready = {pod.name for pod in seen.observed.pods if pod.ready and not pod.leaving}
+        weights = {pod: w for pod, w in seen.observed.weights.items() if pod in ready}
+        self._load.coverage.serving(weights, seen.now_s)
 
     async def _clean_up(self, seen: Cycle) -> list[Condition]:
         if seen.service.mode is not Mode.AUTO or seen.observed is None:

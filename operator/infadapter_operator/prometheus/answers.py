@@ -16,9 +16,9 @@ from infadapter_operator.prometheus.queries import (
     WHAT,
     Servers,
     bucket_bound,
-    of_pods,
-    of_router,
     router_bound,
+    routers_increase,
+    servers_increase,
 )
 from infadapter_profiles import wire
 
@@ -35,12 +35,16 @@ def counted_over_s(scrape_s: float) -> int:
 
 def answers_query(servers: Servers, service: str) -> str:
     """Requests of the interval that ends at the time asked about, as one vector by WHAT."""
-    router, over = of_router(servers.namespace, service), _increase(servers)
-    fast = over(f"{wire.ROUTER_LATENCY}_bucket", router, f'le=~"{router_bound(servers.slo_s)}"')
-    answered = over(f"{wire.ROUTER_LATENCY}_count", router)
-    fifth = _or_none(over(wire.ROUTER_ANSWERS, router, f'{wire.ROUTER_CODE_CLASS}="5"'))
-    others = over(wire.ROUTER_ANSWERS, router, f'{wire.ROUTER_CODE_CLASS}!~"2|5"')
-    wrong = _or_none(over(wire.SERVER_REQUESTS, of_pods(servers), _FAILURES))
+    over_s = counted_over_s(servers.scrape_s)
+
+    def over(counter: str, *labels: str) -> str:
+        return routers_increase(servers.namespace, service, over_s, counter, *labels)
+
+    fast = over(f"{wire.ROUTER_LATENCY}_bucket", f'le=~"{router_bound(servers.slo_s)}"')
+    answered = over(f"{wire.ROUTER_LATENCY}_count")
+    fifth = _or_none(over(wire.ROUTER_ANSWERS, f'{wire.ROUTER_CODE_CLASS}="5"'))
+    others = over(wire.ROUTER_ANSWERS, f'{wire.ROUTER_CODE_CLASS}!~"2|5"')
+    wrong = _or_none(servers_increase(servers, over_s, wire.SERVER_REQUESTS, _FAILURES))
     return _by_what(
         {
             ANSWERED: answered,
@@ -53,29 +57,23 @@ def answers_query(servers: Servers, service: str) -> str:
 
 def served_answers_query(servers: Servers) -> str:
     """The same as the servers count it, where the router is a gateway."""
-    over, pods = _increase(servers), of_pods(servers)
-    fast = over(f"{wire.SERVER_LATENCY}_bucket", pods, f'le=~"{bucket_bound(servers.slo_s)}"')
-    refused = over(wire.SERVER_REQUESTS, pods, f'code="{wire.REFUSED_STATUS}"')
+
+    def over(counter: str, *labels: str) -> str:
+        return servers_increase(servers, counted_over_s(servers.scrape_s), counter, *labels)
+
+    fast = over(f"{wire.SERVER_LATENCY}_bucket", f'le=~"{bucket_bound(servers.slo_s)}"')
+    refused = over(wire.SERVER_REQUESTS, f'code="{wire.REFUSED_STATUS}"')
     return _by_what(
         {
-            ANSWERED: over(wire.SERVER_REQUESTS, pods),
-            LATE: f"clamp_min({over(f'{wire.SERVER_LATENCY}_count', pods)} - {fast}, 0)",
+            ANSWERED: over(wire.SERVER_REQUESTS),
+            LATE: f"clamp_min({over(f'{wire.SERVER_LATENCY}_count')} - {fast}, 0)",
             REFUSED: _or_none(refused),
-            FAILED: _or_none(over(wire.SERVER_REQUESTS, pods, _FAILURES)),
+            FAILED: _or_none(over(wire.SERVER_REQUESTS, _FAILURES)),
         }
     )
 
 
 _FAILURES = f'code!~"2..|{wire.REFUSED_STATUS}"'
-
-
-def _increase(servers: Servers) -> Any:
-    over_s = counted_over_s(servers.scrape_s)
-
-    def increase(counter: str, *labels: str) -> str:
-        return f"sum(increase({counter}{{{','.join(labels)}}}[{over_s}s]))"
-
-    return increase
 
 
 def _or_none(counted: str) -> str:

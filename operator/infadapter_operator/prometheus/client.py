@@ -21,14 +21,18 @@ from infadapter_operator.domain.load import (
 )
 from infadapter_operator.prometheus.answers import LEAST_INTERVAL_S, answers_of, counted_over_s
 from infadapter_operator.prometheus.connection import MAX_POINTS, Prometheus
+from infadapter_operator.prometheus.coverage import Coverage
 from infadapter_operator.prometheus.queries import (
     ARRIVED,
     MISSED,
     WHAT,
     Servers,
+    counted_within_s,
     delivered_over_s,
     delivered_query,
+    fresh_for_s,
 )
+from infadapter_operator.prometheus.replicas import is_a_part
 from infadapter_operator.prometheus.rolling import RollingSamples
 
 ANSWER_SERIES = 8
@@ -47,17 +51,33 @@ class PrometheusLoad:
         query: str,
         servers: Servers | None = None,
         answers_query: str | None = None,
+        by_pod_query: str | None = None,
+        load_from: Prometheus | None = None,
     ) -> None:
+        """
+        `by_pod_query` is the query by the pods that serve, where these count. `load_from` is asked
+        the query, where it is not to be answered like the rest.
+        """
+        self._load_from = load_from or prometheus
         self.prometheus, self.query, self.servers = prometheus, query, servers
         self.answers_query = answers_query
+        self.coverage = _coverage(servers) if by_pod_query and servers else None
+        self._by_pod_query = by_pod_query
         step_s = counted_over_s(servers.scrape_s) if servers else LEAST_INTERVAL_S
         self._answers = RollingSamples[Answers](ask=self._ask_answers, step_s=step_s)
-        self._fine = RollingSamples[Sample](ask=self._ask, step_s=1)
+        scrape_s = servers.scrape_s if servers else 1.0
+        self._fine = RollingSamples[Sample](
+            ask=self._ask,
+            step_s=1,
+            gap_s=fresh_for_s(scrape_s),
+            settle_s=counted_within_s(scrape_s),
+            is_a_part=is_a_part,
+        )
         self._coarse: RollingSamples[Sample] | None = None
 
     @property
-    def asked(self) -> tuple[str, Servers | None, str | None]:
-        return self.query, self.servers, self.answers_query
+    def asked(self) -> tuple[str, Servers | None, str | None, str | None]:
+        return self.query, self.servers, self.answers_query, self._by_pod_query
 
     async def history(self, window_s: float, now_s: float) -> History:
         """
@@ -68,10 +88,19 @@ class PrometheusLoad:
             raise NoData("Prometheus has no such series in this window")
         if samples[-1].at_s < math.floor(now_s) - 2:
             raise StaleData(f"the last sample is {now_s - samples[-1].at_s:.0f} s old")
+        recent = await self._whole(History(samples))
         if window_s <= MAX_POINTS:
-            return History(samples)
+            return recent
         older = await self._long(window_s).window(window_s, now_s)
-        return History((*(s for s in older if s.at_s < samples[0].at_s), *samples))
+        return History((*(s for s in older if s.at_s < samples[0].at_s), *recent.samples))
+
+    async def _whole(self, history: History) -> History:
+        """With what pods serve that are not counted. Raises PartialData or QueryFailed."""
+        if self.coverage is None:
+            return history
+        at_s = history.samples[-1].at_s
+        answer = await self._answer(self.prometheus.instant, self._by_pod_query, at_s)
+        return self.coverage.judged(history, rates_of(answer))
 
     def _long(self, window_s: float) -> RollingSamples[Sample]:
         step_s = math.ceil(window_s / MAX_POINTS)
@@ -80,7 +109,7 @@ class PrometheusLoad:
         return self._coarse
 
     async def _ask(self, start_s: int, end_s: int, step_s: int) -> tuple[Sample, ...]:
-        answer = await self._answer(self.prometheus.range, self.query, start_s, end_s, step_s)
+        answer = await self._answer(self._load_from.range, self.query, start_s, end_s, step_s)
         return samples_of(answer)
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
@@ -117,6 +146,20 @@ class PrometheusLoad:
                 return await asyncio.to_thread(ask, *question)
         except TimeoutError:
             raise QueryFailed("Prometheus did not answer in time") from None
+
+
+def _coverage(servers: Servers) -> Coverage:
+    return Coverage(settle_s=counted_within_s(servers.scrape_s), keep_s=MAX_POINTS)
+
+
+def rates_of(vector: object) -> Mapping[str, float]:
+    """By pod name; what is odd is left out."""
+    named = (
+        {**series, "metric": {**series["metric"], WHAT: ARRIVED}}
+        for series in (vector if isinstance(vector, list) else [])
+        if isinstance(series, dict) and isinstance(series.get("metric"), dict)
+    )
+    return {pod: rps for (pod, _), rps in _rates(named)}
 
 
 async def slo_met_ratio(prometheus: Prometheus, query: str, now_s: float) -> float | None:

@@ -1,17 +1,19 @@
 """One connection to Prometheus, or to what speaks as it does; each failure is one sentence."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
+from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
+from infadapter_operator.credentials import Credentials, CredentialsUnreadable, hidden
 from infadapter_operator.domain.load import QueryFailed
 
 MAX_POINTS = 3600
@@ -20,6 +22,12 @@ MAX_SERIES = 4000
 
 ONLY_WHOLE = {"partial_response": "false"}
 """Thanos then fails instead of answering with what it has; others don't know the parameter."""
+
+AS_LATE_AS_IT_IS = {"latency_offset": "1s"}
+"""
+VictoriaMetrics answers for the last 30 s with what was before them, unless it is told otherwise;
+others don't know the parameter. It takes no 0 before its version 1.88.
+"""
 
 ABOUT_THE_QUERY = ("PromQL ", "results truncated")
 """Warnings that begin so are no word of what is missing."""
@@ -31,6 +39,10 @@ class Prometheus:
 
     connection: PrometheusConnect
     timeout_s: float
+    hide: Callable[[str], str] = str
+    """Takes what is secret out of a sentence."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """With every question."""
 
     def range(self, query: str, start_s: int, end_s: int, step_s: int, series: int = 2) -> Any:
         """
@@ -38,41 +50,93 @@ class Prometheus:
         which less load would follow. For a long one a store that is away would stop everything.
         """
         recent = ONLY_WHOLE if end_s - start_s <= MAX_POINTS else {}
-        with _named_failures():
+        with self._named_failures():
             return self.connection.custom_query_range(
                 query,
                 datetime.fromtimestamp(start_s, UTC),
                 datetime.fromtimestamp(end_s, UTC),
                 str(step_s),
-                params={"timeout": f"{self.timeout_s:g}s", "limit": str(series), **recent},
+                params={**self._params(series), **recent},
             )
 
     def instant(self, query: str, at_s: float) -> Any:
         """Blocking. Raises QueryFailed."""
-        params = {"timeout": f"{self.timeout_s:g}s", "limit": str(MAX_SERIES), **ONLY_WHOLE}
-        with _named_failures():
-            return self.connection.custom_query(query, params={**params, "time": f"{at_s:.3f}"})
+        params = {**self._params(MAX_SERIES), **ONLY_WHOLE, "time": f"{at_s:.3f}"}
+        with self._named_failures():
+            return self.connection.custom_query(query, params=params)
+
+    def _params(self, series: int) -> dict[str, str]:
+        bounds = {"timeout": f"{self.timeout_s:g}s", "limit": str(series)}
+        return {**bounds, **AS_LATE_AS_IT_IS, **self.params}
+
+    @contextmanager
+    def _named_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except CredentialsUnreadable as error:
+            raise QueryFailed(f"Prometheus was not asked: {error}") from None
+        except (PrometheusApiClientException, OSError) as error:
+            told = self.hide(_told(error))
+            raise QueryFailed(f"Prometheus did not answer: {told[:200]}") from None
+        except (ValueError, KeyError, TypeError):
+            raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
 
 
-@contextmanager
-def _named_failures() -> Iterator[None]:
-    try:
-        yield
-    except (PrometheusApiClientException, requests.RequestException) as error:
-        raise QueryFailed(f"Prometheus did not answer: {_told(error)}") from None
-    except (ValueError, KeyError, TypeError):
-        raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
+class _Identified(AuthBase):
+    """Adds the headers to each request, and knows which of them are not to be told."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._secrets: Mapping[str, str] = {}
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        self._secrets = self._credentials.secrets_now()
+        request.headers.update({**self._credentials.headers, **self._secrets})
+        return request
+
+    def hide(self, text: str) -> str:
+        return hidden(text, self._secrets)
 
 
-def connect(url: str, timeout_s: float) -> Prometheus:
-    """No request is made. Proxies and CA bundles of the environment are not for Prometheus."""
+def connect(url: str, timeout_s: float, credentials: Credentials | None = None) -> Prometheus:
+    """No request is made. Proxies of the environment are not for Prometheus."""
+    credentials = credentials or Credentials()
     session = requests.Session()
     session.trust_env = False
-    session.hooks["response"] += [_refuse_pages, _refuse_a_part]
+    session.verify = credentials.ca_file or True
+    if credentials.certificate_file:
+        files = (credentials.certificate_file, credentials.key_file)
+        session.cert = files if credentials.key_file else credentials.certificate_file
+    identified = _Identified(credentials) if credentials.identify else None
+    session.hooks["response"] += [_refuse_detours] if identified else []
+    session.hooks["response"] += [_told_as_strangers, _refuse_pages, _refuse_a_part]
     retry = Retry(total=0)  # the next cycle is the retry
-    return Prometheus(
-        PrometheusConnect(url, session=session, retry=retry, timeout=timeout_s), timeout_s
+    connection = PrometheusConnect(
+        url, session=session, retry=retry, timeout=timeout_s, auth=identified
     )
+    password = {"url": urlsplit(url).password or ""}
+
+    def hide(text: str) -> str:
+        return hidden(identified.hide(text) if identified else text, password)
+
+    return Prometheus(connection, timeout_s, hide)
+
+
+def _refuse_detours(response: requests.Response, **_: object) -> None:
+    """What is meant for Prometheus goes to no other host, and to nobody in the clear."""
+    if not response.is_redirect:
+        return
+    to = urljoin(str(response.url), response.headers["location"])
+    if requests.Session().should_strip_auth(str(response.url), to):
+        host = urlsplit(to).hostname
+        raise _refused(response, f"it sends on to {host}: is a login in front of it?")
+
+
+def _told_as_strangers(response: requests.Response, **_: object) -> None:
+    if response.status_code in (401, 403):
+        said = response.text.strip()[:100] or response.reason
+        status = f"{response.status_code}, {said!r}"
+        raise _refused(response, f"it answered {status}: look at the token and the headers")
 
 
 def _refuse_a_part(response: requests.Response, **_: object) -> None:
@@ -85,19 +149,24 @@ def _refuse_a_part(response: requests.Response, **_: object) -> None:
         return  # it is no answer, as whoever reads it will say
     lacking = [text for text in map(str, warnings) if not text.startswith(ABOUT_THE_QUERY)]
     if lacking:
-        raise requests.RequestException(f"only a part of the data is there: {lacking[0]}")
+        raise _refused(response, f"only a part of the data is there: {lacking[0]}")
 
 
 def _refuse_pages(response: requests.Response, **_: object) -> None:
     """A login page is a good answer to everybody but to whoever asked a question."""
     kind = response.headers.get("content-type", "").partition(";")[0]
     if response.ok and kind.startswith("text/html"):
-        raise requests.RequestException(f"it answered {kind}, not JSON: is a login in front of it?")
+        raise _refused(response, f"it answered {kind}, not JSON: is a login in front of it?")
+
+
+def _refused(response: requests.Response, why: str) -> requests.RequestException:
+    response.close()  # nobody else does
+    return requests.RequestException(why)
 
 
 def _told(error: Exception) -> str:
     """What went wrong at the bottom, in one line, without the query's text around it."""
-    return " ".join(str(_innermost(error)).split())[:200]
+    return " ".join(str(_innermost(error)).split())
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -5,15 +5,24 @@ Load is arrivals at our router's listener, before anything is refused. `irate` o
 several scrapes follows the load within a scrape and outlives a counter's reset, but it goes on
 answering for that whole window after the scrapes have stopped, so each series is also held against
 the time of its last real sample.
+
+One counter may be there several times: scraped by two jobs (a monitor and an annotation), through
+two Services, or by two replicas of Prometheus whose data meet in one store. All of them say of
+which pod it is, and differ in labels that everybody names as they like. So of what is one pod's the
+most counts.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from infadapter_profiles import wire
 
 MISSED_SCRAPES = 3
 """So many scrapes in a row that fail are stale data."""
+
+DISCOVERY_S = 10.0
+"""It is told of a pod at once, hands that on every 5 s, and takes it up as often."""
 
 WHAT, ARRIVED, MISSED = "what", "arrived", "missed"
 """A label of what `delivered_query` gives, and its values."""
@@ -34,7 +43,13 @@ class Servers:
 
 def arrivals_query(namespace: str, service: str, scrape_s: float) -> str:
     """Requests per second that reach the router of a service, over all the router's pods."""
-    return _rate_now(f"{wire.ROUTER_ARRIVALS}{{{of_router(namespace, service)}}}", scrape_s)
+
+    def arriving(pods: str) -> str:
+        return _rate_now(
+            f"{wire.ROUTER_ARRIVALS}{{{of_router(namespace, service)},{pods}}}", scrape_s
+        )
+
+    return f"sum({once_a_router(arriving)})"
 
 
 def served_query(servers: Servers) -> str:
@@ -42,7 +57,17 @@ def served_query(servers: Servers) -> str:
     Requests per second that reach the servers, refused ones too: where the router is a gateway.
     The labels are those that Prometheus gives to what it finds in Kubernetes.
     """
-    return _rate_now(f"{wire.SERVER_ARRIVALS}{{{of_pods(servers)}}}", servers.scrape_s)
+    return f"sum({_served(servers)})"
+
+
+def served_by_pod_query(servers: Servers) -> str:
+    """The same, by pod: a pod that is lacking is scraped no longer, or not yet."""
+    return f"sum by (pod) ({_served(servers)})"
+
+
+def _served(servers: Servers) -> str:
+    arriving = _rate_now(f"{wire.SERVER_ARRIVALS}{{{of_pods(servers)}}}", servers.scrape_s)
+    return once_a_pod(arriving, "variant")
 
 
 def delivered_query(servers: Servers, window_s: float) -> str:
@@ -55,7 +80,7 @@ def delivered_query(servers: Servers, window_s: float) -> str:
         series = f"{counter}{{{','.join((of_pods(servers), *labels))}}}"
         fresh_s = fresh_for_s(servers.scrape_s)
         fresh = _fresh("rate", series, delivered_over_s(servers, window_s), fresh_s)
-        return f"sum by (pod) ({fresh})"
+        return f"sum by (pod) ({once_a_pod(fresh, 'variant', 'code')})"
 
     in_time = rate(f"{wire.SERVER_LATENCY}_bucket", f'le=~"{bucket_bound(servers.slo_s)}"')
     late = f"clamp_min({rate(f'{wire.SERVER_LATENCY}_count')} - {in_time}, 0)"
@@ -83,12 +108,14 @@ def met_query(namespace: str, service: str, slo_s: float) -> str:
     not answered 2xx counts as if it had been fast, so this is never too high. All of them are
     counted by the same histogram: Envoy's histograms lag seconds behind its counters.
     """
-    labels = of_router(namespace, service)
-    bound = f'le=~"{router_bound(slo_s)}"'
-    fast = f"sum(increase({wire.ROUTER_LATENCY}_bucket{{{labels},{bound}}}[5m]))"
-    classes = f'{wire.ROUTER_CODE_CLASS}!="2"'
-    wrong = f"(sum(increase({wire.ROUTER_ANSWERS}{{{labels},{classes}}}[5m])) or vector(0))"
-    asked = f"sum(increase({wire.ROUTER_LATENCY}_count{{{labels}}}[5m]))"
+
+    def counted(counter: str, *labels: str) -> str:
+        return routers_increase(namespace, service, 300, counter, *labels)
+
+    fast = counted(f"{wire.ROUTER_LATENCY}_bucket", f'le=~"{router_bound(slo_s)}"')
+    other_classes = f'{wire.ROUTER_CODE_CLASS}!="2"'
+    wrong = f"({counted(wire.ROUTER_ANSWERS, other_classes)} or vector(0))"
+    asked = counted(f"{wire.ROUTER_LATENCY}_count")
     return f"clamp_min({fast} - {wrong}, 0) / ({asked} > 0)"
 
 
@@ -97,10 +124,50 @@ def fresh_for_s(scrape_s: float) -> int:
     return max(5, math.ceil(MISSED_SCRAPES * scrape_s))
 
 
+def once_a_pod(values: str, *labels: str) -> str:
+    """
+    The most of those that are of one pod, by what else they are counted by. What a collector stands
+    for in its own name has the pods' in other labels.
+    """
+    return f"max by ({', '.join(('pod', *_BEHIND, *labels))}) ({values})"
+
+
+def once_a_router(values: Callable[[str], str], *labels: str) -> str:
+    """The same where a scrape may not say of which pod it is: then its address tells."""
+    named, nameless = values('pod!=""'), values('pod=""')
+    by = ", ".join(("instance", *_BEHIND, *labels))
+    addresses = f"max by ({by}) (({nameless}) unless on (instance) ({named}))"
+    return f"({once_a_pod(named, *labels)} or {addresses})"
+
+
+_BEHIND = ("exported_pod", "exported_instance")
+
+
+def routers_increase(namespace: str, service: str, over_s: int, counter: str, *labels: str) -> str:
+    """Of a counter of the router of a service, over all the router's pods."""
+    ours = (of_router(namespace, service), *labels)
+
+    def increase(pods: str) -> str:
+        return f"increase({counter}{{{','.join((*ours, pods))}}}[{over_s}s])"
+
+    return f"sum({once_a_router(increase, wire.ROUTER_CODE_CLASS)})"
+
+
+def servers_increase(servers: Servers, over_s: int, counter: str, *labels: str) -> str:
+    """Of a counter of the servers, over all of them."""
+    series = f"{counter}{{{','.join((of_pods(servers), *labels))}}}"
+    return f"sum({once_a_pod(f'increase({series}[{over_s}s])', 'variant', 'code')})"
+
+
+def counted_within_s(scrape_s: float) -> float:
+    """How long it takes Prometheus to find a pod, and to scrape it twice."""
+    return DISCOVERY_S + 2 * scrape_s
+
+
 def _rate_now(counter: str, scrape_s: float) -> str:
     fresh_s = fresh_for_s(scrape_s)
     range_s = max(15, fresh_s + math.ceil(2 * scrape_s))
-    return f"sum({_fresh('irate', counter, range_s, fresh_s)})"
+    return _fresh("irate", counter, range_s, fresh_s)
 
 
 def _fresh(function: str, counter: str, range_s: int, fresh_s: int) -> str:

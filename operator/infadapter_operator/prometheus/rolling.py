@@ -1,16 +1,18 @@
 """
 A query's samples as a rolling buffer: a cycle asks for what is new, and has the whole window.
 
-What it holds equals what a fresh query of the whole window would answer. Prometheus takes in what
-was scraped a little late, so that the latest values may still change: these are asked for again at
-every cycle, and everything every few minutes. After a gap in the answers it is asked from where
-they ended.
+What it holds equals what a fresh query of the whole window would answer, or where several answer in
+turn the one that knows most. Prometheus takes in what was scraped a little late, so that the latest
+values may still change: these are asked for again at every cycle, and everything every few minutes.
+After a gap in the answers it is asked from where they ended.
 """
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
+
+from infadapter_operator.prometheus.replicas import Timed, beside
 
 LATE_SAMPLES_S = 60
 """How long a value may change after its time: a scrape's time-out, and the window of its rate."""
@@ -19,14 +21,12 @@ FULL_REFRESH_EVERY_S = 300
 """How often the whole window is asked for: what came even later is noticed then."""
 
 
-class Timed(Protocol):
-    @property
-    def at_s(self) -> float: ...
-
-
 TimedT = TypeVar("TimedT", bound=Timed)
 Ask = Callable[[int, int, int], Awaitable[tuple[TimedT, ...]]]
 """From, until, every so many seconds: the samples that there are. Raises a LoadError."""
+
+IsAPart = Callable[[Iterable[TimedT], Iterable[TimedT]], bool]
+"""Whether an answer is only a part of what was known of the same time."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +35,9 @@ class RollingSamples(Generic[TimedT]):
 
     ask: Ask[TimedT]
     step_s: int
+    gap_s: float = 0.0  # replicas that were silent for longer, and others were not, …
+    settle_s: float = 0.0  # … are not trusted for so long after it
+    is_a_part: IsAPart[TimedT] | None = None
     _samples: tuple[TimedT, ...] = ()
     _since_s: int | None = None  # what the samples cover, …
     _until_s: int = 0  # … both ends included
@@ -47,11 +50,26 @@ class RollingSamples(Generic[TimedT]):
         first_s = self._first_unknown_s(begin_s, end_s)
         if first_s <= end_s:
             fresh = await self.ask(first_s, end_s, self.step_s)
-            kept = tuple(s for s in self._samples if begin_s <= s.at_s < first_s)
-            self._samples, self._since_s, self._until_s = (*kept, *fresh), begin_s, end_s
+            self._samples = self._beside(fresh, begin_s, first_s, end_s)
+            self._since_s, self._until_s = begin_s, end_s
             if first_s == begin_s:
                 self._whole_at_s = end_s
         return self._samples
+
+    def _beside(
+        self, fresh: tuple[TimedT, ...], begin_s: int, first_s: int, end_s: int
+    ) -> tuple[TimedT, ...]:
+        """Of what is asked for again, the beginning only shows who has just begun."""
+        known = tuple(s for s in self._samples if begin_s <= s.at_s <= end_s)
+        again_s = first_s + self.settle_s if first_s > begin_s else -math.inf
+        judged = tuple(s for s in known if s.at_s >= first_s)
+        if self.is_a_part is not None and self.is_a_part(judged, fresh):
+            return known
+        both = beside(judged, fresh, gap_s=self.gap_s, settle_s=self.settle_s)
+        return (
+            *(s for s in known if s.at_s < again_s),
+            *(s for s in both if s.at_s >= again_s),
+        )
 
     def _first_unknown_s(self, begin_s: int, end_s: int) -> int:
         """From where to ask; beyond the end where that is known already."""
@@ -60,5 +78,5 @@ class RollingSamples(Generic[TimedT]):
             return begin_s
         if self._until_s == end_s and self.step_s > LATE_SAMPLES_S:
             return end_s + 1
-        late_s = self.step_s * math.ceil(LATE_SAMPLES_S / self.step_s)
+        late_s = self.step_s * math.ceil((LATE_SAMPLES_S + self.settle_s) / self.step_s)
         return max(begin_s, self._until_s - late_s)

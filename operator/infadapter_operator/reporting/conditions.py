@@ -181,6 +181,7 @@ _DATA_ERRORS = {
     "NoData": "no load has been counted: is the router scraped, and does demand.query give data?",
     "StaleData": "the last count of the load is too old: is Prometheus still scraping the router?",
     "InvalidData": "the counted load is no rate (NaN, infinite or negative): check demand.query",
+    "PartialData": "none of the pods that serve is counted any more: is their /metrics scraped?",
     "QueryFailed": "Prometheus gave no answer, or none that can be read: is it reachable?",
     "LoadError": "the load is not known",
 }

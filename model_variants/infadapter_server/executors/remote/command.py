@@ -11,8 +11,8 @@ from pathlib import Path
 
 import click
 
-from infadapter_profiles.quantities import InvalidQuantity, whole_units
 from infadapter_server.executors.opening import torch_opener
+from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.tls import read_tls
@@ -20,6 +20,7 @@ from infadapter_server.executors.remote.watch import watch
 from infadapter_server.executors.remote.worker import Worker
 from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
+from infadapter_server.memory import Memory
 from infadapter_server.serving.quota import thread_limit
 
 FINISH_S = 20.0
@@ -36,16 +37,6 @@ with it. One controller at a time drives it; without one it keeps its weights an
 reaches the port is obeyed: keep it to the controller by --tls or a NetworkPolicy. On SIGTERM or
 Ctrl-C it finishes the batch that is running and ends with 0.
 """
-
-
-class Size(click.ParamType[int]):
-    name = "SIZE"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return whole_units(value)
-        except InvalidQuantity as error:
-            self.fail(f"{error}.", param, ctx)
 
 
 @click.command(help=_HELP, context_settings={"max_content_width": 100})
@@ -66,7 +57,7 @@ class Size(click.ParamType[int]):
 )
 @click.option(
     "--memory",
-    type=Size(),
+    type=Memory(),
     help="What all weights together may take, such as 2Gi; the controller keeps to it.",
 )
 @click.option(
@@ -112,6 +103,7 @@ def _command(
     print(f"listening on {host}:{bound}", flush=True)
     watching = partial(watch, worker, follow_quota=threads is None, stuck_s=stuck_seconds)
     threading.Thread(target=watching, daemon=True).start()
+    give_way()
     worker.run()
     server.stop(_REPORTED_S).wait()
     return 0

@@ -7,7 +7,13 @@ import threading
 import grpc
 
 from infadapter_server.executors.backoff import FIRST_S, MOST_S, delays_s
-from infadapter_server.executors.messages import ExecutorLost, ExecutorReady, Order, Report
+from infadapter_server.executors.messages import (
+    ExecutorLost,
+    ExecutorReady,
+    Order,
+    Outcome,
+    Report,
+)
 from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
 from infadapter_server.executors.remote.disk import OnDisk
@@ -28,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 
 class RemoteExecutor:
+    returns = True
+
     def __init__(
         self,
         name: str,
@@ -63,8 +71,10 @@ class RemoteExecutor:
         link = self._link
         if link is not None and link.ready:
             link.submit(order)
-        elif (report := refused(order, f"{self.name} can't be reached.")) is not None:
-            self._tell_driver(report)
+        else:
+            report = refused(order, f"{self.name} can't be reached.", Outcome.LOST)
+            if report is not None:
+                self._tell_driver(report)
 
     def _hold(self, order: Order) -> bool:
         """What comes before it is known whether the worker can be reached waits for that."""
@@ -87,6 +97,11 @@ class RemoteExecutor:
         if self._thread is not None:
             self._thread.join()
         return done
+
+    def abandon(self) -> None:
+        """Its stream breaks; a worker that is stuck ends by itself."""
+        if (link := self._link) is not None:
+            link.give_up()
 
     def _run(self) -> None:
         delays = delays_s(*self._delays)

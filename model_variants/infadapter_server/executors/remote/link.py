@@ -56,7 +56,7 @@ class Link:
 
     def run(self) -> str:
         """Tell what the worker reports until the stream breaks, and return why it did."""
-        keep, give_up = self._pulse.keep, (self._call.cancel,)
+        keep, give_up = self._pulse.keep, (self.give_up,)
         threading.Thread(target=keep, args=give_up, name="pings", daemon=True).start()
         try:
             for report in self._call:
@@ -105,6 +105,9 @@ class Link:
         self._undone[kind] += 1
         self._orders.put(written)
 
+    def give_up(self) -> None:
+        self._call.cancel()
+
     def finish(self, within_s: float) -> bool:
         """Wait for the reports of what was ordered, then close; False if they didn't come."""
         with self._changing:
@@ -145,7 +148,9 @@ class Link:
         self.ready = self._pulse.begun = True
         resident = tuple(read_loaded(loaded, self._clock.ours) for loaded in state.resident)
         yield ExecutorReady(
-            state.memory_bytes if state.HasField("memory_bytes") else None, resident
+            state.memory_bytes if state.HasField("memory_bytes") else None,
+            resident,
+            shared_load=not state.loads_beside,
         )
 
     def _reason(self) -> str:

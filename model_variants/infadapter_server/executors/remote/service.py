@@ -96,6 +96,7 @@ class Service(grpc.GenericRpcHandler):
             worker=self._name,
             memory_bytes=self._disk.memory_bytes,
             on_disk=on_disk,
+            loads_beside=not self._worker.shared_load,
         )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from dataclasses import replace
 
 from infadapter_server.executors.messages import (
     Infer,
@@ -30,7 +31,7 @@ class Worker:
         self._undone = self._stale = 0
         self._tell: Tell | None = None
         self.run, self.end = self._runner.run, self._runner.end
-        self.busy_s = self._runner.busy_s
+        self.busy_s, self.shared_load = self._runner.busy_s, self._runner.shared_load
 
     @property
     def resident(self) -> tuple[ModelLoaded, ...]:
@@ -79,7 +80,14 @@ class Worker:
 
     def _keep(self, report: ModelLoaded) -> None:
         if report.outcome is Outcome.DONE:
-            self._resident[report.model] = report
+            self._resident[report.model] = self._with_before(report)
             _log.info("loaded %s in %.2f s", report.model, report.end_s - report.begin_s)
         elif report.outcome is Outcome.FAILED:
             _log.warning("%s is not loaded: %s", report.model, report.error)
+
+    def _with_before(self, report: ModelLoaded) -> ModelLoaded:
+        """A later load measures the smallest batch only: whoever takes over wants to know all."""
+        before = self._resident.get(report.model)
+        if before is None or before.version != report.version:
+            return report
+        return replace(report, execution_s={**before.execution_s, **report.execution_s})

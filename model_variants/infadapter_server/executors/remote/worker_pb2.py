@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/infadapter_server/executors/remote/worker.proto\x12\x14infadapter.worker.v1\"\xf3\x01\n\x05Order\x12,\n\x05hello\x18\x01 \x01(\x0b\x32\x1b.infadapter.worker.v1.HelloH\x00\x12*\n\x04ping\x18\x02 \x01(\x0b\x32\x1a.infadapter.worker.v1.PingH\x00\x12*\n\x04load\x18\x03 \x01(\x0b\x32\x1a.infadapter.worker.v1.LoadH\x00\x12,\n\x05infer\x18\x04 \x01(\x0b\x32\x1b.infadapter.worker.v1.InferH\x00\x12.\n\x06unload\x18\x05 \x01(\x0b\x32\x1c.infadapter.worker.v1.UnloadH\x00\x42\x06\n\x04kind\"\xce\x01\n\x06Report\x12,\n\x05state\x18\x01 \x01(\x0b\x32\x1b.infadapter.worker.v1.StateH\x00\x12*\n\x04pong\x18\x02 \x01(\x0b\x32\x1a.infadapter.worker.v1.PongH\x00\x12.\n\x06loaded\x18\x03 \x01(\x0b\x32\x1c.infadapter.worker.v1.LoadedH\x00\x12\x32\n\x08inferred\x18\x04 \x01(\x0b\x32\x1e.infadapter.worker.v1.InferredH\x00\x42\x06\n\x04kind\"-\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x12\n\ncontroller\x18\x02 \x01(\t\"\xb4\x01\n\x05State\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\x19\n\x0cmemory_bytes\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12.\n\x08resident\x18\x04 \x03(\x0b\x32\x1c.infadapter.worker.v1.Loaded\x12-\n\x07on_disk\x18\x05 \x03(\x0b\x32\x1c.infadapter.worker.v1.OnDiskB\x0f\n\r_memory_bytes\";\n\x06OnDisk\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nfile_bytes\x18\x03 \x01(\x04\"\x16\n\x04Ping\x12\x0e\n\x06sent_s\x18\x01 \x01(\x01\"&\n\x04Pong\x12\x0e\n\x06sent_s\x18\x01 \x01(\x01\x12\x0e\n\x06here_s\x18\x02 \x01(\x01\"\xe3\x01\n\x04Load\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x0f\n\x07variant\x18\x04 \x01(\t\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\x12\x12\n\ninput_name\x18\x06 \x01(\t\x12\x13\n\x0boutput_name\x18\x07 \x01(\t\x12\x13\n\x0binput_shape\x18\x08 \x03(\r\x12\x14\n\x0coutput_shape\x18\t \x03(\r\x12\x13\n\x0b\x62\x61tch_sizes\x18\n \x03(\r\x12\x12\n\nearliest_s\x18\x0b \x01(\x01\x12\x10\n\x08latest_s\x18\x0c \x01(\x01\"\'\n\x06Tensor\x12\r\n\x05shape\x18\x01 \x03(\r\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"u\n\x05Infer\x12\x0b\n\x03run\x18\x01 \x01(\x04\x12\r\n\x05model\x18\x02 \x01(\t\x12*\n\x04rows\x18\x03 \x01(\x0b\x32\x1c.infadapter.worker.v1.Tensor\x12\x12\n\nearliest_s\x18\x04 \x01(\x01\x12\x10\n\x08latest_s\x18\x05 \x01(\x01\"\x17\n\x06Unload\x12\r\n\x05model\x18\x01 \x01(\t\"\x83\x02\n\x06Loaded\x12\r\n\x05model\x18\x01 \x01(\t\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.infadapter.worker.v1.Outcome\x12\x0f\n\x07\x62\x65gin_s\x18\x03 \x01(\x01\x12\r\n\x05\x65nd_s\x18\x04 \x01(\x01\x12\x15\n\rweights_bytes\x18\x05 \x01(\x04\x12\x41\n\x0b\x65xecution_s\x18\x06 \x03(\x0b\x32,.infadapter.worker.v1.Loaded.ExecutionSEntry\x12\r\n\x05\x65rror\x18\x07 \x01(\t\x1a\x31\n\x0f\x45xecutionSEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xa5\x01\n\x08Inferred\x12\x0b\n\x03run\x18\x01 \x01(\x04\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.infadapter.worker.v1.Outcome\x12\x0f\n\x07\x62\x65gin_s\x18\x03 \x01(\x01\x12\r\n\x05\x65nd_s\x18\x04 \x01(\x01\x12-\n\x07outputs\x18\x05 \x01(\x0b\x32\x1c.infadapter.worker.v1.Tensor\x12\r\n\x05\x65rror\x18\x06 \x01(\t*F\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x08\n\x04\x44ONE\x10\x01\x12\x0c\n\x08TOO_LATE\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x32P\n\x06Worker\x12\x46\n\x05\x44rive\x12\x1b.infadapter.worker.v1.Order\x1a\x1c.infadapter.worker.v1.Report(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/infadapter_server/executors/remote/worker.proto\x12\x14infadapter.worker.v1\"\xf3\x01\n\x05Order\x12,\n\x05hello\x18\x01 \x01(\x0b\x32\x1b.infadapter.worker.v1.HelloH\x00\x12*\n\x04ping\x18\x02 \x01(\x0b\x32\x1a.infadapter.worker.v1.PingH\x00\x12*\n\x04load\x18\x03 \x01(\x0b\x32\x1a.infadapter.worker.v1.LoadH\x00\x12,\n\x05infer\x18\x04 \x01(\x0b\x32\x1b.infadapter.worker.v1.InferH\x00\x12.\n\x06unload\x18\x05 \x01(\x0b\x32\x1c.infadapter.worker.v1.UnloadH\x00\x42\x06\n\x04kind\"\xce\x01\n\x06Report\x12,\n\x05state\x18\x01 \x01(\x0b\x32\x1b.infadapter.worker.v1.StateH\x00\x12*\n\x04pong\x18\x02 \x01(\x0b\x32\x1a.infadapter.worker.v1.PongH\x00\x12.\n\x06loaded\x18\x03 \x01(\x0b\x32\x1c.infadapter.worker.v1.LoadedH\x00\x12\x32\n\x08inferred\x18\x04 \x01(\x0b\x32\x1e.infadapter.worker.v1.InferredH\x00\x42\x06\n\x04kind\"-\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x12\n\ncontroller\x18\x02 \x01(\t\"\xca\x01\n\x05State\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\x19\n\x0cmemory_bytes\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12.\n\x08resident\x18\x04 \x03(\x0b\x32\x1c.infadapter.worker.v1.Loaded\x12-\n\x07on_disk\x18\x05 \x03(\x0b\x32\x1c.infadapter.worker.v1.OnDisk\x12\x14\n\x0cloads_beside\x18\x06 \x01(\x08\x42\x0f\n\r_memory_bytes\";\n\x06OnDisk\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x12\n\nfile_bytes\x18\x03 \x01(\x04\"\x16\n\x04Ping\x12\x0e\n\x06sent_s\x18\x01 \x01(\x01\"&\n\x04Pong\x12\x0e\n\x06sent_s\x18\x01 \x01(\x01\x12\x0e\n\x06here_s\x18\x02 \x01(\x01\"\xfc\x01\n\x04Load\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x66ormat\x18\x03 \x01(\t\x12\x0f\n\x07variant\x18\x04 \x01(\t\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\x12\x12\n\ninput_name\x18\x06 \x01(\t\x12\x13\n\x0boutput_name\x18\x07 \x01(\t\x12\x13\n\x0binput_shape\x18\x08 \x03(\r\x12\x14\n\x0coutput_shape\x18\t \x03(\r\x12\x13\n\x0b\x62\x61tch_sizes\x18\n \x03(\r\x12\x12\n\nearliest_s\x18\x0b \x01(\x01\x12\x10\n\x08latest_s\x18\x0c \x01(\x01\x12\x17\n\x0fprofiled_points\x18\r \x03(\t\"\'\n\x06Tensor\x12\r\n\x05shape\x18\x01 \x03(\r\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"\x84\x01\n\x05Infer\x12\x0b\n\x03run\x18\x01 \x01(\x04\x12\r\n\x05model\x18\x02 \x01(\t\x12*\n\x04rows\x18\x03 \x01(\x0b\x32\x1c.infadapter.worker.v1.Tensor\x12\x12\n\nearliest_s\x18\x04 \x01(\x01\x12\x10\n\x08latest_s\x18\x05 \x01(\x01\x12\r\n\x05point\x18\x06 \x01(\t\"\x17\n\x06Unload\x12\r\n\x05model\x18\x01 \x01(\t\"\xc1\x02\n\x06Loaded\x12\r\n\x05model\x18\x01 \x01(\t\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.infadapter.worker.v1.Outcome\x12\x0f\n\x07\x62\x65gin_s\x18\x03 \x01(\x01\x12\r\n\x05\x65nd_s\x18\x04 \x01(\x01\x12\x15\n\rweights_bytes\x18\x05 \x01(\x04\x12\x41\n\x0b\x65xecution_s\x18\x06 \x03(\x0b\x32,.infadapter.worker.v1.Loaded.ExecutionSEntry\x12\r\n\x05\x65rror\x18\x07 \x01(\t\x12\x0f\n\x07version\x18\x08 \x01(\t\x12+\n\x06points\x18\t \x03(\x0b\x32\x1b.infadapter.worker.v1.Point\x1a\x31\n\x0f\x45xecutionSEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x9c\x01\n\x05Point\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63\x63uracy\x18\x02 \x01(\x01\x12@\n\x0b\x65xecution_s\x18\x03 \x03(\x0b\x32+.infadapter.worker.v1.Point.ExecutionSEntry\x1a\x31\n\x0f\x45xecutionSEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xa5\x01\n\x08Inferred\x12\x0b\n\x03run\x18\x01 \x01(\x04\x12.\n\x07outcome\x18\x02 \x01(\x0e\x32\x1d.infadapter.worker.v1.Outcome\x12\x0f\n\x07\x62\x65gin_s\x18\x03 \x01(\x01\x12\r\n\x05\x65nd_s\x18\x04 \x01(\x01\x12-\n\x07outputs\x18\x05 \x01(\x0b\x32\x1c.infadapter.worker.v1.Tensor\x12\r\n\x05\x65rror\x18\x06 \x01(\t*F\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x08\n\x04\x44ONE\x10\x01\x12\x0c\n\x08TOO_LATE\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03\x32P\n\x06Worker\x12\x46\n\x05\x44rive\x12\x1b.infadapter.worker.v1.Order\x1a\x1c.infadapter.worker.v1.Report(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LOADED_EXECUTIONSENTRY']._loaded_options = None
   _globals['_LOADED_EXECUTIONSENTRY']._serialized_options = b'8\001'
-  _globals['_OUTCOME']._serialized_start=1728
-  _globals['_OUTCOME']._serialized_end=1798
+  _globals['_POINT_EXECUTIONSENTRY']._loaded_options = None
+  _globals['_POINT_EXECUTIONSENTRY']._serialized_options = b'8\001'
+  _globals['_OUTCOME']._serialized_start=2012
+  _globals['_OUTCOME']._serialized_end=2082
   _globals['_ORDER']._serialized_start=74
   _globals['_ORDER']._serialized_end=317
   _globals['_REPORT']._serialized_start=320
@@ -42,27 +44,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELLO']._serialized_start=528
   _globals['_HELLO']._serialized_end=573
   _globals['_STATE']._serialized_start=576
-  _globals['_STATE']._serialized_end=756
-  _globals['_ONDISK']._serialized_start=758
-  _globals['_ONDISK']._serialized_end=817
-  _globals['_PING']._serialized_start=819
-  _globals['_PING']._serialized_end=841
-  _globals['_PONG']._serialized_start=843
-  _globals['_PONG']._serialized_end=881
-  _globals['_LOAD']._serialized_start=884
-  _globals['_LOAD']._serialized_end=1111
-  _globals['_TENSOR']._serialized_start=1113
-  _globals['_TENSOR']._serialized_end=1152
-  _globals['_INFER']._serialized_start=1154
-  _globals['_INFER']._serialized_end=1271
-  _globals['_UNLOAD']._serialized_start=1273
-  _globals['_UNLOAD']._serialized_end=1296
-  _globals['_LOADED']._serialized_start=1299
-  _globals['_LOADED']._serialized_end=1558
-  _globals['_LOADED_EXECUTIONSENTRY']._serialized_start=1509
-  _globals['_LOADED_EXECUTIONSENTRY']._serialized_end=1558
-  _globals['_INFERRED']._serialized_start=1561
-  _globals['_INFERRED']._serialized_end=1726
-  _globals['_WORKER']._serialized_start=1800
-  _globals['_WORKER']._serialized_end=1880
+  _globals['_STATE']._serialized_end=778
+  _globals['_ONDISK']._serialized_start=780
+  _globals['_ONDISK']._serialized_end=839
+  _globals['_PING']._serialized_start=841
+  _globals['_PING']._serialized_end=863
+  _globals['_PONG']._serialized_start=865
+  _globals['_PONG']._serialized_end=903
+  _globals['_LOAD']._serialized_start=906
+  _globals['_LOAD']._serialized_end=1158
+  _globals['_TENSOR']._serialized_start=1160
+  _globals['_TENSOR']._serialized_end=1199
+  _globals['_INFER']._serialized_start=1202
+  _globals['_INFER']._serialized_end=1334
+  _globals['_UNLOAD']._serialized_start=1336
+  _globals['_UNLOAD']._serialized_end=1359
+  _globals['_LOADED']._serialized_start=1362
+  _globals['_LOADED']._serialized_end=1683
+  _globals['_LOADED_EXECUTIONSENTRY']._serialized_start=1634
+  _globals['_LOADED_EXECUTIONSENTRY']._serialized_end=1683
+  _globals['_POINT']._serialized_start=1686
+  _globals['_POINT']._serialized_end=1842
+  _globals['_POINT_EXECUTIONSENTRY']._serialized_start=1634
+  _globals['_POINT_EXECUTIONSENTRY']._serialized_end=1683
+  _globals['_INFERRED']._serialized_start=1845
+  _globals['_INFERRED']._serialized_end=2010
+  _globals['_WORKER']._serialized_start=2084
+  _globals['_WORKER']._serialized_end=2164
 # @@protoc_insertion_point(module_scope)

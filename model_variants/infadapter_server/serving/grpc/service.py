@@ -53,7 +53,11 @@ class Service:
         identity = self._find(request.name, request.version)
         limits = self._inference.limits
         content = metadata.model_metadata(
-            identity.model, [identity.variant], identity.signature, limits.batch
+            identity.model,
+            [identity.variant],
+            identity.signature,
+            limits.batch,
+            platform=identity.platform,
         )
         return ParseDict(content, pb.ModelMetadataResponse(), ignore_unknown_fields=True)
 
@@ -63,7 +67,10 @@ class Service:
     ) -> pb.ModelConfigResponse:
         identity = self._find(request.name, request.version)
         content = metadata.model_config(
-            identity.model, identity.signature, self._inference.limits.batch
+            identity.model,
+            identity.signature,
+            self._inference.limits.batch,
+            identity.platform,
         )
         return pb.ModelConfigResponse(config=ParseDict(content, pb.ModelConfig()))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from infadapter_simulator.reproduction.clockwork.result import Result
+from infadapter_simulator.reproduction.result import Result
 from infadapter_simulator.reproduction.superserve import bursts, faults, switching
 from infadapter_simulator.reproduction.superserve.asked import Asked
 

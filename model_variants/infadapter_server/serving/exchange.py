@@ -1,0 +1,116 @@
+"""
+One small request for inference and its answer, without ASGI: the short way of nearly all of them.
+
+A refusal must cost next to nothing, and a task, an event and a scope for each request are the most
+of what it costs. So a request whose body came together with its headers is asked, refused or
+admitted in the call that its last byte came in, and its answer is written when it is there.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from infadapter_server.serving import bodies
+from infadapter_server.serving.heads import Head, Names
+from infadapter_server.serving.inference import Admitted, Inference
+from infadapter_server.serving.refusal import ClientGone
+from infadapter_server.serving.replies import CLOSE, Reply
+
+if TYPE_CHECKING:
+    from infadapter_server.serving.connections import Connection
+
+__all__ = ["Exchange"]
+
+_log = logging.getLogger(__name__)
+
+
+class Exchange:
+    """It stands where uvicorn has the cycle of a connection, and has what that is asked for."""
+
+    __slots__ = (
+        "_admitted", "_arrived_s", "_connection", "_head", "_hold", "_inference", "_names",
+        "body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete",
+    )  # fmt: skip
+
+    def __init__(
+        self, inference: Inference, connection: "Connection", names: Names, head: Head
+    ) -> None:
+        self._inference, self._connection = inference, connection
+        self._names, self._head = names, head
+        self._hold = bodies.Hold(inference.budget)
+        self._admitted: Admitted | None = None
+        self.keep_alive = True
+        self.body, self.more_body = bytearray(), True
+        self.disconnected = self.response_complete = False
+        self.message_event = self
+
+    def set(self) -> None:
+        """Nobody waits for the next part of the body, nor for a client that goes."""
+
+    def begin(self, arrived_s: float) -> None:
+        """Ask, now that the body is there."""
+        self._arrived_s = arrived_s
+        self._inference.begin()
+        try:
+            self._admitted = self._ask(bytes(self.body))
+        except Exception as error:  # noqa: BLE001 - a mistake of ours is one request's
+            self._refuse(error)
+            return
+        self._connection.on_gone = self._gone
+        self._admitted.ticket.answer.add_done_callback(self._answered)
+
+    def _ask(self, body: bytes) -> Admitted:
+        inference, head = self._inference, self._head
+        identity = inference.find(*self._names)
+        inference.check_open()
+        longest = inference.longest_body(identity)
+        inference.budget.allow(longest)
+        bodies.check_length(len(body), longest)
+        self._hold.become(len(body))
+        return inference.admit(identity, head, body, self._arrived_s, self._hold)
+
+    def _gone(self) -> None:
+        assert self._admitted is not None
+        self._inference.driver.leave(self._admitted.ticket)
+
+    def _answered(self, _: object) -> None:
+        assert self._admitted is not None
+        self._connection.on_gone = None
+        try:
+            reply = self._inference.reply_to(self._admitted)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._refuse(error)
+        else:
+            self._end(reply)
+
+    def _refuse(self, error: Exception) -> None:
+        if isinstance(error, ClientGone):
+            self._close()
+            return
+        self._end(self._inference.refusal(error, self._arrived_s))
+
+    def _close(self) -> None:
+        self._hold.release()
+        self._inference.in_flight -= 1
+
+    def _end(self, reply: Reply) -> None:
+        self._close()
+        self._write(reply)
+        self._inference.ended(reply, self._arrived_s)
+
+    def _write(self, reply: Reply) -> None:
+        connection, self.response_complete = self._connection, True
+        if self.disconnected or connection.transport.is_closing():
+            return
+        headers = [*connection.server_state.default_headers, *reply.headers]
+        if self._inference.draining:
+            self.keep_alive = False  # moves a router's connections elsewhere
+        if not self.keep_alive:
+            headers.append(CLOSE)
+        head = [STATUS_LINE[reply.status], *[b"%b: %b\r\n" % header for header in headers]]
+        head.append(b"content-length: %d\r\n\r\n" % len(reply.body))
+        connection.transport.write(b"".join([*head, reply.body]))
+        if not self.keep_alive:
+            connection.transport.close()
+        connection.on_response_complete()

@@ -1,0 +1,61 @@
+"""What of a request's line and headers matters to inference: whom it asks, and how."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from infadapter_profiles import wire
+from infadapter_server.serving.replies import JSON_LENGTH
+
+__all__ = ["Head", "Names", "asked_of", "asked_of_url", "read_head"]
+
+Names = tuple[str, str | None]
+"""A model, and a version if one is named."""
+
+_INFER = "/infer"
+_DEADLINE = wire.DEADLINE_HEADER.encode()
+_URLS = 1024  # that are remembered
+
+
+class Head(NamedTuple):
+    """Of the headers, those that matter here."""
+
+    length: bytes = b""
+    json_length: str | None = None
+    deadline: bytes | None = None
+    encoding: str = ""
+
+
+def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
+    """Their names are in lower case."""
+    length, json_length, deadline, encoding = b"", None, None, ""
+    for name, value in headers:
+        if name == b"content-length":
+            length = value
+        elif name == JSON_LENGTH:
+            json_length = value.decode("latin-1")
+        elif name == _DEADLINE:
+            deadline = value
+        elif name == b"content-encoding":
+            encoding = value.decode("latin-1")
+    return Head(length, json_length, deadline, encoding)
+
+
+def asked_of(path: str) -> Names | None:
+    """Of a path for inference."""
+    if not path.startswith(wire.MODELS_PATH) or not path.endswith(_INFER):
+        return None
+    match path[len(wire.MODELS_PATH) + 1 : -len(_INFER)].split("/"):
+        case [model]:
+            return model, None
+        case [model, "versions", version]:
+            return model, version
+    return None
+
+
+@lru_cache(_URLS)
+def asked_of_url(url: bytes) -> Names | None:
+    """As it stands in the request's line; None too where it is more than a plain path."""
+    if b"%" in url or b"?" in url or b"#" in url or not url.isascii():
+        return None
+    return asked_of(url.decode())

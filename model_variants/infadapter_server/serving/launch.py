@@ -1,0 +1,98 @@
+"""From what the command line says to a server that runs: put together, then listening."""
+
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import click
+from prometheus_client import disable_created_metrics
+
+from infadapter_server.serving.assembly import Given, served
+from infadapter_server.serving.deadlines import Deadlines
+from infadapter_server.serving.driver import Driver
+from infadapter_server.serving.fleet import Fleet
+from infadapter_server.serving.inference import Inference, Limits
+from infadapter_server.serving.measurements import machine
+from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.quota import thread_limit
+from infadapter_server.serving.repository import CPU_PAGE_BYTES
+from infadapter_server.serving.serve import listen, run
+from infadapter_server.serving.tracing.start import open_tracing
+
+__all__ = ["launch", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A server that nobody has asked yet, and what its executors have of the CPU quota."""
+
+    inference: Inference
+    threads: Callable[[], int]
+    cpu_share: Callable[[], float]
+
+
+def prepare(given: Given, fleet: Fleet, deadlines: Deadlines) -> Prepared:
+    """Raises ConfigError."""
+    limit = partial(thread_limit, ceiling=_take_openmp_ceiling())
+    where = None if fleet.workers else machine(fleet.threads(limit()))
+    offered = served(given, fleet.memory_each(given.memory, CPU_PAGE_BYTES), where)
+    executors = fleet.executors(offered.repository.models().values())
+    # A series more for each of ours, which nobody asks for.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    metrics = ServerMetrics(offered.variant)
+    inference = Inference(
+        variant=offered.variant,
+        models=offered.models,
+        limits=Limits(batch=given.max_batch, deadlines=deadlines),
+        driver=Driver(offered.repository, executors, metrics, lag_s=fleet.lag_s),
+        metrics=metrics,
+    )
+    return Prepared(inference, lambda: fleet.threads(limit()), fleet.cpu_share)
+
+
+def launch(prepared: Prepared, host: str, port: int, grpc_port: int | None, drain_s: float) -> int:
+    """The exit code, when it has ended. Raises ClickException."""
+    listener = _listener(host, port)
+    try:
+        sound = run(
+            prepared.inference,
+            listener,
+            drain_s=drain_s,
+            thread_limit=prepared.threads,
+            cpu_share=prepared.cpu_share,
+            grpc_at=None if grpc_port is None else (host, grpc_port),
+            tracing=open_tracing(os.environ),
+        )
+    except OSError as error:
+        raise click.ClickException(f"{error}.") from None
+    if prepared.inference.driver.failure is not None:
+        raise click.ClickException(str(prepared.inference.driver.failure))
+    return 0 if sound else 1
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        raise click.ClickException(f"Cannot listen on {host}:{port}: {_reason(error)}.") from None
+    shown = f"[{host}]" if ":" in host else host
+    print(f"listening on http://{shown}:{listener.getsockname()[1]}", flush=True)
+    return listener
+
+
+def _reason(error: OSError) -> str:
+    # asyncio and socket add the address in brackets, which the message has already.
+    return (error.strerror or str(error)).partition(" (")[0]
+
+
+def _take_openmp_ceiling() -> int | None:
+    """What the user allows by OMP_NUM_THREADS, which must hold before torch is imported.
+
+    torch makes as many threads as the machine has cores when it is imported, whatever the quota;
+    with one, it makes none until it is told to.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    return int(given) if given.isdecimal() and int(given) > 0 else None

@@ -1,0 +1,119 @@
+"""
+Membership: executors come, are prepared, and serve; they hang, are lost, and come back.
+
+The scheduler's kernel counts on an executor from when all that it begins with is loaded, until it
+does not come back from an execution or is lost. There is no kernel before all is measured.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from infadapter_scheduler.events import Event, ExecutorJoined, ExecutorLeft
+from infadapter_server.executors.messages import ExecutorReady, ModelLoaded
+from infadapter_server.networks.signatures import LoadError
+from infadapter_server.serving.crew import Crew
+from infadapter_server.serving.lanes import Lane
+from infadapter_server.serving.residence import Residence
+
+__all__ = ["Membership"]
+
+_log = logging.getLogger(__name__)
+
+
+class Membership:
+    """`begin` makes the kernel. `ended`: nobody can compute any more; `failure` may say why."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        residence: Residence,
+        tell: Callable[[Event], None],
+        begin: Callable[[], None],
+    ) -> None:
+        self.ended = asyncio.Event()
+        self.failure: LoadError | None = None
+        self._crew, self._residence = crew, residence
+        self._start = residence.start
+        self._tell, self._begin = tell, begin
+
+    def came(self, lane: Lane, ready: ExecutorReady) -> None:
+        self._residence.came(lane, ready)
+        self._prepare(lane)
+
+    def loaded(self, lane: Lane, report: ModelLoaded) -> None:
+        """A load that the kernel knows nothing of has ended."""
+        self._residence.loaded_at_start(lane, report)
+        if lane.prepared:
+            self.rejoin(lane)
+        else:
+            self._prepare(lane)
+
+    def rejoin(self, lane: Lane) -> None:
+        """The kernel counts on it again, if nothing is being done there that it doesn't know."""
+        if lane.joined or not (self._start.begun and lane.prepared and lane.idle):
+            return
+        self._join(lane)
+        missed, lane.missed = lane.missed, ()
+        self._residence.fill(self._crew, missed)
+
+    def leave(self, lane: Lane) -> None:
+        """It hangs, or is lost: what waits for it is served elsewhere or refused."""
+        if lane.joined:
+            lane.joined = False
+            lane.waiting.clear()
+            self._tell(ExecutorLeft(lane.name))
+
+    def lost(self, lane: Lane, reason: str) -> None:
+        lane.went()
+        self.leave(lane)
+        self._residence.lost(lane)
+        self._pass_on(lane)
+        if self._crew.all_lost:
+            _log.error("There is no executor left: %s", reason)
+            self.ended.set()
+
+    def _prepare(self, lane: Lane) -> None:
+        """By the next load, if there is one."""
+        if self._residence.load_next(lane):
+            return
+        lane.prepared = True
+        if self._start.begun:
+            self.rejoin(lane)
+        elif failure := self._start.failure():
+            self._failed(lane, failure)
+        elif self._start.over(lane):
+            self._begin_with_all()
+
+    def _failed(self, lane: Lane, failure: str) -> None:
+        """No model can be loaded here; perhaps elsewhere."""
+        if all(other.prepared for other in self._crew):
+            self.failure = LoadError(failure)
+            self.ended.set()
+        else:
+            self._pass_on(lane)
+
+    def _pass_on(self, lane: Lane) -> None:
+        """What it was to measure."""
+        others = (other for other in self._crew if other.present and other is not lane)
+        heirs = [other for other in others if other.loads or not lane.present]
+        heir = self._start.inherited(lane, heirs)
+        if heir is not None:
+            self._residence.make_room(heir)
+            if heir.prepared:
+                heir.prepared = False
+                self._prepare(heir)
+
+    def _begin_with_all(self) -> None:
+        self._start.begun = True
+        self._begin()
+        for lane in self._crew:
+            if lane.prepared and lane.idle:
+                self._join(lane)
+        self._residence.settle_in(self._crew)
+
+    def _join(self, lane: Lane) -> None:
+        lane.joined = True
+        self._tell(
+            ExecutorJoined(lane.name, lane.pages, tuple(lane.loaded), shared_load=lane.shared_load)
+        )

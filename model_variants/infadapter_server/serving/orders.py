@@ -1,0 +1,109 @@
+"""
+Orders: the scheduler's kernel is told of what happens, and its actions become orders to executors.
+
+It decides nothing, and waits for nothing. All of it is for the thread of the event loop.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from infadapter_scheduler.actions import Action, Load, Refuse, Run, Unload
+from infadapter_scheduler.buffer import MOST_OF_THE_TIME
+from infadapter_scheduler.events import Arrived, BulkArrived, Event, Finished, Gone, Tick
+from infadapter_scheduler.model import Model
+from infadapter_scheduler.scheduler import Scheduler
+from infadapter_server.serving.admitted import Admitted
+from infadapter_server.serving.alarm import Alarm
+from infadapter_server.serving.crew import Crew
+from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.refusal import Unserved
+from infadapter_server.serving.repository import Repository
+from infadapter_server.serving.residence import Residence
+
+__all__ = ["Orders"]
+
+
+class Orders:
+    """`kernel` is None until the models are loaded that it begins with; `share` as the driver's."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        crew: Crew,
+        metrics: ServerMetrics,
+        lag_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.kernel: Scheduler | None = None
+        self.share = 1.0
+        self.residence = Residence(repository, self.told, self._slower)
+        self.admitted = Admitted(metrics, lambda number: self.told(Gone(number)), clock)
+        self.alarm = Alarm(self._tick)
+        self._crew, self._metrics = crew, metrics
+        self._lag_s, self._clock = lag_s, clock
+
+    def begin(self) -> None:
+        """What was measured while warming up is what the kernel begins with."""
+        self.kernel = Scheduler(
+            self.residence.models(), most_buffer=MOST_OF_THE_TIME, lag_s=self._lag_s
+        )
+
+    def arrive(self, event: Arrived, now_s: float) -> list[Action]:
+        """The actions to carry out, once what was asked for is known. Raises Unserved."""
+        assert self.kernel is not None
+        actions = self.kernel.handle(event, now_s)
+        for action in actions:
+            if isinstance(action, Refuse) and action.request == event.request:
+                self.carry_out([other for other in actions if other is not action], now_s)
+                raise Unserved(action.reason, action.retry_after_s)
+        return actions
+
+    def arrived(self, actions: Iterable[Action], now_s: float) -> None:
+        """All images of a request have: now they are sent, together where they fit."""
+        assert self.kernel is not None
+        self.carry_out([*actions, *self.kernel.handle(BulkArrived(), now_s)], now_s)
+
+    def told(self, event: Event) -> None:
+        self.handle(event, self._clock())
+
+    def handle(self, event: Event, now_s: float) -> None:
+        assert self.kernel is not None
+        self.carry_out(self.kernel.handle(event, now_s), now_s)
+
+    def carry_out(self, actions: Iterable[Action], now_s: float) -> None:
+        assert self.kernel is not None
+        left = deque(actions)
+        while left:
+            match left.popleft():
+                case Run() as run:
+                    left.extend(self._run(self.kernel, run, now_s))
+                case Refuse() as refuse:
+                    self.admitted.given_up(refuse.request, refuse.reason)
+                case Load() as load:
+                    self.residence.load_on(self._crew[load.executor], load)
+                case Unload() as unload:
+                    self._metrics.evictions.inc()
+                    self.residence.unload_from(self._crew[unload.executor], unload.model)
+        self.alarm.set(min(self.kernel.next_tick_s(), self.admitted.next_due_s()), now_s)
+
+    def _run(self, kernel: Scheduler, run: Run, now_s: float) -> list[Action]:
+        lane = self._crew[run.executor]
+        if lane.full:
+            lane.waiting.append(run)
+            return []
+        members = self.admitted.members(run.batch)
+        if members:
+            lane.send(run, members, now_s)
+            return []
+        # Everyone in it has gone since it was decided.
+        return kernel.handle(Finished(run.executor, run.run, now_s, now_s, done=False), now_s)
+
+    def _tick(self) -> None:
+        now_s = self._clock()
+        self.admitted.end_late(now_s)
+        self.handle(Tick(), now_s)
+
+    def _slower(self, model: Model) -> Model:
+        sizes = {size: seconds / self.share for size, seconds in model.execution_s.items()}
+        return replace(model, execution_s=sizes)

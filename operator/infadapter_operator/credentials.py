@@ -1,0 +1,103 @@
+"""
+Who asks Prometheus: a bearer token, headers and certificates, all of it in files but tenants.
+
+Files are read again at every question: the tokens of service accounts are replaced within the hour,
+Secrets whenever somebody rotates them, and whoever keeps the first one is refused from then on.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+MOST_BYTES = 65_536
+MOST_HEADERS = 32
+LEAST_HIDDEN = 4
+"""What is shorter is no secret, and would be found in any text."""
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+
+
+class CredentialsUnreadable(Exception):
+    """Nothing was asked; the sentence names the file, and nothing that is in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Where they are: paths of files, each empty where there is none."""
+
+    token_file: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers_folder: str = ""
+    """A file for each header, by its name: so a Secret is mounted."""
+    ca_file: str = ""
+    """In place of the authorities that are known anyway."""
+    certificate_file: str = ""
+    key_file: str = ""
+    """Empty: it is in the certificate's file."""
+
+    @property
+    def identify(self) -> bool:
+        """Whether Prometheus tells us more than it may tell anybody."""
+        named = (self.token_file, self.headers, self.headers_folder, self.certificate_file)
+        return any(named)
+
+    def headers_now(self) -> dict[str, str]:
+        """Raises CredentialsUnreadable."""
+        return {**self.headers, **self.secrets_now()}
+
+    def secrets_now(self) -> dict[str, str]:
+        """The headers that nobody is to see. Raises CredentialsUnreadable."""
+        secrets = {path.name: read(path) for path in self._header_files()}
+        if self.token_file:
+            secrets["Authorization"] = f"Bearer {read(Path(self.token_file))}"
+        return secrets
+
+    def _header_files(self) -> Iterator[Path]:
+        """Kubernetes keeps its own folders, whose names begin with dots, beside them."""
+        if not self.headers_folder:
+            return
+        folder = Path(self.headers_folder)
+        try:
+            names = sorted(islice((e.name for e in os.scandir(folder) if e.is_file()), 1000))
+        except OSError as error:
+            raise CredentialsUnreadable(
+                f"the headers in {folder} can't be read: {error.strerror}"
+            ) from None
+        headers = [name for name in names if not name.startswith(".")]
+        if len(headers) > MOST_HEADERS or not all(map(_NAME.fullmatch, headers)):
+            raise CredentialsUnreadable(
+                f"{folder} must hold at most {MOST_HEADERS} files, each with the name of a header"
+            )
+        yield from (folder / name for name in headers)
+
+
+def read(path: Path) -> str:
+    """What a header may hold of a file, without the ends. Raises CredentialsUnreadable."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise CredentialsUnreadable(f"{path} can't be read: {error.strerror}") from None
+    text = content.decode("ascii", "replace").strip()
+    if len(content) > MOST_BYTES or not _VALUE.fullmatch(text):
+        raise CredentialsUnreadable(
+            f"{path} must hold one line of printable characters, as a header's value"
+        )
+    return text
+
+
+def is_header(name: str, value: str) -> bool:
+    return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
+
+
+def hidden(text: str, secrets: Mapping[str, str]) -> str:
+    """A server may repeat what it was sent in what it answers."""
+    words = {word for value in secrets.values() for word in (value, *value.split())}
+    for word in sorted(words - {"Bearer", "Basic"}, key=len, reverse=True):
+        if len(word) >= LEAST_HIDDEN:
+            text = text.replace(word, "…")
+    return text
