@@ -21,7 +21,6 @@ from infadapter_scheduler.events import (
 )
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.loading import load
-from infadapter_scheduler.model import Model
 from infadapter_scheduler.state import State
 
 
@@ -33,7 +32,7 @@ class Changes:
         if isinstance(change, SpeedChanged):
             self._rescale(change.factor, now_s)
         elif isinstance(change, ModelAdded):
-            self._add(change.model)
+            self._add(change)
         elif (entry := self._state.models.get(change.model)) is not None:
             self._change(entry, change)
         return self.settle(now_s)
@@ -73,14 +72,17 @@ class Changes:
         for executor in self._state.executors.values():
             executor.rescale(factor, now_s)
 
-    def _add(self, model: Model) -> None:
-        known = self._state.models.get(model.name)
+    def _add(self, added: ModelAdded) -> None:
+        name = added.model.name
+        known = self._state.models.get(name)
         if known is None:
-            self._state.models[model.name] = entry_of(model)
+            entry = self._state.models[name] = entry_of(added.model)
+            if added.allowed is not None:
+                entry.allow(added.allowed.points, added.allowed.floor)
             return
         if not known.removed:
-            self._remove(model.name, known)
-        known.successor = model
+            self._remove(name, known)
+        known.successor = added
 
     def _remove(self, name: str, entry: Entry) -> None:
         """Its copies serve what was accepted, also what an executor that is lost leaves behind."""

@@ -24,6 +24,7 @@ from infadapter_scheduler.intake import Intake
 from infadapter_scheduler.membership import Membership
 from infadapter_scheduler.model import Costs, Model
 from infadapter_scheduler.points.keeping_up import KeepingUp
+from infadapter_scheduler.points.point import Point
 from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.sending import Sender
 from infadapter_scheduler.state import State
@@ -58,6 +59,11 @@ class Scheduler:
 
     def next_tick_s(self) -> float:
         return self._sender.next_tick_s()
+
+    def points(self, model: str) -> tuple[Point, ...]:
+        """As `Run.point` counts them now; none of a model that has none, or is unknown."""
+        entry = self.state.models.get(model)
+        return () if entry is None else entry.costs.model.points
 
     def handle(self, event: Event, now_s: float) -> list[Action]:
         self._in_bulk = isinstance(event, Arrived) and event.bulk
