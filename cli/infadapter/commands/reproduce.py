@@ -7,6 +7,7 @@ import click
 
 from infadapter.commands import reproduce_options as options
 from infadapter.commands.reproduce_clockwork import clockwork
+from infadapter.commands.reproduce_slo_nn import slo_nn
 from infadapter.commands.reproduce_superserve import superserve
 from infadapter.commands.reproduce_sushi import sushi
 from infadapter.profiles import read_preset
@@ -32,12 +33,14 @@ def reproduce() -> None:
     Example:
       infadapter reproduce infadapter --trace day15.csv --seeds 10
       infadapter reproduce clockwork --experiment 6.5
+      infadapter reproduce slo-nn --experiment labels
       infadapter reproduce superserve --experiment bursty
       infadapter reproduce sushi --experiment published
     """
 
 
 reproduce.add_command(clockwork)
+reproduce.add_command(slo_nn)
 reproduce.add_command(superserve)
 reproduce.add_command(sushi)
 

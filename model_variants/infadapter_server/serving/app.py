@@ -45,7 +45,8 @@ def create_app(inference: Inference) -> ASGIApp:
     _add_health(others, inference)
     _add_models(others, inference)
     residence = inference.driver.residence
-    add_repository(others, RepositoryApi(residence.repository, residence.wishes), inference.variant)
+    api = RepositoryApi(residence.repository, residence.wishes, residence.allowances)
+    add_repository(others, api, inference.variant)
     _add_faults(others, inference)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,6 +109,7 @@ def _add_models(app: Starlette, inference: Inference) -> None:
             inference.limits.batch,
             identity.accuracy,
             identity.platform,
+            inference.driver.points(identity.model),
         )
         return _json(identity.variant, 200, content)
 

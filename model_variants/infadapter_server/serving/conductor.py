@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from infadapter_scheduler.events import Finished, Loaded
+from infadapter_scheduler.points import PointPolicy
 from infadapter_server.executors.messages import (
     ExecutorLost,
     ExecutorReady,
@@ -48,9 +49,10 @@ class Conductor:
         metrics: ServerMetrics,
         lag_s: float,
         clock: Callable[[], float],
+        policy: PointPolicy,
     ) -> None:
         self.crew = Crew(executors)
-        self.orders = orders = Orders(repository, self.crew, metrics, lag_s, clock)
+        self.orders = orders = Orders(repository, self.crew, metrics, lag_s, clock, policy)
         self.membership = Membership(self.crew, orders.residence, orders.told, self._begin)
         self.watch = Watch(self.crew, repository, self.membership.leave, clock)
         self._metrics, self._clock = metrics, clock

@@ -9,6 +9,7 @@ from functools import partial
 import click
 from prometheus_client import disable_created_metrics
 
+from infadapter_scheduler import PointPolicy
 from infadapter_server.serving.assembly import Given, served
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
@@ -33,7 +34,7 @@ class Prepared:
     cpu_share: Callable[[], float]
 
 
-def prepare(given: Given, fleet: Fleet, deadlines: Deadlines) -> Prepared:
+def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolicy) -> Prepared:
     """Raises ConfigError."""
     limit = partial(thread_limit, ceiling=_take_openmp_ceiling())
     where = None if fleet.workers else machine(fleet.threads(limit()))
@@ -46,7 +47,7 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines) -> Prepared:
         variant=offered.variant,
         models=offered.models,
         limits=Limits(batch=given.max_batch, deadlines=deadlines),
-        driver=Driver(offered.repository, executors, metrics, lag_s=fleet.lag_s),
+        driver=Driver(offered.repository, executors, metrics, lag_s=fleet.lag_s, policy=policy),
         metrics=metrics,
     )
     return Prepared(inference, lambda: fleet.threads(limit()), fleet.cpu_share)

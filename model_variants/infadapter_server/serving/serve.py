@@ -168,7 +168,7 @@ async def _open_grpc(
     from infadapter_server.serving.grpc.front import open_front  # who has no gRPC, needs no grpcio
 
     residence = inference.driver.residence
-    repository = RepositoryApi(residence.repository, residence.wishes)
+    repository = RepositoryApi(residence.repository, residence.wishes, residence.allowances)
     front = await open_front(inference, host, port, repository, tracing)
     print(f"listening on grpc://{host}:{front.port}", flush=True)
     return front

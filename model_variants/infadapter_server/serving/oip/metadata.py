@@ -5,9 +5,11 @@ surprise: it stands in the metadata's parameters, and in Triton's model configur
 clients look for it.
 """
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
+from infadapter_scheduler.points import Point
 from infadapter_server.networks.signatures import Signature
 
 __all__ = [
@@ -51,11 +53,14 @@ def model_metadata(
     max_batch: int,
     accuracy: float | None = None,
     platform: Platform = PYTORCH,
+    points: Sequence[Point] = (),
 ) -> dict[str, Any]:
     """The answer to GET /v2/models/NAME; `accuracy` if it was measured of these very weights."""
     parameters: dict[str, Any] = {"max_batch_size": max_batch}
     if accuracy is not None:
         parameters["accuracy"] = accuracy
+    if points:
+        parameters["points"] = [{"name": each.name, "accuracy": each.accuracy} for each in points]
     return {
         "name": name,
         "versions": versions,
