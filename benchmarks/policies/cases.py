@@ -51,6 +51,9 @@ def scenario(server: Server) -> Scenario:
         random_weights=False,
         failures_per_pod_hour=0.0,
         max_surge=None,
+        forecast="Auto",
+        season="Week",
+        time_zone="UTC",
         seed=0,
     )
     aim = Aim(slo_ms=750, budget={CPU: 20_000}, cost_weight=0.05)

@@ -1,7 +1,7 @@
 """What the commands about forecasts have in common: a trace as the rates of a service."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -41,8 +41,14 @@ def source_of(options: dict[str, Any]) -> Source:
     return Source(**{name: options.pop(name) for name in Source.__slots__})
 
 
-def rates_of(source: Source, known_s: int = 0) -> tuple[Array, int]:
-    """The part's rates in rps, after up to `known_s` seconds before it, and how many these are."""
+class Known(NamedTuple):
+    rates: Array  # rps
+    before_s: int  # so many of them lie before the part
+    began_s: int | None  # the first of them, since 1970
+
+
+def rates_of(source: Source, known_s: int = 0) -> Known:
+    """The part's rates, after up to `known_s` seconds before it."""
     try:
         trace = scaled(_trace(source), source.rate_scale, SEED)
     except TraceError as error:
@@ -55,7 +61,9 @@ def rates_of(source: Source, known_s: int = 0) -> tuple[Array, int]:
         )
     say_trace(trace)
     before_s = min(known_s, source.from_s)
-    return trace.rates[source.from_s - before_s : end_s], before_s
+    first_s = source.from_s - before_s
+    began_s = None if trace.began_s is None else trace.began_s + first_s
+    return Known(trace.rates[first_s:end_s], before_s, began_s)
 
 
 def _trace(source: Source) -> Trace:

@@ -35,14 +35,23 @@ def _profiles(documents: list[Any], source: str) -> tuple[Profile, ...]:
 
 
 def _objects(documents: list[Any], source: str) -> Iterator[tuple[Any, str]]:
-    """Each object and where it is; of a list, as `kubectl get -o yaml` gives one, its items."""
+    """Each object and where it is; of lists, as `kubectl get -o yaml` gives them, the items."""
     for number, document in enumerate(documents, start=1):
-        at = f"{source}, document {number}"
-        items = document.get("items") if isinstance(document, dict) else None
-        if isinstance(items, list) and str(document.get("kind", "")).endswith("List"):
-            yield from ((item, f"{at}, item {place}") for place, item in enumerate(items, start=1))
-        elif document is not None:
-            yield document, at
+        if document is not None:
+            yield from _unlisted(document, f"{source}, document {number}")
+
+
+def _unlisted(document: Any, at: str) -> Iterator[tuple[Any, str]]:
+    """Items that say no kind are of that which their list is of; lists may be in lists."""
+    items = document.get("items") if isinstance(document, dict) else None
+    kind = str(document.get("kind", "List")) if isinstance(items, list) else ""
+    if not isinstance(items, list) or not kind.endswith("List"):
+        yield document, at
+        return
+    missing = {"kind": kind.removesuffix("List"), "apiVersion": document.get("apiVersion")}
+    for place, item in enumerate(items, start=1):
+        typed = isinstance(item, dict) and "kind" not in item and "items" not in item
+        yield from _unlisted({**missing, **item} if typed else item, f"{at}, item {place}")
 
 
 def _kind(document: Any, at: str) -> str:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 import click
 
+from infadapter.calendars import calendar_of
 from infadapter.profiles import read_preset, read_profiles
 from infadapter.simulated import Arguments
+from infadapter_operator.domain.service import ForecastMethod
 from infadapter_profiles.files import ProfileFileError
 from infadapter_simulator.scenario import Scenario, Server, Speed, speeds_of
 from infadapter_solver import (
@@ -43,7 +45,10 @@ def profiles_of(arguments: Arguments) -> tuple[Profile, ...]:
         raise click.UsageError(str(error)) from error
 
 
-def scenario_of(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -> Scenario:
+def scenario_of(
+    arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim, began_s: int | None = None
+) -> Scenario:
+    """`began_s` is when the part that is played did, since 1970."""
     check_prices(aim.budget, arguments.price)
     offers = offered if arguments.profile else to_variant  # the paper's pods have whole cores
     measured = tuple(_variant(profile, aim, offers) for profile in profiles)
@@ -57,6 +62,8 @@ def scenario_of(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -
         speeds=speeds_of(profiles, measured, Speed(arguments.speed)),
         slo_s=aim.slo_ms / 1000,
         percentile=PERCENTILE,
+        forecast=ForecastMethod(arguments.forecast),
+        calendar=calendar_of(arguments.season, arguments.time_zone, began_s),
         max_surge=arguments.max_surge,
         profiles={p.variant: p for p in profiles if p.variant in names},
         server=Server(arguments.server),

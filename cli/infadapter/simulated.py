@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from infadapter.calendars import calendar_options
 from infadapter.options import budget, number_between, prices
 from infadapter.traces import (
     Command,
@@ -17,6 +18,7 @@ from infadapter.traces import (
     trace_options_of,
     with_options,
 )
+from infadapter_operator.domain.service import ForecastMethod
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Server, Speed
 from infadapter_solver import Resources
@@ -41,6 +43,9 @@ class Arguments:
     random_weights: bool
     failures_per_pod_hour: float
     max_surge: Resources | None
+    forecast: str
+    season: str
+    time_zone: str
     seed: int
 
 
@@ -72,6 +77,14 @@ _WORLD_OPTIONS = (
         help="What ours may hold beyond the budget, and only while pods start or are replaced; 0 "
         "is allowed.  [default: as much as the budget]",
     ),
+    click.option(
+        "--forecast",
+        type=click.Choice([str(each) for each in ForecastMethod]),
+        default=str(ForecastMethod.AUTO),
+        show_default=True,
+        help="How ours foresees the load.",
+    ),
+    *calendar_options(),
     click.option(
         "--price",
         type=prices,

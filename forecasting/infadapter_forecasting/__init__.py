@@ -6,6 +6,7 @@ from infadapter_forecasting.choice import Rule, chosen, pinball
 from infadapter_forecasting.conformal import Calibration, Calibrator, Curves, curves
 from infadapter_forecasting.forecaster import BUCKET_S, Forecaster, Rates
 from infadapter_forecasting.holt_winters import HoltWinters, NotInstalled
+from infadapter_forecasting.local_time import LocalTime, UnknownZone, is_zone, local_time
 from infadapter_forecasting.lstm import PublishedLstm, ScaledLstm
 from infadapter_forecasting.naive import Exponential, LastMaximum, SeasonalNaive
 from infadapter_forecasting.quantile_network import QuantileNetwork
@@ -25,6 +26,7 @@ __all__ = [
     "HoltWinters",
     "InvalidWeights",
     "LastMaximum",
+    "LocalTime",
     "NotInstalled",
     "PublishedLstm",
     "QuantileNetwork",
@@ -34,11 +36,14 @@ __all__ = [
     "ScaledLstm",
     "Score",
     "SeasonalNaive",
+    "UnknownZone",
     "backtest",
     "calibrated_forecast",
     "chosen",
     "curves",
     "highest_after",
+    "is_zone",
+    "local_time",
     "per_second",
     "pinball",
     "table",

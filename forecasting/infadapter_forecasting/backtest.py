@@ -24,6 +24,9 @@ from infadapter_forecasting.rates import every, highest_after, whole_s
 
 AUTO = "Auto"
 
+LEARNT_S = 2 * 86_400
+"""Of the warm-up, the last so many seconds are forecast too, so that errors are known."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -107,9 +110,10 @@ def _past(
     history: Rates, methods: Sequence[Forecaster], asked: Question, calibration: Calibration
 ) -> _Past:
     rates = np.asarray(history, dtype=np.float64)
-    origins = every(len(rates), asked.step_s)
+    origins = every(len(rates), asked.step_s, max(1, asked.warm_up_s - LEARNT_S))
     came = highest_after(rates, origins, asked.horizon_s, asked.bucket_s)
-    fitted = [method.fit(rates[: asked.warm_up_s]) for method in methods]
+    seen = rates[max(0, asked.warm_up_s - LEARNT_S) : asked.warm_up_s]
+    fitted = [method.fit(seen) for method in methods]
     said = tuple(curves(method, rates, origins, asked.horizon_s) for method in fitted)
     return _Past(
         names=tuple(method.name for method in methods),

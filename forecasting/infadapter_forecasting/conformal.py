@@ -78,7 +78,7 @@ def curves(method: Forecaster, history: Rates, origins: Seconds, horizon_s: int)
     """What the method says at each origin, told no more than it may know."""
     low = max(0, int(origins[0]) - method.window_s)
     recent = history[low : int(origins[-1])]
-    rates = method.predict_many(recent, origins - low, horizon_s, LEVELS)
+    rates = method.later(low).predict_many(recent, origins - low, horizon_s, LEVELS)
     if bool((rates[:, -1] > rates[:, 0]).any()):
         return Curves(rates_rps=rates, is_point=False)
     return Curves(rates_rps=rates + GRID, is_point=True)

@@ -47,6 +47,10 @@ class Forecaster(Protocol):
         """Itself, adapted to this history; most methods have nothing to adapt."""
         ...
 
+    def later(self, seconds: int) -> Self:
+        """Itself, for a history that begins so much later; only local time asks when it began."""
+        ...
+
     def predict(self, history: Rates, horizon_s: int, quantiles: Sequence[float]) -> Array:
         """(quantiles,) rps within the `horizon_s` seconds after the history."""
         ...
@@ -70,10 +74,14 @@ class Stateless:
     def fit(self, history: Rates) -> Self:
         return self
 
+    def later(self, seconds: int) -> Self:
+        return self
+
     def predict(self, history: Rates, horizon_s: int, quantiles: Sequence[float]) -> Array:
         recent = history[-self.window_s :]
         now = np.array([len(recent)], dtype=np.intp)
-        found: Array = self.predict_many(recent, now, horizon_s, quantiles)[0]
+        method = self.later(len(history) - len(recent))
+        found: Array = method.predict_many(recent, now, horizon_s, quantiles)[0]
         return found
 
     def predict_many(

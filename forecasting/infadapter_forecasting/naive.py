@@ -1,7 +1,8 @@
 """The simple methods, which any learned one must beat."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -13,12 +14,16 @@ from infadapter_forecasting.forecaster import (
     Stateless,
     repeated,
 )
-from infadapter_forecasting.rates import buckets_in, highest_after, with_past
+from infadapter_forecasting.local_time import DAY_S, UTC, LocalTime
+from infadapter_forecasting.rates import buckets_in, highest_after, whole_s, with_past
 
 LONGEST_HORIZON_S = 300
 """Of which windows are told; a longer one sees no more than this one."""
 
-DAY_S = 86_400
+WEEK_S = 7 * DAY_S
+
+LONGEST_CHANGE_S = 2 * 3_600
+"""By which a season of local time is longer than in seconds, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,24 +47,45 @@ class LastMaximum(Stateless):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeasonalNaive(Stateless):
-    """It will be as it was a day ago; the last maximum while there is no day ago."""
+    """
+    It will be as it was a season ago at the same local time; while there is no week ago as it was a
+    day ago, and the last maximum while there is neither.
+    """
 
     bucket_s: int = BUCKET_S
     season_s: int = DAY_S
+    clocks: LocalTime = UTC
+    begin_s: int = 0  # when the history begins, since 1970
     name: str = "SeasonalNaive"
 
     @property
     def window_s(self) -> int:
-        return self.season_s + self.bucket_s
+        return self.season_s + LONGEST_CHANGE_S + self.bucket_s
+
+    def later(self, seconds: int) -> Self:
+        return replace(self, begin_s=self.begin_s + seconds)
 
     def look(
         self, history: Rates, origins: Seconds, horizon_s: int, quantiles: Sequence[float]
     ) -> Array:
-        a_season_ago = highest_after(history, origins - self.season_s, horizon_s, self.bucket_s)
         recent = LastMaximum(bucket_s=self.bucket_s)
-        instead = recent.look(history, origins, horizon_s, (0.5,))[:, 0]
-        found = np.where(np.isnan(a_season_ago), instead, a_season_ago)
+        found = recent.look(history, origins, horizon_s, (0.5,))[:, 0]
+        for season_s in sorted({min(self.season_s, DAY_S), self.season_s}):
+            ago = self._season_ago(history, origins, season_s, horizon_s)
+            found = np.where(np.isnan(ago), found, ago)
         return repeated(found, quantiles)
+
+    def _season_ago(self, history: Rates, origins: Seconds, season_s: int, horizon_s: int) -> Array:
+        """(origins,) rps, NaN where the history does not go back so far."""
+        first, last = int(origins.min()), int(origins.max()) + whole_s(horizon_s, self.bucket_s)
+        at_s = self.begin_s + np.arange(first, last, dtype=np.intp)
+        places = self.clocks.season_ago(at_s, season_s) - self.begin_s
+        before = np.flatnonzero(places < 0)
+        known = int(before[-1]) + 1 if len(before) else 0
+        places = places[known:]
+        after = np.flatnonzero(places >= len(history))
+        repeats = history[places[: after[0]] if len(after) else places]
+        return highest_after(repeats, origins - first - known, horizon_s, self.bucket_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,24 @@ class ProfileFileError(ValueError):
     """A file that is not what it should be; the message is one sentence that names it."""
 
 
+class _KeyTwice(Exception):
+    """The message goes on behind the name of the file."""
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[tuple[str, str]] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
+                raise _KeyTwice(
+                    f", line {key.start_mark.line + 1}: the key {key.value} comes twice: put --- "
+                    "between documents"
+                )
+            seen.add((key.tag, str(key.value)))
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
+
+
 def read_yaml(path: Path) -> list[Any]:
     """The documents of a file. Raises ProfileFileError."""
     try:
@@ -41,17 +59,19 @@ def parse_yaml(text: bytes, source: str) -> list[Any]:
     """
     The documents of a text, None for an empty one. Raises ProfileFileError.
 
-    Aliases are refused, as the API server's own tools do: a few lines of them are gigabytes.
+    Aliases are refused, as the API server's own tools do: a few lines of them are gigabytes. So is
+    a key that comes twice, of which YAML readers keep the last: documents without `---` are one.
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        for event in yaml.parse(text, Loader=loader):
+        for event in yaml.parse(text, Loader=_Loader):
             if isinstance(event, yaml.AliasEvent):
                 line = event.start_mark.line + 1 if event.start_mark else 0
                 raise ProfileFileError(f"{source}, line {line}: YAML aliases are not understood.")
-        return list(yaml.load_all(text, Loader=loader))
+        return list(yaml.load_all(text, Loader=_Loader))
     except ProfileFileError:
         raise
+    except _KeyTwice as error:
+        raise ProfileFileError(f"{source}{error}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
         raise ProfileFileError(f"{source} is not YAML{_where(error)}.") from error
 

@@ -14,8 +14,8 @@ from infadapter_simulator.world.deployments import Deployments
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
 
-REMEMBERED_S = 2 * 86_400.0
-"""How much of what was before the run can be asked for: a day ago, and its errors."""
+REMEMBERED_S = 8 * 86_400.0
+"""How much of what was before the run can be asked for: a week ago, and its errors."""
 
 COUNTED_S = 10.0
 """Over so long answers are counted together."""

@@ -14,6 +14,7 @@ from enum import StrEnum
 import numpy as np
 
 from infadapter_operator.domain.deployment import MIN_READY_S
+from infadapter_operator.domain.service import Calendar, ForecastMethod
 from infadapter_simulator.world.faults import Faults
 from infadapter_solver import (
     CPU,
@@ -64,6 +65,8 @@ class Scenario:
     objective: Objective = field(
         default_factory=lambda: Objective(budget={CPU: 20_000}, loading_weight=0.001)
     )
+    forecast: ForecastMethod = ForecastMethod.AUTO  # ours foresees by it …
+    calendar: Calendar = field(default_factory=Calendar)  # … and by this
     max_surge: Resources | None = None  # ours may hold that beyond the budget; None: as much again
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant, where there are any
     server: Server = Server.SAME

@@ -35,6 +35,7 @@ class Series:
             counted=self.counted,
             notes=(*self.notes, *notes),
             form=self.form,
+            began_s=self.began_s if len(rates) == self.seconds else None,
         )
 
 

@@ -53,7 +53,11 @@ def sliced(trace: Trace, from_s: int, to_s: int) -> Trace:
         times = times[first:last] - from_s
     note = f"cut to the part from {from_s} s to {to_s} s"
     return replace(
-        trace, rates=trace.rates[from_s:to_s], arrivals_s=times, notes=(*trace.notes, note)
+        trace,
+        rates=trace.rates[from_s:to_s],
+        arrivals_s=times,
+        notes=(*trace.notes, note),
+        began_s=None if trace.began_s is None else trace.began_s + from_s,
     )
 
 
@@ -78,7 +82,7 @@ def without_gaps(trace: Trace, longest_s: int = 10) -> Trace:
         f"{'s' if len(runs) > 1 else ''} of {longest_s} s or more without a request, as gaps of "
         "the collector"
     )
-    return replace(trace, rates=trace.rates[kept], notes=(*trace.notes, note))
+    return replace(trace, rates=trace.rates[kept], notes=(*trace.notes, note), began_s=None)
 
 
 def zero_runs(rates: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

@@ -33,6 +33,7 @@ class Trace:
     counted: bool = False  # the rates are whole numbers of requests, not rates to draw them from
     notes: tuple[str, ...] = ()  # what was dropped or changed
     form: str = ""  # in words, what the file was taken for
+    began_s: int | None = None  # since 1970, where that is known of every second
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", _frozen(self.rates))

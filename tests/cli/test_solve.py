@@ -299,6 +299,17 @@ BAD_FILES = [
         "holds no VariantProfile, only Pod, Secret.",
     ),
     ("a: &a [1]\nb: *a", "line 2: YAML aliases are not understood."),
+    # https://github.com/kubernetes/kubernetes/issues/83253, and the same of a JavaScript reader:
+    # https://github.com/nodeca/js-yaml/issues/738
+    ('data:\n  a: &a ["web","web"]\n  b: &b [*a,*a]', "line 3: YAML aliases are not understood."),
+    ("a: &a [1,2]\nb: &b [*a, *a]\nc: &c [*b, *b]", "line 2: YAML aliases are not understood."),
+    # kubectl wrote several objects without a line between, of which YAML keeps the last:
+    # https://github.com/kubernetes/kubernetes/issues/58834, …/issues/40440
+    (
+        2 * (HEAD + SPEC % f"{{resources: {{cpu: '1'}}, {KNOWN}}}" + "\n"),
+        "line 5: the key apiVersion comes twice: put --- between documents.",
+    ),
+    ("kind: Service\nspec: {a: 1, a: 2}", "line 2: the key a comes twice"),
     (HEAD, "document 1: spec: is required"),
     (HEAD + SPEC % "", "spec.allocations"),
     (HEAD + SPEC % "{resources: {cpu: '1'}}", "points or capacity must hold what was measured"),
@@ -339,7 +350,74 @@ def test_what_kubectl_gets_is_taken_and_other_kinds_are_passed_over(tmp_path: Pa
     assert solve("--profile", str(listed), *question) == solve("--profile", str(path), *question)
 
 
+ONE = HEAD + SPEC % f"{{resources: {{cpu: '1'}}, {KNOWN}}}"
+OTHER = ONE.replace("{name: a}", "{name: b}").replace("0.7", "0.8")
+UNTYPED = {key: yaml.safe_load(ONE)[key] for key in ("metadata", "spec")}
+LISTS = {
+    # https://github.com/kyverno/kyverno/issues/11689, https://github.com/zegl/kube-score/issues/92
+    "of kubectl": {"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(ONE)]},
+    "empty beside one": [{"kind": "List", "items": []}, yaml.safe_load(ONE)],
+    "of the API server, whose items may say no kind": {
+        "apiVersion": "infadapter.io/v1alpha1",
+        "kind": "VariantProfileList",
+        "metadata": {"resourceVersion": "1"},
+        "items": [UNTYPED],
+    },
+    # https://github.com/corneliusweig/ketall/issues/61
+    "of a plugin, lists in a list": {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [{"items": [{"kind": "Secret"}]}, {"items": [yaml.safe_load(ONE)]}],
+    },
+}
+
+
+@pytest.mark.parametrize("written", LISTS.values(), ids=LISTS)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_lists_as_tools_write_them_hold_their_profiles(
+    tmp_path: Path, written: Any, as_json: bool
+) -> None:
+    path, plain = tmp_path / "list.yaml", tmp_path / "plain.yaml"
+    documents = written if isinstance(written, list) else [written]
+    texts = [json.dumps(d) if as_json else yaml.safe_dump(d) for d in documents]
+    path.write_text("\n---\n".join(texts))
+    plain.write_text(ONE)
+    assert solve("--profile", str(path), "--demand", "3") == solve(
+        "--profile", str(plain), "--demand", "3"
+    )
+
+
+UNITS = [
+    # the suffixes of a quantity: https://github.com/fabric8io/kubernetes-client/issues/4041
+    ("cpu=2000000000n", "2"),
+    ("cpu=2500000u", "2500m"),
+    # a tenth of a core in two spellings: https://github.com/kubernetes/website/pull/794
+    ("cpu=2.1", "2100m"),
+]
+
+
+@pytest.mark.parametrize(("budget", "same"), UNITS)
+def test_quantities_of_any_suffix_are_the_same_budget(budget: str, same: str) -> None:
+    question = ("--demand", "10", "--format", "json")
+    assert paper("--budget", budget, *question) == paper("--budget", same, *question)
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        "cpu=20,memory=4402341478400m",  # https://github.com/kubernetes/kubernetes/issues/21654
+        "cpu=20,memory=2.1Gi",  # https://github.com/kubernetes/apimachinery/issues/72
+        "cpu=20,ephemeral-storage=1Gi",
+    ],
+)
+def test_what_no_pod_size_has_is_no_budget(budget: str) -> None:
+    result = run("solve", "--preset", "paper", "--demand", "10", "--budget", budget)
+    assert result.exit_code == 2
+    assert "may name cpu and extended resources such as nvidia.com/gpu only" in result.stderr
+
+
 SMALL = HEAD + SPEC % f"{{resources: {{cpu: '2'}}, {KNOWN}}}"
+MIG = "nvidia.com/mig-1g.5gb"
 LEFT_OUT = [
     (SMALL, ("--budget", "1"), "a needs 2 cpu in the smallest size that serves, of 1."),
     (
@@ -352,6 +430,12 @@ LEFT_OUT = [
         + SPEC % "{resources: {cpu: '1'}, points: [{rps: '1', latencyMilliseconds: {'99': 800}}]}",
         ("--budget", "4"),
         "a none of its sizes meets the SLO.",
+    ),
+    # "we just fail at infeasibility, with no context": https://github.com/hass-energy/haeo/issues/253
+    (
+        SMALL.replace("cpu: '2'", f"cpu: '1', {MIG}: '2'"),
+        ("--budget", f"cpu=4,{MIG}=1", "--price", f"{MIG}=3"),
+        f"a needs 2 {MIG} in the smallest size that serves, of 1.",
     ),
 ]
 
@@ -369,6 +453,23 @@ def test_variants_that_no_plan_can_have_are_named_with_the_reason(
     )
     table = run("solve", "--profile", str(path), "--demand", "1", *budget, "--format", "table")
     assert f"left out   {why.removesuffix('.')}\n" in table.stdout
+
+
+def test_each_variant_is_told_its_own_reason(tmp_path: Path) -> None:
+    """
+    Not all the causes there might be, whatever is the case:
+    https://github.com/AntaresSimulatorTeam/Antares_Simulator/issues/152
+    """
+    path = tmp_path / "profiles.yaml"
+    large, device = SMALL.replace("cpu: '2'", "cpu: '9'"), f"cpu: '1', {MIG}: '1'"
+    other = OTHER.replace("cpu: '1'", device)
+    path.write_text(f"{large}\n---\n{other}")
+    result = run("solve", "--profile", str(path), "--demand", "1", "--budget", "4")
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[1:] == [
+        "infadapter: left out: a needs 9 cpu in the smallest size that serves, of 4.",
+        f"infadapter: left out: b needs {MIG}, which the budget does not have.",
+    ]
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
+from infadapter.calendars import calendar_of, calendar_options
 from infadapter.histories import Source, history_options, rates_of, source_of
 from infadapter.options import number_between
+from infadapter.traces import Command, with_options
 from infadapter_forecasting import (
     BUCKET_S,
     Backtest,
@@ -24,13 +26,16 @@ from infadapter_forecasting import (
     Question,
     ScaledLstm,
     SeasonalNaive,
+    local_time,
     table,
 )
 from infadapter_forecasting import backtest as look_back
 from infadapter_forecasting.quantile_network import DEFAULT
+from infadapter_operator.domain.service import Calendar, Season
+from infadapter_operator.planning.forecast import SEASONS_S
 
-KNOWN_S = 2 * 86_400
-"""Seconds before the part that methods have seen: two days, so that a season has its errors."""
+KNOWN_S = {Season.DAY: 2 * 86_400, Season.WEEK: 8 * 86_400}
+"""Seconds before the part that methods have seen: a day more, so that a season has its errors."""
 
 WARM_UP_S = 600
 """Of the part itself, where there is nothing before it."""
@@ -40,12 +45,18 @@ MOST_QUANTILES = 20
 Read = TypeVar("Read")
 
 
+def calendar(command: Command) -> Command:
+    return with_options(command, calendar_options())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     horizon_s: int
     bucket_s: int
     quantiles: tuple[float, ...]
     network: Path
+    season: str
+    time_zone: str
     published_lstm: Path | None
     scaled_lstm: Path | None
 
@@ -98,14 +109,15 @@ def quantiles_of(text: str) -> tuple[float, ...]:
     "--published-lstm", type=Path, metavar="FILE", help="InfAdapter's own, of `forecast train`."
 )
 @click.option("--scaled-lstm", type=Path, metavar="FILE", help="The same, for a load of any size.")
+@calendar
 @click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def backtest(format: str, **options: Any) -> None:
     """Ask each method at every fifth second of a trace for the highest load ahead.
 
     Printed are the pinball loss (lower is better), the coverage, and by how much and for how long
     forecasts were too low. Methods are shown calibrated on their own recent errors and as they are;
-    a single number is then taken times 1.1, as InfAdapter's authors do. What is before --from, two
-    days at most, they have seen; without it, the first ten minutes.
+    a single number is then taken times 1.1, as InfAdapter's authors do. What is before --from,
+    eight days at most, they have seen; without it, the first ten minutes.
 
     \b
     Examples:
@@ -119,7 +131,9 @@ def backtest(format: str, **options: Any) -> None:
 
 def _looked_back(source: Source, asked: Asked) -> Backtest:
     methods = _methods(asked)
-    rates, before_s = rates_of(source, KNOWN_S)
+    rates, before_s, began_s = rates_of(source, KNOWN_S[Season(asked.season)])
+    told = calendar_of(asked.season, asked.time_zone, began_s)
+    methods.append(_seasonal(told, len(rates), asked.bucket_s))
     question = Question(
         horizon_s=asked.horizon_s, bucket_s=asked.bucket_s, warm_up_s=before_s or WARM_UP_S
     )
@@ -139,7 +153,6 @@ def _methods(asked: Asked) -> list[Forecaster]:
         _read(lambda path: QuantileNetwork.read(path, bucket_s=bucket_s), asked.network),
         LastMaximum(bucket_s=bucket_s),
         Exponential(),
-        SeasonalNaive(bucket_s=bucket_s),
     ]
     if find_spec("statsmodels"):
         found.append(HoltWinters(bucket_s=bucket_s))
@@ -148,6 +161,16 @@ def _methods(asked: Asked) -> list[Forecaster]:
     if asked.scaled_lstm:
         found.append(_read(ScaledLstm.read, asked.scaled_lstm))
     return found
+
+
+def _seasonal(told: Calendar, seconds: int, bucket_s: int) -> SeasonalNaive:
+    begin_s = int(told.began_s)
+    return SeasonalNaive(
+        bucket_s=bucket_s,
+        season_s=SEASONS_S[told.season],
+        clocks=local_time(told.zone, begin_s - 86_400, begin_s + seconds + 86_400),
+        begin_s=begin_s,
+    )
 
 
 def _read(read: Callable[[Path], Read], path: Path) -> Read:

@@ -115,7 +115,7 @@ def _check_torch() -> None:
 
 
 def _own(source: Source, order: Order) -> Method:
-    rates, _ = rates_of(source)
+    rates = rates_of(source).rates
     if len(rates) < LEAST_S:
         raise click.UsageError(f"{len(rates)} s are too short to learn from: give {LEAST_S} s.")
     return _trained([rates], order, QuantileNetwork.read())

@@ -102,6 +102,7 @@ def simulate(
         arguments,
         profiles_of(arguments),
         Aim(slo_ms=slo_ms, budget=budget, cost_weight=cost_weight),
+        part.played().began_s,
     )
     names = _named(policies, scenario, part)
     say_part(part)

@@ -131,7 +131,8 @@ def _swept(arguments: Arguments, grid: Mapping[str, tuple[float, ...]], option: 
     refused: list[str] = []
     for value in grid[option]:
         try:
-            scenario = scenario_of(arguments, profiles, _aim({**first, option: value}))
+            aim = _aim({**first, option: value})
+            scenario = scenario_of(arguments, profiles, aim, part.played().began_s)
         except click.UsageError as error:
             refused.append(f"--{option} {value:g}: {error.message}")
         else:

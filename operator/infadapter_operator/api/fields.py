@@ -4,6 +4,7 @@ The kinds of value the API knows beside decimal numbers: quantities, names, perc
 A field that breaks its kind is refused with the same sentence here and by the API server.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from infadapter_forecasting.local_time import is_zone
 from infadapter_operator.api.decimals import Weight
 from infadapter_operator.api.model import VALIDATIONS, Rule, refusal
 from infadapter_profiles.quantities import (
@@ -150,6 +152,27 @@ Hostname = Annotated[
         f"([*][.])?{LABEL}([.]{LABEL})*",
         "must be a host name such as resnet.example.com or *.example.com",
     ),
+]
+
+
+def _known_zone(name: str) -> str:
+    """The API server can't know: its database may be another one than the operator's."""
+    if not is_zone(name):
+        raise refusal(
+            f"{json.dumps(name)} is no time zone of the IANA database that the operator has: write"
+            " one such as Europe/Berlin"
+        )
+    return name
+
+
+TimeZone = Annotated[
+    str,
+    Field(max_length=64),
+    _matches(
+        "[A-Za-z][-+_A-Za-z0-9]*(/[-+_A-Za-z0-9]+)*",
+        "must be a time zone of the IANA database such as Europe/Berlin",
+    ),
+    AfterValidator(_known_zone),
 ]
 
 Percentile = Annotated[

@@ -14,10 +14,11 @@ from infadapter_operator.api.fields import (
     Port,
     Prices,
     ResourceList,
+    TimeZone,
 )
 from infadapter_operator.api.model import ApiModel, Rule, list_map
 from infadapter_operator.api.variant import VariantSpec
-from infadapter_operator.domain.service import ForecastMethod, Mode
+from infadapter_operator.domain.service import ForecastMethod, Mode, Season
 from infadapter_profiles.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Resources
 
@@ -61,6 +62,11 @@ class Forecast(ApiModel):
     horizon_seconds: Annotated[int, Field(ge=1, le=86_400)] = 60
     """How far ahead to look, at least the interval and the longest load time; Auto looks as far as
     it takes to react."""
+    season: Season = Season.WEEK
+    """After what the load repeats itself, for SeasonalNaive; a day ago stands in for a week ago
+    that was not recorded."""
+    time_zone: TimeZone = "UTC"
+    """The IANA zone by whose clocks it does, such as Europe/Berlin; the clocks may change."""
 
 
 class Scaling(ApiModel):

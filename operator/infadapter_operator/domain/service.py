@@ -27,6 +27,20 @@ class ForecastMethod(StrEnum):
     QUANTILE_NETWORK = "QuantileNetwork"
 
 
+class Season(StrEnum):
+    DAY = "Day"
+    WEEK = "Week"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """After what the load repeats itself, and by whose clocks."""
+
+    season: Season = Season.WEEK
+    zone: str = "UTC"  # of the IANA database
+    began_s: float = 0.0  # the loop's second 0, since 1970: another one in virtual time only
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
     """How long what does not come is waited for, and how often it is tried again."""
@@ -92,6 +106,7 @@ class Service:
     forecast: ForecastMethod = ForecastMethod.AUTO
     quantile: float = 0.95
     horizon_s: float = 60.0
+    calendar: Calendar = field(default_factory=Calendar)
     interval_s: float = 5.0
     stabilization_s: float = 20.0  # scale down only after this long below
     min_replicas: int = 1

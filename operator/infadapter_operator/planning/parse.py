@@ -11,7 +11,7 @@ from typing import ClassVar
 from infadapter_operator.api.profiles import VariantProfileSpec
 from infadapter_operator.api.service import InferenceServiceSpec
 from infadapter_operator.api.variant import VariantSpec
-from infadapter_operator.domain.service import Service
+from infadapter_operator.domain.service import Calendar, Service
 from infadapter_operator.planning.capacity import fits
 from infadapter_profiles.capacity import NotMeasured
 from infadapter_profiles.offered import offered
@@ -65,6 +65,7 @@ def service_from(
         forecast=spec.forecast.method,
         quantile=spec.forecast.quantile,
         horizon_s=float(spec.forecast.horizon_seconds),
+        calendar=Calendar(season=spec.forecast.season, zone=spec.forecast.time_zone),
         interval_s=float(spec.scaling.interval_seconds),
         stabilization_s=float(spec.scaling.scale_down_stabilization_seconds),
         min_replicas=spec.scaling.min_replicas,

@@ -67,7 +67,11 @@ def planning_demand(service: Service, history: History, now_s: float) -> Plannin
         reserve, seen_rps = _near(service, rates, now_rps)
     else:
         forecast_rps = quantile_forecast(
-            service.forecast, history, service.planning_horizon_s, service.quantile
+            service.forecast,
+            history,
+            service.planning_horizon_s,
+            service.quantile,
+            service.calendar,
         )
         reserve = Reserve(forecast_rps, forecast_rps)
         seen_rps = highest_rps(history.samples, now_s - service.kept_s)
@@ -150,7 +154,7 @@ def is_young(service: Service, history: History) -> bool:
 
 def planning_window_s(service: Service) -> float:
     """How much history planning needs."""
-    wanted_s = history_s(service.forecast, service.planning_horizon_s)
+    wanted_s = history_s(service.forecast, service.planning_horizon_s, service.calendar.season)
     return max(wanted_s, recent_window_s(service))
 
 

@@ -29,6 +29,8 @@ def service_of(scenario: Scenario) -> Service:
         percentile=scenario.percentile,
         variants=scenario.variants,
         max_surge=scenario.surge,
+        forecast=scenario.forecast,
+        calendar=scenario.calendar,
         profiles=scenario.profiles,
         objective=scenario.objective,
     )

@@ -86,6 +86,16 @@ def test_what_is_left_out_has_its_default() -> None:
     assert spec.prices == {"cpu": 1.0}
 
 
+def test_a_zone_that_nobody_knows_is_refused_by_the_operator_alone() -> None:
+    """It looks like one to the API server, whose database may be another."""
+    with pytest.raises(InvalidObject) as refused:
+        example("InferenceService", {"set": {"/spec/forecast": {"timeZone": "Europe/Atlantis"}}})
+    assert refused.value.problems == [
+        'spec.forecast.timeZone: "Europe/Atlantis" is no time zone of the IANA database that the'
+        " operator has: write one such as Europe/Berlin",
+    ]
+
+
 def test_the_server_is_the_only_container_and_its_first_port() -> None:
     template, existing = example("InferenceService").spec.variants
     assert template.server is not None

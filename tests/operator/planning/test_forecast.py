@@ -1,4 +1,6 @@
 import itertools
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -9,8 +11,8 @@ from infadapter_forecasting import Question, backtest
 from infadapter_forecasting.forecaster import BUCKET_S
 from infadapter_forecasting.rates import highest_after
 from infadapter_operator.domain.load import History, Sample
-from infadapter_operator.domain.service import ForecastMethod
-from infadapter_operator.planning.forecast import METHODS, quantile_forecast
+from infadapter_operator.domain.service import Calendar, ForecastMethod, Season
+from infadapter_operator.planning.forecast import METHODS, history_s, quantile_forecast
 from infadapter_operator.planning.rates import bucketed, highest_rps, rate_now_rps
 
 loads = st.lists(st.floats(0, 500), min_size=1, max_size=300)
@@ -123,3 +125,83 @@ def test_the_operator_says_what_a_backtest_of_the_name_would_have_said(
     theirs = report.score(METHODS[method].name, quantile)
     assert theirs.mean_rps == pytest.approx(ours, rel=1e-6, abs=1e-6)
     assert theirs.coverage == float(came <= ours + 1e-9)
+
+
+def local_load(at_s: float, zone: str) -> float:
+    """100 rps from 8 to 20 on working days, 10 otherwise."""
+    local = datetime.fromtimestamp(at_s, ZoneInfo(zone))
+    return 100.0 if 8 <= local.hour < 20 and local.weekday() < 5 else 10.0
+
+
+def recorded(zone: str, now: datetime, days: int) -> History:
+    """As a Prometheus answers: by the second in the last hour, every three minutes before it."""
+    now_s = int(now.timestamp())
+    at_s = [*range(now_s - days * 86_400, now_s - 3_600, 180), *range(now_s - 3_600, now_s + 1)]
+    return History(tuple(Sample(float(at), local_load(at - 0.5, zone)) for at in at_s))
+
+
+SEASONAL = ForecastMethod.SEASONAL_NAIVE
+MORNINGS = {
+    "the Monday after the clocks went forward": ("Europe/Berlin", datetime(2026, 3, 30, 7, 59, 30)),
+    "the Monday after they went back": ("Europe/Berlin", datetime(2026, 10, 26, 7, 59, 30)),
+    "the same where it is half an hour": ("Australia/Lord_Howe", datetime(2026, 4, 6, 7, 59, 30)),
+    "a Monday without a change": ("Asia/Kolkata", datetime(2026, 6, 8, 7, 59, 30)),
+}
+
+
+@pytest.mark.parametrize(("zone", "local"), MORNINGS.values(), ids=MORNINGS)
+def test_half_a_minute_before_work_begins_the_week_says_so(zone: str, local: datetime) -> None:
+    history = recorded(zone, local.replace(tzinfo=ZoneInfo(zone)), days=8)
+    by_week, by_day = (
+        quantile_forecast(SEASONAL, history, 60.0, 0.95, Calendar(season=season, zone=zone))
+        for season in (Season.WEEK, Season.DAY)
+    )
+    assert by_week == pytest.approx(100.0, abs=1.0)
+    assert by_day == pytest.approx(10.0, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("local", "comes"),
+    [(datetime(2026, 4, 1, 7, 59, 30), 100.0), (datetime(2026, 10, 28, 6, 59, 30), 10.0)],
+    ids=["an hour late after spring", "an hour early after autumn"],
+)
+def test_told_by_utc_work_begins(local: datetime, comes: float) -> None:
+    zone = "Europe/Berlin"
+    history = recorded(zone, local.replace(tzinfo=ZoneInfo(zone)), days=8)
+    by_its_clocks, by_utc = (
+        quantile_forecast(SEASONAL, history, 60.0, 0.95, Calendar(zone=name))
+        for name in (zone, "UTC")
+    )
+    assert by_its_clocks == pytest.approx(comes, abs=1.0)
+    assert by_utc == pytest.approx(110.0 - comes, abs=1.0)
+
+
+def test_virtual_time_begins_where_the_calendar_says() -> None:
+    zone, local = MORNINGS["the Monday after the clocks went forward"]
+    history = recorded(zone, local.replace(tzinfo=ZoneInfo(zone)), days=8)
+    first_s = history.samples[0].at_s
+    virtual = History(tuple(Sample(s.at_s - first_s, s.rps) for s in history.samples))
+    calendar = Calendar(zone=zone, began_s=first_s)
+    assert quantile_forecast(SEASONAL, virtual, 60.0, 0.95, calendar) == pytest.approx(100, abs=1)
+
+
+def test_what_a_season_needs_is_asked_for() -> None:
+    assert history_s(ForecastMethod.LAST_MAXIMUM, 60.0, Season.WEEK) == 1_800
+    day_s = history_s(SEASONAL, 60.0, Season.DAY)
+    assert 86_400 + 7_200 < day_s < 1.2 * 86_400
+    assert history_s(SEASONAL, 60.0, Season.WEEK) == day_s + 6 * 86_400
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    load=st.lists(st.floats(0, 500), min_size=60, max_size=900),
+    season=st.sampled_from(list(Season)),
+)
+def test_while_there_is_no_season_ago_no_calendar_changes_what_is_said(
+    load: list[float], season: Season
+) -> None:
+    history = History(tuple(Sample(float(at), rps) for at, rps in enumerate(load, 1)))
+    told = Calendar(season=season, zone="Europe/Berlin", began_s=1.7e9)
+    assert quantile_forecast(SEASONAL, history, 30.0, 0.9, told) == quantile_forecast(
+        ForecastMethod.LAST_MAXIMUM, history, 30.0, 0.9
+    )

@@ -5,7 +5,7 @@ import pytest
 
 from infadapter_operator.api.objects import VariantProfile, parse_profile, parse_service
 from infadapter_operator.api.profiles import VariantProfileSpec
-from infadapter_operator.domain.service import ForecastMethod, Mode, Service
+from infadapter_operator.domain.service import Calendar, ForecastMethod, Mode, Season, Service
 from infadapter_operator.planning.parse import (
     ProfileMissing,
     ProfilesUnresolved,
@@ -180,3 +180,13 @@ def test_every_error_has_a_reason_for_its_condition() -> None:
         "ProfileUnfit",
     }
     assert issubclass(ProfileUnfit, ProfilesUnresolved)
+
+
+def test_the_calendar_is_the_spec_s() -> None:
+    forecast = {"method": "SeasonalNaive", "season": "Day", "timeZone": "Australia/Lord_Howe"}
+    spec = parse_service(a_document(forecast=forecast)).spec
+    profiles = {"resnet18-cpu": a_profile(an_allocation("1", 20))}
+    service = service_from(spec, profiles, "vision", "resnet")
+    assert service.calendar == Calendar(season=Season.DAY, zone="Australia/Lord_Howe")
+    plain = service_from(parse_service(a_document()).spec, profiles, "vision", "resnet")
+    assert plain.calendar == Calendar(season=Season.WEEK, zone="UTC")

@@ -1,0 +1,43 @@
+"""The options that say after what a load repeats itself, and by whose clocks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from infadapter_forecasting import UnknownZone, local_time
+from infadapter_operator.domain.service import Calendar, Season
+
+
+def calendar_options() -> tuple[Callable[[Any], Any], ...]:
+    return (
+        click.option(
+            "--season",
+            type=click.Choice([str(each) for each in Season]),
+            default=str(Season.WEEK),
+            show_default=True,
+            help="After what the load repeats itself, for SeasonalNaive; a day stands in for a "
+            "week that is not there.",
+        ),
+        click.option(
+            "--time-zone",
+            metavar="ZONE",
+            default="UTC",
+            show_default=True,
+            help="By whose clocks it does, such as Europe/Berlin.",
+        ),
+    )
+
+
+def calendar_of(season: str, zone: str, began_s: int | None) -> Calendar:
+    """`began_s` is when second 0 was, since 1970, if that is known."""
+    try:
+        local_time(zone, 0, 0)
+    except UnknownZone as error:
+        raise click.UsageError(f"--time-zone {error}.") from error
+    if began_s is None and zone != "UTC":
+        raise click.UsageError(
+            "--time-zone needs a trace that says when it began, and has no gaps left out: give one "
+            "with dates, and --trace-gaps keep."
+        )
+    return Calendar(season=Season(season), zone=zone, began_s=float(began_s or 0))
