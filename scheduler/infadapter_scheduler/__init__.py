@@ -24,6 +24,7 @@ from infadapter_scheduler.events import (
 )
 from infadapter_scheduler.model import Model, with_points
 from infadapter_scheduler.points import Choice, Point, PointPolicy, Situation, Timed
+from infadapter_scheduler.points.named import DEFAULT_POINT_POLICY, POINT_POLICIES
 from infadapter_scheduler.policies import POLICIES
 from infadapter_scheduler.policy import Policy
 from infadapter_scheduler.residency import PAGE_BYTES
@@ -33,7 +34,9 @@ from infadapter_scheduler.virtual import emulate, replay
 from infadapter_scheduler.world import Arrival, BrokenRule, Served, Settled, Source, World
 
 __all__ = [
+    "DEFAULT_POINT_POLICY",
     "PAGE_BYTES",
+    "POINT_POLICIES",
     "POLICIES",
     "Action",
     "Arrival",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from infadapter_scheduler.batch import Batch
 from infadapter_scheduler.estimate import DecayingRate
+from infadapter_scheduler.events import ModelAdded
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.model import Costs, Model
 from infadapter_scheduler.points.ladder import Ladder
@@ -30,7 +31,7 @@ class Entry:
     turn: int = 0
     retry_load_s: float = 0.0
     removed: bool = False  # what was accepted is served, nothing new is
-    successor: Model | None = None  # added under its name meanwhile
+    successor: ModelAdded | None = None  # added under its name meanwhile
     ladder: Ladder | None = None  # its operating points; `costs` are those of no floor
 
     def costs_at(self, floor: float) -> Costs | None:

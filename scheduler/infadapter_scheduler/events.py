@@ -82,10 +82,26 @@ class ExecutorLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class PointsAllowed:
+    """
+    What the plan wants of a model: these operating points (None: all), from that accuracy on, for
+    whoever comes from now on. What was accepted keeps the points that it was promised.
+    """
+
+    model: str
+    points: tuple[str, ...] | None = None
+    floor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelAdded:
-    """A registration: the model is served from now on; one of its name is removed before."""
+    """
+    A registration: the model is served from now on, by the points that are allowed; one of its name
+    is removed before.
+    """
 
     model: Model
+    allowed: PointsAllowed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +129,6 @@ class SpeedChanged:
     """A rescaling: all takes `factor` times as long from now on (threads, or the CPU quota)."""
 
     factor: float
-
-
-@dataclass(frozen=True, slots=True)
-class PointsAllowed:
-    """
-    What the plan wants of a model: these operating points (None: all), from that accuracy on, for
-    whoever comes from now on. What was accepted keeps the points that it was promised.
-    """
-
-    model: str
-    points: tuple[str, ...] | None = None
-    floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

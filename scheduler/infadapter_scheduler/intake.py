@@ -7,6 +7,7 @@ from infadapter_scheduler.actions import Action, Reason, Refuse
 from infadapter_scheduler.admission import Offer
 from infadapter_scheduler.batch import Request
 from infadapter_scheduler.catalogue import Entry
+from infadapter_scheduler.deferral import deferred
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.fairness import owe_room
 from infadapter_scheduler.loading import least_loaded, load, worth_loading
@@ -39,10 +40,17 @@ class Intake:
     def _without_copies(self, entry: Entry, offer: Offer, cap: int, late_s: float) -> Decision:
         """By a load for it, which evicts; or refused, which is demand for a load."""
         if len(entry.holders) < len(self._state.executors) and not entry.removed:
-            for executor in least_loaded(self._in_turn(), entry, offer.now_s):
+            candidates = least_loaded(self._in_turn(), entry, offer.now_s)
+            found: Decision | Request | float
+            for executor in candidates:
                 found = self._cold(entry, executor, offer, cap)
                 if isinstance(found, tuple):
                     return found
+                late_s = min(late_s, found)
+            for executor in candidates:
+                found = deferred(self._state, entry, executor, offer, cap)
+                if isinstance(found, Request):
+                    return found, []
                 late_s = min(late_s, found)
         entry.unmet.add(offer.costs.split_s[1], offer.now_s)
         self._state.pressure.refused.add(offer.costs.seconds_each(cap), offer.now_s)

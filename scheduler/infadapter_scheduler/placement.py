@@ -114,7 +114,7 @@ def _in_place_of_last(state: State, entry: Entry, offer: Offer) -> Request | Non
         return None
     batch = full[0]
     last, executor = batch.members[-1], state.executors[batch.executor]
-    if last.deadline_s <= offer.deadline_s:
+    if last.deadline_s <= offer.deadline_s or batch.deferred:
         return None
     members = batch.members
     request = replace_last(batch, executor, offer, state.buffer)

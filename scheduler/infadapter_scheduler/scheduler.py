@@ -8,6 +8,7 @@ from infadapter_scheduler.admission import Offer, leave
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.catalogue import Entry, entry_of
 from infadapter_scheduler.changes import Changes
+from infadapter_scheduler.deferral import loads_due
 from infadapter_scheduler.events import (
     Arrived,
     BulkArrived,
@@ -23,6 +24,7 @@ from infadapter_scheduler.intake import Intake
 from infadapter_scheduler.membership import Membership
 from infadapter_scheduler.model import Costs, Model
 from infadapter_scheduler.points.keeping_up import KeepingUp
+from infadapter_scheduler.points.point import Point
 from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.sending import Sender
 from infadapter_scheduler.state import State
@@ -58,6 +60,11 @@ class Scheduler:
     def next_tick_s(self) -> float:
         return self._sender.next_tick_s()
 
+    def points(self, model: str) -> tuple[Point, ...]:
+        """As `Run.point` counts them now; none of a model that has none, or is unknown."""
+        entry = self.state.models.get(model)
+        return () if entry is None else entry.costs.model.points
+
     def handle(self, event: Event, now_s: float) -> list[Action]:
         self._in_bulk = isinstance(event, Arrived) and event.bulk
         actions = self._told(event, now_s)
@@ -65,6 +72,8 @@ class Scheduler:
             actions += self._send_held(now_s)
         if self.state.unsettled and not isinstance(event, Arrived | Tick):
             actions += self._changes.settle(now_s)
+        elif self.state.deferred:
+            actions += loads_due(self.state, now_s)
         return actions
 
     def _told(self, event: Event, now_s: float) -> list[Action]:

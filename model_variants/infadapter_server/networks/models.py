@@ -19,6 +19,7 @@ from infadapter_server.networks.adaptive.ladder import open_ladder
 from infadapter_server.networks.adaptive.points import AdaptiveNetwork
 from infadapter_server.networks.adaptive.supernet import open_supernet
 from infadapter_server.networks.memory import give_back, held_bytes
+from infadapter_server.networks.onnx_programs import open_onnx
 from infadapter_server.networks.packing import unpack
 from infadapter_server.networks.programs import open_program
 from infadapter_server.networks.resnet import RESNETS, resnet
@@ -76,6 +77,8 @@ def open_stored(stored: Stored) -> Model | AdaptiveNetwork:
 
 def open_plain(stored: Stored) -> Model:
     """As `open_stored`, of networks without operating points."""
+    if stored.format is Format.ONNX:
+        return open_onnx(stored)
     if stored.format is not Format.VARIANT:
         return open_program(stored)
     if stored.variant not in SIGNATURES:

@@ -10,6 +10,7 @@ class Format(StrEnum):
     VARIANT = "variant"  # a network of ours by its name, with a state_dict or what ships with it
     TORCHSCRIPT = "torchscript"
     EXPORT = "export"  # torch.export.save's
+    ONNX = "onnx"
     PYTHON = "python"  # a module whose `load` returns an adaptive network
     LADDER = "ladder"  # several ordinary networks, the operating points of one
 

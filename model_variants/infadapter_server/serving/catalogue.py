@@ -52,7 +52,7 @@ def parse_given(text: str) -> Given:
     if Path(what).is_file() and Path(what).suffix not in {Path(file).suffix for file in FILES}:
         raise ConfigError(
             f"{what[:200]!r} must end in .pt (TorchScript, weights), "
-            ".pt2 (export) or .py (an adaptive network)."
+            ".pt2 (export), .onnx or .py (an adaptive network)."
         )
     return Given(name, what)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from infadapter_server.networks.signatures import SIGNATURES
 
-__all__ = ["KEYS", "NAME", "ConfigError", "Rung", "only"]
+__all__ = ["KEYS", "MOST_VALUES", "NAME", "ConfigError", "Rung", "only"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+TENSOR = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:/-]{0,252}")
 MOST_BATCH = 1024
 MOST_SIZES, MOST_RUNGS, MOST_POINTS = 16, 64, 1024
 MOST_VALUES = 2**26
@@ -37,8 +38,8 @@ def _tensor(value: Any, key: str) -> tuple[str, tuple[int, ...]]:
         raise ConfigError(f"{key} must have a name and a shape.")
     only(value, f"{key}.", "name", "shape")
     name, shape = value.get("name"), value.get("shape")
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise ConfigError(f"{key}.name must be letters, digits, dots and dashes.")
+    if not isinstance(name, str) or not TENSOR.fullmatch(name):
+        raise ConfigError(f"{key}.name must be letters, digits, dots, dashes, colons and slashes.")
     whole = isinstance(shape, list) and all(type(size) is int and size > 0 for size in shape)
     if not whole or not shape or math.prod(shape) > MOST_VALUES:
         raise ConfigError(

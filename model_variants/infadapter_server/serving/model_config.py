@@ -24,7 +24,7 @@ class ModelConfig:
     operating points were profiled, `points_s`, it is that of the slowest: who names none gets it.
     """
 
-    signature: Signature
+    signature: Signature | None = None  # None: the file says it, if it is one that does
     variant: str = ""
     ladder: tuple[Rung, ...] = ()
     batch_sizes: tuple[int, ...] = BATCH_SIZES
@@ -77,8 +77,8 @@ def _slowest(config: ModelConfig) -> dict[int, float]:
     return {size: max(spent[size] for spent in every) for size in config.batch_sizes}
 
 
-def _signature(given: dict[str, Any]) -> Signature:
-    """Of our variants it is known; of other networks it has to be said."""
+def _signature(given: dict[str, Any]) -> Signature | None:
+    """Of our variants it is known; of other networks it has to be said, here or by the file."""
     tensors = [given.pop(key, None) for key in ("input", "output")]
     if ladder := given.get("ladder"):
         if "variant" in given:
@@ -88,7 +88,7 @@ def _signature(given: dict[str, Any]) -> Signature:
         if any(tensors):
             raise ConfigError(f"input and output are those of {variant}: leave them out.")
         return SIGNATURES[variant]
-    return _said(tensors)
+    return _said(tensors) if any(tensors) else None
 
 
 def _said(tensors: list[Any]) -> Signature:

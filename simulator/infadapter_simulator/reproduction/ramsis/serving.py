@@ -9,6 +9,7 @@ from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.points.slackfit import SlackFit
 from infadapter_scheduler.policies.central import CentralQueue
 from infadapter_simulator.reproduction.ramsis.inputs import SLO_S, STEP_S, Step
+from infadapter_simulator.reproduction.superserve.fluid import fluid_accuracy
 
 
 class ToldTheLoad:
@@ -58,3 +59,8 @@ def looked_up(model: Model, decided: Mapping[int, Decided], steps: Sequence[Step
     at = [min(load for load in decided if load >= step.rate_rps) for step in steps]
     found = (s.rate_rps * accuracy[decided[load].point] for s, load in zip(steps, at, strict=True))
     return sum(found) / asked
+
+
+def limit(model: Model, workers: int, steps: Sequence[Step]) -> float:
+    """The fluid limit of the trace, in batches that take the whole SLO."""
+    return fluid_accuracy(model, workers, [step.rate_rps for step in steps], 2 * SLO_S)

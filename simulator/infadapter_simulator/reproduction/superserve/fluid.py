@@ -5,18 +5,19 @@ from itertools import pairwise
 
 from infadapter_scheduler import Model, Timed
 from infadapter_scheduler.points.frontier import Rung, frontier
-from infadapter_simulator.reproduction.ramsis.inputs import SLO_S, Step
 
 
-def fluid_accuracy(model: Model, workers: int, steps: Sequence[Step]) -> float:
-    """Over a trace, of all that could be served; full batches, as long as the SLO at most."""
+def fluid_accuracy(
+    model: Model, workers: int, rates_rps: Sequence[float], patience_s: float
+) -> float:
+    """Of all that could be served at these rates; a full batch takes half the patience at most."""
     points = [
         Timed(number, point.name, point.accuracy, point.execution_s)
         for number, point in enumerate(model.points)
-        if point.execution_s[1] <= SLO_S
+        if 2 * point.execution_s[1] <= patience_s
     ]
-    rungs = frontier(points, 2 * SLO_S)
-    served = [(min(s.rate_rps, workers * rungs[0].capacity_rps), s.rate_rps) for s in steps]
+    rungs = frontier(points, patience_s)
+    served = [(min(rate, workers * rungs[0].capacity_rps), rate) for rate in rates_rps if rate]
     accuracies = sum(rps * mixture(rungs, workers / offered) for rps, offered in served)
     return accuracies / sum(rps for rps, _ in served)
 
