@@ -20,9 +20,9 @@ from infadapter_operator.kube.statuses import condition, moment, part, seconds
 from infadapter_profiles.sizes import CPU, PodSize
 from infadapter_solver.problem import Target
 
-_REFUSED = (Resize.REFUSED, Resize.FAILING, Resize.DEFERRED)
+_REFUSED = (Resize.REFUSED, Resize.FAILING)
 RESIZE_S = 20.0
-"""In force within a tenth of a second, where the node has room."""
+"""In force within a tenth of a second where the node has room; a pod that ends may make it yet."""
 
 
 def jobs(namespace: str, name: str = "") -> str:
