@@ -17,8 +17,8 @@ class Arrived:
     request: int
     model: str
     deadline_s: float
-    bulk: bool = False
     floor: float = 0.0
+    bulk: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import pytest
 
 from infadapter.cluster.jobs import PROFILE_LABEL
 from infadapter_operator.domain.names import PROFILES
+from tests.e2e.conftest import has_crds
 from tests.e2e.figures import Figures
 from tests.e2e.host import ROOT, server_template
 from tests.e2e.kube import Kube, recording, run, wait_for
@@ -28,7 +29,20 @@ GOAL = ("--slo-ms", "400", "--percentile", "90")
 
 
 @pytest.fixture(scope="module")
-def deployment(kube: Kube, operator: Kube) -> Iterator[str]:
+def kinds(kube: Kube) -> Iterator[None]:
+    """Profiles take no operator: where none is, the kinds are installed for as long as it takes."""
+    files = str(ROOT / "manifests/crds")
+    ours = not has_crds(kube)
+    if ours:
+        run("kubectl", "apply", "--server-side", "-f", files)
+        run("kubectl", "wait", "--for=condition=Established", "-f", files)
+    yield
+    if ours:
+        run("kubectl", "delete", "-f", files)
+
+
+@pytest.fixture(scope="module")
+def deployment(kube: Kube, node: str, kinds: None) -> Iterator[str]:
     """A pod that carries load, behind a Service."""
     labels = {"app": OWN}
     template = server_template("glyph-1", MODEL, labels=labels)

@@ -1,19 +1,24 @@
 """One HTTP stream through operating points: floors, answers, metrics and what a plan allows."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import grpc
 import pytest
 import torch
 
 from infadapter_scheduler import POINT_POLICIES
 from infadapter_server.serving.command import command
 from infadapter_server.serving.floors import floor_of
+from infadapter_server.serving.grpc import inference_pb2 as pb
+from infadapter_server.serving.grpc.front import open_front
 from infadapter_server.serving.protocol import BadTensor
-from tests.model_variants.points_world import points_of, serving_points, write_model
+from infadapter_server.serving.repository_api import RepositoryApi
+from tests.model_variants.points_world import Served, points_of, serving_points, write_model
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/early-exit"
 GLYPHS = "ladder: [glyph-1, glyph-2]\nbatch_sizes: [1, 2, 4]\n"
@@ -227,8 +232,8 @@ async def test_the_supernet_that_ships_answers_a_burst_at_several_points(tmp_pat
         burst = await served.burst("signals", 150, 60)
     assert calm[0]["parameters"]["accuracy"] > 0.99
     assert floored.json()["parameters"]["accuracy"] >= 0.993
-    served_at = points_of(burst)
-    assert not served_at or min(served_at) <= calm[0]["parameters"]["point"]
+    best = calm[0]["parameters"]["accuracy"]
+    assert all(answer["parameters"]["accuracy"] <= best for answer in burst)
 
 
 def test_an_unknown_policy_is_a_sentence_that_names_those_there_are(
@@ -239,3 +244,47 @@ def test_an_unknown_policy_is_a_sentence_that_names_those_there_are(
     assert command() == 2
     said = capsys.readouterr().err
     assert all(name in said for name in POINT_POLICIES)
+
+
+async def test_grpc_takes_floors_and_says_the_point(tmp_path: Path, threads: None) -> None:
+    write_model(tmp_path, "glyphs", GLYPHS)
+    lowest = POINT_POLICIES["lowest-accuracy"]()
+    async with serving_points(tmp_path, lowest) as served, calling(served) as infer:
+        least = await infer()
+        assert least.parameters["point"].string_param == LEAST
+        known = accuracies((await served.client.get("/v2/models/glyphs")).json()["parameters"])
+        assert least.parameters["accuracy"].double_param == known[LEAST]
+        by_parameter = await infer(floor=pb.InferParameter(double_param=known[BEST]))
+        assert by_parameter.parameters["point"].string_param == BEST
+        by_header = await infer(metadata=(("infadapter-accuracy-floor", f"{known[BEST]}"),))
+        assert by_header.parameters["point"].string_param == BEST
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await infer(floor=pb.InferParameter(double_param=0.999))
+        assert ended.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert "best operating point, glyph-2" in str(ended.value.details())
+
+
+@asynccontextmanager
+async def calling(served: Served) -> AsyncIterator[Callable[..., Any]]:
+    residence = served.inference.driver.residence
+    api = RepositoryApi(residence.repository, residence.wishes, residence.allowances)
+    front = await open_front(served.inference, "127.0.0.1", 0, api)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{front.port}") as channel:
+        call = channel.unary_unary(
+            "/inference.GRPCInferenceService/ModelInfer",
+            pb.ModelInferRequest.SerializeToString,
+            pb.ModelInferResponse.FromString,
+        )
+
+        async def infer(floor: Any = None, metadata: Any = None) -> Any:
+            tensor = {"name": "image", "datatype": "FP32", "shape": [1, 1, 32, 32]}
+            request = pb.ModelInferRequest(
+                model_name="glyphs",
+                inputs=[tensor],
+                parameters={} if floor is None else {"accuracy_floor": floor},
+                raw_input_contents=[bytes(4 * 32 * 32)],
+            )
+            return await call(request, timeout=30, metadata=metadata)
+
+        yield infer
+    await front.stop(5)

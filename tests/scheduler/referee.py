@@ -130,7 +130,7 @@ class Referee:
         number = self.count
         self.deadlines[number] = self.now_s + slo_s
         self.may[number] = self._may(model, floor)
-        self.tell(Arrived(number, model, self.deadlines[number], bulk, floor))
+        self.tell(Arrived(number, model, self.deadlines[number], floor, bulk))
         return number
 
     def arrive_together(self, model: str, slo_s: float, many: int) -> list[int]:

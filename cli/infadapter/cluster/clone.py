@@ -20,8 +20,9 @@ from infadapter_operator.kube.statuses import condition, moment, part, seconds
 from infadapter_profiles.sizes import CPU, PodSize
 from infadapter_solver.problem import Target
 
+_REFUSED = (Resize.REFUSED, Resize.FAILING)
 RESIZE_S = 20.0
-"""In force within a tenth of a second, where the node has room."""
+"""In force within a tenth of a second where the node has room; a pod that ends may make it yet."""
 
 
 def jobs(namespace: str, name: str = "") -> str:
@@ -86,23 +87,25 @@ def as_pod(pod: Json, source: Source) -> Pod | None:
     return pod_of(pod, Target(source.workload.variant, CPU), source.server)
 
 
-async def resized(api: KubeApi, source: Source, pod: Json, size: PodSize) -> bool:
-    """Whether the pod has this size now, without a restart; if not, another must be made."""
+async def resized(api: KubeApi, source: Source, pod: Json, size: PodSize) -> str | None:
+    """Give the pod this size without a restart; else say why it can't be, and make another."""
     server, namespace = source.server, source.namespace
     path = core(namespace, "pods", pod["metadata"]["name"])
     wanted = container_resources({}, size.resources, frozenset({CPU}))
     body = {"spec": {"containers": [{"name": server.container, "resources": wanted}]}}
     try:
         await api.patch(f"{path}/resize", body, STRATEGIC)
-    except ApiRefusal:  # beyond the node, a quota, a kubelet that resizes nothing
-        return False
+    except ApiRefusal as refusal:  # beyond the node, a quota, a kubelet that resizes nothing
+        return refusal.message
     until_s = time.monotonic() + RESIZE_S
     while time.monotonic() < until_s:
         live = await api.get(path)
         seen = as_pod(live, source) if live else None
-        if seen is None or seen.resize in (Resize.REFUSED, Resize.FAILING, Resize.DEFERRED):
-            return False
-        if seen.resize is Resize.NONE and seen.size.resources == size.resources:
-            return seen.ready
+        if seen is None:
+            return "it is gone"
+        if seen.resize in _REFUSED:
+            return f"the resize is {seen.resize}"
+        if seen.ready and seen.resize is Resize.NONE and seen.size.resources == size.resources:
+            return None
         await asyncio.sleep(coming.POLL_S)
-    return False
+    return f"the resize is not in force after {RESIZE_S:g} s"

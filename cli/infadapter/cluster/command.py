@@ -126,8 +126,8 @@ async def _with_one_clone(session: Session, sizes: Sequence[PodSize]) -> int:
     async with cloning as job:
         pod = await clones.ready(api, source, name, what, timeout_s=asked.start_timeout, say=_say)
         for number, size in enumerate(sizes):
-            if number and not await clones.resized(api, source, pod, size):
-                _say("The clone can't be resized; another is made.")
+            if number and (why := await clones.resized(api, source, pod, size)):
+                _say(f"The clone can't be resized ({why}); another is made.")
                 return number
             await _measure_size(session, job, pod, size, number)
     return len(sizes)

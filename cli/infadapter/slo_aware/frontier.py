@@ -14,7 +14,7 @@ from infadapter_server.networks.sloaware.label_network import LabelNetwork, Weig
 from infadapter_simulator.reproduction.result import Line, Panel, Result
 
 SHARES = (0.02, 0.0225, 0.0275, 0.03, 0.04, 0.06)
-STATIC = (0.03, 0.05, 0.1, 0.2)
+STATIC = (0.03, 0.05, 0.1, 0.15, 0.2)
 HIDDEN_SHARES = (0.05, 0.1, 0.2, 0.25, 0.3, 0.5)
 MLP_BUCKETS = 512
 TIMED, TIMED_QUICK = 20, 5
