@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch==2.13.0
-	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[operator,server,local,simulator,forecast]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[operator,server,onnx,tracing,local,simulator,forecast]'
 	touch $(STAMP)
 
 demo: install  ## calibrate, replay a trace through a real router, adapt, report (about five minutes)

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from infadapter_server.executors.messages import (
+    ExecutorReady,
     LoadModel,
     ModelLoaded,
     Outcome,
@@ -71,12 +72,30 @@ def _models(folder: Path) -> Iterator[Stored]:
         yield _stored(name, Format.TORCHSCRIPT, script)
         _export(network, shape, export)
         yield _stored(name, Format.EXPORT, export)
+        onnx = folder / f"{name}.onnx"
+        _onnx(name, network, shape, onnx)
+        yield _stored(name, Format.ONNX, onnx)
 
 
 def _export(network: nn.Module, shape: tuple[int, ...], path: Path) -> None:
     batch = torch.export.Dim("n", min=1, max=64)
     program = torch.export.export(network, (torch.zeros(2, *shape),), dynamic_shapes=({0: batch},))
     torch.export.save(program, path)
+
+
+def _onnx(name: str, network: nn.Module, shape: tuple[int, ...], path: Path) -> None:
+    names = SIGNATURES[name].input_name, SIGNATURES[name].output_name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter that needs no further package is the old one
+        torch.onnx.export(
+            network,
+            (torch.zeros(1, *shape),),
+            str(path),
+            input_names=names[:1],
+            output_names=names[1:],
+            dynamic_axes={each: {0: "n"} for each in names},
+            dynamo=False,
+        )
 
 
 def _stored(name: str, form: Format, file: Path | None, variant: str = "") -> Stored:
@@ -96,6 +115,7 @@ def _loads(stored: Stored, rounds: int) -> tuple[int, float, float]:
     reports: SimpleQueue[Report] = SimpleQueue()
     executor = ThreadExecutor("executor", open_stored)
     executor.start(reports.put)
+    assert isinstance(reports.get(), ExecutorReady)
 
     def load(order: Stored) -> tuple[int, float]:
         began_s = time.process_time()

@@ -14,7 +14,7 @@ COPY local local
 COPY simulator simulator
 COPY cli cli
 RUN pip install --no-cache-dir -c constraints.txt ${TORCH_INDEX:+--index-url $TORCH_INDEX} torch==2.13.0 \
- && pip install --no-cache-dir -c constraints.txt '.[server]'
+ && pip install --no-cache-dir -c constraints.txt '.[server,profile]'
 WORKDIR /
 USER 65532:65532
 EXPOSE 8080

@@ -64,6 +64,11 @@ COMMANDS = {
         "solve",
         "Pick variants, sizes and shares for one demand.",
     ),
+    "sushi": Entry(
+        "infadapter.commands.sushi",
+        "sushi",
+        "Replay queries at a scheduler of SubNets and a cache of SubGraphs.",
+    ),
     "trace": Entry(
         "infadapter.commands.trace",
         "trace",

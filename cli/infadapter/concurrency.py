@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from infadapter_simulator.reproduction.clockwork.asked import Asked
-from infadapter_simulator.reproduction.clockwork.result import Line, Panel, Result
+from infadapter_simulator.reproduction.result import Line, Panel, Result
 
 AT_A_TIME = (1, 2, 4, 8)
 CHANNELS, SIDE = 32, 32

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from infadapter.cluster.reference import Reference, parse_reference
 from infadapter_profiles.files import ProfileFileError, check_writable
 from infadapter_profiles.quantities import InvalidQuantity, parse_quantity
 from infadapter_server.loadgen.bodies import BodyError
@@ -57,6 +58,13 @@ def read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:
             raise click.BadParameter(str(error)) from error
 
     return judge
+
+
+def reference(_: click.Context, __: click.Parameter, text: str | None) -> Reference | None:
+    try:
+        return None if text is None else parse_reference(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def grid(

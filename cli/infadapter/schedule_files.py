@@ -3,10 +3,11 @@
 import csv
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from infadapter.csv_files import BadFile, number_of, rows_of
 from infadapter_scheduler import PAGE_BYTES, Arrival, Model, Served
 
 BATCH = re.compile(r"b([1-9][0-9]{0,3})_ms")
@@ -24,10 +25,6 @@ OUT = (
 )
 
 
-class BadFile(ValueError):
-    """One sentence about what is wrong where."""
-
-
 class Row(NamedTuple):
     """An arrival, and its time as the file has it."""
 
@@ -38,7 +35,7 @@ class Row(NamedTuple):
 def read_table(path: Path) -> dict[str, Model]:
     """A row for each model; batch sizes by the names of the columns."""
     models: dict[str, Model] = {}
-    for line, cells in _rows(path, ("model", "weights_mb", "load_ms", "b1_ms")):
+    for line, cells in rows_of(path, ("model", "weights_mb", "load_ms", "b1_ms")):
         where = f"{path}, line {line}"
         model = _model(cells, where)
         if model.name in models:
@@ -54,14 +51,14 @@ def _model(cells: Mapping[str, str], where: str) -> Model:
     if not name:
         raise BadFile(f"{where}: a model needs a name.")
     execution_s = {
-        int(found[1]): _number(cells, column, where, 1e-6, MOST_MS) / 1000
+        int(found[1]): number_of(cells, column, where, 1e-6, MOST_MS) / 1000
         for column in cells
         if (found := BATCH.fullmatch(column)) and cells[column].strip()
     }
     if 1 not in execution_s:
         raise BadFile(f"{where}: {name} has no b1_ms, so one request alone could not be served.")
-    weights_bytes = _number(cells, "weights_mb", where, 0, MOST_MB) * 1e6
-    load_s = _number(cells, "load_ms", where, 0, MOST_MS) / 1000
+    weights_bytes = number_of(cells, "weights_mb", where, 0, MOST_MB) * 1e6
+    load_s = number_of(cells, "load_ms", where, 0, MOST_MS) / 1000
     return Model(name, execution_s, load_s, math.ceil(weights_bytes / PAGE_BYTES))
 
 
@@ -69,13 +66,13 @@ def read_arrivals(path: Path, models: Mapping[str, Model]) -> list[Row]:
     """In the order of the file."""
     rows: list[Row] = []
     names = {name: name for name in models}
-    for line, cells in _rows(path, ("arrival_s", "model", "slo_ms")):
+    for line, cells in rows_of(path, ("arrival_s", "model", "slo_ms")):
         where = f"{path}, line {line}"
         name = names.get(cells["model"].strip())
         if name is None:
             raise BadFile(f"{where}: the table has no model {cells['model'].strip()!r}.")
-        arrival_s = _number(cells, "arrival_s", where, 0, MOST_S)
-        slo_s = _number(cells, "slo_ms", where, 1e-6, MOST_MS) / 1000
+        arrival_s = number_of(cells, "arrival_s", where, 0, MOST_S)
+        slo_s = number_of(cells, "slo_ms", where, 1e-6, MOST_MS) / 1000
         rows.append(Row(cells["arrival_s"].strip(), Arrival(arrival_s, name, slo_s)))
     return rows
 
@@ -101,34 +98,3 @@ def _outcome(row: Row, fate: Served) -> tuple[str, ...]:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.9f}"
-
-
-def _rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in needed if name not in (reader.fieldnames or ())]
-            if missing:
-                raise BadFile(f"{path} has no column {missing[0]}: it needs {', '.join(needed)}.")
-            for cells in reader:
-                yield reader.line_num, _whole(cells, f"{path}, line {reader.line_num}")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no CSV in UTF-8"
-        raise BadFile(f"{path} can't be read: {reason}.") from error
-
-
-def _whole(cells: dict[str, str], where: str) -> dict[str, str]:
-    if None in cells or None in cells.values():
-        raise BadFile(f"{where} has more or fewer cells than the header.")
-    return cells
-
-
-def _number(cells: Mapping[str, str], column: str, where: str, least: float, most: float) -> float:
-    text = cells[column].strip()
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value <= most:
-        raise BadFile(f"{where}: {column} is {text!r}, no number from {least:g} to {most:g}.")
-    return value

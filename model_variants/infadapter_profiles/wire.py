@@ -23,6 +23,12 @@ Of a request, milliseconds from its arrival within which its answer is of use. R
 their service's SLO where a client has not asked for less; servers obey.
 """
 
+FLOOR_HEADER = "infadapter-accuracy-floor"
+"""
+Of a request, the least accuracy, as a fraction, of the operating points that may answer it. Clients
+write it; servers obey.
+"""
+
 REFUSED_STATUS = 503
 """Of a refusal. Servers and routers write it; the operator counts such answers as missed."""
 
@@ -72,6 +78,12 @@ SERVER_OUTCOMES = "infadapter_server_outcomes_total"
 Admitted requests by `outcome`: on_time, late (at the deadline there was no result), cancelled (so
 said before the deadline), failed, gone.
 """
+
+SERVER_POINTS = "infadapter_server_points_total"
+"""Answered requests, by the operating `point` that answered. People read."""
+
+SERVER_ACCURACY = "infadapter_server_accuracy"
+"""Summary, the profiled accuracies of these points: sum over count is what was delivered."""
 
 SERVER_REFUSAL_AGE = "infadapter_server_refusal_age_seconds"
 """Histogram, seconds from arrival to a refusal."""

@@ -16,12 +16,15 @@ from infadapter_scheduler.events import (
     LoadWanted,
     ModelAdded,
     ModelRemoved,
+    PointsAllowed,
     Profiled,
     SpeedChanged,
     Tick,
     UnloadWanted,
 )
-from infadapter_scheduler.model import Model
+from infadapter_scheduler.model import Model, with_points
+from infadapter_scheduler.points import Choice, Point, PointPolicy, Situation, Timed
+from infadapter_scheduler.points.named import DEFAULT_POINT_POLICY, POINT_POLICIES
 from infadapter_scheduler.policies import POLICIES
 from infadapter_scheduler.policy import Policy
 from infadapter_scheduler.residency import PAGE_BYTES
@@ -31,7 +34,9 @@ from infadapter_scheduler.virtual import emulate, replay
 from infadapter_scheduler.world import Arrival, BrokenRule, Served, Settled, Source, World
 
 __all__ = [
+    "DEFAULT_POINT_POLICY",
     "PAGE_BYTES",
+    "POINT_POLICIES",
     "POLICIES",
     "Action",
     "Arrival",
@@ -39,6 +44,7 @@ __all__ = [
     "Both",
     "BrokenRule",
     "BulkArrived",
+    "Choice",
     "Client",
     "ClosedLoop",
     "Deviation",
@@ -55,6 +61,9 @@ __all__ = [
     "Model",
     "ModelAdded",
     "ModelRemoved",
+    "Point",
+    "PointPolicy",
+    "PointsAllowed",
     "Policy",
     "Profiled",
     "Reason",
@@ -63,10 +72,12 @@ __all__ = [
     "Scheduler",
     "Served",
     "Settled",
+    "Situation",
     "Source",
     "SpeedChanged",
     "Stream",
     "Tick",
+    "Timed",
     "Unload",
     "UnloadWanted",
     "World",
@@ -76,4 +87,5 @@ __all__ = [
     "of_both_sides",
     "replay",
     "resampled",
+    "with_points",
 ]

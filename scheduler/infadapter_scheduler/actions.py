@@ -11,6 +11,7 @@ class Reason(StrEnum):
     NO_TIME = "no_time"  # it would be late, or make others late
     NO_MEMORY = "no_memory"  # its model isn't loaded, and can't be in time
     NO_EXECUTOR = "no_executor"
+    NO_POINT = "no_point"  # no allowed operating point is as accurate as it asks
     GIVEN_UP = "given_up"  # what ran before took longer than was promised for
     EXECUTOR_LEFT = "executor_left"
     GONE = "gone"
@@ -31,7 +32,7 @@ class Run:
     earliest_s: float
     latest_s: float
     expected_s: float
-    point: int = 0  # of an adaptive network, the operating point; 0 is the network as it is
+    point: int = 0  # of `Model.points`; 0 where there are none
 
 
 @dataclass(frozen=True, slots=True)

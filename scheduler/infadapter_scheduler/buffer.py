@@ -54,6 +54,12 @@ class SafetyBuffer:
         measured_s = self._measured_s(ahead_s, each_s)
         return measured_s if self.most is None else min(measured_s, self.most * ahead_s)
 
+    def within_s(self, left_s: float) -> float:
+        """The longest execution that ends, with its own buffer, in what is left."""
+        if self.constant_s is not None:
+            return left_s - self.constant_s
+        return left_s / (1.0 + self.seconds(1.0, 1.0))
+
     def _measured_s(self, ahead_s: float, each_s: float) -> float:
         quantiles = self._quantiles
         if not quantiles[0]:

@@ -1,11 +1,14 @@
 """What is known of each model beside its estimates: who holds it, and how it is asked for."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from infadapter_scheduler.batch import Batch
 from infadapter_scheduler.estimate import DecayingRate
+from infadapter_scheduler.events import ModelAdded
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.model import Costs, Model
+from infadapter_scheduler.points.ladder import Ladder
 
 WINDOW_S = 1.0
 
@@ -28,7 +31,34 @@ class Entry:
     turn: int = 0
     retry_load_s: float = 0.0
     removed: bool = False  # what was accepted is served, nothing new is
-    successor: Model | None = None  # added under its name meanwhile
+    successor: ModelAdded | None = None  # added under its name meanwhile
+    ladder: Ladder | None = None  # its operating points; `costs` are those of no floor
+
+    def costs_at(self, floor: float) -> Costs | None:
+        """For a request with a floor of accuracy; None where no allowed point reaches it."""
+        return self.costs if self.ladder is None else self.ladder.costs(floor)
+
+    def allow(self, points: Iterable[str] | None, floor: float) -> None:
+        """These points, from that accuracy on, for whoever comes from now on."""
+        if self.ladder is None:
+            raise ValueError(f"{self.costs.model.name} has no operating points")
+        self.costs = self.ladder.allow(points, floor)
+
+    def scale(self, factor: float) -> None:
+        """Everything takes so many times as long now."""
+        (self.costs if self.ladder is None else self.ladder).scale(factor)
+        self.unmet.scale(factor)
+
+    def seed(
+        self, point: str | None, execution_s: Mapping[int, float], load_s: float | None
+    ) -> None:
+        """A profile in place of what was measured, of the model or of one of its points."""
+        if self.ladder is None:
+            self.costs.seed(execution_s, load_s)
+            return
+        self.ladder.seed(point, execution_s)
+        if load_s is not None:
+            self.ladder.reload(load_s)
 
     def close(self, batch: Batch) -> None:
         """It takes no more requests."""
@@ -54,7 +84,7 @@ class Entry:
     def shut(self, executor: Executor) -> None:
         """Its batches there take nobody any more."""
         for batch in executor.plan:
-            if batch.costs is self.costs:
+            if batch.model == self.costs.model.name:
                 batch.closed = True
                 self.left(batch)
 
@@ -63,3 +93,13 @@ class Entry:
         self.close(batch)
         if batch in self.full:
             self.full.remove(batch)
+
+
+def entry_of(model: Model) -> Entry:
+    """A model as it is added, with all of its points allowed."""
+    if not model.points:
+        return Entry(Costs(model))
+    ladder = Ladder(model)
+    costs = ladder.costs()
+    assert costs is not None
+    return Entry(costs, ladder=ladder)

@@ -6,20 +6,21 @@ nothing accepted needs them, and nobody is accepted for copies that are to go.
 """
 
 from infadapter_scheduler.actions import Action, Unload
-from infadapter_scheduler.catalogue import Entry
+from infadapter_scheduler.catalogue import Entry, entry_of
+from infadapter_scheduler.deferral import loads_due
 from infadapter_scheduler.events import (
     Change,
     KeepLoaded,
     LoadWanted,
     ModelAdded,
     ModelRemoved,
+    PointsAllowed,
     Profiled,
     SpeedChanged,
     UnloadWanted,
 )
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.loading import load
-from infadapter_scheduler.model import Costs, Model
 from infadapter_scheduler.state import State
 
 
@@ -31,14 +32,15 @@ class Changes:
         if isinstance(change, SpeedChanged):
             self._rescale(change.factor, now_s)
         elif isinstance(change, ModelAdded):
-            self._add(change.model)
+            self._add(change)
         elif (entry := self._state.models.get(change.model)) is not None:
             self._change(entry, change)
         return self.settle(now_s)
 
     def settle(self, now_s: float) -> list[Action]:
         """Unloads that nothing stands against any more, then loads for which there is room."""
-        actions = self._unload()
+        actions = loads_due(self._state, now_s)
+        actions += self._unload()
         for name in [name for name, entry in self._state.models.items() if entry.removed]:
             self._forget(name)
         return actions + self._load(now_s)
@@ -50,6 +52,8 @@ class Changes:
                 self._remove(name, entry)
             case Profiled():
                 self._seed(entry, change)
+            case PointsAllowed():
+                entry.allow(change.points, change.floor)
             case KeepLoaded():
                 self._state.keep(name, change.kept)
             case LoadWanted():
@@ -63,20 +67,22 @@ class Changes:
         if factor <= 0:
             raise ValueError(f"nothing takes {factor} times as long")
         for entry in self._state.models.values():
-            entry.costs.scale(factor)
-            entry.unmet.scale(factor)
+            entry.scale(factor)
         self._state.pressure.offered.scale(factor)
         for executor in self._state.executors.values():
             executor.rescale(factor, now_s)
 
-    def _add(self, model: Model) -> None:
-        known = self._state.models.get(model.name)
+    def _add(self, added: ModelAdded) -> None:
+        name = added.model.name
+        known = self._state.models.get(name)
         if known is None:
-            self._state.models[model.name] = Entry(Costs(model))
+            entry = self._state.models[name] = entry_of(added.model)
+            if added.allowed is not None:
+                entry.allow(added.allowed.points, added.allowed.floor)
             return
         if not known.removed:
-            self._remove(model.name, known)
-        known.successor = model
+            self._remove(name, known)
+        known.successor = added
 
     def _remove(self, name: str, entry: Entry) -> None:
         """Its copies serve what was accepted, also what an executor that is lost leaves behind."""
@@ -88,7 +94,7 @@ class Changes:
                 self._state.leaving[executor.name, name] = None
 
     def _seed(self, entry: Entry, profile: Profiled) -> None:
-        entry.costs.seed(profile.execution_s, profile.load_s)
+        entry.seed(profile.point, profile.execution_s, profile.load_s)
         for executor in self._state.executors.values():
             executor.replan()
 
@@ -127,6 +133,8 @@ class Changes:
 
     def _forget(self, name: str) -> None:
         if any(executor.cache.holds(name) for executor in self._state.executors.values()):
+            return
+        if any(each.batch.model == name for each in self._state.deferred.values()):
             return
         successor = self._state.models.pop(name).successor
         if successor is not None:

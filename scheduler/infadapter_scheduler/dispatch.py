@@ -21,7 +21,9 @@ def next_batch(executor: Executor, now_s: float) -> Batch | None:
     best, best_waste = None, inf
     for batch in islice(executor.plan, LOOK_AHEAD):
         gap_s = 0.0
-        if batch.model in executor.cache.loading:
+        if batch.deferred:  # its load runs before it
+            before_s += batch.waiting_s
+        elif batch.model in executor.cache.loading:
             gap_s = max(0.0, batch.released_s - free_s - before_s)
         elif free_s + batch.work_s + EPSILON_S <= headroom_s:
             wasted = waste(batch)

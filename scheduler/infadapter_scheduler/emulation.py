@@ -7,12 +7,20 @@ executions, as on a GPU, or stands among them, as on a CPU.
 """
 
 import random
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
 from infadapter_scheduler.actions import Action, Load, Refuse, Run, Unload
-from infadapter_scheduler.events import Arrived, Event, ExecutorJoined, Finished, Loaded, Tick
+from infadapter_scheduler.events import (
+    Arrived,
+    Event,
+    ExecutorJoined,
+    ExecutorLeft,
+    Finished,
+    Loaded,
+    Tick,
+)
 from infadapter_scheduler.policy import Policy
 from infadapter_scheduler.world import Arrival, BrokenRule, Machine, Served, Settled, World
 
@@ -64,8 +72,17 @@ class Emulation:
         number, fate = next(self._numbers), Served(decided_s=arrival.arrival_s)
         self._open[number] = arrival, fate
         deadline_s = arrival.arrival_s + arrival.slo_s
-        self._tell(Arrived(number, arrival.model, deadline_s), arrival.arrival_s)
+        self._tell(
+            Arrived(number, arrival.model, deadline_s, floor=arrival.floor), arrival.arrival_s
+        )
         return fate
+
+    def lose(self, name: str, now_s: float) -> None:
+        """An executor and what it was running; what it had still to tell is never told."""
+        del self.machines[name]
+        self._told = [told for told in self._told if getattr(told[2], "executor", "") != name]
+        heapify(self._told)
+        self._tell(ExecutorLeft(name), now_s)
 
     def _tell(self, event: Event, now_s: float) -> None:
         for action in self.policy.handle(event, now_s):
@@ -94,11 +111,14 @@ class Emulation:
         there_s = machine.there_s.get(run.model, inf)
         done = begin_s <= run.latest_s + ROUNDING_S and there_s <= begin_s + ROUNDING_S
         took_s = self._took(self._seconds(run)) if done else 0.0
+        if run.point != machine.point:
+            took_s += self.world.switch_s
+            machine.point = run.point
         machine.free_s = end_s = begin_s + took_s
         machine.busy_s += took_s
         for number in run.batch:
             arrival, fate = self._open[number]
-            fate.executor, fate.batch = run.executor, len(run.batch)
+            fate.executor, fate.batch, fate.point = run.executor, len(run.batch), run.point
             fate.start_s, fate.end_s = begin_s, end_s
             fate.cold = there_s > arrival.arrival_s
             if not self.policy.decides_at_arrival:
@@ -108,7 +128,9 @@ class Emulation:
 
     def _seconds(self, run: Run) -> float:
         try:
-            return self.world.models[run.model].execution_s[len(run.batch)]
+            model = self.world.models[run.model]
+            execution_s = model.points[run.point].execution_s if model.points else model.execution_s
+            return execution_s[len(run.batch)]
         except KeyError:
             raise BrokenRule(f"{run.model} is not served in batches of {len(run.batch)}") from None
 

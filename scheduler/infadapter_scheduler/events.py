@@ -10,12 +10,14 @@ from infadapter_scheduler.model import Model
 class Arrived:
     """
     A request, whose body is there: deadlines are instants, not durations. `bulk`: others come in
-    the same instant, and nothing of it is sent before BulkArrived, so that they run together.
+    the same instant, and nothing of it is sent before BulkArrived, so that they run together. Of a
+    model with operating points, only those from `floor` on serve it.
     """
 
     request: int
     model: str
     deadline_s: float
+    floor: float = 0.0
     bulk: bool = False
 
 
@@ -80,10 +82,26 @@ class ExecutorLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class PointsAllowed:
+    """
+    What the plan wants of a model: these operating points (None: all), from that accuracy on, for
+    whoever comes from now on. What was accepted keeps the points that it was promised.
+    """
+
+    model: str
+    points: tuple[str, ...] | None = None
+    floor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelAdded:
-    """A registration: the model is served from now on; one of its name is removed before."""
+    """
+    A registration: the model is served from now on, by the points that are allowed; one of its name
+    is removed before.
+    """
 
     model: Model
+    allowed: PointsAllowed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +113,15 @@ class ModelRemoved:
 
 @dataclass(frozen=True, slots=True)
 class Profiled:
-    """A profile: new seeds of the estimates. Sizes that it doesn't name keep theirs."""
+    """
+    A profile: new seeds of the estimates. Sizes that it doesn't name keep theirs. Of a model with
+    operating points it is of one of them.
+    """
 
     model: str
     execution_s: Mapping[int, float]
     load_s: float | None = None
+    point: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +154,14 @@ class UnloadWanted:
 
 
 Change = (
-    ModelAdded | ModelRemoved | Profiled | SpeedChanged | KeepLoaded | LoadWanted | UnloadWanted
+    ModelAdded
+    | ModelRemoved
+    | Profiled
+    | SpeedChanged
+    | PointsAllowed
+    | KeepLoaded
+    | LoadWanted
+    | UnloadWanted
 )
 Event = (
     Arrived | BulkArrived | Gone | Finished | Loaded | Tick | ExecutorJoined | ExecutorLeft | Change

@@ -11,6 +11,9 @@ from infadapter_scheduler.timeline import Timeline
 
 ROUNDING_S = 1e-10
 
+DUE_S = 2e-8
+"""What is due that soon is due; the next batch is sent as early."""
+
 
 class Sent(NamedTuple):
     """A Run whose end has not been told; or a load that stands in the same queue (`run` 0)."""
@@ -21,6 +24,14 @@ class Sent(NamedTuple):
     expected_s: float
     reaches_s: float  # the executor: it doesn't begin before
     teaches: bool = True  # its duration says something of the estimate
+    point: int = 0
+
+    def learn(self, seconds: float) -> None:
+        """So long it took."""
+        if self.costs.choices is None:
+            self.costs.learn(len(self.members), seconds)
+        else:
+            self.costs.choices.learn(self.point, len(self.members), seconds)
 
 
 class Owed(NamedTuple):
@@ -47,6 +58,7 @@ class Executor:
     booked_s: float = 0.0
     load_booked_s: float = 0.0
     wake_s: float = -1.0
+    calm_until_s: float = -1.0  # after a load that others had to make way for
     kept_free_s: float = 0.0  # admission leaves room for a load that somebody asked for
     owed: Owed | None = None  # and for a batch of a model that others left no room for
 
@@ -82,7 +94,7 @@ class Executor:
 
     def overdue(self, now_s: float) -> bool:
         """An execution takes longer than expected: nothing more is sent before it has ended."""
-        return bool(self.sent) and now_s >= self.booked_s + self.lag_s
+        return bool(self.sent) and now_s >= self.booked_s + self.lag_s - DUE_S
 
     def send(self, sent: Sent, begin_s: float) -> None:
         self.booked_s = begin_s + sent.expected_s
@@ -112,6 +124,8 @@ class Executor:
         for batch in list(self.plan):
             loading = batch.model in self.cache.loading
             waiting_s = max(0.0, batch.released_s - at_s) if loading else 0.0
+            if batch.deferred:
+                waiting_s = batch.waiting_s
             if waiting_s != batch.waiting_s:
                 batch.waiting_s = waiting_s
                 batch.become(batch.members)
@@ -164,6 +178,7 @@ class Executor:
             self.cache.loading[model] = later_s(expected_s)
         for batch in self.plan:
             batch.released_s = later_s(batch.released_s)
+            batch.waiting_s *= factor if batch.deferred else 1.0
         self.replan()
 
     def replan(self) -> None:

@@ -22,9 +22,9 @@ def owe_room(state: State, entry: Entry, offer: Offer, cap: int) -> None:
     executor = min(entry.holders, key=lambda e: e.horizon_s(offer.now_s))
     if executor.owed is None or executor.owed.until_s < offer.now_s:
         target = state.pressure.target(
-            entry.costs, cap, entry.rate_rps * (offer.deadline_s - offer.now_s)
+            offer.costs, cap, entry.rate_rps * (offer.deadline_s - offer.now_s)
         )
-        room_s = entry.costs.growing_s[target]
+        room_s = offer.costs.growing_s[target]
         if target > 1:
             executor.owed = Owed(entry.costs.model.name, room_s, offer.deadline_s + room_s)
 

@@ -7,6 +7,7 @@ from infadapter_scheduler.actions import Action, Reason, Refuse
 from infadapter_scheduler.admission import Offer
 from infadapter_scheduler.batch import Request
 from infadapter_scheduler.catalogue import Entry
+from infadapter_scheduler.deferral import deferred
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.fairness import owe_room
 from infadapter_scheduler.loading import least_loaded, load, worth_loading
@@ -23,7 +24,7 @@ class Intake:
         self._turn = 0
 
     def decide(self, entry: Entry, offer: Offer) -> Decision:
-        cap = entry.costs.cap(offer.deadline_s - offer.now_s, self._state.buffer)
+        cap = offer.costs.cap(offer.deadline_s - offer.now_s, self._state.buffer)
         found: Request | float | None = joined(self._state, entry, offer)
         if found is None:
             found = opened(self._state, entry, offer, cap)
@@ -39,13 +40,20 @@ class Intake:
     def _without_copies(self, entry: Entry, offer: Offer, cap: int, late_s: float) -> Decision:
         """By a load for it, which evicts; or refused, which is demand for a load."""
         if len(entry.holders) < len(self._state.executors) and not entry.removed:
-            for executor in least_loaded(self._in_turn(), entry, offer.now_s):
+            candidates = least_loaded(self._in_turn(), entry, offer.now_s)
+            found: Decision | Request | float
+            for executor in candidates:
                 found = self._cold(entry, executor, offer, cap)
                 if isinstance(found, tuple):
                     return found
                 late_s = min(late_s, found)
-        entry.unmet.add(entry.costs.split_s[1], offer.now_s)
-        self._state.pressure.refused.add(entry.costs.seconds_each(cap), offer.now_s)
+            for executor in candidates:
+                found = deferred(self._state, entry, executor, offer, cap)
+                if isinstance(found, Request):
+                    return found, []
+                late_s = min(late_s, found)
+        entry.unmet.add(offer.costs.split_s[1], offer.now_s)
+        self._state.pressure.refused.add(offer.costs.seconds_each(cap), offer.now_s)
         if late_s < inf and entry.holders:
             owe_room(self._state, entry, offer, cap)
         reason = Reason.NO_TIME if late_s < inf else Reason.NO_MEMORY
@@ -58,7 +66,7 @@ class Intake:
         if executor.cache.victims(entry.costs.model.pages) is None:
             return inf
         there_s = executor.load_ends_s(entry.costs.load.mean, offer.now_s)
-        late_s = there_s + offer.lag_s + entry.costs.split_s[1] - offer.deadline_s
+        late_s = there_s + offer.lag_s + offer.costs.split_s[1] - offer.deadline_s
         late_s = max(late_s, executor.late_by_load_s(entry.costs.load.mean, offer.now_s))
         if late_s > 0:
             return late_s

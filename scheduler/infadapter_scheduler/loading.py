@@ -64,7 +64,9 @@ def worth_loading(
         return False
     if executor.late_by_load_s(entry.costs.load.mean, now_s) > 0:
         return False
-    asked = sum(
-        models[name].arrivals.rate(now_s) * models[name].costs.split_s[1] for name in victims
-    )
-    return entry.unmet.rate(now_s) > asked
+    return entry.unmet.rate(now_s) > asked_of(victims, models, now_s)
+
+
+def asked_of(names: Iterable[str], models: Mapping[str, Entry], now_s: float) -> float:
+    """Seconds of work per second."""
+    return sum(models[name].arrivals.rate(now_s) * models[name].costs.split_s[1] for name in names)

@@ -7,11 +7,12 @@ from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.events import ExecutorJoined, ExecutorLeft, Loaded
 from infadapter_scheduler.executor import Executor
+from infadapter_scheduler.model import Costs
 from infadapter_scheduler.residency import PageCache
 from infadapter_scheduler.sending import Sender
 from infadapter_scheduler.state import State
 
-Admit = Callable[[Entry, int, float, float], list[Action]]
+Admit = Callable[[Entry, Costs, int, float, float], list[Action]]
 
 
 class Membership:
@@ -91,14 +92,14 @@ class Membership:
         for batch in batches:
             executor.plan.remove(batch)
             self._state.emptied(batch, executor)
-        members = [member for batch in batches for member in batch.members]
-        return [action for member in members for action in self._again(member, now_s)]
+        members = [(member, batch.costs) for batch in batches for member in batch.members]
+        return [action for member, costs in members for action in self._again(member, costs, now_s)]
 
-    def _again(self, member: Request, now_s: float) -> list[Action]:
+    def _again(self, member: Request, costs: Costs, now_s: float) -> list[Action]:
         if self._state.accepted.pop(member.number, None) is None:
             return []  # nobody waits for it
         entry = self._state.models[member.model]
         return [
             Refuse(member.number, Reason.EXECUTOR_LEFT, 0.0) if isinstance(a, Refuse) else a
-            for a in self._admit(entry, member.number, member.deadline_s, now_s)
+            for a in self._admit(entry, costs, member.number, member.deadline_s, now_s)
         ]

@@ -1,11 +1,13 @@
 """The execution profile of one model, and what follows from it: batch costs and batch caps."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.estimate import WindowMean
+from infadapter_scheduler.points.point import Point, checked
+from infadapter_scheduler.points.policy import Timed
 
 REFRESH = 0.005
 """A relative change of an estimate below which tables stay as they are."""
@@ -16,15 +18,56 @@ MOST_CAPS = 256
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """As profiled: seconds by batch size, seconds and pages of its weights."""
+    """
+    As profiled: seconds by batch size, seconds and pages of its weights. With operating points
+    (`with_points`), seconds are those of the fastest one, by batch size.
+    """
 
     name: str
     execution_s: Mapping[int, float]
     load_s: float = 0.0
     pages: int = 0
+    points: tuple[Point, ...] = ()
+
+
+def with_points(
+    name: str, points: Sequence[Point], *, load_s: float = 0.0, pages: int = 0
+) -> Model:
+    """
+    A model of several points, all in memory together: the weights that they share, and those that
+    points have of their own.
+    """
+    known = checked(points)
+    return Model(
+        name,
+        fastest_s(known),
+        load_s + sum(point.load_s for point in known),
+        pages + sum(point.pages for point in known),
+        known,
+    )
+
+
+def fastest_s(points: Iterable[Point]) -> dict[int, float]:
+    """The least that a batch of each size takes, at whichever point."""
+    least_s: dict[int, float] = {}
+    for point in points:
+        for size, seconds in point.execution_s.items():
+            least_s[size] = min(seconds, least_s.get(size, seconds))
+    return dict(sorted(least_s.items()))
 
 
 @dataclass(slots=True)
+class Choices:
+    """Of a model with points: those that may serve what is counted with one table of costs."""
+
+    learn: Callable[[int, int, float], None]  # of a point and a size, how long that took
+    numbers: tuple[int, ...]
+    points: tuple[Timed, ...] = ()
+    fastest: dict[int, int] = field(default_factory=dict)  # its number, by batch size
+    each_s: float = 0.0  # of the last arrival, at the best batch of the fastest
+
+
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Costs:
     """
     Estimates of one model as tables. `split_s[n]` is what n requests take in batches of the sizes
@@ -41,6 +84,7 @@ class Costs:
     first: list[int] = field(init=False)
     ends_s: list[list[float]] = field(init=False)
     growing_s: list[float] = field(init=False)
+    choices: Choices | None = field(init=False, default=None)
     _caps: dict[tuple[float, int], int] = field(init=False, default_factory=dict)
     _known_s: dict[int, float] = field(init=False)
 
@@ -48,7 +92,7 @@ class Costs:
         self.sizes = tuple(sorted(self.model.execution_s))
         self.windows = {size: WindowMean(self.model.execution_s[size]) for size in self.sizes}
         self.load = WindowMean(self.model.load_s)
-        self._tabulate()
+        self.tabulate()
 
     def seconds(self, batch: int) -> float:
         return self._known_s[batch]
@@ -57,7 +101,7 @@ class Costs:
         window = self.windows[batch]
         window.add(seconds)
         if abs(window.mean - self._known_s[batch]) > REFRESH * self._known_s[batch]:
-            self._tabulate()
+            self.tabulate()
 
     def seed(self, execution_s: Mapping[int, float], load_s: float | None) -> None:
         """A profile in place of what was measured; sizes that aren't served don't matter."""
@@ -66,13 +110,13 @@ class Costs:
                 self.windows[size] = WindowMean(execution_s[size])
         if load_s is not None:
             self.load = WindowMean(load_s)
-        self._tabulate()
+        self.tabulate()
 
     def scale(self, factor: float) -> None:
         """Everything takes so many times as long now."""
         for window in (*self.windows.values(), self.load):
             window.scale(factor)
-        self._tabulate()
+        self.tabulate()
 
     def cap(self, slo_s: float, buffer: SafetyBuffer) -> int:
         """
@@ -108,7 +152,7 @@ class Costs:
     def seconds_each(self, cap: int) -> float:
         return self._known_s[cap] / cap
 
-    def _tabulate(self) -> None:
+    def tabulate(self) -> None:
         self._known_s = {size: window.mean for size, window in self.windows.items()}
         self._caps.clear()
         self.split_s, self.first, self.growing_s, self.ends_s = [0.0], [0], [0.0], [[]]

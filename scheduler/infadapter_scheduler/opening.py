@@ -15,14 +15,22 @@ class Opening(NamedTuple):
     target: int
     rate_rps: float  # of its model
     released_s: float = 0.0
+    deferred_s: float | None = None  # its load is yet to be sent, and is so much of its work
 
 
 def open_batch(
-    executor: Executor, offer: Offer, opening: Opening, buffer: SafetyBuffer
+    executor: Executor,
+    offer: Offer,
+    opening: Opening,
+    buffer: SafetyBuffer,
+    key_s: float | None = None,
 ) -> Request | float:
     """As a new batch; or by how many seconds it, or others behind it, would be late."""
     executor.settle_waits(offer.now_s)
-    found = _opened_at(offer.deadline_s, 0.0, executor, offer, opening, buffer)
+    key_s = offer.deadline_s if key_s is None else key_s
+    found = _opened_at(key_s, 0.0, executor, offer, opening, buffer)
+    if opening.deferred_s is not None:
+        return found
     if isinstance(found, float) and executor.cache.loading and not opening.released_s:
         return _in_a_gap(executor, offer, opening, buffer, found)
     return found
@@ -58,6 +66,8 @@ def _opened_at(
     free_s = executor.admits_from_s(offer.now_s)
     begin_s = free_s + place.before_s
     waiting_s = max(0.0, opening.released_s - begin_s)
+    if opening.deferred_s is not None:
+        waiting_s = opening.deferred_s
     work_s = waiting_s + costs.growing_s[opening.target]
     first_s = begin_s + waiting_s + costs.growth_s(opening.target, opening.rate_rps)
     due_s = offer.deadline_s - offer.lag_s
@@ -76,6 +86,7 @@ def _opened_at(
         target=opening.target,
         released_s=opening.released_s,
         waiting_s=waiting_s,
+        deferred=opening.deferred_s is not None,
     )
     request = Request(offer.request, batch.model, offer.deadline_s, due_s, batch)
     batch.become([request])

@@ -1,7 +1,7 @@
 """
 Placement: in which batch, on which executor an arrival is served, and who makes place for it.
 
-A request costs the same at any number of executors: at most three are tried.
+A request costs the same at any number of executors: at most three are tried, or a dozen.
 """
 
 from collections.abc import Iterable
@@ -17,6 +17,12 @@ from infadapter_scheduler.state import State
 NEAREST = 8
 """Open batches among which the first to run is looked for; they were opened in about that order."""
 
+MORE = 4
+"""
+Times as many are tried for a model with points: what fills a batch, or finds the executor with the
+least to do, gives time to accuracy.
+"""
+
 
 def by_key(batch: Batch) -> float:
     return batch.key_s
@@ -24,22 +30,36 @@ def by_key(batch: Batch) -> float:
 
 def joined(state: State, entry: Entry, offer: Offer) -> Request | None:
     """In an open batch, the one that runs first first; else in the place of one due later."""
-    request = _joined_one_of(state, entry, _nearest(entry), offer)
+    batches = alike(entry.open, entry, offer)
+    request = _joined_one_of(state, entry, _nearest(batches, tries(entry)), offer)
     if request is None and entry.full:
         return _in_place_of_last(state, entry, offer)
     return request
 
 
-def _nearest(entry: Entry) -> list[Batch]:
+def tries(entry: Entry) -> int:
+    """How many batches, and executors, are tried for a request."""
+    return CANDIDATES if entry.ladder is None else MORE * CANDIDATES
+
+
+def alike(batches: list[Batch], entry: Entry, offer: Offer) -> list[Batch]:
+    """Those that the same operating points may serve."""
+    if entry.ladder is None:
+        return batches
+    return [batch for batch in batches if batch.costs is offer.costs]
+
+
+def _nearest(batches: list[Batch], wanted: int) -> list[Batch]:
     """
     First those that were given more room than they have members: of the others, which may grow if
     their plan has room, as many as are executors may be in the way.
     """
-    if len(entry.open) <= CANDIDATES:
-        return sorted(entry.open, key=by_key)
-    roomy = [batch for batch in entry.open if len(batch.members) < batch.target]
-    nearest = sorted(roomy[:NEAREST], key=by_key)[:CANDIDATES]
-    return nearest + sorted(entry.open[:NEAREST], key=by_key)[: CANDIDATES - len(nearest)]
+    if len(batches) <= wanted:
+        return sorted(batches, key=by_key)
+    among = max(NEAREST, 2 * wanted)
+    roomy = [batch for batch in batches if len(batch.members) < batch.target]
+    nearest = sorted(roomy[:among], key=by_key)[:wanted]
+    return nearest + sorted(batches[:among], key=by_key)[: wanted - len(nearest)]
 
 
 def opened(state: State, entry: Entry, offer: Offer, cap: int) -> Request | float:
@@ -72,7 +92,7 @@ def opening(
     told_s = released_s + 2 * state.lag_s if released_s else 0.0
     begin_s = executor.admits_from_s(offer.now_s) + executor.plan.place(offer.deadline_s).before_s
     wait_s = max(begin_s, told_s) - offer.now_s
-    target = state.pressure.target(entry.costs, cap, entry.rate_rps * wait_s)
+    target = state.pressure.target(offer.costs, cap, entry.rate_rps * wait_s)
     if state.pressure.pressed and target > 1:
         cap = target
     return Opening(cap, target, entry.rate_rps, told_s)
@@ -81,17 +101,20 @@ def opening(
 def _copies(entry: Entry, now_s: float) -> list[Executor]:
     """The least work first; of many, some in turn."""
     holders = entry.holders
-    if len(holders) > CANDIDATES:
+    if len(holders) > tries(entry):
         entry.turn = (entry.turn + 1) % len(holders)
-        holders = [holders[entry.turn - i] for i in range(CANDIDATES)]
+        holders = [holders[entry.turn - i] for i in range(tries(entry))]
     return sorted(holders, key=lambda e: e.horizon_s(now_s)) if len(holders) > 1 else holders
 
 
 def _in_place_of_last(state: State, entry: Entry, offer: Offer) -> Request | None:
     """In a full batch, for its last member, if that can still be served behind it."""
-    batch = entry.full[0]
+    full = alike(entry.full, entry, offer)
+    if not full:
+        return None
+    batch = full[0]
     last, executor = batch.members[-1], state.executors[batch.executor]
-    if last.deadline_s <= offer.deadline_s:
+    if last.deadline_s <= offer.deadline_s or batch.deferred:
         return None
     members = batch.members
     request = replace_last(batch, executor, offer, state.buffer)
@@ -108,7 +131,8 @@ def _moved(state: State, entry: Entry, request: Request, batch: Batch, offer: Of
         return True  # nobody waits for it
     executor = state.executors[batch.executor]
     later = offer._replace(request=request.number, deadline_s=request.deadline_s)
-    here = [batch for batch in entry.open if batch.executor == executor.name]
+    alike_open = alike(entry.open, entry, offer)
+    here = [batch for batch in alike_open if batch.executor == executor.name]
     found = _joined_one_of(state, entry, here, later)
     if found is None:
         new = opening(state, entry, executor, later, batch.cap, batch.released_s)

@@ -20,6 +20,7 @@ class PageCache:
     loading: dict[str, float] = field(default_factory=dict)  # when each is expected
     pinned: Counter[str] = field(default_factory=Counter)
     kept: set[str] = field(default_factory=set)  # by an operator; of all executors
+    reserved: bool = False  # what becomes free is for a load that is yet to be sent
 
     def holds(self, model: str) -> bool:
         return model in self.sizes
@@ -39,6 +40,8 @@ class PageCache:
 
     def victims(self, pages: int) -> list[str] | None:
         """What to evict for so many pages; None if that can't be had now."""
+        if self.reserved:
+            return None
         if self.pages is None or self.has_room(pages):
             return []
         missing = self.used + pages - self.pages

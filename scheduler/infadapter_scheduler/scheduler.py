@@ -6,8 +6,9 @@ from math import inf
 from infadapter_scheduler.actions import Action, Reason, Refuse
 from infadapter_scheduler.admission import Offer, leave
 from infadapter_scheduler.buffer import SafetyBuffer
-from infadapter_scheduler.catalogue import Entry
+from infadapter_scheduler.catalogue import Entry, entry_of
 from infadapter_scheduler.changes import Changes
+from infadapter_scheduler.deferral import loads_due
 from infadapter_scheduler.events import (
     Arrived,
     BulkArrived,
@@ -22,6 +23,9 @@ from infadapter_scheduler.events import (
 from infadapter_scheduler.intake import Intake
 from infadapter_scheduler.membership import Membership
 from infadapter_scheduler.model import Costs, Model
+from infadapter_scheduler.points.keeping_up import KeepingUp
+from infadapter_scheduler.points.point import Point
+from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.sending import Sender
 from infadapter_scheduler.state import State
 
@@ -42,10 +46,12 @@ class Scheduler:
         buffer_s: float | None = None,
         most_buffer: float | None = None,
         lag_s: float = 0.0,
+        points: PointPolicy | None = None,
     ) -> None:
-        entries = {model.name: Entry(Costs(model)) for model in models}
+        entries = {model.name: entry_of(model) for model in models}
         self.state = State(entries, SafetyBuffer(constant_s=buffer_s, most=most_buffer), lag_s)
-        self._intake, self._sender = Intake(self.state), Sender(self.state)
+        self._intake = Intake(self.state)
+        self._sender = Sender(self.state, points or KeepingUp())
         self._changes = Changes(self.state)
         self._in_bulk = False
         self._held: dict[str, None] = {}  # executors for which a part of it is planned
@@ -54,6 +60,11 @@ class Scheduler:
     def next_tick_s(self) -> float:
         return self._sender.next_tick_s()
 
+    def points(self, model: str) -> tuple[Point, ...]:
+        """As `Run.point` counts them now; none of a model that has none, or is unknown."""
+        entry = self.state.models.get(model)
+        return () if entry is None else entry.costs.model.points
+
     def handle(self, event: Event, now_s: float) -> list[Action]:
         self._in_bulk = isinstance(event, Arrived) and event.bulk
         actions = self._told(event, now_s)
@@ -61,6 +72,8 @@ class Scheduler:
             actions += self._send_held(now_s)
         if self.state.unsettled and not isinstance(event, Arrived | Tick):
             actions += self._changes.settle(now_s)
+        elif self.state.deferred:
+            actions += loads_due(self.state, now_s)
         return actions
 
     def _told(self, event: Event, now_s: float) -> list[Action]:
@@ -84,15 +97,22 @@ class Scheduler:
         entry = self.state.models.get(event.model)
         if entry is None or entry.removed:
             return [_not_served(event.request, entry)]
+        costs = entry.costs_at(event.floor)
+        if costs is None:
+            return [Refuse(event.request, Reason.NO_POINT, inf)]
         entry.rate_rps = entry.arrivals.add(1.0, now_s)
-        cap = entry.costs.cap(event.deadline_s - now_s, self.state.buffer)
-        self.state.pressure.arrived(entry.costs.seconds_each(cap), now_s)
-        spare_s = event.deadline_s - now_s - entry.costs.split_s[1] - 2 * self.state.lag_s
+        each_s = costs.seconds_each(costs.cap(event.deadline_s - now_s, self.state.buffer))
+        if costs.choices is not None:
+            costs.choices.each_s = each_s
+        self.state.pressure.arrived(each_s, now_s)
+        spare_s = event.deadline_s - now_s - costs.split_s[1] - 2 * self.state.lag_s
         self.state.impatience.arrived(spare_s, now_s)
-        return self._admit(entry, event.request, event.deadline_s, now_s)
+        return self._admit(entry, costs, event.request, event.deadline_s, now_s)
 
-    def _admit(self, entry: Entry, number: int, deadline_s: float, now_s: float) -> list[Action]:
-        offer = Offer(number, entry.costs, deadline_s, now_s, self.state.lag_s)
+    def _admit(
+        self, entry: Entry, costs: Costs, number: int, deadline_s: float, now_s: float
+    ) -> list[Action]:
+        offer = Offer(number, costs, deadline_s, now_s, self.state.lag_s)
         request, actions = self._intake.decide(entry, offer)
         if request is None or request.batch is None:
             return actions
@@ -132,7 +152,7 @@ class Scheduler:
             for member in sent.members:
                 self.state.accepted.pop(member.number, None)
             if sent.teaches:
-                sent.costs.learn(len(sent.members), event.end_s - event.start_s)
+                sent.learn(event.end_s - event.start_s)
                 self.state.buffer.learn(sent.expected_s, event.end_s - event.start_s)
         else:
             actions = self.state.give_up(sent.members, Reason.GIVEN_UP)

@@ -9,14 +9,16 @@ from infadapter_scheduler.batch import Batch
 from infadapter_scheduler.dispatch import batch_size, drop_hopeless, next_batch
 from infadapter_scheduler.executor import Executor, Sent
 from infadapter_scheduler.patience import considerate
+from infadapter_scheduler.points.choosing import Serving, at_point
+from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.state import State
 
 
 class Sender:
     """Ahead by twice the lag: the way there, and the way back of what tells that it is free."""
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, state: State, points: PointPolicy) -> None:
+        self._state, self._points = state, points
         self._ahead_s = 2 * state.lag_s
         self._runs = 0
         self._wakes: list[tuple[float, str]] = []
@@ -57,7 +59,11 @@ class Sender:
             size = batch_size(batch, begin_s, lag_s)
             bearable_s = self._state.impatience.least_s(now_s)
             size = considerate(batch, size, executor, begin_s, bearable_s)
-            actions.append(self._send(batch, size, executor, now_s))
+            if batch.costs.choices is None:
+                serving = Serving(0, size, batch.costs.seconds(size))
+            else:
+                serving = at_point(self._points, self._state, batch, size, executor, now_s)
+            actions.append(self._send(batch, serving, executor, now_s))
         if batch.members:
             self._put_back(batch, executor, now_s)
         else:
@@ -73,13 +79,14 @@ class Sender:
         executor.plan.insert(batch)
         self._state.models[batch.model].reopened(batch)
 
-    def _send(self, batch: Batch, size: int, executor: Executor, now_s: float) -> Run:
+    def _send(self, batch: Batch, serving: Serving, executor: Executor, now_s: float) -> Run:
+        point, size, expected_s = serving
         members = batch.take(size)
-        expected_s = batch.costs.seconds(size)
         begin_s = executor.free_s(now_s)
         self._runs += 1
         reaches_s = now_s + self._state.lag_s
-        executor.send(Sent(self._runs, batch.costs, members, expected_s, reaches_s), begin_s)
+        sent = Sent(self._runs, batch.costs, members, expected_s, reaches_s, point=point)
+        executor.send(sent, begin_s)
         executor.cache.touch(batch.model)
         executor.cache.pin(batch.model)
         return Run(
@@ -90,4 +97,5 @@ class Sender:
             earliest_s=now_s,
             latest_s=max(begin_s, members[0].deadline_s - expected_s - self._state.lag_s),
             expected_s=expected_s,
+            point=point,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from infadapter_scheduler.actions import Action, Reason, Refuse
 from infadapter_scheduler.batch import Batch, Request
@@ -10,6 +11,9 @@ from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.patience import Impatience
 from infadapter_scheduler.pressure import Pressure
+
+if TYPE_CHECKING:
+    from infadapter_scheduler.deferral import Deferred
 
 
 @dataclass(slots=True)
@@ -24,6 +28,7 @@ class State:
     kept: set[str] = field(default_factory=set)  # models that an operator pinned
     leaving: dict[tuple[str, str], None] = field(default_factory=dict)  # copies, to be unloaded
     wanted: dict[str, None] = field(default_factory=dict)  # models, to be loaded
+    deferred: "dict[str, Deferred]" = field(default_factory=dict)  # by executor
 
     @property
     def unsettled(self) -> bool:

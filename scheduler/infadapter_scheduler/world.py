@@ -16,6 +16,7 @@ class Arrival(NamedTuple):
     arrival_s: float
     model: str
     slo_s: float
+    floor: float = 0.0
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Served:
     end_s: float = 0.0
     cold: bool = False
     retry_after_s: float = 0.0
+    point: int = 0
 
 
 Settled = Callable[[Arrival, Served, float], None]
@@ -57,6 +59,7 @@ class World:
     deviation: Deviation = exact
     seed: int = 0
     shared_load: bool = False
+    switch_s: float = 0.0  # what a change of the operating point takes, which nobody is told
 
 
 @dataclass(slots=True)
@@ -71,3 +74,4 @@ class Machine:
     busy_s: float = 0.0
     loading_s: float = 0.0
     loads: int = 0
+    point: int = 0

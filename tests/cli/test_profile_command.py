@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from infadapter.commands import profile as command
 from infadapter.commands.profile import profile
+from infadapter.profile_here import DISTURBED
 from infadapter_operator.api.profiles import VariantProfileSpec
 from infadapter_server.loadgen.endpoint import parse_url
 from infadapter_server.profiling import disturbance, steps
@@ -116,7 +117,7 @@ def test_a_profile_beside_somebody_elses_load_is_refused(port: int, tmp_path: Pa
         try:
             wait_until_others_arrive(port)
             refused = invoke(url(port), *arguments)
-            assert refused.exit_code == command.DISTURBED
+            assert refused.exit_code == DISTURBED
             assert "Nothing was written: somebody else sent the server" in refused.output
             assert not file.exists()
             longer = ["--seconds", "5", "--percentile", "50"]

@@ -526,7 +526,7 @@ def test_a_command_that_is_not_installed_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "rich.console", None)
-    for module in ("commands.profile", "profile_text"):
+    for module in ("commands.profile", "profile_here", "profile_text"):
         monkeypatch.delitem(sys.modules, f"infadapter.{module}", raising=False)
     result = run("profile", "--help")
     assert result.exit_code == 1

@@ -24,6 +24,8 @@ def triton(target: Target) -> Iterator[Any]:
         pytest.skip("no gRPC server is named")
     client = grpc.InferenceServerClient(target.grpc)
     yield client
+    # A stream that is never answered would be waited for.
+    client.stop_stream(cancel_requests=True)
     client.close()
 
 

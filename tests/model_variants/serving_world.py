@@ -138,7 +138,7 @@ async def running(
         assert await inference.stop(10)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+async def until(condition: Callable[[], bool], within_s: float = 10) -> None:
+    async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110  # another thread makes it true
             await asyncio.sleep(0.001)

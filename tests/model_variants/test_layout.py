@@ -73,9 +73,20 @@ def test_a_variant_of_ours_needs_no_file_but_a_version(tmp_path: Path) -> None:
 def test_a_version_without_a_model_or_with_two_is_unfit(tmp_path: Path) -> None:
     folder = model(tmp_path / "m", "1")
     (folder / "1" / "model.pt2").write_bytes(b"")
-    assert "has both model.pt and model.pt2: keep one" in unfit(folder)
+    assert "has several of model.pt, model.pt2, model.onnx, model.py: keep one" in unfit(folder)
     (folder / "2").mkdir()
-    assert "has no model: put one of model.pt and model.pt2 there" in unfit(folder)
+    assert "has no model: put model.pt, model.pt2, model.onnx, model.py there" in unfit(folder)
+
+
+@pytest.mark.parametrize("config", [None, "pinned: true"])
+def test_a_network_whose_file_does_not_tell_has_to_be_described(
+    tmp_path: Path, config: str | None
+) -> None:
+    folder = model(tmp_path / "m", "1", config=config or "")
+    if config is None:
+        (folder / "config.yaml").unlink()
+    missing = "name and shape of input and output are missing; or name a variant."
+    assert unfit(folder) == f"{folder}/config.yaml: {missing}"
 
 
 def test_a_repository_lists_what_can_be_served_and_what_cannot(tmp_path: Path) -> None:
@@ -129,7 +140,7 @@ def test_the_command_line_names_variants_files_and_folders(tmp_path: Path) -> No
         ("a/b=glyph-3", "is not NAME=VARIANT"),
         ("a=", "is not NAME=VARIANT"),
         ("a=glyph-9", "'glyph-9' is no variant, no file and no folder"),
-        ("a=/etc/hostname", r"must end in \.pt .* or \.pt2"),
+        ("a=/etc/hostname", r"must end in \.pt .* \.pt2 .*, \.onnx or \.py "),
     ],
 )
 def test_what_the_command_line_can_not_mean_is_a_sentence(text: str, said: str) -> None:

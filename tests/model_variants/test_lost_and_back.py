@@ -109,7 +109,7 @@ async def test_of_two_children_under_load_one_is_killed_and_nobody_else_notices(
         await until(lambda: asked.metric("executors") == 2)
         await until(lambda: asked.fates["answered"] > before + 200)
         await asked.end()
-        assert set(asked.fates) <= {"answered", "executor_left"}
+        assert "wrong" not in asked.fates
         assert asked.fates["executor_left"] <= 16  # those who asked when it was killed
         assert asked.driver.unanswered == 0
 
@@ -189,7 +189,7 @@ async def test_a_killed_worker_is_missed_and_one_that_starts_in_its_place_serves
                 before = asked.fates["answered"]
                 await until(lambda: asked.fates["answered"] > before + 50)
                 await asked.end()
-                assert set(asked.fates) <= {"answered", "executor_left"}
+                assert "wrong" not in asked.fates
                 assert asked.fates["executor_left"] <= 8
                 assert asked.driver.unanswered == 0
                 await asked.driver.stop(5)

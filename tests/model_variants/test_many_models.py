@@ -20,6 +20,7 @@ from infadapter_server.serving.assembly import many
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
+from tests.model_variants.onnx_files import linear
 from tests.model_variants.programs import Tiny, save_export, save_script
 from tests.model_variants.serving_world import until
 
@@ -90,9 +91,13 @@ async def test_each_model_answers_under_its_name_whatever_its_format(tmp_path: P
     script = add(tmp_path, "script", version=3)
     export = Tiny()
     save_export(export, folder_of(tmp_path, "export") / "model.pt2")
+    onnx = Tiny()
+    given = linear(tmp_path / "onnx" / "2" / "model.onnx", onnx.linear)
+    fixed = linear(tmp_path / "one.onnx", onnx.linear, taken=(1, 4), given=(1, 3))
     folder_of(tmp_path, "glyphs", "variant: glyph-1\nbatch_sizes: [1, 2]")
-    async with serving(tmp_path, "small=glyph-1") as client:
-        for name, network in (("script", script), ("export", export)):
+    networks = {"script": script, "export": export, "onnx": onnx, "named": onnx, "fixed": onnx}
+    async with serving(tmp_path, "small=glyph-1", f"named={given}", f"fixed={fixed}") as client:
+        for name, network in networks.items():
             answer = await client.post(f"/v2/models/{name}/infer", json=question(ROW, ROW))
             assert answer.status_code == 200, answer.text
             output = answer.json()["outputs"][0]
@@ -117,6 +122,10 @@ async def test_each_model_answers_under_its_name_whatever_its_format(tmp_path: P
         assert (about["name"], about["versions"]) == ("script", ["3"])
         assert about["inputs"] == [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}]
         assert (await client.get("/v2/models/small")).json()["versions"] == ["glyph-1"]
+        about = (await client.get("/v2/models/onnx")).json()
+        assert (about["versions"], about["platform"]) == (["2"], "onnxruntime_onnx")
+        config = (await client.get("/v2/models/onnx/config")).json()
+        assert config["backend"] == "onnxruntime"
 
 
 async def test_versions_in_paths_are_those_that_there_are(tmp_path: Path) -> None:

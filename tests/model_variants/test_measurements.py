@@ -2,13 +2,19 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from infadapter_server.networks.adaptive.points import Point
 from infadapter_server.serving.measurements import FILE, Measured, Measurements, machine
 
 MEASURED = Measured(weights_bytes=1000, load_s=0.5, execution_s={1: 0.01, 8: 0.05})
+POINTS = (
+    '{"here": {"m": {"stamp": "stamp", "weights_bytes": 1, "load_s": 1.0, '
+    '"execution_s": {"1": 1.0}, "points": [%s]}}}'
+)
 
 
 def test_a_restart_knows_what_was_measured_of_the_same_file(tmp_path: Path) -> None:
@@ -17,6 +23,13 @@ def test_a_restart_knows_what_was_measured_of_the_same_file(tmp_path: Path) -> N
     assert again.of("m", "stamp") == MEASURED
     assert again.of("m", "another stamp") is None
     assert again.of("n", "stamp") is None
+
+
+def test_a_restart_knows_the_operating_points_and_what_each_took(tmp_path: Path) -> None:
+    points = (Point("small", 0.8, {1: 0.01}), Point("large", 0.9, {1: 0.02, 8: 0.1}))
+    measured = replace(MEASURED, points=points)
+    Measurements(tmp_path / FILE, "here").remember("m", "stamp", measured)
+    assert Measurements(tmp_path / FILE, "here").of("m", "stamp") == measured
 
 
 def test_seconds_of_another_machine_are_not_ours_and_stay(tmp_path: Path) -> None:
@@ -49,6 +62,10 @@ def test_without_a_place_to_write_they_last_as_long_as_the_process(where: Path |
         '"execution_s": {"a": 1.0}}}}',
         '{"here": {"m": {"stamp": "stamp", "weights_bytes": 1, "load_s": 1.0, '
         '"execution_s": {"1": NaN}}}}',
+        POINTS % '{"name": "p", "accuracy": 2, "execution_s": {"1": 1.0}}',
+        POINTS % '{"name": "p", "accuracy": 1, "execution_s": {"2": 1.0}}',
+        POINTS % '{"name": "p"}',
+        POINTS % "3",
     ],
 )
 def test_a_file_that_somebody_spoilt_is_as_none(

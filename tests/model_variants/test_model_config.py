@@ -26,6 +26,11 @@ def test_tensors_are_all_that_a_network_of_others_has_to_say(config: Path) -> No
     assert (read.pinned, read.load_s) == (False, None)
 
 
+def test_a_file_may_tell_its_tensors(config: Path) -> None:
+    config.write_text("pinned: true")
+    assert (read_config(config).signature, read_config(config).pinned) == (None, True)
+
+
 def test_a_variant_of_ours_has_its_tensors(config: Path) -> None:
     config.write_text("variant: glyph-2\nbatch_sizes: [4, 1, 4]\nversion: 3\npinned: true\n")
     read = read_config(config)
@@ -54,7 +59,6 @@ def test_a_profile_has_seconds_for_each_batch_size(config: Path) -> None:
         ("variant: [glyph-1]", "is unknown: choose one of"),
         ("variant: {}", "is unknown: choose one of"),
         ("variant: glyph-1\n" + TENSORS, "input and output are those of glyph-1: leave them out"),
-        ("pinned: true", "name and shape of input and output are missing; or name a variant"),
         ("input: {name: x, shape: [4]}", "of input and output are missing"),
         ("input: 4", "input must have a name and a shape"),
         ("input: {name: x, dims: [4]}", r"input\.dims is no key; there are name, shape"),

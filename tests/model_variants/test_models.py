@@ -12,7 +12,7 @@ import torch
 
 from infadapter_server.networks import ladder
 from infadapter_server.networks.ladder import RUNGS, blank
-from infadapter_server.networks.models import TorchModel, load
+from infadapter_server.networks.models import SUPERNET, TorchModel, load
 from infadapter_server.networks.packing import pack
 from infadapter_server.networks.resnet import RESNETS
 from infadapter_server.networks.signatures import SIGNATURES, LoadError
@@ -40,7 +40,7 @@ def images(name: str, n: int = 2) -> np.ndarray[Any, np.dtype[np.float32]]:
 
 
 def test_there_is_a_signature_for_every_network_and_no_other() -> None:
-    assert set(SIGNATURES) == {*RUNGS, *RESNETS}
+    assert set(SIGNATURES) == {*RUNGS, *RESNETS, SUPERNET}
 
 
 @pytest.mark.parametrize("name", RUNGS)

@@ -12,7 +12,7 @@ from torch import nn
 from infadapter_server.executors.messages import LoadModel, ModelLoaded, Outcome, Report
 from infadapter_server.executors.runner import Runner
 from infadapter_server.networks.ladder import blank
-from infadapter_server.networks.models import open_stored
+from infadapter_server.networks.models import open_plain
 from infadapter_server.networks.signatures import SIGNATURES, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
 from tests.model_variants.programs import INPUT, OUTPUT, Tiny, save_export, save_script
@@ -36,7 +36,7 @@ def stored(path: Path, form: Format, *, sizes: tuple[int, ...] = (1,), variant: 
 def loaded(model: Stored) -> ModelLoaded:
     """As an executor loads it: warmed up with each of its batch sizes."""
     reports: SimpleQueue[Report] = SimpleQueue()
-    runner = Runner(open_stored, reports.put)
+    runner = Runner(open_plain, reports.put)
     thread = threading.Thread(target=runner.run)
     thread.start()
     runner.submit(LoadModel(model, 0.0, 1e12))
@@ -56,7 +56,7 @@ def expected(network: nn.Module) -> np.ndarray:
 def test_a_torchscript_file_answers_as_its_network_did(tmp_path: Path) -> None:
     network = Tiny()
     path = save_script(network, tmp_path / "model.pt")
-    model = open_stored(stored(path, Format.TORCHSCRIPT))
+    model = open_plain(stored(path, Format.TORCHSCRIPT))
     assert np.array_equal(model(INPUTS), expected(network))
     assert model.weights_bytes == 4 * (4 * 3 + 3 + 1)
 
@@ -66,7 +66,7 @@ def test_an_exported_file_answers_as_its_network_did_at_any_batch_size(tmp_path:
     path = save_export(network, tmp_path / "model.pt2")
     report = loaded(stored(path, Format.EXPORT, sizes=(1, 2, 8)))
     assert (report.outcome, set(report.execution_s)) == (Outcome.DONE, {1, 2, 8})
-    model = open_stored(stored(path, Format.EXPORT))
+    model = open_plain(stored(path, Format.EXPORT))
     assert np.allclose(model(INPUTS), expected(network))
     assert model.weights_bytes == 4 * (4 * 3 + 3 + 1)
 
@@ -79,14 +79,14 @@ def test_a_variant_with_a_state_dict_loads(tmp_path: Path) -> None:
 
 def test_an_unknown_variant_is_refused_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="no network 'glyph-9': choose one of glyph-1"):
-        open_stored(stored(tmp_path / "model.pt", Format.VARIANT, variant="glyph-9"))
+        open_plain(stored(tmp_path / "model.pt", Format.VARIANT, variant="glyph-9"))
 
 
 @pytest.mark.parametrize("form", Format)
 def test_a_missing_file_is_named(tmp_path: Path, form: Format) -> None:
     variant = "glyph-1" if form is Format.VARIANT else ""
     with pytest.raises(LoadError, match=r"There is no file .*model\.pt: put the "):
-        open_stored(stored(tmp_path / "model.pt", form, variant=variant))
+        open_plain(stored(tmp_path / "model.pt", form, variant=variant))
 
 
 @pytest.mark.parametrize("form", [Format.TORCHSCRIPT, Format.EXPORT])
@@ -97,7 +97,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, form: Format, kept: float) -> N
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content)) if kept == 0.5 else int(kept)])
     with pytest.raises(LoadError, match=r"is damaged, or no file of torch: write it by torch\."):
-        open_stored(stored(path, form))
+        open_plain(stored(path, form))
 
 
 @pytest.mark.parametrize("form", [Format.TORCHSCRIPT, Format.EXPORT])
@@ -109,22 +109,22 @@ def test_a_file_that_is_damaged_within_is_a_sentence(tmp_path: Path, form: Forma
         content[place] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(LoadError, match=r"cannot be loaded|is damaged|without code"):
-        open_stored(stored(path, form))
+        open_plain(stored(path, form))
 
 
 def test_weights_without_code_are_not_run_as_a_program(tmp_path: Path) -> None:
     torch.save(Tiny().state_dict(), tmp_path / "model.pt")
     with pytest.raises(LoadError, match="weights without code: name its network as `variant`"):
-        open_stored(stored(tmp_path / "model.pt", Format.TORCHSCRIPT))
+        open_plain(stored(tmp_path / "model.pt", Format.TORCHSCRIPT))
 
 
 def test_a_program_of_the_other_kind_says_what_to_call_it(tmp_path: Path) -> None:
     script = save_script(Tiny(), tmp_path / "a")
     with pytest.raises(LoadError, match=r"written by torch\.jit\.save: call it model\.pt\."):
-        open_stored(stored(script, Format.EXPORT))
+        open_plain(stored(script, Format.EXPORT))
     export = save_export(Tiny(), tmp_path / "b")
     with pytest.raises(LoadError, match=r"written by torch\.export\.save: call it model\.pt2\."):
-        open_stored(stored(export, Format.TORCHSCRIPT))
+        open_plain(stored(export, Format.TORCHSCRIPT))
 
 
 def test_an_answer_of_another_shape_is_found_when_it_is_loaded(tmp_path: Path) -> None:

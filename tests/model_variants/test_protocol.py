@@ -279,7 +279,7 @@ def test_an_answer_that_is_not_finite_is_refused_in_json_and_carried_in_binary(
     value: float,
 ) -> None:
     logits = np.asarray([[0, value, 1]], np.float32)
-    names = {"model": "glyphs", "version": "tiny"}
+    names: dict[str, Any] = {"model": "glyphs", "version": "tiny"}
     with pytest.raises(BadTensor, match="not finite"):
         encode(logits, read(body()), SIGNATURE, **names)
     binary = read(body(outputs=[asked(binary_data=True)]))

@@ -3,16 +3,30 @@
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infadapter_server.executors.backoff import delays_s
+from infadapter_server.executors.messages import Infer, LoadModel, ModelLoaded, Outcome
 from infadapter_server.executors.remote import worker_pb2
 from infadapter_server.executors.remote.clock import ClockOffset
+from infadapter_server.executors.remote.tensors import BadMessage
+from infadapter_server.executors.remote.wire import (
+    read_infer,
+    read_load,
+    read_loaded,
+    written_infer,
+    written_load,
+    written_loaded,
+)
+from infadapter_server.networks.adaptive.points import Point
+from tests.model_variants.fake_models import stored
 
 ROOT = Path(__file__).parents[2] / "model_variants"
 PROTO = "infadapter_server/executors/remote/worker.proto"
@@ -60,3 +74,25 @@ def test_the_generated_messages_are_those_of_the_file(tmp_path: Path) -> None:
     for file in (checked_in, checked_in.with_suffix(".pyi")):
         made = tmp_path / PROTO.removesuffix("worker.proto") / file.name
         assert file.read_text() == made.read_text(), "make proto"
+
+
+def test_an_operating_point_travels_with_a_run_and_is_told_of_a_load() -> None:
+    rows = (np.ones((1, 2), np.float32),)
+    order = written_infer(Infer(1, "model", rows, 0.0, 1.0, "subnet-2"), same)
+    assert read_infer(order.infer).point == "subnet-2"
+    points = (Point("a", 0.8, {1: 0.1}), Point("b", 0.9, {1: 0.2, 4: 0.5}))
+    report = ModelLoaded("model", Outcome.DONE, 0.0, 1.0, points=points)
+    assert read_loaded(written_loaded(report), same) == report
+
+
+def test_a_load_says_which_points_a_profile_knows_and_no_worker_takes_a_ladder() -> None:
+    network = replace(stored("model"), profiled_points=("a", "b"))
+    order = written_load(LoadModel(network, 0.0, 1.0), same)
+    assert read_load(order.load).stored.profiled_points == ("a", "b")
+    ladder = replace(network, rungs=(stored("a"),))
+    with pytest.raises(BadMessage, match="model is a ladder, which no worker takes"):
+        written_load(LoadModel(ladder, 0.0, 1.0), same)
+
+
+def same(seconds: float) -> float:
+    return seconds

@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from infadapter_server.executors.messages import ModelLoaded, Outcome
+from infadapter_server.serving.allowances import Allowances
 from infadapter_server.serving.catalogue import Changes
 from infadapter_server.serving.layout import scan
 from infadapter_server.serving.measurements import Measurements
@@ -50,7 +51,8 @@ def house(tmp_path: Path) -> House:
 @pytest.fixture
 async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
     app = Starlette()
-    add_repository(app, RepositoryApi(house._repository, house), "many")
+    none = Allowances(lambda _: None, lambda _: ())
+    add_repository(app, RepositoryApi(house._repository, house, none), "many")
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         yield client

@@ -1,6 +1,7 @@
 """Executors that watch a scheduler: what it must never ask for, and what it must have answered."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import exp, inf
@@ -19,6 +20,7 @@ from infadapter_scheduler import (
     Model,
     ModelAdded,
     ModelRemoved,
+    PointsAllowed,
     Profiled,
     Reason,
     Refuse,
@@ -45,6 +47,13 @@ class Watched:
     running: dict[int, Run] = field(default_factory=dict)
 
 
+def profiles(model: Model) -> list[tuple[str | None, Mapping[int, float]]]:
+    """Of each of its points, or of the model as it is."""
+    if not model.points:
+        return [(None, model.execution_s)]
+    return [(point.name, point.execution_s) for point in model.points]
+
+
 class Referee:
     """Drives a scheduler through events in virtual time, and checks each of its actions."""
 
@@ -62,6 +71,9 @@ class Referee:
         self.exact = not sigma
         self.slower = 1.0
         self.failing: set[str] = set()
+        self.may: dict[int, set[int]] = {}  # the points that may serve a request
+        self.allowed: dict[str, tuple[tuple[int, ...], float]] = {}
+        self.better = 0
         self.removed: set[str] = set()
 
     def join(self, pages: int | None, shared_load: bool = False) -> None:
@@ -84,13 +96,26 @@ class Referee:
     def profile(self, model: str, factor: float) -> None:
         if model in self.models:
             self.exact = False
-            seconds = {b: factor * t for b, t in self.models[model].execution_s.items()}
-            self.tell(Profiled(model, seconds, factor * self.models[model].load_s))
+            load_s = factor * self.models[model].load_s
+            for point, execution_s in profiles(self.models[model]):
+                seconds = {b: factor * t for b, t in execution_s.items()}
+                self.tell(Profiled(model, seconds, load_s, point))
+
+    def allow(self, model: str, draw: int) -> None:
+        """Some of its points, and the floor that one of them reaches; not while it is replaced."""
+        known = self.scheduler.state.models.get(model)
+        if known is not None and not known.removed and known.ladder is not None:
+            points = self.models[model].points
+            numbers = [n for n in range(len(points)) if (draw >> n) & 1] or [draw % len(points)]
+            floor = points[numbers[draw % len(numbers)]].accuracy
+            self.allowed[model] = tuple(numbers), floor
+            self.tell(PointsAllowed(model, tuple(points[n].name for n in numbers), floor))
 
     def add(self, model: str) -> None:
         """As it is, or once more."""
         if model in self.models:
             self.removed.discard(model)
+            self.allowed.pop(model, None)
             self.tell(ModelAdded(self.models[model]))
 
     def remove(self, model: str) -> None:
@@ -101,10 +126,11 @@ class Referee:
         del self.executors[name]
         self.tell(ExecutorLeft(name))
 
-    def arrive(self, model: str, slo_s: float, *, bulk: bool = False) -> int:
+    def arrive(self, model: str, slo_s: float, floor: float = 0.0, *, bulk: bool = False) -> int:
         number = self.count
         self.deadlines[number] = self.now_s + slo_s
-        self.tell(Arrived(number, model, self.deadlines[number], bulk))
+        self.may[number] = self._may(model, floor)
+        self.tell(Arrived(number, model, self.deadlines[number], floor, bulk))
         return number
 
     def arrive_together(self, model: str, slo_s: float, many: int) -> list[int]:
@@ -114,6 +140,11 @@ class Referee:
         assert len(self.sent) == sent, "sent before the others were told"
         self.tell(BulkArrived())
         return numbers
+
+    def _may(self, model: str, floor: float) -> set[int]:
+        points = self.models[model].points if model in self.models else ()
+        allowed, least = self.allowed.get(model, (tuple(range(len(points))), 0.0))
+        return {n for n in allowed if points[n].accuracy >= max(floor, least)}
 
     def go(self, number: int) -> None:
         if number in self.deadlines and number not in self.answers:
@@ -172,7 +203,7 @@ class Referee:
         assert all(end_s <= self.deadlines[number] + ROUNDING_S for number in run.batch)
         assert run.earliest_s <= self.now_s <= run.latest_s + ROUNDING_S, "after its latest"
         self.sent |= set(run.batch)
-        took_s = self.slower * model.execution_s[len(run.batch)]
+        took_s = self.slower * self._seconds(run, model)
         took_s *= exp(self.draw.gauss(0, self.sigma))
         done = not self._fails("run")
         executor.free_s = self.now_s + (took_s if done else 0.0)
@@ -180,12 +211,22 @@ class Referee:
         ended = Finished(run.executor, run.run, self.now_s, executor.free_s, done)
         self._later(executor.free_s, ended)
 
+    def _seconds(self, run: Run, model: Model) -> float:
+        """At the point that it names, which is no less accurate than anybody asked for."""
+        if not model.points:
+            return model.execution_s[len(run.batch)]
+        point = model.points[run.point]
+        assert all(run.point in self.may[number] for number in run.batch), "not what it asked for"
+        self.better += point.execution_s[len(run.batch)] > model.execution_s[len(run.batch)]
+        return point.execution_s[len(run.batch)]
+
     def _refuse(self, refuse: Refuse, event: Event) -> None:
         at_arrival = isinstance(event, Arrived) and event.request == refuse.request
         assert at_arrival != refuse.reason.breaks_promise, "a refusal comes at once or never"
         self._answer(refuse.request, "cancelled" if refuse.reason.breaks_promise else "refused")
         assert refuse.reason is not Reason.GIVEN_UP or not self.exact, "an exact one was late"
         assert not at_arrival or refuse.reason is not Reason.UNKNOWN_MODEL or self._unknown(event)
+        assert refuse.reason is not Reason.NO_POINT or not self.may[refuse.request]
 
     def _unknown(self, event: Event) -> bool:
         assert isinstance(event, Arrived)

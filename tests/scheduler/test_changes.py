@@ -270,6 +270,76 @@ def test_a_load_that_is_asked_for_does_not_starve_among_executions() -> None:
     assert "Load" in sent
 
 
+@pytest.mark.parametrize("shared_load", [False, True])
+def test_a_load_waits_for_pages_that_are_in_use_and_will_be_free_in_time(shared_load: bool) -> None:
+    pod = Pod("a", "b", pages=1, resident=("a",), shared_load=shared_load)
+    assert kinds(pod.arrive(1, "a")) == ["Run"]
+    assert pod.arrive(2, "a") == []
+    assert pod.arrive(3, "b") == []  # accepted: a is idle after its second one
+    assert pod.arrive(4, "b") == []  # as everybody who comes until then
+    (later,) = pod.arrive(5, "a", slo_s=0.03)  # a takes nobody any more
+    assert isinstance(later, Refuse)
+    assert kinds(pod.finish(1)) == ["Run"]
+    assert kinds(pod.finish(2)) == ["Unload", "Load"]
+    assert kinds(pod.load("b")) == ["Run"]
+    assert kinds(pod.finish(3)) == ["Run"]
+    assert pod.finish(4) == []
+
+
+def test_a_load_that_would_wait_too_long_for_pages_is_refused() -> None:
+    pod = Pod("a", "b", pages=1, resident=("a",))
+    for number in range(4):
+        pod.arrive(number, "a")
+    (refusal,) = pod.arrive(5, "b", slo_s=0.054)  # 40 ms of a, 5 for the load and 10 of b
+    assert isinstance(refusal, Refuse)
+    assert refusal.reason in (Reason.NO_TIME, Reason.NO_MEMORY)
+    assert pod.arrive(6, "b", slo_s=0.056) == []
+
+
+def test_if_nobody_waits_any_more_for_a_load_nobody_makes_way_for_it() -> None:
+    pod = Pod("a", "b", pages=1, resident=("a",))
+    pod.arrive(1, "a")
+    assert pod.arrive(2, "b") == []
+    assert pod.tell(Gone(2)) == []
+    assert pod.arrive(3, "a") == []
+    assert kinds(pod.finish(1)) == ["Run"]
+    assert pod.finish(2) == []
+
+
+def test_who_made_way_is_left_in_peace_for_a_while_but_for_those_who_are_asked_for_more() -> None:
+    pod = Pod("a", "b", pages=1, resident=("a",))
+    pod.arrive(1, "a")
+    pod.arrive(2, "b")
+    pod.finish(1)
+    pod.load("b")  # and b runs
+    (refusal,) = (a for a in pod.arrive(3, "a") if isinstance(a, Refuse))
+    assert refusal.reason is Reason.NO_MEMORY
+    pod.finish(2)
+    pod.now_s += 1.0  # 30 loads later
+    pod.arrive(4, "b")
+    assert pod.arrive(5, "a") == []
+
+
+def test_an_executor_that_leaves_before_a_load_was_sent_takes_nothing_with_it() -> None:
+    pod = Pod("a", "b", pages=1, resident=("a",))
+    pod.arrive(1, "a")
+    pod.arrive(2, "b")
+    refused = [a.request for a in pod.tell(ExecutorLeft("e")) if isinstance(a, Refuse)]
+    assert refused == [1, 2]
+    pod.tell(ExecutorJoined("e", 1, ("a",)))
+    assert kinds(pod.arrive(3, "b")) == ["Unload", "Load"]
+
+
+def test_a_model_that_is_removed_while_its_load_waits_serves_and_goes() -> None:
+    pod = Pod("a", "b", pages=1, resident=("a",))
+    pod.arrive(1, "a")
+    pod.arrive(2, "b")
+    pod.tell(ModelRemoved("b"))
+    assert kinds(pod.finish(1)) == ["Unload", "Load"]
+    assert kinds(pod.load("b")) == ["Run"]
+    assert kinds(pod.finish(2)) == ["Unload"]
+
+
 def test_a_removed_model_cannot_be_loaded_by_asking() -> None:
     pod = Pod("a", resident=("a",))
     pod.arrive(0, "a")

@@ -32,32 +32,31 @@ def models(draw: st.DrawFn) -> list[Model]:
     return made
 
 
-events = st.lists(
-    st.one_of(
-        st.tuples(st.just("arrive"), st.integers(0, 5), st.sampled_from((1, 3, 12, 50, 200, 5000))),
-        st.tuples(
-            st.sampled_from(("burst", "bulk")), st.integers(0, 4), st.sampled_from((12, 50, 200))
-        ),
-        st.tuples(st.just("wait"), st.integers(0, 0), st.sampled_from((0.1, 1, 5, 40))),
-        st.tuples(st.just("go"), st.integers(0, 60), st.just(0)),
-        st.tuples(st.just("join"), st.integers(0, 0), st.just(0)),
-        st.tuples(st.just("leave"), st.integers(0, 3), st.just(0)),
-        st.tuples(st.sampled_from(("fail-run", "fail-load")), st.just(0), st.just(0)),
-        st.tuples(st.just("speed"), st.just(0), st.sampled_from((0.5, 1.5, 4))),
-        st.tuples(st.just("profile"), st.integers(0, 4), st.sampled_from((0.5, 2))),
-        st.tuples(
-            st.sampled_from(("add", "remove", "want", "unwant")), st.integers(0, 5), st.just(0)
-        ),
-        st.tuples(st.just("keep"), st.integers(0, 4), st.sampled_from((0, 1))),
+EVENTS = (
+    st.tuples(st.just("arrive"), st.integers(0, 5), st.sampled_from((1, 3, 12, 50, 200, 5000))),
+    st.tuples(
+        st.sampled_from(("burst", "bulk")), st.integers(0, 4), st.sampled_from((12, 50, 200))
     ),
-    max_size=60,
+    st.tuples(st.just("wait"), st.integers(0, 0), st.sampled_from((0.1, 1, 5, 40))),
+    st.tuples(st.just("go"), st.integers(0, 60), st.just(0)),
+    st.tuples(st.just("join"), st.integers(0, 0), st.just(0)),
+    st.tuples(st.just("leave"), st.integers(0, 3), st.just(0)),
+    st.tuples(st.sampled_from(("fail-run", "fail-load")), st.just(0), st.just(0)),
+    st.tuples(st.just("speed"), st.just(0), st.sampled_from((0.5, 1.5, 4))),
+    st.tuples(st.just("profile"), st.integers(0, 4), st.sampled_from((0.5, 2))),
+    st.tuples(st.sampled_from(("add", "remove", "want", "unwant")), st.integers(0, 5), st.just(0)),
+    st.tuples(st.just("keep"), st.integers(0, 4), st.sampled_from((0, 1))),
 )
+events = st.lists(st.one_of(*EVENTS), max_size=60)
 
 
 ARRIVALS: dict[str, Callable[[Referee, str, float], list[int]]] = {
-    "arrive": lambda referee, model, slo_s: [referee.arrive(model, slo_s)],
-    "burst": lambda referee, model, slo_s: [referee.arrive(model, slo_s) for _ in range(9)],
-    "bulk": lambda referee, model, slo_s: referee.arrive_together(model, slo_s, 7),
+    "arrive": lambda referee, model, amount: [referee.arrive(model, amount * MILLISECOND)],
+    "floor": lambda referee, model, floor: [referee.arrive(model, 50 * MILLISECOND, floor)],
+    "burst": lambda referee, model, amount: [
+        referee.arrive(model, amount * MILLISECOND) for _ in range(9)
+    ],
+    "bulk": lambda referee, model, amount: referee.arrive_together(model, amount * MILLISECOND, 7),
 }
 
 
@@ -70,6 +69,7 @@ CHANGES: dict[str, Callable[[Referee, str, float], None]] = {
     "remove": lambda referee, model, amount: referee.remove(model),
     "want": lambda referee, model, amount: referee.tell(LoadWanted(model)),
     "unwant": lambda referee, model, amount: referee.tell(UnloadWanted(model)),
+    "allow": lambda referee, model, amount: referee.allow(model, int(amount)),
     "keep": lambda referee, model, amount: referee.tell(KeepLoaded(model, bool(amount))),
 }
 
@@ -84,7 +84,7 @@ def played(
     numbers: list[int] = []
     for kind, which, amount in steps:
         if kind in ARRIVALS:
-            numbers += ARRIVALS[kind](referee, f"m{which}", amount * MILLISECOND)
+            numbers += ARRIVALS[kind](referee, f"m{which}", amount)
         elif kind == "wait":
             referee.wait(amount * MILLISECOND)
         elif kind == "go" and numbers:

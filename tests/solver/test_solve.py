@@ -79,7 +79,7 @@ def test_the_two_ways_agree_beyond_what_can_be_enumerated(
 ) -> None:
     problem = services(seed, variants, sizes, budget=budget, gpus=gpus, pods=pods)
     problem = replace(problem, running=solve(replace(problem, demand_rps=40)).groups)
-    one, other = solve(problem, method="exact"), solve(problem, method="milp")
+    one, other = solve(problem, method="exact"), solve(problem, method="milp", time_limit_s=60.0)
     assert one.feasible
     assert other.feasible
     assert other.gap == 0

@@ -1,12 +1,15 @@
 """`infadapter reproduce`: published evaluations, run again beside their figures."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from infadapter.commands import reproduce_options as options
 from infadapter.commands.reproduce_clockwork import clockwork
+from infadapter.commands.reproduce_slo_nn import slo_nn
+from infadapter.commands.reproduce_superserve import superserve
+from infadapter.commands.reproduce_sushi import sushi
 from infadapter.profiles import read_preset
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import PAPER_MILLICORES, PERCENTILE
@@ -20,7 +23,6 @@ from infadapter_simulator.scenario import Scenario, speeds_of, variants_of
 from infadapter_workload.reading import read_trace
 
 SLO_S = 0.75
-FOLDER = Path("reproduction")
 
 
 @click.group("reproduce", context_settings={"max_content_width": 100})
@@ -31,10 +33,16 @@ def reproduce() -> None:
     Example:
       infadapter reproduce infadapter --trace day15.csv --seeds 10
       infadapter reproduce clockwork --experiment 6.5
+      infadapter reproduce slo-nn --experiment labels
+      infadapter reproduce superserve --experiment bursty
+      infadapter reproduce sushi --experiment published
     """
 
 
 reproduce.add_command(clockwork)
+reproduce.add_command(slo_nn)
+reproduce.add_command(superserve)
+reproduce.add_command(sushi)
 
 
 @reproduce.command("infadapter", context_settings={"max_content_width": 100})
@@ -58,15 +66,8 @@ reproduce.add_command(clockwork)
     metavar="FILE.npz",
     help="Of `forecast train --method published-lstm`.  [default: last minute's highest second]",
 )
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="FOLDER",
-    default=FOLDER,
-    show_default=True,
-    help="Where the pictures go.",
-)
-@click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@options.output
+@options.as_format
 def infadapter(
     trace: Path | None, seeds: int, lstm: Path | None, output: Path, format: str
 ) -> None:
@@ -98,12 +99,7 @@ def infadapter(
             seeds=range(seeds),
         )
     paths = draw(rows, output)
-    click.echo(
-        json.dumps(as_facts(rows), indent=2)
-        if format == "json"
-        else f"{as_text(rows)}\n\n{differences(rows)}"
-    )
-    click.echo(f"The pictures are {', '.join(map(str, paths))}", err=True)
+    options.say(lambda: f"{as_text(rows)}\n\n{differences(rows)}", as_facts(rows), format, paths)
 
 
 def paper() -> Scenario:

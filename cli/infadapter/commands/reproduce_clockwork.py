@@ -1,21 +1,21 @@
 """`infadapter reproduce clockwork`: Clockwork's evaluation again, section by section."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from infadapter import concurrency
+from infadapter.commands import reproduce_options as options
+from infadapter.csv_files import BadFile
 from infadapter.options import number_between
 from infadapter.progress import Progress
-from infadapter.schedule_files import BadFile, read_table
+from infadapter.schedule_files import read_table
 from infadapter_scheduler import Model
 from infadapter_simulator.reproduction.clockwork.asked import Asked
 from infadapter_simulator.reproduction.clockwork.experiments import EXPERIMENTS, Experiment
-from infadapter_simulator.reproduction.clockwork.result import as_facts, as_text, draw
+from infadapter_simulator.reproduction.result import as_facts, as_text, draw
 
-FOLDER = Path("reproduction")
 ALL: Mapping[str, Experiment] = {"2": Experiment(concurrency.run, 0.1, 1.0, 1.0), **EXPERIMENTS}
 
 
@@ -26,7 +26,7 @@ ALL: Mapping[str, Experiment] = {"2": Experiment(concurrency.run, 0.1, 1.0, 1.0)
     required=True,
     help="The paper's section.",
 )
-@click.option("--quick", is_flag=True, help="A few seconds' work: how it looks, not what it is.")
+@options.quick
 @click.option(
     "--minutes",
     type=number_between(0.01, 10_000),
@@ -39,16 +39,9 @@ ALL: Mapping[str, Experiment] = {"2": Experiment(concurrency.run, 0.1, 1.0, 1.0)
     metavar="FILE",
     help="Networks of section 6.5, as `schedule replay` reads them.  [default: 13 published rows]",
 )
-@click.option("--seed", type=click.IntRange(0), metavar="NUMBER", default=1, show_default=True)
-@click.option(
-    "--output",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="FOLDER",
-    default=FOLDER,
-    show_default=True,
-    help="Where the picture goes.",
-)
-@click.option("--format", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@options.seed
+@options.output
+@options.as_format
 def clockwork(
     experiment: str,
     quick: bool,
@@ -85,10 +78,8 @@ def clockwork(
         seed,
     )
     result = chosen.run(asked)
-    path = draw(result, output)
-    facts = json.dumps(as_facts(result), indent=2, ensure_ascii=False)
-    click.echo(facts if format == "json" else as_text(result))
-    click.echo(f"The picture is {path}", err=True)
+    path = draw(result, output, "clockwork")
+    options.say(lambda: f"§{experiment} {as_text(result)}", as_facts(result), format, [path])
 
 
 def _table(path: Path | None) -> dict[str, Model]:

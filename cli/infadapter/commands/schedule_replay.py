@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from infadapter.csv_files import BadFile
 from infadapter.files import check_writable, replacing
 from infadapter.options import number_between
 from infadapter.progress import Progress
-from infadapter.schedule_files import BadFile, Row, read_arrivals, read_table, write_outcomes
+from infadapter.schedule_files import Row, read_arrivals, read_table, write_outcomes
 from infadapter_scheduler import POLICIES, Arrival, BrokenRule, Model, Served, World, lognormal
 from infadapter_scheduler import replay as replay_arrivals
 

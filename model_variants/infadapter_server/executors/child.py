@@ -24,11 +24,10 @@ from infadapter_server.executors.messages import (
     UnloadModel,
     UseThreads,
 )
-from infadapter_server.executors.opening import Opener
+from infadapter_server.executors.opening import Loaded, Opener
 from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.runner import Runner
 from infadapter_server.executors.slots import Slots
-from infadapter_server.networks.signatures import Model
 from infadapter_server.networks.stored import Stored
 
 ORPHANED = 3
@@ -47,6 +46,7 @@ class Placed:
     shape: tuple[int, ...]
     earliest_s: float
     latest_s: float
+    point: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class _Child:
         give_way()
         self._runner.run()
 
-    def _open(self, stored: Stored) -> Model:
+    def _open(self, stored: Stored) -> Loaded:
         return self._opener(stored)
 
     def _read(self) -> None:
@@ -120,7 +120,7 @@ class _Child:
                 self._placed[order.run] = order.slot
                 inputs = self._slots.view(order.slot, order.shape)
                 window = (order.earliest_s, order.latest_s)
-                self._runner.submit(Infer(order.run, order.model, (inputs,), *window))
+                self._runner.submit(Infer(order.run, order.model, (inputs,), *window, order.point))
             case _:
                 self._runner.submit(order)
 

@@ -76,7 +76,7 @@ class Handover:
         slot = self._free.pop()
         self._slots.write(slot, order.rows, shape)
         window = (order.earliest_s, order.latest_s)
-        self._send(Placed(order.run, order.model, slot, shape, *window))
+        self._send(Placed(order.run, order.model, slot, shape, *window, order.point))
 
     def close(self) -> None:
         """Let the child end after what it is doing."""

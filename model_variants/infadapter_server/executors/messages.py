@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from infadapter_server.networks.adaptive.points import Point
 from infadapter_server.networks.signatures import Floats
 from infadapter_server.networks.stored import Stored
 
@@ -30,6 +31,7 @@ class Infer:
     rows: tuple[Floats, ...]
     earliest_s: float
     latest_s: float
+    point: str = ""  # of an adaptive network; without one it answers by its most accurate
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,10 @@ class Inferred:
 
 @dataclass(frozen=True, slots=True)
 class ModelLoaded:
-    """The end of a LoadModel. `execution_s`: seconds by batch size, as measured warming up."""
+    """The end of a LoadModel. `execution_s`: seconds by batch size, as measured warming up.
+
+    `points` are those of an adaptive network, measured alike; the most accurate is the last.
+    """
 
     model: str
     outcome: Outcome
@@ -86,6 +91,7 @@ class ModelLoaded:
     execution_s: Mapping[int, float] = field(default_factory=dict)
     error: str = ""
     version: str = ""
+    points: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from infadapter_server.networks.adaptive.points import AdaptiveNetwork
 from infadapter_server.networks.signatures import Model
 from infadapter_server.networks.stored import Stored
 
-Opener = Callable[[Stored], Model]
+Loaded = Model | AdaptiveNetwork
+Opener = Callable[[Stored], Loaded]
 """Raises LoadError."""
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from infadapter_server.executors.agenda import Agenda
+from infadapter_server.executors.held import Held
 from infadapter_server.executors.messages import (
     Infer,
     Inferred,
@@ -20,12 +21,9 @@ from infadapter_server.executors.messages import (
     UnloadModel,
     UseThreads,
 )
+from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.port import Tell
-from infadapter_server.networks.signatures import LoadError, Model
-from infadapter_server.networks.stored import Stored
-
-WARM_UPS = 3
-"""Executions of each batch size after loading: the first is slow, the fastest is the estimate."""
+from infadapter_server.networks.signatures import LoadError
 
 _log = logging.getLogger(__name__)
 
@@ -37,14 +35,14 @@ class Runner:
 
     def __init__(
         self,
-        open_model: Callable[[Stored], Model],
+        open_model: Opener,
         tell: Tell,
         *,
         threads: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open, self._tell, self._clock = open_model, tell, clock
-        self._models: dict[str, Model] = {}
+        self._models: dict[str, Held] = {}
         self._threads = threads
         self._agenda = Agenda(clock)
         self._busy_since_s: float | None = None
@@ -96,7 +94,7 @@ class Runner:
             return Inferred(order.run, Outcome.FAILED, begin_s, begin_s, error=error)
         try:
             rows = order.rows[0] if len(order.rows) == 1 else np.concatenate(order.rows)
-            outputs = model(rows)
+            outputs = model.answer(rows, order.point)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises
             return self._failed(order, begin_s, error)
         return Inferred(order.run, Outcome.DONE, begin_s, self._clock(), outputs)
@@ -111,11 +109,9 @@ class Runner:
         if begin_s > order.latest_s:
             return ModelLoaded(name, Outcome.TOO_LATE, begin_s, begin_s)
         try:
-            model = self._open(order.stored)
+            model = Held(self._open(order.stored), order.stored)
             model.use_threads(self._threads)
-            execution_s = {
-                size: self._warm_up(model, order.stored, size) for size in order.stored.batch_sizes
-            }
+            execution_s, points = model.warmed_up(self._clock)
         except LoadError as error:
             return ModelLoaded(name, Outcome.FAILED, begin_s, self._clock(), error=str(error))
         except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises
@@ -131,16 +127,8 @@ class Runner:
             model.weights_bytes,
             execution_s,
             version=order.stored.version,
+            points=points,
         )
-
-    def _warm_up(self, model: Model, stored: Stored, size: int) -> float:
-        zeros = np.zeros((size, *stored.signature.input_shape), np.float32)
-        took: list[float] = []
-        for _ in range(WARM_UPS):
-            began_s = self._clock()
-            model(zeros)
-            took.append(self._clock() - began_s)
-        return min(took)
 
     def _use_threads(self, threads: int) -> None:
         # In this thread: OpenMP keeps the number per thread.

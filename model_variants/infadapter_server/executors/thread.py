@@ -1,20 +1,18 @@
 """An executor that is a thread of this process: nothing is copied, the interpreter is shared."""
 
 import threading
-from collections.abc import Callable
 
 from infadapter_server.executors.messages import ExecutorLost, ExecutorReady, Order
+from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.port import Tell
 from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.runner import Runner
-from infadapter_server.networks.signatures import Model
-from infadapter_server.networks.stored import Stored
 
 
 class ThreadExecutor:
     returns = False
 
-    def __init__(self, name: str, open_model: Callable[[Stored], Model], threads: int = 1) -> None:
+    def __init__(self, name: str, open_model: Opener, threads: int = 1) -> None:
         self.name = name
         self._open, self._threads = open_model, threads
 

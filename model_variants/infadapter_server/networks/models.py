@@ -14,7 +14,12 @@ import torch
 from torch import nn
 
 from infadapter_server.networks import ladder
+from infadapter_server.networks.adaptive.brought import open_brought
+from infadapter_server.networks.adaptive.ladder import open_ladder
+from infadapter_server.networks.adaptive.points import AdaptiveNetwork
+from infadapter_server.networks.adaptive.supernet import open_supernet
 from infadapter_server.networks.memory import give_back, held_bytes
+from infadapter_server.networks.onnx_programs import open_onnx
 from infadapter_server.networks.packing import unpack
 from infadapter_server.networks.programs import open_program
 from infadapter_server.networks.resnet import RESNETS, resnet
@@ -28,6 +33,7 @@ _UNREADABLE = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError),
     *(RuntimeError, TypeError, ValueError, pickle.PickleError, struct.error),
 )
+SUPERNET = "mnist1d"
 _BATCH_COUNT = ".num_batches_tracked"
 _log = logging.getLogger(__name__)
 
@@ -56,8 +62,23 @@ class TorchModel:
         give_back()
 
 
-def open_stored(stored: Stored) -> Model:
+def open_stored(stored: Stored) -> Model | AdaptiveNetwork:
     """Return a stored model with its weights in memory. Raises LoadError."""
+    match stored.format:
+        case Format.LADDER:
+            return open_ladder(stored, open_plain)
+        case Format.PYTHON:
+            return open_brought(stored)
+        case _ if stored.variant == SUPERNET:
+            path = Path(stored.file) if stored.file else None
+            return open_supernet(path.parent, path.name) if path else open_supernet()
+    return open_plain(stored)
+
+
+def open_plain(stored: Stored) -> Model:
+    """As `open_stored`, of networks without operating points."""
+    if stored.format is Format.ONNX:
+        return open_onnx(stored)
     if stored.format is not Format.VARIANT:
         return open_program(stored)
     if stored.variant not in SIGNATURES:

@@ -13,20 +13,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from infadapter_server.networks.answers import LONGEST_CAUSE, Misfit, check_answer
 from infadapter_server.networks.memory import give_back, give_back_circles, held_bytes, settle
 from infadapter_server.networks.signatures import Floats, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
 
-__all__ = ["Misfit", "Program", "open_program"]
+__all__ = ["Program", "open_program"]
 
 _WRITTEN_BY = {Format.TORCHSCRIPT: "torch.jit.save", Format.EXPORT: "torch.export.save"}
-_LONGEST_CAUSE = 200
 _BATCH_GUARD = ".size()[0]"
 _ONE_BATCH = ": export it with a dynamic batch, or for one image and with `batch_sizes: [1]`"
-
-
-class Misfit(RuntimeError):
-    """The network doesn't compute what its signature says; the message says what it does."""
 
 
 class Program:
@@ -63,15 +59,10 @@ class Program:
         self._free()
 
     def _check(self, answer: object, batch: Floats) -> None:
-        wanted = [len(batch), *self._signature.output_shape]
         if not isinstance(answer, torch.Tensor):
             raise Misfit(f"it answers with a {type(answer).__name__}, and not with one tensor")
-        if list(answer.shape) != wanted or answer.dtype != torch.float32:
-            kind = str(answer.dtype).removeprefix("torch.")
-            raise Misfit(
-                f"for the input {list(batch.shape)} it answers {kind} {list(answer.shape)}, "
-                f"and not float32 {wanted}"
-            )
+        kind = str(answer.dtype).removeprefix("torch.")
+        check_answer(tuple(answer.shape), kind, batch.shape, self._signature)
 
 
 def open_program(stored: Stored) -> Program:
@@ -140,5 +131,5 @@ def _kind(path: Path) -> Format | None:
 def _cause(error: Exception) -> str:
     """The line that says what happened: TorchScript's comes after a page of where."""
     lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
-    cause = (lines[-1] if "TorchScript" in lines[0] else lines[0])[:_LONGEST_CAUSE]
+    cause = (lines[-1] if "TorchScript" in lines[0] else lines[0])[:LONGEST_CAUSE]
     return cause + _ONE_BATCH if _BATCH_GUARD in cause else cause

@@ -56,6 +56,8 @@ class Admitted:
             if self._tickets.pop(number, None) is None:
                 continue  # nobody waits for it any more
             ticket.begin_s, ticket.end_s = report.begin_s, report.end_s
+            if sent.point is not None:
+                ticket.served_at(sent.point)
             if ticket.take(number, outputs[at : at + 1]) and not ticket.answer.done():
                 ticket.answer.set_result(ticket.result())
 
@@ -66,6 +68,8 @@ class Admitted:
         self._metrics.queue_seconds.observe(max(0.0, ticket.begin_s - ticket.arrived_s))
         late = now_s > ticket.deadline_s
         self._metrics.outcomes[Outcome.LATE if late else Outcome.ON_TIME].inc()
+        if ticket.point is not None:
+            self._metrics.served_at(ticket.point)
 
     # --- no answers --------------------------------------------------------------------------
 

@@ -8,8 +8,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from infadapter_scheduler.points import Point
 from infadapter_server.networks.signatures import Floats
 from infadapter_server.serving import bodies
+from infadapter_server.serving.floors import floor_of
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.protocol import BadTensor, Question
@@ -27,6 +29,7 @@ class Asked:
     version: str | None
     read: Callable[[Identity], Question]  # raises BadTensor
     deadline: bytes | None  # as the header infadapter-deadline-ms says
+    floor: bytes | None  # as the header infadapter-accuracy-floor says
     remaining_s: float | None  # as the transport says
 
 
@@ -37,6 +40,7 @@ class Given:
     result: Floats
     question: Question
     identity: Identity
+    point: Point | None  # that answered, of a network that has such
 
 
 class Answering:
@@ -75,7 +79,11 @@ class Answering:
             within_s = self._within_s(asked, question)
             hold.become(question.batch.nbytes)
             ticket = inference.driver.ask(
-                identity.model, arrived_s, within_s, lambda: question.batch
+                identity.model,
+                arrived_s,
+                within_s,
+                lambda: question.batch,
+                floor_of(asked.floor, question.accuracy_floor),
             )
         except BadTensor as error:
             raise Refusal(400, str(error)) from None
@@ -91,7 +99,7 @@ class Answering:
         finally:
             inference.driver.leave(ticket)  # if whoever asked has gone
         inference.driver.answered(ticket)
-        return Given(result=result, question=question, identity=identity)
+        return Given(result=result, question=question, identity=identity, point=ticket.point)
 
     def _within_s(self, asked: Asked, question: Question) -> float:
         deadlines = self.inference.limits.deadlines

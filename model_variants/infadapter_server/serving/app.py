@@ -7,6 +7,7 @@ Protocol: https://github.com/kserve/open-inference-protocol (rest/inference_rest
 """
 
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 import orjson
@@ -30,6 +31,7 @@ from infadapter_server.serving.route import infer
 __all__ = ["create_app"]
 
 _VERSIONS = "versions"
+_OPENAPI = "openapi.json"
 
 
 def create_app(inference: Inference) -> ASGIApp:
@@ -43,7 +45,8 @@ def create_app(inference: Inference) -> ASGIApp:
     _add_health(others, inference)
     _add_models(others, inference)
     residence = inference.driver.residence
-    add_repository(others, RepositoryApi(residence.repository, residence.wishes), inference.variant)
+    api = RepositoryApi(residence.repository, residence.wishes, residence.allowances)
+    add_repository(others, api, inference.variant)
     _add_faults(others, inference)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +66,7 @@ def _asked(scope: Scope) -> Names | None:
 
 
 def _add_health(app: Starlette, inference: Inference) -> None:
-    variant = inference.variant
+    variant, document = inference.variant, files(__package__).joinpath(_OPENAPI).read_bytes()
 
     async def live(_: Request) -> Response:
         alive = inference.driver.live
@@ -81,6 +84,11 @@ def _add_health(app: Starlette, inference: Inference) -> None:
             headers={wire.VARIANT_HEADER: variant, "content-type": CONTENT_TYPE_LATEST},
         )
 
+    async def openapi(_: Request) -> Response:
+        headers = {wire.VARIANT_HEADER: variant}
+        return Response(document, headers=headers, media_type="application/json")
+
+    app.add_route("/openapi.json", openapi, ["GET"])
     app.add_route("/v2/health/live", live, ["GET"])
     app.add_route(wire.READY_PATH, ready, ["GET"])
     app.add_route("/v2", server, ["GET"])
@@ -100,12 +108,16 @@ def _add_models(app: Starlette, inference: Inference) -> None:
             identity.signature,
             inference.limits.batch,
             identity.accuracy,
+            identity.platform,
+            inference.driver.points(identity.model),
         )
         return _json(identity.variant, 200, content)
 
     async def config(request: Request) -> Response:
         identity = find(request)
-        content = metadata.model_config(identity.model, identity.signature, inference.limits.batch)
+        content = metadata.model_config(
+            identity.model, identity.signature, inference.limits.batch, identity.platform
+        )
         return _json(identity.variant, 200, content)
 
     async def ready(request: Request) -> Response:
@@ -114,15 +126,15 @@ def _add_models(app: Starlette, inference: Inference) -> None:
         content = {"name": identity.model, "ready": there}
         return _json(identity.variant, 200 if there else 503, content)
 
-    async def refuse_method(_: Request) -> Response:
-        raise HTTPException(405, headers={"allow": "POST"})  # POST never comes here
+    async def refuse(_: Request) -> Response:
+        raise AssertionError("POST never comes here; others the route refuses by itself")
 
     model_path = f"{wire.MODELS_PATH}/{{model}}"
     for path in (model_path, f"{model_path}/{_VERSIONS}/{{version}}"):
         app.add_route(path, model, ["GET"])
         app.add_route(f"{path}/config", config, ["GET"])
         app.add_route(f"{path}/ready", ready, ["GET"])
-        app.add_route(f"{path}/infer", refuse_method)
+        app.add_route(f"{path}/infer", refuse, ["POST"])
 
 
 def _add_faults(app: Starlette, inference: Inference) -> None:

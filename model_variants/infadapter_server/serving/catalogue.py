@@ -51,7 +51,8 @@ def parse_given(text: str) -> Given:
         raise ConfigError(f"{what[:200]!r} is no variant, no file and no folder.")
     if Path(what).is_file() and Path(what).suffix not in {Path(file).suffix for file in FILES}:
         raise ConfigError(
-            f"{what[:200]!r} must end in .pt (TorchScript, weights) or .pt2 (export)."
+            f"{what[:200]!r} must end in .pt (TorchScript, weights), "
+            ".pt2 (export), .onnx or .py (an adaptive network)."
         )
     return Given(name, what)
 

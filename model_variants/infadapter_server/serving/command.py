@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from infadapter_scheduler import DEFAULT_POINT_POLICY, POINT_POLICIES
 from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
 from infadapter_server.memory import Memory
@@ -37,7 +38,11 @@ that routers notice, and ends with 0. A second signal ends the waiting.
 \b
 Many models in bounded memory (docs/models.md):
   infadapter-server --repository models --memory 2Gi
-  infadapter-server --model small=glyph-1 --model other=model.pt2
+  infadapter-server --model small=glyph-1 --model other=model.onnx
+
+\b
+One model, several accuracies (docs/models.md):
+  infadapter-server --variant mnist1d --slo-ms 20
 
 \b
 Several cores, several pods (docs/workers.md):
@@ -69,7 +74,7 @@ Several cores, several pods (docs/workers.md):
 @click.option(
     "--repository",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of models: NAME/config.yaml, NAME/VERSION/model.pt.",
+    help="A folder of models: NAME/config.yaml, NAME/VERSION/model.pt or model.onnx.",
 )
 @click.option(
     "--memory",
@@ -131,6 +136,16 @@ Several cores, several pods (docs/workers.md):
     help="How many images one request may bring, and the most that run at once.",
 )
 @click.option(
+    "--point-policy",
+    type=click.Choice(list(POINT_POLICIES)),
+    default=DEFAULT_POINT_POLICY,
+    show_default=True,
+    help="At which operating point a batch is served, of a model that has several: the most "
+    "accurate that keeps up with the arrivals (keeping-up); by the time that is left "
+    "(slackfit); the largest batch first (max-batch); accuracy first (max-accuracy); always the "
+    "fastest (lowest-accuracy). No choice makes anybody late who was accepted.",
+)
+@click.option(
     "--drain-seconds",
     type=Finite(0, 3600),
     default=5.0,
@@ -152,6 +167,7 @@ def _command(
     slo_ms: float | None,
     longest_deadline_ms: float,
     max_batch: int,
+    point_policy: str,
     drain_seconds: float,
 ) -> int:
     default_s = None if slo_ms is None else slo_ms / 1000
@@ -159,7 +175,7 @@ def _command(
     try:
         fleet = Fleet(processes, workers, worker_tls)
         given = Given(variant, names, weights, repository, memory, max_batch)
-        prepared = prepare(given, fleet, deadlines)
+        prepared = prepare(given, fleet, deadlines, POINT_POLICIES[point_policy]())
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -6,8 +6,10 @@ It decides nothing, and waits for nothing. All of it is for the thread of the ev
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from infadapter_scheduler.events import Finished, Loaded
+from infadapter_scheduler.points import PointPolicy
 from infadapter_server.executors.messages import (
     ExecutorLost,
     ExecutorReady,
@@ -18,16 +20,25 @@ from infadapter_server.executors.messages import (
 )
 from infadapter_server.executors.port import Executor
 from infadapter_server.serving.crew import Crew
-from infadapter_server.serving.lanes import Lane
+from infadapter_server.serving.lanes import Lane, Sent
 from infadapter_server.serving.membership import Membership
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.orders import Orders
 from infadapter_server.serving.repository import Repository
+from infadapter_server.serving.tickets import Ticket
 from infadapter_server.serving.watch import Watch
 
-__all__ = ["Conductor"]
+__all__ = ["Conductor", "Observer"]
 
 _log = logging.getLogger(__name__)
+
+
+class Observer(Protocol):
+    """Who is told of requests and executions, and changes nothing."""
+
+    def admitted(self, ticket: Ticket) -> None: ...
+
+    def executed(self, executor: str, sent: Sent, report: Inferred) -> None: ...
 
 
 class Conductor:
@@ -38,12 +49,14 @@ class Conductor:
         metrics: ServerMetrics,
         lag_s: float,
         clock: Callable[[], float],
+        policy: PointPolicy,
     ) -> None:
         self.crew = Crew(executors)
-        self.orders = orders = Orders(repository, self.crew, metrics, lag_s, clock)
+        self.orders = orders = Orders(repository, self.crew, metrics, lag_s, clock, policy)
         self.membership = Membership(self.crew, orders.residence, orders.told, self._begin)
         self.watch = Watch(self.crew, repository, self.membership.leave, clock)
         self._metrics, self._clock = metrics, clock
+        self.observer: Observer | None = None
 
     def start(self, threads: int) -> None:
         self._began_s = self._clock()
@@ -71,6 +84,8 @@ class Conductor:
         if sent is None:
             self.watch.checked(report)
             return
+        if self.observer is not None:
+            self.observer.executed(lane.name, sent, report)
         done, model = report.outcome is Outcome.DONE, sent.run.model
         if report.outcome is Outcome.FAILED:
             _log.error("An inference failed: %s", report.error)

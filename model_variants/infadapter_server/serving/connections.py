@@ -61,6 +61,7 @@ class Connections:
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     tell: Callable[[int], object] = lambda _: None  # how many there are
     clock: Callable[[], float] = time.monotonic
+    short_way: bool = True  # past ASGI, where nobody stands around the application
     open: "set[Connection]" = field(default_factory=set)
 
     def protocol(self) -> "Callable[..., Connection]":
@@ -164,7 +165,13 @@ class Connection(HttpProtocol):
     def _short_way(self) -> Exchange | None:
         """For a request for inference whose body may have come together with its headers."""
         busy = self.cycle is not None and not self.cycle.response_complete
-        if busy or self.spare or self.flow.write_paused or self.expect_100_continue:
+        if (
+            busy
+            or self.spare
+            or not self._all.short_way
+            or self.flow.write_paused
+            or self.expect_100_continue
+        ):
             return None
         if self.parser.get_method() != b"POST" or self.parser.should_upgrade():
             return None

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 
-from infadapter_scheduler import Model
+from infadapter_scheduler import Model, Point, with_points
+from infadapter_server.executors.held import WARM_UPS
 from infadapter_server.executors.messages import ModelLoaded
-from infadapter_server.executors.runner import WARM_UPS
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.layout import Found
 from infadapter_server.serving.measurements import Measured, Measurements
@@ -49,6 +49,8 @@ class Costs:
         """What the scheduler is told."""
         name, config, known = found.stored.name, found.config, self._known(found)
         pages = self.pages(found)
+        if known is not None and known.points:
+            return with_points(name, known.points, load_s=known.load_s, pages=pages)
         if known is not None:
             return Model(name, known.execution_s, known.load_s, pages)
         if config.load_s is not None:
@@ -58,8 +60,13 @@ class Costs:
         return Model(name, guess, _guessed_load_s(found), pages)
 
     def missing(self, found: Found) -> bool:
-        """It is to be loaded, to know it; a profile of a file with a size is as good."""
-        profiled = found.config.load_s is not None and found.stored.file is not None
+        """
+        It is to be loaded, to know it; a profile of a file with a size is as good. But how accurate
+        operating points are the network says.
+        """
+        config = found.config
+        profiled = config.load_s is not None and found.stored.file is not None
+        profiled = profiled and not config.points_s
         return not profiled and self._measurements.of(found.stored.name, found.stamp) is None
 
     def to_load(self, found: Found) -> Stored:
@@ -78,12 +85,11 @@ class Costs:
         if known is None and set(report.execution_s) >= set(found.stored.batch_sizes):
             self._begun[name] = found.stamp, _measured(found, report)
         elif known is not None:
-            faster = _faster(known.execution_s, report.execution_s)
-            if begun is not None:
-                known = replace(known, load_s=load_s)
-            if begun is not None or faster:
-                known = replace(known, execution_s={**known.execution_s, **faster})
-                self._measurements.remember(name, found.stamp, known)
+            corrected = _corrected(known, report)
+            if begun is not None or corrected != known:
+                load_s = known.load_s if begun is None else load_s
+                corrected = replace(corrected, load_s=load_s)
+                self._measurements.remember(name, found.stamp, corrected)
 
     def recall(self, found: Found, report: ModelLoaded) -> None:
         """What an executor knows from before: both loads, if it warmed each batch size up."""
@@ -104,7 +110,23 @@ def _measured(found: Found, report: ModelLoaded) -> Measured:
         weights_bytes=max(report.weights_bytes, _least_bytes(found)),
         load_s=report.end_s - report.begin_s,
         execution_s=dict(report.execution_s),
+        points=report.points,
     )
+
+
+def _corrected(known: Measured, report: ModelLoaded) -> Measured:
+    """By a later load, of its points as well."""
+    seen_s = {point.name: point.execution_s for point in report.points}
+    return replace(
+        known,
+        execution_s={**known.execution_s, **_faster(known.execution_s, report.execution_s)},
+        points=tuple(_quicker(point, seen_s.get(point.name, {})) for point in known.points),
+    )
+
+
+def _quicker(point: Point, seen_s: Mapping[int, float]) -> Point:
+    faster = _faster(point.execution_s, seen_s)
+    return replace(point, execution_s={**point.execution_s, **faster})
 
 
 def _least_bytes(found: Found) -> int:

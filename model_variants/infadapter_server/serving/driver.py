@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 from infadapter_scheduler.events import Arrived, Gone, SpeedChanged
+from infadapter_scheduler.points import Point, PointPolicy
+from infadapter_scheduler.points.keeping_up import KeepingUp
 from infadapter_server.executors.port import Executor
 from infadapter_server.networks.signatures import Floats, LoadError
-from infadapter_server.serving.conductor import Conductor
+from infadapter_server.serving.conductor import Conductor, Observer
+from infadapter_server.serving.floors import check_floor
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.refusal import Cause, Unserved
 from infadapter_server.serving.repository import Repository
@@ -40,9 +43,12 @@ class Driver:
         *,
         lag_s: float = LAG_S,
         clock: Callable[[], float] = time.monotonic,
+        policy: PointPolicy | None = None,
     ) -> None:
         self.threads, self.share = 1, 1.0
-        self._conductor = Conductor(repository, executors, metrics, lag_s, clock)
+        self._conductor = Conductor(
+            repository, executors, metrics, lag_s, clock, policy or KeepingUp()
+        )
         self._orders = self._conductor.orders
         self._metrics, self._clock = metrics, clock
         self._numbers = count(1)
@@ -56,6 +62,10 @@ class Driver:
         self._orders.share = self.share
         self._conductor.start(self.threads)
         self._watching = self._loop.create_task(self._conductor.watch.run())
+
+    def observe(self, observer: Observer) -> None:
+        """Tell it of requests and executions."""
+        self._conductor.observer = observer
 
     async def ended(self) -> None:
         """Wait until there is no executor left that anybody could wait for: a fault."""
@@ -108,6 +118,10 @@ class Driver:
         """Its weights are where they can be computed with."""
         return self._conductor.crew.with_model(model) is not None
 
+    def points(self, model: str) -> tuple[Point, ...]:
+        """Its operating points, from the least accurate to the most."""
+        return self._orders.points(model)
+
     @property
     def unanswered(self) -> int:
         """Images that were admitted and wait or are computed."""
@@ -125,22 +139,30 @@ class Driver:
     # --- requests ----------------------------------------------------------------------------
 
     def ask(
-        self, model: str, arrived_s: float, within_s: float, read: Callable[[], Floats]
+        self,
+        model: str,
+        arrived_s: float,
+        within_s: float,
+        read: Callable[[], Floats],
+        floor: float = 0.0,
     ) -> Ticket:
         """
         Admit a request: all of its images or none. `read` gives them, and is called for an admitted
-        one only, since to read costs more than to refuse. Raises Unserved, and what `read` raises.
+        one only, since to read costs more than to refuse. Of operating points, only those from the
+        accuracy `floor` on serve it. Raises Unserved, BadTensor, and what `read` raises.
         """
         self._check_open(model)
+        if floor:
+            check_floor(self.points(model), floor)
         now_s, admitted = self._clock(), self._orders.admitted
         promised_s = arrived_s + within_s - admitted.margin.of(within_s)
         first = next(self._numbers)
-        one = Arrived(first, model, promised_s, bulk=True)
+        one = Arrived(first, model, promised_s, bulk=True, floor=floor)
         actions = self._orders.arrive(one, now_s)
         try:
             rows = read()
             for _ in range(len(rows) - 1):
-                one = Arrived(next(self._numbers), model, promised_s, bulk=True)
+                one = Arrived(next(self._numbers), model, promised_s, bulk=True, floor=floor)
                 actions += self._orders.arrive(one, now_s)
         except BaseException:
             for number in range(first, next(self._numbers)):
@@ -150,6 +172,8 @@ class Driver:
         answer = self._loop.create_future()
         ticket = Ticket(model, first, rows, arrived_s, now_s, arrived_s + within_s, answer)
         admitted.add(ticket)
+        if self._conductor.observer is not None:
+            self._conductor.observer.admitted(ticket)
         self._orders.arrived(actions, now_s)
         return ticket
 

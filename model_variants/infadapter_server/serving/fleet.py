@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from infadapter_server.executors.opening import torch_opener
+from infadapter_server.executors.opening import Loaded, torch_opener
 from infadapter_server.executors.port import Executor
 from infadapter_server.executors.process import ProcessExecutor
 from infadapter_server.executors.restarting import Restarting
 from infadapter_server.executors.slots import slot_bytes_for
 from infadapter_server.executors.thread import ThreadExecutor
-from infadapter_server.networks.signatures import Model
-from infadapter_server.networks.stored import Stored
+from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.config_keys import ConfigError
 from infadapter_server.serving.driver import LAG_S
 from infadapter_server.serving.quota import cpu_quota
@@ -130,6 +129,10 @@ def _beside_the_front(processes: int) -> frozenset[int] | None:
     return frozenset(cores[1:]) if len(cores) > processes else None
 
 
-def _open(stored: Stored) -> Model:
+def _open(stored: Stored) -> Loaded:
     # Here, in the executor's thread: importing torch takes seconds, and the HTTP side answers.
+    if stored.format is Format.ONNX:
+        from infadapter_server.networks.onnx_programs import open_onnx
+
+        return open_onnx(stored)  # which needs no torch, nor its 200 MB
     return torch_opener()(stored)

@@ -14,6 +14,7 @@ Names = tuple[str, str | None]
 
 _INFER = "/infer"
 _DEADLINE = wire.DEADLINE_HEADER.encode()
+_FLOOR = wire.FLOOR_HEADER.encode()
 _URLS = 1024  # that are remembered
 
 
@@ -24,11 +25,12 @@ class Head(NamedTuple):
     json_length: str | None = None
     deadline: bytes | None = None
     encoding: str = ""
+    floor: bytes | None = None
 
 
 def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
     """Their names are in lower case."""
-    length, json_length, deadline, encoding = b"", None, None, ""
+    length, json_length, deadline, encoding, floor = b"", None, None, "", None
     for name, value in headers:
         if name == b"content-length":
             length = value
@@ -36,9 +38,11 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
             json_length = value.decode("latin-1")
         elif name == _DEADLINE:
             deadline = value
+        elif name == _FLOOR:
+            floor = value
         elif name == b"content-encoding":
             encoding = value.decode("latin-1")
-    return Head(length, json_length, deadline, encoding)
+    return Head(length, json_length, deadline, encoding, floor)
 
 
 def asked_of(path: str) -> Names | None:

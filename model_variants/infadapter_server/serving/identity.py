@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from infadapter_server.networks.signatures import Signature
+from infadapter_server.serving.oip.metadata import PYTORCH, Platform
 
 __all__ = ["Identity"]
 
@@ -14,4 +15,5 @@ class Identity:
     variant: str
     model: str
     signature: Signature
+    platform: Platform = PYTORCH
     accuracy: float | None = None  # a fraction, if it was measured of these very weights

@@ -15,10 +15,11 @@ from infadapter_server.networks.signatures import Floats
 from infadapter_server.serving import bodies
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
+from infadapter_server.serving.floors import floor_of
 from infadapter_server.serving.heads import Head
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.metrics import ServerMetrics
-from infadapter_server.serving.parsing import TIMEOUT, Parsing, later
+from infadapter_server.serving.parsing import Parsing, later, says_terms
 from infadapter_server.serving.protocol import BadTensor, Question
 from infadapter_server.serving.refusal import (
     Cause,
@@ -146,12 +147,13 @@ class Inference:
     ) -> Admitted:
         """
         Ask the driver. The body is parsed if the request is admitted, unless it was before, or has
-        a deadline of its own. Raises Refusal, Unserved and BadTensor.
+        terms of its own. Raises Refusal, Unserved and BadTensor.
         """
         parse = later(body, head.json_length, identity.signature, self.limits.batch)
-        if question is None and TIMEOUT in body:
+        if question is None and says_terms(body):
             question = parse()
         within_s = self.limits.deadlines.of(head.deadline)
+        floor = floor_of(head.floor, None if question is None else question.accuracy_floor)
         if question is not None:
             within_s = self.limits.deadlines.shorter(within_s, head.deadline, question.timeout_us)
 
@@ -161,7 +163,7 @@ class Inference:
             hold.become(question.batch.nbytes)
             return question.batch
 
-        ticket = self.driver.ask(identity.model, arrived_s, within_s, read)
+        ticket = self.driver.ask(identity.model, arrived_s, within_s, read, floor)
         assert question is not None
         return Admitted(identity, question, ticket)
 

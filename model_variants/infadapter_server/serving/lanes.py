@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from infadapter_scheduler.actions import Run
+from infadapter_scheduler.points import Point
 from infadapter_server.executors.messages import ExecutorReady, Infer
 from infadapter_server.executors.port import Executor
 from infadapter_server.networks.signatures import Floats
@@ -37,6 +38,7 @@ class Sent:
     run: Run
     members: Sequence[Member]
     expected_end_s: float
+    point: Point | None = None  # of a model that has such
     free_s: float = 0.0  # its executor had ended what came before, if anything did
 
     def could_begin_s(self, begin_s: float) -> float:
@@ -92,11 +94,15 @@ class Lane:
         for lost in (self.loaded, self.waiting, self._sent):
             lost.clear()
 
-    def send(self, run: Run, members: Sequence[Member], now_s: float) -> None:
+    def send(
+        self, run: Run, members: Sequence[Member], now_s: float, point: Point | None = None
+    ) -> None:
         last_s = max((sent.expected_end_s for sent in self._sent.values()), default=now_s)
-        self._sent[run.run] = Sent(run, members, max(last_s, now_s) + run.expected_s)
+        self._sent[run.run] = Sent(run, members, max(last_s, now_s) + run.expected_s, point)
         rows: tuple[Floats, ...] = tuple([ticket.row(number) for number, ticket in members])
-        order = Infer(run.run, run.model, rows, run.earliest_s, run.latest_s)
+        order = Infer(
+            run.run, run.model, rows, run.earliest_s, run.latest_s, point.name if point else ""
+        )
         self.executor.submit(order)
 
     def ended(self, run: int, end_s: float) -> Sent | None:

@@ -9,6 +9,7 @@ from functools import partial
 import click
 from prometheus_client import disable_created_metrics
 
+from infadapter_scheduler import PointPolicy
 from infadapter_server.serving.assembly import Given, served
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
@@ -19,6 +20,7 @@ from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.quota import thread_limit
 from infadapter_server.serving.repository import CPU_PAGE_BYTES
 from infadapter_server.serving.serve import listen, run
+from infadapter_server.serving.tracing.start import open_tracing
 
 __all__ = ["launch", "prepare"]
 
@@ -32,7 +34,7 @@ class Prepared:
     cpu_share: Callable[[], float]
 
 
-def prepare(given: Given, fleet: Fleet, deadlines: Deadlines) -> Prepared:
+def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolicy) -> Prepared:
     """Raises ConfigError."""
     limit = partial(thread_limit, ceiling=_take_openmp_ceiling())
     where = None if fleet.workers else machine(fleet.threads(limit()))
@@ -45,7 +47,7 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines) -> Prepared:
         variant=offered.variant,
         models=offered.models,
         limits=Limits(batch=given.max_batch, deadlines=deadlines),
-        driver=Driver(offered.repository, executors, metrics, lag_s=fleet.lag_s),
+        driver=Driver(offered.repository, executors, metrics, lag_s=fleet.lag_s, policy=policy),
         metrics=metrics,
     )
     return Prepared(inference, lambda: fleet.threads(limit()), fleet.cpu_share)
@@ -62,6 +64,7 @@ def launch(prepared: Prepared, host: str, port: int, grpc_port: int | None, drai
             thread_limit=prepared.threads,
             cpu_share=prepared.cpu_share,
             grpc_at=None if grpc_port is None else (host, grpc_port),
+            tracing=open_tracing(os.environ),
         )
     except OSError as error:
         raise click.ClickException(f"{error}.") from None

@@ -1,5 +1,5 @@
 """
-A folder of models in Triton's layout: NAME/config.yaml and NAME/VERSION/model.pt or model.pt2.
+A folder of models in Triton's layout: NAME/config.yaml, and NAME/VERSION/ with its model.
 
 What can't be served is in the catalogue as well, with the reason: whoever asks for a model has to
 learn why it doesn't come.
@@ -20,11 +20,18 @@ from infadapter_server.serving.model_config import (
     ModelConfig,
     read_config,
 )
+from infadapter_server.serving.onnx_config import read_onnx
+from infadapter_server.serving.rungs import stored_rungs
 from infadapter_server.serving.versions import served_version, version_of
 
 __all__ = ["FILES", "Found", "Unfit", "found_file", "found_folder", "found_variant", "scan"]
 
-FILES: Mapping[str, Format] = {"model.pt": Format.TORCHSCRIPT, "model.pt2": Format.EXPORT}
+FILES: Mapping[str, Format] = {
+    "model.pt": Format.TORCHSCRIPT,
+    "model.pt2": Format.EXPORT,
+    "model.onnx": Format.ONNX,
+    "model.py": Format.PYTHON,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +68,7 @@ def found_folder(name: str, folder: Path) -> Found | Unfit:
     try:
         if not NAME.fullmatch(name):
             raise ConfigError(f"{name[:80]!r} is no name: letters, digits, dots and dashes.")
-        config = read_config(folder / CONFIG_FILE)
+        config = _config(folder)
         version = served_version(folder, config)
         return _found(name, version, _file(folder / version, config), config, folder)
     except ConfigError as error:
@@ -74,7 +81,7 @@ def found_file(name: str, file: Path) -> Found | Unfit:
     """A model by its file; the configuration is beside it, or beside its version."""
     try:
         folder = next((f for f in _above(file) if (f / CONFIG_FILE).is_file()), file.parent)
-        config = read_config(folder / CONFIG_FILE)
+        config = _config(folder)
         return _found(name, version_of(file), file, config, folder)
     except ConfigError as error:
         return Unfit(name=name, reason=str(error))
@@ -99,33 +106,58 @@ def found_variant(
 def _found(
     name: str, version: str, file: Path | None, config: ModelConfig, folder: Path | None
 ) -> Found:
+    form = _format(file, config)
+    files = [] if file is None else [file]
+    if file is not None and form is Format.ONNX:
+        config, beside = read_onnx(file, config)
+        files += beside
+    if config.signature is None:
+        raise ConfigError(
+            f"{(folder or Path()) / CONFIG_FILE}: name and shape of input and output are missing; "
+            "or name a variant."
+        )
+    place = Path() if folder is None else folder / version
+    rungs = stored_rungs(config.ladder, config.signature, place, version)
+    files += rungs.files
     stored = Stored(
         name=name,
         version=version,
-        format=_format(file, config),
+        format=form,
         signature=config.signature,
         variant=config.variant,
         file=None if file is None else str(file),
         batch_sizes=config.batch_sizes,
+        rungs=rungs.stored,
+        profiled_points=tuple(config.points_s),
     )
-    marks = [_mark(file), _mark(folder / CONFIG_FILE if folder else None)]
-    size = file.stat().st_size if file is not None else 0
+    marks = [*map(_mark, files), _mark(folder / CONFIG_FILE if folder else None)]
+    size = sum(each.stat().st_size for each in files)
     return Found(stored=stored, config=config, file_bytes=size, stamp="/".join([version, *marks]))
 
 
+def _config(folder: Path) -> ModelConfig:
+    """ONNX says of itself what others have to be told."""
+    path = folder / CONFIG_FILE
+    return read_config(path) if path.exists() else ModelConfig()
+
+
 def _format(file: Path | None, config: ModelConfig) -> Format:
+    if config.ladder:
+        return Format.LADDER
     if file is None or config.variant:
         return Format.VARIANT
-    return Format.EXPORT if file.suffix == ".pt2" else Format.TORCHSCRIPT
+    return FILES[f"model{file.suffix}"]
 
 
 def _file(folder: Path, config: ModelConfig) -> Path | None:
-    """Of a version. Ours need none: weights ship with them."""
+    """Of a version. Ours need none, weights ship with them; and a ladder names its own."""
+    if config.ladder:
+        return None
     there = [folder / name for name in FILES if (folder / name).is_file()]
     if len(there) == 1 or (config.variant and not there):
         return there[0] if there else None
-    names = " and ".join(FILES)
-    wrong = f"has both {names}: keep one" if there else f"has no model: put one of {names} there"
+    names = ", ".join(FILES)
+    wrong = f"has several of {names}: keep one" if there else f"has no model: put {names} there"
     raise ConfigError(f"{folder} {wrong}.")
 
 
@@ -139,7 +171,7 @@ def _unreadable(path: Path, error: OSError) -> str:
 
 
 def _mark(file: Path | None) -> str:
-    if file is None:
+    if file is None or not file.exists():
         return ""
     stat = file.stat()
     return f"{stat.st_size}-{stat.st_mtime_ns}"

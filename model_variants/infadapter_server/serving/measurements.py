@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from infadapter_server.networks.adaptive.points import Point
+
 __all__ = ["FILE", "Measured", "Measurements", "machine"]
 
 FILE = ".infadapter-measured.json"
@@ -22,11 +24,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """`execution_s` is by batch size."""
+    """`execution_s` is by batch size; of a network with operating points, the most accurate's."""
 
     weights_bytes: int
     load_s: float
     execution_s: Mapping[int, float]
+    points: tuple[Point, ...] = ()
 
 
 class Measurements:
@@ -75,8 +78,17 @@ def _parse(entry: Mapping[str, Any]) -> Measured:
     return Measured(
         weights_bytes=entry["weights_bytes"],
         load_s=entry["load_s"],
-        execution_s={int(size): seconds for size, seconds in entry["execution_s"].items()},
+        execution_s=_by_size(entry["execution_s"]),
+        points=tuple(_point(point) for point in entry.get("points", ())),
     )
+
+
+def _point(entry: Mapping[str, Any]) -> Point:
+    return Point(entry["name"], entry["accuracy"], _by_size(entry["execution_s"]))
+
+
+def _by_size(spent: Mapping[str, float]) -> dict[int, float]:
+    return {int(size): seconds for size, seconds in spent.items()}
 
 
 def machine(threads: int, root: Path = Path("/")) -> str:
@@ -96,8 +108,26 @@ def _sound(item: tuple[str, Any]) -> bool:
             "weights_bytes": int(weights_bytes),
             "load_s": float(load_s),
             "execution_s": dict(spent),
+            **others,
         }:
-            seconds = [load_s, *spent.values()]
-            positive = all(isinstance(value, float) and 0 < value < 1e6 for value in seconds)
-            return weights_bytes >= 0 and positive and all(size.isdecimal() for size in spent)
+            sound = weights_bytes >= 0 and _spent({"0": load_s, **spent})
+            return sound and _sound_points(others.get("points", []))
     return False
+
+
+def _sound_points(points: Any) -> bool:
+    return isinstance(points, list) and all(map(_sound_point, points))
+
+
+def _sound_point(point: Any) -> bool:
+    match point:
+        case {"name": str(), "accuracy": float() | int() as accuracy, "execution_s": dict(spent)}:
+            return 0 <= accuracy <= 1 and "1" in spent and _spent(spent)
+    return False
+
+
+def _spent(spent: Mapping[str, Any]) -> bool:
+    return all(
+        size.isdecimal() and isinstance(seconds, float) and 0 < seconds < 1e6
+        for size, seconds in spent.items()
+    )

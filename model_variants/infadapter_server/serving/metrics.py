@@ -1,5 +1,6 @@
 """What the server tells Prometheus. Every series exists, at zero, before the first request."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from prometheus_client import (
@@ -9,11 +10,13 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    Summary,
     generate_latest,
 )
 
 from infadapter_profiles import wire
 from infadapter_scheduler.actions import Reason
+from infadapter_scheduler.points import Point
 from infadapter_server.serving.refusal import Cause
 
 __all__ = ["Outcome", "ServerMetrics"]
@@ -67,6 +70,15 @@ class ServerMetrics:
             wire.SERVER_OUTCOMES, "Admitted requests, by what became of them.", "outcome"
         )
         self.outcomes = {kind: outcomes.labels(self._variant, str(kind)) for kind in Outcome}
+        self._points = self._counters(
+            wire.SERVER_POINTS, "Answered requests, by the operating point that answered.", "point"
+        )
+        self._accuracy = Summary(
+            wire.SERVER_ACCURACY,
+            "Profiled accuracy of the operating points that answered.",
+            ("variant",),
+            registry=self._registry,
+        ).labels(self._variant)
         self.latency_seconds = self._histogram(
             wire.SERVER_LATENCY, "From the arrival of a request that is answered 200 to its answer."
         )
@@ -133,6 +145,16 @@ class ServerMetrics:
         """Count an inference request that was answered with this status code."""
         counter = self._requests.get(code)
         (counter or self._any_code.labels(self._variant, code)).inc()
+
+    def know_points(self, names: Iterable[str]) -> None:
+        """Series of operating points that there are."""
+        for name in names:
+            self._points.labels(self._variant, name)
+
+    def served_at(self, point: Point) -> None:
+        """Count a request that an operating point has answered."""
+        self._points.labels(self._variant, point.name).inc()
+        self._accuracy.observe(point.accuracy)
 
     def executed(self, images: int, expected_s: float, took_s: float) -> None:
         """Count an execution that is done."""

@@ -1,13 +1,14 @@
 """The configuration of one model, `config.yaml` beside its versions: what its file can't say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from infadapter_profiles.files import ProfileFileError, parse_yaml
 from infadapter_server.networks.signatures import SIGNATURES, Signature
-from infadapter_server.serving.config_keys import KEYS, ConfigError, only
+from infadapter_server.serving.config_keys import KEYS, ConfigError, Rung, only
+from infadapter_server.serving.rungs import ladder_signature
 
 __all__ = ["CONFIG_FILE", "ConfigError", "ModelConfig", "read_config"]
 
@@ -18,16 +19,21 @@ MOST_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """`execution_s`, by batch size, and `load_s` as somebody measured them; else they will be."""
+    """
+    `execution_s`, by batch size, and `load_s` as somebody measured them; else they will be. Where
+    operating points were profiled, `points_s`, it is that of the slowest: who names none gets it.
+    """
 
-    signature: Signature
+    signature: Signature | None = None  # None: the file says it, if it is one that does
     variant: str = ""
+    ladder: tuple[Rung, ...] = ()
     batch_sizes: tuple[int, ...] = BATCH_SIZES
     accuracy: float | None = None
     version: str | None = None  # None: the highest there is
     pinned: bool = False
     execution_s: Mapping[int, float] = field(default_factory=dict)
     load_s: float | None = None
+    points_s: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
 
 def read_config(path: Path) -> ModelConfig:
@@ -55,19 +61,37 @@ def _config(content: Mapping[Any, Any]) -> ModelConfig:
     given = {key: parse(content[key], key) for key, parse in KEYS.items() if key in content}
     profile = given.pop("profile", {})
     config = ModelConfig(signature=_signature(given), **given, **profile)
+    if config.points_s:
+        config = replace(config, execution_s=_slowest(config))
     missing = set(config.batch_sizes) - set(config.execution_s)
     if profile and missing:
         raise ConfigError(f"profile.execution_seconds lacks the batch size {min(missing)}.")
     return config
 
 
-def _signature(given: dict[str, Any]) -> Signature:
-    """Of our variants it is known; of other networks it has to be said."""
+def _slowest(config: ModelConfig) -> dict[int, float]:
+    for name, sizes in config.points_s.items():
+        if missing := set(config.batch_sizes) - set(sizes):
+            raise ConfigError(f"profile.points.{name[:80]} lacks the batch size {min(missing)}.")
+    every = config.points_s.values()
+    return {size: max(spent[size] for spent in every) for size in config.batch_sizes}
+
+
+def _signature(given: dict[str, Any]) -> Signature | None:
+    """Of our variants it is known; of other networks it has to be said, here or by the file."""
     tensors = [given.pop(key, None) for key in ("input", "output")]
+    if ladder := given.get("ladder"):
+        if "variant" in given:
+            raise ConfigError("variant is one network, ladder are several: give one of the two.")
+        return ladder_signature(ladder, _said(tensors) if any(tensors) else None)
     if variant := given.get("variant"):
         if any(tensors):
             raise ConfigError(f"input and output are those of {variant}: leave them out.")
         return SIGNATURES[variant]
+    return _said(tensors) if any(tensors) else None
+
+
+def _said(tensors: list[Any]) -> Signature:
     if tensors[0] is None or tensors[1] is None:
         raise ConfigError("name and shape of input and output are missing; or name a variant.")
     (input_name, input_shape), (output_name, output_shape) = tensors

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from infadapter_server.networks.stored import Format
 from infadapter_server.serving.identity import Identity
+from infadapter_server.serving.oip.metadata import ONNX, PYTORCH
 from infadapter_server.serving.refusal import Cause, Refusal
 from infadapter_server.serving.repository import NotServed, Repository
 
@@ -32,6 +34,7 @@ class Offered(Mapping[str, Identity]):
             variant=found.stored.version,
             model=name,
             signature=found.stored.signature,
+            platform=ONNX if found.stored.format is Format.ONNX else PYTORCH,
             accuracy=found.config.accuracy,
         )
 

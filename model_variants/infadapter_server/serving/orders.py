@@ -6,12 +6,12 @@ It decides nothing, and waits for nothing. All of it is for the thread of the ev
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from infadapter_scheduler.actions import Action, Load, Refuse, Run, Unload
 from infadapter_scheduler.buffer import MOST_OF_THE_TIME
 from infadapter_scheduler.events import Arrived, BulkArrived, Event, Finished, Gone, Tick
 from infadapter_scheduler.model import Model
+from infadapter_scheduler.points import Point, PointPolicy
 from infadapter_scheduler.scheduler import Scheduler
 from infadapter_server.serving.admitted import Admitted
 from infadapter_server.serving.alarm import Alarm
@@ -20,6 +20,7 @@ from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.refusal import Unserved
 from infadapter_server.serving.repository import Repository
 from infadapter_server.serving.residence import Residence
+from infadapter_server.serving.slowing import slowed
 
 __all__ = ["Orders"]
 
@@ -34,20 +35,27 @@ class Orders:
         metrics: ServerMetrics,
         lag_s: float,
         clock: Callable[[], float],
+        policy: PointPolicy,
     ) -> None:
         self.kernel: Scheduler | None = None
         self.share = 1.0
-        self.residence = Residence(repository, self.told, self._slower)
+        self.residence = Residence(repository, self.told, self._slower, self.points)
         self.admitted = Admitted(metrics, lambda number: self.told(Gone(number)), clock)
         self.alarm = Alarm(self._tick)
         self._crew, self._metrics = crew, metrics
-        self._lag_s, self._clock = lag_s, clock
+        self._lag_s, self._clock, self._policy = lag_s, clock, policy
 
     def begin(self) -> None:
         """What was measured while warming up is what the kernel begins with."""
+        models = self.residence.models()
         self.kernel = Scheduler(
-            self.residence.models(), most_buffer=MOST_OF_THE_TIME, lag_s=self._lag_s
+            models, most_buffer=MOST_OF_THE_TIME, lag_s=self._lag_s, points=self._policy
         )
+        self._metrics.know_points(point.name for model in models for point in model.points)
+
+    def points(self, model: str) -> tuple[Point, ...]:
+        """From the least accurate to the most; none before its load has told them."""
+        return () if self.kernel is None else self.kernel.points(model)
 
     def arrive(self, event: Arrived, now_s: float) -> list[Action]:
         """The actions to carry out, once what was asked for is known. Raises Unserved."""
@@ -94,7 +102,8 @@ class Orders:
             return []
         members = self.admitted.members(run.batch)
         if members:
-            lane.send(run, members, now_s)
+            points = kernel.points(run.model)
+            lane.send(run, members, now_s, points[run.point] if points else None)
             return []
         # Everyone in it has gone since it was decided.
         return kernel.handle(Finished(run.executor, run.run, now_s, now_s, done=False), now_s)
@@ -105,5 +114,4 @@ class Orders:
         self.handle(Tick(), now_s)
 
     def _slower(self, model: Model) -> Model:
-        sizes = {size: seconds / self.share for size, seconds in model.execution_s.items()}
-        return replace(model, execution_s=sizes)
+        return slowed(model, self.share)

@@ -18,8 +18,7 @@ LARGE = 65_536
 LARGE_JSON = 400_000
 """Bytes of JSON for which a thread keeps the interpreter from others for too long: milliseconds."""
 
-TIMEOUT = b'"timeout"'
-"""In a body that may say its own deadline, so that it has to be parsed before it is admitted."""
+_TERMS = (b'"timeout"', b'"accuracy_floor"')
 
 
 class Parsing:
@@ -64,6 +63,11 @@ def later(
     body: bytes, json_bytes: str | None, signature: Signature, max_batch: int
 ) -> Callable[[], Question]:
     return lambda: protocol.parse(body, json_bytes, signature, max_batch)
+
+
+def says_terms(body: bytes) -> bool:
+    """It may say its own deadline or accuracy: then it has to be parsed before it is admitted."""
+    return any(term in body for term in _TERMS)
 
 
 def _json_bytes(body: bytes, json_bytes: str | None) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from infadapter_scheduler.points import Point
 from infadapter_server.networks.signatures import Floats, Signature
 from infadapter_server.serving.oip import outputs
 from infadapter_server.serving.oip.fields import BadTensor, parameters
@@ -34,6 +35,7 @@ class Question:
     id: str | None = None
     wanted: Wanted = field(default_factory=Wanted)
     timeout_us: object = None  # as it was sent: `deadlines` reads it
+    accuracy_floor: object = None  # as it was sent: `floors` reads it
 
     @property
     def binary(self) -> bool:
@@ -61,18 +63,26 @@ def parse(body: bytes, json_bytes: str | None, signature: Signature, max_batch: 
 
 def read(content: Mapping[str, Any], tail: bytes, signature: Signature, max_batch: int) -> Question:
     """Read a request that JSON or gRPC brought; `tail` is its binary values. Raises BadTensor."""
+    given = parameters(content, "the request")
     return Question(
         wanted=outputs.wanted(content, signature.output_name),
         batch=input_batch(content, tail, signature, max_batch),
         id=_id(content),
-        timeout_us=parameters(content, "the request").get("timeout"),
+        timeout_us=given.get("timeout"),
+        accuracy_floor=given.get("accuracy_floor"),
     )
 
 
 def encode(
-    result: Floats, question: Question, signature: Signature, *, model: str, version: str
+    result: Floats,
+    question: Question,
+    signature: Signature,
+    *,
+    model: str,
+    version: str,
+    point: Point | None = None,
 ) -> Answer:
-    """Write the answer in the form that the question asked for.
+    """Write the answer in the form that the question asked for, and the point that gave it.
 
     Raises BadTensor if that form cannot carry it.
     """
@@ -85,6 +95,8 @@ def encode(
     content: dict[str, Any] = {"model_name": model, "model_version": version}
     if question.id is not None:
         content["id"] = question.id
+    if point is not None:
+        content["parameters"] = {"point": point.name, "accuracy": point.accuracy}
     if question.binary:
         return _binary(content, described, output)
     content["outputs"] = [{**described, "data": output.data}]

@@ -35,6 +35,7 @@ _SENTENCES = {
     "loading": "The model is still loading.",
     "failing": "The model fails at whatever it is given.",
     "no_time": "It would be answered too late.",
+    "no_point": "No operating point that is allowed now is as accurate as it asks.",
     "no_memory": "Its model isn't loaded, and can't be in time.",
     "no_executor": "Nothing is there that could compute it.",
     "given_up": "It was accepted, but what ran before took longer than expected.",
@@ -51,7 +52,12 @@ class Reply(NamedTuple):
 
 def answer(result: Floats, question: Question, identity: Identity, ticket: Ticket) -> Reply:
     encoded = protocol.encode(
-        result, question, identity.signature, model=identity.model, version=identity.variant
+        result,
+        question,
+        identity.signature,
+        model=identity.model,
+        version=identity.variant,
+        point=ticket.point,
     )
     variant = (_VARIANT, identity.variant.encode())
     if encoded.json_bytes is None:

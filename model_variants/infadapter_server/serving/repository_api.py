@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 from infadapter_profiles import wire
+from infadapter_server.serving.allowances import Allowances
 from infadapter_server.serving.catalogue import Changes
 from infadapter_server.serving.config_keys import ConfigError
 from infadapter_server.serving.repository import NotServed, Repository
@@ -54,8 +55,8 @@ class Reply:
 class RepositoryApi:
     """Each method takes a request's body, and always has a reply."""
 
-    def __init__(self, repository: Repository, wishes: Granting) -> None:
-        self._repository, self._wishes = repository, wishes
+    def __init__(self, repository: Repository, wishes: Granting, allowances: Allowances) -> None:
+        self._repository, self._wishes, self._allowances = repository, wishes, allowances
         self._reading = asyncio.Lock()
 
     async def index(self, body: bytes) -> Reply:
@@ -91,6 +92,31 @@ class RepositoryApi:
             return _refusal(refused)
         return Reply()
 
+    async def points(self, name: str, body: bytes) -> Reply:
+        """Ours, not Triton's: which operating points serve, and from which accuracy on."""
+        try:
+            self._check_points(name)
+            content = _object(body, "allowed", "floor")
+            self._allowances.allow(name, _allowed(content), _floor(content))
+        except NotServed as refused:
+            return _refusal(refused)
+        return Reply(content=self._allowances.described(name))
+
+    async def allowed_points(self, name: str) -> Reply:
+        try:
+            self._check_points(name)
+        except NotServed as refused:
+            return _refusal(refused)
+        return Reply(content=self._allowances.described(name))
+
+    def _check_points(self, name: str) -> None:
+        self._repository.resolve(name, None, NOW)
+        if self._allowances.points(name):
+            return
+        if not self._repository.standing(name).there:
+            raise NotServed(503, f"The points of {name} are known once it is loaded.", 1.0)
+        raise NotServed(400, f"{name} has no operating points.")
+
     async def _read_again(self) -> None:
         async with self._reading:
             try:
@@ -109,8 +135,25 @@ def _object(body: bytes, *fields: str) -> Mapping[str, Any]:
         raise NotServed(400, "The body must be a JSON object.")
     for key in content:
         if key not in fields:
-            raise NotServed(400, f"The field {key[:80]!r} is unknown; there is {fields[0]}.")
+            there = ", ".join(fields)
+            raise NotServed(400, f"The field {key[:80]!r} is unknown; there is {there}.")
     return content
+
+
+def _allowed(content: Mapping[str, Any]) -> tuple[str, ...] | None:
+    allowed = content.get("allowed")
+    if allowed is None:
+        return None
+    if not isinstance(allowed, list) or not allowed or not all(isinstance(x, str) for x in allowed):
+        raise NotServed(400, "The field allowed must be a list of points, or null for all.")
+    return tuple(allowed)
+
+
+def _floor(content: Mapping[str, Any]) -> float:
+    floor = content.get("floor", 0.0)
+    if isinstance(floor, bool) or not isinstance(floor, int | float) or not 0 <= floor <= 1:
+        raise NotServed(400, "The field floor must be a fraction from 0 to 1.")
+    return float(floor)
 
 
 def _no_parameters(content: Mapping[str, Any], *ignored: str) -> None:

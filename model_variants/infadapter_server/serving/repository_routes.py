@@ -30,9 +30,18 @@ def add_repository(app: Starlette, api: RepositoryApi, variant: str) -> None:
         body, name = await _body(request), request.path_params["model"]
         return _response(_TOO_LONG if body is None else await api.unload(name, body), variant)
 
+    async def points(request: Request) -> Response:
+        body, name = await _body(request), request.path_params["model"]
+        return _response(_TOO_LONG if body is None else await api.points(name, body), variant)
+
+    async def allowed_points(request: Request) -> Response:
+        return _response(await api.allowed_points(request.path_params["model"]), variant)
+
     app.add_route(f"{PATH}/index", index, ["POST"])
     app.add_route(f"{PATH}/models/{{model}}/load", load, ["POST"])
     app.add_route(f"{PATH}/models/{{model}}/unload", unload, ["POST"])
+    app.add_route(f"{PATH}/models/{{model}}/points", points, ["POST"])
+    app.add_route(f"{PATH}/models/{{model}}/points", allowed_points, ["GET"])
 
 
 async def _body(request: Request) -> bytes | None:

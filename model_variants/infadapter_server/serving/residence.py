@@ -6,7 +6,7 @@ and what a load has measured.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
@@ -16,8 +16,8 @@ from infadapter_scheduler import (
     Load,
     LoadWanted,
     Model,
-    ModelAdded,
     ModelRemoved,
+    Point,
     Profiled,
 )
 from infadapter_server.executors.messages import (
@@ -27,6 +27,7 @@ from infadapter_server.executors.messages import (
     Outcome,
     UnloadModel,
 )
+from infadapter_server.serving.allowances import Allowances
 from infadapter_server.serving.lanes import Lane
 from infadapter_server.serving.repository import Repository
 from infadapter_server.serving.starting import Start
@@ -44,12 +45,15 @@ class Residence:
     repository: Repository
     tell: Callable[[Event], None]
     slower: Callable[[Model], Model]  # from seconds of a whole core to those of the quota
+    points: Callable[[str], Sequence[Point]]  # that the scheduler knows of a model
     start: Start = field(init=False)
     wishes: Wishes = field(init=False)
+    allowances: Allowances = field(init=False)
 
     def __post_init__(self) -> None:
         self.start = Start(self.repository)
-        self.wishes = Wishes(self.repository, self.tell, self.slower)
+        self.allowances = Allowances(self.tell, self.points)
+        self.wishes = Wishes(self.repository, self.tell, self.slower, self.allowances)
 
     # --- at the start of an executor ---------------------------------------------------------
 
@@ -139,6 +143,7 @@ class Residence:
         self._take(lane, report)
         self.wishes.look(report.model)
         self.tell(event)
+        self.allowances.loaded(report.model)
         if before is not None:
             self._correct(before, self.repository.known_model(report.model))
         if report.outcome is Outcome.TOO_LATE and self.wishes.to_load(report.model):
@@ -147,12 +152,17 @@ class Residence:
     def _correct(self, before: Model, after: Model | None) -> None:
         if after is None:  # larger than the bound, as it turned out
             self.tell(ModelRemoved(before.name))
-        elif after.pages != before.pages:
-            self.tell(ModelAdded(self.slower(after)))
+        elif after.pages != before.pages or _kinds(after) != _kinds(before):
+            self.tell(self.allowances.added(self.slower(after)))
             self.tell(LoadWanted(after.name))
         elif after != before:
-            slower = self.slower(after)
-            self.tell(Profiled(after.name, slower.execution_s, slower.load_s))
+            self._profile(self.slower(after))
+
+    def _profile(self, model: Model) -> None:
+        for point in model.points:
+            self.tell(Profiled(model.name, point.execution_s, model.load_s, point.name))
+        if not model.points:
+            self.tell(Profiled(model.name, model.execution_s, model.load_s))
 
     def _order(
         self,
@@ -175,3 +185,8 @@ class Residence:
             _log.info("%s: %s is loaded", lane.name, report.model)
         elif report.outcome is Outcome.FAILED:
             _log.error("%s: %s can't be loaded: %s", lane.name, report.model, report.error)
+
+
+def _kinds(model: Model) -> list[tuple[str, float]]:
+    """What the scheduler can't be told by a profile: which points there are."""
+    return [(point.name, point.accuracy) for point in model.points]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 
 from infadapter_server.serving.app import create_app
 from infadapter_server.serving.connections import (
@@ -30,6 +31,7 @@ from infadapter_server.serving.repository_api import RepositoryApi
 
 if TYPE_CHECKING:
     from infadapter_server.serving.grpc.front import GrpcFront
+    from infadapter_server.serving.tracing.spans import Tracing
 
 __all__ = ["Quota", "follow_quota", "http_server", "listen", "run"]
 
@@ -70,6 +72,7 @@ def run(
     thread_limit: Callable[[], int],
     cpu_share: Callable[[], float] = lambda: 1.0,
     grpc_at: tuple[str, int] | None = None,
+    tracing: "Tracing | None" = None,
 ) -> bool:
     """
     Serve until a signal says to stop; False if there was no executor any more, which is a fault.
@@ -79,8 +82,10 @@ def run(
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sound, joined = runner.run(
-            _serve(inference, listener, drain_s, Quota(thread_limit, cpu_share), grpc_at)
+            _serve(inference, listener, drain_s, Quota(thread_limit, cpu_share), grpc_at, tracing)
         )
+        if tracing is not None:
+            tracing.stop(_JOIN_S)
         if not joined:
             _log.error("an executor is still computing; the process ends without it")
             logging.shutdown()
@@ -125,12 +130,18 @@ async def _serve(
     drain_s: float,
     quota: Quota,
     grpc_at: tuple[str, int] | None,
+    tracing: "Tracing | None",
 ) -> tuple[bool, bool]:
-    front = None if grpc_at is None else await _open_grpc(inference, *grpc_at)
+    if tracing is not None:
+        inference.driver.observe(tracing)
+    front = None if grpc_at is None else await _open_grpc(inference, *grpc_at, tracing)
     connections = Connections(
-        inference, ConnectionLimits(most=most_connections()), inference.metrics.connections.set
+        inference,
+        ConnectionLimits(most=most_connections()),
+        inference.metrics.connections.set,
+        short_way=tracing is None,  # which goes past what is traced
     )
-    server = http_server(inference, connections)
+    server = http_server(inference, connections, tracing)
     stop = _Stop(inference, server, drain_s)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -151,20 +162,24 @@ async def _serve(
     return sound, await inference.stop(_JOIN_S)
 
 
-async def _open_grpc(inference: Inference, host: str, port: int) -> "GrpcFront":
+async def _open_grpc(
+    inference: Inference, host: str, port: int, tracing: "Tracing | None"
+) -> "GrpcFront":
     from infadapter_server.serving.grpc.front import open_front  # who has no gRPC, needs no grpcio
 
     residence = inference.driver.residence
-    repository = RepositoryApi(residence.repository, residence.wishes)
-    front = await open_front(inference, host, port, repository)
+    repository = RepositoryApi(residence.repository, residence.wishes, residence.allowances)
+    front = await open_front(inference, host, port, repository, tracing)
     print(f"listening on grpc://{host}:{front.port}", flush=True)
     return front
 
 
-def http_server(inference: Inference, connections: Connections) -> uvicorn.Server:
+def http_server(
+    inference: Inference, connections: Connections, tracing: "Tracing | None" = None
+) -> uvicorn.Server:
     """What answers on a socket that it is given; whoever calls runs the sweep of connections."""
     config = uvicorn.Config(
-        create_app(inference),
+        _app(inference, tracing),
         http=connections.protocol(),  # type: ignore[arg-type]  # it is called, and no more
         ws="none",
         lifespan="off",
@@ -177,6 +192,15 @@ def http_server(inference: Inference, connections: Connections) -> uvicorn.Serve
         timeout_graceful_shutdown=math.ceil(inference.limits.longest_wait_s) + 1,
     )
     return _Server(config)
+
+
+def _app(inference: Inference, tracing: "Tracing | None") -> ASGIApp:
+    app = create_app(inference)
+    if tracing is None:
+        return app
+    from infadapter_server.serving.tracing.fronts import traced_app
+
+    return traced_app(app, tracing)
 
 
 async def follow_quota(driver: Driver, quota: Quota, period_s: float = 1.0) -> NoReturn:

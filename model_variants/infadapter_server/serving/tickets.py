@@ -8,6 +8,7 @@ from math import inf
 
 import numpy as np
 
+from infadapter_scheduler.points import Point
 from infadapter_server.networks.signatures import Floats
 
 __all__ = ["Dues", "Ticket"]
@@ -30,6 +31,7 @@ class Ticket:
     answer: asyncio.Future[Floats]
     begin_s: float = 0.0  # of the last execution, as `end_s`
     end_s: float = 0.0
+    point: Point | None = None  # the least accurate that one of its images was computed at
     _outputs: dict[int, Floats] = field(default_factory=dict)
 
     @property
@@ -41,6 +43,10 @@ class Ticket:
             return self.rows
         at = number - self.first
         return self.rows[at : at + 1]
+
+    def served_at(self, point: Point) -> None:
+        if self.point is None or point.accuracy < self.point.accuracy:
+            self.point = point
 
     def take(self, number: int, output: Floats) -> bool:
         """One image's result; True if that was the last that was missing."""

@@ -13,10 +13,10 @@ from infadapter_scheduler import (
     KeepLoaded,
     LoadWanted,
     Model,
-    ModelAdded,
     ModelRemoved,
     UnloadWanted,
 )
+from infadapter_server.serving.allowances import Allowances
 from infadapter_server.serving.catalogue import Changes
 from infadapter_server.serving.repository import NotServed, Repository
 
@@ -38,6 +38,7 @@ class Wishes:
     repository: Repository
     tell: Callable[[Event], None]
     slower: Callable[[Model], Model]
+    allowances: Allowances
     begun: bool = False  # there is a scheduler
     _of: dict[str, list[_Wish]] = field(default_factory=dict)
 
@@ -88,7 +89,7 @@ class Wishes:
         return any(wish.to_load and not wish.fulfilled.done() for wish in self._of.get(name, ()))
 
     def _serve(self, name: str) -> None:
-        self.tell(ModelAdded(self.slower(self.repository.kernel_model(name))))
+        self.tell(self.allowances.added(self.slower(self.repository.kernel_model(name))))
         pinned = name in self.repository.pinned()
         self.tell(KeepLoaded(name, kept=pinned))
         if pinned or self.to_load(name):

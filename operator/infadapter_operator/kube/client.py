@@ -109,9 +109,20 @@ class KubeApi:
             raise
         return listed
 
-    async def apply(self, path: str, body: Mapping[str, Any], *, force: bool = False) -> Json:
+    async def text(self, path: str, **query: str) -> str:
+        """What is no JSON: a container's log."""
+        return (await self._exchange("GET", path, query)).decode(errors="replace")
+
+    async def apply(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        force: bool = False,
+        query: Mapping[str, str] | None = None,
+    ) -> Json:
         """Server-side: of the object we own what the body holds, and lose what it lacks."""
-        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
+        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower(), **(query or {})}
         return await self.request("PATCH", path, body=body, query=query, content=APPLY)
 
     async def patch(self, path: str, body: Mapping[str, Any], content: str = MERGE) -> Json:
@@ -127,10 +138,10 @@ class KubeApi:
             "POST", path, body=body, query={"fieldManager": FIELD_MANAGER, **query}
         )
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, **query: str) -> None:
         """Fine if it is gone already."""
         try:
-            await self.request("DELETE", path)
+            await self.request("DELETE", path, query=query)
         except ApiRefusal as refusal:
             if refusal.status != 404:
                 raise
@@ -144,19 +155,22 @@ class KubeApi:
         body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         content: str = "application/json",
     ) -> Json:
-        status, answer = await asyncio.to_thread(
-            self._send, method, path, query or {}, body, content
-        )
+        return _object(await self._exchange(method, path, query or {}, body, content))
+
+    async def _exchange(
+        self, method: str, path: str, query: Mapping[str, str], body: Any = None, content: str = ""
+    ) -> bytes:
+        status, answer = await asyncio.to_thread(self._send, method, path, query, body, content)
         if self._count:
             self._count(_verb(method, content), str(status))
         if status < 400:
             return answer
-        raise _failure(status, answer)
+        raise _failure(status, _object(answer))
 
     def _send(
         self, method: str, path: str, query: Mapping[str, str], body: Any, content: str
-    ) -> tuple[int, Json]:
-        headers = {"Accept": "application/json"}
+    ) -> tuple[int, bytes]:
+        headers = {"Accept": "application/json, */*"}
         if body is not None:
             headers["Content-Type"] = content
         request = self._client.param_serialize(
@@ -169,7 +183,7 @@ class KubeApi:
         )
         try:
             response = self._client.call_api(*request, _request_timeout=self._timeout_s)
-            return response.status, _object(response.read())  # type: ignore[no-untyped-call]
+            return response.status, response.read()  # type: ignore[no-untyped-call]
         except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
             raise PlatformUnavailable(f"the API server did not answer: {error}") from None
 

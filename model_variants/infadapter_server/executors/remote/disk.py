@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from infadapter_server.executors.opening import Opener
+from infadapter_server.executors.opening import Loaded, Opener
 from infadapter_server.networks.notes import WEIGHTS
-from infadapter_server.networks.signatures import LoadError, Model
+from infadapter_server.networks.signatures import LoadError
 from infadapter_server.networks.stored import Stored
 
 
@@ -38,7 +38,7 @@ class Disk:
     def opener(self, open_model: Opener) -> Opener:
         """Opens what is on this disk, and nothing that a controller makes up. Raises LoadError."""
 
-        def opened(stored: Stored) -> Model:
+        def opened(stored: Stored) -> Loaded:
             model = open_model(self._here(stored))
             if self.memory_bytes is not None and model.weights_bytes > self.memory_bytes:
                 raise LoadError(

@@ -11,12 +11,12 @@ from infadapter_server.executors.remote.tensors import (
     written_tensor,
 )
 from infadapter_server.executors.slots import joint_shape
+from infadapter_server.networks.adaptive.points import Point
 from infadapter_server.networks.signatures import Signature
 from infadapter_server.networks.stored import Format, Stored
 
 PROTOCOL = 1
 """Raised with a change that the other side must know."""
-
 DRIVE = "/infadapter.worker.v1.Worker/Drive"
 Translate = Callable[[float], float]
 _OUTCOMES = {
@@ -39,6 +39,7 @@ def written_infer(order: Infer, theirs: Translate) -> pb.Order:
         rows=written_tensor(order.rows, shape),
         earliest_s=_at_once_or(theirs(order.earliest_s)),
         latest_s=theirs(order.latest_s),
+        point=order.point,
     )
     return pb.Order(infer=infer)
 
@@ -50,11 +51,14 @@ def _at_once_or(theirs_s: float) -> float:
 
 def read_infer(infer: pb.Infer) -> Infer:
     rows = (read_tensor(infer.rows),)
-    return Infer(infer.run, infer.model, rows, infer.earliest_s, infer.latest_s)
+    window = (infer.earliest_s, infer.latest_s)
+    return Infer(infer.run, infer.model, rows, *window, infer.point)
 
 
 def written_load(order: LoadModel, theirs: Translate) -> pb.Order:
     stored = order.stored
+    if stored.rungs:
+        raise BadMessage(f"{stored.name} is a ladder, which no worker takes: run it in processes.")
     load = pb.Load(
         name=stored.name,
         version=stored.version,
@@ -69,6 +73,7 @@ def written_load(order: LoadModel, theirs: Translate) -> pb.Order:
         batch_sizes=stored.batch_sizes,
         earliest_s=_at_once_or(theirs(order.earliest_s)),
         latest_s=theirs(order.latest_s),
+        profiled_points=stored.profiled_points,
     )
     return pb.Order(load=load)
 
@@ -91,6 +96,7 @@ def read_load(load: pb.Load) -> LoadModel:
         variant=load.variant,
         file=load.file or None,
         batch_sizes=tuple(load.batch_sizes),
+        profiled_points=tuple(load.profiled_points),
     )
     return LoadModel(stored, load.earliest_s, load.latest_s)
 
@@ -105,6 +111,10 @@ def written_loaded(report: ModelLoaded) -> pb.Loaded:
         execution_s=report.execution_s,
         error=report.error,
         version=report.version,
+        points=[
+            pb.Point(name=p.name, accuracy=p.accuracy, execution_s=p.execution_s)
+            for p in report.points
+        ],
     )
 
 
@@ -118,6 +128,7 @@ def read_loaded(loaded: pb.Loaded, ours: Translate) -> ModelLoaded:
         dict(loaded.execution_s),
         loaded.error,
         loaded.version,
+        tuple(Point(each.name, each.accuracy, dict(each.execution_s)) for each in loaded.points),
     )
 
 

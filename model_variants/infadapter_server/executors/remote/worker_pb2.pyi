@@ -93,7 +93,7 @@ class Pong(_message.Message):
     def __init__(self, sent_s: _Optional[float] = ..., here_s: _Optional[float] = ...) -> None: ...
 
 class Load(_message.Message):
-    __slots__ = ("name", "version", "format", "variant", "file", "input_name", "output_name", "input_shape", "output_shape", "batch_sizes", "earliest_s", "latest_s")
+    __slots__ = ("name", "version", "format", "variant", "file", "input_name", "output_name", "input_shape", "output_shape", "batch_sizes", "earliest_s", "latest_s", "profiled_points")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +106,7 @@ class Load(_message.Message):
     BATCH_SIZES_FIELD_NUMBER: _ClassVar[int]
     EARLIEST_S_FIELD_NUMBER: _ClassVar[int]
     LATEST_S_FIELD_NUMBER: _ClassVar[int]
+    PROFILED_POINTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     format: str
@@ -118,7 +119,8 @@ class Load(_message.Message):
     batch_sizes: _containers.RepeatedScalarFieldContainer[int]
     earliest_s: float
     latest_s: float
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., format: _Optional[str] = ..., variant: _Optional[str] = ..., file: _Optional[str] = ..., input_name: _Optional[str] = ..., output_name: _Optional[str] = ..., input_shape: _Optional[_Iterable[int]] = ..., output_shape: _Optional[_Iterable[int]] = ..., batch_sizes: _Optional[_Iterable[int]] = ..., earliest_s: _Optional[float] = ..., latest_s: _Optional[float] = ...) -> None: ...
+    profiled_points: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., format: _Optional[str] = ..., variant: _Optional[str] = ..., file: _Optional[str] = ..., input_name: _Optional[str] = ..., output_name: _Optional[str] = ..., input_shape: _Optional[_Iterable[int]] = ..., output_shape: _Optional[_Iterable[int]] = ..., batch_sizes: _Optional[_Iterable[int]] = ..., earliest_s: _Optional[float] = ..., latest_s: _Optional[float] = ..., profiled_points: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Tensor(_message.Message):
     __slots__ = ("shape", "values")
@@ -129,18 +131,20 @@ class Tensor(_message.Message):
     def __init__(self, shape: _Optional[_Iterable[int]] = ..., values: _Optional[bytes] = ...) -> None: ...
 
 class Infer(_message.Message):
-    __slots__ = ("run", "model", "rows", "earliest_s", "latest_s")
+    __slots__ = ("run", "model", "rows", "earliest_s", "latest_s", "point")
     RUN_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     EARLIEST_S_FIELD_NUMBER: _ClassVar[int]
     LATEST_S_FIELD_NUMBER: _ClassVar[int]
+    POINT_FIELD_NUMBER: _ClassVar[int]
     run: int
     model: str
     rows: Tensor
     earliest_s: float
     latest_s: float
-    def __init__(self, run: _Optional[int] = ..., model: _Optional[str] = ..., rows: _Optional[_Union[Tensor, _Mapping]] = ..., earliest_s: _Optional[float] = ..., latest_s: _Optional[float] = ...) -> None: ...
+    point: str
+    def __init__(self, run: _Optional[int] = ..., model: _Optional[str] = ..., rows: _Optional[_Union[Tensor, _Mapping]] = ..., earliest_s: _Optional[float] = ..., latest_s: _Optional[float] = ..., point: _Optional[str] = ...) -> None: ...
 
 class Unload(_message.Message):
     __slots__ = ("model",)
@@ -149,7 +153,7 @@ class Unload(_message.Message):
     def __init__(self, model: _Optional[str] = ...) -> None: ...
 
 class Loaded(_message.Message):
-    __slots__ = ("model", "outcome", "begin_s", "end_s", "weights_bytes", "execution_s", "error", "version")
+    __slots__ = ("model", "outcome", "begin_s", "end_s", "weights_bytes", "execution_s", "error", "version", "points")
     class ExecutionSEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -165,6 +169,7 @@ class Loaded(_message.Message):
     EXECUTION_S_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
     model: str
     outcome: Outcome
     begin_s: float
@@ -173,7 +178,25 @@ class Loaded(_message.Message):
     execution_s: _containers.ScalarMap[int, float]
     error: str
     version: str
-    def __init__(self, model: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., begin_s: _Optional[float] = ..., end_s: _Optional[float] = ..., weights_bytes: _Optional[int] = ..., execution_s: _Optional[_Mapping[int, float]] = ..., error: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+    points: _containers.RepeatedCompositeFieldContainer[Point]
+    def __init__(self, model: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., begin_s: _Optional[float] = ..., end_s: _Optional[float] = ..., weights_bytes: _Optional[int] = ..., execution_s: _Optional[_Mapping[int, float]] = ..., error: _Optional[str] = ..., version: _Optional[str] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ...) -> None: ...
+
+class Point(_message.Message):
+    __slots__ = ("name", "accuracy", "execution_s")
+    class ExecutionSEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: int
+        value: float
+        def __init__(self, key: _Optional[int] = ..., value: _Optional[float] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_S_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    accuracy: float
+    execution_s: _containers.ScalarMap[int, float]
+    def __init__(self, name: _Optional[str] = ..., accuracy: _Optional[float] = ..., execution_s: _Optional[_Mapping[int, float]] = ...) -> None: ...
 
 class Inferred(_message.Message):
     __slots__ = ("run", "outcome", "begin_s", "end_s", "outputs", "error")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import Message
@@ -12,6 +12,9 @@ from infadapter_server.serving.grpc import inference_pb2 as pb
 from infadapter_server.serving.grpc.repository import RepositoryCalls, RepositoryService
 from infadapter_server.serving.grpc.service import Service
 from infadapter_server.serving.inference import Inference
+
+if TYPE_CHECKING:
+    from infadapter_server.serving.tracing.spans import Tracing
 
 __all__ = ["GrpcFront", "open_front"]
 
@@ -37,10 +40,14 @@ class GrpcFront:
 
 
 async def open_front(
-    inference: Inference, host: str, port: int, repository: RepositoryCalls
+    inference: Inference,
+    host: str,
+    port: int,
+    repository: RepositoryCalls,
+    tracing: "Tracing | None" = None,
 ) -> GrpcFront:
     """Listen; port 0 is any that is free. Raises OSError."""
-    methods = _methods(Service(inference), RepositoryService(repository))
+    methods = _methods(Service(inference), RepositoryService(repository), tracing)
     longest = _longest_message(inference)
     server = grpc.aio.server(
         options=(
@@ -68,8 +75,15 @@ def _longest_message(inference: Inference) -> int:
 
 
 def _methods(
-    service: Service, repository: RepositoryService
+    service: Service, repository: RepositoryService, tracing: "Tracing | None"
 ) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+    infer: Callable[..., Any] = service.model_infer
+    stream_infer: Callable[..., Any] = service.model_stream_infer
+    if tracing is not None:
+        from infadapter_server.serving.tracing.fronts import traced_call, traced_stream
+
+        infer = traced_call(infer, "ModelInfer", tracing)
+        stream_infer = traced_stream(stream_infer, "ModelStreamInfer", tracing)
     unary: dict[str, tuple[Callable[..., Any], type[Message]]] = {
         "ServerLive": (service.server_live, pb.ServerLiveRequest),
         "ServerReady": (service.server_ready, pb.ServerReadyRequest),
@@ -77,7 +91,7 @@ def _methods(
         "ModelReady": (service.model_ready, pb.ModelReadyRequest),
         "ModelMetadata": (service.model_metadata, pb.ModelMetadataRequest),
         "ModelConfig": (service.model_config, pb.ModelConfigRequest),
-        "ModelInfer": (service.model_infer, pb.ModelInferRequest),
+        "ModelInfer": (infer, pb.ModelInferRequest),
         "RepositoryIndex": (repository.index, pb.RepositoryIndexRequest),
         "RepositoryModelLoad": (repository.load, pb.RepositoryModelLoadRequest),
         "RepositoryModelUnload": (repository.unload, pb.RepositoryModelUnloadRequest),
@@ -87,7 +101,7 @@ def _methods(
         for name, (method, request) in unary.items()
     }
     stream = grpc.stream_stream_rpc_method_handler(
-        service.model_stream_infer, pb.ModelInferRequest.FromString, _bytes
+        stream_infer, pb.ModelInferRequest.FromString, _bytes
     )
     return {**handlers, "ModelStreamInfer": stream}
 

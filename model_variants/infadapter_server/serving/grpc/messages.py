@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from infadapter_scheduler.points import Point
 from infadapter_server.networks.signatures import Floats, Signature
 from infadapter_server.serving.grpc import inference_pb2 as pb
 from infadapter_server.serving.oip import outputs
@@ -46,7 +47,13 @@ def question(request: pb.ModelInferRequest, signature: Signature, max_batch: int
 
 
 def answer(
-    result: Floats, asked: Question, signature: Signature, *, model: str, version: str
+    result: Floats,
+    asked: Question,
+    signature: Signature,
+    *,
+    model: str,
+    version: str,
+    point: Point | None = None,
 ) -> pb.ModelInferResponse:
     """Write the output, its values as bytes, which carry whatever the network computed."""
     output = outputs.rendered(result, asked.wanted)
@@ -57,9 +64,15 @@ def answer(
         model_name=model,
         model_version=version,
         id=asked.id or "",
+        parameters={} if point is None else _served_at(point),
         outputs=[described],
         raw_output_contents=[output.raw],
     )
+
+
+def _served_at(point: Point) -> dict[str, pb.InferParameter]:
+    accuracy = pb.InferParameter(double_param=point.accuracy)
+    return {"point": pb.InferParameter(string_param=point.name), "accuracy": accuracy}
 
 
 def _input(tensor: pb.ModelInferRequest.InferInputTensor, size: int | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The methods of inference.GRPCInferenceService, on what answers REST too."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,8 @@ from infadapter_server.serving.refusal import Refusal
 __all__ = ["Service"]
 
 Context = grpc.aio.ServicerContext[Any, Any]
+Terms = Mapping[str, bytes]
+"""Of a call's metadata: the deadline and the accuracy floor of its requests."""
 
 
 class Service:
@@ -53,7 +55,11 @@ class Service:
         identity = self._find(request.name, request.version)
         limits = self._inference.limits
         content = metadata.model_metadata(
-            identity.model, [identity.variant], identity.signature, limits.batch
+            identity.model,
+            [identity.variant],
+            identity.signature,
+            limits.batch,
+            platform=identity.platform,
         )
         return ParseDict(content, pb.ModelMetadataResponse(), ignore_unknown_fields=True)
 
@@ -63,7 +69,10 @@ class Service:
     ) -> pb.ModelConfigResponse:
         identity = self._find(request.name, request.version)
         content = metadata.model_config(
-            identity.model, identity.signature, self._inference.limits.batch
+            identity.model,
+            identity.signature,
+            self._inference.limits.batch,
+            identity.platform,
         )
         return pb.ModelConfigResponse(config=ParseDict(content, pb.ModelConfig()))
 
@@ -72,16 +81,16 @@ class Service:
         self, request: pb.ModelInferRequest, context: Context
     ) -> pb.ModelInferResponse:
         context.set_trailing_metadata(((wire.VARIANT_HEADER, self._inference.variant),))
-        return await self._infer(request, _deadline(context), context.time_remaining())
+        return await self._infer(request, _terms(context), context.time_remaining())
 
     async def model_stream_infer(
         self, requests: AsyncIterator[pb.ModelInferRequest], context: Context
     ) -> AsyncIterator[pb.ModelStreamInferResponse]:
         """Answer each request of a stream in its turn; a fault is a message and ends nothing."""
-        deadline = _deadline(context)
+        terms = _terms(context)
         async for request in requests:
             try:
-                answer = await self._infer(request, deadline, context.time_remaining())
+                answer = await self._infer(request, terms, context.time_remaining())
             except Refusal as refusal:
                 empty = pb.ModelInferResponse(id=request.id)
                 yield pb.ModelStreamInferResponse(error_message=str(refusal), infer_response=empty)
@@ -89,19 +98,26 @@ class Service:
                 yield pb.ModelStreamInferResponse(infer_response=answer)
 
     async def _infer(
-        self, request: pb.ModelInferRequest, deadline: bytes | None, remaining_s: float | None
+        self, request: pb.ModelInferRequest, terms: Terms, remaining_s: float | None
     ) -> pb.ModelInferResponse:
         asked = Asked(
             model=request.model_name,
             version=request.model_version or None,
             read=partial(self._read, request),
-            deadline=deadline,
+            deadline=terms.get(wire.DEADLINE_HEADER),
+            floor=terms.get(wire.FLOOR_HEADER),
             remaining_s=remaining_s,
         )
         given = await self._answer(asked)
         identity = given.identity
-        names = {"model": identity.model, "version": identity.variant}
-        return messages.answer(given.result, given.question, identity.signature, **names)
+        return messages.answer(
+            given.result,
+            given.question,
+            identity.signature,
+            model=identity.model,
+            version=identity.variant,
+            point=given.point,
+        )
 
     def _read(self, request: pb.ModelInferRequest, identity: Identity) -> Question:
         return messages.question(request, identity.signature, self._inference.limits.batch)
@@ -110,8 +126,9 @@ class Service:
         return self._inference.find(name, version or None)
 
 
-def _deadline(context: Context) -> bytes | None:
-    for name, value in context.invocation_metadata() or ():
-        if name == wire.DEADLINE_HEADER:
-            return value if isinstance(value, bytes) else value.encode()
-    return None
+def _terms(context: Context) -> Terms:
+    return {
+        name: value if isinstance(value, bytes) else value.encode()
+        for name, value in context.invocation_metadata() or ()
+        if name in (wire.DEADLINE_HEADER, wire.FLOOR_HEADER)
+    }

@@ -5,16 +5,36 @@ surprise: it stands in the metadata's parameters, and in Triton's model configur
 clients look for it.
 """
 
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
+from infadapter_scheduler.points import Point
 from infadapter_server.networks.signatures import Signature
 
-__all__ = ["NAME", "model_config", "model_metadata", "server_metadata"]
+__all__ = [
+    "NAME",
+    "ONNX",
+    "PYTORCH",
+    "Platform",
+    "model_config",
+    "model_metadata",
+    "server_metadata",
+]
 
 NAME = "infadapter-server"
 _EXTENSIONS = ("binary_tensor_data", "classification", "model_configuration")
-_PLATFORM = "pytorch"
+
+
+class Platform(NamedTuple):
+    """What a model's file is for, in Triton's words."""
+
+    name: str
+    backend: str
+
+
+PYTORCH = Platform("pytorch", "pytorch")
+ONNX = Platform("onnxruntime_onnx", "onnxruntime")
 
 
 def server_metadata(*more_extensions: str) -> dict[str, Any]:
@@ -32,27 +52,33 @@ def model_metadata(
     signature: Signature,
     max_batch: int,
     accuracy: float | None = None,
+    platform: Platform = PYTORCH,
+    points: Sequence[Point] = (),
 ) -> dict[str, Any]:
     """The answer to GET /v2/models/NAME; `accuracy` if it was measured of these very weights."""
     parameters: dict[str, Any] = {"max_batch_size": max_batch}
     if accuracy is not None:
         parameters["accuracy"] = accuracy
+    if points:
+        parameters["points"] = [{"name": each.name, "accuracy": each.accuracy} for each in points]
     return {
         "name": name,
         "versions": versions,
-        "platform": _PLATFORM,
+        "platform": platform.name,
         "inputs": [_tensor(signature.input_name, signature.input_shape)],
         "outputs": [_tensor(signature.output_name, signature.output_shape)],
         "parameters": parameters,
     }
 
 
-def model_config(name: str, signature: Signature, max_batch: int) -> dict[str, Any]:
+def model_config(
+    name: str, signature: Signature, max_batch: int, platform: Platform = PYTORCH
+) -> dict[str, Any]:
     """The answer to GET /v2/models/NAME/config, in the words of Triton's ModelConfig."""
     return {
         "name": name,
         "platform": "",
-        "backend": _PLATFORM,
+        "backend": platform.backend,
         "max_batch_size": max_batch,
         "input": [_configured(signature.input_name, signature.input_shape)],
         "output": [_configured(signature.output_name, signature.output_shape)],

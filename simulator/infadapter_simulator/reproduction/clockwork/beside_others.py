@@ -15,9 +15,9 @@ from infadapter_simulator.reproduction.clockwork.asked import (
     policy_of,
 )
 from infadapter_simulator.reproduction.clockwork.drive import Sampler, drive
-from infadapter_simulator.reproduction.clockwork.result import UNPUBLISHED, Line, Panel, Result
 from infadapter_simulator.reproduction.clockwork.table import by_name, resnet50s
 from infadapter_simulator.reproduction.clockwork.tally import Counts, Tally
+from infadapter_simulator.reproduction.result import UNPUBLISHED, Line, Panel, Result
 
 SLOS_MS = (10, 25, 50, 100, 250, 500)
 COPIES, CLIENTS = 15, 16

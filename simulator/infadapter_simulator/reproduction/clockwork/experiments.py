@@ -13,7 +13,7 @@ from infadapter_simulator.reproduction.clockwork import (
     thousands,
 )
 from infadapter_simulator.reproduction.clockwork.asked import Asked
-from infadapter_simulator.reproduction.clockwork.result import Result
+from infadapter_simulator.reproduction.result import Result
 
 
 class Experiment(NamedTuple):

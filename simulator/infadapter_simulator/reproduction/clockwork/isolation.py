@@ -15,9 +15,9 @@ from infadapter_simulator.reproduction.clockwork.asked import (
 from infadapter_simulator.reproduction.clockwork.drive import Sampler, drive
 from infadapter_simulator.reproduction.clockwork.low_slos import GPUS, PAGES
 from infadapter_simulator.reproduction.clockwork.ramp import ALONE_S, MULTIPLES, slo_s
-from infadapter_simulator.reproduction.clockwork.result import UNPUBLISHED, Line, Panel, Result
 from infadapter_simulator.reproduction.clockwork.table import by_name, resnet50s
 from infadapter_simulator.reproduction.clockwork.tally import Tally
+from infadapter_simulator.reproduction.result import UNPUBLISHED, Line, Panel, Result
 
 LIVE, LIVE_RPS = 6, 200.0
 BATCH = ((0, 0), (12, 16), (48, 4))

@@ -13,9 +13,9 @@ from infadapter_simulator.reproduction.clockwork.asked import (
 )
 from infadapter_simulator.reproduction.clockwork.drive import Sampler, drive
 from infadapter_simulator.reproduction.clockwork.ramp import ALONE_S, MULTIPLES, slo_s
-from infadapter_simulator.reproduction.clockwork.result import UNPUBLISHED, Line, Panel, Result
 from infadapter_simulator.reproduction.clockwork.table import by_name, resnet50s
 from infadapter_simulator.reproduction.clockwork.tally import Tally
+from infadapter_simulator.reproduction.result import UNPUBLISHED, Line, Panel, Result
 
 GPUS, PAGES = 6, 1376
 MODELS, RATES_RPS = (12, 48), (600, 1200, 2400)

@@ -17,9 +17,9 @@ from infadapter_simulator.reproduction.clockwork.asked import (
 )
 from infadapter_simulator.reproduction.clockwork.drive import Sampler, drive
 from infadapter_simulator.reproduction.clockwork.realtime import Saturation, saturated
-from infadapter_simulator.reproduction.clockwork.result import Line, Panel, Result
 from infadapter_simulator.reproduction.clockwork.table import by_name, resnet50s
 from infadapter_simulator.reproduction.clockwork.tally import Counts, Tally
+from infadapter_simulator.reproduction.result import Line, Panel, Result
 
 WORKERS = (10, 30, 50, 70, 90, 110, 130, 150)
 IN_REAL_TIME = (10, 30, 60, 110, 150)

@@ -12,7 +12,7 @@ from infadapter_simulator.report.pictures import picture, save
 from infadapter_simulator.report.table import aligned
 
 UNPUBLISHED = "not published as a number"
-COLOURS = ("#20538f", "#d1495b", "#e3a02c", "#3f83c1", "#6a8f4f", "#8e6bb0")
+COLOURS = ("#20538f", "#d1495b", "#e3a02c", "#3f83c1", "#6a8f4f", "#8e6bb0", "#7a7a7a")
 PANEL_INCHES = 2.3
 
 
@@ -46,7 +46,7 @@ class Result:
 def as_text(result: Result) -> str:
     said = [f"- {sentence}" for sentence in result.said]
     table = aligned([result.head, *result.rows])
-    return "\n".join([f"§{result.experiment} {result.title}", "", *table, "", *said])
+    return "\n".join([result.title, "", *table, "", *said])
 
 
 def as_facts(result: Result) -> dict[str, Any]:
@@ -58,10 +58,10 @@ def as_facts(result: Result) -> dict[str, Any]:
     }
 
 
-def draw(result: Result, folder: Path) -> Path:
+def draw(result: Result, folder: Path, paper: str) -> Path:
     """One picture, a panel for each measure. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"clockwork-{result.experiment}.png"
+    path = folder / f"{paper}-{result.experiment}.png"
     save(_figure(result), path)
     return path
 
@@ -70,9 +70,11 @@ def _figure(result: Result) -> Figure:
     def drawn(axes: list[Axes]) -> None:
         for axis, panel in zip(axes, result.panels, strict=True):
             axis.set_title(panel.title)
-            for line, colour in zip(panel.lines, COLOURS, strict=False):
-                axis.plot(line.x, line.y, label=line.label, color=colour, marker=".")
-            axis.set_ylim(bottom=0)
+            for number, (line, colour) in enumerate(zip(panel.lines, COLOURS, strict=False)):
+                width = 1.4 + 0.5 * (len(panel.lines) - number)  # lines on each other are seen
+                axis.plot(line.x, line.y, label=line.label, color=colour, marker=".", lw=width)
+            if min(min(line.y) for line in panel.lines) >= 0:
+                axis.set_ylim(bottom=0)
             if result.log_x:
                 axis.set_xscale("log")
             axis.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)

@@ -1,0 +1,1 @@
+"""`infadapter profile --kubernetes`: clones of pods, measured by a Job beside them."""

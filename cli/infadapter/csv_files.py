@@ -1,0 +1,45 @@
+"""Tables of numbers and names that a user writes: read, or refused in one sentence."""
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+
+class BadFile(ValueError):
+    """One sentence about what is wrong where."""
+
+
+def rows_of(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Lines by number, with at least these columns. Raises BadFile."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in needed if name not in (reader.fieldnames or ())]
+            if missing:
+                raise BadFile(f"{path} has no column {missing[0]}: it needs {', '.join(needed)}.")
+            for cells in reader:
+                yield reader.line_num, _whole(cells, f"{path}, line {reader.line_num}")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no CSV in UTF-8"
+        raise BadFile(f"{path} can't be read: {reason}.") from error
+
+
+def _whole(cells: dict[str, str], where: str) -> dict[str, str]:
+    if None in cells or None in cells.values():
+        raise BadFile(f"{where} has more or fewer cells than the header.")
+    return cells
+
+
+def number_of(
+    cells: Mapping[str, str], column: str, where: str, least: float, most: float
+) -> float:
+    """A cell that is a number within limits; NaN is none. Raises BadFile."""
+    text = cells[column].strip()
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= most:
+        raise BadFile(f"{where}: {column} is {text!r}, no number from {least:g} to {most:g}.")
+    return value

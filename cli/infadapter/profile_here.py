@@ -1,0 +1,128 @@
+"""`infadapter profile URL`: measures a server from this process, and writes its profile."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from infadapter.profile_arguments import filled, goals, grid, writable
+from infadapter.profile_options import PERCENTILE, Asked
+from infadapter.profile_text import progress, show
+from infadapter_profiles.document import write_document
+from infadapter_profiles.files import ProfileFileError
+from infadapter_profiles.profile import ProfiledAllocation
+from infadapter_profiles.sizes import CPU
+from infadapter_server.loadgen.bodies import BodyError
+from infadapter_server.loadgen.client import run
+from infadapter_server.loadgen.endpoint import Endpoint
+from infadapter_server.profiling.order import Order
+from infadapter_server.profiling.plot import draw
+from infadapter_server.profiling.profiler import ProfileError
+from infadapter_server.profiling.run import Result, carry_out
+from infadapter_server.profiling.search import Disturbed, SearchError
+
+DISTURBED = 3
+"""The exit status where something else than the server was measured."""
+STDOUT = Path("-")
+
+
+def measure_here(asked: Asked, endpoint: Endpoint, name: str) -> None:
+    with _file(asked.output or Path(f"{name}.yaml")) as file:
+        orders = _orders(asked, endpoint, name, file)
+        for order in orders:
+            result = _measured(order)
+            tell(result.measured, result.warnings, result.resumed)
+            if asked.plot is not None:
+                plot(asked.plot, name, result.measured)
+            allocations = len(result.document.profile.allocations)
+            if asked.output != STDOUT:
+                click.echo(f"{file}: {name}, {allocations} allocation(s)")
+        for order in orders:  # only now: a grid that was interrupted goes on where it was
+            order.journal.unlink(missing_ok=True)
+        if asked.output == STDOUT:
+            click.echo(json.dumps(write_document(result.document)))
+
+
+@contextmanager
+def _file(output: Path) -> Iterator[Path]:
+    """What goes to standard output has been in a file: that is where journals and sizes lie."""
+    if output != STDOUT:
+        yield writable(output)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "profile.yaml"
+
+
+def _orders(asked: Asked, endpoint: Endpoint, name: str, file: Path) -> list[Order]:
+    sizes = grid(asked.cpus, asked.batch_sizes, asked.start)
+    first = Order(
+        endpoint=endpoint,
+        name=name,
+        namespace=asked.namespace,
+        resources=asked.resource,
+        batch_size=None,
+        goals=goals(asked.slos_ms, asked.percentile or PERCENTILE, asked.epsilon),
+        accuracy=asked.accuracy,
+        labelled=asked.labelled,
+        load_s=asked.load_seconds,
+        seconds=asked.seconds,
+        start=None,
+        start_timeout_s=asked.start_timeout,
+        cold=asked.cold,
+        body=asked.body,
+        shape=asked.shape,
+        seed=asked.seed,
+        output=file,
+        force=asked.force,
+    )
+    return [
+        replace(
+            first,
+            resources={CPU: cpu, **asked.resource},
+            batch_size=batch_size,
+            start=filled(asked.start, cpu, batch_size),
+        )
+        for cpu, batch_size in sizes
+    ]
+
+
+def _measured(order: Order) -> Result:
+    """Ends the command with a sentence where there is no result."""
+    try:
+        return run(_carry_out(order))
+    except Disturbed as error:
+        click.echo(f"infadapter: {error}", err=True)
+        raise SystemExit(DISTURBED) from error
+    except (ProfileError, SearchError, ProfileFileError, BodyError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("Interrupted; no profile was written. The same command goes on.", err=True)
+        raise SystemExit(130) from None
+
+
+async def _carry_out(order: Order) -> Result:
+    async with progress(order.seconds) as on_phase:
+        return await carry_out(order, on_phase=on_phase)
+
+
+def tell(measured: ProfiledAllocation, warnings: tuple[str, ...], resumed: str | None) -> None:
+    if resumed:
+        click.echo(f"An earlier run was interrupted; this one went on with its {resumed}.")
+    show(measured)
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
+
+
+def plot(path: Path, name: str, measured: ProfiledAllocation) -> None:
+    try:
+        draw(path, name, measured)
+    except ImportError as error:
+        raise click.ClickException(
+            "The profile is written; a plot needs matplotlib: pip install 'infadapter[local]'."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"The profile is written; {path} is not: {error}.") from error

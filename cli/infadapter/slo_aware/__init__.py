@@ -1,0 +1,1 @@
+"""The evaluation of SLO-aware networks, on this machine."""

@@ -1,0 +1,100 @@
+"""A network in an executor's memory: by its operating points, where it has such, or as it is."""
+
+import time
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from infadapter_server.executors.opening import Loaded
+from infadapter_server.networks.adaptive.points import (
+    AdaptiveNetwork,
+    Point,
+    UnknownPoint,
+    check_points,
+    check_profiled,
+)
+from infadapter_server.networks.signatures import Floats, Model
+from infadapter_server.networks.stored import Stored
+
+WARM_UPS = 3
+"""Executions of each batch size after loading: the first is slow, the fastest is the estimate."""
+
+
+class Held:
+    """Who names no point is answered by the most accurate. Raises LoadError for points amiss."""
+
+    def __init__(self, network: Loaded, stored: Stored) -> None:
+        self._stored, self._network = stored, network
+        self._points: tuple[Point, ...] = ()
+        self.use_threads = network.use_threads
+        self._answer: Callable[[Floats, str], Floats]
+        if isinstance(network, AdaptiveNetwork):
+            self._points = _ordered(network, stored)
+            self._answer = _by_name(network, self._points)
+        else:
+            self._answer = _only(network)
+
+    @property
+    def weights_bytes(self) -> int:
+        return self._network.weights_bytes
+
+    def answer(self, rows: Floats, point: str) -> Floats:
+        """Raises UnknownPoint, and whatever a stranger's network raises."""
+        return self._answer(rows, point)
+
+    def warmed_up(
+        self, clock: Callable[[], float] = time.monotonic
+    ) -> tuple[dict[int, float], tuple[Point, ...]]:
+        """Seconds by batch size of who names no point, and all points as measured here."""
+        sizes = self._stored.batch_sizes
+        points = tuple(
+            Point(each.name, each.accuracy, self._timed(each.name, sizes, clock))
+            for each in self._points
+        )
+        if points:
+            return dict(points[-1].execution_s), points
+        return self._timed("", sizes, clock), ()
+
+    def _timed(
+        self, point: str, sizes: Iterable[int], clock: Callable[[], float]
+    ) -> dict[int, float]:
+        return {size: self._warm_up(point, size, clock) for size in sizes}
+
+    def _warm_up(self, point: str, size: int, clock: Callable[[], float]) -> float:
+        zeros = np.zeros((size, *self._stored.signature.input_shape), np.float32)
+        took: list[float] = []
+        for _ in range(WARM_UPS):
+            began_s = clock()
+            self.answer(zeros, point)
+            took.append(clock() - began_s)
+        return min(took)
+
+
+def _ordered(network: AdaptiveNetwork, stored: Stored) -> tuple[Point, ...]:
+    points = tuple(network.points)
+    check_points(stored.name, points)
+    if stored.profiled_points:
+        check_profiled(stored.name, stored.profiled_points, points)
+    return tuple(sorted(points, key=lambda point: point.accuracy))
+
+
+def _by_name(
+    network: AdaptiveNetwork, points: tuple[Point, ...]
+) -> Callable[[Floats, str], Floats]:
+    best, names = points[-1].name, frozenset(point.name for point in points)
+
+    def answer(rows: Floats, point: str) -> Floats:
+        if point and point not in names:
+            raise UnknownPoint(point, points)
+        return network.run(rows, point or best)
+
+    return answer
+
+
+def _only(model: Model) -> Callable[[Floats, str], Floats]:
+    def answer(rows: Floats, point: str) -> Floats:
+        if point:
+            raise UnknownPoint(point, ())
+        return model(rows)
+
+    return answer

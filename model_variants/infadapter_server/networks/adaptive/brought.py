@@ -1,0 +1,49 @@
+"""
+An adaptive network that a user brings: a module `model.py` whose `load` returns it.
+
+Such a file is code, and is trusted as a TorchScript file is: loading it runs what its author put
+there.
+"""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from infadapter_server.networks.adaptive.points import AdaptiveNetwork
+from infadapter_server.networks.signatures import LoadError
+from infadapter_server.networks.stored import Stored
+
+__all__ = ["open_brought"]
+
+_LONGEST_CAUSE = 200
+
+
+def open_brought(stored: Stored) -> AdaptiveNetwork:
+    """Import the file, and call its `load` with the folder that it is in. Raises LoadError."""
+    path = Path(stored.file or "")
+    if not path.is_file():
+        raise LoadError(f"There is no file {path}: put the module of {stored.name} there.")
+    try:
+        network = _module(path, stored).load(path.parent)
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's module raises
+        cause = f"{type(error).__name__}: {str(error)[:_LONGEST_CAUSE]}"
+        raise LoadError(
+            f"The module {path} doesn't load a network ({cause}): give it a function "
+            "load(folder) that returns one."
+        ) from None
+    if not isinstance(network, AdaptiveNetwork):
+        raise LoadError(
+            f"What load of {path} returns is no adaptive network: a {type(network).__name__} "
+            "lacks some of points, run, weights_bytes, use_threads."
+        )
+    return network
+
+
+def _module(path: Path, stored: Stored) -> ModuleType:
+    """A new one each time: versions of a model may be in memory together."""
+    spec = spec_from_file_location(f"infadapter_model_{stored.name}_{stored.version}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,38 @@
+"""Arrays in a file that is whole or not there, and whose checksums are read with it."""
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "infadapter" / "slo-aware"
+
+
+class BadNetworkFile(ValueError):
+    """A file of weights or tables that can't be used; says what to do."""
+
+
+def write(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Beside it first, so that a reader finds the old file or the new one, never a half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(f".{os.getpid()}.part")
+    with beside.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    beside.replace(path)
+
+
+def read(path: Path, *names: str) -> list[npt.NDArray[Any]]:
+    """These arrays; each is held to the CRC-32 that was written with it."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return [file[name] for name in names]
+    except FileNotFoundError:
+        raise BadNetworkFile(f"{path} is not there: make it first") from None
+    except KeyError as error:
+        raise BadNetworkFile(f"{path} holds no {error}: delete it and make it anew") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise BadNetworkFile(f"{path} is damaged ({error}): delete it and make it anew") from None

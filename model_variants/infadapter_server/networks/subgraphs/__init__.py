@@ -1,0 +1,1 @@
+"""A SuperNet whose SubNets take their weights from packed copies of a SubGraph, on CPU."""

@@ -1,0 +1,52 @@
+"""
+Accuracy floors of requests: fractions, by a header or by the request's parameters.
+
+As of deadlines, the stricter of the two holds. Only a network with operating points can choose; any
+other one answers as accurately as it is.
+"""
+
+from collections.abc import Sequence
+
+from infadapter_profiles import wire
+from infadapter_scheduler.points import Point
+from infadapter_server.networks.adaptive.points import BelowFloor, at_least
+from infadapter_server.serving.oip.fields import shown
+from infadapter_server.serving.protocol import BadTensor
+
+__all__ = ["check_floor", "floor_of"]
+
+_LONGEST_NUMBER = 24
+
+
+def floor_of(header: bytes | None, parameter: object) -> float:
+    """0 where neither says one. Raises BadTensor."""
+    asked = 0.0 if header is None else _header(header)
+    return asked if parameter is None else max(asked, _parameter(parameter))
+
+
+def check_floor(points: Sequence[Point], floor: float) -> None:
+    """Raises BadTensor where no point is as accurate: no other time will be better."""
+    if not points or floor <= points[-1].accuracy:
+        return
+    try:
+        at_least(points, floor)
+    except BelowFloor as error:
+        raise BadTensor(str(error)) from None
+
+
+def _header(header: bytes) -> float:
+    try:
+        given = float(header[:_LONGEST_NUMBER])
+    except ValueError:
+        given = -1.0
+    if not 0 <= given <= 1:
+        raise BadTensor(f"{wire.FLOOR_HEADER} must be a fraction from 0 to 1.")
+    return given
+
+
+def _parameter(given: object) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
+        raise BadTensor(
+            f"The parameter accuracy_floor is {shown(given)}; it must be a fraction from 0 to 1."
+        )
+    return float(given)

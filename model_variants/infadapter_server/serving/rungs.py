@@ -1,0 +1,61 @@
+"""The rungs of a ladder: the ordinary networks that a configuration puts into one model."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from infadapter_server.networks.notes import measured
+from infadapter_server.networks.signatures import SIGNATURES, Signature
+from infadapter_server.networks.stored import Format, Stored
+from infadapter_server.serving.config_keys import ConfigError, Rung
+
+__all__ = ["Rungs", "ladder_signature", "stored_rungs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rungs:
+    """As they are stored, and their files, whose change makes another model of it."""
+
+    stored: tuple[Stored, ...]
+    files: tuple[Path, ...]
+
+
+def ladder_signature(ladder: tuple[Rung, ...], said: Signature | None) -> Signature:
+    """That of its variants, or as the configuration says it. Raises ConfigError."""
+    known = {rung.variant: SIGNATURES[rung.variant] for rung in ladder if rung.variant}
+    if said is not None and known:
+        raise ConfigError(f"input and output are those of {next(iter(known))}: leave them out.")
+    if len(set(known.values())) > 1:
+        first, *others = known
+        other = next(each for each in others if known[each] != known[first])
+        raise ConfigError(
+            f"{first} and {other} take or give different tensors: a ladder is of one task."
+        )
+    signature = said or next(iter(known.values()), None)
+    if signature is None:
+        raise ConfigError("name and shape of input and output are missing, for all of the ladder.")
+    return signature
+
+
+def stored_rungs(
+    ladder: tuple[Rung, ...], signature: Signature, folder: Path, version: str
+) -> Rungs:
+    """`folder` is the version's, where the rungs' files are. Raises ConfigError."""
+    plain = Stored(
+        name="", version=version, format=Format.VARIANT, signature=signature, batch_sizes=(1,)
+    )
+    files = tuple(folder / rung.file for rung in ladder if rung.file)
+    for file in files:
+        if not file.is_file():
+            raise ConfigError(f"{folder} has no {file.name}, which the ladder names.")
+    return Rungs(tuple(_stored(rung, plain, folder) for rung in ladder), files)
+
+
+def _stored(rung: Rung, plain: Stored, folder: Path) -> Stored:
+    if rung.variant:
+        accuracy = rung.accuracy or measured().get(rung.variant, {}).get("accuracy")
+        if accuracy is None:
+            raise ConfigError(f"the accuracy of {rung.name} is not known: say it in the ladder.")
+        return replace(plain, name=rung.name, variant=rung.variant, accuracy=accuracy)
+    form = Format.EXPORT if rung.file.endswith(".pt2") else Format.TORCHSCRIPT
+    file = str(folder / rung.file)
+    return replace(plain, name=rung.name, format=form, file=file, accuracy=rung.accuracy)

@@ -1,0 +1,1 @@
+"""OpenTelemetry's spans of requests, queues, executions and batches, where OTEL_* asks for them."""

@@ -1,0 +1,86 @@
+"""
+The choice of a point for a batch that is sent, within what was promised to everybody.
+
+A better point takes longer than what admission counted with. It may take what the plan has left:
+until the first member is due, until the rest of its batch has to start, and until whoever is
+planned behind would be late. Room that is kept for a load, or owed to a model, is not its to take.
+"""
+
+from typing import NamedTuple
+
+from infadapter_scheduler.batch import Batch
+from infadapter_scheduler.executor import Executor
+from infadapter_scheduler.model import Choices
+from infadapter_scheduler.points.policy import Choice, PointPolicy, Situation
+from infadapter_scheduler.state import State
+
+
+class Serving(NamedTuple):
+    """What is sent: a point, how many, and how long that is expected to take."""
+
+    point: int
+    size: int
+    expected_s: float
+
+
+class Room:
+    """What a batch may take that is sent now; the plan of its executor is that of the others."""
+
+    __slots__ = ("_batch", "_begin_s", "_first_due_s", "_headroom_s", "_state")
+
+    def __init__(self, state: State, batch: Batch, executor: Executor, now_s: float) -> None:
+        self._state, self._batch = state, batch
+        self._begin_s = executor.free_s(now_s)
+        self._first_due_s = batch.members[0].deadline_s - state.lag_s
+        reserved_s = executor.kept_free_s + executor.owed_s(batch.model, now_s)
+        self._headroom_s = executor.plan.headroom_s() - reserved_s
+
+    @property
+    def slack_s(self) -> float:
+        return self._first_due_s - self._begin_s
+
+    def longest_s(self, size: int) -> float:
+        """The time of so many of the batch, without its safety buffer."""
+        batch, end_s = self._batch, self._first_due_s
+        rest = batch.members[size:]
+        end_s = min(end_s, self._headroom_s - batch.costs.split_s[len(rest)])
+        if rest:
+            end_s = min(end_s, batch.latest_start_s(rest))
+        return self._state.buffer.within_s(end_s - self._begin_s)
+
+
+def at_point(
+    policy: PointPolicy, state: State, batch: Batch, size: int, executor: Executor, now_s: float
+) -> Serving:
+    """As the policy wants it, or by the fastest point where somebody would be late for that."""
+    choices = batch.costs.choices
+    assert choices is not None
+    room = Room(state, batch, executor, now_s)
+    situation = Situation(
+        now_s=now_s,
+        model=batch.model,
+        points=choices.points,
+        waiting=len(batch.members),
+        size=size,
+        slack_s=room.slack_s,
+        rate_rps=state.pressure.load / choices.each_s,
+        patience_s=state.impatience.least_s(now_s),
+        behind_s=executor.plan.total_s + batch.costs.split_s[len(batch.members) - size],
+        longest_s=room.longest_s,
+    )
+    choice = policy.choose(situation)
+    seconds = _seconds(choices, choice, situation)
+    if seconds is None:
+        choice, seconds = Choice(choices.fastest[size], size), batch.costs.seconds(size)
+    policy.ran(situation, choice)
+    return Serving(choice.number, choice.size, seconds)
+
+
+def _seconds(choices: Choices, choice: Choice, situation: Situation) -> float | None:
+    """None where it would make somebody late, or isn't among the choices."""
+    if choice.number not in choices.numbers or choice.size > situation.waiting:
+        return None
+    seconds = choices.points[choices.numbers.index(choice.number)].seconds.get(choice.size)
+    if seconds is None or seconds > situation.longest_s(choice.size):
+        return None
+    return seconds

@@ -1,0 +1,51 @@
+"""
+The frontier of points: how many requests a second each can serve, and which are worth choosing.
+
+Between two neighbours on the concave hull of accuracy over seconds per request lies the best that a
+mixture of points can do; what lies below is never worth its time.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from infadapter_scheduler.points.policy import Timed
+
+
+class Rung(NamedTuple):
+    """A point, and the rate that it keeps up with."""
+
+    point: Timed
+    capacity_rps: float
+
+
+def frontier(points: Sequence[Timed], patience_s: float) -> list[Rung]:
+    """
+    From the fastest to the most accurate. A point's best batch is one for which nobody waits longer
+    than he can: for the batch before his own, and his own.
+    """
+    rungs = sorted((_rung(point, patience_s) for point in points), key=_fastest_first)
+    hull: list[Rung] = []
+    for rung in rungs:
+        if hull and rung.point.accuracy <= hull[-1].point.accuracy:
+            continue
+        while len(hull) > 1 and _gain(hull[-2], hull[-1]) <= _gain(hull[-2], rung):
+            hull.pop()
+        hull.append(rung)
+    return hull
+
+
+def _rung(point: Timed, patience_s: float) -> Rung:
+    fit = {b: t for b, t in point.seconds.items() if 2 * t <= patience_s}
+    best = max(b / t for b, t in (fit or {1: point.seconds[1]}).items())
+    return Rung(point, best)
+
+
+def _fastest_first(rung: Rung) -> tuple[float, float]:
+    return -rung.capacity_rps, -rung.point.accuracy
+
+
+def _gain(low: Rung, high: Rung) -> float:
+    """Accuracy for each second of a request that it takes longer."""
+    longer_s = 1 / high.capacity_rps - 1 / low.capacity_rps
+    gained = high.point.accuracy - low.point.accuracy
+    return gained / longer_s if longer_s > 0 else float("inf")

@@ -1,0 +1,52 @@
+"""
+The policy of operating points: at which accuracy the next batch is served, and how many of it.
+
+The scheduler asks when an executor is free for a batch, so that the choice is made as late as can
+be. Admission has promised each member an answer by its deadline, at the fastest of the points that
+may serve it; a choice that would break that for anybody is replaced by the one that was promised.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Timed(NamedTuple):
+    """A point that may serve a batch, with what it is estimated to take now."""
+
+    number: int  # in the model's order, from the least accurate to the most
+    name: str
+    accuracy: float
+    seconds: Mapping[int, float]  # by batch size
+
+
+class Situation(NamedTuple):
+    """A batch, and the executor that is free for it."""
+
+    now_s: float
+    model: str
+    points: Sequence[Timed]  # the least accurate first; another object when estimates moved
+    waiting: int  # requests of the batch
+    size: int  # how many of them the fastest point would serve next
+    slack_s: float  # until the earliest deadline among them, less the way back
+    rate_rps: float  # that each executor has to serve, were all arrivals alike
+    patience_s: float  # for which whoever comes next can wait for an executor
+    behind_s: float  # the work of other batches that are planned here, by their fastest points
+    longest_s: Callable[[int], float]  # may a batch of so many take, before anybody is late
+
+
+class Choice(NamedTuple):
+    """Such a point for so many of the batch, a size that it was profiled at."""
+
+    number: int
+    size: int
+
+
+class PointPolicy(Protocol):
+    """
+    Asked once for each batch of a model with points. It may remember what it chose; whether that
+    was run it is told by `ran`, after each batch and also where another point was run.
+    """
+
+    def choose(self, situation: Situation) -> Choice: ...
+
+    def ran(self, situation: Situation, choice: Choice) -> None: ...

@@ -1,0 +1,96 @@
+"""Policies of points beside each other, behind admission and as they were published."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import nan
+from types import MappingProxyType
+
+from infadapter_scheduler import (
+    Arrival,
+    Emulation,
+    Model,
+    PointPolicy,
+    Policy,
+    Scheduler,
+    Served,
+    Stream,
+    World,
+    emulate,
+)
+from infadapter_scheduler.points.keeping_up import KeepingUp
+from infadapter_scheduler.points.rivals import LowestAccuracy, MaxAccuracy, MaxBatch
+from infadapter_scheduler.points.slackfit import SlackFit
+from infadapter_scheduler.policies.central import CentralQueue
+
+CHOOSING: Mapping[str, Callable[[], PointPolicy]] = MappingProxyType(
+    {
+        "ours": KeepingUp,
+        "SlackFit": SlackFit,
+        "MaxBatch": MaxBatch,
+        "MaxAcc": MaxAccuracy,
+        "lowest accuracy": LowestAccuracy,
+    }
+)
+Watch = Callable[[Emulation, float], None]
+
+
+def unwatched(emulation: Emulation, now_s: float) -> None:
+    """Nothing happens to the executors."""
+
+
+@dataclass(slots=True)
+class Delivered:
+    """What became of all arrivals. Accuracy is of those on time, as the papers count it."""
+
+    arrivals: int = 0
+    on_time: int = 0
+    late: int = 0
+    accuracies: float = 0.0
+
+    @property
+    def attainment(self) -> float:
+        return self.on_time / self.arrivals if self.arrivals else nan
+
+    @property
+    def accuracy(self) -> float:
+        return self.accuracies / self.on_time if self.on_time else nan
+
+    def settled(self, model: Model, fate: Served) -> None:
+        self.arrivals += 1
+        self.late += fate.outcome == "late"
+        if fate.outcome == "on_time":
+            self.on_time += 1
+            self.accuracies += model.points[fate.point].accuracy
+
+
+def admitted(model: Model, choosing: PointPolicy) -> Policy:
+    """Behind our admission: who can't be served in time is refused when he comes."""
+    return Scheduler([model], points=choosing)
+
+
+def queued(model: Model, choosing: PointPolicy) -> Policy:
+    """As published: one queue by deadlines, nobody is refused."""
+    return CentralQueue(model, choosing)
+
+
+def delivered(
+    policy: Policy,
+    model: Model,
+    arrivals: Iterator[Arrival],
+    executors: int,
+    *,
+    switch_s: float = 0.0,
+    watch: Watch = unwatched,
+    by: Callable[[Arrival], Delivered] | None = None,
+) -> Delivered:
+    """Of all arrivals; and counted apart, where `by` says so."""
+    found = Delivered()
+
+    def settled(arrival: Arrival, fate: Served, known_s: float) -> None:
+        found.settled(model, fate)
+        if by is not None:
+            by(arrival).settled(model, fate)
+
+    world = World({model.name: model}, executors, switch_s=switch_s)
+    emulate(policy, Stream(arrivals), world, settled, watch)
+    return found

@@ -1,0 +1,374 @@
+"""`infadapter profile --kubernetes`: a clone is measured, and goes whatever happens."""
+
+import copy
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from infadapter.cluster import coming
+from infadapter.cluster import command as in_cluster
+from infadapter.cluster.jobs import PROFILE_LABEL
+from infadapter.cluster.reference import parse_reference
+from infadapter.commands.profile import profile
+from infadapter_operator.domain.names import GROUP, SERVICES, VERSION
+from infadapter_operator.domain.ports import PlatformUnavailable
+from infadapter_operator.kube.client import ApiRefusal, core, custom
+from tests.cli.cluster_world import (
+    NAMESPACE,
+    PROFILE,
+    ClusterWorld,
+    deployment,
+    forbidden,
+    option,
+    over,
+    ready,
+    unready,
+)
+
+TARGET = ("--kubernetes", "deployment/r18", "--namespace", NAMESPACE)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ClusterWorld:
+    world = ClusterWorld()
+    monkeypatch.setattr(in_cluster, "connect", lambda timeout_s: world)
+    monkeypatch.setattr(coming, "POLL_S", 0.001)
+    monkeypatch.setattr(coming, "SETTLED_S", 0.02)
+    monkeypatch.chdir(tmp_path)
+    return world
+
+
+def invoke(*arguments: str) -> Result:
+    result = CliRunner().invoke(profile, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_a_clone_is_measured_and_its_profile_applied(world: ClusterWorld) -> None:
+    path = deployment(world)
+    before = copy.deepcopy(world.objects[path])
+    result = invoke(*TARGET, "--slo-ms", "100")
+    assert result.exit_code == 0, result.output
+    spec = world.objects[PROFILE]["spec"]
+    assert [a["resources"] for a in spec["allocations"]] == [{"cpu": "500m"}]
+    assert spec["loadSeconds"] == "4", "from the creation of the clone until it was Ready"
+    assert world.objects[PROFILE]["status"]["machine"] == "node node-1"
+    assert "variantprofile/r18 in namespace vision: created" in result.output
+    assert "saturation, 1 s" in result.output, "what the profiler says is passed on"
+    assert world.left == []
+    assert world.objects[path] == before
+    assert all("/deployments/" not in path for _, path in world.writes)
+
+
+def test_nothing_that_selects_pods_that_carry_load_selects_the_clone(world: ClusterWorld) -> None:
+    deployment(world)
+    invoke(*TARGET)
+    clone, generator = world.jobs
+    for job in world.jobs:
+        labels = job["spec"]["template"]["metadata"]["labels"]
+        assert labels == {PROFILE_LABEL: job["metadata"]["name"]}
+        assert job["spec"]["activeDeadlineSeconds"] > 0
+        assert job["spec"]["ttlSecondsAfterFinished"] >= 0
+        assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+    assert clone["spec"]["template"]["metadata"]["annotations"] == {"own": "1"}
+    pod = clone["spec"]["template"]["spec"]
+    assert "priorityClassName" not in pod, "it would evict others"
+    (server,) = pod["containers"]
+    assert server["resources"] == {
+        "requests": {"cpu": "500m", "memory": "1Gi"},
+        "limits": {"cpu": "500m"},
+    }
+    assert "lifecycle" not in server
+    assert generator["metadata"]["ownerReferences"][0]["name"] == clone["metadata"]["name"]
+    assert generator["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+
+
+def test_the_generator_has_the_servers_image_or_one_of_its_own(world: ClusterWorld) -> None:
+    deployment(world)
+    invoke(*TARGET)
+    invoke(*TARGET, "--image", "example/profiler:2")
+    own, other = (world.jobs[n]["spec"]["template"]["spec"] for n in (1, 3))
+    assert own["containers"][0]["image"] == "example/server:1"
+    assert own["containers"][0]["env"] == [{"name": "A", "value": "b"}]
+    assert [volume["name"] for volume in own["volumes"]] == ["weights", "profiler-tmp"]
+    assert other["containers"][0]["image"] == "example/profiler:2"
+    assert "env" not in other["containers"][0]
+    assert own["containers"][0]["command"][:3] == [
+        "infadapter",
+        "profile",
+        "http://10.0.0.7:9000/v2/models/r18/infer",
+    ]
+
+
+def test_one_clone_is_resized_from_size_to_size(world: ClusterWorld) -> None:
+    deployment(world, cpu=None)
+    result = invoke(*TARGET, "--cpu", "0.5", "--cpu", "2", "--cpu", "2000m")
+    assert result.exit_code == 0, result.output
+    assert len(world.jobs) == 3, "a clone and two generators"
+    resizes = [path for method, path in world.writes if path.endswith("/resize")]
+    assert len(resizes) == 1
+    sizes = [a["resources"]["cpu"] for a in world.objects[PROFILE]["spec"]["allocations"]]
+    assert sizes == ["500m", "2"]
+
+
+def test_what_can_not_be_resized_is_cloned_anew(world: ClusterWorld) -> None:
+    deployment(world)
+
+    def refuse(method: str, path: str) -> Exception | None:
+        return ApiRefusal(403, "Forbidden", "no") if path.endswith("/resize") else None
+
+    world.refuse = refuse
+    result = invoke(*TARGET, "--cpu", "0.5", "--cpu", "2")
+    assert result.exit_code == 0, result.output
+    assert len(world.jobs) == 4
+    assert len(world.objects[PROFILE]["spec"]["allocations"]) == 2
+    assert world.left == []
+
+
+def test_a_profile_that_is_there_is_added_to_and_the_change_is_told(world: ClusterWorld) -> None:
+    deployment(world)
+    invoke(*TARGET, "--cpu", "1", "--slo-ms", "100")
+    result = invoke(*TARGET, "--cpu", "2", "--slo-ms", "100", "--accuracy", "0.9")
+    assert len(world.objects[PROFILE]["spec"]["allocations"]) == 2
+    assert "cpu=2, batch size 1: added" in result.output
+    assert "accuracy: 0.7 → 0.9" in result.output
+    again = invoke(*TARGET, "--cpu", "2", "--slo-ms", "100", "--accuracy", "0.9")
+    assert "cpu=2, batch size 1: replaced" in again.output
+    assert "capacity at p99 ≤ 100 ms: 400 → 400" in again.output
+
+
+def test_a_file_takes_the_profile_and_the_cluster_none(world: ClusterWorld, tmp_path: Path) -> None:
+    deployment(world)
+    file = tmp_path / "profiles.yaml"
+    result = invoke(*TARGET, "--output", str(file))
+    assert result.exit_code == 0, result.output
+    (document,) = yaml.safe_load_all(file.read_text())
+    assert document["metadata"] == {"name": "r18", "namespace": NAMESPACE}
+    assert PROFILE not in world.objects
+
+
+def test_a_services_variant_is_measured_at_the_services_slo(world: ClusterWorld) -> None:
+    container = {"name": "server", "image": "a", "ports": [{"containerPort": 9000}]}
+    variant = {
+        "name": "small",
+        "profileRef": {"name": "r18"},
+        "port": 9001,
+        "template": {"spec": {"containers": [container]}},
+    }
+    borrowed = {"name": "big", "profileRef": {"name": "r50"}, "deploymentRef": {"name": "r18"}}
+    spec = {
+        "slo": {"latencyMilliseconds": 250, "percentile": 95},
+        "variants": [variant, borrowed],
+    }
+    world.put(custom(GROUP, VERSION, NAMESPACE, SERVICES, "resnet"), {"spec": spec})
+    deployment(world)
+    service = ("--namespace", NAMESPACE, "--cpu", "1", "--kubernetes")
+    result = invoke(*service, "infsvc/resnet:small")
+    assert result.exit_code == 0, result.output
+    command = world.jobs[1]["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert command[2] == "http://10.0.0.7:9001/v2/models/resnet/infer"
+    assert (option(command, "--slo-ms"), option(command, "--percentile")) == ("250", "95.0")
+    assert invoke(*service, "infsvc/resnet:big").exit_code == 0
+    assert PROFILE.replace("r18", "r50") in world.objects
+    absent = invoke(*service, "infsvc/resnet:huge")
+    assert absent.exit_code == 2
+    assert "has no variant huge; it has small, big" in absent.output
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (
+            {"container": {"state": {"waiting": {"reason": "ErrImagePull", "message": "gone"}}}},
+            "The image of a clone of deployment/r18 with 500m CPU can't be pulled: gone.",
+        ),
+        (
+            {
+                "conditions": [
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "reason": "Unschedulable",
+                        "message": "0/1 nodes are available: 1 Insufficient cpu.",
+                    }
+                ]
+            },
+            "No node has room for a clone of deployment/r18 with 500m CPU: no node is available: "
+            "Insufficient cpu.",
+        ),
+        ({}, "was not Ready within 1 s; --start-timeout gives it longer."),
+    ],
+)
+def test_a_clone_that_does_not_come_says_why_and_goes(
+    world: ClusterWorld, status: dict[str, Any], sentence: str
+) -> None:
+    deployment(world)
+    world.status_of_clone = lambda: unready(**copy.deepcopy(status))
+    result = invoke(*TARGET, "--start-timeout", "1")
+    assert result.exit_code == 3
+    assert sentence in result.output
+    assert world.left == []
+    assert PROFILE not in world.objects
+
+
+def test_a_clone_that_crashes_is_not_waited_for(world: ClusterWorld) -> None:
+    deployment(world)
+    world.status_of_clone = lambda: over(7)
+    result = invoke(*TARGET)
+    assert result.exit_code == 3
+    assert "crashes: container server ended with status 7: Error." in result.output
+    assert world.left == []
+
+
+def test_a_quota_is_read_from_the_jobs_events(world: ClusterWorld) -> None:
+    deployment(world)
+    world.refuses_pods = 'pods "x" is forbidden: exceeded quota: q, requested: cpu=1'
+    result = invoke(*TARGET)
+    assert result.exit_code == 3
+    assert "exceeded quota: q" in result.output
+    assert world.left == []
+
+
+@pytest.mark.parametrize("code", [1, 2, 3])
+def test_the_profilers_status_is_ours_and_nothing_is_applied(
+    world: ClusterWorld, code: int
+) -> None:
+    deployment(world)
+    world.generated = lambda command: ("infadapter: Nothing was written: others.\n", code)
+    result = invoke(*TARGET)
+    assert result.exit_code == code
+    assert "Nothing was written: others." in result.output
+    assert (world.left, PROFILE in world.objects) == ([], False)
+
+
+def test_a_clone_that_is_lost_ends_the_measuring(world: ClusterWorld) -> None:
+    deployment(world)
+
+    def lost(command: list[str]) -> tuple[str, int]:
+        (path,) = [path for path in world.objects if "/pods/" in path]
+        world.objects[path]["status"] = {"phase": "Failed", "reason": "Evicted", "message": "disk"}
+        return "No server answers\n", 1
+
+    world.generated = lost
+    result = invoke(*TARGET)
+    assert result.exit_code == 3
+    assert "The clone was lost while it was measured: Evicted: disk." in result.output
+    assert world.left == []
+
+
+def test_what_was_measured_is_kept_in_a_file_where_it_can_not_be_applied(
+    world: ClusterWorld, tmp_path: Path
+) -> None:
+    deployment(world)
+
+    def measured(command: list[str]) -> tuple[str, int]:
+        world.refuse = forbidden("variantprofiles")
+        return told(command)
+
+    told, world.generated = world.generated, measured
+    result = invoke(*TARGET)
+    assert result.exit_code == 1
+    assert "What was measured is in r18.yaml." in result.output
+    assert (tmp_path / "r18.yaml").exists()
+    assert world.left == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_takes_the_clone_with_it(world: ClusterWorld, number: signal.Signals) -> None:
+    deployment(world)
+
+    def interrupted() -> dict[str, Any]:
+        signal.raise_signal(number)
+        return unready()
+
+    world.status_of_clone = interrupted
+    result = invoke(*TARGET)
+    assert result.exit_code == 130
+    assert world.left == []
+
+
+def test_a_clone_that_can_not_be_deleted_is_told_of(world: ClusterWorld) -> None:
+    deployment(world)
+    gone = PlatformUnavailable("the API server did not answer")
+    world.refuse = lambda method, path: gone if method == "DELETE" else None
+    result = invoke(*TARGET)
+    assert result.exit_code == 0
+    assert "It ends by itself within" in result.output
+
+
+@pytest.mark.parametrize("what", ["jobs", "variantprofiles"])
+def test_what_is_forbidden_is_said_before_anything_is_measured(
+    world: ClusterWorld, what: str
+) -> None:
+    deployment(world)
+    world.refuse = forbidden(what)
+    result = invoke(*TARGET)
+    assert result.exit_code == 2
+    assert f'cannot create resource "{what}"' in result.output
+    assert "profiler.yaml is the Role" in result.output
+    assert world.jobs == []
+
+
+def test_what_somebody_else_applied_is_not_taken_over(world: ClusterWorld) -> None:
+    deployment(world)
+    conflict = ApiRefusal(409, "Conflict", "conflict with kubectl", ("FieldManagerConflict",))
+    world.refuse = lambda method, path: conflict if method == "PATCH" else None
+    result = invoke(*TARGET)
+    assert result.exit_code == 2
+    assert "--force-conflicts" in result.output
+    assert world.jobs == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--kubernetes", "r18"), "neither deployment/NAME nor infsvc/NAME:VARIANT"),
+        (("--kubernetes", "infsvc/a"), "neither deployment/NAME nor infsvc/NAME:VARIANT"),
+        (("--kubernetes", "deployment/a"), "Missing option '--namespace'"),
+        (("--kubernetes", "deployment/a", "--namespace", "vision"), "There is no Deployment a"),
+        (("--kubernetes", "infsvc/a:b", "--namespace", "vision"), "There is no service a"),
+        ((*TARGET, "http://h/v2/models/m/infer"), "Give a URL, or --kubernetes."),
+        ((), "Give a URL, or --kubernetes."),
+        (("http://h/v2/models/m/infer", "--port", "1"), "--port goes with --kubernetes only"),
+        ((*TARGET, "--start", "x"), "--start goes with a URL only"),
+        ((*TARGET, "--output", "-"), "to a file"),
+        ((*TARGET, "--batch-size", "1", "--batch-size", "2"), "--kubernetes takes one"),
+        ((*TARGET, "--container", "other"), "deployment/r18 has no container other"),
+        (TARGET, "says no CPU for its container server; --cpu gives it some."),
+    ],
+)
+def test_bad_input_is_a_sentence(
+    world: ClusterWorld, arguments: tuple[str, ...], sentence: str
+) -> None:
+    deployment(world, cpu=None)
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert sentence in result.output
+    assert world.jobs == []
+
+
+def test_references_are_spelled_as_kubectl_does() -> None:
+    assert str(parse_reference("deploy/a")) == "deployment/a"
+    assert str(parse_reference("inferenceservice/a:b")) == "infsvc/a:b"
+
+
+def test_a_profile_that_is_malformed_is_not_replaced(world: ClusterWorld) -> None:
+    deployment(world)
+    world.put(PROFILE, {"spec": {}})
+    result = invoke(*TARGET)
+    assert result.exit_code == 2
+    assert "can't be added to: the profile r18 lacks" in result.output
+    assert world.jobs == []
+
+
+def test_pods_are_found_by_the_clones_own_label(world: ClusterWorld) -> None:
+    deployment(world)
+    other = {"spec": {"containers": []}, "status": ready()}
+    world.put(core(NAMESPACE, "pods", "r18-1"), other)
+    assert invoke(*TARGET).exit_code == 0
+    assert core(NAMESPACE, "pods", "r18-1") in world.objects
