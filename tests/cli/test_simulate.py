@@ -309,6 +309,9 @@ def test_what_if_names_the_value_that_can_not_be_and_keeps_the_others(trace: str
     assert result.exit_code == 0, result.stderr
     assert "--budget 1: No size of any variant fits into --budget: give more." in result.stderr
     assert len(json.loads(result.stdout)["values"]) == 1
+    table = run("what-if", "--trace", trace, "--budget", "1,20").stdout.splitlines()
+    assert table[-1].startswith("budget: 20 cores gives ")
+    assert table[-1].count("gives") == 1
 
 
 def test_what_if_is_a_table_and_a_page(trace: str, tmp_path: Path) -> None:

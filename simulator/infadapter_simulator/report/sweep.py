@@ -65,8 +65,10 @@ def sweep_json(sweep: Sweep) -> str:
 
 
 def sweep_headline(sweep: Sweep) -> str:
-    """From the smallest value to the largest."""
+    """From the smallest value to the largest; others may have been refused."""
     order = sorted(zip(sweep.values, sweep.results, strict=True), key=lambda pair: pair[0])
+    if len(order) == 1:
+        return f"{sweep.title}: {_said(sweep, *order[0])}."
     said = f"{sweep.title}: {_said(sweep, *order[0])}, and {_said(sweep, *order[-1])}."
     return said if sweep.comparable else f"{said} {_NOT_COMPARABLE}"
 
