@@ -5,14 +5,13 @@ What the paper shows of a GPU: whoever lets executions share it gains little, an
 how long one takes. All threads are kept on one core, since a second one would be a second executor.
 """
 
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 
+from infadapter.one_core import one_core
 from infadapter_simulator.reproduction.clockwork.asked import Asked
 from infadapter_simulator.reproduction.result import Line, Panel, Result
 
@@ -24,7 +23,7 @@ QUANTILES = {"p50 ms": 50.0, "p99 ms": 99.0, "p99.9 ms": 99.9, "max ms": 100.0}
 
 def run(asked: Asked) -> Result:
     seconds = asked.seconds / len(AT_A_TIME)
-    with _one_core():
+    with one_core():
         found = {number: _measured(number, seconds) for number in AT_A_TIME}
     rows = [_row(number, took_s, seconds, len(found[1])) for number, took_s in found.items()]
     head = ["at a time", "inferences", "per second", "× one", *QUANTILES, "p99 / p50"]
@@ -44,16 +43,6 @@ def run(asked: Asked) -> Result:
     panels = [Panel("Time of an inference, ms", lines), Panel("Inferences a second", [rate])]
     title = "One at a time against concurrently"
     return Result("2", title, head, rows, panels, "inferences at a time", said)
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(allowed)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
 
 
 def _measured(number: int, seconds: float) -> list[float]:

@@ -13,10 +13,11 @@ from infadapter.progress import Progress
 from infadapter.schedule_files import read_table
 from infadapter_scheduler import Model
 from infadapter_simulator.reproduction.clockwork.asked import Asked
-from infadapter_simulator.reproduction.clockwork.experiments import EXPERIMENTS, Experiment
+from infadapter_simulator.reproduction.clockwork.experiments import EXPERIMENTS
+from infadapter_simulator.reproduction.experiment import Experiment
 from infadapter_simulator.reproduction.result import as_facts, as_text, draw
 
-ALL: Mapping[str, Experiment] = {"2": Experiment(concurrency.run, 0.1, 1.0, 1.0), **EXPERIMENTS}
+ALL: Mapping[str, Experiment[Asked]] = {"2": Experiment(concurrency.run, 0.1, 1.0), **EXPERIMENTS}
 
 
 @click.command("clockwork", context_settings={"max_content_width": 100})
@@ -70,9 +71,8 @@ def clockwork(
       infadapter reproduce clockwork --experiment 6.5 --minutes 20 --table models.csv
     """
     chosen = ALL[experiment]
-    by_default = chosen.quick_minutes if quick else chosen.minutes
     asked = Asked(
-        by_default if minutes is None else float(minutes),
+        chosen.lasts(minutes, quick=quick),
         Progress(what="seconds"),
         tuple(_table(table).values()),
         seed,

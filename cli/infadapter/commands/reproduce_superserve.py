@@ -65,9 +65,8 @@ def superserve(
         raise click.UsageError(
             "Experiment `trace` needs --trace, a file of requests per second; the others take none."
         )
-    by_default = chosen.quick_minutes if quick else chosen.minutes
     asked = Asked(
-        by_default if minutes is None else float(minutes),
+        chosen.lasts(minutes, quick=quick),
         Progress(what="workloads"),
         _rates(trace),
         seed,

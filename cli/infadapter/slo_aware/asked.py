@@ -1,10 +1,9 @@
 """What is asked of an experiment."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-Tell = Callable[[int, int], None]
+from infadapter_simulator.reproduction.experiment import Tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from infadapter.one_core import one_core
 from infadapter.slo_aware.asked import Asked
 from infadapter_server.networks.sloaware import prepare
 from infadapter_server.networks.sloaware.label_network import LabelNetwork
@@ -47,7 +48,7 @@ def run(asked: Asked) -> Result:
     network = LabelNetwork(weights, prepare.label_tables(asked.labels, weights, asked.cache))
     inputs, right = Task(labels=asked.labels).sample(2000, prepare.TEST)
     points = [*(_hashed(network, share) for share in SHARES), network.full]
-    with _one_core(), _co_runners() as beside:
+    with one_core(), _co_runners() as beside:
         profile = _profile(points, inputs, beside, 12 if asked.quick else PROFILED)
         alone = _served(
             lambda left_s: len(points) - 1, points, inputs, right, None, asked.seconds / 4
@@ -184,16 +185,6 @@ def _co_runners() -> Iterator[CoRunners]:
         for process in processes:
             process.kill()
             process.wait()
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(allowed)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
 
 
 def _p95(taken: Sequence[Taken]) -> float:

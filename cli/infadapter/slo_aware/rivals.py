@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from infadapter_server.networks.signatures import Floats
 from infadapter_server.networks.sloaware import hashing, importance, kernels
 from infadapter_server.networks.sloaware.label_network import (
     LabelNetwork,
     Tables,
     Weights,
 )
-from infadapter_server.networks.sloaware.labels import Floats, Labels
+from infadapter_server.networks.sloaware.labels import Labels
 
 BITS = 10
 

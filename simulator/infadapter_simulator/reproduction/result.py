@@ -43,6 +43,14 @@ class Result:
     log_x: bool = False
 
 
+def percent(share: float, digits: int = 2) -> str:
+    return "–" if share != share else f"{100 * share:.{digits}f}"
+
+
+def milliseconds(seconds: float) -> str:
+    return "–" if seconds != seconds else f"{1000 * seconds:.1f}"
+
+
 def as_text(result: Result) -> str:
     said = [f"- {sentence}" for sentence in result.said]
     table = aligned([result.head, *result.rows])

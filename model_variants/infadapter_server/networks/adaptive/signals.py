@@ -11,12 +11,13 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from infadapter_server.networks.signatures import Floats
+
 __all__ = ["CLASSES", "LENGTH", "Floats", "Labels", "sample"]
 
 LENGTH, CLASSES = 40, 10
 _LOT = 5000  # signals drawn at once, from one seed; normalised together
 
-Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from infadapter_scheduler.points import Point
 from infadapter_server.networks.adaptive.points import UnknownPoint
+from infadapter_server.networks.signatures import Floats
 from infadapter_server.networks.sloaware import store
 from infadapter_server.networks.sloaware.label_network import LabelNetwork, Tables, Weights
-from infadapter_server.networks.sloaware.labels import Floats
 
 FULL = "full"
 

@@ -11,9 +11,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from infadapter_server.networks.signatures import Floats
 from infadapter_server.networks.sloaware import kernels
 
-Floats = npt.NDArray[np.float32]
 Buckets = npt.NDArray[np.int64]
 
 MOST_SEEN = 65_600

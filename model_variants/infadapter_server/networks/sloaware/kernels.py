@@ -9,7 +9,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from infadapter_server.networks.signatures import Floats
+
 Indices = npt.NDArray[np.int32]
 
 _LOWEST = np.float32(-np.inf)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from infadapter_server.networks.signatures import Floats
 from infadapter_server.networks.sloaware import hashing, importance, kernels
 
-Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int32]
 
 CORE = 0.02

@@ -5,7 +5,6 @@ their logits corrected for how they are drawn. Every input is fresh. A row's lea
 with what that row has learnt (Adagrad), since most labels come up rarely.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from infadapter_server.networks.sloaware import store
-from infadapter_server.networks.sloaware.labels import FEATURES, Task, zipf
+from infadapter_server.networks.sloaware.labels import FEATURES, Task, Tell, zipf
 
 BATCH, DRAWN = 512, 2048
 HIDDEN_RATE, ROW_RATE = 2e-3, 0.1
 KEPT_EVERY = 250  # batches: what a stop loses at most
 TRAINING_SEEDS = 1_000_000
-
-Tell = Callable[[int, int], None]
 
 
 @dataclass(slots=True)

@@ -5,16 +5,20 @@ generated: how often a label occurs follows Zipf's law, labels of a topic are al
 its label's prototype under noise. How many inputs can be told at all follows from the noise.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from infadapter_server.networks.signatures import Floats
+
 FEATURES = 64
 LABELS_A_TOPIC = 50
 
-Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
+Tell = Callable[[int, int], None]
+"""Of a training: how much is done, and of how much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,25 +6,22 @@ with the full network is known by bucket and share. That pays where few nodes ar
 input, which an L1 penalty on activations in training brings about.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from infadapter_server.networks.signatures import Floats
 from infadapter_server.networks.sloaware import hashing, importance, kernels, store
-from infadapter_server.networks.sloaware.labels import FEATURES, Task
+from infadapter_server.networks.sloaware.labels import FEATURES, Labels, Task, Tell
 
 CLASSES, KINDS = 60, 600
 NOISE = 0.17
 BATCH = 512
 RATE = 3e-3
 TRAINING_SEEDS = 2_000_000
-
-Floats = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
-Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,15 @@
 """Makes the networks of the evaluation: trained here, nothing is downloaded or shipped."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from infadapter_server.networks.signatures import Floats
 from infadapter_server.networks.sloaware import mlp, store
 from infadapter_server.networks.sloaware.label_network import Tables, Weights, learnt
-from infadapter_server.networks.sloaware.labels import Floats, Labels, Task
-
-Tell = Callable[[int, int], None]
+from infadapter_server.networks.sloaware.labels import Labels, Task, Tell
 
 UNLABELLED, CALIBRATION, TEST = 11, 12, 13
 """Seeds of inputs that no training saw, each for one use."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from infadapter_scheduler import POLICIES, Arrival, Model, Policy
-from infadapter_simulator.reproduction.clockwork.drive import Tell
+from infadapter_simulator.reproduction.experiment import Tell
 
 LAG_S = 0.0005
 """From the controller to a worker, and back: assumed; half of what the released code assumes."""
@@ -51,11 +51,3 @@ def poisson(
                 return
             yield Arrival(at_s, names[which], slo_s(at_s))
         now_s = float(times[-1])
-
-
-def percent(share: float, digits: int = 2) -> str:
-    return "–" if share != share else f"{100 * share:.{digits}f}"
-
-
-def milliseconds(seconds: float) -> str:
-    return "–" if seconds != seconds else f"{1000 * seconds:.1f}"

@@ -10,19 +10,20 @@ from dataclasses import replace
 from math import ceil
 
 from infadapter_scheduler import Model, Stream, World, of_both_sides
-from infadapter_simulator.reproduction.clockwork.asked import (
-    LAG_S,
-    Asked,
-    milliseconds,
-    percent,
-    policy_of,
-)
+from infadapter_simulator.reproduction.clockwork.asked import LAG_S, Asked, policy_of
 from infadapter_simulator.reproduction.clockwork.azure_trace import Trace, rates_rps
 from infadapter_simulator.reproduction.clockwork.drive import Sampler, drive
 from infadapter_simulator.reproduction.clockwork.needed import executors_needed
 from infadapter_simulator.reproduction.clockwork.table import by_name, copies, networks
 from infadapter_simulator.reproduction.clockwork.tally import Tally
-from infadapter_simulator.reproduction.result import UNPUBLISHED, Line, Panel, Result
+from infadapter_simulator.reproduction.result import (
+    UNPUBLISHED,
+    Line,
+    Panel,
+    Result,
+    milliseconds,
+    percent,
+)
 
 GPUS, PAGES, SLO_S = 6, 1376, 0.1
 TYPES, COPIES, FUNCTIONS_EACH = 61, 66, 4.5

@@ -7,17 +7,18 @@ Beside what Clockwork was compared with: Clipper's additive increase and multipl
 from collections.abc import Callable
 
 from infadapter_scheduler import Arrival, Client, ClosedLoop, Served, World
-from infadapter_simulator.reproduction.clockwork.asked import (
-    LAG_S,
-    Asked,
-    milliseconds,
-    percent,
-    policy_of,
-)
+from infadapter_simulator.reproduction.clockwork.asked import LAG_S, Asked, policy_of
 from infadapter_simulator.reproduction.clockwork.drive import Sampler, drive
 from infadapter_simulator.reproduction.clockwork.table import by_name, resnet50s
 from infadapter_simulator.reproduction.clockwork.tally import Counts, Tally
-from infadapter_simulator.reproduction.result import UNPUBLISHED, Line, Panel, Result
+from infadapter_simulator.reproduction.result import (
+    UNPUBLISHED,
+    Line,
+    Panel,
+    Result,
+    milliseconds,
+    percent,
+)
 
 SLOS_MS = (10, 25, 50, 100, 250, 500)
 COPIES, CLIENTS = 15, 16

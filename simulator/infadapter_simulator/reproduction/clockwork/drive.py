@@ -1,13 +1,10 @@
 """Driving a policy through a source of arrivals in virtual time, and sampling its executors."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from infadapter_scheduler import Emulation, Policy, Settled, Source, World, emulate
-
-Tell = Callable[[int, int], None]
-"""How many seconds of virtual time are done, of how many."""
+from infadapter_simulator.reproduction.experiment import Tell
 
 
 class Sample(NamedTuple):

@@ -1,8 +1,7 @@
 """The experiments by their sections, and for how long each runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from infadapter_simulator.reproduction.clockwork import (
     azure,
@@ -13,25 +12,15 @@ from infadapter_simulator.reproduction.clockwork import (
     thousands,
 )
 from infadapter_simulator.reproduction.clockwork.asked import Asked
-from infadapter_simulator.reproduction.result import Result
+from infadapter_simulator.reproduction.experiment import Experiment
 
-
-class Experiment(NamedTuple):
-    """Minutes of virtual time: a few seconds' work, what is run by default, the paper's."""
-
-    run: Callable[[Asked], Result]
-    quick_minutes: float
-    minutes: float
-    published_minutes: float
-
-
-EXPERIMENTS: Mapping[str, Experiment] = MappingProxyType(
+EXPERIMENTS: Mapping[str, Experiment[Asked]] = MappingProxyType(
     {
-        "6.1": Experiment(beside_others.run, 0.02, 1.0, 30.0),
-        "6.2": Experiment(thousands.run, 0.5, 15.0, 75.0),
-        "6.3": Experiment(low_slos.run, 0.1, 2.0, 6.5),
-        "6.4": Experiment(isolation.run, 0.1, 2.0, 6.5),
-        "6.5": Experiment(azure.run, 0.1, 2.0, 480.0),
-        "6.6": Experiment(scale.run, 0.05, 1.0, 20.0),
+        "6.1": Experiment(beside_others.run, 0.02, 1.0),
+        "6.2": Experiment(thousands.run, 0.5, 15.0),
+        "6.3": Experiment(low_slos.run, 0.1, 2.0),
+        "6.4": Experiment(isolation.run, 0.1, 2.0),
+        "6.5": Experiment(azure.run, 0.1, 2.0),
+        "6.6": Experiment(scale.run, 0.05, 1.0),
     }
 )

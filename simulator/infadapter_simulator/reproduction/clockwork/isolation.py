@@ -5,19 +5,13 @@
 from functools import partial
 
 from infadapter_scheduler import Arrival, Both, Client, ClosedLoop, Served, Stream, World
-from infadapter_simulator.reproduction.clockwork.asked import (
-    LAG_S,
-    Asked,
-    percent,
-    poisson,
-    policy_of,
-)
+from infadapter_simulator.reproduction.clockwork.asked import LAG_S, Asked, poisson, policy_of
 from infadapter_simulator.reproduction.clockwork.drive import Sampler, drive
 from infadapter_simulator.reproduction.clockwork.low_slos import GPUS, PAGES
 from infadapter_simulator.reproduction.clockwork.ramp import ALONE_S, MULTIPLES, slo_s
 from infadapter_simulator.reproduction.clockwork.table import by_name, resnet50s
 from infadapter_simulator.reproduction.clockwork.tally import Tally
-from infadapter_simulator.reproduction.result import UNPUBLISHED, Line, Panel, Result
+from infadapter_simulator.reproduction.result import UNPUBLISHED, Line, Panel, Result, percent
 
 LIVE, LIVE_RPS = 6, 200.0
 BATCH = ((0, 0), (12, 16), (48, 4))

@@ -4,18 +4,12 @@ from functools import partial
 from itertools import product
 
 from infadapter_scheduler import Stream, World
-from infadapter_simulator.reproduction.clockwork.asked import (
-    LAG_S,
-    Asked,
-    percent,
-    poisson,
-    policy_of,
-)
+from infadapter_simulator.reproduction.clockwork.asked import LAG_S, Asked, poisson, policy_of
 from infadapter_simulator.reproduction.clockwork.drive import Sampler, drive
 from infadapter_simulator.reproduction.clockwork.ramp import ALONE_S, MULTIPLES, slo_s
 from infadapter_simulator.reproduction.clockwork.table import by_name, resnet50s
 from infadapter_simulator.reproduction.clockwork.tally import Tally
-from infadapter_simulator.reproduction.result import UNPUBLISHED, Line, Panel, Result
+from infadapter_simulator.reproduction.result import UNPUBLISHED, Line, Panel, Result, percent
 
 GPUS, PAGES = 6, 1376
 MODELS, RATES_RPS = (12, 48), (600, 1200, 2400)

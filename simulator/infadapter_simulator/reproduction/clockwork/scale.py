@@ -8,18 +8,12 @@ import time
 from collections.abc import Sequence
 
 from infadapter_scheduler import Action, Event, Policy, Stream, World
-from infadapter_simulator.reproduction.clockwork.asked import (
-    LAG_S,
-    Asked,
-    percent,
-    poisson,
-    policy_of,
-)
+from infadapter_simulator.reproduction.clockwork.asked import LAG_S, Asked, poisson, policy_of
 from infadapter_simulator.reproduction.clockwork.drive import Sampler, drive
 from infadapter_simulator.reproduction.clockwork.realtime import Saturation, saturated
 from infadapter_simulator.reproduction.clockwork.table import by_name, resnet50s
 from infadapter_simulator.reproduction.clockwork.tally import Counts, Tally
-from infadapter_simulator.reproduction.result import Line, Panel, Result
+from infadapter_simulator.reproduction.result import Line, Panel, Result, percent
 
 WORKERS = (10, 30, 50, 70, 90, 110, 130, 150)
 IN_REAL_TIME = (10, 30, 60, 110, 150)

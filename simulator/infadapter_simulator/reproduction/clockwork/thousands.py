@@ -8,18 +8,18 @@ from itertools import pairwise
 import numpy as np
 
 from infadapter_scheduler import Arrival, Stream, World
-from infadapter_simulator.reproduction.clockwork.asked import (
-    CHUNK,
-    LAG_S,
-    Asked,
-    milliseconds,
-    percent,
-    policy_of,
-)
+from infadapter_simulator.reproduction.clockwork.asked import CHUNK, LAG_S, Asked, policy_of
 from infadapter_simulator.reproduction.clockwork.drive import Sample, Sampler, drive
 from infadapter_simulator.reproduction.clockwork.table import by_name, resnet50s
 from infadapter_simulator.reproduction.clockwork.tally import Tally
-from infadapter_simulator.reproduction.result import UNPUBLISHED, Line, Panel, Result
+from infadapter_simulator.reproduction.result import (
+    UNPUBLISHED,
+    Line,
+    Panel,
+    Result,
+    milliseconds,
+    percent,
+)
 
 MINOR, MINOR_RPS, MAJOR_RPS, SLO_S = "minor", 200.0, 1000.0, 0.1
 MODELS, RESIDENT = 3600, 201

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infadapter_simulator.reproduction.clockwork.drive import Tell
+from infadapter_simulator.reproduction.experiment import Tell
 
 
 @dataclass(frozen=True, slots=True)

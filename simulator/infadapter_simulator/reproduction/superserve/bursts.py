@@ -6,8 +6,7 @@ from functools import partial
 import numpy as np
 
 from infadapter_scheduler import Arrival
-from infadapter_simulator.reproduction.clockwork.asked import percent
-from infadapter_simulator.reproduction.result import Line, Panel, Result
+from infadapter_simulator.reproduction.result import Line, Panel, Result, percent
 from infadapter_simulator.reproduction.superserve.asked import Asked
 from infadapter_simulator.reproduction.superserve.comparison import (
     HEAD,

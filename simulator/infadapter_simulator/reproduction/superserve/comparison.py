@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from infadapter_scheduler import Arrival
 from infadapter_scheduler.points.rivals import Fixed
-from infadapter_simulator.reproduction.clockwork.asked import percent
+from infadapter_simulator.reproduction.result import percent
 from infadapter_simulator.reproduction.superserve.ladder import (
     CAPACITY_RPS,
     GPUS,

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from infadapter_scheduler import Emulation
-from infadapter_simulator.reproduction.clockwork.asked import percent
-from infadapter_simulator.reproduction.result import Line, Panel, Result
+from infadapter_simulator.reproduction.result import Line, Panel, Result, percent
 from infadapter_simulator.reproduction.superserve.asked import Asked
 from infadapter_simulator.reproduction.superserve.bursts import calibration
 from infadapter_simulator.reproduction.superserve.ladder import GPUS, supernet

@@ -17,20 +17,20 @@ from infadapter_scheduler import (
     World,
     emulate,
 )
-from infadapter_scheduler.points.keeping_up import KeepingUp
-from infadapter_scheduler.points.rivals import LowestAccuracy, MaxAccuracy, MaxBatch
-from infadapter_scheduler.points.slackfit import SlackFit
+from infadapter_scheduler.points.named import DEFAULT_POINT_POLICY, POINT_POLICIES
 from infadapter_scheduler.policies.central import CentralQueue
 
 CHOOSING: Mapping[str, Callable[[], PointPolicy]] = MappingProxyType(
     {
-        "ours": KeepingUp,
-        "SlackFit": SlackFit,
-        "MaxBatch": MaxBatch,
-        "MaxAcc": MaxAccuracy,
-        "lowest accuracy": LowestAccuracy,
+        "ours": POINT_POLICIES[DEFAULT_POINT_POLICY],
+        "SlackFit": POINT_POLICIES["slackfit"],
+        "MaxBatch": POINT_POLICIES["max-batch"],
+        "MaxAcc": POINT_POLICIES["max-accuracy"],
+        "lowest accuracy": POINT_POLICIES["lowest-accuracy"],
     }
 )
+"""By the names of the paper."""
+
 Watch = Callable[[Emulation, float], None]
 
 

@@ -2,8 +2,7 @@
 
 from functools import partial
 
-from infadapter_simulator.reproduction.clockwork.asked import percent
-from infadapter_simulator.reproduction.result import Line, Panel, Result
+from infadapter_simulator.reproduction.result import Line, Panel, Result, percent
 from infadapter_simulator.reproduction.superserve.asked import Asked
 from infadapter_simulator.reproduction.superserve.bursts import BASE_RPS, VARIANT_RPS, calibration
 from infadapter_simulator.reproduction.superserve.ladder import GPUS, supernet

@@ -1,14 +1,12 @@
 """What is asked of an experiment, and the two simulated machines that all of them look at."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from infadapter_simulator.accelerator.accelerators import Board, Roofline
-
-Tell = Callable[[int, int], None]
-"""How much is done, and of how much."""
+from infadapter_simulator.reproduction.experiment import Tell
 
 Machine = Board | Roofline
 
