@@ -15,7 +15,7 @@ from infadapter_server.serving.floors import floor_of
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.protocol import BadTensor, Question
-from infadapter_server.serving.refusal import InferenceError, Refusal, Unserved
+from infadapter_server.serving.refusal import InferenceError, Refusal, Unserved, inference_failed
 from infadapter_server.serving.replies import refusal_of
 
 __all__ = ["Answering", "Asked", "Given"]
@@ -52,28 +52,23 @@ class Answering:
     async def __call__(self, asked: Asked) -> Given:
         """Answer one request. Raises Refusal, which has been counted."""
         inference = self.inference
-        arrived_s = inference.clock()
-        inference.metrics.arrivals.inc()
-        inference.in_flight += 1
+        arrived_s = inference.begin(inference.clock())
         hold = bodies.Hold(inference.budget)
         try:
             given = await self._answer(asked, arrived_s, hold)
         except Refusal as refusal:
-            inference.count_refusal(refusal, arrived_s)
+            inference.count_refused(refusal.reason, arrived_s)
             inference.metrics.count(refusal.status)
             raise
         finally:
-            hold.release()
-            inference.in_flight -= 1
+            inference.finish(hold)
         inference.metrics.count(200)
         inference.metrics.latency_seconds.observe(inference.clock() - arrived_s)
         return given
 
     async def _answer(self, asked: Asked, arrived_s: float, hold: bodies.Hold) -> Given:
         inference = self.inference
-        identity = inference.find(asked.model, asked.version)
-        inference.check_open()
-        inference.budget.allow(inference.longest_body(identity))
+        identity, _ = inference.welcome(asked.model, asked.version)
         try:
             question = asked.read(identity)
             within_s = self._within_s(asked, question)
@@ -93,7 +88,7 @@ class Answering:
             # A call that is cancelled would cancel the future too, and nobody would know who left.
             result = await asyncio.shield(ticket.answer)
         except InferenceError:
-            raise Refusal(500, "The inference failed; the server's log says why.") from None
+            raise inference_failed() from None
         except Unserved as unserved:
             raise refusal_of(unserved) from None
         finally:
@@ -103,6 +98,5 @@ class Answering:
 
     def _within_s(self, asked: Asked, question: Question) -> float:
         deadlines = self.inference.limits.deadlines
-        within_s = deadlines.of(asked.deadline)
-        within_s = deadlines.shorter(within_s, asked.deadline, question.timeout_us)
+        within_s = deadlines.within(asked.deadline, question.timeout_us)
         return within_s if asked.remaining_s is None else min(within_s, asked.remaining_s)

@@ -134,8 +134,7 @@ class Connection(HttpProtocol):
         if exchange.more_body:
             self._go_the_long_way(exchange)
         else:
-            # When its bytes were seen, before those of others that the loop had to read as well.
-            exchange.begin(min(self._all.clock(), self.loop.time()))
+            exchange.begin(self.loop.time())
 
     def _go_the_long_way(self, exchange: Exchange) -> None:
         """Its body takes its time."""
@@ -175,9 +174,12 @@ class Connection(HttpProtocol):
             return None
         if self.parser.get_method() != b"POST" or self.parser.should_upgrade():
             return None
-        names, head = asked_of_url(self.url), read_head(self.headers)
+        names = asked_of_url(self.url)
+        if names is None:
+            return None
+        head = read_head(self.headers)
         small = head.length.isdigit() and int(head.length[:20]) <= parsing.LARGE
-        if names is None or not small or head.encoding:
+        if not small or head.encoding:
             return None
         exchange = Exchange(self._all.inference, self, names, head)
         exchange.keep_alive = (

@@ -25,6 +25,10 @@ class Deadlines:
     longest_s: float = 10.0
     default_s: float | None = None
 
+    def within(self, header: bytes | None, timeout_us: object) -> float:
+        """Seconds by both. Raises BadTensor."""
+        return self.shorter(self.of(header), header, timeout_us)
+
     def of(self, header: bytes | None) -> float:
         """Seconds by the header, or the default. Raises BadTensor."""
         if header is None:

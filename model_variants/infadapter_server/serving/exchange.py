@@ -6,7 +6,6 @@ of what it costs. So a request whose body came together with its headers is aske
 admitted in the call that its last byte came in, and its answer is written when it is there.
 """
 
-import logging
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from infadapter_server.serving.connections import Connection
 
 __all__ = ["Exchange"]
-
-_log = logging.getLogger(__name__)
 
 
 class Exchange:
@@ -48,10 +45,9 @@ class Exchange:
     def set(self) -> None:
         """Nobody waits for the next part of the body, nor for a client that goes."""
 
-    def begin(self, arrived_s: float) -> None:
+    def begin(self, seen_s: float) -> None:
         """Ask, now that the body is there."""
-        self._arrived_s = arrived_s
-        self._inference.begin()
+        self._arrived_s = self._inference.begin(seen_s)
         try:
             self._admitted = self._ask(bytes(self.body))
         except Exception as error:  # noqa: BLE001 - a mistake of ours is one request's
@@ -62,10 +58,7 @@ class Exchange:
 
     def _ask(self, body: bytes) -> Admitted:
         inference, head = self._inference, self._head
-        identity = inference.find(*self._names)
-        inference.check_open()
-        longest = inference.longest_body(identity)
-        inference.budget.allow(longest)
+        identity, longest = inference.welcome(*self._names)
         bodies.check_length(len(body), longest)
         self._hold.become(len(body))
         return inference.admit(identity, head, body, self._arrived_s, self._hold)
@@ -86,16 +79,12 @@ class Exchange:
 
     def _refuse(self, error: Exception) -> None:
         if isinstance(error, ClientGone):
-            self._close()
+            self._inference.finish(self._hold)
             return
         self._end(self._inference.refusal(error, self._arrived_s))
 
-    def _close(self) -> None:
-        self._hold.release()
-        self._inference.in_flight -= 1
-
     def _end(self, reply: Reply) -> None:
-        self._close()
+        self._inference.finish(self._hold)
         self._write(reply)
         self._inference.ended(reply, self._arrived_s)
 

@@ -26,6 +26,7 @@ from infadapter_server.serving.refusal import (
     InferenceError,
     Refusal,
     Unserved,
+    inference_failed,
     try_again,
 )
 from infadapter_server.serving.replies import Reply, answer, refused, unserved_reply
@@ -124,12 +125,29 @@ class Inference:
 
     # --- one request -------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """Count an arrival."""
+    def begin(self, seen_s: float) -> float:
+        """
+        Count an arrival, and return its time: when its bytes were seen, before those of others that
+        the event loop had to read as well.
+        """
         self.metrics.arrivals.inc()
         self.in_flight += 1
+        return min(self.clock(), seen_s)
 
-    def check_open(self) -> None:
+    def finish(self, hold: bodies.Hold) -> None:
+        """A request has its answer, or nobody waits for one: what it held is free."""
+        hold.release()
+        self.in_flight -= 1
+
+    def welcome(self, model: str, version: str | None) -> tuple[Identity, int]:
+        """The model that is asked for, and the length that its bodies may have. Raises Refusal."""
+        identity = self.find(model, version)
+        self._check_open()
+        longest = self.longest_body(identity)
+        self.budget.allow(longest)
+        return identity, longest
+
+    def _check_open(self) -> None:
         """Raises Refusal while nothing can be answered."""
         if self.closed:
             raise try_again(Cause.CLOSED, "The server is shutting down.")
@@ -152,10 +170,11 @@ class Inference:
         parse = later(body, head.json_length, identity.signature, self.limits.batch)
         if question is None and says_terms(body):
             question = parse()
-        within_s = self.limits.deadlines.of(head.deadline)
-        floor = floor_of(head.floor, None if question is None else question.accuracy_floor)
-        if question is not None:
-            within_s = self.limits.deadlines.shorter(within_s, head.deadline, question.timeout_us)
+        timeout_us, floor = (
+            (None, None) if question is None else (question.timeout_us, question.accuracy_floor)
+        )
+        within_s = self.limits.deadlines.within(head.deadline, timeout_us)
+        least = floor_of(head.floor, floor)
 
         def read() -> Floats:
             nonlocal question
@@ -163,7 +182,7 @@ class Inference:
             hold.become(question.batch.nbytes)
             return question.batch
 
-        ticket = self.driver.ask(identity.model, arrived_s, within_s, read, floor)
+        ticket = self.driver.ask(identity.model, arrived_s, within_s, read, least)
         assert question is not None
         return Admitted(identity, question, ticket)
 
@@ -173,7 +192,7 @@ class Inference:
         try:
             return answer(ticket.answer.result(), question, identity, ticket)
         except InferenceError:
-            raise Refusal(500, "The inference failed; the server's log says why.") from None
+            raise inference_failed() from None
         except BadTensor as error:  # JSON cannot carry it
             self.driver.answered(ticket)
             raise Refusal(400, str(error)) from None
@@ -183,7 +202,7 @@ class Inference:
         match error:
             case Unserved():
                 if not error.accepted:  # else it counts as late or cancelled
-                    self._count_unserved(error.reason, arrived_s)
+                    self.count_refused(error.reason, arrived_s)
                 return unserved_reply(error, self.variant)
             case Refusal():
                 refusal = error
@@ -192,14 +211,11 @@ class Inference:
             case _:
                 _log.error("A request met a mistake of the server.", exc_info=error)
                 refusal = Refusal(500, "The server made a mistake; its log says which.")
-        self.count_refusal(refusal, arrived_s)
+        self.count_refused(refusal.reason, arrived_s)
         return refused(refusal, self.variant)
 
-    def count_refusal(self, refusal: Refusal, arrived_s: float) -> None:
+    def count_refused(self, reason: str, arrived_s: float) -> None:
         """By its reason, if it is one for want of room or time."""
-        self._count_unserved(refusal.reason, arrived_s)
-
-    def _count_unserved(self, reason: str, arrived_s: float) -> None:
         if reason in self.metrics.refused:
             self.metrics.refused[reason].inc()
             self.metrics.refusal_age_seconds.observe(self.clock() - arrived_s)

@@ -12,6 +12,7 @@ __all__ = [
     "InferenceError",
     "Refusal",
     "Unserved",
+    "inference_failed",
     "try_again",
     "whole_seconds",
 ]
@@ -60,6 +61,10 @@ class Unserved(Exception):
     def __init__(self, reason: str, retry_after_s: float = 0.0, *, accepted: bool = False) -> None:
         super().__init__(reason)
         self.reason, self.retry_after_s, self.accepted = reason, retry_after_s, accepted
+
+
+def inference_failed() -> Refusal:
+    return Refusal(500, "The inference failed; the server's log says why.")
 
 
 def try_again(reason: str, sentence: str, after_s: float = 0.0) -> Refusal:

@@ -35,9 +35,7 @@ async def infer(
     inference: Inference, names: Names, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Answer one request."""
-    # When its bytes were seen, before those of others that the loop had to read as well.
-    arrived_s = min(inference.clock(), asyncio.get_running_loop().time())
-    inference.begin()
+    arrived_s = inference.begin(asyncio.get_running_loop().time())
     hold = bodies.Hold(inference.budget)
     try:
         reply = await _reply(inference, names, scope, receive, arrived_s, hold)
@@ -46,8 +44,7 @@ async def infer(
     except Exception as error:  # noqa: BLE001 - a mistake of ours is one request's, and is logged
         reply = inference.refusal(error, arrived_s)
     finally:
-        hold.release()
-        inference.in_flight -= 1
+        inference.finish(hold)
     await _send(reply, send, draining=inference.draining)
     inference.ended(reply, arrived_s)
 
@@ -68,13 +65,11 @@ async def _reply(
     arrived_s: float,
     hold: bodies.Hold,
 ) -> Reply:
-    identity = inference.find(*names)
-    inference.check_open()
+    identity, longest = inference.welcome(*names)
     connection = scope.get(CONNECTION)
     if connection is not None and connection.spare:
         raise try_again(Cause.CONNECTIONS, "Too many connections are open.")
-    head, longest = read_head(scope["headers"]), inference.longest_body(identity)
-    inference.budget.allow(longest)
+    head = read_head(scope["headers"])
     began_s, limits = inference.clock(), inference.limits
     within_s = limits.deadlines.of(head.deadline)
     body = await bodies.read(
