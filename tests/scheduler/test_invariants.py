@@ -13,6 +13,12 @@ from tests.scheduler.referee import Referee
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 EXAMPLES = 100_000 if DEEP else 300
+SEARCHED = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=not DEEP,
+    suppress_health_check=list(HealthCheck),
+)
 
 MILLISECOND = 0.001
 SIZES = ((1,), (1, 2), (1, 2, 4), (1, 2, 4, 8), (1, 3, 8), (1, 2, 4, 8, 16))
@@ -99,12 +105,7 @@ def played(
 
 
 @pytest.mark.timeout(3600 if DEEP else 120)
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=not DEEP,
-    suppress_health_check=list(HealthCheck),
-)
+@SEARCHED
 @given(
     made=models(),
     pages=st.sampled_from((None, 3, 5, 9)),

@@ -5,7 +5,7 @@ from math import inf
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infadapter_scheduler import Choice, Model, Point, Scheduler, Situation, with_points
@@ -14,7 +14,7 @@ from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.points.rivals import LowestAccuracy, MaxAccuracy, MaxBatch
 from infadapter_scheduler.points.slackfit import SlackFit
 from tests.scheduler.referee import Referee
-from tests.scheduler.test_invariants import DEEP, EVENTS, EXAMPLES, MILLISECOND, SIZES, played
+from tests.scheduler.test_invariants import DEEP, EVENTS, MILLISECOND, SEARCHED, SIZES, played
 
 ACCURACIES = (0.4, 0.6, 0.7, 0.8, 0.9)
 
@@ -101,12 +101,7 @@ def _point(draw: st.DrawFn, name: str, accuracy: float) -> Point:
 
 
 @pytest.mark.timeout(3600 if DEEP else 120)
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=not DEEP,
-    suppress_health_check=list(HealthCheck),
-)
+@SEARCHED
 @given(
     made=ladders(),
     policy=st.sampled_from(POLICIES),
