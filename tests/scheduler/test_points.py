@@ -11,6 +11,7 @@ from infadapter_scheduler import (
     Choice,
     ExecutorJoined,
     Finished,
+    Gone,
     Load,
     LoadWanted,
     Model,
@@ -282,3 +283,12 @@ def test_nothing_more_is_sent_in_the_last_instant_of_what_takes_longer_than_expe
     made.handle(Profiled("m", {1: 0.005}), 0.0)
     assert run_of(made.handle(Arrived(1, "m", 1.0), 0.0)).expected_s == 0.005
     assert made.handle(Arrived(2, "m", 1.0), 0.005 - 5e-9) == []
+
+
+def test_who_leaves_the_one_queue_leaves_the_others_in_the_order_of_their_deadlines() -> None:
+    queue = CentralQueue(NET, LowestAccuracy())
+    for number, deadline_s in enumerate((1.0, 5.0, 2.0)):
+        queue.handle(Arrived(number, "net", deadline_s), 0.0)
+    queue.handle(Gone(0), 0.0)
+    run = run_of(queue.handle(ExecutorJoined("executor"), 0.0))
+    assert run.batch[0] == 2

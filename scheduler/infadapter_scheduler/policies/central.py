@@ -6,7 +6,7 @@ points for how many, and at which accuracy. For comparison, and of one model.
 """
 
 from collections import deque
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from math import inf
 
 from infadapter_scheduler.actions import Action, Reason, Refuse, Run
@@ -54,6 +54,7 @@ class CentralQueue:
                 return self._left(event.executor) + self._dispatch(now_s)
             case Gone():
                 self._queue = [waiting for waiting in self._queue if waiting[1] != event.request]
+                heapify(self._queue)
         return self._dispatch(now_s)
 
     def _left(self, executor: str) -> list[Action]:
