@@ -115,15 +115,17 @@ def test_a_child_is_killed_under_load_and_comes_back() -> None:
         assert set(statuses) <= {200, 503}
         assert statuses.count(503) <= max(8, len(statuses) / 5)  # the other one went on
         server.process.send_signal(signal.SIGTERM)
-        _, errors = server.end()
+        code, errors = server.end()
+    assert code == 0
+    assert "executor-" in errors
     assert "was killed by SIGKILL. It is started again" in errors
     assert "Traceback" not in errors
 
 
 def test_ctrl_c_while_children_are_starting_ends_all_in_silence() -> None:
     """
-    A terminal sends it to all of its processes. 1: on a busy machine a child may be waited for in
-    vain.
+    A terminal sends it to all of its processes. On a busy machine a child that has begun to load may
+    be waited for in vain, which is said.
     """
     for seconds in (0.0, 0.3):
         with started(*REAL, "--processes", "2", ready=False) as server:
@@ -131,7 +133,7 @@ def test_ctrl_c_while_children_are_starting_ends_all_in_silence() -> None:
             for pid in (*children(server), server.process.pid):
                 os.kill(pid, signal.SIGINT)
             code, errors = server.end()
-        assert code in (0, 1, 130)
+        assert code in (0, 130) or (code == 1 and "still computing" in errors)
         assert "Traceback" not in errors
 
 
