@@ -124,8 +124,8 @@ def test_a_child_is_killed_under_load_and_comes_back() -> None:
 
 def test_ctrl_c_while_children_are_starting_ends_all_in_silence() -> None:
     """
-    A terminal sends it to all of its processes. On a busy machine a child that has begun to load may
-    be waited for in vain, which is said.
+    A terminal sends it to all of its processes. On a busy machine a child that has begun to load
+    may be waited for in vain, which is said.
     """
     for seconds in (0.0, 0.3):
         with started(*REAL, "--processes", "2", ready=False) as server:
