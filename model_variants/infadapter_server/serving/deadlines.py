@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from infadapter_profiles import wire
+from infadapter_server.serving.heads import number_in
 from infadapter_server.serving.protocol import BadTensor
 
 __all__ = ["Deadlines"]
@@ -49,10 +50,7 @@ class Deadlines:
 
 
 def _milliseconds(header: bytes) -> float:
-    try:
-        given = float(header[:_LONGEST_NUMBER])
-    except ValueError:
-        given = math.nan
+    given = number_in(header)
     if not 0 < given < math.inf:
         raise BadTensor(f"{wire.DEADLINE_HEADER} must be a number of milliseconds above zero.")
     return given

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from infadapter_profiles import wire
 from infadapter_scheduler.points import Point
 from infadapter_server.networks.adaptive.points import BelowFloor, at_least
+from infadapter_server.serving.heads import number_in
 from infadapter_server.serving.oip.fields import shown
 from infadapter_server.serving.protocol import BadTensor
 
 __all__ = ["check_floor", "floor_of"]
-
-_LONGEST_NUMBER = 24
 
 
 def floor_of(header: bytes | None, parameter: object) -> float:
@@ -35,10 +34,7 @@ def check_floor(points: Sequence[Point], floor: float) -> None:
 
 
 def _header(header: bytes) -> float:
-    try:
-        given = float(header[:_LONGEST_NUMBER])
-    except ValueError:
-        given = -1.0
+    given = number_in(header)
     if not 0 <= given <= 1:
         raise BadTensor(f"{wire.FLOOR_HEADER} must be a fraction from 0 to 1.")
     return given

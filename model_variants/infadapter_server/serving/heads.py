@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from math import nan
 from typing import NamedTuple
 
 from infadapter_profiles import wire
 from infadapter_server.serving.replies import JSON_LENGTH
 
-__all__ = ["Head", "Names", "asked_of", "asked_of_url", "read_head"]
+__all__ = ["Head", "Names", "asked_of", "asked_of_url", "number_in", "read_head"]
 
 Names = tuple[str, str | None]
 """A model, and a version if one is named."""
@@ -15,6 +16,7 @@ Names = tuple[str, str | None]
 _INFER = "/infer"
 _DEADLINE = wire.DEADLINE_HEADER.encode()
 _FLOOR = wire.FLOOR_HEADER.encode()
+_LONGEST_NUMBER = 24
 _URLS = 1024  # that are remembered
 
 
@@ -55,6 +57,14 @@ def asked_of(path: str) -> Names | None:
         case [model, "versions", version]:
             return model, version
     return None
+
+
+def number_in(value: bytes) -> float:
+    """As the text of a header says it; NaN where that is none."""
+    try:
+        return float(value[:_LONGEST_NUMBER])
+    except ValueError:
+        return nan
 
 
 @lru_cache(_URLS)
