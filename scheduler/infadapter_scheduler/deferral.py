@@ -17,7 +17,8 @@ from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.loading import asked_of, load
-from infadapter_scheduler.opening import Opening, open_batch
+from infadapter_scheduler.opening import Opening
+from infadapter_scheduler.placement import opened_on
 from infadapter_scheduler.state import State
 
 MOST_BATCHES = 64
@@ -42,27 +43,17 @@ def deferred(
     planned = state.deferred.get(executor.name)
     if planned is not None and planned.batch.model == entry.costs.model.name:
         key_s = max(offer.deadline_s, planned.batch.key_s + EPSILON_S)
-        return _opened(
-            state, entry, executor, offer, Opening(cap, 1, entry.rate_rps, 0.0, 0.0), key_s
-        )
+        new = Opening(cap, 1, entry.rate_rps, 0.0, 0.0)
+        return opened_on(state, entry, executor, offer, new, key_s)
     victims = _victims(state, entry, executor, offer.now_s)
     if victims is None:
         return inf
     load_s = entry.costs.load.mean + 2 * offer.lag_s
     key_s = max([offer.deadline_s, *(s + EPSILON_S for s in _deadlines_s(executor, victims))])
     new = Opening(cap, 1, entry.rate_rps, 0.0, load_s)
-    found = _opened(state, entry, executor, offer, new, key_s)
+    found = opened_on(state, entry, executor, offer, new, key_s)
     if isinstance(found, Request) and found.batch is not None:
         _make_way(state, executor, Deferred(found.batch, victims))
-    return found
-
-
-def _opened(
-    state: State, entry: Entry, executor: Executor, offer: Offer, new: Opening, key_s: float
-) -> Request | float:
-    found = open_batch(executor, offer, new, state.buffer, key_s)
-    if isinstance(found, Request) and found.batch is not None and found.batch.cap > 1:
-        entry.open.append(found.batch)
     return found
 
 

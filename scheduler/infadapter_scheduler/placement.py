@@ -77,9 +77,15 @@ def opened(state: State, entry: Entry, offer: Offer, cap: int) -> Request | floa
 
 
 def opened_on(
-    state: State, entry: Entry, executor: Executor, offer: Offer, new: Opening
+    state: State,
+    entry: Entry,
+    executor: Executor,
+    offer: Offer,
+    new: Opening,
+    key_s: float | None = None,
 ) -> Request | float:
-    found = open_batch(executor, offer, new, state.buffer)
+    """In a batch that others may join: at the offer's deadline, or at the place that is said."""
+    found = open_batch(executor, offer, new, state.buffer, key_s)
     if isinstance(found, Request) and found.batch is not None and found.batch.cap > 1:
         entry.open.append(found.batch)
     return found
