@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
+from infadapter_profiles.profile import (
+    KnownCapacity,
+    OperatingPoint,
+    Point,
+    Profile,
+    ProfiledAllocation,
+)
 from infadapter_profiles.quantities import amounts_as_quantities, decimal_text, parse_amounts
 from infadapter_profiles.sizes import PodSize
 
@@ -72,6 +78,9 @@ def write_document(document: ProfileDocument) -> Json:
         "accuracy": decimal_text(profile.accuracy, 5),
         "loadSeconds": decimal_text(profile.load_time_s, 3),
         **_given(warmLoadSeconds=_decimal(profile.warm_load_time_s, 3)),
+        **_given(
+            operatingPoints=[_write_operating(point) for point in profile.operating_points] or None
+        ),
         "allocations": [_write_allocation(each) for each in profile.allocations],
     }
     metadata = _given(name=profile.variant, namespace=document.namespace)
@@ -111,19 +120,43 @@ def read_spec(variant: str, spec: Mapping[str, Any]) -> Profile:
 
     Raises KeyError, TypeError, ValueError or AttributeError where the form is another.
     """
-    return Profile(
+    profile = Profile(
         variant=variant,
         accuracy=_number(spec, "accuracy", most=1),
         load_time_s=_number(spec, "loadSeconds"),
         warm_load_time_s=_optional(spec, "warmLoadSeconds"),
+        operating_points=tuple(_read_operating(each) for each in spec.get("operatingPoints") or ()),
         allocations=tuple(_read_allocation(each) for each in spec["allocations"]),
     )
+    _check_points(profile)
+    return profile
+
+
+def _check_points(profile: Profile) -> None:
+    """Raises ValueError."""
+    known = {point.name: point.accuracy for point in profile.operating_points}
+    for allocation in profile.allocations:
+        point = allocation.operating_point
+        if (point is None) != (not known) or (point is not None and point not in known):
+            named = f"names the operating point {point}" if point else "names no operating point"
+            raise ValueError(f"an allocation {named}; there are {', '.join(known) or 'none'}")
+    if known and max(known.values()) != profile.accuracy:
+        raise ValueError("accuracy is not that of the most accurate operating point")
+
+
+def _write_operating(point: OperatingPoint) -> Json:
+    return {"name": point.name, "accuracy": decimal_text(point.accuracy, 5)}
+
+
+def _read_operating(written: Mapping[str, Any]) -> OperatingPoint:
+    return OperatingPoint(name=str(written["name"]), accuracy=_number(written, "accuracy", most=1))
 
 
 def _write_allocation(allocation: ProfiledAllocation) -> Json:
     return _given(
         resources=amounts_as_quantities(allocation.resources),
         batchSize=allocation.size.batch_size,
+        operatingPoint=allocation.operating_point,
         memoryMebibytes=_mebibytes(allocation.memory_bytes),
         saturationRps=_decimal(allocation.saturation_rps, 3),
         points=[_write_point(point) for point in allocation.points] or None,
@@ -135,6 +168,7 @@ def _read_allocation(written: Mapping[str, Any]) -> ProfiledAllocation:
     resources, batch_size = parse_amounts(written["resources"]), int(written.get("batchSize", 1))
     return ProfiledAllocation(
         size=PodSize(resources=resources, batch_size=batch_size),
+        operating_point=written.get("operatingPoint"),
         memory_bytes=_bytes(_optional(written, "memoryMebibytes")),
         saturation_rps=_optional(written, "saturationRps"),
         points=tuple(_read_point(point) for point in written.get("points") or ()),

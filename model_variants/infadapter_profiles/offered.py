@@ -1,10 +1,11 @@
 """The sizes that a variant is offered in: those that were measured, and a grid between them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from infadapter_profiles.capacity import capacity_at
+from infadapter_profiles.frontier import Served, frontier
 from infadapter_profiles.isotonic import interpolate, isotonic
-from infadapter_profiles.profile import Profile
+from infadapter_profiles.profile import OperatingPoint, Profile
 from infadapter_profiles.sizes import CPU, Allocation, PodSize, Variant
 
 MOST_SIZES = 40
@@ -43,41 +44,72 @@ def to_variant(
     The variant as the solver knows it, on the sizes that were measured.
 
     With `step_millicores`, also on the multiples of it between the smallest and the largest CPU
-    size of each batch size: linear between measured sizes, after isotonic regression.
+    size of each batch size: linear between measured sizes, after isotonic regression. Where the
+    profile has operating points, each size has those that are worth using in it.
     Raises NotMeasured.
     """
-    measured = [
-        Allocation(
-            size=allocation.size, capacity_rps=capacity_at(allocation, slo_s, percentile, headroom)
-        )
-        for allocation in profile.allocations
-    ]
-    between = _between(measured, step_millicores) if step_millicores else ()
+    only = OperatingPoint(name="", accuracy=profile.accuracy)
+    points = profile.operating_points or (only,)
+    rates = {
+        point: _rates(profile, point.name or None, slo_s, percentile, headroom, step_millicores)
+        for point in points
+    }
+    sizes = dict.fromkeys(size for of_size in rates.values() for size in of_size)
     return Variant(
         name=profile.variant,
         accuracy=profile.accuracy,
         load_time_s=profile.load_time_s,
-        allocations=(*measured, *between),
+        allocations=tuple(_allocation(profile, size, rates) for size in sizes),
     )
 
 
-def _between(measured: list[Allocation], step_millicores: int) -> Iterator[Allocation]:
+def _allocation(
+    profile: Profile, size: PodSize, rates: Mapping[OperatingPoint, Mapping[PodSize, float]]
+) -> Allocation:
+    served = [
+        Served(point.name, point.accuracy, of_size[size])
+        for point, of_size in rates.items()
+        if size in of_size
+    ]
+    most_rps = max(point.capacity_rps for point in served)
+    points = frontier(served) if profile.operating_points else ()
+    return Allocation(size=size, capacity_rps=most_rps, points=points)
+
+
+def _rates(
+    profile: Profile,
+    point: str | None,
+    slo_s: float,
+    percentile: float,
+    headroom: float,
+    step_millicores: int | None,
+) -> dict[PodSize, float]:
+    """Capacities at an operating point, or at the only one: the measured sizes, then the grid."""
+    own = {
+        allocation.size: capacity_at(allocation, slo_s, percentile, headroom)
+        for allocation in profile.allocations
+        if allocation.operating_point == point
+    }
+    return own | (dict(_between(own, step_millicores)) if step_millicores else {})
+
+
+def _between(
+    measured: Mapping[PodSize, float], step_millicores: int
+) -> Iterator[tuple[PodSize, float]]:
     """CPU sizes between the measured ones, for each batch size."""
-    for batch_size in sorted({allocation.batch_size for allocation in measured}):
+    for batch_size in sorted({size.batch_size for size in measured}):
         own = {
-            a.cpu_millicores: a.capacity_rps
-            for a in measured
-            if a.kind == CPU and a.batch_size == batch_size
+            size.cpu_millicores: rps
+            for size, rps in measured.items()
+            if size.kind == CPU and size.batch_size == batch_size
         }
         sizes = sorted(own)
         smooth = isotonic([own[size] for size in sizes])
         for millicores in _multiples(sizes, step_millicores):
             if own[max(size for size in sizes if size < millicores)] == 0.0:
                 continue  # perhaps as late as the smaller one: not between no and some capacity
-            rps = interpolate(sizes, smooth, millicores)
-            yield Allocation(
-                size=PodSize(resources={CPU: millicores}, batch_size=batch_size), capacity_rps=rps
-            )
+            size = PodSize(resources={CPU: millicores}, batch_size=batch_size)
+            yield size, interpolate(sizes, smooth, millicores)
 
 
 def _multiples(sizes: list[int], step: int) -> Iterator[int]:

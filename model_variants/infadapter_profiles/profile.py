@@ -34,10 +34,19 @@ class KnownCapacity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """One of the ways in which a variant's server can answer: a network, a SubNet, a depth."""
+
+    name: str
+    accuracy: float  # a fraction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProfiledAllocation:
-    """One size of pod."""
+    """One size of pod; where the variant has operating points, answering with one of them only."""
 
     size: PodSize
+    operating_point: str | None = None
     saturation_rps: float | None = None
     points: tuple[Point, ...] = ()
     capacity: tuple[KnownCapacity, ...] = ()
@@ -57,3 +66,4 @@ class Profile:
     load_time_s: float
     allocations: tuple[ProfiledAllocation, ...]
     warm_load_time_s: float | None = None  # with all its files in the machine's memory already
+    operating_points: tuple[OperatingPoint, ...] = ()  # none: the accuracy above is its only one

@@ -60,11 +60,37 @@ class PodSize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PointCapacity:
+    """
+    An operating point of a pod: what the pod serves when it answers all requests with it.
+
+    As a part of the allocation's capacity, so that what calibration makes of that holds for all.
+    """
+
+    name: str
+    accuracy: float  # a fraction
+    capacity_ratio: float  # of the allocation's capacity; 1 for the fastest point
+
+
+class Segment(NamedTuple):
+    """Requests that a pod serves beyond those before, and the accuracy that each of them adds."""
+
+    rps: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Allocation:
-    """A pod's size, and the largest rate that it serves at that within the latency SLO."""
+    """
+    A pod's size, and the largest rate that it serves at that within the latency SLO.
+
+    Where its server has operating points, that is the rate of the fastest one; `points` are those
+    that are worth using, the most accurate first. None: all is answered at the variant's accuracy.
+    """
 
     size: PodSize
     capacity_rps: float
+    points: tuple[PointCapacity, ...] = ()
 
     @property
     def resources(self) -> Resources:
@@ -96,6 +122,24 @@ class Variant:
     def key(self) -> Hashable:
         """All of it, as one value to look up by."""
         sizes = tuple(
-            (a.capacity_rps, a.batch_size, *a.resources.items()) for a in self.allocations
+            (a.capacity_rps, a.batch_size, a.points, *a.resources.items()) for a in self.allocations
         )
         return self.name, self.accuracy, self.load_time_s, sizes
+
+    def segments(self, allocation: Allocation) -> tuple[Segment, ...]:
+        """
+        What a pod of this size serves, by falling marginal accuracy: one segment without points.
+
+        Between two points a pod mixes them, and at a point's whole rate it has none but that. So
+        beyond the most accurate point's rate each request adds less than the next point's accuracy,
+        since it takes accuracy from others; it may even add less than nothing.
+        """
+        if not allocation.points:
+            return (Segment(allocation.capacity_rps, self.accuracy),)
+        found, rps, gained = [], 0.0, 0.0
+        for point in allocation.points:
+            to_rps = point.capacity_ratio * allocation.capacity_rps
+            marginal = (to_rps * point.accuracy - gained) / (to_rps - rps)
+            found.append(Segment(to_rps - rps, marginal))
+            rps, gained = to_rps, to_rps * point.accuracy
+        return tuple(found)
