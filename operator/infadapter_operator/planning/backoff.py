@@ -210,10 +210,12 @@ def _block(
         before = None
     failure = failure.after(before)
     if before is not None and now_s < before.until_s and not before.come:
+        # Who pulls its image at last is not Ready yet; that is no trouble of its own.
+        loads = failure.trouble.cause is Cause.NOT_READY
         return replace(
             before,
-            cause=failure.trouble.cause,
-            message=failure.trouble.message,
+            cause=before.cause if loads else failure.trouble.cause,
+            message=before.message if loads else failure.trouble.message,
             fitting_millicores=failure.fitting_millicores,
             grown_millicores=failure.grown_millicores,
         )

@@ -73,10 +73,9 @@ def _waiting(
     """
     failed = [pod for pod in failing(service, observed, blocks, now_s) if pod.target in blocks]
     waiting = {pod.target: pod for pod in reversed(failed)}
-    planned = [group.resources for group in plan.groups] if plan else []
-    beside: Resources = {}
-    for amounts in (*planned, *(pod.wanted.resources for pod in waiting.values())):
-        beside = plus(beside, amounts)
+    beside = _planned(observed, plan, waiting)
+    for pod in waiting.values():
+        beside = plus(beside, pod.wanted.resources)
     held = _held([pod for pod in observed.pods if not pod.is_lost])
     may = plus(service.budget, service.max_surge)
     starts = all(fits(plus(held, size), may) for size in _starting(observed, plan, waiting))
@@ -85,16 +84,32 @@ def _waiting(
     return {target: pod.name for target, pod in waiting.items()}
 
 
+def _planned(observed: Observed, plan: Plan | None, waiting: Mapping[Target, Pod]) -> Resources:
+    """
+    What the plan holds without new pods of what fails, of which it has none from now on: with the
+    one that fails in both, there would be room for it only twice.
+    """
+    total: Resources = {}
+    for group in plan.groups if plan else ():
+        others = sum(not (pod.leaving or pod.is_lost) for pod in observed.of(group.target)) - 1
+        pods = min(group.pods, others) if group.target in waiting else group.pods
+        total = plus(total, group.allocation.resources, pods)
+    return total
+
+
 def _starting(
     observed: Observed, plan: Plan | None, waiting: Mapping[Target, Pod]
 ) -> list[Resources]:
-    """Of each target of which planned pods are missing, what the next one holds."""
+    """
+    Of each target of which planned pods are missing, what the next one holds; what is waited for
+    starts none.
+    """
     live = Counter(pod.target for pod in observed.pods if not (pod.leaving or pod.is_lost))
     return [
         largest(group.allocation.resources, template.resources if template else {})
         for group in (plan.groups if plan else ())
         for template in [observed.templates.get(group.target)]
-        if live[group.target] - (group.target in waiting) < group.pods
+        if group.target not in waiting and live[group.target] < group.pods
     ]
 
 
