@@ -41,12 +41,12 @@ def test_a_pod_that_fails_is_waited_for_and_not_counted() -> None:
 
 def test_in_a_full_budget_the_planned_pod_that_fails_is_its_own_room() -> None:
     """Counted with the plan and beside it, it was taken down and tried again, a plan each time."""
-    full = replace(SERVICE, budget={CPU: 2000}, max_surge={CPU: 0})
+    full = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
     plan = replace(PLAN, groups=(replace(GROUP, pods=2),))
     observed = Observed(pods=(a_pod("good"), a_pod("bad", GONE)), desired_pods={TARGET: 2})
     blocks = blocks_after(full, {}, observed, 100.0)
     assert present(full, observed, blocks, plan, 100.0).counted.aside == {CPU: 1000}
-    smaller = replace(full, budget={CPU: 1900})
+    smaller = a_service(budget={CPU: 1900}, max_surge={CPU: 0})
     assert present(smaller, observed, blocks, plan, 100.0).counted.aside == {}
 
 
