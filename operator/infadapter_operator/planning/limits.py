@@ -120,9 +120,14 @@ def _largest_ready(there: Observed, target: Target) -> int:
 
 
 def _size_caps(block: Block, there: Observed) -> list[int]:
-    """What pods of it may have at most."""
+    """
+    What pods of it may have at most; where larger ones than may fit are Ready, they stay, and for
+    still larger ones the nodes have less room.
+    """
     grown = None if _are_larger_ones_more(block, there) else block.grown_millicores
-    fitting = None if _is_too_large(block, there) else block.fitting_millicores
+    fitting = block.fitting_millicores
+    if _is_too_large(block, there):
+        fitting = _largest_ready(there, block.target)
     return [size for size in (grown, fitting) if size is not None]
 
 
