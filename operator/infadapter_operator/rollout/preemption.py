@@ -176,7 +176,8 @@ def _replaceable(context: DrainContext, shortage: Shortage) -> list[PodState]:
 
 def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Iterator[_Candidate]:
     """What of one pod is enough by itself."""
-    if shortage.replaces == one.actual.target and not one.goes:
+    shrinks = one.shrinks and one.can_resize
+    if shortage.replaces == one.actual.target and not (one.goes or shrinks):
         if _covers(one.actual.resources, shortage.lacking):
             lost_rps = _missed(context, context.counted_rps(one))
             yield _Candidate({one.actual.name: None}, lost_rps, shortage)

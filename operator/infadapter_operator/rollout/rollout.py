@@ -210,22 +210,26 @@ def _preempted(
     is a guess how much it lacks, only where nothing else helps and too little serves: otherwise it
     is planned without when patience ends, at no cost.
     """
-    if is_under_way(context, observed) or is_in_question(context):
+    if _makes_room_itself(context, observed):
         return {}
     found = preempted(context, lacking)
     return found or (preempted(context, [*node_shortages(context)]) if is_short(context) else {})
 
 
+def _makes_room_itself(context: DrainContext, observed: Observed) -> bool:
+    """What moves, what is made to shrink in this cycle, and what may be planned without soon."""
+    return is_under_way(context, observed) or is_in_question(context) or bool(align(context))
+
+
 def _back_in_budget(context: DrainContext, observed: Observed) -> Releases:
     """
     Surge is for what starts: where nothing does, and nothing planned can, what is held beyond the
-    budget goes back although it serves; of it, what costs the least capacity. What waits for its
-    node's room holds none.
+    budget goes back although it serves; of it, what costs the least capacity. A size that
+    waits is not held yet.
     """
-    if is_under_way(context, observed) or is_in_question(context) or context.takers_are_ready:
+    if _makes_room_itself(context, observed) or context.takers_are_ready:
         return {}
-    placed = [pod for pod in observed.pods if pod.unschedulable_since_s is None]
-    there = tuple(replace(p, wanted=p.size) if p.resize in WAITS else p for p in placed)
+    there = tuple(replace(p, wanted=p.size) if p.resize in WAITS else p for p in observed.pods)
     beyond = over_budget(context.service, replace(observed, pods=there))
     if not beyond:
         return {}

@@ -304,10 +304,13 @@ class Rollout:
         """
         What its node has no room for, while what runs serves all that is asked for, or one pod
         more than half of what all do: nothing is given up for it then, and it is planned without
-        when patience ends (decision 12).
+        when patience ends (decision 12). Nothing is given up for a resize that waits: a pod takes
+        its place then.
         """
         observed, ready_rps = self.world.seen(), self.world.ready_rps()
-        waits = any(is_pending(pod) or pod.resize is Resize.DEFERRED for pod in observed.pods)
+        if any(pod.resize is Resize.DEFERRED for pod in observed.pods):
+            return True
+        waits = any(is_pending(pod) for pod in observed.pods)
         ready = [pod_rps(self.world.service, pod) for pod in observed.pods if pod.ready]
         is_needed = max(ready, default=0.0) > 0.5 * ready_rps
         return waits and (is_needed or ready_rps >= self.case.demand_rps)
