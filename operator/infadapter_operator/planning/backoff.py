@@ -25,6 +25,9 @@ Two variants that fail for one cause within this, and the patience with the seco
 common: a registry, a quota.
 """
 
+OF_SIZE = (Cause.NO_NODE, Cause.RESIZE)
+"""Causes that another size of the same target may not have."""
+
 SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
 
 SMALLER_SIZE_RATIO = 0.8
@@ -244,7 +247,7 @@ def _with_its_own(before: Block | None, trouble: Trouble) -> Trouble | Block:
     """
     if before is None or before.come or trouble.cause is not Cause.NO_NODE:
         return trouble
-    return trouble if before.cause in (Cause.NO_NODE, Cause.RESIZE) else before
+    return trouble if before.cause in OF_SIZE else before
 
 
 def _created_s(observed: Observed, target: Target, now_s: float) -> float:

@@ -86,11 +86,12 @@ def roll(
             continue
         if any(one.goes for one in own) and _suffice_without(context):
             continue
-        shrinks = any(one.shrinks and one.can_resize for one in own)
+        shrinking = [one for one in own if one.shrinks and one.can_resize]
+        serve = bool(shrinking) and all(one.actual.ready for one in shrinking)
         as_they_are = _needed(group, own, shrunk=False)
         needed = _needed(group, own, shrunk=True)
-        if room.times(as_they_are) or (room.times(needed) and not shrinks):
-            room.take(needed if not shrinks else as_they_are)
+        if (serve and room.times(as_they_are)) or (room.times(needed) and not shrinking):
+            room.take(as_they_are if serve else needed)
             pods = max(group.pods, observed.desired_pods.get(group.target, len(own)))
             steps.append(ReplacePods(target=group.target, size=group.allocation.size, pods=pods))
         else:
