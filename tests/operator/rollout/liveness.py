@@ -302,8 +302,8 @@ class Rollout:
 
     def _waits_for_the_node(self) -> bool:
         """
-        What its node has no room for, while what runs serves all that is asked for, or one pod
-        more than half of what all do: nothing is given up for it then, and it is planned without
+        What its node has no room for, while what runs serves all that is asked for, or all that is
+        planned, or one pod more than half of what all do: nothing is given up for it then, and it is planned without
         when patience ends (decision 12). Nothing is given up for a resize that waits: a pod takes
         its place then.
         """
@@ -313,7 +313,8 @@ class Rollout:
         waits = any(is_pending(pod) for pod in observed.pods)
         ready = [pod_rps(self.world.service, pod) for pod in observed.pods if pod.ready]
         is_needed = max(ready, default=0.0) > 0.5 * ready_rps
-        return waits and (is_needed or ready_rps >= self.case.demand_rps)
+        enough_rps = min(self.case.demand_rps, plan_rps(self.world.service, self.plan.groups))
+        return waits and (is_needed or ready_rps >= enough_rps - 1e-6)
 
     def _has_template_in_its_way(self) -> bool:
         world = self.world
