@@ -224,12 +224,13 @@ def _makes_room_itself(context: DrainContext, observed: Observed) -> bool:
 def _back_in_budget(context: DrainContext, observed: Observed) -> Releases:
     """
     Surge is for what starts: where nothing does, and nothing planned can, what is held beyond the
-    budget goes back although it serves; of it, what costs the least capacity. A size that
-    waits is not held yet.
+    budget goes back although it serves; of it, what costs the least capacity. What waits
+    for a node is not held yet.
     """
     if _makes_room_itself(context, observed) or context.takers_are_ready:
         return {}
-    there = tuple(replace(p, wanted=p.size) if p.resize in WAITS else p for p in observed.pods)
+    placed = (pod for pod in observed.pods if pod.unschedulable_since_s is None)
+    there = tuple(replace(p, wanted=p.size) if p.resize in WAITS else p for p in placed)
     beyond = over_budget(context.service, replace(observed, pods=there))
     if not beyond:
         return {}

@@ -303,9 +303,9 @@ class Rollout:
     def _waits_for_the_node(self) -> bool:
         """
         What its node has no room for, while what runs serves all that is asked for, or all that is
-        planned, or one pod more than half of what all do: nothing is given up for it then, and it is planned without
-        when patience ends (decision 12). Nothing is given up for a resize that waits: a pod takes
-        its place then.
+        planned, or one pod more than half of what all do: nothing is given up for it then, and it
+        is planned without when patience ends (decision 12). Nothing is given up for a resize that
+        waits: a pod takes its place then.
         """
         observed, ready_rps = self.world.seen(), self.world.ready_rps()
         if any(pod.resize is Resize.DEFERRED for pod in observed.pods):
