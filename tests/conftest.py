@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """
     The modules under test are imported; what the tests start decides for itself again. What was
-    imported and collected stays: to look through it at every garbage collection is time for nothing.
+    imported and collected stays: to look through it at each garbage collection frees nothing.
     """
     gc.freeze()
     given = session.config.stash.get(GIVEN, None)
