@@ -73,16 +73,13 @@ def metric(server: Server, name: str) -> float:
 
 @contextmanager
 def load(server: Server, clients: int) -> Iterator[list[int]]:
-    """
-    The statuses of all answers, while it goes on; every request has one. Each client waits between
-    its requests: those who start need the CPU.
-    """
+    """The statuses of all answers, while it goes on; every request has one."""
     statuses: list[int] = []
     over = threading.Event()
 
     def ask() -> None:
         connection = server.connect()
-        while not over.wait(0.02):
+        while not over.is_set():
             server.ask(connection, statuses)
 
     threads = [threading.Thread(target=ask) for _ in range(clients)]

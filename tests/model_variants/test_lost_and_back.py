@@ -57,7 +57,7 @@ class Asked:
     async def _go_on(self) -> None:
         while self._asking:
             self.fates[await self.fate()] += 1
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.001)
 
     def metric(self, name: str) -> float:
         self.driver.measure()
