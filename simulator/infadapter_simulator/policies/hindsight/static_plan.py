@@ -49,8 +49,7 @@ def _candidates(world: World) -> list[Candidate]:
         Candidate(
             pod=pod.name,
             target=pod.target,
-            accuracy=world.scenario.variant(pod.target.variant).accuracy,
-            capacity_rps=world.scenario.capacity_rps(pod.target.variant, pod.size),
+            segments=_segments(world.scenario, pod.target.variant, pod.size),
         )
         for pod in world.pods
         if pod.ready
