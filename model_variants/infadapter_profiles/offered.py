@@ -86,9 +86,13 @@ def _allocation(
         for point, of_size in rates.items()
         if size in of_size
     ]
-    most_rps = max(point.capacity_rps for point in served)
-    points = frontier(served) if profile.operating_points else ()
-    return Allocation(size=size, capacity_rps=most_rps, points=points)
+    if not profile.operating_points:
+        return Allocation(size=size, capacity_rps=served[0].capacity_rps)
+    points = frontier(served)
+    rps = {point.name: point.capacity_rps for point in served}
+    return Allocation(
+        size=size, capacity_rps=rps[points[-1].name] if points else 0.0, points=points
+    )
 
 
 def _rates(

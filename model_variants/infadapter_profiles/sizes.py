@@ -7,6 +7,7 @@ In whole units and hashable, so that sizes are keys, and two plans can be compar
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 CPU = "cpu"
@@ -119,12 +120,11 @@ class Allocation:
         """
         if not self.points:
             return (Segment(self.capacity_rps, accuracy),)
-        found, rps, gained = [], 0.0, 0.0
-        for point in self.points:
-            to_rps = point.capacity_ratio * self.capacity_rps
-            marginal = (to_rps * point.accuracy - gained) / (to_rps - rps)
-            found.append(Segment(to_rps - rps, marginal))
-            rps, gained = to_rps, to_rps * point.accuracy
+        rates = [point.capacity_ratio * self.capacity_rps for point in self.points]
+        found = [Segment(rates[0], self.points[0].accuracy)]
+        for (slow, slow_rps), (fast, fast_rps) in pairwise(zip(self.points, rates, strict=True)):
+            gained = fast_rps * fast.accuracy - slow_rps * slow.accuracy
+            found.append(Segment(fast_rps - slow_rps, gained / (fast_rps - slow_rps)))
         return tuple(found)
 
 
