@@ -23,8 +23,9 @@ from infadapter_solver import (
     evaluate,
     solve,
 )
+from infadapter_solver.candidates import requirement
+from infadapter_solver.exact.search import dive
 from infadapter_solver.greedy import greedy
-from infadapter_solver.milp import dive, requirement
 from infadapter_solver.objective import TIE, score
 
 BLOCK, BLOCKS = 12, 5
