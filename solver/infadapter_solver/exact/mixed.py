@@ -60,9 +60,9 @@ class Search:
 
     def run(self, most_labels: int | None = None) -> None:
         """All plans as good as `known`, or tied with it; with `most_labels`, perhaps not all."""
-        labels = self._root()
+        labels, choices = self._root(), self.prices.hopeful(self.known - TIE)
         for depth, table in enumerate(self.tables.by_target):
-            labels, most = self._branch(depth, table, labels)
+            labels, most = self._branch(depth, table, labels, choices[depth])
             self._complete(labels)
             hopeful = most >= self.known - TIE
             if depth == len(self.tables.by_target) - 1:
@@ -86,14 +86,16 @@ class Search:
             earned=np.zeros((1, len(self.prices.base))),
         )
 
-    def _branch(self, depth: int, table: Table, labels: Labels) -> tuple[Labels, Floats]:
+    def _branch(
+        self, depth: int, table: Table, labels: Labels, choices: Rows
+    ) -> tuple[Labels, Floats]:
         """Every label with every choice that fits and may be the best; and what it is at most."""
-        width = len(table.choices)
+        width = len(choices)
         if len(labels.sums) * width > MOST_BRANCHES:
             raise TooLarge(f"more than {MOST_BRANCHES} half-made plans at once")
-        sums = (labels.sums[:, None] + table.choices).reshape(-1, table.choices.shape[1])
-        parent, choice = np.divmod(np.flatnonzero(self._fit(depth, sums)), width)
-        sums = sums[parent * width + choice]
+        sums = (labels.sums[:, None] + table.choices[choices]).reshape(-1, labels.sums.shape[1])
+        fits = np.flatnonzero(self._fit(depth, sums))
+        parent, choice, sums = fits // width, choices[fits % width], sums[fits]
         loading_s = np.maximum(labels.loading_s[parent], table.loading_s[choice])
         earned = labels.earned[parent] + self.prices.earned[depth][choice]
         most = (earned + self.prices.later[depth] + self.prices.base).min(axis=1)
