@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infadapter_solver.candidates import Requirement, longest_load_s
+from infadapter_solver.exact.curves import filled
 from infadapter_solver.exact.incumbent import enough
 from infadapter_solver.exact.prices import Prices, prices_of
 from infadapter_solver.exact.tables import (
@@ -134,7 +135,12 @@ class Search:
 
     def _worth(self, labels: Labels) -> Floats:
         objective = self.problem.objective
-        gained = _gained(self.tables, labels.chosen, self.wanted.served_rps)
+        own = list(zip(self.tables.by_target, labels.chosen.T, strict=False))
+        gained = filled(
+            [table.rates[rows] for table, rows in own],
+            [table.gains[rows] for table, rows in own],
+            self.wanted.served_rps,
+        )
         return (
             objective.accuracy_weight * gained / self.wanted.served_rps
             - objective.cost_weight * labels.sums[:, COST]
@@ -154,19 +160,6 @@ class Search:
             for table, choice in zip(self.tables.by_target, chosen, strict=False)
             if choice
         )
-
-
-def _gained(tables: Tables, chosen: Rows, demand_rps: float) -> Floats:
-    """Accuracy times rate, by row: all segments filled by falling marginal accuracy."""
-    own = list(zip(tables.by_target, chosen.T, strict=False))
-    rps = np.concatenate([np.diff(t.rates[rows], prepend=0.0) for t, rows in own], axis=1)
-    gains = np.concatenate([np.diff(t.gains[rows], prepend=0.0) for t, rows in own], axis=1)
-    marginal = np.divide(gains, rps, out=np.zeros_like(gains), where=rps > 0)
-    order = np.argsort(-marginal, axis=1)
-    filled = np.minimum(np.take_along_axis(rps, order, 1).cumsum(axis=1), demand_rps)
-    taken = np.diff(filled, prepend=0.0)
-    found: Floats = (taken * np.take_along_axis(marginal, order, 1)).sum(axis=1)
-    return found
 
 
 def _rows(labels: Labels, rows: Rows) -> Labels:
