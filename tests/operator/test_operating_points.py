@@ -13,7 +13,7 @@ from infadapter_operator.domain.steps import ReplacePods, ResizePod, ScaleUp
 from infadapter_operator.planning.served_accuracy import served_accuracy
 from infadapter_operator.reporting.status import decision_from, plan_status, status_of
 from infadapter_simulator.world.faults import Faults
-from tests.builders import GROUPED, LARGE, SMALL, a_pod, a_service
+from tests.builders import GROUPED, LARGE, SMALL, a_pod, a_service, recall
 from tests.operator.loop_runner import Runner
 from tests.operator.loop_world import BEGIN_S, World
 
@@ -136,5 +136,10 @@ async def test_it_is_that_of_the_last_interval_and_ends_with_the_data() -> None:
 
 
 def test_the_status_says_it_with_the_plan_and_not_at_every_look() -> None:
-    first = status_of(SERVICE, 1, None, (), None, 0.0, changed=False, served_accuracy=0.7)
-    assert first.served_accuracy is None
+    made = recall(SERVICE, (), demand_rps=1.0, decided_at_s=0.0)
+    first = status_of(SERVICE, 1, made, (), None, 0.0, changed=True, served_accuracy=0.71234)
+    assert first.served_accuracy == 0.7123
+    same = status_of(SERVICE, 1, made, (), first, 9.0, changed=False, served_accuracy=0.6)
+    assert same == first
+    new = status_of(SERVICE, 1, made, (), same, 9.0, changed=True, served_accuracy=None)
+    assert new.served_accuracy is None
