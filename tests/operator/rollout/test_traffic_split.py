@@ -166,6 +166,29 @@ def fleets(draw: st.DrawFn) -> list[Candidate]:
     return found
 
 
+def worth(fleet: list[Candidate], loads: tuple[float, ...]) -> float:
+    """What these loads add up to, of pods that are filled up to FILL of each segment."""
+    total = 0.0
+    for one, load in zip(fleet, loads, strict=True):
+        left = load
+        for segment in one.segments:
+            taken = min(left, FILL * segment.rps)
+            total, left = total + taken * segment.accuracy, left - taken
+    return total
+
+
+@given(fleet=fleets(), part=st.floats(0.05, 0.99))
+def test_no_other_way_to_fill_pods_is_more_accurate(fleet: list[Candidate], part: float) -> None:
+    """Of all loads in whole requests: the best of those is the best of all, since steps are."""
+    rooms = [round(FILL * one.capacity_rps) for one in fleet]
+    demand = max(1, int(part * sum(rooms)))
+    shares = ideal_shares(fleet, float(demand))
+    found = worth(fleet, tuple(demand * shares.get(one.pod, 0.0) for one in fleet))
+    others = itertools.product(*(range(room + 1) for room in rooms))
+    best = max(worth(fleet, loads) for loads in others if sum(loads) == demand)
+    assert found == pytest.approx(best, abs=1e-9)
+
+
 def test_a_pod_goes_on_with_faster_points_where_others_are_full() -> None:
     ladder = grouped("ladder", (10.0, 0.8), (30.0, 0.6))
     other = pod("other", 0.7, 20.0)
