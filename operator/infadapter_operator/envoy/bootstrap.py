@@ -21,6 +21,7 @@ from infadapter_operator.envoy.endpoints import (
     recall,
     socket,
 )
+from infadapter_operator.envoy.failing_pods import failures, outlier_detection
 from infadapter_profiles.wire import (
     DEADLINE_HEADER,
     REFUSED_STATUS,
@@ -87,7 +88,7 @@ def _aggregate() -> Json:
             "name": "envoy.clusters.aggregate",
             "typed_config": order | {"clusters": [PODS, _LAST_GOOD]},
         },
-    }
+    } | _http_options()
 
 
 def _pods(refresh_s: float) -> Json:
@@ -121,14 +122,20 @@ def _pool() -> Json:
         "lb_policy": "ROUND_ROBIN",
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "circuit_breakers": {"thresholds": [dict.fromkeys(limits, _MANY)]},
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions",
-                "common_http_protocol_options": {"idle_timeout": "1s"},
-                "explicit_http_config": {"http_protocol_options": {}},
-            }
-        },
+        "outlier_detection": outlier_detection(),
+    } | _http_options()
+
+
+def _http_options() -> Json:
+    """Of the pods, and of the aggregate: the router asks the latter what counts as a failure."""
+    options = {
+        "@type": f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions",
+        "common_http_protocol_options": {"idle_timeout": "1s"},
+        "explicit_http_config": {"http_protocol_options": {}},
+        "outlier_detection": failures(),
     }
+    named = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options}
+    return {"typed_extension_protocol_options": named}
 
 
 def _static(name: str, endpoints: list[Json], *, pool: bool = False) -> Json:
