@@ -49,6 +49,9 @@ def service_from(
         _variant(variant.profile_ref.name, measured[variant.name], spec, slo_s)
         for variant in spec.variants
     )
+    for asked, variant in zip(spec.variants, variants, strict=True):
+        if asked.deployment_ref is not None:
+            _check_one_batch_size(asked.profile_ref.name, variant)
     if not any(a.capacity_rps > 0 for variant in variants for a in variant.allocations):
         raise ProfileUnfit(
             f"no variant serves anything within {spec.slo.latency_milliseconds} ms at percentile"
@@ -122,6 +125,18 @@ def _check_sizes(named: str, profile: Profile) -> None:
         raise ProfileUnfit(
             f"VariantProfile {named} has two allocations of one size ({_text(twice.resources)},"
             f" batch size {twice.batch_size}): keep one of them"
+        )
+
+
+def _check_one_batch_size(named: str, variant: Variant) -> None:
+    """Of a Deployment that exists the batch limit is not ours to set: its pods' size tells it."""
+    sizes = Counter(tuple(sorted(a.resources.items())) for a in variant.allocations)
+    several = next((dict(size) for size, times in sizes.items() if times > 1), None)
+    if several is not None:
+        raise ProfileUnfit(
+            f"variant {variant.name} borrows a Deployment, whose batch limit nobody sets, and"
+            f" VariantProfile {named} offers {_text(several)} with several batch sizes: keep the"
+            " one that its server has, or give the variant a template"
         )
 
 
