@@ -26,11 +26,17 @@ their service's SLO where a client has not asked for less; servers obey.
 FLOOR_HEADER = "infadapter-accuracy-floor"
 """
 Of a request, the least accuracy, as a fraction, of the operating points that may answer it. Clients
-write it; servers obey.
+write it, and routers add their service's; servers obey the highest.
 """
 
 REFUSED_STATUS = 503
 """Of a refusal. Servers and routers write it; the operator counts such answers as missed."""
+
+MAX_BATCH_VARIABLE = "INFADAPTER_MAX_BATCH"
+"""
+Of a server's environment, its batch limit, where `--max-batch` says none. Pod templates take it
+from the annotation in which the operator says what it has planned.
+"""
 
 READY_PATH = "/v2/health/ready"
 """200 while the server wants requests. Probes, the profiler and the local platform ask it."""

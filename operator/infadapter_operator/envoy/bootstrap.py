@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from infadapter_operator.envoy.endpoints import (
+    FLOOR,
+    NAMESPACE,
     PODS,
     REFUSALS,
     Json,
@@ -21,8 +23,10 @@ from infadapter_operator.envoy.endpoints import (
     recall,
     socket,
 )
+from infadapter_operator.envoy.failing_pods import failures, outlier_detection
 from infadapter_profiles.wire import (
     DEADLINE_HEADER,
+    FLOOR_HEADER,
     REFUSED_STATUS,
     RETRY_AFTER_HEADER,
     RETRY_AFTER_S,
@@ -87,6 +91,12 @@ def _aggregate() -> Json:
             "name": "envoy.clusters.aggregate",
             "typed_config": order | {"clusters": [PODS, _LAST_GOOD]},
         },
+        **_http(
+            {
+                "http_filters": [_floor(), _to_the_pod()],  # these know which pod it is
+                "outlier_detection": failures(),  # the router asks the aggregate what is one
+            }
+        ),
     }
 
 
@@ -121,14 +131,40 @@ def _pool() -> Json:
         "lb_policy": "ROUND_ROBIN",
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "circuit_breakers": {"thresholds": [dict.fromkeys(limits, _MANY)]},
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions",
+        "outlier_detection": outlier_detection(),
+        **_http(
+            {
                 "common_http_protocol_options": {"idle_timeout": "1s"},
-                "explicit_http_config": {"http_protocol_options": {}},
+                "outlier_detection": failures(),
             }
-        },
+        ),
     }
+
+
+def _http(options: Json) -> Json:
+    kind = "upstreams.http.v3.HttpProtocolOptions"
+    given = {
+        "@type": f"{_EXTENSIONS}.{kind}",
+        "explicit_http_config": {"http_protocol_options": {}},
+    }
+    return {"typed_extension_protocol_options": {f"envoy.extensions.{kind}": given | options}}
+
+
+def _floor() -> Json:
+    """
+    Pods obey the highest of several, so clients may ask for more and not for less. It comes with
+    the endpoint: a floor changes as weights do, and no router starts anew. Of none, no header.
+    """
+    value = f"%UPSTREAM_METADATA({NAMESPACE}:{FLOOR})%"
+    added = _header(FLOOR_HEADER, value) | {"append_action": "APPEND_IF_EXISTS_OR_ADD"}
+    kind = f"{_EXTENSIONS}.filters.http.header_mutation.v3.HeaderMutation"
+    mutations = {"request_mutations": [{"append": added}]}
+    return {"name": "floor", "typed_config": {"@type": kind, "mutations": mutations}}
+
+
+def _to_the_pod() -> Json:
+    kind = f"{_EXTENSIONS}.filters.http.upstream_codec.v3.UpstreamCodec"
+    return {"name": "pod", "typed_config": {"@type": kind}}
 
 
 def _static(name: str, endpoints: list[Json], *, pool: bool = False) -> Json:

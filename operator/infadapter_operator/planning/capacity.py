@@ -1,6 +1,7 @@
 """What a pod can serve with the resources that are in force, planned or not."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from infadapter_operator.domain.observed import Pod
 from infadapter_operator.domain.service import Service
@@ -19,6 +20,14 @@ def capacity_rps(service: Service, pod: Pod) -> float:
 def capacity_of_size_rps(service: Service, target: Target, size: PodSize) -> float:
     allocation = fitting(service, target, size)
     return allocation.capacity_rps if allocation else 0.0
+
+
+def as_allocation(service: Service, target: Target, size: PodSize) -> Allocation:
+    """This very size, with the capacity and the operating points of what fits inside."""
+    found = fitting(service, target, size)
+    if found is None:
+        return Allocation(size=size, capacity_rps=0.0)
+    return found if found.size == size else replace(found, size=size)
 
 
 def fitting(service: Service, target: Target, size: PodSize) -> Allocation | None:
@@ -102,21 +111,17 @@ def ready_capacity_rps(service: Service, pods: Iterable[Pod]) -> float:
 
 
 def running_groups(service: Service, pods: Iterable[Pod]) -> tuple[PodGroup, ...]:
-    """What runs of the spec's variants, by target and size, as the solver wants to know it."""
+    """
+    What runs of the spec's variants, by target and the size that was asked for, which it soon has.
+    """
     counts: dict[tuple[Target, PodSize], list[Pod]] = {}
     for pod in pods:
         if not pod.leaving and find_variant(service, pod.target.variant):
             counts.setdefault((pod.target, pod.wanted), []).append(pod)
     return tuple(
-        PodGroup(target=same[0].target, allocation=_in_force(service, same[0]), pods=len(same))
-        for _, same in sorted(counts.items())
+        PodGroup(target=target, allocation=as_allocation(service, target, size), pods=len(same))
+        for (target, size), same in sorted(counts.items())
     )
-
-
-def _in_force(service: Service, pod: Pod) -> Allocation:
-    """At the size that was asked for: that is what it soon has."""
-    rps = capacity_of_size_rps(service, pod.target, pod.wanted)
-    return Allocation(size=pod.wanted, capacity_rps=rps)
 
 
 def by_target(values: Iterable[tuple[Target, float]]) -> Mapping[Target, float]:

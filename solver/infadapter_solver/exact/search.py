@@ -1,6 +1,9 @@
 """
 The exact path: a label for every half-made plan that may still become the best.
 
+Where pods have operating points it is another (`mixed`); this one is of pods that answer at one
+accuracy.
+
 Targets are taken one after the other, most accurate first, and each label branches into the
 target's choices. Traffic fills in the same order, so a label's gain in accuracy is final. Labels go
 
@@ -18,7 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infadapter_solver.candidates import Requirement, relaxed, requirement
+from infadapter_solver.candidates import Requirement, has_points, relaxed, requirement
+from infadapter_solver.exact import mixed
 from infadapter_solver.exact.coefficients import Coefficients, coefficients_of, served_alone
 from infadapter_solver.exact.incumbent import incumbent
 from infadapter_solver.exact.labels import Labels, ahead, branch, done, most_worth, root, worth
@@ -94,18 +98,29 @@ def dive(problem: Problem, wanted: Requirement) -> tuple[list[Plan], float]:
         tables = tables_for(problem, wanted)
         if tables is None:
             return [], np.inf
-        coefficients = coefficients_of(problem, tables, wanted)
-        found = _chosen(coefficients, _search(coefficients, -np.inf, DIVE_LABELS))
+        found, ceiling = _dive(problem, tables, wanted)
     except TooLarge:
         return [], np.inf
-    return [evaluate(problem, groups) for groups in found], coefficients.ceiling
+    return [evaluate(problem, groups) for groups in found], ceiling
+
+
+def _dive(problem: Problem, tables: Tables, wanted: Requirement) -> tuple[list[Groups], float]:
+    if has_points(problem):
+        return mixed.dive(problem, tables, wanted)
+    coefficients = coefficients_of(problem, tables, wanted)
+    found = _search(coefficients, -np.inf, DIVE_LABELS)
+    return _chosen(coefficients, found), coefficients.ceiling
 
 
 def _optima(problem: Problem, tables: Tables, wanted: Requirement) -> list[Plan]:
     """Plans that reach what is wanted: the best, all that may tie with it, and what runs."""
-    coefficients = coefficients_of(problem, tables, wanted)
     running = running_plan(problem, wanted)
-    known = max([incumbent(coefficients), *(score(problem, plan) for plan in running)])
+    worth = [score(problem, plan) for plan in running]
+    if has_points(problem):
+        found = mixed.optima(problem, tables, wanted, max(worth, default=-np.inf))
+        return [evaluate(problem, groups) for groups in found] + running
+    coefficients = coefficients_of(problem, tables, wanted)
+    known = max([incumbent(coefficients), *worth])
     if len(tables.every) > DIVE_FROM:
         known = _search(coefficients, known, DIVE_LABELS).known
     found = _chosen(coefficients, _search(coefficients, known))

@@ -21,8 +21,9 @@ from infadapter_solver.candidates import (
     unit_cost_ratio,
 )
 from infadapter_solver.check import check_variants
+from infadapter_solver.exact.curves import points_of, served_at
 from infadapter_solver.exact.pareto import undominated
-from infadapter_solver.problem import Allocation, Problem, Target
+from infadapter_solver.problem import Allocation, Problem, Target, Variant
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -54,6 +55,8 @@ class Table:
     sizes: tuple[Allocation, ...]  # by choice but the first
     choices: Floats  # by choice and column; the first is to run none
     loading_s: Floats  # by choice
+    rates: Floats  # by choice and operating point, the most accurate first; the last may repeat
+    gains: Floats  # the same: accuracy times rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,7 @@ def _kept(question: _Question) -> Tables | None:
     if sum(map(sum, counts.values())) > MOST_CHOICES:
         raise TooLarge(f"more than {MOST_CHOICES} ways to size and count the pods of a variant")
     by_target = tuple(
-        _table(question, target, sizes, counts[target], variants[target.variant].load_time_s)
+        _table(question, target, sizes, counts[target], variants[target.variant])
         for target, sizes in found.items()
     )
     every = np.concatenate([table.choices[1:] for table in by_target])
@@ -133,20 +136,32 @@ def _table(
     target: Target,
     sizes: Sequence[Allocation],
     counts: Sequence[int],
-    load_time_s: float,
+    variant: Variant,
 ) -> Table:
     """`counts` are the most pods of each size."""
     of = np.repeat(np.arange(len(sizes)), counts)
     choices = _choices(question.problem, target, sizes, counts, of)
-    useful = _useful(choices, question.ceiling)
+    of_pod = [size.segments(variant.accuracy) for size in sizes]
+    at_accuracies = choices[:, [PODS]] * served_at(of_pod, _accuracies(variant, sizes))[of]
+    useful = _useful(choices, question.ceiling, at_accuracies)
     none = np.zeros((1, choices.shape[1]))
     choices = np.concatenate([none, choices[useful]])
+    rates, gains = points_of(of_pod)
+    pods, size_of = choices[:, [PODS]], np.concatenate([[0], of[useful]])
     return Table(
         target=target,
         sizes=tuple(sizes[of[row]] for row in useful),
         choices=choices,
-        loading_s=np.where(choices[:, STARTS] > 0, load_time_s, 0.0),
+        loading_s=np.where(choices[:, STARTS] > 0, variant.load_time_s, 0.0),
+        rates=pods * rates[size_of],
+        gains=pods * gains[size_of],
     )
+
+
+def _accuracies(variant: Variant, sizes: Sequence[Allocation]) -> list[float]:
+    """Of its points; none if it has none, since then all that is served is served at its own."""
+    points = {point.accuracy for size in sizes for point in size.points}
+    return sorted(points | {variant.accuracy}) if points else []
 
 
 def _choices(
@@ -170,10 +185,15 @@ def _choices(
     return rows
 
 
-def _useful(choices: Floats, ceiling: Requirement) -> Rows:
-    """Without those that use as much as another, start as much and serve less."""
+def _useful(choices: Floats, ceiling: Requirement, at_accuracies: Floats) -> Rows:
+    """
+    Without those that use as much as another, start as much and serve less: in all, and at no less
+    than the mean accuracy of each point. Who serves as much at all of them is as accurate at every
+    rate.
+    """
     columns = [
         np.minimum(choices[:, CAPACITY], ceiling.capacity_rps),
+        *at_accuracies.T,
         -choices[:, STARTS],
         *(-choices[:, USE:].T),
     ]

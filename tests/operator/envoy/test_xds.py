@@ -19,8 +19,11 @@ from aiohttp import web
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import Backend
 from infadapter_operator.envoy import bootstrap as envoy
+from infadapter_operator.envoy.endpoints import remember
+from infadapter_operator.envoy.failing_pods import FIRST_S, IN_A_ROW
 from infadapter_operator.envoy.xds import PATH, XdsServer
 from infadapter_profiles import wire
+from infadapter_server.serving.floors import floor_of
 from infadapter_solver.problem import Target
 
 KEY = "vision/resnet"
@@ -91,6 +94,43 @@ async def test_weights_count_only_when_the_router_has_echoed_them(poller: Poller
     await poller.poll("router-1", answer["version_info"])
     assert poller.xds.confirmed(KEY) == {"a": 3, "b": 1}
     assert poller.xds.routers(KEY) == 1
+
+
+async def test_another_floor_is_another_version_of_the_same_weights(poller: Poller) -> None:
+    before = poller.xds.publish(KEY, [backend("a", 3), backend("b", 1)])
+    await poller.poll("router-1", before)
+    poller.xds.require(KEY, {"a": 0.7})
+    answer = await poller.poll("router-1", before)
+    told = [each.get("metadata") for each in answer["resources"][0]["endpoints"][0]["lb_endpoints"]]
+    assert told == [{"filter_metadata": {"infadapter": {"accuracy-floor": "0.70000"}}}, None]
+    await poller.poll("router-1", answer["version_info"])
+    assert poller.xds.view(KEY).obeys == {"a": 3, "b": 1}
+    poller.xds.require(KEY, {})
+    assert (await poller.poll("router-1", answer["version_info"]))["version_info"] == before
+
+
+async def test_floors_outlive_a_restart_and_are_read_from_what_routers_echo(clock: Clock) -> None:
+    before = XdsServer(clock)
+    before.require(KEY, {"a": 0.7})
+    before.publish(KEY, [backend("a", 3), backend("b", 1)])
+    kept = before.last_good(KEY)
+    echoed = before.publish(KEY, [backend("a", 2), backend("b", 2)])
+    after = XdsServer(clock)
+    after.restore(KEY, kept)
+    port = await after.start("127.0.0.1", 0)
+    async with aiohttp.ClientSession() as session:
+        polling = Poller(after, session, f"http://127.0.0.1:{port}{PATH}")
+        assert await polling.poll("router-1", echoed) is None
+    await after.stop()
+    after.require(KEY, {"a": 0.7})
+    assert after.last_good(KEY) == before.last_good(KEY)
+
+
+async def test_a_service_that_published_nothing_may_have_a_floor_already(poller: Poller) -> None:
+    poller.xds.require(KEY, {"a": 0.7})
+    assert await poller.poll("router-1") is None
+    poller.xds.publish(KEY, [backend("a", 1)])
+    assert poller.xds.last_good(KEY)["backends"][0]["floor"] == 0.7
 
 
 async def test_a_router_that_has_the_version_is_not_sent_it_again(poller: Poller) -> None:
@@ -272,18 +312,29 @@ def free_port() -> int:
         return port
 
 
+class Pod:
+    """What it answers with, and how often it was asked."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status, self.asked = status, 0
+
+
 @asynccontextmanager
-async def pod(name: str) -> AsyncIterator[str]:
+async def pod(name: str, does: Pod | None = None) -> AsyncIterator[str]:
+    doing = does or Pod()
+
     async def answer(request: web.Request) -> web.Response:
         await request.read()
-        await asyncio.sleep(0.02)
-        return web.Response(text=name)
+        doing.asked += 1
+        await asyncio.sleep(0.02 if doing.status == 200 else 0.0)
+        return web.Response(text=name, status=doing.status)
 
     async def told(request: web.Request) -> web.Response:
-        return web.Response(text=", ".join(request.headers.getall(wire.DEADLINE_HEADER, ["none"])))
+        header = request.match_info["header"]
+        return web.Response(text=", ".join(request.headers.getall(header, ["none"])))
 
     app = web.Application()
-    app.router.add_get("/deadline", told)
+    app.router.add_get("/told/{header}", told)
     app.router.add_post("/{tail:.*}", answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
@@ -326,11 +377,18 @@ class Client:
         async with self._session.post(f"{self.url}/v2/models/resnet/infer", data=b"x") as response:
             return response.status, await response.text()
 
-    async def deadline(self, **headers: str) -> str:
-        """What the pod is told, if it answers with that."""
+    async def told(self, header: str, **headers: str) -> str:
+        """What of this header the pod is told, if it answers with that."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self._session.get(f"{self.url}/deadline", headers=named) as response:
+        async with self._session.get(f"{self.url}/told/{header}", headers=named) as response:
             return await response.text()
+
+    async def ready(self) -> bool:
+        """The router listens."""
+        try:
+            return (await self.get("/ready"))[0] == 200
+        except aiohttp.ClientConnectionError:
+            return False
 
     async def refused(self) -> bool:
         return (await self.send())[0] == 503
@@ -405,8 +463,54 @@ async def test_pods_are_told_the_slo_unless_the_client_has_said_a_deadline(tmp_p
     async with pod("one") as address, routed(tmp_path, xds) as client:
         xds.publish(KEY, [backend("one", 1, address)])
         await client.until("one")
-        assert await client.deadline() == "200"
-        assert await client.deadline(infadapter_deadline_ms="50") == "50"
+        assert await client.told(wire.DEADLINE_HEADER) == "200"
+        assert await client.told(wire.DEADLINE_HEADER, infadapter_deadline_ms="50") == "50"
+
+
+@needs_envoy
+async def test_a_floor_reaches_pods_beside_the_client_s_and_changes_while_the_router_runs(
+    tmp_path: Path,
+) -> None:
+    xds = XdsServer()
+
+    async def floor(**headers: str) -> str:
+        return await client.told(wire.FLOOR_HEADER, **headers)
+
+    async def asked(floor_text: str) -> bool:
+        return await floor() == floor_text
+
+    async with pod("one") as address, routed(tmp_path, xds) as client:
+        xds.publish(KEY, [backend("one", 1, address)])
+        await client.until("one")
+        assert await floor() == "none"
+        assert await floor(infadapter_accuracy_floor="0.7") == "0.7"
+        began_s = asyncio.get_running_loop().time()
+        xds.require(KEY, {"one": 0.75, "other": 0.9})
+        await eventually(lambda: asked("0.75000"))
+        assert asyncio.get_running_loop().time() - began_s < 2.0
+        both = await floor(infadapter_accuracy_floor="0.9")
+        assert floor_of(both.encode(), None) == 0.9
+        less = await floor(infadapter_accuracy_floor="0.1")
+        assert floor_of(less.encode(), None) == 0.75
+        xds.require(KEY, {})
+        await eventually(lambda: asked("none"))
+
+
+@needs_envoy
+async def test_a_router_that_starts_alone_asks_for_the_floor_that_it_remembers(
+    tmp_path: Path,
+) -> None:
+    nobody = free_port()
+    async with pod("one") as address:
+        kept = XdsServer()
+        kept.require(KEY, {"one": 0.75})
+        kept.publish(KEY, [backend("one", 1, address)])
+        config, last_good = tmp_path / "envoy.json", kept.last_good(KEY)
+        with running_envoy(config, nobody, last_good=last_good) as (url, stats_url):
+            async with aiohttp.ClientSession() as session:
+                client = Client(session, url, stats_url)
+                await client.until("one")
+                assert await client.told(wire.FLOOR_HEADER) == "0.75000"
 
 
 @needs_envoy
@@ -495,6 +599,79 @@ async def test_a_pod_that_is_gone_costs_no_request_while_another_one_is_there(
         await client.until("a")
         await eventually(lambda: in_force(xds, {"a": 1, "b": 1}))
         assert set(await client.names(20)) == {"a"}
+
+
+@needs_envoy
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_a_pod_that_only_fails_loses_its_requests(tmp_path: Path, status: int) -> None:
+    xds, failing = XdsServer(), Pod(status)
+    async with AsyncExitStack() as pods:
+        bad = await pods.enter_async_context(pod("bad", failing))
+        good = [await pods.enter_async_context(pod(name)) for name in ("a", "b")]
+        async with routed(tmp_path, xds) as client:
+            a, b = (backend(n, 1, at) for n, at in zip("ab", good, strict=True))
+            xds.publish(KEY, [backend("bad", 8, bad), a, b])
+            await eventually(lambda: in_force(xds, {"bad": 8, "a": 1, "b": 1}))
+            await eventually(client.ready)
+            answers = [await client.send() for _ in range(40)]
+    failed = sum(code == status for code, _ in answers)
+    assert failed == failing.asked <= 2 * IN_A_ROW, "most of all requests were to be its"
+    assert [name for _, name in answers[-20:]].count("bad") == 0
+
+
+@needs_envoy
+async def test_a_pod_that_has_come_round_gets_requests_again(tmp_path: Path) -> None:
+    xds, failing = XdsServer(), Pod(500)
+    async with pod("bad", failing) as bad, pod("a") as a, routed(tmp_path, xds) as client:
+        xds.publish(KEY, [backend("bad", 1, bad), backend("a", 1, a)])
+        await client.until("a")
+        failing.status = 200
+        assert await client.until("a", "bad") <= 2 * FIRST_S
+
+
+@needs_envoy
+async def test_what_a_failing_pod_loses_goes_to_no_pod_of_before(tmp_path: Path) -> None:
+    """A router that restarted remembers pods that were drained since."""
+    xds, failing, drained_pod = XdsServer(), Pod(500), Pod()
+    async with AsyncExitStack() as pods:
+        old = await pods.enter_async_context(pod("old", drained_pod))
+        bad = await pods.enter_async_context(pod("bad", failing))
+        a = await pods.enter_async_context(pod("a"))
+        kept = remember([backend("old", 1, old)])
+        async with routed(tmp_path, xds, last_good=kept) as client:
+            xds.publish(KEY, [backend("bad", 1, bad), backend("a", 1, a)])
+            await eventually(lambda: in_force(xds, {"bad": 1, "a": 1}))
+            await eventually(client.ready)
+            await client.until("a")
+            before = drained_pod.asked
+            await client.names(40)
+    assert drained_pod.asked == before
+
+
+@needs_envoy
+async def test_a_pod_that_refuses_keeps_its_part(tmp_path: Path) -> None:
+    """A refusal is an answer: in an overload every pod refuses, and all of them go on serving."""
+    xds, full = XdsServer(), Pod(503)
+    async with pod("full", full) as address, pod("a") as a, routed(tmp_path, xds) as client:
+        xds.publish(KEY, [backend("full", 1, address), backend("a", 1, a)])
+        await eventually(lambda: in_force(xds, {"full": 1, "a": 1}))
+        await eventually(client.ready)
+        before = full.asked
+        await client.names(60)
+        assert full.asked - before == 30
+
+
+@needs_envoy
+async def test_where_every_pod_fails_somebody_still_answers(tmp_path: Path) -> None:
+    """Inputs at which the model fails are no pod's fault."""
+    xds, first, second = XdsServer(), Pod(500), Pod(500)
+    async with pod("a", first) as a, pod("b", second) as b, routed(tmp_path, xds) as client:
+        xds.publish(KEY, [backend("a", 1, a), backend("b", 1, b)])
+        await eventually(lambda: in_force(xds, {"a": 1, "b": 1}))
+        await eventually(client.ready)
+        assert {status for status, _ in [await client.send() for _ in range(40)]} == {500}
+        first.status = second.status = 200
+        assert (await client.send())[0] == 200
 
 
 @needs_envoy
