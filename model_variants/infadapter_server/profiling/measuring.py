@@ -28,8 +28,8 @@ class Measuring:
     load: Watched
     journal: Journal
     on_phase: OnPhase | None
+    point: str | None = None  # that the server is held to
     warnings: list[str] = field(default_factory=list)
-    resumed: str | None = None
 
     async def run(self) -> ProfiledAllocation:
         """Raises ProfileError or SearchError; what was measured until then is in the journal."""
@@ -48,7 +48,7 @@ class Measuring:
     async def _curve(self) -> ProfiledAllocation:
         share = CURVE_SHARE if self.order.goals else 1.0
         seconds = max(MIN_SECONDS, share * self.order.seconds)
-        question = {"curve_s": seconds, "seed": self.order.seed}
+        question = {"curve_s": seconds, "seed": self.order.seed, "point": self.point}
         if (answer := self.journal.recall(question)) is not None:
             return read_document(answer).profile.allocations[0]
         measured = await self._undisturbed_curve(seconds)
