@@ -126,9 +126,9 @@ def with_measured(
 def _check_points(before: Profile, told: Profile) -> None:
     """That a point is unknown to the server the profiler says itself."""
     if before.allocations and bool(before.operating_points) != bool(told.operating_points):
-        had, has = ("some", "none") if before.operating_points else ("none", "some")
+        had, has = ("", "none") if before.operating_points else ("no ", "some")
         raise CannotProfile(
-            f"The profile {told.variant} has {had} operating points and the server has {has}: "
+            f"The profile {told.variant} has {had}operating points and the server has {has}: "
             "give it another --name."
         )
 

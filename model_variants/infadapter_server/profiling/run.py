@@ -127,7 +127,7 @@ async def _measure(
         points = await rows.far_apart(allowed, points, server.bodies[0])
     check_rows(profile, server.order.resources, points)
     if on_points is not None:
-        on_points(points, len(server.points))
+        on_points(points, len(allowed.points))
     found, measured = await rows.at_points(allowed, points, server.facts)
     return with_points(profile, found), await _sized(server, rows, measured)
 
