@@ -138,7 +138,7 @@ def _report(asked: Asked, seed: int, time: int) -> Json:
     if not (file.exists() and expected.items() <= _read(file)["circumstances"].items()):
         command = [sys.executable, "-m", "infadapter", "demo", "--out", str(folder)]
         command += ["--seed", str(seed), "--duration", str(asked.duration_s)]
-        command += ["--speed", str(asked.speed), "--no-full-budget"]
+        command += ["--speed", str(asked.speed), "--no-full-budget", "--no-grouped"]
         command += [] if asked.trace is None else ["--trace", str(asked.trace)]
         _run(command)
     return _read(file)

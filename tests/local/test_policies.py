@@ -14,9 +14,9 @@ from infadapter_local.view import View
 from infadapter_operator.domain.service import Service
 
 
-def titles(service: Service, **asked: bool) -> list[str]:
+def titles(service: Service, grouped: Service | None = None, **asked: bool) -> list[str]:
     chosen = {"baselines": True, "whole": True, "resized": False} | asked
-    return [policy.title for policy in compared(service, 40.0, **chosen)]
+    return [policy.title for policy in compared(service, 40.0, grouped=grouped, **chosen)]
 
 
 def test_ours_comes_first_then_what_is_asked_for(service: Service) -> None:
