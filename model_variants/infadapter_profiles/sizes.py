@@ -94,6 +94,11 @@ class Allocation:
     points: tuple[PointCapacity, ...] = ()
 
     @property
+    def best_rps(self) -> float:
+        """What it serves at its highest accuracy."""
+        return self.capacity_rps * (self.points[0].capacity_ratio if self.points else 1.0)
+
+    @property
     def resources(self) -> Resources:
         return self.size.resources
 
