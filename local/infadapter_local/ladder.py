@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 from infadapter_local.cgroups import Cores, Quotas
 from infadapter_local.measure import (
@@ -84,26 +85,26 @@ async def check_ladder(
 
 
 def checked(profile: Profile, check: LadderCheck) -> Profile:
-    """As it starts here, and at each point no faster than it was seen to be."""
-    ratios = speeds(profile, check)
+    """
+    As it starts here, and no faster than it was seen to be. One ratio for all points: a look at one
+    of them is short, and what is slower in this server is so for all networks.
+    """
+    ratio = min(1.0, median(speeds(profile, check).values()))
     return replace(
         profile,
         load_time_s=check.load_s,
         allocations=tuple(
-            rescaled_row(
-                row, (row.saturation_rps or 0.0) * min(1.0, ratios.get(row.operating_point, 1.0))
-            )
-            for row in profile.allocations
+            rescaled_row(row, (row.saturation_rps or 0.0) * ratio) for row in profile.allocations
         ),
     )
 
 
-def speeds(profile: Profile, check: LadderCheck) -> dict[str | None, float]:
+def speeds(profile: Profile, check: LadderCheck) -> dict[str, float]:
     """What was seen over what the networks' own profiles say, by point."""
     return {
-        row.operating_point: check.saturation_rps[row.operating_point or ""] / row.saturation_rps
+        row.operating_point: check.saturation_rps[row.operating_point] / row.saturation_rps
         for row in profile.allocations
-        if row.resources[CPU] == check.millicores and row.saturation_rps
+        if row.operating_point and row.saturation_rps and row.resources[CPU] == check.millicores
     }
 
 

@@ -39,10 +39,14 @@ class Measures:
 
 
 def accuracies(service: Service) -> dict[str, float]:
-    """By the names of variants and of their operating points."""
-    points = (p for profile in service.profiles.values() for p in profile.operating_points)
-    of_points = {point.name: point.accuracy for point in points}
-    return of_points | {variant.name: variant.accuracy for variant in service.variants}
+    """By the names of variants and of operating points, also of those that aren't planned."""
+    profiles = service.profiles.values()
+    points = (point for profile in profiles for point in profile.operating_points)
+    return {
+        **{point.name: point.accuracy for point in points},
+        **{profile.variant: profile.accuracy for profile in profiles},
+        **{variant.name: variant.accuracy for variant in service.variants},
+    }
 
 
 def measure_run(
