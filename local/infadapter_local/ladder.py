@@ -31,7 +31,7 @@ from infadapter_solver.problem import CPU
 VARIANT = "ladder"
 _LOOK_S = 1.5
 _BATCH_SIZES = [1, 2, 4]
-"""A start warms up each of them for each network: with these it takes as long as glyph-5's with 8."""
+"""A start warms up all of them for every network: so it takes as long as glyph-5's, which has 8."""
 
 
 @dataclass(frozen=True, slots=True)
