@@ -35,10 +35,10 @@ class Allowed:
     @asynccontextmanager
     async def only(self, name: str) -> AsyncIterator[None]:
         """Within, every request is answered at this point. Raises ProfileError."""
-        try:
-            await asyncio.to_thread(self._tell, {"allowed": [name]})
+        try:  # neither is awaited: an interrupt must not let the one overtake the other
+            self._tell({"allowed": [name]})
             yield
-        finally:  # not awaited: whoever is interrupted may be so again
+        finally:
             self._set_back()
 
     def _tell(self, content: Mapping[str, object]) -> None:
@@ -60,10 +60,11 @@ async def ask_points(endpoint: Endpoint) -> Allowed | None:
     model = model_of(endpoint)
     if model is None:
         return None
-    path = f"/v2/repository/models/{model}/points"
+    base = f"/v2/repository/models/{model}"
+    path = f"{base}/points"
     status, answer = await asyncio.to_thread(exchange, endpoint, "GET", path, None)
     if status == 503:  # they are known once it is loaded
-        await asyncio.to_thread(exchange, endpoint, "POST", path.replace("/points", "/load"), b"")
+        await asyncio.to_thread(exchange, endpoint, "POST", f"{base}/load", b"")
         status, answer = await asyncio.to_thread(exchange, endpoint, "GET", path, None)
     said = json_object(answer) if status == 200 else {}
     try:
