@@ -1,8 +1,8 @@
 """
 A server that answers at one of its operating points only, for as long as that is measured.
 
-A request can ask for an accuracy, not for a point: so the server is told which one may serve, by
-the route by which a plan tells it too, and what was allowed before is set back at the end.
+A request can ask for an accuracy, not for a point: so the server is told which one may serve, and
+what was allowed before is set back at the end.
 """
 
 import asyncio
