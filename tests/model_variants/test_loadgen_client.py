@@ -44,6 +44,11 @@ async def test_every_arrival_gets_one_outcome_in_order_of_the_schedule(port: int
     assert all(o.scheduled_s <= o.sent_s <= o.done_s for o in outcomes)
 
 
+async def test_the_operating_point_of_an_answer_is_noted(port: int) -> None:
+    assert {outcome.point for outcome in await send(port, "point")} == {"deep"}
+    assert {outcome.point for outcome in await send(port)} == {None}
+
+
 async def test_latency_counts_from_when_a_request_was_due(port: int) -> None:
     (outcome,) = await send(port, arrivals_s=np.array([0.0]), start_s=time.monotonic() - 0.5)
     assert 0.5 <= outcome.send_late_s < 1
