@@ -152,5 +152,6 @@ class Lane:
 
     def _oldest(self) -> Sent | Loading | None:
         """What it is doing, for it does one after the other."""
-        first = (*islice(self._sent.values(), 1), *islice(self.loads.values(), 1))
+        first: list[Sent | Loading] = [*islice(self._sent.values(), 1)]
+        first += islice(self.loads.values(), 1)
         return min(first, key=lambda order: order.ordered_s, default=None)
