@@ -143,7 +143,7 @@ class _Connection(asyncio.Protocol):
         self._call: Call | None = None
         self._free_since_s = time.monotonic()
         self._variant: str | None = None
-        self._complete = False
+        self._complete = self._stays = False
 
     def fresh(self, now_s: float) -> bool:
         return now_s - self._free_since_s < IDLE_LIMIT_S
@@ -183,7 +183,9 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         # The parser is not done with its bytes yet, so the next request has to wait a moment.
+        # It also forgets by then whether the connection stays.
         self._complete = self._parser.get_status_code() >= 200
+        self._stays = self._parser.should_keep_alive()
 
     def _answered(self) -> None:
         self._complete = False
@@ -195,7 +197,7 @@ class _Connection(asyncio.Protocol):
         call.code = self._parser.get_status_code()
         call.variant = self._variant
         call.finish()
-        if self._parser.should_keep_alive():
+        if self._stays:
             self._pool.free(self)
         else:
             self.close()
