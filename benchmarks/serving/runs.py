@@ -22,6 +22,7 @@ from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.client import make_timely, replay, run
 from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_workload.outcomes import Outcome
+from infadapter_workload.trace import Array
 
 SERVERS = ("ours", "FastAPI", "FastAPI, batching")
 BATCHES = (1, 2, 4, 8)
@@ -72,22 +73,29 @@ def _bare(pipe: Connection, variant: str) -> None:
 
 def offer(name: str, variant: str, rate_rps: float, slo_s: float, seconds: float, seed: int) -> Run:
     """Poisson arrivals at a rate to a server that was started for them."""
-    outcomes: list[Outcome] = []
+    arrivals_s = moments.of_rate(rate_rps, seconds, seed=seed)
     with server(name, variant, slo_s) as (port, pid):
-        run(
-            replay(
-                host="127.0.0.1",
-                port=port,
-                path=f"/v2/models/{variant}/infer",
-                bodies=glyph_bodies(seed=seed),
-                arrivals_s=moments.of_rate(rate_rps, seconds, seed=seed),
-                timeout_s=CLIENT_WAITS_S,
-                on_outcome=outcomes.append,
-                start_s=time.monotonic() + 0.3,
-            )
-        )
+        outcomes = replayed(port, variant, arrivals_s, seed)
         peak_bytes = _peak_bytes(pid)
     return Run(tuple(outcomes), seconds, peak_bytes)
+
+
+def replayed(port: int, variant: str, arrivals_s: Array, seed: int) -> list[Outcome]:
+    """What the client sees of a server that is there."""
+    outcomes: list[Outcome] = []
+    run(
+        replay(
+            host="127.0.0.1",
+            port=port,
+            path=f"/v2/models/{variant}/infer",
+            bodies=glyph_bodies(seed=seed),
+            arrivals_s=arrivals_s,
+            timeout_s=CLIENT_WAITS_S,
+            on_outcome=outcomes.append,
+            start_s=time.monotonic() + 0.3,
+        )
+    )
+    return outcomes
 
 
 @contextmanager
