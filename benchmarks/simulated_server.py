@@ -23,6 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
 from benchmarks.scheduler_noise import measured
+from benchmarks.serving.networks import Network
 from benchmarks.serving.runs import be_the_client, pin, replayed, server
 from infadapter_profiles import wire
 from infadapter_scheduler import Arrival, Model, Scheduler, World, replay, resampled
@@ -148,7 +149,7 @@ def main(variant: str, slo_ms: float, seconds: float, loads: tuple[float, ...]) 
     _row("", "goodput/C", "p50 ms", "p99", "batch", "refused", "missed")
     for load in loads:
         arrivals_s = moments.of_rate(load * capacity_rps, seconds, seed=1)
-        with server("ours", variant, slo_s) as (port, _):
+        with server("ours", Network(variant), slo_s) as (port, _):
             outcomes = replayed(port, variant, arrivals_s, seed=1)
             with urlopen(f"http://127.0.0.1:{port}/metrics") as metrics:
                 batch, longer = executed(metrics.read().decode(), execution_s)
