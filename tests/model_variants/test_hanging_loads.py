@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from time import monotonic
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from infadapter_server.executors.process import ProcessExecutor
 from infadapter_server.serving.layout import Found, Unfit
@@ -13,10 +16,12 @@ from infadapter_server.serving.measurements import Measurements
 from infadapter_server.serving.model_config import ModelConfig
 from infadapter_server.serving.refusal import Unserved
 from infadapter_server.serving.repository import NotServed, Repository, State
+from infadapter_server.serving.tickets import Ticket
 from tests.model_variants.fake_models import HANGS_LOADING, prepare, stored
 from tests.model_variants.test_lost_and_back import driven, restarting
-from tests.model_variants.test_residence import House, models, virtual
+from tests.model_variants.test_residence import DEEP, House, models, virtual
 from tests.model_variants.virtual_executor import Kind
+from tests.model_variants.virtual_time import run_virtually
 
 HANGS = Kind(load_s=1e6)
 
@@ -202,3 +207,72 @@ async def test_a_real_child_whose_load_hangs_is_ended_and_serves_the_rest_when_i
         assert await asked.fate() == "answered"
         with pytest.raises(NotServed, match="The load of hangs has not ended"):
             repository.resolve("hangs", None, monotonic())
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.integers(0, 3), st.sampled_from((0.2, 9.0))),
+        st.tuples(st.sampled_from(("load", "unload")), st.integers(0, 3), st.just(0.0)),
+        st.tuples(st.sampled_from(("hang", "heal", "replace")), st.integers(0, 3), st.just(0.0)),
+        st.tuples(st.just("wait"), st.just(0), st.sampled_from((0.05, 5.0, 40.0))),
+    ),
+    max_size=25,
+)
+
+
+async def returning(house: House) -> None:
+    while True:
+        await asyncio.sleep(0.3)
+        for executor in house.executors:
+            if executor._lost:
+                executor.come_back()
+
+
+async def healed(house: House) -> None:
+    """Loads end again: a while later everything is as if they had never hung."""
+    house.kinds.update(models(4))
+    await asyncio.sleep(1000)
+    assert house.driver.ready
+    assert not house.repository.resting()
+    for name in house.kinds:
+        await house.ask(name, within_s=9.0).answer
+    assert house.driver.unanswered == 0
+    assert not any(executor.missing for executor in house.executors)
+    assert {n for n, state in house.states().items() if state == State.READY} == house.held()
+    assert not {State.LOADING, State.UNLOADING} & set(house.states().values())
+
+
+async def raced(steps: list[tuple[str, int, float]], room: int | None) -> None:
+    house = House(models(4), room=room, executors=2, returns=True)
+    coming_back = asyncio.ensure_future(returning(house))
+    await house.ready()
+    wishes: list[asyncio.Task[None]] = []
+    asked: list[Ticket] = []
+    for kind, which, amount in steps:
+        name = f"m{which}"
+        if kind == "ask":
+            with suppress(Unserved, NotServed):
+                asked.append(house.ask(name, amount))
+        elif kind == "wait":
+            await asyncio.sleep(amount)
+        elif kind == "replace":
+            house.files[name] += 1
+            house.rescan()
+        elif kind in ("hang", "heal"):
+            house.kinds[name] = HANGS if kind == "hang" else Kind()
+        else:
+            wish = house.wishes.load if kind == "load" else house.wishes.unload
+            wishes.append(asyncio.ensure_future(wish(name)))
+            await asyncio.sleep(0)
+    await asyncio.gather(*(t.answer for t in asked), *wishes, return_exceptions=True)
+    await healed(house)
+    coming_back.cancel()
+
+
+@pytest.mark.timeout(3600 if DEEP else 120)
+@settings(max_examples=2000 if DEEP else 25, deadline=None, derandomize=not DEEP)
+@given(steps=STEPS, room=st.sampled_from((1, 2, None)))
+def test_whatever_hangs_meanwhile_all_are_served_once_loads_end_again(
+    steps: list[tuple[str, int, float]], room: int | None
+) -> None:
+    run_virtually(raced(steps, room))
