@@ -150,7 +150,7 @@ class _Connection(asyncio.Protocol):
         self._variant: str | None = None
         self._point: str | None = None
         self._body_began = False
-        self._complete = False
+        self._complete = self._stays = False
 
     def fresh(self, now_s: float) -> bool:
         return now_s - self._free_since_s < IDLE_LIMIT_S
@@ -198,7 +198,9 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         # The parser is not done with its bytes yet, so the next request has to wait a moment.
+        # It also forgets by then whether the connection stays.
         self._complete = self._parser.get_status_code() >= 200
+        self._stays = self._parser.should_keep_alive()
 
     def _answered(self) -> None:
         self._complete = False
@@ -210,7 +212,7 @@ class _Connection(asyncio.Protocol):
         call.code = self._parser.get_status_code()
         call.variant, call.point = self._variant, self._point
         call.finish()
-        if self._parser.should_keep_alive():
+        if self._stays:
             self._pool.free(self)
         else:
             self.close()
