@@ -157,13 +157,14 @@ class Standing:
             own = living(self.observed, group.target)
             there = [pod for pod in own if not pod.is_lost]
             template = self.observed.templates.get(group.target) if own else None
-            if any(pod.resize in STUCK for pod in there):
+            enough = sum(within(size, pod.resources) for pod in there) >= group.pods
+            if not enough and any(pod.resize in STUCK for pod in there):
                 yield _roll(there, group)
                 continue
             if len(there) < group.pods:
                 yield larger(size, template.resources) if template else size
             smaller = [pod for pod in there if not within(size, pod.resources)]
-            if len(there) - len(smaller) < group.pods:
+            if not enough:
                 yield from (_more(pod.resources, size) for pod in smaller)
             yield from (pod.wanted.resources for pod in there if is_pending(pod))
 
@@ -178,14 +179,18 @@ class Standing:
         )
 
     def _free_ways(self) -> Iterator[tuple[Pod, ...]]:
-        """Sets of pods too many that could go, with what is Ready still at the floor."""
+        """
+        Sets of pods too many that could go, with what is Ready still at the floor. What a pod
+        serves that is smaller than all that was measured nobody knows: the others must suffice.
+        """
         spare = [pod for pod in self.observed.pods if self._is_too_many(pod)][:8]
         ready = sum(pod_rps(self.service, p) for p in self.observed.pods if p.ready)
         floor_rps = min(self.floor_rps, ready)
         for size in range(len(spare) + 1):
             for gone in itertools.combinations(spare, size):
-                lost = sum(pod_rps(self.service, pod) for pod in gone if pod.ready)
-                if ready - lost >= floor_rps - 1e-6:
+                rates = [pod_rps(self.service, pod) for pod in gone if pod.ready]
+                must_rps = floor_rps if all(rates) else self.floor_rps
+                if ready - sum(rates) >= must_rps - 1e-6:
                     yield gone
 
     def _is_too_many(self, pod: Pod) -> bool:

@@ -25,6 +25,9 @@ Two variants that fail for one cause within this, and the patience with the seco
 common: a registry, a quota.
 """
 
+OF_SIZE = (Cause.NO_NODE, Cause.RESIZE)
+"""Causes that another size of the same target may not have."""
+
 SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
 
 SMALLER_SIZE_RATIO = 0.8
@@ -209,11 +212,14 @@ def _block(
     if before is not None and before.digest != digest:
         before = None
     failure = failure.after(before)
+    trouble = _with_its_own(before, failure.trouble)
     if before is not None and now_s < before.until_s and not before.come:
+        # Who pulls its image at last is not Ready yet; that is no trouble of its own.
+        told = before if failure.trouble.cause is Cause.NOT_READY else trouble
         return replace(
             before,
-            cause=failure.trouble.cause,
-            message=failure.trouble.message,
+            cause=told.cause,
+            message=told.message,
             fitting_millicores=failure.fitting_millicores,
             grown_millicores=failure.grown_millicores,
         )
@@ -223,8 +229,8 @@ def _block(
     return Block(
         target=target,
         digest=digest,
-        cause=failure.trouble.cause,
-        message=failure.trouble.message,
+        cause=trouble.cause,
+        message=trouble.message,
         since_s=before.since_s if before else now_s,
         until_s=now_s + wait_s,
         attempts=attempts,
@@ -232,6 +238,16 @@ def _block(
         grown_millicores=failure.grown_millicores,
         created_s=_created_s(observed, target, now_s),
     )
+
+
+def _with_its_own(before: Block | None, trouble: Trouble) -> Trouble | Block:
+    """
+    That no node has room is no news of a target of which no pod has come for another cause: else as
+    many pods would be planned as fit, at a smaller size, of what fails on every node.
+    """
+    if before is None or before.come or trouble.cause is not Cause.NO_NODE:
+        return trouble
+    return trouble if before.cause in OF_SIZE else before
 
 
 def _created_s(observed: Observed, target: Target, now_s: float) -> float:

@@ -8,10 +8,10 @@ cause by one pod for all.
 from collections import Counter
 from dataclasses import dataclass
 
-from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod
+from infadapter_operator.domain.observed import STUCK, Observed, Pod
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.backoff import Blocks, shared
+from infadapter_operator.planning.backoff import OF_SIZE, Blocks, shared
 from infadapter_solver.problem import CPU, Target
 
 
@@ -105,8 +105,11 @@ def _is_larger(pod: Pod, block: Block) -> bool:
 
 def _is_of_size(block: Block, there: Observed) -> bool:
     """Whether another size of it may come; not where pods of the size that does not are Ready."""
-    of_size = block.cause in (Cause.NO_NODE, Cause.RESIZE)
-    return of_size and bool(_size_caps(block, there)) and not _is_too_large(block, there)
+    return (
+        block.cause in OF_SIZE
+        and bool(_size_caps(block, there))
+        and not _is_too_large(block, there)
+    )
 
 
 def _is_too_large(block: Block, there: Observed) -> bool:
@@ -120,9 +123,14 @@ def _largest_ready(there: Observed, target: Target) -> int:
 
 
 def _size_caps(block: Block, there: Observed) -> list[int]:
-    """What pods of it may have at most."""
+    """
+    What pods of it may have at most; where larger ones than may fit are Ready, they stay, and for
+    still larger ones the nodes have less room.
+    """
     grown = None if _are_larger_ones_more(block, there) else block.grown_millicores
-    fitting = None if _is_too_large(block, there) else block.fitting_millicores
+    fitting = block.fitting_millicores
+    if _is_too_large(block, there):
+        fitting = _largest_ready(there, block.target)
     return [size for size in (grown, fitting) if size is not None]
 
 

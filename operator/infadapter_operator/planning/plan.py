@@ -60,6 +60,8 @@ def plan(situation: Situation) -> Planned:
     there = present(service, situation.observed, blocks, before, now_s)
     budget = _error_budget(situation)
     found = _found(service, situation, there.counted, budget.pressure)
+    if found.decision.plan is not before:  # what is waited for leaves room for the plan in force
+        there = present(service, situation.observed, blocks, found.decision.plan, now_s)
     now = found.now
     return Planned(
         service=service,

@@ -44,12 +44,12 @@ def room_for(service: Service, plan: Plan, observed: Observed) -> Room:
     return room
 
 
-def over_budget(service: Service, observed: Observed) -> frozenset[str]:
-    """Resources of which more is held than the budget: surge is in use."""
-    held: Mapping[str, int] = {}
+def over_budget(service: Service, observed: Observed) -> Resources:
+    """Resources of which more is held than the budget, and how much: surge is in use."""
+    beyond = plus({}, service.budget, -1)
     for pod in observed.pods:
-        held = plus(held, held_by(pod))
-    return frozenset(name for name, n in held.items() if n > service.budget.get(name, 0))
+        beyond = plus(beyond, held_by(pod))
+    return {name: more for name, more in beyond.items() if more > 0}
 
 
 def missing(observed: Observed) -> Mapping[Target, int]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.domain.observed import STUCK, Observed, Pod, Resize
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import (
     accuracy_of,
@@ -160,12 +160,17 @@ def of_target(pods: Sequence[PodState], target: Target) -> list[PodState]:
 
 
 def _kept_first(pods: list[Pod], allocation: Allocation | None, observed: Observed) -> list[Pod]:
-    """Those that serve, then those of the planned size, then the oldest."""
+    """Those that serve and can have the planned size, then those that have it, then the oldest."""
 
-    def reluctance(pod: Pod) -> tuple[bool, bool, bool, float, str]:
+    def reluctance(pod: Pod) -> tuple[bool, bool, bool, bool, float, str]:
         level = allocation is not None and is_at(pod, allocation)
         weighted = _in_force(observed).get(pod.name, 0) > 0
-        return (not pod.ready, not weighted, not level, pod.created_at_s, pod.name)
+        stays_small = (
+            pod.resize in STUCK
+            and allocation is not None
+            and pod.size.cpu_millicores < allocation.cpu_millicores
+        )
+        return (not pod.ready, stays_small, not weighted, not level, pod.created_at_s, pod.name)
 
     return sorted(pods, key=reluctance)
 

@@ -51,7 +51,10 @@ class _Candidate:
 
 
 def preempted(context: DrainContext, shortages: Sequence[Shortage]) -> Releases:
-    """The least capacity for the shortest time; nothing where no pod may be given up."""
+    """
+    The least capacity for the shortest time; nothing where no pod may be given up. What is kept
+    above the demand of now goes first: that costs no request.
+    """
     candidates = [
         candidate
         for shortage in shortages
@@ -60,7 +63,10 @@ def preempted(context: DrainContext, shortages: Sequence[Shortage]) -> Releases:
     ]
     if not candidates:
         return {}
-    return min(candidates, key=lambda candidate: candidate.badness(context.ready_rps)).released
+    headroom_rps = max(0.0, context.floor_rps - context.demand_rps)
+    spared = [candidate for candidate in candidates if candidate.lost_rps <= headroom_rps]
+    least = min(spared or candidates, key=lambda candidate: candidate.badness(context.ready_rps))
+    return least.released
 
 
 def is_under_way(context: DrainContext, observed: Observed) -> bool:
@@ -170,7 +176,8 @@ def _replaceable(context: DrainContext, shortage: Shortage) -> list[PodState]:
 
 def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Iterator[_Candidate]:
     """What of one pod is enough by itself."""
-    if shortage.replaces == one.actual.target and not one.goes:
+    shrinks = one.shrinks and one.can_resize
+    if shortage.replaces == one.actual.target and not (one.goes or shrinks):
         if _covers(one.actual.resources, shortage.lacking):
             lost_rps = _missed(context, context.counted_rps(one))
             yield _Candidate({one.actual.name: None}, lost_rps, shortage)

@@ -169,7 +169,8 @@ def is_needed_unknown(context: DrainContext, one: PodState, left_rps: float) -> 
     there must be others, also where the plan is empty and so has nothing to wait for.
     """
     unknown = one.actual.ready and not one.capacity_rps and one.actual.name in context.carrying
-    return unknown and (left_rps <= 0 or left_rps < min(context.demand_rps, context.enough_rps))
+    enough_rps = min(context.demand_rps, context.enough_rps)
+    return unknown and (left_rps <= 0 or left_rps < enough_rps - 1e-9)
 
 
 def ways(

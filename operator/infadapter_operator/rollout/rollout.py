@@ -13,6 +13,7 @@ the steps must take none that shrinks after weights were refused.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from infadapter_operator.delays import RESIZE_S
 from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.observed import Cause, Observed
 from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
@@ -176,9 +177,13 @@ def _moves(context: DrainContext, observed: Observed, *, doubt: bool) -> _Moves:
             freed = _preempted(context, observed, lacking)
     elif not freed and not context.takers_are_ready:
         freed = _preempted(context, observed, ())
+    if not (freed or grown.steps or rolled):
+        freed = _back_in_budget(context, observed)
     # A bridge leaves room for what it bridges to: where there is too little, nothing bridges, and
     # neither while something rolls, which was begun with room for it all.
     able = bridges and not (short or observed.rolling)
+    if not (grown.steps or is_under_way(context, observed)):
+        grown.room.take(context.service.max_surge)
     bridged = stopgaps(context, grown, observed.size_limits) if able else ()
     return _Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
 
@@ -205,10 +210,32 @@ def _preempted(
     is a guess how much it lacks, only where nothing else helps and too little serves: otherwise it
     is planned without when patience ends, at no cost.
     """
-    if is_under_way(context, observed) or is_in_question(context):
+    if _makes_room_itself(context, observed):
         return {}
     found = preempted(context, lacking)
     return found or (preempted(context, [*node_shortages(context)]) if is_short(context) else {})
+
+
+def _makes_room_itself(context: DrainContext, observed: Observed) -> bool:
+    """What moves, what is made to shrink in this cycle, and what may be planned without soon."""
+    return is_under_way(context, observed) or is_in_question(context) or bool(align(context))
+
+
+def _back_in_budget(context: DrainContext, observed: Observed) -> Releases:
+    """
+    Surge is for what starts: where nothing does, and nothing planned can, what is held beyond the
+    budget goes back although it serves; of it, what costs the least capacity. What waits
+    for a node is not held yet.
+    """
+    if _makes_room_itself(context, observed) or context.takers_are_ready:
+        return {}
+    placed = (pod for pod in observed.pods if pod.unschedulable_since_s is None)
+    there = tuple(replace(p, wanted=p.size) if p.resize in WAITS else p for p in placed)
+    beyond = over_budget(context.service, replace(observed, pods=there))
+    if not beyond:
+        return {}
+    back = Shortage(lacking=beyond, gain_rps=0.0, wait_s=RESIZE_S)
+    return preempted(context, [back])
 
 
 def _assumed_rps(decision: Decision, pods: Sequence[PodState]) -> float:

@@ -104,9 +104,12 @@ def roll(
             continue
         if any(one.goes for one in own) and _suffice_without(context):
             continue
-        needed = _needed(group, own)
-        if room.times(needed) and not any(one.shrinks and one.can_resize for one in own):
-            room.take(needed)
+        shrinking = [one for one in own if one.shrinks and one.can_resize]
+        serve = bool(shrinking) and all(one.actual.ready for one in shrinking)
+        as_they_are = _needed(group, own, shrunk=False)
+        needed = _needed(group, own, shrunk=True)
+        if (serve and room.times(as_they_are)) or (room.times(needed) and not shrinking):
+            room.take(as_they_are if serve else needed)
             pods = max(group.pods, observed.desired_pods.get(group.target, len(own)))
             steps.append(ReplacePods(target=group.target, size=group.allocation.size, pods=pods))
         else:
@@ -121,16 +124,17 @@ def roll(
     return tuple(steps), tuple(shortages)
 
 
-def _needed(group: PodGroup, own: Sequence[PodState]) -> Resources:
+def _needed(group: PodGroup, own: Sequence[PodState], *, shrunk: bool) -> Resources:
     """
     What a rolling change holds at most beyond what is held then: all new pods, an old one, and one
-    that still leaves, which a Deployment does not count. Old pods that can shrink do so first.
+    that still leaves, which a Deployment does not count. Old pods that can shrink do so first, if
+    there is no room for them as they are: what they serve is missed until the new ones come.
     """
     size = group.allocation.resources
     held: Resources = {}
     largest_old: Resources = {}
     for one in own:
-        has = size if one.shrinks and one.can_resize else held_by(one.actual)
+        has = size if shrunk and one.shrinks and one.can_resize else held_by(one.actual)
         held = plus(held, has)
         largest_old = largest(largest_old, has)
     most = plus(plus({}, size, max(group.pods, len(own))), largest_old, min(2, len(own)))

@@ -39,6 +39,28 @@ def test_a_pod_that_fails_is_waited_for_and_not_counted() -> None:
     assert there.counted.aside == {CPU: 1000}
 
 
+def test_in_a_full_budget_the_planned_pod_that_fails_is_its_own_room() -> None:
+    """Counted with the plan and beside it, it was taken down and tried again, a plan each time."""
+    full = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
+    plan = replace(PLAN, groups=(replace(GROUP, pods=2),))
+    observed = Observed(pods=(a_pod("good"), a_pod("bad", GONE)), desired_pods={TARGET: 2})
+    blocks = blocks_after(full, {}, observed, 100.0)
+    assert present(full, observed, blocks, plan, 100.0).counted.aside == {CPU: 1000}
+    smaller = a_service(budget={CPU: 1900}, max_surge={CPU: 0})
+    assert present(smaller, observed, blocks, plan, 100.0).counted.aside == {}
+
+
+def test_who_loads_after_its_trouble_has_no_other_one_until_it_is_tried_again() -> None:
+    """Its cause was shared, and another variant was started beside it at once."""
+    silent = replace(a_pod("bad"), ready=False)
+    fails = Observed(pods=(replace(silent, trouble=GONE),), desired_pods={TARGET: 1})
+    blocks = blocks_after(SERVICE, {}, fails, 100.0)
+    loads = replace(fails, pods=(silent,))
+    assert blocks_after(SERVICE, blocks, loads, 101.0) == blocks
+    later = blocks_after(SERVICE, blocks, loads, 1 + blocks[TARGET].until_s)
+    assert later[TARGET].cause is Cause.NOT_READY
+
+
 def test_a_new_plan_is_no_progress_of_a_pod_that_was_given_up() -> None:
     silent = replace(a_pod("bad"), ready=False)
     before = Observed(pods=(a_pod("good"), silent), desired_pods={TARGET: 2}, moved_at_s=0.0)

@@ -131,6 +131,7 @@ class Rollout:
         self.least_carried_rps = self.world.carried_rps()
         self.idle_looks = 0
         self._known_looks, self._known_blocked = 0, self._never()
+        self._known_left: frozenset[tuple[Target, Cause]] = frozenset()
 
     async def pass_a_look(self) -> None:
         await self.runner.run(1.0)
@@ -168,14 +169,13 @@ class Rollout:
         bound = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
         late_s = OBEYED_WITHIN_S if len(self.case.plans) > 1 else 0.0
         limit_s = max(bound.seconds, bound.once_s) + late_s
-        began_s, rolls, left = self.world.now_s, False, False
+        began_s, rolls, left = self.world.now_s, False, 0
         while not is_reached(self.plan, self.world.seen()):
             took_s = self.world.now_s - began_s
             if not rolls and (self.world.seen().rolling or self._has_template_in_its_way()):
                 limit_s, rolls = limit_s + ROLL_S * (bound.exchanges + 1), True
-            if not left and self.plan is not self.first:  # what waited is planned without
-                again = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
-                limit_s, left = max(limit_s, took_s + again.seconds + again.once_s), True
+            if self.plan is not self.first and left < len(self._left()):
+                limit_s, left = max(limit_s, took_s + self._again_s(rolls)), len(self._left())
             hindered = self._has_template_in_its_way() or self._waits_for_the_node()
             if hindered and took_s > max(limit_s, REST_S) + bound.once_s:
                 return self._rests()
@@ -186,6 +186,25 @@ class Rollout:
         self.record.note(self.case, self.world.now_s - began_s, limit_s)
         await self.runner.run(self.case.confirm_s + 3.0)
         await self._is_quiet(tries=False)
+
+    def _again_s(self, rolls: bool) -> float:
+        """
+        A plan without what did not come begins where it is made, as the first one did: its own
+        exchanges, each for as long as one takes, and a roll, which lets each new pod be Ready for
+        a while. There is one for each target and cause at most, so all of them end, too.
+        """
+        again = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
+        rolls_s = ROLL_S * (again.exchanges + 1) if rolls else 0.0
+        return again.seconds + again.once_s + rolls_s
+
+    def _left(self) -> frozenset[tuple[Target, Cause]]:
+        """For what a plan was made without something, in any look so far."""
+        self._known_left |= {
+            (target, block.cause)
+            for seen in self.runner.looks[-1:]
+            for target, block in seen.blocks.items()
+        }
+        return self._known_left
 
     async def rests(self) -> None:
         """At its plan or, when patience ends, where a name says why; and within the budget."""
@@ -283,15 +302,19 @@ class Rollout:
 
     def _waits_for_the_node(self) -> bool:
         """
-        What its node has no room for, while what runs serves all that is asked for, or one pod
-        more than half of what all do: nothing is given up for it then, and it is planned without
-        when patience ends (decision 12).
+        What its node has no room for, while what runs serves all that is asked for, or all that is
+        planned, or one pod more than half of what all do: nothing is given up for it then, and it
+        is planned without when patience ends (decision 12). Nothing is given up for a resize that
+        waits: a pod takes its place then.
         """
         observed, ready_rps = self.world.seen(), self.world.ready_rps()
-        waits = any(is_pending(pod) or pod.resize is Resize.DEFERRED for pod in observed.pods)
+        if any(pod.resize is Resize.DEFERRED for pod in observed.pods):
+            return True
+        waits = any(is_pending(pod) for pod in observed.pods)
         ready = [pod_rps(self.world.service, pod) for pod in observed.pods if pod.ready]
         is_needed = max(ready, default=0.0) > 0.5 * ready_rps
-        return waits and (is_needed or ready_rps >= self.case.demand_rps)
+        enough_rps = min(self.case.demand_rps, plan_rps(self.world.service, self.plan.groups))
+        return waits and (is_needed or ready_rps >= enough_rps - 1e-6)
 
     def _has_template_in_its_way(self) -> bool:
         world = self.world

@@ -1,0 +1,133 @@
+"""
+Ways to a plan that once broke a bound: of each kind the simplest that was drawn.
+
+Each is played to its end: at its plan in time, or at a rest (liveness.py).
+"""
+
+import asyncio
+
+import pytest
+
+from tests.operator.rollout.liveness import Rollout
+from tests.operator.rollout.liveness_cases import Case, Group, Kind, There
+
+WAYS = {
+    "surge that only serves makes way for what finds no node": Case(
+        kinds=(
+            Kind(10.0, {200: 78.35, 400: 156.7, 1000: 391.75, 2000: 783.5}),
+            Kind(1.0, {400: 22.0, 1000: 55.0, 2000: 110.0}),
+        ),
+        plans=((Group(0, 200, 3),),),
+        there=(There(1, 2000, carries=False),),
+        demand_rps=70.51,
+        budget=1600,
+        surge=1000,
+        node=2000,
+    ),
+    "overloaded, what is beyond the budget goes back at a rest": Case(
+        kinds=(Kind(10.0, {200: 78.35, 400: 156.7, 600: 235.05, 2000: 783.5}),),
+        plans=((Group(0, 600, 6),),),
+        there=(There(0, 2000), There(0, 400, carries=False), There(0, 400), There(0, 800)),
+        demand_rps=1269.27,
+        budget=3600,
+        surge=500,
+        confirm_s=0.0,
+    ),
+    "no size above the largest Ready one is planned where a smaller one finds no node": Case(
+        kinds=(
+            Kind(1.0, {200: 4.0, 2000: 40.0}),
+            Kind(3.0, {400: 22.0, 2000: 110.0}),
+            Kind(10.0, {200: 11.0, 1000: 55.0}),
+            Kind(1.0, {400: 22.0, 2000: 110.0}),
+        ),
+        plans=((Group(3, 2000, 1),),),
+        there=(There(1, 400), There(0, 200), There(0, 200, carries=False)),
+        demand_rps=108.9,
+        budget=3000,
+        surge=0,
+        node=2000,
+        confirm_s=4.0,
+    ),
+    "what a pod serves of a size below all that was measured is not known": Case(
+        kinds=(
+            Kind(3.0, {600: 12.0, 1000: 20.0}),
+            Kind(3.0, {1000: 20.0}),
+            Kind(0.1, {1000: 55.0}),
+        ),
+        plans=((Group(2, 1000, 3),),),
+        there=(
+            There(0, 800, carries=False),
+            There(0, 600, carries=False),
+            There(2, 1000, ready=False, carries=False),
+            There(2, 1000),
+            There(1, 800),
+        ),
+        demand_rps=163.35,
+        budget=4000,
+        surge=500,
+        confirm_s=4.0,
+    ),
+    "headroom above the demand goes before what carries": Case(
+        kinds=(
+            Kind(10.0, {400: 44.72, 2000: 223.6}),
+            Kind(1.0, {200: 4.0, 2000: 40.0}),
+            Kind(10.0, {200: 0.8, 2000: 8.0}),
+            Kind(3.0, {200: 11.0, 400: 22.0, 1000: 55.0, 2000: 110.0}),
+        ),
+        plans=((Group(0, 400, 8), Group(2, 2000, 1)),),
+        there=(
+            There(1, 2000),
+            There(1, 200, carries=False),
+            There(1, 2000),
+            There(0, 400),
+            There(0, 400, carries=False),
+            There(1, 200, ready=False, carries=False),
+            There(3, 800),
+        ),
+        demand_rps=256.03,
+        budget=6200,
+        surge=200,
+        confirm_s=0.0,
+        lag_s=2.0,
+    ),
+    "nothing is given up while a pod that came up too large shrinks": Case(
+        kinds=(
+            Kind(0.1, {200: 0.8, 400: 1.6, 600: 2.4, 1000: 4.0}),
+            Kind(10.0, {1000: 20.0, 2000: 40.0}),
+            Kind(1.0, {400: 1.6, 2000: 8.0}),
+        ),
+        plans=((Group(0, 600, 8),),),
+        there=(There(0, 1000, ready=False, carries=False), There(1, 2000)),
+        demand_rps=13.44,
+        budget=4800,
+        surge=200,
+    ),
+    "a resize that waits for its node is waited for": Case(
+        kinds=(
+            Kind(0.1, {200: 4.0}),
+            Kind(1.0, {2000: 40.0}),
+            Kind(0.1, {200: 4.0, 400: 8.0, 1000: 20.0}),
+        ),
+        plans=((Group(0, 200, 4), Group(1, 2000, 5), Group(2, 400, 3)),),
+        there=(
+            There(2, 1000, carries=False),
+            There(0, 200),
+            There(2, 1000),
+            There(1, 800),
+            There(1, 800, carries=False),
+            There(1, 2000),
+            There(2, 1000),
+            There(1, 800, carries=False),
+        ),
+        demand_rps=237.6,
+        budget=13000,
+        surge=2000,
+        node=12000,
+        confirm_s=0.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WAYS.values(), ids=WAYS)
+def test_a_way_that_broke_a_bound_is_gone_in_time(case: Case) -> None:
+    asyncio.run(Rollout(case).reaches())
