@@ -46,7 +46,7 @@ def measured(world: World) -> Measures:
     on_time = outcome == ON_TIME
     found = shares(
         len(outcome),
-        accuracy_in_time=float(accuracy[traffic.slot_of[on_time]].sum()),
+        accuracy_in_time=float(traffic.accuracies(on_time, accuracy).sum()),
         late=int((outcome == LATE).sum()),
         refused=int((outcome == REFUSED).sum()),
         failed=int((outcome == FAILED).sum()),

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,12 +43,23 @@ class Speed(StrEnum):
     SATURATION = "saturation"  # saturation throughput alone
 
 
+class PointSpeed(NamedTuple):
+    """An operating point: how accurate it is, and how long one request takes on one server."""
+
+    accuracy: float
+    service_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class PodSpeed:
-    """A pod as a queue."""
+    """
+    A pod as a queue. Its operating points, the most accurate first, are worth using: each is slower
+    than the next. None: its variant has none.
+    """
 
     servers: int
-    service_s: float  # of one request on one server
+    service_s: float  # of one request on one server; by the fastest of its points
+    points: tuple[PointSpeed, ...] = ()
 
     @property
     def most_rps(self) -> float:
@@ -142,34 +154,49 @@ def speeds_of(
 ) -> dict[tuple[str, PodSize], PodSpeed]:
     """
     How fast pods are, from what was measured of them; between two measured sizes of CPU by a line,
-    as their capacity is taken to be.
+    as their capacity is taken to be. A pod uses those of its operating points that are worth using
+    by their capacities, and no slower one than is also less accurate when it is under full load.
     """
     own = {profile.variant: profile for profile in profiles}
     return {
-        (variant.name, a.size): _pod_speed(a.size, _full_rps(own[variant.name], a, speed))
+        (variant.name, a.size): _pod_speed(own[variant.name], a, speed)
         for variant in variants
         for a in variant.allocations
     }
 
 
-def _pod_speed(size: PodSize, full_rps: float) -> PodSpeed:
-    servers = max(1, math.ceil(size.cpu_millicores / 1000))
-    return PodSpeed(servers, servers / max(full_rps, 1e-3))
+def _pod_speed(profile: Profile, allocation: Allocation, speed: Speed) -> PodSpeed:
+    servers = max(1, math.ceil(allocation.cpu_millicores / 1000))
+    if not allocation.points:
+        full_rps = _full_rps(profile, None, allocation.size, allocation.capacity_rps, speed)
+        return PodSpeed(servers, servers / max(full_rps, 1e-3))
+    points: list[PointSpeed] = []
+    for point in reversed(allocation.points):
+        capacity_rps = point.capacity_ratio * allocation.capacity_rps
+        full_rps = _full_rps(profile, point.name, allocation.size, capacity_rps, speed)
+        found = PointSpeed(point.accuracy, servers / max(full_rps, 1e-3))
+        if not points or found.service_s > points[-1].service_s:
+            points.append(found)
+        else:
+            points[-1] = found  # it is as fast, and more accurate
+    return PodSpeed(servers, points[0].service_s, tuple(reversed(points)))
 
 
-def _full_rps(profile: Profile, allocation: Allocation, speed: Speed) -> float:
+def _full_rps(
+    profile: Profile, point: str | None, size: PodSize, capacity_rps: float, speed: Speed
+) -> float:
     """The rate at full load; by `speed`, no less than the capacity."""
-    saturation = _saturation_rps(profile, allocation.size)
+    saturation = _saturation_rps(profile, point, size)
     if speed is Speed.SATURATION and saturation:
         return saturation
-    return max(saturation, allocation.capacity_rps)
+    return max(saturation, capacity_rps)
 
 
-def _saturation_rps(profile: Profile, size: PodSize) -> float:
+def _saturation_rps(profile: Profile, point: str | None, size: PodSize) -> float:
     alike = {
         a.size.cpu_millicores: a.saturation_rps or max((p.rps for p in a.points), default=0.0)
         for a in profile.allocations
-        if a.size.but_cpu == size.but_cpu
+        if a.size.but_cpu == size.but_cpu and a.operating_point == point
     }
     millicores = sorted(alike)
     return float(np.interp(size.cpu_millicores, millicores, [alike[n] for n in millicores]))

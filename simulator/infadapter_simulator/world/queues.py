@@ -3,15 +3,29 @@ The inner loop, compiled: requests to pods, pods' queues to finish times.
 
 Every pod is a first-come-first-served queue before equal servers, so a request's start and finish
 are known the moment it arrives: the earliest server to become free takes it. Nothing else happens
-to it, unless its pod is resized or fails before it starts; then what waits is arranged anew.
+to it, unless its pod is resized or fails before it starts; then what waits is arranged anew. Only
+in a pod with operating points (`points.py`) it is not known before it starts how long it takes.
 """
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from infadapter_simulator.world.points import Points, arrive
+from infadapter_simulator.world.servers import Floats, Ints, first_free, free_anew
+
+__all__ = [
+    "DEADLINE",
+    "FAILED",
+    "LATE",
+    "MOST_WAITING",
+    "ON_TIME",
+    "REFUSED",
+    "Floats",
+    "Ints",
+    "oldest_open",
+    "rearrange",
+    "serve",
+]
 
 ON_TIME, LATE, REFUSED, FAILED = 0, 1, 2, 3
 """What became of a request."""
@@ -44,6 +58,7 @@ def serve(
     slot_of: Ints,  # by request; filled in, as are the next two
     start_s: Floats,
     finish_s: Floats,
+    points: Points | None = None,  # None: no pod has any
 ) -> None:
     """Requests `first` to `last` (not included). One that is refused keeps slot -1."""
     if not slots.size:
@@ -54,23 +69,60 @@ def serve(
             slot = _drawn(slots, weights, draws[i] * total)
         else:
             slot = _richest(slots, weights, credits, total)
-        now = arrivals[i]
-        server = _first_free(free_s[slot], servers[slot])
-        start = max(now, free_s[slot, server])
-        if limits[slot] == DEADLINE:
-            if start + service_s[slot] > now + slo_s + 1e-9:
-                refusals[slot] += 1
-                continue
-        elif _is_full(recent[slot], counts[slot], limits[slot], start, now):
+        free = free_s[slot, : servers[slot]]
+        limit = limits[slot]
+        if points is not None and points.number[slot]:
+            taken = arrive(points, i, slot, limit, free, arrivals, noise, slo_s, start_s, finish_s)
+        else:
+            taken = _queue(
+                i,
+                limit,
+                counts[slot],
+                free,
+                service_s[slot],
+                arrivals,
+                noise,
+                recent[slot],
+                slo_s,
+                start_s,
+                finish_s,
+            )
+        if taken:
+            counts[slot] += 1
+            slot_of[i] = slot
+        else:
             refusals[slot] += 1
-            continue
-        finish = start + service_s[slot] * (noise[i] if noise.size else 1.0)
-        free_s[slot, server] = finish
-        recent[slot, counts[slot] % MOST_WAITING] = start
-        counts[slot] += 1
-        slot_of[i] = slot
-        start_s[i] = start
-        finish_s[i] = finish
+
+
+@numba.njit(cache=True)
+def _queue(
+    request: int,
+    limit: int,
+    count: int,
+    free_s: Floats,
+    service_s: float,
+    arrivals: Floats,
+    noise: Floats,
+    recent: Floats,
+    slo_s: float,
+    start_s: Floats,
+    finish_s: Floats,
+) -> bool:
+    """Whether it is taken."""
+    now = arrivals[request]
+    server = first_free(free_s)
+    start = max(now, free_s[server])
+    if limit == DEADLINE:
+        if start + service_s > now + slo_s + 1e-9:
+            return False
+    elif _is_full(recent, count, limit, start, now):
+        return False
+    finish = start + service_s * (noise[request] if noise.size else 1.0)
+    free_s[server] = finish
+    recent[count % MOST_WAITING] = start
+    start_s[request] = start
+    finish_s[request] = finish
+    return True
 
 
 @numba.njit(cache=True)
@@ -93,15 +145,6 @@ def _richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
             best = slot
     credits[best] -= total
     return int(best)
-
-
-@numba.njit(cache=True)
-def _first_free(free_s: Floats, servers: int) -> int:
-    first = 0
-    for server in range(1, servers):
-        if free_s[server] < free_s[first]:
-            first = server
-    return first
 
 
 @numba.njit(cache=True)
@@ -132,23 +175,19 @@ def rearrange(
     finish_s: Floats,
 ) -> None:
     """
-    A pod has another size from now on: what waits is arranged anew among its servers.
-
-    What is being served ends as it would have. Of a pod that shrank, a server is free only when as
-    many as are too many have ended.
+    A pod has another size from now on: what waits is arranged anew among its servers, unless it has
+    not been given any yet, as in a pod with operating points.
     """
     own = first + np.flatnonzero(slot_of[first:last] == slot)
-    waiting = own[start_s[own] > now]
-    under_way = np.sort(finish_s[own[(start_s[own] <= now) & (finish_s[own] > now)]])
-    for k in range(servers[slot]):
-        at = under_way.size - servers[slot] + k
-        free_s[slot, k] = under_way[at] if at >= 0 else now
+    waiting = own[(start_s[own] > now) & np.isfinite(start_s[own])]
+    free = free_s[slot, : servers[slot]]
+    free_anew(free, finish_s[own[(start_s[own] <= now) & (finish_s[own] > now)]], now)
     counts[slot] -= min(waiting.size, counts[slot])
     for i in waiting:
-        server = _first_free(free_s[slot], servers[slot])
-        start = max(now, free_s[slot, server])
+        server = first_free(free)
+        start = max(now, free[server])
         finish = start + service_s[slot] * (noise[i] if noise.size else 1.0)
-        free_s[slot, server] = finish
+        free[server] = finish
         recent[slot, counts[slot] % MOST_WAITING] = start
         counts[slot] += 1
         start_s[i] = start

@@ -14,7 +14,7 @@ def block_worth(world: World, block_s: int) -> Floats:
     accuracy = np.array([scenario.variant(name).accuracy for name in world.variant_of_slots()])
     on_time = traffic.outcomes() == ON_TIME
     right = np.histogram(
-        traffic.arrivals_s[on_time], bins=edges, weights=accuracy[traffic.slot_of[on_time]]
+        traffic.arrivals_s[on_time], bins=edges, weights=traffic.accuracies(on_time, accuracy)
     )[0]
     aim = scenario.objective
     per_price = aim.cost_weight / (aim.price_of(scenario.budget) or 1.0)
