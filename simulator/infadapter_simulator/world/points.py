@@ -59,8 +59,8 @@ def no_points(slots: int, requests: int, most: int) -> Points:
 
 
 def grown(points: Points, slots: int) -> Points:
-    *by_slot, behind, answered = points
-    return Points(*(with_rows(rows, slots) for rows in by_slot), behind, answered)
+    by_slot = {name: with_rows(getattr(points, name), slots) for name in points._fields[:-2]}
+    return points._replace(**by_slot)
 
 
 def give(points: Points, slot: int, speeds: Sequence[tuple[float, float]]) -> None:
