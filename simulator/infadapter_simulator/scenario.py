@@ -65,6 +65,10 @@ class PodSpeed:
     def most_rps(self) -> float:
         return self.servers / self.service_s
 
+    @property
+    def longest_s(self) -> float:
+        return self.points[0].service_s if self.points else self.service_s
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:

@@ -229,16 +229,18 @@ def test_a_step_beyond_all_that_was_seen_is_sudden_for_as_long_as_pods_start(
 @settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_the_levels_of_a_variant_are_those_that_trying_all_finds(data: st.DataObject) -> None:
-    seconds, rps = 4, np.array([0.0, 3.0, 5.0])
+    """Of one operating point, or of two of which each second has the one that is worth more."""
+    seconds, rps = 4, np.array([[0.0, 3.0, 5.0], [0.0, 1.0, 4.0]])[: data.draw(st.integers(1, 2))]
     cents = st.integers(0, 6).map(lambda n: n / 4)
-    gain = np.array(data.draw(st.lists(cents, min_size=seconds, max_size=seconds)))
+    worths = st.lists(cents, min_size=seconds * len(rps), max_size=seconds * len(rps))
+    gain = np.array(data.draw(worths)).reshape(seconds, len(rps))
     unit, early = (
         np.outer(data.draw(st.lists(cents, min_size=4, max_size=4)), [0.0, 1.0, 2.0])
         for _ in range(2)
     )
 
     def worth(levels: tuple[int, ...]) -> float:
-        total = sum(gain[t] * rps[level] - unit[t, level] for t, level in enumerate(levels))
+        total = sum(max(gain[t] * rps[:, level]) - unit[t, level] for t, level in enumerate(levels))
         for t, (had, has) in enumerate(pairwise(levels), start=1):
             held_s = [2.0 if level == 0 else 0.5 for level in range(had, has)]
             total -= sum(s * early[t, 1] for s in held_s)
