@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from itertools import accumulate, pairwise
 
+from infadapter_profiles.frontier import mixture
 from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
 from infadapter_profiles.sizes import CPU, Allocation
 
@@ -110,24 +111,43 @@ def expected_latency_s(
     The way back from a capacity: at the percentile, of one pod of this size that gets this rate.
 
     A size between two measured ones is taken to be as slow as the slower of them at the same rate
-    per core. None where that was not measured: beyond the highest rate, or no curve at all.
+    per core, and a pod that mixes two operating points as the slower of them at its own whole rate.
+    None where that was not measured: beyond the highest rate, or no curve at all.
     """
     found = [
-        _latency_at_s(measured, rps * share, percentile)
-        for measured, share in _neighbours(profile, allocation)
+        _latency_at_s(measured, point_rps * share, percentile)
+        for point, point_rps in _rates(allocation, rps)
+        for measured, share in _neighbours(profile, allocation, point)
     ]
     known = [latency_s for latency_s in found if latency_s is not None]
     return max(known) if found and len(known) == len(found) else None
 
 
-def _neighbours(profile: Profile, allocation: Allocation) -> list[tuple[ProfiledAllocation, float]]:
+def _rates(allocation: Allocation, rps: float) -> list[tuple[str | None, float]]:
+    """The points that a pod uses at this rate, each with the rate at which it runs alone."""
+    if not allocation.points:
+        return [(None, rps)]
+    used = mixture(allocation, rps)
+    if len(used) == 1:
+        return [(point, rps) for point in used]
+    return [
+        (point.name, point.capacity_ratio * allocation.capacity_rps * (1 - SAME))
+        for point in allocation.points
+        if point.name in used
+    ]
+
+
+def _neighbours(
+    profile: Profile, allocation: Allocation, point: str | None
+) -> list[tuple[ProfiledAllocation, float]]:
     """The allocation itself, or its neighbours; each with its part of the size."""
-    sizes = {measured.size: measured for measured in profile.allocations}
+    rows = [measured for measured in profile.allocations if measured.operating_point == point]
+    sizes = {measured.size: measured for measured in rows}
     if allocation.size in sizes:
         return [(sizes[allocation.size], 1.0)]
     like = (CPU, allocation.batch_size)
     by_cpu = sorted(
-        (m for m in profile.allocations if (m.size.kind, m.size.batch_size) == like),
+        (m for m in rows if (m.size.kind, m.size.batch_size) == like),
         key=lambda measured: measured.resources[CPU],
     )
     for smaller, larger in pairwise(by_cpu):

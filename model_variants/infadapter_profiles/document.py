@@ -17,6 +17,7 @@ from infadapter_profiles.profile import (
     Point,
     Profile,
     ProfiledAllocation,
+    check_operating_points,
 )
 from infadapter_profiles.quantities import amounts_as_quantities, decimal_text, parse_amounts
 from infadapter_profiles.sizes import PodSize
@@ -128,20 +129,8 @@ def read_spec(variant: str, spec: Mapping[str, Any]) -> Profile:
         operating_points=tuple(_read_operating(each) for each in spec.get("operatingPoints") or ()),
         allocations=tuple(_read_allocation(each) for each in spec["allocations"]),
     )
-    _check_points(profile)
+    check_operating_points(profile)
     return profile
-
-
-def _check_points(profile: Profile) -> None:
-    """Raises ValueError."""
-    known = {point.name: point.accuracy for point in profile.operating_points}
-    for allocation in profile.allocations:
-        point = allocation.operating_point
-        if (point is None) != (not known) or (point is not None and point not in known):
-            named = f"names the operating point {point}" if point else "names no operating point"
-            raise ValueError(f"an allocation {named}; there are {', '.join(known) or 'none'}")
-    if known and max(known.values()) != profile.accuracy:
-        raise ValueError("accuracy is not that of the most accurate operating point")
 
 
 def _write_operating(point: OperatingPoint) -> Json:

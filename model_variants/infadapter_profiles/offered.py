@@ -14,15 +14,28 @@ MOST_SIZES = 40
 FINEST_MILLICORES = 100
 
 
-def offered(profile: Profile, slo_s: float, percentile: float, *, headroom: float = 1.0) -> Variant:
+def offered(
+    profile: Profile,
+    slo_s: float,
+    percentile: float,
+    *,
+    headroom: float = 1.0,
+    accuracy_floor: float = 0.0,
+) -> Variant:
     """
     The variant in every size that may be planned: the measured ones and a grid of at most 40.
 
     The one rule, so that what is simulated or asked for is what the operator would do.
     Raises NotMeasured.
     """
-    step = grid_millicores(profile)
-    return to_variant(profile, slo_s, percentile, headroom=headroom, step_millicores=step)
+    return to_variant(
+        profile,
+        slo_s,
+        percentile,
+        headroom=headroom,
+        step_millicores=grid_millicores(profile),
+        accuracy_floor=accuracy_floor,
+    )
 
 
 def grid_millicores(profile: Profile) -> int:
@@ -39,20 +52,22 @@ def to_variant(
     *,
     headroom: float = 1.0,
     step_millicores: int | None = None,
+    accuracy_floor: float = 0.0,
 ) -> Variant:
     """
     The variant as the solver knows it, on the sizes that were measured.
 
     With `step_millicores`, also on the multiples of it between the smallest and the largest CPU
     size of each batch size: linear between measured sizes, after isotonic regression. Where the
-    profile has operating points, each size has those that are worth using in it.
+    profile has operating points, each size has those that are worth using in it. A point below
+    `accuracy_floor` is none; a variant that has no other is offered in no size.
     Raises NotMeasured.
     """
     only = OperatingPoint(name="", accuracy=profile.accuracy)
-    points = profile.operating_points or (only,)
     rates = {
         point: _rates(profile, point.name or None, slo_s, percentile, headroom, step_millicores)
-        for point in points
+        for point in profile.operating_points or (only,)
+        if point.accuracy >= accuracy_floor
     }
     sizes = dict.fromkeys(size for of_size in rates.values() for size in of_size)
     return Variant(
@@ -71,9 +86,13 @@ def _allocation(
         for point, of_size in rates.items()
         if size in of_size
     ]
-    most_rps = max(point.capacity_rps for point in served)
-    points = frontier(served) if profile.operating_points else ()
-    return Allocation(size=size, capacity_rps=most_rps, points=points)
+    if not profile.operating_points:
+        return Allocation(size=size, capacity_rps=served[0].capacity_rps)
+    points = frontier(served)
+    rps = {point.name: point.capacity_rps for point in served}
+    return Allocation(
+        size=size, capacity_rps=rps[points[-1].name] if points else 0.0, points=points
+    )
 
 
 def _rates(

@@ -1,9 +1,13 @@
 """What was measured of a variant, as values: a latency curve, or its answers, for each size."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from infadapter_profiles.sizes import PodSize, Resources
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +71,27 @@ class Profile:
     allocations: tuple[ProfiledAllocation, ...]
     warm_load_time_s: float | None = None  # with all its files in the machine's memory already
     operating_points: tuple[OperatingPoint, ...] = ()  # none: the accuracy above is its only one
+
+
+def check_operating_points(profile: Profile) -> None:
+    """Every point has its own name, every row names one and is the only one. Raises ValueError."""
+    known = {point.name: point.accuracy for point in profile.operating_points}
+    for allocation in profile.allocations:
+        point = allocation.operating_point
+        if (point is None) != (not known) or (point is not None and point not in known):
+            named = f"names the operating point {point}" if point else "names no operating point"
+            raise ValueError(f"an allocation {named}; there are {', '.join(known) or 'none'}")
+    if not known:
+        return
+    if "" in known:
+        raise ValueError("an operating point has no name")
+    for name in _twice(point.name for point in profile.operating_points):
+        raise ValueError(f"there are two operating points called {name}")
+    for size, point in _twice((a.size, a.operating_point) for a in profile.allocations):
+        raise ValueError(f"there are two allocations of {point} with {dict(size.key)}")
+    if max(known.values()) != profile.accuracy:
+        raise ValueError("accuracy is not that of the most accurate operating point")
+
+
+def _twice(items: Iterable[T]) -> list[T]:
+    return [item for item, count in Counter(items).items() if count > 1]

@@ -7,6 +7,7 @@ In whole units and hashable, so that sizes are keys, and two plans can be compar
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 CPU = "cpu"
@@ -93,6 +94,11 @@ class Allocation:
     points: tuple[PointCapacity, ...] = ()
 
     @property
+    def best_rps(self) -> float:
+        """What it serves at its highest accuracy."""
+        return self.capacity_rps * (self.points[0].capacity_ratio if self.points else 1.0)
+
+    @property
     def resources(self) -> Resources:
         return self.size.resources
 
@@ -136,10 +142,11 @@ class Variant:
         """
         if not allocation.points:
             return (Segment(allocation.capacity_rps, self.accuracy),)
-        found, rps, gained = [], 0.0, 0.0
-        for point in allocation.points:
-            to_rps = point.capacity_ratio * allocation.capacity_rps
-            marginal = (to_rps * point.accuracy - gained) / (to_rps - rps)
-            found.append(Segment(to_rps - rps, marginal))
-            rps, gained = to_rps, to_rps * point.accuracy
+        rates = [point.capacity_ratio * allocation.capacity_rps for point in allocation.points]
+        found = [Segment(rates[0], allocation.points[0].accuracy)]
+        for (slow, slow_rps), (fast, fast_rps) in pairwise(
+            zip(allocation.points, rates, strict=True)
+        ):
+            gained = fast_rps * fast.accuracy - slow_rps * slow.accuracy
+            found.append(Segment(fast_rps - slow_rps, gained / (fast_rps - slow_rps)))
         return tuple(found)

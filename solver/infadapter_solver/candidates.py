@@ -75,13 +75,19 @@ def most_pods(problem: Problem, wanted: Requirement, target: Target, allocation:
     fit = min(
         problem.budget[name] // amount for name, amount in allocation.resources.items() if amount
     )
-    enough = math.ceil(min(wanted.capacity_rps / allocation.capacity_rps, fit))
+    best_rps = max(allocation.best_rps, LEAST_CAPACITY_RPS)
+    enough = math.ceil(min(wanted.capacity_rps / best_rps, fit))
     return min(
         fit,
         max(enough, wanted.min_replicas),
         problem.max_pods_per_target or fit,
         problem.pod_limits.get(target, fit),
     )
+
+
+def has_points(problem: Problem) -> bool:
+    """Whether some pod answers at more than one accuracy."""
+    return any(len(a.points) > 1 for variant in problem.variants for a in variant.allocations)
 
 
 def unit_cost_ratio(problem: Problem, allocation: Allocation) -> float:

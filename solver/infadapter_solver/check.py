@@ -7,11 +7,15 @@ are not negative, and for numbers that are numbers.
 
 import math
 from collections.abc import Hashable, Iterable, Iterator
+from itertools import pairwise
 from typing import TypeVar
 
-from infadapter_solver.problem import CPU, Problem, Variant
+from infadapter_solver.problem import CPU, Allocation, Problem, Variant
 
 T = TypeVar("T", bound=Hashable)
+
+ROUNDING = 1e-9
+"""Of marginal accuracies, which are quotients of differences."""
 
 LARGEST_NUMBER = 1e18
 """More of anything is a mistake, and its products would be no numbers."""
@@ -54,10 +58,35 @@ def _check_allocations(variant: Variant) -> None:
         raise InvalidProblem(f"{variant.name} has two allocations of the size {dict(size.key)}")
     for allocation in variant.allocations:
         _amount(f"a capacity of {variant.name}", allocation.capacity_rps)
+        _check_points(variant, allocation)
         for resource, amount in allocation.resources.items():
             _amount(f"the {resource} of an allocation of {variant.name}", amount)
         if not any(allocation.resources.values()):
             raise InvalidProblem(f"an allocation of {variant.name} uses no resources")
+
+
+def _check_points(variant: Variant, allocation: Allocation) -> None:
+    """The hull (`frontier`) has them so; otherwise their segments would fill in another order."""
+    name, points = variant.name, allocation.points
+    if not points:
+        return
+    for twice in _twice(point.name for point in points):
+        raise InvalidProblem(f"a size of {name} has two operating points called {twice}")
+    for point in points:
+        _amount(f"the accuracy of {name} at {point.name}", point.accuracy)
+    ratios = [0.0, *(point.capacity_ratio for point in points)]
+    if not (_rises(ratios) and ratios[-1] == 1.0):
+        raise InvalidProblem(f"the operating points of a size of {name} must rise to its capacity")
+    if not _rises([-variant.accuracy - ROUNDING, *(-point.accuracy for point in points)]):
+        raise InvalidProblem(
+            f"the accuracies of the operating points of {name} must fall, from its own at most"
+        )
+    if not _rises([-s.accuracy + n * ROUNDING for n, s in enumerate(variant.segments(allocation))]):
+        raise InvalidProblem(f"an operating point of {name} is below the line between two others")
+
+
+def _rises(values: list[float]) -> bool:
+    return all(before < after for before, after in pairwise(values))
 
 
 def _amount(name: str, value: float) -> None:

@@ -2,11 +2,19 @@
 A good plan at once, without a search: no plan of the programme is worse.
 """
 
+import math
 from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from infadapter_solver.candidates import candidates, most_pods, requirement, unit_cost_ratio
+from infadapter_profiles.frontier import mixture
+from infadapter_solver.candidates import (
+    candidates,
+    most_pods,
+    planning_rps,
+    requirement,
+    unit_cost_ratio,
+)
 from infadapter_solver.objective import best, evaluate
 from infadapter_solver.problem import Allocation, Plan, PodGroup, Problem, Target
 
@@ -14,12 +22,13 @@ Groups = tuple[PodGroup, ...]
 
 
 class Priced(NamedTuple):
-    """A target's size, and what a pod of it costs."""
+    """Pods of a target's size: how many at most, what one costs, how well they serve alone."""
 
     target: Target
     allocation: Allocation
     most_pods: int
     cost_ratio: float  # of one pod
+    accuracy: float
 
     @property
     def capacity_rps(self) -> float:
@@ -37,12 +46,7 @@ def greedy(problem: Problem) -> Plan:
 
 
 def _candidates(problem: Problem) -> Iterator[Groups]:
-    wanted = requirement(problem)
-    sizes = [
-        Priced(target, a, most_pods(problem, wanted, target, a), unit_cost_ratio(problem, a))
-        for target, found in candidates(problem).items()
-        for a in found
-    ]
+    sizes = list(_priced(problem))
     yield ()
     yield _stacked(problem, sizes)
     for _, own in groupby(sizes, key=lambda size: size.target):
@@ -51,11 +55,40 @@ def _candidates(problem: Problem) -> Iterator[Groups]:
         yield (PodGroup(target=size.target, allocation=size.allocation, pods=size.most_pods),)
 
 
-def _alone(problem: Problem, size: Priced) -> tuple[float, bool, float]:
-    """The more it serves the better, then with enough replicas, then the cheaper."""
+def _priced(problem: Problem) -> Iterator[Priced]:
+    accuracy = {variant.name: variant.accuracy for variant in problem.variants}
+    for target, found in candidates(problem).items():
+        for a in found:
+            cost_ratio = unit_cost_ratio(problem, a)
+            for pods in _numbers(problem, target, a):
+                own = accuracy[target.variant] if not a.points else _mean_accuracy(problem, a, pods)
+                yield Priced(target, a, pods, cost_ratio, own)
+
+
+def _numbers(problem: Problem, target: Target, allocation: Allocation) -> list[int]:
+    """Of pods: those that serve all that is wanted at each operating point, the fastest first."""
+    wanted = requirement(problem)
+    most = most_pods(problem, wanted, target, allocation)
+    rates = [point.capacity_ratio * allocation.capacity_rps for point in allocation.points[1:]]
+    found = (math.ceil(min(wanted.capacity_rps / rps, most)) for rps in rates)
+    return sorted({most, *(min(most, max(n, wanted.min_replicas)) for n in found)})
+
+
+def _mean_accuracy(problem: Problem, allocation: Allocation, pods: int) -> float:
+    accuracy = {point.name: point.accuracy for point in allocation.points}
+    each_rps = min(planning_rps(problem) / pods, allocation.capacity_rps)
+    mixed = mixture(allocation, each_rps)
+    return sum(accuracy[point] * rps / each_rps for point, rps in mixed.items())
+
+
+def _alone(problem: Problem, size: Priced) -> tuple[float, bool, float, float]:
+    """The more it serves the better, then with enough replicas, then by worth, then the cheaper."""
     served_rps = min(size.capacity_rps, requirement(problem).capacity_rps)
     enough = size.most_pods >= problem.min_replicas
-    return served_rps, enough, -size.most_pods * size.cost_ratio
+    cost_ratio = size.most_pods * size.cost_ratio
+    objective = problem.objective
+    worth = objective.accuracy_weight * size.accuracy - objective.cost_weight * cost_ratio
+    return served_rps, enough, worth, -cost_ratio
 
 
 def _stacked(problem: Problem, sizes: list[Priced]) -> Groups:

@@ -7,17 +7,23 @@ from infadapter_solver.candidates import LEAST_CAPACITY_RPS, candidates
 from infadapter_solver.problem import Allocation, Problem, Resources, Variant
 
 
-def left_out(problem: Problem) -> Mapping[str, str]:
-    """By variant, in the problem's order, a phrase that begins with a verb or `none of its`."""
+def left_out(problem: Problem, accuracy_floor: float = 0.0) -> Mapping[str, str]:
+    """
+    By variant, in the problem's order, a phrase that begins with a verb or `none of its`.
+
+    `accuracy_floor` is the one that the variants were offered with.
+    """
     can_run = {target.variant for target in candidates(problem)}
     return {
-        variant.name: _reason(problem, variant)
+        variant.name: _reason(problem, variant, accuracy_floor)
         for variant in problem.variants
         if variant.name not in can_run
     }
 
 
-def _reason(problem: Problem, variant: Variant) -> str:
+def _reason(problem: Problem, variant: Variant, accuracy_floor: float) -> str:
+    if variant.accuracy < accuracy_floor:
+        return f"is below the accuracy floor of {accuracy_floor:g}, at {variant.accuracy:g}"
     serving = [a for a in variant.allocations if a.capacity_rps >= LEAST_CAPACITY_RPS]
     if not serving:
         return "none of its sizes meets the SLO"

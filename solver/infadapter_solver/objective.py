@@ -26,22 +26,27 @@ TIE = 1e-6
 ROUNDING = 1e-9
 """Relative error that sums of rates may carry before a plan counts as not serving the demand."""
 
+Served = dict[tuple[Target, float], float]
+"""Rates by target and by the accuracy that each request of a segment adds."""
+
 
 def evaluate(problem: Problem, groups: Iterable[PodGroup]) -> Plan:
     """
     The plan that these pods make, feasible or not.
 
     Traffic fills the most accurate first, each up to its capacity: for given pods nothing is
-    better. A plan that breaks a constraint has no objective; its `score` still ranks it.
+    better. Where they have operating points, it is the segments of what they serve that are filled,
+    by the accuracy that each adds. A plan that breaks a constraint has no objective; its `score`
+    still ranks it.
     """
-    filled = _in_fill_order(problem, groups)
-    served = _fill(filled, planning_rps(problem))
+    filled = _by_accuracy(problem, groups)
+    served = _fill(problem, filled, planning_rps(problem))
     price_of = problem.objective.price_of
     total_cost = sum(price_of(group.resources) for group in filled)
     plan = Plan(
         groups=filled,
-        served_rps=served,
-        accuracy=_mean_accuracy(problem, served),
+        served_rps=_by_target(filled, served),
+        accuracy=_mean_accuracy(served),
         cost=total_cost,
         cost_ratio=total_cost / (price_of(problem.budget) or 1.0),
         loading_s=_loading_s(problem, filled),
@@ -131,7 +136,7 @@ def _judged(problem: Problem, plan: Plan) -> Plan:
     return replace(plan, objective=score(problem, plan), feasible=True)
 
 
-def _in_fill_order(problem: Problem, groups: Iterable[PodGroup]) -> tuple[PodGroup, ...]:
+def _by_accuracy(problem: Problem, groups: Iterable[PodGroup]) -> tuple[PodGroup, ...]:
     accuracy = {variant.name: variant.accuracy for variant in problem.variants}
     kept = list(active(tuple(groups)))
     unknown = sorted({group.target.variant for group in kept} - set(accuracy))
@@ -142,22 +147,34 @@ def _in_fill_order(problem: Problem, groups: Iterable[PodGroup]) -> tuple[PodGro
     )
 
 
-def _fill(groups: tuple[PodGroup, ...], demand_rps: float) -> dict[Target, float]:
-    served: dict[Target, float] = {}
+def _fill(problem: Problem, groups: tuple[PodGroup, ...], demand_rps: float) -> Served:
+    variants = {variant.name: variant for variant in problem.variants}
+    segments = [
+        (segment.accuracy, group.target, group.pods * segment.rps)
+        for group in groups
+        for segment in variants[group.target.variant].segments(group.allocation)
+    ]
+    served: Served = {}
     left = demand_rps
-    for group in groups:
-        taken = min(group.capacity_rps, left)
-        served[group.target] = served.get(group.target, 0.0) + taken
+    for accuracy, target, rps in sorted(segments, key=lambda segment: -segment[0]):
+        taken = min(rps, left)
+        served[target, accuracy] = served.get((target, accuracy), 0.0) + taken
         left -= taken
     return served
 
 
-def _mean_accuracy(problem: Problem, served: dict[Target, float]) -> float:
-    accuracy = {variant.name: variant.accuracy for variant in problem.variants}
+def _by_target(groups: tuple[PodGroup, ...], served: Served) -> dict[Target, float]:
+    found = dict.fromkeys((group.target for group in groups), 0.0)
+    for (target, _), rps in served.items():
+        found[target] += rps
+    return found
+
+
+def _mean_accuracy(served: Served) -> float:
     total = sum(served.values())
     if not total:
         return 0.0
-    return sum(accuracy[target.variant] * rps for target, rps in served.items()) / total
+    return sum(accuracy * rps for (_, accuracy), rps in served.items()) / total
 
 
 def _loading_s(problem: Problem, groups: tuple[PodGroup, ...]) -> float:

@@ -1,12 +1,12 @@
 """
 The mixed-integer programme of one service (InfAdapter, EuroMLSys'23, §3, with kinds and pods).
 
-    targets t = (variant, kind), sizes a of t; every sum runs over all of them
+    targets t = (variant, kind), sizes a of t, segments s of a; every sum runs over all of them
 
-    maximise    alpha * sum accuracy_t * q_t / demand  -  beta * sum cost_a * n_ta
+    maximise    alpha * sum accuracy_tas * q_tas / demand  -  beta * sum cost_a * n_ta
                 -  gamma * L / longest load                cost_a: share of what the budget costs
-    subject to  demand        sum q_t  = demand                 within 1e-9 of it
-                serve_t       q_t     <= sum_a capacity_a * n_ta    capacity_a: at most all wanted
+    subject to  demand        sum q_tas = demand                within 1e-9 of it
+                serve_tas     q_tas   <= width_as * n_ta        width_as: at most all wanted
                 one_size_t    sum_a z_ta <= 1
                 only_if_ta    n_ta    <= N_ta * z_ta
                 some_if_ta    n_ta    >= z_ta
@@ -17,6 +17,13 @@ The mixed-integer programme of one service (InfAdapter, EuroMLSys'23, §3, with 
                 start_ta      n_ta    <= at_hand_ta + N_ta * y_ta   y_ta = 1 if pods must start
                 load_ta       L       >= load_t * y_ta
                 z, y in {0, 1},  n whole,  q >= 0,  L >= 0
+
+A pod's segments are those of `Variant.segments`: what it serves with its operating points, by the
+accuracy that each request adds, which falls; so they fill in order by themselves. A request beyond
+those of a faster point may add less than nothing, and is served where the demand needs it. Where
+no size of a target has points, its sizes have one segment of the same accuracy, and are one:
+
+                serve_t       q_t     <= sum_a capacity_a * n_ta
 
 Where the demand cannot be served, the most that can be is found first (maximise sum q, with
 sum q <= demand), and the objective is then maximised with that in place of the demand.
@@ -34,6 +41,7 @@ from typing import Any
 
 import pulp
 
+from infadapter_profiles.sizes import Segment
 from infadapter_solver.candidates import (
     Requirement,
     candidates,
@@ -71,27 +79,35 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
+class Serving:
+    """What some pods serve at one accuracy, and its variable."""
+
+    index: str  # t, or tas
+    target: Target
+    accuracy: float
+    served: Expression  # q
+    at_most: Expression  # sum capacity_a * n_ta, or width_as * n_ta
+
+
+@dataclass(frozen=True, slots=True)
 class Programme:
     problem: Problem
     wanted: Requirement
     model: Any
     sizes: tuple[Size, ...]
-    served: dict[Target, Expression]  # q
+    serving: tuple[Serving, ...]
     loading_s: Expression  # L
 
     @property
     def unit_rps(self) -> float:
         return unit(self.wanted.served_rps)
 
-    def of(self, target: Target) -> Iterator[Size]:
-        return (size for size in self.sizes if size.target == target)
-
 
 def best_programme(problem: Problem, wanted: Requirement) -> Programme:
     """Serve what is wanted, and do it as well as can be."""
     programme = _variables(problem, wanted)
     model, most = programme.model, wanted.served_rps / programme.unit_rps
-    served = pulp.lpSum(programme.served.values())
+    served = pulp.lpSum(serving.served for serving in programme.serving)
     model += SCALE * _objective(programme), "objective"
     model += served <= most, "demand"
     model += served >= most * (1 - ROUNDING), "demand_served"
@@ -109,7 +125,7 @@ def most_programme(problem: Problem) -> Programme:
         problem, Requirement(min(requirement(problem).served_rps, most_rps), 0.0, 0)
     )
     model, most = programme.model, programme.wanted.served_rps / programme.unit_rps
-    served = pulp.lpSum(programme.served.values())
+    served = pulp.lpSum(serving.served for serving in programme.serving)
     model += served, "objective"
     model += served <= most, "demand"
     _constraints(programme)
@@ -124,8 +140,15 @@ def _variables(problem: Problem, wanted: Requirement) -> Programme:
         for t, (target, allocations) in enumerate(found.items())
         for a, allocation in enumerate(allocations)
     ]
-    served = {target: model.add_variable(f"q_{t}", 0) for t, target in enumerate(found)}
-    return Programme(problem, wanted, model, tuple(sizes), served, model.add_variable("L", 0))
+    serving = [
+        each
+        for t, target in enumerate(found)
+        for each in _serving(
+            problem, wanted, model, str(t), [size for size in sizes if size.target == target]
+        )
+    ]
+    loading_s = model.add_variable("L", 0)
+    return Programme(problem, wanted, model, tuple(sizes), tuple(serving), loading_s)
 
 
 def _size(model: Any, index: str, target: Target, allocation: Allocation, most: int) -> Size:
@@ -135,10 +158,36 @@ def _size(model: Any, index: str, target: Target, allocation: Allocation, most: 
     return Size(index, target, allocation, most, pods, chosen)
 
 
+def _serving(
+    problem: Problem, wanted: Requirement, model: Any, index: str, own: list[Size]
+) -> Iterator[Serving]:
+    """What a target's pods serve: each segment of each size, or all at its only accuracy."""
+    variant = next(v for v in problem.variants if v.name == own[0].target.variant)
+    segments = [(size, variant.segments(size.allocation)) for size in own]
+    accuracies = {segment.accuracy for _, each in segments for segment in each}
+    target, unit_rps = own[0].target, unit(wanted.served_rps)
+    if len(accuracies) == 1:
+        served = model.add_variable(f"q_{index}", 0)
+        yield Serving(index, target, accuracies.pop(), served, _capacity(wanted, own))
+        return
+    for size, each in segments:
+        for s, (rps, accuracy) in enumerate(_wanted(each, wanted.capacity_rps)):
+            served = model.add_variable(f"q_{size.index}_{s}", 0)
+            at_most = rps / unit_rps * size.pods
+            yield Serving(f"{size.index}_{s}", target, accuracy, served, at_most)
+
+
+def _wanted(segments: Iterable[Segment], most_rps: float) -> Iterator[Segment]:
+    """Of a pod no more than is wanted of all."""
+    for rps, accuracy in segments:
+        if most_rps > 0:
+            yield Segment(min(rps, most_rps), accuracy)
+        most_rps -= rps
+
+
 def _objective(programme: Programme) -> Expression:
     problem = programme.problem
-    accuracy = {variant.name: variant.accuracy for variant in problem.variants}
-    gained = pulp.lpSum(accuracy[t.variant] * q for t, q in programme.served.items())
+    gained = pulp.lpSum(serving.accuracy * serving.served for serving in programme.serving)
     cost = pulp.lpSum(
         unit_cost_ratio(problem, size.allocation) * size.pods for size in programme.sizes
     )
@@ -149,7 +198,7 @@ def _objective(programme: Programme) -> Expression:
         / programme.wanted.served_rps
         * gained
         - (problem.objective.cost_weight + CHEAPER_HINT) * cost
-        - FEWER_MODELS_HINT / len(programme.served) * models
+        - FEWER_MODELS_HINT / len(candidates(problem)) * models
         - problem.objective.loading_weight / (longest_load_s(problem) or 1.0) * programme.loading_s
     )
 
@@ -157,10 +206,12 @@ def _objective(programme: Programme) -> Expression:
 def _constraints(programme: Programme) -> None:
     problem, model, sizes = programme.problem, programme.model, programme.sizes
     unit_rps = programme.unit_rps
-    for t, (target, q) in enumerate(programme.served.items()):
-        own = list(programme.of(target))
-        model += q <= _capacity(programme, own), f"serve_{t}"
-        model += pulp.lpSum(size.chosen for size in own) <= 1, f"one_size_{t}"
+    for t, target in enumerate(dict.fromkeys(size.target for size in sizes)):
+        for serving in programme.serving:
+            if serving.target == target:
+                model += serving.served <= serving.at_most, f"serve_{serving.index}"
+        own = (size.chosen for size in sizes if size.target == target)
+        model += pulp.lpSum(own) <= 1, f"one_size_{t}"
     for size in sizes:
         if size.chosen is size.pods:
             continue
@@ -174,20 +225,20 @@ def _constraints(programme: Programme) -> None:
         model += used <= amount / each, f"budget_{resource}"
     model += pulp.lpSum(size.pods for size in sizes) >= programme.wanted.min_replicas, "replicas"
     floor = programme.wanted.floor_rps / unit_rps * (1 - ROUNDING)
-    model += _capacity(programme, sizes) >= floor, "floor"
+    model += _capacity(programme.wanted, sizes) >= floor, "floor"
     model += pulp.lpSum(size.chosen for size in sizes) <= problem.max_targets, "targets"
     if problem.objective.loading_weight:
         _loading(programme)
 
 
-def _capacity(programme: Programme, sizes: Iterable[Size]) -> Expression:
+def _capacity(wanted: Requirement, sizes: Iterable[Size]) -> Expression:
     """
     Of a pod no more than is wanted of all: the rest serves nobody, and beside a demand of a
     ten-millionth of it a tolerance of HiGHS would be a plan without a pod.
     """
-    most_rps = programme.wanted.capacity_rps
+    unit_rps = unit(wanted.served_rps)
     return pulp.lpSum(
-        min(size.allocation.capacity_rps, most_rps) / programme.unit_rps * size.pods
+        min(size.allocation.capacity_rps, wanted.capacity_rps) / unit_rps * size.pods
         for size in sizes
     )
 

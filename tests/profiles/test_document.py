@@ -28,9 +28,15 @@ from infadapter_profiles.document import (
     read_spec,
     write_document,
 )
-from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
+from infadapter_profiles.profile import (
+    KnownCapacity,
+    OperatingPoint,
+    Point,
+    Profile,
+    ProfiledAllocation,
+)
 from infadapter_profiles.sizes import PodSize
-from tests.profiles.documents import DOCUMENT, HALF
+from tests.profiles.documents import DOCUMENT, HALF, WITH_POINTS
 
 
 def decimals(least: float, most: float, digits: int) -> st.SearchStrategy[float]:
@@ -199,4 +205,82 @@ def test_what_lies_beyond_the_bounds_is_refused_by_name(
         within = within[step]
     within[place[-1]] = value
     with pytest.raises(MalformedProfile, match="resnet18 is malformed"):
+        read_document(document)
+
+
+NAMES = st.lists(st.from_regex("[a-z][-a-z0-9.]{0,9}", fullmatch=True), min_size=1, unique=True)
+
+
+@st.composite
+def profiles_with_points(draw: st.DrawFn) -> Profile:
+    points = tuple(
+        OperatingPoint(name=name, accuracy=draw(decimals(0, 1, 5))) for name in draw(NAMES)
+    )
+    sizes = draw(st.lists(SIZES, min_size=1, max_size=3, unique=True))
+    return replace(
+        DOCUMENT.profile,
+        accuracy=max(point.accuracy for point in points),
+        operating_points=points,
+        allocations=tuple(
+            replace(draw(ALLOCATIONS), size=size, operating_point=point.name)
+            for size in sizes
+            for point in draw(st.lists(st.sampled_from(points), unique=True))
+        )
+        or (replace(HALF, operating_point=points[0].name),),
+    )
+
+
+@given(profiles_with_points())
+def test_operating_points_are_read_as_they_were_written(profile: Profile) -> None:
+    document = replace(DOCUMENT, profile=profile)
+    assert read_document(write_document(document)) == document
+
+
+def test_operating_points_stand_beside_the_sizes_and_each_row_names_one() -> None:
+    spec = write_document(replace(DOCUMENT, profile=WITH_POINTS))["spec"]
+    assert spec["operatingPoints"] == [
+        {"name": "deep", "accuracy": "0.8"},
+        {"name": "shallow", "accuracy": "0.7"},
+    ]
+    assert [row["operatingPoint"] for row in spec["allocations"]] == ["deep", "shallow"]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("allocations", 0, "operatingPoint"), "wide", "names the operating point wide; there"),
+        (("allocations", 0, "operatingPoint"), None, "names no operating point; there are deep, "),
+        (("allocations", 0, "operatingPoint"), ["deep"], "malformed"),
+        (("allocations", 0, "operatingPoint"), "shallow", "two allocations of shallow with "),
+        (("operatingPoints", 1, "accuracy"), "0.9", "not that of the most accurate operating"),
+        (("operatingPoints", 1, "accuracy"), "1.1", "accuracy is no number from 0 to 1"),
+        (("operatingPoints", 1), {"name": "shallow"}, "lacks accuracy"),
+        (("operatingPoints",), [], "names the operating point deep; there are none"),
+        (("operatingPoints",), {"deep": 0.8}, "malformed"),
+        (("accuracy",), "0.75", "accuracy is not that of the most accurate operating point"),
+    ],
+)
+def test_operating_points_that_contradict_themselves_are_refused_by_name(
+    place: tuple[str | int, ...], value: object, said: str
+) -> None:
+    document = write_document(replace(DOCUMENT, profile=WITH_POINTS))
+    within: Any = document["spec"]
+    for step in place[:-1]:
+        within = within[step]
+    within[place[-1]] = value
+    with pytest.raises(MalformedProfile, match=said):
+        read_document(document)
+
+
+def test_two_operating_points_of_one_name_are_refused() -> None:
+    document = write_document(replace(DOCUMENT, profile=WITH_POINTS))
+    document["spec"]["operatingPoints"].append({"name": "deep", "accuracy": "0.6"})
+    with pytest.raises(MalformedProfile, match="there are two operating points called deep"):
+        read_document(document)
+
+
+def test_an_operating_point_has_a_name() -> None:
+    document = write_document(replace(DOCUMENT, profile=WITH_POINTS))
+    document["spec"]["operatingPoints"].append({"name": "", "accuracy": "0.6"})
+    with pytest.raises(MalformedProfile, match="an operating point has no name"):
         read_document(document)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infadapter_solver.candidates import Requirement, relaxed, requirement
+from infadapter_solver.candidates import Requirement, has_points, relaxed, requirement
 from infadapter_solver.exact.coefficients import Coefficients, coefficients_of, served_alone
 from infadapter_solver.exact.incumbent import incumbent
 from infadapter_solver.exact.labels import Labels, ahead, branch, done, most_worth, root, worth
@@ -70,6 +70,8 @@ class Found:
 
 def solve_exact(problem: Problem) -> Plan:
     """The optimum, or the best effort. Raises TooLarge where the programme should be asked."""
+    if has_points(problem):
+        raise TooLarge("labels are of pods that answer at one accuracy, and some have more")
     wanted = requirement(problem)
     tables = tables_for(problem, wanted)
     if tables is None:
