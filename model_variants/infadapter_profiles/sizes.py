@@ -4,7 +4,7 @@ How large a pod is, and what it serves at that: the words that every plan is wri
 In whole units and hashable, so that sizes are keys, and two plans can be compared bit by bit.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -114,6 +114,24 @@ class Allocation:
     def cpu_millicores(self) -> int:
         return self.size.cpu_millicores
 
+    def segments(self, accuracy: float) -> tuple[Segment, ...]:
+        """
+        What a pod of this size serves, by falling marginal accuracy: one segment without points,
+        of the variant's `accuracy`.
+
+        Between two points a pod mixes them, and at a point's whole rate it has none but that. So
+        beyond the most accurate point's rate each request adds less than the next point's accuracy,
+        since it takes accuracy from others; it may even add less than nothing.
+        """
+        if not self.points:
+            return (Segment(self.capacity_rps, accuracy),)
+        rates = [point.capacity_ratio * self.capacity_rps for point in self.points]
+        found = [Segment(rates[0], self.points[0].accuracy)]
+        for (slow, slow_rps), (fast, fast_rps) in pairwise(zip(self.points, rates, strict=True)):
+            gained = fast_rps * fast.accuracy - slow_rps * slow.accuracy
+            found.append(Segment(fast_rps - slow_rps, gained / (fast_rps - slow_rps)))
+        return tuple(found)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
@@ -133,20 +151,16 @@ class Variant:
         return self.name, self.accuracy, self.load_time_s, sizes
 
     def segments(self, allocation: Allocation) -> tuple[Segment, ...]:
-        """
-        What a pod of this size serves, by falling marginal accuracy: one segment without points.
+        """Those of a pod of this size."""
+        return allocation.segments(self.accuracy)
 
-        Between two points a pod mixes them, and at a point's whole rate it has none but that. So
-        beyond the most accurate point's rate each request adds less than the next point's accuracy,
-        since it takes accuracy from others; it may even add less than nothing.
-        """
-        if not allocation.points:
-            return (Segment(allocation.capacity_rps, self.accuracy),)
-        rates = [point.capacity_ratio * allocation.capacity_rps for point in allocation.points]
-        found = [Segment(rates[0], allocation.points[0].accuracy)]
-        for (slow, slow_rps), (fast, fast_rps) in pairwise(
-            zip(allocation.points, rates, strict=True)
-        ):
-            gained = fast_rps * fast.accuracy - slow_rps * slow.accuracy
-            found.append(Segment(fast_rps - slow_rps, gained / (fast_rps - slow_rps)))
-        return tuple(found)
+
+def mean_accuracy(segments: Sequence[Segment], rps: float) -> float:
+    """Of what a pod answers at this rate; of a rate beyond what it serves, as at its capacity."""
+    if len(segments) == 1 or rps <= segments[0].rps:
+        return segments[0].accuracy
+    left_rps, gained = rps, 0.0
+    for segment in segments:
+        taken_rps = min(left_rps, segment.rps)
+        left_rps, gained = left_rps - taken_rps, gained + taken_rps * segment.accuracy
+    return gained / (rps - left_rps)

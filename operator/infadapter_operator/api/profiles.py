@@ -8,7 +8,7 @@ from pydantic import Field
 
 from infadapter_operator.api.decimals import Fraction, Positive, Weight
 from infadapter_operator.api.fields import Percentile, ResourceList, Rules, Timestamp
-from infadapter_operator.api.model import ApiModel, Rule
+from infadapter_operator.api.model import ApiModel, Rule, list_map
 from infadapter_profiles.document import (
     MOST_BATCH_SIZE,
     MOST_ITEMS,
@@ -24,6 +24,7 @@ from infadapter_profiles.profile import Profile
 from infadapter_profiles.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Resources
 
+PointName = Annotated[str, Field(min_length=1, max_length=63)]
 Milliseconds = Annotated[float, Field(gt=0, le=MOST_LATENCY_MS)]
 PercentileMilliseconds = Annotated[
     Mapping[str, Milliseconds],
@@ -68,13 +69,24 @@ class ProfileCapacity(ApiModel):
     """The share of requests that was allowed to be refused, late or failed."""
 
 
+class ProfileOperatingPoint(ApiModel):
+    """One of the ways in which the variant's server can answer: a network, a SubNet, a depth."""
+
+    name: PointName
+    """As the server calls it."""
+    accuracy: Fraction
+    """A fraction, measured on a test set."""
+
+
 class ProfileAllocation(ApiModel):
-    """One size of pod, and what it can do."""
+    """One size of pod, at one operating point where there are any, and what it can do."""
 
     resources: ResourceList
     """Of one pod: cpu, and at most one extended resource."""
     batch_size: Annotated[int, Field(ge=1, le=MOST_BATCH_SIZE)] = 1
     """The largest batch that the pod ran."""
+    operating_point: PointName | None = None
+    """The only one that answered; where operatingPoints has any, one of these."""
     memory_mebibytes: Annotated[int, Field(ge=1, le=MOST_MEMORY_MEBIBYTES)] | None = None
     """The most memory that the server held."""
     saturation_rps: Positive | None = None
@@ -116,15 +128,62 @@ class VariantProfileSpec(ApiModel):
     """The variant's accuracy, its load time, and what its allocations can do."""
 
     accuracy: Fraction
-    """A fraction, measured on a test set."""
+    """A fraction, measured on a test set; that of the most accurate operating point."""
     load_seconds: Weight
     """From the creation of a pod until it is Ready."""
     warm_load_seconds: Weight | None = None
     """The same where the node holds all its files in memory already."""
+    operating_points: (
+        Annotated[
+            tuple[ProfileOperatingPoint, ...],
+            Field(min_length=1, max_length=MOST_ITEMS, json_schema_extra=list_map("name")),
+        ]
+        | None
+    ) = None
+    """Those that its server chooses from for each batch; absent: it answers in one way only."""
     allocations: Annotated[
         tuple[ProfileAllocation, ...], Field(min_length=1, max_length=MOST_ITEMS)
     ]
-    """The sizes that were measured."""
+    """The sizes that were measured; where there are operating points, each size at each of them."""
+
+    rules = (
+        Rule(
+            holds=lambda p: len(p.point_names) == len(p.operating_points or ()),
+            cel="",
+            message="two operating points have the same name",
+            field=".operatingPoints",
+        ),
+        Rule(
+            holds=lambda p: all((a.operating_point is None) != p.has_points for a in p.allocations),
+            cel="self.allocations.all(a, has(a.operatingPoint) == has(self.operatingPoints))",
+            message="with operatingPoints each must name its operatingPoint, and none without",
+            field=".allocations",
+        ),
+        Rule(
+            holds=lambda p: all(a.operating_point in {*p.point_names, None} for a in p.allocations),
+            cel="!has(self.operatingPoints) || self.allocations.all(a, !has(a.operatingPoint)"
+            " || self.operatingPoints.exists(p, p.name == a.operatingPoint))",
+            message="every operatingPoint must be one of operatingPoints",
+            field=".allocations",
+        ),
+        Rule(
+            holds=lambda p: not p.has_points
+            or p.accuracy == max(point.accuracy for point in p.operating_points),
+            cel="!has(self.operatingPoints)"
+            " || self.operatingPoints.all(p, double(p.accuracy) <= double(self.accuracy))"
+            " && self.operatingPoints.exists(p, double(p.accuracy) == double(self.accuracy))",
+            message="must be that of the most accurate operating point",
+            field=".accuracy",
+        ),
+    )
+
+    @property
+    def has_points(self) -> bool:
+        return self.operating_points is not None
+
+    @property
+    def point_names(self) -> frozenset[str]:
+        return frozenset(point.name for point in self.operating_points or ())
 
     def as_profile(self, variant: str) -> Profile:
         """As the values that are computed with, under the variant's name."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from infadapter_operator.api.decimals import Quantile, Weight
+from infadapter_operator.api.decimals import Fraction, Quantile, Weight
 from infadapter_operator.api.fields import (
     DnsLabel,
     Hostname,
@@ -118,6 +118,9 @@ class InferenceServiceSpec(ApiModel):
 
     slo: Slo
     objective: Objective = Objective()
+    accuracy_floor: Fraction = 0.0
+    """The least accuracy that may answer a request: less accurate variants and operating points
+    are not planned, and servers are told with each request. A request may ask for more."""
     budget: ResourceList
     """Bounds what a plan may hold; a resource that is absent may not be used. While pods start or
     are replaced, more may be held for that time: as much as scaling.maxSurge allows."""

@@ -102,6 +102,7 @@ class Service:
     variants: tuple[Variant, ...]  # capacities are those at (slo_s, percentile)
     objective: Objective  # its budget bounds plans
     max_surge: Resources  # bounds what may run beyond the budget while pods are replaced
+    accuracy_floor: float = 0.0  # less accurate variants have no allocations
     minimum_rps: float = 0.0
     forecast: ForecastMethod = ForecastMethod.AUTO
     quantile: float = 0.95

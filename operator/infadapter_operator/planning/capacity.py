@@ -1,6 +1,7 @@
 """What a pod can serve with the resources that are in force, planned or not."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from infadapter_operator.domain.observed import Pod
 from infadapter_operator.domain.service import Service
@@ -19,6 +20,14 @@ def capacity_rps(service: Service, pod: Pod) -> float:
 def capacity_of_size_rps(service: Service, target: Target, size: PodSize) -> float:
     allocation = fitting(service, target, size)
     return allocation.capacity_rps if allocation else 0.0
+
+
+def as_allocation(service: Service, target: Target, size: PodSize) -> Allocation:
+    """This very size, with the capacity and the operating points of what fits inside."""
+    found = fitting(service, target, size)
+    if found is None:
+        return Allocation(size=size, capacity_rps=0.0)
+    return found if found.size == size else replace(found, size=size)
 
 
 def fitting(service: Service, target: Target, size: PodSize) -> Allocation | None:
@@ -115,8 +124,7 @@ def running_groups(service: Service, pods: Iterable[Pod]) -> tuple[PodGroup, ...
 
 def _in_force(service: Service, pod: Pod) -> Allocation:
     """At the size that was asked for: that is what it soon has."""
-    rps = capacity_of_size_rps(service, pod.target, pod.wanted)
-    return Allocation(size=pod.wanted, capacity_rps=rps)
+    return as_allocation(service, pod.target, pod.wanted)
 
 
 def by_target(values: Iterable[tuple[Target, float]]) -> Mapping[Target, float]:

@@ -5,10 +5,10 @@ Once, at the edge: inside there are only plain numbers in one unit.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from infadapter_operator.api.profiles import VariantProfileSpec
+from infadapter_operator.api.profiles import ProfileAllocation, VariantProfileSpec
 from infadapter_operator.api.service import InferenceServiceSpec
 from infadapter_operator.api.variant import VariantSpec
 from infadapter_operator.domain.service import Calendar, Service
@@ -17,7 +17,7 @@ from infadapter_profiles.capacity import NotMeasured
 from infadapter_profiles.offered import offered
 from infadapter_profiles.profile import Profile
 from infadapter_profiles.quantities import amounts_as_quantities
-from infadapter_solver.problem import CPU, Objective, Resources, Variant
+from infadapter_solver.problem import CPU, Objective, PodSize, Resources, Variant
 
 
 class ProfilesUnresolved(Exception):
@@ -49,6 +49,7 @@ def service_from(
         _variant(variant.profile_ref.name, measured[variant.name], spec, slo_s)
         for variant in spec.variants
     )
+    _check_floor(spec.accuracy_floor, variants)
     if not any(a.capacity_rps > 0 for variant in variants for a in variant.allocations):
         raise ProfileUnfit(
             f"no variant serves anything within {spec.slo.latency_milliseconds} ms at percentile"
@@ -61,6 +62,7 @@ def service_from(
         percentile=spec.slo.percentile,
         variants=variants,
         max_surge=spec.max_surge_amounts,
+        accuracy_floor=spec.accuracy_floor,
         minimum_rps=spec.demand.minimum_rps,
         forecast=spec.forecast.method,
         quantile=spec.forecast.quantile,
@@ -90,17 +92,28 @@ def _profile(
     found = profiles.get(named)
     if found is None:
         raise ProfileMissing(f"variant {variant.name} names VariantProfile {named}: create it")
+    _check_sizes(named, found)
     profile = found.as_profile(variant.name)
     _check_budget(named, profile, spec.budget_amounts)
-    _check_sizes(named, profile)
     return profile
 
 
 def _variant(named: str, profile: Profile, spec: InferenceServiceSpec, slo_s: float) -> Variant:
     try:
-        return offered(profile, slo_s, spec.slo.percentile)
+        return offered(
+            profile, slo_s, spec.slo.percentile, accuracy_floor=spec.accuracy_floor
+        )
     except NotMeasured as error:
         raise ProfileUnfit(f"VariantProfile {named}: {error}") from None
+
+
+def _check_floor(floor: float, variants: Sequence[Variant]) -> None:
+    best = max(variants, key=lambda variant: variant.accuracy)
+    if best.accuracy < floor:
+        raise ProfileUnfit(
+            f"no variant is as accurate as accuracyFloor {floor:g}, the best is {best.name} with"
+            f" {best.accuracy:g}: lower the floor or add a more accurate variant"
+        )
 
 
 def _check_budget(named: str, profile: Profile, budget: Resources) -> None:
@@ -115,14 +128,20 @@ def _check_budget(named: str, profile: Profile, budget: Resources) -> None:
     )
 
 
-def _check_sizes(named: str, profile: Profile) -> None:
-    sizes = Counter(allocation.size for allocation in profile.allocations)
-    twice = next((size for size, times in sizes.items() if times > 1), None)
+def _check_sizes(named: str, profile: VariantProfileSpec) -> None:
+    rows = Counter((_size(a), a.operating_point) for a in profile.allocations)
+    twice = next((row for row, times in rows.items() if times > 1), None)
     if twice is not None:
+        size, point = twice
+        at = f" at operating point {point}" if point else ""
         raise ProfileUnfit(
-            f"VariantProfile {named} has two allocations of one size ({_text(twice.resources)},"
-            f" batch size {twice.batch_size}): keep one of them"
+            f"VariantProfile {named} has two allocations of one size ({_text(size.resources)},"
+            f" batch size {size.batch_size}){at}: keep one of them"
         )
+
+
+def _size(allocation: ProfileAllocation) -> PodSize:
+    return PodSize(resources=allocation.amounts, batch_size=allocation.batch_size)
 
 
 def _text(amounts: Resources) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import (
-    capacity_of_size_rps,
+    as_allocation,
     fitting,
     plus,
     ready_capacity_rps,
@@ -136,9 +136,8 @@ def _may_stay(service: Service, observed: Observed, group: PodGroup) -> bool:
 
 
 def _of_today(service: Service, group: PodGroup) -> PodGroup:
-    size = group.allocation.size
-    rps = capacity_of_size_rps(service, group.target, size)
-    return replace(group, allocation=Allocation(size=size, capacity_rps=rps))
+    of_today = as_allocation(service, group.target, group.allocation.size)
+    return replace(group, allocation=of_today)
 
 
 def _plannable(variants: tuple[Variant, ...], observed: Observed) -> tuple[Variant, ...]:

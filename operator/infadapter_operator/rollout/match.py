@@ -8,8 +8,7 @@ from infadapter_operator.domain.observed import Observed, Pod, Resize
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import (
     accuracy_of,
-    capacity_of_size_rps,
-    capacity_rps,
+    as_allocation,
     largest,
     resizable,
     same_amounts,
@@ -33,14 +32,18 @@ class PodState:
 
     actual: Pod
     desired: Allocation | None  # None: it is to go
-    capacity_rps: float  # with what is in force, or soon will be where it is shrinking
-    accuracy: float
+    serving: Allocation  # what is in force, or soon will be where it is shrinking
+    accuracy: float  # of the best that it can answer with
     touchable: bool = True
     resize_patience_s: float = RESIZE_PATIENCE_S
 
     @property
     def goes(self) -> bool:
         return self.desired is None
+
+    @property
+    def capacity_rps(self) -> float:
+        return self.serving.capacity_rps
 
     @property
     def desired_rps(self) -> float:
@@ -173,12 +176,11 @@ def _in_force(observed: Observed) -> Mapping[str, int]:
 
 
 def _placed(service: Service, pod: Pod, desired: Allocation | None, patience_s: float) -> PodState:
+    sizes = (as_allocation(service, pod.target, size) for size in (pod.size, pod.wanted))
     return PodState(
         actual=pod,
         desired=desired,
-        capacity_rps=min(
-            capacity_rps(service, pod), capacity_of_size_rps(service, pod.target, pod.wanted)
-        ),
+        serving=min(sizes, key=lambda allocation: allocation.capacity_rps),
         accuracy=accuracy_of(service, pod.target),
         resize_patience_s=patience_s,
     )
@@ -186,12 +188,11 @@ def _placed(service: Service, pod: Pod, desired: Allocation | None, patience_s: 
 
 def _as_it_is(service: Service, pod: Pod) -> PodState:
     """Another controller's pod counts as it is: it serves, and nothing is asked of it."""
-    rps = capacity_rps(service, pod)
-    desired = Allocation(size=pod.size, capacity_rps=rps)
+    in_force = as_allocation(service, pod.target, pod.size)
     return PodState(
         actual=pod,
-        desired=desired,
-        capacity_rps=rps,
+        desired=in_force,
+        serving=in_force,
         accuracy=accuracy_of(service, pod.target),
         touchable=False,
     )

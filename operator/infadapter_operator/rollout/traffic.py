@@ -7,6 +7,7 @@ from infadapter_operator.domain.steps import Backend, SetWeights
 from infadapter_operator.rollout.match import PodState
 from infadapter_operator.rollout.release import Releases, goes_now
 from infadapter_operator.rollout.traffic_split import Candidate
+from infadapter_solver.problem import Allocation
 
 
 def confirmed(observed: Observed) -> dict[str, int]:
@@ -39,8 +40,7 @@ def candidates(
         Candidate(
             pod=one.actual.name,
             target=one.actual.target,
-            accuracy=one.accuracy,
-            capacity_rps=_after(one, freed, changing),
+            segments=_after(one, freed, changing).segments(one.accuracy),
             reserve=one.actual.name not in carrying
             and (one.actual.name in changing or one.is_changing),
         )
@@ -64,6 +64,6 @@ def set_weights(pods: Sequence[PodState], weights: Mapping[str, int]) -> SetWeig
     )
 
 
-def _after(one: PodState, freed: Releases, changing: Collection[str]) -> float:
+def _after(one: PodState, freed: Releases, changing: Collection[str]) -> Allocation:
     size = freed.get(one.actual.name) or (one.desired if one.actual.name in changing else None)
-    return min(one.capacity_rps, size.capacity_rps) if size else one.capacity_rps
+    return size if size and size.capacity_rps < one.capacity_rps else one.serving

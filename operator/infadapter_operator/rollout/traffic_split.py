@@ -1,18 +1,23 @@
 """
 Who gets which part of the traffic: the most accurate first, as far as their capacity goes.
 
+A pod with operating points answers the less accurately the more it gets. So what is filled are
+segments of pods, by the accuracy that each of their requests adds.
+
 Weights are written somewhere (an HTTPRoute, a router's configuration), so those in force stay while
 they are nearly as good.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from infadapter_profiles.sizes import Segment, mean_accuracy
 from infadapter_solver.problem import Target
 
 FILL = 0.9
 """
-How full the more accurate pods are filled while others have room: the rate of now is a mean of the
+How full the more accurate segments are filled while others have room: the rate of now is a mean of the
 past, and may be higher until the next cycle.
 """
 
@@ -26,15 +31,18 @@ WHOLE = 1000
 """Weights are per mille: finer than any load can be told apart, coarse enough to be stable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Candidate:
     """A pod that may get traffic. One of unknown capacity (0) takes what nobody else can."""
 
     pod: str
     target: Target
-    accuracy: float
-    capacity_rps: float
+    segments: tuple[Segment, ...]  # by falling accuracy, one without operating points
     reserve: bool = False  # still to be levelled: gets traffic only when the others do not suffice
+
+    @cached_property
+    def capacity_rps(self) -> float:
+        return sum(segment.rps for segment in self.segments)
 
 
 def ideal_shares(backends: Sequence[Candidate], demand_rps: float) -> dict[str, float]:
@@ -80,13 +88,16 @@ def shares_of(weights: Mapping[str, int]) -> dict[str, float]:
 
 _TRICKLE_RPS = 1e-9
 
+_SAME_DIGITS = 9
+"""Accuracies that are as close differ by how they were computed."""
+
 
 def _capacity(backends: Sequence[Candidate]) -> float:
     return sum(backend.capacity_rps for backend in backends)
 
 
 def _filled(backends: Sequence[Candidate], demand_rps: float) -> dict[str, float]:
-    """By accuracy up to FILL; beyond that all are equally full, up to their capacity."""
+    """By accuracy up to FILL; beyond that all pods are equally full, up to their capacity."""
     demand_rps = max(demand_rps, _TRICKLE_RPS)
     total_rps = _capacity(backends)
     if demand_rps >= FILL * total_rps:
@@ -94,21 +105,27 @@ def _filled(backends: Sequence[Candidate], demand_rps: float) -> dict[str, float
         return {backend.pod: fullness * backend.capacity_rps for backend in backends}
     loads: dict[str, float] = {}
     for level in _levels(backends):
-        room_rps = FILL * _capacity(level)
+        room_rps = FILL * sum(rps for _, rps in level)
         taken = min(1.0, demand_rps / room_rps)
-        loads |= {backend.pod: taken * FILL * backend.capacity_rps for backend in level}
+        for pod, rps in level:
+            loads[pod] = loads.get(pod, 0.0) + taken * FILL * rps
         demand_rps -= taken * room_rps
         if demand_rps <= 0:
             break
     return loads
 
 
-def _levels(backends: Sequence[Candidate]) -> list[list[Candidate]]:
-    """Pods of equal accuracy are filled together, so that none queues while its twin is idle."""
-    levels: dict[float, list[Candidate]] = {}
-    for backend in sorted(backends, key=lambda b: (-b.accuracy, b.pod)):
-        levels.setdefault(backend.accuracy, []).append(backend)
-    return list(levels.values())
+def _levels(backends: Sequence[Candidate]) -> list[list[tuple[str, float]]]:
+    """
+    Of pods, rates of equal accuracy, which are filled together, so that no pod queues while its
+    twin is idle.
+    """
+    levels: dict[float, list[tuple[str, float]]] = {}
+    for backend in sorted(backends, key=lambda b: b.pod):
+        for segment in backend.segments:
+            level = levels.setdefault(round(segment.accuracy, _SAME_DIGITS), [])
+            level.append((backend.pod, segment.rps))
+    return [levels[accuracy] for accuracy in sorted(levels, reverse=True)]
 
 
 def _still_does(
@@ -125,7 +142,8 @@ def _still_does(
     shares = shares_of(current)
     limit = min(1.0, _fullest(by_pod, ideal, demand_rps) + IMBALANCE_TOLERANCE)
     within = _fullest(by_pod, shares, demand_rps) <= limit
-    return within and _accuracy(by_pod, ideal) - _accuracy(by_pod, shares) < WORTH_WRITING
+    gain = _accuracy(by_pod, ideal, demand_rps) - _accuracy(by_pod, shares, demand_rps)
+    return within and gain < WORTH_WRITING
 
 
 def _fullest(
@@ -141,5 +159,11 @@ def _fullest(
     )
 
 
-def _accuracy(backends: Mapping[str, Candidate], shares: Mapping[str, float]) -> float:
-    return sum(share * backends[pod].accuracy for pod, share in shares.items())
+def _accuracy(
+    backends: Mapping[str, Candidate], shares: Mapping[str, float], demand_rps: float
+) -> float:
+    """As delivered: the more a pod with operating points gets, the less accurately it answers."""
+    return sum(
+        share * mean_accuracy(backends[pod].segments, share * demand_rps)
+        for pod, share in shares.items()
+    )

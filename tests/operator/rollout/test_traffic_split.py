@@ -12,12 +12,13 @@ from infadapter_operator.rollout.traffic_split import (
     weights_for,
     whole_weights,
 )
+from infadapter_profiles.sizes import Segment
 from infadapter_solver.problem import Target
 
 
 def pod(name: str, accuracy: float, rps: float, *, reserve: bool = False) -> Candidate:
     return Candidate(
-        pod=name, target=Target(name), accuracy=accuracy, capacity_rps=rps, reserve=reserve
+        pod=name, target=Target(name), segments=(Segment(rps, accuracy),), reserve=reserve
     )
 
 
@@ -134,7 +135,7 @@ def test_weights_are_stable_and_nearly_ideal(
 ) -> None:
     weights = weights_for(backends, demand_rps, weights_for(backends, before_rps, {}))
     assert weights_for(backends, demand_rps, weights) == weights
-    accuracy = {backend.pod: backend.accuracy for backend in backends}
+    accuracy = {backend.pod: backend.segments[0].accuracy for backend in backends}
     served = sum(share * accuracy[p] for p, share in shares_of(weights).items())
     ideal = sum(share * accuracy[p] for p, share in ideal_shares(backends, demand_rps).items())
     assert served >= ideal - WORTH_WRITING - len(backends) / WHOLE

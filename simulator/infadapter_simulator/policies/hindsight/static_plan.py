@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from infadapter_operator.domain.load import Sample
 from infadapter_operator.planning.rates import WINDOWS_S, rate_now_rps
 from infadapter_operator.rollout.traffic_split import Candidate, weights_for
+from infadapter_profiles.sizes import Segment
 from infadapter_simulator.policies.fleet import started
+from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, PodGroup
 
@@ -49,12 +51,17 @@ def _candidates(world: World) -> list[Candidate]:
         Candidate(
             pod=pod.name,
             target=pod.target,
-            accuracy=world.scenario.variant(pod.target.variant).accuracy,
-            capacity_rps=world.scenario.capacity_rps(pod.target.variant, pod.size),
+            segments=_segments(world, pod),
         )
         for pod in world.pods
         if pod.ready
     ]
+
+
+def _segments(world: World, pod: SimulatedPod) -> tuple[Segment, ...]:
+    variant = world.scenario.variant(pod.target.variant)
+    known = (variant.segments(a) for a in variant.allocations if a.size == pod.size)
+    return next(known, (Segment(0.0, variant.accuracy),))
 
 
 def _rate_now_rps(world: World) -> float:
