@@ -86,10 +86,13 @@ PANELS: tuple[tuple[str, str, int, tuple[Query, ...]], ...] = (
         ((f"infadapter_learnt_capacity_ratio{OURS}", "{{variant}} {{kind}}"),),
     ),
     (
-        "Accuracy of what is planned",
+        "Accuracy as planned and as served",
         "percentunit",
         8,
-        ((f"infadapter_planned_accuracy_ratio{OURS}", "accuracy"),),
+        (
+            (f"infadapter_planned_accuracy_ratio{OURS}", "planned"),
+            (f"infadapter_served_accuracy_ratio{OURS}", "served"),
+        ),
     ),
     ("Cost at the prices", "none", 8, ((f"infadapter_plan_cost{OURS}", "cost"),)),
     (

@@ -123,7 +123,7 @@ class Allocation:
         beyond the most accurate point's rate each request adds less than the next point's accuracy,
         since it takes accuracy from others; it may even add less than nothing.
         """
-        if not self.points:
+        if not self.points or not self.capacity_rps:
             return (Segment(self.capacity_rps, accuracy),)
         rates = [point.capacity_ratio * self.capacity_rps for point in self.points]
         found = [Segment(rates[0], self.points[0].accuracy)]

@@ -26,7 +26,7 @@ their service's SLO where a client has not asked for less; servers obey.
 FLOOR_HEADER = "infadapter-accuracy-floor"
 """
 Of a request, the least accuracy, as a fraction, of the operating points that may answer it. Clients
-write it; servers obey.
+write it, and routers add their service's; servers obey the highest.
 """
 
 REFUSED_STATUS = 503

@@ -10,6 +10,7 @@ from infadapter_operator.domain.situation import Situation, State
 from infadapter_operator.domain.steps import RemovePods, ResizePod, ScaleUp
 from infadapter_operator.execute import Executed
 from infadapter_operator.planning.plan import Planned
+from infadapter_operator.planning.served_accuracy import served_accuracy
 from infadapter_solver.problem import PodSize, Target
 
 _NOT_FOR_GOOD = (PlatformUnavailable.reason, Conflict.reason)
@@ -34,9 +35,16 @@ def next_state(
         calibration=planned.calibration,
         blocks=planned.blocks,
         error_budget=planned.error_budget,
+        served_accuracy=None if fails else _served_accuracy(situation, planned),
         refused=_refused_starts(before.refused, done, planned.blocks, now_s),
         milestone=_milestone_after(before.milestone, shape, progress, counted, now_s),
     )
+
+
+def _served_accuracy(situation: Situation, planned: Planned) -> float | None:
+    if situation.delivered is None:
+        return situation.state.served_accuracy
+    return served_accuracy(planned.service, situation.observed, situation.delivered)
 
 
 def _milestone_after(

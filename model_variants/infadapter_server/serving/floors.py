@@ -1,7 +1,8 @@
 """
-Accuracy floors of requests: fractions, by a header or by the request's parameters.
+Accuracy floors of requests: fractions, by headers or by the request's parameters.
 
-As of deadlines, the stricter of the two holds. Only a network with operating points can choose; any
+As of deadlines, the stricter of all holds: a router adds its service's floor to what a client asks
+for, and neither undercuts the other. Only a network with operating points can choose; any
 other one answers as accurately as it is.
 """
 
@@ -34,10 +35,10 @@ def check_floor(points: Sequence[Point], floor: float) -> None:
 
 
 def _header(header: bytes) -> float:
-    given = number_in(header)
-    if not 0 <= given <= 1:
+    given = [number_in(one) for one in header.split(b",")]
+    if not all(0 <= floor <= 1 for floor in given):
         raise BadTensor(f"{wire.FLOOR_HEADER} must be a fraction from 0 to 1.")
-    return given
+    return max(given)
 
 
 def _parameter(given: object) -> float:

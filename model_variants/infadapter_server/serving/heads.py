@@ -27,7 +27,7 @@ class Head(NamedTuple):
     json_length: str | None = None
     deadline: bytes | None = None
     encoding: str = ""
-    floor: bytes | None = None
+    floor: bytes | None = None  # where there are several, with commas between them
 
 
 def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
@@ -41,7 +41,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
         elif name == _DEADLINE:
             deadline = value
         elif name == _FLOOR:
-            floor = value
+            floor = value if floor is None else floor + b"," + value
         elif name == b"content-encoding":
             encoding = value.decode("latin-1")
     return Head(length, json_length, deadline, encoding, floor)

@@ -167,8 +167,10 @@ class VariantProfileSpec(ApiModel):
             field=".allocations",
         ),
         Rule(
-            holds=lambda p: not p.has_points
-            or p.accuracy == max(point.accuracy for point in p.operating_points),
+            holds=lambda p: (
+                not p.has_points
+                or p.accuracy == max(point.accuracy for point in p.operating_points)
+            ),
             cel="!has(self.operatingPoints)"
             " || self.operatingPoints.all(p, double(p.accuracy) <= double(self.accuracy))"
             " && self.operatingPoints.exists(p, double(p.accuracy) == double(self.accuracy))",

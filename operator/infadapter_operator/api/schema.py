@@ -38,6 +38,7 @@ SERVICE_COLUMNS = [
     _column("Cost", ".status.plan.cost"),
     _column("Reason", _condition("Ready", "reason")),
     _column("Mode", ".spec.mode", wide=True),
+    _column("Served", ".status.servedAccuracy", wide=True),
     _column("Demand", ".status.plan.demandRps", wide=True),
     _column("SLOMet", _condition("SLOMet", "status"), wide=True),
     _column("Message", _condition("Ready", "message"), wide=True),

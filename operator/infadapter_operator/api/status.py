@@ -70,6 +70,15 @@ class Condition(StatusModel):
     """When its status last changed."""
 
 
+class PointShare(StatusModel):
+    """What part of a variant's answers is expected of one operating point."""
+
+    name: Annotated[str, Field(max_length=63)]
+    """The operating point."""
+    share: Fraction
+    """Of what all pods of the variant answer; it falls to faster points in a burst."""
+
+
 class PlannedPods(StatusModel):
     """The pods of one variant on one kind of resource; all have one size."""
 
@@ -87,6 +96,11 @@ class PlannedPods(StatusModel):
     """Of one pod, within the SLO."""
     served_rps: Weight
     """Of all of them together."""
+    points: Annotated[
+        tuple[PointShare, ...],
+        Field(max_length=8, json_schema_extra=list_map("name")),
+    ] = ()
+    """The operating points that are expected to answer, where its server has any."""
 
     @property
     def amounts(self) -> Resources:
@@ -205,6 +219,9 @@ class InferenceServiceStatus(StatusModel):
     """What one core must bring in accuracy to be worth it: costWeight as a share of the budget."""
     error_budget: ErrorBudgetStatus | None = None
     """Absent with less than an hour of data."""
+    served_accuracy: Fraction | None = None
+    """As served in the interval before the plan was made; absent where nobody counted. What it is
+    now is a metric."""
     plan: PlanStatus | None = None
     decisions: Annotated[tuple[Decision, ...], Field(max_length=10)] = ()
     """The last ones, newest first."""

@@ -60,12 +60,18 @@ class Sample(NamedTuple):
 class Delivered(NamedTuple):
     """
     What was sent to a pod, and how much of that it missed: refused, or answered too late. Both in
-    requests per second.
+    requests per second. And, of a pod with operating points, how accurate those were that answered.
     """
 
     arrived_rps: float
     missed_rps: float
     over_s: float  # the time until now that these are means over
+    accuracy: float | None = None  # None: that of its variant
+
+    @property
+    def answered_rps(self) -> float:
+        """In time."""
+        return self.arrived_rps - self.missed_rps
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ from infadapter_operator.domain.error_budget import WINDOW_S
 from infadapter_profiles.profile import Profile
 from infadapter_solver.problem import Allocation, Objective, PodSize, Resources, Target, Variant
 
+ACCURACY_ROUNDING = 1e-5
+"""Profiles are written with five digits: a server's own accuracy may be a little less."""
+
 KEPT_LOAD_TIMES = 2.0
 """In load times of the slowest variant, how long what it took to start is kept at least."""
 
@@ -130,6 +133,15 @@ class Service:
     @property
     def _slowest_load_s(self) -> float:
         return max((variant.load_time_s for variant in self.variants), default=0.0)
+
+    @property
+    def floors(self) -> Mapping[str, float]:
+        """
+        What servers are asked for, by variant: the floor, less what accuracies in profiles are
+        rounded by. Those that are not offered for it are on their way out, and asked for nothing.
+        """
+        floor = self.accuracy_floor - ACCURACY_ROUNDING
+        return {v.name: floor for v in self.variants if v.allocations and floor > 0}
 
     @property
     def budget(self) -> Resources:

@@ -58,6 +58,7 @@ class State:
     refused: Mapping[Target, Trouble] = field(default_factory=dict)  # starts, by the platform
     milestone: Milestone = field(default_factory=Milestone)
     error_budget: ErrorBudget = field(default_factory=ErrorBudget)
+    served_accuracy: float | None = None  # over the last interval; None: not known
 
 
 class Failure(NamedTuple):

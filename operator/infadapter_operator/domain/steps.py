@@ -48,6 +48,7 @@ class Backend:
     target: Target
     address: str
     weight: int
+    accuracy_floor: float = 0.0  # that its router asks of it with every request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

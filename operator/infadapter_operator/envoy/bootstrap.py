@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from infadapter_operator.envoy.endpoints import (
+    FLOOR,
+    NAMESPACE,
     PODS,
     REFUSALS,
     Json,
@@ -23,6 +25,7 @@ from infadapter_operator.envoy.endpoints import (
 )
 from infadapter_profiles.wire import (
     DEADLINE_HEADER,
+    FLOOR_HEADER,
     REFUSED_STATUS,
     RETRY_AFTER_HEADER,
     RETRY_AFTER_S,
@@ -188,7 +191,7 @@ def _requests(service_key: str, slo_s: float, host: str, port: int) -> Json:
     routed = {
         "match": {"prefix": "/"},
         "route": route,
-        "request_headers_to_add": [_deadline(slo_s)],
+        "request_headers_to_add": [_deadline(slo_s), _floor()],
     }
     manager = _manager(service_key, [routed]) | {
         "use_remote_address": True,  # so that headers which steer Envoy are not taken from outside
@@ -203,6 +206,15 @@ def _requests(service_key: str, slo_s: float, host: str, port: int) -> Json:
 def _deadline(slo_s: float) -> Json:
     """Pods refuse what they can't answer within the service's SLO; clients may say otherwise."""
     return _header(DEADLINE_HEADER, f"{1000 * slo_s:g}") | {"append_action": "ADD_IF_ABSENT"}
+
+
+def _floor() -> Json:
+    """
+    Pods obey the highest of several, so clients may ask for more and not for less. It comes with
+    the endpoint: a floor changes as weights do, and no router starts anew. Of none, no header.
+    """
+    value = f"%UPSTREAM_METADATA({NAMESPACE}:{FLOOR})%"
+    return _header(FLOOR_HEADER, value) | {"append_action": "APPEND_IF_EXISTS_OR_ADD"}
 
 
 def _refusals() -> Json:

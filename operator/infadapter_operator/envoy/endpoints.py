@@ -18,6 +18,9 @@ from infadapter_solver.problem import Target
 Json = dict[str, Any]
 
 TYPE_URL = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+NAMESPACE, FLOOR = "infadapter", "accuracy-floor"
+"""Of an endpoint's metadata, where its router finds what to ask of it with every request."""
+
 PODS = "pods"  # the cluster whose endpoints these are
 REFUSALS = "refusals"  # the listener inside Envoy that answers when nothing is Ready
 _REFUSE = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": REFUSALS}}}}
@@ -37,9 +40,12 @@ def version(backends: Iterable[Backend]) -> str:
     It says the weights too, in the order of the pods: routers echo it, and so tell an operator that
     has just started what is in force (`reweighed`).
     """
-    weights = sorted((b.pod, b.address, b.weight) for b in backends if b.weight > 0)
-    digest = hashlib.sha256(json.dumps(weights).encode()).hexdigest()[:16]
-    return f"{digest}:{'.'.join(str(weight) for *_, weight in weights)}"
+    serving = sorted((b for b in backends if b.weight > 0), key=lambda b: (b.pod, b.address))
+    told = [
+        (b.pod, b.address, b.weight, *([floor] if (floor := _floor(b)) else [])) for b in serving
+    ]
+    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    return f"{digest}:{'.'.join(str(b.weight) for b in serving)}"
 
 
 def reweighed(backends: Iterable[Backend], name: str) -> tuple[Backend, ...] | None:
@@ -62,6 +68,7 @@ def remember(backends: Iterable[Backend]) -> Json:
                 "kind": backend.target.kind,
                 "address": backend.address,
                 "weight": backend.weight,
+                **({"floor": backend.accuracy_floor} if backend.accuracy_floor else {}),
             }
             for backend in backends
             if backend.weight > 0
@@ -85,18 +92,28 @@ def _recalled(kept: Mapping[str, Any]) -> Backend:
         target=Target(str(kept["variant"]), str(kept["kind"])),
         address=address,
         weight=int(kept["weight"]),
+        accuracy_floor=float(kept.get("floor", 0.0)),
     )
 
 
 def endpoints(backends: Iterable[Backend]) -> list[Json]:
     serving = [backend for backend in backends if backend.weight > 0 and backend.address]
     ordered = sorted(serving, key=lambda backend: backend.pod)
-    return [endpoint(backend.address, backend.weight) for backend in ordered]
+    return [endpoint(b.address, b.weight) | _metadata(b) for b in ordered]
 
 
 def endpoint(address: str, weight: int = 1) -> Json:
     host, port = _host_port(address)
     return {"endpoint": {"address": socket(host, port)}, "load_balancing_weight": weight}
+
+
+def _metadata(backend: Backend) -> Json:
+    floor = _floor(backend)
+    return {"metadata": {"filter_metadata": {NAMESPACE: {FLOOR: floor}}}} if floor else {}
+
+
+def _floor(backend: Backend) -> str:
+    return f"{backend.accuracy_floor:.5f}" if backend.accuracy_floor > 0 else ""
 
 
 def _host_port(address: str) -> tuple[str, int]:

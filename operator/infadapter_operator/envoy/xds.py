@@ -13,7 +13,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -122,12 +122,22 @@ class XdsServer:
         self._forget_after_s = forget_after_s
         self._heard_within_s = heard_within_s
         self._services: dict[str, _Published] = {}
+        self._floors: dict[str, Mapping[str, float]] = {}  # of accuracy, by variant
         self._runner: web.AppRunner | None = None
 
     def publish(self, service_key: str, backends: Sequence[Backend]) -> str:
         """Have the service's routers send to these, and return the name of that version."""
         service = self._services.setdefault(service_key, _Published())
-        return service.add(tuple(backend for backend in backends if backend.weight > 0))
+        floors = self._floors.get(service_key, {})
+        serving = (backend for backend in backends if backend.weight > 0)
+        return service.add(tuple(_asked(backend, floors) for backend in serving))
+
+    def require(self, service_key: str, floors: Mapping[str, float]) -> None:
+        """Have routers ask pods of these variants, and of no other, to be as accurate."""
+        self._floors[service_key] = floors
+        if service := self._services.get(service_key):
+            current = service.versions[service.current]
+            service.add(tuple(_asked(backend, floors) for backend in current))
 
     def restore(self, service_key: str, last_good: Mapping[str, Any]) -> None:
         """
@@ -154,6 +164,7 @@ class XdsServer:
     def forget(self, service_key: str) -> None:
         """Drop a service that is deleted; its routers keep what they have until they stop."""
         self._services.pop(service_key, None)
+        self._floors.pop(service_key, None)
 
     def published(self, service_key: str) -> bool:
         """Tell whether there is anything that this service's routers could be told."""
@@ -251,6 +262,10 @@ class XdsServer:
         newest = list(fresh.items())[-(_MOST_ROUTERS - 1) :]
         service.routers = {**dict(newest), asked.node.id: _Polled(now_s, asked.version_info)}
         return service.routers[asked.node.id]
+
+
+def _asked(backend: Backend, floors: Mapping[str, float]) -> Backend:
+    return replace(backend, accuracy_floor=floors.get(backend.target.variant, 0.0))
 
 
 def _offer(service: _Published, router: _Polled) -> Json:

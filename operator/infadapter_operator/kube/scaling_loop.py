@@ -220,6 +220,7 @@ class ServiceLoop:
             changed=self._untold,
             blocks=None if seen.observed is None else seen.blocks,
             error_budget=seen.state.error_budget,
+            served_accuracy=seen.state.served_accuracy,
         )
         if await self._reporter.report(status):
             self._untold = False

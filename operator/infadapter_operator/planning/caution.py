@@ -4,16 +4,19 @@ less and less beside it. With the whole budget burnt, variants count alike, so t
 capacity is planned, and what is left of the resources' budget is room to grow.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Calibrated, Derived, Service
+from infadapter_operator.planning.capacity import as_allocation
 from infadapter_operator.planning.decide import choose, decide, with_reasons
 from infadapter_operator.planning.problem import problem_for
 from infadapter_operator.planning.reasons import explained
-from infadapter_solver import Plan, Variant, evaluate
+from infadapter_profiles.sizes import mean_accuracy
+from infadapter_solver import Plan, PodGroup, Variant, evaluate
 
 LEVELS = 4
 """So many levels of caution, so that a pressure that fades makes no new plan at every interval."""
@@ -57,7 +60,8 @@ def decide_with_caution(
     if previous and before and found.plan is before.plan:
         return with_reasons(service, observed, replace(found, plan=previous.plan), previous)
     problem = problem_for(service, observed, found.demand_rps)
-    plan = replace(evaluate(problem, found.plan.groups), gap=found.plan.gap)
+    groups = _with_points_of(service, found.plan.groups)
+    plan = replace(evaluate(problem, groups), gap=found.plan.gap)
     told = explained(service, problem, replace(found, plan=plan))
     return replace(told, why=(*told.why, _reason(pressure)))
 
@@ -67,11 +71,24 @@ def _levelled(service: Service, trade: float) -> Service:
     known = service.derived.of(service.variants).levelled
     if trade not in known:
         best = max(variant.accuracy for variant in service.variants)
-        variants = tuple(
-            replace(v, accuracy=best - trade * (best - v.accuracy)) for v in service.variants
-        )
+        variants = tuple(_nearer(variant, best, trade) for variant in service.variants)
         known[trade] = Calibrated(variants, Derived())
     return replace(service, variants=known[trade].variants, derived=known[trade].derived)
+
+
+def _nearer(variant: Variant, best: float, trade: float) -> Variant:
+    """Its accuracy, and that of its operating points, as much nearer to the best one."""
+
+    def levelled(accuracy: float) -> float:
+        return best - trade * (best - accuracy)
+
+    allocations = tuple(
+        replace(a, points=tuple(replace(p, accuracy=levelled(p.accuracy)) for p in a.points))
+        if a.points
+        else a
+        for a in variant.allocations
+    )
+    return replace(variant, accuracy=levelled(variant.accuracy), allocations=allocations)
 
 
 def _valued(service: Service, plan: Plan) -> Plan:
@@ -82,8 +99,23 @@ def _valued(service: Service, plan: Plan) -> Plan:
     known: dict[str, Variant] = {variant.name: variant for variant in service.variants}
     if any(target.variant not in known for target in plan.served_rps):
         return plan  # of another spec: it is left anyway
-    accuracy = sum(known[t.variant].accuracy * rps for t, rps in plan.served_rps.items())
-    return replace(plan, accuracy=accuracy / served_rps)
+    groups = _with_points_of(service, plan.groups)
+    gained = sum(
+        mean_accuracy(known[group.target.variant].segments(group.allocation), rps / group.pods)
+        * rps
+        for group in groups
+        if group.pods and (rps := plan.served_rps.get(group.target, 0.0))
+    )
+    return replace(plan, groups=groups, accuracy=gained / served_rps)
+
+
+def _with_points_of(service: Service, groups: Iterable[PodGroup]) -> tuple[PodGroup, ...]:
+    """With operating points that are as accurate as this service has them."""
+    return tuple(
+        replace(group, allocation=replace(group.allocation, points=known.points))
+        for group in groups
+        for known in (as_allocation(service, group.target, group.allocation.size),)
+    )
 
 
 def _reason(pressure: float) -> str:

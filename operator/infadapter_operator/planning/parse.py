@@ -100,9 +100,7 @@ def _profile(
 
 def _variant(named: str, profile: Profile, spec: InferenceServiceSpec, slo_s: float) -> Variant:
     try:
-        return offered(
-            profile, slo_s, spec.slo.percentile, accuracy_floor=spec.accuracy_floor
-        )
+        return offered(profile, slo_s, spec.slo.percentile, accuracy_floor=spec.accuracy_floor)
     except NotMeasured as error:
         raise ProfileUnfit(f"VariantProfile {named}: {error}") from None
 

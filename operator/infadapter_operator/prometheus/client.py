@@ -23,6 +23,7 @@ from infadapter_operator.prometheus.answers import LEAST_INTERVAL_S, answers_of,
 from infadapter_operator.prometheus.connection import MAX_POINTS, Prometheus
 from infadapter_operator.prometheus.coverage import Coverage
 from infadapter_operator.prometheus.queries import (
+    ACCURACY,
     ARRIVED,
     MISSED,
     WHAT,
@@ -210,10 +211,19 @@ def delivered_of(answer: object, over_s: float) -> Mapping[str, Delivered]:
     """
     rates = dict(_rates(answer if isinstance(answer, list) else []))
     return {
-        pod: Delivered(arrived_rps, min(arrived_rps, rates[pod, MISSED]), over_s)
+        pod: Delivered(
+            arrived_rps,
+            min(arrived_rps, rates[pod, MISSED]),
+            over_s,
+            _fraction(rates.get((pod, ACCURACY))),
+        )
         for (pod, what), arrived_rps in rates.items()
         if what == ARRIVED and (pod, MISSED) in rates
     }
+
+
+def _fraction(value: float | None) -> float | None:
+    return value if value is not None and value <= 1 else None
 
 
 def _rates(vector: Iterable[Any]) -> Iterator[tuple[tuple[str, str], float]]:

@@ -15,6 +15,7 @@ from infadapter_operator.api.status import (
     InferenceServiceStatus,
     PlannedPods,
     PlanStatus,
+    PointShare,
     RejectedPlan,
     plan_summary,
 )
@@ -26,6 +27,7 @@ from infadapter_operator.planning.caution import reserve_factor
 from infadapter_operator.reporting.conditions import Condition
 from infadapter_operator.reporting.transitions import whole_second, with_times
 from infadapter_operator.reporting.variant_status import variants_of
+from infadapter_profiles.frontier import mixture
 from infadapter_profiles.quantities import amounts_as_quantities
 from infadapter_solver import Binding
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target
@@ -50,20 +52,23 @@ def status_of(
     changed: bool,
     blocks: Mapping[Target, Block] | None = None,
     error_budget: ErrorBudget | None = None,
+    served_accuracy: float | None = None,
 ) -> InferenceServiceStatus:
     """
     `changed`: the decision's plan is not the one of before. `blocks`: what does not come; None
-    where nothing was looked at.
+    where nothing was looked at. `served_accuracy` is told with the plan, for it changes always.
     """
     before = previous or _NOTHING
-    plan, history = before.plan, before.decisions
+    plan, history, served = before.plan, before.decisions, before.served_accuracy
     if decision and (changed or plan is None):
         plan = plan_status(decision)
         history = (_line(plan), *history)[:KEPT_DECISIONS]
+        served = None if served_accuracy is None else round(served_accuracy, 4)
     return InferenceServiceStatus(
         observed_generation=generation,
         effective_price_per_core=round(price_per_core(service), 6),
         error_budget=budget_status(error_budget, before.error_budget),
+        served_accuracy=served,
         plan=plan,
         decisions=history,
         variants=variants_of(service, blocks, before.variants, generation, now_s),
@@ -173,6 +178,18 @@ def _planned(plan: Plan, group: PodGroup) -> PlannedPods:
         pods=group.pods,
         capacity_rps=round(group.allocation.capacity_rps, 6),
         served_rps=round(plan.served_rps.get(group.target, 0.0), 6),
+        points=_points(plan, group),
+    )
+
+
+def _points(plan: Plan, group: PodGroup) -> tuple[PointShare, ...]:
+    """At most two: a pod mixes neighbours."""
+    rates = mixture(group.allocation, plan.served_rps.get(group.target, 0.0) / group.pods)
+    total_rps = sum(rates.values())
+    return tuple(
+        PointShare(name=name, share=round(rps / total_rps, 3))
+        for name, rps in rates.items()
+        if rps > 0
     )
 
 

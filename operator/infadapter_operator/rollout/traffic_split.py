@@ -17,8 +17,8 @@ from infadapter_solver.problem import Target
 
 FILL = 0.9
 """
-How full the more accurate segments are filled while others have room: the rate of now is a mean of the
-past, and may be higher until the next cycle.
+How full the more accurate segments are filled while others have room: the rate of now is a mean of
+the past, and may be higher until the next cycle.
 """
 
 WORTH_WRITING = 0.005

@@ -127,8 +127,11 @@ class Service:
 
 
 def _terms(context: Context) -> Terms:
-    return {
-        name: value if isinstance(value, bytes) else value.encode()
-        for name, value in context.invocation_metadata() or ()
-        if name in (wire.DEADLINE_HEADER, wire.FLOOR_HEADER)
-    }
+    found: dict[str, bytes] = {}
+    for name, value in context.invocation_metadata() or ():
+        text = value if isinstance(value, bytes) else value.encode()
+        if name == wire.FLOOR_HEADER and name in found:
+            found[name] += b"," + text
+        elif name in (wire.DEADLINE_HEADER, wire.FLOOR_HEADER):
+            found[name] = text
+    return found

@@ -38,7 +38,7 @@ class Routers:
         """A route that was there before goes when a router has the traffic."""
         if not isinstance(self.current, EnvoyRouter):
             self.current, self.left = self._bundled(prepared), self._gateway({})
-        self.current.slo_s = prepared.service.slo_s
+        self.current.slo_s, self.current.floors = prepared.service.slo_s, prepared.service.floors
         await self.current.ensure()
         if self.left and (await self.current.view()).obeys:
             await self.left.remove()
@@ -50,7 +50,7 @@ class Routers:
             self.current = self._gateway(traffic)
             bundled = self._bundled(prepared)
             self.current.before = bundled if await bundled.exists() else None
-        self.current.traffic = traffic
+        self.current.traffic, self.current.floors = traffic, prepared.service.floors
         await self.current.ensure()
         if self.current.before and await self.current.is_obeyed():
             await self.current.before.remove()
@@ -63,6 +63,7 @@ class Routers:
             xds=self.context.xds,
             settings=self.context.settings,
             slo_s=prepared.service.slo_s,
+            floors=prepared.service.floors,
         )
 
     def _gateway(self, traffic: Mapping[str, Any]) -> GatewayRouter:

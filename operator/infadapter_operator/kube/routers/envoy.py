@@ -9,7 +9,7 @@ operator that starts learns the weights from the routers, which say what they ob
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from infadapter_operator.domain.names import TEMPLATE_ANNOTATION, router_name
@@ -41,6 +41,7 @@ class EnvoyRouter:
     xds: XdsServer
     settings: Settings
     slo_s: float
+    floors: Mapping[str, float] = field(default_factory=dict)  # of accuracy, by variant
     _kept: Json | None = None  # what the ConfigMap holds; None: not read yet
 
     async def view(self) -> RouterView:
@@ -87,6 +88,7 @@ class EnvoyRouter:
         written = there.get("data") or {}
         if self._kept is None:
             await self._restore(_readable(written.get(LAST_GOOD_FILE, json.dumps(_NOTHING))))
+        self.xds.require(service_key(self.owner), self.floors)
         wanted = self._to_keep()
         if written != self._config(wanted)["data"]:
             await self._write_config(wanted)
@@ -99,7 +101,7 @@ class EnvoyRouter:
             await self.xds.heard(service_key(self.owner))
 
     def _to_keep(self) -> Json:
-        """What is kept changes with the pods, not with their weights."""
+        """What is kept changes with the pods and what is asked of them, not with their weights."""
         kept, published = self._kept or _NOTHING, self.xds.last_good(service_key(self.owner))
         other_pods = published["backends"] and _pods(published) != _pods(kept)
         return published if other_pods else kept
@@ -137,8 +139,8 @@ class EnvoyRouter:
         )
 
 
-def _pods(last_good: Mapping[str, Any]) -> set[tuple[str, str]]:
-    return {(backend.pod, backend.address) for backend in recall(last_good)}
+def _pods(last_good: Mapping[str, Any]) -> set[tuple[str, str, float]]:
+    return {(b.pod, b.address, b.accuracy_floor) for b in recall(last_good)}
 
 
 def _readable(text: str) -> Json:

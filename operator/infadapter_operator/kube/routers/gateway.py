@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from infadapter_operator.domain.names import (
@@ -27,11 +28,13 @@ from infadapter_operator.kube.observe import belongs_to, is_left_over, refuse_st
 from infadapter_operator.kube.routers.envoy import EnvoyRouter
 from infadapter_operator.kube.running import Running
 from infadapter_operator.kube.statuses import condition
-from infadapter_profiles.wire import MODELS_PATH
+from infadapter_profiles.wire import FLOOR_HEADER, MODELS_PATH
 from infadapter_solver.problem import Target
 
 GATEWAY_GROUP, GATEWAY_VERSION = "gateway.networking.k8s.io", "v1"
 MOST_WEIGHT = 1_000_000
+
+NO_FLOORS: Mapping[str, float] = MappingProxyType({})
 
 OBEYED_WITHIN_S = 15.0
 """How long a route that was replaced before its gateways confirmed it may still take effect."""
@@ -41,8 +44,17 @@ def route_path(owner: Owner) -> str:
     return custom(GATEWAY_GROUP, GATEWAY_VERSION, owner.namespace, "httproutes", owner.name)
 
 
-def build_route(owner: Owner, traffic: Mapping[str, Any], weights: Mapping[Target, int]) -> Json:
-    """`traffic` as in the spec: parentRefs, hostnames. The rules are one field, sent whole."""
+def build_route(
+    owner: Owner,
+    traffic: Mapping[str, Any],
+    weights: Mapping[Target, int],
+    floors: Mapping[str, float] = NO_FLOORS,
+) -> Json:
+    """
+    `traffic` as in the spec: parentRefs, hostnames. The rules are one field, sent whole. A floor of
+    accuracy is asked of all or none, since not every gateway can tell its backends apart.
+    """
+    floor = min((floors.get(target.variant, 0.0) for target in weights), default=0.0)
     backends = [
         {"name": target_name(owner.name, target), "port": 80, "weight": weight}
         for target, weight in sorted(weights.items())
@@ -61,9 +73,16 @@ def build_route(owner: Owner, traffic: Mapping[str, Any], weights: Mapping[Targe
         "spec": {
             "parentRefs": list(traffic["parentRefs"]),
             **({"hostnames": list(hostnames)} if hostnames else {}),
-            "rules": [{"matches": [match], "backendRefs": backends}],
+            "rules": [{"matches": [match], "backendRefs": backends, **_asking(floor)}],
         },
     }
+
+
+def _asking(floor: float) -> Json:
+    """Pods obey the highest of several, so clients may ask for more and not for less."""
+    header = {"name": FLOOR_HEADER, "value": f"{floor:.5f}"}
+    change = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [header]}}
+    return {"filters": [change]} if floor > 0 else {}
 
 
 def covers(live: Any, ours: Any) -> bool:
@@ -74,6 +93,12 @@ def covers(live: Any, ours: Any) -> bool:
         same = isinstance(live, Sequence) and len(live) == len(ours)
         return same and all(covers(a, b) for a, b in zip(live, ours, strict=True))
     return bool(live == ours)
+
+
+def says_the_same(live: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    """Also that nothing is asked of pods which is asked no more."""
+    asked, wanted = ([r.get("filters") or [] for r in s.get("rules") or ()] for s in (live, ours))
+    return covers(live, ours) and covers(asked, wanted)
 
 
 def in_force(route: Mapping[str, Any]) -> bool:
@@ -125,6 +150,7 @@ class GatewayRouter:
     owner: Owner
     cluster: KubeCluster
     traffic: Mapping[str, Any]
+    floors: Mapping[str, float] = NO_FLOORS  # of accuracy, by variant
     before: EnvoyRouter | None = None
     clock: Callable[[], float] = time.monotonic
     _sent: dict[str, int] = field(default_factory=dict)
@@ -231,10 +257,10 @@ class GatewayRouter:
 
     async def _have_route(self, weights: Mapping[Target, int]) -> None:
         live = await self._route()
-        wanted = build_route(self.owner, self.traffic, weights)
+        wanted = build_route(self.owner, self.traffic, weights, self.floors)
         if live is not None:
             refuse_stranger(live, self.owner)
-        if weights and not (live and covers(live["spec"], wanted["spec"])):
+        if weights and not (live and says_the_same(live["spec"], wanted["spec"])):
             await self.api.apply(route_path(self.owner), wanted, force=True)
 
     async def _let_in(self, running: Running, serving: set[str]) -> None:

@@ -1,0 +1,30 @@
+"""
+How accurate the answers were, beside how accurate they were planned to be: pods with operating
+points choose for themselves, and a burst costs accuracy before it costs anything else.
+"""
+
+from collections.abc import Mapping
+
+from infadapter_operator.domain.load import Delivered
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import accuracy_of
+
+
+def served_accuracy(
+    service: Service, observed: Observed, delivered: Mapping[str, Delivered]
+) -> float | None:
+    """
+    The mean of what was answered in time, by pods of the service that are still there; None where
+    nobody tells, or nothing was answered. Without operating points it is the variant's accuracy.
+    """
+    answered_rps, gained = 0.0, 0.0
+    for pod in observed.pods:
+        of_pod = delivered.get(pod.name)
+        if of_pod is None:
+            continue
+        told = of_pod.accuracy
+        accuracy = accuracy_of(service, pod.target) if told is None else told
+        answered_rps += of_pod.answered_rps
+        gained += of_pod.answered_rps * accuracy
+    return gained / answered_rps if answered_rps > 0 else None
