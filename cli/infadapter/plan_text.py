@@ -1,9 +1,11 @@
 """A plan as JSON and as a table."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from infadapter_profiles.sizes import mean_accuracy
 from infadapter_solver import (
     CPU,
     Plan,
@@ -13,6 +15,7 @@ from infadapter_solver import (
     binding_sentence,
     broken,
     evaluate,
+    expected_points,
     left_out,
     solve,
 )
@@ -24,7 +27,8 @@ DIGITS = 9
 def plan_json(plan: Plan) -> str:
     """
     `cores` are those of all pods of a variant; extended resources appear where there are any, and
-    `gap`, how much more the objective could be at most, where time ran out before that was known.
+    `gap`, how much more the objective could be at most, where time ran out before that was known;
+    `points`, of variants that have some, the shares of their requests that each will answer.
     """
     devices = {
         group.target.variant: {r: n for r, n in group.resources.items() if r != CPU and n}
@@ -40,12 +44,18 @@ def plan_json(plan: Plan) -> str:
     }
     if plan.gap:
         document["gap"] = round(plan.gap, DIGITS)
+    if points := _point_shares(plan):
+        document["points"] = {
+            variant: {point: round(share, DIGITS) for point, share in shares.items()}
+            for variant, shares in points.items()
+        }
     if any(devices.values()):
         document["resources"] = {variant: own for variant, own in devices.items() if own}
     return json.dumps(document, indent=2)
 
 
-def plan_table(problem: Problem, plan: Plan) -> str:
+def plan_table(problem: Problem, plan: Plan, accuracy_floor: float = 0.0) -> str:
+    """`accuracy_floor` is the one that the variants were offered with."""
     rows = [
         ("variant", "on", "pods", "cores each", "capacity rps", "serves rps", "share", "accuracy"),
         *(_row(problem, plan, group) for group in plan.groups),
@@ -58,12 +68,13 @@ def plan_table(problem: Problem, plan: Plan) -> str:
         ).rstrip()
         for row in rows
     ]
-    return "\n".join([*lines, "", *_summary(problem, plan)])
+    return "\n".join([*lines, "", *_summary(problem, plan, accuracy_floor)])
 
 
 def _row(problem: Problem, plan: Plan, group: PodGroup) -> tuple[str, ...]:
     served_rps = plan.served_rps[group.target]
-    accuracy = next(v.accuracy for v in problem.variants if v.name == group.target.variant)
+    best = next(v.accuracy for v in problem.variants if v.name == group.target.variant)
+    accuracy = mean_accuracy(group.allocation.segments(best), served_rps / group.pods)
     return (
         group.target.variant,
         group.target.kind,
@@ -76,13 +87,29 @@ def _row(problem: Problem, plan: Plan, group: PodGroup) -> tuple[str, ...]:
     )
 
 
-def _summary(problem: Problem, plan: Plan) -> Iterable[str]:
+def _point_shares(plan: Plan) -> Mapping[str, Mapping[str, float]]:
+    """By variant and point, of the variant's requests."""
+    rates: dict[str, Counter[str]] = {}
+    for target, of_target in expected_points(plan).items():
+        rates.setdefault(target.variant, Counter()).update(of_target)
+    return {
+        variant: {point: rps / total for point, rps in found.items()}
+        for variant, found in rates.items()
+        if (total := sum(found.values()))
+    }
+
+
+def _summary(problem: Problem, plan: Plan, accuracy_floor: float) -> Iterable[str]:
     used = evaluate(problem, plan.groups)
     budget = ", ".join(f"{_amount(problem, r)} {r}" for r in problem.budget)
     yield f"capacity   {plan.capacity_rps:.1f} rps for {problem.demand_rps:g} rps"
     yield f"cost       {used.cost:g}, {plan.cost_ratio:.1%} of the budget ({budget})"
     yield f"accuracy   {plan.accuracy:.4f}"
-    yield from (f"left out   {variant} {why}" for variant, why in left_out(problem).items())
+    for variant, shares in _point_shares(plan).items():
+        told = ", ".join(f"{share:.1%} with {point}" for point, share in shares.items())
+        yield f"points     {variant} answers {told}"
+    for variant, why in left_out(problem, accuracy_floor).items():
+        yield f"left out   {variant} {why}"
     if plan.objective is None:
         yield f"infeasible {'; '.join(broken(problem, plan))}"
         return

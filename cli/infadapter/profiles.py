@@ -66,4 +66,7 @@ def _profile(document: Any, at: str) -> Profile:
         read = parse_profile(document)
     except InvalidObject as error:
         raise ProfileFileError(f"{at}: {error}.") from error
-    return read.spec.as_profile(read.metadata.name)
+    try:
+        return read.spec.as_profile(read.metadata.name)
+    except ValueError as error:  # rows that contradict each other
+        raise ProfileFileError(f"{at}: {error}.") from error

@@ -9,6 +9,7 @@ from infadapter_profiles.capacity import (
 )
 from infadapter_profiles.offered import offered, to_variant
 from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledAllocation
+from infadapter_solver.answered import expected_points
 from infadapter_solver.check import InvalidProblem
 from infadapter_solver.exact.tables import TooLarge
 from infadapter_solver.left_out import left_out
@@ -55,6 +56,7 @@ __all__ = [
     "capacity_at",
     "evaluate",
     "expected_latency_s",
+    "expected_points",
     "left_out",
     "offered",
     "score",

@@ -86,8 +86,13 @@ def most_pods(problem: Problem, wanted: Requirement, target: Target, allocation:
 
 
 def has_points(problem: Problem) -> bool:
-    """Whether some pod answers at more than one accuracy."""
-    return any(len(a.points) > 1 for variant in problem.variants for a in variant.allocations)
+    """Whether some pod answers at another accuracy than its variant's."""
+    return any(
+        point.accuracy != variant.accuracy
+        for variant in problem.variants
+        for allocation in variant.allocations
+        for point in allocation.points
+    )
 
 
 def unit_cost_ratio(problem: Problem, allocation: Allocation) -> float:

@@ -51,6 +51,7 @@ class Arguments:
     slo_ms: float
     percentile: float
     max_variants: int
+    accuracy_floor: float
     running: tuple[Running, ...] | None
     method: Method
     format: str
@@ -93,6 +94,13 @@ class Arguments:
 @click.option("--percentile", type=number_between(1, 99.99), default=99.0, show_default=True)
 @click.option("--max-variants", type=click.IntRange(1, 1000), default=16, show_default=True)
 @click.option(
+    "--accuracy-floor",
+    type=number_between(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Plan without variants and operating points that are less accurate.",
+)
+@click.option(
     "--running", type=running, help="What runs: resnet50=8 (cores), or 3x2 (three pods of two)."
 )
 @click.option(
@@ -120,11 +128,12 @@ def solve(ctx: click.Context, /, **options: Any) -> None:
         raise click.UsageError(f"{error}.") from error
     except TooLarge as error:
         raise click.UsageError(f"{error}: use --method milp.") from error
-    click.echo(plan_table(problem, plan) if arguments.format == "table" else plan_json(plan))
+    floor = arguments.accuracy_floor
+    click.echo(plan_table(problem, plan, floor) if arguments.format == "table" else plan_json(plan))
     if not plan.feasible:
         served = f"{sum(plan.served_rps.values()):g} of {arguments.demand:g} rps"
         click.echo(f"infadapter: the budget serves {served}.", err=True)
-        for variant, why in left_out(problem).items():
+        for variant, why in left_out(problem, floor).items():
             click.echo(f"infadapter: left out: {variant} {why}.", err=True)
         ctx.exit(INFEASIBLE)
 
@@ -132,6 +141,7 @@ def solve(ctx: click.Context, /, **options: Any) -> None:
 def _problem(arguments: Arguments) -> Problem:
     variants = tuple(_variant(profile, arguments) for profile in _profiles(arguments))
     _check_prices(arguments.budget, arguments.price)
+    _check_floor(arguments.accuracy_floor, variants)
     return Problem(
         variants=variants,
         demand_rps=arguments.demand,
@@ -162,8 +172,9 @@ def _profiles(arguments: Arguments) -> tuple[Profile, ...]:
 
 def _variant(profile: Profile, arguments: Arguments) -> Variant:
     offers = to_variant if arguments.preset else offered  # the paper's pods have whole cores
+    slo_s, floor = arguments.slo_ms / 1000, arguments.accuracy_floor
     try:
-        return offers(profile, arguments.slo_ms / 1000, arguments.percentile)
+        return offers(profile, slo_s, arguments.percentile, accuracy_floor=floor)
     except NotMeasured as error:
         raise click.UsageError(f"{profile.variant}: {error}.") from error
 
@@ -175,6 +186,15 @@ def _check_prices(budget: Resources, prices: Mapping[str, float]) -> None:
     for resource in prices:
         if resource != CPU and resource not in budget:
             raise click.UsageError(f"{resource} has a price and is not in the budget.")
+
+
+def _check_floor(floor: float, variants: tuple[Variant, ...]) -> None:
+    best = max(variants, key=lambda variant: variant.accuracy)
+    if best.accuracy < floor:
+        raise click.UsageError(
+            f"No variant is as accurate as --accuracy-floor {floor:g}: the best is {best.name} "
+            f"with {best.accuracy:g}."
+        )
 
 
 def _pods(variants: tuple[Variant, ...], running: Running) -> PodGroup:

@@ -103,7 +103,7 @@ def relax(
     gain = rate[tables.target] - cost_weight * every[:, COST] / every[:, CAPACITY]
     budget = np.maximum(tables.budget, 1.0)
     unserved = 0.0 if partial else -10 * float(np.abs(gain).max()) * served_rps - 1
-    prices, rows = _dual(gain * served_rps, use * served_rps / budget, unserved)
+    prices, rows = dual(gain * served_rps, use * served_rps / budget, unserved)
     found = [_bound(tables, gain, np.zeros(len(budget)), partial)]
     if prices.any():
         shadow = prices / budget
@@ -118,7 +118,7 @@ def _bound(tables: Tables, gain: Floats, shadow: Floats, partial: bool) -> Bound
     return Bound(float(best.max()), np.maximum(later, 0.0) if partial else later, shadow)
 
 
-def _dual(gain: Floats, use: Floats, unserved: float) -> tuple[Floats, list[int]]:
+def dual(gain: Floats, use: Floats, unserved: float) -> tuple[Floats, list[int]]:
     """
     Prices of the resources in  max gain·x,  sum x = 1,  use·x <= 1,  x >= 0, and the x above 0.
 

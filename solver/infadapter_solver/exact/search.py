@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from infadapter_solver.candidates import Requirement, has_points, relaxed, requirement
+from infadapter_solver.exact import mixed
 from infadapter_solver.exact.coefficients import Coefficients, coefficients_of, served_alone
 from infadapter_solver.exact.incumbent import incumbent
 from infadapter_solver.exact.labels import Labels, ahead, branch, done, most_worth, root, worth
@@ -70,8 +71,6 @@ class Found:
 
 def solve_exact(problem: Problem) -> Plan:
     """The optimum, or the best effort. Raises TooLarge where the programme should be asked."""
-    if has_points(problem):
-        raise TooLarge("labels are of pods that answer at one accuracy, and some have more")
     wanted = requirement(problem)
     tables = tables_for(problem, wanted)
     if tables is None:
@@ -96,18 +95,29 @@ def dive(problem: Problem, wanted: Requirement) -> tuple[list[Plan], float]:
         tables = tables_for(problem, wanted)
         if tables is None:
             return [], np.inf
-        coefficients = coefficients_of(problem, tables, wanted)
-        found = _chosen(coefficients, _search(coefficients, -np.inf, DIVE_LABELS))
+        found, ceiling = _dive(problem, tables, wanted)
     except TooLarge:
         return [], np.inf
-    return [evaluate(problem, groups) for groups in found], coefficients.ceiling
+    return [evaluate(problem, groups) for groups in found], ceiling
+
+
+def _dive(problem: Problem, tables: Tables, wanted: Requirement) -> tuple[list[Groups], float]:
+    if has_points(problem):
+        return mixed.dive(problem, tables, wanted)
+    coefficients = coefficients_of(problem, tables, wanted)
+    found = _search(coefficients, -np.inf, DIVE_LABELS)
+    return _chosen(coefficients, found), coefficients.ceiling
 
 
 def _optima(problem: Problem, tables: Tables, wanted: Requirement) -> list[Plan]:
     """Plans that reach what is wanted: the best, all that may tie with it, and what runs."""
-    coefficients = coefficients_of(problem, tables, wanted)
     running = running_plan(problem, wanted)
-    known = max([incumbent(coefficients), *(score(problem, plan) for plan in running)])
+    worth = [score(problem, plan) for plan in running]
+    if has_points(problem):
+        found = mixed.optima(problem, tables, wanted, max(worth, default=-np.inf))
+        return [evaluate(problem, groups) for groups in found] + running
+    coefficients = coefficients_of(problem, tables, wanted)
+    known = max([incumbent(coefficients), *worth])
     if len(tables.every) > DIVE_FROM:
         known = _search(coefficients, known, DIVE_LABELS).known
     found = _chosen(coefficients, _search(coefficients, known))

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from infadapter_profiles.sizes import Segment
 from infadapter_solver.candidates import (
     Requirement,
     candidates,
@@ -22,7 +23,7 @@ from infadapter_solver.candidates import (
 )
 from infadapter_solver.check import check_variants
 from infadapter_solver.exact.pareto import undominated
-from infadapter_solver.problem import Allocation, Problem, Target
+from infadapter_solver.problem import Allocation, Problem, Target, Variant
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -54,6 +55,8 @@ class Table:
     sizes: tuple[Allocation, ...]  # by choice but the first
     choices: Floats  # by choice and column; the first is to run none
     loading_s: Floats  # by choice
+    rates: Floats  # by choice and operating point, the most accurate first; the last may repeat
+    gains: Floats  # the same: accuracy times rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,7 @@ def _kept(question: _Question) -> Tables | None:
     if sum(map(sum, counts.values())) > MOST_CHOICES:
         raise TooLarge(f"more than {MOST_CHOICES} ways to size and count the pods of a variant")
     by_target = tuple(
-        _table(question, target, sizes, counts[target], variants[target.variant].load_time_s)
+        _table(question, target, sizes, counts[target], variants[target.variant])
         for target, sizes in found.items()
     )
     every = np.concatenate([table.choices[1:] for table in by_target])
@@ -133,19 +136,28 @@ def _table(
     target: Target,
     sizes: Sequence[Allocation],
     counts: Sequence[int],
-    load_time_s: float,
+    variant: Variant,
 ) -> Table:
     """`counts` are the most pods of each size."""
     of = np.repeat(np.arange(len(sizes)), counts)
     choices = _choices(question.problem, target, sizes, counts, of)
-    useful = _useful(choices, question.ceiling)
+    of_pod = [size.segments(variant.accuracy) for size in sizes]
+    points = {point.accuracy for size in sizes for point in size.points}
+    accuracies = sorted(points | {variant.accuracy}) if points else []
+    at_accuracies = [[_most_at(own, accuracy) for accuracy in accuracies] for own in of_pod]
+    served = choices[:, [PODS]] * np.array(at_accuracies).reshape(len(sizes), -1)[of]
+    useful = _useful(choices, question.ceiling, served)
     none = np.zeros((1, choices.shape[1]))
     choices = np.concatenate([none, choices[useful]])
+    rates, gains = _points(of_pod)
+    pods, size_of = choices[:, [PODS]], np.concatenate([[0], of[useful]])
     return Table(
         target=target,
         sizes=tuple(sizes[of[row]] for row in useful),
         choices=choices,
-        loading_s=np.where(choices[:, STARTS] > 0, load_time_s, 0.0),
+        loading_s=np.where(choices[:, STARTS] > 0, variant.load_time_s, 0.0),
+        rates=pods * rates[size_of],
+        gains=pods * gains[size_of],
     )
 
 
@@ -170,10 +182,33 @@ def _choices(
     return rows
 
 
-def _useful(choices: Floats, ceiling: Requirement) -> Rows:
-    """Without those that use as much as another, start as much and serve less."""
+def _points(of_pod: Sequence[Sequence[Segment]]) -> tuple[Floats, Floats]:
+    """What a pod of each size serves and gains at each of its points."""
+    most = max(map(len, of_pod))
+    each = [[*segments, *[Segment(0.0, 0.0)] * (most - len(segments))] for segments in of_pod]
+    rps, accuracy = np.moveaxis(np.array(each), 2, 0)
+    return rps.cumsum(axis=1), (rps * accuracy).cumsum(axis=1)
+
+
+def _most_at(segments: Sequence[Segment], accuracy: float) -> float:
+    """What a pod serves at most at no less than this mean accuracy."""
+    rps = gained = 0.0
+    for more_rps, marginal in segments:
+        if gained + more_rps * marginal < accuracy * (rps + more_rps):
+            return rps + max(0.0, gained - accuracy * rps) / (accuracy - marginal)
+        rps, gained = rps + more_rps, gained + more_rps * marginal
+    return rps
+
+
+def _useful(choices: Floats, ceiling: Requirement, at_accuracies: Floats) -> Rows:
+    """
+    Without those that use as much as another, start as much and serve less: in all, and at no less
+    than the mean accuracy of each point. Who serves as much at all of them is as accurate at every
+    rate.
+    """
     columns = [
         np.minimum(choices[:, CAPACITY], ceiling.capacity_rps),
+        *at_accuracies.T,
         -choices[:, STARTS],
         *(-choices[:, USE:].T),
     ]

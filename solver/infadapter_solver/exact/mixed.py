@@ -1,0 +1,199 @@
+"""
+The exact path where pods have operating points.
+
+Targets are decided one after the other, and a half-made plan is followed as long as it may still be
+the best one at all prices (`prices`). What then serves all that is wanted is valued as it is: its
+segments filled by the accuracy that each request adds. Nothing is rounded and nothing is left out.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infadapter_solver.candidates import Requirement, longest_load_s
+from infadapter_solver.exact.incumbent import enough
+from infadapter_solver.exact.prices import Prices, prices_of
+from infadapter_solver.exact.tables import (
+    CAPACITY,
+    COST,
+    PODS,
+    STARTS,
+    TARGETS,
+    USE,
+    Floats,
+    Rows,
+    Table,
+    Tables,
+    TooLarge,
+)
+from infadapter_solver.objective import ROUNDING, TIE
+from infadapter_solver.problem import PodGroup, Problem
+
+MOST_LABELS, MOST_BRANCHES = 20_000, 400_000
+"""At one depth. Beyond that the programme is asked."""
+
+FEW_LABELS = 64
+"""So many of the most promising labels find a plan to beat before all are followed."""
+
+Groups = tuple[PodGroup, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """Half-made plans, one a row."""
+
+    chosen: Rows  # by target
+    sums: Floats  # by column
+    loading_s: Floats
+    earned: Floats  # by set of prices
+
+
+@dataclass(slots=True)
+class Search:
+    problem: Problem
+    tables: Tables
+    wanted: Requirement
+    prices: Prices
+    known: float  # what the best is worth
+    complete: list[tuple[float, float, float, float, tuple[int, ...]]] = field(default_factory=list)
+
+    def run(self, most_labels: int | None = None) -> None:
+        """All plans as good as `known`, or tied with it; with `most_labels`, perhaps not all."""
+        labels = self._root()
+        for depth, table in enumerate(self.tables.by_target):
+            labels, most = self._branch(depth, table, labels)
+            self._complete(labels)
+            hopeful = most >= self.known - TIE
+            if depth == len(self.tables.by_target) - 1:
+                return
+            labels = _rows(labels, _few(np.flatnonzero(hopeful), most, most_labels))
+
+    def found(self) -> list[Groups]:
+        """Of those within a tie: the cheapest with fewest models and starts, and the best."""
+        ties = [plan for plan in self.complete if plan[0] >= self.known - TIE]
+        if not ties:
+            return []
+        cheapest = min(plan[1:4] for plan in ties)
+        picked = {*(plan for plan in ties if plan[1:4] == cheapest), max(ties)}
+        return [self._groups(chosen) for *_, chosen in picked]
+
+    def _root(self) -> Labels:
+        return Labels(
+            chosen=np.zeros((1, 0), dtype=np.intp),
+            sums=self.tables.by_target[0].choices[:1],
+            loading_s=np.zeros(1),
+            earned=np.zeros((1, len(self.prices.base))),
+        )
+
+    def _branch(self, depth: int, table: Table, labels: Labels) -> tuple[Labels, Floats]:
+        """Every label with every choice that fits and may be the best; and what it is at most."""
+        width = len(table.choices)
+        if len(labels.sums) * width > MOST_BRANCHES:
+            raise TooLarge(f"more than {MOST_BRANCHES} half-made plans at once")
+        sums = (labels.sums[:, None] + table.choices).reshape(-1, table.choices.shape[1])
+        parent, choice = np.divmod(np.flatnonzero(self._fit(depth, sums)), width)
+        sums = sums[parent * width + choice]
+        loading_s = np.maximum(labels.loading_s[parent], table.loading_s[choice])
+        earned = labels.earned[parent] + self.prices.earned[depth][choice]
+        most = (earned + self.prices.later[depth] + self.prices.base).min(axis=1)
+        most -= self._loading_weight() * loading_s
+        kept = np.flatnonzero(most >= self.known - TIE)
+        chosen = np.concatenate([labels.chosen[parent[kept]], choice[kept, None]], axis=1)
+        branched = Labels(
+            chosen=chosen, sums=sums[kept], loading_s=loading_s[kept], earned=earned[kept]
+        )
+        return branched, most[kept]
+
+    def _fit(self, depth: int, sums: Floats) -> NDArray[np.bool_]:
+        missing_rps = self.wanted.capacity_rps * (1 - 2 * ROUNDING) - sums[:, CAPACITY]
+        fits: NDArray[np.bool_] = missing_rps <= self.tables.later_rps[depth]
+        fits &= (sums[:, USE:] <= self.tables.budget).all(axis=1)
+        return fits & (sums[:, TARGETS] <= self.problem.max_targets)
+
+    def _complete(self, labels: Labels) -> None:
+        """Values what serves all that is wanted, and was not valued before its last target."""
+        rows = np.flatnonzero(enough(self.wanted, labels.sums) & (labels.chosen[:, -1] > 0))
+        labels = _rows(labels, rows)
+        worth = self._worth(labels)
+        self.known = float(worth.max(initial=self.known))
+        ties = np.flatnonzero(worth >= self.known - TIE)
+        for row in ties.tolist():
+            sums = labels.sums[row]
+            self.complete.append(
+                (
+                    float(worth[row]),
+                    round(float(sums[COST]), 9),
+                    float(sums[TARGETS]),
+                    float(sums[STARTS]),
+                    tuple(labels.chosen[row].tolist()),
+                )
+            )
+
+    def _worth(self, labels: Labels) -> Floats:
+        objective = self.problem.objective
+        gained = _gained(self.tables, labels.chosen, self.wanted.served_rps)
+        return (
+            objective.accuracy_weight * gained / self.wanted.served_rps
+            - objective.cost_weight * labels.sums[:, COST]
+            - self._loading_weight() * labels.loading_s
+        )
+
+    def _loading_weight(self) -> float:
+        return self.problem.objective.loading_weight / (longest_load_s(self.problem) or 1.0)
+
+    def _groups(self, chosen: tuple[int, ...]) -> Groups:
+        return tuple(
+            PodGroup(
+                target=table.target,
+                allocation=table.sizes[choice - 1],
+                pods=int(table.choices[choice, PODS]),
+            )
+            for table, choice in zip(self.tables.by_target, chosen, strict=False)
+            if choice
+        )
+
+
+def _gained(tables: Tables, chosen: Rows, demand_rps: float) -> Floats:
+    """Accuracy times rate, by row: all segments filled by falling marginal accuracy."""
+    own = list(zip(tables.by_target, chosen.T, strict=False))
+    rps = np.concatenate([np.diff(t.rates[rows], prepend=0.0) for t, rows in own], axis=1)
+    gains = np.concatenate([np.diff(t.gains[rows], prepend=0.0) for t, rows in own], axis=1)
+    marginal = np.divide(gains, rps, out=np.zeros_like(gains), where=rps > 0)
+    order = np.argsort(-marginal, axis=1)
+    filled = np.minimum(np.take_along_axis(rps, order, 1).cumsum(axis=1), demand_rps)
+    taken = np.diff(filled, prepend=0.0)
+    found: Floats = (taken * np.take_along_axis(marginal, order, 1)).sum(axis=1)
+    return found
+
+
+def _rows(labels: Labels, rows: Rows) -> Labels:
+    return Labels(
+        chosen=labels.chosen[rows],
+        sums=labels.sums[rows],
+        loading_s=labels.loading_s[rows],
+        earned=labels.earned[rows],
+    )
+
+
+def _few(rows: Rows, most: Floats, most_labels: int | None) -> Rows:
+    if most_labels is None and len(rows) > MOST_LABELS:
+        raise TooLarge(f"more than {MOST_LABELS} half-made plans to compare at once")
+    if most_labels is None or len(rows) <= most_labels:
+        return rows
+    return rows[np.argpartition(-most[rows], most_labels)[:most_labels]]
+
+
+def optima(problem: Problem, tables: Tables, wanted: Requirement, known: float) -> list[Groups]:
+    """The best, and what may tie with it. Raises TooLarge."""
+    search = Search(problem, tables, wanted, prices_of(problem, tables, wanted), known)
+    search.run(FEW_LABELS)
+    search.run()
+    return search.found()
+
+
+def dive(problem: Problem, tables: Tables, wanted: Requirement) -> tuple[list[Groups], float]:
+    """Good plans, from the most promising labels only, and what none is worth more than."""
+    search = Search(problem, tables, wanted, prices_of(problem, tables, wanted), -np.inf)
+    search.run(FEW_LABELS)
+    return search.found(), search.prices.ceiling

@@ -1,0 +1,94 @@
+"""
+Bounds for pods with operating points: what is gained at most, at given prices.
+
+Traffic fills the segments of all pods together, so what a target gains depends on the others. At a
+price of a request and of each resource it does not: then no plan is worth more than the demand and
+the budget cost at these prices, and what the points of each target earn beyond them and beyond what
+the pods cost (Lagrange). The prices of the linear relaxation give a tight bound, and others beside
+them bound what it does not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from infadapter_solver.candidates import Requirement
+from infadapter_solver.exact.coefficients import dual
+from infadapter_solver.exact.tables import COST, USE, Floats, Tables
+from infadapter_solver.problem import Problem
+
+STEPS = (0.0, 0.01, -0.01, 0.03, -0.03, 0.1, -0.1, 0.3, -0.3)
+"""Prices of a request beside that of the relaxation: as an accuracy, added to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """Some sets of prices, each of which bounds what a plan is worth."""
+
+    base: Floats  # by set: of the demand and of the budget
+    earned: tuple[Floats, ...]  # by target, of choice and set: beyond prices and cost
+    later: Floats  # by target and set: the most that those after it earn
+
+    @property
+    def ceiling(self) -> float:
+        """No plan is worth more."""
+        most = self.base + self.later[0] + self.earned[0].max(axis=0)
+        return float(most.min())
+
+
+def prices_of(problem: Problem, tables: Tables, wanted: Requirement) -> Prices:
+    weight, rate = problem.objective.cost_weight, problem.objective.accuracy_weight
+    rate /= wanted.served_rps
+    rows = _Rows(tables, rate, weight)
+    budget = np.maximum(tables.budget, 1.0)
+    unserved = -10 * float(np.abs(rows.gain).max()) * wanted.served_rps - 1
+    scaled = rows.use * wanted.served_rps / budget
+    shadow = dual(rows.gain * wanted.served_rps, scaled, unserved)[0] / budget
+    relaxed = float((rows.gain - rows.use @ shadow).max())
+    sets = [(relaxed + step * rate, rows.shadow(shadow, relaxed + step * rate)) for step in STEPS]
+    earned = tuple(
+        _earned(table.rates, table.gains * rate, table.choices, weight, sets)
+        for table in tables.by_target
+    )
+    most = np.array([each.max(axis=0) for each in earned])
+    later = np.zeros_like(most)
+    later[:-1] = most[::-1].cumsum(axis=0)[::-1][1:]
+    base = [wanted.served_rps * request + tables.budget @ shadow for request, shadow in sets]
+    return Prices(base=np.array(base), earned=earned, later=later)
+
+
+class _Rows:
+    """Of every choice and point, for each request per second."""
+
+    def __init__(self, tables: Tables, rate: float, cost_weight: float) -> None:
+        choices = [(t.choices[1:], t.rates[1:], t.gains[1:]) for t in tables.by_target]
+        rps = np.concatenate([rates.ravel() for _, rates, _ in choices])
+        gain = np.concatenate([gains.ravel() for _, _, gains in choices])
+        each = [np.repeat(rows, rates.shape[1], axis=0) for rows, rates, _ in choices]
+        all_rows = np.concatenate(each)
+        self.use = all_rows[:, USE:] / rps[:, None]
+        self.gain = rate * gain / rps - cost_weight * all_rows[:, COST] / rps
+
+    def shadow(self, shadow: Floats, request: float) -> Floats:
+        """As high, in the same proportions, that at this price of a request nothing earns more."""
+        priced = self.use @ shadow
+        if not (priced > 0).any():
+            return shadow
+        needed = (self.gain - request)[priced > 0] / priced[priced > 0]
+        return shadow * max(0.0, float(needed.max()))
+
+
+def _earned(
+    rates: Floats,
+    gains: Floats,
+    choices: Floats,
+    cost_weight: float,
+    sets: list[tuple[float, Floats]],
+) -> Floats:
+    found = [
+        np.maximum((gains - request * rates).max(axis=1), 0.0)
+        - cost_weight * choices[:, COST]
+        - choices[:, USE:] @ shadow
+        for request, shadow in sets
+    ]
+    return np.stack(found, axis=1)
