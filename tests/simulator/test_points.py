@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infadapter.profiles import read_preset
 from infadapter_profiles.grouped import grouped
 from infadapter_scheduler import Arrival, Model, Point, Scheduler
 from infadapter_scheduler import World as Executors
@@ -170,15 +171,6 @@ def test_who_waits_when_a_pod_grows_gets_its_new_servers() -> None:
 # The paper's networks in one pod
 
 
-@pytest.fixture(scope="module")
-def together() -> Scenario:
-    from infadapter.profiles import read_preset
-
-    one = grouped("all", read_preset("paper-raw"))
-    variants = variants_of([one], SLO_S, 99.0)
-    return Scenario(variants=variants, speeds=speeds_of([one], variants), profiles={"all": one})
-
-
 def run(scenario: Scenario, cores: int, rps: float, seconds: int = 300) -> World:
     arrivals_s = poisson(rps, seconds)
     world = world_of_requests(scenario, arrivals_s, flat_history(rps), seconds, 1)
@@ -239,8 +231,6 @@ def test_it_answers_about_as_the_scheduler_of_the_pod_does(rps: float) -> None:
 
 def test_points_that_full_load_finds_needless_are_left_out() -> None:
     """By capacity one is faster; by the rate at full load a better one is as fast."""
-    from infadapter.profiles import read_preset
-
     small, *_, large = read_preset("paper-raw")
     quick = replace(
         large,

@@ -18,6 +18,7 @@ from infadapter_simulator.policies.hindsight.pareto_plans import ABSENT, pareto_
 from infadapter_simulator.policies.hindsight.pod_sets import pod_sets
 from infadapter_simulator.policies.hindsight.programme import best_path
 from infadapter_simulator.policies.hindsight.relaxation import upper_bound
+from infadapter_simulator.policies.hindsight.static_best import static_best
 from infadapter_simulator.policies.hindsight.unavoidable import missed
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.policies.policy import Policy
@@ -249,3 +250,19 @@ def test_the_levels_of_a_variant_are_those_that_trying_all_finds(data: st.DataOb
     most, found = best_levels(gain, rps, unit, early, 0.5, 2.0)
     assert most == pytest.approx(max(map(worth, product(range(3), repeat=seconds))))
     assert worth(tuple(found.tolist())) == pytest.approx(most)
+
+
+@pytest.mark.parametrize("surge", [0, 8])
+def test_the_bracket_holds_for_pods_with_operating_points(together: Scenario, surge: int) -> None:
+    """All of the paper's networks in one pod."""
+    scenario, load = of(together, 8, surge), a_load((60, 40.0), (60, 120.0), (60, 40.0))
+    bound, chosen = upper_bound(scenario, load), hindsight(scenario, load)
+    assert 0.98 * bound <= chosen.measures.objective <= bound
+    assert run_ours(scenario, load).objective <= chosen.measures.objective + 0.001
+
+
+def test_the_best_static_pods_may_have_operating_points(together: Scenario) -> None:
+    scenario, load = of(together, 8, 0), a_load((60, 20.0), (30, 100.0))
+    best = static_best(scenario, load, 1)
+    assert best.measures.violations < 0.001
+    assert best.measures.objective <= upper_bound(scenario, load)

@@ -78,13 +78,16 @@ def _set(scenario: Scenario, variant: Variant, pods: Pods) -> PodSet:
     return PodSet(
         variant=variant.name,
         pods=pods,
-        segments=_segments(variant, [scenario.speed(variant.name, pod.size) for pod in pods]),
+        segments=full_speed(variant, [scenario.speed(variant.name, pod.size) for pod in pods]),
         price=sum(scenario.objective.price_of(pod.resources) for pod in pods),
     )
 
 
-def _segments(variant: Variant, speeds: Sequence[PodSpeed]) -> tuple[Segment, ...]:
-    """Of pods that share their load by speed, each mixing two of its operating points at most."""
+def full_speed(variant: Variant, speeds: Sequence[PodSpeed]) -> tuple[Segment, ...]:
+    """
+    What pods serve that share their load by speed, the most accurate first; each mixes two of its
+    operating points at most.
+    """
     most_rps = sum(speed.most_rps for speed in speeds)
     rates: dict[float, float] = {}
     for speed in speeds:
