@@ -8,7 +8,7 @@ All three are held against what no policy exceeds that is offered both.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -16,18 +16,16 @@ import click
 
 from benchmarks.machine import machine
 from benchmarks.policies.cases import CASES, SLICE, scenario
-from infadapter.profiles import read_preset
 from infadapter.progress import Progress, in_one_sentence
-from infadapter_profiles.grouped import grouped
 from infadapter_simulator.compare.jobs import Job, Jobs, do_all
 from infadapter_simulator.measures import Measures, measured
+from infadapter_simulator.one_pod import GROUPED, beside, in_one_pod
 from infadapter_simulator.part import Part
 from infadapter_simulator.policies.hindsight.relaxation import upper_bound
 from infadapter_simulator.policies.ours import Ours, service_of
-from infadapter_simulator.scenario import Scenario, Server, speeds_of, variants_of
+from infadapter_simulator.scenario import Scenario, Server
 from infadapter_simulator.simulate import Workload, simulate
 from infadapter_simulator.world.world import World
-from infadapter_solver import Profile
 
 WEIGHTS_MIB = {
     "resnet18": 44.7,
@@ -38,8 +36,7 @@ WEIGHTS_MIB = {
 }
 """Of the files that torchvision publishes: its `_file_size`, all in float32."""
 
-GROUPED = "all"
-FORMS = ("separate", "grouped", "both")
+FORMS = ("separate", GROUPED, "both")
 HEAD = ["trace", "pods", "violations, %", "effective accuracy", "accuracy of answers"]
 HEAD += ["mean cores", "weights resident, MiB", "most", "plans", "objective", "regret at most, %"]
 
@@ -54,29 +51,8 @@ class Found:
 def forms() -> dict[str, Scenario]:
     """By name. Sizes, SLO, budget and weights are those of the other tables of policies."""
     separate = scenario(Server.SAME)
-    profiles = read_preset("paper-raw")
-    one = grouped(GROUPED, profiles)
-    both = (*profiles, one)
-    return {
-        "separate": separate,
-        "grouped": _offering(separate, (one,)),
-        "both": _offering(separate, both),
-    }
-
-
-def _offering(like: Scenario, profiles: tuple[Profile, ...]) -> Scenario:
-    measured_at = variants_of(profiles, like.slo_s, like.percentile)
-    sizes = {a.size for variant in like.variants for a in variant.allocations}
-    variants = (
-        replace(v, allocations=tuple(a for a in v.allocations if a.size in sizes))
-        for v in measured_at
-    )
-    return replace(
-        like,
-        variants=tuple(variants),
-        speeds=speeds_of(profiles, measured_at),
-        profiles={profile.variant: profile for profile in profiles},
-    )
+    together = in_one_pod(separate)
+    return {"separate": separate, GROUPED: together, "both": beside(separate, together)}
 
 
 def run_one(scenario: Scenario, load: Workload, seed: int) -> Found:

@@ -1,21 +1,17 @@
 """
 What is simulated: the variants with what their pods really do, the SLO, the money, the delays.
 
-A pod of n cores is n servers, each busy for a known time with one request, first come, first served
-(the paper's servers run batch size 1, one thread a core). It answers n / service time per second at
-most; what the profile calls its capacity is less, as that keeps a percentile within the SLO.
+A pod is as fast as was measured (`speeds.py`); what its profile calls its capacity is less, as that
+keeps a percentile within the SLO.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
-
-import numpy as np
 
 from infadapter_operator.domain.deployment import MIN_READY_S
 from infadapter_operator.domain.service import Calendar, ForecastMethod
+from infadapter_simulator.speeds import PodSpeed, PointSpeed, Speed, speeds_of
 from infadapter_simulator.world.faults import Faults
 from infadapter_solver import (
     CPU,
@@ -28,46 +24,22 @@ from infadapter_solver import (
     to_variant,
 )
 
+__all__ = [
+    "PodSpeed",
+    "PointSpeed",
+    "Scenario",
+    "Server",
+    "Speed",
+    "speeds_of",
+    "variants_of",
+]
+
 
 class Server(StrEnum):
     """What the pods do with a request that they can't answer in time."""
 
     SAME = "same"  # refuse it at once
     PUBLISHED = "published"  # what each policy's own server does
-
-
-class Speed(StrEnum):
-    """What a pod's rate at full load is taken from."""
-
-    MEASURED = "measured"  # the larger of saturation throughput and capacity
-    SATURATION = "saturation"  # saturation throughput alone
-
-
-class PointSpeed(NamedTuple):
-    """An operating point: how accurate it is, and how long one request takes on one server."""
-
-    accuracy: float
-    service_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class PodSpeed:
-    """
-    A pod as a queue. Its operating points, the most accurate first, are worth using: each is slower
-    than the next. None: its variant has none.
-    """
-
-    servers: int
-    service_s: float  # of one request on one server; by the fastest of its points
-    points: tuple[PointSpeed, ...] = ()
-
-    @property
-    def most_rps(self) -> float:
-        return self.servers / self.service_s
-
-    @property
-    def longest_s(self) -> float:
-        return self.points[0].service_s if self.points else self.service_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,56 +123,3 @@ def variants_of(
 ) -> tuple[Variant, ...]:
     """Raises NotMeasured."""
     return tuple(to_variant(profile, slo_s, percentile) for profile in profiles)
-
-
-def speeds_of(
-    profiles: Iterable[Profile], variants: Iterable[Variant], speed: Speed = Speed.MEASURED
-) -> dict[tuple[str, PodSize], PodSpeed]:
-    """
-    How fast pods are, from what was measured of them; between two measured sizes of CPU by a line,
-    as their capacity is taken to be. A pod uses those of its operating points that are worth using
-    by their capacities, and no slower one than is also less accurate when it is under full load.
-    """
-    own = {profile.variant: profile for profile in profiles}
-    return {
-        (variant.name, a.size): _pod_speed(own[variant.name], a, speed)
-        for variant in variants
-        for a in variant.allocations
-    }
-
-
-def _pod_speed(profile: Profile, allocation: Allocation, speed: Speed) -> PodSpeed:
-    servers = max(1, math.ceil(allocation.cpu_millicores / 1000))
-    if not allocation.points:
-        full_rps = _full_rps(profile, None, allocation.size, allocation.capacity_rps, speed)
-        return PodSpeed(servers, servers / max(full_rps, 1e-3))
-    points: list[PointSpeed] = []
-    for point in reversed(allocation.points):
-        capacity_rps = point.capacity_ratio * allocation.capacity_rps
-        full_rps = _full_rps(profile, point.name, allocation.size, capacity_rps, speed)
-        found = PointSpeed(point.accuracy, servers / max(full_rps, 1e-3))
-        if not points or found.service_s > points[-1].service_s:
-            points.append(found)
-        else:
-            points[-1] = found  # it is as fast, and more accurate
-    return PodSpeed(servers, points[0].service_s, tuple(reversed(points)))
-
-
-def _full_rps(
-    profile: Profile, point: str | None, size: PodSize, capacity_rps: float, speed: Speed
-) -> float:
-    """The rate at full load; by `speed`, no less than the capacity."""
-    saturation = _saturation_rps(profile, point, size)
-    if speed is Speed.SATURATION and saturation:
-        return saturation
-    return max(saturation, capacity_rps)
-
-
-def _saturation_rps(profile: Profile, point: str | None, size: PodSize) -> float:
-    alike = {
-        a.size.cpu_millicores: a.saturation_rps or max((p.rps for p in a.points), default=0.0)
-        for a in profile.allocations
-        if a.size.but_cpu == size.but_cpu and a.operating_point == point
-    }
-    millicores = sorted(alike)
-    return float(np.interp(size.cpu_millicores, millicores, [alike[n] for n in millicores]))

@@ -1,0 +1,67 @@
+"""
+The same networks in one pod: a scenario whose only variant has those of another as its points.
+
+Nothing is measured anew. A pod of a size serves with each network what a pod of that size served
+with it alone; networks that are resident switch at no cost; loading takes as long as all of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from infadapter_profiles.frontier import Served, frontier
+from infadapter_profiles.grouped import grouped
+from infadapter_simulator.scenario import PodSpeed, PointSpeed, Scenario
+from infadapter_simulator.speeds import servers_of
+from infadapter_solver import Allocation, PodSize, Variant
+
+GROUPED = "grouped"
+"""The name of the variant."""
+
+
+def in_one_pod(scenario: Scenario) -> Scenario:
+    """In the sizes that all variants have. Raises NotGroupable."""
+    one = grouped(GROUPED, [scenario.profiles[variant.name] for variant in scenario.variants])
+    sizes = _common_sizes(scenario.variants)
+    allocations = tuple(_allocation(scenario, size) for size in sizes)
+    variant = Variant(
+        name=GROUPED,
+        accuracy=one.accuracy,
+        load_time_s=one.load_time_s,
+        allocations=allocations,
+    )
+    return replace(
+        scenario,
+        variants=(variant,),
+        speeds={(GROUPED, a.size): _speed(scenario, a) for a in allocations},
+        profiles={GROUPED: one},
+    )
+
+
+def beside(scenario: Scenario, other: Scenario) -> Scenario:
+    """The variants of both are offered."""
+    return replace(
+        scenario,
+        variants=(*scenario.variants, *other.variants),
+        speeds={**scenario.speeds, **other.speeds},
+        profiles={**scenario.profiles, **other.profiles},
+    )
+
+
+def _common_sizes(variants: Sequence[Variant]) -> list[PodSize]:
+    offered = [{a.size for a in variant.allocations} for variant in variants]
+    return [a.size for a in variants[0].allocations if all(a.size in own for own in offered)]
+
+
+def _allocation(scenario: Scenario, size: PodSize) -> Allocation:
+    served = [
+        Served(variant.name, variant.accuracy, scenario.capacity_rps(variant.name, size))
+        for variant in scenario.variants
+    ]
+    most_rps = max(point.capacity_rps for point in served)
+    return Allocation(size=size, capacity_rps=most_rps, points=frontier(served))
+
+
+def _speed(scenario: Scenario, allocation: Allocation) -> PodSpeed:
+    alone = {v.name: scenario.speed(v.name, allocation.size) for v in scenario.variants}
+    points = [PointSpeed(p.accuracy, alone[p.name].service_s) for p in allocation.points]
+    return PodSpeed.mixing(servers_of(allocation), points)
