@@ -1,8 +1,9 @@
 """How long a decision takes: python -m benchmarks.solver (under a minute).
 
 The paper's instance (five ResNets, 20 cores) by both methods, beside plain exhaustive search; then
-how both grow. Times are of one solve, after a warm-up. "New tables" is a solve
-whose profiles, budget or running pods were not seen before: in the loop, the first after a change.
+how both grow, and with operating points. Times are of one solve, after a warm-up. "New tables" is a
+solve whose profiles, budget or running pods were not seen before: in the loop, the first after a
+change.
 """
 
 import random
@@ -18,7 +19,18 @@ import numpy as np
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
 from infadapter.profiles import read_preset
-from infadapter_solver import Allocation, Objective, PodSize, Problem, Variant, solve, to_variant
+from infadapter_profiles.frontier import Served, frontier
+from infadapter_solver import (
+    Allocation,
+    Method,
+    Objective,
+    Plan,
+    PodSize,
+    Problem,
+    Variant,
+    solve,
+    to_variant,
+)
 from infadapter_solver.exact.tables import forget_tables
 
 COST_WEIGHTS = (0.2, 0.05, 0.0125)
@@ -30,6 +42,13 @@ GROWTH = (  # variants, sizes of each, pods of each size at most
     (20, 100, 1),
     (5, 20, None),
     (10, 20, None),
+)
+WITH_POINTS = (  # variants, sizes, points of each size, pods of each size at most
+    (5, 20, 3, 1),
+    (5, 20, 8, 1),
+    (5, 20, 8, None),
+    (10, 20, 8, 1),
+    (5, 40, 8, None),
 )
 LOADS = (0.15, 0.35, 0.55, 0.75)  # of what the budget serves with the fastest variant
 
@@ -53,6 +72,18 @@ def main() -> None:
     row("variants × sizes", "cores", "exact p50 ms", "max ms", "milp p50 ms", "max ms", "gap")
     for variants, sizes, pods in GROWTH:
         row(*growth(variants, sizes, pods))
+    click.echo("\nwith operating points: CPU time, and how far apart the objectives are at most")
+    row(
+        "variants × sizes × points",
+        "solves",
+        "exact p50 ms",
+        "max ms",
+        "milp p50 ms",
+        "max ms",
+        "apart",
+    )
+    for variants, sizes, points, pods in WITH_POINTS:
+        row(*with_points(variants, sizes, points, pods))
 
 
 def paper_instance() -> Iterator[tuple[str, Times]]:
@@ -125,6 +156,48 @@ def growth(variants: int, sizes: int, pods: int | None) -> tuple[str, ...]:
         f"{max(milp.wall_ms):.0f}",
         f"{max(plan.gap for plan in plans):.2g}",
     )
+
+
+def with_points(variants: int, sizes: int, points: int, pods: int | None) -> tuple[str, ...]:
+    problem = made_up(variants, sizes, pods)
+    draw = random.Random(0)
+    problem = replace(
+        problem, variants=tuple(pointed(variant, points, draw) for variant in problem.variants)
+    )
+    problems = [replace(problem, demand_rps=load * 20 * sizes) for load in LOADS] * 3
+    plans: dict[Method, list[Plan]] = {"exact": [], "milp": []}
+    exact = timed(lambda p: plans["exact"].append(solve(p, method="exact")), problems, warm_up=0)
+    milp = timed(lambda p: plans["milp"].append(solve(p, method="milp")), problems, warm_up=0)
+    apart = [
+        abs((one.objective or 0.0) - (other.objective or 0.0))
+        for one, other in zip(plans["exact"], plans["milp"], strict=True)
+    ]
+    return (
+        f"{variants} × {sizes} × {points}{'' if pods else ', any pods'}",
+        str(len(problems)),
+        f"{np.median(exact.cpu_ms):.1f}",
+        f"{max(exact.cpu_ms):.1f}",
+        f"{np.median(milp.cpu_ms):.0f}",
+        f"{max(milp.cpu_ms):.0f}",
+        f"{max(apart):.2g}",
+    )
+
+
+def pointed(variant: Variant, points: int, draw: random.Random) -> Variant:
+    """Each point loses more than the one before, and is half the best one's rate faster."""
+    accuracies = [variant.accuracy - 0.02 * k - 0.003 * k * k for k in range(points)]
+
+    def sized(allocation: Allocation) -> Allocation:
+        served = {
+            f"p{k}": Served(f"p{k}", accuracy, rps)
+            for k, accuracy in enumerate(accuracies)
+            for rps in [allocation.capacity_rps * (1 + k / 2) * draw.uniform(0.95, 1.05)]
+        }
+        kept = frontier(served.values())
+        most_rps = served[kept[-1].name].capacity_rps if kept else 0.0
+        return replace(allocation, capacity_rps=most_rps, points=kept)
+
+    return replace(variant, allocations=tuple(map(sized, variant.allocations)))
 
 
 def made_up(variants: int, sizes: int, pods: int | None) -> Problem:

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.observed import Pod
 from infadapter_operator.domain.service import Service
+from infadapter_profiles.sizes import PointCapacity
 from infadapter_solver import Problem, evaluate
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
 from infadapter_solver.problem import (
@@ -38,6 +39,19 @@ MIDDLE = Variant(
 LARGE = Variant(
     name="large", accuracy=0.78, load_time_s=9.0, allocations=sizes(4, 1000, 2000, 4000)
 )
+
+POINTS = (
+    PointCapacity(name="large", accuracy=0.78, capacity_ratio=0.2),
+    PointCapacity(name="middle", accuracy=0.75, capacity_ratio=0.5),
+    PointCapacity(name="small", accuracy=0.70, capacity_ratio=1.0),
+)
+GROUPED = Variant(
+    name="grouped",
+    accuracy=0.78,
+    load_time_s=9.0,
+    allocations=tuple(replace(a, points=POINTS) for a in sizes(20, 500, 1000, 2000, 4000)),
+)
+"""The three above, in one pod."""
 
 EMPTY_PLAN = Plan(
     groups=(),

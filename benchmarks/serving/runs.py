@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -92,18 +92,29 @@ def offer(name: str, variant: str, rate_rps: float, slo_s: float, seconds: float
 
 @contextmanager
 def server(name: str, variant: str, slo_s: float) -> Iterator[tuple[int, int]]:
-    """Its port and its process, on the first core; the client has the second one."""
+    """Its port and its process."""
+    port = free_port()
+    with started(_command(name, variant, slo_s, port), port) as pid:
+        yield port, pid
+
+
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def started(command: Sequence[str], port: int) -> Iterator[int]:
+    """The process of a server, on the first core; the client has the second one."""
     process = subprocess.Popen(
-        [sys.executable, *_command(name, variant, slo_s, port)],
+        [sys.executable, *command],
         stdout=subprocess.DEVNULL,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         preexec_fn=lambda: pin(0),
     )
     try:
         _wait_until_ready(port)
-        yield port, process.pid
+        yield process.pid
     finally:
         process.terminate()
         try:
@@ -115,11 +126,15 @@ def server(name: str, variant: str, slo_s: float) -> Iterator[tuple[int, int]]:
 
 def _command(name: str, variant: str, slo_s: float, port: int) -> list[str]:
     if name == "ours":
-        options = ["--slo-ms", f"{1000 * slo_s:g}", "--host", "127.0.0.1", "--drain-seconds", "0"]
-        return ["-m", "infadapter_server", "--variant", variant, "--port", str(port), *options]
+        return ours(port, slo_s, "--variant", variant)
     batching = ["--batching"] if name.endswith("batching") else []
     rival = ["-m", "benchmarks.serving.rivals", "--variant", variant, "--port", str(port)]
     return [*rival, *batching]
+
+
+def ours(port: int, slo_s: float, *models: str) -> list[str]:
+    options = ["--slo-ms", f"{1000 * slo_s:g}", "--host", "127.0.0.1", "--drain-seconds", "0"]
+    return ["-m", "infadapter_server", "--port", str(port), *options, *models]
 
 
 def _wait_until_ready(port: int) -> None:

@@ -16,6 +16,7 @@ from infadapter_server.serving.command import command
 from infadapter_server.serving.floors import floor_of
 from infadapter_server.serving.grpc import inference_pb2 as pb
 from infadapter_server.serving.grpc.front import open_front
+from infadapter_server.serving.heads import read_head
 from infadapter_server.serving.protocol import BadTensor
 from infadapter_server.serving.repository_api import RepositoryApi
 from tests.model_variants.points_world import Served, points_of, serving_points, write_model
@@ -288,3 +289,22 @@ async def calling(served: Served) -> AsyncIterator[Callable[..., Any]]:
 
         yield infer
     await front.stop(5)
+
+
+def test_of_several_floors_the_highest_holds_however_they_are_written() -> None:
+    head = read_head(
+        [
+            (b"infadapter-accuracy-floor", b"0.5"),
+            (b"content-length", b"3"),
+            (b"infadapter-accuracy-floor", b"0.9, 0.2"),
+        ]
+    )
+    assert floor_of(head.floor, None) == 0.9
+    assert floor_of(head.floor, 0.95) == 0.95
+    assert floor_of(b"0.9", None) == 0.9
+
+
+@pytest.mark.parametrize("wrong", [b"", b"0.5,", b"0.5,most", b"0.5,2", b"-1,0.5", b"nan,0.5"])
+def test_one_wrong_floor_of_several_is_a_sentence(wrong: bytes) -> None:
+    with pytest.raises(BadTensor, match="infadapter-accuracy-floor must be a fraction"):
+        floor_of(wrong, None)

@@ -45,6 +45,8 @@ async def test_a_look_is_told_in_numbers() -> None:
     assert value(registry, "planned_capacity_rps") == last.decision.plan.capacity_rps
     assert value(registry, "ready_capacity_rps") == last.ready_capacity_rps
     assert value(registry, "planned_accuracy_ratio") == last.decision.plan.accuracy
+    assert value(registry, "served_accuracy_ratio") == last.state.served_accuracy
+    assert last.state.served_accuracy is not None
     assert value(registry, "last_look_timestamp_seconds") == last.now_s
     assert value(registry, "interval_seconds") == 10.0
     assert value(registry, "condition", type="Ready") == 1

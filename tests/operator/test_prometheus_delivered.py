@@ -54,6 +54,7 @@ def vector(*result: object) -> Any:
     return {"status": "success", "data": {"resultType": "vector", "result": list(result)}}
 
 
+PLAIN = {"arrived": "10", "missed": "0"}
 GOOD = (series("good", "arrived", "10"), series("good", "missed", "0"))
 
 
@@ -73,6 +74,23 @@ async def test_each_pod_has_what_arrived_and_what_it_missed(server: Answers) -> 
 async def test_more_missed_than_arrived_are_as_many(server: Answers) -> None:
     server.answer = vector(series("one", "missed", "3"), series("one", "arrived", "2"))
     assert await ask(server.url) == {"one": Delivered(2.0, 2.0, 5.0)}
+
+
+async def test_of_a_pod_with_operating_points_it_says_how_accurate_these_were(
+    server: Answers,
+) -> None:
+    accuracy = {"one": "0.75", "two": "NaN", "three": "1.5"}
+    server.answer = vector(
+        *(series(pod, what, rps) for pod in accuracy for what, rps in PLAIN.items()),
+        *(series(pod, "accuracy", told) for pod, told in accuracy.items()),
+        series("gone", "accuracy", "0.7"),
+    )
+    found = await ask(server.url)
+    assert {pod: told.accuracy for pod, told in found.items()} == {
+        "one": 0.75,
+        "two": None,
+        "three": None,
+    }
 
 
 async def test_rare_scrapes_make_the_time_longer_and_are_said_to(server: Answers) -> None:
@@ -176,7 +194,7 @@ async def test_nobody_there_teaches_nothing() -> None:
 )
 def test_a_window_holds_several_scrapes(window_s: float, scrape_s: float, range_s: int) -> None:
     query = delivered_query(Servers("vision", frozenset({"r18"}), scrape_s, 0.75), window_s)
-    assert query.count(f"[{range_s}s]") == 4
+    assert query.count(f"[{range_s}s]") == 6
 
 
 @pytest.mark.parametrize(
@@ -245,7 +263,17 @@ class Pods(Exposing):
                 ("count", "", ok_rps),
             )
         ]
-        return "".join(arrivals + answers + latencies)
+        of_points = [
+            f'infadapter_server_accuracy_{what}{{pod="resnet-{pod}",namespace="vision",variant="v"}}'
+            f" {rps * lasted_s}\n"
+            for pod, what, rps in (
+                ("r18-a-b", "sum", 34 * 0.75),
+                ("r18-a-b", "count", 34.0),
+                ("r34-c-d", "sum", 0.0),  # of a server without operating points
+                ("r34-c-d", "count", 0.0),
+            )
+        ]
+        return "".join(arrivals + answers + latencies + of_points)
 
 
 @pytest.fixture
@@ -270,12 +298,13 @@ async def wait_for(url: str, wanted: Any, within_s: float = 20.0) -> None:
 def as_counted(found: Mapping[str, Delivered]) -> bool:
     """Exactly the two pods that are the service's and count both."""
     wanted = {
-        "resnet-r18-a-b": Delivered(40.0, 5.7, 5.0),  # 4 refused, 1.7 late
+        "resnet-r18-a-b": Delivered(40.0, 5.7, 5.0, 0.75),  # 4 refused, 1.7 late
         "resnet-r34-c-d": Delivered(10.0, 0.5, 5.0),
     }
     return found.keys() == wanted.keys() and all(
         found[pod].arrived_rps == pytest.approx(rates.arrived_rps, rel=0.15)
         and found[pod].missed_rps == pytest.approx(rates.missed_rps, rel=0.3, abs=0.25)
+        and found[pod].accuracy == (rates.accuracy and pytest.approx(rates.accuracy, rel=0.02))
         for pod, rates in wanted.items()
     )
 

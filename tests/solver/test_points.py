@@ -28,6 +28,7 @@ from infadapter_solver import (
 from infadapter_solver.candidates import requirement
 from infadapter_solver.exact import mixed
 from infadapter_solver.exact.search import dive
+from infadapter_solver.exact.tables import tables_for
 from infadapter_solver.greedy import greedy
 from infadapter_solver.objective import TIE, score
 
@@ -150,6 +151,16 @@ def test_sizes_with_and_without_points_may_mix_in_one_variant() -> None:
         assert solve(problem, method=method).accuracy == 0.9
         more = solve(replace(problem, demand_rps=15), method=method)
         assert more.accuracy == pytest.approx((5 * 0.8 + 10 * 0.5) / 15)
+
+
+def test_nothing_is_found_that_is_better_than_the_best() -> None:
+    problem = many_sizes(1, (1, 2, 4, 8))
+    tables, wanted = tables_for(problem, requirement(problem)), requirement(problem)
+    assert tables is not None
+    best = solve(problem).objective or 0.0
+    assert len(mixed.optima(problem, tables, wanted, best)) in (1, 2)
+    for more in (2 * TIE, 0.01, 100.0):
+        assert mixed.optima(problem, tables, wanted, best + more) == []
 
 
 def test_where_labels_are_too_many_the_programme_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,7 @@ def _aggregate() -> Json:
             "name": "envoy.clusters.aggregate",
             "typed_config": order | {"clusters": [PODS, _LAST_GOOD]},
         },
+        **_http({"http_filters": [_floor(), _to_the_pod()]}),  # these know which pod it is
     }
 
 
@@ -124,14 +125,34 @@ def _pool() -> Json:
         "lb_policy": "ROUND_ROBIN",
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "circuit_breakers": {"thresholds": [dict.fromkeys(limits, _MANY)]},
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions",
-                "common_http_protocol_options": {"idle_timeout": "1s"},
-                "explicit_http_config": {"http_protocol_options": {}},
-            }
-        },
+        **_http({"common_http_protocol_options": {"idle_timeout": "1s"}}),
     }
+
+
+def _http(options: Json) -> Json:
+    kind = "upstreams.http.v3.HttpProtocolOptions"
+    given = {
+        "@type": f"{_EXTENSIONS}.{kind}",
+        "explicit_http_config": {"http_protocol_options": {}},
+    }
+    return {"typed_extension_protocol_options": {f"envoy.extensions.{kind}": given | options}}
+
+
+def _floor() -> Json:
+    """
+    Pods obey the highest of several, so clients may ask for more and not for less. It comes with
+    the endpoint: a floor changes as weights do, and no router starts anew. Of none, no header.
+    """
+    value = f"%UPSTREAM_METADATA({NAMESPACE}:{FLOOR})%"
+    added = _header(FLOOR_HEADER, value) | {"append_action": "APPEND_IF_EXISTS_OR_ADD"}
+    kind = f"{_EXTENSIONS}.filters.http.header_mutation.v3.HeaderMutation"
+    mutations = {"request_mutations": [{"append": added}]}
+    return {"name": "floor", "typed_config": {"@type": kind, "mutations": mutations}}
+
+
+def _to_the_pod() -> Json:
+    kind = f"{_EXTENSIONS}.filters.http.upstream_codec.v3.UpstreamCodec"
+    return {"name": "pod", "typed_config": {"@type": kind}}
 
 
 def _static(name: str, endpoints: list[Json], *, pool: bool = False) -> Json:
@@ -191,7 +212,7 @@ def _requests(service_key: str, slo_s: float, host: str, port: int) -> Json:
     routed = {
         "match": {"prefix": "/"},
         "route": route,
-        "request_headers_to_add": [_deadline(slo_s), _floor()],
+        "request_headers_to_add": [_deadline(slo_s)],
     }
     manager = _manager(service_key, [routed]) | {
         "use_remote_address": True,  # so that headers which steer Envoy are not taken from outside
@@ -206,15 +227,6 @@ def _requests(service_key: str, slo_s: float, host: str, port: int) -> Json:
 def _deadline(slo_s: float) -> Json:
     """Pods refuse what they can't answer within the service's SLO; clients may say otherwise."""
     return _header(DEADLINE_HEADER, f"{1000 * slo_s:g}") | {"append_action": "ADD_IF_ABSENT"}
-
-
-def _floor() -> Json:
-    """
-    Pods obey the highest of several, so clients may ask for more and not for less. It comes with
-    the endpoint: a floor changes as weights do, and no router starts anew. Of none, no header.
-    """
-    value = f"%UPSTREAM_METADATA({NAMESPACE}:{FLOOR})%"
-    return _header(FLOOR_HEADER, value) | {"append_action": "APPEND_IF_EXISTS_OR_ADD"}
 
 
 def _refusals() -> Json:

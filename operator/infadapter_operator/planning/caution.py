@@ -77,15 +77,18 @@ def _levelled(service: Service, trade: float) -> Service:
 
 
 def _nearer(variant: Variant, best: float, trade: float) -> Variant:
-    """Its accuracy, and that of its operating points, as much nearer to the best one."""
+    """
+    Its accuracy, and that of its operating points, as much nearer to the best one. Points that
+    count alike are one.
+    """
 
     def levelled(accuracy: float) -> float:
         return best - trade * (best - accuracy)
 
     allocations = tuple(
-        replace(a, points=tuple(replace(p, accuracy=levelled(p.accuracy)) for p in a.points))
-        if a.points
-        else a
+        replace(
+            a, points=tuple(replace(p, accuracy=levelled(p.accuracy)) for p in a.points if trade)
+        )
         for a in variant.allocations
     )
     return replace(variant, accuracy=levelled(variant.accuracy), allocations=allocations)

@@ -204,7 +204,7 @@ def _plan_feasible(service: Service, decision: Decision | None) -> Condition:
 def _left_out(service: Service) -> str:
     """The variants that no plan can have, which is why it may be so little."""
     asked = Problem(variants=service.variants, demand_rps=0.0, objective=service.objective)
-    told = [f"{variant} {why}" for variant, why in left_out(asked).items()]
+    told = [f"{variant} {why}" for variant, why in left_out(asked, service.accuracy_floor).items()]
     return f"; left out: {'; '.join(told)}" if told else ""
 
 

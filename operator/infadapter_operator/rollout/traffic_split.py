@@ -51,7 +51,7 @@ def ideal_shares(backends: Sequence[Candidate], demand_rps: float) -> dict[str, 
     suffice = bool(regular) and _capacity(regular) >= demand_rps
     usual = regular if suffice else [b for b in backends if b.capacity_rps]
     loads = _filled(usual, demand_rps)
-    left_rps = demand_rps - sum(loads.values())
+    left_rps = demand_rps - (1 + _ROUNDING) * sum(loads.values())
     unknown = [b for b in backends if not b.capacity_rps]
     if unknown and (left_rps > 0 or not usual):
         loads |= {b.pod: max(left_rps, _TRICKLE_RPS) / len(unknown) for b in unknown}
@@ -87,6 +87,9 @@ def shares_of(weights: Mapping[str, int]) -> dict[str, float]:
 
 
 _TRICKLE_RPS = 1e-9
+
+_ROUNDING = 1e-9
+"""By so much, relatively, loads that were filled may add up to less than the demand."""
 
 _SAME_DIGITS = 9
 """Accuracies that are as close differ by how they were computed."""

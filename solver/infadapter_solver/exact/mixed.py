@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infadapter_solver.candidates import Requirement, longest_load_s
+from infadapter_solver.exact.curves import filled
 from infadapter_solver.exact.incumbent import enough
 from infadapter_solver.exact.prices import Prices, prices_of
 from infadapter_solver.exact.tables import (
@@ -60,9 +61,9 @@ class Search:
 
     def run(self, most_labels: int | None = None) -> None:
         """All plans as good as `known`, or tied with it; with `most_labels`, perhaps not all."""
-        labels = self._root()
+        labels, choices = self._root(), self.prices.hopeful(self.known - TIE)
         for depth, table in enumerate(self.tables.by_target):
-            labels, most = self._branch(depth, table, labels)
+            labels, most = self._branch(depth, table, labels, choices[depth])
             self._complete(labels)
             hopeful = most >= self.known - TIE
             if depth == len(self.tables.by_target) - 1:
@@ -86,14 +87,16 @@ class Search:
             earned=np.zeros((1, len(self.prices.base))),
         )
 
-    def _branch(self, depth: int, table: Table, labels: Labels) -> tuple[Labels, Floats]:
+    def _branch(
+        self, depth: int, table: Table, labels: Labels, choices: Rows
+    ) -> tuple[Labels, Floats]:
         """Every label with every choice that fits and may be the best; and what it is at most."""
-        width = len(table.choices)
+        width = len(choices)
         if len(labels.sums) * width > MOST_BRANCHES:
             raise TooLarge(f"more than {MOST_BRANCHES} half-made plans at once")
-        sums = (labels.sums[:, None] + table.choices).reshape(-1, table.choices.shape[1])
-        parent, choice = np.divmod(np.flatnonzero(self._fit(depth, sums)), width)
-        sums = sums[parent * width + choice]
+        sums = (labels.sums[:, None] + table.choices[choices]).reshape(-1, labels.sums.shape[1])
+        fits = np.flatnonzero(self._fit(depth, sums))
+        parent, choice, sums = fits // width, choices[fits % width], sums[fits]
         loading_s = np.maximum(labels.loading_s[parent], table.loading_s[choice])
         earned = labels.earned[parent] + self.prices.earned[depth][choice]
         most = (earned + self.prices.later[depth] + self.prices.base).min(axis=1)
@@ -132,7 +135,12 @@ class Search:
 
     def _worth(self, labels: Labels) -> Floats:
         objective = self.problem.objective
-        gained = _gained(self.tables, labels.chosen, self.wanted.served_rps)
+        own = list(zip(self.tables.by_target, labels.chosen.T, strict=False))
+        gained = filled(
+            [table.rates[rows] for table, rows in own],
+            [table.gains[rows] for table, rows in own],
+            self.wanted.served_rps,
+        )
         return (
             objective.accuracy_weight * gained / self.wanted.served_rps
             - objective.cost_weight * labels.sums[:, COST]
@@ -152,19 +160,6 @@ class Search:
             for table, choice in zip(self.tables.by_target, chosen, strict=False)
             if choice
         )
-
-
-def _gained(tables: Tables, chosen: Rows, demand_rps: float) -> Floats:
-    """Accuracy times rate, by row: all segments filled by falling marginal accuracy."""
-    own = list(zip(tables.by_target, chosen.T, strict=False))
-    rps = np.concatenate([np.diff(t.rates[rows], prepend=0.0) for t, rows in own], axis=1)
-    gains = np.concatenate([np.diff(t.gains[rows], prepend=0.0) for t, rows in own], axis=1)
-    marginal = np.divide(gains, rps, out=np.zeros_like(gains), where=rps > 0)
-    order = np.argsort(-marginal, axis=1)
-    filled = np.minimum(np.take_along_axis(rps, order, 1).cumsum(axis=1), demand_rps)
-    taken = np.diff(filled, prepend=0.0)
-    found: Floats = (taken * np.take_along_axis(marginal, order, 1)).sum(axis=1)
-    return found
 
 
 def _rows(labels: Labels, rows: Rows) -> Labels:

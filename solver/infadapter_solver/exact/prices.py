@@ -14,7 +14,7 @@ import numpy as np
 
 from infadapter_solver.candidates import Requirement
 from infadapter_solver.exact.coefficients import dual
-from infadapter_solver.exact.tables import COST, USE, Floats, Tables
+from infadapter_solver.exact.tables import COST, USE, Floats, Rows, Tables
 from infadapter_solver.problem import Problem
 
 STEPS = (0.0, 0.01, -0.01, 0.03, -0.03, 0.1, -0.1, 0.3, -0.3)
@@ -32,8 +32,16 @@ class Prices:
     @property
     def ceiling(self) -> float:
         """No plan is worth more."""
-        most = self.base + self.later[0] + self.earned[0].max(axis=0)
-        return float(most.min())
+        return float(self._most().min())
+
+    def hopeful(self, known: float) -> list[Rows]:
+        """By target, the choices with which a plan may be worth so much."""
+        most = [self._most() - each.max(axis=0) + each for each in self.earned]
+        return [np.flatnonzero(each.min(axis=1) >= known) for each in most]
+
+    def _most(self) -> Floats:
+        found: Floats = self.base + self.later[0] + self.earned[0].max(axis=0)
+        return found
 
 
 def prices_of(problem: Problem, tables: Tables, wanted: Requirement) -> Prices:

@@ -13,7 +13,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from infadapter_profiles.sizes import Segment
 from infadapter_solver.candidates import (
     Requirement,
     candidates,
@@ -22,6 +21,7 @@ from infadapter_solver.candidates import (
     unit_cost_ratio,
 )
 from infadapter_solver.check import check_variants
+from infadapter_solver.exact.curves import points_of, served_at
 from infadapter_solver.exact.pareto import undominated
 from infadapter_solver.problem import Allocation, Problem, Target, Variant
 
@@ -142,14 +142,11 @@ def _table(
     of = np.repeat(np.arange(len(sizes)), counts)
     choices = _choices(question.problem, target, sizes, counts, of)
     of_pod = [size.segments(variant.accuracy) for size in sizes]
-    points = {point.accuracy for size in sizes for point in size.points}
-    accuracies = sorted(points | {variant.accuracy}) if points else []
-    at_accuracies = [[_most_at(own, accuracy) for accuracy in accuracies] for own in of_pod]
-    served = choices[:, [PODS]] * np.array(at_accuracies).reshape(len(sizes), -1)[of]
-    useful = _useful(choices, question.ceiling, served)
+    at_accuracies = choices[:, [PODS]] * served_at(of_pod, _accuracies(variant, sizes))[of]
+    useful = _useful(choices, question.ceiling, at_accuracies)
     none = np.zeros((1, choices.shape[1]))
     choices = np.concatenate([none, choices[useful]])
-    rates, gains = _points(of_pod)
+    rates, gains = points_of(of_pod)
     pods, size_of = choices[:, [PODS]], np.concatenate([[0], of[useful]])
     return Table(
         target=target,
@@ -159,6 +156,12 @@ def _table(
         rates=pods * rates[size_of],
         gains=pods * gains[size_of],
     )
+
+
+def _accuracies(variant: Variant, sizes: Sequence[Allocation]) -> list[float]:
+    """Of its points; none if it has none, since then all that is served is served at its own."""
+    points = {point.accuracy for size in sizes for point in size.points}
+    return sorted(points | {variant.accuracy}) if points else []
 
 
 def _choices(
@@ -180,24 +183,6 @@ def _choices(
     rows[:, TARGETS] = 1.0
     rows[:, USE:] = pods[:, None] * use[of]
     return rows
-
-
-def _points(of_pod: Sequence[Sequence[Segment]]) -> tuple[Floats, Floats]:
-    """What a pod of each size serves and gains at each of its points."""
-    most = max(map(len, of_pod))
-    each = [[*segments, *[Segment(0.0, 0.0)] * (most - len(segments))] for segments in of_pod]
-    rps, accuracy = np.moveaxis(np.array(each), 2, 0)
-    return rps.cumsum(axis=1), (rps * accuracy).cumsum(axis=1)
-
-
-def _most_at(segments: Sequence[Segment], accuracy: float) -> float:
-    """What a pod serves at most at no less than this mean accuracy."""
-    rps = gained = 0.0
-    for more_rps, marginal in segments:
-        if gained + more_rps * marginal < accuracy * (rps + more_rps):
-            return rps + max(0.0, gained - accuracy * rps) / (accuracy - marginal)
-        rps, gained = rps + more_rps, gained + more_rps * marginal
-    return rps
 
 
 def _useful(choices: Floats, ceiling: Requirement, at_accuracies: Floats) -> Rows:

@@ -21,6 +21,7 @@ from infadapter_operator.domain.steps import Backend
 from infadapter_operator.envoy import bootstrap as envoy
 from infadapter_operator.envoy.xds import PATH, XdsServer
 from infadapter_profiles import wire
+from infadapter_server.serving.floors import floor_of
 from infadapter_solver.problem import Target
 
 KEY = "vision/resnet"
@@ -91,6 +92,43 @@ async def test_weights_count_only_when_the_router_has_echoed_them(poller: Poller
     await poller.poll("router-1", answer["version_info"])
     assert poller.xds.confirmed(KEY) == {"a": 3, "b": 1}
     assert poller.xds.routers(KEY) == 1
+
+
+async def test_another_floor_is_another_version_of_the_same_weights(poller: Poller) -> None:
+    before = poller.xds.publish(KEY, [backend("a", 3), backend("b", 1)])
+    await poller.poll("router-1", before)
+    poller.xds.require(KEY, {"a": 0.7})
+    answer = await poller.poll("router-1", before)
+    told = [each.get("metadata") for each in answer["resources"][0]["endpoints"][0]["lb_endpoints"]]
+    assert told == [{"filter_metadata": {"infadapter": {"accuracy-floor": "0.70000"}}}, None]
+    await poller.poll("router-1", answer["version_info"])
+    assert poller.xds.view(KEY).obeys == {"a": 3, "b": 1}
+    poller.xds.require(KEY, {})
+    assert (await poller.poll("router-1", answer["version_info"]))["version_info"] == before
+
+
+async def test_floors_outlive_a_restart_and_are_read_from_what_routers_echo(clock: Clock) -> None:
+    before = XdsServer(clock)
+    before.require(KEY, {"a": 0.7})
+    before.publish(KEY, [backend("a", 3), backend("b", 1)])
+    kept = before.last_good(KEY)
+    echoed = before.publish(KEY, [backend("a", 2), backend("b", 2)])
+    after = XdsServer(clock)
+    after.restore(KEY, kept)
+    port = await after.start("127.0.0.1", 0)
+    async with aiohttp.ClientSession() as session:
+        polling = Poller(after, session, f"http://127.0.0.1:{port}{PATH}")
+        assert await polling.poll("router-1", echoed) is None
+    await after.stop()
+    after.require(KEY, {"a": 0.7})
+    assert after.last_good(KEY) == before.last_good(KEY)
+
+
+async def test_a_service_that_published_nothing_may_have_a_floor_already(poller: Poller) -> None:
+    poller.xds.require(KEY, {"a": 0.7})
+    assert await poller.poll("router-1") is None
+    poller.xds.publish(KEY, [backend("a", 1)])
+    assert poller.xds.last_good(KEY)["backends"][0]["floor"] == 0.7
 
 
 async def test_a_router_that_has_the_version_is_not_sent_it_again(poller: Poller) -> None:
@@ -280,10 +318,11 @@ async def pod(name: str) -> AsyncIterator[str]:
         return web.Response(text=name)
 
     async def told(request: web.Request) -> web.Response:
-        return web.Response(text=", ".join(request.headers.getall(wire.DEADLINE_HEADER, ["none"])))
+        header = request.match_info["header"]
+        return web.Response(text=", ".join(request.headers.getall(header, ["none"])))
 
     app = web.Application()
-    app.router.add_get("/deadline", told)
+    app.router.add_get("/told/{header}", told)
     app.router.add_post("/{tail:.*}", answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
@@ -326,10 +365,10 @@ class Client:
         async with self._session.post(f"{self.url}/v2/models/resnet/infer", data=b"x") as response:
             return response.status, await response.text()
 
-    async def deadline(self, **headers: str) -> str:
-        """What the pod is told, if it answers with that."""
+    async def told(self, header: str, **headers: str) -> str:
+        """What of this header the pod is told, if it answers with that."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self._session.get(f"{self.url}/deadline", headers=named) as response:
+        async with self._session.get(f"{self.url}/told/{header}", headers=named) as response:
             return await response.text()
 
     async def refused(self) -> bool:
@@ -405,8 +444,54 @@ async def test_pods_are_told_the_slo_unless_the_client_has_said_a_deadline(tmp_p
     async with pod("one") as address, routed(tmp_path, xds) as client:
         xds.publish(KEY, [backend("one", 1, address)])
         await client.until("one")
-        assert await client.deadline() == "200"
-        assert await client.deadline(infadapter_deadline_ms="50") == "50"
+        assert await client.told(wire.DEADLINE_HEADER) == "200"
+        assert await client.told(wire.DEADLINE_HEADER, infadapter_deadline_ms="50") == "50"
+
+
+@needs_envoy
+async def test_a_floor_reaches_pods_beside_the_client_s_and_changes_while_the_router_runs(
+    tmp_path: Path,
+) -> None:
+    xds = XdsServer()
+
+    async def floor(**headers: str) -> str:
+        return await client.told(wire.FLOOR_HEADER, **headers)
+
+    async def asked(floor_text: str) -> bool:
+        return await floor() == floor_text
+
+    async with pod("one") as address, routed(tmp_path, xds) as client:
+        xds.publish(KEY, [backend("one", 1, address)])
+        await client.until("one")
+        assert await floor() == "none"
+        assert await floor(infadapter_accuracy_floor="0.7") == "0.7"
+        began_s = asyncio.get_running_loop().time()
+        xds.require(KEY, {"one": 0.75, "other": 0.9})
+        await eventually(lambda: asked("0.75000"))
+        assert asyncio.get_running_loop().time() - began_s < 2.0
+        both = await floor(infadapter_accuracy_floor="0.9")
+        assert floor_of(both.encode(), None) == 0.9
+        less = await floor(infadapter_accuracy_floor="0.1")
+        assert floor_of(less.encode(), None) == 0.75
+        xds.require(KEY, {})
+        await eventually(lambda: asked("none"))
+
+
+@needs_envoy
+async def test_a_router_that_starts_alone_asks_for_the_floor_that_it_remembers(
+    tmp_path: Path,
+) -> None:
+    nobody = free_port()
+    async with pod("one") as address:
+        kept = XdsServer()
+        kept.require(KEY, {"one": 0.75})
+        kept.publish(KEY, [backend("one", 1, address)])
+        config, last_good = tmp_path / "envoy.json", kept.last_good(KEY)
+        with running_envoy(config, nobody, last_good=last_good) as (url, stats_url):
+            async with aiohttp.ClientSession() as session:
+                client = Client(session, url, stats_url)
+                await client.until("one")
+                assert await client.told(wire.FLOOR_HEADER) == "0.75000"
 
 
 @needs_envoy

@@ -205,3 +205,25 @@ def test_a_router_on_a_starved_node_keeps_its_traffic_for_ten_probes() -> None:
     made = build_router(OWNER, Settings(), 0.75)
     probe = envoy(made)["readinessProbe"]
     assert (probe["failureThreshold"], probe["periodSeconds"]) == (10, 1)
+
+
+async def test_another_floor_is_told_and_kept_and_rolls_no_router(
+    api: FakeApi, xds: XdsServer
+) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    await router.set_weights(weights(a=700, b=300))
+    await poll(xds)
+    rolled = api.objects[ROUTER]
+    router.floors = {"r18": 0.7}
+    await router.ensure()
+    assert api.objects[ROUTER] == rolled
+    kept = json.loads(api.objects[CONFIG]["data"][LAST_GOOD_FILE])
+    assert [backend.accuracy_floor for backend in recall(kept)] == [0.7, 0.7]
+    await poll(xds)
+    assert (await router.view()).obeys == {"a": 700, "b": 300}
+    await router.set_weights(weights(a=600, b=400))
+    assert {b["floor"] for b in xds.last_good(service_key(OWNER))["backends"]} == {0.7}
+    api.writes.clear()
+    await router.ensure()
+    assert api.writes == []

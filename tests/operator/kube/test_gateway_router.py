@@ -282,7 +282,7 @@ def test_what_the_server_filled_in_is_no_difference(live: Any, ours: Any, same: 
 
 
 def a_route(**weights: int) -> Json:
-    built = build_route(OWNER, TRAFFIC, {Target(name): w for name, w in weights.items()})
+    built = build_route(OWNER, TRAFFIC, {Target(name): w for name, w in weights.items()}, {})
     return {**built, "metadata": {**built["metadata"], "generation": 8}}
 
 
@@ -297,3 +297,44 @@ def test_an_older_generation_is_not_in_force() -> None:
 
 def test_weights_are_read_back_by_target() -> None:
     assert target_weights(a_route(r18=3, r34=7), OWNER, [R18]) == {R18: 3}
+
+
+def asked(api: FakeApi) -> Any:
+    """Of the route: what is added to requests."""
+    (rule,) = api.objects[ROUTE]["spec"]["rules"]
+    return rule.get("filters")
+
+
+async def test_a_floor_is_added_to_requests_and_taken_back(
+    api: FakeApi, router: GatewayRouter
+) -> None:
+    await send(router, {names(router, R18)[0]: 1000})
+    assert asked(api) is None
+    router.floors = {"r18": 0.7}
+    await router.ensure()
+    assert asked(api) == [
+        {
+            "type": "RequestHeaderModifier",
+            "requestHeaderModifier": {
+                "add": [{"name": "infadapter-accuracy-floor", "value": "0.70000"}]
+            },
+        }
+    ]
+    api.writes.clear()
+    await router.ensure()
+    assert api.writes == []
+    router.floors = {}
+    await router.ensure()
+    assert asked(api) is None
+
+
+async def test_no_floor_is_asked_while_a_variant_below_it_still_answers(
+    api: FakeApi, router: GatewayRouter
+) -> None:
+    """It would answer nothing then."""
+    old, new = names(router, R18)[0], names(router, R34)[0]
+    router.floors = {"r34": 0.7}
+    await send(router, {old: 500, new: 500})
+    assert asked(api) is None
+    await send(router, {new: 1000})
+    assert asked(api) is not None

@@ -25,8 +25,8 @@ from infadapter_operator.planning.planning_demand import (
     with_reserve,
 )
 from infadapter_operator.planning.problem import problem_for
-from infadapter_solver import evaluate
-from tests.builders import a_pod, a_service
+from infadapter_solver import Plan, evaluate
+from tests.builders import GROUPED, SMALL, a_pod, a_service
 
 NOTHING = Observed()
 
@@ -176,3 +176,39 @@ def test_a_plan_that_does_is_left_for_a_better_one_only_without_pressure() -> No
     assert careful.plan.groups == first.plan.groups
     calm = decided(0.0, 12.0, previous=first, observed=there)
     assert calm.plan.accuracy > first.plan.accuracy
+
+
+# --- operating points -----------------------------------------------------------------------------
+
+MIXED = a_service(variants=(GROUPED, SMALL))
+"""Pods that answer the less accurately the more they get, beside others."""
+
+
+def exact(plan: Plan) -> Plan:
+    """As it is worth without caution."""
+    return evaluate(problem_for(MIXED, NOTHING, sum(plan.served_rps.values())), plan.groups)
+
+
+@pytest.mark.parametrize("rps", [8.0, 30.0, 90.0, 140.0])
+@pytest.mark.parametrize("pressure", [0.25, 0.75, 1.0])
+def test_caution_tells_points_as_accurate_as_they_are(rps: float, pressure: float) -> None:
+    careful = decided(pressure, rps, service=MIXED)
+    known = {a.size: a.points for a in GROUPED.allocations}
+    for group in careful.plan.groups:
+        assert group.allocation.points == (
+            known[group.allocation.size] if group.target.variant == "grouped" else ()
+        )
+    assert careful.plan.accuracy == pytest.approx(exact(careful.plan).accuracy)
+
+
+@pytest.mark.parametrize("pressure", [0.25, 0.75, 1.0])
+def test_a_plan_with_points_is_kept_by_caution_as_it_stands(pressure: float) -> None:
+    """Without a change there is nothing to tell anew, and no pod to move."""
+    first = decided(pressure, 30.0, service=MIXED)
+    pods = tuple(
+        a_pod(f"{group.target.variant}-{n}", group.allocation.cpu_millicores)
+        for group in first.plan.groups
+        for n in range(group.pods)
+    )
+    again = decided(pressure, 30.0, first, MIXED, Observed(pods=pods))
+    assert again.plan is first.plan

@@ -190,3 +190,83 @@ def test_the_calendar_is_the_spec_s() -> None:
     assert service.calendar == Calendar(season=Season.DAY, zone="Australia/Lord_Howe")
     plain = service_from(parse_service(a_document()).spec, profiles, "vision", "resnet")
     assert plain.calendar == Calendar(season=Season.WEEK, zone="UTC")
+
+
+# --- operating points and the accuracy floor ------------------------------------------------------
+
+
+def with_points(*rows: tuple[str, str, int]) -> VariantProfileSpec:
+    """Of the points fast and good: cpu, point, rate."""
+    accuracy = {"fast": "0.6", "good": "0.8"}
+    found: VariantProfile = parse_profile(
+        {
+            "apiVersion": "infadapter.io/v1alpha1",
+            "kind": "VariantProfile",
+            "metadata": {"name": "resnet18-cpu", "namespace": "vision"},
+            "spec": {
+                "accuracy": "0.8",
+                "loadSeconds": "3.5",
+                "operatingPoints": [{"name": n, "accuracy": a} for n, a in accuracy.items()],
+                "allocations": [
+                    an_allocation(cpu, rps) | {"operatingPoint": point} for cpu, point, rps in rows
+                ],
+            },
+        }
+    )
+    return found.spec
+
+
+POINTS = with_points(("1", "good", 10), ("1", "fast", 40), ("2", "good", 20), ("2", "fast", 80))
+
+
+def with_floor(floor: str, profile: VariantProfileSpec = POINTS) -> Service:
+    return parsed(a_document(accuracyFloor=floor), {"resnet18-cpu": profile})
+
+
+def test_operating_points_of_a_size_share_its_pods() -> None:
+    (variant,) = parsed(profiles={"resnet18-cpu": POINTS}).variants
+    assert (variant.accuracy, len(variant.allocations)) == (0.8, 11)
+    for allocation in variant.allocations:
+        assert allocation.capacity_rps == pytest.approx(0.04 * allocation.cpu_millicores)
+        assert [p.name for p in allocation.points] == ["good", "fast"]
+        assert [p.capacity_ratio for p in allocation.points] == pytest.approx([0.25, 1.0])
+
+
+def test_below_the_floor_no_point_is_offered() -> None:
+    service = with_floor("0.7")
+    (variant,) = service.variants
+    assert {a.cpu_millicores: a.capacity_rps for a in variant.allocations}[2000] == 20
+    assert {p.name for a in variant.allocations for p in a.points} == {"good"}
+    assert service.accuracy_floor == 0.7
+
+
+def test_a_floor_at_an_accuracy_lets_that_one_answer_however_it_was_rounded() -> None:
+    service = with_floor("0.8")
+    assert service.variants[0].allocations
+    assert 0.799985 < service.floors["resnet18"] < 0.799995
+
+
+def test_without_a_floor_nothing_is_asked_of_servers() -> None:
+    assert parsed().floors == {}
+    assert with_floor("0.000001").floors == {}
+
+
+def test_a_variant_below_the_floor_is_offered_in_no_size_and_asked_for_nothing() -> None:
+    document = a_document(accuracyFloor="0.75")
+    first = document["spec"]["variants"][0]
+    other = first | {"name": "grouped", "profileRef": {"name": "grouped-cpu"}}
+    document["spec"]["variants"].append(other)
+    service = parsed(document, {"resnet18-cpu": a_profile(), "grouped-cpu": POINTS})
+    assert [bool(variant.allocations) for variant in service.variants] == [False, True]
+    assert set(service.floors) == {"grouped"}
+
+
+def test_a_floor_above_every_variant_shows_both_numbers() -> None:
+    with pytest.raises(ProfileUnfit, match=r"accuracyFloor 0\.9, the best is resnet18 with 0\.8:"):
+        with_floor("0.9")
+
+
+def test_a_size_that_was_measured_twice_at_a_point_is_named_with_it() -> None:
+    twice = with_points(("1", "good", 10), ("1", "fast", 40), ("1000m", "fast", 41))
+    with pytest.raises(ProfileUnfit, match=r"batch size 1\) at operating point fast: keep one"):
+        parsed(profiles={"resnet18-cpu": twice})

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,13 +14,20 @@ from infadapter_operator.rollout.traffic_split import (
     weights_for,
     whole_weights,
 )
-from infadapter_profiles.sizes import Segment
+from infadapter_profiles.sizes import Allocation, PodSize, PointCapacity, Segment
 from infadapter_solver.problem import Target
 
 
 def pod(name: str, accuracy: float, rps: float, *, reserve: bool = False) -> Candidate:
     return Candidate(
         pod=name, target=Target(name), segments=(Segment(rps, accuracy),), reserve=reserve
+    )
+
+
+def grouped(name: str, *segments: tuple[float, float]) -> Candidate:
+    """One with operating points: rates, and the accuracy that each request of them adds."""
+    return Candidate(
+        pod=name, target=Target(name), segments=tuple(Segment(*each) for each in segments)
     )
 
 
@@ -139,3 +148,92 @@ def test_weights_are_stable_and_nearly_ideal(
     served = sum(share * accuracy[p] for p, share in shares_of(weights).items())
     ideal = sum(share * accuracy[p] for p, share in ideal_shares(backends, demand_rps).items())
     assert served >= ideal - WORTH_WRITING - len(backends) / WHOLE
+
+
+# --- pods with operating points -----------------------------------------------------------------
+
+
+@st.composite
+def fleets(draw: st.DrawFn) -> list[Candidate]:
+    """Up to three pods of up to three segments, each of a whole number of FILL's."""
+    accuracies = st.lists(st.sampled_from([-3, 1, 4, 6, 7, 8]), min_size=1, max_size=3, unique=True)
+    found = []
+    for number in range(draw(st.integers(1, 3))):
+        falling = sorted(draw(accuracies), reverse=True)
+        rates = draw(st.tuples(*[st.integers(1, 3) for _ in falling]))
+        segments = [(n / FILL, a / 10) for n, a in zip(rates, falling, strict=True)]
+        found.append(grouped(f"p{number}", *segments))
+    return found
+
+
+def worth(fleet: list[Candidate], loads: tuple[float, ...]) -> float:
+    """What these loads add up to, of pods that are filled up to FILL of each segment."""
+    total = 0.0
+    for one, load in zip(fleet, loads, strict=True):
+        left = load
+        for segment in one.segments:
+            taken = min(left, FILL * segment.rps)
+            total, left = total + taken * segment.accuracy, left - taken
+    return total
+
+
+@given(fleet=fleets(), part=st.floats(0.05, 0.99))
+def test_no_other_way_to_fill_pods_is_more_accurate(fleet: list[Candidate], part: float) -> None:
+    """Of all loads in whole requests: the best of those is the best of all, since steps are."""
+    rooms = [round(FILL * one.capacity_rps) for one in fleet]
+    demand = max(1, int(part * sum(rooms)))
+    shares = ideal_shares(fleet, float(demand))
+    found = worth(fleet, tuple(demand * shares.get(one.pod, 0.0) for one in fleet))
+    others = itertools.product(*(range(room + 1) for room in rooms))
+    best = max(worth(fleet, loads) for loads in others if sum(loads) == demand)
+    assert found == pytest.approx(best, abs=1e-9)
+
+
+def test_a_pod_goes_on_with_faster_points_where_others_are_full() -> None:
+    ladder = grouped("ladder", (10.0, 0.8), (30.0, 0.6))
+    other = pod("other", 0.7, 20.0)
+    assert ideal_shares([ladder, other], 9.0) == {"ladder": 1.0}
+    shares = ideal_shares([ladder, other], 27.0)
+    assert shares == pytest.approx({"ladder": 9 / 27, "other": 18 / 27})
+    shares = ideal_shares([ladder, other], 40.0)
+    assert shares == pytest.approx({"ladder": 22 / 40, "other": 18 / 40})
+
+
+def test_twins_of_other_sizes_are_equally_full() -> None:
+    third = 1 / 3
+    points = (
+        PointCapacity(name="good", accuracy=0.8, capacity_ratio=third),
+        PointCapacity(name="fast", accuracy=0.7, capacity_ratio=1.0),
+    )
+    sizes = {"small": 7.1, "large": 13.7}
+    twins = [
+        Candidate(
+            pod=name,
+            target=Target("twins"),
+            segments=Allocation(size=PodSize(), capacity_rps=rps, points=points).segments(0.8),
+        )
+        for name, rps in sizes.items()
+    ]
+    shares = ideal_shares(twins, 12.0)
+    assert shares["small"] / 7.1 == pytest.approx(shares["large"] / 13.7)
+
+
+def test_weights_stay_while_only_a_faster_point_answers_more() -> None:
+    """All that a single pod can do is the same, whatever it answers with."""
+    ladder = grouped("ladder", (10.0, 0.8), (90.0, 0.6))
+    assert weights_for([ladder], 80.0, {"ladder": WHOLE}) == {"ladder": WHOLE}
+
+
+def test_weights_go_when_a_pod_answers_with_its_faster_points_beside_an_idle_one() -> None:
+    ladder = grouped("ladder", (10.0, 0.8), (90.0, 0.6))
+    other = pod("other", 0.78, 50.0)
+    assert "other" in weights_for([ladder, other], 40.0, {"ladder": WHOLE})
+    assert weights_for([ladder, other], 8.0, {"ladder": WHOLE}) == {"ladder": WHOLE}
+
+
+@given(fleet=fleets(), before_rps=st.floats(0, 30), demand_rps=st.floats(0, 30))
+def test_weights_of_pods_with_points_are_stable(
+    fleet: list[Candidate], before_rps: float, demand_rps: float
+) -> None:
+    weights = weights_for(fleet, demand_rps, weights_for(fleet, before_rps, {}))
+    assert weights_for(fleet, demand_rps, weights) == weights

@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from infadapter_operator.domain.names import (
@@ -34,8 +33,6 @@ from infadapter_solver.problem import Target
 GATEWAY_GROUP, GATEWAY_VERSION = "gateway.networking.k8s.io", "v1"
 MOST_WEIGHT = 1_000_000
 
-NO_FLOORS: Mapping[str, float] = MappingProxyType({})
-
 OBEYED_WITHIN_S = 15.0
 """How long a route that was replaced before its gateways confirmed it may still take effect."""
 
@@ -48,7 +45,7 @@ def build_route(
     owner: Owner,
     traffic: Mapping[str, Any],
     weights: Mapping[Target, int],
-    floors: Mapping[str, float] = NO_FLOORS,
+    floors: Mapping[str, float],
 ) -> Json:
     """
     `traffic` as in the spec: parentRefs, hostnames. The rules are one field, sent whole. A floor of
@@ -150,7 +147,7 @@ class GatewayRouter:
     owner: Owner
     cluster: KubeCluster
     traffic: Mapping[str, Any]
-    floors: Mapping[str, float] = NO_FLOORS  # of accuracy, by variant
+    floors: Mapping[str, float] = field(default_factory=dict)  # of accuracy, by variant
     before: EnvoyRouter | None = None
     clock: Callable[[], float] = time.monotonic
     _sent: dict[str, int] = field(default_factory=dict)
