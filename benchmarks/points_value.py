@@ -4,11 +4,13 @@ What one pod with all networks is worth to the system: ours on the same load, th
 (i) separate pods for each of the paper's networks, (ii) one variant whose pods hold them all as
 operating points, (iii) both offered. The grouped variant is derived from the separate profiles at
 the same sizes; switching costs nothing, as all networks are resident, and its load time is the sum.
-All three are held against what no policy exceeds that is offered both.
+All three are held against what no policy exceeds that is offered both; with `--regret` each also
+against the best schedule that was found in hindsight with the same pods.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -21,6 +23,7 @@ from infadapter_simulator.compare.jobs import Job, Jobs, do_all
 from infadapter_simulator.measures import Measures, measured
 from infadapter_simulator.one_pod import GROUPED, beside, in_one_pod
 from infadapter_simulator.part import Part
+from infadapter_simulator.policies.hindsight.best_schedule import best_schedule
 from infadapter_simulator.policies.hindsight.relaxation import upper_bound
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.scenario import Scenario, Server
@@ -39,6 +42,7 @@ WEIGHTS_MIB = {
 FORMS = ("separate", GROUPED, "both")
 HEAD = ["trace", "pods", "violations, %", "effective accuracy", "accuracy of answers"]
 HEAD += ["mean cores", "weights resident, MiB", "most", "plans", "objective", "regret at most, %"]
+HEAD += ["regret, %"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,7 @@ class Found:
     measures: Measures
     mean_mib: float
     most_mib: float
+    best: float | None  # objective of the best schedule in hindsight; None: nobody asked
 
 
 def forms() -> dict[str, Scenario]:
@@ -55,10 +60,11 @@ def forms() -> dict[str, Scenario]:
     return {"separate": separate, GROUPED: together, "both": beside(separate, together)}
 
 
-def run_one(scenario: Scenario, load: Workload, seed: int) -> Found:
+def run_one(with_regret: bool, scenario: Scenario, load: Workload, seed: int) -> Found:
     world = simulate(Ours(service=service_of(scenario)), scenario, load, seed)
     mean_mib, most_mib = _resident(world)
-    return Found(measures=measured(world), mean_mib=mean_mib, most_mib=most_mib)
+    best = best_schedule(scenario, load, seed).measures.objective if with_regret else None
+    return Found(measures=measured(world), mean_mib=mean_mib, most_mib=most_mib, best=best)
 
 
 def bound(scenario: Scenario, load: Workload, seed: int) -> float:
@@ -96,11 +102,17 @@ def row(trace: str, form: str, found: Sequence[Found], upper: Sequence[float]) -
         f"{fmean(m.plan_changes or 0.0 for m in own):.0f}",
         f"{fmean(m.objective for m in own):.4f}",
         f"{100 * fmean(regret):.2f}",
+        _regret(found),
     )
     return "| " + " | ".join(cells) + " |"
 
 
-def table(trace: str, part: Part, seeds: range) -> list[str]:
+def _regret(found: Sequence[Found]) -> str:
+    below = [1 - one.measures.objective / one.best for one in found if one.best is not None]
+    return f"{100 * fmean(below):.2f}" if below else "–"
+
+
+def table(trace: str, part: Part, seeds: range, with_regret: bool) -> list[str]:
     scenarios = forms()
     jobs = [Job(scenario=at, seed=seed, work=run_one) for at in range(len(FORMS)) for seed in seeds]
     jobs += [Job(scenario=FORMS.index("both"), seed=seed, work=bound) for seed in seeds]
@@ -118,7 +130,8 @@ def table(trace: str, part: Part, seeds: range) -> list[str]:
 @click.option("--traces", "folder", type=click.Path(path_type=Path), help="Of recorded traces.")
 @click.option("--only", default=f"{SLICE},bursty,on-off", show_default=True, metavar="NAME,…")
 @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True)
-def main(folder: Path | None, only: str, seeds: int) -> None:
+@click.option("--regret", is_flag=True, help="Some minutes more for each run.")
+def main(folder: Path | None, only: str, seeds: int, regret: bool) -> None:
     """Separate pods, pods with all networks, and both offered, as Markdown."""
     click.echo(machine())
     click.echo("| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|")
@@ -127,7 +140,8 @@ def main(folder: Path | None, only: str, seeds: int) -> None:
             click.echo(f"{name} is left out: --traces names no folder that holds it.", err=True)
             continue
         with in_one_sentence():
-            for line in table(CASES[name].title, CASES[name].read(folder or Path()), range(seeds)):
+            part = CASES[name].read(folder or Path())
+            for line in table(CASES[name].title, part, range(seeds), regret):
                 click.echo(line)
 
 
