@@ -114,7 +114,11 @@ def _regret(found: Sequence[Found]) -> str:
 
 def table(trace: str, part: Part, seeds: range, with_regret: bool) -> list[str]:
     scenarios = forms()
-    jobs = [Job(scenario=at, seed=seed, work=run_one) for at in range(len(FORMS)) for seed in seeds]
+    jobs = [
+        Job(scenario=at, seed=seed, work=partial(run_one, with_regret))
+        for at in range(len(FORMS))
+        for seed in seeds
+    ]
     jobs += [Job(scenario=FORMS.index("both"), seed=seed, work=bound) for seed in seeds]
     in_order = tuple(scenarios[form] for form in FORMS)
     done = do_all(Jobs(part=part, scenarios=in_order, jobs=tuple(jobs)), Progress())
