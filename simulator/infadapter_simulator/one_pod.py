@@ -57,11 +57,15 @@ def _allocation(scenario: Scenario, size: PodSize) -> Allocation:
         Served(variant.name, variant.accuracy, scenario.capacity_rps(variant.name, size))
         for variant in scenario.variants
     ]
-    most_rps = max(point.capacity_rps for point in served)
-    return Allocation(size=size, capacity_rps=most_rps, points=frontier(served))
+    points = frontier(served)
+    rates = {point.name: point.capacity_rps for point in served}
+    most_rps = rates[points[-1].name] if points else 0.0
+    return Allocation(size=size, capacity_rps=most_rps, points=points)
 
 
 def _speed(scenario: Scenario, allocation: Allocation) -> PodSpeed:
+    if not allocation.points:
+        return scenario.speed(scenario.variants[0].name, allocation.size)  # nothing is sent there
     alone = {v.name: scenario.speed(v.name, allocation.size) for v in scenario.variants}
     points = [PointSpeed(p.accuracy, alone[p.name].service_s) for p in allocation.points]
     return PodSpeed.mixing(servers_of(allocation), points)

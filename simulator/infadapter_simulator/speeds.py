@@ -112,5 +112,7 @@ def _saturation_rps(profile: Profile, point: str | None, size: PodSize) -> float
         for a in profile.allocations
         if a.size.but_cpu == size.but_cpu and a.operating_point == point
     }
+    if not alike:
+        return 0.0  # of a size in which no operating point is worth using
     millicores = sorted(alike)
     return float(np.interp(size.cpu_millicores, millicores, [alike[n] for n in millicores]))

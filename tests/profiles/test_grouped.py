@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infadapter_profiles.document import ProfileDocument, read_document, write_document
+from infadapter_profiles.frontier import LEAST_STEP
 from infadapter_profiles.grouped import NotGroupable, grouped
 from infadapter_profiles.offered import to_variant
 from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation
@@ -84,7 +85,8 @@ def test_a_pod_serves_at_each_point_what_the_variant_serves_alone(
             name: next(a.capacity_rps for a in v.allocations if a.size == allocation.size)
             for name, v in alone.items()
         }
-        assert allocation.capacity_rps == max(rps.values())
+        most_rps = max(rps.values())
+        assert most_rps / (1 + LEAST_STEP) <= allocation.capacity_rps <= most_rps
         assert allocation.points
         for point in allocation.points:
             served_rps = point.capacity_ratio * allocation.capacity_rps

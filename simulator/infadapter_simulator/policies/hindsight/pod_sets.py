@@ -95,6 +95,8 @@ def full_speed(variant: Variant, speeds: Sequence[PodSpeed]) -> tuple[Segment, .
             rps = speed.servers / point.service_s
             rates[point.accuracy] = rates.get(point.accuracy, 0.0) + rps
     points = frontier(Served(f"{accuracy}", accuracy, rps) for accuracy, rps in rates.items())
+    if points:
+        most_rps = rates[points[-1].accuracy]
     together = Allocation(size=PodSize(), capacity_rps=most_rps, points=points)
     return together.segments(variant.accuracy)
 
