@@ -24,6 +24,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install  ## calibrate, replay a trace through a real router, adapt, report (about five minutes)
 	$(BIN)/infadapter demo
 
+# Bytecode is kept whatever the environment says: without it, half of the time before the first test is compiling.
+test: export PYTHONDONTWRITEBYTECODE =
 test: install  ## the tests that need Python alone, by two workers
 	$(BIN)/pytest -q -n 2 --dist worksteal
 

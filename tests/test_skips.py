@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,10 @@ def run_pytest(folder: Path, tests: str) -> str:
     (folder / "pytest.ini").write_text("[pytest]")
     (folder / "test_some.py").write_text(tests)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # no other plugin is asked
+    return subprocess.run(
+        command, cwd=folder, env=alone, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_the_summary_names_each_reason_for_skipping_once(tmp_path: Path) -> None:

@@ -119,8 +119,9 @@ class _Exposition(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def scraping(scraped: Exposing, folder: Path) -> Iterator[str]:
-    """The address of a Prometheus that scrapes it once a second."""
+def scraping(folder: Path, *scraped: Exposing) -> Iterator[str]:
+    """The address of a Prometheus that scrapes them once a second, five seconds from its start."""
+    targets = [f"127.0.0.1:{one.server_address[1]}" for one in scraped]
     config = {
         "scrape_configs": [
             {
@@ -129,7 +130,7 @@ def scraping(scraped: Exposing, folder: Path) -> Iterator[str]:
                 "scrape_timeout": "1s",
                 "honor_labels": True,
                 "metrics_path": "/stats/prometheus",
-                "static_configs": [{"targets": [f"127.0.0.1:{scraped.server_address[1]}"]}],
+                "static_configs": [{"targets": targets}],
             }
         ]
     }

@@ -290,7 +290,7 @@ def router() -> Iterator[Router]:
 
 @pytest.fixture
 def prometheus_url(router: Router, tmp_path: Path) -> Iterator[str]:
-    with scraping(router, tmp_path) as url:
+    with scraping(tmp_path, router) as url:
         yield url
 
 

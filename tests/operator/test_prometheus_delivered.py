@@ -284,7 +284,7 @@ def pods() -> Iterator[Pods]:
 
 @pytest.fixture
 def prometheus_url(pods: Pods, tmp_path: Path) -> Iterator[str]:
-    with scraping(pods, tmp_path) as url:
+    with scraping(tmp_path, pods) as url:
         yield url
 
 

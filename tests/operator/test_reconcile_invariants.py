@@ -4,6 +4,7 @@ looks, and when nothing happens any more, the loop comes to rest.
 """
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,8 +25,9 @@ TROUBLE_S = 200.0
 CALM_S = 300.0
 SETTLING_S = 150.0  # after the last plan: the slowest load, a swap in steps, a router that lags
 
+DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 modest = settings(
-    max_examples=12,
+    max_examples=12 if DEEP else 7,
     deadline=None,
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),  # to shrink a history of minutes takes minutes

@@ -38,7 +38,7 @@ from infadapter_operator.rollout.release import (
     make_room,
     releases,
 )
-from infadapter_operator.rollout.scale_down import align, remove, roll, scale_down
+from infadapter_operator.rollout.scale_down import align, remove, roll, scale_down, unloaded
 from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
 from infadapter_operator.rollout.stopgap import stopgaps
 from infadapter_operator.rollout.traffic import (
@@ -114,11 +114,11 @@ def towards(
     levelled = () if doubt else align(context)
     weights = _weights(context, observed, moves.freed, moves.grown, levelled)
     steps: list[Step] = [*moves.grown.steps, *moves.bridged, *levelled]
-    if weights != confirmed(observed) or weights != last_sent(observed):
+    in_force = (weights, confirmed(observed), last_sent(observed))
+    if any(weights != each for each in in_force):
         steps.append(set_weights(context.pods, weights))
-    elif not doubt:
-        steps += scale_down(context.pods, moves.freed)
     if not doubt:
+        steps += scale_down(context.pods, unloaded(moves.freed, in_force, context.wanted_rps))
         carrying = context.carrying | set(weights)
         removed = remove(context.plan, context.pods, observed, moves.freed, carrying)
         steps += (*moves.rolled, *removed)

@@ -1,6 +1,6 @@
 """The steps that give up, once it is known what may be given up and who still gets traffic."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed
@@ -10,6 +10,7 @@ from infadapter_operator.rollout.free import missing
 from infadapter_operator.rollout.match import PodState, held_by
 from infadapter_operator.rollout.release import DrainContext, Releases, goes_now
 from infadapter_operator.rollout.scale_up import Growth, Shortage
+from infadapter_operator.rollout.traffic_split import shares_of
 from infadapter_solver.problem import CPU, Plan, PodGroup, Resources, Target
 
 
@@ -34,6 +35,23 @@ def scale_down(pods: Sequence[PodState], freed: Releases) -> tuple[ResizePod, ..
         if (size := freed.get(one.actual.name)) is not None
         and not same_amounts(one.actual.wanted.resources, size.resources)
     )
+
+
+def unloaded(freed: Releases, in_force: Sequence[Mapping[str, int]], demand_rps: float) -> Releases:
+    """
+    What may shrink by all weights that are in force, sent and about to be sent: all of it where
+    these agree, and where they don't yet, the pods that get no more by any of them than they will
+    serve. A load that moves would move weights at every cycle, and nothing would ever shrink.
+    """
+    if all(weights == in_force[0] for weights in in_force):
+        return freed
+    shares = [shares_of(weights) for weights in in_force]
+    return {
+        pod: size
+        for pod, size in freed.items()
+        if size is not None
+        and all(share.get(pod, 0.0) * demand_rps <= size.capacity_rps for share in shares)
+    }
 
 
 def remove(

@@ -21,9 +21,9 @@ from tests.operator.rollout.liveness_cases import Case, Group, Kind, There, case
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
 
-def some(usual: int) -> settings:
+def some(usual: int, deep: int) -> settings:
     return settings(
-        max_examples=20 * usual if DEEP else usual,
+        max_examples=deep if DEEP else usual,
         derandomize=not DEEP,  # the same cases each time; the deep ones are always others
         deadline=None,
         database=None,
@@ -51,31 +51,31 @@ def rested(case: Case) -> Rollout:
     return rollout
 
 
-@some(120)
+@some(60, deep=2_400)
 @given(case=cases())
 def test_a_plan_is_reached(case: Case) -> None:
     reached(case)
 
 
-@some(60)
+@some(60, deep=1_200)
 @given(case=cases(overloaded=True))
 def test_a_plan_is_reached_in_an_overload(case: Case) -> None:
     reached(case)
 
 
-@some(60)
+@some(60, deep=1_200)
 @given(case=cases(changing=True))
 def test_the_last_of_many_plans_is_reached(case: Case) -> None:
     reached(case)
 
 
-@some(50)
+@some(50, deep=1_000)
 @given(case=cases(full=True, most_pods=5))
 def test_a_plan_is_reached_on_a_node_with_little_room(case: Case) -> None:
     reached(case)
 
 
-@some(25)
+@some(12, deep=500)
 @given(case=troubled())
 def test_trouble_ends_at_a_rest_with_a_name(case: Case) -> None:
     rested(case)

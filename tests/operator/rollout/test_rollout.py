@@ -268,6 +268,15 @@ def test_shrinks_only_after_the_load_has_moved() -> None:
     assert [type(step) for step in steps(decision, even, 30.0)] == [ResizePod]
 
 
+def test_shrinks_while_weights_still_move_if_by_none_of_them_it_gets_more_than_fits() -> None:
+    decision = planned(("small", 2, 1000), demand_rps=30.0)
+    pods = (a_pod("small-1", 4000), a_pod("small-2", 1000))
+    moving = seen(*pods, weights={"small-1": 100, "small-2": 900})
+    assert [type(step) for step in steps(decision, moving, 30.0)] == [SetWeights, ResizePod]
+    soon_lopsided = replace(moving, sent_weights={"small-1": 900, "small-2": 100})
+    assert [type(step) for step in steps(decision, soon_lopsided, 30.0)] == [SetWeights]
+
+
 def test_pods_that_were_never_created_are_called_off() -> None:
     observed = seen(
         a_pod("small-1", 1000), weights={"small-1": 1000}, desired_pods={Target("small"): 5}
