@@ -10,6 +10,9 @@ LEAST_STEP = 0.01
 """A point that is less than a hundredth faster than a more accurate one is none: rates are not
 measured that closely, and what the last requests would cost in accuracy would be no number."""
 
+ROUNDING = 1e-9
+"""Slopes that differ by less differ by how they were computed: points of one accuracy are none."""
+
 
 class Served(NamedTuple):
     """A point, and the rate at which a pod that answers with it alone meets the SLO."""
@@ -70,7 +73,7 @@ def _is_bend(points: Sequence[Served]) -> bool:
     """The slope falls at the last but one; before the first one the line begins at nothing."""
     before = points[-3] if len(points) > 2 else Served("", 0.0, 0.0)
     middle, last = points[-2:]
-    return _slope(before, middle) > _slope(middle, last)
+    return _slope(before, middle) > _slope(middle, last) + ROUNDING
 
 
 def _slope(some: Served, other: Served) -> float:

@@ -142,3 +142,11 @@ def variant_of(points: list[Served]) -> Variant:
         load_time_s=1.0,
         allocations=(allocation_of(points),),
     )
+
+
+@given(st.floats(0.01, 1.0), st.lists(st.floats(0.5, 1000.0), min_size=2, max_size=5, unique=True))
+def test_of_points_of_one_accuracy_the_fastest_is_kept(accuracy: float, rates: list[float]) -> None:
+    points = [Served(f"p{n}", accuracy, rps) for n, rps in enumerate(rates)]
+    (kept,) = frontier(points)
+    fastest = next(point for point in points if point.name == kept.name)
+    assert fastest.capacity_rps >= max(rates) / (1 + LEAST_STEP)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infadapter_profiles.frontier import Served, frontier
 from infadapter_solver import (
     Allocation,
     Method,
@@ -52,6 +53,14 @@ def test_no_plan_is_below_the_greedy_one(method: Method, block: int) -> None:
 @given(draw=st.randoms(use_true_random=False))
 def test_no_plan_is_below_the_greedy_one_whatever_is_drawn(draw: random.Random) -> None:
     hold(badly_scaled(draw), "milp")
+
+
+@pytest.mark.parametrize("block", range(4))
+@both_methods
+def test_no_plan_with_operating_points_is_below_the_greedy_one(method: Method, block: int) -> None:
+    for seed in range(10 * block, 10 * (block + 1)):
+        draw = random.Random(seed)
+        hold(with_points(badly_scaled(draw), draw), method)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -274,6 +283,27 @@ def badly_scaled(draw: random.Random, budgets: list[int] | None = None) -> Probl
         running = PodGroup(target=target, allocation=size, pods=draw.randint(1, 9))
         problem = replace(problem, running=(running,))
     return problem
+
+
+def with_points(problem: Problem, draw: random.Random) -> Problem:
+    """Up to four of each size, whose rates may be a ten-thousandth of the fastest one's."""
+    variants = []
+    for variant in problem.variants:
+        accuracies = [variant.accuracy - 0.03 * k for k in range(draw.randint(1, 4))]
+        slower = draw.choice([0.5, 0.1, 1e-4, 1.0])
+        speeds = [slower, *(1 + draw.uniform(-0.2, 2) * k for k in range(1, len(accuracies)))]
+        served = [
+            Served(str(k), *point) for k, point in enumerate(zip(accuracies, speeds, strict=True))
+        ]
+        points = frontier(served)
+        allocations = tuple(replace(a, points=points) for a in variant.allocations)
+        variants.append(replace(variant, allocations=allocations))
+    sizes = {(v.name, a.size): a for v in variants for a in v.allocations}
+    running = tuple(
+        replace(group, allocation=sizes[group.target.variant, group.allocation.size])
+        for group in problem.running
+    )
+    return replace(problem, variants=tuple(variants), running=running)
 
 
 def rate(draw: random.Random, least: float, most: float) -> float:

@@ -111,20 +111,17 @@ def ready_capacity_rps(service: Service, pods: Iterable[Pod]) -> float:
 
 
 def running_groups(service: Service, pods: Iterable[Pod]) -> tuple[PodGroup, ...]:
-    """What runs of the spec's variants, by target and size, as the solver wants to know it."""
+    """
+    What runs of the spec's variants, by target and the size that was asked for, which it soon has.
+    """
     counts: dict[tuple[Target, PodSize], list[Pod]] = {}
     for pod in pods:
         if not pod.leaving and find_variant(service, pod.target.variant):
             counts.setdefault((pod.target, pod.wanted), []).append(pod)
     return tuple(
-        PodGroup(target=same[0].target, allocation=_in_force(service, same[0]), pods=len(same))
-        for _, same in sorted(counts.items())
+        PodGroup(target=target, allocation=as_allocation(service, target, size), pods=len(same))
+        for (target, size), same in sorted(counts.items())
     )
-
-
-def _in_force(service: Service, pod: Pod) -> Allocation:
-    """At the size that was asked for: that is what it soon has."""
-    return as_allocation(service, pod.target, pod.wanted)
 
 
 def by_target(values: Iterable[tuple[Target, float]]) -> Mapping[Target, float]:

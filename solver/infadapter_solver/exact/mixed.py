@@ -37,6 +37,9 @@ MOST_LABELS, MOST_BRANCHES = 20_000, 400_000
 FEW_LABELS = 64
 """So many of the most promising labels find a plan to beat before all are followed."""
 
+VALUED = 4096
+"""So many are valued before the others: what they are worth leaves fewer of those."""
+
 Groups = tuple[PodGroup, ...]
 
 
@@ -64,11 +67,19 @@ class Search:
         labels, choices = self._root(), self.prices.hopeful(self.known - TIE)
         for depth, table in enumerate(self.tables.by_target):
             labels, most = self._branch(depth, table, labels, choices[depth])
-            self._complete(labels)
-            hopeful = most >= self.known - TIE
-            if depth == len(self.tables.by_target) - 1:
-                return
-            labels = _rows(labels, _few(np.flatnonzero(hopeful), most, most_labels))
+            labels = self._followed(labels, most, most_labels)
+
+    def _followed(self, labels: Labels, most: Floats, most_labels: int | None) -> Labels:
+        """Without those that can't be the best any more, once the most promising are valued."""
+        valued = _most(most, VALUED)
+        self._complete(_rows(labels, valued))
+        hopeful = np.flatnonzero(most >= self.known - TIE)
+        if most_labels is not None:
+            return _rows(labels, hopeful[_most(most[hopeful], most_labels)])
+        if len(hopeful) > MOST_LABELS:
+            raise TooLarge(f"more than {MOST_LABELS} half-made plans to compare at once")
+        self._complete(_rows(labels, np.setdiff1d(hopeful, valued)))
+        return _rows(labels, hopeful)
 
     def found(self) -> list[Groups]:
         """Of those within a tie: the cheapest with fewest models and starts, and the best."""
@@ -171,12 +182,9 @@ def _rows(labels: Labels, rows: Rows) -> Labels:
     )
 
 
-def _few(rows: Rows, most: Floats, most_labels: int | None) -> Rows:
-    if most_labels is None and len(rows) > MOST_LABELS:
-        raise TooLarge(f"more than {MOST_LABELS} half-made plans to compare at once")
-    if most_labels is None or len(rows) <= most_labels:
-        return rows
-    return rows[np.argpartition(-most[rows], most_labels)[:most_labels]]
+def _most(most: Floats, count: int) -> Rows:
+    """Those with the highest."""
+    return np.arange(len(most)) if len(most) <= count else np.argpartition(-most, count)[:count]
 
 
 def optima(problem: Problem, tables: Tables, wanted: Requirement, known: float) -> list[Groups]:

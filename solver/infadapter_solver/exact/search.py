@@ -1,6 +1,9 @@
 """
 The exact path: a label for every half-made plan that may still become the best.
 
+Where pods have operating points it is another (`mixed`); this one is of pods that answer at one
+accuracy.
+
 Targets are taken one after the other, most accurate first, and each label branches into the
 target's choices. Traffic fills in the same order, so a label's gain in accuracy is final. Labels go
 
