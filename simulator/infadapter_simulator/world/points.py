@@ -114,7 +114,7 @@ def begin(
     """Of those who wait, whoever gets a server until then."""
     while points.waiting[slot]:
         request = points.head[slot]
-        server = first_free(free_s)
+        server = first_free(free_s, free_s.size)
         at = max(arrivals[request], free_s[server])
         if at > until:
             return
@@ -135,8 +135,8 @@ def _is_welcome(
     fastest_s = points.seconds[slot, points.number[slot] - 1]
     free = free_s.copy()
     for _ in range(points.waiting[slot]):
-        free[first_free(free)] += fastest_s
-    start = max(now, free[first_free(free)])
+        free[first_free(free, free.size)] += fastest_s
+    start = max(now, free[first_free(free, free.size)])
     if may_wait < 0:
         return bool(start + fastest_s <= now + slo_s + SAME_S)
     return bool(start <= now or points.waiting[slot] < may_wait)
@@ -196,7 +196,7 @@ def _all_in_time(
 @numba.njit(cache=True)
 def _next(free: Floats, at: float, takes_s: float) -> float:
     """When the next one is answered."""
-    server = first_free(free)
+    server = first_free(free, free.size)
     free[server] = max(at, free[server]) + takes_s
     return float(free[server])
 

@@ -10,7 +10,6 @@ in a pod with operating points (`points.py`) it is not known before it starts ho
 import numba
 import numpy as np
 
-from infadapter_simulator.world.points import Points, arrive
 from infadapter_simulator.world.servers import Floats, Ints, first_free, free_anew
 
 __all__ = [
@@ -22,8 +21,10 @@ __all__ = [
     "REFUSED",
     "Floats",
     "Ints",
+    "drawn",
     "oldest_open",
     "rearrange",
+    "richest",
     "serve",
 ]
 
@@ -58,7 +59,6 @@ def serve(
     slot_of: Ints,  # by request; filled in, as are the next two
     start_s: Floats,
     finish_s: Floats,
-    points: Points | None = None,  # None: no pod has any
 ) -> None:
     """Requests `first` to `last` (not included). One that is refused keeps slot -1."""
     if not slots.size:
@@ -66,67 +66,30 @@ def serve(
     total = weights[slots].sum()
     for i in range(first, last):
         if draws.size:
-            slot = _drawn(slots, weights, draws[i] * total)
+            slot = drawn(slots, weights, draws[i] * total)
         else:
-            slot = _richest(slots, weights, credits, total)
-        free = free_s[slot, : servers[slot]]
-        limit = limits[slot]
-        if points is not None and points.number[slot]:
-            taken = arrive(points, i, slot, limit, free, arrivals, noise, slo_s, start_s, finish_s)
-        else:
-            taken = _queue(
-                i,
-                limit,
-                counts[slot],
-                free,
-                service_s[slot],
-                arrivals,
-                noise,
-                recent[slot],
-                slo_s,
-                start_s,
-                finish_s,
-            )
-        if taken:
-            counts[slot] += 1
-            slot_of[i] = slot
-        else:
+            slot = richest(slots, weights, credits, total)
+        now = arrivals[i]
+        server = first_free(free_s[slot], servers[slot])
+        start = max(now, free_s[slot, server])
+        if limits[slot] == DEADLINE:
+            if start + service_s[slot] > now + slo_s + 1e-9:
+                refusals[slot] += 1
+                continue
+        elif _is_full(recent[slot], counts[slot], limits[slot], start, now):
             refusals[slot] += 1
+            continue
+        finish = start + service_s[slot] * (noise[i] if noise.size else 1.0)
+        free_s[slot, server] = finish
+        recent[slot, counts[slot] % MOST_WAITING] = start
+        counts[slot] += 1
+        slot_of[i] = slot
+        start_s[i] = start
+        finish_s[i] = finish
 
 
 @numba.njit(cache=True)
-def _queue(
-    request: int,
-    limit: int,
-    count: int,
-    free_s: Floats,
-    service_s: float,
-    arrivals: Floats,
-    noise: Floats,
-    recent: Floats,
-    slo_s: float,
-    start_s: Floats,
-    finish_s: Floats,
-) -> bool:
-    """Whether it is taken."""
-    now = arrivals[request]
-    server = first_free(free_s)
-    start = max(now, free_s[server])
-    if limit == DEADLINE:
-        if start + service_s > now + slo_s + 1e-9:
-            return False
-    elif _is_full(recent, count, limit, start, now):
-        return False
-    finish = start + service_s * (noise[request] if noise.size else 1.0)
-    free_s[server] = finish
-    recent[count % MOST_WAITING] = start
-    start_s[request] = start
-    finish_s[request] = finish
-    return True
-
-
-@numba.njit(cache=True)
-def _drawn(slots: Ints, weights: Ints, at: float) -> int:
+def drawn(slots: Ints, weights: Ints, at: float) -> int:
     """The pod in whose part of the weights the draw lies."""
     for slot in slots:
         at -= weights[slot]
@@ -136,7 +99,7 @@ def _drawn(slots: Ints, weights: Ints, at: float) -> int:
 
 
 @numba.njit(cache=True)
-def _richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
+def richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
     """Smooth weighted round robin: all gain their weight, the richest pays the total (nginx)."""
     best = slots[0]
     for slot in slots:
@@ -184,7 +147,7 @@ def rearrange(
     free_anew(free, finish_s[own[(start_s[own] <= now) & (finish_s[own] > now)]], now)
     counts[slot] -= min(waiting.size, counts[slot])
     for i in waiting:
-        server = first_free(free)
+        server = first_free(free, free.size)
         start = max(now, free[server])
         finish = start + service_s[slot] * (noise[i] if noise.size else 1.0)
         free[server] = finish

@@ -19,9 +19,9 @@ def with_rows(rows: NDArray[Row], count: int) -> NDArray[Row]:
 
 
 @numba.njit(cache=True)
-def first_free(free_s: Floats) -> int:
+def first_free(free_s: Floats, servers: int) -> int:
     first = 0
-    for server in range(1, free_s.size):
+    for server in range(1, servers):
         if free_s[server] < free_s[first]:
             first = server
     return first

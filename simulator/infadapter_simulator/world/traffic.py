@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infadapter_simulator.scenario import PodSpeed, Scenario
+from infadapter_simulator.world.mixed import serve_points
 from infadapter_simulator.world.points import begin, give, grown, no_points
 from infadapter_simulator.world.queues import (
     DEADLINE,
@@ -140,30 +141,36 @@ class Traffic:
         """Let all requests arrive that come before then."""
         last = int(np.searchsorted(self.arrivals_s, until_s, side="left"))
         if last > self.passed:
-            serve(
-                self.arrivals_s,
-                self._noise,
-                self._draws,
-                self.passed,
-                last,
-                self._order,
-                self._weights,
-                self._credits,
-                self._free_s,
-                self._servers,
-                self._service_s,
-                self._limits,
-                self._counts,
-                self._refusals,
-                self._recent,
-                self._slo_s,
-                self.slot_of,
-                self.start_s,
-                self.finish_s,
-                self._points,
-            )
+            self._serve(last)
             self.passed = last
         self._begin_all(until_s)
+
+    def _serve(self, last: int) -> None:
+        asked = (
+            self.arrivals_s,
+            self._noise,
+            self._draws,
+            self.passed,
+            last,
+            self._order,
+            self._weights,
+            self._credits,
+            self._free_s,
+            self._servers,
+            self._service_s,
+            self._limits,
+            self._counts,
+            self._refusals,
+            self._recent,
+            self._slo_s,
+            self.slot_of,
+            self.start_s,
+            self.finish_s,
+        )
+        if self._points is None:
+            serve(*asked)
+        else:
+            serve_points(*asked, self._points)
 
     def _begin_all(self, until_s: float) -> None:
         """What waits in pods with operating points, as far as it gets a server until then."""
