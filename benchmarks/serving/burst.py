@@ -8,7 +8,7 @@ Ten times the load for ten seconds, in real time: what operating points are wort
 The demo's five networks as one ladder in one pod, which chooses a network for each batch; beside
 each of them alone on the same core; and beside two pods on that core, the most accurate and the
 fastest, between which a router moves all traffic one second after each step. The client has the
-other core. The burst is 0.4 of what bare torch serves with glyph-3, since HTTP takes its part of
+other core. The burst is 0.65 of what bare torch serves with glyph-3, as HTTP takes its part of
 the core, too; before and after it there is a tenth of that.
 
 Second by second: the share that was answered in time, and the mean accuracy of what was answered,
@@ -49,7 +49,7 @@ from infadapter_workload.trace import Array, Trace
 VARIANTS = ("glyph-1", "glyph-2", "glyph-3", "glyph-4", "glyph-5")
 QUIET_S, BURST_S, TIMES = 10, 10, 10
 LONG_S = 2 * QUIET_S + BURST_S
-OF_GLYPH_3 = 0.4
+OF_GLYPH_3 = 0.65
 ROUTED_S = 1.0
 """After a step the router's weights follow."""
 

@@ -32,6 +32,12 @@ write it, and routers add their service's; servers obey the highest.
 REFUSED_STATUS = 503
 """Of a refusal. Servers and routers write it; the operator counts such answers as missed."""
 
+MAX_BATCH_VARIABLE = "INFADAPTER_MAX_BATCH"
+"""
+Of a server's environment, its batch limit, where `--max-batch` says none. Pod templates take it
+from the annotation in which the operator says what it has planned.
+"""
+
 READY_PATH = "/v2/health/ready"
 """200 while the server wants requests. Probes, the profiler and the local platform ask it."""
 

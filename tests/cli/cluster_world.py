@@ -30,6 +30,8 @@ class ClusterWorld(FakeApi):
         self.refuses_pods = ""
         self.jobs: list[Json] = []
         self.logs: dict[str, str] = {}
+        self.kubelet: list[Json] = []  # what it says of a resize, look by look, until it has it
+        self._pending: dict[str, Json] = {}
 
     async def text(self, path: str, **query: str) -> str:
         return self.logs.get(path.split("/")[-2], "")
@@ -39,6 +41,30 @@ class ClusterWorld(FakeApi):
         if query.get("dryRun") and (refusal := self.refuse(method, path)) is not None:
             raise refusal
         return await super().request(method, path, **rest)
+
+    def _resize(self, pod: Json, body: Json) -> None:
+        """In force once the kubelet has said all it has to say of it."""
+        before = copy.deepcopy(pod["status"]["containerStatuses"])
+        super()._resize(pod, body)
+        if self.kubelet:
+            self._pending[pod["metadata"]["name"]] = pod["status"]["containerStatuses"]
+            pod["status"]["containerStatuses"] = before
+            self._say(pod)
+
+    def _read(self, path: str, selector: str) -> Json:
+        found = super()._read(path, selector)
+        if found.get("metadata", {}).get("name") in self._pending:
+            found = copy.deepcopy(found)
+            self._say(self.objects[path])
+        return found
+
+    def _say(self, pod: Json) -> None:
+        status = pod["status"]
+        others = [c for c in status["conditions"] if not c["type"].startswith("PodResize")]
+        said = [self.kubelet.pop(0)] if self.kubelet else []
+        if not said:
+            status["containerStatuses"] = self._pending.pop(pod["metadata"]["name"])
+        status["conditions"] = [*others, *said]
 
     @property
     def left(self) -> list[str]:
@@ -97,6 +123,10 @@ def unready(**status: Any) -> Json:
     condition = {"type": "Ready", "status": "False", "lastTransitionTime": CREATED}
     conditions = [condition, *status.pop("conditions", ())]
     return {"phase": "Pending", "conditions": conditions, **status}
+
+
+def pending(reason: str, message: str = "") -> Json:
+    return {"type": "PodResizePending", "status": "True", "reason": reason, "message": message}
 
 
 def over(code: int) -> Json:

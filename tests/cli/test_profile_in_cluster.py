@@ -1,5 +1,6 @@
 """`infadapter profile --kubernetes`: a clone is measured, and goes whatever happens."""
 
+import asyncio
 import copy
 import signal
 from pathlib import Path
@@ -9,14 +10,17 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from infadapter.cluster import coming
+from infadapter.cluster import coming, resizing
 from infadapter.cluster import command as in_cluster
 from infadapter.cluster.jobs import PROFILE_LABEL
 from infadapter.cluster.reference import parse_reference
+from infadapter.cluster.resizing import in_force
+from infadapter.cluster.source import find_source
 from infadapter.commands.profile import profile
 from infadapter_operator.domain.names import GROUP, SERVICES, VERSION
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.kube.client import ApiRefusal, core, custom
+from infadapter_profiles.sizes import CPU, PodSize
 from tests.cli.cluster_world import (
     NAMESPACE,
     PROFILE,
@@ -25,6 +29,7 @@ from tests.cli.cluster_world import (
     forbidden,
     option,
     over,
+    pending,
     ready,
     unready,
 )
@@ -38,6 +43,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ClusterWorld:
     monkeypatch.setattr(in_cluster, "connect", lambda timeout_s: world)
     monkeypatch.setattr(coming, "POLL_S", 0.001)
     monkeypatch.setattr(coming, "SETTLED_S", 0.02)
+    monkeypatch.setattr(resizing, "RESIZE_S", 0.2)
     monkeypatch.chdir(tmp_path)
     return world
 
@@ -128,6 +134,122 @@ def test_what_can_not_be_resized_is_cloned_anew(world: ClusterWorld) -> None:
     assert len(world.jobs) == 4
     assert len(world.objects[PROFILE]["spec"]["allocations"]) == 2
     assert world.left == []
+
+
+FAILING = {"type": "PodResizeInProgress", "status": "True", "reason": "Error", "message": "cgroup"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [pending("Deferred", "Node didn't have enough resource: cpu")] * 3,
+        [FAILING, FAILING],
+        [pending("Deferred"), FAILING, {"type": "PodResizeInProgress", "status": "True"}],
+    ],
+)
+def test_a_resize_that_takes_its_time_is_waited_for(
+    world: ClusterWorld, said: list[dict[str, Any]]
+) -> None:
+    deployment(world)
+    world.kubelet = said
+    result = invoke(*TARGET, "--cpu", "0.5", "--cpu", "2")
+    assert result.exit_code == 0, result.output
+    assert len(world.jobs) == 3, "one clone"
+    assert world.kubelet == [], "nothing is measured before it is in force"
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ([pending("Infeasible", "static CPU manager")], "Infeasible: static CPU manager"),
+        ([pending("Deferred", "no room")] * 1000, "not in force after 0.2 s: Deferred: no room"),
+        ([FAILING] * 1000, "not in force after 0.2 s: Error: cgroup"),
+        ([{"type": "Other"}] * 1000, "the kubelet shows the old size"),
+    ],
+)
+def test_a_resize_that_a_node_does_not_grant_is_a_new_clone(
+    world: ClusterWorld, said: list[dict[str, Any]], sentence: str
+) -> None:
+    deployment(world)
+    world.kubelet = said
+    result = invoke(*TARGET, "--cpu", "0.5", "--cpu", "2")
+    assert result.exit_code == 0, result.output
+    assert "The clone can't be resized (" in result.output
+    assert sentence in result.output
+    assert len(world.objects[PROFILE]["spec"]["allocations"]) == 2
+    assert world.left == []
+    clones = [job for job in world.jobs if "ownerReferences" not in job["metadata"]]
+    sizes = [
+        job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["cpu"]
+        for job in clones
+    ]
+    assert sizes == ["500m", "2"]
+
+
+def test_a_clone_that_goes_while_it_is_resized_is_made_anew(world: ClusterWorld) -> None:
+    deployment(world)
+
+    def go(method: str, path: str) -> Exception | None:
+        if path.endswith("/resize"):
+            world.objects.pop(path.removesuffix("/resize"))
+        return None
+
+    world.refuse = go
+    result = invoke(*TARGET, "--cpu", "0.5", "--cpu", "2")
+    assert result.exit_code == 0, result.output
+    assert len(world.objects[PROFILE]["spec"]["allocations"]) == 2
+
+
+def test_limits_tell_whether_a_size_is_in_force(world: ClusterWorld) -> None:
+    """Requests are shown as soon as the node has admitted them."""
+    deployment(world)
+    resources = {"requests": {"cpu": "2"}, "limits": {"cpu": "500m"}}
+    source = asyncio.run(
+        find_source(world, NAMESPACE, parse_reference("deployment/r18"), container=None, port=None)
+    )
+    live: dict[str, Any] = {
+        "metadata": {"generation": 2},
+        "status": {"containerStatuses": [{"name": "server", "resources": resources}]},
+    }
+    size = PodSize(resources={CPU: 2000})
+    assert not in_force(live, source, size)
+    resources["limits"]["cpu"] = "2"
+    assert in_force(live, source, size)
+    live["status"]["observedGeneration"] = 1
+    assert not in_force(live, source, size), "that is of the spec before"
+
+
+def test_a_server_that_a_resize_restarts_gets_a_clone_for_each_size(world: ClusterWorld) -> None:
+    policy = [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]
+    deployment(world, resizePolicy=policy)
+    result = invoke(*TARGET, "--cpu", "0.5", "--cpu", "2")
+    assert result.exit_code == 0, result.output
+    assert "its resizePolicy restarts the server" in result.output
+    assert not any(path.endswith("/resize") for _, path in world.writes)
+    assert len(world.jobs) == 4
+
+
+def test_no_container_of_the_clone_is_restarted_by_a_resize(world: ClusterWorld) -> None:
+    """The API server refuses such a pod where it is never started again."""
+    path = deployment(world, resizePolicy=[{"resourceName": "cpu", "restartPolicy": "NotRequired"}])
+    sidecar = {"name": "proxy", "image": "p", "restartPolicy": "Always", "resizePolicy": []}
+    world.objects[path]["spec"]["template"]["spec"]["initContainers"] = [sidecar]
+    assert invoke(*TARGET).exit_code == 0
+    pod = world.jobs[0]["spec"]["template"]["spec"]
+    assert "resizePolicy" not in pod["containers"][0]
+    assert pod["initContainers"] == [{"name": "proxy", "image": "p", "restartPolicy": "Always"}]
+
+
+def test_a_profiler_that_has_ended_makes_room_for_the_next_size(world: ClusterWorld) -> None:
+    """A node that defers a resize looks again when a pod has gone, and not when one ends."""
+    deployment(world)
+    invoke(*TARGET, "--cpu", "0.5", "--cpu", "2")
+    order = [
+        path for method, path in world.writes if method.startswith("DELETE") or "resize" in path
+    ]
+    kinds = ["generator" if path.endswith("-0") or path.endswith("-1") else path for path in order]
+    assert kinds[0] == "generator"
+    assert kinds[1].endswith("/resize")
 
 
 def test_a_profile_that_is_there_is_added_to_and_the_change_is_told(world: ClusterWorld) -> None:

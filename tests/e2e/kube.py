@@ -29,6 +29,7 @@ ROOTS = {
     "deployments": "/apis/apps/v1",
     "replicasets": "/apis/apps/v1",
     "jobs": "/apis/batch/v1",
+    "roles": "/apis/rbac.authorization.k8s.io/v1",
     "endpointslices": "/apis/discovery.k8s.io/v1",
     "httproutes": "/apis/gateway.networking.k8s.io/v1",
     SERVICES: f"/apis/{GROUP}/{VERSION}",

@@ -71,6 +71,18 @@ async def test_each_pod_has_what_arrived_and_what_it_missed(server: Answers) -> 
     }
 
 
+async def test_a_pod_that_fails_tells_nothing(server: Answers) -> None:
+    """It refuses nobody and is late for nobody: by that alone it could do ever more."""
+    server.answer = vector(
+        *GOOD,
+        series("good", "failed", "1"),
+        series("bad", "arrived", "10"),
+        series("bad", "missed", "0"),
+        series("bad", "failed", "1.1"),
+    )
+    assert (await ask(server.url)).keys() == {"good"}
+
+
 async def test_more_missed_than_arrived_are_as_many(server: Answers) -> None:
     server.answer = vector(series("one", "missed", "3"), series("one", "arrived", "2"))
     assert await ask(server.url) == {"one": Delivered(2.0, 2.0, 5.0)}
@@ -194,7 +206,7 @@ async def test_nobody_there_teaches_nothing() -> None:
 )
 def test_a_window_holds_several_scrapes(window_s: float, scrape_s: float, range_s: int) -> None:
     query = delivered_query(Servers("vision", frozenset({"r18"}), scrape_s, 0.75), window_s)
-    assert query.count(f"[{range_s}s]") == 6
+    assert query.count(f"[{range_s}s]") == 7
 
 
 @pytest.mark.parametrize(
@@ -226,6 +238,7 @@ class Pods(Exposing):
             ("resnet-r18-a-b", "vision"): 40.0,
             ("resnet-r34-c-d", "vision"): 10.0,
             ("resnet-r34-without-codes", "vision"): 10.0,
+            ("resnet-r34-fails-always", "vision"): 10.0,
             ("resnet-r18-e-f", "audio"): 10.0,
             ("resnet-r50-g-h", "vision"): 10.0,
         }
@@ -236,6 +249,9 @@ class Pods(Exposing):
             ("resnet-r34-c-d", "vision", 200): 10.0,
             ("resnet-r34-c-d", "vision", 503): 0.0,
             ("resnet-r34-without-codes", "vision", 200): 10.0,
+            ("resnet-r34-fails-always", "vision", 200): 0.0,
+            ("resnet-r34-fails-always", "vision", 500): 10.0,
+            ("resnet-r34-fails-always", "vision", 503): 0.0,
             ("resnet-r18-e-f", "audio", 503): 1.0,
             ("resnet-r50-g-h", "vision", 503): 1.0,
         }

@@ -119,6 +119,7 @@ def questions(pods: tuple[str, ...]) -> list[dict[str, Any]]:
     in_words = {"answered": 1.0, "late": 0.2, "refused": 0.02, "failed": 0.08}
     by_servers = {"answered": 1.0, "late": 0.1, "refused": 0.06, "failed": 0.04}
     missed = {f'pod="{pod}",what="missed"': RPS * 0.16 for pod in pods}
+    failed = {f'pod="{pod}",what="failed"': RPS * 0.04 for pod in pods}
     arrived = {f'pod="{pod}",what="arrived"': float(RPS) for pod in pods}
     return [
         expected(arrivals_query("vision", "resnet", 1.0), total=RPS * count),
@@ -127,7 +128,7 @@ def questions(pods: tuple[str, ...]) -> list[dict[str, Any]]:
         expected(served_query(SERVERS), total=RPS * count),
         expected(served_by_pod_query(SERVERS), **{f'pod="{p}"': float(RPS) for p in pods}),
         expected(f"({served_answers_query(SERVERS)})", **what(count, 15, **by_servers)),
-        expected(f"({delivered_query(SERVERS, 5.0)})", **arrived, **missed),
+        expected(f"({delivered_query(SERVERS, 5.0)})", **arrived, **failed, **missed),
     ]
 
 

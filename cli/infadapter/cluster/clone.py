@@ -1,4 +1,4 @@
-"""The life of a clone: made, Ready, resized, gone."""
+"""The life of a clone: made, Ready, gone."""
 
 import asyncio
 import contextlib
@@ -11,18 +11,16 @@ from infadapter.cluster import coming
 from infadapter.cluster.coming import Say
 from infadapter.cluster.jobs import clone_job
 from infadapter.cluster.source import Source
-from infadapter_operator.domain.observed import Pod, Resize
+from infadapter_operator.domain.observed import Pod
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.client import STRATEGIC, ApiRefusal, Json, KubeApi, core
-from infadapter_operator.kube.objects import container_resources
+from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi
 from infadapter_operator.kube.read import pod_of
 from infadapter_operator.kube.statuses import condition, moment, part, seconds
 from infadapter_profiles.sizes import CPU, PodSize
 from infadapter_solver.problem import Target
 
-_REFUSED = (Resize.REFUSED, Resize.FAILING)
-RESIZE_S = 20.0
-"""In force within a tenth of a second where the node has room; a pod that ends may make it yet."""
+GONE_S = 30.0
+"""A pod of the clone's grace period is gone within seconds, where its node answers."""
 
 
 def jobs(namespace: str, name: str = "") -> str:
@@ -61,6 +59,15 @@ async def _delete(api: KubeApi, namespace: str, name: str, deadline_s: float, sa
         )
 
 
+async def gone(api: KubeApi, namespace: str, name: str) -> None:
+    """Wait for the room that the pod of a deleted Job had, though no longer than pods take."""
+    until_s = time.monotonic() + GONE_S
+    while time.monotonic() < until_s:
+        if await coming.pod_of_job(api, namespace, name) is None:
+            return
+        await asyncio.sleep(coming.POLL_S)
+
+
 async def ready(
     api: KubeApi, source: Source, name: str, what: str, *, timeout_s: float, say: Say
 ) -> Json:
@@ -85,27 +92,3 @@ def load_s(pod: Mapping[str, Any]) -> float | None:
 
 def as_pod(pod: Json, source: Source) -> Pod | None:
     return pod_of(pod, Target(source.workload.variant, CPU), source.server)
-
-
-async def resized(api: KubeApi, source: Source, pod: Json, size: PodSize) -> str | None:
-    """Give the pod this size without a restart; else say why it can't be, and make another."""
-    server, namespace = source.server, source.namespace
-    path = core(namespace, "pods", pod["metadata"]["name"])
-    wanted = container_resources({}, size.resources, frozenset({CPU}))
-    body = {"spec": {"containers": [{"name": server.container, "resources": wanted}]}}
-    try:
-        await api.patch(f"{path}/resize", body, STRATEGIC)
-    except ApiRefusal as refusal:  # beyond the node, a quota, a kubelet that resizes nothing
-        return refusal.message
-    until_s = time.monotonic() + RESIZE_S
-    while time.monotonic() < until_s:
-        live = await api.get(path)
-        seen = as_pod(live, source) if live else None
-        if seen is None:
-            return "it is gone"
-        if seen.resize in _REFUSED:
-            return f"the resize is {seen.resize}"
-        if seen.ready and seen.resize is Resize.NONE and seen.size.resources == size.resources:
-            return None
-        await asyncio.sleep(coming.POLL_S)
-    return f"the resize is not in force after {RESIZE_S:g} s"

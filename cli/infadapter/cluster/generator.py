@@ -1,18 +1,20 @@
 """The generator's Job: what it is told, what it writes, and what comes of it."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
 
 from infadapter.cluster import coming
-from infadapter.cluster.clone import jobs
+from infadapter.cluster.clone import gone, jobs
 from infadapter.cluster.coming import Say
 from infadapter.cluster.jobs import GENERATOR, generator_job
 from infadapter.cluster.problems import NOT_MEASURED, CannotProfile
 from infadapter.cluster.source import Source
 from infadapter.profile_options import Asked
-from infadapter_operator.kube.client import Json, KubeApi
+from infadapter_operator.domain.ports import PlatformUnavailable
+from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi
 from infadapter_operator.kube.statuses import part, parts
 from infadapter_profiles.document import MalformedProfile, ProfileDocument, read_document
 from infadapter_profiles.quantities import cpu_quantity
@@ -81,10 +83,18 @@ async def generate(
     if pod["spec"].get("nodeName") == clone_pod["spec"].get("nodeName"):
         say("The profiler runs on the clone's node, on CPU of its own.")
     told = await _followed(api, source, name, clone["metadata"]["name"], say)
+    await _make_room(api, source.namespace, name)
     try:
         return read_document(json.loads(told))
     except (ValueError, MalformedProfile) as error:
         raise CannotProfile(f"The profiler wrote no profile: {error}.", NOT_MEASURED) from error
+
+
+async def _make_room(api: KubeApi, namespace: str, name: str) -> None:
+    """A node that defers the clone's next size may look again only when a pod has gone."""
+    with contextlib.suppress(ApiRefusal, PlatformUnavailable):  # then it goes with the clone
+        await api.delete(jobs(namespace, name), propagationPolicy="Background")
+        await gone(api, namespace, name)
 
 
 async def _followed(api: KubeApi, source: Source, name: str, clone: str, say: Say) -> str:

@@ -47,12 +47,18 @@ def clone_job(source: Source, size: PodSize, name: str, *, deadline_s: float) ->
         if not key.startswith(_NOT_OURS)
     }
     spec = {key: value for key, value in made["spec"].items() if key not in _OF_PODS_THAT_SERVE}
-    spec["containers"] = [
-        {key: value for key, value in container.items() if key not in _OF_CONTAINERS_THAT_SERVE}
-        for container in spec["containers"]
-    ]
+    spec["containers"] = [_without(each, _OF_CONTAINERS_THAT_SERVE) for each in spec["containers"]]
+    if spec.get("initContainers"):  # a sidecar's restartPolicy says that it is one
+        spec["initContainers"] = [
+            _without(each, {"resizePolicy"}) for each in spec["initContainers"]
+        ]
     spec["terminationGracePeriodSeconds"] = 1
     return _job(source, name, spec, annotations=annotations, deadline_s=deadline_s)
+
+
+def _without(container: Mapping[str, Any], fields: set[str]) -> Json:
+    """A pod that is never started again may have no container that a resize restarts."""
+    return {key: value for key, value in container.items() if key not in fields}
 
 
 def generator_job(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from infadapter_profiles import wire
 from infadapter_scheduler import DEFAULT_POINT_POLICY, POINT_POLICIES
 from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
@@ -133,6 +134,8 @@ Several cores, several pods (docs/workers.md):
     type=click.IntRange(1, 1024),
     default=Limits().batch,
     show_default=True,
+    envvar=wire.MAX_BATCH_VARIABLE,
+    show_envvar=True,
     help="How many images one request may bring, and the most that run at once.",
 )
 @click.option(

@@ -59,7 +59,8 @@ class LoadSource(Protocol):
         """
         By pod name, what it was sent within the last `window_s`, or somewhat longer, and what of
         that it missed: refusals, and answers later than the SLO when they were given. Pods of which
-        nobody counts that are left out; raises nothing, as no plan waits for this.
+        nobody counts that are left out, and those that fail at much of it; raises nothing, as no
+        plan waits for this.
 
         On one machine nobody does: its router counts refusals by pod but not how late an answer is,
         to read every server's metrics at every cycle takes CPU from what is measured, and a run of

@@ -23,6 +23,7 @@ from infadapter_operator.envoy.endpoints import (
     recall,
     socket,
 )
+from infadapter_operator.envoy.failing_pods import failures, outlier_detection
 from infadapter_profiles.wire import (
     DEADLINE_HEADER,
     FLOOR_HEADER,
@@ -90,7 +91,12 @@ def _aggregate() -> Json:
             "name": "envoy.clusters.aggregate",
             "typed_config": order | {"clusters": [PODS, _LAST_GOOD]},
         },
-        **_http({"http_filters": [_floor(), _to_the_pod()]}),  # these know which pod it is
+        **_http(
+            {
+                "http_filters": [_floor(), _to_the_pod()],  # these know which pod it is
+                "outlier_detection": failures(),  # the router asks the aggregate what is one
+            }
+        ),
     }
 
 
@@ -125,7 +131,13 @@ def _pool() -> Json:
         "lb_policy": "ROUND_ROBIN",
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "circuit_breakers": {"thresholds": [dict.fromkeys(limits, _MANY)]},
-        **_http({"common_http_protocol_options": {"idle_timeout": "1s"}}),
+        "outlier_detection": outlier_detection(),
+        **_http(
+            {
+                "common_http_protocol_options": {"idle_timeout": "1s"},
+                "outlier_detection": failures(),
+            }
+        ),
     }
 
 

@@ -25,12 +25,18 @@ PODS = "pods"  # the cluster whose endpoints these are
 REFUSALS = "refusals"  # the listener inside Envoy that answers when nothing is Ready
 _REFUSE = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": REFUSALS}}}}
 
+_WHOLE = {"overprovisioning_factor": 1_000_000}  # in percent
+"""
+One of thousands of pods that answers is as good as all: what those lose that only fail
+(`failing_pods`) goes to the others, and none of it to the pods that the bootstrap remembers.
+"""
+
 
 def resources(backends: Sequence[Backend]) -> list[Json]:
     """Return the EDS answer: who gets traffic and how much; refuse all if that is nobody."""
     serving = endpoints(backends) or [_REFUSE]
     assignment = {"cluster_name": PODS, "endpoints": [{"lb_endpoints": serving}]}
-    return [{"@type": TYPE_URL, **assignment}]
+    return [{"@type": TYPE_URL, **assignment, "policy": _WHOLE}]
 
 
 def version(backends: Iterable[Backend]) -> str:

@@ -50,6 +50,9 @@ def service_from(
         for variant in spec.variants
     )
     _check_floor(spec.accuracy_floor, variants)
+    for asked, variant in zip(spec.variants, variants, strict=True):
+        if asked.deployment_ref is not None:
+            _check_one_batch_size(asked.profile_ref.name, variant)
     if not any(a.capacity_rps > 0 for variant in variants for a in variant.allocations):
         raise ProfileUnfit(
             f"no variant serves anything within {spec.slo.latency_milliseconds} ms at percentile"
@@ -140,6 +143,18 @@ def _check_sizes(named: str, profile: VariantProfileSpec) -> None:
 
 def _size(allocation: ProfileAllocation) -> PodSize:
     return PodSize(resources=allocation.amounts, batch_size=allocation.batch_size)
+
+
+def _check_one_batch_size(named: str, variant: Variant) -> None:
+    """Of a Deployment that exists the batch limit is not ours to set: its pods' size tells it."""
+    sizes = Counter(tuple(sorted(a.resources.items())) for a in variant.allocations)
+    several = next((dict(size) for size, times in sizes.items() if times > 1), None)
+    if several is not None:
+        raise ProfileUnfit(
+            f"variant {variant.name} borrows a Deployment, whose batch limit nobody sets, and"
+            f" VariantProfile {named} offers {_text(several)} with several batch sizes: keep the"
+            " one that its server has, or give the variant a template"
+        )
 
 
 def _text(amounts: Resources) -> str:

@@ -25,6 +25,7 @@ from infadapter_operator.prometheus.coverage import Coverage
 from infadapter_operator.prometheus.queries import (
     ACCURACY,
     ARRIVED,
+    FAILED,
     MISSED,
     WHAT,
     Servers,
@@ -38,6 +39,9 @@ from infadapter_operator.prometheus.rolling import RollingSamples
 
 ANSWER_SERIES = 8
 """More than `answers_query` gives."""
+
+FAILING_SHARE = 0.1
+"""Of what was sent to a pod; a client's odd inputs are fewer."""
 
 
 class PrometheusLoad:
@@ -207,7 +211,8 @@ def _is_rate(sample: Sample) -> bool:
 def delivered_of(answer: object, over_s: float) -> Mapping[str, Delivered]:
     """
     By pod name, of a vector as `delivered_query` asks for. Pods of which it lacks a half, or says
-    something odd, are left out. What is missed counts later than it arrived, so it may be more.
+    something odd, are left out, and those that fail: an error is answered at once, and says nothing
+    of what a pod can do. What is missed counts later than it arrived, so it may be more.
     """
     rates = dict(_rates(answer if isinstance(answer, list) else []))
     return {
@@ -218,7 +223,9 @@ def delivered_of(answer: object, over_s: float) -> Mapping[str, Delivered]:
             _fraction(rates.get((pod, ACCURACY))),
         )
         for (pod, what), arrived_rps in rates.items()
-        if what == ARRIVED and (pod, MISSED) in rates
+        if what == ARRIVED
+        and (pod, MISSED) in rates
+        and rates.get((pod, FAILED), 0.0) <= FAILING_SHARE * arrived_rps
     }
 
 

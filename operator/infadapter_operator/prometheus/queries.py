@@ -24,7 +24,7 @@ MISSED_SCRAPES = 3
 DISCOVERY_S = 10.0
 """It is told of a pod at once, hands that on every 5 s, and takes it up as often."""
 
-WHAT, ARRIVED, MISSED, ACCURACY = "what", "arrived", "missed", "accuracy"
+WHAT, ARRIVED, MISSED, FAILED, ACCURACY = "what", "arrived", "missed", "failed", "accuracy"
 """A label of what `delivered_query` gives, and its values."""
 
 
@@ -72,9 +72,9 @@ def _served(servers: Servers) -> str:
 
 def delivered_query(servers: Servers, window_s: float) -> str:
     """
-    By pod, requests per second that arrived and that were missed, and how accurate the operating
-    points were that answered, in one vector: the label WHAT tells which. Over the last `window_s`,
-    or longer where that holds too few scrapes for a rate.
+    By pod, requests per second that arrived, that were missed and that failed, and how accurate the
+    operating points were that answered, in one vector: the label WHAT tells which. Over the last
+    `window_s`, or longer where that holds too few scrapes for a rate.
     """
 
     def rate(counter: str, *labels: str) -> str:
@@ -86,10 +86,12 @@ def delivered_query(servers: Servers, window_s: float) -> str:
     in_time = rate(f"{wire.SERVER_LATENCY}_bucket", f'le=~"{bucket_bound(servers.slo_s)}"')
     late = f"clamp_min({rate(f'{wire.SERVER_LATENCY}_count')} - {in_time}, 0)"
     refused = rate(wire.SERVER_REQUESTS, f'code="{wire.REFUSED_STATUS}"')
+    failed = rate(wire.SERVER_REQUESTS, 'code=~"5.."', f'code!="{wire.REFUSED_STATUS}"')
     answers = rate(f"{wire.SERVER_ACCURACY}_count")
     parts = {
         ARRIVED: rate(wire.SERVER_ARRIVALS),
         MISSED: f"{refused} + {late}",
+        FAILED: failed,
         ACCURACY: f"{rate(f'{wire.SERVER_ACCURACY}_sum')} / ({answers} > 0)",
     }
     return " or ".join(

@@ -19,6 +19,8 @@ from aiohttp import web
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import Backend
 from infadapter_operator.envoy import bootstrap as envoy
+from infadapter_operator.envoy.endpoints import remember
+from infadapter_operator.envoy.failing_pods import FIRST_S, IN_A_ROW
 from infadapter_operator.envoy.xds import PATH, XdsServer
 from infadapter_profiles import wire
 from infadapter_server.serving.floors import floor_of
@@ -310,12 +312,22 @@ def free_port() -> int:
         return port
 
 
+class Pod:
+    """What it answers with, and how often it was asked."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status, self.asked = status, 0
+
+
 @asynccontextmanager
-async def pod(name: str) -> AsyncIterator[str]:
+async def pod(name: str, does: Pod | None = None) -> AsyncIterator[str]:
+    doing = does or Pod()
+
     async def answer(request: web.Request) -> web.Response:
         await request.read()
-        await asyncio.sleep(0.02)
-        return web.Response(text=name)
+        doing.asked += 1
+        await asyncio.sleep(0.02 if doing.status == 200 else 0.0)
+        return web.Response(text=name, status=doing.status)
 
     async def told(request: web.Request) -> web.Response:
         header = request.match_info["header"]
@@ -370,6 +382,13 @@ class Client:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         async with self._session.get(f"{self.url}/told/{header}", headers=named) as response:
             return await response.text()
+
+    async def ready(self) -> bool:
+        """The router listens."""
+        try:
+            return (await self.get("/ready"))[0] == 200
+        except aiohttp.ClientConnectionError:
+            return False
 
     async def refused(self) -> bool:
         return (await self.send())[0] == 503
@@ -580,6 +599,79 @@ async def test_a_pod_that_is_gone_costs_no_request_while_another_one_is_there(
         await client.until("a")
         await eventually(lambda: in_force(xds, {"a": 1, "b": 1}))
         assert set(await client.names(20)) == {"a"}
+
+
+@needs_envoy
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_a_pod_that_only_fails_loses_its_requests(tmp_path: Path, status: int) -> None:
+    xds, failing = XdsServer(), Pod(status)
+    async with AsyncExitStack() as pods:
+        bad = await pods.enter_async_context(pod("bad", failing))
+        good = [await pods.enter_async_context(pod(name)) for name in ("a", "b")]
+        async with routed(tmp_path, xds) as client:
+            a, b = (backend(n, 1, at) for n, at in zip("ab", good, strict=True))
+            xds.publish(KEY, [backend("bad", 8, bad), a, b])
+            await eventually(lambda: in_force(xds, {"bad": 8, "a": 1, "b": 1}))
+            await eventually(client.ready)
+            answers = [await client.send() for _ in range(40)]
+    failed = sum(code == status for code, _ in answers)
+    assert failed == failing.asked <= 2 * IN_A_ROW, "most of all requests were to be its"
+    assert [name for _, name in answers[-20:]].count("bad") == 0
+
+
+@needs_envoy
+async def test_a_pod_that_has_come_round_gets_requests_again(tmp_path: Path) -> None:
+    xds, failing = XdsServer(), Pod(500)
+    async with pod("bad", failing) as bad, pod("a") as a, routed(tmp_path, xds) as client:
+        xds.publish(KEY, [backend("bad", 1, bad), backend("a", 1, a)])
+        await client.until("a")
+        failing.status = 200
+        assert await client.until("a", "bad") <= 2 * FIRST_S
+
+
+@needs_envoy
+async def test_what_a_failing_pod_loses_goes_to_no_pod_of_before(tmp_path: Path) -> None:
+    """A router that restarted remembers pods that were drained since."""
+    xds, failing, drained_pod = XdsServer(), Pod(500), Pod()
+    async with AsyncExitStack() as pods:
+        old = await pods.enter_async_context(pod("old", drained_pod))
+        bad = await pods.enter_async_context(pod("bad", failing))
+        a = await pods.enter_async_context(pod("a"))
+        kept = remember([backend("old", 1, old)])
+        async with routed(tmp_path, xds, last_good=kept) as client:
+            xds.publish(KEY, [backend("bad", 1, bad), backend("a", 1, a)])
+            await eventually(lambda: in_force(xds, {"bad": 1, "a": 1}))
+            await eventually(client.ready)
+            await client.until("a")
+            before = drained_pod.asked
+            await client.names(40)
+    assert drained_pod.asked == before
+
+
+@needs_envoy
+async def test_a_pod_that_refuses_keeps_its_part(tmp_path: Path) -> None:
+    """A refusal is an answer: in an overload every pod refuses, and all of them go on serving."""
+    xds, full = XdsServer(), Pod(503)
+    async with pod("full", full) as address, pod("a") as a, routed(tmp_path, xds) as client:
+        xds.publish(KEY, [backend("full", 1, address), backend("a", 1, a)])
+        await eventually(lambda: in_force(xds, {"full": 1, "a": 1}))
+        await eventually(client.ready)
+        before = full.asked
+        await client.names(60)
+        assert full.asked - before == 30
+
+
+@needs_envoy
+async def test_where_every_pod_fails_somebody_still_answers(tmp_path: Path) -> None:
+    """Inputs at which the model fails are no pod's fault."""
+    xds, first, second = XdsServer(), Pod(500), Pod(500)
+    async with pod("a", first) as a, pod("b", second) as b, routed(tmp_path, xds) as client:
+        xds.publish(KEY, [backend("a", 1, a), backend("b", 1, b)])
+        await eventually(lambda: in_force(xds, {"a": 1, "b": 1}))
+        await eventually(client.ready)
+        assert {status for status, _ in [await client.send() for _ in range(40)]} == {500}
+        first.status = second.status = 200
+        assert (await client.send())[0] == 200
 
 
 @needs_envoy

@@ -11,6 +11,7 @@ from infadapter_operator.domain.load import Delivered
 from infadapter_operator.domain.observed import Observed, Pod, Resize
 from infadapter_operator.domain.situation import CapacityCalibration
 from infadapter_operator.planning.calibration import (
+    ADAPTATION_PER_S,
     FULL_TO,
     MAX_RATIO,
     MIN_RATIO,
@@ -160,3 +161,23 @@ def test_capacities_are_those_that_were_learnt_and_the_others_stay() -> None:
 
 def test_a_ratio_that_rounds_to_one_leaves_the_service_as_it_is() -> None:
     assert with_calibration(SERVICE, CapacityCalibration(ratios={CPU_SMALL: 1.004})) is SERVICE
+
+
+@given(st.floats(0.8, 0.99))
+def test_pods_slower_than_profiled_are_known_for_the_price_of_seconds(speed: float) -> None:
+    """
+    Full as they are planned, and believed at first. No more is missed until they are known than all
+    that arrives in ln(1 / speed) / ADAPTATION_PER_S seconds, and in one lesson: 3.7 s for 0.8.
+    """
+    learnt, observed = lessons(), Observed(pods=(a_pod(),))
+    missed_s, at_s = 0.0, 0.0
+    while learnt.ratio(CPU_SMALL) > speed + 0.01:
+        at_s += 5.0
+        planned_rps = learnt.ratio(CPU_SMALL) * CAPACITY_RPS
+        missed_rps = max(0.0, planned_rps - speed * CAPACITY_RPS)
+        missed_s += 5.0 * missed_rps / planned_rps
+        delivered = {"one": Delivered(planned_rps, missed_rps, 5.0)}
+        learnt = calibrated_by(SERVICE, learnt, observed, delivered, at_s)
+        assert at_s < 3600
+    lesson_s = 5.0 * (1 - speed)
+    assert missed_s <= math.log(1 / speed) / ADAPTATION_PER_S + lesson_s + 0.2
