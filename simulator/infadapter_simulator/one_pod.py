@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from infadapter_profiles.frontier import Served, frontier
-from infadapter_profiles.grouped import grouped
+from infadapter_profiles.grouped import NotGroupable, grouped
 from infadapter_simulator.scenario import PodSpeed, PointSpeed, Scenario
 from infadapter_simulator.speeds import servers_of
 from infadapter_solver import Allocation, PodSize, Variant
@@ -22,6 +22,8 @@ def in_one_pod(scenario: Scenario) -> Scenario:
     """In the sizes that all variants have. Raises NotGroupable."""
     one = grouped(GROUPED, [scenario.profiles[variant.name] for variant in scenario.variants])
     sizes = _common_sizes(scenario.variants)
+    if not sizes:
+        raise NotGroupable(f"{GROUPED}: no size that all variants have fits: give more --budget.")
     allocations = tuple(_allocation(scenario, size) for size in sizes)
     variant = Variant(
         name=GROUPED,
