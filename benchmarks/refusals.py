@@ -21,6 +21,7 @@ import click
 
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
+from benchmarks.serving.networks import Network
 from benchmarks.serving.runs import be_the_client, pin, server
 from infadapter_server.loadgen import moments
 from infadapter_server.loadgen.bodies import glyph_bodies
@@ -111,7 +112,7 @@ def main(rates: tuple[float, ...]) -> None:
     for rate_rps in rates:
         with bare() as (port, pid):
             measure("bare stack", port, pid, rate_rps)
-        with server("ours", VARIANT, SLO_S) as (port, pid):
+        with server("ours", Network(VARIANT), SLO_S) as (port, pid):
             measure("ours", port, pid, rate_rps)
 
 

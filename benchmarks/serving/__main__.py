@@ -4,19 +4,26 @@ Our server beside what a user would write instead, by the client's clock.
 \b
     python -m benchmarks.serving --variant glyph-3 --slo-ms 250
     python -m benchmarks.serving --variant glyph-5 --slo-ms 250 --seconds 20
+    python -m benchmarks.serving --service-ms 3
 
 A Poisson load of 0.5 to 5 times the capacity, which is bare torch's at its best batch on the one
 core that each server has; the client has the other one. Goodput is what is answered within the
 SLO, beside the capacity; latencies are of what is answered, over all runs. Servers take turns.
+
+With --service-ms the network is one of random weights that is made to take so long for each image,
+at its best batch on that core.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
-from benchmarks.serving.runs import SERVERS, Run, be_the_client, execution_s, offer
+from benchmarks.serving.networks import Network
+from benchmarks.serving.runs import SERVERS, Run, be_the_client, execution_s, made, offer
 from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_workload.outcomes import percentile
 
@@ -49,20 +56,40 @@ def _row(first: str, *cells: str) -> None:
 
 @click.command(help=__doc__)
 @click.option("--variant", type=click.Choice(list(SIGNATURES)), default="glyph-3")
+@click.option("--service-ms", type=click.FloatRange(min=0.1), help="Of a network that is made.")
 @click.option("--slo-ms", type=click.FloatRange(min=1), default=250.0, show_default=True)
 @click.option("--seconds", type=click.FloatRange(min=1), default=10.0, show_default=True)
 @click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--load", "loads", type=click.FloatRange(min=0.01), multiple=True, default=LOADS)
-def main(variant: str, slo_ms: float, seconds: float, runs: int, loads: tuple[float, ...]) -> None:
-    took_s = execution_s(variant)
+def main(
+    variant: str,
+    service_ms: float | None,
+    slo_ms: float,
+    seconds: float,
+    runs: int,
+    loads: tuple[float, ...],
+) -> None:
+    with TemporaryDirectory() as folder:
+        network = Network(variant)
+        if service_ms is not None:
+            network = made(Path(folder), service_ms / 1000)
+        _compare(network, slo_ms, seconds, runs, loads)
+
+
+def _compare(
+    network: Network, slo_ms: float, seconds: float, runs: int, loads: tuple[float, ...]
+) -> None:
+    took_s = execution_s(network)
     capacity_rps = max(size / t for size, t in took_s.items())
     be_the_client()
     click.echo(machine("torch", "uvicorn"))
     times = ", ".join(f"{size}: {1000 * t:.2f}" for size, t in took_s.items())
-    click.echo(f"{variant}, SLO {slo_ms:g} ms; ms by batch {times}; capacity {capacity_rps:.0f}/s")
+    click.echo(
+        f"{network.name}, SLO {slo_ms:g} ms; ms by batch {times}; capacity {capacity_rps:.0f}/s"
+    )
     _row("", "p50 ms", "p99", "p99.9", "goodput/C", "in time", "refused", "failed", "MB", "answers")
     for load in loads:
-        offered = (variant, load * capacity_rps, slo_ms / 1000, seconds)
+        offered = (network, load * capacity_rps, slo_ms / 1000, seconds)
         done: dict[str, list[Run]] = {name: [] for name in SERVERS}
         for seed in range(runs):
             for name in SERVERS:

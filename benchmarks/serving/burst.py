@@ -31,6 +31,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
+from benchmarks.serving.networks import Network
 from benchmarks.serving.runs import (
     CLIENT_WAITS_S,
     be_the_client,
@@ -190,7 +191,7 @@ def _row(first: str, *cells: str) -> None:
 @click.option("--slo-ms", type=click.FloatRange(min=1), default=250.0, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
 def main(slo_ms: float, seed: int) -> None:
-    took_s = execution_s("glyph-3")
+    took_s = execution_s(Network("glyph-3"))
     burst_rps = OF_GLYPH_3 * max(size / t for size, t in took_s.items())
     rates = np.full(LONG_S, burst_rps / TIMES)
     rates[QUIET_S : QUIET_S + BURST_S] = burst_rps

@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 
@@ -20,8 +21,8 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from infadapter_server.networks.models import TorchModel, load
-from infadapter_server.networks.signatures import SIGNATURES, Floats
+from benchmarks.serving.networks import MADE, Network
+from infadapter_server.networks.signatures import SIGNATURES, Floats, Model
 from infadapter_server.serving import protocol
 
 LARGEST_BATCH, LONGEST_WAIT_S = 8, 0.005
@@ -33,7 +34,7 @@ Compute = Callable[[Floats], Awaitable[Floats]]
 class Batcher:
     """Dynamic batching: a batch goes when it is full, or when its first has waited enough."""
 
-    def __init__(self, model: TorchModel) -> None:
+    def __init__(self, model: Model) -> None:
         self._model = model
         self._queue: asyncio.Queue[tuple[Floats, asyncio.Future[Floats]]] = asyncio.Queue()
 
@@ -56,9 +57,8 @@ class Batcher:
                     answer.set_result(output[None])
 
 
-def app_of(variant: str, *, batching: bool) -> FastAPI:
-    model = load(variant, None)
-    model.use_threads(1)
+def app_of(network: Network, *, batching: bool) -> FastAPI:
+    model = network.open()
     batcher = Batcher(model)
 
     @asynccontextmanager
@@ -77,29 +77,30 @@ def app_of(variant: str, *, batching: bool) -> FastAPI:
     async def ready() -> dict[str, bool]:
         return {"ready": True}
 
-    @app.post(f"/v2/models/{variant}/infer")
+    @app.post(f"/v2/models/{network.name}/infer")
     async def infer(request: Request) -> Response:
-        return await _answer(request, variant, compute)
+        return await _answer(request, network, compute)
 
     return app
 
 
-async def _answer(request: Request, variant: str, compute: Compute) -> Response:
-    signature = SIGNATURES[variant]
+async def _answer(request: Request, network: Network, compute: Compute) -> Response:
+    signature = network.signature
     body = await request.body()
     question = protocol.parse(body, request.headers.get(JSON_LENGTH), signature, LARGEST_BATCH)
     result = await compute(question.batch)
-    answer = protocol.encode(result, question, signature, model=variant, version="1")
+    answer = protocol.encode(result, question, signature, model=network.name, version="1")
     headers = {} if answer.json_bytes is None else {JSON_LENGTH: str(answer.json_bytes)}
     return Response(answer.body, headers=headers)
 
 
 @click.command(help=__doc__)
 @click.option("--variant", type=click.Choice(list(SIGNATURES)), default="glyph-3")
+@click.option("--repository", type=click.Path(path_type=Path), help="Of a network that was made.")
 @click.option("--port", type=int, required=True)
 @click.option("--batching", is_flag=True)
-def main(variant: str, port: int, batching: bool) -> None:
-    app = app_of(variant, batching=batching)
+def main(variant: str, repository: Path | None, port: int, batching: bool) -> None:
+    app = app_of(Network(MADE if repository else variant, repository), batching=batching)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
 
 

@@ -6,25 +6,26 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TypeVar
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import click
-import numpy as np
 
+from benchmarks.serving.networks import Network, make, timed
 from infadapter_server.loadgen import moments
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.client import make_timely, replay, run
-from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_workload.outcomes import Outcome
+from infadapter_workload.trace import Array
 
+T = TypeVar("T")
 SERVERS = ("ours", "FastAPI", "FastAPI, batching")
-BATCHES = (1, 2, 4, 8)
 CORES = sorted(os.sched_getaffinity(0))  # before the client keeps to one: children inherit that
 STARTS_WITHIN_S, CLIENT_WAITS_S, BARE_S = 60.0, 10.0, 0.5
 
@@ -38,63 +39,71 @@ class Run:
     peak_bytes: int
 
 
-def execution_s(variant: str) -> dict[int, float]:
+def execution_s(network: Network) -> dict[int, float]:
     """Of bare torch on one core, the median seconds by batch size."""
+    return _on_the_core(_bare, network)
+
+
+def made(folder: Path, service_s: float) -> Network:
+    """A network that takes so long on that core, for each image at its best batch."""
+    return _on_the_core(make, folder, service_s)
+
+
+def _bare(network: Network) -> dict[int, float]:
+    return timed(network.open(), network.signature, BARE_S)
+
+
+def _on_the_core(work: Callable[..., T], *given: object) -> T:
+    """In a process of its own, where torch has one thread."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_bare, args=(theirs, variant), daemon=True)
+    process = context.Process(target=_work, args=(theirs, work, *given), daemon=True)
     process.start()
-    found: dict[int, float] = ours.recv()
+    found: T = ours.recv()
     process.join()
     return found
 
 
-def _bare(pipe: Connection, variant: str) -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
-    from infadapter_server.networks.models import load
-
+def _work(pipe: Connection, work: Callable[..., object], *given: object) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
     pin(0)
-    model = load(variant, None)
-    model.use_threads(1)
-    found: dict[int, float] = {}
-    for size in BATCHES:
-        batch = np.zeros((size, *SIGNATURES[variant].input_shape), np.float32)
-        model(batch)
-        took: list[float] = []
-        until_s = time.perf_counter() + BARE_S
-        while time.perf_counter() < until_s:
-            began_s = time.perf_counter()
-            model(batch)
-            took.append(time.perf_counter() - began_s)
-        found[size] = float(np.median(took))
-    pipe.send(found)
+    pipe.send(work(*given))
 
 
-def offer(name: str, variant: str, rate_rps: float, slo_s: float, seconds: float, seed: int) -> Run:
+def offer(
+    name: str, network: Network, rate_rps: float, slo_s: float, seconds: float, seed: int
+) -> Run:
     """Poisson arrivals at a rate to a server that was started for them."""
-    outcomes: list[Outcome] = []
-    with server(name, variant, slo_s) as (port, pid):
-        run(
-            replay(
-                host="127.0.0.1",
-                port=port,
-                path=f"/v2/models/{variant}/infer",
-                bodies=glyph_bodies(seed=seed),
-                arrivals_s=moments.of_rate(rate_rps, seconds, seed=seed),
-                timeout_s=CLIENT_WAITS_S,
-                on_outcome=outcomes.append,
-                start_s=time.monotonic() + 0.3,
-            )
-        )
+    arrivals_s = moments.of_rate(rate_rps, seconds, seed=seed)
+    with server(name, network, slo_s) as (port, pid):
+        outcomes = replayed(port, network.name, arrivals_s, seed)
         peak_bytes = _peak_bytes(pid)
     return Run(tuple(outcomes), seconds, peak_bytes)
 
 
+def replayed(port: int, model: str, arrivals_s: Array, seed: int) -> list[Outcome]:
+    """What the client sees of a server that is there."""
+    outcomes: list[Outcome] = []
+    run(
+        replay(
+            host="127.0.0.1",
+            port=port,
+            path=f"/v2/models/{model}/infer",
+            bodies=glyph_bodies(seed=seed),
+            arrivals_s=arrivals_s,
+            timeout_s=CLIENT_WAITS_S,
+            on_outcome=outcomes.append,
+            start_s=time.monotonic() + 0.3,
+        )
+    )
+    return outcomes
+
+
 @contextmanager
-def server(name: str, variant: str, slo_s: float) -> Iterator[tuple[int, int]]:
+def server(name: str, network: Network, slo_s: float) -> Iterator[tuple[int, int]]:
     """Its port and its process."""
     port = free_port()
-    with started(_command(name, variant, slo_s, port), port) as pid:
+    with started(_command(name, network, slo_s, port), port) as pid:
         yield port, pid
 
 
@@ -124,11 +133,11 @@ def started(command: Sequence[str], port: int) -> Iterator[int]:
             process.wait()
 
 
-def _command(name: str, variant: str, slo_s: float, port: int) -> list[str]:
+def _command(name: str, network: Network, slo_s: float, port: int) -> list[str]:
     if name == "ours":
-        return ours(port, slo_s, "--variant", variant)
+        return ours(port, slo_s, *network.options)
     batching = ["--batching"] if name.endswith("batching") else []
-    rival = ["-m", "benchmarks.serving.rivals", "--variant", variant, "--port", str(port)]
+    rival = ["-m", "benchmarks.serving.rivals", *network.options, "--port", str(port)]
     return [*rival, *batching]
 
 

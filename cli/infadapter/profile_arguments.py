@@ -13,6 +13,7 @@ from infadapter_profiles.files import ProfileFileError, check_writable
 from infadapter_profiles.quantities import InvalidQuantity, parse_quantity
 from infadapter_server.loadgen.bodies import BodyError
 from infadapter_server.loadgen.endpoint import UrlError
+from infadapter_server.profiling.points import ALL
 from infadapter_server.profiling.steps import Goal
 
 T = TypeVar("T")
@@ -46,6 +47,17 @@ def resource_of(_: click.Context, __: click.Parameter, text: str | None) -> dict
     if "/" not in name or not amount.isdecimal() or int(amount) < 1:
         raise click.BadParameter(f"{text!r} must be like nvidia.com/gpu=1.")
     return {name: int(amount)}
+
+
+def points_of(
+    _: click.Context, __: click.Parameter, text: str | None
+) -> str | tuple[str, ...] | None:
+    if text is None or text == ALL:
+        return text
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise click.BadParameter(f"{text[:80]!r} must be {ALL}, or names with commas between them.")
+    return names
 
 
 def read_by(read: Callable[[Any], T]) -> Callable[..., T | None]:

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from infadapter_server.loadgen.client import run
 from infadapter_server.loadgen.endpoint import Endpoint
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.plot import draw
+from infadapter_server.profiling.points import PointsError
 from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.run import Result, carry_out
 from infadapter_server.profiling.search import Disturbed, SearchError
@@ -35,7 +36,7 @@ def measure_here(asked: Asked, endpoint: Endpoint, name: str) -> None:
         orders = _orders(asked, endpoint, name, file)
         for order in orders:
             result = _measured(order)
-            tell(result.measured, result.warnings, result.resumed)
+            tell(result)
             if asked.plot is not None:
                 plot(asked.plot, name, result.measured)
             allocations = len(result.document.profile.allocations)
@@ -66,6 +67,7 @@ def _orders(asked: Asked, endpoint: Endpoint, name: str, file: Path) -> list[Ord
         resources=asked.resource,
         batch_size=None,
         goals=goals(asked.slos_ms, asked.percentile or PERCENTILE, asked.epsilon),
+        points=asked.points,
         accuracy=asked.accuracy,
         labelled=asked.labelled,
         load_s=asked.load_seconds,
@@ -97,6 +99,8 @@ def _measured(order: Order) -> Result:
     except Disturbed as error:
         click.echo(f"infadapter: {error}", err=True)
         raise SystemExit(DISTURBED) from error
+    except PointsError as error:
+        raise click.UsageError(str(error)) from error
     except (ProfileError, SearchError, ProfileFileError, BodyError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -105,19 +109,20 @@ def _measured(order: Order) -> Result:
 
 
 async def _carry_out(order: Order) -> Result:
-    async with progress(order.seconds) as on_phase:
-        return await carry_out(order, on_phase=on_phase)
+    async with progress(order.seconds) as shown:
+        return await carry_out(order, on_phase=shown.on_phase, on_points=shown.on_points)
 
 
-def tell(measured: ProfiledAllocation, warnings: tuple[str, ...], resumed: str | None) -> None:
-    if resumed:
-        click.echo(f"An earlier run was interrupted; this one went on with its {resumed}.")
-    show(measured)
-    for warning in warnings:
+def tell(result: Result) -> None:
+    if result.resumed:
+        click.echo(f"An earlier run was interrupted; this one went on with its {result.resumed}.")
+    for row in result.measured:
+        show(row)
+    for warning in result.warnings:
         click.echo(f"Warning: {warning}", err=True)
 
 
-def plot(path: Path, name: str, measured: ProfiledAllocation) -> None:
+def plot(path: Path, name: str, measured: Sequence[ProfiledAllocation]) -> None:
     try:
         draw(path, name, measured)
     except ImportError as error:

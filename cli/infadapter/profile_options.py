@@ -10,6 +10,7 @@ from infadapter.cluster.reference import Reference
 from infadapter.profile_arguments import (
     millicores,
     object_name,
+    points_of,
     read_by,
     reference,
     resource_of,
@@ -20,6 +21,7 @@ from infadapter_server.loadgen.bodies import parse_shape, read_body
 from infadapter_server.loadgen.endpoint import Endpoint
 from infadapter_server.profiling.labelled import Labelled, read_labelled
 from infadapter_server.profiling.order import infer_route
+from infadapter_server.profiling.points import MOST_POINTS
 from infadapter_server.profiling.profiler import MIN_SECONDS
 
 PERCENTILE = 99.0
@@ -46,6 +48,7 @@ class Asked:
     slos_ms: tuple[int, ...]
     percentile: float | None
     epsilon: float | None
+    points: str | tuple[str, ...] | None
     accuracy: float | None
     labelled: Labelled | None
     load_seconds: float | None
@@ -126,6 +129,13 @@ _OPTIONS = (
         help="The share that may be refused, late or failed.  [default: what the percentile "
         "leaves]",
     ),
+    click.option(
+        "--points",
+        metavar="all|NAME,NAME,…",
+        callback=points_of,
+        help="The operating points to measure, each for --seconds, of a server that has several.  "
+        f"[default: those that the profile has; else all, or {MOST_POINTS} far apart in time]",
+    ),
     click.option("--accuracy", type=Finite(0, 1), help="A fraction, such as 0.861."),
     click.option(
         "--labelled",
@@ -139,7 +149,7 @@ _OPTIONS = (
         type=Finite(MIN_SECONDS, 86_400),
         default=60.0,
         show_default=True,
-        help="How long to measure a size.",
+        help="How long to measure a size, or a size at one operating point.",
     ),
     click.option("--start", help="A command that starts the server; it is stopped at the end."),
     click.option(

@@ -1,47 +1,73 @@
 """What `infadapter profile` says while it measures, and of what it measured."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from infadapter_profiles.profile import KnownCapacity, ProfiledAllocation
+from infadapter_profiles.profile import KnownCapacity, OperatingPoint, ProfiledAllocation
 from infadapter_server.profiling.percentiles import PERCENTILES, requests_needed
-from infadapter_server.profiling.profiler import OnPhase
 
 _TICK_S = 0.25
+_ONLY = TaskID(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Where a run is: a bar for people, a line for each phase in a log."""
+
+    seconds: float  # of one row
+    bar: Progress | None = None
+
+    def on_phase(self, phase: str, length_s: float) -> None:
+        if self.bar is None:
+            click.echo(f"{phase}, {length_s:.3g} s", err=True)
+            return
+        self.bar.update(_ONLY, description=phase)
+
+    def on_points(self, points: Sequence[OperatingPoint], of: int) -> None:
+        names = ", ".join(f"{point.name} ({point.accuracy:.4g})" for point in points)
+        which = f"{len(points)} of {of}" if len(points) < of else f"all {of}"
+        click.echo(
+            f"The server has operating points. Measured are {which}, {self.seconds:g} s each: "
+            f"{names}.",
+            err=True,
+        )
+        if self.bar is not None:
+            self.bar.update(_ONLY, total=self.seconds * len(points))
 
 
 @asynccontextmanager
-async def progress(seconds: float) -> AsyncIterator[OnPhase]:
-    """A bar for people, a line for each phase in a log."""
+async def progress(seconds: float) -> AsyncIterator[Shown]:
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda phase, length_s: click.echo(f"{phase}, {length_s:.3g} s", err=True)
+        yield Shown(seconds)
         return
     columns = (TextColumn("{task.description:<28}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=seconds)
+        bar.add_task("", total=seconds)
 
         async def tick() -> None:
             while True:
                 await asyncio.sleep(_TICK_S)
-                bar.update(task, advance=_TICK_S)
+                bar.update(_ONLY, advance=_TICK_S)
 
         ticking = asyncio.create_task(tick())
         try:
-            yield lambda phase, _: bar.update(task, description=phase)
+            yield Shown(seconds, bar)
         finally:
             ticking.cancel()
 
 
 def show(measured: ProfiledAllocation) -> None:
     """The curve, and the capacities below it."""
-    table = Table(title=f"saturation {measured.saturation_rps:.4g} requests/s")
+    where = f"{measured.operating_point}: " if measured.operating_point else ""
+    table = Table(title=f"{where}saturation {measured.saturation_rps:.4g} requests/s")
     names = ("requests/s", *(f"p{percent:g} ms" for percent in PERCENTILES), "refused")
     for name in names:
         table.add_column(name, justify="right")

@@ -6,14 +6,16 @@ report. Whatever happens, every process it started ends with it.
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from infadapter_local import ladder
 from infadapter_local.cgroups import WHOLE_CORE, Cores, Quotas, cpu_limits, remove_abandoned
 from infadapter_local.fork_client import ForkClient, started_fork_client
-from infadapter_local.measure import check_variant, rescaled, speed_of
+from infadapter_local.measure import check_variant, rescaled, speed_of, variant_words
 from infadapter_local.measures import measure_run
 from infadapter_local.policies import Policy, compared
 from infadapter_local.processes import Processes
@@ -52,6 +54,7 @@ class Options:
     baselines: bool = True
     full_budget: bool = True
     resized_single: bool = False
+    grouped: bool = True
     seed: int = 1
     budget_millicores: int | None = None
     speed: float = 1.0  # of the servers' cores, in that of this machine's
@@ -91,6 +94,11 @@ async def _play_all(
         calibrated, speeds = await calibrate(fork_client, limits, view)
         budget_millicores = affordable(options.budget_millicores, limits, view)
         service = demo_service(calibrated, budget_millicores, limits)
+        model = ladder.write_ladder(options.out, [profile.variant for profile in calibrated])
+        grouped = None
+        if options.baselines and options.grouped:
+            profile = await _ladder(fork_client, calibrated, model, limits, view)
+            grouped = demo_service([profile], budget_millicores, limits)
         for name in sorted(speeds.keys() - {variant.name for variant in service.variants}):
             view.say(f"{name} serves nothing within {1000 * service.slo_s:.0f} ms here.")
         peak = peak_rps(trace)
@@ -99,7 +107,7 @@ async def _play_all(
         place = Place(
             processes=processes,
             start=fork_client.start,
-            command=server_command(service),
+            command=server_command(service, partial(_words, model)),
             folder=options.out,
             seed=options.seed,
         )
@@ -109,6 +117,7 @@ async def _play_all(
             baselines=options.baselines,
             whole=options.full_budget,
             resized=options.resized_single,
+            grouped=grouped,
         )
         runs = [await _finish(policy, load, place, service, view) for policy in policies]
     return runs, Circumstances(
@@ -142,6 +151,32 @@ async def calibrate(
         speeds[profile.variant] = speed_of(profile, check)
     view.step("done", 1.0)
     return calibrated, speeds
+
+
+async def _ladder(
+    fork_client: ForkClient,
+    calibrated: Sequence[Profile],
+    model: Path,
+    limits: Quotas | Cores,
+    view: View,
+) -> Profile:
+    """The profile of all networks in one pod."""
+    profile = ladder.ladder_profile(calibrated)
+    check = await ladder.check_ladder(
+        fork_client.start, model, lambda what, _: view.step(what, 1.0), limits
+    )
+    said = ", ".join(
+        f"{name} × {ratio:.2f}" for name, ratio in ladder.speeds(profile, check).items()
+    )
+    view.say(
+        f"All networks in one pod start in {check.load_s:.1f} s, and serve on {check.millicores}m, "
+        f"beside each alone: {said}."
+    )
+    return ladder.checked(profile, check)
+
+
+def _words(model: Path, variant: str) -> list[str]:
+    return ladder.server_words(model) if variant == ladder.VARIANT else variant_words(variant)
 
 
 def affordable(asked_millicores: int | None, limits: Quotas | Cores, view: View) -> int:

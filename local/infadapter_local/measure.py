@@ -5,7 +5,7 @@ rescale those to the machine of whoever runs the demo.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -34,7 +34,7 @@ SMALLEST = {"glyph-3": 200, "glyph-4": 300, "glyph-5": 400}
 _REQUESTS = 600  # on each size, so that every rate sees the hundred that a p99 takes
 _CHECK_SIZES = (300, 600)  # millicores; and the largest there is
 _CHECK_S = 3.0
-_SETTLE_S = 0.3  # what a new quota takes, with some room
+SETTLE_S = 0.3  # what a new quota takes, with some room
 _START_LIMIT_S = 60.0
 
 OnStep = Callable[[str, float], None]
@@ -64,14 +64,14 @@ async def measure_variant(
     """Return the profile's allocations and its load time. Raises ProfileError or OSError."""
     measured: list[ProfiledAllocation] = []
     sizes = [size for size in SIZES if size >= SMALLEST.get(variant, 0)]
-    async with running(start, variant, max(sizes)) as server:
+    async with running(start, variant, variant_words(variant), max(sizes)) as server:
         for millicores in sorted(sizes, reverse=True):
             full_rps = measured[0].saturation_rps if measured else None
             rps = full_rps * millicores / max(sizes) if full_rps else _REQUESTS
             enough_s = max(seconds, _REQUESTS / rps)
             on_step(f"{variant} on {millicores}m", enough_s)
             server.child.set_quota(millicores)
-            await asyncio.sleep(_SETTLE_S)
+            await asyncio.sleep(SETTLE_S)
             size = PodSize(resources={CPU: millicores})
             measured.append(await measure(server.load, seconds=enough_s, size=size))
     return measured[::-1], server.load_s
@@ -95,12 +95,12 @@ async def check_variant(
     """
     sizes = checked_sizes(limits)
     saturation = {}
-    async with running(start, variant, sizes[0]) as server:
+    async with running(start, variant, variant_words(variant), sizes[0]) as server:
         for millicores in sizes:
-            on_step(f"{variant} on {millicores}m", _CHECK_S + _SETTLE_S)
+            on_step(f"{variant} on {millicores}m", _CHECK_S + SETTLE_S)
             if limits.resizable:
                 server.child.set_quota(millicores)
-                await asyncio.sleep(_SETTLE_S)
+                await asyncio.sleep(SETTLE_S)
             saturation[millicores] = await measure_saturation(server.load, seconds=_CHECK_S)
     return Check(server.load_s, saturation)
 
@@ -124,7 +124,7 @@ def rescaled(profile: Profile, check: Check) -> Profile:
         profile,
         load_time_s=check.load_s,
         allocations=tuple(
-            _rescaled(a, saturation_rps(a.resources[CPU])) for a in profile.allocations
+            rescaled_row(a, saturation_rps(a.resources[CPU])) for a in profile.allocations
         ),
     )
 
@@ -148,7 +148,8 @@ def _checked(profile: Profile, check: Check) -> dict[int, float]:
     return checked
 
 
-def _rescaled(allocation: ProfiledAllocation, saturation_rps: float) -> ProfiledAllocation:
+def rescaled_row(allocation: ProfiledAllocation, saturation_rps: float) -> ProfiledAllocation:
+    """One size, by what was seen of it."""
     if not allocation.saturation_rps:
         return allocation
     speed = saturation_rps / allocation.saturation_rps
@@ -165,13 +166,14 @@ def _rescaled(allocation: ProfiledAllocation, saturation_rps: float) -> Profiled
 
 
 @asynccontextmanager
-async def running(start: Start, variant: str, millicores: int) -> AsyncIterator[Server]:
-    """Yield a server that is ready. Raises ProcessFailed or OSError."""
+async def running(
+    start: Start, name: str, words: Sequence[str], millicores: int
+) -> AsyncIterator[Server]:
+    """Yield a server that is ready; `words` say what it serves. Raises ProcessFailed or OSError."""
     (port,) = free_ports(1)
     began_s = time.monotonic()
-    command = ["infadapter-server", "--variant", variant, "--model", NAME]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    child = await start(f"{variant}-measured", command, millicores)
+    command = ["infadapter-server", *words, "--host", "127.0.0.1", "--port", str(port)]
+    child = await start(f"{name}-measured", command, millicores)
     try:
         await _until_ready(child, port)
         load_s = time.monotonic() - began_s
@@ -180,6 +182,11 @@ async def running(start: Start, variant: str, millicores: int) -> AsyncIterator[
         yield Server(child, HttpLoad(endpoint=endpoint, bodies=glyph_bodies(64, seed=0)), load_s)
     finally:
         await child.end()
+
+
+def variant_words(variant: str) -> list[str]:
+    """Of the command line, what is served: one network, under the service's name."""
+    return ["--variant", variant, "--model", NAME]
 
 
 async def _until_ready(child: Child, port: int) -> None:

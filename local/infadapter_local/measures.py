@@ -10,7 +10,7 @@ from infadapter_operator.domain.service import Service
 from infadapter_solver import CPU
 from infadapter_workload.holding import holding
 from infadapter_workload.measures import objective, shares
-from infadapter_workload.outcomes import Outcome, accuracy_in_time, summarise
+from infadapter_workload.outcomes import Outcome, accuracy_in_time, accuracy_of, summarise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,17 @@ class Measures:
     accuracy_of_answers: float | None  # of what was answered, whenever
 
 
+def accuracies(service: Service) -> dict[str, float]:
+    """By the names of variants and of operating points, also of those that aren't planned."""
+    profiles = service.profiles.values()
+    points = (point for profile in profiles for point in profile.operating_points)
+    return {
+        **{point.name: point.accuracy for point in points},
+        **{profile.variant: profile.accuracy for profile in profiles},
+        **{variant.name: variant.accuracy for variant in service.variants},
+    }
+
+
 def measure_run(
     outcomes: Sequence[Outcome],
     held: Sequence[Held],
@@ -55,8 +66,8 @@ def measure_run(
     """
     counted = [o for o in outcomes if begin_s <= o.scheduled_s < end_s]
     summary = summarise(counted, slo_s=service.slo_s)
-    accuracy = {variant.name: variant.accuracy for variant in service.variants}
-    worth = [accuracy.get(o.variant or "", 0.0) for o in counted if o.answered]
+    accuracy = accuracies(service)
+    worth = [accuracy_of(o, accuracy) for o in counted if o.answered]
     found = shares(
         summary.arrived,
         accuracy_in_time=accuracy_in_time(counted, accuracy, service.slo_s),

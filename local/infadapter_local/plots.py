@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from infadapter_local.series import Series
 
 VARIANT_COLOURS = ("#bcd8f0", "#7fb3de", "#3f83c1", "#20538f", "#0b2a58")
-RUN_COLOURS = ("#d1495b", "#8a8f98", "#e0a458", "#5b8e7d")
+RUN_COLOURS = ("#d1495b", "#8a8f98", "#e0a458", "#5b8e7d", "#7b5ea7")
 _STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -68,6 +68,18 @@ def shares_plot(ours: Series) -> str:
     def draw(axes: Axes) -> None:
         _stack(axes, ours.cycle_s, {n: [100 * s for s in v] for n, v in ours.shares.items()})
         axes.set_ylabel("% of traffic")
+        axes.set_ylim(0, 100)
+
+    return _svg(draw)
+
+
+def points_plot(grouped: Series) -> str:
+    """The part of the answers that each operating point gave."""
+
+    def draw(axes: Axes) -> None:
+        shares = {name: [100 * s for s in values] for name, values in grouped.points.items()}
+        _stack(axes, grouped.second_s, shares)
+        axes.set_ylabel("% of answers")
         axes.set_ylim(0, 100)
 
     return _svg(draw)

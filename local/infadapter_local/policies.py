@@ -15,7 +15,13 @@ class Policy:
 
 
 def compared(
-    service: Service, peak: float, *, baselines: bool, whole: bool, resized: bool
+    service: Service,
+    peak: float,
+    *,
+    baselines: bool,
+    whole: bool,
+    resized: bool,
+    grouped: Service | None,
 ) -> list[Policy]:
     """Ours first; baselines serve a peak of so many requests/s. Raises NothingFits."""
     ours = Policy(
@@ -31,6 +37,8 @@ def compared(
         policies.append(_full_budget(full_budget(service, peak)))
     if resized:
         policies.append(_resized(resized_single(service, single)))
+    if grouped is not None:
+        policies.append(_grouped(grouped))
     return policies
 
 
@@ -59,6 +67,24 @@ def _resized(service: Service) -> Policy:
         service=service,
         explanation="The same single variant, its size chosen by our loop.",
     )
+
+
+def _grouped(service: Service) -> Policy:
+    (variant,) = service.variants
+    return Policy(
+        title="ladder in one pod",
+        service=service,
+        explanation="The same loop at the same budget with one variant, whose pods hold all the "
+        f"networks ({', '.join(_networks(service))}): a pod answers each batch with the most "
+        "accurate one that keeps up, and needs no start to change it. Its capacities are those of "
+        "the networks' own profiles, which a short look at each point in its server may have "
+        f"lowered; it starts in {variant.load_time_s:.1f} s.",
+    )
+
+
+def _networks(service: Service) -> list[str]:
+    profiles = service.profiles.values()
+    return [point.name for profile in profiles for point in profile.operating_points]
 
 
 def _said(service: Service) -> str:

@@ -207,6 +207,15 @@ def _pictures(series: Mapping[str, Series], service: Service) -> list[tuple[str,
             plots.accuracy_plot(series),
         ),
         ("Cost", "CPU-seconds held so far.", plots.cost_plot(series)),
+        *[
+            (
+                f"Answers by network: {title}",
+                "By second. Which network answers is decided in the pod, batch by batch.",
+                plots.points_plot(one),
+            )
+            for title, one in series.items()
+            if one.points
+        ],
     ]
 
 

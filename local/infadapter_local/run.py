@@ -196,16 +196,16 @@ def _outcomes_file(place: Place) -> Path:
     return place.folder / "outcomes.jsonl"
 
 
-def server_command(service: Service) -> ServerCommand:
+def server_command(service: Service, words: Callable[[str], list[str]]) -> ServerCommand:
     """
     The command line of the demo's servers, which all answer under the service's name, and within
-    its SLO also whoever asks them without its router.
+    its SLO also whoever asks them without its router. `words` say what a variant's server serves.
     """
 
     def command(target: Target, port: int) -> list[str]:
         return [
             "infadapter-server",
-            *("--variant", target.variant, "--model", service.name),
+            *words(target.variant),
             *("--host", "127.0.0.1", "--port", str(port)),
             *("--slo-ms", f"{1000 * service.slo_s:g}", "--drain-seconds", f"{DRAIN_S:g}"),
         ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from infadapter_local.measures import accuracies
 from infadapter_local.run import Run, Tick
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_workload.outcomes import Outcome, accuracy_in_time, percentile
@@ -27,6 +28,7 @@ class Series:
     capacity_rps: list[float]
     cores: dict[str, list[float]]  # held, by variant
     shares: dict[str, list[float]]  # of the traffic, by variant
+    points: dict[str, list[float]]  # of the answers, by operating point; empty: there are none
     core_seconds: list[float]  # so far
 
 
@@ -35,9 +37,9 @@ def series_of(run: Run) -> Series:
     duration_s = run.workload.duration_s
     ticks = [tick for tick in run.ticks if LEAD_IN_S <= tick.at_s < LEAD_IN_S + duration_s]
     bins = _binned(run.outcomes, duration_s)
-    accuracy = {variant.name: variant.accuracy for variant in run.service.variants}
-    slo_s = run.service.slo_s
-    names = list(accuracy)
+    accuracy, slo_s = accuracies(run.service), run.service.slo_s
+    names = [variant.name for variant in run.service.variants]
+    points = _points(run)
     return Series(
         second_s=[(number + 0.5) * BIN_S for number in range(len(bins))],
         arrived_rps=[len(each) / BIN_S for each in bins],
@@ -50,6 +52,7 @@ def series_of(run: Run) -> Series:
         capacity_rps=[tick.cycle.ready_capacity_rps for tick in ticks],
         cores={n: [tick.millicores.get(n, 0) / 1000 for tick in ticks] for n in names},
         shares={n: [_share(tick, n) for tick in ticks] for n in names},
+        points={n: [_answered_at(each, n) for each in bins] for n in points},
         core_seconds=_cumulated(ticks),
     )
 
@@ -72,6 +75,18 @@ def _effective(outcomes: Sequence[Outcome], accuracy: dict[str, float], slo_s: f
     if not outcomes:
         return float("nan")
     return accuracy_in_time(outcomes, accuracy, slo_s) / len(outcomes)
+
+
+def _points(run: Run) -> list[str]:
+    """The least accurate first, as the variants are."""
+    profiles = (run.service.profiles.get(variant.name) for variant in run.service.variants)
+    points = [p for profile in profiles if profile for p in profile.operating_points]
+    return [point.name for point in sorted(points, key=lambda point: point.accuracy)]
+
+
+def _answered_at(outcomes: Sequence[Outcome], point: str) -> float:
+    answered = [outcome for outcome in outcomes if outcome.answered]
+    return sum(o.point == point for o in answered) / len(answered) if answered else 0.0
 
 
 def _planned_rps(tick: Tick) -> float:

@@ -1,8 +1,10 @@
 """What there is to see of a run at one moment, as numbers; how it is drawn is for `view`."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from infadapter_local.measures import accuracies
 from infadapter_local.run import Run
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_operator.domain.observed import Observed
@@ -41,6 +43,7 @@ class Snapshot:
     violations: float | None
     mean_cores: float | None
     why: str
+    points: Mapping[str, float] = field(default_factory=dict)  # of the last answers, by point
 
 
 @dataclass(slots=True)
@@ -62,7 +65,8 @@ class Tally:
         run, tick = self.run, self.run.ticks[-1]
         decision = tick.cycle.decision
         elapsed_s = tick.at_s - LEAD_IN_S
-        recent = [1000 * o.latency_s for o in _recent(run.outcomes, tick.at_s) if o.answered]
+        answered = [o for o in _recent(run.outcomes, tick.at_s) if o.answered]
+        recent = [1000 * o.latency_s for o in answered]
         return Snapshot(
             title=run.title,
             at_s=elapsed_s,
@@ -80,10 +84,11 @@ class Tally:
             violations=1 - self._in_time / self._arrived if self._arrived else None,
             mean_cores=self._core_seconds / elapsed_s if elapsed_s > 0 else None,
             why=decision.why[0] if decision and decision.why else "",
+            points=_points(answered),
         )
 
     def _take_outcomes(self) -> None:
-        accuracy = {variant.name: variant.accuracy for variant in self.run.service.variants}
+        accuracy = accuracies(self.run.service)
         slo_s = self.run.service.slo_s
         for outcome in self.run.outcomes[self._seen :]:
             if outcome.scheduled_s >= LEAD_IN_S:
@@ -122,6 +127,11 @@ def _variants(run: Run) -> list[VariantNow]:
             )
         )
     return shown
+
+
+def _points(answered: Sequence[Outcome]) -> Mapping[str, float]:
+    counts = Counter(outcome.point for outcome in answered if outcome.point)
+    return {name: counts[name] / len(answered) for name in sorted(counts)}
 
 
 def _recent(outcomes: Sequence[Outcome], now_s: float) -> list[Outcome]:

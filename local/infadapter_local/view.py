@@ -97,6 +97,8 @@ def picture(now: Snapshot) -> RenderableType:
     played = max(0, round(_WIDTH * at_s / now.duration_s))
     load = Text(sparkline(now.loads_rps, played), style="bright_blue")
     parts: list[RenderableType] = [load, time, Text(), _rates(now), Text(), _variants(now)]
+    if now.points:
+        parts += [Text(), _points(now)]
     parts += [Text(), _worth(now), _latency(now)]
     if now.why:
         parts.append(Text(now.why, style="dim italic", overflow="ellipsis", no_wrap=True))
@@ -164,6 +166,13 @@ def _row(variant: VariantNow, most_millicores: int) -> tuple[str, ...]:
         cores if variant.millicores else "",
         share if variant.share else "",
     )
+
+
+def _points(now: Snapshot) -> Text:
+    text = Text("answered by ", style="dim")
+    for name, share in now.points.items():
+        text.append(f"{name} ").append(f"{share:.0%}", style="bold").append("   ")
+    return text
 
 
 def _worth(now: Snapshot) -> Text:

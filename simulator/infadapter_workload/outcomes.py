@@ -27,6 +27,7 @@ class Outcome:
     code: int  # HTTP status, or NO_ANSWER
     variant: str | None = None  # header infadapter-variant of the answer
     error: str | None = None  # why there is no answer
+    point: str | None = None  # the operating point that answered, of a server that has several
 
     @property
     def latency_s(self) -> float:
@@ -100,8 +101,13 @@ def summarise(
 def accuracy_in_time(
     outcomes: Iterable[Outcome], accuracy: Mapping[str, float], slo_s: float
 ) -> float:
-    """The sum of the accuracies, by variant, of what answered in time."""
-    return sum(accuracy.get(o.variant or "", 0.0) for o in outcomes if o.in_time(slo_s))
+    """The sum of the accuracies, by operating point or variant, of what answered in time."""
+    return sum(accuracy_of(o, accuracy) for o in outcomes if o.in_time(slo_s))
+
+
+def accuracy_of(outcome: Outcome, accuracy: Mapping[str, float]) -> float:
+    """Of the operating point that answered, or of the variant where that has none."""
+    return accuracy.get(outcome.point or outcome.variant or "", 0.0)
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:

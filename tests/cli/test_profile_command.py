@@ -164,7 +164,7 @@ def test_an_interrupted_run_goes_on(
     second = invoke(url(port), *arguments, "-o", str(file))
     assert second.exit_code == 0, second.output
     assert "went on with" in second.output
-    assert len(set(taken)) == len(taken)
+    assert len({round(rate_rps, 2) for rate_rps in taken}) == len(taken)
     assert "saturation," not in second.output  # the curve was there
     assert [path.name for path in tmp_path.iterdir()] == ["profiles.yaml"]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tests.cli.cluster_world import (
     ClusterWorld,
     deployment,
     forbidden,
+    measured,
     option,
     over,
     pending,
@@ -494,3 +496,41 @@ def test_pods_are_found_by_the_clones_own_label(world: ClusterWorld) -> None:
     world.put(core(NAMESPACE, "pods", "r18-1"), other)
     assert invoke(*TARGET).exit_code == 0
     assert core(NAMESPACE, "pods", "r18-1") in world.objects
+
+
+def with_points(words: list[str]) -> tuple[str, int]:
+    """What the profiler prints of a server that has operating points."""
+    text, code = measured(words)
+    told = json.loads(text.splitlines()[-1])
+    (row,) = told["spec"]["allocations"]
+    points = [{"name": "a", "accuracy": "0.9"}, {"name": "b", "accuracy": "0.8"}]
+    rows = [{**row, "operatingPoint": point["name"]} for point in points]
+    told["spec"] |= {"accuracy": "0.9", "operatingPoints": points, "allocations": rows}
+    return json.dumps(told), code
+
+
+def test_the_points_of_a_clone_are_rows_and_its_next_size_has_the_same(world: ClusterWorld) -> None:
+    deployment(world)
+    world.generated = with_points
+    result = invoke(*TARGET, "--cpu", "1", "--cpu", "2", "--slo-ms", "100")
+    assert result.exit_code == 0, result.output
+    spec = world.objects[PROFILE]["spec"]
+    rows = [(a["resources"]["cpu"], a["operatingPoint"]) for a in spec["allocations"]]
+    assert rows == [("1", "a"), ("1", "b"), ("2", "a"), ("2", "b")]
+    assert [point["name"] for point in spec["operatingPoints"]] == ["a", "b"]
+    assert "cpu=2, batch size 1, b: added" in result.output
+    first, second = (job["spec"]["template"]["spec"]["containers"][0] for job in world.jobs[1:])
+    assert "--points" not in first["command"]
+    assert option(second["command"], "--points") == "a,b"
+    assert world.left == []
+
+
+def test_a_plain_profile_is_not_added_to_by_a_server_with_points(world: ClusterWorld) -> None:
+    deployment(world)
+    assert invoke(*TARGET, "--cpu", "1").exit_code == 0
+    world.generated = with_points
+    result = invoke(*TARGET, "--cpu", "2")
+    assert result.exit_code == 2
+    assert "has no operating points and the server has some" in result.output
+    assert len(world.objects[PROFILE]["spec"]["allocations"]) == 1
+    assert world.left == []

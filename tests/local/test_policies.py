@@ -2,6 +2,7 @@
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ from infadapter_local.view import View
 from infadapter_operator.domain.service import Service
 
 
-def titles(service: Service, **asked: bool) -> list[str]:
+def titles(service: Service, grouped: Service | None = None, **asked: bool) -> list[str]:
     chosen = {"baselines": True, "whole": True, "resized": False} | asked
-    return [policy.title for policy in compared(service, 40.0, **chosen)]
+    return [policy.title for policy in compared(service, 40.0, grouped=grouped, **chosen)]
 
 
 def test_ours_comes_first_then_what_is_asked_for(service: Service) -> None:
@@ -25,6 +26,8 @@ def test_ours_comes_first_then_what_is_asked_for(service: Service) -> None:
     assert titles(service, whole=False) == ["infadapter", single]
     assert titles(service, whole=False, resized=True)[2:] == ["glyph-2 resized"]
     assert titles(service, baselines=False, resized=True) == ["infadapter"]
+    grouped = replace(service, variants=service.variants[:1])
+    assert titles(service, grouped)[3:] == ["ladder in one pod"]
 
 
 def budget(monkeypatch: pytest.MonkeyPatch, asked: int | None, speed: float) -> tuple[int, str]:

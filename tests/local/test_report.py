@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from infadapter_local.report import Circumstances, Finished, headline, write_rep
 from infadapter_local.run import Run
 from infadapter_local.series import series_of
 from infadapter_local.workload import LEAD_IN_S
+from infadapter_profiles.profile import OperatingPoint, Profile
 
 ABOUT = Circumstances(
     machine="a <small> machine",
@@ -81,3 +83,29 @@ def test_series_are_those_of_the_trace_without_the_lead_in(played: Run) -> None:
 
 def test_the_headline_says_what_came_out(finished: list[Finished]) -> None:
     assert headline(finished).startswith("Effective accuracy 67.")
+
+
+def test_answers_by_network_are_shown_where_pods_choose_one(
+    tmp_path: Path, played: Run, finished: list[Finished]
+) -> None:
+    points = (
+        OperatingPoint(name="large", accuracy=0.8),
+        OperatingPoint(name="small", accuracy=0.7),
+    )
+    profile = Profile(
+        variant="glyph-1", accuracy=0.8, load_time_s=1, allocations=(), operating_points=points
+    )
+    outcomes = [
+        replace(outcome, point="small" if number % 4 else "large")
+        for number, outcome in enumerate(played.outcomes)
+    ]
+    service = replace(played.service, profiles={"glyph-1": profile})
+    run = replace(played, title="ladder", service=service, outcomes=outcomes)
+    series = series_of(run)
+    assert list(series.points) == ["small", "large"]
+    assert series.points["small"][0] == pytest.approx(0.75)
+    assert series.effective_accuracy[0] == pytest.approx(0.75 * 0.7 + 0.25 * 0.8)
+    grouped = replace(finished[0], run=run)
+    page = write_report(tmp_path, [*finished, grouped], ABOUT).read_text()
+    assert page.count("<svg") == 7
+    assert "Answers by network: ladder" in page

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from infadapter_local.fork_client import started_fork_client
-from infadapter_local.measure import running
+from infadapter_local.measure import running, variant_words
 from infadapter_local.processes import Processes
 from infadapter_local.router import envoy_path
 from infadapter_local.run import Place, play
@@ -51,7 +51,7 @@ async def test_the_loop_serves_a_trace_with_real_processes(
 
 async def test_a_real_server_is_forked_within_seconds(processes: Processes) -> None:
     async with started_fork_client(processes) as fork_client:
-        async with running(fork_client.start, "glyph-1", 1000) as server:
+        async with running(fork_client.start, "glyph-1", variant_words("glyph-1"), 1000) as server:
             assert server.load_s < 5.0
             outcomes = await server.load.flood(0.3)
             assert {outcome.variant for outcome in outcomes if outcome.answered} == {"glyph-1"}
@@ -61,7 +61,7 @@ async def test_a_real_server_is_forked_within_seconds(processes: Processes) -> N
 
 async def test_a_fork_server_that_dies_takes_its_servers_along(processes: Processes) -> None:
     async with started_fork_client(processes) as fork_client:
-        async with running(fork_client.start, "glyph-1", 1000) as server:
+        async with running(fork_client.start, "glyph-1", variant_words("glyph-1"), 1000) as server:
             await fork_client._child.end()
             assert await server.child._handle.wait() == -9
         with pytest.raises(OSError, match="fork-server"):

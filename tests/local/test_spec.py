@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infadapter_local.cgroups import Cores, Quotas
-from infadapter_local.measure import Check, checked_sizes, rescaled, speed_of
+from infadapter_local.measure import Check, checked_sizes, rescaled, speed_of, variant_words
 from infadapter_local.run import server_command
 from infadapter_local.shipped import VARIANTS, shipped_profiles, trained_accuracies
 from infadapter_local.spec import (
@@ -79,7 +79,7 @@ def test_a_variant_too_slow_for_the_slo_here_is_left_out() -> None:
     crawling = rescaled(PROFILES[2], Check(load_s=1.0, saturation_rps={1000: 5.0}))
     service = demo_service((*PROFILES[:2], crawling), 1000, QUOTAS)
     assert [variant.name for variant in service.variants] == ["fast", "good"]
-    assert server_command(service)(Target("good"), 80)
+    assert server_command(service, variant_words)(Target("good"), 80)
 
 
 def test_a_machine_too_slow_for_every_variant_is_named() -> None:

@@ -1,6 +1,7 @@
 """What a user sees while it runs, with and without a terminal."""
 
 import io
+import re
 from dataclasses import replace
 
 import pytest
@@ -94,3 +95,15 @@ def test_the_last_line_stands_below_the_last_picture(played: Run) -> None:
         view.tick(played)
         view.conclude("This came out.")
     assert out.getvalue().rpartition("╯")[2].strip().endswith("This came out.")
+
+
+def test_which_networks_answer_is_shown_where_pods_choose_one(played: Run) -> None:
+    assert "answered by" not in shown(played, terminal=True)
+    played.outcomes = [
+        replace(outcome, point="glyph-5" if number % 4 else "glyph-1")
+        for number, outcome in enumerate(played.outcomes)
+    ]
+    assert Tally(played).snapshot().points == pytest.approx(
+        {"glyph-1": 0.25, "glyph-5": 0.75}, abs=0.02
+    )
+    assert "answered by glyph-1 24%" in re.sub(r"\x1b\[[0-9;]*m", "", shown(played, terminal=True))

@@ -22,6 +22,7 @@ GETS = {
     "/metrics": 'infadapter_server_load_seconds{variant="v"} 1.25\n'
     'infadapter_server_arrivals_total{variant="v"} %d\n',
 }
+ANSWERS = {"point": '{"parameters":{"point":"deep","accuracy":0.9}}'}
 CODES = {"refuse": 503, "fail": 500, "wrong": 400}
 
 
@@ -65,7 +66,8 @@ class Server:
             return True
         async with self.worker:
             await asyncio.sleep(self.service_s)
-        writer.write(answer(200, "{}", "connection: close\r\n" if word == "close" else ""))
+        body = ANSWERS.get(word, "{}")
+        writer.write(answer(200, body, "connection: close\r\n" if word == "close" else ""))
         return word != "close"
 
 

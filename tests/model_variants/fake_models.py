@@ -39,6 +39,7 @@ class Scripted:
         os.environ["THREADS_USED"] = str(threads)
 
 
+HANGS_LOADING = "hangs"
 RAISE, DIE, HANG, SWELL, LINGER = -1.0, -2.0, -3.0, -4.0, -5.0
 
 
@@ -59,6 +60,8 @@ class Facts(Scripted):
 def open_fake(stored: Stored) -> Model:
     if stored.variant == "broken":
         raise LoadError("The file is for another network.")
+    if stored.variant == HANGS_LOADING:
+        time.sleep(60)
     return Facts() if stored.variant == "facts" else Scripted()
 
 

@@ -44,6 +44,11 @@ async def test_every_arrival_gets_one_outcome_in_order_of_the_schedule(port: int
     assert all(o.scheduled_s <= o.sent_s <= o.done_s for o in outcomes)
 
 
+async def test_the_operating_point_of_an_answer_is_noted(port: int) -> None:
+    assert {outcome.point for outcome in await send(port, "point")} == {"deep"}
+    assert {outcome.point for outcome in await send(port)} == {None}
+
+
 async def test_latency_counts_from_when_a_request_was_due(port: int) -> None:
     (outcome,) = await send(port, arrivals_s=np.array([0.0]), start_s=time.monotonic() - 0.5)
     assert 0.5 <= outcome.send_late_s < 1
@@ -192,3 +197,27 @@ async def test_a_flood_does_not_drown_a_server_that_refuses(port: int) -> None:
         timeout_s=1,
     )
     assert 0 < len(outcomes) <= 2 * (0.3 / 0.01 + 1)
+
+
+class Refusing(asyncio.Protocol):
+    """Answers whatever ends like the body that is sent; counts connections."""
+
+    opened = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        Refusing.opened += 1
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if data.endswith(b"{}"):
+            self.transport.write(b"HTTP/1.1 503 X\r\ncontent-length: 2\r\n\r\n{}")
+
+
+async def test_a_connection_serves_one_request_after_the_other() -> None:
+    server = await asyncio.get_running_loop().create_server(Refusing, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        outcomes = await send(port, arrivals_s=np.linspace(0, 0.5, 6))
+    assert all(outcome.refused for outcome in outcomes)
+    assert Refusing.opened < len(outcomes)  # one, where each is answered before the next is due

@@ -47,6 +47,6 @@ def test_a_csv_has_a_header_and_leaves_unknown_fields_empty() -> None:
     file = io.StringIO()
     csv_writer(file)(Outcome(scheduled_s=1, sent_s=1, done_s=2, code=0, error="timed out"))
     assert file.getvalue().splitlines() == [
-        "scheduled_s,sent_s,done_s,code,variant,error",
-        "1,1,2,0,,timed out",
+        "scheduled_s,sent_s,done_s,code,variant,error,point",
+        "1,1,2,0,,timed out,",
     ]

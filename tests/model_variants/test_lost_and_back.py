@@ -20,6 +20,7 @@ from infadapter_server.serving.assembly import always
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.refusal import Unserved
+from infadapter_server.serving.repository import Repository
 from tests.model_variants.fake_models import DIE, HANG, LINGER, prepare, stored
 from tests.model_variants.serving_world import sample
 from tests.model_variants.test_remote_executor import process
@@ -65,9 +66,11 @@ class Asked:
 
 
 @asynccontextmanager
-async def driven(executors: Sequence[Executor]) -> AsyncIterator[Asked]:
+async def driven(
+    executors: Sequence[Executor], repository: Repository | None = None
+) -> AsyncIterator[Asked]:
     metrics = ServerMetrics("tiny")
-    driver = Driver(always(stored()), executors, metrics)
+    driver = Driver(repository or always(stored()), executors, metrics)
     driver.start()
     asked = Asked(driver, metrics)
     try:

@@ -54,9 +54,8 @@ class House:
             executor.ready = report
         self.executor = self.executors[0]
         loop = asyncio.get_running_loop()
-        self.driver = Driver(
-            self.repository, self.executors, ServerMetrics("many"), clock=loop.time
-        )
+        self.metrics = ServerMetrics("many")
+        self.driver = Driver(self.repository, self.executors, self.metrics, clock=loop.time)
         self.driver.start()
 
     @property

@@ -25,6 +25,7 @@ from infadapter_profiles.document import ProfileDocument
 from infadapter_profiles.files import ProfileFileError
 from infadapter_profiles.quantities import cpu_quantity
 from infadapter_profiles.sizes import CPU, PodSize
+from infadapter_server.profiling.points import most_points
 
 API_TIMEOUT_S = 20.0
 _AGAIN = 2.0  # of --seconds: windows that were disturbed are taken again
@@ -45,7 +46,8 @@ class Session:
     @property
     def measuring_s(self) -> float:
         """At most, for one size."""
-        return _AROUND_S + self.asked.start_timeout + _AGAIN * self.asked.seconds
+        rows = most_points(self.asked.points)
+        return _AROUND_S + self.asked.start_timeout + _AGAIN * rows * self.asked.seconds
 
 
 def measure_in_cluster(asked: Asked) -> None:
@@ -146,7 +148,14 @@ async def _measure_size(session: Session, job: Json, pod: Json, size: PodSize, n
     told = await generate(
         session.api,
         source,
-        command(asked, source, live.address, size.resources, _known(asked, pod, before)),
+        command(
+            asked,
+            source,
+            live.address,
+            size.resources,
+            _known(asked, pod, before),
+            _points(asked, before),
+        ),
         clone=job,
         clone_pod=pod,
         number=number,
@@ -165,18 +174,26 @@ def _known(asked: Asked, pod: Json, before: ProfileDocument | None) -> dict[str,
     return {name: value for name, value in known.items() if value is not None}
 
 
+def _points(asked: Asked, before: ProfileDocument | None) -> str | None:
+    """Those that the profile has, so that all its sizes have the same."""
+    had = before.profile.operating_points if before else ()
+    if asked.points is None:
+        return ",".join(point.name for point in had) or None
+    return asked.points if isinstance(asked.points, str) else ",".join(asked.points)
+
+
 async def _keep(
     session: Session, before: ProfileDocument | None, told: ProfileDocument, machine: str
 ) -> None:
     assert session.asked.namespace is not None
-    (measured,) = told.profile.allocations
     document = with_measured(before, told, namespace=session.asked.namespace, machine=machine)
     await session.store.save(document)
     click.echo(f"{session.store}: {'changed' if before else 'created'}")
-    for line in changes(before.profile if before else None, document.profile, measured):
+    rows = told.profile.allocations
+    for line in changes(before.profile if before else None, document.profile, rows):
         click.echo(line)
     if session.asked.plot is not None:
-        plot(Path(session.asked.plot), session.name, measured)
+        plot(Path(session.asked.plot), session.name, rows)
 
 
 def _say(line: str) -> None:

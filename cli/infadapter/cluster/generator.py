@@ -26,7 +26,12 @@ _DOCUMENT = '{"apiVersion": '
 
 
 def command(
-    asked: Asked, source: Source, address: str, resources: Resources, known: dict[str, float]
+    asked: Asked,
+    source: Source,
+    address: str,
+    resources: Resources,
+    known: dict[str, float],
+    points: str | None,
 ) -> list[str]:
     """`infadapter profile` as it is run in the pod; `known`: accuracy and load time."""
     percentile, slos_ms = asked.percentile, asked.slos_ms
@@ -42,6 +47,7 @@ def command(
         *(("--slo-ms", slo_ms) for slo_ms in slos_ms),
         ("--percentile", percentile),
         ("--epsilon", asked.epsilon),
+        ("--points", points),
         ("--accuracy", known.get("accuracy")),
         ("--load-seconds", known.get("load_s")),
         ("--seconds", asked.seconds),

@@ -1,6 +1,8 @@
 """Where profiles are kept: as VariantProfiles of the cluster, or in a file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +19,8 @@ from infadapter_profiles.files import find_profile, save_profile
 from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation
 from infadapter_profiles.quantities import amounts_as_quantities
 from infadapter_profiles.sizes import PodSize
-from infadapter_server.profiling.percentiles import with_allocation
+from infadapter_server.profiling.about import with_points
+from infadapter_server.profiling.percentiles import same_row, with_allocation
 
 _CONFLICT = (
     "{why}: somebody else applied these fields. --output writes a file, which "
@@ -105,30 +108,57 @@ class InFile:
 def with_measured(
     before: ProfileDocument | None, told: ProfileDocument, *, namespace: str, machine: str
 ) -> ProfileDocument:
-    """What the profiler printed, with the other sizes that are known already."""
-    (measured,) = told.profile.allocations
-    allocations = before.profile.allocations if before else ()
-    profile = with_allocation(replace(told.profile, allocations=allocations), measured)
+    """
+    What the profiler printed, with the other rows that are known already. Raises CannotProfile
+    where only one of the two has operating points.
+    """
+    if before is not None:
+        _check_points(before.profile, told.profile)
+    known = before.profile if before else replace(told.profile, allocations=())
+    profile = replace(told.profile, allocations=known.allocations)
+    if told.profile.operating_points:
+        own = replace(profile, operating_points=known.operating_points)
+        profile = with_points(own, told.profile.operating_points)
+    profile = reduce(with_allocation, told.profile.allocations, profile)
     return replace(told, profile=profile, namespace=namespace, machine=machine)
 
 
-def changes(before: Profile | None, after: Profile, measured: ProfiledAllocation) -> list[str]:
+def _check_points(before: Profile, told: Profile) -> None:
+    """That a point is unknown to the server the profiler says itself."""
+    if before.allocations and bool(before.operating_points) != bool(told.operating_points):
+        had, has = ("", "none") if before.operating_points else ("no ", "some")
+        raise CannotProfile(
+            f"The profile {told.variant} has {had}operating points and the server has {has}: "
+            "give it another --name."
+        )
+
+
+def changes(
+    before: Profile | None, after: Profile, rows: Sequence[ProfiledAllocation]
+) -> list[str]:
     """What is another now, a line for each."""
-    sizes = before.allocations if before else ()
-    old = next((each for each in sizes if each.size == measured.size), None)
-    lines = [f"{size_text(measured.size)}: {'replaced' if old else 'added'}"]
-    saturation = old.saturation_rps if old else None
-    lines.append(_change("saturation", saturation, measured.saturation_rps))
-    for known in measured.capacity:
-        earlier = old.capacity if old else ()
-        same = next((k.rps for k in earlier if _goal(k) == _goal(known)), None)
-        slo = f"capacity at p{known.percentile:g} ≤ {1000 * known.latency_s:g} ms"
-        lines.append(_change(slo, same, known.rps))
+    lines = [line for row in rows for line in _row_changes(before, row)]
     was = (before.accuracy, before.load_time_s) if before else (None, None)
     now = (after.accuracy, after.load_time_s)
     for what, old_value, new_value in zip(("accuracy", "load time, s"), was, now, strict=True):
         if old_value != new_value:
             lines.append(_change(what, old_value, new_value))
+    return lines
+
+
+def _row_changes(before: Profile | None, row: ProfiledAllocation) -> list[str]:
+    old = next(
+        (each for each in (before.allocations if before else ()) if same_row(each, row)), None
+    )
+    point = "" if row.operating_point is None else f", {row.operating_point}"
+    lines = [f"{size_text(row.size)}{point}: {'replaced' if old else 'added'}"]
+    saturation = old.saturation_rps if old else None
+    lines.append(_change("saturation", saturation, row.saturation_rps))
+    for known in row.capacity:
+        earlier = old.capacity if old else ()
+        same = next((k.rps for k in earlier if _goal(k) == _goal(known)), None)
+        slo = f"capacity at p{known.percentile:g} ≤ {1000 * known.latency_s:g} ms"
+        lines.append(_change(slo, same, known.rps))
     return lines
 
 

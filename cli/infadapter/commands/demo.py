@@ -67,6 +67,11 @@ def demo_trace_options(command: Command) -> Command:
     help="Also the single variant with its size chosen by our loop.",
 )
 @click.option(
+    "--no-grouped",
+    is_flag=True,
+    help="Without the same loop on pods that hold all networks, and choose one for each batch.",
+)
+@click.option(
     "--speed",
     type=Finite(0.1, 4),
     default=1.0,
@@ -88,6 +93,7 @@ def demo(
     no_baselines: bool,
     no_full_budget: bool,
     resized_single: bool,
+    no_grouped: bool,
     speed: float,
     seed: int,
     out: Path,
@@ -96,7 +102,8 @@ def demo(
     """Serve a trace with real model servers on this machine, and let the loop adapt them.
 
     Five variants of one model run as processes with CPU limits behind a real router. The same
-    arrivals are then served by the best single variant and by a fixed choice. Ctrl-C ends all.
+    arrivals are then served by the best single variant, by a fixed choice, and by pods that hold
+    all five networks and choose one for each batch. Ctrl-C ends all.
     """
     asked = trace_options_of(reading)
     options = Options(
@@ -108,6 +115,7 @@ def demo(
         baselines=not no_baselines,
         full_budget=not no_full_budget,
         resized_single=resized_single,
+        grouped=not no_grouped,
         speed=speed,
         seed=seed,
         budget_millicores=None if budget is None else round(1000 * budget),

@@ -23,6 +23,9 @@ def profile(**given: Any) -> None:
     each --slo-ms the largest rate is searched at which no more than --epsilon of the requests are
     refused, late or failed, with the interval in which the next run will lie.
 
+    A server whose model has operating points is held to one of them after the other: the profile
+    gets a row for each size and point, and the server its own points back at the end.
+
     With --kubernetes a clone of a Deployment's pods, or of a service's variant, is measured so,
     once for each --cpu. The clone gets no other requests, and goes at the end.
 

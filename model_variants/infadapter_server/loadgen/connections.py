@@ -1,11 +1,13 @@
 """A small HTTP/1.1 client: keep-alive connections, one request at a time on each.
 
 General clients cost more per request than a small model's inference does, and add milliseconds
-to the percentiles. This one sends prepared bytes, and keeps of an answer its status and one header.
+to the percentiles. This one sends prepared bytes, and keeps of an answer its status, one header,
+and the name of the operating point that gave it, which its body begins with if there is one.
 """
 
 import asyncio
 import os
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +20,8 @@ from infadapter_profiles.wire import VARIANT_HEADER
 from infadapter_workload.outcomes import NO_ANSWER, Outcome
 
 _VARIANT_HEADER = VARIANT_HEADER.encode()
+_POINT = re.compile(rb'"point":"([^"\\]+)"')
+_BEGINNING = 512  # bytes of a body: what comes before its tensors
 IDLE_LIMIT_S = 2.0  # below the 5 s after which common servers close: none is lost to a race
 
 
@@ -31,6 +35,7 @@ class Call:
     on_done: Callable[["Call"], None]
     code: int = NO_ANSWER
     variant: str | None = None
+    point: str | None = None
     error: str | None = None
     done_s: float | None = None
     connection: "_Connection | None" = None
@@ -143,7 +148,9 @@ class _Connection(asyncio.Protocol):
         self._call: Call | None = None
         self._free_since_s = time.monotonic()
         self._variant: str | None = None
-        self._complete = False
+        self._point: str | None = None
+        self._body_began = False
+        self._complete = self._stays = False
 
     def fresh(self, now_s: float) -> bool:
         return now_s - self._free_since_s < IDLE_LIMIT_S
@@ -151,7 +158,8 @@ class _Connection(asyncio.Protocol):
     def start(self, call: Call) -> None:
         assert self._transport is not None
         self._call = call
-        self._variant = None
+        self._variant = self._point = None
+        self._body_began = False
         call.connection = self
         self._transport.write(call.request)
 
@@ -181,9 +189,18 @@ class _Connection(asyncio.Protocol):
         if name.lower() == _VARIANT_HEADER:
             self._variant = value.decode("latin-1")
 
+    def on_body(self, data: bytes) -> None:
+        if self._body_began:
+            return
+        self._body_began = True
+        if found := _POINT.search(data, 0, _BEGINNING):
+            self._point = found[1].decode(errors="replace")
+
     def on_message_complete(self) -> None:
         # The parser is not done with its bytes yet, so the next request has to wait a moment.
+        # It also forgets by then whether the connection stays.
         self._complete = self._parser.get_status_code() >= 200
+        self._stays = self._parser.should_keep_alive()
 
     def _answered(self) -> None:
         self._complete = False
@@ -193,9 +210,9 @@ class _Connection(asyncio.Protocol):
             self.close()
             return
         call.code = self._parser.get_status_code()
-        call.variant = self._variant
+        call.variant, call.point = self._variant, self._point
         call.finish()
-        if self._parser.should_keep_alive():
+        if self._stays:
             self._pool.free(self)
         else:
             self.close()
@@ -234,4 +251,5 @@ def outcome_of(call: Call, start_s: float) -> Outcome:
         code=call.code,
         variant=call.variant,
         error=call.error,
+        point=call.point,
     )

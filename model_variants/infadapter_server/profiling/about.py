@@ -1,8 +1,10 @@
 """What is put together about a server before it is measured: by the options, it, and the file."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
-from infadapter_profiles.profile import Profile
+from infadapter_profiles.profile import OperatingPoint, Profile
 from infadapter_server.loadgen.bodies import glyph_bodies, random_bodies
 from infadapter_server.profiling.labelled import measure_accuracy
 from infadapter_server.profiling.order import Order
@@ -25,11 +27,16 @@ def about(
     facts: ServerFacts,
     started_s: tuple[float | None, float | None],
     before: Profile | None,
+    points: Sequence[OperatingPoint] = (),
 ) -> Profile:
-    """Put together what is known besides the curve: the options, the server, the file, in turn."""
+    """
+    Put together what is known besides the curve: the options, the server, the file, in turn.
+    Operating points have accuracies of their own.
+    """
     cold_s, warm_s = started_s
     known = (before.accuracy, before.load_time_s) if before else (None, None)
-    accuracy = _first(order.accuracy, facts.accuracy, known[0])
+    accuracy = max((point.accuracy for point in points), default=None)
+    accuracy = _first(accuracy, order.accuracy, facts.accuracy, known[0])
     load_s = _first(order.load_s, cold_s, warm_s, facts.load_s, known[1])
     if accuracy is None:
         raise ProfileError(
@@ -45,7 +52,15 @@ def about(
         load_time_s=load_s,
         warm_load_time_s=warm_s if cold_s is not None else None,
         allocations=before.allocations if before else (),
+        operating_points=before.operating_points if before else (),
     )
+
+
+def with_points(profile: Profile, measured: Iterable[OperatingPoint]) -> Profile:
+    """With these beside the others that it has, the most accurate first."""
+    known = {point.name: point for point in (*profile.operating_points, *measured)}
+    points = sorted(known.values(), key=lambda point: -point.accuracy)
+    return replace(profile, accuracy=points[0].accuracy, operating_points=tuple(points))
 
 
 def bodies_of(order: Order, facts: ServerFacts) -> list[bytes]:

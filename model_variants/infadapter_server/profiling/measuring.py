@@ -28,8 +28,8 @@ class Measuring:
     load: Watched
     journal: Journal
     on_phase: OnPhase | None
+    point: str | None = None  # that the server is held to
     warnings: list[str] = field(default_factory=list)
-    resumed: str | None = None
 
     async def run(self) -> ProfiledAllocation:
         """Raises ProfileError or SearchError; what was measured until then is in the journal."""
@@ -48,12 +48,13 @@ class Measuring:
     async def _curve(self) -> ProfiledAllocation:
         share = CURVE_SHARE if self.order.goals else 1.0
         seconds = max(MIN_SECONDS, share * self.order.seconds)
-        question = {"curve_s": seconds, "seed": self.order.seed}
-        if (answer := self.journal.recall(question)) is not None:
-            return read_document(answer).profile.allocations[0]
-        measured = await self._undisturbed_curve(seconds)
-        self.journal.note(question, _as_document(measured))
-        return measured
+        question = {"curve_s": seconds, "seed": self.order.seed, "point": self.point}
+        answer = self.journal.recall(question)
+        if answer is None:
+            answer = _as_document(await self._undisturbed_curve(seconds))
+            self.journal.note(question, answer)
+        # As it is noted, rounded, also the first time: the search's steps follow from it.
+        return read_document(answer).profile.allocations[0]
 
     async def _undisturbed_curve(self, seconds: float) -> ProfiledAllocation:
         for _ in range(_CURVE_TRIES):

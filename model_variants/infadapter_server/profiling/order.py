@@ -21,6 +21,7 @@ class Order:
     resources: Resources
     batch_size: int | None  # None: what the server shows
     goals: tuple[Goal, ...]
+    points: str | tuple[str, ...] | None  # ALL, or names; None: as there is time for
     accuracy: float | None
     labelled: Labelled | None
     load_s: float | None
@@ -50,6 +51,7 @@ class Order:
             "resources": dict(self.resources),
             "batch": self.batch_size,
             "goals": [str(goal) for goal in self.goals],
+            "points": self.points,
             "seconds": self.seconds,
             "seed": self.seed,
             "shape": self.shape,

@@ -95,9 +95,13 @@ def plan_rates(
 
 
 def with_allocation(profile: Profile, measured: ProfiledAllocation) -> Profile:
-    """Return the profile with this allocation added, or put in place of the one of its size."""
-    others = [a for a in profile.allocations if a.size != measured.size]
+    """Return the profile with this row added, or put in place of the one of its size and point."""
+    others = [a for a in profile.allocations if not same_row(a, measured)]
     return replace(profile, allocations=(*others, measured))
+
+
+def same_row(one: ProfiledAllocation, other: ProfiledAllocation) -> bool:
+    return (one.size, one.operating_point) == (other.size, other.operating_point)
 
 
 def _fewest_requests(saturation: float, seconds: float, fractions: Sequence[float]) -> float:

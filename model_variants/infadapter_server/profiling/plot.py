@@ -1,11 +1,15 @@
-"""The latency curve of an allocation, with its capacities and their intervals, as a picture."""
+"""The latency curves of a size, with its capacities and their intervals, as a picture."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from infadapter_profiles.profile import ProfiledAllocation
 
+_OF_POINTS = 99.0  # the one percentile that is drawn where there are operating points
 
-def draw(path: Path, name: str, measured: ProfiledAllocation) -> None:
+
+def draw(path: Path, name: str, rows: Sequence[ProfiledAllocation]) -> None:
     """Write PNG or SVG, by the ending of the name.
 
     Raises ImportError without matplotlib, OSError or ValueError for a file that can't be written.
@@ -14,24 +18,35 @@ def draw(path: Path, name: str, measured: ProfiledAllocation) -> None:
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    points = sorted(measured.points, key=lambda point: point.rps)
-    for percent in sorted({p for point in points for p in point.latency_s}):
-        curve = [(p.rps, 1e3 * p.latency_s[percent]) for p in points if percent in p.latency_s]
-        axes.plot(*zip(*curve, strict=True), marker=".", label=f"p{percent:g}")
-    for known in measured.capacity:
-        low, high = known.low_rps or known.rps, known.high_rps or known.rps
-        reach = [[known.rps - low], [high - known.rps]]
-        axes.errorbar(
-            [known.rps],
-            [1e3 * known.latency_s],
-            xerr=reach,
-            fmt="k|",
-            capsize=4,
-            markersize=12,
-        )
-    if measured.saturation_rps:
-        axes.axvline(measured.saturation_rps, color="0.6", linestyle=":", label="saturation")
+    for row in rows:
+        _draw_curves(axes, row)
+        _draw_capacities(axes, row)
     axes.set(xlabel="requests/s", ylabel="latency, ms", yscale="log", title=name)
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path)
+
+
+def _draw_curves(axes: Any, row: ProfiledAllocation) -> None:
+    points = sorted(row.points, key=lambda point: point.rps)
+    for percent in sorted({p for point in points for p in point.latency_s}):
+        if row.operating_point and percent != _OF_POINTS:
+            continue
+        curve = [(p.rps, 1e3 * p.latency_s[percent]) for p in points if percent in p.latency_s]
+        label = f"{row.operating_point}, p{percent:g}" if row.operating_point else f"p{percent:g}"
+        axes.plot(*zip(*curve, strict=True), marker=".", label=label)
+    if row.saturation_rps and not row.operating_point:
+        axes.axvline(row.saturation_rps, color="0.6", linestyle=":", label="saturation")
+
+
+def _draw_capacities(axes: Any, row: ProfiledAllocation) -> None:
+    for known in row.capacity:
+        low, high = known.low_rps or known.rps, known.high_rps or known.rps
+        axes.errorbar(
+            [known.rps],
+            [1e3 * known.latency_s],
+            xerr=[[known.rps - low], [high - known.rps]],
+            fmt="k|",
+            capsize=4,
+            markersize=12,
+        )

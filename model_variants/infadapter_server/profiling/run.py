@@ -3,50 +3,57 @@
 import os
 import platform
 import re
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 from infadapter_profiles.document import MOST_LETTERS, ProfileDocument
 from infadapter_profiles.files import find_profile, save_profile
-from infadapter_profiles.profile import ProfiledAllocation
+from infadapter_profiles.profile import OperatingPoint, Profile, ProfiledAllocation
 from infadapter_profiles.sizes import PodSize
-from infadapter_server.profiling.about import about, accuracy_of, bodies_of
-from infadapter_server.profiling.batches import batch_size, check_known
+from infadapter_server.profiling.about import with_points
+from infadapter_server.profiling.batches import batch_size
 from infadapter_server.profiling.bench import Watched
 from infadapter_server.profiling.disturbance import Watch
 from infadapter_server.profiling.journal import Journal
-from infadapter_server.profiling.measuring import Measuring, hasty, moved, noisy, searched_s
+from infadapter_server.profiling.measuring import hasty, moved, noisy, searched_s
 from infadapter_server.profiling.order import Order
-from infadapter_server.profiling.percentiles import with_allocation
+from infadapter_server.profiling.percentiles import same_row, with_allocation
+from infadapter_server.profiling.points import MOST_POINTS, check_rows
 from infadapter_server.profiling.processes import family, listening_process, peak_bytes
 from infadapter_server.profiling.profiler import CLIENTS, HttpLoad, OnPhase
+from infadapter_server.profiling.rows import Rows
+from infadapter_server.profiling.server import Server, ask_server
 from infadapter_server.profiling.start import cold_start_s, started_server
 from infadapter_server.profiling.target import (
-    ServerFacts,
     ask_arrivals,
     ask_batches,
-    ask_facts,
-    try_once,
 )
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+OnPoints = Callable[[Sequence[OperatingPoint], int], None]
+"""Told which operating points are measured, and of how many."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The document as it was written, what is new in it, and what to say of it."""
+    """The document as it was written, the rows that are new in it, and what to say of them."""
 
     document: ProfileDocument
-    measured: ProfiledAllocation
+    measured: tuple[ProfiledAllocation, ...]
     warnings: tuple[str, ...]
     resumed: str | None  # how much of it an interrupted run had measured
 
 
-async def carry_out(order: Order, *, on_phase: OnPhase | None = None) -> Result:
-    """Measure one allocation and write it.
+async def carry_out(
+    order: Order, *, on_phase: OnPhase | None = None, on_points: OnPoints | None = None
+) -> Result:
+    """Measure one size, at each of its operating points if there are any, and write it.
 
     Raises ProfileError, SearchError, ProfileFileError or BodyError; then no profile is written.
     """
@@ -60,72 +67,100 @@ async def carry_out(order: Order, *, on_phase: OnPhase | None = None) -> Result:
         else started_server(order.start, order.endpoint, timeout_s=order.start_timeout_s)
     )
     async with starting as started_s:
-        facts = await ask_facts(order.endpoint)
-        check_known(order.batch_size, await ask_batches(order.endpoint), facts.batch_limit)
-        order = replace(order, accuracy=await accuracy_of(order, facts))
-        profile = about(order, facts, (cold_s, started_s), before.profile if before else None)
-        bodies = bodies_of(order, facts)
-        await try_once(order.endpoint, bodies[0])
-        measuring, measured = await _measure(order, facts, bodies, on_phase)
-    old = next((a for a in profile.allocations if a.size == measured.size), None)
+        server = await ask_server(order, before.profile if before else None, (cold_s, started_s))
+        rows = _rows(server, on_phase)
+        resumed = f"{len(rows.journal.known)} step(s)" if rows.journal.known else None
+        profile, measured = await _measure(server, rows, on_points)
     written = ProfileDocument(
-        profile=with_allocation(profile, measured),
+        profile=reduce(with_allocation, measured, profile),
         namespace=order.namespace,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         machine=machine(),
-        server=facts.server,
-        warning="; ".join(measuring.warnings)[:MOST_LETTERS] or None,
+        server=server.facts.server,
+        warning="; ".join(rows.warnings)[:MOST_LETTERS] or None,
     )
     save_profile(order.output, written)
-    said = _said(order, measured, old)
+    said = [sentence for row in measured for sentence in _said(order, row, profile)]
     return Result(
         document=written,
         measured=measured,
-        warnings=(*measuring.warnings, *said),
-        resumed=measuring.resumed,
+        warnings=(*rows.warnings, *said),
+        resumed=resumed,
     )
 
 
-async def _measure(
-    order: Order, facts: ServerFacts, bodies: list[bytes], on_phase: OnPhase | None
-) -> tuple[Measuring, ProfiledAllocation]:
-    local = order.endpoint.host in _LOOPBACK
-    server = listening_process(order.endpoint.port) if local else None
+def _rows(server: Server, on_phase: OnPhase | None) -> Rows:
+    order, facts = server.order, server.facts
+    listening = _listening(order)
     clients = max(CLIENTS, 2 * (order.batch_size or 1))
-    measuring = Measuring(
+    about_it = order.fingerprint(machine(), facts.server) | {"there": list(map(str, server.points))}
+    return Rows(
         order=order,
         load=Watched(
-            HttpLoad(endpoint=order.endpoint, bodies=bodies, clients=clients),
+            HttpLoad(endpoint=order.endpoint, bodies=server.bodies, clients=clients),
             Watch(
                 arrivals=partial(ask_arrivals, order.endpoint),
-                server=server,
+                server=listening,
                 generator=os.getpid(),
                 cores=os.cpu_count() or 1,
             ),
         ),
-        journal=Journal.open(order.journal, order.fingerprint(machine(), facts.server)),
+        journal=Journal.open(order.journal, about_it),
         on_phase=on_phase,
     )
-    if steps := len(measuring.journal.known):
-        measuring.resumed = f"{steps} step(s)"
-    measured = await measuring.run()
-    batch = batch_size(order.batch_size, await ask_batches(order.endpoint), facts.batch_limit)
-    return measuring, replace(
-        measured,
-        size=PodSize(resources=order.resources, batch_size=batch),
-        memory_bytes=None if server is None else peak_bytes(family(server)),
-    )
 
 
-def _said(order: Order, measured: ProfiledAllocation, old: ProfiledAllocation | None) -> list[str]:
+def _listening(order: Order) -> int | None:
+    """The server's process, where it runs on this machine."""
+    local = order.endpoint.host in _LOOPBACK
+    return listening_process(order.endpoint.port) if local else None
+
+
+async def _measure(
+    server: Server, rows: Rows, on_points: OnPoints | None
+) -> tuple[Profile, tuple[ProfiledAllocation, ...]]:
+    """The profile as it was, but for its points, and the new rows."""
+    allowed, profile, points = server.allowed, server.profile, server.points
+    if allowed is None:
+        return profile, await _sized(server, rows, [await rows.plain()])
+    if server.order.points is None and not profile.operating_points and len(points) > MOST_POINTS:
+        points = await rows.far_apart(allowed, points, server.bodies[0])
+    check_rows(profile, server.order.resources, points)
+    if on_points is not None:
+        on_points(points, len(allowed.points))
+    found, measured = await rows.at_points(allowed, points, server.facts)
+    return with_points(profile, found), await _sized(server, rows, measured)
+
+
+async def _sized(
+    server: Server, rows: Rows, measured: Sequence[ProfiledAllocation]
+) -> tuple[ProfiledAllocation, ...]:
+    """With what is known only after the server has worked, this time or before an interrupt."""
+    order, question = server.order, {"batch_size": server.order.batch_size}
+    known = rows.journal.recall(question)
+    if known is None:
+        ran, listening = await ask_batches(order.endpoint), _listening(order)
+        known = {
+            "batch_size": batch_size(order.batch_size, ran, server.facts.batch_limit),
+            "memory_bytes": None if listening is None else peak_bytes(family(listening)),
+        }
+        rows.journal.note(question, known)
+    size = PodSize(resources=order.resources, batch_size=known["batch_size"])
+    memory_bytes = known["memory_bytes"]
+    return tuple(replace(row, size=size, memory_bytes=memory_bytes) for row in measured)
+
+
+def _said(order: Order, measured: ProfiledAllocation, before: Profile) -> list[str]:
     """What to say of the capacities, in sentences."""
+    old = next((row for row in before.allocations if same_row(row, measured)), None)
     saturation_rps, seconds = measured.saturation_rps or 0.0, searched_s(order)
+    where = f"{measured.operating_point}: " if measured.operating_point else ""
     sentences = [
         sentence
         for known in measured.capacity
         for sentence in (noisy(known), hasty(known, saturation_rps, seconds), moved(known, old))
     ]
-    return [sentence for sentence in sentences if sentence is not None]
+    return [f"{where}{sentence}" for sentence in sentences if sentence is not None]
 
 
 def machine() -> str:

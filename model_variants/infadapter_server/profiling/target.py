@@ -38,6 +38,7 @@ class ServerFacts:
     input_name: str | None = None
     input_shape: tuple[int, ...] | None = None  # of one request
     batch_limit: int | None = None  # by a configuration with dynamic batching, as Triton's
+    lists_points: bool = False  # that it has operating points
 
 
 async def ask_facts(endpoint: Endpoint) -> ServerFacts:
@@ -53,6 +54,7 @@ async def ask_facts(endpoint: Endpoint) -> ServerFacts:
         input_name=name,
         input_shape=shape,
         batch_limit=await _ask_batch_limit(endpoint, model_path),
+        lists_points=bool(_parameters(model).get("points")),
     )
 
 
@@ -76,7 +78,7 @@ async def try_once(endpoint: Endpoint, body: bytes) -> None:
 
     Raises ProfileError with what the server said.
     """
-    status, answer = await asyncio.to_thread(_exchange, endpoint, "POST", endpoint.path, body)
+    status, answer = await asyncio.to_thread(exchange, endpoint, "POST", endpoint.path, body)
     if 200 <= status < 300 or status in (429, 503):
         return
     raise _wrong(status, answer)
@@ -91,7 +93,7 @@ def _wrong(status: int, answer: bytes) -> ProfileError:
 
 def ask(endpoint: Endpoint, body: bytes) -> bytes:
     """The answer to one request. Blocks. Raises ProfileError for any other than a 2xx."""
-    status, answer = _exchange(endpoint, "POST", endpoint.path, body)
+    status, answer = exchange(endpoint, "POST", endpoint.path, body)
     if not 200 <= status < 300:
         raise _wrong(status, answer)
     return answer
@@ -108,10 +110,21 @@ async def is_ready(endpoint: Endpoint) -> bool:
 
 async def _ask_json(endpoint: Endpoint, path: str) -> dict[str, Any]:
     status, answer = await asyncio.to_thread(_get, endpoint, path)
+    return json_object(answer) if status == 200 else {}
+
+
+def json_object(answer: bytes) -> dict[str, Any]:
+    """What an answer says; nothing where it is no JSON object."""
     with suppress(orjson.JSONDecodeError):
-        content = orjson.loads(answer) if status == 200 else None
+        content = orjson.loads(answer)
         return content if isinstance(content, dict) else {}
     return {}
+
+
+def model_of(endpoint: Endpoint) -> str | None:
+    """The model that an infer route is of, without a version."""
+    found = _INFER.match(endpoint.path)
+    return found["model"].split("/")[3] if found else None
 
 
 async def _ask_load(endpoint: Endpoint) -> float | None:
@@ -139,11 +152,15 @@ def _sum(pattern: re.Pattern[str], text: str) -> float | None:
     return sum(float(each) for each in found) if found else None
 
 
-def _accuracy(model: dict[str, Any]) -> float | None:
+def _parameters(model: dict[str, Any]) -> dict[str, Any]:
     parameters = model.get("parameters")
-    named = parameters if isinstance(parameters, dict) else {}
+    return parameters if isinstance(parameters, dict) else {}
+
+
+def _accuracy(model: dict[str, Any]) -> float | None:
+    said = _parameters(model).get("accuracy", model.get("accuracy"))
     try:
-        accuracy = float(named.get("accuracy", model.get("accuracy")))  # type: ignore[arg-type]
+        accuracy = float(said)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return None
     return accuracy if 0 <= accuracy <= 1 else None
@@ -164,10 +181,11 @@ def _input(inputs: object) -> tuple[str | None, tuple[int, ...] | None]:
 
 
 def _get(endpoint: Endpoint, path: str) -> tuple[int, bytes]:
-    return _exchange(endpoint, "GET", path, None)
+    return exchange(endpoint, "GET", path, None)
 
 
-def _exchange(endpoint: Endpoint, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+def exchange(endpoint: Endpoint, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+    """Status and answer. Blocks. Raises ProfileError where there is none."""
     connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=ASK_TIMEOUT_S)
     try:
         connection.request(method, path, body, {"Content-Type": "application/json"})

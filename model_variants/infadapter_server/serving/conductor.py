@@ -54,7 +54,9 @@ class Conductor:
         self.crew = Crew(executors)
         self.orders = orders = Orders(repository, self.crew, metrics, lag_s, clock, policy)
         self.membership = Membership(self.crew, orders.residence, orders.told, self._begin)
-        self.watch = Watch(self.crew, repository, self.membership.leave, clock)
+        self.watch = Watch(
+            self.crew, repository, self.membership.hangs, orders.residence.rests.end, clock
+        )
         self._metrics, self._clock = metrics, clock
         self.observer: Observer | None = None
 

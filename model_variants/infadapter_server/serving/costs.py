@@ -6,7 +6,7 @@ second warms the smallest up alone, as all later ones do, and says how long a lo
 ResNet-18 that is 0.2 s instead of 2.5, in which nobody is served.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import ceil
 
@@ -74,6 +74,15 @@ class Costs:
         if self._known(found) is None:
             return found.stored
         return replace(found.stored, batch_sizes=found.stored.batch_sizes[:1])
+
+    def expected_load_s(self, found: Found, sizes: Iterable[int]) -> float:
+        """Of a load that warms these sizes up; a guess is of all sizes."""
+        model = self.model(found)
+        if self._known(found) is None and found.config.load_s is None:
+            return model.load_s
+        timed = [point.execution_s for point in model.points] or [model.execution_s]
+        spent_s = (seconds.get(size, 0.0) for seconds in timed for size in sizes)
+        return model.load_s + WARM_UPS * sum(spent_s)
 
     def learn(self, found: Found, report: ModelLoaded) -> None:
         """

@@ -61,11 +61,11 @@ class Crew:
         return sum(lane.joined for lane in self)
 
     def hopeless(self, now_s: float) -> bool:
-        """One has not come back from an execution, and never will but in a new process."""
+        """One has not come back from what it does, and never will but in a new process."""
         return any(lane.stuck(now_s) and not lane.executor.returns for lane in self)
 
     def stuck(self, now_s: float) -> int:
-        """How many have not come back from an execution."""
+        """How many have not come back from an execution or a load."""
         return sum(lane.stuck(now_s) for lane in self)
 
     def with_model(self, model: str) -> Lane | None:

@@ -105,8 +105,9 @@ class Driver:
 
     @property
     def ready(self) -> bool:
-        """Some executor can take requests, and the models can compute."""
-        return self._conductor.crew.available and not self._conductor.watch.all_broken
+        """Some executor can take requests, and there are models that load and compute."""
+        watch = self._conductor.watch
+        return self._conductor.crew.available and not (watch.all_broken or watch.all_rest)
 
     @property
     def live(self) -> bool:

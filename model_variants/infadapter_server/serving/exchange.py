@@ -6,6 +6,7 @@ of what it costs. So a request whose body came together with its headers is aske
 admitted in the call that its last byte came in, and its answer is written when it is there.
 """
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -14,12 +15,21 @@ from infadapter_server.serving import bodies
 from infadapter_server.serving.heads import Head, Names
 from infadapter_server.serving.inference import Admitted, Inference
 from infadapter_server.serving.refusal import ClientGone
-from infadapter_server.serving.replies import CLOSE, Reply
+from infadapter_server.serving.replies import CLOSE, Header, Reply
 
 if TYPE_CHECKING:
     from infadapter_server.serving.connections import Connection
 
 __all__ = ["Exchange"]
+
+
+class _Nobody:
+    """Whom uvicorn tells of the next part of a body, and of a client that goes."""
+
+    def set(self) -> None: ...
+
+
+_NOBODY = _Nobody()
 
 
 class Exchange:
@@ -40,10 +50,7 @@ class Exchange:
         self.keep_alive = True
         self.body, self.more_body = bytearray(), True
         self.disconnected = self.response_complete = False
-        self.message_event = self
-
-    def set(self) -> None:
-        """Nobody waits for the next part of the body, nor for a client that goes."""
+        self.message_event = _NOBODY
 
     def begin(self, seen_s: float) -> None:
         """Ask, now that the body is there."""
@@ -92,14 +99,21 @@ class Exchange:
         connection, self.response_complete = self._connection, True
         if self.disconnected or connection.transport.is_closing():
             return
-        headers = [*connection.server_state.default_headers, *reply.headers]
         if self._inference.draining:
             self.keep_alive = False  # moves a router's connections elsewhere
-        if not self.keep_alive:
-            headers.append(CLOSE)
-        head = [STATUS_LINE[reply.status], *[b"%b: %b\r\n" % header for header in headers]]
-        head.append(b"content-length: %d\r\n\r\n" % len(reply.body))
-        connection.transport.write(b"".join([*head, reply.body]))
+        stays, ours = self.keep_alive, connection.server_state.default_headers
+        line, rest = _head(reply.status, reply.headers, len(reply.body), stays)
+        date = [b"%b: %b\r\n" % header for header in ours]
+        connection.transport.write(b"".join([line, *date, rest, reply.body]))
         if not self.keep_alive:
             connection.transport.close()
         connection.on_response_complete()
+
+
+@lru_cache(1024)
+def _head(
+    status: int, headers: tuple[Header, ...], length: int, stays: bool
+) -> tuple[bytes, bytes]:
+    """The line, and the headers that don't change with the second."""
+    given = [*headers, (b"content-length", b"%d" % length), *([] if stays else [CLOSE])]
+    return STATUS_LINE[status], b"".join([b"%b: %b\r\n" % header for header in given]) + b"\r\n"

@@ -79,6 +79,11 @@ class Fleet:
         return min(1.0, quota / (self.processes or 1))
 
     @property
+    def is_thread(self) -> bool:
+        """What computes is in the process that answers."""
+        return self.processes is None and not self.workers
+
+    @property
     def lag_s(self) -> float:
         return WORKERS_LAG_S if self.workers else LAG_S
 

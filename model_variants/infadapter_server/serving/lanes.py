@@ -1,30 +1,33 @@
 """
 An executor as its driver sees it: what was sent there and has not come back, and whether it hangs.
 
-An execution that takes far longer than any error of an estimate is no slow one: nothing says that
-it will ever end. Its executor is then taken from the kernel, so that requests go elsewhere or are
-refused at once, and given back if it ends after all.
+An execution, or a load, that takes far longer than any error of an estimate is no slow one: nothing
+says that it will ever end. Its executor is then taken from the kernel, so that requests go
+elsewhere or are refused at once, and given back if it ends after all.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
+from itertools import islice
 
 from infadapter_scheduler.actions import Run
 from infadapter_scheduler.points import Point
-from infadapter_server.executors.messages import ExecutorReady, Infer
+from infadapter_server.executors.messages import ExecutorReady, Infer, LoadModel
 from infadapter_server.executors.port import Executor
 from infadapter_server.networks.signatures import Floats
 from infadapter_server.serving.tickets import Ticket
 
-__all__ = ["Lane", "Sent"]
+__all__ = ["Lane", "Loading", "Sent"]
 
 OVERDUE = 10.0
 """Times as long as expected: under the smallest CPU quota a pause of all threads is 4."""
 
 SUSPECT_S, STUCK_S = 3.0, 10.0
 """At least so long after it should have ended: nothing more is sent there; the pod isn't live."""
+
+LOAD_SUSPECT_S, LOAD_STUCK_S = 10.0, 60.0
+"""As those, of a load: a disk, or a file system over the network, stands still for longer."""
 
 AT_ONCE = 2
 """Batches: one that runs and one that follows. Who has gone leaves those that are further ahead."""
@@ -37,7 +40,7 @@ Member = tuple[int, Ticket]
 class Sent:
     run: Run
     members: Sequence[Member]
-    expected_end_s: float
+    ordered_s: float
     point: Point | None = None  # of a model that has such
     free_s: float = 0.0  # its executor had ended what came before, if anything did
 
@@ -49,9 +52,18 @@ class Sent:
         asked_s = min(ticket.admitted_s for _, ticket in self.members)
         return min(begin_s, max(self.free_s, asked_s))
 
-    def overdue_s(self, now_s: float) -> float:
-        """Beyond what any estimate could be wrong by."""
-        return now_s - self.expected_end_s - OVERDUE * self.run.expected_s
+    @property
+    def expected_s(self) -> float:
+        return self.run.expected_s
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """A load that was ordered and has not ended."""
+
+    model: str
+    ordered_s: float
+    expected_s: float
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +75,7 @@ class Lane:
     joined: bool = False  # the kernel counts on it
     pages: int | None = None  # of its cache; None is memory for all
     shared_load: bool = True
-    loads: int = 0  # that were ordered and have not ended
+    loads: dict[str, Loading] = field(default_factory=dict)  # by model
     missed: tuple[str, ...] = ()  # what it held when it was lost
     waiting: deque[Run] = field(default_factory=deque)
     _sent: dict[int, Sent] = field(default_factory=dict)
@@ -90,15 +102,13 @@ class Lane:
         """What it held, and all that was sent there, is lost."""
         self.present = self.prepared = False
         self.missed = tuple(dict.fromkeys((*self.missed, *self.loaded)))
-        self.loads = 0
-        for lost in (self.loaded, self.waiting, self._sent):
+        for lost in (self.loaded, self.loads, self.waiting, self._sent):
             lost.clear()
 
     def send(
         self, run: Run, members: Sequence[Member], now_s: float, point: Point | None = None
     ) -> None:
-        last_s = max((sent.expected_end_s for sent in self._sent.values()), default=now_s)
-        self._sent[run.run] = Sent(run, members, max(last_s, now_s) + run.expected_s, point)
+        self._sent[run.run] = Sent(run, members, now_s, point)
         rows: tuple[Floats, ...] = tuple([ticket.row(number) for number, ticket in members])
         order = Infer(
             run.run, run.model, rows, run.earliest_s, run.latest_s, point.name if point else ""
@@ -110,12 +120,38 @@ class Lane:
         free_s, self._free_s = self._free_s, end_s
         return None if sent is None else replace(sent, free_s=free_s)
 
+    def load(self, order: LoadModel, now_s: float, expected_s: float) -> None:
+        name = order.stored.name
+        self.loads[name] = Loading(name, now_s, expected_s)
+        self.executor.submit(order)
+
+    def load_ended(self, model: str, end_s: float) -> None:
+        self.loads.pop(model, None)
+        self._free_s = end_s
+
+    @property
+    def loading(self) -> Loading | None:
+        """The load that it is doing, if it is one."""
+        oldest = self._oldest()
+        return oldest if isinstance(oldest, Loading) else None
+
     def suspect(self, now_s: float) -> bool:
-        return self._overdue_s(now_s) > SUSPECT_S
+        return self._overdue(now_s, SUSPECT_S, LOAD_SUSPECT_S)
 
     def stuck(self, now_s: float) -> bool:
-        return self._overdue_s(now_s) > STUCK_S
+        return self._overdue(now_s, STUCK_S, LOAD_STUCK_S)
 
-    def _overdue_s(self, now_s: float) -> float:
-        oldest = next(iter(self._sent.values()), None)
-        return -inf if oldest is None else oldest.overdue_s(now_s)
+    def _overdue(self, now_s: float, run_s: float, load_s: float) -> bool:
+        """By more than any estimate could be wrong by. It began when it came, or was its turn."""
+        oldest = self._oldest()
+        if oldest is None:
+            return False
+        began_s = max(oldest.ordered_s, self._free_s)
+        patience_s = load_s if isinstance(oldest, Loading) else run_s
+        return now_s - began_s > (1 + OVERDUE) * oldest.expected_s + patience_s
+
+    def _oldest(self) -> Sent | Loading | None:
+        """What it is doing, for it does one after the other."""
+        first: list[Sent | Loading] = [*islice(self._sent.values(), 1)]
+        first += islice(self.loads.values(), 1)
+        return min(first, key=lambda order: order.ordered_s, default=None)

@@ -14,6 +14,7 @@ from infadapter_server.serving.assembly import Given, served
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.fleet import Fleet
+from infadapter_server.serving.headroom import WithinCpu
 from infadapter_server.serving.inference import Inference, Limits
 from infadapter_server.serving.measurements import machine
 from infadapter_server.serving.metrics import ServerMetrics
@@ -47,7 +48,13 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
         variant=offered.variant,
         models=offered.models,
         limits=Limits(batch=given.max_batch, deadlines=deadlines),
-        driver=Driver(offered.repository, executors, metrics, lag_s=fleet.lag_s, policy=policy),
+        driver=Driver(
+            offered.repository,
+            executors,
+            metrics,
+            lag_s=fleet.lag_s,
+            policy=WithinCpu(policy) if fleet.is_thread else policy,
+        ),
         metrics=metrics,
     )
     return Prepared(inference, lambda: fleet.threads(limit()), fleet.cpu_share)

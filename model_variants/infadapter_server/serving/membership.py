@@ -57,6 +57,10 @@ class Membership:
         missed, lane.missed = lane.missed, ()
         self._residence.fill(self._crew, missed)
 
+    def hangs(self, lane: Lane, now_s: float) -> None:
+        self._residence.rests.hangs(lane, now_s)  # before what waited could be loaded elsewhere
+        self.leave(lane)
+
     def leave(self, lane: Lane) -> None:
         """It hangs, or is lost: what waits for it is served elsewhere or refused."""
         if lane.joined:
@@ -80,7 +84,7 @@ class Membership:
         lane.prepared = True
         if self._start.begun:
             self.rejoin(lane)
-        elif failure := self._start.failure():
+        elif failure := self._residence.repository.failure():
             self._failed(lane, failure)
         elif self._start.over(lane):
             self._begin_with_all()

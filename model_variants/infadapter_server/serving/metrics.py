@@ -126,7 +126,7 @@ class ServerMetrics:
             wire.SERVER_FAILING, "1 while the network fails at whatever it is given."
         )
         self.stuck = self._gauge(
-            wire.SERVER_STUCK, "Executors that have not come back from an execution."
+            wire.SERVER_STUCK, "Executors that have not come back from an execution or a load."
         )
         self.executors = self._gauge(wire.SERVER_EXECUTORS, "Executors that take requests.")
         self.executors_lost = self._counter(

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from infadapter_profiles import wire
 from infadapter_server.networks.stored import Format
 from infadapter_server.serving.identity import Identity
 from infadapter_server.serving.oip.metadata import ONNX, PYTORCH
-from infadapter_server.serving.refusal import Cause, Refusal
+from infadapter_server.serving.refusal import Cause, Refusal, try_again
 from infadapter_server.serving.repository import NotServed, Repository
 
 __all__ = ["Offered"]
@@ -28,8 +29,10 @@ class Offered(Mapping[str, Identity]):
         except NotServed as refused:
             if refused.status == UNKNOWN:
                 raise KeyError(name) from None
-            reason = Cause.FAILING if refused.status == 503 else ""
-            raise Refusal(refused.status, str(refused), reason=reason) from None
+            if refused.status == wire.REFUSED_STATUS:
+                after_s = refused.retry_after_s or 0.0
+                raise try_again(Cause.FAILING, str(refused), after_s) from None
+            raise Refusal(refused.status, str(refused)) from None
         return Identity(
             variant=found.stored.version,
             model=name,

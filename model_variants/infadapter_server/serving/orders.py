@@ -39,7 +39,7 @@ class Orders:
     ) -> None:
         self.kernel: Scheduler | None = None
         self.share = 1.0
-        self.residence = Residence(repository, self.told, self._slower, self.points)
+        self.residence = Residence(repository, self.told, self._slower, self.points, clock)
         self.admitted = Admitted(metrics, lambda number: self.told(Gone(number)), clock)
         self.alarm = Alarm(self._tick)
         self._crew, self._metrics = crew, metrics

@@ -59,12 +59,22 @@ class Repository:
         changes = differences(self._found, found)
         self._found = dict(found)
         for name in (*changes.changed, *changes.removed):
-            self.standing(name).failure = None
+            self.standing(name).failure, self.standing(name).hangs = None, 0
         return changes
 
     def models(self) -> dict[str, Stored]:
-        """All that can be served, by name."""
-        return {name: each.stored for name, each in self._fit() if not self._too_large(each)}
+        """All that can be served now, by name: what rests can't."""
+        return {name: stored for name, stored in self._stored() if not self.standing(name).rests}
+
+    def resting(self) -> tuple[str, ...]:
+        """What could be served, if its loads ended."""
+        return tuple(name for name, _ in self._stored() if self.standing(name).rests)
+
+    def failure(self) -> str | None:
+        """Why nothing at all can be served, if no model could be loaded."""
+        failures = [self.standing(name).failure for name, _ in self._stored()]
+        reasons = [failure.reason for failure in failures if failure is not None]
+        return reasons[0] if reasons and len(reasons) == len(failures) else None
 
     def kernel_model(self, name: str) -> Model:
         """What the scheduler is told of it, which its first loads change."""
@@ -95,8 +105,9 @@ class Repository:
             )
         if reason := self._too_large(entry):
             raise NotServed(507, reason)
-        if reason := self.standing(name).failed_lately(now_s):
-            raise NotServed(503, f"{name} can't be served: {reason}")
+        if failure := self.standing(name).failed_lately(now_s):
+            sentence = f"{name} can't be served: {failure.reason}"
+            raise NotServed(503, sentence, failure.left_s(now_s))
         return entry
 
     def index(self, *, ready: bool = False) -> list[dict[str, str]]:
@@ -112,6 +123,10 @@ class Repository:
         found = self._of(name)
         self.standing(name).loading(found.stamp, executor)
         return found.stored if all_sizes else self._costs.to_load(found)
+
+    def expected_load_s(self, stored: Stored) -> float:
+        """As it was ordered to be loaded."""
+        return self._costs.expected_load_s(self._of(stored.name), stored.batch_sizes)
 
     def loaded(self, report: ModelLoaded, executor: str = "") -> None:
         """An executor has loaded it, or couldn't."""
@@ -152,10 +167,10 @@ class Repository:
             state, reason = standing.state, self._too_large(entry) or standing.reason
         return {"name": name, "version": version, "state": str(state), "reason": reason}
 
-    def _fit(self) -> Iterator[tuple[str, Found]]:
+    def _stored(self) -> Iterator[tuple[str, Stored]]:
         for name, entry in self._found.items():
-            if isinstance(entry, Found):
-                yield name, entry
+            if isinstance(entry, Found) and not self._too_large(entry):
+                yield name, entry.stored
 
     def _of(self, name: str) -> Found:
         found = self._found[name]

@@ -30,6 +30,7 @@ from infadapter_server.executors.messages import (
 from infadapter_server.serving.allowances import Allowances
 from infadapter_server.serving.lanes import Lane
 from infadapter_server.serving.repository import Repository
+from infadapter_server.serving.resting import Rests
 from infadapter_server.serving.starting import Start
 from infadapter_server.serving.wishes import Wishes
 
@@ -46,14 +47,17 @@ class Residence:
     tell: Callable[[Event], None]
     slower: Callable[[Model], Model]  # from seconds of a whole core to those of the quota
     points: Callable[[str], Sequence[Point]]  # that the scheduler knows of a model
+    clock: Callable[[], float]
     start: Start = field(init=False)
     wishes: Wishes = field(init=False)
     allowances: Allowances = field(init=False)
+    rests: Rests = field(init=False)
 
     def __post_init__(self) -> None:
         self.start = Start(self.repository)
         self.allowances = Allowances(self.tell, self.points)
         self.wishes = Wishes(self.repository, self.tell, self.slower, self.allowances)
+        self.rests = Rests(self.repository, self.tell, self.wishes)
 
     # --- at the start of an executor ---------------------------------------------------------
 
@@ -174,12 +178,15 @@ class Residence:
         all_sizes: bool = False,
     ) -> None:
         stored = self.repository.loading(name, lane.name, all_sizes=all_sizes)
-        lane.loads += 1
-        lane.executor.submit(LoadModel(stored, earliest_s, latest_s))
+        expected_s = self.repository.expected_load_s(stored)
+        lane.load(LoadModel(stored, earliest_s, latest_s), self.clock(), expected_s)
 
     def _take(self, lane: Lane, report: ModelLoaded) -> None:
-        lane.loads -= 1
+        lane.load_ended(report.model, report.end_s)
+        rested = self.repository.standing(report.model).rests
         self.repository.loaded(report, lane.name)
+        if rested and report.model in self.repository.models():
+            self.wishes.serve(report.model)  # it has ended after all
         if report.outcome is Outcome.DONE:
             lane.loaded[report.model] = report.weights_bytes
             _log.info("%s: %s is loaded", lane.name, report.model)

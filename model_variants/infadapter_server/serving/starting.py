@@ -62,13 +62,6 @@ class Start:
         """This one has nothing left to do: is all known that the scheduler begins with?"""
         return lane.pages is None or lane.name == self._measures
 
-    def failure(self) -> str | None:
-        """Why nothing at all can be served."""
-        names = self.repository.models()
-        failures = [self.repository.standing(name).failure for name in names]
-        reasons = [failure.reason for failure in failures if failure is not None]
-        return reasons[0] if reasons and len(reasons) == len(failures) else None
-
     def inherited(self, lane: Lane, heirs: Iterable[Lane]) -> Lane | None:
         """Who goes on with what this one was to measure; else the next that comes."""
         if self.begun or lane.name != self._measures:

@@ -1,4 +1,7 @@
-"""The watch over executors that don't come back, and over models that fail at whatever they get."""
+"""
+The watch over executors that don't come back from an execution or a load, over models that rest
+after that, and over models that fail at whatever they get.
+"""
 
 import asyncio
 import logging
@@ -22,17 +25,18 @@ _log = logging.getLogger(__name__)
 
 
 class Watch:
-    """`suspected` is told of an executor that nothing more should be sent to."""
+    """`hangs` is told of an executor that nothing more should be sent to; `rested` of the time."""
 
     def __init__(
         self,
         crew: Crew,
         repository: Repository,
-        suspected: Callable[[Lane], None],
+        hangs: Callable[[Lane, float], None],
+        rested: Callable[[float], None],
         clock: Callable[[], float],
     ) -> None:
         self._crew, self._repository = crew, repository
-        self._suspected, self._clock = suspected, clock
+        self._hangs, self._rested, self._clock = hangs, rested, clock
         self._models: defaultdict[str, Failing] = defaultdict(Failing)
         self._numbers = count(-1, -1)  # of runs that the scheduler knows nothing of
         self._checking: dict[int, str] = {}
@@ -45,6 +49,11 @@ class Watch:
         """One of many is refused by itself; of all of them a new process may get rid."""
         models = self._repository.models()
         return bool(models) and all(self.broken(name) for name in models)
+
+    @property
+    def all_rest(self) -> bool:
+        """There would be models, and none is loaded before its rest is over."""
+        return not self._repository.models() and bool(self._repository.resting())
 
     def ended(self, model: str, *, good: bool) -> None:
         """An execution of a client's inputs."""
@@ -62,20 +71,24 @@ class Watch:
         while True:
             await asyncio.sleep(EVERY_S)
             now_s = self._clock()
-            suspects = {lane for lane in self._crew if lane.joined and lane.suspect(now_s)}
+            suspects = {lane for lane in self._crew if lane.suspect(now_s)}
             for lane in suspects & before:
-                _log.error("%s has not come back from an execution", lane.name)
-                self._suspected(lane)
+                self._look_after(lane, now_s)
             before = suspects
-            self._abandon(now_s)
+            self._rested(now_s)
             for name, failing in self._models.items():
                 if failing.wants_check(now_s):
                     self._check(name)
 
-    def _abandon(self, now_s: float) -> None:
+    def _look_after(self, lane: Lane, now_s: float) -> None:
         """Who comes back by itself does so only once what it hangs in is ended."""
-        for lane in self._crew:
-            if lane.executor.returns and not lane.joined and lane.stuck(now_s):
+        if lane.joined:
+            what = "a load" if lane.loading else "an execution"
+            _log.error("%s has not come back from %s", lane.name, what)
+            self._hangs(lane, now_s)
+        if lane.stuck(now_s):
+            self._hangs(lane, now_s)
+            if lane.executor.returns:
                 _log.error("%s hangs: it is given up", lane.name)
                 lane.executor.abandon()
 

@@ -46,7 +46,10 @@ class Wishes:
         """Until it is in memory. Raises NotServed."""
         self._check_begun()
         standing = self.repository.standing(name)
+        rested = standing.rests
         standing.leaving, standing.failure = False, None
+        if rested:
+            self.serve(name)
         self.look(name)
         self.tell(LoadWanted(name))
         await self._until(name, lambda: standing.there or standing.failure is not None, load=True)
@@ -76,7 +79,17 @@ class Wishes:
                 self._refuse_loads(name, NotServed(404, f"{name} is there no longer."))
         for name in (*changes.added, *changes.changed):
             if name in served:
-                self._serve(name)
+                self.serve(name)
+
+    def serve(self, name: str) -> None:
+        """The scheduler is to know it, as it is now."""
+        if not self.begun:
+            return
+        self.tell(self.allowances.added(self.slower(self.repository.kernel_model(name))))
+        pinned = name in self.repository.pinned()
+        self.tell(KeepLoaded(name, kept=pinned))
+        if pinned or self.to_load(name):
+            self.tell(LoadWanted(name))
 
     def look(self, name: str) -> None:
         """How it stands has changed: is it as somebody wants it?"""
@@ -87,13 +100,6 @@ class Wishes:
     def to_load(self, name: str) -> bool:
         """Somebody waits for it to come."""
         return any(wish.to_load and not wish.fulfilled.done() for wish in self._of.get(name, ()))
-
-    def _serve(self, name: str) -> None:
-        self.tell(self.allowances.added(self.slower(self.repository.kernel_model(name))))
-        pinned = name in self.repository.pinned()
-        self.tell(KeepLoaded(name, kept=pinned))
-        if pinned or self.to_load(name):
-            self.tell(LoadWanted(name))
 
     def _check_begun(self) -> None:
         if not self.begun:

@@ -3,6 +3,7 @@
 import logging
 import socket
 import threading
+from functools import partial
 
 import grpc
 
@@ -19,7 +20,7 @@ from infadapter_server.executors.refused import refused
 from infadapter_server.executors.remote.disk import OnDisk
 from infadapter_server.executors.remote.link import Link
 from infadapter_server.executors.remote.tensors import MOST_BYTES
-from infadapter_server.executors.remote.tls import Tls
+from infadapter_server.executors.remote.tls import Tls, explained
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MOST_BYTES),
@@ -116,7 +117,8 @@ class RemoteExecutor:
 
     def _drive(self) -> tuple[bool, str]:
         with self._channel() as channel:
-            link = Link(channel, socket.gethostname(), self._tell)
+            say = partial(explained, tls=self._tls)
+            link = Link(channel, socket.gethostname(), self._tell, say)
             self._link = link
             if self._stopping.is_set():
                 link.finish(0)

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from queue import SimpleQueue
 
 import grpc
@@ -36,7 +36,16 @@ MOST_UNDONE: Mapping[type[Infer | LoadModel], int] = {Infer: 64, LoadModel: 256}
 
 
 class Link:
-    def __init__(self, channel: grpc.Channel, controller: str, tell: Tell) -> None:
+    """`explained` turns what gRPC says into what to do."""
+
+    def __init__(
+        self,
+        channel: grpc.Channel,
+        controller: str,
+        tell: Tell,
+        explained: Callable[[str], str] = str,
+    ) -> None:
+        self._explained = explained
         self.on_disk: tuple[OnDisk, ...] = ()
         self.ready = False
         self._tell = tell
@@ -158,4 +167,4 @@ class Link:
             return self._pulse.fault
         if self._call.code() is grpc.StatusCode.CANCELLED:
             return "is not wanted any more"
-        return f"can't be reached: {self._call.details()}"
+        return f"can't be reached: {self._explained(self._call.details() or '')}"

@@ -26,3 +26,20 @@ class Tls:
 def read_tls(folder: Path) -> Tls:
     """Raises OSError."""
     return Tls(*((folder / name).read_bytes() for name in (KEY, CERTIFICATE, AUTHORITY)))
+
+
+def explained(details: str, tls: Tls | None) -> str:
+    """
+    What gRPC says of a connection that fails, in words that say what to do: a worker that turns a
+    certificate down just closes.
+    """
+    closed = "Socket closed" in details or "Connection reset" in details
+    if "CERTIFICATE_VERIFY_FAILED" in details:
+        return f"its certificate is not of ours: compare its {CERTIFICATE} with our {AUTHORITY}"
+    if "WRONG_VERSION_NUMBER" in details:
+        return "it does not speak TLS: start it with --tls, or the server without --worker-tls"
+    if closed and tls is not None:
+        return f"it closes the connection: compare our {CERTIFICATE} with its {AUTHORITY}"
+    if closed:
+        return "it closes the connection: a worker with --tls wants a server with --worker-tls"
+    return details

@@ -1,0 +1,169 @@
+"""
+The real server and the simulated one under the same arrivals.
+
+\b
+    python -m benchmarks.simulated_server --variant glyph-5 --seconds 20
+
+The real one has a core, its client the other. The simulated one is the same scheduler in virtual
+time over an executor that takes as long as bare torch does on that core, with the errors that were
+measured there. It knows nothing of what HTTP takes of the core: so it is shown a second time with
+executions that are as much longer as the real server's were.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from urllib.request import urlopen
+
+import click
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.columns import show_row
+from benchmarks.machine import machine
+from benchmarks.scheduler_noise import measured
+from benchmarks.serving.networks import Network
+from benchmarks.serving.runs import be_the_client, pin, replayed, server
+from infadapter_profiles import wire
+from infadapter_scheduler import Arrival, Model, Scheduler, World, replay, resampled
+from infadapter_scheduler.buffer import MOST_OF_THE_TIME
+from infadapter_server.loadgen import moments
+from infadapter_server.networks.signatures import SIGNATURES
+from infadapter_server.serving.driver import LAG_S
+from infadapter_server.serving.margin import LEAST_S
+from infadapter_workload.outcomes import Outcome, percentile
+
+LOADS = (0.7, 0.9, 2.0)
+THREAD_LAG_S = 0.0001  # of an order to a thread, and of its report: benchmarks.executor_overhead
+EXECUTIONS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What became of all arrivals of one run."""
+
+    in_time: int
+    refused: int
+    latencies_s: Sequence[float]  # of what was answered
+    mean_batch: float
+
+
+def seen_by_client(outcomes: Sequence[Outcome], slo_s: float, mean_batch: float) -> Seen:
+    return Seen(
+        in_time=sum(outcome.in_time(slo_s) for outcome in outcomes),
+        refused=sum(outcome.refused for outcome in outcomes),
+        latencies_s=[outcome.latency_s for outcome in outcomes if outcome.answered],
+        mean_batch=mean_batch,
+    )
+
+
+def simulated(
+    execution_s: Mapping[int, float],
+    errors: Sequence[float],
+    arrivals_s: Iterable[float],
+    slo_s: float,
+) -> Seen:
+    """The scheduler as the server has it; what it promises is as much sooner as there."""
+    model = Model("network", execution_s)
+    policy = Scheduler([model], most_buffer=MOST_OF_THE_TIME, lag_s=LAG_S)
+    world = World({model.name: model}, lag_s=THREAD_LAG_S, deviation=resampled(errors), seed=1)
+    asked = [Arrival(float(at_s), model.name, slo_s - LEAST_S) for at_s in arrivals_s]
+    fates = list(zip(asked, replay(policy, asked, world), strict=True))
+    served = [(arrival, fate) for arrival, fate in fates if fate.outcome in ("on_time", "late")]
+    latencies_s = [fate.end_s + THREAD_LAG_S - arrival.arrival_s for arrival, fate in served]
+    executions = sum(1 / fate.batch for _, fate in served)
+    return Seen(
+        in_time=sum(latency_s <= slo_s for latency_s in latencies_s),
+        refused=sum(fate.outcome in ("refused", "cancelled") for _, fate in fates),
+        latencies_s=latencies_s,
+        mean_batch=len(served) / executions if executions else 0.0,
+    )
+
+
+def executed(exposition: str, execution_s: Mapping[int, float]) -> tuple[float, float]:
+    """Of a server's metrics: the mean batch, and executions' times beside those of the table."""
+    found = {
+        (sample.name, sample.labels.get("le", "")): sample.value
+        for family in text_string_to_metric_families(exposition)
+        for sample in family.samples
+    }
+    batch, inference = wire.SERVER_BATCH, wire.SERVER_INFERENCE
+    count = found[f"{batch}_count", ""]
+    below, expected_s = 0.0, 0.0
+    for size in sorted(execution_s):
+        up_to = found[f"{batch}_bucket", f"{float(size)}"]
+        expected_s += (up_to - below) * execution_s[size]
+        below = up_to
+    if not count:
+        return 0.0, 1.0
+    return found[f"{batch}_sum", ""] / count, found[f"{inference}_sum", ""] / expected_s
+
+
+def bare(variant: str) -> tuple[Mapping[int, float], Sequence[float]]:
+    """Seconds by batch size, and relative errors, on the core that the server will have."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_bare, args=(theirs, variant), daemon=True)
+    process.start()
+    found: tuple[Mapping[int, float], Sequence[float]] = ours.recv()
+    process.join()
+    return found
+
+
+def _bare(pipe: Connection, variant: str) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    pin(0)
+    pipe.send(measured(variant, EXECUTIONS))
+
+
+def show(name: str, seen: Seen, arrivals: int, capacity: float) -> None:
+    p50_s, p99_s = (percentile(seen.latencies_s, at) or 0.0 for at in (50, 99))
+    _row(
+        name,
+        f"{seen.in_time / capacity:.3f}",
+        f"{1000 * p50_s:.1f}",
+        f"{1000 * p99_s:.1f}",
+        f"{seen.mean_batch:.2f}",
+        f"{seen.refused / arrivals:.1%}",
+        f"{1 - (seen.in_time + seen.refused) / arrivals:.1%}",
+    )
+
+
+def _row(first: str, *cells: str) -> None:
+    show_row(first, *cells, first_width=40, width=10)
+
+
+@click.command(help=__doc__)
+@click.option("--variant", type=click.Choice(list(SIGNATURES)), default="glyph-5")
+@click.option("--slo-ms", type=click.FloatRange(min=1), default=250.0, show_default=True)
+@click.option("--seconds", type=click.FloatRange(min=1), default=20.0, show_default=True)
+@click.option("--load", "loads", type=click.FloatRange(min=0.01), multiple=True, default=LOADS)
+def main(variant: str, slo_ms: float, seconds: float, loads: tuple[float, ...]) -> None:
+    be_the_client()
+    execution_s, errors = bare(variant)
+    slo_s, capacity_rps = slo_ms / 1000, max(size / t for size, t in execution_s.items())
+    click.echo(machine("torch", "uvicorn"))
+    times = ", ".join(f"{size}: {1000 * t:.2f}" for size, t in execution_s.items())
+    click.echo(f"{variant}, SLO {slo_ms:g} ms; ms by batch {times}; capacity {capacity_rps:.0f}/s")
+    _row("", "goodput/C", "p50 ms", "p99", "batch", "refused", "missed")
+    for load in loads:
+        arrivals_s = moments.of_rate(load * capacity_rps, seconds, seed=1)
+        with server("ours", Network(variant), slo_s) as (port, _):
+            outcomes = replayed(port, variant, arrivals_s, seed=1)
+            with urlopen(f"http://127.0.0.1:{port}/metrics") as metrics:
+                batch, longer = executed(metrics.read().decode(), execution_s)
+        slowed_s = {size: longer * took_s for size, took_s in execution_s.items()}
+        for name, seen in (
+            (f"{load:g}× real", seen_by_client(outcomes, slo_s, batch)),
+            ("simulated", simulated(execution_s, errors, arrivals_s, slo_s)),
+            (
+                f"simulated, executions × {longer:.2f}",
+                simulated(slowed_s, errors, arrivals_s, slo_s),
+            ),
+        ):
+            show(name, seen, len(arrivals_s), capacity_rps * seconds)
+
+
+if __name__ == "__main__":
+    main()

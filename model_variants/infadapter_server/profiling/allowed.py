@@ -1,0 +1,93 @@
+"""
+A server that answers at one of its operating points only, for as long as that is measured.
+
+A request can ask for an accuracy, not for a point: so the server is told which one may serve, and
+what was allowed before is set back at the end.
+"""
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import click
+import orjson
+
+from infadapter_profiles.profile import OperatingPoint
+from infadapter_server.loadgen.endpoint import Endpoint
+from infadapter_server.profiling.profiler import ProfileError
+from infadapter_server.profiling.target import ask, exchange, json_object, model_of
+
+_LOOKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a server says of its points; `before` is what it is told at the end."""
+
+    endpoint: Endpoint
+    path: str
+    points: tuple[OperatingPoint, ...]
+    before: Mapping[str, object]
+
+    @asynccontextmanager
+    async def only(self, name: str) -> AsyncIterator[None]:
+        """Within, every request is answered at this point. Raises ProfileError."""
+        try:  # neither is awaited: an interrupt must not let the one overtake the other
+            self._tell({"allowed": [name]})
+            yield
+        finally:
+            self._set_back()
+
+    def _tell(self, content: Mapping[str, object]) -> None:
+        status, answer = exchange(self.endpoint, "POST", self.path, orjson.dumps(content))
+        if status != 200:
+            said = json_object(answer).get("error", f"HTTP {status}")
+            raise ProfileError(f"The server can't be held to one operating point: {said}")
+
+    def _set_back(self) -> None:
+        try:
+            self._tell(self.before)
+        except ProfileError as error:
+            content = orjson.dumps(self.before).decode()
+            click.echo(f"{error} Its points stay as they are: POST {content} to it.", err=True)
+
+
+async def ask_points(endpoint: Endpoint) -> Allowed | None:
+    """None where the server has no operating points, or none that it tells of."""
+    model = model_of(endpoint)
+    if model is None:
+        return None
+    base = f"/v2/repository/models/{model}"
+    path = f"{base}/points"
+    status, answer = await asyncio.to_thread(exchange, endpoint, "GET", path, None)
+    if status == 503:  # they are known once it is loaded
+        await asyncio.to_thread(exchange, endpoint, "POST", f"{base}/load", b"")
+        status, answer = await asyncio.to_thread(exchange, endpoint, "GET", path, None)
+    said = json_object(answer) if status == 200 else {}
+    try:
+        points = tuple(
+            OperatingPoint(name=str(point["name"]), accuracy=float(point["accuracy"]))
+            for point in said["points"]
+        )
+        allowed, floor = [str(name) for name in said["allowed"]], float(said["floor"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    everything = len(allowed) == len(points) and not floor
+    before: Mapping[str, object] = {} if everything else {"allowed": allowed, "floor": floor}
+    return Allowed(endpoint, path, points, before) if points else None
+
+
+async def one_request_s(allowed: Allowed, point: str, body: bytes) -> float:
+    """The median time of single requests at a point."""
+    async with allowed.only(point):
+        looks = [await asyncio.to_thread(_timed, allowed.endpoint, body) for _ in range(_LOOKS)]
+    return statistics.median(looks[1:])  # the first one may have had to warm up
+
+
+def _timed(endpoint: Endpoint, body: bytes) -> float:
+    began_s = time.perf_counter()
+    ask(endpoint, body)
+    return time.perf_counter() - began_s

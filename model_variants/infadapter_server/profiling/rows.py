@@ -1,0 +1,86 @@
+"""The rows of one size in a profile: one, or one for each operating point that is measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from infadapter_profiles.profile import OperatingPoint, ProfiledAllocation
+from infadapter_server.profiling.about import accuracy_of
+from infadapter_server.profiling.allowed import Allowed, one_request_s
+from infadapter_server.profiling.bench import Watched
+from infadapter_server.profiling.journal import Journal
+from infadapter_server.profiling.measuring import Measuring
+from infadapter_server.profiling.order import Order
+from infadapter_server.profiling.points import spread
+from infadapter_server.profiling.profiler import OnPhase, ProfileError
+from infadapter_server.profiling.search import SearchError
+from infadapter_server.profiling.target import ServerFacts
+
+
+@dataclass(slots=True, kw_only=True)
+class Rows:
+    """Measures them in turn; `warnings` are sentences for whoever reads the result."""
+
+    order: Order
+    load: Watched
+    journal: Journal
+    on_phase: OnPhase | None
+    warnings: list[str] = field(default_factory=list)
+
+    async def plain(self) -> ProfiledAllocation:
+        """Raises ProfileError or SearchError, as what follows."""
+        return await self._measured(self.on_phase, None)
+
+    async def far_apart(
+        self, allowed: Allowed, points: Sequence[OperatingPoint], body: bytes
+    ) -> tuple[OperatingPoint, ...]:
+        """As many as there is time for, by how long a single request takes at each of them."""
+        names = [point.name for point in points]
+        question = {"one_request_s": names}
+        times_s = self.journal.recall(question)
+        if times_s is None:
+            times_s = {name: await one_request_s(allowed, name, body) for name in names}
+            self.journal.note(question, times_s)
+        kept = spread(times_s)
+        return tuple(point for point in points if point.name in kept)
+
+    async def at_points(
+        self, allowed: Allowed, points: Sequence[OperatingPoint], facts: ServerFacts
+    ) -> tuple[list[OperatingPoint], list[ProfiledAllocation]]:
+        """The points with their accuracies, as the server says or the labelled set shows."""
+        found, rows = [], []
+        for number, point in enumerate(points, start=1):
+            async with allowed.only(point.name):
+                found.append(await self._judged(point, facts))
+                said = self._said(f"{number} of {len(points)}, {point.name}")
+                rows.append(await self._measured(said, point.name))
+        return found, rows
+
+    async def _judged(self, point: OperatingPoint, facts: ServerFacts) -> OperatingPoint:
+        if self.order.labelled is None:
+            return point
+        question = {"accuracy_at": point.name, "labels": len(self.order.labelled.labels)}
+        answer = self.journal.recall(question)
+        if answer is None:
+            answer = {"accuracy": await accuracy_of(self.order, facts)}
+            self.journal.note(question, answer)
+        return replace(point, accuracy=answer["accuracy"])
+
+    async def _measured(self, on_phase: OnPhase | None, point: str | None) -> ProfiledAllocation:
+        measuring = Measuring(
+            order=self.order, load=self.load, journal=self.journal, on_phase=on_phase, point=point
+        )
+        try:
+            row = await measuring.run()
+        except (ProfileError, SearchError) as error:
+            if point is None:
+                raise
+            raise type(error)(f"At the operating point {point}: {error}") from error
+        where = "" if point is None else f"{point}: "
+        self.warnings += [f"{where}{warning}" for warning in measuring.warnings]
+        return replace(row, operating_point=point)
+
+    def _said(self, where: str) -> OnPhase | None:
+        on_phase = self.on_phase
+        if on_phase is None:
+            return None
+        return lambda phase, seconds: on_phase(f"{where}: {phase}", seconds)

@@ -1,0 +1,42 @@
+"""A server before it is measured: what it is, what is asked for of it, and what it is sent."""
+
+from dataclasses import dataclass, replace
+
+from infadapter_profiles.profile import OperatingPoint, Profile
+from infadapter_server.profiling.about import about, accuracy_of, bodies_of
+from infadapter_server.profiling.allowed import Allowed, ask_points
+from infadapter_server.profiling.batches import check_known
+from infadapter_server.profiling.order import Order
+from infadapter_server.profiling.points import check_told, wanted
+from infadapter_server.profiling.target import ServerFacts, ask_batches, ask_facts, try_once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What was found of a server before it is measured; `allowed` None: without points."""
+
+    order: Order
+    facts: ServerFacts
+    profile: Profile
+    bodies: list[bytes]
+    allowed: Allowed | None
+    points: tuple[OperatingPoint, ...]
+
+
+async def ask_server(
+    order: Order, before: Profile | None, started_s: tuple[float | None, float | None]
+) -> Server:
+    """Raises ProfileError for what can't be measured as it is asked for."""
+    facts = await ask_facts(order.endpoint)
+    check_known(order.batch_size, await ask_batches(order.endpoint), facts.batch_limit)
+    allowed = await ask_points(order.endpoint)
+    points = wanted(order.points, allowed.points if allowed else (), before)
+    check_told(allowed is not None, facts.lists_points, order.accuracy)
+    if allowed is None:
+        order = replace(order, accuracy=await accuracy_of(order, facts))
+    profile = about(order, facts, started_s, before, points)
+    bodies = bodies_of(order, facts)
+    await try_once(order.endpoint, bodies[0])
+    return Server(
+        order=order, facts=facts, profile=profile, bodies=bodies, allowed=allowed, points=points
+    )

@@ -1,0 +1,55 @@
+"""
+Headroom of the CPU: what reading, refusing and answering take of it is not for points.
+
+An estimate of an execution knows nothing of the work around it, which a pod of a core or less pays
+from the same time; and since a quota lets a process run at full speed and then not at all, most
+executions look several times as fast as they are on average. A point that seems to keep up then
+uses it all up, and requests wait unseen in their sockets. So what the process uses is held against
+what it may, by quota and affinity: while that is all of it, arrivals count for more.
+"""
+
+import time
+from collections.abc import Callable
+
+from infadapter_scheduler import Choice, PointPolicy, Situation
+from infadapter_server.serving.quota import cpu_cores
+
+__all__ = ["WithinCpu"]
+
+LOOK_S = 0.25
+FULL, ROOM = 0.8, 0.6  # of the cores: above the one it is short, below the other there is some
+MORE, LESS = 1.6, 0.9  # within a second six times as much, and back in a few
+MOST = 32.0
+
+
+class WithinCpu:
+    """`policy` as it chooses where an arrival is worth `weight` of them."""
+
+    def __init__(
+        self,
+        policy: PointPolicy,
+        *,
+        cores: Callable[[], float] = cpu_cores,
+        cpu_time_s: Callable[[], float] = time.process_time,
+    ) -> None:
+        self.weight = 1.0
+        self._policy, self._cores, self._cpu_time_s = policy, cores, cpu_time_s
+        self._looked_s, self._used_s = 0.0, 0.0
+
+    def choose(self, situation: Situation) -> Choice:
+        if situation.now_s - self._looked_s >= LOOK_S:
+            self._look(situation.now_s)
+        rate_rps = situation.rate_rps * self.weight
+        return self._policy.choose(situation._replace(rate_rps=rate_rps))
+
+    def ran(self, situation: Situation, choice: Choice) -> None:
+        self._policy.ran(situation, choice)
+
+    def _look(self, now_s: float) -> None:
+        used_s, cores = self._cpu_time_s(), self._cores()
+        passed_s, spent_s = now_s - self._looked_s, used_s - self._used_s
+        self._looked_s, self._used_s = now_s, used_s
+        if spent_s > FULL * cores * passed_s:
+            self.weight = min(MOST, self.weight * MORE)
+        elif spent_s < ROOM * cores * passed_s:
+            self.weight = max(1.0, self.weight * LESS ** (passed_s / LOOK_S))

@@ -1,0 +1,302 @@
+"""`infadapter profile` of a server with operating points: a row for each of them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from infadapter.commands import profile as command
+from infadapter.commands.profile import profile
+from infadapter_profiles.document import read_document
+from infadapter_server.loadgen.endpoint import Endpoint, parse_url
+from infadapter_server.profiling import disturbance, run, steps
+from infadapter_server.profiling.allowed import Allowed, one_request_s
+from infadapter_server.profiling.bench import ServerBench
+from infadapter_server.profiling.steps import Seen, Step
+from infadapter_server.profiling.target import exchange
+from infadapter_workload.arrivals import constant_rate
+from infadapter_workload.outcomes import Outcome
+
+ROOT = Path(__file__).parents[2]
+SERVER = ROOT / "tests" / "model_variants" / "points_server.py"
+POINTS = "/v2/repository/models/times/points"
+
+
+@contextmanager
+def serving(points: int) -> Iterator[Endpoint]:
+    command = [sys.executable, str(SERVER), str(points)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        endpoint = parse_url(f"http://127.0.0.1:{port}/v2/models/times/infer")
+        until_s = time.monotonic() + 60
+        while exchange(endpoint, "GET", "/v2/health/ready", None)[0] != 200:
+            assert time.monotonic() < until_s
+            time.sleep(0.01)
+        yield endpoint
+        server.terminate()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Endpoint]:
+    with serving(3) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def endpoint(server: Endpoint) -> Iterator[Endpoint]:
+    yield server
+    exchange(server, "POST", POINTS, b"{}")
+
+
+@dataclass(frozen=True)
+class VirtualLoad:
+    """In virtual time, of one worker that takes as long as the point that the server is held to."""
+
+    endpoint: Endpoint
+    bodies: Sequence[bytes]
+    clients: int
+
+    def service_s(self) -> float:
+        (point,) = allowed(self.endpoint)["allowed"]
+        return int(point[1:]) / 1000
+
+    async def flood(self, seconds: float) -> Sequence[Outcome]:
+        service_s = self.service_s()
+        return [answered(0, n * service_s) for n in range(1, int(seconds / service_s) + 1)]
+
+    async def poisson(
+        self,
+        rate_rps: float,
+        seconds: float,
+        *,
+        seed: int,
+        max_backlog: int,
+        slo_s: float | None = None,
+    ) -> Sequence[Outcome]:
+        service_s, free_s = self.service_s(), 0.0
+        outcomes = []
+        for due_s in constant_rate(rate_rps, seconds, seed=seed).tolist():
+            free_s = max(free_s, due_s) + service_s
+            outcomes.append(answered(due_s, free_s))
+        return outcomes
+
+    async def settle(self) -> None:
+        pass
+
+
+def answered(due_s: float, done_s: float) -> Outcome:
+    return Outcome(scheduled_s=due_s, sent_s=due_s, done_s=done_s, code=200)
+
+
+@pytest.fixture
+def virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "HttpLoad", VirtualLoad)
+    monkeypatch.setattr(run, "ask_arrivals", lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What else runs on the machine of these tests is not theirs."""
+    monkeypatch.setattr(disturbance, "machine_times", lambda: None)
+    monkeypatch.setattr(steps, "LATE_SHARE", 100)
+    monkeypatch.setattr(command, "make_timely", lambda: None)
+
+
+def invoke(endpoint: Endpoint, file: Path, *arguments: str, cpu: str = "1") -> Result:
+    given = ["--name", "times", "--cpu", cpu, "-o", str(file), "--load-seconds", "1", *arguments]
+    url = f"http://{endpoint.host}:{endpoint.port}{endpoint.path}"
+    result = CliRunner().invoke(profile, [url, *given])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    return result
+
+
+def allowed(endpoint: Endpoint) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(exchange(endpoint, "GET", POINTS, None)[1])
+    return {"allowed": answer["allowed"], "floor": answer["floor"]}
+
+
+def spec(file: Path) -> dict[str, Any]:
+    (document,) = yaml.safe_load_all(file.read_text())
+    read_document(document)
+    found: dict[str, Any] = document["spec"]
+    return found
+
+
+def test_a_real_server_is_measured_at_each_point_alone(endpoint: Endpoint, tmp_path: Path) -> None:
+    file = tmp_path / "profile.yaml"
+    result = invoke(endpoint, file, "--seconds", "2", "--points", "p1,p3")
+    assert result.exit_code == 0, result.output
+    rates = {r["operatingPoint"]: float(r["saturationRps"]) for r in spec(file)["allocations"]}
+    assert rates["p1"] < 1000, "a millisecond each"
+    assert rates["p3"] < 1000 / 3
+    assert allowed(endpoint) == {"allowed": ["p1", "p2", "p3"], "floor": 0.0}
+
+
+@pytest.mark.usefixtures("virtual_time")
+def test_each_point_is_a_row_of_its_own(endpoint: Endpoint, tmp_path: Path) -> None:
+    before = {"allowed": ["p2", "p3"], "floor": 0.52}
+    exchange(endpoint, "POST", POINTS, json.dumps(before).encode())
+    file, plot = tmp_path / "profile.yaml", tmp_path / "plot.svg"
+    arguments = ["--seconds", "30", "--slo-ms", "50", "--points", "p1, p3", "--plot", str(plot)]
+    result = invoke(endpoint, file, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "Measured are 2 of 3, 30 s each: p1 (0.51), p3 (0.53)." in result.output
+    assert "1 of 2, p1: saturation" in result.output
+    assert "p3: saturation" in result.output
+    written = spec(file)
+    assert written["operatingPoints"] == [
+        {"name": "p3", "accuracy": "0.53"},
+        {"name": "p1", "accuracy": "0.51"},
+    ]
+    assert written["accuracy"] == "0.53"
+    by_name = {row["operatingPoint"]: row for row in written["allocations"]}
+    assert [float(by_name[name]["saturationRps"]) for name in ("p1", "p3")] == [
+        pytest.approx(1000, rel=0.01),
+        pytest.approx(333, rel=0.01),
+    ]
+    quick, slow = (float(by_name[name]["capacity"][0]["rps"]) for name in ("p1", "p3"))
+    assert 900 < quick < 1000
+    assert 250 < slow < 333
+    assert "p3, p99" in plot.read_text()
+    assert allowed(endpoint) == before, "as it was"
+
+
+@pytest.mark.usefixtures("virtual_time")
+def test_another_size_has_the_points_that_the_profile_has(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    file = tmp_path / "profile.yaml"
+    assert invoke(endpoint, file, "--seconds", "1", "--points", "p1,p2").exit_code == 0
+    other = invoke(endpoint, file, "--seconds", "1", cpu="2")
+    assert other.exit_code == 0, other.output
+    found = [(r["resources"]["cpu"], r["operatingPoint"]) for r in spec(file)["allocations"]]
+    assert sorted(found) == [("1", "p1"), ("1", "p2"), ("2", "p1"), ("2", "p2")]
+    again = invoke(endpoint, file, "--seconds", "1", "--points", "p2", cpu="2")
+    assert again.exit_code == 0, again.output
+    assert len(spec(file)["allocations"]) == 4
+
+
+@pytest.mark.usefixtures("virtual_time")
+def test_an_interrupt_sets_the_points_back_and_the_same_command_goes_on(
+    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "profile.yaml"
+    arguments = ["--seconds", "20", "--slo-ms", "50", "--points", "p1,p2"]
+    held: list[tuple[float, list[str]]] = []
+    take = ServerBench.take
+
+    async def interrupted(bench: ServerBench, step: Step) -> Seen:
+        at = allowed(endpoint)["allowed"]
+        if len(held) > 2 and at == ["p2"]:
+            raise KeyboardInterrupt
+        held.append((step.rate_rps, at))
+        return await take(bench, step)
+
+    monkeypatch.setattr(ServerBench, "take", interrupted)
+    first = invoke(endpoint, file, *arguments)
+    assert (first.exit_code, file.exists()) == (130, False), first.output
+    assert allowed(endpoint) == {"allowed": ["p1", "p2", "p3"], "floor": 0.0}
+    assert {tuple(points) for _, points in held} == {("p1",)}
+
+    async def counted(bench: ServerBench, step: Step) -> Seen:
+        held.append((step.rate_rps, allowed(endpoint)["allowed"]))
+        return await take(bench, step)
+
+    monkeypatch.setattr(ServerBench, "take", counted)
+    before = len(held)
+    assert before > 2
+    second = invoke(endpoint, file, *arguments)
+    assert second.exit_code == 0, second.output
+    assert "went on with" in second.output
+    assert {tuple(points) for _, points in held[before:]} == {("p2",)}, "p1 was there"
+    assert [len(row["capacity"]) for row in spec(file)["allocations"]] == [1, 1]
+    assert [path.name for path in tmp_path.iterdir()] == ["profile.yaml"]
+
+
+@pytest.mark.usefixtures("virtual_time")
+def test_of_many_points_those_are_measured_that_are_far_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "profile.yaml"
+    asked: list[str] = []
+
+    async def steady(at: Allowed, point: str, body: bytes) -> float:
+        asked.append(point)
+        assert await one_request_s(at, point, body) >= int(point[1:]) / 1000
+        return int(point[1:]) / 1000
+
+    monkeypatch.setattr("infadapter_server.profiling.rows.one_request_s", steady)
+    with serving(12) as endpoint:
+        result = invoke(endpoint, file, "--seconds", "5")
+    assert result.exit_code == 0, result.output
+    assert asked == [f"p{n}" for n in range(1, 13)]
+    assert "Measured are 8 of 12, 5 s each" in result.output
+    names = [point["name"] for point in spec(file)["operatingPoints"]]
+    assert len(names) == 8
+    assert {"p1", "p12"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--points", "p1,p9"], "--points names the operating point p9, and the server has p1, p2"),
+        (["--points", "p1,,p2"], "must be all, or names with commas between them."),
+        (["--accuracy", "0.9"], "each with an accuracy of its own: leave --accuracy out"),
+    ],
+)
+def test_what_the_server_can_not_be_asked_for_is_refused(
+    endpoint: Endpoint, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    result = invoke(endpoint, tmp_path / "x.yaml", *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.output.replace("\n", " ")
+    assert allowed(endpoint)["allowed"] == ["p1", "p2", "p3"]
+
+
+def document(**more: Any) -> str:
+    row = {"resources": {"cpu": "1"}, "saturationRps": "9", **more.pop("row", {})}
+    content = {"accuracy": "0.51", "loadSeconds": "1", "allocations": [row], **more}
+    return json.dumps(
+        {
+            "apiVersion": "infadapter.io/v1alpha1",
+            "kind": "VariantProfile",
+            "metadata": {"name": "times"},
+            "spec": content,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (document(), "of a server without operating points, and this one has p1, p2, p3"),
+        (
+            document(
+                operatingPoints=[{"name": "old", "accuracy": "0.51"}], row={"operatingPoint": "old"}
+            ),
+            "The profile times is of the operating point old, and the server has p1, p2, p3",
+        ),
+    ],
+)
+def test_a_profile_of_other_points_is_not_added_to(
+    endpoint: Endpoint, tmp_path: Path, written: str, sentence: str
+) -> None:
+    file = tmp_path / "profile.yaml"
+    file.write_text(written)
+    result = invoke(endpoint, file, "--seconds", "1", cpu="2")
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.split())
+    assert file.read_text() == written
