@@ -42,11 +42,10 @@ def measured(world: World) -> Measures:
     """Of a run that has ended."""
     scenario, traffic = world.scenario, world.traffic
     outcome = traffic.outcomes()
-    accuracy = np.array([scenario.variant(name).accuracy for name in world.variant_of_slots()])
     on_time = outcome == ON_TIME
     found = shares(
         len(outcome),
-        accuracy_in_time=float(accuracy[traffic.slot_of[on_time]].sum()),
+        accuracy_in_time=float(traffic.accuracies(on_time, accuracy_of_slots(world)).sum()),
         late=int((outcome == LATE).sum()),
         refused=int((outcome == REFUSED).sum()),
         failed=int((outcome == FAILED).sum()),
@@ -104,9 +103,19 @@ def cores_over_time(world: World, step_s: float = SAMPLE_S) -> tuple[Floats, dic
 
 
 def accuracy_over_time(world: World, step_s: float = SAMPLE_S) -> tuple[Floats, Floats]:
-    """Times, and the share-weighted accuracy that was planned then; NaN where nobody served."""
-    scenario: Scenario = world.scenario
+    """
+    Times, and the share-weighted accuracy that was planned then; NaN where nobody served. Where
+    pods have operating points, it is that of the answers to what arrived in the step that begins
+    then: shares of requests say nothing of what they are answered with.
+    """
     times = np.arange(0.0, world.seconds, step_s)
+    if any(speed.points for speed in world.scenario.speeds.values()):
+        return times, _answered_accuracy(world, times, step_s)
+    return times, _planned_accuracy(world, times)
+
+
+def _planned_accuracy(world: World, times: Floats) -> Floats:
+    scenario: Scenario = world.scenario
     since = np.array([at_s for at_s, _ in world.router.routed])
     planned = np.array(
         [
@@ -116,7 +125,25 @@ def accuracy_over_time(world: World, step_s: float = SAMPLE_S) -> tuple[Floats, 
             for _, shares in world.router.routed
         ]
     )
-    return times, planned[np.maximum(np.searchsorted(since, times, side="right") - 1, 0)]
+    found: Floats = planned[np.maximum(np.searchsorted(since, times, side="right") - 1, 0)]
+    return found
+
+
+def _answered_accuracy(world: World, times: Floats, step_s: float) -> Floats:
+    traffic, outcome = world.traffic, world.traffic.outcomes()
+    answered = (outcome == ON_TIME) | (outcome == LATE)
+    accuracy = traffic.accuracies(answered, accuracy_of_slots(world))
+    edges = np.append(times, times[-1:] + step_s)
+    arrivals_s = traffic.arrivals_s[answered]
+    count = np.histogram(arrivals_s, bins=edges)[0]
+    total = np.histogram(arrivals_s, bins=edges, weights=accuracy)[0]
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+def accuracy_of_slots(world: World) -> Floats:
+    """Of the variants of all pods there were, by their number."""
+    names = world.variant_of_slots()
+    return np.array([world.scenario.variant(name).accuracy for name in names])
 
 
 def accuracy_loss_points(world: World) -> float:

@@ -1,20 +1,17 @@
 """
 What is simulated: the variants with what their pods really do, the SLO, the money, the delays.
 
-A pod of n cores is n servers, each busy for a known time with one request, first come, first served
-(the paper's servers run batch size 1, one thread a core). It answers n / service time per second at
-most; what the profile calls its capacity is less, as that keeps a percentile within the SLO.
+A pod is as fast as was measured (`speeds.py`); what its profile calls its capacity is less, as that
+keeps a percentile within the SLO.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import numpy as np
-
 from infadapter_operator.domain.deployment import MIN_READY_S
 from infadapter_operator.domain.service import Calendar, ForecastMethod
+from infadapter_simulator.speeds import PodSpeed, PointSpeed, Speed, speeds_of
 from infadapter_simulator.world.faults import Faults
 from infadapter_solver import (
     CPU,
@@ -27,31 +24,22 @@ from infadapter_solver import (
     to_variant,
 )
 
+__all__ = [
+    "PodSpeed",
+    "PointSpeed",
+    "Scenario",
+    "Server",
+    "Speed",
+    "speeds_of",
+    "variants_of",
+]
+
 
 class Server(StrEnum):
     """What the pods do with a request that they can't answer in time."""
 
     SAME = "same"  # refuse it at once
     PUBLISHED = "published"  # what each policy's own server does
-
-
-class Speed(StrEnum):
-    """What a pod's rate at full load is taken from."""
-
-    MEASURED = "measured"  # the larger of saturation throughput and capacity
-    SATURATION = "saturation"  # saturation throughput alone
-
-
-@dataclass(frozen=True, slots=True)
-class PodSpeed:
-    """A pod as a queue."""
-
-    servers: int
-    service_s: float  # of one request on one server
-
-    @property
-    def most_rps(self) -> float:
-        return self.servers / self.service_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,41 +123,3 @@ def variants_of(
 ) -> tuple[Variant, ...]:
     """Raises NotMeasured."""
     return tuple(to_variant(profile, slo_s, percentile) for profile in profiles)
-
-
-def speeds_of(
-    profiles: Iterable[Profile], variants: Iterable[Variant], speed: Speed = Speed.MEASURED
-) -> dict[tuple[str, PodSize], PodSpeed]:
-    """
-    How fast pods are, from what was measured of them; between two measured sizes of CPU by a line,
-    as their capacity is taken to be.
-    """
-    own = {profile.variant: profile for profile in profiles}
-    return {
-        (variant.name, a.size): _pod_speed(a.size, _full_rps(own[variant.name], a, speed))
-        for variant in variants
-        for a in variant.allocations
-    }
-
-
-def _pod_speed(size: PodSize, full_rps: float) -> PodSpeed:
-    servers = max(1, math.ceil(size.cpu_millicores / 1000))
-    return PodSpeed(servers, servers / max(full_rps, 1e-3))
-
-
-def _full_rps(profile: Profile, allocation: Allocation, speed: Speed) -> float:
-    """The rate at full load; by `speed`, no less than the capacity."""
-    saturation = _saturation_rps(profile, allocation.size)
-    if speed is Speed.SATURATION and saturation:
-        return saturation
-    return max(saturation, allocation.capacity_rps)
-
-
-def _saturation_rps(profile: Profile, size: PodSize) -> float:
-    alike = {
-        a.size.cpu_millicores: a.saturation_rps or max((p.rps for p in a.points), default=0.0)
-        for a in profile.allocations
-        if a.size.but_cpu == size.but_cpu
-    }
-    millicores = sorted(alike)
-    return float(np.interp(size.cpu_millicores, millicores, [alike[n] for n in millicores]))

@@ -247,6 +247,23 @@ def test_bad_arguments_end_with_status_2_and_one_sentence(
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_all_networks_in_one_pod_stand_beside_separate_pods(trace: str) -> None:
+    names = ("infadapter", "infadapter-grouped")
+    result = run("simulate", "--trace", trace, "--no-regret", "--policies", ",".join(names))
+    assert result.exit_code == 0
+    assert all(f" {name} " in result.stdout for name in names)
+
+
+def test_networks_without_a_size_in_common_are_not_put_into_one_pod(
+    trace: str, profile: str
+) -> None:
+    options = ("--profile", profile, "--slo-ms", "300", "--policies", "infadapter-grouped")
+    gpu = ("--budget", "cpu=4,nvidia.com/gpu=1", "--price", "nvidia.com/gpu=5")
+    result = run("simulate", "--trace", trace, *options, *gpu)
+    assert result.exit_code == 2
+    assert "no size of pod was measured for all of small, large" in result.stderr
+
+
 def test_silence_cannot_be_simulated(tmp_path: Path) -> None:
     silent = tmp_path / "silent.csv"
     silent.write_text("second,requests\n" + "".join(f"{s},{int(s < 5)}\n" for s in range(9)))

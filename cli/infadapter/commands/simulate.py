@@ -93,6 +93,7 @@ def simulate(
       infadapter simulate --trace requests.csv
       infadapter simulate --trace access.log --rate-scale 0.5 --slo-ms 500 --budget 12 --format html
       infadapter simulate --trace synthetic:bursty:1 --policies infadapter,kpa-resnet50 --seeds 5
+      infadapter simulate --trace requests.csv --policies infadapter,infadapter-grouped
     """
     arguments = arguments_of(options)
     if output and format != "html":

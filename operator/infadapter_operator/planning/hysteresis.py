@@ -119,8 +119,14 @@ class CurrentPlan:
         excess_rps = made_for_rps - self.demand.rps
         if not self.plan.feasible or excess_rps > DOWN_SIGMAS * self._noise_rps:
             return False
+        if self._has_points and -excess_rps > slack_rps(made_for_rps):
+            return False  # it serves far more than it was made for, and less accurately
         made_with_rps = made_for_rps + slack_rps(made_for_rps)
         return self._gain(solved(self.problem(made_with_rps)), made_for_rps) < WORTH_MOVING
+
+    @property
+    def _has_points(self) -> bool:
+        return any(group.allocation.points for group in self.groups)
 
     def _serves_as_much(self, best: Plan) -> bool:
         kept_rps = sum(self._at(self.demand.rps).served_rps.values())

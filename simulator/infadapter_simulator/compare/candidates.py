@@ -7,6 +7,7 @@ Some are tuned in hindsight: they have several candidates, and the best of them 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from infadapter_simulator.one_pod import in_one_pod
 from infadapter_simulator.policies.hindsight.best_schedule import best_schedule
 from infadapter_simulator.policies.hindsight.static_best import static_best
 from infadapter_simulator.policies.kubernetes.hpa import hpa_cpu_choices, hpa_rps_choices
@@ -51,6 +52,10 @@ def ours() -> list[Candidate]:
     return [_ours]
 
 
+def in_one() -> list[Candidate]:
+    return [_in_one_pod]
+
+
 def schedules() -> list[Candidate]:
     """One, which searches by itself."""
     return [_best_schedule]
@@ -76,6 +81,10 @@ def always(policy: Policy) -> Candidate:
 
 def _ours(scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World]:
     return _run(Ours(service=service_of(scenario)), scenario, workload, seed)
+
+
+def _in_one_pod(scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World]:
+    return _ours(in_one_pod(scenario), workload, seed)
 
 
 def _best_schedule(scenario: Scenario, workload: Workload, seed: int) -> tuple[str, World]:

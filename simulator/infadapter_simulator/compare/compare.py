@@ -10,7 +10,7 @@ from functools import partial
 from itertools import product
 
 from infadapter_simulator.compare.jobs import Job, Jobs, Tell, do_all
-from infadapter_simulator.compare.naming import HINDSIGHT, STATIC_BEST, candidates
+from infadapter_simulator.compare.naming import HINDSIGHT, ONE_POD, STATIC_BEST, candidates
 from infadapter_simulator.compare.results import Bounds, Comparison, Result
 from infadapter_simulator.measures import Measures, measured
 from infadapter_simulator.part import Part
@@ -57,7 +57,10 @@ def compare(
     )
     hindsight = next((result for result in results if result.name == HINDSIGHT), None)
     if with_regret and hindsight:
-        results = tuple(_with_regret(result, hindsight, bounds) for result in results)
+        results = tuple(
+            result if result.name == ONE_POD else _with_regret(result, hindsight, bounds)
+            for result in results  # the bracket is of the pods that all others have
+        )
     return Comparison(
         part=part,
         scenario=scenario,

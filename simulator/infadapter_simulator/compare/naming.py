@@ -3,23 +3,29 @@
 import re
 from collections.abc import Collection
 
+from infadapter_profiles.grouped import NotGroupable
 from infadapter_simulator.compare.candidates import (
     OF_A_VARIANT,
     RESEARCH,
     Candidate,
     always,
+    in_one,
     of_a_variant,
     ours,
     research,
     schedules,
     statics,
 )
+from infadapter_simulator.one_pod import in_one_pod
 from infadapter_simulator.policies.hindsight.fixed import Fixed
 from infadapter_simulator.scenario import Scenario
 from infadapter_solver import CPU, Allocation
 
 OURS, HINDSIGHT, STATIC_BEST = "infadapter", "hindsight", "static-best"
-ALONE = {OURS: ours, STATIC_BEST: statics, HINDSIGHT: schedules}
+ONE_POD = "infadapter-grouped"
+"""Ours, with the networks of all variants in each pod: other pods than all others have."""
+
+ALONE = {OURS: ours, ONE_POD: in_one, STATIC_BEST: statics, HINDSIGHT: schedules}
 
 SHORT = {"hpa": "hpa-cpu"}
 USUAL = ("infadapter-paper", "ms-plus")
@@ -63,6 +69,8 @@ def best_suited(scenario: Scenario, peak_rps: float) -> tuple[str, ...]:
 
 def candidates(name: str, scenario: Scenario) -> list[Candidate]:
     """What is tried under this name. Raises UnknownPolicy."""
+    if name == ONE_POD:
+        _check_one_pod(scenario)
     if name in ALONE:
         return ALONE[name]()
     sizes = _on_cpu(scenario)
@@ -74,6 +82,13 @@ def candidates(name: str, scenario: Scenario) -> list[Candidate]:
     if kind in OF_A_VARIANT and not cores:
         return of_a_variant(kind, variant)
     raise _unknown(name, scenario)
+
+
+def _check_one_pod(scenario: Scenario) -> None:
+    try:
+        in_one_pod(scenario)
+    except NotGroupable as error:
+        raise UnknownPolicy(f"There is no {ONE_POD} here: {error}") from error
 
 
 def _on_cpu(scenario: Scenario) -> dict[str, dict[int, Allocation]]:
@@ -103,7 +118,7 @@ def _fixed(variant: str, cores: int, sizes: Collection[int]) -> Fixed:
 
 
 def _unknown(name: str, scenario: Scenario) -> UnknownPolicy:
-    alone = ", ".join((OURS, *RESEARCH, STATIC_BEST, HINDSIGHT))
+    alone = ", ".join((OURS, ONE_POD, *RESEARCH, STATIC_BEST, HINDSIGHT))
     kinds = ", ".join(f"{kind}-" for kind in (*SHORT, *OF_A_VARIANT))
     variants = ", ".join(_on_cpu(scenario))
     return UnknownPolicy(

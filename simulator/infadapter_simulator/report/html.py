@@ -81,7 +81,9 @@ def _pictures(comparison: Comparison) -> list[tuple[str, str, str]]:
     series = shown(comparison)
     first = next(iter(series.values()))
     scenario = comparison.scenario
-    variants = [variant.name for variant in sorted(scenario.variants, key=lambda v: v.accuracy)]
+    offered = [variant.name for variant in sorted(scenario.variants, key=lambda v: v.accuracy)]
+    held = [name for each in series.values() for name in each.cores]
+    variants = list(dict.fromkeys([*offered, *held]))
     budget = scenario.budget.get(CPU, 0) / 1000
     found = [
         (
@@ -97,7 +99,8 @@ def _pictures(comparison: Comparison) -> list[tuple[str, str, str]]:
         ),
         (
             "Planned accuracy",
-            "Of the variants that the traffic is split among, weighted with their shares.",
+            "Of the variants that the traffic is split among, weighted with their shares; "
+            "of what was answered, where pods have operating points.",
             plots.accuracy_plot(series),
         ),
         (

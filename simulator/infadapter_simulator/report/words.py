@@ -71,6 +71,10 @@ def explained(result: Result) -> str:
 
 _KINDS = (
     ("infadapter-paper", "InfAdapter as it was published"),
+    (
+        "infadapter-grouped",
+        "the operator's own loop with all networks in each pod, which the bracket is not about",
+    ),
     ("infadapter", "the operator's own loop"),
     ("ms-plus", "Model-Switching with sizes chosen by InfAdapter's rules: one variant at a time"),
     (

@@ -3,15 +3,30 @@ The inner loop, compiled: requests to pods, pods' queues to finish times.
 
 Every pod is a first-come-first-served queue before equal servers, so a request's start and finish
 are known the moment it arrives: the earliest server to become free takes it. Nothing else happens
-to it, unless its pod is resized or fails before it starts; then what waits is arranged anew.
+to it, unless its pod is resized or fails before it starts; then what waits is arranged anew. Only
+in a pod with operating points (`points.py`) it is not known before it starts how long it takes.
 """
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from infadapter_simulator.world.servers import Floats, Ints, first_free, free_anew
+
+__all__ = [
+    "DEADLINE",
+    "FAILED",
+    "LATE",
+    "MOST_WAITING",
+    "ON_TIME",
+    "REFUSED",
+    "Floats",
+    "Ints",
+    "drawn",
+    "oldest_open",
+    "rearrange",
+    "richest",
+    "serve",
+]
 
 ON_TIME, LATE, REFUSED, FAILED = 0, 1, 2, 3
 """What became of a request."""
@@ -51,11 +66,11 @@ def serve(
     total = weights[slots].sum()
     for i in range(first, last):
         if draws.size:
-            slot = _drawn(slots, weights, draws[i] * total)
+            slot = drawn(slots, weights, draws[i] * total)
         else:
-            slot = _richest(slots, weights, credits, total)
+            slot = richest(slots, weights, credits, total)
         now = arrivals[i]
-        server = _first_free(free_s[slot], servers[slot])
+        server = first_free(free_s[slot], servers[slot])
         start = max(now, free_s[slot, server])
         if limits[slot] == DEADLINE:
             if start + service_s[slot] > now + slo_s + 1e-9:
@@ -74,7 +89,7 @@ def serve(
 
 
 @numba.njit(cache=True)
-def _drawn(slots: Ints, weights: Ints, at: float) -> int:
+def drawn(slots: Ints, weights: Ints, at: float) -> int:
     """The pod in whose part of the weights the draw lies."""
     for slot in slots:
         at -= weights[slot]
@@ -84,7 +99,7 @@ def _drawn(slots: Ints, weights: Ints, at: float) -> int:
 
 
 @numba.njit(cache=True)
-def _richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
+def richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
     """Smooth weighted round robin: all gain their weight, the richest pays the total (nginx)."""
     best = slots[0]
     for slot in slots:
@@ -93,15 +108,6 @@ def _richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
             best = slot
     credits[best] -= total
     return int(best)
-
-
-@numba.njit(cache=True)
-def _first_free(free_s: Floats, servers: int) -> int:
-    first = 0
-    for server in range(1, servers):
-        if free_s[server] < free_s[first]:
-            first = server
-    return first
 
 
 @numba.njit(cache=True)
@@ -132,23 +138,19 @@ def rearrange(
     finish_s: Floats,
 ) -> None:
     """
-    A pod has another size from now on: what waits is arranged anew among its servers.
-
-    What is being served ends as it would have. Of a pod that shrank, a server is free only when as
-    many as are too many have ended.
+    A pod has another size from now on: what waits is arranged anew among its servers, unless it has
+    not been given any yet, as in a pod with operating points.
     """
     own = first + np.flatnonzero(slot_of[first:last] == slot)
-    waiting = own[start_s[own] > now]
-    under_way = np.sort(finish_s[own[(start_s[own] <= now) & (finish_s[own] > now)]])
-    for k in range(servers[slot]):
-        at = under_way.size - servers[slot] + k
-        free_s[slot, k] = under_way[at] if at >= 0 else now
+    waiting = own[(start_s[own] > now) & np.isfinite(start_s[own])]
+    free = free_s[slot, : servers[slot]]
+    free_anew(free, finish_s[own[(start_s[own] <= now) & (finish_s[own] > now)]], now)
     counts[slot] -= min(waiting.size, counts[slot])
     for i in waiting:
-        server = _first_free(free_s[slot], servers[slot])
-        start = max(now, free_s[slot, server])
+        server = first_free(free, free.size)
+        start = max(now, free[server])
         finish = start + service_s[slot] * (noise[i] if noise.size else 1.0)
-        free_s[slot, server] = finish
+        free[server] = finish
         recent[slot, counts[slot] % MOST_WAITING] = start
         counts[slot] += 1
         start_s[i] = start

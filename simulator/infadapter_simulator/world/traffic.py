@@ -1,12 +1,13 @@
 """The requests of a run and the queues they stand in: arrays, one row a request or a pod."""
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from infadapter_simulator.scenario import PodSpeed, Scenario
+from infadapter_simulator.world.mixed import serve_points
+from infadapter_simulator.world.points import begin, give, grown, no_points
 from infadapter_simulator.world.queues import (
     DEADLINE,
     FAILED,
@@ -20,8 +21,7 @@ from infadapter_simulator.world.queues import (
     rearrange,
     serve,
 )
-
-Row = TypeVar("Row", np.float64, np.int64)
+from infadapter_simulator.world.servers import with_rows
 
 CLIENT_PATIENCE_S = 30.0
 """After so long without an answer a client has gone (the paper's dispatcher waits as long)."""
@@ -63,6 +63,8 @@ class Traffic:
         self._limits: Ints = np.zeros(0, dtype=np.int64)
         self._counts: Ints = np.zeros(0, dtype=np.int64)
         self._refusals: Ints = np.zeros(0, dtype=np.int64)
+        most_points = max((len(speed.points) for speed in scenario.speeds.values()), default=0)
+        self._points = no_points(0, count, most_points) if most_points else None
         self._slots = 0
         self._open, self._looked_s = 0, 0.0
         self._make_room(64)
@@ -70,15 +72,17 @@ class Traffic:
 
     def _make_room(self, slots: int) -> None:
         """Rows of zeros for so many pods, behind those there are."""
-        self._free_s = _grown(self._free_s, slots)
-        self._recent = _grown(self._recent, slots)
-        self._service_s = _grown(self._service_s, slots)
-        self._weights = _grown(self._weights, slots)
-        self._credits = _grown(self._credits, slots)
-        self._servers = _grown(self._servers, slots)
-        self._limits = _grown(self._limits, slots)
-        self._counts = _grown(self._counts, slots)
-        self._refusals = _grown(self._refusals, slots)
+        self._free_s = with_rows(self._free_s, slots)
+        self._recent = with_rows(self._recent, slots)
+        self._service_s = with_rows(self._service_s, slots)
+        self._weights = with_rows(self._weights, slots)
+        self._credits = with_rows(self._credits, slots)
+        self._servers = with_rows(self._servers, slots)
+        self._limits = with_rows(self._limits, slots)
+        self._counts = with_rows(self._counts, slots)
+        self._refusals = with_rows(self._refusals, slots)
+        if self._points is not None:
+            self._points = grown(self._points, slots)
 
     def add(self, speed: PodSpeed, limit: int | None, now_s: float) -> int:
         """A new, empty queue; `limit` None refuses by the deadline. Returns its slot."""
@@ -87,6 +91,8 @@ class Traffic:
         if self._slots > len(self._weights):
             self._make_room(2 * len(self._weights))
         self._free_s[slot] = now_s
+        if self._points is not None:
+            self._points.since_s[slot] = now_s
         self._set(slot, speed, limit)
         return slot
 
@@ -108,6 +114,7 @@ class Traffic:
             self.start_s,
             self.finish_s,
         )
+        self._begin(slot, now_s)
 
     def fail(self, slot: int, now_s: float) -> None:
         """All that the pod has not finished is lost."""
@@ -118,6 +125,8 @@ class Traffic:
         self.finish_s[own][unfinished] = now_s
         self._free_s[slot] = now_s
         self._counts[slot] = 0
+        if self._points is not None:
+            self._points.waiting[slot] = 0
 
     def route(self, weights: Mapping[int, int]) -> None:
         """By slot; slots that are not named get nothing."""
@@ -132,28 +141,56 @@ class Traffic:
         """Let all requests arrive that come before then."""
         last = int(np.searchsorted(self.arrivals_s, until_s, side="left"))
         if last > self.passed:
-            serve(
+            self._serve(last)
+            self.passed = last
+        self._begin_all(until_s)
+
+    def _serve(self, last: int) -> None:
+        asked = (
+            self.arrivals_s,
+            self._noise,
+            self._draws,
+            self.passed,
+            last,
+            self._order,
+            self._weights,
+            self._credits,
+            self._free_s,
+            self._servers,
+            self._service_s,
+            self._limits,
+            self._counts,
+            self._refusals,
+            self._recent,
+            self._slo_s,
+            self.slot_of,
+            self.start_s,
+            self.finish_s,
+        )
+        if self._points is None:
+            serve(*asked)
+        else:
+            serve_points(*asked, self._points)
+
+    def _begin_all(self, until_s: float) -> None:
+        """What waits in pods with operating points, as far as it gets a server until then."""
+        if self._points is not None:
+            for slot in np.flatnonzero(self._points.waiting).tolist():
+                self._begin(slot, until_s)
+
+    def _begin(self, slot: int, until_s: float) -> None:
+        if self._points is not None:
+            begin(
+                self._points,
+                slot,
+                until_s,
+                self._free_s[slot, : self._servers[slot]],
                 self.arrivals_s,
                 self._noise,
-                self._draws,
-                self.passed,
-                last,
-                self._order,
-                self._weights,
-                self._credits,
-                self._free_s,
-                self._servers,
-                self._service_s,
-                self._limits,
-                self._counts,
-                self._refusals,
-                self._recent,
                 self._slo_s,
-                self.slot_of,
                 self.start_s,
                 self.finish_s,
             )
-            self.passed = last
 
     def counts(self, slot: int) -> tuple[float, float]:
         """Requests that the pod was sent so far, and those of them that it refused."""
@@ -169,11 +206,23 @@ class Traffic:
         return np.bincount(self.slot_of[rows][late], minlength=self._slots)
 
     def busy_until_s(self, slot: int) -> float:
-        """When the last request that the pod has taken so far ends."""
+        """
+        When the last request that the pod has taken so far ends; where some wait for a server,
+        when it has one.
+        """
         return float(self._free_s[slot, : self._servers[slot]].max())
 
+    def accuracies(self, rows: NDArray[np.bool_], of_slots: Floats) -> Floats:
+        """Of these requests, which pods took: that of the point that answered, or of the pod."""
+        found = of_slots[self.slot_of[rows]]
+        if self._points is None:
+            return found
+        answered = self._points.answered[rows]
+        return np.where(np.isnan(answered), found, answered)
+
     def outcomes(self) -> Ints:
-        """ON_TIME, LATE, REFUSED or FAILED, by request."""
+        """ON_TIME, LATE, REFUSED or FAILED, by request. All that waits is answered."""
+        self._begin_all(np.inf)
         outcome = self._outcomes_of(slice(None))
         left = self.finish_s - self.arrivals_s > CLIENT_PATIENCE_S
         outcome[left & (outcome != REFUSED)] = FAILED
@@ -220,6 +269,8 @@ class Traffic:
         self._servers[slot] = speed.servers
         self._service_s[slot] = speed.service_s
         self._limits[slot] = DEADLINE if limit is None else min(limit, MOST_WAITING)
+        if self._points is not None:
+            give(self._points, slot, speed.points)
 
     def _rows(self, from_s: float, to_s: float) -> slice:
         """Requests that may have been in a pod then."""
@@ -241,12 +292,6 @@ class Traffic:
             self._looked_s = behind_s
             self._open = oldest_open(self.slot_of, self.finish_s, self._open, self.passed, behind_s)
         return self._open
-
-
-def _grown(rows: NDArray[Row], count: int) -> NDArray[Row]:
-    grown = np.zeros((count, *rows.shape[1:]), dtype=rows.dtype)
-    grown[: len(rows)] = rows
-    return grown
 
 
 def _overlap_s(begin_s: Floats, end_s: Floats, from_s: float, to_s: float) -> float:

@@ -18,6 +18,7 @@ from infadapter_simulator.policies.hindsight.pareto_plans import ABSENT, pareto_
 from infadapter_simulator.policies.hindsight.pod_sets import pod_sets
 from infadapter_simulator.policies.hindsight.programme import best_path
 from infadapter_simulator.policies.hindsight.relaxation import upper_bound
+from infadapter_simulator.policies.hindsight.static_best import static_best
 from infadapter_simulator.policies.hindsight.unavoidable import missed
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.policies.policy import Policy
@@ -229,16 +230,18 @@ def test_a_step_beyond_all_that_was_seen_is_sudden_for_as_long_as_pods_start(
 @settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_the_levels_of_a_variant_are_those_that_trying_all_finds(data: st.DataObject) -> None:
-    seconds, rps = 4, np.array([0.0, 3.0, 5.0])
+    """Of one operating point, or of two of which each second has the one that is worth more."""
+    seconds, rps = 4, np.array([[0.0, 3.0, 5.0], [0.0, 1.0, 4.0]])[: data.draw(st.integers(1, 2))]
     cents = st.integers(0, 6).map(lambda n: n / 4)
-    gain = np.array(data.draw(st.lists(cents, min_size=seconds, max_size=seconds)))
+    worths = st.lists(cents, min_size=seconds * len(rps), max_size=seconds * len(rps))
+    gain = np.array(data.draw(worths)).reshape(seconds, len(rps))
     unit, early = (
         np.outer(data.draw(st.lists(cents, min_size=4, max_size=4)), [0.0, 1.0, 2.0])
         for _ in range(2)
     )
 
     def worth(levels: tuple[int, ...]) -> float:
-        total = sum(gain[t] * rps[level] - unit[t, level] for t, level in enumerate(levels))
+        total = sum(max(gain[t] * rps[:, level]) - unit[t, level] for t, level in enumerate(levels))
         for t, (had, has) in enumerate(pairwise(levels), start=1):
             held_s = [2.0 if level == 0 else 0.5 for level in range(had, has)]
             total -= sum(s * early[t, 1] for s in held_s)
@@ -247,3 +250,19 @@ def test_the_levels_of_a_variant_are_those_that_trying_all_finds(data: st.DataOb
     most, found = best_levels(gain, rps, unit, early, 0.5, 2.0)
     assert most == pytest.approx(max(map(worth, product(range(3), repeat=seconds))))
     assert worth(tuple(found.tolist())) == pytest.approx(most)
+
+
+@pytest.mark.parametrize("surge", [0, 8])
+def test_the_bracket_holds_for_pods_with_operating_points(together: Scenario, surge: int) -> None:
+    """All of the paper's networks in one pod."""
+    scenario, load = of(together, 8, surge), a_load((60, 40.0), (60, 120.0), (60, 40.0))
+    bound, chosen = upper_bound(scenario, load), hindsight(scenario, load)
+    assert 0.98 * bound <= chosen.measures.objective <= bound
+    assert run_ours(scenario, load).objective <= chosen.measures.objective + 0.001
+
+
+def test_the_best_static_pods_may_have_operating_points(together: Scenario) -> None:
+    scenario, load = of(together, 8, 0), a_load((60, 20.0), (30, 100.0))
+    best = static_best(scenario, load, 1)
+    assert best.measures.violations < 0.001
+    assert best.measures.objective <= upper_bound(scenario, load)

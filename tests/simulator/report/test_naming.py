@@ -16,6 +16,7 @@ from infadapter_workload.trace import Trace
     ("name", "policies"),
     [
         ("infadapter", 1),
+        ("infadapter-grouped", 1),
         ("infadapter-paper", 1),
         ("ms-plus", 1),
         ("proteus", 1),
@@ -87,3 +88,9 @@ def test_all_is_everything_once(scenario: Scenario) -> None:
     assert len(names) == len(set(names))
     assert {"infadapter", "hindsight", "vpa-resnet18", "keda-resnet152"} < set(names)
     assert named("infadapter, infadapter", scenario, 10.0) == ("infadapter",)
+
+
+def test_variants_that_cannot_share_a_pod_are_told_so(scenario: Scenario) -> None:
+    alone = replace(scenario, variants=scenario.variants[:1])
+    with pytest.raises(UnknownPolicy, match=r"no infadapter-grouped here: .*two or more variants"):
+        named("infadapter-grouped", alone, 10.0)

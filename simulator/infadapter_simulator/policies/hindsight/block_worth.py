@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from infadapter_simulator.measures import accuracy_of_slots
 from infadapter_simulator.world.queues import ON_TIME, Floats
 from infadapter_simulator.world.world import World
 
@@ -11,10 +12,11 @@ def block_worth(world: World, block_s: int) -> Floats:
     scenario, traffic = world.scenario, world.traffic
     blocks = int(np.ceil(world.seconds / block_s))
     edges = np.arange(blocks + 1, dtype=np.float64) * block_s
-    accuracy = np.array([scenario.variant(name).accuracy for name in world.variant_of_slots()])
     on_time = traffic.outcomes() == ON_TIME
     right = np.histogram(
-        traffic.arrivals_s[on_time], bins=edges, weights=accuracy[traffic.slot_of[on_time]]
+        traffic.arrivals_s[on_time],
+        bins=edges,
+        weights=traffic.accuracies(on_time, accuracy_of_slots(world)),
     )[0]
     aim = scenario.objective
     per_price = aim.cost_weight / (aim.price_of(scenario.budget) or 1.0)

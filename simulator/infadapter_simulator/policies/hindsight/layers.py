@@ -6,18 +6,21 @@ from math import gcd
 
 import numpy as np
 
-from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.queues import Floats
 from infadapter_solver import CPU, Allocation, Resources, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layer:
-    """Of one target: level 0 is nothing, level 1 the smallest pod; no level serves too little."""
+    """
+    Of one target: level 0 is nothing, level 1 the smallest pod; no level serves too little. Its
+    points are all that any of its sizes has: a variant without any has one.
+    """
 
     kind: str
-    accuracy: float
-    rps: Floats
+    accuracy: Floats  # by point
+    rps: Floats  # by point and level, with nothing but that point
     price: Floats
     amounts: Mapping[str, Floats]  # by resource
     grow_s: float  # held before it serves, less what may serve longer than it is held
@@ -34,26 +37,42 @@ def layers_of(scenario: Scenario) -> list[Layer]:
 
 def _layer(scenario: Scenario, target: Target, sizes: list[Allocation]) -> Layer:
     speeds = {a.size: scenario.speed(target.variant, a.size) for a in sizes}
-    longest_s = max(speed.service_s for speed in speeds.values())
+    longest_s = max(speed.longest_s for speed in speeds.values())
     amounts = _by_cores(scenario, sizes) if target.kind == CPU else _by_pods(scenario, sizes)
-    if target.kind == CPU:
-        each = sorted((a.cpu_millicores, speeds[a.size].most_rps / a.cpu_millicores) for a in sizes)
-        rps = [
-            n * max((rate for size, rate in each if size <= n), default=0.0) for n in amounts[CPU]
-        ]
-    else:
-        most = max(speed.most_rps for speed in speeds.values())
-        rps = [most * pods for pods in range(len(amounts[CPU]))]
-    levels = [{name: int(n[at]) for name, n in amounts.items()} for at in range(len(rps))]
+    best = scenario.variant(target.variant).accuracy
+    points = sorted({p.accuracy for speed in speeds.values() for p in speed.points}) or [best]
+    rps = [
+        _by_level([(a, _rate_rps(speeds[a.size], point)) for a in sizes], amounts, target.kind)
+        for point in points
+    ]
+    levels = [{name: int(n[at]) for name, n in amounts.items()} for at in range(len(rps[0]))]
     return Layer(
         kind=target.kind,
-        accuracy=scenario.variant(target.variant).accuracy,
+        accuracy=np.array(points),
         rps=np.array(rps, dtype=np.float64),
         price=np.array([scenario.objective.price_of(level) for level in levels], dtype=np.float64),
         amounts=amounts,
         grow_s=max(0.0, scenario.resize_delay_s - longest_s) if target.kind == CPU else 0.0,
         start_s=max(0.0, scenario.start_s(target.variant) - longest_s),
     )
+
+
+def _rate_rps(speed: PodSpeed, accuracy: float) -> float:
+    """Of a pod that answers as accurately as this; 0 where it can't."""
+    if not speed.points:
+        return speed.most_rps
+    own = (speed.servers / p.service_s for p in speed.points if p.accuracy == accuracy)
+    return max(own, default=0.0)
+
+
+def _by_level(
+    rates: list[tuple[Allocation, float]], amounts: Mapping[str, Floats], kind: str
+) -> list[float]:
+    if kind != CPU:
+        most = max(rps for _, rps in rates)
+        return [most * pods for pods in range(len(amounts[CPU]))]
+    each = sorted((a.cpu_millicores, rps / a.cpu_millicores) for a, rps in rates)
+    return [n * max((rate for size, rate in each if size <= n), default=0.0) for n in amounts[CPU]]
 
 
 def _by_cores(scenario: Scenario, sizes: list[Allocation]) -> dict[str, Floats]:

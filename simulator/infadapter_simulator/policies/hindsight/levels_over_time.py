@@ -11,27 +11,36 @@ Shorts = NDArray[np.int16]
 
 @numba.njit(cache=True)
 def best_levels(
-    gain: Floats,  # by second, of a request that is served then
-    rps: Floats,  # by level; level 0 is nothing
+    gain: Floats,  # by second and operating point, of a request that is served then
+    rps: Floats,  # by operating point and level; level 0 is nothing
     unit: Floats,  # by second and level: what holding it costs
     early: Floats,  # the same, for what is held before it serves
     grow_s: float,
     start_s: float,
 ) -> tuple[float, Ints]:
     """What it is worth in all, and the levels. Shrinking costs nothing."""
-    seconds, levels = len(gain), len(rps)
+    seconds, levels = len(gain), rps.shape[1]
     best = np.zeros(levels)
     came = np.zeros((seconds, levels), dtype=np.int16)  # from which level
     for second in range(seconds):
         if second:
             _shrunk(best, came[second])
             _grown(best, came[second], early[second], grow_s, start_s)
-        best += gain[second] * rps - unit[second]
+        best += _worth(gain[second], rps) - unit[second]
     held = np.zeros(seconds, dtype=np.int64)
     held[-1] = np.argmax(best)
     for second in range(seconds - 1, 0, -1):
         held[second - 1] = came[second, held[second]]
     return best.max(), held
+
+
+@numba.njit(cache=True)
+def _worth(gain: Floats, rps: Floats) -> Floats:
+    """By level, with the point that is worth the most: a mixture of them is worth no more."""
+    found: Floats = gain[0] * rps[0]
+    for point in range(1, len(gain)):
+        found = np.maximum(found, gain[point] * rps[point])
+    return found
 
 
 @numba.njit(cache=True)

@@ -66,13 +66,16 @@ class Planner:
     def _loads(self, path: Ints, margins: Floats) -> Floats:
         """What the pods are sent: the most accurate as far as the margin allows, or all alike."""
         left = self._rps * margins
-        rps = self._plans.rps[path]
-        loads = np.zeros_like(rps)
-        for variant in range(rps.shape[1]):
-            loads[:, variant] = np.minimum(left, rps[:, variant])
-            left = left - loads[:, variant]
+        rps, variant = self._plans.rps[path], self._plans.variant[path]
+        loads = np.zeros((len(path), int(self._plans.variant.max()) + 1))
+        step = np.arange(len(path))
+        for segment in range(rps.shape[1]):
+            served = np.minimum(left, rps[:, segment])
+            loads[step, variant[:, segment]] += served
+            left = left - served
         idle = loads.sum(axis=1) <= 0
-        loads[idle] = rps[idle]
+        for segment in range(rps.shape[1]):
+            loads[step[idle], variant[idle, segment]] += rps[idle, segment]
         return loads
 
 

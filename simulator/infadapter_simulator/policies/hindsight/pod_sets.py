@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
 
-from infadapter_simulator.scenario import Scenario
-from infadapter_solver import CPU, Allocation, Variant
+from infadapter_profiles.frontier import Served, frontier
+from infadapter_profiles.sizes import Segment
+from infadapter_simulator.scenario import PodSpeed, Scenario
+from infadapter_solver import CPU, Allocation, PodSize, Variant
 
 FASTER = 1.01
 """By so much a set of pods must exceed all that is no larger."""
@@ -18,8 +20,12 @@ Pods = tuple[Allocation, ...]
 class PodSet:
     variant: str
     pods: Pods
-    rps: float  # at full speed
+    segments: tuple[Segment, ...]  # at full speed, by falling accuracy
     price: float
+
+    @property
+    def rps(self) -> float:
+        return sum(segment.rps for segment in self.segments)
 
     def amount(self, name: str) -> int:
         return sum(pod.resources.get(name, 0) for pod in self.pods)
@@ -72,9 +78,27 @@ def _set(scenario: Scenario, variant: Variant, pods: Pods) -> PodSet:
     return PodSet(
         variant=variant.name,
         pods=pods,
-        rps=sum(scenario.speed(variant.name, pod.size).most_rps for pod in pods),
+        segments=full_speed(variant, [scenario.speed(variant.name, pod.size) for pod in pods]),
         price=sum(scenario.objective.price_of(pod.resources) for pod in pods),
     )
+
+
+def full_speed(variant: Variant, speeds: Sequence[PodSpeed]) -> tuple[Segment, ...]:
+    """
+    What pods serve that share their load by speed, the most accurate first; each mixes two of its
+    operating points at most.
+    """
+    most_rps = sum(speed.most_rps for speed in speeds)
+    rates: dict[float, float] = {}
+    for speed in speeds:
+        for point in speed.points:
+            rps = speed.servers / point.service_s
+            rates[point.accuracy] = rates.get(point.accuracy, 0.0) + rps
+    points = frontier(Served(f"{accuracy}", accuracy, rps) for accuracy, rps in rates.items())
+    if points:
+        most_rps = rates[points[-1].accuracy]
+    together = Allocation(size=PodSize(), capacity_rps=most_rps, points=points)
+    return together.segments(variant.accuracy)
 
 
 def _fits(scenario: Scenario, one: PodSet) -> bool:

@@ -16,6 +16,9 @@ TRIED = 2000
 CELLS = 4
 """In a second, so that a request waits hardly longer than it may."""
 
+LEAST_RPS = 1e-9
+"""In place of nothing, where a size has not got an operating point."""
+
 ROUNDS = 3
 """How often each resource's price is looked for, given the others'."""
 
@@ -77,7 +80,7 @@ def prices_for(
 
 def highest_price(layers: Sequence[Layer], name: str) -> float:
     """Of a unit of the resource: as if all that it serves were right for it."""
-    return max(float((layer.rps[1:] / _held(layer, name)).max()) for layer in layers)
+    return max(float((layer.rps[:, 1:] / _held(layer, name)).max()) for layer in layers)
 
 
 def _surplus(
@@ -89,8 +92,9 @@ def _surplus(
         held = demand.cost_weight * layer.price[1:, None] + sum(
             layer.amounts[name][1:, None] * price for name, price in units.items()
         )
-        takes = (held / layer.rps[1:, None]).min(axis=0)
-        found = np.maximum(found, layer.accuracy - takes)
+        for accuracy, rps in zip(layer.accuracy, layer.rps, strict=True):
+            takes = (held / np.maximum(rps[1:, None], LEAST_RPS)).min(axis=0)
+            found = np.maximum(found, accuracy - takes)
     return found
 
 

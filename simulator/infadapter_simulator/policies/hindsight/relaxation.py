@@ -8,8 +8,9 @@ prices, added up with all requests and the whole budget at these prices, is no l
 reach together. A dynamic programme over seconds finds what a variant reaches, of all paths of cores
 over time. A path has more than a policy could have by it:
 
-- A core works at most as fast as in the fastest size that is no larger; queues and the integrality
-  of pods are dropped. A request is served within the SLO of its arrival, so it is paid at the
+- A core works at most as fast as in the fastest size that is no larger, by each operating point; of
+  these it has at any time whichever is worth the most. Queues and the integrality of pods are
+  dropped. A request is served within the SLO of its arrival, so it is paid at the
   lowest price of the times at which what is served then may have come.
 - Growth is held for the resize delay before it serves, but for one service time, for which a core
   that shrinks may still work; a variant that did not run was held, as small as it can be, while it
@@ -81,14 +82,14 @@ class Lagrangian:
         total, grows = float((vector * there).sum()), self._prices(there)
         for layer in self._layers:
             unit, early = self._costs(layer, prices)
-            gain = np.maximum(layer.accuracy - price, 0.0)
+            gain = np.maximum(layer.accuracy - price[:, None], 0.0)
             for cell in range(CELLS):
                 own = slice(cell, None, CELLS)
                 worth, levels = best_levels(
                     gain[own], layer.rps, unit, early, layer.grow_s, layer.start_s
                 )
                 total += worth / CELLS
-                served = np.where(gain[own] > 0, layer.rps[levels], 0.0)
+                served = _served_rps(gain[own], layer.rps[:, levels].T)
                 np.subtract.at(grows.request, whose[own], served / CELLS)
                 for name in self._names:
                     later = _lowest(prices.units[name], 1)[1]
@@ -118,6 +119,13 @@ class Lagrangian:
             len(self._demand.requests) + self._demand.seconds * np.arange(len(self._names)),
         )
         return Prices(request=request, units=dict(zip(self._names, units, strict=True)))
+
+
+def _served_rps(gain: Floats, rps: Floats) -> Floats:
+    """Both are by time and point: that of the point that is worth the most, if it is anything."""
+    best = (gain * rps).argmax(axis=1)
+    at = np.arange(len(best))
+    return np.where(gain[at, best] > 0, rps[at, best], 0.0)
 
 
 def _lowest(prices: Floats, before: int) -> tuple[Floats, Ints]:

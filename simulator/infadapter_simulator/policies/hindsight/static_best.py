@@ -2,8 +2,9 @@
 The best static choice: a set of pods that never changes, chosen in hindsight.
 
 All sets of up to three variants within the budget are ranked by a fluid model of the whole trace:
-each second's requests go to the most accurate pods as far as their full speed reaches. The best of
-them are simulated request by request, and the best objective wins, whatever its violations are.
+each second's requests go to the most accurate pods as far as their full speed reaches, in pods with
+operating points to the most accurate of these. The best sets are simulated request by request, and
+the best objective wins, whatever its violations are.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from infadapter_profiles.sizes import Segment
 from infadapter_simulator.measures import Measures, measured
+from infadapter_simulator.policies.hindsight.pod_sets import full_speed
 from infadapter_simulator.policies.hindsight.static_options import variant_sets
 from infadapter_simulator.policies.hindsight.static_plan import StaticPlan
 from infadapter_simulator.scenario import Scenario
@@ -86,10 +89,10 @@ def _values(
     picks = picks[_within(scenario, options, picks)]
     accuracy, speed, cost = np.zeros(len(picks)), np.zeros(len(picks)), np.zeros(len(picks))
     for groups, pick in zip(options, picks.T, strict=True):
-        before = fluid.share(speed)
-        speed += np.array([_full_rps(scenario, group) for group in groups])[pick]
-        variant = scenario.variant(groups[0].target.variant)
-        accuracy += variant.accuracy * (fluid.share(speed) - before)
+        for rps, each in _by_segment(scenario, groups):
+            before = fluid.share(speed)
+            speed += rps[pick]
+            accuracy += each[pick] * (fluid.share(speed) - before)
         cost += np.array([scenario.objective.price_of(group.resources) for group in groups])[pick]
     ratio = cost / (scenario.objective.price_of(scenario.budget) or 1.0)
     return (
@@ -113,5 +116,15 @@ def _within(
     return fits
 
 
-def _full_rps(scenario: Scenario, group: PodGroup) -> float:
-    return group.pods * scenario.speed(group.target.variant, group.allocation.size).most_rps
+def _by_segment(scenario: Scenario, groups: Sequence[PodGroup]) -> Iterator[tuple[Floats, Floats]]:
+    """Of each group its rate at full speed and how accurate that is; by operating point."""
+    segments = [_segments(scenario, group) for group in groups]
+    for number in range(max(map(len, segments))):
+        own = [each[number] if number < len(each) else Segment(0.0, 0.0) for each in segments]
+        yield np.array([s.rps for s in own]), np.array([s.accuracy for s in own])
+
+
+def _segments(scenario: Scenario, group: PodGroup) -> tuple[Segment, ...]:
+    name = group.target.variant
+    speed = scenario.speed(name, group.allocation.size)
+    return full_speed(scenario.variant(name), [speed] * group.pods)

@@ -1,0 +1,223 @@
+"""
+Pods with operating points, compiled: which of them answers a request is chosen when it begins.
+
+A request is welcome if the fastest point would answer it, and all who wait before it, in time. When
+a server becomes free for it, it gets the most accurate point by which it and all who wait behind it
+are still in time, and as many more as are expected meanwhile, were these to come at once and be
+answered by the fastest point, as all others are taken to be. And no point is chosen that is more
+than one above the most accurate one that keeps up with the arrivals: as the scheduler of a real pod
+chooses (`infadapter_scheduler/points/keeping_up.py`), whose batches are of one request here.
+"""
+
+from collections.abc import Sequence
+from math import ceil, exp
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+from infadapter_scheduler.estimate import LEAST_SEEN
+from infadapter_scheduler.points.keeping_up import FULL
+from infadapter_scheduler.pressure import WINDOW_ARRIVALS, WINDOW_S
+from infadapter_simulator.world.servers import Floats, Ints, first_free, with_rows
+
+SAME_S = 1e-9
+"""Times closer than this are the same."""
+
+
+class Points(NamedTuple):
+    """By pod number (`slot`), unless something else is said."""
+
+    number: Ints  # of points; 0: the pod has none
+    seconds: Floats  # by slot and point, the most accurate first
+    accuracy: Floats  # likewise
+    mass: Floats  # arrivals over an exponentially decaying window …
+    mass_at_s: Floats  # … as of then …
+    since_s: Floats  # … and from then on
+    head: Ints  # the request that has waited longest
+    tail: Ints
+    waiting: Ints
+    behind: Ints  # by request: who waits behind it
+    answered: Floats  # by request: the accuracy of the point that answers it; NaN: of no point
+
+
+def no_points(slots: int, requests: int, most: int) -> Points:
+    """For so many pods, each of which may get as many points."""
+    return Points(
+        number=np.zeros(slots, dtype=np.int64),
+        seconds=np.zeros((slots, most)),
+        accuracy=np.zeros((slots, most)),
+        mass=np.zeros(slots),
+        mass_at_s=np.zeros(slots),
+        since_s=np.zeros(slots),
+        head=np.zeros(slots, dtype=np.int64),
+        tail=np.zeros(slots, dtype=np.int64),
+        waiting=np.zeros(slots, dtype=np.int64),
+        behind=np.zeros(requests, dtype=np.int64),
+        answered=np.full(requests, np.nan),
+    )
+
+
+def grown(points: Points, slots: int) -> Points:
+    by_slot = {name: with_rows(getattr(points, name), slots) for name in points._fields[:-2]}
+    return points._replace(**by_slot)
+
+
+def give(points: Points, slot: int, speeds: Sequence[tuple[float, float]]) -> None:
+    """These points, each with its accuracy and its time for a request, the most accurate first."""
+    points.number[slot] = len(speeds)
+    for number, (accuracy, seconds) in enumerate(speeds):
+        points.accuracy[slot, number], points.seconds[slot, number] = accuracy, seconds
+
+
+@numba.njit(cache=True)
+def arrive(
+    points: Points,
+    request: int,
+    slot: int,
+    may_wait: int,  # so many; less than none: refuse what could not be answered within the SLO
+    free_s: Floats,  # by server of the pod; changed
+    arrivals: Floats,
+    noise: Floats,
+    slo_s: float,
+    start_s: Floats,
+    finish_s: Floats,
+) -> bool:
+    """Whether it is taken. What can begin by now begins."""
+    now = arrivals[request]
+    begin(points, slot, now, free_s, arrivals, noise, slo_s, start_s, finish_s)
+    _count(points, slot, now)
+    if not _is_welcome(points, slot, now, may_wait, free_s, slo_s):
+        return False
+    if points.waiting[slot]:
+        points.behind[points.tail[slot]] = request
+    else:
+        points.head[slot] = request
+    points.tail[slot] = request
+    points.waiting[slot] += 1
+    begin(points, slot, now, free_s, arrivals, noise, slo_s, start_s, finish_s)
+    return True
+
+
+@numba.njit(cache=True)
+def begin(
+    points: Points,
+    slot: int,
+    until: float,
+    free_s: Floats,
+    arrivals: Floats,
+    noise: Floats,
+    slo_s: float,
+    start_s: Floats,
+    finish_s: Floats,
+) -> None:
+    """Of those who wait, whoever gets a server until then."""
+    while points.waiting[slot]:
+        request = points.head[slot]
+        server = first_free(free_s, free_s.size)
+        at = max(arrivals[request], free_s[server])
+        if at > until:
+            return
+        point = _chosen(points, slot, server, at, free_s, arrivals, slo_s)
+        finish = at + points.seconds[slot, point] * (noise[request] if noise.size else 1.0)
+        free_s[server] = finish
+        start_s[request] = at
+        finish_s[request] = finish
+        points.answered[request] = points.accuracy[slot, point]
+        points.head[slot] = points.behind[request]
+        points.waiting[slot] -= 1
+
+
+@numba.njit(cache=True)
+def _is_welcome(
+    points: Points, slot: int, now: float, may_wait: int, free_s: Floats, slo_s: float
+) -> bool:
+    fastest_s = points.seconds[slot, points.number[slot] - 1]
+    free = free_s.copy()
+    for _ in range(points.waiting[slot]):
+        free[first_free(free, free.size)] += fastest_s
+    start = max(now, free[first_free(free, free.size)])
+    if may_wait < 0:
+        return bool(start + fastest_s <= now + slo_s + SAME_S)
+    return bool(start <= now or points.waiting[slot] < may_wait)
+
+
+@numba.njit(cache=True)
+def _chosen(
+    points: Points,
+    slot: int,
+    server: int,
+    at: float,
+    free_s: Floats,
+    arrivals: Floats,
+    slo_s: float,
+) -> int:
+    last = points.number[slot] - 1
+    rate = _rate(points, slot, at)
+    keeping_up = 0
+    for point in range(last + 1):
+        keeping_up += free_s.size / points.seconds[slot, point] * FULL >= rate
+    for point in range(max(0, last - keeping_up), last):
+        if _all_in_time(points, slot, point, server, at, rate, free_s, arrivals, slo_s):
+            return point
+    return int(last)
+
+
+@numba.njit(cache=True)
+def _all_in_time(
+    points: Points,
+    slot: int,
+    point: int,
+    server: int,
+    at: float,
+    rate: float,
+    free_s: Floats,
+    arrivals: Floats,
+    slo_s: float,
+) -> bool:
+    """The first one by this point, then those behind it, then those who are expected meanwhile."""
+    takes_s = points.seconds[slot, point]
+    fastest_s = points.seconds[slot, points.number[slot] - 1]
+    free = free_s.copy()
+    request = points.head[slot]
+    free[server] = at + takes_s
+    if free[server] > arrivals[request] + slo_s + SAME_S:
+        return False
+    for _ in range(points.waiting[slot] - 1):
+        request = points.behind[request]
+        if _next(free, at, fastest_s) > arrivals[request] + slo_s + SAME_S:
+            return False
+    for _ in range(ceil(rate * takes_s)):
+        if _next(free, at, fastest_s) > at + slo_s + SAME_S:
+            return False
+    return True
+
+
+@numba.njit(cache=True)
+def _next(free: Floats, at: float, takes_s: float) -> float:
+    """When the next one is answered."""
+    server = first_free(free, free.size)
+    free[server] = max(at, free[server]) + takes_s
+    return float(free[server])
+
+
+@numba.njit(cache=True)
+def _count(points: Points, slot: int, now: float) -> None:
+    """One that arrives, be it refused or not."""
+    gone_s = now - points.mass_at_s[slot]
+    points.mass[slot] = points.mass[slot] * exp(-gone_s / _window_s(points, slot)) + 1.0
+    points.mass_at_s[slot] = now
+
+
+@numba.njit(cache=True)
+def _rate(points: Points, slot: int, now: float) -> float:
+    """Arrivals a second over the decaying window, or over what has passed of it."""
+    window_s = _window_s(points, slot)
+    mass = points.mass[slot] * exp(-max(0.0, now - points.mass_at_s[slot]) / window_s)
+    seen = 1.0 - exp(-max(0.0, now - points.since_s[slot]) / window_s)
+    return float(mass / (window_s * max(LEAST_SEEN, seen)))
+
+
+@numba.njit(cache=True)
+def _window_s(points: Points, slot: int) -> float:
+    return float(max(WINDOW_S, WINDOW_ARRIVALS * points.seconds[slot, points.number[slot] - 1]))
