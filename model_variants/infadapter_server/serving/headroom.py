@@ -17,8 +17,13 @@ from infadapter_server.serving.quota import cpu_cores
 __all__ = ["WithinCpu"]
 
 LOOK_S = 0.25
-FULL, ROOM = 0.8, 0.6  # of the cores: above the one it is short, below the other there is some
-MORE, LESS = 1.6, 0.9  # within a second six times as much, and back in a few
+USED = 0.85
+"""Of the cores, what all of it may take: the rest is for arrivals that come at once."""
+
+GAIN = 4.0
+"""The weight follows used ÷ may be used to this power: a process that is full shows just that."""
+
+MORE, LESS = 1.6, 0.9  # at most, at a look: within a second six times as much, and back in a few
 MOST = 32.0
 
 
@@ -49,7 +54,8 @@ class WithinCpu:
         used_s, cores = self._cpu_time_s(), self._cores()
         passed_s, spent_s = now_s - self._looked_s, used_s - self._used_s
         self._looked_s, self._used_s = now_s, used_s
-        if spent_s > FULL * cores * passed_s:
-            self.weight = min(MOST, self.weight * MORE)
-        elif spent_s < ROOM * cores * passed_s:
-            self.weight = max(1.0, self.weight * LESS ** (passed_s / LOOK_S))
+        follows = (spent_s / (USED * cores * passed_s)) ** GAIN
+        if follows > 1.0:
+            self.weight = min(MOST, self.weight * min(MORE, follows))
+        else:
+            self.weight = max(1.0, self.weight * max(LESS, follows) ** (passed_s / LOOK_S))
