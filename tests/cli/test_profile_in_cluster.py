@@ -402,7 +402,7 @@ def test_what_was_measured_is_kept_in_a_file_where_it_can_not_be_applied(
     assert world.left == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_takes_the_clone_with_it(world: ClusterWorld, number: signal.Signals) -> None:
     deployment(world)
 

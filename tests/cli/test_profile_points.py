@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -224,6 +225,25 @@ def test_an_interrupt_sets_the_points_back_and_the_same_command_goes_on(
     assert {tuple(points) for _, points in held[before:]} == {("p2",)}, "p1 was there"
     assert [len(row["capacity"]) for row in spec(file)["allocations"]] == [1, 1]
     assert [path.name for path in tmp_path.iterdir()] == ["profile.yaml"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_would_end_the_process_sets_the_points_back_first(
+    endpoint: Endpoint, tmp_path: Path, number: signal.Signals
+) -> None:
+    url = f"http://{endpoint.host}:{endpoint.port}{endpoint.path}"
+    given = ["--name", "times", "--cpu", "1", "--load-seconds", "1", "-o", str(tmp_path / "p.yaml")]
+    command = [sys.executable, "-m", "infadapter", "profile", url, *given]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as measuring:
+        until_s = time.monotonic() + 30
+        while len(allowed(endpoint)["allowed"]) > 1:
+            assert time.monotonic() < until_s
+            time.sleep(0.01)
+        measuring.send_signal(number)
+        _, said = measuring.communicate(timeout=30)
+    assert measuring.returncode == 130, said
+    assert said.strip().endswith("Interrupted; no profile was written. The same command goes on.")
+    assert allowed(endpoint) == {"allowed": ["p1", "p2", "p3"], "floor": 0.0}
 
 
 @pytest.mark.usefixtures("virtual_time")
