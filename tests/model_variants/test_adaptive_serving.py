@@ -197,6 +197,7 @@ def test_rungs_may_be_files_whose_change_makes_another_model(folder: Path) -> No
         ("ladder: [{name: a, file: a.pt}]", r"ladder\[0\]\.accuracy must be a number"),
         ("ladder: [{name: a, file: a.pt, accuracy: 1}]", "input and output are missing, for all"),
         ("ladder: [glyph-1]\nvariant: glyph-1", "variant is one network, ladder are several"),
+        ("ladder: [glyph-1]\naccuracy: 0.9", "accuracy is that of one network: say it of each"),
         (
             "ladder: [glyph-1]\ninput: {name: x, shape: [4]}\noutput: {name: y, shape: [3]}",
             "input and output are those of glyph-1",
@@ -227,7 +228,7 @@ def test_a_configuration_of_points_that_can_not_be_says_why(
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ("ladder: [resnet18]", "the accuracy of resnet18 is not known: say it in the ladder"),
+        ("ladder: [resnet18]", "no weights of resnet18 ship with the server: name a file of it"),
         (
             "input: {name: x, shape: [4]}\noutput: {name: y, shape: [3]}\n"
             "ladder: [{name: a, file: a.pt, accuracy: 1}]",

@@ -52,9 +52,12 @@ def stored_rungs(
 
 def _stored(rung: Rung, plain: Stored, folder: Path) -> Stored:
     if rung.variant:
-        accuracy = rung.accuracy or measured().get(rung.variant, {}).get("accuracy")
+        accuracy = measured().get(rung.variant, {}).get("accuracy")
         if accuracy is None:
-            raise ConfigError(f"the accuracy of {rung.name} is not known: say it in the ladder.")
+            raise ConfigError(
+                f"no weights of {rung.name} ship with the server: name a file of it, as "
+                f"{{name: {rung.name}, file: {rung.name}.pt, accuracy: 0.7}}, and input and output."
+            )
         return replace(plain, name=rung.name, variant=rung.variant, accuracy=accuracy)
     form = Format.EXPORT if rung.file.endswith(".pt2") else Format.TORCHSCRIPT
     file = str(folder / rung.file)
