@@ -197,6 +197,7 @@ def test_rungs_may_be_files_whose_change_makes_another_model(folder: Path) -> No
         ("ladder: [{name: a, file: a.pt}]", r"ladder\[0\]\.accuracy must be a number"),
         ("ladder: [{name: a, file: a.pt, accuracy: 1}]", "input and output are missing, for all"),
         ("ladder: [glyph-1]\nvariant: glyph-1", "variant is one network, ladder are several"),
+        ("ladder: [mnist1d]", "mnist1d has operating points already: serve it without a ladder"),
         ("ladder: [glyph-1]\naccuracy: 0.9", "accuracy is that of one network: say it of each"),
         (
             "ladder: [glyph-1]\ninput: {name: x, shape: [4]}\noutput: {name: y, shape: [3]}",

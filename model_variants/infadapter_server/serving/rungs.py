@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infadapter_server.networks.notes import measured
-from infadapter_server.networks.signatures import SIGNATURES, Signature
+from infadapter_server.networks.signatures import SIGNATURES, SUPERNET, Signature
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.config_keys import ConfigError, Rung
 
@@ -22,6 +22,8 @@ class Rungs:
 def ladder_signature(ladder: tuple[Rung, ...], said: Signature | None) -> Signature:
     """That of its variants, or as the configuration says it. Raises ConfigError."""
     known = {rung.variant: SIGNATURES[rung.variant] for rung in ladder if rung.variant}
+    if SUPERNET in known:
+        raise ConfigError(f"{SUPERNET} has operating points already: serve it without a ladder.")
     if said is not None and known:
         raise ConfigError(f"input and output are those of {next(iter(known))}: leave them out.")
     if len(set(known.values())) > 1:
