@@ -1,5 +1,6 @@
 """`infadapter profile` of a server with operating points: a row for each of them."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -284,6 +285,23 @@ def test_what_the_server_can_not_be_asked_for_is_refused(
     assert result.exit_code == 2
     assert sentence in result.output.replace("\n", " ")
     assert allowed(endpoint)["allowed"] == ["p1", "p2", "p3"]
+
+
+def test_where_the_points_can_not_be_set_back_the_command_that_does_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def held() -> Endpoint:
+        async with AsyncExitStack() as stack:
+            with serving(2) as endpoint:
+                before = {"allowed": ["p2"], "floor": 0.5}
+                await stack.enter_async_context(Allowed(endpoint, POINTS, (), before).only("p1"))
+        return endpoint
+
+    endpoint = asyncio.run(held())
+    url = f"http://127.0.0.1:{endpoint.port}{POINTS}"
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("No server answers at")
+    assert said.endswith(f"""curl -X POST {url} -d '{{"allowed":["p2"],"floor":0.5}}'""")
 
 
 def document(**more: Any) -> str:
