@@ -101,6 +101,10 @@ def test_a_network_without_points_says_so() -> None:
     [
         ((), "has no operating points: give it at least one"),
         ((Point("a", 0.1, {}), Point("a", 0.2, {})), "two operating points of the name 'a'"),
+        ((Point("", 0.1, {}),), "an operating point called '': a name has 1 to 63 printable"),
+        ((Point("a,b", 0.1, {}),), "an operating point called 'a,b': a name has 1 to 63 printable"),
+        ((Point("a\n", 0.1, {}),), "an operating point called 'a\\n': a name has 1 to 63"),
+        ((Point(64 * "a", 0.1, {}),), "neither commas nor spaces"),
         ((Point("a", 61.0, {}),), "has the accuracy 61: it must be a fraction"),
         ((Point("a", math.nan, {}),), "has the accuracy nan: it must be a fraction"),
         ((Point("2", 0.1, {}),), "doesn't match its operating points: it knows 3. Profile it"),
