@@ -228,6 +228,15 @@ def test_an_interrupt_sets_the_points_back_and_the_same_command_goes_on(
     assert [path.name for path in tmp_path.iterdir()] == ["profile.yaml"]
 
 
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """Who runs the tests under nohup ignores SIGHUP, and so would what they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_would_end_the_process_sets_the_points_back_first(
     endpoint: Endpoint, tmp_path: Path, number: signal.Signals
