@@ -307,11 +307,11 @@ class Rollout:
 
     def _waits_for_the_node(self) -> bool:
         """
-        What its node has no room for, while what runs serves all that is asked for, or all that is
-        planned, or one pod more than half of what all do: nothing is given up for it then, and it
-        is planned without when patience ends (decision 12). Nothing is given up for a resize that
-        waits: a pod takes its place then. Longer than for its patience nothing is waited for but at
-        a rest with a name.
+        What its node has no room for, while what runs serves all that is asked for, or as much as
+        the plan would, so that nothing could be gained, or one pod more than half of what all do:
+        nothing is given up for it then, and it is planned without when patience ends (decision 12).
+        Nothing is given up for a resize that waits: a pod takes its place then. When patience has
+        ended, nothing is waited for but at a rest with a name.
         """
         observed, ready_rps = self.world.seen(), self.world.ready_rps()
         if not (self._is_patient() or self._names_a_rest()):
