@@ -174,9 +174,10 @@ class Rollout:
             took_s = self.world.now_s - began_s
             if not rolls and (self.world.seen().rolling or self._has_template_in_its_way()):
                 limit_s, rolls = limit_s + ROLL_S * (bound.exchanges + 1), True
-            if self.plan is not before and left < len(self._left()):
+            known = len(self._left())
+            if self.plan != before and left < known:
                 limit_s = max(limit_s, took_s + self._again_s(rolls))
-                left, before = len(self._left()), self.plan
+                left, before = known, self.plan
             hindered = self._has_template_in_its_way() or self._waits_for_the_node()
             if hindered and took_s > max(limit_s, REST_S) + bound.once_s:
                 return self._rests(tries=False)
