@@ -180,7 +180,7 @@ class Rollout:
                 left, before = known, self.plan
             hindered = self._has_template_in_its_way() or self._waits_for_the_node()
             if hindered and took_s > max(limit_s, REST_S) + bound.once_s:
-                return self._rests(tries=False)
+                return self._rests()
             assert hindered or took_s <= limit_s, (
                 f"not reached after {took_s:.0f} s: {self._why(bound)}"
             )
@@ -227,7 +227,7 @@ class Rollout:
             if self._rests_already():
                 break
         await self._is_quiet(tries=True)
-        self._rests(tries=True)
+        self._rests()
         self._plans_without_what_is_blocked()
 
     def _rests_already(self) -> bool:
@@ -261,13 +261,12 @@ class Rollout:
         busy = [seen.steps for seen in looks if seen.steps]
         assert len(busy) <= RETRY_LOOKS, f"no rest between attempts: {busy}"
 
-    def _rests(self, *, tries: bool) -> None:
-        """Under a name, within the budget; what never comes may be tried at that very moment."""
+    def _rests(self) -> None:
+        """Under a name, within the budget; but at that very moment what is blocked may be tried."""
         observed = self.world.seen()
         window = self.runner.looks[-QUIET_LOOKS:]
         rests = {p.rest for seen in window if (p := seen.progress) and p.rest}
-        trying = tries and any(seen.blocks for seen in window)
-        named = rests or trying or is_reached(self.plan, observed)
+        named = rests or self._is_tried() or is_reached(self.plan, observed)
         assert named, f"no rest is named: {self._why(None)}"
         for rest in rests:
             self.record.rests[rest] = self.record.rests.get(rest, 0) + 1
@@ -275,6 +274,14 @@ class Rollout:
         placed = [pod for pod in observed.pods if not is_pending(pod) and pod not in tried]
         ours = [_as_it_is(pod) for pod in placed]
         assert within(held(ours), self.world.service.budget), f"beyond the budget: {held(ours)}"
+
+    def _is_tried(self) -> bool:
+        """A pod is there of what is blocked that is not Ready, or waits for its size."""
+        return any(
+            pod.target in self.runner.looks[-1].blocks
+            and (not pod.ready or pod.resize is not Resize.NONE)
+            for pod in self.world.seen().pods
+        )
 
     def _plans_without_what_is_blocked(self) -> None:
         """
