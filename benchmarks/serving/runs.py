@@ -59,6 +59,7 @@ def _on_the_core(work: Callable[..., T], *given: object) -> T:
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, work, *given), daemon=True)
     process.start()
+    theirs.close()  # so that a process that ends without an answer is no wait for ever
     found: T = ours.recv()
     process.join()
     return found

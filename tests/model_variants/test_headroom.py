@@ -1,4 +1,4 @@
-"""Points are chosen for more arrivals than there are while the process uses all of its cores."""
+"""Points are chosen for more arrivals than there are while the process uses all of its quota."""
 
 from collections.abc import Callable
 from math import inf
@@ -7,7 +7,7 @@ import pytest
 
 from infadapter_scheduler import Choice, Situation, Timed
 from infadapter_scheduler.points.keeping_up import KeepingUp
-from infadapter_server.serving.headroom import LOOK_S, MOST, WithinCpu
+from infadapter_server.serving.headroom import LOOK_S, MOST, WithinQuota
 
 POINTS = tuple(
     Timed(number, name, accuracy, {1: seconds})
@@ -44,10 +44,10 @@ class Remembers:
         self.rates.append(-1.0)
 
 
-def looked(share: Callable[[float], float], seconds: float, cores: float) -> WithinCpu:
+def looked(share: Callable[[float], float], seconds: float, quota: float | None) -> WithinQuota:
     """For so long asked ten times a second, while a share of a core is used."""
     now_s, used_s = 100.0, 0.0
-    policy = WithinCpu(Remembers(), cores=lambda: cores, cpu_time_s=lambda: used_s)
+    policy = WithinQuota(Remembers(), quota=lambda: quota, cpu_time_s=lambda: used_s)
     for _ in range(round(seconds * 10)):
         now_s, used_s = now_s + 0.1, used_s + 0.1 * share(policy.weight)
         policy.choose(situation(now_s, 5.0))
@@ -55,22 +55,23 @@ def looked(share: Callable[[float], float], seconds: float, cores: float) -> Wit
 
 
 def test_a_process_with_room_chooses_as_ever() -> None:
-    assert looked(lambda _: 0.1, 10, cores=0.4).weight == 1.0
+    assert looked(lambda _: 0.1, 10, quota=0.4).weight == 1.0
+    assert looked(lambda _: 9.0, 10, quota=None).weight == 1.0, "no quota"
 
 
-def test_a_process_that_uses_up_its_cores_counts_arrivals_for_more() -> None:
-    assert looked(lambda _: 0.4, 1.2, cores=0.4).weight > 2
-    assert looked(lambda _: 0.4, 60, cores=0.4).weight == MOST
+def test_a_process_that_uses_up_its_quota_counts_arrivals_for_more() -> None:
+    assert looked(lambda _: 0.4, 1.2, quota=0.4).weight > 2
+    assert looked(lambda _: 0.4, 60, quota=0.4).weight == MOST
 
 
 def test_the_weight_settles_where_the_process_is_busy_and_not_throttled() -> None:
     """What it uses falls with the weight, as it does when points are faster."""
-    found = looked(lambda weight: min(0.4, 1.5 / weight), 30, cores=0.4)
+    found = looked(lambda weight: min(0.4, 1.5 / weight), 30, quota=0.4)
     assert 0.5 * 0.4 < 1.5 / found.weight < 0.9 * 0.4
 
 
 def test_it_comes_back_within_seconds_of_silence() -> None:
-    policy = looked(lambda _: 0.4, 60, cores=0.4)
+    policy = looked(lambda _: 0.4, 60, quota=0.4)
     policy.choose(situation(200.0, 5.0))
     policy.choose(situation(200.0 + 40 * LOOK_S, 5.0))
     assert policy.weight < 2
@@ -78,7 +79,7 @@ def test_it_comes_back_within_seconds_of_silence() -> None:
 
 def test_the_policy_is_asked_with_weighted_arrivals_and_told_what_ran() -> None:
     inner = Remembers()
-    policy = WithinCpu(inner, cores=lambda: 0.1, cpu_time_s=lambda: inf)
+    policy = WithinQuota(inner, quota=lambda: 0.1, cpu_time_s=lambda: inf)
     policy.weight = 3.0
     policy.choose(situation(0.0, 5.0))
     policy.ran(situation(0.0, 5.0), Choice(0, 1))
@@ -87,7 +88,7 @@ def test_the_policy_is_asked_with_weighted_arrivals_and_told_what_ran() -> None:
 
 @pytest.mark.parametrize(("weight", "name"), [(1.0, "slow"), (4.0, "quick")])
 def test_with_it_the_default_policy_takes_a_faster_point(weight: float, name: str) -> None:
-    policy = WithinCpu(KeepingUp(), cores=lambda: 1.0, cpu_time_s=lambda: 0.0)
+    policy = WithinQuota(KeepingUp(), quota=lambda: None, cpu_time_s=lambda: 0.0)
     policy.weight = weight
     choice = policy.choose(situation(0.0, 30.0 if weight > 1 else 5.0))
     assert POINTS[choice.number].name == name

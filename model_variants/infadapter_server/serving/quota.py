@@ -30,12 +30,6 @@ def thread_limit(root: Path = Path("/"), *, ceiling: int | None = None) -> int:
     return max(1, int(min(bound for bound in bounds if bound is not None)))
 
 
-def cpu_cores(root: Path = Path("/")) -> float:
-    """The cores that this process may use at once."""
-    cores = float(len(os.sched_getaffinity(0)))
-    return min(cores, cpu_quota(root) or cores)
-
-
 def cpu_share(root: Path = Path("/")) -> float:
     """The part of a core that the quota leaves; 1 where it leaves one or more."""
     return min(1.0, cpu_quota(root) or 1.0)
