@@ -151,7 +151,11 @@ class Standing:
         return False
 
     def _wants(self) -> Iterator[Size]:
-        """What more it takes to start each planned pod that is not there, or to grow one."""
+        """
+        What more it takes to start each planned pod that is not there, or to grow one. Where as
+        many as are planned have the size already, one beside them that can't grow goes, and is
+        not replaced: such a group is owed no roll.
+        """
         for group in self.groups:
             size = group.allocation.resources
             own = living(self.observed, group.target)
@@ -181,17 +185,22 @@ class Standing:
     def _free_ways(self) -> Iterator[tuple[Pod, ...]]:
         """
         Sets of pods too many that could go, with what is Ready still at the floor. What a pod
-        serves that is smaller than all that was measured nobody knows: the others must suffice.
+        serves that is smaller than all that was measured nobody knows: where a router sends to it,
+        the others must suffice.
         """
         spare = [pod for pod in self.observed.pods if self._is_too_many(pod)][:8]
         ready = sum(pod_rps(self.service, p) for p in self.observed.pods if p.ready)
         floor_rps = min(self.floor_rps, ready)
         for size in range(len(spare) + 1):
             for gone in itertools.combinations(spare, size):
-                rates = [pod_rps(self.service, pod) for pod in gone if pod.ready]
-                must_rps = floor_rps if all(rates) else self.floor_rps
-                if ready - sum(rates) >= must_rps - 1e-6:
+                lost = sum(pod_rps(self.service, pod) for pod in gone if pod.ready)
+                must_rps = self.floor_rps if any(map(self._serves_unknown, gone)) else floor_rps
+                if ready - lost >= must_rps - 1e-6:
                     yield gone
+
+    def _serves_unknown(self, pod: Pod) -> bool:
+        carries = self.observed.weights.get(pod.name, 0) > 0 or pod.name in self.observed.may_obey
+        return pod.ready and carries and not pod_rps(self.service, pod)
 
     def _is_too_many(self, pod: Pod) -> bool:
         planned = {group.target for group in self.groups}

@@ -10,13 +10,15 @@ from tests.operator.loop_arithmetic import Standing, all_ready, held, pod_rps
 SERVICE = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
 
 
-def standing(*pods: Pod, planned: int = 2, floor_rps: float = 30.0, node: int = 10**9) -> Standing:
+def standing(
+    *pods: Pod, planned: int = 2, floor_rps: float = 30.0, node: int = 10**9, sent_to: str = ""
+) -> Standing:
     """Planned are pods of `middle` of a core each."""
     size = next(a for a in MIDDLE.allocations if a.cpu_millicores == 1000)
     return Standing(
         service=SERVICE,
         groups=[PodGroup(target=Target("middle"), allocation=size, pods=planned)],
-        observed=Observed(pods=pods),
+        observed=Observed(pods=pods, weights={sent_to: 100} if sent_to else {}),
         node={CPU: node},
         floor_rps=floor_rps,
     )
@@ -47,6 +49,9 @@ def test_planned_pods_are_ready_at_their_size_or_a_larger_one() -> None:
 
 OLD = a_pod("small-1", 1000), a_pod("small-2", 1000)
 STARTING = a_pod("middle-1", 1000, ready=False)
+UNMEASURED = a_pod("small-2", 400)
+PLANNED = a_pod("middle-1", 1000)
+STAYS_SMALL = a_pod("middle-2", 500, wanted=1000, resize=Resize.DEFERRED)
 PENDING = a_pod("middle-1", 1000, ready=False, unschedulable_since_s=0.0)
 
 
@@ -61,6 +66,11 @@ PENDING = a_pod("middle-1", 1000, ready=False, unschedulable_since_s=0.0)
         (standing(OLD[0], PENDING), True),
         (standing(*OLD, planned=0), False),  # nothing is missing
         (standing(OLD[0], a_pod("small-2", 1000, leaving=True, ready=False)), False),
+        (standing(OLD[0], UNMEASURED), False),  # nobody sends to it
+        (standing(OLD[0], UNMEASURED, sent_to="small-2"), True),  # who knows what it serves?
+        (standing(OLD[0], UNMEASURED, sent_to="small-2", floor_rps=20.0), False),
+        (standing(PLANNED, STAYS_SMALL, node=1500), True),  # two are planned
+        (standing(PLANNED, STAYS_SMALL, node=1500, planned=1), False),  # nothing is missing
     ],
 )
 def test_whether_no_way_is_left_but_to_give_up(found: Standing, is_stuck: bool) -> None:

@@ -5,19 +5,16 @@ The back-off doubles with every attempt and is forgotten after as long without t
 pods are forbidden: those that are Ready stay planned, weighted and counted.
 """
 
-import math
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
-from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod, Trouble
+from infadapter_operator.domain.observed import Cause, Observed, Trouble
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Patience, Service
-from infadapter_operator.planning.capacity import fitting, load_time_s
-from infadapter_solver.problem import CPU, Target
-
-Blocks = Mapping[Target, Block]
+from infadapter_operator.planning.failures import OF_SIZE, Blocks, Failure, failure_of
+from infadapter_solver.problem import Target
 
 SHARED_WITHIN_S = 60.0
 """
@@ -25,31 +22,10 @@ Two variants that fail for one cause within this, and the patience with the seco
 common: a registry, a quota.
 """
 
-OF_SIZE = (Cause.NO_NODE, Cause.RESIZE)
-"""Causes that another size of the same target may not have."""
-
 SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
-
-SMALLER_SIZE_RATIO = 0.8
-"""Of a size that no node has room for: what is tried next."""
 
 JITTER = 0.2
 """Of the back-off, so that what failed together is not tried again together."""
-
-
-def gives_up_at_s(service: Service, observed: Observed, pod: Pod) -> float:
-    """When the patience with a pod that is not Ready ends; it begins anew with every progress."""
-    began_s = _unready_since_s(pod)
-    if pod.unschedulable_since_s is not None:
-        return max(pod.unschedulable_since_s, observed.moved_at_s) + service.patience.start_s
-    if pod.trouble is not None:
-        return min(began_s, pod.trouble.since_s) + service.patience.start_s
-    load_s = load_time_s(service, pod.target)
-    return max(began_s, observed.moved_at_s) + service.patience.ready_within_s(load_s)
-
-
-def _unready_since_s(pod: Pod) -> float:
-    return pod.created_at_s if pod.unready_since_s is None else pod.unready_since_s
 
 
 def blocks_after(service: Service, before: Blocks, observed: Observed, now_s: float) -> Blocks:
@@ -61,7 +37,7 @@ def blocks_after(service: Service, before: Blocks, observed: Observed, now_s: fl
     failures = {
         target: failure
         for target in {*observed.refusals, *ours}
-        if (failure := _failure_of(service, observed, before, target, now_s))
+        if (failure := failure_of(service, observed, before, target, now_s))
     }
     kept = {
         target: _with_what_came(block, observed, now_s)
@@ -84,74 +60,6 @@ def _one_back_off(blocks: Blocks, service: Service, observed: Observed) -> Block
     return {**blocks, **{b.target: replace(b, until_s=until_s) for b in together}}
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """Of a target: what is wrong, and with what size, where another might do (as in a Block)."""
-
-    trouble: Trouble
-    fitting_millicores: int | None = None
-    grown_millicores: int | None = None
-
-    def after(self, before: Block | None) -> "_Failure":
-        """
-        With what was learnt of sizes before: who forgets that nothing grows when he learns that
-        nothing new fits tries one and the other for ever.
-        """
-        if before is None or before.come:
-            return self
-        return replace(
-            self,
-            fitting_millicores=_least(before.fitting_millicores, self.fitting_millicores),
-            grown_millicores=_least(before.grown_millicores, self.grown_millicores),
-        )
-
-
-def _least(*sizes: int | None) -> int | None:
-    return min((size for size in sizes if size is not None), default=None)
-
-
-def _failure_of(
-    service: Service, observed: Observed, before: Blocks, target: Target, now_s: float
-) -> _Failure | None:
-    """Why no further pod of this target comes; None while there is patience, or no trouble."""
-    given_up = [pod for pod in failing(service, observed, before, now_s) if pod.target == target]
-    kept_small = [pod for pod in observed.of(target) if _is_stuck(service, observed, pod, now_s)]
-    if target in observed.refusals:
-        trouble = observed.refusals[target]
-    elif given_up:
-        trouble = _told(given_up[0])
-    elif kept_small:
-        message = "its node has no room for it to grow, or refuses"
-        trouble = Trouble(cause=Cause.RESIZE, message=message, since_s=now_s)
-    else:
-        return None
-    return _Failure(
-        trouble,
-        fitting_millicores=_size_that_may_fit(given_up[0]) if given_up else None,
-        grown_millicores=max((_planned_size(service, pod) for pod in kept_small), default=None),
-    )
-
-
-def _planned_size(service: Service, pod: Pod) -> int:
-    """The largest size inside its own that can be planned: one that nobody measured is no limit."""
-    found = fitting(service, pod.target, pod.size)
-    return found.cpu_millicores if found else 0
-
-
-def _size_that_may_fit(pod: Pod) -> int | None:
-    """What a node has left is not told, so sizes are tried downwards; of devices there is one."""
-    waits = pod.unschedulable_since_s is not None and pod.target.kind == CPU
-    return int(SMALLER_SIZE_RATIO * pod.wanted.cpu_millicores) if waits else None
-
-
-def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> bool:
-    """A resize that waits, or was refused, while nothing else has come further either."""
-    if pod.resize not in STUCK or pod.leaving:
-        return False
-    since_s = -math.inf if pod.resize_since_s is None else pod.resize_since_s
-    return now_s - max(since_s, observed.moved_at_s) >= service.patience.start_s
-
-
 def _with_what_came(block: Block, observed: Observed, now_s: float) -> Block:
     """A later pod that is Ready: others may come too."""
     came = any(
@@ -162,50 +70,12 @@ def _with_what_came(block: Block, observed: Observed, now_s: float) -> Block:
     return replace(block, come=True, until_s=min(block.until_s, now_s))
 
 
-def failing(service: Service, observed: Observed, blocks: Blocks, now_s: float) -> list[Pod]:
-    """
-    Pods that are not Ready and with which patience has ended, now or when the block was made; the
-    oldest first.
-    """
-    found = [
-        pod
-        for pod in observed.pods
-        if not (pod.ready or pod.leaving or pod.is_lost or pod.outdated)
-        and pod.target not in observed.untouchable
-        and (now_s >= gives_up_at_s(service, observed, pod) or _was_given_up(blocks, observed, pod))
-    ]
-    return sorted(found, key=lambda pod: (pod.created_at_s, pod.name))
-
-
-def _was_given_up(blocks: Blocks, observed: Observed, pod: Pod) -> bool:
-    """
-    The pod that a block was made for, since it runs and does not become Ready. That another plan
-    was made is no progress of it: with patience anew it would be taken down, and tried again.
-    """
-    block = blocks.get(pod.target)
-    if block is None or block.come or block.cause is not Cause.NOT_READY:
-        return False
-    unready = (p.created_at_s for p in observed.of(pod.target) if not (p.ready or p.leaving))
-    return pod.created_at_s == min(unready) <= block.created_s
-
-
-def _told(pod: Pod) -> Trouble:
-    began_s = _unready_since_s(pod)
-    if pod.trouble is not None:
-        return pod.trouble
-    if pod.unschedulable_since_s is not None:
-        since_s = pod.unschedulable_since_s
-        return Trouble(cause=Cause.NO_NODE, message="no node has room for it", since_s=since_s)
-    message = "it runs and does not become Ready"
-    return Trouble(cause=Cause.NOT_READY, message=message, since_s=began_s)
-
-
 def _block(
     patience: Patience,
     before: Block | None,
     observed: Observed,
     target: Target,
-    failure: _Failure,
+    failure: Failure,
     now_s: float,
 ) -> Block:
     digest = observed.digests.get(target, "")
@@ -214,7 +84,7 @@ def _block(
     failure = failure.after(before)
     trouble = _with_its_own(before, failure.trouble)
     if before is not None and now_s < before.until_s and not before.come:
-        # Who pulls its image at last is not Ready yet; that is no trouble of its own.
+        # A pod whose image comes at last is not Ready yet: what was told before is why.
         told = before if failure.trouble.cause is Cause.NOT_READY else trouble
         return replace(
             before,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.backoff import OF_SIZE, Blocks, failing
 from infadapter_operator.planning.capacity import fits, largest, plus
+from infadapter_operator.planning.failures import OF_SIZE, Blocks, failing
 from infadapter_operator.planning.limits import pod_limits, size_limits
 from infadapter_solver.problem import Plan, Resources, Target
 

@@ -6,7 +6,8 @@ from infadapter_operator.domain.service import Mode
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.conditions import Condition, Signals, conditions
 from infadapter_operator.reporting.sentences import target_told
-from infadapter_operator.rollout.rollout import PENDING_PATIENCE_S, Rollout
+from infadapter_operator.rollout.moves import PENDING_PATIENCE_S
+from infadapter_operator.rollout.rollout import Rollout
 
 
 def conditions_of(cycle: Cycle) -> tuple[Condition, ...]:

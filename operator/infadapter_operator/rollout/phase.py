@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from infadapter_operator.domain.observed import STUCK, Observed
 from infadapter_operator.domain.progress import Phase, Progress, Rest
 from infadapter_operator.domain.steps import SetWeights, Step
-from infadapter_operator.planning.backoff import gives_up_at_s
+from infadapter_operator.planning.failures import gives_up_at_s
 from infadapter_operator.rollout.match import PodState
 from infadapter_operator.rollout.preemption import is_moving
 from infadapter_operator.rollout.release import DrainContext

@@ -13,7 +13,6 @@ the steps must take none that shrinks after weights were refused.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from infadapter_operator.delays import RESIZE_S
 from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.observed import Cause, Observed
 from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
@@ -22,26 +21,15 @@ from infadapter_operator.domain.situation import Situation
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, Step
 from infadapter_operator.planning.capacity import ready_capacity_rps
 from infadapter_operator.planning.plan import Planned
-from infadapter_operator.rollout.free import over_budget
-from infadapter_operator.rollout.match import WAITS, PodState, match_pods
+from infadapter_operator.rollout.match import PodState, match_pods
+from infadapter_operator.rollout.moves import moves_now
 from infadapter_operator.rollout.phase import progress_of
-from infadapter_operator.rollout.preemption import (
-    is_in_question,
-    is_under_way,
-    node_shortages,
-    preempted,
-)
 from infadapter_operator.rollout.release import (
     DrainContext,
     Releases,
-    given_back,
-    is_short,
-    make_room,
-    releases,
 )
-from infadapter_operator.rollout.scale_down import align, remove, roll, scale_down, unloaded
-from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
-from infadapter_operator.rollout.stopgap import stopgaps
+from infadapter_operator.rollout.scale_down import align, remove, scale_down, unloaded
+from infadapter_operator.rollout.scale_up import Growth
 from infadapter_operator.rollout.traffic import (
     candidates,
     carriers,
@@ -50,13 +38,7 @@ from infadapter_operator.rollout.traffic import (
     set_weights,
 )
 from infadapter_operator.rollout.traffic_split import Candidate, weights_for
-from infadapter_solver.problem import CPU, Target
-
-PENDING_PATIENCE_S = 60.0
-"""
-How long a resize that its node has no room for is made way for. A new pod's patience is the
-service's: when it ends, a plan is made without that pod.
-"""
+from infadapter_solver.problem import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +93,7 @@ def towards(
     """`demand_rps` is that of now; None is doubt: nothing shrinks then."""
     context = _context(service, decision, observed, demand_rps, now_s)
     doubt = demand_rps is None
-    moves = _moves(context, observed, doubt=doubt)
+    moves = moves_now(context, observed, doubt=doubt)
     levelled = () if doubt else align(context)
     weights = _weights(context, observed, moves.freed, moves.grown, levelled)
     steps: list[Step] = [*moves.grown.steps, *moves.bridged, *levelled]
@@ -151,134 +133,11 @@ def _context(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Moves:
-    """What grows, bridges and rolls now, and what is given up for it or not needed any more."""
-
-    grown: Growth
-    bridged: tuple[ResizePod, ...] = ()
-    rolled: tuple[ReplacePods, ...] = ()
-    freed: Releases
-    short: frozenset[str]
-
-
-def _moves(context: DrainContext, observed: Observed, *, doubt: bool) -> _Moves:
-    bridges = not doubt and is_short(context) and not has_no_node(observed)
-    grown = _growth(context, observed, bridges=bridges)
-    if doubt:
-        return _Moves(grown=grown, freed={}, short=grown.short)
-    rolled, unrolled = roll(context, observed, grown)
-    lacking = (*grown.shortages, *unrolled)
-    short = frozenset(name for one in lacking for name in one.lacking)
-    freed = _freed(context, observed, short)
-    if short and (bridges or not (freed or _is_settling(observed))):
-        grown = _growth(context, observed, bridges=bridges, smaller=True)
-        if not (grown.steps or rolled or freed):
-            freed = _preempted(context, observed, lacking)
-    elif not freed and not context.takers_are_ready:
-        freed = _preempted(context, observed, ())
-    if not (freed or grown.steps or rolled):
-        freed = _back_in_budget(context, observed)
-    # A bridge leaves room for what it bridges to: where there is too little, nothing bridges, and
-    # neither while something rolls, which was begun with room for it all.
-    able = bridges and not (short or observed.rolling)
-    if not (grown.steps or is_under_way(context, observed)):
-        grown.room.take(context.service.max_surge)
-    bridged = stopgaps(context, grown, observed.size_limits) if able else ()
-    return _Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
-
-
-def _growth(
-    context: DrainContext, observed: Observed, *, bridges: bool, smaller: bool = False
-) -> Growth:
-    return scale_up(
-        context.service,
-        context.plan,
-        context.pods,
-        observed,
-        context.now_s,
-        smaller=smaller,
-        bridges=bridges,
-    )
-
-
-def _preempted(
-    context: DrainContext, observed: Observed, lacking: tuple[Shortage, ...]
-) -> Releases:
-    """
-    Only where nothing that is under way makes room by itself. For what finds no node, of which it
-    is a guess how much it lacks, only where nothing else helps and too little serves: otherwise it
-    is planned without when patience ends, at no cost.
-    """
-    if _makes_room_itself(context, observed):
-        return {}
-    found = preempted(context, lacking)
-    return found or (preempted(context, [*node_shortages(context)]) if is_short(context) else {})
-
-
-def _makes_room_itself(context: DrainContext, observed: Observed) -> bool:
-    """What moves, what is made to shrink in this cycle, and what may be planned without soon."""
-    return is_under_way(context, observed) or is_in_question(context) or bool(align(context))
-
-
-def _back_in_budget(context: DrainContext, observed: Observed) -> Releases:
-    """
-    Surge is for what starts: where nothing does, and nothing planned can, what is held beyond the
-    budget goes back although it serves; of it, what costs the least capacity. What waits
-    for a node is not held yet.
-    """
-    if _makes_room_itself(context, observed) or context.takers_are_ready:
-        return {}
-    placed = (pod for pod in observed.pods if pod.unschedulable_since_s is None)
-    there = tuple(replace(p, wanted=p.size) if p.resize in WAITS else p for p in placed)
-    beyond = over_budget(context.service, replace(observed, pods=there))
-    if not beyond:
-        return {}
-    back = Shortage(lacking=beyond, gain_rps=0.0, wait_s=RESIZE_S)
-    return preempted(context, [back])
-
-
 def _assumed_rps(decision: Decision, pods: Sequence[PodState]) -> float:
     """In doubt: what was planned for; where no load was ever seen, as much as can be served."""
     if decision.source in (Source.ADOPTED, Source.WARMING):
         return max(decision.demand_rps, sum(one.capacity_rps for one in pods if one.actual.ready))
     return decision.demand_rps
-
-
-def is_waiting_for_a_node(observed: Observed, now_s: float, patience_s: float) -> frozenset[str]:
-    """Resources of which a node has too little; of resizes, for no longer than this."""
-    names: set[str] = set()
-    for pod in observed.pods:
-        if pod.unschedulable_since_s is not None:
-            names |= {name for name, amount in pod.wanted.resources.items() if amount}
-        deferred_s = pod.resize_since_s if pod.resize in WAITS else None
-        if deferred_s is not None and now_s - deferred_s <= patience_s:
-            names.add(CPU)
-    return frozenset(names)
-
-
-def has_no_node(observed: Observed) -> bool:
-    """A new pod waits for room on a node; what does so for too long is left (planning.backoff)."""
-    return any(pod.unschedulable_since_s is not None for pod in observed.pods)
-
-
-def _freed(context: DrainContext, observed: Observed, short: frozenset[str]) -> Releases:
-    if context.takers_are_ready:
-        return releases(context)
-    pending = is_waiting_for_a_node(observed, context.now_s, PENDING_PATIENCE_S)
-    lacking = short | pending
-    return (
-        make_room(context, lacking)
-        if lacking
-        else given_back(context, over_budget(context.service, observed))
-    )
-
-
-def _is_settling(observed: Observed) -> bool:
-    """Something is being given up already: wait for its room rather than start too small."""
-    return any(
-        pod.leaving or pod.wanted.cpu_millicores < pod.size.cpu_millicores for pod in observed.pods
-    )
 
 
 def _weights(

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Trouble
 from infadapter_operator.domain.progress import Block
-from infadapter_operator.planning.backoff import blocks_after, failing
+from infadapter_operator.planning.backoff import blocks_after
+from infadapter_operator.planning.failures import failing
 from infadapter_operator.planning.presence import present
 from infadapter_solver.problem import CPU, PodGroup, PodSize, Target
 from tests.builders import SMALL, a_service, recall

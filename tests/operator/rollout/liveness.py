@@ -169,13 +169,15 @@ class Rollout:
         bound = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
         late_s = OBEYED_WITHIN_S if len(self.case.plans) > 1 else 0.0
         limit_s = max(bound.seconds, bound.once_s) + late_s
-        began_s, rolls, left = self.world.now_s, False, 0
+        began_s, rolls, left, before = self.world.now_s, False, 0, self.first
         while not is_reached(self.plan, self.world.seen()):
             took_s = self.world.now_s - began_s
             if not rolls and (self.world.seen().rolling or self._has_template_in_its_way()):
                 limit_s, rolls = limit_s + ROLL_S * (bound.exchanges + 1), True
-            if self.plan is not self.first and left < len(self._left()):
-                limit_s, left = max(limit_s, took_s + self._again_s(rolls)), len(self._left())
+            known = len(self._left())
+            if self.plan != before and left < known:
+                limit_s = max(limit_s, took_s + self._again_s(rolls))
+                left, before = known, self.plan
             hindered = self._has_template_in_its_way() or self._waits_for_the_node()
             if hindered and took_s > max(limit_s, REST_S) + bound.once_s:
                 return self._rests()
@@ -191,7 +193,8 @@ class Rollout:
         """
         A plan without what did not come begins where it is made, as the first one did: its own
         exchanges, each for as long as one takes, and a roll, which lets each new pod be Ready for
-        a while. There is one for each target and cause at most, so all of them end, too.
+        a while. There is one for each target and size's cause at most: nothing fails here but for
+        want of room.
         """
         again = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
         rolls_s = ROLL_S * (again.exchanges + 1) if rolls else 0.0
@@ -204,6 +207,8 @@ class Rollout:
             for seen in self.runner.looks[-1:]
             for target, block in seen.blocks.items()
         }
+        strange = {cause for _, cause in self._known_left} - {Cause.NO_NODE, Cause.RESIZE}
+        assert not strange, f"left although nothing fails: {strange}"
         return self._known_left
 
     async def rests(self) -> None:
@@ -257,11 +262,11 @@ class Rollout:
         assert len(busy) <= RETRY_LOOKS, f"no rest between attempts: {busy}"
 
     def _rests(self) -> None:
+        """Under a name, within the budget; but at that very moment what is blocked may be tried."""
         observed = self.world.seen()
         window = self.runner.looks[-QUIET_LOOKS:]
         rests = {p.rest for seen in window if (p := seen.progress) and p.rest}
-        tries = any(seen.blocks for seen in window)
-        named = rests or tries or is_reached(self.plan, observed)
+        named = rests or self._is_tried() or is_reached(self.plan, observed)
         assert named, f"no rest is named: {self._why(None)}"
         for rest in rests:
             self.record.rests[rest] = self.record.rests.get(rest, 0) + 1
@@ -269,6 +274,14 @@ class Rollout:
         placed = [pod for pod in observed.pods if not is_pending(pod) and pod not in tried]
         ours = [_as_it_is(pod) for pod in placed]
         assert within(held(ours), self.world.service.budget), f"beyond the budget: {held(ours)}"
+
+    def _is_tried(self) -> bool:
+        """A pod is there of what is blocked that is not Ready, or waits for its size."""
+        return any(
+            pod.target in self.runner.looks[-1].blocks
+            and (not pod.ready or pod.resize is not Resize.NONE)
+            for pod in self.world.seen().pods
+        )
 
     def _plans_without_what_is_blocked(self) -> None:
         """
@@ -302,12 +315,15 @@ class Rollout:
 
     def _waits_for_the_node(self) -> bool:
         """
-        What its node has no room for, while what runs serves all that is asked for, or all that is
-        planned, or one pod more than half of what all do: nothing is given up for it then, and it
-        is planned without when patience ends (decision 12). Nothing is given up for a resize that
-        waits: a pod takes its place then.
+        What its node has no room for, while what runs serves all that is asked for, or as much as
+        the plan would, so that nothing could be gained, or one pod more than half of what all do:
+        nothing is given up for it then, and it is planned without when patience ends (decision 12).
+        Nothing is given up for a resize that waits: a pod takes its place then. When patience has
+        ended, nothing is waited for but at a rest with a name.
         """
         observed, ready_rps = self.world.seen(), self.world.ready_rps()
+        if not (self._is_patient() or self._names_a_rest()):
+            return False
         if any(pod.resize is Resize.DEFERRED for pod in observed.pods):
             return True
         waits = any(is_pending(pod) for pod in observed.pods)
@@ -315,6 +331,19 @@ class Rollout:
         is_needed = max(ready, default=0.0) > 0.5 * ready_rps
         enough_rps = min(self.case.demand_rps, plan_rps(self.world.service, self.plan.groups))
         return waits and (is_needed or ready_rps >= enough_rps - 1e-6)
+
+    def _is_patient(self) -> bool:
+        """
+        With what waits for its node since it does, or since the rollout last came further, and for
+        two looks more: one that sees that patience has ended, and one by which the plan is another.
+        """
+        since_s = [_waits_since_s(pod) for pod in self.world.seen().pods]
+        from_s = max([self.runner.state.milestone.at_s, *since_s])
+        return self.world.now_s <= from_s + self.world.service.patience.start_s + 2.0
+
+    def _names_a_rest(self) -> bool:
+        progress = self.runner.looks[-1].progress if self.runner.looks else None
+        return progress is not None and progress.rest is not None
 
     def _has_template_in_its_way(self) -> bool:
         world = self.world
@@ -340,6 +369,12 @@ class Rollout:
 def _as_it_is(pod: Pod) -> Pod:
     """A resize that its node has no room for is pending, as a pod is that finds none."""
     return replace(pod, wanted=pod.size) if pod.resize is Resize.DEFERRED else pod
+
+
+def _waits_since_s(pod: Pod) -> float:
+    """For its node; never, where it does not."""
+    deferred_s = pod.resize_since_s if pod.resize is Resize.DEFERRED else None
+    return max(-math.inf if s is None else s for s in (pod.unschedulable_since_s, deferred_s))
 
 
 def _slowest_s(service: Service) -> float:

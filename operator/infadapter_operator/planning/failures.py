@@ -1,0 +1,143 @@
+"""
+Why no further pod of a target comes: patience with those that are there has ended, or the platform
+makes none.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod, Trouble
+from infadapter_operator.domain.progress import Block
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import fitting, load_time_s
+from infadapter_solver.problem import CPU, Target
+
+Blocks = Mapping[Target, Block]
+
+OF_SIZE = (Cause.NO_NODE, Cause.RESIZE)
+"""Causes that another size of the same target may not have."""
+
+SMALLER_SIZE_RATIO = 0.8
+"""Of a size that no node has room for: what is tried next."""
+
+
+def gives_up_at_s(service: Service, observed: Observed, pod: Pod) -> float:
+    """When the patience with a pod that is not Ready ends; it begins anew with every progress."""
+    began_s = _unready_since_s(pod)
+    if pod.unschedulable_since_s is not None:
+        return max(pod.unschedulable_since_s, observed.moved_at_s) + service.patience.start_s
+    if pod.trouble is not None:
+        return min(began_s, pod.trouble.since_s) + service.patience.start_s
+    load_s = load_time_s(service, pod.target)
+    return max(began_s, observed.moved_at_s) + service.patience.ready_within_s(load_s)
+
+
+def _unready_since_s(pod: Pod) -> float:
+    return pod.created_at_s if pod.unready_since_s is None else pod.unready_since_s
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Of a target: what is wrong, and with what size, where another might do (as in a Block)."""
+
+    trouble: Trouble
+    fitting_millicores: int | None = None
+    grown_millicores: int | None = None
+
+    def after(self, before: Block | None) -> "Failure":
+        """
+        With what was learnt of sizes before: if that nothing grows were forgotten when it is learnt
+        that nothing new fits, one and the other would be tried for ever.
+        """
+        if before is None or before.come:
+            return self
+        return replace(
+            self,
+            fitting_millicores=_least(before.fitting_millicores, self.fitting_millicores),
+            grown_millicores=_least(before.grown_millicores, self.grown_millicores),
+        )
+
+
+def _least(*sizes: int | None) -> int | None:
+    return min((size for size in sizes if size is not None), default=None)
+
+
+def failure_of(
+    service: Service, observed: Observed, before: Blocks, target: Target, now_s: float
+) -> Failure | None:
+    """Why no further pod of this target comes; None while there is patience, or no trouble."""
+    given_up = [pod for pod in failing(service, observed, before, now_s) if pod.target == target]
+    kept_small = [pod for pod in observed.of(target) if _is_stuck(service, observed, pod, now_s)]
+    if target in observed.refusals:
+        trouble = observed.refusals[target]
+    elif given_up:
+        trouble = _told(given_up[0])
+    elif kept_small:
+        message = "its node has no room for it to grow, or refuses"
+        trouble = Trouble(cause=Cause.RESIZE, message=message, since_s=now_s)
+    else:
+        return None
+    return Failure(
+        trouble,
+        fitting_millicores=_size_that_may_fit(given_up[0]) if given_up else None,
+        grown_millicores=max((_planned_size(service, pod) for pod in kept_small), default=None),
+    )
+
+
+def _planned_size(service: Service, pod: Pod) -> int:
+    """The largest size inside its own that can be planned: one that nobody measured is no limit."""
+    found = fitting(service, pod.target, pod.size)
+    return found.cpu_millicores if found else 0
+
+
+def _size_that_may_fit(pod: Pod) -> int | None:
+    """What a node has left is not told, so sizes are tried downwards; of devices there is one."""
+    waits = pod.unschedulable_since_s is not None and pod.target.kind == CPU
+    return int(SMALLER_SIZE_RATIO * pod.wanted.cpu_millicores) if waits else None
+
+
+def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> bool:
+    """A resize that waits, or was refused, while nothing else has come further either."""
+    if pod.resize not in STUCK or pod.leaving:
+        return False
+    since_s = -math.inf if pod.resize_since_s is None else pod.resize_since_s
+    return now_s - max(since_s, observed.moved_at_s) >= service.patience.start_s
+
+
+def failing(service: Service, observed: Observed, blocks: Blocks, now_s: float) -> list[Pod]:
+    """
+    Pods that are not Ready and with which patience has ended, now or when the block was made; the
+    oldest first.
+    """
+    found = [
+        pod
+        for pod in observed.pods
+        if not (pod.ready or pod.leaving or pod.is_lost or pod.outdated)
+        and pod.target not in observed.untouchable
+        and (now_s >= gives_up_at_s(service, observed, pod) or _was_given_up(blocks, observed, pod))
+    ]
+    return sorted(found, key=lambda pod: (pod.created_at_s, pod.name))
+
+
+def _was_given_up(blocks: Blocks, observed: Observed, pod: Pod) -> bool:
+    """
+    The pod that a block was made for, since it runs and does not become Ready. That another plan
+    was made is no progress of it: with patience anew it would be taken down, and tried again.
+    """
+    block = blocks.get(pod.target)
+    if block is None or block.come or block.cause is not Cause.NOT_READY:
+        return False
+    unready = (p.created_at_s for p in observed.of(pod.target) if not (p.ready or p.leaving))
+    return pod.created_at_s == min(unready) <= block.created_s
+
+
+def _told(pod: Pod) -> Trouble:
+    began_s = _unready_since_s(pod)
+    if pod.trouble is not None:
+        return pod.trouble
+    if pod.unschedulable_since_s is not None:
+        since_s = pod.unschedulable_since_s
+        return Trouble(cause=Cause.NO_NODE, message="no node has room for it", since_s=since_s)
+    message = "it runs and does not become Ready"
+    return Trouble(cause=Cause.NOT_READY, message=message, since_s=began_s)

@@ -1,0 +1,162 @@
+"""
+What grows, bridges and rolls now, and what is given up for it.
+
+What is planned starts first; where it has no room, what the plan can spare makes way, then what
+carries least. Whatever moves already makes room by itself, and is waited for.
+"""
+
+from dataclasses import dataclass, replace
+
+from infadapter_operator.delays import RESIZE_S
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.steps import ReplacePods, ResizePod
+from infadapter_operator.rollout.free import over_budget
+from infadapter_operator.rollout.match import WAITS
+from infadapter_operator.rollout.preemption import (
+    is_in_question,
+    is_under_way,
+    node_shortages,
+    preempted,
+)
+from infadapter_operator.rollout.release import (
+    DrainContext,
+    Releases,
+    given_back,
+    is_short,
+    make_room,
+    releases,
+)
+from infadapter_operator.rollout.scale_down import align, roll
+from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
+from infadapter_operator.rollout.stopgap import stopgaps
+from infadapter_solver.problem import CPU
+
+PENDING_PATIENCE_S = 60.0
+"""
+How long a resize that its node has no room for is made way for. A new pod's patience is the
+service's: when it ends, a plan is made without that pod.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """What grows, bridges and rolls now, and what is given up for it or not needed any more."""
+
+    grown: Growth
+    bridged: tuple[ResizePod, ...] = ()
+    rolled: tuple[ReplacePods, ...] = ()
+    freed: Releases
+    short: frozenset[str]
+
+
+def moves_now(context: DrainContext, observed: Observed, *, doubt: bool) -> Moves:
+    """In doubt about the demand nothing is given up; what is planned starts all the same."""
+    bridges = not doubt and is_short(context) and not _has_no_node(observed)
+    grown = _growth(context, observed, bridges=bridges)
+    if doubt:
+        return Moves(grown=grown, freed={}, short=grown.short)
+    rolled, unrolled = roll(context, observed, grown)
+    lacking = (*grown.shortages, *unrolled)
+    short = frozenset(name for one in lacking for name in one.lacking)
+    freed = _freed(context, observed, short)
+    if short and (bridges or not (freed or _is_settling(observed))):
+        grown = _growth(context, observed, bridges=bridges, smaller=True)
+        if not (grown.steps or rolled or freed):
+            freed = _preempted(context, observed, lacking)
+    elif not freed and not context.takers_are_ready:
+        freed = _preempted(context, observed, ())
+    if not (freed or grown.steps or rolled):
+        freed = _back_in_budget(context, observed)
+    # A bridge leaves room for what it bridges to: where there is too little, nothing bridges, and
+    # neither while something rolls, which was begun with room for it all.
+    able = bridges and not (short or observed.rolling)
+    if not (grown.steps or is_under_way(context, observed)):
+        grown.room.take(context.service.max_surge)
+    bridged = stopgaps(context, grown, observed.size_limits) if able else ()
+    return Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
+
+
+def _growth(
+    context: DrainContext, observed: Observed, *, bridges: bool, smaller: bool = False
+) -> Growth:
+    return scale_up(
+        context.service,
+        context.plan,
+        context.pods,
+        observed,
+        context.now_s,
+        smaller=smaller,
+        bridges=bridges,
+    )
+
+
+def _freed(context: DrainContext, observed: Observed, short: frozenset[str]) -> Releases:
+    if context.takers_are_ready:
+        return releases(context)
+    pending = _lacking_on_nodes(observed, context.now_s)
+    lacking = short | pending
+    return (
+        make_room(context, lacking)
+        if lacking
+        else given_back(context, over_budget(context.service, observed))
+    )
+
+
+def _is_settling(observed: Observed) -> bool:
+    """Something is being given up already: wait for its room rather than start too small."""
+    return any(
+        pod.leaving or pod.wanted.cpu_millicores < pod.size.cpu_millicores for pod in observed.pods
+    )
+
+
+def _has_no_node(observed: Observed) -> bool:
+    """A new pod waits for room on a node; what does so for too long is left (planning.backoff)."""
+    return any(pod.unschedulable_since_s is not None for pod in observed.pods)
+
+
+def _lacking_on_nodes(observed: Observed, now_s: float) -> frozenset[str]:
+    """Resources of which a node has too little; for resizes, while there is patience with them."""
+    names: set[str] = set()
+    for pod in observed.pods:
+        if pod.unschedulable_since_s is not None:
+            names |= {name for name, amount in pod.wanted.resources.items() if amount}
+        deferred_s = pod.resize_since_s if pod.resize in WAITS else None
+        if deferred_s is not None and now_s - deferred_s <= PENDING_PATIENCE_S:
+            names.add(CPU)
+    return frozenset(names)
+
+
+def _preempted(
+    context: DrainContext, observed: Observed, lacking: tuple[Shortage, ...]
+) -> Releases:
+    """
+    Only where nothing that is under way makes room by itself. For what finds no node, of which it
+    is a guess how much it lacks, only where nothing else helps and too little serves: otherwise it
+    is planned without when patience ends, at no cost.
+    """
+    if _makes_room_itself(context, observed):
+        return {}
+    found = preempted(context, lacking)
+    return found or (preempted(context, [*node_shortages(context)]) if is_short(context) else {})
+
+
+def _makes_room_itself(context: DrainContext, observed: Observed) -> bool:
+    """What moves, what is made to shrink in this cycle, and what may be planned without soon."""
+    return is_under_way(context, observed) or is_in_question(context) or bool(align(context))
+
+
+def _back_in_budget(context: DrainContext, observed: Observed) -> Releases:
+    """
+    Surge is for what starts: where nothing does, and nothing planned can, what is held beyond the
+    budget goes back although it serves; of it, what costs the least capacity. What waits for a node
+    is not held yet.
+    """
+    if _makes_room_itself(context, observed) or context.takers_are_ready:
+        return {}
+    placed = (pod for pod in observed.pods if pod.unschedulable_since_s is None)
+    there = tuple(replace(p, wanted=p.size) if p.resize in WAITS else p for p in placed)
+    beyond = over_budget(context.service, replace(observed, pods=there))
+    if not beyond:
+        return {}
+    back = Shortage(lacking=beyond, gain_rps=0.0, wait_s=RESIZE_S)
+    return preempted(context, [back])
