@@ -1,5 +1,6 @@
 """`infadapter profile URL`: measures a server from this process, and writes its profile."""
 
+import asyncio
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ import click
 from infadapter.profile_arguments import filled, goals, grid, writable
 from infadapter.profile_options import PERCENTILE, Asked
 from infadapter.profile_text import progress, show
+from infadapter.stopping import stopped_by_signals
 from infadapter_profiles.document import write_document
 from infadapter_profiles.files import ProfileFileError
 from infadapter_profiles.profile import ProfiledAllocation
@@ -103,14 +105,15 @@ def _measured(order: Order) -> Result:
         raise click.UsageError(str(error)) from error
     except (ProfileError, SearchError, ProfileFileError, BodyError) as error:
         raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         click.echo("Interrupted; no profile was written. The same command goes on.", err=True)
         raise SystemExit(130) from None
 
 
 async def _carry_out(order: Order) -> Result:
-    async with progress(order.seconds) as shown:
-        return await carry_out(order, on_phase=shown.on_phase, on_points=shown.on_points)
+    with stopped_by_signals():
+        async with progress(order.seconds) as shown:
+            return await carry_out(order, on_phase=shown.on_phase, on_points=shown.on_points)
 
 
 def tell(result: Result) -> None:

@@ -56,6 +56,10 @@ def scenario_of(
     variants = tuple(v for v in (_fitting(v, aim.budget, least) for v in measured) if v.allocations)
     if not variants:
         raise click.UsageError("No size of any variant fits into --budget: give more.")
+    if not any(a.capacity_rps > 0 for v in variants for a in v.allocations):
+        raise click.UsageError(
+            "No size of any variant that fits into --budget meets --slo-ms: allow more of either."
+        )
     names = {variant.name for variant in variants}
     return Scenario(
         variants=variants,

@@ -24,7 +24,7 @@ def grouped(name: str, profiles: Iterable[Profile]) -> Profile:
     """
     own = tuple(profiles)
     sizes = _common_sizes(own)
-    _check(name, own, sizes)
+    _check(own, sizes)
     return Profile(
         variant=name,
         accuracy=max(profile.accuracy for profile in own),
@@ -61,15 +61,15 @@ def _rows(profiles: Iterable[Profile], size: PodSize) -> list[ProfiledAllocation
     return [replace(row, operating_point=network, memory_bytes=held) for network, row in rows]
 
 
-def _check(name: str, profiles: Sequence[Profile], sizes: Sequence[PodSize]) -> None:
+def _check(profiles: Sequence[Profile], sizes: Sequence[PodSize]) -> None:
     names = [profile.variant for profile in profiles]
-    if len(set(names)) < max(2, len(names)):
-        raise NotGroupable(f"{name}: a group takes two or more variants of different names.")
     if within := [profile.variant for profile in profiles if profile.operating_points]:
-        raise NotGroupable(f"{name}: {within[0]} has operating points already: leave it as it is.")
+        raise NotGroupable(f"{within[0]} has operating points already: leave it as it is.")
+    if len(set(names)) < max(2, len(names)):
+        raise NotGroupable("a group takes two or more variants of different names.")
     if not sizes:
         raise NotGroupable(
-            f"{name}: no size of pod was measured for all of {', '.join(names)}; "
+            f"no size of pod was measured for all of {', '.join(names)}; "
             "measure them at the same sizes."
         )
 

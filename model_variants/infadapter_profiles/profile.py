@@ -5,6 +5,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from infadapter_profiles.quantities import amounts_as_quantities
 from infadapter_profiles.sizes import PodSize, Resources
 
 T = TypeVar("T", bound=Hashable)
@@ -74,23 +75,37 @@ class Profile:
 
 
 def check_operating_points(profile: Profile) -> None:
-    """Every point has its own name, every row names one and is the only one. Raises ValueError."""
+    """Every point has a name and rows of its own, every row names one. Raises ValueError."""
     known = {point.name: point.accuracy for point in profile.operating_points}
     for allocation in profile.allocations:
         point = allocation.operating_point
         if (point is None) != (not known) or (point is not None and point not in known):
             named = f"names the operating point {point}" if point else "names no operating point"
             raise ValueError(f"an allocation {named}; there are {', '.join(known) or 'none'}")
-    if not known:
-        return
+    if known:
+        _check_names(profile, known)
+
+
+def _check_names(profile: Profile, known: Mapping[str, float]) -> None:
     if "" in known:
         raise ValueError("an operating point has no name")
     for name in _twice(point.name for point in profile.operating_points):
         raise ValueError(f"there are two operating points called {name}")
     for size, point in _twice((a.size, a.operating_point) for a in profile.allocations):
-        raise ValueError(f"there are two allocations of {point} with {dict(size.key)}")
+        raise ValueError(f"there are two allocations of {point} with {_told(size)}")
+    measured = {allocation.operating_point for allocation in profile.allocations}
+    for name in (name for name in known if name not in measured):
+        raise ValueError(
+            f"no allocation is of the operating point {name}: measure it, or leave it out"
+        )
     if max(known.values()) != profile.accuracy:
         raise ValueError("accuracy is not that of the most accurate operating point")
+
+
+def _told(size: PodSize) -> str:
+    amounts = amounts_as_quantities(size.resources)
+    told = ", ".join(f"{name} {amount}" for name, amount in amounts.items())
+    return f"{told} and batchSize {size.batch_size}"
 
 
 def _twice(items: Iterable[T]) -> list[T]:

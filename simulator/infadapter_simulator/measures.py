@@ -116,6 +116,8 @@ def accuracy_over_time(world: World, step_s: float = SAMPLE_S) -> tuple[Floats, 
 
 def _planned_accuracy(world: World, times: Floats) -> Floats:
     scenario: Scenario = world.scenario
+    if not world.router.routed:  # no pod was ever Ready
+        return np.full(len(times), np.nan)
     since = np.array([at_s for at_s, _ in world.router.routed])
     planned = np.array(
         [

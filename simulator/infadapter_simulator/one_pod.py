@@ -23,7 +23,7 @@ def in_one_pod(scenario: Scenario) -> Scenario:
     one = grouped(GROUPED, [scenario.profiles[variant.name] for variant in scenario.variants])
     sizes = _common_sizes(scenario.variants)
     if not sizes:
-        raise NotGroupable(f"{GROUPED}: no size that all variants have fits: give more --budget.")
+        raise NotGroupable("no size that all variants have fits: give more --budget.")
     allocations = tuple(_allocation(scenario, size) for size in sizes)
     variant = Variant(
         name=GROUPED,

@@ -26,7 +26,7 @@ def _reason(problem: Problem, variant: Variant, accuracy_floor: float) -> str:
         return f"is below the accuracy floor of {accuracy_floor:g}, at {variant.accuracy:g}"
     serving = [a for a in variant.allocations if a.capacity_rps >= LEAST_CAPACITY_RPS]
     if not serving:
-        return "none of its sizes meets the SLO"
+        return f"none of its sizes meets the SLO{_as_accurately(accuracy_floor)}"
     known = [a for a in serving if not _missing(problem, a)]
     if not known:
         return f"needs {', '.join(_missing(problem, serving[0]))}, which the budget does not have"
@@ -40,6 +40,11 @@ def _reason(problem: Problem, variant: Variant, accuracy_floor: float) -> str:
     has = amounts_as_quantities({name: problem.budget[name] for name in beyond})
     needs = ", ".join(f"{amount} {name}" for name, amount in amounts_as_quantities(beyond).items())
     return f"needs {needs} in the smallest size that serves, of {', '.join(has.values())}"
+
+
+def _as_accurately(accuracy_floor: float) -> str:
+    """A faster and less accurate operating point may."""
+    return f" at an accuracy of {accuracy_floor:g} or more" if accuracy_floor else ""
 
 
 def _missing(problem: Problem, allocation: Allocation) -> list[str]:

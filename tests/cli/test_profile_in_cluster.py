@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -402,7 +403,16 @@ def test_what_was_measured_is_kept_in_a_file_where_it_can_not_be_applied(
     assert world.left == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """Who runs the tests under nohup ignores SIGHUP, and so would what they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_takes_the_clone_with_it(world: ClusterWorld, number: signal.Signals) -> None:
     deployment(world)
 

@@ -1,12 +1,14 @@
 """`infadapter profile` of a server with operating points: a row for each of them."""
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -226,6 +228,34 @@ def test_an_interrupt_sets_the_points_back_and_the_same_command_goes_on(
     assert [path.name for path in tmp_path.iterdir()] == ["profile.yaml"]
 
 
+@pytest.fixture
+def hangups() -> Iterator[None]:
+    """Who runs the tests under nohup ignores SIGHUP, and so would what they start."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangups")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_would_end_the_process_sets_the_points_back_first(
+    endpoint: Endpoint, tmp_path: Path, number: signal.Signals
+) -> None:
+    url = f"http://{endpoint.host}:{endpoint.port}{endpoint.path}"
+    given = ["--name", "times", "--cpu", "1", "--load-seconds", "1", "-o", str(tmp_path / "p.yaml")]
+    command = [sys.executable, "-m", "infadapter", "profile", url, *given]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as measuring:
+        until_s = time.monotonic() + 30
+        while len(allowed(endpoint)["allowed"]) > 1:
+            assert time.monotonic() < until_s
+            time.sleep(0.01)
+        measuring.send_signal(number)
+        _, said = measuring.communicate(timeout=30)
+    assert measuring.returncode == 130, said
+    assert said.strip().endswith("Interrupted; no profile was written. The same command goes on.")
+    assert allowed(endpoint) == {"allowed": ["p1", "p2", "p3"], "floor": 0.0}
+
+
 @pytest.mark.usefixtures("virtual_time")
 def test_of_many_points_those_are_measured_that_are_far_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -264,6 +294,23 @@ def test_what_the_server_can_not_be_asked_for_is_refused(
     assert result.exit_code == 2
     assert sentence in result.output.replace("\n", " ")
     assert allowed(endpoint)["allowed"] == ["p1", "p2", "p3"]
+
+
+def test_where_the_points_can_not_be_set_back_the_command_that_does_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def held() -> Endpoint:
+        async with AsyncExitStack() as stack:
+            with serving(2) as endpoint:
+                before = {"allowed": ["p2"], "floor": 0.5}
+                await stack.enter_async_context(Allowed(endpoint, POINTS, (), before).only("p1"))
+        return endpoint
+
+    endpoint = asyncio.run(held())
+    url = f"http://127.0.0.1:{endpoint.port}{POINTS}"
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("No server answers at")
+    assert said.endswith(f"""curl -X POST {url} -d '{{"allowed":["p2"],"floor":0.5}}'""")
 
 
 def document(**more: Any) -> str:

@@ -264,6 +264,23 @@ def test_networks_without_a_size_in_common_are_not_put_into_one_pod(
     assert "no size of pod was measured for all of small, large" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["simulate", "what-if"])
+@pytest.mark.parametrize("points", [False, True], ids=["plain", "points"])
+def test_an_slo_that_nothing_meets_is_a_sentence(
+    command: str, points: bool, trace: str, tmp_path: Path
+) -> None:
+    never = PROFILE.partition("---")[0].replace('rps: "20"', "rps: '0'").replace('"40"', "'0'")
+    if points:
+        never = never.replace("resources", "operatingPoint: only, resources")
+        never += "  operatingPoints: [{name: only, accuracy: '0.7'}]\n"
+    path = tmp_path / "never.yaml"
+    path.write_text(never)
+    slos = "300" if command == "simulate" else "300,300.1"
+    result = run(command, "--trace", trace, "--profile", str(path), "--slo-ms", slos)
+    assert result.exit_code == 2
+    assert "No size of any variant that fits into --budget meets --slo-ms" in result.stderr
+
+
 def test_silence_cannot_be_simulated(tmp_path: Path) -> None:
     silent = tmp_path / "silent.csv"
     silent.write_text("second,requests\n" + "".join(f"{s},{int(s < 5)}\n" for s in range(9)))

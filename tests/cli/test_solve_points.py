@@ -1,6 +1,7 @@
 """`infadapter solve` where a profile has operating points, and a floor below which none counts."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,16 @@ def test_a_floor_that_no_variant_reaches_is_refused(profiles: Path) -> None:
     result = run("solve", "--profile", profiles, "--demand", 1, "--accuracy-floor", 0.95)
     assert result.exit_code == 2
     assert "as accurate as --accuracy-floor 0.95: the best is net with 0.9." in result.output
+
+
+def test_a_floor_above_all_that_meets_the_slo_is_named(profiles: Path) -> None:
+    slow = re.sub('(deep\n.*rps: )"[0-9]+"', r'\1"0"', profiles.read_text())
+    profiles.write_text(slow)
+    result = run("solve", "--profile", profiles, "--demand", 1, "--accuracy-floor", 0.87)
+    assert result.exit_code == 3
+    assert (
+        "left out: net none of its sizes meets the SLO at an accuracy of 0.87 or" in result.stderr
+    )
 
 
 @pytest.mark.parametrize("floor", ["1.1", "-0.1", "nan", "high"])

@@ -101,6 +101,10 @@ def test_a_network_without_points_says_so() -> None:
     [
         ((), "has no operating points: give it at least one"),
         ((Point("a", 0.1, {}), Point("a", 0.2, {})), "two operating points of the name 'a'"),
+        ((Point("", 0.1, {}),), "an operating point called '': a name has 1 to 63 printable"),
+        ((Point("a,b", 0.1, {}),), "an operating point called 'a,b': a name has 1 to 63 printable"),
+        ((Point("a\n", 0.1, {}),), "an operating point called 'a\\n': a name has 1 to 63"),
+        ((Point(64 * "a", 0.1, {}),), "neither commas nor spaces"),
         ((Point("a", 61.0, {}),), "has the accuracy 61: it must be a fraction"),
         ((Point("a", math.nan, {}),), "has the accuracy nan: it must be a fraction"),
         ((Point("2", 0.1, {}),), "doesn't match its operating points: it knows 3. Profile it"),
@@ -197,6 +201,8 @@ def test_rungs_may_be_files_whose_change_makes_another_model(folder: Path) -> No
         ("ladder: [{name: a, file: a.pt}]", r"ladder\[0\]\.accuracy must be a number"),
         ("ladder: [{name: a, file: a.pt, accuracy: 1}]", "input and output are missing, for all"),
         ("ladder: [glyph-1]\nvariant: glyph-1", "variant is one network, ladder are several"),
+        ("ladder: [mnist1d]", "mnist1d has operating points already: serve it without a ladder"),
+        ("ladder: [glyph-1]\naccuracy: 0.9", "accuracy is that of one network: say it of each"),
         (
             "ladder: [glyph-1]\ninput: {name: x, shape: [4]}\noutput: {name: y, shape: [3]}",
             "input and output are those of glyph-1",
@@ -227,7 +233,7 @@ def test_a_configuration_of_points_that_can_not_be_says_why(
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ("ladder: [resnet18]", "the accuracy of resnet18 is not known: say it in the ladder"),
+        ("ladder: [resnet18]", "no weights of resnet18 ship with the server: name a file of it"),
         (
             "input: {name: x, shape: [4]}\noutput: {name: y, shape: [3]}\n"
             "ladder: [{name: a, file: a.pt, accuracy: 1}]",

@@ -12,10 +12,10 @@ import torch
 
 from infadapter_server.networks import ladder
 from infadapter_server.networks.ladder import RUNGS, blank
-from infadapter_server.networks.models import SUPERNET, TorchModel, load
+from infadapter_server.networks.models import TorchModel, load
 from infadapter_server.networks.packing import pack
 from infadapter_server.networks.resnet import RESNETS
-from infadapter_server.networks.signatures import SIGNATURES, LoadError
+from infadapter_server.networks.signatures import SIGNATURES, SUPERNET, LoadError
 
 
 @pytest.fixture

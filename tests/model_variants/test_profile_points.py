@@ -75,7 +75,7 @@ def test_all_are_wanted_unless_the_profile_has_some() -> None:
     ("asked", "there", "before", "why"),
     [
         (("a", "d"), THERE, None, "names the operating point d, and the server has a, b, c"),
-        (ALL, (), None, "has no operating points: leave --points out"),
+        (ALL, (), None, "no operating points of this model: leave --points out, or check the URL"),
         (None, THERE, of(), "without operating points, and this one has a, b, c"),
         (None, (), of("a", "b"), "is of the operating points a, b, and the server has none"),
         (("a",), THERE, of("a", "x"), "is of the operating point x, and the server has a, b, c"),

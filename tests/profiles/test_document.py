@@ -232,9 +232,9 @@ def profiles_with_points(draw: st.DrawFn) -> Profile:
         allocations=tuple(
             replace(HALF, size=size, operating_point=point.name)
             for size in sizes
-            for point in draw(st.lists(st.sampled_from(points), unique=True))
-        )
-        or (replace(HALF, operating_point=points[0].name),),
+            for point in points
+            if size == sizes[0] or draw(st.booleans())
+        ),
     )
 
 
@@ -259,7 +259,16 @@ def test_operating_points_stand_beside_the_sizes_and_each_row_names_one() -> Non
         (("allocations", 0, "operatingPoint"), "wide", "names the operating point wide; there"),
         (("allocations", 0, "operatingPoint"), None, "names no operating point; there are deep, "),
         (("allocations", 0, "operatingPoint"), ["deep"], "malformed"),
-        (("allocations", 0, "operatingPoint"), "shallow", "two allocations of shallow with "),
+        (
+            ("allocations", 0, "operatingPoint"),
+            "shallow",
+            "two allocations of shallow with cpu 500m and batchSize 1",
+        ),
+        (
+            ("allocations",),
+            [{"resources": {"cpu": 1}, "operatingPoint": "deep"}],
+            "no allocation is of the operating point shallow: measure",
+        ),
         (("operatingPoints", 1, "accuracy"), "0.9", "not that of the most accurate operating"),
         (("operatingPoints", 1, "accuracy"), "1.1", "accuracy is no number from 0 to 1"),
         (("operatingPoints", 1), {"name": "shallow"}, "lacks accuracy"),

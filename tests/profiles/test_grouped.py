@@ -109,6 +109,7 @@ def test_it_is_written_and_read_as_any_profile() -> None:
         ([SMALL, SMALL], "different names"),
         ([SMALL, profile("large", 0.8, {4: 8})], "no size of pod was measured for all"),
         ([grouped("both", [SMALL, LARGE]), SMALL], "both has operating points already"),
+        ([grouped("both", [SMALL, LARGE])], "^both has operating points already: leave it as it"),
     ],
 )
 def test_what_cannot_share_a_pod_is_said(profiles: list[Profile], why: str) -> None:

@@ -209,6 +209,16 @@ def test_accuracy_over_time_is_that_of_the_answers(together: Scenario) -> None:
     assert found.max() < world.scenario.variant("all").accuracy - 0.01
 
 
+def test_where_no_pod_was_ever_ready_there_is_no_accuracy(together: Scenario) -> None:
+    separate = variants_of(read_preset("paper-raw"), SLO_S, 99.0)
+    for scenario in (together, replace(together, variants=separate, speeds={})):
+        world = world_of_requests(scenario, poisson(5.0, 50), flat_history(5.0), 50, 1)
+        world.advance(50.0)
+        assert np.isnan(accuracy_over_time(world)[1]).all()
+        found = measured(world)
+        assert (found.violations, found.effective_accuracy) == (1.0, 0.0)
+
+
 @pytest.mark.parametrize("rps", [8.0, 14.0, 22.0, 40.0])
 def test_it_answers_about_as_the_scheduler_of_the_pod_does(rps: float) -> None:
     """Two executors; batches are of one request in both."""

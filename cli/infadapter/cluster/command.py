@@ -1,7 +1,6 @@
 """`infadapter profile --kubernetes`, from the pod template to the profile that is applied."""
 
 import asyncio
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from infadapter.cluster.source import Source, find_source
 from infadapter.profile_arguments import goals, writable
 from infadapter.profile_here import STDOUT, plot
 from infadapter.profile_options import PERCENTILE, Asked
+from infadapter.stopping import stopped_by_signals
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, connect
 from infadapter_profiles.document import ProfileDocument
@@ -69,10 +69,9 @@ def measure_in_cluster(asked: Asked) -> None:
 
 async def _until_stopped(asked: Asked) -> None:
     """A signal that ends a process would leave the clone to its deadline."""
-    if task := asyncio.current_task():
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
-        await measure(connect(API_TIMEOUT_S), asked)
+        with stopped_by_signals():
+            await measure(connect(API_TIMEOUT_S), asked)
     except ConfigException as error:
         raise CannotProfile(f"No cluster is named: {error}.") from error
     except ApiRefusal as refusal:

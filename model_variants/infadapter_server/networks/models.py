@@ -23,7 +23,7 @@ from infadapter_server.networks.onnx_programs import open_onnx
 from infadapter_server.networks.packing import unpack
 from infadapter_server.networks.programs import open_program
 from infadapter_server.networks.resnet import RESNETS, resnet
-from infadapter_server.networks.signatures import SIGNATURES, Floats, LoadError, Model
+from infadapter_server.networks.signatures import SIGNATURES, SUPERNET, Floats, LoadError, Model
 from infadapter_server.networks.stored import Format, Stored
 
 __all__ = ["TorchModel", "load", "open_stored"]
@@ -33,7 +33,6 @@ _UNREADABLE = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError),
     *(RuntimeError, TypeError, ValueError, pickle.PickleError, struct.error),
 )
-SUPERNET = "mnist1d"
 _BATCH_COUNT = ".num_batches_tracked"
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SIGNATURES", "Floats", "LoadError", "Model", "Signature"]
+__all__ = ["SIGNATURES", "SUPERNET", "Floats", "LoadError", "Model", "Signature"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -51,8 +51,10 @@ _GLYPHS = Signature(input_shape=(1, 32, 32), output_shape=(36,))
 _SIGNALS = Signature(input_shape=(40,), output_shape=(10,), input_name="signal")
 _IMAGENET = Signature(input_shape=(3, 224, 224), output_shape=(1000,))
 
+SUPERNET = "mnist1d"
+
 SIGNATURES: Mapping[str, Signature] = {
     **{f"glyph-{rung}": _GLYPHS for rung in range(1, 6)},
-    "mnist1d": _SIGNALS,
+    SUPERNET: _SIGNALS,
     **{f"resnet{depth}": _IMAGENET for depth in (18, 34, 50, 101, 152)},
 }

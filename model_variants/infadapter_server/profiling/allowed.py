@@ -52,7 +52,9 @@ class Allowed:
             self._tell(self.before)
         except ProfileError as error:
             content = orjson.dumps(self.before).decode()
-            click.echo(f"{error} Its points stay as they are: POST {content} to it.", err=True)
+            url = f"http://{self.endpoint.host}:{self.endpoint.port}{self.path}"
+            told = f"Its points stay as they are: curl -X POST {url} -d '{content}'"
+            click.echo(f"{error} {told}", err=True)
 
 
 async def ask_points(endpoint: Endpoint) -> Allowed | None:

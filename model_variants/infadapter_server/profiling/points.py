@@ -32,7 +32,10 @@ def wanted(
     if before is not None and before.allocations:
         _check_profile(before.variant, had, tuple(known))
     if asked is not None and not known:
-        raise PointsError("The server has no operating points: leave --points out.")
+        raise PointsError(
+            "The server tells of no operating points of this model: leave --points out, or check "
+            "the URL."
+        )
     if asked is None:
         return tuple(known[name] for name in had or known)
     names = tuple(known) if isinstance(asked, str) else asked

@@ -83,6 +83,8 @@ def _signature(given: dict[str, Any]) -> Signature | None:
     if ladder := given.get("ladder"):
         if "variant" in given:
             raise ConfigError("variant is one network, ladder are several: give one of the two.")
+        if "accuracy" in given:
+            raise ConfigError("accuracy is that of one network: say it of each in the ladder.")
         return ladder_signature(ladder, _said(tensors) if any(tensors) else None)
     if variant := given.get("variant"):
         if any(tensors):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infadapter_server.networks.notes import measured
-from infadapter_server.networks.signatures import SIGNATURES, Signature
+from infadapter_server.networks.signatures import SIGNATURES, SUPERNET, Signature
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.config_keys import ConfigError, Rung
 
@@ -22,6 +22,8 @@ class Rungs:
 def ladder_signature(ladder: tuple[Rung, ...], said: Signature | None) -> Signature:
     """That of its variants, or as the configuration says it. Raises ConfigError."""
     known = {rung.variant: SIGNATURES[rung.variant] for rung in ladder if rung.variant}
+    if SUPERNET in known:
+        raise ConfigError(f"{SUPERNET} has operating points already: serve it without a ladder.")
     if said is not None and known:
         raise ConfigError(f"input and output are those of {next(iter(known))}: leave them out.")
     if len(set(known.values())) > 1:
@@ -52,9 +54,12 @@ def stored_rungs(
 
 def _stored(rung: Rung, plain: Stored, folder: Path) -> Stored:
     if rung.variant:
-        accuracy = rung.accuracy or measured().get(rung.variant, {}).get("accuracy")
+        accuracy = measured().get(rung.variant, {}).get("accuracy")
         if accuracy is None:
-            raise ConfigError(f"the accuracy of {rung.name} is not known: say it in the ladder.")
+            raise ConfigError(
+                f"no weights of {rung.name} ship with the server: name a file of it, as "
+                f"{{name: {rung.name}, file: {rung.name}.pt, accuracy: 0.7}}, and input and output."
+            )
         return replace(plain, name=rung.name, variant=rung.variant, accuracy=accuracy)
     form = Format.EXPORT if rung.file.endswith(".pt2") else Format.TORCHSCRIPT
     file = str(folder / rung.file)

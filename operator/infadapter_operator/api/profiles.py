@@ -15,6 +15,7 @@ from infadapter_profiles.document import (
     MOST_LATENCY_MS,
     MOST_LETTERS,
     MOST_MEMORY_MEBIBYTES,
+    MOST_NAME_LETTERS,
     MOST_PERCENTILES,
     MOST_SLO_MS,
     PERCENTILE_KEY,
@@ -24,7 +25,7 @@ from infadapter_profiles.profile import Profile
 from infadapter_profiles.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Resources
 
-PointName = Annotated[str, Field(min_length=1, max_length=63)]
+PointName = Annotated[str, Field(min_length=1, max_length=MOST_NAME_LETTERS)]
 Milliseconds = Annotated[float, Field(gt=0, le=MOST_LATENCY_MS)]
 PercentileMilliseconds = Annotated[
     Mapping[str, Milliseconds],

@@ -56,7 +56,7 @@ def service_from(
     if not any(a.capacity_rps > 0 for variant in variants for a in variant.allocations):
         raise ProfileUnfit(
             f"no variant serves anything within {spec.slo.latency_milliseconds} ms at percentile"
-            f" {spec.slo.percentile:g}: allow more latency or profile larger allocations"
+            f" {spec.slo.percentile:g}: {_more_latency(spec.accuracy_floor)}"
         )
     return Service(
         namespace=namespace,
@@ -86,6 +86,11 @@ def service_from(
     )
 
 
+def _more_latency(floor: float) -> str:
+    lower = ", or lower accuracyFloor" if floor else ""
+    return f"allow more latency or profile larger allocations{lower}"
+
+
 def _profile(
     variant: VariantSpec,
     profiles: Mapping[str, VariantProfileSpec],
@@ -96,7 +101,10 @@ def _profile(
     if found is None:
         raise ProfileMissing(f"variant {variant.name} names VariantProfile {named}: create it")
     _check_sizes(named, found)
-    profile = found.as_profile(variant.name)
+    try:
+        profile = found.as_profile(variant.name)
+    except ValueError as error:  # rows and operating points that contradict each other
+        raise ProfileUnfit(f"VariantProfile {named}: {error}") from None
     _check_budget(named, profile, spec.budget_amounts)
     return profile
 

@@ -195,8 +195,14 @@ def test_the_calendar_is_the_spec_s() -> None:
 # --- operating points and the accuracy floor ------------------------------------------------------
 
 
+NEVER: Json = {
+    "resources": {"cpu": "1"},
+    "capacity": [{"latencyMilliseconds": 750, "percentile": 99, "rps": "0"}],
+}
+
+
 def with_points(*rows: tuple[str, str, int]) -> VariantProfileSpec:
-    """Of the points fast and good: cpu, point, rate."""
+    """Of the points fast and good: cpu, point, rate; 0 is late at any."""
     accuracy = {"fast": "0.6", "good": "0.8"}
     found: VariantProfile = parse_profile(
         {
@@ -208,7 +214,8 @@ def with_points(*rows: tuple[str, str, int]) -> VariantProfileSpec:
                 "loadSeconds": "3.5",
                 "operatingPoints": [{"name": n, "accuracy": a} for n, a in accuracy.items()],
                 "allocations": [
-                    an_allocation(cpu, rps) | {"operatingPoint": point} for cpu, point, rps in rows
+                    (an_allocation(cpu, rps) if rps else NEVER) | {"operatingPoint": point}
+                    for cpu, point, rps in rows
                 ],
             },
         }
@@ -270,3 +277,15 @@ def test_a_size_that_was_measured_twice_at_a_point_is_named_with_it() -> None:
     twice = with_points(("1", "good", 10), ("1", "fast", 40), ("1000m", "fast", 41))
     with pytest.raises(ProfileUnfit, match=r"batch size 1\) at operating point fast: keep one"):
         parsed(profiles={"resnet18-cpu": twice})
+
+
+def test_a_point_that_was_never_measured_is_named() -> None:
+    with pytest.raises(ProfileUnfit, match="resnet18-cpu: no allocation is of the operating point"):
+        parsed(profiles={"resnet18-cpu": with_points(("1", "good", 10))})
+
+
+def test_where_only_points_below_the_floor_meet_the_slo_that_is_told() -> None:
+    late = with_points(("1", "good", 0), ("1", "fast", 40))
+    with pytest.raises(ProfileUnfit, match="larger allocations, or lower accuracyFloor"):
+        with_floor("0.7", late)
+    assert with_floor("0.6", late).variants

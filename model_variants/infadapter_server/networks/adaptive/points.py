@@ -8,6 +8,7 @@ Nothing here imports torch.
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
+from infadapter_profiles.document import MOST_NAME_LETTERS
 from infadapter_scheduler.points import Point
 from infadapter_server.networks.signatures import Floats, LoadError
 
@@ -76,6 +77,11 @@ def check_points(name: str, points: Sequence[Point]) -> None:
     names = [point.name for point in points]
     if not names:
         raise LoadError(f"{name} has no operating points: give it at least one.")
+    for unfit in (each for each in names if not _is_name(each)):
+        raise LoadError(
+            f"{name} has an operating point called {str(unfit)[:80]!r}: a name has 1 to "
+            f"{MOST_NAME_LETTERS} printable characters, and neither commas nor spaces."
+        )
     if len(set(names)) < len(names):
         twice = next(each for each in names if names.count(each) > 1)
         raise LoadError(f"{name} has two operating points of the name {twice!r}: rename one.")
@@ -85,6 +91,16 @@ def check_points(name: str, points: Sequence[Point]) -> None:
             f"{name}'s operating point {wrong[0].name} has the accuracy {wrong[0].accuracy:g}: "
             "it must be a fraction from 0 to 1."
         )
+
+
+def _is_name(name: object) -> bool:
+    """Profiles keep it, and the command line lists several with commas."""
+    return (
+        isinstance(name, str)
+        and 1 <= len(name) <= MOST_NAME_LETTERS
+        and name.isprintable()
+        and not set(name) & {",", " "}
+    )
 
 
 def check_profiled(name: str, profiled: Iterable[str], points: Sequence[Point]) -> None:
