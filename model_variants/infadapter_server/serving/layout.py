@@ -108,13 +108,13 @@ def _found(
     if file is not None and form is Format.ONNX:
         config, beside = read_onnx(file, config)
         files += beside
+    if file is None and config.accuracy is None:
+        config = replace(config, accuracy=_shipped_accuracy(config.variant))
     if config.signature is None:
         raise ConfigError(
             f"{(folder or Path()) / CONFIG_FILE}: name and shape of input and output are missing; "
             "or name a variant."
         )
-    if file is None and config.accuracy is None:
-        config = replace(config, accuracy=_shipped_accuracy(config.variant))
     place = Path() if folder is None else folder / version
     rungs = stored_rungs(config.ladder, config.signature, place, version)
     files += rungs.files
