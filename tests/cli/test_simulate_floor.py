@@ -78,6 +78,15 @@ def test_points_below_the_floor_answer_nothing(trace: str) -> None:
         assert free[name]["violations"] < 0.02 < floor[name]["violations"]
 
 
+def test_who_fits_a_line_to_the_profile_fits_it_to_the_points_that_are_left(trace: str) -> None:
+    """Else 0.2 cores seem enough, as they are for points below the floor."""
+    arguments = ("--trace", trace, "--profile", LADDER, "--slo-ms", 250, "--no-regret")
+    much = ("--rate-scale", 1.3, "--budget", 0.6, "--policies", "infadapter-paper")
+    (own,) = found("simulate", *arguments, *much, "--accuracy-floor", 0.91)["policies"].values()
+    assert own["violations"] < 0.01
+    assert own["mean_cores"] > 0.25
+
+
 @pytest.mark.parametrize("command", ["simulate", "what-if"])
 def test_a_floor_that_no_variant_reaches_is_refused(command: str, trace: str) -> None:
     slos = "500,750" if command == "what-if" else "750"
