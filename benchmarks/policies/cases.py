@@ -43,6 +43,7 @@ def scenario(server: Server) -> Scenario:
         from_s=0,
         to_s=None,
         profile=None,
+        accuracy_floor=0.0,
         price={CPU: 1.0},
         loading_weight=0.001,
         server=str(server),

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import click
 
 from infadapter.calendars import calendar_of
+from infadapter.floors import check_floor
 from infadapter.profiles import read_preset, read_profiles
 from infadapter.simulated import Arguments
 from infadapter_operator.domain.service import ForecastMethod
@@ -37,12 +39,17 @@ class Aim:
 
 
 def profiles_of(arguments: Arguments) -> tuple[Profile, ...]:
-    if arguments.profile is None:
-        return read_preset("paper-raw")
+    """Of all variants, also of those below the accuracy floor; at least one is not."""
     try:
-        return read_profiles(arguments.profile)
+        profiles = (
+            read_preset("paper-raw")
+            if arguments.profile is None
+            else read_profiles(arguments.profile)
+        )
     except ProfileFileError as error:
         raise click.UsageError(str(error)) from error
+    check_floor(arguments.accuracy_floor, profiles)
+    return profiles
 
 
 def scenario_of(
@@ -51,14 +58,18 @@ def scenario_of(
     """`began_s` is when the part that is played did, since 1970."""
     check_prices(aim.budget, arguments.price)
     offers = offered if arguments.profile else to_variant  # the paper's pods have whole cores
+    floor = arguments.accuracy_floor
+    offers = partial(offers, accuracy_floor=floor)
     measured = tuple(_variant(profile, aim, offers) for profile in profiles)
     least = 0 if arguments.profile else PAPER_MILLICORES
     variants = tuple(v for v in (_fitting(v, aim.budget, least) for v in measured) if v.allocations)
+    lower = ", or lower --accuracy-floor" if floor else ""
     if not variants:
-        raise click.UsageError("No size of any variant fits into --budget: give more.")
+        raise click.UsageError(f"No size of any variant fits into --budget: give more{lower}.")
     if not any(a.capacity_rps > 0 for v in variants for a in v.allocations):
         raise click.UsageError(
-            "No size of any variant that fits into --budget meets --slo-ms: allow more of either."
+            "No size of any variant that fits into --budget meets --slo-ms: allow more of either"
+            f"{lower}."
         )
     names = {variant.name for variant in variants}
     return Scenario(
@@ -69,7 +80,8 @@ def scenario_of(
         forecast=ForecastMethod(arguments.forecast),
         calendar=calendar_of(arguments.season, arguments.time_zone, began_s),
         max_surge=arguments.max_surge,
-        profiles={p.variant: p for p in profiles if p.variant in names},
+        accuracy_floor=floor,
+        profiles={p.variant: _from(floor, p) for p in profiles if p.variant in names},
         server=Server(arguments.server),
         service_sigma=arguments.sigma,
         weighs_at_random=arguments.random_weights,
@@ -96,6 +108,14 @@ def _variant(
         return offers(profile, aim.slo_ms / 1000, PERCENTILE)
     except NotMeasured as error:
         raise click.UsageError(f"{profile.variant}: {error}.") from error
+
+
+def _from(floor: float, profile: Profile) -> Profile:
+    """Without the operating points below the floor, and what was measured of them."""
+    kept = tuple(point for point in profile.operating_points if point.accuracy >= floor)
+    names = {point.name for point in kept} if profile.operating_points else {None}
+    rows = tuple(row for row in profile.allocations if row.operating_point in names)
+    return replace(profile, operating_points=kept, allocations=rows)
 
 
 def _fitting(variant: Variant, budget: Resources, least_millicores: int) -> Variant:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from infadapter.calendars import calendar_options
+from infadapter.floors import floor_option
 from infadapter.options import budget, number_between, prices
 from infadapter.traces import (
     Command,
@@ -35,6 +36,7 @@ class Arguments:
     from_s: int
     to_s: int | None
     profile: Path | None
+    accuracy_floor: float
     price: Mapping[str, float]
     loading_weight: float
     server: str
@@ -70,6 +72,7 @@ _TRACE_OPTIONS = (
 )
 
 _WORLD_OPTIONS = (
+    floor_option,
     click.option(
         "--max-surge",
         type=budget,

@@ -56,6 +56,7 @@ class Scenario:
     forecast: ForecastMethod = ForecastMethod.AUTO  # ours foresees by it …
     calendar: Calendar = field(default_factory=Calendar)  # … and by this
     max_surge: Resources | None = None  # ours may hold that beyond the budget; None: as much again
+    accuracy_floor: float = 0.0  # variants, speeds and profiles are without what is less accurate
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # by variant, where there are any
     server: Server = Server.SAME
     start_overhead_s: float = 2.0  # from a pod's creation to the beginning of its load time

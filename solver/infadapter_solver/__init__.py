@@ -12,7 +12,7 @@ from infadapter_profiles.profile import KnownCapacity, Point, Profile, ProfiledA
 from infadapter_solver.answered import expected_points
 from infadapter_solver.check import InvalidProblem
 from infadapter_solver.exact.tables import TooLarge
-from infadapter_solver.left_out import left_out
+from infadapter_solver.left_out import below_floor, left_out
 from infadapter_solver.objective import broken, evaluate, score, starts
 from infadapter_solver.problem import (
     CPU,
@@ -50,6 +50,7 @@ __all__ = [
     "Target",
     "TooLarge",
     "Variant",
+    "below_floor",
     "binding_of",
     "binding_sentence",
     "broken",

@@ -22,8 +22,8 @@ def left_out(problem: Problem, accuracy_floor: float = 0.0) -> Mapping[str, str]
 
 
 def _reason(problem: Problem, variant: Variant, accuracy_floor: float) -> str:
-    if variant.accuracy < accuracy_floor:
-        return f"is below the accuracy floor of {accuracy_floor:g}, at {variant.accuracy:g}"
+    if below := below_floor(variant.accuracy, accuracy_floor):
+        return below
     serving = [a for a in variant.allocations if a.capacity_rps >= LEAST_CAPACITY_RPS]
     if not serving:
         return f"none of its sizes meets the SLO{_as_accurately(accuracy_floor)}"
@@ -40,6 +40,13 @@ def _reason(problem: Problem, variant: Variant, accuracy_floor: float) -> str:
     has = amounts_as_quantities({name: problem.budget[name] for name in beyond})
     needs = ", ".join(f"{amount} {name}" for name, amount in amounts_as_quantities(beyond).items())
     return f"needs {needs} in the smallest size that serves, of {', '.join(has.values())}"
+
+
+def below_floor(accuracy: float, accuracy_floor: float) -> str:
+    """A phrase, or none for a variant that may be planned."""
+    if accuracy >= accuracy_floor:
+        return ""
+    return f"is below the accuracy floor of {accuracy_floor:g}, at {accuracy:g}"
 
 
 def _as_accurately(accuracy_floor: float) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from infadapter_server.networks.notes import measured
 from infadapter_server.networks.stored import Format
 from infadapter_server.serving.catalogue import Catalogue, Given, parse_given
 from infadapter_server.serving.config_keys import ConfigError
@@ -68,6 +69,18 @@ def test_a_variant_of_ours_needs_no_file_but_a_version(tmp_path: Path) -> None:
     assert "has no version: put the model into" in unfit(folder)
     (folder / "1").mkdir()
     assert found(folder).stored.file is None
+
+
+def test_a_shipped_network_has_its_accuracy_until_a_file_or_the_configuration_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    shipped = model(tmp_path / "a", config="variant: glyph-1")
+    (shipped / "1").mkdir()
+    assert found(shipped).config.accuracy == measured()["glyph-1"]["accuracy"]
+    said = model(tmp_path / "b", config="variant: glyph-1\naccuracy: 0.5")
+    (said / "1").mkdir()
+    assert found(said).config.accuracy == 0.5
+    assert found(model(tmp_path / "c", "1", config="variant: glyph-1")).config.accuracy is None
 
 
 def test_a_version_without_a_model_or_with_two_is_unfit(tmp_path: Path) -> None:

@@ -362,6 +362,16 @@ def test_only_shipped_weights_have_an_accuracy(
     assert told == [accuracy]
 
 
+def test_the_profiler_is_told_the_accuracy_of_a_shipped_network_in_a_repository(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "small" / "1").mkdir(parents=True)
+    (tmp_path / "small" / "config.yaml").write_text("variant: glyph-1\n")
+    with started(*REAL[:2], "--repository", str(tmp_path), "--port", "0") as server:
+        endpoint = parse_url(f"{server.address.geturl()}/v2/models/small/infer")
+        assert asyncio.run(ask_facts(endpoint)).accuracy == measured()["glyph-1"]["accuracy"]
+
+
 def test_an_interrupt_before_the_server_listens_ends_it_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

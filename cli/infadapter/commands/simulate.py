@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from infadapter.floors import say_below_floor
 from infadapter.options import budget, number_between
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import Aim, profiles_of, scenario_of
@@ -99,14 +100,16 @@ def simulate(
     if output and format != "html":
         raise click.UsageError("--output is for --format html; a table and json go to stdout.")
     part = part_of(arguments)
+    profiles = profiles_of(arguments)
     scenario = scenario_of(
         arguments,
-        profiles_of(arguments),
+        profiles,
         Aim(slo_ms=slo_ms, budget=budget, cost_weight=cost_weight),
         part.played().began_s,
     )
     names = _named(policies, scenario, part)
     say_part(part)
+    say_below_floor(arguments.accuracy_floor, profiles)
     with in_one_sentence():
         comparison = compare(
             scenario,

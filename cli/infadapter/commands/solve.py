@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from infadapter.floors import check_floor, floor_option
 from infadapter.options import Running, budget, number_between, prices, running
 from infadapter.plan_text import plan_json, plan_table
 from infadapter.profiles import read_preset, read_profiles
@@ -93,13 +94,7 @@ class Arguments:
 @click.option("--slo-ms", type=number_between(0.001, 1e7), default=750.0, show_default=True)
 @click.option("--percentile", type=number_between(1, 99.99), default=99.0, show_default=True)
 @click.option("--max-variants", type=click.IntRange(1, 1000), default=16, show_default=True)
-@click.option(
-    "--accuracy-floor",
-    type=number_between(0, 1),
-    default=0.0,
-    show_default=True,
-    help="Plan without variants and operating points that are less accurate.",
-)
+@floor_option
 @click.option(
     "--running", type=running, help="What runs: resnet50=8 (cores), or 3x2 (three pods of two)."
 )
@@ -139,9 +134,10 @@ def solve(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _problem(arguments: Arguments) -> Problem:
-    variants = tuple(_variant(profile, arguments) for profile in _profiles(arguments))
+    profiles = _profiles(arguments)
+    variants = tuple(_variant(profile, arguments) for profile in profiles)
     _check_prices(arguments.budget, arguments.price)
-    _check_floor(arguments.accuracy_floor, variants)
+    check_floor(arguments.accuracy_floor, profiles)
     return Problem(
         variants=variants,
         demand_rps=arguments.demand,
@@ -186,15 +182,6 @@ def _check_prices(budget: Resources, prices: Mapping[str, float]) -> None:
     for resource in prices:
         if resource != CPU and resource not in budget:
             raise click.UsageError(f"{resource} has a price and is not in the budget.")
-
-
-def _check_floor(floor: float, variants: tuple[Variant, ...]) -> None:
-    best = max(variants, key=lambda variant: variant.accuracy)
-    if best.accuracy < floor:
-        raise click.UsageError(
-            f"No variant is as accurate as --accuracy-floor {floor:g}: the best is {best.name} "
-            f"with {best.accuracy:g}."
-        )
 
 
 def _pods(variants: tuple[Variant, ...], running: Running) -> PodGroup:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from infadapter.floors import say_below_floor
 from infadapter.options import number_between
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import Aim, profiles_of, scenario_of
@@ -142,6 +143,7 @@ def _swept(arguments: Arguments, grid: Mapping[str, tuple[float, ...]], option: 
     for sentence in refused:  # the other values have a result
         click.echo(f"infadapter: {sentence}", err=True)
     say_part(part)
+    say_below_floor(arguments.accuracy_floor, profiles)
     results, bounds = run(list(cases.values()), part, [arguments.seed], Progress())
     title, unit = TITLES[option]
     return Sweep(
@@ -149,6 +151,7 @@ def _swept(arguments: Arguments, grid: Mapping[str, tuple[float, ...]], option: 
         comparable=option == "slo-ms",
         title=title,
         unit=unit,
+        accuracy_floor=arguments.accuracy_floor,
         values=tuple(cases),
         results=results,
         part=part,

@@ -6,7 +6,7 @@ learn why it doesn't come.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infadapter_server.networks.notes import measured
@@ -95,11 +95,8 @@ def found_variant(
     weights: Path | None = None,
     batch_sizes: tuple[int, ...] = BATCH_SIZES,
 ) -> Found:
-    """One of ours, with the weights that ship with it, whose accuracy is known, or of a file."""
-    accuracy = measured().get(variant, {}).get("accuracy") if weights is None else None
-    config = ModelConfig(
-        signature=SIGNATURES[variant], variant=variant, batch_sizes=batch_sizes, accuracy=accuracy
-    )
+    """One of ours, with the weights that ship with it or of a file."""
+    config = ModelConfig(signature=SIGNATURES[variant], variant=variant, batch_sizes=batch_sizes)
     return _found(name, variant, weights, config, None)
 
 
@@ -111,6 +108,8 @@ def _found(
     if file is not None and form is Format.ONNX:
         config, beside = read_onnx(file, config)
         files += beside
+    if file is None and config.accuracy is None:
+        config = replace(config, accuracy=_shipped_accuracy(config.variant))
     if config.signature is None:
         raise ConfigError(
             f"{(folder or Path()) / CONFIG_FILE}: name and shape of input and output are missing; "
@@ -133,6 +132,12 @@ def _found(
     marks = [*map(_mark, files), _mark(folder / CONFIG_FILE if folder else None)]
     size = sum(each.stat().st_size for each in files)
     return Found(stored=stored, config=config, file_bytes=size, stamp="/".join([version, *marks]))
+
+
+def _shipped_accuracy(variant: str) -> float | None:
+    """That of the weights that ship with the server, which training noted."""
+    accuracy: float | None = measured().get(variant, {}).get("accuracy")
+    return accuracy
 
 
 def _config(folder: Path) -> ModelConfig:

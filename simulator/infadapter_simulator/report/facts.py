@@ -76,6 +76,7 @@ def _scenario(scenario: Scenario) -> dict[str, Any]:
         "percentile": scenario.percentile,
         "budget": _units(scenario.budget),
         "max_surge": _units(scenario.surge),
+        "accuracy_floor": scenario.accuracy_floor,
         "accuracy_weight": scenario.objective.accuracy_weight,
         "cost_weight": scenario.objective.cost_weight,
         "loading_weight": scenario.objective.loading_weight,

@@ -60,6 +60,7 @@ def sweep_page(sweep: Sweep) -> str:
         title=f"What if: {sweep.title}",
         load=words.load_sentence(sweep.part, sweep.seeds, sweep.bounds),
         headline=sweep_headline(sweep),
+        accuracy_floor=sweep.accuracy_floor,
         head=head,
         rows=rows,
         columns=SWEEP_COLUMNS,

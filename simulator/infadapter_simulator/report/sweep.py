@@ -28,6 +28,7 @@ class Sweep:
     comparable: bool  # the objective means the same for all values
     title: str  # the option in words
     unit: str
+    accuracy_floor: float
     values: tuple[float, ...]
     results: tuple[Result, ...]
     part: Part
@@ -55,6 +56,7 @@ def sweep_json(sweep: Sweep) -> str:
         "trace": sweep.part.trace.name,
         "from_s": sweep.part.from_s,
         "seconds": sweep.part.seconds,
+        "accuracy_floor": sweep.accuracy_floor,
         "option": sweep.option,
         "values": [
             {"value": value, **policy_facts(result)}
