@@ -1,13 +1,30 @@
 """
-The metrics of pods that autoscalers read: CPU in use, concurrency and what has arrived.
+The metrics of a simulated world: load by second and by pod, CPU in use, concurrency.
 
-Apart from the traffic, which goes its way whether or not anybody measures it.
+Apart from the world and its traffic, which go their way whether or not anybody measures them.
 """
 
 import numpy as np
 
 from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.traffic import Traffic
+from infadapter_simulator.world.world import World
+
+
+def scraped_rates(world: World, window_s: float) -> tuple[float, Floats]:
+    """Arrivals per second as far as they are scraped, and until when that is."""
+    return world.scraped(world.now_s - world.scenario.scrape_delay_s, window_s)
+
+
+def counts_by_pod(world: World) -> dict[str, tuple[float, float]]:
+    """By pod name: requests that it was sent, and those of them that it refused."""
+    return {pod.name: world.traffic.counts(pod.slot) for pod in world.pods}
+
+
+def late_by_pod(world: World, since_s: float) -> dict[str, int]:
+    """By pod name: requests that it has answered since then, and too late."""
+    late = world.traffic.late(since_s, world.now_s)
+    return {pod.name: int(late[pod.slot]) for pod in world.pods}
 
 
 def busy_cores(traffic: Traffic, slot: int, from_s: float, to_s: float) -> float:
