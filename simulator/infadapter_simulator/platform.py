@@ -11,6 +11,7 @@ from infadapter_operator.domain.observed import Cause, Observed, Pod, RouterView
 from infadapter_operator.domain.ports import StepRefused
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
 from infadapter_simulator.world.deployments import Deployments
+from infadapter_simulator.world.metrics import counts_by_pod, late_by_pod, scraped_rates
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
 
@@ -34,7 +35,7 @@ class SimulatedLoad:
     async def history(self, window_s: float, now_s: float) -> History:
         if self._world.scenario.faults.is_blind(self._world.now_s):
             raise QueryFailed("Prometheus does not answer.")
-        end_s, rates = self._world.rates(self._unknown_s())
+        end_s, rates = scraped_rates(self._world, self._unknown_s())
         at_s = np.arange(end_s - len(rates) + 1, end_s + 1)
         self._known += map(Sample._make, zip(at_s.tolist(), rates.tolist(), strict=True))
         if not self._known:
@@ -43,8 +44,8 @@ class SimulatedLoad:
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """Since it was last asked for; of a pod that began anew meanwhile nothing is known."""
-        (then_s, before), counts = self._counted, self._world.counts()
-        late, over_s = self._world.late(then_s), now_s - then_s
+        (then_s, before), counts = self._counted, counts_by_pod(self._world)
+        late, over_s = late_by_pod(self._world, then_s), now_s - then_s
         self._counted = (now_s, counts)
         return {
             pod: _delivered(arrived - before[pod][0], refused - before[pod][1] + late[pod], over_s)
@@ -68,7 +69,7 @@ class SimulatedLoad:
 
     def _unknown_s(self) -> float:
         """How many seconds were scraped since the last that is known."""
-        end_s, _ = self._world.rates(0)
+        end_s, _ = scraped_rates(self._world, 0)
         return end_s - self._known[-1].at_s if self._known else REMEMBERED_S
 
 

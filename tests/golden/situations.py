@@ -30,7 +30,7 @@ from infadapter_operator.domain.steps import (
     Step,
 )
 from infadapter_operator.reconcile import Cycle
-from infadapter_operator.reporting.conditions import Condition
+from infadapter_operator.reporting.condition import Condition
 from infadapter_operator.reporting.signals import conditions_of
 from infadapter_operator.reporting.status import decision_from, status_of
 from infadapter_simulator.policies.ours import Ours, service_of

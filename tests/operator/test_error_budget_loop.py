@@ -17,7 +17,7 @@ from infadapter_operator.domain.situation import Situation, State
 from infadapter_operator.planning.caution import MOST_RESERVE, reserve_factor
 from infadapter_operator.planning.plan import plan
 from infadapter_operator.reconcile import Cycle
-from infadapter_operator.reporting.conditions import Status
+from infadapter_operator.reporting.condition import Status
 from infadapter_operator.reporting.signals import conditions_of
 from infadapter_operator.reporting.status import status_of
 from infadapter_simulator.platform import SimulatedLoad

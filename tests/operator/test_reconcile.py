@@ -31,7 +31,7 @@ from infadapter_operator.domain.steps import (
 )
 from infadapter_operator.planning.plan import is_due
 from infadapter_operator.reconcile import Cycle, reconcile
-from infadapter_operator.reporting.conditions import Status
+from infadapter_operator.reporting.condition import Status
 from infadapter_operator.reporting.signals import conditions_of
 from infadapter_simulator.platform import SimulatedLoad
 from infadapter_simulator.world.faults import Faults, Spell

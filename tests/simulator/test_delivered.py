@@ -10,6 +10,7 @@ import pytest
 from infadapter_operator.domain.load import Delivered
 from infadapter_simulator.platform import SimulatedLoad
 from infadapter_simulator.scenario import PodSpeed, Scenario, Server
+from infadapter_simulator.world.metrics import late_by_pod
 from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_solver import CPU, Allocation, PodSize, Variant
@@ -94,6 +95,6 @@ def test_all_that_is_late_is_counted_however_often_it_is_asked_for(asked_every_s
     while measured.world.now_s < 60:
         then_s = measured.world.now_s
         measured.world.advance(then_s + asked_every_s)
-        late += measured.world.late(then_s)[measured.pod.name]
+        late += late_by_pod(measured.world, then_s)[measured.pod.name]
     latency_s = measured.world.traffic.finish_s - measured.world.traffic.arrivals_s
     assert late == np.sum(latency_s > SLO_S) > 20

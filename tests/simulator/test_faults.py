@@ -16,6 +16,7 @@ from infadapter_simulator.holding import holding
 from infadapter_simulator.platform import SimulatedCluster, SimulatedLoad
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.faults import Faults, Spell
+from infadapter_simulator.world.metrics import scraped_rates
 from infadapter_simulator.world.node import EVICTED_S
 from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.pods import SimulatedPod
@@ -290,7 +291,7 @@ def test_starts_resizes_and_scrapes_take_longer_than_told() -> None:
     here.take(up(1, 1, "b"))
     assert here.after(1.9)[0].resources[CPU] == 1000
     assert here.after(0.1)[0].resources[CPU] == 2000
-    assert here.world.rates(10)[0] == 0.0
+    assert scraped_rates(here.world, 10)[0] == 0.0
     assert not here.after(3 * START_S - 2.1)[1].ready
     assert here.after(0.1)[1].ready
 

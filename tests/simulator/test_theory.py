@@ -18,6 +18,7 @@ from infadapter_simulator.policies.hindsight.fixed import Fixed
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.simulate import Workload, flat_history, simulate
+from infadapter_simulator.world.metrics import busy_cores
 from infadapter_simulator.world.of_requests import world_of_requests
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.queues import (
@@ -534,7 +535,7 @@ def test_a_pod_that_failed_comes_back_empty(limit: int) -> None:
     traffic.resize(0, PodSpeed(2, 1.0), limit, 3.0)
     traffic.advance(20.0)
     assert traffic.start_s[-2:].tolist() == [12.0, 12.1]
-    assert traffic.busy_cores(0, 3.0, 11.0) == 0
+    assert busy_cores(traffic, 0, 3.0, 11.0) == 0
 
 
 def test_a_pod_that_leaves_ends_what_it_has_and_costs_until_then() -> None:

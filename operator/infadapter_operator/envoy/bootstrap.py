@@ -8,13 +8,21 @@ remembers. An *empty* answer would fall through to `last-good`, so "nothing is R
 too: a listener inside the same Envoy that refuses with 503 and Retry-After.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
+from infadapter_operator.envoy.clusters import (
+    ANY_POD,
+    EXTENSIONS,
+    LAST_GOOD,
+    aggregate_cluster,
+    header,
+    pods_cluster,
+    seconds,
+    static_cluster,
+    xds_cluster,
+)
 from infadapter_operator.envoy.endpoints import (
-    FLOOR,
-    NAMESPACE,
     PODS,
     REFUSALS,
     Json,
@@ -23,19 +31,14 @@ from infadapter_operator.envoy.endpoints import (
     recall,
     socket,
 )
-from infadapter_operator.envoy.failing_pods import failures, outlier_detection
 from infadapter_profiles.wire import (
     DEADLINE_HEADER,
-    FLOOR_HEADER,
     REFUSED_STATUS,
     RETRY_AFTER_HEADER,
     RETRY_AFTER_S,
 )
 
-_LAST_GOOD, _ANY_POD = "last-good", "service"
-_EXTENSIONS = "type.googleapis.com/envoy.extensions"
 _REFUSE = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": REFUSALS}}}}
-_MANY = 100_000  # connections, queued requests: the pods' schedulers refuse, not the router
 
 
 def bootstrap(
@@ -60,14 +63,14 @@ def bootstrap(
     """
     remembered = recall(last_good) if last_good else ()
     clusters = [
-        _aggregate(),
-        _pods(refresh_s),
-        _static(_LAST_GOOD, endpoints(remembered), pool=True),
-        _xds(xds_host, xds_port),
+        aggregate_cluster(),
+        pods_cluster(refresh_s),
+        static_cluster(LAST_GOOD, endpoints(remembered), pool=True),
+        xds_cluster(xds_host, xds_port),
     ]
     listeners = [_requests(service_key, slo_s, listen_host, listen_port), _refusals()]
     if stats_port is not None:
-        clusters.append(_static("admin", [endpoint(f"127.0.0.1:{admin_port}")]))
+        clusters.append(static_cluster("admin", [endpoint(f"127.0.0.1:{admin_port}")]))
         listeners.append(_stats(listen_host, stats_port))
     return {
         "node": {"id": service_key, "cluster": service_key},
@@ -76,123 +79,6 @@ def bootstrap(
         "stats_config": _stats_config(slo_s),
         "static_resources": {"listeners": listeners, "clusters": clusters},
     }
-
-
-# --- clusters --------------------------------------------------------------------------------
-
-
-def _aggregate() -> Json:
-    order = {"@type": f"{_EXTENSIONS}.clusters.aggregate.v3.ClusterConfig"}
-    return {
-        "name": _ANY_POD,
-        "connect_timeout": "1s",
-        "lb_policy": "CLUSTER_PROVIDED",
-        "cluster_type": {
-            "name": "envoy.clusters.aggregate",
-            "typed_config": order | {"clusters": [PODS, _LAST_GOOD]},
-        },
-        **_http(
-            {
-                "http_filters": [_floor(), _to_the_pod()],  # these know which pod it is
-                "outlier_detection": failures(),  # the router asks the aggregate what is one
-            }
-        ),
-    }
-
-
-def _pods(refresh_s: float) -> Json:
-    source = {
-        "api_type": "REST",
-        "transport_api_version": "V3",
-        "cluster_names": ["xds"],
-        "refresh_delay": _seconds(refresh_s),
-        "request_timeout": "2s",
-    }
-    config = {
-        "resource_api_version": "V3",
-        "initial_fetch_timeout": "2s",  # then it starts on what it remembers
-        "api_config_source": source,
-    }
-    return {
-        "name": PODS,
-        "type": "EDS",
-        "eds_cluster_config": {"service_name": PODS, "eds_config": config},
-    } | _pool()
-
-
-def _pool() -> Json:
-    """
-    Smooth weighted round robin, no queue or breaker of the router's own. Idle connections close
-    after a second, before any common server closes them: a request never meets a closing one.
-    """
-    limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
-    return {
-        "connect_timeout": "1s",
-        "lb_policy": "ROUND_ROBIN",
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-        "circuit_breakers": {"thresholds": [dict.fromkeys(limits, _MANY)]},
-        "outlier_detection": outlier_detection(),
-        **_http(
-            {
-                "common_http_protocol_options": {"idle_timeout": "1s"},
-                "outlier_detection": failures(),
-            }
-        ),
-    }
-
-
-def _http(options: Json) -> Json:
-    kind = "upstreams.http.v3.HttpProtocolOptions"
-    given = {
-        "@type": f"{_EXTENSIONS}.{kind}",
-        "explicit_http_config": {"http_protocol_options": {}},
-    }
-    return {"typed_extension_protocol_options": {f"envoy.extensions.{kind}": given | options}}
-
-
-def _floor() -> Json:
-    """
-    Pods obey the highest of several, so clients may ask for more and not for less. It comes with
-    the endpoint: a floor changes as weights do, and no router starts anew. Of none, no header.
-    """
-    value = f"%UPSTREAM_METADATA({NAMESPACE}:{FLOOR})%"
-    added = _header(FLOOR_HEADER, value) | {"append_action": "APPEND_IF_EXISTS_OR_ADD"}
-    kind = f"{_EXTENSIONS}.filters.http.header_mutation.v3.HeaderMutation"
-    mutations = {"request_mutations": [{"append": added}]}
-    return {"name": "floor", "typed_config": {"@type": kind, "mutations": mutations}}
-
-
-def _to_the_pod() -> Json:
-    kind = f"{_EXTENSIONS}.filters.http.upstream_codec.v3.UpstreamCodec"
-    return {"name": "pod", "typed_config": {"@type": kind}}
-
-
-def _static(name: str, endpoints: list[Json], *, pool: bool = False) -> Json:
-    assignment = {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]}
-    options = _pool() if pool else {"connect_timeout": "1s"}
-    return {"name": name, "type": "STATIC", "load_assignment": assignment} | options
-
-
-def _xds(host: str, port: int) -> Json:
-    assignment = {
-        "cluster_name": "xds",
-        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(host, port)}}]}],
-    }
-    return {
-        "name": "xds",
-        "type": "STATIC" if _is_ip(host) else "STRICT_DNS",
-        "dns_lookup_family": "V4_PREFERRED",
-        "connect_timeout": "1s",
-        "load_assignment": assignment,
-    }
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 # --- listeners -------------------------------------------------------------------------------
@@ -204,8 +90,8 @@ def _requests(service_key: str, slo_s: float, host: str, port: int) -> Json:
     an answer, and what a pod may have begun is not repeated.
     """
     route = {
-        "cluster": _ANY_POD,
-        "timeout": _seconds(max(5.0, 4.0 * slo_s)),
+        "cluster": ANY_POD,
+        "timeout": seconds(max(5.0, 4.0 * slo_s)),
         "retry_policy": {
             "retry_on": "connect-failure,refused-stream",
             "num_retries": 3,
@@ -213,8 +99,7 @@ def _requests(service_key: str, slo_s: float, host: str, port: int) -> Json:
                 {
                     "name": "envoy.retry_host_predicates.previous_hosts",
                     "typed_config": {
-                        "@type": f"{_EXTENSIONS}.retry.host.previous_hosts.v3"
-                        ".PreviousHostsPredicate"
+                        "@type": f"{EXTENSIONS}.retry.host.previous_hosts.v3.PreviousHostsPredicate"
                     },
                 }
             ],
@@ -238,7 +123,7 @@ def _requests(service_key: str, slo_s: float, host: str, port: int) -> Json:
 
 def _deadline(slo_s: float) -> Json:
     """Pods refuse what they can't answer within the service's SLO; clients may say otherwise."""
-    return _header(DEADLINE_HEADER, f"{1000 * slo_s:g}") | {"append_action": "ADD_IF_ABSENT"}
+    return header(DEADLINE_HEADER, f"{1000 * slo_s:g}") | {"append_action": "ADD_IF_ABSENT"}
 
 
 def _refusals() -> Json:
@@ -246,7 +131,7 @@ def _refusals() -> Json:
     refusal = {
         "match": {"prefix": "/"},
         "direct_response": {"status": REFUSED_STATUS, "body": {"inline_string": body}},
-        "response_headers_to_add": [_header(RETRY_AFTER_HEADER, str(RETRY_AFTER_S))],
+        "response_headers_to_add": [header(RETRY_AFTER_HEADER, str(RETRY_AFTER_S))],
     }
     manager = _manager(REFUSALS, [refusal])
     listener = {"name": REFUSALS, "internal_listener": {}}
@@ -278,12 +163,12 @@ def _internal_listeners() -> Json:
     kind = "bootstrap.internal_listener"
     return {
         "name": f"envoy.{kind}",
-        "typed_config": {"@type": f"{_EXTENSIONS}.{kind}.v3.InternalListener"},
+        "typed_config": {"@type": f"{EXTENSIONS}.{kind}.v3.InternalListener"},
     }
 
 
 def _manager(stat_prefix: str, routes: list[Json]) -> Json:
-    http = f"{_EXTENSIONS}.filters"
+    http = f"{EXTENSIONS}.filters"
     router = {"@type": f"{http}.http.router.v3.Router", "suppress_envoy_headers": True}
     return {
         "@type": f"{http}.network.http_connection_manager.v3.HttpConnectionManager",
@@ -303,13 +188,9 @@ def _retry_later() -> Json:
     }
     mapper = {
         "filter": {"status_code_filter": unavailable},
-        "headers_to_add": [_header(RETRY_AFTER_HEADER, str(RETRY_AFTER_S))],
+        "headers_to_add": [header(RETRY_AFTER_HEADER, str(RETRY_AFTER_S))],
     }
     return {"mappers": [mapper]}
-
-
-def _header(key: str, value: str) -> Json:
-    return {"header": {"key": key, "value": value}}
 
 
 # --- statistics ------------------------------------------------------------------------------
@@ -320,13 +201,9 @@ def _stats_config(slo_s: float) -> Json:
     slo_ms = round(slo_s * 1000)
     factors = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2, 3, 5, 10)
     buckets = {"match": {"suffix": "rq_time"}, "buckets": [slo_ms * factor for factor in factors]}
-    kept = ("http.", f"cluster.{PODS}.", f"cluster.{_LAST_GOOD}.", "cluster.xds.", "server.")
+    kept = ("http.", f"cluster.{PODS}.", f"cluster.{LAST_GOOD}.", "cluster.xds.", "server.")
     patterns = [{"prefix": prefix} for prefix in kept]
     return {
         "histogram_bucket_settings": [buckets],
         "stats_matcher": {"inclusion_list": {"patterns": patterns}},
     }
-
-
-def _seconds(duration_s: float) -> str:
-    return f"{duration_s:.3f}s"

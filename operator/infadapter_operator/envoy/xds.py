@@ -13,7 +13,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -22,23 +22,14 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from infadapter_operator.domain.observed import RouterView
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import Backend
-from infadapter_operator.envoy.endpoints import (
-    TYPE_URL,
-    Json,
-    recall,
-    remember,
-    resources,
-    reweighed,
-    version,
-)
+from infadapter_operator.envoy.endpoints import TYPE_URL, Json, recall, remember, resources
+from infadapter_operator.envoy.published import REMEMBERED, Polled, Published
 from infadapter_operator.listening import listen
 
 PATH = "/v3/discovery:endpoints"
 _logger = logging.getLogger(__name__)
 _LARGEST_REQUEST = 1 << 20  # an Envoy describes all its extensions every time: some 100 kB
 _MOST_ROUTERS = 64  # of one service
-_MOST_VERSIONS = 32  # remembered of one service
-_REMEMBERED = ""  # stands for the routers of before this process started
 
 Name = Annotated[str, Field(min_length=1, max_length=512)]
 
@@ -58,57 +49,6 @@ class DiscoveryRequest(BaseModel):
     ] = ""
 
 
-@dataclass(slots=True)
-class _Polled:
-    """A router: when it last asked, the version it obeys, and what it was offered since."""
-
-    seen_s: float
-    obeys: str
-    offered: str = ""
-
-    @property
-    def may_obey(self) -> set[str]:
-        return {self.obeys, self.offered or self.obeys}
-
-
-@dataclass(slots=True)
-class _Published:
-    """A service: its weights by version, oldest first, and the routers that ask for them."""
-
-    versions: dict[str, tuple[Backend, ...]] = field(default_factory=dict)
-    routers: dict[str, _Polled] = field(default_factory=dict)
-    restored: tuple[Backend, ...] = ()  # what was kept before this process started
-    heard: asyncio.Event = field(default_factory=asyncio.Event)  # set at the first poll
-
-    @property
-    def current(self) -> str:
-        return next(reversed(self.versions))
-
-    def add(self, backends: tuple[Backend, ...]) -> str:
-        name = version(backends)
-        self.versions.pop(name, None)  # to the end, if it was there
-        self.versions[name] = backends
-        while len(self.versions) > _MOST_VERSIONS:
-            del self.versions[next(iter(self.versions))]
-        return name
-
-    def learn(self, name: str) -> None:
-        """
-        What is in force may be newer than what was kept: the same pods with other weights, which
-        the router's version says. The first that is learnt takes the place of what was kept, unless
-        something was published since; one more only tells what another router obeys still.
-        """
-        found = None if name in self.versions else reweighed(self.restored, name)
-        if found is None:
-            return
-        if self.current == version(self.restored):
-            self.versions = {name: found}
-            if _REMEMBERED in self.routers:
-                self.routers[_REMEMBERED].obeys = name
-        else:
-            self.versions = {name: found, **self.versions}
-
-
 class XdsServer:
     """Holds the weights of every service, and answers the routers that ask for them."""
 
@@ -121,13 +61,13 @@ class XdsServer:
         self._clock = clock
         self._forget_after_s = forget_after_s
         self._heard_within_s = heard_within_s
-        self._services: dict[str, _Published] = {}
+        self._services: dict[str, Published] = {}
         self._floors: dict[str, Mapping[str, float]] = {}  # of accuracy, by variant
         self._runner: web.AppRunner | None = None
 
     def publish(self, service_key: str, backends: Sequence[Backend]) -> str:
         """Have the service's routers send to these, and return the name of that version."""
-        service = self._services.setdefault(service_key, _Published())
+        service = self._services.setdefault(service_key, Published())
         floors = self._floors.get(service_key, {})
         serving = (backend for backend in backends if backend.weight > 0)
         return service.add(tuple(_asked(backend, floors) for backend in serving))
@@ -146,10 +86,10 @@ class XdsServer:
 
         Raises ValueError if `last_good` is not what `last_good` returned.
         """
-        service = self._services.setdefault(service_key, _Published())
+        service = self._services.setdefault(service_key, Published())
         service.restored = recall(last_good)
         name = service.add(service.restored)
-        service.routers[_REMEMBERED] = _Polled(self._clock(), name)
+        service.routers[REMEMBERED] = Polled(self._clock(), name)
 
     async def heard(self, service_key: str) -> bool:
         """
@@ -177,10 +117,10 @@ class XdsServer:
 
     def routers(self, service_key: str) -> int:
         """Return how many routers of this service have asked of late."""
-        service = self._services.get(service_key, _Published())
+        service = self._services.get(service_key, Published())
         fresh_s = self._clock() - self._forget_after_s
         names = (name for name, router in service.routers.items() if router.seen_s >= fresh_s)
-        return sum(name != _REMEMBERED for name in names)
+        return sum(name != REMEMBERED for name in names)
 
     def view(self, service_key: str) -> RouterView:
         """
@@ -203,7 +143,7 @@ class XdsServer:
         another one asks. Raises PlatformUnavailable when one obeys what this process never
         published.
         """
-        service = self._services.get(service_key, _Published())
+        service = self._services.get(service_key, Published())
         possible: set[str] = set()
         for router in service.routers.values():
             possible |= router.may_obey if router.obeys else set(service.versions)
@@ -249,7 +189,7 @@ class XdsServer:
             return web.Response(status=304)
         return web.json_response(_offer(service, router))
 
-    def _polled(self, service: _Published, asked: DiscoveryRequest) -> _Polled:
+    def _polled(self, service: Published, asked: DiscoveryRequest) -> Polled:
         now_s = self._clock()
         before = service.routers.pop(asked.node.id, None)
         if before and before.offered and before.offered != asked.version_info:
@@ -260,7 +200,7 @@ class XdsServer:
             if now_s - router.seen_s <= self._forget_after_s
         }
         newest = list(fresh.items())[-(_MOST_ROUTERS - 1) :]
-        service.routers = {**dict(newest), asked.node.id: _Polled(now_s, asked.version_info)}
+        service.routers = {**dict(newest), asked.node.id: Polled(now_s, asked.version_info)}
         return service.routers[asked.node.id]
 
 
@@ -268,7 +208,7 @@ def _asked(backend: Backend, floors: Mapping[str, float]) -> Backend:
     return replace(backend, accuracy_floor=floors.get(backend.target.variant, 0.0))
 
 
-def _offer(service: _Published, router: _Polled) -> Json:
+def _offer(service: Published, router: Polled) -> Json:
     router.offered = service.current
     return {
         "version_info": service.current,

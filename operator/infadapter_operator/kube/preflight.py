@@ -8,7 +8,8 @@ from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.dry_run import template_problems
 from infadapter_operator.kube.objects import Workload
 from infadapter_operator.kube.prepare import Prepared, Unprepared
-from infadapter_operator.reporting.conditions import Condition, spec_invalid
+from infadapter_operator.reporting.condition import Condition
+from infadapter_operator.reporting.conditions import spec_invalid
 from infadapter_solver.problem import Variant
 
 

@@ -22,7 +22,8 @@ from infadapter_operator.prometheus.queries import (
     served_by_pod_query,
     served_query,
 )
-from infadapter_operator.reporting.conditions import Condition, profiles_unresolved, spec_invalid
+from infadapter_operator.reporting.condition import Condition
+from infadapter_operator.reporting.conditions import profiles_unresolved, spec_invalid
 from infadapter_operator.settings import CustomQueries, Settings
 from infadapter_solver.problem import Target
 

@@ -16,7 +16,7 @@ from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.kube.client import ApiRefusal, KubeApi, core, custom
 from infadapter_operator.kube.objects import Owner
 from infadapter_operator.reconcile import Cycle
-from infadapter_operator.reporting.conditions import Condition, Status
+from infadapter_operator.reporting.condition import Condition, Status
 from infadapter_operator.reporting.events import Event, build_event, events_between
 
 _logger = logging.getLogger(__name__)

@@ -31,7 +31,8 @@ from infadapter_operator.kube.spec_controller import SpecController
 from infadapter_operator.prometheus.client import PrometheusLoad, slo_met_ratio
 from infadapter_operator.prometheus.queries import met_query
 from infadapter_operator.reconcile import Cycle, reconcile
-from infadapter_operator.reporting.conditions import Condition, slo_met, unparsed, with_ready
+from infadapter_operator.reporting.condition import Condition
+from infadapter_operator.reporting.conditions import slo_met, unparsed, with_ready
 from infadapter_operator.reporting.signals import conditions_of
 from infadapter_operator.reporting.status import decision_from, status_of, without_service
 from infadapter_operator.reporting.variant_status import blocks_from

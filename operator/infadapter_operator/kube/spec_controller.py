@@ -17,7 +17,7 @@ from infadapter_operator.kube.preflight import Preflight
 from infadapter_operator.kube.prepare import Prepared, Unprepared, prepare
 from infadapter_operator.kube.report import condition_of
 from infadapter_operator.kube.routers.choice import Routers
-from infadapter_operator.reporting.conditions import Condition
+from infadapter_operator.reporting.condition import Condition
 
 RESYNC_EVERY_S = 30.0
 """How often what only a spec changes is looked after: the router's objects, borrowed ones."""

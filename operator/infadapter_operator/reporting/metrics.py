@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from infadapter_operator.domain.service import Service
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.budget_metrics import BudgetMetrics
-from infadapter_operator.reporting.conditions import Condition, Status
+from infadapter_operator.reporting.condition import Condition, Status
 from infadapter_operator.reporting.rollout_metrics import RolloutMetrics
 from infadapter_operator.reporting.sentences import unavailable
 from infadapter_operator.rollout.match import held_by

@@ -4,7 +4,8 @@ from infadapter_operator.domain.observed import Observed, Pod, Resize
 from infadapter_operator.domain.progress import Phase
 from infadapter_operator.domain.service import Mode
 from infadapter_operator.reconcile import Cycle
-from infadapter_operator.reporting.conditions import Condition, Signals, conditions
+from infadapter_operator.reporting.condition import Condition, Signals
+from infadapter_operator.reporting.conditions import conditions
 from infadapter_operator.reporting.sentences import target_told
 from infadapter_operator.rollout.moves import PENDING_PATIENCE_S
 from infadapter_operator.rollout.rollout import Rollout

@@ -24,7 +24,7 @@ from infadapter_operator.domain.error_budget import ErrorBudget
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.caution import reserve_factor
-from infadapter_operator.reporting.conditions import Condition
+from infadapter_operator.reporting.condition import Condition
 from infadapter_operator.reporting.transitions import whole_second, with_times
 from infadapter_operator.reporting.variant_status import variants_of
 from infadapter_profiles.frontier import mixture

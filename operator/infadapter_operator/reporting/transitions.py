@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from infadapter_operator.api.status import Condition as ConditionStatus
-from infadapter_operator.reporting.conditions import Condition
+from infadapter_operator.reporting.condition import Condition
 
 
 def with_times(

@@ -10,7 +10,7 @@ from infadapter_operator.api.status import Condition as ConditionStatus
 from infadapter_operator.domain.observed import Cause
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
-from infadapter_operator.reporting.conditions import Condition, Status
+from infadapter_operator.reporting.condition import Condition, Status
 from infadapter_operator.reporting.sentences import unavailable
 from infadapter_operator.reporting.transitions import whole_second, with_times
 from infadapter_solver.problem import Target

@@ -65,7 +65,7 @@ class Traffic:
         self._refusals: Ints = np.zeros(0, dtype=np.int64)
         most_points = max((len(speed.points) for speed in scenario.speeds.values()), default=0)
         self._points = no_points(0, count, most_points) if most_points else None
-        self._slots = 0
+        self.slots = 0  # pods so far
         self._open, self._looked_s = 0, 0.0
         self._make_room(64)
         self._order: Ints = np.empty(0, dtype=np.int64)
@@ -86,9 +86,9 @@ class Traffic:
 
     def add(self, speed: PodSpeed, limit: int | None, now_s: float) -> int:
         """A new, empty queue; `limit` None refuses by the deadline. Returns its slot."""
-        slot = self._slots
-        self._slots += 1
-        if self._slots > len(self._weights):
+        slot = self.slots
+        self.slots += 1
+        if self.slots > len(self._weights):
             self._make_room(2 * len(self._weights))
         self._free_s[slot] = now_s
         if self._points is not None:
@@ -130,10 +130,10 @@ class Traffic:
 
     def route(self, weights: Mapping[int, int]) -> None:
         """By slot; slots that are not named get nothing."""
-        self._weights[: self._slots] = 0
+        self._weights[: self.slots] = 0
         for slot, weight in weights.items():
             self._weights[slot] = weight
-        self._credits[: self._slots] = 0
+        self._credits[: self.slots] = 0
         named = sorted(slot for slot, weight in weights.items() if weight > 0)
         self._order = np.array(named, dtype=np.int64)
 
@@ -199,11 +199,11 @@ class Traffic:
 
     def late(self, from_s: float, to_s: float) -> Ints:
         """By slot, requests that were answered in that time, and later than within the SLO."""
-        rows = self._rows(from_s, to_s)
+        rows = self.rows(from_s, to_s)
         done_s = self.finish_s[rows]
         answered = (done_s > from_s) & (done_s <= to_s) & ~self.lost[rows]
         late = answered & (done_s - self.arrivals_s[rows] > self._slo_s + 1e-9)
-        return np.bincount(self.slot_of[rows][late], minlength=self._slots)
+        return np.bincount(self.slot_of[rows][late], minlength=self.slots)
 
     def busy_until_s(self, slot: int) -> float:
         """
@@ -219,6 +219,11 @@ class Traffic:
             return found
         answered = self._points.answered[rows]
         return np.where(np.isnan(answered), found, answered)
+
+    def rows(self, from_s: float, to_s: float) -> slice:
+        """Requests that may have been in a pod then."""
+        high = np.searchsorted(self.arrivals_s[: self.passed], to_s, side="left")
+        return slice(self._oldest_open(from_s), int(high))
 
     def outcomes(self) -> Ints:
         """ON_TIME, LATE, REFUSED or FAILED, by request. All that waits is answered."""
@@ -243,39 +248,12 @@ class Traffic:
         outcome[self.slot_of[rows] == NOT_SERVED] = REFUSED
         return outcome
 
-    def busy_cores(self, slot: int, from_s: float, to_s: float) -> float:
-        """Servers of the pod that were busy in that time, in the mean: its use of CPU."""
-        rows = self._rows(from_s, to_s)
-        own = self.slot_of[rows] == slot
-        return _overlap_s(self.start_s[rows][own], self.finish_s[rows][own], from_s, to_s) / (
-            to_s - from_s
-        )
-
-    def in_system(self, slots: set[int], from_s: float, to_s: float) -> float:
-        """Requests waiting or being served in these pods in that time, in the mean."""
-        rows = self._rows(from_s, to_s)
-        named = np.zeros(self._slots + 1, dtype=np.bool_)
-        named[list(slots)] = True
-        own = named[self.slot_of[rows]]  # the last is for those that no pod took
-        return _overlap_s(self.arrivals_s[rows][own], self.finish_s[rows][own], from_s, to_s) / (
-            to_s - from_s
-        )
-
-    def arrived(self, from_s: float, to_s: float) -> int:
-        low, high = np.searchsorted(self.arrivals_s, (from_s, to_s), side="left")
-        return int(high - low)
-
     def _set(self, slot: int, speed: PodSpeed, limit: int | None) -> None:
         self._servers[slot] = speed.servers
         self._service_s[slot] = speed.service_s
         self._limits[slot] = DEADLINE if limit is None else min(limit, MOST_WAITING)
         if self._points is not None:
             give(self._points, slot, speed.points)
-
-    def _rows(self, from_s: float, to_s: float) -> slice:
-        """Requests that may have been in a pod then."""
-        high = np.searchsorted(self.arrivals_s[: self.passed], to_s, side="left")
-        return slice(self._oldest_open(from_s), int(high))
 
     def _recent_rows(self, now_s: float) -> slice:
         return slice(self._oldest_waiting(now_s), self.passed)
@@ -292,8 +270,3 @@ class Traffic:
             self._looked_s = behind_s
             self._open = oldest_open(self.slot_of, self.finish_s, self._open, self.passed, behind_s)
         return self._open
-
-
-def _overlap_s(begin_s: Floats, end_s: Floats, from_s: float, to_s: float) -> float:
-    overlap = np.minimum(end_s, to_s) - np.maximum(begin_s, from_s)
-    return float(np.maximum(overlap, 0.0).sum())

@@ -14,7 +14,6 @@ from infadapter_simulator.scenario import PodSpeed, Scenario, Server
 from infadapter_simulator.world.events import Events, What
 from infadapter_simulator.world.node import EVICTED_S, Node
 from infadapter_simulator.world.pods import Held, SimulatedPod, held_since
-from infadapter_simulator.world.queues import Floats
 from infadapter_simulator.world.router import Router
 from infadapter_simulator.world.scraped import Scrape
 from infadapter_simulator.world.traffic import Traffic
@@ -49,7 +48,7 @@ class World:
         self._pods: dict[str, SimulatedPod] = {}
         self._by_slot: list[SimulatedPod] = []
         self._events = Events()
-        self._scraped = scraped
+        self.scraped = scraped
         self.controllers: list[Callable[[], None]] = []  # called whenever something has happened
         for at_s in sorted(scenario.faults.times_s):
             self._events.put(at_s, What.TURNED, None)
@@ -65,19 +64,6 @@ class World:
     def weights(self) -> Mapping[str, int]:
         """By pod name, what the router obeys."""
         return dict(self.router.weights)
-
-    def rates(self, window_s: float) -> tuple[float, Floats]:
-        """Arrivals per second as far as they are scraped, and until when that is."""
-        return self._scraped(self.now_s - self.scenario.scrape_delay_s, window_s)
-
-    def counts(self) -> dict[str, tuple[float, float]]:
-        """By pod name: requests that it was sent, and those of them that it refused."""
-        return {pod.name: self.traffic.counts(pod.slot) for pod in self._pods.values()}
-
-    def late(self, since_s: float) -> dict[str, int]:
-        """By pod name: requests that it has answered since then, and too late."""
-        late = self.traffic.late(since_s, self.now_s)
-        return {pod.name: int(late[pod.slot]) for pod in self._pods.values()}
 
     def variant_of_slots(self) -> list[str]:
         return [pod.target.variant for pod in self._by_slot]

@@ -11,9 +11,8 @@ from infadapter_operator.domain.steps import Backend, ScaleUp, SetWeights
 from infadapter_operator.kube.client import core
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
-from infadapter_operator.kube.routers.gateway import (
-    OBEYED_WITHIN_S,
-    GatewayRouter,
+from infadapter_operator.kube.routers.gateway import OBEYED_WITHIN_S, GatewayRouter
+from infadapter_operator.kube.routers.http_route import (
     build_route,
     covers,
     in_force,

@@ -21,13 +21,8 @@ from infadapter_operator.execute import Executed
 from infadapter_operator.kube.client import ApiRefusal
 from infadapter_operator.kube.report import Reporter, calm, condition_of
 from infadapter_operator.reconcile import Cycle
-from infadapter_operator.reporting.conditions import (
-    Condition,
-    Signals,
-    Status,
-    conditions,
-    with_ready,
-)
+from infadapter_operator.reporting.condition import Condition, Signals, Status
+from infadapter_operator.reporting.conditions import conditions, with_ready
 from infadapter_operator.reporting.events import build_event, events_between
 from infadapter_operator.reporting.status import (
     KEPT_DECISIONS,

@@ -10,7 +10,8 @@ from infadapter_operator.domain.error_budget import Answers, ErrorBudget
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.planning.decide import warming
 from infadapter_operator.reconcile import Cycle
-from infadapter_operator.reporting.conditions import Condition, Signals, Status, conditions
+from infadapter_operator.reporting.condition import Condition, Signals, Status
+from infadapter_operator.reporting.conditions import conditions
 from infadapter_operator.reporting.events import events_between
 from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.reporting.signals import conditions_of

@@ -8,132 +8,33 @@ of its pods'. A change is in force when the gateway says so of this very generat
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from infadapter_operator.domain.names import (
-    TRAFFIC_LABEL,
-    selector_of,
-    service_labels,
-    target_name,
-)
+from infadapter_operator.domain.names import TRAFFIC_LABEL, selector_of
 from infadapter_operator.domain.observed import RouterView
 from infadapter_operator.domain.steps import Backend, SetWeights
-from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, core, custom
+from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, core
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.objects import Owner, build_target_service
 from infadapter_operator.kube.observe import belongs_to, is_left_over, refuse_stranger
 from infadapter_operator.kube.routers.envoy import EnvoyRouter
+from infadapter_operator.kube.routers.http_route import (
+    MOST_WEIGHT,
+    build_route,
+    covers,
+    in_force,
+    route_path,
+    says_the_same,
+    target_weights,
+    was_accepted,
+)
 from infadapter_operator.kube.running import Running
-from infadapter_operator.kube.statuses import condition
-from infadapter_profiles.wire import FLOOR_HEADER, MODELS_PATH
 from infadapter_solver.problem import Target
-
-GATEWAY_GROUP, GATEWAY_VERSION = "gateway.networking.k8s.io", "v1"
-MOST_WEIGHT = 1_000_000
 
 OBEYED_WITHIN_S = 15.0
 """How long a route that was replaced before its gateways confirmed it may still take effect."""
-
-
-def route_path(owner: Owner) -> str:
-    return custom(GATEWAY_GROUP, GATEWAY_VERSION, owner.namespace, "httproutes", owner.name)
-
-
-def build_route(
-    owner: Owner,
-    traffic: Mapping[str, Any],
-    weights: Mapping[Target, int],
-    floors: Mapping[str, float],
-) -> Json:
-    """
-    `traffic` as in the spec: parentRefs, hostnames. The rules are one field, sent whole. A floor of
-    accuracy is asked of all or none, since not every gateway can tell its backends apart.
-    """
-    floor = min((floors.get(target.variant, 0.0) for target in weights), default=0.0)
-    backends = [
-        {"name": target_name(owner.name, target), "port": 80, "weight": weight}
-        for target, weight in sorted(weights.items())
-    ]
-    match = {"path": {"type": "PathPrefix", "value": f"{MODELS_PATH}/{owner.name}"}}
-    hostnames = traffic.get("hostnames")
-    return {
-        "apiVersion": f"{GATEWAY_GROUP}/{GATEWAY_VERSION}",
-        "kind": "HTTPRoute",
-        "metadata": {
-            "name": owner.name,
-            "namespace": owner.namespace,
-            "labels": service_labels(owner.name),
-            "ownerReferences": [owner.reference],
-        },
-        "spec": {
-            "parentRefs": list(traffic["parentRefs"]),
-            **({"hostnames": list(hostnames)} if hostnames else {}),
-            "rules": [{"matches": [match], "backendRefs": backends, **_asking(floor)}],
-        },
-    }
-
-
-def _asking(floor: float) -> Json:
-    """Pods obey the highest of several, so clients may ask for more and not for less."""
-    header = {"name": FLOOR_HEADER, "value": f"{floor:.5f}"}
-    change = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"add": [header]}}
-    return {"filters": [change]} if floor > 0 else {}
-
-
-def covers(live: Any, ours: Any) -> bool:
-    """Whether `live` says all that `ours` says; what the API server filled in is no difference."""
-    if isinstance(ours, Mapping):
-        return isinstance(live, Mapping) and all(covers(live.get(k), v) for k, v in ours.items())
-    if isinstance(ours, Sequence) and not isinstance(ours, str):
-        same = isinstance(live, Sequence) and len(live) == len(ours)
-        return same and all(covers(a, b) for a, b in zip(live, ours, strict=True))
-    return bool(live == ours)
-
-
-def says_the_same(live: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
-    """Also that nothing is asked of pods which is asked no more."""
-    asked, wanted = ([r.get("filters") or [] for r in s.get("rules") or ()] for s in (live, ours))
-    return covers(live, ours) and covers(asked, wanted)
-
-
-def in_force(route: Mapping[str, Any]) -> bool:
-    """Whether every gateway of the route obeys it as it is now."""
-    generation = route["metadata"]["generation"]
-    reported = (route.get("status") or {}).get("parents") or ()
-    return all(
-        any(
-            covers(parent.get("parentRef"), wanted)
-            and all(_is_true(parent, kind, generation) for kind in ("Accepted", "ResolvedRefs"))
-            for parent in reported
-        )
-        for wanted in route["spec"].get("parentRefs") or ()
-    )
-
-
-def was_accepted(route: Mapping[str, Any]) -> bool:
-    """Whether a gateway sends by some generation of this route: before that nothing does."""
-    reported = (route.get("status") or {}).get("parents") or ()
-    return any(condition(parent, "Accepted").get("status") == "True" for parent in reported)
-
-
-def _is_true(parent: Mapping[str, Any], kind: str, generation: int) -> bool:
-    found = condition(parent, kind)
-    return found.get("status") == "True" and found.get("observedGeneration") == generation
-
-
-def target_weights(
-    route: Mapping[str, Any], owner: Owner, targets: Iterable[Target]
-) -> dict[Target, int]:
-    """By target, of a live route."""
-    by_name = {target_name(owner.name, target): target for target in targets}
-    rules = route["spec"].get("rules") or [{}]
-    return {
-        by_name[backend["name"]]: backend.get("weight", 1)
-        for backend in rules[0].get("backendRefs") or ()
-        if backend["name"] in by_name
-    }
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from infadapter_operator.planning.rates import WINDOWS_S, rate_now_rps
 from infadapter_operator.rollout.traffic_split import Candidate, weights_for
 from infadapter_profiles.sizes import Segment
 from infadapter_simulator.policies.fleet import started
+from infadapter_simulator.world.metrics import scraped_rates
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, PodGroup
@@ -65,7 +66,7 @@ def _segments(world: World, pod: SimulatedPod) -> tuple[Segment, ...]:
 
 
 def _rate_now_rps(world: World) -> float:
-    end_s, rates = world.rates(WINDOWS_S[0])
+    end_s, rates = scraped_rates(world, WINDOWS_S[0])
     first_s = end_s - len(rates) + 1
     samples = [Sample(first_s + i, rps) for i, rps in enumerate(rates.tolist())]
     return rate_now_rps(samples) if samples else 0.0

@@ -19,6 +19,7 @@ from infadapter_simulator.policies.kubernetes.replicas import (
     started_at_s,
 )
 from infadapter_simulator.policies.ticking import Ticker, ticker
+from infadapter_simulator.world.metrics import busy_cores
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
 
@@ -77,7 +78,7 @@ class CpuUtilisation:
         from_s, to_s = window
 
         def busy(from_s: float, to_s: float) -> float:
-            return world.traffic.busy_cores(pod.slot, from_s, to_s)
+            return busy_cores(world.traffic, pod.slot, from_s, to_s)
 
         cores = mean_over(busy, self.before_cores, from_s, to_s)
         return Usage(millicores=int(1000 * cores), window_s=to_s - from_s, at_s=to_s)

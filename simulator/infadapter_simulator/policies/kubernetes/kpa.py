@@ -33,6 +33,7 @@ from infadapter_simulator.policies.kubernetes.replicas import (
     ready_since_s,
 )
 from infadapter_simulator.policies.ticking import Ticker, ticker
+from infadapter_simulator.world.metrics import in_system
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
 from infadapter_solver import CPU
@@ -97,12 +98,12 @@ class _Run:
             return
         asked = self._asked(ready, at_s)
 
-        def in_system(from_s: float, to_s: float) -> float:
-            found = world.traffic.in_system(asked, from_s, to_s)
+        def concurrency(from_s: float, to_s: float) -> float:
+            found = in_system(world.traffic, asked, from_s, to_s)
             return found * len(ready) / len(asked)
 
         end_s = at_s - self.report_age_s
-        self.decider.record(at_s, mean_over(in_system, self.before, end_s - REPORT_S, end_s))
+        self.decider.record(at_s, mean_over(concurrency, self.before, end_s - REPORT_S, end_s))
 
     def _asked(self, ready: list[SimulatedPod], at_s: float) -> set[int]:
         count = scraped_pods(len(ready))

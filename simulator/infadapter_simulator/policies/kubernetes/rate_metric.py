@@ -13,6 +13,7 @@ import numpy as np
 from infadapter_simulator.policies.kubernetes.hpa_rules import average_value_proposal
 from infadapter_simulator.policies.kubernetes.replicas import Deployment, live_pods, pods_for
 from infadapter_simulator.policies.ticking import Ticker, ticker
+from infadapter_simulator.world.metrics import arrived
 from infadapter_simulator.world.world import World
 
 
@@ -44,9 +45,9 @@ class ScrapedRate:
         if span is None:
             return 0.0
         from_s, to_s = span
-        arrived = world.traffic.arrived(max(from_s, 0.0), max(to_s, 0.0))
+        count = arrived(world.traffic, max(from_s, 0.0), max(to_s, 0.0))
         before_s = max(0.0, min(0.0, to_s) - min(0.0, from_s))
-        return (arrived + self.before_rps * before_s) / (to_s - from_s)
+        return (count + self.before_rps * before_s) / (to_s - from_s)
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ from infadapter_simulator.policies.kubernetes.vpa_recommender import (
 )
 from infadapter_simulator.policies.ticking import Ticker, ticker
 from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.world.metrics import busy_cores
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
 from infadapter_solver import CPU
@@ -69,7 +70,7 @@ class Sampler:
                 continue  # what loading uses is not simulated
 
             def busy(from_s: float, to_s: float, slot: int = pod.slot) -> float:
-                return world.traffic.busy_cores(slot, from_s, to_s)
+                return busy_cores(world.traffic, slot, from_s, to_s)
 
             cores = mean_over(busy, self.before_cores, end_s - WINDOW_S, end_s)
             self.recommender.add(self._with_beside(world.scenario, pod, cores), end_s)

@@ -26,6 +26,7 @@ from infadapter_simulator.policies.papers.forecast import (
 )
 from infadapter_simulator.policies.papers.planned import Groups, Planned
 from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.world.metrics import scraped_rates
 from infadapter_simulator.world.world import World
 from infadapter_solver import (
     CPU,
@@ -59,7 +60,7 @@ class PaperRule:
         return int(ERROR * mean_rps)
 
     def demand_rps(self, world: World) -> int:
-        _, rates = world.rates(MINUTES * MINUTE_S)
+        _, rates = scraped_rates(world, MINUTES * MINUTE_S)
         if not len(rates):
             return 0
         whole = len(rates) >= MINUTES * MINUTE_S

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from infadapter_simulator.policies.papers.planned import PER_MILLE, Groups, Planned
 from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.world.metrics import scraped_rates
 from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Plan, Problem, Variant, solve
 
@@ -31,7 +32,7 @@ class IpaRule:
         return mean_rps
 
     def demand_rps(self, world: World) -> float:
-        _, rates = world.rates(MAXIMUM_S)
+        _, rates = scraped_rates(world, MAXIMUM_S)
         return float(rates.max()) if len(rates) else 0.0
 
     def plan(self, demand_rps: float, running: Groups) -> Plan:

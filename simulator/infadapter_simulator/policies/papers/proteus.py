@@ -15,6 +15,7 @@ import numpy as np
 
 from infadapter_simulator.policies.papers.planned import PER_MILLE, Groups, Planned
 from infadapter_simulator.scenario import Scenario
+from infadapter_simulator.world.metrics import scraped_rates
 from infadapter_simulator.world.world import World
 from infadapter_solver import (
     CPU,
@@ -48,7 +49,7 @@ class ProteusRule:
         return MARGIN * mean_rps
 
     def demand_rps(self, world: World) -> float:
-        _, rates = world.rates(WINDOWS * INTERVAL_S)
+        _, rates = scraped_rates(world, WINDOWS * INTERVAL_S)
         count = max(1, len(rates) // int(INTERVAL_S))
         recent = rates[-count * int(INTERVAL_S) :]
         windows = [part.mean() for part in np.array_split(recent, count)] if len(recent) else [0.0]

@@ -1,0 +1,83 @@
+"""
+The conditions of pods: whether they serve, have room, come at all, deliver, and are as planned.
+
+They are one group because one look at the platform tells them all; without it none is known.
+"""
+
+from infadapter_operator.domain.progress import Phase, Progress
+from infadapter_operator.domain.service import Mode, Service
+from infadapter_operator.reporting.condition import Condition, Signals, false, true, unknown
+from infadapter_operator.reporting.sentences import (
+    blocks_told,
+    progress_told,
+    rest_told,
+    target_told,
+    unavailable,
+)
+
+MIN_DELIVERED_RATIO = 0.85
+"""A target that delivers less than this part of what its profile promises has a wrong profile."""
+
+
+def serving(signals: Signals) -> Condition:
+    if signals.unseen:
+        return unknown("Serving", signals.unseen, "the pods were not looked at")
+    if signals.serving:
+        return true("Serving", "BackendsReady", "at least one Ready pod gets traffic")
+    return false("Serving", "NoReadyBackend", "no Ready pod gets traffic: requests are refused")
+
+
+def capacity_available(signals: Signals) -> Condition:
+    if signals.unseen:
+        return unknown("CapacityAvailable", signals.unseen, "the pods were not looked at")
+    if signals.shortages:
+        reason = signals.shortages[0][0]
+        sentences = dict.fromkeys(sentence for _, sentence in signals.shortages)
+        return false("CapacityAvailable", reason, "; ".join(sentences))
+    return true("CapacityAvailable", "Available", "there is room for what is planned")
+
+
+def variants_available(signals: Signals) -> Condition:
+    if signals.unseen:
+        return unknown("VariantsAvailable", signals.unseen, "the pods were not looked at")
+    blocks = unavailable(signals.blocks)
+    if blocks:
+        return false("VariantsAvailable", *blocks_told(blocks))
+    return true("VariantsAvailable", "Available", "pods come of every variant that is planned")
+
+
+def as_profiled(signals: Signals) -> Condition:
+    if signals.unseen:
+        return unknown("CapacityAsProfiled", signals.unseen, "the pods were not looked at")
+    short = sorted(
+        target for target, ratio in signals.ratios.items() if ratio < MIN_DELIVERED_RATIO
+    )
+    if short:
+        names = ", ".join(map(target_told, short))
+        return false(
+            "CapacityAsProfiled",
+            "LessDelivered",
+            f"pods deliver less than {MIN_DELIVERED_RATIO:g} of what their profile promises, and"
+            f" are planned with what they deliver; profile them again: {names}",
+        )
+    return true("CapacityAsProfiled", "AsProfiled", "pods deliver what their profiles promise")
+
+
+def progressing(service: Service, signals: Signals) -> Condition:
+    if signals.unseen:
+        return unknown("Progressing", signals.unseen, "the pods were not looked at")
+    if service.mode is Mode.RECOMMEND:
+        return false("Progressing", "Recommend", "plans are reported, not carried out")
+    if signals.progress is not None:
+        return _progress(signals.progress)
+    if signals.progressing:
+        return true("Progressing", "Adapting", "pods or weights are not yet as planned")
+    return false("Progressing", "AsPlanned", "pods and weights are as planned")
+
+
+def _progress(progress: Progress) -> Condition:
+    if progress.rest is not None:
+        return false("Progressing", progress.rest.value, rest_told(progress, progress.rest))
+    if progress.phase is Phase.DONE:
+        return false("Progressing", progress.phase.value, "pods and weights are as planned")
+    return true("Progressing", progress.phase.value, progress_told(progress))
