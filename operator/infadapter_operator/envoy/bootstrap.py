@@ -38,7 +38,6 @@ from infadapter_profiles.wire import (
     RETRY_AFTER_S,
 )
 
-_REFUSE = {"endpoint": {"address": {"envoy_internal_address": {"server_listener_name": REFUSALS}}}}
 
 
 def bootstrap(
