@@ -39,7 +39,6 @@ from infadapter_profiles.wire import (
 )
 
 
-
 def bootstrap(
     *,
     service_key: str,
