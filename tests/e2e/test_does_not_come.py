@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 Json = dict[str, Any]
 
-PATIENCE = {"startSeconds": 5, "readySeconds": 20, "retryFirstSeconds": 5, "retryMostSeconds": 20}
+PATIENCE = {"startSeconds": 5, "readySeconds": 60, "retryFirstSeconds": 5, "retryMostSeconds": 20}
 GONE = "localhost:9/none:1"  # nothing listens there: each pull fails at once
 GOOD, BAD = "glyph-1", "glyph-3"
 
