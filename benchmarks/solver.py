@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
 from infadapter.profiles import read_preset
-from infadapter_profiles.frontier import Served, frontier
+from infadapter_profiles.frontier import Served, allocation_of
 from infadapter_solver import (
     Allocation,
     Method,
@@ -188,14 +188,12 @@ def pointed(variant: Variant, points: int, draw: random.Random) -> Variant:
     accuracies = [variant.accuracy - 0.02 * k - 0.003 * k * k for k in range(points)]
 
     def sized(allocation: Allocation) -> Allocation:
-        served = {
-            f"p{k}": Served(f"p{k}", accuracy, rps)
+        served = (
+            Served(f"p{k}", accuracy, rps)
             for k, accuracy in enumerate(accuracies)
             for rps in [allocation.capacity_rps * (1 + k / 2) * draw.uniform(0.95, 1.05)]
-        }
-        kept = frontier(served.values())
-        most_rps = served[kept[-1].name].capacity_rps if kept else 0.0
-        return replace(allocation, capacity_rps=most_rps, points=kept)
+        )
+        return allocation_of(allocation.size, served)
 
     return replace(variant, allocations=tuple(map(sized, variant.allocations)))
 

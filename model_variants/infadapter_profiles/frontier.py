@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from infadapter_profiles.sizes import Allocation, PointCapacity
+from infadapter_profiles.sizes import Allocation, PodSize, PointCapacity
 
 LEAST_STEP = 0.01
 """A point that is less than a hundredth faster than a more accurate one is none: rates are not
@@ -37,6 +37,13 @@ def frontier(points: Iterable[Served]) -> tuple[PointCapacity, ...]:
         )
         for p in kept
     )
+
+
+def allocation_of(size: PodSize, points: Iterable[Served]) -> Allocation:
+    """A pod of this size with those that are worth using; it serves nothing where none can."""
+    served = tuple(points)
+    kept, rates = frontier(served), {point.name: point.capacity_rps for point in served}
+    return Allocation(size=size, capacity_rps=rates[kept[-1].name] if kept else 0.0, points=kept)
 
 
 def mixture(allocation: Allocation, rps: float) -> Mapping[str, float]:

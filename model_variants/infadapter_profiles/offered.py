@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from infadapter_profiles.capacity import capacity_at
-from infadapter_profiles.frontier import Served, frontier
+from infadapter_profiles.frontier import Served, allocation_of
 from infadapter_profiles.isotonic import interpolate, isotonic
 from infadapter_profiles.profile import OperatingPoint, Profile
 from infadapter_profiles.sizes import CPU, Allocation, PodSize, Variant
@@ -88,11 +88,7 @@ def _allocation(
     ]
     if not profile.operating_points:
         return Allocation(size=size, capacity_rps=served[0].capacity_rps)
-    points = frontier(served)
-    rps = {point.name: point.capacity_rps for point in served}
-    return Allocation(
-        size=size, capacity_rps=rps[points[-1].name] if points else 0.0, points=points
-    )
+    return allocation_of(size, served)
 
 
 def _rates(

@@ -1,7 +1,6 @@
 """What was measured of a variant, as values: a latency curve, or its answers, for each size."""
 
-from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -89,9 +88,9 @@ def check_operating_points(profile: Profile) -> None:
 def _check_names(profile: Profile, known: Mapping[str, float]) -> None:
     if "" in known:
         raise ValueError("an operating point has no name")
-    for name in _twice(point.name for point in profile.operating_points):
+    for name in twice(point.name for point in profile.operating_points):
         raise ValueError(f"there are two operating points called {name}")
-    for size, point in _twice((a.size, a.operating_point) for a in profile.allocations):
+    for size, point in twice((a.size, a.operating_point) for a in profile.allocations):
         raise ValueError(f"there are two allocations of {point} with {_told(size)}")
     measured = {allocation.operating_point for allocation in profile.allocations}
     for name in (name for name in known if name not in measured):
@@ -108,5 +107,10 @@ def _told(size: PodSize) -> str:
     return f"{told} and batchSize {size.batch_size}"
 
 
-def _twice(items: Iterable[T]) -> list[T]:
-    return [item for item, count in Counter(items).items() if count > 1]
+def twice(items: Iterable[T]) -> Iterator[T]:
+    """Those that were there before."""
+    seen: set[T] = set()
+    for item in items:
+        if item in seen:
+            yield item
+        seen.add(item)

@@ -8,7 +8,7 @@ with it alone; networks that are resident switch at no cost; loading takes as lo
 from collections.abc import Sequence
 from dataclasses import replace
 
-from infadapter_profiles.frontier import Served, frontier
+from infadapter_profiles.frontier import Served, allocation_of
 from infadapter_profiles.grouped import NotGroupable, grouped
 from infadapter_simulator.scenario import PodSpeed, PointSpeed, Scenario
 from infadapter_simulator.speeds import servers_of
@@ -55,14 +55,11 @@ def _common_sizes(variants: Sequence[Variant]) -> list[PodSize]:
 
 
 def _allocation(scenario: Scenario, size: PodSize) -> Allocation:
-    served = [
+    served = (
         Served(variant.name, variant.accuracy, scenario.capacity_rps(variant.name, size))
         for variant in scenario.variants
-    ]
-    points = frontier(served)
-    rates = {point.name: point.capacity_rps for point in served}
-    most_rps = rates[points[-1].name] if points else 0.0
-    return Allocation(size=size, capacity_rps=most_rps, points=points)
+    )
+    return allocation_of(size, served)
 
 
 def _speed(scenario: Scenario, allocation: Allocation) -> PodSpeed:

@@ -6,10 +6,11 @@ are not negative, and for numbers that are numbers.
 """
 
 import math
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable
 from itertools import pairwise
 from typing import TypeVar
 
+from infadapter_profiles.profile import twice
 from infadapter_solver.problem import CPU, Allocation, Problem, Variant
 
 T = TypeVar("T", bound=Hashable)
@@ -45,7 +46,7 @@ def check(problem: Problem) -> None:
 
 def check_variants(problem: Problem) -> None:
     """Raises InvalidProblem."""
-    for name in _twice(variant.name for variant in problem.variants):
+    for name in twice(variant.name for variant in problem.variants):
         raise InvalidProblem(f"there are two variants called {name}")
     for variant in problem.variants:
         _amount(f"the accuracy of {variant.name}", variant.accuracy)
@@ -54,7 +55,7 @@ def check_variants(problem: Problem) -> None:
 
 
 def _check_allocations(variant: Variant) -> None:
-    for size in _twice(allocation.size for allocation in variant.allocations):
+    for size in twice(allocation.size for allocation in variant.allocations):
         raise InvalidProblem(f"{variant.name} has two allocations of the size {dict(size.key)}")
     for allocation in variant.allocations:
         _amount(f"a capacity of {variant.name}", allocation.capacity_rps)
@@ -70,8 +71,8 @@ def _check_points(variant: Variant, allocation: Allocation) -> None:
     name, points = variant.name, allocation.points
     if not points:
         return
-    for twice in _twice(point.name for point in points):
-        raise InvalidProblem(f"a size of {name} has two operating points called {twice}")
+    for repeated in twice(point.name for point in points):
+        raise InvalidProblem(f"a size of {name} has two operating points called {repeated}")
     for point in points:
         _amount(f"the accuracy of {name} at {point.name}", point.accuracy)
     ratios = [0.0, *(point.capacity_ratio for point in points)]
@@ -99,11 +100,3 @@ def _amount(name: str, value: float) -> None:
 def _pods(name: str, limit: int) -> None:
     if not isinstance(limit, int) or limit < 0:
         raise InvalidProblem(f"{name} must be limited to a whole number from 0, not to {limit}")
-
-
-def _twice(items: Iterable[T]) -> Iterator[T]:
-    seen: set[T] = set()
-    for item in items:
-        if item in seen:
-            yield item
-        seen.add(item)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from infadapter_profiles.frontier import mixture
+from infadapter_profiles.sizes import mean_accuracy
 from infadapter_solver.candidates import (
     candidates,
     most_pods,
@@ -61,7 +61,8 @@ def _priced(problem: Problem) -> Iterator[Priced]:
         for a in found:
             cost_ratio = unit_cost_ratio(problem, a)
             for pods in _numbers(problem, target, a):
-                own = accuracy[target.variant] if not a.points else _mean_accuracy(problem, a, pods)
+                segments = a.segments(accuracy[target.variant])
+                own = mean_accuracy(segments, planning_rps(problem) / pods)
                 yield Priced(target, a, pods, cost_ratio, own)
 
 
@@ -72,13 +73,6 @@ def _numbers(problem: Problem, target: Target, allocation: Allocation) -> list[i
     rates = [point.capacity_ratio * allocation.capacity_rps for point in allocation.points[1:]]
     found = (math.ceil(min(wanted.capacity_rps / rps, most)) for rps in rates)
     return sorted({most, *(min(most, max(n, wanted.min_replicas)) for n in found)})
-
-
-def _mean_accuracy(problem: Problem, allocation: Allocation, pods: int) -> float:
-    accuracy = {point.name: point.accuracy for point in allocation.points}
-    each_rps = min(planning_rps(problem) / pods, allocation.capacity_rps)
-    mixed = mixture(allocation, each_rps)
-    return sum(accuracy[point] * rps / each_rps for point, rps in mixed.items())
 
 
 def _alone(problem: Problem, size: Priced) -> tuple[float, bool, float, float]:

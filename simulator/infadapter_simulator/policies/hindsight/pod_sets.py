@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
 
-from infadapter_profiles.frontier import Served, frontier
+from infadapter_profiles.frontier import Served, allocation_of
 from infadapter_profiles.sizes import Segment
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_solver import CPU, Allocation, PodSize, Variant
@@ -88,17 +88,15 @@ def full_speed(variant: Variant, speeds: Sequence[PodSpeed]) -> tuple[Segment, .
     What pods serve that share their load by speed, the most accurate first; each mixes two of its
     operating points at most.
     """
-    most_rps = sum(speed.most_rps for speed in speeds)
     rates: dict[float, float] = {}
     for speed in speeds:
         for point in speed.points:
             rps = speed.servers / point.service_s
             rates[point.accuracy] = rates.get(point.accuracy, 0.0) + rps
-    points = frontier(Served(f"{accuracy}", accuracy, rps) for accuracy, rps in rates.items())
-    if points:
-        most_rps = rates[points[-1].accuracy]
-    together = Allocation(size=PodSize(), capacity_rps=most_rps, points=points)
-    return together.segments(variant.accuracy)
+    if not rates:
+        return (Segment(sum(speed.most_rps for speed in speeds), variant.accuracy),)
+    served = (Served(f"{accuracy}", accuracy, rps) for accuracy, rps in rates.items())
+    return allocation_of(PodSize(), served).segments(variant.accuracy)
 
 
 def _fits(scenario: Scenario, one: PodSet) -> bool:
