@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from infadapter.cluster import coming
+from infadapter.cluster.clone import as_pod
 from infadapter.cluster.source import Source
 from infadapter_operator.domain.observed import Resize
 from infadapter_operator.kube.client import STRATEGIC, ApiRefusal, Json, KubeApi, core
 from infadapter_operator.kube.messages import stable
 from infadapter_operator.kube.objects import container_resources
-from infadapter_operator.kube.read import pod_of
 from infadapter_operator.kube.statuses import condition, count, part, parts, text
 from infadapter_profiles.quantities import InvalidQuantity, cpu_millicores
 from infadapter_profiles.sizes import CPU, PodSize
-from infadapter_solver.problem import Target
 
 RESIZE_S = 20.0
 """
@@ -51,7 +50,7 @@ async def _until_in_force(api: KubeApi, path: str, source: Source, size: PodSize
     until_s = time.monotonic() + RESIZE_S
     while True:
         live = await api.get(path)
-        seen = live and pod_of(live, Target(source.workload.variant, CPU), source.server)
+        seen = live and as_pod(live, source)
         if not live or not seen or seen.leaving:
             return "it is gone"
         if seen.ready and seen.resize is Resize.NONE and in_force(live, source, size):

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from infadapter_operator.api.decimals import AnyNumber, Fraction, Weight
 from infadapter_operator.api.fields import DnsLabel, ResourceList, Timestamp
 from infadapter_operator.api.model import ApiModel, list_map
+from infadapter_profiles.document import MOST_NAME_LETTERS
 from infadapter_profiles.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Resources
 
@@ -73,7 +74,7 @@ class Condition(StatusModel):
 class PointShare(StatusModel):
     """What part of a variant's answers is expected of one operating point."""
 
-    name: Annotated[str, Field(max_length=63)]
+    name: Annotated[str, Field(max_length=MOST_NAME_LETTERS)]
     """The operating point."""
     share: Fraction
     """Of what all pods of the variant answer; it falls to faster points in a burst."""

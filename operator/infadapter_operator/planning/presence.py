@@ -90,12 +90,16 @@ def _planned(observed: Observed, plan: Plan | None, left: Collection[Target]) ->
     What the plan holds without new pods of what is left, of which it has none from now on: with the
     one that fails in both, there would be room for it only twice.
     """
+    live = _live(observed)
     total: Resources = {}
     for group in plan.groups if plan else ():
-        others = sum(not (pod.leaving or pod.is_lost) for pod in observed.of(group.target)) - 1
-        pods = min(group.pods, others) if group.target in left else group.pods
+        pods = min(group.pods, live[group.target] - 1) if group.target in left else group.pods
         total = plus(total, group.allocation.resources, pods)
     return total
+
+
+def _live(observed: Observed) -> Counter[Target]:
+    return Counter(pod.target for pod in observed.pods if not (pod.leaving or pod.is_lost))
 
 
 def _starting(observed: Observed, plan: Plan | None, left: Collection[Target]) -> list[Resources]:
@@ -103,7 +107,7 @@ def _starting(observed: Observed, plan: Plan | None, left: Collection[Target]) -
     Of each target of which planned pods are missing, what the next one holds; what is left starts
     none.
     """
-    live = Counter(pod.target for pod in observed.pods if not (pod.leaving or pod.is_lost))
+    live = _live(observed)
     return [
         largest(group.allocation.resources, template.resources if template else {})
         for group in (plan.groups if plan else ())

@@ -18,7 +18,7 @@ from infadapter_operator.domain.load import QueryFailed
 
 MAX_POINTS = 3600
 MAX_SERIES = 4000
-"""Three a pod; of a service with more pods, some are left out."""
+"""Four a pod; of a service with more pods, some are left out."""
 
 ONLY_WHOLE = {"partial_response": "false"}
 """Thanos then fails instead of answering with what it has; others don't know the parameter."""

@@ -67,13 +67,20 @@ def moves_now(context: DrainContext, observed: Observed, *, doubt: bool) -> Move
         freed = _preempted(context, observed, ())
     if not (freed or grown.steps or rolled):
         freed = _back_in_budget(context, observed)
-    # A bridge leaves room for what it bridges to: where there is too little, nothing bridges, and
-    # neither while something rolls, which was begun with room for it all.
-    able = bridges and not (short or observed.rolling)
+    bridged = () if short or not bridges else _bridged(context, observed, grown)
+    return Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
+
+
+def _bridged(context: DrainContext, observed: Observed, grown: Growth) -> tuple[ResizePod, ...]:
+    """
+    A bridge leaves room for what it bridges to: where there is too little, nothing bridges, and
+    neither while something rolls, which was begun with room for it all. Surge is for what starts.
+    """
+    if observed.rolling:
+        return ()
     if not (grown.steps or is_under_way(context, observed)):
         grown.room.take(context.service.max_surge)
-    bridged = stopgaps(context, grown, observed.size_limits) if able else ()
-    return Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
+    return stopgaps(context, grown, observed.size_limits)
 
 
 def _growth(

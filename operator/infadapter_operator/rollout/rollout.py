@@ -24,10 +24,7 @@ from infadapter_operator.planning.plan import Planned
 from infadapter_operator.rollout.match import PodState, match_pods
 from infadapter_operator.rollout.moves import moves_now
 from infadapter_operator.rollout.phase import progress_of
-from infadapter_operator.rollout.release import (
-    DrainContext,
-    Releases,
-)
+from infadapter_operator.rollout.release import DrainContext, Releases
 from infadapter_operator.rollout.scale_down import align, remove, scale_down, unloaded
 from infadapter_operator.rollout.scale_up import Growth
 from infadapter_operator.rollout.traffic import (
