@@ -10,11 +10,8 @@ measured there. It knows nothing of what HTTP takes of the core: so it is shown 
 executions that are as much longer as the real server's were.
 """
 
-import multiprocessing
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from urllib.request import urlopen
 
 import click
@@ -24,7 +21,7 @@ from benchmarks.columns import show_row
 from benchmarks.machine import machine
 from benchmarks.scheduler_noise import measured
 from benchmarks.serving.networks import Network
-from benchmarks.serving.runs import be_the_client, pin, replayed, server
+from benchmarks.serving.runs import be_the_client, on_the_core, replayed, server
 from infadapter_profiles import wire
 from infadapter_scheduler import Arrival, Model, Scheduler, World, replay, resampled
 from infadapter_scheduler.buffer import MOST_OF_THE_TIME
@@ -100,23 +97,6 @@ def executed(exposition: str, execution_s: Mapping[int, float]) -> tuple[float, 
     return found[f"{batch}_sum", ""] / count, found[f"{inference}_sum", ""] / expected_s
 
 
-def bare(variant: str) -> tuple[Mapping[int, float], Sequence[float]]:
-    """Seconds by batch size, and relative errors, on the core that the server will have."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_bare, args=(theirs, variant), daemon=True)
-    process.start()
-    found: tuple[Mapping[int, float], Sequence[float]] = ours.recv()
-    process.join()
-    return found
-
-
-def _bare(pipe: Connection, variant: str) -> None:
-    os.environ["OMP_NUM_THREADS"] = "1"
-    pin(0)
-    pipe.send(measured(variant, EXECUTIONS))
-
-
 def show(name: str, seen: Seen, arrivals: int, capacity: float) -> None:
     p50_s, p99_s = (percentile(seen.latencies_s, at) or 0.0 for at in (50, 99))
     _row(
@@ -141,7 +121,7 @@ def _row(first: str, *cells: str) -> None:
 @click.option("--load", "loads", type=click.FloatRange(min=0.01), multiple=True, default=LOADS)
 def main(variant: str, slo_ms: float, seconds: float, loads: tuple[float, ...]) -> None:
     be_the_client()
-    execution_s, errors = bare(variant)
+    execution_s, errors = on_the_core(measured, variant, EXECUTIONS)
     slo_s, capacity_rps = slo_ms / 1000, max(size / t for size, t in execution_s.items())
     click.echo(machine("torch", "uvicorn"))
     times = ", ".join(f"{size}: {1000 * t:.2f}" for size, t in execution_s.items())

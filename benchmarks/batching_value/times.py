@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from math import inf
 
-from benchmarks.serving.runs import free_port, ours, started
+from benchmarks.serving.runs import ours, started
+from infadapter_local.router import free_ports
 from infadapter_server.loadgen import flood
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.profiling.processes import cpu_s
@@ -22,7 +23,7 @@ def execution_s(variant: str, limits: Sequence[int] = LIMITS) -> dict[int, float
 
 def _request_s(variant: str, limit: int) -> float:
     """The least of some windows, of a server that is flooded: caches are shared, too."""
-    port = free_port()
+    (port,) = free_ports(1)
     command = ours(port, PATIENCE_S, "--variant", variant, "--max-batch", str(limit))
     with started(command, port) as pid:
         _answers(variant, port, limit, WARM_S)

@@ -27,7 +27,6 @@ from urllib.request import urlopen
 
 import click
 import numpy as np
-from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
@@ -36,15 +35,15 @@ from benchmarks.serving.runs import (
     CLIENT_WAITS_S,
     be_the_client,
     execution_s,
-    free_port,
     ours,
     started,
 )
-from infadapter_profiles.wire import METRICS_PATH, MODELS_PATH, SERVER_ACCURACY
+from infadapter_local.router import free_ports
+from infadapter_profiles.wire import MODELS_PATH
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.client import replay, run
 from infadapter_workload.arrivals import arrival_times
-from infadapter_workload.outcomes import Outcome
+from infadapter_workload.outcomes import Outcome, accuracy_of
 from infadapter_workload.trace import Array, Trace
 
 VARIANTS = ("glyph-1", "glyph-2", "glyph-3", "glyph-4", "glyph-5")
@@ -64,7 +63,7 @@ class Load(NamedTuple):
 
 
 class Pod(NamedTuple):
-    """A server's model, its port, and what of the load it gets."""
+    """A server's model, what it is told, and what of the load it gets."""
 
     model: str
     options: tuple[str, ...]
@@ -89,7 +88,7 @@ class Served(NamedTuple):
 
 def served(pods: Sequence[Pod], load: Load) -> Served:
     """What pods on one core make of the load."""
-    ports = [free_port() for _ in pods]
+    ports = free_ports(len(pods))
     with ExitStack() as running:
         for pod, port in zip(pods, ports, strict=True):
             running.enter_context(started(ours(port, load.slo_s, *pod.options), port))
@@ -98,13 +97,13 @@ def served(pods: Sequence[Pod], load: Load) -> Served:
 
 
 async def _all(pods: Sequence[Pod], ports: Sequence[int], load: Load) -> list[Served]:
-    start_s = time.monotonic() + 0.5
+    start_s = time.monotonic() + 1.0
     each = (_one(pod, port, load, start_s) for pod, port in zip(pods, ports, strict=True))
     return list(await asyncio.gather(*each))
 
 
 async def _one(pod: Pod, port: int, load: Load, start_s: float) -> Served:
-    accuracy = asyncio.create_task(_accuracy_by_second(pod.model, port, start_s))
+    accuracies = await asyncio.to_thread(_accuracies, pod.model, port)
     outcomes = await replay(
         host="127.0.0.1",
         port=port,
@@ -114,41 +113,23 @@ async def _one(pod: Pod, port: int, load: Load, start_s: float) -> Served:
         timeout_s=CLIENT_WAITS_S,
         start_s=start_s,
     )
-    in_time = _by_second(one for one in outcomes if one.in_time(load.slo_s))
-    return Served(_by_second(outcomes), in_time, in_time * await accuracy)
+    in_time = [one for one in outcomes if one.in_time(load.slo_s)]
+    worth = [accuracy_of(one, accuracies) for one in in_time]
+    return Served(_by_second(outcomes), _by_second(in_time), _by_second(in_time, worth))
 
 
-def _by_second(outcomes: Iterable[Outcome]) -> Array:
+def _by_second(outcomes: Iterable[Outcome], weights: Sequence[float] | None = None) -> Array:
     seconds = [int(outcome.scheduled_s) for outcome in outcomes]
-    return np.bincount(seconds, minlength=LONG_S)[:LONG_S].astype(float)
+    return np.bincount(seconds, weights, minlength=LONG_S)[:LONG_S].astype(float)
 
 
-async def _accuracy_by_second(model: str, port: int, start_s: float) -> Array:
-    """Of answers, as the server counts them; of a model without points, its only one."""
-    about = json.loads(await _get(f"http://127.0.0.1:{port}{MODELS_PATH}/{model}"))
-    if "points" not in about["parameters"]:
-        return np.full(LONG_S, float(about["parameters"]["accuracy"]))
-    counts = np.zeros((LONG_S + 1, 2))
-    for second in range(LONG_S + 1):
-        await asyncio.sleep(max(0.0, start_s + second - time.monotonic()))
-        counts[second] = _delivered(await _get(f"http://127.0.0.1:{port}{METRICS_PATH}"))
-    answers, worth = np.diff(counts, axis=0).T
-    return np.divide(worth, answers, out=np.zeros(LONG_S), where=answers > 0)
-
-
-async def _get(url: str) -> str:
-    return await asyncio.to_thread(lambda: urlopen(url, timeout=5).read().decode())
-
-
-def _delivered(metrics: str) -> tuple[float, float]:
-    """Answers, and the sum of their accuracies."""
-    samples = {
-        sample.name: sample.value
-        for family in text_string_to_metric_families(metrics)
-        for sample in family.samples
-        if sample.name.startswith(SERVER_ACCURACY)
-    }
-    return samples.get(f"{SERVER_ACCURACY}_count", 0.0), samples.get(f"{SERVER_ACCURACY}_sum", 0.0)
+def _accuracies(model: str, port: int) -> dict[str, float]:
+    """As the server says: of its operating points, or of its only network."""
+    with urlopen(f"http://127.0.0.1:{port}{MODELS_PATH}/{model}", timeout=5) as answer:
+        said = json.loads(answer.read())["parameters"]
+    if "points" in said:
+        return {point["name"]: float(point["accuracy"]) for point in said["points"]}
+    return {model: float(said["accuracy"])}
 
 
 def ways(load: Load, folder: Path) -> Iterator[tuple[str, list[Pod]]]:

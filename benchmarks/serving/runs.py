@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from urllib.request import urlopen
 import click
 
 from benchmarks.serving.networks import Network, make, timed
+from infadapter_local.router import free_ports
 from infadapter_server.loadgen import moments
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.client import make_timely, replay, run
@@ -41,19 +41,19 @@ class Run:
 
 def execution_s(network: Network) -> dict[int, float]:
     """Of bare torch on one core, the median seconds by batch size."""
-    return _on_the_core(_bare, network)
+    return on_the_core(_bare, network)
 
 
 def made(folder: Path, service_s: float) -> Network:
     """A network that takes so long on that core, for each image at its best batch."""
-    return _on_the_core(make, folder, service_s)
+    return on_the_core(make, folder, service_s)
 
 
 def _bare(network: Network) -> dict[int, float]:
     return timed(network.open(), network.signature, BARE_S)
 
 
-def _on_the_core(work: Callable[..., T], *given: object) -> T:
+def on_the_core(work: Callable[..., T], *given: object) -> T:
     """In a process of its own, where torch has one thread."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -103,14 +103,9 @@ def replayed(port: int, model: str, arrivals_s: Array, seed: int) -> list[Outcom
 @contextmanager
 def server(name: str, network: Network, slo_s: float) -> Iterator[tuple[int, int]]:
     """Its port and its process."""
-    port = free_port()
+    (port,) = free_ports(1)
     with started(_command(name, network, slo_s, port), port) as pid:
         yield port, pid
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @contextmanager
