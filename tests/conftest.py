@@ -21,6 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     take the CPU from both. Who only hands out tests leaves the workers their environment.
     """
     if config.getoption("dist", "no") == "no":
+        gc.disable()  # until all is collected: what is imported stays
         config.stash[GIVEN] = os.environ.get(THREADS)
         os.environ[THREADS] = "1"
 
@@ -31,6 +32,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     imported and collected stays: to look through it at each garbage collection frees nothing.
     """
     gc.freeze()
+    gc.enable()
     given = session.config.stash.get(GIVEN, None)
     if given is not None:
         os.environ[THREADS] = given

@@ -1,6 +1,7 @@
 """Profiles from a file: what `kubectl apply` takes, judged by the same models."""
 
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ def read_profiles(path: Path) -> tuple[Profile, ...]:
     return _profiles(read_yaml(path), str(path))
 
 
+@cache
 def read_preset(name: str) -> tuple[Profile, ...]:
     text = (files("infadapter") / "presets" / f"{name}.yaml").read_bytes()
     return _profiles(parse_yaml(text, name), name)

@@ -63,7 +63,7 @@ def parse_yaml(text: bytes, source: str) -> list[Any]:
     a key that comes twice, of which YAML readers keep the last: documents without `---` are one.
     """
     try:
-        for event in yaml.parse(text, Loader=_Loader):
+        for event in yaml.parse(text, Loader=_Loader) if b"*" in text else ():
             if isinstance(event, yaml.AliasEvent):
                 line = event.start_mark.line + 1 if event.start_mark else 0
                 raise ProfileFileError(f"{source}, line {line}: YAML aliases are not understood.")

@@ -339,13 +339,15 @@ def test_whatever_is_rolled_is_rolled_within_one_pod_more_and_none_less(
         here.world.start("a", SIZES[each].size, ready=True)
     here.take(ReplacePods(target=A, size=SIZES[2].size, pods=replicas))
     more = sorted(more_at_s)
-    while here.seen().rolling or more:
-        least = min(here.seen().desired_pods[A], sum(pod.ready for pod in here.seen().pods))
+    seen = here.seen()
+    while seen.rolling or more:
+        least = min(seen.desired_pods[A], sum(pod.ready for pod in seen.pods))
         if more and here.world.now_s >= more[0]:
             more.pop(0)
-            here.take(up(2, here.seen().desired_pods[A] + 1))
+            here.take(up(2, seen.desired_pods[A] + 1))
         live = [pod for pod in here.after(0.5) if not pod.leaving]
-        desired = here.seen().desired_pods[A]
+        seen = here.seen()
+        desired = seen.desired_pods[A]
         assert len(live) <= max(desired + 1, len(cores))
         assert sum(pod.ready for pod in live) >= min(least, desired)
         assert here.world.now_s < 200

@@ -98,14 +98,16 @@ def programmes(draw: st.DrawFn) -> tuple[np.ndarray, Moves]:
 def every_path(worth: np.ndarray, moves: Moves) -> Iterator[tuple[float, list[int]]]:
     """By trying all: stay for a step, or begin a move and be bound by it."""
     steps, plans = worth.shape
+    values = worth.tolist()
+    ways = [list(moves_from(moves, plan)) for plan in range(plans)]
 
     def onward(path: list[int], cost: float) -> Iterator[tuple[float, list[int]]]:
         if len(path) == steps:
-            yield sum(worth[t, p] for t, p in enumerate(path)) - cost, path
+            yield sum(values[t][p] for t, p in enumerate(path)) - cost, path
         elif len(path) < steps:
             yield from onward([*path, path[-1]], cost)
             # What is decided at the beginning is in force after two steps.
-            for bound, more in moves_from(moves, path[-1]) if len(path) > 1 else ():
+            for bound, more in ways[path[-1]] if len(path) > 1 else ():
                 yield from onward([*path, *bound], cost + more)
 
     for begin in range(plans):
@@ -240,11 +242,13 @@ def test_the_levels_of_a_variant_are_those_that_trying_all_finds(data: st.DataOb
         for _ in range(2)
     )
 
+    served = (gain[:, :, None] * rps).max(axis=1) - unit
+    worths_of, first = served.tolist(), early[:, 1].tolist()
+
     def worth(levels: tuple[int, ...]) -> float:
-        total = sum(max(gain[t] * rps[:, level]) - unit[t, level] for t, level in enumerate(levels))
+        total = sum(worths_of[t][level] for t, level in enumerate(levels))
         for t, (had, has) in enumerate(pairwise(levels), start=1):
-            held_s = [2.0 if level == 0 else 0.5 for level in range(had, has)]
-            total -= sum(s * early[t, 1] for s in held_s)
+            total -= sum((2.0 if level == 0 else 0.5) * first[t] for level in range(had, has))
         return float(total)
 
     most, found = best_levels(gain, rps, unit, early, 0.5, 2.0)

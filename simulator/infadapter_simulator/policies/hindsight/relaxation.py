@@ -24,6 +24,7 @@ Without surge, what starts and grows keeps to the budget as well. Service times 
 were measured, without noise, and no pod fails.
 """
 
+from collections.abc import Mapping
 from math import ceil
 
 import numpy as np
@@ -77,36 +78,38 @@ class Lagrangian:
         """Its value at these prices, and by how much it grows with each of them."""
         prices = self._prices(vector)
         price, whose = _lowest(prices.request, ceil(CELLS * self._scenario.slo_s - 1e-9))
+        cheapest = {name: _lowest(unit, 1) for name, unit in prices.units.items()}
         there = self._by_time([0.0, *map(float, self._scenario.budget.values())])
         there[: len(self._demand.requests)] = self._demand.requests
         total, grows = float((vector * there).sum()), self._prices(there)
         for layer in self._layers:
-            unit, early = self._costs(layer, prices)
+            unit, early = self._costs(layer, cheapest)
             gain = np.maximum(layer.accuracy - price[:, None], 0.0)
             for cell in range(CELLS):
                 own = slice(cell, None, CELLS)
+                gained = np.ascontiguousarray(gain[own])
                 worth, levels = best_levels(
-                    gain[own], layer.rps, unit, early, layer.grow_s, layer.start_s
+                    gained, layer.rps, unit, early, layer.grow_s, layer.start_s
                 )
                 total += worth / CELLS
-                served = _served_rps(gain[own], layer.rps[:, levels].T)
+                served = _served_rps(gained, layer.rps[:, levels].T)
                 np.subtract.at(grows.request, whose[own], served / CELLS)
-                for name in self._names:
-                    later = _lowest(prices.units[name], 1)[1]
+                for name, (_, later) in cheapest.items():
                     np.subtract.at(grows.units[name], later, layer.amounts[name][levels] / CELLS)
         return total, np.concatenate([grows.request, *grows.units.values()])
 
-    def _costs(self, layer: Layer, prices: Prices) -> tuple[Floats, Floats]:
+    def _costs(
+        self, layer: Layer, cheapest: Mapping[str, tuple[Floats, Ints]]
+    ) -> tuple[Floats, Floats]:
         """By second and level: of what serves, and of what is held before it does."""
         seconds = self._demand.seconds
         money = np.repeat(self._demand.cost_weight * layer.price[:, None], seconds, axis=1)
         unit = money + sum(
-            layer.amounts[name][:, None] * _lowest(price, 1)[0]
-            for name, price in prices.units.items()
+            layer.amounts[name][:, None] * price for name, (price, _) in cheapest.items()
         )
         early = money
         if not self._has_surge:
-            early = np.array([_lowest(level, ceil(layer.start_s) + 1)[0] for level in unit])
+            early = _least(unit, ceil(layer.start_s) + 1)
         return np.ascontiguousarray(unit.T), np.ascontiguousarray(early.T)
 
     def _by_time(self, values: list[float]) -> Floats:
@@ -126,6 +129,14 @@ def _served_rps(gain: Floats, rps: Floats) -> Floats:
     best = (gain * rps).argmax(axis=1)
     at = np.arange(len(best))
     return np.where(gain[at, best] > 0, rps[at, best], 0.0)
+
+
+def _least(prices: Floats, before: int) -> Floats:
+    """Of each row: what is the lowest of each time and so many before it."""
+    found = prices.copy()
+    for shift in range(1, before + 1):
+        np.minimum(found[:, shift:], prices[:, :-shift], out=found[:, shift:])
+    return found
 
 
 def _lowest(prices: Floats, before: int) -> tuple[Floats, Ints]:
