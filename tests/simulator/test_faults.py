@@ -1,6 +1,5 @@
 """What a real platform does to pods, as the loop gets to see it."""
 
-import asyncio
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
@@ -14,6 +13,7 @@ from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_simulator.holding import holding
 from infadapter_simulator.platform import SimulatedCluster, SimulatedLoad
+from infadapter_simulator.policies.ours import at_once
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.faults import Faults, Spell
 from infadapter_simulator.world.metrics import scraped_rates
@@ -46,10 +46,10 @@ class Platform:
     cluster: SimulatedCluster
 
     def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
-        asyncio.run(self.cluster.take(step))
+        at_once(self.cluster.take(step))
 
     def seen(self) -> Observed:
-        return asyncio.run(self.cluster.observe(self.world.now_s))
+        return at_once(self.cluster.observe(self.world.now_s))
 
     def after(self, seconds: float) -> tuple[Pod, ...]:
         self.world.advance(self.world.now_s + seconds)
@@ -270,7 +270,7 @@ def test_while_prometheus_does_not_answer_nothing_is_known_of_the_load() -> None
         here.world.advance(at_s)
         told = nullcontext() if answers else pytest.raises(QueryFailed)
         with told:
-            asyncio.run(load.history(60.0, at_s))
+            at_once(load.history(60.0, at_s))
 
 
 # Templates and times

@@ -7,8 +7,9 @@ What `infadapter forecast backtest` shows for a name is what is planned with her
 import functools
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -63,11 +64,12 @@ def quantile_forecast(
         recent = every_second(history.samples, int(HISTORY_S))
         (found,) = _network().predict(recent, horizon, [quantile])
         return max(0.0, float(found))
-    samples, last_s = history.samples, history.samples[-1].at_s
+    samples: Sequence[Sample] = history.samples
+    last_s = samples[-1].at_s
     if method is ForecastMethod.SEASONAL_NAIVE:
-        samples = tuple(_looked_at(samples, horizon_s, calendar.season))
+        samples = _looked_at(samples, horizon_s, calendar.season)
     wanted_s = int(history_s(method, horizon_s, calendar.season))
-    at_s, rps = np.array(samples).T
+    at_s, rps = np.fromiter(chain.from_iterable(samples), np.float64).reshape(-1, 2).T
     seconds = min(wanted_s, math.ceil(last_s - at_s[0]) + 1)
     rates = per_second(at_s, rps, last_s, seconds)
     told = _told(METHODS[method], calendar, math.floor(last_s) - len(rates))
@@ -79,20 +81,21 @@ def _seasonal_errors_s(horizon_s: float) -> float:
     return max(Calibration().window_s + horizon_s, 4 * horizon_s)
 
 
-def _looked_at(samples: Sequence[Sample], horizon_s: float, season: Season) -> Iterator[Sample]:
+def _looked_at(samples: Sequence[Sample], horizon_s: float, season: Season) -> list[Sample]:
     """
     The latest, and those of a season ago: of a week by the second, most are in no forecast. What is
     between them stays a gap, in which nobody looks.
     """
     errors_s, last_s = _seasonal_errors_s(horizon_s), samples[-1].at_s
-    begin = 0
+    begin, found = 0, list[Sample]()
     for season_s in sorted({0, DAY_S, SEASONS_S[season]}, reverse=True):
         since_s = last_s - season_s - errors_s - LONGEST_CHANGE_S - horizon_s
         until_s = last_s - season_s + LONGEST_CHANGE_S + horizon_s + BUCKET_S
         begin = max(begin, bisect_left(samples, (since_s, 0.0)))
         end = bisect_left(samples, (until_s, 0.0)) + 1  # a sample stands for the time before it
-        yield from samples[begin:end]
+        found += samples[begin:end]
         begin = max(begin, end)
+    return found
 
 
 def _told(method: Forecaster, calendar: Calendar, begin_s: int) -> Forecaster:

@@ -68,10 +68,10 @@ def prices_for(
     units = {name: np.zeros(len(rates)) for name in scenario.budget}
     for name in list(units) * (ROUNDS if len(units) > 1 else 1):
         tried = highest_price(layers, name) * np.linspace(0.0, 1.0, TRIED) ** 3
-        worth = np.array([_surplus(demand, layers, units | {name: t}, rates) for t in tried])
+        worth = _by_price(demand, layers, units, name, tried)
         total = worth * rates + tried[:, None] * scenario.budget[name]
         units[name] = tried[total.argmin(axis=0)]
-    request = _surplus(demand, layers, units, rates)
+    request = _surplus(demand, layers, units)
     return Prices(
         request=np.repeat(request[second], CELLS),
         units={name: price[second] for name, price in units.items()},
@@ -83,11 +83,23 @@ def highest_price(layers: Sequence[Layer], name: str) -> float:
     return max(float((layer.rps[:, 1:] / _held(layer, name)).max()) for layer in layers)
 
 
-def _surplus(
-    demand: Demand, layers: Sequence[Layer], units: Mapping[str, Floats | float], rates: Floats
+def _by_price(
+    demand: Demand, layers: Sequence[Layer], units: Mapping[str, Floats], name: str, tried: Floats
 ) -> Floats:
-    """By rate, what serving a request is worth where it is worth the most, less what it takes."""
-    found = np.zeros(len(rates))
+    """By price of the one resource and by rate; where no other has a price, alike for all rates."""
+    if len(units) == 1:
+        return _surplus(demand, layers, {name: tried})[:, None]
+    return np.array(
+        [
+            _surplus(demand, layers, {**units, name: np.full_like(units[name], price)})
+            for price in tried
+        ]
+    )
+
+
+def _surplus(demand: Demand, layers: Sequence[Layer], units: Mapping[str, Floats]) -> Floats:
+    """What serving a request is worth where it is worth the most, less what it takes."""
+    found = np.zeros_like(next(iter(units.values())))
     for layer in layers:
         held = demand.cost_weight * layer.price[1:, None] + sum(
             layer.amounts[name][1:, None] * price for name, price in units.items()
