@@ -8,8 +8,10 @@ After a gap in the answers it is asked from where they ended.
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from infadapter_operator.prometheus.replicas import Timed, beside
@@ -20,6 +22,8 @@ LATE_SAMPLES_S = 60
 FULL_REFRESH_EVERY_S = 300
 """How often the whole window is asked for: what came even later is noticed then."""
 
+
+AT_S = attrgetter("at_s")
 
 TimedT = TypeVar("TimedT", bound=Timed)
 Ask = Callable[[int, int, int], Awaitable[tuple[TimedT, ...]]]
@@ -60,16 +64,15 @@ class RollingSamples(Generic[TimedT]):
         self, fresh: tuple[TimedT, ...], begin_s: int, first_s: int, end_s: int
     ) -> tuple[TimedT, ...]:
         """Of what is asked for again, the beginning only shows who has just begun."""
-        known = tuple(s for s in self._samples if begin_s <= s.at_s <= end_s)
+        had = self._samples
+        known = had[bisect_left(had, begin_s, key=AT_S) : bisect_right(had, end_s, key=AT_S)]
         again_s = first_s + self.settle_s if first_s > begin_s else -math.inf
-        judged = tuple(s for s in known if s.at_s >= first_s)
+        judged = known[bisect_left(known, first_s, key=AT_S) :]
         if self.is_a_part is not None and self.is_a_part(judged, fresh):
             return known
         both = beside(judged, fresh, gap_s=self.gap_s, settle_s=self.settle_s)
-        return (
-            *(s for s in known if s.at_s < again_s),
-            *(s for s in both if s.at_s >= again_s),
-        )
+        stays, new = (bisect_left(some, again_s, key=AT_S) for some in (known, both))
+        return (*known[:stays], *both[new:])
 
     def _first_unknown_s(self, begin_s: int, end_s: int) -> int:
         """From where to ask; beyond the end where that is known already."""
