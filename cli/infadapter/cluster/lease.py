@@ -37,6 +37,6 @@ async def _keep(api: KubeApi, job: str, created_s: float) -> None:
 
 
 async def _renew(api: KubeApi, job: str, created_s: float) -> None:
-    """The deadline counts from the Job's start, which is when its creation was answered or later."""
+    """The deadline counts from the Job's start: when its creation was answered, or later."""
     deadline_s = round(time.monotonic() - created_s + LEASE_S)
     await api.patch(job, {"spec": {"activeDeadlineSeconds": deadline_s}})
