@@ -10,7 +10,8 @@ from infadapter_server.profiling.disturbance import once_each
 from infadapter_server.profiling.journal import Journal, Remembered
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, ProfileError, measure
-from infadapter_server.profiling.search import Disturbed, Search, settles_s
+from infadapter_server.profiling.search import Disturbed, Search
+from infadapter_server.profiling.settling import settles_s
 
 CURVE_SHARE = 0.3
 """Of the time, where capacities are searched for too."""
