@@ -38,7 +38,7 @@ def install(home: Path = HOME) -> None:
         said = next(iter(reversed(done.stderr.strip().splitlines())), "pip said nothing")
         raise click.ClickException(
             f"MLServer can't be installed ({said}): let pip reach a package index, or compare "
-            "without --mlserver."
+            "without it (python -m benchmarks.serving)."
         )
     _let_it_see_ours(home)
     stamp.write_text(wanted)
