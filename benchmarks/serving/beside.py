@@ -71,7 +71,7 @@ class Cost(NamedTuple):
 
 def cost(name: str, network: Network, bare: Bare, slo_s: float, seconds: float, seed: int) -> Cost:
     """Of one server, by three starts of it."""
-    added_ms, cpu_ms, rps = _closed(name, network, bare, slo_s, seconds)
+    added_ms, cpu_ms, rps = closed(name, network, bare, seconds)
     near = offer(name, network, 0.9 * rps, slo_s, seconds, seed)
     beyond = offer(name, network, 2 * bare.rps, slo_s, seconds, seed)
     in_time = sum(outcome.in_time(slo_s) for outcome in beyond.outcomes)
@@ -87,11 +87,12 @@ def cost(name: str, network: Network, bare: Bare, slo_s: float, seconds: float, 
     )
 
 
-def _closed(
-    name: str, network: Network, bare: Bare, slo_s: float, seconds: float
-) -> tuple[float, float, float]:
-    """What one client's requests take beyond bare torch; CPU and rate with many clients."""
-    with server(name, network, slo_s) as (port, pid):
+def closed(name: str, network: Network, bare: Bare, seconds: float) -> tuple[float, float, float]:
+    """
+    What one client's requests take beyond bare torch; CPU and rate with many clients. Of ours with
+    an SLO as long as clients wait: who is refused is no answer, and costs CPU.
+    """
+    with server(name, network, CLIENT_WAITS_S) as (port, pid):
         _flooded(network, port, CLIENTS, WARM_S)
         alone = _flooded(network, port, 1, seconds)
         before_s = cpu_s([pid])
