@@ -1,13 +1,13 @@
 """MLServer as a benchmark's rival: what it is told, and what is said where it can't be had."""
 
 import json
+import venv
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
-from benchmarks.serving import packaged
 from benchmarks.serving.networks import Network
 from benchmarks.serving.packaged import PACKAGES, install, mlserver
 
@@ -44,7 +44,7 @@ def test_what_is_installed_already_is_not_installed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "installed.txt").write_text(PACKAGES.read_text())
-    monkeypatch.setattr(packaged.venv, "create", lambda *_, **__: pytest.fail("made anew"))
+    monkeypatch.setattr(venv, "create", lambda *_, **__: pytest.fail("made anew"))
     install(tmp_path)
 
 
@@ -57,7 +57,7 @@ def test_without_a_package_index_a_sentence_says_so_and_nothing_counts_as_instal
         python.write_text("#!/bin/sh\necho 'ERROR: no matching distribution' >&2; exit 1\n")
         python.chmod(0o755)
 
-    monkeypatch.setattr(packaged.venv, "create", without_index)
+    monkeypatch.setattr(venv, "create", without_index)
     with pytest.raises(click.ClickException, match=r"can't be installed .*no matching .*index, or"):
         install(tmp_path)
     assert not (tmp_path / "installed.txt").exists()
