@@ -55,9 +55,7 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
     return request
 
 
-def advance(
-    batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer
-) -> Request | None:
+def advance(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -> Request | None:
     """
     Into a batch that was to run later, which then has the place of the offer's deadline: where
     deadlines differ, who can't wait fills a batch of those who can, in place of opening a small one.
