@@ -57,8 +57,8 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
 
 def advance(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -> Request | None:
     """
-    Into a batch that was to run later, which then has the place of the offer's deadline: where
-    deadlines differ, who can't wait fills a batch of those who can, in place of opening a small one.
+    Into a batch that was to run later, which then has the place of the offer's deadline. Where
+    deadlines differ, who can't wait fills a batch of those who can, and no small one is opened.
     """
     if len(batch.members) >= batch.cap or offer.deadline_s >= batch.key_s or batch.released_s:
         return None
