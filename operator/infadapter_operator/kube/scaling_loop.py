@@ -33,8 +33,9 @@ from infadapter_operator.prometheus.queries import met_query
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_operator.reporting.condition import Condition
 from infadapter_operator.reporting.conditions import slo_met, unparsed, with_ready
+from infadapter_operator.reporting.plan_status import decision_from
 from infadapter_operator.reporting.signals import conditions_of
-from infadapter_operator.reporting.status import decision_from, status_of, without_service
+from infadapter_operator.reporting.status import status_of, without_service
 from infadapter_operator.reporting.variant_status import blocks_from
 
 _logger = logging.getLogger(__name__)

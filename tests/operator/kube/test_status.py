@@ -24,10 +24,9 @@ from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.condition import Condition, Signals, Status
 from infadapter_operator.reporting.conditions import conditions, with_ready
 from infadapter_operator.reporting.events import build_event, events_between
+from infadapter_operator.reporting.plan_status import decision_from, plan_status
 from infadapter_operator.reporting.status import (
     KEPT_DECISIONS,
-    decision_from,
-    plan_status,
     price_per_core,
     status_of,
     without_service,
