@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from infadapter_operator.domain.names import ROLL_ANNOTATION, target_name
 from infadapter_operator.domain.ports import StepRefused
-from infadapter_operator.kube.adoption import adopt, adopted_body, both_sides, written_resources
+from infadapter_operator.kube.adopt_deployments import adopt
+from infadapter_operator.kube.adoption import adopted_body, both_sides, written_resources
 from infadapter_operator.kube.client import Json, KubeApi, core, deployments
 from infadapter_operator.kube.objects import (
     Owner,
