@@ -23,10 +23,12 @@ from infadapter_operator.kube.adoption import (
     first_adoption,
     sized_body,
 )
-from infadapter_operator.kube.client import STRATEGIC, ApiRefusal, Json, KubeApi, core, deployments
+from infadapter_operator.kube.client import STRATEGIC, Json, KubeApi
 from infadapter_operator.kube.managed_fields import sized_fields, strike_others, strike_ours
 from infadapter_operator.kube.objects import Owner, Workload
+from infadapter_operator.kube.paths import core, deployments
 from infadapter_operator.kube.read import container_amounts
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_solver.problem import CPU
 
 _ATTEMPTS = 5

@@ -14,8 +14,10 @@ from infadapter_operator.domain.ports import (
     StepRefused,
 )
 from infadapter_operator.domain.steps import SetWeights
-from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, core, custom
+from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.objects import Owner
+from infadapter_operator.kube.paths import core, custom
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.condition import Condition, Status
 from infadapter_operator.reporting.events import Event, build_event, events_between

@@ -15,7 +15,7 @@ from infadapter_operator.domain.ports import PlatformUnavailable, Ports, StepRef
 from infadapter_operator.domain.service import Mode
 from infadapter_operator.domain.situation import State
 from infadapter_operator.kube.asked_load import AskedLoad
-from infadapter_operator.kube.client import ApiRefusal, Json
+from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.cycle_log import CycleLog
@@ -23,6 +23,7 @@ from infadapter_operator.kube.finalizer import finalizers_of, let_go
 from infadapter_operator.kube.objects import Owner
 from infadapter_operator.kube.preflight import Preflight
 from infadapter_operator.kube.prepare import Prepared
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.report import Reporter, calm, condition_of, shortage_of, status_in
 from infadapter_operator.kube.routers.choice import Routers
 from infadapter_operator.kube.routers.objects import service_key

@@ -18,7 +18,7 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import State
 from infadapter_operator.domain.steps import RemovePods, SetWeights
 from infadapter_operator.execute import Executed
-from infadapter_operator.kube.client import ApiRefusal
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.report import Reporter, calm, condition_of
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.condition import Condition, Signals, Status
