@@ -53,7 +53,7 @@ class ServiceLoop:
         self._state: State | None = None  # None: not restored yet
         self._load = AskedLoad(context, self.owner.namespace)
         self._untold = False  # a plan that the status does not say yet
-        self._slo = SloCheck(context.prometheus, self.owner)
+        self._slo = SloCheck(context, self.owner)
         self._log = CycleLog(service_key(self.owner))
         self._reporter = Reporter(context.api, self.owner, status_in(document))
         self._cluster = KubeCluster(
