@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from infadapter_operator.domain.names import GROUP, PROFILES, VERSION
-from infadapter_operator.kube.client import ApiRefusal, core, custom, deployments
+from infadapter_operator.kube.paths import core, custom, deployments
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_profiles.document import ProfileDocument, write_document
 from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation
 from infadapter_profiles.quantities import cpu_millicores

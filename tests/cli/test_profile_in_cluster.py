@@ -21,7 +21,8 @@ from infadapter.cluster.source import find_source
 from infadapter.commands.profile import profile
 from infadapter_operator.domain.names import GROUP, SERVICES, VERSION
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.client import ApiRefusal, core, custom
+from infadapter_operator.kube.paths import core, custom
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_profiles.sizes import CPU, PodSize
 from tests.cli.cluster_world import (
     NAMESPACE,

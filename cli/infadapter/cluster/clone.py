@@ -13,8 +13,9 @@ from infadapter.cluster.jobs import clone_job
 from infadapter.cluster.source import Source
 from infadapter_operator.domain.observed import Pod
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi
+from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.read import pod_of
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.statuses import condition, moment, part, seconds
 from infadapter_profiles.sizes import CPU, PodSize
 from infadapter_solver.problem import Target

@@ -20,7 +20,8 @@ from infadapter.profile_here import STDOUT, plot
 from infadapter.profile_options import PERCENTILE, Asked
 from infadapter.stopping import stopped_by_signals
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, connect
+from infadapter_operator.kube.client import Json, KubeApi, connect
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_profiles.document import ProfileDocument
 from infadapter_profiles.files import ProfileFileError
 from infadapter_profiles.quantities import cpu_quantity

@@ -8,7 +8,9 @@ from typing import Protocol
 
 from infadapter.cluster.problems import CannotProfile, refused
 from infadapter_operator.domain.names import GROUP, PROFILES, VERSION
-from infadapter_operator.kube.client import ApiRefusal, KubeApi, custom
+from infadapter_operator.kube.client import KubeApi
+from infadapter_operator.kube.paths import custom
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_profiles.document import (
     MalformedProfile,
     ProfileDocument,

@@ -49,15 +49,7 @@ def service_from(
         _variant(variant.profile_ref.name, measured[variant.name], spec, slo_s)
         for variant in spec.variants
     )
-    _check_floor(spec.accuracy_floor, variants)
-    for asked, variant in zip(spec.variants, variants, strict=True):
-        if asked.deployment_ref is not None:
-            _check_one_batch_size(asked.profile_ref.name, variant)
-    if not any(a.capacity_rps > 0 for variant in variants for a in variant.allocations):
-        raise ProfileUnfit(
-            f"no variant serves anything within {spec.slo.latency_milliseconds} ms at percentile"
-            f" {spec.slo.percentile:g}: {_more_latency(spec.accuracy_floor)}"
-        )
+    _check(spec, variants)
     return Service(
         namespace=namespace,
         name=name,
@@ -76,14 +68,31 @@ def service_from(
         min_replicas=spec.scaling.min_replicas,
         mode=spec.mode,
         profiles=measured,
-        objective=Objective(
-            budget=spec.budget_amounts,
-            prices=dict(spec.prices),
-            accuracy_weight=spec.objective.accuracy_weight,
-            cost_weight=spec.objective.cost_weight,
-            loading_weight=spec.objective.loading_weight,
-        ),
+        objective=_objective(spec),
     )
+
+
+def _objective(spec: InferenceServiceSpec) -> Objective:
+    return Objective(
+        budget=spec.budget_amounts,
+        prices=dict(spec.prices),
+        accuracy_weight=spec.objective.accuracy_weight,
+        cost_weight=spec.objective.cost_weight,
+        loading_weight=spec.objective.loading_weight,
+    )
+
+
+def _check(spec: InferenceServiceSpec, variants: Sequence[Variant]) -> None:
+    """Raises ProfileUnfit."""
+    _check_floor(spec.accuracy_floor, variants)
+    for asked, variant in zip(spec.variants, variants, strict=True):
+        if asked.deployment_ref is not None:
+            _check_one_batch_size(asked.profile_ref.name, variant)
+    if not any(a.capacity_rps > 0 for variant in variants for a in variant.allocations):
+        raise ProfileUnfit(
+            f"no variant serves anything within {spec.slo.latency_milliseconds} ms at percentile"
+            f" {spec.slo.percentile:g}: {_more_latency(spec.accuracy_floor)}"
+        )
 
 
 def _more_latency(floor: float) -> str:
