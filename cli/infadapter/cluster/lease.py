@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.client import ApiRefusal, KubeApi
+from infadapter_operator.kube.client import KubeApi
+from infadapter_operator.kube.refusal import ApiRefusal
 
 LEASE_S = 120.0
 RENEWED_EACH_S = 30.0
