@@ -29,6 +29,7 @@ class ClusterWorld(FakeApi):
         self.status_of_clone: Callable[[], Json] = ready
         self.refuses_pods = ""
         self.jobs: list[Json] = []
+        self.renewed: list[Json] = []  # as they are after each patch
         self.logs: dict[str, str] = {}
         self.kubelet: list[Json] = []  # what it says of a resize, look by look, until it has it
         self._pending: dict[str, Json] = {}
@@ -75,6 +76,8 @@ class ClusterWorld(FakeApi):
         if method == "DELETE" and "/jobs/" in path:
             return self._remove(path)
         made = super()._write(method, path, body, content)
+        if method == "PATCH" and "/jobs/" in path:
+            self.renewed.append(copy.deepcopy(made))
         if method == "POST" and path.endswith("/jobs"):
             self.jobs.append(copy.deepcopy(made))
             self._start_pod(made)
