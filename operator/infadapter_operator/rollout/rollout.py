@@ -98,7 +98,8 @@ def towards(
     if any(weights != each for each in in_force):
         steps.append(set_weights(context.pods, weights))
     if not doubt:
-        steps += scale_down(context.pods, unloaded(moves.freed, in_force, context.wanted_rps))
+        may_shrink = unloaded(context.pods, moves.freed, in_force, context.wanted_rps)
+        steps += scale_down(context.pods, may_shrink)
         carrying = context.carrying | set(weights)
         removed = remove(context.plan, context.pods, observed, moves.freed, carrying)
         steps += (*moves.rolled, *removed)

@@ -11,7 +11,7 @@ from infadapter_operator.rollout.match import PodState, held_by
 from infadapter_operator.rollout.release import DrainContext, Releases, goes_now
 from infadapter_operator.rollout.scale_up import Growth, Shortage
 from infadapter_operator.rollout.traffic_split import shares_of
-from infadapter_solver.problem import CPU, Plan, PodGroup, Resources, Target
+from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Resources, Target
 
 
 def align(context: DrainContext) -> tuple[ResizePod, ...]:
@@ -37,21 +37,36 @@ def scale_down(pods: Sequence[PodState], freed: Releases) -> tuple[ResizePod, ..
     )
 
 
-def unloaded(freed: Releases, in_force: Sequence[Mapping[str, int]], demand_rps: float) -> Releases:
+def unloaded(
+    pods: Sequence[PodState],
+    freed: Releases,
+    in_force: Sequence[Mapping[str, int]],
+    demand_rps: float,
+) -> Releases:
     """
     What may shrink by all weights that are in force, sent and about to be sent: all of it where
-    these agree, and where they don't yet, the pods that get no more by any of them than they will
-    serve. A load that moves would move weights at every cycle, and nothing would ever shrink.
+    these agree, and where they don't yet, the pods by which no more is missed than if they did. A
+    load that moves would move weights at every cycle, and nothing would ever shrink; and in an
+    overload all are full by any weights.
     """
     if all(weights == in_force[0] for weights in in_force):
         return freed
     shares = [shares_of(weights) for weights in in_force]
-    return {
-        pod: size
-        for pod, size in freed.items()
-        if size is not None
-        and all(share.get(pod, 0.0) * demand_rps <= size.capacity_rps for share in shares)
-    }
+    stay = [one for one in pods if one.actual.ready and not goes_now(freed, one.actual.name)]
+    left_rps = sum(one.capacity_rps for one in stay)
+    found: dict[str, Allocation | None] = {}
+    for one in stay:
+        size = freed.get(one.actual.name)
+        if size is None:
+            continue
+        after_rps = left_rps - one.capacity_rps + size.capacity_rps
+        lost_rps = min(demand_rps, left_rps) - min(demand_rps, after_rps)
+        sent_rps = demand_rps * max(share.get(one.actual.name, 0.0) for share in shares)
+        missed_rps = min(sent_rps, one.capacity_rps) - min(sent_rps, size.capacity_rps)
+        if missed_rps <= lost_rps + 1e-9:
+            found[one.actual.name] = size
+            left_rps = after_rps
+    return found
 
 
 def remove(

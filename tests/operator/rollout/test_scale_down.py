@@ -1,0 +1,70 @@
+"""What may shrink while the router is still to obey the weights that were made for it."""
+
+from collections.abc import Mapping
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.planning.capacity import fitting
+from infadapter_operator.rollout.match import PodState, match_pods
+from infadapter_operator.rollout.scale_down import unloaded
+from infadapter_operator.rollout.traffic_split import shares_of
+from infadapter_solver.problem import CPU, Allocation, PodSize, Target
+from tests.builders import EMPTY_PLAN, a_pod, a_service
+
+SERVICE = a_service()
+SIZES = (1000, 2000, 4000)
+WEIGHTS = st.fixed_dictionaries({"small-1": st.integers(0, 9), "small-2": st.integers(0, 9)})
+
+
+def allocation(millicores: int) -> Allocation:
+    found = fitting(SERVICE, Target("small"), PodSize(resources={CPU: millicores}))
+    assert found is not None
+    return found
+
+
+def pods_of(first: int, second: int) -> tuple[PodState, ...]:
+    pods = (a_pod("small-1", first), a_pod("small-2", second))
+    return match_pods(SERVICE, EMPTY_PLAN, Observed(pods=pods, weights={}))
+
+
+def served_rps(rps: Mapping[str, float], weights: Mapping[str, int], demand_rps: float) -> float:
+    share = shares_of(weights)
+    return sum(min(rps[pod], share.get(pod, 0.0) * demand_rps) for pod in rps)
+
+
+def test_in_an_overload_a_pod_shrinks_whatever_the_weights_on_their_way_are() -> None:
+    pods = pods_of(4000, 2000)
+    demand_rps = 3 * sum(one.capacity_rps for one in pods)
+    moving = ({"small-1": 500, "small-2": 500}, {"small-1": 667, "small-2": 333})
+    freed = {"small-1": allocation(1000)}
+    assert unloaded(pods, freed, moving, demand_rps) == freed
+
+
+def test_a_pod_that_still_gets_what_the_others_could_serve_does_not_shrink_yet() -> None:
+    pods = pods_of(2000, 4000)
+    demand_rps = pods[0].capacity_rps
+    moving = ({"small-2": 1000}, {"small-1": 900, "small-2": 100})
+    assert unloaded(pods, {"small-1": allocation(1000)}, moving, demand_rps) == {}
+
+
+@given(
+    sizes=st.tuples(st.sampled_from(SIZES), st.sampled_from(SIZES)),
+    to=st.sampled_from(SIZES),
+    weights=st.lists(WEIGHTS.filter(lambda w: any(w.values())), min_size=2, max_size=3),
+    demand_rps=st.floats(1, 500),
+)
+def test_what_shrinks_early_costs_no_more_requests_than_by_the_best_weights(
+    sizes: tuple[int, int], to: int, weights: list[dict[str, int]], demand_rps: float
+) -> None:
+    pods = pods_of(*sizes)
+    found = unloaded(pods, {"small-1": allocation(to)}, weights, demand_rps)
+    if not found or all(each == weights[0] for each in weights):
+        return
+    before = {one.actual.name: one.capacity_rps for one in pods}
+    after = before | {"small-1": allocation(to).capacity_rps}
+    at_best = min(demand_rps, sum(before.values())) - min(demand_rps, sum(after.values()))
+    for each in weights:
+        lost = served_rps(before, each, demand_rps) - served_rps(after, each, demand_rps)
+        assert lost <= max(0.0, at_best) + 1e-6
