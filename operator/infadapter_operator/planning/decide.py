@@ -30,6 +30,7 @@ from infadapter_operator.planning.problem import (
     untouchable_rps,
 )
 from infadapter_operator.planning.reasons import explained
+from infadapter_operator.planning.recourse import recourse_of, with_recourse
 from infadapter_operator.planning.stabilization import in_place, stabilized
 from infadapter_operator.planning.switching_cost import Switch, dwell_s
 from infadapter_solver import Plan, Problem, evaluate
@@ -97,6 +98,8 @@ def choose(
         best = _chosen(before, best, switch, floor_rps, careful=careful)
         if best.feasible and best.capacity_rps > before.capacity_rps:
             best = _with_path(best, switch, before)
+        if best.feasible:
+            best = _with_recourse(best, switch, before)
     return replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
 
 
@@ -199,6 +202,16 @@ def _with_path(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
     """With a growth path; before a load has outgrown anything, only one that serves as much."""
     found = with_growth_path(best, switch)
     return found if before.is_outgrown or found.capacity_rps >= best.capacity_rps else best
+
+
+def _with_recourse(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
+    """With what the rises of the last half hour make it worth to have a way on for."""
+    demand, service = before.demand, before.service
+    if all(service.max_surge.get(name, 0) >= n for name, n in service.budget.items()):
+        return best  # whatever is to replace it can start beside it
+    now = replace(switch, problem=before.problem(demand.now_rps))
+    kept = before.kept(best) if before.may_stay(best) else None
+    return with_recourse(best, kept, switch, recourse_of(now, demand.rates))
 
 
 def _lasting_in_place(before: CurrentPlan, floor_rps: float) -> Plan:

@@ -25,6 +25,7 @@ from infadapter_solver.problem import Resources, Target, Variant
 FAR_ENOUGH = 0.98
 """Of what the budget serves at most: a path this far is as good as all the way."""
 
+NOTHING: Resources = {}
 _MORE_THAN_ANY_RPS = 1e6
 
 
@@ -40,7 +41,7 @@ def with_growth_path(best: Plan, switch: Switch) -> Plan:
         return best
     limits = [
         (_limit_rps(everything, service.max_surge, plan.groups), plan)
-        for plan in _with_standby(switch.problem)
+        for plan in with_standby(switch.problem)
     ]
     far = [plan for limit_rps, plan in limits if limit_rps >= wanted_rps]
     if far:
@@ -49,10 +50,22 @@ def with_growth_path(best: Plan, switch: Switch) -> Plan:
     return plan if limit_rps > reached_rps else best
 
 
-def vertical_limit_rps(service: Service, observed: Observed, groups: tuple[PodGroup, ...]) -> float:
-    """The most that these pods serve at whatever sizes budget and surge have room for."""
+def vertical_limit_rps(
+    service: Service, observed: Observed, groups: tuple[PodGroup, ...], beside: Resources = NOTHING
+) -> float:
+    """
+    The most that these pods serve at whatever sizes budget and surge have room for, `beside` what
+    else is held.
+    """
     everything = problem_for(service, observed, _MORE_THAN_ANY_RPS)
-    return _limit_rps(everything, service.max_surge, groups)
+    surge = plus(service.max_surge, beside, -1)
+    known = service.derived.of(service.variants).limits_rps
+    room = plus(everything.budget, surge)
+    pods = frozenset((group.target, group.allocation.size.but_cpu, group.pods) for group in groups)
+    key = (pods, frozenset(room.items()), observed.untouchable)
+    if key not in known:
+        known[key] = _limit_rps(everything, surge, groups)
+    return known[key]
 
 
 def _limit_rps(everything: Problem, surge: Resources, groups: tuple[PodGroup, ...]) -> float:
@@ -92,7 +105,7 @@ def _of(variant: Variant, groups: tuple[PodGroup, ...]) -> Variant:
     )
 
 
-def _with_standby(problem: Problem) -> Iterator[Plan]:
+def with_standby(problem: Problem) -> Iterator[Plan]:
     """
     Of each variant one pod of its smallest size, and beside it the best plan of what is left, one
     that also serves the noise of the rate of now if the budget allows that; or the best that starts
