@@ -96,10 +96,10 @@ def choose(
         switch = _switch(service, observed, problem, demand, now_s)
         best = _lasting(problem) or solved(problem)
         best = _chosen(before, best, switch, floor_rps, careful=careful)
-        if best.feasible and best.capacity_rps > before.capacity_rps:
-            best = _with_path(best, switch, before)
         if best.feasible:
             best = _with_recourse(best, switch, before)
+        if best.feasible and best.capacity_rps > before.capacity_rps:
+            best = _with_path(best, switch, before)
     return replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
 
 

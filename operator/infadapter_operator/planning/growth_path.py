@@ -105,11 +105,11 @@ def _of(variant: Variant, groups: tuple[PodGroup, ...]) -> Variant:
     )
 
 
-def with_standby(problem: Problem) -> Iterator[Plan]:
+def with_standby(problem: Problem, least_rps: float = LEAST_DEMAND_RPS) -> Iterator[Plan]:
     """
     Of each variant one pod of its smallest size, and beside it the best plan of what is left, one
     that also serves the noise of the rate of now if the budget allows that; or the best that starts
-    nothing more, if that serves the noise.
+    nothing more, if that serves the noise. The others are to serve `least_rps` by themselves.
     """
     noisy = replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
     for variant, choices in product(problem.variants, (_any_pods, of_running)):
@@ -119,7 +119,7 @@ def with_standby(problem: Problem) -> Iterator[Plan]:
         smallest = min(able, key=lambda a: problem.objective.price_of(a.resources))
         standby = PodGroup(target=Target(variant.name, smallest.kind), allocation=smallest, pods=1)
         asked = (noisy, problem) if choices is _any_pods else (noisy,)
-        plans = (_beside(one, standby, choices) for one in asked)
+        plans = (_beside(one, standby, choices, least_rps) for one in asked)
         yield from islice((plan for plan in plans if plan and plan.feasible), 1)
 
 
@@ -128,14 +128,17 @@ def _any_pods(problem: Problem) -> Problem:
 
 
 def _beside(
-    problem: Problem, standby: PodGroup, choices: Callable[[Problem], Problem]
+    problem: Problem,
+    standby: PodGroup,
+    choices: Callable[[Problem], Problem],
+    least_rps: float,
 ) -> Plan | None:
     budget = plus(problem.budget, standby.resources, -1)
     if any(amount < 0 for amount in budget.values()):
         return None
     rest = replace(
         problem,
-        demand_rps=max(problem.demand_rps - standby.capacity_rps, LEAST_DEMAND_RPS),
+        demand_rps=max(problem.demand_rps - standby.capacity_rps, least_rps),
         capacity_floor_rps=max(0.0, problem.capacity_floor_rps - standby.capacity_rps),
         objective=problem.objective.within(budget),
     )

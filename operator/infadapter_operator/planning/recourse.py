@@ -75,7 +75,8 @@ def with_recourse(best: Plan, kept: Plan | None, switch: Switch, recourse: Recou
     """
     if recourse.cost(best) <= WORTH_MOVING:
         return best
-    standbys = [plan for plan in with_standby(switch.problem) if plan.groups != best.groups]
+    now_rps = recourse.now.problem.demand_rps
+    standbys = (*with_standby(switch.problem), *with_standby(switch.problem, now_rps))
     worth, found = max(
         ((recourse.worth(plan), plan) for plan in (best, *standbys)), key=lambda one: one[0]
     )
