@@ -43,6 +43,13 @@ So many plans in turn, each outgrown before it could be reached, are a load that
 step that falls between two cycles outgrows one.
 """
 
+MOST_FOR_A_PATH = 0.05
+"""
+In objective, a mean over the dwell: what a plan with a growth path may be worth less once the load
+has outgrown one. It pays for fast variants in place of accurate ones, and not for a start for which
+much of what serves makes way.
+"""
+
 
 def decide(
     service: Service,
@@ -199,9 +206,14 @@ def _chosen(
 
 
 def _with_path(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
-    """With a growth path; before a load has outgrown anything, only one that serves as much."""
+    """
+    With a growth path; before a load has outgrown anything, only one that serves as much, and then
+    one that is worth nearly as much: where what serves would make way for its start, it waits.
+    """
     found = with_growth_path(best, switch)
-    return found if before.is_outgrown or found.capacity_rps >= best.capacity_rps else best
+    if found is best or not before.is_outgrown:
+        return found if found.capacity_rps >= best.capacity_rps else best
+    return found if switch.worth(best) - switch.worth(found) <= MOST_FOR_A_PATH else best
 
 
 def _with_recourse(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
