@@ -1,8 +1,8 @@
 """
 The rises of the last half hour: what a capacity would have missed of them until more had started.
 
-A quantile of errors a few seconds ahead says nothing of a rise that is rare and large; where a start
-takes ten seconds and nothing else serves meanwhile, such rises are most of what is missed.
+A quantile of errors a few seconds ahead says nothing of a rise that is rare and large; where a
+start takes ten seconds and nothing else serves meanwhile, such rises are most of what is missed.
 """
 
 from infadapter_forecasting.forecaster import Array

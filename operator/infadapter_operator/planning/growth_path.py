@@ -36,11 +36,11 @@ def with_growth_path(best: Plan, switch: Switch) -> Plan:
     wanted_rps = FAR_ENOUGH * _served_rps(everything)
     if _served_rps(_beside_plan(everything, service.max_surge, best)) >= wanted_rps:
         return best  # whatever is to replace it can start beside it
-    reached_rps = _limit_rps(everything, service.max_surge, best.groups)
+    reached_rps = vertical_limit_rps(service, observed, best.groups)
     if reached_rps >= wanted_rps:
         return best
     limits = [
-        (_limit_rps(everything, service.max_surge, plan.groups), plan)
+        (vertical_limit_rps(service, observed, plan.groups), plan)
         for plan in with_standby(switch.problem)
     ]
     far = [plan for limit_rps, plan in limits if limit_rps >= wanted_rps]
@@ -58,17 +58,20 @@ def vertical_limit_rps(
     else is held.
     """
     everything = problem_for(service, observed, _MORE_THAN_ANY_RPS)
-    surge = plus(service.max_surge, beside, -1)
+    room = {
+        name: max(0, amount - beside.get(name, 0))
+        for name, amount in plus(everything.budget, service.max_surge).items()
+    }
     known = service.derived.of(service.variants).limits_rps
-    room = plus(everything.budget, surge)
     pods = frozenset((group.target, group.allocation.size.but_cpu, group.pods) for group in groups)
-    key = (pods, frozenset(room.items()), observed.untouchable)
+    sizes = frozenset(observed.size_limits.items())
+    key = (pods, frozenset(room.items()), observed.untouchable, sizes)
     if key not in known:
-        known[key] = _limit_rps(everything, surge, groups)
+        known[key] = _limit_rps(everything, room, groups)
     return known[key]
 
 
-def _limit_rps(everything: Problem, surge: Resources, groups: tuple[PodGroup, ...]) -> float:
+def _limit_rps(everything: Problem, room: Resources, groups: tuple[PodGroup, ...]) -> float:
     variants = tuple(_of(variant, groups) for variant in everything.variants)
     return _served_rps(
         replace(
@@ -76,7 +79,7 @@ def _limit_rps(everything: Problem, surge: Resources, groups: tuple[PodGroup, ..
             variants=tuple(variant for variant in variants if variant.allocations),
             pod_limits=pods_by_target(groups),
             running=(),
-            objective=replace(everything.objective, budget=plus(everything.budget, surge)),
+            objective=replace(everything.objective, budget=room),
         )
     )
 

@@ -15,7 +15,7 @@ from infadapter_forecasting.forecaster import Array
 from infadapter_forecasting.reserve import needs
 from infadapter_forecasting.rises import missed_share
 from infadapter_operator.delays import RESIZE_S, START_S
-from infadapter_operator.planning.capacity import load_time_s, plus
+from infadapter_operator.planning.capacity import load_time_s
 from infadapter_operator.planning.growth_path import vertical_limit_rps, with_standby
 from infadapter_operator.planning.hysteresis import WORTH_MOVING
 from infadapter_operator.planning.switching_cost import Switch
