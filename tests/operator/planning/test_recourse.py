@@ -10,9 +10,9 @@ from infadapter_operator.planning.growth_path import vertical_limit_rps
 from infadapter_operator.planning.problem import problem_for, solved
 from infadapter_operator.planning.recourse import Recourse, recourse_of, with_recourse
 from infadapter_operator.planning.switching_cost import Switch
-from infadapter_solver import Objective, Plan
-from infadapter_solver.problem import CPU, Allocation, PodSize, Variant
-from tests.builders import a_service
+from infadapter_solver import Objective, Plan, PodGroup, evaluate
+from infadapter_solver.problem import CPU, Allocation, PodSize, Target, Variant
+from tests.builders import a_pod, a_service
 
 NOTHING = Observed()
 
@@ -85,3 +85,20 @@ def test_more_room_makes_the_recourse_of_a_plan_no_dearer() -> None:
     costs = [recourse(service(surge), rates).cost(plan) for surge in (0, 2000, 4000, 8000)]
     assert costs == sorted(costs, reverse=True)
     assert costs[0] > 0
+
+
+def test_a_start_for_which_what_serves_makes_way_is_worth_less_than_one_that_has_room() -> None:
+    def worth(surge: int) -> float:
+        asked = service(surge)
+        full = Observed(pods=(a_pod("slow-1", 8000),), weights={"slow-1": 1})
+        problem = problem_for(asked, full, 75.0)
+        switch = Switch(service=asked, observed=full, problem=problem, now_s=100.0, dwell_s=30.0)
+        groups = (("slow", 5), ("fast", 2))
+        return switch.worth(evaluate(problem, [group(asked, *each) for each in groups]))
+
+    assert worth(0) < worth(1000) < worth(2000)
+
+
+def group(asked: Service, name: str, cores: int) -> PodGroup:
+    known = next(variant for variant in asked.variants if variant.name == name)
+    return PodGroup(target=Target(name), allocation=known.allocations[cores - 1], pods=1)
