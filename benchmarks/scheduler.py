@@ -8,6 +8,8 @@ min(1, C/λ) if each batch takes all that arrives for its model while it may wai
 
 Execution times are ResNet-50's (Clockwork, OSDI'20, appendix A). `--requests 1000000` and more is
 what figures are published for; `--noise` has executions deviate, `--depth` measures CPU by depth.
+`--bounds` shows ours beside what anybody could serve of the same arrivals who knew them all, and
+what can be served by who decides at arrival (benchmarks/scheduler_bounds.py).
 """
 
 import random
@@ -21,6 +23,7 @@ import click
 
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
+from benchmarks.scheduler_bounds import at_arrival, foreseen
 from infadapter_scheduler import (
     POLICIES,
     Arrival,
@@ -35,6 +38,7 @@ from infadapter_simulator.reproduction.clockwork.scale import Timed
 TIMES_MS = {1: 2.73, 2: 4.05, 4: 5.87, 8: 9.93, 16: 17.3}
 SLOS_MS = {"8×": 21.84, "18×": 50.0, "37×": 100.0, "100×": 273.0}
 LOADS = (0.5, 0.9, 1.2, 2.0, 5.0)
+BOUND_LOADS, OPTIMUM_OF = (0.9, 1.2, 2.0), 3000
 DEPTHS = ((100, 1, 1.1), (100, 10, 2.0), (1_000, 100, 2.6), (10_000, 1_000, 2.6))
 """Requests queued, models, and how much longer the SLO is than the queue."""
 
@@ -128,6 +132,27 @@ def measured(scenario: Scenario, policy: str, requests: int, noise: float) -> tu
     )
 
 
+def beside_bounds(requests: int) -> None:
+    """Where the wanted share is missed, is it ours, or nobody's?"""
+    times_s = {size: took_ms / 1000 for size, took_ms in TIMES_MS.items()}
+    row("", "ours %", "foreseen %", "at arrival %", "C/λ %")
+    for scenario in scenarios():
+        if scenario.load not in BOUND_LOADS:
+            continue
+        alone, (slo_ms, *others) = scenario.models == 1, scenario.slos_ms
+        arrivals = arrivals_of(scenario, min(requests, OPTIMUM_OF) if alone else requests)
+        models, offered_rps = models_of(scenario.models), scenario.load * scenario.capacity_rps
+        fates = replay(Scheduler(models.values()), arrivals, World(models, seed=1))
+        in_time = sum(fate.outcome == "on_time" for fate in fates) / len(arrivals)
+        decided = (
+            "–"
+            if alone or others
+            else f"{100 * at_arrival(offered_rps, scenario.models, slo_ms / 1000, times_s):.1f}"
+        )
+        bounds = (f"{100 * foreseen(arrivals, times_s):.1f}", decided)
+        row(scenario.name, f"{100 * in_time:.1f}", *bounds, f"{100 * scenario.fair:.1f}")
+
+
 def by_depth(requests: int) -> None:
     """At 1.2 times capacity queues are as long as the SLO is: so it is chosen."""
     row("queued, models", "CPU µs", "queued, mean")
@@ -165,18 +190,22 @@ class Queued:
 @click.option("--policy", "policies", multiple=True, type=click.Choice(list(POLICIES)))
 @click.option("--noise", type=float, default=0.0, show_default=True, help="Lognormal sigma.")
 @click.option("--depth", is_flag=True, help="CPU per request by the depth of the queue.")
-def main(requests: int, policies: Sequence[str], noise: float, depth: bool) -> None:
+@click.option("--bounds", is_flag=True, help="Ours beside what anybody could serve.")
+def main(requests: int, policies: Sequence[str], noise: float, depth: bool, bounds: bool) -> None:
     """Scenarios × policies in virtual time."""
     click.echo(f"{machine('numpy')}\n")
     if depth:
         by_depth(requests)
         return
+    if bounds:
+        beside_bounds(requests)
+        return
     for name in policies or POLICIES:
         click.echo(f"\n{name}, {requests:,} requests each, noise {noise:g}")
         row("", "late", "cancelled", "on time %", "age p99 ms", "CPU µs", "C/λ %", "filled %")
         for scenario in scenarios():
-            bounds = (f"{100 * scenario.fair:.1f}", f"{100 * scenario.fillable:.1f}")
-            row(scenario.name, *measured(scenario, name, requests, noise), *bounds)
+            shares = (f"{100 * scenario.fair:.1f}", f"{100 * scenario.fillable:.1f}")
+            row(scenario.name, *measured(scenario, name, requests, noise), *shares)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from infadapter_server.loadgen.endpoint import Endpoint
 from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_server.profiling.profiler import HttpLoad
 from infadapter_server.profiling.start import started_server
-from infadapter_workload.outcomes import Outcome, summarise
+from infadapter_workload.outcomes import Outcome, Summary, summarise
 
 MODEL = "glyphs"
 IDEAL = Path(__file__).parents[2] / "tests" / "model_variants" / "answering_server.py"
@@ -75,16 +75,32 @@ def profiled(case: Case, folder: Path, number: int, *, force: bool | None = None
     return Run(document.profile.allocations[0].capacity)
 
 
-def held(case: Case, known: KnownCapacity, rate_rps: float, seconds: float) -> str:
-    """What becomes of Poisson load at this rate, in words."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What became of Poisson load at a rate."""
+
+    summary: Summary
+
+    @property
+    def missed(self) -> int:
+        return self.summary.late + self.summary.refused + self.summary.failed
+
+    @property
+    def missed_ratio(self) -> float:
+        return self.missed / max(self.summary.arrived, 1)
+
+    def __str__(self) -> str:
+        summary = self.summary
+        return (
+            f"{self.missed} of {summary.arrived} missed ({self.missed_ratio:.3%}: "
+            f"{summary.refused} refused, {summary.late} late), "
+            f"p99 of the answers {summary.p99_ms or 0:.1f} ms"
+        )
+
+
+def held(case: Case, known: KnownCapacity, rate_rps: float, seconds: float) -> Held:
     outcomes = run(_held(case, known, rate_rps, seconds))
-    summary = summarise(outcomes, slo_s=known.latency_s, duration_s=seconds)
-    missed = summary.late + summary.refused + summary.failed
-    return (
-        f"{missed} of {summary.arrived} missed ({missed / max(summary.arrived, 1):.3%}: "
-        f"{summary.refused} refused, {summary.late} late), "
-        f"p99 of the answers {summary.p99_ms or 0:.1f} ms"
-    )
+    return Held(summarise(outcomes, slo_s=known.latency_s, duration_s=seconds))
 
 
 async def _held(case: Case, known: KnownCapacity, rate_rps: float, seconds: float) -> list[Outcome]:

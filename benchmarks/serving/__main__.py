@@ -5,10 +5,14 @@ Our server beside what a user would write instead, by the client's clock.
     python -m benchmarks.serving --variant glyph-3 --slo-ms 250
     python -m benchmarks.serving --variant glyph-5 --slo-ms 250 --seconds 20
     python -m benchmarks.serving --service-ms 3
+    python -m benchmarks.serving --variant glyph-3 --mlserver
 
 A Poisson load of 0.5 to 5 times the capacity, which is bare torch's at its best batch on the one
 core that each server has; the client has the other one. Goodput is what is answered within the
 SLO, beside the capacity; latencies are of what is answered, over all runs. Servers take turns.
+
+With --mlserver also MLServer, with and without its adaptive batching, which is installed on first
+use; `python -m benchmarks.serving.beside` says what the servers cost beside each other.
 
 With --service-ms the network is one of random weights that is made to take so long for each image,
 at its best batch on that core.
@@ -23,6 +27,7 @@ import click
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
 from benchmarks.serving.networks import Network
+from benchmarks.serving.packaged import MLSERVERS, install
 from benchmarks.serving.runs import SERVERS, Run, be_the_client, execution_s, made, offer
 from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_workload.outcomes import percentile
@@ -61,6 +66,7 @@ def _row(first: str, *cells: str) -> None:
 @click.option("--seconds", type=click.FloatRange(min=1), default=10.0, show_default=True)
 @click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--load", "loads", type=click.FloatRange(min=0.01), multiple=True, default=LOADS)
+@click.option("--mlserver", is_flag=True, help="Beside MLServer, too.")
 def main(
     variant: str,
     service_ms: float | None,
@@ -68,16 +74,25 @@ def main(
     seconds: float,
     runs: int,
     loads: tuple[float, ...],
+    mlserver: bool,
 ) -> None:
+    if mlserver:
+        install()
+    servers = (*SERVERS, *MLSERVERS) if mlserver else SERVERS
     with TemporaryDirectory() as folder:
         network = Network(variant)
         if service_ms is not None:
             network = made(Path(folder), service_ms / 1000)
-        _compare(network, slo_ms, seconds, runs, loads)
+        _compare(servers, network, slo_ms, seconds, runs, loads)
 
 
 def _compare(
-    network: Network, slo_ms: float, seconds: float, runs: int, loads: tuple[float, ...]
+    servers: Sequence[str],
+    network: Network,
+    slo_ms: float,
+    seconds: float,
+    runs: int,
+    loads: tuple[float, ...],
 ) -> None:
     took_s = execution_s(network)
     capacity_rps = max(size / t for size, t in took_s.items())
@@ -90,9 +105,9 @@ def _compare(
     _row("", "p50 ms", "p99", "p99.9", "goodput/C", "in time", "refused", "failed", "MB", "answers")
     for load in loads:
         offered = (network, load * capacity_rps, slo_ms / 1000, seconds)
-        done: dict[str, list[Run]] = {name: [] for name in SERVERS}
+        done: dict[str, list[Run]] = {name: [] for name in servers}
         for seed in range(runs):
-            for name in SERVERS:
+            for name in servers:
                 done[name].append(offer(name, *offered, seed))
         for name, ended in done.items():
             show(load, name, ended, capacity_rps, slo_ms / 1000)

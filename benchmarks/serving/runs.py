@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -17,6 +18,7 @@ from urllib.request import urlopen
 import click
 
 from benchmarks.serving.networks import Network, make, timed
+from benchmarks.serving.packaged import MLSERVERS, mlserver
 from infadapter_local.router import free_ports
 from infadapter_server.loadgen import moments
 from infadapter_server.loadgen.bodies import glyph_bodies
@@ -104,15 +106,17 @@ def replayed(port: int, model: str, arrivals_s: Array, seed: int) -> list[Outcom
 def server(name: str, network: Network, slo_s: float) -> Iterator[tuple[int, int]]:
     """Its port and its process."""
     (port,) = free_ports(1)
-    with started(_command(name, network, slo_s, port), port) as pid:
-        yield port, pid
+    with TemporaryDirectory() as folder:
+        command = _command(name, network, slo_s, port, Path(folder))
+        with started(command, port) as pid:
+            yield port, pid
 
 
 @contextmanager
 def started(command: Sequence[str], port: int) -> Iterator[int]:
     """The process of a server, on the first core; the client has the second one."""
     process = subprocess.Popen(
-        [sys.executable, *command],
+        command,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         preexec_fn=lambda: pin(0),
@@ -129,17 +133,20 @@ def started(command: Sequence[str], port: int) -> Iterator[int]:
             process.wait()
 
 
-def _command(name: str, network: Network, slo_s: float, port: int) -> list[str]:
+def _command(name: str, network: Network, slo_s: float, port: int, folder: Path) -> list[str]:
     if name == "ours":
         return ours(port, slo_s, *network.options)
-    batching = ["--batching"] if name.endswith("batching") else []
+    batching = name.endswith("batching")
+    if name in MLSERVERS:
+        return mlserver(network, port, folder, batching=batching)
     rival = ["-m", "benchmarks.serving.rivals", *network.options, "--port", str(port)]
-    return [*rival, *batching]
+    return [sys.executable, *rival, *(["--batching"] if batching else [])]
 
 
 def ours(port: int, slo_s: float, *models: str) -> list[str]:
     options = ["--slo-ms", f"{1000 * slo_s:g}", "--host", "127.0.0.1", "--drain-seconds", "0"]
-    return ["-m", "infadapter_server", "--port", str(port), *options, *models]
+    command = [sys.executable, "-m", "infadapter_server", "--port", str(port)]
+    return [*command, *options, *models]
 
 
 def _wait_until_ready(port: int) -> None:

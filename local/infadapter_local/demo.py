@@ -6,7 +6,7 @@ report. Whatever happens, every process it started ends with it.
 import asyncio
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -120,7 +120,13 @@ async def _play_all(
             grouped=grouped,
         )
         runs = [await _finish(policy, load, place, service, view) for policy in policies]
-    return runs, Circumstances(
+    return runs, _about(options, limits, scale, speeds)
+
+
+def _about(
+    options: Options, limits: Quotas | Cores, scale: float, speeds: Mapping[str, float]
+) -> Circumstances:
+    return Circumstances(
         machine=machine(),
         cores=len(os.sched_getaffinity(0)),
         limits=limits_said(limits),

@@ -9,8 +9,14 @@ from infadapter_local.holding import Held, levels
 from infadapter_operator.domain.service import Service
 from infadapter_solver import CPU
 from infadapter_workload.holding import holding
-from infadapter_workload.measures import objective, shares
-from infadapter_workload.outcomes import Outcome, accuracy_in_time, accuracy_of, summarise
+from infadapter_workload.measures import Shares, objective, shares
+from infadapter_workload.outcomes import (
+    Outcome,
+    Summary,
+    accuracy_in_time,
+    accuracy_of,
+    summarise,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +72,7 @@ def measure_run(
     """
     counted = [o for o in outcomes if begin_s <= o.scheduled_s < end_s]
     summary = summarise(counted, slo_s=service.slo_s)
-    accuracy = accuracies(service)
-    worth = [accuracy_of(o, accuracy) for o in counted if o.answered]
-    found = shares(
-        summary.arrived,
-        accuracy_in_time=accuracy_in_time(counted, accuracy, service.slo_s),
-        late=summary.late,
-        refused=summary.refused,
-        failed=summary.failed,
-    )
+    found = _shares(counted, summary, service)
     cores = holding(levels(held, service.objective), service.budget[CPU], begin_s, end_s)
     mean_cost = cores.cost_seconds / (end_s - begin_s)
     return Measures(
@@ -95,12 +93,32 @@ def measure_run(
         longest_over_budget_s=cores.longest_over_budget_s,
         plan_changes=sum(begin_s <= at_s < end_s for at_s in plan_changes_s),
         longest_start_s=max(starts_s, default=None),
-        objective=objective(
-            found.effective_accuracy,
-            mean_cost,
-            budget_cost=service.objective.price_of(service.budget),
-            accuracy_weight=service.objective.accuracy_weight,
-            cost_weight=service.objective.cost_weight,
-        ),
-        accuracy_of_answers=sum(worth) / len(worth) if worth else None,
+        objective=_objective(found.effective_accuracy, mean_cost, service),
+        accuracy_of_answers=_accuracy_of_answers(counted, service),
     )
+
+
+def _shares(counted: Sequence[Outcome], summary: Summary, service: Service) -> Shares:
+    return shares(
+        summary.arrived,
+        accuracy_in_time=accuracy_in_time(counted, accuracies(service), service.slo_s),
+        late=summary.late,
+        refused=summary.refused,
+        failed=summary.failed,
+    )
+
+
+def _objective(effective_accuracy: float, mean_cost: float, service: Service) -> float:
+    return objective(
+        effective_accuracy,
+        mean_cost,
+        budget_cost=service.objective.price_of(service.budget),
+        accuracy_weight=service.objective.accuracy_weight,
+        cost_weight=service.objective.cost_weight,
+    )
+
+
+def _accuracy_of_answers(counted: Sequence[Outcome], service: Service) -> float | None:
+    accuracy = accuracies(service)
+    worth = [accuracy_of(outcome, accuracy) for outcome in counted if outcome.answered]
+    return sum(worth) / len(worth) if worth else None

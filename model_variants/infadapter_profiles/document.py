@@ -17,7 +17,7 @@ from infadapter_profiles.profile import (
     Point,
     Profile,
     ProfiledAllocation,
-    check_operating_points,
+    check_profile,
 )
 from infadapter_profiles.quantities import amounts_as_quantities, decimal_text, parse_amounts
 from infadapter_profiles.sizes import PodSize
@@ -132,7 +132,7 @@ def read_spec(variant: str, spec: Mapping[str, Any]) -> Profile:
         operating_points=tuple(_read_operating(each) for each in spec.get("operatingPoints") or ()),
         allocations=tuple(_read_allocation(each) for each in spec["allocations"]),
     )
-    check_operating_points(profile)
+    check_profile(profile)
     return profile
 
 

@@ -73,6 +73,25 @@ class Profile:
     operating_points: tuple[OperatingPoint, ...] = ()  # none: the accuracy above is its only one
 
 
+def check_profile(profile: Profile) -> None:
+    """No row is there twice; every point has a name and rows of its own. Raises ValueError."""
+    check_distinct((row.size, row.operating_point) for row in profile.allocations)
+    check_operating_points(profile)
+
+
+def check_distinct(rows: Iterable[tuple[PodSize, str | None]]) -> None:
+    """Of two rows of one size and operating point nobody knows which holds. Raises ValueError."""
+    for size, point in twice(rows):
+        at = f" at operating point {point}" if point else ""
+        raise ValueError(f"there are two allocations of {size_text(size)}{at}: keep one of them")
+
+
+def size_text(size: PodSize) -> str:
+    quantities = amounts_as_quantities(size.resources)
+    amounts = ", ".join(f"{name}={amount}" for name, amount in quantities.items())
+    return f"{amounts}, batch size {size.batch_size}"
+
+
 def check_operating_points(profile: Profile) -> None:
     """Every point has a name and rows of its own, every row names one. Raises ValueError."""
     known = {point.name: point.accuracy for point in profile.operating_points}
@@ -90,8 +109,6 @@ def _check_names(profile: Profile, known: Mapping[str, float]) -> None:
         raise ValueError("an operating point has no name")
     for name in twice(point.name for point in profile.operating_points):
         raise ValueError(f"there are two operating points called {name}")
-    for size, point in twice((a.size, a.operating_point) for a in profile.allocations):
-        raise ValueError(f"there are two allocations of {point} with {_told(size)}")
     measured = {allocation.operating_point for allocation in profile.allocations}
     for name in (name for name in known if name not in measured):
         raise ValueError(
@@ -99,12 +116,6 @@ def _check_names(profile: Profile, known: Mapping[str, float]) -> None:
         )
     if max(known.values()) != profile.accuracy:
         raise ValueError("accuracy is not that of the most accurate operating point")
-
-
-def _told(size: PodSize) -> str:
-    amounts = amounts_as_quantities(size.resources)
-    told = ", ".join(f"{name} {amount}" for name, amount in amounts.items())
-    return f"{told} and batchSize {size.batch_size}"
 
 
 def twice(items: Iterable[T]) -> Iterator[T]:

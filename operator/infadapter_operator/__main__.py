@@ -2,8 +2,8 @@
 
 import sys
 
+from infadapter_operator.environment import InvalidSetting
 from infadapter_operator.main import main
-from infadapter_operator.settings import InvalidSetting
 
 try:
     main()

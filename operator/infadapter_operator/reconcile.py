@@ -147,9 +147,5 @@ async def reconcile(
         done=done,
         solve_s=took_s if planned.is_solved else None,
         failure=planned.failure,
-        plan_changed=_has_changed(state.decision, planned.decision),
+        plan_changed=state.decision is None or state.decision.shape != planned.decision.shape,
     )
-
-
-def _has_changed(before: Decision | None, now: Decision) -> bool:
-    return before is None or before.shape != now.shape

@@ -1,22 +1,15 @@
 """What the operator is told by its environment, read once at the start, refused with a sentence."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from infadapter_operator.credentials import Credentials, is_header
 from infadapter_operator.domain.error_budget import WINDOW_S
 from infadapter_operator.domain.service import Patience
-
-PREFIX = "INFADAPTER_"
-Number = TypeVar("Number", int, float)
-
-
-class InvalidSetting(ValueError):
-    """A setting can't be used; the sentence names the variable, its value and what it must be."""
+from infadapter_operator.environment import PREFIX, Environment, InvalidSetting
 
 
 class CustomQueries(StrEnum):
@@ -74,7 +67,7 @@ class Settings:
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
     """Raises InvalidSetting."""
-    read = _Reader(environment)
+    read = Environment(environment)
     defaults, router = Settings(), RouterSettings()
     credentials = _credentials(read)
     prometheus_url = read.url("PROMETHEUS_URL", defaults.prometheus_url)
@@ -107,13 +100,13 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     )
 
 
-def _credentials(read: "_Reader") -> Credentials:
+def _credentials(read: Environment) -> Credentials:
     """`REQUESTS_CA_BUNDLE` counts where no other bundle is named. Raises InvalidSetting."""
     credentials = Credentials(
         token_file=read.text("PROMETHEUS_TOKEN_FILE", ""),
         headers=_headers(read),
         headers_folder=read.text("PROMETHEUS_HEADERS_FOLDER", ""),
-        ca_file=read.text("PROMETHEUS_CA_FILE", read.environment.get("REQUESTS_CA_BUNDLE", "")),
+        ca_file=read.text("PROMETHEUS_CA_FILE", read.variables.get("REQUESTS_CA_BUNDLE", "")),
         certificate_file=read.text("PROMETHEUS_CERTIFICATE_FILE", ""),
         key_file=read.text("PROMETHEUS_KEY_FILE", ""),
     )
@@ -125,7 +118,7 @@ def _credentials(read: "_Reader") -> Credentials:
     return credentials
 
 
-def _headers(read: "_Reader") -> Mapping[str, str]:
+def _headers(read: Environment) -> Mapping[str, str]:
     """What they hold may be secret, and is in no sentence. Raises InvalidSetting."""
     try:
         headers = read.mapping("PROMETHEUS_HEADERS")
@@ -141,7 +134,9 @@ def _headers(read: "_Reader") -> Mapping[str, str]:
     return headers
 
 
-def _custom_queries(read: "_Reader", is_known: bool, namespaces: tuple[str, ...]) -> CustomQueries:
+def _custom_queries(
+    read: Environment, is_known: bool, namespaces: tuple[str, ...]
+) -> CustomQueries:
     """
     Whoever may write a service in one namespace is not to read the metrics of the others as whom
     Prometheus knows the operator, unless somebody says so. Raises InvalidSetting.
@@ -162,7 +157,7 @@ def _custom_queries(read: "_Reader", is_known: bool, namespaces: tuple[str, ...]
     return CustomQueries(text)
 
 
-def _patience(read: "_Reader") -> Patience:
+def _patience(read: Environment) -> Patience:
     """Raises InvalidSetting."""
     usual = Patience()
     patience = Patience(
@@ -179,70 +174,3 @@ def _patience(read: "_Reader") -> Patience:
             f" it must be no less than {PREFIX}RETRY_FIRST_SECONDS, {patience.retry_first_s:g}"
         )
     return patience
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """An empty variable is an absent one: charts render them so."""
-
-    environment: Mapping[str, str]
-
-    def text(self, name: str, default: str) -> str:
-        return self.environment.get(PREFIX + name, "").strip() or default
-
-    def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(self.text(name, "").replace(",", " ").split()) or default
-
-    def command(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        """Words, or a JSON list where a word holds spaces."""
-        text = self.text(name, "")
-        if not text.startswith("["):
-            return self.words(name, default)
-        try:
-            words = json.loads(text)
-        except ValueError:
-            words = None
-        if not (isinstance(words, list) and words and all(isinstance(w, str) for w in words)):
-            raise InvalidSetting(f"{PREFIX}{name} is {text!r}; it must be a JSON list of strings")
-        return tuple(words)
-
-    def seconds(self, name: str, least: float, most: float, default: float) -> float:
-        return self._number(name, float, least, most, default)
-
-    def number(self, name: str, least: float, most: float, default: float) -> float:
-        return self._number(name, float, least, most, default)
-
-    def port(self, name: str, default: int) -> int:
-        return self._number(name, int, 1, 65535, default)
-
-    def url(self, name: str, default: str) -> str:
-        text = self.text(name, default)
-        if not text.startswith(("http://", "https://")):
-            raise InvalidSetting(
-                f"{PREFIX}{name} is {text!r}; it must begin with http:// or https://"
-            )
-        return text.rstrip("/")
-
-    def mapping(self, name: str) -> Mapping[str, Any]:
-        text = self.text(name, "{}")
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
-            raise InvalidSetting(f"{PREFIX}{name} is {text!r}; it must be a JSON object")
-        return value
-
-    def _number(
-        self, name: str, kind: Callable[[str], Number], least: float, most: float, default: Number
-    ) -> Number:
-        text = self.text(name, str(default))
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not least <= value <= most:
-            raise InvalidSetting(
-                f"{PREFIX}{name} is {text!r}; it must be a number from {least:g} to {most:g}"
-            )
-        return value

@@ -31,7 +31,7 @@ from infadapter_scheduler.residency import PAGE_BYTES
 from infadapter_scheduler.scheduler import Scheduler
 from infadapter_scheduler.sources import Both, Client, ClosedLoop, Stream
 from infadapter_scheduler.virtual import emulate, replay
-from infadapter_scheduler.world import Arrival, BrokenRule, Served, Settled, Source, World
+from infadapter_scheduler.world import Arrival, BrokenRule, Front, Served, Settled, Source, World
 
 __all__ = [
     "DEFAULT_POINT_POLICY",
@@ -53,6 +53,7 @@ __all__ = [
     "ExecutorJoined",
     "ExecutorLeft",
     "Finished",
+    "Front",
     "Gone",
     "KeepLoaded",
     "Load",

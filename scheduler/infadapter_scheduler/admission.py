@@ -55,6 +55,32 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
     return request
 
 
+def advance(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -> Request | None:
+    """
+    Into a batch that was to run later, which then has the place of the offer's deadline. Where
+    deadlines differ, who can't wait fills a batch of those who can, and no small one is opened.
+    """
+    if len(batch.members) >= batch.cap or offer.deadline_s >= batch.key_s or batch.released_s:
+        return None
+    plan, free_s = executor.plan, executor.admits_from_s(offer.now_s)
+    work_s = batch.work_with(1)
+    if plan.place_of(batch).headroom_s - (work_s - batch.work_s) < free_s - TIE_S:
+        return None
+    begin_s = free_s + plan.place(offer.deadline_s).before_s
+    due_s = offer.due_s(begin_s + work_s, batch.costs.seconds(batch.costs.first[batch.cap]), buffer)
+    request = Request(offer.request, batch.model, offer.deadline_s, due_s, batch)
+    members = batch.with_one(request)
+    if begin_s - TIE_S > batch.latest_start_s(members):
+        return None
+    if plan.between_s(offer.deadline_s, batch) - work_s < free_s - TIE_S:
+        return None
+    plan.remove(batch)
+    batch.key_s = offer.deadline_s
+    batch.become(members)
+    plan.insert(batch)
+    return request
+
+
 def replace_last(
     batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer
 ) -> Request | None:

@@ -11,10 +11,15 @@ LOOK_AHEAD = 16
 """Batches of the plan that may go before the first."""
 
 
-def next_batch(executor: Executor, now_s: float) -> Batch | None:
+PARTS = 0.01
+"""× the waste of all members counts beside that of those who run next: among equals it decides."""
+
+
+def next_batch(executor: Executor, now_s: float, overloaded: bool = False) -> Batch | None:
     """
     The fullest of those that may go first without making anyone late, so that the others can grow;
-    the earliest deadline where they are alike. None while all wait for their weights.
+    of those that are alike, in overload, the one that splits worst is left to grow; else the
+    earliest deadline goes. None while all wait for their weights.
     """
     free_s = executor.free_s(now_s)
     before_s, headroom_s = 0.0, inf
@@ -26,10 +31,10 @@ def next_batch(executor: Executor, now_s: float) -> Batch | None:
         elif batch.model in executor.cache.loading:
             gap_s = max(0.0, batch.released_s - free_s - before_s)
         elif free_s + batch.work_s + EPSILON_S <= headroom_s:
-            wasted = waste(batch)
+            wasted = waste(batch) + (PARTS * waste_of_all(batch) if overloaded else 0.0)
             if wasted < best_waste - EPSILON_S:
                 best, best_waste = batch, wasted
-            if wasted <= 1.0 + EPSILON_S:
+            if wasted <= 1.0 + (PARTS if overloaded else 0.0) + EPSILON_S:
                 break
         before_s += batch.work_s - batch.waiting_s
         headroom_s = min(headroom_s, batch.limit_s - before_s)
@@ -43,6 +48,12 @@ def waste(batch: Batch) -> float:
     """Time for each request, beside that in the largest batch it could have."""
     size = batch.costs.first[len(batch.members)]
     return batch.costs.seconds_each(size) / batch.costs.seconds_each(batch.cap)
+
+
+def waste_of_all(batch: Batch) -> float:
+    """Likewise of all its members, in the parts that they would run in now."""
+    number, costs = len(batch.members), batch.costs
+    return costs.split_s[number] / number / costs.seconds_each(batch.cap)
 
 
 def drop_hopeless(batch: Batch, begin_s: float, lag_s: float) -> list[Request]:

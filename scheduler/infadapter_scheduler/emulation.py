@@ -21,6 +21,7 @@ from infadapter_scheduler.events import (
     Loaded,
     Tick,
 )
+from infadapter_scheduler.front import hold_up, take
 from infadapter_scheduler.policy import Policy
 from infadapter_scheduler.world import Arrival, BrokenRule, Machine, Served, Settled, World
 
@@ -59,13 +60,26 @@ class Emulation:
         told_s = self._told[0][0] if self._told else inf
         if min(tick_s, told_s) > end_s or min(tick_s, told_s) == inf:
             return False
-        if told_s <= tick_s:
+        if told_s <= tick_s and not self._held_up():
             now_s, _, event = heappop(self._told)
             self._tell(event, now_s)
             if isinstance(event, Finished):
                 self._ended(event, now_s)
-        else:
+        elif tick_s < told_s:
             self._tell(Tick(), tick_s)
+        return True
+
+    def _held_up(self) -> bool:
+        """By what its front has had of the core: whatever would end next ends later."""
+        event = self._told[0][2]
+        machine = self.machines.get(event.executor) if isinstance(event, Finished) else None
+        if machine is None or not machine.owed_s:
+            return False
+        for finished in hold_up(self._told, machine):
+            for number in self._batches[finished.executor, finished.run]:
+                if number in self._open:
+                    fate = self._open[number][1]
+                    fate.start_s, fate.end_s = finished.start_s, finished.end_s
         return True
 
     def arrive(self, arrival: Arrival) -> Served:
@@ -75,6 +89,9 @@ class Emulation:
         self._tell(
             Arrived(number, arrival.model, deadline_s, floor=arrival.floor), arrival.arrival_s
         )
+        front, refused = self.world.front, fate.outcome == "refused"
+        for machine in list(self.machines.values())[:1]:
+            take(machine, front.refusal_s if refused else front.answer_s, arrival.arrival_s)
         return fate
 
     def lose(self, name: str, now_s: float) -> None:
@@ -107,7 +124,8 @@ class Emulation:
 
     def _run(self, run: Run, now_s: float) -> None:
         machine = self.machines[run.executor]
-        begin_s = max(now_s + self.world.lag_s, machine.free_s, run.earliest_s)
+        reached_s = max(now_s + self.world.lag_s, machine.front_free_s)
+        begin_s = max(reached_s, machine.free_s, run.earliest_s)
         there_s = machine.there_s.get(run.model, inf)
         done = begin_s <= run.latest_s + ROUNDING_S and there_s <= begin_s + ROUNDING_S
         took_s = self._took(self._seconds(run)) if done else 0.0

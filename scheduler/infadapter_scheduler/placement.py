@@ -4,10 +4,11 @@ Placement: in which batch, on which executor an arrival is served, and who makes
 A request costs the same at any number of executors: at most three are tried, or a dozen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from infadapter_scheduler.admission import Offer, join, replace_last
+from infadapter_scheduler.admission import Offer, advance, join, replace_last
 from infadapter_scheduler.batch import Batch, Request
+from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.loading import CANDIDATES
@@ -29,11 +30,16 @@ def by_key(batch: Batch) -> float:
 
 
 def joined(state: State, entry: Entry, offer: Offer) -> Request | None:
-    """In an open batch, the one that runs first first; else in the place of one due later."""
-    batches = alike(entry.open, entry, offer)
-    request = _joined_one_of(state, entry, _nearest(batches, tries(entry)), offer)
+    """
+    In an open batch, the one that runs first first; else in the place of one due later, or in a
+    batch that goes first for it.
+    """
+    batches = _nearest(alike(entry.open, entry, offer), tries(entry))
+    request = _joined_one_of(state, entry, batches, offer)
     if request is None and entry.full:
-        return _in_place_of_last(state, entry, offer)
+        request = _in_place_of_last(state, entry, offer)
+    if request is None:
+        request = _joined_one_of(state, entry, batches, offer, advance)
     return request
 
 
@@ -151,11 +157,15 @@ def _moved(state: State, entry: Entry, request: Request, batch: Batch, offer: Of
 
 
 def _joined_one_of(
-    state: State, entry: Entry, batches: Iterable[Batch], offer: Offer
+    state: State,
+    entry: Entry,
+    batches: Iterable[Batch],
+    offer: Offer,
+    way: Callable[[Batch, Executor, Offer, SafetyBuffer], Request | None] = join,
 ) -> Request | None:
     """The first that takes it, which may be full then."""
     for batch in batches:
-        request = join(batch, state.executors[batch.executor], offer, state.buffer)
+        request = way(batch, state.executors[batch.executor], offer, state.buffer)
         if request is not None:
             if len(batch.members) >= batch.cap:
                 entry.filled(batch)

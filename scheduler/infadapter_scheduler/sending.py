@@ -37,7 +37,9 @@ class Sender:
     def dispatch(self, executor: Executor, now_s: float) -> list[Action]:
         actions: list[Action] = []
         while executor.booked_s <= now_s + self._ahead_s + EPSILON_S:
-            batch = None if executor.overdue(now_s) else next_batch(executor, now_s)
+            if executor.overdue(now_s):
+                return actions
+            batch = next_batch(executor, now_s, self._state.pressure.load > 1.0)
             if batch is None:
                 return actions
             actions += self._run(batch, executor, now_s)

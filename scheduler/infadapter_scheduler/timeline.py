@@ -44,10 +44,13 @@ class Block:
         self.headroom = min(map(sub, self.limits, sums), default=inf)
 
     def headroom_from(self, at: int, before: float) -> float:
-        if at == 0:
-            return self.headroom - before
-        sums = list(accumulate(self.works))
-        return min(map(sub, self.limits[at:], sums[at:]), default=inf) - before
+        return self.headroom_within(at, len(self.works)) - before
+
+    def headroom_within(self, at: int, end: int) -> float:
+        if at == 0 and end == len(self.works):
+            return self.headroom
+        sums = list(accumulate(self.works[:end]))
+        return min(map(sub, self.limits[at:end], sums[at:]), default=inf)
 
 
 class Timeline:
@@ -88,6 +91,21 @@ class Timeline:
         """Where a batch is: the work before it, and the least headroom behind it."""
         index, at = self._find(batch)
         return self._place(index, at, at + 1)
+
+    def between_s(self, key_s: float, batch: Batch) -> float:
+        """The least headroom of those that come behind a key and before a batch."""
+        index = self._block_of(key_s)
+        at = bisect_right(self._blocks[index].keys, key_s)
+        last, until = self._find(batch)
+        before = sum([block.total for block in self._blocks[:index]])
+        least = inf
+        for number in range(index, last + 1):
+            block = self._blocks[number]
+            end = until if number == last else len(block.works)
+            least = min(least, block.headroom_within(at, end) - before)
+            before += block.total
+            at = 0
+        return least
 
     def insert(self, batch: Batch) -> None:
         self.size += 1

@@ -48,6 +48,16 @@ class Source(Protocol):
     def take(self) -> Arrival: ...
 
 
+class Front(NamedTuple):
+    """CPU of the process that answers, for each request: its HTTP side, on the executor's core."""
+
+    answer_s: float = 0.0
+    refusal_s: float = 0.0
+
+
+NO_FRONT = Front()
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Executors and how they deviate from the table."""
@@ -60,6 +70,7 @@ class World:
     seed: int = 0
     shared_load: bool = False
     switch_s: float = 0.0  # what a change of the operating point takes, which nobody is told
+    front: Front = NO_FRONT  # of one executor
 
 
 @dataclass(slots=True)
@@ -75,3 +86,5 @@ class Machine:
     loading_s: float = 0.0
     loads: int = 0
     point: int = 0
+    owed_s: float = 0.0  # of the execution under way: what the front has had of the core meanwhile
+    front_free_s: float = 0.0

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from itertools import pairwise
 from typing import TypeVar
 
-from infadapter_profiles.profile import twice
+from infadapter_profiles.profile import check_distinct, twice
 from infadapter_solver.problem import CPU, Allocation, Problem, Variant
 
 T = TypeVar("T", bound=Hashable)
@@ -55,8 +55,10 @@ def check_variants(problem: Problem) -> None:
 
 
 def _check_allocations(variant: Variant) -> None:
-    for size in twice(allocation.size for allocation in variant.allocations):
-        raise InvalidProblem(f"{variant.name} has two allocations of the size {dict(size.key)}")
+    try:
+        check_distinct((allocation.size, None) for allocation in variant.allocations)
+    except ValueError as error:
+        raise InvalidProblem(f"{variant.name}: {error}") from None
     for allocation in variant.allocations:
         _amount(f"a capacity of {variant.name}", allocation.capacity_rps)
         _check_points(variant, allocation)

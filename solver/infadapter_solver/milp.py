@@ -19,8 +19,9 @@ from infadapter_solver.exact.search import dive
 from infadapter_solver.greedy import greedy
 from infadapter_solver.objective import TIE, best, broken, evaluate, running_plan, score
 from infadapter_solver.problem import Plan, PodGroup, Problem
-from infadapter_solver.programme import SCALE, Programme, best_programme, most_programme
+from infadapter_solver.programme import SCALE, best_programme, most_programme
 from infadapter_solver.rounding import is_large, relaxation, rounded
+from infadapter_solver.variables import Programme
 
 TOLERANCE = 1e-9
 """HiGHS's default of 1e-6 would accept a plan that is worse in the sixth digit."""

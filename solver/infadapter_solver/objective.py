@@ -53,7 +53,9 @@ def evaluate(problem: Problem, groups: Iterable[PodGroup]) -> Plan:
         objective=None,
         feasible=False,
     )
-    return _judged(problem, plan)
+    if broken(problem, plan):
+        return plan
+    return replace(plan, objective=score(problem, plan), feasible=True)
 
 
 def score(problem: Problem, plan: Plan) -> float:
@@ -128,12 +130,6 @@ def _preference(problem: Problem, plan: Plan) -> tuple[object, ...]:
 
 def _shape(groups: tuple[PodGroup, ...]) -> list[tuple[object, ...]]:
     return sorted((group.target, group.allocation.size, group.pods) for group in active(groups))
-
-
-def _judged(problem: Problem, plan: Plan) -> Plan:
-    if broken(problem, plan):
-        return plan
-    return replace(plan, objective=score(problem, plan), feasible=True)
 
 
 def _by_accuracy(problem: Problem, groups: Iterable[PodGroup]) -> tuple[PodGroup, ...]:

@@ -14,7 +14,8 @@ import pulp
 
 from infadapter_solver.candidates import Requirement, candidates, unit_cost_ratio
 from infadapter_solver.problem import Allocation, PodSize, Problem, Target
-from infadapter_solver.programme import Programme, best_programme
+from infadapter_solver.programme import best_programme
+from infadapter_solver.variables import Programme
 
 LARGE = 150
 """Sizes in all; with fewer, the whole programme has a good plan as soon as this one would."""

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from infadapter_operator.domain.names import GROUP, PROFILES, VERSION
-from infadapter_operator.kube.client import ApiRefusal, core, custom, deployments
+from infadapter_operator.kube.paths import core, custom, deployments
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_profiles.document import ProfileDocument, write_document
 from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation
 from infadapter_profiles.quantities import cpu_millicores
@@ -29,6 +30,7 @@ class ClusterWorld(FakeApi):
         self.status_of_clone: Callable[[], Json] = ready
         self.refuses_pods = ""
         self.jobs: list[Json] = []
+        self.renewed: list[Json] = []  # as they are after each patch
         self.logs: dict[str, str] = {}
         self.kubelet: list[Json] = []  # what it says of a resize, look by look, until it has it
         self._pending: dict[str, Json] = {}
@@ -75,6 +77,8 @@ class ClusterWorld(FakeApi):
         if method == "DELETE" and "/jobs/" in path:
             return self._remove(path)
         made = super()._write(method, path, body, content)
+        if method == "PATCH" and "/jobs/" in path:
+            self.renewed.append(copy.deepcopy(made))
         if method == "POST" and path.endswith("/jobs"):
             self.jobs.append(copy.deepcopy(made))
             self._start_pod(made)

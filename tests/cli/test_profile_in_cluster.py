@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from infadapter.cluster import coming, resizing
+from infadapter.cluster import coming, lease, resizing
 from infadapter.cluster import command as in_cluster
 from infadapter.cluster.jobs import PROFILE_LABEL
 from infadapter.cluster.reference import parse_reference
@@ -21,7 +21,8 @@ from infadapter.cluster.source import find_source
 from infadapter.commands.profile import profile
 from infadapter_operator.domain.names import GROUP, SERVICES, VERSION
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.client import ApiRefusal, core, custom
+from infadapter_operator.kube.paths import core, custom
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_profiles.sizes import CPU, PodSize
 from tests.cli.cluster_world import (
     NAMESPACE,
@@ -38,6 +39,12 @@ from tests.cli.cluster_world import (
 )
 
 TARGET = ("--kubernetes", "deployment/r18", "--namespace", NAMESPACE)
+NO_ROOM = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "Unschedulable",
+    "message": "no room",
+}
 
 
 @pytest.fixture
@@ -433,6 +440,68 @@ def test_a_clone_that_can_not_be_deleted_is_told_of(world: ClusterWorld) -> None
     result = invoke(*TARGET)
     assert result.exit_code == 0
     assert "It ends by itself within" in result.output
+
+
+def deadlines(world: ClusterWorld) -> list[int]:
+    """Of the clones' Jobs, as they are renewed."""
+    return [job["spec"]["activeDeadlineSeconds"] for job in world.renewed]
+
+
+def test_a_clone_is_leased_for_two_minutes_however_much_is_to_be_measured(
+    world: ClusterWorld,
+) -> None:
+    deployment(world)
+    asked = ("--cpu", "1", "--cpu", "2", "--points", "all", "--seconds", "3600")
+    assert invoke(*TARGET, *asked).exit_code == 0
+    clone, *_ = world.jobs
+    assert clone["spec"]["activeDeadlineSeconds"] == 120
+    assert deadlines(world) == [120]  # it was over before half a minute
+
+
+def test_the_lease_grows_while_the_clone_is_measured_and_then_no_more(
+    world: ClusterWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_S", 1.0)
+    monkeypatch.setattr(lease, "RENEWED_EACH_S", 0.2)
+    monkeypatch.setattr(coming, "SETTLED_S", 60.0)
+    deployment(world)
+    world.status_of_clone = lambda: unready(conditions=[dict(NO_ROOM)])
+    assert invoke(*TARGET, "--start-timeout", "1.4").exit_code == 3
+    first, *_, last = deadlines(world)
+    assert (first, last) == (1, 2)
+    assert world.left == []
+
+
+def test_a_renewal_that_is_not_answered_is_tried_again(
+    world: ClusterWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "RENEWED_EACH_S", 0.05)
+    deployment(world)
+    world.status_of_clone = lambda: unready(conditions=[dict(NO_ROOM)])
+    tried: list[str] = []
+
+    def refuse(method: str, path: str) -> Exception | None:
+        if method != "PATCH" or "/jobs/" not in path:
+            return None
+        tried.append(path)
+        return PlatformUnavailable("no answer") if 1 < len(tried) <= 3 else None
+
+    world.refuse = refuse
+    assert invoke(*TARGET, "--start-timeout", "1").exit_code == 3
+    assert len(tried) > 4
+    assert len(deadlines(world)) == len(tried) - 2
+
+
+def test_who_may_not_renew_the_lease_is_told_at_once_and_no_clone_stays(
+    world: ClusterWorld,
+) -> None:
+    deployment(world)
+    forbids = ApiRefusal(403, "Forbidden", 'cannot patch resource "jobs"')
+    world.refuse = lambda method, path: forbids if method == "PATCH" and "/jobs/" in path else None
+    result = invoke(*TARGET)
+    assert result.exit_code == 2
+    assert 'cannot patch resource "jobs"; manifests/examples/profiler.yaml' in result.output
+    assert world.left == []
 
 
 @pytest.mark.parametrize("what", ["jobs", "variantprofiles"])

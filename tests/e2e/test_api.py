@@ -16,16 +16,11 @@ import pytest
 import yaml
 from kubernetes import client, config
 
+from infadapter_operator.api.condition import Condition, ConditionType
 from infadapter_operator.api.objects import parse_service
+from infadapter_operator.api.plan import PlannedPods, PlanStatus, plan_summary
 from infadapter_operator.api.schema import crds
-from infadapter_operator.api.status import (
-    Condition,
-    ConditionType,
-    InferenceServiceStatus,
-    PlannedPods,
-    PlanStatus,
-    plan_summary,
-)
+from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.domain.names import FIELD_MANAGER, GROUP, PROFILES, SERVICES, VERSION
 
 pytestmark = pytest.mark.cluster

@@ -31,8 +31,9 @@ from infadapter_operator.domain.steps import (
 )
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.condition import Condition
+from infadapter_operator.reporting.plan_status import decision_from
 from infadapter_operator.reporting.signals import conditions_of
-from infadapter_operator.reporting.status import decision_from, status_of
+from infadapter_operator.reporting.status import status_of
 from infadapter_simulator.policies.ours import Ours, service_of
 from infadapter_simulator.scenario import Scenario, speeds_of, variants_of
 from infadapter_simulator.simulate import Workload, flat_history, simulate

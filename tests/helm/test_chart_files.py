@@ -11,8 +11,9 @@ import yaml
 
 from infadapter_operator.api.schema import crd_files
 from infadapter_operator.domain.service import Patience
+from infadapter_operator.environment import InvalidSetting
 from infadapter_operator.kube.objects import Owner
-from infadapter_operator.settings import InvalidSetting, settings_from
+from infadapter_operator.settings import settings_from
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm/infadapter"

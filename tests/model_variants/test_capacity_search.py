@@ -6,7 +6,8 @@ import pytest
 
 from infadapter_profiles.profile import KnownCapacity
 from infadapter_server.profiling.crossing import student_95
-from infadapter_server.profiling.search import Disturbed, Search, SearchError, settles_s
+from infadapter_server.profiling.search import Disturbed, Search, SearchError
+from infadapter_server.profiling.settling import settles_s, too_high
 from infadapter_server.profiling.steps import Bench, Goal, Seen, Step, backlog, seen
 from infadapter_workload.outcomes import STOPPED, Outcome
 from tests.model_variants.virtual_bench import Queue, capacity_rps, simulated_capacity_rps
@@ -76,6 +77,31 @@ def test_of_a_server_that_refuses_what_would_be_late_the_goodput_is_found() -> N
     runs = [found(Queue(SERVICE_S, seed, refuses=True)) for seed in SEEDS[:15]]
     assert sum(within(capacity, run) for run in runs) >= 0.9 * len(runs)
     assert capacity > capacity_rps(SERVICE_S, GOAL)  # nobody waits behind who is late anyhow
+
+
+@pytest.mark.parametrize("seconds", [12, 24])
+def test_a_run_too_short_for_long_queues_promises_no_more_than_holds(seconds: float) -> None:
+    """Five minutes at 0.95 of what it says, where a queue of the SLO is 30 services long."""
+    goal = replace(GOAL, slo_s=30 * SERVICE_S)
+    runs = [found(Queue(SERVICE_S, seed), goal, seconds=seconds) for seed in SEEDS[:20]]
+    rates = sorted(run.rps for run in runs)
+    assert rates[len(rates) // 2] == pytest.approx(capacity_rps(SERVICE_S, goal), rel=0.03)
+    held = [missed(0.95 * run.rps, goal, seed) for seed, run in enumerate(runs)]
+    assert sum(ratio <= goal.epsilon for ratio in held) >= 0.9 * len(held)
+
+
+def missed(rate_rps: float, goal: Goal, seed: int) -> float:
+    step = Step(goal=goal, rate_rps=rate_rps, seconds=300, warm_up_s=0, seed=0)
+    counted = asyncio.run(Queue(SERVICE_S, 1_000 + seed).take(step))
+    return counted.missed / counted.sent
+
+
+def test_what_haste_takes_away_goes_with_time_and_is_bounded() -> None:
+    goal = replace(GOAL, slo_s=0.3)
+    losses = [too_high(goal, 330, seconds, 0.1 * seconds) for seconds in (10, 100, 1_000)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[0] < goal.slo_s / 1.0 + 0.025  # a queue of the SLO, which a second has filled
+    assert losses[-1] < 0.015
 
 
 @pytest.mark.parametrize("wrong", [0.4, 2.5])

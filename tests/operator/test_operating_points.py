@@ -11,7 +11,8 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import Situation
 from infadapter_operator.domain.steps import ReplacePods, ResizePod, ScaleUp
 from infadapter_operator.planning.served_accuracy import served_accuracy
-from infadapter_operator.reporting.status import decision_from, plan_status, status_of
+from infadapter_operator.reporting.plan_status import decision_from, plan_status
+from infadapter_operator.reporting.status import status_of
 from infadapter_simulator.world.faults import Faults
 from tests.builders import GROUPED, LARGE, SMALL, a_pod, a_service, recall
 from tests.operator.loop_runner import Runner

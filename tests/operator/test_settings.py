@@ -1,12 +1,8 @@
 import pytest
 
 from infadapter_operator.domain.service import Patience
-from infadapter_operator.settings import (
-    CustomQueries,
-    InvalidSetting,
-    Settings,
-    settings_from,
-)
+from infadapter_operator.environment import InvalidSetting
+from infadapter_operator.settings import CustomQueries, Settings, settings_from
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:

@@ -90,7 +90,9 @@ DOCUMENTS = st.builds(
         accuracy=decimals(0, 1, 5),
         load_time_s=decimals(0, 3600, 3),
         warm_load_time_s=st.none() | decimals(0, 3600, 3),
-        allocations=st.lists(ALLOCATIONS, min_size=1, max_size=3).map(tuple),
+        allocations=st.lists(
+            ALLOCATIONS, min_size=1, max_size=3, unique_by=lambda allocation: allocation.size
+        ).map(tuple),
     ),
     namespace=st.none() | st.just("vision"),
     measured_at=st.none() | st.just("2026-11-22T12:00:00Z"),
@@ -244,6 +246,15 @@ def test_operating_points_are_read_as_they_were_written(profile: Profile) -> Non
     assert read_document(write_document(document)) == document
 
 
+def test_a_size_that_is_there_twice_is_refused_by_name() -> None:
+    """However its CPU is spelled."""
+    document = write_document(DOCUMENT)
+    (row,) = document["spec"]["allocations"]
+    document["spec"]["allocations"] = [row, {**row, "resources": {"cpu": 0.5}}]
+    with pytest.raises(MalformedProfile, match="two allocations of cpu=500m, batch size 1: keep"):
+        read_document(document)
+
+
 def test_operating_points_stand_beside_the_sizes_and_each_row_names_one() -> None:
     spec = write_document(replace(DOCUMENT, profile=WITH_POINTS))["spec"]
     assert spec["operatingPoints"] == [
@@ -262,7 +273,7 @@ def test_operating_points_stand_beside_the_sizes_and_each_row_names_one() -> Non
         (
             ("allocations", 0, "operatingPoint"),
             "shallow",
-            "two allocations of shallow with cpu 500m and batchSize 1",
+            "two allocations of cpu=500m, batch size 1 at operating point shallow: keep one",
         ),
         (
             ("allocations",),

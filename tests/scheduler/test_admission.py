@@ -207,3 +207,33 @@ def test_who_is_gone_is_not_computed_for_and_makes_room() -> None:
     scheduler.handle(Gone(1), 0.0)
     assert not refused(scheduler.handle(Arrived(3, "a", 0.02), 0.0))
     assert sorted(drained(scheduler, 0.01)) == [0, 3]
+
+
+def test_a_batch_of_those_who_can_wait_goes_first_for_one_who_cannot() -> None:
+    """Three that can wait, behind others; a fourth, due sooner, and they go first as one batch."""
+    times: Times = {"a": {1: 10, 2: 12, 4: 14}, "b": {1: 20}}
+    made = scheduler_of(times)
+    made.handle(Arrived(1, "b", 1.0), 0.0)  # it runs, until 20
+    for number, due_ms in ((2, 100), (3, 110), (4, 120)):
+        assert not refused(made.handle(Arrived(number, "b", due_ms / 1000), 0.0))
+    for number in (5, 6, 7):
+        assert not refused(made.handle(Arrived(number, "a", 0.150), 0.0))
+    assert not refused(made.handle(Arrived(8, "a", 0.045), 0.001))
+    (run,) = made.handle(Finished("e", 1, 0.0, 0.020), 0.020)
+    assert isinstance(run, Run)
+    assert set(run.batch) == {5, 6, 7, 8}
+
+
+def test_nobody_is_made_late_by_a_batch_that_goes_first() -> None:
+    """Likewise, but those of the other model have no time for a batch of four before them."""
+    times: Times = {"a": {1: 10, 2: 12, 4: 14}, "b": {1: 20}}
+    made = scheduler_of(times)
+    made.handle(Arrived(1, "b", 1.0), 0.0)
+    for number, due_ms in ((2, 50), (3, 75), (4, 95)):
+        assert not refused(made.handle(Arrived(number, "b", due_ms / 1000), 0.0))
+    for number in (5, 6, 7):
+        assert not refused(made.handle(Arrived(number, "a", 0.150), 0.0))
+    assert refused(made.handle(Arrived(8, "a", 0.045), 0.001))
+    (run,) = made.handle(Finished("e", 1, 0.0, 0.020), 0.020)
+    assert isinstance(run, Run)
+    assert run.batch == (2,)

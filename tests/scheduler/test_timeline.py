@@ -1,6 +1,8 @@
 """The plan of an executor answers as a list would, whatever its length."""
 
 import random
+from itertools import accumulate
+from math import inf
 
 from infadapter_scheduler import Model
 from infadapter_scheduler.batch import Batch
@@ -44,6 +46,24 @@ def check(plan: Timeline, plain: list[Batch], draw: random.Random) -> None:
     if plain:
         at = draw.randrange(len(plain))
         same(plan.place_of(plain[at]), plain, at, at + 1)
+
+
+def test_headroom_between_a_key_and_a_batch_is_that_of_a_plain_list() -> None:
+    draw, plan, plain = random.Random(4), Timeline(), list[Batch]()
+    for _ in range(600):
+        batch = made(draw)
+        plain.insert(sum(b.key_s <= batch.key_s for b in plain), batch)
+        plan.insert(batch)
+        at = draw.randrange(len(plain))
+        key_s = draw.uniform(-1, plain[at].key_s - 0.01)
+        before = sum(b.key_s <= key_s for b in plain)
+        # Headrooms in a plan that ends before the batch are those between the key and it.
+        sums = list(accumulate(b.work_s for b in plain[:at]))
+        expected = min(
+            (b.limit_s - sums[i] for i, b in enumerate(plain[:at]) if i >= before), default=inf
+        )
+        found = plan.between_s(key_s, plain[at])
+        assert found == expected or abs(found - expected) < 1e-6
 
 
 def same(place: tuple[float, float], plain: list[Batch], at: int, behind: int) -> None:

@@ -241,7 +241,9 @@ def test_contradictions_are_refused_with_a_sentence(method: Method) -> None:
             good, objective=replace(good.objective, budget={"cpu": 1000, "example.com/npu": 1})
         ),
         "two variants called v0": replace(good, variants=(first, first)),
-        "two allocations": replace(good, variants=(replace(first, allocations=(size, size)),)),
+        "v0: there are two allocations of .*: keep one": replace(
+            good, variants=(replace(first, allocations=(size, size)),)
+        ),
         "uses no resources": replace(
             good,
             variants=(

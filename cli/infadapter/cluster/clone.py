@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from infadapter.cluster import coming
+from infadapter.cluster import coming, lease
 from infadapter.cluster.coming import Say
 from infadapter.cluster.jobs import clone_job
 from infadapter.cluster.source import Source
 from infadapter_operator.domain.observed import Pod
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi
+from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.read import pod_of
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.statuses import condition, moment, part, seconds
 from infadapter_profiles.sizes import CPU, PodSize
 from infadapter_solver.problem import Target
@@ -35,27 +36,28 @@ async def cloned(
     size: PodSize,
     name: str,
     *,
-    deadline_s: float,
     say: Say,
 ) -> AsyncIterator[Json]:
     """The clone's Job, which is deleted with all that it owns when this is left, however it is."""
-    body = clone_job(source, size, name, deadline_s=deadline_s)
+    body = clone_job(source, size, name, deadline_s=lease.LEASE_S)
     creating = asyncio.create_task(api.create(jobs(source.namespace), body))
     try:
-        yield await asyncio.shield(creating)  # or a cancellation would leave it running
+        job = await asyncio.shield(creating)  # or a cancellation would leave it running
+        async with lease.renewed(api, jobs(source.namespace, name)):
+            yield job
     finally:
         with contextlib.suppress(ApiRefusal, PlatformUnavailable):
             await creating
-        await _delete(api, source.namespace, name, deadline_s, say)
+        await _delete(api, source.namespace, name, say)
 
 
-async def _delete(api: KubeApi, namespace: str, name: str, deadline_s: float, say: Say) -> None:
+async def _delete(api: KubeApi, namespace: str, name: str, say: Say) -> None:
     try:
         await api.delete(jobs(namespace, name), propagationPolicy="Background")
     except (ApiRefusal, PlatformUnavailable) as error:
         say(
             f"The Job {name} could not be deleted ({error}). It ends by itself within "
-            f"{deadline_s:.0f} s and is removed with its pods then."
+            f"{lease.LEASE_S:.0f} s and is removed with its pods then."
         )
 
 

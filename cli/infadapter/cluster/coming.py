@@ -8,8 +8,10 @@ from typing import Any
 from infadapter.cluster.jobs import PROFILE_LABEL
 from infadapter.cluster.problems import NOT_MEASURED, CannotProfile
 from infadapter_operator.domain.observed import Cause
-from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, core
+from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.messages import stable
+from infadapter_operator.kube.paths import core
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.statuses import is_true, part, parts, text
 from infadapter_operator.kube.troubles import trouble_of
 

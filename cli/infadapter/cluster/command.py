@@ -13,14 +13,15 @@ from infadapter.cluster import clone as clones
 from infadapter.cluster.generator import command, generate
 from infadapter.cluster.kept import InCluster, InFile, Store, changes, with_measured
 from infadapter.cluster.problems import CannotProfile, refused
-from infadapter.cluster.resizing import RESIZE_S, resized
+from infadapter.cluster.resizing import resized
 from infadapter.cluster.source import Source, find_source
 from infadapter.profile_arguments import goals, writable
 from infadapter.profile_here import STDOUT, plot
 from infadapter.profile_options import PERCENTILE, Asked
 from infadapter.stopping import stopped_by_signals
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, connect
+from infadapter_operator.kube.client import Json, KubeApi, connect
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_profiles.document import ProfileDocument
 from infadapter_profiles.files import ProfileFileError
 from infadapter_profiles.quantities import cpu_quantity
@@ -121,11 +122,9 @@ async def _with_one_clone(session: Session, sizes: Sequence[PodSize]) -> int:
     """Measure as many of the sizes as one pod can be given; at least the first."""
     source, asked, api = session.source, session.asked, session.api
     name = f"{session.name[:_NAME_CHARS].rstrip('-')}-profile-{uuid4().hex[:5]}"
-    deadline_s = asked.start_timeout + len(sizes) * (session.measuring_s + RESIZE_S)
     what = f"a clone of {asked.kubernetes} with {cpu_quantity(sizes[0].resources[CPU])} CPU"
     _say(f"Job {name}: {what} …")
-    cloning = clones.cloned(api, source, sizes[0], name, deadline_s=deadline_s, say=_say)
-    async with cloning as job:
+    async with clones.cloned(api, source, sizes[0], name, say=_say) as job:
         pod = await clones.ready(api, source, name, what, timeout_s=asked.start_timeout, say=_say)
         for number, size in enumerate(sizes):
             if number and (why := await resized(api, source, pod, size)):

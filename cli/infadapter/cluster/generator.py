@@ -14,7 +14,8 @@ from infadapter.cluster.problems import NOT_MEASURED, CannotProfile
 from infadapter.cluster.source import Source
 from infadapter.profile_options import Asked
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi
+from infadapter_operator.kube.client import Json, KubeApi
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.statuses import part, parts
 from infadapter_profiles.document import MalformedProfile, ProfileDocument, read_document
 from infadapter_profiles.quantities import cpu_quantity

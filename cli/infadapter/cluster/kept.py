@@ -8,7 +8,9 @@ from typing import Protocol
 
 from infadapter.cluster.problems import CannotProfile, refused
 from infadapter_operator.domain.names import GROUP, PROFILES, VERSION
-from infadapter_operator.kube.client import ApiRefusal, KubeApi, custom
+from infadapter_operator.kube.client import KubeApi
+from infadapter_operator.kube.paths import custom
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_profiles.document import (
     MalformedProfile,
     ProfileDocument,
@@ -16,8 +18,7 @@ from infadapter_profiles.document import (
     write_document,
 )
 from infadapter_profiles.files import find_profile, save_profile
-from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation
-from infadapter_profiles.quantities import amounts_as_quantities
+from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation, size_text
 from infadapter_profiles.sizes import PodSize
 from infadapter_server.profiling.about import with_points
 from infadapter_server.profiling.percentiles import same_row, with_allocation
@@ -160,12 +161,6 @@ def _row_changes(before: Profile | None, row: ProfiledAllocation) -> list[str]:
         slo = f"capacity at p{known.percentile:g} ≤ {1000 * known.latency_s:g} ms"
         lines.append(_change(slo, same, known.rps))
     return lines
-
-
-def size_text(size: PodSize) -> str:
-    quantities = amounts_as_quantities(size.resources)
-    amounts = ", ".join(f"{name}={amount}" for name, amount in quantities.items())
-    return f"{amounts}, batch size {size.batch_size}"
 
 
 def _goal(known: KnownCapacity) -> tuple[float, float]:

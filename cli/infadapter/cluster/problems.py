@@ -1,6 +1,6 @@
 """Why nothing is measured in a cluster, as a sentence with the exit status that it ends with."""
 
-from infadapter_operator.kube.client import ApiRefusal
+from infadapter_operator.kube.refusal import ApiRefusal
 
 BAD_INPUT, NOT_MEASURED = 2, 3
 _ROLE = "manifests/examples/profiler.yaml is the Role that this takes"

@@ -9,9 +9,11 @@ from infadapter.cluster import coming
 from infadapter.cluster.clone import as_pod
 from infadapter.cluster.source import Source
 from infadapter_operator.domain.observed import Resize
-from infadapter_operator.kube.client import STRATEGIC, ApiRefusal, Json, KubeApi, core
+from infadapter_operator.kube.client import STRATEGIC, Json, KubeApi
 from infadapter_operator.kube.messages import stable
 from infadapter_operator.kube.objects import container_resources
+from infadapter_operator.kube.paths import core
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.statuses import condition, count, part, parts, text
 from infadapter_profiles.quantities import InvalidQuantity, cpu_millicores
 from infadapter_profiles.sizes import CPU, PodSize

@@ -7,8 +7,9 @@ from typing import Any
 from infadapter.cluster.problems import CannotProfile
 from infadapter.cluster.reference import Reference
 from infadapter_operator.domain.names import GROUP, SERVICES, VERSION
-from infadapter_operator.kube.client import KubeApi, custom, deployments
+from infadapter_operator.kube.client import KubeApi
 from infadapter_operator.kube.objects import Server, Workload
+from infadapter_operator.kube.paths import custom, deployments
 from infadapter_operator.kube.read import container_amounts
 from infadapter_profiles.quantities import InvalidQuantity
 from infadapter_profiles.sizes import Resources

@@ -64,8 +64,20 @@ def run(asked: Asked) -> Result:
         *_rows("full, fixed", fixed, isolated_s),
         *_rows("LCAO", ours, isolated_s),
     ]
-    said = (
-        f"{asked.labels:,} labels, {recipe.hidden} hidden nodes, {weights.nbytes / 1e6:.0f} MB; "
+    said = _said(asked.labels, recipe.hidden, weights.nbytes, profile)
+    lines = [
+        Line(name, [t.at_s for t in taken], [1000 * t.seconds for t in taken])
+        for name, taken in (("full, fixed", fixed), ("LCAO", ours))
+    ]
+    title = "LCAO beside co-runners that come and go"
+    return Result(
+        "interference", title, HEAD, rows, [Panel("Time of an answer, ms", lines)], "seconds", said
+    )
+
+
+def _said(labels: int, hidden: int, weights_bytes: int, profile: LatencyProfile) -> tuple[str, ...]:
+    return (
+        f"{labels:,} labels, {hidden} hidden nodes, {weights_bytes / 1e6:.0f} MB; "
         f"{CO_RUNNERS} co-runners that multiply matrices on the same core, on and off every "
         f"{SWITCHED_EVERY_S:.0f} s; a request {1000 * PAUSE_S:.0f} ms after the last answer. "
         "Transitions are counted.",
@@ -75,14 +87,6 @@ def run(asked: Asked) -> Result:
         + ", ".join(f"{100 * s:g} %" for s in (*SHARES, 1.0))
         + ": "
         + "; ".join(" ".join(f"{1000 * s:.2f}" for s in profile.at(level)) for level in (0, 1, 2)),
-    )
-    lines = [
-        Line(name, [t.at_s for t in taken], [1000 * t.seconds for t in taken])
-        for name, taken in (("full, fixed", fixed), ("LCAO", ours))
-    ]
-    title = "LCAO beside co-runners that come and go"
-    return Result(
-        "interference", title, HEAD, rows, [Panel("Time of an answer, ms", lines)], "seconds", said
     )
 
 

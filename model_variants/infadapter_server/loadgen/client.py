@@ -17,7 +17,8 @@ from typing import TypeVar
 import numpy as np
 
 from infadapter_server.loadgen.alarms import make_alarm
-from infadapter_server.loadgen.connections import Call, Pool, outcome_of, prepare
+from infadapter_server.loadgen.calls import Call, outcome_of, prepare
+from infadapter_server.loadgen.connections import Pool
 from infadapter_workload.outcomes import STOPPED, TIMED_OUT, Outcome
 from infadapter_workload.trace import Array
 

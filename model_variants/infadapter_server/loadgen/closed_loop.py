@@ -8,7 +8,8 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from infadapter_server.loadgen.connections import Call, Pool, outcome_of, prepare
+from infadapter_server.loadgen.calls import Call, outcome_of, prepare
+from infadapter_server.loadgen.connections import Pool
 from infadapter_workload.outcomes import TIMED_OUT, Outcome
 
 BREATH_S = 0.01  # between a refusal and the next try of a client

@@ -10,7 +10,8 @@ from infadapter_server.profiling.disturbance import once_each
 from infadapter_server.profiling.journal import Journal, Remembered
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, ProfileError, measure
-from infadapter_server.profiling.search import Disturbed, Search, settles_s
+from infadapter_server.profiling.search import Disturbed, Search
+from infadapter_server.profiling.settling import settles_s
 
 CURVE_SHARE = 0.3
 """Of the time, where capacities are searched for too."""
@@ -126,7 +127,7 @@ def hasty(known: KnownCapacity, saturation_rps: float, seconds: float) -> str | 
     return (
         f"{seconds:.3g} s are short for {1e3 * known.latency_s:g} ms, in which this server answers "
         f"{known.latency_s * saturation_rps:.0f} requests: queues that long are rare and last, and "
-        f"the capacity may be lower. Take {enough_s:.0f} s for this SLO."
+        f"the capacity was lowered by a guess for those. Take {enough_s:.0f} s for this SLO."
     )
 
 

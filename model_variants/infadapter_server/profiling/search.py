@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from infadapter_profiles.profile import KnownCapacity
 from infadapter_server.profiling.crossing import Window, expected, line, with_interval
+from infadapter_server.profiling.settling import lowered, settles_s, too_high
 from infadapter_server.profiling.steps import Bench, Goal, Seen, Step
 
 LEAST_WINDOWS, MOST_WINDOWS = 6, 10
@@ -24,7 +25,6 @@ _BRACKET_REQUESTS = 1.5  # times 1 / epsilon
 _APART = 0.2  # of strain, to each side
 _FARTHEST = 0.1  # of the logarithm of the rate, from the crossing
 _LOW, _HIGH = -1.0, 0.7  # strains beyond which a window says only which side it is on
-_FORGETS = 0.3
 _SETTLINGS = 12.0  # a window that begins with an empty queue finds too few long ones
 _BUSY = 0.5  # of the saturation
 _IDLE = 0.02  # of the saturation: what is late there is late at any rate
@@ -72,7 +72,9 @@ class Search:
             rate_rps = at.rps * math.exp(side * min(_APART / at.slope, _FARTHEST))
             windows.append(await self._window(rate_rps, window_s))
             at = line(windows, self.goal, start)
-        return with_interval(windows, self.goal, start)
+        found = with_interval(windows, self.goal, start)
+        step_s = window_s + self._warm_up_s(window_s)
+        return lowered(found, too_high(self.goal, self.saturation_rps, self.seconds, step_s))
 
     async def _bracket(self) -> float:
         """A rate near the capacity: by short windows, from a guess. 0 where nothing is in time."""
@@ -160,14 +162,6 @@ def guess_rps(goal: Goal, saturation_rps: float) -> float:
     services = goal.slo_s * saturation_rps
     load = 1 - math.log(1 / goal.epsilon) / (2 * max(services, 1e-9))
     return saturation_rps * min(max(load, 0.3), 0.93)
-
-
-def settles_s(slo_s: float, saturation_rps: float) -> float:
-    """
-    How long a queue near the capacity takes to forget: some tenths of SLO x services in it. A run
-    of a few times that sees no long queue, or one, and takes the capacity for higher than it is.
-    """
-    return _FORGETS * slo_s * slo_s * saturation_rps
 
 
 def _none(goal: Goal) -> KnownCapacity:

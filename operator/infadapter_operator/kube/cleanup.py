@@ -1,8 +1,8 @@
 """What no plan asks for: pods of a template that the user changed roll; what left the spec goes."""
 
-from infadapter_operator.kube.adoption import hand_back
-from infadapter_operator.kube.client import core, deployments
+from infadapter_operator.kube.adopt_deployments import hand_back
 from infadapter_operator.kube.observe import belongs_to
+from infadapter_operator.kube.paths import core, deployments
 from infadapter_operator.kube.read import template_size, usual_size
 from infadapter_operator.kube.running import Running
 from infadapter_operator.kube.write_deployments import Writer

@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import urllib3
@@ -19,12 +18,8 @@ from kubernetes import config
 from kubernetes.client import ApiClient, ApiException, Configuration
 
 from infadapter_operator.domain.names import FIELD_MANAGER
-from infadapter_operator.domain.ports import (
-    Conflict,
-    PlatformUnavailable,
-    QuotaExceeded,
-    StepRefused,
-)
+from infadapter_operator.domain.ports import PlatformUnavailable
+from infadapter_operator.kube.refusal import ApiRefusal, failure
 
 Json = dict[str, Any]
 Counter = Callable[[str, str], None]
@@ -37,48 +32,6 @@ OPERATIONS = "application/json-patch+json"
 
 CONNECTIONS = 32
 """Requests at once, of all services."""
-
-_BOUNDS = ("exceeded quota", "maximum cpu usage", "maximum memory usage", "minimum cpu usage")
-_USERS_FAULT = ("failed to create typed patch object", "failed to convert new object")
-
-
-@dataclass(eq=False)
-class ApiRefusal(Exception):
-    """The API server understood and refused."""
-
-    status: int
-    reason: str
-    message: str
-    causes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return self.message
-
-    @property
-    def is_beyond_node(self) -> bool:
-        """A resize to more than the pod's node has, used or not."""
-        return self.status == 403 and "NodeCapacity" in self.causes
-
-    @property
-    def is_quota(self) -> bool:
-        """A ResourceQuota or LimitRange; a missing permission is a 403 too."""
-        return self.status == 403 and any(words in self.message for words in _BOUNDS)
-
-    @property
-    def is_conflict(self) -> bool:
-        return self.status == 409 and "FieldManagerConflict" in self.causes
-
-    @property
-    def is_final(self) -> bool:
-        """The same request will be refused again: a conflict, invalid values, a policy."""
-        return self.is_conflict or self.status in (403, 422)
-
-    def as_step_refused(self) -> StepRefused:
-        if self.is_quota:
-            return QuotaExceeded(self.message)
-        if self.is_conflict:
-            return Conflict(self.message)
-        return StepRefused(self.message)
 
 
 class KubeApi:
@@ -165,7 +118,7 @@ class KubeApi:
             self._count(_verb(method, content), str(status))
         if status < 400:
             return answer
-        raise _failure(status, _object(answer))
+        raise failure(status, _object(answer))
 
     def _send(
         self, method: str, path: str, query: Mapping[str, str], body: Any, content: str
@@ -196,15 +149,6 @@ def _object(body: bytes) -> Json:
     return answer if isinstance(answer, dict) else {}
 
 
-def _failure(status: int, answer: Json) -> ApiRefusal | PlatformUnavailable:
-    message = str(answer.get("message") or f"the API server answered {status}")
-    if (status >= 500 and not any(words in message for words in _USERS_FAULT)) or status == 429:
-        return PlatformUnavailable(message)
-    causes = (answer.get("details") or {}).get("causes") or ()
-    reasons = tuple(str(cause.get("reason", "")) for cause in causes)
-    return ApiRefusal(status, str(answer.get("reason", "")), message, reasons)
-
-
 def _verb(method: str, content: str) -> str:
     return "apply" if content == APPLY else method.lower()
 
@@ -218,24 +162,3 @@ def connect(timeout_s: float, count: Counter | None = None) -> KubeApi:
     configuration = Configuration.get_default_copy()
     configuration.connection_pool_maxsize = CONNECTIONS
     return KubeApi(ApiClient(configuration), timeout_s, count)
-
-
-# --- paths -------------------------------------------------------------------------------------
-
-
-def core(namespace: str, resource: str, name: str = "", subresource: str = "") -> str:
-    return _path("/api/v1", namespace, resource, name, subresource)
-
-
-def deployments(namespace: str, name: str = "") -> str:
-    return _path("/apis/apps/v1", namespace, "deployments", name)
-
-
-def custom(
-    group: str, version: str, namespace: str, resource: str, name: str = "", subresource: str = ""
-) -> str:
-    return _path(f"/apis/{group}/{version}", namespace, resource, name, subresource)
-
-
-def _path(root: str, namespace: str, *parts: str) -> str:
-    return "/".join((root, "namespaces", namespace, *(part for part in parts if part)))

@@ -11,10 +11,12 @@ from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.ports import Conflict, PlatformUnavailable, StepRefused
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_operator.kube.cleanup import clean_up
-from infadapter_operator.kube.client import ApiRefusal, KubeApi, deployments
+from infadapter_operator.kube.client import KubeApi
 from infadapter_operator.kube.objects import Owner, Workload
 from infadapter_operator.kube.observe import borrowed_kind, running_for
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
+from infadapter_operator.kube.paths import deployments
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.running import Running, observed
 from infadapter_operator.kube.take_steps import take_step
 from infadapter_operator.kube.troubles import refusal_of

@@ -7,8 +7,10 @@ The CRD's schema leaves pod templates open: the pod API grows with every Kuberne
 import re
 from collections.abc import Mapping
 
-from infadapter_operator.kube.client import ApiRefusal, KubeApi, deployments
+from infadapter_operator.kube.client import KubeApi
 from infadapter_operator.kube.objects import Owner, Workload, build_deployment
+from infadapter_operator.kube.paths import deployments
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_solver.problem import CPU, PodSize, Target
 
 _DRY_RUN = {"dryRun": "All", "fieldValidation": "Strict"}

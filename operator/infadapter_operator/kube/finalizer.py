@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterable
 
 from infadapter_operator.domain.names import FINALIZER, GROUP, SERVICES, VERSION
-from infadapter_operator.kube.adoption import adoption_of, hand_back
-from infadapter_operator.kube.client import MERGE, Json, custom
+from infadapter_operator.kube.adopt_deployments import hand_back
+from infadapter_operator.kube.adoption import adoption_of
+from infadapter_operator.kube.client import MERGE, Json
 from infadapter_operator.kube.cluster import KubeCluster
+from infadapter_operator.kube.paths import custom
 
 
 def finalizers_of(document: Json) -> list[str]:

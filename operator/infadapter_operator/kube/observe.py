@@ -11,8 +11,9 @@ from typing import Any
 from infadapter_operator.domain.names import ADOPTED_ANNOTATION, SERVICE_LABEL
 from infadapter_operator.domain.ports import Conflict
 from infadapter_operator.kube.adoption import adoption_of
-from infadapter_operator.kube.client import Json, KubeApi, core, deployments
+from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.objects import Owner, Server, Workload
+from infadapter_operator.kube.paths import core, deployments
 from infadapter_operator.kube.read import (
     annotation,
     container_amounts,

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from infadapter_operator.kube.client import Json, KubeApi, custom
+from infadapter_operator.kube.client import Json, KubeApi
+from infadapter_operator.kube.paths import custom
 
 
 class _Scaler(NamedTuple):

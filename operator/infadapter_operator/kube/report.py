@@ -1,5 +1,6 @@
 """Status and events of one service: written when they differ from what was written last."""
 
+import json
 import logging
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -13,8 +14,10 @@ from infadapter_operator.domain.ports import (
     StepRefused,
 )
 from infadapter_operator.domain.steps import SetWeights
-from infadapter_operator.kube.client import ApiRefusal, KubeApi, core, custom
+from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.objects import Owner
+from infadapter_operator.kube.paths import core, custom
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.condition import Condition, Status
 from infadapter_operator.reporting.events import Event, build_event, events_between
@@ -57,6 +60,14 @@ def calm(
         type=was.type, status=Status(was.status), reason=was.reason, message=was.message
     )
     return tuple(kept if c.type == was.type else c for c in found)
+
+
+def status_in(document: Json) -> InferenceServiceStatus | None:
+    """What an operator wrote before; what can't be read is as if it were not there."""
+    try:
+        return InferenceServiceStatus.model_validate_json(json.dumps(document["status"]))
+    except (KeyError, ValueError):
+        return None
 
 
 class Reporter:

@@ -6,39 +6,38 @@ at the next one.
 """
 
 import asyncio
-import json
 import logging
 import time
 from dataclasses import replace
 
-from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.domain.names import FINALIZER
 from infadapter_operator.domain.ports import PlatformUnavailable, Ports, StepRefused
 from infadapter_operator.domain.service import Mode
 from infadapter_operator.domain.situation import State
-from infadapter_operator.domain.steps import SetWeights
-from infadapter_operator.kube.client import ApiRefusal, Json
+from infadapter_operator.kube.asked_load import AskedLoad
+from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.context import Context
+from infadapter_operator.kube.cycle_log import CycleLog
 from infadapter_operator.kube.finalizer import finalizers_of, let_go
 from infadapter_operator.kube.objects import Owner
 from infadapter_operator.kube.preflight import Preflight
 from infadapter_operator.kube.prepare import Prepared
-from infadapter_operator.kube.report import Reporter, calm, condition_of, shortage_of
+from infadapter_operator.kube.refusal import ApiRefusal
+from infadapter_operator.kube.report import Reporter, calm, condition_of, shortage_of, status_in
 from infadapter_operator.kube.routers.choice import Routers
 from infadapter_operator.kube.routers.objects import service_key
+from infadapter_operator.kube.slo_check import SloCheck
 from infadapter_operator.kube.spec_controller import SpecController
-from infadapter_operator.prometheus.client import PrometheusLoad, slo_met_ratio
-from infadapter_operator.prometheus.queries import met_query
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_operator.reporting.condition import Condition
-from infadapter_operator.reporting.conditions import slo_met, unparsed, with_ready
+from infadapter_operator.reporting.conditions import unparsed, with_ready
+from infadapter_operator.reporting.plan_status import decision_from
 from infadapter_operator.reporting.signals import conditions_of
-from infadapter_operator.reporting.status import decision_from, status_of, without_service
+from infadapter_operator.reporting.status import status_of, without_service
 from infadapter_operator.reporting.variant_status import blocks_from
 
 _logger = logging.getLogger(__name__)
-SLO_CHECK_EVERY_S = 15.0
 
 
 class ServiceLoop:
@@ -52,12 +51,11 @@ class ServiceLoop:
         self.ticked_at_s = time.monotonic()
         self._context = context
         self._state: State | None = None  # None: not restored yet
-        self._load: PrometheusLoad | None = None
+        self._load = AskedLoad(context, self.owner.namespace)
         self._untold = False  # a plan that the status does not say yet
-        self._met_ratio: float | None = None
-        self._met_at_s = float("-inf")
-        self._refused: set[str] = set()  # told once, not at every cycle
-        self._reporter = Reporter(context.api, self.owner, _status_in(document))
+        self._slo = SloCheck(context, self.owner)
+        self._log = CycleLog(service_key(self.owner))
+        self._reporter = Reporter(context.api, self.owner, status_in(document))
         self._cluster = KubeCluster(
             api=context.api,
             owner=self.owner,
@@ -117,7 +115,7 @@ class ServiceLoop:
         seen = await reconcile(
             replace(available, mode=self._spec.mode),
             before,
-            Ports(self._load_of(prepared), self._cluster, self._spec.routers.of(prepared)),
+            Ports(self._load.of(prepared), self._cluster, self._spec.routers.of(prepared)),
             now_s,
             self._context.causes.told_to(service_key(self.owner), now_s),
         )
@@ -125,11 +123,11 @@ class ServiceLoop:
             service_key(self.owner), before.blocks, seen.blocks, now_s
         )
         self._state = seen.state
-        self._count_on(seen)
+        self._load.count_on(seen)
         self._untold |= seen.plan_changed
-        self._tell(seen)
+        self._log.tell(seen)
         troubles += await self._clean_up(seen)
-        found = with_ready(conditions_of(seen), *await self._slo_met(seen), *troubles)
+        found = with_ready(conditions_of(seen), await self._is_met(seen), *troubles)
         self._context.metrics.record(seen, found, time.perf_counter() - began_s)
         await self._report(seen, found)
 
@@ -156,28 +154,11 @@ class ServiceLoop:
         told = self._reporter.status
         return State(decision=decision_from(prepared.service, told), blocks=blocks_from(told))
 
-    def _load_of(self, prepared: Prepared) -> PrometheusLoad:
-        """The same while what is asked is the same: it remembers what was answered."""
-        asked = (
-            prepared.query,
-            prepared.servers,
-            prepared.answers_query,
-            prepared.by_pod_query,
+    async def _is_met(self, seen: Cycle) -> Condition:
+        """Behind a gateway nobody tells: only our own router counts what was met."""
+        return await self._slo.condition(
+            seen, self._reporter.status, is_counted=not self._cluster.gated
         )
-        if self._load is None or self._load.asked != asked:
-            theirs = self._context.prometheus_of(self.owner.namespace)
-            self._load = PrometheusLoad(
-                self._context.prometheus, *asked, load_from=theirs if prepared.is_custom else None
-            )
-        return self._load
-
-    def _count_on(self, seen: Cycle) -> None:
-        """Behind a gateway, the pods that are to count what it sends them."""
-        if self._load is None or self._load.coverage is None or seen.observed is None:
-            return
-        ready = {pod.name for pod in seen.observed.pods if pod.ready and not pod.leaving}
-        weights = {pod: w for pod, w in seen.observed.weights.items() if pod in ready}
-        self._load.coverage.serving(weights, seen.now_s)
 
     async def _clean_up(self, seen: Cycle) -> list[Condition]:
         if seen.service.mode is not Mode.AUTO or seen.observed is None:
@@ -187,27 +168,6 @@ class ServiceLoop:
         except StepRefused as refused:
             return [condition_of(refused)]
         return [shortage_of(refused) for refused in self._cluster.refused_pods()]
-
-    def _tell(self, seen: Cycle) -> None:
-        for step in seen.steps:
-            level = logging.DEBUG if isinstance(step, SetWeights) else logging.INFO
-            _logger.log(level, "%s: %s", service_key(self.owner), step)
-        refused = {f"{type(r.step).__name__}: {r.message}" for r in seen.refusals}
-        for refusal in sorted(refused - self._refused):
-            _logger.warning("%s: refused: %s", service_key(self.owner), refusal)
-        self._refused = refused
-
-    async def _slo_met(self, seen: Cycle) -> list[Condition]:
-        """Asked for now and then: it is a mean over minutes."""
-        if self._cluster.gated:
-            self._met_ratio = None  # only our own router tells
-        elif seen.now_s - self._met_at_s >= SLO_CHECK_EVERY_S:
-            query = met_query(self.owner.namespace, self.owner.name, seen.service.slo_s)
-            self._met_at_s = seen.now_s
-            self._met_ratio = await slo_met_ratio(self._context.prometheus, query, seen.now_s)
-        told = self._reporter.status.conditions if self._reporter.status else ()
-        missed = any((c.type, c.status) == ("SLOMet", "False") for c in told)
-        return [slo_met(seen.service, self._met_ratio, was_missed=missed)]
 
     async def _report(self, seen: Cycle, found: tuple[Condition, ...]) -> None:
         before = self._reporter.status
@@ -233,11 +193,3 @@ class ServiceLoop:
         generation = self._spec.document["metadata"]["generation"]
         before = self._reporter.status
         await self._reporter.report(without_service(generation, found, before, now_s))
-
-
-def _status_in(document: Json) -> InferenceServiceStatus | None:
-    """What an operator wrote before; what can't be read is as if it were not there."""
-    try:
-        return InferenceServiceStatus.model_validate_json(json.dumps(document["status"]))
-    except (KeyError, ValueError):
-        return None

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 from infadapter_operator.domain.ports import StepRefused
 from infadapter_operator.domain.service import Mode, Service
-from infadapter_operator.kube.client import ApiRefusal, Json
+from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.finalizer import have_finalizer
 from infadapter_operator.kube.preflight import Preflight
 from infadapter_operator.kube.prepare import Prepared, Unprepared, prepare
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.report import condition_of
 from infadapter_operator.kube.routers.choice import Routers
 from infadapter_operator.reporting.condition import Condition

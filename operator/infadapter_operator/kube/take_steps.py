@@ -8,10 +8,12 @@ pod, in place, and the template stays, so that nothing rolls by accident.
 from infadapter_operator.domain.names import DELETION_COST
 from infadapter_operator.domain.ports import ResizeInfeasible
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
-from infadapter_operator.kube.adoption import adopt
+from infadapter_operator.kube.adopt_deployments import adopt
 from infadapter_operator.kube.cleanup import remove_left
-from infadapter_operator.kube.client import STRATEGIC, ApiRefusal, KubeApi, core
+from infadapter_operator.kube.client import STRATEGIC, KubeApi
+from infadapter_operator.kube.paths import core
 from infadapter_operator.kube.read import annotation, runs_pods, template_size
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.running import Running
 from infadapter_operator.kube.write_deployments import Writer
 from infadapter_profiles.quantities import cpu_quantity

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from infadapter_operator.domain.names import ROLL_ANNOTATION, target_name
 from infadapter_operator.domain.ports import StepRefused
-from infadapter_operator.kube.adoption import adopt, adopted_body, both_sides, written_resources
-from infadapter_operator.kube.client import Json, KubeApi, core, deployments
+from infadapter_operator.kube.adopt_deployments import adopt
+from infadapter_operator.kube.adoption import adopted_body, both_sides, written_resources
+from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.objects import (
     Owner,
     Workload,
@@ -17,6 +18,7 @@ from infadapter_operator.kube.objects import (
     build_target_service,
 )
 from infadapter_operator.kube.observe import refuse_stranger
+from infadapter_operator.kube.paths import core, deployments
 from infadapter_operator.kube.read import annotation, template_size
 from infadapter_operator.kube.running import Running
 from infadapter_solver.problem import PodSize, Target

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from infadapter_operator.api.profiles import ProfileAllocation, VariantProfileSpec
+from infadapter_operator.api.profiles import VariantProfileSpec
 from infadapter_operator.api.service import InferenceServiceSpec
 from infadapter_operator.api.variant import VariantSpec
 from infadapter_operator.domain.service import Calendar, Service
@@ -17,7 +17,7 @@ from infadapter_profiles.capacity import NotMeasured
 from infadapter_profiles.offered import offered
 from infadapter_profiles.profile import Profile
 from infadapter_profiles.quantities import amounts_as_quantities
-from infadapter_solver.problem import CPU, Objective, PodSize, Resources, Variant
+from infadapter_solver.problem import CPU, Objective, Resources, Variant
 
 
 class ProfilesUnresolved(Exception):
@@ -49,15 +49,7 @@ def service_from(
         _variant(variant.profile_ref.name, measured[variant.name], spec, slo_s)
         for variant in spec.variants
     )
-    _check_floor(spec.accuracy_floor, variants)
-    for asked, variant in zip(spec.variants, variants, strict=True):
-        if asked.deployment_ref is not None:
-            _check_one_batch_size(asked.profile_ref.name, variant)
-    if not any(a.capacity_rps > 0 for variant in variants for a in variant.allocations):
-        raise ProfileUnfit(
-            f"no variant serves anything within {spec.slo.latency_milliseconds} ms at percentile"
-            f" {spec.slo.percentile:g}: {_more_latency(spec.accuracy_floor)}"
-        )
+    _check(spec, variants)
     return Service(
         namespace=namespace,
         name=name,
@@ -76,14 +68,31 @@ def service_from(
         min_replicas=spec.scaling.min_replicas,
         mode=spec.mode,
         profiles=measured,
-        objective=Objective(
-            budget=spec.budget_amounts,
-            prices=dict(spec.prices),
-            accuracy_weight=spec.objective.accuracy_weight,
-            cost_weight=spec.objective.cost_weight,
-            loading_weight=spec.objective.loading_weight,
-        ),
+        objective=_objective(spec),
     )
+
+
+def _objective(spec: InferenceServiceSpec) -> Objective:
+    return Objective(
+        budget=spec.budget_amounts,
+        prices=dict(spec.prices),
+        accuracy_weight=spec.objective.accuracy_weight,
+        cost_weight=spec.objective.cost_weight,
+        loading_weight=spec.objective.loading_weight,
+    )
+
+
+def _check(spec: InferenceServiceSpec, variants: Sequence[Variant]) -> None:
+    """Raises ProfileUnfit."""
+    _check_floor(spec.accuracy_floor, variants)
+    for asked, variant in zip(spec.variants, variants, strict=True):
+        if asked.deployment_ref is not None:
+            _check_one_batch_size(asked.profile_ref.name, variant)
+    if not any(a.capacity_rps > 0 for variant in variants for a in variant.allocations):
+        raise ProfileUnfit(
+            f"no variant serves anything within {spec.slo.latency_milliseconds} ms at percentile"
+            f" {spec.slo.percentile:g}: {_more_latency(spec.accuracy_floor)}"
+        )
 
 
 def _more_latency(floor: float) -> str:
@@ -100,10 +109,9 @@ def _profile(
     found = profiles.get(named)
     if found is None:
         raise ProfileMissing(f"variant {variant.name} names VariantProfile {named}: create it")
-    _check_sizes(named, found)
     try:
         profile = found.as_profile(variant.name)
-    except ValueError as error:  # rows and operating points that contradict each other
+    except ValueError as error:  # rows that are there twice, or contradict the operating points
         raise ProfileUnfit(f"VariantProfile {named}: {error}") from None
     _check_budget(named, profile, spec.budget_amounts)
     return profile
@@ -135,22 +143,6 @@ def _check_budget(named: str, profile: Profile, budget: Resources) -> None:
         f" {profile.variant}, VariantProfile {named} ({_text(smallest)}):"
         " raise the budget or drop the variant"
     )
-
-
-def _check_sizes(named: str, profile: VariantProfileSpec) -> None:
-    rows = Counter((_size(a), a.operating_point) for a in profile.allocations)
-    twice = next((row for row, times in rows.items() if times > 1), None)
-    if twice is not None:
-        size, point = twice
-        at = f" at operating point {point}" if point else ""
-        raise ProfileUnfit(
-            f"VariantProfile {named} has two allocations of one size ({_text(size.resources)},"
-            f" batch size {size.batch_size}){at}: keep one of them"
-        )
-
-
-def _size(allocation: ProfileAllocation) -> PodSize:
-    return PodSize(resources=allocation.amounts, batch_size=allocation.batch_size)
 
 
 def _check_one_batch_size(named: str, variant: Variant) -> None:

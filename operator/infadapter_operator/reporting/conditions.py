@@ -7,7 +7,7 @@ every tick; numbers of the plan, rounded, are fine.
 
 from collections.abc import Iterable, Mapping
 
-from infadapter_operator.api.status import ConditionType
+from infadapter_operator.api.condition import ConditionType
 from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.error_budget import ErrorBudget
 from infadapter_operator.domain.service import Mode, Service

@@ -4,12 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infadapter_operator.api.status import (
-    Condition,
-    InferenceServiceStatus,
-    PlanStatus,
-    VariantStatus,
-)
+from infadapter_operator.api.condition import Condition
+from infadapter_operator.api.plan import PlanStatus
+from infadapter_operator.api.status import InferenceServiceStatus, VariantStatus
 from infadapter_operator.domain.names import API_VERSION, KIND
 from infadapter_operator.kube.objects import Owner
 from infadapter_operator.reporting.sentences import target_told

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from infadapter_operator.api.status import Condition as ConditionStatus
+from infadapter_operator.api.condition import Condition as ConditionStatus
 from infadapter_operator.reporting.condition import Condition
 
 

@@ -5,8 +5,8 @@ so that nothing is tried at once that has just failed, and nothing is told twice
 
 from collections.abc import Iterable, Mapping
 
+from infadapter_operator.api.condition import Condition as ConditionStatus
 from infadapter_operator.api.status import BlockedPods, InferenceServiceStatus, VariantStatus
-from infadapter_operator.api.status import Condition as ConditionStatus
 from infadapter_operator.domain.observed import Cause
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service

@@ -7,13 +7,11 @@ until a batch takes it or a timer cancels it at its internal deadline. Two slips
 repeated (a guard that compares a pointer, an assignment in place of a comparison).
 """
 
-from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
 
-from infadapter_scheduler.actions import Action, Load, Reason, Refuse, Run, Unload
+from infadapter_scheduler.actions import Action, Reason, Refuse, Run
 from infadapter_scheduler.events import (
     Arrived,
     Event,
@@ -26,26 +24,12 @@ from infadapter_scheduler.events import (
 )
 from infadapter_scheduler.model import Model
 from infadapter_scheduler.policies.instance import Instance, Waiting, instance_of
+from infadapter_scheduler.policies.loads_by_demand import AHEAD_S, CAPACITY_S, Worker, loads
 from infadapter_scheduler.residency import PageCache
 
 BUFFER_S = 0.005
-AHEAD_S = 0.005
-"""Of the paper's runs; the code's default is 10 ms."""
-
 LEAST_WINDOW_S = 0.001
 MAX_LOAD_SLACK_S = 0.025
-CAPACITY_S = 0.1
-"""Demand is work in a default SLO."""
-
-
-@dataclass(slots=True, eq=False)
-class Worker:
-    name: str
-    cache: PageCache
-    booked_s: float = 0.0
-    load_booked_s: float = 0.0
-    sent: deque[tuple[int, list[Waiting], float]] = field(default_factory=deque)
-    outstanding: float = 0.001
 
 
 class ReleasedClockwork:
@@ -77,7 +61,7 @@ class ReleasedClockwork:
         self._cancel(now_s, actions)
         for worker in self._workers.values():
             self._infer(worker, now_s, actions)
-            self._load(worker, now_s, actions)
+            actions += loads(worker, self._workers, self._asked, now_s, self._lag_s)
         return actions
 
     def _told(self, event: Event, now_s: float, actions: list[Action]) -> None:
@@ -202,52 +186,3 @@ class ReleasedClockwork:
         for instance in list(self._asked.values()):
             if number in instance.waiting:
                 self._leave(instance.waiting[number])
-
-    def _load(self, worker: Worker, now_s: float, actions: list[Action]) -> None:
-        while self._asked and worker.load_booked_s < now_s + AHEAD_S + self._lag_s:
-            priorities = self._load_priorities(worker, now_s)
-            best = max(priorities, default=(0.0, ""))
-            if best[0] <= 0:
-                return
-            instance = self._instances[best[1]]
-            victims = worker.cache.evict(instance.model.pages)
-            if victims is None:
-                return
-            actions.extend(Unload(worker.name, victim) for victim in victims)
-            begin_s = max(worker.load_booked_s, now_s + self._lag_s)
-            worker.load_booked_s = begin_s + instance.load.seconds
-            worker.cache.reserve(best[1], instance.model.pages, worker.load_booked_s)
-            actions.append(Load(worker.name, best[1], now_s, inf))
-
-    def _load_priorities(self, worker: Worker, now_s: float) -> list[tuple[float, str]]:
-        """Demand minus what the present copies can serve within the SLO."""
-        absent = [name for name in self._asked if not worker.cache.holds(name)]
-        if not absent:
-            return []
-        self._allocate()
-        found = []
-        for name in absent:
-            demand = sum(
-                waiting.load_size
-                for waiting in self._instances[name].waiting.values()
-                if waiting.load_by_s > now_s
-            )
-            holders = [w for w in self._workers.values() if w.cache.holds(name)]
-            shares = sum(1 / w.outstanding for w in holders)
-            served = sum(
-                CAPACITY_S * demand / w.outstanding / shares / w.outstanding for w in holders
-            )
-            found.append((demand - served, name))
-        return found
-
-    def _allocate(self) -> None:
-        """Each model's demand over the workers that hold it, the less loaded the more."""
-        weights = {name: CAPACITY_S / w.outstanding for name, w in self._workers.items()}
-        for worker in self._workers.values():
-            worker.outstanding = 0.001
-        for name, instance in self._asked.items():
-            demand = sum(waiting.exec_size for waiting in instance.waiting.values())
-            holders = [w for w in self._workers.values() if w.cache.holds(name)]
-            total = sum(weights[w.name] for w in holders)
-            for worker in holders:
-                worker.outstanding += demand * weights[worker.name] / total

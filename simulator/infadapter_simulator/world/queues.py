@@ -22,7 +22,6 @@ __all__ = [
     "Floats",
     "Ints",
     "drawn",
-    "oldest_open",
     "rearrange",
     "richest",
     "serve",
@@ -155,11 +154,3 @@ def rearrange(
         counts[slot] += 1
         start_s[i] = start
         finish_s[i] = finish
-
-
-@numba.njit(cache=True)
-def oldest_open(slot_of: Ints, finish_s: Floats, first: int, last: int, at_s: float) -> int:
-    """From `first` on, the first request that a pod took and hasn't finished by then."""
-    while first < last and (slot_of[first] < 0 or finish_s[first] <= at_s):
-        first += 1
-    return first

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.world.mixed import serve_points
+from infadapter_simulator.world.oldest_open import OldestOpen
+from infadapter_simulator.world.pod_rows import PodRows
 from infadapter_simulator.world.points import begin, give, grown, no_points
 from infadapter_simulator.world.queues import (
     DEADLINE,
@@ -17,19 +19,14 @@ from infadapter_simulator.world.queues import (
     REFUSED,
     Floats,
     Ints,
-    oldest_open,
     rearrange,
     serve,
 )
-from infadapter_simulator.world.servers import with_rows
 
 CLIENT_PATIENCE_S = 30.0
 """After so long without an answer a client has gone (the paper's dispatcher waits as long)."""
 
 NOT_SERVED = -1
-
-LOOK_BACK_S = 30.0
-"""How far a look may lie before the latest one without a search from the beginning."""
 
 
 class Traffic:
@@ -54,33 +51,16 @@ class Traffic:
         self.passed = 0  # requests that have arrived
         self._slo_s = scenario.slo_s
         widest = max((speed.servers for speed in scenario.speeds.values()), default=1)
-        self._free_s: Floats = np.zeros((0, widest))  # when each server of each pod is free
-        self._recent: Floats = np.zeros((0, MOST_WAITING))  # starts of each pod's last requests
-        self._service_s: Floats = np.zeros(0)
-        self._weights: Ints = np.zeros(0, dtype=np.int64)
-        self._credits: Ints = np.zeros(0, dtype=np.int64)
-        self._servers: Ints = np.zeros(0, dtype=np.int64)
-        self._limits: Ints = np.zeros(0, dtype=np.int64)
-        self._counts: Ints = np.zeros(0, dtype=np.int64)
-        self._refusals: Ints = np.zeros(0, dtype=np.int64)
+        self._pods = PodRows(widest)
         most_points = max((len(speed.points) for speed in scenario.speeds.values()), default=0)
         self._points = no_points(0, count, most_points) if most_points else None
         self.slots = 0  # pods so far
-        self._open, self._looked_s = 0, 0.0
+        self._oldest = OldestOpen()
         self._make_room(64)
         self._order: Ints = np.empty(0, dtype=np.int64)
 
     def _make_room(self, slots: int) -> None:
-        """Rows of zeros for so many pods, behind those there are."""
-        self._free_s = with_rows(self._free_s, slots)
-        self._recent = with_rows(self._recent, slots)
-        self._service_s = with_rows(self._service_s, slots)
-        self._weights = with_rows(self._weights, slots)
-        self._credits = with_rows(self._credits, slots)
-        self._servers = with_rows(self._servers, slots)
-        self._limits = with_rows(self._limits, slots)
-        self._counts = with_rows(self._counts, slots)
-        self._refusals = with_rows(self._refusals, slots)
+        self._pods.make_room(slots)
         if self._points is not None:
             self._points = grown(self._points, slots)
 
@@ -88,9 +68,9 @@ class Traffic:
         """A new, empty queue; `limit` None refuses by the deadline. Returns its slot."""
         slot = self.slots
         self.slots += 1
-        if self.slots > len(self._weights):
-            self._make_room(2 * len(self._weights))
-        self._free_s[slot] = now_s
+        if self.slots > len(self._pods.weights):
+            self._make_room(2 * len(self._pods.weights))
+        self._pods.free_s[slot] = now_s
         if self._points is not None:
             self._points.since_s[slot] = now_s
         self._set(slot, speed, limit)
@@ -101,15 +81,15 @@ class Traffic:
         rearrange(
             self.arrivals_s,
             self._noise,
-            self._oldest_waiting(now_s),
+            self._oldest_open(now_s),
             self.passed,
             slot,
             now_s,
-            self._free_s,
-            self._servers,
-            self._service_s,
-            self._counts,
-            self._recent,
+            self._pods.free_s,
+            self._pods.servers,
+            self._pods.service_s,
+            self._pods.counts,
+            self._pods.recent,
             self.slot_of,
             self.start_s,
             self.finish_s,
@@ -118,22 +98,22 @@ class Traffic:
 
     def fail(self, slot: int, now_s: float) -> None:
         """All that the pod has not finished is lost."""
-        own = self._recent_rows(now_s)
+        own = slice(self._oldest_open(now_s), self.passed)
         unfinished = (self.slot_of[own] == slot) & (self.finish_s[own] > now_s)
         self.lost[own] |= unfinished
         self.start_s[own][unfinished] = np.minimum(self.start_s[own][unfinished], now_s)
         self.finish_s[own][unfinished] = now_s
-        self._free_s[slot] = now_s
-        self._counts[slot] = 0
+        self._pods.free_s[slot] = now_s
+        self._pods.counts[slot] = 0
         if self._points is not None:
             self._points.waiting[slot] = 0
 
     def route(self, weights: Mapping[int, int]) -> None:
         """By slot; slots that are not named get nothing."""
-        self._weights[: self.slots] = 0
+        self._pods.weights[: self.slots] = 0
         for slot, weight in weights.items():
-            self._weights[slot] = weight
-        self._credits[: self.slots] = 0
+            self._pods.weights[slot] = weight
+        self._pods.credits[: self.slots] = 0
         named = sorted(slot for slot, weight in weights.items() if weight > 0)
         self._order = np.array(named, dtype=np.int64)
 
@@ -153,15 +133,15 @@ class Traffic:
             self.passed,
             last,
             self._order,
-            self._weights,
-            self._credits,
-            self._free_s,
-            self._servers,
-            self._service_s,
-            self._limits,
-            self._counts,
-            self._refusals,
-            self._recent,
+            self._pods.weights,
+            self._pods.credits,
+            self._pods.free_s,
+            self._pods.servers,
+            self._pods.service_s,
+            self._pods.limits,
+            self._pods.counts,
+            self._pods.refusals,
+            self._pods.recent,
             self._slo_s,
             self.slot_of,
             self.start_s,
@@ -184,7 +164,7 @@ class Traffic:
                 self._points,
                 slot,
                 until_s,
-                self._free_s[slot, : self._servers[slot]],
+                self._pods.free_s[slot, : self._pods.servers[slot]],
                 self.arrivals_s,
                 self._noise,
                 self._slo_s,
@@ -194,8 +174,8 @@ class Traffic:
 
     def counts(self, slot: int) -> tuple[float, float]:
         """Requests that the pod was sent so far, and those of them that it refused."""
-        refused = int(self._refusals[slot])
-        return int(self._counts[slot]) + refused, refused
+        refused = int(self._pods.refusals[slot])
+        return int(self._pods.counts[slot]) + refused, refused
 
     def late(self, from_s: float, to_s: float) -> Ints:
         """By slot, requests that were answered in that time, and later than within the SLO."""
@@ -210,7 +190,7 @@ class Traffic:
         When the last request that the pod has taken so far ends; where some wait for a server,
         when it has one.
         """
-        return float(self._free_s[slot, : self._servers[slot]].max())
+        return float(self._pods.free_s[slot, : self._pods.servers[slot]].max())
 
     def accuracies(self, rows: NDArray[np.bool_], of_slots: Floats) -> Floats:
         """Of these requests, which pods took: that of the point that answered, or of the pod."""
@@ -249,24 +229,11 @@ class Traffic:
         return outcome
 
     def _set(self, slot: int, speed: PodSpeed, limit: int | None) -> None:
-        self._servers[slot] = speed.servers
-        self._service_s[slot] = speed.service_s
-        self._limits[slot] = DEADLINE if limit is None else min(limit, MOST_WAITING)
+        self._pods.servers[slot] = speed.servers
+        self._pods.service_s[slot] = speed.service_s
+        self._pods.limits[slot] = DEADLINE if limit is None else min(limit, MOST_WAITING)
         if self._points is not None:
             give(self._points, slot, speed.points)
 
-    def _recent_rows(self, now_s: float) -> slice:
-        return slice(self._oldest_waiting(now_s), self.passed)
-
-    def _oldest_waiting(self, now_s: float) -> int:
-        return self._oldest_open(now_s)
-
     def _oldest_open(self, at_s: float) -> int:
-        """No request before this one is in a pod then or later."""
-        if at_s < self._looked_s:
-            self._looked_s, self._open = 0.0, 0
-        behind_s = at_s - LOOK_BACK_S
-        if behind_s > self._looked_s:
-            self._looked_s = behind_s
-            self._open = oldest_open(self.slot_of, self.finish_s, self._open, self.passed, behind_s)
-        return self._open
+        return self._oldest.at(at_s, self.slot_of, self.finish_s, self.passed)

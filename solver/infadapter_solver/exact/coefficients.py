@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from infadapter_solver.candidates import Requirement, longest_load_s
-from infadapter_solver.exact.tables import CAPACITY, COST, TARGETS, USE, Floats, Tables
+from infadapter_solver.exact.choices import CAPACITY, COST, TARGETS, USE, Floats
+from infadapter_solver.exact.tables import Tables
 from infadapter_solver.problem import Problem
 
 MOST_PIVOTS = 50

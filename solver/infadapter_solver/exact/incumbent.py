@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infadapter_solver.candidates import Requirement
+from infadapter_solver.exact.choices import CAPACITY, COST, PODS, TARGETS, USE, Floats
 from infadapter_solver.exact.coefficients import Coefficients
-from infadapter_solver.exact.tables import CAPACITY, COST, PODS, TARGETS, USE, Floats
 from infadapter_solver.objective import ROUNDING
 
 MOST_ROWS = 200_000

@@ -10,10 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from infadapter_solver.exact.coefficients import Coefficients
-from infadapter_solver.exact.incumbent import enough
-from infadapter_solver.exact.pareto import undominated
-from infadapter_solver.exact.tables import (
+from infadapter_solver.exact.choices import (
     CAPACITY,
     COST,
     PODS,
@@ -23,9 +20,11 @@ from infadapter_solver.exact.tables import (
     Floats,
     Rows,
     Table,
-    Tables,
-    TooLarge,
 )
+from infadapter_solver.exact.coefficients import Coefficients
+from infadapter_solver.exact.incumbent import enough
+from infadapter_solver.exact.pareto import undominated
+from infadapter_solver.exact.tables import Tables, TooLarge
 from infadapter_solver.objective import ROUNDING
 
 MOST_BRANCHES = 1_000_000

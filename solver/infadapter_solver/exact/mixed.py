@@ -12,10 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infadapter_solver.candidates import Requirement, longest_load_s
-from infadapter_solver.exact.curves import filled
-from infadapter_solver.exact.incumbent import enough
-from infadapter_solver.exact.prices import Prices, prices_of
-from infadapter_solver.exact.tables import (
+from infadapter_solver.exact.choices import (
     CAPACITY,
     COST,
     PODS,
@@ -25,9 +22,11 @@ from infadapter_solver.exact.tables import (
     Floats,
     Rows,
     Table,
-    Tables,
-    TooLarge,
 )
+from infadapter_solver.exact.curves import filled
+from infadapter_solver.exact.incumbent import enough
+from infadapter_solver.exact.prices import Prices, prices_of
+from infadapter_solver.exact.tables import Tables, TooLarge
 from infadapter_solver.objective import ROUNDING, TIE
 from infadapter_solver.problem import PodGroup, Problem
 

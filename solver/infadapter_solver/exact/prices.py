@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from infadapter_solver.candidates import Requirement
+from infadapter_solver.exact.choices import COST, USE, Floats, Rows
 from infadapter_solver.exact.coefficients import dual
-from infadapter_solver.exact.tables import COST, USE, Floats, Rows, Tables
+from infadapter_solver.exact.tables import Tables
 from infadapter_solver.problem import Problem
 
 STEPS = (0.0, 0.01, -0.01, 0.03, -0.03, 0.1, -0.1, 0.3, -0.3)

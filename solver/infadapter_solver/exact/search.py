@@ -23,21 +23,11 @@ import numpy as np
 
 from infadapter_solver.candidates import Requirement, has_points, relaxed, requirement
 from infadapter_solver.exact import mixed
+from infadapter_solver.exact.choices import CAPACITY, COST, PODS, STARTS, TARGETS, Floats, Rows
 from infadapter_solver.exact.coefficients import Coefficients, coefficients_of, served_alone
 from infadapter_solver.exact.incumbent import incumbent
 from infadapter_solver.exact.labels import Labels, ahead, branch, done, most_worth, root, worth
-from infadapter_solver.exact.tables import (
-    CAPACITY,
-    COST,
-    PODS,
-    STARTS,
-    TARGETS,
-    Floats,
-    Rows,
-    Tables,
-    TooLarge,
-    tables_for,
-)
+from infadapter_solver.exact.tables import Tables, TooLarge, tables_for
 from infadapter_solver.objective import TIE, best, broken, evaluate, running_plan, score
 from infadapter_solver.problem import Plan, PodGroup, Problem
 

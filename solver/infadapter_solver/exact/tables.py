@@ -6,27 +6,16 @@ tick; so they are kept. Of the demand only the next power of two counts, as a bo
 """
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
-from infadapter_solver.candidates import (
-    Requirement,
-    candidates,
-    most_pods,
-    pods_at_hand,
-    unit_cost_ratio,
-)
+from infadapter_solver.candidates import Requirement, candidates, most_pods
 from infadapter_solver.check import check_variants
-from infadapter_solver.exact.curves import points_of, served_at
-from infadapter_solver.exact.pareto import undominated
-from infadapter_solver.problem import Allocation, Problem, Target, Variant
-
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
+from infadapter_solver.exact.choices import CAPACITY, USE, Floats, Rows, Table, table_of
+from infadapter_solver.problem import Problem
 
 CACHED_TABLES = 256
 """Tables kept at a time: some services, with the plans they move between."""
@@ -37,26 +26,6 @@ MOST_CHOICES = 20_000
 
 class TooLarge(Exception):
     """More to compare than the exact path is good for."""
-
-
-COST, CAPACITY, STARTS, PODS, TARGETS, USE = range(6)
-"""
-Columns of a table of choices, or of sums of choices; from USE on, one for each resource.
-
-Cost is a share of what the budget costs, capacity in requests per second.
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """The choices for one target."""
-
-    target: Target
-    sizes: tuple[Allocation, ...]  # by choice but the first
-    choices: Floats  # by choice and column; the first is to run none
-    loading_s: Floats  # by choice
-    rates: Floats  # by choice and operating point, the most accurate first; the last may repeat
-    gains: Floats  # the same: accuracy times rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +79,7 @@ def _kept(question: _Question) -> Tables | None:
     if sum(map(sum, counts.values())) > MOST_CHOICES:
         raise TooLarge(f"more than {MOST_CHOICES} ways to size and count the pods of a variant")
     by_target = tuple(
-        _table(question, target, sizes, counts[target], variants[target.variant])
+        table_of(problem, question.ceiling, target, sizes, counts[target], variants[target.variant])
         for target, sizes in found.items()
     )
     every = np.concatenate([table.choices[1:] for table in by_target])
@@ -129,77 +98,6 @@ def _kept(question: _Question) -> Tables | None:
         later_rps=_later(np.add, np.maximum.reduceat(every[:, CAPACITY], first)),
         later_rps_per_unit=_later(np.maximum, np.maximum.reduceat(per_unit, first)),
     )
-
-
-def _table(
-    question: _Question,
-    target: Target,
-    sizes: Sequence[Allocation],
-    counts: Sequence[int],
-    variant: Variant,
-) -> Table:
-    """`counts` are the most pods of each size."""
-    of = np.repeat(np.arange(len(sizes)), counts)
-    choices = _choices(question.problem, target, sizes, counts, of)
-    of_pod = [size.segments(variant.accuracy) for size in sizes]
-    at_accuracies = choices[:, [PODS]] * served_at(of_pod, _accuracies(variant, sizes))[of]
-    useful = _useful(choices, question.ceiling, at_accuracies)
-    none = np.zeros((1, choices.shape[1]))
-    choices = np.concatenate([none, choices[useful]])
-    rates, gains = points_of(of_pod)
-    pods, size_of = choices[:, [PODS]], np.concatenate([[0], of[useful]])
-    return Table(
-        target=target,
-        sizes=tuple(sizes[of[row]] for row in useful),
-        choices=choices,
-        loading_s=np.where(choices[:, STARTS] > 0, variant.load_time_s, 0.0),
-        rates=pods * rates[size_of],
-        gains=pods * gains[size_of],
-    )
-
-
-def _accuracies(variant: Variant, sizes: Sequence[Allocation]) -> list[float]:
-    """Of its points; none if it has none, since then all that is served is served at its own."""
-    points = {point.accuracy for size in sizes for point in size.points}
-    return sorted(points | {variant.accuracy}) if points else []
-
-
-def _choices(
-    problem: Problem,
-    target: Target,
-    sizes: Sequence[Allocation],
-    counts: Sequence[int],
-    of: Rows,
-) -> Floats:
-    """Any number of pods of each size; `of` is which one, by row."""
-    pods = np.concatenate([np.arange(1.0, most + 1) for most in counts])
-    use = np.array([[a.resources.get(name, 0) for name in problem.budget] for a in sizes])
-    rows = np.empty((len(pods), USE + len(problem.budget)))
-    rows[:, COST] = pods * np.array([unit_cost_ratio(problem, a) for a in sizes])[of]
-    rows[:, CAPACITY] = pods * np.array([a.capacity_rps for a in sizes])[of]
-    at_hand = np.array([pods_at_hand(problem, target, a) for a in sizes])
-    rows[:, STARTS] = np.maximum(pods - at_hand[of], 0.0)
-    rows[:, PODS] = pods
-    rows[:, TARGETS] = 1.0
-    rows[:, USE:] = pods[:, None] * use[of]
-    return rows
-
-
-def _useful(choices: Floats, ceiling: Requirement, at_accuracies: Floats) -> Rows:
-    """
-    Without those that use as much as another, start as much and serve less: in all, and at no less
-    than the mean accuracy of each point. Who serves as much at all of them is as accurate at every
-    rate.
-    """
-    columns = [
-        np.minimum(choices[:, CAPACITY], ceiling.capacity_rps),
-        *at_accuracies.T,
-        -choices[:, STARTS],
-        *(-choices[:, USE:].T),
-    ]
-    if ceiling.min_replicas > 1:
-        columns.append(choices[:, PODS])
-    return undominated(np.stack(columns, axis=1))
 
 
 def _later(accumulate: np.ufunc, of_target: Floats) -> Floats:

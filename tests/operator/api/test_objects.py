@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from infadapter_operator.api.condition import Condition, ConditionType
 from infadapter_operator.api.objects import (
     InferenceService,
     InvalidObject,
@@ -17,21 +18,14 @@ from infadapter_operator.api.objects import (
     parse_profile,
     parse_service,
 )
+from infadapter_operator.api.plan import Decision, PlannedPods, PlanStatus, plan_summary
 from infadapter_operator.api.profiles import (
     ProfileAllocation,
     ProfileCapacity,
     VariantProfileSpec,
 )
 from infadapter_operator.api.service import Forecast, Objective, Scaling
-from infadapter_operator.api.status import (
-    Condition,
-    ConditionType,
-    Decision,
-    InferenceServiceStatus,
-    PlannedPods,
-    PlanStatus,
-    plan_summary,
-)
+from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.domain.service import ForecastMethod, Mode
 from infadapter_profiles.quantities import decimal_text
 

@@ -7,9 +7,9 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_client import CollectorRegistry
 
 from infadapter_operator.envoy.xds import XdsServer
-from infadapter_operator.kube.client import custom, deployments
 from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
+from infadapter_operator.kube.paths import custom, deployments
 from infadapter_operator.kube.scaling_loop import ServiceLoop
 from infadapter_operator.prometheus.connection import Prometheus
 from infadapter_operator.reporting.metrics import Metrics

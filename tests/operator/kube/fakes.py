@@ -11,15 +11,9 @@ from typing import Any
 import aiohttp
 
 from infadapter_operator.envoy.xds import PATH, XdsServer
-from infadapter_operator.kube.client import (
-    APPLY,
-    MERGE,
-    OPERATIONS,
-    STRATEGIC,
-    ApiRefusal,
-    KubeApi,
-)
+from infadapter_operator.kube.client import APPLY, MERGE, OPERATIONS, STRATEGIC, KubeApi
 from infadapter_operator.kube.objects import Owner, Workload
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_solver.problem import CPU, Allocation, PodSize
 
 Json = dict[str, Any]

@@ -8,11 +8,13 @@ from infadapter_operator.domain.names import ADOPTED_ANNOTATION, FINALIZER, SERV
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.ports import Conflict
 from infadapter_operator.domain.steps import RemovePods, ResizePod, ScaleUp
-from infadapter_operator.kube.adoption import adopt, adoption_of, first_adoption, hand_back
-from infadapter_operator.kube.client import ApiRefusal, core, deployments
+from infadapter_operator.kube.adopt_deployments import adopt, hand_back
+from infadapter_operator.kube.adoption import adoption_of, first_adoption
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.finalizer import finalizers_of, have_finalizer, let_go
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
+from infadapter_operator.kube.paths import core, deployments
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_solver.problem import Target
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, allocation, template, workload
 

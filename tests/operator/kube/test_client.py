@@ -17,7 +17,9 @@ from infadapter_operator.domain.ports import (
     StepRefused,
 )
 from infadapter_operator.health import Health
-from infadapter_operator.kube.client import ApiRefusal, KubeApi, core, custom, deployments
+from infadapter_operator.kube.client import KubeApi
+from infadapter_operator.kube.paths import core, custom, deployments
+from infadapter_operator.kube.refusal import ApiRefusal
 
 PATH = deployments("vision", "resnet-r18")
 

@@ -13,10 +13,11 @@ from infadapter_operator.domain.ports import (
     StepRefused,
 )
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
-from infadapter_operator.kube.client import ApiRefusal, core, deployments
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.objects import Owner
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
+from infadapter_operator.kube.paths import core, deployments
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_solver.problem import Target
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, allocation, template, workload
 

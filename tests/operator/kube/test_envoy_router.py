@@ -9,7 +9,7 @@ from infadapter_operator.domain.ports import Conflict, PlatformUnavailable
 from infadapter_operator.domain.steps import Backend, SetWeights
 from infadapter_operator.envoy.endpoints import recall
 from infadapter_operator.envoy.xds import XdsServer
-from infadapter_operator.kube.client import core, deployments
+from infadapter_operator.kube.paths import core, deployments
 from infadapter_operator.kube.routers.envoy import EnvoyRouter
 from infadapter_operator.kube.routers.objects import (
     BOOTSTRAP_FILE,

@@ -8,9 +8,9 @@ from infadapter_operator.domain.names import TRAFFIC_LABEL
 from infadapter_operator.domain.observed import RouterView
 from infadapter_operator.domain.ports import Conflict
 from infadapter_operator.domain.steps import Backend, ScaleUp, SetWeights
-from infadapter_operator.kube.client import core
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
+from infadapter_operator.kube.paths import core
 from infadapter_operator.kube.routers.gateway import OBEYED_WITHIN_S, GatewayRouter
 from infadapter_operator.kube.routers.http_route import (
     build_route,

@@ -8,7 +8,8 @@ import pytest
 
 from infadapter_operator.domain.names import FINALIZER
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.client import ApiRefusal, core, deployments
+from infadapter_operator.kube.paths import core, deployments
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.supervisor import Loops
 from tests.operator.kube.bench import PATH, R34, Bench, borrowing, service, variant
 from tests.operator.kube.fakes import Json, template

@@ -10,7 +10,8 @@ from infadapter_operator.domain.names import ADOPTED_ANNOTATION, TRAFFIC_LABEL
 from infadapter_operator.domain.observed import Cause
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.service import Patience
-from infadapter_operator.kube.client import ApiRefusal, core, deployments
+from infadapter_operator.kube.paths import core, deployments
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.routers.http_route import route_path
 from infadapter_operator.kube.scaling_loop import ServiceLoop
 from infadapter_operator.kube.supervisor import Loops

@@ -164,7 +164,10 @@ def test_a_profile_on_a_resource_that_the_budget_lacks_shows_both() -> None:
 
 def test_a_size_that_was_measured_twice_is_named() -> None:
     twice = a_profile(an_allocation("1", 10), an_allocation("1000m", 12))
-    with pytest.raises(ProfileUnfit, match=r"two allocations of one size \(cpu=1, batch size 1\)"):
+    with pytest.raises(
+        ProfileUnfit,
+        match=r"resnet18-cpu: there are two allocations of cpu=1, batch size 1: keep one",
+    ):
         parsed(profiles={"resnet18-cpu": twice})
 
 
@@ -275,7 +278,7 @@ def test_a_floor_above_every_variant_shows_both_numbers() -> None:
 
 def test_a_size_that_was_measured_twice_at_a_point_is_named_with_it() -> None:
     twice = with_points(("1", "good", 10), ("1", "fast", 40), ("1000m", "fast", 41))
-    with pytest.raises(ProfileUnfit, match=r"batch size 1\) at operating point fast: keep one"):
+    with pytest.raises(ProfileUnfit, match=r"batch size 1 at operating point fast: keep one"):
         parsed(profiles={"resnet18-cpu": twice})
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.domain.decision import Alternative, Decision, Source
 from infadapter_operator.domain.service import Service
-from infadapter_operator.reporting.status import decision_from, plan_status, status_of
+from infadapter_operator.reporting.plan_status import decision_from, plan_status
+from infadapter_operator.reporting.status import status_of
 from infadapter_solver import Binding
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target
 from tests.builders import EMPTY_PLAN, a_service

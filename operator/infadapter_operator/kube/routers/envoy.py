@@ -17,10 +17,12 @@ from infadapter_operator.domain.observed import RouterView
 from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.envoy.endpoints import recall
 from infadapter_operator.envoy.xds import XdsServer
-from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, core, deployments
+from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.objects import Owner
 from infadapter_operator.kube.observe import belongs_to, refuse_stranger
+from infadapter_operator.kube.paths import core, deployments
 from infadapter_operator.kube.read import annotation
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.routers.objects import (
     LAST_GOOD_FILE,
     build_config,

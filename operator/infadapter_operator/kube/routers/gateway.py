@@ -15,10 +15,12 @@ from typing import Any
 from infadapter_operator.domain.names import TRAFFIC_LABEL, selector_of
 from infadapter_operator.domain.observed import RouterView
 from infadapter_operator.domain.steps import Backend, SetWeights
-from infadapter_operator.kube.client import ApiRefusal, Json, KubeApi, core
+from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.objects import Owner, build_target_service
 from infadapter_operator.kube.observe import belongs_to, is_left_over, refuse_stranger
+from infadapter_operator.kube.paths import core
+from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.routers.envoy import EnvoyRouter
 from infadapter_operator.kube.routers.http_route import (
     MOST_WEIGHT,

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from infadapter_operator.domain.names import service_labels, target_name
-from infadapter_operator.kube.client import Json, custom
+from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.objects import Owner
+from infadapter_operator.kube.paths import custom
 from infadapter_operator.kube.statuses import condition
 from infadapter_profiles.wire import FLOOR_HEADER, MODELS_PATH
 from infadapter_solver.problem import Target

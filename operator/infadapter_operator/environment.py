@@ -1,0 +1,80 @@
+"""Environment variables as text, numbers and JSON; what can't be used is refused by a sentence."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+PREFIX = "INFADAPTER_"
+Number = TypeVar("Number", int, float)
+
+
+class InvalidSetting(ValueError):
+    """A setting can't be used; the sentence names the variable, its value and what it must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An empty variable is an absent one: charts render them so."""
+
+    variables: Mapping[str, str]
+
+    def text(self, name: str, default: str) -> str:
+        return self.variables.get(PREFIX + name, "").strip() or default
+
+    def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self.text(name, "").replace(",", " ").split()) or default
+
+    def command(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        """Words, or a JSON list where a word holds spaces."""
+        text = self.text(name, "")
+        if not text.startswith("["):
+            return self.words(name, default)
+        try:
+            words = json.loads(text)
+        except ValueError:
+            words = None
+        if not (isinstance(words, list) and words and all(isinstance(w, str) for w in words)):
+            raise InvalidSetting(f"{PREFIX}{name} is {text!r}; it must be a JSON list of strings")
+        return tuple(words)
+
+    def seconds(self, name: str, least: float, most: float, default: float) -> float:
+        return self._number(name, float, least, most, default)
+
+    def number(self, name: str, least: float, most: float, default: float) -> float:
+        return self._number(name, float, least, most, default)
+
+    def port(self, name: str, default: int) -> int:
+        return self._number(name, int, 1, 65535, default)
+
+    def url(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        if not text.startswith(("http://", "https://")):
+            raise InvalidSetting(
+                f"{PREFIX}{name} is {text!r}; it must begin with http:// or https://"
+            )
+        return text.rstrip("/")
+
+    def mapping(self, name: str) -> Mapping[str, Any]:
+        text = self.text(name, "{}")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise InvalidSetting(f"{PREFIX}{name} is {text!r}; it must be a JSON object")
+        return value
+
+    def _number(
+        self, name: str, kind: Callable[[str], Number], least: float, most: float, default: Number
+    ) -> Number:
+        text = self.text(name, str(default))
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            raise InvalidSetting(
+                f"{PREFIX}{name} is {text!r}; it must be a number from {least:g} to {most:g}"
+            )
+        return value

@@ -1,0 +1,25 @@
+"""The log of one service's cycles: each step that was taken, each refusal while it is new."""
+
+import logging
+
+from infadapter_operator.domain.steps import SetWeights
+from infadapter_operator.reconcile import Cycle
+
+_logger = logging.getLogger(__name__)
+
+
+class CycleLog:
+    """A step that is refused at every cycle is told once."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._refused: set[str] = set()
+
+    def tell(self, seen: Cycle) -> None:
+        for step in seen.steps:
+            level = logging.DEBUG if isinstance(step, SetWeights) else logging.INFO
+            _logger.log(level, "%s: %s", self._service, step)
+        refused = {f"{type(r.step).__name__}: {r.message}" for r in seen.refusals}
+        for refusal in sorted(refused - self._refused):
+            _logger.warning("%s: refused: %s", self._service, refusal)
+        self._refused = refused

@@ -1,0 +1,33 @@
+"""The oldest request that a pod may still have: everything before it is over."""
+
+import numba
+
+from infadapter_simulator.world.servers import Floats, Ints
+
+LOOK_BACK_S = 30.0
+"""How far a look may lie before the latest one without a search from the beginning."""
+
+
+class OldestOpen:
+    """It remembers how far it has looked, for whoever reads goes forward in time."""
+
+    def __init__(self) -> None:
+        self._open, self._looked_s = 0, 0.0
+
+    def at(self, at_s: float, slot_of: Ints, finish_s: Floats, passed: int) -> int:
+        """No request before this one is in a pod then or later; `passed` have arrived."""
+        if at_s < self._looked_s:
+            self._looked_s, self._open = 0.0, 0
+        behind_s = at_s - LOOK_BACK_S
+        if behind_s > self._looked_s:
+            self._looked_s = behind_s
+            self._open = _first_open(slot_of, finish_s, self._open, passed, behind_s)
+        return self._open
+
+
+@numba.njit(cache=True)
+def _first_open(slot_of: Ints, finish_s: Floats, first: int, last: int, at_s: float) -> int:
+    """From `first` on, the first request that a pod took and hasn't finished by then."""
+    while first < last and (slot_of[first] < 0 or finish_s[first] <= at_s):
+        first += 1
+    return first
