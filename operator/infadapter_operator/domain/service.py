@@ -78,12 +78,14 @@ class Derived:
     calibrated: dict[frozenset[tuple[Target, float]], "Calibrated"] = field(default_factory=dict)
     levelled: dict[float, "Calibrated"] = field(default_factory=dict)  # by the trade allowed
     priced: Priced | None = None
+    limits_rps: dict[object, float] = field(default_factory=dict)  # vertical, of pods and room
 
     def of(self, variants: tuple[Variant, ...]) -> "Derived":
         if self.variants is not variants:
             self.variants, self.fitted, self.calibrated = variants, {}, {}
             self.levelled = {}
             self.priced = None
+            self.limits_rps = {}
         return self
 
 

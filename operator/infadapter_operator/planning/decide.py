@@ -30,6 +30,7 @@ from infadapter_operator.planning.problem import (
     untouchable_rps,
 )
 from infadapter_operator.planning.reasons import explained
+from infadapter_operator.planning.recourse import recourse_of, with_recourse
 from infadapter_operator.planning.stabilization import in_place, stabilized
 from infadapter_operator.planning.switching_cost import Switch, dwell_s
 from infadapter_solver import Plan, Problem, evaluate
@@ -40,6 +41,13 @@ OUTGROWN_IN_A_RISE = 2
 """
 So many plans in turn, each outgrown before it could be reached, are a load that goes on to rise; a
 step that falls between two cycles outgrows one.
+"""
+
+MOST_FOR_A_PATH = 0.05
+"""
+In objective, a mean over the dwell: what a plan with a growth path may be worth less once the load
+has outgrown one. It pays for fast variants in place of accurate ones, and not for a start for which
+much of what serves makes way.
 """
 
 
@@ -95,6 +103,8 @@ def choose(
         switch = _switch(service, observed, problem, demand, now_s)
         best = _lasting(problem) or solved(problem)
         best = _chosen(before, best, switch, floor_rps, careful=careful)
+        if best.feasible:
+            best = _with_recourse(best, switch, before)
         if best.feasible and best.capacity_rps > before.capacity_rps:
             best = _with_path(best, switch, before)
     return replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
@@ -196,9 +206,24 @@ def _chosen(
 
 
 def _with_path(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
-    """With a growth path; before a load has outgrown anything, only one that serves as much."""
+    """
+    With a growth path; before a load has outgrown anything, only one that serves as much, and then
+    one that is worth nearly as much: where what serves would make way for its start, it waits.
+    """
     found = with_growth_path(best, switch)
-    return found if before.is_outgrown or found.capacity_rps >= best.capacity_rps else best
+    if found is best or not before.is_outgrown:
+        return found if found.capacity_rps >= best.capacity_rps else best
+    return found if switch.worth(best) - switch.worth(found) <= MOST_FOR_A_PATH else best
+
+
+def _with_recourse(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
+    """With what the rises of the last half hour make it worth to have a way on for."""
+    demand, service = before.demand, before.service
+    if all(service.max_surge.get(name, 0) >= n for name, n in service.budget.items()):
+        return best  # whatever is to replace it can start beside it
+    now = replace(switch, problem=before.problem(demand.now_rps))
+    kept = before.kept(best) if before.may_stay(best) else None
+    return with_recourse(best, kept, switch, recourse_of(now, demand.rates))
 
 
 def _lasting_in_place(before: CurrentPlan, floor_rps: float) -> Plan:

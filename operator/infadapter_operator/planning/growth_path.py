@@ -25,6 +25,7 @@ from infadapter_solver.problem import Resources, Target, Variant
 FAR_ENOUGH = 0.98
 """Of what the budget serves at most: a path this far is as good as all the way."""
 
+NOTHING: Resources = {}
 _MORE_THAN_ANY_RPS = 1e6
 
 
@@ -35,12 +36,12 @@ def with_growth_path(best: Plan, switch: Switch) -> Plan:
     wanted_rps = FAR_ENOUGH * _served_rps(everything)
     if _served_rps(_beside_plan(everything, service.max_surge, best)) >= wanted_rps:
         return best  # whatever is to replace it can start beside it
-    reached_rps = _limit_rps(everything, service.max_surge, best.groups)
+    reached_rps = vertical_limit_rps(service, observed, best.groups)
     if reached_rps >= wanted_rps:
         return best
     limits = [
-        (_limit_rps(everything, service.max_surge, plan.groups), plan)
-        for plan in _with_standby(switch.problem)
+        (vertical_limit_rps(service, observed, plan.groups), plan)
+        for plan in with_standby(switch.problem)
     ]
     far = [plan for limit_rps, plan in limits if limit_rps >= wanted_rps]
     if far:
@@ -49,13 +50,28 @@ def with_growth_path(best: Plan, switch: Switch) -> Plan:
     return plan if limit_rps > reached_rps else best
 
 
-def vertical_limit_rps(service: Service, observed: Observed, groups: tuple[PodGroup, ...]) -> float:
-    """The most that these pods serve at whatever sizes budget and surge have room for."""
+def vertical_limit_rps(
+    service: Service, observed: Observed, groups: tuple[PodGroup, ...], beside: Resources = NOTHING
+) -> float:
+    """
+    The most that these pods serve at whatever sizes budget and surge have room for, `beside` what
+    else is held.
+    """
     everything = problem_for(service, observed, _MORE_THAN_ANY_RPS)
-    return _limit_rps(everything, service.max_surge, groups)
+    room = {
+        name: max(0, amount - beside.get(name, 0))
+        for name, amount in plus(everything.budget, service.max_surge).items()
+    }
+    known = service.derived.of(service.variants).limits_rps
+    pods = frozenset((group.target, group.allocation.size.but_cpu, group.pods) for group in groups)
+    sizes = frozenset(observed.size_limits.items())
+    key = (pods, frozenset(room.items()), observed.untouchable, sizes)
+    if key not in known:
+        known[key] = _limit_rps(everything, room, groups)
+    return known[key]
 
 
-def _limit_rps(everything: Problem, surge: Resources, groups: tuple[PodGroup, ...]) -> float:
+def _limit_rps(everything: Problem, room: Resources, groups: tuple[PodGroup, ...]) -> float:
     variants = tuple(_of(variant, groups) for variant in everything.variants)
     return _served_rps(
         replace(
@@ -63,7 +79,7 @@ def _limit_rps(everything: Problem, surge: Resources, groups: tuple[PodGroup, ..
             variants=tuple(variant for variant in variants if variant.allocations),
             pod_limits=pods_by_target(groups),
             running=(),
-            objective=replace(everything.objective, budget=plus(everything.budget, surge)),
+            objective=replace(everything.objective, budget=room),
         )
     )
 
@@ -92,11 +108,11 @@ def _of(variant: Variant, groups: tuple[PodGroup, ...]) -> Variant:
     )
 
 
-def _with_standby(problem: Problem) -> Iterator[Plan]:
+def with_standby(problem: Problem, least_rps: float = LEAST_DEMAND_RPS) -> Iterator[Plan]:
     """
     Of each variant one pod of its smallest size, and beside it the best plan of what is left, one
     that also serves the noise of the rate of now if the budget allows that; or the best that starts
-    nothing more, if that serves the noise.
+    nothing more, if that serves the noise. The others are to serve `least_rps` by themselves.
     """
     noisy = replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
     for variant, choices in product(problem.variants, (_any_pods, of_running)):
@@ -106,7 +122,7 @@ def _with_standby(problem: Problem) -> Iterator[Plan]:
         smallest = min(able, key=lambda a: problem.objective.price_of(a.resources))
         standby = PodGroup(target=Target(variant.name, smallest.kind), allocation=smallest, pods=1)
         asked = (noisy, problem) if choices is _any_pods else (noisy,)
-        plans = (_beside(one, standby, choices) for one in asked)
+        plans = (_beside(one, standby, choices, least_rps) for one in asked)
         yield from islice((plan for plan in plans if plan and plan.feasible), 1)
 
 
@@ -115,14 +131,17 @@ def _any_pods(problem: Problem) -> Problem:
 
 
 def _beside(
-    problem: Problem, standby: PodGroup, choices: Callable[[Problem], Problem]
+    problem: Problem,
+    standby: PodGroup,
+    choices: Callable[[Problem], Problem],
+    least_rps: float,
 ) -> Plan | None:
     budget = plus(problem.budget, standby.resources, -1)
     if any(amount < 0 for amount in budget.values()):
         return None
     rest = replace(
         problem,
-        demand_rps=max(problem.demand_rps - standby.capacity_rps, LEAST_DEMAND_RPS),
+        demand_rps=max(problem.demand_rps - standby.capacity_rps, least_rps),
         capacity_floor_rps=max(0.0, problem.capacity_floor_rps - standby.capacity_rps),
         objective=problem.objective.within(budget),
     )

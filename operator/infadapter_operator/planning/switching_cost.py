@@ -71,14 +71,25 @@ class Switch:
         return accuracy - self.problem.objective.cost_weight * plan.cost_ratio
 
     def _worth_meanwhile(self, plan: Plan) -> float:
-        """Both are held, and what serves is what is Ready, grown as far as there is room."""
+        """
+        Both are held, and what serves is what is Ready, grown as far as there is room; where there
+        is none, less what makes way in a round, for a whole pod at least.
+        """
         started = self._started(plan)
-        left = max(0, self._room.get(CPU, 0) - started.get(CPU, 0))
+        room = max(0, self._room.get(CPU, 0))
+        left = max(0, room - started.get(CPU, 0))
+        at_once = max(started.get(CPU, 0) / self._rounds(started), self._largest_start(plan))
+        makes_way = max(0.0, at_once - room)
         able_rps = self._ready_rps + left * self._most_rps_per_millicore
+        able_rps = max(0.0, able_rps - makes_way * self._ready_rps / self._ready_millicores)
         served = min(1.0, able_rps / self.problem.demand_rps)
         accuracy = self.problem.objective.accuracy_weight * self._ready_accuracy * served
         held = self.service.objective.price_of(plus(self._held, started))
         return accuracy - self.problem.objective.cost_weight * held / self._whole
+
+    def _largest_start(self, plan: Plan) -> int:
+        starting = [g for g in plan.groups if len(self._there(g.target)) < g.pods]
+        return max((g.allocation.cpu_millicores for g in starting), default=0)
 
     def _way_s(self, plan: Plan) -> float:
         """Until its last pod is Ready; in rounds, where not all that starts has room at once."""
@@ -137,6 +148,10 @@ class Switch:
     @cached_property
     def _ready_rps(self) -> float:
         return ready_capacity_rps(self.service, self._ready)
+
+    @cached_property
+    def _ready_millicores(self) -> int:
+        return sum(pod.size.cpu_millicores for pod in self._ready) or 1
 
     @cached_property
     def _ready_accuracy(self) -> float:

@@ -105,3 +105,16 @@ def test_no_plan_with_a_standby_serves_less_or_gets_less_far(demand_rps: float, 
     assert vertical_limit_rps(asked, NOTHING, plan.groups) >= vertical_limit_rps(
         asked, NOTHING, best.groups
     )
+
+
+@settings(deadline=None)
+@given(slow=st.integers(0, 2), fast=st.integers(0, 2), held=st.integers(0, 9))
+def test_beside_what_else_is_held_the_limit_is_that_of_a_smaller_surge(
+    slow: int, fast: int, held: int
+) -> None:
+    groups = tuple(group(n, 1, pods) for n, pods in (("slow", slow), ("fast", fast)) if pods)
+    beside = {CPU: 1000 * held, "memory": 512}
+    found = vertical_limit_rps(service(2000), NOTHING, groups, beside)
+    cores = max(0, 10 - held)
+    smaller = replace(service(), objective=Objective(budget={CPU: 1000 * cores}, cost_weight=0.01))
+    assert found == pytest.approx(vertical_limit_rps(smaller, NOTHING, groups))

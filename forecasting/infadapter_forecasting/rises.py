@@ -1,0 +1,36 @@
+"""
+The rises of the last half hour: what a capacity would have missed of them until more had started.
+
+A quantile of errors a few seconds ahead says nothing of a rise that is rare and large; where a
+start takes ten seconds and nothing else serves meanwhile, such rises are most of what is missed.
+"""
+
+from infadapter_forecasting.forecaster import Array
+from infadapter_forecasting.reserve import LEAST_MEMORY_S
+
+LEAST_BELOW_S = 30
+"""A capacity that is nearly always exceeded is taken to do for so long at least."""
+
+
+def missed_share(
+    needed: Array, limit_rps: float, meanwhile_rps: float, start_s: float, apart_s: float
+) -> float:
+    """
+    Of the mean load, what is expected to be missed in every second that something serves which
+    comes to `limit_rps` without a start, and to `meanwhile_rps` while one makes room for itself.
+
+    `needed`: by second. A rise begins where the limit is exceeded after `apart_s` without that.
+    """
+    mean_rps = float(needed.mean()) if len(needed) else 0.0
+    above = (needed > limit_rps).nonzero()[0]
+    if not len(above) or mean_rps <= 0:
+        return 0.0
+    last = above[0] - apart_s - 1
+    missed = 0.0
+    for at in above:
+        if at - last > apart_s:
+            part = needed[at : at + round(start_s)] - meanwhile_rps
+            missed += float(part.clip(min=0.0).sum())
+        last = at
+    below_s = max(len(needed), LEAST_MEMORY_S) - len(above)
+    return missed / (mean_rps * max(below_s, LEAST_BELOW_S))

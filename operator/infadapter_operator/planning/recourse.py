@@ -1,0 +1,84 @@
+"""
+The recourse of a plan: what is expected to be missed when the load rises beyond what its pods come
+to serve in place, as in stochastic programming with recourse.
+
+Where surge is short, what is started in such a rise has no room until something that serves is
+given up, for the ten seconds of a start. A plan's objective says nothing of this, and pods of one
+slow variant that fill the budget look as good as such with a way on. The rises of the last half
+hour say what the difference is worth.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from infadapter_forecasting.forecaster import Array
+from infadapter_forecasting.reserve import needs
+from infadapter_forecasting.rises import missed_share
+from infadapter_operator.delays import RESIZE_S, START_S
+from infadapter_operator.planning.capacity import load_time_s
+from infadapter_operator.planning.growth_path import vertical_limit_rps, with_standby
+from infadapter_operator.planning.hysteresis import WORTH_MOVING
+from infadapter_operator.planning.switching_cost import Switch
+from infadapter_solver import Plan, evaluate
+from infadapter_solver.problem import Resources, Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recourse:
+    """`now` values a plan for the rate of now: for what may come, it has its recourse."""
+
+    now: Switch
+    needed_rps: Array  # by second, of the last half hour
+
+    def worth(self, plan: Plan) -> float:
+        """In objective, less what is expected to be missed."""
+        return self.now.worth(evaluate(self.now.problem, plan.groups)) - self.cost(plan)
+
+    def cost(self, plan: Plan) -> float:
+        """What is expected to be missed, at the accuracy of the plan."""
+        service, observed = self.now.service, self.now.observed
+        limit_rps = vertical_limit_rps(service, observed, plan.groups)
+        if limit_rps >= self._most_rps:
+            return 0.0
+        starting = self._smallest_start
+        meanwhile_rps = vertical_limit_rps(service, observed, plan.groups, starting)
+        share = missed_share(
+            self.needed_rps, limit_rps, meanwhile_rps, self._start_s, service.kept_s
+        )
+        return service.objective.accuracy_weight * plan.accuracy * share
+
+    @cached_property
+    def _most_rps(self) -> float:
+        return float(self.needed_rps.max(initial=0.0))
+
+    @cached_property
+    def _smallest_start(self) -> Resources:
+        able = [a for v in self.now.problem.variants for a in v.allocations if a.capacity_rps > 0]
+        price_of = self.now.problem.objective.price_of
+        return min((a.resources for a in able), key=price_of, default={})
+
+    @cached_property
+    def _start_s(self) -> float:
+        targets = {Target(v.name, a.kind) for v in self.now.problem.variants for a in v.allocations}
+        loads_s = [load_time_s(self.now.service, target) for target in targets]
+        return RESIZE_S + START_S + min(loads_s, default=0.0)
+
+
+def recourse_of(now: Switch, rates: Array) -> Recourse:
+    return Recourse(now=now, needed_rps=needs(rates, now.service.slo_s))
+
+
+def with_recourse(best: Plan, kept: Plan | None, switch: Switch, recourse: Recourse) -> Plan:
+    """
+    The best plan; or one with a standby, or the one in force, where the rises that the last half
+    hour lets expect make that worth more.
+    """
+    if recourse.cost(best) <= WORTH_MOVING:
+        return best
+    now_rps = recourse.now.problem.demand_rps
+    standbys = (*with_standby(switch.problem), *with_standby(switch.problem, now_rps))
+    worth, found = max(
+        ((recourse.worth(plan), plan) for plan in (best, *standbys)), key=lambda one: one[0]
+    )
+    stays = best if kept is None else kept
+    return found if worth - recourse.worth(stays) > WORTH_MOVING else stays
