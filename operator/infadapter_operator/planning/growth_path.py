@@ -25,6 +25,9 @@ from infadapter_solver.problem import Resources, Target, Variant
 FAR_ENOUGH = 0.98
 """Of what the budget serves at most: a path this far is as good as all the way."""
 
+MOST_KNOWN = 4096
+"""Limits that are remembered: a service that runs for months meets ever new pods and rooms."""
+
 NOTHING: Resources = {}
 _MORE_THAN_ANY_RPS = 1e6
 
@@ -67,6 +70,8 @@ def vertical_limit_rps(
     sizes = frozenset(observed.size_limits.items())
     key = (pods, frozenset(room.items()), observed.untouchable, sizes)
     if key not in known:
+        if len(known) >= MOST_KNOWN:
+            known.clear()
         known[key] = _limit_rps(everything, room, groups)
     return known[key]
 
