@@ -37,6 +37,9 @@ _CHECK_S = 3.0
 SETTLE_S = 0.3  # what a new quota takes, with some room
 _START_LIMIT_S = 60.0
 
+BATCH_SIZE = 8
+"""The most that the measured servers compute at once, and so those that are planned."""
+
 OnStep = Callable[[str, float], None]
 """Told what comes next, and how many seconds that takes."""
 
@@ -72,7 +75,7 @@ async def measure_variant(
             on_step(f"{variant} on {millicores}m", enough_s)
             server.child.set_quota(millicores)
             await asyncio.sleep(SETTLE_S)
-            size = PodSize(resources={CPU: millicores})
+            size = PodSize(resources={CPU: millicores}, batch_size=BATCH_SIZE)
             measured.append(await measure(server.load, seconds=enough_s, size=size))
     return measured[::-1], server.load_s
 
@@ -162,7 +165,8 @@ def rescaled_row(allocation: ProfiledAllocation, saturation_rps: float) -> Profi
         )
         for point in allocation.points
     )
-    return replace(allocation, points=points, saturation_rps=saturation_rps)
+    size = replace(allocation.size, batch_size=BATCH_SIZE)
+    return replace(allocation, size=size, points=points, saturation_rps=saturation_rps)
 
 
 @asynccontextmanager
@@ -173,6 +177,7 @@ async def running(
     (port,) = free_ports(1)
     began_s = time.monotonic()
     command = ["infadapter-server", *words, "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--max-batch", str(BATCH_SIZE)]
     child = await start(f"{name}-measured", command, millicores)
     try:
         await _until_ready(child, port)

@@ -8,9 +8,10 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 
@@ -62,10 +63,15 @@ async def started_router(
     *,
     service_key: str,
     slo_s: float,
+    floors: Mapping[str, float] = MappingProxyType({}),
     folder: Path,
 ) -> AsyncIterator[LocalRouter]:
-    """Yield a router that accepts requests. Raises ProcessFailed if Envoy does not start."""
+    """
+    Yield a router that accepts requests, and asks pods to be as accurate as their variant's floor.
+    Raises ProcessFailed if Envoy does not start.
+    """
     xds = XdsServer()
+    xds.require(service_key, floors)
     xds.publish(service_key, ())  # else Envoy waits for a first answer before it accepts requests
     xds_port = await xds.start("127.0.0.1", 0)
     try:

@@ -30,7 +30,7 @@ from infadapter_operator.domain.situation import State
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_profiles.wire import MODELS_PATH
 from infadapter_server.loadgen.records import Tail
-from infadapter_solver.problem import CPU, Target
+from infadapter_solver.problem import CPU, PodSize, Target
 from infadapter_workload.outcomes import Outcome
 
 CYCLE_S = 0.25  # where a minute stands for twenty, this is five seconds
@@ -119,6 +119,7 @@ async def play(
             session,
             service_key=f"{service.namespace}/{service.name}",
             slo_s=service.slo_s,
+            floors=service.floors,
             folder=place.folder,
         ) as router:
             try:
@@ -202,12 +203,13 @@ def server_command(service: Service, words: Callable[[str], list[str]]) -> Serve
     its SLO also whoever asks them without its router. `words` say what a variant's server serves.
     """
 
-    def command(target: Target, port: int) -> list[str]:
+    def command(target: Target, size: PodSize, port: int) -> list[str]:
         return [
             "infadapter-server",
             *words(target.variant),
             *("--host", "127.0.0.1", "--port", str(port)),
             *("--slo-ms", f"{1000 * service.slo_s:g}", "--drain-seconds", f"{DRAIN_S:g}"),
+            *("--max-batch", f"{size.batch_size}"),
         ]
 
     return command

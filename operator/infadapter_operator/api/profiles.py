@@ -171,7 +171,7 @@ class VariantProfileSpec(ApiModel):
             holds=lambda p: p.point_names <= {a.operating_point for a in p.allocations},
             cel="!has(self.operatingPoints) || self.operatingPoints.all(p,"
             " self.allocations.exists(a, has(a.operatingPoint) && a.operatingPoint == p.name))",
-            message="each must be the operatingPoint of an allocation that was measured",
+            message="of each an allocation must have been measured",
             field=".operatingPoints",
         ),
         Rule(
