@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +18,10 @@ import numpy as np
 
 from infadapter_local.asking import short_session
 from infadapter_local.cluster import LocalCluster
+from infadapter_local.delivered import ServersDelivered
 from infadapter_local.holding import Held
 from infadapter_local.load import EnvoyLoad
-from infadapter_local.pods import LocalPods, ServerCommand, Start
+from infadapter_local.pods import LocalPod, LocalPods, ServerCommand, Start
 from infadapter_local.processes import Child, Processes
 from infadapter_local.router import LocalRouter, started_router
 from infadapter_local.workload import Workload
@@ -142,7 +143,10 @@ async def _play(
     on_tick: Callable[[Run], None],
 ) -> None:
     key = router.service_key
-    load = EnvoyLoad(session, router.admin_url, key, time.monotonic, run.service.slo_s)
+    servers = ServersDelivered(
+        session, lambda: with_points(run.service, cluster.pods.all()), run.service.slo_s
+    )
+    load = EnvoyLoad(session, router.admin_url, key, time.monotonic, run.service.slo_s, servers)
     generator = await _start_generator(run, router, place)
     try:
         with contextlib.closing(Tail(_outcomes_file(place))) as tail:
@@ -191,6 +195,12 @@ async def _start_generator(run: Run, router: LocalRouter, place: Place) -> Child
     command += ["--arrivals", str(arrivals), "--out", str(outcomes)]
     command += ["--timeout", str(TIMEOUT_S), "--seed", str(place.seed)]
     return await place.processes.start("generator", command)
+
+
+def with_points(service: Service, pods: Iterable[LocalPod]) -> Mapping[str, str]:
+    """The addresses, by name, of pods whose accuracy isn't that of their variant."""
+    names = {name for name, profile in service.profiles.items() if profile.operating_points}
+    return {pod.name: pod.address for pod in pods if pod.ready and pod.target.variant in names}
 
 
 def _outcomes_file(place: Place) -> Path:
