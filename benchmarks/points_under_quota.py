@@ -38,14 +38,20 @@ Make = Callable[[Callable[[], float], Callable[[], float]], PointPolicy]
 """A way to choose, told the quota and the CPU time that was used."""
 
 PERIOD_S = 0.1
-SLO_S, SECONDS, WARM_S = 0.25, 40.0, 10.0
+SLO_S, SECONDS, WARM_S = 0.25, 25.0, 10.0
 PROMISED_S = 0.9 * SLO_S
 """A server's promise leaves time for the way back."""
 
 HTTP_MS = 0.3
 QUOTAS = (0.3, 0.6)
 
-ACCURACY = {"glyph-1": 0.836, "glyph-2": 0.885, "glyph-3": 0.914, "glyph-4": 0.923, "glyph-5": 0.932}
+ACCURACY = {
+    "glyph-1": 0.836,
+    "glyph-2": 0.885,
+    "glyph-3": 0.914,
+    "glyph-4": 0.923,
+    "glyph-5": 0.932,
+}
 CPU_MS = {
     "glyph-1": (0.84, 0.84, 0.76),
     "glyph-2": (1.44, 1.43, 0.88),

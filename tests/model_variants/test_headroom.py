@@ -44,7 +44,7 @@ class Remembers:
         self.rates.append(-1.0)
 
 
-def looked(share: Callable[[float], float], seconds: float, quota: float | None) -> WithinQuota:
+def looked(share: Callable[[float], float], seconds: float, quota: float) -> WithinQuota:
     """For so long asked ten times a second, while a share of a core is used."""
     now_s, used_s = 100.0, 0.0
     policy = WithinQuota(Remembers(), quota=lambda: quota, cpu_time_s=lambda: used_s)
@@ -56,7 +56,7 @@ def looked(share: Callable[[float], float], seconds: float, quota: float | None)
 
 def test_a_process_with_room_chooses_as_ever() -> None:
     assert looked(lambda _: 0.1, 10, quota=0.4).weight == 1.0
-    assert looked(lambda _: 9.0, 10, quota=None).weight == 1.0, "no quota"
+    assert looked(lambda _: 9.0, 10, quota=inf).weight == 1.0, "no quota"
 
 
 def test_a_process_that_uses_up_its_quota_counts_arrivals_for_more() -> None:
@@ -80,7 +80,7 @@ def test_it_comes_back_within_seconds_of_silence() -> None:
 def test_the_policy_is_asked_with_weighted_arrivals_and_told_what_ran() -> None:
     inner = Remembers()
     policy = WithinQuota(inner, quota=lambda: 0.1, cpu_time_s=lambda: inf)
-    policy.weight = 3.0
+    policy.longer = 3.0
     policy.choose(situation(0.0, 5.0))
     policy.ran(situation(0.0, 5.0), Choice(0, 1))
     assert inner.rates == [15.0, -1.0]
@@ -88,7 +88,7 @@ def test_the_policy_is_asked_with_weighted_arrivals_and_told_what_ran() -> None:
 
 @pytest.mark.parametrize(("weight", "name"), [(1.0, "slow"), (4.0, "quick")])
 def test_with_it_the_default_policy_takes_a_faster_point(weight: float, name: str) -> None:
-    policy = WithinQuota(KeepingUp(), quota=lambda: None, cpu_time_s=lambda: 0.0)
-    policy.weight = weight
+    policy = WithinQuota(KeepingUp(), quota=lambda: inf, cpu_time_s=lambda: 0.0)
+    policy.longer = weight
     choice = policy.choose(situation(0.0, 30.0 if weight > 1 else 5.0))
     assert POINTS[choice.number].name == name

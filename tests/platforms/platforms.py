@@ -231,9 +231,7 @@ class OnThisMachine:
 
 class Simulated:
     def __init__(self) -> None:
-        speeds = {
-            (VARIANT.name, size.size): PodSpeed(1, 1 / size.capacity_rps) for size in SIZES
-        }
+        speeds = {(VARIANT.name, size.size): PodSpeed(1, 1 / size.capacity_rps) for size in SIZES}
         scenario = Scenario(variants=(VARIANT,), speeds=speeds, min_ready_s=0.0)
         self.world = world_of_requests(scenario, np.empty(0), flat_history(10.0), 1, 0)
         self.cluster, self.router = SimulatedCluster(self.world), SimulatedRouter(self.world)

@@ -17,18 +17,21 @@ from infadapter_scheduler import Choice, PointPolicy, Situation
 __all__ = ["WithinQuota"]
 
 LOOK_S = 0.25
-USED = 0.92
+USED = 0.9
 """Of the quota, what is planned for: the rest is for arrivals that come at once."""
 
 FOLLOWED = 0.3
 """Of what a look has found, by how much what is known follows it."""
 
-ALL = 0.97
-"""Of the quota: a process that uses as much would use more."""
+ALL = 0.92
+"""Of the quota: a process that uses as much may want more."""
 
 GAIN = 4.0
-MORE, LESS = 1.6, 0.8  # at most, at a look: within a second six times as much, and back in two
+MORE, LESS = 1.6, 0.9  # at most, at a look: within a second six times as much, and back in a few
 MOST = 32.0
+DEBT = 3.0
+"""By so much what keeps the quota busy counts for more than what waits: it stops the front, too."""
+
 BEHIND_S = 1.0
 """The most that what was run keeps the quota busy for: it is seen by then."""
 
@@ -48,12 +51,12 @@ class WithinQuota:
     ) -> None:
         self._policy, self._quota, self._cpu_time_s = policy, quota, cpu_time_s
         self._looked_s, self._used_s = 0.0, 0.0
-        self._longer, self._pushed = 1.0, 1.0
+        self.longer, self._pushed = 1.0, 1.0
         self._expected_s, self._busy_until_s = 0.0, 0.0
 
     @property
     def weight(self) -> float:
-        return min(MOST, self._longer * self._pushed)
+        return min(MOST, self.longer * self._pushed)
 
     def choose(self, situation: Situation) -> Choice:
         now_s = situation.now_s
@@ -61,7 +64,7 @@ class WithinQuota:
             self._look(now_s)
         if self.weight == 1.0:
             return self._policy.choose(situation)
-        busy_s = max(0.0, self._busy_until_s - now_s)
+        busy_s = DEBT * max(0.0, self._busy_until_s - now_s)
         return self._policy.choose(
             situation._replace(
                 rate_rps=situation.rate_rps * self.weight, behind_s=situation.behind_s + busy_s
@@ -83,7 +86,7 @@ class WithinQuota:
         self._looked_s, self._used_s, self._expected_s = now_s, used_s, 0.0
         if expected_s > 0:
             found = max(1.0, spent_s / expected_s / (USED * quota))
-            self._longer += FOLLOWED * (min(MOST, found) - self._longer)
+            self.longer += FOLLOWED * (min(MOST, found) - self.longer)
         follows = (spent_s / (ALL * quota * passed_s)) ** GAIN
         if follows > 1.0:
             self._pushed = min(MOST, self._pushed * min(MORE, follows))

@@ -56,9 +56,7 @@ def _until_next_s(situation: Situation, fastest: Rung, slo_s: float) -> float:
     return (slo_s - situation.behind_s) / (1.0 + arriving)
 
 
-def _unfilled_s(
-    situation: Situation, rungs: list[Rung], keeping_up: int, slo_s: float
-) -> float:
-    """What is planned is served by the point that keeps up, and so takes longer than by the fastest."""
+def _unfilled_s(situation: Situation, rungs: list[Rung], keeping_up: int, slo_s: float) -> float:
+    """What is planned takes the point that keeps up longer than it does the fastest."""
     longer = rungs[0].capacity_rps / rungs[keeping_up - 1].capacity_rps
     return FILLED * slo_s - situation.behind_s * longer
