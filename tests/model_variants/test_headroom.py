@@ -7,7 +7,7 @@ import pytest
 
 from infadapter_scheduler import Choice, Situation, Timed
 from infadapter_scheduler.points.keeping_up import KeepingUp
-from infadapter_server.serving.headroom import LOOK_S, MOST, WithinQuota
+from infadapter_server.serving.headroom import LOOK_S, MOST, USED, WithinQuota
 
 POINTS = tuple(
     Timed(number, name, accuracy, {1: seconds})
@@ -84,6 +84,17 @@ def test_the_policy_is_asked_with_weighted_arrivals_and_told_what_ran() -> None:
     policy.choose(situation(0.0, 5.0))
     policy.ran(situation(0.0, 5.0), Choice(0, 1))
     assert inner.rates == [15.0, -1.0]
+
+
+def test_what_a_process_takes_beside_its_executions_is_planned_for() -> None:
+    """Each takes twice as long as expected, of half a core: four fill what one seems to."""
+    clock = iter(0.02 * n for n in range(10_000))
+    policy = WithinQuota(Remembers(), quota=lambda: 0.5, cpu_time_s=lambda: next(clock))
+    for number in range(40):  # so far apart that each is looked at
+        asked = situation(100.0 + number, 5.0)
+        policy.choose(asked)
+        policy.ran(asked, Choice(0, 1))
+    assert policy.weight == pytest.approx(2 / (USED * 0.5), rel=0.02)
 
 
 @pytest.mark.parametrize(("weight", "name"), [(1.0, "slow"), (4.0, "quick")])
