@@ -127,7 +127,8 @@ def rescaled(profile: Profile, check: Check) -> Profile:
         profile,
         load_time_s=check.load_s,
         allocations=tuple(
-            rescaled_row(a, saturation_rps(a.resources[CPU])) for a in profile.allocations
+            _as_measured(rescaled_row(a, saturation_rps(a.resources[CPU])))
+            for a in profile.allocations
         ),
     )
 
@@ -165,8 +166,12 @@ def rescaled_row(allocation: ProfiledAllocation, saturation_rps: float) -> Profi
         )
         for point in allocation.points
     )
-    size = replace(allocation.size, batch_size=BATCH_SIZE)
-    return replace(allocation, size=size, points=points, saturation_rps=saturation_rps)
+    return replace(allocation, points=points, saturation_rps=saturation_rps)
+
+
+def _as_measured(allocation: ProfiledAllocation) -> ProfiledAllocation:
+    """Profiles that ship may be of servers with another batch limit than that which was checked."""
+    return replace(allocation, size=replace(allocation.size, batch_size=BATCH_SIZE))
 
 
 @asynccontextmanager

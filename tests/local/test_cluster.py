@@ -117,7 +117,7 @@ async def test_a_server_that_ends_within_its_start_is_told_until_one_is_ready(
     broken = True
 
     def command(target: Target, size: PodSize, port: int) -> list[str]:
-        return ["sh", "-c", "exit 3"] if broken else tiny_server(target, port)
+        return ["sh", "-c", "exit 3"] if broken else tiny_server(target, size, port)
 
     cluster = LocalCluster(LocalPods(processes.start, command, session))
     start = ScaleUp(target=SMALL, size=size(1000).size, pods=1)
@@ -164,7 +164,7 @@ async def test_a_roll_ends_with_a_new_server_that_crashes_and_the_old_ones_stay(
     broken = False
 
     def command(target: Target, size: PodSize, port: int) -> list[str]:
-        return ["sh", "-c", "exit 3"] if broken else tiny_server(target, port)
+        return ["sh", "-c", "exit 3"] if broken else tiny_server(target, size, port)
 
     pods = LocalPods(processes.start, command, session)
     cluster = LocalCluster(pods)
