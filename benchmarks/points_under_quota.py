@@ -205,7 +205,7 @@ def main(quotas: Sequence[float], seeds: int) -> None:
         load = (f"{quota:g}", f"{rps:.0f} ({part:g})")
         click.echo(_row(*load, "fluid limit", f"{100 * best:.2f}", "", "", shown(mixture)))
         for name, make in WAYS.items():
-            each = [played(make, rps, quota, seed) for seed in range(seeds)]
+            each = [played(make, rps, quota, seed) for seed in range(1, seeds + 1)]
             told = (fmean(run[at] for run in each) for at in range(3))
             points = {name: fmean(run.points[name] for run in each) for name in CPU_MS}
             click.echo(_row(*load, name, *(f"{100 * x:.2f}" for x in told), shown(points)))
