@@ -206,7 +206,7 @@ def main(quotas: Sequence[float], seeds: int) -> None:
         click.echo(_row(*load, "fluid limit", f"{100 * best:.2f}", "", "", shown(mixture)))
         for name, make in WAYS.items():
             each = [played(make, rps, quota, seed) for seed in range(1, seeds + 1)]
-            told = (fmean(run[at] for run in each) for at in range(3))
+            told = map(fmean, zip(*((r.accuracy, r.missed, r.used) for r in each), strict=True))
             points = {name: fmean(run.points[name] for run in each) for name in CPU_MS}
             click.echo(_row(*load, name, *(f"{100 * x:.2f}" for x in told), shown(points)))
 
