@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import aiohttp
 
 from infadapter_local.answers import Counts, answers_between, counts_of, stats_filter
+from infadapter_local.delivered import ServersDelivered
 from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import (
     Delivered,
@@ -36,11 +37,12 @@ class EnvoyLoad:
         service_key: str,
         clock: Callable[[], float],
         slo_s: float,
+        servers: ServersDelivered | None = None,
     ) -> None:
         name = f"http.{service_key}.downstream_rq_total"
         self._url = f"{admin_url}/stats"
         self._filter = {"filter": f"^{name}$"}
-        self._session = session
+        self._session, self._servers = session, servers
         self._clock = clock
         self._samples: deque[Sample] = deque(maxlen=_KEPT)
         self._last: tuple[float, int] | None = None
@@ -64,8 +66,8 @@ class EnvoyLoad:
         return History(recent)
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
-        """Nobody counts it on one machine; `LoadSource.delivered` says why."""
-        return {}
+        """Of pods with operating points; `LoadSource.delivered` says why of no others."""
+        return {} if self._servers is None else await self._servers.since_last(now_s)
 
     async def answers(self, window_s: float, now_s: float) -> tuple[Answers, ...] | None:
         """An interval is the time between two questions; the histogram is seconds late."""

@@ -37,6 +37,9 @@ _CHECK_S = 3.0
 SETTLE_S = 0.3  # what a new quota takes, with some room
 _START_LIMIT_S = 60.0
 
+BATCH_SIZE = 8
+"""The most that the measured servers compute at once, and so those that are planned."""
+
 OnStep = Callable[[str, float], None]
 """Told what comes next, and how many seconds that takes."""
 
@@ -72,7 +75,7 @@ async def measure_variant(
             on_step(f"{variant} on {millicores}m", enough_s)
             server.child.set_quota(millicores)
             await asyncio.sleep(SETTLE_S)
-            size = PodSize(resources={CPU: millicores})
+            size = PodSize(resources={CPU: millicores}, batch_size=BATCH_SIZE)
             measured.append(await measure(server.load, seconds=enough_s, size=size))
     return measured[::-1], server.load_s
 
@@ -124,7 +127,8 @@ def rescaled(profile: Profile, check: Check) -> Profile:
         profile,
         load_time_s=check.load_s,
         allocations=tuple(
-            rescaled_row(a, saturation_rps(a.resources[CPU])) for a in profile.allocations
+            _as_measured(rescaled_row(a, saturation_rps(a.resources[CPU])))
+            for a in profile.allocations
         ),
     )
 
@@ -165,6 +169,11 @@ def rescaled_row(allocation: ProfiledAllocation, saturation_rps: float) -> Profi
     return replace(allocation, points=points, saturation_rps=saturation_rps)
 
 
+def _as_measured(allocation: ProfiledAllocation) -> ProfiledAllocation:
+    """Profiles that ship may be of servers with another batch limit than that which was checked."""
+    return replace(allocation, size=replace(allocation.size, batch_size=BATCH_SIZE))
+
+
 @asynccontextmanager
 async def running(
     start: Start, name: str, words: Sequence[str], millicores: int
@@ -173,6 +182,7 @@ async def running(
     (port,) = free_ports(1)
     began_s = time.monotonic()
     command = ["infadapter-server", *words, "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--max-batch", str(BATCH_SIZE)]
     child = await start(f"{name}-measured", command, millicores)
     try:
         await _until_ready(child, port)

@@ -15,12 +15,12 @@ import aiohttp
 from infadapter_local.asking import says_ok
 from infadapter_local.processes import Child
 from infadapter_local.router import free_ports
-from infadapter_operator.domain.ports import StepRefused
+from infadapter_operator.domain.ports import ResizeInfeasible, StepRefused
 from infadapter_profiles.wire import READY_PATH
 from infadapter_solver.problem import PodSize, Target
 
-ServerCommand = Callable[[Target, int], list[str]]
-"""The command of a target's server, which is to listen on this port of 127.0.0.1."""
+ServerCommand = Callable[[Target, PodSize, int], list[str]]
+"""The command of a server of this size, which is to listen on this port of 127.0.0.1."""
 
 Start = Callable[[str, list[str], int], Awaitable[Child]]
 """Starts a command under a name, with so many millicores; `Processes.start` or a fork server's."""
@@ -94,7 +94,7 @@ class LocalPods:
         """Raises StepRefused."""
         name = f"{target.variant}-{next(self._numbers)}"
         (port,) = free_ports(1)
-        command = self._command(target, port)
+        command = self._command(target, size, port)
         try:
             child = await self._start_process(name, command, size.cpu_millicores)
         except OSError as error:
@@ -113,6 +113,8 @@ class LocalPods:
         pod = self._pods.get(name)
         if pod is None:
             raise StepRefused(f"There is no pod {name} to resize.")
+        if pod.size.batch_size != size.batch_size:
+            raise ResizeInfeasible(f"{name} needs a restart to take batches of another size.")
         try:
             pod.child.set_quota(size.cpu_millicores)
         except OSError as error:

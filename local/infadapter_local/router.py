@@ -8,9 +8,10 @@ import json
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import aiohttp
 
@@ -30,7 +31,16 @@ _GRACE_S = 2.0
 class LocalRouter:
     """One Envoy for one service."""
 
-    def __init__(self, service_key: str, xds: XdsServer, child: Child, ports: list[int]) -> None:
+    def __init__(
+        self,
+        service_key: str,
+        xds: XdsServer,
+        child: Child,
+        ports: list[int],
+        floors: Mapping[str, float],
+    ) -> None:
+        """`floors` are what it asks of each variant's pods, as accuracies."""
+        xds.require(service_key, floors)
         self.service_key = service_key
         self.url = f"http://127.0.0.1:{ports[0]}"
         self.admin_url = f"http://127.0.0.1:{ports[1]}"
@@ -62,9 +72,13 @@ async def started_router(
     *,
     service_key: str,
     slo_s: float,
+    floors: Mapping[str, float] = MappingProxyType({}),
     folder: Path,
 ) -> AsyncIterator[LocalRouter]:
-    """Yield a router that accepts requests. Raises ProcessFailed if Envoy does not start."""
+    """
+    Yield a router that accepts requests, and asks pods to be as accurate as their variant's floor.
+    Raises ProcessFailed if Envoy does not start.
+    """
     xds = XdsServer()
     xds.publish(service_key, ())  # else Envoy waits for a first answer before it accepts requests
     xds_port = await xds.start("127.0.0.1", 0)
@@ -83,7 +97,7 @@ async def started_router(
         path = folder / "envoy.json"
         path.write_text(json.dumps(config))
         child = await processes.start("envoy", _command(path))
-        router = LocalRouter(service_key, xds, child, ports)
+        router = LocalRouter(service_key, xds, child, ports, floors)
         await _until_ready(router, child, session)
         yield router
         await child.end(_GRACE_S)

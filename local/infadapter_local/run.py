@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +18,10 @@ import numpy as np
 
 from infadapter_local.asking import short_session
 from infadapter_local.cluster import LocalCluster
+from infadapter_local.delivered import ServersDelivered
 from infadapter_local.holding import Held
 from infadapter_local.load import EnvoyLoad
-from infadapter_local.pods import LocalPods, ServerCommand, Start
+from infadapter_local.pods import LocalPod, LocalPods, ServerCommand, Start
 from infadapter_local.processes import Child, Processes
 from infadapter_local.router import LocalRouter, started_router
 from infadapter_local.workload import Workload
@@ -30,7 +31,7 @@ from infadapter_operator.domain.situation import State
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_profiles.wire import MODELS_PATH
 from infadapter_server.loadgen.records import Tail
-from infadapter_solver.problem import CPU, Target
+from infadapter_solver.problem import CPU, PodSize, Target
 from infadapter_workload.outcomes import Outcome
 
 CYCLE_S = 0.25  # where a minute stands for twenty, this is five seconds
@@ -119,6 +120,7 @@ async def play(
             session,
             service_key=f"{service.namespace}/{service.name}",
             slo_s=service.slo_s,
+            floors=service.floors,
             folder=place.folder,
         ) as router:
             try:
@@ -141,7 +143,10 @@ async def _play(
     on_tick: Callable[[Run], None],
 ) -> None:
     key = router.service_key
-    load = EnvoyLoad(session, router.admin_url, key, time.monotonic, run.service.slo_s)
+    servers = ServersDelivered(
+        session, lambda: with_points(run.service, cluster.pods.all()), run.service.slo_s
+    )
+    load = EnvoyLoad(session, router.admin_url, key, time.monotonic, run.service.slo_s, servers)
     generator = await _start_generator(run, router, place)
     try:
         with contextlib.closing(Tail(_outcomes_file(place))) as tail:
@@ -192,6 +197,12 @@ async def _start_generator(run: Run, router: LocalRouter, place: Place) -> Child
     return await place.processes.start("generator", command)
 
 
+def with_points(service: Service, pods: Iterable[LocalPod]) -> Mapping[str, str]:
+    """The addresses, by name, of pods whose accuracy isn't that of their variant."""
+    names = {name for name, profile in service.profiles.items() if profile.operating_points}
+    return {pod.name: pod.address for pod in pods if pod.ready and pod.target.variant in names}
+
+
 def _outcomes_file(place: Place) -> Path:
     return place.folder / "outcomes.jsonl"
 
@@ -202,12 +213,13 @@ def server_command(service: Service, words: Callable[[str], list[str]]) -> Serve
     its SLO also whoever asks them without its router. `words` say what a variant's server serves.
     """
 
-    def command(target: Target, port: int) -> list[str]:
+    def command(target: Target, size: PodSize, port: int) -> list[str]:
         return [
             "infadapter-server",
             *words(target.variant),
             *("--host", "127.0.0.1", "--port", str(port)),
             *("--slo-ms", f"{1000 * service.slo_s:g}", "--drain-seconds", f"{DRAIN_S:g}"),
+            *("--max-batch", f"{size.batch_size}"),
         ]
 
     return command

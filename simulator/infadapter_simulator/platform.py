@@ -11,7 +11,12 @@ from infadapter_operator.domain.observed import Cause, Observed, Pod, RouterView
 from infadapter_operator.domain.ports import StepRefused
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
 from infadapter_simulator.world.deployments import Deployments
-from infadapter_simulator.world.metrics import counts_by_pod, late_by_pod, scraped_rates
+from infadapter_simulator.world.metrics import (
+    accuracy_by_pod,
+    counts_by_pod,
+    late_by_pod,
+    scraped_rates,
+)
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
 
@@ -46,9 +51,15 @@ class SimulatedLoad:
         """Since it was last asked for; of a pod that began anew meanwhile nothing is known."""
         (then_s, before), counts = self._counted, counts_by_pod(self._world)
         late, over_s = late_by_pod(self._world, then_s), now_s - then_s
+        accuracy = accuracy_by_pod(self._world, then_s)
         self._counted = (now_s, counts)
         return {
-            pod: _delivered(arrived - before[pod][0], refused - before[pod][1] + late[pod], over_s)
+            pod: _delivered(
+                arrived - before[pod][0],
+                refused - before[pod][1] + late[pod],
+                over_s,
+                accuracy[pod],
+            )
             for pod, (arrived, refused) in counts.items()
             if over_s > 0 and arrived >= before.get(pod, (arrived + 1, 0))[0]
         }
@@ -128,9 +139,9 @@ class SimulatedCluster:
         raise StepRefused(f"There is no pod {name}.")
 
 
-def _delivered(arrived: float, missed: float, over_s: float) -> Delivered:
+def _delivered(arrived: float, missed: float, over_s: float, accuracy: float | None) -> Delivered:
     """What is answered too late arrived earlier, perhaps before that time."""
-    return Delivered(arrived / over_s, min(arrived, missed) / over_s, over_s)
+    return Delivered(arrived / over_s, min(arrived, missed) / over_s, over_s, accuracy)
 
 
 def _seen(pod: SimulatedPod) -> Pod:

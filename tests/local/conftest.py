@@ -69,10 +69,10 @@ server.serve_forever()
 
 
 @pytest.fixture
-def tiny_server(tmp_path: Path) -> Callable[[Target, int], list[str]]:
+def tiny_server(tmp_path: Path) -> Callable[[Target, PodSize, int], list[str]]:
     script = tmp_path / "tiny_server.py"
     script.write_text(TINY_SERVER)
-    return lambda target, port: [sys.executable, "-S", str(script), target.variant, str(port)]
+    return lambda target, size, port: [sys.executable, "-S", str(script), target.variant, str(port)]
 
 
 @pytest.fixture

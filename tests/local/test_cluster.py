@@ -26,7 +26,7 @@ def size(millicores: int) -> Allocation:
 @pytest.fixture
 async def cluster(
     processes: Processes,
-    tiny_server: Callable[[Target, int], list[str]],
+    tiny_server: Callable[[Target, PodSize, int], list[str]],
     session: aiohttp.ClientSession,
 ) -> AsyncIterator[LocalCluster]:
     cluster = LocalCluster(LocalPods(processes.start, tiny_server, session))
@@ -111,13 +111,13 @@ async def test_a_pod_that_dies_is_gone_and_named(cluster: LocalCluster) -> None:
 
 async def test_a_server_that_ends_within_its_start_is_told_until_one_is_ready(
     processes: Processes,
-    tiny_server: Callable[[Target, int], list[str]],
+    tiny_server: Callable[[Target, PodSize, int], list[str]],
     session: aiohttp.ClientSession,
 ) -> None:
     broken = True
 
-    def command(target: Target, port: int) -> list[str]:
-        return ["sh", "-c", "exit 3"] if broken else tiny_server(target, port)
+    def command(target: Target, size: PodSize, port: int) -> list[str]:
+        return ["sh", "-c", "exit 3"] if broken else tiny_server(target, size, port)
 
     cluster = LocalCluster(LocalPods(processes.start, command, session))
     start = ScaleUp(target=SMALL, size=size(1000).size, pods=1)
@@ -157,14 +157,14 @@ async def test_replacing_removes_the_old_pod_when_the_new_one_is_ready(
 
 async def test_a_roll_ends_with_a_new_server_that_crashes_and_the_old_ones_stay(
     processes: Processes,
-    tiny_server: Callable[[Target, int], list[str]],
+    tiny_server: Callable[[Target, PodSize, int], list[str]],
     session: aiohttp.ClientSession,
 ) -> None:
     """The next roll is the loop's to ask for, when it has left the target for long enough."""
     broken = False
 
-    def command(target: Target, port: int) -> list[str]:
-        return ["sh", "-c", "exit 3"] if broken else tiny_server(target, port)
+    def command(target: Target, size: PodSize, port: int) -> list[str]:
+        return ["sh", "-c", "exit 3"] if broken else tiny_server(target, size, port)
 
     pods = LocalPods(processes.start, command, session)
     cluster = LocalCluster(pods)
@@ -199,7 +199,7 @@ async def test_a_server_that_dies_within_a_roll_does_not_end_it(cluster: LocalCl
 
 async def test_what_cannot_be_started_is_refused_and_not_wanted_any_more(
     processes: Processes,
-    tiny_server: Callable[[Target, int], list[str]],
+    tiny_server: Callable[[Target, PodSize, int], list[str]],
     session: aiohttp.ClientSession,
 ) -> None:
     async def start(name: str, command: list[str], millicores: int) -> Child:

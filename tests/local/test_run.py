@@ -15,7 +15,7 @@ from infadapter_local.router import envoy_path
 from infadapter_local.run import Place, play
 from infadapter_local.workload import Workload
 from infadapter_operator.domain.service import Service
-from infadapter_solver.problem import Target
+from infadapter_solver.problem import PodSize, Target
 
 needs_envoy = pytest.mark.skipif(
     envoy_path() is None, reason="no envoy binary (extra `local` brings it)"
@@ -26,7 +26,7 @@ needs_envoy = pytest.mark.skipif(
 async def test_the_loop_serves_a_trace_with_real_processes(
     service: Service,
     processes: Processes,
-    tiny_server: Callable[[Target, int], list[str]],
+    tiny_server: Callable[[Target, PodSize, int], list[str]],
     tmp_path: Path,
 ) -> None:
     arrivals_s = np.arange(0.0, 4.0, 0.05)

@@ -79,7 +79,9 @@ def test_a_variant_too_slow_for_the_slo_here_is_left_out() -> None:
     crawling = rescaled(PROFILES[2], Check(load_s=1.0, saturation_rps={1000: 5.0}))
     service = demo_service((*PROFILES[:2], crawling), 1000, QUOTAS)
     assert [variant.name for variant in service.variants] == ["fast", "good"]
-    assert server_command(service, variant_words)(Target("good"), 80)
+    size = PodSize(resources={CPU: 1000}, batch_size=4)
+    command = server_command(service, variant_words)(Target("good"), size, 80)
+    assert command[command.index("--max-batch") + 1] == "4"
 
 
 def test_a_machine_too_slow_for_every_variant_is_named() -> None:

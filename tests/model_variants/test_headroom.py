@@ -7,7 +7,7 @@ import pytest
 
 from infadapter_scheduler import Choice, Situation, Timed
 from infadapter_scheduler.points.keeping_up import KeepingUp
-from infadapter_server.serving.headroom import LOOK_S, MOST, WithinQuota
+from infadapter_server.serving.headroom import LOOK_S, MOST, USED, WithinQuota
 
 POINTS = tuple(
     Timed(number, name, accuracy, {1: seconds})
@@ -44,7 +44,7 @@ class Remembers:
         self.rates.append(-1.0)
 
 
-def looked(share: Callable[[float], float], seconds: float, quota: float | None) -> WithinQuota:
+def looked(share: Callable[[float], float], seconds: float, quota: float) -> WithinQuota:
     """For so long asked ten times a second, while a share of a core is used."""
     now_s, used_s = 100.0, 0.0
     policy = WithinQuota(Remembers(), quota=lambda: quota, cpu_time_s=lambda: used_s)
@@ -56,7 +56,7 @@ def looked(share: Callable[[float], float], seconds: float, quota: float | None)
 
 def test_a_process_with_room_chooses_as_ever() -> None:
     assert looked(lambda _: 0.1, 10, quota=0.4).weight == 1.0
-    assert looked(lambda _: 9.0, 10, quota=None).weight == 1.0, "no quota"
+    assert looked(lambda _: 9.0, 10, quota=inf).weight == 1.0, "no quota"
 
 
 def test_a_process_that_uses_up_its_quota_counts_arrivals_for_more() -> None:
@@ -80,15 +80,26 @@ def test_it_comes_back_within_seconds_of_silence() -> None:
 def test_the_policy_is_asked_with_weighted_arrivals_and_told_what_ran() -> None:
     inner = Remembers()
     policy = WithinQuota(inner, quota=lambda: 0.1, cpu_time_s=lambda: inf)
-    policy.weight = 3.0
+    policy.longer = 3.0
     policy.choose(situation(0.0, 5.0))
     policy.ran(situation(0.0, 5.0), Choice(0, 1))
     assert inner.rates == [15.0, -1.0]
 
 
+def test_what_a_process_takes_beside_its_executions_is_planned_for() -> None:
+    """Each takes twice as long as expected, of half a core: four fill what one seems to."""
+    clock = iter(0.02 * n for n in range(10_000))
+    policy = WithinQuota(Remembers(), quota=lambda: 0.5, cpu_time_s=lambda: next(clock))
+    for number in range(40):  # so far apart that each is looked at
+        asked = situation(100.0 + number, 5.0)
+        policy.choose(asked)
+        policy.ran(asked, Choice(0, 1))
+    assert policy.weight == pytest.approx(2 / (USED * 0.5), rel=0.02)
+
+
 @pytest.mark.parametrize(("weight", "name"), [(1.0, "slow"), (4.0, "quick")])
 def test_with_it_the_default_policy_takes_a_faster_point(weight: float, name: str) -> None:
-    policy = WithinQuota(KeepingUp(), quota=lambda: None, cpu_time_s=lambda: 0.0)
-    policy.weight = weight
+    policy = WithinQuota(KeepingUp(), quota=lambda: inf, cpu_time_s=lambda: 0.0)
+    policy.longer = weight
     choice = policy.choose(situation(0.0, 30.0 if weight > 1 else 5.0))
     assert POINTS[choice.number].name == name

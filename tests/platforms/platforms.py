@@ -20,8 +20,11 @@ from infadapter_local.cluster import LocalCluster
 from infadapter_local.pods import LocalPods
 from infadapter_local.processes import UNLIMITED, Child
 from infadapter_local.router import LocalRouter
+from infadapter_local.run import server_command
+from infadapter_operator.domain.names import BATCH_ANNOTATION
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.ports import Cluster, Router
+from infadapter_operator.domain.service import Service
 from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
@@ -31,13 +34,34 @@ from infadapter_simulator.platform import SimulatedCluster, SimulatedRouter
 from infadapter_simulator.scenario import PodSpeed, Scenario
 from infadapter_simulator.simulate import flat_history
 from infadapter_simulator.world.of_requests import world_of_requests
-from infadapter_solver.problem import CPU, Allocation, PodSize, Target, Variant
+from infadapter_solver.problem import CPU, Allocation, Objective, PodSize, Target, Variant
 from tests.operator.kube.fakes import OWNER, FakeApi, poll, workload
 
 KEY = "vision/resnet"  # for which `poll` asks
 TARGET = Target("r18")
 ONE = Allocation(size=PodSize(resources={CPU: 1000}), capacity_rps=10.0)
 TWO = Allocation(size=PodSize(resources={CPU: 2000}), capacity_rps=20.0)
+
+
+BATCHING = Allocation(size=PodSize(resources={CPU: 3000}, batch_size=8), capacity_rps=40.0)
+SIZES = (ONE, TWO, BATCHING)
+FLOOR = 0.6
+VARIANT = Variant(name=TARGET.variant, accuracy=0.7, load_time_s=1.0, allocations=SIZES)
+SERVICE = Service(
+    namespace="vision",
+    name="resnet",
+    slo_s=0.75,
+    percentile=99.0,
+    variants=(VARIANT,),
+    objective=Objective(budget={CPU: 20_000}),
+    max_surge={},
+    accuracy_floor=FLOOR,
+)
+
+
+def asked(xds: XdsServer) -> list[float]:
+    """Of the pods that get traffic, by the router's configuration."""
+    return [float(backend.get("floor", 0.0)) for backend in xds.last_good(KEY)["backends"]]
 
 
 class Platform(Protocol):
@@ -57,6 +81,10 @@ class Platform(Protocol):
         """So much time that the router obeys what it was sent."""
         ...
 
+    def batch_limits(self) -> list[int]:
+        """What servers are told that they may compute at once."""
+        ...
+
     async def stop(self) -> None: ...
 
 
@@ -74,11 +102,16 @@ class OnKubernetes:
         self.cluster = KubeCluster(
             api=self.api,
             owner=OWNER,
-            workloads={TARGET.variant: workload(allocations=(ONE, TWO))},
+            workloads={TARGET.variant: workload(allocations=SIZES)},
             other_autoscalers=OtherAutoscalers(self.api, refresh_s=0.0),
         )
         self.router = EnvoyRouter(
-            api=self.api, owner=OWNER, xds=self.xds, settings=Settings(), slo_s=0.75
+            api=self.api,
+            owner=OWNER,
+            xds=self.xds,
+            settings=Settings(),
+            slo_s=SERVICE.slo_s,
+            floors=SERVICE.floors,
         )
 
     async def observe(self) -> Observed:
@@ -97,6 +130,15 @@ class OnKubernetes:
 
     async def obey(self) -> None:
         await poll(self.xds)
+
+    def batch_limits(self) -> list[int]:
+        """By the annotation that pod templates take it from."""
+        pods = (made for path, made in self.api.objects.items() if "/pods/" in path)
+        return [int(pod["metadata"]["annotations"][BATCH_ANNOTATION]) for pod in pods]
+
+    async def floors(self) -> list[float]:
+        await self.router.ensure()
+        return asked(self.xds)
 
     async def stop(self) -> None:
         await self.xds.stop()
@@ -123,8 +165,8 @@ class Handle:
 class Process(Child):
     """It loads until it is told that it has, and drains until it is told to end."""
 
-    def __init__(self, name: str, port: int) -> None:
-        self.handle, self.port = Handle(), port
+    def __init__(self, name: str, port: int, batch: int = 1) -> None:
+        self.handle, self.port, self.batch = Handle(), port, batch
         self.loaded = self.told_to_stop = False
         super().__init__(self.handle, name, Path("log"), UNLIMITED)
 
@@ -141,11 +183,9 @@ class OnThisMachine:
     def __init__(self) -> None:
         self.processes: list[Process] = []
         session: Any = SimpleNamespace(get=self._get)
-        self.cluster = LocalCluster(
-            LocalPods(self._start, lambda target, port: [str(port)], session)
-        )
+        self.cluster = LocalCluster(LocalPods(self._start, self._command, session))
         self.xds = XdsServer()
-        self.router = LocalRouter(KEY, self.xds, Process("envoy", 0), [1, 2])
+        self.router = LocalRouter(KEY, self.xds, Process("envoy", 0), [1, 2], SERVICE.floors)
 
     async def observe(self) -> Observed:
         return await self.cluster.observe(0.0)
@@ -167,8 +207,18 @@ class OnThisMachine:
         await self.xds.stop()
         await self.cluster.pods.stop()
 
+    def batch_limits(self) -> list[int]:
+        return [process.batch for process in self.processes if process.running]
+
+    async def floors(self) -> list[float]:
+        return asked(self.xds)
+
+    def _command(self, target: Target, size: PodSize, port: int) -> list[str]:
+        return server_command(SERVICE, lambda variant: [])(target, size, port)
+
     async def _start(self, name: str, command: list[str], millicores: int) -> Child:
-        process = Process(name, int(command[0]))
+        told = dict(zip(command[1::2], command[2::2], strict=True))
+        process = Process(name, int(told["--port"]), int(told["--max-batch"]))
         self.processes.append(process)
         return process
 
@@ -181,14 +231,8 @@ class OnThisMachine:
 
 class Simulated:
     def __init__(self) -> None:
-        variant = Variant(
-            name=TARGET.variant, accuracy=0.7, load_time_s=1.0, allocations=(ONE, TWO)
-        )
-        speeds = {
-            (variant.name, size.size): PodSpeed(1, 1 / size.capacity_rps)
-            for size in variant.allocations
-        }
-        scenario = Scenario(variants=(variant,), speeds=speeds, min_ready_s=0.0)
+        speeds = {(VARIANT.name, size.size): PodSpeed(1, 1 / size.capacity_rps) for size in SIZES}
+        scenario = Scenario(variants=(VARIANT,), speeds=speeds, min_ready_s=0.0)
         self.world = world_of_requests(scenario, np.empty(0), flat_history(10.0), 1, 0)
         self.cluster, self.router = SimulatedCluster(self.world), SimulatedRouter(self.world)
         self._pass(0.1)  # at the very beginning the router obeys at once
@@ -202,6 +246,9 @@ class Simulated:
 
     async def obey(self) -> None:
         self._pass(self.world.scenario.weights_lag_s)
+
+    def batch_limits(self) -> list[int]:
+        return [pod.size.batch_size for pod in self.world.pods]
 
     async def stop(self) -> None:
         pass

@@ -20,10 +20,14 @@ from infadapter_operator.domain.steps import (
 )
 from infadapter_solver.problem import Allocation
 from tests.platforms.platforms import (
+    BATCHING,
+    FLOOR,
     ONE,
     PLATFORMS,
     TARGET,
     TWO,
+    OnKubernetes,
+    OnThisMachine,
     Platform,
     at_one_time,
     settled,
@@ -85,6 +89,12 @@ async def test_pods_start_at_the_planned_size(platform: Platform) -> None:
     assert sizes(observed) == [2000, 2000]
     assert all(pod.ready and pod.target == TARGET and pod.address for pod in observed.pods)
     assert all(pod.size == pod.wanted for pod in observed.pods)
+
+
+async def test_servers_are_told_the_planned_batch_limit(platform: Platform) -> None:
+    observed = await scaled(platform, 2, BATCHING)
+    assert [pod.size for pod in observed.pods] == 2 * [BATCHING.size]
+    assert platform.batch_limits() == [8, 8]
 
 
 async def test_a_pod_is_not_ready_before_it_has_loaded(platform: Platform) -> None:
@@ -362,6 +372,18 @@ async def test_only_what_may_be_obeyed_ever_is(platform: Platform) -> None:
         assert set(view.obeys) <= may
         await platform.obey()
     assert may_send_to(view) == set(view.obeys) <= may
+
+
+@pytest.mark.parametrize("made", [OnKubernetes, OnThisMachine])
+async def test_pods_are_asked_to_be_as_accurate_as_the_floor(
+    made: type[OnKubernetes] | type[OnThisMachine],
+) -> None:
+    """In the simulator no scenario holds what is less accurate."""
+    platform = made()
+    observed = await scaled(platform, 2)
+    await platform.router.set_weights(weights(observed, 700, 300))
+    assert await platform.floors() == pytest.approx([FLOOR, FLOOR], abs=1e-4)
+    await platform.stop()
 
 
 async def test_a_weight_of_zero_is_none(platform: Platform) -> None:

@@ -1,5 +1,7 @@
 """Operating points: what admission promises, what a policy may choose, and what a plan changes."""
 
+import random
+from collections import Counter
 from math import inf
 
 import pytest
@@ -258,6 +260,26 @@ def test_ours_is_as_accurate_as_keeps_up_and_one_more_where_nobody_waits() -> No
     }
     assert chosen == {1.0: 2, 39.0: 2, 60.0: 2, 84.5: 1, 150.0: 1, 199.0: 0}
     assert KeepingUp().choose(situation(rate_rps=60.0, behind_s=0.9)).number < 2
+
+
+def test_two_neighbours_are_mixed_without_a_faster_point() -> None:
+    """The third one keeps up; faster ones would have to make up for what the fourth takes."""
+    each_s = (0.00064, 0.00103, 0.00155, 0.00269, 0.00781)
+    accuracies = (0.836, 0.885, 0.914, 0.923, 0.932)
+    points = [
+        Point(f"p{n}", accuracy, {1: 1.5 * s, 4: 4.4 * s, 8: 8 * s})
+        for n, (accuracy, s) in enumerate(zip(accuracies, each_s, strict=True))
+    ]
+    model, draw = with_points("net", points), random.Random(1)
+    at_s, arrivals = 0.0, []
+    while at_s < 7.0:
+        at_s += draw.expovariate(550.0)
+        arrivals.append(Arrival(at_s, "net", 0.25))
+    settled = replay(Scheduler([model]), arrivals, World({"net": model}))[550:]
+    assert {fate.outcome for fate in settled} == {"on_time"}
+    shares = Counter(fate.point for fate in settled)
+    assert shares[0] + shares[1] < 0.03 * len(settled)
+    assert shares[3] > 0.15 * len(settled)
 
 
 def test_in_one_queue_nobody_is_refused_and_the_earliest_deadline_goes_first() -> None:

@@ -75,8 +75,11 @@ class Fleet:
 
     def cpu_share(self) -> float:
         """The part of a core that the quota leaves each; 1 where it leaves one or more."""
-        quota = inf if self.workers else cpu_quota() or inf
-        return min(1.0, quota / (self.processes or 1))
+        return min(1.0, self.quota() / (self.processes or 1))
+
+    def quota(self) -> float:
+        """Of what answers and computes here, in cores; infinite where there is none."""
+        return inf if self.workers else cpu_quota() or inf
 
     @property
     def is_thread(self) -> bool:

@@ -53,7 +53,7 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
             executors,
             metrics,
             lag_s=fleet.lag_s,
-            policy=WithinQuota(policy) if fleet.is_thread else policy,
+            policy=WithinQuota(policy, quota=fleet.quota) if fleet.is_thread else policy,
         ),
         metrics=metrics,
     )

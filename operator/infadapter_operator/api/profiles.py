@@ -168,6 +168,13 @@ class VariantProfileSpec(ApiModel):
             field=".allocations",
         ),
         Rule(
+            holds=lambda p: p.point_names <= {a.operating_point for a in p.allocations},
+            cel="!has(self.operatingPoints) || self.operatingPoints.all(p,"
+            " self.allocations.exists(a, has(a.operatingPoint) && a.operatingPoint == p.name))",
+            message="of each an allocation must have been measured",
+            field=".operatingPoints",
+        ),
+        Rule(
             holds=lambda p: (
                 not p.has_points
                 or p.accuracy == max(point.accuracy for point in p.operating_points)

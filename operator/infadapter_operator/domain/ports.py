@@ -62,9 +62,9 @@ class LoadSource(Protocol):
         nobody counts that are left out, and those that fail at much of it; raises nothing, as no
         plan waits for this.
 
-        On one machine nobody does: its router counts refusals by pod but not how late an answer is,
-        to read every server's metrics at every cycle takes CPU from what is measured, and a run of
-        minutes is too short to learn from.
+        On one machine only those with operating points are counted, for how accurate they were: its
+        router counts refusals by pod but not how late an answer is, to read every server's metrics
+        takes CPU from what is measured, and a run of minutes is too short to learn from.
         """
         ...
 

@@ -27,6 +27,14 @@ def late_by_pod(world: World, since_s: float) -> dict[str, int]:
     return {pod.name: int(late[pod.slot]) for pod in world.pods}
 
 
+def accuracy_by_pod(world: World, since_s: float) -> dict[str, float | None]:
+    """By pod name: how accurate the operating points were that have answered since then."""
+    told = world.traffic.accuracy_told(since_s, world.now_s)
+    return {
+        pod.name: None if np.isnan(told[pod.slot]) else float(told[pod.slot]) for pod in world.pods
+    }
+
+
 def busy_cores(traffic: Traffic, slot: int, from_s: float, to_s: float) -> float:
     """Servers of the pod that were busy in that time, in the mean: its use of CPU."""
     rows = traffic.rows(from_s, to_s)

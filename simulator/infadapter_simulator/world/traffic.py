@@ -185,6 +185,18 @@ class Traffic:
         late = answered & (done_s - self.arrivals_s[rows] > self._slo_s + 1e-9)
         return np.bincount(self.slot_of[rows][late], minlength=self.slots)
 
+    def accuracy_told(self, from_s: float, to_s: float) -> Floats:
+        """By slot, the mean of the points that answered in that time; NaN where none did."""
+        if self._points is None:
+            return np.full(self.slots, np.nan)
+        rows = self.rows(from_s, to_s)
+        done_s, accuracy = self.finish_s[rows], self._points.answered[rows]
+        told = (done_s > from_s) & (done_s <= to_s) & ~self.lost[rows] & ~np.isnan(accuracy)
+        slots = self.slot_of[rows][told]
+        sums = np.bincount(slots, accuracy[told], minlength=self.slots)
+        with np.errstate(invalid="ignore"):
+            return np.divide(sums, np.bincount(slots, minlength=self.slots))
+
     def busy_until_s(self, slot: int) -> float:
         """
         When the last request that the pod has taken so far ends; where some wait for a server,

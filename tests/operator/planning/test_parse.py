@@ -3,7 +3,12 @@ from typing import Any
 
 import pytest
 
-from infadapter_operator.api.objects import VariantProfile, parse_profile, parse_service
+from infadapter_operator.api.objects import (
+    InvalidObject,
+    VariantProfile,
+    parse_profile,
+    parse_service,
+)
 from infadapter_operator.api.profiles import VariantProfileSpec
 from infadapter_operator.domain.service import Calendar, ForecastMethod, Mode, Season, Service
 from infadapter_operator.planning.parse import (
@@ -283,8 +288,9 @@ def test_a_size_that_was_measured_twice_at_a_point_is_named_with_it() -> None:
 
 
 def test_a_point_that_was_never_measured_is_named() -> None:
-    with pytest.raises(ProfileUnfit, match="resnet18-cpu: no allocation is of the operating point"):
-        parsed(profiles={"resnet18-cpu": with_points(("1", "good", 10))})
+    """Also where the API server holds a schema that takes it."""
+    with pytest.raises(InvalidObject, match="operatingPoints: of each an allocation must have"):
+        with_points(("1", "good", 10))
 
 
 def test_where_only_points_below_the_floor_meet_the_slo_that_is_told() -> None:

@@ -1,0 +1,98 @@
+"""
+What pods with operating points delivered, and how accurately: differences between two readings of
+their servers' metrics. In a cluster, Prometheus reads the same ones.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import NamedTuple
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from infadapter_operator.domain.load import Delivered
+from infadapter_profiles import wire
+
+
+class Counts(NamedTuple):
+    """So far, of one server."""
+
+    arrived: float
+    refused: float
+    answered: float
+    fast: float  # of those, within the SLO
+    told: float  # whose operating point is known …
+    accuracy: float  # … and the sum of its accuracies
+
+
+class ServersDelivered:
+    """`addresses` are those of the pods that are asked, by name."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        addresses: Callable[[], Mapping[str, str]],
+        slo_s: float,
+    ) -> None:
+        self._session, self._addresses, self._slo_s = session, addresses, slo_s
+        self._before: tuple[float, Mapping[str, Counts]] = (0.0, {})
+
+    async def since_last(self, now_s: float) -> Mapping[str, Delivered]:
+        """By pod, since this was asked last; without those that did not answer then or now."""
+        asked = self._addresses()
+        texts = await asyncio.gather(*map(self._text, asked.values()))
+        counts = {
+            pod: counts_of(text, self._slo_s)
+            for pod, text in zip(asked, texts, strict=True)
+            if text
+        }
+        (then_s, before), self._before = self._before, (now_s, counts)
+        return {
+            pod: between(before[pod], now, now_s - then_s)
+            for pod, now in counts.items()
+            if pod in before and now_s > then_s
+        }
+
+    async def _text(self, address: str) -> str:
+        try:
+            async with self._session.get(f"http://{address}{wire.METRICS_PATH}") as response:
+                return await response.text() if response.status == 200 else ""
+        except (aiohttp.ClientError, TimeoutError):
+            return ""
+
+
+def counts_of(text: str, slo_s: float) -> Counts:
+    """Of a server's metrics."""
+    bound_s = next((b for b in wire.LATENCY_BOUNDS_S if b >= slo_s), inf)
+    found = dict.fromkeys(Counts._fields, 0.0)
+    for family in text_string_to_metric_families(text):
+        for name, labels, value, *_ in family.samples:
+            if field := _field(name, labels, bound_s):
+                found[field] += value
+    return Counts(**found)
+
+
+def _field(name: str, labels: Mapping[str, str], bound_s: float) -> str | None:
+    if name == wire.SERVER_REQUESTS:
+        return "refused" if labels["code"] == str(wire.REFUSED_STATUS) else None
+    if name == f"{wire.SERVER_LATENCY}_bucket":
+        return "fast" if float(labels["le"]) == bound_s else None
+    return {
+        wire.SERVER_ARRIVALS: "arrived",
+        f"{wire.SERVER_LATENCY}_count": "answered",
+        f"{wire.SERVER_ACCURACY}_count": "told",
+        f"{wire.SERVER_ACCURACY}_sum": "accuracy",
+    }.get(name)
+
+
+def between(before: Counts, after: Counts, over_s: float) -> Delivered:
+    """What is answered too late arrived earlier, perhaps before that time."""
+    since = Counts(*(now - then for then, now in zip(before, after, strict=True)))
+    missed = since.refused + since.answered - since.fast
+    return Delivered(
+        since.arrived / over_s,
+        min(since.arrived, max(0.0, missed)) / over_s,
+        over_s,
+        since.accuracy / since.told if since.told > 0 else None,
+    )
