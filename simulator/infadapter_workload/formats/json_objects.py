@@ -1,4 +1,4 @@
-"""Objects of which each line has one: JSON, or pairs of a name and a value, as logfmt writes them."""
+"""An object in each line: JSON, or pairs of a name and a value, as logfmt writes them."""
 
 import json
 import re

@@ -7,8 +7,8 @@ from infadapter_workload.asked import Asked
 from infadapter_workload.formats import azure
 from infadapter_workload.formats.columns import Table, table_of
 from infadapter_workload.formats.fields import is_header, split
-from infadapter_workload.formats.json_objects import looks_paired, objects_in
 from infadapter_workload.formats.json_lines import read_json_lines
+from infadapter_workload.formats.json_objects import looks_paired, objects_in
 from infadapter_workload.formats.layout import layout_of
 from infadapter_workload.formats.logs import looks_logged, read_log
 from infadapter_workload.formats.moments import is_epoch

@@ -35,7 +35,7 @@ COUNTS = _words(
 )
 
 ONE = _words("request req query call invocation")
-"""What stands before the name of something else: of `request timeouts` they are the smaller part."""
+"""What stands before the name of something else, as in `request payload`."""
 
 LOADS = _words("value values val y load last traffic workload demand throughput rate views sum")
 """Of which they do not say whether it is a count or a rate."""
@@ -51,8 +51,8 @@ OTHERS = SECONDS | _words(
     "status code success ratio percent pct utilization utilisation usage "
     "cpu memory mem ram gpu disk load1 load5 load15 temperature "
     "p50 p90 p95 p99 p999 percentile quantile median stddev std "
-    "user users vus threads thread pods replicas nodes instances workers containers cores processes "
-    "goroutines executors shards partitions "
+    "user users vus threads thread pods replicas nodes instances workers containers cores "
+    "processes goroutines executors shards partitions "
     "id ids uid pid port ip host address price cost age index "
     "bucket inflight flight concurrency concurrent active queue queued connections pending waiting "
     "capacity limit quota target threshold predicted prediction forecast expected"

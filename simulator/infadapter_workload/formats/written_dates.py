@@ -15,12 +15,11 @@ _ZONE = r"(?: ?(?:GMT)?(Z|UTC|GMT|[+-]\d\d:?\d\d)(?: \(.*\))?)?"
 _WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? +)?"
 _MONTH = r"(?P<month>[A-Z][a-z]{2,8})\.?"
 _FORMS = tuple(
-    re.compile(form)
-    for form in (
-        rf"{_WEEKDAY}{_MONTH} +(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,? +(?P<year>\d{{4}})(?:{CLOCK})?{_ZONE}",
-        rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?P<s>[ -/]){_MONTH}(?P=s)(?P<year>\d{{4}})(?:{CLOCK})?{_ZONE}",
-        r"(?P<year>\d{4})(?P<s>[-/.]) ?(?P<month>\d{1,2})(?P=s) ?(?P<day>\d{1,2})\.?"
-        rf"(?:{CLOCK})?{_ZONE}",
+    re.compile(rf"{day}(?:{CLOCK})?{_ZONE}")
+    for day in (
+        rf"{_WEEKDAY}{_MONTH} +(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,? +(?P<year>\d{{4}})",
+        rf"{_WEEKDAY}(?P<day>\d{{1,2}})(?P<s>[ /-]){_MONTH}(?P=s)(?P<year>\d{{4}})",
+        r"(?P<year>\d{4})(?P<s>[-/.]) ?(?P<month>\d{1,2})(?P=s) ?(?P<day>\d{1,2})\.?",
     )
 )
 _CTIME = re.compile(
