@@ -13,6 +13,7 @@ where b is how long a request may wait; the largest of these is the need (the le
 network calculus; Le Boudec and Thiran, 2001, chapter 1).
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -29,10 +30,15 @@ MEMORY_S = 1_800
 LEAST_MEMORY_S = 1_200
 """A shorter history is judged as if it were so long: its only jump is no habit yet."""
 
+BASELINE_S = 10.0
+"""The rate of now, in what is learnt from, is an exponential mean over this long."""
+
+BLOCK_SAMPLES = 128
+
 USUAL_S = (600, 300, 120, 60, 30, 10)
 """
-The usual rate is the mean over the first of these that the shorter ones do not contradict: of a
-steady load known to a few per cent, of one that has changed not older than the change.
+The usual rate of a steady load is the mean over the first of these that the shorter ones do not
+contradict: known to a few per cent, and not older than a change.
 """
 
 SURPRISE_SIGMAS = 3.5
@@ -40,6 +46,9 @@ SURPRISE_SIGMAS = 3.5
 How far a shorter mean, or the rate of now, must be off to contradict, in standard deviations of
 Poisson arrivals.
 """
+
+MOST_SURPRISED = 0.05
+"""Of the seconds of the longest of these, those in which it is contradicted, of a steady load."""
 
 NOW_S = 3
 """The rate of now is a mean over this long at least, where it is higher than the usual one."""
@@ -85,11 +94,10 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
     if len(came) <= math.ceil(allowed):
         rps = now_rps + float(np.sqrt(now_rps))
         return Reserve(rps, rps)
-    usual = usual_rps(recent)
+    usual, base_rps = _usual(recent, now_rps)
     errors = np.sort(came - usual[: len(came)])
     # A step that has been seen is not expected once more on top of itself.
     most_rps = max(float(needed.max()), now_rps) + float(np.sqrt(now_rps))
-    base_rps = _base_rps(float(usual[-1]), now_rps)
 
     def at(exceeded: float) -> float:
         reserve_rps = errors[max(0, len(errors) - 1 - math.ceil(exceeded))]
@@ -98,28 +106,37 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
     return Reserve(at(allowed), at(EXCEEDANCE_HYSTERESIS * allowed))
 
 
-def _base_rps(usual_rps: float, now_rps: float) -> float:
+def _usual(rates: Rates, now_rps: float) -> tuple[Array, float]:
     """
-    What the reserve is added to. The noise of the rate of now is among the errors that it is for.
+    By second what errors are counted from, and what the reserve is added to now.
+
+    Of a steady load the noise of the rate of now is among the errors that the reserve is for: added
+    to that rate, it would be planned for twice, and the plan would move with it.
     """
-    noise_rps = math.sqrt(usual_rps / NOW_S)
-    return now_rps if now_rps - usual_rps > SURPRISE_SIGMAS * noise_rps else usual_rps
+    usual, contradicted = usual_rps(rates)
+    if contradicted[-USUAL_S[0] :].mean() > MOST_SURPRISED:
+        usual = exponential_mean(rates, BASELINE_S)
+        return usual, max(float(usual[-1]), now_rps)
+    latest_rps = float(usual[-1])
+    noise_rps = math.sqrt(latest_rps / NOW_S)
+    is_noise = now_rps - latest_rps <= SURPRISE_SIGMAS * noise_rps
+    return usual, latest_rps if is_noise else now_rps
 
 
-def usual_rps(rates: Rates) -> Array:
-    """
-    By second, the rate that is usual at its end: as steady as the load, as quick as its changes.
-    """
+def usual_rps(rates: Rates) -> tuple[Array, Array]:
+    """By second, the usual rate at its end, and whether the longest mean is contradicted."""
     sums = np.concatenate([[0.0], np.cumsum(rates)])
     ends = np.arange(1, len(sums))
-    found = np.zeros(len(rates))
+    found, longest = np.zeros(len(rates)), np.zeros(len(rates))
     for window_s in USUAL_S:
         lengths = np.minimum(ends, window_s)
         means = (sums[ends] - sums[ends - lengths]) / lengths
+        if window_s == USUAL_S[0]:
+            found = longest = means
+            continue
         noise = np.sqrt(np.maximum(means, found) / lengths)
-        surprising = np.abs(means - found) > SURPRISE_SIGMAS * noise
-        found = means if window_s == USUAL_S[0] else np.where(surprising, means, found)
-    return found
+        found = np.where(np.abs(means - found) > SURPRISE_SIGMAS * noise, means, found)
+    return found, found != longest
 
 
 def needs(rates: Rates, slo_s: float, windows_s: tuple[int, ...] = WINDOWS_S) -> Array:
@@ -146,6 +163,31 @@ def highest_ahead(values: Array, horizon: int) -> Array:
 def highest_need_rps(rates: Rates, slo_s: float, window_s: float) -> float:
     """The highest need of the last `window_s`."""
     return float(needs(rates[-int(window_s) - 10 :], slo_s)[-int(window_s) :].max())
+
+
+def exponential_mean(values: Array, over_s: float) -> Array:
+    """
+    By second, the mean of all until then, in which a value of `over_s` ago weighs 1/e.
+
+    As blocks of one geometric sum each: a loop over half an hour would take longer than the solver.
+    """
+    kernel, fading = _block_sums(over_s)
+    found = np.empty(len(values))
+    before = float(values[: int(over_s)].mean())
+    for first in range(0, len(values), BLOCK_SAMPLES):
+        part = values[first : first + BLOCK_SAMPLES]
+        size = len(part)
+        found[first : first + size] = kernel[:size, :size] @ part + fading[:size] * before
+        before = float(found[first + size - 1])
+    return found
+
+
+@functools.cache
+def _block_sums(over_s: float) -> tuple[Array, Array]:
+    """What each value of a block adds to the means after it, and how what was before fades."""
+    keep = np.exp(-1.0 / over_s)
+    apart = np.subtract.outer(np.arange(BLOCK_SAMPLES), np.arange(BLOCK_SAMPLES))
+    return (1 - keep) * np.tril(keep ** np.abs(apart)), keep ** np.arange(1, BLOCK_SAMPLES + 1)
 
 
 def newsvendor_quantile(rps: float, *, lost: float, price: float, least: float) -> float:

@@ -9,6 +9,7 @@ from infadapter_forecasting.reserve import (
     MEMORY_S,
     SURPRISE_SIGMAS,
     USUAL_S,
+    exponential_mean,
     highest_need_rps,
     needed_soon,
     usual_rps,
@@ -62,7 +63,7 @@ def test_the_usual_rate_is_that_of_a_loop(values: list[float]) -> None:
                 wanted = mean
             elif abs(mean - wanted) > SURPRISE_SIGMAS * noise - 1e-6:
                 return  # rounding decides
-        assert usual_rps(np.array(values))[end - 1] == pytest.approx(wanted, abs=1e-6)
+        assert usual_rps(np.array(values))[0][end - 1] == pytest.approx(wanted, abs=1e-6)
 
 
 def test_the_reserve_for_a_steady_load_stays_while_its_noise_does_not() -> None:
@@ -79,4 +80,14 @@ def test_the_reserve_for_a_steady_load_stays_while_its_noise_does_not() -> None:
 def test_the_usual_rate_follows_a_change_in_seconds(after_s: int) -> None:
     rates = np.random.default_rng(3).poisson(60.0, 1200).astype(float)
     rates[-after_s:] = np.random.default_rng(4).poisson(90.0, after_s)
-    assert usual_rps(rates)[-1] == pytest.approx(90.0, rel=0.1)
+    assert usual_rps(rates)[0][-1] == pytest.approx(90.0, rel=0.1)
+
+
+@given(st.lists(st.floats(0, 1e3), min_size=1, max_size=400))
+def test_the_exponential_mean_is_that_of_a_loop(values: list[float]) -> None:
+    keep = np.exp(-1 / 10.0)
+    mean, wanted = float(np.mean(values[:10])), []
+    for value in values:
+        mean = keep * mean + (1 - keep) * value
+        wanted.append(mean)
+    assert exponential_mean(np.array(values), 10.0) == pytest.approx(wanted, abs=1e-6)

@@ -94,8 +94,8 @@ SERVERS = {
     "caddy, JSON": '{"level":"info","ts":17310841%s.%t27,"msg":"handled request",'
     '"request":{"method":"GET","uri":"/"},"duration":0.02,"status":308}',
     "nginx, JSON": json.dumps({"time_local": "10/Oct/2000:13:55:%s -0700", "status": "200"}),
-    "aws network balancer": "tls 2.0 2020-04-01T08:51:%s net/my-nlb/c6e7 1.2.3.4:5 10.0.0.1:443 5 2",
-    "heroku": "2024-03-01T10:00:%s.%t12345+00:00 heroku[router]: at=info method=GET path=/a status=2",
+    "aws network balancer": "tls 2.0 2020-04-01T08:51:%s net/my-nlb/c6e7 1.2.3.4:5 10.0.0.1:80 5 2",
+    "heroku": "2024-03-01T10:00:%s.%t12345+00:00 heroku[router]: at=info path=/a status=2",
     "werkzeug": '127.0.0.1 - - [01/Mar/2024 10:00:%s] "GET /a HTTP/1.1" 200 -',
     "uvicorn with a time": "2024-03-01 10:00:%s,%t00 INFO:  127.0.0.1:5000 - "
     '"POST /v2/models/m/infer HTTP/1.1" 200 OK',

@@ -12,8 +12,8 @@ from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.series import Series
 
 # In brackets: what nginx, Apache, S3 and HAProxy write, then what Envoy and others begin with; bare
-# at the beginning: what AWS's balancers, Squid, Caddy's console, Heroku and Fastly write, and any time
-# before a request in quotes.
+# at the beginning: what AWS's balancers, Squid, Caddy's console, Heroku and Fastly write, and any
+# time before a request in quotes.
 _LOGGED = r"\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?: [+-]\d{4})?"
 _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 _QUOTED = r'"[A-Z]{3,10} \S+ HTTP/\d'
