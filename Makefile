@@ -58,7 +58,7 @@ proto: install  ## make the modules *_pb2 from their .proto
 	$(BIN)/python -m grpc_tools.protoc -I model_variants --python_out=model_variants --pyi_out=model_variants \
 	  infadapter_server/executors/remote/worker.proto infadapter_server/serving/grpc/inference.proto
 
-image:  ## build the two container images (untested: see images/)
+image:  ## build the two container images
 	docker build -f images/operator.Dockerfile -t infadapter/operator:0.1.0 .
 	docker build -f images/server.Dockerfile --build-arg TORCH_INDEX=$(TORCH_INDEX) -t infadapter/server:0.1.0 .
 

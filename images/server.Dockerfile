@@ -1,5 +1,4 @@
-# The model server. Untested: no container engine was at hand when this was written; the end-to-end tests run
-# the same command from a virtual environment.
+# The model server, and the profiler of the Job beside a clone. Built and run as the operator's image is.
 #   docker build -f images/server.Dockerfile --build-arg TORCH_INDEX=<an index with CPU builds> .
 FROM python:3.11-slim
 ARG TORCH_INDEX=
@@ -14,7 +13,7 @@ COPY local local
 COPY simulator simulator
 COPY cli cli
 RUN pip install --no-cache-dir -c constraints.txt ${TORCH_INDEX:+--index-url $TORCH_INDEX} torch==2.13.0 \
- && pip install --no-cache-dir -c constraints.txt '.[server,profile]'
+ && pip install --no-cache-dir -c constraints.txt '.[server,profile,onnx,tracing]'
 WORKDIR /
 USER 65532:65532
 EXPOSE 8080

@@ -40,13 +40,13 @@ COMMANDS = {
         "infadapter.commands.profile",
         "profile",
         "Measure a running server and write a VariantProfile.",
-        extras="local",
+        extras="operator,profile",
     ),
     "reproduce": Entry(
         "infadapter.commands.reproduce",
         "reproduce",
         "Run a published evaluation again, beside its figures.",
-        extras="simulator",
+        extras="server,simulator",
     ),
     "schedule": Entry(
         "infadapter.commands.schedule",
@@ -99,11 +99,14 @@ class Commands(click.Group):
         try:
             command: click.Command = getattr(import_module(entry.module), entry.attribute)
         except ModuleNotFoundError as missing:
-            raise click.ClickException(
-                f"infadapter {cmd_name} needs {missing.name}, which is not installed: "
-                f"pip install 'infadapter[{entry.extras}]'."
-            ) from missing
+            raise _not_installed(cmd_name, missing) from missing
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as missing:  # of what is imported when it is needed
+            raise _not_installed(str(ctx.invoked_subcommand), missing) from missing
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -127,6 +130,13 @@ class Commands(click.Group):
             click.echo(f"infadapter: {error}.", err=True)
             status = 1
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _not_installed(name: str, missing: ModuleNotFoundError) -> click.ClickException:
+    return click.ClickException(
+        f"infadapter {name} needs {missing.name}, which is not installed: "
+        f"pip install 'infadapter[{COMMANDS[name].extras}]'."
+    )
 
 
 @click.command("infadapter", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,6 +1,7 @@
 """`infadapter reproduce clockwork`: each section for a moment, and what it says of itself."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,12 @@ def test_a_table_that_is_none_is_said_so(tmp_path: Path) -> None:
     result = run(tmp_path, "--experiment", "6.5", "--quick", "--table", str(table))
     assert result.exit_code == 2
     assert "models.csv" in result.stderr
+
+
+def test_what_is_imported_late_and_not_there_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    result = run(tmp_path, "--experiment", "2", "--minutes", "0.02")
+    assert result.exit_code == 1
+    assert "infadapter reproduce needs torch, which is not installed: pip install" in result.stderr

@@ -135,6 +135,12 @@ def _seconds_to_ready(pod: Json) -> float:
 def profile(
     rung: Rung, sizes_m: Sequence[int] = SIZES_M, devices: Mapping[str, int] | None = None
 ) -> Json:
+    return write_document(ProfileDocument(profile=as_measured(rung, sizes_m, devices)))
+
+
+def as_measured(
+    rung: Rung, sizes_m: Sequence[int] = SIZES_M, devices: Mapping[str, int] | None = None
+) -> Profile:
     """Its capacities as numbers; a size that serves nothing within the SLO is left out."""
     allocations = tuple(
         ProfiledAllocation(
@@ -147,13 +153,12 @@ def profile(
         for cpu_m in sizes_m
         if (capacity_rps := rung.capacity_rps(cpu_m)) >= 1
     )
-    made = Profile(
+    return Profile(
         variant=f"{rung.variant}{'-gpu' if devices else ''}",
         accuracy=rung.accuracy,
         load_time_s=rung.load_s,
         allocations=allocations,
     )
-    return write_document(ProfileDocument(profile=made))
 
 
 def service(name: str, variants: Sequence[Json], **changes: Any) -> Json:
