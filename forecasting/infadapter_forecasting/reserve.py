@@ -35,6 +35,24 @@ BASELINE_S = 10.0
 
 BLOCK_SAMPLES = 128
 
+USUAL_S = (600, 300, 120, 60, 30, 10)
+"""
+The usual rate of a steady load is the mean over the first of these that the shorter ones do not
+contradict: known to a few per cent, and not older than a change.
+"""
+
+SURPRISE_SIGMAS = 3.5
+"""
+How far a shorter mean, or the rate of now, must be off to contradict, in standard deviations of
+Poisson arrivals.
+"""
+
+MOST_SURPRISED = 0.05
+"""Of the seconds of the longest of these, those in which it is contradicted, of a steady load."""
+
+NOW_S = 3
+"""The rate of now is a mean over this long at least, where it is higher than the usual one."""
+
 QUANTILE_UNCERTAINTY = 0.7
 """
 How rare a case may be that is still kept in reserve for, times the root of the requests within the
@@ -76,17 +94,49 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
     if len(came) <= math.ceil(allowed):
         rps = now_rps + float(np.sqrt(now_rps))
         return Reserve(rps, rps)
-    usual = exponential_mean(recent, BASELINE_S)
+    usual, base_rps = _usual(recent, now_rps)
     errors = np.sort(came - usual[: len(came)])
     # A step that has been seen is not expected once more on top of itself.
     most_rps = max(float(needed.max()), now_rps) + float(np.sqrt(now_rps))
 
     def at(exceeded: float) -> float:
         reserve_rps = errors[max(0, len(errors) - 1 - math.ceil(exceeded))]
-        wanted_rps = float(max(usual[-1], now_rps) + reserve_rps)
-        return max(now_rps, min(wanted_rps, most_rps))
+        return max(now_rps, min(base_rps + float(reserve_rps), most_rps))
 
     return Reserve(at(allowed), at(EXCEEDANCE_HYSTERESIS * allowed))
+
+
+def _usual(rates: Rates, now_rps: float) -> tuple[Array, float]:
+    """
+    By second what errors are counted from, and what the reserve is added to now.
+
+    Of a steady load the noise of the rate of now is among the errors that the reserve is for: added
+    to that rate, it would be planned for twice, and the plan would move with it.
+    """
+    usual, contradicted = usual_rps(rates)
+    if contradicted[-USUAL_S[0] :].mean() > MOST_SURPRISED:
+        usual = exponential_mean(rates, BASELINE_S)
+        return usual, max(float(usual[-1]), now_rps)
+    latest_rps = float(usual[-1])
+    noise_rps = math.sqrt(latest_rps / NOW_S)
+    is_noise = now_rps - latest_rps <= SURPRISE_SIGMAS * noise_rps
+    return usual, latest_rps if is_noise else now_rps
+
+
+def usual_rps(rates: Rates) -> tuple[Array, Array]:
+    """By second, the usual rate at its end, and whether the longest mean is contradicted."""
+    sums = np.concatenate([[0.0], np.cumsum(rates)])
+    ends = np.arange(1, len(sums))
+    found, longest = np.zeros(len(rates)), np.zeros(len(rates))
+    for window_s in USUAL_S:
+        lengths = np.minimum(ends, window_s)
+        means = (sums[ends] - sums[ends - lengths]) / lengths
+        if window_s == USUAL_S[0]:
+            found = longest = means
+            continue
+        noise = np.sqrt(np.maximum(means, found) / lengths)
+        found = np.where(np.abs(means - found) > SURPRISE_SIGMAS * noise, means, found)
+    return found, found != longest
 
 
 def needs(rates: Rates, slo_s: float, windows_s: tuple[int, ...] = WINDOWS_S) -> Array:

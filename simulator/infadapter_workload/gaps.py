@@ -37,8 +37,10 @@ def settled(series: Series, gaps: str | None, where: str) -> Trace:
 def _kept(series: Series, gaps: str | None) -> tuple[str, ...]:
     """Much silence of what was recorded in steps, which is never taken for a gap, is said."""
     silent_s = int(np.diff(_silences(series.rates), axis=1).sum())
+    busy_s = series.seconds - silent_s
     recorded = series.step_s > 1 or (series.collected and not series.counted)
-    if gaps == "keep" or not recorded or silent_s <= MOST_LEFT_OUT * series.seconds:
+    busy = not series.collected and series.rates.sum() >= BUSY_RPS * busy_s  # a log, say
+    if gaps == "keep" or not (recorded or busy) or silent_s <= MOST_LEFT_OUT * series.seconds:
         return ()
     return (f"{silent_s:,} s of silence are taken as load of 0",)
 

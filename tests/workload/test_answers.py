@@ -42,8 +42,12 @@ def test_counters_are_known_by_their_names(asks: Read, name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("label", ["le", "quantile"])
+@pytest.mark.parametrize("label", ["le", "quantile", "vmrange"])
 def test_parts_of_a_histogram_are_not_summed(asks: Read, label: str) -> None:
+    """
+    VictoriaMetrics has its own: https://github.com/VictoriaMetrics/metrics/issues/8,
+    https://github.com/VictoriaMetrics/metrics/issues/44
+    """
     text = answer(({label: "0.5"}, STEADY), ({label: "1"}, STEADY))
     assert f"a series for each {label!r}" in asks(text)
 
@@ -82,3 +86,56 @@ def test_what_promtool_writes_is_read(read: Read) -> None:
 
 def test_rates_that_rise_are_read(read: Read) -> None:
     assert read(answer(({}, values(lambda i: 100 + i)))).mean_rps == 114.5
+
+
+@pytest.mark.parametrize("bad", ["NaN", "+Inf", "-0.001"])
+def test_few_bad_samples_are_left_out_and_many_are_refused(
+    read: Read, asks: Read, bad: str
+) -> None:
+    """
+    0 divided by 0: https://github.com/kedacore/keda/issues/7475,
+    https://github.com/kedacore/keda/pull/7576
+    """
+    few = [[time, bad if index == 7 else "100"] for index, (time, _) in enumerate(STEADY)]
+    trace = read(answer(({}, few)))
+    assert trace.mean_rps == 100
+    assert any(note.startswith("left out 1 value of 30") for note in trace.notes)
+    many = [[time, bad if index % 2 else "100"] for index, (time, _) in enumerate(STEADY)]
+    assert "15 of its 30 values that are NaN, infinite or below 0" in asks(answer(({}, many)))
+
+
+@pytest.mark.parametrize(
+    "label", ["prometheus_replica", "replica", "__replica__", "receive_replica"]
+)
+def test_copies_of_two_replicas_are_not_summed(read: Read, asks: Read, label: str) -> None:
+    """
+    https://github.com/kubernetes-sigs/kubernetes-mixin/issues/680,
+    https://github.com/prometheus-operator/prometheus-operator/issues/5274,
+    https://github.com/thanos-community/helm-charts/issues/105
+    """
+    copies = [({"pod": "x", label: name}, values(lambda i: 100 + i % 3)) for name in ("a", "b")]
+    assert f"query sum(max without ({label}) (" in asks(answer(*copies))
+    assert read(answer(*copies), values="rates").mean_rps == pytest.approx(202)
+    apart = ({label: "0"}, STEADY), ({label: "1"}, values(lambda i: 40))
+    assert read(answer(*apart)).mean_rps == 140
+
+
+@pytest.mark.parametrize(
+    "name", ["http_requests_in_flight", "job:latency_seconds:p99", "nginx_connections_active"]
+)
+def test_gauges_of_something_else_are_refused_by_their_name(asks: Read, name: str) -> None:
+    assert f"holds {name}, by its name no number of requests" in asks(
+        answer(({"__name__": name}, STEADY))
+    )
+
+
+def test_a_recorded_rate_is_read(read: Read) -> None:
+    rule = {"__name__": "namespace_pod:http_requests:rate5m", "pod": "x"}
+    assert read(answer((rule, STEADY))).mean_rps == 100
+
+
+def test_a_counter_that_begins_again_is_one(asks: Read, read: Read) -> None:
+    """https://github.com/prometheus/client_js/issues/364"""
+    text = answer(({}, values(lambda i: (1500 * i + 7) % 15_000)))
+    assert "as a counter" in asks(text)
+    assert read(text, values="counter").mean_rps == pytest.approx(90, rel=0.05)

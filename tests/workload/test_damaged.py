@@ -135,9 +135,9 @@ def test_what_is_wrong_with_the_whole_is_said(
 @pytest.mark.parametrize(
     ("series", "words"),
     [
-        ([[1, "NaN"]], "has 'NaN' at the time 1"),
-        ([[1, "+Inf"]], "has '+Inf' at the time 1"),
-        ([[1, "-1"]], "has '-1' at the time 1"),
+        ([[1, "NaN"]], "NaN, infinite or below 0, the first at the time 1: no numbers"),
+        ([[1, "+Inf"]], "NaN, infinite or below 0, the first at the time 1: no numbers"),
+        ([[1, "-1"]], "NaN, infinite or below 0, the first at the time 1: no numbers"),
         ([[1, "x"]], "without pairs of time and value"),
         ([[1, None]], "without pairs of time and value"),
         ([[1]], "without pairs of time and value"),

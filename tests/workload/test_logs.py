@@ -94,6 +94,19 @@ SERVERS = {
     "caddy, JSON": '{"level":"info","ts":17310841%s.%t27,"msg":"handled request",'
     '"request":{"method":"GET","uri":"/"},"duration":0.02,"status":308}',
     "nginx, JSON": json.dumps({"time_local": "10/Oct/2000:13:55:%s -0700", "status": "200"}),
+    "aws network balancer": "tls 2.0 2020-04-01T08:51:%s net/my-nlb/c6e7 1.2.3.4:5 10.0.0.1:80 5 2",
+    "heroku": "2024-03-01T10:00:%s.%t12345+00:00 heroku[router]: at=info path=/a status=2",
+    "werkzeug": '127.0.0.1 - - [01/Mar/2024 10:00:%s] "GET /a HTTP/1.1" 200 -',
+    "uvicorn with a time": "2024-03-01 10:00:%s,%t00 INFO:  127.0.0.1:5000 - "
+    '"POST /v2/models/m/infer HTTP/1.1" 200 OK',
+    "fastly": "<134>2024-03-01T10:00:%sZ cache-fra1 S3[4]: 1.2.3.4 GET /a 200",
+    "logfmt": 'time="2024-03-01T10:00:%sZ" level=info msg="a request" uri=/a status=200',
+    "nginx, pairs": 'time="01/Mar/2024:10:00:%s +0000" request="GET /a HTTP/1.1" status=200',
+    "cloudflare, JSON": '{"EdgeStartTimestamp":17092872%s%t00000000,"EdgeEndTimestamp":1709287300}',
+    "kubernetes' audit, JSON": json.dumps(
+        {"requestURI": "/", "requestReceivedTimestamp": "2024-03-01T10:00:%s.%t00000Z"}
+    ),
+    "pino, JSON": '{"level":30,"time":17092872%s%t00,"req":{"url":"/a"},"msg":"completed"}',
     "traefik, JSON": json.dumps({"StartUTC": "2024-03-01T10:00:%s.%t59338Z", "RequestPath": "/"}),
 }
 
@@ -102,7 +115,8 @@ SERVERS = {
 def test_the_log_of_every_server_is_read(read: Read, server: str) -> None:
     """
     As its documentation shows it. Others are in https://github.com/allinurl/goaccess/issues/836
-    (pipes), /2393 (Subversion), /2054 and /2754 (Caddy).
+    (pipes), /2393 (Subversion), /2054 and /2754 (Caddy), /2254 and /1216 (AWS), /1192 (JSON of a
+    balancer); pairs: /2368, https://github.com/versx/DeviceConfigManager/issues/92 (pino).
     """
     trace = read(served(SERVERS[server]))
     assert (trace.seconds, trace.mean_rps) == (10, 10)
@@ -169,6 +183,9 @@ def test_json_lines_of_numbers_or_without_a_time_are_refused(asks: Read) -> None
         ("envoy, JSON", "status=2xx", 100),
         ("caddy, JSON", "path=/,status=308", 100),
         ("traefik, JSON", "path!=/healthz", 100),
+        ("nginx, pairs", "path=/a,status=200", 100),
+        ("logfmt", "path=/a,status=2xx", 100),
+        ("uvicorn with a time", "path=/v2/*,status=200", 100),
     ],
 )
 def test_requests_can_be_chosen_in_every_log(
@@ -187,3 +204,26 @@ def test_probes_are_counted_and_can_be_left_out(read: Read) -> None:
     chosen = read(LOG + probe * 20, only="path!=/healthz")
     assert chosen.requests == 100
     assert "left out 20 requests by --trace-only" in chosen.notes
+
+
+def test_messages_in_pairs_are_no_requests(asks: Read) -> None:
+    """https://github.com/allinurl/goaccess/issues/2368"""
+    line = 'time="2022-07-26T10:01:%s-04:00" level=error msg="use of closed connection" entry=web'
+    assert "holds messages of a server" in asks(served(line))
+
+
+def test_a_time_within_another_object_is_named_with_a_dot(read: Read) -> None:
+    """Points of k6: https://github.com/grafana/k6/pull/2829"""
+    points = "".join(
+        json.dumps({"metric": metric, "data": {"time": f"2024-03-01T10:00:{i // 10:02}.5Z"}}) + "\n"
+        for i in range(100)
+        for metric in ("http_reqs", "http_req_duration")
+    )
+    found = read(points, columns="time=data.time", only="metric=http_reqs")
+    assert (found.requests, found.seconds) == (100, 10)
+
+
+def test_a_long_hole_in_the_log_of_a_busy_service_is_said(read: Read) -> None:
+    hole = LOG + LOG.replace(":13:55:", ":13:56:")
+    assert "50 s of silence are taken as load of 0" in read(hole, gaps="ask").notes
+    assert not any("silence" in note for note in read(LOG).notes)

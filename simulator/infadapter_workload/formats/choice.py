@@ -109,7 +109,7 @@ def _asked(stream: Stream, table: Table, taken: Collection[int], asked: Asked) -
             each for each in range(table.width) if each not in taken and _numeric(table, each)
         ]
     elif asked.value in table.names:
-        columns = [table.names.index(asked.value)]
+        columns = [column_named(stream, table.names, table.width, asked.value)]
     else:
         columns = [
             column_named(stream, table.names, table.width, name.strip())

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from functools import partial
 
 from infadapter_workload.asked import UNITS_NS, Asked
-from infadapter_workload.formats.dates import Clock, Unsure, calendar, dated, time_of_day
+from infadapter_workload.formats.dates import Clock, Unsure, calendar, dated, spelled, time_of_day
 from infadapter_workload.formats.moments import (
     EPOCH_S,
     SECOND_NS,
     SURE_S,
     epoch_unit_ns,
+    is_epoch,
     logged_ns,
     moment_ns,
     number,
@@ -27,6 +28,8 @@ def clock_of(texts: Sequence[str], name: str, asked: Asked) -> Clock:
     for found in (calendar(texts), dated(texts, asked), time_of_day(texts)):
         if found:
             return found
+    if first and not is_epoch(first) and (found := spelled(texts)):
+        return found
     try:
         value = number(first)
     except ValueError:

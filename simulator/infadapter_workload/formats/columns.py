@@ -60,6 +60,9 @@ def only(table: Table, conditions: Sequence[Condition]) -> Table:
 
 def column_named(stream: Stream, names: Sequence[str], width: int, name: str) -> int:
     """By its name, in any case, or its number from 1."""
+    if names.count(name) > 1:
+        places = " or ".join(str(place) for place, each in enumerate(names, 1) if each == name)
+        raise stream.error(f"has several columns {shown(name)}: say their number, {places}")
     if name in names:
         return list(names).index(name)
     lower = [each.lower() for each in names]

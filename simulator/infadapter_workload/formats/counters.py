@@ -15,6 +15,8 @@ COUNTER_NAME = re.compile(r"_(total|count|sum|bucket|created)$")
 _LEAST = 10  # numbers, to tell
 _RISING = 0.8  # of the steps, at least: a load that never falls has long flat parts
 _RESETS = 0.2  # of the steps, at most, in which a counter begins again
+_FEW_RESETS = 0.1  # of what is not named as one
+_BEGUN_AGAIN = 0.5  # of what it was, at most
 _STEEP_RPS = 1.01
 """
 Per second, that a load itself rises for the whole of a trace without falling once. A counter of a
@@ -29,11 +31,12 @@ def looks_like_a_counter(numbers: Array, step_s: float, *, named: bool) -> bool:
     rises = np.diff(numbers)
     falls = rises < 0
     if named:
-        begun_again = numbers[1:][falls] < 0.5 * numbers[:-1][falls]
+        begun_again = numbers[1:][falls] < _BEGUN_AGAIN * numbers[:-1][falls]
         return bool(falls.mean() < _RESETS and begun_again.all() and (rises > 0).any())
-    if falls.any():
+    resets = numbers[1:][falls] < _BEGUN_AGAIN * numbers[:-1][falls]
+    if not resets.all() or falls.mean() > _FEW_RESETS:
         return False
-    steep = (numbers[-1] - numbers[0]) / (step_s * len(rises))
+    steep = rises[~falls].sum() / (step_s * len(rises))
     return bool((rises > 0).mean() >= _RISING and steep > _STEEP_RPS)
 
 

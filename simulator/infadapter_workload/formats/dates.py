@@ -5,13 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+import numpy.typing as npt
+
 from infadapter_workload.asked import DATES, Asked
 from infadapter_workload.formats.moments import SECOND_NS, iso_s
+from infadapter_workload.formats.written_dates import CLOCK, are_written, hour_of, written_ns
 
 _CALENDAR = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])([0-3]\d)(?:([01]\d|2[0-3])(\d\d(\d\d)?)?)?")
-_WRITTEN = re.compile(
-    r"(\d{1,2})([./])(\d{1,2})\2(\d{4})(?:,? +(\d{1,2}):(\d\d)(?::(\d\d))?(?: ?([AaPp])[Mm])?)?"
-)
+_WRITTEN = re.compile(rf"(\d{{1,2}})([-./])(\d{{1,2}})\2(\d{{4}}|\d\d)(?:{CLOCK})?")
+_DAY_NS = 86_400 * SECOND_NS
 _TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?")
 
 
@@ -26,6 +29,7 @@ class Clock:
     ns: Callable[[str], int]
     absolute: bool  # they are points in time, not seconds from some start
     said: str
+    daily: bool = False  # begins again at midnight
 
 
 def calendar(texts: Sequence[str]) -> Clock | None:
@@ -58,6 +62,15 @@ def dated(texts: Sequence[str], asked: Asked) -> Clock | None:
         return None
     if asked.unit in DATES:
         day_first = asked.unit == DATES[0]
+    elif (
+        len(found[0][4]) == 2
+        and found[0][2] != "."
+        and all(int(match[1]) == int(found[0][1]) > 12 for match in found)
+    ):
+        raise Unsure(
+            f"{found[0][0]} may begin with a day or a year: say --trace-unit d/m/y, or write the "
+            "year with four digits"
+        )
     elif found[0][2] == "." or any(int(match[1]) > 12 for match in found):
         day_first = True
     elif any(int(match[3]) > 12 for match in found):
@@ -73,17 +86,28 @@ def _dated_ns(text: str, day_first: bool) -> int:
     match = _WRITTEN.fullmatch(text)
     if not match:
         raise ValueError(f"{text} is no date")
-    one, _, two, year, hour, minute, second, half = match.groups()
+    one, _, two, year, hour, minute, second, fraction, half = match.groups()
     day, month = (one, two) if day_first else (two, one)
-    hours = int(hour or 0) % 12 + 12 * (half in "Pp") if half else int(hour or 0)
-    written = f"{year}-{month:0>2}-{day:0>2}T{hours:02}:{minute or '00'}:{second or '00'}"
-    return iso_s(written, None) * SECOND_NS
+    clock = f"{hour_of(hour, half):0>2}:{minute or '00'}:{second or '00'}"
+    written = f"{year if len(year) == 4 else '20' + year}-{month:0>2}-{day:0>2}T{clock}"
+    return iso_s(written, None) * SECOND_NS + int((fraction or "").ljust(9, "0"))
+
+
+def spelled(texts: Sequence[str]) -> Clock | None:
+    """Mar 1, 2024, 10:00 AM, 1 Mar 2024, 2024/3/1."""
+    return Clock(written_ns, True, "dates with times") if are_written(texts) else None
 
 
 def time_of_day(texts: Sequence[str]) -> Clock | None:
     if not texts or not all(map(_TIME_OF_DAY.fullmatch, texts)):
         return None
-    return Clock(_time_of_day_ns, False, "times of a day")
+    return Clock(_time_of_day_ns, False, "times of a day", daily=True)
+
+
+def over_midnight(moments_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Times of a day in order: where they fall by more than half of one, the next has begun."""
+    days = np.cumsum(np.diff(moments_ns, prepend=moments_ns[:1]) < -_DAY_NS // 2)
+    return moments_ns + days * _DAY_NS
 
 
 def _time_of_day_ns(text: str) -> int:

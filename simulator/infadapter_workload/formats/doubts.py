@@ -23,6 +23,8 @@ def several(stream: Stream, table: Table, found: Sequence[int]) -> TraceError:
             f"has a column {shown(names[0])}, which may be load or something else: say "
             f"--trace-columns value={names[0]} if it is"
         )
+    if len({*names}) < len(names):
+        names = [str(each + 1) for each in found]
     listed = ", ".join(shown(name) for name in names[:6])
     return stream.error(
         f"has several columns that may be load, {listed}: say --trace-columns value={names[0]}, "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from infadapter_workload.formats.moments import is_epoch
 from infadapter_workload.formats.stream import Line, shown
 from infadapter_workload.formats.values import number_of
+from infadapter_workload.formats.vocabulary import TIMES
 from infadapter_workload.trace import MAX_RPS
 
 BLANKS = " "
@@ -51,6 +52,8 @@ def is_number(text: str) -> bool:
 def is_header(fields: list[str]) -> bool:
     """Nothing but names, so that a damaged number in the first line is not taken for one."""
     named = [field for field in fields if field]
+    if named and named[0].lower() in TIMES:
+        return True  # whatever the others are called, such as 200, 404 and 5xx/s
     if not named or any(is_number(field) for field in named):
         return False
     return all(_is_name(field, len(named) > 2) for field in named) and _is_name(named[0], False)

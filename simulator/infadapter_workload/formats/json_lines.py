@@ -1,16 +1,26 @@
-"""JSON lines: an object for each request, as Envoy, Caddy, nginx and traces of LLMs are written."""
+"""
+An object for each request, as Envoy, Caddy, nginx and traces of LLMs write JSON, and others logfmt.
+"""
 
-import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from infadapter_workload.asked import Asked
 from infadapter_workload.formats.clocks import clock_of
 from infadapter_workload.formats.dates import Clock, Unsure
 from infadapter_workload.formats.filters import wanted
+from infadapter_workload.formats.json_objects import (
+    Object,
+    fields_of,
+    is_message,
+    object_of,
+    objects_in,
+    value_at,
+)
 from infadapter_workload.formats.left_out import LeftOut
-from infadapter_workload.formats.names import COUNT_KINDS, Kind, of_values
+from infadapter_workload.formats.logs import PROBES, probes_said
+from infadapter_workload.formats.names import COUNT_KINDS, Kind, of_values, words_of
 from infadapter_workload.formats.stamps import Stamps
 from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.series import Series
@@ -20,69 +30,59 @@ _TIMES = (
     *("timestamp", "timestamp_ms", "timestamp_us", "timestamp_ns", "ts", "msec", "time_local"),
     *("time", "datetime", "date", "eventTime", "arrived_at", "arrival_time", "arrival", "t"),
 )
-_PATHS = ("path", "request_uri", "uri", "url", "RequestPath", "requestUrl", "http_path")
-_STATUSES = ("status", "response_code", "DownstreamStatus", "code", "status_code")
-_METHODS = ("method", "request_method", "RequestMethod", "requestMethod")
+_OF_TIME = {"time", "timestamp", "date", "datetime", "at", "stamp", "epoch", "ts"}
+_STARTS = {"start", "started", "begin", "began", "received", "arrived", "arrival"}
+_ENDS = {"end", "ended", "finish", "finished", "expires", "expiry", "logged", "ingested"}
 _MOONCAKE = {"timestamp", "input_length", "output_length", "hash_ids"}
-
-Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
+    said: str
     time: str
     clock: Clock
-
-
-def objects_in(stream: Stream) -> list[Object]:
-    """Those of the first lines that are one."""
-    found = (_object(line.text) for line in stream.head()[:200])
-    return [each for each in found if each is not None]
+    each: bool  # is a request, also what looks like a message of a server
 
 
 def read_json_lines(stream: Stream, asked: Asked, option: str = "") -> Series:
     """One request a line; what a server says of itself between them is left out."""
     form = _form(stream, replace(asked, time=option) if option else asked)
-    stamps, left_out = Stamps(asked.to_s), LeftOut()
+    stamps, left_out, seen = Stamps(asked.to_s), LeftOut(), Counter[str]()
     for line in stream.all_lines():
-        moment = _moment(line, form)
+        found = object_of(line.text)
+        if asked.only and found is not None and not wanted(asked.only, fields_of(found)):
+            left_out.others += 1
+            continue
+        moment = _moment(line, found, form)
         if isinstance(moment, str):
             left_out.add(line, moment, stamps.count + left_out.others)
-        elif asked.only and not wanted(asked.only, fields_of(_object(line.text) or {})):
-            left_out.others += 1
         else:
             stamps.add(moment, line)
+            seen["probes"] += PROBES.search(line.text) is not None
         if stamps.enough():
             break
     left_out.check(stamps.count + left_out.others)
-    stamps.notes += left_out.said()
-    said = f"JSON lines, one for each request, its time {shown(form.time)} {form.clock.said}"
+    stamps.notes += [*left_out.said(), *probes_said(seen["probes"])]
+    said = f"{form.said}, one for each request, its time {shown(form.time)} {form.clock.said}"
     return stamps.series(stream, said, "requests")
 
 
-def fields_of(found: Object) -> dict[str, str]:
-    """`path`, `status` and `method` under the names that servers give them, and all others."""
-    flat: dict[str, str] = {}
-    for name, value in found.items():
-        if isinstance(value, Mapping):
-            flat |= {str(key): str(each) for key, each in value.items()}
-        else:
-            flat[name] = str(value)
-    for name, names in (("path", _PATHS), ("status", _STATUSES), ("method", _METHODS)):
-        flat[name] = next((flat[each] for each in names if each in flat), "")
-    flat["path"] = flat["path"].partition("?")[0]
-    return flat
-
-
 def _form(stream: Stream, asked: Asked) -> _Form:
-    found = [each for each in objects_in(stream) if not _is_message(each)]
-    time = asked.time or next((each for each in _TIMES if any(each in one for one in found)), None)
-    texts = [str(one[time]) for one in found if time in one] if time else []
+    whole = objects_in(stream)
+    found = whole if asked.time else [each for each in whole if not is_message(each)]
+    said = "JSON lines" if stream.starts_with(b"{") else "lines of NAME=VALUE"
+    if whole and not found:
+        raise stream.error(
+            "holds messages of a server, with a level and without a request: say --trace-format "
+            "json-lines:NAME, the name of their time, if each is one"
+        )
+    time = asked.time or _named(found) or _surely(found)
+    texts = [str(text) for one in found if time and (text := value_at(one, time)) is not None]
     if not time or not texts:
         names = ", ".join(map(shown, list(found[0])[:8])) if found else "none"
         raise stream.error(
-            f"is JSON lines without a surely named time: say --trace-columns time=NAME; its names "
-            f"are {names}"
+            f"is {said} without a surely named time: say --trace-columns time=NAME, or time=A.B of "
+            f"one within another; its names are {names}"
         )
     _refuse_counts(stream, found[0], time)
     if asked.unit is None and all(one.keys() == _MOONCAKE for one in found):
@@ -92,7 +92,31 @@ def _form(stream: Stream, asked: Asked) -> _Form:
     except Unsure as unsure:
         raise stream.error(f"is not surely understood: {unsure}") from None
     _refuse_unsure(stream, clock, texts, time, asked)
-    return _Form(time, clock)
+    return _Form(said, time, clock, each=asked.time is not None)
+
+
+def _named(found: Sequence[Object]) -> str | None:
+    return next((each for each in _TIMES if any(each in one for one in found)), None)
+
+
+def _surely(found: Sequence[Object]) -> str | None:
+    """The only other point in time, or the only one that says when something began."""
+    if not found:
+        return None
+    points = [name for name, value in found[0].items() if _is_point(name, str(value))]
+    starts = [name for name in points if _STARTS & {*words_of(name)}]
+    certain = starts if len(points) > 1 else points
+    return certain[0] if len(certain) == 1 else None
+
+
+def _is_point(name: str, text: str) -> bool:
+    words = {*words_of(name)}
+    if not _OF_TIME & words or _ENDS & words:
+        return False
+    try:
+        return clock_of([text], "", Asked()).absolute
+    except ValueError:
+        return False
 
 
 def _refuse_unsure(stream: Stream, clock: Clock, texts: list[str], time: str, asked: Asked) -> None:
@@ -116,29 +140,13 @@ def _refuse_counts(stream: Stream, first: Object, time: str) -> None:
             )
 
 
-def _moment(line: Line, form: _Form) -> int | str:
-    found = _object(line.text)
+def _moment(line: Line, found: Object | None, form: _Form) -> int | str:
     if found is None:
-        return f"there is no JSON object in {shown(line.text)}"
-    if form.time not in found or _is_message(found):
+        return f"there is no object in {shown(line.text)}"
+    text = value_at(found, form.time)
+    if text is None or (not form.each and is_message(found)):
         return f"there is no time of a request in {shown(line.text)}"
     try:
-        return form.clock.ns(str(found[form.time]))
+        return form.clock.ns(str(text))
     except ValueError:
-        return f"{shown(str(found[form.time]))} is not a time"
-
-
-def _is_message(found: Object) -> bool:
-    """Of a server about itself: it has a level, and names no request."""
-    about = {"request", "status", "method", "path", "response_code", "uri", "request_uri"}
-    return "level" in found and not about & found.keys()
-
-
-def _object(text: str) -> Object | None:
-    if not text.startswith("{"):
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+        return f"{shown(str(text))} is not a time"

@@ -7,10 +7,12 @@ from infadapter_workload.asked import Asked
 from infadapter_workload.formats import azure
 from infadapter_workload.formats.columns import Table, table_of
 from infadapter_workload.formats.fields import is_header, split
-from infadapter_workload.formats.json_lines import objects_in, read_json_lines
+from infadapter_workload.formats.json_lines import read_json_lines
+from infadapter_workload.formats.json_objects import looks_paired, objects_in
 from infadapter_workload.formats.layout import layout_of
 from infadapter_workload.formats.logs import looks_logged, read_log
 from infadapter_workload.formats.moments import is_epoch
+from infadapter_workload.formats.names import is_time, time_unit
 from infadapter_workload.formats.numbers import read_rates
 from infadapter_workload.formats.prometheus import read_answer
 from infadapter_workload.formats.stamped import read_stamps
@@ -43,8 +45,6 @@ FORMATS: dict[str, Format] = {
     "prometheus": Format(read_answer, "the JSON of a range query, also of promtool -o json"),
 }
 
-_ROWS = 20  # looked at
-
 
 def read_as(stream: Stream, asked: Asked) -> tuple[str, Series]:
     """In the form that was asked for, NAME or NAME:OPTION, else the one that it seems to have."""
@@ -71,11 +71,14 @@ def recognised(stream: Stream, asked: Asked) -> str:
     head = [line.text for line in stream.head()]
     if looks_logged(head):
         return "access-log"
+    if looks_paired(head):
+        return "json-lines"
     if head and tuple(split(head[0], ",")[:4]) == azure.HEADER_2019:
         return "azure-functions-2019"
     table = table_of(stream)
     if table is None:
-        return "timestamps" if any(map(is_epoch, _body(head[:_ROWS])[:1])) else "rates"
+        named = is_header(head[:1]) and is_time(head[0]) and time_unit(head[0]) is not None
+        return "timestamps" if named or any(map(is_epoch, _body(head)[:1])) else "rates"
     return _table(stream, table, asked)
 
 
@@ -100,4 +103,5 @@ def _table(stream: Stream, table: Table, asked: Asked) -> str:
 
 
 def _body(lines: list[str]) -> list[str]:
+    """Without a name above them."""
     return lines[1:] if is_header(lines[:1]) else lines

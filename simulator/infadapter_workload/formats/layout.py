@@ -19,6 +19,7 @@ from infadapter_workload.formats.names import (
 )
 from infadapter_workload.formats.stream import Stream, shown
 from infadapter_workload.formats.values import has_decimal_comma
+from infadapter_workload.formats.written_dates import are_written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ def _texts(table: Table, time: int | None, day: int | None) -> list[str]:
 def _holds_times(table: Table, index: int) -> bool:
     """A column that is named like a time may hold durations, or words."""
     texts = [text for text in table.column(index)[:5] if text]
-    return not texts or any(text[:1].isdigit() for text in texts)
+    return not texts or any(text[:1].isdigit() for text in texts) or are_written(texts)
 
 
 def _holds_points(table: Table, index: int) -> bool:

@@ -12,12 +12,16 @@ from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.series import Series
 
 # In brackets: what nginx, Apache, S3 and HAProxy write, then what Envoy and others begin with; bare
-# at the beginning: what AWS's balancers, Squid and Caddy's console write.
-_LOGGED = r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?:\.\d{1,9})?(?: [+-]\d{4})?"
+# at the beginning: what AWS's balancers, Squid, Caddy's console, Heroku and Fastly write, and any
+# time before a request in quotes.
+_LOGGED = r"\d\d/[A-Z][a-z]{2}/\d{4}[: ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?: [+-]\d{4})?"
 _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
+_QUOTED = r'"[A-Z]{3,10} \S+ HTTP/\d'
 _STAMP = re.compile(
     rf"\[({_LOGGED})\]|\[({_ISO})\]"
     rf"|^(?:(?:http|https|h2|grpcs|ws|wss) )?(\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{6}}Z) \S"
+    rf"|^(?:<\d{{1,3}}>)?({_ISO}),? (?=\S*\[router\]: at=|cache-\S+ |.*{_QUOTED})"
+    r"|^tls \d\.\d (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d) net/"
     r"|^(\d{10}\.\d{3}) +\d+ \S+ [A-Z_]+/\d{3} "
     r"|^(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\.\d{3})\s+\S+\s+http\.log\.access"
 )
@@ -31,7 +35,7 @@ _OWN_MESSAGE = re.compile(
     r"^\[?[^\]]{0,40}\]? ?\[(?:[a-z_0-9]+:)?(?:emerg|alert|crit|error|warn|notice|info|debug"
     r"|warning|trace|critical)\]"
 )
-_PROBES = re.compile(r"kube-probe|ELB-HealthChecker|GoogleHC|/healthz|/readyz|/livez")
+PROBES = re.compile(r"kube-probe|ELB-HealthChecker|GoogleHC|/healthz|/readyz|/livez")
 _HEADS = 20
 
 
@@ -58,11 +62,11 @@ def read_log(stream: Stream, asked: Asked, option: str = "") -> Series:
             left_out.others += 1
         else:
             stamps.add(moment, line)
-            seen["probes"] += _PROBES.search(line.text) is not None
+            seen["probes"] += PROBES.search(line.text) is not None
         if stamps.enough():
             break
     left_out.check(stamps.count + left_out.others)
-    stamps.notes += [*left_out.said(), *_probes(seen["probes"])]
+    stamps.notes += [*left_out.said(), *probes_said(seen["probes"])]
     return stamps.series(stream, "an access log, a line for each request", "requests")
 
 
@@ -80,11 +84,16 @@ def fields_of(text: str) -> dict[str, str]:
     return {"method": method, "path": _path(target), "status": status}
 
 
+def request_of(text: str) -> dict[str, str]:
+    """The same of a request by itself: GET /a HTTP/1.1."""
+    return {name: found for name, found in fields_of(f'"{text}"').items() if name != "status"}
+
+
 def _path(target: str) -> str:
     return re.sub(r"^\w+://[^/]*", "", target).partition("?")[0] or target
 
 
-def _probes(found: int) -> list[str]:
+def probes_said(found: int) -> list[str]:
     if not found:
         return []
     return [

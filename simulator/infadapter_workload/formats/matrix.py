@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import isnan, nan
 from typing import Any, Protocol
 
 from infadapter_workload.formats.stream import shown
+from infadapter_workload.gaps import MOST_LEFT_OUT
 from infadapter_workload.trace import TraceError
 
 
@@ -35,7 +37,26 @@ def matrix_of(source: Source, answers: Sequence[Any]) -> Matrix:
         for labels, samples in _series(source, answer):
             key = repr(sorted(labels.items()))
             found.setdefault(key, (labels, {}))[1].update(samples)
+    notes += _without_bad(source, [samples for _, samples in found.values()])
     return Matrix([*found.values()], list(dict.fromkeys(notes)))
+
+
+def _without_bad(source: Source, series: Sequence[dict[Decimal, float]]) -> list[str]:
+    """Takes them out, and says how many. Raises TraceError for more than gaps may be."""
+    bad = [(samples, time) for samples in series for time in samples if isnan(samples[time])]
+    if not bad:
+        return []
+    known, first = sum(map(len, series)), min(time for _, time in bad)
+    what = "NaN, infinite or below 0, the first at the time"
+    if len(bad) > MOST_LEFT_OUT * known:
+        raise source.error(
+            f"has {len(bad):,} of its {known:,} values that are {what} {first}: no numbers of "
+            "requests per second"
+        )
+    for samples, time in bad:
+        del samples[time]
+    values = "value" if len(bad) == 1 else "values"
+    return [f"left out {len(bad):,} {values} of {known:,}: {what} {first}"]
 
 
 def _said_beside(answer: Any) -> list[str]:
@@ -60,10 +81,7 @@ def _series(
             labels = {str(key): str(value) for key, value in series.get("metric", {}).items()}
             yield (
                 labels,
-                {
-                    _time(source, time): _value(source, time, text)
-                    for time, text in series["values"]
-                },
+                {_time(source, time): _value(text) for time, text in series["values"]},
             )
         except TraceError:
             raise
@@ -96,10 +114,7 @@ def _time(source: Source, time: Any) -> Decimal:
     return time
 
 
-def _value(source: Source, time: Decimal, text: Any) -> float:
+def _value(text: Any) -> float:
+    """NaN for what is no number of requests per second, such as 0 divided by 0."""
     value = float(text)
-    if not 0 <= value <= 1e18:
-        raise source.error(
-            f"has {shown(str(text))} at the time {time}, which is no number of requests per second"
-        )
-    return value
+    return value if 0 <= value <= 1e18 else nan

@@ -27,9 +27,9 @@ _ISO = re.compile(
     r"(?: ?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?"
 )
 _LOGGED = re.compile(
-    r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ([+-]\d{4}))?"
+    r"(\d\d)/([A-Z][a-z]{2})/(\d{4})[: ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ([+-]\d{4}))?"
 )
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def moment_ns(text: str, unit_ns: int | None = None) -> int:
@@ -58,7 +58,7 @@ def logged_ns(text: str) -> int:
     if not match:
         raise ValueError(f"{text} is no time of an access log")
     day, month, year, hour, minute, second, fraction, zone = match.groups()
-    number = f"{_MONTHS.index(month) + 1:02}"
+    number = f"{MONTHS.index(month) + 1:02}"
     whole_s = iso_s(f"{year}-{number}-{day}T{hour}:{minute}:{second}", zone)
     return whole_s * SECOND_NS + int((fraction or "").ljust(9, "0"))
 

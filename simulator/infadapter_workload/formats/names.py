@@ -3,17 +3,23 @@
 import re
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
+from infadapter_workload.formats.queries import query_of
 from infadapter_workload.formats.vocabulary import (
     COUNTS,
     DURATIONS,
     LOADS,
+    ONE,
     OTHERS,
     PARTS_OF_TIME,
+    PER,
+    PER_WORDS,
     PERIODS,
     RATES,
     SECONDS,
+    THINGS,
     THOUSANDS,
     TIME_UNITS,
     TIMES,
@@ -36,6 +42,10 @@ COUNT_KINDS = (Kind.COUNT, Kind.TOTAL, Kind.COUNTER)
 GROWING = (Kind.TOTAL, Kind.COUNTER)
 
 
+_NUMBER_OF = {"count", "counts", "cnt", "number", "num"}
+_AFTER_ONE = COUNTS | LOADS | TOTALS | {*RATES, *TIME_UNITS, *PER_WORDS, "arrival", "volume"}
+
+
 class Said(NamedTuple):
     kind: Kind
     per_s: float = 1  # of a rate: 60 per minute, 0.001 in thousands per second
@@ -44,15 +54,22 @@ class Said(NamedTuple):
 @lru_cache(maxsize=1024)
 def of_values(name: str) -> Said:
     """Of a column that holds numbers."""
-    words = words_of(name)
-    rate, known = _rate(name, words), set(words)
-    if known & THOUSANDS or _per_something(words):
+    query = query_of(name)
+    words = words_of(query.name)
+    rate, known = _rate(query.name, words), set(words)
+    if query.of_errors or known & THOUSANDS or _per_something(words):
         return Said(Kind.UNKNOWN)
-    if known & (OTHERS if rate is None else OTHERS - SECONDS):
+    if known & (OTHERS if rate is None and not _of_a_length(words) else OTHERS - SECONDS):
         return Said(Kind.OTHER)
+    if any(one in THINGS and other in _NUMBER_OF for one, other in pairwise(words)):
+        return Said(Kind.OTHER)
+    if query.increase_s and known & COUNTS:
+        return Said(Kind.RATE, query.increase_s)
+    if _is_part_of_another(words):
+        return Said(Kind.UNKNOWN)
     if rate is not None:
         return Said(Kind.RATE, rate)
-    return Said(_without_rate(name, known))
+    return Said(_without_rate(query.name, words))
 
 
 def is_time(name: str) -> bool:
@@ -74,16 +91,17 @@ def time_unit(name: str) -> str | None:
 def words_of(name: str) -> list[str]:
     """Lower case; of RequestsPerSec and requests_per_sec the same."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [word for word in re.split(r"[^0-9a-zA-Zäöüßµμ]+", apart.lower()) if word]
+    return [word for word in re.split(r"[\W_]+", apart.lower()) if word]
 
 
-def _without_rate(name: str, known: set[str]) -> Kind:
+def _without_rate(name: str, words: list[str]) -> Kind:
+    known = set(words)
     if re.search(r"[a-z]_total$", name):
         return Kind.COUNTER
     if known & TOTALS and (known & COUNTS or len(known) == 1):
         return Kind.TOTAL
     if known & COUNTS:
-        return Kind.COUNT
+        return Kind.LOAD if _of_a_length(words) else Kind.COUNT
     return Kind.LOAD if known & LOADS else Kind.UNKNOWN
 
 
@@ -97,8 +115,11 @@ def _rate(name: str, words: list[str]) -> float | None:
             return RATES[word]
     text = " ".join(words)
     for period, seconds in PERIODS:
-        if re.search(rf"\bper ?{period}\b", text) or re.search(rf"/ ?{period}\b", name.lower()):
-            return seconds
+        found = re.search(rf"\b{PER} ?(\d+)? ?{period}\b", text) or re.search(
+            rf"/ ?(\d+)? ?{period}\b", name.lower()
+        )
+        if found:
+            return seconds * int(found[1] or 1)
     counted = set(words) & (COUNTS - {"count", "number", "num"})
     return 1 if "rate" in words and counted else None
 
@@ -106,4 +127,25 @@ def _rate(name: str, words: list[str]) -> float | None:
 def _per_something(words: list[str]) -> bool:
     """As requests per second and pod are."""
     after = [words[index + 1] for index, word in enumerate(words[:-1]) if word == "per"]
-    return any(word not in TIME_UNITS for word in after)
+    return any(not (word in TIME_UNITS or word[0].isdigit() or _is_period(word)) for word in after)
+
+
+def _is_period(word: str) -> bool:
+    return any(re.fullmatch(period, word) for period, _ in PERIODS)
+
+
+def _of_a_length(words: list[str]) -> bool:
+    """As requests_5m and req_s are: whether of so long or in each such time, they do not say."""
+    return any(
+        earlier in (*COUNTS, "last", "past")
+        and (_is_period(later) or re.fullmatch(r"\d+(?:s|m|min|h|d)", later))
+        for earlier, later in pairwise(words)
+    )
+
+
+def _is_part_of_another(words: list[str]) -> bool:
+    """`request` before the name of something else, such as of its payload."""
+    return any(
+        earlier in ONE and not (later in _AFTER_ONE or later[0].isdigit() or _is_period(later))
+        for earlier, later in pairwise(words)
+    )

@@ -11,12 +11,14 @@ from infadapter_workload.formats.counters import COUNTER_NAME, looks_like_a_coun
 from infadapter_workload.formats.json_content import parsed
 from infadapter_workload.formats.matrix import Matrix, Source, matrix_of
 from infadapter_workload.formats.moments import SURE_S
+from infadapter_workload.formats.names import Kind, of_values
+from infadapter_workload.formats.replicas import refuse_replicas
 from infadapter_workload.formats.stream import Stream, shown
 from infadapter_workload.gaps import MOST_LEFT_OUT, SAY
 from infadapter_workload.series import Series, began
 from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array
 
-_SPLIT = ("le", "quantile")
+_SPLIT = ("le", "quantile", "vmrange")
 """Labels of parts of a histogram or summary, whose sum is no number of requests."""
 
 _COUNTED_IN = "query sum(rate(…[1m])) instead, or say --trace-values counter"
@@ -37,6 +39,7 @@ def series_of(source: Source, matrix: Matrix, asked: Asked) -> Series:
     if not any(samples for _, samples in matrix.series):
         raise source.error("holds no samples")
     _check_labels(source, matrix, asked)
+    refuse_replicas(source, matrix, asked)
     times = sorted({time for _, samples in matrix.series for time in samples})
     step_s = _step_s(source, times)
     places = [int((time - times[0]) / step_s) for time in times]
@@ -123,6 +126,11 @@ def _check_labels(source: Source, matrix: Matrix, asked: Asked) -> None:
         name = labels.get("__name__", "")
         if COUNTER_NAME.search(name) and asked.values is None:
             raise source.error(f"holds {name} itself, by its name a counter: {_COUNTED_IN}")
+        if name and asked.values is None and of_values(name).kind is Kind.OTHER:
+            raise source.error(
+                f"holds {name}, by its name no number of requests: query sum(rate(…[1m])) of a "
+                "counter of them, or say --trace-values rates if it is"
+            )
 
 
 def _holes(matrix: Matrix, times: Sequence[Decimal]) -> list[str]:

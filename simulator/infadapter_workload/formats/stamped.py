@@ -26,7 +26,8 @@ def read_stamps(stream: Stream, asked: Asked, option: str = "") -> Series:
     else:
         layout = layout_of(stream, table, asked, per_request=True)
         clock, named = _column(stream, layout, asked, stamps), bool(table.names)
-    if not (stamps.is_turned or (named and stamps.count > 2)):
+    stamps.daily = clock.daily
+    if not (clock.daily or stamps.is_turned or (named and stamps.count > 2)):
         stamps.check_order()
     return stamps.series(stream, f"a row for each request, its time {clock.said}")
 

@@ -5,6 +5,7 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 
+from infadapter_workload.formats.dates import over_midnight
 from infadapter_workload.formats.moments import SECOND_NS, SURE_S
 from infadapter_workload.formats.stream import Line, Stream
 from infadapter_workload.series import Series, began
@@ -24,6 +25,7 @@ class Stamps:
 
     def __init__(self, to_s: int | None = None) -> None:
         self._moments_ns = array("q")
+        self.daily = False  # they are times of a day, and that of the first is not known
         self._until_ns = None if to_s is None else to_s * SECOND_NS
         self.notes: list[str] = []
 
@@ -53,6 +55,7 @@ class Stamps:
         if not self._moments_ns:
             raise stream.error(f"holds no {what}")
         moments = np.array(self._moments_ns, dtype=np.int64)
+        moments = over_midnight(moments) if self.daily else moments
         notes = [*self.notes, *_order(moments)]
         moments.sort()
         first_s = int(moments[0] // SECOND_NS)

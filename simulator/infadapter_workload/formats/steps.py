@@ -7,7 +7,7 @@ import numpy as np
 
 from infadapter_workload.asked import Asked
 from infadapter_workload.formats.counters import looks_like_a_counter, rates_between
-from infadapter_workload.formats.dates import Clock
+from infadapter_workload.formats.dates import Clock, over_midnight
 from infadapter_workload.formats.grid import Grid, Moments, in_order, places_of, step_s_of
 from infadapter_workload.formats.moments import SECOND_NS, SURE_S
 from infadapter_workload.formats.names import GROWING, Kind, Said
@@ -45,10 +45,11 @@ def spaced(stream: Stream, rows: Rows, said: Said, clock: Clock, asked: Asked, n
     """Raises TraceError for rows that are not evenly spaced, or numbers that no load can have."""
     if not rows.numbers:
         raise stream.error("holds no numbers")
+    moments = np.array(rows.moments_ns, dtype=np.int64)
     table = Grid(
         stream,
         asked,
-        np.array(rows.moments_ns, dtype=np.int64),
+        over_midnight(moments) if clock.daily else moments,
         np.array(rows.numbers),
         np.array(rows.lines, dtype=np.int64),
     )

@@ -13,18 +13,29 @@ RATES = {
 """Per how many seconds."""
 
 PERIODS = (
-    (r"(?:s|sec|secs|second|seconds)", 1),
-    (r"(?:m|min|mins|minute|minutes)", 60),
-    (r"(?:h|hr|hour|hours)", 3600),
-    (r"(?:d|day|days)", 86_400),
+    (r"(?:s|secs?|seconds?|sekunden?|secondes?|segundos?|secondi|secondo|secondes|seconden)", 1),
+    (r"(?:m|mins?|minutes?|minuten?|minutos?|minuti|minuto|minuut)", 60),
+    (r"(?:h|hrs?|hours?|stunden?|std|heures?|horas?|ore|ora|uur)", 3600),
+    (r"(?:d|days?|tage?|jours?|d[ií]as?|dias?|giorni|giorno|dag|dagen)", 86_400),
 )
+"""In English, German, French, Spanish, Portuguese, Italian and Dutch."""
+
+PER_WORDS = ("per", "pro", "je", "par", "por", "al", "alla", "all", "every", "each")
+PER = f"(?:{'|'.join(PER_WORDS)})"
+
+LENGTHS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+"""Of the units of PromQL, in seconds."""
 
 SECONDS = _words("seconds secs sec")
 
 COUNTS = _words(
     "request requests req reqs count counts cnt number num hits calls invocations queries arrivals "
-    "visits pageviews events tweets transactions messages jobs tasks anfragen zugriffe anzahl"
+    "visits pageviews events tweets transactions messages jobs tasks anfragen zugriffe anzahl "
+    "requêtes requetes peticiones solicitudes consultas richieste requisições requisicoes verzoeken"
 )
+
+ONE = _words("request req query call invocation")
+"""What stands before the name of something else, as in `request payload`."""
 
 LOADS = _words("value values val y load last traffic workload demand throughput rate views sum")
 """Of which they do not say whether it is a count or a rate."""
@@ -34,16 +45,25 @@ TOTALS = _words("total cumulative cum counter cumsum")
 OTHERS = SECONDS | _words(
     "latency latencies duration durations elapsed delay wait runtime time ms us ns milliseconds "
     "millis microseconds bytes size sizes length len tokens token kb mb gb bandwidth "
-    "error errors err fail failed failure failures dropped rejected blocked retries "
+    "error errors err fail failed failure failures dropped rejected blocked retries retry denied "
+    "throttled cancelled canceled aborted refused timeout timeouts unsuccessful invalid discarded "
+    "shed skipped expired misses exception exceptions warnings alerts restart restarts slow gc "
     "status code success ratio percent pct utilization utilisation usage "
     "cpu memory mem ram gpu disk load1 load5 load15 temperature "
     "p50 p90 p95 p99 p999 percentile quantile median stddev std "
-    "user users vus threads thread pods replicas nodes instances "
+    "user users vus threads thread pods replicas nodes instances workers containers cores "
+    "processes goroutines executors shards partitions "
     "id ids uid pid port ip host address price cost age index "
     "bucket inflight flight concurrency concurrent active queue queued connections pending waiting "
     "capacity limit quota target threshold predicted prediction forecast expected"
 )
 """Surely no load, whatever stands beside them."""
+
+THINGS = _words(
+    "pod replica node instance worker container core process host server shard partition session "
+    "connection socket goroutine executor device gpu vm"
+)
+"""What `pod_count` has a number of; by itself it is the name of a series, as pod-a is."""
 
 TIMES = _words(
     "timestamp timestamps time times ts t datetime date arrival arrived when epoch unixtime moment "

@@ -1,0 +1,38 @@
+"""The same requests as several Prometheus counted them: their sum is a multiple of the load."""
+
+import re
+from collections.abc import Mapping
+from statistics import fmean
+
+from infadapter_workload.asked import Asked
+from infadapter_workload.formats.matrix import Matrix, Source
+from infadapter_workload.formats.stream import shown
+
+_REPLICA = re.compile(r"_*(?:[a-z]+_)?replica(?:_?id)?_*")
+"""Such as prometheus_replica, __replica__ and receive_replica: by them stores tell copies apart."""
+
+_ALIKE = 0.1
+"""How far the means of copies are apart at most: they scrape at other times."""
+
+
+def refuse_replicas(source: Source, matrix: Matrix, asked: Asked) -> None:
+    """Of two copies that differ in such a label alone. A pod's number is called so, too."""
+    if asked.values is not None:
+        return
+    seen: dict[str, tuple[str, float]] = {}
+    for labels, samples in matrix.series:
+        label = next((name for name in labels if _REPLICA.fullmatch(name)), None)
+        if label is None or not samples:
+            continue
+        mean, others = fmean(samples.values()), _without(labels, label)
+        _, known = seen.setdefault(others, (labels[label], mean))
+        if labels[label] != seen[others][0] and abs(known - mean) <= _ALIKE * max(known, mean):
+            raise source.error(
+                f"has the same series from each {shown(label)}, which count the same requests: "
+                f"query sum(max without ({label}) (…)), or say --trace-values rates if they are "
+                "to be summed"
+            )
+
+
+def _without(labels: Mapping[str, str], label: str) -> str:
+    return repr(sorted((name, text) for name, text in labels.items() if name != label))
