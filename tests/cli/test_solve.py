@@ -530,7 +530,7 @@ def test_a_command_that_is_not_installed_says_what_to_install(
         monkeypatch.delitem(sys.modules, f"infadapter.{module}", raising=False)
     result = run("profile", "--help")
     assert result.exit_code == 1
-    assert "pip install 'infadapter[local]'" in result.stderr
+    assert "pip install 'infadapter[operator,profile]'" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
