@@ -42,6 +42,7 @@ COUNT_KINDS = (Kind.COUNT, Kind.TOTAL, Kind.COUNTER)
 GROWING = (Kind.TOTAL, Kind.COUNTER)
 
 
+_TIMES = r"([1-9]\d{0,4})?"
 _NUMBER_OF = {"count", "counts", "cnt", "number", "num"}
 _AFTER_ONE = COUNTS | LOADS | TOTALS | {*RATES, *TIME_UNITS, *PER_WORDS, "arrival", "volume"}
 
@@ -57,7 +58,7 @@ def of_values(name: str) -> Said:
     query = query_of(name)
     words = words_of(query.name)
     rate, known = _rate(query.name, words), set(words)
-    if query.of_errors or known & THOUSANDS or _per_something(words):
+    if query.of_a_part or known & THOUSANDS or _per_something(words):
         return Said(Kind.UNKNOWN)
     if known & (OTHERS if rate is None and not _of_a_length(words) else OTHERS - SECONDS):
         return Said(Kind.OTHER)
@@ -115,8 +116,8 @@ def _rate(name: str, words: list[str]) -> float | None:
             return RATES[word]
     text = " ".join(words)
     for period, seconds in PERIODS:
-        found = re.search(rf"\b{PER} ?(\d+)? ?{period}\b", text) or re.search(
-            rf"/ ?(\d+)? ?{period}\b", name.lower()
+        found = re.search(rf"\b{PER}{_TIMES} ?{period}\b", text) or re.search(
+            rf"/ ?{_TIMES} ?{period}\b", name.lower()
         )
         if found:
             return seconds * int(found[1] or 1)
