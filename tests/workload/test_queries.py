@@ -59,7 +59,7 @@ def test_a_rate_is_per_what_its_query_or_its_words_say(
         *('rate(http_requests_total{code=~"5.."}[1m])', "5xx/s", "requests_5m", "hits_last_hour"),
         *("req_s", "request payload", "request timeouts", "rejected count", "pod_count"),
         *("session count", "requests denied", "5xx", "unsuccessful requests"),
-        *("prod", "idelta(http_requests_total[5m])"),
+        *("Anfragen pro Pod", "Requêtes par pod", "prod", "idelta(http_requests_total[5m])"),
     ],
 )
 def test_parts_of_the_load_and_lengths_without_a_per_are_asked_for(asks: Read, name: str) -> None:

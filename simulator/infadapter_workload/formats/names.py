@@ -10,6 +10,7 @@ from infadapter_workload.formats.queries import query_of
 from infadapter_workload.formats.vocabulary import (
     COUNTS,
     DURATIONS,
+    EACH_WORDS,
     LOADS,
     ONE,
     OTHERS,
@@ -44,7 +45,8 @@ GROWING = (Kind.TOTAL, Kind.COUNTER)
 
 _TIMES = r"([1-9]\d{0,4})?"
 _NUMBER_OF = {"count", "counts", "cnt", "number", "num"}
-_AFTER_ONE = COUNTS | LOADS | TOTALS | {*RATES, *TIME_UNITS, *PER_WORDS, "arrival", "volume"}
+_AFTER_ONE = COUNTS | LOADS | TOTALS | {*RATES, *TIME_UNITS, *PER_WORDS}
+_AFTER_ONE |= {*EACH_WORDS, "arrival", "volume"}
 
 
 class Said(NamedTuple):
@@ -127,7 +129,7 @@ def _rate(name: str, words: list[str]) -> float | None:
 
 def _per_something(words: list[str]) -> bool:
     """As requests per second and pod are."""
-    after = [words[index + 1] for index, word in enumerate(words[:-1]) if word == "per"]
+    after = [later for earlier, later in pairwise(words) if earlier in PER_WORDS]
     return any(not (word in TIME_UNITS or word[0].isdigit() or _is_period(word)) for word in after)
 
 

@@ -20,8 +20,9 @@ PERIODS = (
 )
 """In English, German, French, Spanish, Portuguese, Italian and Dutch."""
 
-PER_WORDS = ("per", "pro", "je", "par", "por", "al", "alla", "all", "every", "each")
-PER = rf"(?:per ?|(?:{'|'.join(PER_WORDS[1:])}) )"
+PER_WORDS = ("per", "pro", "je", "par", "por")
+EACH_WORDS = ("al", "alla", "all", "every", "each")
+PER = rf"(?:per ?|(?:{'|'.join((*PER_WORDS[1:], *EACH_WORDS))}) )"
 """Only `per` stands in one word with its period: prod is no day, and pros are no seconds."""
 
 LENGTHS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
