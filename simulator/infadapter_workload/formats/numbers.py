@@ -14,7 +14,7 @@ from infadapter_workload.formats.values import has_decimal_comma, unit_said
 from infadapter_workload.series import Series
 from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array
 
-_BLANK = re.compile(r"\d \d")
+_BLANK = re.compile(r"\d \d{3}\b")
 """Between thousands, or where the end of a line was lost."""
 
 
