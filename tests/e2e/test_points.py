@@ -26,6 +26,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 NAME, LADDER = "grouped", "ladder"
 GROUPED = ("glyph-1", "glyph-2", "glyph-3")
 FOLDER = "/models/grouped"
+CALM = 0.1  # of what the most accurate network serves with the whole budget
+MOSTLY = 0.6
+"""Of the answers: one at a time costs twice the CPU that it does in a flood, which was measured."""
+
 BURST_S = 5.0  # over before the next plan's pods could come
 FLOOR = 0.9  # above glyph-1 and glyph-2
 HEARD_S = 5.0  # from a floor in the spec to the router: a look, a planning, and a second
@@ -71,12 +75,12 @@ def test_a_burst_costs_accuracy_and_a_floor_is_kept(
     service_of_one_pod: Live, rungs: dict[str, Rung], figures: Figures
 ) -> None:
     live = service_of_one_pod
-    with steady(live.url, 0.2 * rungs["glyph-3"].capacity_rps()) as load:
+    with steady(live.url, CALM * rungs["glyph-3"].capacity_rps()) as load:
         live.settle()
         wait_for("accuracy as served is told", lambda: live.status.get("servedAccuracy"), 60)
         figures.note("grouped, calm: plan", live.plan["summary"])
         figures.note("grouped, calm: accuracy as served", live.status["servedAccuracy"])
-        assert points(load.since(time.time() - 5))[GROUPED[-1]] > 0.9
+        assert points(load.since(time.time() - 5))[GROUPED[-1]] > MOSTLY
         in_a_burst(live, rungs, figures)
         under_a_floor(live, rungs, figures)
 
@@ -89,7 +93,7 @@ def in_a_burst(live: Live, rungs: dict[str, Rung], figures: Figures) -> None:
     figures.note("grouped, in a burst: answered within the SLO", share(burst, in_time), ">= 0.95")
     figures.note("grouped, in a burst: answered by", answered_by)
     assert share(burst, in_time) >= 0.95
-    assert answered_by[GROUPED[-1]] < 0.9
+    assert answered_by.get(GROUPED[-1], 0.0) < MOSTLY
 
 
 def load_between(rungs: dict[str, Rung], cpu_m: int) -> float:

@@ -60,7 +60,7 @@ def test_a_process_with_room_chooses_as_ever() -> None:
 
 
 def test_a_process_that_uses_up_its_quota_counts_arrivals_for_more() -> None:
-    assert looked(lambda _: 0.4, 1.2, quota=0.4).weight > 2
+    assert looked(lambda _: 0.4, 2.0, quota=0.4).weight > 2
     assert looked(lambda _: 0.4, 60, quota=0.4).weight == MOST
 
 

@@ -23,7 +23,10 @@ USED = 0.9
 FOLLOWED = 0.3
 """Of what a look has found, by how much what is known follows it."""
 
-ALL = 0.92
+USED_FOLLOWED = 0.5
+"""Likewise of the quota used: it is granted by periods, of which a look has two or three."""
+
+ALL = 0.9
 """Of the quota: a process that uses as much may want more."""
 
 GAIN = 4.0
@@ -53,6 +56,7 @@ class WithinQuota:
         self._looked_s, self._used_s = 0.0, 0.0
         self.longer, self._pushed = 1.0, 1.0
         self._expected_s, self._busy_until_s = 0.0, 0.0
+        self._used = 0.0  # of the quota, lately
 
     @property
     def weight(self) -> float:
@@ -87,7 +91,8 @@ class WithinQuota:
         if expected_s > 0:
             found = max(1.0, spent_s / expected_s / (USED * quota))
             self.longer += FOLLOWED * (min(MOST, found) - self.longer)
-        follows = (spent_s / (ALL * quota * passed_s)) ** GAIN
+        self._used += USED_FOLLOWED * (spent_s / (quota * passed_s) - self._used)
+        follows = (self._used / ALL) ** GAIN
         if follows > 1.0:
             self._pushed = min(MOST, self._pushed * min(MORE, follows))
         else:
