@@ -40,6 +40,9 @@ from infadapter_operator.prometheus.rolling import RollingSamples
 ANSWER_SERIES = 8
 """More than `answers_query` gives."""
 
+LONG_AGAIN_AFTER_S = 60.0
+"""A long window that could not be read is asked for again so rarely: each time may take seconds."""
+
 FAILING_SHARE = 0.1
 """Of what was sent to a pod; a client's odd inputs are fewer."""
 
@@ -79,6 +82,7 @@ class PrometheusLoad:
             is_a_part=is_a_part,
         )
         self._coarse: RollingSamples[Sample] | None = None
+        self._no_long_at_s = -math.inf
 
     @property
     def asked(self) -> tuple[str, Servers | None, str | None, str | None]:
@@ -86,7 +90,8 @@ class PrometheusLoad:
 
     async def history(self, window_s: float, now_s: float) -> History:
         """
-        Samples a second apart in the last hour, and further before that. Raises a LoadError.
+        Samples a second apart in the last hour, and further before that, of which less is known
+        where they can't be read: old data that are away stop nothing. Raises a LoadError.
         """
         samples = await self._fine.window(min(window_s, MAX_POINTS), now_s)
         if not samples:
@@ -96,7 +101,7 @@ class PrometheusLoad:
         recent = await self._whole(History(samples))
         if window_s <= MAX_POINTS:
             return recent
-        older = await self._long(window_s).window(window_s, now_s)
+        older = await self._older(window_s, now_s)
         return History((*(s for s in older if s.at_s < samples[0].at_s), *recent.samples))
 
     async def _whole(self, history: History) -> History:
@@ -107,15 +112,30 @@ class PrometheusLoad:
         answer = await self._answer(self.prometheus.instant, self._by_pod_query, at_s)
         return self.coverage.judged(history, rates_of(answer))
 
+    async def _older(self, window_s: float, now_s: float) -> tuple[Sample, ...]:
+        long = self._long(window_s)
+        if 0 <= now_s - self._no_long_at_s < LONG_AGAIN_AFTER_S:
+            return long.known
+        try:
+            return await long.window(window_s, now_s)
+        except QueryFailed:
+            self._no_long_at_s = now_s
+            return long.known
+
     def _long(self, window_s: float) -> RollingSamples[Sample]:
         step_s = math.ceil(window_s / MAX_POINTS)
         if self._coarse is None or self._coarse.step_s != step_s:
-            self._coarse = RollingSamples(ask=self._ask, step_s=step_s)
+            self._coarse = RollingSamples(ask=self._ask_older, step_s=step_s)
         return self._coarse
 
     async def _ask(self, start_s: int, end_s: int, step_s: int) -> tuple[Sample, ...]:
         answer = await self._answer(self._load_from.range, self.query, start_s, end_s, step_s)
         return samples_of(answer)
+
+    async def _ask_older(self, start_s: int, end_s: int, step_s: int) -> tuple[Sample, ...]:
+        """Its last is not the load of now, which may be known where that is no rate."""
+        answer = await self._answer(self._load_from.range, self.query, start_s, end_s, step_s)
+        return tuple(filter(_is_rate, _samples(answer)))
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """By pod name, in requests per second; empty where that is not known. Raises nothing."""
@@ -183,6 +203,15 @@ def samples_of(answer: object) -> tuple[Sample, ...]:
 
     Raises QueryFailed, and InvalidData where the latest is no rate: then the load is not known.
     """
+    samples = _samples(answer)
+    if samples and not _is_rate(samples[-1]):
+        last = samples[-1]
+        raise InvalidData(f"at {last.at_s:.0f} the query gave {last.rps}, which is no rate")
+    return tuple(filter(_is_rate, samples))
+
+
+def _samples(answer: object) -> tuple[Sample, ...]:
+    """Raises QueryFailed and InvalidData."""
     if not isinstance(answer, list):
         raise QueryFailed("Prometheus's answer is no list of series")
     if not answer:
@@ -191,17 +220,9 @@ def samples_of(answer: object) -> tuple[Sample, ...]:
         raise InvalidData("the query gives several series; write sum(…) around it")
     try:
         values = answer[0]["values"]
-        samples = tuple(Sample(float(at_s), float(rps)) for at_s, rps in values)
+        return tuple(Sample(float(at_s), float(rps)) for at_s, rps in values)
     except (KeyError, TypeError, ValueError):
         raise QueryFailed("Prometheus's answer is no series of numbers") from None
-    return _valid(samples)
-
-
-def _valid(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
-    if samples and not _is_rate(samples[-1]):
-        last = samples[-1]
-        raise InvalidData(f"at {last.at_s:.0f} the query gave {last.rps}, which is no rate")
-    return tuple(sample for sample in samples if _is_rate(sample))
 
 
 def _is_rate(sample: Sample) -> bool:

@@ -20,8 +20,9 @@ MAX_POINTS = 3600
 MAX_SERIES = 4000
 """Four a pod; of a service with more pods, some are left out."""
 
-ONLY_WHOLE = {"partial_response": "false"}
-"""Thanos then fails instead of answering with what it has; others don't know the parameter."""
+ONLY_WHOLE, ALSO_A_PART = {"partial_response": "false"}, {"partial_response": "true"}
+"""Thanos then fails instead of answering with what it has, or never does, whichever its own default
+is; others don't know the parameter."""
 
 AS_LATE_AS_IT_IS = {"latency_offset": "1s"}
 """
@@ -49,14 +50,14 @@ class Prometheus:
         Blocking. Raises QueryFailed; of a recent window also where the answer is only a part, from
         which less load would follow. For a long one a store that is away would stop everything.
         """
-        recent = ONLY_WHOLE if end_s - start_s <= MAX_POINTS else {}
+        complete = ONLY_WHOLE if end_s - start_s <= MAX_POINTS else ALSO_A_PART
         with self._named_failures():
             return self.connection.custom_query_range(
                 query,
                 datetime.fromtimestamp(start_s, UTC),
                 datetime.fromtimestamp(end_s, UTC),
                 str(step_s),
-                params={**self._params(series), **recent},
+                params={**self._params(series), **complete},
             )
 
     def instant(self, query: str, at_s: float) -> Any:
@@ -75,6 +76,8 @@ class Prometheus:
             yield
         except CredentialsUnreadable as error:
             raise QueryFailed(f"Prometheus was not asked: {error}") from None
+        except requests.JSONDecodeError:
+            raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
         except (PrometheusApiClientException, OSError) as error:
             told = self.hide(_told(error))
             raise QueryFailed(f"Prometheus did not answer: {told[:200]}") from None
@@ -109,7 +112,7 @@ def connect(url: str, timeout_s: float, credentials: Credentials | None = None) 
         session.cert = files if credentials.key_file else credentials.certificate_file
     identified = _Identified(credentials) if credentials.identify else None
     session.hooks["response"] += [_refuse_detours] if identified else []
-    session.hooks["response"] += [_told_as_strangers, _refuse_pages, _refuse_a_part]
+    session.hooks["response"] += [_refuse_pages, _told_as_strangers, _refuse_a_part]
     retry = Retry(total=0)  # the next cycle is the retry
     connection = PrometheusConnect(
         url, session=session, retry=retry, timeout=timeout_s, auth=identified
@@ -133,30 +136,46 @@ def _refuse_detours(response: requests.Response, **_: object) -> None:
 
 
 def _told_as_strangers(response: requests.Response, **_: object) -> None:
-    if response.status_code in (401, 403):
+    if _is_refusal(response):
         said = response.text.strip()[:100] or response.reason
         status = f"{response.status_code}, {said!r}"
         raise _refused(response, f"it answered {status}: look at the token and the headers")
 
 
 def _refuse_a_part(response: requests.Response, **_: object) -> None:
-    """The client keeps the data and drops the warnings, by which Thanos says what it lacks."""
+    """
+    The client keeps the data and drops what says that they are not all: the warnings of Thanos,
+    and the mark of VictoriaMetrics.
+    """
     if urlencode(ONLY_WHOLE) not in str(response.request.url):
         return
     try:
-        warnings = response.json().get("warnings") or []
+        answer = response.json()
+        warnings, is_a_part = answer.get("warnings") or [], answer.get("isPartial") is True
     except (ValueError, AttributeError):
         return  # it is no answer, as whoever reads it will say
     lacking = [text for text in map(str, warnings) if not text.startswith(ABOUT_THE_QUERY)]
+    lacking += ["it says isPartial"] if is_a_part else []
     if lacking:
         raise _refused(response, f"only a part of the data is there: {lacking[0]}")
 
 
 def _refuse_pages(response: requests.Response, **_: object) -> None:
-    """A login page is a good answer to everybody but to whoever asked a question."""
-    kind = response.headers.get("content-type", "").partition(";")[0]
-    if response.ok and kind.startswith("text/html"):
-        raise _refused(response, f"it answered {kind}, not JSON: is a login in front of it?")
+    """
+    A login page is a good answer to everybody but to whoever asked a question, whatever it calls
+    itself. The page of a redirect is for those who do not follow it.
+    """
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower() or "a page"
+    is_page = "html" in kind or response.content.lstrip().startswith(b"<")
+    if response.is_redirect or not is_page:
+        return
+    status = "" if response.ok else f"{response.status_code}, as "
+    hint = ": is a login in front of it?" if response.ok or _is_refusal(response) else ""
+    raise _refused(response, f"it answered {status}{kind}, not JSON{hint}")
+
+
+def _is_refusal(response: requests.Response) -> bool:
+    return response.status_code in (401, 403)
 
 
 def _refused(response: requests.Response, why: str) -> requests.RequestException:
@@ -171,6 +190,6 @@ def _told(error: Exception) -> str:
 
 def _innermost(error: BaseException) -> BaseException:
     """Of what urllib3 wraps in a MaxRetryError, and requests in a ConnectionError, the reason."""
-    wrapped = [getattr(error, "reason", None), *error.args[:1], error.__cause__]
+    wrapped = [getattr(error, "reason", None), *error.args, error.__cause__]
     inner = next((e for e in wrapped if isinstance(e, BaseException) and e is not error), None)
     return error if inner is None else _innermost(inner)
