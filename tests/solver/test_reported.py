@@ -102,7 +102,8 @@ def test_the_gap_of_a_large_instance_is_small_and_holds(
 ) -> None:
     """
     A gap that is printed and that another solver disproves, of uneven rates:
-    https://github.com/ERGO-Code/HiGHS/issues/1259. The bound is compared with a richer budget's.
+    https://github.com/ERGO-Code/HiGHS/issues/1259, and "optimal" below what others find:
+    https://github.com/google/or-tools/issues/1080. The bound is compared with a richer budget's.
     """
     draw = random.Random(variants)
     cores = sorted(draw.sample(range(1, 97), sizes))
