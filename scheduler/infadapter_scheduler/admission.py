@@ -58,9 +58,12 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
 def advance(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -> Request | None:
     """
     Into a batch that was to run later, which then has the place of the offer's deadline. Where
-    deadlines differ, who can't wait fills a batch of those who can, and no small one is opened.
+    deadlines differ, who can't wait fills a batch of those who can, and no small one is opened. One
+    that waits for its weights stays: those who make way for them are served before it.
     """
-    if len(batch.members) >= batch.cap or offer.deadline_s >= batch.key_s or batch.released_s:
+    if len(batch.members) >= batch.cap or offer.deadline_s >= batch.key_s:
+        return None
+    if batch.released_s or batch.deferred:
         return None
     plan, free_s = executor.plan, executor.admits_from_s(offer.now_s)
     work_s = batch.work_with(1)

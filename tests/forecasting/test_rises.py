@@ -50,7 +50,7 @@ def test_one_rise_of_a_short_history_is_no_habit_yet() -> None:
     st.floats(0, 1e3),
     st.floats(0, 500),
 )
-def test_more_in_place_or_meanwhile_misses_no_more_in_a_rise(
+def test_the_more_is_served_meanwhile_the_less_is_missed(
     rates: list[float], limit_rps: float, meanwhile_rps: float, more_rps: float
 ) -> None:
     needed = np.array(rates)

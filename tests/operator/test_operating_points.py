@@ -136,11 +136,15 @@ async def test_it_is_that_of_the_last_interval_and_ends_with_the_data() -> None:
     assert (await runner.look()).state.served_accuracy is None
 
 
-def test_the_status_says_it_with_the_plan_and_not_at_every_look() -> None:
+def test_the_status_says_it_when_it_is_known_or_has_changed_and_not_at_every_look() -> None:
     made = recall(SERVICE, (), demand_rps=1.0, decided_at_s=0.0)
-    first = status_of(SERVICE, 1, made, (), None, 0.0, changed=True, served_accuracy=0.71234)
-    assert first.served_accuracy == 0.7123
-    same = status_of(SERVICE, 1, made, (), first, 9.0, changed=False, served_accuracy=0.6)
-    assert same == first
+    none = status_of(SERVICE, 1, made, (), None, 0.0, changed=True, served_accuracy=None)
+    first = status_of(SERVICE, 1, made, (), none, 5.0, changed=False, served_accuracy=0.71234)
+    assert (none.served_accuracy, first.served_accuracy) == (None, 0.7123)
+    for hardly in (0.695, 0.73, None):
+        same = status_of(SERVICE, 1, made, (), first, 9.0, changed=False, served_accuracy=hardly)
+        assert same == first
+    less = status_of(SERVICE, 1, made, (), first, 9.0, changed=False, served_accuracy=0.69)
+    assert less.served_accuracy == 0.69
     new = status_of(SERVICE, 1, made, (), same, 9.0, changed=True, served_accuracy=None)
     assert new.served_accuracy is None

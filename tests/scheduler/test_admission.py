@@ -237,3 +237,12 @@ def test_nobody_is_made_late_by_a_batch_that_goes_first() -> None:
     (run,) = made.handle(Finished("e", 1, 0.0, 0.020), 0.020)
     assert isinstance(run, Run)
     assert run.batch == (2,)
+
+
+def test_a_batch_whose_load_waits_for_others_does_not_go_before_them() -> None:
+    """The load of b is sent when a, which makes way for it, has served all that it accepted."""
+    made = Scheduler([Model(name, {1: 0.01, 2: 0.012}, 0.1, 1) for name in "ab"])
+    made.handle(ExecutorJoined("e", 1, ("a",), shared_load=True), 0.0)
+    for number, name, deadline_s in ((1, "a", 0.2), (2, "a", 0.5), (3, "b", 1.0)):
+        assert not refused(made.handle(Arrived(number, name, deadline_s), 0.0))
+    assert refused(made.handle(Arrived(4, "b", 0.1), 0.0))

@@ -117,6 +117,20 @@ def test_a_model_whose_requests_cannot_wait_for_a_load_is_loaded_for_the_next_on
     assert outcomes[7:] == ["on_time"] * 43
 
 
+def test_with_loads_among_executions_nobody_is_left_without_an_answer() -> None:
+    """Three models take turns in memory for two, and some of their requests can't wait."""
+    times_s = {1: 0.01, 2: 0.012, 4: 0.014}
+    models = {name: Model(name, times_s, load_s=0.03, pages=1) for name in "abc"}
+    draw, now_s, arrivals = random.Random(1), 0.0, []
+    for _ in range(500):
+        now_s += draw.expovariate(150)
+        arrivals.append(Arrival(now_s, draw.choice("abc"), draw.choice((0.06, 0.1, 0.2, 0.4))))
+    policy = POLICIES["infadapter"](list(models.values()), None, 0.0)
+    counts = shares(replay(policy, arrivals, World(models, pages=2, shared_load=True)))
+    assert counts["late"] == counts["cancelled"] == 0
+    assert counts["on_time"] + counts["refused"] == 500
+
+
 @pytest.mark.parametrize("policy", sorted(POLICIES))
 @pytest.mark.parametrize("pages", [None, 14])
 def test_each_policy_answers_everybody_and_keeps_the_rules(policy: str, pages: int | None) -> None:

@@ -118,6 +118,8 @@ def test_copies_of_two_replicas_are_not_summed(read: Read, asks: Read, label: st
     assert read(answer(*copies), values="rates").mean_rps == pytest.approx(202)
     apart = ({label: "0"}, STEADY), ({label: "1"}, values(lambda i: 40))
     assert read(answer(*apart)).mean_rps == 140
+    idle = [({"pod": "x", label: name}, values(lambda i: 0)) for name in ("a", "b")]
+    assert read(answer(*idle, ({"pod": "y"}, STEADY))).mean_rps == 100
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from infadapter_workload.formats.json_objects import object_of
+
 Read = Callable[..., Any]
 
 CLF = '10.0.0.1 - - [10/Oct/2000:13:55:{:02} -0700] "GET /a HTTP/1.1" 200 23 "-" "curl/8"\n'
@@ -210,6 +212,11 @@ def test_messages_in_pairs_are_no_requests(asks: Read) -> None:
     """https://github.com/allinurl/goaccess/issues/2368"""
     line = 'time="2022-07-26T10:01:%s-04:00" level=error msg="use of closed connection" entry=web'
     assert "holds messages of a server" in asks(served(line))
+
+
+@pytest.mark.parametrize("tail", ["a" * 60_000, "a=" * 30_000 + '"', 'a="\\' * 15_000])
+def test_a_long_line_that_is_no_pairs_is_seen_to_be_none_at_once(tail: str) -> None:
+    assert object_of(f"level=info path=/a status=200 {tail}") is None
 
 
 def test_a_time_within_another_object_is_named_with_a_dot(read: Read) -> None:

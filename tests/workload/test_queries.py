@@ -26,6 +26,7 @@ def by_minute(name: str) -> str:
         ("namespace_pod:http_requests:rate5m", 6000),
         ("increase(http_requests_total[5m])", 20),
         ("job:http_requests:increase1h", 6000 / 3600),
+        ("increase(http_requests_total[1h30m:1m])", 6000 / 5400),
         ('count_over_time({app="x"}[1m])', 100),
         ("requests per 5 minutes", 20),
         ("req/5min", 20),
@@ -37,6 +38,8 @@ def by_minute(name: str) -> str:
         ("solicitudes por segundo", 6000),
         ("richieste al secondo", 6000),
         ("nombre de requêtes", 100),
+        ("http_requests_prod", 100),
+        ("requests pros", 100),
     ],
 )
 def test_a_rate_is_per_what_its_query_or_its_words_say(
@@ -56,10 +59,15 @@ def test_a_rate_is_per_what_its_query_or_its_words_say(
         *('rate(http_requests_total{code=~"5.."}[1m])', "5xx/s", "requests_5m", "hits_last_hour"),
         *("req_s", "request payload", "request timeouts", "rejected count", "pod_count"),
         *("session count", "requests denied", "5xx", "unsuccessful requests"),
+        *("Anfragen pro Pod", "Requêtes par pod", "prod", "idelta(http_requests_total[5m])"),
     ],
 )
 def test_parts_of_the_load_and_lengths_without_a_per_are_asked_for(asks: Read, name: str) -> None:
     assert "say --trace-" in asks(by_minute(name))
+
+
+def test_a_number_of_periods_is_bounded(read: Read) -> None:
+    assert read(by_minute(f"requests per {'1' * 5000} s")).mean_rps == pytest.approx(100, rel=0.01)
 
 
 def test_columns_of_one_name_are_told_apart_by_their_numbers(read: Read, asks: Read) -> None:
@@ -89,3 +97,9 @@ def test_thousands_apart_are_read(read: Read, number: str) -> None:
     """https://github.com/dbeaver/dbeaver/issues/7839, https://github.com/wireservice/csvkit/issues/652"""
     text = "time;rps\n" + "\n".join(f"{EPOCH + 60 * i};{number}" for i in range(60))
     assert read(text).mean_rps == 1200.5
+
+
+def test_two_numbers_are_not_thousands_apart(asks: Read) -> None:
+    text = "time;rps\n" + "\n".join(f"{EPOCH + 60 * i};1000 200" for i in range(60))
+    assert "'1000 200' is not a number of requests" in asks(text)
+    assert "'100 200' may be one number or two" in asks("100\n200\n100 200\n300\n")

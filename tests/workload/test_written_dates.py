@@ -66,6 +66,20 @@ def test_times_of_a_day_go_on_over_midnight(read: Read) -> None:
     assert (trace.seconds, trace.mean_rps) == (120, 20)
 
 
+def test_times_of_a_day_go_back_over_midnight_where_a_line_is_late_or_the_newest_is_first(
+    read: Read,
+) -> None:
+    begin = datetime(2024, 3, 1, 23, 59, 30)
+    times = [f"{begin + timedelta(seconds=i):%H:%M:%S}" for i in range(60)]
+    late = "\n".join(
+        ["time,user", *(f"{time},x" for time in [*times[:40], times[25], *times[40:]])]
+    )
+    trace = read(late, "timestamps")
+    assert (trace.seconds, trace.requests) == (60, 61)
+    newest = "\n".join(["time,requests", *(f"{time},5" for time in reversed(times))])
+    assert (read(newest).seconds, read(newest).notes) == (60, ("newest first: turned round",))
+
+
 @pytest.mark.parametrize(("name", "step"), [("arrival_ms", 50), ("time_us", 50_000)])
 def test_a_column_of_times_by_itself_is_read_where_its_name_has_a_unit(
     read: Read, name: str, step: int

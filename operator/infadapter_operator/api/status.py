@@ -65,8 +65,8 @@ class InferenceServiceStatus(StatusModel):
     error_budget: ErrorBudgetStatus | None = None
     """Absent with less than an hour of data."""
     served_accuracy: Fraction | None = None
-    """As served in the interval before the plan was made; absent where nobody counted. What it is
-    now is a metric."""
+    """As served in an interval: said again for another plan, or once it has changed by 0.02; absent
+    where nobody counted. What it is now is a metric."""
     plan: PlanStatus | None = None
     decisions: Annotated[tuple[Decision, ...], Field(max_length=10)] = ()
     """The last ones, newest first."""

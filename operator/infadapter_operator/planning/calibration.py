@@ -43,6 +43,9 @@ EARLY_TOLERANCE_S = 0.5
 
 MIN_RATIO, MAX_RATIO = 0.5, 1.1
 
+MOST_KNOWN = 64
+"""Sets of ratios whose variants are remembered: a service that runs for months learns many."""
+
 HYSTERESIS_STEPS = 0.8
 """By hysteresis: a ratio must be so many steps away from the one in force, else weights move."""
 
@@ -120,6 +123,8 @@ def with_calibration(service: Service, calibration: CapacityCalibration) -> Serv
         return service
     known = service.derived.of(service.variants).calibrated
     if key not in known:
+        if len(known) >= MOST_KNOWN:
+            known.clear()
         variants = tuple(_revalued(variant, dict(key)) for variant in service.variants)
         known[key] = Calibrated(variants, Derived())
     return replace(service, variants=known[key].variants, derived=known[key].derived)

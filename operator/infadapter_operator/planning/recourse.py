@@ -18,6 +18,7 @@ from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.planning.capacity import load_time_s
 from infadapter_operator.planning.growth_path import vertical_limit_rps, with_standby
 from infadapter_operator.planning.hysteresis import WORTH_MOVING
+from infadapter_operator.planning.problem import untouchable_rps
 from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Plan, evaluate
 from infadapter_solver.problem import Resources, Target
@@ -28,7 +29,7 @@ class Recourse:
     """`now` values a plan for the rate of now: for what may come, it has its recourse."""
 
     now: Switch
-    needed_rps: Array  # by second, of the last half hour
+    needed_rps: Array  # by second, of the last half hour, beyond what untouchable pods serve
 
     def worth(self, plan: Plan) -> float:
         """In objective, less what is expected to be missed."""
@@ -65,7 +66,9 @@ class Recourse:
 
 
 def recourse_of(now: Switch, rates: Array) -> Recourse:
-    return Recourse(now=now, needed_rps=needs(rates, now.service.slo_s))
+    served_rps = untouchable_rps(now.service, now.observed)
+    needed_rps = needs(rates, now.service.slo_s) - served_rps
+    return Recourse(now=now, needed_rps=needed_rps.clip(min=0.0))
 
 
 def with_recourse(best: Plan, kept: Plan | None, switch: Switch, recourse: Recourse) -> Plan:

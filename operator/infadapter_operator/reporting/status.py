@@ -25,6 +25,9 @@ KEPT_DECISIONS = 10
 BUDGET_STEP = 0.1
 """The status says again what is left of the error budget when it has changed by so much."""
 
+SERVED_STEP = 0.02
+"""Likewise of how accurate the answers are, which is never twice the same."""
+
 _NOTHING = InferenceServiceStatus()
 
 
@@ -43,19 +46,19 @@ def status_of(
 ) -> InferenceServiceStatus:
     """
     `changed`: the decision's plan is not the one of before. `blocks`: what does not come; None
-    where nothing was looked at. `served_accuracy` is told with the plan, for it changes always.
+    where nothing was looked at.
     """
     before = previous or _NOTHING
     plan, history, served = before.plan, before.decisions, before.served_accuracy
     if decision and (changed or plan is None):
         plan = plan_status(decision)
         history = (_line(plan), *history)[:KEPT_DECISIONS]
-        served = None if served_accuracy is None else round(served_accuracy, 4)
+        served = None  # that of another plan
     return InferenceServiceStatus(
         observed_generation=generation,
         effective_price_per_core=round(price_per_core(service), 6),
         error_budget=budget_status(error_budget, before.error_budget),
-        served_accuracy=served,
+        served_accuracy=served_status(served_accuracy, served),
         plan=plan,
         decisions=history,
         variants=variants_of(service, blocks, before.variants, generation, now_s),
@@ -77,6 +80,13 @@ def without_service(
             "conditions": with_times(conditions, before.conditions, generation, now_s),
         }
     )
+
+
+def served_status(now: float | None, before: float | None) -> float | None:
+    """What was said before, while it has hardly changed or nobody tells."""
+    if now is None or (before is not None and abs(now - before) < SERVED_STEP):
+        return before
+    return round(now, 4)
 
 
 def budget_status(

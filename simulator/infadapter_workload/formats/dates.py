@@ -14,7 +14,7 @@ from infadapter_workload.formats.written_dates import CLOCK, are_written, hour_o
 
 _CALENDAR = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])([0-3]\d)(?:([01]\d|2[0-3])(\d\d(\d\d)?)?)?")
 _WRITTEN = re.compile(rf"(\d{{1,2}})([-./])(\d{{1,2}})\2(\d{{4}}|\d\d)(?:{CLOCK})?")
-_DAY_NS = 86_400 * SECOND_NS
+_DAY_NS, _HOUR_NS = 86_400 * SECOND_NS, 3600 * SECOND_NS
 _TIME_OF_DAY = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?")
 
 
@@ -105,9 +105,13 @@ def time_of_day(texts: Sequence[str]) -> Clock | None:
 
 
 def over_midnight(moments_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Times of a day in order: where they fall by more than half of one, the next has begun."""
-    days = np.cumsum(np.diff(moments_ns, prepend=moments_ns[:1]) < -_DAY_NS // 2)
-    return moments_ns + days * _DAY_NS
+    """
+    Times of a day: where they fall by more than half of one, the next has begun; where they rise by
+    nearly a whole one, a line is late, or the newest come first.
+    """
+    steps = np.diff(moments_ns, prepend=moments_ns[:1])
+    begun, back = steps < -_DAY_NS // 2, steps > _DAY_NS - _HOUR_NS
+    return moments_ns + np.cumsum(begun.astype(np.int64) - back) * _DAY_NS
 
 
 def _time_of_day_ns(text: str) -> int:

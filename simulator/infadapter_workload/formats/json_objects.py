@@ -17,7 +17,7 @@ _ABOUT = {
 
 Object = Mapping[str, Any]
 
-_PAIR = re.compile(r'([A-Za-z_@][\w.@-]*)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?=\s|$)')
+_PAIR = re.compile(r'\s*([A-Za-z_@][\w.@-]*)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?=\s|$)')
 _LEAST_PAIRS = 3
 
 
@@ -74,9 +74,11 @@ def object_of(text: str) -> Object | None:
 
 
 def _pairs(text: str) -> Object | None:
-    """All of a line, so that a message in which some stand is none."""
-    if not _PAIR.match(text):
-        return None
-    found = {match[1]: match[2] or match[3] or "" for match in _PAIR.finditer(text)}
-    left = _PAIR.sub("", text).strip()
-    return found if not left and len(found) >= _LEAST_PAIRS else None
+    """
+    All of a line, so that a message in which some stand is none. One behind the other: to look for
+    them anywhere takes the square of its length.
+    """
+    found, end = dict[str, str](), 0
+    while match := _PAIR.match(text, end):
+        found[match[1]], end = match[2] or match[3] or "", match.end()
+    return found if end == len(text) and len(found) >= _LEAST_PAIRS else None

@@ -10,6 +10,7 @@ from infadapter_workload.formats.queries import query_of
 from infadapter_workload.formats.vocabulary import (
     COUNTS,
     DURATIONS,
+    EACH_WORDS,
     LOADS,
     ONE,
     OTHERS,
@@ -42,8 +43,10 @@ COUNT_KINDS = (Kind.COUNT, Kind.TOTAL, Kind.COUNTER)
 GROWING = (Kind.TOTAL, Kind.COUNTER)
 
 
+_TIMES = r"([1-9]\d{0,4})?"
 _NUMBER_OF = {"count", "counts", "cnt", "number", "num"}
-_AFTER_ONE = COUNTS | LOADS | TOTALS | {*RATES, *TIME_UNITS, *PER_WORDS, "arrival", "volume"}
+_AFTER_ONE = COUNTS | LOADS | TOTALS | {*RATES, *TIME_UNITS, *PER_WORDS}
+_AFTER_ONE |= {*EACH_WORDS, "arrival", "volume"}
 
 
 class Said(NamedTuple):
@@ -57,7 +60,7 @@ def of_values(name: str) -> Said:
     query = query_of(name)
     words = words_of(query.name)
     rate, known = _rate(query.name, words), set(words)
-    if query.of_errors or known & THOUSANDS or _per_something(words):
+    if query.of_a_part or known & THOUSANDS or _per_something(words):
         return Said(Kind.UNKNOWN)
     if known & (OTHERS if rate is None and not _of_a_length(words) else OTHERS - SECONDS):
         return Said(Kind.OTHER)
@@ -115,8 +118,8 @@ def _rate(name: str, words: list[str]) -> float | None:
             return RATES[word]
     text = " ".join(words)
     for period, seconds in PERIODS:
-        found = re.search(rf"\b{PER} ?(\d+)? ?{period}\b", text) or re.search(
-            rf"/ ?(\d+)? ?{period}\b", name.lower()
+        found = re.search(rf"\b{PER}{_TIMES} ?{period}\b", text) or re.search(
+            rf"/ ?{_TIMES} ?{period}\b", name.lower()
         )
         if found:
             return seconds * int(found[1] or 1)
@@ -126,7 +129,7 @@ def _rate(name: str, words: list[str]) -> float | None:
 
 def _per_something(words: list[str]) -> bool:
     """As requests per second and pod are."""
-    after = [words[index + 1] for index, word in enumerate(words[:-1]) if word == "per"]
+    after = [later for earlier, later in pairwise(words) if earlier in PER_WORDS]
     return any(not (word in TIME_UNITS or word[0].isdigit() or _is_period(word)) for word in after)
 
 

@@ -1,5 +1,6 @@
 """Requests per second: one number a line."""
 
+import re
 from array import array
 
 import numpy as np
@@ -13,6 +14,9 @@ from infadapter_workload.formats.values import has_decimal_comma, unit_said
 from infadapter_workload.series import Series
 from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array
 
+_BLANK = re.compile(r"\d \d{3}\b")
+"""Between thousands, or where the end of a line was lost."""
+
 
 def read_rates(stream: Stream, asked: Asked, option: str = "") -> Series:
     """With or without a header; a second each, or --trace-every."""
@@ -25,6 +29,10 @@ def read_rates(stream: Stream, asked: Asked, option: str = "") -> Series:
     numbers = array("d")
     for index, line in enumerate(stream.lines()):
         if index or not name:
+            if _BLANK.search(line.text):
+                raise line.error(
+                    f"{shown(line.text)} may be one number or two: write it without a blank"
+                )
             numbers.append(requests(line, line.text, most_s, comma))
         if len(numbers) * step_s > MAX_SECONDS:
             raise line.error(f"the trace is longer than {MAX_SECONDS:,} s: cut it with --to SECOND")

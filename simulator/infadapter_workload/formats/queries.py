@@ -9,9 +9,10 @@ _MATCHERS = re.compile(r"\{[^}]*\}")
 _GROUPING = re.compile(r"\b(?:by|without)\s*\([^)]*\)", re.IGNORECASE)
 _LEVEL = re.compile(r"^\w+:(?=\w+:)")
 _ERRORS = re.compile(r"""["'.][45](?:\d\d|xx|\.\.)|\b[45]xx\b""")
-_WINDOW = r"(\d+)([smhd])"
+_TWO_SAMPLES = re.compile(r"\bidelta\s*\(")
+_WINDOW = r"((?:\d{1,6}[smhdwy])+)"
 _INCREASE = re.compile(
-    rf"\b(?:increase|delta|idelta|count_over_time)\s*\(.*\[\s*{_WINDOW}|:increase{_WINDOW}$"
+    rf"\b(?:increase|delta|count_over_time)\s*\(.*\[\s*{_WINDOW}\s*[\]:]|:increase{_WINDOW}$"
 )
 _RATE = re.compile(r"\birate\b|(?<=:)i?rate(?:\d+[smhd])?$")
 _OVER_TIME = re.compile(r"_over_time(?=\s*\()")
@@ -20,16 +21,19 @@ _OVER_TIME = re.compile(r"_over_time(?=\s*\()")
 class Query(NamedTuple):
     name: str  # without labels and grouping, which say nothing of its numbers
     increase_s: int | None = None  # it is of what came within this long, whatever the step is
-    of_errors: bool = False  # of the answers with these statuses alone
+    of_a_part: bool = False  # of answers with such a status, or what came between two samples
 
 
 def query_of(name: str) -> Query:
     """What is left of a name once it is read as a query."""
     found = _INCREASE.search(name)
-    length_s = None
-    if found:
-        number, unit = [each for each in found.groups() if each]
-        length_s = int(number) * LENGTHS[unit]
+    length_s = _length_s(found[1] or found[2]) if found else None
     bare = _GROUPING.sub(" ", _MATCHERS.sub(" ", name))
     bare = _OVER_TIME.sub("", _RATE.sub("rate", _LEVEL.sub("", bare.strip())))
-    return Query(bare.strip(), length_s, _ERRORS.search(name) is not None)
+    is_part = bool(_ERRORS.search(name) or _TWO_SAMPLES.search(name))
+    return Query(bare.strip(), length_s, is_part)
+
+
+def _length_s(text: str) -> int:
+    """As 5m and 1h30m say it."""
+    return sum(int(number) * LENGTHS[unit] for number, unit in re.findall(r"(\d+)(\w)", text))

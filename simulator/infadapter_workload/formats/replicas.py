@@ -26,7 +26,7 @@ def refuse_replicas(source: Source, matrix: Matrix, asked: Asked) -> None:
             continue
         mean, others = fmean(samples.values()), _without(labels, label)
         _, known = seen.setdefault(others, (labels[label], mean))
-        if labels[label] != seen[others][0] and abs(known - mean) <= _ALIKE * max(known, mean):
+        if labels[label] != seen[others][0] and abs(known - mean) < _ALIKE * max(known, mean):
             raise source.error(
                 f"has the same series from each {shown(label)}, which count the same requests: "
                 f"query sum(max without ({label}) (…)), or say --trace-values rates if they are "

@@ -14,8 +14,8 @@ _WRITTEN = re.compile(
     r"([A-Za-z]*(?:/[A-Za-z]+|[A-Za-z]))?"
 )
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
-_APART = re.compile(r"(?<=\d)[ \u00a0\u2009\u202f'’](?=\d{3}(?!\d))")
-"""Between thousands, as French, Swiss and Swedish write them."""
+_APART = re.compile(r"[-+]?[1-9]\d{0,2}([ \u00a0\u2009\u202f'’])\d{3}(?:\1\d{3})*(?!\d)")
+"""Thousands, as French, Swiss and Swedish write them; 1000 200 are two numbers."""
 
 _PLACES = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+,\d+")
 
@@ -27,7 +27,8 @@ class Number(NamedTuple):
 
 def number_of(text: str, decimal_comma: bool = False) -> Number:
     """Raises ValueError for what is none, or whose unit has nothing to do with requests."""
-    text = _APART.sub("", text)
+    if apart := _APART.match(text):
+        text = apart[0].replace(apart[1], "") + text[apart.end() :]
     try:
         return Number(float(text.replace(",", ".") if decimal_comma else text))
     except ValueError:

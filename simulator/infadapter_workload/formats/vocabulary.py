@@ -13,17 +13,19 @@ RATES = {
 """Per how many seconds."""
 
 PERIODS = (
-    (r"(?:s|secs?|seconds?|sekunden?|secondes?|segundos?|secondi|secondo|secondes|seconden)", 1),
+    (r"(?:s|secs?|seconds?|sekunden?|secondes?|segundos?|secondi|secondo|seconden)", 1),
     (r"(?:m|mins?|minutes?|minuten?|minutos?|minuti|minuto|minuut)", 60),
     (r"(?:h|hrs?|hours?|stunden?|std|heures?|horas?|ore|ora|uur)", 3600),
-    (r"(?:d|days?|tage?|jours?|d[ií]as?|dias?|giorni|giorno|dag|dagen)", 86_400),
+    (r"(?:d|days?|tage?|jours?|d[ií]as?|giorni|giorno|dag|dagen)", 86_400),
 )
 """In English, German, French, Spanish, Portuguese, Italian and Dutch."""
 
-PER_WORDS = ("per", "pro", "je", "par", "por", "al", "alla", "all", "every", "each")
-PER = f"(?:{'|'.join(PER_WORDS)})"
+PER_WORDS = ("per", "pro", "je", "par", "por")
+EACH_WORDS = ("al", "alla", "all", "every", "each")
+PER = rf"(?:per ?|(?:{'|'.join((*PER_WORDS[1:], *EACH_WORDS))}) )"
+"""Only `per` stands in one word with its period: prod is no day, and pros are no seconds."""
 
-LENGTHS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+LENGTHS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 """Of the units of PromQL, in seconds."""
 
 SECONDS = _words("seconds secs sec")

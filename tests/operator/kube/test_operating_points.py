@@ -120,19 +120,21 @@ async def test_a_floor_above_every_variant_is_told_and_what_runs_goes_on() -> No
     assert bench.context.xds.confirmed(KEY)
 
 
-async def test_accuracy_as_served_is_a_metric_and_in_the_status_with_the_next_plan() -> None:
+async def test_accuracy_as_served_is_a_metric_and_in_the_status_while_the_plan_rests() -> None:
     bench = await serving()
     assert gauge(bench, "infadapter_served_accuracy_ratio") is None
     told(bench, "0.75")
     await bench.turns(4)
     assert gauge(bench, "infadapter_served_accuracy_ratio") == 0.75
-    told(bench, "0.72")
+    assert bench.status["servedAccuracy"] == "0.75"
+    assert len(bench.writes()) == 1
+    told(bench, "0.74")
     await bench.turns(4)
-    assert gauge(bench, "infadapter_served_accuracy_ratio") == 0.72
+    assert gauge(bench, "infadapter_served_accuracy_ratio") == 0.74
     assert bench.writes() == []
     bench.load.rps = 35.0
     await bench.turns(2)
-    assert bench.status["servedAccuracy"] == "0.72"
+    assert bench.status["servedAccuracy"] == "0.74"
     bench.load.rps = None
     await bench.turns(1)
     assert gauge(bench, "infadapter_served_accuracy_ratio") is None

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from infadapter_operator.planning.calibration import (
     FULL_TO,
     MAX_RATIO,
     MIN_RATIO,
+    MOST_KNOWN,
     TOLERATED_MISSES,
     TRIED,
     calibrated_by,
@@ -161,6 +163,14 @@ def test_capacities_are_those_that_were_learnt_and_the_others_stay() -> None:
 
 def test_a_ratio_that_rounds_to_one_leaves_the_service_as_it_is() -> None:
     assert with_calibration(SERVICE, CapacityCalibration(ratios={CPU_SMALL: 1.004})) is SERVICE
+
+
+def test_what_was_derived_of_ratios_is_not_kept_for_ever() -> None:
+    service = a_service()
+    for small, large in product(range(50, 90), range(50, 60)):
+        ratios = {CPU_SMALL: small / 100, Target("large"): large / 100}
+        with_calibration(service, CapacityCalibration(ratios=ratios))
+    assert 0 < len(service.derived.calibrated) <= MOST_KNOWN
 
 
 @given(st.floats(0.8, 0.99))

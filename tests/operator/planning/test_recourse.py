@@ -79,6 +79,20 @@ def test_a_plan_in_force_that_has_a_way_on_stays() -> None:
     assert plan is kept
 
 
+def test_what_another_controller_s_pods_serve_of_a_rise_is_not_missed() -> None:
+    asked = service()
+    theirs = Observed(pods=(a_pod("fast-1", 4000),), untouchable=frozenset({Target("fast")}))
+    problem = problem_for(asked, theirs, 110.0)
+    plan = solved(problem)
+    assert plan.feasible
+
+    def cost(high_rps: float) -> float:
+        now = Switch(service=asked, observed=theirs, problem=problem, now_s=100.0, dwell_s=60.0)
+        return recourse_of(now, rising_to(high_rps)).cost(plan)
+
+    assert cost(110.0) == 0.0 < cost(150.0)
+
+
 def test_more_room_makes_the_recourse_of_a_plan_no_dearer() -> None:
     rates = rising_to(130.0)
     plan = solved(problem_for(service(), NOTHING, 55.0))
