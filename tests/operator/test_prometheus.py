@@ -134,6 +134,8 @@ async def test_several_series_are_invalid(server: Answers) -> None:
         {"data": {"result": [{"values": [[1]]}]}},
         {"data": {"result": [{"values": [[1, "x"]]}]}},
         {"data": {"result": [{"values": None}]}},
+        {"data": {"result": [{"values": [[1, 10**400]]}]}},
+        b'{"data": ' + b"[" * 200_000,
     ],
 )
 async def test_an_answer_that_cannot_be_read_is_a_failed_query(

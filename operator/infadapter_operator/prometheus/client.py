@@ -5,14 +5,13 @@ pods delivered, that of the pods of which it is known.
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import (
     Delivered,
     History,
-    InvalidData,
     LoadError,
     NoData,
     QueryFailed,
@@ -23,16 +22,18 @@ from infadapter_operator.prometheus.answers import LEAST_INTERVAL_S, answers_of,
 from infadapter_operator.prometheus.connection import MAX_POINTS, Prometheus
 from infadapter_operator.prometheus.coverage import Coverage
 from infadapter_operator.prometheus.queries import (
-    ACCURACY,
-    ARRIVED,
-    FAILED,
-    MISSED,
-    WHAT,
     Servers,
     counted_within_s,
     delivered_over_s,
     delivered_query,
     fresh_for_s,
+)
+from infadapter_operator.prometheus.read import (
+    all_samples_of,
+    delivered_of,
+    is_rate,
+    rates_of,
+    samples_of,
 )
 from infadapter_operator.prometheus.replicas import is_a_part
 from infadapter_operator.prometheus.rolling import RollingSamples
@@ -42,9 +43,6 @@ ANSWER_SERIES = 8
 
 LONG_AGAIN_AFTER_S = 60.0
 """A long window that could not be read is asked for again so rarely: each time may take seconds."""
-
-FAILING_SHARE = 0.1
-"""Of what was sent to a pod; a client's odd inputs are fewer."""
 
 
 class PrometheusLoad:
@@ -135,7 +133,7 @@ class PrometheusLoad:
     async def _ask_older(self, start_s: int, end_s: int, step_s: int) -> tuple[Sample, ...]:
         """Its last is not the load of now, which may be known where that is no rate."""
         answer = await self._answer(self._load_from.range, self.query, start_s, end_s, step_s)
-        return tuple(filter(_is_rate, _samples(answer)))
+        return tuple(filter(is_rate, all_samples_of(answer)))
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """By pod name, in requests per second; empty where that is not known. Raises nothing."""
@@ -177,16 +175,6 @@ def _coverage(servers: Servers) -> Coverage:
     return Coverage(settle_s=counted_within_s(servers.scrape_s), keep_s=MAX_POINTS)
 
 
-def rates_of(vector: object) -> Mapping[str, float]:
-    """By pod name; what is odd is left out."""
-    named = (
-        {**series, "metric": {**series["metric"], WHAT: ARRIVED}}
-        for series in (vector if isinstance(vector, list) else [])
-        if isinstance(series, dict) and isinstance(series.get("metric"), dict)
-    )
-    return {pod: rps for (pod, _), rps in _rates(named)}
-
-
 async def slo_met_ratio(prometheus: Prometheus, query: str, now_s: float) -> float | None:
     """By `met_query`; None if it can't be known, which is no reason to do anything else."""
     try:
@@ -194,73 +182,3 @@ async def slo_met_ratio(prometheus: Prometheus, query: str, now_s: float) -> flo
     except LoadError:
         return None
     return min(1.0, history.samples[-1].rps)
-
-
-def samples_of(answer: object) -> tuple[Sample, ...]:
-    """
-    The samples of a matrix of one series or none, without those that are no rate: a moment of
-    NaN would otherwise stop all planning for as long as it is in the window.
-
-    Raises QueryFailed, and InvalidData where the latest is no rate: then the load is not known.
-    """
-    samples = _samples(answer)
-    if samples and not _is_rate(samples[-1]):
-        last = samples[-1]
-        raise InvalidData(f"at {last.at_s:.0f} the query gave {last.rps}, which is no rate")
-    return tuple(filter(_is_rate, samples))
-
-
-def _samples(answer: object) -> tuple[Sample, ...]:
-    """Raises QueryFailed and InvalidData."""
-    if not isinstance(answer, list):
-        raise QueryFailed("Prometheus's answer is no list of series")
-    if not answer:
-        return ()
-    if len(answer) > 1:
-        raise InvalidData("the query gives several series; write sum(…) around it")
-    try:
-        values = answer[0]["values"]
-        return tuple(Sample(float(at_s), float(rps)) for at_s, rps in values)
-    except (KeyError, TypeError, ValueError):
-        raise QueryFailed("Prometheus's answer is no series of numbers") from None
-
-
-def _is_rate(sample: Sample) -> bool:
-    return math.isfinite(sample.at_s) and 0 <= sample.rps < math.inf
-
-
-def delivered_of(answer: object, over_s: float) -> Mapping[str, Delivered]:
-    """
-    By pod name, of a vector as `delivered_query` asks for. Pods of which it lacks a half, or says
-    something odd, are left out, and those that fail: an error is answered at once, and says nothing
-    of what a pod can do. What is missed counts later than it arrived, so it may be more.
-    """
-    rates = dict(_rates(answer if isinstance(answer, list) else []))
-    return {
-        pod: Delivered(
-            arrived_rps,
-            min(arrived_rps, rates[pod, MISSED]),
-            over_s,
-            _fraction(rates.get((pod, ACCURACY))),
-        )
-        for (pod, what), arrived_rps in rates.items()
-        if what == ARRIVED
-        and (pod, MISSED) in rates
-        and rates.get((pod, FAILED), 0.0) <= FAILING_SHARE * arrived_rps
-    }
-
-
-def _fraction(value: float | None) -> float | None:
-    return value if value is not None and value <= 1 else None
-
-
-def _rates(vector: Iterable[Any]) -> Iterator[tuple[tuple[str, str], float]]:
-    for series in vector:
-        try:
-            pod, what = series["metric"]["pod"], series["metric"][WHAT]
-            _, rps = series["value"]
-            rate_rps = float(rps)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            continue
-        if isinstance(pod, str) and isinstance(what, str) and 0 <= rate_rps < math.inf:
-            yield (pod, what), rate_rps

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
@@ -15,23 +15,24 @@ from urllib3.util.retry import Retry
 
 from infadapter_operator.credentials import Credentials, CredentialsUnreadable, hidden
 from infadapter_operator.domain.load import QueryFailed
+from infadapter_operator.prometheus.refusals import (
+    ALSO_A_PART,
+    ONLY_WHOLE,
+    refuse_a_part,
+    refuse_detours,
+    refuse_pages,
+    tell_strangers,
+)
 
 MAX_POINTS = 3600
 MAX_SERIES = 4000
 """Four a pod; of a service with more pods, some are left out."""
-
-ONLY_WHOLE, ALSO_A_PART = {"partial_response": "false"}, {"partial_response": "true"}
-"""Thanos then fails instead of answering with what it has, or never does, whichever its own default
-is; others don't know the parameter."""
 
 AS_LATE_AS_IT_IS = {"latency_offset": "1s"}
 """
 VictoriaMetrics answers for the last 30 s with what was before them, unless it is told otherwise;
 others don't know the parameter. It takes no 0 before its version 1.88.
 """
-
-ABOUT_THE_QUERY = ("PromQL ", "results truncated")
-"""Warnings that begin so are no word of what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Prometheus:
         except (PrometheusApiClientException, OSError) as error:
             told = self.hide(_told(error))
             raise QueryFailed(f"Prometheus did not answer: {told[:200]}") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
 
 
@@ -111,8 +112,8 @@ def connect(url: str, timeout_s: float, credentials: Credentials | None = None) 
         files = (credentials.certificate_file, credentials.key_file)
         session.cert = files if credentials.key_file else credentials.certificate_file
     identified = _Identified(credentials) if credentials.identify else None
-    session.hooks["response"] += [_refuse_detours] if identified else []
-    session.hooks["response"] += [_refuse_pages, _told_as_strangers, _refuse_a_part]
+    session.hooks["response"] += [refuse_detours] if identified else []
+    session.hooks["response"] += [refuse_pages, tell_strangers, refuse_a_part]
     retry = Retry(total=0)  # the next cycle is the retry
     connection = PrometheusConnect(
         url, session=session, retry=retry, timeout=timeout_s, auth=identified
@@ -123,64 +124,6 @@ def connect(url: str, timeout_s: float, credentials: Credentials | None = None) 
         return hidden(identified.hide(text) if identified else text, password)
 
     return Prometheus(connection, timeout_s, hide)
-
-
-def _refuse_detours(response: requests.Response, **_: object) -> None:
-    """What is meant for Prometheus goes to no other host, and to nobody in the clear."""
-    if not response.is_redirect:
-        return
-    to = urljoin(str(response.url), response.headers["location"])
-    if requests.Session().should_strip_auth(str(response.url), to):
-        host = urlsplit(to).hostname
-        raise _refused(response, f"it sends on to {host}: is a login in front of it?")
-
-
-def _told_as_strangers(response: requests.Response, **_: object) -> None:
-    if _is_refusal(response):
-        said = response.text.strip()[:100] or response.reason
-        status = f"{response.status_code}, {said!r}"
-        raise _refused(response, f"it answered {status}: look at the token and the headers")
-
-
-def _refuse_a_part(response: requests.Response, **_: object) -> None:
-    """
-    The client keeps the data and drops what says that they are not all: the warnings of Thanos,
-    and the mark of VictoriaMetrics.
-    """
-    if urlencode(ONLY_WHOLE) not in str(response.request.url):
-        return
-    try:
-        answer = response.json()
-        warnings, is_a_part = answer.get("warnings") or [], answer.get("isPartial") is True
-    except (ValueError, AttributeError):
-        return  # it is no answer, as whoever reads it will say
-    lacking = [text for text in map(str, warnings) if not text.startswith(ABOUT_THE_QUERY)]
-    lacking += ["it says isPartial"] if is_a_part else []
-    if lacking:
-        raise _refused(response, f"only a part of the data is there: {lacking[0]}")
-
-
-def _refuse_pages(response: requests.Response, **_: object) -> None:
-    """
-    A login page is a good answer to everybody but to whoever asked a question, whatever it calls
-    itself. The page of a redirect is for those who do not follow it.
-    """
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower() or "a page"
-    is_page = "html" in kind or response.content.lstrip().startswith(b"<")
-    if response.is_redirect or not is_page:
-        return
-    status = "" if response.ok else f"{response.status_code}, as "
-    hint = ": is a login in front of it?" if response.ok or _is_refusal(response) else ""
-    raise _refused(response, f"it answered {status}{kind}, not JSON{hint}")
-
-
-def _is_refusal(response: requests.Response) -> bool:
-    return response.status_code in (401, 403)
-
-
-def _refused(response: requests.Response, why: str) -> requests.RequestException:
-    response.close()  # nobody else does
-    return requests.RequestException(why)
 
 
 def _told(error: Exception) -> str:
