@@ -130,14 +130,13 @@ def test_the_gap_of_a_large_instance_is_small_and_holds(
     assert score(twice, richer) + richer.gap >= score(problem, plan)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_ten_times_the_plan_for_a_tenth_is_no_better(seed: int) -> None:
+def test_ten_times_the_plan_for_a_tenth_is_no_better() -> None:
     """
     50,000 rps on 2,000 cores were given a plan of 0.5195, ten times that of 5,000 on 200 is worth
     0.5384. A solver that comes to its end without its best plan, or not at all in time, is known:
     https://github.com/ERGO-Code/HiGHS/issues/947, https://github.com/ERGO-Code/HiGHS/issues/885.
     """
-    draw = random.Random(seed)
+    draw = random.Random(1)
     variants = tuple(
         variant(
             f"v{index}",
