@@ -1,5 +1,6 @@
 """One connection to Prometheus, or to what speaks as it does; each failure is one sentence."""
 
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class Prometheus:
     """Takes what is secret out of a sentence."""
     params: Mapping[str, str] = field(default_factory=dict)
     """With every question."""
+    certificates: tuple[str, ...] = ()
+    """The files of which one can't be used where OpenSSL says so of none."""
 
     def range(self, query: str, start_s: int, end_s: int, step_s: int, series: int = 2) -> Any:
         """
@@ -80,7 +83,7 @@ class Prometheus:
         except requests.JSONDecodeError:
             raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
         except (PrometheusApiClientException, OSError) as error:
-            told = self.hide(_told(error))
+            told = self.hide(_told(error, self.certificates))
             raise QueryFailed(f"Prometheus did not answer: {told[:200]}") from None
         except (ValueError, KeyError, TypeError, RecursionError):
             raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
@@ -123,12 +126,17 @@ def connect(url: str, timeout_s: float, credentials: Credentials | None = None) 
     def hide(text: str) -> str:
         return hidden(identified.hide(text) if identified else text, password)
 
-    return Prometheus(connection, timeout_s, hide)
+    named = (credentials.ca_file, credentials.certificate_file, credentials.key_file)
+    return Prometheus(connection, timeout_s, hide, certificates=tuple(filter(None, named)))
 
 
-def _told(error: Exception) -> str:
+def _told(error: Exception, certificates: tuple[str, ...]) -> str:
     """What went wrong at the bottom, in one line, without the query's text around it."""
-    return " ".join(str(_innermost(error)).split())
+    inner = _innermost(error)
+    told = " ".join(str(inner).split())
+    if isinstance(inner, ssl.SSLError) and (inner.library == "X509" or "PEM lib" in told):
+        return f"{told}: look at {', '.join(certificates)}"
+    return told
 
 
 def _innermost(error: BaseException) -> BaseException:
