@@ -17,9 +17,11 @@ from infadapter_solver import (
     CPU,
     NotMeasured,
     Objective,
+    Problem,
     Profile,
     Resources,
     Variant,
+    left_out,
     offered,
     to_variant,
 )
@@ -57,19 +59,20 @@ def scenario_of(
 ) -> Scenario:
     """`began_s` is when the part that is played did, since 1970."""
     check_prices(aim.budget, arguments.price)
-    offers = offered if arguments.profile else to_variant  # the paper's pods have whole cores
     floor = arguments.accuracy_floor
-    offers = partial(offers, accuracy_floor=floor)
-    measured = tuple(_variant(profile, aim, offers) for profile in profiles)
-    least = 0 if arguments.profile else PAPER_MILLICORES
-    variants = tuple(v for v in (_fitting(v, aim.budget, least) for v in measured) if v.allocations)
+    measured = _measured(arguments, profiles, aim)
+    sized = _sized(arguments, measured)
+    variants = tuple(v for v in (_fitting(v, aim.budget) for v in sized) if v.allocations)
     lower = ", or lower --accuracy-floor" if floor else ""
     if not variants:
-        raise click.UsageError(f"No size of any variant fits into --budget: give more{lower}.")
+        raise click.UsageError(
+            f"No size of any variant fits into --budget: give more{lower}. "
+            f"Left out: {left_out_of(arguments, profiles, aim)}."
+        )
     if not any(a.capacity_rps > 0 for v in variants for a in v.allocations):
         raise click.UsageError(
             "No size of any variant that fits into --budget meets --slo-ms: allow more of either"
-            f"{lower}."
+            f"{lower}. Left out: {left_out_of(arguments, profiles, aim)}."
         )
     names = {variant.name for variant in variants}
     return Scenario(
@@ -95,6 +98,29 @@ def scenario_of(
     )
 
 
+def left_out_of(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -> str:
+    """Which variants can have no pod, each with the reason; those below the floor aside."""
+    sized = _sized(arguments, _measured(arguments, profiles, aim))
+    floor = arguments.accuracy_floor
+    problem = Problem(
+        variants=tuple(variant for variant in sized if variant.accuracy >= floor),
+        demand_rps=0.0,
+        objective=Objective(budget=aim.budget),
+    )
+    return "; ".join(f"{variant} {why}" for variant, why in left_out(problem, floor).items())
+
+
+def _measured(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -> tuple[Variant, ...]:
+    offers = offered if arguments.profile else to_variant  # the paper's pods have whole cores
+    offers = partial(offers, accuracy_floor=arguments.accuracy_floor)
+    return tuple(_variant(profile, aim, offers) for profile in profiles)
+
+
+def _sized(arguments: Arguments, variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    least = 0 if arguments.profile else PAPER_MILLICORES
+    return tuple(_at_least(variant, least) for variant in variants)
+
+
 def check_prices(budget: Resources, prices: Mapping[str, float]) -> None:
     for resource in budget:
         if resource != CPU and resource not in prices:
@@ -118,12 +144,16 @@ def _from(floor: float, profile: Profile) -> Profile:
     return replace(profile, operating_points=kept, allocations=rows)
 
 
-def _fitting(variant: Variant, budget: Resources, least_millicores: int) -> Variant:
+def _at_least(variant: Variant, millicores: int) -> Variant:
+    large = (a for a in variant.allocations if a.cpu_millicores >= millicores)
+    return replace(variant, allocations=tuple(large))
+
+
+def _fitting(variant: Variant, budget: Resources) -> Variant:
     """With the sizes that the budget has room for."""
     fitting = (
         a
         for a in variant.allocations
-        if a.cpu_millicores >= least_millicores
-        and all(amount <= budget.get(name, 0) for name, amount in a.resources.items())
+        if all(amount <= budget.get(name, 0) for name, amount in a.resources.items())
     )
     return replace(variant, allocations=tuple(fitting))

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from infadapter.progress import Progress
@@ -91,11 +92,14 @@ def _answer(store: Store, span: Span, start_s: int, end_s: int) -> Any:
             return _parsed(
                 store, response.headers.get_content_type(), response.read(MOST_BYTES + 1)
             )
+    except TraceError:
+        raise
     except urllib.error.HTTPError as error:
         with error:
             said = _error_in(error.read(65_536)) or error.reason
             said = hidden(said, span.credentials.headers_now())
-        raise store.error(f"answered {error.code}: {said}") from error
+        hint = ": look at --query-token and --query-header" if error.code in (401, 403) else ""
+        raise store.error(f"answered {error.code}: {said}{hint}") from error
     except urllib.error.URLError as error:
         raise store.error(f"does not answer: {_cause(error.reason)}") from error
     except (OSError, ValueError) as error:
@@ -119,7 +123,11 @@ def _trust(store: Store, credentials: Credentials) -> ssl.SSLContext | None:
     if not store.url.startswith("https://"):
         return None
     try:
-        context = ssl.create_default_context(cafile=credentials.ca_file or None)
+        known = credentials.ca_file or None  # a file, or a folder of them as OpenSSL names them
+        is_folder = known is not None and Path(known).is_dir()
+        context = ssl.create_default_context(
+            cafile=None if is_folder else known, capath=known if is_folder else None
+        )
         if credentials.certificate_file:
             context.load_cert_chain(
                 credentials.certificate_file, credentials.key_file or None, password=""
@@ -137,7 +145,9 @@ def _parsed(store: Store, kind: str, content: bytes) -> Any:
     try:
         return json.loads(content, parse_float=Decimal, parse_int=Decimal)
     except (ValueError, RecursionError) as error:
-        raise store.error(f"answered {kind}, not JSON: is there a login before it?") from error
+        is_page = "html" in kind or content.lstrip().startswith(b"<")
+        page = f"{kind}, not JSON: there may be a login before it"
+        raise store.error(f"answered {page if is_page else 'what is no JSON'}") from error
 
 
 def _error_in(content: bytes) -> str:

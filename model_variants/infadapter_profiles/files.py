@@ -19,6 +19,8 @@ from infadapter_profiles.document import (
 )
 
 MOST_BYTES = 16 * 1024 * 1024
+MOST_NESTED = 100
+"""Lists and maps in one another; a Kubernetes object has a tenth of it."""
 
 
 class ProfileFileError(ValueError):
@@ -63,10 +65,7 @@ def parse_yaml(text: bytes, source: str) -> list[Any]:
     a key that comes twice, of which YAML readers keep the last: documents without `---` are one.
     """
     try:
-        for event in yaml.parse(text, Loader=_Loader) if b"*" in text else ():
-            if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1 if event.start_mark else 0
-                raise ProfileFileError(f"{source}, line {line}: YAML aliases are not understood.")
+        _check_events(text, source)
         return list(yaml.load_all(text, Loader=_Loader))
     except ProfileFileError:
         raise
@@ -74,6 +73,21 @@ def parse_yaml(text: bytes, source: str) -> list[Any]:
         raise ProfileFileError(f"{source}{error}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
         raise ProfileFileError(f"{source} is not YAML{_where(error)}.") from error
+
+
+def _check_events(text: bytes, source: str) -> None:
+    """What the reader of objects would follow until memory, or its stack, is used up."""
+    nested = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        nested += isinstance(event, yaml.CollectionStartEvent)
+        nested -= isinstance(event, yaml.CollectionEndEvent)
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent):
+            raise ProfileFileError(f"{source}, line {line}: YAML aliases are not understood.")
+        if nested > MOST_NESTED:
+            raise ProfileFileError(
+                f"{source}, line {line}: lists and maps are nested more than {MOST_NESTED} deep."
+            )
 
 
 def find_profile(path: Path, name: str, namespace: str | None) -> ProfileDocument | None:

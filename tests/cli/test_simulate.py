@@ -339,13 +339,43 @@ def test_what_if_varies_one_option(trace: str, tmp_path: Path) -> None:
 
 
 def test_what_if_names_the_value_that_can_not_be_and_keeps_the_others(trace: str) -> None:
+    """
+    "Otherwise the user will have to try each parameter separately":
+    https://github.com/esqLABS/esqlabsR/issues/613, and the value was not named:
+    https://github.com/qiskit-community/qiskit-metal/issues/907
+    """
     result = run("what-if", "--trace", trace, "--budget", "1,20", "--format", "json")
     assert result.exit_code == 0, result.stderr
     assert "--budget 1: No size of any variant fits into --budget: give more." in result.stderr
     assert len(json.loads(result.stdout)["values"]) == 1
+    assert "resnet18 needs 2 cpu in the smallest size that serves, of 1;" in result.stderr
     table = run("what-if", "--trace", trace, "--budget", "1,20").stdout.splitlines()
     assert table[-1].startswith("budget: 20 cores gives ")
     assert table[-1].count("gives") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "more"), [("simulate", ()), ("what-if", ("--cost-weight", "0,1"))]
+)
+def test_variants_that_are_left_out_are_named_with_the_reason(
+    command: str, more: tuple[str, ...], trace: str, tmp_path: Path
+) -> None:
+    """A device that is lacking is no want of cores: https://github.com/skypilot-org/skypilot/issues/1662"""
+    path = tmp_path / "large.yaml"
+    path.write_text(PROFILE.partition("---\n")[2])
+    result = run(command, "--trace", trace, "--profile", str(path), "--slo-ms", "300", *more)
+    assert result.exit_code == 2
+    assert "Left out: large needs nvidia.com/gpu, which the budget does not have." in result.stderr
+
+
+def test_variants_that_are_left_out_of_a_run_are_named_too(trace: str, profile: str) -> None:
+    asked = ("--trace", trace, "--profile", profile, "--slo-ms", "300", "--format", "json")
+    why = "left out: large needs nvidia.com/gpu, which the budget does not have.\n"
+    alone = run("simulate", *asked, "--policies", "infadapter", "--no-regret")
+    assert (alone.exit_code, alone.stderr.count(f"infadapter: {why}")) == (0, 1)
+    swept = run("what-if", *asked, "--budget", "2,4")
+    assert (swept.exit_code, swept.stderr.count(why)) == (0, 2)
+    assert f"infadapter: --budget 4: {why}" in swept.stderr
 
 
 def test_what_if_is_a_table_and_a_page(trace: str, tmp_path: Path) -> None:

@@ -303,6 +303,10 @@ BAD_FILES = [
     # https://github.com/nodeca/js-yaml/issues/738
     ('data:\n  a: &a ["web","web"]\n  b: &b [*a,*a]', "line 3: YAML aliases are not understood."),
     ("a: &a [1,2]\nb: &b [*a, *a]\nc: &c [*b, *b]", "line 2: YAML aliases are not understood."),
+    # a reader with a stack ends with it: https://github.com/yaml/libyaml/issues/107,
+    # https://github.com/yaml/pyyaml/issues/895
+    ("[" * 200_000, "line 1: lists and maps are nested more than 100 deep."),
+    ("a:\n" + "- " * 200_000, "line 2: lists and maps are nested more than 100 deep."),
     # kubectl wrote several objects without a line between, of which YAML keeps the last:
     # https://github.com/kubernetes/kubernetes/issues/58834, …/issues/40440
     (

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from infadapter import stores
 from infadapter.__main__ import main
-from tests.operator.authority import a_company
+from tests.operator.authority import a_company, openssl
 
 EPOCH = 1709287200
 
@@ -275,6 +275,17 @@ def test_a_tenants_header_is_sent_and_a_secret_one_is_in_a_file(
     assert "c2VjcmV0" not in refused("trace", prometheus.url, *QUERY, *headers)
 
 
+def folder_of(certificate: Path, folder: Path) -> Path:
+    """
+    As a bundle may be, too: https://github.com/psf/requests/issues/2659,
+    https://github.com/zulip/python-zulip-api/issues/748
+    """
+    folder.mkdir()
+    (folder / certificate.name).write_bytes(certificate.read_bytes())
+    openssl("rehash", folder)
+    return folder
+
+
 def test_certificates_are_shown_and_demanded(prometheus: Prometheus, tmp_path: Path) -> None:
     authority = a_company(tmp_path)
     context = authority.serving(strict=True)
@@ -287,6 +298,8 @@ def test_certificates_are_shown_and_demanded(prometheus: Prometheus, tmp_path: P
     trusted = {"REQUESTS_CA_BUNDLE": str(authority.file)}
     assert run("trace", url, *QUERY, *shown, "--query-ca", str(authority.file)).exit_code == 0
     assert run("trace", url, *QUERY, *shown, env=trusted).exit_code == 0
+    folder = {"REQUESTS_CA_BUNDLE": str(folder_of(authority.file, tmp_path / "trusted"))}
+    assert run("trace", url, *QUERY, *shown, env=folder).exit_code == 0
     assert "certificate verify failed" in refused("trace", url, *QUERY, *shown)
 
 
@@ -314,7 +327,11 @@ def test_credentials_that_can_not_be_used_are_refused(
             "answered 400: parse error: x y.",
         ),
         ((503, "text/html", "<html>"), "answered 503: Service Unavailable."),
-        ((200, "text/html", "<html>login"), "answered text/html, not JSON: is there a login"),
+        ((200, "text/html", "<html>login"), "answered text/html, not JSON: there may be a login"),
+        ((200, "text/plain", "<html>login"), "answered text/plain, not JSON: there may be a login"),
+        ((403, "text/html", "<html>login"), "answered 403: Forbidden: look at --query-token and"),
+        ((200, "application/json", '{"data":{"resultTy'), "answered what is no JSON."),
+        ((200, "application/json", ""), "answered what is no JSON."),
         (
             (200, "application/json", '{"status":"error","error":"too slow"}'),
             "is an error of Prometheus, 'too slow'.",
@@ -331,6 +348,7 @@ def test_what_goes_wrong_there_is_one_sentence(
     prometheus.reply = reply
     sentence = refused("trace", prometheus.url, *QUERY)
     assert sentence.startswith(f"infadapter: The Prometheus at {prometheus.url} ")
+    assert sentence.count("The Prometheus at") == 1
     assert said in sentence
 
 

@@ -62,6 +62,13 @@ CHANGES = {
     "autumn in New York": ("America/New_York", datetime(2026, 11, 1), 6),
     "half an hour in autumn on Lord Howe": ("Australia/Lord_Howe", datetime(2026, 4, 4), 3),
     "half an hour in spring on Lord Howe": ("Australia/Lord_Howe", datetime(2026, 10, 3), 3),
+    "spring in Adelaide, half an hour off": ("Australia/Adelaide", datetime(2026, 10, 3), 6),
+    "autumn in Santiago": ("America/Santiago", datetime(2026, 4, 5), 6),
+    "autumn on the Chatham Islands, three quarters off": (
+        "Pacific/Chatham",
+        datetime(2026, 4, 4),
+        6,
+    ),
 }
 
 
@@ -69,7 +76,12 @@ CHANGES = {
 def test_over_a_clock_change_the_day_is_that_of_the_clocks(
     zone: str, change: datetime, spans: int
 ) -> None:
-    """Told by UTC, the load comes an hour early or late, and goes so; by its own clocks, never."""
+    """
+    Told by UTC, the load comes an hour early or late, and goes so; by its own clocks, never.
+    https://github.com/MicrosoftDocs/azure-docs/issues/52799 (a scaler's working hours),
+    https://github.com/davidusb-geek/emhass/issues/589 (a forecast, in Sydney),
+    https://github.com/oziee/ha-solcast-solar/issues/256 (another one).
+    """
     load = Days(zone=zone, first=change - timedelta(days=2), days=5, weekends=False)
     assert load.wrong(DAY_S, "UTC", 1) == 2 * spans
     assert load.wrong(DAY_S, zone, 1) == 0
@@ -84,9 +96,14 @@ def test_over_a_clock_change_the_week_is_that_of_the_clocks(
     assert load.wrong(WEEK_S, zone, 7) == 0
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "Asia/Tokyo", "Europe/Berlin"])
+@pytest.mark.parametrize(
+    "zone", ["UTC", "Asia/Kolkata", "Asia/Tokyo", "Europe/Berlin", "Pacific/Auckland"]
+)
 def test_a_monday_is_that_of_last_week_and_no_sunday(zone: str) -> None:
-    """Nor is a Saturday a Friday."""
+    """
+    Nor is a Saturday a Friday. In Auckland a Monday was a Sunday until one in the afternoon:
+    https://github.com/hjacobs/kube-downscaler/pull/25
+    """
     load = Days(zone=zone, first=datetime(2026, 6, 1), days=15, weekends=True)
     assert load.wrong(WEEK_S, zone, 7) == 0
     twelve_hours = 12 * 3_600 // SPAN_S

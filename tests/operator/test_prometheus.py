@@ -1,6 +1,8 @@
 """The adapter against a real HTTP server, and against a real Prometheus where there is one."""
 
 import math
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,11 @@ from infadapter_operator.domain.load import (
     QueryFailed,
     StaleData,
 )
-from infadapter_operator.prometheus.client import PrometheusLoad, slo_met_ratio
+from infadapter_operator.prometheus.client import (
+    LONG_AGAIN_AFTER_S,
+    PrometheusLoad,
+    slo_met_ratio,
+)
 from infadapter_operator.prometheus.connection import MAX_POINTS, connect
 from infadapter_operator.prometheus.queries import (
     Servers,
@@ -128,6 +134,8 @@ async def test_several_series_are_invalid(server: Answers) -> None:
         {"data": {"result": [{"values": [[1]]}]}},
         {"data": {"result": [{"values": [[1, "x"]]}]}},
         {"data": {"result": [{"values": None}]}},
+        {"data": {"result": [{"values": [[1, 10**400]]}]}},
+        b'{"data": ' + b"[" * 200_000,
     ],
 )
 async def test_an_answer_that_cannot_be_read_is_a_failed_query(
@@ -166,6 +174,21 @@ async def test_a_part_of_the_recent_data_is_a_failed_query(server: Answers, warn
     assert server.asked["partial_response"] == "false"
 
 
+async def test_a_part_that_victoria_metrics_marks_is_a_failed_query(server: Answers) -> None:
+    """
+    It warns of nothing, and marks the answer; others took it for whole, too:
+    https://github.com/VictoriaMetrics/VictoriaMetrics/issues/4531,
+    https://github.com/VictoriaMetrics/VictoriaMetrics/issues/3603,
+    https://github.com/VictoriaMetrics/VictoriaMetrics/issues/10678
+    """
+    server.gives((NOW_S - 1, "3"))
+    server.answer = {**server.answer, "isPartial": True}
+    with pytest.raises(QueryFailed, match="only a part of the data is there: it says isPartial"):
+        await ask(server)
+    server.answer = {**server.answer, "isPartial": False}
+    assert (await ask(server)).samples[-1].rps == 3.0
+
+
 async def test_a_warning_about_the_query_is_no_part(server: Answers) -> None:
     server.gives((NOW_S - 1, "3"))
     server.answer = {**server.answer, "warnings": ["PromQL warning: quantile should be 0 to 1"]}
@@ -197,6 +220,25 @@ async def test_a_name_that_nobody_knows_is_told_by_its_cause() -> None:
     assert "Max retries" not in str(failed.value)
 
 
+async def test_a_connection_that_is_closed_is_told_by_its_cause() -> None:
+    """https://github.com/robusta-dev/krr/issues/317, https://github.com/getsentry/snuba/issues/855"""
+    with socket.create_server(("127.0.0.1", 0)) as closing:
+        closer = threading.Thread(target=lambda: _hear_and_close(closing))
+        closer.start()
+        prometheus = connect(f"http://127.0.0.1:{closing.getsockname()[1]}", 1.0)
+        with pytest.raises(
+            QueryFailed, match=r"^Prometheus did not answer: Remote end closed connection with"
+        ):
+            await PrometheusLoad(prometheus, "up").history(10.0, NOW_S)
+        closer.join()
+
+
+def _hear_and_close(server: socket.socket) -> None:
+    connection, _ = server.accept()
+    connection.recv(65_536)
+    connection.close()
+
+
 async def test_a_login_page_is_told_as_what_it_is(server: Answers) -> None:
     """
     As after a token has expired: https://github.com/opendatahub-io/odh-dashboard/issues/832,
@@ -204,6 +246,47 @@ async def test_a_login_page_is_told_as_what_it_is(server: Answers) -> None:
     """
     server.answer, server.content_type = b"<html>Sign in</html>", "text/html; charset=utf-8"
     with pytest.raises(QueryFailed, match="it answered text/html, not JSON"):
+        await ask(server)
+
+
+PAGE = b"\n<!DOCTYPE html><html><body>Sign in</body></html>"
+PAGES = {
+    # OpenShift's proxy refuses with its page: https://github.com/opendatahub-io/odh-dashboard/pull/831
+    "refuses": (403, "text/html", "it answered 403, as text/html, not JSON: is a login in front"),
+    "shouts": (200, "TEXT/HTML", "it answered text/html, not JSON: is a login in front"),
+    "for machines": (200, "application/xhtml+xml", "it answered application/xhtml\\+xml, not JSON"),
+    "says it is text": (200, "text/plain", "it answered text/plain, not JSON: is a login in front"),
+    "of a proxy": (502, "text/html", "it answered 502, as text/html, not JSON$"),
+}
+
+
+@pytest.mark.parametrize(("status", "kind", "told"), PAGES.values(), ids=PAGES)
+async def test_a_page_is_told_as_one_whatever_it_calls_itself(
+    server: Answers, status: int, kind: str, told: str
+) -> None:
+    server.status, server.content_type, server.answer = status, kind, PAGE
+    with pytest.raises(QueryFailed, match=told) as failed:
+        await ask(server)
+    assert "<" not in str(failed.value)
+
+
+async def test_the_page_of_a_redirect_is_no_login(server: Answers) -> None:
+    """
+    Whoever sends on to another path or scheme shows a page to those who do not follow:
+    https://github.com/istio/istio/issues/5969, https://github.com/prometheus/prometheus/issues/5108
+    """
+    server.gives((NOW_S - 1, "3"))
+    with served(Answers()) as first:
+        first.status, first.content_type, first.answer = 301, "text/html", PAGE
+        first.answer_headers = {"Location": f"{server.url}/api/v1/query_range?query=the_query"}
+        assert (await ask(first)).samples[-1].rps == 3.0
+
+
+@pytest.mark.parametrize("answer", [b"", b'{"status": "success", "data": {"resu', b"OK"])
+async def test_what_is_no_json_is_told_as_that(server: Answers, answer: bytes) -> None:
+    """https://github.com/RedHatInsights/rhsm-subscriptions/pull/3063 (empty, and 200)"""
+    server.answer = answer
+    with pytest.raises(QueryFailed, match=r"^Prometheus's answer is not the JSON of a query$"):
         await ask(server)
 
 
@@ -247,6 +330,66 @@ async def test_victoria_metrics_is_asked_for_what_it_has_now(repeats: bool) -> N
         history = await ask(server)
     assert history.samples[-1].rps >= 59
     assert math.floor(NOW_S) - history.samples[-1].at_s <= 1
+
+
+class Weeks(Answers):
+    """3 rps at every moment but the last of a long window; or no answer for one."""
+
+    last, longs, fails = "3", 0, False
+
+    @property
+    def answer(self) -> Any:
+        start, end, step = (int(self.asked[name]) for name in ("start", "end", "step"))
+        values = [[at_s, "3"] for at_s in range(start, end + 1, step)]
+        if step > 1:
+            self.longs += 1
+            values[-1][1] = self.last
+        return b"" if step > 1 and self.fails else {"data": {"result": [{"values": values}]}}
+
+    @answer.setter
+    def answer(self, _: Any) -> None:
+        return
+
+
+WEEK_S = 7 * 86_400.0
+
+
+@NO_RATES
+async def test_the_last_of_a_long_window_says_nothing_of_now(rps: str) -> None:
+    """It is minutes old: all planning stopped until the next one, of which there is one a step."""
+    with served(Weeks()) as server:
+        server.last = rps
+        history = await ask(server, window_s=WEEK_S)
+    assert {sample.rps for sample in history.samples} == {3.0}
+    assert history.samples[-1].at_s - history.samples[0].at_s > 0.99 * WEEK_S
+
+
+async def test_a_long_window_that_can_not_be_read_stops_nothing() -> None:
+    """
+    One store of old data that is slow, or away where only whole answers are given:
+    https://github.com/thanos-io/thanos/issues/3456, https://github.com/thanos-io/thanos/issues/1453,
+    https://github.com/thanos-io/thanos/issues/1576. What was known of it is kept.
+    """
+    with served(Weeks()) as server:
+        load = PrometheusLoad(connect(server.url, 5.0), "the_query")
+        server.fails = True
+        lengths = [len((await load.history(WEEK_S, NOW_S + s)).samples) for s in range(3)]
+        assert (server.longs, max(lengths)) == (1, MAX_POINTS + 1)
+        server.fails = False
+        whole = len((await load.history(WEEK_S, NOW_S + LONG_AGAIN_AFTER_S)).samples)
+        assert server.longs == 2
+        server.fails = True
+        later = await load.history(WEEK_S, NOW_S + 400.0)
+        assert server.longs == 3
+        assert len(later.samples) > whole - 10
+        load.prometheus.connection.close()
+
+
+async def test_a_part_of_a_long_window_will_do() -> None:
+    """Where nobody says so, it is left to how the querier was started."""
+    with served(Weeks()) as server:
+        await ask(server, window_s=WEEK_S)
+        assert server.asked["partial_response"] == "true"
 
 
 async def test_a_ratio_that_cannot_be_known_is_none(server: Answers) -> None:

@@ -289,6 +289,27 @@ async def test_a_bundle_that_is_not_there_is_told(secured: Secured) -> None:
     assert "/nowhere/ca.pem" in told
 
 
+async def test_a_file_that_holds_none_is_named(
+    secured: Secured, authority: Authority, tmp_path: Path
+) -> None:
+    """
+    "PEM lib" is all that others say: https://github.com/psf/requests/issues/4587,
+    https://github.com/kubernetes-client/python/issues/1355
+    """
+    server, empty = secured(True), tmp_path / "tls.crt"
+    empty.touch()
+    certificate, key = map(str, authority.sign("paired"))
+    _, other = map(str, authority.sign("other"))
+    trusted = Credentials(ca_file=str(authority.file))
+    for credentials in (
+        Credentials(ca_file=str(empty)),
+        replace(trusted, certificate_file=str(empty), key_file=key),
+        replace(trusted, certificate_file=certificate, key_file=other),
+    ):
+        told = await refusal(server, credentials)
+        assert (credentials.certificate_file or credentials.ca_file) in told
+
+
 def test_the_bundle_of_the_environment_counts_where_no_other_is_named() -> None:
     """
     The one that is named outweighs it, other than in requests:

@@ -11,13 +11,9 @@ import pytest
 
 from infadapter_operator.domain.load import Delivered
 from infadapter_operator.prometheus.client import PrometheusLoad
-from infadapter_operator.prometheus.connection import (
-    AS_LATE_AS_IT_IS,
-    MAX_SERIES,
-    ONLY_WHOLE,
-    connect,
-)
+from infadapter_operator.prometheus.connection import AS_LATE_AS_IT_IS, MAX_SERIES, connect
 from infadapter_operator.prometheus.queries import Servers, delivered_query
+from infadapter_operator.prometheus.refusals import ONLY_WHOLE
 from infadapter_profiles.wire import LATENCY_BOUNDS_S
 from infadapter_server.serving.metrics import ServerMetrics
 from tests.operator.prometheus_world import Answers, Exposing, scraping, served

@@ -16,9 +16,10 @@ from infadapter_local.load import EnvoyLoad
 from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import Delivered
 from infadapter_operator.prometheus.answers import answers_query
-from infadapter_operator.prometheus.client import PrometheusLoad, delivered_of
+from infadapter_operator.prometheus.client import PrometheusLoad
 from infadapter_operator.prometheus.connection import Prometheus
 from infadapter_operator.prometheus.queries import Servers
+from infadapter_operator.prometheus.read import delivered_of
 from infadapter_simulator.platform import SimulatedLoad
 from infadapter_simulator.scenario import PodSpeed, PointSpeed, Scenario, Server
 from infadapter_simulator.simulate import flat_history

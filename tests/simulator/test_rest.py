@@ -15,7 +15,10 @@ WORLDS = {
 def test_an_hour_of_one_load_moves_no_pod(profiles: str, finer: bool, cores: int, rps: int) -> None:
     """
     Of the first of these the ratio was learnt to be 1.1 after 25 minutes: its pods were exchanged
-    for too few, and back, six times in an hour.
+    for too few, and back, six times in an hour. Others move so, too:
+    https://github.com/kubernetes/autoscaler/issues/4148 (two sizes in turn),
+    https://github.com/kubernetes/autoscaler/issues/6010 (0.055 cores, 0.043 and back),
+    https://github.com/vllm-project/aibrix/issues/637 (an optimiser of a steady mixture).
     """
     case = Case(
         profiles=profiles,

@@ -1,4 +1,10 @@
-"""Of equal plans the one of fewer models is taken: each model is one more thing to run."""
+"""
+Of equal plans the one of fewer models is taken: each model is one more thing to run.
+
+Asked of others: https://github.com/aws/karpenter-provider-aws/issues/5903 (two nodes for one at the
+same price), https://github.com/evcc-io/optimizer/pull/115 (a weight for what decides a tie is lost
+in the tolerance of the solver).
+"""
 
 import random
 from dataclasses import replace

@@ -9,7 +9,7 @@ import click
 from infadapter.floors import say_below_floor
 from infadapter.options import budget, number_between
 from infadapter.progress import Progress, in_one_sentence
-from infadapter.scenarios import Aim, profiles_of, scenario_of
+from infadapter.scenarios import Aim, left_out_of, profiles_of, scenario_of
 from infadapter.simulated import arguments_of, part_of, say_part, trace_options, world_options
 from infadapter_simulator.compare.compare import compare
 from infadapter_simulator.compare.naming import UnknownPolicy, named
@@ -101,15 +101,13 @@ def simulate(
         raise click.UsageError("--output is for --format html; a table and json go to stdout.")
     part = part_of(arguments)
     profiles = profiles_of(arguments)
-    scenario = scenario_of(
-        arguments,
-        profiles,
-        Aim(slo_ms=slo_ms, budget=budget, cost_weight=cost_weight),
-        part.played().began_s,
-    )
+    aim = Aim(slo_ms=slo_ms, budget=budget, cost_weight=cost_weight)
+    scenario = scenario_of(arguments, profiles, aim, part.played().began_s)
     names = _named(policies, scenario, part)
     say_part(part)
     say_below_floor(arguments.accuracy_floor, profiles)
+    if told := left_out_of(arguments, profiles, aim):
+        click.echo(f"infadapter: left out: {told}.", err=True)
     with in_one_sentence():
         comparison = compare(
             scenario,

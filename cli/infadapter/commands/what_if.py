@@ -9,7 +9,7 @@ import click
 from infadapter.floors import say_below_floor
 from infadapter.options import number_between
 from infadapter.progress import Progress, in_one_sentence
-from infadapter.scenarios import Aim, profiles_of, scenario_of
+from infadapter.scenarios import Aim, left_out_of, profiles_of, scenario_of
 from infadapter.simulated import (
     Arguments,
     arguments_of,
@@ -129,18 +129,20 @@ def _swept(arguments: Arguments, grid: Mapping[str, tuple[float, ...]], option: 
     part, profiles = part_of(arguments), profiles_of(arguments)
     first = {name: values[0] for name, values in grid.items()}
     cases: dict[float, Case] = {}
-    refused: list[str] = []
+    refused, notes = list[str](), list[str]()
     for value in grid[option]:
+        aim = _aim({**first, option: value})
         try:
-            aim = _aim({**first, option: value})
             scenario = scenario_of(arguments, profiles, aim, part.played().began_s)
         except click.UsageError as error:
             refused.append(f"--{option} {value:g}: {error.message}")
         else:
             cases[value] = Case(name=f"{value:g}", policy=OURS, scenario=scenario)
+            if told := left_out_of(arguments, profiles, aim):
+                notes.append(f"--{option} {value:g}: left out: {told}.")
     if not cases:
         raise click.UsageError(" ".join(refused))
-    for sentence in refused:  # the other values have a result
+    for sentence in refused + notes:  # the other values have a result
         click.echo(f"infadapter: {sentence}", err=True)
     say_part(part)
     say_below_floor(arguments.accuracy_floor, profiles)

@@ -5,14 +5,13 @@ pods delivered, that of the pods of which it is known.
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import (
     Delivered,
     History,
-    InvalidData,
     LoadError,
     NoData,
     QueryFailed,
@@ -23,16 +22,18 @@ from infadapter_operator.prometheus.answers import LEAST_INTERVAL_S, answers_of,
 from infadapter_operator.prometheus.connection import MAX_POINTS, Prometheus
 from infadapter_operator.prometheus.coverage import Coverage
 from infadapter_operator.prometheus.queries import (
-    ACCURACY,
-    ARRIVED,
-    FAILED,
-    MISSED,
-    WHAT,
     Servers,
     counted_within_s,
     delivered_over_s,
     delivered_query,
     fresh_for_s,
+)
+from infadapter_operator.prometheus.read import (
+    all_samples_of,
+    delivered_of,
+    is_rate,
+    rates_of,
+    samples_of,
 )
 from infadapter_operator.prometheus.replicas import is_a_part
 from infadapter_operator.prometheus.rolling import RollingSamples
@@ -40,8 +41,8 @@ from infadapter_operator.prometheus.rolling import RollingSamples
 ANSWER_SERIES = 8
 """More than `answers_query` gives."""
 
-FAILING_SHARE = 0.1
-"""Of what was sent to a pod; a client's odd inputs are fewer."""
+LONG_AGAIN_AFTER_S = 60.0
+"""A long window that could not be read is asked for again so rarely: each time may take seconds."""
 
 
 class PrometheusLoad:
@@ -79,6 +80,7 @@ class PrometheusLoad:
             is_a_part=is_a_part,
         )
         self._coarse: RollingSamples[Sample] | None = None
+        self._no_long_at_s = -math.inf
 
     @property
     def asked(self) -> tuple[str, Servers | None, str | None, str | None]:
@@ -86,7 +88,8 @@ class PrometheusLoad:
 
     async def history(self, window_s: float, now_s: float) -> History:
         """
-        Samples a second apart in the last hour, and further before that. Raises a LoadError.
+        Samples a second apart in the last hour, and further before that, of which less is known
+        where they can't be read: old data that are away stop nothing. Raises a LoadError.
         """
         samples = await self._fine.window(min(window_s, MAX_POINTS), now_s)
         if not samples:
@@ -96,7 +99,7 @@ class PrometheusLoad:
         recent = await self._whole(History(samples))
         if window_s <= MAX_POINTS:
             return recent
-        older = await self._long(window_s).window(window_s, now_s)
+        older = await self._older(window_s, now_s)
         return History((*(s for s in older if s.at_s < samples[0].at_s), *recent.samples))
 
     async def _whole(self, history: History) -> History:
@@ -107,15 +110,30 @@ class PrometheusLoad:
         answer = await self._answer(self.prometheus.instant, self._by_pod_query, at_s)
         return self.coverage.judged(history, rates_of(answer))
 
+    async def _older(self, window_s: float, now_s: float) -> tuple[Sample, ...]:
+        long = self._long(window_s)
+        if 0 <= now_s - self._no_long_at_s < LONG_AGAIN_AFTER_S:
+            return long.known
+        try:
+            return await long.window(window_s, now_s)
+        except QueryFailed:
+            self._no_long_at_s = now_s
+            return long.known
+
     def _long(self, window_s: float) -> RollingSamples[Sample]:
         step_s = math.ceil(window_s / MAX_POINTS)
         if self._coarse is None or self._coarse.step_s != step_s:
-            self._coarse = RollingSamples(ask=self._ask, step_s=step_s)
+            self._coarse = RollingSamples(ask=self._ask_older, step_s=step_s)
         return self._coarse
 
     async def _ask(self, start_s: int, end_s: int, step_s: int) -> tuple[Sample, ...]:
         answer = await self._answer(self._load_from.range, self.query, start_s, end_s, step_s)
         return samples_of(answer)
+
+    async def _ask_older(self, start_s: int, end_s: int, step_s: int) -> tuple[Sample, ...]:
+        """Its last is not the load of now, which may be known where that is no rate."""
+        answer = await self._answer(self._load_from.range, self.query, start_s, end_s, step_s)
+        return tuple(filter(is_rate, all_samples_of(answer)))
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """By pod name, in requests per second; empty where that is not known. Raises nothing."""
@@ -157,16 +175,6 @@ def _coverage(servers: Servers) -> Coverage:
     return Coverage(settle_s=counted_within_s(servers.scrape_s), keep_s=MAX_POINTS)
 
 
-def rates_of(vector: object) -> Mapping[str, float]:
-    """By pod name; what is odd is left out."""
-    named = (
-        {**series, "metric": {**series["metric"], WHAT: ARRIVED}}
-        for series in (vector if isinstance(vector, list) else [])
-        if isinstance(series, dict) and isinstance(series.get("metric"), dict)
-    )
-    return {pod: rps for (pod, _), rps in _rates(named)}
-
-
 async def slo_met_ratio(prometheus: Prometheus, query: str, now_s: float) -> float | None:
     """By `met_query`; None if it can't be known, which is no reason to do anything else."""
     try:
@@ -174,72 +182,3 @@ async def slo_met_ratio(prometheus: Prometheus, query: str, now_s: float) -> flo
     except LoadError:
         return None
     return min(1.0, history.samples[-1].rps)
-
-
-def samples_of(answer: object) -> tuple[Sample, ...]:
-    """
-    The samples of a matrix of one series or none, without those that are no rate: a moment of
-    NaN would otherwise stop all planning for as long as it is in the window.
-
-    Raises QueryFailed, and InvalidData where the latest is no rate: then the load is not known.
-    """
-    if not isinstance(answer, list):
-        raise QueryFailed("Prometheus's answer is no list of series")
-    if not answer:
-        return ()
-    if len(answer) > 1:
-        raise InvalidData("the query gives several series; write sum(…) around it")
-    try:
-        values = answer[0]["values"]
-        samples = tuple(Sample(float(at_s), float(rps)) for at_s, rps in values)
-    except (KeyError, TypeError, ValueError):
-        raise QueryFailed("Prometheus's answer is no series of numbers") from None
-    return _valid(samples)
-
-
-def _valid(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
-    if samples and not _is_rate(samples[-1]):
-        last = samples[-1]
-        raise InvalidData(f"at {last.at_s:.0f} the query gave {last.rps}, which is no rate")
-    return tuple(sample for sample in samples if _is_rate(sample))
-
-
-def _is_rate(sample: Sample) -> bool:
-    return math.isfinite(sample.at_s) and 0 <= sample.rps < math.inf
-
-
-def delivered_of(answer: object, over_s: float) -> Mapping[str, Delivered]:
-    """
-    By pod name, of a vector as `delivered_query` asks for. Pods of which it lacks a half, or says
-    something odd, are left out, and those that fail: an error is answered at once, and says nothing
-    of what a pod can do. What is missed counts later than it arrived, so it may be more.
-    """
-    rates = dict(_rates(answer if isinstance(answer, list) else []))
-    return {
-        pod: Delivered(
-            arrived_rps,
-            min(arrived_rps, rates[pod, MISSED]),
-            over_s,
-            _fraction(rates.get((pod, ACCURACY))),
-        )
-        for (pod, what), arrived_rps in rates.items()
-        if what == ARRIVED
-        and (pod, MISSED) in rates
-        and rates.get((pod, FAILED), 0.0) <= FAILING_SHARE * arrived_rps
-    }
-
-
-def _fraction(value: float | None) -> float | None:
-    return value if value is not None and value <= 1 else None
-
-
-def _rates(vector: Iterable[Any]) -> Iterator[tuple[tuple[str, str], float]]:
-    for series in vector:
-        try:
-            pod, what = series["metric"]["pod"], series["metric"][WHAT]
-            _, rps = series["value"]
-            rate_rps = float(rps)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            continue
-        if isinstance(pod, str) and isinstance(what, str) and 0 <= rate_rps < math.inf:
-            yield (pod, what), rate_rps

@@ -1,11 +1,12 @@
 """One connection to Prometheus, or to what speaks as it does; each failure is one sentence."""
 
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusConnect
@@ -15,22 +16,24 @@ from urllib3.util.retry import Retry
 
 from infadapter_operator.credentials import Credentials, CredentialsUnreadable, hidden
 from infadapter_operator.domain.load import QueryFailed
+from infadapter_operator.prometheus.refusals import (
+    ALSO_A_PART,
+    ONLY_WHOLE,
+    refuse_a_part,
+    refuse_detours,
+    refuse_pages,
+    tell_strangers,
+)
 
 MAX_POINTS = 3600
 MAX_SERIES = 4000
 """Four a pod; of a service with more pods, some are left out."""
-
-ONLY_WHOLE = {"partial_response": "false"}
-"""Thanos then fails instead of answering with what it has; others don't know the parameter."""
 
 AS_LATE_AS_IT_IS = {"latency_offset": "1s"}
 """
 VictoriaMetrics answers for the last 30 s with what was before them, unless it is told otherwise;
 others don't know the parameter. It takes no 0 before its version 1.88.
 """
-
-ABOUT_THE_QUERY = ("PromQL ", "results truncated")
-"""Warnings that begin so are no word of what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +46,22 @@ class Prometheus:
     """Takes what is secret out of a sentence."""
     params: Mapping[str, str] = field(default_factory=dict)
     """With every question."""
+    certificates: tuple[str, ...] = ()
+    """The files of which one can't be used where OpenSSL says so of none."""
 
     def range(self, query: str, start_s: int, end_s: int, step_s: int, series: int = 2) -> Any:
         """
         Blocking. Raises QueryFailed; of a recent window also where the answer is only a part, from
         which less load would follow. For a long one a store that is away would stop everything.
         """
-        recent = ONLY_WHOLE if end_s - start_s <= MAX_POINTS else {}
+        complete = ONLY_WHOLE if end_s - start_s <= MAX_POINTS else ALSO_A_PART
         with self._named_failures():
             return self.connection.custom_query_range(
                 query,
                 datetime.fromtimestamp(start_s, UTC),
                 datetime.fromtimestamp(end_s, UTC),
                 str(step_s),
-                params={**self._params(series), **recent},
+                params={**self._params(series), **complete},
             )
 
     def instant(self, query: str, at_s: float) -> Any:
@@ -75,10 +80,12 @@ class Prometheus:
             yield
         except CredentialsUnreadable as error:
             raise QueryFailed(f"Prometheus was not asked: {error}") from None
+        except requests.JSONDecodeError:
+            raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
         except (PrometheusApiClientException, OSError) as error:
-            told = self.hide(_told(error))
+            told = self.hide(_told(error, self.certificates))
             raise QueryFailed(f"Prometheus did not answer: {told[:200]}") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise QueryFailed("Prometheus's answer is not the JSON of a query") from None
 
 
@@ -108,8 +115,8 @@ def connect(url: str, timeout_s: float, credentials: Credentials | None = None) 
         files = (credentials.certificate_file, credentials.key_file)
         session.cert = files if credentials.key_file else credentials.certificate_file
     identified = _Identified(credentials) if credentials.identify else None
-    session.hooks["response"] += [_refuse_detours] if identified else []
-    session.hooks["response"] += [_told_as_strangers, _refuse_pages, _refuse_a_part]
+    session.hooks["response"] += [refuse_detours] if identified else []
+    session.hooks["response"] += [refuse_pages, tell_strangers, refuse_a_part]
     retry = Retry(total=0)  # the next cycle is the retry
     connection = PrometheusConnect(
         url, session=session, retry=retry, timeout=timeout_s, auth=identified
@@ -119,58 +126,21 @@ def connect(url: str, timeout_s: float, credentials: Credentials | None = None) 
     def hide(text: str) -> str:
         return hidden(identified.hide(text) if identified else text, password)
 
-    return Prometheus(connection, timeout_s, hide)
+    named = (credentials.ca_file, credentials.certificate_file, credentials.key_file)
+    return Prometheus(connection, timeout_s, hide, certificates=tuple(filter(None, named)))
 
 
-def _refuse_detours(response: requests.Response, **_: object) -> None:
-    """What is meant for Prometheus goes to no other host, and to nobody in the clear."""
-    if not response.is_redirect:
-        return
-    to = urljoin(str(response.url), response.headers["location"])
-    if requests.Session().should_strip_auth(str(response.url), to):
-        host = urlsplit(to).hostname
-        raise _refused(response, f"it sends on to {host}: is a login in front of it?")
-
-
-def _told_as_strangers(response: requests.Response, **_: object) -> None:
-    if response.status_code in (401, 403):
-        said = response.text.strip()[:100] or response.reason
-        status = f"{response.status_code}, {said!r}"
-        raise _refused(response, f"it answered {status}: look at the token and the headers")
-
-
-def _refuse_a_part(response: requests.Response, **_: object) -> None:
-    """The client keeps the data and drops the warnings, by which Thanos says what it lacks."""
-    if urlencode(ONLY_WHOLE) not in str(response.request.url):
-        return
-    try:
-        warnings = response.json().get("warnings") or []
-    except (ValueError, AttributeError):
-        return  # it is no answer, as whoever reads it will say
-    lacking = [text for text in map(str, warnings) if not text.startswith(ABOUT_THE_QUERY)]
-    if lacking:
-        raise _refused(response, f"only a part of the data is there: {lacking[0]}")
-
-
-def _refuse_pages(response: requests.Response, **_: object) -> None:
-    """A login page is a good answer to everybody but to whoever asked a question."""
-    kind = response.headers.get("content-type", "").partition(";")[0]
-    if response.ok and kind.startswith("text/html"):
-        raise _refused(response, f"it answered {kind}, not JSON: is a login in front of it?")
-
-
-def _refused(response: requests.Response, why: str) -> requests.RequestException:
-    response.close()  # nobody else does
-    return requests.RequestException(why)
-
-
-def _told(error: Exception) -> str:
+def _told(error: Exception, certificates: tuple[str, ...]) -> str:
     """What went wrong at the bottom, in one line, without the query's text around it."""
-    return " ".join(str(_innermost(error)).split())
+    inner = _innermost(error)
+    told = " ".join(str(inner).split())
+    if isinstance(inner, ssl.SSLError) and (inner.library == "X509" or "PEM lib" in told):
+        return f"{told}: look at {', '.join(certificates)}"
+    return told
 
 
 def _innermost(error: BaseException) -> BaseException:
     """Of what urllib3 wraps in a MaxRetryError, and requests in a ConnectionError, the reason."""
-    wrapped = [getattr(error, "reason", None), *error.args[:1], error.__cause__]
+    wrapped = [getattr(error, "reason", None), *error.args, error.__cause__]
     inner = next((e for e in wrapped if isinstance(e, BaseException) and e is not error), None)
     return error if inner is None else _innermost(inner)

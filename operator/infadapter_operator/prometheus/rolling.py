@@ -47,6 +47,11 @@ class RollingSamples(Generic[TimedT]):
     _until_s: int = 0  # … both ends included
     _whole_at_s: int = 0
 
+    @property
+    def known(self) -> tuple[TimedT, ...]:
+        """As the last answer left it; of the window that ended then."""
+        return self._samples
+
     async def window(self, window_s: float, now_s: float) -> tuple[TimedT, ...]:
         """All samples of the window that ends now. Raises a LoadError, and is as it was then."""
         end_s = self.step_s * math.floor(now_s / self.step_s)
