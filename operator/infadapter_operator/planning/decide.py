@@ -63,7 +63,8 @@ def decide(
     The plan for the demand that the history lets expect, or the previous one where it still holds.
 
     `reserve_factor`: how many times the usual reserve, while the error budget burns; what is in
-    force and does for that is then left for nothing that is only better.
+    force and does for that is then left for nothing that is only better, but for what rises are
+    expected to miss of it.
     While the history is young, and when demand has outgrown the plan, capacity may only be added.
     """
     found = choose(service, history, observed, previous, now_s, reserve_factor)
