@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from infadapter_forecasting.forecaster import Array, Rates
+from infadapter_forecasting.noise import SURPRISE_SIGMAS, noise_rps
 
 REACTION_S = 4
 """From an arrival to the capacity for it: a scrape, a cycle, a resize, new weights."""
@@ -39,12 +40,6 @@ USUAL_S = (600, 300, 120, 60, 30, 10)
 """
 The usual rate of a steady load is the mean over the first of these that the shorter ones do not
 contradict: known to a few per cent, and not older than a change.
-"""
-
-SURPRISE_SIGMAS = 3.5
-"""
-How far a shorter mean, or the rate of now, must be off to contradict, in standard deviations of
-Poisson arrivals.
 """
 
 MOST_SURPRISED = 0.05
@@ -118,8 +113,7 @@ def _usual(rates: Rates, now_rps: float) -> tuple[Array, float]:
         usual = exponential_mean(rates, BASELINE_S)
         return usual, max(float(usual[-1]), now_rps)
     latest_rps = float(usual[-1])
-    noise_rps = math.sqrt(latest_rps / NOW_S)
-    is_noise = now_rps - latest_rps <= SURPRISE_SIGMAS * noise_rps
+    is_noise = now_rps - latest_rps <= SURPRISE_SIGMAS * noise_rps(latest_rps, NOW_S)
     return usual, latest_rps if is_noise else now_rps
 
 
@@ -127,15 +121,12 @@ def usual_rps(rates: Rates) -> tuple[Array, Array]:
     """By second, the usual rate at its end, and whether the longest mean is contradicted."""
     sums = np.concatenate([[0.0], np.cumsum(rates)])
     ends = np.arange(1, len(sums))
-    found, longest = np.zeros(len(rates)), np.zeros(len(rates))
-    for window_s in USUAL_S:
-        lengths = np.minimum(ends, window_s)
-        means = (sums[ends] - sums[ends - lengths]) / lengths
-        if window_s == USUAL_S[0]:
-            found = longest = means
-            continue
-        noise = np.sqrt(np.maximum(means, found) / lengths)
-        found = np.where(np.abs(means - found) > SURPRISE_SIGMAS * noise, means, found)
+    lengths = [np.minimum(ends, window_s) for window_s in USUAL_S]
+    means = [(sums[ends] - sums[ends - length]) / length for length in lengths]
+    found = longest = means[0]
+    for shorter, length in zip(means[1:], lengths[1:], strict=True):
+        noise = np.sqrt(np.maximum(shorter, found) / length)
+        found = np.where(np.abs(shorter - found) > SURPRISE_SIGMAS * noise, shorter, found)
     return found, found != longest
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infadapter_forecasting.noise import SURPRISE_SIGMAS
 from infadapter_forecasting.reserve import (
     MEMORY_S,
-    SURPRISE_SIGMAS,
     USUAL_S,
     exponential_mean,
     highest_need_rps,

@@ -5,6 +5,7 @@ plan moves pods, and at rest nothing should move.
 
 from dataclasses import dataclass
 
+from infadapter_forecasting.noise import noise_rps
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.planning_demand import PlanningDemand
@@ -15,7 +16,7 @@ from infadapter_operator.planning.problem import (
     solved,
     untouchable_rps,
 )
-from infadapter_operator.planning.rates import BUCKET_S, WINDOWS_S, noise_rps
+from infadapter_operator.planning.rates import BUCKET_S, WINDOWS_S
 from infadapter_solver import Plan, PodGroup, Problem, evaluate, score
 
 WORTH_MOVING = 0.002

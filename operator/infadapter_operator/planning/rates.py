@@ -13,6 +13,7 @@ from itertools import chain, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from infadapter_forecasting.noise import SURPRISE_SIGMAS, noise_rps
 from infadapter_operator.domain.load import Sample
 
 BUCKET_S = 5.0
@@ -23,13 +24,6 @@ WINDOWS_S = (30.0, 10.0, 5.0, 3.0, 2.0, 1.0, 0.5)
 
 LONG_GAP_S = 60.0
 """What lies before a gap in the data as long as this says little of now."""
-
-SURPRISE_SIGMAS = 3.5
-"""
-How far a shorter mean must be off, in standard deviations of Poisson arrivals, to be a change and
-not noise: at 3.5, a steady load of 20 rps is misread once in some 20 minutes of cycles, and a jump
-from 20 to 60 rps is believed after its first second.
-"""
 
 
 def bucketed(samples: Iterable[Sample]) -> tuple[Sample, ...]:
@@ -157,11 +151,6 @@ def _between(samples: Sequence[Sample], after_s: float, until_s: float) -> Seque
     first = bisect_right(samples, (after_s + 1e-9, math.inf))
     last = bisect_right(samples, (until_s + 1e-9, math.inf))
     return samples[first:last]
-
-
-def noise_rps(rate_rps: float, window_s: float) -> float:
-    """The standard deviation of a mean over this long, of Poisson arrivals at this rate."""
-    return math.sqrt(max(rate_rps, 0.0) / window_s)
 
 
 def mean_rps(samples: Sequence[Sample]) -> float:
