@@ -87,12 +87,7 @@ def _field(name: str, labels: Mapping[str, str], bound_s: float) -> str | None:
 
 
 def between(before: Counts, after: Counts, over_s: float) -> Delivered:
-    """What is answered too late arrived earlier, perhaps before that time."""
     since = Counts(*(now - then for then, now in zip(before, after, strict=True)))
     missed = since.refused + since.answered - since.fast
-    return Delivered(
-        since.arrived / over_s,
-        min(since.arrived, max(0.0, missed)) / over_s,
-        over_s,
-        since.accuracy / since.told if since.told > 0 else None,
-    )
+    accuracy = since.accuracy / since.told if since.told > 0 else None
+    return Delivered.counted(since.arrived, max(0.0, missed), over_s, accuracy)

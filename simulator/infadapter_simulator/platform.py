@@ -54,7 +54,7 @@ class SimulatedLoad:
         accuracy = accuracy_by_pod(self._world, then_s)
         self._counted = (now_s, counts)
         return {
-            pod: _delivered(
+            pod: Delivered.counted(
                 arrived - before[pod][0],
                 refused - before[pod][1] + late[pod],
                 over_s,
@@ -137,11 +137,6 @@ class SimulatedCluster:
             if pod.name == name:
                 return pod
         raise StepRefused(f"There is no pod {name}.")
-
-
-def _delivered(arrived: float, missed: float, over_s: float, accuracy: float | None) -> Delivered:
-    """What is answered too late arrived earlier, perhaps before that time."""
-    return Delivered(arrived / over_s, min(arrived, missed) / over_s, over_s, accuracy)
 
 
 def _seen(pod: SimulatedPod) -> Pod:

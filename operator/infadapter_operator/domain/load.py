@@ -68,6 +68,13 @@ class Delivered(NamedTuple):
     over_s: float  # the time until now that these are means over
     accuracy: float | None = None  # None: that of its variant
 
+    @classmethod
+    def counted(
+        cls, arrived: float, missed: float, over_s: float, accuracy: float | None
+    ) -> "Delivered":
+        """What is late arrived earlier, perhaps before that time: at most all is missed."""
+        return cls(arrived / over_s, min(arrived, missed) / over_s, over_s, accuracy)
+
     @property
     def answered_rps(self) -> float:
         """In time."""
