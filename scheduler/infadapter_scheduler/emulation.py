@@ -89,9 +89,10 @@ class Emulation:
         self._tell(
             Arrived(number, arrival.model, deadline_s, floor=arrival.floor), arrival.arrival_s
         )
-        front, refused = self.world.front, fate.outcome == "refused"
-        for machine in list(self.machines.values())[:1]:
-            take(machine, front.refusal_s if refused else front.answer_s, arrival.arrival_s)
+        front = self.world.front
+        if any(front) and self.machines:
+            seconds = front.refusal_s if fate.outcome == "refused" else front.answer_s
+            take(next(iter(self.machines.values())), seconds, arrival.arrival_s)
         return fate
 
     def lose(self, name: str, now_s: float) -> None:
