@@ -87,8 +87,7 @@ def test_a_burst_costs_accuracy_and_a_floor_is_kept(
 
 def in_a_burst(live: Live, rungs: dict[str, Rung], figures: Figures) -> None:
     """More than the most accurate network serves in the pod that is there."""
-    cpu_m = cpu_millicores(live.plan["allocations"][0]["resources"]["cpu"])
-    burst = Load(live.url, even(load_between(rungs, cpu_m), BURST_S)).wait()
+    burst = burst_of(live, rungs)
     answered_by = points(burst)
     figures.note("grouped, in a burst: answered within the SLO", share(burst, in_time), ">= 0.95")
     figures.note("grouped, in a burst: answered by", answered_by)
@@ -96,18 +95,18 @@ def in_a_burst(live: Live, rungs: dict[str, Rung], figures: Figures) -> None:
     assert answered_by.get(GROUPED[-1], 0.0) < MOSTLY
 
 
-def load_between(rungs: dict[str, Rung], cpu_m: int) -> float:
-    """Half-way from the most accurate network to the fastest one."""
+def burst_of(live: Live, rungs: dict[str, Rung]) -> list[Outcome]:
+    """Half-way from what the most accurate network serves in the planned pod to the fastest one."""
+    cpu_m = cpu_millicores(live.plan["allocations"][0]["resources"]["cpu"])
     slow_rps, fast_rps = (rungs[GROUPED[n]].capacity_rps(cpu_m) for n in (-1, 0))
-    return (slow_rps + fast_rps) / 2
+    return Load(live.url, even((slow_rps + fast_rps) / 2, BURST_S)).wait()
 
 
 def under_a_floor(live: Live, rungs: dict[str, Rung], figures: Figures) -> None:
     """What is below it answers nothing any more, though the pods could."""
     live.kube.patch("inferenceservices", NAME, {"spec": {"accuracyFloor": str(FLOOR)}})
     time.sleep(HEARD_S)
-    cpu_m = cpu_millicores(live.plan["allocations"][0]["resources"]["cpu"])
-    answered_by = points(Load(live.url, even(load_between(rungs, cpu_m), BURST_S)).wait())
+    answered_by = points(burst_of(live, rungs))
     figures.note("grouped, under a floor of 0.9: answered by", answered_by)
     assert min(ACCURACY[point] for point in answered_by) >= FLOOR
 
