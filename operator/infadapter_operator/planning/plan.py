@@ -18,7 +18,12 @@ from infadapter_operator.planning.error_budget import error_budget, held, with_p
 from infadapter_operator.planning.planning_demand import LoadNow, load_now
 from infadapter_operator.planning.presence import Present, present
 from infadapter_operator.planning.probe import Probe, probe_of
-from infadapter_operator.planning.problem import exceeds, is_of_spec, untouchable_rps
+from infadapter_operator.planning.problem import (
+    OVERLOAD_TOLERANCE,
+    exceeds,
+    is_of_spec,
+    untouchable_rps,
+)
 from infadapter_solver import InvalidProblem
 from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target
@@ -157,7 +162,8 @@ def _with_load(
     fresh = decide_with_caution(service, load, counted, decision, now_s, pressure)
     if not fresh.plan.feasible and there.without_room:
         one_more = _with_one_more(counted, there.without_room[0])
-        fresh = decide_with_caution(service, load, one_more, decision, now_s, pressure)
+        found = decide_with_caution(service, load, one_more, decision, now_s, pressure)
+        fresh = found if _serves_more(found, fresh) else fresh
     return _Found(decision=fresh, is_solved=True, now=now)
 
 
@@ -174,6 +180,11 @@ def _with_one_more(counted: Observed, target: Target) -> Observed:
     """
     limit = counted.pod_limits.get(target, 0)
     return replace(counted, pod_limits={**counted.pod_limits, target: limit + 1})
+
+
+def _serves_more(found: Decision, other: Decision) -> bool:
+    served_rps, others_rps = (sum(d.plan.served_rps.values()) for d in (found, other))
+    return served_rps > others_rps * (1 + OVERLOAD_TOLERANCE)
 
 
 def is_due(service: Service, decision: Decision, now_s: float) -> bool:
