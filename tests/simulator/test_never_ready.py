@@ -56,7 +56,7 @@ def test_one_that_was_waited_for_is_kept_when_it_comes() -> None:
     rising, _ = levels((8,), ("crash loop",), until_s=200.0)
     workload = steps((60, 30.0), (300, 30.0), from_s=60)
     found = played(replace(rising, workload=workload))
-    assert (found.plan_changes, len(found.starts_s), found.end) == (3, 1, "as planned")
+    assert (found.plan_changes, len(found.starts_s), found.end) == (3, 2, "as planned")
 
 
 def test_where_budget_and_surge_are_full_it_waits_at_a_rest_with_a_name() -> None:
@@ -64,5 +64,5 @@ def test_where_budget_and_surge_are_full_it_waits_at_a_rest_with_a_name() -> Non
     rising, _ = levels((4,), ("crash loop",), surge_cores=0)
     workload = steps((60, 70.0), (200, 70.0), from_s=60)
     found = played(replace(rising, workload=workload))
-    assert (found.plan_changes, len(found.starts_s)) == (PLANS_OF_A_LEVEL, 1)
+    assert (found.plan_changes, len(found.starts_s)) == (PLANS_OF_A_LEVEL, 2)
     assert found.end == "as planned, NoSurge"
