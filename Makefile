@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test e2e check bench ladder crds proto image clean
+.PHONY: help install demo test test-processes e2e check bench ladder crds proto image clean
 
 help:  ## show this help
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP)  ## make .venv with everything pinned in constraints.txt
 
@@ -25,9 +25,12 @@ demo: install  ## calibrate, replay a trace through a real router, adapt, report
 	$(BIN)/infadapter demo
 
 # Bytecode is kept whatever the environment says: without it, half of the time before the first test is compiling.
-test: export PYTHONDONTWRITEBYTECODE =
+test test-processes: export PYTHONDONTWRITEBYTECODE =
 test: install  ## the tests that need Python alone, by two workers
-	$(BIN)/pytest -q -n 2 --dist worksteal
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "not cluster and not process"
+
+test-processes: install  ## the tests that start servers, kill them, train or measure: most of them wait
+	$(BIN)/pytest -q -n 2 --dist worksteal -m "process and not cluster"
 
 e2e: install  ## the tests on the cluster that KUBECONFIG names
 	$(BIN)/pytest -q -m cluster tests/e2e $(E2E)

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm/infadapter"
 VALUES = sorted((ROOT / "tests/helm/values").glob("*.yaml"))
 DASHBOARD = runpy.run_path(str(ROOT / "helm/dashboard.py"))
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the schemas in each rendering are long
 Objects = list[dict[str, Any]]
 
 helm_needed = pytest.mark.skipif(shutil.which("helm") is None, reason="no helm on the PATH")
@@ -38,7 +39,7 @@ def rendered(values: str = "default", release: str = "infadapter", *options: str
     file = ROOT / f"tests/helm/values/{values}.yaml"
     ran = helm("template", release, str(CHART), "-n", "serving", "-f", str(file), *options)
     assert ran.returncode == 0, ran.stderr
-    return [document for document in yaml.safe_load_all(ran.stdout) if document]
+    return [document for document in yaml.load_all(ran.stdout, LOADER) if document]
 
 
 def of_kind(objects: Objects, kind: str) -> Objects:

@@ -11,6 +11,8 @@ from typing import Any
 
 import grpc
 
+import pytest
+
 from infadapter_server.serving.grpc import inference_pb2 as pb
 
 COMMAND = (sys.executable, "-m", "infadapter_server", "--variant", "glyph-1", "--port", "0")
@@ -39,6 +41,7 @@ def wait_ready(address: str) -> None:
             time.sleep(0.05)
 
 
+@pytest.mark.process
 def test_the_second_line_says_the_port_and_a_signal_ends_both_fronts() -> None:
     with started(0) as process:
         assert process.stdout is not None
