@@ -3,6 +3,8 @@ VENV ?= .venv
 PYTHON ?= python3
 # A package index with CPU builds of torch: saves several GB of GPU libraries where the default index has them.
 TORCH_INDEX ?=
+# Of the tests. One more than there are cores: what a test starts is waited for.
+WORKERS ?= 3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -26,11 +28,11 @@ demo: install  ## calibrate, replay a trace through a real router, adapt, report
 
 # Bytecode is kept whatever the environment says: without it, half of the time before the first test is compiling.
 test test-processes: export PYTHONDONTWRITEBYTECODE =
-test: install  ## the tests that need Python alone, by two workers
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "not cluster and not process"
+test: install  ## the tests that need Python alone
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m "not cluster and not process"
 
-test-processes: install  ## the tests that start servers, kill them, train or measure: most of them wait
-	$(BIN)/pytest -q -n 2 --dist worksteal -m "process and not cluster"
+test-processes: install  ## those that start real servers, kill them, train or measure
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m "process and not cluster"
 
 e2e: install  ## the tests on the cluster that KUBECONFIG names
 	$(BIN)/pytest -q -m cluster tests/e2e $(E2E)

@@ -455,12 +455,13 @@ def test_a_number_below_the_operators_least_is_refused(
 
 @helm_needed
 @promtool_needed
-def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tests", ["rules_test.yaml", "error_budget_rules_test.yaml"])
+def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path, tests: str) -> None:
     [rule] = of_kind(rendered("everything"), "PrometheusRule")
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule["spec"]))
-    (tmp_path / "rules_test.yaml").write_text((ROOT / "tests/helm/rules_test.yaml").read_text())
+    (tmp_path / tests).write_text((ROOT / "tests/helm" / tests).read_text())
     promtool(tmp_path, "check", "rules", "rules.yaml")
-    promtool(tmp_path, "test", "rules", "rules_test.yaml")
+    promtool(tmp_path, "test", "rules", tests)
 
 
 @helm_needed

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
-
 import pytest
 
 from infadapter_server.serving.grpc import inference_pb2 as pb
