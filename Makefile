@@ -29,10 +29,10 @@ demo: install  ## calibrate, replay a trace through a real router, adapt, report
 # Bytecode is kept whatever the environment says: without it, half of the time before the first test is compiling.
 test test-processes: export PYTHONDONTWRITEBYTECODE =
 test: install  ## the tests that need Python alone
-	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m "not cluster and not process"
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --ignore tests/e2e -m "not cluster and not process"
 
 test-processes: install  ## those that start real servers, kill them, train or measure
-	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m "process and not cluster"
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --ignore tests/e2e -m "process and not cluster"
 
 e2e: install  ## the tests on the cluster that KUBECONFIG names
 	$(BIN)/pytest -q -m cluster tests/e2e $(E2E)

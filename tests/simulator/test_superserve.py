@@ -33,7 +33,7 @@ from infadapter_simulator.reproduction.superserve.serving import (
 )
 from infadapter_simulator.reproduction.superserve.workload import bursty, rising, traced, warped
 
-SECONDS = 3.0
+SECONDS = 2.0
 
 
 def draw() -> np.random.Generator:
