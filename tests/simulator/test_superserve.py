@@ -1,4 +1,4 @@
-"""SuperServe's evaluation: the orderings that it prints, in three seconds of virtual time each."""
+"""SuperServe's evaluation: the orderings that it prints, in two seconds of virtual time each."""
 
 from collections.abc import Iterator
 from functools import cache

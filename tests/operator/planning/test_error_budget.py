@@ -154,15 +154,8 @@ def test_after_a_restart_the_plans_of_before_are_taken_for_the_first_that_is_kno
 
 # --- properties ---------------------------------------------------------------------------------
 
-
-def counts_of(number: int) -> tuple[int, int, int, int]:
-    """Up to 400 in time, and up to 40 each that are late, refused and failed: drawn at once."""
-    others, in_time = divmod(number, 401)
-    others, late = divmod(others, 41)
-    return in_time, late, *divmod(others, 41)
-
-
-HOURS = st.lists(st.integers(0, 401 * 41**3 - 1).map(counts_of), min_size=61, max_size=100)
+COUNTS = st.tuples(st.integers(0, 400), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
+HOURS = st.lists(COUNTS, min_size=61, max_size=100)
 
 
 def intervals(counts: list[tuple[int, int, int, int]]) -> tuple[Answers, ...]:
