@@ -24,7 +24,7 @@ class Target:
 
     def wait_ready(self, within_s: float) -> None:
         by = time.monotonic() + within_s
-        with httpx.Client() as client:
+        with httpx.Client(timeout=within_s) as client:
             while client.get(f"{self.url}/v2/health/ready").status_code != 200:
                 assert time.monotonic() < by, "the server does not become ready"
                 time.sleep(0.05)
