@@ -157,11 +157,11 @@ def _candidates(context: DrainContext, shortage: Shortage) -> list[_Candidate]:
 def _candidates_of(
     context: DrainContext, able: Sequence[PodState], shortage: Shortage
 ) -> list[_Candidate]:
+    """The best of one pod, and of several, which may cost less."""
     singles = [candidate for one in able for candidate in _parts_of(context, one, shortage)]
-    if singles:
-        return [min(singles, key=lambda candidate: (candidate.lost_rps, *candidate.released))]
+    best = sorted(singles, key=lambda candidate: (candidate.lost_rps, *candidate.released))[:1]
     together = _together(context, able, shortage)
-    return [together] if together is not None else []
+    return best if together is None else [*best, together]
 
 
 def _replaceable(context: DrainContext, shortage: Shortage) -> list[PodState]:

@@ -47,10 +47,11 @@ def unloaded(
     What may shrink by all weights that are in force, sent and about to be sent: all of it where
     these agree, and where they don't yet, the pods by which no more is missed than if they did. A
     load that moves would move weights at every cycle, and nothing would ever shrink; and in an
-    overload all are full by any weights.
+    overload all are full by any weights, unless what is to carry is not sent to yet.
     """
     if all(weights == in_force[0] for weights in in_force):
         return freed
+    carried_rps = [_carried_rps(pods, weights) for weights in in_force]
     shares = [shares_of(weights) for weights in in_force]
     stay = [one for one in pods if one.actual.ready and not goes_now(freed, one.actual.name)]
     left_rps = sum(one.capacity_rps for one in stay)
@@ -63,10 +64,23 @@ def unloaded(
         lost_rps = min(demand_rps, left_rps) - min(demand_rps, after_rps)
         sent_rps = demand_rps * max(share.get(one.actual.name, 0.0) for share in shares)
         missed_rps = min(sent_rps, one.capacity_rps) - min(sent_rps, size.capacity_rps)
-        if missed_rps <= lost_rps + 1e-9:
+        carried_after_rps = [
+            rps - (one.capacity_rps - size.capacity_rps if one.actual.name in weights else 0.0)
+            for rps, weights in zip(carried_rps, in_force, strict=True)
+        ]
+        must_rps = min(demand_rps, after_rps)
+        keeps = all(
+            after >= min(before, must_rps) - 1e-9
+            for before, after in zip(carried_rps, carried_after_rps, strict=True)
+        )
+        if keeps and missed_rps <= lost_rps + 1e-9:
             found[one.actual.name] = size
-            left_rps = after_rps
+            left_rps, carried_rps = after_rps, carried_after_rps
     return found
+
+
+def _carried_rps(pods: Sequence[PodState], weights: Mapping[str, int]) -> float:
+    return sum(one.capacity_rps for one in pods if one.actual.ready and one.actual.name in weights)
 
 
 def remove(
