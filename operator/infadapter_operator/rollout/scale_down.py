@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
-from infadapter_operator.planning.capacity import largest, plus, same_amounts
+from infadapter_operator.planning.capacity import same_amounts
 from infadapter_operator.rollout.free import missing
 from infadapter_operator.rollout.match import PodState, held_by
 from infadapter_operator.rollout.release import DrainContext, Releases, goes_now
@@ -155,19 +155,33 @@ def roll(
 
 def _needed(group: PodGroup, own: Sequence[PodState], *, shrunk: bool) -> Resources:
     """
-    What a rolling change holds at most beyond what is held then: all new pods, an old one, and one
-    that still leaves, which a Deployment does not count. Old pods that can shrink do so first, if
-    there is no room for them as they are: what they serve is missed until the new ones come.
+    What a rolling change holds at most beyond what is held then. Old pods that can shrink do so
+    first, if there is no room for them as they are: what they serve is missed until the new ones
+    come.
     """
     size = group.allocation.resources
-    held: Resources = {}
-    largest_old: Resources = {}
-    for one in own:
-        has = size if shrunk and one.shrinks and one.can_resize else held_by(one.actual)
-        held = plus(held, has)
-        largest_old = largest(largest_old, has)
-    most = plus(plus({}, size, max(group.pods, len(own))), largest_old, min(2, len(own)))
-    return {name: max(n, size.get(name, 0)) for name, n in plus(most, held, -1).items()}
+    has = [
+        size if shrunk and one.shrinks and one.can_resize else held_by(one.actual) for one in own
+    ]
+    names = {*size, *(name for amounts in has for name in amounts)}
+    return {
+        name: _most_beyond(
+            [amounts.get(name, 0) for amounts in has], size.get(name, 0), max(group.pods, len(own))
+        )
+        for name in names
+    }
+
+
+def _most_beyond(old: Sequence[int], new: int, pods: int) -> int:
+    """
+    Of one resource. There is a pod more than there shall be while old ones are there, and beside
+    these one that still leaves, which a Deployment does not count; who goes first nobody knows.
+    """
+    largest_first = sorted(old, reverse=True)
+    held = (
+        sum(largest_first[: stay + 1]) + new * (pods + 1 - stay) for stay in range(1, len(old) + 1)
+    )
+    return max(held, default=new * pods) - sum(old)
 
 
 def _suffice_without(context: DrainContext) -> bool:
