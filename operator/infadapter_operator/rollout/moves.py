@@ -26,7 +26,8 @@ from infadapter_operator.rollout.release import (
     make_room,
     releases,
 )
-from infadapter_operator.rollout.scale_down import align, roll
+from infadapter_operator.rollout.roll import roll
+from infadapter_operator.rollout.scale_down import align
 from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
 from infadapter_operator.rollout.stopgap import stopgaps
 from infadapter_solver.problem import CPU
