@@ -195,6 +195,27 @@ WAYS = {
         surge=5000,
         node=4400,
     ),
+    "nothing rolls for resizes that wait while something makes way for them": Case(
+        kinds=(
+            Kind(10.0, {200: 43.3, 400: 86.6, 1000: 216.5, 2000: 433.0}),
+            Kind(10.0, {200: 43.3, 400: 86.6, 1000: 216.5, 2000: 433.0}),
+        ),
+        plans=((Group(0, 1000, 2), Group(1, 1000, 5)),),
+        there=(
+            There(1, 1000, ready=False, carries=False),
+            There(0, 2000),
+            There(1, 800),
+            There(0, 400),
+            There(1, 1000),
+            There(1, 800, carries=False),
+            There(0, 400),
+        ),
+        demand_rps=1500.35,
+        budget=7200,
+        surge=7200,
+        node=7000,
+        lag_s=2.0,
+    ),
 }
 
 
