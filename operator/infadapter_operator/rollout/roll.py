@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.steps import ReplacePods, ScaleUp
+from infadapter_operator.rollout.free import rolled_beyond
 from infadapter_operator.rollout.match import PodState, held_by
 from infadapter_operator.rollout.release import DrainContext
 from infadapter_operator.rollout.scale_up import Growth, Shortage
@@ -63,25 +64,7 @@ def _needed(group: PodGroup, own: Sequence[PodState], *, shrunk: bool) -> Resour
     has = [
         size if shrunk and one.shrinks and one.can_resize else held_by(one.actual) for one in own
     ]
-    names = {*size, *(name for amounts in has for name in amounts)}
-    return {
-        name: most_beyond(
-            [amounts.get(name, 0) for amounts in has], size.get(name, 0), max(group.pods, len(own))
-        )
-        for name in names
-    }
-
-
-def most_beyond(old: Sequence[int], new: int, pods: int) -> int:
-    """
-    Of one resource. There is a pod more than there shall be while old ones are there, and beside
-    these one that still leaves, which a Deployment does not count; who goes first nobody knows.
-    """
-    largest_first = sorted(old, reverse=True)
-    held = (
-        sum(largest_first[: stay + 1]) + new * (pods + 1 - stay) for stay in range(1, len(old) + 1)
-    )
-    return max(held, default=new * pods) - sum(old)
+    return rolled_beyond(has, size, max(group.pods, len(own)))
 
 
 def _suffice_without(context: DrainContext) -> bool:

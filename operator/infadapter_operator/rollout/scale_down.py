@@ -40,12 +40,15 @@ def unloaded(
     freed: Releases,
     in_force: Sequence[Mapping[str, int]],
     demand_rps: float,
+    unconfirmed: Collection[str] = (),
 ) -> Releases:
     """
     What may shrink by all weights that are in force, sent and about to be sent: all of it where
     these agree, and where they don't yet, the pods by which no more is missed than if they did. A
     load that moves would move weights at every cycle, and nothing would ever shrink; and in an
-    overload all are full by any weights, unless what is to carry is not sent to yet.
+    overload all are full by any weights, unless what is to carry is not sent to yet. Of pods that
+    the router has yet to send to (`unconfirmed`) none shrinks: weights that were replaced meanwhile
+    may come into force first, and leave it to them alone.
     """
     if all(weights == in_force[0] for weights in in_force):
         return freed
@@ -55,7 +58,7 @@ def unloaded(
     found: dict[str, Allocation | None] = {}
     for one in stay:
         size = freed.get(one.actual.name)
-        if size is None:
+        if size is None or one.actual.name in unconfirmed:
             continue
         less_rps = one.capacity_rps - size.capacity_rps
         after_rps = left_rps - less_rps

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_operator.rollout.roll import most_beyond
+from infadapter_operator.rollout.free import most_beyond
 
 SIZES = st.sampled_from([200, 400, 1000, 2000])
 

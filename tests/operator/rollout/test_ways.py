@@ -216,6 +216,31 @@ WAYS = {
         node=7000,
         lag_s=2.0,
     ),
+    "who is not sent to yet by weights that are obeyed does not shrink": Case(
+        kinds=(
+            Kind(1.0, {200: 11.0, 400: 22.0, 600: 33.0, 2000: 110.0}),
+            Kind(0.1, {200: 11.0, 400: 22.0, 1000: 55.0, 2000: 110.0}),
+        ),
+        plans=((Group(0, 2000, 2), Group(1, 1000, 6)), (Group(0, 400, 8), Group(1, 200, 3))),
+        there=(There(0, 400), There(0, 600), There(0, 600)),
+        demand_rps=146.3,
+        budget=11000,
+        surge=11000,
+        confirm_s=4.0,
+    ),
+    "a roll keeps the room that it began with": Case(
+        kinds=(
+            Kind(1.0, {400: 1.6, 600: 2.4}),
+            Kind(1.0, {600: 12.0}),
+            Kind(1.0, {200: 0.8, 600: 2.4, 1000: 4.0, 2000: 8.0}),
+            Kind(0.1, {200: 4.0, 1000: 20.0}),
+        ),
+        plans=((Group(3, 200, 5),), (Group(2, 2000, 1), Group(3, 200, 7))),
+        there=(There(1, 600), There(3, 1000), There(3, 800), There(3, 200)),
+        demand_rps=25.2,
+        budget=3600,
+        surge=0,
+    ),
 }
 
 
