@@ -117,7 +117,8 @@ def towards(
     if any(weights != each for each in in_force):
         steps.append(set_weights(context.pods, weights))
     if not doubt:
-        may_shrink = unloaded(context.pods, moves.freed, in_force, context.wanted_rps)
+        unconfirmed = observed.may_obey - set(confirmed(observed))
+        may_shrink = unloaded(context.pods, moves.freed, in_force, context.wanted_rps, unconfirmed)
         steps += scale_down(context.pods, may_shrink)
         carrying = context.carrying | set(weights)
         removed = remove(context.plan, context.pods, observed, moves.freed, carrying)
