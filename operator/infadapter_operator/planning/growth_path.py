@@ -15,7 +15,7 @@ from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import plus, pods_by_target, resizable
 from infadapter_operator.planning.hysteresis import slack_rps
-from infadapter_operator.planning.problem import problem_for
+from infadapter_operator.planning.problem import budget_for, problem_for
 from infadapter_operator.planning.stabilization import of_running
 from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Plan, PodGroup, Problem, evaluate, solve
@@ -60,10 +60,10 @@ def vertical_limit_rps(
     The most that these pods serve at whatever sizes budget and surge have room for, `beside` what
     else is held.
     """
-    everything = problem_for(service, observed, _MORE_THAN_ANY_RPS)
+    budget = budget_for(service, observed)
     room = {
         name: max(0, amount - beside.get(name, 0))
-        for name, amount in plus(everything.budget, service.max_surge).items()
+        for name, amount in plus(budget, service.max_surge).items()
     }
     known = service.derived.of(service.variants).limits_rps
     pods = frozenset((group.target, group.allocation.size.but_cpu, group.pods) for group in groups)
@@ -72,6 +72,7 @@ def vertical_limit_rps(
     if key not in known:
         if len(known) >= MOST_KNOWN:
             known.clear()
+        everything = problem_for(service, observed, _MORE_THAN_ANY_RPS)
         known[key] = _limit_rps(everything, room, groups)
     return known[key]
 

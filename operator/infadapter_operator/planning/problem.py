@@ -44,10 +44,16 @@ def problem_for(
         running=running_groups(service, [pod for pod in observed.pods if pod not in theirs]),
         capacity_floor_rps=capacity_floor_rps,
         pod_limits=observed.pod_limits,
-        objective=service.objective.within(_without(service.budget, theirs))
+        objective=service.objective.within(budget_for(service, observed))
         if theirs
         else service.objective,
     )
+
+
+def budget_for(service: Service, observed: Observed) -> Resources:
+    """Less what untouchable pods use."""
+    theirs = untouchable_pods(observed)
+    return _without(service.budget, theirs) if theirs else service.budget
 
 
 def solved(problem: Problem) -> Plan:
