@@ -147,7 +147,7 @@ def needs(rates: Rates, slo_s: float, windows_s: tuple[int, ...] = WINDOWS_S) ->
 
 
 def latest_need_rps(rates: Sequence[float], slo_s: float, windows_s: tuple[int, ...]) -> float:
-    """The last of the `needs`: of a few seconds, without an array, as it is asked for every cycle."""
+    """The last of the `needs`: of a few seconds, without arrays, as every cycle asks for it."""
     sums = [0.0, *accumulate(rates)]
     known = [window for window in windows_s if window <= len(rates)]
     needed = ((sums[-1] - sums[-1 - w]) / (w + WAIT_SHARE * slo_s) for w in known)
