@@ -54,7 +54,7 @@ def service_of(budget_pods: int, surge_pods: int) -> Service:
 
 def test_it_holds_its_room_and_does_not_count_while_it_starts() -> None:
     there = seen(service_of(3, 0), ONE, TWO, PROBE)
-    assert (there.probed, there.awaited) == (BAD, {"probe"})
+    assert (there.probed, there.awaited) == (BAD, frozenset({"probe"}))
     assert there.counted.pods == (ONE, TWO)
     assert there.counted.pod_limits == {BAD: 0}
     assert (there.counted.aside, there.absent[BAD]) == ({CPU: MILLICORES}, 1)
