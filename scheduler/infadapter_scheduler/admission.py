@@ -52,7 +52,22 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
         return None
     batch.become(members)
     executor.plan.changed(batch)
+    _sooner(batch, executor, free_s)
     return request
+
+
+def _sooner(batch: Batch, executor: Executor, free_s: float) -> None:
+    """
+    To the place of its earliest deadline, where it was opened for a later one: else who comes next
+    and is due soon would be planned before it, which it can't wait for.
+    """
+    key_s = batch.members[0].deadline_s
+    if key_s >= batch.key_s or batch.released_s or batch.deferred:
+        return
+    if executor.plan.between_s(key_s, batch) - batch.work_s >= free_s - TIE_S:
+        executor.plan.remove(batch)
+        batch.key_s = key_s
+        executor.plan.insert(batch)
 
 
 def advance(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -> Request | None:
@@ -99,6 +114,7 @@ def replace_last(
         return None
     batch.become(members)
     executor.plan.changed(batch)
+    _sooner(batch, executor, executor.free_s(offer.now_s))
     return request
 
 
