@@ -40,11 +40,14 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
     executor.settle_waits(offer.now_s)
     work_s = batch.work_with(1)
     grown_s = work_s - batch.work_s
-    place = executor.plan.place_of(batch)
     free_s = executor.admits_from_s(offer.now_s)
-    if grown_s > 0 and place.headroom_s - grown_s < free_s - TIE_S:
-        return None
-    begin_s = free_s + place.before_s + batch.waiting_s
+    if grown_s > 0:
+        before_s, headroom_s = executor.plan.place_of(batch)
+        if headroom_s - grown_s < free_s - TIE_S:
+            return None
+    else:
+        before_s = executor.plan.before_s(batch)
+    begin_s = free_s + before_s + batch.waiting_s
     due_s = offer.due_s(begin_s + work_s, batch.costs.seconds(batch.costs.first[batch.cap]), buffer)
     request = Request(offer.request, batch.model, offer.deadline_s, due_s, batch)
     members = batch.with_one(request)
