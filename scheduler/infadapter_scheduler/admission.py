@@ -51,9 +51,10 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
     due_s = offer.due_s(begin_s + work_s, batch.costs.seconds(batch.costs.first[batch.cap]), buffer)
     request = Request(offer.request, batch.model, offer.deadline_s, due_s, batch)
     members = batch.with_one(request)
-    if begin_s - TIE_S > batch.latest_start_s(members):
+    latest_start_s = batch.latest_start_s(members)
+    if begin_s - TIE_S > latest_start_s:
         return None
-    batch.become(members)
+    batch.become(members, latest_start_s)
     executor.plan.changed(batch)
     _sooner(batch, executor, free_s)
     return request
@@ -91,13 +92,14 @@ def advance(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer
     due_s = offer.due_s(begin_s + work_s, batch.costs.seconds(batch.costs.first[batch.cap]), buffer)
     request = Request(offer.request, batch.model, offer.deadline_s, due_s, batch)
     members = batch.with_one(request)
-    if begin_s - TIE_S > batch.latest_start_s(members):
+    latest_start_s = batch.latest_start_s(members)
+    if begin_s - TIE_S > latest_start_s:
         return None
     if plan.between_s(offer.deadline_s, batch) - work_s < free_s - TIE_S:
         return None
     plan.remove(batch)
     batch.key_s = offer.deadline_s
-    batch.become(members)
+    batch.become(members, latest_start_s)
     plan.insert(batch)
     return request
 
@@ -113,9 +115,10 @@ def replace_last(
     request = Request(offer.request, batch.model, offer.deadline_s, due_s, batch)
     members = batch.with_one(request)
     members.pop()
-    if begin_s - TIE_S > batch.latest_start_s(members):
+    latest_start_s = batch.latest_start_s(members)
+    if begin_s - TIE_S > latest_start_s:
         return None
-    batch.become(members)
+    batch.become(members, latest_start_s)
     executor.plan.changed(batch)
     _sooner(batch, executor, executor.free_s(offer.now_s))
     return request

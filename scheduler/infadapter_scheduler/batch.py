@@ -57,12 +57,14 @@ class Batch:
             members.sort(key=lambda member: member.deadline_s)
         return members
 
-    def become(self, members: list[Request]) -> None:
-        """These are its members now."""
+    def become(self, members: list[Request], latest_start_s: float | None = None) -> None:
+        """These are its members now; when they have to start at the latest, if that is known."""
         self.members = members
         self.work_s = self.work_with(0)
         if members:
-            self.limit_s = self.latest_start_s(members) + self.work_s - self.waiting_s
+            if latest_start_s is None:
+                latest_start_s = self.latest_start_s(members)
+            self.limit_s = latest_start_s + self.work_s - self.waiting_s
 
     def take(self, size: int) -> list[Request]:
         """The first leave for the executor; what remains is a batch of its own, later due."""

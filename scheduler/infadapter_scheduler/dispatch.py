@@ -46,8 +46,8 @@ def next_batch(executor: Executor, now_s: float, overloaded: bool = False) -> Ba
 
 def waste(batch: Batch) -> float:
     """Time for each request, beside that in the largest batch it could have."""
-    size = batch.costs.first[len(batch.members)]
-    return batch.costs.seconds_each(size) / batch.costs.seconds_each(batch.cap)
+    costs = batch.costs
+    return costs.first_each_s[len(batch.members)] / costs.seconds_each(batch.cap)
 
 
 def waste_of_all(batch: Batch) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import sqrt
+from math import inf, sqrt
 
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.estimate import WindowMean
@@ -84,6 +84,7 @@ class Costs:
     first: list[int] = field(init=False)
     ends_s: list[list[float]] = field(init=False)
     growing_s: list[float] = field(init=False)
+    first_each_s: list[float] = field(init=False)  # a request's share of the first of the split
     choices: Choices | None = field(init=False, default=None)
     _caps: dict[tuple[float, int], int] = field(init=False, default_factory=dict)
     _known_s: dict[int, float] = field(init=False)
@@ -164,3 +165,4 @@ class Costs:
             self.growing_s.append(max(self.growing_s[-1], self.split_s[n]))
             run, run_s = self.first[n], self._known_s[self.first[n]]
             self.ends_s.append([run_s] * run + [run_s + end_s for end_s in self.ends_s[n - run]])
+        self.first_each_s = [inf, *(self.seconds_each(size) for size in self.first[1:])]

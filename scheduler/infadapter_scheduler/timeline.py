@@ -27,21 +27,32 @@ class Place(NamedTuple):
 
 
 class Block:
-    """Some batches in a row, as columns."""
+    """
+    Some batches in a row, as columns. The least headroom is found when it is asked for: whoever is
+    planned behind a block doesn't need it, and the first ones change with each run.
+    """
 
-    __slots__ = ("batches", "headroom", "keys", "limits", "total", "works")
+    __slots__ = ("_headroom", "batches", "keys", "limits", "stale", "total", "works")
 
     def __init__(self, batches: list[Batch]) -> None:
         self.batches = batches
         self.keys = [batch.key_s for batch in batches]
         self.limits = [batch.limit_s for batch in batches]
         self.works = [batch.work_s for batch in batches]
-        self.refresh()
+        self.stale, self._headroom = True, inf
+        self.changed()
 
-    def refresh(self) -> None:
-        sums = list(accumulate(self.works))
-        self.total = sums[-1] if sums else 0.0
-        self.headroom = min(map(sub, self.limits, sums), default=inf)
+    def changed(self) -> None:
+        self.total = sum(self.works)
+        self.stale = True
+
+    @property
+    def headroom(self) -> float:
+        if self.stale:
+            sums = accumulate(self.works)
+            self._headroom = min(map(sub, self.limits, sums), default=inf)
+            self.stale = False
+        return self._headroom
 
     def headroom_from(self, at: int, before: float) -> float:
         return self.headroom_within(at, len(self.works)) - before
@@ -49,17 +60,19 @@ class Block:
     def headroom_within(self, at: int, end: int) -> float:
         if at == 0 and end == len(self.works):
             return self.headroom
-        sums = list(accumulate(self.works[:end]))
-        return min(map(sub, self.limits[at:end], sums[at:]), default=inf)
+        sums = accumulate(self.works[at:end], initial=sum(self.works[:at]))
+        next(sums)
+        return min(map(sub, self.limits[at:end], sums), default=inf)
 
 
 class Timeline:
     """Batches by key (their earliest deadline), equal ones by arrival."""
 
-    __slots__ = ("_blocks", "size", "total_s")
+    __slots__ = ("_blocks", "_found", "size", "total_s")
 
     def __init__(self) -> None:
         self._blocks: list[Block] = []
+        self._found = 0, 0
         self.size = 0
         self.total_s = 0.0
 
@@ -126,7 +139,7 @@ class Timeline:
         block.keys.insert(at, batch.key_s)
         block.limits.insert(at, batch.limit_s)
         block.works.insert(at, batch.work_s)
-        block.refresh()
+        block.changed()
         if len(block.batches) > 2 * BLOCK:
             self._blocks[index : index + 1] = [
                 Block(block.batches[:BLOCK]),
@@ -141,7 +154,7 @@ class Timeline:
         for column in (block.batches, block.keys, block.limits, block.works):
             del column[at]
         if block.batches:
-            block.refresh()
+            block.changed()
         else:
             del self._blocks[index]
         if not self._blocks:
@@ -156,7 +169,7 @@ class Timeline:
         self.total_s += batch.work_s - block.works[at]
         block.works[at] = batch.work_s
         block.limits[at] = batch.limit_s
-        block.refresh()
+        block.changed()
 
     def _place(self, index: int, at: int, behind_at: int) -> Place:
         before = 0.0
@@ -182,6 +195,16 @@ class Timeline:
         return low
 
     def _find(self, batch: Batch) -> tuple[int, int]:
+        """Often the one that was asked for last: it was looked at, and then changed."""
+        index, at = self._found
+        if index < len(self._blocks):
+            batches = self._blocks[index].batches
+            if at < len(batches) and batches[at] is batch:
+                return self._found
+        self._found = self._search(batch)
+        return self._found
+
+    def _search(self, batch: Batch) -> tuple[int, int]:
         low, high = 0, len(self._blocks) - 1
         while low < high:
             middle = (low + high) // 2
