@@ -19,10 +19,10 @@ import numpy as np
 from benchmarks.columns import show_row
 from benchmarks.machine import machine
 from infadapter_scheduler import (
-    POLICIES,
     Arrival,
     Deviation,
     Model,
+    Scheduler,
     World,
     exact,
     replay,
@@ -70,13 +70,20 @@ def arrivals(rate_rps: float, slo_s: float, requests: int) -> Iterator[Arrival]:
         yield Arrival(now_s, "network", slo_s)
 
 
-def show(name: str, model: Model, deviation: Deviation, slo_s: float, load: float, n: int) -> None:
+def show(
+    name: str,
+    model: Model,
+    deviation: Deviation,
+    slo_s: float,
+    load: float,
+    n: int,
+    remembered: int,
+) -> None:
     capacity_rps = max(b / t for b, t in model.execution_s.items() if 2 * t <= slo_s)
     asked = list(arrivals(load * capacity_rps, slo_s, n))
     world = World({model.name: model}, deviation=deviation, seed=3)
-    counts = Counter(
-        f.outcome for f in replay(POLICIES["infadapter"]([model], None, 0.0), asked, world)
-    )
+    fates = replay(Scheduler([model], remembered=remembered), asked, world)
+    counts = Counter(fate.outcome for fate in fates)
     accepted = n - counts["refused"]
     row(
         name,
@@ -93,7 +100,8 @@ def show(name: str, model: Model, deviation: Deviation, slo_s: float, load: floa
 @click.option("--variant", default="glyph-4", show_default=True)
 @click.option("--executions", type=click.IntRange(100), default=2000, show_default=True)
 @click.option("--requests", type=click.IntRange(1), default=200_000, show_default=True)
-def main(variant: str, executions: int, requests: int) -> None:
+@click.option("--remembered", type=int, default=0, show_default=True, help="Executions.")
+def main(variant: str, executions: int, requests: int, remembered: int) -> None:
     """Measure a network's executions, and serve with their errors in virtual time."""
     click.echo(f"{machine('numpy', 'torch')}\n")
     execution_s, errors = measured(variant, executions)
@@ -108,7 +116,7 @@ def main(variant: str, executions: int, requests: int) -> None:
         for load in LOADS:
             for name, deviation in deviations.items():
                 title = f"{slo} × alone, {load:g}×, {name}"
-                show(title, model, deviation, slo * execution_s[1], load, requests)
+                show(title, model, deviation, slo * execution_s[1], load, requests, remembered)
 
 
 if __name__ == "__main__":

@@ -34,10 +34,12 @@ class SafetyBuffer:
     promised: float = 0.9999
     constant_s: float | None = None
     most: float | None = None  # of the time until the completion that it protects
+    remembered: int = 0  # executions: so long no error is expected to be the last of its size
     _errors: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
     version: int = 0  # another one with each other quantile
     _fresh: int = 0
     _quantiles: tuple[float, ...] = (0.0,) * len(DEPTHS)
+    _largest: deque[tuple[float, ...]] = field(default_factory=deque)  # sums, at each measurement
 
     def learn(self, expected_s: float, actual_s: float) -> None:
         self._errors.append(actual_s / expected_s - 1.0)
@@ -72,17 +74,35 @@ class SafetyBuffer:
     def _measure(self) -> None:
         if len(self._errors) < 2:
             return
-        sums = np.concatenate(([0.0], np.cumsum(self._errors)))
-        wider = 1.0 + FEW / 2 / len(self._errors)
-        found: list[float] = []
-        for depth in DEPTHS:
-            if depth == 1 or depth * 4 <= len(self._errors):
-                found.append(wider * quantile(sums[depth:] - sums[:-depth], self.promised))
-            else:
-                found.append(found[-1] * sqrt(2))
+        found = self._of_the_window()
+        if self.remembered:
+            found = self._with_remembered(found)
         measured = tuple(max(0.0, value) if value > 1e-6 else 0.0 for value in found)
         if measured != self._quantiles:
             self._quantiles, self.version = measured, self.version + 1
+
+    def _of_the_window(self) -> list[float]:
+        wider = 1.0 + FEW / 2 / len(self._errors)
+        found: list[float] = []
+        for sums in self._sums():
+            if len(sums):
+                found.append(wider * quantile(sums, self.promised))
+            else:
+                found.append(found[-1] * sqrt(2))
+        return found
+
+    def _sums(self) -> list[np.ndarray]:
+        """Of so many errors in a row as each depth says; none where the window is too short."""
+        sums = np.concatenate(([0.0], np.cumsum(self._errors)))
+        known = max(1, len(self._errors) // 4)
+        return [sums[d:] - sums[:-d] if d <= known else sums[:0] for d in DEPTHS]
+
+    def _with_remembered(self, found: list[float]) -> list[float]:
+        """What happens once in thousands of executions is forgotten by the window before."""
+        self._largest.append(tuple([float(s.max()) if len(s) else 0.0 for s in self._sums()]))
+        while len(self._largest) > max(1, self.remembered // RENEW):
+            self._largest.popleft()
+        return [max(each) for each in zip(found, *self._largest, strict=True)]
 
 
 def quantile(sums: np.ndarray, promised: float) -> float:

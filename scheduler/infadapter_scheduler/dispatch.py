@@ -65,6 +65,27 @@ def drop_hopeless(batch: Batch, begin_s: float, lag_s: float) -> list[Request]:
     return lost
 
 
+def drop_for_others(batch: Batch, then: Batch, begin_s: float, lag_s: float) -> list[Request]:
+    """
+    Who would be in time only in a smaller batch, for which the next one would be too late: after
+    a stall, small batches would pass it on through the whole plan.
+    """
+    full_s = _first_s(batch)
+    if begin_s + lag_s + full_s - EPSILON_S <= batch.members[0].deadline_s:
+        return []
+    small_s = batch.costs.seconds(batch_size(batch, begin_s, lag_s))
+    if begin_s + small_s + _first_s(then) + lag_s <= then.members[0].deadline_s:
+        return []
+    lost = [m for m in batch.members if begin_s + lag_s + full_s - EPSILON_S > m.deadline_s]
+    for member in lost:
+        batch.members.remove(member)
+    return lost
+
+
+def _first_s(batch: Batch) -> float:
+    return batch.costs.seconds(batch.costs.first[len(batch.members)])
+
+
 def batch_size(batch: Batch, begin_s: float, lag_s: float) -> int:
     """The largest served size within the deadline of the first of its members."""
     costs = batch.costs

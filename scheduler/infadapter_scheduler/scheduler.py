@@ -45,11 +45,13 @@ class Scheduler:
         *,
         buffer_s: float | None = None,
         most_buffer: float | None = None,
+        remembered: int = 0,
         lag_s: float = 0.0,
         points: PointPolicy | None = None,
     ) -> None:
         entries = {model.name: entry_of(model) for model in models}
-        self.state = State(entries, SafetyBuffer(constant_s=buffer_s, most=most_buffer), lag_s)
+        buffer = SafetyBuffer(constant_s=buffer_s, most=most_buffer, remembered=remembered)
+        self.state = State(entries, buffer, lag_s)
         self._intake = Intake(self.state)
         self._sender = Sender(self.state, points or KeepingUp())
         self._changes = Changes(self.state)

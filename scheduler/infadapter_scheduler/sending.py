@@ -6,7 +6,7 @@ from math import inf
 from infadapter_scheduler.actions import Action, Reason, Run
 from infadapter_scheduler.admission import EPSILON_S
 from infadapter_scheduler.batch import Batch
-from infadapter_scheduler.dispatch import batch_size, drop_hopeless, next_batch
+from infadapter_scheduler.dispatch import batch_size, drop_for_others, drop_hopeless, next_batch
 from infadapter_scheduler.executor import Executor, Sent
 from infadapter_scheduler.filling import fill
 from infadapter_scheduler.patience import considerate
@@ -56,7 +56,9 @@ class Sender:
     def _run(self, batch: Batch, executor: Executor, now_s: float) -> list[Action]:
         executor.plan.remove(batch)
         begin_s, lag_s = executor.free_s(now_s), self._state.lag_s
-        lost = drop_hopeless(batch, begin_s, lag_s)
+        lost, then = drop_hopeless(batch, begin_s, lag_s), executor.plan.first()
+        if batch.members and then is not None:
+            lost += drop_for_others(batch, then, begin_s, lag_s)
         actions = self._state.give_up(lost, Reason.GIVEN_UP)
         if batch.members:
             fill(self._state, batch, executor, begin_s)

@@ -2,7 +2,7 @@
 
 from infadapter_scheduler import Model
 from infadapter_scheduler.batch import Batch, Request
-from infadapter_scheduler.dispatch import next_batch
+from infadapter_scheduler.dispatch import drop_for_others, next_batch
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.model import Costs
 from infadapter_scheduler.residency import PageCache
@@ -38,3 +38,28 @@ def test_a_fuller_batch_goes_first_whatever_it_leaves() -> None:
 def test_a_full_batch_goes_first() -> None:
     executor, (_, _, full) = executor_with(15, 8, 16)
     assert next_batch(executor, 0.0, overloaded=True) is full
+
+
+def waiting(*dues_s: float) -> Batch:
+    batch = Batch(Costs(Model("m", TIMES)), "e", 16, key_s=dues_s[0])
+    batch.become([Request(n, "m", due_s, due_s, batch) for n, due_s in enumerate(dues_s)])
+    return batch
+
+
+def test_after_a_stall_who_needs_a_small_batch_is_given_up_for_the_next_one() -> None:
+    behind = waiting(*[0.012] * 8)  # 9.93 ms
+    batch = waiting(0.004, 0.004, *[0.012] * 6)
+    lost = drop_for_others(batch, behind, 0.0, 0.0)
+    assert [member.number for member in lost] == [0, 1], "the others are in time together"
+    assert [member.number for member in batch.members] == [2, 3, 4, 5, 6, 7]
+
+
+def test_after_a_stall_a_small_batch_is_served_where_the_next_one_can_wait_for_it() -> None:
+    batch = waiting(0.004, 0.004, *[0.012] * 6)
+    assert drop_for_others(batch, waiting(*[0.013] * 8), 0.0, 0.0) == [], "1 takes 2.73 ms"
+    assert len(batch.members) == 8
+
+
+def test_nobody_is_given_up_for_others_who_is_in_time_with_all_of_his_batch() -> None:
+    batch = waiting(*[0.010] * 8)
+    assert drop_for_others(batch, waiting(0.001), 0.0, 0.0) == []

@@ -100,3 +100,16 @@ def test_after_errors_that_no_buffer_is_enough_for_an_idle_executor_still_serves
         now_s, served = end_s + 0.001, served + 1
     assert served == 2000
     assert scheduler.state.buffer.seconds(0.01, 0.01) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_what_is_remembered_outlives_the_window_and_is_forgotten_in_the_end() -> None:
+    buffer, blind = SafetyBuffer(remembered=5000), SafetyBuffer()
+    for error in (1.0, 6.0, *[1.0] * 4000):
+        buffer.learn(1.0, error)
+        blind.learn(1.0, error)
+    assert blind.seconds(1.0, 1.0) == 0.0
+    assert buffer.seconds(1.0, 1.0) == pytest.approx(5.0)
+    assert buffer.seconds(16.0, 1.0) == pytest.approx(5.0), "one of it in a row is expected"
+    for _ in range(4000):
+        buffer.learn(1.0, 1.0)
+    assert buffer.seconds(1.0, 1.0) == 0.0
