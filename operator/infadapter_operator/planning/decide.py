@@ -31,6 +31,7 @@ from infadapter_operator.planning.problem import (
 )
 from infadapter_operator.planning.reasons import explained
 from infadapter_operator.planning.recourse import recourse_of, with_recourse
+from infadapter_operator.planning.shortage import is_borne, is_under_way, surge_is_short
 from infadapter_operator.planning.stabilization import in_place, stabilized
 from infadapter_operator.planning.switching_cost import Switch, dwell_s
 from infadapter_solver import Plan, Problem, evaluate
@@ -108,6 +109,8 @@ def choose(
             best = _with_recourse(best, switch, before)
         if best.feasible and best.capacity_rps > before.capacity_rps:
             best = _with_path(best, switch, before)
+        if best.feasible and best.groups == before.groups:
+            outgrown = 0  # what is not left is not a plan more
     return replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
 
 
@@ -191,9 +194,10 @@ def _chosen(
 ) -> Plan:
     """
     The plan in force, the best one, or the best that starts nothing: by what each is worth. Who is
-    careful stays, as long as the plan in force may.
+    careful stays, as long as the plan in force may; and all stay where to leave it misses more.
     """
-    if before.still_holds(best) or (careful and before.may_stay(best)):
+    waits = careful or is_under_way(before)
+    if before.still_holds(best) or (waits and before.may_stay(best)):
         return before.kept(best)
     found = [best]
     nearby = _lasting_in_place(before, floor_rps)
@@ -201,7 +205,7 @@ def _chosen(
         found.append(nearby)
     chosen = max(found, key=switch.worth)
     if not before.may_stay(best):
-        return chosen
+        return before.for_what_it_serves() if is_borne(before, chosen, switch) else chosen
     gain = switch.worth(chosen) - switch.worth(before.kept(best))
     return chosen if gain > WORTH_MOVING else before.kept(best)
 
@@ -219,9 +223,9 @@ def _with_path(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
 
 def _with_recourse(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
     """With what the rises of the last half hour make it worth to have a way on for."""
-    demand, service = before.demand, before.service
-    if all(service.max_surge.get(name, 0) >= n for name, n in service.budget.items()):
-        return best  # whatever is to replace it can start beside it
+    demand = before.demand
+    if not surge_is_short(before.service):
+        return best
     now = replace(switch, problem=before.problem(demand.now_rps))
     kept = before.kept(best) if before.may_stay(best) else None
     return with_recourse(best, kept, switch, recourse_of(now, demand.rates))
