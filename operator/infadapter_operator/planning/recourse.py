@@ -24,13 +24,6 @@ from infadapter_solver import Plan, evaluate
 from infadapter_solver.problem import Resources, Target
 
 
-DEARER = 8.0
-"""
-So many times more a request counts that is missed beyond half of what the percentile allows. It is
-a penalty and no price: who asks for a percentile is to get it, and the objective has no word of it.
-"""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Recourse:
     """`now` values a plan for the rate of now: for what may come, it has its recourse."""
@@ -43,10 +36,7 @@ class Recourse:
         return self.now.worth(evaluate(self.now.problem, plan.groups)) - self.cost(plan)
 
     def cost(self, plan: Plan) -> float:
-        """
-        What is expected to be missed, at the accuracy of the plan; beyond half of what may be, for
-        more, so that the other half is left for what nobody expects.
-        """
+        """What is expected to be missed, at the accuracy of the plan."""
         service, observed = self.now.service, self.now.observed
         limit_rps = vertical_limit_rps(service, observed, plan.groups)
         if limit_rps >= self._most_rps:
@@ -56,8 +46,7 @@ class Recourse:
         share = missed_share(
             self.needed_rps, limit_rps, meanwhile_rps, self._start_s, service.kept_s
         )
-        beyond = max(0.0, share - (1 - service.percentile / 100) / 2)
-        return service.objective.accuracy_weight * plan.accuracy * (share + DEARER * beyond)
+        return service.objective.accuracy_weight * plan.accuracy * share
 
     @cached_property
     def _most_rps(self) -> float:

@@ -8,7 +8,7 @@ the way: as in renting skis, little more than twice the least is missed by then.
 """
 
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import running_groups
+from infadapter_operator.planning.capacity import ready_capacity_rps, running_groups
 from infadapter_operator.planning.growth_path import vertical_limit_rps
 from infadapter_operator.planning.hysteresis import CurrentPlan
 from infadapter_operator.planning.problem import untouchable_rps
@@ -23,7 +23,7 @@ def surge_is_short(service: Service) -> bool:
 
 def is_borne(before: CurrentPlan, best: Plan, switch: Switch) -> bool:
     """
-    Whether the plan in force, which is reached, misses less of the planning demand for as long as
+    Whether the plan in force, which is reached, misses less of what it must serve for as long as
     that is expected to last than is missed while the first pod of the best one starts.
     """
     service, observed = before.service, before.observed
@@ -32,7 +32,7 @@ def is_borne(before: CurrentPlan, best: Plan, switch: Switch) -> bool:
         return False
     beside = min(starts.values(), key=service.objective.price_of)
     ready = running_groups(service, switch.ready)
-    needed_rps = before.demand.rps - untouchable_rps(service, observed)
+    needed_rps = before.least_rps - untouchable_rps(service, observed)
     short_rps = needed_rps - before.capacity_rps
     way_short_rps = needed_rps - vertical_limit_rps(service, observed, ready, beside)
     return short_rps * switch.dwell_s < way_short_rps * min(map(switch.start_s, starts))
@@ -48,10 +48,11 @@ def _is_reached(before: CurrentPlan) -> bool:
 
 def is_under_way(before: CurrentPlan) -> bool:
     """
-    Whether pods of the plan in force start for which room was made: in the midst of a rise, one
+    Whether pods of the plan in force start while what is Ready does: in the midst of a rise, a plan
     that starts nothing looks better until the load has risen on, and then all begins anew.
     """
+    service, observed = before.service, before.observed
     planned = {group.target for group in before.groups}
-    return surge_is_short(before.service) and any(
-        pod.target in planned and not (pod.ready or pod.leaving) for pod in before.observed.pods
-    )
+    starts = any(pod.target in planned and not (pod.ready or pod.leaving) for pod in observed.pods)
+    does = ready_capacity_rps(service, observed.pods) >= before.least_rps
+    return starts and does and surge_is_short(service)

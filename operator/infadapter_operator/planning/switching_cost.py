@@ -74,14 +74,13 @@ class Switch:
     def _worth_meanwhile(self, plan: Plan) -> float:
         """
         Both are held, and what serves is what is Ready, grown as far as there is room; where there
-        is none, less what makes way in a round, for one pod at least, at the size at which it may
-        start: the first of a target begins at the largest that has room.
+        is none, less what makes way in a round: for a whole pod at least, unless one of its sizes
+        has room, at which it starts.
         """
         started = self._started(plan)
         room = max(0, self._room.get(CPU, 0))
         left = max(0, room - started.get(CPU, 0))
-        one = max((first[CPU] for first in self.first_starts(plan).values()), default=0)
-        at_once = max(started.get(CPU, 0) / self._rounds(started), one)
+        at_once = max(started.get(CPU, 0) / self._rounds(started), self._largest_start(plan))
         makes_way = max(0.0, at_once - room)
         able_rps = self._ready_rps + left * self._most_rps_per_millicore
         able_rps = max(0.0, able_rps - makes_way * self._ready_rps / self._ready_millicores)
@@ -89,6 +88,12 @@ class Switch:
         accuracy = self.problem.objective.accuracy_weight * self._ready_accuracy * served
         held = self.service.objective.price_of(plus(self._held, started))
         return accuracy - self.problem.objective.cost_weight * held / self._whole
+
+    def _largest_start(self, plan: Plan) -> int:
+        """Of those that have room at none of the sizes at which they may start."""
+        room, least = self._room.get(CPU, 0), self.first_starts(plan)
+        sizes = {group.target: group.allocation.cpu_millicores for group in plan.groups}
+        return max((sizes[t] for t, start in least.items() if start[CPU] > room), default=0)
 
     def first_starts(self, plan: Plan) -> dict[Target, Resources]:
         """By target of which pods are missing, the least that the next one may start with."""
@@ -99,6 +104,7 @@ class Switch:
         }
 
     def _least_millicores(self, group: PodGroup) -> int:
+        """The first of a target starts at the largest size that has room."""
         size = group.allocation.size
         able = allocations_of(self.service, group.target) if not self._there(group.target) else ()
         sizes = [a.cpu_millicores for a in able if a.capacity_rps and resizable(a.size, size)]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infadapter_operator.domain.observed import Observed, Pod
@@ -86,6 +86,7 @@ def test_where_a_successor_starts_beside_nothing_is_borne(needed_rps: float) -> 
     assert not borne(needed_rps, surge=8000)
 
 
+@settings(deadline=None)
 @given(st.floats(80.5, 109), st.floats(0, 20), st.floats(30, 600), st.floats(0, 300))
 def test_what_is_not_borne_is_not_where_it_is_more_or_lasts_longer(
     needed_rps: float, more_rps: float, dwell_s: float, longer_s: float
@@ -95,15 +96,19 @@ def test_what_is_not_borne_is_not_where_it_is_more_or_lasts_longer(
         assert not borne(most_rps, dwell_s=min(600.0, dwell_s + longer_s))
 
 
-def starting(name: str, *, surge: int = 0) -> bool:
+def starting(name: str, *, surge: int = 0, needed_rps: float = 55.0) -> bool:
     pods: tuple[Pod, ...] = (a_pod("slow-1", 6000), a_pod(f"{name}-1", 2000, ready=False))
     asked = service(surge)
-    before = in_force(asked, 70.0, Observed(pods=pods, weights={"slow-1": 1}))
+    before = in_force(asked, needed_rps, Observed(pods=pods, weights={"slow-1": 1}))
     return is_under_way(replace(before, groups=groups(slow=6, fast=2)))
 
 
 def test_a_plan_is_under_way_while_what_it_starts_is_not_ready() -> None:
     assert starting("fast")
+
+
+def test_what_starts_is_not_waited_for_where_what_is_ready_does_not_do() -> None:
+    assert not starting("fast", needed_rps=70.0)
 
 
 def test_what_starts_for_no_plan_is_not_waited_for() -> None:
