@@ -7,11 +7,13 @@ than the excess. A load that stays is expected to stay for longer (Lindy's rule)
 the way: as in renting skis, little more than twice the least is missed by then.
 """
 
+from infadapter_operator.domain.load import Sample
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import ready_capacity_rps, running_groups
 from infadapter_operator.planning.growth_path import vertical_limit_rps
 from infadapter_operator.planning.hysteresis import CurrentPlan
 from infadapter_operator.planning.problem import untouchable_rps
+from infadapter_operator.planning.rates import WINDOWS_S, rate_now_rps
 from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Plan
 
@@ -23,8 +25,8 @@ def surge_is_short(service: Service) -> bool:
 
 def is_borne(before: CurrentPlan, best: Plan, switch: Switch) -> bool:
     """
-    Whether the plan in force, which is reached, misses less of what it must serve for as long as
-    that is expected to last than is missed while the first pod of the best one starts.
+    Whether the plan in force, which is reached, misses less of the load of now, for as long as that
+    is expected to last, than is missed while the first pod of the best one starts.
     """
     service, observed = before.service, before.observed
     starts = switch.first_starts(best)
@@ -32,10 +34,17 @@ def is_borne(before: CurrentPlan, best: Plan, switch: Switch) -> bool:
         return False
     beside = min(starts.values(), key=service.objective.price_of)
     ready = running_groups(service, switch.ready)
-    needed_rps = before.least_rps - untouchable_rps(service, observed)
-    short_rps = needed_rps - before.capacity_rps
-    way_short_rps = needed_rps - vertical_limit_rps(service, observed, ready, beside)
+    needed_rps = _rate_rps(before) - untouchable_rps(service, observed)
+    short_rps = max(0.0, needed_rps - before.capacity_rps)
+    beside_rps = vertical_limit_rps(service, observed, ready, beside)
+    way_short_rps = max(0.0, needed_rps - beside_rps)
     return short_rps * switch.dwell_s < way_short_rps * min(map(switch.start_s, starts))
+
+
+def _rate_rps(before: CurrentPlan) -> float:
+    """That of now as a mean: a second above it is noise, and lasts for no dwell."""
+    latest = enumerate(before.demand.rates[-round(WINDOWS_S[0]) :].tolist())
+    return rate_now_rps([Sample(float(at_s), rps) for at_s, rps in latest])
 
 
 def _is_reached(before: CurrentPlan) -> bool:

@@ -43,7 +43,13 @@ def plan(asked: Service, rps: float, **cores: int) -> Plan:
     return evaluate(problem_for(asked, FULL, rps), groups(**cores))
 
 
-def in_force(asked: Service, needed_rps: float, observed: Observed = FULL) -> CurrentPlan:
+def in_force(
+    asked: Service,
+    needed_rps: float,
+    observed: Observed = FULL,
+    *,
+    rate_rps: float | None = None,  # else all that is needed
+) -> CurrentPlan:
     demand = PlanningDemand(
         rps=needed_rps,
         least_rps=needed_rps,
@@ -51,14 +57,20 @@ def in_force(asked: Service, needed_rps: float, observed: Observed = FULL) -> Cu
         forecast_rps=needed_rps,
         observed_rps=needed_rps,
         now_rps=needed_rps,
-        rates=np.full(60, needed_rps),
+        rates=np.full(60, needed_rps if rate_rps is None else rate_rps),
     )
     return previous_plan(asked, observed, demand, plan(asked, 79.0, slow=8))
 
 
-def borne(needed_rps: float, *, surge: int = 0, dwell_s: float = 30.0) -> bool:
+def borne(
+    needed_rps: float,
+    *,
+    surge: int = 0,
+    dwell_s: float = 30.0,
+    rate_rps: float | None = None,
+) -> bool:
     asked = service(surge)
-    before = in_force(asked, needed_rps)
+    before = in_force(asked, needed_rps, rate_rps=rate_rps)
     switch = Switch(
         service=asked,
         observed=FULL,
@@ -79,6 +91,14 @@ def test_a_load_that_exceeds_it_by_much_is_not() -> None:
 
 def test_a_load_that_has_lasted_is_not_borne_any_longer() -> None:
     assert not borne(82.0, dwell_s=600.0)
+
+
+def test_for_a_reserve_alone_nothing_makes_way_that_is_needed() -> None:
+    assert borne(90.0, rate_rps=75.0, dwell_s=600.0)
+
+
+def test_a_reserve_is_kept_where_that_misses_nothing() -> None:
+    assert not borne(90.0, rate_rps=60.0)
 
 
 @pytest.mark.parametrize("needed_rps", [81.0, 90.0, 105.0])
