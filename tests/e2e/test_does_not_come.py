@@ -14,7 +14,7 @@ from tests.e2e.conftest import OPERATOR
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.host import PYTHON, ROOT
 from tests.e2e.kube import Kube, Recorder, recording, run, wait_for
-from tests.e2e.live import Live
+from tests.e2e.live import EVEN_S, Live
 from tests.e2e.load import Load, even, failures, in_time, share, shares_by_variant
 from tests.e2e.services import ACCURATE, Rung, service, variant
 from tests.e2e.watched import Moment, created, log_of, messages, moments, since
@@ -146,7 +146,7 @@ def rolling(kube: Kube, rungs: dict[str, Rung]) -> Iterator[tuple[Live, Load]]:
     try:
         live.wait_until_it_serves()
         load = Load(live.url, even(1.2 * rungs[BAD].capacity_rps(ROLLED_BUDGET_M), 3600))
-        live.settle()
+        live.settle(EVEN_S)
         assert {p["variant"] for p in live.plan["allocations"]} == {GOOD, BAD}, live.why()
         yield live, load
         load.stop()

@@ -12,7 +12,7 @@ from infadapter_operator.domain.names import TRAFFIC_LABEL, target_name
 from infadapter_solver.problem import Target
 from tests.e2e.figures import Figures
 from tests.e2e.kube import Kube, Refused, wait_for
-from tests.e2e.live import Live, variant_of
+from tests.e2e.live import EVEN_S, Live, variant_of
 from tests.e2e.services import Rung, service, variant
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -101,7 +101,7 @@ def test_the_route_carries_the_plans_weights(
     live = Live(kube, NAME)
     try:
         live.wait_for_condition("Serving", "True", 120)
-        live.settle()
+        live.settle(EVEN_S)
         assert_weights_match(live, low_rps, figures)
         assert kube.find("configmaps", f"{NAME}-router") is None, "a bundled router beside a route"
 
@@ -119,7 +119,7 @@ def test_the_route_carries_the_plans_weights(
         assert old <= there, "pods went before the gateway had confirmed that it spares them"
 
         gateway.slow = False
-        live.settle()
+        live.settle(EVEN_S)
         assert_weights_match(live, high_rps, figures)
     finally:
         live.delete()
