@@ -43,7 +43,7 @@ FIRST_S = 40.0
 """Until then requests may be lost: pods start and grow meanwhile."""
 
 
-@pytest.mark.parametrize(("surge_m", "held_s"), [(0, 120), (300, 60), (600, 60)])
+@pytest.mark.parametrize(("surge_m", "held_s"), [(0, 75), (300, 60), (600, 60)])
 def test_a_step_ends_in_the_plan_for_it(
     surge_m: int, held_s: int, kube: Kube, rungs: dict[str, Rung], figures: Figures
 ) -> None:
