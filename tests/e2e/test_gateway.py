@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Json = dict[str, Any]
 NAME = "routed"
+BUDGET_M = 400  # there is no load, and others need the node meanwhile
 PARENT = {"name": "front", "group": "gateway.networking.k8s.io", "kind": "Gateway"}
 
 
@@ -89,13 +90,14 @@ def test_the_route_carries_the_plans_weights(
     kube: Kube, gateway: Gateway, rungs: dict[str, Rung], figures: Figures
 ) -> None:
     small, large = rungs["glyph-1"], rungs["glyph-4"]
-    low_rps = 0.5 * large.capacity_rps()
-    high_rps = 0.7 * small.capacity_rps()
+    low_rps = 0.5 * large.capacity_rps(BUDGET_M)
+    high_rps = 0.7 * small.capacity_rps(BUDGET_M)
     document = service(
         NAME,
         [variant(rung.variant, NAME) for rung in (small, large)],
         traffic={"parentRefs": [{"name": PARENT["name"]}]},
         demand=demand(low_rps),
+        budget={"cpu": f"{BUDGET_M}m"},
     )
     kube.create("inferenceservices", document)
     live = Live(kube, NAME)
