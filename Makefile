@@ -30,7 +30,7 @@ test: install  ## the tests that need Python alone, by two workers
 	$(BIN)/pytest -q -n 2 --dist worksteal
 
 e2e: install  ## the tests on the cluster that KUBECONFIG names
-	$(BIN)/pytest -q -m cluster tests/e2e $(E2E)
+	$(BIN)/pytest -q -m cluster -n 2 --dist loadscope tests/e2e $(E2E)
 
 check: install  ## format, lint, types, import rules, generated files
 	$(BIN)/ruff format --check .

@@ -19,7 +19,7 @@ from tests.e2e.load import Load, even
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.services import Rung, profile, service, variant
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500), pytest.mark.roomy]
 
 WINDOW_S = 60  # the shortest that the operator takes
 SETTING = "INFADAPTER_ERROR_BUDGET_WINDOW_SECONDS"
