@@ -68,7 +68,7 @@ def workers(tmp_path: Path) -> Iterator[Sequence[Turns]]:
 
 
 def test_every_module_beside_is_there() -> None:
-    there = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
+    there = {path.stem for path in (Path(__file__).parent / "e2e").glob("test_*.py")}
     assert set(MODULES_BESIDE) <= there
     assert {group_of(f"tests/e2e/{name}.py::test[a::b]") for name in MODULES_BESIDE} == {BESIDE}
     assert group_of("tests/e2e/test_points.py::test_it") == LOAD
