@@ -3,14 +3,16 @@ VENV ?= .venv
 PYTHON ?= python3
 # A package index with CPU builds of torch: saves several GB of GPU libraries where the default index has them.
 TORCH_INDEX ?=
+# Of the tests. One more than there are cores: what a test starts is waited for.
+WORKERS ?= 3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test e2e check bench ladder crds proto image clean
+.PHONY: help install demo test test-processes e2e check bench ladder crds proto image clean
 
 help:  ## show this help
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP)  ## make .venv with everything pinned in constraints.txt
 
@@ -25,9 +27,12 @@ demo: install  ## calibrate, replay a trace through a real router, adapt, report
 	$(BIN)/infadapter demo
 
 # Bytecode is kept whatever the environment says: without it, half of the time before the first test is compiling.
-test: export PYTHONDONTWRITEBYTECODE =
-test: install  ## the tests that need Python alone, by two workers
-	$(BIN)/pytest -q -n 2 --dist worksteal
+test test-processes: export PYTHONDONTWRITEBYTECODE =
+test: install  ## the tests that need Python alone
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --ignore tests/e2e -m "not cluster and not process"
+
+test-processes: install  ## those that start real servers, kill them, train or measure
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --ignore tests/e2e -m "process and not cluster"
 
 e2e: install  ## the tests on the cluster that KUBECONFIG names
 	$(BIN)/pytest -q -m cluster -n 2 --dist loadscope tests/e2e $(E2E)

@@ -1,5 +1,6 @@
 """The states: what runs, what is wanted, what comes, and what stands in the way."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -38,6 +39,7 @@ def all_states() -> Iterator[State]:
     yield overload()
     yield from exchanges()
     yield from troubles()
+    yield from levels()
     yield from resizes()
     yield lost_node()
     yield swings()
@@ -105,6 +107,28 @@ def troubles() -> Iterator[State]:
         scenario = plain({"good": (0.7, (1, 2, 4)), "bad": (0.9, (1, 2, 4))}, faults=fault)
         good = Running(variant="good", allocation=sized(2))
         yield _of(f"4 {words}", scenario, workload, running=(good,))
+
+
+def levels(
+    cores: tuple[int, ...] = (4, 6, 8),
+    troubles: tuple[str, ...] = tuple(TROUBLES),
+    *,
+    until_s: float = math.inf,
+    surge_cores: int | None = None,
+) -> Iterator[State]:
+    """The more accurate variant never comes, or not before a time, while the load changes."""
+    for budget, rates, words in product(cores, ((30, 60, 90), (30, 90, 30)), troubles):
+        spell = replace(TROUBLES[words], until_s=until_s)
+        scenario = plain(
+            {"good": (0.7, (1, 2, 4)), "bad": (0.9, (1, 2, 4))},
+            budget_cores=budget,
+            surge_cores=surge_cores,
+            faults=Faults(never_ready=(spell,)),
+        )
+        workload = steps((60, rates[0]), *((300, rps) for rps in rates), from_s=60)
+        good = Running(variant="good", allocation=sized(2))
+        name = f"4 {words}, {budget} cores, {', '.join(map(str, rates))} rps"
+        yield _of(name, scenario, workload, running=(good,))
 
 
 def resizes() -> Iterator[State]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -122,7 +123,7 @@ def started(command: Sequence[str], port: int) -> Iterator[int]:
         preexec_fn=lambda: pin(0),
     )
     try:
-        _wait_until_ready(port)
+        _wait_until_ready(process, port)
         yield process.pid
     finally:
         process.terminate()
@@ -149,13 +150,15 @@ def ours(port: int, slo_s: float, *models: str) -> list[str]:
     return [*command, *options, *models]
 
 
-def _wait_until_ready(port: int) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
     until_s = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < until_s:
+        if process.poll() is not None:
+            raise click.ClickException(f"The server ended with status {process.returncode}.")
         try:
             with urlopen(f"http://127.0.0.1:{port}/v2/health/ready"):
                 return
-        except (URLError, ConnectionError):
+        except (URLError, ConnectionError, HTTPException):
             time.sleep(0.1)
     raise click.ClickException(f"No server was ready within {STARTS_WITHIN_S:g} s.")
 

@@ -15,6 +15,8 @@ network calculus; Le Boudec and Thiran, 2001, chapter 1).
 
 import functools
 import math
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -119,10 +121,12 @@ def _usual(rates: Rates, now_rps: float) -> tuple[Array, float]:
 
 def usual_rps(rates: Rates) -> tuple[Array, Array]:
     """By second, the usual rate at its end, and whether the longest mean is contradicted."""
-    sums = np.concatenate([[0.0], np.cumsum(rates)])
-    ends = np.arange(1, len(sums))
+    sums = np.concatenate([np.zeros(USUAL_S[0]), np.cumsum(rates)])
+    ends = np.arange(1, len(rates) + 1)
     lengths = [np.minimum(ends, window_s) for window_s in USUAL_S]
-    means = [(sums[ends] - sums[ends - length]) / length for length in lengths]
+    latest = sums[USUAL_S[0] :]
+    before = [sums[USUAL_S[0] - window_s :][: len(rates)] for window_s in USUAL_S]
+    means = [(latest - then) / length for then, length in zip(before, lengths, strict=True)]
     found = longest = means[0]
     for shorter, length in zip(means[1:], lengths[1:], strict=True):
         noise = np.sqrt(np.maximum(shorter, found) / length)
@@ -142,13 +146,20 @@ def needs(rates: Rates, slo_s: float, windows_s: tuple[int, ...] = WINDOWS_S) ->
     return found
 
 
+def latest_need_rps(rates: Sequence[float], slo_s: float, windows_s: tuple[int, ...]) -> float:
+    """The last of the `needs`: of a few seconds, without arrays, as every cycle asks for it."""
+    sums = [0.0, *accumulate(rates)]
+    known = [window for window in windows_s if window <= len(rates)]
+    needed = ((sums[-1] - sums[-1 - w]) / (w + WAIT_SHARE * slo_s) for w in known)
+    return max(needed, default=0.0)
+
+
 def highest_ahead(values: Array, horizon: int) -> Array:
     """By index i, the highest of the `horizon` values after i, where all of these are there."""
     if len(values) <= horizon:
         return np.empty(0)
-    windows = np.lib.stride_tricks.sliding_window_view(values[1:], horizon)
-    highest: Array = windows.max(axis=1)
-    return highest
+    ends = len(values) - horizon
+    return functools.reduce(np.maximum, [values[1 + s : 1 + s + ends] for s in range(horizon)])
 
 
 def highest_need_rps(rates: Rates, slo_s: float, window_s: float) -> float:

@@ -5,6 +5,8 @@ A quantile of errors a few seconds ahead says nothing of a rise that is rare and
 start takes ten seconds and nothing else serves meanwhile, such rises are most of what is missed.
 """
 
+import numpy as np
+
 from infadapter_forecasting.forecaster import Array
 from infadapter_forecasting.reserve import LEAST_MEMORY_S
 
@@ -25,12 +27,10 @@ def missed_share(
     above = (needed > limit_rps).nonzero()[0]
     if not len(above) or mean_rps <= 0:
         return 0.0
-    last = above[0] - apart_s - 1
+    begins = above[np.diff(above, prepend=above[0] - apart_s - 1) > apart_s]
     missed = 0.0
-    for at in above:
-        if at - last > apart_s:
-            part = needed[at : at + round(start_s)] - meanwhile_rps
-            missed += float(part.clip(min=0.0).sum())
-        last = at
+    for at in begins.tolist():
+        part = needed[at : at + round(start_s)] - meanwhile_rps
+        missed += float(part.clip(min=0.0).sum())
     below_s = max(len(needed), LEAST_MEMORY_S) - len(above)
     return missed / (mean_rps * max(below_s, LEAST_BELOW_S))

@@ -4,8 +4,8 @@ How large a pod is, and what it serves at that: the words that every plan is wri
 In whole units and hashable, so that sizes are keys, and two plans can be compared bit by bit.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -149,6 +149,11 @@ class Variant:
             (a.capacity_rps, a.batch_size, a.points, *a.resources.items()) for a in self.allocations
         )
         return self.name, self.accuracy, self.load_time_s, sizes
+
+    def of_sizes(self, wanted: Callable[[Allocation], bool]) -> "Variant":
+        """With these allocations alone; itself, whose key is known, where that is all of them."""
+        found = tuple(a for a in self.allocations if wanted(a))
+        return self if len(found) == len(self.allocations) else replace(self, allocations=found)
 
     def segments(self, allocation: Allocation) -> tuple[Segment, ...]:
         """Those of a pod of this size."""

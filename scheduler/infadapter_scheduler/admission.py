@@ -40,11 +40,14 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
     executor.settle_waits(offer.now_s)
     work_s = batch.work_with(1)
     grown_s = work_s - batch.work_s
-    place = executor.plan.place_of(batch)
     free_s = executor.admits_from_s(offer.now_s)
-    if grown_s > 0 and place.headroom_s - grown_s < free_s - TIE_S:
-        return None
-    begin_s = free_s + place.before_s + batch.waiting_s
+    if grown_s > 0:
+        before_s, headroom_s = executor.plan.place_of(batch)
+        if headroom_s - grown_s < free_s - TIE_S:
+            return None
+    else:
+        before_s = executor.plan.before_s(batch)
+    begin_s = free_s + before_s + batch.waiting_s
     due_s = offer.due_s(begin_s + work_s, batch.costs.seconds(batch.costs.first[batch.cap]), buffer)
     request = Request(offer.request, batch.model, offer.deadline_s, due_s, batch)
     members = batch.with_one(request)
@@ -52,7 +55,22 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
         return None
     batch.become(members)
     executor.plan.changed(batch)
+    _sooner(batch, executor, free_s)
     return request
+
+
+def _sooner(batch: Batch, executor: Executor, free_s: float) -> None:
+    """
+    To the place of its earliest deadline, where it was opened for a later one: else who comes next
+    and is due soon would be planned before it, which it can't wait for.
+    """
+    key_s = batch.members[0].deadline_s
+    if key_s >= batch.key_s or batch.released_s or batch.deferred:
+        return
+    if executor.plan.between_s(key_s, batch) - batch.work_s >= free_s - TIE_S:
+        executor.plan.remove(batch)
+        batch.key_s = key_s
+        executor.plan.insert(batch)
 
 
 def advance(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -> Request | None:
@@ -99,6 +117,7 @@ def replace_last(
         return None
     batch.become(members)
     executor.plan.changed(batch)
+    _sooner(batch, executor, executor.free_s(offer.now_s))
     return request
 
 

@@ -35,7 +35,7 @@ class SafetyBuffer:
     constant_s: float | None = None
     most: float | None = None  # of the time until the completion that it protects
     _errors: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    version: int = 0  # another one after each measurement
+    version: int = 0  # another one with each other quantile
     _fresh: int = 0
     _quantiles: tuple[float, ...] = (0.0,) * len(DEPTHS)
 
@@ -44,7 +44,6 @@ class SafetyBuffer:
         self._fresh += 1
         if self.constant_s is None and self._fresh >= min(RENEW, 1 + len(self._errors) // 4):
             self._fresh = 0
-            self.version += 1
             self._measure()
 
     def seconds(self, ahead_s: float, each_s: float) -> float:
@@ -81,7 +80,9 @@ class SafetyBuffer:
                 found.append(wider * quantile(sums[depth:] - sums[:-depth], self.promised))
             else:
                 found.append(found[-1] * sqrt(2))
-        self._quantiles = tuple(max(0.0, value) if value > 1e-6 else 0.0 for value in found)
+        measured = tuple(max(0.0, value) if value > 1e-6 else 0.0 for value in found)
+        if measured != self._quantiles:
+            self._quantiles, self.version = measured, self.version + 1
 
 
 def quantile(sums: np.ndarray, promised: float) -> float:

@@ -8,6 +8,7 @@ from infadapter_scheduler.admission import EPSILON_S
 from infadapter_scheduler.batch import Batch
 from infadapter_scheduler.dispatch import batch_size, drop_hopeless, next_batch
 from infadapter_scheduler.executor import Executor, Sent
+from infadapter_scheduler.filling import fill
 from infadapter_scheduler.patience import considerate
 from infadapter_scheduler.points.choosing import Serving, at_point
 from infadapter_scheduler.points.policy import PointPolicy
@@ -58,6 +59,7 @@ class Sender:
         lost = drop_hopeless(batch, begin_s, lag_s)
         actions = self._state.give_up(lost, Reason.GIVEN_UP)
         if batch.members:
+            fill(self._state, batch, executor, begin_s)
             size = batch_size(batch, begin_s, lag_s)
             bearable_s = self._state.impatience.least_s(now_s)
             size = considerate(batch, size, executor, begin_s, bearable_s)

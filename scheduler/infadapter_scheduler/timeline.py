@@ -92,6 +92,12 @@ class Timeline:
         index, at = self._find(batch)
         return self._place(index, at, at + 1)
 
+    def before_s(self, batch: Batch) -> float:
+        """The work before a batch alone, of which who takes no more than his room needs to know."""
+        index, at = self._find(batch)
+        before = sum([block.total for block in self._blocks[:index]])
+        return before + sum(self._blocks[index].works[:at])
+
     def between_s(self, key_s: float, batch: Batch) -> float:
         """The least headroom of those that come behind a key and before a batch."""
         index = self._block_of(key_s)
@@ -145,6 +151,8 @@ class Timeline:
         """Its work or its limit is another one; its key stays."""
         index, at = self._find(batch)
         block = self._blocks[index]
+        if batch.work_s == block.works[at] and batch.limit_s == block.limits[at]:
+            return
         self.total_s += batch.work_s - block.works[at]
         block.works[at] = batch.work_s
         block.limits[at] = batch.limit_s

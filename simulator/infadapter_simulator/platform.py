@@ -20,19 +20,17 @@ from infadapter_simulator.world.metrics import (
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
 
-REMEMBERED_S = 8 * 86_400.0
-"""How much of what was before the run can be asked for: a week ago, and its errors."""
-
 COUNTED_S = 10.0
 """Over so long answers are counted together."""
 
 
 class SimulatedLoad:
-    """What was scraped so far; each second is made a sample once."""
+    """What was scraped so far; each second that is asked for is made a sample once."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._known: list[Sample] = []
+        self._known_s = 0.0  # the longest window that was asked for
         self._counted: tuple[float, Mapping[str, tuple[float, float]]] = (0.0, {})
         self._answers: list[Answers] = []
         self._answered_s = math.floor(world.now_s / COUNTED_S) * COUNTED_S
@@ -40,6 +38,8 @@ class SimulatedLoad:
     async def history(self, window_s: float, now_s: float) -> History:
         if self._world.scenario.faults.is_blind(self._world.now_s):
             raise QueryFailed("Prometheus does not answer.")
+        if window_s > self._known_s:
+            self._known, self._known_s = [], window_s
         end_s, rates = scraped_rates(self._world, self._unknown_s())
         at_s = np.arange(end_s - len(rates) + 1, end_s + 1)
         self._known += map(Sample._make, zip(at_s.tolist(), rates.tolist(), strict=True))
@@ -81,7 +81,7 @@ class SimulatedLoad:
     def _unknown_s(self) -> float:
         """How many seconds were scraped since the last that is known."""
         end_s, _ = scraped_rates(self._world, 0)
-        return end_s - self._known[-1].at_s if self._known else REMEMBERED_S
+        return end_s - self._known[-1].at_s if self._known else self._known_s
 
 
 class SimulatedRouter:

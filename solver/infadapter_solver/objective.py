@@ -79,13 +79,12 @@ def broken(problem: Problem, plan: Plan, wanted: Requirement | None = None) -> l
     wanted = wanted or requirement(problem)
     pods = sum(group.pods for group in plan.groups)
     targets = len({group.target for group in plan.groups})
+    capacity_rps = plan.capacity_rps
     found = list(_over_budget(problem, plan))
-    if not reaches(plan.capacity_rps, wanted.served_rps):
-        found.append(f"capacity {plan.capacity_rps:g} rps of the {wanted.served_rps:g} rps wanted")
-    if not reaches(plan.capacity_rps, wanted.floor_rps):
-        found.append(
-            f"capacity {plan.capacity_rps:g} rps below the {wanted.floor_rps:g} rps before"
-        )
+    if not reaches(capacity_rps, wanted.served_rps):
+        found.append(f"capacity {capacity_rps:g} rps of the {wanted.served_rps:g} rps wanted")
+    if not reaches(capacity_rps, wanted.floor_rps):
+        found.append(f"capacity {capacity_rps:g} rps below the {wanted.floor_rps:g} rps before")
     if pods < wanted.min_replicas:
         found.append(f"{pods} of at least {wanted.min_replicas} pods")
     if targets > problem.max_targets:

@@ -80,6 +80,7 @@ def test_rates_can_be_scaled_and_made_up(trace: str) -> None:
     assert backtest("--trace", "synthetic:bursty:3", *few)["origins"] > 0
 
 
+@pytest.mark.process
 def test_a_network_goes_on_from_the_shipped_one(trace: str, tmp_path: Path) -> None:
     output = tmp_path / "own.npz"
     result = train("--trace", trace, "--to", "3600", "--output", str(output))

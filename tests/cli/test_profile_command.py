@@ -107,6 +107,7 @@ def test_the_capacity_at_an_slo_is_written_with_its_interval(port: int, tmp_path
     assert "<svg" in plot.read_text()
 
 
+@pytest.mark.process
 def test_a_profile_beside_somebody_elses_load_is_refused(port: int, tmp_path: Path) -> None:
     """Which was written once: a saturation of 20, 70 % refused, and status 0."""
     file = tmp_path / "profiles.yaml"

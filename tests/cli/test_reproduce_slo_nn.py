@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from infadapter.__main__ import main
@@ -14,6 +15,7 @@ def run(tmp_path: Path, *arguments: str) -> Result:
     return result
 
 
+@pytest.mark.process
 def test_targets_are_printed_with_their_intervals_and_drawn(tmp_path: Path) -> None:
     result = run(tmp_path, "--experiment", "targets", "--quick", "--samples", "100")
     assert result.exit_code == 0, result.output

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from infadapter.__main__ import main
@@ -26,6 +27,7 @@ def test_experiments_that_are_named_are_printed_and_drawn(tmp_path: Path) -> Non
     assert "The pictures are" in result.stderr
 
 
+@pytest.mark.process
 def test_the_measured_one_runs_the_networks_here(tmp_path: Path) -> None:
     result = run(tmp_path, "--experiment", "cpu", "--queries", "2", "--format", "json")
     assert result.exit_code == 0, result.output

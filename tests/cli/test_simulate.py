@@ -295,6 +295,7 @@ def test_help_teaches_by_example() -> None:
         assert f"infadapter {command} --trace requests.csv" in text
 
 
+@pytest.mark.process
 def test_ctrl_c_ends_all_processes() -> None:
     command = [sys.executable, "-m", "infadapter", "simulate", "--trace", "synthetic:bursty"]
     began = subprocess.Popen(

@@ -9,6 +9,7 @@ model's metadata. Nothing of ours is imported, so the tests run where another se
 """
 
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,7 +56,13 @@ def target(pytestconfig: pytest.Config) -> Iterator[Target]:
         process.terminate()  # a second signal ends the waiting for routers
 
 
+@pytest.fixture(scope="session")
+def trusted() -> ssl.SSLContext:
+    """Read once: the certificates of all authorities take longer than most of these tests."""
+    return httpx.create_ssl_context()
+
+
 @pytest.fixture
-def client(target: Target) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=target.url, timeout=20) as client:
+def client(target: Target, trusted: ssl.SSLContext) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=target.url, timeout=20, verify=trusted) as client:
         yield client

@@ -24,9 +24,10 @@ class Target:
 
     def wait_ready(self, within_s: float) -> None:
         by = time.monotonic() + within_s
-        while httpx.get(f"{self.url}/v2/health/ready").status_code != 200:
-            assert time.monotonic() < by, "the server does not become ready"
-            time.sleep(0.05)
+        with httpx.Client(timeout=within_s) as client:
+            while client.get(f"{self.url}/v2/health/ready").status_code != 200:
+                assert time.monotonic() < by, "the server does not become ready"
+                time.sleep(0.05)
 
     @property
     def path(self) -> str:

@@ -17,7 +17,7 @@ OF_OURS = ("-m", "infadapter_server", "--port", "0", "--host", "127.0.0.1", "--d
 EXAMPLES = "10"  # of each operation, beside those that the document lists and its limits
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
-pytestmark = pytest.mark.schemathesis
+pytestmark = [pytest.mark.schemathesis, pytest.mark.process]
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +66,11 @@ def test_schemathesis_finds_nothing(own: str) -> None:
 
 
 def test_every_example_of_a_request_is_answered(own: str) -> None:
-    document = httpx.get(f"{own}/openapi.json").json()
-    infer = document["paths"]["/v2/models/{model}/infer"]["post"]
-    examples = infer["requestBody"]["content"]["application/json"]["examples"]
-    assert len(examples) >= 4
-    for example in examples.values():
-        answer = httpx.post(f"{own}/v2/models/tiny/infer", json=example["value"])
-        assert answer.status_code == 200, answer.text
+    with httpx.Client(base_url=own) as client:
+        document = client.get("/openapi.json").json()
+        infer = document["paths"]["/v2/models/{model}/infer"]["post"]
+        examples = infer["requestBody"]["content"]["application/json"]["examples"]
+        assert len(examples) >= 4
+        for example in examples.values():
+            answer = client.post("/v2/models/tiny/infer", json=example["value"])
+            assert answer.status_code == 200, answer.text

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_forecasting.reserve import WAIT_SHARE, WINDOWS_S, highest_ahead, needs
+from infadapter_forecasting.reserve import (
+    WAIT_SHARE,
+    WINDOWS_S,
+    highest_ahead,
+    latest_need_rps,
+    needs,
+)
 
 SLO_S = 0.75
 ROOM_S = WAIT_SHARE * SLO_S
@@ -29,6 +35,12 @@ def test_ten_such_seconds_do() -> None:
     rates = np.full(60, 50.0)
     rates[30:40] = 80.0
     assert needs(rates, SLO_S).max() > 75.0
+
+
+@given(rates_lists)
+def test_the_need_of_now_is_the_last_of_all(rates: list[float]) -> None:
+    every = needs(np.array(rates), SLO_S, WINDOWS_S)
+    assert latest_need_rps(rates, SLO_S, WINDOWS_S) == every[-1]
 
 
 @given(rates_lists)

@@ -1,5 +1,7 @@
 """What a capacity would have missed of the rises that were seen."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -42,6 +44,24 @@ def test_one_rise_of_a_short_history_is_no_habit_yet() -> None:
     mean_ratio = short.mean() / long.mean()
     found = missed_share(short, 50.0, 50.0, START_S, APART_S) * mean_ratio
     assert found == pytest.approx(missed_share(long, 50.0, 50.0, START_S, APART_S))
+
+
+@given(
+    st.lists(st.sampled_from([10.0, 60.0, 90.0]), min_size=1, max_size=300),
+    st.integers(1, 60),
+)
+def test_what_is_missed_is_what_walking_through_the_seconds_finds(
+    rates: list[float], apart_s: int
+) -> None:
+    missed, last = 0.0, -math.inf
+    for at, rps in enumerate(rates):
+        if rps > 50.0:
+            if at - last > apart_s:
+                missed += sum(max(0.0, each - 30.0) for each in rates[at : at + START_S])
+            last = at
+    below_s = max(len(rates), LEAST_MEMORY_S) - sum(rps > 50.0 for rps in rates)
+    wanted = missed / (sum(rates) / len(rates) * below_s)
+    assert missed_share(np.array(rates), 50.0, 30.0, START_S, apart_s) == pytest.approx(wanted)
 
 
 @given(

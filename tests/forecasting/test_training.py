@@ -50,6 +50,7 @@ def test_the_lstm_says_in_numpy_what_it_says_in_torch() -> None:
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
+@pytest.mark.process
 def test_the_same_seed_trains_the_same_network_and_tells_how_it_goes() -> None:
     traces = varied_loads(6, seed=3)
     told: list[int] = []

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm/infadapter"
 VALUES = sorted((ROOT / "tests/helm/values").glob("*.yaml"))
 DASHBOARD = runpy.run_path(str(ROOT / "helm/dashboard.py"))
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the schemas in each rendering are long
 Objects = list[dict[str, Any]]
 
 helm_needed = pytest.mark.skipif(shutil.which("helm") is None, reason="no helm on the PATH")
@@ -38,7 +39,7 @@ def rendered(values: str = "default", release: str = "infadapter", *options: str
     file = ROOT / f"tests/helm/values/{values}.yaml"
     ran = helm("template", release, str(CHART), "-n", "serving", "-f", str(file), *options)
     assert ran.returncode == 0, ran.stderr
-    return [document for document in yaml.safe_load_all(ran.stdout) if document]
+    return [document for document in yaml.load_all(ran.stdout, LOADER) if document]
 
 
 def of_kind(objects: Objects, kind: str) -> Objects:
@@ -454,12 +455,13 @@ def test_a_number_below_the_operators_least_is_refused(
 
 @helm_needed
 @promtool_needed
-def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tests", ["rules_test.yaml", "error_budget_rules_test.yaml"])
+def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path, tests: str) -> None:
     [rule] = of_kind(rendered("everything"), "PrometheusRule")
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule["spec"]))
-    (tmp_path / "rules_test.yaml").write_text((ROOT / "tests/helm/rules_test.yaml").read_text())
+    (tmp_path / tests).write_text((ROOT / "tests/helm" / tests).read_text())
     promtool(tmp_path, "check", "rules", "rules.yaml")
-    promtool(tmp_path, "test", "rules", "rules_test.yaml")
+    promtool(tmp_path, "test", "rules", tests)
 
 
 @helm_needed

@@ -74,6 +74,7 @@ def test_another_speed_needs_cpu_quotas(tmp_path: Path, monkeypatch: pytest.Monk
 
 @needs_envoy
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.process
 def test_an_interrupted_demo_leaves_no_process_behind(
     tmp_path: Path, number: signal.Signals
 ) -> None:

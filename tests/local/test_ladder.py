@@ -85,6 +85,7 @@ def test_the_profiles_that_ship_make_a_ladder_that_mixes_networks() -> None:
     assert {p.name: p.accuracy for p in most.points}.items() <= trained_accuracies().items()
 
 
+@pytest.mark.process
 async def test_a_real_ladder_is_looked_at_point_by_point(
     processes: Processes, tmp_path: Path
 ) -> None:

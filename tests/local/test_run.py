@@ -49,6 +49,7 @@ async def test_the_loop_serves_a_trace_with_real_processes(
     assert not [child for child in processes._children if child.running]
 
 
+@pytest.mark.process
 async def test_a_real_server_is_forked_within_seconds(processes: Processes) -> None:
     async with started_fork_client(processes) as fork_client:
         async with running(fork_client.start, "glyph-1", variant_words("glyph-1"), 1000) as server:
@@ -59,6 +60,7 @@ async def test_a_real_server_is_forked_within_seconds(processes: Processes) -> N
         assert server.child.returncode == -9
 
 
+@pytest.mark.process
 async def test_a_fork_server_that_dies_takes_its_servers_along(processes: Processes) -> None:
     async with started_fork_client(processes) as fork_client:
         async with running(fork_client.start, "glyph-1", variant_words("glyph-1"), 1000) as server:

@@ -1,6 +1,7 @@
 """Training a SuperNet: small runs of the command, which can be interrupted, and twice the same."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ QUICK = Plan(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_lots() -> Iterator[None]:
+    """A lot is drawn whole, however few of its signals are wanted: thousands take a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signals, "_LOT", 100)
+        patch.setattr(signals, "_lot", cache(signals._lot.__wrapped__))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
@@ -46,6 +56,7 @@ def fitted(checkpoint: Path, show: Callable[[int, float], None] = lambda *_: Non
     return network
 
 
+@pytest.mark.process
 def test_a_small_run_ends_with_weights_that_load(tmp_path: Path) -> None:
     train(tmp_path, QUICK)
     assert sorted(file.name for file in tmp_path.iterdir()) == [NOTES, WEIGHTS_FILE]

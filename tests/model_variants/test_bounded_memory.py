@@ -47,6 +47,7 @@ def ask(server: Server, name: str) -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.process
 def test_models_take_no_more_than_their_bound_and_give_it_back(tmp_path: Path) -> None:
     names = [f"m{number}" for number in range(MODELS)]
     for name in names:

@@ -122,6 +122,7 @@ def test_a_child_is_killed_under_load_and_comes_back() -> None:
     assert "Traceback" not in errors
 
 
+@pytest.mark.process
 def test_ctrl_c_while_children_are_starting_ends_all_in_silence() -> None:
     """
     A terminal sends it to all of its processes. On a busy machine a child that has begun to load
@@ -137,6 +138,7 @@ def test_ctrl_c_while_children_are_starting_ends_all_in_silence() -> None:
         assert "Traceback" not in errors
 
 
+@pytest.mark.process
 def test_a_worker_is_killed_under_load_and_one_in_its_place_serves() -> None:
     with worker("--host", "127.0.0.1", "--port", "0") as (victim, address):
         arguments = (*REAL, "--worker", address, "--drain-seconds", "0.2")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
+import pytest
 
 from infadapter_server.serving.grpc import inference_pb2 as pb
 
@@ -39,6 +40,7 @@ def wait_ready(address: str) -> None:
             time.sleep(0.05)
 
 
+@pytest.mark.process
 def test_the_second_line_says_the_port_and_a_signal_ends_both_fronts() -> None:
     with started(0) as process:
         assert process.stdout is not None

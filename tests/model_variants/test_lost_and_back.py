@@ -100,6 +100,7 @@ def kill(child: ProcessExecutor) -> None:
     os.kill(child.pid, signal.SIGKILL)
 
 
+@pytest.mark.process
 async def test_of_two_children_under_load_one_is_killed_and_nobody_else_notices() -> None:
     first, second = children(2)
     async with driven(restarting([first, second])) as asked:
@@ -117,6 +118,7 @@ async def test_of_two_children_under_load_one_is_killed_and_nobody_else_notices(
         assert asked.driver.unanswered == 0
 
 
+@pytest.mark.process
 async def test_when_all_children_are_killed_the_server_waits_for_them_and_goes_on() -> None:
     both = children(2)
     async with driven(restarting(both)) as asked:
@@ -173,6 +175,7 @@ async def test_who_waits_while_the_only_child_is_lost_is_told_at_once() -> None:
     assert monotonic() - began_s < 3  # nor does the end wait for the restart
 
 
+@pytest.mark.process
 async def test_a_killed_worker_is_missed_and_one_that_starts_in_its_place_serves() -> None:
     with process() as (victim, address), process() as (_, other):
         remotes = [

@@ -192,6 +192,7 @@ def test_nothing_is_left_open_after_a_life() -> None:
     assert descriptors() - before == set()
 
 
+@pytest.mark.process
 def test_a_supervisor_starts_it_again_until_it_is_stopped(caplog: pytest.LogCaptureFixture) -> None:
     rig = Rig(Restarting(executor(), first_delay_s=0.01, most_delay_s=0.02))
     for _ in range(2):

@@ -155,6 +155,7 @@ def question(shape: tuple[int, ...], values: int) -> bytes:
     return json.dumps({"inputs": [tensor]}).encode()
 
 
+@pytest.mark.process
 def test_a_real_network_answers_and_drains_when_it_is_told_to_stop() -> None:
     with started(*REAL, "--drain-seconds", "0.5") as server:
         infer = ("POST", "/v2/models/glyphs/infer", question((1, 1, 32, 32), 1024))
@@ -214,6 +215,7 @@ def test_an_inference_that_hangs_does_not_keep_the_process_from_ending(tmp_path:
     assert "Traceback" not in errors
 
 
+@pytest.mark.process
 def test_draining_under_load_loses_no_request_and_fails_none() -> None:
     """As from a router: it goes on for a while, on new connections where old ones are closed."""
     with started(*REAL, "--drain-seconds", "1") as server:
@@ -362,6 +364,7 @@ def test_only_shipped_weights_have_an_accuracy(
     assert told == [accuracy]
 
 
+@pytest.mark.process
 def test_the_profiler_is_told_the_accuracy_of_a_shipped_network_in_a_repository(
     tmp_path: Path,
 ) -> None:

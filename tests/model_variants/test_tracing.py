@@ -402,6 +402,7 @@ def ask_once(url: str) -> None:
         assert client.post("/v2/models/glyph-1/infer", content=content).status_code == 200
 
 
+@pytest.mark.process
 def test_a_server_sends_its_spans_to_the_collector_and_the_last_ones_when_it_ends(
     collector: Collector,
 ) -> None:
@@ -418,6 +419,7 @@ def test_a_server_sends_its_spans_to_the_collector_and_the_last_ones_when_it_end
     assert (about["service.name"], about["k8s.pod.name"]) == ("infadapter-server", "a")
 
 
+@pytest.mark.process
 def test_a_collector_that_is_not_there_holds_nobody_up() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -39,6 +39,7 @@ def test_training_twice_gives_the_same_network(tmp_path: Path) -> None:
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
+@pytest.mark.process
 def test_a_rung_grows_from_the_one_in_the_same_folder(tmp_path: Path) -> None:
     training.train_rung("glyph-3", QUICK, tmp_path, test_images=10)
     grown = Recipe(seed=1, grown_from="glyph-3", images=64, peak_rate=1e-9)

@@ -44,6 +44,7 @@ def worker(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
+@pytest.mark.process
 def test_a_real_network_is_loaded_computes_and_the_worker_ends_when_it_is_told() -> None:
     with worker("--host", "127.0.0.1", "--port", "0", "--memory", "1Gi") as (process, address):
         rig = Rig(RemoteExecutor("worker-0", address))
@@ -67,6 +68,7 @@ def test_a_real_network_is_loaded_computes_and_the_worker_ends_when_it_is_told()
         rig.executor.stop(within_s=0)
 
 
+@pytest.mark.process
 def test_one_that_is_stuck_ends_and_says_so() -> None:
     many = replace(GLYPH, batch_sizes=(20_000,))  # which takes a core for many seconds
     with worker("--host", "127.0.0.1", "--port", "0", "--stuck-seconds", "0.3") as started:

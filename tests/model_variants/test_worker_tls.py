@@ -66,6 +66,7 @@ def reason(address: str, tls: Tls | None) -> str:
     return lost
 
 
+@pytest.mark.process
 def test_a_server_and_a_worker_of_one_authority_answer_and_nobody_else_is_obeyed(
     secrets: Path,
 ) -> None:
@@ -92,6 +93,7 @@ def test_a_server_and_a_worker_of_one_authority_answer_and_nobody_else_is_obeyed
         assert log.count("driven by") == 1  # and not by one that was turned down
 
 
+@pytest.mark.process
 def test_a_server_whose_workers_turn_it_down_waits_says_why_once_and_ends_when_told(
     secrets: Path,
 ) -> None:

@@ -39,19 +39,22 @@ class Runner:
     async def run(self, seconds: float) -> list[Cycle]:
         first = len(self.looks)
         until_s = self.world.now_s + seconds
+        carried_rps = self.world.carried_rps()
         while self.world.now_s < until_s - 1e-9:
-            before_rps = self.world.carried_rps()
             await self.look()
             self.world.advance(self.world.now_s + self.every_s)
-            self._check(before_rps)
+            carried_rps = self._checked(carried_rps)
         return self.looks[first:]
 
     def restart(self) -> None:
         """The operator forgets all but the decision, as it stands in the status."""
         self.state = State(decision=self.state.decision)
 
-    def _check(self, before_rps: float) -> None:
+    def _checked(self, before_rps: float) -> float:
+        """What is carried after a look, once it has been held against what was before."""
         world = self.world
+        after_rps = world.carried_rps()
         self.contract.service = world.service
-        self.contract.check(self.looks, world.now_s, before_rps, world.carried_rps())
+        self.contract.check(self.looks, world.now_s, before_rps, after_rps)
         self.contract.check_held(world.seen().pods, self.looks)
+        return after_rps

@@ -239,6 +239,15 @@ def test_nobody_is_made_late_by_a_batch_that_goes_first() -> None:
     assert run.batch == (2,)
 
 
+def test_who_is_due_soon_is_planned_behind_a_batch_that_somebody_due_sooner_has_joined() -> None:
+    made = scheduler_of({"a": {1: 2, 2: 3}, "b": {1: 3}, "c": {1: 7}})
+    assert not refused(made.handle(Arrived(1, "c", 1.0), 0.0))  # runs until 7
+    assert not refused(made.handle(Arrived(2, "a", 0.100), 0.0))
+    assert not refused(made.handle(Arrived(3, "a", 0.010), 0.0))  # with the one before, until 10
+    assert not refused(made.handle(Arrived(4, "b", 0.013), 0.0))
+    assert refused(made.handle(Arrived(5, "b", 0.013), 0.0))
+
+
 def test_a_batch_whose_load_waits_for_others_does_not_go_before_them() -> None:
     """The load of b is sent when a, which makes way for it, has served all that it accepted."""
     made = Scheduler([Model(name, {1: 0.01, 2: 0.012}, 0.1, 1) for name in "ab"])

@@ -4,6 +4,8 @@ import random
 from itertools import accumulate
 from math import inf
 
+import pytest
+
 from infadapter_scheduler import Model
 from infadapter_scheduler.batch import Batch
 from infadapter_scheduler.model import Costs
@@ -46,6 +48,7 @@ def check(plan: Timeline, plain: list[Batch], draw: random.Random) -> None:
     if plain:
         at = draw.randrange(len(plain))
         same(plan.place_of(plain[at]), plain, at, at + 1)
+        assert plan.before_s(plain[at]) == pytest.approx(plan.place_of(plain[at]).before_s)
 
 
 def test_headroom_between_a_key_and_a_batch_is_that_of_a_plain_list() -> None:

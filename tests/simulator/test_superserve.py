@@ -1,4 +1,4 @@
-"""SuperServe's evaluation: the orderings that it prints, in three seconds of virtual time each."""
+"""SuperServe's evaluation: the orderings that it prints, in two seconds of virtual time each."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -33,7 +33,7 @@ from infadapter_simulator.reproduction.superserve.serving import (
 )
 from infadapter_simulator.reproduction.superserve.workload import bursty, rising, traced, warped
 
-SECONDS = 3.0
+SECONDS = 2.0
 
 
 def draw() -> np.random.Generator:

@@ -281,3 +281,26 @@ def test_the_programme_reads_as_its_docstring_says() -> None:
         *("serve", "one_size", "only_if", "some_if", "start", "load"),
         *("demand", "demand_served", "budget_cpu", "replicas", "floor", "targets"),
     }
+
+
+def test_a_resize_in_place_leaves_the_tables_as_they_are() -> None:
+    problem = services(1, 3, 6, budget=12)
+    first, second = (
+        replace(problem, running=(PodGroup(target=Target("v0"), allocation=size, pods=2),))
+        for size in problem.variants[0].allocations[:2]
+    )
+    assert tables_for(first, requirement(first)) is tables_for(second, requirement(second))
+    paper_first, paper_second = (replace(one, resize_loads=True) for one in (first, second))
+    assert tables_for(paper_first, requirement(paper_first)) is not tables_for(
+        paper_second, requirement(paper_second)
+    )
+
+
+def test_another_number_of_pods_that_run_makes_other_tables() -> None:
+    problem = services(1, 3, 6, budget=12)
+    size = problem.variants[0].allocations[0]
+    one, two = (
+        replace(problem, running=(PodGroup(target=Target("v0"), allocation=size, pods=pods),))
+        for pods in (1, 2)
+    )
+    assert tables_for(one, requirement(one)) is not tables_for(two, requirement(two))

@@ -7,13 +7,18 @@ their requests pooled, so that the percentile is one of thousands of requests. P
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import neg
 
 import numpy as np
+from numpy.typing import NDArray
 
 from infadapter_profiles.profile import KnownCapacity
 from infadapter_server.profiling.steps import Goal, Seen
+
+Floats = NDArray[np.float64]
 
 _LEAST_SLOPE = 1.5
 _SLOPE_SPREAD = 0.2  # of what is expected of it
@@ -61,18 +66,18 @@ def expected(goal: Goal, rps: float) -> Crossing:
 
 def line(windows: Sequence[Window], goal: Goal, start: Crossing) -> Crossing:
     """A line through the strains, from what was expected before: it says where to look next."""
+    x = np.log([w.rate_rps / start.rps for w in windows])
+    strain = np.array([w.strain(goal) for w in windows])
     found = start
     for _ in range(_ROUNDS):
-        found = _line(windows, goal, start, found)
+        found = _line(x, strain, start, found)
     return found
 
 
-def _line(windows: Sequence[Window], goal: Goal, start: Crossing, before: Crossing) -> Crossing:
+def _line(x: Floats, strain: Floats, start: Crossing, before: Crossing) -> Crossing:
     """Least squares with a prior; windows far from the last crossing count for little."""
-    x = np.log([w.rate_rps / start.rps for w in windows])
     away = before.slope * (x - math.log(before.rps / start.rps))
     weight = 1 / (1 + away**4) / _NOISE**2
-    strain = np.array([w.strain(goal) for w in windows])
     rows = np.stack([np.ones_like(x), x])
     spread = np.array([_CENTRE_SPREAD * start.slope, _SLOPE_SPREAD * start.slope])
     normal = rows * weight @ rows.T + np.diag(1 / spread**2)
@@ -103,7 +108,7 @@ def _missed_at(rps: float, windows: Sequence[Window], slope: float, goal: Goal) 
     for window in windows:
         nearer = slope * math.log(rps / window.rate_rps)
         beyond = math.exp(-min(max(nearer, -30), 30))  # of the SLO, at the window's own rate
-        missed += int(np.searchsorted(-np.array(window.seen.tail), -beyond))
+        missed += bisect_left(window.seen.tail, -beyond, key=neg)  # the longest come first
         fewer = min(math.log(1 / goal.epsilon) * nearer, 1.0)
         missed += min(window.seen.unanswered * math.exp(max(fewer, -30)), window.seen.sent)
     return missed

@@ -55,6 +55,8 @@ class State:
     removed_pods: frozenset[str] = frozenset()  # told to stop, and perhaps still there
     calibration: CapacityCalibration = field(default_factory=CapacityCalibration)
     blocks: Mapping[Target, Block] = field(default_factory=dict)  # what does not come
+    awaited: frozenset[str] = frozenset()  # pods that do not come yet, and are not planned with
+    probed: Target | None = None  # of which one pod is tried beside the plan
     refused: Mapping[Target, Trouble] = field(default_factory=dict)  # starts, by the platform
     milestone: Milestone = field(default_factory=Milestone)
     error_budget: ErrorBudget = field(default_factory=ErrorBudget)

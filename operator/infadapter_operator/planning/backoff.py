@@ -6,7 +6,7 @@ pods are forbidden: those that are Ready stay planned, weighted and counted.
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -28,10 +28,17 @@ JITTER = 0.2
 """Of the back-off, so that what failed together is not tried again together."""
 
 
-def blocks_after(service: Service, before: Blocks, observed: Observed, now_s: float) -> Blocks:
+def blocks_after(
+    service: Service,
+    before: Blocks,
+    observed: Observed,
+    now_s: float,
+    awaited: Collection[str] = frozenset(),
+) -> Blocks:
     """
     The blocks in force now. One whose time is over allows an attempt, and stays known until the
-    back-off is forgotten; one whose cause is gone allows all again.
+    back-off is forgotten; one whose cause is gone allows all again. `awaited` are the pods that
+    were waited for in the last cycle.
     """
     ours = {pod.target for pod in observed.pods} - observed.untouchable
     failures = {
@@ -40,7 +47,7 @@ def blocks_after(service: Service, before: Blocks, observed: Observed, now_s: fl
         if (failure := failure_of(service, observed, before, target, now_s))
     }
     kept = {
-        target: _with_what_came(block, observed, now_s)
+        target: _with_what_came(block, observed, awaited, now_s)
         for target, block in before.items()
         if target not in failures and not _is_over(service, observed, block, now_s)
     }
@@ -60,10 +67,13 @@ def _one_back_off(blocks: Blocks, service: Service, observed: Observed) -> Block
     return {**blocks, **{b.target: replace(b, until_s=until_s) for b in together}}
 
 
-def _with_what_came(block: Block, observed: Observed, now_s: float) -> Block:
-    """A later pod that is Ready: others may come too."""
+def _with_what_came(
+    block: Block, observed: Observed, awaited: Collection[str], now_s: float
+) -> Block:
+    """A later pod that is Ready, or the one that was waited for: others may come too."""
     came = any(
-        pod.ready and pod.created_at_s > block.created_s for pod in observed.of(block.target)
+        pod.ready and (pod.created_at_s > block.created_s or pod.name in awaited)
+        for pod in observed.of(block.target)
     )
     if block.come or not came:
         return block

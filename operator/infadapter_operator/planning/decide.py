@@ -37,12 +37,6 @@ from infadapter_solver import Plan, Problem, evaluate
 
 _FROM_LOAD = (Source.OPTIMAL, Source.GREEDY)
 
-OUTGROWN_IN_A_RISE = 2
-"""
-So many plans in turn, each outgrown before it could be reached, are a load that goes on to rise; a
-step that falls between two cycles outgrows one.
-"""
-
 MOST_FOR_A_PATH = 0.05
 """
 In objective, a mean over the dwell: what a plan with a growth path may be worth less once the load
@@ -84,7 +78,7 @@ def choose(
     careful = reserve_factor > 1
     before = previous_plan(service, observed, demand, previous.plan) if previous else None
     outgrown = _outgrown(before, previous, now_s)
-    if previous is not None and outgrown >= OUTGROWN_IN_A_RISE:
+    if previous is not None and before is not None and before.is_in_a_rise(outgrown):
         demand = _extrapolated(service, observed, demand, previous, now_s)
     young = is_young(service, history)
     if before is not None and not young and before.is_kept_by_the_window:

@@ -10,6 +10,7 @@ lower bound of its Wilson interval exceeds what is allowed.
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def error_budget(
         return neutral
     sums = _Sums(known, plans)
     moments_s = np.array([one.at_s for one in known if now_s - one.at_s < FADING * window_s])
-    if not sums.reaches(now_s, window_s) or not len(moments_s):
+    if not sums.reach(np.array([now_s]), window_s).all() or not len(moments_s):
         return neutral
     allowed = 1 - percentile / 100
     pressures = _pressures(sums, allowed, window_s, moments_s)
@@ -114,7 +115,7 @@ class _Sums:
     """Sums since the first interval, so that those of any window are differences."""
 
     def __init__(self, answers: Sequence[Answers], plans: Sequence[PlannedRate]) -> None:
-        rows = np.array(answers, dtype=np.float64)
+        rows = np.fromiter(chain.from_iterable(answers), np.float64).reshape(len(answers), -1)
         at_s, over_s, in_time, late, refused, failed = rows.T
         arrived = in_time + late + refused + failed
         within = arrived <= over_s * _planned_rps(plans, at_s - over_s, at_s)
@@ -125,9 +126,10 @@ class _Sums:
         self._judged = _summed(arrived * within)
         self._pressing = _summed((late + refused) * within)
 
-    def reaches(self, moment_s: float, window_s: float) -> bool:
-        """Whether the data go back for a window from then; an interval may lack at either end."""
-        return moment_s - window_s >= self._begin_s - self._longest_s
+    def reach(self, moments_s: Floats, window_s: float) -> NDArray[np.bool_]:
+        """Whether the data go back for a window from each; an interval may lack at either end."""
+        known: NDArray[np.bool_] = moments_s - window_s >= self._begin_s - self._longest_s
+        return known
 
     def share_missed(self, moment_s: float, window_s: float) -> float:
         arrived, missed = (
@@ -151,8 +153,7 @@ def _pressures(sums: _Sums, allowed: float, window_s: float, moments_s: Floats) 
     burns = _burns(*sums.pressing(moments_s, window_s / SHORT_WINDOWS), allowed)
     short = np.clip((burns - 1) / (full_short - 1), 0.0, 1.0)
     told = np.maximum(long, short * np.maximum(0.0, spent - UNTOUCHED) / (1 - UNTOUCHED))
-    known = [sums.reaches(moment_s, window_s) for moment_s in moments_s]
-    pressures: Floats = told * np.array(known)
+    pressures: Floats = told * sums.reach(moments_s, window_s)
     return pressures
 
 
@@ -174,7 +175,9 @@ def _planned_rps(plans: Sequence[PlannedRate], begins_s: Floats, ends_s: Floats)
     since_s, rps = np.array(plans).T
     first = np.maximum(0, np.searchsorted(since_s, begins_s, side="right") - 1)
     last = np.maximum(first + 1, np.searchsorted(since_s, ends_s, side="left"))
-    return np.array([rps[i:j].max() for i, j in zip(first, last, strict=True)])
+    spans = np.stack([first, last], axis=1).ravel()
+    highest: Floats = np.maximum.reduceat(np.append(rps, -math.inf), spans)[::2]
+    return highest
 
 
 def _summed(values: Floats) -> Floats:

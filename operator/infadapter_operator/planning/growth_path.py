@@ -15,7 +15,7 @@ from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import plus, pods_by_target, resizable
 from infadapter_operator.planning.hysteresis import slack_rps
-from infadapter_operator.planning.problem import problem_for
+from infadapter_operator.planning.problem import budget_for, problem_for
 from infadapter_operator.planning.stabilization import of_running
 from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Plan, PodGroup, Problem, evaluate, solve
@@ -43,8 +43,7 @@ def with_growth_path(best: Plan, switch: Switch) -> Plan:
     if reached_rps >= wanted_rps:
         return best
     limits = [
-        (vertical_limit_rps(service, observed, plan.groups), plan)
-        for plan in with_standby(switch.problem)
+        (vertical_limit_rps(service, observed, plan.groups), plan) for plan in with_standby(switch)
     ]
     far = [plan for limit_rps, plan in limits if limit_rps >= wanted_rps]
     if far:
@@ -60,10 +59,10 @@ def vertical_limit_rps(
     The most that these pods serve at whatever sizes budget and surge have room for, `beside` what
     else is held.
     """
-    everything = problem_for(service, observed, _MORE_THAN_ANY_RPS)
+    budget = budget_for(service, observed)
     room = {
         name: max(0, amount - beside.get(name, 0))
-        for name, amount in plus(everything.budget, service.max_surge).items()
+        for name, amount in plus(budget, service.max_surge).items()
     }
     known = service.derived.of(service.variants).limits_rps
     pods = frozenset((group.target, group.allocation.size.but_cpu, group.pods) for group in groups)
@@ -72,6 +71,7 @@ def vertical_limit_rps(
     if key not in known:
         if len(known) >= MOST_KNOWN:
             known.clear()
+        everything = problem_for(service, observed, _MORE_THAN_ANY_RPS)
         known[key] = _limit_rps(everything, room, groups)
     return known[key]
 
@@ -105,20 +105,16 @@ def _served_rps(problem: Problem) -> float:
 def _of(variant: Variant, groups: tuple[PodGroup, ...]) -> Variant:
     """With the sizes that its planned pods can be resized to."""
     own = [group.allocation.size for group in groups if group.target.variant == variant.name]
-    return replace(
-        variant,
-        allocations=tuple(
-            a for a in variant.allocations if any(resizable(size, a.size) for size in own)
-        ),
-    )
+    return variant.of_sizes(lambda a: any(resizable(size, a.size) for size in own))
 
 
-def with_standby(problem: Problem, least_rps: float = LEAST_DEMAND_RPS) -> Iterator[Plan]:
+def with_standby(switch: Switch, least_rps: float = LEAST_DEMAND_RPS) -> Iterator[Plan]:
     """
     Of each variant one pod of its smallest size, and beside it the best plan of what is left, one
     that also serves the noise of the rate of now if the budget allows that; or the best that starts
     nothing more, if that serves the noise. The others are to serve `least_rps` by themselves.
     """
+    problem = switch.problem
     noisy = replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
     for variant, choices in product(problem.variants, (_any_pods, of_running)):
         able = [a for a in variant.allocations if a.capacity_rps > 0]
@@ -127,7 +123,7 @@ def with_standby(problem: Problem, least_rps: float = LEAST_DEMAND_RPS) -> Itera
         smallest = min(able, key=lambda a: problem.objective.price_of(a.resources))
         standby = PodGroup(target=Target(variant.name, smallest.kind), allocation=smallest, pods=1)
         asked = (noisy, problem) if choices is _any_pods else (noisy,)
-        plans = (_beside(one, standby, choices, least_rps) for one in asked)
+        plans = (_beside(switch, one, standby, choices, least_rps) for one in asked)
         yield from islice((plan for plan in plans if plan and plan.feasible), 1)
 
 
@@ -136,21 +132,27 @@ def _any_pods(problem: Problem) -> Problem:
 
 
 def _beside(
+    switch: Switch,
     problem: Problem,
     standby: PodGroup,
     choices: Callable[[Problem], Problem],
     least_rps: float,
 ) -> Plan | None:
+    """The standbys of one decision differ by the demand that is left; many are asked for twice."""
     budget = plus(problem.budget, standby.resources, -1)
     if any(amount < 0 for amount in budget.values()):
         return None
-    rest = replace(
-        problem,
-        demand_rps=max(problem.demand_rps - standby.capacity_rps, least_rps),
-        capacity_floor_rps=max(0.0, problem.capacity_floor_rps - standby.capacity_rps),
-        objective=problem.objective.within(budget),
-    )
-    groups = solve(choices(rest)).groups
+    rest_rps = max(problem.demand_rps - standby.capacity_rps, least_rps)
+    key = (standby.target, choices is _any_pods, rest_rps)
+    if key not in switch.beside:
+        rest = replace(
+            problem,
+            demand_rps=rest_rps,
+            capacity_floor_rps=max(0.0, problem.capacity_floor_rps - standby.capacity_rps),
+            objective=problem.objective.within(budget),
+        )
+        switch.beside[key] = solve(choices(rest)).groups
+    groups = switch.beside[key]
     if all(group.target != standby.target for group in groups):
         groups = (*groups, standby)
     return evaluate(problem, groups)

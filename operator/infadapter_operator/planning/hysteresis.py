@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from infadapter_forecasting.noise import noise_rps
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import largest, plus
 from infadapter_operator.planning.planning_demand import PlanningDemand
 from infadapter_operator.planning.problem import (
     OVERLOAD_TOLERANCE,
@@ -17,7 +18,7 @@ from infadapter_operator.planning.problem import (
     untouchable_rps,
 )
 from infadapter_operator.planning.rates import BUCKET_S, WINDOWS_S
-from infadapter_solver import Plan, PodGroup, Problem, evaluate, score
+from infadapter_solver import Plan, PodGroup, Problem, Resources, evaluate, score
 
 WORTH_MOVING = 0.002
 """
@@ -39,6 +40,13 @@ SLACK_SIGMAS = 3.2
 """
 What a new plan serves beyond its demand, in standard deviations of the rate of now: with less, the
 noise of that rate outgrows it before its pods have paid for their start.
+"""
+
+
+OUTGROWN_IN_A_RISE = 2
+"""
+So many plans in turn, each outgrown before it could be reached, are a load that goes on to rise; a
+step that falls between two cycles outgrows one.
 """
 
 
@@ -65,6 +73,13 @@ class CurrentPlan:
         """The rate of now is more than it serves."""
         fixed_rps = untouchable_rps(self.service, self.observed)
         return self.demand.now_rps > self.capacity_rps + fixed_rps
+
+    def is_in_a_rise(self, outgrown: int) -> bool:
+        """
+        Whether so many plans in turn tell of one. While surge is held, one does: a plan that is
+        outgrown in its turn would have its pods start beside those of two others.
+        """
+        return outgrown >= (1 if self._holds_surge else OUTGROWN_IN_A_RISE)
 
     @property
     def is_kept_by_the_window(self) -> bool:
@@ -102,6 +117,13 @@ class CurrentPlan:
         if self.plan.groups == self.groups and self.plan.feasible == best.feasible:
             return self.plan
         return self._at(self.least_rps if best.feasible else self.demand.rps)
+
+    @property
+    def _holds_surge(self) -> bool:
+        held: Resources = {}
+        for pod in self.observed.pods:
+            held = plus(held, largest(pod.size.resources, pod.wanted.resources))
+        return any(n > self.service.budget.get(name, 0) for name, n in held.items())
 
     @property
     def _noise_rps(self) -> float:

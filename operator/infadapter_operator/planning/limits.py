@@ -6,6 +6,7 @@ cause by one pod for all.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infadapter_operator.domain.observed import STUCK, Observed, Pod
@@ -35,18 +36,28 @@ def _live(blocks: Blocks, there: Observed, failed: set[str]) -> _Live:
     return _Live(pods, ready, starting=any(not pod.ready for pod in live))
 
 
-def pod_limits(
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many pods of a target may be planned, and which targets are due to be tried again."""
+
+    pods: dict[Target, int]
+    due: tuple[Target, ...]
+
+
+def limits_of(
     service: Service,
     blocks: Blocks,
     there: Observed,
     failed: set[str],
     waiting: frozenset[Target],
+    planned: Mapping[Target, int],
     now_s: float,
-) -> dict[Target, int]:
+) -> Limits:
     """
-    How many pods of a target may be planned: those that are Ready, or start without trouble, and
-    one that is tried again when its time has come, none is waited for and nothing else starts: what
-    starts would be given up for what may not come.
+    Planned may be those that are Ready, or start without trouble. One more is tried when its time
+    has come, none is waited for and nothing else starts: what starts would be given up for what may
+    not come. It is tried beside the plan; only where size is what fails, or where the plan in force
+    has it already, within it.
     """
     live = _live(blocks, there, failed)
     whole = [b for b in blocks.values() if not b.come and not _is_of_size(b, there)]
@@ -63,12 +74,21 @@ def pod_limits(
         all_may = not elsewhere and all(block.target in tried for block in together)
         since_s = now_s - together[0].until_s
         tried = {_whose_turn(service, blocks, since_s)} if all_may else set()
-    return {
-        target: max(live.pods[target], live.ready[target] + 1)
-        if target in tried
-        else live.pods[target]
-        for target in limited
-    }
+    within = {b.target for b in whole if b.cause in OF_SIZE}
+    within |= {target for target in tried if planned.get(target, 0) > live.ready[target]}
+    return Limits(
+        pods={
+            target: max(live.pods[target], live.ready[target] + 1)
+            if target in tried & within
+            else live.pods[target]
+            for target in limited
+        },
+        due=tuple(sorted(tried - within, key=lambda t: (_until_s(blocks, t), t))),
+    )
+
+
+def _until_s(blocks: Blocks, target: Target) -> float:
+    return blocks[target].until_s if target in blocks else 0.0
 
 
 def _whose_turn(service: Service, blocks: Blocks, since_s: float) -> Target:

@@ -17,7 +17,13 @@ from infadapter_operator.planning.decide import burst, warming
 from infadapter_operator.planning.error_budget import error_budget, held, with_plan
 from infadapter_operator.planning.planning_demand import LoadNow, load_now
 from infadapter_operator.planning.presence import Present, present
-from infadapter_operator.planning.problem import exceeds, is_of_spec, untouchable_rps
+from infadapter_operator.planning.probe import Probe, probe_of
+from infadapter_operator.planning.problem import (
+    OVERLOAD_TOLERANCE,
+    exceeds,
+    is_of_spec,
+    untouchable_rps,
+)
 from infadapter_solver import InvalidProblem
 from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target
@@ -45,6 +51,7 @@ class Planned:
     soon_rps: float | None = None  # what it comes to while it rises
     failure: Failure | None = None  # no data, or no solution: the decision is held
     error_budget: ErrorBudget = field(default_factory=ErrorBudget)
+    probe: Probe | None = None  # a pod that may be started beside the plan
 
 
 def plan(situation: Situation) -> Planned:
@@ -55,13 +62,14 @@ def plan(situation: Situation) -> Planned:
     state, now_s = situation.state, situation.now_s
     calibration = _calibration(situation)
     service = with_calibration(situation.service, calibration)
-    blocks = blocks_after(service, state.blocks, situation.observed, now_s)
+    blocks = blocks_after(service, state.blocks, situation.observed, now_s, state.awaited)
     before = state.decision.plan if state.decision else None
-    there = present(service, situation.observed, blocks, before, now_s)
+    there = present(service, situation.observed, blocks, before, now_s, state.probed)
     budget = _error_budget(situation)
-    found = _found(service, situation, there.counted, budget.pressure)
+    found = _found(service, situation, there, budget.pressure)
     if found.decision.plan is not before:  # what is waited for leaves room for the plan in force
-        there = present(service, situation.observed, blocks, found.decision.plan, now_s)
+        plan = found.decision.plan
+        there = present(service, situation.observed, blocks, plan, now_s, state.probed)
     now = found.now
     return Planned(
         service=service,
@@ -74,7 +82,15 @@ def plan(situation: Situation) -> Planned:
         load_rps=now.rps if now else None,
         soon_rps=now.soon_rps if now else None,
         failure=found.failure,
+        probe=_probe(service, situation, there, found) if found.is_solved else None,
     )
+
+
+def _probe(service: Service, situation: Situation, there: Present, found: "_Found") -> Probe | None:
+    if situation.load is None or found.failure is not None:
+        return None
+    load, now_s = situation.load, situation.now_s
+    return probe_of(service, load, there.counted, found.decision, there.due, there.room, now_s)
 
 
 def _calibration(situation: Situation) -> CapacityCalibration:
@@ -111,14 +127,13 @@ class _Found:
     failure: Failure | None = None
 
 
-def _found(service: Service, situation: Situation, counted: Observed, pressure: float) -> _Found:
+def _found(service: Service, situation: Situation, there: Present, pressure: float) -> _Found:
     """What can't be solved is held, if there is anything to hold."""
     decision = situation.state.decision
     try:
         if situation.load is None:
-            return _without_load(service, situation, counted)
-        load, now_s = situation.load, situation.now_s
-        return _with_load(service, decision, load, counted, now_s, pressure)
+            return _without_load(service, situation, there.counted)
+        return _with_load(service, situation, situation.load, there, pressure)
     except (SolverFailed, InvalidProblem) as error:
         failure = Failure(type(error).__name__, str(error))
         if decision is None:
@@ -136,19 +151,40 @@ def _without_load(service: Service, situation: Situation, counted: Observed) -> 
 
 
 def _with_load(
-    service: Service,
-    decision: Decision | None,
-    load: History,
-    counted: Observed,
-    now_s: float,
-    pressure: float,
+    service: Service, situation: Situation, load: History, there: Present, pressure: float
 ) -> _Found:
+    decision, counted, now_s = situation.state.decision, there.counted, situation.now_s
     due = decision is None or is_due(service, decision, now_s) or exceeds(counted, decision.plan)
+    due = due or _has_come(situation)
     now = load_now(service, load.samples)
     if decision is not None and not due and not burst(service, counted, decision, now.soon_rps):
         return _Found(decision=decision, now=now)
     fresh = decide_with_caution(service, load, counted, decision, now_s, pressure)
+    if not fresh.plan.feasible and there.without_room:
+        one_more = _with_one_more(counted, there.without_room[0])
+        found = decide_with_caution(service, load, one_more, decision, now_s, pressure)
+        fresh = found if _serves_more(found, fresh) else fresh
     return _Found(decision=fresh, is_solved=True, now=now)
+
+
+def _has_come(situation: Situation) -> bool:
+    """A pod that was not planned with is Ready: a plan with it can't wait for the interval."""
+    awaited = situation.state.awaited
+    return any(pod.ready and pod.name in awaited for pod in situation.observed.pods)
+
+
+def _with_one_more(counted: Observed, target: Target) -> Observed:
+    """
+    Where too little serves and nothing has room beside the plan, what may come is planned with: to
+    wait for a lower load would be to lose what it could serve.
+    """
+    limit = counted.pod_limits.get(target, 0)
+    return replace(counted, pod_limits={**counted.pod_limits, target: limit + 1})
+
+
+def _serves_more(found: Decision, other: Decision) -> bool:
+    served_rps, others_rps = (sum(d.plan.served_rps.values()) for d in (found, other))
+    return served_rps > others_rps * (1 + OVERLOAD_TOLERANCE)
 
 
 def is_due(service: Service, decision: Decision, now_s: float) -> bool:

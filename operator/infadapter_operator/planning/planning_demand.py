@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from infadapter_forecasting.forecaster import Rates
-from infadapter_forecasting.reserve import MEMORY_S, Reserve, highest_need_rps, needed_soon, needs
+from infadapter_forecasting.reserve import (
+    MEMORY_S,
+    Reserve,
+    highest_need_rps,
+    latest_need_rps,
+    needed_soon,
+)
 from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.service import ForecastMethod, Service
@@ -122,7 +128,7 @@ def load_now(service: Service, samples: Sequence[Sample]) -> LoadNow:
     """
     rps = rate_now_rps(samples)
     recent = every_second(samples[-MOST_SAMPLES:], NOW_S[-1])
-    needed_rps = float(needs(recent, service.slo_s, NOW_S)[-1])
+    needed_rps = latest_need_rps(recent.tolist(), service.slo_s, NOW_S)
     return LoadNow(rps, max(rate_soon_rps(samples, rps), needed_rps))
 
 

@@ -8,36 +8,60 @@ delete it would only begin anew.
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import fits, largest, plus
 from infadapter_operator.planning.failures import OF_SIZE, Blocks, failing
-from infadapter_operator.planning.limits import pod_limits, size_limits
+from infadapter_operator.planning.limits import limits_of, size_limits
+from infadapter_operator.planning.probe import has_room, planned_pods, room_beside, started
 from infadapter_solver.problem import Plan, Resources, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
-    """All that is observed, what counts of it, and how many pods of a target were left out."""
+    """
+    All that is observed, what counts of it, and how many pods of a target were left out; what is
+    tried again beside the plan, and what may be.
+    """
 
     everything: Observed
     counted: Observed
     absent: Mapping[Target, int]
+    awaited: frozenset[str] = frozenset()  # pods that are waited for and do not count
+    probed: Target | None = None  # of which one pod was started beside the plan
+    due: tuple[Target, ...] = ()  # to be tried again, with room for a pod
+    without_room: tuple[Target, ...] = ()  # the same, but there is none
+    room: Resources = field(default_factory=dict)  # for such a pod
 
 
 def present(
-    service: Service, observed: Observed, blocks: Blocks, plan: Plan | None, now_s: float
+    service: Service,
+    observed: Observed,
+    blocks: Blocks,
+    plan: Plan | None,
+    now_s: float,
+    probed: Target | None = None,
 ) -> Present:
-    """`blocks` are those of this cycle, `plan` is that of the last."""
+    """
+    `blocks` are those of this cycle, `plan` and what was `probed` beside it are those of the last.
+    """
     if not (blocks or any(pod.is_lost for pod in observed.pods)):
         return Present(everything=observed, counted=observed, absent={})
+    failed = {pod.name for pod in failing(service, observed, blocks, now_s)}
+    tried = started(observed, plan, probed, failed)
+    probe = _with_room(service, observed, plan, tried)
+    if probe is None and tried is not None:
+        failed.add(tried.name)  # it makes way, and is not planned with
+    uncreated = _uncreated(observed, blocks, plan, probed)
     waiting = _waiting(service, observed, blocks, plan, now_s)
+    if probe is not None:
+        waiting = {**waiting, probe.target: probe.name}
     lost = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
     left_out = lost | set(waiting.values())
     gone = Counter(pod.target for pod in observed.pods if pod.name in left_out)
-    gone.update(_uncreated(observed, blocks))
+    gone.update(uncreated)
     absent = {t: _not_counted(observed, t, gone[t], left_out) for t in gone}
     desired = {t: n - absent.get(t, 0) for t, n in observed.desired_pods.items()}
     aside = [pod for pod in observed.pods if pod.name in waiting.values()]
@@ -47,13 +71,33 @@ def present(
         pods=tuple(pod for pod in observed.pods if pod.name not in left_out),
         desired_pods=desired,
     )
-    failed = {pod.name for pod in failing(service, observed, blocks, now_s)}
-    counted = replace(
-        there,
-        pod_limits=pod_limits(service, blocks, there, failed, frozenset(gone), now_s),
-        size_limits=size_limits(blocks, there, now_s),
+    planned = planned_pods(plan)
+    limits = limits_of(service, blocks, there, failed, frozenset(gone), planned, now_s)
+    counted = replace(there, pod_limits=limits.pods, size_limits=size_limits(blocks, there, now_s))
+    is_out = probed is not None and (probe is not None or probed in uncreated)
+    due = () if is_out else limits.due
+    room = room_beside(service, observed, plan, left_out)
+    fitting = tuple(t for t in due if has_room(service, observed, t, room))
+    return Present(
+        everything=observed,
+        counted=counted,
+        absent=absent,
+        awaited=frozenset(waiting.values()),
+        probed=probed if is_out else None,
+        due=fitting,
+        without_room=tuple(target for target in due if target not in fitting),
+        room=room,
     )
-    return Present(everything=observed, counted=counted, absent=absent)
+
+
+def _with_room(
+    service: Service, observed: Observed, plan: Plan | None, probe: Pod | None
+) -> Pod | None:
+    """The pod that was started beside the plan, while that leaves it room."""
+    if probe is None:
+        return None
+    room = room_beside(service, observed, plan, {probe.name})
+    return probe if all(n >= 0 for n in room.values()) else None
 
 
 def _not_counted(observed: Observed, target: Target, gone: int, left_out: Collection[str]) -> int:
@@ -116,14 +160,19 @@ def _starting(observed: Observed, plan: Plan | None, left: Collection[Target]) -
     ]
 
 
-def _uncreated(observed: Observed, blocks: Blocks) -> Mapping[Target, int]:
-    """One pod of each target whose pods are refused: who makes them tries that one again."""
+def _uncreated(
+    observed: Observed, blocks: Blocks, plan: Plan | None, probed: Target | None
+) -> Mapping[Target, int]:
+    """
+    One pod of each target whose pods are refused: who makes them tries that one again. And the one
+    that was asked for beside the plan, and is not there yet.
+    """
     live = Counter(pod.target for pod in observed.pods if not pod.leaving)
-    return {
-        target: 1
-        for target in observed.refusals
-        if target in blocks and observed.desired_pods.get(target, 0) > live[target]
-    }
+    asked = {target for target, pods in observed.desired_pods.items() if pods > live[target]}
+    found = {target for target in observed.refusals if target in blocks}
+    if probed is not None and live[probed] >= planned_pods(plan)[probed]:
+        found.add(probed)
+    return {target: 1 for target in found & asked}
 
 
 def _held(pods: list[Pod]) -> Resources:

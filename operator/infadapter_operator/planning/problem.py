@@ -44,10 +44,16 @@ def problem_for(
         running=running_groups(service, [pod for pod in observed.pods if pod not in theirs]),
         capacity_floor_rps=capacity_floor_rps,
         pod_limits=observed.pod_limits,
-        objective=service.objective.within(_without(service.budget, theirs))
+        objective=service.objective.within(budget_for(service, observed))
         if theirs
         else service.objective,
     )
+
+
+def budget_for(service: Service, observed: Observed) -> Resources:
+    """Less what untouchable pods use."""
+    theirs = untouchable_pods(observed)
+    return _without(service.budget, theirs) if theirs else service.budget
 
 
 def solved(problem: Problem) -> Plan:
@@ -144,20 +150,15 @@ def _plannable(variants: tuple[Variant, ...], observed: Observed) -> tuple[Varia
     """Without what another controller scales, and without sizes that do not come."""
     if not (observed.untouchable or observed.size_limits):
         return variants
-    return tuple(
-        replace(
-            variant,
-            allocations=tuple(
-                a
-                for a in variant.allocations
-                if _may_be_planned(Target(variant.name, a.kind), a, observed)
-            ),
-        )
-        for variant in variants
-    )
+    return tuple(_of_plannable(variant, observed) for variant in variants)
 
 
-def _may_be_planned(target: Target, allocation: Allocation, observed: Observed) -> bool:
+def _of_plannable(variant: Variant, observed: Observed) -> Variant:
+    return variant.of_sizes(lambda a: _may_be_planned(variant, a, observed))
+
+
+def _may_be_planned(variant: Variant, allocation: Allocation, observed: Observed) -> bool:
+    target = Target(variant.name, allocation.kind)
     most = observed.size_limits.get(target, allocation.cpu_millicores)
     return target not in observed.untouchable and allocation.cpu_millicores <= most
 

@@ -79,7 +79,7 @@ def with_recourse(best: Plan, kept: Plan | None, switch: Switch, recourse: Recou
     if recourse.cost(best) <= WORTH_MOVING:
         return best
     now_rps = recourse.now.problem.demand_rps
-    standbys = (*with_standby(switch.problem), *with_standby(switch.problem, now_rps))
+    standbys = (*with_standby(switch), *with_standby(switch, now_rps))
     worth, found = max(
         ((recourse.worth(plan), plan) for plan in (best, *standbys)), key=lambda one: one[0]
     )

@@ -5,6 +5,7 @@ A window is there to keep, not to move. Nothing is started on the strength of it
 exchanged: a plan that has yet to start its pods is left when the load that it was for is over.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from infadapter_operator.domain.observed import Observed, Pod
@@ -59,10 +60,7 @@ def of_these(problem: Problem, groups: tuple[PodGroup, ...], observed: Observed)
 
 def _at_most(variant: Variant, groups: tuple[PodGroup, ...]) -> Variant:
     own = [group for group in groups if group.target.variant == variant.name]
-    return replace(
-        variant,
-        allocations=tuple(a for a in variant.allocations if any(_is_within(a, g) for g in own)),
-    )
+    return variant.of_sizes(lambda a: any(_is_within(a, group) for group in own))
 
 
 def _is_within(allocation: Allocation, group: PodGroup) -> bool:
@@ -80,8 +78,9 @@ def of_running(problem: Problem) -> Problem:
     """The problem with the pods that are there alone to choose from, at any size."""
     there = pods_by_target(problem.running)
     limits = {t: min(n, problem.pod_limits.get(t, n)) for t, n in there.items()}
-    variants = tuple(
-        replace(v, allocations=tuple(a for a in v.allocations if Target(v.name, a.kind) in there))
-        for v in problem.variants
-    )
+    variants = tuple(_of_targets(variant, there) for variant in problem.variants)
     return replace(problem, variants=variants, pod_limits=limits)
+
+
+def _of_targets(variant: Variant, targets: Collection[Target]) -> Variant:
+    return variant.of_sizes(lambda a: Target(variant.name, a.kind) in targets)

@@ -8,7 +8,7 @@ is it to give up one that has nearly loaded.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -25,7 +25,7 @@ from infadapter_operator.planning.capacity import (
     ready_capacity_rps,
     running_groups,
 )
-from infadapter_solver import CPU, Plan, Problem, Resources, evaluate
+from infadapter_solver import CPU, Plan, PodGroup, Problem, Resources, evaluate
 from infadapter_solver.problem import Target
 
 LEAST_DWELL_S, MOST_DWELL_S = 30.0, 600.0
@@ -58,6 +58,9 @@ class Switch:
     problem: Problem
     now_s: float
     dwell_s: float
+    beside: dict[tuple[Target, bool, float], tuple[PodGroup, ...]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )  # what was found beside a standby, by what it is to serve
 
     def worth(self, plan: Plan) -> float:
         """In objective, a mean over the time that the plan is expected to last."""

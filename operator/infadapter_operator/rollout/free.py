@@ -1,6 +1,6 @@
 """How much more may run: the budget and the surge, less all that is held already."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
@@ -41,7 +41,43 @@ def room_for(service: Service, plan: Plan, observed: Observed) -> Room:
         size = start_size(observed, target, planned.get(target))
         if size is not None:
             room.take(size, pods)
+    for target in observed.rolling:
+        room.take(_kept_for_roll(observed, target, planned.get(target)))
     return room
+
+
+def _kept_for_roll(observed: Observed, target: Target, planned: PodSize | None) -> Resources:
+    """What a roll that is under way may hold beyond what it holds: it began with room for it."""
+    size = start_size(observed, target, planned)
+    stay = [pod for pod in observed.of(target) if not pod.leaving]
+    old = [held_by(pod) for pod in stay if pod.outdated]
+    if size is None or not old:
+        return {}
+    more = rolled_beyond(old, size, observed.desired_pods.get(target, len(stay)))
+    begun = max(len(stay), observed.desired_pods.get(target, 0)) - len(old)
+    return {name: max(0, n) for name, n in plus(more, size, -begun).items()}
+
+
+def rolled_beyond(old: Sequence[Resources], new: Resources, pods: int) -> Resources:
+    """What a rolling change of these old pods to so many new ones holds at most beyond them."""
+    names = {*new, *(name for amounts in old for name in amounts)}
+    return {
+        name: most_beyond([amounts.get(name, 0) for amounts in old], new.get(name, 0), pods)
+        for name in names
+    }
+
+
+def most_beyond(old: Sequence[int], new: int, pods: int) -> int:
+    """
+    Of one resource. There is a pod more than there shall be while old ones are there, and beside
+    these one that still leaves, which a Deployment does not count; who goes first nobody knows.
+    """
+    largest_first = sorted(old, reverse=True)
+    held = (
+        sum(largest_first[: stay + 1]) + new * max(0, pods + 1 - stay)
+        for stay in range(1, len(old) + 1)
+    )
+    return max(held, default=new * pods) - sum(old)
 
 
 def over_budget(service: Service, observed: Observed) -> Resources:

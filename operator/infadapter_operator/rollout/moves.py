@@ -11,7 +11,7 @@ from infadapter_operator.delays import RESIZE_S
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.steps import ReplacePods, ResizePod
 from infadapter_operator.rollout.free import over_budget
-from infadapter_operator.rollout.match import WAITS
+from infadapter_operator.rollout.match import WAITS, of_target
 from infadapter_operator.rollout.preemption import (
     is_in_question,
     is_under_way,
@@ -26,10 +26,11 @@ from infadapter_operator.rollout.release import (
     make_room,
     releases,
 )
-from infadapter_operator.rollout.scale_down import align, roll
+from infadapter_operator.rollout.roll import roll
+from infadapter_operator.rollout.scale_down import align
 from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
 from infadapter_operator.rollout.stopgap import stopgaps
-from infadapter_solver.problem import CPU
+from infadapter_solver.problem import CPU, Target
 
 PENDING_PATIENCE_S = 60.0
 """
@@ -67,6 +68,8 @@ def moves_now(context: DrainContext, observed: Observed, *, doubt: bool) -> Move
         freed = _preempted(context, observed, ())
     if not (freed or grown.steps or rolled):
         freed = _back_in_budget(context, observed)
+    if freed or _is_settling(observed):
+        rolled = tuple(step for step in rolled if not _waits(context, grown, step.target))
     bridged = () if short or not bridges else _bridged(context, observed, grown)
     return Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
 
@@ -114,6 +117,16 @@ def _is_settling(observed: Observed) -> bool:
     return any(
         pod.leaving or pod.wanted.cpu_millicores < pod.size.cpu_millicores for pod in observed.pods
     )
+
+
+def _waits(context: DrainContext, grown: Growth, target: Target) -> bool:
+    """It would be rolled for resizes that wait for their nodes alone: what makes way may do."""
+    failed = [
+        one
+        for one in of_target(context.pods, target)
+        if not one.goes and one.must_be_replaced(context.now_s)
+    ]
+    return target not in grown.outgrown and all(one.actual.resize in WAITS for one in failed)
 
 
 def _has_no_node(observed: Observed) -> bool:

@@ -157,11 +157,13 @@ def _candidates(context: DrainContext, shortage: Shortage) -> list[_Candidate]:
 def _candidates_of(
     context: DrainContext, able: Sequence[PodState], shortage: Shortage
 ) -> list[_Candidate]:
+    """The best of one pod, and several of which none is enough alone: they may cost less."""
     singles = [candidate for one in able for candidate in _parts_of(context, one, shortage)]
-    if singles:
-        return [min(singles, key=lambda candidate: (candidate.lost_rps, *candidate.released))]
-    together = _together(context, able, shortage)
-    return [together] if together is not None else []
+    best = sorted(singles, key=lambda candidate: (candidate.lost_rps, *candidate.released))[:1]
+    enough = {pod for candidate in singles for pod in candidate.released}
+    others = [one for one in able if one.actual.name not in enough]
+    together = _together(context, others, shortage)
+    return best if together is None else [*best, together]
 
 
 def _replaceable(context: DrainContext, shortage: Shortage) -> list[PodState]:

@@ -106,14 +106,20 @@ def is_short(context: DrainContext) -> bool:
 def make_room(context: DrainContext, short: Collection[str]) -> Releases:
     """
     Make room for what has none: only what holds a resource that is short, and, where a pod can't go
-    because of the demand, what of it the demand leaves.
+    because of the demand, what of it the demand leaves. First what serves least for what it holds:
+    the room is what counts now, and in a rise the least accurate pods serve most.
     """
     holders = [
         one
         for one in releasable(context)
         if any(one.actual.size.resources.get(name, 0) > 0 for name in short)
     ]
+    holders.sort(key=lambda one: (not one.goes, one.actual.ready, _rps_per_unit(one, short)))
     return _released(context, holders, partial=True, floor_rps=context.floor_rps)
+
+
+def _rps_per_unit(one: PodState, short: Collection[str]) -> float:
+    return one.capacity_rps / sum(one.actual.size.resources.get(name, 0) for name in short)
 
 
 def given_back(context: DrainContext, over: Collection[str]) -> Releases:

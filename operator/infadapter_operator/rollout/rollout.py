@@ -52,11 +52,30 @@ def rollout(situation: Situation, planned: Planned) -> Rollout:
     """What may be done now; pods that do not count are there all the same for who scales."""
     counted, now_s = planned.present.counted, situation.now_s
     found = towards(planned.service, planned.decision, counted, planned.soon_rps, now_s)
+    steps = (*found.steps, *_beside(planned, found.progress))
     return replace(
         found,
-        steps=tuple(_with_absent(step, planned.present.absent) for step in found.steps),
-        progress=_with_blocks(found.progress, planned.blocks, now_s),
+        steps=tuple(_with_absent(step, planned.present.absent) for step in steps),
+        progress=_with_blocks(_with_no_room(found.progress, planned), planned.blocks, now_s),
     )
+
+
+def _beside(planned: Planned, progress: Progress) -> tuple[ScaleUp, ...]:
+    """The pod that is tried beside the plan, once nothing else moves."""
+    probe = planned.probe
+    if probe is None or progress.moves:
+        return ()
+    there = planned.present.counted.desired_pods.get(probe.target, 0)
+    return (ScaleUp(target=probe.target, size=probe.size, pods=there + 1),)
+
+
+def _with_no_room(progress: Progress, planned: Planned) -> Progress:
+    """Where load leaves no room to try again what did not come, that is a rest."""
+    targets = planned.present.without_room
+    if not targets or progress.rest is not None or progress.moves:
+        return progress
+    waits_for = f"room to try a pod of {targets[0].variant} again"
+    return replace(progress, rest=Rest.NO_SURGE, waits_for=waits_for)
 
 
 def _with_absent(step: Step, absent: Mapping[Target, int]) -> Step:
@@ -98,7 +117,8 @@ def towards(
     if any(weights != each for each in in_force):
         steps.append(set_weights(context.pods, weights))
     if not doubt:
-        may_shrink = unloaded(context.pods, moves.freed, in_force, context.wanted_rps)
+        unconfirmed = observed.may_obey - set(confirmed(observed))
+        may_shrink = unloaded(context.pods, moves.freed, in_force, context.wanted_rps, unconfirmed)
         steps += scale_down(context.pods, may_shrink)
         carrying = context.carrying | set(weights)
         removed = remove(context.plan, context.pods, observed, moves.freed, carrying)

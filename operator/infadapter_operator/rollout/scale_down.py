@@ -2,16 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed
-from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
-from infadapter_operator.planning.capacity import largest, plus, same_amounts
+from infadapter_operator.domain.steps import RemovePods, ResizePod
+from infadapter_operator.planning.capacity import same_amounts
 from infadapter_operator.rollout.free import missing
-from infadapter_operator.rollout.match import PodState, held_by
+from infadapter_operator.rollout.match import PodState
 from infadapter_operator.rollout.release import DrainContext, Releases, goes_now
-from infadapter_operator.rollout.scale_up import Growth, Shortage
 from infadapter_operator.rollout.traffic_split import shares_of
-from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Resources, Target
+from infadapter_solver.problem import Allocation, Plan, Target
 
 
 def align(context: DrainContext) -> tuple[ResizePod, ...]:
@@ -42,31 +40,56 @@ def unloaded(
     freed: Releases,
     in_force: Sequence[Mapping[str, int]],
     demand_rps: float,
+    unconfirmed: Collection[str] = (),
 ) -> Releases:
     """
     What may shrink by all weights that are in force, sent and about to be sent: all of it where
     these agree, and where they don't yet, the pods by which no more is missed than if they did. A
     load that moves would move weights at every cycle, and nothing would ever shrink; and in an
-    overload all are full by any weights.
+    overload all are full by any weights, unless what is to carry is not sent to yet. Of pods that
+    the router has yet to send to (`unconfirmed`) none shrinks: weights that were replaced meanwhile
+    may come into force first, and leave it to them alone.
     """
     if all(weights == in_force[0] for weights in in_force):
         return freed
-    shares = [shares_of(weights) for weights in in_force]
     stay = [one for one in pods if one.actual.ready and not goes_now(freed, one.actual.name)]
     left_rps = sum(one.capacity_rps for one in stay)
+    carried_rps = [_carried_rps(pods, weights) for weights in in_force]
     found: dict[str, Allocation | None] = {}
     for one in stay:
         size = freed.get(one.actual.name)
-        if size is None:
+        if size is None or one.actual.name in unconfirmed:
             continue
-        after_rps = left_rps - one.capacity_rps + size.capacity_rps
+        less_rps = one.capacity_rps - size.capacity_rps
+        after_rps = left_rps - less_rps
         lost_rps = min(demand_rps, left_rps) - min(demand_rps, after_rps)
-        sent_rps = demand_rps * max(share.get(one.actual.name, 0.0) for share in shares)
-        missed_rps = min(sent_rps, one.capacity_rps) - min(sent_rps, size.capacity_rps)
-        if missed_rps <= lost_rps + 1e-9:
+        carried_after_rps = [
+            rps - less_rps if weights.get(one.actual.name) else rps
+            for rps, weights in zip(carried_rps, in_force, strict=True)
+        ]
+        suffices = all(
+            after >= min(before, demand_rps, after_rps) - 1e-9
+            for before, after in zip(carried_rps, carried_after_rps, strict=True)
+        )
+        if suffices and _missed_rps(one, size, in_force, demand_rps) <= lost_rps + 1e-9:
             found[one.actual.name] = size
-            left_rps = after_rps
+            left_rps, carried_rps = after_rps, carried_after_rps
     return found
+
+
+def _carried_rps(pods: Sequence[PodState], weights: Mapping[str, int]) -> float:
+    return sum(
+        one.capacity_rps for one in pods if one.actual.ready and weights.get(one.actual.name)
+    )
+
+
+def _missed_rps(
+    one: PodState, size: Allocation, in_force: Sequence[Mapping[str, int]], demand_rps: float
+) -> float:
+    """What it may be sent beyond what it will serve, that it serves now."""
+    share = max(shares_of(weights).get(one.actual.name, 0.0) for weights in in_force)
+    sent_rps = demand_rps * share
+    return min(sent_rps, one.capacity_rps) - min(sent_rps, size.capacity_rps)
 
 
 def remove(
@@ -95,68 +118,3 @@ def remove(
                 RemovePods(target=target, pods=tuple(gone), remaining=stay + still_to_come)
             )
     return tuple(steps)
-
-
-def roll(
-    context: DrainContext, observed: Observed, grown: Growth
-) -> tuple[tuple[ReplacePods, ...], tuple[Shortage, ...]]:
-    """
-    Roll what can't be resized, where there is room for a pod more; and what is short for it.
-
-    What is being rolled or gets more pods now is rolled later; and pods too many go first, unless
-    they are needed until the others are as planned.
-    """
-    if context.ready_rps < min(context.serving_rps, context.wanted_rps):
-        return (), ()
-    room = grown.room
-    steps: list[ReplacePods] = []
-    shortages: list[Shortage] = []
-    busy = observed.rolling | {step.target for step in grown.steps if isinstance(step, ScaleUp)}
-    for group in context.plan.groups:
-        own = [one for one in context.pods if one.actual.target == group.target]
-        replaced = any(one.must_be_replaced(context.now_s) for one in own)
-        if group.target in busy or not (replaced or group.target in grown.outgrown):
-            continue
-        if any(one.goes for one in own) and _suffice_without(context):
-            continue
-        shrinking = [one for one in own if one.shrinks and one.can_resize]
-        serve = bool(shrinking) and all(one.actual.ready for one in shrinking)
-        as_they_are = _needed(group, own, shrunk=False)
-        needed = _needed(group, own, shrunk=True)
-        if (serve and room.times(as_they_are)) or (room.times(needed) and not shrinking):
-            room.take(as_they_are if serve else needed)
-            pods = max(group.pods, observed.desired_pods.get(group.target, len(own)))
-            steps.append(ReplacePods(target=group.target, size=group.allocation.size, pods=pods))
-        else:
-            shortages.append(
-                Shortage(
-                    lacking=room.lacking(needed) or {CPU: 1},
-                    gain_rps=group.allocation.capacity_rps,
-                    wait_s=START_S,
-                    replaces=group.target,
-                )
-            )
-    return tuple(steps), tuple(shortages)
-
-
-def _needed(group: PodGroup, own: Sequence[PodState], *, shrunk: bool) -> Resources:
-    """
-    What a rolling change holds at most beyond what is held then: all new pods, an old one, and one
-    that still leaves, which a Deployment does not count. Old pods that can shrink do so first, if
-    there is no room for them as they are: what they serve is missed until the new ones come.
-    """
-    size = group.allocation.resources
-    held: Resources = {}
-    largest_old: Resources = {}
-    for one in own:
-        has = size if shrunk and one.shrinks and one.can_resize else held_by(one.actual)
-        held = plus(held, has)
-        largest_old = largest(largest_old, has)
-    most = plus(plus({}, size, max(group.pods, len(own))), largest_old, min(2, len(own)))
-    return {name: max(n, size.get(name, 0)) for name, n in plus(most, held, -1).items()}
-
-
-def _suffice_without(context: DrainContext) -> bool:
-    """Whether what stays is enough when all that is too many has gone."""
-    staying_rps = sum(context.counted_rps(one) for one in context.pods if not one.goes)
-    return staying_rps >= context.floor_rps

@@ -112,7 +112,15 @@ def _power_of_two(rps: float) -> float:
 
 
 def _key(problem: Problem, ceiling: Requirement) -> Hashable:
-    """By content: who decides anew builds new objects from the same profiles."""
+    """
+    By content: who decides anew builds new objects from the same profiles. Of what runs only the
+    pods at hand count, so a resize leaves the tables as they are.
+    """
+    at_hand: dict[Hashable, int] = {}
+    for group in problem.running:
+        size = group.allocation.size
+        pod = (group.target, size if problem.resize_loads else size.but_cpu)
+        at_hand[pod] = at_hand.get(pod, 0) + group.pods
     return (
         tuple(variant.key for variant in problem.variants),
         tuple(problem.budget.items()),
@@ -120,6 +128,6 @@ def _key(problem: Problem, ceiling: Requirement) -> Hashable:
         problem.max_pods_per_target,
         frozenset(problem.pod_limits.items()),
         problem.resize_loads,
-        tuple((g.target, g.allocation.size, g.pods) for g in problem.running),
+        frozenset(at_hand.items()),
         ceiling,
     )

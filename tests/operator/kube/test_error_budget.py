@@ -10,7 +10,7 @@ from infadapter_operator.prometheus.queries import WHAT
 from infadapter_operator.settings import Settings
 from tests.operator.kube.bench import START_S, Bench, Load, service
 
-WINDOW_S = 600.0
+WINDOW_S = 300.0
 
 
 class Answering(Load):

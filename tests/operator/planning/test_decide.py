@@ -137,6 +137,18 @@ def test_a_load_that_has_outgrown_two_plans_in_turn_is_planned_for_ahead(
     assert soon.demand_rps == pytest.approx(planned_rps, rel=0.25)
 
 
+def test_while_surge_is_held_one_outgrown_plan_tells_of_a_rise() -> None:
+    """The next plan that is outgrown would start its pods beside those of two others."""
+    service = a_service(budget={CPU: 60_000})
+    before = decided(service, a_history((600, 20.0)))
+    before = replace(before, decided_at_s=NOW_S - 1.0)
+    surge = tuple(a_pod(f"large-{n}", "large", 4000) for n in range(20, 40))
+    observed = running(before.plan)
+    observed = replace(observed, pods=observed.pods + surge)
+    soon = decide(service, a_history((600, 20.0), (3, 60.0)), observed, before, NOW_S)
+    assert soon.demand_rps == pytest.approx(120.0, rel=0.25)
+
+
 def test_a_rise_is_not_planned_for_beyond_what_the_budget_serves() -> None:
     service = a_service()
     before = replace(decided(service, a_history((600, 20.0))), decided_at_s=NOW_S - 1.0, outgrown=1)

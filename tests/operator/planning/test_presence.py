@@ -6,7 +6,7 @@ from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Tr
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.planning.backoff import blocks_after
 from infadapter_operator.planning.failures import failing
-from infadapter_operator.planning.presence import present
+from infadapter_operator.planning.presence import Present, present
 from infadapter_solver.problem import CPU, PodGroup, PodSize, Target
 from tests.builders import SMALL, a_service, recall
 
@@ -99,37 +99,47 @@ def test_nothing_is_tried_again_while_another_pod_starts() -> None:
     """What starts would be given up for what may not come."""
     blocks = {TARGET: a_block(TARGET, until_s=130.0)}
     starting = replace(a_pod("starting"), target=BUSY, ready=False, created_at_s=125.0)
-    for pods, limit in (((starting,), 0), ((replace(starting, ready=True),), 1)):
-        there = present(SERVICE, Observed(pods=pods), blocks, PLAN, 131.0)
-        assert there.counted.pod_limits == {TARGET: limit}
+    for pods, due in (((starting,), ()), ((replace(starting, ready=True),), (TARGET,))):
+        there = present(SERVICE, Observed(pods=pods), blocks, None, 131.0)
+        assert (there.due, there.counted.pod_limits) == (due, {TARGET: 0})
+
+
+def test_beside_a_plan_that_has_it_no_other_one_is_tried() -> None:
+    there = present(SERVICE, Observed(), {TARGET: a_block(TARGET, until_s=130.0)}, PLAN, 131.0)
+    assert (there.due, there.counted.pod_limits) == ((), {TARGET: 1})
+
+
+def shared_by_two(now_s: float, **observed: object) -> Present:
+    """Where two of three variants fail for one cause, and no pod is there."""
+    blocks = {t: a_block(t, until_s=130.0) for t in (TARGET, BUSY)}
+    return present(SERVICE, Observed(**observed), blocks, None, now_s)  # type: ignore[arg-type]
 
 
 def limits(now_s: float, **observed: object) -> dict[str, int]:
-    """Where two of three variants fail for one cause, and no pod is there."""
-    blocks = {t: a_block(t, until_s=130.0) for t in (TARGET, BUSY)}
-    there = present(SERVICE, Observed(**observed), blocks, PLAN, now_s)  # type: ignore[arg-type]
+    there = shared_by_two(now_s, **observed)
     return {target.variant: pods for target, pods in there.counted.pod_limits.items()}
+
+
+def tried(now_s: float, **observed: object) -> list[str]:
+    """Beside the plan, which has none of them."""
+    assert set(limits(now_s, **observed).values()) == {0}
+    return [target.variant for target in shared_by_two(now_s, **observed).due]
 
 
 def test_for_one_cause_no_other_variant_is_started_until_the_back_off_is_over() -> None:
     assert limits(129.0) == {"small": 0, "middle": 0, "large": 0}
+    assert tried(129.0) == []
 
 
 def test_then_one_variant_is_tried_for_all_and_the_next_one_where_it_was_not_wanted() -> None:
-    turns = [limits(130.0 + 30.0 * turn) for turn in range(4)]
-    assert turns == [
-        {"small": 0, "middle": 1, "large": 0},  # never tried yet
-        {"small": 0, "middle": 0, "large": 1},
-        {"small": 1, "middle": 0, "large": 0},
-        {"small": 0, "middle": 1, "large": 0},
-    ]
+    turns = [tried(130.0 + 30.0 * turn) for turn in range(4)]
+    assert turns == [["middle"], ["large"], ["small"], ["middle"]]  # never tried yet: the first
 
 
 def test_another_service_may_try_for_all() -> None:
     causes = frozenset({Cause.IMAGE})
-    elsewhere = limits(131.0, shared_causes=causes, tried_elsewhere=causes)
-    assert elsewhere == {"small": 0, "middle": 0, "large": 0}
-    assert sum(limits(131.0, shared_causes=causes).values()) == 1
+    assert tried(131.0, shared_causes=causes, tried_elsewhere=causes) == []
+    assert len(tried(131.0, shared_causes=causes)) == 1
 
 
 def test_where_a_later_pod_came_each_variant_has_its_own_trouble() -> None:

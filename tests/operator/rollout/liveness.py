@@ -179,7 +179,8 @@ class Rollout:
                 limit_s = max(limit_s, took_s + self._again_s(rolls))
                 left, before = known, self.plan
             hindered = self._has_template_in_its_way() or self._waits_for_the_node()
-            if hindered and took_s > max(limit_s, REST_S) + bound.once_s:
+            rests_s = max(limit_s, REST_S) + bound.once_s
+            if hindered and took_s > rests_s and not self._is_patient_yet(took_s - rests_s, bound):
                 return self._rests()
             assert hindered or took_s <= limit_s, (
                 f"not reached after {took_s:.0f} s: {self._why(bound)}"
@@ -188,6 +189,11 @@ class Rollout:
         self.record.note(self.case, self.world.now_s - began_s, limit_s)
         await self.runner.run(self.case.confirm_s + 3.0)
         await self._is_quiet(tries=False)
+
+    def _is_patient_yet(self, late_s: float, bound: Bound) -> bool:
+        """It is no rest while patience has not ended, which begins anew with each exchange."""
+        most_s = bound.exchanges * (bound.once_s + self.world.service.patience.start_s)
+        return late_s <= most_s and self._is_patient()
 
     def _again_s(self, rolls: bool) -> float:
         """

@@ -379,6 +379,16 @@ def test_without_surge_the_old_shrinks_to_what_is_asked_for() -> None:
     )
 
 
+def test_what_serves_least_for_what_it_holds_makes_way_first() -> None:
+    """The slow pod goes whole; of the faster one, less accurate, only half as much could."""
+    service = a_service(budget={CPU: 4000}, max_surge={CPU: 0})
+    pods = (a_pod("large-1", 2000), a_pod("middle-1", 2000))
+    observed = seen(*pods, weights={"large-1": 285, "middle-1": 715})
+    found = steps(planned(("small", 1, 2000)), observed, 15.0, service)
+    assert weights_of(found) == {"middle-1": 1000}
+    assert resizes(found) == {}
+
+
 def test_then_the_new_starts_as_large_as_there_is_room() -> None:
     service = a_service(budget={CPU: 2000}, max_surge={CPU: 0})
     observed = seen(a_pod("small-1", 500), weights={"small-1": 1000})

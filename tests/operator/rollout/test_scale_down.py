@@ -42,6 +42,13 @@ def test_in_an_overload_a_pod_shrinks_whatever_the_weights_on_their_way_are() ->
     assert unloaded(pods, freed, moving, demand_rps) == freed
 
 
+def test_in_an_overload_no_pod_shrinks_for_one_that_is_not_sent_to_yet() -> None:
+    pods = pods_of(4000, 2000)
+    demand_rps = 3 * sum(one.capacity_rps for one in pods)
+    moving = ({"small-1": 667, "small-2": 333}, {"small-1": 1000})
+    assert unloaded(pods, {"small-1": allocation(2000)}, moving, demand_rps) == {}
+
+
 def test_a_pod_that_still_gets_what_the_others_could_serve_does_not_shrink_yet() -> None:
     pods = pods_of(2000, 4000)
     demand_rps = pods[0].capacity_rps
@@ -66,5 +73,8 @@ def test_what_shrinks_early_costs_no_more_requests_than_by_the_best_weights(
     after = before | {"small-1": allocation(to).capacity_rps}
     at_best = min(demand_rps, sum(before.values())) - min(demand_rps, sum(after.values()))
     for each in weights:
+        carried = sum(rps for pod, rps in after.items() if each[pod])
+        had = sum(rps for pod, rps in before.items() if each[pod])
+        assert carried >= min(had, demand_rps, sum(after.values())) - 1e-6
         lost = served_rps(before, each, demand_rps) - served_rps(after, each, demand_rps)
         assert lost <= max(0.0, at_best) + 1e-6

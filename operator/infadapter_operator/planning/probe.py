@@ -1,0 +1,151 @@
+"""
+One pod of what did not come, tried beside the plan: no other pod, weight or plan changes for it.
+
+Only once it is Ready a plan is made with its variant. It takes no room from what is planned: where
+the plan has yet to start or grow, or budget and surge are full, it waits or makes way.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from infadapter_operator.domain.decision import Decision
+from infadapter_operator.domain.load import History
+from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import (
+    allocations_of,
+    fits,
+    largest,
+    plus,
+    same_size,
+)
+from infadapter_operator.planning.decide import choose
+from infadapter_solver.problem import Allocation, Plan, PodGroup, PodSize, Resources, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A pod to be started beside the plan."""
+
+    target: Target
+    size: PodSize
+
+
+def probe_of(
+    service: Service,
+    history: History,
+    counted: Observed,
+    decision: Decision,
+    targets: Iterable[Target],
+    room: Resources,
+    now_s: float,
+) -> Probe | None:
+    """
+    Of the first target that would be planned if its pods came; at that size, or the largest smaller
+    one that has room: it shows as well whether they do.
+    """
+    for target in targets:
+        wanted = _wanted(service, history, counted, decision, target, now_s)
+        sizes = _up_to(service, wanted) if wanted else ()
+        for size in sizes:
+            if fits(_comes_at(counted, target, size), room):
+                return Probe(target=target, size=size.size)
+    return None
+
+
+def _wanted(
+    service: Service,
+    history: History,
+    counted: Observed,
+    decision: Decision,
+    target: Target,
+    now_s: float,
+) -> PodGroup | None:
+    limits = {other: pods for other, pods in counted.pod_limits.items() if other != target}
+    free = replace(counted, pod_limits=limits)
+    plan = choose(service, history, free, decision, now_s).plan
+    most = counted.pod_limits.get(target, 0)
+    return next((g for g in plan.groups if g.target == target and g.pods > most), None)
+
+
+def _up_to(service: Service, wanted: PodGroup) -> list[Allocation]:
+    most = wanted.allocation
+    smaller = (
+        a
+        for a in _sizes(service, wanted.target)
+        if a.cpu_millicores < most.cpu_millicores and a.batch_size == most.batch_size
+    )
+    return [most, *sorted(smaller, key=lambda a: -a.cpu_millicores)]
+
+
+def _sizes(service: Service, target: Target) -> list[Allocation]:
+    return [a for a in allocations_of(service, target) if a.capacity_rps > 0]
+
+
+def _comes_at(observed: Observed, target: Target, allocation: Allocation) -> Resources:
+    """What a further pod holds: beside others it comes up at their template's size."""
+    template = observed.templates.get(target)
+    return largest(allocation.resources, template.resources if template else {})
+
+
+def has_room(service: Service, observed: Observed, target: Target, room: Resources) -> bool:
+    """For a pod of any of its sizes."""
+    sizes = _sizes(service, target)
+    return any(fits(_comes_at(observed, target, size), room) for size in sizes)
+
+
+def room_beside(
+    service: Service, observed: Observed, plan: Plan | None, aside: Collection[str]
+) -> Resources:
+    """
+    What budget and surge leave beside all that is held and all that the plan has yet to hold;
+    `aside` are pods that the plan does not count. Surge is there only once the plan is reached: on
+    the way to it, it is for what is planned.
+    """
+    reached = _is_reached(observed, plan, aside)
+    room = plus(service.budget, service.max_surge) if reached else dict(service.budget)
+    counted: dict[Target, Resources] = {}
+    for pod in observed.pods:
+        if pod.is_lost:
+            continue
+        held = largest(pod.size.resources, pod.wanted.resources)
+        room = plus(room, held, -1)
+        if not pod.leaving and pod.name not in aside:
+            counted[pod.target] = plus(counted.get(pod.target, {}), held)
+    for group in plan.groups if plan else ():
+        lacking = plus(group.resources, counted.get(group.target, {}), -1)
+        room = plus(room, {name: max(0, n) for name, n in lacking.items()}, -1)
+    return room
+
+
+def _is_reached(observed: Observed, plan: Plan | None, aside: Collection[str]) -> bool:
+    ready = [
+        pod
+        for pod in observed.pods
+        if pod.ready and not (pod.leaving or pod.is_lost or pod.name in aside)
+    ]
+    level = Counter(
+        group.target
+        for group in (plan.groups if plan else ())
+        for pod in ready
+        if pod.target == group.target and same_size(pod.size, group.allocation.size)
+    )
+    return all(level[target] >= pods for target, pods in planned_pods(plan).items())
+
+
+def started(
+    observed: Observed, plan: Plan | None, target: Target | None, failed: Collection[str]
+) -> Pod | None:
+    """The pod that was started beside the plan, while it is not Ready and has not failed."""
+    if target is None:
+        return None
+    live = [pod for pod in observed.of(target) if not (pod.leaving or pod.is_lost)]
+    new = [pod for pod in live if not (pod.ready or pod.outdated or pod.name in failed)]
+    if len(live) <= planned_pods(plan)[target]:
+        return None
+    return max(new, key=lambda pod: (pod.created_at_s, pod.name), default=None)
+
+
+def planned_pods(plan: Plan | None) -> Counter[Target]:
+    return Counter({group.target: group.pods for group in (plan.groups if plan else ())})

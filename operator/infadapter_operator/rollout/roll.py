@@ -1,0 +1,73 @@
+"""Rolling changes: pods that can't be resized are replaced one by one, readiness-gated."""
+
+from collections.abc import Sequence
+
+from infadapter_operator.delays import START_S
+from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.steps import ReplacePods, ScaleUp
+from infadapter_operator.rollout.free import rolled_beyond
+from infadapter_operator.rollout.match import PodState, held_by
+from infadapter_operator.rollout.release import DrainContext
+from infadapter_operator.rollout.scale_up import Growth, Shortage
+from infadapter_solver.problem import CPU, PodGroup, Resources
+
+
+def roll(
+    context: DrainContext, observed: Observed, grown: Growth
+) -> tuple[tuple[ReplacePods, ...], tuple[Shortage, ...]]:
+    """
+    Roll what can't be resized, where there is room for a pod more; and what is short for it.
+
+    What is being rolled or gets more pods now is rolled later; and pods too many go first, unless
+    they are needed until the others are as planned.
+    """
+    if context.ready_rps < min(context.serving_rps, context.wanted_rps):
+        return (), ()
+    room = grown.room
+    steps: list[ReplacePods] = []
+    shortages: list[Shortage] = []
+    busy = observed.rolling | {step.target for step in grown.steps if isinstance(step, ScaleUp)}
+    for group in context.plan.groups:
+        own = [one for one in context.pods if one.actual.target == group.target]
+        replaced = any(one.must_be_replaced(context.now_s) for one in own)
+        if group.target in busy or not (replaced or group.target in grown.outgrown):
+            continue
+        if any(one.goes for one in own) and _suffice_without(context):
+            continue
+        shrinking = [one for one in own if one.shrinks and one.can_resize]
+        serve = bool(shrinking) and all(one.actual.ready for one in shrinking)
+        as_they_are = _needed(group, own, shrunk=False)
+        needed = _needed(group, own, shrunk=True)
+        if (serve and room.times(as_they_are)) or (room.times(needed) and not shrinking):
+            room.take(as_they_are if serve else needed)
+            pods = max(group.pods, observed.desired_pods.get(group.target, len(own)))
+            steps.append(ReplacePods(target=group.target, size=group.allocation.size, pods=pods))
+        else:
+            shortages.append(
+                Shortage(
+                    lacking=room.lacking(needed) or {CPU: 1},
+                    gain_rps=group.allocation.capacity_rps,
+                    wait_s=START_S,
+                    replaces=group.target,
+                )
+            )
+    return tuple(steps), tuple(shortages)
+
+
+def _needed(group: PodGroup, own: Sequence[PodState], *, shrunk: bool) -> Resources:
+    """
+    What a rolling change holds at most beyond what is held then. Old pods that can shrink do so
+    first, if there is no room for them as they are: what they serve is missed until the new ones
+    come.
+    """
+    size = group.allocation.resources
+    has = [
+        size if shrunk and one.shrinks and one.can_resize else held_by(one.actual) for one in own
+    ]
+    return rolled_beyond(has, size, max(group.pods, len(own)))
+
+
+def _suffice_without(context: DrainContext) -> bool:
+    """Whether what stays is enough when all that is too many has gone."""
+    staying_rps = sum(context.counted_rps(one) for one in context.pods if not one.goes)
+    return staying_rps >= context.floor_rps
