@@ -21,6 +21,9 @@ LOAD, BESIDE = "load", "beside"
 
 MODULES_BESIDE = ("test_borrowed", "test_chart", "test_gateway", "test_profile")
 
+WAITS_S = 1800.0
+"""For a turn: longer than all that measures takes."""
+
 ROOMY = "roomy"
 """The mark of a test beside which another may run."""
 
@@ -86,7 +89,9 @@ class Turns:
         self._here = self._here or self._lock("here")
         if all(group_of(item.nodeid) == BESIDE for item in items):
             self._path("begun").touch()  # nobody else will say so
+        until_s = time.monotonic() + WAITS_S
         while not self._path("begun").exists() or self._path("wanted").exists():
+            assert time.monotonic() < until_s, "the worker that carries the load lets nobody run"
             time.sleep(0.2)
         with self._lock("turn"):
             yield
