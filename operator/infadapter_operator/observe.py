@@ -10,7 +10,7 @@ from infadapter_operator.domain.ports import Ports
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import Failure, Situation, State
 from infadapter_operator.planning.capacity import same_size
-from infadapter_operator.planning.error_budget import ASKED_EVERY_S, measured_s
+from infadapter_operator.planning.error_budget import asked_every_s, measured_s
 from infadapter_operator.planning.planning_demand import planning_window_s
 from infadapter_solver.problem import PodSize, Target
 
@@ -75,8 +75,8 @@ async def _answers(
     service: Service, state: State, ports: Ports, now_s: float
 ) -> tuple[Answers, ...] | None:
     """Now and then, while there are data: it is a mean over minutes."""
-    last_s = state.error_budget.at_s
-    is_soon = last_s is not None and last_s <= now_s < last_s + ASKED_EVERY_S
+    last_s, every_s = state.error_budget.at_s, asked_every_s(service.error_budget_window_s)
+    is_soon = last_s is not None and last_s <= now_s < last_s + every_s
     if is_soon or state.data_missing_since_s is not None:
         return None
     return await ports.load.answers(measured_s(service.error_budget_window_s), now_s)

@@ -99,7 +99,10 @@ class Membership:
         if self._state.accepted.pop(member.number, None) is None:
             return []  # nobody waits for it
         entry = self._state.models[member.model]
+        actions = self._admit(entry, costs, member.number, member.deadline_s, now_s)
         return [
-            Refuse(member.number, Reason.EXECUTOR_LEFT, 0.0) if isinstance(a, Refuse) else a
-            for a in self._admit(entry, costs, member.number, member.deadline_s, now_s)
+            Refuse(member.number, Reason.EXECUTOR_LEFT, 0.0)
+            if isinstance(a, Refuse) and a.request == member.number  # not others, late by what runs
+            else a
+            for a in actions
         ]

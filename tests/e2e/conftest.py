@@ -1,15 +1,19 @@
 """
 The cluster that KUBECONFIG names, with the chart's operator in it and a real Prometheus beside it.
 
-All of a run lives in two namespaces and a node's stand-in devices, and goes at its end.
+All of a run lives in a few namespaces and a node's stand-in devices, and goes at its end.
 """
 
 import contextlib
+import json
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -22,14 +26,72 @@ from tests.e2e.kube import Kube, Refused, run
 from tests.e2e.live import Live
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.services import RUNGS, Rung, is_ready, ladder, measure, profile, service
+from tests.e2e.turns import BESIDE, LOAD, ROOMY, Turns, TwoGroups, group_of
 
 OPERATOR = "app.kubernetes.io/component=operator"
 FIGURES = pytest.StashKey[Figures]()
+FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()  # that two workers share
+TURNS, TURN_OF = pytest.StashKey[Turns](), pytest.StashKey[str]()
 SCHEMAS = ROOT.parent / "shared/kubernetes/crds"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = Figures()
+    config.addinivalue_line("markers", f"{ROOMY}: tests of the other worker may run beside it")
+    given = getattr(config, "workerinput", {})
+    if "e2e_folder" in given:
+        config.stash[TURNS] = Turns(Path(given["e2e_folder"]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """In who hands out the tests, for each worker."""
+    config = node.config
+    if config.getoption("dist") != "loadscope":
+        return
+    if FOLDER not in config.stash:
+        config.stash[FOLDER] = tempfile.TemporaryDirectory(prefix="e2e-turns-")
+        config.add_cleanup(config.stash[FOLDER].cleanup)
+    node.workerinput["e2e_folder"] = config.stash[FOLDER].name
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoGroups | None:
+    return TwoGroups(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A turn is waited for before the test's own time begins."""
+    item.config.stash[TURN_OF] = group_of(item.nodeid)
+    turns = item.config.stash.get(TURNS, None)
+    with turns.of(item) if turns else contextlib.nullcontext():
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """What the tests beside need has been set up by now."""
+    if (
+        TURNS in item.config.stash
+        and group_of(item.nodeid) == LOAD
+        and item.get_closest_marker(ROOMY)
+    ):
+        item.config.stash[TURNS].leave()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    if TURNS in config.stash:
+        config.stash[TURNS].end()
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["e2e_figures"] = json.dumps(config.stash[FIGURES].rows, default=str)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    rows = json.loads(getattr(node, "workeroutput", {}).get("e2e_figures", "[]"))
+    node.config.stash[FIGURES].rows.extend(rows)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -49,7 +111,29 @@ def figures(request: pytest.FixtureRequest) -> Figures:
 
 @pytest.fixture(scope="session")
 def run_name() -> str:
-    return f"e2e-{uuid4().hex[:6]}"
+    """One for all workers."""
+    return f"e2e-{os.environ.get('PYTEST_XDIST_TESTRUNUID', uuid4().hex)[:6]}"
+
+
+@pytest.fixture(scope="session")
+def turns(request: pytest.FixtureRequest) -> Turns | None:
+    """None: there is one worker."""
+    return request.config.stash.get(TURNS, None)
+
+
+@pytest.fixture(scope="session")
+def told(request: pytest.FixtureRequest, turns: Turns | None) -> dict[str, Any]:
+    """What the load's worker has in the cluster, for the one beside it."""
+    is_beside = turns is not None and request.config.stash[TURN_OF] == BESIDE
+    names = ("operator", "rungs") if is_beside else ()
+    found = {name: turns.told(name) for name in names if turns is not None}
+    return {name: content for name, content in found.items() if content is not None}
+
+
+@pytest.fixture(scope="session")
+def namespaces(run_name: str) -> dict[str, str]:
+    """Of the services, by group."""
+    return {LOAD: run_name, BESIDE: f"{run_name}-beside"}
 
 
 @pytest.fixture(scope="session")
@@ -73,12 +157,14 @@ def schemas(programs: None) -> None:
 
 
 @pytest.fixture(scope="session")
-def kube(programs: None, run_name: str) -> Iterator[Kube]:
+def kube(
+    programs: None, namespaces: dict[str, str], request: pytest.FixtureRequest
+) -> Iterator[Kube]:
     """The namespace of the services."""
-    kube = Kube(run_name)
-    kube.request("POST", "/api/v1/namespaces", body={"metadata": {"name": run_name}})
+    kube = Kube(namespaces[request.config.stash[TURN_OF]])
+    kube.request("POST", "/api/v1/namespaces", body={"metadata": {"name": kube.namespace}})
     yield kube
-    kube.request("DELETE", f"/api/v1/namespaces/{run_name}")
+    kube.request("DELETE", f"/api/v1/namespaces/{kube.namespace}")
     kube.close()
 
 
@@ -94,22 +180,39 @@ def node(kube: Kube) -> str:
 
 @pytest.fixture(scope="session")
 def prometheus(
-    run_name: str, programs: None, node: str, tmp_path_factory: pytest.TempPathFactory
+    run_name: str,
+    namespaces: dict[str, str],
+    programs: None,
+    node: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("prometheus")
     rules = ROOT / "helm/infadapter/files/rules.yaml"
-    prometheus = Prometheus.prepared(folder, [run_name, f"{run_name}-system"], rules)
+    scraped = [*namespaces.values(), f"{run_name}-system"]
+    prometheus = Prometheus.prepared(folder, scraped, rules)
     prometheus.start()
     yield prometheus
     prometheus.kill()
 
 
 @pytest.fixture(scope="session")
-def operator(
+def operator(request: pytest.FixtureRequest, told: dict[str, Any]) -> Iterator[Kube]:
+    """The namespace of the operator, which whoever carries the load has installed."""
+    if "operator" not in told:
+        yield request.getfixturevalue("installed")
+        return
+    system = Kube(told["operator"])
+    yield system
+    system.close()
+
+
+@pytest.fixture(scope="session")
+def installed(
     kube: Kube,
     schemas: None,
     prometheus: Prometheus,
     run_name: str,
+    turns: Turns | None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Kube]:
     """`helm install`, and the namespace of the operator. Beside another one it minds ours alone."""
@@ -125,7 +228,11 @@ def operator(
             *("helm", "install", *release, "--create-namespace", str(ROOT / "helm/infadapter")),
             *("--values", str(file), "--wait", "--timeout", "120s"),
         )
+        if turns:
+            turns.tell("operator", system.namespace)
         yield system
+        if turns:
+            turns.wait_for_the_other()
     finally:
         _keep_log(system)
         with contextlib.suppress(AssertionError):
@@ -136,12 +243,20 @@ def operator(
 
 
 @pytest.fixture(scope="session")
-def rungs(kube: Kube, operator: Kube, figures: Figures) -> dict[str, Rung]:
-    """The ladder measured in pods of this cluster; its profiles are applied."""
-    measured = {name: measure(kube, name) for name in RUNGS}
+def rungs(
+    kube: Kube, operator: Kube, figures: Figures, turns: Turns | None, told: dict[str, Any]
+) -> dict[str, Rung]:
+    """The ladder measured in pods of this cluster, by nobody twice; its profiles are applied."""
+    if "rungs" in told:
+        measured = {name: Rung(**rung) for name, rung in told["rungs"].items()}
+    else:
+        measured = {name: measure(kube, name) for name in RUNGS}
+        for rung in measured.values():
+            figures.note(f"saturation of {rung.variant} at 900m, rps", rung.saturation_rps)
+        if turns:
+            turns.tell("rungs", {name: asdict(rung) for name, rung in measured.items()})
     for rung in measured.values():
         kube.create("variantprofiles", profile(rung))
-        figures.note(f"saturation of {rung.variant} at 900m, rps", rung.saturation_rps)
     return measured
 
 

@@ -24,6 +24,7 @@ LEFT = (
     *("configmaps", "endpointslices", "httproutes"),
 )
 SETTLED_S = 12.0  # two intervals and a look without a new plan
+EVEN_S = 6.0  # one of each: where the load is even, no chance asks for another plan
 
 
 @dataclass(frozen=True, slots=True)

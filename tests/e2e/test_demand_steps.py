@@ -12,7 +12,7 @@ import pytest
 from infadapter_workload.outcomes import Outcome
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.kube import Kube, Recorder, recording
-from tests.e2e.live import Live, planned_capacity_rps
+from tests.e2e.live import EVEN_S, Live, planned_capacity_rps
 from tests.e2e.load import Load, even, in_time, share
 from tests.e2e.services import (
     ACCURATE,
@@ -43,7 +43,7 @@ FIRST_S = 40.0
 """Until then requests may be lost: pods start and grow meanwhile."""
 
 
-@pytest.mark.parametrize(("surge_m", "held_s"), [(0, 120), (300, 60), (600, 60)])
+@pytest.mark.parametrize(("surge_m", "held_s"), [(0, 75), (300, 60), (600, 60)])
 def test_a_step_ends_in_the_plan_for_it(
     surge_m: int, held_s: int, kube: Kube, rungs: dict[str, Rung], figures: Figures
 ) -> None:
@@ -53,7 +53,7 @@ def test_a_step_ends_in_the_plan_for_it(
     try:
         live.wait_until_it_serves()
         calm = Load(live.url, even(BEFORE * most_rps, 3600))
-        live.settle()
+        live.settle(EVEN_S)
         with recording(kube, "pods", "inferenceservices") as recorder:
             more = Load(live.url, even((AFTER - BEFORE) * most_rps, held_s))
             more.wait()

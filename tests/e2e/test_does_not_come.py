@@ -5,16 +5,18 @@ everything rolls. The operator waits seconds here, not minutes.
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from infadapter_workload.outcomes import Outcome
 from tests.e2e.conftest import OPERATOR
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.host import PYTHON, ROOT
 from tests.e2e.kube import Kube, Recorder, recording, run, wait_for
-from tests.e2e.live import Live
+from tests.e2e.live import EVEN_S, Live
 from tests.e2e.load import Load, even, failures, in_time, share, shares_by_variant
 from tests.e2e.services import ACCURATE, Rung, service, variant
 from tests.e2e.watched import Moment, created, log_of, messages, moments, since
@@ -55,45 +57,68 @@ FEW_RPS = 10.0
 TRIED_S = 25.0  # with the retries after 5 s and 10 s
 
 
-@pytest.mark.usefixtures("rungs")
+DAMAGED = {"no-image": without_image, "crash": crashing}
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A service with a variant that does not come, and what became of its requests."""
+
+    made_s: float
+    served_s: float
+    outcomes: list[Outcome]
+    events: list[str]
+    found: list[Moment]
+
+
+@pytest.fixture(scope="module")
+def tried(kube: Kube, rungs: dict[str, Rung], impatient: None) -> dict[str, Tried]:
+    """All at once: they have next to no load, and wait for the clock."""
+    made_s = time.time()
+    try:
+        with recording(kube, "pods", "inferenceservices") as recorder:
+            for name, damage in DAMAGED.items():
+                good, bad = variant(GOOD, name), variant(BAD, name)
+                damage(bad["template"])
+                body = service(name, [good, bad], budget={"cpu": "500m"})
+                kube.create("inferenceservices", body)
+            served_s = {name: when_it_serves(Live(kube, name)) for name in DAMAGED}
+            loads = {name: Load(Live(kube, name).url, even(FEW_RPS, TRIED_S)) for name in DAMAGED}
+            outcomes = {name: load.wait() for name, load in loads.items()}
+            events = {name: events_of(kube, name, "VariantUnavailable") for name in DAMAGED}
+            seen = list(recorder.seen)
+    finally:
+        for name in DAMAGED:
+            kube.delete("inferenceservices", name)
+    return {
+        name: Tried(made_s, served_s[name], outcomes[name], events[name], moments(seen, name))
+        for name in DAMAGED
+    }
+
+
+def when_it_serves(live: Live) -> float:
+    live.wait_until_it_serves()
+    return time.time()
+
+
 @pytest.mark.parametrize(
-    ("name", "damage", "cause", "words"),
-    [
-        ("no-image", without_image, "ImageUnavailable", GONE),
-        ("crash", crashing, "CrashLoop", "exit code 3"),
-    ],
+    ("name", "cause", "words"),
+    [("no-image", "ImageUnavailable", GONE), ("crash", "CrashLoop", "exit code 3")],
 )
 def test_a_variant_that_does_not_come_is_done_without(
-    name: str,
-    damage: Callable[[Json], None],
-    cause: str,
-    words: str,
-    kube: Kube,
-    figures: Figures,
+    name: str, cause: str, words: str, tried: dict[str, Tried], figures: Figures
 ) -> None:
     """Its network is the more accurate one, so that it is planned whenever it may be."""
-    live, made_s = Live(kube, name), time.time()
-    good, bad = variant(GOOD, name), variant(BAD, name)
-    damage(bad["template"])
-    with recording(kube, "pods", "inferenceservices") as recorder:
-        kube.create("inferenceservices", service(name, [good, bad], budget={"cpu": "500m"}))
-        try:
-            live.wait_until_it_serves()
-            served_s = time.time()
-            outcomes = Load(live.url, even(FEW_RPS, TRIED_S)).wait()
-            events = events_of(kube, name, "VariantUnavailable")
-            found = moments(list(recorder.seen), name)
-        finally:
-            kube.delete("inferenceservices", name)
-    keep_log(name, log_of(found, made_s))
-    figures.note(f"{name}: to the first pod with traffic, s", served_s - made_s)
-    figures.note(f"{name}: answered 2xx", share(outcomes, lambda o: o.answered), "1")
-    figures.note(f"{name}: answered by", shares_by_variant(outcomes))
-    figures.note(f"{name}: pods made", created(found, 0))
-    assert share(outcomes, lambda o: o.answered) == 1.0
-    assert shares_by_variant(outcomes) == {GOOD: 1.0}
-    assert len(events) == 1, events
-    judge_absence(since(found, served_s), cause, words)
+    one = tried[name]
+    keep_log(name, log_of(one.found, one.made_s))
+    figures.note(f"{name}: to the first pod with traffic, s", one.served_s - one.made_s)
+    figures.note(f"{name}: answered 2xx", share(one.outcomes, lambda o: o.answered), "1")
+    figures.note(f"{name}: answered by", shares_by_variant(one.outcomes))
+    figures.note(f"{name}: pods made", created(one.found, 0))
+    assert share(one.outcomes, lambda o: o.answered) == 1.0
+    assert shares_by_variant(one.outcomes) == {GOOD: 1.0}
+    assert len(one.events) == 1, one.events
+    judge_absence(since(one.found, one.served_s), cause, words)
 
 
 def judge_absence(after: Sequence[Moment], cause: str, words: str) -> None:
@@ -146,7 +171,7 @@ def rolling(kube: Kube, rungs: dict[str, Rung]) -> Iterator[tuple[Live, Load]]:
     try:
         live.wait_until_it_serves()
         load = Load(live.url, even(1.2 * rungs[BAD].capacity_rps(ROLLED_BUDGET_M), 3600))
-        live.settle()
+        live.settle(EVEN_S)
         assert {p["variant"] for p in live.plan["allocations"]} == {GOOD, BAD}, live.why()
         yield live, load
         load.stop()

@@ -12,13 +12,14 @@ from infadapter_operator.domain.names import TRAFFIC_LABEL, target_name
 from infadapter_solver.problem import Target
 from tests.e2e.figures import Figures
 from tests.e2e.kube import Kube, Refused, wait_for
-from tests.e2e.live import Live, variant_of
+from tests.e2e.live import EVEN_S, Live, variant_of
 from tests.e2e.services import Rung, service, variant
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Json = dict[str, Any]
 NAME = "routed"
+BUDGET_M = 400  # there is no load, and others need the node meanwhile
 PARENT = {"name": "front", "group": "gateway.networking.k8s.io", "kind": "Gateway"}
 
 
@@ -89,19 +90,20 @@ def test_the_route_carries_the_plans_weights(
     kube: Kube, gateway: Gateway, rungs: dict[str, Rung], figures: Figures
 ) -> None:
     small, large = rungs["glyph-1"], rungs["glyph-4"]
-    low_rps = 0.5 * large.capacity_rps()
-    high_rps = 0.7 * small.capacity_rps()
+    low_rps = 0.5 * large.capacity_rps(BUDGET_M)
+    high_rps = 0.7 * small.capacity_rps(BUDGET_M)
     document = service(
         NAME,
         [variant(rung.variant, NAME) for rung in (small, large)],
         traffic={"parentRefs": [{"name": PARENT["name"]}]},
         demand=demand(low_rps),
+        budget={"cpu": f"{BUDGET_M}m"},
     )
     kube.create("inferenceservices", document)
     live = Live(kube, NAME)
     try:
         live.wait_for_condition("Serving", "True", 120)
-        live.settle()
+        live.settle(EVEN_S)
         assert_weights_match(live, low_rps, figures)
         assert kube.find("configmaps", f"{NAME}-router") is None, "a bundled router beside a route"
 
@@ -119,7 +121,7 @@ def test_the_route_carries_the_plans_weights(
         assert old <= there, "pods went before the gateway had confirmed that it spares them"
 
         gateway.slow = False
-        live.settle()
+        live.settle(EVEN_S)
         assert_weights_match(live, high_rps, figures)
     finally:
         live.delete()

@@ -26,7 +26,8 @@ from tests.e2e.services import INTERVAL_S, Rung, calm_rps
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Json = dict[str, Any]
-STILL_S = 45
+STILL_S = 20
+"""Before five intervals without a write are counted, which makes nine without a new plan."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def load(glyphs: Live, rungs: dict[str, Rung]) -> Iterator[Load]:
 
 @pytest.fixture(scope="module")
 def at_rest(glyphs: Live, load: Load) -> Live:
-    """Still for nine intervals, waited for once: the load does not change between the tests."""
+    """Waited for once: the load does not change between the tests."""
     glyphs.settle(STILL_S, 300)
     return glyphs
 
@@ -144,7 +145,7 @@ def test_an_operator_restart_changes_nothing(
 ) -> None:
     """Killed without a warning, under load."""
     glyphs = at_rest
-    glyphs.settle()
+    glyphs.settle(INTERVAL_S)  # it was still at rest when the tests before have ended
     plan, before = glyphs.plan, glyphs.versions()
     old, killed_s = operator_pod(operator), time.time()
     keep_log("operator-killed", run("kubectl", "logs", "-n", operator.namespace, old))

@@ -22,7 +22,7 @@ from tests.e2e.services import (
     variant,
 )
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.roomy]
 
 
 @pytest.fixture

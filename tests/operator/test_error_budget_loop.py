@@ -48,8 +48,8 @@ class AtTheRouter:
         return None if self.blind else await self.load.answers(window_s, now_s)
 
 
-def a_runner(rps: float = RPS) -> tuple[Runner, AtTheRouter]:
-    service = a_service(error_budget_window_s=WINDOW_S, percentile=99.0)
+def a_runner(rps: float = RPS, window_s: float = WINDOW_S) -> tuple[Runner, AtTheRouter]:
+    service = a_service(error_budget_window_s=window_s, percentile=99.0)
     world = World(service=service, load=lambda _: rps)
     source = AtTheRouter(SimulatedLoad(world))
     world.load = source
@@ -150,6 +150,15 @@ async def test_prometheus_is_asked_now_and_then_and_its_silence_is_borne() -> No
     assert held[-1].state.error_budget.left == 1.0
     gone = await runner.run(WINDOW_S / 12 + 12)
     assert condition(gone[-1]) == (Status.UNKNOWN, "NotMeasured")
+
+
+@pytest.mark.parametrize("window_s", [60.0, 100.0, WINDOW_S])
+async def test_what_is_left_stays_known_from_one_question_to_the_next(window_s: float) -> None:
+    """Also of the shortest window that the settings allow, which has short ones of five seconds."""
+    runner, _ = a_runner(window_s=window_s)
+    await runner.run(window_s + 60)
+    looks = await runner.run(60)
+    assert {condition(seen) for seen in looks} == {(Status.TRUE, "Left")}
 
 
 async def test_a_situation_with_answers_is_written_down_and_decided_alike() -> None:

@@ -125,3 +125,19 @@ def test_no_run_is_late_as_estimated_none_overlap_pages_hold_and_all_are_answere
     referee = Referee(Scheduler(made), made, sigma, seed)
     referee.join(pages, shared_load)
     played(referee, steps, pages, shared_load)
+
+
+def test_who_is_too_late_when_others_are_admitted_again_is_refused_by_his_own_number() -> None:
+    """A load fails, and what executions take has grown fourfold meanwhile."""
+    made = [
+        Model("m0", {1: 0.0005}, 0.0, 1),
+        Model("m1", {1: 0.00273, 2: 0.003276}, 0.02, 1),
+        Model("m2", {1: 0.0005}, 0.0, 1),
+    ]
+    steps: list[tuple[str, int, float]] = [
+        *(("speed", 0, 0.5), ("speed", 0, 4)),
+        *(("burst", 1, 50), ("fail-load", 0, 0), ("burst", 0, 200), ("speed", 0, 4)),
+    ]
+    referee = Referee(Scheduler(made), made, 0.0, 0)
+    referee.join(3, True)
+    played(referee, steps, 3, True)

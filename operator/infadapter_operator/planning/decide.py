@@ -31,7 +31,8 @@ from infadapter_operator.planning.problem import (
 )
 from infadapter_operator.planning.reasons import explained
 from infadapter_operator.planning.recourse import recourse_of, with_recourse
-from infadapter_operator.planning.stabilization import in_place, stabilized
+from infadapter_operator.planning.shortage import is_borne, is_under_way, surge_is_short
+from infadapter_operator.planning.stabilization import lasting_in_place, stabilized
 from infadapter_operator.planning.switching_cost import Switch, dwell_s
 from infadapter_solver import Plan, Problem, evaluate
 
@@ -102,7 +103,8 @@ def choose(
             best = _with_recourse(best, switch, before)
         if best.feasible and best.capacity_rps > before.capacity_rps:
             best = _with_path(best, switch, before)
-    return replace(_decision(demand, demand.rps, best, now_s), outgrown=outgrown)
+    found = _decision(demand, demand.rps, best, now_s)
+    return replace(found, outgrown=0 if _is_borne_on(before, best) else outgrown)
 
 
 def _outgrown(before: CurrentPlan | None, previous: Decision | None, now_s: float) -> int:
@@ -111,6 +113,11 @@ def _outgrown(before: CurrentPlan | None, previous: Decision | None, now_s: floa
         return 0
     is_soon = 0 < now_s - previous.decided_at_s <= REACHED_WITHIN_S
     return previous.outgrown + 1 if is_soon and before.is_outgrown else 0
+
+
+def _is_borne_on(before: CurrentPlan | None, best: Plan) -> bool:
+    """A plan that is not left is no further one, however much the load exceeds it."""
+    return before is not None and best.feasible and best.groups == before.groups
 
 
 def _extrapolated(
@@ -185,17 +192,18 @@ def _chosen(
 ) -> Plan:
     """
     The plan in force, the best one, or the best that starts nothing: by what each is worth. Who is
-    careful stays, as long as the plan in force may.
+    careful stays, as long as the plan in force may; and all stay where to leave it misses more.
     """
-    if before.still_holds(best) or (careful and before.may_stay(best)):
+    waits = careful or is_under_way(before)
+    if before.still_holds(best) or (waits and before.may_stay(best)):
         return before.kept(best)
     found = [best]
-    nearby = _lasting_in_place(before, floor_rps)
+    nearby = lasting_in_place(before, floor_rps)
     if nearby.feasible >= best.feasible and nearby.groups:
         found.append(nearby)
     chosen = max(found, key=switch.worth)
     if not before.may_stay(best):
-        return chosen
+        return before.for_what_it_serves() if is_borne(before, chosen, switch) else chosen
     gain = switch.worth(chosen) - switch.worth(before.kept(best))
     return chosen if gain > WORTH_MOVING else before.kept(best)
 
@@ -213,21 +221,12 @@ def _with_path(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
 
 def _with_recourse(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
     """With what the rises of the last half hour make it worth to have a way on for."""
-    demand, service = before.demand, before.service
-    if all(service.max_surge.get(name, 0) >= n for name, n in service.budget.items()):
-        return best  # whatever is to replace it can start beside it
+    demand = before.demand
+    if not surge_is_short(before.service):
+        return best
     now = replace(switch, problem=before.problem(demand.now_rps))
     kept = before.kept(best) if before.may_stay(best) else None
     return with_recourse(best, kept, switch, recourse_of(now, demand.rates))
-
-
-def _lasting_in_place(before: CurrentPlan, floor_rps: float) -> Plan:
-    """With the same to spare as any new plan, or else without: it is left again all too soon."""
-    rps = before.demand.rps
-    plan = in_place(before.service, before.observed, rps + slack_rps(rps), floor_rps)
-    if plan.feasible:
-        return plan
-    return in_place(before.service, before.observed, rps, floor_rps)
 
 
 def _decision(demand: PlanningDemand, rps: float, plan: Plan, now_s: float) -> Decision:

@@ -20,8 +20,8 @@ from infadapter_operator.domain.error_budget import FADING, Answers, ErrorBudget
 SHORT_WINDOWS = 12
 """So many short windows are a long one: five minutes of an hour."""
 
-ASKED_EVERY_S = 10.0
-"""How often it is measured."""
+MOST_ASKED_S, ASKED_IN_SHORT = 10.0, 1.5
+"""How often it is measured: every ten seconds, or so often in a short window that is shorter."""
 
 LEAST_MISSES = 10
 """Fewer say nothing: one late request of twenty is an accident."""
@@ -45,6 +45,11 @@ MOST_PLANS = 400
 """Plans that are remembered: more than those of a bursty hour and a half."""
 
 Floats = NDArray[np.float64]
+
+
+def asked_every_s(window_s: float) -> float:
+    """Less than a short window, for which what was measured holds."""
+    return min(MOST_ASKED_S, window_s / SHORT_WINDOWS / ASKED_IN_SHORT)
 
 
 def measured_s(window_s: float) -> float:

@@ -118,6 +118,13 @@ class CurrentPlan:
             return self.plan
         return self._at(self.least_rps if best.feasible else self.demand.rps)
 
+    def for_what_it_serves(self) -> Plan:
+        """As it is, made for no more than that: who bears a shortage is told of no overload."""
+        if self.plan.groups == self.groups and self.plan.feasible:
+            return self.plan
+        fixed_rps = untouchable_rps(self.service, self.observed)
+        return self._at(self.capacity_rps * (1 - 1e-9) + fixed_rps)
+
     @property
     def _holds_surge(self) -> bool:
         held: Resources = {}

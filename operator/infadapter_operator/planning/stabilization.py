@@ -9,9 +9,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from infadapter_operator.domain.observed import Observed, Pod
-from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import fits, pods_by_target, running_groups
-from infadapter_operator.planning.hysteresis import CurrentPlan
+from infadapter_operator.planning.hysteresis import CurrentPlan, slack_rps
 from infadapter_operator.planning.problem import problem_for
 from infadapter_solver import Plan, PodGroup, Problem, Variant, evaluate, solve
 from infadapter_solver.problem import Allocation, Target
@@ -69,9 +68,17 @@ def _is_within(allocation: Allocation, group: PodGroup) -> bool:
     return same_kind and fits(allocation.resources, has.resources)
 
 
-def in_place(service: Service, observed: Observed, demand_rps: float, floor_rps: float) -> Plan:
+def lasting_in_place(before: CurrentPlan, floor_rps: float) -> Plan:
+    """With the same to spare as any new plan, or else without: it is left again all too soon."""
+    rps = before.demand.rps
+    plan = _in_place(before, rps + slack_rps(rps), floor_rps)
+    return plan if plan.feasible else _in_place(before, rps, floor_rps)
+
+
+def _in_place(before: CurrentPlan, demand_rps: float, floor_rps: float) -> Plan:
     """The best plan that starts nothing: what runs and what loads, resized as need be."""
-    return solve(of_running(problem_for(service, observed, demand_rps, floor_rps)))
+    problem = problem_for(before.service, before.observed, demand_rps, floor_rps)
+    return solve(of_running(problem))
 
 
 def of_running(problem: Problem) -> Problem:

@@ -23,6 +23,7 @@ from infadapter_operator.planning.capacity import (
     load_time_s,
     plus,
     ready_capacity_rps,
+    resizable,
     running_groups,
 )
 from infadapter_solver import CPU, Plan, PodGroup, Problem, Resources, evaluate
@@ -76,7 +77,8 @@ class Switch:
     def _worth_meanwhile(self, plan: Plan) -> float:
         """
         Both are held, and what serves is what is Ready, grown as far as there is room; where there
-        is none, less what makes way in a round, for a whole pod at least.
+        is none, less what makes way in a round: for a whole pod at least, unless one of its sizes
+        has room, at which it starts.
         """
         started = self._started(plan)
         room = max(0, self._room.get(CPU, 0))
@@ -91,8 +93,25 @@ class Switch:
         return accuracy - self.problem.objective.cost_weight * held / self._whole
 
     def _largest_start(self, plan: Plan) -> int:
-        starting = [g for g in plan.groups if len(self._there(g.target)) < g.pods]
-        return max((g.allocation.cpu_millicores for g in starting), default=0)
+        """Of those that have room at none of the sizes at which they may start."""
+        room, least = self._room.get(CPU, 0), self.first_starts(plan)
+        sizes = {group.target: group.allocation.cpu_millicores for group in plan.groups}
+        return max((sizes[t] for t, start in least.items() if start[CPU] > room), default=0)
+
+    def first_starts(self, plan: Plan) -> dict[Target, Resources]:
+        """By target of which pods are missing, the least that the next one may start with."""
+        missing = [g for g in plan.groups if len(self._there(g.target)) < g.pods]
+        return {
+            group.target: {**group.allocation.resources, CPU: self._least_millicores(group)}
+            for group in missing
+        }
+
+    def _least_millicores(self, group: PodGroup) -> int:
+        """The first of a target starts at the largest size that has room."""
+        size = group.allocation.size
+        able = allocations_of(self.service, group.target) if not self._there(group.target) else ()
+        sizes = [a.cpu_millicores for a in able if a.capacity_rps and resizable(a.size, size)]
+        return min(sizes, default=group.allocation.cpu_millicores)
 
     def _way_s(self, plan: Plan) -> float:
         """Until its last pod is Ready; in rounds, where not all that starts has room at once."""
@@ -102,7 +121,7 @@ class Switch:
             there = self._there(group.target)[: group.pods]
             waits_s += [self._left_s(pod) for pod in there]
             if len(there) < group.pods:
-                waits_s.append(self._start_s(group.target) * self._rounds(started))
+                waits_s.append(self.start_s(group.target) * self._rounds(started))
         return max(waits_s)
 
     def _started(self, plan: Plan) -> Resources:
@@ -124,9 +143,9 @@ class Switch:
 
     def _left_s(self, pod: Pod) -> float:
         begun_s = self.now_s - pod.created_at_s
-        return 0.0 if pod.ready else max(0.0, self._start_s(pod.target) - begun_s)
+        return 0.0 if pod.ready else max(0.0, self.start_s(pod.target) - begun_s)
 
-    def _start_s(self, target: Target) -> float:
+    def start_s(self, target: Target) -> float:
         return START_S + load_time_s(self.service, target)
 
     @cached_property
@@ -145,25 +164,25 @@ class Switch:
         return self.service.objective.price_of(self.problem.budget) or 1.0
 
     @cached_property
-    def _ready(self) -> tuple[Pod, ...]:
+    def ready(self) -> tuple[Pod, ...]:
         return tuple(pod for pod in self.observed.pods if pod.ready and not pod.leaving)
 
     @cached_property
     def _ready_rps(self) -> float:
-        return ready_capacity_rps(self.service, self._ready)
+        return ready_capacity_rps(self.service, self.ready)
 
     @cached_property
     def _ready_millicores(self) -> int:
-        return sum(pod.size.cpu_millicores for pod in self._ready) or 1
+        return sum(pod.size.cpu_millicores for pod in self.ready) or 1
 
     @cached_property
     def _ready_accuracy(self) -> float:
-        return evaluate(self.problem, running_groups(self.service, self._ready)).accuracy
+        return evaluate(self.problem, running_groups(self.service, self.ready)).accuracy
 
     @cached_property
     def _most_rps_per_millicore(self) -> float:
         """Of the variants that serve: how fast a bridge grows."""
-        targets = {pod.target for pod in self._ready}
+        targets = {pod.target for pod in self.ready}
         rates = [
             a.capacity_rps / a.cpu_millicores
             for target in targets

@@ -102,8 +102,11 @@ def test_more_room_makes_the_recourse_of_a_plan_no_dearer() -> None:
 
 
 def test_a_start_for_which_what_serves_makes_way_is_worth_less_than_one_that_has_room() -> None:
+    fast, slow = service().variants
+    from_two_cores = replace(fast, allocations=fast.allocations[1:])  # of fewer one has room
+
     def worth(surge: int) -> float:
-        asked = service(surge)
+        asked = replace(service(surge), variants=(from_two_cores, slow))
         full = Observed(pods=(a_pod("slow-1", 8000),), weights={"slow-1": 1})
         problem = problem_for(asked, full, 75.0)
         switch = Switch(service=asked, observed=full, problem=problem, now_s=100.0, dwell_s=30.0)
@@ -115,4 +118,15 @@ def test_a_start_for_which_what_serves_makes_way_is_worth_less_than_one_that_has
 
 def group(asked: Service, name: str, cores: int) -> PodGroup:
     known = next(variant for variant in asked.variants if variant.name == name)
-    return PodGroup(target=Target(name), allocation=known.allocations[cores - 1], pods=1)
+    size = next(a for a in known.allocations if a.cpu_millicores == 1000 * cores)
+    return PodGroup(target=Target(name), allocation=size, pods=1)
+
+
+def test_the_first_pod_of_a_target_may_start_at_its_smallest_and_others_at_their_size() -> None:
+    asked = service()
+    held = Observed(pods=(a_pod("fast-1", 2000),), weights={"fast-1": 1})
+    problem = problem_for(asked, held, 75.0)
+    switch = Switch(service=asked, observed=held, problem=problem, now_s=100.0, dwell_s=30.0)
+    two_fast = replace(group(asked, "fast", 2), pods=2)
+    plan = evaluate(problem, [two_fast, group(asked, "slow", 4)])
+    assert switch.first_starts(plan) == {Target("slow"): {CPU: 1000}, Target("fast"): {CPU: 2000}}

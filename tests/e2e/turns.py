@@ -1,0 +1,117 @@
+"""
+Two workers of pytest on one cluster: what only waits for the API server or for a pod runs beside
+tests that measure no latency and count no writes, as a node of two cores has room for both then.
+
+Each worker has a namespace; operator and Prometheus are those of the worker that carries the load.
+"""
+
+import contextlib
+import fcntl
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+LOAD, BESIDE = "load", "beside"
+"""The groups of tests, one for each worker."""
+
+MODULES_BESIDE = ("test_borrowed", "test_chart", "test_gateway", "test_profile")
+
+WAITS_S = 1800.0
+"""For a turn: longer than all that measures takes."""
+
+ROOMY = "roomy"
+"""The mark of a test beside which another may run."""
+
+
+class Turns:
+    """
+    The load's worker keeps the turn from test to test until one is roomy; the other one takes it
+    for a test at a time, and not while the first one waits for it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: IO[str] | None = None
+        self._here: IO[str] | None = None
+
+    @contextlib.contextmanager
+    def of(self, item: pytest.Item) -> Iterator[None]:
+        if group_of(item.nodeid) == BESIDE:
+            with self._beside(item.session.items):
+                yield
+        else:
+            if not item.get_closest_marker(ROOMY):
+                self._take()
+            yield
+
+    def leave(self) -> None:
+        """Whoever waits beside may run, from now on or again."""
+        if self._held is not None:
+            self._path("wanted").unlink(missing_ok=True)
+            self._held.close()
+            self._held = None
+        self._path("begun").touch()
+
+    def end(self) -> None:
+        """This worker has no more tests."""
+        self.leave()
+        if self._here is not None:
+            self._here.close()
+
+    def wait_for_the_other(self) -> None:
+        """Until the worker beside has ended, whose tests need what is taken down next."""
+        if self._here is None:
+            self.leave()
+            self._lock("here").close()
+
+    def tell(self, name: str, content: Any) -> None:
+        unfinished = self._path(f"{name}.part")
+        unfinished.write_text(json.dumps(content))
+        unfinished.rename(self._path(name))
+
+    def told(self, name: str) -> Any:
+        """By the load's worker; None: it has not told so."""
+        path = self._path(name)
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def _take(self) -> None:
+        if self._held is None:
+            self._path("wanted").touch()
+            self._held = self._lock("turn")
+
+    @contextlib.contextmanager
+    def _beside(self, items: Sequence[pytest.Item]) -> Iterator[None]:
+        self._here = self._here or self._lock("here")
+        if all(group_of(item.nodeid) == BESIDE for item in items):
+            self._path("begun").touch()  # nobody else will say so
+        until_s = time.monotonic() + WAITS_S
+        while not self._path("begun").exists() or self._path("wanted").exists():
+            assert time.monotonic() < until_s, "the worker that carries the load lets nobody run"
+            time.sleep(0.2)
+        with self._lock("turn"):
+            yield
+
+    def _lock(self, name: str) -> IO[str]:
+        """Until it is closed, or its process is gone."""
+        file = self._path(f"{name}.lock").open("w")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return file
+
+    def _path(self, name: str) -> Path:
+        return self._folder / name
+
+
+class TwoGroups(LoadScopeScheduling):  # type: ignore[misc]
+    """A worker for each group."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def group_of(nodeid: str) -> str:
+    return BESIDE if Path(nodeid.partition("::")[0]).stem in MODULES_BESIDE else LOAD

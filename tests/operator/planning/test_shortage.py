@@ -1,0 +1,139 @@
+"""A shortage is borne where the way out of it misses more; what starts is waited for."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infadapter_operator.domain.observed import Observed, Pod
+from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.hysteresis import CurrentPlan, previous_plan
+from infadapter_operator.planning.planning_demand import PlanningDemand
+from infadapter_operator.planning.problem import problem_for
+from infadapter_operator.planning.shortage import is_borne, is_under_way
+from infadapter_operator.planning.switching_cost import Switch
+from infadapter_solver import Plan, evaluate
+from infadapter_solver.problem import CPU, Objective, PodGroup, Target
+from tests.builders import LARGE, SMALL, a_pod, a_service, sizes
+
+SLOW = replace(LARGE, name="slow", allocations=sizes(10, *range(1000, 8001, 1000)))
+FAST = replace(SMALL, name="fast", load_time_s=7.0, allocations=sizes(20, *range(1000, 8001, 1000)))
+FULL = Observed(pods=(a_pod("slow-1", 8000),), weights={"slow-1": 1})
+
+
+def service(surge: int = 0) -> Service:
+    return replace(
+        a_service(variants=(FAST, SLOW)),
+        max_surge={CPU: surge},
+        objective=Objective(budget={CPU: 8000}, cost_weight=0.01, loading_weight=0.0),
+    )
+
+
+def groups(**cores: int) -> tuple[PodGroup, ...]:
+    known = {"fast": FAST, "slow": SLOW}
+    return tuple(
+        PodGroup(target=Target(name), allocation=known[name].allocations[n - 1], pods=1)
+        for name, n in cores.items()
+    )
+
+
+def plan(asked: Service, rps: float, **cores: int) -> Plan:
+    return evaluate(problem_for(asked, FULL, rps), groups(**cores))
+
+
+def in_force(
+    asked: Service,
+    needed_rps: float,
+    observed: Observed = FULL,
+    *,
+    rate_rps: float | None = None,  # else all that is needed
+) -> CurrentPlan:
+    demand = PlanningDemand(
+        rps=needed_rps,
+        least_rps=needed_rps,
+        kept_rps=needed_rps,
+        forecast_rps=needed_rps,
+        observed_rps=needed_rps,
+        now_rps=needed_rps,
+        rates=np.full(60, needed_rps if rate_rps is None else rate_rps),
+    )
+    return previous_plan(asked, observed, demand, plan(asked, 79.0, slow=8))
+
+
+def borne(
+    needed_rps: float,
+    *,
+    surge: int = 0,
+    dwell_s: float = 30.0,
+    rate_rps: float | None = None,
+) -> bool:
+    asked = service(surge)
+    before = in_force(asked, needed_rps, rate_rps=rate_rps)
+    switch = Switch(
+        service=asked,
+        observed=FULL,
+        problem=before.problem(needed_rps),
+        now_s=100.0,
+        dwell_s=dwell_s,
+    )
+    return is_borne(before, plan(asked, needed_rps, slow=5, fast=3), switch)
+
+
+def test_a_load_that_exceeds_a_full_plan_by_little_is_borne() -> None:
+    assert borne(82.0)
+
+
+def test_a_load_that_exceeds_it_by_much_is_not() -> None:
+    assert not borne(105.0)
+
+
+def test_a_load_that_has_lasted_is_not_borne_any_longer() -> None:
+    assert not borne(82.0, dwell_s=600.0)
+
+
+def test_for_a_reserve_alone_nothing_makes_way_that_is_needed() -> None:
+    assert borne(90.0, rate_rps=75.0, dwell_s=600.0)
+
+
+def test_a_reserve_is_kept_where_that_misses_nothing() -> None:
+    assert not borne(90.0, rate_rps=60.0)
+
+
+@pytest.mark.parametrize("needed_rps", [81.0, 90.0, 105.0])
+def test_where_a_successor_starts_beside_nothing_is_borne(needed_rps: float) -> None:
+    assert not borne(needed_rps, surge=8000)
+
+
+@settings(deadline=None)
+@given(st.floats(80.5, 109), st.floats(0, 20), st.floats(30, 600), st.floats(0, 300))
+def test_what_is_not_borne_is_not_where_it_is_more_or_lasts_longer(
+    needed_rps: float, more_rps: float, dwell_s: float, longer_s: float
+) -> None:
+    if not borne(needed_rps, dwell_s=dwell_s):
+        most_rps = min(needed_rps + more_rps, 109.0)  # what the other plan serves
+        assert not borne(most_rps, dwell_s=min(600.0, dwell_s + longer_s))
+
+
+def starting(name: str, *, surge: int = 0, needed_rps: float = 55.0) -> bool:
+    pods: tuple[Pod, ...] = (a_pod("slow-1", 6000), a_pod(f"{name}-1", 2000, ready=False))
+    asked = service(surge)
+    before = in_force(asked, needed_rps, Observed(pods=pods, weights={"slow-1": 1}))
+    return is_under_way(replace(before, groups=groups(slow=6, fast=2)))
+
+
+def test_a_plan_is_under_way_while_what_it_starts_is_not_ready() -> None:
+    assert starting("fast")
+
+
+def test_what_starts_is_not_waited_for_where_what_is_ready_does_not_do() -> None:
+    assert not starting("fast", needed_rps=70.0)
+
+
+def test_what_starts_for_no_plan_is_not_waited_for() -> None:
+    assert not starting("other")
+
+
+def test_where_all_can_start_beside_nothing_is_waited_for() -> None:
+    assert not starting("fast", surge=8000)
