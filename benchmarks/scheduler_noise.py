@@ -3,7 +3,8 @@
 Executions of a real network (PyTorch, one thread, batches of 1 to 8) are measured; their relative
 errors are then the deviations of an executor in virtual time: once drawn at random (a bootstrap),
 once in the order in which they were measured, since slow executions come in a row. Beside it an
-exact executor: what that has more is the price of the safety buffer.
+exact executor: what that has more is the price of the safety buffer. `--remembered 20000` shows
+what is kept, and what that costs, where the buffer remembers errors beyond its window.
 """
 
 import random
@@ -100,7 +101,13 @@ def show(
 @click.option("--variant", default="glyph-4", show_default=True)
 @click.option("--executions", type=click.IntRange(100), default=2000, show_default=True)
 @click.option("--requests", type=click.IntRange(1), default=200_000, show_default=True)
-@click.option("--remembered", type=int, default=0, show_default=True, help="Executions.")
+@click.option(
+    "--remembered",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Executions beyond the buffer's window, of which the largest errors count.",
+)
 def main(variant: str, executions: int, requests: int, remembered: int) -> None:
     """Measure a network's executions, and serve with their errors in virtual time."""
     click.echo(f"{machine('numpy', 'torch')}\n")

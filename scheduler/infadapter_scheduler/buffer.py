@@ -34,7 +34,7 @@ class SafetyBuffer:
     promised: float = 0.9999
     constant_s: float | None = None
     most: float | None = None  # of the time until the completion that it protects
-    remembered: int = 0  # executions: so long no error is expected to be the last of its size
+    remembered: int = 0  # executions, of which the largest sums count beyond the window
     _errors: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
     version: int = 0  # another one with each other quantile
     _fresh: int = 0

@@ -14,6 +14,9 @@ from infadapter_scheduler.points.choosing import Serving, at_point
 from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.state import State
 
+MANY_BEHIND = 8
+"""Batches through which a stall would be passed on; fewer have soon run, and it is over."""
+
 
 class Sender:
     """Ahead by twice the lag: the way there, and the way back of what tells that it is free."""
@@ -57,7 +60,7 @@ class Sender:
         executor.plan.remove(batch)
         begin_s, lag_s = executor.free_s(now_s), self._state.lag_s
         lost, then = drop_hopeless(batch, begin_s, lag_s), executor.plan.first()
-        if batch.members and then is not None:
+        if batch.members and then is not None and executor.plan.size >= MANY_BEHIND:
             lost += drop_for_others(batch, then, begin_s, lag_s)
         actions = self._state.give_up(lost, Reason.GIVEN_UP)
         if batch.members:
