@@ -9,12 +9,11 @@ of models have thousands of open batches.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import accumulate
 from math import inf
-from operator import sub
 from typing import NamedTuple
 
 from infadapter_scheduler.batch import Batch
+from infadapter_scheduler.block import Block
 
 BLOCK = 48
 
@@ -24,45 +23,6 @@ class Place(NamedTuple):
 
     before_s: float
     headroom_s: float
-
-
-class Block:
-    """
-    Some batches in a row, as columns. The least headroom is found when it is asked for: whoever is
-    planned behind a block doesn't need it, and the first ones change with each run.
-    """
-
-    __slots__ = ("_headroom", "batches", "keys", "limits", "stale", "total", "works")
-
-    def __init__(self, batches: list[Batch]) -> None:
-        self.batches = batches
-        self.keys = [batch.key_s for batch in batches]
-        self.limits = [batch.limit_s for batch in batches]
-        self.works = [batch.work_s for batch in batches]
-        self.stale, self._headroom = True, inf
-        self.changed()
-
-    def changed(self) -> None:
-        self.total = sum(self.works)
-        self.stale = True
-
-    @property
-    def headroom(self) -> float:
-        if self.stale:
-            sums = accumulate(self.works)
-            self._headroom = min(map(sub, self.limits, sums), default=inf)
-            self.stale = False
-        return self._headroom
-
-    def headroom_from(self, at: int, before: float) -> float:
-        return self.headroom_within(at, len(self.works)) - before
-
-    def headroom_within(self, at: int, end: int) -> float:
-        if at == 0 and end == len(self.works):
-            return self.headroom
-        sums = accumulate(self.works[at:end], initial=sum(self.works[:at]))
-        next(sums)
-        return min(map(sub, self.limits[at:end], sums), default=inf)
 
 
 class Timeline:

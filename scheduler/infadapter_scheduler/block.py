@@ -1,0 +1,46 @@
+"""A block of a plan: some batches in a row, with the sum of their work and the least headroom."""
+
+from itertools import accumulate
+from math import inf
+from operator import sub
+
+from infadapter_scheduler.batch import Batch
+
+
+class Block:
+    """
+    As columns. The least headroom is found when it is asked for: whoever is
+    planned behind a block doesn't need it, and the first ones change with each run.
+    """
+
+    __slots__ = ("_headroom", "batches", "keys", "limits", "stale", "total", "works")
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches = batches
+        self.keys = [batch.key_s for batch in batches]
+        self.limits = [batch.limit_s for batch in batches]
+        self.works = [batch.work_s for batch in batches]
+        self.stale, self._headroom = True, inf
+        self.changed()
+
+    def changed(self) -> None:
+        self.total = sum(self.works)
+        self.stale = True
+
+    @property
+    def headroom(self) -> float:
+        if self.stale:
+            sums = accumulate(self.works)
+            self._headroom = min(map(sub, self.limits, sums), default=inf)
+            self.stale = False
+        return self._headroom
+
+    def headroom_from(self, at: int, before: float) -> float:
+        return self.headroom_within(at, len(self.works)) - before
+
+    def headroom_within(self, at: int, end: int) -> float:
+        if at == 0 and end == len(self.works):
+            return self.headroom
+        sums = accumulate(self.works[at:end], initial=sum(self.works[:at]))
+        next(sums)
+        return min(map(sub, self.limits[at:end], sums), default=inf)
