@@ -9,8 +9,8 @@ from infadapter_scheduler.batch import Batch
 
 class Block:
     """
-    As columns. The least headroom is found when it is asked for: whoever is
-    planned behind a block doesn't need it, and the first ones change with each run.
+    Batches as columns. The least headroom is found when it is asked for: whoever is planned behind
+    a block doesn't need it, and the first ones change with each run.
     """
 
     __slots__ = ("_headroom", "batches", "keys", "limits", "stale", "total", "works")
