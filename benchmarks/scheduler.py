@@ -39,8 +39,11 @@ TIMES_MS = {1: 2.73, 2: 4.05, 4: 5.87, 8: 9.93, 16: 17.3}
 SLOS_MS = {"8×": 21.84, "18×": 50.0, "37×": 100.0, "100×": 273.0}
 LOADS = (0.5, 0.9, 1.2, 2.0, 5.0)
 BOUND_LOADS, OPTIMUM_OF = (0.9, 1.2, 2.0), 3000
-DEPTHS = ((100, 1, 1.1), (100, 10, 2.0), (1_000, 100, 2.6), (10_000, 1_000, 2.6))
-"""Requests queued, models, and how much longer the SLO is than the queue."""
+DEPTHS = ((100, 1, 1.1), (100, 10, 2.0), (100, 1_000, 2.6), (1_000, 100, 2.6), (10_000, 1_000, 2.6))
+"""
+Requests queued, models, and how much longer the SLO is than the queue. The deepest is compared with
+as many models at 100 queued as well: what grows with their number isn't the depth's.
+"""
 
 row = partial(show_row, first_width=30, width=14)
 
