@@ -65,11 +65,12 @@ def plan(situation: Situation) -> Planned:
     service = with_calibration(situation.service, calibration)
     blocks = blocks_after(service, state.blocks, situation.observed, now_s, state.awaited)
     before = state.decision.plan if state.decision else None
-    there = present(service, situation.observed, blocks, before, now_s)
+    there = present(service, situation.observed, blocks, before, now_s, state.awaited)
     budget = _error_budget(situation)
     found = _found(service, situation, there, budget.pressure)
     if found.decision.plan is not before:  # what is waited for leaves room for the plan in force
-        there = present(service, situation.observed, blocks, found.decision.plan, now_s)
+        plan = found.decision.plan
+        there = present(service, situation.observed, blocks, plan, now_s, state.awaited)
     probe, without_room = _tried_beside(service, situation, there, found)
     now = found.now
     return Planned(

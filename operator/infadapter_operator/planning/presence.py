@@ -7,7 +7,7 @@ delete it would only begin anew.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from infadapter_operator.domain.observed import Observed, Pod
@@ -41,20 +41,19 @@ def present(
     blocks: Blocks,
     plan: Plan | None,
     now_s: float,
+    awaited: Collection[str] = frozenset(),
 ) -> Present:
-    """`blocks` are those of this cycle, `plan` is that of the last."""
+    """`blocks` are those of this cycle; `plan` and what was `awaited` are those of the last."""
     if not (blocks or any(pod.is_lost for pod in observed.pods)):
         return Present(everything=observed, counted=observed, absent={})
     failed = {pod.name for pod in failing(service, observed, blocks, now_s)}
     again = {t for t, block in blocks.items() if now_s >= block.until_s and not block.come}
-    tried = started(observed, plan, again, failed)
-    probe = _with_room(service, observed, plan, tried)
-    if probe is None and tried is not None:
-        failed.add(tried.name)  # it makes way, and is not planned with
+    tried = started(observed, plan, again, awaited, failed)
+    kept = _with_room(service, observed, plan, tried)
+    failed |= {pod.name for pod in tried[len(kept) :]}  # make way, and are not planned with
     uncreated = _uncreated(observed, blocks, plan, again)
     waiting = _waiting(service, observed, blocks, plan, now_s)
-    if probe is not None:
-        waiting = {**waiting, probe.target: probe.name}
+    waiting = {**waiting, **{pod.target: pod.name for pod in kept}}
     lost = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
     left_out = lost | set(waiting.values())
     gone = Counter(pod.target for pod in observed.pods if pod.name in left_out)
@@ -71,7 +70,7 @@ def present(
     planned = planned_pods(plan)
     limits = limits_of(service, blocks, there, failed, frozenset(gone), planned, now_s)
     counted = replace(there, pod_limits=limits.pods, size_limits=size_limits(blocks, there, now_s))
-    due = () if probe is not None or again & uncreated.keys() else limits.due
+    due = () if kept or again & uncreated.keys() else limits.due
     room = room_beside(service, observed, plan, left_out)
     fitting = tuple(t for t in due if has_room(service, observed, t, room))
     return Present(
@@ -86,13 +85,18 @@ def present(
 
 
 def _with_room(
-    service: Service, observed: Observed, plan: Plan | None, probe: Pod | None
-) -> Pod | None:
-    """The pod that was started beside the plan, while that leaves it room."""
-    if probe is None:
-        return None
-    room = room_beside(service, observed, plan, {probe.name})
-    return probe if all(n >= 0 for n in room.values()) else None
+    service: Service, observed: Observed, plan: Plan | None, tried: Sequence[Pod]
+) -> Sequence[Pod]:
+    """Of what starts beside the plan, what that leaves room for; the newest makes way first."""
+    names = {pod.name for pod in tried}
+    while tried:
+        gone = names - {pod.name for pod in tried}
+        there = replace(observed, pods=tuple(p for p in observed.pods if p.name not in gone))
+        room = room_beside(service, there, plan, names - gone)
+        if all(n >= 0 for n in room.values()):
+            break
+        tried = tried[:-1]
+    return tried
 
 
 def _not_counted(observed: Observed, target: Target, gone: int, left_out: Collection[str]) -> int:

@@ -139,22 +139,29 @@ def _is_reached(observed: Observed, plan: Plan | None, aside: Collection[str]) -
 
 
 def started(
-    observed: Observed, plan: Plan | None, targets: Collection[Target], failed: Collection[str]
-) -> Pod | None:
+    observed: Observed,
+    plan: Plan | None,
+    targets: Collection[Target],
+    awaited: Collection[str],
+    failed: Collection[str],
+) -> list[Pod]:
     """
-    The pod that was started beside the plan, while it is not Ready and has not failed: the newest
-    of what may be tried again, where more than is planned is there. So it is known after a restart.
+    What starts beside the plan and has not failed, the oldest first: of each of the `targets` that
+    may be tried again the newest pod, where more than is planned is there, so that it is known after
+    a restart; and what was waited for, and now starts after all.
     """
     live = [pod for pod in observed.pods if not (pod.leaving or pod.is_lost)]
     beyond = Counter(pod.target for pod in live) - planned_pods(plan)
     new = [
         pod
         for pod in live
-        if pod.target in targets
+        if (pod.target in targets or pod.name in awaited)
         and beyond[pod.target]
         and not (pod.ready or pod.outdated or pod.name in failed)
     ]
-    return max(new, key=lambda pod: (pod.created_at_s, pod.name), default=None)
+    in_order = sorted(new, key=lambda pod: (pod.created_at_s, pod.name))
+    newest = {pod.target: pod for pod in in_order}
+    return [pod for pod in in_order if pod is newest[pod.target]]
 
 
 def planned_pods(plan: Plan | None) -> Counter[Target]:
