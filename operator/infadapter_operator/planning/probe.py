@@ -146,8 +146,8 @@ def started(
     failed: Collection[str],
 ) -> list[Pod]:
     """
-    What starts beside the plan and has not failed, the oldest first: of each of the `targets` that
-    may be tried again the newest pod, where more than is planned is there, so that it is known after
+    What starts beside the plan and has not failed, the oldest first: the newest pod of each of the
+    `targets` that may be tried again, where more are there than planned, so that it is known after
     a restart; and what was waited for, and now starts after all.
     """
     live = [pod for pod in observed.pods if not (pod.leaving or pod.is_lost)]
