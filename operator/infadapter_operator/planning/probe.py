@@ -48,7 +48,7 @@ def probe_of(
     """
     for target in targets:
         wanted = wanted_of(service, history, counted, decision, target, now_s)
-        size = _with_room(service, counted, wanted, room) if wanted else None
+        size = size_with_room(service, counted, wanted, room) if wanted else None
         if size is not None:
             return Probe(target=target, size=size)
     return None
@@ -69,7 +69,7 @@ def wanted_of(
     return next((g for g in plan.groups if g.target == target and g.pods > most), None)
 
 
-def _with_room(
+def size_with_room(
     service: Service, counted: Observed, wanted: PodGroup, room: Resources
 ) -> PodSize | None:
     target, most = wanted.target, wanted.allocation

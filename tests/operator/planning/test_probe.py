@@ -10,7 +10,7 @@ from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.backoff import blocks_after
 from infadapter_operator.planning.presence import Present, present
-from infadapter_operator.planning.probe import room_beside
+from infadapter_operator.planning.probe import room_beside, size_with_room
 from infadapter_solver.problem import CPU, Plan, PodGroup, PodSize, Target
 from tests.builders import SMALL, a_service, recall
 
@@ -82,6 +82,31 @@ def test_what_has_no_room_is_told() -> None:
     assert (there.due, there.without_room) == ((), (BAD,))
     there = seen(service_of(2, 1), ONE, TWO, asked=0)
     assert (there.due, there.without_room) == ((BAD,), ())
+
+
+def test_a_size_that_the_budget_has_room_for_comes_before_one_in_the_surge() -> None:
+    service = service_of(2, 2)
+    sizes = {a.cpu_millicores: a for a in SMALL.allocations}
+    least, most = min(sizes), max(sizes)
+    wanted = PodGroup(target=BAD, allocation=sizes[most], pods=1)
+
+    def found(room_millicores: int) -> int | None:
+        size = size_with_room(service, Observed(), wanted, {CPU: room_millicores})
+        return size.cpu_millicores if size else None
+
+    surge = service.max_surge[CPU]
+    assert found(surge + most) == most
+    assert found(surge + least) == least
+    assert found(least - 1) is None
+
+
+def test_any_batch_size_shows_whether_its_pods_come() -> None:
+    """Else what has room only for another one would neither be tried nor be told to wait."""
+    size = PodSize(resources={CPU: 10**6}, batch_size=4)
+    allocation = replace(SMALL.allocations[0], size=size)
+    wanted = PodGroup(target=BAD, allocation=allocation, pods=1)
+    room = SMALL.allocations[0].resources
+    assert size_with_room(service_of(2, 0), Observed(), wanted, room) is not None
 
 
 def test_before_its_back_off_is_over_nothing_is_due() -> None:
