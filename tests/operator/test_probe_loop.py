@@ -20,7 +20,7 @@ from infadapter_solver.problem import Target
 from tests.operator.loop_runner import Runner
 from tests.operator.loop_world import BEGIN_S, World
 
-SIZES = (1, 2, 4)
+SIZES: tuple[int, ...] = (1, 2, 4)
 GOOD_AND_BAD = {"good": (0.7, SIZES), "bad": (0.9, SIZES)}
 
 
