@@ -37,18 +37,10 @@ def next_state(
         error_budget=planned.error_budget,
         served_accuracy=None if fails else _served_accuracy(situation, planned),
         awaited=planned.present.awaited,
-        probed=_probed(planned, done),
+        without_room=planned.without_room,
         refused=_refused_starts(before.refused, done, planned.blocks, now_s),
         milestone=_milestone_after(before.milestone, shape, progress, counted, now_s),
     )
-
-
-def _probed(planned: Planned, done: Executed) -> Target | None:
-    """The one that is out, or that was started now."""
-    probe = planned.probe
-    if probe and any(isinstance(s, ScaleUp) and s.target == probe.target for s in done.steps):
-        return probe.target
-    return planned.present.probed
 
 
 def _served_accuracy(situation: Situation, planned: Planned) -> float | None:

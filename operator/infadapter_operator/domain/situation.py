@@ -56,7 +56,7 @@ class State:
     calibration: CapacityCalibration = field(default_factory=CapacityCalibration)
     blocks: Mapping[Target, Block] = field(default_factory=dict)  # what does not come
     awaited: frozenset[str] = frozenset()  # pods that do not come yet, and are not planned with
-    probed: Target | None = None  # of which one pod is tried beside the plan
+    without_room: tuple[Target, ...] = ()  # wanted again, with no room to try a pod
     refused: Mapping[Target, Trouble] = field(default_factory=dict)  # starts, by the platform
     milestone: Milestone = field(default_factory=Milestone)
     error_budget: ErrorBudget = field(default_factory=ErrorBudget)

@@ -52,7 +52,7 @@ def blocks_after(
     kept = {
         target: _with_what_came(block, observed, awaited, now_s)
         for target, block in before.items()
-        if target not in failures and not _is_over(service, observed, block, now_s)
+        if target not in failures and not _is_over(service, observed, block, awaited, now_s)
     }
     failed = {
         target: _block(service.patience, before.get(target), observed, target, failure, now_s)
@@ -146,13 +146,34 @@ def _chance(target: Target, attempts: int) -> float:
     return zlib.crc32(f"{target}{attempts}".encode()) / 2**32
 
 
-def _is_over(service: Service, observed: Observed, block: Block, now_s: float) -> bool:
-    """A new template is another matter; otherwise it is forgotten after a time without trouble."""
+def _is_over(
+    service: Service, observed: Observed, block: Block, awaited: Collection[str], now_s: float
+) -> bool:
+    """
+    A new template is another matter; otherwise it is forgotten after a time without trouble, but
+    not while a pod is waited for.
+    """
     if block.target.variant not in {variant.name for variant in service.variants}:
         return True
     if observed.digests.get(block.target, block.digest) != block.digest:
         return True
-    return now_s >= block.until_s + service.patience.retry_most_s
+    waits = any(pod.name in awaited and not pod.ready for pod in observed.of(block.target))
+    return now_s >= block.until_s + service.patience.retry_most_s and not waits
+
+
+def waiting_for_room(
+    service: Service, blocks: Blocks, without_room: Iterable[Target], now_s: float
+) -> Blocks:
+    """
+    What has not been tried for want of room is not forgotten: all of it would be planned, in place
+    of what serves. Its time is set anew only now and then, as the status tells it.
+    """
+    long_s = service.patience.retry_most_s / 2
+    late = (blocks[target] for target in without_room if target in blocks)
+    return {
+        **blocks,
+        **{b.target: replace(b, until_s=now_s) for b in late if now_s >= b.until_s + long_s},
+    }
 
 
 def shared(blocks: Iterable[Block], service: Service, observed: Observed) -> tuple[Block, ...]:

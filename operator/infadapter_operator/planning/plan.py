@@ -10,14 +10,14 @@ from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import CapacityCalibration, Failure, Situation
-from infadapter_operator.planning.backoff import blocks_after
+from infadapter_operator.planning.backoff import blocks_after, waiting_for_room
 from infadapter_operator.planning.calibration import calibrated_by, with_calibration
 from infadapter_operator.planning.caution import decide_with_caution
 from infadapter_operator.planning.decide import burst, warming
 from infadapter_operator.planning.error_budget import error_budget, held, with_plan
 from infadapter_operator.planning.planning_demand import LoadNow, load_now
 from infadapter_operator.planning.presence import Present, present
-from infadapter_operator.planning.probe import Probe, probe_of
+from infadapter_operator.planning.probe import Probe, probe_of, wanted_of
 from infadapter_operator.planning.problem import (
     OVERLOAD_TOLERANCE,
     exceeds,
@@ -52,6 +52,7 @@ class Planned:
     failure: Failure | None = None  # no data, or no solution: the decision is held
     error_budget: ErrorBudget = field(default_factory=ErrorBudget)
     probe: Probe | None = None  # a pod that may be started beside the plan
+    without_room: tuple[Target, ...] = ()  # that would be planned, but for room to try a pod
 
 
 def plan(situation: Situation) -> Planned:
@@ -64,33 +65,49 @@ def plan(situation: Situation) -> Planned:
     service = with_calibration(situation.service, calibration)
     blocks = blocks_after(service, state.blocks, situation.observed, now_s, state.awaited)
     before = state.decision.plan if state.decision else None
-    there = present(service, situation.observed, blocks, before, now_s, state.probed)
+    there = present(service, situation.observed, blocks, before, now_s, state.awaited)
     budget = _error_budget(situation)
     found = _found(service, situation, there, budget.pressure)
     if found.decision.plan is not before:  # what is waited for leaves room for the plan in force
         plan = found.decision.plan
-        there = present(service, situation.observed, blocks, plan, now_s, state.probed)
+        there = present(service, situation.observed, blocks, plan, now_s, state.awaited)
+    probe, without_room = _tried_beside(service, situation, there, found)
     now = found.now
     return Planned(
         service=service,
         present=there,
         calibration=calibration,
-        blocks=blocks,
+        blocks=waiting_for_room(service, blocks, without_room, now_s),
         error_budget=_with_plan(budget, service, there.counted, found.decision, now_s),
         decision=found.decision,
         is_solved=found.is_solved,
         load_rps=now.rps if now else None,
         soon_rps=now.soon_rps if now else None,
         failure=found.failure,
-        probe=_probe(service, situation, there, found) if found.is_solved else None,
+        probe=probe,
+        without_room=without_room,
     )
 
 
-def _probe(service: Service, situation: Situation, there: Present, found: "_Found") -> Probe | None:
-    if situation.load is None or found.failure is not None:
-        return None
-    load, now_s = situation.load, situation.now_s
-    return probe_of(service, load, there.counted, found.decision, there.due, there.room, now_s)
+def _tried_beside(
+    service: Service, situation: Situation, there: Present, found: "_Found"
+) -> tuple[Probe | None, tuple[Target, ...]]:
+    """
+    What may be tried beside the plan, and what has no room for it: asked when a plan is made. What
+    is not answered is not tried.
+    """
+    waiting = situation.state.without_room
+    still = None, tuple(target for target in there.without_room if target in waiting)
+    if not found.is_solved or situation.load is None:
+        return still
+    question = service, situation.load, there.counted, found.decision
+    now_s = situation.now_s
+    try:
+        probe = probe_of(*question, there.due, there.room, now_s)
+        without = tuple(t for t in there.without_room if wanted_of(*question, t, now_s))
+    except (SolverFailed, InvalidProblem):
+        return still
+    return probe, without
 
 
 def _calibration(situation: Situation) -> CapacityCalibration:
@@ -160,10 +177,11 @@ def _with_load(
     if decision is not None and not due and not burst(service, counted, decision, now.soon_rps):
         return _Found(decision=decision, now=now)
     fresh = decide_with_caution(service, load, counted, decision, now_s, pressure)
-    if not fresh.plan.feasible and there.without_room:
-        one_more = _with_one_more(counted, there.without_room[0])
+    for target in () if fresh.plan.feasible else there.without_room:
+        one_more = _with_one_more(counted, target)
         found = decide_with_caution(service, load, one_more, decision, now_s, pressure)
-        fresh = found if _serves_more(found, fresh) else fresh
+        if _serves_more(found, fresh):
+            return _Found(decision=found, is_solved=True, now=now)
     return _Found(decision=fresh, is_solved=True, now=now)
 
 

@@ -7,7 +7,7 @@ delete it would only begin anew.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from infadapter_operator.domain.observed import Observed, Pod
@@ -30,7 +30,6 @@ class Present:
     counted: Observed
     absent: Mapping[Target, int]
     awaited: frozenset[str] = frozenset()  # pods that are waited for and do not count
-    probed: Target | None = None  # of which one pod was started beside the plan
     due: tuple[Target, ...] = ()  # to be tried again, with room for a pod
     without_room: tuple[Target, ...] = ()  # the same, but there is none
     room: Resources = field(default_factory=dict)  # for such a pod
@@ -42,22 +41,19 @@ def present(
     blocks: Blocks,
     plan: Plan | None,
     now_s: float,
-    probed: Target | None = None,
+    awaited: Collection[str] = frozenset(),
 ) -> Present:
-    """
-    `blocks` are those of this cycle, `plan` and what was `probed` beside it are those of the last.
-    """
+    """`blocks` are those of this cycle; `plan` and what was `awaited` are those of the last."""
     if not (blocks or any(pod.is_lost for pod in observed.pods)):
         return Present(everything=observed, counted=observed, absent={})
     failed = {pod.name for pod in failing(service, observed, blocks, now_s)}
-    tried = started(observed, plan, probed, failed)
-    probe = _with_room(service, observed, plan, tried)
-    if probe is None and tried is not None:
-        failed.add(tried.name)  # it makes way, and is not planned with
-    uncreated = _uncreated(observed, blocks, plan, probed)
+    again = {t for t, block in blocks.items() if now_s >= block.until_s and not block.come}
+    tried = started(observed, plan, again, awaited, failed)
+    kept = _with_room(service, observed, plan, tried)
+    failed |= {pod.name for pod in tried[len(kept) :]}  # make way, and are not planned with
+    uncreated = _uncreated(observed, blocks, plan, again)
     waiting = _waiting(service, observed, blocks, plan, now_s)
-    if probe is not None:
-        waiting = {**waiting, probe.target: probe.name}
+    waiting = {**waiting, **{pod.target: pod.name for pod in kept}}
     lost = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
     left_out = lost | set(waiting.values())
     gone = Counter(pod.target for pod in observed.pods if pod.name in left_out)
@@ -74,8 +70,7 @@ def present(
     planned = planned_pods(plan)
     limits = limits_of(service, blocks, there, failed, frozenset(gone), planned, now_s)
     counted = replace(there, pod_limits=limits.pods, size_limits=size_limits(blocks, there, now_s))
-    is_out = probed is not None and (probe is not None or probed in uncreated)
-    due = () if is_out else limits.due
+    due = () if kept or again & uncreated.keys() else limits.due
     room = room_beside(service, observed, plan, left_out)
     fitting = tuple(t for t in due if has_room(service, observed, t, room))
     return Present(
@@ -83,7 +78,6 @@ def present(
         counted=counted,
         absent=absent,
         awaited=frozenset(waiting.values()),
-        probed=probed if is_out else None,
         due=fitting,
         without_room=tuple(target for target in due if target not in fitting),
         room=room,
@@ -91,13 +85,18 @@ def present(
 
 
 def _with_room(
-    service: Service, observed: Observed, plan: Plan | None, probe: Pod | None
-) -> Pod | None:
-    """The pod that was started beside the plan, while that leaves it room."""
-    if probe is None:
-        return None
-    room = room_beside(service, observed, plan, {probe.name})
-    return probe if all(n >= 0 for n in room.values()) else None
+    service: Service, observed: Observed, plan: Plan | None, tried: Sequence[Pod]
+) -> Sequence[Pod]:
+    """Of what starts beside the plan, what that leaves room for; the newest makes way first."""
+    names = {pod.name for pod in tried}
+    while tried:
+        gone = names - {pod.name for pod in tried}
+        there = replace(observed, pods=tuple(p for p in observed.pods if p.name not in gone))
+        room = room_beside(service, there, plan, names - gone)
+        if all(n >= 0 for n in room.values()):
+            break
+        tried = tried[:-1]
+    return tried
 
 
 def _not_counted(observed: Observed, target: Target, gone: int, left_out: Collection[str]) -> int:
@@ -161,17 +160,17 @@ def _starting(observed: Observed, plan: Plan | None, left: Collection[Target]) -
 
 
 def _uncreated(
-    observed: Observed, blocks: Blocks, plan: Plan | None, probed: Target | None
+    observed: Observed, blocks: Blocks, plan: Plan | None, again: Collection[Target]
 ) -> Mapping[Target, int]:
     """
     One pod of each target whose pods are refused: who makes them tries that one again. And the one
     that was asked for beside the plan, and is not there yet.
     """
+    planned = planned_pods(plan)
     live = Counter(pod.target for pod in observed.pods if not pod.leaving)
     asked = {target for target, pods in observed.desired_pods.items() if pods > live[target]}
     found = {target for target in observed.refusals if target in blocks}
-    if probed is not None and live[probed] >= planned_pods(plan)[probed]:
-        found.add(probed)
+    found |= {target for target in again if live[target] >= planned[target]}
     return {target: 1 for target in found & asked}
 
 

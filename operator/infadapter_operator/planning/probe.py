@@ -42,19 +42,19 @@ def probe_of(
     now_s: float,
 ) -> Probe | None:
     """
-    Of the first target that would be planned if its pods came; at that size, or the largest smaller
-    one that has room: it shows as well whether they do.
+    Of the first target that would be planned if its pods came; at that size, or the largest other
+    one that has room: it shows as well whether they do. One that the budget holds comes first, as
+    surge is in use for as long as the patience with it.
     """
     for target in targets:
-        wanted = _wanted(service, history, counted, decision, target, now_s)
-        sizes = _up_to(service, wanted) if wanted else ()
-        for size in sizes:
-            if fits(_comes_at(counted, target, size), room):
-                return Probe(target=target, size=size.size)
+        wanted = wanted_of(service, history, counted, decision, target, now_s)
+        size = size_with_room(service, counted, wanted, room) if wanted else None
+        if size is not None:
+            return Probe(target=target, size=size)
     return None
 
 
-def _wanted(
+def wanted_of(
     service: Service,
     history: History,
     counted: Observed,
@@ -69,14 +69,18 @@ def _wanted(
     return next((g for g in plan.groups if g.target == target and g.pods > most), None)
 
 
-def _up_to(service: Service, wanted: PodGroup) -> list[Allocation]:
-    most = wanted.allocation
-    smaller = (
-        a
-        for a in _sizes(service, wanted.target)
-        if a.cpu_millicores < most.cpu_millicores and a.batch_size == most.batch_size
-    )
-    return [most, *sorted(smaller, key=lambda a: -a.cpu_millicores)]
+def size_with_room(
+    service: Service, counted: Observed, wanted: PodGroup, room: Resources
+) -> PodSize | None:
+    target, most = wanted.target, wanted.allocation
+    in_budget = plus(room, service.max_surge, -1)
+
+    def rank(one: Allocation) -> tuple[bool, bool, bool, int]:
+        beyond = not fits(_comes_at(counted, target, one), in_budget)
+        return beyond, one != most, one.batch_size != most.batch_size, -one.cpu_millicores
+
+    sizes = [a for a in _sizes(service, target) if fits(_comes_at(counted, target, a), room)]
+    return min(sizes, key=rank).size if sizes else None
 
 
 def _sizes(service: Service, target: Target) -> list[Allocation]:
@@ -135,16 +139,29 @@ def _is_reached(observed: Observed, plan: Plan | None, aside: Collection[str]) -
 
 
 def started(
-    observed: Observed, plan: Plan | None, target: Target | None, failed: Collection[str]
-) -> Pod | None:
-    """The pod that was started beside the plan, while it is not Ready and has not failed."""
-    if target is None:
-        return None
-    live = [pod for pod in observed.of(target) if not (pod.leaving or pod.is_lost)]
-    new = [pod for pod in live if not (pod.ready or pod.outdated or pod.name in failed)]
-    if len(live) <= planned_pods(plan)[target]:
-        return None
-    return max(new, key=lambda pod: (pod.created_at_s, pod.name), default=None)
+    observed: Observed,
+    plan: Plan | None,
+    targets: Collection[Target],
+    awaited: Collection[str],
+    failed: Collection[str],
+) -> list[Pod]:
+    """
+    What starts beside the plan and has not failed, the oldest first: the newest pod of each of the
+    `targets` that may be tried again, where more are there than planned, so that it is known after
+    a restart; and what was waited for, and now starts after all.
+    """
+    live = [pod for pod in observed.pods if not (pod.leaving or pod.is_lost)]
+    beyond = Counter(pod.target for pod in live) - planned_pods(plan)
+    new = [
+        pod
+        for pod in live
+        if (pod.target in targets or pod.name in awaited)
+        and beyond[pod.target]
+        and not (pod.ready or pod.outdated or pod.name in failed)
+    ]
+    in_order = sorted(new, key=lambda pod: (pod.created_at_s, pod.name))
+    newest = {pod.target: pod for pod in in_order}
+    return [pod for pod in in_order if pod is newest[pod.target]]
 
 
 def planned_pods(plan: Plan | None) -> Counter[Target]:

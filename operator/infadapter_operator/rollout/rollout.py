@@ -71,7 +71,7 @@ def _beside(planned: Planned, progress: Progress) -> tuple[ScaleUp, ...]:
 
 def _with_no_room(progress: Progress, planned: Planned) -> Progress:
     """Where load leaves no room to try again what did not come, that is a rest."""
-    targets = planned.present.without_room
+    targets = planned.without_room
     if not targets or progress.rest is not None or progress.moves:
         return progress
     waits_for = f"room to try a pod of {targets[0].variant} again"

@@ -10,7 +10,7 @@ from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.backoff import blocks_after
 from infadapter_operator.planning.presence import Present, present
-from infadapter_operator.planning.probe import room_beside
+from infadapter_operator.planning.probe import room_beside, size_with_room
 from infadapter_solver.problem import CPU, Plan, PodGroup, PodSize, Target
 from tests.builders import SMALL, a_service, recall
 
@@ -42,9 +42,9 @@ ONE, TWO = a_pod("one", GOOD, ready=True), a_pod("two", GOOD, ready=True)
 PROBE = a_pod("probe", BAD, ready=False)
 
 
-def seen(service: Service, *pods: Pod, asked: int = 1, probed: Target | None = BAD) -> Present:
+def seen(service: Service, *pods: Pod, asked: int = 1) -> Present:
     observed = Observed(pods=pods, desired_pods={GOOD: 2, BAD: asked})
-    return present(service, observed, {BAD: BLOCK}, a_plan(GROUP), NOW_S, probed)
+    return present(service, observed, {BAD: BLOCK}, a_plan(GROUP), NOW_S)
 
 
 def service_of(budget_pods: int, surge_pods: int) -> Service:
@@ -54,7 +54,7 @@ def service_of(budget_pods: int, surge_pods: int) -> Service:
 
 def test_it_holds_its_room_and_does_not_count_while_it_starts() -> None:
     there = seen(service_of(3, 0), ONE, TWO, PROBE)
-    assert (there.probed, there.awaited) == (BAD, frozenset({"probe"}))
+    assert there.awaited == {"probe"}
     assert there.counted.pods == (ONE, TWO)
     assert there.counted.pod_limits == {BAD: 0}
     assert (there.counted.aside, there.absent[BAD]) == ({CPU: MILLICORES}, 1)
@@ -65,23 +65,48 @@ def test_one_that_was_asked_for_and_is_not_there_yet_is_neither_taken_back_nor_a
     None
 ):
     there = seen(service_of(3, 0), ONE, TWO)
-    assert (there.probed, there.counted.desired_pods[BAD], there.due) == (BAD, 0, ())
+    assert (there.counted.desired_pods[BAD], there.due) == (0, ())
 
 
 def test_in_the_surge_it_makes_way_for_what_is_planned_and_is_not_planned_with() -> None:
     service = service_of(2, 1)
-    assert seen(service, ONE, TWO, PROBE).probed == BAD
+    assert seen(service, ONE, TWO, PROBE).awaited == {"probe"}
     for on_the_way in (replace(TWO, ready=False), replace(TWO, leaving=True)):
         there = seen(service, ONE, on_the_way, PROBE)
-        assert (there.probed, there.awaited) == (None, frozenset())
+        assert there.awaited == frozenset()
         assert there.counted.pod_limits == {BAD: 0}
 
 
 def test_what_has_no_room_is_told() -> None:
-    there = seen(service_of(2, 0), ONE, TWO, asked=0, probed=None)
+    there = seen(service_of(2, 0), ONE, TWO, asked=0)
     assert (there.due, there.without_room) == ((), (BAD,))
-    there = seen(service_of(2, 1), ONE, TWO, asked=0, probed=None)
+    there = seen(service_of(2, 1), ONE, TWO, asked=0)
     assert (there.due, there.without_room) == ((BAD,), ())
+
+
+def test_a_size_that_the_budget_has_room_for_comes_before_one_in_the_surge() -> None:
+    service = service_of(2, 2)
+    sizes = {a.cpu_millicores: a for a in SMALL.allocations}
+    least, most = min(sizes), max(sizes)
+    wanted = PodGroup(target=BAD, allocation=sizes[most], pods=1)
+
+    def found(room_millicores: int) -> int | None:
+        size = size_with_room(service, Observed(), wanted, {CPU: room_millicores})
+        return size.cpu_millicores if size else None
+
+    surge = service.max_surge[CPU]
+    assert found(surge + most) == most
+    assert found(surge + least) == least
+    assert found(least - 1) is None
+
+
+def test_any_batch_size_shows_whether_its_pods_come() -> None:
+    """Else what has room only for another one would neither be tried nor be told to wait."""
+    size = PodSize(resources={CPU: 10**6}, batch_size=4)
+    allocation = replace(SMALL.allocations[0], size=size)
+    wanted = PodGroup(target=BAD, allocation=allocation, pods=1)
+    room = SMALL.allocations[0].resources
+    assert size_with_room(service_of(2, 0), Observed(), wanted, room) is not None
 
 
 def test_before_its_back_off_is_over_nothing_is_due() -> None:
@@ -97,7 +122,7 @@ def test_when_it_is_ready_all_of_its_variant_may_be_planned() -> None:
     assert not blocks_after(a_service(), {BAD: BLOCK}, observed, NOW_S)[BAD].come
     blocks = blocks_after(a_service(), {BAD: BLOCK}, observed, NOW_S, {"probe"})
     assert blocks[BAD].come
-    there = present(a_service(), observed, blocks, a_plan(GROUP), NOW_S, BAD)
+    there = present(a_service(), observed, blocks, a_plan(GROUP), NOW_S)
     assert (there.counted.pods, there.counted.pod_limits) == (observed.pods, {})
 
 
