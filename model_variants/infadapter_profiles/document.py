@@ -114,7 +114,7 @@ def read_document(document: Mapping[str, Any]) -> ProfileDocument:
         )
     except KeyError as error:
         raise MalformedProfile(f"the profile {name} lacks {error.args[0]}") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
         raise MalformedProfile(f"the profile {name} is malformed: {error}") from error
 
 
@@ -122,7 +122,8 @@ def read_spec(variant: str, spec: Mapping[str, Any]) -> Profile:
     """
     The values of a spec, under the variant's name; its numbers may be numbers already.
 
-    Raises KeyError, TypeError, ValueError or AttributeError where the form is another.
+    Raises LookupError, TypeError, ValueError, AttributeError or OverflowError where the form is
+    another.
     """
     profile = Profile(
         variant=variant,

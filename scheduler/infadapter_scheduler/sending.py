@@ -81,6 +81,7 @@ class Sender:
 
     def _put_back(self, batch: Batch, executor: Executor, now_s: float) -> None:
         """The rest at its own deadline's place, if that isn't too late for it; else next."""
+        executor.settle_waits(now_s)  # without it, those that wait for weights wait for longer
         begin_s = executor.free_s(now_s) + executor.plan.place(batch.key_s).before_s
         first = executor.plan.first()
         if first is not None and begin_s > batch.latest_start_s(batch.members):

@@ -16,6 +16,7 @@ from infadapter_server.serving.measurements import Measurements
 from infadapter_server.serving.model_config import ModelConfig
 from infadapter_server.serving.refusal import Unserved
 from infadapter_server.serving.repository import NotServed, Repository, State
+from infadapter_server.serving.standing import LONGEST_RETRY_S, Standing
 from infadapter_server.serving.tickets import Ticket
 from tests.model_variants.fake_models import HANGS_LOADING, prepare, stored
 from tests.model_variants.test_lost_and_back import driven, restarting
@@ -102,6 +103,12 @@ async def test_a_load_that_hangs_is_tried_again_after_a_back_off_that_doubles() 
     with pytest.raises(NotServed, match="The load of m2 has not ended"):
         await house.wishes.load("m2")
     assert house.repository.standing("m2").hangs == 1  # one that ended has made up for the others
+
+
+def test_a_model_that_hangs_for_weeks_rests_for_the_longest_time() -> None:
+    """Doubled a thousand times, the seconds were no float any more."""
+    standing = Standing(hangs=1024)
+    assert standing.hung("its disk is gone", 0.0).retry_s == LONGEST_RETRY_S
 
 
 @virtual

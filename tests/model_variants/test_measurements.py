@@ -11,6 +11,7 @@ from infadapter_server.networks.adaptive.points import Point
 from infadapter_server.serving.measurements import FILE, Measured, Measurements, machine
 
 MEASURED = Measured(weights_bytes=1000, load_s=0.5, execution_s={1: 0.01, 8: 0.05})
+SPENT = '{"here": {"m": {"stamp": "stamp", "weights_bytes": 1, "load_s": 1.0, "execution_s": %s}}}'
 POINTS = (
     '{"here": {"m": {"stamp": "stamp", "weights_bytes": 1, "load_s": 1.0, '
     '"execution_s": {"1": 1.0}, "points": [%s]}}}'
@@ -62,8 +63,12 @@ def test_without_a_place_to_write_they_last_as_long_as_the_process(where: Path |
         '"execution_s": {"a": 1.0}}}}',
         '{"here": {"m": {"stamp": "stamp", "weights_bytes": 1, "load_s": 1.0, '
         '"execution_s": {"1": NaN}}}}',
+        *(SPENT % each for each in ("{}", '{"2": 1.0}', '{"1": 1.0, "0": 1.0}')),
+        pytest.param(SPENT % f'{{"1": 1.0, "{"9" * 5_000}": 1.0}}', id="digits"),
+        pytest.param("[" * 200_000, id="nested"),
         POINTS % '{"name": "p", "accuracy": 2, "execution_s": {"1": 1.0}}',
         POINTS % '{"name": "p", "accuracy": 1, "execution_s": {"2": 1.0}}',
+        POINTS % ", ".join(['{"name": "p", "accuracy": 1, "execution_s": {"1": 1.0}}'] * 2),
         POINTS % '{"name": "p"}',
         POINTS % "3",
     ],

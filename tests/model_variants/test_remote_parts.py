@@ -1,8 +1,10 @@
 """What the network's executor is made of: clocks, backoff, and the generated messages."""
 
+import math
 import random
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,7 +18,7 @@ from infadapter_server.executors.backoff import delays_s
 from infadapter_server.executors.messages import Infer, LoadModel, ModelLoaded, Outcome
 from infadapter_server.executors.remote import worker_pb2
 from infadapter_server.executors.remote.clock import ClockOffset
-from infadapter_server.executors.remote.tensors import BadMessage
+from infadapter_server.executors.remote.tensors import BadMessage, read_tensor
 from infadapter_server.executors.remote.wire import (
     read_infer,
     read_load,
@@ -83,6 +85,28 @@ def test_an_operating_point_travels_with_a_run_and_is_told_of_a_load() -> None:
     points = (Point("a", 0.8, {1: 0.1}), Point("b", 0.9, {1: 0.2, 4: 0.5}))
     report = ModelLoaded("model", Outcome.DONE, 0.0, 1.0, points=points)
     assert read_loaded(written_loaded(report), same) == report
+
+
+@given(
+    st.lists(st.sampled_from((0, 1, 1, 2, 3, 2**31, 2**32 - 1)), max_size=5),
+    st.sampled_from((0, 1, 20, 64, 65, 100)),
+    st.integers(0, 13),
+)
+def test_whatever_shape_a_tensor_says_it_is_read_or_a_bad_message(
+    sizes: list[int], ones: int, numbers: int
+) -> None:
+    """An error of another kind ended the thread that reads a worker's reports, for good."""
+    shape = (*sizes, *[1] * ones)
+    with suppress(BadMessage):
+        read = read_tensor(worker_pb2.Tensor(shape=shape, values=bytes(4 * numbers)))
+        assert read.shape == shape
+
+
+@pytest.mark.parametrize("shape", [(1,) * 65, (0, 2**32 - 1, 2**32 - 1, 2**32 - 1)])
+def test_a_shape_that_no_array_has_is_a_bad_message(shape: tuple[int, ...]) -> None:
+    values = bytes(4 * math.prod(shape))
+    with pytest.raises(BadMessage, match=r"no tensor of|has 65 dimensions"):
+        read_tensor(worker_pb2.Tensor(shape=shape, values=values))
 
 
 def test_a_load_says_which_points_a_profile_knows_and_no_worker_takes_a_ladder() -> None:

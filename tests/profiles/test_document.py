@@ -1,6 +1,8 @@
 """A profile is written as the API takes it, and comes back as the value that it was."""
 
+import copy
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -135,6 +137,38 @@ def test_the_api_takes_what_is_written_for_the_same_values(document: ProfileDocu
     taken = parse_profile(write_document(document))
     assert taken.spec.as_profile(taken.metadata.name) == document.profile
     assert read_document(taken.as_body()).profile == document.profile
+
+
+ODD: tuple[Any, ...] = (
+    *(None, True, -1, 0, 2.5, math.inf, -math.inf, math.nan, 10**400),
+    *("", "x", "nan", "inf", "1e400", b"", [], [[]], [1], {}, {1: 2}, {None: "1"}),
+)
+
+
+def places(written: Any) -> list[tuple[Any, Any]]:
+    """Every field and entry of a document, and what it stands in."""
+    listed = isinstance(written, list)
+    keys = list(range(len(written)) if listed else written if isinstance(written, dict) else ())
+    return [(written, k) for k in keys] + [p for k in keys for p in places(written[k])]
+
+
+def test_whatever_stands_in_a_place_of_a_profile_it_is_read_or_refused_by_name() -> None:
+    """Also what no number holds, and a list where percentiles should name latencies."""
+    whole = write_document(replace(DOCUMENT, profile=WITH_POINTS))
+    whole["spec"]["allocations"][0] |= {"memoryMebibytes": 64, "batchSize": 1}
+    said = set()
+    for number in range(len(places(whole))):
+        for odd in ODD:
+            written = copy.deepcopy(whole)
+            within, key = places(written)[number]
+            within[key] = odd
+            try:
+                assert write_document(read_document(written))
+            except MalformedProfile as error:
+                said.add(str(error))
+    assert all("the profile " in sentence for sentence in said)
+    assert "the profile resnet18 is malformed: int too large to convert to float" in said
+    assert "the profile resnet18 is malformed: list index out of range" in said
 
 
 def test_the_api_has_no_field_that_is_not_written() -> None:

@@ -124,3 +124,16 @@ def test_no_choice_of_a_point_makes_anybody_late_and_all_get_a_point_that_they_a
     referee = Referee(Scheduler(made, points=chosen), made, sigma, seed)
     referee.join(pages, shared_load)
     played(referee, steps, pages, shared_load)
+
+
+def test_the_rest_of_a_batch_that_ran_while_weights_were_awaited_is_not_left_behind_them() -> None:
+    """Who waits for weights was taken to be done as early as with the whole batch before it."""
+    made = [
+        with_points("m0", [Point("p0", 0.4, {1: 0.01})], load_s=0.02, pages=2),
+        with_points(
+            "m1", [Point("p0", 0.4, {1: 0.0005, 2: 0.0006, 8: 0.0012, 16: 0.002})], pages=1
+        ),
+    ]
+    referee = Referee(Scheduler(made, points=AsLongAsCanBe(6)), made, 0.0, 6)
+    referee.join(9)
+    played(referee, [("arrive", 1, 50), ("bulk", 0, 50), ("burst", 1, 50)], 9, False)

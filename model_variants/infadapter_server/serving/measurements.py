@@ -8,6 +8,7 @@ needn't load every model once to know them. It only seeds estimates: what runs c
 import json
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from infadapter_server.networks.adaptive.points import Point
 __all__ = ["FILE", "Measured", "Measurements", "machine"]
 
 FILE = ".infadapter-measured.json"
+_SIZE = re.compile("[1-9][0-9]{0,5}")
 _log = logging.getLogger(__name__)
 
 
@@ -62,7 +64,7 @@ class Measurements:
             return {where: dict(filter(_sound, known.items())) for where, known in content.items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             _log.warning("%s is ignored: %s", self._path, error)
             return {}
 
@@ -110,24 +112,29 @@ def _sound(item: tuple[str, Any]) -> bool:
             "execution_s": dict(spent),
             **others,
         }:
-            sound = weights_bytes >= 0 and _spent({"0": load_s, **spent})
+            sound = weights_bytes >= 0 and _is_time(load_s) and _spent(spent)
             return sound and _sound_points(others.get("points", []))
     return False
 
 
 def _sound_points(points: Any) -> bool:
-    return isinstance(points, list) and all(map(_sound_point, points))
+    sound = isinstance(points, list) and all(map(_sound_point, points))
+    return sound and len({point["name"] for point in points}) == len(points)
 
 
 def _sound_point(point: Any) -> bool:
     match point:
         case {"name": str(), "accuracy": float() | int() as accuracy, "execution_s": dict(spent)}:
-            return 0 <= accuracy <= 1 and "1" in spent and _spent(spent)
+            return 0 <= accuracy <= 1 and _spent(spent)
     return False
 
 
 def _spent(spent: Mapping[str, Any]) -> bool:
-    return all(
-        size.isdecimal() and isinstance(seconds, float) and 0 < seconds < 1e6
-        for size, seconds in spent.items()
+    """By batch size, of which one alone is among them."""
+    return "1" in spent and all(
+        _SIZE.fullmatch(size) and _is_time(seconds) for size, seconds in spent.items()
     )
+
+
+def _is_time(seconds: Any) -> bool:
+    return isinstance(seconds, float) and 0 < seconds < 1e6

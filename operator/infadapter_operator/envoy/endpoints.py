@@ -86,13 +86,14 @@ def recall(last_good: Mapping[str, Any]) -> tuple[Backend, ...]:
     """Undo `remember`. Raises ValueError if the data is not what it wrote."""
     try:
         return tuple(_recalled(kept) for kept in last_good["backends"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"The remembered backends cannot be read: {error!r}.") from error
 
 
 def _recalled(kept: Mapping[str, Any]) -> Backend:
     address = str(kept["address"])
-    _host_port(address)  # a port that is no number must show here, not in Envoy
+    if not 0 < _host_port(address)[1] < 2**16:  # must show here, not in Envoy
+        raise ValueError(f"{address} has no port")
     return Backend(
         pod=str(kept["pod"]),
         target=Target(str(kept["variant"]), str(kept["kind"])),

@@ -23,8 +23,11 @@ from infadapter_operator.kube.statuses import (
     text,
 )
 from infadapter_operator.kube.troubles import trouble_of
+from infadapter_profiles.document import MOST_BATCH_SIZE
 from infadapter_profiles.quantities import InvalidQuantity, parse_amounts
 from infadapter_solver.problem import CPU, PodSize, Resources, Target
+
+MOST_PORT = 65_535
 
 
 def own_target(labelled: Mapping[str, Any]) -> Target | None:
@@ -43,7 +46,8 @@ def annotation(labelled: Mapping[str, Any], key: str) -> str | None:
 def own_server(pod: Mapping[str, Any]) -> Server | None:
     """As the pod was made: its spec may say something else by now."""
     container, _, port = (annotation(pod, SERVER_ANNOTATION) or "").rpartition(":")
-    return Server(container, int(port)) if container and port.isdigit() else None
+    number = _whole(port, MOST_PORT)
+    return Server(container, number) if container and number else None
 
 
 def pod_of(pod: Json, target: Target, server: Server) -> Pod | None:
@@ -104,8 +108,13 @@ def runs_pods(deployment: Mapping[str, Any]) -> bool:
 
 
 def _batch_size(labelled: Mapping[str, Any]) -> int:
-    text = annotation(labelled, BATCH_ANNOTATION) or ""
-    return int(text) if text.isdecimal() and int(text) > 0 else 1
+    return _whole(annotation(labelled, BATCH_ANNOTATION) or "", MOST_BATCH_SIZE) or 1
+
+
+def _whole(text: str, most: int) -> int:
+    """0 where it is none that was written here: whoever may edit a pod may annotate it."""
+    plain = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+    return int(text) if plain and int(text) <= most else 0
 
 
 def _named(listed: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

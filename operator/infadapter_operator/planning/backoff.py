@@ -27,6 +27,9 @@ SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
 JITTER = 0.2
 """Of the back-off, so that what failed together is not tried again together."""
 
+MOST_DOUBLINGS = 32
+"""Beyond any longest back-off; attempts are counted on for weeks, and 2 ** 1024 is no float."""
+
 
 def blocks_after(
     service: Service,
@@ -104,7 +107,8 @@ def _block(
             grown_millicores=failure.grown_millicores,
         )
     attempts = before.attempts + 1 if before else 1
-    wait_s = min(patience.retry_most_s, patience.retry_first_s * 2 ** (attempts - 1))
+    doubled_s = patience.retry_first_s * 2 ** min(attempts - 1, MOST_DOUBLINGS)
+    wait_s = min(patience.retry_most_s, doubled_s)
     wait_s *= 1 + JITTER * _chance(target, attempts)
     return Block(
         target=target,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import shutil
 import socket
 import subprocess
@@ -294,8 +295,17 @@ async def test_what_it_remembers_of_routers_and_versions_is_bounded(poller: Poll
     assert len(service.versions) == 32
 
 
+GOOD = {"pod": "a", "variant": "r18", "kind": "cpu", "address": "10.0.0.1:80", "weight": 1}
+
+
 @pytest.mark.parametrize(
-    "kept", [{}, {"backends": [{}]}, {"backends": [{"address": "x"}]}, {"backends": 1}]
+    "kept",
+    [
+        *({}, {"backends": [{}]}, {"backends": [{"address": "x"}]}, {"backends": 1}),
+        {"backends": [{**GOOD, "weight": math.inf}]},
+        {"backends": [{**GOOD, "floor": 10**400}]},
+        {"backends": [{**GOOD, "address": "10.0.0.1:80808"}]},
+    ],
 )
 def test_what_is_not_a_memory_of_backends_is_named(kept: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="remembered backends cannot be read"):

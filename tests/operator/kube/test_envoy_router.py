@@ -134,7 +134,13 @@ async def test_a_restarted_operator_goes_on_where_it_was(api: FakeApi, xds: XdsS
     assert api.writes == []
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"backends": [{}]}', "null"])
+ENDLESS = """{"backends": [{"pod": "a", "variant": "v", "kind": "cpu", "address": "10.0.0.1:80",
+    "weight": 1e999}]}"""
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"backends": [{}]}', "null", ENDLESS, "[" * 200_000], ids=range(6)
+)
 async def test_a_broken_memory_is_no_memory(api: FakeApi, xds: XdsServer, text: str) -> None:
     await a_router(api, xds).ensure()
     api.objects[CONFIG]["data"][LAST_GOOD_FILE] = text

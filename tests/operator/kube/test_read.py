@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
+from infadapter_operator.domain.names import BATCH_ANNOTATION, SERVER_ANNOTATION
 from infadapter_operator.domain.observed import Pod, Resize
 from infadapter_operator.kube.objects import Server
-from infadapter_operator.kube.read import kind_of, pod_of, runs_pods, usual_size
+from infadapter_operator.kube.read import kind_of, own_server, pod_of, runs_pods, usual_size
 from infadapter_operator.kube.statuses import seconds
 from infadapter_solver.problem import PodSize, Target
 from tests.operator.kube.fakes import Json
@@ -33,6 +34,22 @@ def seen(pod: Json) -> Pod:
     found = pod_of(pod, Target("r18"), Server("c", 9000))
     assert found is not None
     return found
+
+
+def annotated(key: str, written: str) -> Json:
+    return a_pod(annotations={key: written})
+
+
+@pytest.mark.parametrize("port", ["", "0", "-1", "²", "٣", "65536", "9" * 5_000])
+def test_a_port_that_nobody_listens_at_says_no_server(port: str) -> None:
+    assert own_server(annotated(SERVER_ANNOTATION, f"c:{port}")) is None
+    assert own_server(annotated(SERVER_ANNOTATION, "c:65535")) == Server("c", 65_535)
+
+
+@pytest.mark.parametrize("batch", ["", "0", "-1", "²", "1.5", "4097", "9" * 5_000])
+def test_a_batch_size_that_is_none_is_one(batch: str) -> None:
+    assert seen(annotated(BATCH_ANNOTATION, batch)).size.batch_size == 1
+    assert seen(annotated(BATCH_ANNOTATION, "4096")).size.batch_size == 4_096
 
 
 def condition(kind: str, status: str = "True", reason: str = "") -> Json:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Trouble
 from infadapter_operator.domain.progress import Block
-from infadapter_operator.planning.backoff import blocks_after
+from infadapter_operator.planning.backoff import JITTER, blocks_after
 from infadapter_operator.planning.failures import failing
 from infadapter_operator.planning.presence import Present, present
 from infadapter_solver.problem import CPU, PodGroup, PodSize, Target
@@ -151,6 +151,16 @@ def test_variants_that_fail_for_one_cause_have_one_back_off() -> None:
     blocks = {TARGET: a_block(TARGET, until_s=130.0), BUSY: a_block(BUSY, until_s=170.0)}
     after = blocks_after(SERVICE, blocks, Observed(), 120.0)
     assert {block.until_s for block in after.values()} == {170.0}
+
+
+def test_what_has_failed_for_weeks_is_tried_again_after_the_longest_back_off() -> None:
+    """Doubled a thousand times, the seconds were no float any more, and no cycle ended."""
+    before = replace(a_block(TARGET, until_s=90.0), attempts=1024)
+    observed = Observed(pods=(a_pod("bad", GONE),), desired_pods={TARGET: 1})
+    after = blocks_after(SERVICE, {TARGET: before}, observed, 100.0)[TARGET]
+    longest_s = SERVICE.patience.retry_most_s
+    assert after.attempts == 1025
+    assert 100.0 + longest_s <= after.until_s <= 100.0 + (1 + JITTER) * longest_s
 
 
 def sized(name: str, millicores: int, resize: Resize = Resize.NONE, **changes: object) -> Pod:

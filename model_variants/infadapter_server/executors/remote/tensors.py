@@ -11,6 +11,9 @@ from infadapter_server.networks.signatures import Floats
 MOST_BYTES = 64 * 1024 * 1024
 """Of a message: sixteen images for a ResNet are a sixth of it."""
 
+MOST_DIMENSIONS = 16
+"""Of a tensor; NumPy takes 64."""
+
 _LITTLE = np.dtype("<f4")
 
 
@@ -29,8 +32,14 @@ def written_tensor(rows: tuple[Floats, ...], shape: tuple[int, ...]) -> pb.Tenso
 
 
 def read_tensor(tensor: pb.Tensor) -> Floats:
+    if len(tensor.shape) > MOST_DIMENSIONS:
+        raise BadMessage(f"No tensor has {len(tensor.shape)} dimensions.")
     shape = tuple(tensor.shape)
+    said = f"{len(tensor.values)} bytes are no tensor of the shape {list(shape)}."
     if math.prod(shape) * FLOAT_BYTES != len(tensor.values) or not shape:
-        raise BadMessage(f"{len(tensor.values)} bytes are no tensor of the shape {list(shape)}.")
-    # A copy: torch wants to be able to write.
-    return np.frombuffer(tensor.values, _LITTLE).astype(np.float32).reshape(shape)
+        raise BadMessage(said)
+    try:
+        # A copy: torch wants to be able to write.
+        return np.frombuffer(tensor.values, _LITTLE).astype(np.float32).reshape(shape)
+    except ValueError:  # empty, and too large without its zero
+        raise BadMessage(said) from None

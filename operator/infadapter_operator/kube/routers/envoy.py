@@ -149,7 +149,7 @@ def _readable(text: str) -> Json:
     try:
         kept: Json = json.loads(text)
         recall(kept)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         _logger.warning("A router's ConfigMap can't be read; its routers are told anew.")
         return dict(_NOTHING)
     return kept
