@@ -239,6 +239,40 @@ def test_it_answers_about_as_the_scheduler_of_the_pod_does(rps: float) -> None:
     assert attained == pytest.approx(len(in_time) / len(fates), abs=0.01)
 
 
+FIVE = tuple(
+    PointSpeed(accuracy, seconds)
+    for accuracy, seconds in (
+        (0.932, 0.2),
+        (0.923, 0.1),
+        (0.914, 0.06),
+        (0.885, 0.04),
+        (0.836, 0.03),
+    )
+)
+
+
+@pytest.mark.parametrize("servers", [1, 4])
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6, 0.8, 0.95])
+def test_it_is_within_a_point_of_accuracy_and_two_in_time_of_the_default_policy(
+    servers: int, share: float
+) -> None:
+    """Executors have a queue each, servers one together: that is what they differ by."""
+    model = Model("m", {}, points=tuple(Point(str(p), p.accuracy, {1: p.service_s}) for p in FIVE))
+    arrivals_s = poisson(share * servers / FIVE[-1].service_s, 40.0)
+    fates = replay(
+        Scheduler([model], points=KeepingUp()),
+        [Arrival(float(at_s), "m", SLO_S) for at_s in arrivals_s],
+        Executors({"m": model}, executors=servers),
+    )
+    in_time = [fate for fate in fates if fate.outcome == "on_time"]
+    accuracy = np.mean([model.points[fate.point].accuracy for fate in in_time])
+    traffic = served(arrivals_s, pod(servers, *FIVE))
+    traffic.advance(np.inf)
+    assert accuracies(traffic).mean() == pytest.approx(accuracy, abs=0.01)
+    attained = (traffic.outcomes() == ON_TIME).mean()
+    assert attained == pytest.approx(len(in_time) / len(fates), abs=0.02)
+
+
 def test_points_that_full_load_finds_needless_are_left_out() -> None:
     """By capacity one is faster; by the rate at full load a better one is as fast."""
     small, *_, large = read_preset("paper-raw")

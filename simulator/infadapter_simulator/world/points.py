@@ -2,22 +2,24 @@
 Pods with operating points, compiled: which of them answers a request is chosen when it begins.
 
 A request is welcome if the fastest point would answer it, and all who wait before it, in time. When
-a server becomes free for it, it gets the most accurate point by which it and all who wait behind it
-are still in time, and as many more as are expected meanwhile, were these to come at once and be
-answered by the fastest point, as all others are taken to be. And no point is chosen that is more
-than one above the most accurate one that keeps up with the arrivals: as the scheduler of a real pod
-chooses (`infadapter_scheduler/points/keeping_up.py`), whose batches are of one request here.
+a server becomes free for it, the point is chosen by the rule of a real pod's scheduler
+(`infadapter_scheduler/points/keeping_up.py`, with its constants): on the hull of accuracy over
+time, the most accurate one that keeps up with the arrivals, or the one above it while the queue
+leaves the room. Two things differ, as the loop is compiled: batches are of one request, and servers
+share one queue, of which each executor of a scheduler has a part of its own.
 """
 
 from collections.abc import Sequence
-from math import ceil, exp
+from math import exp, inf
 from typing import NamedTuple
 
 import numba
 import numpy as np
 
 from infadapter_scheduler.estimate import LEAST_SEEN
-from infadapter_scheduler.points.keeping_up import FULL
+from infadapter_scheduler.points.frontier import frontier
+from infadapter_scheduler.points.keeping_up import FILLED, FULL
+from infadapter_scheduler.points.policy import Timed
 from infadapter_scheduler.pressure import WINDOW_ARRIVALS, WINDOW_S
 from infadapter_simulator.world.servers import Floats, Ints, first_free, with_rows
 
@@ -64,10 +66,15 @@ def grown(points: Points, slots: int) -> Points:
 
 
 def give(points: Points, slot: int, speeds: Sequence[tuple[float, float]]) -> None:
-    """These points, each with its accuracy and its time for a request, the most accurate first."""
-    points.number[slot] = len(speeds)
-    for number, (accuracy, seconds) in enumerate(speeds):
-        points.accuracy[slot, number], points.seconds[slot, number] = accuracy, seconds
+    """Of these points, each with its accuracy and its time for a request, those worth choosing."""
+    timed = [Timed(n, "", accuracy, {1: seconds}) for n, (accuracy, seconds) in enumerate(speeds)]
+    hull = [rung.point for rung in reversed(frontier(timed, inf))]
+    points.number[slot] = len(hull)
+    for number, point in enumerate(hull):
+        points.accuracy[slot, number], points.seconds[slot, number] = (
+            point.accuracy,
+            point.seconds[1],
+        )
 
 
 @numba.njit(cache=True)
@@ -153,12 +160,21 @@ def _chosen(
     slo_s: float,
 ) -> int:
     last = points.number[slot] - 1
-    rate = _rate(points, slot, at)
+    fastest_s = points.seconds[slot, last]
+    rate = _rate(points, slot, at) / free_s.size
+    behind_s = (points.waiting[slot] - 1) * fastest_s / free_s.size
+    until_next_s = (slo_s - behind_s) / (1.0 + rate * fastest_s)
     keeping_up = 0
     for point in range(last + 1):
-        keeping_up += free_s.size / points.seconds[slot, point] * FULL >= rate
+        keeping_up += rate * points.seconds[slot, point] <= FULL
+    above = last - keeping_up if keeping_up else -1
     for point in range(max(0, last - keeping_up), last):
-        if _all_in_time(points, slot, point, server, at, rate, free_s, arrivals, slo_s):
+        most_s = until_next_s
+        if point == above:
+            longer = points.seconds[slot, point + 1] / fastest_s
+            most_s = min(most_s, FILLED * slo_s - behind_s * longer)
+        fits = points.seconds[slot, point] <= most_s + SAME_S
+        if fits and _all_in_time(points, slot, point, server, at, free_s, arrivals, slo_s):
             return point
     return int(last)
 
@@ -170,12 +186,11 @@ def _all_in_time(
     point: int,
     server: int,
     at: float,
-    rate: float,
     free_s: Floats,
     arrivals: Floats,
     slo_s: float,
 ) -> bool:
-    """The first one by this point, then those behind it, then those who are expected meanwhile."""
+    """The first one by this point, then those behind it by the fastest."""
     takes_s = points.seconds[slot, point]
     fastest_s = points.seconds[slot, points.number[slot] - 1]
     free = free_s.copy()
@@ -186,9 +201,6 @@ def _all_in_time(
     for _ in range(points.waiting[slot] - 1):
         request = points.behind[request]
         if _next(free, at, fastest_s) > arrivals[request] + slo_s + SAME_S:
-            return False
-    for _ in range(ceil(rate * takes_s)):
-        if _next(free, at, fastest_s) > at + slo_s + SAME_S:
             return False
     return True
 
