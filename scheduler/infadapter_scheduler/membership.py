@@ -83,6 +83,7 @@ class Membership:
         name = entry.costs.model.name
         executor.cache.drop(name)
         entry.lost(executor)
+        self._state.leaving.pop((executor.name, name), None)  # a copy that comes now is another one
         waiting = [batch for batch in executor.plan if batch.model == name]
         actions = self._elsewhere(waiting, executor, now_s)
         return actions + self._sender.dispatch(executor, now_s)

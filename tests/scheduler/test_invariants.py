@@ -141,3 +141,15 @@ def test_who_is_too_late_when_others_are_admitted_again_is_refused_by_his_own_nu
     referee = Referee(Scheduler(made), made, 0.0, 0)
     referee.join(3, True)
     played(referee, steps, 3, True)
+
+
+def test_a_copy_that_was_to_go_and_did_not_come_is_no_reason_to_list_its_executor_twice() -> None:
+    """Its model is unloaded while it loads, loaded again for who waits, asked for; and lost."""
+    made = [Model(f"m{n}", {1: 0.00273 if n == 2 else 0.0005}, 0.0, 1) for n in range(4)]
+    steps: list[tuple[str, int, float]] = [
+        *(("join", 0, 0), ("join", 0, 0), ("fail-load", 0, 0), ("burst", 2, 12), ("unwant", 2, 0)),
+        *(("wait", 0, 0.1), ("leave", 0, 0), ("want", 2, 0), ("leave", 0, 0)),
+    ]
+    referee = Referee(Scheduler(made), made, 0.0, 0)
+    referee.join(3, False)
+    played(referee, steps, 3, False)
