@@ -95,6 +95,14 @@ def largest(some: Resources, others: Resources) -> dict[str, int]:
     return {name: max(some.get(name, 0), others.get(name, 0)) for name in {*some, *others}}
 
 
+def held(pods: Iterable[Pod]) -> Resources:
+    """By all of these together, with what they were asked to grow to."""
+    total: Resources = {}
+    for pod in pods:
+        total = plus(total, largest(pod.size.resources, pod.wanted.resources))
+    return total
+
+
 def same_size(some: PodSize, other: PodSize) -> bool:
     return some.batch_size == other.batch_size and same_amounts(some.resources, other.resources)
 

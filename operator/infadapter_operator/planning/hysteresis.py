@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infadapter_forecasting.noise import noise_rps
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import largest, plus
+from infadapter_operator.planning.capacity import fits, held
 from infadapter_operator.planning.planning_demand import PlanningDemand
 from infadapter_operator.planning.problem import (
     OVERLOAD_TOLERANCE,
@@ -18,7 +18,7 @@ from infadapter_operator.planning.problem import (
     untouchable_rps,
 )
 from infadapter_operator.planning.rates import BUCKET_S, WINDOWS_S
-from infadapter_solver import Plan, PodGroup, Problem, Resources, evaluate, score
+from infadapter_solver import Plan, PodGroup, Problem, evaluate, score
 
 WORTH_MOVING = 0.002
 """
@@ -127,10 +127,7 @@ class CurrentPlan:
 
     @property
     def _holds_surge(self) -> bool:
-        held: Resources = {}
-        for pod in self.observed.pods:
-            held = plus(held, largest(pod.size.resources, pod.wanted.resources))
-        return any(n > self.service.budget.get(name, 0) for name, n in held.items())
+        return not fits(held(self.observed.pods), self.service.budget)
 
     @property
     def _noise_rps(self) -> float:

@@ -12,10 +12,16 @@ from dataclasses import dataclass, field, replace
 
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import fits, largest, plus
+from infadapter_operator.planning.capacity import fits, held, plus
 from infadapter_operator.planning.failures import OF_SIZE, Blocks, failing
 from infadapter_operator.planning.limits import limits_of, size_limits
-from infadapter_operator.planning.probe import has_room, planned_pods, room_beside, started
+from infadapter_operator.planning.probe import (
+    comes_at,
+    has_room,
+    planned_pods,
+    room_beside,
+    started,
+)
 from infadapter_solver.problem import Plan, Resources, Target
 
 
@@ -63,7 +69,7 @@ def present(
     aside = [pod for pod in observed.pods if pod.name in waiting.values()]
     there = replace(
         observed,
-        aside=_held(aside),
+        aside=held(aside),
         pods=tuple(pod for pod in observed.pods if pod.name not in left_out),
         desired_pods=desired,
     )
@@ -120,10 +126,10 @@ def _waiting(
     beside = _planned(observed, plan, left)
     for pod in waiting.values():
         beside = plus(beside, pod.wanted.resources)
-    held = _held([pod for pod in observed.pods if not pod.is_lost])
+    there = held(pod for pod in observed.pods if not pod.is_lost)
     may = plus(service.budget, service.max_surge)
-    starts = all(fits(plus(held, size), may) for size in _starting(observed, plan, left))
-    if not (fits(held, service.budget) and fits(beside, service.budget) and starts):
+    starts = all(fits(plus(there, size), may) for size in _starting(observed, plan, left))
+    if not (fits(there, service.budget) and fits(beside, service.budget) and starts):
         return {}
     return {target: pod.name for target, pod in waiting.items()}
 
@@ -152,9 +158,8 @@ def _starting(observed: Observed, plan: Plan | None, left: Collection[Target]) -
     """
     live = _live(observed)
     return [
-        largest(group.allocation.resources, template.resources if template else {})
+        comes_at(observed, group.target, group.allocation)
         for group in (plan.groups if plan else ())
-        for template in [observed.templates.get(group.target)]
         if group.target not in left and live[group.target] < group.pods
     ]
 
@@ -172,10 +177,3 @@ def _uncreated(
     found = {target for target in observed.refusals if target in blocks}
     found |= {target for target in again if live[target] >= planned[target]}
     return {target: 1 for target in found & asked}
-
-
-def _held(pods: list[Pod]) -> Resources:
-    total: Resources = {}
-    for pod in pods:
-        total = plus(total, largest(pod.size.resources, pod.wanted.resources))
-    return total

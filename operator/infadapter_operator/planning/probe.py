@@ -16,6 +16,7 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import (
     allocations_of,
     fits,
+    held,
     largest,
     plus,
     same_size,
@@ -76,10 +77,10 @@ def size_with_room(
     in_budget = plus(room, service.max_surge, -1)
 
     def rank(one: Allocation) -> tuple[bool, bool, bool, int]:
-        beyond = not fits(_comes_at(counted, target, one), in_budget)
+        beyond = not fits(comes_at(counted, target, one), in_budget)
         return beyond, one != most, one.batch_size != most.batch_size, -one.cpu_millicores
 
-    sizes = [a for a in _sizes(service, target) if fits(_comes_at(counted, target, a), room)]
+    sizes = [a for a in _sizes(service, target) if fits(comes_at(counted, target, a), room)]
     return min(sizes, key=rank).size if sizes else None
 
 
@@ -87,7 +88,7 @@ def _sizes(service: Service, target: Target) -> list[Allocation]:
     return [a for a in allocations_of(service, target) if a.capacity_rps > 0]
 
 
-def _comes_at(observed: Observed, target: Target, allocation: Allocation) -> Resources:
+def comes_at(observed: Observed, target: Target, allocation: Allocation) -> Resources:
     """What a further pod holds: beside others it comes up at their template's size."""
     template = observed.templates.get(target)
     return largest(allocation.resources, template.resources if template else {})
@@ -96,7 +97,7 @@ def _comes_at(observed: Observed, target: Target, allocation: Allocation) -> Res
 def has_room(service: Service, observed: Observed, target: Target, room: Resources) -> bool:
     """For a pod of any of its sizes."""
     sizes = _sizes(service, target)
-    return any(fits(_comes_at(observed, target, size), room) for size in sizes)
+    return any(fits(comes_at(observed, target, size), room) for size in sizes)
 
 
 def room_beside(
@@ -109,16 +110,12 @@ def room_beside(
     """
     reached = _is_reached(observed, plan, aside)
     room = plus(service.budget, service.max_surge) if reached else dict(service.budget)
-    counted: dict[Target, Resources] = {}
-    for pod in observed.pods:
-        if pod.is_lost:
-            continue
-        held = largest(pod.size.resources, pod.wanted.resources)
-        room = plus(room, held, -1)
-        if not pod.leaving and pod.name not in aside:
-            counted[pod.target] = plus(counted.get(pod.target, {}), held)
+    there = [pod for pod in observed.pods if not pod.is_lost]
+    room = plus(room, held(there), -1)
+    counted = [pod for pod in there if not pod.leaving and pod.name not in aside]
     for group in plan.groups if plan else ():
-        lacking = plus(group.resources, counted.get(group.target, {}), -1)
+        own = held(pod for pod in counted if pod.target == group.target)
+        lacking = plus(group.resources, own, -1)
         room = plus(room, {name: max(0, n) for name, n in lacking.items()}, -1)
     return room
 

@@ -19,7 +19,7 @@ from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import (
     allocations_of,
-    largest,
+    held,
     load_time_s,
     plus,
     ready_capacity_rps,
@@ -150,10 +150,7 @@ class Switch:
 
     @cached_property
     def _held(self) -> Resources:
-        total: Resources = {}
-        for pod in self.observed.pods:
-            total = plus(total, largest(pod.size.resources, pod.wanted.resources))
-        return total
+        return held(self.observed.pods)
 
     @cached_property
     def _room(self) -> Resources:

@@ -6,7 +6,7 @@ from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.steps import ReplacePods, ScaleUp
 from infadapter_operator.rollout.free import rolled_beyond
-from infadapter_operator.rollout.match import PodState, held_by
+from infadapter_operator.rollout.match import PodState, held_by, of_target
 from infadapter_operator.rollout.release import DrainContext
 from infadapter_operator.rollout.scale_up import Growth, Shortage
 from infadapter_solver.problem import CPU, PodGroup, Resources
@@ -28,7 +28,7 @@ def roll(
     shortages: list[Shortage] = []
     busy = observed.rolling | {step.target for step in grown.steps if isinstance(step, ScaleUp)}
     for group in context.plan.groups:
-        own = [one for one in context.pods if one.actual.target == group.target]
+        own = of_target(context.pods, group.target)
         replaced = any(one.must_be_replaced(context.now_s) for one in own)
         if group.target in busy or not (replaced or group.target in grown.outgrown):
             continue
