@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import inf, sqrt
 
 from infadapter_scheduler.buffer import SafetyBuffer
@@ -14,6 +15,9 @@ REFRESH = 0.005
 
 MOST_CAPS = 256
 """Deadlines whose batch caps are remembered."""
+
+MOST_TABLES = 64
+"""Of estimates that were tabulated last: as many networks as may be added in copies in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +160,24 @@ class Costs:
     def tabulate(self) -> None:
         self._known_s = {size: window.mean for size, window in self.windows.items()}
         self._caps.clear()
-        self.split_s, self.first, self.growing_s, self.ends_s = [0.0], [0], [0.0], [[]]
-        for n in range(1, max(self.windows) + 1):
-            fit = [b for b in self.windows if b <= n]
-            best = min(fit, key=lambda b: (self._known_s[b] + self.split_s[n - b], -b))
-            self.split_s.append(self._known_s[best] + self.split_s[n - best])
-            self.first.append(max(best, self.first[n - best]))
-            self.growing_s.append(max(self.growing_s[-1], self.split_s[n]))
-            run, run_s = self.first[n], self._known_s[self.first[n]]
-            self.ends_s.append([run_s] * run + [run_s + end_s for end_s in self.ends_s[n - run]])
+        found = _tables(tuple(self._known_s.items()))
+        self.split_s, self.first, self.growing_s, self.ends_s = found
         self.first_each_s = [inf, *(self.seconds_each(size) for size in self.first[1:])]
+
+
+@lru_cache(MOST_TABLES)
+def _tables(
+    known_s: tuple[tuple[int, float], ...],
+) -> tuple[list[float], list[int], list[float], list[list[float]]]:
+    """Of the seconds by batch size. Models that are copies of one share them: nobody alters one."""
+    seconds = dict(known_s)
+    split_s, first, growing_s, ends_s = [0.0], [0], [0.0], [list[float]()]
+    for n in range(1, max(seconds) + 1):
+        fit = [b for b in seconds if b <= n]
+        best = min(fit, key=lambda b: (seconds[b] + split_s[n - b], -b))
+        split_s.append(seconds[best] + split_s[n - best])
+        first.append(max(best, first[n - best]))
+        growing_s.append(max(growing_s[-1], split_s[n]))
+        run, run_s = first[n], seconds[first[n]]
+        ends_s.append([run_s] * run + [run_s + end_s for end_s in ends_s[n - run]])
+    return split_s, first, growing_s, ends_s
