@@ -1,6 +1,7 @@
 """SUSHI's experiments: what the streams ask for, what is counted, and what each one prints."""
 
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from infadapter_scheduler.subgraphs import EMPTY, BackEnd, Strict, choose
 from infadapter_simulator.accelerator.accelerators import Roofline
 from infadapter_simulator.accelerator.networks import subnets
 from infadapter_simulator.accelerator.simulated import simulated
-from infadapter_simulator.reproduction.result import as_text, draw
+from infadapter_simulator.reproduction.result import Result, as_text, draw
 from infadapter_simulator.reproduction.sushi.asked import Asked
 from infadapter_simulator.reproduction.sushi.experiments import EXPERIMENTS
 from infadapter_simulator.reproduction.sushi.streams import stream
@@ -53,10 +54,10 @@ def test_a_measured_table_may_have_a_faster_subnet_that_is_more_accurate(of: Bac
 def test_means_count_what_was_fetched_and_refilled(of: BackEnd) -> None:
     queries = stream(of.table, Strict.ACCURACY, 8.0, 300, np.random.default_rng(4))
     answers = [SYSTEMS[STATIC](of.table, 8, queries).serve(query) for query in queries[:1]]
-    found = measured(of, answers)
+    means = measured(of, answers)
     row, column = answers[0].subnet, answers[0].subgraph
-    assert found.traffic_mb == pytest.approx(of.fetched[row, column] / 1e6)
-    assert found.hit_ratio == pytest.approx(of.hits[row, column] / of.weights[row])
+    assert means.traffic_mb == pytest.approx(of.fetched[row, column] / 1e6)
+    assert means.hit_ratio == pytest.approx(of.hits[row, column] / of.weights[row])
     by_system = served(of, 8, queries)
     assert by_system[NO_CACHE].hit_ratio == 0
     assert by_system[STATIC].latency_ms < by_system[NO_CACHE].latency_ms
@@ -74,9 +75,14 @@ def test_at_strict_latency_a_cache_buys_accuracy_and_ignoring_it_does_not(of: Ba
     assert all(by_system[name].met == 1.0 for name in (NO_CACHE, STATIC, "oracle"))
 
 
+@cache
+def found(name: str) -> Result:
+    return EXPERIMENTS[name](Asked(12, lambda done, total: None))
+
+
 @pytest.mark.parametrize("name", ["published", "mobilenetv3", "every"])
 def test_an_experiment_prints_that_it_is_simulated_and_draws(tmp_path: Path, name: str) -> None:
-    result = EXPERIMENTS[name](Asked(12, lambda done, total: None))
+    result = found(name)
     assert "simulated" in result.title
     assert result.said[0].startswith("Simulated")
     assert all(len(row) == len(result.head) for row in result.rows)
@@ -85,6 +91,6 @@ def test_an_experiment_prints_that_it_is_simulated_and_draws(tmp_path: Path, nam
 
 
 def test_what_is_published_stands_beside_it() -> None:
-    rows = EXPERIMENTS["published"](Asked(12, lambda done, total: None)).rows
+    rows = found("published").rows
     assert [row[-1] for row in rows][:5] == ["25", "25", "0.98", "78.7", "78.7"]
     assert rows[0][1:3] == ["1.9 to 8.3", "8.8 to 28.1"]
