@@ -1,14 +1,17 @@
 """Inner loops as machine code, kept beside the sources or in the home where one can be written."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numba
 
 
-def compiled(function: Callable[..., Any]) -> Any:
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
     """In a read-only container numba has nowhere to keep it: then each process compiles anew."""
     try:
-        return numba.njit(cache=True)(function)
+        return cast(Function, numba.njit(cache=True)(function))
     except RuntimeError:
-        return numba.njit(function)
+        return cast(Function, numba.njit(function))
