@@ -5,7 +5,6 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
