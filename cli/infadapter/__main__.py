@@ -127,9 +127,13 @@ class Commands(click.Group):
             click.echo("Interrupted.", err=True)
             status = INTERRUPTED
         except OSError as error:
-            click.echo(f"infadapter: {error}.", err=True)
+            click.echo(f"infadapter: {_sentence(error)}", err=True)
             status = 1
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _sentence(error: OSError) -> str:
+    return f"{': '.join(str(part) for part in (error.filename, error.strerror) if part) or error}."
 
 
 def _not_installed(name: str, missing: ModuleNotFoundError) -> click.ClickException:

@@ -1,33 +1,25 @@
-"""Files that are written whole or not at all."""
+"""Whether what a user names can be written, asked before the work that it is for."""
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-READABLE = 0o644
+from infadapter_profiles.whole import replacing
+
+__all__ = ["check_folder", "check_writable", "replacing"]
 
 
 def check_writable(path: Path) -> None:
     """Before long work, so that it isn't lost at its end."""
     folder = path.resolve().parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+    asked = path if path.exists() and not path.is_file() else folder  # a device is written itself
+    if path.is_dir() or not folder.is_dir() or not os.access(asked, os.W_OK):
         raise click.UsageError(f"{path} can't be written: name a file in a folder that can.")
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A new file to write, which takes this path when it is done; when it fails, nothing does."""
-    folder = path.resolve().parent
-    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    beside = Path(name)
-    try:
-        yield beside
-        beside.chmod(READABLE)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+def check_folder(path: Path) -> None:
+    """The same of a folder, which is made with those above it."""
+    there = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise click.UsageError(f"{path} can't be written: name a folder that can.")

@@ -22,6 +22,7 @@ from infadapter_local.run import Run
 from infadapter_local.series import Series, series_of
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_operator.domain.service import Service
+from infadapter_profiles.whole import replacing
 from infadapter_solver import CPU
 from infadapter_workload.outcomes import percentile
 
@@ -57,9 +58,11 @@ def write_report(folder: Path, runs: Sequence[Finished], about: Circumstances) -
     """Write report.html and report.json, and return the former. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = _facts(runs, about)
-    (folder / "report.json").write_text(json.dumps(_finite(facts), indent=1), encoding="utf-8")
+    with replacing(folder / "report.json") as beside:
+        beside.write_text(json.dumps(_finite(facts), indent=1), encoding="utf-8")
     page = folder / "report.html"
-    page.write_text(_page(runs, about, facts), encoding="utf-8")
+    with replacing(page) as beside:
+        beside.write_text(_page(runs, about, facts), encoding="utf-8")
     return page
 
 

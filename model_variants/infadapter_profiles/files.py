@@ -2,7 +2,6 @@
 Profile documents in YAML files, several to a file, beside other documents that stay as they are.
 """
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from infadapter_profiles.document import (
     read_document,
     write_document,
 )
+from infadapter_profiles.whole import replacing
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_NESTED = 100
@@ -117,13 +117,16 @@ def save_profile(path: Path, profile: ProfileDocument) -> None:
         documents.append(new)
     text = yaml.safe_dump_all(documents, sort_keys=False, default_flow_style=None, width=100)
     try:
-        _replace(path, text)
+        with replacing(path) as beside:
+            beside.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ProfileFileError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def check_writable(path: Path) -> None:
     """Raise ProfileFileError unless its folder takes a file, as saving a profile will need."""
+    if path.exists() and not path.is_file():
+        raise ProfileFileError(f"{path} cannot be written: it is no file; name one.")
     try:
         with tempfile.TemporaryFile(dir=_folder(path)):
             pass
@@ -136,15 +139,6 @@ def _objects(path: Path) -> list[dict[str, Any]]:
     if not all(isinstance(each, dict) for each in documents):
         raise ProfileFileError(f"{path} must hold Kubernetes documents.")
     return documents
-
-
-def _replace(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile(
-        "w", dir=_folder(path), delete=False, encoding="utf-8"
-    ) as file:
-        file.write(text)
-    Path(file.name).chmod(0o644)
-    os.replace(file.name, path)
 
 
 def _folder(path: Path) -> Path:

@@ -17,4 +17,7 @@ def exit_code_of(command: click.Command, program: str) -> int:
         return error.exit_code
     except click.Abort:  # what click makes of KeyboardInterrupt
         return INTERRUPTED
+    except OSError as error:  # of the help on a full disk
+        print(f"{program}: {error.strerror or error}.", file=sys.stderr)
+        return 1
     return code

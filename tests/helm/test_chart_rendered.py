@@ -421,6 +421,7 @@ def test_the_operator_runs_without_privileges() -> None:
     ("wrong", "field"),
     [
         ("imagee.tag=1", "imagee"),
+        ("image.repository=", "repository"),
         ("look.seconds=9", "seconds"),
         ("prometheus.url=prometheus:9090", "url"),
         ("watchNamespaces={Not_A_Name}", "watchNamespaces"),

@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
+from infadapter.files import check_folder
+
 FOLDER = Path("reproduction")
+
+
+def _checked(ctx: click.Context, option: click.Parameter, folder: Path) -> Path:
+    check_folder(folder)
+    return folder
+
 
 quick = click.option(
     "--quick", is_flag=True, help="A few seconds' work: how it looks, not what it is."
@@ -21,6 +29,7 @@ output = click.option(
     metavar="FOLDER",
     default=FOLDER,
     show_default=True,
+    callback=_checked,
     help="Where the pictures go.",
 )
 as_format = click.option(

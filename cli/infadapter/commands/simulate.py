@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from infadapter.files import check_writable, replacing
 from infadapter.floors import say_below_floor
 from infadapter.options import budget, number_between
 from infadapter.progress import Progress, in_one_sentence
@@ -99,6 +100,8 @@ def simulate(
     arguments = arguments_of(options)
     if output and format != "html":
         raise click.UsageError("--output is for --format html; a table and json go to stdout.")
+    if format == "html":
+        check_writable(output or PAGE)
     part = part_of(arguments)
     profiles = profiles_of(arguments)
     aim = Aim(slo_ms=slo_ms, budget=budget, cost_weight=cost_weight)
@@ -132,7 +135,8 @@ def _show(comparison: Comparison, format: str, page: Path) -> None:
     if format == "html":
         from infadapter_simulator.report.html import as_page
 
-        page.write_text(as_page(comparison), encoding="utf-8")
+        with replacing(page) as beside:
+            beside.write_text(as_page(comparison), encoding="utf-8")
         click.echo(f"The report is {page}")
     elif format == "json":
         from infadapter_simulator.report.facts import as_json

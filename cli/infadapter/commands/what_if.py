@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from infadapter.files import check_writable, replacing
 from infadapter.floors import say_below_floor
 from infadapter.options import number_between
 from infadapter.progress import Progress, in_one_sentence
@@ -123,6 +124,8 @@ def _varied(grid: Mapping[str, tuple[float, ...]]) -> str:
 def _check_output(output: Path | None) -> None:
     if output and output.suffix.lstrip(".") not in ENDINGS:
         raise click.UsageError(f"--output must end in .{', .'.join(ENDINGS)}, not {output.name}.")
+    if output:
+        check_writable(output)
 
 
 def _swept(arguments: Arguments, grid: Mapping[str, tuple[float, ...]], option: str) -> Sweep:
@@ -174,7 +177,8 @@ def _draw(sweep: Sweep, output: Path) -> None:
     if output.suffix == ".html":
         from infadapter_simulator.report.html import sweep_page
 
-        output.write_text(sweep_page(sweep), encoding="utf-8")
+        with replacing(output) as beside:
+            beside.write_text(sweep_page(sweep), encoding="utf-8")
     else:
         from infadapter_simulator.report.pictures import save
         from infadapter_simulator.report.sweep_plot import sweep_plot

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from infadapter_profiles.profile import ProfiledAllocation
+from infadapter_profiles.whole import replacing
 
 _OF_POINTS = 99.0  # the one percentile that is drawn where there are operating points
 
@@ -24,7 +25,8 @@ def draw(path: Path, name: str, rows: Sequence[ProfiledAllocation]) -> None:
     axes.set(xlabel="requests/s", ylabel="latency, ms", yscale="log", title=name)
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path)
+    with replacing(path) as beside:
+        figure.savefig(beside)
 
 
 def _draw_curves(axes: Any, row: ProfiledAllocation) -> None:

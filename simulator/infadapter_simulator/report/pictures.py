@@ -10,6 +10,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from infadapter_profiles.whole import replacing
+
 FORMATS = ("png", "svg")
 
 _STYLE: Any = {
@@ -68,4 +70,5 @@ def save(figure: Figure, path: Path) -> None:
     kind = path.suffix.lstrip(".")
     with matplotlib.rc_context(_STYLE):
         metadata = {"Date": None} if kind == "svg" else None
-        figure.savefig(path, format=kind, dpi=150, metadata=metadata)
+        with replacing(path) as beside:
+            figure.savefig(beside, format=kind, dpi=150, metadata=metadata)

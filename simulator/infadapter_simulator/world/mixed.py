@@ -3,15 +3,15 @@ Requests to pods of which some have operating points: a loop of its own, since t
 would be half as fast if it asked.
 """
 
-import numba
 import numpy as np
 
+from infadapter_simulator.compiled import compiled
 from infadapter_simulator.world.points import Points, arrive
 from infadapter_simulator.world.queues import drawn, richest, serve
 from infadapter_simulator.world.servers import Floats, Ints
 
 
-@numba.njit(cache=True)
+@compiled
 def serve_points(
     arrivals: Floats,
     noise: Floats,

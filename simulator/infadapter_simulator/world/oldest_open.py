@@ -1,7 +1,6 @@
 """The oldest request that a pod may still have: everything before it is over."""
 
-import numba
-
+from infadapter_simulator.compiled import compiled
 from infadapter_simulator.world.servers import Floats, Ints
 
 LOOK_BACK_S = 30.0
@@ -25,7 +24,7 @@ class OldestOpen:
         return self._open
 
 
-@numba.njit(cache=True)
+@compiled
 def _first_open(slot_of: Ints, finish_s: Floats, first: int, last: int, at_s: float) -> int:
     """From `first` on, the first request that a pod took and hasn't finished by then."""
     while first < last and (slot_of[first] < 0 or finish_s[first] <= at_s):

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from math import exp, inf
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from infadapter_scheduler.estimate import LEAST_SEEN
@@ -21,6 +20,7 @@ from infadapter_scheduler.points.frontier import frontier
 from infadapter_scheduler.points.keeping_up import FILLED, FULL
 from infadapter_scheduler.points.policy import Timed
 from infadapter_scheduler.pressure import WINDOW_ARRIVALS, WINDOW_S
+from infadapter_simulator.compiled import compiled
 from infadapter_simulator.world.servers import Floats, Ints, first_free, with_rows
 
 SAME_S = 1e-9
@@ -77,7 +77,7 @@ def give(points: Points, slot: int, speeds: Sequence[tuple[float, float]]) -> No
         )
 
 
-@numba.njit(cache=True)
+@compiled
 def arrive(
     points: Points,
     request: int,
@@ -106,7 +106,7 @@ def arrive(
     return True
 
 
-@numba.njit(cache=True)
+@compiled
 def begin(
     points: Points,
     slot: int,
@@ -135,7 +135,7 @@ def begin(
         points.waiting[slot] -= 1
 
 
-@numba.njit(cache=True)
+@compiled
 def _is_welcome(
     points: Points, slot: int, now: float, may_wait: int, free_s: Floats, slo_s: float
 ) -> bool:
@@ -149,7 +149,7 @@ def _is_welcome(
     return bool(start <= now or points.waiting[slot] < may_wait)
 
 
-@numba.njit(cache=True)
+@compiled
 def _chosen(
     points: Points,
     slot: int,
@@ -179,7 +179,7 @@ def _chosen(
     return int(last)
 
 
-@numba.njit(cache=True)
+@compiled
 def _all_in_time(
     points: Points,
     slot: int,
@@ -205,7 +205,7 @@ def _all_in_time(
     return True
 
 
-@numba.njit(cache=True)
+@compiled
 def _next(free: Floats, at: float, takes_s: float) -> float:
     """When the next one is answered."""
     server = first_free(free, free.size)
@@ -213,7 +213,7 @@ def _next(free: Floats, at: float, takes_s: float) -> float:
     return float(free[server])
 
 
-@numba.njit(cache=True)
+@compiled
 def _count(points: Points, slot: int, now: float) -> None:
     """One that arrives, be it refused or not."""
     gone_s = now - points.mass_at_s[slot]
@@ -221,7 +221,7 @@ def _count(points: Points, slot: int, now: float) -> None:
     points.mass_at_s[slot] = now
 
 
-@numba.njit(cache=True)
+@compiled
 def _rate(points: Points, slot: int, now: float) -> float:
     """Arrivals a second over the decaying window, or over what has passed of it."""
     window_s = _window_s(points, slot)
@@ -230,6 +230,6 @@ def _rate(points: Points, slot: int, now: float) -> float:
     return float(mass / (window_s * max(LEAST_SEEN, seen)))
 
 
-@numba.njit(cache=True)
+@compiled
 def _window_s(points: Points, slot: int) -> float:
     return float(max(WINDOW_S, WINDOW_ARRIVALS * points.seconds[slot, points.number[slot] - 1]))

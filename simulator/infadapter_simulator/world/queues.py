@@ -7,9 +7,9 @@ to it, unless its pod is resized or fails before it starts; then what waits is a
 in a pod with operating points (`points.py`) it is not known before it starts how long it takes.
 """
 
-import numba
 import numpy as np
 
+from infadapter_simulator.compiled import compiled
 from infadapter_simulator.world.servers import Floats, Ints, first_free, free_anew
 
 __all__ = [
@@ -37,7 +37,7 @@ MOST_WAITING = 512
 """The longest queue that can be asked for; a longer one is without a limit."""
 
 
-@numba.njit(cache=True)
+@compiled
 def serve(
     arrivals: Floats,
     noise: Floats,  # by request, what its service time is multiplied by; empty: nothing
@@ -87,7 +87,7 @@ def serve(
         finish_s[i] = finish
 
 
-@numba.njit(cache=True)
+@compiled
 def drawn(slots: Ints, weights: Ints, at: float) -> int:
     """The pod in whose part of the weights the draw lies."""
     for slot in slots:
@@ -97,7 +97,7 @@ def drawn(slots: Ints, weights: Ints, at: float) -> int:
     return int(slots[-1])
 
 
-@numba.njit(cache=True)
+@compiled
 def richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
     """Smooth weighted round robin: all gain their weight, the richest pays the total (nginx)."""
     best = slots[0]
@@ -109,7 +109,7 @@ def richest(slots: Ints, weights: Ints, credits: Ints, total: int) -> int:
     return int(best)
 
 
-@numba.njit(cache=True)
+@compiled
 def _is_full(recent: Floats, count: int, limit: int, start: float, now: float) -> bool:
     """Whether as many wait as may: the one that came `limit` ago has not started yet."""
     if limit == 0:
@@ -119,7 +119,7 @@ def _is_full(recent: Floats, count: int, limit: int, start: float, now: float) -
     return bool(recent[(count - limit) % MOST_WAITING] > now)
 
 
-@numba.njit(cache=True)
+@compiled
 def rearrange(
     arrivals: Floats,
     noise: Floats,

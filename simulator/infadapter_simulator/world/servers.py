@@ -2,9 +2,10 @@
 
 from typing import TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from infadapter_simulator.compiled import compiled
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -18,7 +19,7 @@ def with_rows(rows: NDArray[Row], count: int) -> NDArray[Row]:
     return grown
 
 
-@numba.njit(cache=True)
+@compiled
 def first_free(free_s: Floats, servers: int) -> int:
     first = 0
     for server in range(1, servers):
@@ -27,7 +28,7 @@ def first_free(free_s: Floats, servers: int) -> int:
     return first
 
 
-@numba.njit(cache=True)
+@compiled
 def free_anew(free_s: Floats, finish_s: Floats, now: float) -> None:
     """
     The pod has another number of servers from now on. `finish_s` is of what is being served, which

@@ -137,6 +137,8 @@ def opened(path: Path, told: Told = lambda done, total: None) -> Iterator[Stream
 @contextmanager
 def _source(path: Path) -> Iterator[Any]:
     if path == STANDARD_INPUT:
+        if sys.stdin is None:  # as `<&-` leaves it
+            raise TraceError("The standard input is closed: name a file, or send one into it.")
         yield io.BufferedReader(cast(Any, sys.stdin.buffer), MAX_LINE)
         return
     with io.BufferedReader(io.FileIO(path), MAX_LINE) as file:

@@ -5,6 +5,9 @@ must copy the chosen rows before it can multiply them (measured: half as fast), 
 largest logit in another pass; here a row is read once. See docs/decisions/0027.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +19,13 @@ Indices = npt.NDArray[np.int32]
 _LOWEST = np.float32(-np.inf)
 _FAST = {"reassoc", "contract", "nsz"}  # sums in any order; infinities stay what they are
 
-_compiled = numba.njit(cache=True, fastmath=_FAST, nogil=True)
+
+def _compiled(function: Callable[..., Any]) -> Any:
+    """In a read-only container numba has nowhere to keep it: then each process compiles anew."""
+    try:
+        return numba.njit(cache=True, fastmath=_FAST, nogil=True)(function)
+    except RuntimeError:
+        return numba.njit(fastmath=_FAST, nogil=True)(function)
 
 
 @_compiled

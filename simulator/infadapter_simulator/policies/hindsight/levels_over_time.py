@@ -1,15 +1,15 @@
 """The dynamic programme of one variant: which level it holds when, at prices that are given."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from infadapter_simulator.compiled import compiled
 from infadapter_simulator.world.queues import Floats, Ints
 
 Shorts = NDArray[np.int16]
 
 
-@numba.njit(cache=True)
+@compiled
 def best_levels(
     gain: Floats,  # by second and operating point, of a request that is served then
     rps: Floats,  # by operating point and level; level 0 is nothing
@@ -34,7 +34,7 @@ def best_levels(
     return best.max(), held
 
 
-@numba.njit(cache=True)
+@compiled
 def _worth(gain: Floats, rps: Floats) -> Floats:
     """By level, with the point that is worth the most: a mixture of them is worth no more."""
     found: Floats = gain[0] * rps[0]
@@ -43,7 +43,7 @@ def _worth(gain: Floats, rps: Floats) -> Floats:
     return found
 
 
-@numba.njit(cache=True)
+@compiled
 def _shrunk(best: Floats, came: Shorts) -> None:
     """What each level is worth if a higher one may have become it."""
     came[-1] = len(best) - 1
@@ -54,7 +54,7 @@ def _shrunk(best: Floats, came: Shorts) -> None:
             came[level] = came[level + 1]
 
 
-@numba.njit(cache=True)
+@compiled
 def _grown(best: Floats, came: Shorts, early: Floats, grow_s: float, start_s: float) -> None:
     """What each level is worth if a lower one may have, which holds it before it serves."""
     for level in range(1, len(best)):

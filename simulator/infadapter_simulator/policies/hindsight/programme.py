@@ -1,8 +1,8 @@
 """The dynamic programme over time: plans are its states, moves lead from one to another."""
 
-import numba
 import numpy as np
 
+from infadapter_simulator.compiled import compiled
 from infadapter_simulator.policies.hindsight.moves import Moves
 from infadapter_simulator.world.queues import Floats, Ints
 
@@ -27,7 +27,7 @@ def best_path(worth: Floats, moves: Moves, cost_weight: float, begin: int | None
     )
 
 
-@numba.njit(cache=True)
+@compiled
 def _path(
     worth: Floats,
     begin: Floats,
@@ -65,7 +65,7 @@ def _path(
     return _traced(best, by, source, before, after)
 
 
-@numba.njit(cache=True)
+@compiled
 def _traced(best: Floats, by: Ints, source: Ints, before: Ints, after: Ints) -> Ints:
     steps = len(best)
     path = np.zeros(steps, dtype=np.int64)

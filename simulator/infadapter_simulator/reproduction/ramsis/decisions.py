@@ -9,12 +9,12 @@ what waits, up to a cap, which is the same for all networks.
 from collections.abc import Sequence
 from heapq import heapreplace
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from infadapter_scheduler import Point
 from infadapter_scheduler.points.model_switching import Decided
+from infadapter_simulator.compiled import compiled
 from infadapter_simulator.reproduction.ramsis.inputs import SLO_S
 
 LOADS_RPS = tuple(range(200, 4001, 200))
@@ -64,7 +64,7 @@ def violations(network: Point, cap: int, workers: int, times_s: NDArray[np.float
     return int(_late(times_s, seconds, workers, SLO_S, VIOLATIONS * len(times_s)))
 
 
-@numba.njit(cache=True)
+@compiled
 def _late(
     times_s: NDArray[np.float64],
     seconds: NDArray[np.float64],
