@@ -8,7 +8,13 @@ from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.steps import ResizePod, ScaleUp
-from infadapter_operator.planning.capacity import allocations_of, held_by, largest, load_time_s, plus
+from infadapter_operator.planning.capacity import (
+    allocations_of,
+    held_by,
+    largest,
+    load_time_s,
+    plus,
+)
 from infadapter_operator.rollout.free import Room, room_for, start_size
 from infadapter_operator.rollout.match import WAITS, PodState, of_target, resize_failed
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Resources, Target
