@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -17,6 +18,7 @@ from infadapter_simulator.world.faults import Faults, Spell
 from infadapter_solver import Allocation
 from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target
+from tests.operator.loop_arithmetic import held, within
 from tests.operator.loop_runner import Runner
 from tests.operator.loop_world import BEGIN_S, World
 
@@ -110,6 +112,32 @@ def test_a_restart_of_the_operator_leaves_the_pod_that_is_tried(every_s: float) 
         runner.state = State(decision=state.decision, blocks=state.blocks)
     assert len(starts_of(runner, "bad")) == 2
     assert variants_of(runner) == {"bad"}
+
+
+@pytest.mark.parametrize(
+    ("cause", "longest_s"), [(Cause.CRASH, 11.0), (Cause.IMAGE, 11.0), (Cause.NOT_READY, 18.0)]
+)
+def test_above_the_budget_one_that_is_tried_is_left_when_a_start_would_be_over(
+    cause: Cause, longest_s: float
+) -> None:
+    """And not tried again before its back-off, doubled, is over; nor does what serves change."""
+    bad = Spell(variant="bad", cause=cause, message="no", from_s=0.0)
+    runner = a_runner(a_service(surge_cores=2, load_s=5.0), bad, rps=70.0)
+    asyncio.run(runner.run(400))
+    budget = runner.world.service.budget
+    above = [
+        seen.now_s - BEGIN_S
+        for seen in runner.looks
+        if seen.observed and not within(held(seen.observed.pods), budget)
+    ]
+    planned_s, *tried_s = starts_of(runner, "bad")
+    assert len(tried_s) == 3
+    assert all(start_s + 1 in above for start_s in tried_s)
+    late = [s for s in above if s > 64 and all(not t <= s < t + longest_s for t in tried_s)]
+    assert (planned_s, late) == (0.0, [])
+    first_s, second_s = (after - before for before, after in pairwise(tried_s))
+    assert second_s > 1.6 * first_s > 90
+    assert plans_of(runner) == 2
 
 
 @pytest.mark.parametrize("until_s", [72.0, 73.5, 98.0])

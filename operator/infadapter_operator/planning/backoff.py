@@ -58,7 +58,31 @@ def blocks_after(
         target: _block(service.patience, before.get(target), observed, target, failure, now_s)
         for target, failure in failures.items()
     }
-    return _one_back_off({**kept, **failed}, service, observed)
+    found = _one_room(before, {**kept, **failed}, service.patience, now_s)
+    return _one_back_off(found, service, observed)
+
+
+def _one_room(before: Blocks, blocks: Blocks, patience: Patience, now_s: float) -> Blocks:
+    """
+    What has found no room on the nodes, a pod's or a resize's, leaves none to others either that
+    found none while it was waited for: as the back-off of the one would end while the other waits,
+    one after the other would be planned for ever, and never what has room.
+    """
+    fresh = [
+        block
+        for target, block in blocks.items()
+        if block.cause in OF_SIZE
+        and (target not in before or before[target].attempts < block.attempts)
+    ]
+    if not fresh:
+        return blocks
+    began_s, rest_s = min(block.created_s for block in fresh), now_s + patience.retry_first_s
+    return {
+        target: replace(block, until_s=max(block.until_s, rest_s))
+        if block.cause in OF_SIZE and not block.come and block.until_s >= began_s
+        else block
+        for target, block in blocks.items()
+    }
 
 
 def _one_back_off(blocks: Blocks, service: Service, observed: Observed) -> Blocks:

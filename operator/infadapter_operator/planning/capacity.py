@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from infadapter_operator.domain.observed import Pod
+from infadapter_operator.domain.observed import Pod, Resize
 from infadapter_operator.domain.service import Service
 from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Resources, Target, Variant
 
@@ -95,11 +95,21 @@ def largest(some: Resources, others: Resources) -> dict[str, int]:
     return {name: max(some.get(name, 0), others.get(name, 0)) for name in {*some, *others}}
 
 
+def held_by(pod: Pod) -> dict[str, int]:
+    """
+    What nobody else can have, as the scheduler counts: what is in force and, while it is resized or
+    waits for that, what was asked for; of a size that is refused for good, nothing.
+    """
+    if pod.resize is Resize.REFUSED:
+        return dict(pod.size.resources)
+    return largest(pod.size.resources, pod.wanted.resources)
+
+
 def held(pods: Iterable[Pod]) -> Resources:
-    """By all of these together, with what they were asked to grow to."""
+    """By all of these together."""
     total: Resources = {}
     for pod in pods:
-        total = plus(total, largest(pod.size.resources, pod.wanted.resources))
+        total = plus(total, held_by(pod))
     return total
 
 

@@ -7,16 +7,26 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod, Trouble
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import fitting, load_time_s
+from infadapter_operator.planning.capacity import fits, fitting, held, load_time_s
 from infadapter_solver.problem import CPU, Target
 
 Blocks = Mapping[Target, Block]
 
 OF_SIZE = (Cause.NO_NODE, Cause.RESIZE)
 """Causes that another size of the same target may not have."""
+
+SURGE_SLACK_S = 1.0
+"""
+Beyond a start, how long a pod that is tried again may hold more than the budget: with what it takes
+to leave, as long as pods of a plan.
+"""
+
+LATE_START_RATIO = 2.0
+"""Of a start with which nothing is wrong but that it takes longer than told."""
 
 SMALLER_SIZE_RATIO = 0.8
 """Of a size that no node has room for: what is tried next."""
@@ -115,7 +125,11 @@ def failing(service: Service, observed: Observed, blocks: Blocks, now_s: float) 
         for pod in observed.pods
         if not (pod.ready or pod.leaving or pod.is_lost or pod.outdated)
         and pod.target not in observed.untouchable
-        and (now_s >= gives_up_at_s(service, observed, pod) or _was_given_up(blocks, observed, pod))
+        and (
+            now_s >= gives_up_at_s(service, observed, pod)
+            or _was_given_up(blocks, observed, pod)
+            or _holds_surge_for_too_long(service, observed, blocks, pod, now_s)
+        )
     ]
     return sorted(found, key=lambda pod: (pod.created_at_s, pod.name))
 
@@ -130,6 +144,25 @@ def _was_given_up(blocks: Blocks, observed: Observed, pod: Pod) -> bool:
         return False
     unready = (p.created_at_s for p in observed.of(pod.target) if not (p.ready or p.leaving))
     return pod.created_at_s == min(unready) <= block.created_s
+
+
+def _holds_surge_for_too_long(
+    service: Service, observed: Observed, blocks: Blocks, pod: Pod, now_s: float
+) -> bool:
+    """
+    One that is tried again: surge is for what starts, for as long as a start takes. It is left as
+    one whose patience has ended, or it would be tried again at once.
+    """
+    block = blocks.get(pod.target)
+    if block is None or block.come or block.cause in OF_SIZE:
+        return False
+    is_tried = pod.created_at_s >= block.until_s
+    was_tried = block.attempts > 1 and now_s < block.until_s and pod.created_at_s <= block.created_s
+    start_s = START_S + load_time_s(service, pod.target)
+    may_s = start_s if pod.trouble else LATE_START_RATIO * start_s
+    if not (is_tried or was_tried) or now_s < pod.created_at_s + may_s + SURGE_SLACK_S:
+        return False
+    return not fits(held(p for p in observed.pods if not p.is_lost), service.budget)
 
 
 def _told(pod: Pod) -> Trouble:

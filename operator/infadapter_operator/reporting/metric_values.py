@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import held
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.sentences import unavailable
-from infadapter_operator.rollout.match import held_by
 from infadapter_solver.problem import CPU, Plan, Target
 
 
@@ -42,7 +42,7 @@ def target_values(cycle: Cycle, plan: Plan) -> dict[Target, dict[str, float | No
             "planned_pods": group.pods if group else 0,
             "ready_pods": sum(pod.ready and not pod.leaving for pod in own),
             "planned_cpu_cores": group.resources.get(CPU, 0) / 1000 if group else 0.0,
-            "allocated_cpu_cores": sum(held_by(pod).get(CPU, 0) for pod in own) / 1000,
+            "allocated_cpu_cores": held(own).get(CPU, 0) / 1000,
             "share_ratio": cycle.shares.get(target, 0.0),
             "learnt_capacity_ratio": calibration.ratio(target)
             if target in calibration.ratios

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import plus
-from infadapter_operator.rollout.match import held_by
+from infadapter_operator.planning.capacity import held, held_by, plus
 from infadapter_solver.problem import Plan, PodSize, Resources, Target
 
 
@@ -34,8 +33,7 @@ def room_for(service: Service, plan: Plan, observed: Observed) -> Room:
     """Pods that leave hold what they have until they are gone; pods still to come hold theirs."""
     room = Room(plus(service.budget, service.max_surge))
     room.take(observed.aside)
-    for pod in observed.pods:
-        room.take(held_by(pod))
+    room.take(held(observed.pods))
     planned = {group.target: group.allocation.size for group in plan.groups}
     for target, pods in missing(observed).items():
         size = start_size(observed, target, planned.get(target))
@@ -82,9 +80,7 @@ def most_beyond(old: Sequence[int], new: int, pods: int) -> int:
 
 def over_budget(service: Service, observed: Observed) -> Resources:
     """Resources of which more is held than the budget, and how much: surge is in use."""
-    beyond = plus({}, service.budget, -1)
-    for pod in observed.pods:
-        beyond = plus(beyond, held_by(pod))
+    beyond = plus(held(observed.pods), service.budget, -1)
     return {name: more for name, more in beyond.items() if more > 0}
 
 

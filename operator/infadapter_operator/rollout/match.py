@@ -9,7 +9,6 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import (
     accuracy_of,
     as_allocation,
-    largest,
     resizable,
     same_amounts,
     same_size,
@@ -146,13 +145,6 @@ def is_settled(pod: Pod) -> bool:
 
 def is_at(pod: Pod, allocation: Allocation) -> bool:
     return same_size(pod.size, allocation.size)
-
-
-def held_by(pod: Pod) -> dict[str, int]:
-    """What nobody else can have: what is in force and, while it is resized, what was asked for."""
-    if pod.resize is Resize.REFUSED:
-        return dict(pod.size.resources)
-    return largest(pod.size.resources, pod.wanted.resources)
 
 
 def of_target(pods: Sequence[PodState], target: Target) -> list[PodState]:

@@ -8,7 +8,7 @@ carries least. Whatever moves already makes room by itself, and is waited for.
 from dataclasses import dataclass, replace
 
 from infadapter_operator.delays import RESIZE_S
-from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.observed import Observed, Resize
 from infadapter_operator.domain.steps import ReplacePods, ResizePod
 from infadapter_operator.rollout.free import over_budget
 from infadapter_operator.rollout.match import WAITS, of_target
@@ -169,12 +169,12 @@ def _back_in_budget(context: DrainContext, observed: Observed) -> Releases:
     """
     Surge is for what starts: where nothing does, and nothing planned can, what is held beyond the
     budget goes back although it serves; of it, what costs the least capacity. What waits for a node
-    is not held yet.
+    is not held yet; a resize that fails was let in by its own, and is.
     """
-    if _makes_room_itself(context, observed) or context.takers_are_ready:
+    if _makes_room_itself(context, observed) or context.takers_serve:
         return {}
     placed = (pod for pod in observed.pods if pod.unschedulable_since_s is None)
-    there = tuple(replace(p, wanted=p.size) if p.resize in WAITS else p for p in placed)
+    there = tuple(replace(p, wanted=p.size) if p.resize is Resize.DEFERRED else p for p in placed)
     beyond = over_budget(context.service, replace(observed, pods=there))
     if not beyond:
         return {}

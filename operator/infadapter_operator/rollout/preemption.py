@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed, Pod, Resize
-from infadapter_operator.planning.capacity import load_time_s, plus
+from infadapter_operator.planning.capacity import held_by, load_time_s, plus
 from infadapter_operator.rollout.free import missing
 from infadapter_operator.rollout.match import PodState, is_settled, of_target
 from infadapter_operator.rollout.release import (
@@ -180,7 +180,7 @@ def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Itera
     """What of one pod is enough by itself."""
     shrinks = one.shrinks and one.can_resize
     if shortage.replaces == one.actual.target and not (one.goes or shrinks):
-        if _covers(one.actual.resources, shortage.lacking):
+        if _covers(_held_there(one.actual), shortage.lacking):
             lost_rps = _missed(context, context.counted_rps(one))
             yield _Candidate({one.actual.name: None}, lost_rps, shortage)
         return
@@ -219,7 +219,12 @@ def _missed(context: DrainContext, lost_rps: float) -> float:
 
 
 def _freed(one: PodState, size: Allocation | None) -> Resources:
-    return plus(one.actual.resources, size.resources if size else {}, -1)
+    return plus(_held_there(one.actual), size.resources if size else {}, -1)
+
+
+def _held_there(pod: Pod) -> Resources:
+    """On its node: a resize that fails was let in, one that waits for room was not yet."""
+    return pod.size.resources if pod.resize is Resize.DEFERRED else held_by(pod)
 
 
 def _covers(freed: Resources, lacking: Resources) -> bool:

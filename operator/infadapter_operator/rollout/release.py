@@ -66,7 +66,16 @@ class DrainContext:
     @property
     def enough_rps(self) -> float:
         """What the plan serves, once it is there; until then nothing is known to be enough."""
-        return self.planned_rps if self.takers_are_ready else math.inf
+        return self.planned_rps if self.takers_serve else math.inf
+
+    @cached_property
+    def takers_serve(self) -> bool:
+        """And what was refused its size is replaced: until then less is there than is planned."""
+        lacks = (
+            one.capacity_rps < one.desired_rps - 1e-9 and one.must_be_replaced(self.now_s)
+            for one in self.pods
+        )
+        return self.takers_are_ready and not any(lacks)
 
     @property
     def planned_rps(self) -> float:

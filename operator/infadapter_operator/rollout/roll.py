@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.steps import ReplacePods, ScaleUp
+from infadapter_operator.planning.capacity import held_by
 from infadapter_operator.rollout.free import rolled_beyond
-from infadapter_operator.rollout.match import PodState, held_by, of_target
+from infadapter_operator.rollout.match import PodState, of_target
 from infadapter_operator.rollout.release import DrainContext
 from infadapter_operator.rollout.scale_up import Growth, Shortage
 from infadapter_solver.problem import CPU, PodGroup, Resources

@@ -48,13 +48,15 @@ def unloaded(
     load that moves would move weights at every cycle, and nothing would ever shrink; and in an
     overload all are full by any weights, unless what is to carry is not sent to yet. Of pods that
     the router has yet to send to (`unconfirmed`) none shrinks: weights that were replaced meanwhile
-    may come into force first, and leave it to them alone.
+    may come into force first, and leave it to them alone; or to those that all weights name, which
+    must suffice by themselves.
     """
     if all(weights == in_force[0] for weights in in_force):
         return freed
     stay = [one for one in pods if one.actual.ready and not goes_now(freed, one.actual.name)]
     left_rps = sum(one.capacity_rps for one in stay)
-    carried_rps = [_carried_rps(pods, weights) for weights in in_force]
+    ways = [*in_force, _named_by_all(in_force)]
+    carried_rps = [_carried_rps(pods, weights) for weights in ways]
     found: dict[str, Allocation | None] = {}
     for one in stay:
         size = freed.get(one.actual.name)
@@ -65,7 +67,7 @@ def unloaded(
         lost_rps = min(demand_rps, left_rps) - min(demand_rps, after_rps)
         carried_after_rps = [
             rps - less_rps if weights.get(one.actual.name) else rps
-            for rps, weights in zip(carried_rps, in_force, strict=True)
+            for rps, weights in zip(carried_rps, ways, strict=True)
         ]
         suffices = all(
             after >= min(before, demand_rps, after_rps) - 1e-9
@@ -75,6 +77,14 @@ def unloaded(
             found[one.actual.name] = size
             left_rps, carried_rps = after_rps, carried_after_rps
     return found
+
+
+def _named_by_all(in_force: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {
+        pod: min(weights[pod] for weights in in_force)
+        for pod in in_force[0]
+        if all(weights.get(pod) for weights in in_force)
+    }
 
 
 def _carried_rps(pods: Sequence[PodState], weights: Mapping[str, int]) -> float:

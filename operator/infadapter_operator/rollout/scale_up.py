@@ -8,9 +8,15 @@ from infadapter_operator.delays import RESIZE_S, START_S
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.steps import ResizePod, ScaleUp
-from infadapter_operator.planning.capacity import allocations_of, largest, load_time_s, plus
+from infadapter_operator.planning.capacity import (
+    allocations_of,
+    held_by,
+    largest,
+    load_time_s,
+    plus,
+)
 from infadapter_operator.rollout.free import Room, room_for, start_size
-from infadapter_operator.rollout.match import PodState, held_by, of_target
+from infadapter_operator.rollout.match import WAITS, PodState, of_target, resize_failed
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Resources, Target
 
 
@@ -124,8 +130,11 @@ class _Grower:
             )
 
     def _may_come(self, one: PodState) -> bool:
-        most = self._observed.size_limits.get(one.actual.target, math.inf)
-        return one.actual.wanted.cpu_millicores <= most
+        """A bridge: its size is not known not to come, and it has not waited for too long."""
+        pod, patience_s = one.actual, self._service.patience.start_s
+        most = self._observed.size_limits.get(pod.target, math.inf)
+        fails = pod.resize in WAITS and resize_failed(pod, self._now_s, patience_s)
+        return pod.wanted.cpu_millicores <= most and not fails
 
     def start(self, group: PodGroup, live: Sequence[PodState]) -> None:
         """What is rolled gets its pods by that: others would come up at a size that is no more."""

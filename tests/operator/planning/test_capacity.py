@@ -2,10 +2,19 @@ from dataclasses import replace
 
 import pytest
 
+from infadapter_operator.domain.observed import Observed, Resize
 from infadapter_operator.domain.service import Mode, Service
 from infadapter_operator.planning import capacity
-from infadapter_operator.planning.capacity import capacity_rps, fits, ready_capacity_rps, resizable
-from infadapter_solver.problem import Allocation, PodSize, Target, Variant
+from infadapter_operator.planning.capacity import (
+    capacity_rps,
+    fits,
+    held,
+    ready_capacity_rps,
+    resizable,
+)
+from infadapter_operator.planning.probe import room_beside
+from infadapter_operator.rollout.free import over_budget
+from infadapter_solver.problem import CPU, Allocation, PodSize, Target, Variant
 from tests.builders import a_pod, a_service
 
 GPU = "nvidia.com/gpu"
@@ -94,3 +103,14 @@ def test_what_fits_is_found_once_for_as_long_as_the_variants_are_the_same(
     assert len(searched) == 1
     other = replace(service, variants=service.variants[1:])
     assert capacity_rps(other, a_pod("small-0", 1900)) == 0.0
+
+
+@pytest.mark.parametrize("resize", Resize)
+def test_a_pod_holds_what_it_was_asked_to_grow_to_unless_that_is_refused(resize: Resize) -> None:
+    """As the scheduler and a quota count; planning and rollout by one rule."""
+    pod = a_pod("small-0", 1000, wanted=4000, resize=resize)
+    holds = 1000 if resize is Resize.REFUSED else 4000
+    assert held([pod]) == {CPU: holds}
+    service, observed = a_service(budget={CPU: 900}, max_surge={CPU: 4000}), Observed(pods=(pod,))
+    assert over_budget(service, observed) == {CPU: holds - 900}
+    assert room_beside(service, observed, None, ()) == {CPU: 4900 - holds}

@@ -8,6 +8,7 @@ import asyncio
 
 import pytest
 
+from infadapter_operator.domain.observed import Resize
 from tests.operator.rollout.liveness import Rollout
 from tests.operator.rollout.liveness_cases import Case, Group, Kind, There
 
@@ -241,9 +242,106 @@ WAYS = {
         budget=3600,
         surge=0,
     ),
+    "what finds no node and what waited meanwhile are not planned in turn": Case(
+        kinds=(
+            Kind(3.0, {200: 4.0}),
+            Kind(3.0, {200: 4.0, 400: 8.0, 1000: 20.0, 2000: 40.0}),
+            Kind(1.0, {200: 11.0}),
+            Kind(1.0, {200: 22.36}),
+        ),
+        plans=((Group(2, 200, 5),),),
+        there=(
+            There(1, 400, ready=False, carries=False),
+            There(1, 400),
+            There(0, 200, ready=False, carries=False),
+        ),
+        demand_rps=38.5,
+        budget=1200,
+        surge=2000,
+        node=1000,
+        confirm_s=0.0,
+        lag_s=2.0,
+    ),
+    "nor where resizes wait, too": Case(
+        kinds=(
+            Kind(3.0, {1000: 111.8}),
+            Kind(3.0, {1000: 111.8}),
+            Kind(0.1, {400: 22.0}),
+            Kind(0.1, {200: 11.0, 400: 22.0, 1000: 55.0}),
+        ),
+        plans=((Group(2, 400, 5), Group(3, 400, 1)),),
+        there=(There(0, 1000), There(3, 400, carries=False), There(0, 1000, carries=False)),
+        demand_rps=92.4,
+        budget=2400,
+        surge=2400,
+        node=2400,
+    ),
+    "those that all weights name suffice while the router takes up one after the other": Case(
+        kinds=(
+            Kind(10.0, {2000: 110.0}),
+            Kind(0.1, {200: 43.3, 600: 129.9, 1000: 216.5, 2000: 433.0}),
+            Kind(10.0, {1000: 20.0, 2000: 40.0}),
+            Kind(1.0, {200: 78.35, 600: 235.05, 1000: 391.75, 2000: 783.5}),
+        ),
+        plans=((Group(1, 600, 5), Group(2, 1000, 3)),),
+        there=(
+            There(1, 600, ready=False, carries=False),
+            There(1, 2000),
+            There(3, 2000),
+            There(2, 1000),
+            There(1, 600),
+            There(1, 800),
+            There(1, 200),
+        ),
+        demand_rps=702.4,
+        budget=7000,
+        surge=500,
+        node=7400,
+        confirm_s=4.0,
+    ),
+}
+
+TROUBLES = {
+    "a pod too many whose growth fails goes where budget is short of it": Case(
+        kinds=(Kind(0.1, {2000: 110.0}),),
+        plans=((Group(0, 2000, 3),),),
+        there=(
+            There(0, 2000),
+            There(0, 2000, ready=False, carries=False),
+            There(0, 800),
+            There(0, 2000),
+            There(0, 800),
+        ),
+        demand_rps=429.0,
+        budget=7000,
+        surge=1000,
+        node=7600,
+        fates={0: Resize.FAILING},
+    ),
+    "what was refused its size does not serve what is planned": Case(
+        kinds=(Kind(10.0, {400: 44.72, 600: 67.08}), Kind(10.0, {400: 44.72, 600: 67.08})),
+        plans=((Group(0, 600, 3),),),
+        there=(
+            There(0, 600, carries=False),
+            There(1, 400),
+            There(0, 400),
+            There(1, 600),
+            There(0, 400, ready=False, carries=False),
+            There(0, 400),
+        ),
+        demand_rps=261.61,
+        budget=2000,
+        surge=1000,
+        fates={0: Resize.REFUSED, 1: Resize.REFUSED},
+    ),
 }
 
 
 @pytest.mark.parametrize("case", WAYS.values(), ids=WAYS)
 def test_a_way_that_broke_a_bound_is_gone_in_time(case: Case) -> None:
     asyncio.run(Rollout(case).reaches())
+
+
+@pytest.mark.parametrize("case", TROUBLES.values(), ids=TROUBLES)
+def test_trouble_that_broke_a_bound_is_a_rest_with_a_name(case: Case) -> None:
+    asyncio.run(Rollout(case).rests())
