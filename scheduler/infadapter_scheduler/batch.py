@@ -35,10 +35,10 @@ class Batch:
     closed: bool = False  # nobody joins any more: its model is to be unloaded
     members: list[Request] = field(default_factory=list)  # the earliest due first
     work_s: float = 0.0
+    model: str = field(init=False)
 
-    @property
-    def model(self) -> str:
-        return self.costs.model.name
+    def __post_init__(self) -> None:
+        self.model = self.costs.model.name
 
     def work_with(self, more: int) -> float:
         size = len(self.members) + more
@@ -57,10 +57,18 @@ class Batch:
             members.sort(key=lambda member: member.deadline_s)
         return members
 
-    def become(self, members: list[Request], latest_start_s: float | None = None) -> None:
-        """These are its members now; when they have to start at the latest, if that is known."""
+    def become(
+        self,
+        members: list[Request],
+        latest_start_s: float | None = None,
+        work_s: float | None = None,
+    ) -> None:
+        """
+        These are its members now; when they have to start at the latest, and what they take, if
+        that is known.
+        """
         self.members = members
-        self.work_s = self.work_with(0)
+        self.work_s = self.work_with(0) if work_s is None else work_s
         if members:
             if latest_start_s is None:
                 latest_start_s = self.latest_start_s(members)

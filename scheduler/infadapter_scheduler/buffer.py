@@ -52,6 +52,8 @@ class SafetyBuffer:
         """For what completes in so long, after executions of so long each."""
         if self.constant_s is not None:
             return self.constant_s
+        if not self._quantiles[0]:
+            return 0.0
         measured_s = self._measured_s(ahead_s, each_s)
         return measured_s if self.most is None else min(measured_s, self.most * ahead_s)
 
@@ -63,8 +65,6 @@ class SafetyBuffer:
 
     def _measured_s(self, ahead_s: float, each_s: float) -> float:
         quantiles = self._quantiles
-        if not quantiles[0]:
-            return 0.0
         depth = ahead_s / each_s
         for known, quantile in zip(DEPTHS, quantiles, strict=True):
             if depth <= known:

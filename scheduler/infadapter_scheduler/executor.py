@@ -69,7 +69,9 @@ class Executor:
 
     def admits_from_s(self, now_s: float) -> float:
         """When what is admitted now could begin, were nothing else planned."""
-        return self.free_s(now_s) + self.kept_free_s
+        reached_s = now_s + self.lag_s
+        free_s = self.booked_s if self.booked_s > reached_s else reached_s
+        return free_s + self.kept_free_s
 
     @property
     def idle(self) -> bool:

@@ -84,10 +84,13 @@ class Costs:
     first: list[int] = field(init=False)
     ends_s: list[list[float]] = field(init=False)
     growing_s: list[float] = field(init=False)
+    seconds: dict[int, float] = field(init=False)  # by batch size
+    seconds_each: dict[int, float] = field(init=False)  # a request's share of them
+    first_s: list[float] = field(init=False)  # the first of the split
     first_each_s: list[float] = field(init=False)  # a request's share of the first of the split
+    split_each_s: list[float] = field(init=False)  # and of all of it
     choices: Choices | None = field(init=False, default=None)
     _caps: dict[tuple[float, int], int] = field(init=False, default_factory=dict)
-    _known_s: dict[int, float] = field(init=False)
 
     def __post_init__(self) -> None:
         self.sizes = tuple(sorted(self.model.execution_s))
@@ -95,13 +98,10 @@ class Costs:
         self.load = WindowMean(self.model.load_s)
         self.tabulate()
 
-    def seconds(self, batch: int) -> float:
-        return self._known_s[batch]
-
     def learn(self, batch: int, seconds: float) -> None:
         window = self.windows[batch]
         window.add(seconds)
-        if abs(window.mean - self._known_s[batch]) > REFRESH * self._known_s[batch]:
+        if abs(window.mean - self.seconds[batch]) > REFRESH * self.seconds[batch]:
             self.tabulate()
 
     def seed(self, execution_s: Mapping[int, float], load_s: float | None) -> None:
@@ -127,10 +127,8 @@ class Costs:
         key = (round(slo_s, 6), buffer.version)
         found = self._caps.get(key)
         if found is None:
-            fit = [
-                b for b, t in self._known_s.items() if 2 * t + buffer.seconds(2 * t, t) <= key[0]
-            ]
-            found = max(fit, key=lambda b: b / self._known_s[b], default=self.sizes[0])
+            fit = [b for b, t in self.seconds.items() if 2 * t + buffer.seconds(2 * t, t) <= key[0]]
+            found = max(fit, key=lambda b: b / self.seconds[b], default=self.sizes[0])
             if len(self._caps) >= MOST_CAPS:
                 self._caps.clear()
             self._caps[key] = found
@@ -141,7 +139,7 @@ class Costs:
         From its start until the first of a batch has its answer, if it is to grow to a size: at
         once when that is reached, but on the way there the last to have come is served last.
         """
-        need_s = self._known_s[self.first[target]]
+        need_s = self.first_s[target]
         if self.growing_s[target] <= need_s or rate_rps <= 0:
             return need_s
         for size in range(2, target):
@@ -150,19 +148,19 @@ class Costs:
                 need_s = max(need_s, self.split_s[size] - later / rate_rps)
         return need_s
 
-    def seconds_each(self, cap: int) -> float:
-        return self._known_s[cap] / cap
-
     def tabulate(self) -> None:
-        self._known_s = {size: window.mean for size, window in self.windows.items()}
+        self.seconds = {size: window.mean for size, window in self.windows.items()}
+        self.seconds_each = {size: seconds / size for size, seconds in self.seconds.items()}
         self._caps.clear()
         self.split_s, self.first, self.growing_s, self.ends_s = [0.0], [0], [0.0], [[]]
         for n in range(1, max(self.windows) + 1):
             fit = [b for b in self.windows if b <= n]
-            best = min(fit, key=lambda b: (self._known_s[b] + self.split_s[n - b], -b))
-            self.split_s.append(self._known_s[best] + self.split_s[n - best])
+            best = min(fit, key=lambda b: (self.seconds[b] + self.split_s[n - b], -b))
+            self.split_s.append(self.seconds[best] + self.split_s[n - best])
             self.first.append(max(best, self.first[n - best]))
             self.growing_s.append(max(self.growing_s[-1], self.split_s[n]))
-            run, run_s = self.first[n], self._known_s[self.first[n]]
+            run, run_s = self.first[n], self.seconds[self.first[n]]
             self.ends_s.append([run_s] * run + [run_s + end_s for end_s in self.ends_s[n - run]])
-        self.first_each_s = [inf, *(self.seconds_each(size) for size in self.first[1:])]
+        self.first_s = [0.0, *(self.seconds[size] for size in self.first[1:])]
+        self.first_each_s = [inf, *(self.seconds_each[size] for size in self.first[1:])]
+        self.split_each_s = [inf, *(self.split_s[n] / n for n in range(1, len(self.split_s)))]
