@@ -1,6 +1,7 @@
 """A batch in the making: accepted requests of one model that are planned to run together."""
 
 from dataclasses import dataclass, field
+from operator import sub
 
 from infadapter_scheduler.model import Costs
 
@@ -43,12 +44,14 @@ class Batch:
     def work_with(self, more: int) -> float:
         size = len(self.members) + more
         reserved_s = self.costs.growing_s[self.target] if size < self.cap else 0.0
-        return max(reserved_s, self.costs.split_s[size]) + self.waiting_s
+        split_s = self.costs.split_s[size]
+        return (reserved_s if reserved_s > split_s else split_s) + self.waiting_s
 
     def latest_start_s(self, members: list[Request]) -> float:
         """Who comes later is due later, and may be served by a later part of the split."""
-        ends_s = self.costs.ends_s[len(members)]
-        return min([m.due_s - end_s for m, end_s in zip(members, ends_s, strict=True)])
+        dues_s = [member.due_s for member in members]
+        latest_s: float = min(map(sub, dues_s, self.costs.ends_s[len(members)]))
+        return latest_s
 
     def with_one(self, request: Request) -> list[Request]:
         """The members in the order of their deadlines, and this one among them."""

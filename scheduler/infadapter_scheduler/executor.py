@@ -104,7 +104,10 @@ class Executor:
 
     def ended(self, run: int, end_s: float) -> Sent | None:
         """What was sent after it is expected to begin then, or when it gets there."""
-        return self._over(next((sent for sent in self.sent if sent.run == run), None), end_s)
+        for sent in self.sent:
+            if sent.run == run:
+                return self._over(sent, end_s)
+        return None
 
     def load_ended(self, model: str, end_s: float) -> None:
         found = (s for s in self.sent if not s.run and s.costs.model.name == model)

@@ -6,6 +6,7 @@ A request costs the same at any number of executors: at most three are tried, or
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from math import inf
 
 from infadapter_scheduler.admission import Offer, advance, join, replace_last
 from infadapter_scheduler.batch import Batch, Request
@@ -73,7 +74,7 @@ def _nearest(batches: list[Batch], wanted: int) -> list[Batch]:
 
 def opened(state: State, entry: Entry, offer: Offer) -> Request | float:
     """On an executor that holds the model, or loads it; else by how much it would be late."""
-    late_s = float("inf")
+    late_s = inf
     for executor in _copies(entry, offer.now_s):
         released_s = executor.cache.loading.get(entry.costs.model.name, 0.0)
         new = opening(state, entry, executor, offer, offer.cap, released_s)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from infadapter_scheduler.batch import Batch
 from infadapter_scheduler.block import Block
 
-BLOCK = 48
+BLOCK = 24
 
 
 class Place(NamedTuple):
