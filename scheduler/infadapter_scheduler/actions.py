@@ -1,7 +1,7 @@
 """Actions: what a scheduler wants done. Executors carry them out to the letter, or report."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Reason(StrEnum):
@@ -21,8 +21,7 @@ class Reason(StrEnum):
         return self in (Reason.GIVEN_UP, Reason.EXECUTOR_LEFT, Reason.GONE)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One batch on one executor: started within [earliest, latest], or dropped and reported."""
 
     run: int
@@ -35,8 +34,7 @@ class Run:
     point: int = 0  # of `Model.points`; 0 where there are none
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """Weights into the memory of an executor."""
 
     executor: str
@@ -45,16 +43,14 @@ class Load:
     latest_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Unload:
+class Unload(NamedTuple):
     """An eviction: the pages of a model are free at once."""
 
     executor: str
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(NamedTuple):
     """An answer without service; a client may try again after so long."""
 
     request: int

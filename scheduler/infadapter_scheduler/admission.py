@@ -5,7 +5,7 @@ It joins a batch that is being made, or opens one at its deadline's place: earli
 is optimal for one executor, so no other place is tried.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.buffer import SafetyBuffer
@@ -19,7 +19,8 @@ EPSILON_S = 1e-8
 """And is not given up afterwards."""
 
 
-class Offer(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Offer:
     """An arrival as admission sees it."""
 
     request: int
@@ -27,6 +28,7 @@ class Offer(NamedTuple):
     deadline_s: float
     now_s: float
     lag_s: float  # until the answer is back
+    cap: int  # the largest batch that its deadline allows
 
     def due_s(self, complete_s: float, each_s: float, buffer: SafetyBuffer) -> float:
         kept_s = buffer.seconds(complete_s - self.now_s, each_s)
@@ -48,13 +50,13 @@ def join(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer) -
     else:
         before_s = executor.plan.before_s(batch)
     begin_s = free_s + before_s + batch.waiting_s
-    due_s = offer.due_s(begin_s + work_s, batch.costs.seconds(batch.costs.first[batch.cap]), buffer)
+    due_s = offer.due_s(begin_s + work_s, batch.costs.first_s[batch.cap], buffer)
     request = Request(offer.request, batch.model, offer.deadline_s, due_s, batch)
     members = batch.with_one(request)
     latest_start_s = batch.latest_start_s(members)
     if begin_s - TIE_S > latest_start_s:
         return None
-    batch.become(members, latest_start_s)
+    batch.become(members, latest_start_s, work_s)
     executor.plan.changed(batch)
     _sooner(batch, executor, free_s)
     return request
@@ -89,7 +91,7 @@ def advance(batch: Batch, executor: Executor, offer: Offer, buffer: SafetyBuffer
     if plan.place_of(batch).headroom_s - (work_s - batch.work_s) < free_s - TIE_S:
         return None
     begin_s = free_s + plan.place(offer.deadline_s).before_s
-    due_s = offer.due_s(begin_s + work_s, batch.costs.seconds(batch.costs.first[batch.cap]), buffer)
+    due_s = offer.due_s(begin_s + work_s, batch.costs.first_s[batch.cap], buffer)
     request = Request(offer.request, batch.model, offer.deadline_s, due_s, batch)
     members = batch.with_one(request)
     latest_start_s = batch.latest_start_s(members)
@@ -110,7 +112,7 @@ def replace_last(
     """In the place of the member that is due last, who is to be served elsewhere then."""
     place = executor.plan.place_of(batch)
     begin_s = executor.free_s(offer.now_s) + place.before_s + batch.waiting_s
-    each_s = batch.costs.seconds(batch.costs.first[batch.cap])
+    each_s = batch.costs.first_s[batch.cap]
     due_s = offer.due_s(begin_s + batch.work_s, each_s, buffer)
     request = Request(offer.request, batch.model, offer.deadline_s, due_s, batch)
     members = batch.with_one(request)

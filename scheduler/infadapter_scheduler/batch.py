@@ -1,6 +1,7 @@
 """A batch in the making: accepted requests of one model that are planned to run together."""
 
 from dataclasses import dataclass, field
+from operator import sub
 
 from infadapter_scheduler.model import Costs
 
@@ -35,20 +36,22 @@ class Batch:
     closed: bool = False  # nobody joins any more: its model is to be unloaded
     members: list[Request] = field(default_factory=list)  # the earliest due first
     work_s: float = 0.0
+    model: str = field(init=False)
 
-    @property
-    def model(self) -> str:
-        return self.costs.model.name
+    def __post_init__(self) -> None:
+        self.model = self.costs.model.name
 
     def work_with(self, more: int) -> float:
         size = len(self.members) + more
         reserved_s = self.costs.growing_s[self.target] if size < self.cap else 0.0
-        return max(reserved_s, self.costs.split_s[size]) + self.waiting_s
+        split_s = self.costs.split_s[size]
+        return (reserved_s if reserved_s > split_s else split_s) + self.waiting_s
 
     def latest_start_s(self, members: list[Request]) -> float:
         """Who comes later is due later, and may be served by a later part of the split."""
-        ends_s = self.costs.ends_s[len(members)]
-        return min([m.due_s - end_s for m, end_s in zip(members, ends_s, strict=True)])
+        dues_s = [member.due_s for member in members]
+        latest_s: float = min(map(sub, dues_s, self.costs.ends_s[len(members)]))
+        return latest_s
 
     def with_one(self, request: Request) -> list[Request]:
         """The members in the order of their deadlines, and this one among them."""
@@ -57,10 +60,18 @@ class Batch:
             members.sort(key=lambda member: member.deadline_s)
         return members
 
-    def become(self, members: list[Request], latest_start_s: float | None = None) -> None:
-        """These are its members now; when they have to start at the latest, if that is known."""
+    def become(
+        self,
+        members: list[Request],
+        latest_start_s: float | None = None,
+        work_s: float | None = None,
+    ) -> None:
+        """
+        These are its members now; when they have to start at the latest, and what they take, if
+        that is known.
+        """
         self.members = members
-        self.work_s = self.work_with(0)
+        self.work_s = self.work_with(0) if work_s is None else work_s
         if members:
             if latest_start_s is None:
                 latest_start_s = self.latest_start_s(members)

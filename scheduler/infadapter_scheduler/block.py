@@ -9,37 +9,35 @@ from infadapter_scheduler.batch import Batch
 
 class Block:
     """
-    Batches as columns. The least headroom is found when it is asked for: whoever is planned behind
-    a block doesn't need it, and the first ones change with each run.
+    Batches as columns. The least headroom is `settle`d when it is asked for: whoever is planned
+    behind a block doesn't need it, and the first ones change with each run.
     """
 
-    __slots__ = ("_headroom", "batches", "keys", "limits", "stale", "total", "works")
+    __slots__ = ("batches", "headroom", "keys", "limits", "stale", "total", "works")
 
     def __init__(self, batches: list[Batch]) -> None:
         self.batches = batches
         self.keys = [batch.key_s for batch in batches]
         self.limits = [batch.limit_s for batch in batches]
         self.works = [batch.work_s for batch in batches]
-        self.stale, self._headroom = True, inf
+        self.headroom = inf
         self.changed()
 
     def changed(self) -> None:
         self.total = sum(self.works)
         self.stale = True
 
-    @property
-    def headroom(self) -> float:
-        if self.stale:
-            sums = accumulate(self.works)
-            self._headroom = min(map(sub, self.limits, sums), default=inf)
-            self.stale = False
-        return self._headroom
+    def settle(self) -> None:
+        self.headroom = min(map(sub, self.limits, accumulate(self.works)), default=inf)
+        self.stale = False
 
     def headroom_from(self, at: int, before: float) -> float:
         return self.headroom_within(at, len(self.works)) - before
 
     def headroom_within(self, at: int, end: int) -> float:
         if at == 0 and end == len(self.works):
+            if self.stale:
+                self.settle()
             return self.headroom
         sums = accumulate(self.works[at:end], initial=sum(self.works[:at]))
         next(sums)

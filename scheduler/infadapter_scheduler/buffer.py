@@ -52,6 +52,8 @@ class SafetyBuffer:
         """For what completes in so long, after executions of so long each."""
         if self.constant_s is not None:
             return self.constant_s
+        if not self._quantiles[0]:
+            return 0.0
         measured_s = self._measured_s(ahead_s, each_s)
         return measured_s if self.most is None else min(measured_s, self.most * ahead_s)
 
@@ -63,8 +65,6 @@ class SafetyBuffer:
 
     def _measured_s(self, ahead_s: float, each_s: float) -> float:
         quantiles = self._quantiles
-        if not quantiles[0]:
-            return 0.0
         depth = ahead_s / each_s
         for known, quantile in zip(DEPTHS, quantiles, strict=True):
             if depth <= known:
@@ -93,7 +93,7 @@ class SafetyBuffer:
 
     def _sums(self) -> list[np.ndarray]:
         """Of so many errors in a row as each depth says; none where the window is too short."""
-        sums = np.concatenate(([0.0], np.cumsum(self._errors)))
+        sums = np.concatenate(([0.0], np.cumsum(np.fromiter(self._errors, float))))
         known = max(1, len(self._errors) // 4)
         return [sums[d:] - sums[:-d] if d <= known else sums[:0] for d in DEPTHS]
 
@@ -107,10 +107,12 @@ class SafetyBuffer:
 
 def quantile(sums: np.ndarray, promised: float) -> float:
     """Beyond the window, by its first three moments; never below the largest that was seen."""
-    mean, deviation = float(sums.mean()), float(sums.std())
+    mean = float(sums.mean())
+    beside = sums - mean
+    deviation = sqrt(float((beside * beside).mean()))
     if deviation < 1e-9:
         return mean
-    skewness = float(((sums - mean) ** 3).mean()) / deviation**3
+    skewness = float((beside**3).mean()) / deviation**3
     z = NormalDist().inv_cdf(promised)
     beyond = mean + deviation * (z + (z * z - 1) * max(0.0, skewness) / 6)
     return max(beyond, float(sums.max()))

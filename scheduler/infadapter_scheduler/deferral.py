@@ -36,21 +36,19 @@ class Deferred:
     victims: tuple[str, ...]
 
 
-def deferred(
-    state: State, entry: Entry, executor: Executor, offer: Offer, cap: int
-) -> Request | float:
+def deferred(state: State, entry: Entry, executor: Executor, offer: Offer) -> Request | float:
     """Accepted for a load that is yet to be sent; or by how much that would be late."""
     planned = state.deferred.get(executor.name)
     if planned is not None and planned.batch.model == entry.costs.model.name:
         key_s = max(offer.deadline_s, planned.batch.key_s + EPSILON_S)
-        new = Opening(cap, 1, entry.rate_rps, 0.0, 0.0)
+        new = Opening(offer.cap, 1, entry.rate_rps, 0.0, 0.0)
         return opened_on(state, entry, executor, offer, new, key_s)
     victims = _victims(state, entry, executor, offer.now_s)
     if victims is None:
         return inf
     load_s = entry.costs.load.mean + 2 * offer.lag_s
     key_s = max([offer.deadline_s, *(s + EPSILON_S for s in _deadlines_s(executor, victims))])
-    new = Opening(cap, 1, entry.rate_rps, 0.0, load_s)
+    new = Opening(offer.cap, 1, entry.rate_rps, 0.0, load_s)
     found = opened_on(state, entry, executor, offer, new, key_s)
     if isinstance(found, Request) and found.batch is not None:
         _make_way(state, executor, Deferred(found.batch, victims))

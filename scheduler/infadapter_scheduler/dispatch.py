@@ -24,17 +24,19 @@ def next_batch(executor: Executor, now_s: float, overloaded: bool = False) -> Ba
     free_s = executor.free_s(now_s)
     before_s, headroom_s = 0.0, inf
     best, best_waste = None, inf
+    loading = executor.cache.loading
+    least = 1.0 + (PARTS if overloaded else 0.0) + EPSILON_S
     for batch in islice(executor.plan, LOOK_AHEAD):
         gap_s = 0.0
         if batch.deferred:  # its load runs before it
             before_s += batch.waiting_s
-        elif batch.model in executor.cache.loading:
+        elif loading and batch.model in loading:
             gap_s = max(0.0, batch.released_s - free_s - before_s)
         elif free_s + batch.work_s + EPSILON_S <= headroom_s:
-            wasted = waste(batch) + (PARTS * waste_of_all(batch) if overloaded else 0.0)
+            wasted = waste(batch, overloaded)
             if wasted < best_waste - EPSILON_S:
                 best, best_waste = batch, wasted
-            if wasted <= 1.0 + (PARTS if overloaded else 0.0) + EPSILON_S:
+            if wasted <= least:
                 break
         before_s += batch.work_s - batch.waiting_s
         headroom_s = min(headroom_s, batch.limit_s - before_s)
@@ -44,16 +46,15 @@ def next_batch(executor: Executor, now_s: float, overloaded: bool = False) -> Ba
     return best
 
 
-def waste(batch: Batch) -> float:
-    """Time for each request, beside that in the largest batch it could have."""
-    costs = batch.costs
-    return costs.first_each_s[len(batch.members)] / costs.seconds_each(batch.cap)
-
-
-def waste_of_all(batch: Batch) -> float:
-    """Likewise of all its members, in the parts that they would run in now."""
-    number, costs = len(batch.members), batch.costs
-    return costs.split_s[number] / number / costs.seconds_each(batch.cap)
+def waste(batch: Batch, of_all: bool) -> float:
+    """
+    Time for each request, beside that in the largest batch it could have; and a little of that of
+    all its members, in the parts that they would run in now.
+    """
+    costs, number = batch.costs, len(batch.members)
+    best_s = costs.seconds_each[batch.cap]
+    wasted = costs.first_each_s[number] / best_s
+    return wasted + PARTS * (costs.split_each_s[number] / best_s) if of_all else wasted
 
 
 def drop_hopeless(batch: Batch, begin_s: float, lag_s: float) -> list[Request]:
@@ -73,7 +74,7 @@ def drop_for_others(batch: Batch, then: Batch, begin_s: float, lag_s: float) -> 
     full_s = _first_s(batch)
     if begin_s + lag_s + full_s - EPSILON_S <= batch.members[0].deadline_s:
         return []
-    small_s = batch.costs.seconds(batch_size(batch, begin_s, lag_s))
+    small_s = batch.costs.seconds[batch_size(batch, begin_s, lag_s)]
     if begin_s + small_s + _first_s(then) + lag_s <= then.members[0].deadline_s:
         return []
     lost = [m for m in batch.members if begin_s + lag_s + full_s - EPSILON_S > m.deadline_s]
@@ -83,7 +84,7 @@ def drop_for_others(batch: Batch, then: Batch, begin_s: float, lag_s: float) -> 
 
 
 def _first_s(batch: Batch) -> float:
-    return batch.costs.seconds(batch.costs.first[len(batch.members)])
+    return batch.costs.first_s[len(batch.members)]
 
 
 def batch_size(batch: Batch, begin_s: float, lag_s: float) -> int:
@@ -91,8 +92,8 @@ def batch_size(batch: Batch, begin_s: float, lag_s: float) -> int:
     costs = batch.costs
     size = costs.first[len(batch.members)]
     left_s = batch.members[0].deadline_s - begin_s - lag_s + EPSILON_S
-    if costs.seconds(size) <= left_s:
+    if costs.seconds[size] <= left_s:
         return size
     return max(
-        b for b in costs.sizes if b == costs.sizes[0] or (b < size and costs.seconds(b) <= left_s)
+        b for b in costs.sizes if b == costs.sizes[0] or (b < size and costs.seconds[b] <= left_s)
     )

@@ -56,8 +56,8 @@ class DecayingRate:
 
     def rate(self, now_s: float) -> float:
         age = (now_s - self._began_s) / self.window_s
-        seen = 1.0 - exp(-age) if age < FULL_WINDOWS else 1.0
+        seen = max(LEAST_SEEN, 1.0 - exp(-age)) if age < FULL_WINDOWS else 1.0
         mass = self._mass
         if now_s > self._known_s:
             mass *= exp((self._known_s - now_s) / self.window_s)
-        return mass / (self.window_s * max(LEAST_SEEN, seen))
+        return mass / (self.window_s * seen)

@@ -69,7 +69,9 @@ class Executor:
 
     def admits_from_s(self, now_s: float) -> float:
         """When what is admitted now could begin, were nothing else planned."""
-        return self.free_s(now_s) + self.kept_free_s
+        reached_s = now_s + self.lag_s
+        free_s = self.booked_s if self.booked_s > reached_s else reached_s
+        return free_s + self.kept_free_s
 
     @property
     def idle(self) -> bool:
@@ -102,7 +104,10 @@ class Executor:
 
     def ended(self, run: int, end_s: float) -> Sent | None:
         """What was sent after it is expected to begin then, or when it gets there."""
-        return self._over(next((sent for sent in self.sent if sent.run == run), None), end_s)
+        for sent in self.sent:
+            if sent.run == run:
+                return self._over(sent, end_s)
+        return None
 
     def load_ended(self, model: str, end_s: float) -> None:
         found = (s for s in self.sent if not s.run and s.costs.model.name == model)

@@ -15,14 +15,14 @@ FEW = 5.0
 """Arrivals in the window, of which no share can be told."""
 
 
-def owe_room(state: State, entry: Entry, offer: Offer, cap: int) -> None:
+def owe_room(state: State, entry: Entry, offer: Offer) -> None:
     """The executor with the least to do takes no new batch of another model before this one's."""
     if not _left_out(state, entry, offer.now_s):
         return
     executor = min(entry.holders, key=lambda e: e.horizon_s(offer.now_s))
     if executor.owed is None or executor.owed.until_s < offer.now_s:
         target = state.pressure.target(
-            offer.costs, cap, entry.rate_rps * (offer.deadline_s - offer.now_s)
+            offer.costs, offer.cap, entry.rate_rps * (offer.deadline_s - offer.now_s)
         )
         room_s = offer.costs.growing_s[target]
         if target > 1:

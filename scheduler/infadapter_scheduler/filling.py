@@ -29,7 +29,7 @@ def fill(state: State, batch: Batch, executor: Executor, begin_s: float) -> None
         return
     until_s = min(batch.members[0].due_s, executor.plan.headroom_s() - executor.kept_free_s)
     for size in reversed(sizes):
-        end_s = begin_s + batch.costs.seconds(size)
+        end_s = begin_s + batch.costs.seconds[size]
         shares = _shares(donors, size - number, end_s) if end_s <= until_s + TIE_S else None
         if shares is not None:
             _take(state, batch, executor, shares)

@@ -24,45 +24,45 @@ class Intake:
         self._turn = 0
 
     def decide(self, entry: Entry, offer: Offer) -> Decision:
-        cap = offer.costs.cap(offer.deadline_s - offer.now_s, self._state.buffer)
         found: Request | float | None = joined(self._state, entry, offer)
         if found is None:
-            found = opened(self._state, entry, offer, cap)
-        request, actions = (
-            (found, list[Action]())
-            if isinstance(found, Request)
-            else self._without_copies(entry, offer, cap, found)
-        )
+            found = opened(self._state, entry, offer)
+        request: Request | None
+        actions: list[Action] = []
+        if isinstance(found, Request):
+            request = found
+        else:
+            request, actions = self._without_copies(entry, offer, found)
         if request is not None:
             self._state.accepted[request.number] = request
         return request, actions
 
-    def _without_copies(self, entry: Entry, offer: Offer, cap: int, late_s: float) -> Decision:
+    def _without_copies(self, entry: Entry, offer: Offer, late_s: float) -> Decision:
         """By a load for it, which evicts; or refused, which is demand for a load."""
         if len(entry.holders) < len(self._state.executors) and not entry.removed:
             candidates = least_loaded(self._in_turn(), entry, offer.now_s)
             found: Decision | Request | float
             for executor in candidates:
-                found = self._cold(entry, executor, offer, cap)
+                found = self._cold(entry, executor, offer)
                 if isinstance(found, tuple):
                     return found
                 late_s = min(late_s, found)
             for executor in candidates:
-                found = deferred(self._state, entry, executor, offer, cap)
+                found = deferred(self._state, entry, executor, offer)
                 if isinstance(found, Request):
                     return found, []
                 late_s = min(late_s, found)
         entry.unmet.add(offer.costs.split_s[1], offer.now_s)
-        self._state.pressure.refused.add(offer.costs.seconds_each(cap), offer.now_s)
+        self._state.pressure.refused.add(offer.costs.seconds_each[offer.cap], offer.now_s)
         if late_s < inf and entry.holders:
-            owe_room(self._state, entry, offer, cap)
+            owe_room(self._state, entry, offer)
         reason = Reason.NO_TIME if late_s < inf else Reason.NO_MEMORY
         if not self._state.executors:
             reason = Reason.NO_EXECUTOR
         refusal = Refuse(offer.request, reason, late_s if late_s < inf else 1.0)
         return None, [refusal, *self._load_beside(entry, offer.now_s)]
 
-    def _cold(self, entry: Entry, executor: Executor, offer: Offer, cap: int) -> Decision | float:
+    def _cold(self, entry: Entry, executor: Executor, offer: Offer) -> Decision | float:
         if executor.cache.victims(entry.costs.model.pages) is None:
             return inf
         there_s = executor.load_ends_s(entry.costs.load.mean, offer.now_s)
@@ -70,19 +70,19 @@ class Intake:
         late_s = max(late_s, executor.late_by_load_s(entry.costs.load.mean, offer.now_s))
         if late_s > 0:
             return late_s
-        found = self._opened_behind_load(entry, executor, offer, cap, there_s)
+        found = self._opened_behind_load(entry, executor, offer, there_s)
         if isinstance(found, float):
             return found
         return found, load(entry, executor, self._state.models, offer.now_s) or []
 
     def _opened_behind_load(
-        self, entry: Entry, executor: Executor, offer: Offer, cap: int, there_s: float
+        self, entry: Entry, executor: Executor, offer: Offer, there_s: float
     ) -> Request | float:
         """Where loads and executions share a queue, all that is planned begins behind the load."""
         booked_s = executor.booked_s
         if executor.shared_load:
             executor.booked_s = there_s
-        new = opening(self._state, entry, executor, offer, cap, there_s)
+        new = opening(self._state, entry, executor, offer, offer.cap, there_s)
         found = opened_on(self._state, entry, executor, offer, new)
         executor.booked_s = booked_s
         return found

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from infadapter_scheduler.actions import Action, Reason, Refuse, Unload
+from infadapter_scheduler.admission import Offer
 from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.events import ExecutorJoined, ExecutorLeft, Loaded
@@ -12,7 +13,7 @@ from infadapter_scheduler.residency import PageCache
 from infadapter_scheduler.sending import Sender
 from infadapter_scheduler.state import State
 
-Admit = Callable[[Entry, Costs, int, float, float], list[Action]]
+Admit = Callable[[Entry, Offer], list[Action]]
 
 
 class Membership:
@@ -100,7 +101,8 @@ class Membership:
         if self._state.accepted.pop(member.number, None) is None:
             return []  # nobody waits for it
         entry = self._state.models[member.model]
-        actions = self._admit(entry, costs, member.number, member.deadline_s, now_s)
+        offer = self._state.offer(costs, member.number, member.deadline_s, now_s)
+        actions = self._admit(entry, offer)
         return [
             Refuse(member.number, Reason.EXECUTOR_LEFT, 0.0)
             if isinstance(a, Refuse) and a.request == member.number  # not others, late by what runs

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from math import inf, sqrt
 
 from infadapter_scheduler.buffer import SafetyBuffer
@@ -15,9 +14,6 @@ REFRESH = 0.005
 
 MOST_CAPS = 256
 """Deadlines whose batch caps are remembered."""
-
-MOST_TABLES = 64
-"""Of estimates that were tabulated last: as many networks as may be added in copies in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +84,13 @@ class Costs:
     first: list[int] = field(init=False)
     ends_s: list[list[float]] = field(init=False)
     growing_s: list[float] = field(init=False)
+    seconds: dict[int, float] = field(init=False)  # by batch size
+    seconds_each: dict[int, float] = field(init=False)  # a request's share of them
+    first_s: list[float] = field(init=False)  # the first of the split
     first_each_s: list[float] = field(init=False)  # a request's share of the first of the split
+    split_each_s: list[float] = field(init=False)  # and of all of it
     choices: Choices | None = field(init=False, default=None)
     _caps: dict[tuple[float, int], int] = field(init=False, default_factory=dict)
-    _known_s: dict[int, float] = field(init=False)
 
     def __post_init__(self) -> None:
         self.sizes = tuple(sorted(self.model.execution_s))
@@ -99,13 +98,10 @@ class Costs:
         self.load = WindowMean(self.model.load_s)
         self.tabulate()
 
-    def seconds(self, batch: int) -> float:
-        return self._known_s[batch]
-
     def learn(self, batch: int, seconds: float) -> None:
         window = self.windows[batch]
         window.add(seconds)
-        if abs(window.mean - self._known_s[batch]) > REFRESH * self._known_s[batch]:
+        if abs(window.mean - self.seconds[batch]) > REFRESH * self.seconds[batch]:
             self.tabulate()
 
     def seed(self, execution_s: Mapping[int, float], load_s: float | None) -> None:
@@ -131,10 +127,8 @@ class Costs:
         key = (round(slo_s, 6), buffer.version)
         found = self._caps.get(key)
         if found is None:
-            fit = [
-                b for b, t in self._known_s.items() if 2 * t + buffer.seconds(2 * t, t) <= key[0]
-            ]
-            found = max(fit, key=lambda b: b / self._known_s[b], default=self.sizes[0])
+            fit = [b for b, t in self.seconds.items() if 2 * t + buffer.seconds(2 * t, t) <= key[0]]
+            found = max(fit, key=lambda b: b / self.seconds[b], default=self.sizes[0])
             if len(self._caps) >= MOST_CAPS:
                 self._caps.clear()
             self._caps[key] = found
@@ -145,7 +139,7 @@ class Costs:
         From its start until the first of a batch has its answer, if it is to grow to a size: at
         once when that is reached, but on the way there the last to have come is served last.
         """
-        need_s = self._known_s[self.first[target]]
+        need_s = self.first_s[target]
         if self.growing_s[target] <= need_s or rate_rps <= 0:
             return need_s
         for size in range(2, target):
@@ -154,30 +148,19 @@ class Costs:
                 need_s = max(need_s, self.split_s[size] - later / rate_rps)
         return need_s
 
-    def seconds_each(self, cap: int) -> float:
-        return self._known_s[cap] / cap
-
     def tabulate(self) -> None:
-        self._known_s = {size: window.mean for size, window in self.windows.items()}
+        self.seconds = {size: window.mean for size, window in self.windows.items()}
+        self.seconds_each = {size: seconds / size for size, seconds in self.seconds.items()}
         self._caps.clear()
-        found = _tables(tuple(self._known_s.items()))
-        self.split_s, self.first, self.growing_s, self.ends_s = found
-        self.first_each_s = [inf, *(self.seconds_each(size) for size in self.first[1:])]
-
-
-@lru_cache(MOST_TABLES)
-def _tables(
-    known_s: tuple[tuple[int, float], ...],
-) -> tuple[list[float], list[int], list[float], list[list[float]]]:
-    """Of the seconds by batch size. Models that are copies of one share them: nobody alters one."""
-    seconds = dict(known_s)
-    split_s, first, growing_s, ends_s = [0.0], [0], [0.0], [list[float]()]
-    for n in range(1, max(seconds) + 1):
-        fit = [b for b in seconds if b <= n]
-        best = min(fit, key=lambda b: (seconds[b] + split_s[n - b], -b))
-        split_s.append(seconds[best] + split_s[n - best])
-        first.append(max(best, first[n - best]))
-        growing_s.append(max(growing_s[-1], split_s[n]))
-        run, run_s = first[n], seconds[first[n]]
-        ends_s.append([run_s] * run + [run_s + end_s for end_s in ends_s[n - run]])
-    return split_s, first, growing_s, ends_s
+        self.split_s, self.first, self.growing_s, self.ends_s = [0.0], [0], [0.0], [[]]
+        for n in range(1, max(self.windows) + 1):
+            fit = [b for b in self.windows if b <= n]
+            best = min(fit, key=lambda b: (self.seconds[b] + self.split_s[n - b], -b))
+            self.split_s.append(self.seconds[best] + self.split_s[n - best])
+            self.first.append(max(best, self.first[n - best]))
+            self.growing_s.append(max(self.growing_s[-1], self.split_s[n]))
+            run, run_s = self.first[n], self.seconds[self.first[n]]
+            self.ends_s.append([run_s] * run + [run_s + end_s for end_s in self.ends_s[n - run]])
+        self.first_s = [0.0, *(self.seconds[size] for size in self.first[1:])]
+        self.first_each_s = [inf, *(self.seconds_each[size] for size in self.first[1:])]
+        self.split_each_s = [inf, *(self.split_s[n] / n for n in range(1, len(self.split_s)))]

@@ -1,6 +1,6 @@
 """New batches in the plan: at their deadline's place, or while others wait for their weights."""
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from infadapter_scheduler.admission import EPSILON_S, TIE_S, Offer
 from infadapter_scheduler.batch import Batch, Request
@@ -8,7 +8,8 @@ from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.executor import Executor
 
 
-class Opening(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Opening:
     """A new batch: how large it may become, for what it is given room, when its weights come."""
 
     cap: int
@@ -47,7 +48,7 @@ def _in_a_gap(
         return late_s
     fit = (b for b in costs.sizes if costs.growing_s[b] <= behind.waiting_s)
     target = min(opening.target, max(fit))
-    small = opening._replace(target=target, cap=target)
+    small = replace(opening, target=target, cap=target)
     key_s = behind.key_s - EPSILON_S
     return _opened_at(key_s, behind.waiting_s, executor, offer, small, buffer)
 
@@ -72,7 +73,7 @@ def _opened_at(
     first_s = begin_s + waiting_s + costs.growth_s(opening.target, opening.rate_rps)
     due_s = offer.deadline_s - offer.lag_s
     if not executor.idle or buffer.constant_s is not None:
-        due_s = offer.due_s(first_s, costs.seconds(costs.first[opening.cap]), buffer)
+        due_s = offer.due_s(first_s, costs.first_s[opening.cap], buffer)
     delay_s = max(0.0, work_s - gap_s)
     late_s = max(first_s - due_s, free_s + delay_s - place.headroom_s) - TIE_S
     late_s += executor.owed_s(costs.model.name, offer.now_s)

@@ -42,9 +42,9 @@ def considerate(
     """
     costs, number = batch.costs, len(batch.members)
     patient_s = batch.members[0].deadline_s - begin_s
-    if costs.seconds(size) <= bearable_s or patient_s < PATIENT * costs.seconds(size):
+    if costs.seconds[size] <= bearable_s or patient_s < PATIENT * costs.seconds[size]:
         return size
-    fit = [b for b in costs.sizes if b < size and costs.seconds(b) <= bearable_s]
+    fit = [b for b in costs.sizes if b < size and costs.seconds[b] <= bearable_s]
     short = max(fit, default=costs.sizes[0])
-    longer_s = costs.seconds(short) + costs.split_s[number - short]
+    longer_s = costs.seconds[short] + costs.split_s[number - short]
     return short if begin_s + longer_s <= executor.plan.headroom_s() else size

@@ -5,6 +5,8 @@ A request costs the same at any number of executors: at most three are tried, or
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from math import inf
 
 from infadapter_scheduler.admission import Offer, advance, join, replace_last
 from infadapter_scheduler.batch import Batch, Request
@@ -34,6 +36,8 @@ def joined(state: State, entry: Entry, offer: Offer) -> Request | None:
     In an open batch, the one that runs first first; else in the place of one due later, or in a
     batch that goes first for it.
     """
+    if not entry.open and not entry.full:
+        return None
     batches = _nearest(alike(entry.open, entry, offer), tries(entry))
     request = _joined_one_of(state, entry, batches, offer)
     if request is None and entry.full:
@@ -68,14 +72,13 @@ def _nearest(batches: list[Batch], wanted: int) -> list[Batch]:
     return nearest + sorted(batches[:among], key=by_key)[: wanted - len(nearest)]
 
 
-def opened(state: State, entry: Entry, offer: Offer, cap: int) -> Request | float:
+def opened(state: State, entry: Entry, offer: Offer) -> Request | float:
     """On an executor that holds the model, or loads it; else by how much it would be late."""
-    late_s = float("inf")
+    late_s = inf
     for executor in _copies(entry, offer.now_s):
         released_s = executor.cache.loading.get(entry.costs.model.name, 0.0)
-        found = opened_on(
-            state, entry, executor, offer, opening(state, entry, executor, offer, cap, released_s)
-        )
+        new = opening(state, entry, executor, offer, offer.cap, released_s)
+        found = opened_on(state, entry, executor, offer, new)
         if isinstance(found, Request):
             return found
         late_s = min(late_s, found)
@@ -142,7 +145,7 @@ def _moved(state: State, entry: Entry, request: Request, batch: Batch, offer: Of
     if request.number not in state.accepted:
         return True  # nobody waits for it
     executor = state.executors[batch.executor]
-    later = offer._replace(request=request.number, deadline_s=request.deadline_s)
+    later = replace(offer, request=request.number, deadline_s=request.deadline_s)
     alike_open = alike(entry.open, entry, offer)
     here = [batch for batch in alike_open if batch.executor == executor.name]
     found = _joined_one_of(state, entry, here, later)

@@ -46,12 +46,12 @@ class Pressure:
 
     def target(self, costs: Costs, cap: int, expected: float) -> int:
         """The smallest batch that keeps up with the load, of those that so many can fill."""
-        room_s = FULL * costs.seconds_each(cap) / max(1e-9, self.load)
+        room_s = FULL * costs.seconds_each[cap] / max(1e-9, self.load)
         target = 1
         for size in costs.sizes:
             if size > cap or size > 1.0 + HOPE * expected:
                 break
             target = size
-            if costs.seconds_each(size) <= room_s:
+            if costs.seconds_each[size] <= room_s:
                 break
         return target

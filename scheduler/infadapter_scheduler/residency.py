@@ -1,6 +1,5 @@
 """Residency: which models an executor's memory holds, in pages, least recently used out first."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 PAGE_BYTES = 16 * 1024 * 1024
@@ -18,7 +17,7 @@ class PageCache:
     used: int = 0
     sizes: dict[str, int] = field(default_factory=dict)  # in the order of use, oldest first
     loading: dict[str, float] = field(default_factory=dict)  # when each is expected
-    pinned: Counter[str] = field(default_factory=Counter)
+    pinned: dict[str, int] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)  # by an operator; of all executors
     reserved: bool = False  # what becomes free is for a load that is yet to be sent
 
@@ -80,7 +79,7 @@ class PageCache:
         self.used -= self.sizes.pop(model)
 
     def pin(self, model: str) -> None:
-        self.pinned[model] += 1
+        self.pinned[model] = self.pinned.get(model, 0) + 1
 
     def unpin(self, model: str) -> None:
         self.pinned[model] -= 1

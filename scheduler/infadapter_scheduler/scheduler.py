@@ -22,7 +22,7 @@ from infadapter_scheduler.events import (
 )
 from infadapter_scheduler.intake import Intake
 from infadapter_scheduler.membership import Membership
-from infadapter_scheduler.model import Costs, Model
+from infadapter_scheduler.model import Model
 from infadapter_scheduler.points.keeping_up import KeepingUp
 from infadapter_scheduler.points.point import Point
 from infadapter_scheduler.points.policy import PointPolicy
@@ -102,19 +102,17 @@ class Scheduler:
         costs = entry.costs_at(event.floor)
         if costs is None:
             return [Refuse(event.request, Reason.NO_POINT, inf)]
+        offer = self.state.offer(costs, event.request, event.deadline_s, now_s)
         entry.rate_rps = entry.arrivals.add(1.0, now_s)
-        each_s = costs.seconds_each(costs.cap(event.deadline_s - now_s, self.state.buffer))
+        each_s = costs.seconds_each[offer.cap]
         if costs.choices is not None:
             costs.choices.each_s = each_s
         self.state.pressure.arrived(each_s, now_s)
         spare_s = event.deadline_s - now_s - costs.split_s[1] - 2 * self.state.lag_s
         self.state.impatience.arrived(spare_s, now_s)
-        return self._admit(entry, costs, event.request, event.deadline_s, now_s)
+        return self._admit(entry, offer)
 
-    def _admit(
-        self, entry: Entry, costs: Costs, number: int, deadline_s: float, now_s: float
-    ) -> list[Action]:
-        offer = Offer(number, costs, deadline_s, now_s, self.state.lag_s)
+    def _admit(self, entry: Entry, offer: Offer) -> list[Action]:
         request, actions = self._intake.decide(entry, offer)
         if request is None or request.batch is None:
             return actions
@@ -122,7 +120,7 @@ class Scheduler:
         if self._in_bulk:
             self._held[name] = None
             return actions
-        return actions + self._sender.dispatch(self.state.executors[name], now_s)
+        return actions + self._sender.dispatch(self.state.executors[name], offer.now_s)
 
     def _send_held(self, now_s: float) -> list[Action]:
         held, self._held = self._held, {}

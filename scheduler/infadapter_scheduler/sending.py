@@ -69,7 +69,7 @@ class Sender:
             bearable_s = self._state.impatience.least_s(now_s)
             size = considerate(batch, size, executor, begin_s, bearable_s)
             if batch.costs.choices is None:
-                serving = Serving(0, size, batch.costs.seconds(size))
+                serving = Serving(0, size, batch.costs.seconds[size])
             else:
                 serving = at_point(self._points, self._state, batch, size, executor, now_s)
             actions.append(self._send(batch, serving, executor, now_s))

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from infadapter_scheduler.actions import Action, Reason, Refuse
+from infadapter_scheduler.admission import Offer
 from infadapter_scheduler.batch import Batch, Request
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.executor import Executor
+from infadapter_scheduler.model import Costs
 from infadapter_scheduler.patience import Impatience
 from infadapter_scheduler.pressure import Pressure
 
@@ -33,6 +35,10 @@ class State:
     @property
     def unsettled(self) -> bool:
         return bool(self.leaving or self.wanted)
+
+    def offer(self, costs: Costs, request: int, deadline_s: float, now_s: float) -> Offer:
+        cap = costs.cap(deadline_s - now_s, self.buffer)
+        return Offer(request, costs, deadline_s, now_s, self.lag_s, cap)
 
     def keep(self, model: str, kept: bool) -> None:
         (self.kept.add if kept else self.kept.discard)(model)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from infadapter_scheduler.batch import Batch
 from infadapter_scheduler.block import Block
 
-BLOCK = 48
+BLOCK = 24
 
 
 class Place(NamedTuple):
@@ -28,11 +28,12 @@ class Place(NamedTuple):
 class Timeline:
     """Batches by key (their earliest deadline), equal ones by arrival."""
 
-    __slots__ = ("_blocks", "_found", "size", "total_s")
+    __slots__ = ("_blocks", "_found", "_placed", "size", "total_s")
 
     def __init__(self) -> None:
         self._blocks: list[Block] = []
         self._found = 0, 0
+        self._placed: tuple[float, Place] | None = None
         self.size = 0
         self.total_s = 0.0
 
@@ -47,18 +48,17 @@ class Timeline:
         """The least of all: the plan may begin no later."""
         before, least = 0.0, inf
         for block in self._blocks:
+            if block.stale:
+                block.settle()
             least = min(least, block.headroom - before)
             before += block.total
         return least
 
     def place(self, key_s: float) -> Place:
-        """Where a new batch of this key would come."""
-        if not self._blocks or key_s >= self._blocks[-1].keys[-1]:
-            return Place(self.total_s, inf)
-        index = self._block_of(key_s)
-        block = self._blocks[index]
-        at = bisect_right(block.keys, key_s)
-        return self._place(index, at, at)
+        """Where a new batch of this key would come; it is asked for twice before one is opened."""
+        if self._placed is None or self._placed[0] != key_s:
+            self._placed = key_s, self._place_for(key_s)
+        return self._placed[1]
 
     def place_of(self, batch: Batch) -> Place:
         """Where a batch is: the work before it, and the least headroom behind it."""
@@ -87,6 +87,7 @@ class Timeline:
         return least
 
     def insert(self, batch: Batch) -> None:
+        self._placed = None
         self.size += 1
         self.total_s += batch.work_s
         if not self._blocks:
@@ -109,6 +110,7 @@ class Timeline:
     def remove(self, batch: Batch) -> None:
         index, at = self._find(batch)
         block = self._blocks[index]
+        self._placed = None
         self.size -= 1
         self.total_s -= block.works[at]
         for column in (block.batches, block.keys, block.limits, block.works):
@@ -126,10 +128,18 @@ class Timeline:
         block = self._blocks[index]
         if batch.work_s == block.works[at] and batch.limit_s == block.limits[at]:
             return
+        self._placed = None
         self.total_s += batch.work_s - block.works[at]
         block.works[at] = batch.work_s
         block.limits[at] = batch.limit_s
         block.changed()
+
+    def _place_for(self, key_s: float) -> Place:
+        if not self._blocks or key_s >= self._blocks[-1].keys[-1]:
+            return Place(self.total_s, inf)
+        index = self._block_of(key_s)
+        at = bisect_right(self._blocks[index].keys, key_s)
+        return self._place(index, at, at)
 
     def _place(self, index: int, at: int, behind_at: int) -> Place:
         before = 0.0
@@ -139,6 +149,8 @@ class Timeline:
         headroom = block.headroom_from(behind_at, before)
         behind = before + block.total
         for later in self._blocks[index + 1 :]:
+            if later.stale:
+                later.settle()
             if later.headroom - behind < headroom:
                 headroom = later.headroom - behind
             behind += later.total

@@ -170,7 +170,7 @@ def test_what_ran_while_the_speed_changed_teaches_nothing() -> None:
     pod.arrive(0, "a")
     pod.tell(SpeedChanged(2.0))
     pod.finish(1, took_s=0.011)
-    assert pod.scheduler.state.models["a"].costs.seconds(1) == pytest.approx(0.02)
+    assert pod.scheduler.state.models["a"].costs.seconds[1] == pytest.approx(0.02)
     assert pod.scheduler.state.buffer.seconds(1.0, 0.01) == 0.0
 
 

@@ -80,7 +80,7 @@ def test_estimates_follow_an_executor_that_is_slower_than_its_profile() -> None:
     costs = Costs(RESNET50)
     for _ in range(200):
         costs.learn(8, 0.02)
-    assert costs.seconds(8) == pytest.approx(0.02, rel=0.01)
+    assert costs.seconds[8] == pytest.approx(0.02, rel=0.01)
     assert costs.first[8] == 4, "two fours are faster then"
 
 

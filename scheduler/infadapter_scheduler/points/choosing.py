@@ -71,7 +71,7 @@ def at_point(
     choice = policy.choose(situation)
     seconds = _seconds(choices, choice, situation)
     if seconds is None:
-        choice, seconds = Choice(choices.fastest[size], size), batch.costs.seconds(size)
+        choice, seconds = Choice(choices.fastest[size], size), batch.costs.seconds[size]
     policy.ran(situation, choice)
     return Serving(choice.number, choice.size, seconds)
 
