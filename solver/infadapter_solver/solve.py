@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Literal
 
 from infadapter_solver.check import check
-from infadapter_solver.exact.search import solve_exact
+from infadapter_solver.exact.search import none_beats, solve_exact
 from infadapter_solver.exact.tables import TooLarge
 from infadapter_solver.milp import solve_milp
 from infadapter_solver.objective import score
@@ -40,6 +40,15 @@ def solve(problem: Problem, *, method: Method = "auto", time_limit_s: float = 2.
             if method == "exact":
                 raise
     return solve_milp(problem, time_limit_s=time_limit_s)
+
+
+def is_unbeaten(problem: Problem, worth: float) -> bool:
+    """
+    Whether the problem has plans, and none of them is worth so much; known in a part of the time
+    that the best one takes. False is no claim.
+    """
+    check(problem)
+    return none_beats(problem, worth)
 
 
 def binding_of(problem: Problem, plan: Plan) -> Binding:
