@@ -150,21 +150,21 @@ def _beside(
     if any(amount < 0 for amount in budget.values()):
         return None
     rest_rps = max(problem.demand_rps - standby.capacity_rps, least_rps)
-    key = (standby.target, choices is _any_pods, rest_rps)
-    if key not in switch.beside:
-        rest = replace(
+    rest = choices(
+        replace(
             problem,
             demand_rps=rest_rps,
             capacity_floor_rps=max(0.0, problem.capacity_floor_rps - standby.capacity_rps),
             objective=problem.objective.within(budget),
         )
-        rest = choices(rest)
-        most_rps = ROUNDED_UP * _most_rps(switch.service, rest) + standby.capacity_rps
-        able = most_rps >= problem.demand_rps
-        switch.beside[key] = solve(rest).groups if able else None
-    groups = switch.beside[key]
-    if groups is None:
+    )
+    most_rps = _most_rps(switch.service, rest) + standby.capacity_rps
+    if ROUNDED_UP * most_rps < problem.demand_rps:
         return None
+    key = (standby.target, choices is _any_pods, rest_rps)
+    if key not in switch.beside:
+        switch.beside[key] = solve(rest).groups
+    groups = switch.beside[key]
     if all(group.target != standby.target for group in groups):
         groups = (*groups, standby)
     return evaluate(problem, groups)

@@ -59,7 +59,7 @@ class Switch:
     problem: Problem
     now_s: float
     dwell_s: float
-    beside: dict[tuple[Target, bool, float], tuple[PodGroup, ...] | None] = field(
+    beside: dict[tuple[Target, bool, float], tuple[PodGroup, ...]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )  # what was found beside a standby, by what it is to serve
 
