@@ -8,7 +8,7 @@ from infadapter_solver.check import check
 from infadapter_solver.exact.search import none_beats, solve_exact
 from infadapter_solver.exact.tables import TooLarge
 from infadapter_solver.milp import solve_milp
-from infadapter_solver.objective import score
+from infadapter_solver.objective import TIE, score
 from infadapter_solver.problem import Plan, Problem
 
 Method = Literal["auto", "exact", "milp"]
@@ -63,8 +63,11 @@ def binding_of(problem: Problem, plan: Plan) -> Binding:
 
 
 def _better(relaxed: Problem, problem: Problem, plan: Plan) -> bool:
+    worth = score(problem, plan) + LEAST_IMPROVEMENT
+    if is_unbeaten(relaxed, worth + TIE):
+        return False
     answer = solve(relaxed)
-    return answer.feasible and score(relaxed, answer) > score(problem, plan) + LEAST_IMPROVEMENT
+    return answer.feasible and score(relaxed, answer) > worth
 
 
 def _with_twice_the_budget(problem: Problem) -> Problem:

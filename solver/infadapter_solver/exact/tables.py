@@ -80,9 +80,7 @@ class _QuestionOf:
 @lru_cache(maxsize=CACHED_TARGETS)
 def _kept_of(of: _QuestionOf) -> Table:
     question = of.question
-    return table_of(
-        question.problem, question.ceiling, of.target, of.sizes, of.counts, of.variant
-    )
+    return table_of(question.problem, question.ceiling, of.target, of.sizes, of.counts, of.variant)
 
 
 @lru_cache(maxsize=CACHED_TABLES)

@@ -133,9 +133,7 @@ def test_beside_what_else_is_held_the_limit_is_that_of_a_smaller_surge(
 def test_no_standby_is_left_out_that_would_do(
     demand_rps: float, running: list[tuple[str, int]]
 ) -> None:
-    pods = tuple(
-        a_pod(f"{name}-{at}", 1000 * cores) for at, (name, cores) in enumerate(running)
-    )
+    pods = tuple(a_pod(f"{name}-{at}", 1000 * cores) for at, (name, cores) in enumerate(running))
     observed = Observed(pods=pods)
     asked = service()
     problem = problem_for(asked, observed, demand_rps)
