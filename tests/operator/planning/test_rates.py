@@ -4,7 +4,7 @@ from itertools import accumulate
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infadapter_operator.domain.load import Sample
@@ -61,6 +61,7 @@ def test_no_more_seconds_than_are_asked_for() -> None:
     assert list(every_second(every(1.0, 2.0, 3.0, 4.0), 2)) == [3.0, 4.0]
 
 
+@settings(deadline=None)
 @given(
     steps_s=st.lists(st.sampled_from([1.0, 1.0, 1.0, 0.5, 5.0, 90.0]), max_size=20),
     usual=st.booleans(),
