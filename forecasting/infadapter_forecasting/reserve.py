@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from infadapter_forecasting.forecaster import Array, Rates
+from infadapter_forecasting.forecaster import Array, Rates, Seconds
 from infadapter_forecasting.noise import SURPRISE_SIGMAS, noise_rps
 
 REACTION_S = 4
@@ -92,15 +92,12 @@ def needed_soon(rates: Rates, slo_s: float, now_rps: float, quantile: float) -> 
         rps = now_rps + float(np.sqrt(now_rps))
         return Reserve(rps, rps)
     usual, base_rps = _usual(recent, now_rps)
-    errors = np.sort(came - usual[: len(came)])
+    exceeded = (math.ceil(allowed), math.ceil(EXCEEDANCE_HYSTERESIS * allowed))
+    ranks = [max(0, len(came) - 1 - times) for times in exceeded]
+    errors = np.partition(came - usual[: len(came)], ranks)
     # A step that has been seen is not expected once more on top of itself.
     most_rps = max(float(needed.max()), now_rps) + float(np.sqrt(now_rps))
-
-    def at(exceeded: float) -> float:
-        reserve_rps = errors[max(0, len(errors) - 1 - math.ceil(exceeded))]
-        return max(now_rps, min(base_rps + float(reserve_rps), most_rps))
-
-    return Reserve(at(allowed), at(EXCEEDANCE_HYSTERESIS * allowed))
+    return Reserve(*(max(now_rps, min(base_rps + float(errors[rank]), most_rps)) for rank in ranks))
 
 
 def _usual(rates: Rates, now_rps: float) -> tuple[Array, float]:
@@ -122,8 +119,7 @@ def _usual(rates: Rates, now_rps: float) -> tuple[Array, float]:
 def usual_rps(rates: Rates) -> tuple[Array, Array]:
     """By second, the usual rate at its end, and whether the longest mean is contradicted."""
     sums = np.concatenate([np.zeros(USUAL_S[0]), np.cumsum(rates)])
-    ends = np.arange(1, len(rates) + 1)
-    lengths = [np.minimum(ends, window_s) for window_s in USUAL_S]
+    lengths = _lengths(len(rates))
     latest = sums[USUAL_S[0] :]
     before = [sums[USUAL_S[0] - window_s :][: len(rates)] for window_s in USUAL_S]
     means = [(latest - then) / length for then, length in zip(before, lengths, strict=True)]
@@ -132,6 +128,13 @@ def usual_rps(rates: Rates) -> tuple[Array, Array]:
         noise = np.sqrt(np.maximum(shorter, found) / length)
         found = np.where(np.abs(shorter - found) > SURPRISE_SIGMAS * noise, shorter, found)
     return found, found != longest
+
+
+@functools.lru_cache(maxsize=8)
+def _lengths(seconds: int) -> list[Seconds]:
+    """Of the windows that end with each second: none is longer than the history until then."""
+    ends = np.arange(1, seconds + 1)
+    return [np.minimum(ends, window_s) for window_s in USUAL_S]
 
 
 def needs(rates: Rates, slo_s: float, windows_s: tuple[int, ...] = WINDOWS_S) -> Array:

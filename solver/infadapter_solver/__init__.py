@@ -26,7 +26,14 @@ from infadapter_solver.problem import (
     Target,
     Variant,
 )
-from infadapter_solver.solve import Binding, Method, binding_of, binding_sentence, solve
+from infadapter_solver.solve import (
+    Binding,
+    Method,
+    binding_of,
+    binding_sentence,
+    is_unbeaten,
+    solve,
+)
 
 __all__ = [
     "CPU",
@@ -58,6 +65,7 @@ __all__ = [
     "evaluate",
     "expected_latency_s",
     "expected_points",
+    "is_unbeaten",
     "left_out",
     "offered",
     "score",

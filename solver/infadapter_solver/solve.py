@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Literal
 
 from infadapter_solver.check import check
-from infadapter_solver.exact.search import solve_exact
+from infadapter_solver.exact.search import none_beats, solve_exact
 from infadapter_solver.exact.tables import TooLarge
 from infadapter_solver.milp import solve_milp
-from infadapter_solver.objective import score
+from infadapter_solver.objective import TIE, score
 from infadapter_solver.problem import Plan, Problem
 
 Method = Literal["auto", "exact", "milp"]
@@ -42,6 +42,15 @@ def solve(problem: Problem, *, method: Method = "auto", time_limit_s: float = 2.
     return solve_milp(problem, time_limit_s=time_limit_s)
 
 
+def is_unbeaten(problem: Problem, worth: float) -> bool:
+    """
+    Whether the problem has plans, and none of them is worth so much; known in a part of the time
+    that the best one takes. False is no claim.
+    """
+    check(problem)
+    return none_beats(problem, worth)
+
+
 def binding_of(problem: Problem, plan: Plan) -> Binding:
     """Found by solving without it."""
     if not plan.feasible or _better(_with_twice_the_budget(problem), problem, plan):
@@ -54,8 +63,11 @@ def binding_of(problem: Problem, plan: Plan) -> Binding:
 
 
 def _better(relaxed: Problem, problem: Problem, plan: Plan) -> bool:
+    worth = score(problem, plan) + LEAST_IMPROVEMENT
+    if is_unbeaten(relaxed, worth + TIE):
+        return False
     answer = solve(relaxed)
-    return answer.feasible and score(relaxed, answer) > score(problem, plan) + LEAST_IMPROVEMENT
+    return answer.feasible and score(relaxed, answer) > worth
 
 
 def _with_twice_the_budget(problem: Problem) -> Problem:

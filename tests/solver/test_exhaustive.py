@@ -21,8 +21,11 @@ from infadapter_solver import (
     Problem,
     Target,
     Variant,
+    is_unbeaten,
+    score,
     solve,
 )
+from infadapter_solver.exact.tables import forget_tables
 
 GPU = "nvidia.com/gpu"
 MIG = "nvidia.com/mig-1g.5gb"
@@ -232,6 +235,28 @@ def is_running(problem: Problem, plan: Plan) -> bool:
 
 
 # --- the instances
+
+
+def test_what_is_unbeaten_no_plan_is_worth() -> None:
+    told = able = 0
+    for seed in range(2 * BLOCK):
+        problem = random_problem(seed)
+        best = solve(problem, method="exact")
+        worth = score(problem, best)
+        unbeaten = is_unbeaten(problem, worth + 1e-4)
+        told, able = told + unbeaten, able + best.feasible
+        assert best.feasible or not unbeaten, seed
+        assert not is_unbeaten(problem, worth - 1e-4), seed
+    assert told > 0.8 * able > 0  # where no two targets serve all, nothing is said
+
+
+def test_tables_are_the_same_whatever_was_asked_before() -> None:
+    problems = [random_problem(seed) for seed in range(BLOCK)]
+    problems += [replace(p, variants=p.variants[:1], running=()) for p in problems]
+    warm = [solve(problem, method="exact") for problem in problems]
+    for problem, plan in zip(problems, warm, strict=True):
+        forget_tables()
+        assert solve(problem, method="exact") == plan
 
 
 def random_problem(seed: int) -> Problem:

@@ -97,8 +97,8 @@ def choose(
         best = solved(problem)
     else:
         switch = _switch(service, observed, problem, demand, now_s)
-        best = _lasting(problem) or solved(problem)
-        best = _chosen(before, best, switch, floor_rps, careful=careful)
+        noisy = _with_noise(problem)
+        best = before.unbeaten(noisy) or _chosen(before, noisy, switch, floor_rps, careful=careful)
         if best.feasible:
             best = _with_recourse(best, switch, before)
         if best.feasible and best.capacity_rps > before.capacity_rps:
@@ -168,11 +168,15 @@ def _switch(
     )
 
 
-def _lasting(problem: Problem) -> Plan | None:
+def _with_noise(problem: Problem) -> Problem:
+    """That what is planned also serves the noise of the rate of now."""
+    return replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
+
+
+def _lasting(problem: Problem, noisy: Problem) -> Plan:
     """The best that also serves the noise of the rate of now, if the budget allows one."""
-    more_rps = problem.demand_rps + slack_rps(problem.demand_rps)
-    plan = solved(replace(problem, demand_rps=more_rps))
-    return plan if plan.feasible else None
+    plan = solved(noisy)
+    return plan if plan.feasible else solved(problem)
 
 
 def _unless_more_accurate(held: Plan, switch: Switch) -> Plan:
@@ -188,12 +192,13 @@ def _unless_more_accurate(held: Plan, switch: Switch) -> Plan:
 
 
 def _chosen(
-    before: CurrentPlan, best: Plan, switch: Switch, floor_rps: float, *, careful: bool
+    before: CurrentPlan, noisy: Problem, switch: Switch, floor_rps: float, *, careful: bool
 ) -> Plan:
     """
     The plan in force, the best one, or the best that starts nothing: by what each is worth. Who is
     careful stays, as long as the plan in force may; and all stay where to leave it misses more.
     """
+    best = _lasting(switch.problem, noisy)
     waits = careful or is_under_way(before)
     if before.still_holds(best) or (waits and before.may_stay(best)):
         return before.kept(best)

@@ -7,6 +7,7 @@ more than the one before has a pod that can take over in place, if the surge doe
 after one that was outgrown at any price, else where it costs no capacity.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice, product
@@ -18,7 +19,7 @@ from infadapter_operator.planning.hysteresis import slack_rps
 from infadapter_operator.planning.problem import budget_for, problem_for
 from infadapter_operator.planning.stabilization import of_running
 from infadapter_operator.planning.switching_cost import Switch
-from infadapter_solver import Plan, PodGroup, Problem, evaluate, solve
+from infadapter_solver import Plan, PodGroup, Problem, TooLarge, evaluate, solve
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
 from infadapter_solver.problem import Resources, Target, Variant
 
@@ -27,6 +28,9 @@ FAR_ENOUGH = 0.98
 
 MOST_KNOWN = 4096
 """Limits that are remembered: a service that runs for months meets ever new pods and rooms."""
+
+ROUNDED_UP = 1.0001
+"""What is served at most is known to within less than this."""
 
 NOTHING: Resources = {}
 _MORE_THAN_ANY_RPS = 1e6
@@ -138,21 +142,56 @@ def _beside(
     choices: Callable[[Problem], Problem],
     least_rps: float,
 ) -> Plan | None:
-    """The standbys of one decision differ by the demand that is left; many are asked for twice."""
+    """
+    The standbys of one decision differ by the demand that is left; many are asked for twice. None
+    where no plan could serve as much.
+    """
     budget = plus(problem.budget, standby.resources, -1)
     if any(amount < 0 for amount in budget.values()):
         return None
     rest_rps = max(problem.demand_rps - standby.capacity_rps, least_rps)
-    key = (standby.target, choices is _any_pods, rest_rps)
-    if key not in switch.beside:
-        rest = replace(
+    rest = choices(
+        replace(
             problem,
             demand_rps=rest_rps,
             capacity_floor_rps=max(0.0, problem.capacity_floor_rps - standby.capacity_rps),
             objective=problem.objective.within(budget),
         )
-        switch.beside[key] = solve(choices(rest)).groups
+    )
+    most_rps = _most_rps(switch.service, rest) + standby.capacity_rps
+    if ROUNDED_UP * most_rps < problem.demand_rps:
+        return None
+    key = (standby.target, choices is _any_pods, rest_rps)
+    if key not in switch.beside:
+        switch.beside[key] = solve(rest).groups
     groups = switch.beside[key]
     if all(group.target != standby.target for group in groups):
         groups = (*groups, standby)
     return evaluate(problem, groups)
+
+
+def _most_rps(service: Service, problem: Problem) -> float:
+    """What is served of any demand; it hangs on what may run, and so is asked for seldom."""
+    known = service.derived.of(service.variants).limits_rps
+    variants = tuple(variant.key for variant in problem.variants)
+    limits = frozenset(problem.pod_limits.items())
+    key = (variants, limits, frozenset(problem.budget.items()))
+    if key not in known:
+        if len(known) >= MOST_KNOWN:
+            known.clear()
+        known[key] = _served_of_any_rps(problem)
+    return known[key]
+
+
+def _served_of_any_rps(problem: Problem) -> float:
+    asked = replace(
+        problem,
+        demand_rps=_MORE_THAN_ANY_RPS,
+        capacity_floor_rps=0.0,
+        min_replicas=0,
+        running=(),
+    )
+    try:
+        return sum(solve(asked, method="exact").served_rps.values())
+    except TooLarge:
+        return math.inf

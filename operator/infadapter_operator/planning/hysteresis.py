@@ -18,7 +18,7 @@ from infadapter_operator.planning.problem import (
     untouchable_rps,
 )
 from infadapter_operator.planning.rates import BUCKET_S, WINDOWS_S
-from infadapter_solver import Plan, PodGroup, Problem, evaluate, score
+from infadapter_solver import Plan, PodGroup, Problem, evaluate, is_unbeaten, score
 
 WORTH_MOVING = 0.002
 """
@@ -96,6 +96,19 @@ class CurrentPlan:
             return self._gain(best, self.demand.rps) < WORTH_MOVING
         return self._gain(best, self.demand.rps) < WORTH_MOVING or self._is_for_this_demand()
 
+    def unbeaten(self, problem: Problem) -> Plan | None:
+        """
+        The plan as it is kept, where some plan does for `problem` and none brings enough: that is
+        known in less time than the best one.
+        """
+        if not self.groups or not self._at(self.least_rps).feasible:
+            return None
+        now = self.problem(self.demand.rps)
+        as_it_is = evaluate(now, self.groups)
+        if not is_unbeaten(problem, score(now, as_it_is) + WORTH_MOVING):
+            return None
+        return self._kept(feasible=True)
+
     def may_stay(self, best: Plan) -> bool:
         """Whether it does for the demand of now, or serves as much as any plan could."""
         if not self.groups:
@@ -114,9 +127,12 @@ class CurrentPlan:
 
     def kept(self, best: Plan) -> Plan:
         """The same object where nothing about it changed, so that nobody reports it anew."""
-        if self.plan.groups == self.groups and self.plan.feasible == best.feasible:
+        return self._kept(feasible=best.feasible)
+
+    def _kept(self, *, feasible: bool) -> Plan:
+        if self.plan.groups == self.groups and self.plan.feasible == feasible:
             return self.plan
-        return self._at(self.least_rps if best.feasible else self.demand.rps)
+        return self._at(self.least_rps if feasible else self.demand.rps)
 
     def for_what_it_serves(self) -> Plan:
         """As it is, made for no more than that: who bears a shortage is told of no overload."""

@@ -23,6 +23,7 @@ from infadapter_operator.planning.newsvendor import reserve_quantile
 from infadapter_operator.planning.rates import (
     every_second,
     highest_rps,
+    latest_seconds,
     rate_now_rps,
     rate_soon_rps,
 )
@@ -127,8 +128,8 @@ def load_now(service: Service, samples: Sequence[Sample]) -> LoadNow:
     the last seconds no queue could hold back within the SLO.
     """
     rps = rate_now_rps(samples)
-    recent = every_second(samples[-MOST_SAMPLES:], NOW_S[-1])
-    needed_rps = latest_need_rps(recent.tolist(), service.slo_s, NOW_S)
+    recent = latest_seconds(samples[-MOST_SAMPLES:], NOW_S[-1])
+    needed_rps = latest_need_rps(recent, service.slo_s, NOW_S)
     return LoadNow(rps, max(rate_soon_rps(samples, rps), needed_rps))
 
 

@@ -70,6 +70,17 @@ def every_second(samples: Sequence[Sample], most_s: int) -> NDArray[np.float64]:
     return found
 
 
+def latest_seconds(samples: Sequence[Sample], most_s: int) -> list[float]:
+    """
+    The same of a few samples, as every cycle asks for it: arrays of so few take far longer to make
+    than to add up.
+    """
+    if all(later.at_s - sample.at_s == 1.0 for sample, later in pairwise(samples)):
+        return [sample.rps for sample in samples[-most_s:]]
+    found: list[float] = every_second(samples, most_s).tolist()
+    return found
+
+
 def highest_rps(samples: Sequence[Sample], since_s: float) -> float:
     """The highest bucket since then; of a history too short for one, the mean."""
     recent = [sample for sample in samples if sample.at_s > since_s]
@@ -154,7 +165,7 @@ def _between(samples: Sequence[Sample], after_s: float, until_s: float) -> Seque
 
 
 def mean_rps(samples: Sequence[Sample]) -> float:
-    return sum(sample.rps for sample in samples) / len(samples)
+    return sum([rps for _, rps in samples]) / len(samples)
 
 
 def _last(samples: Sequence[Sample], after_s: float) -> Sequence[Sample]:

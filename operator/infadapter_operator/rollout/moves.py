@@ -5,13 +5,14 @@ What is planned starts first; where it has no room, what the plan can spare make
 carries least. Whatever moves already makes room by itself, and is waited for.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from infadapter_operator.delays import RESIZE_S
 from infadapter_operator.domain.observed import Observed, Resize
 from infadapter_operator.domain.steps import ReplacePods, ResizePod
-from infadapter_operator.rollout.free import over_budget
-from infadapter_operator.rollout.match import WAITS, of_target
+from infadapter_operator.rollout.free import Room, over_budget
+from infadapter_operator.rollout.match import WAITS, PodState, of_target
 from infadapter_operator.rollout.preemption import (
     is_in_question,
     is_under_way,
@@ -50,8 +51,42 @@ class Moves:
     short: frozenset[str]
 
 
+NO_MOVES = Moves(
+    grown=Growth(steps=(), resized={}, shortages=(), room=Room({})), freed={}, short=frozenset()
+)
+
+
 def moves_now(context: DrainContext, observed: Observed, *, doubt: bool) -> Moves:
-    """In doubt about the demand nothing is given up; what is planned starts all the same."""
+    """
+    In doubt about the demand nothing is given up; what is planned starts all the same. Most cycles
+    find the plan reached, and need not look for what could move.
+    """
+    if is_reached(context, observed):
+        return NO_MOVES
+    return moves_towards(context, observed, doubt=doubt)
+
+
+def is_reached(context: DrainContext, observed: Observed) -> bool:
+    """All that is planned is Ready at its size, and nothing else is there or asked for."""
+    planned = {group.target: group.pods for group in context.plan.groups}
+    there = Counter(one.actual.target for one in context.pods)
+    return (
+        there == planned
+        and len(context.pods) == len(observed.pods)  # the others leave
+        and not (observed.rolling or observed.untouchable)
+        and all(n == there[target] for target, n in observed.desired_pods.items())
+        and all(_is_as_planned(one) for one in context.pods)
+    )
+
+
+def _is_as_planned(one: PodState) -> bool:
+    pod = one.actual
+    settled = pod.resize is Resize.NONE and pod.unschedulable_since_s is None
+    return settled and pod.ready and one.is_level and one.is_asked and pod.trouble is None
+
+
+def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> Moves:
+    """Of a plan that is not reached, or not known to be."""
     bridges = not doubt and is_short(context) and not _has_no_node(observed)
     grown = _growth(context, observed, bridges=bridges)
     if doubt:

@@ -79,6 +79,27 @@ def solve_exact(problem: Problem) -> Plan:
     return best(problem, plans)
 
 
+def none_beats(problem: Problem, worth: float) -> bool:
+    """
+    Whether the problem has plans, and none of them is worth so much: a high bar is passed by few
+    labels, so this is known long before the optimum. No claim is made of pods with operating
+    points, nor of what would take too long.
+    """
+    if has_points(problem):
+        return False
+    wanted = requirement(problem)
+    try:
+        tables = tables_for(problem, wanted)
+        if tables is None:
+            return False
+        coefficients = coefficients_of(problem, tables, wanted)
+        if not -np.inf < incumbent(coefficients) < worth:
+            return False
+        return not _search(coefficients, worth).complete
+    except TooLarge:
+        return False
+
+
 def dive(problem: Problem, wanted: Requirement) -> tuple[list[Plan], float]:
     """A good plan, from following only the most promising labels, and what none is worth more than.
 

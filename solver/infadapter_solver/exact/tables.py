@@ -6,7 +6,7 @@ tick; so they are kept. Of the demand only the next power of two counts, as a bo
 """
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -15,10 +15,13 @@ import numpy as np
 from infadapter_solver.candidates import Requirement, candidates, most_pods
 from infadapter_solver.check import check_variants
 from infadapter_solver.exact.choices import CAPACITY, USE, Floats, Rows, Table, table_of
-from infadapter_solver.problem import Problem
+from infadapter_solver.problem import Allocation, Problem, Target, Variant
 
 CACHED_TABLES = 256
 """Tables kept at a time: some services, with the plans they move between."""
+
+CACHED_TARGETS = 1024
+"""Of single targets: what starts or goes of one leaves those of the others as they are."""
 
 MOST_CHOICES = 20_000
 """Of all targets together; the paper has 95."""
@@ -50,6 +53,7 @@ def tables_for(problem: Problem, wanted: Requirement) -> Tables | None:
 def forget_tables() -> None:
     """For measuring: the next question builds its own."""
     _kept.cache_clear()
+    _kept_of.cache_clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,24 @@ class _Question:
     key: Hashable
     problem: Problem = field(compare=False)
     ceiling: Requirement = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _QuestionOf:
+    """What the table of one target is built from; the sizes and counts follow from the key."""
+
+    key: Hashable
+    question: _Question = field(compare=False)
+    target: Target = field(compare=False)
+    variant: Variant = field(compare=False)
+    sizes: Sequence[Allocation] = field(compare=False)
+    counts: Sequence[int] = field(compare=False)
+
+
+@lru_cache(maxsize=CACHED_TARGETS)
+def _kept_of(of: _QuestionOf) -> Table:
+    question = of.question
+    return table_of(question.problem, question.ceiling, of.target, of.sizes, of.counts, of.variant)
 
 
 @lru_cache(maxsize=CACHED_TABLES)
@@ -79,7 +101,7 @@ def _kept(question: _Question) -> Tables | None:
     if sum(map(sum, counts.values())) > MOST_CHOICES:
         raise TooLarge(f"more than {MOST_CHOICES} ways to size and count the pods of a variant")
     by_target = tuple(
-        table_of(problem, question.ceiling, target, sizes, counts[target], variants[target.variant])
+        _table(question, target, variants[target.variant], sizes, counts[target])
         for target, sizes in found.items()
     )
     every = np.concatenate([table.choices[1:] for table in by_target])
@@ -111,23 +133,50 @@ def _power_of_two(rps: float) -> float:
     return 2.0 ** math.ceil(math.log2(rps)) if rps > 0 else 1.0
 
 
+def _table(
+    question: _Question,
+    target: Target,
+    variant: Variant,
+    sizes: Sequence[Allocation],
+    counts: Sequence[int],
+) -> Table:
+    problem = question.problem
+    key = (
+        target,
+        variant.key,
+        *_of_all(problem, question.ceiling),
+        problem.pod_limits.get(target),
+        frozenset(item for item in _at_hand(problem).items() if item[0][0] == target),
+    )
+    return _kept_of(_QuestionOf(key, question, target, variant, sizes, counts))
+
+
 def _key(problem: Problem, ceiling: Requirement) -> Hashable:
-    """
-    By content: who decides anew builds new objects from the same profiles. Of what runs only the
-    pods at hand count, so a resize leaves the tables as they are.
-    """
-    at_hand: dict[Hashable, int] = {}
-    for group in problem.running:
-        size = group.allocation.size
-        pod = (group.target, size if problem.resize_loads else size.but_cpu)
-        at_hand[pod] = at_hand.get(pod, 0) + group.pods
+    """By content: who decides anew builds new objects from the same profiles."""
     return (
         tuple(variant.key for variant in problem.variants),
+        *_of_all(problem, ceiling),
+        frozenset(problem.pod_limits.items()),
+        frozenset(_at_hand(problem).items()),
+    )
+
+
+def _of_all(problem: Problem, ceiling: Requirement) -> tuple[Hashable, ...]:
+    """What counts for every target."""
+    return (
         tuple(problem.budget.items()),
         tuple(problem.objective.prices.items()),
         problem.max_pods_per_target,
-        frozenset(problem.pod_limits.items()),
         problem.resize_loads,
-        frozenset(at_hand.items()),
         ceiling,
     )
+
+
+def _at_hand(problem: Problem) -> dict[tuple[Target, Hashable], int]:
+    """Of what runs only the pods at hand count, so a resize leaves the tables as they are."""
+    found: dict[tuple[Target, Hashable], int] = {}
+    for group in problem.running:
+        size = group.allocation.size
+        pod = (group.target, size if problem.resize_loads else size.but_cpu)
+        found[pod] = found.get(pod, 0) + group.pods
+    return found

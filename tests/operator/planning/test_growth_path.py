@@ -8,12 +8,17 @@ from hypothesis import strategies as st
 
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.growth_path import vertical_limit_rps, with_growth_path
+from infadapter_operator.planning import growth_path
+from infadapter_operator.planning.growth_path import (
+    vertical_limit_rps,
+    with_growth_path,
+    with_standby,
+)
 from infadapter_operator.planning.problem import problem_for, solved
 from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Objective, Plan, PodGroup
 from infadapter_solver.problem import CPU, Allocation, PodSize, Target, Variant
-from tests.builders import a_service
+from tests.builders import a_pod, a_service
 
 NOTHING = Observed()
 CORES = range(1, 17)
@@ -118,3 +123,26 @@ def test_beside_what_else_is_held_the_limit_is_that_of_a_smaller_surge(
     cores = max(0, 10 - held)
     smaller = replace(service(), objective=Objective(budget={CPU: 1000 * cores}, cost_weight=0.01))
     assert found == pytest.approx(vertical_limit_rps(smaller, NOTHING, groups))
+
+
+@settings(deadline=None)
+@given(
+    demand_rps=st.floats(1.0, 200.0),
+    running=st.lists(st.tuples(st.sampled_from(["slow", "fast"]), st.integers(1, 4)), max_size=4),
+)
+def test_no_standby_is_left_out_that_would_do(
+    demand_rps: float, running: list[tuple[str, int]]
+) -> None:
+    pods = tuple(a_pod(f"{name}-{at}", 1000 * cores) for at, (name, cores) in enumerate(running))
+    observed = Observed(pods=pods)
+    asked = service()
+    problem = problem_for(asked, observed, demand_rps)
+    for least_rps in (0.1, demand_rps):
+        switch = Switch(
+            service=asked, observed=observed, problem=problem, now_s=100.0, dwell_s=30.0
+        )
+        found = list(with_standby(switch, least_rps))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(growth_path, "ROUNDED_UP", 1e6)  # nothing is left out
+            switch = replace(switch)
+            assert found == list(with_standby(switch, least_rps))

@@ -1,10 +1,19 @@
 """The rate while it rises, and seconds from samples."""
 
+from itertools import accumulate
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from infadapter_operator.domain.load import Sample
-from infadapter_operator.planning.rates import every_second, rate_now_rps, rate_soon_rps
+from infadapter_operator.planning.rates import (
+    every_second,
+    latest_seconds,
+    rate_now_rps,
+    rate_soon_rps,
+)
 
 
 def every(*rates: float) -> tuple[Sample, ...]:
@@ -50,3 +59,17 @@ def test_what_was_before_a_long_gap_is_left_out() -> None:
 
 def test_no_more_seconds_than_are_asked_for() -> None:
     assert list(every_second(every(1.0, 2.0, 3.0, 4.0), 2)) == [3.0, 4.0]
+
+
+@settings(deadline=None)
+@given(
+    steps_s=st.lists(st.sampled_from([1.0, 1.0, 1.0, 0.5, 5.0, 90.0]), max_size=20),
+    usual=st.booleans(),
+    most_s=st.integers(1, 5),
+)
+def test_the_latest_seconds_are_those_of_the_whole_history(
+    steps_s: list[float], usual: bool, most_s: int
+) -> None:
+    at_s = accumulate([1.0] * len(steps_s) if usual else steps_s, initial=100.0)
+    samples = [Sample(at, 7.0 + n % 3) for n, at in enumerate(at_s)]
+    assert latest_seconds(samples, most_s) == every_second(samples, most_s).tolist()
