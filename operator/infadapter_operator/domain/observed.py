@@ -116,6 +116,7 @@ class Observed:
     shared_causes: frozenset[Cause] = frozenset()  # that keep pods of other services too
     tried_elsewhere: frozenset[Cause] = frozenset()  # those for which another service tries a pod
     moved_at_s: float = -math.inf  # when the rollout last came further (the loop remembers)
+    over_budget_since_s: float | None = None  # None: no more is held (the loop remembers)
     sent_weights: Mapping[str, int] | None = None  # None: nothing was sent that is known of
     may_obey: frozenset[str] = frozenset()  # pods that the router may begin to send to
 

@@ -59,6 +59,7 @@ class State:
     without_room: tuple[Target, ...] = ()  # wanted again, with no room to try a pod
     refused: Mapping[Target, Trouble] = field(default_factory=dict)  # starts, by the platform
     milestone: Milestone = field(default_factory=Milestone)
+    over_budget_since_s: float | None = None  # None: no more was held
     error_budget: ErrorBudget = field(default_factory=ErrorBudget)
     served_accuracy: float | None = None  # over the last interval; None: not known
 

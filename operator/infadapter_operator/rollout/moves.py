@@ -26,6 +26,7 @@ from infadapter_operator.rollout.release import (
     make_room,
     releases,
 )
+from infadapter_operator.rollout.repayment import is_due, repaid
 from infadapter_operator.rollout.roll import roll
 from infadapter_operator.rollout.scale_down import align
 from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
@@ -56,6 +57,8 @@ def moves_now(context: DrainContext, observed: Observed, *, doubt: bool) -> Move
     grown = _growth(context, observed, bridges=bridges)
     if doubt:
         return Moves(grown=grown, freed={}, short=grown.short)
+    if grown.waits and is_due(context, observed):
+        return Moves(grown=grown, freed=repaid(context), short=frozenset(context.service.budget))
     rolled, unrolled = roll(context, observed, grown)
     lacking = (*grown.shortages, *unrolled)
     short = frozenset(name for one in lacking for name in one.lacking)

@@ -11,6 +11,7 @@ from infadapter_operator.domain.steps import ResizePod, ScaleUp
 from infadapter_operator.planning.capacity import allocations_of, largest, load_time_s, plus
 from infadapter_operator.rollout.free import Room, room_for, start_size
 from infadapter_operator.rollout.match import PodState, held_by, of_target
+from infadapter_operator.rollout.surge_time import is_closed
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Resources, Target
 
 
@@ -35,6 +36,7 @@ class Growth:
     shortages: tuple[Shortage, ...]
     room: Room
     outgrown: frozenset[Target] = frozenset()  # whose new pods come up larger than there is room
+    waits: bool = False  # something starts once all is within the budget again
 
     @property
     def short(self) -> frozenset[str]:
@@ -72,6 +74,7 @@ def scale_up(
         shortages=tuple(grower.shortages),
         room=grower.room,
         outgrown=frozenset(grower.outgrown),
+        waits=grower.waits,
     )
 
 
@@ -96,6 +99,7 @@ class _Grower:
         self.resized: dict[str, Allocation] = {}
         self.shortages: list[Shortage] = []
         self.outgrown: set[Target] = set()
+        self.waits = False
 
     def resize(self, one: PodState) -> None:
         desired = one.desired
@@ -133,6 +137,9 @@ class _Grower:
         wanted = group.pods - there
         rolls = any(one.must_be_replaced(self._now_s) for one in live)
         if wanted <= 0 or rolls:
+            return
+        if is_closed(self._observed, self._now_s):
+            self.waits = True
             return
         first = there == 0 and group.target not in self._observed.templates
         allocation = self._startable(group, first=first)
