@@ -12,7 +12,7 @@ from infadapter_operator.domain.situation import Failure, Situation, State
 from infadapter_operator.planning.capacity import same_size
 from infadapter_operator.planning.error_budget import asked_every_s, measured_s
 from infadapter_operator.planning.planning_demand import planning_window_s
-from infadapter_operator.rollout.surge_time import over_budget_since_s
+from infadapter_operator.rollout.surge_time import over_since_s
 from infadapter_solver.problem import PodSize, Target
 
 
@@ -41,7 +41,7 @@ async def observe(
     )
     load, no_load = await _load(service, ports, now_s)
     observed = remembered(observed, state, now_s, service.patience.start_s)
-    since_s = over_budget_since_s(service, observed, state.over_budget_since_s, now_s)
+    since_s = over_since_s(service, observed, state.over_budget_since_s, now_s)
     return Situation(
         now_s=now_s,
         service=service,

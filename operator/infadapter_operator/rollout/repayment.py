@@ -9,7 +9,7 @@ or shrinks, and the rest starts beside what stays.
 from collections.abc import Iterator, Mapping, Sequence
 
 from infadapter_operator.domain.observed import Observed
-from infadapter_operator.planning.capacity import plus
+from infadapter_operator.planning.capacity import largest, plus
 from infadapter_operator.rollout.free import missing
 from infadapter_operator.rollout.match import PodState
 from infadapter_operator.rollout.release import (
@@ -19,6 +19,7 @@ from infadapter_operator.rollout.release import (
     releasable,
     ways,
 )
+from infadapter_operator.rollout.traffic import last_sent
 from infadapter_solver.problem import Allocation, Resources
 
 
@@ -31,16 +32,20 @@ def is_due(context: DrainContext, observed: Observed) -> bool:
     return not (starts or missing(observed) or observed.rolling)
 
 
-def repaid(context: DrainContext) -> Releases:
+def repaid(context: DrainContext, observed: Observed) -> Releases:
     """Of the pods that stay, what brings them within the budget for the least capacity."""
-    asked = [largest_soon(one) for one in context.pods]
+    asked = [
+        largest(largest_soon(one), one.desired.resources if one.desired else {})
+        for one in context.pods
+    ]
     over = _over(context, asked)
     able = [
         one
         for one in releasable(context)
         if not is_needed_unknown(context, one, context.ready_rps)
     ]
-    able.sort(key=lambda one: _rps_per_unit(context, one, over))
+    sent = last_sent(observed)
+    able.sort(key=lambda p: (sent.get(p.actual.name, 0) > 0, *_rps_per_unit(context, p, over)))
     found: dict[str, Allocation | None] = {}
     for one in able:
         if not over:

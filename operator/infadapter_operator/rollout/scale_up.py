@@ -11,7 +11,7 @@ from infadapter_operator.domain.steps import ResizePod, ScaleUp
 from infadapter_operator.planning.capacity import allocations_of, largest, load_time_s, plus
 from infadapter_operator.rollout.free import Room, room_for, start_size
 from infadapter_operator.rollout.match import PodState, held_by, of_target
-from infadapter_operator.rollout.surge_time import is_closed
+from infadapter_operator.rollout.surge_time import is_closed, is_over
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Resources, Target
 
 
@@ -60,6 +60,8 @@ def scale_up(
     no room at its planned size starts or grows to the largest that has.
     """
     room = room_for(service, plan, observed)
+    if is_closed(observed, now_s) and not is_over(service, observed):
+        room.take(service.max_surge)
     grower = _Grower(service, observed, room, now_s, smaller=smaller, bridges=bridges)
     groups = sorted(plan.groups, key=lambda g: (load_time_s(service, g.target), g.target))
     groups = [group for group in groups if group.target not in observed.untouchable]
@@ -138,19 +140,23 @@ class _Grower:
         rolls = any(one.must_be_replaced(self._now_s) for one in live)
         if wanted <= 0 or rolls:
             return
-        if is_closed(self._observed, self._now_s):
-            self.waits = True
-            return
         first = there == 0 and group.target not in self._observed.templates
         allocation = self._startable(group, first=first)
         comes_at = start_size(self._observed, group.target, allocation.size)
         size = largest(comes_at or {}, allocation.resources)
+        closed = is_closed(self._observed, self._now_s)
+        if closed and is_over(self._service, self._observed):
+            self.waits = True
+            return
         fitting = min(wanted, self.room.times(size))
         if fitting:
             self.room.take(size, fitting)
             self.steps.append(
                 ScaleUp(target=group.target, size=allocation.size, pods=there + fitting)
             )
+        if fitting < wanted and closed:
+            self.waits = True
+            return
         if fitting < wanted:
             self._lacks_start(group, size, first=first and not fitting)
         if not fitting and size != allocation.resources:

@@ -15,18 +15,23 @@ from infadapter_operator.rollout.free import over_budget
 MOST_BESIDE_START_S = 3.0
 """How long more than the budget is held at most, beside the longest start."""
 
-SETTLE_S = 1.5
+SETTLE_S = 1.25
 """From the last pod Ready to the last one gone: weights, what confirms them, a drain."""
 
 
-def over_budget_since_s(
-    service: Service, observed: Observed, before_s: float | None, now_s: float
-) -> float | None:
+def is_over(service: Service, observed: Observed) -> bool:
     """What waits for a node, or was lost with one, is not held."""
     there = tuple(p for p in observed.pods if not (p.is_lost or p.unschedulable_since_s is not None))
-    if not over_budget(service, replace(observed, pods=there)):
-        return None
-    return now_s if before_s is None or before_s > now_s else before_s
+    return bool(over_budget(service, replace(observed, pods=there)))
+
+
+def over_since_s(
+    service: Service, observed: Observed, before_s: float | None, now_s: float
+) -> float | None:
+    """Since when, also in the first look in which all is within the budget again."""
+    if before_s is None or before_s > now_s:
+        return now_s if is_over(service, observed) else None
+    return before_s
 
 
 def is_closed(observed: Observed, now_s: float) -> bool:
