@@ -11,7 +11,6 @@ from infadapter_operator.domain.steps import RemovePods, ResizePod, ScaleUp
 from infadapter_operator.execute import Executed
 from infadapter_operator.planning.plan import Planned
 from infadapter_operator.planning.served_accuracy import served_accuracy
-from infadapter_operator.rollout.surge_time import is_over
 from infadapter_solver.problem import PodSize, Target
 
 _NOT_FOR_GOOD = (PlatformUnavailable.reason, Conflict.reason)
@@ -24,7 +23,6 @@ def next_state(
     before, now_s, counted = situation.state, situation.now_s, planned.present.counted
     since_s = before.data_missing_since_s
     missing_since_s = now_s if since_s is None else since_s
-    over_since_s = situation.observed.over_budget_since_s
     fails = planned.failure is not None
     shape = planned.decision.shape
     return State(
@@ -41,7 +39,7 @@ def next_state(
         awaited=planned.present.awaited,
         without_room=planned.without_room,
         refused=_refused_starts(before.refused, done, planned.blocks, now_s),
-        over_budget_since_s=over_since_s if is_over(situation.service, situation.observed) else None,
+        surge_loan=situation.observed.surge_loan,
         milestone=_milestone_after(before.milestone, shape, progress, counted, now_s),
     )
 

@@ -57,7 +57,7 @@ def moves_now(context: DrainContext, observed: Observed, *, doubt: bool) -> Move
     grown = _growth(context, observed, bridges=bridges)
     if doubt:
         return Moves(grown=grown, freed={}, short=grown.short)
-    if grown.waits and is_due(context, observed):
+    if grown.waits and not grown.shortages and is_due(context, observed):
         return Moves(grown=grown, freed=repaid(context, observed), short=frozenset(context.service.budget))
     rolled, unrolled = roll(context, observed, grown)
     lacking = (*grown.shortages, *unrolled)

@@ -8,7 +8,7 @@ as they go on; so what has not begun in the first moments waits until all is wit
 
 from dataclasses import replace
 
-from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.observed import Observed, SurgeLoan
 from infadapter_operator.domain.service import Service
 from infadapter_operator.rollout.free import over_budget
 
@@ -25,16 +25,16 @@ def is_over(service: Service, observed: Observed) -> bool:
     return bool(over_budget(service, replace(observed, pods=there)))
 
 
-def over_since_s(
-    service: Service, observed: Observed, before_s: float | None, now_s: float
-) -> float | None:
-    """Since when, also in the first look in which all is within the budget again."""
-    if before_s is None or before_s > now_s:
-        return now_s if is_over(service, observed) else None
-    return before_s
+def loan_of(
+    service: Service, observed: Observed, before: SurgeLoan | None, now_s: float
+) -> SurgeLoan | None:
+    """Returned once a look has seen all within the budget, and ended with the one after that."""
+    if is_over(service, observed):
+        return SurgeLoan(now_s) if before is None or before.since_s > now_s else before.held
+    return None if before is None or before.is_returned else before.returned
 
 
 def is_closed(observed: Observed, now_s: float) -> bool:
     """Whether surge has been held for too long for one more start to end in time."""
-    since_s = observed.over_budget_since_s
-    return since_s is not None and now_s - since_s > MOST_BESIDE_START_S - SETTLE_S
+    loan = observed.surge_loan
+    return loan is not None and now_s - loan.since_s > MOST_BESIDE_START_S - SETTLE_S
