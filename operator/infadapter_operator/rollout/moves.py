@@ -58,7 +58,9 @@ def moves_now(context: DrainContext, observed: Observed, *, doubt: bool) -> Move
     if doubt:
         return Moves(grown=grown, freed={}, short=grown.short)
     if grown.waits and not grown.shortages and is_due(context, observed):
-        return Moves(grown=grown, freed=repaid(context, observed), short=frozenset(context.service.budget))
+        return Moves(
+            grown=grown, freed=repaid(context, observed), short=frozenset(context.service.budget)
+        )
     rolled, unrolled = roll(context, observed, grown)
     lacking = (*grown.shortages, *unrolled)
     short = frozenset(name for one in lacking for name in one.lacking)

@@ -40,9 +40,7 @@ def repaid(context: DrainContext, observed: Observed) -> Releases:
     ]
     over = _over(context, asked)
     able = [
-        one
-        for one in releasable(context)
-        if not is_needed_unknown(context, one, context.ready_rps)
+        one for one in releasable(context) if not is_needed_unknown(context, one, context.ready_rps)
     ]
     sent = last_sent(observed)
     able.sort(key=lambda p: (sent.get(p.actual.name, 0) > 0, *_rps_per_unit(context, p, over)))

@@ -15,13 +15,15 @@ from infadapter_operator.rollout.free import over_budget
 MOST_BESIDE_START_S = 3.0
 """How long more than the budget is held at most, beside the longest start."""
 
-SETTLE_S = 1.25
+SETTLE_S = 1.5
 """From the last pod Ready to the last one gone: weights, what confirms them, a drain."""
 
 
 def is_over(service: Service, observed: Observed) -> bool:
     """What waits for a node, or was lost with one, is not held."""
-    there = tuple(p for p in observed.pods if not (p.is_lost or p.unschedulable_since_s is not None))
+    there = tuple(
+        p for p in observed.pods if not (p.is_lost or p.unschedulable_since_s is not None)
+    )
     return bool(over_budget(service, replace(observed, pods=there)))
 
 
