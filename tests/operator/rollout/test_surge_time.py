@@ -84,7 +84,7 @@ KINDS = (
 )
 
 
-@settings(max_examples=12)
+@settings(max_examples=12, deadline=None)
 @given(
     groups=st.lists(
         st.sampled_from(
