@@ -54,9 +54,10 @@ class Moves:
 def moves_now(context: DrainContext, observed: Observed, *, doubt: bool) -> Moves:
     """In doubt about the demand nothing is given up; what is planned starts all the same."""
     bridges = not doubt and is_short(context) and not _has_no_node(observed)
-    grown = _growth(context, observed, bridges=bridges)
-    if doubt:
+    if doubt:  # nothing would go back that what is planned could wait for
+        grown = _growth(context, replace(observed, surge_loan=None), bridges=bridges)
         return Moves(grown=grown, freed={}, short=grown.short)
+    grown = _growth(context, observed, bridges=bridges)
     if grown.waits and not grown.shortages and is_due(context, observed):
         return Moves(
             grown=grown, freed=repaid(context, observed), short=frozenset(context.service.budget)

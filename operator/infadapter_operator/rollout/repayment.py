@@ -6,7 +6,7 @@ start beyond it any more, and what serves is all asked for. So what costs the le
 or shrinks, and the rest starts beside what stays.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.planning.capacity import largest, plus
@@ -24,19 +24,22 @@ from infadapter_solver.problem import Allocation, Resources
 
 
 def is_due(context: DrainContext, observed: Observed) -> bool:
-    """Nothing planned starts: what was begun is finished first."""
+    """Nothing planned starts: what was begun is finished first, but for what fails or waits."""
     starts = any(
-        not (one.goes or one.actual.ready) and one.actual.unschedulable_since_s is None
+        not (one.goes or one.actual.ready or one.actual.trouble)
+        and one.actual.unschedulable_since_s is None
         for one in context.pods
     )
-    return not (starts or missing(observed) or observed.rolling)
+    return not (starts or missing(observed).keys() - observed.refusals.keys() or observed.rolling)
 
 
 def repaid(context: DrainContext, observed: Observed) -> Releases:
-    """Of the pods that stay, what brings them within the budget for the least capacity."""
+    """
+    What brings all that stays within the budget, at the planned sizes where these are larger, for
+    the least capacity; first what the last weights leave out, so that the choice lasts.
+    """
     asked = [
-        largest(largest_soon(one), one.desired.resources if one.desired else {})
-        for one in context.pods
+        largest(_soon(one), one.desired.resources if one.desired else {}) for one in context.pods
     ]
     over = _over(context, asked)
     able = [
@@ -54,11 +57,6 @@ def repaid(context: DrainContext, observed: Observed) -> Releases:
     return found
 
 
-def largest_soon(one: PodState) -> Resources:
-    """What it will hold when it has the size that was asked for."""
-    return one.actual.wanted.resources
-
-
 def _over(context: DrainContext, amounts: Sequence[Resources]) -> dict[str, int]:
     total: Mapping[str, int] = plus({}, context.service.budget, -1)
     for each in amounts:
@@ -67,23 +65,25 @@ def _over(context: DrainContext, amounts: Sequence[Resources]) -> dict[str, int]
 
 
 def _less(over: Resources, one: PodState, size: Allocation | None) -> dict[str, int]:
-    freed = plus(largest_soon(one), size.resources if size else {}, -1)
+    freed = plus(_soon(one), size.resources if size else {}, -1)
     left = plus(over, freed, -1)
     return {name: more for name, more in left.items() if more > 0 and name in over}
 
 
 def _least_that_does(context: DrainContext, one: PodState, over: Resources) -> Allocation | None:
     """The size that keeps most of it, of those that are enough; what is planned of it if none."""
-    enough = [(rps, size) for size, rps in _ways(context, one) if not _less(over, one, size)]
+    able = ways(context.service, one, partial=True)
+    enough = [(rps, size) for size, rps in able if not _less(over, one, size)]
     return max(enough, key=lambda way: way[0])[1] if enough else one.desired
 
 
-def _ways(context: DrainContext, one: PodState) -> Iterator[tuple[Allocation | None, float]]:
-    return iter(ways(context.service, one, partial=True))
-
-
 def _rps_per_unit(context: DrainContext, one: PodState, over: Resources) -> tuple[float, str]:
-    freed = plus(largest_soon(one), one.desired.resources if one.desired else {}, -1)
+    freed = plus(_soon(one), one.desired.resources if one.desired else {}, -1)
     useful = sum(freed.get(name, 0) for name in over)
     lost_rps = context.counted_rps(one) - (one.desired_rps if one.actual.ready else 0.0)
     return (lost_rps / useful if useful > 0 else float("inf")), one.actual.name
+
+
+def _soon(one: PodState) -> Resources:
+    """What it will hold when it has the size that was asked for."""
+    return one.actual.wanted.resources

@@ -61,7 +61,7 @@ def scale_up(
     """
     room = room_for(service, plan, observed)
     if is_closed(observed, now_s) and not is_over(service, observed):
-        room.take(service.max_surge)
+        room.take(service.max_surge)  # until a look has seen that it came back
     grower = _Grower(service, observed, room, now_s, smaller=smaller, bridges=bridges)
     groups = sorted(plan.groups, key=lambda g: (load_time_s(service, g.target), g.target))
     groups = [group for group in groups if group.target not in observed.untouchable]
@@ -145,17 +145,15 @@ class _Grower:
         comes_at = start_size(self._observed, group.target, allocation.size)
         size = largest(comes_at or {}, allocation.resources)
         closed = is_closed(self._observed, self._now_s)
-        if closed and is_over(self._service, self._observed):
-            self.waits = True
-            return
-        fitting = min(wanted, self.room.times(size))
+        over = closed and is_over(self._service, self._observed)
+        fitting = 0 if over else min(wanted, self.room.times(size))
         if fitting:
             self.room.take(size, fitting)
             self.steps.append(
                 ScaleUp(target=group.target, size=allocation.size, pods=there + fitting)
             )
-        if fitting < wanted and closed:
-            self.waits = True
+        if closed:
+            self.waits |= fitting < wanted
             return
         if fitting < wanted:
             self._lacks_start(group, size, first=first and not fitting)
