@@ -6,10 +6,10 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_operator.domain.observed import Observed, SurgeLoan
+from infadapter_operator.domain.observed import Cause, Observed, SurgeLoan, Trouble
 from infadapter_operator.rollout.match import match_pods
 from infadapter_operator.rollout.release import DrainContext
-from infadapter_operator.rollout.repayment import repaid
+from infadapter_operator.rollout.repayment import is_due, repaid
 from infadapter_operator.rollout.surge_time import (
     MOST_BESIDE_START_S,
     SETTLE_S,
@@ -123,3 +123,23 @@ async def longest_over_s(case: Case) -> float:
         now = now + 1 if beyond else 0
         longest = max(longest, now)
     return float(longest)
+
+
+def context_of(observed: Observed) -> DrainContext:
+    pods = match_pods(SERVICE, EMPTY_PLAN, observed)
+    return DrainContext(
+        service=SERVICE,
+        plan=EMPTY_PLAN,
+        pods=tuple(replace(one, desired=one.serving) for one in pods),
+        carrying=frozenset(),
+        demand_rps=0.0,
+        now_s=0.0,
+    )
+
+
+def test_what_was_begun_is_finished_before_anything_goes_back_but_not_what_fails() -> None:
+    starts = a_pod("small-2", 1000, ready=False)
+    fails = replace(starts, trouble=Trouble(cause=Cause.CRASH, message="", since_s=0.0))
+    for pod, due in ((starts, False), (fails, True), (replace(starts, ready=True), True)):
+        observed = Observed(pods=(a_pod("small-1", 4000), pod))
+        assert is_due(context_of(observed), observed) is due
