@@ -4,6 +4,7 @@ variant there, and for how long does it hold more than the budget?
 
     python -m benchmarks.demo_in_virtual_time --speeds 0.2,0.35,0.5,1,2 --seeds 10
     python -m benchmarks.demo_in_virtual_time --vary 0.3    each variant's speed its own, too
+    python -m benchmarks.demo_in_virtual_time --late        a platform that takes everything up late
 
 What `make demo` plays is made as the demo makes it, of the shipped profiles rescaled to the speed.
 A run is two policies of 66 simulated seconds. The lead-in is not counted.
@@ -19,7 +20,7 @@ import click
 import numpy as np
 
 from benchmarks.columns import show_row
-from benchmarks.virtual_demo import Loop, at_speed, judged, play
+from benchmarks.virtual_demo import LATE_START_S, Loop, at_speed, judged, play
 from infadapter_local.cgroups import Quotas
 from infadapter_local.demo import PEAK_SHARE
 from infadapter_local.shipped import shipped_profiles
@@ -97,15 +98,16 @@ def numbers(text: str) -> list[float]:
     default=0.0,
     help="Each variant's speed and load time by up to this share more or less.",
 )
+@click.option("--late", is_flag=True, help="Starts, resizes and weights come later.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path))
-def main(speeds: list[float], seeds: int, vary: float, file: Path | None) -> None:
+def main(speeds: list[float], seeds: int, vary: float, late: bool, file: Path | None) -> None:
     """Play ours and the best single variant at every speed, with seeds 1, 2, …"""
     row("speed", *HEAD)
     played: list[Played] = []
     for speed in speeds:
         for seed in range(1, seeds + 1):
             try:
-                played.append(run(speed, seed, vary))
+                played.append(run(speed, seed, vary, late=late))
             except NothingFits as error:
                 click.echo(f"{speed:g} {seed}: {error}")
                 continue
@@ -115,7 +117,7 @@ def main(speeds: list[float], seeds: int, vary: float, file: Path | None) -> Non
         file.write_text(json.dumps([asdict(one) for one in played], indent=1))
 
 
-def run(speed: float, seed: int, vary: float) -> Played:
+def run(speed: float, seed: int, vary: float, *, late: bool = False) -> Played:
     """Raises NothingFits."""
     profiles = profiles_at(speed, seed, vary)
     service = demo_service(profiles, BUDGET_MILLICORES, Quotas(Path()))
@@ -128,10 +130,11 @@ def run(speed: float, seed: int, vary: float) -> Played:
     return Played(
         speed=speed,
         seed=seed,
-        longest_start_s=max(p.load_time_s for p in profiles if p.variant in used),
+        longest_start_s=max(p.load_time_s for p in profiles if p.variant in used)
+        + (LATE_START_S if late else 0.0),
         single=single.variants[0].name,
-        ours=outcome(*play(service, service, profiles, load), budget),
-        fixed=outcome(*play(single, service, profiles, load), budget),
+        ours=outcome(*play(service, service, profiles, load, late=late), budget),
+        fixed=outcome(*play(single, service, profiles, load, late=late), budget),
     )
 
 

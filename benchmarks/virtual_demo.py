@@ -6,7 +6,7 @@ stops for a part of every period of the quota, and shares its machine.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -97,9 +97,15 @@ class Loop:
 
 
 def play(
-    policy: Service, judge: Service, profiles: Sequence[Profile], load: Played, speed: float = 1.0
+    policy: Service,
+    judge: Service,
+    profiles: Sequence[Profile],
+    load: Played,
+    speed: float = 1.0,
+    *,
+    late: bool = False,
 ) -> tuple[World, Loop]:
-    """The world after the demo's load, and the loop that acted on it."""
+    """The world after the demo's load, and the loop that acted on it; `late` is the platform."""
     workload = Workload(
         name="demo",
         arrivals_s=load.arrivals_s,
@@ -107,7 +113,8 @@ def play(
         history_rps=np.empty(0),
     )
     acting = Loop(service=policy, limits=queue_limits(judge))
-    world = simulate(acting, scenario_of(policy, profiles, speed), workload, 0)
+    scenario = scenario_of(policy, profiles, speed)
+    world = simulate(acting, delayed(scenario) if late else scenario, workload, 0)
     return world, acting
 
 
@@ -123,6 +130,15 @@ def scenario_of(service: Service, profiles: Sequence[Profile], speed: float) -> 
         drain_s=0.2 + DRAIN_S,
         objective=Objective(budget=service.budget, loading_weight=0.001),
     )
+
+
+LATE_START_S = 0.3
+"""How much longer a start takes on a platform that is late."""
+
+
+def delayed(scenario: Scenario) -> Scenario:
+    """The same on a platform that takes up everything later."""
+    return replace(scenario, resize_s=0.25, start_overhead_s=LATE_START_S, weights_lag_s=0.3)
 
 
 def speeds_of(

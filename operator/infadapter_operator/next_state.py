@@ -39,6 +39,7 @@ def next_state(
         awaited=planned.present.awaited,
         without_room=planned.without_room,
         refused=_refused_starts(before.refused, done, planned.blocks, now_s),
+        surge_loan=situation.observed.surge_loan,
         milestone=_milestone_after(before.milestone, shape, progress, counted, now_s),
     )
 

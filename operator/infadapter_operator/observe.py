@@ -12,6 +12,7 @@ from infadapter_operator.domain.situation import Failure, Situation, State
 from infadapter_operator.planning.capacity import same_size
 from infadapter_operator.planning.error_budget import asked_every_s, measured_s
 from infadapter_operator.planning.planning_demand import planning_window_s
+from infadapter_operator.rollout.surge_time import loan_of
 from infadapter_solver.problem import PodSize, Target
 
 
@@ -39,11 +40,13 @@ async def observe(
         moved_at_s=state.milestone.at_s,
     )
     load, no_load = await _load(service, ports, now_s)
+    observed = remembered(observed, state, now_s, service.patience.start_s)
+    loan = loan_of(service, observed, state.surge_loan, now_s)
     return Situation(
         now_s=now_s,
         service=service,
         state=state,
-        observed=remembered(observed, state, now_s, service.patience.start_s),
+        observed=replace(observed, surge_loan=loan),
         load=load,
         no_load=no_load,
         delivered=await _delivered(service, state, ports, now_s),

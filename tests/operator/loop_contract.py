@@ -3,7 +3,8 @@ What must hold between any two looks, whatever the loop does.
 
 Capacity: until all planned pods are Ready, no less is served than was or than is asked for; once
 they are, no less than that or than the plan serves. Where nothing planned has room without less, a
-part may be given up, and must be back soon: with each planned pod that becomes Ready, and with each
+part may be given up, as where more than the budget is held for REPAID_AFTER_S and some of the plan
+has yet to start, and must be back soon: with each planned pod that becomes Ready, and with each
 new plan, anew. What does not come is waited for as long as patience lasts; then there is another
 plan, or the loop rests, and the rest has a name.
 """
@@ -30,6 +31,7 @@ from tests.operator.loop_arithmetic import (
 
 RESIZE_S = 1.0
 LINGER_S = 3.0  # a pod that was told to stop
+REPAID_AFTER_S = 1.5  # surge that has been held for longer goes back before more is started
 OBEYED_WITHIN_S = 15.0  # weights that were replaced before they were confirmed may be obeyed yet
 
 
@@ -59,7 +61,8 @@ class Contract:
     ) -> None:
         recent = [seen for seen in looks[-12:] if seen.now_s >= now_s - self.lag_s]
         floor_rps = min(before_rps - self._rolled_rps(recent), self._asked(recent))
-        if after_rps < floor_rps - 1e-6 and not self._may_concede(recent):
+        may_concede = self._may_concede(recent) or self._repays(looks, recent)
+        if after_rps < floor_rps - 1e-6 and not may_concede:
             self._fail(looks[-1], now_s, before_rps, after_rps)
         if after_rps < floor_rps - 1e-6:
             self._concede(recent[-1], now_s, floor_rps)
@@ -106,6 +109,21 @@ class Contract:
     def _may_concede(self, recent: Sequence[Cycle]) -> bool:
         """What is Ready may not be sent to yet, and must stay all the same."""
         return any(self._standing(seen, _demand_rps(seen)).has_no_path() for seen in recent)
+
+    def _repays(self, looks: Sequence[Cycle], recent: Sequence[Cycle]) -> bool:
+        """In any of these looks more than the budget had been held for long, and pods lacked."""
+        begun_s: float | None = None
+        for seen in looks[-60:]:
+            begun_s = (begun_s or seen.now_s) if self._is_over(seen) else None
+            lacks = seen.observed is None or not all_ready(_groups(seen), seen.observed)
+            long = begun_s is not None and seen.now_s - begun_s > REPAID_AFTER_S
+            if long and lacks and any(seen is one for one in recent):
+                return True
+        return False
+
+    def _is_over(self, seen: Cycle) -> bool:
+        pods = seen.observed.pods if seen.observed else ()
+        return not within(held(pods), self.service.budget)
 
     def _standing(self, seen: Cycle, floor_rps: float) -> Standing:
         return Standing(

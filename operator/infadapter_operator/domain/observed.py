@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from infadapter_solver.problem import PodSize, Resources, Target
 
@@ -71,6 +72,21 @@ class Pod:
         return self.trouble is not None and self.trouble.cause is Cause.NODE_LOST
 
 
+class SurgeLoan(NamedTuple):
+    """More than the budget is held, or was at the look before this one."""
+
+    since_s: float
+    is_returned: bool = False  # all is within it at this look
+
+    @property
+    def held(self) -> "SurgeLoan":
+        return SurgeLoan(self.since_s)
+
+    @property
+    def returned(self) -> "SurgeLoan":
+        return SurgeLoan(self.since_s, is_returned=True)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterView:
     """
@@ -116,6 +132,7 @@ class Observed:
     shared_causes: frozenset[Cause] = frozenset()  # that keep pods of other services too
     tried_elsewhere: frozenset[Cause] = frozenset()  # those for which another service tries a pod
     moved_at_s: float = -math.inf  # when the rollout last came further (the loop remembers)
+    surge_loan: SurgeLoan | None = None  # None: no more than the budget (the loop remembers)
     sent_weights: Mapping[str, int] | None = None  # None: nothing was sent that is known of
     may_obey: frozenset[str] = frozenset()  # pods that the router may begin to send to
 

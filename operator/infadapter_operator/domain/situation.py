@@ -11,7 +11,7 @@ from typing import NamedTuple
 from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.error_budget import Answers, ErrorBudget
 from infadapter_operator.domain.load import Delivered, History
-from infadapter_operator.domain.observed import Observed, Trouble
+from infadapter_operator.domain.observed import Observed, SurgeLoan, Trouble
 from infadapter_operator.domain.progress import Block, Milestone
 from infadapter_operator.domain.service import Service
 from infadapter_solver.problem import PodSize, Target
@@ -59,6 +59,7 @@ class State:
     without_room: tuple[Target, ...] = ()  # wanted again, with no room to try a pod
     refused: Mapping[Target, Trouble] = field(default_factory=dict)  # starts, by the platform
     milestone: Milestone = field(default_factory=Milestone)
+    surge_loan: SurgeLoan | None = None
     error_budget: ErrorBudget = field(default_factory=ErrorBudget)
     served_accuracy: float | None = None  # over the last interval; None: not known
 

@@ -19,6 +19,7 @@ from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import (
     allocations_of,
+    fits,
     held,
     load_time_s,
     plus,
@@ -121,8 +122,21 @@ class Switch:
             there = self._there(group.target)[: group.pods]
             waits_s += [self._left_s(pod) for pod in there]
             if len(there) < group.pods:
-                waits_s.append(self.start_s(group.target) * self._rounds(started))
+                rounds = max(self._rounds(started), self._pods_in_turn(group, len(there)))
+                waits_s.append(self.start_s(group.target) * rounds)
         return max(waits_s)
+
+    def _pods_in_turn(self, group: PodGroup, there: int) -> int:
+        """
+        New pods come up as those of their target do: where these are larger than planned, and too
+        many of that size have no room, all are replaced in turn.
+        """
+        template = self.observed.templates.get(group.target)
+        if template is None or fits(template.resources, group.allocation.resources):
+            return 1
+        missing = group.pods - there
+        needed = {name: missing * amount for name, amount in template.resources.items()}
+        return 1 if fits(needed, self._room) else group.pods
 
     def _started(self, plan: Plan) -> Resources:
         total: Resources = {}

@@ -27,6 +27,7 @@ from infadapter_operator.rollout.release import (
     make_room,
     releases,
 )
+from infadapter_operator.rollout.repayment import is_due, repaid
 from infadapter_operator.rollout.roll import roll
 from infadapter_operator.rollout.scale_down import align
 from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
@@ -88,9 +89,14 @@ def _is_as_planned(one: PodState) -> bool:
 def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> Moves:
     """Of a plan that is not reached, or not known to be."""
     bridges = not doubt and is_short(context) and not _has_no_node(observed)
-    grown = _growth(context, observed, bridges=bridges)
-    if doubt:
+    if doubt:  # nothing would go back that what is planned could wait for
+        grown = _growth(context, replace(observed, surge_loan=None), bridges=bridges)
         return Moves(grown=grown, freed={}, short=grown.short)
+    grown = _growth(context, observed, bridges=bridges)
+    if grown.waits and not grown.shortages and is_due(context, observed):
+        return Moves(
+            grown=grown, freed=repaid(context, observed), short=frozenset(context.service.budget)
+        )
     rolled, unrolled = roll(context, observed, grown)
     lacking = (*grown.shortages, *unrolled)
     short = frozenset(name for one in lacking for name in one.lacking)

@@ -17,6 +17,7 @@ from infadapter_operator.planning.capacity import (
 )
 from infadapter_operator.rollout.free import Room, room_for, start_size
 from infadapter_operator.rollout.match import WAITS, PodState, of_target, resize_failed
+from infadapter_operator.rollout.surge_time import is_closed, is_over
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Resources, Target
 
 
@@ -41,6 +42,7 @@ class Growth:
     shortages: tuple[Shortage, ...]
     room: Room
     outgrown: frozenset[Target] = frozenset()  # whose new pods come up larger than there is room
+    waits: bool = False  # something starts once all is within the budget again
 
     @property
     def short(self) -> frozenset[str]:
@@ -64,6 +66,8 @@ def scale_up(
     no room at its planned size starts or grows to the largest that has.
     """
     room = room_for(service, plan, observed)
+    if is_closed(observed, now_s) and not is_over(service, observed):
+        room.take(service.max_surge)  # until a look has seen that it came back
     grower = _Grower(service, observed, room, now_s, smaller=smaller, bridges=bridges)
     groups = sorted(plan.groups, key=lambda g: (load_time_s(service, g.target), g.target))
     groups = [group for group in groups if group.target not in observed.untouchable]
@@ -78,6 +82,7 @@ def scale_up(
         shortages=tuple(grower.shortages),
         room=grower.room,
         outgrown=frozenset(grower.outgrown),
+        waits=grower.waits,
     )
 
 
@@ -102,6 +107,7 @@ class _Grower:
         self.resized: dict[str, Allocation] = {}
         self.shortages: list[Shortage] = []
         self.outgrown: set[Target] = set()
+        self.waits = False
 
     def resize(self, one: PodState) -> None:
         desired = one.desired
@@ -147,12 +153,17 @@ class _Grower:
         allocation = self._startable(group, first=first)
         comes_at = start_size(self._observed, group.target, allocation.size)
         size = largest(comes_at or {}, allocation.resources)
-        fitting = min(wanted, self.room.times(size))
+        closed = is_closed(self._observed, self._now_s)
+        over = closed and is_over(self._service, self._observed)
+        fitting = 0 if over else min(wanted, self.room.times(size))
         if fitting:
             self.room.take(size, fitting)
             self.steps.append(
                 ScaleUp(target=group.target, size=allocation.size, pods=there + fitting)
             )
+        if closed:
+            self.waits |= fitting < wanted
+            return
         if fitting < wanted:
             self._lacks_start(group, size, first=first and not fitting)
         if not fitting and size != allocation.resources:

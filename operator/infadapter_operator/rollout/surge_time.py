@@ -1,0 +1,42 @@
+"""
+For how long surge is held at once: a loan has an end.
+
+What is started beyond the budget is to be Ready, and what it replaces gone, within the longest
+start and MOST_BESIDE_START_S. Starts that follow one another in the surge would hold it for as long
+as they go on; so what has not begun in the first moments waits until all is within the budget.
+"""
+
+from dataclasses import replace
+
+from infadapter_operator.domain.observed import Observed, SurgeLoan
+from infadapter_operator.domain.service import Service
+from infadapter_operator.rollout.free import over_budget
+
+MOST_BESIDE_START_S = 3.0
+"""How long more than the budget is held at most, beside the longest start."""
+
+SETTLE_S = 1.5
+"""From the last pod Ready to the last one gone: weights, what confirms them, a drain."""
+
+
+def is_over(service: Service, observed: Observed) -> bool:
+    """What waits for a node, or was lost with one, is not held."""
+    there = tuple(
+        p for p in observed.pods if not (p.is_lost or p.unschedulable_since_s is not None)
+    )
+    return bool(over_budget(service, replace(observed, pods=there)))
+
+
+def loan_of(
+    service: Service, observed: Observed, before: SurgeLoan | None, now_s: float
+) -> SurgeLoan | None:
+    """Returned once a look has seen all within the budget, and ended with the one after that."""
+    if is_over(service, observed):
+        return SurgeLoan(now_s) if before is None or before.since_s > now_s else before.held
+    return None if before is None or before.is_returned else before.returned
+
+
+def is_closed(observed: Observed, now_s: float) -> bool:
+    """Whether surge has been held for too long for one more start to end in time."""
+    loan = observed.surge_loan
+    return loan is not None and now_s - loan.since_s > MOST_BESIDE_START_S - SETTLE_S

@@ -1,0 +1,145 @@
+"""Surge is lent for a time: what follows it has a beginning and an end."""
+
+import asyncio
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infadapter_operator.domain.observed import Cause, Observed, SurgeLoan, Trouble
+from infadapter_operator.rollout.match import match_pods
+from infadapter_operator.rollout.release import DrainContext
+from infadapter_operator.rollout.repayment import is_due, repaid
+from infadapter_operator.rollout.surge_time import (
+    MOST_BESIDE_START_S,
+    SETTLE_S,
+    is_closed,
+    is_over,
+    loan_of,
+)
+from infadapter_solver.problem import CPU
+from tests.builders import EMPTY_PLAN, a_pod, a_service
+from tests.operator.loop_arithmetic import held
+from tests.operator.loop_contract import LINGER_S, RESIZE_S
+from tests.operator.rollout.liveness import Rollout
+from tests.operator.rollout.liveness_cases import Case, Group, Kind, There
+
+SERVICE = replace(
+    a_service(),
+    objective=replace(a_service().objective, budget={CPU: 4000}),
+    max_surge={CPU: 4000},
+)
+OVER = Observed(pods=(a_pod("small-1", 4000), a_pod("small-2", 1000)))
+WITHIN = Observed(pods=(a_pod("small-1", 4000),))
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=12))
+def test_a_loan_lasts_until_two_looks_in_turn_saw_all_within_the_budget(looks: list[bool]) -> None:
+    loan: SurgeLoan | None = None
+    for index, over in enumerate(looks):
+        loan = loan_of(SERVICE, OVER if over else WITHIN, loan, float(index))
+        seen = looks[: index + 1]
+        ended = max((i + 1 for i in range(1, index + 1) if not (seen[i] or seen[i - 1])), default=0)
+        begun = [i for i in range(ended, index + 1) if seen[i]]
+        assert (loan.since_s if loan else None) == (float(begun[0]) if begun else None)
+
+
+def test_what_waits_for_a_node_is_not_held() -> None:
+    waits = replace(a_pod("small-2", 1000, ready=False), unschedulable_since_s=0.0)
+    assert not is_over(SERVICE, Observed(pods=(a_pod("small-1", 4000), waits)))
+
+
+def test_starts_beyond_the_budget_begin_while_they_can_end_in_time() -> None:
+    observed = replace(OVER, surge_loan=SurgeLoan(100.0))
+    assert not is_closed(observed, 100.0 + MOST_BESIDE_START_S - SETTLE_S)
+    assert is_closed(observed, 100.0 + MOST_BESIDE_START_S - SETTLE_S + 0.01)
+
+
+@given(
+    st.lists(st.sampled_from((1000, 2000, 4000)), min_size=1, max_size=6), st.floats(0.0, 1000.0)
+)
+def test_what_is_repaid_brings_all_within_the_budget_and_none_of_it_in_vain(
+    sizes: list[int], demand_rps: float
+) -> None:
+    observed = Observed(pods=tuple(a_pod(f"small-{i}", size) for i, size in enumerate(sizes)))
+    context = DrainContext(
+        service=SERVICE,
+        plan=EMPTY_PLAN,
+        pods=match_pods(SERVICE, EMPTY_PLAN, observed),
+        carrying=frozenset(pod.name for pod in observed.pods),
+        demand_rps=demand_rps,
+        now_s=0.0,
+    )
+    found = repaid(context, observed)
+    has = {pod.name: pod.size.resources[CPU] for pod in observed.pods}
+    left = {name: size.resources[CPU] if size else 0 for name, size in found.items()}
+    assert sum({**has, **left}.values()) <= 4000
+    assert bool(found) == (sum(has.values()) > 4000)
+
+
+KINDS = (
+    Kind(2.0, {1000: 20.0}),
+    Kind(3.0, {1000: 20.0, 4000: 80.0}),
+    Kind(6.0, {1000: 25.0, 2000: 50.0}),
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    groups=st.lists(
+        st.sampled_from(
+            (Group(1, 1000, 2), Group(1, 4000, 1), Group(2, 1000, 2), Group(2, 2000, 1))
+        ),
+        min_size=1,
+        max_size=2,
+        unique_by=lambda group: group.kind,
+    ),
+    surge=st.sampled_from((1000, 2000, 4000, 8000)),
+    demand_rps=st.floats(20.0, 600.0),
+)
+def test_more_than_the_budget_is_held_for_a_start_and_its_end_at_most(
+    groups: list[Group], surge: int, demand_rps: float
+) -> None:
+    case = Case(
+        kinds=KINDS,
+        plans=(tuple(groups),),
+        there=tuple(There(0, 1000) for _ in range(8)),
+        demand_rps=demand_rps,
+        budget=8000,
+        surge=surge,
+    )
+    start_s = max(KINDS[group.kind].load_s for group in groups)
+    ends_s = case.confirm_s + LINGER_S + RESIZE_S + 4.0  # of a world that looks once a second
+    assert asyncio.run(longest_over_s(case)) <= start_s + MOST_BESIDE_START_S + ends_s
+
+
+async def longest_over_s(case: Case) -> float:
+    rollout = Rollout(case)
+    await rollout.begin()
+    longest, now = 0, 0
+    for _ in range(60):
+        await rollout.pass_a_look()
+        beyond = held(rollout.world.seen().pods).get(CPU, 0) > case.budget
+        now = now + 1 if beyond else 0
+        longest = max(longest, now)
+    return float(longest)
+
+
+def context_of(observed: Observed) -> DrainContext:
+    pods = match_pods(SERVICE, EMPTY_PLAN, observed)
+    return DrainContext(
+        service=SERVICE,
+        plan=EMPTY_PLAN,
+        pods=tuple(replace(one, desired=one.serving) for one in pods),
+        carrying=frozenset(),
+        demand_rps=0.0,
+        now_s=0.0,
+    )
+
+
+def test_what_was_begun_is_finished_before_anything_goes_back_but_not_what_fails() -> None:
+    starts = a_pod("small-2", 1000, ready=False)
+    fails = replace(starts, trouble=Trouble(cause=Cause.CRASH, message="", since_s=0.0))
+    for pod, due in ((starts, False), (fails, True), (replace(starts, ready=True), True)):
+        observed = Observed(pods=(a_pod("small-1", 4000), pod))
+        assert is_due(context_of(observed), observed) is due
