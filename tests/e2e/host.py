@@ -65,7 +65,7 @@ def chart_values(prometheus_url: str) -> Json:
             "container": {"imagePullPolicy": PULL_POLICY, "volumeMounts": mounts()},
         },
         "podAnnotations": scraped(8080),
-        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
+        "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}},
     }
 
 

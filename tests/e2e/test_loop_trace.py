@@ -30,7 +30,7 @@ from tests.e2e.live import (
 )
 from tests.e2e.load import SLO_MS, Load, failures, in_time, share, shares_by_variant, steady
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.services import INTERVAL_S, STABILIZATION_S, Rung, calm_rps
+from tests.e2e.services import INTERVAL_S, Rung, calm_rps
 from tests.e2e.trace import (
     effective_accuracy,
     plan_in_force,
@@ -87,7 +87,7 @@ def played(glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus) -> Play
         pytest.skip(f"no trace {trace.TRACE.name} at hand")
     part = recorded_part(PEAK * rungs[THIRD].capacity_rps())
     recorded_10_s = int(10 / trace.STEP_S)
-    with glyphs.objective(FOLLOWING):
+    with glyphs.changed("objective", FOLLOWING):
         with steady(glyphs.url, float(part.rates[:recorded_10_s].mean())):
             glyphs.settle()
         with recording(glyphs.kube, "pods", "deployments", "inferenceservices") as recorder:
@@ -223,6 +223,7 @@ def test_cpu_changes_in_place_and_restarts_nothing(played: Played, figures: Figu
 # --- shares -----------------------------------------------------------------------------------
 
 
+@pytest.mark.roomy(700)
 def test_deployments_sizes_and_weights_match_the_plan(
     glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus, figures: Figures
 ) -> None:
@@ -281,13 +282,14 @@ def expected_shares(plan: Json, rps: float) -> dict[str, float]:
 # --- bursts ------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("falls_soon")
 @pytest.mark.parametrize("turn", range(3))
 def test_a_burst_is_answered_with_capacity_within_five_seconds(
     turn: int, glyphs: Live, rungs: dict[str, Rung], figures: Figures
 ) -> None:
     """From the first second above Ready capacity, its beginning, to the first write that adds."""
     with steady(glyphs.url, calm_rps(rungs), seed=turn) as calm:
-        time.sleep(STABILIZATION_S + 2 * INTERVAL_S)  # it comes down from what was before
+        time.sleep(3 * INTERVAL_S)  # it comes down from what was before
         glyphs.settle(INTERVAL_S + 1)
         ready_rps, most_rps = planned_capacity_rps(glyphs.plan), rungs["glyph-1"].capacity_rps()
         burst_rps = min(2.5 * ready_rps, 0.9 * most_rps) - calm_rps(rungs)

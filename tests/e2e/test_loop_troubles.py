@@ -14,7 +14,6 @@ from tests.e2e.load import failures, share, shares_by_variant, steady
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.services import (
     INTERVAL_S,
-    STABILIZATION_S,
     Rung,
     calm_rps,
     profile,
@@ -22,7 +21,7 @@ from tests.e2e.services import (
     variant,
 )
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.roomy]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -38,7 +37,8 @@ def without_reserve(glyphs: Live) -> Iterator[None]:
     forecast("Auto")
 
 
-@pytest.mark.usefixtures("without_reserve")
+@pytest.mark.roomy(910)
+@pytest.mark.usefixtures("without_reserve", "falls_soon")
 def test_a_killed_prometheus_holds_the_plan(
     glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus, figures: Figures
 ) -> None:
@@ -54,7 +54,7 @@ def test_a_killed_prometheus_holds_the_plan(
         load.stop()
         outcomes = load.since(killed_s)
     with steady(glyphs.url, 0.2 * busy_rps, seed=1) as load:
-        time.sleep(STABILIZATION_S + 3 * INTERVAL_S)
+        time.sleep(4 * INTERVAL_S)
         assert glyphs.plan["allocations"] == plan["allocations"]
         assert glyphs.specs() == running
         assert glyphs.condition("FallbackActive") == "True"
@@ -98,6 +98,7 @@ def advertise(kube: Kube, path: str, count: str | None) -> None:
     kube.request("PATCH", path, body={"status": amounts}, content="application/merge-patch+json")
 
 
+@pytest.mark.roomy(860)
 def test_a_second_service_runs_a_variant_on_a_device(
     glyphs: Live, device: None, rungs: dict[str, Rung], figures: Figures
 ) -> None:
@@ -143,6 +144,7 @@ def test_a_second_service_runs_a_variant_on_a_device(
 # --- the end -----------------------------------------------------------------------------------
 
 
+@pytest.mark.roomy
 def test_deleting_the_service_leaves_nothing_behind(
     glyphs: Live, prometheus: Prometheus, figures: Figures
 ) -> None:
