@@ -60,7 +60,7 @@ def chart_values(prometheus_url: str) -> Json:
         "look": {"seconds": 1},
         "router": {
             "command": [ENVOY],
-            "cpu": "150m",
+            "cpu": "100m",
             "pod": {"volumes": volumes()},
             "container": {"imagePullPolicy": PULL_POLICY, "volumeMounts": mounts()},
         },

@@ -21,7 +21,7 @@ from tests.e2e.load import Load, even, failures, in_time, share, shares_by_varia
 from tests.e2e.services import ACCURATE, Rung, service, variant
 from tests.e2e.watched import Moment, created, log_of, messages, moments, since
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300), pytest.mark.takes(700)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300), pytest.mark.takes(650)]
 
 Json = dict[str, Any]
 

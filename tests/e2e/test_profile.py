@@ -21,12 +21,12 @@ from tests.e2e.host import ROOT, server_template
 from tests.e2e.kube import Kube, recording, run, wait_for
 from tests.e2e.services import cpu_resources, is_ready
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300), pytest.mark.takes(850)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300), pytest.mark.takes(800)]
 
 Json = dict[str, Any]
 OWN, MODEL, USER = "profiled", "glyphs", "profiler"
 ROLES, ROLE = "roles", "infadapter-profiler"
-SIZES = ("--cpu", "200m", "--cpu", "300m")
+SIZES = ("--cpu", "200m", "--cpu", "250m")
 GOAL = ("--slo-ms", "400", "--percentile", "90")
 
 
@@ -93,7 +93,7 @@ def test_two_sizes_are_measured_on_a_clone_and_applied(
         "two sizes profiled in the cluster, 12 s each: all of it, s", time.monotonic() - began_s
     )
     profile = kube.get(PROFILES, "clone")
-    assert [a["resources"]["cpu"] for a in profile["spec"]["allocations"]] == ["200m", "300m"]
+    assert [a["resources"]["cpu"] for a in profile["spec"]["allocations"]] == ["200m", "250m"]
     for allocation in profile["spec"]["allocations"]:
         (capacity,) = allocation["capacity"]
         assert float(capacity["rps"]) > 0
@@ -125,7 +125,7 @@ def test_where_nobody_may_resize_each_size_has_a_clone_of_its_own(
     assert ran.returncode == 0, said
     assert said.count("another is made") == 1, said
     profile = kube.get(PROFILES, "anew")
-    assert [a["resources"]["cpu"] for a in profile["spec"]["allocations"]] == ["200m", "300m"]
+    assert [a["resources"]["cpu"] for a in profile["spec"]["allocations"]] == ["200m", "250m"]
     wait_for("nothing is left", lambda: not left(kube), 30)
 
 

@@ -22,7 +22,7 @@ LOAD, BESIDE, APART = "load", "beside", "apart"
 """The groups of tests, one for each worker: those apart have an operator of their own."""
 
 MODULES = {
-    BESIDE: ("test_profile", "test_chart", "test_gateway", "test_borrowed"),
+    BESIDE: ("test_chart", "test_gateway", "test_borrowed", "test_profile"),
     APART: ("test_error_budget", "test_does_not_come"),
 }
 """In the order in which they run; what is in none is the load's."""
