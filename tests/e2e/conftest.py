@@ -229,8 +229,8 @@ def prometheus(
     """Of what has one operator."""
     ours = [namespaces[LOAD], namespaces[BESIDE], system_of(run_name)]
     apart = [apart_name, system_of(apart_name)]
-    is_apart = request.config.stash[TURN_OF] == APART
-    scraped = (apart if is_apart else ours) if turns else [*ours, *apart]
+    by_group = {LOAD: ours, APART: apart} if turns else {}
+    scraped = by_group.get(request.config.stash[TURN_OF], [*ours, *apart])
     folder = tmp_path_factory.mktemp("prometheus")
     rules = ROOT / "helm/infadapter/files/rules.yaml"
     prometheus = Prometheus.prepared(folder, scraped, rules)
