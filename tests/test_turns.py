@@ -20,6 +20,7 @@ from tests.e2e.turns import (
     ROOMY,
     TAKES,
     Turns,
+    Workers,
     group_of,
     in_order,
     left_m,
@@ -28,7 +29,7 @@ from tests.e2e.turns import (
 SOON_S, LONG_S = 0.5, 10.0
 """So long nothing may happen that would happen at once; and so long something may take."""
 
-Workers = tuple[Turns, Turns, Turns]
+Three = tuple[Turns, Turns, Turns]
 
 
 def a_test(module: str, **marks: int | None) -> Any:
@@ -82,7 +83,7 @@ def play(turns: Turns, *items: Any) -> None:
 
 
 @pytest.fixture
-def workers(tmp_path: Path) -> Iterator[Workers]:
+def workers(tmp_path: Path) -> Iterator[Three]:
     all_of_them = Turns(tmp_path), Turns(tmp_path), Turns(tmp_path)
     yield all_of_them
     for each in all_of_them:
@@ -97,13 +98,24 @@ def test_every_module_of_the_others_is_there() -> None:
     assert group_of("tests/e2e/test_points.py::test_it") == LOAD
 
 
+def test_each_group_has_a_worker_unless_nobody_would_install_the_operator() -> None:
+    def scopes(*items: Any) -> list[str]:
+        scheduler = Workers.__new__(Workers)
+        scheduler.collection = [item.nodeid for item in items]
+        return [scheduler._split_scope(nodeid) for nodeid in scheduler.collection]
+
+    others = other("test_chart"), other("test_error_budget")
+    assert scopes(*others, ROOM) == [BESIDE, APART, LOAD]
+    assert scopes(*others) == [LOAD, LOAD]
+
+
 def test_tests_of_the_others_run_as_their_modules_are_listed() -> None:
     listed = [a_test(module) for group in (BESIDE, APART) for module in MODULES[group]]
     assert in_order([ALONE, ROOM, *reversed(listed)]) == [*listed, ALONE, ROOM]
 
 
 def test_nothing_runs_beside_before_a_test_with_room_nor_beside_the_next_one_without(
-    workers: Workers,
+    workers: Three,
 ) -> None:
     load, beside, _ = workers
     play(load, ALONE)
@@ -123,7 +135,7 @@ def test_nothing_runs_beside_before_a_test_with_room_nor_beside_the_next_one_wit
         assert began.wait(LONG_S)
 
 
-def test_what_takes_more_than_is_left_waits_for_the_other_to_end(workers: Workers) -> None:
+def test_what_takes_more_than_is_left_waits_for_the_other_to_end(workers: Three) -> None:
     load, beside, apart = workers
     play(load, ROOM)
     with in_thread(beside, other(takes_m=300)) as (began, end):
@@ -134,7 +146,7 @@ def test_what_takes_more_than_is_left_waits_for_the_other_to_end(workers: Worker
             assert second.wait(LONG_S)
 
 
-def test_what_leaves_less_begins_when_the_others_take_no_more(workers: Workers) -> None:
+def test_what_leaves_less_begins_when_the_others_take_no_more(workers: Three) -> None:
     load, beside, apart = workers
     play(load, ROOM)
     less = a_test("test_demand_steps", **{ROOMY: 300})
@@ -149,7 +161,7 @@ def test_what_leaves_less_begins_when_the_others_take_no_more(workers: Workers) 
             assert narrower.wait(LONG_S)
 
 
-def test_what_leaves_more_does_so_when_it_is_set_up(workers: Workers) -> None:
+def test_what_leaves_more_does_so_when_it_is_set_up(workers: Three) -> None:
     load, beside, _ = workers
     play(load, ROOM)
     more = a_test("test_demand_steps", **{ROOMY: 600})
@@ -159,7 +171,7 @@ def test_what_leaves_more_does_so_when_it_is_set_up(workers: Workers) -> None:
         assert began.wait(LONG_S)
 
 
-def test_who_waits_for_the_turn_is_not_passed_by_the_next_test_beside(workers: Workers) -> None:
+def test_who_waits_for_the_turn_is_not_passed_by_the_next_test_beside(workers: Three) -> None:
     load, beside, _ = workers
     play(load, ROOM)
     with in_thread(beside, other()) as (began, end):
@@ -173,7 +185,7 @@ def test_who_waits_for_the_turn_is_not_passed_by_the_next_test_beside(workers: W
                 load.end()
 
 
-def test_the_last_one_begins_when_the_others_have_no_more_tests(workers: Workers) -> None:
+def test_the_last_one_begins_when_the_others_have_no_more_tests(workers: Three) -> None:
     load, beside, _ = workers
     play(load, ROOM)
     play(beside, other())
@@ -185,7 +197,7 @@ def test_the_last_one_begins_when_the_others_have_no_more_tests(workers: Workers
         assert last.wait(LONG_S)
 
 
-def test_tests_beside_that_are_all_there_is_wait_for_nobody(workers: Workers) -> None:
+def test_tests_beside_that_are_all_there_is_wait_for_nobody(workers: Three) -> None:
     for turns in workers[1:]:
         item = other("test_chart", 900, a_test("test_profile"))
         with turns.of(item):
@@ -193,7 +205,7 @@ def test_tests_beside_that_are_all_there_is_wait_for_nobody(workers: Workers) ->
         turns.wait_for_the_others()
 
 
-def test_a_worker_that_is_gone_takes_nothing(workers: Workers, tmp_path: Path) -> None:
+def test_a_worker_that_is_gone_takes_nothing(workers: Three, tmp_path: Path) -> None:
     words = f"from tests.test_turns import *; t = Turns(Path({str(tmp_path)!r}))"
     held = "t.of(other('test_chart', 400)).__enter__()"
     play(workers[0], ROOM)
@@ -205,7 +217,7 @@ def test_a_worker_that_is_gone_takes_nothing(workers: Workers, tmp_path: Path) -
     play(workers[0], ALONE)
 
 
-def test_what_is_told_is_read_by_the_other(workers: Workers) -> None:
+def test_what_is_told_is_read_by_the_other(workers: Three) -> None:
     first, beside, _ = workers
     assert beside.told("rungs") is None
     first.tell("rungs", {"glyph-1": {"load_s": 5.0}})
