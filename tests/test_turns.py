@@ -15,6 +15,7 @@ from tests.e2e.turns import (
     APART,
     BESIDE,
     LAST,
+    LATE_S,
     LOAD,
     MODULES,
     ROOMY,
@@ -32,12 +33,9 @@ SOON_S, LONG_S = 0.5, 10.0
 Three = tuple[Turns, Turns, Turns]
 
 
-def a_test(module: str, **marks: int | None) -> Any:
-    """As much of a pytest item as turns look at; a mark without an argument is None."""
-    found = {
-        name: SimpleNamespace(args=() if value is None else (value,))
-        for name, value in marks.items()
-    }
+def a_test(module: str, **marks: tuple[int, ...]) -> Any:
+    """As much of a pytest item as turns look at; marks with their arguments."""
+    found = {name: SimpleNamespace(args=arguments) for name, arguments in marks.items()}
     item = SimpleNamespace(
         nodeid=f"tests/e2e/{module}.py::test_it[a case]", get_closest_marker=found.get
     )
@@ -47,13 +45,13 @@ def a_test(module: str, **marks: int | None) -> Any:
 
 ALONE, ROOM, END = (
     a_test("test_loop_at_rest"),
-    a_test("test_demand_steps", **{ROOMY: 500}),
-    a_test("test_points", **{LAST: None}),
+    a_test("test_demand_steps", **{ROOMY: (500,)}),
+    a_test("test_points", **{LAST: ()}),
 )
 
 
-def other(module: str = "test_chart", takes_m: int = 0, *others: Any) -> Any:
-    item = a_test(module, **{TAKES: takes_m})
+def other(module: str = "test_chart", takes_m: int = 0, *others: Any, lasts_s: int = 0) -> Any:
+    item = a_test(module, **{TAKES: (takes_m, lasts_s)})
     item.session.items += others or [ALONE]
     return item
 
@@ -149,7 +147,7 @@ def test_what_takes_more_than_is_left_waits_for_the_other_to_end(workers: Three)
 def test_what_leaves_less_begins_when_the_others_take_no_more(workers: Three) -> None:
     load, beside, apart = workers
     play(load, ROOM)
-    less = a_test("test_demand_steps", **{ROOMY: 300})
+    less = a_test("test_demand_steps", **{ROOMY: (300,)})
     with (
         in_thread(beside, other(takes_m=300)) as (_, end),
         in_thread(apart, other("test_error_budget", 200)) as (began, _),
@@ -161,10 +159,22 @@ def test_what_leaves_less_begins_when_the_others_take_no_more(workers: Three) ->
             assert narrower.wait(LONG_S)
 
 
+def test_what_would_keep_the_load_waiting_does_not_begin_in_what_it_leaves(workers: Three) -> None:
+    load, beside, apart = workers
+    load.leave(500, 60)
+    long, short = round(60 + LATE_S + 5), round(60 + LATE_S - 5)
+    with in_thread(beside, other(lasts_s=long)) as (began, _):
+        with in_thread(apart, other("test_error_budget", lasts_s=short)) as (second, _):
+            assert second.wait(LONG_S)
+            assert not began.wait(SOON_S)
+            load.end()
+            assert began.wait(LONG_S)
+
+
 def test_what_leaves_more_does_so_when_it_is_set_up(workers: Three) -> None:
     load, beside, _ = workers
     play(load, ROOM)
-    more = a_test("test_demand_steps", **{ROOMY: 600})
+    more = a_test("test_demand_steps", **{ROOMY: (600,)})
     with load.of(more), in_thread(beside, other(takes_m=600)) as (began, _):
         assert not began.wait(SOON_S)
         load.leave(left_m(more))

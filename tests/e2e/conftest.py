@@ -49,6 +49,7 @@ from tests.e2e.turns import (
     group_of,
     in_order,
     left_m,
+    left_s,
 )
 
 Json = dict[str, Any]
@@ -64,8 +65,8 @@ SCHEMAS = ROOT.parent / "shared/kubernetes/crds"
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = Figures()
     for mark in (
-        f"{ROOMY}(cpu_m): so much of the node is left to tests of the other workers; all of it",
-        f"{TAKES}(cpu_m): what its pods ask for at most, where the load runs beside it",
+        f"{ROOMY}(cpu_m, seconds): of the node, left to tests of the other workers for about so long",
+        f"{TAKES}(cpu_m, seconds): what its pods ask for at most; about how long it takes",
         f"{LAST}: begins when the other workers have ended",
     ):
         config.addinivalue_line("markers", mark)
@@ -108,7 +109,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_call(item: pytest.Item) -> None:
     """What the tests beside need has been set up by now."""
     if TURNS in item.config.stash and group_of(item.nodeid) == LOAD:
-        item.config.stash[TURNS].leave(left_m(item))
+        item.config.stash[TURNS].leave(left_m(item), left_s(item))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -15,7 +15,7 @@ from tests.e2e.live import Live, cpu_in_force_m, restarts
 from tests.e2e.load import share, steady
 from tests.e2e.services import Rung, is_ready, service
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.takes(550)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.takes(550, 32)]
 
 Json = dict[str, Any]
 NAME, OWN = "borrower", "theirs"

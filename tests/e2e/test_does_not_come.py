@@ -21,7 +21,7 @@ from tests.e2e.load import Load, even, failures, in_time, share, shares_by_varia
 from tests.e2e.services import ACCURATE, Rung, service, variant
 from tests.e2e.watched import Moment, created, log_of, messages, moments, since
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300), pytest.mark.takes(650)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300), pytest.mark.takes(650, 50)]
 
 Json = dict[str, Any]
 
@@ -180,6 +180,7 @@ def rolling(apart: Kube, rungs: dict[str, Rung]) -> Iterator[tuple[Live, Load]]:
         apart.delete("inferenceservices", live.name)
 
 
+@pytest.mark.takes(650, 115)
 def test_a_roll_of_all_whose_image_is_away_costs_no_ready_pod(
     rolling: tuple[Live, Load], figures: Figures
 ) -> None:

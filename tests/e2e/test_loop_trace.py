@@ -223,7 +223,7 @@ def test_cpu_changes_in_place_and_restarts_nothing(played: Played, figures: Figu
 # --- shares -----------------------------------------------------------------------------------
 
 
-@pytest.mark.roomy(600)
+@pytest.mark.roomy(600, 45)
 def test_deployments_sizes_and_weights_match_the_plan(
     glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus, figures: Figures
 ) -> None:

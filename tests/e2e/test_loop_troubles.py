@@ -47,7 +47,7 @@ def busy(
         yield load
 
 
-@pytest.mark.roomy(1450)
+@pytest.mark.roomy(1450, 110)
 def test_a_killed_prometheus_holds_the_plan(
     glyphs: Live, busy: Load, rungs: dict[str, Rung], prometheus: Prometheus, figures: Figures
 ) -> None:
@@ -104,7 +104,7 @@ def advertise(kube: Kube, path: str, count: str | None) -> None:
     kube.request("PATCH", path, body={"status": amounts}, content="application/merge-patch+json")
 
 
-@pytest.mark.roomy(1050)
+@pytest.mark.roomy(1050, 70)
 def test_a_second_service_runs_a_variant_on_a_device(
     glyphs: Live, device: None, rungs: dict[str, Rung], figures: Figures
 ) -> None:

@@ -21,7 +21,7 @@ from tests.e2e.host import ROOT, server_template
 from tests.e2e.kube import Kube, recording, run, wait_for
 from tests.e2e.services import cpu_resources, is_ready
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300), pytest.mark.takes(800)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300), pytest.mark.takes(800, 15)]
 
 Json = dict[str, Any]
 OWN, MODEL, USER = "profiled", "glyphs", "profiler"
@@ -80,6 +80,7 @@ def user(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
     return {**os.environ, "KUBECONFIG": str(file)}
 
 
+@pytest.mark.takes(800, 50)
 def test_two_sizes_are_measured_on_a_clone_and_applied(
     kube: Kube, deployment: str, user: dict[str, str], figures: Figures
 ) -> None:
@@ -111,6 +112,7 @@ def test_two_sizes_are_measured_on_a_clone_and_applied(
     wait_for("nothing is left", lambda: not left(kube), 30)
 
 
+@pytest.mark.takes(800, 50)
 def test_where_nobody_may_resize_each_size_has_a_clone_of_its_own(
     kube: Kube, deployment: str, user: dict[str, str]
 ) -> None:

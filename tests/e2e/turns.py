@@ -9,6 +9,7 @@ Operator and Prometheus are those of the load's worker. What starts an operator 
 import contextlib
 import fcntl
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,9 @@ ROOMY, TAKES, LAST = "roomy", "takes", "last"
 ALL_M = 1_000_000
 """Of any node."""
 
+LATE_S = 10.0
+"""So long the load may wait for what began in what it left."""
+
 
 class Turns:
     """What the load leaves and what the others take, in a folder that all workers share."""
@@ -58,10 +62,10 @@ class Turns:
         self._narrow(left_m(item))
         yield
 
-    def leave(self, cpu_m: int) -> None:
-        """To whoever waits beside, from now on."""
+    def leave(self, cpu_m: int, seconds: float = math.inf) -> None:
+        """To whoever waits beside, from now on and for about so long."""
         with self._state() as state:
-            state["left_m"] = cpu_m
+            state |= {"left_m": cpu_m, "until_s": time.time() + seconds}
 
     def end(self) -> None:
         """This worker has no more tests."""
@@ -96,20 +100,23 @@ class Turns:
         self._here = self._here or self._lock("here", fcntl.LOCK_SH)
         if all(group_of(each.nodeid) != LOAD for each in item.session.items):
             self.leave(ALL_M)  # nobody else will
-        group, cpu_m = group_of(item.nodeid), max(1, _argument(item, TAKES, 0))
-        _wait_until(lambda: self._take(group, cpu_m), "the load leaves no room")
+        group, cpu_m = group_of(item.nodeid), max(1, int(_argument(item, TAKES, 0, 0)))
+        lasts_s = _argument(item, TAKES, 1, 0)
+        _wait_until(lambda: self._take(group, cpu_m, lasts_s), "the load leaves no room")
         try:
             yield
         finally:
             with self._state() as state:
                 state["taken"].pop(group)
 
-    def _take(self, group: str, cpu_m: int) -> bool:
+    def _take(self, group: str, cpu_m: int, lasts_s: float) -> bool:
+        """Not what would keep the load waiting for long."""
         with self._state() as state:
-            is_room = bool(_taken_m(state) + cpu_m <= state["left_m"])
-            if is_room:
+            is_room = _taken_m(state) + cpu_m <= state["left_m"]
+            is_in_time = time.time() + lasts_s <= state["until_s"] + LATE_S
+            if is_room and is_in_time:
                 state["taken"][group] = (os.getpid(), cpu_m)
-            return is_room
+            return bool(is_room and is_in_time)
 
     def _fits(self, cpu_m: int) -> bool:
         with self._state() as state:
@@ -118,7 +125,7 @@ class Turns:
     @contextlib.contextmanager
     def _state(self) -> Iterator[dict[str, Any]]:
         with self._lock("state", fcntl.LOCK_EX):
-            yield (state := self.told("turns") or {"left_m": 0, "taken": {}})
+            yield (state := self.told("turns") or nothing_yet())
             self.tell("turns", state)
 
     def _lock(self, name: str, kind: int) -> IO[str]:
@@ -156,12 +163,20 @@ def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 
 def left_m(item: pytest.Item) -> int:
-    return _argument(item, ROOMY, ALL_M) if item.get_closest_marker(ROOMY) else 0
+    return int(_argument(item, ROOMY, 0, ALL_M)) if item.get_closest_marker(ROOMY) else 0
 
 
-def _argument(item: pytest.Item, mark: str, default: int) -> int:
+def left_s(item: pytest.Item) -> float:
+    return _argument(item, ROOMY, 1, math.inf)
+
+
+def _argument(item: pytest.Item, mark: str, place: int, default: float) -> float:
     found = item.get_closest_marker(mark)
-    return int(found.args[0]) if found and found.args else default
+    return float(found.args[place]) if found and place < len(found.args) else default
+
+
+def nothing_yet() -> dict[str, Any]:
+    return {"left_m": 0, "until_s": math.inf, "taken": {}}
 
 
 def _taken_m(state: dict[str, Any]) -> int:
