@@ -149,10 +149,11 @@ def test_what_leaves_less_begins_when_the_others_take_no_more(workers: Three) ->
     play(load, ROOM)
     less = a_test("test_demand_steps", **{ROOMY: (300,)})
     with (
-        in_thread(beside, other(takes_m=300)) as (_, end),
-        in_thread(apart, other("test_error_budget", 200)) as (began, _),
+        in_thread(beside, other(takes_m=300)) as (first, end),
+        in_thread(apart, other("test_error_budget", 200)) as (second, _),
     ):
-        assert began.wait(LONG_S)
+        assert first.wait(LONG_S)
+        assert second.wait(LONG_S)
         with in_thread(load, less) as (narrower, _):
             assert not narrower.wait(SOON_S)
             end.set()
@@ -163,12 +164,14 @@ def test_what_would_keep_the_load_waiting_does_not_begin_in_what_it_leaves(worke
     load, beside, apart = workers
     load.leave(500, 60)
     long, short = round(60 + LATE_S + 5), round(60 + LATE_S - 5)
-    with in_thread(beside, other(lasts_s=long)) as (began, _):
-        with in_thread(apart, other("test_error_budget", lasts_s=short)) as (second, _):
-            assert second.wait(LONG_S)
-            assert not began.wait(SOON_S)
-            load.end()
-            assert began.wait(LONG_S)
+    with (
+        in_thread(beside, other(lasts_s=long)) as (began, _),
+        in_thread(apart, other("test_error_budget", lasts_s=short)) as (second, _),
+    ):
+        assert second.wait(LONG_S)
+        assert not began.wait(SOON_S)
+        load.end()
+        assert began.wait(LONG_S)
 
 
 def test_what_leaves_more_does_so_when_it_is_set_up(workers: Three) -> None:

@@ -65,7 +65,7 @@ SCHEMAS = ROOT.parent / "shared/kubernetes/crds"
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = Figures()
     for mark in (
-        f"{ROOMY}(cpu_m, seconds): of the node, left to tests of the other workers for about so long",
+        f"{ROOMY}(cpu_m, seconds): left to tests of the other workers, for about so long",
         f"{TAKES}(cpu_m, seconds): what its pods ask for at most; about how long it takes",
         f"{LAST}: begins when the other workers have ended",
     ):
