@@ -30,7 +30,7 @@ from tests.e2e.live import (
 )
 from tests.e2e.load import SLO_MS, Load, failures, in_time, share, shares_by_variant, steady
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.services import INTERVAL_S, Rung, calm_rps
+from tests.e2e.services import INTERVAL_S, STABILIZATION_S, Rung, calm_rps
 from tests.e2e.trace import (
     effective_accuracy,
     plan_in_force,
@@ -282,14 +282,13 @@ def expected_shares(plan: Json, rps: float) -> dict[str, float]:
 # --- bursts ------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("falls_soon")
 @pytest.mark.parametrize("turn", range(3))
 def test_a_burst_is_answered_with_capacity_within_five_seconds(
     turn: int, glyphs: Live, rungs: dict[str, Rung], figures: Figures
 ) -> None:
     """From the first second above Ready capacity, its beginning, to the first write that adds."""
     with steady(glyphs.url, calm_rps(rungs), seed=turn) as calm:
-        time.sleep(3 * INTERVAL_S)  # it comes down from what was before
+        time.sleep(STABILIZATION_S + 2 * INTERVAL_S)  # it comes down from what was before
         glyphs.settle(INTERVAL_S + 1)
         ready_rps, most_rps = planned_capacity_rps(glyphs.plan), rungs["glyph-1"].capacity_rps()
         burst_rps = min(2.5 * ready_rps, 0.9 * most_rps) - calm_rps(rungs)
