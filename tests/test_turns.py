@@ -133,6 +133,16 @@ def test_nothing_runs_beside_before_a_test_with_room_nor_beside_the_next_one_wit
         assert began.wait(LONG_S)
 
 
+def test_a_worker_that_ends_leaves_nothing_of_what_it_did_not_carry(workers: Three) -> None:
+    load, beside, apart = workers
+    play(load, ALONE)
+    apart.end()
+    with in_thread(beside, other()) as (began, _):
+        assert not began.wait(SOON_S)
+        load.end()
+        assert began.wait(LONG_S)
+
+
 def test_what_takes_more_than_is_left_waits_for_the_other_to_end(workers: Three) -> None:
     load, beside, apart = workers
     play(load, ROOM)
@@ -162,6 +172,7 @@ def test_what_leaves_less_begins_when_the_others_take_no_more(workers: Three) ->
 
 def test_what_would_keep_the_load_waiting_does_not_begin_in_what_it_leaves(workers: Three) -> None:
     load, beside, apart = workers
+    play(load, ROOM)
     load.leave(500, 60)
     long, short = round(60 + LATE_S + 5), round(60 + LATE_S - 5)
     with (

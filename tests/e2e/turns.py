@@ -50,6 +50,7 @@ class Turns:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._here: IO[str] | None = None
+        self._carries_load = False
 
     @contextlib.contextmanager
     def of(self, item: pytest.Item) -> Iterator[None]:
@@ -57,6 +58,7 @@ class Turns:
             with self._beside(item):
                 yield
             return
+        self._carries_load = True
         if item.get_closest_marker(LAST):
             self.wait_for_the_others()
         self._narrow(left_m(item))
@@ -68,8 +70,9 @@ class Turns:
             state |= {"left_m": cpu_m, "until_s": time.time() + seconds}
 
     def end(self) -> None:
-        """This worker has no more tests."""
-        self.leave(ALL_M)
+        """This worker has no more tests, or never had any."""
+        if self._carries_load:
+            self.leave(ALL_M)
         if self._here is not None:
             self._here.close()
 
