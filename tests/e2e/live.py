@@ -135,14 +135,14 @@ class Live:
         return found | {p["metadata"]["uid"]: p["spec"] for p in self.pods()}
 
     @contextmanager
-    def objective(self, weights: Json) -> Iterator[None]:
-        """Other weights until the block ends."""
-        before = self.object["spec"]["objective"]
-        self.kube.patch("inferenceservices", self.name, {"spec": {"objective": weights}})
+    def changed(self, part: str, content: Json) -> Iterator[None]:
+        """In a part of the spec, until the block ends."""
+        before = self.object["spec"][part]
+        self.kube.patch("inferenceservices", self.name, {"spec": {part: content}})
         try:
             yield
         finally:
-            self.kube.patch("inferenceservices", self.name, {"spec": {"objective": before}})
+            self.kube.patch("inferenceservices", self.name, {"spec": {part: before}})
 
     def settle(self, still_s: float = SETTLED_S, seconds: float = 150) -> None:
         """Until what runs is what is planned, and the plan has not changed for `still_s`."""
