@@ -16,6 +16,9 @@ the runs. C is what bare torch answers at its best batch on that core.
     2 C          Poisson load at 2 x C: what is answered within the SLO, beside C, and the p99 of
                  what is answered, ms
 
+Where the machine is slower in one minute than in another, so is who is measured then:
+`python -m benchmarks.serving.alone` has all servers take turns within seconds, with one client.
+
 A client of MLServer sends no deadline that it understands: it refuses nobody.
 """
 
@@ -80,9 +83,9 @@ def cost(name: str, network: Network, bare: Bare, slo_s: float, seconds: float, 
         cpu_ms=cpu_ms,
         rps=rps,
         of_bare=rps / bare.rps,
-        p99_ms=_latency_ms(near.outcomes, 99),
+        p99_ms=latency_ms(near.outcomes, 99),
         goodput=in_time / seconds / bare.rps,
-        overloaded_p99_ms=_latency_ms(beyond.outcomes, 99),
+        overloaded_p99_ms=latency_ms(beyond.outcomes, 99),
         peak_mb=max(near.peak_bytes, beyond.peak_bytes) / 1e6,
     )
 
@@ -93,20 +96,20 @@ def closed(name: str, network: Network, bare: Bare, seconds: float) -> tuple[flo
     an SLO as long as clients wait: who is refused is no answer, and costs CPU.
     """
     with server(name, network, CLIENT_WAITS_S) as (port, pid):
-        _flooded(network, port, CLIENTS, WARM_S)
-        alone = _flooded(network, port, 1, seconds)
+        flooded(network, port, CLIENTS, WARM_S)
+        alone = flooded(network, port, 1, seconds)
         before_s = cpu_s([pid])
-        many = _flooded(network, port, CLIENTS, seconds)
+        many = flooded(network, port, CLIENTS, seconds)
         used_s = cpu_s([pid]) - before_s
     answers = sum(outcome.answered for outcome in many)
     return (
-        _latency_ms(alone, 50) - bare.one_ms,
+        latency_ms(alone, 50) - bare.one_ms,
         1000 * used_s / max(answers, 1),
         saturation_rps(many, seconds),
     )
 
 
-def _flooded(network: Network, port: int, clients: int, seconds: float) -> list[Outcome]:
+def flooded(network: Network, port: int, clients: int, seconds: float) -> list[Outcome]:
     return run(
         flood(
             host="127.0.0.1",
@@ -120,7 +123,7 @@ def _flooded(network: Network, port: int, clients: int, seconds: float) -> list[
     )
 
 
-def _latency_ms(outcomes: Sequence[Outcome], percent: float) -> float:
+def latency_ms(outcomes: Sequence[Outcome], percent: float) -> float:
     answered = [1000 * outcome.latency_s for outcome in outcomes if outcome.answered]
     return percentile(answered, percent) or float("nan")
 

@@ -141,7 +141,7 @@ class Connection(HttpProtocol):
         self.cycle = None  # type: ignore[assignment]  # as before its first request
         super().on_headers_complete()
         if exchange.body:
-            super().on_body(bytes(exchange.body))
+            super().on_body(exchange.body)
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _PIPELINED:
@@ -196,3 +196,13 @@ class Connection(HttpProtocol):
         if self.declined is None:  # else what follows the headers is its body
             self.due_s, self.earned = inf, True
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The sweep ends who is silent: a timer for each answer costs more than to count it."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        if self.due_s == inf:  # else the body that was answered, or another request, still comes
+            self.due_s = self._all.clock() + self.timeout_keep_alive

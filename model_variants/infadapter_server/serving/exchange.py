@@ -48,7 +48,8 @@ class Exchange:
         self._hold = bodies.Hold(inference.budget)
         self._admitted: Admitted | None = None
         self.keep_alive = True
-        self.body, self.more_body = bytearray(), True
+        # Not a bytearray: to the empty one the first part is added without a copy, mostly the only.
+        self.body, self.more_body = b"", True
         self.disconnected = self.response_complete = False
         self.message_event = _NOBODY
 
@@ -56,7 +57,7 @@ class Exchange:
         """Ask, now that the body is there."""
         self._arrived_s = self._inference.begin(seen_s)
         try:
-            self._admitted = self._ask(bytes(self.body))
+            self._admitted = self._ask(self.body)
         except Exception as error:  # noqa: BLE001 - a mistake of ours is one request's
             self._refuse(error)
             return

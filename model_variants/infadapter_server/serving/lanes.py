@@ -8,8 +8,9 @@ elsewhere or are refused at once, and given back if it ends after all.
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from infadapter_scheduler.actions import Run
 from infadapter_scheduler.points import Point
@@ -36,8 +37,7 @@ Member = tuple[int, Ticket]
 """A request of the kernel, and the ticket that it is an image of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     run: Run
     members: Sequence[Member]
     ordered_s: float
@@ -118,7 +118,7 @@ class Lane:
     def ended(self, run: int, end_s: float) -> Sent | None:
         sent = self._sent.pop(run, None)
         free_s, self._free_s = self._free_s, end_s
-        return None if sent is None else replace(sent, free_s=free_s)
+        return None if sent is None else sent._replace(free_s=free_s)
 
     def load(self, order: LoadModel, now_s: float, expected_s: float) -> None:
         name = order.stored.name

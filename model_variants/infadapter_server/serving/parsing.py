@@ -18,7 +18,7 @@ LARGE = 65_536
 LARGE_JSON = 400_000
 """Bytes of JSON for which a thread keeps the interpreter from others for too long: milliseconds."""
 
-_TIMEOUT, _FLOOR = b'"timeout"', b'"accuracy_floor"'
+_TIMEOUT, _FLOOR, _LETTER = b'"timeout"', b'"accuracy_floor"', b"o"
 
 
 class Parsing:
@@ -67,7 +67,8 @@ def later(
 
 def says_terms(body: bytes) -> bool:
     """It may say its own deadline or accuracy: then it has to be parsed before it is admitted."""
-    return _TIMEOUT in body or _FLOOR in body
+    # Most bodies are digits, in which a search for one letter is twenty times as fast.
+    return _LETTER in body and (_TIMEOUT in body or _FLOOR in body)
 
 
 def _json_bytes(body: bytes, json_bytes: str | None) -> int:

@@ -71,8 +71,10 @@ def listed(leaves: list[Any], kind: Datatype) -> npt.NDArray[Any]:
         raise BadTensor(f"The field data must hold {numbers} and nothing else.") from None
     except OverflowError:
         raise BadTensor(f"The field data holds a number that is no {kind.name}.") from None
+    if values.dtype == kind.stored:
+        return values
     with np.errstate(over="ignore"):  # becomes infinite, and is refused as such
-        return values.astype(kind.stored, copy=False)
+        return values.astype(kind.stored)
 
 
 def packed(content: bytes, kind: Datatype) -> npt.NDArray[Any]:
@@ -89,8 +91,9 @@ def floats(values: npt.NDArray[Any], kind: Datatype, tensor: str) -> Floats:
             f"The values of {tensor} must lie between {-_EXACT} and {_EXACT}: "
             "FP32 does not hold every whole number beyond."
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        cast = values.astype(np.float32)  # a copy: torch wants to own its memory
-    if not np.isfinite(cast).all():
+    if values.dtype != np.float32 or not values.flags.writeable:  # torch wants to own its memory
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = values.astype(np.float32)
+    if not np.isfinite(values).all():
         raise BadTensor(f"The values of {tensor} must be finite and fit into FP32.")
-    return cast
+    return values
