@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
+from math import inf
 
 from infadapter_scheduler.events import Arrived, Gone, SpeedChanged
 from infadapter_scheduler.points import Point, PointPolicy
@@ -18,6 +19,7 @@ from infadapter_server.networks.signatures import Floats, LoadError
 from infadapter_server.serving.conductor import Conductor, Observer
 from infadapter_server.serving.floors import check_floor
 from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.pacing import Pacing
 from infadapter_server.serving.refusal import Cause, Unserved
 from infadapter_server.serving.repository import Repository
 from infadapter_server.serving.residence import Residence
@@ -32,7 +34,7 @@ LAG_S = 0.001
 class Driver:
     """
     `failure` says why no model could be loaded. `share` is the part of a core that the quota
-    leaves: warming up is too short to be throttled, what follows isn't.
+    leaves executions: warming up is too short to be throttled, what follows isn't.
     """
 
     def __init__(
@@ -44,10 +46,17 @@ class Driver:
         lag_s: float = LAG_S,
         clock: Callable[[], float] = time.monotonic,
         policy: PointPolicy | None = None,
+        pacing: Pacing | None = None,
     ) -> None:
         self.threads, self.share = 1, 1.0
         self._conductor = Conductor(
-            repository, executors, metrics, lag_s, clock, policy or KeepingUp()
+            repository,
+            executors,
+            metrics,
+            lag_s,
+            clock,
+            policy or KeepingUp(),
+            pacing or Pacing(lambda: inf),
         )
         self._orders = self._conductor.orders
         self._metrics, self._clock = metrics, clock

@@ -14,10 +14,10 @@ from infadapter_server.serving.assembly import Given, served
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.fleet import Fleet
-from infadapter_server.serving.headroom import WithinQuota
 from infadapter_server.serving.inference import Inference, Limits
 from infadapter_server.serving.measurements import machine
 from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.pacing import Pacing
 from infadapter_server.serving.quota import thread_limit
 from infadapter_server.serving.repository import CPU_PAGE_BYTES
 from infadapter_server.serving.serve import listen, run
@@ -44,6 +44,7 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
     # A series more for each of ours, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = ServerMetrics(offered.variant)
+    pacing = Pacing(fleet.quota) if fleet.is_thread else None
     inference = Inference(
         variant=offered.variant,
         models=offered.models,
@@ -53,11 +54,13 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
             executors,
             metrics,
             lag_s=fleet.lag_s,
-            policy=WithinQuota(policy, quota=fleet.quota) if fleet.is_thread else policy,
+            policy=policy,
+            pacing=pacing,
         ),
         metrics=metrics,
     )
-    return Prepared(inference, lambda: fleet.threads(limit()), fleet.cpu_share)
+    share = fleet.cpu_share if pacing is None else pacing.share
+    return Prepared(inference, lambda: fleet.threads(limit()), share)
 
 
 def launch(prepared: Prepared, host: str, port: int, grpc_port: int | None, drain_s: float) -> int:
