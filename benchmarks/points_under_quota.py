@@ -27,6 +27,7 @@ import numpy as np
 from benchmarks.machine import machine
 from infadapter_scheduler import Arrival, Model, Point, PointPolicy, Scheduler, World, with_points
 from infadapter_scheduler.actions import Run
+from infadapter_scheduler.buffer import MOST_OF_THE_TIME
 from infadapter_scheduler.emulation import Emulation
 from infadapter_scheduler.events import Event, Finished, SpeedChanged
 from infadapter_scheduler.points.keeping_up import KeepingUp
@@ -34,7 +35,7 @@ from infadapter_scheduler.points.rivals import LowestAccuracy
 from infadapter_scheduler.world import Served, Settled
 from infadapter_server.serving.driver import LAG_S
 from infadapter_server.serving.pacing import Pacing
-from infadapter_server.serving.slowing import slowed
+from infadapter_server.serving.slowing import Speed, slowed
 
 
 class Way(NamedTuple):
@@ -112,7 +113,7 @@ class Throttled(Emulation):
         pacing: Pacing,
     ) -> None:
         self._share, self._begin_s, self._pacing = share, 0.0, pacing
-        self._looked_s, self._speed = 0.0, pacing.share()
+        self._looked_s, self._speed = 0.0, pacing.speed()
         super().__init__(policy, world, settled)
 
     def _run(self, run: Run, now_s: float) -> None:
@@ -124,14 +125,17 @@ class Throttled(Emulation):
         if isinstance(event, Finished):
             if now_s - self._looked_s >= LOOK_S:
                 self._follow(now_s)
-            seconds, free_s = self._pacing.ended(event.start_s, event.end_s)
+            requests = len(self._batches[event.executor, event.run])
+            seconds, free_s = self._pacing.ended(event.start_s, event.end_s, requests)
             event = replace(event, start_s=free_s - seconds, end_s=free_s)
         super()._tell(event, now_s)
 
     def _follow(self, now_s: float) -> None:
-        self._looked_s, before, self._speed = now_s, self._speed, self._pacing.share()
+        self._looked_s, before, self._speed = now_s, self._speed, self._pacing.speed()
         if self._speed != before:
-            super()._tell(SpeedChanged(before / self._speed), now_s)
+            factor = before.share / self._speed.share
+            each_s = self._speed.each_s - factor * before.each_s
+            super()._tell(SpeedChanged(factor, each_s), now_s)
 
     def _took(self, seconds: float) -> float:
         return self._share.until_s(self._begin_s, seconds) - self._begin_s
@@ -182,10 +186,15 @@ def played(way: Way, rps: float, quota: float, seed: int) -> Played:
                 in_time[model.points[fate.point].name] += 1
 
     came_s: dict[float, float] = {}
-    pacing = Pacing(lambda: quota if way.paced else inf, lambda: share.used_s)
-    speed = pacing.share() if way.paced else quota
+    pacing = Pacing(lambda: quota if way.paced else inf, cpu_time_s=lambda: share.used_s)
+    speed = pacing.speed() if way.paced else Speed(quota)
     world = Throttled(
-        Scheduler([slowed(model, speed)], lag_s=LAG_S, points=way.policy()),
+        Scheduler(
+            [slowed(model, speed)],
+            most_buffer=MOST_OF_THE_TIME,
+            lag_s=LAG_S,
+            points=way.policy(),
+        ),
         World({"m": model}, lag_s=LAG_S),
         share,
         settled,

@@ -23,11 +23,11 @@ class WindowMean:
         self._sum = seed * WINDOW
         self.mean = seed
 
-    def scale(self, factor: float) -> None:
-        """All takes so many times as long now."""
-        self._values = deque([factor * value for value in self._values], maxlen=WINDOW)
-        self._sum *= factor
-        self.mean *= factor
+    def scale(self, factor: float, longer: float = 0.0) -> None:
+        """All takes so many times as long now, and so much longer."""
+        self._values = deque([factor * value + longer for value in self._values], maxlen=WINDOW)
+        self._sum = factor * self._sum + WINDOW * longer
+        self.mean = factor * self.mean + longer
 
     def add(self, value: float) -> None:
         self._sum += value - self._values[0]

@@ -84,7 +84,8 @@ class Conductor:
                 self._lost(lane, report.reason)
 
     def _inferred(self, lane: Lane, report: Inferred) -> None:
-        now_s, paced = self._clock(), self._pacing.ended(report.begin_s, report.end_s)
+        now_s = self._clock()
+        paced = self._pacing.ended(report.begin_s, report.end_s, lane.requests(report.run))
         sent = lane.ended(report.run, paced.free_s)
         if sent is None:
             self.watch.checked(report)

@@ -23,6 +23,7 @@ from infadapter_server.serving.pacing import Pacing
 from infadapter_server.serving.refusal import Cause, Unserved
 from infadapter_server.serving.repository import Repository
 from infadapter_server.serving.residence import Residence
+from infadapter_server.serving.slowing import FULL_SPEED, Speed
 from infadapter_server.serving.tickets import Ticket
 
 __all__ = ["Driver"]
@@ -33,8 +34,8 @@ LAG_S = 0.001
 
 class Driver:
     """
-    `failure` says why no model could be loaded. `share` is the part of a core that the quota
-    leaves executions: warming up is too short to be throttled, what follows isn't.
+    `failure` says why no model could be loaded. `speed` is what the quota leaves executions:
+    warming up is too short to be throttled, what follows isn't.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Driver:
         policy: PointPolicy | None = None,
         pacing: Pacing | None = None,
     ) -> None:
-        self.threads, self.share = 1, 1.0
+        self.threads, self.speed = 1, FULL_SPEED
         self._conductor = Conductor(
             repository,
             executors,
@@ -68,7 +69,7 @@ class Driver:
         """Begin to load; `loaded` says when that is done."""
         self._loop = asyncio.get_running_loop()
         self._metrics.threads.set(self.threads)
-        self._orders.share = self.share
+        self._orders.speed = self.speed
         self._conductor.start(self.threads)
         self._watching = self._loop.create_task(self._conductor.watch.run())
 
@@ -91,12 +92,13 @@ class Driver:
         self._metrics.threads.set(threads)
         self._conductor.crew.use_threads(threads)
 
-    def use_share(self, share: float) -> None:
-        """The quota has changed: below one core, everything takes so much longer."""
-        before, self.share = self.share, share
-        self._orders.share = share
+    def use_speed(self, speed: Speed) -> None:
+        """The quota has changed, or what is done beside executions: all takes so much longer."""
+        before, self.speed = self.speed, speed
+        self._orders.speed = speed
         if self.loaded:
-            self._orders.told(SpeedChanged(before / share))
+            factor = before.share / speed.share
+            self._orders.told(SpeedChanged(factor, speed.each_s - factor * before.each_s))
 
     @property
     def failure(self) -> LoadError | None:

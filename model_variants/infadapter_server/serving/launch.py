@@ -21,6 +21,7 @@ from infadapter_server.serving.pacing import Pacing
 from infadapter_server.serving.quota import thread_limit
 from infadapter_server.serving.repository import CPU_PAGE_BYTES
 from infadapter_server.serving.serve import listen, run
+from infadapter_server.serving.slowing import Speed
 from infadapter_server.serving.tracing.start import open_tracing
 
 __all__ = ["launch", "prepare"]
@@ -32,7 +33,7 @@ class Prepared:
 
     inference: Inference
     threads: Callable[[], int]
-    cpu_share: Callable[[], float]
+    speed: Callable[[], Speed]
 
 
 def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolicy) -> Prepared:
@@ -44,7 +45,7 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
     # A series more for each of ours, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = ServerMetrics(offered.variant)
-    pacing = Pacing(fleet.quota) if fleet.is_thread else None
+    pacing = Pacing(fleet.quota, lambda: fleet.threads(limit())) if fleet.is_thread else None
     inference = Inference(
         variant=offered.variant,
         models=offered.models,
@@ -59,8 +60,8 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
         ),
         metrics=metrics,
     )
-    share = fleet.cpu_share if pacing is None else pacing.share
-    return Prepared(inference, lambda: fleet.threads(limit()), share)
+    speed = fleet.speed if pacing is None else pacing.speed
+    return Prepared(inference, lambda: fleet.threads(limit()), speed)
 
 
 def launch(prepared: Prepared, host: str, port: int, grpc_port: int | None, drain_s: float) -> int:
@@ -72,7 +73,7 @@ def launch(prepared: Prepared, host: str, port: int, grpc_port: int | None, drai
             listener,
             drain_s=drain_s,
             thread_limit=prepared.threads,
-            cpu_share=prepared.cpu_share,
+            speed=prepared.speed,
             grpc_at=None if grpc_port is None else (host, grpc_port),
             tracing=open_tracing(os.environ),
         )

@@ -13,16 +13,21 @@ from collections.abc import Callable
 from math import exp, inf
 from typing import NamedTuple
 
+from infadapter_server.serving.slowing import FULL_SPEED, Speed
+
 __all__ = ["Paced", "Pacing"]
 
-USED = 0.95
+USED = 0.98
 """Of the quota, what is planned for: the rest is for what comes at once."""
+
+CREDIT_S = 0.02
+"""Of the quota, saved while nobody asked, or while a batch was on its way: a fifth of a period."""
 
 FOLLOWED_S = 1.0
 """For how long what was used beside executions is remembered."""
 
 STEP = 0.02
-"""Of the share: it doesn't follow less, for all estimates move with it."""
+"""Of what a request takes: less isn't followed, for all estimates move with it."""
 
 
 class Paced(NamedTuple):
@@ -34,50 +39,72 @@ class Paced(NamedTuple):
 
 class Pacing:
     """
-    Of one executor, whose time and that of the front come out of one quota. `quota` is in cores,
-    infinite where there is none; `share` is the part of a core that is left for executions.
+    Of one executor, whose time and that of the front come out of one quota, in cores; infinite
+    where there is none. Where it leaves a core beside the executor's threads, nothing is paced.
     """
 
     def __init__(
-        self, quota: Callable[[], float], cpu_time_s: Callable[[], float] = time.process_time
+        self,
+        quota: Callable[[], float],
+        threads: Callable[[], int] = lambda: 1,
+        cpu_time_s: Callable[[], float] = time.process_time,
     ) -> None:
-        self._quota, self._cpu_time_s = quota, cpu_time_s
-        self._granted = USED * quota()
-        self._share = min(1.0, self._granted)
+        self._quota, self._threads_now, self._cpu_time_s = quota, threads, cpu_time_s
+        self._threads, self._granted = 1, inf
         self._used_s, self._ended_s, self._paid_s = cpu_time_s(), -inf, -inf
-        self._spent_s, self._alone_s = 0.0, 0.0  # lately: by all, and by executions
+        self._lately = _Spent()
+        self._each_s = 0.0  # of CPU time, beside executions
 
-    def share(self) -> float:
-        """As it is now: the quota may have changed, and what is used beside executions."""
-        self._granted = USED * self._quota()
-        cores = max(1.0, self._spent_s / self._alone_s) if self._alone_s else 1.0
-        found = min(1.0, self._granted / cores)
-        if abs(found / self._share - 1.0) >= STEP:
-            self._share = found
-        return self._share
+    def speed(self) -> Speed:
+        """As it is now: the quota may have changed, and what a request takes beside executions."""
+        granted, self._threads = USED * self._quota(), self._threads_now()
+        self._granted = granted if granted < self._threads else inf
+        if self._granted == inf:
+            return FULL_SPEED
+        if abs(self._lately.beside_s - self._each_s) >= STEP * self._lately.whole_s:
+            self._each_s = self._lately.beside_s
+        return Speed(granted / self._threads, self._each_s / granted)
 
     def loaded(self) -> None:
         """What a load has used is nothing that executions have to make up for."""
         self._used_s = self._cpu_time_s()
 
-    def ended(self, begin_s: float, end_s: float) -> Paced:
+    def ended(self, begin_s: float, end_s: float, requests: int) -> Paced:
         """An execution at full speed, or interrupted: it has used no more than its time."""
-        took_s = end_s - begin_s
-        if self._granted == inf or not took_s:
+        took_s, granted = end_s - begin_s, self._granted
+        if granted == inf or not took_s:
             return Paced(took_s, end_s)
         used_s, since_s = self._cpu_time_s(), max(self._paid_s, self._ended_s)
         spent_s, self._used_s = used_s - self._used_s, used_s
-        alone_s = min(spent_s, took_s)
+        alone_s = min(spent_s, took_s * self._threads)
         if since_s == -inf:
             spent_s, since_s = alone_s, begin_s
-        self._follow(spent_s - self._granted * max(0.0, begin_s - since_s), alone_s, end_s)
         # A time in which nobody asked pays for what was done in it, and not for executions.
-        alone_until_s = begin_s + alone_s / self._granted
-        self._paid_s = max(since_s + spent_s / self._granted, alone_until_s)
-        return Paced(max(took_s, alone_s / self._share), max(end_s, self._paid_s))
-
-    def _follow(self, spent_s: float, alone_s: float, end_s: float) -> None:
-        kept = exp((self._ended_s - end_s) / FOLLOWED_S)
+        beside_s = max(0.0, spent_s - alone_s - granted * max(0.0, begin_s - since_s))
+        self._lately.add(alone_s, beside_s, requests, end_s - self._ended_s)
         self._ended_s = end_s
-        self._spent_s = kept * self._spent_s + max(spent_s, alone_s)
+        paid_s = self._paid_s + (spent_s - alone_s) / granted
+        self._paid_s = max(paid_s, begin_s - CREDIT_S) + alone_s / granted
+        seconds = (alone_s + requests * self._each_s) / granted
+        return Paced(max(took_s, seconds), max(end_s, self._paid_s))
+
+
+class _Spent:
+    """CPU time of a request lately: in executions, and beside them."""
+
+    def __init__(self) -> None:
+        self._alone_s = self._beside_s = self._requests = 0.0
+
+    def add(self, alone_s: float, beside_s: float, requests: int, passed_s: float) -> None:
+        kept = exp(-passed_s / FOLLOWED_S)
         self._alone_s = kept * self._alone_s + alone_s
+        self._beside_s = kept * self._beside_s + beside_s
+        self._requests = kept * self._requests + requests
+
+    @property
+    def beside_s(self) -> float:
+        return self._beside_s / self._requests if self._requests else 0.0
+
+    @property
+    def whole_s(self) -> float:
+        return self.beside_s + self._alone_s / self._requests if self._requests else 0.0
