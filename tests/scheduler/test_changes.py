@@ -176,7 +176,7 @@ def test_each_request_takes_longer_by_what_is_done_beside_it() -> None:
     (run,) = pod.arrive(0, "a")
     assert isinstance(run, Run)
     pod.tell(SpeedChanged(1.0, -0.001))
-    executor = pod.scheduler.state.executors["executor-0"]
+    executor = pod.scheduler.state.executors["e"]
     assert executor.sent[0].expected_s == pytest.approx(run.expected_s - 0.001)
     assert executor.booked_s == pytest.approx(run.expected_s - 0.001)
 
