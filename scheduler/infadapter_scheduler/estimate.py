@@ -8,6 +8,7 @@ WINDOW = 200
 
 FULL_WINDOWS = 5.0
 LEAST_SEEN = 0.001
+LEAST = 0.01
 
 
 class WindowMean:
@@ -24,10 +25,13 @@ class WindowMean:
         self.mean = seed
 
     def scale(self, factor: float, longer: float = 0.0) -> None:
-        """All takes so many times as long now, and so much longer."""
-        self._values = deque([factor * value + longer for value in self._values], maxlen=WINDOW)
-        self._sum = factor * self._sum + WINDOW * longer
-        self.mean = factor * self.mean + longer
+        """
+        All takes so many times as long now, and so much longer: or less, though never nothing, as
+        where a profile was told meanwhile.
+        """
+        moved = [max(factor * value + longer, LEAST * factor * value) for value in self._values]
+        self._values, self._sum = deque(moved, maxlen=WINDOW), sum(moved)
+        self.mean = self._sum / WINDOW
 
     def add(self, value: float) -> None:
         self._sum += value - self._values[0]

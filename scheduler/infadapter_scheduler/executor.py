@@ -173,7 +173,8 @@ class Executor:
         self.booked_s, self.load_booked_s = later_s(self.booked_s), later_s(self.load_booked_s)
         self.sent = deque(
             sent._replace(
-                expected_s=factor * sent.expected_s + len(sent.members) * each_s, teaches=False
+                expected_s=max(0.0, factor * sent.expected_s + len(sent.members) * each_s),
+                teaches=False,
             )
             for sent in self.sent
         )
