@@ -1,5 +1,5 @@
 """
-Operating points in a fraction of a core, in virtual time: what leaving room for HTTP costs.
+Operating points in a fraction of a core, in virtual time: what pacing is worth.
 
 \b
     python -m benchmarks.points_under_quota
@@ -15,8 +15,9 @@ within the SLO; effective accuracy counts others as wrong.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
+from math import inf
 from statistics import fmean
 from typing import NamedTuple
 
@@ -26,18 +27,28 @@ import numpy as np
 from benchmarks.machine import machine
 from infadapter_scheduler import Arrival, Model, Point, PointPolicy, Scheduler, World, with_points
 from infadapter_scheduler.actions import Run
+from infadapter_scheduler.buffer import MOST_OF_THE_TIME
 from infadapter_scheduler.emulation import Emulation
+from infadapter_scheduler.events import Event, Finished, SpeedChanged
 from infadapter_scheduler.points.keeping_up import KeepingUp
 from infadapter_scheduler.points.rivals import LowestAccuracy
 from infadapter_scheduler.world import Served, Settled
 from infadapter_server.serving.driver import LAG_S
-from infadapter_server.serving.headroom import WithinQuota
-from infadapter_server.serving.slowing import slowed
+from infadapter_server.serving.pacing import Pacing
+from infadapter_server.serving.slowing import Speed, slowed
 
-Make = Callable[[Callable[[], float], Callable[[], float]], PointPolicy]
-"""A way to choose, told the quota and the CPU time that was used."""
+
+class Way(NamedTuple):
+    """To choose points, and to be free again."""
+
+    policy: Callable[[], PointPolicy]
+    paced: bool
+
 
 PERIOD_S = 0.1
+LOOK_S = 1.0
+"""As a server follows its quota."""
+
 SLO_S, SECONDS, WARM_S = 0.25, 25.0, 10.0
 PROMISED_S = 0.9 * SLO_S
 """A server's promise leaves time for the way back."""
@@ -61,7 +72,7 @@ CPU_MS = {
 }
 """Of a request, in batches of 1, 2 and 4 as the ladder's pods have them, without its HTTP."""
 
-SHARES = (0.3, 0.5, 0.7, 0.85)
+SHARES = (0.3, 0.5, 0.7, 0.85, 0.95)
 """Of the rate that the fastest point serves within the quota, HTTP included."""
 
 HEAD = ["quota", "requests/s", "choice", "effective accuracy", "missed, %", "of the quota, %"]
@@ -93,14 +104,38 @@ class Share:
 class Throttled(Emulation):
     """One executor, whose time and that of the front come out of one share."""
 
-    def __init__(self, policy: Scheduler, world: World, share: Share, settled: Settled) -> None:
-        self._share, self._begin_s = share, 0.0
+    def __init__(
+        self,
+        policy: Scheduler,
+        world: World,
+        share: Share,
+        settled: Settled,
+        pacing: Pacing,
+    ) -> None:
+        self._share, self._begin_s, self._pacing = share, 0.0, pacing
+        self._looked_s, self._speed = 0.0, pacing.speed()
         super().__init__(policy, world, settled)
 
     def _run(self, run: Run, now_s: float) -> None:
         free_s = self.machines[run.executor].free_s
         self._begin_s = max(now_s + self.world.lag_s, free_s, run.earliest_s)
         super()._run(run, now_s)
+
+    def _tell(self, event: Event, now_s: float) -> None:
+        if isinstance(event, Finished):
+            if now_s - self._looked_s >= LOOK_S:
+                self._follow(now_s)
+            requests = len(self._batches[event.executor, event.run])
+            seconds, free_s = self._pacing.ended(event.start_s, event.end_s, requests)
+            event = replace(event, start_s=free_s - seconds, end_s=free_s)
+        super()._tell(event, now_s)
+
+    def _follow(self, now_s: float) -> None:
+        self._looked_s, before, self._speed = now_s, self._speed, self._pacing.speed()
+        if self._speed != before:
+            factor = before.share / self._speed.share
+            each_s = self._speed.each_s - factor * before.each_s
+            super()._tell(SpeedChanged(factor, each_s), now_s)
 
     def _took(self, seconds: float) -> float:
         return self._share.until_s(self._begin_s, seconds) - self._begin_s
@@ -139,7 +174,7 @@ class Played(NamedTuple):
     points: Mapping[str, float]  # of what was in time
 
 
-def played(make: Make, rps: float, quota: float, seed: int) -> Played:
+def played(way: Way, rps: float, quota: float, seed: int) -> Played:
     """Under Poisson arrivals; the first seconds, in which estimates settle, don't count."""
     model, share = ladder(), Share(quota)
     in_time: Counter[str] = Counter()
@@ -151,12 +186,19 @@ def played(make: Make, rps: float, quota: float, seed: int) -> Played:
                 in_time[model.points[fate.point].name] += 1
 
     came_s: dict[float, float] = {}
-    policy = make(lambda: quota, lambda: share.used_s)
+    pacing = Pacing(lambda: quota if way.paced else inf, cpu_time_s=lambda: share.used_s)
+    speed = pacing.speed() if way.paced else Speed(quota)
     world = Throttled(
-        Scheduler([slowed(model, quota)], lag_s=LAG_S, points=policy),
+        Scheduler(
+            [slowed(model, speed)],
+            most_buffer=MOST_OF_THE_TIME,
+            lag_s=LAG_S,
+            points=way.policy(),
+        ),
         World({"m": model}, lag_s=LAG_S),
         share,
         settled,
+        pacing,
     )
     rng = np.random.default_rng(seed)
     arrivals_s = np.sort(rng.uniform(0, SECONDS, rng.poisson(rps * SECONDS)))
@@ -180,12 +222,11 @@ def _advance(world: Emulation, until_s: float) -> None:
         pass
 
 
-WAYS: Mapping[str, Make] = {
-    "as it is": lambda quota, cpu_time_s: KeepingUp(),
-    "within the quota": lambda quota, cpu_time_s: WithinQuota(
-        KeepingUp(), quota=quota, cpu_time_s=cpu_time_s
-    ),
-    "the fastest": lambda quota, cpu_time_s: LowestAccuracy(),
+WAYS: Mapping[str, Way] = {
+    "at full speed": Way(KeepingUp, paced=False),
+    "paced": Way(KeepingUp, paced=True),
+    "the fastest": Way(LowestAccuracy, paced=False),
+    "the fastest, paced": Way(LowestAccuracy, paced=True),
 }
 
 
@@ -204,8 +245,8 @@ def main(quotas: Sequence[float], seeds: int) -> None:
         best, mixture = fluid(rps, quota)
         load = (f"{quota:g}", f"{rps:.0f} ({part:g})")
         click.echo(_row(*load, "fluid limit", f"{100 * best:.2f}", "", "", shown(mixture)))
-        for name, make in WAYS.items():
-            each = [played(make, rps, quota, seed) for seed in range(1, seeds + 1)]
+        for name, way in WAYS.items():
+            each = [played(way, rps, quota, seed) for seed in range(1, seeds + 1)]
             told = map(fmean, zip(*((r.accuracy, r.missed, r.used) for r in each), strict=True))
             points = {name: fmean(run.points[name] for run in each) for name in CPU_MS}
             click.echo(_row(*load, name, *(f"{100 * x:.2f}" for x in told), shown(points)))

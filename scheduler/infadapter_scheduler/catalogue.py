@@ -44,9 +44,9 @@ class Entry:
             raise ValueError(f"{self.costs.model.name} has no operating points")
         self.costs = self.ladder.allow(points, floor)
 
-    def scale(self, factor: float) -> None:
-        """Everything takes so many times as long now."""
-        (self.costs if self.ladder is None else self.ladder).scale(factor)
+    def scale(self, factor: float, each_s: float) -> None:
+        """Everything takes so many times as long now, and each request so much longer."""
+        (self.costs if self.ladder is None else self.ladder).scale(factor, each_s)
         self.unmet.scale(factor)
 
     def seed(

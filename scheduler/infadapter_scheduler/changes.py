@@ -30,7 +30,7 @@ class Changes:
 
     def handle(self, change: Change, now_s: float) -> list[Action]:
         if isinstance(change, SpeedChanged):
-            self._rescale(change.factor, now_s)
+            self._rescale(change, now_s)
         elif isinstance(change, ModelAdded):
             self._add(change)
         elif (entry := self._state.models.get(change.model)) is not None:
@@ -63,14 +63,15 @@ class Changes:
             case _:
                 raise TypeError(change)
 
-    def _rescale(self, factor: float, now_s: float) -> None:
+    def _rescale(self, change: SpeedChanged, now_s: float) -> None:
+        factor, each_s = change.factor, change.each_s
         if factor <= 0:
             raise ValueError(f"nothing takes {factor} times as long")
         for entry in self._state.models.values():
-            entry.scale(factor)
+            entry.scale(factor, each_s)
         self._state.pressure.offered.scale(factor)
         for executor in self._state.executors.values():
-            executor.rescale(factor, now_s)
+            executor.rescale(factor, each_s, now_s)
 
     def _add(self, added: ModelAdded) -> None:
         name = added.model.name

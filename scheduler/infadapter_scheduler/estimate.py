@@ -8,6 +8,7 @@ WINDOW = 200
 
 FULL_WINDOWS = 5.0
 LEAST_SEEN = 0.001
+LEAST = 0.01
 
 
 class WindowMean:
@@ -23,11 +24,14 @@ class WindowMean:
         self._sum = seed * WINDOW
         self.mean = seed
 
-    def scale(self, factor: float) -> None:
-        """All takes so many times as long now."""
-        self._values = deque([factor * value for value in self._values], maxlen=WINDOW)
-        self._sum *= factor
-        self.mean *= factor
+    def scale(self, factor: float, longer: float = 0.0) -> None:
+        """
+        All takes so many times as long now, and so much longer: or less, though never nothing, as
+        where a profile was told meanwhile.
+        """
+        moved = [max(factor * value + longer, LEAST * factor * value) for value in self._values]
+        self._values, self._sum = deque(moved, maxlen=WINDOW), sum(moved)
+        self.mean = self._sum / WINDOW
 
     def add(self, value: float) -> None:
         self._sum += value - self._values[0]

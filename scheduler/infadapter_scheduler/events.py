@@ -126,9 +126,13 @@ class Profiled:
 
 @dataclass(frozen=True, slots=True)
 class SpeedChanged:
-    """A rescaling: all takes `factor` times as long from now on (threads, or the CPU quota)."""
+    """
+    A rescaling: all takes `factor` times as long from now on (threads, or the CPU quota), and each
+    request of an execution `each_s` longer than that, for what is done beside it.
+    """
 
-    factor: float
+    factor: float = 1.0
+    each_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

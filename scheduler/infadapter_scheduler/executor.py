@@ -169,7 +169,7 @@ class Executor:
             self.send(Sent(0, costs, [], costs.load.mean, reaches_s), self.free_s(now_s))
         return self.load_booked_s
 
-    def rescale(self, factor: float, now_s: float) -> None:
+    def rescale(self, factor: float, each_s: float, now_s: float) -> None:
         """What is under way and what is planned takes so many times as long from now on."""
 
         def later_s(at_s: float) -> float:
@@ -177,8 +177,13 @@ class Executor:
 
         self.booked_s, self.load_booked_s = later_s(self.booked_s), later_s(self.load_booked_s)
         self.sent = deque(
-            sent._replace(expected_s=factor * sent.expected_s, teaches=False) for sent in self.sent
+            sent._replace(
+                expected_s=max(0.0, factor * sent.expected_s + len(sent.members) * each_s),
+                teaches=False,
+            )
+            for sent in self.sent
         )
+        self.booked_s += each_s * sum(len(sent.members) for sent in self.sent)
         for model, expected_s in self.cache.loading.items():
             self.cache.loading[model] = later_s(expected_s)
         for batch in self.plan:

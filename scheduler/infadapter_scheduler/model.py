@@ -113,10 +113,11 @@ class Costs:
             self.load = WindowMean(load_s)
         self.tabulate()
 
-    def scale(self, factor: float) -> None:
-        """Everything takes so many times as long now."""
-        for window in (*self.windows.values(), self.load):
-            window.scale(factor)
+    def scale(self, factor: float, each_s: float) -> None:
+        """Everything takes so many times as long now, and each request so much longer."""
+        for size, window in self.windows.items():
+            window.scale(factor, size * each_s)
+        self.load.scale(factor)
         self.tabulate()
 
     def cap(self, slo_s: float, buffer: SafetyBuffer) -> int:

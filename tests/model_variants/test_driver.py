@@ -16,6 +16,7 @@ from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.refusal import ClientGone, InferenceError, Unserved
 from infadapter_server.serving.serve import Quota, follow_quota
+from infadapter_server.serving.slowing import FULL_SPEED, Speed
 from infadapter_server.serving.tickets import Ticket
 from tests.model_variants.serving_world import STORED, Summing, sample, until
 
@@ -241,7 +242,7 @@ async def test_stopping_lets_what_is_computed_end() -> None:
 
 async def test_threads_follow_a_quota_that_changes() -> None:
     model, cores = Summing(), [2, 2, 1, 3]
-    quota = Quota(lambda: cores.pop(0) if len(cores) > 1 else cores[0], lambda: 1.0)
+    quota = Quota(lambda: cores.pop(0) if len(cores) > 1 else cores[0], lambda: FULL_SPEED)
     async with started(lambda: model) as asking:
         following = asyncio.create_task(follow_quota(asking.driver, quota, 0.001))
         await until(lambda: asking.driver.threads == 3)
@@ -253,7 +254,7 @@ async def test_threads_follow_a_quota_that_changes() -> None:
 
 async def test_under_a_quota_below_a_core_estimates_are_as_much_longer() -> None:
     shares = [0.5]
-    quota = Quota(lambda: 1, lambda: shares[0])
+    quota = Quota(lambda: 1, lambda: Speed(shares[0]))
     model = Summing(takes_s=0.02)
     async with started(lambda: model) as asking:
         asking.ask(row(1, 1), within_s=0.05)

@@ -35,9 +35,9 @@ def test_children_share_the_quota_and_leave_one_core_to_the_front_where_there_ar
 
 def test_children_share_what_is_less_than_a_core_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("infadapter_server.serving.fleet.cpu_quota", lambda: 1.5)
-    assert Fleet().cpu_share() == 1.0
-    assert Fleet(3).cpu_share() == 0.5
-    assert Fleet(workers=("a:1",)).cpu_share() == 1.0  # what this pod has is not what they have
+    assert Fleet().speed() == (1.0, 0.0)
+    assert Fleet(3).speed() == (0.5, 0.0)
+    assert Fleet(workers=("a:1",)).speed().share == 1.0  # what this pod has is not what they have
 
 
 def test_children_share_the_memory_and_workers_have_it_each() -> None:

@@ -10,7 +10,7 @@ from infadapter_server.serving.costs import Costs
 from infadapter_server.serving.layout import Found
 from infadapter_server.serving.measurements import Measurements
 from infadapter_server.serving.model_config import ModelConfig
-from infadapter_server.serving.slowing import slowed
+from infadapter_server.serving.slowing import Speed, slowed
 
 MIB = 2**20
 SIGNATURE = Signature(input_shape=(1,), output_shape=(1,))
@@ -62,7 +62,7 @@ def test_a_profile_of_points_is_no_substitute_for_a_load_which_says_how_accurate
 
 
 def test_below_a_core_every_point_takes_as_much_longer() -> None:
-    halved = slowed(with_points("m", (SMALL, LARGE), load_s=1.0, pages=2), 0.5)
+    halved = slowed(with_points("m", (SMALL, LARGE), load_s=1.0, pages=2), Speed(0.5))
     assert halved.execution_s == {1: 0.02, 2: 0.04}
     assert [point.execution_s[2] for point in halved.points] == [0.04, 0.4]
-    assert slowed(Model("m", {1: 0.1}), 0.5) == Model("m", {1: 0.2})
+    assert slowed(Model("m", {1: 0.1}), Speed(0.5)) == Model("m", {1: 0.2})

@@ -69,7 +69,7 @@ class Referee:
         self.told: list[tuple[float, int, Event]] = []
         self.count = 0
         self.exact = not sigma
-        self.slower = 1.0
+        self.slower, self.longer_s = 1.0, 0.0
         self.failing: set[str] = set()
         self.may: dict[int, set[int]] = {}  # the points that may serve a request
         self.allowed: dict[str, tuple[tuple[int, ...], float]] = {}
@@ -89,9 +89,11 @@ class Referee:
         """The next Run, or Load, is not done."""
         self.failing.add(kind)
 
-    def change_speed(self, factor: float) -> None:
+    def change_speed(self, factor: float, each_s: float = 0.0) -> None:
+        """And each request takes so much longer; back again with the next change."""
         self.exact, self.slower = False, self.slower * factor
-        self.tell(SpeedChanged(factor))
+        longer_s, self.longer_s = self.longer_s, each_s
+        self.tell(SpeedChanged(factor, each_s - factor * longer_s))
 
     def profile(self, model: str, factor: float) -> None:
         if model in self.models:
@@ -203,7 +205,7 @@ class Referee:
         assert all(end_s <= self.deadlines[number] + ROUNDING_S for number in run.batch)
         assert run.earliest_s <= self.now_s <= run.latest_s + ROUNDING_S, "after its latest"
         self.sent |= set(run.batch)
-        took_s = self.slower * self._seconds(run, model)
+        took_s = self.slower * self._seconds(run, model) + len(run.batch) * self.longer_s
         took_s *= exp(self.draw.gauss(0, self.sigma))
         done = not self._fails("run")
         executor.free_s = self.now_s + (took_s if done else 0.0)

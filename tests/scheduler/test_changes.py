@@ -165,6 +165,22 @@ def test_admission_counts_with_the_speed_as_it_is(factor: float, accepted: bool)
     assert kinds(pod.arrive(2, "a", slo_s=0.035)) == ([] if accepted else ["Refuse"])
 
 
+def test_each_request_takes_longer_by_what_is_done_beside_it() -> None:
+    pod = Pod("a", resident=("a",))
+    costs = pod.scheduler.state.models["a"].costs
+    before = {size: costs.seconds[size] for size in costs.sizes}
+    pod.tell(SpeedChanged(2.0, 0.003))
+    assert {size: costs.seconds[size] for size in costs.sizes} == pytest.approx(
+        {size: 2 * seconds + size * 0.003 for size, seconds in before.items()}
+    )
+    (run,) = pod.arrive(0, "a")
+    assert isinstance(run, Run)
+    pod.tell(SpeedChanged(1.0, -0.001))
+    executor = pod.scheduler.state.executors["e"]
+    assert executor.sent[0].expected_s == pytest.approx(run.expected_s - 0.001)
+    assert executor.booked_s == pytest.approx(run.expected_s - 0.001)
+
+
 def test_what_ran_while_the_speed_changed_teaches_nothing() -> None:
     pod = Pod("a", resident=("a",))
     pod.arrive(0, "a")

@@ -25,6 +25,7 @@ from infadapter_server.serving.lanes import Lane, Sent
 from infadapter_server.serving.membership import Membership
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.orders import Orders
+from infadapter_server.serving.pacing import Paced, Pacing
 from infadapter_server.serving.repository import Repository
 from infadapter_server.serving.tickets import Ticket
 from infadapter_server.serving.watch import Watch
@@ -51,6 +52,7 @@ class Conductor:
         lag_s: float,
         clock: Callable[[], float],
         policy: PointPolicy,
+        pacing: Pacing,
     ) -> None:
         self.crew = Crew(executors)
         self.orders = orders = Orders(repository, self.crew, metrics, lag_s, clock, policy)
@@ -58,7 +60,7 @@ class Conductor:
         self.watch = Watch(
             self.crew, repository, self.membership.hangs, orders.residence.rests.end, clock
         )
-        self._metrics, self._clock = metrics, clock
+        self._metrics, self._clock, self._pacing = metrics, clock, pacing
         self.observer: Observer | None = None
 
     def start(self, threads: int) -> None:
@@ -83,7 +85,9 @@ class Conductor:
                 self._lost(lane, report.reason)
 
     def _inferred(self, lane: Lane, report: Inferred) -> None:
-        now_s, sent = self._clock(), lane.ended(report.run, report.end_s)
+        now_s = self._clock()
+        paced = self._pacing.ended(report.begin_s, report.end_s, lane.requests(report.run))
+        sent = lane.ended(report.run, paced.free_s)
         if sent is None:
             self.watch.checked(report)
             return
@@ -96,29 +100,30 @@ class Conductor:
         if len(self.orders.admitted) <= len(sent.members):
             # Nobody else waits for the executor, but these do for their answers, which come next.
             self._deliver(sent, report)
-            asyncio.get_running_loop().call_soon(self._ended, lane, sent, report, now_s)
+            asyncio.get_running_loop().call_soon(self._ended, lane, sent, report, paced, now_s)
         else:
-            self._ended(lane, sent, report, now_s)
+            self._ended(lane, sent, report, paced, now_s)
             self._deliver(sent, report)
 
     def _deliver(self, sent: Sent, report: Inferred) -> None:
         if report.outputs is not None:
             self.orders.admitted.deliver(sent, report, report.outputs)
 
-    def _ended(self, lane: Lane, sent: Sent, report: Inferred, now_s: float) -> None:
+    def _ended(self, lane: Lane, sent: Sent, report: Inferred, paced: Paced, now_s: float) -> None:
         """The executor is free: it waits for its next batch."""
         while lane.waiting and not lane.full:
             self.orders.carry_out([lane.waiting.popleft()], now_s)
-        start_s, done = sent.could_begin_s(report.begin_s), report.outcome is Outcome.DONE
-        self.orders.handle(Finished(lane.name, report.run, start_s, report.end_s, done=done), now_s)
+        waited_s = report.begin_s - sent.could_begin_s(report.begin_s)
+        start_s, done = paced.free_s - paced.seconds - waited_s, report.outcome is Outcome.DONE
+        self.orders.handle(Finished(lane.name, report.run, start_s, paced.free_s, done=done), now_s)
         if report.outputs is not None:
-            took_s = report.end_s - report.begin_s
-            self._metrics.executed(len(sent.members), sent.run.expected_s, took_s)
+            self._metrics.executed(len(sent.members), sent.run.expected_s, paced.seconds)
         if report.outcome is not Outcome.TOO_LATE:
             self.watch.ended(sent.run.model, good=done)
         self.membership.rejoin(lane)
 
     def _loaded(self, lane: Lane, report: ModelLoaded) -> None:
+        self._pacing.loaded()
         done = report.outcome is Outcome.DONE
         if done:
             self._metrics.loads.inc()

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
+from math import inf
 
 from infadapter_scheduler.events import Arrived, Gone, SpeedChanged
 from infadapter_scheduler.points import Point, PointPolicy
@@ -18,9 +19,11 @@ from infadapter_server.networks.signatures import Floats, LoadError
 from infadapter_server.serving.conductor import Conductor, Observer
 from infadapter_server.serving.floors import check_floor
 from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.pacing import Pacing
 from infadapter_server.serving.refusal import Cause, Unserved
 from infadapter_server.serving.repository import Repository
 from infadapter_server.serving.residence import Residence
+from infadapter_server.serving.slowing import FULL_SPEED, Speed
 from infadapter_server.serving.tickets import Ticket
 
 __all__ = ["Driver"]
@@ -31,8 +34,8 @@ LAG_S = 0.001
 
 class Driver:
     """
-    `failure` says why no model could be loaded. `share` is the part of a core that the quota
-    leaves: warming up is too short to be throttled, what follows isn't.
+    `failure` says why no model could be loaded. `speed` is what the quota leaves executions:
+    warming up is too short to be throttled, what follows isn't.
     """
 
     def __init__(
@@ -44,10 +47,17 @@ class Driver:
         lag_s: float = LAG_S,
         clock: Callable[[], float] = time.monotonic,
         policy: PointPolicy | None = None,
+        pacing: Pacing | None = None,
     ) -> None:
-        self.threads, self.share = 1, 1.0
+        self.threads, self.speed = 1, FULL_SPEED
         self._conductor = Conductor(
-            repository, executors, metrics, lag_s, clock, policy or KeepingUp()
+            repository,
+            executors,
+            metrics,
+            lag_s,
+            clock,
+            policy or KeepingUp(),
+            pacing or Pacing(lambda: inf),
         )
         self._orders = self._conductor.orders
         self._metrics, self._clock = metrics, clock
@@ -59,7 +69,7 @@ class Driver:
         """Begin to load; `loaded` says when that is done."""
         self._loop = asyncio.get_running_loop()
         self._metrics.threads.set(self.threads)
-        self._orders.share = self.share
+        self._orders.speed = self.speed
         self._conductor.start(self.threads)
         self._watching = self._loop.create_task(self._conductor.watch.run())
 
@@ -82,12 +92,13 @@ class Driver:
         self._metrics.threads.set(threads)
         self._conductor.crew.use_threads(threads)
 
-    def use_share(self, share: float) -> None:
-        """The quota has changed: below one core, everything takes so much longer."""
-        before, self.share = self.share, share
-        self._orders.share = share
+    def use_speed(self, speed: Speed) -> None:
+        """The quota has changed, or what is done beside executions: all takes so much longer."""
+        before, self.speed = self.speed, speed
+        self._orders.speed = speed
         if self.loaded:
-            self._orders.told(SpeedChanged(before / share))
+            factor = before.share / speed.share
+            self._orders.told(SpeedChanged(factor, speed.each_s - factor * before.each_s))
 
     @property
     def failure(self) -> LoadError | None:

@@ -22,6 +22,7 @@ from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.config_keys import ConfigError
 from infadapter_server.serving.driver import LAG_S
 from infadapter_server.serving.quota import cpu_quota
+from infadapter_server.serving.slowing import Speed
 
 __all__ = ["Fleet"]
 
@@ -73,9 +74,9 @@ class Fleet:
         front = 1 if self.processes is not None and limit > executors else 0
         return max(1, (limit - front) // executors)
 
-    def cpu_share(self) -> float:
-        """The part of a core that the quota leaves each; 1 where it leaves one or more."""
-        return min(1.0, self.quota() / (self.processes or 1))
+    def speed(self) -> Speed:
+        """Of each: the part of a core that the quota leaves it, if that is less than one."""
+        return Speed(min(1.0, self.quota() / (self.processes or 1)))
 
     def quota(self) -> float:
         """Of what answers and computes here, in cores; infinite where there is none."""

@@ -115,6 +115,10 @@ class Lane:
         )
         self.executor.submit(order)
 
+    def requests(self, run: int) -> int:
+        """Of a batch that was sent; 0 of any other."""
+        return len(self._sent[run].members) if run in self._sent else 0
+
     def ended(self, run: int, end_s: float) -> Sent | None:
         sent = self._sent.pop(run, None)
         free_s, self._free_s = self._free_s, end_s

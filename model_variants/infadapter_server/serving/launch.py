@@ -14,13 +14,14 @@ from infadapter_server.serving.assembly import Given, served
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.fleet import Fleet
-from infadapter_server.serving.headroom import WithinQuota
 from infadapter_server.serving.inference import Inference, Limits
 from infadapter_server.serving.measurements import machine
 from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.pacing import Pacing
 from infadapter_server.serving.quota import thread_limit
 from infadapter_server.serving.repository import CPU_PAGE_BYTES
 from infadapter_server.serving.serve import listen, run
+from infadapter_server.serving.slowing import Speed
 from infadapter_server.serving.tracing.start import open_tracing
 
 __all__ = ["launch", "prepare"]
@@ -32,7 +33,7 @@ class Prepared:
 
     inference: Inference
     threads: Callable[[], int]
-    cpu_share: Callable[[], float]
+    speed: Callable[[], Speed]
 
 
 def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolicy) -> Prepared:
@@ -44,6 +45,7 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
     # A series more for each of ours, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = ServerMetrics(offered.variant)
+    pacing = Pacing(fleet.quota, lambda: fleet.threads(limit())) if fleet.is_thread else None
     inference = Inference(
         variant=offered.variant,
         models=offered.models,
@@ -53,11 +55,13 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
             executors,
             metrics,
             lag_s=fleet.lag_s,
-            policy=WithinQuota(policy, quota=fleet.quota) if fleet.is_thread else policy,
+            policy=policy,
+            pacing=pacing,
         ),
         metrics=metrics,
     )
-    return Prepared(inference, lambda: fleet.threads(limit()), fleet.cpu_share)
+    speed = fleet.speed if pacing is None else pacing.speed
+    return Prepared(inference, lambda: fleet.threads(limit()), speed)
 
 
 def launch(prepared: Prepared, host: str, port: int, grpc_port: int | None, drain_s: float) -> int:
@@ -69,7 +73,7 @@ def launch(prepared: Prepared, host: str, port: int, grpc_port: int | None, drai
             listener,
             drain_s=drain_s,
             thread_limit=prepared.threads,
-            cpu_share=prepared.cpu_share,
+            speed=prepared.speed,
             grpc_at=None if grpc_port is None else (host, grpc_port),
             tracing=open_tracing(os.environ),
         )

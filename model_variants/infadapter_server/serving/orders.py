@@ -20,13 +20,13 @@ from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.refusal import Unserved
 from infadapter_server.serving.repository import Repository
 from infadapter_server.serving.residence import Residence
-from infadapter_server.serving.slowing import slowed
+from infadapter_server.serving.slowing import FULL_SPEED, slowed
 
 __all__ = ["Orders"]
 
 
 class Orders:
-    """`kernel` is None until the models are loaded that it begins with; `share` as the driver's."""
+    """`kernel` is None until the models are loaded that it begins with; `speed` as the driver's."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Orders:
         policy: PointPolicy,
     ) -> None:
         self.kernel: Scheduler | None = None
-        self.share = 1.0
+        self.speed = FULL_SPEED
         self.residence = Residence(repository, self.told, self._slower, self.points, clock)
         self.admitted = Admitted(metrics, lambda number: self.told(Gone(number)), clock)
         self.alarm = Alarm(self._tick)
@@ -114,4 +114,4 @@ class Orders:
         self.handle(Tick(), now_s)
 
     def _slower(self, model: Model) -> Model:
-        return slowed(model, self.share)
+        return slowed(model, self.speed)

@@ -28,6 +28,7 @@ from infadapter_server.serving.connections import (
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.repository_api import RepositoryApi
+from infadapter_server.serving.slowing import FULL_SPEED, Speed
 
 if TYPE_CHECKING:
     from infadapter_server.serving.grpc.front import GrpcFront
@@ -50,18 +51,18 @@ def listen(host: str, port: int) -> socket.socket:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What the control group leaves: whole threads, and the share of a core below one."""
+    """What the control group leaves: whole threads, and the speed of executions."""
 
     thread_limit: Callable[[], int]
-    cpu_share: Callable[[], float]
+    speed: Callable[[], Speed]
 
     def apply(self, driver: Driver) -> None:
-        threads, share = self.thread_limit(), self.cpu_share()
+        threads, speed = self.thread_limit(), self.speed()
         if threads != driver.threads:
             _log.info("an inference uses %d threads from now on", threads)
             driver.use_threads(threads)
-        if share != driver.share:
-            driver.use_share(share)
+        if speed != driver.speed:
+            driver.use_speed(speed)
 
 
 def run(
@@ -70,7 +71,7 @@ def run(
     *,
     drain_s: float,
     thread_limit: Callable[[], int],
-    cpu_share: Callable[[], float] = lambda: 1.0,
+    speed: Callable[[], Speed] = lambda: FULL_SPEED,
     grpc_at: tuple[str, int] | None = None,
     tracing: "Tracing | None" = None,
 ) -> bool:
@@ -82,7 +83,7 @@ def run(
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sound, joined = runner.run(
-            _serve(inference, listener, drain_s, Quota(thread_limit, cpu_share), grpc_at, tracing)
+            _serve(inference, listener, drain_s, Quota(thread_limit, speed), grpc_at, tracing)
         )
         if tracing is not None:
             tracing.stop(_JOIN_S)

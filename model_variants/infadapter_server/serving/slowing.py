@@ -1,16 +1,33 @@
-"""A model's seconds under a CPU quota: those of a whole core, by the share of one that there is."""
+"""A model's seconds under a CPU quota: those of a whole core, by what is left of one."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from infadapter_scheduler import Model
 
-__all__ = ["slowed"]
+__all__ = ["FULL_SPEED", "Speed", "slowed"]
 
 
-def slowed(model: Model, share: float) -> Model:
+class Speed(NamedTuple):
+    """
+    The part of a core that the quota leaves executions, and what each request takes longer than
+    that, for what is done beside them.
+    """
+
+    share: float
+    each_s: float = 0.0
+
+
+FULL_SPEED = Speed(1.0)
+
+
+def slowed(model: Model, speed: Speed) -> Model:
     def longer(execution_s: Mapping[int, float]) -> dict[int, float]:
-        return {size: seconds / share for size, seconds in execution_s.items()}
+        return {
+            size: seconds / speed.share + size * speed.each_s
+            for size, seconds in execution_s.items()
+        }
 
     points = tuple(replace(point, execution_s=longer(point.execution_s)) for point in model.points)
     return replace(model, execution_s=longer(model.execution_s), points=points)

@@ -76,9 +76,11 @@ class Ladder:
         for costs in list(self._tables.values()):
             costs.load = self.load
 
-    def scale(self, factor: float) -> None:
-        for window in (self.load, *(w for windows in self._windows for w in windows.values())):
-            window.scale(factor)
+    def scale(self, factor: float, each_s: float) -> None:
+        self.load.scale(factor)
+        for windows in self._windows:
+            for size, window in windows.items():
+                window.scale(factor, size * each_s)
         self._moved(range(len(self._windows)))
 
     def _numbers(self, names: Iterable[str] | None) -> frozenset[int]:

@@ -1,0 +1,110 @@
+"""
+Pacing under a CPU quota: an executor is free again when the quota has paid for what was used.
+
+A quota lets a process run at full speed until a period's part of it is used, and then not at all.
+Executions look several times as fast as they are on average, so more is admitted than can be
+served; whoever comes while nothing runs is served alone, which costs more than a batch; and while
+all stands still nobody reads requests either. Paced, use is even and batches fill meanwhile. What
+is learnt of an execution is what it takes of the quota, with the reading and answering beside it.
+"""
+
+import time
+from collections.abc import Callable
+from math import exp, inf
+from typing import NamedTuple
+
+from infadapter_server.serving.slowing import FULL_SPEED, Speed
+
+__all__ = ["Paced", "Pacing"]
+
+USED = 0.98
+"""Of the quota, what is planned for: the rest is for what comes at once."""
+
+CREDIT_S = 0.02
+"""Of the quota, saved while nobody asked, or while a batch was on its way: a fifth of a period."""
+
+FOLLOWED_S = 1.0
+"""For how long what was used beside executions is remembered."""
+
+STEP = 0.02
+"""Of what a request takes: less isn't followed, for all estimates move with it."""
+
+
+class Paced(NamedTuple):
+    """An execution as the quota pays for it."""
+
+    seconds: float
+    free_s: float  # its executor
+
+
+class Pacing:
+    """
+    Of one executor, whose time and that of the front come out of one quota, in cores; infinite
+    where there is none. Where it leaves a core beside the executor's threads, nothing is paced.
+    """
+
+    def __init__(
+        self,
+        quota: Callable[[], float],
+        threads: Callable[[], int] = lambda: 1,
+        cpu_time_s: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._quota, self._threads_now, self._cpu_time_s = quota, threads, cpu_time_s
+        self._threads, self._granted = 1, inf
+        self._used_s, self._ended_s, self._paid_s = cpu_time_s(), -inf, -inf
+        self._lately = _Spent()
+        self._each_s = 0.0  # of CPU time, beside executions
+
+    def speed(self) -> Speed:
+        """As it is now: the quota may have changed, and what a request takes beside executions."""
+        granted, self._threads = USED * self._quota(), self._threads_now()
+        self._granted = granted if granted < self._threads else inf
+        if self._granted == inf:
+            return FULL_SPEED
+        if abs(self._lately.beside_s - self._each_s) >= STEP * self._lately.whole_s:
+            self._each_s = self._lately.beside_s
+        return Speed(granted / self._threads, self._each_s / granted)
+
+    def loaded(self) -> None:
+        """What a load has used is nothing that executions have to make up for."""
+        self._used_s = self._cpu_time_s()
+
+    def ended(self, begin_s: float, end_s: float, requests: int) -> Paced:
+        """An execution at full speed, or interrupted: it has used no more than its time."""
+        took_s, granted = end_s - begin_s, self._granted
+        if granted == inf or not took_s:
+            return Paced(took_s, end_s)
+        used_s, since_s = self._cpu_time_s(), max(self._paid_s, self._ended_s)
+        spent_s, self._used_s = used_s - self._used_s, used_s
+        alone_s = min(spent_s, took_s * self._threads)
+        if since_s == -inf:
+            spent_s, since_s = alone_s, begin_s
+        # A time in which nobody asked pays for what was done in it, and not for executions.
+        beside_s = max(0.0, spent_s - alone_s - granted * max(0.0, begin_s - since_s))
+        self._lately.add(alone_s, beside_s, requests, end_s - self._ended_s)
+        self._ended_s = end_s
+        paid_s = self._paid_s + (spent_s - alone_s) / granted
+        self._paid_s = max(paid_s, begin_s - CREDIT_S) + alone_s / granted
+        seconds = (alone_s + requests * self._each_s) / granted
+        return Paced(max(took_s, seconds), max(end_s, self._paid_s))
+
+
+class _Spent:
+    """CPU time of a request lately: in executions, and beside them."""
+
+    def __init__(self) -> None:
+        self._alone_s = self._beside_s = self._requests = 0.0
+
+    def add(self, alone_s: float, beside_s: float, requests: int, passed_s: float) -> None:
+        kept = exp(-passed_s / FOLLOWED_S)
+        self._alone_s = kept * self._alone_s + alone_s
+        self._beside_s = kept * self._beside_s + beside_s
+        self._requests = kept * self._requests + requests
+
+    @property
+    def beside_s(self) -> float:
+        return self._beside_s / self._requests if self._requests else 0.0
+
+    @property
+    def whole_s(self) -> float:
+        return self.beside_s + self._alone_s / self._requests if self._requests else 0.0
