@@ -32,6 +32,7 @@ from infadapter_operator.rollout.roll import roll
 from infadapter_operator.rollout.scale_down import align
 from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
 from infadapter_operator.rollout.stopgap import stopgaps
+from infadapter_operator.rollout.surge_time import is_over
 from infadapter_solver.problem import CPU, Target
 
 PENDING_PATIENCE_S = 60.0
@@ -94,9 +95,10 @@ def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> 
         return Moves(grown=grown, freed={}, short=grown.short)
     grown = _growth(context, observed, bridges=bridges)
     if grown.waits and not grown.shortages and is_due(context, observed):
-        return Moves(
-            grown=grown, freed=repaid(context, observed), short=frozenset(context.service.budget)
-        )
+        back = repaid(context, observed)
+        if back or not is_over(context.service, observed):
+            return Moves(grown=grown, freed=back, short=frozenset(context.service.budget))
+        # What holds the surge can be rolled alone.
     rolled, unrolled = roll(context, observed, grown)
     lacking = (*grown.shortages, *unrolled)
     short = frozenset(name for one in lacking for name in one.lacking)
@@ -112,6 +114,8 @@ def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> 
     if freed or _is_settling(observed):
         rolled = tuple(step for step in rolled if not _waits(context, grown, step.target))
     bridged = () if short or not bridges else _bridged(context, observed, grown)
+    if grown.waits:
+        short |= frozenset(context.service.budget)
     return Moves(grown=grown, bridged=bridged, rolled=rolled, freed=freed, short=short)
 
 
