@@ -30,8 +30,11 @@ STEP = 0.02
 """Of what a request takes: less isn't followed, for all estimates move with it."""
 
 
-SILENT_LOOKS = 5
-"""Without an execution: from then on half of what was used beside some is forgotten at each."""
+SILENT_LOOKS, FADED = 20, 0.84
+"""
+Looks without an execution, of which there are four a second: from then on so much is kept at each
+of what was used beside some.
+"""
 
 
 class Paced(NamedTuple):
@@ -45,6 +48,7 @@ class Pacing:
     """
     Of one executor, whose time and that of the front come out of one quota, in cores; infinite
     where there is none. Where it is more than the executor's threads can use, nothing is paced.
+    Nor is it before `begin` says so: the profiles of single networks are of servers at full speed.
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class Pacing:
         cpu_time_s: Callable[[], float] = time.process_time,
     ) -> None:
         self._quota, self._threads_now, self._cpu_time_s = quota, threads, cpu_time_s
-        self._threads, self._granted = 1, inf
+        self._threads, self._granted, self._begun = 1, inf, False
         self._granted_before = 0.0  # when the last execution ended
         self._used_s, self._ended_s, self._paid_s = cpu_time_s(), -inf, -inf
         self._lately, self._silent = _Spent(), 0
@@ -63,9 +67,12 @@ class Pacing:
     def speed(self) -> Speed:
         """
         As it is now: the quota may have changed, and what a request takes beside executions. Asked
-        for once a second.
+        for a few times a second.
         """
-        granted, self._threads = USED * self._quota(), self._threads_now()
+        quota, self._threads = self._quota(), self._threads_now()
+        granted, self._granted = USED * quota, inf
+        if not self._begun:
+            return Speed(min(1.0, quota))
         self._granted = granted if granted < self._threads else inf
         if self._granted == inf:
             self._ended_s = self._paid_s = -inf  # what is used from now on owes nothing
@@ -76,6 +83,10 @@ class Pacing:
         if abs(self._lately.beside_s - self._each_s) >= STEP * self._lately.whole_s:
             self._each_s = self._lately.beside_s
         return Speed(granted / self._threads, self._each_s / granted)
+
+    def begin(self) -> None:
+        """There are operating points to choose from, for what the quota pays."""
+        self._begun = True
 
     def loaded(self) -> None:
         """What a load has used is nothing that executions have to make up for."""
@@ -116,7 +127,7 @@ class _Spent:
         self._requests = kept * self._requests + requests
 
     def fade(self) -> None:
-        self._beside_s /= 2
+        self._beside_s *= FADED
 
     @property
     def beside_s(self) -> float:
