@@ -1,6 +1,7 @@
 """The command line of `infadapter-server`: its options, and how it ends."""
 
 import logging
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -52,7 +53,11 @@ Several cores, several pods (docs/workers.md):
 """
 
 
-@click.command(help=_HELP, context_settings={"max_content_width": 100})
+@click.command(
+    help=_HELP,
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(version("infadapter"), prog_name="infadapter-server")
 @click.option(
     "--variant",
     type=click.Choice(list(SIGNATURES)),

@@ -147,7 +147,3 @@ def _not_installed(name: str, missing: ModuleNotFoundError) -> click.ClickExcept
 @click.version_option(version("infadapter"), prog_name="infadapter")
 def main() -> None:
     """Picks model variants, their CPU or GPU, and their traffic: accuracy for what it costs."""
-
-
-if __name__ == "__main__":
-    main()

@@ -4,9 +4,9 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -39,7 +39,11 @@ Ctrl-C it finishes the batch that is running and ends with 0.
 """
 
 
-@click.command(help=_HELP, context_settings={"max_content_width": 100})
+@click.command(
+    help=_HELP,
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(version("infadapter"), prog_name="infadapter-worker")
 @click.option("--name", default=socket.gethostname, help="As in logs.  [default: the host's]")
 @click.option("--host", default="0.0.0.0", show_default=True, help="The address to listen on.")
 @click.option(
@@ -112,11 +116,6 @@ def _command(
 def command() -> int:
     """Run the command and return its exit code: 0 after a signal, 1 for a fault, 2 for options."""
     return exit_code_of(_command, "infadapter-worker")
-
-
-def main() -> None:
-    """The console script."""
-    sys.exit(command())
 
 
 def _end_by_signal(worker: Worker) -> None:
