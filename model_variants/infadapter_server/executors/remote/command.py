@@ -1,0 +1,13 @@
+"""The entry of `infadapter-worker`, light enough that Ctrl-C never meets a traceback."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command; 130 if it was interrupted before it could handle that itself."""
+    try:
+        from infadapter_server.executors.remote.command_line import command
+
+        sys.exit(command())
+    except KeyboardInterrupt:
+        sys.exit(130)
