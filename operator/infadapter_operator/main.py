@@ -68,6 +68,7 @@ class _App:
             await self._context.xds.start("0.0.0.0", self._settings.xds_port)
             await self._health.start("0.0.0.0", self._settings.metrics_port)
         except OSError as error:
+            await self._context.xds.stop()
             raise kopf.PermanentError(
                 f"{error.strerror}: set INFADAPTER_XDS_PORT ({self._settings.xds_port}) and"
                 f" INFADAPTER_METRICS_PORT ({self._settings.metrics_port}) to ports that are free."
