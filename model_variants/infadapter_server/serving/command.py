@@ -178,6 +178,7 @@ def _command(
     point_policy: str,
     drain_seconds: float,
 ) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     default_s = None if slo_ms is None else slo_ms / 1000
     deadlines = Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s)
     try:
@@ -186,7 +187,6 @@ def _command(
         prepared = prepare(given, fleet, deadlines, POINT_POLICIES[point_policy]())
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     return launch(prepared, host, port, grpc_port, drain_seconds)
 
 
