@@ -16,7 +16,7 @@ from infadapter_operator.kube.client import KubeApi, NoCluster, connect
 from infadapter_operator.listening import listen
 
 FORBIDDEN = "inferenceservices.infadapter.io is forbidden"
-GOOD = (200, {"items": []})
+GOOD: tuple[int, object] = (200, {"items": []})
 
 
 class Answers:
