@@ -72,7 +72,7 @@ def parse_yaml(text: bytes, source: str) -> list[Any]:
     except _KeyTwice as error:
         raise ProfileFileError(f"{source}{error}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
-        raise ProfileFileError(f"{source} is not YAML{_where(error)}.") from error
+        raise ProfileFileError(f"{source} is not YAML{_where(error, text)}.") from error
 
 
 def _check_events(text: bytes, source: str) -> None:
@@ -145,6 +145,12 @@ def _folder(path: Path) -> Path:
     return path.resolve().parent
 
 
-def _where(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f": line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+def _where(error: Exception, text: bytes) -> str:
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if not mark:
+        return ""
+    place = f": line {mark.line + 1}, column {mark.column + 1}"
+    line = b"".join(text.split(b"\n")[mark.line : mark.line + 1])
+    if b"\t" in line[: len(line) - len(line.lstrip())]:
+        return f"{place}: YAML is indented by blanks, not by tabs"
+    return f"{place}: {problem}" if problem else place

@@ -1,11 +1,37 @@
-"""`python -m infadapter_operator`: the operator, set up by its environment (`settings`)."""
+"""The entry of `python -m infadapter_operator`, light enough that Ctrl-C meets no traceback."""
 
 import sys
 
-from infadapter_operator.environment import InvalidSetting
-from infadapter_operator.main import main
+_ABOUT = (
+    "The operator. It has no options: environment variables INFADAPTER_… set it up"
+    " (docs/operations.md#the-operators-process), a pod's service account or KUBECONFIG says"
+    " which cluster is meant."
+)
 
-try:
-    main()
-except InvalidSetting as invalid:
-    sys.exit(f"infadapter: {invalid}")
+
+def main() -> int:
+    """Return 2 for settings that can't be used, 1 for a fault, 130 for Ctrl-C before it listens."""
+    try:
+        _only_help()
+        print(
+            "infadapter: the operator starts", file=sys.stderr, flush=True
+        )  # imports take seconds
+        from infadapter_operator.main import run
+
+        return run()
+    except KeyboardInterrupt:
+        return 130
+
+
+def _only_help() -> None:
+    import argparse
+    from importlib.metadata import version
+
+    said = f"infadapter operator, version {version('infadapter')}"
+    parser = argparse.ArgumentParser(prog="python -m infadapter_operator", description=_ABOUT)
+    parser.add_argument("--version", action="version", version=said)
+    parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,9 +4,15 @@ from aiohttp import web
 
 
 async def listen(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Its runner, whose `cleanup` ends it, and its port (`port` 0: any that is free)."""
+    """
+    Its runner, whose `cleanup` ends it, and its port (`port` 0: any that is free). Raises OSError.
+    """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
     address: tuple[str, int] = runner.addresses[0]
     return runner, address[1]

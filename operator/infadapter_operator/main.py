@@ -8,6 +8,7 @@ do in timers the services' own tasks do.
 import asyncio
 import logging
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,9 +16,12 @@ import kopf
 from prometheus_client import REGISTRY, Counter, disable_created_metrics
 
 from infadapter_operator.domain.names import GROUP, PROFILES, SERVICES, VERSION
+from infadapter_operator.environment import InvalidSetting
 from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.health import Health
 from infadapter_operator.kube import client
+from infadapter_operator.kube.access import wait_for_access
+from infadapter_operator.kube.client import KubeApi
 from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.supervisor import Loops
@@ -41,6 +45,7 @@ def register(registry: kopf.OperatorRegistry, settings: Settings) -> None:
 class _App:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._api = _connect(settings)
         self._context: Context
         self._loops: Loops
         self._health: Health
@@ -52,11 +57,22 @@ class _App:
         settings.networking.request_timeout = 30
         waiting = ThreadPoolExecutor(2 * client.CONNECTIONS)  # for answers, not for the CPU
         asyncio.get_running_loop().set_default_executor(waiting)
-        self._context = _context(self._settings)
+        self._context = _context(self._settings, self._api)
         self._loops = Loops(self._context)
         self._health = Health(self._loops.stalled)
-        await self._context.xds.start("0.0.0.0", self._settings.xds_port)
-        await self._health.start("0.0.0.0", self._settings.metrics_port)
+        await self._listen()
+        await wait_for_access(self._api, self._settings.namespaces)
+
+    async def _listen(self) -> None:
+        try:
+            await self._context.xds.start("0.0.0.0", self._settings.xds_port)
+            await self._health.start("0.0.0.0", self._settings.metrics_port)
+        except OSError as error:
+            await self._context.xds.stop()
+            raise kopf.PermanentError(
+                f"{error.strerror}: set INFADAPTER_XDS_PORT ({self._settings.xds_port}) and"
+                f" INFADAPTER_METRICS_PORT ({self._settings.metrics_port}) to ports that are free."
+            ) from None
 
     async def stop(self, **_: Any) -> None:
         await self._loops.stop()
@@ -74,16 +90,19 @@ class _App:
         self._loops.on_profile(event["type"] == "DELETED", dict(event["object"]))
 
 
-def _context(settings: Settings) -> Context:
+def _connect(settings: Settings) -> KubeApi:
     requests = Counter(
         "infadapter_api_requests_total",
         "Requests to the API server.",
         ("verb", "code"),
         registry=REGISTRY,
     )
-    api = client.connect(
+    return client.connect(
         settings.kubernetes_timeout_s, lambda verb, code: requests.labels(verb, code).inc()
     )
+
+
+def _context(settings: Settings, api: KubeApi) -> Context:
     return Context(
         settings=settings,
         api=api,
@@ -101,14 +120,29 @@ def _prometheus(settings: Settings, url: str) -> Prometheus:
     return connect_prometheus(url, settings.prometheus_timeout_s, settings.credentials)
 
 
-def main() -> None:
-    """Runs until it is told to stop. Raises InvalidSetting."""
-    settings = settings_from(os.environ)
+def run() -> int:
+    """Runs until it is told to stop, and returns the exit status."""
+    try:
+        settings = settings_from(os.environ)
+        registry = kopf.OperatorRegistry()
+        register(registry, settings)
+    except (InvalidSetting, client.NoCluster) as invalid:
+        print(f"infadapter: {invalid}", file=sys.stderr)
+        return 2
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each
-    registry = kopf.OperatorRegistry()
-    register(registry, settings)
     kopf.configure(verbose=False)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for every event
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # a line for every attempt
+    try:
+        _run_kopf(registry, settings)
+    except Exception as error:  # kopf's own, which it doesn't export
+        if not isinstance(error.__cause__, kopf.PermanentError):
+            raise
+        return 1  # its sentence is in the log
+    return 0
+
+
+def _run_kopf(registry: kopf.OperatorRegistry, settings: Settings) -> None:
     kopf.run(
         registry=registry,
         standalone=True,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 from infadapter.commands import forecast_train
 from infadapter_forecasting import PublishedLstm, QuantileNetwork, ScaledLstm
 

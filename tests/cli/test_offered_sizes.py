@@ -7,7 +7,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 from infadapter.profiles import read_profiles
 from infadapter_profiles.offered import offered
 from infadapter_solver import CPU

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 from infadapter_forecasting import PublishedLstm
 from infadapter_forecasting.lstm import SHAPES
 from infadapter_simulator.reproduction.reproduction import CASES

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 from infadapter.commands.reproduce_clockwork import ALL
 
 TABLE = "model,weights_mb,load_ms,b1_ms,b2_ms,b4_ms\na,20,2,1,1.5,2\nb,40,4,2,3,5\n"

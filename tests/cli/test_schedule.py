@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 from infadapter_scheduler import POLICIES
 
 TABLE = """\

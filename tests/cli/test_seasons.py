@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import CliRunner, Result
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 
 BERLIN = ZoneInfo("Europe/Berlin")
 BEGIN_S = int(datetime(2026, 3, 28, 6, 55, tzinfo=BERLIN).timestamp())

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 
 LADDER = Path(__file__).parents[2] / "manifests" / "examples" / "ladder.yaml"
 GLYPH_1, GLYPH_2, GLYPH_3 = 0.8364, 0.88525, 0.91425

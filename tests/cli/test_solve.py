@@ -13,7 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 from infadapter.profiles import read_preset
 from infadapter_solver import to_variant
 
@@ -541,7 +541,7 @@ def test_a_command_that_is_not_installed_says_what_to_install(
 def test_solving_needs_neither_torch_nor_a_web_server() -> None:
     heavy = ["torch", "aiohttp", "fastapi", "kopf", "kubernetes", "rich", "matplotlib"]
     code = (
-        "import sys, infadapter.__main__, infadapter.commands.solve;"
+        "import sys, infadapter.command_line, infadapter.commands.solve;"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 
 POINTS = (("deep", "0.9", "10"), ("middle", "0.85", "20"), ("shallow", "0.7", "40"))
 ROW = """\

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 
 SCENARIO: dict[str, Any] = {
     "every": 2,

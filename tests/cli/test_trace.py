@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from infadapter import stores
-from infadapter.__main__ import main
+from infadapter.command_line import main
 from tests.operator.authority import a_company, openssl
 
 EPOCH = 1709287200

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from click.testing import CliRunner, Result
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 
 START_S = 1_709_287_200
 MINUTES = [datetime(2024, 3, 1) + timedelta(minutes=minute) for minute in range(120)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from infadapter.__main__ import main
+from infadapter.command_line import main
 from infadapter_local.cgroups import Cores
 from infadapter_local.router import envoy_path
 

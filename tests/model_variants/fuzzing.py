@@ -6,11 +6,11 @@ Hypothesis draws a value in milliseconds; a hundred thousand requests want micro
 are drawn by a generator of their own, and its seed says which.
 """
 
+import argparse
 import copy
 import json
 import random
 import resource
-import sys
 import time
 import zlib
 from collections import Counter
@@ -175,7 +175,10 @@ def _gzip(content: bytes) -> bytes:
     return packer.compress(content) + packer.flush()
 
 
-def main(number: int) -> None:
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    arguments.add_argument("number", type=int, help="how many requests of each kind")
+    number = arguments.parse_args().number
     for name, make, read in (("bodies", body, read_body), ("messages", message, read_message)):
         drawn = endless(make, seed=1)
         outcomes(read, drawn, 1000)
@@ -188,4 +191,4 @@ def main(number: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()

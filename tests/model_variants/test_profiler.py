@@ -192,7 +192,9 @@ async def test_a_server_is_asked_for_what_it_knows(endpoint: Endpoint) -> None:
         server="tiny 1", load_s=1.25, accuracy=0.861, input_name="image", input_shape=(1, 1, 32, 32)
     )
     other = await ask_facts(at(endpoint.port, "other"))
-    assert (other.accuracy, other.input_shape) == (None, None)
+    assert (other.accuracy, other.input_shape, other.trouble) == (None, None, "")
+    missing = await ask_facts(at(endpoint.port, "missing"))
+    assert missing.trouble == "of its model it says HTTP 404: {}"
 
 
 async def test_a_wrong_request_is_explained_in_the_servers_words(endpoint: Endpoint) -> None:

@@ -242,3 +242,19 @@ def test_pinned_models_are_named(tmp_path: Path, make: Make) -> None:
     add(tmp_path, "m", config="pinned: true")
     add(tmp_path, "n")
     assert make().pinned() == ("m",)
+
+
+def test_what_can_t_be_served_is_said_once_in_the_log_as_soon_as_it_is_read(
+    tmp_path: Path, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository = make(memory_mib=2)
+    add(tmp_path, "good", 1.0)
+    add(tmp_path, "large", 3.0)
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "config.yaml").write_text("variant: [")
+    repository.take(repository.read())
+    repository.take(repository.read())
+    empty, *others = (record.getMessage() for record in caplog.records)
+    assert empty == "There is no model to serve: a model is a folder NAME in the repository."
+    assert [line.partition(" can't be served: ")[0] for line in others] == ["large", "odd"]
+    assert "more --memory" in others[0]

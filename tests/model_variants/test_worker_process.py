@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from infadapter_server.executors.messages import Infer, LoadModel, Outcome
-from infadapter_server.executors.remote.command import command
+from infadapter_server.executors.remote.command_line import command
 from infadapter_server.executors.remote.executor import RemoteExecutor
 from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_server.networks.stored import Format, Stored

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import kopf
 import pytest
 from aiohttp import web
 from kubernetes import config
+from prometheus_client import CollectorRegistry
 
 from infadapter_local.router import free_ports
-from infadapter_operator.main import register
+from infadapter_operator.main import register, run
 from infadapter_operator.settings import Settings
 from tests.operator.kube.bench import service
 
@@ -158,3 +160,36 @@ async def told_of_resnet(metrics_port: int) -> bool:
         session.get(f"http://127.0.0.1:{metrics_port}/metrics") as response,
     ):
         return 'service="resnet"' in await response.text()
+
+
+async def test_a_port_in_use_ends_the_start_with_a_sentence_that_names_the_variables(
+    server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infadapter_operator.main.REGISTRY", CollectorRegistry())
+    xds_port, metrics_port = free_ports(2)
+    settings = Settings(xds_port=xds_port, metrics_port=metrics_port, namespaces=("vision",))
+    with socket.create_server(("0.0.0.0", metrics_port)):
+        registry = kopf.OperatorRegistry()
+        register(registry, settings)
+        async with asyncio.timeout(WITHIN_S):
+            with pytest.raises(Exception, match="handlers failed") as raised:
+                await kopf.operator(registry=registry, standalone=True, namespaces=["vision"])
+    assert isinstance(raised.value.__cause__, kopf.PermanentError)
+    said = str(raised.value.__cause__)
+    assert f"INFADAPTER_METRICS_PORT ({metrics_port}) to ports that are free." in said
+
+
+def test_settings_and_clusters_that_can_t_be_used_are_a_sentence_and_status_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("infadapter_operator.main.REGISTRY", CollectorRegistry())
+    monkeypatch.setenv("INFADAPTER_LOOK_SECONDS", "9")
+    assert run() == 2
+    monkeypatch.delenv("INFADAPTER_LOOK_SECONDS")
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    nowhere = str(tmp_path / "kubeconfig")
+    monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", nowhere)
+    assert run() == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("infadapter: INFADAPTER_LOOK_SECONDS is '9'; it must be")
+    assert "Set KUBECONFIG" in second

@@ -48,7 +48,8 @@ def test_saving_replaces_its_own_document_and_leaves_the_others(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a: [", "is not YAML"),
+        ("a: [", "is not YAML: line 2, column 1: did not find expected node content"),
+        ("a:\n\t- 1\n", "line 2, column 1: YAML is indented by blanks, not by tabs"),
         ("- 1\n", "must hold Kubernetes documents"),
         (EMPTY, "lacks spec"),
     ],

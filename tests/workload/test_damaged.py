@@ -245,3 +245,16 @@ def test_no_file_is_answered_with_anything_but_a_trace_or_a_sentence(
         assert read_trace(path, format=form).requests > 0
     except TraceError as error:
         assert_sentence(str(error))
+
+
+@pytest.mark.parametrize(
+    "content", [b"time,count\r0,10\r60,20\r", b"10\r20\r30\r", b"10\r20\r\n30\r"]
+)
+def test_lines_that_end_with_cr_alone_are_called_that_and_can_be_mended(
+    tmp_path: Path, content: bytes
+) -> None:
+    assert r":1: its lines end with CR alone: write them with tr '\r' '\n'" in problem(
+        written(tmp_path, content)
+    )
+    mended = written(tmp_path, content.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+    read_trace(mended)

@@ -12,6 +12,7 @@ from infadapter.options import budget, number_between
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import Aim, left_out_of, profiles_of, scenario_of
 from infadapter.simulated import arguments_of, part_of, say_part, trace_options, world_options
+from infadapter.terminal import terminal_width
 from infadapter_simulator.compare.compare import compare
 from infadapter_simulator.compare.naming import UnknownPolicy, named
 from infadapter_simulator.compare.results import Comparison
@@ -145,4 +146,4 @@ def _show(comparison: Comparison, format: str, page: Path) -> None:
     else:
         from infadapter_simulator.report.table import as_table
 
-        click.echo(as_table(comparison))
+        click.echo(as_table(comparison, terminal_width()))

@@ -19,6 +19,7 @@ from infadapter.simulated import (
     trace_options,
     world_options,
 )
+from infadapter.terminal import terminal_width
 from infadapter_simulator.compare.compare import Case, run
 from infadapter_simulator.compare.naming import OURS
 from infadapter_simulator.report.sweep import Sweep, sweep_json, sweep_table
@@ -105,7 +106,7 @@ def what_if(
     option = _varied(grid)
     with in_one_sentence():
         sweep = _swept(arguments, grid, option)
-    click.echo(sweep_json(sweep) if format == "json" else sweep_table(sweep))
+    click.echo(sweep_json(sweep) if format == "json" else sweep_table(sweep, terminal_width()))
     if output:
         _draw(sweep, output)
 

@@ -39,13 +39,9 @@ def about(
     accuracy = _first(accuracy, order.accuracy, facts.accuracy, known[0])
     load_s = _first(order.load_s, cold_s, warm_s, facts.load_s, known[1])
     if accuracy is None:
-        raise ProfileError(
-            "The server does not say how accurate its model is; give --accuracy or --labelled."
-        )
+        raise _unsaid(facts, "how accurate its model is", "--accuracy or --labelled")
     if load_s is None:
-        raise ProfileError(
-            "The server does not say how long it took to load; give --load-seconds or --start."
-        )
+        raise _unsaid(facts, "how long it took to load", "--load-seconds or --start")
     return Profile(
         variant=order.name,
         accuracy=accuracy,
@@ -68,10 +64,15 @@ def bodies_of(order: Order, facts: ServerFacts) -> list[bytes]:
         return [order.body]
     shape = facts.input_shape if order.shape is None else order.shape
     if shape is None:
-        raise ProfileError("The server does not say what it takes; give --shape or --body.")
+        raise _unsaid(facts, "what it takes", "--shape or --body")
     if shape == GLYPHS:
         return glyph_bodies(seed=order.seed)
     return random_bodies(shape, seed=order.seed, name=facts.input_name or "image")
+
+
+def _unsaid(facts: ServerFacts, what: str, option: str) -> ProfileError:
+    trouble = f" ({facts.trouble})" if facts.trouble else ""
+    return ProfileError(f"The server does not say {what}{trouble}; give {option}.")
 
 
 def _first(*values: float | None) -> float | None:

@@ -136,7 +136,8 @@ class Search:
                 raise Disturbed(f"Nothing was written: {seen.spoilt}; --force writes it anyway.")
         if seen.failed > max(1, _FAILED * seen.sent):
             raise SearchError(
-                f"{seen.failed} of {seen.sent} requests at {rate_rps:.4g} requests/s failed."
+                f"{seen.failed} of {seen.sent} requests at {rate_rps:.4g} requests/s failed:"
+                " look whether the server still runs, and at its log."
             )
         return Window(rate_rps, seen)
 

@@ -39,13 +39,14 @@ class ServerFacts:
     input_shape: tuple[int, ...] | None = None  # of one request
     batch_limit: int | None = None  # by a configuration with dynamic batching, as Triton's
     lists_points: bool = False  # that it has operating points
+    trouble: str = ""  # why it says so little, as a clause: not ready, no such model
 
 
 async def ask_facts(endpoint: Endpoint) -> ServerFacts:
     """Ask the server for its metadata, its model's, and its load time."""
     model_path = _INFER.match(endpoint.path)
     server = await _ask_json(endpoint, "/v2")
-    model = await _ask_json(endpoint, model_path["model"]) if model_path else {}
+    model, trouble = await _ask_model(endpoint, model_path["model"]) if model_path else ({}, "")
     name, shape = _input(model.get("inputs"))
     return ServerFacts(
         server=" ".join(str(server[key]) for key in ("name", "version") if key in server) or None,
@@ -55,6 +56,7 @@ async def ask_facts(endpoint: Endpoint) -> ServerFacts:
         input_shape=shape,
         batch_limit=await _ask_batch_limit(endpoint, model_path),
         lists_points=bool(_parameters(model).get("points")),
+        trouble=trouble,
     )
 
 
@@ -85,10 +87,13 @@ async def try_once(endpoint: Endpoint, body: bytes) -> None:
 
 
 def _wrong(status: int, answer: bytes) -> ProfileError:
+    return ProfileError(f"The server answers a request with HTTP {status}: {_said(answer)}.")
+
+
+def _said(answer: bytes) -> str:
     with suppress(orjson.JSONDecodeError, KeyError, TypeError):
         answer = str(orjson.loads(answer)["error"]).encode()
-    said = answer.decode(errors="replace")[:300].strip().rstrip(".")
-    return ProfileError(f"The server answers a request with HTTP {status}: {said}.")
+    return answer.decode(errors="replace")[:300].strip().rstrip(".")
 
 
 def ask(endpoint: Endpoint, body: bytes) -> bytes:
@@ -111,6 +116,15 @@ async def is_ready(endpoint: Endpoint) -> bool:
 async def _ask_json(endpoint: Endpoint, path: str) -> dict[str, Any]:
     status, answer = await asyncio.to_thread(_get, endpoint, path)
     return json_object(answer) if status == 200 else {}
+
+
+async def _ask_model(endpoint: Endpoint, path: str) -> tuple[dict[str, Any], str]:
+    """Its metadata, and what the server has to say instead."""
+    status, answer = await asyncio.to_thread(_get, endpoint, path)
+    if status != 200:
+        return {}, f"of its model it says HTTP {status}: {_said(answer)}"
+    ready, _ = await asyncio.to_thread(_get, endpoint, wire.READY_PATH)
+    return json_object(answer), "it is not ready yet" if ready == 503 else ""
 
 
 def json_object(answer: bytes) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The command line of `infadapter-server`: its options, and how it ends."""
 
 import logging
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -52,7 +53,11 @@ Several cores, several pods (docs/workers.md):
 """
 
 
-@click.command(help=_HELP, context_settings={"max_content_width": 100})
+@click.command(
+    help=_HELP,
+    context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(version("infadapter"), prog_name="infadapter-server")
 @click.option(
     "--variant",
     type=click.Choice(list(SIGNATURES)),
@@ -173,6 +178,7 @@ def _command(
     point_policy: str,
     drain_seconds: float,
 ) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     default_s = None if slo_ms is None else slo_ms / 1000
     deadlines = Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s)
     try:
@@ -181,7 +187,6 @@ def _command(
         prepared = prepare(given, fleet, deadlines, POINT_POLICIES[point_policy]())
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     return launch(prepared, host, port, grpc_port, drain_seconds)
 
 

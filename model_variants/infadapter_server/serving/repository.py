@@ -5,7 +5,8 @@ It knows files and numbers, and decides nothing: which model is in memory when i
 decision, and loading is an executor's work. Whoever drives both tells the repository of it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from infadapter_scheduler import Model
 from infadapter_server.executors.messages import ModelLoaded, Outcome
@@ -21,6 +22,8 @@ __all__ = ["CPU_PAGE_BYTES", "NotServed", "Repository", "State"]
 
 CPU_PAGE_BYTES = LEAST_BYTES
 """Clockwork's 16 MiB are for GPUs, where pages are real; here they only count what malloc gives."""
+
+_log = logging.getLogger(__name__)
 
 
 class NotServed(Exception):
@@ -60,7 +63,18 @@ class Repository:
         self._found = dict(found)
         for name in (*changes.changed, *changes.removed):
             self.standing(name).failure, self.standing(name).hangs = None, 0
+        self._tell((*changes.added, *changes.changed))
         return changes
+
+    def _tell(self, names: Sequence[str]) -> None:
+        """Who asks for a model reads why it isn't served; who starts the server reads this."""
+        if not self._found:
+            _log.warning("There is no model to serve: a model is a folder NAME in the repository.")
+        for name in names:
+            entry = self._found[name]
+            reason = entry.reason if isinstance(entry, Unfit) else self._too_large(entry)
+            if reason:
+                _log.warning("%s can't be served: %s", name, reason)
 
     def models(self) -> dict[str, Stored]:
         """All that can be served now, by name: what rests can't."""

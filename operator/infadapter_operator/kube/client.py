@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import urllib3
+import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, ApiException, Configuration
+from kubernetes.config import ConfigException
 
 from infadapter_operator.domain.names import FIELD_MANAGER
 from infadapter_operator.domain.ports import PlatformUnavailable
@@ -33,6 +35,15 @@ OPERATIONS = "application/json-patch+json"
 CONNECTIONS = 32
 """Requests at once, of all services."""
 
+_ADVICE = (
+    "Set KUBECONFIG to the kubeconfig of a cluster, or run the operator in a pod with a service"
+    " account."
+)
+
+
+class NoCluster(Exception):
+    """Nothing says which API server is meant; the sentence says why, and what to do."""
+
 
 class KubeApi:
     """
@@ -42,6 +53,10 @@ class KubeApi:
 
     def __init__(self, client: ApiClient, timeout_s: float, count: Counter | None = None) -> None:
         self._client, self._timeout_s, self._count = client, timeout_s, count
+
+    @property
+    def host(self) -> str:
+        return f"The API server {self._client.configuration.host}"
 
     async def get(self, path: str) -> Json | None:
         try:
@@ -138,7 +153,8 @@ class KubeApi:
             response = self._client.call_api(*request, _request_timeout=self._timeout_s)
             return response.status, response.read()  # type: ignore[no-untyped-call]
         except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
-            raise PlatformUnavailable(f"the API server did not answer: {error}") from None
+            reason = getattr(error, "reason", None) or error  # without the path, and "Max retries"
+            raise PlatformUnavailable(f"the API server did not answer: {reason}") from None
 
 
 def _object(body: bytes) -> Json:
@@ -154,11 +170,30 @@ def _verb(method: str, content: str) -> str:
 
 
 def connect(timeout_s: float, count: Counter | None = None) -> KubeApi:
-    """By the pod's service account, else by the kubeconfig."""
-    if "KUBERNETES_SERVICE_HOST" in os.environ:
-        config.load_incluster_config()  # type: ignore[no-untyped-call]
-    else:
-        config.load_kube_config()  # type: ignore[no-untyped-call]
+    """By the pod's service account, else by the kubeconfig. Raises NoCluster."""
+    in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
+    where = "the pod's service account" if in_pod else _kubeconfig()
+    try:
+        _configure(in_pod)
+    except (ConfigException, OSError) as error:
+        raise NoCluster(f"{where} can't be used: {_line(error)}. {_ADVICE}") from None
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise NoCluster(f"{where} is no kubeconfig: {_line(error)}. {_ADVICE}") from None
     configuration = Configuration.get_default_copy()
     configuration.connection_pool_maxsize = CONNECTIONS
     return KubeApi(ApiClient(configuration), timeout_s, count)
+
+
+def _configure(in_pod: bool) -> None:
+    if in_pod:
+        config.load_incluster_config()  # type: ignore[no-untyped-call]
+    else:
+        config.load_kube_config()  # type: ignore[no-untyped-call]
+
+
+def _kubeconfig() -> str:
+    return os.environ.get("KUBECONFIG") or "~/.kube/config"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

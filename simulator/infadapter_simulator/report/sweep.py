@@ -46,9 +46,10 @@ def sweep_rows(sweep: Sweep) -> list[list[str]]:
     return [[*head, *(column.title for column in SWEEP_COLUMNS)], *rows]
 
 
-def sweep_table(sweep: Sweep) -> str:
+def sweep_table(sweep: Sweep, width: int | None = None) -> str:
+    """`width` is the terminal's, where there is one."""
     load = load_sentence(sweep.part, sweep.seeds, sweep.bounds)
-    return "\n".join([load, "", *aligned(sweep_rows(sweep)), "", sweep_headline(sweep)])
+    return "\n".join([load, "", *aligned(sweep_rows(sweep), width), "", sweep_headline(sweep)])
 
 
 def sweep_json(sweep: Sweep) -> str:

@@ -9,9 +9,11 @@ from infadapter_simulator.report.facts import beaten
 from infadapter_simulator.report.words import bound_sentence, load_sentence
 
 MARK = "* "
+_BETWEEN = "  "
 
 
-def as_table(comparison: Comparison) -> str:
+def as_table(comparison: Comparison, width: int | None = None) -> str:
+    """`width` is the terminal's, where there is one."""
     results = ranked(comparison.results)
     head = ["  policy", *(column.title for column in COLUMNS)]
     rows = [[_name(result), *(cell(result, column) for column in COLUMNS)] for result in results]
@@ -25,20 +27,40 @@ def as_table(comparison: Comparison) -> str:
         [
             load_sentence(comparison.part, comparison.seeds, comparison.bounds),
             "",
-            *aligned([head, *rows]),
+            *aligned([head, *rows], width),
             "",
             *after,
         ]
     )
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The first column to the left, all others to the right."""
+def aligned(rows: Sequence[Sequence[str]], width: int | None = None) -> list[str]:
+    """
+    The first column to the left, all others to the right. What is wider than `width` goes on below,
+    the first column again before the others.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    blocks = [_block(rows, widths, columns) for columns in _split(widths, width)]
+    return [line for at, block in enumerate(blocks) for line in (*([""] if at else []), *block)]
+
+
+def _split(widths: Sequence[int], width: int | None) -> list[list[int]]:
+    """Which columns stand beside each other; one beside the first at least."""
+    blocks: list[list[int]] = [[0]]
+    for column in range(1, len(widths)):
+        taken = sum(widths[each] + len(_BETWEEN) for each in blocks[-1]) + widths[column]
+        if width is not None and taken > width and len(blocks[-1]) > 1:
+            blocks.append([0])
+        blocks[-1].append(column)
+    return blocks
+
+
+def _block(
+    rows: Sequence[Sequence[str]], widths: Sequence[int], columns: Sequence[int]
+) -> list[str]:
     return [
-        "  ".join(
-            text.rjust(width) if at else text.ljust(width)
-            for at, (text, width) in enumerate(zip(row, widths, strict=True))
+        _BETWEEN.join(
+            row[at].rjust(widths[at]) if at else row[at].ljust(widths[at]) for at in columns
         ).rstrip()
         for row in rows
     ]

@@ -19,6 +19,8 @@ MAX_CONTENT = 32 * 2**20  # bytes, of JSON, which takes ten times as much when i
 
 STANDARD_INPUT = Path("-")
 
+_OLD_ENDS = r"its lines end with CR alone: write them with tr '\r' '\n' <FILE >NEW"
+
 _SHOWN = 40  # characters of what is wrong
 _TELL_EVERY = 65_536  # lines
 
@@ -114,6 +116,8 @@ class Stream:
             text = "\0"
         if "\0" in text:
             return Line(self.path, number, "", "this is not text in UTF-8", cut)
+        if number == 1 and "\r" in text.strip():
+            return Line(self.path, number, "", _OLD_ENDS, cut)
         return Line(self.path, number, text.strip(), "", cut)
 
 

@@ -11,7 +11,7 @@ from infadapter_simulator.compare.results import Comparison
 from infadapter_simulator.report.columns import COLUMNS, cell
 from infadapter_simulator.report.html import as_page, shown
 from infadapter_simulator.report.means import half_width, mean
-from infadapter_simulator.report.table import as_table
+from infadapter_simulator.report.table import aligned, as_table
 from infadapter_simulator.report.words import headline
 
 
@@ -81,3 +81,29 @@ def test_pictures_begin_with_ours(comparison: Comparison) -> None:
     held = sum(cores.mean() for cores in series.cores.values())
     ours = next(r for r in comparison.results if r.name == "infadapter")
     assert held == pytest.approx(mean(ours, "mean_cores"), rel=0.1)
+
+
+def test_in_a_narrow_terminal_columns_go_on_below_beside_their_policies(
+    comparison: Comparison,
+) -> None:
+    whole = as_table(comparison).splitlines()
+    assert as_table(comparison, 1000).splitlines() == whole
+    narrow = as_table(comparison, 60).splitlines()
+    heads = [at for at, line in enumerate(narrow) if line.startswith("  policy")]
+    assert len(heads) > 1
+    rows = len(comparison.results) + 1
+    blocks = [narrow[at : at + rows] for at in heads]
+    assert max(len(line) for block in blocks for line in block) <= 60
+    first = next(at for at, line in enumerate(whole) if line.startswith("  policy"))
+    for at in range(rows):
+        cells = [word for block in blocks for word in block[at].lstrip("* ").split()[1:]]
+        assert cells == whole[first + at].lstrip("* ").split()[1:]
+
+
+@pytest.mark.parametrize("width", [1, 8, 12, 30])
+def test_every_column_is_there_once_however_narrow_the_terminal_is(width: int) -> None:
+    lines = aligned([["a", "bb", "ccc", "dddd"], ["1", "22", "333", "4444"]], width)
+    heads, rows = lines[::3], lines[1::3]
+    assert [word for line in heads for word in line.split()[1:]] == ["bb", "ccc", "dddd"]
+    assert [word for line in rows for word in line.split()[1:]] == ["22", "333", "4444"]
+    assert all(len(line) <= max(width, len("a  dddd")) for line in lines)
