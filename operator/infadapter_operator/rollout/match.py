@@ -93,6 +93,11 @@ class PodState:
         refused = self.actual.resize is Resize.REFUSED and not self.is_level
         return self.actual.wanted.cpu_millicores > least and not refused
 
+    def is_given_up(self, now_s: float) -> bool:
+        """What it was asked for does not come, be it what is planned or a smaller size."""
+        failed = resize_failed(self.actual, now_s, self.resize_patience_s)
+        return failed or self.must_be_replaced(now_s)
+
     def must_be_replaced(self, now_s: float) -> bool:
         """Its size can't be reached in place, or not in time."""
         if self.desired is None or self.is_level or not self.touchable:

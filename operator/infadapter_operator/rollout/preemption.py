@@ -96,7 +96,7 @@ def is_in_question(context: DrainContext) -> bool:
     """Something planned fails: soon it comes after all, or another plan is made without it."""
     return any(
         one.actual.trouble is not None
-        or (one.actual.resize is Resize.FAILING and not one.must_be_replaced(context.now_s))
+        or (one.actual.resize is Resize.FAILING and not one.is_given_up(context.now_s))
         for one in context.pods
         if not one.goes and one.touchable
     )
