@@ -159,7 +159,6 @@ class Scheduler:
             actions = self.state.give_up(sent.members, Reason.GIVEN_UP)
         return actions + self._sender.dispatch(executor, now_s)
 
-
     def _learn(self, sent: Sent, event: Finished) -> None:
         seconds = event.end_s - event.start_s
         if sent.teaches and sent.trial:

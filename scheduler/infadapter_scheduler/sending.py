@@ -98,7 +98,9 @@ class Sender:
         begin_s, takes_s = executor.free_s(now_s), 0.0 if batch.trial else expected_s
         self._runs += 1
         reaches_s = now_s + self._state.lag_s
-        sent = Sent(self._runs, batch.costs, members, expected_s, reaches_s, point=point, trial=batch.trial)
+        sent = Sent(
+            self._runs, batch.costs, members, expected_s, reaches_s, point=point, trial=batch.trial
+        )
         executor.send(sent, begin_s)
         executor.cache.touch(batch.model)
         executor.cache.pin(batch.model)

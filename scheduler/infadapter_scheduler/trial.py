@@ -69,8 +69,8 @@ def _begun(entry: "Entry", executor: Executor, offer: Offer) -> Batch | None:
     """What is planned on a free executor is of the same request, and has not been sent yet."""
     free_s, due_s = executor.free_s(offer.now_s), offer.deadline_s - offer.lag_s
     waits = free_s > offer.now_s + offer.lag_s + EPSILON_S or free_s >= due_s
-    fits = free_s + executor.plan.total_s + offer.costs.split_s[1] <= due_s
-    if waits or fits or not entry.trials.due(offer.now_s):
+    fits = free_s + offer.costs.split_s[1] <= due_s  # what stands against it is something else
+    if waits or (fits and not executor.plan.size) or not entry.trials.due(offer.now_s):
         return None
     entry.trials.begin(offer.now_s)
     batch = Batch(

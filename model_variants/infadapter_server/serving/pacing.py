@@ -58,7 +58,10 @@ class Pacing:
     def speed(self) -> Speed:
         """As it is now: the quota may have changed, and what a request takes beside executions."""
         granted, self._threads = USED * self._quota(), self._threads_now()
-        self._granted = granted if granted < self._threads else inf
+        paced = granted if granted < self._threads else inf
+        if paced != self._granted:
+            self.loaded()  # what was used under another quota was paid by that one
+        self._granted = paced
         if self._granted == inf:
             return FULL_SPEED
         if abs(self._lately.beside_s - self._each_s) >= STEP * self._lately.whole_s:
