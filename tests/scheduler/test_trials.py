@@ -1,5 +1,6 @@
 """What was learnt, however wrong, keeps no server from serving what it could."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import log2
@@ -178,7 +179,7 @@ def test_what_may_still_be_slow_is_learnt_from_few_executions_after_a_trial() ->
     served.slower, served.late, found = 30.0, 0, 0
     for _ in range(20):
         found += served.ask()
-    assert found <= 3
+    assert found <= 2 + log2(20), "one, and trials"
 
 
 ARRIVALS = st.lists(
@@ -217,5 +218,7 @@ def test_where_deadlines_are_at_the_mean_trials_make_few_late() -> None:
     world = World({"m": PLAIN}, deviation=lognormal(0.3), seed=1)
     fates = replay(Scheduler([PLAIN], trials=True), arrivals, world)
     without = replay(Scheduler([PLAIN]), arrivals, world)
-    late = [sum(fate.outcome == "late" for fate in each) for each in (fates, without)]
-    assert late[0] <= late[1] + 0.05 * len(arrivals)
+    counts = [Counter(fate.outcome for fate in each) for each in (fates, without)]
+    assert counts[0]["late"] <= counts[1]["late"] + 0.1 * len(arrivals)
+    shares = [each["on_time"] / (each["on_time"] + each["late"]) for each in counts]
+    assert shares[0] > shares[1], "of those that were accepted"
