@@ -33,13 +33,14 @@ def get(url: str) -> str:
     return content.decode()
 
 
-def wait_until_ready(url: str) -> None:
-    while True:
+def wait_until_ready(url: str, server: subprocess.Popen[str]) -> None:
+    while server.poll() is None:
         try:
             get(f"{url}/v2/health/ready")
             return
         except (urllib.error.URLError, TimeoutError):
             time.sleep(0.2)
+    raise click.ClickException("the server has ended before it was ready; it says why above")
 
 
 def counted(url: str) -> dict[str, float]:
@@ -69,7 +70,7 @@ def main(variant: str, quota: int, slo_ms: int, rps: float, seconds: int, beside
     try:
         assert server.stdout is not None
         url = "http://127.0.0.1:" + server.stdout.readline().rpartition(":")[2].strip()
-        wait_until_ready(url)
+        wait_until_ready(url, server)
         end(crowd)
         asked = ["--url", f"{url}/v2/models/m/infer", "--rps", str(rps), "--duration", str(seconds)]
         loadgen = [sys.executable, "-m", "infadapter_server.loadgen", *asked]

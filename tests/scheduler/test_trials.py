@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infadapter_scheduler import (
+    Action,
     Arrival,
     Arrived,
     BulkArrived,
@@ -75,7 +76,7 @@ class Served:
         self.late += self.now_s > began_s + slo_s + 1e-9
         return self._over(began_s, True)
 
-    def _run(self, run: Run) -> list[object]:
+    def _run(self, run: Run) -> list[Action]:
         assert run.latest_s >= self.now_s
         took_s = self.slower * MADE_S[run.point][len(run.batch)]
         start_s, self.now_s = self.now_s, self.now_s + took_s
@@ -198,7 +199,9 @@ def test_where_estimates_are_right_and_deadlines_can_be_held_nothing_is_other_th
         at_s += gap_s
         arrivals.append(Arrival(at_s, "m", slo_s))
     world = World({"m": model}, executors, lag_s=0.0005)
-    fates = [replay(Scheduler([model], trials=t, lag_s=0.0005), arrivals, world) for t in (0, 1)]
+    fates = [
+        replay(Scheduler([model], trials=t, lag_s=0.0005), arrivals, world) for t in (False, True)
+    ]
     assert fates[0] == fates[1]
 
 
