@@ -78,7 +78,8 @@ def main(variant: str, quota: int, slo_ms: int, rps: float, seconds: int, beside
         for what, number in counted(url).items():
             show_row(what, f"{number:.0f}", first_width=14, width=8)
     finally:
-        end([*crowd, server])
+        end(crowd)
+        end([server])
         limits.remove_all()
 
 
