@@ -32,10 +32,13 @@ REFUTED = 0.5
 class Trials:
     """A back-off: when a model may be tried again."""
 
-    _next_s: float = -inf
+    _next_s: float = inf
     _wait_s: float = FIRST_S
 
     def due(self, now_s: float) -> bool:
+        """Not for the first one who can't be served: a deadline may be what is wrong."""
+        if self._next_s == inf:
+            self._next_s = now_s + FIRST_S
         return now_s >= self._next_s
 
     def begin(self, now_s: float) -> None:
