@@ -33,6 +33,7 @@ class Batch:
     released_s: float = 0.0  # its weights are there
     waiting_s: float = 0.0
     deferred: bool = False  # the load of its weights is yet to be sent, and what it waits for
+    trial: bool = False  # late as estimated: it is to show whether that is so
     closed: bool = False  # nobody joins any more: its model is to be unloaded
     members: list[Request] = field(default_factory=list)  # the earliest due first
     work_s: float = 0.0

@@ -9,6 +9,7 @@ from infadapter_scheduler.events import ModelAdded
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.model import Costs, Model
 from infadapter_scheduler.points.ladder import Ladder
+from infadapter_scheduler.trial import Trials
 
 WINDOW_S = 1.0
 
@@ -32,6 +33,7 @@ class Entry:
     retry_load_s: float = 0.0
     removed: bool = False  # what was accepted is served, nothing new is
     successor: ModelAdded | None = None  # added under its name meanwhile
+    trials: Trials = field(default_factory=Trials)
     ladder: Ladder | None = None  # its operating points; `costs` are those of no floor
 
     def costs_at(self, floor: float) -> Costs | None:

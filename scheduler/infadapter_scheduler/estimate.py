@@ -24,6 +24,16 @@ class WindowMean:
         self._sum = seed * WINDOW
         self.mean = seed
 
+    def restart(self, value: float) -> None:
+        """This one is all that is known, and each that follows counts as much."""
+        self._values = deque([value], maxlen=WINDOW)
+        self._sum = self.mean = value
+
+    def bound(self, value: float) -> None:
+        """It can't be more, as is known from elsewhere."""
+        if self.mean > value:
+            self.restart(value)
+
     def scale(self, factor: float, longer: float = 0.0) -> None:
         """
         All takes so many times as long now, and so much longer: or less, though never nothing, as
@@ -31,12 +41,12 @@ class WindowMean:
         """
         moved = [max(factor * value + longer, LEAST * factor * value) for value in self._values]
         self._values, self._sum = deque(moved, maxlen=WINDOW), sum(moved)
-        self.mean = self._sum / WINDOW
+        self.mean = self._sum / len(moved)
 
     def add(self, value: float) -> None:
-        self._sum += value - self._values[0]
+        self._sum += value - (self._values[0] if len(self._values) == WINDOW else 0.0)
         self._values.append(value)
-        self.mean = self._sum / WINDOW
+        self.mean = self._sum / len(self._values)
 
 
 class DecayingRate:

@@ -25,6 +25,7 @@ class Sent(NamedTuple):
     reaches_s: float  # the executor: it doesn't begin before
     teaches: bool = True  # its duration says something of the estimate
     point: int = 0
+    trial: bool = False
 
     def learn(self, seconds: float) -> None:
         """So long it took."""
@@ -32,6 +33,13 @@ class Sent(NamedTuple):
             self.costs.learn(len(self.members), seconds)
         else:
             self.costs.choices.learn(self.point, len(self.members), seconds)
+
+    def refute(self, seconds: float) -> None:
+        """So long it took, and what was known before is wrong."""
+        if self.costs.choices is None:
+            self.costs.refute(len(self.members), seconds)
+        else:
+            self.costs.choices.refute(self.point, len(self.members), seconds)
 
 
 class Owed(NamedTuple):

@@ -13,6 +13,7 @@ from infadapter_scheduler.fairness import owe_room
 from infadapter_scheduler.loading import least_loaded, load, worth_loading
 from infadapter_scheduler.placement import joined, opened, opened_on, opening
 from infadapter_scheduler.state import State
+from infadapter_scheduler.trial import tried
 
 Decision = tuple[Request | None, list[Action]]
 """Who is accepted, and the loads for it; or None and the refusal."""
@@ -27,6 +28,8 @@ class Intake:
         found: Request | float | None = joined(self._state, entry, offer)
         if found is None:
             found = opened(self._state, entry, offer)
+        if self._state.trials and not isinstance(found, Request):
+            found = tried(entry, offer) or found
         request: Request | None
         actions: list[Action] = []
         if isinstance(found, Request):

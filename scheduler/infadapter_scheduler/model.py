@@ -56,11 +56,20 @@ def fastest_s(points: Iterable[Point]) -> dict[int, float]:
     return dict(sorted(least_s.items()))
 
 
+def bound_by(
+    windows: Mapping[int, WindowMean], execution_s: Mapping[int, float], ratio: float
+) -> None:
+    """They take no more than so many times as long as was profiled."""
+    for size, window in windows.items():
+        window.bound(ratio * execution_s[size])
+
+
 @dataclass(slots=True)
 class Choices:
     """Of a model with points: those that may serve what is counted with one table of costs."""
 
     learn: Callable[[int, int, float], None]  # of a point and a size, how long that took
+    refute: Callable[[int, int, float], None]  # and what was known before is wrong
     numbers: tuple[int, ...]
     points: tuple[Timed, ...] = ()
     fastest: dict[int, int] = field(default_factory=dict)  # its number, by batch size
@@ -103,6 +112,14 @@ class Costs:
         window.add(seconds)
         if abs(window.mean - self.seconds[batch]) > REFRESH * self.seconds[batch]:
             self.tabulate()
+
+    def refute(self, batch: int, seconds: float) -> None:
+        """What was learnt is wrong: of the other sizes, too, what can't be beside this one."""
+        bound_by(self.windows, self.model.execution_s, seconds / self.model.execution_s[batch])
+        for size, window in self.windows.items():
+            window.bound(max(1.0, size / batch) * seconds)
+        self.windows[batch].restart(seconds)
+        self.tabulate()
 
     def seed(self, execution_s: Mapping[int, float], load_s: float | None) -> None:
         """A profile in place of what was measured; sizes that aren't served don't matter."""

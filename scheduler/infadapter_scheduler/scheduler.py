@@ -20,6 +20,7 @@ from infadapter_scheduler.events import (
     Loaded,
     Tick,
 )
+from infadapter_scheduler.executor import Sent
 from infadapter_scheduler.intake import Intake
 from infadapter_scheduler.membership import Membership
 from infadapter_scheduler.model import Model
@@ -28,6 +29,7 @@ from infadapter_scheduler.points.point import Point
 from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.sending import Sender
 from infadapter_scheduler.state import State
+from infadapter_scheduler.trial import tell
 
 
 class Scheduler:
@@ -48,10 +50,11 @@ class Scheduler:
         remembered: int = 0,
         lag_s: float = 0.0,
         points: PointPolicy | None = None,
+        trials: bool = False,
     ) -> None:
         entries = {model.name: entry_of(model) for model in models}
         buffer = SafetyBuffer(constant_s=buffer_s, most=most_buffer, remembered=remembered)
-        self.state = State(entries, buffer, lag_s)
+        self.state = State(entries, buffer, lag_s, trials)
         self._intake = Intake(self.state)
         self._sender = Sender(self.state, points or KeepingUp())
         self._changes = Changes(self.state)
@@ -151,12 +154,18 @@ class Scheduler:
         if event.done:
             for member in sent.members:
                 self.state.accepted.pop(member.number, None)
-            if sent.teaches:
-                sent.learn(event.end_s - event.start_s)
-                self.state.buffer.learn(sent.expected_s, event.end_s - event.start_s)
+            self._learn(sent, event)
         else:
             actions = self.state.give_up(sent.members, Reason.GIVEN_UP)
         return actions + self._sender.dispatch(executor, now_s)
+
+    def _learn(self, sent: Sent, event: Finished) -> None:
+        seconds = event.end_s - event.start_s
+        if sent.teaches and sent.trial:
+            tell(sent, seconds, event.end_s, self.state.lag_s)
+        elif sent.teaches:
+            sent.learn(seconds)
+            self.state.buffer.learn(sent.expected_s, seconds)
 
 
 def _not_served(request: int, entry: Entry | None) -> Refuse:

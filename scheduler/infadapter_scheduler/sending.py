@@ -10,7 +10,7 @@ from infadapter_scheduler.dispatch import batch_size, drop_for_others, drop_hope
 from infadapter_scheduler.executor import Executor, Sent
 from infadapter_scheduler.filling import fill
 from infadapter_scheduler.patience import considerate
-from infadapter_scheduler.points.choosing import Serving, at_point
+from infadapter_scheduler.points.choosing import Serving, at_point, least
 from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.state import State
 
@@ -59,7 +59,8 @@ class Sender:
     def _run(self, batch: Batch, executor: Executor, now_s: float) -> list[Action]:
         executor.plan.remove(batch)
         begin_s, lag_s = executor.free_s(now_s), self._state.lag_s
-        lost, then = drop_hopeless(batch, begin_s, lag_s), executor.plan.first()
+        lost = [] if batch.trial else drop_hopeless(batch, begin_s, lag_s)
+        then = executor.plan.first()
         if batch.members and then is not None and executor.plan.size >= MANY_BEHIND:
             lost += drop_for_others(batch, then, begin_s, lag_s)
         actions = self._state.give_up(lost, Reason.GIVEN_UP)
@@ -68,7 +69,9 @@ class Sender:
             size = batch_size(batch, begin_s, lag_s)
             bearable_s = self._state.impatience.least_s(now_s)
             size = considerate(batch, size, executor, begin_s, bearable_s)
-            if batch.costs.choices is None:
+            if batch.trial:
+                serving = least(batch, size)
+            elif batch.costs.choices is None:
                 serving = Serving(0, size, batch.costs.seconds[size])
             else:
                 serving = at_point(self._points, self._state, batch, size, executor, now_s)
@@ -92,10 +95,12 @@ class Sender:
     def _send(self, batch: Batch, serving: Serving, executor: Executor, now_s: float) -> Run:
         point, size, expected_s = serving
         members = batch.take(size)
-        begin_s = executor.free_s(now_s)
+        begin_s, takes_s = executor.free_s(now_s), 0.0 if batch.trial else expected_s
         self._runs += 1
         reaches_s = now_s + self._state.lag_s
-        sent = Sent(self._runs, batch.costs, members, expected_s, reaches_s, point=point)
+        sent = Sent(
+            self._runs, batch.costs, members, expected_s, reaches_s, point=point, trial=batch.trial
+        )
         executor.send(sent, begin_s)
         executor.cache.touch(batch.model)
         executor.cache.pin(batch.model)
@@ -105,7 +110,7 @@ class Sender:
             model=batch.model,
             batch=tuple([member.number for member in members]),
             earliest_s=now_s,
-            latest_s=max(begin_s, members[0].deadline_s - expected_s - self._state.lag_s),
+            latest_s=max(begin_s, members[0].deadline_s - takes_s - self._state.lag_s),
             expected_s=expected_s,
             point=point,
         )

@@ -23,6 +23,7 @@ class State:
     models: dict[str, Entry]
     buffer: SafetyBuffer
     lag_s: float
+    trials: bool = False  # of what only an estimate stands against
     executors: dict[str, Executor] = field(default_factory=dict)
     accepted: dict[int, Request] = field(default_factory=dict)
     pressure: Pressure = field(default_factory=Pressure)

@@ -175,6 +175,20 @@ def test_what_keeps_everybody_out_is_forgotten_while_nobody_runs() -> None:
     assert process.pacing.speed().each_s == pytest.approx(0.004 / GRANTED, rel=0.1)
 
 
+def test_what_was_used_under_a_larger_quota_is_no_debt_under_a_smaller_one() -> None:
+    """A pod that has used half a core for a minute is resized, and asked for the first time."""
+    process = Process(0.9)
+    process.run(0.01)
+    process.now_s += 60.0
+    process.used_s += 30.0
+    process.quota = 0.15
+    process.pacing.speed()
+    begin_s = process.now_s
+    assert process.run(0.006) == pytest.approx(0.006 / (USED * 0.15))
+    assert process.now_s <= begin_s + 0.006 / (USED * 0.15) + 1e-9
+    assert process.pacing.speed().each_s == 0.0
+
+
 def test_a_dropped_batch_has_used_nothing() -> None:
     process = Process()
     process.run(0.01)

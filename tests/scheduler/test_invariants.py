@@ -129,6 +129,23 @@ def test_no_run_is_late_as_estimated_none_overlap_pages_hold_and_all_are_answere
     played(referee, steps, pages, shared_load)
 
 
+@settings(SEARCHED, max_examples=EXAMPLES // 2)
+@given(
+    made=models(),
+    pages=st.sampled_from((None, 3, 5, 9)),
+    steps=events,
+    seed=st.integers(0, 9),
+    shared_load=st.booleans(),
+)
+def test_with_trials_too_none_overlap_pages_hold_and_all_are_answered_once(
+    made: list[Model], pages: int | None, steps: list[Any], seed: int, shared_load: bool
+) -> None:
+    """Deadlines shorter than executions are among those that come."""
+    referee = Referee(Scheduler(made, trials=True), made, 0.3, seed)
+    referee.join(pages, shared_load)
+    played(referee, steps, pages, shared_load)
+
+
 def test_who_is_too_late_when_others_are_admitted_again_is_refused_by_his_own_number() -> None:
     """A load fails, and what executions take has grown fourfold meanwhile."""
     made = [

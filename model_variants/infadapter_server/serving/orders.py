@@ -49,7 +49,11 @@ class Orders:
         """What was measured while warming up is what the kernel begins with."""
         models = self.residence.models()
         self.kernel = Scheduler(
-            models, most_buffer=MOST_OF_THE_TIME, lag_s=self._lag_s, points=self._policy
+            models,
+            most_buffer=MOST_OF_THE_TIME,
+            lag_s=self._lag_s,
+            points=self._policy,
+            trials=True,
         )
         self._metrics.know_points(point.name for model in models for point in model.points)
 

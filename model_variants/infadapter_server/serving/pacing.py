@@ -70,10 +70,12 @@ class Pacing:
         for a few times a second.
         """
         quota, self._threads = self._quota(), self._threads_now()
-        granted, self._granted = USED * quota, inf
         if not self._begun:
             return Speed(min(1.0, quota))
+        granted, before = USED * quota, self._granted
         self._granted = granted if granted < self._threads else inf
+        if self._granted != before:
+            self.loaded()  # what was used under another quota was paid by that one
         if self._granted == inf:
             self._ended_s = self._paid_s = -inf  # what is used from now on owes nothing
             return FULL_SPEED

@@ -23,6 +23,15 @@ class Serving(NamedTuple):
     expected_s: float
 
 
+def least(batch: Batch, size: int) -> Serving:
+    """The least accurate point that may serve them: what is estimated is in doubt."""
+    choices = batch.costs.choices
+    if choices is None:
+        return Serving(0, size, batch.costs.seconds[size])
+    point = next(point for point in choices.points if size in point.seconds)
+    return Serving(point.number, size, point.seconds[size])
+
+
 class Room:
     """What a batch may take that is sent now; the plan of its executor is that of the others."""
 

@@ -11,7 +11,7 @@ from math import inf
 from weakref import WeakValueDictionary
 
 from infadapter_scheduler.estimate import WindowMean
-from infadapter_scheduler.model import REFRESH, Choices, Costs, Model, fastest_s
+from infadapter_scheduler.model import REFRESH, Choices, Costs, Model, bound_by, fastest_s
 from infadapter_scheduler.points.policy import Timed
 
 MOST_FLOORS = 256
@@ -60,6 +60,16 @@ class Ladder:
         if abs(window.mean - known_s) > REFRESH * known_s:
             self._moved([number])
 
+    def refute(self, number: int, size: int, seconds: float) -> None:
+        """What was learnt is wrong: of the other points, too, what can't be beside this one."""
+        ratio = seconds / self.model.points[number].execution_s[size]
+        for windows, point in zip(self._windows, self.model.points, strict=True):
+            bound_by(windows, point.execution_s, ratio)
+        for larger, window in self._windows[number].items():
+            window.bound(max(1.0, larger / size) * seconds)
+        self._windows[number][size].restart(seconds)
+        self._moved(range(len(self._windows)))
+
     def seed(self, name: str | None, execution_s: Mapping[int, float]) -> None:
         """A profile of one point in place of what was measured."""
         numbers = self._numbers(None if name is None else [name])
@@ -104,7 +114,7 @@ class Ladder:
             points = [self.model.points[number] for number in numbers]
             found = Costs(replace(self.model, execution_s=fastest_s(points)))
             found.load = self.load
-            found.choices = Choices(self.learn, numbers)
+            found.choices = Choices(self.learn, self.refute, numbers)
             self._tables[numbers] = found
             self._renew(found, found.choices)
         return found
