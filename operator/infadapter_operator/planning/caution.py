@@ -12,9 +12,9 @@ from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Calibrated, Derived, Service
 from infadapter_operator.planning.capacity import as_allocation
-from infadapter_operator.planning.decide import choose, decide, with_reasons
+from infadapter_operator.planning.decide import choose, decide
 from infadapter_operator.planning.problem import problem_for
-from infadapter_operator.planning.reasons import explained
+from infadapter_operator.planning.reasons import explained, with_reasons
 from infadapter_profiles.sizes import mean_accuracy
 from infadapter_solver import Plan, PodGroup, Variant, evaluate
 

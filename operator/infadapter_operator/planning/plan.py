@@ -13,7 +13,7 @@ from infadapter_operator.domain.situation import CapacityCalibration, Failure, S
 from infadapter_operator.planning.backoff import blocks_after, waiting_for_room
 from infadapter_operator.planning.calibration import calibrated_by, with_calibration
 from infadapter_operator.planning.caution import decide_with_caution
-from infadapter_operator.planning.decide import burst, warming
+from infadapter_operator.planning.due import burst
 from infadapter_operator.planning.error_budget import error_budget, held, with_plan
 from infadapter_operator.planning.planning_demand import LoadNow, load_now
 from infadapter_operator.planning.presence import Present, present
@@ -24,6 +24,7 @@ from infadapter_operator.planning.problem import (
     is_of_spec,
     untouchable_rps,
 )
+from infadapter_operator.planning.warming import warming
 from infadapter_solver import InvalidProblem
 from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target

@@ -9,10 +9,12 @@ from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.decide import burst, decide, warming
+from infadapter_operator.planning.decide import decide
+from infadapter_operator.planning.due import burst
 from infadapter_operator.planning.hysteresis import WORTH_MOVING, slack_rps
 from infadapter_operator.planning.planning_demand import REACHED_WITHIN_S, planning_demand
 from infadapter_operator.planning.switching_cost import MOST_DWELL_S
+from infadapter_operator.planning.warming import warming
 from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
 from infadapter_solver import Binding
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target, Variant
