@@ -3,7 +3,7 @@ When to keep the running plan: where a better one would only follow the noise of
 plan moves pods, and at rest nothing should move.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infadapter_forecasting.noise import noise_rps
 from infadapter_operator.domain.observed import Observed
@@ -52,6 +52,11 @@ step that falls between two cycles outgrows one.
 
 def slack_rps(demand_rps: float) -> float:
     return SLACK_SIGMAS * noise_rps(demand_rps, WINDOWS_S[0])
+
+
+def with_noise(problem: Problem) -> Problem:
+    """That what is planned also serves the noise of the rate of now."""
+    return replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
