@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from infadapter_operator.domain.decision import Decision, Source
+from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.error_budget import ErrorBudget
 from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
@@ -13,7 +13,7 @@ from infadapter_operator.domain.situation import CapacityCalibration, Failure, S
 from infadapter_operator.planning.backoff import blocks_after, waiting_for_room
 from infadapter_operator.planning.calibration import calibrated_by, with_calibration
 from infadapter_operator.planning.caution import decide_with_caution
-from infadapter_operator.planning.due import burst
+from infadapter_operator.planning.due import burst, has_come, is_due, is_to_be_left
 from infadapter_operator.planning.error_budget import error_budget, held, with_plan
 from infadapter_operator.planning.planning_demand import LoadNow, load_now
 from infadapter_operator.planning.presence import Present, present
@@ -21,7 +21,6 @@ from infadapter_operator.planning.probe import Probe, probe_of, wanted_of
 from infadapter_operator.planning.problem import (
     OVERLOAD_TOLERANCE,
     exceeds,
-    is_of_spec,
     untouchable_rps,
 )
 from infadapter_operator.planning.warming import warming
@@ -162,7 +161,7 @@ def _found(service: Service, situation: Situation, there: Present, pressure: flo
 def _without_load(service: Service, situation: Situation, counted: Observed) -> _Found:
     """Held, unless it names what is gone, or what does not come while nothing serves."""
     decision = situation.state.decision
-    if decision is not None and not _is_to_be_left(service, decision, counted):
+    if decision is not None and not is_to_be_left(service, decision, counted):
         return _Found(decision=decision, failure=situation.no_load)
     first = warming(service, counted, situation.now_s)
     return _Found(decision=first, is_solved=True, failure=situation.no_load)
@@ -173,7 +172,7 @@ def _with_load(
 ) -> _Found:
     decision, counted, now_s = situation.state.decision, there.counted, situation.now_s
     due = decision is None or is_due(service, decision, now_s) or exceeds(counted, decision.plan)
-    due = due or _has_come(situation)
+    due = due or has_come(situation)
     now = load_now(service, load.samples)
     if decision is not None and not due and not burst(service, counted, decision, now.soon_rps):
         return _Found(decision=decision, now=now)
@@ -184,12 +183,6 @@ def _with_load(
         if _serves_more(found, fresh):
             return _Found(decision=found, is_solved=True, now=now)
     return _Found(decision=fresh, is_solved=True, now=now)
-
-
-def _has_come(situation: Situation) -> bool:
-    """A pod that was not planned with is Ready: a plan with it can't wait for the interval."""
-    awaited = situation.state.awaited
-    return any(pod.ready and pod.name in awaited for pod in situation.observed.pods)
 
 
 def _with_one_more(counted: Observed, target: Target) -> Observed:
@@ -204,26 +197,3 @@ def _with_one_more(counted: Observed, target: Target) -> Observed:
 def _serves_more(found: Decision, other: Decision) -> bool:
     served_rps, others_rps = (sum(d.plan.served_rps.values()) for d in (found, other))
     return served_rps > others_rps * (1 + OVERLOAD_TOLERANCE)
-
-
-def is_due(service: Service, decision: Decision, now_s: float) -> bool:
-    """
-    An interval after the last decision; also when the clock was set back.
-
-    At once when that was made without any load, or for variants that the spec no longer has.
-    """
-    if decision.source in (Source.WARMING, Source.ADOPTED):
-        return True
-    if _is_of_another_spec(service, decision):
-        return True
-    return not decision.decided_at_s <= now_s < decision.decided_at_s + service.interval_s
-
-
-def _is_to_be_left(service: Service, decision: Decision, observed: Observed) -> bool:
-    serves = any(pod.ready and not pod.leaving for pod in observed.pods)
-    fails = exceeds(observed, decision.plan) and not serves
-    return fails or _is_of_another_spec(service, decision)
-
-
-def _is_of_another_spec(service: Service, decision: Decision) -> bool:
-    return not all(is_of_spec(service, group) for group in decision.plan.groups)
