@@ -14,6 +14,7 @@ from infadapter_operator.domain.observed import Cause, Observed, Trouble
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Patience, Service
 from infadapter_operator.planning.failures import OF_SIZE, Blocks, Failure, failure_of
+from infadapter_profiles.backoff import backoff_s
 from infadapter_solver.problem import Target
 
 SHARED_WITHIN_S = 60.0
@@ -26,9 +27,6 @@ SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
 
 JITTER = 0.2
 """Of the back-off, so that what failed together is not tried again together."""
-
-MOST_DOUBLINGS = 32
-"""Beyond any longest back-off; attempts are counted on for weeks, and 2 ** 1024 is no float."""
 
 
 def blocks_after(
@@ -131,8 +129,7 @@ def _block(
             grown_millicores=failure.grown_millicores,
         )
     attempts = before.attempts + 1 if before else 1
-    doubled_s = patience.retry_first_s * 2 ** min(attempts - 1, MOST_DOUBLINGS)
-    wait_s = min(patience.retry_most_s, doubled_s)
+    wait_s = backoff_s(patience.retry_first_s, attempts, patience.retry_most_s)
     wait_s *= 1 + JITTER * _chance(target, attempts)
     return Block(
         target=target,
