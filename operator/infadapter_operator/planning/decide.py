@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from infadapter_operator.domain.decision import Decision, Source
-from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.choice import chosen, kept_by_the_window
 from infadapter_operator.planning.hysteresis import CurrentPlan, previous_plan
 from infadapter_operator.planning.planning_demand import (
     REACHED_WITHIN_S,
+    Load,
     PlanningDemand,
     is_young,
 )
@@ -21,7 +21,7 @@ from infadapter_solver import Plan
 
 def decide(
     service: Service,
-    history: History,
+    load: Load,
     observed: Observed,
     previous: Decision | None,
     now_s: float,
@@ -31,13 +31,13 @@ def decide(
 
     While the history is young, and when demand has outgrown the plan, capacity may only be added.
     """
-    found = choose(service, history, observed, previous, now_s)
+    found = choose(service, load, observed, previous, now_s)
     return with_reasons(service, observed, found, previous)
 
 
 def choose(
     service: Service,
-    history: History,
+    load: Load,
     observed: Observed,
     previous: Decision | None,
     now_s: float,
@@ -50,8 +50,8 @@ def choose(
     force and does for that is then left for nothing that is only better, but for what rises are
     expected to miss of it.
     """
-    demand = servable_demand(service, history, observed, now_s, reserve_factor)
-    young = is_young(service, history)
+    demand = servable_demand(service, load, observed, now_s, reserve_factor)
+    young = is_young(service, load.history)
     if previous is None:
         floor_rps = _running_rps(service, observed) if young else 0.0
         first = solved(problem_for(service, observed, demand.rps, floor_rps))

@@ -15,7 +15,7 @@ from infadapter_operator.planning.calibration import calibrated_by, with_calibra
 from infadapter_operator.planning.caution import decide_with_caution
 from infadapter_operator.planning.due import burst, has_come, is_due, is_to_be_left
 from infadapter_operator.planning.error_budget import error_budget, held, with_plan
-from infadapter_operator.planning.planning_demand import LoadNow, load_now
+from infadapter_operator.planning.planning_demand import Load, measured_load
 from infadapter_operator.planning.presence import Present, present
 from infadapter_operator.planning.probe import Probe, probe_of, wanted_of
 from infadapter_operator.planning.problem import (
@@ -72,7 +72,7 @@ def plan(situation: Situation) -> Planned:
         plan = found.decision.plan
         there = present(service, situation.observed, blocks, plan, now_s, state.awaited)
     probe, without_room = _tried_beside(service, situation, there, found)
-    now = found.now
+    load = found.load
     return Planned(
         service=service,
         present=there,
@@ -81,8 +81,8 @@ def plan(situation: Situation) -> Planned:
         error_budget=_with_plan(budget, service, there.counted, found.decision, now_s),
         decision=found.decision,
         is_solved=found.is_solved,
-        load_rps=now.rps if now else None,
-        soon_rps=now.soon_rps if now else None,
+        load_rps=load.now_rps if load else None,
+        soon_rps=load.soon_rps if load else None,
         failure=found.failure,
         probe=probe,
         without_room=without_room,
@@ -98,9 +98,9 @@ def _tried_beside(
     """
     waiting = situation.state.without_room
     still = None, tuple(target for target in there.without_room if target in waiting)
-    if not found.is_solved or situation.load is None:
+    if not found.is_solved or found.load is None:
         return still
-    question = service, situation.load, there.counted, found.decision
+    question = service, found.load, there.counted, found.decision
     now_s = situation.now_s
     try:
         probe = probe_of(*question, there.due, there.room, now_s)
@@ -140,7 +140,7 @@ def _with_plan(
 class _Found:
     decision: Decision
     is_solved: bool = False
-    now: LoadNow | None = None  # None: no fresh data
+    load: Load | None = None  # None: no fresh data
     failure: Failure | None = None
 
 
@@ -168,21 +168,21 @@ def _without_load(service: Service, situation: Situation, counted: Observed) -> 
 
 
 def _with_load(
-    service: Service, situation: Situation, load: History, there: Present, pressure: float
+    service: Service, situation: Situation, history: History, there: Present, pressure: float
 ) -> _Found:
     decision, counted, now_s = situation.state.decision, there.counted, situation.now_s
     due = decision is None or is_due(service, decision, now_s) or exceeds(counted, decision.plan)
     due = due or has_come(situation)
-    now = load_now(service, load.samples)
-    if decision is not None and not due and not burst(service, counted, decision, now.soon_rps):
-        return _Found(decision=decision, now=now)
+    load = measured_load(service, history)
+    if decision is not None and not due and not burst(service, counted, decision, load.soon_rps):
+        return _Found(decision=decision, load=load)
     fresh = decide_with_caution(service, load, counted, decision, now_s, pressure)
     for target in () if fresh.plan.feasible else there.without_room:
         one_more = _with_one_more(counted, target)
         found = decide_with_caution(service, load, one_more, decision, now_s, pressure)
         if _serves_more(found, fresh):
-            return _Found(decision=found, is_solved=True, now=now)
-    return _Found(decision=fresh, is_solved=True, now=now)
+            return _Found(decision=found, is_solved=True, load=load)
+    return _Found(decision=fresh, is_solved=True, load=load)
 
 
 def _with_one_more(counted: Observed, target: Target) -> Observed:

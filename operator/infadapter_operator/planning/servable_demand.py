@@ -6,10 +6,10 @@ burns: no more than the budget serves.
 from dataclasses import replace
 
 from infadapter_operator.domain.decision import Decision
-from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.planning_demand import (
+    Load,
     PlanningDemand,
     at_most,
     extrapolated_rps,
@@ -20,10 +20,10 @@ from infadapter_operator.planning.problem import problem_for, solved, untouchabl
 
 
 def servable_demand(
-    service: Service, history: History, observed: Observed, now_s: float, reserve_factor: float
+    service: Service, load: Load, observed: Observed, now_s: float, reserve_factor: float
 ) -> PlanningDemand:
     """With more reserve no more than the budget serves, for the same reason."""
-    demand = planning_demand(service, history, now_s)
+    demand = planning_demand(service, load, now_s)
     if reserve_factor == 1:
         return demand
     grown = with_reserve(demand, reserve_factor)
