@@ -5,13 +5,15 @@ worth over its dwell, the way there included.
 
 from dataclasses import replace
 
+from infadapter_operator.planning.dwell import dwell_s
 from infadapter_operator.planning.growth_path import with_growth_path
-from infadapter_operator.planning.hysteresis import WORTH_MOVING, CurrentPlan, with_noise
+from infadapter_operator.planning.hysteresis import WORTH_MOVING, CurrentPlan
 from infadapter_operator.planning.problem import solved
 from infadapter_operator.planning.recourse import recourse_of, with_recourse
 from infadapter_operator.planning.shortage import is_borne, is_under_way, surge_is_short
+from infadapter_operator.planning.slack import with_noise
 from infadapter_operator.planning.stabilization import lasting_in_place, stabilized
-from infadapter_operator.planning.switching_cost import Switch, dwell_s
+from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Plan, Problem, evaluate
 
 MOST_FOR_A_PATH = 0.05

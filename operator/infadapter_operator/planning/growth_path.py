@@ -15,8 +15,8 @@ from itertools import islice, product
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import plus, pods_by_target, resizable
-from infadapter_operator.planning.hysteresis import with_noise
 from infadapter_operator.planning.problem import budget_for, problem_for
+from infadapter_operator.planning.slack import with_noise
 from infadapter_operator.planning.stabilization import of_running
 from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Plan, PodGroup, Problem, TooLarge, evaluate, solve

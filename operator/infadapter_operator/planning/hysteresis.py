@@ -3,7 +3,7 @@ When to keep the running plan: where a better one would only follow the noise of
 plan moves pods, and at rest nothing should move.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from infadapter_forecasting.noise import noise_rps
 from infadapter_operator.domain.observed import Observed
@@ -17,7 +17,8 @@ from infadapter_operator.planning.problem import (
     solved,
     untouchable_rps,
 )
-from infadapter_operator.planning.rates import BUCKET_S, WINDOWS_S
+from infadapter_operator.planning.rates import BUCKET_S
+from infadapter_operator.planning.slack import slack_rps
 from infadapter_solver import Plan, PodGroup, Problem, evaluate, is_unbeaten, score
 
 WORTH_MOVING = 0.002
@@ -36,27 +37,11 @@ exceeds.
 """
 
 
-SLACK_SIGMAS = 3.2
-"""
-What a new plan serves beyond its demand, in standard deviations of the rate of now: with less, the
-noise of that rate outgrows it before its pods have paid for their start.
-"""
-
-
 OUTGROWN_IN_A_RISE = 2
 """
 So many plans in turn, each outgrown before it could be reached, are a load that goes on to rise; a
 step that falls between two cycles outgrows one.
 """
-
-
-def slack_rps(demand_rps: float) -> float:
-    return SLACK_SIGMAS * noise_rps(demand_rps, WINDOWS_S[0])
-
-
-def with_noise(problem: Problem) -> Problem:
-    """That what is planned also serves the noise of the rate of now."""
-    return replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

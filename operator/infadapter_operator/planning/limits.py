@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from infadapter_operator.domain.observed import STUCK, Observed, Pod
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.backoff import shared
 from infadapter_operator.planning.failures import OF_SIZE, Blocks
+from infadapter_operator.planning.shared_causes import shared
 from infadapter_solver.problem import CPU, Target
 
 

@@ -11,13 +11,14 @@ from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.decide import decide
 from infadapter_operator.planning.due import burst
-from infadapter_operator.planning.hysteresis import WORTH_MOVING, slack_rps
+from infadapter_operator.planning.dwell import MOST_DWELL_S
+from infadapter_operator.planning.hysteresis import WORTH_MOVING
 from infadapter_operator.planning.planning_demand import (
     REACHED_WITHIN_S,
     measured_load,
     planning_demand,
 )
-from infadapter_operator.planning.switching_cost import MOST_DWELL_S
+from infadapter_operator.planning.slack import slack_rps
 from infadapter_operator.planning.warming import warming
 from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
 from infadapter_solver import Binding
