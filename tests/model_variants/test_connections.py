@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+from time import monotonic
 
 import pytest
 
@@ -119,6 +120,35 @@ async def test_a_connection_that_never_asked_is_closed_and_one_that_did_is_kept(
         await asyncio.sleep(HASTY.head_s)
         writer.write(infer((2, 3)))
         assert (await read(reader)).status == 200
+
+
+@pytest.mark.parametrize("request_", [infer((1, 2)), b"GET /v2 HTTP/1.1\r\nhost: x\r\n\r\n"])
+async def test_a_connection_that_is_silent_after_its_answer_is_ended_in_the_end(
+    monkeypatch: pytest.MonkeyPatch, request_: bytes
+) -> None:
+    """By the sweep: no answer has a timer of its own."""
+    monkeypatch.setattr("infadapter_server.serving.serve._KEEP_ALIVE_S", 1)
+    async with listening() as server:
+        reader, writer = await server.send(request_ * 3)
+        assert [(await read(reader)).status for _ in range(3)] == [200] * 3
+        await asyncio.sleep(0.7)
+        writer.write(request_)
+        assert (await read(reader)).status == 200
+        answered_s = monotonic()
+        assert await closed(reader)
+        assert 0.9 <= monotonic() - answered_s <= 3.0
+
+
+async def test_a_body_that_ends_after_its_answer_keeps_no_connection_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infadapter_server.serving.serve._KEEP_ALIVE_S", 1)
+    async with listening() as server:
+        unknown = b"POST /v2/models/none/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 70000\r\n\r\n"
+        reader, writer = await server.send(unknown)
+        assert (await read(reader)).status == 404
+        writer.write(b" " * 70_000)
+        assert await closed(reader)
 
 
 async def test_an_answered_request_whose_body_goes_on_and_on_is_ended() -> None:

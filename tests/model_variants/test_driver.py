@@ -9,16 +9,20 @@ from time import monotonic
 import numpy as np
 import pytest
 
+from infadapter_server.executors.messages import Inferred, Report
+from infadapter_server.executors.port import Tell
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Floats, LoadError, Model
 from infadapter_server.serving.assembly import always
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.metrics import ServerMetrics
+from infadapter_server.serving.pacing import Pacing
 from infadapter_server.serving.refusal import ClientGone, InferenceError, Unserved
 from infadapter_server.serving.serve import Quota, follow_quota
 from infadapter_server.serving.slowing import FULL_SPEED, Speed
 from infadapter_server.serving.tickets import Ticket
 from tests.model_variants.serving_world import STORED, Summing, sample, until
+from tests.model_variants.virtual_executor import Kind, VirtualExecutor
 
 WARM_UPS = [1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8]
 
@@ -39,15 +43,33 @@ class Asking:
     async def answer(self, *rows: Floats) -> list[float]:
         return [float(value) for value in (await self.ask(*rows).answer)[:, 0]]
 
+    def batches(self) -> float:
+        """Executions of clients' inputs that are in the books."""
+        return sample(self.metrics.exposition().decode(), "infadapter_server_batch_images_count")
+
     def outcome(self, kind: str) -> float:
         text = self.metrics.exposition().decode()
         return sample(text, "infadapter_server_outcomes_total", outcome=kind)
 
 
+class LostAfterAnswers(VirtualExecutor):
+    """It has told of its execution, and is lost before anybody has looked at that."""
+
+    def start(self, tell: Tell) -> None:
+        def told(report: Report) -> None:
+            tell(report)
+            if isinstance(report, Inferred):
+                self.lose()
+
+        super().start(told)
+
+
 @asynccontextmanager
-async def started(load: Callable[[], Model], *, wait: bool = True) -> AsyncIterator[Asking]:
-    metrics = ServerMetrics("tiny")
-    driver = Driver(always(STORED), [ThreadExecutor("executor", lambda _: load())], metrics)
+async def started(
+    load: Callable[[], Model], *, wait: bool = True, pacing: Pacing | None = None
+) -> AsyncIterator[Asking]:
+    metrics, executor = ServerMetrics("tiny"), ThreadExecutor("executor", lambda _: load())
+    driver = Driver(always(STORED), [executor], metrics, pacing=pacing)
     driver.start()
     try:
         if wait:
@@ -81,6 +103,24 @@ async def test_each_question_gets_its_own_answer() -> None:
         answers = await asyncio.gather(*(asking.answer(row(n, 1)) for n in range(50)))
         assert answers == [[n + 1] for n in range(50)]
         assert asking.driver.unanswered == 0
+
+
+async def test_an_executor_that_is_lost_with_its_last_answer_is_no_fault_of_the_answer() -> None:
+    executor = LostAfterAnswers("executor", {"sums": Kind()}, returns=True)
+    metrics = ServerMetrics("tiny")
+    driver = Driver(always(STORED), [executor], metrics)
+    asking = Asking(driver, metrics)
+    driver.start()
+    await until(lambda: driver.ready)
+    for _ in range(3):
+        assert await asking.answer(row(1, 1)) == [0.0]
+        await until(lambda: not driver.ready)
+        with pytest.raises(Unserved, match="no_executor"):
+            asking.ask(row(1, 1))
+        executor.come_back()
+        await until(lambda: driver.ready)
+    assert driver.unanswered == 0
+    assert await driver.stop(1.0)
 
 
 async def test_images_of_one_question_stay_in_their_order() -> None:
@@ -266,6 +306,42 @@ async def test_under_a_quota_below_a_core_estimates_are_as_much_longer() -> None
         shares[0] = 1.0
         quota.apply(asking.driver)
         await asking.answer(row(1, 1))
+        assert float((await asking.ask(row(1, 1), within_s=0.15).answer)[0, 0]) == 2
+
+
+async def test_what_is_counted_of_the_network_is_its_time_and_not_its_share_of_the_quota() -> None:
+    model, used_s = Summing(takes_s=0.02), [0.0]
+    pacing = Pacing(lambda: 0.02, cpu_time_s=lambda: used_s[0])
+    pacing.begin()
+    quota = Quota(lambda: 1, pacing.speed)
+    async with started(lambda: model, pacing=pacing) as asking:
+        quota.apply(asking.driver)
+        ticket = asking.ask(row(1, 1))
+        used_s[0] += 0.02
+        await ticket.answer
+        await until(lambda: asking.batches() == 1)
+        text = asking.metrics.exposition().decode()
+    assert 0.02 <= sample(text, "infadapter_server_inference_seconds_sum") < 0.5
+
+
+async def test_who_is_kept_out_by_what_others_cost_is_let_in_when_that_is_long_ago() -> None:
+    """Refusals are paid by those who run; while none do, nothing new is learnt of them."""
+    used_s = [0.0]
+    pacing = Pacing(lambda: 0.9, cpu_time_s=lambda: used_s[0])
+    pacing.begin()
+    quota = Quota(lambda: 1, pacing.speed)
+    async with started(Summing, pacing=pacing) as asking:
+        quota.apply(asking.driver)
+        await asking.answer(row(1, 1))
+        used_s[0] += 0.4
+        await asking.answer(row(1, 1))
+        await until(lambda: asking.batches() == 2)
+        quota.apply(asking.driver)
+        await asyncio.sleep(0.6)  # and the quota has paid
+        with pytest.raises(Unserved, match="no_time"):
+            asking.ask(row(1, 1), within_s=0.15)
+        for _ in range(60):
+            quota.apply(asking.driver)
         assert float((await asking.ask(row(1, 1), within_s=0.15).answer)[0, 0]) == 2
 
 

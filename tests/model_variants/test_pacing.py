@@ -131,6 +131,50 @@ def test_it_follows_a_quota_that_changes() -> None:
     assert process.run(0.01) == pytest.approx(0.01)
 
 
+def test_what_was_used_while_nothing_was_paced_is_not_made_up_for() -> None:
+    """A pod grows to more than its threads can use, computes for a while, and shrinks again."""
+    process = Process()
+    process.settle(0.01, 0.001)
+    process.quota = 1.5
+    process.pacing.speed()
+    before_s = process.now_s
+    while process.now_s < before_s + 100.0:
+        process.run(0.9)
+        process.now_s += 0.1
+        process.pacing.speed()
+    process.quota = QUOTA
+    process.pacing.speed()
+    begin_s = process.now_s
+    assert process.run(0.01) == pytest.approx(0.01 / GRANTED, rel=0.2)
+    assert process.now_s <= begin_s + 0.02 / GRANTED
+    assert process.pacing.speed().each_s < 0.01 / GRANTED
+
+
+def test_an_execution_is_paid_by_the_larger_quota_of_its_time() -> None:
+    process = Process(0.9)
+    process.run(0.1)
+    begin_s = process.now_s
+    process.quota = 0.1  # while it runs
+    process.pacing.speed()
+    assert process.run(1.0) == pytest.approx(1.0 / (0.1 * USED))  # so long it takes from now on
+    assert process.now_s <= begin_s + 1.0 / (0.9 * USED) + 1e-9
+    begin_s = process.now_s
+    process.run(0.01)
+    assert process.now_s >= begin_s - CREDIT_S + 0.01 / (0.1 * USED) - 1e-9
+
+
+def test_what_keeps_everybody_out_is_forgotten_while_nobody_runs() -> None:
+    """Refusals of an overload are paid by few; nobody could learn that it is over if none were."""
+    process = Process()
+    process.settle(0.01, 0.5)
+    assert process.pacing.speed().each_s > 1.0
+    for _ in range(80):
+        speed = process.pacing.speed()
+    assert speed.each_s < 0.001
+    process.settle(0.01, 0.004)
+    assert process.pacing.speed().each_s == pytest.approx(0.004 / GRANTED, rel=0.1)
+
+
 def test_a_dropped_batch_has_used_nothing() -> None:
     process = Process()
     process.run(0.01)

@@ -14,7 +14,7 @@ SLO_S = 0.1
 def test_metrics_give_the_mean_batch_and_how_much_longer_executions_took() -> None:
     metrics = ServerMetrics("tiny")
     for images in (1, 4, 8, 8):
-        metrics.executed(images, TABLE[images], 1.5 * TABLE[images])
+        metrics.executed(images, 1.5 * TABLE[images], TABLE[images], 1.5 * TABLE[images])
     batch, longer = executed(metrics.exposition().decode(), TABLE)
     assert batch == 21 / 4
     assert longer == pytest.approx(1.5)

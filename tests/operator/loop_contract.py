@@ -3,10 +3,10 @@ What must hold between any two looks, whatever the loop does.
 
 Capacity: until all planned pods are Ready, no less is served than was or than is asked for; once
 they are, no less than that or than the plan serves. Where nothing planned has room without less, a
-part may be given up, as where more than the budget is held for REPAID_AFTER_S and some of the plan
-has yet to start, and must be back soon: with each planned pod that becomes Ready, and with each
-new plan, anew. What does not come is waited for as long as patience lasts; then there is another
-plan, or the loop rests, and the rest has a name.
+part may be given up, as where more than the budget is held for REPAID_AFTER_S, some of the plan has
+yet to start and none of it starts, and must be back soon: with each planned pod that becomes Ready,
+and with each new plan, anew. What does not come is waited for as long as patience lasts; then there
+is another plan, or the loop rests, and the rest has a name.
 """
 
 import math
@@ -22,6 +22,7 @@ from tests.operator.loop_arithmetic import (
     Standing,
     all_ready,
     held,
+    is_pending,
     living,
     plan_rps,
     pod_rps,
@@ -111,13 +112,15 @@ class Contract:
         return any(self._standing(seen, _demand_rps(seen)).has_no_path() for seen in recent)
 
     def _repays(self, looks: Sequence[Cycle], recent: Sequence[Cycle]) -> bool:
-        """In any of these looks more than the budget had been held for long, and pods lacked."""
-        begun_s: float | None = None
+        """
+        In any of these looks more than the budget had been held for long, and pods lacked of which
+        none was on its way.
+        """
+        over_since_s = math.inf
         for seen in looks[-60:]:
-            begun_s = (begun_s or seen.now_s) if self._is_over(seen) else None
-            lacks = seen.observed is None or not all_ready(_groups(seen), seen.observed)
-            long = begun_s is not None and seen.now_s - begun_s > REPAID_AFTER_S
-            if long and lacks and any(seen is one for one in recent):
+            over_since_s = min(over_since_s, seen.now_s) if self._is_over(seen) else math.inf
+            long = seen.now_s - over_since_s > REPAID_AFTER_S
+            if long and _waits_to_start(seen) and any(seen is one for one in recent):
                 return True
         return False
 
@@ -193,6 +196,18 @@ def contract_for(service: Service, node: Size, confirm_s: float, every_s: float)
 
 def _groups(seen: Cycle) -> Sequence[PodGroup]:
     return seen.decision.plan.groups if seen.decision else ()
+
+
+def _waits_to_start(seen: Cycle) -> bool:
+    """Pods of the plan lack, and none of them starts."""
+    observed, groups = seen.observed or Observed(), _groups(seen)
+    starts = any(
+        not pod.ready and pod.trouble is None and not is_pending(pod)
+        for group in groups
+        for pod in living(observed, group.target)
+        if len(living(observed, group.target)) <= group.pods  # else it may be one too many
+    )
+    return not (starts or all_ready(groups, observed))
 
 
 def _waits_since_s(seen: Cycle) -> float:

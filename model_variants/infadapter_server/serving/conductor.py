@@ -111,7 +111,8 @@ class Conductor:
         start_s, done = paced.free_s - paced.seconds - waited_s, report.outcome is Outcome.DONE
         self.orders.handle(Finished(lane.name, report.run, start_s, paced.free_s, done=done), now_s)
         if report.outputs is not None:
-            self._metrics.executed(len(sent.members), sent.run.expected_s, paced.seconds)
+            took_s, expected_s = report.end_s - report.begin_s, sent.run.expected_s
+            self._metrics.executed(len(sent.members), took_s, expected_s, paced.seconds)
 
     def _loaded(self, lane: Lane, report: ModelLoaded) -> None:
         self._pacing.loaded()

@@ -195,6 +195,8 @@ class Connection(HttpProtocol):
         self._head_bytes = 0
         if self.declined is None:  # else what follows the headers is its body
             self.due_s, self.earned = inf, True
+            if self.cycle is not None and self.cycle.response_complete:  # before its body had come
+                self._rests()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -205,4 +207,8 @@ class Connection(HttpProtocol):
         self.server_state.total_requests += 1
         self.flow.resume_reading()
         if self.due_s == inf:  # else the body that was answered, or another request, still comes
-            self.due_s = self._all.clock() + self.timeout_keep_alive
+            self._rests()
+
+    def _rests(self) -> None:
+        """All that was asked has been answered."""
+        self.due_s = self._all.clock() + self.timeout_keep_alive

@@ -30,6 +30,13 @@ STEP = 0.02
 """Of what a request takes: less isn't followed, for all estimates move with it."""
 
 
+SILENT_LOOKS, FADED = 20, 0.84
+"""
+Looks without an execution, of which there are four a second: from then on so much is kept at each
+of what was used beside some.
+"""
+
+
 class Paced(NamedTuple):
     """An execution as the quota pays for it."""
 
@@ -40,7 +47,7 @@ class Paced(NamedTuple):
 class Pacing:
     """
     Of one executor, whose time and that of the front come out of one quota, in cores; infinite
-    where there is none. Where it leaves a core beside the executor's threads, nothing is paced.
+    where there is none. Where it is more than the executor's threads can use, nothing is paced.
     Nor is it before `begin` says so: the profiles of single networks are of servers at full speed.
     """
 
@@ -52,19 +59,27 @@ class Pacing:
     ) -> None:
         self._quota, self._threads_now, self._cpu_time_s = quota, threads, cpu_time_s
         self._threads, self._granted, self._begun = 1, inf, False
+        self._granted_before = 0.0  # when the last execution ended
         self._used_s, self._ended_s, self._paid_s = cpu_time_s(), -inf, -inf
-        self._lately = _Spent()
+        self._lately, self._silent = _Spent(), 0
         self._each_s = 0.0  # of CPU time, beside executions
 
     def speed(self) -> Speed:
-        """As it is now: the quota may have changed, and what a request takes beside executions."""
+        """
+        As it is now: the quota may have changed, and what a request takes beside executions. Asked
+        for a few times a second.
+        """
         quota, self._threads = self._quota(), self._threads_now()
         granted, self._granted = USED * quota, inf
         if not self._begun:
             return Speed(min(1.0, quota))
         self._granted = granted if granted < self._threads else inf
         if self._granted == inf:
+            self._ended_s = self._paid_s = -inf  # what is used from now on owes nothing
             return FULL_SPEED
+        self._silent += 1
+        if self._silent > SILENT_LOOKS:
+            self._lately.fade()  # perhaps nothing runs because nobody is let in for it
         if abs(self._lately.beside_s - self._each_s) >= STEP * self._lately.whole_s:
             self._each_s = self._lately.beside_s
         return Speed(granted / self._threads, self._each_s / granted)
@@ -80,8 +95,10 @@ class Pacing:
     def ended(self, begin_s: float, end_s: float, requests: int) -> Paced:
         """An execution at full speed, or interrupted: it has used no more than its time."""
         took_s, granted = end_s - begin_s, self._granted
+        paying, self._granted_before = max(granted, self._granted_before), granted
         if granted == inf or not took_s:
             return Paced(took_s, end_s)
+        self._silent = 0
         used_s, since_s = self._cpu_time_s(), max(self._paid_s, self._ended_s)
         spent_s, self._used_s = used_s - self._used_s, used_s
         alone_s = min(spent_s, took_s * self._threads)
@@ -91,8 +108,8 @@ class Pacing:
         beside_s = max(0.0, spent_s - alone_s - granted * max(0.0, begin_s - since_s))
         self._lately.add(alone_s, beside_s, requests, end_s - self._ended_s)
         self._ended_s = end_s
-        paid_s = self._paid_s + (spent_s - alone_s) / granted
-        self._paid_s = max(paid_s, begin_s - CREDIT_S) + alone_s / granted
+        paid_s = self._paid_s + (spent_s - alone_s) / paying
+        self._paid_s = max(paid_s, begin_s - CREDIT_S) + alone_s / paying
         seconds = (alone_s + requests * self._each_s) / granted
         return Paced(max(took_s, seconds), max(end_s, self._paid_s))
 
@@ -108,6 +125,9 @@ class _Spent:
         self._alone_s = kept * self._alone_s + alone_s
         self._beside_s = kept * self._beside_s + beside_s
         self._requests = kept * self._requests + requests
+
+    def fade(self) -> None:
+        self._beside_s *= FADED
 
     @property
     def beside_s(self) -> float:

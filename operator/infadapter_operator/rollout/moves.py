@@ -27,6 +27,7 @@ from infadapter_operator.rollout.roll import roll
 from infadapter_operator.rollout.scale_down import align
 from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
 from infadapter_operator.rollout.stopgap import stopgaps
+from infadapter_operator.rollout.surge_time import is_over
 from infadapter_operator.rollout.under_way import is_in_question, is_under_way
 from infadapter_solver.problem import CPU, Target
 
@@ -89,16 +90,26 @@ def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> 
         grown = _growth(context, replace(observed, surge_loan=None), bridges=bridges)
         return Moves(grown=grown, freed={}, short=grown.short)
     grown = _growth(context, observed, bridges=bridges)
-    if grown.waits and not grown.shortages and is_due(context, observed):
-        return Moves(
-            grown=grown, freed=repaid(context, observed), short=frozenset(context.service.budget)
-        )
+    if not grown.waits:
+        return _beside(context, observed, grown, bridges=bridges)
+    waits_for = frozenset(context.service.budget)
+    if not grown.shortages and is_due(context, observed):
+        back = repaid(context, observed)
+        if back or not is_over(context.service, observed):
+            return Moves(grown=grown, freed=back, short=waits_for)
+    found = _beside(context, observed, grown, bridges=bridges)  # what can only be rolled is there
+    return replace(found, short=found.short | waits_for)
+
+
+def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges: bool) -> Moves:
+    """What rolls and bridges beside what grows, and what is given up for what has no room."""
     rolled, unrolled = roll(context, observed, grown)
     lacking = (*grown.shortages, *unrolled)
     short = frozenset(name for one in lacking for name in one.lacking)
     freed = _freed(context, observed, short)
     if short and (bridges or not (freed or _is_settling(observed))):
         grown = _growth(context, observed, bridges=bridges, smaller=True)
+        rolled, _ = roll(context, observed, grown)  # beside what starts smaller there is less room
         if not (grown.steps or rolled or freed):
             freed = _preempted(context, observed, lacking)
     elif not freed and not context.takers_are_ready:

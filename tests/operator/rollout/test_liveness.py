@@ -236,3 +236,32 @@ def swap(plan: Group, *, surge: int, demand_rps: float, node: int = 10**9) -> Ca
         surge=surge,
         node=node,
     )
+
+
+def test_what_starts_smaller_and_what_is_rolled_are_not_given_the_same_room() -> None:
+    """A pod starts at half of its size, and of another target new pods come up too large."""
+    case = Case(
+        kinds=(
+            Kind(1.0, {200: 0.8, 400: 1.6, 600: 2.4, 2000: 8.0}),
+            Kind(1.0, {1000: 216.5, 2000: 433.0}),
+            Kind(10.0, {200: 0.8, 600: 2.4}),
+            Kind(10.0, {200: 11.0, 400: 22.0, 1000: 55.0, 2000: 110.0}),
+        ),
+        plans=((Group(0, 2000, 1), Group(1, 2000, 1), Group(3, 200, 3)),),
+        there=(
+            There(2, 200, carries=False),
+            There(3, 2000, carries=False),
+            There(2, 200, carries=False),
+            There(0, 600, ready=False),
+            There(2, 800),
+            There(0, 400, carries=False),
+            There(2, 200),
+        ),
+        demand_rps=616.2,
+        budget=4600,
+        surge=500,
+        node=5400,
+        confirm_s=0.0,
+    )
+    rollout = Rollout(case)
+    asyncio.run(rollout.reaches())

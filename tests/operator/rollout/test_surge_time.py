@@ -17,11 +17,13 @@ from infadapter_operator.rollout.surge_time import (
     is_over,
     loan_of,
 )
-from infadapter_solver.problem import CPU
-from tests.builders import EMPTY_PLAN, a_pod, a_service
+from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Target, Variant
+from tests.builders import EMPTY_PLAN, a_pod, a_service, recall
 from tests.operator.loop_arithmetic import held
 from tests.operator.loop_contract import LINGER_S, RESIZE_S
-from tests.operator.rollout.liveness import Rollout
+from tests.operator.loop_runner import Runner
+from tests.operator.loop_world import BEGIN_S, World
+from tests.operator.rollout.liveness import Rollout, is_reached
 from tests.operator.rollout.liveness_cases import Case, Group, Kind, There
 
 SERVICE = replace(
@@ -143,3 +145,42 @@ def test_what_was_begun_is_finished_before_anything_goes_back_but_not_what_fails
     for pod, due in ((starts, False), (fails, True), (replace(starts, ready=True), True)):
         observed = Observed(pods=(a_pod("small-1", 4000), pod))
         assert is_due(context_of(observed), observed) is due
+
+
+def test_what_can_only_be_rolled_does_not_keep_surge_closed_for_ever() -> None:
+    """Nothing of it can go or shrink by itself, and what waits for that would wait on and on."""
+    service = a_service(
+        variants=(
+            a_variant("rolled", a_row(1000, 20.0, batch_size=2), a_row(2000, 40.0)),
+            a_variant("starts", a_row(1000, 25.0)),
+        ),
+        budget={CPU: 5000},
+        max_surge={CPU: 2000},
+        interval_s=3600.0,
+    )
+    rolled, starts = service.variants
+    groups = (
+        PodGroup(target=Target("rolled"), allocation=rolled.allocations[0], pods=3),
+        PodGroup(target=Target("starts"), allocation=starts.allocations[0], pods=2),
+    )
+    world = World(service, lambda _: 60.0, began_s=BEGIN_S - 100.0)
+    world.route({world.add("rolled", 2000).name: 100 for _ in range(3)}, at_once=True)
+    runner = Runner(world=world)
+    decision = recall(service, groups, demand_rps=60.0, decided_at_s=BEGIN_S)
+    runner.state = replace(runner.state, decision=decision)
+    asyncio.run(runner.run(60.0))
+    last = runner.looks[-1]
+    assert last.decision is not None
+    assert last.decision.plan.groups == groups
+    assert is_reached(last.decision.plan, world.seen())
+    assert last.observed is not None
+    assert last.observed.surge_loan is None
+
+
+def a_row(millicores: int, rps: float, batch_size: int = 1) -> Allocation:
+    size = PodSize(resources={CPU: millicores}, batch_size=batch_size)
+    return Allocation(size=size, capacity_rps=rps)
+
+
+def a_variant(name: str, *rows: Allocation) -> Variant:
+    return Variant(name=name, accuracy=0.6, load_time_s=2.0, allocations=rows)
