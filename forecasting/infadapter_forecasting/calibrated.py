@@ -13,7 +13,6 @@ def calibrated_forecast(
     history: Rates,
     horizon_s: int,
     quantile: float,
-    calibration: Calibration | None = None,
 ) -> float:
     """
     The rate in rps that the highest bucket of the next `horizon_s` stays below, in this share of
@@ -23,7 +22,7 @@ def calibrated_forecast(
     calibrator = Calibrator(
         horizon_s=whole_s(horizon_s, BUCKET_S),
         step_s=step_s,
-        calibration=calibration or Calibration(),
+        calibration=Calibration(),
     )
     telling = calibrator.window + calibrator.lag  # what is older tells nothing any more
     origins = every(len(history), step_s)[-telling:]

@@ -119,9 +119,9 @@ def _limits_cpu(folder: Path, marker: str) -> bool:
     return False
 
 
-def remove_abandoned(root: Path = Path("/")) -> None:
+def remove_abandoned() -> None:
     """Remove the empty groups of demos that were killed."""
-    for parent in _candidates(root):
+    for parent in _candidates(Path("/")):
         for folder in parent.glob("infadapter-*-*"):
             if not Path(f"/proc/{folder.name.split('-')[1]}").exists():
                 Group(folder).remove()

@@ -80,11 +80,11 @@ class Live:
         address = self.kube.get("services", self.name)["spec"]["clusterIP"]
         return f"http://{address}:80/v2/models/{self.name}/infer"
 
-    def wait_until_it_serves(self, seconds: float = 120) -> None:
+    def wait_until_it_serves(self) -> None:
         """Its router answers, and knows a pod to send to."""
         wait_for(f"{self.name} has an address", lambda: self.kube.find("services", self.name), 60)
         wait_for(f"a router of {self.name} is Ready", lambda: self.ready_behind(self.name), 60)
-        wait_for(f"{self.name} routes to a pod", self.routed, seconds)
+        wait_for(f"{self.name} routes to a pod", self.routed, 120)
         time.sleep(2)  # until the router has heard of it, and the node of the router
 
     def ready_behind(self, service: str) -> int:

@@ -4,7 +4,7 @@ from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.observed import Cause, Observed
 from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
 from infadapter_operator.domain.service import Mode, Service
-from infadapter_operator.planning.decide import warming
+from infadapter_operator.planning.warming import warming
 from infadapter_operator.reporting.condition import Condition, Signals, Status
 from infadapter_operator.reporting.conditions import (
     READY_NEEDS,

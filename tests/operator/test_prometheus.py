@@ -437,9 +437,9 @@ def prometheus_url(router: Router, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-async def reason_or_rps(url: str, query: str, window_s: float = 30.0) -> str | float:
+async def reason_or_rps(url: str, query: str) -> str | float:
     try:
-        history = await PrometheusLoad(connect(url, 5.0), query).history(window_s, time.time())
+        history = await PrometheusLoad(connect(url, 5.0), query).history(30.0, time.time())
     except LoadError as error:
         return error.reason
     return history.samples[-1].rps

@@ -29,7 +29,7 @@ from infadapter_operator.domain.steps import (
     SetWeights,
     Step,
 )
-from infadapter_operator.planning.plan import is_due
+from infadapter_operator.planning.due import is_due
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_operator.reporting.condition import Status
 from infadapter_operator.reporting.signals import conditions_of

@@ -13,15 +13,17 @@ __all__ = ["Margin"]
 LEAST_S = 0.002
 """Of that which can't be seen from here: the socket, the network, and the client's own wake-up."""
 
+MOST = 0.25
+
 _WINDOW, _RENEW, _QUANTILE = 512, 32, 0.995
 
 
 class Margin:
-    """Seconds, of the last answers; never more than `most` of a request's time."""
+    """Seconds, of the last answers; never more than MOST of a request's time."""
 
-    def __init__(self, most: float = 0.25) -> None:
+    def __init__(self) -> None:
         self._lags_s: deque[float] = deque(maxlen=_WINDOW)
-        self._fresh, self._measured_s, self._most = 0, 0.0, most
+        self._fresh, self._measured_s = 0, 0.0
 
     def learn(self, lag_s: float) -> None:
         self._lags_s.append(lag_s)
@@ -33,4 +35,4 @@ class Margin:
 
     def of(self, within_s: float) -> float:
         """What to keep free of a request's time."""
-        return min(LEAST_S + self._measured_s, self._most * within_s)
+        return min(LEAST_S + self._measured_s, MOST * within_s)

@@ -24,8 +24,6 @@ from infadapter_server.serving.protocol import BadTensor, Question
 
 __all__ = ["Parser", "ParserLost"]
 
-_FLOAT_BYTES = 4
-
 
 class ParserLost(Exception):
     """The process has ended, for want of memory most likely; the next body starts another one."""

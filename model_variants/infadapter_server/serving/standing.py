@@ -3,14 +3,13 @@
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from infadapter_profiles.backoff import backoff_s
+
 RETRY_S = 30.0
 """How long a model whose load failed is left alone, unless somebody asks for the load itself."""
 
 LONGEST_RETRY_S = 600.0
 """Of one whose load hangs again and again: each time it costs an executor."""
-
-MOST_DOUBLINGS = 16
-"""Beyond the longest; hangs are counted on for weeks, and 2 ** 1024 is no float."""
 
 NOT_LOADED = "unloaded"
 """Triton's word for what could be loaded."""
@@ -91,8 +90,8 @@ class Standing:
 
     def hung(self, reason: str, now_s: float) -> Failure:
         """A load did not end: it rests, each time for twice as long."""
-        retry_s = min(RETRY_S * 2 ** min(self.hangs, MOST_DOUBLINGS), LONGEST_RETRY_S)
         self.hangs += 1
+        retry_s = backoff_s(RETRY_S, self.hangs, LONGEST_RETRY_S)
         self.failure = failure = Failure(reason, now_s, retry_s, hung=True)
         return failure
 

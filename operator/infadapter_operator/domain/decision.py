@@ -56,3 +56,8 @@ class Decision:
     def shape(self) -> Shape:
         groups = self.plan.groups
         return self.plan.feasible, tuple((g.target, g.allocation.size, g.pods) for g in groups)
+
+    @property
+    def is_from_load(self) -> bool:
+        """Planned for a load that was measured."""
+        return self.source in (Source.OPTIMAL, Source.GREEDY)

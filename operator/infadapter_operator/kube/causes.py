@@ -6,16 +6,16 @@ from dataclasses import dataclass, field, replace
 from infadapter_operator.domain.observed import Cause
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.observe import Shared
+from infadapter_operator.planning.failures import Blocks
+from infadapter_operator.planning.shared_causes import SHARED_WITHIN_S
 from infadapter_solver.problem import Target
 
-SHARED_WITHIN_S = 60.0
 SHARED_BY_SERVICES = 3
 """So many that fail for one cause at about the same time have it in common."""
 
 TRIAL_S = 90.0
 """From the end of a back-off: a cycle, a start, and the patience with it."""
 
-Blocks = Mapping[Target, Block]
 Seen = tuple[str, Target, Cause]  # of which service, of what, why
 
 

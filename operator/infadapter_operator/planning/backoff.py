@@ -8,27 +8,17 @@ pods are forbidden: those that are Ready stay planned, weighted and counted.
 import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from itertools import pairwise
 
 from infadapter_operator.domain.observed import Cause, Observed, Trouble
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Patience, Service
 from infadapter_operator.planning.failures import OF_SIZE, Blocks, Failure, failure_of
+from infadapter_operator.planning.shared_causes import shared
+from infadapter_profiles.backoff import backoff_s
 from infadapter_solver.problem import Target
-
-SHARED_WITHIN_S = 60.0
-"""
-Two variants that fail for one cause within this, and the patience with the second one, have it in
-common: a registry, a quota.
-"""
-
-SHAREABLE = (Cause.IMAGE, Cause.CONFIG, Cause.REFUSED)
 
 JITTER = 0.2
 """Of the back-off, so that what failed together is not tried again together."""
-
-MOST_DOUBLINGS = 32
-"""Beyond any longest back-off; attempts are counted on for weeks, and 2 ** 1024 is no float."""
 
 
 def blocks_after(
@@ -131,8 +121,7 @@ def _block(
             grown_millicores=failure.grown_millicores,
         )
     attempts = before.attempts + 1 if before else 1
-    doubled_s = patience.retry_first_s * 2 ** min(attempts - 1, MOST_DOUBLINGS)
-    wait_s = min(patience.retry_most_s, doubled_s)
+    wait_s = backoff_s(patience.retry_first_s, attempts, patience.retry_most_s)
     wait_s *= 1 + JITTER * _chance(target, attempts)
     return Block(
         target=target,
@@ -198,23 +187,3 @@ def waiting_for_room(
         **blocks,
         **{b.target: replace(b, until_s=now_s) for b in late if now_s >= b.until_s + long_s},
     }
-
-
-def shared(blocks: Iterable[Block], service: Service, observed: Observed) -> tuple[Block, ...]:
-    """
-    Blocks whose cause is not their target's own: other targets, or services, were left for it at
-    about the same time, and no pod that was made since then has become Ready.
-    """
-    within_s = SHARED_WITHIN_S + service.patience.start_s
-    found = sorted(
-        (b for b in blocks if b.cause in SHAREABLE and not b.come),
-        key=lambda block: (block.cause, block.since_s),
-    )
-    together = {block for block in found if block.cause in observed.shared_causes}
-    for one, other in pairwise(found):
-        if one.cause is other.cause and other.since_s - one.since_s <= within_s:
-            together |= {one, other}
-    from_s = min((block.created_s for block in together), default=0.0)
-    if any(pod.ready and pod.created_at_s >= from_s for pod in observed.pods):
-        return ()
-    return tuple(block for block in found if block in together)

@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from infadapter_operator.domain.decision import Decision
-from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Calibrated, Derived, Service
 from infadapter_operator.planning.capacity import as_allocation
-from infadapter_operator.planning.decide import choose, decide, with_reasons
+from infadapter_operator.planning.decide import choose, decide
+from infadapter_operator.planning.planning_demand import Load
 from infadapter_operator.planning.problem import problem_for
-from infadapter_operator.planning.reasons import explained
+from infadapter_operator.planning.reasons import explained, with_reasons
 from infadapter_profiles.sizes import mean_accuracy
 from infadapter_solver import Plan, PodGroup, Variant, evaluate
 
@@ -45,7 +45,7 @@ def trade_allowed(pressure: float) -> float:
 
 def decide_with_caution(
     service: Service,
-    history: History,
+    load: Load,
     observed: Observed,
     previous: Decision | None,
     now_s: float,
@@ -53,10 +53,10 @@ def decide_with_caution(
 ) -> Decision:
     """As `decide`, which it is while there is no pressure."""
     if caution(pressure) == 0:
-        return decide(service, history, observed, previous, now_s)
+        return decide(service, load, observed, previous, now_s)
     level = _levelled(service, trade_allowed(pressure))
     before = previous and replace(previous, plan=_valued(level, previous.plan))
-    found = choose(level, history, observed, before, now_s, reserve_factor(pressure))
+    found = choose(level, load, observed, before, now_s, reserve_factor(pressure))
     if previous and before and found.plan is before.plan:
         return with_reasons(service, observed, replace(found, plan=previous.plan), previous)
     problem = problem_for(service, observed, found.demand_rps)

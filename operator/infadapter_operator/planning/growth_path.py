@@ -15,8 +15,8 @@ from itertools import islice, product
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import plus, pods_by_target, resizable
-from infadapter_operator.planning.hysteresis import slack_rps
 from infadapter_operator.planning.problem import budget_for, problem_for
+from infadapter_operator.planning.slack import with_noise
 from infadapter_operator.planning.stabilization import of_running
 from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Plan, PodGroup, Problem, TooLarge, evaluate, solve
@@ -119,7 +119,7 @@ def with_standby(switch: Switch, least_rps: float = LEAST_DEMAND_RPS) -> Iterato
     nothing more, if that serves the noise. The others are to serve `least_rps` by themselves.
     """
     problem = switch.problem
-    noisy = replace(problem, demand_rps=problem.demand_rps + slack_rps(problem.demand_rps))
+    noisy = with_noise(problem)
     for variant, choices in product(problem.variants, (_any_pods, of_running)):
         able = [a for a in variant.allocations if a.capacity_rps > 0]
         if not able:

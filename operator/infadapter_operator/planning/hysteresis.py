@@ -17,7 +17,8 @@ from infadapter_operator.planning.problem import (
     solved,
     untouchable_rps,
 )
-from infadapter_operator.planning.rates import BUCKET_S, WINDOWS_S
+from infadapter_operator.planning.rates import BUCKET_S
+from infadapter_operator.planning.slack import slack_rps
 from infadapter_solver import Plan, PodGroup, Problem, evaluate, is_unbeaten, score
 
 WORTH_MOVING = 0.002
@@ -36,22 +37,11 @@ exceeds.
 """
 
 
-SLACK_SIGMAS = 3.2
-"""
-What a new plan serves beyond its demand, in standard deviations of the rate of now: with less, the
-noise of that rate outgrows it before its pods have paid for their start.
-"""
-
-
 OUTGROWN_IN_A_RISE = 2
 """
 So many plans in turn, each outgrown before it could be reached, are a load that goes on to rise; a
 step that falls between two cycles outgrows one.
 """
-
-
-def slack_rps(demand_rps: float) -> float:
-    return SLACK_SIGMAS * noise_rps(demand_rps, WINDOWS_S[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

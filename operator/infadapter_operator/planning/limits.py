@@ -6,14 +6,14 @@ cause by one pod for all.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from infadapter_operator.domain.observed import STUCK, Observed, Pod
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.backoff import shared
 from infadapter_operator.planning.failures import OF_SIZE, Blocks
+from infadapter_operator.planning.shared_causes import shared
 from infadapter_solver.problem import CPU, Target
 
 
@@ -61,19 +61,13 @@ def limits_of(
     """
     live = _live(blocks, there, failed)
     whole = [b for b in blocks.values() if not b.come and not _is_of_size(b, there)]
-    tried = {
-        b.target
-        for b in whole
-        if not live.starting and now_s >= b.until_s and b.target not in waiting
-    }
+    due = {b.target for b in whole if now_s >= b.until_s and b.target not in waiting}
+    tried = set() if live.starting else due
     limited = {b.target for b in whole}
     together = shared(whole, service, there)
     if together:
         limited |= targets_of(service)
-        elsewhere = any(block.cause in there.tried_elsewhere for block in together)
-        all_may = not elsewhere and all(block.target in tried for block in together)
-        since_s = now_s - together[0].until_s
-        tried = {_whose_turn(service, blocks, since_s)} if all_may else set()
+        tried = _tried_for_all(service, blocks, there, together, tried, now_s)
     within = {b.target for b in whole if b.cause in OF_SIZE}
     within |= {target for target in tried if planned.get(target, 0) > live.ready[target]}
     return Limits(
@@ -85,6 +79,21 @@ def limits_of(
         },
         due=tuple(sorted(tried - within, key=lambda t: (_until_s(blocks, t), t))),
     )
+
+
+def _tried_for_all(
+    service: Service,
+    blocks: Blocks,
+    there: Observed,
+    together: Sequence[Block],
+    tried: Collection[Target],
+    now_s: float,
+) -> set[Target]:
+    """Of all that fail for one cause, one target; none while that is tried elsewhere."""
+    elsewhere = any(block.cause in there.tried_elsewhere for block in together)
+    if elsewhere or not all(block.target in tried for block in together):
+        return set()
+    return {_whose_turn(service, blocks, now_s - together[0].until_s)}
 
 
 def _until_s(blocks: Blocks, target: Target) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from infadapter_operator.domain.decision import Decision, Source
+from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.error_budget import ErrorBudget
 from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed
@@ -13,17 +13,17 @@ from infadapter_operator.domain.situation import CapacityCalibration, Failure, S
 from infadapter_operator.planning.backoff import blocks_after, waiting_for_room
 from infadapter_operator.planning.calibration import calibrated_by, with_calibration
 from infadapter_operator.planning.caution import decide_with_caution
-from infadapter_operator.planning.decide import burst, warming
+from infadapter_operator.planning.due import burst, has_come, is_due, is_to_be_left
 from infadapter_operator.planning.error_budget import error_budget, held, with_plan
-from infadapter_operator.planning.planning_demand import LoadNow, load_now
+from infadapter_operator.planning.planning_demand import Load, measured_load
 from infadapter_operator.planning.presence import Present, present
 from infadapter_operator.planning.probe import Probe, probe_of, wanted_of
 from infadapter_operator.planning.problem import (
     OVERLOAD_TOLERANCE,
     exceeds,
-    is_of_spec,
     untouchable_rps,
 )
+from infadapter_operator.planning.warming import warming
 from infadapter_solver import InvalidProblem
 from infadapter_solver.milp import SolverFailed
 from infadapter_solver.problem import Target
@@ -72,7 +72,7 @@ def plan(situation: Situation) -> Planned:
         plan = found.decision.plan
         there = present(service, situation.observed, blocks, plan, now_s, state.awaited)
     probe, without_room = _tried_beside(service, situation, there, found)
-    now = found.now
+    load = found.load
     return Planned(
         service=service,
         present=there,
@@ -81,8 +81,8 @@ def plan(situation: Situation) -> Planned:
         error_budget=_with_plan(budget, service, there.counted, found.decision, now_s),
         decision=found.decision,
         is_solved=found.is_solved,
-        load_rps=now.rps if now else None,
-        soon_rps=now.soon_rps if now else None,
+        load_rps=load.now_rps if load else None,
+        soon_rps=load.soon_rps if load else None,
         failure=found.failure,
         probe=probe,
         without_room=without_room,
@@ -98,9 +98,9 @@ def _tried_beside(
     """
     waiting = situation.state.without_room
     still = None, tuple(target for target in there.without_room if target in waiting)
-    if not found.is_solved or situation.load is None:
+    if not found.is_solved or found.load is None:
         return still
-    question = service, situation.load, there.counted, found.decision
+    question = service, found.load, there.counted, found.decision
     now_s = situation.now_s
     try:
         probe = probe_of(*question, there.due, there.room, now_s)
@@ -140,7 +140,7 @@ def _with_plan(
 class _Found:
     decision: Decision
     is_solved: bool = False
-    now: LoadNow | None = None  # None: no fresh data
+    load: Load | None = None  # None: no fresh data
     failure: Failure | None = None
 
 
@@ -161,34 +161,28 @@ def _found(service: Service, situation: Situation, there: Present, pressure: flo
 def _without_load(service: Service, situation: Situation, counted: Observed) -> _Found:
     """Held, unless it names what is gone, or what does not come while nothing serves."""
     decision = situation.state.decision
-    if decision is not None and not _is_to_be_left(service, decision, counted):
+    if decision is not None and not is_to_be_left(service, decision, counted):
         return _Found(decision=decision, failure=situation.no_load)
     first = warming(service, counted, situation.now_s)
     return _Found(decision=first, is_solved=True, failure=situation.no_load)
 
 
 def _with_load(
-    service: Service, situation: Situation, load: History, there: Present, pressure: float
+    service: Service, situation: Situation, history: History, there: Present, pressure: float
 ) -> _Found:
     decision, counted, now_s = situation.state.decision, there.counted, situation.now_s
     due = decision is None or is_due(service, decision, now_s) or exceeds(counted, decision.plan)
-    due = due or _has_come(situation)
-    now = load_now(service, load.samples)
-    if decision is not None and not due and not burst(service, counted, decision, now.soon_rps):
-        return _Found(decision=decision, now=now)
+    due = due or has_come(situation)
+    load = measured_load(service, history)
+    if decision is not None and not due and not burst(service, counted, decision, load.soon_rps):
+        return _Found(decision=decision, load=load)
     fresh = decide_with_caution(service, load, counted, decision, now_s, pressure)
     for target in () if fresh.plan.feasible else there.without_room:
         one_more = _with_one_more(counted, target)
         found = decide_with_caution(service, load, one_more, decision, now_s, pressure)
         if _serves_more(found, fresh):
-            return _Found(decision=found, is_solved=True, now=now)
-    return _Found(decision=fresh, is_solved=True, now=now)
-
-
-def _has_come(situation: Situation) -> bool:
-    """A pod that was not planned with is Ready: a plan with it can't wait for the interval."""
-    awaited = situation.state.awaited
-    return any(pod.ready and pod.name in awaited for pod in situation.observed.pods)
+            return _Found(decision=found, is_solved=True, load=load)
+    return _Found(decision=fresh, is_solved=True, load=load)
 
 
 def _with_one_more(counted: Observed, target: Target) -> Observed:
@@ -203,26 +197,3 @@ def _with_one_more(counted: Observed, target: Target) -> Observed:
 def _serves_more(found: Decision, other: Decision) -> bool:
     served_rps, others_rps = (sum(d.plan.served_rps.values()) for d in (found, other))
     return served_rps > others_rps * (1 + OVERLOAD_TOLERANCE)
-
-
-def is_due(service: Service, decision: Decision, now_s: float) -> bool:
-    """
-    An interval after the last decision; also when the clock was set back.
-
-    At once when that was made without any load, or for variants that the spec no longer has.
-    """
-    if decision.source in (Source.WARMING, Source.ADOPTED):
-        return True
-    if _is_of_another_spec(service, decision):
-        return True
-    return not decision.decided_at_s <= now_s < decision.decided_at_s + service.interval_s
-
-
-def _is_to_be_left(service: Service, decision: Decision, observed: Observed) -> bool:
-    serves = any(pod.ready and not pod.leaving for pod in observed.pods)
-    fails = exceeds(observed, decision.plan) and not serves
-    return fails or _is_of_another_spec(service, decision)
-
-
-def _is_of_another_spec(service: Service, decision: Decision) -> bool:
-    return not all(is_of_spec(service, group) for group in decision.plan.groups)

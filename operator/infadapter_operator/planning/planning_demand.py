@@ -3,9 +3,7 @@ The demand to plan for, from the history alone: that of now with its reserve, an
 the stabilisation window, for which what runs may stay.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from infadapter_forecasting.forecaster import Rates
 from infadapter_forecasting.reserve import (
@@ -16,7 +14,7 @@ from infadapter_forecasting.reserve import (
     needed_soon,
 )
 from infadapter_operator.delays import RESIZE_S, START_S
-from infadapter_operator.domain.load import History, Sample
+from infadapter_operator.domain.load import History
 from infadapter_operator.domain.service import ForecastMethod, Service
 from infadapter_operator.planning.forecast import history_s, quantile_forecast
 from infadapter_operator.planning.newsvendor import reserve_quantile
@@ -49,6 +47,27 @@ MOST_SAMPLES = 30
 """More of them do not fit into these, however often the loop reconciles."""
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What was measured, and what it comes to, which is reckoned once a cycle."""
+
+    history: History
+    now_rps: float
+    soon_rps: float  # what must be served now: ahead of the rate while it rises
+
+
+def measured_load(service: Service, history: History) -> Load:
+    """
+    What must be served now: the rate, also ahead of it while it rises, and what of the arrivals of
+    the last seconds no queue could hold back within the SLO.
+    """
+    samples = history.samples
+    rps = rate_now_rps(samples)
+    recent = latest_seconds(samples[-MOST_SAMPLES:], NOW_S[-1])
+    needed_rps = latest_need_rps(recent, service.slo_s, NOW_S)
+    return Load(history, rps, max(rate_soon_rps(samples, rps), needed_rps))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanningDemand:
     """
@@ -65,9 +84,9 @@ class PlanningDemand:
     rates: Rates = field(repr=False, compare=False)  # by second, the latest last
 
 
-def planning_demand(service: Service, history: History, now_s: float) -> PlanningDemand:
+def planning_demand(service: Service, load: Load, now_s: float) -> PlanningDemand:
     """The highest of: forecast, the rate of now, the minimum; and what the window saw."""
-    now_rps = load_now(service, history.samples).soon_rps
+    history, now_rps = load.history, load.soon_rps
     floor_rps = max(now_rps, service.minimum_rps, LEAST_DEMAND_RPS)
     rates = every_second(history.samples, MEMORY_S)
     if service.forecast is ForecastMethod.AUTO:
@@ -113,24 +132,6 @@ def at_most(demand: PlanningDemand, most_rps: float) -> PlanningDemand:
         least_rps=min(demand.least_rps, most_rps),
         kept_rps=max(demand.observed_rps, min(demand.kept_rps, most_rps)),
     )
-
-
-class LoadNow(NamedTuple):
-    """The rate of now, and what must be served now: ahead of the rate while it rises."""
-
-    rps: float
-    soon_rps: float
-
-
-def load_now(service: Service, samples: Sequence[Sample]) -> LoadNow:
-    """
-    What must be served now: the rate, also ahead of it while it rises, and what of the arrivals of
-    the last seconds no queue could hold back within the SLO.
-    """
-    rps = rate_now_rps(samples)
-    recent = latest_seconds(samples[-MOST_SAMPLES:], NOW_S[-1])
-    needed_rps = latest_need_rps(recent, service.slo_s, NOW_S)
-    return LoadNow(rps, max(rate_soon_rps(samples, rps), needed_rps))
 
 
 def extrapolated_rps(planned_rps: float, age_s: float, now_rps: float) -> float:

@@ -62,19 +62,10 @@ def present(
     waiting = {**waiting, **{pod.target: pod.name for pod in kept}}
     lost = {pod.name for pod in observed.pods if pod.is_lost and not pod.leaving}
     left_out = lost | set(waiting.values())
-    gone = Counter(pod.target for pod in observed.pods if pod.name in left_out)
-    gone.update(uncreated)
-    absent = {t: _not_counted(observed, t, gone[t], left_out) for t in gone}
-    desired = {t: n - absent.get(t, 0) for t, n in observed.desired_pods.items()}
-    aside = [pod for pod in observed.pods if pod.name in waiting.values()]
-    there = replace(
-        observed,
-        aside=held(aside),
-        pods=tuple(pod for pod in observed.pods if pod.name not in left_out),
-        desired_pods=desired,
-    )
+    absent = _absent(observed, left_out, uncreated)
+    there = _without(observed, left_out, absent, waiting.values())
     planned = planned_pods(plan)
-    limits = limits_of(service, blocks, there, failed, frozenset(gone), planned, now_s)
+    limits = limits_of(service, blocks, there, failed, frozenset(absent), planned, now_s)
     counted = replace(there, pod_limits=limits.pods, size_limits=size_limits(blocks, there, now_s))
     due = () if kept or again & uncreated.keys() else limits.due
     room = room_beside(service, observed, plan, left_out)
@@ -87,6 +78,30 @@ def present(
         due=fitting,
         without_room=tuple(target for target in due if target not in fitting),
         room=room,
+    )
+
+
+def _absent(
+    observed: Observed, left_out: Collection[str], uncreated: Mapping[Target, int]
+) -> dict[Target, int]:
+    """By target, how many pods are left out, those that were never created with them."""
+    gone = Counter(pod.target for pod in observed.pods if pod.name in left_out)
+    gone.update(uncreated)
+    return {target: _not_counted(observed, target, gone[target], left_out) for target in gone}
+
+
+def _without(
+    observed: Observed,
+    left_out: Collection[str],
+    absent: Mapping[Target, int],
+    waiting: Collection[str],
+) -> Observed:
+    """What is left: of what is left out, only the room of what is waited for is held."""
+    return replace(
+        observed,
+        aside=held(pod for pod in observed.pods if pod.name in waiting),
+        pods=tuple(pod for pod in observed.pods if pod.name not in left_out),
+        desired_pods={t: n - absent.get(t, 0) for t, n in observed.desired_pods.items()},
     )
 
 

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from infadapter_operator.domain.decision import Decision
-from infadapter_operator.domain.load import History
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import (
@@ -22,6 +21,7 @@ from infadapter_operator.planning.capacity import (
     same_size,
 )
 from infadapter_operator.planning.decide import choose
+from infadapter_operator.planning.planning_demand import Load
 from infadapter_solver.problem import Allocation, Plan, PodGroup, PodSize, Resources, Target
 
 
@@ -35,7 +35,7 @@ class Probe:
 
 def probe_of(
     service: Service,
-    history: History,
+    load: Load,
     counted: Observed,
     decision: Decision,
     targets: Iterable[Target],
@@ -48,7 +48,7 @@ def probe_of(
     surge is in use for as long as the patience with it.
     """
     for target in targets:
-        wanted = wanted_of(service, history, counted, decision, target, now_s)
+        wanted = wanted_of(service, load, counted, decision, target, now_s)
         size = size_with_room(service, counted, wanted, room) if wanted else None
         if size is not None:
             return Probe(target=target, size=size)
@@ -57,7 +57,7 @@ def probe_of(
 
 def wanted_of(
     service: Service,
-    history: History,
+    load: Load,
     counted: Observed,
     decision: Decision,
     target: Target,
@@ -65,7 +65,7 @@ def wanted_of(
 ) -> PodGroup | None:
     limits = {other: pods for other, pods in counted.pod_limits.items() if other != target}
     free = replace(counted, pod_limits=limits)
-    plan = choose(service, history, free, decision, now_s).plan
+    plan = choose(service, load, free, decision, now_s).plan
     most = counted.pod_limits.get(target, 0)
     return next((g for g in plan.groups if g.target == target and g.pods > most), None)
 

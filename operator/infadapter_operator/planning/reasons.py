@@ -6,7 +6,9 @@ constraint keeps it from being better. Computed only for a plan that is new.
 from dataclasses import replace
 
 from infadapter_operator.domain.decision import Alternative, Decision, Source
+from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.problem import problem_for
 from infadapter_solver import (
     Plan,
     PodGroup,
@@ -18,6 +20,15 @@ from infadapter_solver import (
     score,
     solve,
 )
+
+
+def with_reasons(
+    service: Service, observed: Observed, decision: Decision, previous: Decision | None
+) -> Decision:
+    """With the reasons of the plan, which do not change while it is kept."""
+    if previous and decision.plan is previous.plan and previous.is_from_load:
+        return _with_reasons_of(decision, previous)
+    return explained(service, problem_for(service, observed, decision.demand_rps), decision)
 
 
 def explained(service: Service, problem: Problem, decision: Decision) -> Decision:
@@ -123,3 +134,14 @@ def _next_best(rejected: tuple[Alternative, ...]) -> tuple[str, ...]:
 
 def _variants(plan: Plan) -> set[str]:
     return {group.target.variant for group in plan.groups}
+
+
+def _with_reasons_of(decision: Decision, previous: Decision) -> Decision:
+    return replace(
+        decision,
+        source=previous.source,
+        binding=previous.binding,
+        why=previous.why,
+        rejected=previous.rejected,
+        expected_latency_s=previous.expected_latency_s,
+    )

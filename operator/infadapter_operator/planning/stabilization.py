@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.planning.capacity import fits, pods_by_target, running_groups
-from infadapter_operator.planning.hysteresis import CurrentPlan, slack_rps
+from infadapter_operator.planning.hysteresis import CurrentPlan
 from infadapter_operator.planning.problem import problem_for
+from infadapter_operator.planning.slack import slack_rps
 from infadapter_solver import Plan, PodGroup, Problem, Variant, evaluate, solve
 from infadapter_solver.problem import Allocation, Target
 

@@ -13,12 +13,7 @@ from infadapter_operator.domain.observed import Observed, Resize
 from infadapter_operator.domain.steps import ReplacePods, ResizePod
 from infadapter_operator.rollout.free import Room, over_budget
 from infadapter_operator.rollout.match import WAITS, PodState, of_target
-from infadapter_operator.rollout.preemption import (
-    is_in_question,
-    is_under_way,
-    node_shortages,
-    preempted,
-)
+from infadapter_operator.rollout.preemption import node_shortages, preempted
 from infadapter_operator.rollout.release import (
     DrainContext,
     Releases,
@@ -33,6 +28,7 @@ from infadapter_operator.rollout.scale_down import align
 from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
 from infadapter_operator.rollout.stopgap import stopgaps
 from infadapter_operator.rollout.surge_time import is_over
+from infadapter_operator.rollout.under_way import is_in_question, is_under_way
 from infadapter_solver.problem import CPU, Target
 
 PENDING_PATIENCE_S = 60.0

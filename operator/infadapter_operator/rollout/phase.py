@@ -8,8 +8,8 @@ from infadapter_operator.domain.progress import Phase, Progress, Rest
 from infadapter_operator.domain.steps import SetWeights, Step
 from infadapter_operator.planning.failures import gives_up_at_s
 from infadapter_operator.rollout.match import PodState
-from infadapter_operator.rollout.preemption import is_moving
 from infadapter_operator.rollout.release import DrainContext
+from infadapter_operator.rollout.under_way import is_moving
 from infadapter_solver.problem import CPU, Target
 
 

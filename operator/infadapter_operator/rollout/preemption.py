@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from infadapter_operator.delays import START_S
-from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.domain.observed import Pod, Resize
 from infadapter_operator.planning.capacity import held_by, load_time_s, plus
-from infadapter_operator.rollout.free import missing
-from infadapter_operator.rollout.match import PodState, is_settled, of_target
+from infadapter_operator.rollout.match import PodState
 from infadapter_operator.rollout.release import (
     DrainContext,
     Releases,
@@ -22,7 +21,7 @@ from infadapter_operator.rollout.release import (
     ways,
 )
 from infadapter_operator.rollout.scale_up import Shortage
-from infadapter_solver.problem import Allocation, Resources, Target
+from infadapter_solver.problem import Allocation, Resources
 
 MOST_FOR_A_NODE = 0.5
 """
@@ -67,57 +66,6 @@ def preempted(context: DrainContext, shortages: Sequence[Shortage]) -> Releases:
     spared = [candidate for candidate in candidates if candidate.lost_rps <= headroom_rps]
     least = min(spared or candidates, key=lambda candidate: candidate.badness(context.ready_rps))
     return least.released
-
-
-def is_under_way(context: DrainContext, observed: Observed) -> bool:
-    """Something changes the room by itself; also a roll that stands still, when it goes on."""
-    return bool(observed.rolling) or is_moving(context, observed)
-
-
-def is_moving(context: DrainContext, observed: Observed) -> bool:
-    """
-    Something starts, is resized, rolls or leaves: it ends by itself. Pods that are refused don't
-    come, but those that are not planned any more leave their room in this cycle.
-    """
-    planned = {group.target: group.pods for group in context.plan.groups}
-    return (
-        any(_is_rolling(observed, target) for target in observed.rolling)
-        or any(
-            target not in observed.refusals
-            or len(of_target(context.pods, target)) + pods > planned.get(target, 0)
-            for target, pods in missing(observed).items()
-        )
-        or any(pod.leaving or _is_resizing(pod) for pod in observed.pods)
-        or any(_is_starting(one) for one in context.pods)
-    )
-
-
-def is_in_question(context: DrainContext) -> bool:
-    """Something planned fails: soon it comes after all, or another plan is made without it."""
-    return any(
-        one.actual.trouble is not None
-        or (one.actual.resize is Resize.FAILING and not one.is_given_up(context.now_s))
-        for one in context.pods
-        if not one.goes and one.touchable
-    )
-
-
-def _is_rolling(observed: Observed, target: Target) -> bool:
-    """It has new pods, and all of them have come or start."""
-    new = [pod for pod in observed.of(target) if not (pod.outdated or pod.leaving)]
-    return bool(new) and all(pod.ready or not _is_known_to_wait(pod) for pod in new)
-
-
-def _is_starting(one: PodState) -> bool:
-    return not (one.goes or one.actual.ready or _is_known_to_wait(one.actual))
-
-
-def _is_known_to_wait(pod: Pod) -> bool:
-    return pod.unschedulable_since_s is not None or pod.trouble is not None
-
-
-def _is_resizing(pod: Pod) -> bool:
-    return pod.resize in (Resize.NONE, Resize.IN_PROGRESS) and not is_settled(pod)
 
 
 def node_shortages(context: DrainContext) -> Iterator[Shortage]:

@@ -69,14 +69,20 @@ def unloaded(
             rps - less_rps if weights.get(one.actual.name) else rps
             for rps, weights in zip(carried_rps, ways, strict=True)
         ]
-        suffices = all(
-            after >= min(before, demand_rps, after_rps) - 1e-9
-            for before, after in zip(carried_rps, carried_after_rps, strict=True)
-        )
+        needed_rps = min(demand_rps, after_rps)
+        suffices = _suffices(carried_rps, carried_after_rps, needed_rps)
         if suffices and _missed_rps(one, size, in_force, demand_rps) <= lost_rps + 1e-9:
             found[one.actual.name] = size
             left_rps, carried_rps = after_rps, carried_after_rps
     return found
+
+
+def _suffices(before_rps: Sequence[float], after_rps: Sequence[float], needed_rps: float) -> bool:
+    """Whether, by all weights, what carries serves what is needed, or as much as before."""
+    return all(
+        after >= min(before, needed_rps) - 1e-9
+        for before, after in zip(before_rps, after_rps, strict=True)
+    )
 
 
 def _named_by_all(in_force: Sequence[Mapping[str, int]]) -> dict[str, int]:

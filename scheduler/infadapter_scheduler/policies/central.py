@@ -23,8 +23,8 @@ class CentralQueue:
 
     decides_at_arrival = False
 
-    def __init__(self, model: Model, points: PointPolicy, *, lag_s: float = 0.0) -> None:
-        self._model, self._policy, self._lag_s = model, points, lag_s
+    def __init__(self, model: Model, points: PointPolicy) -> None:
+        self._model, self._policy = model, points
         self._points = tuple(
             Timed(number, point.name, point.accuracy, point.execution_s)
             for number, point in enumerate(model.points)
@@ -82,7 +82,7 @@ class CentralQueue:
         )
 
     def _situation(self, now_s: float) -> Situation:
-        slack_s = self._queue[0][0] - now_s - 2 * self._lag_s
+        slack_s = self._queue[0][0] - now_s
         return Situation(
             now_s=now_s,
             model=self._model.name,

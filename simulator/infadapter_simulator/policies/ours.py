@@ -10,6 +10,7 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import Situation, State
 from infadapter_operator.planning.decide import decide
 from infadapter_operator.planning.plan import Planned, plan
+from infadapter_operator.planning.planning_demand import measured_load
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_simulator.platform import SimulatedCluster, SimulatedLoad, SimulatedRouter
 from infadapter_simulator.policies.fleet import first_fleet
@@ -71,8 +72,8 @@ class Ours:
     def begin(self, world: World, mean_rps: float) -> None:
         self.meet(world)
         assert self.load is not None
-        history = at_once(self.load.history(3600, 0.0))
-        decision = decide(self.service, history, Observed(), None, world.now_s)
+        load = measured_load(self.service, at_once(self.load.history(3600, 0.0)))
+        decision = decide(self.service, load, Observed(), None, world.now_s)
         first_fleet(world, decision.plan)
         self.state = State(decision=decision)
         self.act(world)

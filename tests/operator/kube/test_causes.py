@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from infadapter_operator.domain.observed import Cause
 from infadapter_operator.domain.progress import Block
-from infadapter_operator.kube.causes import SHARED_BY_SERVICES, SHARED_WITHIN_S, TRIAL_S, Causes
+from infadapter_operator.kube.causes import SHARED_BY_SERVICES, TRIAL_S, Causes
+from infadapter_operator.planning.shared_causes import SHARED_WITHIN_S
 from infadapter_solver.problem import Target
 
 SMALL, LARGE = Target("small"), Target("large")

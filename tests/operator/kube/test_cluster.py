@@ -52,8 +52,8 @@ async def scaled(cluster: KubeCluster, pods: int, size: Any = ONE) -> Observed:
     return await look(cluster)
 
 
-def template_of(api: FakeApi, path: str = DEPLOYMENT) -> Json:
-    found: Json = api.objects[path]["spec"]["template"]["spec"]["containers"][0]
+def template_of(api: FakeApi) -> Json:
+    found: Json = api.objects[DEPLOYMENT]["spec"]["template"]["spec"]["containers"][0]
     return found
 
 

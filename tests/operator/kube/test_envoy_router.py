@@ -35,8 +35,8 @@ def weights(**by_pod: int) -> SetWeights:
     )
 
 
-def a_router(api: FakeApi, xds: XdsServer, slo_s: float = 0.75) -> EnvoyRouter:
-    return EnvoyRouter(api=api, owner=OWNER, xds=xds, settings=Settings(), slo_s=slo_s)
+def a_router(api: FakeApi, xds: XdsServer) -> EnvoyRouter:
+    return EnvoyRouter(api=api, owner=OWNER, xds=xds, settings=Settings(), slo_s=0.75)
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from tests.operator.planning.test_parse import Json, a_document, a_profile, pars
 TARGET = Target("resnet18")
 
 
-def a_row(cpu: str, batch_size: int, rps: float, missed: str = "0.01") -> Json:
+def a_row(cpu: str, batch_size: int, rps: float) -> Json:
     """A capacity as the profiler writes it: goodput, of which at most so many are missed."""
-    known = {"latencyMilliseconds": 750, "percentile": 99, "rps": str(rps), "missedRatio": missed}
+    known = {"latencyMilliseconds": 750, "percentile": 99, "rps": str(rps), "missedRatio": "0.01"}
     return {"resources": {"cpu": cpu}, "batchSize": batch_size, "capacity": [known]}
 
 

@@ -20,8 +20,10 @@ from infadapter_operator.planning.caution import (
 )
 from infadapter_operator.planning.decide import decide
 from infadapter_operator.planning.planning_demand import (
+    Load,
     PlanningDemand,
     at_most,
+    measured_load,
     with_reserve,
 )
 from infadapter_operator.planning.problem import problem_for
@@ -35,6 +37,10 @@ def steady(rps: float) -> History:
     return History(tuple(Sample(float(at_s), rps) for at_s in range(1, 601)))
 
 
+def load(rps: float) -> Load:
+    return measured_load(a_service(), steady(rps))
+
+
 def decided(
     pressure: float,
     rps: float = 20.0,
@@ -43,7 +49,7 @@ def decided(
     observed: Observed = NOTHING,
 ) -> Decision:
     known = service or a_service()
-    return decide_with_caution(known, steady(rps), observed, previous, 600.0, pressure)
+    return decide_with_caution(known, load(rps), observed, previous, 600.0, pressure)
 
 
 # --- levels -------------------------------------------------------------------------------------
@@ -106,7 +112,7 @@ def test_a_bound_takes_the_reserve_and_nothing_that_was_seen() -> None:
 
 
 def test_without_pressure_it_is_the_decision_of_before() -> None:
-    assert decided(0.0) == decide(a_service(), steady(20.0), NOTHING, None, 600.0)
+    assert decided(0.0) == decide(a_service(), load(20.0), NOTHING, None, 600.0)
 
 
 @settings(deadline=None, max_examples=30)

@@ -9,10 +9,17 @@ from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.load import History, Sample
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.decide import burst, decide, warming
-from infadapter_operator.planning.hysteresis import WORTH_MOVING, slack_rps
-from infadapter_operator.planning.planning_demand import REACHED_WITHIN_S, planning_demand
-from infadapter_operator.planning.switching_cost import MOST_DWELL_S
+from infadapter_operator.planning.decide import decide
+from infadapter_operator.planning.due import burst
+from infadapter_operator.planning.dwell import MOST_DWELL_S
+from infadapter_operator.planning.hysteresis import WORTH_MOVING
+from infadapter_operator.planning.planning_demand import (
+    REACHED_WITHIN_S,
+    measured_load,
+    planning_demand,
+)
+from infadapter_operator.planning.slack import slack_rps
+from infadapter_operator.planning.warming import warming
 from infadapter_profiles.profile import Point, Profile, ProfiledAllocation
 from infadapter_solver import Binding
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, PodSize, Target, Variant
@@ -42,10 +49,20 @@ def a_pod(name: str, variant: str, millicores: int, **changes: object) -> Pod:
     return replace(pod, **changes)  # type: ignore[arg-type]
 
 
+def decision_of(
+    service: Service,
+    history: History,
+    observed: Observed,
+    previous: Decision | None,
+    now_s: float,
+) -> Decision:
+    return decide(service, measured_load(service, history), observed, previous, now_s)
+
+
 def decided(
     service: Service, history: History, previous: Decision | None = None, now_s: float = NOW_S
 ) -> Decision:
-    return decide(service, history, EMPTY, previous, now_s)
+    return decision_of(service, history, EMPTY, previous, now_s)
 
 
 def running(plan: Plan) -> Observed:
@@ -63,13 +80,15 @@ def running(plan: Plan) -> Observed:
 
 def test_plans_for_what_was_needed_within_the_stabilisation_window() -> None:
     history = a_history((600, 10.0), (10, 30.0), (25, 10.0))
-    assert planning_demand(a_service(), history, NOW_S).observed_rps == pytest.approx(300 / 10.6)
+    load = measured_load(a_service(), history)
+    assert planning_demand(a_service(), load, NOW_S).observed_rps == pytest.approx(300 / 10.6)
 
 
 def test_forgets_a_peak_when_it_has_left_the_window() -> None:
     service = a_service(quantile=0.5, cost_weight=1.0)
     history = a_history((1700, 10.0), (10, 30.0), (120, 10.0))
-    assert planning_demand(service, history, NOW_S).rps == pytest.approx(10.0)
+    load = measured_load(service, history)
+    assert planning_demand(service, load, NOW_S).rps == pytest.approx(10.0)
 
 
 def test_scales_up_at_once_and_down_only_after_the_stabilisation() -> None:
@@ -78,11 +97,11 @@ def test_scales_up_at_once_and_down_only_after_the_stabilisation() -> None:
     high = decided(service, a_history((300, 5.0), (6, 60.0)), low)
     assert high.plan.capacity_rps >= 60.0
     there = running(high.plan)
-    soon = decide(service, a_history((300, 5.0), (30, 60.0), (25, 5.0)), there, high, NOW_S)
+    soon = decision_of(service, a_history((300, 5.0), (30, 60.0), (25, 5.0)), there, high, NOW_S)
     (peak,), (kept,) = high.plan.groups, soon.plan.groups
     assert (kept.target, kept.allocation) == (peak.target, peak.allocation)
     assert 60.0 * 10 / 10.6 <= kept.capacity_rps <= peak.capacity_rps
-    late = decide(service, a_history((300, 5.0), (30, 60.0), (60, 5.0)), there, high, NOW_S)
+    late = decision_of(service, a_history((300, 5.0), (30, 60.0), (60, 5.0)), there, high, NOW_S)
     assert late.plan.cost < high.plan.cost or late.plan.accuracy > high.plan.accuracy
 
 
@@ -93,7 +112,7 @@ def test_a_window_starts_nothing_for_a_load_that_is_over() -> None:
     high = decided(service, a_history((1700, 14.0), (6, 60.0)), before)
     assert high.plan.groups != before.plan.groups
     there = running(before.plan)
-    over = decide(service, a_history((1700, 14.0), (6, 60.0), (40, 14.0)), there, high, NOW_S)
+    over = decision_of(service, a_history((1700, 14.0), (6, 60.0), (40, 14.0)), there, high, NOW_S)
     assert over.plan.groups == before.plan.groups
 
 
@@ -107,7 +126,7 @@ def test_within_the_window_what_runs_may_drop_out() -> None:
         decided_at_s=NOW_S - 20.0,
     )
     history = a_history((300, 50.0), (10, 55.0), (20, 30.0))
-    over = decide(service, history, Observed(pods=pods), previous, NOW_S).plan
+    over = decision_of(service, history, Observed(pods=pods), previous, NOW_S).plan
     assert over.cost == 3.0
     assert {g.target.variant for g in over.groups} == {"small"}
     assert over.groups[0].pods <= 6
@@ -132,7 +151,9 @@ def test_a_load_that_has_outgrown_two_plans_in_turn_is_planned_for_ahead(
     service = a_service(budget={CPU: 60_000})
     before = decided(service, a_history((600, 20.0)))
     before = replace(before, decided_at_s=NOW_S - 1.0, outgrown=outgrown)
-    soon = decide(service, a_history((600, 20.0), (3, 60.0)), running(before.plan), before, NOW_S)
+    soon = decision_of(
+        service, a_history((600, 20.0), (3, 60.0)), running(before.plan), before, NOW_S
+    )
     assert soon.outgrown == outgrown + 1
     assert soon.demand_rps == pytest.approx(planned_rps, rel=0.25)
 
@@ -145,7 +166,7 @@ def test_while_surge_is_held_one_outgrown_plan_tells_of_a_rise() -> None:
     surge = tuple(a_pod(f"large-{n}", "large", 4000) for n in range(20, 40))
     observed = running(before.plan)
     observed = replace(observed, pods=observed.pods + surge)
-    soon = decide(service, a_history((600, 20.0), (3, 60.0)), observed, before, NOW_S)
+    soon = decision_of(service, a_history((600, 20.0), (3, 60.0)), observed, before, NOW_S)
     assert soon.demand_rps == pytest.approx(120.0, rel=0.25)
 
 
@@ -154,7 +175,7 @@ def test_a_rise_is_not_planned_for_beyond_what_the_budget_serves() -> None:
     before = replace(decided(service, a_history((600, 20.0))), decided_at_s=NOW_S - 1.0, outgrown=1)
     most_rps = decided(service, a_history((600, 10_000.0))).plan.capacity_rps
     rising = a_history((600, 20.0), (3, 0.8 * most_rps))
-    soon = decide(service, rising, running(before.plan), before, NOW_S)
+    soon = decision_of(service, rising, running(before.plan), before, NOW_S)
     assert soon.plan.feasible
     assert 0.9 * most_rps < soon.demand_rps <= most_rps
 
@@ -163,7 +184,9 @@ def test_a_plan_that_lasted_until_its_pods_came_counts_for_no_rise() -> None:
     service = a_service(budget={CPU: 60_000})
     before = decided(service, a_history((600, 20.0)))
     before = replace(before, decided_at_s=NOW_S - REACHED_WITHIN_S - 1.0, outgrown=3)
-    soon = decide(service, a_history((600, 20.0), (3, 60.0)), running(before.plan), before, NOW_S)
+    soon = decision_of(
+        service, a_history((600, 20.0), (3, 60.0)), running(before.plan), before, NOW_S
+    )
     assert soon.outgrown == 0
     assert soon.demand_rps < 80.0
 
@@ -214,7 +237,7 @@ def test_in_an_overload_no_pod_starts_for_a_thousandth_more() -> None:
     whole = Allocation(size=PodSize(resources={CPU: 3000}), capacity_rps=60.0)
     service = a_service(variants=(replace(SMALL, allocations=(thirds, whole)),), budget={CPU: 3000})
     running = Observed(pods=(a_pod("small-1", "small", 3000),))
-    plan = decide(service, a_history((600, 90.0)), running, None, NOW_S).plan
+    plan = decision_of(service, a_history((600, 90.0)), running, None, NOW_S).plan
     assert [(group.pods, group.allocation) for group in plan.groups] == [(1, whole)]
     assert not plan.feasible
 
@@ -235,7 +258,7 @@ def test_a_kept_plan_serves_and_is_nearly_as_good(before: float, after: float, b
     """As good as what would replace it, less the way there; that serves the load's noise, too."""
     service = a_service(budget={CPU: budget * 1000})
     first = decided(service, a_history((600, before)))
-    kept = decide(service, a_history((600, after)), running(first.plan), first, NOW_S)
+    kept = decision_of(service, a_history((600, after)), running(first.plan), first, NOW_S)
     fresh = decided(service, a_history((600, after)))
     lasting = decided(service, a_history((600, after + slack_rps(after))))
     if fresh.plan.feasible:
@@ -291,15 +314,15 @@ def test_first_data_may_only_add() -> None:
     pods = tuple(a_pod(f"p{i}", "small", 2000) for i in range(3))
     service = a_service()
     adopted = warming(service, Observed(pods=pods), NOW_S - 10)
-    young = decide(service, a_history((10, 2.0)), Observed(pods=pods), adopted, NOW_S)
+    young = decision_of(service, a_history((10, 2.0)), Observed(pods=pods), adopted, NOW_S)
     assert young.plan.capacity_rps >= adopted.plan.capacity_rps
-    old = decide(service, a_history((600, 2.0)), Observed(pods=pods), adopted, NOW_S)
+    old = decision_of(service, a_history((600, 2.0)), Observed(pods=pods), adopted, NOW_S)
     assert old.plan.capacity_rps < adopted.plan.capacity_rps
 
 
 def test_what_runs_is_kept_on_first_data_also_where_nothing_was_decided_before() -> None:
     pods = tuple(a_pod(f"p{i}", "small", 2000) for i in range(3))
-    first = decide(a_service(), a_history((10, 2.0)), Observed(pods=pods), None, NOW_S)
+    first = decision_of(a_service(), a_history((10, 2.0)), Observed(pods=pods), None, NOW_S)
     assert first.plan.capacity_rps >= 120.0
 
 
@@ -317,7 +340,7 @@ def test_of_a_floor_that_the_budget_can_not_hold_as_much_is_kept_as_it_can() -> 
     pods = tuple(a_pod(f"p{i}", "small", 2000) for i in range(3))
     service = a_service(budget={CPU: 5000})
     adopted = warming(service, Observed(pods=pods), NOW_S - 10)
-    plan = decide(service, a_history((10, 2.0)), Observed(pods=pods), adopted, NOW_S).plan
+    plan = decision_of(service, a_history((10, 2.0)), Observed(pods=pods), adopted, NOW_S).plan
     assert plan.feasible
     assert plan.capacity_rps >= 100.0
 
@@ -352,7 +375,7 @@ def test_pods_that_another_controller_scales_are_not_planned_but_counted() -> No
     theirs = (a_pod("x", "small", 2000),)
     observed = Observed(pods=theirs, untouchable=frozenset({Target("small")}))
     service = a_service(budget={CPU: 4000})
-    decision = decide(service, a_history((600, 45.0)), observed, None, NOW_S)
+    decision = decision_of(service, a_history((600, 45.0)), observed, None, NOW_S)
     assert decision.plan.feasible
     assert "small" not in {group.target.variant for group in decision.plan.groups}
     assert sum(group.resources[CPU] for group in decision.plan.groups) <= 2000

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from infadapter_operator.api.status import ErrorBudgetStatus, InferenceServiceStatus
 from infadapter_operator.domain.error_budget import Answers, ErrorBudget
 from infadapter_operator.domain.observed import Observed
-from infadapter_operator.planning.decide import warming
+from infadapter_operator.planning.warming import warming
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.condition import Condition, Signals, Status
 from infadapter_operator.reporting.conditions import conditions

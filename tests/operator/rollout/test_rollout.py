@@ -18,7 +18,7 @@ from infadapter_operator.domain.steps import (
     Step,
 )
 from infadapter_operator.planning.capacity import fitting
-from infadapter_operator.planning.decide import warming
+from infadapter_operator.planning.warming import warming
 from infadapter_operator.rollout.match import RESIZE_PATIENCE_S
 from infadapter_operator.rollout.rollout import towards
 from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Target

@@ -24,8 +24,8 @@ OLD = PodSeen(
 )
 
 
-def using(millicores: int, pod: PodSeen = OLD, at_s: float = 0.0) -> PodSeen:
-    return replace(pod, usage=Usage(millicores=millicores, window_s=15.0, at_s=at_s))
+def using(millicores: int) -> PodSeen:
+    return replace(OLD, usage=Usage(millicores=millicores, window_s=15.0, at_s=0.0))
 
 
 @pytest.mark.parametrize(

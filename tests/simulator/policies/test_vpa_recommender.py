@@ -16,8 +16,6 @@ from infadapter_simulator.policies.kubernetes.vpa_recommender import (
 LOW, HIGH = 0.45, 2.2
 """Cores: 45 and 220 requests per second of 10 ms each."""
 
-DAY_MINUTES = 24 * 60
-
 
 def recommended(recommender: Recommender) -> Recommendation:
     found = recommender.recommendation()
@@ -25,10 +23,8 @@ def recommended(recommender: Recommender) -> Recommendation:
     return found
 
 
-def minutes_until(
-    recommender: Recommender, cores: float, target: int, most_minutes: int = 120 * 60
-) -> int:
-    for minute in range(1, most_minutes):
+def minutes_until(recommender: Recommender, cores: float, target: int) -> int:
+    for minute in range(1, 120 * 60):
         recommender.add(cores, 60.0 * (minute - 1))
         if recommended(recommender).target == target:
             return minute

@@ -14,9 +14,9 @@ PROMETHEUS_RATE = RateMetric(scrape_s=5.0, window_s=30.0)
 """The quicker of the usual: by default Prometheus scrapes every 60 s."""
 
 
-def keda(variant: str, setting: Setting, rate: RateMetric = PROMETHEUS_RATE) -> Hpa:
+def keda(variant: str, setting: Setting) -> Hpa:
     name = f"keda-{variant}{setting}"
-    return Hpa(name=name, variant=variant, setting=setting, metric_of=rps_metric(rate))
+    return Hpa(name=name, variant=variant, setting=setting, metric_of=rps_metric(PROMETHEUS_RATE))
 
 
 def keda_choices(variant: str) -> tuple[Hpa, ...]:

@@ -82,17 +82,17 @@ def holding(found: Mapping[str, Both], attainment: float) -> float:
     return max(held, default=min(CAPACITY_RPS))
 
 
-def span_closed(found: Mapping[str, Both], name: str = "ours") -> float:
+def span_closed(found: Mapping[str, Both]) -> float:
     """Of the accuracy between the fixed SubNet that holds its attainment, and the best."""
-    ours = found[name].admitted
+    ours = found["ours"].admitted
     held = holding(found, ours.attainment)
     best = max(CAPACITY_RPS)
     return (ours.accuracy - held) / (best - held) if held < best else 1.0
 
 
-def times_as_often(found: Mapping[str, Both], name: str = "ours") -> tuple[float, float]:
+def times_as_often(found: Mapping[str, Both]) -> tuple[float, float]:
     """On time, beside the fixed SubNet of the next higher accuracy: behind admission, without."""
-    ours = found[name].admitted
+    ours = found["ours"].admitted
     beside = min((a for a in CAPACITY_RPS if a >= ours.accuracy), default=max(CAPACITY_RPS))
     behind, without = found[fixed(beside)]
     return ours.attainment / behind.attainment, ours.attainment / without.attainment

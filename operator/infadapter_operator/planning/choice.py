@@ -1,0 +1,114 @@
+"""
+Which plan to have: the one in force, the best one, or the best that starts nothing, by what each is
+worth over its dwell, the way there included.
+"""
+
+from dataclasses import replace
+
+from infadapter_operator.planning.dwell import dwell_s
+from infadapter_operator.planning.growth_path import with_growth_path
+from infadapter_operator.planning.hysteresis import WORTH_MOVING, CurrentPlan
+from infadapter_operator.planning.problem import solved
+from infadapter_operator.planning.recourse import recourse_of, with_recourse
+from infadapter_operator.planning.shortage import is_borne, is_under_way, surge_is_short
+from infadapter_operator.planning.slack import with_noise
+from infadapter_operator.planning.stabilization import lasting_in_place, stabilized
+from infadapter_operator.planning.switching_cost import Switch
+from infadapter_solver import Plan, Problem, evaluate
+
+MOST_FOR_A_PATH = 0.05
+"""
+In objective, a mean over the dwell: what a plan with a growth path may be worth less once the load
+has outgrown one. It pays for fast variants in place of accurate ones, and not for a start for which
+much of what serves makes way.
+"""
+
+
+def kept_by_the_window(before: CurrentPlan, now_s: float, *, careful: bool) -> Plan | None:
+    """What stays while the load has fallen from what the stabilisation window saw, if it may."""
+    held = stabilized(before) if before.is_kept_by_the_window else None
+    if held is None or careful:
+        return held
+    problem = before.problem(before.demand.kept_rps)
+    return _unless_more_accurate(held, _switch(before, problem, now_s))
+
+
+def chosen(before: CurrentPlan, problem: Problem, now_s: float, *, careful: bool) -> Plan:
+    """The plan that is worth most, and what makes it worth to have a way on for a rise."""
+    switch = _switch(before, problem, now_s)
+    noisy = with_noise(problem)
+    best = before.unbeaten(noisy) or _compared(before, noisy, switch, careful=careful)
+    if best.feasible:
+        best = _with_recourse(best, switch, before)
+    if best.feasible and best.capacity_rps > before.capacity_rps:
+        best = _with_path(best, switch, before)
+    return best
+
+
+def _switch(before: CurrentPlan, problem: Problem, now_s: float) -> Switch:
+    return Switch(
+        service=before.service,
+        observed=before.observed,
+        problem=problem,
+        now_s=now_s,
+        dwell_s=dwell_s(before.demand.rates, before.demand.now_rps),
+    )
+
+
+def _unless_more_accurate(held: Plan, switch: Switch) -> Plan:
+    """
+    What is kept within the window, or a more accurate plan that would do for all that the window
+    saw: that is not for a load that is over, and a load that never rests would wait for ever.
+    """
+    best = solved(switch.problem)
+    if not best.feasible or best.accuracy <= held.accuracy:
+        return held
+    kept = evaluate(switch.problem, held.groups)
+    return best if switch.worth(best) - switch.worth(kept) > WORTH_MOVING else held
+
+
+def _compared(before: CurrentPlan, noisy: Problem, switch: Switch, *, careful: bool) -> Plan:
+    """
+    The plan in force, the best one, or the best that starts nothing: by what each is worth. Who is
+    careful stays, as long as the plan in force may; and all stay where to leave it misses more.
+    """
+    best = _lasting(switch.problem, noisy)
+    waits = careful or is_under_way(before)
+    if before.still_holds(best) or (waits and before.may_stay(best)):
+        return before.kept(best)
+    candidates = [best]
+    nearby = lasting_in_place(before, switch.problem.capacity_floor_rps)
+    if nearby.feasible >= best.feasible and nearby.groups:
+        candidates.append(nearby)
+    found = max(candidates, key=switch.worth)
+    if not before.may_stay(best):
+        return before.for_what_it_serves() if is_borne(before, found, switch) else found
+    gain = switch.worth(found) - switch.worth(before.kept(best))
+    return found if gain > WORTH_MOVING else before.kept(best)
+
+
+def _lasting(problem: Problem, noisy: Problem) -> Plan:
+    """The best that also serves the noise of the rate of now, if the budget allows one."""
+    plan = solved(noisy)
+    return plan if plan.feasible else solved(problem)
+
+
+def _with_recourse(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
+    """With what the rises of the last half hour make it worth to have a way on for."""
+    demand = before.demand
+    if not surge_is_short(before.service):
+        return best
+    now = replace(switch, problem=before.problem(demand.now_rps))
+    kept = before.kept(best) if before.may_stay(best) else None
+    return with_recourse(best, kept, switch, recourse_of(now, demand.rates))
+
+
+def _with_path(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
+    """
+    With a growth path; before a load has outgrown anything, only one that serves as much, and then
+    one that is worth nearly as much: where what serves would make way for its start, it waits.
+    """
+    found = with_growth_path(best, switch)
+    if found is best or not before.is_outgrown:
+        return found if found.capacity_rps >= best.capacity_rps else best
+    return found if switch.worth(best) - switch.worth(found) <= MOST_FOR_A_PATH else best
