@@ -53,6 +53,8 @@ def decide(
     previous: Decision | None,
     now_s: float,
     reserve_factor: float = 1.0,
+    *,
+    explains: bool = True,
 ) -> Decision:
     """
     The plan for the demand that the history lets expect, or the previous one where it still holds.
@@ -63,7 +65,7 @@ def decide(
     While the history is young, and when demand has outgrown the plan, capacity may only be added.
     """
     found = choose(service, history, observed, previous, now_s, reserve_factor)
-    return with_reasons(service, observed, found, previous)
+    return with_reasons(service, observed, found, previous, explains=explains)
 
 
 def choose(
@@ -246,11 +248,21 @@ def _decision(demand: PlanningDemand, rps: float, plan: Plan, now_s: float) -> D
 
 
 def with_reasons(
-    service: Service, observed: Observed, decision: Decision, previous: Decision | None
+    service: Service,
+    observed: Observed,
+    decision: Decision,
+    previous: Decision | None,
+    *,
+    explains: bool = True,
 ) -> Decision:
-    """With the reasons of the plan, which do not change while it is kept."""
+    """
+    With the reasons of the plan, which do not change while it is kept; of a new one only where it
+    `explains`.
+    """
     if previous and decision.plan is previous.plan and previous.source in _FROM_LOAD:
         return _with_reasons_of(decision, previous)
+    if not explains:
+        return decision
     return explained(service, problem_for(service, observed, decision.demand_rps), decision)
 
 

@@ -53,7 +53,8 @@ def at_once(call: Coroutine[Any, Any, T]) -> T:
 
 
 async def planned(situation: Situation) -> Planned:
-    return plan(situation)
+    """Without reasons, which nobody reads here and which take a solution for every variant."""
+    return plan(situation, explains=False)
 
 
 @dataclass(slots=True, kw_only=True)
