@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from infadapter_forecasting.forecaster import Array, Rates, Seconds
+from infadapter_forecasting.forecaster import Array, Rates
 from infadapter_forecasting.noise import SURPRISE_SIGMAS, noise_rps
 
 REACTION_S = 4
