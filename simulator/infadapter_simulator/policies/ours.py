@@ -52,18 +52,17 @@ def at_once(call: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a simulated platform answers at once, and this one waits")
 
 
-async def planned(situation: Situation) -> Planned:
-    """Without reasons, which nobody reads here and which take a solution for every variant."""
-    return plan(situation, explains=False)
-
-
 @dataclass(slots=True, kw_only=True)
 class Ours:
-    """`cycle_s`: how often the loop reconciles, and so how often it may act."""
+    """
+    `cycle_s`: how often the loop reconciles, and so how often it may act. `explains`: plans have
+    their reasons, which take a solution for every variant and which no comparison reads.
+    """
 
     service: Service
     name: str = "infadapter"
     cycle_s: float = CYCLE_S
+    explains: bool = False
     state: State = field(default_factory=State)
     load: LoadSource | None = None  # of the run that has begun
     cluster: SimulatedCluster | None = None
@@ -91,11 +90,14 @@ class Ours:
         assert self.cluster is not None
         ports = Ports(self.load, self.cluster, SimulatedRouter(world))
         self.seen = seen = at_once(
-            reconcile(self.service, self.state, ports, world.now_s, planning=planned)
+            reconcile(self.service, self.state, ports, world.now_s, planning=self._planned)
         )
         self.state = seen.state
         if seen.plan_changed and world.plan_changes_s is not None:
             world.plan_changes_s.append(world.now_s)
+
+    async def _planned(self, situation: Situation) -> Planned:
+        return plan(situation, explains=self.explains)
 
     def queue_limits(self, world: World) -> Mapping[tuple[str, int], int] | None:
         return None  # our server refuses by the deadline
