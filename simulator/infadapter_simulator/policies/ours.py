@@ -2,6 +2,7 @@
 
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from infadapter_operator.domain.observed import Observed
@@ -52,6 +53,10 @@ def at_once(call: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a simulated platform answers at once, and this one waits")
 
 
+async def planned(situation: Situation, *, explains: bool = True) -> Planned:
+    return plan(situation, explains=explains)
+
+
 @dataclass(slots=True, kw_only=True)
 class Ours:
     """
@@ -89,15 +94,13 @@ class Ours:
         assert self.load is not None
         assert self.cluster is not None
         ports = Ports(self.load, self.cluster, SimulatedRouter(world))
+        planning = partial(planned, explains=self.explains)
         self.seen = seen = at_once(
-            reconcile(self.service, self.state, ports, world.now_s, planning=self._planned)
+            reconcile(self.service, self.state, ports, world.now_s, planning=planning)
         )
         self.state = seen.state
         if seen.plan_changed and world.plan_changes_s is not None:
             world.plan_changes_s.append(world.now_s)
-
-    async def _planned(self, situation: Situation) -> Planned:
-        return plan(situation, explains=self.explains)
 
     def queue_limits(self, world: World) -> Mapping[tuple[str, int], int] | None:
         return None  # our server refuses by the deadline
