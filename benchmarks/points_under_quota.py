@@ -34,14 +34,17 @@ from infadapter_scheduler.points.keeping_up import KeepingUp
 from infadapter_scheduler.points.rivals import LowestAccuracy
 from infadapter_scheduler.world import Served, Settled
 from infadapter_server.serving.driver import LAG_S
+from infadapter_server.serving.headroom import WithinQuota
 from infadapter_server.serving.pacing import Pacing
 from infadapter_server.serving.slowing import Speed, slowed
 
+Make = Callable[[Callable[[], float], Callable[[], float]], PointPolicy]
+
 
 class Way(NamedTuple):
-    """To choose points, and to be free again."""
+    """To choose points, told the quota and the CPU time that was used; and to be free again."""
 
-    policy: Callable[[], PointPolicy]
+    policy: Make
     paced: bool
 
 
@@ -187,13 +190,14 @@ def played(way: Way, rps: float, quota: float, seed: int) -> Played:
 
     came_s: dict[float, float] = {}
     pacing = Pacing(lambda: quota if way.paced else inf, cpu_time_s=lambda: share.used_s)
+    pacing.begin()
     speed = pacing.speed() if way.paced else Speed(quota)
     world = Throttled(
         Scheduler(
             [slowed(model, speed)],
             most_buffer=MOST_OF_THE_TIME,
             lag_s=LAG_S,
-            points=way.policy(),
+            points=way.policy(lambda: quota, lambda: share.used_s),
         ),
         World({"m": model}, lag_s=LAG_S),
         share,
@@ -222,11 +226,17 @@ def _advance(world: Emulation, until_s: float) -> None:
         pass
 
 
+def weighted(quota: Callable[[], float], cpu_time_s: Callable[[], float]) -> PointPolicy:
+    return WithinQuota(KeepingUp(), quota=quota, cpu_time_s=cpu_time_s)
+
+
 WAYS: Mapping[str, Way] = {
-    "at full speed": Way(KeepingUp, paced=False),
-    "paced": Way(KeepingUp, paced=True),
-    "the fastest": Way(LowestAccuracy, paced=False),
-    "the fastest, paced": Way(LowestAccuracy, paced=True),
+    "at full speed": Way(lambda quota, cpu_time_s: KeepingUp(), paced=False),
+    "weighted": Way(weighted, paced=False),
+    "paced": Way(lambda quota, cpu_time_s: KeepingUp(), paced=True),
+    "paced and weighted": Way(weighted, paced=True),
+    "the fastest": Way(lambda quota, cpu_time_s: LowestAccuracy(), paced=False),
+    "the fastest, paced": Way(lambda quota, cpu_time_s: LowestAccuracy(), paced=True),
 }
 
 

@@ -204,8 +204,8 @@ def test_html_goes_to_a_file(trace: str, tmp_path: Path, monkeypatch: pytest.Mon
     assert run(*arguments, "--format", "html").stdout == "The report is report.html\n"
     assert "<svg" in (tmp_path / "report.html").read_text()
     result = run(*arguments, "--format", "html", "--output", str(tmp_path / "no" / "r.html"))
-    assert result.exit_code == 1
-    assert "No such file or directory" in result.stderr
+    assert result.exit_code == 2
+    assert "can't be written" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ The conductor: what executors report goes to whom it concerns, the kernel and th
 It decides nothing, and waits for nothing. All of it is for the thread of the event loop.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -97,20 +96,15 @@ class Conductor:
             _log.error("An inference failed: %s", report.error)
             self._metrics.executions_failed.inc()
             self.orders.admitted.failed(sent, report.error)
-        if len(self.orders.admitted) <= len(sent.members):
-            # Nobody else waits for the executor, but these do for their answers, which come next.
-            self._deliver(sent, report)
-            asyncio.get_running_loop().call_soon(self._ended, lane, sent, report, paced, now_s)
-        else:
-            self._ended(lane, sent, report, paced, now_s)
-            self._deliver(sent, report)
-
-    def _deliver(self, sent: Sent, report: Inferred) -> None:
+        # The executor first: it waits for its next batch.
+        self._ended(lane, sent, report, paced, now_s)
         if report.outputs is not None:
             self.orders.admitted.deliver(sent, report, report.outputs)
+        if report.outcome is not Outcome.TOO_LATE:
+            self.watch.ended(sent.run.model, good=report.outcome is Outcome.DONE)
+        self.membership.rejoin(lane)
 
     def _ended(self, lane: Lane, sent: Sent, report: Inferred, paced: Paced, now_s: float) -> None:
-        """The executor is free: it waits for its next batch."""
         while lane.waiting and not lane.full:
             self.orders.carry_out([lane.waiting.popleft()], now_s)
         waited_s = report.begin_s - sent.could_begin_s(report.begin_s)
@@ -118,12 +112,11 @@ class Conductor:
         self.orders.handle(Finished(lane.name, report.run, start_s, paced.free_s, done=done), now_s)
         if report.outputs is not None:
             self._metrics.executed(len(sent.members), sent.run.expected_s, paced.seconds)
-        if report.outcome is not Outcome.TOO_LATE:
-            self.watch.ended(sent.run.model, good=done)
-        self.membership.rejoin(lane)
 
     def _loaded(self, lane: Lane, report: ModelLoaded) -> None:
         self._pacing.loaded()
+        if report.points:
+            self._pacing.begin()
         done = report.outcome is Outcome.DONE
         if done:
             self._metrics.loads.inc()

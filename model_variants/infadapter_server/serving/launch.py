@@ -14,6 +14,7 @@ from infadapter_server.serving.assembly import Given, served
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.fleet import Fleet
+from infadapter_server.serving.headroom import WithinQuota
 from infadapter_server.serving.inference import Inference, Limits
 from infadapter_server.serving.measurements import machine
 from infadapter_server.serving.metrics import ServerMetrics
@@ -55,7 +56,7 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
             executors,
             metrics,
             lag_s=fleet.lag_s,
-            policy=policy,
+            policy=WithinQuota(policy, quota=fleet.quota) if fleet.is_thread else policy,
             pacing=pacing,
         ),
         metrics=metrics,

@@ -41,6 +41,7 @@ class Pacing:
     """
     Of one executor, whose time and that of the front come out of one quota, in cores; infinite
     where there is none. Where it leaves a core beside the executor's threads, nothing is paced.
+    Nor is it before `begin` says so: the profiles of single networks are of servers at full speed.
     """
 
     def __init__(
@@ -50,20 +51,27 @@ class Pacing:
         cpu_time_s: Callable[[], float] = time.process_time,
     ) -> None:
         self._quota, self._threads_now, self._cpu_time_s = quota, threads, cpu_time_s
-        self._threads, self._granted = 1, inf
+        self._threads, self._granted, self._begun = 1, inf, False
         self._used_s, self._ended_s, self._paid_s = cpu_time_s(), -inf, -inf
         self._lately = _Spent()
         self._each_s = 0.0  # of CPU time, beside executions
 
     def speed(self) -> Speed:
         """As it is now: the quota may have changed, and what a request takes beside executions."""
-        granted, self._threads = USED * self._quota(), self._threads_now()
+        quota, self._threads = self._quota(), self._threads_now()
+        granted, self._granted = USED * quota, inf
+        if not self._begun:
+            return Speed(min(1.0, quota))
         self._granted = granted if granted < self._threads else inf
         if self._granted == inf:
             return FULL_SPEED
         if abs(self._lately.beside_s - self._each_s) >= STEP * self._lately.whole_s:
             self._each_s = self._lately.beside_s
         return Speed(granted / self._threads, self._each_s / granted)
+
+    def begin(self) -> None:
+        """There are operating points to choose from, for what the quota pays."""
+        self._begun = True
 
     def loaded(self) -> None:
         """What a load has used is nothing that executions have to make up for."""

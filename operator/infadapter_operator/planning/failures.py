@@ -11,7 +11,7 @@ from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod, Trouble
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import fits, fitting, held, load_time_s
+from infadapter_operator.planning.capacity import fitting, load_time_s
 from infadapter_solver.problem import CPU, Target
 
 Blocks = Mapping[Target, Block]
@@ -160,9 +160,10 @@ def _holds_surge_for_too_long(
     was_tried = block.attempts > 1 and now_s < block.until_s and pod.created_at_s <= block.created_s
     start_s = START_S + load_time_s(service, pod.target)
     may_s = start_s if pod.trouble else LATE_START_RATIO * start_s
-    if not (is_tried or was_tried) or now_s < pod.created_at_s + may_s + SURGE_SLACK_S:
+    loan = observed.surge_loan
+    if loan is None or loan.is_returned or not (is_tried or was_tried):
         return False
-    return not fits(held(p for p in observed.pods if not p.is_lost), service.budget)
+    return now_s >= max(pod.created_at_s + SURGE_SLACK_S, loan.since_s) + may_s
 
 
 def _told(pod: Pod) -> Trouble:

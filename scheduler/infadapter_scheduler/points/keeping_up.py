@@ -19,7 +19,7 @@ FOREVER_S = 1e6
 FULL = 0.95
 """Of the executors' time."""
 
-FILLED = 0.5
+FILLED = 0.7
 """Of the time that the next one can wait, what a point that doesn't keep up may leave filled."""
 
 
