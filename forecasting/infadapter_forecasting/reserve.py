@@ -16,12 +16,12 @@ network calculus; Le Boudec and Thiran, 2001, chapter 1).
 import functools
 import math
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import NamedTuple
 
 import numpy as np
 
-from infadapter_forecasting.forecaster import Array, Rates, Seconds
+from infadapter_forecasting.forecaster import Array, Rates
 from infadapter_forecasting.noise import SURPRISE_SIGMAS, noise_rps
 
 REACTION_S = 4
@@ -107,21 +107,25 @@ def _usual(rates: Rates, now_rps: float) -> tuple[Array, float]:
     Of a steady load the noise of the rate of now is among the errors that the reserve is for: added
     to that rate, it would be planned for twice, and the plan would move with it.
     """
-    usual, contradicted = usual_rps(rates)
-    if contradicted[-USUAL_S[0] :].mean() > MOST_SURPRISED:
+    lately, contradicted = usual_rps(rates, max(0, len(rates) - USUAL_S[0]))
+    if contradicted.mean() > MOST_SURPRISED:
         usual = exponential_mean(rates, BASELINE_S)
         return usual, max(float(usual[-1]), now_rps)
+    usual = np.concatenate([usual_rps(rates[: -len(lately)])[0], lately])
     latest_rps = float(usual[-1])
     is_noise = now_rps - latest_rps <= SURPRISE_SIGMAS * noise_rps(latest_rps, NOW_S)
     return usual, latest_rps if is_noise else now_rps
 
 
-def usual_rps(rates: Rates) -> tuple[Array, Array]:
-    """By second, the usual rate at its end, and whether the longest mean is contradicted."""
+def usual_rps(rates: Rates, first: int = 0) -> tuple[Array, Array]:
+    """
+    By second from the `first` on, the usual rate at its end, and whether the longest mean is
+    contradicted.
+    """
     sums = np.concatenate([np.zeros(USUAL_S[0]), np.cumsum(rates)])
-    lengths = _lengths(len(rates))
-    latest = sums[USUAL_S[0] :]
-    before = [sums[USUAL_S[0] - window_s :][: len(rates)] for window_s in USUAL_S]
+    lengths = [length[first:] for length in _lengths(len(rates))]
+    latest = sums[USUAL_S[0] + first :]
+    before = [sums[USUAL_S[0] - window_s + first :][: len(latest)] for window_s in USUAL_S]
     means = [(latest - then) / length for then, length in zip(before, lengths, strict=True)]
     found = longest = means[0]
     for shorter, length in zip(means[1:], lengths[1:], strict=True):
@@ -131,9 +135,9 @@ def usual_rps(rates: Rates) -> tuple[Array, Array]:
 
 
 @functools.lru_cache(maxsize=8)
-def _lengths(seconds: int) -> list[Seconds]:
+def _lengths(seconds: int) -> list[Array]:
     """Of the windows that end with each second: none is longer than the history until then."""
-    ends = np.arange(1, seconds + 1)
+    ends = np.arange(1.0, seconds + 1)
     return [np.minimum(ends, window_s) for window_s in USUAL_S]
 
 
@@ -177,14 +181,16 @@ def exponential_mean(values: Array, over_s: float) -> Array:
     As blocks of one geometric sum each: a loop over half an hour would take longer than the solver.
     """
     kernel, fading = _block_sums(over_s)
-    found = np.empty(len(values))
-    before = float(values[: int(over_s)].mean())
-    for first in range(0, len(values), BLOCK_SAMPLES):
-        part = values[first : first + BLOCK_SAMPLES]
-        size = len(part)
-        found[first : first + size] = kernel[:size, :size] @ part + fading[:size] * before
-        before = float(found[first + size - 1])
-    return found
+    whole, left = divmod(len(values), BLOCK_SAMPLES)
+    parts = values[: whole * BLOCK_SAMPLES].reshape(whole, BLOCK_SAMPLES, 1)
+    found = (kernel @ parts)[:, :, 0]
+    befores = [float(values[: int(over_s)].mean())]
+    for last, fades in zip(found[:, -1].tolist(), repeat(float(fading[-1]))):
+        befores.append(last + fades * befores[-1])
+    found += fading * np.array(befores[:-1])[:, None]
+    part = values[whole * BLOCK_SAMPLES :]
+    latest = kernel[:left, :left] @ part + fading[:left] * befores[-1]
+    return np.concatenate([found.ravel(), latest])
 
 
 @functools.cache
@@ -208,4 +214,4 @@ def newsvendor_quantile(rps: float, *, lost: float, price: float, least: float) 
     rps = max(rps, 1.0)
     worthwhile = 1.0 - price * rps / lost
     known = 1.0 - QUANTILE_UNCERTAINTY / math.sqrt(rps * MEMORY_S)
-    return float(np.clip(worthwhile, least, max(known, least)))
+    return min(max(worthwhile, least), max(known, least))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from operator import attrgetter
 
 import numpy as np
 
@@ -103,6 +104,7 @@ class SimulatedCluster:
     def __init__(self, world: World) -> None:
         self._world = world
         self._deployments = Deployments(world)
+        self._seen: dict[str, tuple[object, Pod]] = {}  # by pod, what was told of it last
 
     async def observe(self, now_s: float) -> Observed:
         return self.seen()
@@ -110,7 +112,7 @@ class SimulatedCluster:
     def seen(self) -> Observed:
         there = self._deployments.all()
         return Observed(
-            pods=tuple(_seen(pod) for pod in self._world.pods),
+            pods=self._pods(),
             desired_pods={one.target: one.replicas for one in there},
             rolling=frozenset(one.target for one in there if self._deployments.is_rolling(one)),
             templates={one.target: one.template for one in there if self._deployments.runs(one)},
@@ -118,6 +120,15 @@ class SimulatedCluster:
                 one.target: refusal for one in there if (refusal := self._deployments.refusal(one))
             },
         )
+
+    def _pods(self) -> tuple[Pod, ...]:
+        """The same one again of a pod of which nothing has changed, as nearly always."""
+        before, self._seen = self._seen, {}
+        for pod in self._world.pods:
+            state, known = _CHANGES(pod), before.get(pod.name)
+            again = known is not None and known[0] == state
+            self._seen[pod.name] = known if known and again else (state, _seen(pod))
+        return tuple(pod for _, pod in self._seen.values())
 
     async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
         """Raises StepRefused."""
@@ -137,6 +148,21 @@ class SimulatedCluster:
             if pod.name == name:
                 return pod
         raise StepRefused(f"There is no pod {name}.")
+
+
+_CHANGES = attrgetter(
+    "size",
+    "wanted",
+    "ready",
+    "leaving",
+    "unschedulable_since_s",
+    "resize",
+    "resize_since_s",
+    "trouble",
+    "outdated",
+    "unready_since_s",
+)
+"""What of a pod may change."""
 
 
 def _seen(pod: SimulatedPod) -> Pod:

@@ -216,7 +216,7 @@ def played(name: str) -> Recorder:
         seconds=SECONDS,
         history_rps=flat_history(float(situation.rates_rps[0])),
     )
-    recorder = Recorder(ours=Ours(service=service_of(world_of)), situation=situation)
+    recorder = Recorder(ours=Ours(service=service_of(world_of), explains=True), situation=situation)
     simulate(recorder, world_of, workload, SEED)
     return recorder
 

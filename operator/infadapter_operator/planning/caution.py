@@ -50,19 +50,25 @@ def decide_with_caution(
     previous: Decision | None,
     now_s: float,
     pressure: float,
+    *,
+    explains: bool = True,
 ) -> Decision:
     """As `decide`, which it is while there is no pressure."""
     if caution(pressure) == 0:
-        return decide(service, load, observed, previous, now_s)
+        return decide(service, load, observed, previous, now_s, explains=explains)
     level = _levelled(service, trade_allowed(pressure))
     before = previous and replace(previous, plan=_valued(level, previous.plan))
     found = choose(level, load, observed, before, now_s, reserve_factor(pressure))
     if previous and before and found.plan is before.plan:
-        return with_reasons(service, observed, replace(found, plan=previous.plan), previous)
+        kept = replace(found, plan=previous.plan)
+        return with_reasons(service, observed, kept, previous, explains=explains)
     problem = problem_for(service, observed, found.demand_rps)
     groups = _with_points_of(service, found.plan.groups)
     plan = replace(evaluate(problem, groups), gap=found.plan.gap)
-    told = explained(service, problem, replace(found, plan=plan))
+    valued = replace(found, plan=plan)
+    if not explains:
+        return valued
+    told = explained(service, problem, valued)
     return replace(told, why=(*told.why, _reason(pressure)))
 
 

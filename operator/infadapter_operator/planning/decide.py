@@ -25,6 +25,8 @@ def decide(
     observed: Observed,
     previous: Decision | None,
     now_s: float,
+    *,
+    explains: bool = True,
 ) -> Decision:
     """
     The plan for the demand that the history lets expect, or the previous one where it still holds.
@@ -32,7 +34,7 @@ def decide(
     While the history is young, and when demand has outgrown the plan, capacity may only be added.
     """
     found = choose(service, load, observed, previous, now_s)
-    return with_reasons(service, observed, found, previous)
+    return with_reasons(service, observed, found, previous, explains=explains)
 
 
 def choose(

@@ -24,4 +24,4 @@ def dwell_s(rates: Rates, now_rps: float) -> float:
     width_rps = SAME_LEVEL_TOLERANCE * now_rps + 3 * math.sqrt(max(now_rps, 0.1) / 5)
     away = np.flatnonzero(np.abs(blocks - now_rps) > width_rps)
     age_s = 5.0 * (len(blocks) - 1 - away[-1] if len(away) else len(blocks))
-    return float(np.clip(age_s, LEAST_DWELL_S, MOST_DWELL_S))
+    return min(max(float(age_s), LEAST_DWELL_S), MOST_DWELL_S)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.error_budget import ErrorBudget
@@ -55,10 +56,11 @@ class Planned:
     without_room: tuple[Target, ...] = ()  # that would be planned, but for room to try a pod
 
 
-def plan(situation: Situation) -> Planned:
+def plan(situation: Situation, *, explains: bool = True) -> Planned:
     """
     The decision in force, made anew when an interval has passed, when something planned does not
-    come, or when the load has outgrown it. Raises NoPlan.
+    come, or when the load has outgrown it. Raises NoPlan. Who reads no reasons need not wait for
+    those of a new plan, which take a solution for every variant.
     """
     state, now_s = situation.state, situation.now_s
     calibration = _calibration(situation)
@@ -67,7 +69,7 @@ def plan(situation: Situation) -> Planned:
     before = state.decision.plan if state.decision else None
     there = present(service, situation.observed, blocks, before, now_s, state.awaited)
     budget = _error_budget(situation)
-    found = _found(service, situation, there, budget.pressure)
+    found = _found(service, situation, there, budget.pressure, explains=explains)
     if found.decision.plan is not before:  # what is waited for leaves room for the plan in force
         plan = found.decision.plan
         there = present(service, situation.observed, blocks, plan, now_s, state.awaited)
@@ -144,13 +146,16 @@ class _Found:
     failure: Failure | None = None
 
 
-def _found(service: Service, situation: Situation, there: Present, pressure: float) -> _Found:
+def _found(
+    service: Service, situation: Situation, there: Present, pressure: float, *, explains: bool
+) -> _Found:
     """What can't be solved is held, if there is anything to hold."""
     decision = situation.state.decision
     try:
         if situation.load is None:
             return _without_load(service, situation, there.counted)
-        return _with_load(service, situation, situation.load, there, pressure)
+        load = situation.load
+        return _with_load(service, situation, load, there, pressure, explains=explains)
     except (SolverFailed, InvalidProblem) as error:
         failure = Failure(type(error).__name__, str(error))
         if decision is None:
@@ -168,7 +173,13 @@ def _without_load(service: Service, situation: Situation, counted: Observed) -> 
 
 
 def _with_load(
-    service: Service, situation: Situation, history: History, there: Present, pressure: float
+    service: Service,
+    situation: Situation,
+    history: History,
+    there: Present,
+    pressure: float,
+    *,
+    explains: bool,
 ) -> _Found:
     decision, counted, now_s = situation.state.decision, there.counted, situation.now_s
     due = decision is None or is_due(service, decision, now_s) or exceeds(counted, decision.plan)
@@ -176,10 +187,11 @@ def _with_load(
     load = measured_load(service, history)
     if decision is not None and not due and not burst(service, counted, decision, load.soon_rps):
         return _Found(decision=decision, load=load)
-    fresh = decide_with_caution(service, load, counted, decision, now_s, pressure)
+    asked = partial(decide_with_caution, service, load, explains=explains)
+    fresh = asked(counted, decision, now_s, pressure)
     for target in () if fresh.plan.feasible else there.without_room:
         one_more = _with_one_more(counted, target)
-        found = decide_with_caution(service, load, one_more, decision, now_s, pressure)
+        found = asked(one_more, decision, now_s, pressure)
         if _serves_more(found, fresh):
             return _Found(decision=found, is_solved=True, load=load)
     return _Found(decision=fresh, is_solved=True, load=load)

@@ -6,7 +6,7 @@ Planning for the highest second would count it twice; means over a few seconds d
 """
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
 
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from infadapter_forecasting.noise import SURPRISE_SIGMAS, noise_rps
 from infadapter_operator.domain.load import Sample
+
+Floats = NDArray[np.float64]
 
 BUCKET_S = 5.0
 """The shortest time over which a rate is a mean, for planning."""
@@ -45,14 +47,51 @@ def bucketed(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     )
 
 
-def every_second(samples: Sequence[Sample], most_s: int) -> NDArray[np.float64]:
+def every_second(samples: Sequence[Sample], most_s: int) -> Floats:
     """
     The rate of each of the last seconds, as far back as they go without a gap of a minute or more.
 
     A sample stands for the time that ends with it, so finer ones are counted together, and a second
     between coarser ones has the later one's rate.
     """
+    return _by_second(*kept.arrays_of(samples), most_s)
+
+
+class _Kept:
+    """
+    The arrays of the history that was asked of last. That of the next interval has most of its
+    samples, and to make these arrays anew would take most of the time in which they are used. One
+    history at a time is kept: another service's begins anew.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[Sequence[Sample], Floats, Floats] = ((), np.empty(0), np.empty(0))
+
+    def arrays_of(self, samples: Sequence[Sample]) -> tuple[Floats, Floats]:
+        """Times and rates. Kept ones count only where their samples are these very ones."""
+        known, at_s, rates = self._last
+        first = bisect_left(known, samples[0])
+        again = len(known) - first
+        if known[first:] != samples[:again]:
+            first, again = len(known), 0
+        newer_s, newer = _arrays(samples[again:])
+        at_s, rates = (
+            np.concatenate([at_s[first:], newer_s]),
+            np.concatenate([rates[first:], newer]),
+        )
+        self._last = samples, at_s, rates
+        return at_s, rates
+
+
+kept = _Kept()
+
+
+def _arrays(samples: Sequence[Sample]) -> tuple[Floats, Floats]:
     at_s, rates = np.fromiter(chain.from_iterable(samples), np.float64).reshape(-1, 2).T
+    return at_s, rates
+
+
+def _by_second(at_s: Floats, rates: Floats, most_s: int) -> Floats:
     steps_s = np.diff(at_s)
     gaps = np.flatnonzero(steps_s >= LONG_GAP_S)
     first = int(gaps[-1]) + 1 if len(gaps) else 0
@@ -66,7 +105,7 @@ def every_second(samples: Sequence[Sample], most_s: int) -> NDArray[np.float64]:
     wanted_s = at_s[-1] - np.arange(seconds + 1)[::-1]
     wanted_s[0] = max(wanted_s[0], begin_s)
     arrived = np.diff(np.interp(wanted_s, edges_s, counted))
-    found: NDArray[np.float64] = arrived / np.maximum(np.diff(wanted_s), 1e-9)
+    found: Floats = arrived / np.maximum(np.diff(wanted_s), 1e-9)
     return found
 
 
@@ -77,7 +116,7 @@ def latest_seconds(samples: Sequence[Sample], most_s: int) -> list[float]:
     """
     if all(later.at_s - sample.at_s == 1.0 for sample, later in pairwise(samples)):
         return [sample.rps for sample in samples[-most_s:]]
-    found: list[float] = every_second(samples, most_s).tolist()
+    found: list[float] = _by_second(*_arrays(samples), most_s).tolist()
     return found
 
 

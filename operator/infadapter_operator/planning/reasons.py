@@ -23,11 +23,21 @@ from infadapter_solver import (
 
 
 def with_reasons(
-    service: Service, observed: Observed, decision: Decision, previous: Decision | None
+    service: Service,
+    observed: Observed,
+    decision: Decision,
+    previous: Decision | None,
+    *,
+    explains: bool = True,
 ) -> Decision:
-    """With the reasons of the plan, which do not change while it is kept."""
+    """
+    With the reasons of the plan, which do not change while it is kept; of a new one only where it
+    `explains`.
+    """
     if previous and decision.plan is previous.plan and previous.is_from_load:
         return _with_reasons_of(decision, previous)
+    if not explains:
+        return decision
     return explained(service, problem_for(service, observed, decision.demand_rps), decision)
 
 

@@ -1,6 +1,6 @@
 """Which of the pods that run the plan wants, and at what size; the others are to go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -117,7 +117,36 @@ def match_pods(
     What runs beyond what was asked for is not too many: a rolling change has a pod more for a
     while, the newest, and ends that by itself. Who stays of the others decides nothing of that; and
     of a target that is not planned any more, a new one would be made for one that is stopped.
+
+    Most cycles ask what the last one did, and are told the same.
     """
+    asked = (
+        (service, plan.groups, observed.pods, observed.untouchable, is_short),
+        (dict(observed.desired_pods), dict(_in_force(observed))),
+    )
+    return _last.of(asked, lambda: _matched(service, plan, observed, is_short=is_short))
+
+
+class _Last:
+    """What was asked last, and what was found; of one service at a time."""
+
+    def __init__(self) -> None:
+        self._last: tuple[object, tuple[PodState, ...]] = (None, ())
+
+    def of(self, asked: object, find: Callable[[], tuple[PodState, ...]]) -> tuple[PodState, ...]:
+        known, found = self._last
+        if asked != known:
+            found = find()
+            self._last = asked, found
+        return found
+
+
+_last = _Last()
+
+
+def _matched(
+    service: Service, plan: Plan, observed: Observed, *, is_short: bool
+) -> tuple[PodState, ...]:
     goals = {group.target: (group.allocation, group.pods) for group in plan.groups}
     patience_s = service.patience.resize_s if is_short else RESIZE_PATIENCE_S
     found: list[PodState] = []

@@ -2,6 +2,7 @@
 
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from infadapter_operator.domain.observed import Observed
@@ -53,17 +54,21 @@ def at_once(call: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a simulated platform answers at once, and this one waits")
 
 
-async def planned(situation: Situation) -> Planned:
-    return plan(situation)
+async def planned(situation: Situation, *, explains: bool = True) -> Planned:
+    return plan(situation, explains=explains)
 
 
 @dataclass(slots=True, kw_only=True)
 class Ours:
-    """`cycle_s`: how often the loop reconciles, and so how often it may act."""
+    """
+    `cycle_s`: how often the loop reconciles, and so how often it may act. `explains`: plans have
+    their reasons, which take a solution for every variant and which no comparison reads.
+    """
 
     service: Service
     name: str = "infadapter"
     cycle_s: float = CYCLE_S
+    explains: bool = False
     state: State = field(default_factory=State)
     load: LoadSource | None = None  # of the run that has begun
     cluster: SimulatedCluster | None = None
@@ -90,8 +95,9 @@ class Ours:
         assert self.load is not None
         assert self.cluster is not None
         ports = Ports(self.load, self.cluster, SimulatedRouter(world))
+        planning = partial(planned, explains=self.explains)
         self.seen = seen = at_once(
-            reconcile(self.service, self.state, ports, world.now_s, planning=planned)
+            reconcile(self.service, self.state, ports, world.now_s, planning=planning)
         )
         self.state = seen.state
         if seen.plan_changed and world.plan_changes_s is not None:
