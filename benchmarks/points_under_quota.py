@@ -190,7 +190,6 @@ def played(way: Way, rps: float, quota: float, seed: int) -> Played:
 
     came_s: dict[float, float] = {}
     pacing = Pacing(lambda: quota if way.paced else inf, cpu_time_s=lambda: share.used_s)
-    pacing.begin()
     speed = pacing.speed() if way.paced else Speed(quota)
     world = Throttled(
         Scheduler(

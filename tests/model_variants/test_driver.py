@@ -312,7 +312,6 @@ async def test_under_a_quota_below_a_core_estimates_are_as_much_longer() -> None
 async def test_what_is_counted_of_the_network_is_its_time_and_not_its_share_of_the_quota() -> None:
     model, used_s = Summing(takes_s=0.02), [0.0]
     pacing = Pacing(lambda: 0.02, cpu_time_s=lambda: used_s[0])
-    pacing.begin()
     quota = Quota(lambda: 1, pacing.speed)
     async with started(lambda: model, pacing=pacing) as asking:
         quota.apply(asking.driver)
@@ -328,7 +327,6 @@ async def test_who_is_kept_out_by_what_others_cost_is_let_in_when_that_is_long_a
     """Refusals are paid by those who run; while none do, nothing new is learnt of them."""
     used_s = [0.0]
     pacing = Pacing(lambda: 0.9, cpu_time_s=lambda: used_s[0])
-    pacing.begin()
     quota = Quota(lambda: 1, pacing.speed)
     async with started(Summing, pacing=pacing) as asking:
         quota.apply(asking.driver)

@@ -40,6 +40,13 @@ def test_children_share_what_is_less_than_a_core_each(monkeypatch: pytest.Monkey
     assert Fleet(workers=("a:1",)).speed().share == 1.0  # what this pod has is not what they have
 
 
+def test_only_what_computes_in_the_server_itself_is_paced() -> None:
+    assert Fleet(paced=True).is_thread
+    for words in ({"processes": 2}, {"workers": ("a:1",)}):
+        with pytest.raises(ConfigError, match="--paced is for what computes in this process"):
+            Fleet(paced=True, **words)
+
+
 def test_children_share_the_memory_and_workers_have_it_each() -> None:
     assert Fleet(4).memory_each(8 * MIB, MIB) == 2 * MIB
     assert Fleet(workers=("a:1", "[::1]:2")).memory_each(8 * MIB, MIB) == 8 * MIB

@@ -20,7 +20,6 @@ class Process:
     def __init__(self, quota: float = QUOTA, threads: int = 1) -> None:
         self.quota, self.used_s, self.now_s = quota, 100.0, 50.0
         self.pacing = Pacing(lambda: self.quota, lambda: threads, lambda: self.used_s)
-        self.pacing.begin()
         self.pacing.speed()
 
     def run(self, alone_s: float, beside_s: float = 0.0, requests: int = 1) -> float:
@@ -41,12 +40,6 @@ def test_without_a_quota_it_is_free_when_it_has_ended() -> None:
     process = Process(inf)
     assert process.pacing.speed() == FULL_SPEED
     assert process.pacing.ended(1.0, 1.5, 1) == (0.5, 1.5)
-
-
-def test_where_there_are_no_points_to_choose_from_nothing_is_paced() -> None:
-    pacing = Pacing(lambda: QUOTA, cpu_time_s=lambda: 100.0)
-    assert pacing.speed() == Speed(QUOTA)
-    assert pacing.ended(1.0, 1.5, 1) == (0.5, 1.5)
 
 
 def test_with_a_core_beside_its_threads_it_is_not_paced() -> None:

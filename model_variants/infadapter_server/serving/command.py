@@ -154,6 +154,13 @@ Several cores, several pods (docs/workers.md):
     "fastest (lowest-accuracy). No choice makes anybody late who was accepted.",
 )
 @click.option(
+    "--paced",
+    is_flag=True,
+    help="Below a core, use the CPU quota evenly: batches fill and operating points are chosen for "
+    "all that it pays. More accuracy under steady loads, more answers in an overload; less room "
+    "for sudden rises.",
+)
+@click.option(
     "--drain-seconds",
     type=Finite(0, 3600),
     default=5.0,
@@ -176,13 +183,14 @@ def _command(
     longest_deadline_ms: float,
     max_batch: int,
     point_policy: str,
+    paced: bool,
     drain_seconds: float,
 ) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     default_s = None if slo_ms is None else slo_ms / 1000
     deadlines = Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s)
     try:
-        fleet = Fleet(processes, workers, worker_tls)
+        fleet = Fleet(processes, workers, worker_tls, paced)
         given = Given(variant, names, weights, repository, memory, max_batch)
         prepared = prepare(given, fleet, deadlines, POINT_POLICIES[point_policy]())
     except ConfigError as error:

@@ -116,8 +116,6 @@ class Conductor:
 
     def _loaded(self, lane: Lane, report: ModelLoaded) -> None:
         self._pacing.loaded()
-        if report.points:
-            self._pacing.begin()
         done = report.outcome is Outcome.DONE
         if done:
             self._metrics.loads.inc()

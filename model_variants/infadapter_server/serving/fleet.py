@@ -39,11 +39,12 @@ present one ends, so that an executor never waits for the controller.
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Without children and workers it is a thread. Raises ConfigError."""
+    """Without children and workers it is a thread, `paced` or not. Raises ConfigError."""
 
     processes: int | None = None
     workers: tuple[str, ...] = ()
     tls: Path | None = None
+    paced: bool = False
 
     def __post_init__(self) -> None:
         if self.processes is not None and self.workers:
@@ -52,6 +53,8 @@ class Fleet:
             )
         if self.tls is not None and not self.workers:
             raise ConfigError("--worker-tls is for connections to workers: give --worker too.")
+        if self.paced and not self.is_thread:
+            raise ConfigError("--paced is for what computes in this process: give no other.")
         for address in self.workers:
             _check(address)
         if len(set(self.workers)) < len(self.workers):

@@ -46,7 +46,9 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
     # A series more for each of ours, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
     metrics = ServerMetrics(offered.variant)
-    pacing = Pacing(fleet.quota, lambda: fleet.threads(limit())) if fleet.is_thread else None
+    pacing = Pacing(fleet.quota, lambda: fleet.threads(limit())) if fleet.paced else None
+    if fleet.is_thread and not fleet.paced:
+        policy = WithinQuota(policy, quota=fleet.quota)
     inference = Inference(
         variant=offered.variant,
         models=offered.models,
@@ -56,7 +58,7 @@ def prepare(given: Given, fleet: Fleet, deadlines: Deadlines, policy: PointPolic
             executors,
             metrics,
             lag_s=fleet.lag_s,
-            policy=WithinQuota(policy, quota=fleet.quota) if fleet.is_thread else policy,
+            policy=policy,
             pacing=pacing,
         ),
         metrics=metrics,

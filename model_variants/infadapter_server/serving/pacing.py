@@ -30,9 +30,9 @@ STEP = 0.02
 """Of what a request takes: less isn't followed, for all estimates move with it."""
 
 
-SILENT_LOOKS, FADED = 20, 0.84
+SILENT_LOOKS, FADED = 10, 0.7
 """
-Looks without an execution, of which there are four a second: from then on so much is kept at each
+Looks without an execution, of which there are two a second: from then on so much is kept at each
 of what was used beside some.
 """
 
@@ -48,7 +48,6 @@ class Pacing:
     """
     Of one executor, whose time and that of the front come out of one quota, in cores; infinite
     where there is none. Where it is more than the executor's threads can use, nothing is paced.
-    Nor is it before `begin` says so: the profiles of single networks are of servers at full speed.
     """
 
     def __init__(
@@ -58,7 +57,7 @@ class Pacing:
         cpu_time_s: Callable[[], float] = time.process_time,
     ) -> None:
         self._quota, self._threads_now, self._cpu_time_s = quota, threads, cpu_time_s
-        self._threads, self._granted, self._begun = 1, inf, False
+        self._threads, self._granted = 1, inf
         self._granted_before = 0.0  # when the last execution ended
         self._used_s, self._ended_s, self._paid_s = cpu_time_s(), -inf, -inf
         self._lately, self._silent = _Spent(), 0
@@ -70,8 +69,6 @@ class Pacing:
         for a few times a second.
         """
         quota, self._threads = self._quota(), self._threads_now()
-        if not self._begun:
-            return Speed(min(1.0, quota))
         granted, before = USED * quota, self._granted
         self._granted = granted if granted < self._threads else inf
         if self._granted != before:
@@ -85,10 +82,6 @@ class Pacing:
         if abs(self._lately.beside_s - self._each_s) >= STEP * self._lately.whole_s:
             self._each_s = self._lately.beside_s
         return Speed(granted / self._threads, self._each_s / granted)
-
-    def begin(self) -> None:
-        """There are operating points to choose from, for what the quota pays."""
-        self._begun = True
 
     def loaded(self) -> None:
         """What a load has used is nothing that executions have to make up for."""

@@ -204,7 +204,7 @@ def _app(inference: Inference, tracing: "Tracing | None") -> ASGIApp:
     return traced_app(app, tracing)
 
 
-async def follow_quota(driver: Driver, quota: Quota, period_s: float = 0.25) -> NoReturn:
+async def follow_quota(driver: Driver, quota: Quota, period_s: float = 0.5) -> NoReturn:
     """Let threads and estimates follow a pod that is resized in place."""
     while True:
         await asyncio.sleep(period_s)
