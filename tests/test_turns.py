@@ -1,9 +1,7 @@
-"""The workers of the end-to-end tests take turns: no cluster is needed to see that."""
+"""The two workers of the end-to-end tests take turns: no cluster is needed to see that."""
 
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,48 +9,28 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.turns import (
-    APART,
-    BESIDE,
-    LAST,
-    LATE_S,
-    LOAD,
-    MODULES,
-    ROOMY,
-    TAKES,
-    Turns,
-    Workers,
-    group_of,
-    in_order,
-    left_m,
-)
+from tests.e2e.turns import BESIDE, LOAD, MODULES_BESIDE, ROOMY, Turns, group_of
 
 SOON_S, LONG_S = 0.5, 10.0
 """So long nothing may happen that would happen at once; and so long something may take."""
 
-Three = tuple[Turns, Turns, Turns]
 
-
-def a_test(module: str, **marks: tuple[int, ...]) -> Any:
-    """As much of a pytest item as turns look at; marks with their arguments."""
-    found = {name: SimpleNamespace(args=arguments) for name, arguments in marks.items()}
+def a_test(module: str, *marks: str) -> Any:
+    """As much of a pytest item as turns look at."""
     item = SimpleNamespace(
-        nodeid=f"tests/e2e/{module}.py::test_it[a case]", get_closest_marker=found.get
+        nodeid=f"tests/e2e/{module}.py::test_it[a case]",
+        get_closest_marker=lambda name: name if name in marks else None,
     )
     item.session = SimpleNamespace(items=[item])
     return item
 
 
-ALONE, ROOM, END = (
-    a_test("test_loop_at_rest"),
-    a_test("test_demand_steps", **{ROOMY: (500,)}),
-    a_test("test_points", **{LAST: ()}),
-)
+ALONE, ROOM = a_test("test_points"), a_test("test_error_budget", ROOMY)
 
 
-def other(module: str = "test_chart", takes_m: int = 0, *others: Any, lasts_s: int = 0) -> Any:
-    item = a_test(module, **{TAKES: (takes_m, lasts_s)})
-    item.session.items += others or [ALONE]
+def beside(*others: Any) -> Any:
+    item = a_test("test_chart")
+    item.session.items += others
     return item
 
 
@@ -77,172 +55,69 @@ def in_thread(turns: Turns, item: Any) -> Iterator[tuple[threading.Event, thread
 def play(turns: Turns, *items: Any) -> None:
     for item in items:
         with turns.of(item):
-            turns.leave(left_m(item))  # as from its call on
+            if item.get_closest_marker(ROOMY):
+                turns.leave()  # as from its call on
 
 
 @pytest.fixture
-def workers(tmp_path: Path) -> Iterator[Three]:
-    all_of_them = Turns(tmp_path), Turns(tmp_path), Turns(tmp_path)
-    yield all_of_them
-    for each in all_of_them:
+def workers(tmp_path: Path) -> Iterator[Sequence[Turns]]:
+    both = Turns(tmp_path), Turns(tmp_path)
+    yield both
+    for each in both:
         each.end()
 
 
-def test_every_module_of_the_others_is_there() -> None:
+def test_every_module_beside_is_there() -> None:
     there = {path.stem for path in (Path(__file__).parent / "e2e").glob("test_*.py")}
-    for group, modules in MODULES.items():
-        assert set(modules) <= there
-        assert {group_of(f"tests/e2e/{name}.py::test[a::b]") for name in modules} == {group}
+    assert set(MODULES_BESIDE) <= there
+    assert {group_of(f"tests/e2e/{name}.py::test[a::b]") for name in MODULES_BESIDE} == {BESIDE}
     assert group_of("tests/e2e/test_points.py::test_it") == LOAD
 
 
-def test_each_group_has_a_worker_unless_nobody_would_install_the_operator() -> None:
-    def scopes(*items: Any) -> list[str]:
-        scheduler = Workers.__new__(Workers)
-        scheduler.collection = [item.nodeid for item in items]
-        return [scheduler._split_scope(nodeid) for nodeid in scheduler.collection]
-
-    others = other("test_chart"), other("test_error_budget")
-    assert scopes(*others, ROOM) == [BESIDE, APART, LOAD]
-    assert scopes(*others) == [LOAD, LOAD]
-
-
-def test_tests_of_the_others_run_as_their_modules_are_listed() -> None:
-    listed = [a_test(module) for group in (BESIDE, APART) for module in MODULES[group]]
-    assert in_order([ALONE, ROOM, *reversed(listed)]) == [*listed, ALONE, ROOM]
-
-
 def test_nothing_runs_beside_before_a_test_with_room_nor_beside_the_next_one_without(
-    workers: Three,
+    workers: Sequence[Turns],
 ) -> None:
-    load, beside, _ = workers
-    play(load, ALONE)
-    with in_thread(beside, other()) as (began, end):
-        play(load, ALONE)
+    first, other = workers
+    play(first, ALONE)
+    with in_thread(other, beside(ALONE)) as (began, end):
+        play(first, ALONE)
         assert not began.wait(SOON_S)
-        play(load, ROOM)
+        play(first, ROOM)
         assert began.wait(LONG_S)
-        with in_thread(load, ALONE) as (alone, _):
+        with in_thread(first, ALONE) as (alone, _):
             assert not alone.wait(SOON_S)
             end.set()
             assert alone.wait(LONG_S)
-    play(load, ALONE)
-    with in_thread(beside, other()) as (began, end):
+    play(first, ALONE)
+    with in_thread(other, beside(ALONE)) as (began, end):
         assert not began.wait(SOON_S)
-        load.end()
+        first.end()
         assert began.wait(LONG_S)
 
 
-def test_a_worker_that_ends_leaves_nothing_of_what_it_did_not_carry(workers: Three) -> None:
-    load, beside, apart = workers
-    play(load, ALONE)
-    apart.end()
-    with in_thread(beside, other()) as (began, _):
-        assert not began.wait(SOON_S)
-        load.end()
+def test_who_waits_for_the_turn_is_not_passed_by_the_next_test_beside(
+    workers: Sequence[Turns],
+) -> None:
+    first, other = workers
+    play(first, ROOM)
+    with in_thread(other, beside(ALONE)) as (began, end):
         assert began.wait(LONG_S)
-
-
-def test_what_takes_more_than_is_left_waits_for_the_other_to_end(workers: Three) -> None:
-    load, beside, apart = workers
-    play(load, ROOM)
-    with in_thread(beside, other(takes_m=300)) as (began, end):
-        assert began.wait(LONG_S)
-        with in_thread(apart, other("test_error_budget", 201)) as (second, _):
-            assert not second.wait(SOON_S)
-            end.set()
-            assert second.wait(LONG_S)
-
-
-def test_what_leaves_less_begins_when_the_others_take_no_more(workers: Three) -> None:
-    load, beside, apart = workers
-    play(load, ROOM)
-    less = a_test("test_demand_steps", **{ROOMY: (300,)})
-    with (
-        in_thread(beside, other(takes_m=300)) as (first, end),
-        in_thread(apart, other("test_error_budget", 200)) as (second, _),
-    ):
-        assert first.wait(LONG_S)
-        assert second.wait(LONG_S)
-        with in_thread(load, less) as (narrower, _):
-            assert not narrower.wait(SOON_S)
-            end.set()
-            assert narrower.wait(LONG_S)
-
-
-def test_what_would_keep_the_load_waiting_does_not_begin_in_what_it_leaves(workers: Three) -> None:
-    load, beside, apart = workers
-    play(load, ROOM)
-    load.leave(500, 60)
-    long, short = round(60 + LATE_S + 5), round(60 + LATE_S - 5)
-    with (
-        in_thread(beside, other(lasts_s=long)) as (began, _),
-        in_thread(apart, other("test_error_budget", lasts_s=short)) as (second, _),
-    ):
-        assert second.wait(LONG_S)
-        assert not began.wait(SOON_S)
-        load.end()
-        assert began.wait(LONG_S)
-
-
-def test_what_leaves_more_does_so_when_it_is_set_up(workers: Three) -> None:
-    load, beside, _ = workers
-    play(load, ROOM)
-    more = a_test("test_demand_steps", **{ROOMY: (600,)})
-    with load.of(more), in_thread(beside, other(takes_m=600)) as (began, _):
-        assert not began.wait(SOON_S)
-        load.leave(left_m(more))
-        assert began.wait(LONG_S)
-
-
-def test_who_waits_for_the_turn_is_not_passed_by_the_next_test_beside(workers: Three) -> None:
-    load, beside, _ = workers
-    play(load, ROOM)
-    with in_thread(beside, other()) as (began, end):
-        assert began.wait(LONG_S)
-        with in_thread(load, ALONE) as (alone, _):
+        with in_thread(first, ALONE) as (alone, _):
             assert not alone.wait(SOON_S)
             end.set()
-            with in_thread(beside, other()) as (again, _):
+            with in_thread(other, beside(ALONE)) as (again, _):
                 assert alone.wait(LONG_S)
                 assert not again.wait(SOON_S)
-                load.end()
+                first.end()
 
 
-def test_the_last_one_begins_when_the_others_have_no_more_tests(workers: Three) -> None:
-    load, beside, _ = workers
-    play(load, ROOM)
-    play(beside, other())
-    with in_thread(load, END) as (last, _):
-        assert not last.wait(SOON_S)
-        play(beside, other(takes_m=2000))  # with all that there is
-        assert not last.wait(SOON_S)
-        beside.end()
-        assert last.wait(LONG_S)
+def test_tests_beside_that_are_all_there_is_wait_for_nobody(workers: Sequence[Turns]) -> None:
+    play(workers[1], beside())
+    workers[1].wait_for_the_other()
 
 
-def test_tests_beside_that_are_all_there_is_wait_for_nobody(workers: Three) -> None:
-    for turns in workers[1:]:
-        item = other("test_chart", 900, a_test("test_profile"))
-        with turns.of(item):
-            pass
-        turns.wait_for_the_others()
-
-
-def test_a_worker_that_is_gone_takes_nothing(workers: Three, tmp_path: Path) -> None:
-    words = f"from tests.test_turns import *; t = Turns(Path({str(tmp_path)!r}))"
-    held = "t.of(other('test_chart', 400)).__enter__()"
-    play(workers[0], ROOM)
-    subprocess.run(
-        [sys.executable, "-c", f"{words}; {held}; import os; os._exit(1)"],
-        cwd=Path(__file__).parents[1],
-        check=False,
-    )
-    play(workers[0], ALONE)
-
-
-def test_what_is_told_is_read_by_the_other(workers: Three) -> None:
-    first, beside, _ = workers
-    assert beside.told("rungs") is None
+def test_what_is_told_is_read_by_the_other(workers: Sequence[Turns]) -> None:
+    first, other = workers
+    assert other.told("rungs") is None
     first.tell("rungs", {"glyph-1": {"load_s": 5.0}})
-    assert beside.told("rungs") == {"glyph-1": {"load_s": 5.0}}
+    assert other.told("rungs") == {"glyph-1": {"load_s": 5.0}}

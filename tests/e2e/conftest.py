@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,51 +25,19 @@ from tests.e2e.host import ROOT, chart_values
 from tests.e2e.kube import Kube, Refused, run
 from tests.e2e.live import Live
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.services import (
-    INTERVAL_S,
-    RUNGS,
-    SIZES_M,
-    SMALL_M,
-    Rung,
-    is_ready,
-    ladder,
-    measure,
-    profile,
-    service,
-)
-from tests.e2e.turns import (
-    APART,
-    BESIDE,
-    LAST,
-    LOAD,
-    ROOMY,
-    TAKES,
-    Turns,
-    Workers,
-    group_of,
-    in_order,
-    left_m,
-    left_s,
-)
-
-Json = dict[str, Any]
+from tests.e2e.services import RUNGS, Rung, is_ready, ladder, measure, profile, service
+from tests.e2e.turns import BESIDE, LOAD, ROOMY, Turns, TwoGroups, group_of
 
 OPERATOR = "app.kubernetes.io/component=operator"
 FIGURES = pytest.StashKey[Figures]()
-FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()  # that the workers share
+FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()  # that two workers share
 TURNS, TURN_OF = pytest.StashKey[Turns](), pytest.StashKey[str]()
-CHART = str(ROOT / "helm/infadapter")
 SCHEMAS = ROOT.parent / "shared/kubernetes/crds"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = Figures()
-    for mark in (
-        f"{ROOMY}(cpu_m, seconds): left to tests of the other workers, for about so long",
-        f"{TAKES}(cpu_m, seconds): what its pods ask for at most; about how long it takes",
-        f"{LAST}: begins when the other workers have ended",
-    ):
-        config.addinivalue_line("markers", mark)
+    config.addinivalue_line("markers", f"{ROOMY}: tests of the other worker may run beside it")
     given = getattr(config, "workerinput", {})
     if "e2e_folder" in given:
         config.stash[TURNS] = Turns(Path(given["e2e_folder"]))
@@ -88,12 +56,8 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Workers | None:
-    return Workers(config, log) if config.getoption("dist") == "loadscope" else None
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items[:] = in_order(items)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoGroups | None:
+    return TwoGroups(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(tryfirst=True, wrapper=True)
@@ -108,8 +72,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> None:
     """What the tests beside need has been set up by now."""
-    if TURNS in item.config.stash and group_of(item.nodeid) == LOAD:
-        item.config.stash[TURNS].leave(left_m(item), left_s(item))
+    if (
+        TURNS in item.config.stash
+        and group_of(item.nodeid) == LOAD
+        and item.get_closest_marker(ROOMY)
+    ):
+        item.config.stash[TURNS].leave()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -155,8 +123,8 @@ def turns(request: pytest.FixtureRequest) -> Turns | None:
 
 @pytest.fixture(scope="session")
 def told(request: pytest.FixtureRequest, turns: Turns | None) -> dict[str, Any]:
-    """What the load's worker has in the cluster, for those beside it."""
-    is_beside = turns is not None and request.config.stash[TURN_OF] != LOAD
+    """What the load's worker has in the cluster, for the one beside it."""
+    is_beside = turns is not None and request.config.stash[TURN_OF] == BESIDE
     names = ("operator", "rungs") if is_beside else ()
     found = {name: turns.told(name) for name in names if turns is not None}
     return {name: content for name, content in found.items() if content is not None}
@@ -165,13 +133,7 @@ def told(request: pytest.FixtureRequest, turns: Turns | None) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def namespaces(run_name: str) -> dict[str, str]:
     """Of the services, by group."""
-    return {LOAD: run_name, BESIDE: f"{run_name}-beside", APART: f"{run_name}-third"}
-
-
-@pytest.fixture(scope="session")
-def apart_name(run_name: str) -> str:
-    """Of the release, and of the namespace of its services."""
-    return f"{run_name}-apart"
+    return {LOAD: run_name, BESIDE: f"{run_name}-beside"}
 
 
 @pytest.fixture(scope="session")
@@ -196,14 +158,14 @@ def schemas(programs: None) -> None:
 
 @pytest.fixture(scope="session")
 def kube(
-    programs: None,
-    namespaces: dict[str, str],
-    turns: Turns | None,
-    request: pytest.FixtureRequest,
+    programs: None, namespaces: dict[str, str], request: pytest.FixtureRequest
 ) -> Iterator[Kube]:
     """The namespace of the services."""
-    with namespace_of(namespaces[request.config.stash[TURN_OF] if turns else LOAD]) as kube:
-        yield kube
+    kube = Kube(namespaces[request.config.stash[TURN_OF]])
+    kube.request("POST", "/api/v1/namespaces", body={"metadata": {"name": kube.namespace}})
+    yield kube
+    kube.request("DELETE", f"/api/v1/namespaces/{kube.namespace}")
+    kube.close()
 
 
 @pytest.fixture(scope="session")
@@ -220,20 +182,13 @@ def node(kube: Kube) -> str:
 def prometheus(
     run_name: str,
     namespaces: dict[str, str],
-    apart_name: str,
     programs: None,
     node: str,
-    turns: Turns | None,
-    request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Prometheus]:
-    """Of what has one operator."""
-    ours = [namespaces[LOAD], namespaces[BESIDE], system_of(run_name)]
-    apart = [apart_name, system_of(apart_name)]
-    by_group = {LOAD: ours, APART: apart} if turns else {}
-    scraped = by_group.get(request.config.stash[TURN_OF], [*ours, *apart])
     folder = tmp_path_factory.mktemp("prometheus")
     rules = ROOT / "helm/infadapter/files/rules.yaml"
+    scraped = [*namespaces.values(), f"{run_name}-system"]
     prometheus = Prometheus.prepared(folder, scraped, rules)
     prometheus.start()
     yield prometheus
@@ -252,101 +207,39 @@ def operator(request: pytest.FixtureRequest, told: dict[str, Any]) -> Iterator[K
 
 
 @pytest.fixture(scope="session")
-def is_alone(kube: Kube) -> bool:
-    """Not so where somebody else's operator is there."""
-    return not has_crds(kube)
-
-
-@pytest.fixture(scope="session")
 def installed(
     kube: Kube,
-    is_alone: bool,
     schemas: None,
     prometheus: Prometheus,
     run_name: str,
-    namespaces: dict[str, str],
     turns: Turns | None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Kube]:
-    """`helm install`, and the namespace of the operator, which minds these namespaces alone."""
-    minded = [namespaces[LOAD], namespaces[BESIDE]]
-    crds = {"keep": False, "install": is_alone}
-    values = chart_values(prometheus.url) | {"crds": crds, "watchNamespaces": minded}
-    with contextlib.ExitStack() as stack:
-        for name in minded:
-            stack.enter_context(namespace_of(name))  # for the Roles
-        folder = tmp_path_factory.mktemp("helm")
-        system = stack.enter_context(installation(run_name, values, folder, "operator"))
+    """`helm install`, and the namespace of the operator. Beside another one it minds ours alone."""
+    values = chart_values(prometheus.url) | {"crds": {"keep": False}}
+    if has_crds(kube):
+        values |= {"crds": {"install": False}, "watchNamespaces": [kube.namespace]}
+    file: Path = tmp_path_factory.mktemp("helm") / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    system = Kube(f"{run_name}-system")
+    release = (run_name, "--namespace", system.namespace)
+    try:
+        run(
+            *("helm", "install", *release, "--create-namespace", str(ROOT / "helm/infadapter")),
+            *("--values", str(file), "--wait", "--timeout", "120s"),
+        )
         if turns:
             turns.tell("operator", system.namespace)
         yield system
         if turns:
-            turns.wait_for_the_others()
-
-
-@pytest.fixture(scope="session")
-def apart(rungs: dict[str, Rung], apart_name: str) -> Iterator[Kube]:
-    """The namespace of services with an operator of their own, and with smaller pods."""
-    with namespace_of(apart_name) as kube:
-        apply_profiles(kube, rungs, SMALL_M)
-        yield kube
-
-
-@pytest.fixture(scope="session")
-def operator_apart(
-    apart: Kube, prometheus: Prometheus, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Kube]:
-    """The namespace of that operator, which its tests may start anew with other settings."""
-    values = chart_values(prometheus.url) | {
-        "crds": {"install": False},
-        "watchNamespaces": [apart.namespace],
-    }
-    values["router"] |= {"cpu": "50m"}  # there is little load, and others need the node meanwhile
-    folder = tmp_path_factory.mktemp("helm-apart")
-    with installation(apart.namespace, values, folder, "operator-apart") as system:
-        yield system
-
-
-@contextlib.contextmanager
-def namespace_of(name: str) -> Iterator[Kube]:
-    """Made, unless it is there, and gone at the end."""
-    kube = Kube(name)
-    try:
-        kube.request("POST", "/api/v1/namespaces", body={"metadata": {"name": name}})
-    except Refused as refused:
-        if refused.status != 409:
-            raise
-    try:
-        yield kube
+            turns.wait_for_the_other()
     finally:
-        with contextlib.suppress(Refused):
-            kube.request("DELETE", f"/api/v1/namespaces/{name}")
-        kube.close()
-
-
-@contextlib.contextmanager
-def installation(release: str, values: Json, folder: Path, log: str) -> Iterator[Kube]:
-    """One of the chart, in a namespace of its own."""
-    file, system = folder / "values.yaml", Kube(system_of(release))
-    file.write_text(yaml.safe_dump(values))
-    named = (release, "--namespace", system.namespace)
-    try:
-        run(
-            *("helm", "install", *named, "--create-namespace", CHART),
-            *("--values", str(file), "--wait", "--timeout", "120s"),
-        )
-        yield system
-    finally:
-        _keep_log(system, log)
+        _keep_log(system)
         with contextlib.suppress(AssertionError):
-            run("helm", "uninstall", *named, "--wait")
+            run("helm", "uninstall", *release, "--wait")
         with contextlib.suppress(Refused):
             system.request("DELETE", f"/api/v1/namespaces/{system.namespace}")
         system.close()
-
-
-def system_of(release: str) -> str:
-    return f"{release}-system"
 
 
 @pytest.fixture(scope="session")
@@ -357,25 +250,14 @@ def rungs(
     if "rungs" in told:
         measured = {name: Rung(**rung) for name, rung in told["rungs"].items()}
     else:
-        measured = {rung.variant: rung for rung in measure(kube, RUNGS)}
+        measured = {name: measure(kube, name) for name in RUNGS}
         for rung in measured.values():
             figures.note(f"saturation of {rung.variant} at 900m, rps", rung.saturation_rps)
         if turns:
             turns.tell("rungs", {name: asdict(rung) for name, rung in measured.items()})
-    apply_profiles(kube, measured, SIZES_M)
+    for rung in measured.values():
+        kube.create("variantprofiles", profile(rung))
     return measured
-
-
-@pytest.fixture
-def falls_soon(glyphs: Live) -> Iterator[None]:
-    """Its plan shrinks as soon as one may: after an interval below it."""
-    with glyphs.changed("scaling", {"scaleDownStabilizationSeconds": INTERVAL_S}):
-        yield
-
-
-def apply_profiles(kube: Kube, rungs: Mapping[str, Rung], sizes_m: Sequence[int]) -> None:
-    for rung in rungs.values():
-        kube.create("variantprofiles", profile(rung, sizes_m))
 
 
 @pytest.fixture(scope="session")
@@ -389,6 +271,7 @@ def glyphs(kube: Kube, rungs: dict[str, Rung], figures: Figures) -> Live:
 
 
 def has_crds(kube: Kube) -> bool:
+    """Somebody else's operator may be there."""
     try:
         kube.request("GET", f"/apis/{GROUP}/{VERSION}")
     except Refused as refused:
@@ -398,7 +281,7 @@ def has_crds(kube: Kube) -> bool:
     return True
 
 
-def _keep_log(system: Kube, name: str) -> None:
+def _keep_log(system: Kube) -> None:
     with contextlib.suppress(AssertionError):
         what = ("-n", system.namespace, f"--selector={OPERATOR}", "--tail=-1")
-        keep_log(name, run("kubectl", "logs", *what))
+        keep_log("operator", run("kubectl", "logs", *what))

@@ -60,12 +60,12 @@ def chart_values(prometheus_url: str) -> Json:
         "look": {"seconds": 1},
         "router": {
             "command": [ENVOY],
-            "cpu": "100m",
+            "cpu": "150m",
             "pod": {"volumes": volumes()},
             "container": {"imagePullPolicy": PULL_POLICY, "volumeMounts": mounts()},
         },
         "podAnnotations": scraped(8080),
-        "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}},
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}},
     }
 
 

@@ -80,11 +80,11 @@ class Live:
         address = self.kube.get("services", self.name)["spec"]["clusterIP"]
         return f"http://{address}:80/v2/models/{self.name}/infer"
 
-    def wait_until_it_serves(self) -> None:
+    def wait_until_it_serves(self, seconds: float = 120) -> None:
         """Its router answers, and knows a pod to send to."""
         wait_for(f"{self.name} has an address", lambda: self.kube.find("services", self.name), 60)
         wait_for(f"a router of {self.name} is Ready", lambda: self.ready_behind(self.name), 60)
-        wait_for(f"{self.name} routes to a pod", self.routed, 120)
+        wait_for(f"{self.name} routes to a pod", self.routed, seconds)
         time.sleep(2)  # until the router has heard of it, and the node of the router
 
     def ready_behind(self, service: str) -> int:
@@ -135,14 +135,14 @@ class Live:
         return found | {p["metadata"]["uid"]: p["spec"] for p in self.pods()}
 
     @contextmanager
-    def changed(self, part: str, content: Json) -> Iterator[None]:
-        """In a part of the spec, until the block ends."""
-        before = self.object["spec"][part]
-        self.kube.patch("inferenceservices", self.name, {"spec": {part: content}})
+    def objective(self, weights: Json) -> Iterator[None]:
+        """Other weights until the block ends."""
+        before = self.object["spec"]["objective"]
+        self.kube.patch("inferenceservices", self.name, {"spec": {"objective": weights}})
         try:
             yield
         finally:
-            self.kube.patch("inferenceservices", self.name, {"spec": {part: before}})
+            self.kube.patch("inferenceservices", self.name, {"spec": {"objective": before}})
 
     def settle(self, still_s: float = SETTLED_S, seconds: float = 150) -> None:
         """Until what runs is what is planned, and the plan has not changed for `still_s`."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,7 @@ PERCENTILE = 99
 INTERVAL_S, STABILIZATION_S = 5, 15
 BUDGET_M = 900
 START_M = 300
-TOGETHER = 3  # start at once
 SIZES_M = (200, 300, 400, 500, 600, 700, 800, 900)
-SMALL_M = (100, 150, 200, 300)
 ACCURATE = {"costWeight": "0.01", "loadingWeight": "0"}
 """An objective for which the budget is there to be used: a step finds it full."""
 QUOTA_PERIOD_S = 0.1  # of the kernel's CPU limits: who has used up his part waits for the next
@@ -70,26 +68,9 @@ def calm_rps(rungs: Mapping[str, Rung]) -> float:
     return 0.35 * rungs["glyph-3"].capacity_rps()
 
 
-def measure(kube: Kube, variants: Sequence[str]) -> Iterator[Rung]:
-    """One by one under load; a few start together, with less than the node between them."""
-    for some in batched(variants, TOGETHER):
-        try:
-            for variant in some:
-                kube.create("pods", measured_pod(variant))
-            ready = {variant: when_ready(kube, variant) for variant in some}
-            for variant, pod in ready.items():
-                yield rung_of(kube, variant, pod)
-        finally:
-            for variant in some:
-                kube.delete("pods", f"measure-{variant}", gracePeriodSeconds=0)
-
-
-def batched(names: Sequence[str], most: int) -> Iterator[Sequence[str]]:
-    return (names[n : n + most] for n in range(0, len(names), most))
-
-
-def measured_pod(variant: str) -> Json:
-    """It starts small, as in a rise of the load, and then has the whole budget."""
+def measure(kube: Kube, variant: str) -> Rung:
+    """One pod that starts small, as in a rise of the load, and then has the whole budget."""
+    name = f"measure-{variant}"
     template = server_template(variant, "glyphs")
     spec = template["spec"]
     spec["containers"][0]["resources"] = cpu_resources(START_M)
@@ -98,38 +79,32 @@ def measured_pod(variant: str) -> Json:
         "periodSeconds": 1,
     }
     spec["restartPolicy"] = "Never"
-    return {"metadata": {"name": f"measure-{variant}"}, "spec": spec}
-
-
-def when_ready(kube: Kube, variant: str) -> Json:
-    name = f"measure-{variant}"
-    return wait_for(f"pod {name} is Ready", lambda: ready_pod(kube, name), 120)
-
-
-def rung_of(kube: Kube, variant: str, pod: Json) -> Rung:
-    """The pod goes afterwards, as the next one needs its part of the node."""
-    name = pod["metadata"]["name"]
-    larger = {"name": "server", "resources": cpu_resources(BUDGET_M)}
-    kube.patch("pods", name, {"spec": {"containers": [larger]}}, "resize", STRATEGIC)
-    outcomes = asyncio.run(
-        flood(
-            host=pod["status"]["podIP"],
-            port=8080,
-            path="/v2/models/glyphs/infer",
-            bodies=BODIES,
-            concurrency=4,
-            duration_s=FLOOD_S,
-            timeout_s=10,
+    pod = {"metadata": {"name": name}, "spec": spec}
+    kube.create("pods", pod)
+    try:
+        live = wait_for(f"pod {name} is Ready", lambda: ready_pod(kube, name), 120)
+        container = {"name": "server", "resources": cpu_resources(BUDGET_M)}
+        kube.patch("pods", name, {"spec": {"containers": [container]}}, "resize", STRATEGIC)
+        outcomes = asyncio.run(
+            flood(
+                host=live["status"]["podIP"],
+                port=8080,
+                path="/v2/models/glyphs/infer",
+                bodies=BODIES,
+                concurrency=4,
+                duration_s=FLOOD_S,
+                timeout_s=10,
+            )
         )
-    )
-    kube.delete("pods", name, gracePeriodSeconds=0)
+    finally:
+        kube.delete("pods", name, gracePeriodSeconds=0)
     answered = [o for o in outcomes if o.answered and o.done_s > WARM_S]  # after warming up
     assert answered, outcomes[:3]
     return Rung(
         variant=variant,
         accuracy=ACCURACY[variant],
         saturation_rps=len(answered) / (max(o.done_s for o in answered) - WARM_S),
-        load_s=_seconds_to_ready(pod),
+        load_s=_seconds_to_ready(live),
     )
 
 

@@ -41,10 +41,10 @@ def is_absent(call: Any, *arguments: Any) -> bool:
     return False
 
 
-def wait_until(done: Any) -> None:
-    deadline = time.monotonic() + 30
+def wait_until(done: Any, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
     while not done():
-        assert time.monotonic() < deadline, "not within 30 s"
+        assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.2)
 
 

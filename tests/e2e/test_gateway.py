@@ -15,7 +15,7 @@ from tests.e2e.kube import Kube, Refused, wait_for
 from tests.e2e.live import EVEN_S, Live, variant_of
 from tests.e2e.services import Rung, service, variant
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.takes(500, 55)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Json = dict[str, Any]
 NAME = "routed"

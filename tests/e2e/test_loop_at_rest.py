@@ -26,9 +26,6 @@ from tests.e2e.services import INTERVAL_S, Rung, calm_rps
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Json = dict[str, Any]
-ROOM_M = 1450
-"""Beside what a load so calm takes; where writes are counted, nobody else may write."""
-
 STILL_S = 20
 """Before five intervals without a write are counted, which makes nine without a new plan."""
 
@@ -98,7 +95,6 @@ ABSENT_AT_REST = (
 """What has no value while all that is planned comes, and in a service's first hour."""
 
 
-@pytest.mark.roomy(ROOM_M, 50)
 def test_the_dashboard_shows_data(glyphs: Live, load: Load, prometheus: Prometheus) -> None:
     with contextlib.suppress(AssertionError):
         wait_for("all panels show data", lambda: not _empty_panels(glyphs, prometheus), 120)
@@ -119,7 +115,6 @@ def _empty_panels(glyphs: Live, prometheus: Prometheus) -> list[str]:
     return empty
 
 
-@pytest.mark.roomy(ROOM_M, 32)
 def test_the_alerts_are_evaluated_and_quiet(glyphs: Live, prometheus: Prometheus) -> None:
     """Those of services that are gone may still look back on them."""
     assert {rule["health"] for rule in prometheus.rules()} == {"ok"}
@@ -128,7 +123,6 @@ def test_the_alerts_are_evaluated_and_quiet(glyphs: Live, prometheus: Prometheus
     assert ours == []
 
 
-@pytest.mark.roomy(ROOM_M, 31)
 def test_prometheus_scrapes_operator_router_and_servers(
     glyphs: Live, operator: Kube, prometheus: Prometheus
 ) -> None:
@@ -146,7 +140,6 @@ def test_prometheus_scrapes_operator_router_and_servers(
 # --- the operator ------------------------------------------------------------------------------
 
 
-@pytest.mark.roomy(ROOM_M, 30)
 def test_an_operator_restart_changes_nothing(
     at_rest: Live, operator: Kube, load: Load, figures: Figures
 ) -> None:

@@ -87,7 +87,7 @@ def played(glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus) -> Play
         pytest.skip(f"no trace {trace.TRACE.name} at hand")
     part = recorded_part(PEAK * rungs[THIRD].capacity_rps())
     recorded_10_s = int(10 / trace.STEP_S)
-    with glyphs.changed("objective", FOLLOWING):
+    with glyphs.objective(FOLLOWING):
         with steady(glyphs.url, float(part.rates[:recorded_10_s].mean())):
             glyphs.settle()
         with recording(glyphs.kube, "pods", "deployments", "inferenceservices") as recorder:
@@ -223,7 +223,6 @@ def test_cpu_changes_in_place_and_restarts_nothing(played: Played, figures: Figu
 # --- shares -----------------------------------------------------------------------------------
 
 
-@pytest.mark.roomy(600, 45)
 def test_deployments_sizes_and_weights_match_the_plan(
     glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus, figures: Figures
 ) -> None:

@@ -10,10 +10,11 @@ import pytest
 from tests.e2e.figures import Figures
 from tests.e2e.kube import Kube, wait_for
 from tests.e2e.live import Live, variant_of
-from tests.e2e.load import Load, failures, share, shares_by_variant, steady
+from tests.e2e.load import failures, share, shares_by_variant, steady
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.services import (
     INTERVAL_S,
+    STABILIZATION_S,
     Rung,
     calm_rps,
     profile,
@@ -21,7 +22,7 @@ from tests.e2e.services import (
     variant,
 )
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.roomy]
 
 
 @pytest.fixture
@@ -37,30 +38,23 @@ def without_reserve(glyphs: Live) -> Iterator[None]:
     forecast("Auto")
 
 
-@pytest.fixture
-def busy(
-    glyphs: Live, rungs: dict[str, Rung], without_reserve: None, falls_soon: None
-) -> Iterator[Load]:
-    """Settled before anybody else may take what the tests before have held."""
-    with steady(glyphs.url, calm_rps(rungs)) as load:
-        glyphs.settle()
-        yield load
-
-
-@pytest.mark.roomy(1450, 110)
+@pytest.mark.usefixtures("without_reserve")
 def test_a_killed_prometheus_holds_the_plan(
-    glyphs: Live, busy: Load, rungs: dict[str, Rung], prometheus: Prometheus, figures: Figures
+    glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus, figures: Figures
 ) -> None:
     """The load falls meanwhile, so that a plan which is not held would shrink."""
-    plan, running = glyphs.plan, glyphs.specs()
-    killed_s = time.time()
-    prometheus.kill()
-    glyphs.wait_for_condition("MetricsFresh", "False", 60)
-    figures.note("Prometheus killed: to MetricsFresh=False, s", time.time() - killed_s)
-    busy.stop()
-    outcomes = busy.since(killed_s)
-    with steady(glyphs.url, 0.2 * calm_rps(rungs), seed=1) as load:
-        time.sleep(4 * INTERVAL_S)
+    busy_rps = 0.7 * rungs["glyph-3"].capacity_rps()
+    with steady(glyphs.url, busy_rps) as load:
+        glyphs.settle()
+        plan, running = glyphs.plan, glyphs.specs()
+        killed_s = time.time()
+        prometheus.kill()
+        glyphs.wait_for_condition("MetricsFresh", "False", 60)
+        figures.note("Prometheus killed: to MetricsFresh=False, s", time.time() - killed_s)
+        load.stop()
+        outcomes = load.since(killed_s)
+    with steady(glyphs.url, 0.2 * busy_rps, seed=1) as load:
+        time.sleep(STABILIZATION_S + 3 * INTERVAL_S)
         assert glyphs.plan["allocations"] == plan["allocations"]
         assert glyphs.specs() == running
         assert glyphs.condition("FallbackActive") == "True"
@@ -104,7 +98,6 @@ def advertise(kube: Kube, path: str, count: str | None) -> None:
     kube.request("PATCH", path, body={"status": amounts}, content="application/merge-patch+json")
 
 
-@pytest.mark.roomy(1050, 70)
 def test_a_second_service_runs_a_variant_on_a_device(
     glyphs: Live, device: None, rungs: dict[str, Rung], figures: Figures
 ) -> None:
@@ -150,7 +143,6 @@ def test_a_second_service_runs_a_variant_on_a_device(
 # --- the end -----------------------------------------------------------------------------------
 
 
-@pytest.mark.roomy
 def test_deleting_the_service_leaves_nothing_behind(
     glyphs: Live, prometheus: Prometheus, figures: Figures
 ) -> None:

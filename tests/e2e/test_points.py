@@ -14,15 +14,14 @@ from infadapter_profiles.document import ProfileDocument, write_document
 from infadapter_profiles.grouped import grouped
 from infadapter_profiles.quantities import cpu_millicores
 from infadapter_workload.outcomes import Outcome
-from tests.e2e.conftest import CHART
 from tests.e2e.figures import Figures
 from tests.e2e.host import server_template
-from tests.e2e.kube import Json, Kube, run, wait_for
+from tests.e2e.kube import Json, Kube, wait_for
 from tests.e2e.live import Live
 from tests.e2e.load import Load, even, in_time, share, steady
 from tests.e2e.services import ACCURACY, Rung, as_measured, service
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.last]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 NAME, LADDER = "grouped", "ladder"
 GROUPED = ("glyph-1", "glyph-2", "glyph-3")
@@ -37,17 +36,7 @@ HEARD_S = 5.0  # from a floor in the spec to the router: a look, a planning, and
 
 
 @pytest.fixture
-def everywhere(operator: Kube, is_alone: bool, run_name: str) -> None:
-    """By now none of ours is left beside it: it minds all namespaces, by its ClusterRole."""
-    if not is_alone:
-        return
-    release = (run_name, "--namespace", operator.namespace)
-    all_of_them = ("--reuse-values", "--set-json", "watchNamespaces=[]")
-    run("helm", "upgrade", *release, CHART, *all_of_them, "--wait", "--timeout", "120s")
-
-
-@pytest.fixture
-def service_of_one_pod(kube: Kube, rungs: dict[str, Rung], everywhere: None) -> Iterator[Live]:
+def service_of_one_pod(kube: Kube, rungs: dict[str, Rung], operator: Kube) -> Iterator[Live]:
     kube.create("configmaps", configuration())
     kube.create("variantprofiles", grouped_profile(rungs))
     live = Live(kube, NAME)
