@@ -6,7 +6,7 @@ tick; so they are kept. Of the demand only the next power of two counts, as a bo
 """
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -100,8 +100,18 @@ def _kept(question: _Question) -> Tables | None:
     }
     if sum(map(sum, counts.values())) > MOST_CHOICES:
         raise TooLarge(f"more than {MOST_CHOICES} ways to size and count the pods of a variant")
+    of_all, at_hand = _of_all(problem, question.ceiling), _at_hand(problem)
     by_target = tuple(
-        _table(question, target, variants[target.variant], sizes, counts[target])
+        _kept_of(
+            _QuestionOf(
+                key=_key_of(problem, target, variants[target.variant], of_all, at_hand),
+                question=question,
+                target=target,
+                variant=variants[target.variant],
+                sizes=sizes,
+                counts=counts[target],
+            )
+        )
         for target, sizes in found.items()
     )
     every = np.concatenate([table.choices[1:] for table in by_target])
@@ -133,22 +143,20 @@ def _power_of_two(rps: float) -> float:
     return 2.0 ** math.ceil(math.log2(rps)) if rps > 0 else 1.0
 
 
-def _table(
-    question: _Question,
+def _key_of(
+    problem: Problem,
     target: Target,
     variant: Variant,
-    sizes: Sequence[Allocation],
-    counts: Sequence[int],
-) -> Table:
-    problem = question.problem
-    key = (
+    of_all: tuple[Hashable, ...],
+    at_hand: Mapping[tuple[Target, Hashable], int],
+) -> Hashable:
+    return (
         target,
         variant.key,
-        *_of_all(problem, question.ceiling),
+        *of_all,
         problem.pod_limits.get(target),
-        frozenset(item for item in _at_hand(problem).items() if item[0][0] == target),
+        frozenset(item for item in at_hand.items() if item[0][0] == target),
     )
-    return _kept_of(_QuestionOf(key, question, target, variant, sizes, counts))
 
 
 def _key(problem: Problem, ceiling: Requirement) -> Hashable:
