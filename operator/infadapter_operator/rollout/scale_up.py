@@ -66,9 +66,20 @@ def scale_up(
     no room at its planned size starts or grows to the largest that has.
     """
     room = room_for(service, plan, observed)
-    if is_closed(observed, now_s) and not is_over(service, observed):
+    closed = is_closed(observed, now_s)
+    over = closed and is_over(service, observed)
+    if closed and not over:
         room.take(service.max_surge)  # until a look has seen that it came back
-    grower = _Grower(service, observed, room, now_s, smaller=smaller, bridges=bridges)
+    grower = _Grower(
+        service,
+        observed,
+        room,
+        now_s,
+        smaller=smaller,
+        bridges=bridges,
+        closed=closed,
+        over=over,
+    )
     groups = sorted(plan.groups, key=lambda g: (load_time_s(service, g.target), g.target))
     groups = [group for group in groups if group.target not in observed.untouchable]
     for group in groups:
@@ -96,12 +107,15 @@ class _Grower:
         *,
         smaller: bool,
         bridges: bool,
+        closed: bool,
+        over: bool,
     ) -> None:
         self._service = service
         self._observed = observed
         self._now_s = now_s
         self._smaller = smaller
         self._bridges = bridges
+        self._closed, self._over = closed, over  # surge; more than the budget is held
         self.room = room
         self.steps: list[ScaleUp | ResizePod] = []
         self.resized: dict[str, Allocation] = {}
@@ -153,15 +167,13 @@ class _Grower:
         allocation = self._startable(group, first=first)
         comes_at = start_size(self._observed, group.target, allocation.size)
         size = largest(comes_at or {}, allocation.resources)
-        closed = is_closed(self._observed, self._now_s)
-        over = closed and is_over(self._service, self._observed)
-        fitting = 0 if over else min(wanted, self.room.times(size))
+        fitting = 0 if self._over else min(wanted, self.room.times(size))
         if fitting:
             self.room.take(size, fitting)
             self.steps.append(
                 ScaleUp(target=group.target, size=allocation.size, pods=there + fitting)
             )
-        if closed:
+        if self._closed:
             self.waits |= fitting < wanted
             return
         if fitting < wanted:
