@@ -15,6 +15,7 @@ from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.kube import paths
 from infadapter_operator.kube.client import KubeApi
 from infadapter_operator.kube.refusal import ApiRefusal
+from infadapter_profiles.backoff import backoff_s
 
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 30.0
 _ADDRESS = "Look whether it runs, and whether the kubeconfig has its address."
@@ -26,11 +27,12 @@ async def wait_for_access(
     api: KubeApi, namespaces: Sequence[str], first_s: float = RETRY_FIRST_S
 ) -> None:
     """Returns once both kinds can be listed; until then a line says why not, ever less often."""
-    wait_s = first_s
+    failures = 0
     while (problem := await problem_of(api, namespaces)) is not None:
+        failures += 1
+        wait_s = backoff_s(first_s, failures, RETRY_MOST_S)
         _logger.warning("%s Asked again in %g s.", problem, wait_s)
         await asyncio.sleep(wait_s)
-        wait_s = min(2 * wait_s, RETRY_MOST_S)
 
 
 async def problem_of(api: KubeApi, namespaces: Sequence[str]) -> str | None:
