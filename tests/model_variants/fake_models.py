@@ -1,5 +1,6 @@
 """Models without torch, for executors in other processes: these find them here by their names."""
 
+import atexit
 import os
 import signal
 import time
@@ -72,6 +73,12 @@ def prepare() -> Opener:
 def prepare_slowly() -> Opener:
     """As importing torch does."""
     time.sleep(0.3)
+    return open_fake
+
+
+def prepare_what_ends_slowly() -> Opener:
+    """As an interpreter that has torch is taken down on a busy machine."""
+    atexit.register(time.sleep, 20)
     return open_fake
 
 

@@ -123,7 +123,7 @@ def test_a_child_is_killed_under_load_and_comes_back() -> None:
         assert statuses.count(503) <= max(8, len(statuses) / 5)  # the other one went on
         server.process.send_signal(signal.SIGTERM)
         code, errors = server.end()
-    assert code == 0
+    assert code == 0, errors
     assert "executor-" in errors
     assert "was killed by SIGKILL. It is started again" in errors
     assert "Traceback" not in errors
@@ -131,17 +131,14 @@ def test_a_child_is_killed_under_load_and_comes_back() -> None:
 
 @pytest.mark.process
 def test_ctrl_c_while_children_are_starting_ends_all_in_silence() -> None:
-    """
-    A terminal sends it to all of its processes. On a busy machine a child that has begun to load
-    may be waited for in vain, which is said.
-    """
+    """A terminal sends it to all of its processes."""
     for seconds in (0.0, 0.3):
         with started(*REAL, "--processes", "2", ready=False) as server:
             time.sleep(seconds)
             for pid in (*children(server), server.process.pid):
                 os.kill(pid, signal.SIGINT)
             code, errors = server.end()
-        assert code in (0, 130) or (code == 1 and "still computing" in errors)
+        assert code in (0, 130), errors
         assert "Traceback" not in errors
 
 
@@ -163,7 +160,7 @@ def test_a_worker_is_killed_under_load_and_one_in_its_place_serves() -> None:
             assert set(statuses) <= {200, 503}
             server.process.send_signal(signal.SIGINT)
             code, errors = server.end()
-    assert code == 0
+    assert code == 0, errors
     assert f"worker-0 at {address} can't be reached" in errors
     assert "Traceback" not in errors
 

@@ -29,6 +29,7 @@ from tests.model_variants.fake_models import (
     SWELL,
     prepare,
     prepare_slowly,
+    prepare_what_ends_slowly,
     stored,
 )
 
@@ -212,6 +213,13 @@ def test_it_ends_after_the_order_that_is_being_done(rig: Rig) -> None:
     assert eventually(lambda: computes(pid(rig)))
     assert rig.executor.stop(within_s=5)
     assert rig.inferred().outcome is Outcome.DONE
+    assert rig.lost() == "executor-0 was stopped."
+
+
+def test_its_interpreter_is_not_taken_down_when_it_ends() -> None:
+    rig = Rig(ProcessExecutor("executor-0", prepare_what_ends_slowly, slot_bytes=64))
+    rig.ready()
+    assert rig.executor.stop(within_s=5)
     assert rig.lost() == "executor-0 was stopped."
 
 

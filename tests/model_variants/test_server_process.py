@@ -40,6 +40,10 @@ from infadapter_server.serving.serve import listen, run
 
 class Patient:
     weights_bytes = 0
+    def __init__(self):
+        while Path(sys.argv[1], "load").exists():
+            Path(sys.argv[1], "loading").touch()
+            time.sleep(0.005)
     def __call__(self, batch):
         if batch.any():
             Path(sys.argv[1], "computing").touch()
@@ -212,6 +216,16 @@ def test_an_inference_that_hangs_does_not_keep_the_process_from_ending(tmp_path:
         assert time.monotonic() - began_s < 8
     assert code == 1
     assert "the process ends without it" in errors
+    assert "Traceback" not in errors
+
+
+def test_one_that_is_told_to_stop_while_it_loads_ends_without_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "load").touch()
+    with started("-c", PATIENT, str(tmp_path), ready=False) as server:
+        wait_for((tmp_path / "loading").exists)
+        server.process.send_signal(signal.SIGTERM)
+        code, errors = server.end()
+    assert code == 0, errors
     assert "Traceback" not in errors
 
 

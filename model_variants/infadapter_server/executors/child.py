@@ -83,6 +83,10 @@ def main(connection: Connection, birth: Birth) -> None:
     slots = Slots(handle, birth.slots, birth.slot_bytes)
     os.close(handle)
     _Child(connection, slots, birth).run()
+    # What there was to tell is told. To take torch's interpreter down needs half a second of CPU
+    # time, at this low priority: on a busy machine longer than anybody waits for an executor.
+    logging.shutdown()
+    os._exit(0)
 
 
 class _Child:

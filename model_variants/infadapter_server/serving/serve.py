@@ -79,7 +79,8 @@ def run(
     Serve until a signal says to stop; False if there was no executor any more, which is a fault.
     Raises OSError where gRPC cannot listen at the host and port that are given.
 
-    Ends the process if an executor does not come back: a thread that computes can't be ended.
+    Ends the process if an executor does not come back: a thread that computes can't be ended. That
+    is a fault but for a first load, which nobody waits for once a signal has come.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sound, joined = runner.run(
@@ -88,10 +89,15 @@ def run(
         if tracing is not None:
             tracing.stop(_JOIN_S)
         if not joined:
-            _log.error("an executor is still computing; the process ends without it")
-            logging.shutdown()
-            os._exit(1)
+            _end_without_executor(loading=not inference.driver.loaded)
     return sound
+
+
+def _end_without_executor(*, loading: bool) -> NoReturn:
+    level, doing = (logging.INFO, "loading") if loading else (logging.ERROR, "computing")
+    _log.log(level, "an executor is still %s; the process ends without it", doing)
+    logging.shutdown()
+    os._exit(0 if loading else 1)
 
 
 class _Server(uvicorn.Server):
