@@ -100,6 +100,10 @@ class World:
         """It finishes what it has; new requests it gets as long as the router sends them."""
         self._kubelet.remove(pod, self.now_s)
 
+    def fail(self, pod: SimulatedPod) -> None:
+        """Its container ends and is started again."""
+        self._kubelet.failed(pod, self.now_s)
+
     def lose_node_of(self, pod: SimulatedPod) -> None:
         """It does not answer any more."""
         self._kubelet.lose_node_of(pod, self.now_s)
