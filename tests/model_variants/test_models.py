@@ -60,8 +60,11 @@ def test_weights_of_a_file_are_the_ones_that_answer(weights: Path) -> None:
 
 
 def test_weights_as_training_writes_them_load(weights: Path) -> None:
-    torch.save(pack(state()), weights)
-    load("glyph-1", weights)
+    network = blank("glyph-1")
+    torch.save(pack(dict(network.state_dict())), weights)
+    expected = TorchModel(network)(images("glyph-1"))
+    rounded = 0.02 * float(np.abs(expected).max())  # filters become eight-bit numbers
+    assert load("glyph-1", weights)(images("glyph-1")) == pytest.approx(expected, abs=rounded)
 
 
 def test_a_package_without_its_weights_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,10 +77,12 @@ def test_a_package_without_its_weights_says_what_to_do(monkeypatch: pytest.Monke
 
 
 def test_files_from_before_batches_were_counted_load(weights: Path) -> None:
-    old = {key: value for key, value in state().items() if "num_batches" not in key}
-    assert len(old) < len(state())
+    network = blank("glyph-1")
+    old = {k: value for k, value in network.state_dict().items() if "num_batches" not in k}
+    assert len(old) < len(network.state_dict())
     torch.save(old, weights)
-    load("glyph-1", weights)
+    answer = load("glyph-1", weights)(images("glyph-1"))
+    assert np.array_equal(answer, TorchModel(network)(images("glyph-1")))
 
 
 def test_a_resnet_without_weights_says_loudly_that_they_are_random(
