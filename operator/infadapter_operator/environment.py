@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-PREFIX = "INFADAPTER_"
+from infadapter_profiles.variables import PREFIX, unread
+
 Number = TypeVar("Number", int, float)
 
 
@@ -18,8 +19,14 @@ class Environment:
     """An empty variable is an absent one: charts render them so."""
 
     variables: Mapping[str, str]
+    _read: set[str] = field(default_factory=set)
+
+    def ignored(self) -> tuple[str, ...]:
+        """A sentence for each variable of ours that nobody has asked for, once all have asked."""
+        return unread(self.variables, self._read)
 
     def text(self, name: str, default: str) -> str:
+        self._read.add(PREFIX + name)
         return self.variables.get(PREFIX + name, "").strip() or default
 
     def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:

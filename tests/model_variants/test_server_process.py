@@ -340,6 +340,18 @@ def test_bad_arguments_get_one_sentence(
     assert output.err.count("\n") == 1
 
 
+def test_a_misspelt_variable_is_named_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("INFADAPTER_MAXBATCH", "4")
+    monkeypatch.setattr(sys, "argv", ["infadapter-server"])
+    assert command() == 2
+    (said,) = caplog.messages
+    assert "INFADAPTER_MAXBATCH is read by nobody" in said
+    assert said.endswith("did you mean INFADAPTER_MAX_BATCH?")
+
+
 def test_a_port_in_use_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
