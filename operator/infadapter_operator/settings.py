@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from infadapter_operator.credentials import Credentials, is_header
 from infadapter_operator.domain.error_budget import WINDOW_S
 from infadapter_operator.domain.service import Patience
-from infadapter_operator.environment import PREFIX, Environment, InvalidSetting
+from infadapter_operator.environment import Environment, InvalidSetting
+from infadapter_profiles.variables import PREFIX
 
 
 class CustomQueries(StrEnum):
