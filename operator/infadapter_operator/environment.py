@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from infadapter_profiles.quantities import InvalidQuantity, cpu_millicores
 from infadapter_profiles.variables import PREFIX, unread
 
 Number = TypeVar("Number", int, float)
@@ -61,6 +62,18 @@ class Environment:
                 f"{PREFIX}{name} is {text!r}; it must begin with http:// or https://"
             )
         return text.rstrip("/")
+
+    def cpu(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        try:
+            is_some = cpu_millicores(text) > 0
+        except InvalidQuantity:
+            is_some = False
+        if not is_some:
+            raise InvalidSetting(
+                f"{PREFIX}{name} is {text!r}; it must be CPU above 0, such as 1 or 250m"
+            )
+        return text
 
     def mapping(self, name: str) -> Mapping[str, Any]:
         text = self.text(name, "{}")

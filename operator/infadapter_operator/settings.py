@@ -95,7 +95,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         router=RouterSettings(
             image=read.text("ROUTER_IMAGE", router.image),
             command=read.command("ROUTER_COMMAND", router.command),
-            cpu=read.text("ROUTER_CPU", router.cpu),
+            cpu=read.cpu("ROUTER_CPU", router.cpu),
             pod=read.mapping("ROUTER_POD"),
             container=read.mapping("ROUTER_CONTAINER"),
         ),
