@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -146,6 +147,21 @@ async def test_another_measurement_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "partial"
     await Remembered(Queue(0.003), Journal.open(path, {"cpu": 1})).take(STEP)
     assert not Journal.open(path, {"cpu": 2}).known
+
+
+async def test_a_journal_that_can_t_be_written_anew_is_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "partial"
+    await Remembered(Queue(0.003), Journal.open(path, {})).take(STEP)
+    before = path.read_bytes()
+    least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, most))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            Journal.open(path, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (least, most))
+    assert path.read_bytes() == before
+    assert len(Journal.open(path, {}).known) == 1
 
 
 async def test_another_question_forgets_what_came_after(tmp_path: Path) -> None:

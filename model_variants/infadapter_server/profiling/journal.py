@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from infadapter_profiles.whole import replacing
 from infadapter_server.profiling.steps import Bench, Seen, Step
 
 Json = dict[str, Any]
@@ -60,7 +61,8 @@ class Journal:
 
     def _write(self) -> None:
         lines = [json.dumps(each) + "\n" for each in ({"about": self.about}, *self.known)]
-        self.path.write_text("".join(lines), encoding="utf-8")
+        with replacing(self.path) as beside:  # a kill meanwhile must not cost what was measured
+            beside.write_text("".join(lines), encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
