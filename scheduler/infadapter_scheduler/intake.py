@@ -10,8 +10,10 @@ from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.deferral import deferred
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.fairness import owe_room
+from infadapter_scheduler.load_trial import tried_load
 from infadapter_scheduler.loading import least_loaded, load, worth_loading
 from infadapter_scheduler.placement import joined, opened, opened_on, opening
+from infadapter_scheduler.size_trial import doubt
 from infadapter_scheduler.state import State
 from infadapter_scheduler.trial import tried
 
@@ -30,6 +32,8 @@ class Intake:
             found = opened(self._state, entry, offer)
         if self._state.trials and not isinstance(found, Request):
             found = tried(entry, offer) or found
+            if isinstance(found, float):
+                doubt(entry, offer.costs, offer.now_s)
         request: Request | None
         actions: list[Action] = []
         if isinstance(found, Request):
@@ -42,6 +46,7 @@ class Intake:
 
     def _without_copies(self, entry: Entry, offer: Offer, late_s: float) -> Decision:
         """By a load for it, which evicts; or refused, which is demand for a load."""
+        candidates: list[Executor] = []
         if len(entry.holders) < len(self._state.executors) and not entry.removed:
             candidates = least_loaded(self._in_turn(), entry, offer.now_s)
             found: Decision | Request | float
@@ -63,7 +68,10 @@ class Intake:
         if not self._state.executors:
             reason = Reason.NO_EXECUTOR
         refusal = Refuse(offer.request, reason, late_s if late_s < inf else 1.0)
-        return None, [refusal, *self._load_beside(entry, offer.now_s)]
+        loads = self._load_beside(entry, offer.now_s)
+        if not loads and self._state.trials:
+            loads = tried_load(self._state, entry, candidates, offer)
+        return None, [refusal, *loads]
 
     def _cold(self, entry: Entry, executor: Executor, offer: Offer) -> Decision | float:
         if executor.cache.victims(entry.costs.model.pages) is None:

@@ -32,6 +32,7 @@ REFUTED = 0.5
 class Trials:
     """A back-off: when a model may be tried again."""
 
+    longest_s: float = LONGEST_S
     _next_s: float = inf
     _wait_s: float = FIRST_S
 
@@ -42,8 +43,8 @@ class Trials:
         return now_s >= self._next_s
 
     def begin(self, now_s: float) -> None:
-        calm = now_s >= self._next_s + CALM * LONGEST_S
-        self._wait_s = FIRST_S if calm else min(2 * self._wait_s, LONGEST_S)
+        calm = now_s >= self._next_s + CALM * self.longest_s
+        self._wait_s = FIRST_S if calm else min(2 * self._wait_s, self.longest_s)
         self._next_s = now_s + self._wait_s
 
 
