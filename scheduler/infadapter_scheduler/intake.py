@@ -1,6 +1,6 @@
 """Intake: an arrival is accepted, with a load where that helps in time, or refused at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 
 from infadapter_scheduler.actions import Action, Reason, Refuse
@@ -60,6 +60,12 @@ class Intake:
                 if isinstance(found, Request):
                     return found, []
                 late_s = min(late_s, found)
+        return self._refused(entry, offer, late_s, candidates)
+
+    def _refused(
+        self, entry: Entry, offer: Offer, late_s: float, candidates: Iterable[Executor]
+    ) -> Decision:
+        """`candidates`: where its weights could be loaded."""
         entry.unmet.add(offer.costs.split_s[1], offer.now_s)
         self._state.pressure.refused.add(offer.costs.seconds_each[offer.cap], offer.now_s)
         if late_s < inf and entry.holders:

@@ -1,5 +1,5 @@
 """
-Trials of loads: weights that only the estimate of their load stands against are loaded now and then.
+Trials of loads: weights that only an estimate stands against are loaded now and then.
 
 Who can't wait for a load, as estimated, is refused, and what isn't loaded teaches nothing: after a
 load from a disturbed disk a model would be cold for ever, where others are asked for more. So it is
@@ -14,19 +14,21 @@ from math import inf
 from infadapter_scheduler.actions import Action
 from infadapter_scheduler.admission import Offer
 from infadapter_scheduler.catalogue import Entry
-from infadapter_scheduler.deferral import CALM
 from infadapter_scheduler.events import Loaded
 from infadapter_scheduler.executor import Executor, TriedLoad
 from infadapter_scheduler.loading import load
 from infadapter_scheduler.state import State
 from infadapter_scheduler.trial import REFUTED
 
+CALM = 100.0
+"""× what a load took that was tried, no other is tried there: a hundredth of its time at most."""
+
 
 def tried_load(
     state: State, entry: Entry, executors: Iterable[Executor], offer: Offer
 ) -> list[Action]:
     """For the next who ask for it, on the first of these that has nothing else to do."""
-    if entry.holders or not entry.load_trials.due(offer.now_s):
+    if entry.holders or not _too_long(entry, offer) or not entry.load_trials.due(offer.now_s):
         return []
     for executor in executors:
         if not _may(entry, executor, offer):
@@ -39,6 +41,12 @@ def tried_load(
             executor.no_trial_until_s = inf
             return actions
     return []
+
+
+def _too_long(entry: Entry, offer: Offer) -> bool:
+    """As estimated, also for an executor that does nothing else; told of its end, it can begin."""
+    takes_s = entry.costs.load.mean + offer.costs.split_s[1] + 4 * offer.lag_s
+    return offer.now_s + takes_s > offer.deadline_s
 
 
 def _may(entry: Entry, executor: Executor, offer: Offer) -> bool:
@@ -54,7 +62,7 @@ def _may(entry: Entry, executor: Executor, offer: Offer) -> bool:
 def tell_load(entry: Entry, executor: Executor, event: Loaded) -> None:
     """
     So long it took. One that was tried was wrong where whoever asked would have been in time, or it
-    took far less. For 30 × as long no other is tried there.
+    took far less.
     """
     seconds, tried = event.end_s - event.start_s, executor.tried_load
     ours = tried is not None and tried.model == event.model

@@ -8,33 +8,27 @@ If it is of any use, nobody is late for that.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from infadapter_scheduler.executor import Sent
 from infadapter_scheduler.model import Costs
-from infadapter_scheduler.trial import Trials
+from infadapter_scheduler.trial import RARE_S, Trials
 
 if TYPE_CHECKING:
     from infadapter_scheduler.catalogue import Entry
-
-LONGEST_S = 600.0
-"""Between two trials of a model's sizes: a batch may be late for each, and those behind it."""
-
-
-def _back_off() -> Trials:
-    return Trials(LONGEST_S)
 
 
 @dataclass(slots=True)
 class SizeTrials:
     """When a model's next size may be tried, and which one was last."""
 
-    back_off: Trials = field(default_factory=_back_off)
+    back_off: Trials = field(default_factory=partial(Trials, RARE_S))
     last: int = 0
 
 
 def doubt(entry: "Entry", costs: Costs, now_s: float) -> None:
-    """Somebody is refused for time: the next size in doubt is believed to be of use, if it's due."""
+    """Somebody is refused for time: the next size in doubt is believed to be of use, if due."""
     if not costs.doubted or not entry.holders or not entry.size_trials.back_off.due(now_s):
         return
     tried = entry.size_trials
@@ -44,7 +38,7 @@ def doubt(entry: "Entry", costs: Costs, now_s: float) -> None:
 
 
 def settle(entry: "Entry", sent: Sent, seconds: float) -> None:
-    """It was measured. Where it is of use, larger ones are believed to be of none beside it."""
+    """It was measured. Where it is of use, the next one may be soon."""
     sent.learn(seconds)
     if seconds <= sent.expected_s:
-        entry.size_trials.back_off = _back_off()
+        entry.size_trials.back_off = Trials(RARE_S)

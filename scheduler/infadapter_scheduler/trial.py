@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FIRST_S, LONGEST_S = 1.0, 30.0
 """Between two trials of a model: doubled with each, up to the longest."""
 
+RARE_S = 600.0
+"""The longest for its loads and batch sizes, since these can cost more than one late answer."""
+
 CALM = 2.0
 """× the longest without a trial, and it begins anew."""
 
@@ -30,7 +33,7 @@ REFUTED = 0.5
 
 @dataclass(slots=True)
 class Trials:
-    """A back-off: when a model may be tried again."""
+    """A back-off: when a model may be tried again, at the longest after so many seconds."""
 
     longest_s: float = LONGEST_S
     _next_s: float = inf
