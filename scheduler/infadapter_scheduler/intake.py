@@ -32,7 +32,7 @@ class Intake:
             found = opened(self._state, entry, offer)
         if self._state.trials and not isinstance(found, Request):
             found = tried(entry, offer) or found
-            if isinstance(found, float):
+            if offer.costs.doubted and isinstance(found, float):
                 doubt(entry, offer.costs, offer.now_s)
         request: Request | None
         actions: list[Action] = []
@@ -75,7 +75,7 @@ class Intake:
             reason = Reason.NO_EXECUTOR
         refusal = Refuse(offer.request, reason, late_s if late_s < inf else 1.0)
         loads = self._load_beside(entry, offer.now_s)
-        if not loads and self._state.trials:
+        if self._state.trials and not entry.holders and not loads:
             loads = tried_load(self._state, entry, candidates, offer)
         return None, [refusal, *loads]
 

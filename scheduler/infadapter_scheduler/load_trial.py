@@ -27,8 +27,8 @@ CALM = 100.0
 def tried_load(
     state: State, entry: Entry, executors: Iterable[Executor], offer: Offer
 ) -> list[Action]:
-    """For the next who ask for it, on the first of these that has nothing else to do."""
-    if entry.holders or not _too_long(entry, offer) or not entry.load_trials.due(offer.now_s):
+    """It is nowhere: for the next who ask for it, on the first of these with nothing else to do."""
+    if not _too_long(entry, offer) or not entry.load_trials.due(offer.now_s):
         return []
     for executor in executors:
         if not _may(entry, executor, offer):

@@ -28,8 +28,8 @@ class SizeTrials:
 
 
 def doubt(entry: "Entry", costs: Costs, now_s: float) -> None:
-    """Somebody is refused for time: the next size in doubt is believed to be of use, if due."""
-    if not costs.doubted or not entry.holders or not entry.size_trials.back_off.due(now_s):
+    """Somebody is refused, and sizes are in doubt: the next is believed to be of use, if due."""
+    if not entry.holders or not entry.size_trials.back_off.due(now_s):
         return
     tried = entry.size_trials
     tried.back_off.begin(now_s)
