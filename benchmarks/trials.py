@@ -36,7 +36,7 @@ def arrivals_of(
     draw, at_s, found, names = random.Random(1), 0.0, list[Arrival](), list(shares)
     while at_s < seconds:
         at_s += draw.expovariate(rps)
-        found.append(Arrival(at_s, *draw.choices(names, list(shares.values())), slo_s))
+        found.append(Arrival(at_s, draw.choices(names, list(shares.values()))[0], slo_s))
     return found
 
 
