@@ -252,7 +252,7 @@ def test_a_signal_that_would_end_the_process_sets_the_points_back_first(
         measuring.send_signal(number)
         _, said = measuring.communicate(timeout=30)
     assert measuring.returncode == 130, said
-    assert said.strip().endswith("Interrupted; no profile was written. The same command goes on.")
+    assert said.strip().endswith("Interrupted before all was written. The same command goes on.")
     assert allowed(endpoint) == {"allowed": ["p1", "p2", "p3"], "floor": 0.0}
 
 
