@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_server.profiling import journal as module
 from infadapter_server.profiling.bench import Remembered
 from infadapter_server.profiling.journal import opened
 from infadapter_server.profiling.profiler import ProfileError
@@ -87,11 +86,12 @@ async def test_what_ended_a_run_is_looked_at_again(tmp_path: Path) -> None:
     """Or the same command would end with the same words for ever."""
 
     class Bench:
-        def __init__(self, **wrong: object) -> None:
-            self.wrong = wrong
+        def __init__(self, *, spoilt: str | None = None, failed: int = 0) -> None:
+            self.spoilt, self.failed = spoilt, failed
 
         async def take(self, step: Step) -> Seen:
-            return replace(await Queue(0.003, seed=step.seed).take(step), **self.wrong)
+            seen = await Queue(0.003, seed=step.seed).take(step)
+            return replace(seen, spoilt=self.spoilt, failed=self.failed)
 
     async def search(bench: Bench) -> object:
         with opened(tmp_path / "partial", ABOUT) as journal:
@@ -212,7 +212,7 @@ def test_one_command_at_a_time_has_the_file(tmp_path: Path) -> None:
 def test_a_file_that_can_not_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with (
-        pytest.raises(ProfileError, match="folder, where steps are kept .*: Is a directory"),
+        pytest.raises(ProfileError, match=r"folder, where steps are kept .*: Is a directory"),
         opened(tmp_path / "folder", ABOUT),
     ):
         pass
@@ -228,7 +228,7 @@ def test_a_disk_that_gets_full_is_a_sentence_and_what_was_kept_is_used(
 
     with opened(path, ABOUT) as journal:
         journal.note({"number": 0}, 0)
-        monkeypatch.setattr(module.os, "fsync", full)
+        monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(ProfileError, match="cannot be written: No space left on device"):
             journal.note({"number": 1}, 1)
     assert questions(path)[0] == {"number": 0}
