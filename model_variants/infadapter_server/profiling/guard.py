@@ -4,7 +4,8 @@ and the next run would find it on the port, or beside its own.
 """
 
 import asyncio
-from asyncio.subprocess import DEVNULL, PIPE
+import os
+from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -22,27 +23,43 @@ kill -s KILL -- "-$group"
 
 
 @asynccontextmanager
-async def guarded() -> AsyncIterator[Callable[[int], None]]:
-    """Until this is left, a shell waits for our end, to end the process group that it is told of.
+async def guarded() -> AsyncIterator[Callable[[], None]]:
+    """Until this is left, a shell waits for our end, to end the process groups that it is told of.
 
-    Raises ProfileError where there is no shell.
+    What is given is called in a new process before it becomes the server: told by us, once it is
+    there, the shell would not know of one that was started in the moment of our end. Raises
+    ProfileError where there is no shell.
     """
+    reads, writes = os.pipe()
+    try:
+        shell = await _shell(reads)
+    except BaseException:
+        os.close(writes)
+        raise
+    finally:
+        os.close(reads)
+    try:
+        yield lambda: _tell(writes)
+    finally:
+        with suppress(ProcessLookupError):
+            shell.kill()  # first: the end of the pipe is what it waits for
+        os.close(writes)
+        await shell.wait()
+
+
+def _tell(pipe: int) -> None:
+    os.write(pipe, b"%d\n" % os.getpid())
+
+
+async def _shell(stdin: int) -> Process:
     try:
         # A session of its own: what ends our group, or closes our terminal, must not end it.
-        shell = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             *("sh", "-c", _SCRIPT),
-            stdin=PIPE,
+            stdin=stdin,
             stdout=DEVNULL,
             stderr=DEVNULL,
             start_new_session=True,
         )
     except OSError as error:
         raise ProfileError(f"sh cannot be started: {error.strerror}.") from error
-    assert shell.stdin is not None
-    tell = shell.stdin.write
-    try:
-        yield lambda group: tell(f"{group}\n".encode())
-    finally:
-        with suppress(ProcessLookupError):
-            shell.kill()
-        await shell.wait()

@@ -49,7 +49,7 @@ async def started_server(
 
 @asynccontextmanager
 async def _running(
-    command: Sequence[str], said: IO[bytes], guard: Callable[[int], None]
+    command: Sequence[str], said: IO[bytes], guard: Callable[[], None]
 ) -> AsyncIterator[Process]:
     spawning = asyncio.create_task(_spawn(command, said, guard))
     try:
@@ -88,16 +88,14 @@ def _words(command: str) -> list[str]:
     return words
 
 
-async def _spawn(command: Sequence[str], said: IO[bytes], guard: Callable[[int], None]) -> Process:
+async def _spawn(command: Sequence[str], said: IO[bytes], guard: Callable[[], None]) -> Process:
     try:
         # A session of its own: Ctrl-C is for us, and we stop the server with all it has started.
-        server = await asyncio.create_subprocess_exec(
-            *command, stdout=said, stderr=said, start_new_session=True
+        return await asyncio.create_subprocess_exec(
+            *command, stdout=said, stderr=said, start_new_session=True, preexec_fn=guard
         )
     except OSError as error:
         raise ProfileError(f"{command[0]} cannot be started: {error.strerror}.") from error
-    guard(server.pid)
-    return server
 
 
 async def _wait_until_free(endpoint: Endpoint) -> None:
