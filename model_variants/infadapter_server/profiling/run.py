@@ -67,7 +67,7 @@ async def _carried_out(
         times_s = (cold_s, started_s)
         server = await ask_server(order, before.profile if before else None, times_s, journal)
         rows = _rows(server, journal, on_phase)
-        resumed = f"{len(journal.known)} step(s)" if journal.known else None
+        resumed = f"{journal.waiting} step(s)" if journal.waiting else None
         profile, measured = await _measure(server, rows, on_points)
     written = ProfileDocument(
         profile=reduce(with_allocation, measured, profile),
