@@ -93,8 +93,11 @@ def test_a_server_is_started_and_stopped(tmp_path: Path) -> None:
 
 def test_the_capacity_at_an_slo_is_written_with_its_interval(port: int, tmp_path: Path) -> None:
     file, plot = tmp_path / "profiles.yaml", tmp_path / "profile.svg"
-    arguments = [*REQUIRED, "--seconds", "4", "--slo-ms", "100", "--percentile", "90"]
-    result = invoke(url(port), *arguments, "-o", str(file), "--plot", str(plot))
+    arguments = [*REQUIRED, "--slo-ms", "100", "--percentile", "90", "--plot", str(plot)]
+    for seconds in ("4", "16"):  # a busy machine sees less in its time, which is said
+        result = invoke(url(port), *arguments, "--seconds", seconds, "-o", str(file))
+        if "take longer" not in result.output:
+            break
     assert result.exit_code == 0, result.output
     assert "the next run lies within" in result.output
     (document,) = yaml.safe_load_all(file.read_text())
