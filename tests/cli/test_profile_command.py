@@ -95,8 +95,11 @@ def test_a_server_is_started_and_stopped(tmp_path: Path) -> None:
 
 def test_the_capacity_at_an_slo_is_written_with_its_interval(port: int, tmp_path: Path) -> None:
     file, plot = tmp_path / "profiles.yaml", tmp_path / "profile.svg"
-    arguments = [*REQUIRED, "--seconds", "4", "--slo-ms", "100", "--percentile", "90"]
-    result = invoke(url(port), *arguments, "-o", str(file), "--plot", str(plot))
+    arguments = [*REQUIRED, "--slo-ms", "100", "--percentile", "90", "--plot", str(plot)]
+    for seconds in ("4", "16"):  # a busy machine sees less in its time, which is said
+        result = invoke(url(port), *arguments, "--seconds", seconds, "-o", str(file))
+        if "take longer" not in result.output:
+            break
     assert result.exit_code == 0, result.output
     assert "the next run lies within" in result.output
     (document,) = yaml.safe_load_all(file.read_text())
@@ -135,8 +138,9 @@ def test_a_profile_beside_somebody_elses_load_is_refused(port: int, tmp_path: Pa
 
 def wait_until_others_arrive(port: int) -> None:
     before = ask_arrivals(endpoint := parse_url(url(port)))
-    until_s = time.monotonic() + 20
-    while ask_arrivals(endpoint) == before and time.monotonic() < until_s:
+    until_s = time.monotonic() + 60
+    while ask_arrivals(endpoint) == before:
+        assert time.monotonic() < until_s
         time.sleep(0.05)
 
 
@@ -168,7 +172,7 @@ def test_an_interrupted_run_goes_on(
         first_run.setattr(run, "look", shows(9, 10, mebibytes=512))
         first_run.setattr(disturbance.Watch, "disturbed", lambda *_: "it rained")
         first = invoke(url(port), *arguments, "-o", str(file))
-    assert (first.exit_code, file.exists()) == (130, False)
+    assert (first.exit_code, file.exists()) == (130, False), first.output
     assert "The same command goes on." in first.output
 
     async def counted(bench: ServerBench, step: Step) -> Seen:

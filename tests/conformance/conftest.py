@@ -64,5 +64,5 @@ def trusted() -> ssl.SSLContext:
 
 @pytest.fixture
 def client(target: Target, trusted: ssl.SSLContext) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=target.url, timeout=20, verify=trusted) as client:
+    with httpx.Client(base_url=target.url, timeout=60, verify=trusted) as client:
         yield client

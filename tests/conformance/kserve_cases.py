@@ -29,7 +29,7 @@ def request(name: str, shape: list[int], *, binary: bool | None = None) -> Any:
 async def rest(
     url: str, model: str, name: str, shape: list[int], output: str, forms: list[bool]
 ) -> None:
-    client = InferenceRESTClient(RESTConfig(protocol="v2", timeout=20))
+    client = InferenceRESTClient(RESTConfig(protocol="v2", timeout=60))
     assert await client.is_server_live(url)
     assert await client.is_server_ready(url)
     assert await client.is_model_ready(url, model)
@@ -45,7 +45,7 @@ async def rest(
 
 
 async def grpc(address: str, model: str, name: str, shape: list[int], output: str) -> None:
-    async with InferenceGRPCClient(address, timeout=20) as client:
+    async with InferenceGRPCClient(address, timeout=60) as client:
         assert await client.is_server_live()
         assert await client.is_server_ready()
         assert await client.is_model_ready(model)

@@ -18,6 +18,6 @@ def test_nvidias_client_over_grpc(target: Target) -> None:
     where = ("--oip-url", target.url, "--oip-grpc", target.grpc, "--oip-model", target.model)
     cases = str(Path(__file__).with_name("triton_grpc_cases.py"))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cases, *where]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout

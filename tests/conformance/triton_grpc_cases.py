@@ -86,7 +86,7 @@ def test_a_stream(triton: Any, target: Target) -> None:
     for number in ("1", "2"):
         triton.async_stream_infer(target.model, [tensor(target)], request_id=number)
     for number in ("1", "2"):
-        result, error = answers.get(timeout=20)
+        result, error = answers.get(timeout=60)
         assert error is None
         assert result.get_response().id == number
     triton.stop_stream()

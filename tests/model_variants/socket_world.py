@@ -10,6 +10,7 @@ from typing import Any
 from infadapter_server.serving.connections import ConnectionLimits, Connections
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.serve import http_server, listen
+from tests.model_variants.executor_rig import PATIENCE_S
 from tests.model_variants.serving_world import INFER, Summing, inference_of, question, sample, until
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -76,7 +77,7 @@ def head(length: int, **headers: str) -> bytes:
 
 async def read(reader: asyncio.StreamReader) -> Answer:
     """The next answer on a connection; IncompleteReadError where it has been closed."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         status, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
         headers = {name.lower(): value for name, _, value in (x.partition(": ") for x in lines)}
         body = await reader.readexactly(int(headers["content-length"]))
@@ -86,7 +87,7 @@ async def read(reader: asyncio.StreamReader) -> Answer:
 async def closed(reader: asyncio.StreamReader) -> bool:
     """It has been, or is within seconds; what was sent before is read."""
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await reader.read()
     except ConnectionResetError:
         pass
@@ -119,4 +120,4 @@ async def listening(
         server.should_exit = True
         await tasks[0]
         tasks[1].cancel()
-        await inference.stop(10)
+        await inference.stop(PATIENCE_S)

@@ -61,7 +61,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
         rig = Rig(ProcessExecutor("executor", opening_times, slot_bytes=1024))
     rig.ready()
     yield rig
-    rig.executor.stop(within_s=10)
+    rig.executor.stop(within_s=60)
 
 
 def run(rig: Rig, point: str) -> Any:
@@ -93,7 +93,7 @@ def test_a_network_without_points_says_so() -> None:
     row = np.ones((1, 2), np.float32)
     rig.submit(Infer(1, "doubler", (row,), 0.0, LATER, "fast"))
     assert "no operating point 'fast': this network has none." in rig.inferred().error
-    rig.executor.stop(within_s=5)
+    rig.executor.stop(within_s=60)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def loaded_by(opener: Opener, stored: Stored) -> ModelLoaded:
     rig.ready()
     rig.submit(LoadModel(stored, 0.0, LATER))
     report = rig.loaded()
-    rig.executor.stop(within_s=10)
+    rig.executor.stop(within_s=60)
     return report
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from infadapter_server.serving.connections import ConnectionLimits, most_connections
 from infadapter_server.serving.deadlines import Deadlines
+from infadapter_server.serving.slowing import Speed
 from tests.model_variants.serving_world import Summing, until
 from tests.model_variants.socket_world import closed, head, infer, listening, read
 
@@ -53,10 +54,11 @@ async def test_a_slow_upload_is_neither_late_nor_refused() -> None:
 
 
 async def test_a_body_that_left_too_little_time_is_not_held_against_the_server() -> None:
-    async with listening(Summing(takes_s=0.05), deadlines=Deadlines(default_s=0.3)) as server:
+    async with listening(Summing(takes_s=0.05), deadlines=Deadlines(default_s=3.0)) as server:
+        server.inference.driver.use_speed(Speed(0.03))  # what takes 50 ms takes 1.7 s
         request = infer((1, 2))
         reader, writer = await server.send(request[:-5])
-        await asyncio.sleep(0.27)
+        await asyncio.sleep(2.0)
         writer.write(request[-5:])
         answer = await read(reader)
         assert (answer.status, "seconds there were" in answer.error) == (408, True)

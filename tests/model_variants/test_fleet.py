@@ -16,6 +16,7 @@ from infadapter_server.executors.restarting import Restarting
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.serving.config_keys import ConfigError
 from infadapter_server.serving.fleet import SLOT_BYTES, Fleet
+from tests.model_variants.executor_rig import PATIENCE_S
 from tests.model_variants.fake_models import stored
 from tests.model_variants.test_server_process import REAL, Server, started, wait_for
 from tests.model_variants.test_worker_process import worker
@@ -97,7 +98,7 @@ def load(server: Server, clients: int) -> Iterator[list[int]]:
     finally:
         over.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(PATIENCE_S)
             assert not thread.is_alive()
 
 

@@ -42,7 +42,7 @@ def test_a_trace_is_replayed_and_summed_up(url: str, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     command = [*RUN, "--url", url, "--trace", str(tmp_path / "trace.csv"), "--duration", "2"]
     command += ["--compress", "0.5", "--seed", "3", "--slo-ms", "500", "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     start, *records = [orjson.loads(line) for line in out.read_text().splitlines()]
     assert start["requests"] == len(records) > 0
     assert f"arrived   {len(records)}" in done.stdout

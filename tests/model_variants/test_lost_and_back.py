@@ -77,7 +77,7 @@ async def driven(
         yield asked
     finally:
         await asked.end()
-        assert await driver.stop(10)
+        assert await driver.stop(PATIENCE_S)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -40,7 +40,7 @@ def loaded(model: Stored) -> ModelLoaded:
     thread = threading.Thread(target=runner.run)
     thread.start()
     runner.submit(LoadModel(model, 0.0, 1e12))
-    report = reports.get(timeout=30)
+    report = reports.get(timeout=60)
     runner.end()
     thread.join()
     assert isinstance(report, ModelLoaded)

@@ -100,3 +100,31 @@ def test_a_port_that_is_taken_and_bad_options_are_one_sentence(
             assert said.startswith("infadapter-worker: ")
             assert sentence in said
             assert said.count("\n") == 1
+
+
+STOPPED_WHILE_IT_LOADS = """
+import os, signal, sys, time
+from infadapter_server.executors.remote import command_line
+
+def load(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(600)
+
+command_line.FINISH_S = 0.2
+command_line.torch_opener = lambda: load
+sys.argv[1:] = ["--host", "127.0.0.1", "--port", "0"]
+sys.exit(command_line.command())
+"""
+
+
+def test_one_that_is_told_to_stop_while_it_loads_ends_without_a_fault() -> None:
+    command = [sys.executable, "-c", STOPPED_WHILE_IT_LOADS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().removeprefix("listening on ").strip()
+        rig = Rig(RemoteExecutor("worker-0", address))
+        rig.ready()
+        rig.submit(LoadModel(GLYPH, 0.0, LATER))
+        assert process.wait(PATIENCE_S) == 0
+        rig.lost()
+        rig.executor.stop(within_s=0)

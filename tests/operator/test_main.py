@@ -23,7 +23,7 @@ from tests.operator.kube.bench import service
 Json = dict[str, Any]
 GROUP = "/apis/infadapter.io/v1alpha1"
 KINDS = {"inferenceservices": "InferenceService", "variantprofiles": "VariantProfile"}
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 METADATA = {
     "name": "resnet",

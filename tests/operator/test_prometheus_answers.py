@@ -183,7 +183,7 @@ class Scraped:
 
     async def last(self, query: str) -> list[float]:
         """By what became of them: requests a second, in the last interval of the history."""
-        until_s = time.monotonic() + 20.0
+        until_s = time.monotonic() + 60.0
         while True:
             found = await ask(self.url, query, now_s=self.history_ends_s)
             if found and len(found) > 1:

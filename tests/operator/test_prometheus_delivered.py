@@ -300,7 +300,7 @@ def prometheus_url(pods: Pods, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-async def wait_for(url: str, wanted: Any, within_s: float = 20.0) -> None:
+async def wait_for(url: str, wanted: Any, within_s: float = 60.0) -> None:
     end_s = time.monotonic() + within_s
     while not wanted(found := await ask(url, now_s=time.time())):
         assert time.monotonic() < end_s, f"still {found}"

@@ -106,7 +106,7 @@ def played(
     referee.finish()
 
 
-@pytest.mark.timeout(3600 if DEEP else 120)
+@pytest.mark.timeout(3600 if DEEP else 300)
 @SEARCHED
 @given(
     made=models(),

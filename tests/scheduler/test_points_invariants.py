@@ -100,7 +100,7 @@ def _point(draw: st.DrawFn, name: str, accuracy: float) -> Point:
     return Point(name, accuracy, {b: alone_s * (1 + gain * (b - 1)) for b in sizes})
 
 
-@pytest.mark.timeout(3600 if DEEP else 120)
+@pytest.mark.timeout(3600 if DEEP else 300)
 @SEARCHED
 @given(
     made=ladders(),

@@ -42,7 +42,6 @@ def model(folder: Path) -> Model:
     return networks(folder)
 
 
-@pytest.mark.timeout(120)
 def test_all_sixty_published_decisions_of_model_switching_come_out(
     model: Model, folder: Path
 ) -> None:
@@ -72,7 +71,6 @@ MORE_VIOLATIONS = 0.006
 """None is what is wanted: within 150 ms ours refuses some where bursts come to few workers."""
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("workers", WORKERS)
 def test_ours_closes_much_of_the_gap_at_hardly_more_violations(
     model: Model, folder: Path, workers: int

@@ -46,6 +46,7 @@ class Runner:
         self._threads = threads
         self._agenda = Agenda(clock)
         self._busy_since_s: float | None = None
+        self.loading = False  # the present order is a load
 
     def submit(self, order: Order) -> None:
         self._agenda.add(order)
@@ -65,6 +66,7 @@ class Runner:
     def run(self) -> None:
         while (order := self._agenda.next()) is not None:
             self._busy_since_s = self._clock()
+            self.loading = isinstance(order, LoadModel)
             self._do(order)
             self._busy_since_s = None
 

@@ -121,8 +121,8 @@ def command() -> int:
 def _end_by_signal(worker: Worker) -> None:
     def end(*_: object) -> None:
         worker.end()
-        # What it computes may never end, and Python can't interrupt it.
-        killer = threading.Timer(FINISH_S, os._exit, (1,))
+        # What it computes may never end, and Python can't interrupt it. For a load nobody waits.
+        killer = threading.Timer(FINISH_S, lambda: os._exit(0 if worker.loading else 1))
         killer.daemon = True
         killer.start()
 

@@ -63,6 +63,11 @@ class Worker:
             self._runner.submit(order)
 
     @property
+    def loading(self) -> bool:
+        """What it is doing is a load, or was."""
+        return self._runner.loading
+
+    @property
     def undone(self) -> int:
         """Orders whose end has not been reported; of the controller before, if it is a new one."""
         return self._undone
