@@ -125,6 +125,10 @@ def test_a_profile_in_the_configuration_saves_the_measuring(tmp_path: Path, make
     assert repository.unmeasured() == ()
     model = repository.kernel_model("m")
     assert (model.load_s, model.execution_s) == (0.2, {1: 0.1, 4: 0.2})
+    loaded(repository, "m", took_s=20.0)  # in which torch was imported
+    assert repository.kernel_model("m").load_s == 0.2
+    loaded(repository, "m", took_s=0.5)
+    assert repository.kernel_model("m").load_s == 0.5
 
 
 def test_a_model_larger_than_the_bound_is_refused_with_both_numbers(

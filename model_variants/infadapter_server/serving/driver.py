@@ -85,7 +85,12 @@ class Driver:
         """End the executors; False if one did not come back."""
         self._watching.cancel()
         self._orders.alarm.cancel()
-        return await self._conductor.crew.stop(within_s)
+        return await self._conductor.crew.stop(within_s, self._clock())
+
+    @property
+    def hung(self) -> bool:
+        """An execution had not ended when the executors were to end."""
+        return self._conductor.crew.hung
 
     def use_threads(self, threads: int) -> None:
         self.threads = threads
