@@ -50,6 +50,12 @@ def test_a_configuration_may_name_another_version(tmp_path: Path) -> None:
     assert "has no version 7, which config.yaml names" in reason
 
 
+def test_a_configuration_by_another_name_is_not_ignored(tmp_path: Path) -> None:
+    folder = model(tmp_path / "n", "1", config=TENSORS)
+    (folder / "config.yaml").rename(folder / "config.yml")
+    assert unfit(folder) == f"{folder}/config.yml is not read: name it config.yaml."
+
+
 def test_other_folders_beside_versions_are_ignored(tmp_path: Path) -> None:
     folder = model(tmp_path / "m", "1")
     for name in ("notes", "01", "0", "²", "-3"):

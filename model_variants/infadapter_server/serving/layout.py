@@ -16,6 +16,7 @@ from infadapter_server.serving.config_keys import NAME
 from infadapter_server.serving.model_config import (
     BATCH_SIZES,
     CONFIG_FILE,
+    MISNAMED,
     ConfigError,
     ModelConfig,
     read_config,
@@ -141,9 +142,13 @@ def _shipped_accuracy(variant: str) -> float | None:
 
 
 def _config(folder: Path) -> ModelConfig:
-    """ONNX says of itself what others have to be told."""
-    path = folder / CONFIG_FILE
-    return read_config(path) if path.exists() else ModelConfig()
+    """ONNX says of itself what others have to be told. Raises ConfigError."""
+    path, misnamed = folder / CONFIG_FILE, folder / MISNAMED
+    if path.exists():
+        return read_config(path)
+    if misnamed.exists():
+        raise ConfigError(f"{misnamed} is not read: name it {CONFIG_FILE}.")
+    return ModelConfig()
 
 
 def _format(file: Path | None, config: ModelConfig) -> Format:

@@ -10,9 +10,11 @@ from infadapter_server.networks.signatures import SIGNATURES, Signature
 from infadapter_server.serving.config_keys import KEYS, ConfigError, Rung, only
 from infadapter_server.serving.rungs import ladder_signature
 
-__all__ = ["CONFIG_FILE", "ConfigError", "ModelConfig", "read_config"]
+__all__ = ["CONFIG_FILE", "MISNAMED", "ConfigError", "ModelConfig", "read_config"]
 
 CONFIG_FILE = "config.yaml"
+MISNAMED = "config.yml"
+"""As others spell it: what it says would be ignored."""
 BATCH_SIZES = (1, 2, 4, 8)
 MOST_BYTES = 65_536
 
