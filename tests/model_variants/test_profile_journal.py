@@ -1,8 +1,8 @@
 """What an interrupted profile leaves, and what the next one makes of it."""
 
-import errno
 import os
 import random
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -218,17 +218,18 @@ def test_a_file_that_can_not_be_written_is_a_sentence(tmp_path: Path) -> None:
         pass
 
 
-def test_a_disk_that_gets_full_is_a_sentence_and_what_was_kept_is_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_that_gets_full_is_a_sentence_and_what_was_kept_is_used(tmp_path: Path) -> None:
+    """By a limit on files: of the line that is too long for it, a part is written first."""
     path = tmp_path / "partial"
-
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
+    _, most = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with opened(path, ABOUT) as journal:
         journal.note({"number": 0}, 0)
-        monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(ProfileError, match="cannot be written: No space left on device"):
-            journal.note({"number": 1}, 1)
-    assert questions(path)[0] == {"number": 0}
+        whole = path.stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (whole + 10, most))
+        try:
+            with pytest.raises(ProfileError, match="cannot be written: File too large"):
+                journal.note({"number": 1}, 1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.stat().st_size == whole + 10
+    assert questions(path) == [{"number": 0}]
