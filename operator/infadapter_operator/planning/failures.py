@@ -4,7 +4,7 @@ makes none.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from infadapter_operator.delays import START_S
@@ -74,10 +74,24 @@ def _least(*sizes: int | None) -> int | None:
 
 
 def failure_of(
-    service: Service, observed: Observed, before: Blocks, target: Target, now_s: float
+    service: Service,
+    observed: Observed,
+    before: Blocks,
+    target: Target,
+    now_s: float,
+    awaited: Collection[str] = frozenset(),
 ) -> Failure | None:
-    """Why no further pod of this target comes; None while there is patience, or no trouble."""
-    given_up = [pod for pod in failing(service, observed, before, now_s) if pod.target == target]
+    """
+    Why no further pod of this target comes; None while there is patience, or no trouble. One that
+    is `awaited` and still finds no node is no new failure: it would keep from growing what was tried
+    meanwhile, for as long as it waits.
+    """
+    given_up = [
+        pod
+        for pod in failing(service, observed, before, now_s)
+        if pod.target == target
+        and not (pod.name in awaited and pod.unschedulable_since_s is not None)
+    ]
     kept_small = [pod for pod in observed.of(target) if _is_stuck(service, observed, pod, now_s)]
     if target in observed.refusals:
         trouble = observed.refusals[target]
