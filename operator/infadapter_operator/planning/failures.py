@@ -83,8 +83,8 @@ def failure_of(
 ) -> Failure | None:
     """
     Why no further pod of this target comes; None while there is patience, or no trouble. One that
-    is `awaited` and still finds no node is no new failure: it would keep from growing what was tried
-    meanwhile, for as long as it waits.
+    is `awaited` and still finds no node is no new failure: for as long as it waits, nothing else of
+    its target would be let grow.
     """
     given_up = [
         pod
