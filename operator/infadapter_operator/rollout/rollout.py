@@ -18,7 +18,7 @@ from infadapter_operator.domain.observed import Cause, Observed
 from infadapter_operator.domain.progress import Phase, Progress, Rest
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import Situation
-from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, Step
+from infadapter_operator.domain.steps import RemovePods, ResizePod, ScaleUp, Step
 from infadapter_operator.planning.capacity import ready_capacity_rps
 from infadapter_operator.planning.plan import Planned
 from infadapter_operator.rollout.match import PodState, match_pods
@@ -79,7 +79,8 @@ def _with_no_room(progress: Progress, planned: Planned) -> Progress:
 
 
 def _with_absent(step: Step, absent: Mapping[Target, int]) -> Step:
-    if isinstance(step, ScaleUp | ReplacePods):
+    """A roll replaces what is left out, too: were it asked for again, one too many would come."""
+    if isinstance(step, ScaleUp):
         return replace(step, pods=step.pods + absent.get(step.target, 0))
     if isinstance(step, RemovePods):
         return replace(step, remaining=step.remaining + absent.get(step.target, 0))
