@@ -51,6 +51,21 @@ def test_a_pod_too_many_that_waits_for_a_node_keeps_no_other_from_growing() -> N
     assert second_s - first_s > patience.start_s + 4 * patience.retry_first_s
 
 
+def test_nor_does_the_pod_more_of_a_roll_that_finds_no_node() -> None:
+    """One pod of six cores was planned, for which the only one was refused its size and rolled."""
+    service = service_of(plain({"a": (0.7, (2, 3, 4, 6))}))
+    world = World(
+        service,
+        lambda now_s: 30.0 if now_s < BEGIN_S + 30.0 else 90.0,
+        faults=Faults(node_millicores=NODE_MILLICORES),
+    )
+    world.add("a", 2000)
+    runner = Runner(world=world)
+    asyncio.run(runner.run(260))
+    assert asked_to_grow(runner)[-1] > 200.0
+    assert world.ready_rps() == 100.0
+
+
 def test_the_rest_beside_it_keeps_its_name_after_the_back_off() -> None:
     """The load has fallen, so that nothing is to grow."""
     runner = a_runner(later_rps=60.0)
