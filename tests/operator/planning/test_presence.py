@@ -201,8 +201,7 @@ def test_that_nothing_grows_is_remembered_when_nothing_new_finds_a_node() -> Non
 
 def waiting(millicores: int, until_s: float) -> tuple[dict[Target, int], dict[Target, int]]:
     """Limits beside a pod of so much that waits for a node, and one of 1000m that did not grow."""
-    unscheduled = {"ready": False, "unschedulable_since_s": 30.0, "created_at_s": 30.0}
-    waits = sized("waits", millicores, **unscheduled)
+    waits = sized("waits", millicores, ready=False, unschedulable_since_s=30.0, created_at_s=30.0)
     observed = Observed(pods=(sized("good", 1000), waits), desired_pods={TARGET: 2})
     block = replace(a_block(TARGET, until_s=until_s), cause=Cause.RESIZE, grown_millicores=1000)
     block = replace(block, fitting_millicores=int(0.8 * millicores))
