@@ -37,7 +37,7 @@ def blocks_after(
     failures = {
         target: failure
         for target in {*observed.refusals, *ours}
-        if (failure := failure_of(service, observed, before, target, now_s))
+        if (failure := failure_of(service, observed, before, target, now_s, awaited))
     }
     kept = {
         target: _with_what_came(block, observed, awaited, now_s)

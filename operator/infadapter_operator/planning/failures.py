@@ -4,7 +4,7 @@ makes none.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from infadapter_operator.delays import START_S
@@ -74,10 +74,20 @@ def _least(*sizes: int | None) -> int | None:
 
 
 def failure_of(
-    service: Service, observed: Observed, before: Blocks, target: Target, now_s: float
+    service: Service,
+    observed: Observed,
+    before: Blocks,
+    target: Target,
+    now_s: float,
+    awaited: Collection[str] = frozenset(),
 ) -> Failure | None:
     """Why no further pod of this target comes; None while there is patience, or no trouble."""
-    given_up = [pod for pod in failing(service, observed, before, now_s) if pod.target == target]
+    known = _known_not_to_fit(observed, before, target, awaited)
+    given_up = [
+        pod
+        for pod in failing(service, observed, before, now_s)
+        if pod.target == target and pod.name not in known
+    ]
     kept_small = [pod for pod in observed.of(target) if _is_stuck(service, observed, pod, now_s)]
     if target in observed.refusals:
         trouble = observed.refusals[target]
@@ -93,6 +103,23 @@ def failure_of(
         fitting_millicores=_size_that_may_fit(given_up[0]) if given_up else None,
         grown_millicores=max((_planned_size(service, pod) for pod in kept_small), default=None),
     )
+
+
+def _known_not_to_fit(
+    observed: Observed, before: Blocks, target: Target, awaited: Collection[str]
+) -> frozenset[str]:
+    """
+    While one is `awaited` that has found no node, neither it nor what is no smaller is a new
+    failure: for as long as it waits, nothing else of its target would be let grow.
+    """
+    block = before.get(target)
+    waits = [pod for pod in observed.of(target) if pod.unschedulable_since_s is not None]
+    if block is None or not any(pod.name in awaited for pod in waits):
+        return frozenset()
+    if block.fitting_millicores is None and block.cause is not Cause.NO_NODE:
+        return frozenset()  # that one has only begun to wait
+    least = block.fitting_millicores or 0
+    return frozenset(pod.name for pod in waits if pod.wanted.cpu_millicores > least)
 
 
 def _planned_size(service: Service, pod: Pod) -> int:

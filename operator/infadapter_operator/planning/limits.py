@@ -7,7 +7,7 @@ cause by one pod for all.
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infadapter_operator.domain.observed import STUCK, Observed, Pod
 from infadapter_operator.domain.progress import Block
@@ -42,6 +42,19 @@ class Limits:
 
     pods: dict[Target, int]
     due: tuple[Target, ...]
+
+
+def may_grow_again(blocks: Blocks, waiting: Collection[Target], now_s: float) -> Blocks:
+    """
+    When its back-off is over, what runs of a target may grow again although a pod of it still waits
+    for a node; a new one may be no larger than before, as that pod would have come.
+    """
+    return {
+        target: replace(block, grown_millicores=None)
+        if target in waiting and now_s >= block.until_s
+        else block
+        for target, block in blocks.items()
+    }
 
 
 def limits_of(
@@ -164,9 +177,15 @@ def _size_caps(block: Block, there: Observed) -> list[int]:
     return [size for size in (grown, fitting) if size is not None]
 
 
-def size_limits(blocks: Blocks, there: Observed, now_s: float) -> dict[Target, int]:
+def size_limits(
+    blocks: Blocks, there: Observed, waiting: Collection[Target], now_s: float
+) -> dict[Target, int]:
     """The largest size in millicores that may be planned, of targets that have one."""
-    active = (b for b in blocks.values() if now_s < b.until_s and not b.come)
+    active = (
+        b
+        for b in blocks.values()
+        if not b.come and (now_s < b.until_s or (b.target in waiting and _is_of_size(b, there)))
+    )
     caps = {b.target: _size_caps(b, there) for b in active}
     return {target: min(sizes) for target, sizes in caps.items() if sizes}
 

@@ -14,7 +14,7 @@ from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import fits, held, plus
 from infadapter_operator.planning.failures import OF_SIZE, Blocks, failing
-from infadapter_operator.planning.limits import limits_of, size_limits
+from infadapter_operator.planning.limits import limits_of, may_grow_again, size_limits
 from infadapter_operator.planning.probe import (
     comes_at,
     has_room,
@@ -65,8 +65,10 @@ def present(
     absent = _absent(observed, left_out, uncreated)
     there = _without(observed, left_out, absent, waiting.values())
     planned = planned_pods(plan)
-    limits = limits_of(service, blocks, there, failed, frozenset(absent), planned, now_s)
-    counted = replace(there, pod_limits=limits.pods, size_limits=size_limits(blocks, there, now_s))
+    known = may_grow_again(blocks, waiting, now_s)
+    limits = limits_of(service, known, there, failed, frozenset(absent), planned, now_s)
+    sizes = size_limits(known, there, waiting, now_s)
+    counted = replace(there, pod_limits=limits.pods, size_limits=sizes)
     due = () if kept or again & uncreated.keys() else limits.due
     room = room_beside(service, observed, plan, left_out)
     fitting = tuple(t for t in due if has_room(service, observed, t, room))

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 
 from infadapter_operator.domain.decision import Decision, Source
 from infadapter_operator.domain.observed import Cause, Observed
-from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
+from infadapter_operator.domain.progress import Phase, Progress, Rest
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import Situation
-from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, Step
+from infadapter_operator.domain.steps import RemovePods, ResizePod, ScaleUp, Step
 from infadapter_operator.planning.capacity import ready_capacity_rps
 from infadapter_operator.planning.plan import Planned
 from infadapter_operator.rollout.match import PodState, match_pods
@@ -56,7 +56,7 @@ def rollout(situation: Situation, planned: Planned) -> Rollout:
     return replace(
         found,
         steps=tuple(_with_absent(step, planned.present.absent) for step in steps),
-        progress=_with_blocks(_with_no_room(found.progress, planned), planned.blocks, now_s),
+        progress=_with_blocks(_with_no_room(found.progress, planned), planned, now_s),
     )
 
 
@@ -79,16 +79,26 @@ def _with_no_room(progress: Progress, planned: Planned) -> Progress:
 
 
 def _with_absent(step: Step, absent: Mapping[Target, int]) -> Step:
-    if isinstance(step, ScaleUp | ReplacePods):
+    """A roll replaces what is left out, too: were it asked for again, one too many would come."""
+    if isinstance(step, ScaleUp):
         return replace(step, pods=step.pods + absent.get(step.target, 0))
     if isinstance(step, RemovePods):
         return replace(step, remaining=step.remaining + absent.get(step.target, 0))
     return step
 
 
-def _with_blocks(progress: Progress, blocks: Mapping[Target, Block], now_s: float) -> Progress:
-    """A plan that is reached without what does not come is a rest, and has that name."""
-    causes = {block.cause for block in blocks.values() if now_s < block.until_s and not block.come}
+def _with_blocks(progress: Progress, planned: Planned, now_s: float) -> Progress:
+    """
+    A plan that is reached without what does not come is a rest, and has that name; also after its
+    back-off, while a pod of it still waits for a node.
+    """
+    there = planned.present
+    waits = {pod.target for pod in there.everything.pods if pod.name in there.awaited}
+    causes = {
+        block.cause
+        for block in planned.blocks.values()
+        if not block.come and (now_s < block.until_s or block.target in waits)
+    }
     reached = progress.phase is Phase.DONE or not progress.moves
     if progress.rest is not None or not reached or not causes:
         return progress

@@ -199,6 +199,27 @@ def test_that_nothing_grows_is_remembered_when_nothing_new_finds_a_node() -> Non
     assert planned(block, sized("good", 2000), waits) == ({TARGET: 1}, {TARGET: 2000})
 
 
+def waiting(millicores: int, until_s: float) -> tuple[dict[Target, int], dict[Target, int]]:
+    """Limits beside a pod of so much that waits for a node, and one of 1000m that did not grow."""
+    waits = sized("waits", millicores, ready=False, unschedulable_since_s=30.0, created_at_s=30.0)
+    observed = Observed(pods=(sized("good", 1000), waits), desired_pods={TARGET: 2})
+    block = replace(a_block(TARGET, until_s=until_s), cause=Cause.RESIZE, grown_millicores=1000)
+    block = replace(block, fitting_millicores=int(0.8 * millicores))
+    after = blocks_after(SERVICE, {TARGET: block}, observed, 100.0, {"waits"})
+    assert after == {TARGET: block}
+    there = present(SERVICE, observed, after, PLAN, 100.0, {"waits"})
+    assert there.awaited == {"waits"}
+    return dict(there.counted.pod_limits), dict(there.counted.size_limits)
+
+
+def test_who_waits_for_a_node_keeps_others_from_growing_for_a_back_off_and_no_longer() -> None:
+    """But no other one is started that is as large."""
+    assert waiting(1000, until_s=130.0) == ({TARGET: 1}, {TARGET: 1000})
+    assert waiting(1000, until_s=99.0) == ({TARGET: 1}, {})
+    assert waiting(3000, until_s=130.0) == ({}, {TARGET: 1000})
+    assert waiting(3000, until_s=99.0) == ({}, {TARGET: 2400})
+
+
 def test_an_image_that_is_away_is_no_matter_of_size_whatever_was_learnt_before() -> None:
     block = replace(a_block(TARGET, until_s=130.0), fitting_millicores=1000, grown_millicores=2000)
     assert planned(block, sized("good", 500))[0] == {TARGET: 1}

@@ -334,6 +334,18 @@ TROUBLES = {
         surge=1000,
         fates={0: Resize.REFUSED, 1: Resize.REFUSED},
     ),
+    "a roll replaces what waits for a node, too, and brings no pod more": Case(
+        kinds=(
+            Kind(0.1, {200: 43.3, 400: 86.6, 1000: 216.5, 2000: 433.0}),
+            Kind(3.0, {200: 22.36, 600: 67.08, 1000: 111.8, 2000: 223.6}),
+        ),
+        plans=((Group(0, 1000, 1), Group(1, 1000, 1)),),
+        there=(There(0, 400),),
+        demand_rps=98.49,
+        budget=2000,
+        surge=200,
+        node=400,
+    ),
 }
 
 

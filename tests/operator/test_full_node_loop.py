@@ -1,0 +1,76 @@
+"""The loop on a node that has no room for all: what waits for it, and what is tried meanwhile."""
+
+import asyncio
+from itertools import pairwise
+
+from benchmarks.always_arrive.loads import plain
+from infadapter_operator.domain.progress import Rest
+from infadapter_operator.domain.steps import ResizePod
+from infadapter_simulator.policies.ours import service_of
+from infadapter_simulator.world.faults import Faults
+from tests.operator.loop_runner import Runner
+from tests.operator.loop_world import BEGIN_S, World
+
+NODE_MILLICORES = 5000
+
+
+def a_runner(later_rps: float) -> Runner:
+    """
+    Two pods of three cores would serve 100 rps; the node holds one of three and one of two, and no
+    third one.
+    """
+    service = service_of(plain({"a": (0.7, (2, 3, 4, 6))}))
+    world = World(
+        service,
+        lambda now_s: 100.0 if now_s < BEGIN_S + 130.0 else later_rps,
+        faults=Faults(node_millicores=NODE_MILLICORES),
+    )
+    world.add("a", 3000)
+    world.add("a", 2000)
+    return Runner(world=world)
+
+
+def asked_to_grow(runner: Runner) -> list[float]:
+    """When pods were, by plans that differ."""
+    asked = [
+        at_s - BEGIN_S
+        for at_s, step in runner.world.taken
+        if isinstance(step, ResizePod) and step.size.cpu_millicores > 2000
+    ]
+    return [after for before, after in pairwise([-60.0, *asked]) if after - before > 30.0]
+
+
+def test_a_pod_too_many_that_waits_for_a_node_keeps_no_other_from_growing() -> None:
+    """After each back-off, of which the third is four times the first."""
+    runner = a_runner(later_rps=100.0)
+    asyncio.run(runner.run(380))
+    waits = [pod for pod in runner.world.seen().pods if pod.unschedulable_since_s is not None]
+    assert len(waits) == 1
+    _, first_s, second_s = asked_to_grow(runner)
+    patience = runner.world.service.patience
+    assert second_s - first_s > patience.start_s + 4 * patience.retry_first_s
+
+
+def test_nor_does_the_pod_more_of_a_roll_that_finds_no_node() -> None:
+    """One pod of six cores was planned, for which the only one was refused its size and rolled."""
+    service = service_of(plain({"a": (0.7, (2, 3, 4, 6))}))
+    world = World(
+        service,
+        lambda now_s: 30.0 if now_s < BEGIN_S + 30.0 else 90.0,
+        faults=Faults(node_millicores=NODE_MILLICORES),
+    )
+    world.add("a", 2000)
+    runner = Runner(world=world)
+    asyncio.run(runner.run(260))
+    assert asked_to_grow(runner)[-1] > 200.0
+    assert world.ready_rps() == 100.0
+
+
+def test_the_rest_beside_it_keeps_its_name_after_the_back_off() -> None:
+    """The load has fallen, so that nothing is to grow."""
+    runner = a_runner(later_rps=60.0)
+    asyncio.run(runner.run(220))
+    last = runner.looks[-1]
+    assert last.progress is not None
+    assert last.progress.rest is Rest.NO_NODE
+    assert all(block.until_s < last.now_s for block in last.blocks.values())
