@@ -21,6 +21,11 @@ class Router:
         """Pods of all that was sent and is not in force yet."""
         return frozenset(name for weights in self._sent for name in weights)
 
+    @property
+    def in_between(self) -> tuple[Mapping[str, int], ...]:
+        """All that was sent and is not in force yet: it will be, in turn."""
+        return tuple(self._sent)
+
     def send(self, weights: Mapping[str, int]) -> None:
         self._sent.append({name: weight for name, weight in weights.items() if weight > 0})
         self.sent = self._sent[-1]
