@@ -115,6 +115,10 @@ def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges
     elif not freed and not context.takers_are_ready:
         freed = _preempted(context, observed, ())
     if not (freed or grown.steps or rolled):
+        rolled, unrolled = _rolled_after_all(context, observed, grown)
+        freed = preempted(context, unrolled)
+        short |= {name for one in unrolled for name in one.lacking}
+    if not (freed or grown.steps or rolled):
         freed = _back_in_budget(context, observed)
     if freed or _is_settling(observed):
         rolled = tuple(step for step in rolled if not _waits(context, grown, step.target))
@@ -211,6 +215,19 @@ def _preempted(
 def _makes_room_itself(context: DrainContext, observed: Observed) -> bool:
     """What moves, what is made to shrink in this cycle, and what may be planned without soon."""
     return is_under_way(context, observed) or is_in_question(context) or bool(align(context))
+
+
+def _rolled_after_all(
+    context: DrainContext, observed: Observed, grown: Growth
+) -> tuple[tuple[ReplacePods, ...], tuple[Shortage, ...]]:
+    """
+    Where nothing moves and nothing planned is waited for, also a roll that leaves less than is
+    asked for: what it replaces may hold the room of all that is yet to start.
+    """
+    waits = any(not (one.goes or one.actual.ready) for one in context.pods)
+    if waits or _makes_room_itself(context, observed):
+        return (), ()
+    return roll(context, observed, grown, at_any_cost=True)
 
 
 def _back_in_budget(context: DrainContext, observed: Observed) -> Releases:
