@@ -98,7 +98,7 @@ def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> 
         if back or not is_over(context.service, observed):
             return Moves(grown=grown, freed=back, short=waits_for)
     found = _beside(context, observed, grown, bridges=bridges)  # what can only be rolled is there
-    return replace(found, short=found.short | waits_for)
+    return replace(found, bridged=(), short=found.short | waits_for)  # a bridge would be repaid
 
 
 def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges: bool) -> Moves:

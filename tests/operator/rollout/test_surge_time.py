@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Cause, Observed, SurgeLoan, Trouble
 from infadapter_operator.domain.progress import Rest
-from infadapter_operator.domain.steps import ScaleUp
+from infadapter_operator.domain.steps import ResizePod, ScaleUp
 from infadapter_operator.rollout.match import match_pods
 from infadapter_operator.rollout.release import DrainContext
 from infadapter_operator.rollout.repayment import is_due, repaid
@@ -220,21 +220,32 @@ def test_room_that_nothing_makes_as_what_leaves_never_goes_is_a_rest_with_a_name
     assert runner.world.carried_rps() == 80.0
 
 
-def leaving_slowly(linger_s: float, *, surge: int) -> Runner:
+def test_while_surge_is_closed_nothing_bridges_that_would_be_repaid_at_the_next_look() -> None:
+    runner = leaving_slowly(math.inf, surge=4000, demand_rps=90.0)
+    asyncio.run(runner.run(20.0))
+    steps = [step for seen in runner.looks for step in seen.steps]
+    starts = next(i for i, step in enumerate(steps) if isinstance(step, ScaleUp))
+    assert not any(isinstance(step, ResizePod) for step in steps[:starts])
+
+
+def leaving_slowly(linger_s: float, *, surge: int, demand_rps: float = 70.0) -> Runner:
     """One of five pods is told to go, and then others are planned in the place of the four."""
     service = a_service(
-        variants=(a_variant("old", a_row(1000, 20.0)), a_variant("new", a_row(1000, 25.0))),
+        variants=(
+            a_variant("old", a_row(1000, 20.0), a_row(2000, 40.0)),
+            a_variant("new", a_row(1000, 25.0)),
+        ),
         budget={CPU: 4000},
         max_surge={CPU: surge},
         interval_s=3600.0,
     )
-    world = World(service, lambda _: 70.0, began_s=BEGIN_S - 100.0, linger_s=linger_s)
+    world = World(service, lambda _: demand_rps, began_s=BEGIN_S - 100.0, linger_s=linger_s)
     pods = [world.add("old", 1000) for _ in range(5)]
     world.route({pod.name: 100 for pod in pods[:4]}, at_once=True)
     runner = Runner(world=world)
     for variant in service.variants:
         group = PodGroup(target=Target(variant.name), allocation=variant.allocations[0], pods=4)
-        decision = recall(service, (group,), demand_rps=70.0, decided_at_s=BEGIN_S)
+        decision = recall(service, (group,), demand_rps=demand_rps, decided_at_s=BEGIN_S)
         runner.state = replace(runner.state, decision=decision)
         asyncio.run(runner.run(5.0 if variant.name == "old" else 1.0))
     return runner
