@@ -6,9 +6,10 @@ import sys
 def main() -> None:
     """Run the command; 130 if it was interrupted before it could handle that itself."""
     try:
+        from infadapter_server.exit_code import end_at_once
         from infadapter_server.serving.command import command
 
-        sys.exit(command())
+        end_at_once(command())
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -3,6 +3,7 @@
 import atexit
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -34,6 +35,8 @@ class Scripted:
             case -5:
                 tell_that_it_computes()
                 time.sleep(0.1)
+            case -6:
+                assert MAY_END.wait(60)
         return batch * 2
 
     def use_threads(self, threads: int) -> None:
@@ -41,7 +44,9 @@ class Scripted:
 
 
 HANGS_LOADING = "hangs"
-RAISE, DIE, HANG, SWELL, LINGER = -1.0, -2.0, -3.0, -4.0, -5.0
+RAISE, DIE, HANG, SWELL, LINGER, HOLD = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0
+MAY_END = threading.Event()
+"""For what holds in this very process."""
 
 
 def tell_that_it_computes() -> None:
@@ -76,9 +81,14 @@ def prepare_slowly() -> Opener:
     return open_fake
 
 
+def prepare_for_ever() -> Opener:
+    time.sleep(600)
+    return open_fake
+
+
 def prepare_what_ends_slowly() -> Opener:
     """As an interpreter that has torch is taken down on a busy machine."""
-    atexit.register(time.sleep, 20)
+    atexit.register(time.sleep, 600)
     return open_fake
 
 

@@ -19,6 +19,7 @@ from infadapter_server.serving.assembly import always
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Identity, Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
+from tests.model_variants.executor_rig import PATIENCE_S
 
 IDENTITY = Identity(
     variant="tiny", model="sums", signature=Signature(input_shape=(2,), output_shape=(1,))
@@ -62,7 +63,7 @@ class Summing:
     def __call__(self, batch: Floats) -> Floats:
         self.batches.append(len(batch))
         self.computing.set()
-        assert self.may_compute.wait(20)
+        assert self.may_compute.wait(PATIENCE_S)
         time.sleep(self.takes_s)
         if self.broken or (batch < 0).any():
             raise RuntimeError("a secret of the network")
@@ -78,7 +79,7 @@ class Summing:
 
     async def holds(self) -> None:
         """It computes, and is held."""
-        assert await asyncio.to_thread(self.computing.wait, 10)
+        assert await asyncio.to_thread(self.computing.wait, PATIENCE_S)
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,10 @@ async def running(
             await until(lambda: inference.driver.ready)
         yield Running(client, inference, model)
         model.may_compute.set()
-        assert await inference.stop(10)
+        assert await inference.stop(PATIENCE_S)
 
 
-async def until(condition: Callable[[], bool], within_s: float = 10) -> None:
+async def until(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110  # another thread makes it true
             await asyncio.sleep(0.001)

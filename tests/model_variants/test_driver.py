@@ -22,6 +22,7 @@ from infadapter_server.serving.serve import Quota, follow_quota
 from infadapter_server.serving.slowing import FULL_SPEED, Speed
 from infadapter_server.serving.tickets import Ticket
 from tests.model_variants.serving_world import STORED, Summing, sample, until
+from tests.model_variants.test_residence import House, models, virtual
 from tests.model_variants.virtual_executor import Kind, VirtualExecutor
 
 WARM_UPS = [1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8]
@@ -201,21 +202,25 @@ async def test_a_question_that_cant_be_read_takes_no_place() -> None:
         assert await asking.answer(row(1, 2)) == [3]
 
 
+@virtual
 async def test_who_was_accepted_is_answered_at_the_deadline_whatever_happens() -> None:
-    model = Summing()
-    async with started(lambda: model) as asking:
-        model.hold()
-        began_s = monotonic()
-        tickets = [asking.ask(row(n, 0), within_s=0.2) for n in range(20)]
-        for ticket in tickets:
-            with pytest.raises(Unserved) as given_up:
-                await ticket.answer
-            assert given_up.value.accepted
-        assert monotonic() - began_s < 0.35
-        assert asking.driver.unanswered == 0
-        assert asking.outcome("late") + asking.outcome("cancelled") == 20
-        model.may_compute.set()
-        assert await asking.answer(row(2, 3)) == [5]
+    house = House(models(1, image_s=0.001), room=None)
+    await house.ready()
+    house.kinds["m0"] = Kind(image_s=20.0)
+    began_s = asyncio.get_running_loop().time()
+    for ticket in [house.ask("m0", within_s=0.2) for _ in range(20)]:
+        with pytest.raises(Unserved) as given_up:
+            await ticket.answer
+        assert given_up.value.accepted
+    assert asyncio.get_running_loop().time() == pytest.approx(began_s + 0.2)
+    assert house.driver.unanswered == 0
+    counted = house.metrics.exposition().decode().splitlines()
+    ends = [line for line in counted if '_outcomes_total{outcome="late"' in line]
+    ends += [line for line in counted if '_outcomes_total{outcome="cancelled"' in line]
+    assert sum(float(line.rpartition(" ")[2]) for line in ends) == 20
+    house.kinds["m0"] = Kind()
+    await asyncio.sleep(20)
+    await house.ask("m0", within_s=0.2).answer
 
 
 async def test_an_executor_that_does_not_come_back_is_found_and_taken_back_when_it_does(

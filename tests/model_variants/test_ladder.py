@@ -92,9 +92,9 @@ def median_service_s(name: str) -> float:
     times = []
     with torch.inference_mode():
         for _ in range(9):
-            started = time.perf_counter()
+            started = time.process_time()  # whatever else the machine does
             network(image)
-            times.append(time.perf_counter() - started)
+            times.append(time.process_time() - started)
     return sorted(times)[len(times) // 2]
 
 

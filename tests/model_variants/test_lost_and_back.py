@@ -21,11 +21,10 @@ from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.refusal import Unserved
 from infadapter_server.serving.repository import Repository
-from tests.model_variants.fake_models import DIE, HANG, LINGER, prepare, stored
+from tests.model_variants.executor_rig import PATIENCE_S
+from tests.model_variants.fake_models import DIE, HANG, prepare, stored
 from tests.model_variants.serving_world import sample
 from tests.model_variants.test_remote_executor import process
-
-PATIENCE_S = 30
 
 
 class Asked:
@@ -162,17 +161,14 @@ async def test_a_child_that_hangs_is_ended_and_started_again(
 
 async def test_who_waits_while_the_only_child_is_lost_is_told_at_once() -> None:
     (child,) = children(1)
-    async with driven([Restarting(child, first_delay_s=5.0, most_delay_s=5.0)]) as asked:
-        asking = [asyncio.create_task(asked.ask(LINGER, within_s=9.0)) for _ in range(6)]
-        await asyncio.sleep(0.05)
+    async with driven([Restarting(child, first_delay_s=600, most_delay_s=600)]) as asked:
+        asking = [asyncio.create_task(asked.ask(HANG, within_s=9.0)) for _ in range(6)]
+        await until(lambda: asked.driver.unanswered == 6)
         kill(child)
-        began_s = monotonic()
         fates = await asyncio.gather(*asking, return_exceptions=True)
-        assert monotonic() - began_s < 3
         reasons = {fate.reason for fate in fates if isinstance(fate, Unserved)}
-        assert reasons == {"executor_left"}
-        began_s = monotonic()
-    assert monotonic() - began_s < 3  # nor does the end wait for the restart
+        assert reasons == {"executor_left"}  # not that their time was over
+    # Nor does the end wait for the restart.
 
 
 @pytest.mark.process

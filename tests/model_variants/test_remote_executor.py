@@ -30,12 +30,14 @@ from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.executor import RemoteExecutor
 from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.worker import Worker
-from tests.model_variants.executor_rig import Rig, computes, eventually, outputs
+from tests.model_variants.executor_rig import PATIENCE_S, Rig, computes, eventually, outputs
 from tests.model_variants.fake_models import (
     DIE,
     HANG,
+    HOLD,
     LATER,
     LINGER,
+    MAY_END,
     RAISE,
     SWELL,
     open_fake,
@@ -107,6 +109,17 @@ def rig() -> Iterator[Rig]:
         yield rig
 
 
+@contextmanager
+def held(rig: Rig) -> Iterator[None]:
+    """It computes something, and goes on with what is ordered meanwhile."""
+    MAY_END.clear()
+    rig.infer(0, HOLD)
+    try:
+        yield
+    finally:
+        MAY_END.set()
+
+
 def test_a_batch_goes_there_and_its_outputs_come_back(rig: Rig) -> None:
     began_s = time.monotonic()
     rig.infer(1, 3.0, 4.0)
@@ -130,8 +143,9 @@ def test_the_window_is_kept_on_the_other_side(rig: Rig) -> None:
 
 
 def test_too_late_since_another_took_longer(rig: Rig) -> None:
-    rig.infer(1, LINGER)
-    rig.infer(2, 1.0, latest_s=time.monotonic() + 0.05)
+    with held(rig):
+        rig.infer(2, 1.0, latest_s=time.monotonic() + 0.05)
+        time.sleep(0.2)
     assert [rig.inferred().outcome, rig.inferred().outcome] == [Outcome.DONE, Outcome.TOO_LATE]
 
 
@@ -156,10 +170,10 @@ def test_what_is_no_batch_or_too_large_for_a_message_is_refused_here(rig: Rig) -
 
 
 def test_more_orders_than_anyone_needs_are_refused_here(rig: Rig) -> None:
-    rig.infer(0, LINGER)
-    for run in range(1, 65):
-        rig.infer(run, 1.0)
-    report = rig.inferred()
+    with held(rig):
+        for run in range(1, 65):
+            rig.infer(run, 1.0)
+        report = rig.inferred()
     assert (report.run, report.error) == (64, "There are 64 such orders to do already.")
 
 
@@ -170,7 +184,7 @@ def test_a_killed_worker_is_lost_and_one_at_its_place_is_ready_with_nothing() ->
         rig.infer(1, DIE)
         reason = rig.lost()
         assert reason.startswith(f"worker-0 at {address} can't be reached")
-        assert first.wait(5) == -signal.SIGKILL
+        assert first.wait(PATIENCE_S) == -signal.SIGKILL
         rig.infer(2, 1.0)
         assert rig.inferred().error == "worker-0 can't be reached."
         with process(int(address.rpartition(":")[2])):
@@ -182,11 +196,13 @@ def test_a_killed_worker_is_lost_and_one_at_its_place_is_ready_with_nothing() ->
 
 def test_a_worker_that_falls_silent_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulse, "PING_S", 0.02)
-    monkeypatch.setattr(pulse, "SILENCE_S", 0.2)
     with process() as (frozen, address), driving(address) as rig:
         rig.ready()
         frozen.send_signal(signal.SIGSTOP)
-        assert rig.lost() == f"worker-0 at {address} has said nothing for 0.2 s."
+        with monkeypatch.context() as patched:
+            patched.setattr(pulse, "SILENCE_S", 0.2)
+            reason = rig.lost()
+        assert reason == f"worker-0 at {address} has said nothing for 0.2 s."
         frozen.send_signal(signal.SIGCONT)
         rig.ready()
 
@@ -195,13 +211,13 @@ def test_a_worker_that_hangs_for_the_controller_before_is_lost_for_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pulse, "PING_S", 0.02)
-    monkeypatch.setattr(pulse, "BEGIN_S", 0.2)
     with process() as (worker, address):
         with driving(address) as first:
             first.ready()
             first.load()
             first.infer(1, HANG)
             assert eventually(lambda: computes(worker.pid))
+        monkeypatch.setattr(pulse, "BEGIN_S", 0.2)
         with driving(address) as second:
             assert second.lost() == f"worker-0 at {address} did not get ready within 0.2 s."
 
@@ -405,7 +421,7 @@ def test_a_model_larger_than_the_bound_is_refused_with_a_sentence() -> None:
 
 def test_stopping_waits_for_what_was_ordered(rig: Rig) -> None:
     rig.infer(1, LINGER)
-    assert rig.executor.stop(within_s=5)
+    assert rig.executor.stop(within_s=PATIENCE_S)
     assert rig.inferred().outcome is Outcome.DONE
     assert rig.lost() == "worker-0 was stopped."
 

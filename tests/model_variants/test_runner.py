@@ -19,6 +19,7 @@ from infadapter_server.executors.messages import (
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Floats, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
+from tests.model_variants.executor_rig import PATIENCE_S
 
 LATER = 1e9
 STORED = Stored(
@@ -56,7 +57,7 @@ class Rig:
         self.executor.submit(Infer(run, "doubler", inputs, earliest_s, latest_s))
 
     def next(self) -> Report:
-        return self.reports.get(timeout=5)
+        return self.reports.get(timeout=PATIENCE_S)
 
     def inferred(self) -> Inferred:
         report = self.next()
@@ -95,7 +96,7 @@ def test_too_late_is_dropped_and_told(rig: Rig) -> None:
 
 def test_nothing_begins_before_its_earliest_and_what_may_begin_goes_first(rig: Rig) -> None:
     rig.next()
-    earliest_s = time.monotonic() + 0.05
+    earliest_s = time.monotonic() + 0.5  # till then both are ordered
     rig.infer(1, 1.0, earliest_s=earliest_s)
     rig.infer(2, 2.0)
     first, second = rig.inferred(), rig.inferred()
@@ -125,9 +126,9 @@ def test_what_can_not_be_loaded_says_why() -> None:
     reports: SimpleQueue[Report] = SimpleQueue()
     executor = ThreadExecutor("executor-0", broken)
     executor.start(reports.put)
-    assert reports.get(timeout=5) == ExecutorReady()
+    assert reports.get(timeout=PATIENCE_S) == ExecutorReady()
     executor.submit(LoadModel(STORED, 0.0, LATER))
-    report = reports.get(timeout=5)
+    report = reports.get(timeout=PATIENCE_S)
     assert isinstance(report, ModelLoaded)
     assert (report.outcome, report.error) == (Outcome.FAILED, "The file is for another network.")
-    assert executor.stop(within_s=5)
+    assert executor.stop(within_s=PATIENCE_S)

@@ -17,7 +17,7 @@ from infadapter_server.executors.remote.command_line import command
 from infadapter_server.executors.remote.executor import RemoteExecutor
 from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_server.networks.stored import Format, Stored
-from tests.model_variants.executor_rig import Rig
+from tests.model_variants.executor_rig import PATIENCE_S, Rig
 from tests.model_variants.fake_models import LATER
 
 GLYPH = Stored(
@@ -59,7 +59,7 @@ def test_a_real_network_is_loaded_computes_and_the_worker_ends_when_it_is_told()
         assert report.outputs is not None
         assert report.outputs.shape == (2, 36)
         process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=10)
+        _, log = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
         assert "driven by" in log
         assert "loaded glyph-1-07" in log
@@ -76,7 +76,7 @@ def test_one_that_is_stuck_ends_and_says_so() -> None:
         rig = Rig(RemoteExecutor("worker-0", address))
         rig.ready()
         rig.submit(LoadModel(many, 0.0, LATER))
-        _, log = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 1
         assert "An order has not ended for 0.3 s" in log
         rig.lost()

@@ -88,11 +88,15 @@ class Costs:
         """
         From the first load and the second; the scheduler's own estimates follow later ones. But an
         estimate that was disturbed and is far too long is never tried: then a load corrects it.
+        The first load imports torch: till the second one a profile's load time holds.
         """
         name, load_s = report.model, report.end_s - report.begin_s
         known, begun = self._known(found), self._begun.pop(name, None)
         if known is None and set(report.execution_s) >= set(found.stored.batch_sizes):
-            self._begun[name] = found.stamp, _measured(found, report)
+            measured, profiled_s = _measured(found, report), found.config.load_s
+            if profiled_s is not None:
+                measured = replace(measured, load_s=profiled_s)
+            self._begun[name] = found.stamp, measured
         elif known is not None:
             corrected = _corrected(known, report)
             if begun is not None or corrected != known:

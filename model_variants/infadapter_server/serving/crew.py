@@ -15,6 +15,7 @@ class Crew:
     def __init__(self, executors: Sequence[Executor]) -> None:
         self._lanes = {executor.name: Lane(executor) for executor in executors}
         self._started = self.stopping = False
+        self.hung = False  # an execution had not ended when all were stopped
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes.values())
@@ -34,11 +35,20 @@ class Crew:
             lane.executor.start(partial(tell, lane))
             lane.executor.submit(UseThreads(threads))
 
-    async def stop(self, within_s: float) -> bool:
-        """False if one did not come back."""
+    async def stop(self, within_s: float, now_s: float) -> bool:
+        """
+        False if one did not come back. An execution has until it is suspect, however short
+        `within_s` is: on a busy machine one may take seconds that will end.
+        """
         self.stopping = True
-        ends = [asyncio.to_thread(lane.executor.stop, within_s) for lane in self]
-        return all(await asyncio.gather(*ends))
+        return all(await asyncio.gather(*(self._stop(lane, within_s, now_s) for lane in self)))
+
+    async def _stop(self, lane: Lane, within_s: float, now_s: float) -> bool:
+        executes = lane.executes
+        patience_s = max(within_s, lane.suspect_s - now_s) if executes else within_s
+        joined = await asyncio.to_thread(lane.executor.stop, patience_s)
+        self.hung |= executes and not joined
+        return joined
 
     def use_threads(self, threads: int) -> None:
         for lane in self if self._started else ():

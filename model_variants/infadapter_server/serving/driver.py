@@ -85,7 +85,12 @@ class Driver:
         """End the executors; False if one did not come back."""
         self._watching.cancel()
         self._orders.alarm.cancel()
-        return await self._conductor.crew.stop(within_s)
+        return await self._conductor.crew.stop(within_s, self._clock())
+
+    @property
+    def hung(self) -> bool:
+        """An execution had not ended when the executors were to end."""
+        return self._conductor.crew.hung
 
     def use_threads(self, threads: int) -> None:
         self.threads = threads
@@ -118,7 +123,7 @@ class Driver:
     def ready(self) -> bool:
         """Some executor can take requests, and there are models that load and compute."""
         watch = self._conductor.watch
-        return self._conductor.crew.available and not (watch.all_broken or watch.all_rest)
+        return self._conductor.crew.available and not (watch.all_broken or watch.none_served)
 
     @property
     def live(self) -> bool:

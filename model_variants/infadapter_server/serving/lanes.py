@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from math import inf
 from typing import NamedTuple
 
 from infadapter_scheduler.actions import Run
@@ -139,20 +140,29 @@ class Lane:
         oldest = self._oldest()
         return oldest if isinstance(oldest, Loading) else None
 
+    @property
+    def executes(self) -> bool:
+        return isinstance(self._oldest(), Sent)
+
     def suspect(self, now_s: float) -> bool:
-        return self._overdue(now_s, SUSPECT_S, LOAD_SUSPECT_S)
+        return now_s > self.suspect_s
 
     def stuck(self, now_s: float) -> bool:
-        return self._overdue(now_s, STUCK_S, LOAD_STUCK_S)
+        return now_s > self._overdue_s(STUCK_S, LOAD_STUCK_S)
 
-    def _overdue(self, now_s: float, run_s: float, load_s: float) -> bool:
+    @property
+    def suspect_s(self) -> float:
+        """The time from which on nothing says that what it is doing will ever end."""
+        return self._overdue_s(SUSPECT_S, LOAD_SUSPECT_S)
+
+    def _overdue_s(self, run_s: float, load_s: float) -> float:
         """By more than any estimate could be wrong by. It began when it came, or was its turn."""
         oldest = self._oldest()
         if oldest is None:
-            return False
+            return inf
         began_s = max(oldest.ordered_s, self._free_s)
         patience_s = load_s if isinstance(oldest, Loading) else run_s
-        return now_s - began_s > (1 + OVERDUE) * oldest.expected_s + patience_s
+        return began_s + (1 + OVERDUE) * oldest.expected_s + patience_s
 
     def _oldest(self) -> Sent | Loading | None:
         """What it is doing, for it does one after the other."""

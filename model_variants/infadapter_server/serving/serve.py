@@ -7,7 +7,6 @@ while: routers learn of it only by then, and nobody's request is lost on the way
 import asyncio
 import logging
 import math
-import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from infadapter_server.exit_code import end_at_once
 from infadapter_server.serving.app import create_app
 from infadapter_server.serving.connections import (
     ConnectionLimits,
@@ -80,7 +80,7 @@ def run(
     Raises OSError where gRPC cannot listen at the host and port that are given.
 
     Ends the process if an executor does not come back: a thread that computes can't be ended. That
-    is a fault but for a first load, which nobody waits for once a signal has come.
+    is a fault if an execution hangs; for a load nobody waits once a signal has come.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sound, joined = runner.run(
@@ -89,15 +89,14 @@ def run(
         if tracing is not None:
             tracing.stop(_JOIN_S)
         if not joined:
-            _end_without_executor(loading=not inference.driver.loaded)
+            _end_without_executor(hung=inference.driver.hung)
     return sound
 
 
-def _end_without_executor(*, loading: bool) -> NoReturn:
-    level, doing = (logging.INFO, "loading") if loading else (logging.ERROR, "computing")
+def _end_without_executor(*, hung: bool) -> NoReturn:
+    level, doing = (logging.ERROR, "computing") if hung else (logging.INFO, "loading")
     _log.log(level, "an executor is still %s; the process ends without it", doing)
-    logging.shutdown()
-    os._exit(0 if loading else 1)
+    end_at_once(1 if hung else 0)
 
 
 class _Server(uvicorn.Server):

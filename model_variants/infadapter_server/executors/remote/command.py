@@ -7,7 +7,8 @@ def main() -> None:
     """Run the command; 130 if it was interrupted before it could handle that itself."""
     try:
         from infadapter_server.executors.remote.command_line import command
+        from infadapter_server.exit_code import end_at_once
 
-        sys.exit(command())
+        end_at_once(command())
     except KeyboardInterrupt:
         sys.exit(130)
