@@ -55,21 +55,30 @@ def _milestone_after(
 ) -> Milestone:
     """
     How far the rollout has come, which a patience is counted from. Another plan, one more pod
-    Ready, one less pending or one less too many is progress.
+    Ready, one less pending, one more that leaves or one less too many is progress.
     """
     if progress is None:
         return before
     pending = sum(pod.unschedulable_since_s is not None for pod in observed.pods)
     excess = len(observed.pods) - progress.wanted
+    leaving = sum(pod.leaving for pod in observed.pods)
     further = (
         before.plan != plan
         or progress.ready > before.ready
         or pending < before.pending
         or excess < before.excess
+        or leaving > before.leaving
     )
     if not further:
         return before
-    return Milestone(plan=plan, ready=progress.ready, pending=pending, excess=excess, at_s=now_s)
+    return Milestone(
+        plan=plan,
+        ready=progress.ready,
+        pending=pending,
+        excess=excess,
+        leaving=leaving,
+        at_s=now_s,
+    )
 
 
 def _refused_starts(

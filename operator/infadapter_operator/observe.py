@@ -35,6 +35,7 @@ async def observe(
         weights=view.obeys,
         sent_weights=view.sent,
         may_obey=view.may_obey,
+        in_between=view.in_between,
         shared_causes=shared.causes,
         tried_elsewhere=shared.tried_elsewhere,
         moved_at_s=state.milestone.at_s,

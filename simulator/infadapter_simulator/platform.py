@@ -93,7 +93,12 @@ class SimulatedRouter:
     async def view(self) -> RouterView:
         """It obeys what it was sent, late and in order."""
         router = self._world.router
-        return RouterView(obeys=router.weights, sent=router.sent, may_obey=router.may_obey)
+        return RouterView(
+            obeys=router.weights,
+            sent=router.sent,
+            may_obey=router.may_obey,
+            in_between=router.in_between,
+        )
 
     async def set_weights(self, step: SetWeights) -> None:
         self._world.route({backend.pod: backend.weight for backend in step.backends})

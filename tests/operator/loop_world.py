@@ -50,6 +50,7 @@ class World(world.World):
         began_s: float = 0.0,  # of the history
         confirm_s: float = 1.0,
         lag_s: float = 0.0,
+        linger_s: float = LINGER_S,
         begin_s: float = BEGIN_S,
         faults: Faults | None = None,
     ) -> None:
@@ -61,7 +62,7 @@ class World(world.World):
             resize_s=RESIZE_S,
             scrape_lag_s=lag_s,
             weights_lag_s=confirm_s,
-            drain_s=LINGER_S,
+            drain_s=linger_s,
             faults=faults or Faults(),
         )
         self.service, self.fluid = service, Fluid(scenario, load, began_s)

@@ -97,6 +97,7 @@ class RouterView:
     obeys: Mapping[str, int] = field(default_factory=dict)  # confirmed; no zeros
     sent: Mapping[str, int] | None = None  # last; None: nothing that is known of
     may_obey: frozenset[str] = frozenset()  # named by weights that may yet come into force
+    in_between: tuple[Mapping[str, int], ...] = ()  # each of those, and of what `obeys` is made of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,7 @@ class Observed:
     surge_loan: SurgeLoan | None = None  # None: no more than the budget (the loop remembers)
     sent_weights: Mapping[str, int] | None = None  # None: nothing was sent that is known of
     may_obey: frozenset[str] = frozenset()  # pods that the router may begin to send to
+    in_between: tuple[Mapping[str, int], ...] = ()  # weights, each of which may be or come in force
 
     def of(self, target: Target) -> tuple[Pod, ...]:
         return tuple(pod for pod in self.pods if pod.target == target)

@@ -72,4 +72,5 @@ class Milestone:
     ready: int = -1
     pending: int = 0
     excess: int = 0
+    leaving: int = 0
     at_s: float = -math.inf

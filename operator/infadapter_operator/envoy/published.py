@@ -14,6 +14,10 @@ _MOST_VERSIONS = 32  # remembered of one service
 REMEMBERED = ""  # stands for the routers of before this process started
 
 
+def weights_of(backends: tuple[Backend, ...]) -> dict[str, int]:
+    return {backend.pod: backend.weight for backend in backends}
+
+
 @dataclass(slots=True)
 class Polled:
     """A router: when it last asked, the version it obeys, and what it was offered since."""
@@ -39,6 +43,18 @@ class Published:
     @property
     def current(self) -> str:
         return next(reversed(self.versions))
+
+    def named(self) -> set[str]:
+        """The versions that any of the routers may obey, of before this process started too."""
+        found: set[str] = set()
+        for router in self.routers.values():
+            found |= router.may_obey if router.obeys else set(self.versions)
+        return found
+
+    def possible(self) -> list[tuple[Backend, ...]]:
+        """What any of the routers may obey, the newest first."""
+        named = self.named()
+        return [self.versions[name] for name in reversed(self.versions) if name in named]
 
     def add(self, backends: tuple[Backend, ...]) -> str:
         name = version(backends)

@@ -23,7 +23,7 @@ from infadapter_operator.domain.observed import RouterView
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import Backend
 from infadapter_operator.envoy.endpoints import TYPE_URL, Json, recall, remember, resources
-from infadapter_operator.envoy.published import REMEMBERED, Polled, Published
+from infadapter_operator.envoy.published import REMEMBERED, Polled, Published, weights_of
 from infadapter_operator.listening import listen
 
 PATH = "/v3/discovery:endpoints"
@@ -131,8 +131,14 @@ class XdsServer:
         service = self._services.get(service_key)
         if service is None:
             return RouterView(obeys=obeys, may_obey=frozenset(obeys))
-        sent = {backend.pod: backend.weight for backend in service.versions[service.current]}
-        return RouterView(obeys=obeys, sent=sent, may_obey=frozenset(obeys) | frozenset(sent))
+        sent = weights_of(service.versions[service.current])
+        ways = tuple(weights_of(backends) for backends in service.possible())
+        return RouterView(
+            obeys=obeys,
+            sent=sent,
+            may_obey=frozenset(obeys) | frozenset(sent),
+            in_between=ways if len(ways) > 1 else (),
+        )
 
     def confirmed(self, service_key: str) -> Mapping[str, int]:
         """
@@ -144,19 +150,13 @@ class XdsServer:
         published.
         """
         service = self._services.get(service_key, Published())
-        possible: set[str] = set()
-        for router in service.routers.values():
-            possible |= router.may_obey if router.obeys else set(service.versions)
-        if unknown := possible - set(service.versions):
+        if unknown := service.named() - set(service.versions):
             raise PlatformUnavailable(
                 f"A router of {service_key} obeys weights of before the operator started "
                 f"(version {min(unknown)}); they are replaced at its next poll."
             )
-        newest_first = [name for name in reversed(service.versions) if name in possible]
         return {
-            backend.pod: backend.weight
-            for name in newest_first
-            for backend in service.versions[name]
+            backend.pod: backend.weight for backends in service.possible() for backend in backends
         }
 
     def app(self) -> web.Application:

@@ -98,7 +98,7 @@ def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> 
         if back or not is_over(context.service, observed):
             return Moves(grown=grown, freed=back, short=waits_for)
     found = _beside(context, observed, grown, bridges=bridges)  # what can only be rolled is there
-    return replace(found, short=found.short | waits_for)
+    return replace(found, bridged=(), short=found.short | waits_for)  # a bridge would be repaid
 
 
 def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges: bool) -> Moves:
@@ -114,6 +114,10 @@ def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges
             freed = _preempted(context, observed, lacking)
     elif not freed and not context.takers_are_ready:
         freed = _preempted(context, observed, ())
+    if not (freed or grown.steps or rolled):
+        rolled, unrolled = _rolled_after_all(context, observed, grown)
+        freed = preempted(context, unrolled)
+        short |= {name for one in unrolled for name in one.lacking}
     if not (freed or grown.steps or rolled):
         freed = _back_in_budget(context, observed)
     if freed or _is_settling(observed):
@@ -211,6 +215,19 @@ def _preempted(
 def _makes_room_itself(context: DrainContext, observed: Observed) -> bool:
     """What moves, what is made to shrink in this cycle, and what may be planned without soon."""
     return is_under_way(context, observed) or is_in_question(context) or bool(align(context))
+
+
+def _rolled_after_all(
+    context: DrainContext, observed: Observed, grown: Growth
+) -> tuple[tuple[ReplacePods, ...], tuple[Shortage, ...]]:
+    """
+    Where nothing moves and nothing planned is waited for, also a roll that leaves less than is
+    asked for: what it replaces may hold the room of all that is yet to start.
+    """
+    waits = any(not (one.goes or one.actual.ready) for one in context.pods)
+    if waits or _makes_room_itself(context, observed):
+        return (), ()
+    return roll(context, observed, grown, at_any_cost=True)
 
 
 def _back_in_budget(context: DrainContext, observed: Observed) -> Releases:

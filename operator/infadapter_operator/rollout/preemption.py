@@ -117,11 +117,17 @@ def _candidates_of(
 def _replaceable(context: DrainContext, shortage: Shortage) -> list[PodState]:
     """
     Of pods that are replaced one by one, one may go first, if others stay meanwhile that are a
-    reason to replace any: else one more would come up at the size that is to be replaced.
+    reason to replace any: else one more would come up at the size that is to be replaced. The only
+    one may, too, where what comes has room in its place: without pods there is no such size.
     """
-    own = [one for one in context.pods if one.actual.target == shortage.replaces and not one.goes]
+    own = [one for one in context.pods if one.actual.target == shortage.replaces]
     found = [one for one in own if one.must_be_replaced(context.now_s)]
-    return found if len(found) > 1 else []
+    fits = [one for one in found if _covers(_held_there(one.actual), _planned(one))]
+    return found if len(found) > 1 or len(own) == len(fits) else []
+
+
+def _planned(one: PodState) -> Resources:
+    return one.desired.resources if one.desired else {}
 
 
 def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Iterator[_Candidate]:

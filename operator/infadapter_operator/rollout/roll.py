@@ -14,15 +14,18 @@ from infadapter_solver.problem import CPU, PodGroup, Resources
 
 
 def roll(
-    context: DrainContext, observed: Observed, grown: Growth
+    context: DrainContext, observed: Observed, grown: Growth, *, at_any_cost: bool = False
 ) -> tuple[tuple[ReplacePods, ...], tuple[Shortage, ...]]:
     """
     Roll what can't be resized, where there is room for a pod more; and what is short for it.
 
     What is being rolled or gets more pods now is rolled later; and pods too many go first, unless
-    they are needed until the others are as planned.
+    they are needed until the others are as planned. What is replaced may serve more than what
+    comes: until all that is planned is there, that is kept as far as it is asked for, unless the
+    roll is to be made `at_any_cost`.
     """
-    if context.ready_rps < min(context.serving_rps, context.wanted_rps):
+    kept_rps = min(context.serving_rps, context.wanted_rps, context.enough_rps)
+    if context.ready_rps < kept_rps - 1e-9 and not at_any_cost:
         return (), ()
     room = grown.room
     steps: list[ReplacePods] = []

@@ -127,8 +127,8 @@ def towards(
     if any(weights != each for each in in_force):
         steps.append(set_weights(context.pods, weights))
     if not doubt:
-        unconfirmed = observed.may_obey - set(confirmed(observed))
-        may_shrink = unloaded(context.pods, moves.freed, in_force, context.wanted_rps, unconfirmed)
+        ways = (*in_force, *observed.in_between)
+        may_shrink = unloaded(context.pods, moves.freed, ways, context.wanted_rps)
         steps += scale_down(context.pods, may_shrink)
         carrying = context.carrying | set(weights)
         removed = remove(context.plan, context.pods, observed, moves.freed, carrying)

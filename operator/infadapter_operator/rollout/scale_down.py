@@ -40,34 +40,31 @@ def unloaded(
     freed: Releases,
     in_force: Sequence[Mapping[str, int]],
     demand_rps: float,
-    unconfirmed: Collection[str] = (),
 ) -> Releases:
     """
-    What may shrink by all weights that are in force, sent and about to be sent: all of it where
-    these agree, and where they don't yet, the pods by which no more is missed than if they did. A
-    load that moves would move weights at every cycle, and nothing would ever shrink; and in an
-    overload all are full by any weights, unless what is to carry is not sent to yet. Of pods that
-    the router has yet to send to (`unconfirmed`) none shrinks: weights that were replaced meanwhile
-    may come into force first, and leave it to them alone; or to those that all weights name, which
-    must suffice by themselves.
+    What may shrink by all weights that are, or may come, in force and that are about to be sent:
+    all of it where these agree, and where they don't yet, the pods by which no more is missed than
+    if they did. A load that moves would move weights at every cycle, and nothing would ever shrink;
+    and in an overload all are full by any weights, unless what is to carry is not sent to yet.
+    Weights that were replaced meanwhile may come into force first, and leave it to their pods
+    alone: by each of them, those it names must suffice.
     """
     if all(weights == in_force[0] for weights in in_force):
         return freed
     stay = [one for one in pods if one.actual.ready and not goes_now(freed, one.actual.name)]
     left_rps = sum(one.capacity_rps for one in stay)
-    ways = [*in_force, _named_by_all(in_force)]
-    carried_rps = [_carried_rps(pods, weights) for weights in ways]
+    carried_rps = [_carried_rps(pods, weights) for weights in in_force]
     found: dict[str, Allocation | None] = {}
     for one in stay:
         size = freed.get(one.actual.name)
-        if size is None or one.actual.name in unconfirmed:
+        if size is None:
             continue
         less_rps = one.capacity_rps - size.capacity_rps
         after_rps = left_rps - less_rps
         lost_rps = min(demand_rps, left_rps) - min(demand_rps, after_rps)
         carried_after_rps = [
             rps - less_rps if weights.get(one.actual.name) else rps
-            for rps, weights in zip(carried_rps, ways, strict=True)
+            for rps, weights in zip(carried_rps, in_force, strict=True)
         ]
         needed_rps = min(demand_rps, after_rps)
         suffices = _suffices(carried_rps, carried_after_rps, needed_rps)
@@ -83,14 +80,6 @@ def _suffices(before_rps: Sequence[float], after_rps: Sequence[float], needed_rp
         after >= min(before, needed_rps) - 1e-9
         for before, after in zip(before_rps, after_rps, strict=True)
     )
-
-
-def _named_by_all(in_force: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    return {
-        pod: min(weights[pod] for weights in in_force)
-        for pod in in_force[0]
-        if all(weights.get(pod) for weights in in_force)
-    }
 
 
 def _carried_rps(pods: Sequence[PodState], weights: Mapping[str, int]) -> float:

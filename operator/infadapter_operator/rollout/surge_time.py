@@ -8,6 +8,7 @@ as they go on; so what has not begun in the first moments waits until all is wit
 
 from dataclasses import replace
 
+from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed, SurgeLoan
 from infadapter_operator.domain.service import Service
 from infadapter_operator.rollout.free import over_budget
@@ -30,10 +31,24 @@ def is_over(service: Service, observed: Observed) -> bool:
 def loan_of(
     service: Service, observed: Observed, before: SurgeLoan | None, now_s: float
 ) -> SurgeLoan | None:
-    """Returned once a look has seen all within the budget, and ended with the one after that."""
-    if is_over(service, observed):
-        return SurgeLoan(now_s) if before is None or before.since_s > now_s else before.held
-    return None if before is None or before.is_returned else before.returned
+    """
+    Returned once a look has seen all within the budget, and ended with the one after that. Where a
+    loan's time is over and what is beyond the budget only leaves, the next one begins: nothing can
+    be given back for it, and what is to start would wait for as long as a pod takes to go.
+    """
+    if not is_over(service, observed):
+        return None if before is None or before.is_returned else before.returned
+    if before is None or before.since_s > now_s:
+        return SurgeLoan(now_s)
+    is_due = now_s - before.since_s > _longest_s(service)
+    stays = replace(observed, pods=tuple(pod for pod in observed.pods if not pod.leaving))
+    return before.held if is_over(service, stays) or not is_due else SurgeLoan(now_s)
+
+
+def _longest_s(service: Service) -> float:
+    """For how long more than the budget is held at most."""
+    slowest_s = max((variant.load_time_s for variant in service.variants), default=0.0)
+    return START_S + slowest_s + MOST_BESIDE_START_S
 
 
 def is_closed(observed: Observed, now_s: float) -> bool:

@@ -1,5 +1,7 @@
 """What is under way and changes the room by itself: nothing is preempted before it has ended."""
 
+import math
+
 from infadapter_operator.domain.observed import Observed, Pod, Resize
 from infadapter_operator.rollout.free import missing
 from infadapter_operator.rollout.match import PodState, is_settled, of_target
@@ -9,7 +11,8 @@ from infadapter_solver.problem import Target
 
 def is_under_way(context: DrainContext, observed: Observed) -> bool:
     """Something changes the room by itself; also a roll that stands still, when it goes on."""
-    return bool(observed.rolling) or is_moving(context, observed)
+    leaves = any(pod.leaving for pod in observed.pods)
+    return leaves or bool(observed.rolling) or is_moving(context, observed)
 
 
 def is_moving(context: DrainContext, observed: Observed) -> bool:
@@ -25,9 +28,21 @@ def is_moving(context: DrainContext, observed: Observed) -> bool:
             or len(of_target(context.pods, target)) + pods > planned.get(target, 0)
             for target, pods in missing(observed).items()
         )
-        or any(pod.leaving or _is_resizing(pod) for pod in observed.pods)
+        or _leaves_soon(context, observed)
+        or any(_is_resizing(pod) for pod in observed.pods)
         or any(_is_starting(one) for one in context.pods)
     )
+
+
+def _leaves_soon(context: DrainContext, observed: Observed) -> bool:
+    """
+    Where nothing has come further for as long as a start is waited for, nobody knows whether what
+    leaves will ever have gone: nothing is given up for its room meanwhile, as that might not come
+    either, but to wait for it is a rest.
+    """
+    late_s = observed.moved_at_s + context.service.patience.start_s
+    late = math.isfinite(late_s) and context.now_s > late_s
+    return not late and any(pod.leaving for pod in observed.pods)
 
 
 def is_in_question(context: DrainContext) -> bool:

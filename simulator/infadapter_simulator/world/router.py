@@ -23,6 +23,11 @@ class Router:
         """Pods of all that was sent and is not in force yet."""
         return frozenset(name for weights in self._sent for name in weights)
 
+    @property
+    def in_between(self) -> tuple[Mapping[str, int], ...]:
+        """All that was sent and is not in force yet: it will be, in turn."""
+        return tuple(self._sent)
+
     def send(
         self,
         weights: Mapping[str, int],

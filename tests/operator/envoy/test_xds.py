@@ -97,6 +97,19 @@ async def test_weights_count_only_when_the_router_has_echoed_them(poller: Poller
     assert poller.xds.routers(KEY) == 1
 
 
+async def test_weights_that_were_offered_are_told_each_as_they_are(poller: Poller) -> None:
+    """What is obeyed is one of them, and serves less than the pods of both."""
+    first = poller.xds.publish(KEY, [backend("a", 1), backend("b", 1)])
+    await poller.poll("router-1", first)
+    assert poller.xds.view(KEY).in_between == ()
+    poller.xds.publish(KEY, [backend("a", 1), backend("c", 1)])
+    await poller.poll("router-1", first)
+    poller.xds.publish(KEY, [backend("b", 1)])
+    view = poller.xds.view(KEY)
+    assert view.obeys.keys() == {"a", "b", "c"}
+    assert view.in_between == ({"a": 1, "c": 1}, {"a": 1, "b": 1})
+
+
 async def test_another_floor_is_another_version_of_the_same_weights(poller: Poller) -> None:
     before = poller.xds.publish(KEY, [backend("a", 3), backend("b", 1)])
     await poller.poll("router-1", before)

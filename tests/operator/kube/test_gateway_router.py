@@ -172,7 +172,9 @@ async def test_a_route_that_was_replaced_unconfirmed_may_be_obeyed_for_a_while_a
     clock.now_s += 1.0
     await send(router, {new: 1000})
     accept(api)
-    assert (await router.view()).obeys == {new: 1000}, "this generation, and no earlier one"
+    view = await router.view()
+    assert view.obeys == {new: 1000}, "this generation, and no earlier one"
+    assert view.in_between == ({old: 1000},), "which is not of both"
     clock.now_s += OBEYED_WITHIN_S - 0.1
     assert await may_send_to(router) == {old, new}
     clock.now_s += 0.2

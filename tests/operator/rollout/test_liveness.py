@@ -265,3 +265,26 @@ def test_what_starts_smaller_and_what_is_rolled_are_not_given_the_same_room() ->
     )
     rollout = Rollout(case)
     asyncio.run(rollout.reaches())
+
+
+def test_weights_that_were_replaced_before_a_late_router_obeyed_them_keep_their_pods() -> None:
+    """Two pods were to carry all for a moment, and one of them shrank when others were to again."""
+    serves = {200: 22.36, 400: 44.72, 1000: 111.8, 2000: 223.6}
+    other = {200: 11.0, 400: 22.0, 600: 33.0, 1000: 55.0}
+    reached(
+        Case(
+            kinds=(Kind(10.0, serves), Kind(3.0, other), Kind(1.0, serves), Kind(1.0, other)),
+            plans=((Group(1, 200, 6),),),
+            there=(
+                There(2, 400),
+                There(3, 600),
+                There(3, 600, ready=False, carries=False),
+                There(0, 400),
+                There(3, 400),
+            ),
+            demand_rps=65.34,
+            budget=1200,
+            surge=1200,
+            confirm_s=4.0,
+        )
+    )

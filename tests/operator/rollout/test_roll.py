@@ -1,11 +1,20 @@
-"""How much a rolling change holds at most, against every order in which a platform may take it."""
+"""Rolling changes: how much they hold at most, in any order, and that they begin."""
 
+import asyncio
 import itertools
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infadapter_operator.domain.progress import Phase
 from infadapter_operator.rollout.free import most_beyond
+from infadapter_solver.problem import CPU, PodGroup, Target
+from tests.builders import a_service, recall
+from tests.operator.loop_runner import Runner
+from tests.operator.loop_world import BEGIN_S, World
+from tests.operator.rollout.test_surge_time import a_row, a_variant
 
 SIZES = st.sampled_from([200, 400, 1000, 2000])
 
@@ -28,3 +37,43 @@ def test_a_roll_asks_for_what_it_holds_at_most_in_any_order(
     pods = len(old) + more
     orders = set(itertools.permutations(old))
     assert most_beyond(old, new, pods) == max(held_at_most(o, new, pods) for o in orders) - sum(old)
+
+
+BATCHED, SINGLE, BESIDE = a_row(2000, 200.0, batch_size=4), a_row(1000, 60.0), a_row(1000, 30.0)
+SERVICE = a_service(
+    variants=(a_variant("rolled", SINGLE, BATCHED), a_variant("beside", BESIDE)),
+    budget={CPU: 4000},
+    interval_s=3600.0,
+)
+TWO_ROLLED = PodGroup(target=Target("rolled"), allocation=SINGLE, pods=2)
+TWO_BESIDE = PodGroup(target=Target("beside"), allocation=BESIDE, pods=2)
+
+
+@pytest.mark.parametrize(
+    ("surge", "groups", "demand_rps"),
+    [
+        pytest.param(4000, (TWO_ROLLED,), 150.0, id="all there"),
+        pytest.param(4000, (TWO_BESIDE, TWO_ROLLED), 250.0, id="with others beside"),
+        pytest.param(2000, (TWO_BESIDE, TWO_ROLLED), 150.0, id="which wait for its room"),
+        pytest.param(0, (TWO_BESIDE, TWO_ROLLED), 150.0, id="without surge"),
+    ],
+)
+def test_a_roll_begins_although_what_it_replaces_serves_more_than_what_comes(
+    surge: int, groups: tuple[PodGroup, ...], demand_rps: float
+) -> None:
+    """Pods of another batch size: each serves 200 rps, of 60 that are planned in its place."""
+    service = replace(SERVICE, max_surge={CPU: surge})
+    world = World(service, lambda _: demand_rps, began_s=BEGIN_S - 100.0)
+    old = [world.start("rolled", BATCHED.size, ready=True) for _ in range(2)]
+    world.route({pod.name: 100 for pod in old}, at_once=True)
+    runner = Runner(world=world)
+    decision = recall(service, groups, demand_rps=demand_rps, decided_at_s=BEGIN_S)
+    runner.state = replace(runner.state, decision=decision)
+    asyncio.run(runner.run(60.0))
+    last = runner.looks[-1]
+    assert last.decision is not None
+    assert last.decision.plan.groups == groups
+    assert last.progress is not None
+    assert last.progress.phase is Phase.DONE, last.progress
+    rolled = [pod for pod in world.seen().pods if pod.target.variant == "rolled"]
+    assert [pod.size for pod in rolled] == [SINGLE.size] * 2

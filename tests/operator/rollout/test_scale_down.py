@@ -49,6 +49,16 @@ def test_in_an_overload_no_pod_shrinks_for_one_that_is_not_sent_to_yet() -> None
     assert unloaded(pods, {"small-1": allocation(2000)}, moving, demand_rps) == {}
 
 
+def test_no_pod_shrinks_that_weights_on_their_way_leave_it_to_alone() -> None:
+    """They were replaced before the router obeyed them, and what was and what is sent suffice."""
+    pods = pods_of(4000, 4000)
+    demand_rps = pods[0].capacity_rps
+    both = {"small-1": 500, "small-2": 500}
+    freed = {"small-1": allocation(2000)}
+    assert unloaded(pods, freed, (both, both), demand_rps) == freed
+    assert unloaded(pods, freed, (both, both, {"small-1": 1000}), demand_rps) == {}
+
+
 def test_a_pod_that_still_gets_what_the_others_could_serve_does_not_shrink_yet() -> None:
     pods = pods_of(2000, 4000)
     demand_rps = pods[0].capacity_rps

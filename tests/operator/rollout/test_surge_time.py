@@ -1,12 +1,18 @@
 """Surge is lent for a time: what follows it has a beginning and an end."""
 
 import asyncio
+import math
 from dataclasses import replace
+from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Cause, Observed, SurgeLoan, Trouble
+from infadapter_operator.domain.progress import Rest
+from infadapter_operator.domain.steps import ResizePod, ScaleUp
 from infadapter_operator.rollout.match import match_pods
 from infadapter_operator.rollout.release import DrainContext
 from infadapter_operator.rollout.repayment import is_due, repaid
@@ -175,6 +181,74 @@ def test_what_can_only_be_rolled_does_not_keep_surge_closed_for_ever() -> None:
     assert is_reached(last.decision.plan, world.seen())
     assert last.observed is not None
     assert last.observed.surge_loan is None
+
+
+def test_where_only_what_leaves_is_beyond_the_budget_the_next_loan_begins_when_one_is_over() -> (
+    None
+):
+    leaves = replace(OVER, pods=(OVER.pods[0], replace(OVER.pods[1], leaving=True)))
+    loan, since_s = SurgeLoan(100.0), []
+    for look in range(60):
+        loan = loan_of(SERVICE, leaves, loan, 100.0 + look) or loan
+        since_s.append(loan.since_s)
+    terms_s = sorted(set(since_s))
+    slowest_s = max(variant.load_time_s for variant in SERVICE.variants)
+    longest_s = START_S + slowest_s + MOST_BESIDE_START_S
+    assert len(terms_s) > 2
+    assert all(0 < b - a - longest_s <= 1.0 for a, b in pairwise(terms_s))
+
+
+@pytest.mark.parametrize("linger_s", [120.0, math.inf])
+def test_what_leaves_slowly_is_waited_for_no_longer_than_surge_is_lent(linger_s: float) -> None:
+    """Four pods are to be replaced, and one that holds more than the budget does not go."""
+    runner = leaving_slowly(linger_s, surge=4000)
+    asyncio.run(runner.run(20.0))
+    starts_s = [
+        seen.now_s for seen in runner.looks if any(isinstance(step, ScaleUp) for step in seen.steps)
+    ]
+    assert starts_s
+    assert starts_s[0] <= BEGIN_S + START_S + 2.0 + MOST_BESIDE_START_S + 2.0
+
+
+def test_room_that_nothing_makes_as_what_leaves_never_goes_is_a_rest_with_a_name() -> None:
+    """And what serves is not given up: it might not go either."""
+    runner = leaving_slowly(math.inf, surge=1000)
+    asyncio.run(runner.run(80.0))
+    last = runner.looks[-1].progress
+    assert last is not None
+    assert last.rest is Rest.NO_SURGE
+    assert runner.world.carried_rps() == 80.0
+
+
+def test_while_surge_is_closed_nothing_bridges_that_would_be_repaid_at_the_next_look() -> None:
+    runner = leaving_slowly(math.inf, surge=4000, demand_rps=90.0)
+    asyncio.run(runner.run(20.0))
+    steps = [step for seen in runner.looks for step in seen.steps]
+    starts = next(i for i, step in enumerate(steps) if isinstance(step, ScaleUp))
+    assert not any(isinstance(step, ResizePod) for step in steps[:starts])
+
+
+def leaving_slowly(linger_s: float, *, surge: int, demand_rps: float = 70.0) -> Runner:
+    """One of five pods is told to go, and then others are planned in the place of the four."""
+    service = a_service(
+        variants=(
+            a_variant("old", a_row(1000, 20.0), a_row(2000, 40.0)),
+            a_variant("new", a_row(1000, 25.0)),
+        ),
+        budget={CPU: 4000},
+        max_surge={CPU: surge},
+        interval_s=3600.0,
+    )
+    world = World(service, lambda _: demand_rps, began_s=BEGIN_S - 100.0, linger_s=linger_s)
+    pods = [world.add("old", 1000) for _ in range(5)]
+    world.route({pod.name: 100 for pod in pods[:4]}, at_once=True)
+    runner = Runner(world=world)
+    for variant in service.variants:
+        group = PodGroup(target=Target(variant.name), allocation=variant.allocations[0], pods=4)
+        decision = recall(service, (group,), demand_rps=demand_rps, decided_at_s=BEGIN_S)
+        runner.state = replace(runner.state, decision=decision)
+        asyncio.run(runner.run(5.0 if variant.name == "old" else 1.0))
+    return runner
 
 
 def a_row(millicores: int, rps: float, batch_size: int = 1) -> Allocation:

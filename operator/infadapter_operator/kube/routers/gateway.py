@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from infadapter_operator.domain.names import TRAFFIC_LABEL, selector_of
@@ -55,7 +56,7 @@ class GatewayRouter:
     clock: Callable[[], float] = time.monotonic
     _sent: dict[str, int] = field(default_factory=dict)
     _asked: dict[str, int] | None = None  # last, whether or not it was taken
-    _replaced: dict[str, float] = field(default_factory=dict)  # by pod, until when
+    _replaced: list[tuple[float, dict[str, int]]] = field(default_factory=list)  # until when
 
     async def view(self) -> RouterView:
         """
@@ -65,9 +66,16 @@ class GatewayRouter:
         earlier = await self.before.view() if self.before else RouterView()
         obeys = {**earlier.obeys, **await self._obeyed()}
         now_s = self.clock()
-        self._replaced = {pod: until for pod, until in self._replaced.items() if until > now_s}
-        may = {*obeys, *(self._asked or {}), *self._replaced, *earlier.may_obey}
-        return RouterView(obeys=obeys, sent=self._asked, may_obey=frozenset(may))
+        self._replaced = [(until_s, asked) for until_s, asked in self._replaced if until_s > now_s]
+        between = (*earlier.in_between, *(asked for _, asked in self._replaced))
+        may = {*obeys, *(self._asked or {}), *earlier.may_obey, *chain.from_iterable(between)}
+        mixed = _named_by_all((*between, obeys, obeys if self._asked is None else self._asked))
+        return RouterView(
+            obeys=obeys,
+            sent=self._asked,
+            may_obey=frozenset(may),
+            in_between=(*between, mixed) if mixed else between,
+        )
 
     async def _obeyed(self) -> Mapping[str, int]:
         route = await self._route()
@@ -95,7 +103,7 @@ class GatewayRouter:
         asked = {backend.pod: backend.weight for backend in step.backends if backend.weight > 0}
         if self._asked not in (None, asked) and self._asked != await self._obeyed():
             until_s = self.clock() + OBEYED_WITHIN_S
-            self._replaced |= dict.fromkeys(self._asked or (), until_s)
+            self._replaced.append((until_s, self._asked or {}))
         self._asked = asked
         if self.before:
             await self.before.set_weights(step)
@@ -189,6 +197,15 @@ class GatewayRouter:
             refuse_stranger(live, self.owner)
         if not (live and covers(live["spec"], wanted["spec"])):
             await self.api.apply(path, wanted, force=True)
+
+
+def _named_by_all(ways: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """A route of before with the labels of now sends to these alone."""
+    return {
+        pod: min(weights[pod] for weights in ways)
+        for pod in ways[0]
+        if all(weights.get(pod) for weights in ways)
+    }
 
 
 def _is_let_in(pod: Mapping[str, Any]) -> bool:
