@@ -20,8 +20,9 @@ from infadapter_scheduler.loading import load
 from infadapter_scheduler.state import State
 from infadapter_scheduler.trial import REFUTED
 
-CALM = 100.0
-"""× what a load took that was tried, no other is tried there: a hundredth of its time at most."""
+CALM = 200.0
+"""× what a load took that was tried, no other is tried there: a hundredth of its time at most, since
+what is evicted has to be loaded again."""
 
 
 def tried_load(

@@ -98,9 +98,9 @@ def test_a_disk_that_recovers_after_trials_is_found_to_within_the_longest_time_b
     None
 ):
     """It was tried while it was slow, which was no mistake of the estimate then."""
-    arrivals = arrivals_of(2.5 * RARE_S, 5.0, 0.6)
+    arrivals = arrivals_of(4.5 * RARE_S, 5.0, 0.6)
     scheduler = Watched([OFTEN, replace(SELDOM, load_s=3.0)], trials=True)
-    recovers_s = RARE_S + 37.0
+    recovers_s = 2 * RARE_S + 37.0
     models = {OFTEN.name: OFTEN, SELDOM.name: replace(SELDOM, load_s=3.0)}
     slow = [arrival for arrival in arrivals if arrival.arrival_s < recovers_s]
     world = World(models, pages=1, shared_load=True)
@@ -159,7 +159,8 @@ def test_where_it_does_take_that_long_a_hundredth_of_the_time_goes_into_trials_a
     arrivals = sorted([*often, *seldom])
     fates, scheduler = played(load_s, arrivals, load_s=load_s)
     loads = len(scheduler.loads_s)
-    assert 1 <= loads * load_s <= 0.01 * seconds + load_s
+    assert loads >= 1
+    assert (loads - 1) * 2 * load_s <= 0.01 * seconds, "with the load of what was evicted"
     assert loads <= seconds / RARE_S + 11, "doubled from one second on"
     outcomes = Counter(fate.outcome for fate in fates)
     assert set(outcomes) == {"on_time", "refused"}
