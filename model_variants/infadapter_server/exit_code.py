@@ -29,12 +29,14 @@ def exit_code_of(command: click.Command, program: str) -> int:
 def end_at_once(code: int) -> NoReturn:
     """
     End the process without taking its interpreter down: with torch that needs half a second of CPU
-    time, on a busy machine ten seconds, in which nothing is done for anybody.
+    time, on a busy machine ten seconds, in which nothing is done for anybody. What can't be written
+    is a fault; a stream that was closed when the process started is None.
     """
     logging.shutdown()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:  # what can't be written is said where an interpreter ends
-        sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            code = code or 1
     os._exit(code)

@@ -1,5 +1,7 @@
 """What an interrupted profile leaves, and what the next one makes of it."""
 
+import errno
+import fcntl
 import os
 import random
 import resource
@@ -207,6 +209,24 @@ def test_one_command_at_a_time_has_the_file(tmp_path: Path) -> None:
     ):
         pass
     assert not path.exists()  # nothing was measured, nothing is left
+
+
+def test_a_file_system_without_locks_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stands for a mount without them, which a test can't make."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    path = tmp_path / "partial"
+    with (
+        pytest.raises(ProfileError, match="partial cannot be locked: No locks available"),
+        opened(path, ABOUT),
+    ):
+        pass
+    assert not path.exists()
 
 
 def test_a_file_that_can_not_be_written_is_a_sentence(tmp_path: Path) -> None:

@@ -156,7 +156,6 @@ async def test_an_answer_that_cannot_be_read_is_a_failed_query(
             "1:9: parse",
         ),
         ({"error": "x" * 10_000}, "xxx"),
-        ([], "[]"),
     ],
 )
 async def test_a_refused_query_is_told_in_the_words_of_prometheus(
@@ -168,6 +167,18 @@ async def test_a_refused_query_is_told_in_the_words_of_prometheus(
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "answer", ["Client sent an HTTP request to an HTTPS server.", [], {"message": "bad request"}]
+)
+async def test_what_is_not_said_in_the_form_of_the_api_is_not_blamed_on_the_query(
+    server: Answers, answer: object
+) -> None:
+    server.status, server.answer = 400, answer
+    with pytest.raises(QueryFailed, match="400") as failed:
+        await ask(server)
+    assert failed.value.reason == QueryFailed.reason
 
 
 @pytest.mark.parametrize("status", [400, 422, 500, 503])

@@ -124,6 +124,13 @@ def opened(path: Path, about: Mapping[str, object]) -> Iterator[Journal]:
             raise ProfileError(
                 f"Another command measures this into {path} right now: let it end, or stop it."
             ) from error
+        except OSError as error:  # such as a network's file system without locks
+            if not there:
+                path.unlink(missing_ok=True)
+            raise ProfileError(
+                f"{path} cannot be locked: {error.strerror}."
+                " Write the profile into a folder of another file system."
+            ) from error
         journal = Journal(path, json.loads(json.dumps(about)), file)
         journal._read()
         try:

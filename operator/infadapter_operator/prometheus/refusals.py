@@ -35,13 +35,16 @@ def tell_strangers(response: requests.Response, **_: object) -> None:
 
 
 def tell_bad_queries(response: requests.Response, **_: object) -> None:
-    """Raises QueryRefused: whoever wrote the query can mend it, and nobody else."""
+    """
+    Raises QueryRefused: whoever wrote the query can mend it, and nobody else. What is not said in
+    the API's form is of another cause, such as http where https is spoken.
+    """
     if response.status_code not in (400, 422):
         return
     try:
         said = str(response.json()["error"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        said = response.text
+        return
     response.close()
     raise QueryRefused(f"{response.status_code}, {' '.join(said.split())}")
 
