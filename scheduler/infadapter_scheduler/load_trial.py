@@ -21,7 +21,7 @@ from infadapter_scheduler.state import State
 from infadapter_scheduler.trial import REFUTED
 
 CALM = 200.0
-"""× what a load took that was tried, no other is tried there: a hundredth of its time at most, since
+"""× what a load took that was tried, no other is tried there: a hundredth of its time at most, as
 what is evicted has to be loaded again."""
 
 

@@ -17,7 +17,15 @@ end_at_once({code})
 
 def ended(code: int, redirected: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirected}', "sh", sys.executable, "-c", _ENDS.format(code=code)],
+        [
+            "sh",
+            "-c",
+            f'exec "$@" {redirected}',
+            "sh",
+            sys.executable,
+            "-c",
+            _ENDS.format(code=code),
+        ],
         check=False,
         capture_output=True,
         text=True,
