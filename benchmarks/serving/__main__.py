@@ -19,6 +19,7 @@ at its best batch on that core.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,6 +34,7 @@ from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_workload.outcomes import percentile
 
 LOADS = (0.5, 0.9, 1.2, 2.0, 5.0)
+row = partial(show_row, first_width=26, width=11)
 
 
 def show(load: float, name: str, runs: Sequence[Run], capacity_rps: float, slo_s: float) -> None:
@@ -43,7 +45,7 @@ def show(load: float, name: str, runs: Sequence[Run], capacity_rps: float, slo_s
     refused = sum(outcome.refused for outcome in outcomes)
     failed = sum(not outcome.refused and not outcome.answered for outcome in outcomes)
     found = [percentile(latency_ms, percent) or 0.0 for percent in (50, 99, 99.9)]
-    _row(
+    row(
         f"{load:g}× {name}",
         *(f"{value:.1f}" for value in found),
         f"{in_time / seconds / capacity_rps:.3f}",
@@ -53,10 +55,6 @@ def show(load: float, name: str, runs: Sequence[Run], capacity_rps: float, slo_s
         f"{max(run.peak_bytes for run in runs) / 1e6:.0f}",
         f"{len(latency_ms)}",
     )
-
-
-def _row(first: str, *cells: str) -> None:
-    show_row(first, *cells, first_width=26, width=11)
 
 
 @click.command(help=__doc__)
@@ -102,7 +100,7 @@ def _compare(
     click.echo(
         f"{network.name}, SLO {slo_ms:g} ms; ms by batch {times}; capacity {capacity_rps:.0f}/s"
     )
-    _row("", "p50 ms", "p99", "p99.9", "goodput/C", "in time", "refused", "failed", "MB", "answers")
+    row("", "p50 ms", "p99", "p99.9", "goodput/C", "in time", "refused", "failed", "MB", "answers")
     for load in loads:
         offered = (network, load * capacity_rps, slo_ms / 1000, seconds)
         done: dict[str, list[Run]] = {name: [] for name in servers}

@@ -35,6 +35,7 @@ from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_server.profiling.processes import cpu_s
 
 BARE, PAUSED, PAUSE_S = "bare torch", "bare torch, pauses", 0.001
+row = partial(show_row, first_width=22, width=16)
 
 
 class Window(NamedTuple):
@@ -97,11 +98,7 @@ def show(name: str, found: list[Window], bare_ms: list[float]) -> None:
     median_ms, cpu_ms = (statistics.median(values) for values in zip(*found, strict=True))
     spread = f"[{added_ms[0]:.2f}, {added_ms[-1]:.2f}]"
     cells = (f"{value:.2f}" for value in (median_ms, statistics.median(added_ms)))
-    _row(name, *cells, spread, f"{cpu_ms:.2f}")
-
-
-def _row(first: str, *cells: str) -> None:
-    show_row(first, *cells, first_width=22, width=16)
+    row(name, *cells, spread, f"{cpu_ms:.2f}")
 
 
 @click.command(help=__doc__)
@@ -126,7 +123,7 @@ def main(variant: str, seconds: float, rounds: int) -> None:
         for _ in range(rounds):
             for name, measure in measures.items():
                 rows[name].append(measure(seconds))
-    _row("", "p50 ms", "added ms", "least, most", "CPU ms")
+    row("", "p50 ms", "added ms", "least, most", "CPU ms")
     for name, found in rows.items():
         show(name, found, [window.median_ms for window in rows[BARE]])
 

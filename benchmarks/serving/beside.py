@@ -24,6 +24,7 @@ A client of MLServer sends no deadline that it understands: it refuses nobody.
 
 import statistics
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import click
@@ -50,6 +51,7 @@ from infadapter_workload.outcomes import Outcome, percentile
 
 CLIENTS, WARM_S = 32, 1.0
 COLUMNS = ("added ms", "CPU ms", "rps", "/C", "p99 at 0.9", "2 C: /C", "p99", "MB")
+row = partial(show_row, first_width=22, width=12)
 
 
 class Bare(NamedTuple):
@@ -128,10 +130,6 @@ def latency_ms(outcomes: Sequence[Outcome], percent: float) -> float:
     return percentile(answered, percent) or float("nan")
 
 
-def _row(first: str, *cells: str) -> None:
-    show_row(first, *cells, first_width=22, width=12)
-
-
 @click.command(help=__doc__)
 @click.option("--variant", type=click.Choice(list(SIGNATURES)), default="glyph-3")
 @click.option("--slo-ms", type=click.FloatRange(min=1), default=250.0, show_default=True)
@@ -150,9 +148,9 @@ def main(variant: str, slo_ms: float, seconds: float, runs: int) -> None:
     for seed in range(runs):
         for name in names:
             costs[name].append(cost(name, network, bare, slo_ms / 1000, seconds, seed))
-    _row("", *COLUMNS)
+    row("", *COLUMNS)
     for name, found in costs.items():
-        _row(name, *(f"{statistics.median(values):.3g}" for values in zip(*found, strict=True)))
+        row(name, *(f"{statistics.median(values):.3g}" for values in zip(*found, strict=True)))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.request import urlopen
@@ -54,6 +55,7 @@ ROUTED_S = 1.0
 """After a step the router's weights follow."""
 
 SHOWN = (slice(0, QUIET_S), *(slice(s, s + 1) for s in range(QUIET_S, QUIET_S + BURST_S + 3)))
+row = partial(show_row, first_width=22, width=8)
 
 
 class Load(NamedTuple):
@@ -155,17 +157,13 @@ def _repository(folder: Path) -> Path:
 
 def _show(name: str, found: Served) -> None:
     cells = (_cell(found, seconds) for seconds in SHOWN)
-    _row(name, f"{found.effective_accuracy:.1%}", f"{found.violations:.1%}", *cells)
+    row(name, f"{found.effective_accuracy:.1%}", f"{found.violations:.1%}", *cells)
 
 
 def _cell(found: Served, seconds: slice) -> str:
     arrived, in_time = found.arrived[seconds].sum(), found.in_time[seconds].sum()
     accuracy = found.worth[seconds].sum() / in_time if in_time else 0.0
     return f"{100 * in_time / arrived:.0f}/{100 * accuracy:.0f}" if arrived else "–"
-
-
-def _row(first: str, *cells: str) -> None:
-    show_row(first, *cells, first_width=22, width=8)
 
 
 @click.command(help=__doc__)
@@ -184,7 +182,7 @@ def main(slo_ms: float, seed: int) -> None:
     )
     click.echo("in time / accuracy of that, %: of the seconds before, then second by second")
     seconds = (f"{part.start - QUIET_S + 1} s" for part in SHOWN[1:])
-    _row("", "eff. acc", "missed", "before", *seconds)
+    row("", "eff. acc", "missed", "before", *seconds)
     with tempfile.TemporaryDirectory() as folder:
         for name, pods in ways(load, _repository(Path(folder))):
             _show(name, served(pods, load))

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -36,14 +36,7 @@ STDOUT = Path("-")
 def measure_here(asked: Asked, endpoint: Endpoint, name: str) -> None:
     with _file(asked.output or Path(f"{name}.yaml")) as file:
         orders = _orders(asked, endpoint, name, file)
-        for order in orders:
-            result = _measured(order)
-            tell(result)
-            if asked.plot is not None:
-                plot(asked.plot, name, result.measured)
-            allocations = len(result.document.profile.allocations)
-            if asked.output != STDOUT:
-                click.echo(f"{file}: {name}, {allocations} allocation(s)")
+        result = _ended_in_words(_measure_all(asked, orders), goes_on=asked.output != STDOUT)
         for order in orders:  # only now: a grid that was interrupted goes on where it was
             order.journal.unlink(missing_ok=True)
         if asked.output == STDOUT:
@@ -94,10 +87,25 @@ def _orders(asked: Asked, endpoint: Endpoint, name: str, file: Path) -> list[Ord
     ]
 
 
-def _measured(order: Order) -> Result:
+async def _measure_all(asked: Asked, orders: Sequence[Order]) -> Result:
+    """The last one's result, which is the whole profile."""
+    with stopped_by_signals():  # between sizes, too
+        for order in orders:
+            async with progress(order.seconds) as shown:
+                result = await carry_out(order, on_phase=shown.on_phase, on_points=shown.on_points)
+            tell(result)
+            if asked.plot is not None:
+                plot(asked.plot, order.name, result.measured)
+            if asked.output != STDOUT:
+                allocations = len(result.document.profile.allocations)
+                click.echo(f"{order.output}: {order.name}, {allocations} allocation(s)")
+    return result
+
+
+def _ended_in_words(measuring: Coroutine[object, object, Result], *, goes_on: bool) -> Result:
     """Ends the command with a sentence where there is no result."""
     try:
-        return run(_carry_out(order))
+        return run(measuring)
     except Disturbed as error:
         click.echo(f"infadapter: {error}", err=True)
         raise SystemExit(DISTURBED) from error
@@ -106,14 +114,9 @@ def _measured(order: Order) -> Result:
     except (ProfileError, SearchError, ProfileFileError, BodyError) as error:
         raise click.ClickException(str(error)) from error
     except (KeyboardInterrupt, asyncio.CancelledError):
-        click.echo("Interrupted; no profile was written. The same command goes on.", err=True)
+        kept = "The same command goes on." if goes_on else "Nothing was kept: that takes a file."
+        click.echo(f"Interrupted before all was written. {kept}", err=True)
         raise SystemExit(130) from None
-
-
-async def _carry_out(order: Order) -> Result:
-    with stopped_by_signals():
-        async with progress(order.seconds) as shown:
-            return await carry_out(order, on_phase=shown.on_phase, on_points=shown.on_points)
 
 
 def tell(result: Result) -> None:

@@ -61,19 +61,11 @@ def scenario_of(
     check_prices(aim.budget, arguments.price)
     floor = arguments.accuracy_floor
     measured = _measured(arguments, profiles, aim)
-    sized = _sized(arguments, measured)
-    variants = tuple(v for v in (_fitting(v, aim.budget) for v in sized) if v.allocations)
-    lower = ", or lower --accuracy-floor" if floor else ""
-    if not variants:
-        raise click.UsageError(
-            f"No size of any variant fits into --budget: give more{lower}. "
-            f"Left out: {left_out_of(arguments, profiles, aim)}."
-        )
-    if not any(a.capacity_rps > 0 for v in variants for a in v.allocations):
-        raise click.UsageError(
-            "No size of any variant that fits into --budget meets --slo-ms: allow more of either"
-            f"{lower}. Left out: {left_out_of(arguments, profiles, aim)}."
-        )
+    variants = _with_pods(arguments, measured, aim)
+    if reason := _unservable(variants):
+        lower = ", or lower --accuracy-floor" if floor else ""
+        without = left_out_of(arguments, profiles, aim)
+        raise click.UsageError(f"{reason}{lower}. Left out: {without}.")
     names = {variant.name for variant in variants}
     return Scenario(
         variants=variants,
@@ -96,6 +88,23 @@ def scenario_of(
             loading_weight=arguments.loading_weight,
         ),
     )
+
+
+def _with_pods(
+    arguments: Arguments, measured: tuple[Variant, ...], aim: Aim
+) -> tuple[Variant, ...]:
+    """Those that can have a pod, with the sizes that the budget has room for."""
+    fitting = (_fitting(variant, aim.budget) for variant in _sized(arguments, measured))
+    return tuple(variant for variant in fitting if variant.allocations)
+
+
+def _unservable(variants: tuple[Variant, ...]) -> str | None:
+    """Why nothing can be served, and what to do."""
+    if not variants:
+        return "No size of any variant fits into --budget: give more"
+    if not any(a.capacity_rps > 0 for v in variants for a in v.allocations):
+        return "No size of any variant that fits into --budget meets --slo-ms: allow more of either"
+    return None
 
 
 def left_out_of(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -> str:

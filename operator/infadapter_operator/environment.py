@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-PREFIX = "INFADAPTER_"
+from infadapter_profiles.quantities import InvalidQuantity, cpu_millicores
+from infadapter_profiles.variables import PREFIX, unread
+
 Number = TypeVar("Number", int, float)
 
 
@@ -18,8 +20,14 @@ class Environment:
     """An empty variable is an absent one: charts render them so."""
 
     variables: Mapping[str, str]
+    _read: set[str] = field(default_factory=set)
+
+    def ignored(self) -> tuple[str, ...]:
+        """A sentence for each variable of ours that nobody has asked for, once all have asked."""
+        return unread(self.variables, self._read)
 
     def text(self, name: str, default: str) -> str:
+        self._read.add(PREFIX + name)
         return self.variables.get(PREFIX + name, "").strip() or default
 
     def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
@@ -54,6 +62,18 @@ class Environment:
                 f"{PREFIX}{name} is {text!r}; it must begin with http:// or https://"
             )
         return text.rstrip("/")
+
+    def cpu(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        try:
+            is_some = cpu_millicores(text) > 0
+        except InvalidQuantity:
+            is_some = False
+        if not is_some:
+            raise InvalidSetting(
+                f"{PREFIX}{name} is {text!r}; it must be CPU above 0, such as 1 or 250m"
+            )
+        return text
 
     def mapping(self, name: str) -> Mapping[str, Any]:
         text = self.text(name, "{}")

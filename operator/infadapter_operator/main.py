@@ -124,6 +124,8 @@ def run() -> int:
     """Runs until it is told to stop, and returns the exit status."""
     try:
         settings = settings_from(os.environ)
+        for sentence in settings.ignored:
+            print(f"infadapter: {sentence}", file=sys.stderr)
         registry = kopf.OperatorRegistry()
         register(registry, settings)
     except (InvalidSetting, client.NoCluster) as invalid:

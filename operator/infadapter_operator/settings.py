@@ -1,7 +1,7 @@
 """What the operator is told by its environment, read once at the start, refused with a sentence."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from infadapter_operator.credentials import Credentials, is_header
 from infadapter_operator.domain.error_budget import WINDOW_S
 from infadapter_operator.domain.service import Patience
-from infadapter_operator.environment import PREFIX, Environment, InvalidSetting
+from infadapter_operator.environment import Environment, InvalidSetting
+from infadapter_profiles.variables import PREFIX
 
 
 class CustomQueries(StrEnum):
@@ -63,6 +64,8 @@ class Settings:
     router: RouterSettings = field(default_factory=RouterSettings)
     patience: Patience = field(default_factory=Patience)
     """`INFADAPTER_START_PATIENCE_SECONDS` and so on: see `_patience`."""
+    ignored: tuple[str, ...] = ()
+    """A sentence for each variable that is none of these."""
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -73,7 +76,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     prometheus_url = read.url("PROMETHEUS_URL", defaults.prometheus_url)
     is_known = credentials.identify or urlsplit(prometheus_url).username is not None
     namespaces = read.words("NAMESPACES", defaults.namespaces)
-    return Settings(
+    settings = Settings(
         prometheus_url=prometheus_url,
         prometheus_timeout_s=read.seconds("PROMETHEUS_TIMEOUT_SECONDS", 0.1, 60, 5),
         scrape_s=read.seconds("SCRAPE_SECONDS", 1, 300, defaults.scrape_s),
@@ -92,12 +95,13 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         router=RouterSettings(
             image=read.text("ROUTER_IMAGE", router.image),
             command=read.command("ROUTER_COMMAND", router.command),
-            cpu=read.text("ROUTER_CPU", router.cpu),
+            cpu=read.cpu("ROUTER_CPU", router.cpu),
             pod=read.mapping("ROUTER_POD"),
             container=read.mapping("ROUTER_CONTAINER"),
         ),
         patience=_patience(read),
     )
+    return replace(settings, ignored=read.ignored())
 
 
 def _credentials(read: Environment) -> Credentials:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from infadapter_scheduler.batch import Batch
 from infadapter_scheduler.estimate import DecayingRate
@@ -9,7 +10,8 @@ from infadapter_scheduler.events import ModelAdded
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.model import Costs, Model
 from infadapter_scheduler.points.ladder import Ladder
-from infadapter_scheduler.trial import Trials
+from infadapter_scheduler.size_trial import SizeTrials
+from infadapter_scheduler.trial import RARE_S, Trials
 
 WINDOW_S = 1.0
 
@@ -34,6 +36,8 @@ class Entry:
     removed: bool = False  # what was accepted is served, nothing new is
     successor: ModelAdded | None = None  # added under its name meanwhile
     trials: Trials = field(default_factory=Trials)
+    size_trials: SizeTrials = field(default_factory=SizeTrials)
+    load_trials: Trials = field(default_factory=partial(Trials, RARE_S))
     ladder: Ladder | None = None  # its operating points; `costs` are those of no floor
 
     def costs_at(self, floor: float) -> Costs | None:

@@ -17,17 +17,24 @@ class WindowMean:
     of a queue add up, and only means do so without bias; what lies above is the safety buffer's.
     """
 
-    __slots__ = ("_sum", "_values", "mean")
+    __slots__ = ("_sum", "_values", "guessed", "mean")
 
     def __init__(self, seed: float) -> None:
         self._values = deque([seed] * WINDOW, maxlen=WINDOW)
         self._sum = seed * WINDOW
         self.mean = seed
+        self.guessed = False
 
     def restart(self, value: float) -> None:
         """This one is all that is known, and each that follows counts as much."""
         self._values = deque([value], maxlen=WINDOW)
         self._sum = self.mean = value
+        self.guessed = False
+
+    def guess(self, value: float) -> None:
+        """So long it may take, until the first measurement says it."""
+        self.restart(value)
+        self.guessed = True
 
     def bound(self, value: float) -> None:
         """It can't be more, as is known from elsewhere."""
@@ -44,6 +51,9 @@ class WindowMean:
         self.mean = self._sum / len(moved)
 
     def add(self, value: float) -> None:
+        if self.guessed:
+            self.restart(value)
+            return
         self._sum += value - (self._values[0] if len(self._values) == WINDOW else 0.0)
         self._values.append(value)
         self.mean = self._sum / len(self._values)

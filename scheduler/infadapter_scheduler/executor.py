@@ -26,6 +26,7 @@ class Sent(NamedTuple):
     teaches: bool = True  # its duration says something of the estimate
     point: int = 0
     trial: bool = False
+    guess: bool = False  # what it is expected to take, nobody has measured
 
     def learn(self, seconds: float) -> None:
         """So long it took."""
@@ -40,6 +41,13 @@ class Sent(NamedTuple):
             self.costs.refute(len(self.members), seconds)
         else:
             self.costs.choices.refute(self.point, len(self.members), seconds)
+
+
+class TriedLoad(NamedTuple):
+    """A load that only its estimate stood against; who asked for it would be in time until then."""
+
+    model: str
+    in_time_s: float
 
 
 class Owed(NamedTuple):
@@ -68,6 +76,8 @@ class Executor:
     wake_s: float = -1.0
     calm_until_s: float = -1.0  # after a load that others had to make way for
     kept_free_s: float = 0.0  # admission leaves room for a load that somebody asked for
+    tried_load: TriedLoad | None = None
+    no_trial_until_s: float = -1.0  # of a load
     owed: Owed | None = None  # and for a batch of a model that others left no room for
 
     def free_s(self, now_s: float) -> float:

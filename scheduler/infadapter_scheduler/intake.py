@@ -1,6 +1,6 @@
 """Intake: an arrival is accepted, with a load where that helps in time, or refused at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 
 from infadapter_scheduler.actions import Action, Reason, Refuse
@@ -10,8 +10,10 @@ from infadapter_scheduler.catalogue import Entry
 from infadapter_scheduler.deferral import deferred
 from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.fairness import owe_room
+from infadapter_scheduler.load_trial import tried_load
 from infadapter_scheduler.loading import least_loaded, load, worth_loading
 from infadapter_scheduler.placement import joined, opened, opened_on, opening
+from infadapter_scheduler.size_trial import doubt
 from infadapter_scheduler.state import State
 from infadapter_scheduler.trial import tried
 
@@ -30,6 +32,8 @@ class Intake:
             found = opened(self._state, entry, offer)
         if self._state.trials and not isinstance(found, Request):
             found = tried(entry, offer) or found
+            if offer.costs.doubted and isinstance(found, float):
+                doubt(entry, offer.costs, offer.now_s)
         request: Request | None
         actions: list[Action] = []
         if isinstance(found, Request):
@@ -42,6 +46,7 @@ class Intake:
 
     def _without_copies(self, entry: Entry, offer: Offer, late_s: float) -> Decision:
         """By a load for it, which evicts; or refused, which is demand for a load."""
+        candidates: list[Executor] = []
         if len(entry.holders) < len(self._state.executors) and not entry.removed:
             candidates = least_loaded(self._in_turn(), entry, offer.now_s)
             found: Decision | Request | float
@@ -55,6 +60,12 @@ class Intake:
                 if isinstance(found, Request):
                     return found, []
                 late_s = min(late_s, found)
+        return self._refused(entry, offer, late_s, candidates)
+
+    def _refused(
+        self, entry: Entry, offer: Offer, late_s: float, candidates: Iterable[Executor]
+    ) -> Decision:
+        """`candidates`: where its weights could be loaded."""
         entry.unmet.add(offer.costs.split_s[1], offer.now_s)
         self._state.pressure.refused.add(offer.costs.seconds_each[offer.cap], offer.now_s)
         if late_s < inf and entry.holders:
@@ -63,7 +74,10 @@ class Intake:
         if not self._state.executors:
             reason = Reason.NO_EXECUTOR
         refusal = Refuse(offer.request, reason, late_s if late_s < inf else 1.0)
-        return None, [refusal, *self._load_beside(entry, offer.now_s)]
+        loads = self._load_beside(entry, offer.now_s)
+        if self._state.trials and not entry.holders and not loads:
+            loads = tried_load(self._state, entry, candidates, offer)
+        return None, [refusal, *loads]
 
     def _cold(self, entry: Entry, executor: Executor, offer: Offer) -> Decision | float:
         if executor.cache.victims(entry.costs.model.pages) is None:

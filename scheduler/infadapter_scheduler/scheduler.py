@@ -28,6 +28,7 @@ from infadapter_scheduler.points.keeping_up import KeepingUp
 from infadapter_scheduler.points.point import Point
 from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.sending import Sender
+from infadapter_scheduler.size_trial import settle
 from infadapter_scheduler.state import State
 from infadapter_scheduler.trial import tell
 
@@ -163,6 +164,8 @@ class Scheduler:
         seconds = event.end_s - event.start_s
         if sent.teaches and sent.trial:
             tell(sent, seconds, event.end_s, self.state.lag_s)
+        elif sent.teaches and sent.guess:
+            settle(self.state.models[sent.costs.model.name], sent, seconds)
         elif sent.teaches:
             sent.learn(seconds)
             self.state.buffer.learn(sent.expected_s, seconds)

@@ -99,7 +99,14 @@ class Sender:
         self._runs += 1
         reaches_s = now_s + self._state.lag_s
         sent = Sent(
-            self._runs, batch.costs, members, expected_s, reaches_s, point=point, trial=batch.trial
+            self._runs,
+            batch.costs,
+            members,
+            expected_s,
+            reaches_s,
+            point=point,
+            trial=batch.trial,
+            guess=batch.costs.guessed(point, size),
         )
         executor.send(sent, begin_s)
         executor.cache.touch(batch.model)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FIRST_S, LONGEST_S = 1.0, 30.0
 """Between two trials of a model: doubled with each, up to the longest."""
 
+RARE_S = 600.0
+"""The longest for its loads and batch sizes, since these can cost more than one late answer."""
+
 CALM = 2.0
 """× the longest without a trial, and it begins anew."""
 
@@ -30,8 +33,9 @@ REFUTED = 0.5
 
 @dataclass(slots=True)
 class Trials:
-    """A back-off: when a model may be tried again."""
+    """A back-off: when a model may be tried again, at the longest after so many seconds."""
 
+    longest_s: float = LONGEST_S
     _next_s: float = inf
     _wait_s: float = FIRST_S
 
@@ -42,8 +46,8 @@ class Trials:
         return now_s >= self._next_s
 
     def begin(self, now_s: float) -> None:
-        calm = now_s >= self._next_s + CALM * LONGEST_S
-        self._wait_s = FIRST_S if calm else min(2 * self._wait_s, LONGEST_S)
+        calm = now_s >= self._next_s + CALM * self.longest_s
+        self._wait_s = FIRST_S if calm else min(2 * self._wait_s, self.longest_s)
         self._next_s = now_s + self._wait_s
 
 

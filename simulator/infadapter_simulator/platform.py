@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from operator import attrgetter
 
 import numpy as np
@@ -125,7 +126,7 @@ class SimulatedCluster:
         """The same one again of a pod of which nothing has changed, as nearly always."""
         before, self._seen = self._seen, {}
         for pod in self._world.pods:
-            state, known = _CHANGES(pod), before.get(pod.name)
+            state, known = _STATE(pod), before.get(pod.name)
             again = known is not None and known[0] == state
             self._seen[pod.name] = known if known and again else (state, _seen(pod))
         return tuple(pod for _, pod in self._seen.values())
@@ -150,19 +151,8 @@ class SimulatedCluster:
         raise StepRefused(f"There is no pod {name}.")
 
 
-_CHANGES = attrgetter(
-    "size",
-    "wanted",
-    "ready",
-    "leaving",
-    "unschedulable_since_s",
-    "resize",
-    "resize_since_s",
-    "trouble",
-    "outdated",
-    "unready_since_s",
-)
-"""What of a pod may change."""
+_STATE = attrgetter(*(field.name for field in fields(SimulatedPod)))
+"""All that `_seen` may tell a pod by."""
 
 
 def _seen(pod: SimulatedPod) -> Pod:

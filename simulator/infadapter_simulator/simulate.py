@@ -40,7 +40,7 @@ def simulate(policy: Policy, scenario: Scenario, workload: Workload, seed: int) 
     world = world_of_requests(
         scenario, workload.arrivals_s, workload.history_rps, workload.seconds, seed
     )
-    world.queue_limits = policy.queue_limits(world)
+    world.resources.queue_limits = policy.queue_limits(world)
     policy.begin(world, workload.first_minute_rps)
     # Policies act at a phase of their own, as they do beside a trace that knows nothing of them.
     act_s = float(np.random.default_rng([seed, 3]).uniform(0, 1))

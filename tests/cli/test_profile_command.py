@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,10 @@ from infadapter.commands.profile import profile
 from infadapter.profile_here import DISTURBED
 from infadapter_operator.api.profiles import VariantProfileSpec
 from infadapter_server.loadgen.endpoint import parse_url
-from infadapter_server.profiling import disturbance, steps
+from infadapter_server.profiling import disturbance, run, shown, steps
 from infadapter_server.profiling.bench import ServerBench
+from infadapter_server.profiling.journal import Json
+from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.steps import Seen, Step
 from infadapter_server.profiling.target import ask_arrivals
 
@@ -142,11 +144,20 @@ def wait_until_others_arrive(port: int) -> None:
         time.sleep(0.05)
 
 
+def shows(alone: float, all_of_them: float, mebibytes: int) -> Callable[[Order], Awaitable[Json]]:
+    async def look(_: Order) -> Json:
+        ran = {"1": alone, "4": all_of_them, "8": all_of_them}
+        return {"ran": ran, "memory_bytes": mebibytes * 2**20}
+
+    return look
+
+
 def test_an_interrupted_run_goes_on(
     port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And knows what the first process alone showed: its batches, its memory, what disturbed it."""
     file = tmp_path / "profiles.yaml"
-    arguments = [*REQUIRED, "--seconds", "4", "--slo-ms", "100", "--percentile", "90"]
+    arguments = [*REQUIRED, "--seconds", "4", "--slo-ms", "100", "--percentile", "90", "--force"]
     taken: list[float] = []
     take = ServerBench.take
 
@@ -156,8 +167,11 @@ def test_an_interrupted_run_goes_on(
         taken.append(step.rate_rps)
         return await take(bench, step)
 
-    monkeypatch.setattr(ServerBench, "take", interrupted)
-    first = invoke(url(port), *arguments, "-o", str(file))
+    with monkeypatch.context() as first_run:
+        first_run.setattr(ServerBench, "take", interrupted)
+        first_run.setattr(run, "look", shows(9, 10, mebibytes=512))
+        first_run.setattr(disturbance.Watch, "disturbed", lambda *_: "it rained")
+        first = invoke(url(port), *arguments, "-o", str(file))
     assert (first.exit_code, file.exists()) == (130, False), first.output
     assert "The same command goes on." in first.output
 
@@ -166,12 +180,29 @@ def test_an_interrupted_run_goes_on(
         return await take(bench, step)
 
     monkeypatch.setattr(ServerBench, "take", counted)
+    monkeypatch.setattr(shown, "look", shows(1, 1, mebibytes=9))
     second = invoke(url(port), *arguments, "-o", str(file))
     assert second.exit_code == 0, second.output
     assert "went on with" in second.output
     assert len({round(rate_rps, 2) for rate_rps in taken}) == len(taken)
     assert "saturation," not in second.output  # the curve was there
     assert [path.name for path in tmp_path.iterdir()] == ["profiles.yaml"]
+    document = yaml.safe_load(file.read_text())
+    (row,) = document["spec"]["allocations"]
+    assert (row["batchSize"], row["memoryMebibytes"]) == (4, 512)
+    assert "it rained" in document["status"]["warning"]
+
+
+def test_what_goes_to_standard_output_is_not_said_to_go_on(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "ask_server", interrupted)
+    result = invoke(url(port), *REQUIRED, "-o", "-")
+    assert result.exit_code == 130
+    assert "Nothing was kept" in result.output
 
 
 def test_a_grid_of_sizes_starts_a_server_for_each(tmp_path: Path) -> None:

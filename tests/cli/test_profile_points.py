@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -252,7 +253,7 @@ def test_a_signal_that_would_end_the_process_sets_the_points_back_first(
         measuring.send_signal(number)
         _, said = measuring.communicate(timeout=60)
     assert measuring.returncode == 130, said
-    assert said.strip().endswith("Interrupted; no profile was written. The same command goes on.")
+    assert said.strip().endswith("Interrupted before all was written. The same command goes on.")
     assert allowed(endpoint) == {"allowed": ["p1", "p2", "p3"], "floor": 0.0}
 
 
@@ -347,3 +348,59 @@ def test_a_profile_of_other_points_is_not_added_to(
     assert result.exit_code == 2
     assert sentence in " ".join(result.output.split())
     assert file.read_text() == written
+
+
+@pytest.mark.usefixtures("virtual_time")
+def test_what_a_killed_run_left_allowed_is_not_taken_for_what_was_before(
+    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, arguments = tmp_path / "profile.yaml", ["--seconds", "20", "--slo-ms", "50"]
+    before = {"allowed": ["p1", "p2"], "floor": 0.5}
+    exchange(endpoint, "POST", POINTS, json.dumps(before).encode())
+
+    async def interrupted(*_: object) -> Seen:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(ServerBench, "take", interrupted)
+        killed.setattr(Allowed, "_set_back", lambda _: None)
+        invoke(endpoint, file, *arguments)
+    assert allowed(endpoint)["allowed"] == ["p1"]
+    again = invoke(endpoint, file, *arguments)
+    assert again.exit_code == 0, again.output
+    assert "went on with" in again.output
+    assert allowed(endpoint) == before
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("virtual_time")
+def test_a_size_that_was_done_is_not_measured_again_when_the_next_one_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the profile has its points by then, in an order of its own."""
+    file = tmp_path / "profile.yaml"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    endpoint = parse_url(f"http://127.0.0.1:{port}/v2/models/times/infer")
+    start = f"sh -c ': {{millicores}}; exec {sys.executable} {SERVER} 3 {port}'"
+    arguments = ["--cpu", "2", "--seconds", "5", "--start", start]
+    floods: list[str] = []
+    stop_at, whole = 3 + 2, VirtualLoad.flood
+
+    async def flood(load: VirtualLoad, seconds: float) -> Sequence[Outcome]:
+        (point,) = allowed(endpoint)["allowed"]
+        floods.append(point)
+        if len(floods) == stop_at:
+            raise KeyboardInterrupt
+        return await whole(load, seconds)
+
+    monkeypatch.setattr(VirtualLoad, "flood", flood)
+    first = invoke(endpoint, file, *arguments)
+    assert first.exit_code == 130, first.output
+    assert len(spec(file)["allocations"]) == 3
+    second = invoke(endpoint, file, *arguments)
+    assert second.exit_code == 0, second.output
+    assert len(spec(file)["allocations"]) == 6
+    assert len(floods) == 6 + 1, "the one that was interrupted, again"
+    assert [path.name for path in tmp_path.iterdir()] == ["profile.yaml"]

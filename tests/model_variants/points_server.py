@@ -1,8 +1,8 @@
 """
 Our server around a network with operating points that does nothing but take its time.
 
-A process of its own, without torch: `python points_server.py N` prints its port. Of N points the
-n-th, p1 to pN, takes n milliseconds and has the accuracy 0.5 + n / 100.
+A process of its own, without torch: `python points_server.py N [PORT]` prints its port. Of N points
+the n-th, p1 to pN, takes n milliseconds and has the accuracy 0.5 + n / 100.
 """
 
 import sys
@@ -48,7 +48,7 @@ def main() -> int:
         driver=Driver(always(stored), [executor], metrics),
         metrics=metrics,
     )
-    listener = listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     print(listener.getsockname()[1], flush=True)
     return 0 if run(inference, listener, drain_s=0, thread_limit=lambda: 1) else 1
 

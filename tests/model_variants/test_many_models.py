@@ -70,7 +70,7 @@ async def serving(
     driver.start()
     transport = httpx.ASGITransport(create_app(inference))
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
-        await until(lambda: driver.ready)
+        await until(lambda: driver.ready or served.repository.unserved() is not None)
         yield client
         assert await driver.stop(60)
 
@@ -125,6 +125,20 @@ async def test_each_model_answers_under_its_name_whatever_its_format(tmp_path: P
         assert (about["versions"], about["platform"]) == (["2"], "onnxruntime_onnx")
         config = (await client.get("/v2/models/onnx/config")).json()
         assert config["backend"] == "onnxruntime"
+
+
+async def test_a_server_is_not_ready_while_nothing_that_it_has_can_be_served(
+    tmp_path: Path,
+) -> None:
+    folder = folder_of(tmp_path, "m", "variant: vgg\n")
+    async with serving(tmp_path) as client:
+        assert (await client.get("/v2/health/ready")).status_code == 503
+        assert (await client.get("/v2/health/live")).status_code == 200
+        assert "'vgg'" in (await client.get("/v2/models/m")).json()["error"]
+        add(tmp_path, "m")
+        assert folder.is_dir()
+        assert (await client.post("/v2/repository/models/m/load")).status_code == 200
+        assert (await client.get("/v2/health/ready")).status_code == 200
 
 
 async def test_versions_in_paths_are_those_that_there_are(tmp_path: Path) -> None:

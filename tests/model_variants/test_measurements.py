@@ -2,6 +2,7 @@
 
 import json
 import logging
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,23 @@ def test_a_file_that_somebody_spoilt_is_as_none(
     assert measurements.of("m", "stamp") is None
     measurements.remember("m", "stamp", MEASURED)
     assert "m" in json.loads((tmp_path / FILE).read_text())["here"]
+
+
+def test_a_full_disk_leaves_nothing_beside_what_was_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Measurements(tmp_path / FILE, "here").remember("m", "stamp", MEASURED)
+    known = Measurements(tmp_path / FILE, "here")
+    least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, most))
+    try:
+        with caplog.at_level(logging.INFO):
+            known.remember("n", "stamp", MEASURED)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (least, most))
+    assert "isn't written: File too large" in caplog.text
+    assert list(tmp_path.iterdir()) == [tmp_path / FILE]
+    assert Measurements(tmp_path / FILE, "here").of("m", "stamp") == MEASURED
 
 
 def test_the_machine_is_its_processor_and_the_threads_that_compute(tmp_path: Path) -> None:

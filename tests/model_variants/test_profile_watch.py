@@ -17,7 +17,6 @@ from infadapter_profiles.sizes import PodSize
 from infadapter_server.loadgen.bodies import BodyError
 from infadapter_server.profiling.batches import batch_size, check_known
 from infadapter_server.profiling.disturbance import Reading, busy, foreign, once_each
-from infadapter_server.profiling.journal import Journal, Remembered
 from infadapter_server.profiling.labelled import answered_class, measure_accuracy, read_labelled
 from infadapter_server.profiling.measuring import hasty, moved, noisy
 from infadapter_server.profiling.processes import (
@@ -32,7 +31,6 @@ from infadapter_server.profiling.processes import (
 )
 from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.steps import Goal, Step
-from tests.model_variants.virtual_bench import Queue
 
 GOAL = Goal(slo_s=0.03, percentile=99, epsilon=0.01)
 STEP = Step(goal=GOAL, rate_rps=100, seconds=10, warm_up_s=1, seed=0)
@@ -124,50 +122,6 @@ def test_files_are_forgotten_without_being_changed(tmp_path: Path) -> None:
     file.write_bytes(b"w" * 8_192)
     forget({file, tmp_path / "absent"})
     assert file.read_bytes() == b"w" * 8_192
-
-
-async def test_what_was_measured_is_not_measured_again(tmp_path: Path) -> None:
-    path = tmp_path / "partial"
-    first = Queue(0.003)
-    bench = Remembered(first, Journal.open(path, {"cpu": 1}))
-    seen = [await bench.take(replace(STEP, seed=seed)) for seed in range(3)]
-    second = Queue(0.003, seed=9)
-    journal = Journal.open(path, {"cpu": 1})
-    assert journal.known
-    again = Remembered(second, journal)
-    assert [await again.take(replace(STEP, seed=seed)) for seed in range(3)] == seen
-    assert not second.steps
-    await again.take(replace(STEP, seed=3))
-    assert len(second.steps) == 1
-    assert len(Journal.open(path, {"cpu": 1}).known) == 4
-
-
-async def test_another_measurement_begins_anew(tmp_path: Path) -> None:
-    path = tmp_path / "partial"
-    await Remembered(Queue(0.003), Journal.open(path, {"cpu": 1})).take(STEP)
-    assert not Journal.open(path, {"cpu": 2}).known
-
-
-async def test_another_question_forgets_what_came_after(tmp_path: Path) -> None:
-    path = tmp_path / "partial"
-    bench = Remembered(Queue(0.003), Journal.open(path, {}))
-    for seed in range(3):
-        await bench.take(replace(STEP, seed=seed))
-    other = Remembered(Queue(0.003), Journal.open(path, {}))
-    await other.take(replace(STEP, seed=0))
-    await other.take(replace(STEP, seed=7))
-    assert [e["question"]["seed"] for e in Journal.open(path, {}).known] == [0, 7]
-
-
-async def test_a_line_that_was_cut_off_is_measured_again(tmp_path: Path) -> None:
-    path = tmp_path / "partial"
-    bench = Remembered(Queue(0.003), Journal.open(path, {}))
-    await bench.take(STEP)
-    await bench.take(replace(STEP, seed=1))
-    path.write_text(path.read_text()[:-20])
-    assert len(Journal.open(path, {}).known) == 1
-    path.write_text("no json\n")
-    assert not Journal.open(path, {}).known
 
 
 def test_a_batch_limit_is_held_against_what_was_run() -> None:

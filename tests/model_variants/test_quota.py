@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_server.serving.quota import cpu_quota, cpu_share, thread_limit
+from infadapter_server.serving.quota import cpu_quota, thread_limit
 
 V1 = "sys/fs/cgroup/cpu"
 V2 = "sys/fs/cgroup"
@@ -122,15 +122,6 @@ def test_threads_never_exceed_quota_or_affinity(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     tree(tmp_path, own="1:cpu:/\n", files=v1("/", round(quota * 100_000)))
     assert thread_limit(tmp_path) == threads
-
-
-@pytest.mark.parametrize(
-    ("quota_us", "share"), [(25_000, 0.25), (100_000, 1), (350_000, 1), (-1, 1)]
-)
-def test_only_a_quota_below_a_core_makes_executions_slower(
-    tmp_path: Path, quota_us: int, share: float
-) -> None:
-    assert cpu_share(tree(tmp_path, own="1:cpu:/\n", files=v1("/", quota_us))) == share
 
 
 def test_without_a_quota_threads_follow_the_affinity_and_the_ceiling(

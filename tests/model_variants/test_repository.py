@@ -54,6 +54,23 @@ def state(repository: Repository, name: str) -> tuple[str, str]:
     return row["state"], row["reason"]
 
 
+def test_it_is_said_why_nothing_is_served_until_something_can_be(
+    tmp_path: Path, make: Make
+) -> None:
+    assert make().unserved() is None, "there is nothing that could be"
+    add(tmp_path, "big", 2.0)
+    (tmp_path / "empty").mkdir()
+    small = make(memory_mib=1)
+    assert "big can't be served: big takes 2.0 MiB" in (small.unserved() or "")
+    assert make().unserved() is None
+    (tmp_path / "big/1/model.pt").unlink()
+    small.take(scan(tmp_path))
+    assert "big can't be served" in (small.unserved() or "")
+    add(tmp_path, "empty", 0.5)
+    small.take(scan(tmp_path))
+    assert small.unserved() is None
+
+
 def test_before_it_was_loaded_a_model_takes_what_its_file_does(tmp_path: Path, make: Make) -> None:
     add(tmp_path, "m", 2.5)
     repository = make()

@@ -355,6 +355,31 @@ def test_bad_arguments_get_one_sentence(
     assert output.err.count("\n") == 1
 
 
+def test_a_misspelt_variable_is_named_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("INFADAPTER_MAXBATCH", "4")
+    monkeypatch.setattr(sys, "argv", ["infadapter-server"])
+    assert command() == 2
+    (said,) = caplog.messages
+    assert "INFADAPTER_MAXBATCH is read by nobody" in said
+    assert said.endswith("did you mean INFADAPTER_MAX_BATCH?")
+
+
+def test_a_server_ends_at_once_where_none_of_its_models_can_be_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "page.onnx").write_bytes(b"<html>not found</html>")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    given = ["--model", f"m={tmp_path}/page.onnx"]
+    monkeypatch.setattr(sys, "argv", ["infadapter-server", *given])
+    assert command() == 2
+    said = capsys.readouterr().err
+    assert said.startswith("infadapter-server: m can't be served: The model ")
+    assert "is damaged, or no ONNX file: write it by torch" in said
+
+
 def test_a_port_in_use_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

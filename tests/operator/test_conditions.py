@@ -1,6 +1,9 @@
+from itertools import chain
+
 import pytest
 
 from infadapter_operator.domain.decision import Decision, Source
+from infadapter_operator.domain.load import LoadError
 from infadapter_operator.domain.observed import Cause, Observed
 from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
 from infadapter_operator.domain.service import Mode, Service
@@ -32,6 +35,10 @@ def by_type(found: tuple[Condition, ...]) -> dict[str, Condition]:
 
 def seen(signals: Signals, service: Service = SERVICE) -> dict[str, Condition]:
     return by_type(conditions(service, signals))
+
+
+def data_errors(kind: type[LoadError]) -> list[type[LoadError]]:
+    return [kind, *chain.from_iterable(map(data_errors, kind.__subclasses__()))]
 
 
 def an_infeasible(demand_rps: float) -> Decision:
@@ -71,7 +78,7 @@ def test_a_body_that_does_not_answer_leaves_all_unknown() -> None:
     assert found["Serving"].status is Status.UNKNOWN
 
 
-@pytest.mark.parametrize("reason", ["NoData", "StaleData", "InvalidData", "QueryFailed"])
+@pytest.mark.parametrize("reason", [kind.reason for kind in data_errors(LoadError)[1:]])
 def test_every_kind_of_missing_data_holds_the_plan_and_says_what_to_do(reason: str) -> None:
     found = seen(Signals(decision=DECISION, serving=True, data_error=reason))
     assert found["MetricsFresh"].reason == reason

@@ -16,6 +16,7 @@ from infadapter_operator.domain.load import (
     LoadError,
     NoData,
     QueryFailed,
+    QueryRefused,
     StaleData,
 )
 from infadapter_operator.prometheus.client import (
@@ -144,6 +145,29 @@ async def test_an_answer_that_cannot_be_read_is_a_failed_query(
     server.answer = answer
     with pytest.raises(QueryFailed):
         await ask(server)
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            {"status": "error", "error": "1:9: parse error:\n unclosed left parenthesis"},
+            "1:9: parse",
+        ),
+        ({"error": "x" * 10_000}, "xxx"),
+        ([], "[]"),
+    ],
+)
+async def test_a_refused_query_is_told_in_the_words_of_prometheus(
+    server: Answers, status: int, answer: object, said: str
+) -> None:
+    server.status, server.answer = status, answer
+    with pytest.raises(QueryRefused, match=f"refuses the query: {status}, ") as refused:
+        await ask(server)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 300
 
 
 @pytest.mark.parametrize("status", [400, 422, 500, 503])

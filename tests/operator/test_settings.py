@@ -1,8 +1,13 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from infadapter_operator.domain.service import Patience
 from infadapter_operator.environment import InvalidSetting
 from infadapter_operator.settings import CustomQueries, Settings, settings_from
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -58,6 +63,9 @@ def test_a_command_whose_words_hold_spaces_is_a_json_list() -> None:
         ("CUSTOM_QUERIES", "namespaced"),
         ("NAMESPACED_URL", "proxy:8080"),
         ("PROMETHEUS_KEY_FILE", "tls.key"),
+        ("ROUTER_CPU", "lots"),
+        ("ROUTER_CPU", "0"),
+        ("ROUTER_CPU", "-1"),
         ("ROUTER_POD", "[]"),
         ("ROUTER_CONTAINER", "{"),
     ],
@@ -65,6 +73,21 @@ def test_a_command_whose_words_hold_spaces_is_a_json_list() -> None:
 def test_a_bad_value_is_refused_with_its_name(name: str, value: str) -> None:
     with pytest.raises(InvalidSetting, match=f"INFADAPTER_{name} is '.*'; it must"):
         settings_from({f"INFADAPTER_{name}": value})
+
+
+def test_a_variable_that_is_no_setting_is_said_with_the_one_that_was_meant() -> None:
+    links = {"INFADAPTER_SERVICE_HOST": "10.0.0.1", "INFADAPTER_PORT": "tcp://10.0.0.1:18000"}
+    given = {"INFADAPTER_PROMETHEUS_ULR": "http://p:9090", "INFADAPTER_NAMESPACES": "vision"}
+    (sentence,) = settings_from(given | links).ignored
+    assert "INFADAPTER_PROMETHEUS_ULR is read by nobody" in sentence
+    assert "did you mean INFADAPTER_PROMETHEUS_URL?" in sentence
+
+
+def test_every_setting_of_the_chart_and_of_the_manifests_is_read() -> None:
+    for template in ("helm/infadapter/templates/deployment.yaml", "manifests/operator.yaml"):
+        names = re.findall(r"name: (INFADAPTER_\w+)", (ROOT / template).read_text())
+        assert len(names) > 5
+        assert settings_from(dict.fromkeys(names, "")).ignored == ()
 
 
 def test_patience_can_be_set() -> None:

@@ -77,7 +77,7 @@ async def simulated() -> Told | None:
     scenario = Scenario(variants=(variant,), speeds=speeds, slo_s=SLO_S, server=Server.PUBLISHED)
     arrivals_s = np.array([1.0, 1.01, 1.02, 1.03, 5.0, 5.01, 8.0, 8.6])
     world = world_of_requests(scenario, arrivals_s, flat_history(1.0), 60, 1)
-    world.queue_limits = {("a", 1000): 1}
+    world.resources.queue_limits = {("a", 1000): 1}
     pod = world.start("a", size, ready=True)
     world.route({pod.name: 1})
     load = SimulatedLoad(world)

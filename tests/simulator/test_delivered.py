@@ -34,7 +34,7 @@ class Measured:
         server = Server.SAME if waiting is None else Server.PUBLISHED
         scenario = replace(SCENARIO, server=server)
         self.world = world_of_requests(scenario, np.array(arrivals_s), np.full(600, 1.0), 60, 1)
-        self.world.queue_limits = None if waiting is None else {("a", 1000): waiting}
+        self.world.resources.queue_limits = None if waiting is None else {("a", 1000): waiting}
         self.pod: SimulatedPod = self.world.start("a", SIZE, ready=True)
         self.world.route({self.pod.name: 1})
         self.load = SimulatedLoad(self.world)

@@ -518,7 +518,7 @@ def test_while_a_pod_is_down_the_others_get_its_traffic() -> None:
     found = world(evenly(15.0, 20), 20)
     first, second = with_pods(found, 2, 2)
     found.advance(5.0)
-    found._failed(first)
+    found.fail(first)
     found.advance(20.0)
     slots, arrivals = found.traffic.slot_of, found.traffic.arrivals_s
     down = (arrivals > 5.0) & (arrivals < 10.0)

@@ -121,15 +121,7 @@ def demo(
         budget_millicores=None if budget is None else round(1000 * budget),
     )
     console = Console()
-    try:
-        page = asyncio.run(_run(options, console))
-    except TraceError as error:
-        raise click.UsageError(str(error)) from error
-    except (NoSpeed, NothingFits, ProfileError, ProcessFailed, RunFailed) as error:
-        raise click.ClickException(str(error)) from error
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        console.print("Interrupted; all processes have ended, and there is no report.")
-        raise SystemExit(INTERRUPTED) from None
+    page = _played(options, console)
     console.print(f"The report is {page}", highlight=False)
 
 
@@ -144,6 +136,19 @@ def _read(options: TraceOptions) -> Trace | None:
         raise click.UsageError(str(error)) from error
     say_trace(trace)
     return trace
+
+
+def _played(options: Options, console: Console) -> Path:
+    """The page of the report; what goes wrong ends the command with a sentence."""
+    try:
+        return asyncio.run(_run(options, console))
+    except TraceError as error:
+        raise click.UsageError(str(error)) from error
+    except (NoSpeed, NothingFits, ProfileError, ProcessFailed, RunFailed) as error:
+        raise click.ClickException(str(error)) from error
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console.print("Interrupted; all processes have ended, and there is no report.")
+        raise SystemExit(INTERRUPTED) from None
 
 
 async def _run(options: Options, console: Console) -> Path:

@@ -51,10 +51,7 @@ def profile(**given: Any) -> None:
     asked = Asked(**given)
     _check(asked)
     if asked.kubernetes is None:
-        assert asked.endpoint is not None
-        assert asked.name is not None
-        make_timely()
-        measure_here(asked, asked.endpoint, asked.name)
+        _measure_at_url(asked)
     else:
         _measure_in_cluster(asked)
 
@@ -85,6 +82,13 @@ def _require(what: str, options: Mapping[str, object]) -> None:
     for name, value in options.items():
         if not value:
             raise click.UsageError(f"Missing option '{name}': {what} takes one.")
+
+
+def _measure_at_url(asked: Asked) -> None:
+    assert asked.endpoint is not None
+    assert asked.name is not None
+    make_timely()
+    measure_here(asked, asked.endpoint, asked.name)
 
 
 def _measure_in_cluster(asked: Asked) -> None:

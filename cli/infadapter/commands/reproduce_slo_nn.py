@@ -84,7 +84,7 @@ def slo_nn(
     """
     run, by_default = EXPERIMENTS[experiment]
     asked = Asked(
-        cache=cache.expanduser() / "quick" if quick else cache.expanduser(),
+        cache=cache.expanduser() / ("quick" if quick else ""),
         tell=Progress(what="steps"),
         labels=QUICK_LABELS if quick else int(labels or by_default),
         samples=samples or (QUICK_SAMPLES if quick else SAMPLES),
@@ -92,9 +92,12 @@ def slo_nn(
         quick=quick,
         seed=seed,
     )
+    result = _measured(run, asked)
+    options.say(lambda: as_text(result), as_facts(result), format, [draw(result, output, "slo-nn")])
+
+
+def _measured(run: Callable[[Asked], Result], asked: Asked) -> Result:
     try:
-        result = run(asked)
+        return run(asked)
     except BadNetworkFile as error:
         raise click.UsageError(f"{error}.") from error
-    path = draw(result, output, "slo-nn")
-    options.say(lambda: as_text(result), as_facts(result), format, [path])

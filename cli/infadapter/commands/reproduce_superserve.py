@@ -61,22 +61,19 @@ def superserve(
       infadapter reproduce superserve --experiment trace --trace day15.csv
     """
     chosen = EXPERIMENTS[experiment]
-    if (experiment == "trace") != (trace is not None):
-        raise click.UsageError(
-            "Experiment `trace` needs --trace, a file of requests per second; the others take none."
-        )
-    asked = Asked(
-        chosen.lasts(minutes, quick=quick),
-        Progress(what="workloads"),
-        _rates(trace),
-        seed,
-    )
+    rates = _rates(experiment, trace)
+    asked = Asked(chosen.lasts(minutes, quick=quick), Progress(what="workloads"), rates, seed)
     result = chosen.run(asked)
     path = draw(result, output, "superserve")
     options.say(lambda: as_text(result), as_facts(result), format, [path])
 
 
-def _rates(path: Path | None) -> list[float]:
+def _rates(experiment: str, path: Path | None) -> list[float]:
+    """Of the trace, which one experiment takes and needs."""
+    if (experiment == "trace") != (path is not None):
+        raise click.UsageError(
+            "Experiment `trace` needs --trace, a file of requests per second; the others take none."
+        )
     if path is None:
         return []
     with in_one_sentence():

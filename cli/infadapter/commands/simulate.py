@@ -11,13 +11,21 @@ from infadapter.floors import say_below_floor
 from infadapter.options import budget, number_between
 from infadapter.progress import Progress, in_one_sentence
 from infadapter.scenarios import Aim, left_out_of, profiles_of, scenario_of
-from infadapter.simulated import arguments_of, part_of, say_part, trace_options, world_options
+from infadapter.simulated import (
+    Arguments,
+    arguments_of,
+    part_of,
+    say_part,
+    trace_options,
+    world_options,
+)
 from infadapter.terminal import terminal_width
 from infadapter_simulator.compare.compare import compare
 from infadapter_simulator.compare.naming import UnknownPolicy, named
 from infadapter_simulator.compare.results import Comparison
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Scenario
+from infadapter_solver import Profile
 
 PAGE = Path("report.html")
 
@@ -99,30 +107,34 @@ def simulate(
       infadapter simulate --trace requests.csv --policies infadapter,infadapter-grouped
     """
     arguments = arguments_of(options)
-    if output and format != "html":
-        raise click.UsageError("--output is for --format html; a table and json go to stdout.")
-    if format == "html":
-        check_writable(output or PAGE)
-    part = part_of(arguments)
-    profiles = profiles_of(arguments)
+    page = _page(output, format)
+    part, profiles = part_of(arguments), profiles_of(arguments)
     aim = Aim(slo_ms=slo_ms, budget=budget, cost_weight=cost_weight)
     scenario = scenario_of(arguments, profiles, aim, part.played().began_s)
     names = _named(policies, scenario, part)
     say_part(part)
+    _say_left_out(arguments, profiles, aim)
+    numbers = range(arguments.seed, arguments.seed + seeds)
+    comparison = _compared(
+        scenario, names, part, numbers, regret=not no_regret, page=format == "html"
+    )
+    _show(comparison, format, page)
+
+
+def _page(output: Path | None, format: str) -> Path:
+    """Where html goes. Raises UsageError where it can't, or something else is asked for."""
+    page = output or PAGE
+    if output and format != "html":
+        raise click.UsageError("--output is for --format html; a table and json go to stdout.")
+    if format == "html":
+        check_writable(page)
+    return page
+
+
+def _say_left_out(arguments: Arguments, profiles: Sequence[Profile], aim: Aim) -> None:
     say_below_floor(arguments.accuracy_floor, profiles)
-    if told := left_out_of(arguments, profiles, aim):
+    if told := left_out_of(arguments, tuple(profiles), aim):
         click.echo(f"infadapter: left out: {told}.", err=True)
-    with in_one_sentence():
-        comparison = compare(
-            scenario,
-            names,
-            part,
-            range(arguments.seed, arguments.seed + seeds),
-            Progress(),
-            with_regret=not no_regret,
-            with_series=format == "html",
-        )
-    _show(comparison, format, output or PAGE)
 
 
 def _named(text: str | None, scenario: Scenario, part: Part) -> Sequence[str]:
@@ -130,6 +142,16 @@ def _named(text: str | None, scenario: Scenario, part: Part) -> Sequence[str]:
         return named(text, scenario, part.peak_rps())
     except UnknownPolicy as error:
         raise click.UsageError(str(error)) from error
+
+
+def _compared(
+    scenario: Scenario, names: Sequence[str], part: Part, seeds: range, *, regret: bool, page: bool
+) -> Comparison:
+    """A page shows what happened over time too."""
+    with in_one_sentence():
+        return compare(
+            scenario, names, part, seeds, Progress(), with_regret=regret, with_series=page
+        )
 
 
 def _show(comparison: Comparison, format: str, page: Path) -> None:

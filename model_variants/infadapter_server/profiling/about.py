@@ -6,6 +6,7 @@ from functools import partial
 
 from infadapter_profiles.profile import OperatingPoint, Profile
 from infadapter_server.loadgen.bodies import glyph_bodies, random_bodies
+from infadapter_server.profiling.journal import Journal
 from infadapter_server.profiling.labelled import measure_accuracy
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.profiler import ProfileError
@@ -14,12 +15,20 @@ from infadapter_server.profiling.target import ServerFacts, ask
 GLYPHS = (1, 1, 32, 32)  # a request's shape in the demo's task
 
 
-async def accuracy_of(order: Order, facts: ServerFacts) -> float | None:
+async def accuracy_of(
+    order: Order, facts: ServerFacts, journal: Journal, point: str | None = None
+) -> float | None:
+    """By the labelled set, where there is one, of a server that is held to this point."""
     if order.labelled is None:
         return order.accuracy
-    asking = partial(ask, order.endpoint)
-    measured = await measure_accuracy(order.labelled, asking, facts.input_name or "image")
-    return measured.share
+    question = {"accuracy_at": point}
+    share: float | None = journal.recall(question)
+    if share is None:
+        asking = partial(ask, order.endpoint)
+        measured = await measure_accuracy(order.labelled, asking, facts.input_name or "image")
+        share = measured.share
+        journal.note(question, share)
+    return share
 
 
 def about(

@@ -10,13 +10,14 @@ import statistics
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 import orjson
 
 from infadapter_profiles.profile import OperatingPoint
 from infadapter_server.loadgen.endpoint import Endpoint
+from infadapter_server.profiling.journal import Journal
 from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.target import ask, exchange, json_object, model_of
 
@@ -31,6 +32,17 @@ class Allowed:
     path: str
     points: tuple[OperatingPoint, ...]
     before: Mapping[str, object]
+
+    def as_before(self, journal: Journal) -> "Allowed":
+        """With what was allowed before an earlier run that was killed, and left one point."""
+        question = {"points": "allowed"}
+        noted: Mapping[str, object] | None = journal.recall(question)
+        if noted is None:
+            journal.note(question, dict(self.before))
+            return self
+        now = self.before.get("allowed")
+        left = isinstance(now, list) and len(now) == 1
+        return replace(self, before=noted) if left else self
 
     @asynccontextmanager
     async def only(self, name: str) -> AsyncIterator[None]:

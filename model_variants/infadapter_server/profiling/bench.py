@@ -1,12 +1,15 @@
 """A running server as the bench of a search: load on it, watched for what else happens to it."""
 
 import asyncio
+import dataclasses
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from infadapter_server.profiling.disturbance import Reading, Watch
+from infadapter_server.profiling.journal import Journal
 from infadapter_server.profiling.profiler import Load
-from infadapter_server.profiling.steps import Seen, Step, backlog, seen
+from infadapter_server.profiling.steps import Bench, Seen, Step, backlog, failing, seen
 from infadapter_workload.outcomes import GIVEN_UP, Outcome
 
 
@@ -72,3 +75,25 @@ class ServerBench:
             slo_s=step.goal.slo_s,
         )
         return seen(outcomes, step, next(iter(self.load.take_disturbances()), None))
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A bench that takes only the steps that the journal does not hold.
+
+    A step that was spoilt, or at which the server failed, is not noted unless it counts: the same
+    command would find it again, and end with the same words for ever.
+    """
+
+    bench: Bench
+    journal: Journal
+    force: bool = False
+
+    async def take(self, step: Step) -> Seen:
+        question = json.loads(json.dumps(dataclasses.asdict(step)))
+        if (answer := self.journal.recall(question)) is not None:
+            return Seen(**{**answer, "tail": tuple(answer["tail"])})
+        found = await self.bench.take(step)
+        if not failing(found) and (self.force or found.spoilt is None):
+            self.journal.note(question, json.loads(json.dumps(dataclasses.asdict(found))))
+        return found

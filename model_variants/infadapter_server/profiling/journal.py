@@ -4,85 +4,160 @@ The search asks the same questions in the same order when it gets the same answe
 again from the start, and what the journal holds is answered from there.
 """
 
-import dataclasses
-import hashlib
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from infadapter_server.profiling.steps import Bench, Seen, Step
+import click
+
+from infadapter_server.profiling.profiler import ProfileError
+from infadapter_server.profiling.steps import Seen
 
 Json = dict[str, Any]
+FORMAT = [2, *Seen.__dataclass_fields__]
+"""Raise the number when questions or answers mean something else: older journals aren't read."""
 
 
 @dataclass(slots=True)
 class Journal:
-    """A file of JSON lines; the first says what is measured, and any other run begins anew."""
+    """A file of lines with checksums; the first says what is measured, and all others begin anew.
+
+    Nothing is written before the first new answer: who is told that an earlier run's steps are not
+    used, and stops, has lost nothing.
+    """
 
     path: Path
-    about: str
+    about: Json
+    file: BinaryIO
     known: list[Json] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)  # of the lines: about's, and each of the known
+    facts: list[Json] = field(default_factory=list)  # to be written with the next answer
     next: int = 0
 
-    @classmethod
-    def open(cls, path: Path, about: Mapping[str, object]) -> "Journal":
-        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-        journal = cls(path, digest)
-        lines = _lines(path)
-        if lines and lines[0].get("about") == digest:
-            journal.known = lines[1:]
-        journal._write()
-        return journal
+    @property
+    def waiting(self) -> int:
+        """How many answers of an earlier run were not asked for yet."""
+        return len(self.known) - self.next
 
-    def recall(self, question: Json) -> Json | None:
+    def recall(self, question: Json) -> Any:
         """The answer to the next question, if that is what was asked then; else forget the rest."""
-        if self.next < len(self.known):
-            entry = self.known[self.next]
-            if entry.get("question") == question:
+        if self.waiting:
+            if self.known[self.next]["question"] == question:
                 self.next += 1
-                answer: Json = entry["answer"]
-                return answer
+                return self.known[self.next - 1]["answer"]
             del self.known[self.next :]
-            self._write()
         return None
 
-    def note(self, question: Json, answer: Json) -> None:
-        entry = {"question": question, "answer": answer}
-        self.known.append(entry)
+    def rests_on(self, fact: Json) -> None:
+        """What all later answers are worth nothing without."""
+        earlier = self.waiting
+        if self.recall(fact) is None:
+            self.facts.append(fact)
+            if earlier:
+                _say(self.path, f"is of another {', '.join(fact)}")
+
+    def note(self, question: Json, answer: Any) -> None:
+        """Raises ProfileError where it can't be written."""
+        del self.known[self.next :], self.ends[1 + self.next :]
+        if not self.ends:
+            self._append({"format": FORMAT, "about": self.about})
+        for entry in (
+            *({"question": fact, "answer": True} for fact in self.facts),
+            {"question": question, "answer": answer},
+        ):
+            self._append(entry)
+            self.known.append(entry)
+        self.facts.clear()
         self.next = len(self.known)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
 
-    def _write(self) -> None:
-        lines = [json.dumps(each) + "\n" for each in ({"about": self.about}, *self.known)]
-        self.path.write_text("".join(lines), encoding="utf-8")
+    def forget(self) -> None:
+        """All of it: the same questions have other answers now."""
+        self.known.clear()
+        self.ends.clear()
+        self.next = 0
+        self.file.truncate(0)
+
+    def _append(self, entry: Json) -> None:
+        text = json.dumps(entry).encode()
+        line = rest = b"%08x %s\n" % (zlib.crc32(text), text)
+        start = self.ends[-1] if self.ends else 0
+        try:
+            self.file.truncate(start)  # of what is forgotten, and of a line that was cut off
+            while rest:  # a disk that gets full takes a part first
+                rest = rest[self.file.write(rest) :]
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        self.ends.append(start + len(line))
+
+    def _read(self) -> None:
+        """What an earlier run noted, as far as it is whole."""
+        self.file.seek(0)
+        lines = self.file.read().split(b"\n")[:-1]
+        entries = _whole(lines)
+        if not lines or (entries and entries[0] == {"format": FORMAT, "about": self.about}):
+            self.known = entries[1:]
+            lengths = [len(line) + 1 for line in lines[: len(entries)]]
+            self.ends = [sum(lengths[: n + 1]) for n in range(len(lengths))]
+        else:
+            _say_why(self.path, entries, self.about)
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """A bench that takes only the steps that the journal does not hold."""
-
-    bench: Bench
-    journal: Journal
-
-    async def take(self, step: Step) -> Seen:
-        question = json.loads(json.dumps(dataclasses.asdict(step)))
-        if (answer := self.journal.recall(question)) is not None:
-            return Seen(**{**answer, "tail": tuple(answer["tail"])})
-        seen = await self.bench.take(step)
-        self.journal.note(question, json.loads(json.dumps(dataclasses.asdict(seen))))
-        return seen
-
-
-def _lines(path: Path) -> list[Json]:
-    """Whole lines only: the last one may have been cut off."""
+@contextmanager
+def opened(path: Path, about: Mapping[str, object]) -> Iterator[Journal]:
+    """The journal of a run, for one run at a time. Raises ProfileError."""
+    there = path.exists()
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-        return [json.loads(line) for line in lines]
-    except (OSError, ValueError):
-        return []
+        file = path.open("a+b", buffering=0)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ProfileError(
+                f"Another command measures this into {path} right now: let it end, or stop it."
+            ) from error
+        journal = Journal(path, json.loads(json.dumps(about)), file)
+        journal._read()
+        try:
+            yield journal
+        finally:
+            if not there and not journal.ends:
+                path.unlink(missing_ok=True)
+
+
+def _whole(lines: list[bytes]) -> list[Json]:
+    """The first lines, up to one that is not as it was written."""
+    entries: list[Json] = []
+    for line in lines:
+        checksum, _, text = line.partition(b" ")
+        if checksum != b"%08x" % zlib.crc32(text):
+            break
+        entries.append(json.loads(text))
+    return entries
+
+
+def _say_why(path: Path, entries: list[Json], about: Json) -> None:
+    if not entries or entries[0].get("format") != FORMAT:
+        _say(path, "is damaged, or of another version")
+    elif len(entries) > 1:
+        then = entries[0]["about"]
+        other = [name for name in about if then.get(name) != about[name]]
+        _say(path, f"is of another {', '.join(other)}")
+
+
+def _say(path: Path, why: str) -> None:
+    click.echo(f"What an interrupted run left in {path} {why}: all is measured anew.", err=True)
+
+
+def _unwritable(path: Path, error: OSError) -> ProfileError:
+    return ProfileError(
+        f"{path}, where steps are kept until all is written, cannot be written: {error.strerror}."
+    )

@@ -1,6 +1,7 @@
 """Accuracy on a labelled set: what a variant answers, held against what is right."""
 
 import asyncio
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,12 @@ class Labelled:
 
     inputs: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
+
+    @property
+    def digest(self) -> str:
+        whole = hashlib.sha256(np.ascontiguousarray(self.inputs).tobytes())
+        whole.update(np.ascontiguousarray(self.labels).tobytes())
+        return whole.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

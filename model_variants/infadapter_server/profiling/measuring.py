@@ -1,13 +1,15 @@
 """What is measured of one allocation: the curve, then a capacity for each SLO."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from infadapter_profiles.document import ProfileDocument, read_document, write_document
 from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation
 from infadapter_profiles.sizes import PodSize
-from infadapter_server.profiling.bench import ServerBench, Watched
+from infadapter_server.profiling.bench import Remembered, ServerBench, Watched
 from infadapter_server.profiling.disturbance import once_each
-from infadapter_server.profiling.journal import Journal, Remembered
+from infadapter_server.profiling.journal import Journal
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, ProfileError, measure
 from infadapter_server.profiling.search import Disturbed, Search
@@ -29,7 +31,9 @@ class Measuring:
     load: Watched
     journal: Journal
     on_phase: OnPhase | None
+    look: Callable[[], Awaitable[dict[str, Any]]]  # at what the server shows once it has worked
     point: str | None = None  # that the server is held to
+    shown: dict[str, Any] = field(default_factory=dict)  # by the process that the curve is of
     warnings: list[str] = field(default_factory=list)
 
     async def run(self) -> ProfiledAllocation:
@@ -52,10 +56,12 @@ class Measuring:
         question = {"curve_s": seconds, "seed": self.order.seed, "point": self.point}
         answer = self.journal.recall(question)
         if answer is None:
-            answer = _as_document(await self._undisturbed_curve(seconds))
+            curve = _as_document(await self._undisturbed_curve(seconds))
+            answer = {"curve": curve, "warnings": self.warnings, "shown": await self.look()}
             self.journal.note(question, answer)
+        self.warnings, self.shown = list(answer["warnings"]), answer["shown"]
         # As it is noted, rounded, also the first time: the search's steps follow from it.
-        return read_document(answer).profile.allocations[0]
+        return read_document(answer["curve"]).profile.allocations[0]
 
     async def _undisturbed_curve(self, seconds: float) -> ProfiledAllocation:
         for _ in range(_CURVE_TRIES):
@@ -86,7 +92,9 @@ class Measuring:
 
     async def _capacity(self, number: int, saturation_rps: float) -> KnownCapacity:
         search = Search(
-            bench=Remembered(ServerBench(self.load, saturation_rps), self.journal),
+            bench=Remembered(
+                ServerBench(self.load, saturation_rps), self.journal, self.order.force
+            ),
             goal=self.order.goals[number],
             saturation_rps=saturation_rps,
             seconds=searched_s(self.order),

@@ -1,5 +1,6 @@
 """What is asked of the profiler."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,21 +44,25 @@ class Order:
         name = f".{self.output.name}.{self.name}.{size}.{batch}.partial"
         return self.output.with_name(name)
 
-    def fingerprint(self, machine: str, server: str | None) -> dict[str, object]:
-        """What must be the same for an interrupted run to go on."""
+    def fingerprint(self, machine: str) -> dict[str, object]:
+        """What must be the same for an interrupted run to go on, by the options' names."""
         return {
-            "endpoint": str(self.endpoint),
-            "name": self.name,
-            "resources": dict(self.resources),
-            "batch": self.batch_size,
-            "goals": [str(goal) for goal in self.goals],
-            "points": self.points,
-            "seconds": self.seconds,
-            "seed": self.seed,
-            "shape": self.shape,
-            "force": self.force,
+            "URL": str(self.endpoint),
+            "--name": self.name,
+            "--namespace": self.namespace,
+            "--cpu or --resource": dict(self.resources),
+            "--batch-size": self.batch_size,
+            "--slo-ms, --percentile or --epsilon": [str(goal) for goal in self.goals],
+            "--points": self.points,
+            "--labelled": None if self.labelled is None else self.labelled.digest,
+            "--seconds": self.seconds,
+            "--start": self.start,
+            "--cold": self.cold,
+            "--body": None if self.body is None else hashlib.sha256(self.body).hexdigest(),
+            "--shape": self.shape,
+            "--seed": self.seed,
+            "--force": self.force,
             "machine": machine,
-            "server": server,
         }
 
 

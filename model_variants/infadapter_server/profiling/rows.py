@@ -1,7 +1,8 @@
 """The rows of one size in a profile: one, or one for each operating point that is measured."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from infadapter_profiles.profile import OperatingPoint, ProfiledAllocation
 from infadapter_server.profiling.about import accuracy_of
@@ -24,24 +25,31 @@ class Rows:
     load: Watched
     journal: Journal
     on_phase: OnPhase | None
+    look: Callable[[], Awaitable[dict[str, Any]]]
     warnings: list[str] = field(default_factory=list)
+    shown: list[dict[str, Any]] = field(default_factory=list)  # after each curve
 
     async def plain(self) -> ProfiledAllocation:
         """Raises ProfileError or SearchError, as what follows."""
         return await self._measured(self.on_phase, None)
 
-    async def far_apart(
-        self, allowed: Allowed, points: Sequence[OperatingPoint], body: bytes
+    async def chosen(
+        self, allowed: Allowed, points: Sequence[OperatingPoint], body: bytes, most: int
     ) -> tuple[OperatingPoint, ...]:
-        """As many as there is time for, by how long a single request takes at each of them."""
-        names = [point.name for point in points]
-        question = {"one_request_s": names}
-        times_s = self.journal.recall(question)
-        if times_s is None:
-            times_s = {name: await one_request_s(allowed, name, body) for name in names}
-            self.journal.note(question, times_s)
-        kept = spread(times_s)
-        return tuple(point for point in points if point.name in kept)
+        """As many as there is time for, by how long a single request takes at each of them.
+
+        Noted, since a size that is done has its points in the file when the command goes on.
+        """
+        question = {"points": "chosen"}
+        names = self.journal.recall(question)
+        if names is None:
+            names = [point.name for point in points]
+            if len(names) > most:
+                times_s = {name: await one_request_s(allowed, name, body) for name in names}
+                names = list(spread(times_s, most))
+            self.journal.note(question, names)
+        known = {point.name: point for point in allowed.points}
+        return tuple(known[name] for name in names)
 
     async def at_points(
         self, allowed: Allowed, points: Sequence[OperatingPoint], facts: ServerFacts
@@ -58,16 +66,17 @@ class Rows:
     async def _judged(self, point: OperatingPoint, facts: ServerFacts) -> OperatingPoint:
         if self.order.labelled is None:
             return point
-        question = {"accuracy_at": point.name, "labels": len(self.order.labelled.labels)}
-        answer = self.journal.recall(question)
-        if answer is None:
-            answer = {"accuracy": await accuracy_of(self.order, facts)}
-            self.journal.note(question, answer)
-        return replace(point, accuracy=answer["accuracy"])
+        accuracy = await accuracy_of(self.order, facts, self.journal, point.name)
+        return point if accuracy is None else replace(point, accuracy=accuracy)
 
     async def _measured(self, on_phase: OnPhase | None, point: str | None) -> ProfiledAllocation:
         measuring = Measuring(
-            order=self.order, load=self.load, journal=self.journal, on_phase=on_phase, point=point
+            order=self.order,
+            load=self.load,
+            journal=self.journal,
+            on_phase=on_phase,
+            look=self.look,
+            point=point,
         )
         try:
             row = await measuring.run()
@@ -77,6 +86,7 @@ class Rows:
             raise type(error)(f"At the operating point {point}: {error}") from error
         where = "" if point is None else f"{point}: "
         self.warnings += [f"{where}{warning}" for warning in measuring.warnings]
+        self.shown.append(measuring.shown)
         return replace(row, operating_point=point)
 
     def _said(self, where: str) -> OnPhase | None:

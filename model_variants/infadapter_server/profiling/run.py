@@ -5,7 +5,7 @@ import platform
 import re
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial, reduce
 from pathlib import Path
@@ -13,28 +13,20 @@ from pathlib import Path
 from infadapter_profiles.document import MOST_LETTERS, ProfileDocument
 from infadapter_profiles.files import find_profile, save_profile
 from infadapter_profiles.profile import OperatingPoint, Profile, ProfiledAllocation
-from infadapter_profiles.sizes import PodSize
 from infadapter_server.profiling.about import with_points
-from infadapter_server.profiling.batches import batch_size
 from infadapter_server.profiling.bench import Watched
 from infadapter_server.profiling.disturbance import Watch
-from infadapter_server.profiling.journal import Journal
+from infadapter_server.profiling.journal import Journal, opened
 from infadapter_server.profiling.measuring import hasty, moved, noisy, searched_s
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.percentiles import same_row, with_allocation
 from infadapter_server.profiling.points import MOST_POINTS, check_rows
-from infadapter_server.profiling.processes import family, listening_process, peak_bytes
 from infadapter_server.profiling.profiler import CLIENTS, HttpLoad, OnPhase
 from infadapter_server.profiling.rows import Rows
 from infadapter_server.profiling.server import Server, ask_server
+from infadapter_server.profiling.shown import listening, look, sized
 from infadapter_server.profiling.start import cold_start_s, started_server
-from infadapter_server.profiling.target import (
-    ask_arrivals,
-    ask_batches,
-)
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
+from infadapter_server.profiling.target import ask_arrivals
 
 OnPoints = Callable[[Sequence[OperatingPoint], int], None]
 """Told which operating points are measured, and of how many."""
@@ -57,19 +49,25 @@ async def carry_out(
 
     Raises ProfileError, SearchError, ProfileFileError or BodyError; then no profile is written.
     """
+    with opened(order.journal, order.fingerprint(machine())) as journal:
+        return await _carried_out(order, journal, on_phase, on_points)
+
+
+async def _carried_out(
+    order: Order, journal: Journal, on_phase: OnPhase | None, on_points: OnPoints | None
+) -> Result:
     before = find_profile(order.output, order.name, order.namespace)
-    cold_s = None
-    if order.start is not None and order.cold:
-        cold_s = await cold_start_s(order.start, order.endpoint, timeout_s=order.start_timeout_s)
+    cold_s = await _cold_s(order, journal)
     starting = (
         nullcontext()
         if order.start is None
         else started_server(order.start, order.endpoint, timeout_s=order.start_timeout_s)
     )
     async with starting as started_s:
-        server = await ask_server(order, before.profile if before else None, (cold_s, started_s))
-        rows = _rows(server, on_phase)
-        resumed = f"{len(rows.journal.known)} step(s)" if rows.journal.known else None
+        times_s = (cold_s, started_s)
+        server = await ask_server(order, before.profile if before else None, times_s, journal)
+        rows = _rows(server, journal, on_phase)
+        resumed = f"{journal.waiting} step(s)" if journal.waiting else None
         profile, measured = await _measure(server, rows, on_points)
     written = ProfileDocument(
         profile=reduce(with_allocation, measured, profile),
@@ -89,31 +87,34 @@ async def carry_out(
     )
 
 
-def _rows(server: Server, on_phase: OnPhase | None) -> Rows:
-    order, facts = server.order, server.facts
-    listening = _listening(order)
+async def _cold_s(order: Order, journal: Journal) -> float | None:
+    if order.start is None or not order.cold:
+        return None
+    known: float | None = journal.recall({"start": "cold"})
+    if known is None:
+        known = await cold_start_s(order.start, order.endpoint, timeout_s=order.start_timeout_s)
+        journal.note({"start": "cold"}, known)
+    return known
+
+
+def _rows(server: Server, journal: Journal, on_phase: OnPhase | None) -> Rows:
+    order = server.order
     clients = max(CLIENTS, 2 * (order.batch_size or 1))
-    about_it = order.fingerprint(machine(), facts.server) | {"there": list(map(str, server.points))}
     return Rows(
         order=order,
         load=Watched(
             HttpLoad(endpoint=order.endpoint, bodies=server.bodies, clients=clients),
             Watch(
                 arrivals=partial(ask_arrivals, order.endpoint),
-                server=listening,
+                server=listening(order),
                 generator=os.getpid(),
                 cores=os.cpu_count() or 1,
             ),
         ),
-        journal=Journal.open(order.journal, about_it),
+        journal=journal,
         on_phase=on_phase,
+        look=partial(look, order),
     )
-
-
-def _listening(order: Order) -> int | None:
-    """The server's process, where it runs on this machine."""
-    local = order.endpoint.host in _LOOPBACK
-    return listening_process(order.endpoint.port) if local else None
 
 
 async def _measure(
@@ -122,32 +123,16 @@ async def _measure(
     """The profile as it was, but for its points, and the new rows."""
     allowed, profile, points = server.allowed, server.profile, server.points
     if allowed is None:
-        return profile, await _sized(server, rows, [await rows.plain()])
-    if server.order.points is None and not profile.operating_points and len(points) > MOST_POINTS:
-        points = await rows.far_apart(allowed, points, server.bodies[0])
+        return profile, await sized(server, rows, [await rows.plain()])
+    few = server.order.points is None and not profile.operating_points
+    most = MOST_POINTS if few else len(points)
+    allowed = allowed.as_before(rows.journal)
+    points = await rows.chosen(allowed, points, server.bodies[0], most)
     check_rows(profile, server.order.resources, points)
     if on_points is not None:
         on_points(points, len(allowed.points))
     found, measured = await rows.at_points(allowed, points, server.facts)
-    return with_points(profile, found), await _sized(server, rows, measured)
-
-
-async def _sized(
-    server: Server, rows: Rows, measured: Sequence[ProfiledAllocation]
-) -> tuple[ProfiledAllocation, ...]:
-    """With what is known only after the server has worked, this time or before an interrupt."""
-    order, question = server.order, {"batch_size": server.order.batch_size}
-    known = rows.journal.recall(question)
-    if known is None:
-        ran, listening = await ask_batches(order.endpoint), _listening(order)
-        known = {
-            "batch_size": batch_size(order.batch_size, ran, server.facts.batch_limit),
-            "memory_bytes": None if listening is None else peak_bytes(family(listening)),
-        }
-        rows.journal.note(question, known)
-    size = PodSize(resources=order.resources, batch_size=known["batch_size"])
-    memory_bytes = known["memory_bytes"]
-    return tuple(replace(row, size=size, memory_bytes=memory_bytes) for row in measured)
+    return with_points(profile, found), await sized(server, rows, measured)
 
 
 def _said(order: Order, measured: ProfiledAllocation, before: Profile) -> list[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from infadapter_profiles.profile import KnownCapacity
 from infadapter_server.profiling.crossing import Window, expected, line, with_interval
 from infadapter_server.profiling.settling import lowered, settles_s, too_high
-from infadapter_server.profiling.steps import Bench, Goal, Seen, Step
+from infadapter_server.profiling.steps import Bench, Goal, Seen, Step, failing
 
 LEAST_WINDOWS, MOST_WINDOWS = 6, 10
 _MISSES = 3.0  # expected in a window at the capacity
@@ -29,7 +29,6 @@ _SETTLINGS = 12.0  # a window that begins with an empty queue finds too few long
 _BUSY = 0.5  # of the saturation
 _IDLE = 0.02  # of the saturation: what is late there is late at any rate
 _SPOILT = 1 / 3  # of the windows
-_FAILED = 0.01
 
 OnPhase = Callable[[str, float], None]
 """Told what comes next, and how many seconds that takes."""
@@ -123,37 +122,42 @@ class Search:
         return max(_WARM_UP_SHARE * window_s, min(enough_s, window_s / 3))
 
     async def _window(self, rate_rps: float, length_s: float) -> Window:
-        """A window that was not spoilt; those that were are thrown away and taken again."""
+        """A window that was not spoilt; those that were are thrown away and taken again.
+
+        They count neither as steps nor as time: a run that goes on where it was knows of none.
+        """
+        step = self._step(rate_rps, length_s)
         while True:
-            seen = await self._step(rate_rps, length_s)
-            if seen.spoilt is None:
-                break
-            self.warnings.append(seen.spoilt)
-            self.spoilt += 1
-            if self.force:
+            seen = await self._taken(step)
+            if seen.spoilt is not None:
+                self.warnings.append(seen.spoilt)
+                self.spoilt += 1
+            if seen.spoilt is None or self.force:
                 break
             if self.spoilt > _SPOILT * MOST_WINDOWS:
                 raise Disturbed(f"Nothing was written: {seen.spoilt}; --force writes it anyway.")
-        if seen.failed > max(1, _FAILED * seen.sent):
+        if failing(seen):
             raise SearchError(
                 f"{seen.failed} of {seen.sent} requests at {rate_rps:.4g} requests/s failed:"
                 " look whether the server still runs, and at its log."
             )
+        self.steps += 1
+        self.spent_s += step.seconds
         return Window(rate_rps, seen)
 
-    async def _step(self, rate_rps: float, length_s: float) -> Seen:
+    def _step(self, rate_rps: float, length_s: float) -> Step:
         warm_up_s = self._warm_up_s(length_s)
-        step = Step(
+        return Step(
             goal=self.goal,
             rate_rps=rate_rps,
             seconds=length_s + warm_up_s,
             warm_up_s=warm_up_s,
             seed=self.seed + self.steps,
         )
-        self.steps += 1
-        self.spent_s += step.seconds
+
+    async def _taken(self, step: Step) -> Seen:
         if self.on_phase is not None:
-            what = f"{1e3 * self.goal.slo_s:g} ms: {rate_rps:.4g} requests/s"
+            what = f"{1e3 * self.goal.slo_s:g} ms: {step.rate_rps:.4g} requests/s"
             self.on_phase(what, step.seconds)
         return await self.bench.take(step)
 

@@ -6,6 +6,7 @@ from infadapter_profiles.profile import OperatingPoint, Profile
 from infadapter_server.profiling.about import about, accuracy_of, bodies_of
 from infadapter_server.profiling.allowed import Allowed, ask_points
 from infadapter_server.profiling.batches import check_known
+from infadapter_server.profiling.journal import Journal
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.points import check_told, wanted
 from infadapter_server.profiling.target import ServerFacts, ask_batches, ask_facts, try_once
@@ -24,7 +25,10 @@ class Server:
 
 
 async def ask_server(
-    order: Order, before: Profile | None, started_s: tuple[float | None, float | None]
+    order: Order,
+    before: Profile | None,
+    started_s: tuple[float | None, float | None],
+    journal: Journal,
 ) -> Server:
     """Raises ProfileError for what can't be measured as it is asked for."""
     facts = await ask_facts(order.endpoint)
@@ -32,11 +36,18 @@ async def ask_server(
     allowed = await ask_points(order.endpoint)
     points = wanted(order.points, allowed.points if allowed else (), before)
     check_told(allowed is not None, facts.lists_points, order.accuracy)
+    journal.rests_on({"server": _what(facts, allowed)})
     if allowed is None:
-        order = replace(order, accuracy=await accuracy_of(order, facts))
+        order = replace(order, accuracy=await accuracy_of(order, facts, journal))
     profile = about(order, facts, started_s, before, points)
     bodies = bodies_of(order, facts)
     await try_once(order.endpoint, bodies[0])
     return Server(
         order=order, facts=facts, profile=profile, bodies=bodies, allowed=allowed, points=points
     )
+
+
+def _what(facts: ServerFacts, allowed: Allowed | None) -> list[str]:
+    """What tells two servers apart, or two models of one."""
+    said = (facts.server, facts.accuracy, facts.input_shape, facts.batch_limit)
+    return [str(each) for each in (*said, *(allowed.points if allowed else ()))]

@@ -7,13 +7,14 @@ import signal
 import tempfile
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import IO
 
 import click
 
 from infadapter_server.loadgen.endpoint import Endpoint
+from infadapter_server.profiling.guard import GRACE_S, guarded
 from infadapter_server.profiling.processes import (
     family,
     forget,
@@ -24,7 +25,6 @@ from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.target import is_ready
 
 POLL_S = 0.02
-GRACE_S = 10.0  # from SIGTERM to SIGKILL: a server drains
 
 
 @asynccontextmanager
@@ -35,23 +35,30 @@ async def started_server(
 
     Raises ProfileError when it cannot be started, ends early, or is not ready in time.
     """
-    if await is_ready(endpoint):
-        raise ProfileError(
-            f"A server is ready at {endpoint.host}:{endpoint.port} already; "
-            "stop it, or measure it without starting one."
-        )
+    await _wait_until_free(endpoint)
+    began_s = time.monotonic()
     with tempfile.TemporaryFile() as said:
-        began_s = time.monotonic()
-        spawning = asyncio.create_task(_spawn(_words(command), said))
-        try:
-            server = await asyncio.shield(spawning)  # or a cancellation would leave it running
+        async with guarded() as guard, _running(_words(command), said, guard) as server:
             await _wait_until_ready(server, endpoint, began_s + timeout_s, said)
             yield time.monotonic() - began_s
-        except asyncio.CancelledError:
-            click.echo("Stopping the server …", err=True)
-            raise
-        finally:
-            await _stop(await spawning)
+            if server.returncode is not None:
+                raise ProfileError(
+                    f"The server ended with status {server.returncode} while it was measured."
+                )
+
+
+@asynccontextmanager
+async def _running(
+    command: Sequence[str], said: IO[bytes], guard: Callable[[], None]
+) -> AsyncIterator[Process]:
+    spawning = asyncio.create_task(_spawn(command, said, guard))
+    try:
+        yield await asyncio.shield(spawning)  # or a cancellation would leave it running
+    except asyncio.CancelledError:
+        click.echo("Stopping the server …", err=True)
+        raise
+    finally:
+        await _stop(await spawning)
 
 
 async def cold_start_s(command: str, endpoint: Endpoint, *, timeout_s: float) -> float:
@@ -81,14 +88,40 @@ def _words(command: str) -> list[str]:
     return words
 
 
-async def _spawn(command: Sequence[str], said: IO[bytes]) -> Process:
+async def _spawn(command: Sequence[str], said: IO[bytes], guard: Callable[[], None]) -> Process:
     try:
         # A session of its own: Ctrl-C is for us, and we stop the server with all it has started.
         return await asyncio.create_subprocess_exec(
-            *command, stdout=said, stderr=said, start_new_session=True
+            *command, stdout=said, stderr=said, start_new_session=True, preexec_fn=guard
         )
     except OSError as error:
         raise ProfileError(f"{command[0]} cannot be started: {error.strerror}.") from error
+
+
+async def _wait_until_free(endpoint: Endpoint) -> None:
+    """What drains there is waited for; beside what stays, nothing is started."""
+    where = f"{endpoint.host}:{endpoint.port}"
+    until_s = time.monotonic() + GRACE_S
+    while await _listens(endpoint):
+        process = listening_process(endpoint.port)
+        whose = "" if process is None else f" (process {process})"
+        if await is_ready(endpoint):
+            raise ProfileError(
+                f"A server is ready at {where} already{whose}; "
+                "stop it, or measure it without starting one."
+            )
+        if time.monotonic() > until_s:
+            raise ProfileError(f"Another program listens at {where}{whose}; stop it.")
+        await asyncio.sleep(POLL_S)
+
+
+async def _listens(endpoint: Endpoint) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def _wait_until_ready(

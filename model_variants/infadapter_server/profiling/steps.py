@@ -13,6 +13,7 @@ from infadapter_workload.outcomes import GIVEN_UP, Outcome, percentile
 LATE_SHARE = 0.1
 """Of the SLO. Latency counts from when a request was due: it is this much too long at most."""
 _TAIL = 10
+_FAILED = 0.01
 _FULL = 128
 _FULL_SLOS = 5.0  # of waiting: whatever comes now is late anyhow
 _FULL_S = 0.5  # of work: fast servers have more waiting after a pause of the machine
@@ -92,6 +93,11 @@ def _generator(late_p99_s: float, slo_s: float) -> str | None:
         f"the generator was the bottleneck: it sent up to {1e3 * late_p99_s:.3g} ms late (p99), "
         f"more than {LATE_SHARE:.0%} of the SLO"
     )
+
+
+def failing(seen: Seen) -> bool:
+    """That the server fails, which is another thing than being slow."""
+    return seen.failed > max(1, _FAILED * seen.sent)
 
 
 def tail_length(requests: int, goal: Goal) -> int:

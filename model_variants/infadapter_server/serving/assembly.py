@@ -85,6 +85,8 @@ def many(
     catalogue = Catalogue(tuple(parse_given(each) for each in given), folder)
     measurements = Measurements(folder / FILE if folder and where else None, where or "")
     repository = Repository(catalogue.read, measurements, memory_bytes=memory)
+    if folder is None and (reason := repository.unserved()):
+        raise ConfigError(reason)  # a folder may be mended, and is asked again
     return Served(MANY, Offered(repository), repository)
 
 

@@ -1,12 +1,14 @@
 """The command line of `infadapter-server`: its options, and how it ends."""
 
 import logging
+import os
 from importlib.metadata import version
 from pathlib import Path
 
 import click
 
 from infadapter_profiles import wire
+from infadapter_profiles.variables import unread
 from infadapter_scheduler import DEFAULT_POINT_POLICY, POINT_POLICIES
 from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
@@ -187,6 +189,8 @@ def _command(
     drain_seconds: float,
 ) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for sentence in unread(os.environ, {wire.MAX_BATCH_VARIABLE}):
+        logging.getLogger(__name__).warning("%s", sentence)
     default_s = None if slo_ms is None else slo_ms / 1000
     deadlines = Deadlines(longest_s=longest_deadline_ms / 1000, default_s=default_s)
     try:

@@ -123,7 +123,7 @@ class Driver:
     def ready(self) -> bool:
         """Some executor can take requests, and there are models that load and compute."""
         watch = self._conductor.watch
-        return self._conductor.crew.available and not (watch.all_broken or watch.all_rest)
+        return self._conductor.crew.available and not (watch.all_broken or watch.none_served)
 
     @property
     def live(self) -> bool:

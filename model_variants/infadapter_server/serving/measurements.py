@@ -7,14 +7,13 @@ needn't load every model once to know them. It only seeds estimates: what runs c
 
 import json
 import logging
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from infadapter_profiles.whole import replacing
 from infadapter_server.networks.adaptive.points import Point
 
 __all__ = ["FILE", "Measured", "Measurements", "machine"]
@@ -71,9 +70,8 @@ class Measurements:
     def _write(self, path: Path) -> None:
         ours = {name: {"stamp": stamp, **asdict(m)} for name, (stamp, m) in self._known.items()}
         content = json.dumps({**self._read(), self._where: ours}, indent=1)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=FILE, delete=False) as file:
-            file.write(content)
-        os.replace(file.name, path)
+        with replacing(path) as beside:
+            beside.write_text(content)
 
 
 def _parse(entry: Mapping[str, Any]) -> Measured:

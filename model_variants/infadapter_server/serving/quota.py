@@ -14,7 +14,6 @@ __all__ = [
     "MOUNTS_V1",
     "MOUNTS_V2",
     "cpu_quota",
-    "cpu_share",
     "own_groups",
     "thread_limit",
     "with_those_above",
@@ -28,11 +27,6 @@ def thread_limit(root: Path = Path("/"), *, ceiling: int | None = None) -> int:
     """Threads that fit into quota, affinity and ceiling, rounded down, at least one."""
     bounds = [len(os.sched_getaffinity(0)), cpu_quota(root), ceiling]
     return max(1, int(min(bound for bound in bounds if bound is not None)))
-
-
-def cpu_share(root: Path = Path("/")) -> float:
-    """The part of a core that the quota leaves; 1 where it leaves one or more."""
-    return min(1.0, cpu_quota(root) or 1.0)
 
 
 def cpu_quota(root: Path = Path("/")) -> float | None:

@@ -90,6 +90,15 @@ class Repository:
         reasons = [failure.reason for failure in failures if failure is not None]
         return reasons[0] if reasons and len(reasons) == len(failures) else None
 
+    def unserved(self) -> str | None:
+        """Of models of which none can be served now, unfit, too large or at rest, why the first."""
+        if self.models():
+            return None
+        return next(
+            (f"{n} can't be served: {self._row(n, e)['reason']}" for n, e in self._found.items()),
+            None,
+        )
+
     def kernel_model(self, name: str) -> Model:
         """What the scheduler is told of it, which its first loads change."""
         return self._costs.model(self._of(name))

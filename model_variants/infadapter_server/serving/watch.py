@@ -51,9 +51,9 @@ class Watch:
         return bool(models) and all(self.broken(name) for name in models)
 
     @property
-    def all_rest(self) -> bool:
-        """There would be models, and none is loaded before its rest is over."""
-        return not self._repository.models() and bool(self._repository.resting())
+    def none_served(self) -> bool:
+        """There are models, and none can be served before it is mended or its rest is over."""
+        return self._repository.unserved() is not None
 
     def ended(self, model: str, *, good: bool) -> None:
         """An execution of a client's inputs."""

@@ -52,6 +52,12 @@ class QueryFailed(LoadError):
     reason = "QueryFailed"
 
 
+class QueryRefused(QueryFailed):
+    """The answer is that this is no question: not PromQL, or too much of it."""
+
+    reason = "QueryRefused"
+
+
 class Sample(NamedTuple):
     at_s: float
     rps: float

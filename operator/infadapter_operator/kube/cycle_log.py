@@ -1,6 +1,7 @@
-"""The log of one service's cycles: each step that was taken, each refusal while it is new."""
+"""The log of one service's cycles: each step that was taken, each refusal and failure while new."""
 
 import logging
+import re
 
 from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.reconcile import Cycle
@@ -14,6 +15,7 @@ class CycleLog:
     def __init__(self, service: str) -> None:
         self._service = service
         self._refused: set[str] = set()
+        self._failure = ""
 
     def tell(self, seen: Cycle) -> None:
         for step in seen.steps:
@@ -23,3 +25,11 @@ class CycleLog:
         for refusal in sorted(refused - self._refused):
             _logger.warning("%s: refused: %s", self._service, refusal)
         self._refused = refused
+        self._tell_failure(f"{seen.failure.reason}: {seen.failure.message}" if seen.failure else "")
+
+    def _tell_failure(self, failure: str) -> None:
+        """Why nothing is known or planned; the status has the reason, without what may vary."""
+        words = re.sub(r"[0-9]+", "", failure)  # ages and ports differ at every cycle
+        if failure and words != self._failure:
+            _logger.warning("%s: %s", self._service, failure)
+        self._failure = words

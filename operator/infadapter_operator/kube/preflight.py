@@ -70,7 +70,8 @@ class Preflight:
 
 
 def _missing(workload: Workload) -> str:
-    container = workload.container or "a single container: name the one that is meant"
+    has = f"container {workload.container}" if workload.container else "a single container"
     return (
-        f"variant {workload.variant}: there is no Deployment {workload.deployment} with {container}"
+        f"variant {workload.variant}: there is no Deployment {workload.deployment} that has {has}:"
+        " create it, or correct deploymentRef.name or container"
     )

@@ -15,13 +15,14 @@ from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
 from infadapter_operator.credentials import Credentials, CredentialsUnreadable, hidden
-from infadapter_operator.domain.load import QueryFailed
+from infadapter_operator.domain.load import QueryFailed, QueryRefused
 from infadapter_operator.prometheus.refusals import (
     ALSO_A_PART,
     ONLY_WHOLE,
     refuse_a_part,
     refuse_detours,
     refuse_pages,
+    tell_bad_queries,
     tell_strangers,
 )
 
@@ -78,6 +79,9 @@ class Prometheus:
     def _named_failures(self) -> Iterator[None]:
         try:
             yield
+        except QueryRefused as error:
+            told = self.hide(str(error))
+            raise QueryRefused(f"Prometheus refuses the query: {told[:200]}") from None
         except CredentialsUnreadable as error:
             raise QueryFailed(f"Prometheus was not asked: {error}") from None
         except requests.JSONDecodeError:
@@ -116,7 +120,7 @@ def connect(url: str, timeout_s: float, credentials: Credentials | None = None) 
         session.cert = files if credentials.key_file else credentials.certificate_file
     identified = _Identified(credentials) if credentials.identify else None
     session.hooks["response"] += [refuse_detours] if identified else []
-    session.hooks["response"] += [refuse_pages, tell_strangers, refuse_a_part]
+    session.hooks["response"] += [refuse_pages, tell_strangers, tell_bad_queries, refuse_a_part]
     retry = Retry(total=0)  # the next cycle is the retry
     connection = PrometheusConnect(
         url, session=session, retry=retry, timeout=timeout_s, auth=identified

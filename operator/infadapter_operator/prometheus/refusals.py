@@ -7,6 +7,8 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 
+from infadapter_operator.domain.load import QueryRefused
+
 ONLY_WHOLE, ALSO_A_PART = {"partial_response": "false"}, {"partial_response": "true"}
 """Thanos then fails instead of answering with what it has, or never does, whichever its own default
 is; others don't know the parameter."""
@@ -30,6 +32,18 @@ def tell_strangers(response: requests.Response, **_: object) -> None:
         said = response.text.strip()[:100] or response.reason
         status = f"{response.status_code}, {said!r}"
         raise _refused(response, f"it answered {status}: look at the token and the headers")
+
+
+def tell_bad_queries(response: requests.Response, **_: object) -> None:
+    """Raises QueryRefused: whoever wrote the query can mend it, and nobody else."""
+    if response.status_code not in (400, 422):
+        return
+    try:
+        said = str(response.json()["error"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        said = response.text
+    response.close()
+    raise QueryRefused(f"{response.status_code}, {' '.join(said.split())}")
 
 
 def refuse_a_part(response: requests.Response, **_: object) -> None:

@@ -150,7 +150,10 @@ _DATA_ERRORS = {
     "StaleData": "the last count of the load is too old: is Prometheus still scraping the router?",
     "InvalidData": "the counted load is no rate (NaN, infinite or negative): check demand.query",
     "PartialData": "none of the pods that serve is counted any more: is their /metrics scraped?",
-    "QueryFailed": "Prometheus gave no answer, or none that can be read: is it reachable?",
+    "QueryFailed": "Prometheus gave no answer, or none that can be read, as the operator's log"
+    " says: is it reachable?",
+    "QueryRefused": "Prometheus refuses the query, as the operator's log says in its words: is"
+    " demand.query PromQL that it can answer?",
     "LoadError": "the load is not known",
 }
 

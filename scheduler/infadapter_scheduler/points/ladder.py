@@ -70,6 +70,12 @@ class Ladder:
         self._windows[number][size].restart(seconds)
         self._moved(range(len(self._windows)))
 
+    def guess(self, number: int, size: int, seconds: float) -> None:
+        """As `Costs.guess`; the point may have no batches of that size."""
+        if size in self._windows[number]:
+            self._windows[number][size].guess(seconds)
+            self._moved([number])
+
     def seed(self, name: str | None, execution_s: Mapping[int, float]) -> None:
         """A profile of one point in place of what was measured."""
         numbers = self._numbers(None if name is None else [name])
@@ -114,7 +120,7 @@ class Ladder:
             points = [self.model.points[number] for number in numbers]
             found = Costs(replace(self.model, execution_s=fastest_s(points)))
             found.load = self.load
-            found.choices = Choices(self.learn, self.refute, numbers)
+            found.choices = Choices(self.learn, self.refute, self.guess, numbers)
             self._tables[numbers] = found
             self._renew(found, found.choices)
         return found

@@ -77,9 +77,9 @@ def candidates(name: str, scenario: Scenario) -> list[Candidate]:
     if name in RESEARCH and sizes:
         return research(name)
     kind, variant, cores = _parts(name, list(sizes))
-    if kind == "fixed" and cores:
+    if kind == "fixed" and cores is not None:
         return [always(_fixed(variant, cores, sizes[variant]))]
-    if kind in OF_A_VARIANT and not cores:
+    if kind in OF_A_VARIANT and cores is None:
         return of_a_variant(kind, variant)
     raise _unknown(name, scenario)
 
@@ -100,13 +100,13 @@ def _on_cpu(scenario: Scenario) -> dict[str, dict[int, Allocation]]:
     return {name: found for name, found in sizes.items() if found}
 
 
-def _parts(name: str, variants: list[str]) -> tuple[str, str, int]:
-    """Kind, variant, and cores or 0; names of variants may have hyphens as well."""
+def _parts(name: str, variants: list[str]) -> tuple[str, str, int | None]:
+    """Kind, variant, and cores if any are said; names of variants may have hyphens as well."""
     for variant in sorted(variants, key=len, reverse=True):
-        match = re.fullmatch(rf"([a-z-]+)-{re.escape(variant)}(?:-([1-9][0-9]{{0,3}}))?", name)
+        match = re.fullmatch(rf"([a-z-]+)-{re.escape(variant)}(?:-([0-9]{{1,9}}))?", name)
         if match:
-            return SHORT.get(match[1], match[1]), variant, int(match[2] or 0)
-    return "", "", 0
+            return SHORT.get(match[1], match[1]), variant, int(match[2]) if match[2] else None
+    return "", "", None
 
 
 def _fixed(variant: str, cores: int, sizes: Collection[int]) -> Fixed:

@@ -41,8 +41,13 @@ class Fluid(Traffic):
         total = sum(weights.values())
         self._shares = {slot: weight / total for slot, weight in weights.items() if weight > 0}
 
+    def add(self, speed: PodSpeed, limit: int | None, now_s: float) -> int:
+        slot = super().add(speed, limit, now_s)
+        self._full_rps[slot] = speed.most_rps
+        return slot
+
     def resize(self, slot: int, speed: PodSpeed, limit: int | None, now_s: float) -> None:
-        self._set(slot, speed, limit)
+        self._full_rps[slot] = speed.most_rps
 
     def fail(self, slot: int, now_s: float) -> None:
         self._counted.pop(slot, None)
@@ -80,9 +85,6 @@ class Fluid(Traffic):
         end_s = math.floor(known_s + 1e-9)
         first_s = math.floor(max(self.began_s, end_s - window_s)) + 1
         return float(end_s), np.array([self.rate(float(s)) for s in range(first_s, end_s + 1)])
-
-    def _set(self, slot: int, speed: PodSpeed, limit: int | None) -> None:
-        self._full_rps[slot] = speed.most_rps
 
     def _flow(self, rps: float, seconds: float) -> None:
         for slot, share in self._shares.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from infadapter_simulator.world.events import Events, What
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.traffic import Traffic
 
@@ -9,8 +10,9 @@ from infadapter_simulator.world.traffic import Traffic
 class Router:
     """It leaves out pods that are not Ready, and does not forget them."""
 
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
+    def __init__(self, traffic: Traffic, events: Events, lag_s: float) -> None:
+        self._traffic, self._events, self._lag_s = traffic, events, lag_s
+        self.balances_evenly = False  # all Ready pods get the same, as behind a Kubernetes Service
         self.weights: dict[str, int] = {}  # confirmed
         self.routed: list[tuple[float, Mapping[str, float]]] = []  # since when, shares by variant
         self.sent: Mapping[str, int] | None = None  # last
@@ -21,9 +23,27 @@ class Router:
         """Pods of all that was sent and is not in force yet."""
         return frozenset(name for weights in self._sent for name in weights)
 
-    def send(self, weights: Mapping[str, int]) -> None:
+    def send(
+        self,
+        weights: Mapping[str, int],
+        pods: Mapping[str, SimulatedPod],
+        now_s: float,
+        *,
+        at_once: bool = False,
+    ) -> None:
+        """It obeys them after its lag, and those from before the run at once."""
         self._sent.append({name: weight for name, weight in weights.items() if weight > 0})
         self.sent = self._sent[-1]
+        if at_once or now_s == 0.0:
+            self.obey(pods, now_s)
+        else:
+            self._events.put(now_s + self._lag_s, What.ROUTED, None)
+
+    def balance(self, pods: Mapping[str, SimulatedPod], now_s: float) -> None:
+        """Other pods are Ready or leave."""
+        if self.balances_evenly:
+            ready = {n: 1 for n, pod in pods.items() if pod.ready and not pod.leaving}
+            self.send(ready, pods, now_s)
 
     def obey(self, pods: Mapping[str, SimulatedPod], now_s: float) -> None:
         """What was sent first of what it does not obey yet."""

@@ -113,6 +113,9 @@ class Bench:
         found = next(c for c in self.status["conditions"] if c["type"] == kind)
         return found["status"], found["reason"]
 
+    def told(self, kind: str) -> str:
+        return next(str(c["message"]) for c in self.status["conditions"] if c["type"] == kind)
+
     async def turns(self, count: int) -> None:
         """Two seconds apart; between them pods come up and the router polls."""
         for _ in range(count):

@@ -224,6 +224,7 @@ async def test_a_deployment_that_is_not_there_is_named() -> None:
     bench = Bench(document, api)
     await bench.turns(6)
     assert bench.condition("SpecValid") == ("False", "DeploymentMissing")
+    assert "correct deploymentRef.name" in bench.told("SpecValid")
     assert bench.condition("Serving")[0] == "True", "the other variant serves"
 
 

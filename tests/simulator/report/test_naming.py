@@ -55,9 +55,10 @@ def test_other_names_are_refused_with_those_that_there_are(scenario: Scenario, n
         named(name, scenario, 10.0)
 
 
-def test_a_size_that_was_not_measured_is_refused(scenario: Scenario) -> None:
+@pytest.mark.parametrize("cores", ["21", "0", "999999"])
+def test_a_size_that_was_not_measured_is_refused(scenario: Scenario, cores: str) -> None:
     with pytest.raises(UnknownPolicy, match=r"resnet50 has pods of 1, 2, .*, 20 cores"):
-        candidates("fixed-resnet50-21", scenario)
+        candidates(f"fixed-resnet50-{cores}", scenario)
 
 
 def test_names_of_variants_may_look_like_kinds(scenario: Scenario) -> None:

@@ -77,7 +77,7 @@ def begin_with(world: World, variant: str, allocation: Allocation, pods: int) ->
     """Ready pods and a Service that balances from then on; nothing is still on its way."""
     started = [world.start(variant, allocation.size, ready=True) for _ in range(pods)]
     world.route({pod.name: 1 for pod in started}, at_once=True)
-    world.balances_evenly = True
+    world.router.balances_evenly = True
 
 
 def live_pods(world: World) -> list[SimulatedPod]:

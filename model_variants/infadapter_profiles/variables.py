@@ -1,0 +1,28 @@
+"""Environment variables that nothing reads: a misspelt setting is named rather than ignored."""
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
+PREFIX = "INFADAPTER_"
+
+
+def unread(variables: Iterable[str], known: Collection[str]) -> tuple[str, ...]:
+    """A sentence for each variable with our prefix that is not `known`, whatever its case."""
+    ours = sorted(name for name in variables if name.upper().startswith(PREFIX))
+    links = _service_links(ours)
+    return tuple(
+        _sentence(name, known) for name in ours if name not in known and not name.startswith(links)
+    )
+
+
+def _service_links(names: Iterable[str]) -> tuple[str, ...]:
+    """What begins as these Kubernetes writes for each Service that it finds, as for our own."""
+    mark = "_SERVICE_HOST"
+    services = [name.removesuffix(mark) for name in names if name.endswith(mark)]
+    return tuple(service + link for service in services for link in ("_SERVICE_", "_PORT"))
+
+
+def _sentence(name: str, known: Collection[str]) -> str:
+    meant = get_close_matches(name.upper(), known, n=1, cutoff=0.8)
+    advice = f"did you mean {meant[0]}?" if meant else "remove it, or look at how it is spelt."
+    return f"the environment variable {name} is read by nobody and has no effect: {advice}"

@@ -1,0 +1,66 @@
+"""What a server's process shows only once it has worked: the batches that it ran, and its memory.
+
+It goes with the process. So it is noted after each curve, whose flood fills batches and memory: a
+run that was interrupted goes on with another process, which may have next to nothing to do.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from infadapter_profiles.profile import ProfiledAllocation
+from infadapter_profiles.sizes import PodSize
+from infadapter_server.profiling.batches import batch_size
+from infadapter_server.profiling.journal import Json
+from infadapter_server.profiling.order import Order
+from infadapter_server.profiling.processes import family, listening_process, peak_bytes
+from infadapter_server.profiling.profiler import ProfileError
+from infadapter_server.profiling.rows import Rows
+from infadapter_server.profiling.server import Server
+from infadapter_server.profiling.target import ask_batches
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def listening(order: Order) -> int | None:
+    """The server's process, where it runs on this machine."""
+    local = order.endpoint.host in _LOOPBACK
+    return listening_process(order.endpoint.port) if local else None
+
+
+async def look(order: Order) -> Json:
+    """What a server's process shows once it has worked, and takes with it when it ends."""
+    ran, process = await ask_batches(order.endpoint), listening(order)
+    return {
+        "ran": {str(bound): count for bound, count in ran.items()},
+        "memory_bytes": None if process is None else peak_bytes(family(process)),
+    }
+
+
+async def sized(
+    server: Server, rows: Rows, measured: Sequence[ProfiledAllocation]
+) -> tuple[ProfiledAllocation, ...]:
+    """With what is known only after the server has worked, this time or before an interrupt."""
+    order, question = server.order, {"batch_size": server.order.batch_size}
+    known = rows.journal.recall(question)
+    if known is None:
+        looks = [*rows.shown, await look(order)]
+        try:
+            found = batch_size(order.batch_size, _ran(looks), server.facts.batch_limit)
+        except ProfileError:  # the same command may be given again of a server that is put right
+            rows.journal.forget()
+            raise
+        memory_bytes = max(each["memory_bytes"] or 0 for each in looks) or None
+        known = {"batch_size": found, "memory_bytes": memory_bytes}
+        rows.journal.note(question, known)
+    size = PodSize(resources=order.resources, batch_size=known["batch_size"])
+    memory_bytes = known["memory_bytes"]
+    return tuple(replace(row, size=size, memory_bytes=memory_bytes) for row in measured)
+
+
+def _ran(looks: Sequence[Json]) -> Mapping[int, float]:
+    """Of all processes: a bound beyond which none of them ran anything stays one."""
+    ran: Counter[int] = Counter()
+    for each in looks:
+        ran.update({int(bound): count for bound, count in each["ran"].items()})
+    return ran

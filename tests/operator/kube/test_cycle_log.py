@@ -1,0 +1,26 @@
+"""What the log says of a service's cycles."""
+
+import pytest
+
+from infadapter_operator.domain.situation import Failure, State
+from infadapter_operator.kube.cycle_log import CycleLog
+from infadapter_operator.reconcile import Cycle
+from tests.builders import a_service
+
+
+def test_why_nothing_is_known_is_told_when_it_is_new_and_not_at_every_cycle(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    refused = Failure("QueryRefused", "Prometheus refuses the query: 400, parse error")
+    failures = [
+        *(Failure("StaleData", f"the last sample is {age_s} s old") for age_s in (16, 17, 18)),
+        *(refused, refused, None, refused),
+    ]
+    log = CycleLog("vision/resnet")
+    for failure in failures:
+        log.tell(Cycle(service=a_service(), now_s=0.0, state=State(), failure=failure))
+    assert caplog.messages == [
+        "vision/resnet: StaleData: the last sample is 16 s old",
+        "vision/resnet: QueryRefused: Prometheus refuses the query: 400, parse error",
+        "vision/resnet: QueryRefused: Prometheus refuses the query: 400, parse error",
+    ]
