@@ -7,6 +7,7 @@ from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.reconcile import Cycle
 
 _logger = logging.getLogger(__name__)
+_VARIES = r"0x[0-9a-f]+|[0-9]+"  # at every cycle: ages, ports and places in memory
 
 
 class CycleLog:
@@ -29,7 +30,7 @@ class CycleLog:
 
     def _tell_failure(self, failure: str) -> None:
         """Why nothing is known or planned; the status has the reason, without what may vary."""
-        words = re.sub(r"[0-9]+", "", failure)  # ages and ports differ at every cycle
+        words = re.sub(_VARIES, "", failure)
         if failure and words != self._failure:
             _logger.warning("%s: %s", self._service, failure)
         self._failure = words

@@ -24,3 +24,15 @@ def test_why_nothing_is_known_is_told_when_it_is_new_and_not_at_every_cycle(
         "vision/resnet: QueryRefused: Prometheus refuses the query: 400, parse error",
         "vision/resnet: QueryRefused: Prometheus refuses the query: 400, parse error",
     ]
+
+
+def test_an_api_server_to_which_no_connection_comes_about_is_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """urllib3 says where the connection lies in memory, which differs at each attempt."""
+    log = CycleLog("vision/resnet")
+    for address in ("7f136ecaeb10", "7f136ecc6910"):
+        told = f"(<HTTPSConnection(host='10.0.0.1', port=443) at 0x{address}>, 'timed out')"
+        failure = Failure("PlatformUnavailable", f"the API server did not answer: {told}")
+        log.tell(Cycle(service=a_service(), now_s=0.0, state=State(), failure=failure))
+    assert len(caplog.messages) == 1
