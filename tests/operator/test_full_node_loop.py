@@ -108,5 +108,6 @@ def test_two_variants_without_a_node_are_not_planned_in_turn(two_in_turn: Runner
 
 def test_what_is_ready_but_too_small_for_the_plan_serves_on(two_in_turn: Runner) -> None:
     """The plan that is left has one pod of three cores: 60 of 90 rps."""
-    planned_rps = two_in_turn.looks[-1].decision.plan.capacity_rps
-    assert planned_rps <= 60.0 < two_in_turn.world.carried_rps() == 80.0
+    last = two_in_turn.looks[-1]
+    assert last.decision is not None
+    assert last.decision.plan.capacity_rps <= 60.0 < two_in_turn.world.carried_rps() == 80.0

@@ -19,9 +19,6 @@ Blocks = Mapping[Target, Block]
 OF_SIZE = (Cause.NO_NODE, Cause.RESIZE)
 """Causes that another size of the same target may not have."""
 
-_OF_ONE_POD = (Cause.NOT_READY, Cause.NO_NODE)
-"""Causes that end with nothing but that pod's own progress."""
-
 SURGE_SLACK_S = 1.0
 """
 Beyond a start, how long a pod that is tried again may hold more than the budget: with what it takes
@@ -171,7 +168,9 @@ def _was_given_up(blocks: Blocks, observed: Observed, pod: Pod) -> bool:
     tried again, or be planned with again for as long.
     """
     block = blocks.get(pod.target)
-    if block is None or block.come or block.cause not in _OF_ONE_POD:
+    waits = pod.unschedulable_since_s is not None
+    causes = (Cause.NOT_READY, Cause.NO_NODE) if waits else (Cause.NOT_READY,)
+    if block is None or block.come or block.cause not in causes:
         return False
     unready = (p.created_at_s for p in observed.of(pod.target) if not (p.ready or p.leaving))
     return pod.created_at_s == min(unready) <= block.created_s
