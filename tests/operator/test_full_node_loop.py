@@ -3,6 +3,8 @@
 import asyncio
 from itertools import pairwise
 
+import pytest
+
 from benchmarks.always_arrive.loads import plain
 from infadapter_operator.domain.progress import Rest
 from infadapter_operator.domain.steps import ResizePod
@@ -74,3 +76,38 @@ def test_the_rest_beside_it_keeps_its_name_after_the_back_off() -> None:
     assert last.progress is not None
     assert last.progress.rest is Rest.NO_NODE
     assert all(block.until_s < last.now_s for block in last.blocks.values())
+
+
+@pytest.fixture(scope="module")
+def two_in_turn() -> Runner:
+    """
+    Five pods of one core, or two of three, would serve the load, and the node holds neither: one of
+    three is Ready, one of a single core does not grow, and the pod more of its roll finds no node.
+    """
+    service = service_of(plain({"a": (0.7, (2, 3, 4)), "b": (0.8, (1, 2, 3))}))
+    world = World(
+        service,
+        lambda now_s: 30.0 if now_s < BEGIN_S + 30.0 else 90.0,
+        faults=Faults(node_millicores=4500),
+    )
+    world.add("a", 2000)
+    runner = Runner(world=world)
+    asyncio.run(runner.run(600))
+    return runner
+
+
+def test_two_variants_without_a_node_are_not_planned_in_turn(two_in_turn: Runner) -> None:
+    """Two plans for each of two levels of load, and one to and one fro for each attempt."""
+    last = two_in_turn.looks[-1]
+    attempts = sum(block.attempts for block in last.blocks.values())
+    plans = sum(look.plan_changed for look in two_in_turn.looks)
+    assert plans <= 2 * 2 + 2 * attempts
+    assert last.progress is not None
+    assert last.progress.rest is Rest.NO_NODE
+
+
+def test_what_is_ready_but_too_small_for_the_plan_serves_on(two_in_turn: Runner) -> None:
+    """The plan that is left has one pod of three cores: 60 of 90 rps."""
+    last = two_in_turn.looks[-1]
+    assert last.decision is not None
+    assert last.decision.plan.capacity_rps <= 60.0 < two_in_turn.world.carried_rps() == 80.0

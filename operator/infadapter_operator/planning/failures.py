@@ -163,11 +163,14 @@ def failing(service: Service, observed: Observed, blocks: Blocks, now_s: float) 
 
 def _was_given_up(blocks: Blocks, observed: Observed, pod: Pod) -> bool:
     """
-    The pod that a block was made for, since it runs and does not become Ready. That another plan
-    was made is no progress of it: with patience anew it would be taken down, and tried again.
+    The pod that a block was made for, since it runs and does not become Ready, or finds no node.
+    That another plan was made is no progress of it: with patience anew it would be taken down, and
+    tried again, or be planned with again for as long.
     """
     block = blocks.get(pod.target)
-    if block is None or block.come or block.cause is not Cause.NOT_READY:
+    waits = pod.unschedulable_since_s is not None
+    causes = (Cause.NOT_READY, Cause.NO_NODE) if waits else (Cause.NOT_READY,)
+    if block is None or block.come or block.cause not in causes:
         return False
     unready = (p.created_at_s for p in observed.of(pod.target) if not (p.ready or p.leaving))
     return pod.created_at_s == min(unready) <= block.created_s

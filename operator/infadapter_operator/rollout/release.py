@@ -4,7 +4,8 @@ What may be given up now: pods that the plan does not want and sizes beyond thos
 Never so much that less would be Ready than was or than is asked for, whichever is less; and only
 when what takes over is Ready, or when it has no room to start before something is given up. Once
 all that is planned is Ready, the plan's capacity is enough: what exceeds it is surge, and surge is
-for replacing, not for serving more than the budget can.
+for replacing, not for serving more than the budget can. Only a pod that can't be planned, as it
+does not get its size, stays for the demand within the budget.
 """
 
 import math
@@ -12,8 +13,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from infadapter_operator.domain.observed import STUCK
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import allocations_of, resizable
+from infadapter_operator.planning.capacity import allocations_of, fits, held, resizable
 from infadapter_operator.rollout.match import PodState, of_target
 from infadapter_solver.problem import Allocation, Plan
 
@@ -66,7 +68,18 @@ class DrainContext:
     @property
     def enough_rps(self) -> float:
         """What the plan serves, once it is there; until then nothing is known to be enough."""
-        return self.planned_rps if self.takers_serve else math.inf
+        known = self.takers_serve and not self.one_beyond_is_no_surge
+        return self.planned_rps if known else math.inf
+
+    @cached_property
+    def one_beyond_is_no_surge(self) -> bool:
+        """
+        A pod that does not get its size can't be planned, as a plan has one size for all pods of a
+        variant. Where the budget holds all that is Ready, it serves on while that is asked for.
+        """
+        ready = [one for one in self.pods if one.actual.ready]
+        beyond = any(one.goes and one.actual.resize in STUCK for one in ready)
+        return beyond and fits(held(one.actual for one in ready), self.service.budget)
 
     @cached_property
     def takers_serve(self) -> bool:

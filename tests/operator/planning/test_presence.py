@@ -72,6 +72,16 @@ def test_a_new_plan_is_no_progress_of_a_pod_that_was_given_up() -> None:
     assert blocks_after(SERVICE, blocks, after, 101.0) == blocks
 
 
+def test_nor_of_one_that_finds_no_node_until_a_node_takes_it() -> None:
+    waiting = replace(a_pod("bad"), ready=False, unschedulable_since_s=0.0)
+    before = Observed(pods=(a_pod("good"), waiting), desired_pods={TARGET: 2}, moved_at_s=0.0)
+    blocks = blocks_after(SERVICE, {}, before, 100.0)
+    after = replace(before, moved_at_s=100.0)
+    assert [pod.name for pod in failing(SERVICE, after, blocks, 101.0)] == ["bad"]
+    loads = replace(after, pods=(a_pod("good"), replace(waiting, unschedulable_since_s=None)))
+    assert failing(SERVICE, loads, blocks, 101.0) == []
+
+
 def test_the_pod_more_of_a_rolling_change_was_not_asked_for() -> None:
     observed = Observed(
         pods=(a_pod("old"), a_pod("new", GONE)),
