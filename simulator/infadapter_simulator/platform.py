@@ -11,7 +11,14 @@ from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import Delivered, History, NoData, QueryFailed, Sample
 from infadapter_operator.domain.observed import Cause, Observed, Pod, RouterView, Trouble
 from infadapter_operator.domain.ports import StepRefused
-from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp, SetWeights
+from infadapter_operator.domain.steps import (
+    RemovePods,
+    ReplacePods,
+    ResizePod,
+    ScaleUp,
+    SetWeights,
+    weights_of,
+)
 from infadapter_simulator.world.deployments import Deployments
 from infadapter_simulator.world.metrics import (
     accuracy_by_pod,
@@ -101,7 +108,7 @@ class SimulatedRouter:
         )
 
     async def set_weights(self, step: SetWeights) -> None:
-        self._world.route({backend.pod: backend.weight for backend in step.backends})
+        self._world.route(weights_of(step.backends))
 
 
 class SimulatedCluster:

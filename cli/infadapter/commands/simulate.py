@@ -131,9 +131,9 @@ def _page(output: Path | None, format: str) -> Path:
     return page
 
 
-def _say_left_out(arguments: Arguments, profiles: Sequence[Profile], aim: Aim) -> None:
+def _say_left_out(arguments: Arguments, profiles: tuple[Profile, ...], aim: Aim) -> None:
     say_below_floor(arguments.accuracy_floor, profiles)
-    if told := left_out_of(arguments, tuple(profiles), aim):
+    if told := left_out_of(arguments, profiles, aim):
         click.echo(f"infadapter: left out: {told}.", err=True)
 
 

@@ -28,6 +28,7 @@ from infadapter_server.executors.opening import Loaded, Opener
 from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.runner import Runner
 from infadapter_server.executors.slots import Slots
+from infadapter_server.exit_code import end_at_once
 from infadapter_server.networks.stored import Stored
 
 ORPHANED = 3
@@ -83,10 +84,7 @@ def main(connection: Connection, birth: Birth) -> None:
     slots = Slots(handle, birth.slots, birth.slot_bytes)
     os.close(handle)
     _Child(connection, slots, birth).run()
-    # What there was to tell is told. To take torch's interpreter down needs half a second of CPU
-    # time, at this low priority: on a busy machine longer than anybody waits for an executor.
-    logging.shutdown()
-    os._exit(0)
+    end_at_once(0)  # what there was to tell is told
 
 
 class _Child:

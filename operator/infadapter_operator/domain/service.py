@@ -125,15 +125,15 @@ class Service:
     @property
     def planning_horizon_s(self) -> float:
         """Long enough that what is started now is ready before its demand is over."""
-        return max(self.horizon_s, self.interval_s + self._slowest_load_s)
+        return max(self.horizon_s, self.interval_s + self.slowest_load_s)
 
     @property
     def kept_s(self) -> float:
         """How long capacity is kept for the load that was: what is dear to start is kept longer."""
-        return max(self.stabilization_s, self.interval_s, KEPT_LOAD_TIMES * self._slowest_load_s)
+        return max(self.stabilization_s, self.interval_s, KEPT_LOAD_TIMES * self.slowest_load_s)
 
     @property
-    def _slowest_load_s(self) -> float:
+    def slowest_load_s(self) -> float:
         return max((variant.load_time_s for variant in self.variants), default=0.0)
 
     @property

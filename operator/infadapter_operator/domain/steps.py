@@ -5,6 +5,7 @@ A step is small, idempotent and says nothing of how a platform takes it. A rollo
 may be taken now; the rest follow in a later cycle, when these have had their effect.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from infadapter_solver.problem import PodSize, Target
@@ -49,6 +50,11 @@ class Backend:
     address: str
     weight: int
     accuracy_floor: float = 0.0  # that its router asks of it with every request
+
+
+def weights_of(backends: Iterable[Backend]) -> dict[str, int]:
+    """By pod."""
+    return {backend.pod: backend.weight for backend in backends}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

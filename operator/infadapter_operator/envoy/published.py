@@ -14,10 +14,6 @@ _MOST_VERSIONS = 32  # remembered of one service
 REMEMBERED = ""  # stands for the routers of before this process started
 
 
-def weights_of(backends: tuple[Backend, ...]) -> dict[str, int]:
-    return {backend.pod: backend.weight for backend in backends}
-
-
 @dataclass(slots=True)
 class Polled:
     """A router: when it last asked, the version it obeys, and what it was offered since."""

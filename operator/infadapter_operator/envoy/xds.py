@@ -21,9 +21,9 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from infadapter_operator.domain.observed import RouterView
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.domain.steps import Backend
+from infadapter_operator.domain.steps import Backend, weights_of
 from infadapter_operator.envoy.endpoints import TYPE_URL, Json, recall, remember, resources
-from infadapter_operator.envoy.published import REMEMBERED, Polled, Published, weights_of
+from infadapter_operator.envoy.published import REMEMBERED, Polled, Published
 from infadapter_operator.listening import listen
 
 PATH = "/v3/discovery:endpoints"

@@ -47,8 +47,7 @@ def loan_of(
 
 def _longest_s(service: Service) -> float:
     """For how long more than the budget is held at most."""
-    slowest_s = max((variant.load_time_s for variant in service.variants), default=0.0)
-    return START_S + slowest_s + MOST_BESIDE_START_S
+    return START_S + service.slowest_load_s + MOST_BESIDE_START_S
 
 
 def is_closed(observed: Observed, now_s: float) -> bool:

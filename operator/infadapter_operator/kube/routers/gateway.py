@@ -15,7 +15,7 @@ from typing import Any
 
 from infadapter_operator.domain.names import TRAFFIC_LABEL, selector_of
 from infadapter_operator.domain.observed import RouterView
-from infadapter_operator.domain.steps import Backend, SetWeights
+from infadapter_operator.domain.steps import Backend, SetWeights, weights_of
 from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.objects import Owner, build_target_service
@@ -125,7 +125,7 @@ class GatewayRouter:
         for target in wanted:
             await self._let_in(self.cluster.running[target], serving)
         await self._have_route(wanted)
-        self._sent = {backend.pod: backend.weight for backend in backends}
+        self._sent = weights_of(backends)
         for target in wanted:
             await self._take_out(self.cluster.running[target], serving)
 
