@@ -15,17 +15,21 @@ from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Floats, LoadError, Model
 from infadapter_server.serving.assembly import always
 from infadapter_server.serving.driver import Driver
+from infadapter_server.serving.lanes import STUCK_S, SUSPECT_S
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.pacing import Pacing
 from infadapter_server.serving.refusal import ClientGone, InferenceError, Unserved
 from infadapter_server.serving.serve import Quota, follow_quota
 from infadapter_server.serving.slowing import FULL_SPEED, Speed
 from infadapter_server.serving.tickets import Ticket
+from tests.model_variants.executor_rig import PATIENCE_S
 from tests.model_variants.serving_world import STORED, Summing, sample, until
 from tests.model_variants.test_residence import House, models, virtual
 from tests.model_variants.virtual_executor import Kind, VirtualExecutor
 
 WARM_UPS = [1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8]
+SAME = Kind(image_s=0.0, batch_s=0.005)
+"""It takes as long whatever the batch."""
 
 
 def row(*values: float) -> Floats:
@@ -35,11 +39,13 @@ def row(*values: float) -> Floats:
 class Asking:
     """A driver, and questions to it."""
 
-    def __init__(self, driver: Driver, metrics: ServerMetrics) -> None:
-        self.driver, self.metrics = driver, metrics
+    def __init__(
+        self, driver: Driver, metrics: ServerMetrics, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self.driver, self.metrics, self.clock = driver, metrics, clock
 
-    def ask(self, *rows: Floats, within_s: float = 10.0) -> Ticket:
-        return self.driver.ask("sums", monotonic(), within_s, lambda: np.concatenate(rows))
+    def ask(self, *rows: Floats, within_s: float = PATIENCE_S) -> Ticket:
+        return self.driver.ask("sums", self.clock(), within_s, lambda: np.concatenate(rows))
 
     async def answer(self, *rows: Floats) -> list[float]:
         return [float(value) for value in (await self.ask(*rows).answer)[:, 0]]
@@ -77,7 +83,25 @@ async def started(
             await until(lambda: driver.ready)
         yield Asking(driver, metrics)
     finally:
-        await driver.stop(10)
+        await driver.stop(PATIENCE_S)
+
+
+class Virtually(Asking):
+    """In virtual time: an execution takes what `takes` says, from the next one on."""
+
+    def __init__(self, kind: Kind, pacing: Pacing | None = None) -> None:
+        self.kinds = {"sums": kind}
+        self.executor = VirtualExecutor("executor", self.kinds)
+        clock, metrics = asyncio.get_running_loop().time, ServerMetrics("tiny")
+        driver = Driver(always(STORED), [self.executor], metrics, clock=clock, pacing=pacing)
+        super().__init__(driver, metrics, clock)
+        driver.start()
+
+    async def ready(self) -> None:
+        await until(lambda: self.driver.ready)
+
+    def takes(self, kind: Kind) -> None:
+        self.kinds["sums"] = kind
 
 
 async def test_it_is_ready_only_after_loading_and_warming_up_every_batch_size() -> None:
@@ -85,7 +109,7 @@ async def test_it_is_ready_only_after_loading_and_warming_up_every_batch_size() 
     model.may_compute.clear()
 
     def load() -> Model:
-        assert may_load.wait(10)
+        assert may_load.wait(PATIENCE_S)
         return model
 
     async with started(load, wait=False) as asking:
@@ -131,23 +155,22 @@ async def test_images_of_one_question_stay_in_their_order() -> None:
         assert answers == [[n + 1 for n in range(7)]] * 5
 
 
+@virtual
 async def test_images_of_one_question_are_computed_together_by_an_idle_executor() -> None:
-    model = Summing(takes_s=0.005)  # whatever the batch, so that a large one is worth it
-    async with started(lambda: model) as asking:
-        for images in (8, 4, 7):
-            await asking.answer(*[row(n, 1) for n in range(images)])
-    assert model.batches[12:] == [8, 4, 4, 2, 1]
+    asking = Virtually(SAME)  # so that a large one is worth it
+    await asking.ready()
+    for images in (8, 4, 7):
+        await asking.answer(*[row(n, 1) for n in range(images)])
+    assert asking.executor.batches == [8, 4, 4, 2, 1]
 
 
+@virtual
 async def test_those_that_wait_are_computed_together() -> None:
-    model = Summing(takes_s=0.005)
-    async with started(lambda: model) as asking:
-        model.hold()
-        questions = [asking.ask(row(n, 0)) for n in range(9)]
-        model.may_compute.set()
-        await asyncio.gather(*(question.answer for question in questions))
-    assert sum(model.batches[12:]) == 9
-    assert max(model.batches[12:]) >= 4
+    asking = Virtually(SAME)
+    await asking.ready()
+    questions = [asking.ask(row(n, 0)) for n in range(9)]
+    await asyncio.gather(*(question.answer for question in questions))
+    assert asking.executor.batches == [1, 8]
 
 
 async def test_a_batch_that_fails_is_counted_and_leaves_others_alone() -> None:
@@ -159,23 +182,23 @@ async def test_a_batch_that_fails_is_counted_and_leaves_others_alone() -> None:
         assert asking.driver.unanswered == 0
 
 
+@virtual
 async def test_nobody_computes_for_those_who_have_gone_away() -> None:
-    model = Summing(takes_s=0.005)
-    async with started(lambda: model) as asking:
-        model.hold()
-        first = asking.ask(row(1, 1))
-        await until(lambda: len(model.batches) == 13)
-        await asyncio.sleep(20 * model.takes_s)  # it is overdue: nothing is sent ahead behind it
-        second = asking.ask(*[row(2, 2)] * 8)
-        asking.driver.leave(second)
-        asking.driver.leave(second)  # once more says nothing new
-        with pytest.raises(ClientGone):
-            await second.answer
-        model.may_compute.set()
-        assert float((await first.answer)[0, 0]) == 2
-        assert asking.driver.unanswered == 0
-        assert asking.outcome("gone") == 1
-    assert sum(model.batches[12:]) <= 2  # one that was sent ahead at most
+    asking = Virtually(Kind())
+    await asking.ready()
+    asking.takes(Kind(image_s=1.0))
+    first = asking.ask(row(1, 1))
+    await asyncio.sleep(0.5)  # it is overdue: nothing is sent ahead behind it
+    second = asking.ask(*[row(2, 2)] * 8)
+    asking.driver.leave(second)
+    asking.driver.leave(second)  # once more says nothing new
+    with pytest.raises(ClientGone):
+        await second.answer
+    await first.answer
+    assert asking.driver.unanswered == 0
+    assert asking.outcome("gone") == 1
+    await asyncio.sleep(60)
+    assert asking.executor.batches == [1]
 
 
 async def test_a_question_without_time_enough_is_refused_and_not_even_read() -> None:
@@ -223,27 +246,26 @@ async def test_who_was_accepted_is_answered_at_the_deadline_whatever_happens() -
     await house.ask("m0", within_s=0.2).answer
 
 
-async def test_an_executor_that_does_not_come_back_is_found_and_taken_back_when_it_does(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("infadapter_server.serving.lanes.SUSPECT_S", 0.2)
-    monkeypatch.setattr("infadapter_server.serving.lanes.STUCK_S", 2.0)
-    model = Summing()
-    async with started(lambda: model) as asking:
-        model.hold()
-        ticket = asking.ask(row(1, 1))
-        await until(lambda: not asking.driver.ready)
-        assert asking.driver.live
-        with pytest.raises(Unserved, match="executor_left"):
-            await ticket.answer
-        with pytest.raises(Unserved, match="no_executor"):
-            asking.ask(row(1, 1))
-        await until(lambda: not asking.driver.live)
-        asking.driver.measure()
-        assert sample(asking.metrics.exposition().decode(), "infadapter_server_stuck_executors")
-        model.may_compute.set()
-        await until(lambda: asking.driver.ready and asking.driver.live)
-        assert await asking.answer(row(2, 3)) == [5]
+@virtual
+async def test_an_executor_that_does_not_come_back_is_found_and_taken_back_when_it_does() -> None:
+    asking = Virtually(Kind())
+    await asking.ready()
+    asking.takes(Kind(image_s=60.0))
+    began_s, ticket = asking.clock(), asking.ask(row(1, 1))
+    with pytest.raises(Unserved, match="executor_left"):
+        await ticket.answer
+    assert SUSPECT_S < asking.clock() - began_s < SUSPECT_S + 1.0
+    assert (asking.driver.ready, asking.driver.live) == (False, True)
+    with pytest.raises(Unserved, match="no_executor"):
+        asking.ask(row(1, 1))
+    await until(lambda: not asking.driver.live)
+    assert STUCK_S < asking.clock() - began_s < STUCK_S + 1.0
+    asking.driver.measure()
+    assert sample(asking.metrics.exposition().decode(), "infadapter_server_stuck_executors")
+    asking.takes(Kind())
+    await until(lambda: asking.driver.ready and asking.driver.live)
+    assert asking.clock() - began_s == pytest.approx(60.0, abs=1.0)
+    await asking.answer(row(2, 3))
 
 
 async def test_a_model_that_fails_at_everything_is_found_and_one_clients_inputs_are_not_that(
@@ -277,7 +299,7 @@ async def test_stopping_lets_what_is_computed_end() -> None:
         model.hold()
         asking.ask(row(1, 1))
         await model.holds()
-        stopping = asyncio.create_task(asking.driver.stop(10))
+        stopping = asyncio.create_task(asking.driver.stop(PATIENCE_S))
         await asyncio.sleep(0.01)
         assert not stopping.done()
         model.may_compute.set()
@@ -297,55 +319,58 @@ async def test_threads_follow_a_quota_that_changes() -> None:
     assert set(model.threads) <= {1, 2, 3}
 
 
+@virtual
 async def test_under_a_quota_below_a_core_estimates_are_as_much_longer() -> None:
     shares = [0.5]
     quota = Quota(lambda: 1, lambda: Speed(shares[0]))
-    model = Summing(takes_s=0.02)
-    async with started(lambda: model) as asking:
-        asking.ask(row(1, 1), within_s=0.05)
-        quota.apply(asking.driver)
-        shares[0] = 0.1
-        quota.apply(asking.driver)  # what takes 20 ms takes 200 by now
-        with pytest.raises(Unserved, match="no_time"):
-            asking.ask(row(1, 1), within_s=0.15)
-        shares[0] = 1.0
-        quota.apply(asking.driver)
-        await asking.answer(row(1, 1))
-        assert float((await asking.ask(row(1, 1), within_s=0.15).answer)[0, 0]) == 2
+    asking = Virtually(Kind(image_s=0.02))
+    await asking.ready()
+    await asking.ask(row(1, 1), within_s=0.05).answer
+    quota.apply(asking.driver)
+    shares[0] = 0.1
+    quota.apply(asking.driver)  # what takes 20 ms takes 200 by now
+    with pytest.raises(Unserved, match="no_time"):
+        asking.ask(row(1, 1), within_s=0.15)
+    shares[0] = 1.0
+    quota.apply(asking.driver)
+    await asking.ask(row(1, 1), within_s=0.15).answer
 
 
+@virtual
 async def test_what_is_counted_of_the_network_is_its_time_and_not_its_share_of_the_quota() -> None:
-    model, used_s = Summing(takes_s=0.02), [0.0]
+    used_s = [0.0]
     pacing = Pacing(lambda: 0.02, cpu_time_s=lambda: used_s[0])
-    quota = Quota(lambda: 1, pacing.speed)
-    async with started(lambda: model, pacing=pacing) as asking:
-        quota.apply(asking.driver)
-        ticket = asking.ask(row(1, 1))
-        used_s[0] += 0.02
-        await ticket.answer
-        await until(lambda: asking.batches() == 1)
-        text = asking.metrics.exposition().decode()
-    assert 0.02 <= sample(text, "infadapter_server_inference_seconds_sum") < 0.5
+    asking = Virtually(Kind(image_s=0.02), pacing)
+    await asking.ready()
+    Quota(lambda: 1, pacing.speed).apply(asking.driver)
+    ticket = asking.ask(row(1, 1))
+    used_s[0] += 0.02
+    await ticket.answer
+    await until(lambda: asking.batches() == 1)
+    text = asking.metrics.exposition().decode()
+    assert sample(text, "infadapter_server_inference_seconds_sum") == pytest.approx(0.02)
 
 
+@virtual
 async def test_who_is_kept_out_by_what_others_cost_is_let_in_when_that_is_long_ago() -> None:
     """Refusals are paid by those who run; while none do, nothing new is learnt of them."""
     used_s = [0.0]
     pacing = Pacing(lambda: 0.9, cpu_time_s=lambda: used_s[0])
     quota = Quota(lambda: 1, pacing.speed)
-    async with started(Summing, pacing=pacing) as asking:
+    asking = Virtually(Kind(), pacing)
+    await asking.ready()
+    quota.apply(asking.driver)
+    await asking.answer(row(1, 1))
+    used_s[0] += 0.4
+    await asking.answer(row(1, 1))
+    await until(lambda: asking.batches() == 2)
+    quota.apply(asking.driver)
+    await asyncio.sleep(0.6)  # and the quota has paid
+    with pytest.raises(Unserved, match="no_time"):
+        asking.ask(row(1, 1), within_s=0.15)
+    for _ in range(60):
         quota.apply(asking.driver)
-        await asking.answer(row(1, 1))
-        used_s[0] += 0.4
-        await asking.answer(row(1, 1))
-        await until(lambda: asking.batches() == 2)
-        quota.apply(asking.driver)
-        await asyncio.sleep(0.6)  # and the quota has paid
-        with pytest.raises(Unserved, match="no_time"):
-            asking.ask(row(1, 1), within_s=0.15)
-        for _ in range(60):
-            quota.apply(asking.driver)
-        assert float((await asking.ask(row(1, 1), within_s=0.15).answer)[0, 0]) == 2
+    await asking.ask(row(1, 1), within_s=0.15).answer
 
 
 async def test_a_network_that_does_not_load_ends_the_driver_and_says_why() -> None:

@@ -23,17 +23,29 @@ from infadapter_server.executors.messages import (
     UseThreads,
 )
 from infadapter_server.executors.port import Tell
+from infadapter_server.networks.adaptive.points import Point
 from infadapter_server.networks.stored import Stored
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How a model behaves: seconds for an image, and to load; its bytes; why it can't be loaded."""
+    """
+    How a model behaves: seconds for an image, for a batch beside its images, and to load; its
+    bytes; why it can't be loaded. With operating points, a batch takes what its point says.
+    """
 
     image_s: float = 0.01
+    batch_s: float = 0.0
     load_s: float = 0.05
     weights_bytes: int = 2**20
     fault: str = ""
+    points: tuple[Point, ...] = ()
+
+    def takes_s(self, images: int, point: str = "") -> float:
+        for each in self.points:
+            if each.name == point:
+                return each.execution_s[images]
+        return self.batch_s + images * self.image_s
 
 
 @dataclass
@@ -46,6 +58,7 @@ class VirtualExecutor:
     most_bytes: int = 0
     unloaded: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)  # asked for, and not there
+    batches: list[int] = field(default_factory=list)  # images of each that was computed
     _orders: list[tuple[float, int, Order]] = field(default_factory=list)
     _sequence: "count[int]" = field(default_factory=count)
     loads: Counter[str] = field(default_factory=Counter)
@@ -123,14 +136,16 @@ class VirtualExecutor:
             return 0.0, Inferred(order.run, Outcome.FAILED, now_s, now_s, error="is not loaded")
         if now_s > order.latest_s + 1e-9:
             return 0.0, Inferred(order.run, Outcome.TOO_LATE, now_s, now_s)
-        took_s = images * self.kinds[order.model].image_s
+        self.batches.append(images)
+        took_s = self.kinds[order.model].takes_s(images, order.point)
         outputs = np.zeros((images, 1), np.float32)
         return took_s, Inferred(order.run, Outcome.DONE, now_s, now_s + took_s, outputs)
 
     def _load(self, order: LoadModel) -> tuple[float, ModelLoaded]:
         now_s, stored = self._loop.time(), order.stored
         kind = self.kinds[stored.name]
-        took_s = kind.load_s + 3 * sum(stored.batch_sizes) * kind.image_s
+        spent = {n: kind.takes_s(n) for n in stored.batch_sizes}
+        took_s = kind.load_s + 3 * sum(spent.values())
         if now_s > order.latest_s:
             return 0.0, ModelLoaded(stored.name, Outcome.TOO_LATE, now_s, now_s)
         if kind.fault:
@@ -140,7 +155,12 @@ class VirtualExecutor:
         self.loads[stored.name] += 1
         size = sum(self.kinds[name].weights_bytes for name in self.held)
         self.most_bytes = max(self.most_bytes, size)
-        spent = {n: n * kind.image_s for n in stored.batch_sizes}
         return took_s, ModelLoaded(
-            stored.name, Outcome.DONE, now_s, now_s + took_s, kind.weights_bytes, spent
+            stored.name,
+            Outcome.DONE,
+            now_s,
+            now_s + took_s,
+            kind.weights_bytes,
+            spent,
+            points=kind.points,
         )
