@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.turns import BESIDE, LOAD, MODULES_BESIDE, ROOMY, Turns, group_of
+from tests.patience import PATIENCE_S
 
-SOON_S, LONG_S = 0.5, 10.0
+SOON_S, LONG_S = 0.5, PATIENCE_S
 """So long nothing may happen that would happen at once; and so long something may take."""
 
 

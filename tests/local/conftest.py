@@ -8,7 +8,6 @@ import aiohttp
 import numpy as np
 import pytest
 
-from infadapter_local.asking import short_session
 from infadapter_local.cgroups import cpu_limits
 from infadapter_local.processes import Processes
 from infadapter_local.run import Run, Tick
@@ -30,6 +29,7 @@ from infadapter_solver.problem import (
     Variant,
 )
 from infadapter_workload.outcomes import Outcome
+from tests.patience import PATIENCE_S
 
 TINY_SERVER = """
 import os, signal, sys, threading, time
@@ -83,7 +83,9 @@ async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with short_session() as open_session:
+    """As `short_session`, but for its patience."""
+    patient = aiohttp.ClientTimeout(total=PATIENCE_S)
+    async with aiohttp.ClientSession(timeout=patient) as open_session:
         yield open_session
 
 

@@ -15,6 +15,7 @@ from infadapter_operator.domain.observed import Cause, Observed
 from infadapter_operator.domain.ports import StepRefused
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_solver.problem import Allocation, PodSize, Target
+from tests.patience import PATIENCE_S
 
 SMALL, LARGE = Target("glyph-1"), Target("glyph-5")
 
@@ -37,12 +38,10 @@ async def cluster(
 async def until(
     cluster: LocalCluster, condition: Callable[[Observed], bool], at_s: float = 1.0
 ) -> Observed:
-    for _ in range(200):
-        observed = await cluster.observe(at_s)
-        if condition(observed):
-            return observed
-        await asyncio.sleep(0.05)
-    raise AssertionError("ten seconds have passed")
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition(observed := await cluster.observe(at_s)):
+            await asyncio.sleep(0.05)
+    return observed
 
 
 def ready(pods: int) -> Callable[[Observed], bool]:

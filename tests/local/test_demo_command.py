@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from infadapter.command_line import main
 from infadapter_local.cgroups import Cores
 from infadapter_local.router import envoy_path
+from tests.patience import PATIENCE_S
 
 needs_envoy = pytest.mark.skipif(
     envoy_path() is None, reason="no envoy binary (extra `local` brings it)"
@@ -91,17 +92,19 @@ def test_an_interrupted_demo_leaves_no_process_behind(
 
 def children_with_a_server(pid: int) -> list[int]:
     """Wait until a server that is being measured has been forked."""
-    for _ in range(600):
+    end_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end_s:
         found = descendants(pid)
         if len(found) >= 2:
             return found
         time.sleep(0.05)
-    raise AssertionError("thirty seconds have passed")
+    raise AssertionError("no server has been forked")
 
 
 def are_gone(pids: list[int]) -> bool:
     """What was killed stays in the table until whoever adopted it has waited for it."""
-    for _ in range(40):
+    end_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end_s:
         if not any(Path(f"/proc/{pid}").exists() for pid in pids):
             return True
         time.sleep(0.05)

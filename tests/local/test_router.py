@@ -16,6 +16,7 @@ from infadapter_operator.domain.load import InvalidData, LoadError, NoData, Quer
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import Backend, SetWeights
 from infadapter_solver.problem import Target
+from tests.patience import PATIENCE_S
 
 KEY = "local/glyphs"
 needs_envoy = pytest.mark.skipif(
@@ -59,10 +60,9 @@ async def stats(text: str, status: int = 200) -> tuple[web.AppRunner, str]:
 async def test_weights_are_confirmed_by_a_real_router(router: LocalRouter) -> None:
     backend = Backend(pod="a", target=Target("a"), address="127.0.0.1:9", weight=3)
     await router.set_weights(SetWeights(backends=(backend,)))
-    for _ in range(100):
-        if (await router.view()).obeys:
-            break
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(PATIENCE_S):
+        while not (await router.view()).obeys:  # noqa: ASYNC110  # Envoy asks when it likes
+            await asyncio.sleep(0.05)
     assert (await router.view()).obeys == {"a": 3}
 
 
@@ -170,12 +170,11 @@ async def test_what_became_of_requests_is_counted_between_two_questions(
         async with session.post(router.url, data=b"x") as response:
             assert response.status == 503
     found: tuple[Answers, ...] = ()
-    for _ in range(100):  # Envoy's histogram is seconds late
-        clock.now_s += 0.1
-        found = await load.answers(60.0, clock()) or ()
-        if sum(one.arrived for one in found) >= 30:
-            break
-        await asyncio.sleep(0.1)
+    async with asyncio.timeout(PATIENCE_S):
+        while sum(one.arrived for one in found) < 30:  # Envoy's histogram is seconds late
+            clock.now_s += 0.1
+            found = await load.answers(60.0, clock()) or ()
+            await asyncio.sleep(0.1)
     assert sum(one.refused for one in found) == 30
     assert sum(one.late + one.failed for one in found) == 0
     ends_s = [one.at_s for one in found]

@@ -18,8 +18,7 @@ from infadapter_server.executors.messages import (
 )
 from infadapter_server.executors.port import Executor
 from tests.model_variants.fake_models import LATER, stored
-
-PATIENCE_S = 60
+from tests.patience import PATIENCE_S
 
 
 class Rig:

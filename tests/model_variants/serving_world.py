@@ -19,7 +19,7 @@ from infadapter_server.serving.assembly import always
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Identity, Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
-from tests.model_variants.executor_rig import PATIENCE_S
+from tests.patience import PATIENCE_S
 
 IDENTITY = Identity(
     variant="tiny", model="sums", signature=Signature(input_shape=(2,), output_shape=(1,))

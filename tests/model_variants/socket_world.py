@@ -10,8 +10,8 @@ from typing import Any
 from infadapter_server.serving.connections import ConnectionLimits, Connections
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.serve import http_server, listen
-from tests.model_variants.executor_rig import PATIENCE_S
 from tests.model_variants.serving_world import INFER, Summing, inference_of, question, sample, until
+from tests.patience import PATIENCE_S
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

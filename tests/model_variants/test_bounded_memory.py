@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.model_variants.executor_rig import PATIENCE_S
 from tests.model_variants.programs import Tiny, save_script
 from tests.model_variants.test_server_process import Server, started
+from tests.patience import PATIENCE_S
 
 MIB = 2**20
 MODELS, MODEL_MIB, ROOM = 12, 8, 4

@@ -22,10 +22,10 @@ from infadapter_server.serving.refusal import ClientGone, InferenceError, Unserv
 from infadapter_server.serving.serve import Quota, follow_quota
 from infadapter_server.serving.slowing import FULL_SPEED, Speed
 from infadapter_server.serving.tickets import Ticket
-from tests.model_variants.executor_rig import PATIENCE_S
 from tests.model_variants.serving_world import STORED, Summing, sample, until
 from tests.model_variants.test_residence import House, models, virtual
 from tests.model_variants.virtual_executor import Kind, VirtualExecutor
+from tests.patience import PATIENCE_S
 
 WARM_UPS = [1, 1, 1, 2, 2, 2, 4, 4, 4, 8, 8, 8]
 SAME = Kind(image_s=0.0, batch_s=0.005)

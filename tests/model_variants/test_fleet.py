@@ -16,10 +16,10 @@ from infadapter_server.executors.restarting import Restarting
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.serving.config_keys import ConfigError
 from infadapter_server.serving.fleet import SLOT_BYTES, Fleet
-from tests.model_variants.executor_rig import PATIENCE_S
 from tests.model_variants.fake_models import stored
 from tests.model_variants.test_server_process import REAL, Server, started, wait_for
 from tests.model_variants.test_worker_process import worker
+from tests.patience import PATIENCE_S
 
 MIB = 2**20
 

@@ -21,10 +21,10 @@ from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.refusal import Unserved
 from infadapter_server.serving.repository import Repository
-from tests.model_variants.executor_rig import PATIENCE_S
 from tests.model_variants.fake_models import DIE, HANG, prepare, stored
 from tests.model_variants.serving_world import sample
 from tests.model_variants.test_remote_executor import process
+from tests.patience import PATIENCE_S
 
 
 class Asked:

@@ -19,7 +19,7 @@ from infadapter_server.executors.messages import Infer, LoadModel, Outcome, Unlo
 from infadapter_server.executors.process import ProcessExecutor
 from infadapter_server.executors.restarting import Restarting
 from infadapter_server.executors.slots import slot_bytes_for
-from tests.model_variants.executor_rig import PATIENCE_S, Rig, computes, eventually, outputs
+from tests.model_variants.executor_rig import Rig, computes, eventually, outputs
 from tests.model_variants.fake_models import (
     DIE,
     HANG,
@@ -33,6 +33,7 @@ from tests.model_variants.fake_models import (
     prepare_what_ends_slowly,
     stored,
 )
+from tests.patience import PATIENCE_S
 
 
 def executor(

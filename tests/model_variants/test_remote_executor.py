@@ -30,7 +30,7 @@ from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.executor import RemoteExecutor
 from infadapter_server.executors.remote.service import Service, listen, serve
 from infadapter_server.executors.remote.worker import Worker
-from tests.model_variants.executor_rig import PATIENCE_S, Rig, computes, eventually, outputs
+from tests.model_variants.executor_rig import Rig, computes, eventually, outputs
 from tests.model_variants.fake_models import (
     DIE,
     HANG,
@@ -43,6 +43,7 @@ from tests.model_variants.fake_models import (
     open_fake,
     stored,
 )
+from tests.patience import PATIENCE_S
 
 
 class Reports(Protocol):

@@ -19,7 +19,7 @@ from infadapter_server.executors.messages import (
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Floats, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
-from tests.model_variants.executor_rig import PATIENCE_S
+from tests.patience import PATIENCE_S
 
 LATER = 1e9
 STORED = Stored(

@@ -22,7 +22,7 @@ from infadapter_server.networks.notes import measured
 from infadapter_server.profiling.target import ask_facts
 from infadapter_server.serving.command import command
 from infadapter_server.serving.inference import Inference
-from tests.model_variants.executor_rig import PATIENCE_S
+from tests.patience import PATIENCE_S
 
 REAL = ("-m", "infadapter_server", "--variant", "glyph-1", "--model", "glyphs", "--port", "0")
 # A server whose network answers when the file it is told of exists; without torch it starts fast.

@@ -17,8 +17,9 @@ from infadapter_server.executors.remote.command_line import command
 from infadapter_server.executors.remote.executor import RemoteExecutor
 from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_server.networks.stored import Format, Stored
-from tests.model_variants.executor_rig import PATIENCE_S, Rig
+from tests.model_variants.executor_rig import Rig
 from tests.model_variants.fake_models import LATER
+from tests.patience import PATIENCE_S
 
 GLYPH = Stored(
     name="glyph-1-07",

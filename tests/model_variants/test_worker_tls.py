@@ -13,9 +13,10 @@ import pytest
 
 from infadapter_server.executors.remote.executor import RemoteExecutor
 from infadapter_server.executors.remote.tls import AUTHORITY, CERTIFICATE, KEY, Tls, read_tls
-from tests.model_variants.executor_rig import PATIENCE_S, Rig, eventually
+from tests.model_variants.executor_rig import Rig, eventually
 from tests.model_variants.test_server_process import REAL, question, started
 from tests.model_variants.test_worker_process import worker
+from tests.patience import PATIENCE_S
 
 EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 NO_TLS = "it does not speak TLS: start it with --tls"

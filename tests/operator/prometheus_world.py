@@ -20,6 +20,8 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
+from tests.patience import PATIENCE_S
+
 Server = TypeVar("Server", bound=ThreadingHTTPServer)
 
 
@@ -29,6 +31,8 @@ def served(server: Server) -> Iterator[Server]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
+        if isinstance(server, Answers):
+            server.may_answer.set()
         server.shutdown()
         thread.join()
 
@@ -46,7 +50,8 @@ class Answers(ThreadingHTTPServer):
         self.status = 200
         self.answer: Any = {}
         self.content_type = "application/json"
-        self.delay_s = 0.0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.asked: dict[str, str] = {}
         self.headers: dict[str, str] = {}  # of the last question
         self.answer_headers: dict[str, str] = {}
@@ -75,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = parse_qs(urlparse(self.path).query)
         self.server.headers = dict(self.headers)
         self.server.asked = {key: values[0] for key, values in query.items()}
-        time.sleep(self.server.delay_s)
+        self.server.may_answer.wait(PATIENCE_S)
         answer = self.server.answer
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(self.server.status)
@@ -168,7 +173,8 @@ def running(folder: Path, config: Any, web: Any = None) -> Iterator[str]:
 
 
 def eventually(attempt: Any) -> None:
-    for _ in range(100):
+    end_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end_s:
         try:
             return attempt()  # type: ignore[no-any-return]
         except OSError:

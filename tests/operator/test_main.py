@@ -19,11 +19,11 @@ from infadapter_local.router import free_ports
 from infadapter_operator.main import register, run
 from infadapter_operator.settings import Settings
 from tests.operator.kube.bench import service
+from tests.patience import PATIENCE_S
 
 Json = dict[str, Any]
 GROUP = "/apis/infadapter.io/v1alpha1"
 KINDS = {"inferenceservices": "InferenceService", "variantprofiles": "VariantProfile"}
-WITHIN_S = 60.0
 
 METADATA = {
     "name": "resnet",
@@ -127,7 +127,7 @@ async def operating(settings: Settings) -> AsyncIterator[None]:
         yield
     finally:
         stop.set()
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             await running
 
 
@@ -142,13 +142,13 @@ async def test_a_service_that_kopf_meets_has_a_loop_until_it_is_deleted(
         namespaces=("vision",),
     )
     async with operating(settings):
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             status = await server.statuses.get()
         (resolved,) = (c for c in status["conditions"] if c["type"] == "ProfilesResolved")
         assert (resolved["status"], resolved["reason"]) == ("False", "ProfileMissing")
         assert await told_of_resnet(metrics_port)
         server.events.put_nowait({"type": "DELETED", "object": SERVICE})
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while await told_of_resnet(metrics_port):  # noqa: ASYNC110 - by polling, as any scraper
                 await asyncio.sleep(0.05)
 
@@ -171,7 +171,7 @@ async def test_a_port_in_use_ends_the_start_with_a_sentence_that_names_the_varia
     with socket.create_server(("0.0.0.0", metrics_port)):
         registry = kopf.OperatorRegistry()
         register(registry, settings)
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(Exception, match="handlers failed") as raised:
                 await kopf.operator(registry=registry, standalone=True, namespaces=["vision"])
     assert isinstance(raised.value.__cause__, kopf.PermanentError)

@@ -20,6 +20,7 @@ from infadapter_operator.prometheus.connection import connect
 from infadapter_operator.prometheus.queries import Servers
 from tests.operator import prometheus_world
 from tests.operator.prometheus_world import Exposing, scraping, served
+from tests.patience import PATIENCE_S
 
 NOW_S = 1_800_000_007.5
 RESNETS = Servers("vision", frozenset({"resnet-r18"}), scrape_s=1.0, slo_s=0.3)
@@ -36,7 +37,7 @@ def server() -> Iterator[prometheus_world.Answers]:
 async def ask(
     url: str, query: str | None = ROUTED, now_s: float = NOW_S, window_s: float = 60.0
 ) -> tuple[Answers, ...] | None:
-    prometheus = connect(url, 5.0)
+    prometheus = connect(url, PATIENCE_S)
     try:
         return await PrometheusLoad(prometheus, "q", RESNETS, query).answers(window_s, now_s)
     finally:
@@ -183,7 +184,7 @@ class Scraped:
 
     async def last(self, query: str) -> list[float]:
         """By what became of them: requests a second, in the last interval of the history."""
-        until_s = time.monotonic() + 60.0
+        until_s = time.monotonic() + PATIENCE_S
         while True:
             found = await ask(self.url, query, now_s=self.history_ends_s)
             if found and len(found) > 1:

@@ -22,6 +22,7 @@ from infadapter_operator.prometheus.queries import Servers
 from infadapter_operator.settings import settings_from
 from tests.operator.authority import Authority, a_company, openssl
 from tests.operator.prometheus_world import Answers, eventually, running, served
+from tests.patience import PATIENCE_S
 
 NOW_S = 1_800_000_000.7
 SECRET = "eyJhbGciOi-secret"
@@ -42,7 +43,7 @@ def token(tmp_path: Path) -> Path:
 
 
 async def ask(server: Answers, credentials: Credentials, window_s: float = 60.0) -> History:
-    prometheus = connect(server.url, 5.0, credentials)
+    prometheus = connect(server.url, PATIENCE_S, credentials)
     try:
         return await PrometheusLoad(prometheus, "the_query").history(window_s, NOW_S)
     finally:
@@ -76,7 +77,7 @@ async def test_a_token_that_was_replaced_is_sent_from_the_next_question_on(
     https://github.com/kedacore/keda/issues/7906
     https://github.com/ManageIQ/kubeclient/issues/530
     """
-    prometheus = connect(server.url, 5.0, Credentials(token_file=str(token)))
+    prometheus = connect(server.url, PATIENCE_S, Credentials(token_file=str(token)))
     load = PrometheusLoad(prometheus, "the_query")
     await load.history(60.0, NOW_S)
     token.with_name("next").write_text("another")
@@ -94,7 +95,7 @@ async def test_the_history_of_weeks_and_what_pods_delivered_are_asked_with_it_to
     assert int(server.asked["step"]) > 1
     assert server.headers["Authorization"] == f"Bearer {SECRET}"
     server.headers = {}
-    prometheus = connect(server.url, 5.0, credentials)
+    prometheus = connect(server.url, PATIENCE_S, credentials)
     servers = Servers("vision", frozenset({"r18"}), 1.0, 0.75)
     await PrometheusLoad(prometheus, "q", servers).delivered(5.0, NOW_S)
     prometheus.connection.close()
@@ -158,7 +159,7 @@ async def test_nobody_else_is_told_the_token(server: Answers, token: Path) -> No
 
 
 async def test_a_password_in_the_address_is_sent_and_not_told(server: Answers) -> None:
-    prometheus = connect(server.url.replace("http://", f"http://me:{SECRET}@"), 5.0)
+    prometheus = connect(server.url.replace("http://", f"http://me:{SECRET}@"), PATIENCE_S)
     load = PrometheusLoad(prometheus, "the_query")
     await load.history(60.0, NOW_S)
     assert server.headers["Authorization"].startswith("Basic ")
@@ -355,7 +356,7 @@ async def test_a_client_certificate_that_was_replaced_is_shown_from_then_on(
     credentials = Credentials(
         ca_file=str(authority.file), certificate_file=str(shown), key_file=str(key)
     )
-    prometheus = connect(server.url, 5.0, credentials)
+    prometheus = connect(server.url, PATIENCE_S, credentials)
     load = PrometheusLoad(prometheus, "the_query")
     for found, signer in ((False, stranger), (True, authority)):
         for made, place in zip(signer.sign(f"c{found}"), (shown, key), strict=True):
@@ -399,11 +400,11 @@ async def test_a_real_prometheus_that_wants_a_certificate_answers_to_one(
         ca_file=str(authority.file), certificate_file=certificate, key_file=key
     )
     with running(tmp_path, {}, {"tls_server_config": tls}) as url:
-        prometheus = connect(url, 5.0, credentials)
+        prometheus = connect(url, PATIENCE_S, credentials)
         eventually(lambda: prometheus.connection.custom_query("vector(7)"))
         history = await PrometheusLoad(prometheus, "vector(7)").history(10.0, time.time())
         assert history.samples[-1].rps == 7.0
         prometheus.connection.close()
-        stranger = connect(url, 5.0, replace(credentials, certificate_file="", key_file=""))
+        stranger = connect(url, PATIENCE_S, replace(credentials, certificate_file="", key_file=""))
         with pytest.raises(QueryFailed):
             await PrometheusLoad(stranger, "vector(7)").history(10.0, time.time())

@@ -20,12 +20,14 @@ from aiohttp import web
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import Backend
 from infadapter_operator.envoy import bootstrap as envoy
+from infadapter_operator.envoy import failing_pods
 from infadapter_operator.envoy.endpoints import remember
 from infadapter_operator.envoy.failing_pods import FIRST_S, IN_A_ROW
 from infadapter_operator.envoy.xds import PATH, XdsServer
 from infadapter_profiles import wire
 from infadapter_server.serving.floors import floor_of
 from infadapter_solver.problem import Target
+from tests.patience import PATIENCE_S
 
 KEY = "vision/resnet"
 ENVOY = shutil.which("envoy", path=str(Path(sys.executable).parent)) or shutil.which("envoy")
@@ -389,7 +391,7 @@ def running_envoy(config: Path, xds_port: int, **options: Any) -> Iterator[tuple
         yield f"http://127.0.0.1:{listen_port}", f"http://127.0.0.1:{stats_port}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 class Client:
@@ -423,7 +425,7 @@ class Client:
         """Wait until exactly these answer, and return how long it took."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
-        while loop.time() < began_s + 10:
+        while loop.time() < began_s + PATIENCE_S:
             try:
                 if set(await self.names(2 * len(names))) == set(names):
                     return loop.time() - began_s
@@ -437,11 +439,9 @@ class Client:
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    for _ in range(200):
-        if await condition():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("ten seconds have passed")
+    async with asyncio.timeout(PATIENCE_S):
+        while not await condition():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.05)
 
 
 async def in_force(xds: XdsServer, weights: dict[str, int]) -> bool:
@@ -464,9 +464,7 @@ async def routed(tmp_path: Path, xds: XdsServer, **options: Any) -> AsyncIterato
 
 
 @needs_envoy
-async def test_weights_are_served_smoothly_and_changes_are_in_force_within_two_seconds(
-    tmp_path: Path,
-) -> None:
+async def test_weights_are_served_smoothly_and_changes_are_in_force(tmp_path: Path) -> None:
     xds = XdsServer()
     async with pod("a") as a, pod("b") as b, routed(tmp_path, xds) as client:
         xds.publish(KEY, [backend("a", 75, a), backend("b", 25, b)])
@@ -475,9 +473,34 @@ async def test_weights_are_served_smoothly_and_changes_are_in_force_within_two_s
         assert Counter(names) == {"a": 30, "b": 10}
         assert {Counter(names[i : i + 4])["b"] for i in range(0, 40, 4)} == {1}  # smooth
         xds.publish(KEY, [backend("a", 0, a), backend("b", 1, b)])
-        assert await client.until("b") <= 2.0
+        await client.until("b")
         await eventually(lambda: drained(xds, "a"))
         assert xds.confirmed(KEY) == {"b": 1}
+
+
+@needs_envoy
+@pytest.mark.process
+async def test_weights_and_floors_that_change_are_in_force_within_two_seconds(
+    tmp_path: Path,
+) -> None:
+    """The least of several, since the machine may stand still in any of them."""
+    xds, weights_s, floors_s = XdsServer(), list[float](), list[float]()
+    clock = asyncio.get_running_loop().time
+
+    async def asked(floor_text: str) -> bool:
+        return await client.told(wire.FLOOR_HEADER) == floor_text
+
+    async with pod("a") as a, pod("b") as b, routed(tmp_path, xds) as client:
+        for n in range(5):
+            name, address = (("a", a), ("b", b))[n % 2]
+            xds.publish(KEY, [backend(name, 1, address)])
+            weights_s.append(await client.until(name))
+            began_s = clock()
+            xds.require(KEY, {name: (floor := 0.5 + n / 100)})
+            await eventually(lambda wanted=f"{floor:.5f}": asked(wanted))
+            floors_s.append(clock() - began_s)
+    assert min(weights_s[1:]) <= 2.0, "the first one is the router's start"
+    assert min(floors_s) <= 2.0
 
 
 @needs_envoy
@@ -507,10 +530,8 @@ async def test_a_floor_reaches_pods_beside_the_client_s_and_changes_while_the_ro
         await client.until("one")
         assert await floor() == "none"
         assert await floor(infadapter_accuracy_floor="0.7") == "0.7"
-        began_s = asyncio.get_running_loop().time()
         xds.require(KEY, {"one": 0.75, "other": 0.9})
         await eventually(lambda: asked("0.75000"))
-        assert asyncio.get_running_loop().time() - began_s < 2.0
         both = await floor(infadapter_accuracy_floor="0.9")
         assert floor_of(both.encode(), None) == 0.9
         less = await floor(infadapter_accuracy_floor="0.1")
@@ -545,22 +566,24 @@ async def test_removing_an_endpoint_under_load_loses_no_request(tmp_path: Path) 
         async with pod("b") as b:
             xds.publish(KEY, [backend("a", 1, a), backend("b", 1, b)])
             await client.until("a", "b")
-            load = [asyncio.create_task(paced(client, 0.01 * i, 40)) for i in range(5)]
-            await asyncio.sleep(0.5)
+            answers: list[tuple[int, str]] = []
+            load = [asyncio.create_task(paced(client, 0.01 * i, 40, answers)) for i in range(5)]
+            while len(answers) < 50:  # noqa: ASYNC110 - as many as come meanwhile
+                await asyncio.sleep(0.01)
             xds.publish(KEY, [backend("a", 1, a)])
             await eventually(lambda: drained(xds, "b"))
-        answers = [answer for sent in await asyncio.gather(*load) for answer in sent]
+        await asyncio.gather(*load)
         assert Counter(status for status, _ in answers) == {200: 200}
         assert {name for _, name in answers} == {"a", "b"}
 
 
-async def paced(client: Client, offset_s: float, requests: int) -> list[tuple[int, str]]:
+async def paced(
+    client: Client, offset_s: float, requests: int, answers: list[tuple[int, str]]
+) -> None:
     await asyncio.sleep(offset_s)
-    answers = []
     for _ in range(requests):
         answers.append(await client.send())
         await asyncio.sleep(0.03)
-    return answers
 
 
 @needs_envoy
@@ -626,7 +649,11 @@ async def test_a_pod_that_is_gone_costs_no_request_while_another_one_is_there(
 
 @needs_envoy
 @pytest.mark.parametrize("status", [500, 502, 504])
-async def test_a_pod_that_only_fails_loses_its_requests(tmp_path: Path, status: int) -> None:
+async def test_a_pod_that_only_fails_loses_its_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    for seconds in ("FIRST_S", "LONGEST_S"):  # it does not come back meanwhile
+        monkeypatch.setattr(failing_pods, seconds, 600)
     xds, failing = XdsServer(), Pod(status)
     async with AsyncExitStack() as pods:
         bad = await pods.enter_async_context(pod("bad", failing))
@@ -643,13 +670,18 @@ async def test_a_pod_that_only_fails_loses_its_requests(tmp_path: Path, status: 
 
 
 @needs_envoy
+@pytest.mark.process
 async def test_a_pod_that_has_come_round_gets_requests_again(tmp_path: Path) -> None:
-    xds, failing = XdsServer(), Pod(500)
-    async with pod("bad", failing) as bad, pod("a") as a, routed(tmp_path, xds) as client:
-        xds.publish(KEY, [backend("bad", 1, bad), backend("a", 1, a)])
-        await client.until("a")
-        failing.status = 200
-        assert await client.until("a", "bad") <= 2 * FIRST_S
+    """The least of several, since the machine may stand still in any of them."""
+    took_s: list[float] = []
+    while not took_s or min(took_s) > 2 * FIRST_S:
+        assert len(took_s) < 5, took_s
+        xds, failing = XdsServer(), Pod(500)
+        async with pod("bad", failing) as bad, pod("a") as a, routed(tmp_path, xds) as client:
+            xds.publish(KEY, [backend("bad", 1, bad), backend("a", 1, a)])
+            await client.until("a")
+            failing.status = 200
+            took_s.append(await client.until("a", "bad"))
 
 
 @needs_envoy

@@ -14,6 +14,7 @@ from infadapter_local.router import free_ports
 from infadapter_operator.kube.access import problem_of, wait_for_access
 from infadapter_operator.kube.client import KubeApi, NoCluster, connect
 from infadapter_operator.listening import listen
+from tests.patience import PATIENCE_S
 
 FORBIDDEN = "inferenceservices.infadapter.io is forbidden"
 GOOD: tuple[int, object] = (200, {"items": []})
@@ -97,7 +98,7 @@ async def test_it_waits_with_a_line_for_each_time_until_it_may(
     answers, api = there
     answers.given = [(403, {"message": FORBIDDEN}), (404, {}), GOOD]
     with caplog.at_level(logging.WARNING):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await wait_for_access(api, ("vision",), first_s=0.01)
     lines = [record.getMessage() for record in caplog.records if "infadapter" in record.name]
     ends = [line.rpartition("again in ")[2] for line in lines]

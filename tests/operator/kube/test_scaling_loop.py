@@ -13,6 +13,7 @@ from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.supervisor import Loops
 from tests.operator.kube.bench import PATH, R34, Bench, borrowing, service, variant
 from tests.operator.kube.fakes import Json, template
+from tests.patience import PATIENCE_S
 
 
 async def test_from_an_object_to_pods_weights_and_a_ready_status() -> None:
@@ -211,7 +212,7 @@ async def test_what_is_borrowed_is_given_back_before_the_object_goes() -> None:
     )
     api.objects[PATH]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     bench.loop.update(bench.document)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await bench.loop.run()
     assert api.objects[deployments("vision", "mine")]["spec"] == before
     assert bench.document["metadata"]["finalizers"] == []
@@ -232,7 +233,7 @@ async def test_a_deployment_that_is_not_there_is_named() -> None:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not holds():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.01)
 
