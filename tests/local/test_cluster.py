@@ -39,7 +39,7 @@ async def until(
     cluster: LocalCluster, condition: Callable[[Observed], bool], at_s: float = 1.0
 ) -> Observed:
     async with asyncio.timeout(PATIENCE_S):
-        while not condition(observed := await cluster.observe(at_s)):
+        while not condition(observed := await cluster.observe(at_s)):  # noqa: ASYNC110  # of other processes
             await asyncio.sleep(0.05)
     return observed
 

@@ -23,6 +23,7 @@ GETS = {
     'infadapter_server_arrivals_total{variant="v"} %d\n',
 }
 ANSWERS = {"point": '{"parameters":{"point":"deep","accuracy":0.9}}'}
+TOGETHER = 3  # have come before one of them is answered
 CODES = {"refuse": 503, "fail": 500, "wrong": 400}
 
 
@@ -31,6 +32,7 @@ class Server:
         self.service_s = service_s
         self.arrivals = 0
         self.worker = asyncio.Lock()
+        self.together = asyncio.Barrier(TOGETHER)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -56,7 +58,9 @@ class Server:
 
     async def infer(self, word: str, writer: asyncio.StreamWriter) -> bool:
         if word == "hang":
-            await asyncio.sleep(60)
+            await asyncio.sleep(600)
+        if word == "together":
+            await self.together.wait()
         if word == "break":
             writer.write(b"SPAM\r\n\r\n")
         if word in ("break", "vanish"):

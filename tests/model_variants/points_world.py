@@ -21,6 +21,7 @@ from infadapter_server.serving.inference import Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
 from infadapter_server.serving.serve import http_server, listen
 from tests.model_variants.serving_world import until
+from tests.patience import PATIENCE_S
 
 Answer = dict[str, Any]
 
@@ -97,11 +98,13 @@ async def serving_points(
     base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     try:
-        plain = httpx.AsyncClient(base_url=base_url, timeout=30, limits=limits, verify=False)
+        plain = httpx.AsyncClient(
+            base_url=base_url, timeout=PATIENCE_S, limits=limits, verify=False
+        )
         async with plain as client:
-            await until(lambda: inference.driver.ready and server.started, within_s=60)
+            await until(lambda: inference.driver.ready and server.started)
             yield Served(client, inference)
     finally:
         server.should_exit = True
         await running
-        await inference.stop(10)
+        await inference.stop(PATIENCE_S)

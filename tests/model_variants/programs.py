@@ -1,6 +1,5 @@
 """Small networks with code of their own, saved as people save theirs."""
 
-import warnings
 from pathlib import Path
 
 import torch
@@ -25,9 +24,7 @@ class Tiny(nn.Module):
 
 def save_script(network: nn.Module, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.save(torch.jit.script(network.eval()), str(path))
+    torch.jit.save(torch.jit.script(network.eval()), str(path))
     return path
 
 

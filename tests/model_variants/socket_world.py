@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,7 @@ class Answer:
 class Listening:
     port: int
     inference: Inference
+    connections: Connections
     model: Summing
     streams: list[Stream] = field(default_factory=list)
 
@@ -96,20 +98,25 @@ async def closed(reader: asyncio.StreamReader) -> bool:
 
 @asynccontextmanager
 async def listening(
-    model: Summing | None = None, *, bounds: ConnectionLimits | None = None, **limits: Any
+    model: Summing | None = None,
+    *,
+    bounds: ConnectionLimits | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    **limits: Any,
 ) -> AsyncIterator[Listening]:
+    """`clock` is that of the connections."""
     model = model or Summing()
     inference = inference_of(model, **limits)
     inference.start()
     connections = Connections(
-        inference, bounds or ConnectionLimits(), inference.metrics.connections.set
+        inference, bounds or ConnectionLimits(), inference.metrics.connections.set, clock
     )
     server, listener = http_server(inference, connections), listen("127.0.0.1", 0)
     tasks = [
         asyncio.create_task(server.serve(sockets=[listener])),
         asyncio.create_task(connections.sweep()),
     ]
-    world = Listening(listener.getsockname()[1], inference, model)
+    world = Listening(listener.getsockname()[1], inference, connections, model)
     try:
         await until(lambda: inference.driver.ready and server.started)
         yield world

