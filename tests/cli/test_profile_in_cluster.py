@@ -6,13 +6,14 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from infadapter.cluster import coming, lease, resizing
+from infadapter.cluster import clone, coming, lease, resizing
 from infadapter.cluster import command as in_cluster
 from infadapter.cluster.jobs import PROFILE_LABEL
 from infadapter.cluster.reference import parse_reference
@@ -37,6 +38,7 @@ from tests.cli.cluster_world import (
     ready,
     unready,
 )
+from tests.model_variants.virtual_time import run_virtually
 
 TARGET = ("--kubernetes", "deployment/r18", "--namespace", NAMESPACE)
 NO_ROOM = {
@@ -49,11 +51,13 @@ NO_ROOM = {
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ClusterWorld:
+    """In virtual time: what is waited for is as late as it says, however fast this machine is."""
     world = ClusterWorld()
     monkeypatch.setattr(in_cluster, "connect", lambda timeout_s: world)
-    monkeypatch.setattr(coming, "POLL_S", 0.001)
-    monkeypatch.setattr(coming, "SETTLED_S", 0.02)
-    monkeypatch.setattr(resizing, "RESIZE_S", 0.2)
+    monkeypatch.setattr(asyncio, "run", run_virtually)
+    virtual = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
+    for module in (clone, coming, lease, resizing):
+        monkeypatch.setattr(module, "time", virtual)
     monkeypatch.chdir(tmp_path)
     return world
 
@@ -172,8 +176,8 @@ def test_a_resize_that_takes_its_time_is_waited_for(
     ("said", "sentence"),
     [
         ([pending("Infeasible", "static CPU manager")], "Infeasible: static CPU manager"),
-        ([pending("Deferred", "no room")] * 1000, "not in force after 0.2 s: Deferred: no room"),
-        ([FAILING] * 1000, "not in force after 0.2 s: Error: cgroup"),
+        ([pending("Deferred", "no room")] * 1000, "not in force after 20 s: Deferred: no room"),
+        ([FAILING] * 1000, "not in force after 20 s: Error: cgroup"),
         ([{"type": "Other"}] * 1000, "the kubelet shows the old size"),
     ],
 )
@@ -333,7 +337,7 @@ def test_a_services_variant_is_measured_at_the_services_slo(world: ClusterWorld)
             "No node has room for a clone of deployment/r18 with 500m CPU: no node is available: "
             "Insufficient cpu.",
         ),
-        ({}, "was not Ready within 1 s; --start-timeout gives it longer."),
+        ({}, "was not Ready within 90 s; --start-timeout gives it longer."),
     ],
 )
 def test_a_clone_that_does_not_come_says_why_and_goes(
@@ -341,7 +345,7 @@ def test_a_clone_that_does_not_come_says_why_and_goes(
 ) -> None:
     deployment(world)
     world.status_of_clone = lambda: unready(**copy.deepcopy(status))
-    result = invoke(*TARGET, "--start-timeout", "1")
+    result = invoke(*TARGET, "--start-timeout", "90")
     assert result.exit_code == 3
     assert sentence in result.output
     assert world.left == []
@@ -459,23 +463,16 @@ def test_a_clone_is_leased_for_two_minutes_however_much_is_to_be_measured(
 
 
 def test_the_lease_grows_while_the_clone_is_measured_and_then_no_more(
-    world: ClusterWorld, monkeypatch: pytest.MonkeyPatch
+    world: ClusterWorld,
 ) -> None:
-    monkeypatch.setattr(lease, "LEASE_S", 1.0)
-    monkeypatch.setattr(lease, "RENEWED_EACH_S", 0.2)
-    monkeypatch.setattr(coming, "SETTLED_S", 60.0)
     deployment(world)
     world.status_of_clone = lambda: unready(conditions=[dict(NO_ROOM)])
-    assert invoke(*TARGET, "--start-timeout", "1.4").exit_code == 3
-    first, *_, last = deadlines(world)
-    assert (first, last) == (1, 2)
+    assert invoke(*TARGET, "--start-timeout", "100").exit_code == 3
+    assert deadlines(world) == [120, 150, 180, 210]
     assert world.left == []
 
 
-def test_a_renewal_that_is_not_answered_is_tried_again(
-    world: ClusterWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lease, "RENEWED_EACH_S", 0.05)
+def test_a_renewal_that_is_not_answered_is_tried_again(world: ClusterWorld) -> None:
     deployment(world)
     world.status_of_clone = lambda: unready(conditions=[dict(NO_ROOM)])
     tried: list[str] = []
@@ -487,9 +484,9 @@ def test_a_renewal_that_is_not_answered_is_tried_again(
         return PlatformUnavailable("no answer") if 1 < len(tried) <= 3 else None
 
     world.refuse = refuse
-    assert invoke(*TARGET, "--start-timeout", "1").exit_code == 3
-    assert len(tried) > 4
-    assert len(deadlines(world)) == len(tried) - 2
+    assert invoke(*TARGET, "--start-timeout", "140").exit_code == 3
+    assert len(tried) == 5
+    assert deadlines(world) == [120, 210, 240]
 
 
 def test_who_may_not_renew_the_lease_is_told_at_once_and_no_clone_stays(

@@ -15,6 +15,7 @@ from tests.model_variants.serving_world import (
     running,
     until,
 )
+from tests.patience import PATIENCE_S
 
 MODEL_PATHS = ("/v2/models/sums", "/v2/models/sums/versions/tiny")
 ALL_PATHS = (
@@ -120,7 +121,7 @@ async def test_everything_but_inference_is_answered_while_the_network_computes()
         server.model.hold()
         question = asyncio.create_task(server.client.post(INFER, json=QUESTION))
         await server.model.holds()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             for path in ALL_PATHS:
                 assert (await server.client.get(path)).status_code == 200
             assert (await server.client.post(INFER, content=b"{")).status_code == 400

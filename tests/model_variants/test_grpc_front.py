@@ -13,6 +13,7 @@ import pytest
 from infadapter_server.serving.grpc import inference_pb2 as pb
 from infadapter_server.serving.grpc.front import open_front
 from tests.model_variants.serving_world import Running, Summing, running, until
+from tests.patience import PATIENCE_S
 
 SERVICE = "/inference.GRPCInferenceService/"
 
@@ -24,7 +25,7 @@ class Caller:
 
     async def __call__(self, method: str, request: Any, answer: Any, **options: Any) -> Any:
         call = self.channel.unary_unary(SERVICE + method, _bytes, answer.FromString)
-        return await call(request, timeout=options.pop("timeout", 10), **options)
+        return await call(request, timeout=options.pop("timeout", PATIENCE_S), **options)
 
     async def infer(self, request: pb.ModelInferRequest, **options: Any) -> Any:
         return await self("ModelInfer", request, pb.ModelInferResponse, **options)
@@ -74,7 +75,7 @@ async def calling(
         async with grpc.aio.insecure_channel(f"127.0.0.1:{front.port}") as channel:
             yield Caller(channel, server)
         server.model.may_compute.set()
-        await front.stop(5)
+        await front.stop(PATIENCE_S)
 
 
 def question(*rows: tuple[float, float], **fields: Any) -> pb.ModelInferRequest:
@@ -178,7 +179,7 @@ async def test_the_calls_deadline_is_the_requests() -> None:
             grpc.StatusCode.UNAVAILABLE,  # it could not be in time, and was refused at once
             grpc.StatusCode.DEADLINE_EXCEEDED,
         )
-        assert (await caller.infer(question(), timeout=5)).outputs
+        assert (await caller.infer(question(), timeout=PATIENCE_S)).outputs
 
 
 async def test_the_header_of_the_service_bounds_it_too() -> None:
@@ -225,7 +226,7 @@ async def test_a_stream_is_answered_in_its_order_and_a_fault_ends_nothing() -> N
             SERVICE + "ModelStreamInfer", _bytes, pb.ModelStreamInferResponse.FromString
         )
         asked = [question(id="1"), question(id="2", model_name="other"), question(id="3")]
-        answers = [answer async for answer in stream(iter(asked), timeout=10)]
+        answers = [answer async for answer in stream(iter(asked), timeout=PATIENCE_S)]
     assert [answer.infer_response.id for answer in answers] == ["1", "2", "3"]
     assert [bool(answer.error_message) for answer in answers] == [False, True, False]
 

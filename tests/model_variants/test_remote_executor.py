@@ -73,7 +73,7 @@ class Local:
 
 
 @contextmanager
-def local(disk: Disk | None = None, silence_s: float = 10) -> Iterator[Local]:
+def local(disk: Disk | None = None, silence_s: float = PATIENCE_S) -> Iterator[Local]:
     worker = Local(disk or Disk(None), silence_s)
     try:
         yield worker
@@ -287,7 +287,7 @@ def test_a_silent_controller_loses_its_place() -> None:
 
         def hello_and_no_more() -> Iterator[pb.Order]:
             yield pb.Order(hello=pb.Hello(protocol=wire.PROTOCOL))
-            release.wait(10)
+            release.wait(PATIENCE_S)
 
         reports = drive(channel, hello_and_no_more())
         assert next(reports).state.worker == "worker-0"

@@ -25,7 +25,8 @@ from infadapter_server.serving.inference import Inference
 from tests.patience import PATIENCE_S
 
 REAL = ("-m", "infadapter_server", "--variant", "glyph-1", "--model", "glyphs", "--port", "0")
-# A server whose network answers when the file it is told of exists; without torch it starts fast.
+# A server whose network answers when the file it is told of exists, to requests that may take so
+# long; without torch it starts fast.
 PATIENT = """
 import sys, time
 from pathlib import Path
@@ -61,7 +62,7 @@ metrics = ServerMetrics("tiny")
 inference = Inference(
     variant="tiny",
     models={"glyphs": identity},
-    limits=Limits(deadlines=Deadlines(longest_s=1)),
+    limits=Limits(deadlines=Deadlines(longest_s=float(sys.argv[2]))),
     driver=Driver(always(stored), [ThreadExecutor("executor", lambda _: Patient())], metrics),
     metrics=metrics,
 )
@@ -116,7 +117,7 @@ class Server:
 
     def listens(self) -> bool:
         try:
-            with socket.create_connection((self.address.hostname, self.address.port), 1):
+            with socket.create_connection((self.address.hostname, self.address.port), PATIENCE_S):
                 return True
         except ConnectionRefusedError:
             return False
@@ -191,7 +192,7 @@ def test_a_real_network_answers_and_drains_when_it_is_told_to_stop() -> None:
 def test_a_request_in_flight_is_answered_after_the_last_one_was_let_in(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    with started("-c", PATIENT, str(tmp_path)) as server:
+    with started("-c", PATIENT, str(tmp_path), f"{PATIENCE_S}") as server:
         connection = server.connect()
         connection.request("POST", "/v2/models/glyphs/infer", question((1, 1), 1))
         wait_for((tmp_path / "computing").exists)
@@ -208,7 +209,7 @@ def test_a_request_in_flight_is_answered_after_the_last_one_was_let_in(
 
 
 def test_an_inference_that_hangs_does_not_keep_the_process_from_ending(tmp_path: Path) -> None:
-    with started("-c", PATIENT, str(tmp_path)) as server:
+    with started("-c", PATIENT, str(tmp_path), "1") as server:
         server.ask()
         wait_for((tmp_path / "computing").exists)
         server.process.send_signal(signal.SIGTERM)
@@ -220,7 +221,7 @@ def test_an_inference_that_hangs_does_not_keep_the_process_from_ending(tmp_path:
 
 def test_one_that_is_told_to_stop_while_it_loads_ends_without_a_fault(tmp_path: Path) -> None:
     (tmp_path / "load").touch()
-    with started("-c", PATIENT, str(tmp_path), ready=False) as server:
+    with started("-c", PATIENT, str(tmp_path), "1", ready=False) as server:
         wait_for((tmp_path / "loading").exists)
         server.process.send_signal(signal.SIGTERM)
         code, errors = server.end()
@@ -281,7 +282,7 @@ def test_draining_under_load_loses_no_request_and_fails_none() -> None:
 
 
 def test_a_body_beyond_the_limit_is_refused_and_the_connection_goes_on(tmp_path: Path) -> None:
-    with started("-c", PATIENT, str(tmp_path)) as server:
+    with started("-c", PATIENT, str(tmp_path), "1") as server:
         server.connection.request("POST", "/v2/models/glyphs/infer", b" " * 2_000_000)
         response = server.connection.getresponse()
         assert response.status == 413

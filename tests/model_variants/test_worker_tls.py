@@ -144,12 +144,13 @@ def test_who_is_turned_down_tries_again_ever_more_slowly(
     address, times = attempts
     tls = read_tls(secrets / "good")
     executor = RemoteExecutor("worker-0", address, tls=tls, first_delay_s=0.05, most_delay_s=0.4)
+    began_s = time.monotonic()
     rig = Rig(executor)
     assert "it does not speak TLS" in rig.lost()
     assert eventually(lambda: len(times) >= 6)
     executor.stop(within_s=0)
     assert rig.lost() == "worker-0 was stopped."  # and why it was lost is said once
-    assert times[5] - times[0] >= 0.5  # 0.025, 0.05, 0.1, 0.2 and 0.2 at least
+    assert times[5] - began_s >= 0.5  # 0.025, 0.05, 0.1, 0.2 and 0.2 at least
 
 
 def test_a_secret_that_is_not_whole_is_an_os_error(tmp_path: Path) -> None:
