@@ -12,6 +12,7 @@ import numpy as np
 from infadapter_server.executors.opening import Opener
 from infadapter_server.networks.signatures import Floats, LoadError, Model, Signature
 from infadapter_server.networks.stored import Format, Stored
+from tests.patience import PATIENCE_S
 
 LATER = 1e9
 
@@ -29,14 +30,14 @@ class Scripted:
                 os.kill(os.getpid(), signal.SIGKILL)
             case -3:
                 tell_that_it_computes()
-                time.sleep(60)
+                time.sleep(600)
             case -4:
                 return np.zeros((len(batch), 10_000), np.float32)
             case -5:
                 tell_that_it_computes()
                 time.sleep(0.1)
             case -6:
-                assert MAY_END.wait(60)
+                assert MAY_END.wait(PATIENCE_S)
         return batch * 2
 
     def use_threads(self, threads: int) -> None:
@@ -67,7 +68,8 @@ def open_fake(stored: Stored) -> Model:
     if stored.variant == "broken":
         raise LoadError("The file is for another network.")
     if stored.variant == HANGS_LOADING:
-        time.sleep(60)
+        tell_that_it_computes()
+        time.sleep(600)
     return Facts() if stored.variant == "facts" else Scripted()
 
 

@@ -3,10 +3,11 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,6 +17,7 @@ from infadapter_server.networks.signatures import Floats, Signature
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.app import create_app
 from infadapter_server.serving.assembly import always
+from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Identity, Inference, Limits
 from infadapter_server.serving.metrics import ServerMetrics
@@ -112,12 +114,20 @@ def sample(text: str, name: str, **labels: str) -> float:
     raise KeyError(name)
 
 
+@contextmanager
+def nothing_hangs() -> Iterator[None]:
+    """An execution that a test holds is none that hangs, however slow this machine is."""
+    lanes = "infadapter_server.serving.lanes"
+    with patch.multiple(lanes, SUSPECT_S=PATIENCE_S, STUCK_S=PATIENCE_S):
+        yield
+
+
 def inference_of(model: Summing, *, identity: Identity = IDENTITY, **limits: Any) -> Inference:
     metrics = ServerMetrics("tiny")
     return Inference(
         variant="tiny",
         models={identity.model: identity},
-        limits=Limits(**limits),
+        limits=Limits(**{"deadlines": Deadlines(longest_s=PATIENCE_S), **limits}),
         driver=Driver(always(STORED), [ThreadExecutor("executor", lambda _: model)], metrics),
         metrics=metrics,
     )
@@ -131,12 +141,14 @@ async def running(
     inference = inference_of(model, identity=identity, **limits)
     inference.start()
     transport = httpx.ASGITransport(create_app(inference), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
-        if model.may_compute.is_set():
-            await until(lambda: inference.driver.ready)
-        yield Running(client, inference, model)
-        model.may_compute.set()
-        assert await inference.stop(PATIENCE_S)
+    client = httpx.AsyncClient(transport=transport, base_url="http://server")
+    with nothing_hangs():
+        async with client:
+            if model.may_compute.is_set():
+                await until(lambda: inference.driver.ready)
+            yield Running(client, inference, model)
+            model.may_compute.set()
+            assert await inference.stop(PATIENCE_S)
 
 
 async def until(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:

@@ -11,7 +11,15 @@ from typing import Any
 from infadapter_server.serving.connections import ConnectionLimits, Connections
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.serve import http_server, listen
-from tests.model_variants.serving_world import INFER, Summing, inference_of, question, sample, until
+from tests.model_variants.serving_world import (
+    INFER,
+    Summing,
+    inference_of,
+    nothing_hangs,
+    question,
+    sample,
+    until,
+)
 from tests.patience import PATIENCE_S
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -118,8 +126,9 @@ async def listening(
     ]
     world = Listening(listener.getsockname()[1], inference, connections, model)
     try:
-        await until(lambda: inference.driver.ready and server.started)
-        yield world
+        with nothing_hangs():
+            await until(lambda: inference.driver.ready and server.started)
+            yield world
     finally:
         for _, writer in world.streams:
             writer.close()

@@ -68,7 +68,7 @@ async def test_a_body_that_left_too_little_time_is_not_held_against_the_server()
         yield body[-5:]
 
     within = Deadlines(default_s=3.0)
-    async with running_virtually(Kind(image_s=1.7), deadlines=within) as server:
+    async with running_virtually({"sums": Kind(image_s=1.7)}, deadlines=within) as server:
         answer = await server.client.post(INFER, content=slowly())
         assert answer.status_code == 408
         assert "The body took 2 of the 3 seconds there were" in answer.json()["error"]

@@ -22,7 +22,7 @@ from infadapter_server.serving.refusal import ClientGone, InferenceError, Unserv
 from infadapter_server.serving.serve import Quota, follow_quota
 from infadapter_server.serving.slowing import FULL_SPEED, Speed
 from infadapter_server.serving.tickets import Ticket
-from tests.model_variants.serving_world import STORED, Summing, sample, until
+from tests.model_variants.serving_world import STORED, Summing, nothing_hangs, sample, until
 from tests.model_variants.test_residence import House, models, virtual
 from tests.model_variants.virtual_executor import Kind, VirtualExecutor
 from tests.patience import PATIENCE_S
@@ -79,9 +79,10 @@ async def started(
     driver = Driver(always(STORED), [executor], metrics, pacing=pacing)
     driver.start()
     try:
-        if wait:
-            await until(lambda: driver.ready)
-        yield Asking(driver, metrics)
+        with nothing_hangs():
+            if wait:
+                await until(lambda: driver.ready)
+            yield Asking(driver, metrics)
     finally:
         await driver.stop(PATIENCE_S)
 

@@ -18,11 +18,13 @@ from infadapter_server.serving.refusal import Unserved
 from infadapter_server.serving.repository import NotServed, Repository, State
 from infadapter_server.serving.standing import LONGEST_RETRY_S, Standing
 from infadapter_server.serving.tickets import Ticket
+from tests.model_variants.executor_rig import computes
 from tests.model_variants.fake_models import HANGS_LOADING, prepare, stored
-from tests.model_variants.test_lost_and_back import driven, restarting
+from tests.model_variants.test_lost_and_back import driven, restarting, until
 from tests.model_variants.test_residence import DEEP, House, models, virtual
 from tests.model_variants.virtual_executor import Kind
 from tests.model_variants.virtual_time import run_virtually
+from tests.patience import PATIENCE_S
 
 HANGS = Kind(load_s=1e6)
 
@@ -200,15 +202,29 @@ def found(name: str, variant: str) -> Found:
 async def test_a_real_child_whose_load_hangs_is_ended_and_serves_the_rest_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for lanes in ("OVERDUE", "LOAD_SUSPECT_S", "LOAD_STUCK_S"):
-        monkeypatch.setattr(f"infadapter_server.serving.lanes.{lanes}", 0.3)
+    def patience(seconds: float) -> None:
+        for of_loads in ("LOAD_SUSPECT_S", "LOAD_STUCK_S"):
+            monkeypatch.setattr(f"infadapter_server.serving.lanes.{of_loads}", seconds)
+
+    async def end_the_first_that_hangs() -> None:
+        """And no load beside it, however slow this machine is."""
+        await until(lambda: child.pid is not None and computes(child.pid))
+        first = child.pid
+        patience(0.3)
+        await until(lambda: child.pid != first)
+        patience(PATIENCE_S)
+
+    monkeypatch.setattr("infadapter_server.serving.lanes.OVERDUE", 0.3)
+    patience(PATIENCE_S)
 
     def read() -> Mapping[str, Found | Unfit]:
         return {"doubler": found("doubler", "scripted"), "hangs": found("hangs", HANGS_LOADING)}
 
     repository = Repository(read, Measurements(None))
     child = ProcessExecutor("child", prepare, slot_bytes=4096)
+    ending = asyncio.create_task(end_the_first_that_hangs())
     async with driven(restarting([child]), repository) as asked:
+        await ending
         assert asked.metric("executors_lost_total") == 1
         assert asked.driver.ready
         assert await asked.fate() == "answered"

@@ -35,11 +35,11 @@ class Asked:
         self.fates: Counter[str] = Counter()
         self._asking: list[asyncio.Task[None]] = []
 
-    async def ask(self, value: float = 1.0, within_s: float = 2.0) -> Floats:
+    async def ask(self, value: float = 1.0, within_s: float = PATIENCE_S) -> Floats:
         row = np.full((1, 2), value, np.float32)
         return await self.driver.ask("doubler", monotonic(), within_s, lambda: row).answer
 
-    async def fate(self, within_s: float = 2.0) -> str:
+    async def fate(self, within_s: float = PATIENCE_S) -> str:
         try:
             answer = await self.ask(within_s=within_s)
         except Unserved as unserved:
@@ -148,13 +148,15 @@ async def test_inputs_that_kill_their_process_cost_their_own_batch_only() -> Non
 async def test_a_child_that_hangs_is_ended_and_started_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("infadapter_server.serving.lanes.SUSPECT_S", 0.3)
-    monkeypatch.setattr("infadapter_server.serving.lanes.STUCK_S", 0.6)
     async with driven(restarting(children(1))) as asked:
-        with pytest.raises(Unserved, match="executor_left"):
-            await asked.ask(HANG, within_s=9.0)
-        assert asked.driver.live
-        await until(lambda: asked.metric("executors_lost_total") == 1)
+        with monkeypatch.context() as impatient:
+            impatient.setattr("infadapter_server.serving.lanes.STUCK_S", PATIENCE_S)
+            impatient.setattr("infadapter_server.serving.lanes.SUSPECT_S", 0.3)
+            with pytest.raises(Unserved, match="executor_left"):
+                await asked.ask(HANG)
+            assert asked.driver.live
+            impatient.setattr("infadapter_server.serving.lanes.STUCK_S", 0.6)
+            await until(lambda: asked.metric("executors_lost_total") == 1)
         await until(lambda: asked.driver.ready)
         assert await asked.fate() == "answered"
 
@@ -162,7 +164,7 @@ async def test_a_child_that_hangs_is_ended_and_started_again(
 async def test_who_waits_while_the_only_child_is_lost_is_told_at_once() -> None:
     (child,) = children(1)
     async with driven([Restarting(child, first_delay_s=600, most_delay_s=600)]) as asked:
-        asking = [asyncio.create_task(asked.ask(HANG, within_s=9.0)) for _ in range(6)]
+        asking = [asyncio.create_task(asked.ask(HANG)) for _ in range(6)]
         await until(lambda: asked.driver.unanswered == 6)
         kill(child)
         fates = await asyncio.gather(*asking, return_exceptions=True)

@@ -52,7 +52,7 @@ QUICK = Point("quick", 0.7, {n: 0.01 * n for n in (1, 2, 4, 8)})
 @virtual
 async def test_a_burst_costs_accuracy_and_not_deadlines() -> None:
     """Four times what the best point can serve, beside that point alone."""
-    ladder, within = Kind(points=(QUICK, SLOW)), Deadlines(default_s=0.5)
+    ladder, within = {"sums": Kind(points=(QUICK, SLOW))}, Deadlines(default_s=0.5)
     async with running_virtually(ladder, deadlines=within) as server:
 
         async def burst() -> Counter[str]:

@@ -103,7 +103,9 @@ def process(port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
+def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    """What is known of the other clock when it is ready is what is known of it afterwards."""
+    monkeypatch.setattr(pulse, "PING_S", PATIENCE_S)
     with local(Disk(None, memory_bytes=1000)) as worker, driving(worker.address) as rig:
         assert rig.ready() == ExecutorReady(memory_bytes=1000)
         assert rig.load().outcome is Outcome.DONE
@@ -121,12 +123,20 @@ def held(rig: Rig) -> Iterator[None]:
         MAY_END.set()
 
 
+def clock_error_s(rig: Rig) -> float:
+    """At most, which a busy machine makes larger."""
+    assert isinstance(rig.executor, RemoteExecutor)
+    assert rig.executor._link is not None
+    return rig.executor._link._clock.round_trip_s / 2
+
+
 def test_a_batch_goes_there_and_its_outputs_come_back(rig: Rig) -> None:
     began_s = time.monotonic()
     rig.infer(1, 3.0, 4.0)
     report = rig.inferred()
     assert outputs(report) == [[6.0, 6.0], [8.0, 8.0]]
-    assert began_s - 0.05 <= report.begin_s <= report.end_s <= time.monotonic() + 0.05
+    error_s = clock_error_s(rig)
+    assert began_s - error_s <= report.begin_s <= report.end_s <= time.monotonic() + error_s
 
 
 def test_a_load_reports_bytes_and_seconds_by_batch_size(rig: Rig) -> None:
@@ -136,17 +146,18 @@ def test_a_load_reports_bytes_and_seconds_by_batch_size(rig: Rig) -> None:
 
 def test_the_window_is_kept_on_the_other_side(rig: Rig) -> None:
     earliest_s = time.monotonic() + 0.1
-    rig.infer(1, 1.0, latest_s=time.monotonic() - 0.05)
+    rig.infer(1, 1.0, latest_s=time.monotonic() - 2 * clock_error_s(rig) - 0.01)
     rig.infer(2, 1.0, earliest_s=earliest_s)
     late, punctual = rig.inferred(), rig.inferred()
     assert (late.run, late.outcome, late.outputs) == (1, Outcome.TOO_LATE, None)
-    assert punctual.begin_s >= earliest_s - 0.02
+    assert punctual.begin_s >= earliest_s - 1e-6
 
 
 def test_too_late_since_another_took_longer(rig: Rig) -> None:
     with held(rig):
-        rig.infer(2, 1.0, latest_s=time.monotonic() + 0.05)
-        time.sleep(0.2)
+        within_s = 0.05 + clock_error_s(rig)
+        rig.infer(2, 1.0, latest_s=time.monotonic() + within_s)
+        time.sleep(2 * within_s)
     assert [rig.inferred().outcome, rig.inferred().outcome] == [Outcome.DONE, Outcome.TOO_LATE]
 
 
