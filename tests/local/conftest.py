@@ -1,7 +1,8 @@
 """A tiny server in place of the model server: the same readiness and drain, no torch."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -37,6 +38,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 draining = False
 
+def wait_until_let():
+    while os.path.exists(sys.argv[0] + ".held"):
+        time.sleep(0.01)
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -57,11 +62,17 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
 
+def drain():
+    time.sleep(0.5)
+    wait_until_let()
+    os._exit(0)
+
 def stop(*_):
     global draining
     draining = True
-    threading.Timer(0.5, lambda: os._exit(0)).start()
+    threading.Thread(target=drain).start()
 
+wait_until_let()
 signal.signal(signal.SIGTERM, stop)
 server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler)
 server.serve_forever()
@@ -73,6 +84,22 @@ def tiny_server(tmp_path: Path) -> Callable[[Target, PodSize, int], list[str]]:
     script = tmp_path / "tiny_server.py"
     script.write_text(TINY_SERVER)
     return lambda target, size, port: [sys.executable, "-S", str(script), target.variant, str(port)]
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
+    """Meanwhile no tiny server comes up, and none that was told to has ended."""
+    file = tmp_path / "tiny_server.py.held"
+
+    @contextmanager
+    def holding() -> Iterator[None]:
+        file.touch()
+        try:
+            yield
+        finally:
+            file.unlink()
+
+    return holding
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 
 import aiohttp
 import pytest
@@ -17,6 +18,7 @@ from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod,
 from infadapter_solver.problem import Allocation, PodSize, Target
 from tests.patience import PATIENCE_S
 
+Held = Callable[[], AbstractContextManager[None]]
 SMALL, LARGE = Target("glyph-1"), Target("glyph-5")
 
 
@@ -48,9 +50,12 @@ def ready(pods: int) -> Callable[[Observed], bool]:
     return lambda observed: sum(pod.ready for pod in observed.pods) == pods
 
 
-async def test_pods_start_and_become_ready_at_their_address(cluster: LocalCluster) -> None:
-    await cluster.take(ScaleUp(target=SMALL, size=size(1000).size, pods=2))
-    first = await cluster.observe(7.0)
+async def test_pods_start_and_become_ready_at_their_address(
+    cluster: LocalCluster, held: Held
+) -> None:
+    with held():
+        await cluster.take(ScaleUp(target=SMALL, size=size(1000).size, pods=2))
+        first = await cluster.observe(7.0)
     assert [pod.ready for pod in first.pods] == [False, False]
     assert first.desired_pods == {SMALL: 2}
     observed = await until(cluster, ready(2))
@@ -80,19 +85,20 @@ async def test_a_resize_of_what_is_not_there_is_refused(cluster: LocalCluster) -
 
 
 async def test_a_removed_pod_leaves_and_holds_its_cores_until_it_is_gone(
-    cluster: LocalCluster,
+    cluster: LocalCluster, held: Held
 ) -> None:
     await cluster.take(ScaleUp(target=SMALL, size=size(1000).size, pods=2))
     observed = await until(cluster, ready(2))
     gone = observed.pods[0].name
-    await cluster.take(RemovePods(target=SMALL, pods=(gone,), remaining=1))
-    observed = await cluster.observe(2.0)
-    assert [(pod.name == gone, pod.leaving) for pod in observed.pods] == [
-        (True, True),
-        (False, False),
-    ]
-    assert observed.desired_pods == {SMALL: 1}
-    assert cluster.pods.millicores_held() == {"glyph-1": 2000}
+    with held():
+        await cluster.take(RemovePods(target=SMALL, pods=(gone,), remaining=1))
+        observed = await cluster.observe(2.0)
+        assert [(pod.name == gone, pod.leaving) for pod in observed.pods] == [
+            (True, True),
+            (False, False),
+        ]
+        assert observed.desired_pods == {SMALL: 1}
+        assert cluster.pods.millicores_held() == {"glyph-1": 2000}
     await until(cluster, lambda seen: len(seen.pods) == 1)
     assert cluster.pods.millicores_held() == {"glyph-1": 1000}
     assert cluster.pods.failures == []
@@ -143,12 +149,14 @@ async def test_a_server_that_dies_after_it_was_ready_is_no_start_that_failed(
 
 
 async def test_replacing_removes_the_old_pod_when_the_new_one_is_ready(
-    cluster: LocalCluster,
+    cluster: LocalCluster, held: Held
 ) -> None:
     await cluster.take(ScaleUp(target=SMALL, size=size(1000).size, pods=1))
     (old,) = (await until(cluster, ready(1))).pods
-    await cluster.take(ReplacePods(target=SMALL, size=size(300).size, pods=1))
-    assert old.name in {pod.name for pod in (await cluster.observe(1.0)).pods if not pod.leaving}
+    with held():
+        await cluster.take(ReplacePods(target=SMALL, size=size(300).size, pods=1))
+        seen = await cluster.observe(1.0)
+        assert old.name in {pod.name for pod in seen.pods if not pod.leaving}
     observed = await until(cluster, lambda seen: len(seen.pods) == 1 and seen.pods[0].ready)
     assert observed.pods[0].name != old.name
     assert observed.pods[0].resources == {"cpu": 300}

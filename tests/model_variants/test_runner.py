@@ -19,6 +19,7 @@ from infadapter_server.executors.messages import (
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Floats, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
+from tests.model_variants.fake_models import HOLD, MAY_END
 from tests.patience import PATIENCE_S
 
 LATER = 1e9
@@ -35,6 +36,8 @@ class Doubler:
     weights_bytes = 8
 
     def __call__(self, batch: Floats) -> Floats:
+        if batch[0, 0] == HOLD:
+            assert MAY_END.wait(PATIENCE_S)
         if batch[0, 0] < 0:
             raise ArithmeticError("negative")
         return batch * 2
@@ -96,9 +99,13 @@ def test_too_late_is_dropped_and_told(rig: Rig) -> None:
 
 def test_nothing_begins_before_its_earliest_and_what_may_begin_goes_first(rig: Rig) -> None:
     rig.next()
-    earliest_s = time.monotonic() + 0.5  # till then both are ordered
+    MAY_END.clear()
+    rig.infer(0, HOLD)
+    earliest_s = time.monotonic() + 0.1
     rig.infer(1, 1.0, earliest_s=earliest_s)
     rig.infer(2, 2.0)
+    MAY_END.set()  # both are ordered
+    rig.inferred()
     first, second = rig.inferred(), rig.inferred()
     assert (first.run, second.run) == (2, 1)
     assert second.begin_s >= earliest_s
