@@ -3,10 +3,13 @@
 import gc
 import os
 import signal
+import sys
 from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.patience import PATIENCE_S
 
 # How long an example takes, and how long it takes to make, says how busy the machine is.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,11 +41,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """
     gc.freeze()
     gc.enable()
+    _give_the_solver_time()
     given = session.config.stash.get(GIVEN, None)
     if given is not None:
         os.environ[THREADS] = given
     elif GIVEN in session.config.stash:
         del os.environ[THREADS]
+
+
+def _give_the_solver_time() -> None:
+    """Where it is imported: whether its default suffices says how busy the machine is."""
+    for module, function in (("solve", "solve"), ("milp", "solve_milp")):
+        if imported := sys.modules.get(f"infadapter_solver.{module}"):
+            getattr(imported, function).__kwdefaults__["time_limit_s"] = PATIENCE_S
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
