@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -497,7 +498,7 @@ async def test_weights_and_floors_that_change_are_in_force_within_two_seconds(
             weights_s.append(await client.until(name))
             began_s = clock()
             xds.require(KEY, {name: (floor := 0.5 + n / 100)})
-            await eventually(lambda wanted=f"{floor:.5f}": asked(wanted))
+            await eventually(partial(asked, f"{floor:.5f}"))
             floors_s.append(clock() - began_s)
     assert min(weights_s[1:]) <= 2.0, "the first one is the router's start"
     assert min(floors_s) <= 2.0
