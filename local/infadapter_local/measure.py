@@ -4,6 +4,7 @@ rescale those to the machine of whoever runs the demo.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -31,6 +32,7 @@ SIZES = (100, 200, 300, 400, 600, 800, 1000)
 SMALLEST = {"glyph-3": 200, "glyph-4": 300, "glyph-5": 400}
 """Below, a single inference takes about as long as the SLO allows."""
 
+_NEAR = 0.8  # of a measured size, what calibration may take for it: it varies by about as much
 _REQUESTS = 600  # on each size, so that every rate sees the hundred that a p99 takes
 _CHECK_SIZES = (300, 600)  # millicores; and the largest there is
 _CHECK_S = 3.0
@@ -111,26 +113,39 @@ async def check_variant(
 def rescaled(profile: Profile, check: Check) -> Profile:
     """
     Return the profile as it is on this machine: what was checked, and between that in proportion
-    to the quota, which is what CPU-bound servers do. Latencies are longer where it is slower. A
-    faster machine's are left: much of them is waiting for the next period of the quota, which
-    lasts as long on any machine.
+    to the quota, which is what CPU-bound servers do.
+
+    A quota on a machine of speed s < 1 is s times that quota on the profile's machine: a pod's
+    latencies are those of the measured size that is nearest to it, and what is below the smallest
+    size that was measured is left out, as it was there. A faster machine's latencies are left:
+    much of them is waiting for the next period of the quota, which lasts as long on any machine.
 
     Raises ValueError where nothing was checked that the profile has.
     """
     sizes, rates = zip(*sorted(_checked(profile, check).items()), strict=True)
     per_millicore = np.array(rates) / sizes
+    rows = {a.resources[CPU]: a for a in profile.allocations if a.saturation_rps}
 
     def saturation_rps(millicores: int) -> float:
         return millicores * float(np.interp(millicores, sizes, per_millicore))
 
-    return replace(
-        profile,
-        load_time_s=check.load_s,
-        allocations=tuple(
-            _as_measured(rescaled_row(a, saturation_rps(a.resources[CPU])))
-            for a in profile.allocations
-        ),
-    )
+    here = (_row_here(rows, size, saturation_rps(size)) for size in sorted(rows))
+    measured = tuple(_as_measured(row) for row in here if row is not None)
+    return replace(profile, load_time_s=check.load_s, allocations=measured)
+
+
+def _row_here(
+    rows: Mapping[int, ProfiledAllocation], millicores: int, saturation_rps: float
+) -> ProfiledAllocation | None:
+    """The row of a size on this machine; None: it is smaller than what was measured."""
+    own = rows[millicores]
+    speed = saturation_rps / (own.saturation_rps or saturation_rps)
+    there = millicores * min(1.0, speed)  # the quota on the profile's machine that serves as much
+    if there < _NEAR * min(rows):
+        return None
+    nearest = min(rows, key=lambda size: abs(math.log(size / there)))
+    row = rescaled_row(rows[nearest], saturation_rps, slower=max(1.0, nearest / there))
+    return replace(row, size=own.size)
 
 
 def speed_of(profile: Profile, check: Check) -> float:
@@ -152,21 +167,20 @@ def _checked(profile: Profile, check: Check) -> dict[int, float]:
     return checked
 
 
-def rescaled_row(allocation: ProfiledAllocation, saturation_rps: float) -> ProfiledAllocation:
-    """One size, by what was seen of it."""
-    if not allocation.saturation_rps:
-        return allocation
-    speed = saturation_rps / allocation.saturation_rps
-    slower = max(1.0, 1.0 / speed)
+def rescaled_row(
+    row: ProfiledAllocation, saturation_rps: float, *, slower: float
+) -> ProfiledAllocation:
+    """One size, by the rate that was seen of it; its answers take `slower` times as long."""
+    speed = saturation_rps / row.saturation_rps if row.saturation_rps else 1.0
     points = tuple(
         replace(
             point,
             rps=point.rps * speed,
             latency_s={p: latency * slower for p, latency in point.latency_s.items()},
         )
-        for point in allocation.points
+        for point in row.points
     )
-    return replace(allocation, points=points, saturation_rps=saturation_rps)
+    return replace(row, points=points, saturation_rps=saturation_rps)
 
 
 def _as_measured(allocation: ProfiledAllocation) -> ProfiledAllocation:

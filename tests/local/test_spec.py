@@ -1,5 +1,6 @@
 """What the demo asks for, and the fixed choices that it is compared with."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,17 @@ def profile(name: str, accuracy: float, rps_per_core: float) -> Profile:
     return Profile(variant=name, accuracy=accuracy, load_time_s=0.5, allocations=allocations)
 
 
+def steep() -> Profile:
+    """Of a variant whose answers take longer on smaller sizes."""
+    flat = profile("steep", 0.7, 400.0)
+    rows = tuple(
+        replace(row, points=(replace(row.points[0], latency_s={99.0: 1 / row.resources[CPU]}),))
+        for row in flat.allocations
+    )
+    return replace(flat, allocations=rows)
+
+
+STEEP = steep()
 PROFILES = (profile("fast", 0.7, 400.0), profile("good", 0.8, 200.0), profile("best", 0.9, 50.0))
 
 
@@ -76,7 +88,7 @@ def test_calibration_measures_sizes_that_pods_can_have(
 
 
 def test_a_variant_too_slow_for_the_slo_here_is_left_out() -> None:
-    crawling = rescaled(PROFILES[2], Check(load_s=1.0, saturation_rps={1000: 5.0}))
+    crawling = rescaled(PROFILES[2], Check(load_s=1.0, saturation_rps={1000: 2.0}))
     service = demo_service((*PROFILES[:2], crawling), 1000, QUOTAS)
     assert [variant.name for variant in service.variants] == ["fast", "good"]
     size = PodSize(resources={CPU: 1000}, batch_size=4)
@@ -85,7 +97,7 @@ def test_a_variant_too_slow_for_the_slo_here_is_left_out() -> None:
 
 
 def test_a_machine_too_slow_for_every_variant_is_named() -> None:
-    crawling = (rescaled(p, Check(load_s=1.0, saturation_rps={1000: 5.0})) for p in PROFILES)
+    crawling = (rescaled(p, Check(load_s=1.0, saturation_rps={1000: 2.0})) for p in PROFILES)
     with pytest.raises(NothingFits, match="no variant serves within 250 ms"):
         demo_service(crawling, 1000, QUOTAS)
 
@@ -152,10 +164,24 @@ def test_the_resized_single_variant_has_all_its_sizes(service: Service) -> None:
 
 
 def test_a_slower_machine_serves_less_and_answers_later() -> None:
-    slow = rescaled(PROFILES[0], Check(load_s=1.5, saturation_rps={300: 60.0, 1000: 200.0}))
+    slow = rescaled(PROFILES[0], Check(load_s=1.5, saturation_rps={300: 108.0, 1000: 360.0}))
     assert slow.load_time_s == 1.5
-    assert slow.allocations[2].saturation_rps == pytest.approx(200.0)
-    assert slow.allocations[2].points[0].latency_s[99.0] == pytest.approx(0.4)
+    assert slow.allocations[2].saturation_rps == pytest.approx(360.0)
+    assert slow.allocations[2].points[0].latency_s[99.0] == pytest.approx(0.2 / 0.9)
+
+
+def test_a_size_on_a_slower_machine_answers_as_the_smaller_one_that_serves_as_much() -> None:
+    slow = rescaled(STEEP, Check(load_s=1.5, saturation_rps={1000: 140.0}))
+    by_size = {a.resources[CPU]: a for a in slow.allocations}
+    as_300 = by_size[1000]  # 350m where the profile was measured
+    assert as_300.points[0].rps == pytest.approx(0.9 * 140)
+    assert as_300.points[0].latency_s[99.0] == pytest.approx(1 / 300)
+    assert by_size[300].points[0].latency_s[99.0] == pytest.approx(1 / 100)  # 105m
+
+
+def test_a_size_on_a_slower_machine_that_is_as_none_that_was_measured_is_left_out() -> None:
+    slow = rescaled(STEEP, Check(load_s=1.5, saturation_rps={1000: 140.0}))
+    assert [a.resources[CPU] for a in slow.allocations] == [300, 1000]  # 100m is 35m there
 
 
 def test_a_faster_machine_serves_more_and_is_not_claimed_to_answer_earlier() -> None:
