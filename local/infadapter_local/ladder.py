@@ -97,10 +97,7 @@ def checked(profile: Profile, check: LadderCheck) -> Profile:
         profile,
         load_time_s=check.load_s,
         allocations=tuple(
-            rescaled_row(row, row.saturation_rps * ratio, slower=1 / ratio)
-            if row.saturation_rps
-            else row
-            for row in profile.allocations
+            rescaled_row(row, (row.saturation_rps or 0.0) * ratio) for row in profile.allocations
         ),
     )
 

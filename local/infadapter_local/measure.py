@@ -4,9 +4,8 @@ rescale those to the machine of whoever runs the demo.
 """
 
 import asyncio
-import math
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -115,37 +114,26 @@ def rescaled(profile: Profile, check: Check) -> Profile:
     Return the profile as it is on this machine: what was checked, and between that in proportion
     to the quota, which is what CPU-bound servers do.
 
-    A quota on a machine of speed s < 1 is s times that quota on the profile's machine: a pod's
-    latencies are those of the measured size that is nearest to it, and what is below the smallest
-    size that was measured is left out, as it was there. A faster machine's latencies are left:
-    much of them is waiting for the next period of the quota, which lasts as long on any machine.
+    Latencies are longer where it is slower. A faster machine's are left: much of them is waiting
+    for the next period of the quota, which lasts as long on any machine. A quota on a machine of
+    speed s < 1 is s times that quota on the profile's: what is so below the smallest size that was
+    measured is left out, for the reason for which it was not measured.
 
     Raises ValueError where nothing was checked that the profile has.
     """
     sizes, rates = zip(*sorted(_checked(profile, check).items()), strict=True)
     per_millicore = np.array(rates) / sizes
-    rows = {a.resources[CPU]: a for a in profile.allocations if a.saturation_rps}
+    smallest = min(a.resources[CPU] for a in profile.allocations)
 
-    def saturation_rps(millicores: int) -> float:
-        return millicores * float(np.interp(millicores, sizes, per_millicore))
+    def rows() -> Iterator[ProfiledAllocation]:
+        for own in profile.allocations:
+            millicores = own.resources[CPU]
+            saturation_rps = millicores * float(np.interp(millicores, sizes, per_millicore))
+            speed = saturation_rps / (own.saturation_rps or saturation_rps)
+            if millicores * speed >= _NEAR * smallest:
+                yield _as_measured(rescaled_row(own, saturation_rps))
 
-    here = (_row_here(rows, size, saturation_rps(size)) for size in sorted(rows))
-    measured = tuple(_as_measured(row) for row in here if row is not None)
-    return replace(profile, load_time_s=check.load_s, allocations=measured)
-
-
-def _row_here(
-    rows: Mapping[int, ProfiledAllocation], millicores: int, saturation_rps: float
-) -> ProfiledAllocation | None:
-    """The row of a size on this machine; None: it is smaller than what was measured."""
-    own = rows[millicores]
-    speed = saturation_rps / (own.saturation_rps or saturation_rps)
-    there = millicores * min(1.0, speed)  # the quota on the profile's machine that serves as much
-    if there < _NEAR * min(rows):
-        return None
-    nearest = min(rows, key=lambda size: abs(math.log(size / there)))
-    row = rescaled_row(rows[nearest], saturation_rps, slower=max(1.0, nearest / there))
-    return replace(row, size=own.size)
+    return replace(profile, load_time_s=check.load_s, allocations=tuple(rows()))
 
 
 def speed_of(profile: Profile, check: Check) -> float:
@@ -167,20 +155,21 @@ def _checked(profile: Profile, check: Check) -> dict[int, float]:
     return checked
 
 
-def rescaled_row(
-    row: ProfiledAllocation, saturation_rps: float, *, slower: float
-) -> ProfiledAllocation:
-    """One size, by the rate that was seen of it; its answers take `slower` times as long."""
-    speed = saturation_rps / row.saturation_rps if row.saturation_rps else 1.0
+def rescaled_row(allocation: ProfiledAllocation, saturation_rps: float) -> ProfiledAllocation:
+    """One size, by what was seen of it."""
+    if not allocation.saturation_rps:
+        return allocation
+    speed = saturation_rps / allocation.saturation_rps
+    slower = max(1.0, 1.0 / speed)
     points = tuple(
         replace(
             point,
             rps=point.rps * speed,
             latency_s={p: latency * slower for p, latency in point.latency_s.items()},
         )
-        for point in row.points
+        for point in allocation.points
     )
-    return replace(row, points=points, saturation_rps=saturation_rps)
+    return replace(allocation, points=points, saturation_rps=saturation_rps)
 
 
 def _as_measured(allocation: ProfiledAllocation) -> ProfiledAllocation:
