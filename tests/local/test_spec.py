@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from infadapter_local.calibration import Check, checked_sizes, rescaled, speed_of
 from infadapter_local.cgroups import Cores, Quotas
-from infadapter_local.measure import Check, checked_sizes, rescaled, speed_of, variant_words
+from infadapter_local.measure import variant_words
 from infadapter_local.run import server_command
 from infadapter_local.shipped import VARIANTS, shipped_profiles, trained_accuracies
 from infadapter_local.spec import (
