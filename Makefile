@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[operator,server,onnx,tracing,local,simulator,forecast]'
 	touch $(STAMP)
 
-demo: install  ## calibrate, replay a trace through a real router, adapt, report (about six minutes)
+demo: install  ## calibrate, replay a trace through a real router, adapt, report (about seven minutes)
 	$(BIN)/infadapter demo
 
 # Bytecode is kept whatever the environment says: without it, half of the time before the first test is compiling.
