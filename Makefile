@@ -31,7 +31,7 @@ test test-processes: export PYTHONDONTWRITEBYTECODE =
 test: install  ## the tests that need Python alone
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --ignore tests/e2e -m "not cluster and not process"
 
-test-processes: install  ## those that start real servers, kill them, train or measure
+test-processes: install  ## those that start real servers, kill them, train, or measure by the clock
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --ignore tests/e2e -m "process and not cluster"
 
 e2e: install  ## the tests on the cluster that KUBECONFIG names
