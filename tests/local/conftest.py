@@ -86,6 +86,12 @@ def tiny_server(tmp_path: Path) -> Callable[[Target, PodSize, int], list[str]]:
     return lambda target, size, port: [sys.executable, "-S", str(script), target.variant, str(port)]
 
 
+@pytest.fixture(autouse=True)
+def starts_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("router", "fork_client", "measure"):
+        monkeypatch.setattr(f"infadapter_local.{module}._START_LIMIT_S", PATIENCE_S)
+
+
 @pytest.fixture
 def held(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
     """Meanwhile no tiny server comes up, and none that was told to has ended."""
