@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from tests.patience import PATIENCE_S
 
@@ -177,6 +178,6 @@ def eventually(attempt: Any) -> None:
     while time.monotonic() < end_s:
         try:
             return attempt()  # type: ignore[no-any-return]
-        except OSError:
+        except (OSError, PrometheusApiClientException):  # it listens before it is ready
             time.sleep(0.2)
     raise TimeoutError("Prometheus did not start")
