@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlparse
 
 import pytest
+from prometheus_api_client.exceptions import PrometheusApiClientException
 
 Server = TypeVar("Server", bound=ThreadingHTTPServer)
 
@@ -168,9 +169,9 @@ def running(folder: Path, config: Any, web: Any = None) -> Iterator[str]:
 
 
 def eventually(attempt: Any) -> None:
-    for _ in range(100):
+    for _ in range(500):
         try:
             return attempt()  # type: ignore[no-any-return]
-        except OSError:
+        except (OSError, PrometheusApiClientException):  # which is 503 while it starts
             time.sleep(0.2)
     raise TimeoutError("Prometheus did not start")

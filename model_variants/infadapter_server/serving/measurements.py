@@ -13,12 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from infadapter_profiles.regular import regular_bytes
 from infadapter_profiles.whole import replacing
 from infadapter_server.networks.adaptive.points import Point
 
 __all__ = ["FILE", "Measured", "Measurements", "machine"]
 
 FILE = ".infadapter-measured.json"
+MOST_BYTES = 16 * 2**20
 _SIZE = re.compile("[1-9][0-9]{0,5}")
 _log = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ class Measurements:
     def _read(self) -> dict[str, dict[str, Any]]:
         """All machines' entries; a file that can't be understood is as none."""
         try:
-            content = json.loads(self._path.read_bytes()) if self._path else {}
+            content = json.loads(regular_bytes(self._path, MOST_BYTES)) if self._path else {}
             return {where: dict(filter(_sound, known.items())) for where, known in content.items()}
         except FileNotFoundError:
             return {}
