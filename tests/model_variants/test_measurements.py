@@ -41,8 +41,14 @@ def test_what_is_no_file_of_measurements_is_ignored_and_nobody_waits_for_it(
     tmp_path: Path, hold: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     hold(tmp_path / FILE)
-    assert Measurements(tmp_path / FILE, "here").of("m", "stamp") is None
-    assert "it is no regular file" in caplog.text
+    caplog.set_level(logging.INFO)
+    known = Measurements(tmp_path / FILE, "here")
+    assert known.of("m", "stamp") is None
+    assert "is ignored: [Errno 22] it is no regular file" in caplog.text
+    known.remember("m", "stamp", MEASURED)
+    assert known.of("m", "stamp") == MEASURED
+    assert "isn't written: it is no regular file" in caplog.text
+    assert not (tmp_path / FILE).is_file()
 
 
 def test_seconds_of_another_machine_are_not_ours_and_stay(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ It is kept in a small file beside the repository where that can be written, so t
 needn't load every model once to know them. It only seeds estimates: what runs corrects them.
 """
 
+import errno
 import json
 import logging
 import re
@@ -70,6 +71,8 @@ class Measurements:
             return {}
 
     def _write(self, path: Path) -> None:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError(errno.EINVAL, "it is no regular file: put one there")
         ours = {name: {"stamp": stamp, **asdict(m)} for name, (stamp, m) in self._known.items()}
         content = json.dumps({**self._read(), self._where: ours}, indent=1)
         with replacing(path) as beside:
