@@ -19,7 +19,11 @@ def rows_of(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, 
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(_lines(file, path))
-            missing = [name for name in needed if name not in (reader.fieldnames or ())]
+            names = reader.fieldnames or ()
+            for name in names:
+                if name and names.count(name) > 1:
+                    raise BadFile(f"{path} has two columns {name!r}: name each once.")
+            missing = [name for name in needed if name not in names]
             if missing:
                 raise BadFile(f"{path} has no column {missing[0]}: it needs {', '.join(needed)}.")
             for cells in reader:
