@@ -76,8 +76,9 @@ def test_a_command_whose_words_hold_spaces_is_a_json_list() -> None:
     ],
 )
 def test_a_bad_value_is_refused_with_its_name(name: str, value: str) -> None:
-    with pytest.raises(InvalidSetting, match=f"INFADAPTER_{name} is '.*'; it must"):
+    with pytest.raises(InvalidSetting, match=f"INFADAPTER_{name} is '.*'; it must") as caught:
         settings_from({f"INFADAPTER_{name}": value})
+    assert "secret" not in str(caught.value)
 
 
 def test_a_variable_that_is_no_setting_is_said_with_the_one_that_was_meant() -> None:

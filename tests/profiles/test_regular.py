@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,9 @@ NO_FILES = pytest.mark.parametrize(
 
 
 @NO_FILES
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, put, monkeypatch) -> None:
+def test_what_is_no_regular_file_is_refused_at_once(
+    tmp_path: Path, put: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     put(tmp_path / "it")
     with pytest.raises(OSError, match="it") as caught:
