@@ -4,6 +4,10 @@ import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
+
+LONGEST_LINE = 2**20
+"""A device has no end, and may have none of a line."""
 
 
 class BadFile(ValueError):
@@ -14,8 +18,12 @@ def rows_of(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, 
     """Lines by number, with at least these columns. Raises BadFile."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in needed if name not in (reader.fieldnames or ())]
+            reader = csv.DictReader(_lines(file, path))
+            names = reader.fieldnames or ()
+            for name in names:
+                if name and names.count(name) > 1:
+                    raise BadFile(f"{path} has two columns {name!r}: name each once.")
+            missing = [name for name in needed if name not in names]
             if missing:
                 raise BadFile(f"{path} has no column {missing[0]}: it needs {', '.join(needed)}.")
             for cells in reader:
@@ -23,6 +31,14 @@ def rows_of(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, 
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no CSV in UTF-8"
         raise BadFile(f"{path} can't be read: {reason}.") from error
+
+
+def _lines(file: TextIO, path: Path) -> Iterator[str]:
+    """Raises BadFile."""
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise BadFile(f"{path} can't be read: a line has {LONGEST_LINE:,} letters or more.")
+        yield line
 
 
 def _whole(cells: dict[str, str], where: str) -> dict[str, str]:

@@ -58,6 +58,10 @@ def is_store(name: str) -> bool:
 def trace_of_store(url: str, span: Span, asked: Asked) -> Trace:
     """The sum of all series that the query gives. Raises TraceError."""
     store = Store(url)
+    try:
+        urllib.parse.urlsplit(url).port  # noqa: B018 - which raises
+    except ValueError as error:
+        raise store.error(f"has no valid address: {error}") from error
     if not span.query:
         raise store.error("is to be asked: give --query, such as 'sum(rate(requests_total[1m]))'")
     answers = _answers(store, span, Progress(what="parts of the query"))

@@ -20,6 +20,7 @@ from infadapter_scheduler.subgraphs import (
 )
 
 MOST, MOST_EVERY = 1e9, 10**9
+MOST_BYTES = 64 * 2**20
 OUT = ("subnet", "subgraph", "latency_ms", "met")
 
 
@@ -129,7 +130,11 @@ def _json(path: Path) -> object:
         raise BadFile(f"{path} has {text}, which is no number.")
 
     try:
-        text = path.read_text("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise BadFile(f"{path} is larger than {MOST_BYTES // 2**20} MiB.")
+        text = content.decode("utf-8-sig")
         return json.loads(text, object_pairs_hook=pairs, parse_constant=no_number)
     except json.JSONDecodeError as error:
         raise BadFile(f"{path}, line {error.lineno} is no JSON: {error.msg}.") from error

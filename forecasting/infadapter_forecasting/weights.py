@@ -14,9 +14,10 @@ from typing import IO
 import numpy as np
 
 from infadapter_forecasting.forecaster import Array
+from infadapter_profiles.regular import regular_bytes
 
 VERSION = 1
-LARGEST_BYTES = 1_000_000
+LARGEST_BYTES = 2**20
 HEADER = "header"
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -36,19 +37,17 @@ def save(file: Path | IO[bytes], kind: str, arrays: Mapping[str, Array]) -> None
 def load(path: Path, kind: str, shapes: Shapes) -> dict[str, Array]:
     """The arrays of a network of this kind, each of the shape it must have and all finite."""
     try:
-        with np.load(io.BytesIO(_content(path)), allow_pickle=False) as stored:
+        with np.load(io.BytesIO(regular_bytes(path, LARGEST_BYTES)), allow_pickle=False) as stored:
             _check_header(path, kind, stored[HEADER])
             return {name: _checked(path, name, stored[name], shapes[name]) for name in shapes}
     except KeyError as error:
         raise InvalidWeights(f"{path} lacks an array: {error.args[0]}") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InvalidWeights(f"{path} is not a file of weights: {error}") from error
-
-
-def _content(path: Path) -> bytes:
-    if path.stat().st_size > LARGEST_BYTES:
-        raise InvalidWeights(f"{path} is larger than {LARGEST_BYTES} bytes")
-    return path.read_bytes()
+    except OSError as error:
+        raise InvalidWeights(f"{path} can't be read: {error.strerror or error}") from error
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InvalidWeights(
+            f"{path} is damaged, or no file of weights: give one that training has written"
+        ) from error
 
 
 def _check_header(path: Path, kind: str, stored: np.ndarray) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from infadapter_profiles.regular import regular_bytes
+
 MOST_BYTES = 65_536
 MOST_HEADERS = 32
 LEAST_HIDDEN = 4
@@ -78,12 +80,11 @@ class Credentials:
 def read(path: Path) -> str:
     """What a header may hold of a file, without the ends. Raises CredentialsUnreadable."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+        content = regular_bytes(path, MOST_BYTES)
     except OSError as error:
         raise CredentialsUnreadable(f"{path} can't be read: {error.strerror}") from None
     text = content.decode("ascii", "replace").strip()
-    if len(content) > MOST_BYTES or not _VALUE.fullmatch(text):
+    if not _VALUE.fullmatch(text):
         raise CredentialsUnreadable(
             f"{path} must hold one line of printable characters, as a header's value"
         )

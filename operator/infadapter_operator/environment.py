@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from infadapter_profiles.quantities import InvalidQuantity, cpu_millicores
 from infadapter_profiles.variables import PREFIX, unread
@@ -61,6 +62,11 @@ class Environment:
             raise InvalidSetting(
                 f"{PREFIX}{name} is {text!r}; it must begin with http:// or https://"
             )
+        if not _names_a_host(text):  # what stands before an @ is secret
+            raise InvalidSetting(
+                f"{PREFIX}{name} is {text.rpartition('@')[2]!r}; it must name a host, and a port"
+                " from 1 to 65535 if any, such as http://prometheus:9090"
+            )
         return text.rstrip("/")
 
     def cpu(self, name: str, default: str) -> str:
@@ -98,3 +104,11 @@ class Environment:
                 f"{PREFIX}{name} is {text!r}; it must be a number from {least:g} to {most:g}"
             )
         return value
+
+
+def _names_a_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -610,3 +610,17 @@ def test_a_plain_profile_is_not_added_to_by_a_server_with_points(world: ClusterW
     assert "has no operating points and the server has some" in result.output
     assert len(world.objects[PROFILE]["spec"]["allocations"]) == 1
     assert world.left == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"clusters: 5", None])
+def test_a_kubeconfig_that_can_not_be_used_is_a_sentence_and_status_2(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    if content is not None:
+        (tmp_path / "config").write_bytes(content)
+    result = invoke("--kubernetes", "infsvc/a:b", "--namespace", "x", "--cpu", "1")
+    assert result.exit_code == 2
+    assert str(tmp_path / "config") in result.stderr
+    assert "Set KUBECONFIG to the kubeconfig of a cluster" in result.stderr

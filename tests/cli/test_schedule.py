@@ -124,6 +124,7 @@ def test_a_given_buffer_is_kept_free(files: Path) -> None:
     ("name", "text", "sentence"),
     [
         ("table.csv", "model,b1_ms\na,1\n", "has no column weights_mb"),
+        ("table.csv", TABLE.replace("b2_ms", "b1_ms"), "has two columns 'b1_ms'"),
         ("table.csv", TABLE + "small,20,2,1,2,3,,\n", "small is there twice"),
         ("table.csv", TABLE + "b,20,2,,2,3,,\n", "b has no b1_ms"),
         ("table.csv", TABLE + "b,20,2,-1,2,3,,\n", "b1_ms is '-1'"),

@@ -216,6 +216,15 @@ def test_a_file_that_is_not_there_or_no_text_is_said_so(folder: Path, name: str)
     refused(folder, "can't be read: No such file", name)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"), [("s.json", "larger than"), ("q.csv", "letters or more")]
+)
+def test_a_file_without_an_end_is_a_sentence(folder: Path, name: str, said: str) -> None:
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    refused(folder, said, name)
+
+
 def refused(folder: Path, said: str, name: str) -> None:
     result = replayed(folder)
     assert result.exit_code == 2

@@ -356,6 +356,9 @@ def test_what_goes_wrong_there_is_one_sentence(
     ("arguments", "said"),
     [
         (("http://127.0.0.1:1", *QUERY), "does not answer: Connection refused."),
+        (("http://[::1", *QUERY), "has no valid address: Invalid IPv6 URL."),
+        (("http://localhost:99999", *QUERY), "has no valid address: Port out of range 0-65535."),
+        (("http://localhost:x", *QUERY), "has no valid address: Port could not be cast"),
         (("http://user:word@127.0.0.1:1", *QUERY), "The Prometheus at http://127.0.0.1:1 does"),
         (("http://nowhere.invalid", *QUERY), "does not answer: "),
         (("http://127.0.0.1:1",), "give --query, such as"),

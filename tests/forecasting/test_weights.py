@@ -1,4 +1,5 @@
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from infadapter_forecasting import InvalidWeights, PublishedLstm, QuantileNetwork, ScaledLstm
 from infadapter_forecasting.lstm import SHAPES
 from infadapter_forecasting.quantile_network import DEFAULT
-from infadapter_forecasting.weights import load, save
+from infadapter_forecasting.weights import LARGEST_BYTES, load, save
 
 
 def lstm_arrays(value: float = 0.1) -> dict[str, np.ndarray]:
@@ -53,6 +54,13 @@ def test_a_missing_array_is_refused(tmp_path: Path) -> None:
         PublishedLstm.read(tmp_path / "lstm.npz")
 
 
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.npz")
+    for path in (tmp_path / "fifo.npz", Path("/dev/zero")):
+        with pytest.raises(InvalidWeights, match="can't be read: it is no regular file"):
+            load(path, "PublishedLstm", SHAPES)
+
+
 @pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04 torn"])
 def test_what_is_no_file_of_weights_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "torn.npz").write_bytes(content)
@@ -60,9 +68,9 @@ def test_what_is_no_file_of_weights_is_refused(tmp_path: Path, content: bytes) -
         load(tmp_path / "torn.npz", "PublishedLstm", SHAPES)
 
 
-def test_a_file_that_is_too_large_is_not_even_opened(tmp_path: Path) -> None:
-    (tmp_path / "large.npz").write_bytes(bytes(1_000_001))
-    with pytest.raises(InvalidWeights, match="larger than"):
+def test_a_file_that_is_too_large_is_refused_with_its_bound(tmp_path: Path) -> None:
+    (tmp_path / "large.npz").write_bytes(bytes(LARGEST_BYTES + 1))
+    with pytest.raises(InvalidWeights, match="larger than 1 MiB"):
         load(tmp_path / "large.npz", "PublishedLstm", SHAPES)
 
 

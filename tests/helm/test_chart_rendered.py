@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from infadapter_operator.domain.names import VARIANT_LABEL, router_labels, target_labels
 from infadapter_operator.domain.service import Patience
@@ -427,12 +429,61 @@ def test_the_operator_runs_without_privileges() -> None:
         ("watchNamespaces={Not_A_Name}", "watchNamespaces"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("metrics.podMonitor.interval=soon", "interval"),
+        ("router.cpu=0", "/router/cpu"),
+        ("router.cpu=-1", "/router/cpu"),
+        ("router.cpu=0.0m", "/router/cpu"),
+        ("router.cpu=much", "/router/cpu"),
+        ("router.cpu=1Gi", "/router/cpu"),
+        ("router.cpu=9999999999999m", "/router/cpu"),
+        ("router.cpu=9999999999999", "/router/cpu"),
+        ("prometheus.headers.X Y=vision", "propertyName 'X Y'"),
+        ("prometheus.headers.X=é", "/prometheus/headers/X"),
+        ("patience.retryMostSeconds=29", "no less than patience.retryFirstSeconds, 30"),
     ],
 )
 def test_a_wrong_value_is_refused_and_named(wrong: str, field: str) -> None:
     ran = helm("template", "x", str(CHART), "--set", wrong)
     assert ran.returncode != 0
     assert field in ran.stderr
+
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())["properties"]
+ROUTER_CPU = SCHEMA["router"]["properties"]["cpu"]
+HEADERS = SCHEMA["prometheus"]["properties"]["headers"]
+
+
+def whole(pattern: str) -> str:
+    """Python's $ stands before a last newline, too."""
+    return pattern.removesuffix("$") + r"\Z"
+
+
+@given(
+    st.from_regex(whole(ROUTER_CPU["pattern"]))
+    .filter(lambda text: len(text) <= ROUTER_CPU["maxLength"])
+    .map(json.dumps)
+    | st.floats(ROUTER_CPU["minimum"], ROUTER_CPU["maximum"]).map(str)
+)
+def test_the_operator_takes_whatever_cpu_of_routers_the_chart_takes(text: str) -> None:
+    cpu = str(json.loads(text))
+    assert settings_from({"INFADAPTER_ROUTER_CPU": cpu}).router.cpu == cpu
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(whole(HEADERS["propertyNames"]["pattern"])),
+        st.from_regex(whole(HEADERS["additionalProperties"]["pattern"])),
+    )
+)
+def test_the_operator_takes_whatever_headers_the_chart_takes(headers: dict[str, str]) -> None:
+    given = {"INFADAPTER_PROMETHEUS_HEADERS": json.dumps(headers)}
+    assert settings_from(given).credentials.headers == headers
+
+
+@helm_needed
+@pytest.mark.parametrize(("written", "told"), [("2", "2"), ("0.5", "0.5"), ("1500m", "1500m")])
+def test_cpu_of_routers_may_be_a_number(written: str, told: str) -> None:
+    objects = rendered("default", "infadapter", "--set", f"router.cpu={written}")
+    assert settings_from(environment(objects)).router.cpu == told
 
 
 @helm_needed

@@ -5,7 +5,7 @@ import pytest
 from infadapter_scheduler.actions import Run
 from infadapter_server.executors.messages import LoadModel, Order
 from infadapter_server.executors.port import Tell
-from infadapter_server.serving.crew import Crew
+from infadapter_server.serving.crew import LOAD_S, Crew
 from infadapter_server.serving.lanes import LOAD_SUSPECT_S, OVERDUE, SUSPECT_S, Lane
 from tests.model_variants.fake_models import LATER, stored
 
@@ -64,7 +64,7 @@ async def test_one_that_is_overdue_is_waited_for_no_longer_than_is_said(
 async def test_for_a_load_nobody_waits_and_it_is_no_fault(crew: Crew, executor: Stubborn) -> None:
     crew["executor"].load(LoadModel(stored(), 0.0, LATER), 10.0, LOAD_SUSPECT_S)
     assert not await crew.stop(2.0, now_s=10.5)
-    assert executor.waited_s == [2.0]
+    assert executor.waited_s == [LOAD_S]
     assert not crew.hung
 
 

@@ -1,6 +1,7 @@
 """Folders in Triton's layout, and models that the command line names."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from infadapter_server.networks.notes import measured
 from infadapter_server.networks.stored import Format
 from infadapter_server.serving.catalogue import Catalogue, Given, parse_given
 from infadapter_server.serving.config_keys import ConfigError
-from infadapter_server.serving.layout import Found, Unfit, found_folder, scan
+from infadapter_server.serving.layout import Found, Unfit, found_file, found_folder, scan
 
 TENSORS = "input: {name: x, shape: [4]}\noutput: {name: y, shape: [3]}\n"
 
@@ -54,6 +55,69 @@ def test_a_configuration_by_another_name_is_not_ignored(tmp_path: Path) -> None:
     folder = model(tmp_path / "n", "1", config=TENSORS)
     (folder / "config.yaml").rename(folder / "config.yml")
     assert unfit(folder) == f"{folder}/config.yml is not read: name it config.yaml."
+
+
+def test_tritons_configuration_is_said_not_to_be_read_where_ours_is_missing(tmp_path: Path) -> None:
+    folder = model(tmp_path / "m", "1")
+    (folder / "config.pbtxt").write_text("max_batch_size: 8")
+    assert not found(folder).unread
+    (folder / "config.yaml").unlink()
+    told = f"{folder}/config.pbtxt is not read: what it says"
+    assert told in unfit(folder)
+    assert "config.yaml, by input, output, batch_sizes and version." in unfit(folder)
+
+
+def hold_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def hold_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def hold_nothing(path: Path) -> None:
+    path.symlink_to(path.parent / "nowhere")
+
+
+UNREADABLE = pytest.mark.parametrize("hold", [hold_fifo, hold_device, hold_nothing, Path.mkdir])
+
+
+@UNREADABLE
+def test_a_configuration_that_is_no_regular_file_is_a_reason_and_nobody_waits_for_it(
+    tmp_path: Path, hold: Callable[[Path], None]
+) -> None:
+    folder = model(tmp_path / "m", "1")
+    (folder / "config.yaml").unlink()
+    hold(folder / "config.yaml")
+    assert unfit(folder).startswith(f"{folder}/config.yaml can't be read: ")
+    entry = found_file("m", folder / "1" / "model.pt")
+    assert isinstance(entry, Unfit)
+    assert entry.reason == unfit(folder)
+
+
+@UNREADABLE
+@pytest.mark.parametrize("file", ["model.pt", "model.pt2", "model.onnx", "model.py"])
+def test_a_model_that_is_no_regular_file_is_none(
+    tmp_path: Path, hold: Callable[[Path], None], file: str
+) -> None:
+    folder = model(tmp_path / "m")
+    (folder / "1").mkdir()
+    hold(folder / "1" / file)
+    assert "has no model: put" in unfit(folder)
+    rungs = TENSORS + "ladder: [{name: a, file: a.pt, accuracy: 0.5}]"
+    ladder = model(tmp_path / "ladder", config=rungs)
+    (ladder / "1").mkdir()
+    hold(ladder / "1" / "a.pt")
+    assert "has no a.pt, which the ladder names" in unfit(ladder)
+
+
+@pytest.mark.parametrize("hold", [hold_fifo, hold_device, hold_nothing])
+def test_a_model_of_the_command_line_is_a_regular_file_or_a_folder(
+    tmp_path: Path, hold: Callable[[Path], None]
+) -> None:
+    hold(tmp_path / "m.pt")
+    with pytest.raises(ConfigError, match="is no variant, no file and no folder"):
+        parse_given(f"m={tmp_path / 'm.pt'}")
 
 
 def test_other_folders_beside_versions_are_ignored(tmp_path: Path) -> None:

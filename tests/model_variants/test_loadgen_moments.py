@@ -60,6 +60,8 @@ def test_a_run_is_bounded_in_time_and_number() -> None:
 
 def test_arrivals_are_read_as_they_are_or_refused(tmp_path: Path) -> None:
     assert read_moments(written(tmp_path, "0.5\n0.5\n2\n")).tolist() == [0.5, 0.5, 2]
+    with pytest.raises(TraceError, match="must hold one number a line"):
+        read_moments(Path("/dev/zero"))
     for text in ("2\n1\n", "-1\n", "nan\n", "0 1\n1 2\n"):
         with pytest.raises(TraceError, match="finite, sorted and not below 0"):
             read_moments(written(tmp_path, text))

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import resource
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +34,21 @@ def test_a_restart_knows_the_operating_points_and_what_each_took(tmp_path: Path)
     measured = replace(MEASURED, points=points)
     Measurements(tmp_path / FILE, "here").remember("m", "stamp", measured)
     assert Measurements(tmp_path / FILE, "here").of("m", "stamp") == measured
+
+
+@pytest.mark.parametrize("hold", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_of_measurements_is_ignored_and_nobody_waits_for_it(
+    tmp_path: Path, hold: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    hold(tmp_path / FILE)
+    caplog.set_level(logging.INFO)
+    known = Measurements(tmp_path / FILE, "here")
+    assert known.of("m", "stamp") is None
+    assert "is ignored: [Errno 22] it is no regular file" in caplog.text
+    known.remember("m", "stamp", MEASURED)
+    assert known.of("m", "stamp") == MEASURED
+    assert "isn't written: it is no regular file" in caplog.text
+    assert not (tmp_path / FILE).is_file()
 
 
 def test_seconds_of_another_machine_are_not_ours_and_stay(tmp_path: Path) -> None:

@@ -21,7 +21,9 @@ from infadapter_server.networks.models import open_plain
 from infadapter_server.networks.onnx_header import read_header
 from infadapter_server.networks.signatures import SIGNATURES, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
-from infadapter_server.serving.layout import Found, Unfit, found_file, found_folder
+from infadapter_server.serving.layout import Found, Unfit, found_file, found_folder, scan
+from infadapter_server.serving.measurements import Measurements
+from infadapter_server.serving.repository import Repository
 from tests.model_variants.onnx_files import linear, save, some, value
 from tests.model_variants.test_programs import loaded
 
@@ -68,6 +70,20 @@ def test_a_folder_without_a_configuration_will_do(tmp_path: Path, network: nn.Li
     entry = found_folder("m", tmp_path / "m")
     assert isinstance(entry, Found)
     assert (entry.stored.version, entry.stored.signature.input_shape) == ("7", (4,))
+
+
+def test_one_whose_configuration_is_tritons_is_served_and_the_log_says_once_what_is_not_read(
+    tmp_path: Path, network: nn.Linear, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = linear(tmp_path / "m" / "7" / "model.onnx", network)
+    (tmp_path / "m" / "config.pbtxt").write_text("max_batch_size: 8")
+    told = found(file).unread
+    assert told.startswith(f"{tmp_path}/m/config.pbtxt is not read: what it says")
+    repository = Repository(lambda: scan(tmp_path), Measurements(None))
+    repository.take(repository.read())
+    assert [record.getMessage() for record in caplog.records] == [f"m: {told}"]
+    (tmp_path / "m" / "config.yaml").write_text("batch_sizes: [1]")
+    assert not found(file).unread
 
 
 def test_a_fixed_batch_of_one_is_never_joined_with_others(

@@ -229,6 +229,29 @@ def test_one_that_is_told_to_stop_while_it_loads_ends_without_a_fault(tmp_path: 
     assert "Traceback" not in errors
 
 
+TOLD_TO_STOP = """
+import os, signal, sys, time
+class Stop:
+    def find_spec(self, name, path, target=None):
+        if name == "infadapter_server.exit_code":
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(600)
+sys.meta_path.insert(0, Stop())
+from {entry} import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "entry", ["infadapter_server.__main__", "infadapter_server.executors.remote.command"]
+)
+def test_one_that_is_told_to_stop_while_it_imports_ends_without_a_fault(entry: str) -> None:
+    """The default action is not taken by process 1, which a pod's is."""
+    command = (sys.executable, "-c", TOLD_TO_STOP.format(entry=entry))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     "entry", ["infadapter_server.__main__", "infadapter_server.executors.remote.command"]
 )

@@ -1,6 +1,7 @@
 """The SuperNet that ships: its points are what was noted of them, and damage is seen."""
 
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -113,6 +114,16 @@ def test_a_damaged_file_is_known_by_its_checksum(copied: Path) -> None:
     content[len(content) // 2] ^= 1
     (copied / WEIGHTS_FILE).write_bytes(content)
     with pytest.raises(LoadError, match=r"The checksum of .*mnist1d\.pt is not the one in"):
+        open_supernet(copied)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_FILE, NOTES])
+def test_a_pipe_in_the_place_of_a_file_is_a_sentence_and_nobody_waits_for_it(
+    copied: Path, name: str
+) -> None:
+    (copied / name).unlink()
+    os.mkfifo(copied / name)
+    with pytest.raises(LoadError, match="of the SuperNet can't be read"):
         open_supernet(copied)
 
 

@@ -1,5 +1,6 @@
 """`infadapter-worker` as others meet it: a process with a port, signals and an exit code."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -87,6 +88,7 @@ def test_one_that_is_stuck_ends_and_says_so() -> None:
 def test_a_port_that_is_taken_and_bad_options_are_one_sentence(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    os.mkfifo(tmp_path / "tls.key")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for arguments, code, sentence in (
@@ -94,6 +96,7 @@ def test_a_port_that_is_taken_and_bad_options_are_one_sentence(
             (["--memory", "much"], 2, "'much' is no quantity"),
             (["--memory", "9"], 2, "9 is less than 1048576 bytes"),
             (["--models", str(tmp_path / "none")], 2, "does not exist"),
+            (["--tls", str(tmp_path)], 2, "tls.key: it is no regular file"),
         ):
             monkeypatch.setattr(sys, "argv", ["infadapter-worker", *arguments])
             assert command() == code
@@ -103,29 +106,103 @@ def test_a_port_that_is_taken_and_bad_options_are_one_sentence(
             assert said.count("\n") == 1
 
 
-STOPPED_WHILE_IT_LOADS = """
-import os, signal, sys, time
+STOPPED = """
+import hashlib, os, signal, sys, time
 from infadapter_server.executors.remote import command_line
 
-def load(_):
+def stop():
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(600)
 
-command_line.FINISH_S = 0.2
-command_line.torch_opener = lambda: load
+def load(_):
+    {load}
+
+class Model:
+    weights_bytes = 0
+    def use_threads(self, threads): pass
+    def __call__(self, batch):
+        if batch.any():
+            stop()
+            time.sleep({computes_s})
+        return batch[:, 0, 0, :]
+
+def prepare():
+    {prepare}
+    return load
+
+command_line.FINISH_S = {finish_s}
+command_line.torch_opener = prepare
 sys.argv[1:] = ["--host", "127.0.0.1", "--port", "0"]
 sys.exit(command_line.command())
 """
+NEVER_S = 1e6
 
 
-def test_one_that_is_told_to_stop_while_it_loads_ends_without_a_fault() -> None:
-    command = [sys.executable, "-c", STOPPED_WHILE_IT_LOADS]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        address = process.stdout.readline().removeprefix("listening on ").strip()
-        rig = Rig(RemoteExecutor("worker-0", address))
-        rig.ready()
+@contextmanager
+def stopped(
+    load: str = "return Model()",
+    prepare: str = "",
+    computes_s: float = 0,
+    finish_s: float = NEVER_S,
+) -> Iterator[subprocess.Popen[str]]:
+    """A worker that is told to stop by what it does itself."""
+    code = STOPPED.format(load=load, prepare=prepare, computes_s=computes_s, finish_s=finish_s)
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def driven(process: subprocess.Popen[str]) -> Iterator[Rig]:
+    assert process.stdout is not None
+    address = process.stdout.readline().removeprefix("listening on ").strip()
+    rig = Rig(RemoteExecutor("worker-0", address))
+    rig.ready()
+    try:
+        yield rig
+    finally:
+        rig.executor.stop(within_s=0)
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        "stop(); time.sleep(600)",
+        "stop(); hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)",  # lets no handler run
+    ],
+)
+def test_nobody_waits_for_the_load_that_a_worker_does_when_it_is_told_to_stop(load: str) -> None:
+    with stopped(load) as process, driven(process) as rig:
         rig.submit(LoadModel(GLYPH, 0.0, LATER))
         assert process.wait(PATIENCE_S) == 0
         rig.lost()
-        rig.executor.stop(within_s=0)
+
+
+def test_nobody_waits_for_the_imports_of_a_worker_that_is_told_to_stop() -> None:
+    with stopped(prepare="stop(); time.sleep(600)") as process:
+        assert process.wait(PATIENCE_S) == 0
+
+
+GIVEN = (np.ones((1, 1, 32, 32), np.float32),)
+LOADED = replace(GLYPH, signature=replace(GLYPH.signature, output_shape=(32,)))
+
+
+def test_an_inference_is_answered_by_a_worker_that_is_told_to_stop_meanwhile() -> None:
+    with stopped(computes_s=0.3) as process, driven(process) as rig:
+        rig.submit(LoadModel(LOADED, 0.0, LATER))
+        assert rig.loaded().outcome is Outcome.DONE
+        rig.submit(Infer(1, GLYPH.name, GIVEN, 0.0, LATER))
+        assert rig.inferred().outcome is Outcome.DONE
+        assert process.wait(PATIENCE_S) == 0
+        rig.lost()
+
+
+def test_an_inference_that_hangs_when_a_worker_is_told_to_stop_is_a_fault() -> None:
+    with stopped(computes_s=600, finish_s=0.2) as process, driven(process) as rig:
+        rig.submit(LoadModel(LOADED, 0.0, LATER))
+        assert rig.loaded().outcome is Outcome.DONE
+        rig.submit(Infer(1, GLYPH.name, GIVEN, 0.0, LATER))
+        assert process.wait(PATIENCE_S) == 1

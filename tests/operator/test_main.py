@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -193,3 +195,23 @@ def test_settings_and_clusters_that_can_t_be_used_are_a_sentence_and_status_2(
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("infadapter: INFADAPTER_LOOK_SECONDS is '9'; it must be")
     assert "Set KUBECONFIG" in second
+
+
+TOLD_TO_STOP = """
+import os, signal, sys, time
+class Stop:
+    def find_spec(self, name, path, target=None):
+        if name == "infadapter_operator.main":
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(600)
+sys.meta_path.insert(0, Stop())
+from infadapter_operator.__main__ import main
+main()
+"""
+
+
+def test_one_that_is_told_to_stop_while_it_imports_ends_without_a_fault() -> None:
+    """The default action is not taken by process 1, which a pod's is."""
+    command = (sys.executable, "-c", TOLD_TO_STOP)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "infadapter: the operator starts\n")

@@ -120,7 +120,9 @@ async def test_what_is_no_token_is_named_and_not_told(
 ) -> None:
     token.write_bytes(content)  # noqa: ASYNC240 - nothing else runs in this loop
     told = await refusal(server, Credentials(token_file=str(token)))
-    assert told.startswith(f"Prometheus was not asked: {token} must hold one line")
+    too_long = len(content) > MOST_BYTES
+    must = "can't be read: it is larger than 64 KiB" if too_long else "must hold one line"
+    assert told.startswith(f"Prometheus was not asked: {token} {must}")
     assert server.headers == {}
 
 
@@ -203,6 +205,12 @@ async def test_each_key_of_a_secret_is_a_header_and_is_read_again(
     mounted(tmp_path, {"Authorization": "Basic another", "X-Scope-OrgID": "12345"})
     await ask(server, credentials)
     assert server.headers["Authorization"] == "Basic another"
+
+
+def test_nobody_waits_for_a_pipe_in_the_place_of_a_token(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CredentialsUnreadable, match="pipe can't be read: it is no regular file"):
+        Credentials(token_file=str(tmp_path / "pipe")).headers_now()
 
 
 def test_a_folder_that_holds_no_headers_is_named(tmp_path: Path) -> None:

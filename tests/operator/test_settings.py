@@ -48,6 +48,11 @@ def test_a_command_whose_words_hold_spaces_is_a_json_list() -> None:
         ("ROUTER_COMMAND", "[sh]"),
         ("ROUTER_COMMAND", "[]"),
         ("PROMETHEUS_URL", "prometheus:9090"),
+        ("PROMETHEUS_URL", "http://[::1"),
+        ("PROMETHEUS_URL", "http://:9090"),
+        ("PROMETHEUS_URL", "https://me:secret@prometheus:99999"),
+        ("PROMETHEUS_URL", "http://prometheus:99999"),
+        ("PROMETHEUS_URL", "http://prometheus:port"),
         ("XDS_PORT", "http"),
         ("XDS_PORT", "70000"),
         ("LOOK_SECONDS", "0"),
@@ -71,8 +76,9 @@ def test_a_command_whose_words_hold_spaces_is_a_json_list() -> None:
     ],
 )
 def test_a_bad_value_is_refused_with_its_name(name: str, value: str) -> None:
-    with pytest.raises(InvalidSetting, match=f"INFADAPTER_{name} is '.*'; it must"):
+    with pytest.raises(InvalidSetting, match=f"INFADAPTER_{name} is '.*'; it must") as caught:
         settings_from({f"INFADAPTER_{name}": value})
+    assert "secret" not in str(caught.value)
 
 
 def test_a_variable_that_is_no_setting_is_said_with_the_one_that_was_meant() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_workload.formats import numbers, stamps, stream
+from infadapter_workload.formats import numbers, packed, stamps, stream
 from infadapter_workload.formats.known import FORMATS
 from infadapter_workload.reading import read_trace
 from infadapter_workload.trace import MAX_SECONDS, TraceError
@@ -200,6 +200,11 @@ def test_a_small_file_that_unpacks_without_end_does_not_fill_the_memory(
 ) -> None:
     assert "65,536 bytes or more" in problem(written(tmp_path, gzip.compress(b"1" * 10**7)))
     assert "larger than 32 MiB" in problem(written(tmp_path, gzip.compress(b"{" + b" " * 2**25)))
+    monkeypatch.setattr(stream, "MAX_SKIPPED", 2**20)
+    endless = written(tmp_path, gzip.compress(b"1\n" + b"1" * 10**7))
+    assert "has a line of more than 1 MiB" in problem(endless)
+    monkeypatch.setattr(packed, "_LONGEST_HOLE", 2**20)
+    assert "begins with more than 1 MiB of NULs" in problem(Path("/dev/zero"))
     monkeypatch.setattr(stream, "MAX_LINES", 1000)
     assert "has more than 1,000 lines" in problem(written(tmp_path, gzip.compress(b"\n" * 2000)))
     monkeypatch.setattr(stamps, "MAX_STAMPS", 100)

@@ -7,7 +7,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import click
-from kubernetes.config import ConfigException
 
 from infadapter.cluster import clone as clones
 from infadapter.cluster.generator import command, generate
@@ -20,7 +19,7 @@ from infadapter.profile_here import STDOUT, plot
 from infadapter.profile_options import PERCENTILE, Asked
 from infadapter.stopping import stopped_by_signals
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.client import Json, KubeApi, connect
+from infadapter_operator.kube.client import Json, KubeApi, NoCluster, connect
 from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_profiles.document import ProfileDocument
 from infadapter_profiles.files import ProfileFileError
@@ -73,8 +72,8 @@ async def _until_stopped(asked: Asked) -> None:
     try:
         with stopped_by_signals():
             await measure(connect(API_TIMEOUT_S), asked)
-    except ConfigException as error:
-        raise CannotProfile(f"No cluster is named: {error}.") from error
+    except NoCluster as error:
+        raise CannotProfile(str(error)) from error
     except ApiRefusal as refusal:
         raise refused(refusal) from refusal
     except PlatformUnavailable as error:

@@ -44,6 +44,15 @@ app.kubernetes.io/component: router
 {{- else }}{{ .Values.prometheus.scrapeSeconds }}{{ end }}
 {{- end }}
 
+{{- define "infadapter.retryMostSeconds" -}}
+{{- with .Values.patience }}
+{{- if lt (float64 .retryMostSeconds) (float64 .retryFirstSeconds) }}
+{{- fail (printf "patience.retryMostSeconds is %v; it must be no less than patience.retryFirstSeconds, %v" .retryMostSeconds .retryFirstSeconds) }}
+{{- end }}
+{{- .retryMostSeconds }}
+{{- end }}
+{{- end }}
+
 {{- define "infadapter.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}

@@ -68,7 +68,7 @@ class Runner:
             self._busy_since_s = self._clock()
             self.loading = isinstance(order, LoadModel)
             self._do(order)
-            self._busy_since_s = None
+            self._busy_since_s, self.loading = None, False
 
     def busy_s(self) -> float:
         """For how long it has been doing the present order."""

@@ -94,7 +94,7 @@ def main(
         moments_s = _moments(trace, reading, rps, arrivals, duration, compress, scale, seed)
         _send(url, moments_s, _bodies(body, shape, seed), timeout, out, outcomes)
     except (TraceError, BodyError, UrlError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.UsageError(str(error)) from error
     except KeyboardInterrupt:
         click.echo("Interrupted; this is what was done by then.", err=True)
         interrupted = True
@@ -190,7 +190,7 @@ def _recorder(
     try:
         file = stack.enter_context(out.open("w", buffering=1, encoding="utf-8"))
     except OSError as error:
-        raise click.ClickException(f"{out} cannot be written: {error.strerror}.") from error
+        raise click.UsageError(f"{out} cannot be written: {error.strerror}.") from error
     if out.suffix == ".csv":
         return csv_writer(file)
     unix_s = time.time() + start_s - time.monotonic()

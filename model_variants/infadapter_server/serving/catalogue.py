@@ -47,7 +47,7 @@ def parse_given(text: str) -> Given:
     name, equals, what = text.partition("=")
     if not equals or not what or not NAME.fullmatch(name):
         raise ConfigError(f"{text[:80]!r} is not NAME=VARIANT, NAME=FILE or NAME=FOLDER.")
-    if what not in SIGNATURES and not Path(what).exists():
+    if what not in SIGNATURES and not (Path(what).is_file() or Path(what).is_dir()):
         raise ConfigError(f"{what[:200]!r} is no variant, no file and no folder.")
     if Path(what).is_file() and Path(what).suffix not in {Path(file).suffix for file in FILES}:
         raise ConfigError(

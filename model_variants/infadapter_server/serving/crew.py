@@ -8,7 +8,10 @@ from infadapter_server.executors.messages import Report, UseThreads
 from infadapter_server.executors.port import Executor
 from infadapter_server.serving.lanes import Lane
 
-__all__ = ["Crew"]
+__all__ = ["LOAD_S", "Crew"]
+
+LOAD_S = 0.5
+"""For what is being loaded when a server ends: nobody waits for it."""
 
 
 class Crew:
@@ -38,15 +41,18 @@ class Crew:
     async def stop(self, within_s: float, now_s: float) -> bool:
         """
         False if one did not come back. An execution has until it is suspect, however short
-        `within_s` is: on a busy machine one may take seconds that will end.
+        `within_s` is: on a busy machine one may take seconds that will end. A load has LOAD_S.
         """
         self.stopping = True
         return all(await asyncio.gather(*(self._stop(lane, within_s, now_s) for lane in self)))
 
     async def _stop(self, lane: Lane, within_s: float, now_s: float) -> bool:
         executes = lane.executes
-        patience_s = max(within_s, lane.suspect_s - now_s) if executes else within_s
-        joined = await asyncio.to_thread(lane.executor.stop, patience_s)
+        if executes:
+            within_s = max(within_s, lane.suspect_s - now_s)
+        elif lane.loading is not None:
+            within_s = min(within_s, LOAD_S)
+        joined = await asyncio.to_thread(lane.executor.stop, within_s)
         self.hung |= executes and not joined
         return joined
 

@@ -5,6 +5,7 @@ What can't be served is in the catalogue as well, with the reason: whoever asks 
 learn why it doesn't come.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from infadapter_server.serving.model_config import (
     BATCH_SIZES,
     CONFIG_FILE,
     MISNAMED,
+    TRITON,
     ConfigError,
     ModelConfig,
     read_config,
@@ -37,12 +39,16 @@ FILES: Mapping[str, Format] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A model that can be loaded. `stamp` differs when its file or its configuration does."""
+    """
+    A model that can be loaded. `stamp` differs when its file or its configuration does; `unread`
+    is a sentence about what lies beside them and counts for nothing.
+    """
 
     stored: Stored
     config: ModelConfig
     file_bytes: int
     stamp: str
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,7 @@ def found_folder(name: str, folder: Path) -> Found | Unfit:
 def found_file(name: str, file: Path) -> Found | Unfit:
     """A model by its file; the configuration is beside it, or beside its version."""
     try:
-        folder = next((f for f in _above(file) if (f / CONFIG_FILE).is_file()), file.parent)
+        folder = _configured(file)
         config = _config(folder)
         return _found(name, version_of(file), file, config, folder)
     except ConfigError as error:
@@ -114,7 +120,7 @@ def _found(
     if config.signature is None:
         raise ConfigError(
             f"{(folder or Path()) / CONFIG_FILE}: name and shape of input and output are missing; "
-            "or name a variant."
+            "or name a variant." + _unread(folder)
         )
     place = Path() if folder is None else folder / version
     rungs = stored_rungs(config.ladder, config.signature, place, version)
@@ -132,7 +138,13 @@ def _found(
     )
     marks = [*map(_mark, files), _mark(folder / CONFIG_FILE if folder else None)]
     size = sum(each.stat().st_size for each in files)
-    return Found(stored=stored, config=config, file_bytes=size, stamp="/".join([version, *marks]))
+    return Found(
+        stored=stored,
+        config=config,
+        file_bytes=size,
+        stamp="/".join([version, *marks]),
+        unread=_unread(folder).strip(),
+    )
 
 
 def _shipped_accuracy(variant: str) -> float | None:
@@ -144,11 +156,21 @@ def _shipped_accuracy(variant: str) -> float | None:
 def _config(folder: Path) -> ModelConfig:
     """ONNX says of itself what others have to be told. Raises ConfigError."""
     path, misnamed = folder / CONFIG_FILE, folder / MISNAMED
-    if path.exists():
+    if os.path.lexists(path):
         return read_config(path)
     if misnamed.exists():
         raise ConfigError(f"{misnamed} is not read: name it {CONFIG_FILE}.")
     return ModelConfig()
+
+
+def _unread(folder: Path | None) -> str:
+    """A sentence behind another one. Who has both files serves the model with Triton as well."""
+    if folder is None or (folder / CONFIG_FILE).exists() or not (folder / TRITON).exists():
+        return ""
+    return (
+        f" {folder / TRITON} is not read: what it says of names, shapes, batches and versions is "
+        f"said in {CONFIG_FILE}, by input, output, batch_sizes and version."
+    )
 
 
 def _format(file: Path | None, config: ModelConfig) -> Format:
@@ -171,9 +193,14 @@ def _file(folder: Path, config: ModelConfig) -> Path | None:
     raise ConfigError(f"{folder} {wrong}.")
 
 
-def _above(file: Path) -> tuple[Path, Path]:
+def _configured(file: Path) -> Path:
+    """Where its configuration is, or what others take for one."""
     folder = file.resolve().parent
-    return folder, folder.parent
+    for name in (CONFIG_FILE, MISNAMED, TRITON):
+        for each in (folder, folder.parent):
+            if os.path.lexists(each / name):
+                return each
+    return file.parent
 
 
 def _unreadable(path: Path, error: OSError) -> str:

@@ -5,6 +5,7 @@ It is kept in a small file beside the repository where that can be written, so t
 needn't load every model once to know them. It only seeds estimates: what runs corrects them.
 """
 
+import errno
 import json
 import logging
 import re
@@ -13,12 +14,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from infadapter_profiles.regular import regular_bytes
 from infadapter_profiles.whole import replacing
 from infadapter_server.networks.adaptive.points import Point
 
 __all__ = ["FILE", "Measured", "Measurements", "machine"]
 
 FILE = ".infadapter-measured.json"
+MOST_BYTES = 16 * 2**20
 _SIZE = re.compile("[1-9][0-9]{0,5}")
 _log = logging.getLogger(__name__)
 
@@ -59,7 +62,7 @@ class Measurements:
     def _read(self) -> dict[str, dict[str, Any]]:
         """All machines' entries; a file that can't be understood is as none."""
         try:
-            content = json.loads(self._path.read_bytes()) if self._path else {}
+            content = json.loads(regular_bytes(self._path, MOST_BYTES)) if self._path else {}
             return {where: dict(filter(_sound, known.items())) for where, known in content.items()}
         except FileNotFoundError:
             return {}
@@ -68,6 +71,8 @@ class Measurements:
             return {}
 
     def _write(self, path: Path) -> None:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError(errno.EINVAL, "it is no regular file: put one there")
         ours = {name: {"stamp": stamp, **asdict(m)} for name, (stamp, m) in self._known.items()}
         content = json.dumps({**self._read(), self._where: ours}, indent=1)
         with replacing(path) as beside:

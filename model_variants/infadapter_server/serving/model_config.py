@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from infadapter_profiles.files import ProfileFileError, parse_yaml
+from infadapter_profiles.regular import regular_bytes
 from infadapter_server.networks.signatures import SIGNATURES, Signature
 from infadapter_server.serving.config_keys import KEYS, ConfigError, Rung, only
 from infadapter_server.serving.rungs import ladder_signature
 
-__all__ = ["CONFIG_FILE", "MISNAMED", "ConfigError", "ModelConfig", "read_config"]
+__all__ = ["CONFIG_FILE", "MISNAMED", "TRITON", "ConfigError", "ModelConfig", "read_config"]
 
 CONFIG_FILE = "config.yaml"
 MISNAMED = "config.yml"
 """As others spell it: what it says would be ignored."""
+TRITON = "config.pbtxt"
+"""Triton's own, which isn't read: who has brought it is told so."""
 BATCH_SIZES = (1, 2, 4, 8)
 MOST_BYTES = 65_536
 
@@ -41,11 +44,7 @@ class ModelConfig:
 def read_config(path: Path) -> ModelConfig:
     """Raises ConfigError."""
     try:
-        with path.open("rb") as file:
-            text = file.read(MOST_BYTES + 1)
-        if len(text) > MOST_BYTES:
-            raise ConfigError(f"{path} is larger than {MOST_BYTES // 1024} KiB.")
-        documents = parse_yaml(text, str(path))
+        documents = parse_yaml(regular_bytes(path, MOST_BYTES), str(path))
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}.") from None
     except ProfileFileError as error:

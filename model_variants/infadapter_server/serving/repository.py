@@ -75,6 +75,8 @@ class Repository:
             reason = entry.reason if isinstance(entry, Unfit) else self._too_large(entry)
             if reason:
                 _log.warning("%s can't be served: %s", name, reason)
+            elif isinstance(entry, Found) and entry.unread:
+                _log.warning("%s: %s", name, entry.unread)
 
     def models(self) -> dict[str, Stored]:
         """All that can be served now, by name: what rests can't."""

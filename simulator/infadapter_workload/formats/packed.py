@@ -14,6 +14,7 @@ Bytes = io.BufferedReader | io.BytesIO
 Told = Callable[[int, int], None]
 
 _LOOKED_AT = 65_536  # bytes
+_LONGEST_HOLE = 4 * 2**30  # bytes: of a device there is no end
 _MOST_WIDE = 64 * 2**20  # bytes, in UTF-16, which are read at once
 
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
@@ -33,7 +34,7 @@ _OTHERS = (
 def unpacked(path: Path, raw: io.BufferedReader) -> tuple[bytes, Bytes]:
     """Its first bytes, and all of them. Raises TraceError for what is no text by its mark."""
     file = _opened(raw)
-    beginning = _without_hole(_first(file), file)
+    beginning = _without_hole(path, _first(file), file)
     for mark, problem in _OTHERS:
         if beginning.startswith(mark):
             raise TraceError(f"The trace {path} {problem}.")
@@ -64,9 +65,16 @@ def _first(file: IO[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _without_hole(beginning: bytes, file: IO[bytes]) -> bytes:
+def _without_hole(path: Path, beginning: bytes, file: IO[bytes]) -> bytes:
     """Of NULs that a rotation by copying leaves; one is kept, so that its line is damaged."""
-    while len(beginning) >= _LOOKED_AT and not beginning.strip(b"\0"):
+    skipped = 0
+    while len(beginning) >= _LOOKED_AT and beginning.count(0) == len(beginning):
+        skipped += _LOOKED_AT
+        if skipped > _LONGEST_HOLE:
+            raise TraceError(
+                f"The trace {path} begins with more than {_LONGEST_HOLE // 2**20:,} MiB of NULs: "
+                "give what is behind them, if there is anything, by `tail -c`."
+            )
         beginning = b"\0" + _first(file)
     return beginning
 

@@ -14,6 +14,7 @@ from infadapter_workload.formats.packed import Bytes, Told, unpacked
 from infadapter_workload.trace import TraceError
 
 MAX_LINE = 65_536  # bytes: a row of 1,440 minutes takes 10,000
+MAX_SKIPPED = 2**30  # bytes of one that is longer: of a device there is no end
 MAX_LINES = 200_000_000
 MAX_CONTENT = 32 * 2**20  # bytes, of JSON, which takes ten times as much when it is read
 
@@ -104,7 +105,11 @@ class Stream:
         return TraceError(f"The trace {self.path} {problem}.")
 
     def _skip_line(self, raw: bytes) -> None:
+        skipped = 0
         while raw and not raw.endswith(b"\n"):
+            skipped += len(raw)
+            if skipped > MAX_SKIPPED:
+                raise self.error(f"has a line of more than {MAX_SKIPPED // 2**20:,} MiB")
             raw = self.file.readline(MAX_LINE)
 
     def _line(self, number: int, raw: bytes, cut: bool) -> Line:

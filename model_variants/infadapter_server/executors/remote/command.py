@@ -1,10 +1,14 @@
 """The entry of `infadapter-worker`, light enough that Ctrl-C never meets a traceback."""
 
+import os
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command; 130 if it was interrupted before it could handle that itself."""
+    # As process 1 of a pod it would not be heard before somebody listens, and waited for in vain.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
         from infadapter_server.executors.remote.command_line import command
         from infadapter_server.exit_code import end_at_once

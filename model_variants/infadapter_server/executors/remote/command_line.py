@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,7 @@ from infadapter_server.executors.opening import torch_opener
 from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.remote.disk import Disk
 from infadapter_server.executors.remote.service import Service, listen, serve
-from infadapter_server.executors.remote.tls import read_tls
+from infadapter_server.executors.remote.tls import Tls, read_tls
 from infadapter_server.executors.remote.watch import watch
 from infadapter_server.executors.remote.worker import Worker
 from infadapter_server.exit_code import exit_code_of
@@ -25,6 +26,8 @@ from infadapter_server.serving.quota import thread_limit
 
 FINISH_S = 20.0
 """For the inference that is running; pods are killed after 30 s by default."""
+_LOOK_S = 0.1
+_STOP = {signal.SIGTERM, signal.SIGINT}
 
 _REPORTED_S = 0.5
 _HELP = """Compute for a controller on another pod: one batch at a time, each within its window.
@@ -35,7 +38,7 @@ _HELP = """Compute for a controller on another pod: one batch at a time, each wi
 Weights are loaded from this worker's own disk, FOLDER/NAME/VERSION/FILE; the demo's networks ship
 with it. One controller at a time drives it; without one it keeps its weights and waits. Whoever
 reaches the port is obeyed: keep it to the controller by --tls or a NetworkPolicy. On SIGTERM or
-Ctrl-C it finishes the batch that is running and ends with 0.
+Ctrl-C it finishes the batch that is running and ends with 0; for a load nobody waits.
 """
 
 
@@ -94,15 +97,19 @@ def _command(
     stuck_seconds: float,
 ) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # of all threads that begin from here on
     try:
-        server, bound = listen(host, port, None if secret is None else read_tls(secret))
+        server, bound = listen(host, port, _tls(secret))
     except OSError as error:
         raise click.ClickException(str(error)) from None
     # torch makes as many threads as the machine has cores when it is imported, whatever the quota.
     os.environ["OMP_NUM_THREADS"] = "1"
     disk = Disk(models, memory)
-    worker = Worker(disk.opener(torch_opener()), threads or thread_limit())
-    _end_by_signal(worker)
+    worker = Worker(disk.opener(lambda stored: torch_opener()(stored)), threads or thread_limit())
+    prepared = threading.Event()
+    threading.Thread(target=_end_by_signal, args=(worker, prepared), daemon=True).start()
+    torch_opener()
+    prepared.set()
     serve(server, Service(name, worker, disk))
     print(f"listening on {host}:{bound}", flush=True)
     watching = partial(watch, worker, follow_quota=threads is None, stuck_s=stuck_seconds)
@@ -118,13 +125,22 @@ def command() -> int:
     return exit_code_of(_command, "infadapter-worker")
 
 
-def _end_by_signal(worker: Worker) -> None:
-    def end(*_: object) -> None:
-        worker.end()
-        # What it computes may never end, and Python can't interrupt it. For a load nobody waits.
-        killer = threading.Timer(FINISH_S, lambda: os._exit(0 if worker.loading else 1))
-        killer.daemon = True
-        killer.start()
+def _tls(folder: Path | None) -> Tls | None:
+    """Raises UsageError."""
+    try:
+        return None if folder is None else read_tls(folder)
+    except OSError as error:
+        raise click.UsageError(f"--tls: {error.filename}: {error.strerror}.") from None
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+
+def _end_by_signal(worker: Worker, prepared: threading.Event) -> None:
+    """In a thread of its own: what the first one computes may not let a handler run, or never end.
+
+    An inference is waited for, within bounds; a load, or the import of torch, by nobody.
+    """
+    signal.sigwait(_STOP)
+    worker.end()
+    until_s = time.monotonic() + FINISH_S
+    while prepared.is_set() and not worker.loading and time.monotonic() < until_s:
+        time.sleep(_LOOK_S)
+    os._exit(0 if worker.loading or not prepared.is_set() else 1)

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import grpc
 
+from infadapter_profiles.regular import regular_bytes
+
 KEY, CERTIFICATE, AUTHORITY = "tls.key", "tls.crt", "ca.crt"
 """As in a Secret of cert-manager's, mounted."""
+MOST_BYTES = 2**20
+"""That is what a Secret may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,8 @@ class Tls:
 
 def read_tls(folder: Path) -> Tls:
     """Raises OSError."""
-    return Tls(*((folder / name).read_bytes() for name in (KEY, CERTIFICATE, AUTHORITY)))
+    names = KEY, CERTIFICATE, AUTHORITY
+    return Tls(*(regular_bytes(folder / name, MOST_BYTES) for name in names))
 
 
 def explained(details: str, tls: Tls | None) -> str:

@@ -64,7 +64,7 @@ class Worker:
 
     @property
     def loading(self) -> bool:
-        """What it is doing is a load, or was."""
+        """What it is doing is a load."""
         return self._runner.loading
 
     @property

@@ -96,14 +96,14 @@ class SuperNet:
 
 def noted(folder: Traversable = WEIGHTS) -> dict[str, Any]:
     """What training noted of the weights that ship with this package."""
-    notes: dict[str, Any] = json.loads((folder / NOTES).read_text(encoding="utf-8"))
+    notes: dict[str, Any] = json.loads(_content(folder / NOTES))
     return notes
 
 
 def open_supernet(folder: Traversable = WEIGHTS, file: str = WEIGHTS_FILE) -> SuperNet:
     """The trained SuperNet of a folder, which its notes are in as well. Raises LoadError."""
     try:
-        notes, content = noted(folder), (folder / file).read_bytes()
+        notes, content = noted(folder), _content(folder / file)
     except (OSError, ValueError) as error:
         raise LoadError(
             f"The weights or the notes of the SuperNet can't be read ({type(error).__name__}): "
@@ -123,6 +123,13 @@ def open_supernet(folder: Traversable = WEIGHTS, file: str = WEIGHTS_FILE) -> Su
             f"The weights and the notes in {folder} are not what training writes "
             f"({type(error).__name__}): install the package again, or train it."
         ) from None
+
+
+def _content(file: Traversable) -> bytes:
+    """Raises OSError, also for a pipe, which would be waited for."""
+    if not file.is_file():
+        raise FileNotFoundError
+    return file.read_bytes()
 
 
 def _assembled(packed: Mapping[str, torch.Tensor], notes: Mapping[str, Any]) -> SuperNet:

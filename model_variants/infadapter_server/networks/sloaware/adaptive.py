@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from infadapter_profiles.regular import regular_bytes
 from infadapter_scheduler.points import Point
 from infadapter_server.networks.adaptive.points import UnknownPoint
 from infadapter_server.networks.signatures import Floats
@@ -16,6 +17,8 @@ from infadapter_server.networks.sloaware import store
 from infadapter_server.networks.sloaware.label_network import LabelNetwork, Tables, Weights
 
 FULL = "full"
+MOST_BYTES = 2**20
+"""Of the points' accuracies."""
 
 _WEIGHTS = ("hidden", "hidden_bias", "rows", "bias")
 _TABLES = ("order", "begins", "anchors", "offsets")
@@ -66,7 +69,7 @@ def load(folder: Path) -> SloAwareNetwork:
     """What `save` wrote. Raises BadNetworkFile."""
     arrays = store.read(folder / "network.npz", *_WEIGHTS, *_TABLES)
     try:
-        accuracies = dict(json.loads((folder / "points.json").read_text()))
+        accuracies = dict(json.loads(regular_bytes(folder / "points.json", MOST_BYTES)))
     except (OSError, ValueError, TypeError) as error:
         raise store.BadNetworkFile(f"{folder / 'points.json'} can't be read ({error})") from None
     network = LabelNetwork(Weights(*arrays[:4]), Tables(*arrays[4:]))

@@ -27,6 +27,8 @@ def write(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
 
 def read(path: Path, *names: str) -> list[npt.NDArray[Any]]:
     """These arrays; each is held to the CRC-32 that was written with it."""
+    if path.exists() and not path.is_file():
+        raise BadNetworkFile(f"{path} is no regular file: delete it and make it anew")
     try:
         with np.load(path, allow_pickle=False) as file:
             return [file[name] for name in names]
