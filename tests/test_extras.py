@@ -55,12 +55,18 @@ def extras_of(image: str) -> str:
 def missing(extras: str, entries: Iterable[str]) -> dict[str, set[str]]:
     """What is imported and not installed with them, and where."""
     theirs = installed(filter(None, extras.split(",")))
-    names = packages_distributions()
+    names = distributions()
     return {
         package: modules
         for package, modules in third_party(entries).items()
         if package not in ASKED_FOR and theirs.isdisjoint(map(canonicalize_name, names[package]))
     }
+
+
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """By package, those that install it; all files of all that is installed are looked at."""
+    return packages_distributions()
 
 
 def installed(extras: Iterable[str]) -> set[str]:

@@ -46,7 +46,7 @@ def test_one_at_a_time_is_measured_here(tmp_path: Path) -> None:
 def test_nothing_accepted_is_late_in_the_trace_and_a_table_may_be_given(tmp_path: Path) -> None:
     table = tmp_path / "models.csv"
     table.write_text(TABLE)
-    options = ("--minutes", "0.02", "--table", str(table), "--format", "json")
+    options = ("--minutes", "0.01", "--table", str(table), "--format", "json")
     result = run(tmp_path, "--experiment", "6.5", *options)
     found = json.loads(result.stdout)
     assert [row["late"] for row in found["rows"]] == ["0", "0", "0"]

@@ -62,10 +62,9 @@ class Contract:
     ) -> None:
         recent = [seen for seen in looks[-12:] if seen.now_s >= now_s - self.lag_s]
         floor_rps = min(before_rps - self._rolled_rps(recent), self._asked(recent))
-        may_concede = self._may_concede(recent) or self._repays(looks, recent)
-        if after_rps < floor_rps - 1e-6 and not may_concede:
-            self._fail(looks[-1], now_s, before_rps, after_rps)
         if after_rps < floor_rps - 1e-6:
+            if not (self._may_concede(recent) or self._repays(looks, recent)):
+                self._fail(looks[-1], now_s, before_rps, after_rps)
             self._concede(recent[-1], now_s, floor_rps)
         self._is_back(recent, now_s, after_rps)
         shares = looks[-1].shares

@@ -5,7 +5,7 @@ from math import inf
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infadapter_scheduler import Choice, Model, Point, Scheduler, Situation, with_points
@@ -14,7 +14,15 @@ from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.points.rivals import LowestAccuracy, MaxAccuracy, MaxBatch
 from infadapter_scheduler.points.slackfit import SlackFit
 from tests.scheduler.referee import Referee
-from tests.scheduler.test_invariants import DEEP, EVENTS, MILLISECOND, SEARCHED, SIZES, played
+from tests.scheduler.test_invariants import (
+    DEEP,
+    EVENTS,
+    EXAMPLES,
+    MILLISECOND,
+    SEARCHED,
+    SIZES,
+    played,
+)
 
 ACCURACIES = (0.4, 0.6, 0.7, 0.8, 0.9)
 
@@ -101,7 +109,7 @@ def _point(draw: st.DrawFn, name: str, accuracy: float) -> Point:
 
 
 @pytest.mark.timeout(3600 if DEEP else 300)
-@SEARCHED
+@settings(SEARCHED, max_examples=EXAMPLES if DEEP else EXAMPLES // 2)
 @given(
     made=ladders(),
     policy=st.sampled_from(POLICIES),

@@ -24,10 +24,10 @@ def test_each_window_has_the_seconds_until_now_whatever_was_asked_before(
     world = world_of_requests(scene, np.empty(0), PAST, SECONDS, 0)
     load = SimulatedLoad(world)
     rates = [*PAST.tolist(), *[0.0] * SECONDS]
+    every = [Sample(float(at - PAST_S + 1), rate) for at, rate in enumerate(rates)]
     for now_s, window_s in sorted(asked):
         world.advance(float(now_s))
         end_s = int(np.floor(now_s - scene.scrape_delay_s))
         until = PAST_S + end_s
-        expected = [Sample(float(at - PAST_S + 1), rates[at]) for at in range(until)]
         found = asyncio.run(load.history(window_s, float(now_s)))
-        assert list(found.samples) == expected[-int(window_s) :]
+        assert list(found.samples) == every[:until][-int(window_s) :]

@@ -29,7 +29,7 @@ def read_rates(stream: Stream, asked: Asked, option: str = "") -> Series:
     numbers = array("d")
     for index, line in enumerate(stream.lines()):
         if index or not name:
-            if _BLANK.search(line.text):
+            if " " in line.text and _BLANK.search(line.text):
                 raise line.error(
                     f"{shown(line.text)} may be one number or two: write it without a blank"
                 )

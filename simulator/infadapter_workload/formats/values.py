@@ -27,6 +27,8 @@ class Number(NamedTuple):
 
 def number_of(text: str, decimal_comma: bool = False) -> Number:
     """Raises ValueError for what is none, or whose unit has nothing to do with requests."""
+    if text.isdecimal():  # as nearly all are: a trace may have a million of them
+        return Number(float(text))
     if apart := _APART.match(text):
         text = apart[0].replace(apart[1], "") + text[apart.end() :]
     try:

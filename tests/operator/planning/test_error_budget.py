@@ -154,11 +154,21 @@ def test_after_a_restart_the_plans_of_before_are_taken_for_the_first_that_is_kno
 
 # --- properties ---------------------------------------------------------------------------------
 
+Counts = tuple[int, int, int, int]
 COUNTS = st.tuples(st.integers(0, 400), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
-HOURS = st.lists(COUNTS, min_size=61, max_size=100)
+SPELLS = st.lists(st.tuples(st.integers(1, 30), COUNTS), min_size=1, max_size=8)
 
 
-def intervals(counts: list[tuple[int, int, int, int]]) -> tuple[Answers, ...]:
+def turns(minutes: int, spells: list[tuple[int, Counts]]) -> list[Counts]:
+    """Minutes that are alike for a while, in turn: bursts too, and hours of calm."""
+    one_turn = [counts for times, counts in spells for _ in range(times)]
+    return list(itertools.islice(itertools.cycle(one_turn), minutes))
+
+
+HOURS = st.builds(turns, st.integers(61, 100), SPELLS)
+
+
+def intervals(counts: list[Counts]) -> tuple[Answers, ...]:
     return tuple(
         Answers(STEP_S * (n + 1), STEP_S, *map(float, one)) for n, one in enumerate(counts)
     )
@@ -197,7 +207,7 @@ def plainly(answers: tuple[Answers, ...], capacity_rps: float, now_s: float) -> 
 @settings(deadline=None)
 @given(HOURS, st.floats(1.0, 10.0), st.floats(0.0, 1_000.0))
 def test_it_is_what_a_plain_sum_says(
-    counts: list[tuple[int, int, int, int]], capacity_rps: float, later_s: float
+    counts: list[Counts], capacity_rps: float, later_s: float
 ) -> None:
     answers = intervals(counts)
     now_s = answers[-1].at_s + later_s
@@ -209,7 +219,7 @@ def test_it_is_what_a_plain_sum_says(
 @settings(deadline=None)
 @given(HOURS, st.data())
 def test_one_more_that_is_late_never_presses_less(
-    counts: list[tuple[int, int, int, int]], data: st.DataObject
+    counts: list[Counts], data: st.DataObject
 ) -> None:
     n = data.draw(st.integers(0, len(counts) - 1))
     in_time, late, refused, failed = counts[n]
@@ -225,9 +235,7 @@ def test_one_more_that_is_late_never_presses_less(
 
 @settings(deadline=None)
 @given(HOURS, st.data())
-def test_more_that_are_in_time_never_press_more(
-    counts: list[tuple[int, int, int, int]], data: st.DataObject
-) -> None:
+def test_more_that_are_in_time_never_press_more(counts: list[Counts], data: st.DataObject) -> None:
     n = data.draw(st.integers(0, len(counts) - 1))
     in_time, late, refused, failed = counts[n]
     better = [*counts]
