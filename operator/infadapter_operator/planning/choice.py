@@ -35,9 +35,12 @@ def kept_by_the_window(before: CurrentPlan, now_s: float, *, careful: bool) -> P
 
 def chosen(before: CurrentPlan, problem: Problem, now_s: float, *, careful: bool) -> Plan:
     """The plan that is worth most, and what makes it worth to have a way on for a rise."""
-    switch = _switch(before, problem, now_s)
     noisy = with_noise(problem)
-    best = before.unbeaten(noisy) or _compared(before, noisy, switch, careful=careful)
+    unbeaten = before.unbeaten(noisy)
+    if unbeaten is not None and not surge_is_short(before.service):
+        return unbeaten
+    switch = _switch(before, problem, now_s)
+    best = unbeaten or _compared(before, noisy, switch, careful=careful)
     if best.feasible:
         best = _with_recourse(best, switch, before)
     if best.feasible and best.capacity_rps > before.capacity_rps:

@@ -106,10 +106,11 @@ def rate_now_rps(samples: Sequence[Sample]) -> float:
     """
     end_s = samples[-1].at_s
     recent = _last(samples, end_s - WINDOWS_S[0])
-    rate = mean_rps(recent)
+    at_s, rates = [at_s for at_s, _ in recent], [rps for _, rps in recent]
+    rate = sum(rates) / len(rates)
     for window_s in WINDOWS_S[1:]:
-        recent = _last(recent, end_s - window_s)
-        shorter = mean_rps(recent)
+        latest = rates[min(bisect_right(at_s, end_s - window_s + 1e-9), len(rates) - 1) :]
+        shorter = sum(latest) / len(latest)
         if abs(shorter - rate) > SURPRISE_SIGMAS * noise_rps(max(shorter, rate), window_s):
             rate = shorter
     return rate
