@@ -97,10 +97,12 @@ class CurrentPlan:
         The plan as it is kept, where some plan does for `problem` and none brings enough: that is
         known in less time than the best one.
         """
-        if not self.groups or not self._at(self.least_rps).feasible:
+        if not self.groups:
             return None
         now = self.problem(self.demand.rps)
-        as_it_is = evaluate(now, self.groups)
+        as_it_is = evaluate(now, self.groups)  # what does for this does for less
+        if not (as_it_is.feasible or self._at(self.least_rps).feasible):
+            return None
         if not is_unbeaten(problem, score(now, as_it_is) + WORTH_MOVING):
             return None
         return self._kept(feasible=True)
