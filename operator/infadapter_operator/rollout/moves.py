@@ -5,7 +5,6 @@ What is planned starts first; where it has no room, what the plan can spare make
 carries least. Whatever moves already makes room by itself, and is waited for.
 """
 
-from collections import Counter
 from dataclasses import dataclass, replace
 
 from infadapter_operator.delays import RESIZE_S
@@ -52,12 +51,14 @@ class Moves:
 def is_reached(context: DrainContext, observed: Observed) -> bool:
     """All that is planned is Ready at its size, and nothing else is there or asked for."""
     planned = {group.target: group.pods for group in context.plan.groups}
-    there = Counter(one.actual.target for one in context.pods)
+    lacking = dict(planned)
+    for one in context.pods:
+        lacking[one.actual.target] = lacking.get(one.actual.target, 0) - 1
     return (
-        there == planned
+        not any(lacking.values())
         and len(context.pods) == len(observed.pods)  # the others leave
         and not (observed.rolling or observed.untouchable)
-        and all(n == there[target] for target, n in observed.desired_pods.items())
+        and all(n == planned.get(target, 0) for target, n in observed.desired_pods.items())
         and all(_is_as_planned(one) for one in context.pods)
     )
 
