@@ -108,7 +108,7 @@ def _usual(rates: Rates, now_rps: float) -> tuple[Array, float]:
     to that rate, it would be planned for twice, and the plan would move with it.
     """
     lately, contradicted = usual_rps(rates, max(0, len(rates) - USUAL_S[0]))
-    if contradicted.mean() > MOST_SURPRISED:
+    if np.count_nonzero(contradicted) / len(contradicted) > MOST_SURPRISED:
         usual = exponential_mean(rates, BASELINE_S)
         return usual, max(float(usual[-1]), now_rps)
     usual = np.concatenate([usual_rps(rates[: -len(lately)])[0], lately])

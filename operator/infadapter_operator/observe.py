@@ -29,6 +29,7 @@ async def observe(
 ) -> Situation:
     """Raises PlatformUnavailable; that the load is not known is part of the situation."""
     seen = await ports.cluster.observe(now_s)
+    seen = remembered(seen, state, now_s, service.patience.start_s)
     view = await ports.router.view()
     observed = replace(
         seen,
@@ -39,15 +40,14 @@ async def observe(
         shared_causes=shared.causes,
         tried_elsewhere=shared.tried_elsewhere,
         moved_at_s=state.milestone.at_s,
+        surge_loan=loan_of(service, seen.pods, state.surge_loan, now_s),
     )
     load, no_load = await _load(service, ports, now_s)
-    observed = remembered(observed, state, now_s, service.patience.start_s)
-    loan = loan_of(service, observed, state.surge_loan, now_s)
     return Situation(
         now_s=now_s,
         service=service,
         state=state,
-        observed=replace(observed, surge_loan=loan),
+        observed=observed,
         load=load,
         no_load=no_load,
         delivered=await _delivered(service, state, ports, now_s),

@@ -39,7 +39,7 @@ class SimulatedLoad:
     def __init__(self, world: World) -> None:
         self._world = world
         self._known: list[Sample] = []
-        self._known_s = 0.0  # the longest window that was asked for
+        self._known_s = 0.0  # the window that was asked for last
         self._counted: tuple[float, Mapping[str, tuple[float, float]]] = (0.0, {})
         self._answers: list[Answers] = []
         self._answered_s = math.floor(world.now_s / COUNTED_S) * COUNTED_S
@@ -48,13 +48,15 @@ class SimulatedLoad:
         if self._world.scenario.faults.is_blind(self._world.now_s):
             raise QueryFailed("Prometheus does not answer.")
         if window_s > self._known_s:
-            self._known, self._known_s = [], window_s
+            self._known = []
+        self._known_s = window_s
         end_s, rates = scraped_rates(self._world, self._unknown_s())
         at_s = np.arange(end_s - len(rates) + 1, end_s + 1)
         self._known += map(Sample._make, zip(at_s.tolist(), rates.tolist(), strict=True))
         if not self._known:
             raise NoData("Nothing was scraped yet.")
-        return History(tuple(self._known[-int(window_s) :]))
+        del self._known[: -int(window_s)]
+        return History(tuple(self._known))
 
     async def delivered(self, window_s: float, now_s: float) -> Mapping[str, Delivered]:
         """Since it was last asked for; of a pod that began anew meanwhile nothing is known."""
@@ -123,11 +125,11 @@ class SimulatedCluster:
         return self.seen()
 
     def seen(self) -> Observed:
-        there = self._deployments.all()
+        there, pods = self._deployments.all(), self._pods()
         return Observed(
-            pods=self._pods(),
+            pods=pods,
             desired_pods={one.target: one.replicas for one in there},
-            rolling=frozenset(one.target for one in there if self._deployments.is_rolling(one)),
+            rolling=frozenset(pod.target for pod in pods if pod.outdated and not pod.leaving),
             templates={one.target: one.template for one in there if self._deployments.runs(one)},
             refusals={
                 one.target: refusal for one in there if (refusal := self._deployments.refusal(one))

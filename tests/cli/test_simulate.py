@@ -103,6 +103,13 @@ def test_json_has_what_was_agreed(trace: str) -> None:
     assert found["policies"]["infadapter"]["plan_changes"] >= 1
 
 
+def test_a_policy_that_is_named_twice_is_played_once(trace: str) -> None:
+    found = simulate(
+        "--trace", trace, "--policies", "fixed-resnet18-4, fixed-resnet18-4", "--no-regret"
+    )
+    assert [*found["policies"]] == ["fixed-resnet18-4"]
+
+
 def test_the_same_seed_gives_the_same_bytes(trace: str) -> None:
     arguments = ("simulate", "--trace", "synthetic:bursty:2", "--to", "60", "--no-regret")
     policies = ("--policies", "infadapter,hpa-resnet34", "--format", "json")

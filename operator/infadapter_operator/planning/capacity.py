@@ -107,9 +107,10 @@ def held_by(pod: Pod) -> dict[str, int]:
 
 def held(pods: Iterable[Pod]) -> Resources:
     """By all of these together."""
-    total: Resources = {}
+    total: dict[str, int] = {}
     for pod in pods:
-        total = plus(total, held_by(pod))
+        for name, amount in held_by(pod).items():
+            total[name] = total.get(name, 0) + amount
     return total
 
 

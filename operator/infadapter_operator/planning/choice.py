@@ -34,14 +34,20 @@ def kept_by_the_window(before: CurrentPlan, now_s: float, *, careful: bool) -> P
 
 
 def chosen(before: CurrentPlan, problem: Problem, now_s: float, *, careful: bool) -> Plan:
-    """The plan that is worth most, and what makes it worth to have a way on for a rise."""
+    """
+    The plan that is worth most, and what makes it worth to have a way on for a rise: where all that
+    replaces something can start beside it, every plan has one.
+    """
+    noisy, short = with_noise(problem), surge_is_short(before.service)
+    unbeaten = before.unbeaten(noisy)
+    if unbeaten is not None and not short:
+        return unbeaten
     switch = _switch(before, problem, now_s)
-    noisy = with_noise(problem)
-    best = before.unbeaten(noisy) or _compared(before, noisy, switch, careful=careful)
-    if best.feasible:
+    best = unbeaten or _compared(before, noisy, switch, careful=careful)
+    if best.feasible and short:
         best = _with_recourse(best, switch, before)
-    if best.feasible and best.capacity_rps > before.capacity_rps:
-        best = _with_path(best, switch, before)
+        if best.feasible and best.capacity_rps > before.capacity_rps:
+            best = _with_path(best, switch, before)
     return best
 
 
@@ -96,8 +102,6 @@ def _lasting(problem: Problem, noisy: Problem) -> Plan:
 def _with_recourse(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
     """With what the rises of the last half hour make it worth to have a way on for."""
     demand = before.demand
-    if not surge_is_short(before.service):
-        return best
     now = replace(switch, problem=before.problem(demand.now_rps))
     kept = before.kept(best) if before.may_stay(best) else None
     return with_recourse(best, kept, switch, recourse_of(now, demand.rates))

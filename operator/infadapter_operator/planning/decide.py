@@ -67,7 +67,7 @@ def choose(
     if before.is_in_a_rise(outgrown):
         demand = extrapolated(service, observed, demand, previous, now_s)
     floor_rps = before.capacity_rps if young or before.is_outgrown else 0.0
-    problem = problem_for(service, observed, demand.rps, floor_rps)
+    problem = before.problem(demand.rps, floor_rps)
     best = chosen(before, problem, now_s, careful=careful)
     found = _decision(demand, demand.rps, best, now_s)
     return replace(found, outgrown=0 if _is_borne_on(before, best) else outgrown)

@@ -10,12 +10,12 @@ lower bound of its Wilson interval exceeds what is allowed.
 
 import math
 from collections.abc import Sequence
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from infadapter_operator.domain.error_budget import FADING, Answers, ErrorBudget, PlannedRate
+from infadapter_operator.planning.kept_columns import Floats, KeptColumns, columns_of
 
 SHORT_WINDOWS = 12
 """So many short windows are a long one: five minutes of an hour."""
@@ -44,7 +44,7 @@ LARGEST_SHORT_SHARE = 0.5
 MOST_PLANS = 400
 """Plans that are remembered: more than those of a bursty hour and a half."""
 
-Floats = NDArray[np.float64]
+kept = KeptColumns()
 
 
 def asked_every_s(window_s: float) -> float:
@@ -69,11 +69,13 @@ def error_budget(
     with less than a window of data.
     """
     neutral = ErrorBudget(at_s=now_s, plans=plans)
-    known = [one for one in answers if one.at_s <= now_s]
-    if not known:
+    if not answers or answers[0].at_s > now_s:
         return neutral
+    columns = kept.of(answers)
+    known = columns[:, : int(columns[0].searchsorted(now_s, side="right"))]
     sums = _Sums(known, plans)
-    moments_s = np.array([one.at_s for one in known if now_s - one.at_s < FADING * window_s])
+    at_s = known[0]
+    moments_s = at_s[now_s - at_s < FADING * window_s]
     if not sums.reach(np.array([now_s]), window_s).all() or not len(moments_s):
         return neutral
     allowed = 1 - percentile / 100
@@ -114,9 +116,8 @@ def wilson_lower(missed: Floats, arrived: Floats) -> Floats:
 class _Sums:
     """Sums since the first interval, so that those of any window are differences."""
 
-    def __init__(self, answers: Sequence[Answers], plans: Sequence[PlannedRate]) -> None:
-        rows = np.fromiter(chain.from_iterable(answers), np.float64).reshape(len(answers), -1)
-        at_s, over_s, in_time, late, refused, failed = rows.T
+    def __init__(self, answers: Floats, plans: Sequence[PlannedRate]) -> None:
+        at_s, over_s, in_time, late, refused, failed = answers
         arrived = in_time + late + refused + failed
         within = arrived <= over_s * _planned_rps(plans, at_s - over_s, at_s)
         self._at_s = at_s
@@ -172,7 +173,7 @@ def _planned_rps(plans: Sequence[PlannedRate], begins_s: Floats, ends_s: Floats)
     """
     if not plans:
         return np.full(len(ends_s), math.inf)
-    since_s, rps = np.array(plans).T
+    since_s, rps = columns_of(plans)
     first = np.maximum(0, np.searchsorted(since_s, begins_s, side="right") - 1)
     last = np.maximum(first + 1, np.searchsorted(since_s, ends_s, side="left"))
     spans = np.stack([first, last], axis=1).ravel()

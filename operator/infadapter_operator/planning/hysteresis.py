@@ -3,7 +3,8 @@ When to keep the running plan: where a better one would only follow the noise of
 plan moves pods, and at rest nothing should move.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from infadapter_forecasting.noise import noise_rps
 from infadapter_operator.domain.observed import Observed
@@ -20,6 +21,7 @@ from infadapter_operator.planning.problem import (
 from infadapter_operator.planning.rates import BUCKET_S
 from infadapter_operator.planning.slack import slack_rps
 from infadapter_solver import Plan, PodGroup, Problem, evaluate, is_unbeaten, score
+from infadapter_solver.candidates import LEAST_DEMAND_RPS
 
 WORTH_MOVING = 0.002
 """
@@ -44,7 +46,7 @@ step that falls between two cycles outgrows one.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CurrentPlan:
     """The plan in force, in the light of today's spec, pods and demand."""
 
@@ -58,11 +60,15 @@ class CurrentPlan:
     def capacity_rps(self) -> float:
         return sum(group.capacity_rps for group in self.groups)
 
+    @cached_property
+    def _fixed_rps(self) -> float:
+        """What pods serve that another controller scales."""
+        return untouchable_rps(self.service, self.observed)
+
     @property
     def is_outgrown(self) -> bool:
         """The rate of now is more than it serves."""
-        fixed_rps = untouchable_rps(self.service, self.observed)
-        return self.demand.now_rps > self.capacity_rps + fixed_rps
+        return self.demand.now_rps > self.capacity_rps + self._fixed_rps
 
     def is_in_a_rise(self, outgrown: int) -> bool:
         """
@@ -91,10 +97,12 @@ class CurrentPlan:
         The plan as it is kept, where some plan does for `problem` and none brings enough: that is
         known in less time than the best one.
         """
-        if not self.groups or not self._at(self.least_rps).feasible:
+        if not self.groups:
             return None
         now = self.problem(self.demand.rps)
-        as_it_is = evaluate(now, self.groups)
+        as_it_is = evaluate(now, self.groups)  # what does for this does for less
+        if not (as_it_is.feasible or self._at(self.least_rps).feasible):
+            return None
         if not is_unbeaten(problem, score(now, as_it_is) + WORTH_MOVING):
             return None
         return self._kept(feasible=True)
@@ -128,8 +136,7 @@ class CurrentPlan:
         """As it is, made for no more than that: who bears a shortage is told of no overload."""
         if self.plan.groups == self.groups and self.plan.feasible:
             return self.plan
-        fixed_rps = untouchable_rps(self.service, self.observed)
-        return self._at(self.capacity_rps * (1 - 1e-9) + fixed_rps)
+        return self._at(self.capacity_rps * (1 - 1e-9) + self._fixed_rps)
 
     @property
     def _holds_surge(self) -> bool:
@@ -147,8 +154,7 @@ class CurrentPlan:
 
     def _is_for_this_demand(self) -> bool:
         """Whether it was made, and is right still, for a demand that can't be told from today's."""
-        fixed_rps = untouchable_rps(self.service, self.observed)
-        made_for_rps = sum(self.plan.served_rps.values()) + fixed_rps
+        made_for_rps = sum(self.plan.served_rps.values()) + self._fixed_rps
         excess_rps = made_for_rps - self.demand.rps
         if not self.plan.feasible or excess_rps > DOWN_SIGMAS * self._noise_rps:
             return False
@@ -173,8 +179,16 @@ class CurrentPlan:
     def _at(self, demand_rps: float) -> Plan:
         return evaluate(self.problem(demand_rps), self.groups)
 
-    def problem(self, demand_rps: float) -> Problem:
-        return problem_for(self.service, self.observed, demand_rps)
+    def problem(self, demand_rps: float, capacity_floor_rps: float = 0.0) -> Problem:
+        """Several are asked, which differ in these alone."""
+        left_rps = max(demand_rps - self._fixed_rps, LEAST_DEMAND_RPS)
+        return replace(
+            self._any_problem, demand_rps=left_rps, capacity_floor_rps=capacity_floor_rps
+        )
+
+    @cached_property
+    def _any_problem(self) -> Problem:
+        return problem_for(self.service, self.observed, 0.0)
 
 
 def previous_plan(

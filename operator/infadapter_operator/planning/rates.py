@@ -6,17 +6,15 @@ Planning for the highest second would count it twice; means over a few seconds d
 """
 
 import math
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import chain, pairwise
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from infadapter_forecasting.noise import SURPRISE_SIGMAS, noise_rps
 from infadapter_operator.domain.load import Sample
-
-Floats = NDArray[np.float64]
+from infadapter_operator.planning.kept_columns import Floats, KeptColumns, columns_of
 
 BUCKET_S = 5.0
 """The shortest time over which a rate is a mean, for planning."""
@@ -54,41 +52,11 @@ def every_second(samples: Sequence[Sample], most_s: int) -> Floats:
     A sample stands for the time that ends with it, so finer ones are counted together, and a second
     between coarser ones has the later one's rate.
     """
-    return _by_second(*kept.arrays_of(samples), most_s)
+    at_s, rates = kept.of(samples)
+    return _by_second(at_s, rates, most_s)
 
 
-class _Kept:
-    """
-    The arrays of the history that was asked of last. That of the next interval has most of its
-    samples, and to make these arrays anew would take most of the time in which they are used. One
-    history at a time is kept: another service's begins anew.
-    """
-
-    def __init__(self) -> None:
-        self._last: tuple[Sequence[Sample], Floats, Floats] = ((), np.empty(0), np.empty(0))
-
-    def arrays_of(self, samples: Sequence[Sample]) -> tuple[Floats, Floats]:
-        """Times and rates. Kept ones count only where their samples are these very ones."""
-        known, at_s, rates = self._last
-        first = bisect_left(known, samples[0])
-        again = len(known) - first
-        if known[first:] != samples[:again]:
-            first, again = len(known), 0
-        newer_s, newer = _arrays(samples[again:])
-        at_s, rates = (
-            np.concatenate([at_s[first:], newer_s]),
-            np.concatenate([rates[first:], newer]),
-        )
-        self._last = samples, at_s, rates
-        return at_s, rates
-
-
-kept = _Kept()
-
-
-def _arrays(samples: Sequence[Sample]) -> tuple[Floats, Floats]:
-    at_s, rates = np.fromiter(chain.from_iterable(samples), np.float64).reshape(-1, 2).T
-    return at_s, rates
+kept = KeptColumns()
 
 
 def _by_second(at_s: Floats, rates: Floats, most_s: int) -> Floats:
@@ -116,7 +84,8 @@ def latest_seconds(samples: Sequence[Sample], most_s: int) -> list[float]:
     """
     if all(later.at_s - sample.at_s == 1.0 for sample, later in pairwise(samples)):
         return [sample.rps for sample in samples[-most_s:]]
-    found: list[float] = _by_second(*_arrays(samples), most_s).tolist()
+    at_s, rates = columns_of(samples)
+    found: list[float] = _by_second(at_s, rates, most_s).tolist()
     return found
 
 
@@ -136,10 +105,12 @@ def rate_now_rps(samples: Sequence[Sample]) -> float:
     The mean over the longest window, unless a shorter one says otherwise by more than its noise.
     """
     end_s = samples[-1].at_s
-    rate = mean_rps(_last(samples, end_s - WINDOWS_S[0]))
+    recent = _last(samples, end_s - WINDOWS_S[0])
+    at_s, rates = [at_s for at_s, _ in recent], [rps for _, rps in recent]
+    rate = sum(rates) / len(rates)
     for window_s in WINDOWS_S[1:]:
-        recent = _last(samples, end_s - window_s)
-        shorter = mean_rps(recent)
+        latest = rates[min(bisect_right(at_s, end_s - window_s + 1e-9), len(rates) - 1) :]
+        shorter = sum(latest) / len(latest)
         if abs(shorter - rate) > SURPRISE_SIGMAS * noise_rps(max(shorter, rate), window_s):
             rate = shorter
     return rate

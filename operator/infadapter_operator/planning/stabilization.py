@@ -11,7 +11,6 @@ from dataclasses import replace
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.planning.capacity import fits, pods_by_target, running_groups
 from infadapter_operator.planning.hysteresis import CurrentPlan
-from infadapter_operator.planning.problem import problem_for
 from infadapter_operator.planning.slack import slack_rps
 from infadapter_solver import Plan, PodGroup, Problem, Variant, evaluate, solve
 from infadapter_solver.problem import Allocation, Target
@@ -78,7 +77,7 @@ def lasting_in_place(before: CurrentPlan, floor_rps: float) -> Plan:
 
 def _in_place(before: CurrentPlan, demand_rps: float, floor_rps: float) -> Plan:
     """The best plan that starts nothing: what runs and what loads, resized as need be."""
-    problem = problem_for(before.service, before.observed, demand_rps, floor_rps)
+    problem = before.problem(demand_rps, floor_rps)
     return solve(of_running(problem))
 
 

@@ -1,8 +1,8 @@
 """How much more may run: the budget and the surge, less all that is held already."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import held, held_by, plus
 from infadapter_solver.problem import Plan, PodSize, Resources, Target
@@ -78,9 +78,9 @@ def most_beyond(old: Sequence[int], new: int, pods: int) -> int:
     return max(held, default=new * pods) - sum(old)
 
 
-def over_budget(service: Service, observed: Observed) -> Resources:
-    """Resources of which more is held than the budget, and how much: surge is in use."""
-    beyond = plus(held(observed.pods), service.budget, -1)
+def over_budget(service: Service, pods: Iterable[Pod]) -> Resources:
+    """Resources of which these hold more than the budget, and how much: surge is in use."""
+    beyond = plus(held(pods), service.budget, -1)
     return {name: more for name, more in beyond.items() if more > 0}
 
 

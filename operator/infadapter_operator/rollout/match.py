@@ -13,6 +13,7 @@ from infadapter_operator.planning.capacity import (
     same_amounts,
     same_size,
 )
+from infadapter_operator.rollout.traffic_split import Candidate
 from infadapter_solver.problem import Allocation, Plan, Target
 
 RESIZE_PATIENCE_S = 300.0
@@ -47,6 +48,12 @@ class PodState:
     @property
     def desired_rps(self) -> float:
         return self.desired.capacity_rps if self.desired else 0.0
+
+    @cached_property
+    def as_candidate(self) -> Candidate:
+        """For traffic, while nothing about it changes; kept, as most cycles ask for it again."""
+        segments = self.serving.segments(self.accuracy)
+        return Candidate(pod=self.actual.name, target=self.actual.target, segments=segments)
 
     @cached_property
     def is_level(self) -> bool:

@@ -5,13 +5,12 @@ What is planned starts first; where it has no room, what the plan can spare make
 carries least. Whatever moves already makes room by itself, and is waited for.
 """
 
-from collections import Counter
 from dataclasses import dataclass, replace
 
 from infadapter_operator.delays import RESIZE_S
 from infadapter_operator.domain.observed import Observed, Resize
 from infadapter_operator.domain.steps import ReplacePods, ResizePod
-from infadapter_operator.rollout.free import Room, over_budget
+from infadapter_operator.rollout.free import over_budget
 from infadapter_operator.rollout.match import WAITS, PodState, of_target
 from infadapter_operator.rollout.preemption import node_shortages, preempted
 from infadapter_operator.rollout.release import (
@@ -49,30 +48,17 @@ class Moves:
     short: frozenset[str]
 
 
-NO_MOVES = Moves(
-    grown=Growth(steps=(), resized={}, shortages=(), room=Room({})), freed={}, short=frozenset()
-)
-
-
-def moves_now(context: DrainContext, observed: Observed, *, doubt: bool) -> Moves:
-    """
-    In doubt about the demand nothing is given up; what is planned starts all the same. Most cycles
-    find the plan reached, and need not look for what could move.
-    """
-    if is_reached(context, observed):
-        return NO_MOVES
-    return moves_towards(context, observed, doubt=doubt)
-
-
 def is_reached(context: DrainContext, observed: Observed) -> bool:
     """All that is planned is Ready at its size, and nothing else is there or asked for."""
     planned = {group.target: group.pods for group in context.plan.groups}
-    there = Counter(one.actual.target for one in context.pods)
+    lacking = dict(planned)
+    for one in context.pods:
+        lacking[one.actual.target] = lacking.get(one.actual.target, 0) - 1
     return (
-        there == planned
+        not any(lacking.values())
         and len(context.pods) == len(observed.pods)  # the others leave
         and not (observed.rolling or observed.untouchable)
-        and all(n == there[target] for target, n in observed.desired_pods.items())
+        and all(n == planned.get(target, 0) for target, n in observed.desired_pods.items())
         and all(_is_as_planned(one) for one in context.pods)
     )
 
@@ -95,7 +81,7 @@ def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> 
     waits_for = frozenset(context.service.budget)
     if not grown.shortages and is_due(context, observed):
         back = repaid(context, observed)
-        if back or not is_over(context.service, observed):
+        if back or not is_over(context.service, observed.pods):
             return Moves(grown=grown, freed=back, short=waits_for)
     found = _beside(context, observed, grown, bridges=bridges)  # what can only be rolled is there
     return replace(found, bridged=(), short=found.short | waits_for)  # a bridge would be repaid
@@ -160,7 +146,7 @@ def _freed(context: DrainContext, observed: Observed, short: frozenset[str]) -> 
     return (
         make_room(context, lacking)
         if lacking
-        else given_back(context, over_budget(context.service, observed))
+        else given_back(context, over_budget(context.service, observed.pods))
     )
 
 
@@ -239,8 +225,8 @@ def _back_in_budget(context: DrainContext, observed: Observed) -> Releases:
     if _makes_room_itself(context, observed) or context.takers_serve:
         return {}
     placed = (pod for pod in observed.pods if pod.unschedulable_since_s is None)
-    there = tuple(replace(p, wanted=p.size) if p.resize is Resize.DEFERRED else p for p in placed)
-    beyond = over_budget(context.service, replace(observed, pods=there))
+    there = (replace(p, wanted=p.size) if p.resize is Resize.DEFERRED else p for p in placed)
+    beyond = over_budget(context.service, there)
     if not beyond:
         return {}
     back = Shortage(lacking=beyond, gain_rps=0.0, wait_s=RESIZE_S)

@@ -45,6 +45,19 @@ def progress_of(
     )
 
 
+def progress_at_rest(
+    context: DrainContext, steps: Sequence[SetWeights], *, doubt: bool
+) -> Progress:
+    """The same of a plan that is reached: nothing is waited for but weights."""
+    return Progress(
+        phase=Phase.SHIFTING if steps else Phase.DONE,
+        ready=len(context.pods),
+        wanted=len(context.pods),
+        moves=bool(steps),
+        rest=Rest.NO_DATA if doubt else None,
+    )
+
+
 def _phase(context: DrainContext, observed: Observed, lacking: int, steps: Sequence[Step]) -> Phase:
     starting = sum(one.desired is not None and not one.actual.ready for one in context.pods)
     resizing = sum(

@@ -18,15 +18,14 @@ from infadapter_operator.domain.observed import Cause, Observed
 from infadapter_operator.domain.progress import Phase, Progress, Rest
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import Situation
-from infadapter_operator.domain.steps import RemovePods, ResizePod, ScaleUp, Step
+from infadapter_operator.domain.steps import RemovePods, ResizePod, ScaleUp, SetWeights, Step
 from infadapter_operator.planning.capacity import ready_capacity_rps
 from infadapter_operator.planning.plan import Planned
 from infadapter_operator.rollout.match import PodState, match_pods
-from infadapter_operator.rollout.moves import moves_now
-from infadapter_operator.rollout.phase import progress_of
+from infadapter_operator.rollout.moves import is_reached, moves_towards
+from infadapter_operator.rollout.phase import progress_at_rest, progress_of
 from infadapter_operator.rollout.release import DrainContext, Releases
 from infadapter_operator.rollout.scale_down import align, remove, scale_down, unloaded
-from infadapter_operator.rollout.scale_up import Growth
 from infadapter_operator.rollout.traffic import (
     candidates,
     carriers,
@@ -119,15 +118,30 @@ def towards(
     """`demand_rps` is that of now; None is doubt: nothing shrinks then."""
     context = _context(service, decision, observed, demand_rps, now_s)
     doubt = demand_rps is None
-    moves = moves_now(context, observed, doubt=doubt)
+    if is_reached(context, observed):
+        return at_rest(context, observed, doubt=doubt)
+    return on_the_way(context, observed, doubt=doubt)
+
+
+def at_rest(context: DrainContext, observed: Observed, *, doubt: bool) -> Rollout:
+    """Of a plan that is reached, as in most cycles: only weights may move."""
+    able = [one.as_candidate for one in context.pods]
+    weights = weights_for(able, context.demand_rps, last_sent(observed))
+    steps = _sent_if_other(context, observed, weights)
+    progress = progress_at_rest(context, steps, doubt=doubt)
+    return Rollout(steps=steps, weights=weights, short=frozenset(), progress=progress)
+
+
+def on_the_way(context: DrainContext, observed: Observed, *, doubt: bool) -> Rollout:
+    """To a plan that is not reached, or not known to be."""
+    moves = moves_towards(context, observed, doubt=doubt)
     levelled = () if doubt else align(context)
-    weights = _weights(context, observed, moves.freed, moves.grown, levelled)
+    weights = _weights(context, observed, moves.freed, (*moves.grown.steps, *levelled))
     steps: list[Step] = [*moves.grown.steps, *moves.bridged, *levelled]
-    in_force = (weights, confirmed(observed), last_sent(observed))
-    if any(weights != each for each in in_force):
-        steps.append(set_weights(context.pods, weights))
+    steps += _sent_if_other(context, observed, weights)
     if not doubt:
-        ways = (*in_force, *observed.in_between)
+        in_force = confirmed(observed), last_sent(observed)
+        ways = (weights, *in_force, *observed.in_between)
         may_shrink = unloaded(context.pods, moves.freed, ways, context.wanted_rps)
         steps += scale_down(context.pods, may_shrink)
         carrying = context.carrying | set(weights)
@@ -168,14 +182,19 @@ def _assumed_rps(decision: Decision, pods: Sequence[PodState]) -> float:
     return decision.demand_rps
 
 
+def _sent_if_other(
+    context: DrainContext, observed: Observed, weights: Mapping[str, int]
+) -> tuple[SetWeights, ...]:
+    """Where they are not those in force and those sent last."""
+    if weights == confirmed(observed) == last_sent(observed):
+        return ()
+    return (set_weights(context.pods, weights),)
+
+
 def _weights(
-    context: DrainContext,
-    observed: Observed,
-    freed: Releases,
-    grown: Growth,
-    levelled: tuple[ResizePod, ...],
+    context: DrainContext, observed: Observed, freed: Releases, steps: Sequence[Step]
 ) -> dict[str, int]:
-    steps = (*grown.steps, *levelled)
+    """`steps` are those that grow and level."""
     changing = {step.pod for step in steps if isinstance(step, ResizePod)}
     able = candidates(context.pods, freed, changing, context.carrying)
     return weights_for(able, context.demand_rps, _weights_to_keep(able, observed))

@@ -67,7 +67,7 @@ def scale_up(
     """
     room = room_for(service, plan, observed)
     closed = is_closed(observed, now_s)
-    over = closed and is_over(service, observed)
+    over = closed and is_over(service, observed.pods)
     if closed and not over:
         room.take(service.max_surge)  # until a look has seen that it came back
     grower = _Grower(

@@ -6,10 +6,10 @@ start and MOST_BESIDE_START_S. Starts that follow one another in the surge would
 as they go on; so what has not begun in the first moments waits until all is within the budget.
 """
 
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 
 from infadapter_operator.delays import START_S
-from infadapter_operator.domain.observed import Observed, SurgeLoan
+from infadapter_operator.domain.observed import Observed, Pod, SurgeLoan
 from infadapter_operator.domain.service import Service
 from infadapter_operator.rollout.free import over_budget
 
@@ -20,28 +20,26 @@ SETTLE_S = 1.5
 """From the last pod Ready to the last one gone: weights, what confirms them, a drain."""
 
 
-def is_over(service: Service, observed: Observed) -> bool:
+def is_over(service: Service, pods: Iterable[Pod]) -> bool:
     """What waits for a node, or was lost with one, is not held."""
-    there = tuple(
-        p for p in observed.pods if not (p.is_lost or p.unschedulable_since_s is not None)
-    )
-    return bool(over_budget(service, replace(observed, pods=there)))
+    there = (p for p in pods if not (p.is_lost or p.unschedulable_since_s is not None))
+    return bool(over_budget(service, there))
 
 
 def loan_of(
-    service: Service, observed: Observed, before: SurgeLoan | None, now_s: float
+    service: Service, pods: Sequence[Pod], before: SurgeLoan | None, now_s: float
 ) -> SurgeLoan | None:
     """
     Returned once a look has seen all within the budget, and ended with the one after that. Where a
     loan's time is over and what is beyond the budget only leaves, the next one begins: nothing can
     be given back for it, and what is to start would wait for as long as a pod takes to go.
     """
-    if not is_over(service, observed):
+    if not is_over(service, pods):
         return None if before is None or before.is_returned else before.returned
     if before is None or before.since_s > now_s:
         return SurgeLoan(now_s)
     is_due = now_s - before.since_s > _longest_s(service)
-    stays = replace(observed, pods=tuple(pod for pod in observed.pods if not pod.leaving))
+    stays = (pod for pod in pods if not pod.leaving)
     return before.held if is_over(service, stays) or not is_due else SurgeLoan(now_s)
 
 

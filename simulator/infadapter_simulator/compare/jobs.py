@@ -5,6 +5,7 @@ They are forked from a server that has done the imports and never ran a thread. 
 the one that started them, and end when it does, however it ends.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -125,6 +126,7 @@ _work: Jobs
 def _begin(work: Jobs) -> None:
     global _work
     _work = work
+    gc.freeze()  # what was imported stays, and is not looked through for garbage again and again
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
 

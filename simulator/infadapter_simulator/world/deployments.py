@@ -78,9 +78,6 @@ class Deployments:
         """Whether a change of its template would roll something."""
         return bool(one.replicas or self.live(one.target))
 
-    def is_rolling(self, one: Deployment) -> bool:
-        return any(pod.outdated for pod in self.live(one.target))
-
     def live(self, target: Target) -> list[SimulatedPod]:
         """The oldest first."""
         return [pod for pod in self._world.pods if pod.target == target and not pod.leaving]

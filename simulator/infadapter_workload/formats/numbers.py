@@ -9,13 +9,16 @@ from infadapter_workload.asked import Asked
 from infadapter_workload.formats.counters import looks_like_a_counter, rates_between
 from infadapter_workload.formats.fields import is_header, requests
 from infadapter_workload.formats.names import GROWING, Kind, Said, of_values
-from infadapter_workload.formats.stream import Stream, shown
+from infadapter_workload.formats.stream import Line, Stream, shown
 from infadapter_workload.formats.values import has_decimal_comma, unit_said
 from infadapter_workload.series import Series
 from infadapter_workload.trace import MAX_RPS, MAX_SECONDS, Array
 
 _BLANK = re.compile(r"\d \d{3}\b")
 """Between thousands, or where the end of a line was lost."""
+
+_MANY_DIGITS = len(str(int(MAX_RPS)))
+"""A number of fewer is no more than is allowed."""
 
 
 def read_rates(stream: Stream, asked: Asked, option: str = "") -> Series:
@@ -29,11 +32,7 @@ def read_rates(stream: Stream, asked: Asked, option: str = "") -> Series:
     numbers = array("d")
     for index, line in enumerate(stream.lines()):
         if index or not name:
-            if " " in line.text and _BLANK.search(line.text):
-                raise line.error(
-                    f"{shown(line.text)} may be one number or two: write it without a blank"
-                )
-            numbers.append(requests(line, line.text, most_s, comma))
+            numbers.append(_number(line, most_s, comma))
         if len(numbers) * step_s > MAX_SECONDS:
             raise line.error(f"the trace is longer than {MAX_SECONDS:,} s: cut it with --to SECOND")
         if _enough(numbers, step_s, asked.to_s):
@@ -41,6 +40,15 @@ def read_rates(stream: Stream, asked: Asked, option: str = "") -> Series:
     if not numbers:
         raise stream.error("holds no numbers")
     return _series(stream, np.array(numbers), said, step_s, asked)
+
+
+def _number(line: Line, most_s: float, comma: bool) -> float:
+    """Most are plain digits, of which nothing is doubted but how many."""
+    if len(line.text) < _MANY_DIGITS and line.text.isascii() and line.text.isdigit():
+        return float(line.text)
+    if _BLANK.search(line.text):
+        raise line.error(f"{shown(line.text)} may be one number or two: write it without a blank")
+    return requests(line, line.text, most_s, comma)
 
 
 def evenly(name: str, form: str, rates: Array, step_s: int, what: str = "counts") -> Series:

@@ -112,5 +112,5 @@ def test_a_pod_holds_what_it_was_asked_to_grow_to_unless_that_is_refused(resize:
     holds = 1000 if resize is Resize.REFUSED else 4000
     assert held([pod]) == {CPU: holds}
     service, observed = a_service(budget={CPU: 900}, max_surge={CPU: 4000}), Observed(pods=(pod,))
-    assert over_budget(service, observed) == {CPU: holds - 900}
+    assert over_budget(service, observed.pods) == {CPU: holds - 900}
     assert room_beside(service, observed, None, ()) == {CPU: 4900 - holds}

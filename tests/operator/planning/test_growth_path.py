@@ -15,6 +15,7 @@ from infadapter_operator.planning.growth_path import (
     with_standby,
 )
 from infadapter_operator.planning.problem import problem_for, solved
+from infadapter_operator.planning.shortage import surge_is_short
 from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Objective, Plan, PodGroup
 from infadapter_solver.problem import CPU, Allocation, PodSize, Target, Variant
@@ -95,8 +96,14 @@ def test_a_plan_that_gets_far_enough_by_itself_stays() -> None:
     assert plan is best
 
 
-def test_where_a_successor_can_start_beside_it_a_plan_needs_no_standby() -> None:
-    best, plan = planned(service(surge=8000), 55.0)
+@settings(deadline=None)  # the first one of a process takes longer
+@given(demand_rps=st.floats(1.0, 159.0), surge=st.integers(8000, 16_000))
+def test_where_a_successor_can_start_beside_it_a_plan_needs_no_standby(
+    demand_rps: float, surge: int
+) -> None:
+    """So none is looked for where all that replaces something can start beside it."""
+    assert not surge_is_short(service(surge))
+    best, plan = planned(service(surge), demand_rps)
     assert plan is best
 
 

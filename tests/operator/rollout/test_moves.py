@@ -10,6 +10,7 @@ from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Tr
 from infadapter_operator.rollout.match import match_pods
 from infadapter_operator.rollout.moves import is_reached, moves_towards
 from infadapter_operator.rollout.release import DrainContext
+from infadapter_operator.rollout.rollout import at_rest, on_the_way
 from infadapter_solver.problem import CPU, PodGroup, PodSize, Target
 from tests.builders import LARGE, SMALL, a_pod, a_service, recall
 
@@ -100,6 +101,8 @@ def test_what_is_called_reached_moves_nothing(
     moved = (*found.grown.steps, *found.bridged, *found.rolled, *found.freed)
     assert moved == ()
     assert (found.grown.shortages, found.short) == ((), frozenset())
+    rest = at_rest(asked, observed, doubt=doubt)
+    assert rest == on_the_way(asked, observed, doubt=doubt)
 
 
 @settings(deadline=None)

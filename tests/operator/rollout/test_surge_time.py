@@ -45,7 +45,7 @@ WITHIN = Observed(pods=(a_pod("small-1", 4000),))
 def test_a_loan_lasts_until_two_looks_in_turn_saw_all_within_the_budget(looks: list[bool]) -> None:
     loan: SurgeLoan | None = None
     for index, over in enumerate(looks):
-        loan = loan_of(SERVICE, OVER if over else WITHIN, loan, float(index))
+        loan = loan_of(SERVICE, (OVER if over else WITHIN).pods, loan, float(index))
         seen = looks[: index + 1]
         ended = max((i + 1 for i in range(1, index + 1) if not (seen[i] or seen[i - 1])), default=0)
         begun = [i for i in range(ended, index + 1) if seen[i]]
@@ -54,7 +54,7 @@ def test_a_loan_lasts_until_two_looks_in_turn_saw_all_within_the_budget(looks: l
 
 def test_what_waits_for_a_node_is_not_held() -> None:
     waits = replace(a_pod("small-2", 1000, ready=False), unschedulable_since_s=0.0)
-    assert not is_over(SERVICE, Observed(pods=(a_pod("small-1", 4000), waits)))
+    assert not is_over(SERVICE, (a_pod("small-1", 4000), waits))
 
 
 def test_starts_beyond_the_budget_begin_while_they_can_end_in_time() -> None:
@@ -189,7 +189,7 @@ def test_where_only_what_leaves_is_beyond_the_budget_the_next_loan_begins_when_o
     leaves = replace(OVER, pods=(OVER.pods[0], replace(OVER.pods[1], leaving=True)))
     loan, since_s = SurgeLoan(100.0), []
     for look in range(60):
-        loan = loan_of(SERVICE, leaves, loan, 100.0 + look) or loan
+        loan = loan_of(SERVICE, leaves.pods, loan, 100.0 + look) or loan
         since_s.append(loan.since_s)
     terms_s = sorted(set(since_s))
     slowest_s = max(variant.load_time_s for variant in SERVICE.variants)
