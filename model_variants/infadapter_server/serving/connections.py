@@ -139,6 +139,7 @@ class Connection(HttpProtocol):
     def _go_the_long_way(self, exchange: Exchange) -> None:
         """Its body takes its time."""
         self.cycle = None  # type: ignore[assignment]  # as before its first request
+        self._make_scope()
         super().on_headers_complete()
         if exchange.body:
             super().on_body(exchange.body)
@@ -146,8 +147,7 @@ class Connection(HttpProtocol):
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _PIPELINED:
             raise ValueError("Too many requests at once.")  # to the parser, which then gives up
-        super().on_message_begin()
-        self.scope[CONNECTION] = self  # type: ignore[literal-required]
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         self.due_s = self._all.clock() + self._all.limits.head_s
 
     def on_headers_complete(self) -> None:
@@ -157,9 +157,18 @@ class Connection(HttpProtocol):
         if exchange is not None:
             self.cycle = self._exchange = exchange  # type: ignore[assignment]
             return
+        self._make_scope()
         super().on_headers_complete()
         if self.spare and self.declined is None:
             self.cycle.keep_alive = False
+
+    def _make_scope(self) -> None:
+        """What ASGI is told, for those that go that way."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers  # of the scope
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]
 
     def _short_way(self) -> Exchange | None:
         """For a request for inference whose body may have come together with its headers."""
@@ -189,7 +198,10 @@ class Connection(HttpProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
-        super().on_body(body)
+        if self._exchange is not None and self.cycle is self._exchange:  # type: ignore[comparison-overlap]
+            self._exchange.body += body
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._head_bytes = 0
@@ -197,7 +209,10 @@ class Connection(HttpProtocol):
             self.due_s, self.earned = inf, True
             if self.cycle is not None and self.cycle.response_complete:  # before its body had come
                 self._rests()
-        super().on_message_complete()
+        if self._exchange is not None and self.cycle is self._exchange:  # type: ignore[comparison-overlap]
+            self._exchange.more_body = False
+        else:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """The sweep ends who is silent: a timer for each answer costs more than to count it."""
