@@ -21,6 +21,7 @@ LONGEST_S = 0.005
 STANDS_FOR = 0.5
 """Of the time by which somebody would have been late."""
 
+
 @dataclass(slots=True, eq=False)
 class First:
     """Who was refused, and how many have been since for the same reason."""

@@ -63,6 +63,7 @@ class Connections:
     clock: Callable[[], float] = time.monotonic
     short_way: bool = True  # past ASGI, where nobody stands around the application
     open: "set[Connection]" = field(default_factory=set)
+    _dated: tuple[object, bytes] = (None, b"")  # uvicorn's headers of this second, as bytes
 
     def protocol(self) -> "Callable[..., Connection]":
         """What uvicorn makes for each one."""
@@ -85,6 +86,14 @@ class Connections:
         self.open.discard(connection)
         self.tell(len(self.open))
 
+    def dated(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The headers of each answer, which uvicorn makes anew each second."""
+        made_of, dated = self._dated
+        if made_of is not headers:
+            dated = b"".join([b"%b: %b\r\n" % header for header in headers])
+            self._dated = headers, dated
+        return dated
+
     async def sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
@@ -105,6 +114,7 @@ class Connection(HttpProtocol):
         self.since_s = connections.clock()
         self.due_s = self.since_s + connections.limits.head_s
         self._head_bytes = 0  # of this request, and what the parser holds back
+        self._now_s = self.since_s  # when the bytes came that are read
         self._exchange: Exchange | None = None  # whose body has not been looked for yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -124,6 +134,7 @@ class Connection(HttpProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._head_bytes += len(data)
+        self._now_s = self._all.clock()
         super().data_received(data)
         if self._head_bytes > self._all.limits.head_bytes and not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
@@ -148,11 +159,11 @@ class Connection(HttpProtocol):
         if len(self.pipeline) >= _PIPELINED:
             raise ValueError("Too many requests at once.")  # to the parser, which then gives up
         self.url, self.headers, self.expect_100_continue = b"", [], False
-        self.due_s = self._all.clock() + self._all.limits.head_s
+        self.due_s = self._now_s + self._all.limits.head_s
 
     def on_headers_complete(self) -> None:
         self._head_bytes = 0
-        self.due_s = self._all.clock() + self._all.limits.body_s
+        self.due_s = self._now_s + self._all.limits.body_s
         exchange = self._short_way()
         if exchange is not None:
             self.cycle = self._exchange = exchange  # type: ignore[assignment]
@@ -214,13 +225,19 @@ class Connection(HttpProtocol):
         else:
             super().on_message_complete()
 
+    @property
+    def dated(self) -> bytes:
+        """What each answer says beside its own headers."""
+        return self._all.dated(self.server_state.default_headers)
+
     def on_response_complete(self) -> None:
         """The sweep ends who is silent: a timer for each answer costs more than to count it."""
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
             return
         self.server_state.total_requests += 1
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.due_s == inf:  # else the body that was answered, or another request, still comes
             self._rests()
 

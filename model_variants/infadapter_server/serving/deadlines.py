@@ -28,7 +28,8 @@ class Deadlines:
 
     def within(self, header: bytes | None, timeout_us: object) -> float:
         """Seconds by both. Raises BadTensor."""
-        return self.shorter(self.of(header), header, timeout_us)
+        within_s = self.of(header)
+        return within_s if timeout_us is None else self.shorter(within_s, header, timeout_us)
 
     def of(self, header: bytes | None) -> float:
         """Seconds by the header, or the default. Raises BadTensor."""
