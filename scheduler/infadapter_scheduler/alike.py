@@ -2,7 +2,7 @@
 Refusals alike: who asks for the same a moment after somebody was refused, before anything else has
 happened, is refused as well, for a tenth of what it took to decide about the first one.
 
-In an overload that is nearly everybody. Who would have been late by some time stands for those whose
+In an overload that is nearly all. Who would have been late by some time stands for those whose
 deadlines are later by less than half of it: as time passes, safety buffers get shorter too. What
 the rates would have been told of each is told of all of them at once.
 """
@@ -22,12 +22,13 @@ STANDS_FOR = 0.5
 """Of the time by which somebody would have been late."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class First:
     """Who was refused, and how many have been since for the same reason."""
 
     entry: Entry
     costs: Costs
+    each_s: float  # of its work
     floor: float
     refusal: Refuse
     deadline_s: float
@@ -75,16 +76,21 @@ class Alike:
         # Else a little more time may be enough for a batch that there is.
         full = all(batch.members[-1].deadline_s <= deadline_s for batch in entry.full)
         if costs is not None and full and not entry.open and not self._state.deferred:
-            last_s = deadline_s + STANDS_FOR * refusal.retry_after_s
-            until_s = now_s + LONGEST_S
-            first = First(entry, costs, event.floor, refusal, deadline_s, last_s, until_s)
-            self._first[event.model] = first
+            self._first[event.model] = First(
+                entry=entry,
+                costs=costs,
+                each_s=costs.seconds_each[costs.cap(deadline_s - now_s, self._state.buffer)],
+                floor=event.floor,
+                refusal=refusal,
+                deadline_s=deadline_s,
+                last_s=deadline_s + STANDS_FOR * refusal.retry_after_s,
+                until_s=now_s + LONGEST_S,
+            )
 
     def _tell(self, first: First, now_s: float) -> None:
         others, entry = first.others, first.entry
         if others:
             entry.rate_rps = entry.arrivals.add(others, now_s)
             entry.unmet.add(others * first.costs.split_s[1], now_s)
-            each_s = min(first.costs.seconds_each.values())
-            self._state.pressure.arrived(others * each_s, now_s)
-            self._state.pressure.refused.add(others * each_s, now_s)
+            self._state.pressure.arrived(first.each_s, now_s, others)
+            self._state.pressure.refused.add(others * first.each_s, now_s)
