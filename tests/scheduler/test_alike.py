@@ -1,7 +1,6 @@
 """Who is refused alike is not decided about again, and nothing else comes of it."""
 
 from collections import Counter
-from collections.abc import Iterator
 from itertools import accumulate
 from random import Random
 
@@ -67,8 +66,8 @@ class Full:
 
 
 @pytest.fixture
-def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Full]:
-    yield Full(monkeypatch)
+def full(monkeypatch: pytest.MonkeyPatch) -> Full:
+    return Full(monkeypatch)
 
 
 def test_who_comes_right_after_a_refusal_is_refused_without_a_decision(full: Full) -> None:
