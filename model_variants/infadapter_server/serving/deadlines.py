@@ -28,8 +28,7 @@ class Deadlines:
 
     def within(self, header: bytes | None, timeout_us: object) -> float:
         """Seconds by both. Raises BadTensor."""
-        within_s = self.of(header)
-        return within_s if timeout_us is None else self.shorter(within_s, header, timeout_us)
+        return self.shorter(self.of(header), header, timeout_us)
 
     def of(self, header: bytes | None) -> float:
         """Seconds by the header, or the default. Raises BadTensor."""

@@ -170,11 +170,12 @@ class Inference:
         parse = later(body, head.json_length, identity.signature, self.limits.batch)
         if question is None and says_terms(body):
             question = parse()
-        timeout_us, floor = (
-            (None, None) if question is None else (question.timeout_us, question.accuracy_floor)
-        )
-        within_s = self.limits.deadlines.within(head.deadline, timeout_us)
-        least = floor_of(head.floor, floor)
+        deadlines = self.limits.deadlines
+        if question is None:
+            within_s, least = deadlines.of(head.deadline), floor_of(head.floor, None)
+        else:
+            within_s = deadlines.within(head.deadline, question.timeout_us)
+            least = floor_of(head.floor, question.accuracy_floor)
 
         def read() -> Floats:
             nonlocal question
