@@ -1,5 +1,6 @@
 """The execution profile of one model, and what follows from it: batch costs and batch caps."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, sqrt
@@ -14,9 +15,6 @@ REFRESH = 0.005
 
 DOUBTED = 0.01
 """Longer than smaller batches together: a size is in doubt. It is tried as if that much shorter."""
-
-MOST_CAPS = 256
-"""Deadlines whose batch caps are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,9 @@ class Costs:
     split_each_s: list[float] = field(init=False)  # and of all of it
     doubted: tuple[int, ...] = field(init=False)  # sizes for which smaller ones are faster
     choices: Choices | None = field(init=False, default=None)
-    _caps: dict[tuple[float, int], int] = field(init=False, default_factory=dict)
+    _caps: list[int] = field(init=False, default_factory=list)
+    _caps_from_s: list[float] = field(init=False, default_factory=list)  # the SLO of each but one
+    _caps_of: int | None = field(init=False, default=None)  # the buffer's version
 
     def __post_init__(self) -> None:
         self.sizes = tuple(sorted(self.model.execution_s))
@@ -161,15 +161,16 @@ class Costs:
         The batch of the highest throughput with 2·t_b + buffer ≤ SLO: whoever comes just after a
         batch has begun waits for that one and its own. The smallest where none is that fast.
         """
-        key = (round(slo_s, 6), buffer.version)
-        found = self._caps.get(key)
-        if found is None:
-            fit = [b for b, t in self.seconds.items() if 2 * t + buffer.seconds(2 * t, t) <= key[0]]
-            found = max(fit, key=lambda b: b / self.seconds[b], default=self.sizes[0])
-            if len(self._caps) >= MOST_CAPS:
-                self._caps.clear()
-            self._caps[key] = found
-        return found
+        if self._caps_of != buffer.version:
+            self._find_caps(buffer)
+        return self._caps[bisect_right(self._caps_from_s, round(slo_s, 6))]
+
+    def _find_caps(self, buffer: SafetyBuffer) -> None:
+        need_s = {b: 2 * t + buffer.seconds(2 * t, t) for b, t in self.seconds.items()}
+        self._caps_of, self._caps_from_s = buffer.version, sorted(set(need_s.values()))
+        fitting = ([b for b in need_s if need_s[b] <= slo_s] for slo_s in self._caps_from_s)
+        best = [max(fit, key=lambda b: b / self.seconds[b]) for fit in fitting]
+        self._caps = [self.sizes[0], *best]
 
     def growth_s(self, target: int, rate_rps: float) -> float:
         """
@@ -188,7 +189,7 @@ class Costs:
     def tabulate(self) -> None:
         self.seconds = {size: window.mean for size, window in self.windows.items()}
         self.seconds_each = {size: seconds / size for size, seconds in self.seconds.items()}
-        self._caps.clear()
+        self._caps_of = None
         self.split_s, self.first, self.growing_s, self.ends_s = [0.0], [0], [0.0], [[]]
         for n in range(1, max(self.windows) + 1):
             fit = [b for b in self.windows if b <= n]

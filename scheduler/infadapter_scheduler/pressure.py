@@ -32,9 +32,9 @@ class Pressure:
     executors: int = 0
     load: float = 0.0
 
-    def arrived(self, each_s: float, now_s: float) -> None:
+    def arrived(self, each_s: float, now_s: float, number: int = 1) -> None:
         self.offered.window_s = max(WINDOW_S, WINDOW_ARRIVALS * each_s)
-        self.load = self.offered.add(each_s, now_s) / max(1, self.executors)
+        self.load = self.offered.add(number * each_s, now_s) / max(1, self.executors)
 
     def accepted(self, now_s: float) -> float:
         """The share of the offered work."""

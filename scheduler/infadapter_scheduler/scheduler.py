@@ -5,6 +5,7 @@ from math import inf
 
 from infadapter_scheduler.actions import Action, Reason, Refuse
 from infadapter_scheduler.admission import Offer, leave
+from infadapter_scheduler.alike import Alike
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.catalogue import Entry, entry_of
 from infadapter_scheduler.changes import Changes
@@ -59,6 +60,7 @@ class Scheduler:
         self._intake = Intake(self.state)
         self._sender = Sender(self.state, points or KeepingUp())
         self._changes = Changes(self.state)
+        self._alike = Alike(self.state)
         self._in_bulk = False
         self._held: dict[str, None] = {}  # executors for which a part of it is planned
         self._membership = Membership(self.state, self._sender, self._admit)
@@ -72,6 +74,17 @@ class Scheduler:
         return () if entry is None else entry.costs.model.points
 
     def handle(self, event: Event, now_s: float) -> list[Action]:
+        if isinstance(event, Arrived):
+            again = None if self._held else self._alike.again(event, now_s)
+            if again is not None:
+                return [again]
+            actions = self._handled(event, now_s)
+            self._alike.decided(event, actions, now_s)
+            return actions
+        self._alike.end(now_s)
+        return self._handled(event, now_s)
+
+    def _handled(self, event: Event, now_s: float) -> list[Action]:
         self._in_bulk = isinstance(event, Arrived) and event.bulk
         actions = self._told(event, now_s)
         if self._held and not self._in_bulk and not isinstance(event, Gone):

@@ -9,6 +9,7 @@ from infadapter_server.executors.messages import ModelLoaded, Outcome
 from infadapter_server.serving.catalogue import Changes
 from infadapter_server.serving.layout import scan
 from infadapter_server.serving.measurements import FILE, Measurements
+from infadapter_server.serving.offered import Offered
 from infadapter_server.serving.repository import NotServed, Repository
 from infadapter_server.serving.standing import RETRY_S
 from tests.model_variants.repositories import MIB, add
@@ -245,6 +246,18 @@ def test_a_rescan_tells_what_is_new_other_or_gone(tmp_path: Path, make: Make) ->
     (tmp_path / "goes").rmdir()
     assert repository.take(repository.read()) == Changes(("comes",), ("grows",), ("goes",))
     assert repository.models()["grows"].version == "2"
+
+
+def test_a_request_is_answered_under_the_version_that_is_there_now(
+    tmp_path: Path, make: Make
+) -> None:
+    add(tmp_path, "m", version="1")
+    repository = make()
+    models = Offered(repository)
+    assert models["m"] is models["m"], "made once, and not for each request"
+    add(tmp_path, "m", version="2")
+    repository.take(scan(tmp_path))
+    assert models["m"].variant == "2"
 
 
 def test_what_was_measured_of_a_file_that_changed_meanwhile_is_not_remembered(

@@ -68,7 +68,8 @@ class Answering:
 
     async def _answer(self, asked: Asked, arrived_s: float, hold: bodies.Hold) -> Given:
         inference = self.inference
-        identity, _ = inference.welcome(asked.model, asked.version)
+        identity = inference.welcome(asked.model, asked.version)
+        inference.room(identity)
         try:
             question = asked.read(identity)
             within_s = self._within_s(asked, question)

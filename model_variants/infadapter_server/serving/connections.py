@@ -63,6 +63,7 @@ class Connections:
     clock: Callable[[], float] = time.monotonic
     short_way: bool = True  # past ASGI, where nobody stands around the application
     open: "set[Connection]" = field(default_factory=set)
+    _dated: tuple[object, bytes] = (None, b"")  # uvicorn's headers of this second, as bytes
 
     def protocol(self) -> "Callable[..., Connection]":
         """What uvicorn makes for each one."""
@@ -85,6 +86,14 @@ class Connections:
         self.open.discard(connection)
         self.tell(len(self.open))
 
+    def dated(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The headers of each answer, which uvicorn makes anew each second."""
+        made_of, dated = self._dated
+        if made_of is not headers:
+            dated = b"".join([b"%b: %b\r\n" % header for header in headers])
+            self._dated = headers, dated
+        return dated
+
     async def sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
@@ -105,6 +114,7 @@ class Connection(HttpProtocol):
         self.since_s = connections.clock()
         self.due_s = self.since_s + connections.limits.head_s
         self._head_bytes = 0  # of this request, and what the parser holds back
+        self._now_s = self.since_s  # when the bytes came that are read
         self._exchange: Exchange | None = None  # whose body has not been looked for yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -124,6 +134,7 @@ class Connection(HttpProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._head_bytes += len(data)
+        self._now_s = self._all.clock()
         super().data_received(data)
         if self._head_bytes > self._all.limits.head_bytes and not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
@@ -139,6 +150,7 @@ class Connection(HttpProtocol):
     def _go_the_long_way(self, exchange: Exchange) -> None:
         """Its body takes its time."""
         self.cycle = None  # type: ignore[assignment]  # as before its first request
+        self._make_scope()
         super().on_headers_complete()
         if exchange.body:
             super().on_body(exchange.body)
@@ -146,20 +158,28 @@ class Connection(HttpProtocol):
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _PIPELINED:
             raise ValueError("Too many requests at once.")  # to the parser, which then gives up
-        super().on_message_begin()
-        self.scope[CONNECTION] = self  # type: ignore[literal-required]
-        self.due_s = self._all.clock() + self._all.limits.head_s
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+        self.due_s = self._now_s + self._all.limits.head_s
 
     def on_headers_complete(self) -> None:
         self._head_bytes = 0
-        self.due_s = self._all.clock() + self._all.limits.body_s
+        self.due_s = self._now_s + self._all.limits.body_s
         exchange = self._short_way()
         if exchange is not None:
             self.cycle = self._exchange = exchange  # type: ignore[assignment]
             return
+        self._make_scope()
         super().on_headers_complete()
         if self.spare and self.declined is None:
             self.cycle.keep_alive = False
+
+    def _make_scope(self) -> None:
+        """What ASGI is told, for those that go that way."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers  # of the scope
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]
 
     def _short_way(self) -> Exchange | None:
         """For a request for inference whose body may have come together with its headers."""
@@ -189,7 +209,10 @@ class Connection(HttpProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
-        super().on_body(body)
+        if self._exchange is not None and self.cycle is self._exchange:  # type: ignore[comparison-overlap]
+            self._exchange.body += body
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._head_bytes = 0
@@ -197,7 +220,15 @@ class Connection(HttpProtocol):
             self.due_s, self.earned = inf, True
             if self.cycle is not None and self.cycle.response_complete:  # before its body had come
                 self._rests()
-        super().on_message_complete()
+        if self._exchange is not None and self.cycle is self._exchange:  # type: ignore[comparison-overlap]
+            self._exchange.more_body = False
+        else:
+            super().on_message_complete()
+
+    @property
+    def dated(self) -> bytes:
+        """What each answer says beside its own headers."""
+        return self._all.dated(self.server_state.default_headers)
 
     def on_response_complete(self) -> None:
         """The sweep ends who is silent: a timer for each answer costs more than to count it."""
@@ -205,7 +236,8 @@ class Connection(HttpProtocol):
             super().on_response_complete()
             return
         self.server_state.total_requests += 1
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.due_s == inf:  # else the body that was answered, or another request, still comes
             self._rests()
 

@@ -203,7 +203,7 @@ class Driver:
         self._orders.admitted.answered(ticket)
 
     def _check_open(self, model: str) -> None:
-        if not self.loaded:
+        if self._orders.kernel is None:
             raise Unserved(Cause.LOADING)
         if self._conductor.watch.broken(model):
             raise Unserved(Cause.FAILING)

@@ -55,21 +55,18 @@ class Exchange:
 
     def begin(self, seen_s: float) -> None:
         """Ask, now that the body is there."""
-        self._arrived_s = self._inference.begin(seen_s)
+        inference = self._inference
+        self._arrived_s = arrived_s = inference.begin(seen_s)
         try:
-            self._admitted = self._ask(self.body)
+            identity = inference.welcome(*self._names)
+            # As short as it is, it needs no room of its own before it is admitted.
+            self._admitted = inference.admit(identity, self._head, self.body, arrived_s, self._hold)
         except Exception as error:  # noqa: BLE001 - a mistake of ours is one request's
             self._refuse(error)
             return
+        self.body = b""
         self._connection.on_gone = self._gone
         self._admitted.ticket.answer.add_done_callback(self._answered)
-
-    def _ask(self, body: bytes) -> Admitted:
-        inference, head = self._inference, self._head
-        identity, longest = inference.welcome(*self._names)
-        bodies.check_length(len(body), longest)
-        self._hold.become(len(body))
-        return inference.admit(identity, head, body, self._arrived_s, self._hold)
 
     def _gone(self) -> None:
         assert self._admitted is not None
@@ -102,10 +99,8 @@ class Exchange:
             return
         if self._inference.draining:
             self.keep_alive = False  # moves a router's connections elsewhere
-        stays, ours = self.keep_alive, connection.server_state.default_headers
-        line, rest = _head(reply.status, reply.headers, len(reply.body), stays)
-        date = [b"%b: %b\r\n" % header for header in ours]
-        connection.transport.write(b"".join([line, *date, rest, reply.body]))
+        line, rest = _head(reply.status, reply.headers, len(reply.body), self.keep_alive)
+        connection.transport.write(b"".join((line, connection.dated, rest, reply.body)))
         if not self.keep_alive:
             connection.transport.close()
         connection.on_response_complete()

@@ -139,20 +139,20 @@ class Inference:
         hold.release()
         self.in_flight -= 1
 
-    def welcome(self, model: str, version: str | None) -> tuple[Identity, int]:
-        """The model that is asked for, and the length that its bodies may have. Raises Refusal."""
+    def welcome(self, model: str, version: str | None) -> Identity:
+        """The model that is asked for. Raises Refusal, also while nothing can be answered."""
         identity = self.find(model, version)
-        self._check_open()
-        longest = self.longest_body(identity)
-        self.budget.allow(longest)
-        return identity, longest
-
-    def _check_open(self) -> None:
-        """Raises Refusal while nothing can be answered."""
         if self.closed:
             raise try_again(Cause.CLOSED, "The server is shutting down.")
         if not self.driver.loaded:
             raise try_again(Cause.LOADING, "The model is still loading.")
+        return identity
+
+    def room(self, identity: Identity) -> int:
+        """For a body that is to be read: how long it may be."""
+        longest = self.longest_body(identity)
+        self.budget.allow(longest)
+        return longest
 
     def admit(
         self,
@@ -170,11 +170,12 @@ class Inference:
         parse = later(body, head.json_length, identity.signature, self.limits.batch)
         if question is None and says_terms(body):
             question = parse()
-        timeout_us, floor = (
-            (None, None) if question is None else (question.timeout_us, question.accuracy_floor)
-        )
-        within_s = self.limits.deadlines.within(head.deadline, timeout_us)
-        least = floor_of(head.floor, floor)
+        deadlines = self.limits.deadlines
+        if question is None:
+            within_s, least = deadlines.of(head.deadline), floor_of(head.floor, None)
+        else:
+            within_s = deadlines.within(head.deadline, question.timeout_us)
+            least = floor_of(head.floor, question.accuracy_floor)
 
         def read() -> Floats:
             nonlocal question
@@ -216,8 +217,9 @@ class Inference:
 
     def count_refused(self, reason: str, arrived_s: float) -> None:
         """By its reason, if it is one for want of room or time."""
-        if reason in self.metrics.refused:
-            self.metrics.refused[reason].inc()
+        tally = self.metrics.refused.get(reason)
+        if tally is not None:
+            tally.inc()
             self.metrics.refusal_age_seconds.observe(self.clock() - arrived_s)
 
     def ended(self, reply: Reply, arrived_s: float) -> None:

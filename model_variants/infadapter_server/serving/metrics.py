@@ -18,6 +18,7 @@ from infadapter_profiles import wire
 from infadapter_scheduler.actions import Reason
 from infadapter_scheduler.points import Point
 from infadapter_server.serving.refusal import Cause
+from infadapter_server.serving.tallies import Sample, Tally
 
 __all__ = ["Outcome", "ServerMetrics"]
 
@@ -45,31 +46,42 @@ class ServerMetrics:
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         self._variant = variant
+        self._noted: list[Tally | Sample] = []
         self._add_requests()
         self._add_executions()
         self._add_state()
 
     def _add_requests(self) -> None:
-        self.arrivals = self._counter(
-            wire.SERVER_ARRIVALS,
-            "Inference requests, counted as they arrive, before anything is refused.",
+        self.arrivals = self._tally(
+            self._counter(
+                wire.SERVER_ARRIVALS,
+                "Inference requests, counted as they arrive, before anything is refused.",
+            )
         )
         requests = self._counters(
             wire.SERVER_REQUESTS, "Inference requests, by the status code of their answer.", "code"
         )
-        self._requests = {code: requests.labels(self._variant, code) for code in _CODES}
+        self._requests = {
+            code: self._tally(requests.labels(self._variant, code)) for code in _CODES
+        }
         self._any_code = requests
-        self.admitted = self._counter(
-            wire.SERVER_ADMITTED, "Inference requests that were promised an answer in time."
+        self.admitted = self._tally(
+            self._counter(
+                wire.SERVER_ADMITTED, "Inference requests that were promised an answer in time."
+            )
         )
         refused = self._counters(
             wire.SERVER_REFUSED, "Inference requests without service, by the reason.", "reason"
         )
-        self.refused = {str(why): refused.labels(self._variant, str(why)) for why in _REASONS}
+        self.refused = {
+            str(why): self._tally(refused.labels(self._variant, str(why))) for why in _REASONS
+        }
         outcomes = self._counters(
             wire.SERVER_OUTCOMES, "Admitted requests, by what became of them.", "outcome"
         )
-        self.outcomes = {kind: outcomes.labels(self._variant, str(kind)) for kind in Outcome}
+        self.outcomes = {
+            kind: self._tally(outcomes.labels(self._variant, str(kind))) for kind in Outcome
+        }
         self._points = self._counters(
             wire.SERVER_POINTS, "Answered requests, by the operating point that answered.", "point"
         )
@@ -79,13 +91,13 @@ class ServerMetrics:
             ("variant",),
             registry=self._registry,
         ).labels(self._variant)
-        self.latency_seconds = self._histogram(
+        self.latency_seconds = self._sample(
             wire.SERVER_LATENCY, "From the arrival of a request that is answered 200 to its answer."
         )
-        self.refusal_age_seconds = self._histogram(
+        self.refusal_age_seconds = self._sample(
             wire.SERVER_REFUSAL_AGE, "From the arrival of a request that is refused to its refusal."
         )
-        self.queue_seconds = self._histogram(
+        self.queue_seconds = self._sample(
             wire.SERVER_QUEUE, "From the arrival of a request to the start of its last image."
         )
 
@@ -143,8 +155,8 @@ class ServerMetrics:
 
     def count(self, code: int) -> None:
         """Count an inference request that was answered with this status code."""
-        counter = self._requests.get(code)
-        (counter or self._any_code.labels(self._variant, code)).inc()
+        tally = self._requests.get(code)
+        (tally or self._any_code.labels(self._variant, code)).inc()
 
     def know_points(self, names: Iterable[str]) -> None:
         """Series of operating points that there are."""
@@ -167,7 +179,19 @@ class ServerMetrics:
 
     def exposition(self) -> bytes:
         """Everything, in the text format of Prometheus."""
+        for noted in self._noted:
+            noted.tell()
         return generate_latest(self._registry)
+
+    def _tally(self, counter: Counter) -> Tally:
+        tally = Tally(counter)
+        self._noted.append(tally)
+        return tally
+
+    def _sample(self, name: str, text: str) -> Sample:
+        sample = Sample(self._histogram(name, text))
+        self._noted.append(sample)
+        return sample
 
     def _counters(self, name: str, text: str, label: str) -> Counter:
         return Counter(name, text, ("variant", label), registry=self._registry)

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from infadapter_profiles import wire
 from infadapter_server.networks.stored import Format
 from infadapter_server.serving.identity import Identity
+from infadapter_server.serving.layout import Found
 from infadapter_server.serving.oip.metadata import ONNX, PYTORCH
 from infadapter_server.serving.refusal import Cause, Refusal, try_again
 from infadapter_server.serving.repository import NotServed, Repository
@@ -22,6 +23,7 @@ class Offered(Mapping[str, Identity]):
 
     repository: Repository
     clock: Callable[[], float] = time.monotonic
+    _known: dict[str, tuple[Found, Identity]] = field(default_factory=dict, init=False)
 
     def __getitem__(self, name: str) -> Identity:
         try:
@@ -33,16 +35,23 @@ class Offered(Mapping[str, Identity]):
                 after_s = refused.retry_after_s or 0.0
                 raise try_again(Cause.FAILING, str(refused), after_s) from None
             raise Refusal(refused.status, str(refused)) from None
-        return Identity(
-            variant=found.stored.version,
-            model=name,
-            signature=found.stored.signature,
-            platform=ONNX if found.stored.format is Format.ONNX else PYTORCH,
-            accuracy=found.config.accuracy,
-        )
+        known = self._known.get(name)
+        if known is None or known[0] is not found:  # its files have changed
+            known = self._known[name] = found, _identity(name, found)
+        return known[1]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.repository.models())
 
     def __len__(self) -> int:
         return len(self.repository.models())
+
+
+def _identity(name: str, found: Found) -> Identity:
+    return Identity(
+        variant=found.stored.version,
+        model=name,
+        signature=found.stored.signature,
+        platform=ONNX if found.stored.format is Format.ONNX else PYTORCH,
+        accuracy=found.config.accuracy,
+    )

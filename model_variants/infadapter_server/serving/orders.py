@@ -67,7 +67,8 @@ class Orders:
         actions = self.kernel.handle(event, now_s)
         for action in actions:
             if isinstance(action, Refuse) and action.request == event.request:
-                self.carry_out([other for other in actions if other is not action], now_s)
+                if len(actions) > 1:
+                    self.carry_out([other for other in actions if other is not action], now_s)
                 raise Unserved(action.reason, action.retry_after_s)
         return actions
 

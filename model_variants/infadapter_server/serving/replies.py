@@ -74,7 +74,9 @@ def refused(refusal: Refusal, variant: str) -> Reply:
 
 def unserved_reply(unserved: Unserved, variant: str) -> Reply:
     """That of `refusal_of`, which is made once for each reason and number of seconds."""
-    return _unserved(unserved.reason, whole_seconds(unserved.retry_after_s), variant)
+    after_s = unserved.retry_after_s
+    seconds = wire.RETRY_AFTER_S if after_s <= wire.RETRY_AFTER_S else whole_seconds(after_s)
+    return _unserved(unserved.reason, seconds, variant)
 
 
 @lru_cache(256)

@@ -203,9 +203,10 @@ class Repository:
         return found
 
     def _too_large(self, found: Found) -> str | None:
-        size, bound = self._costs.bytes_of(found), self.memory_bytes
+        bound = self.memory_bytes
         if bound is None or self._costs.pages(found) <= bound // self.page_bytes:
             return None
+        size = self._costs.bytes_of(found)
         return (
             f"{found.stored.name} takes {size / 2**20:.1f} MiB, and all models together may take "
             f"{bound / 2**20:.1f} MiB: give the server more --memory."

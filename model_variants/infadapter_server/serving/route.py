@@ -65,7 +65,8 @@ async def _reply(
     arrived_s: float,
     hold: bodies.Hold,
 ) -> Reply:
-    identity, longest = inference.welcome(*names)
+    identity = inference.welcome(*names)
+    longest = inference.room(identity)
     connection = scope.get(CONNECTION)
     if connection is not None and connection.spare:
         raise try_again(Cause.CONNECTIONS, "Too many connections are open.")
