@@ -105,12 +105,21 @@ def held_by(pod: Pod) -> dict[str, int]:
     return largest(pod.size.resources, pod.wanted.resources)
 
 
+def held_in_force(pod: Pod) -> dict[str, int]:
+    """On its node: a resize that waits for room was not let in yet, one that fails was."""
+    return dict(pod.size.resources) if pod.resize is Resize.DEFERRED else held_by(pod)
+
+
 def held(pods: Iterable[Pod]) -> Resources:
     """By all of these together."""
-    total: Resources = {}
-    for pod in pods:
-        total = plus(total, held_by(pod))
-    return total
+    return total(held_by(pod) for pod in pods)
+
+
+def total(amounts: Iterable[Resources]) -> Resources:
+    found: Resources = {}
+    for each in amounts:
+        found = plus(found, each)
+    return found
 
 
 def same_size(some: PodSize, other: PodSize) -> bool:

@@ -57,7 +57,7 @@ def _phase(context: DrainContext, observed: Observed, lacking: int, steps: Seque
     if any(isinstance(step, SetWeights) for step in steps):
         return Phase.SHIFTING
     going = any(one.goes for one in context.pods) or any(pod.leaving for pod in observed.pods)
-    return Phase.DRAINING if going else Phase.DONE
+    return Phase.DRAINING if going or observed.rolling else Phase.DONE
 
 
 def _is_patient(context: DrainContext, observed: Observed, coming: Sequence[PodState]) -> bool:

@@ -176,6 +176,8 @@ class _Grower:
         if self._closed:
             self.waits |= fitting < wanted
             return
+        if any(one.actual.unschedulable_since_s is not None for one in live):
+            return  # one of them waits for a node: room in the budget is not what more of them lack
         if fitting < wanted:
             self._lacks_start(group, size, first=first and not fitting)
         if not fitting and size != allocation.resources:

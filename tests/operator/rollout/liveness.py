@@ -108,7 +108,12 @@ def _confirm_s(world: World, every_s: float) -> float:
 
 
 def is_reached(plan: Plan, observed: Observed) -> bool:
-    """The planned pods are Ready at their sizes, and no others are there."""
+    """
+    The planned pods are Ready at their sizes, and no others are there; nor rolls anything, as its
+    platform gives up an old pod yet, when a new one has been Ready for a while.
+    """
+    if observed.rolling:
+        return False
     wanted = {group.target: group for group in plan.groups}
     counts = {target: group.pods for target, group in wanted.items()}
     for pod in observed.pods:
