@@ -1,12 +1,13 @@
 """Rolling changes: pods that can't be resized are replaced one by one, readiness-gated."""
 
+import math
 from collections.abc import Sequence
 
 from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.steps import ReplacePods, ScaleUp
 from infadapter_operator.planning.capacity import held_by
-from infadapter_operator.rollout.free import rolled_beyond
+from infadapter_operator.rollout.free import Room, rolled_beyond
 from infadapter_operator.rollout.match import PodState, of_target
 from infadapter_operator.rollout.release import DrainContext
 from infadapter_operator.rollout.scale_up import Growth, Shortage
@@ -40,13 +41,14 @@ def roll(
             continue
         shrinking = [one for one in own if one.shrinks and one.can_resize]
         serve = bool(shrinking) and all(one.actual.ready for one in shrinking)
-        as_they_are = _needed(group, own, shrunk=False)
-        needed = _needed(group, own, shrunk=True)
-        if (serve and room.times(as_they_are)) or (room.times(needed) and not shrinking):
-            room.take(as_they_are if serve else needed)
-            pods = max(group.pods, observed.desired_pods.get(group.target, len(own)))
+        there = observed.desired_pods.get(group.target, len(own))
+        ready = serve or not shrinking
+        pods = _most_with_room(context, group, own, there, kept_rps, room) if ready else 0
+        if pods:
+            room.take(_needed(group, own, pods, shrunk=False))
             steps.append(ReplacePods(target=group.target, size=group.allocation.size, pods=pods))
         else:
+            needed = _needed(group, own, group.pods, shrunk=True)
             shortages.append(
                 Shortage(
                     lacking=room.lacking(needed) or {CPU: 1},
@@ -58,7 +60,28 @@ def roll(
     return tuple(steps), tuple(shortages)
 
 
-def _needed(group: PodGroup, own: Sequence[PodState], *, shrunk: bool) -> Resources:
+def _most_with_room(
+    context: DrainContext,
+    group: PodGroup,
+    own: Sequence[PodState],
+    there: int,
+    kept_rps: float,
+    room: Room,
+) -> int:
+    """
+    To how many pods there is room to roll: as many as are planned, or fewer that serve enough, as
+    the others start at the new size when that is done; 0 where there is none. Pods that are there
+    are not given up for it.
+    """
+    others_rps = context.ready_rps - sum(context.counted_rps(one) for one in own)
+    enough = math.ceil((kept_rps - others_rps - 1e-9) / max(group.allocation.capacity_rps, 1e-9))
+    least = max(1, there, min(enough, group.pods))
+    counts = range(max(group.pods, least), least - 1, -1)
+    able = (n for n in counts if room.times(_needed(group, own, n, shrunk=False)))
+    return next(able, 0)
+
+
+def _needed(group: PodGroup, own: Sequence[PodState], pods: int, *, shrunk: bool) -> Resources:
     """
     What a rolling change holds at most beyond what is held then. Old pods that can shrink do so
     first, if there is no room for them as they are: what they serve is missed until the new ones
@@ -68,7 +91,7 @@ def _needed(group: PodGroup, own: Sequence[PodState], *, shrunk: bool) -> Resour
     has = [
         size if shrunk and one.shrinks and one.can_resize else held_by(one.actual) for one in own
     ]
-    return rolled_beyond(has, size, max(group.pods, len(own)))
+    return rolled_beyond(has, size, max(pods, len(own)))
 
 
 def _suffice_without(context: DrainContext) -> bool:
