@@ -326,6 +326,21 @@ WAYS = {
         surge=200,
         node=1800,
     ),
+    "what is beyond the budget goes back although a roll stands still": Case(
+        kinds=(
+            Kind(10.0, {600: 235.05, 2000: 783.5}),
+            Kind(10.0, {600: 235.05, 2000: 783.5}),
+            Kind(1.0, {200: 0.8, 400: 1.6, 600: 2.4, 1000: 4.0}),
+            Kind(10.0, {200: 43.3, 400: 86.6, 1000: 216.5, 2000: 433.0}),
+        ),
+        plans=((Group(0, 2000, 4), Group(1, 2000, 3), Group(2, 200, 1)),),
+        there=(There(1, 600, carries=False), There(3, 2000), There(3, 800, carries=False)),
+        demand_rps=4936.77,
+        budget=14200,
+        surge=14200,
+        node=14400,
+        lag_s=2.0,
+    ),
     "what waits for its size serves on where a roll for it finds no node": Case(
         kinds=(Kind(1.0, {600: 12.0, 2000: 40.0}),),
         plans=((Group(0, 2000, 4),),),
