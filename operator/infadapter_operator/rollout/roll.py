@@ -7,7 +7,7 @@ from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.steps import ReplacePods, ScaleUp
 from infadapter_operator.planning.capacity import held_by
-from infadapter_operator.rollout.free import Room, rolled_beyond
+from infadapter_operator.rollout.free import rolled_beyond
 from infadapter_operator.rollout.match import PodState, of_target
 from infadapter_operator.rollout.release import DrainContext
 from infadapter_operator.rollout.scale_up import Growth, Shortage
@@ -23,7 +23,8 @@ def roll(
     What is being rolled or gets more pods now is rolled later; and pods too many go first, unless
     they are needed until the others are as planned. What is replaced may serve more than what
     comes: until all that is planned is there, that is kept as far as it is asked for, unless the
-    roll is to be made `at_any_cost`.
+    roll is to be made `at_any_cost`. Then it may also be one of fewer pods than are planned, where
+    there is room for no more: the others start at the new size when it is done.
     """
     kept_rps = min(context.serving_rps, context.wanted_rps, context.enough_rps)
     if context.ready_rps < kept_rps - 1e-9 and not at_any_cost:
@@ -42,8 +43,10 @@ def roll(
         shrinking = [one for one in own if one.shrinks and one.can_resize]
         serve = bool(shrinking) and all(one.actual.ready for one in shrinking)
         there = observed.desired_pods.get(group.target, len(own))
-        ready = serve or not shrinking
-        pods = _most_with_room(context, group, own, there, kept_rps, room) if ready else 0
+        most = max(group.pods, there)
+        least = max(there, _enough(context, group, own, kept_rps)) if at_any_cost else most
+        able = range(most, least - 1, -1) if serve or not shrinking else ()
+        pods = next((n for n in able if room.times(_needed(group, own, n, shrunk=False))), 0)
         if pods:
             room.take(_needed(group, own, pods, shrunk=False))
             steps.append(ReplacePods(target=group.target, size=group.allocation.size, pods=pods))
@@ -60,25 +63,13 @@ def roll(
     return tuple(steps), tuple(shortages)
 
 
-def _most_with_room(
-    context: DrainContext,
-    group: PodGroup,
-    own: Sequence[PodState],
-    there: int,
-    kept_rps: float,
-    room: Room,
+def _enough(
+    context: DrainContext, group: PodGroup, own: Sequence[PodState], kept_rps: float
 ) -> int:
-    """
-    To how many pods there is room to roll: as many as are planned, or fewer that serve enough, as
-    the others start at the new size when that is done; 0 where there is none. Pods that are there
-    are not given up for it.
-    """
+    """So many of the planned pods serve, beside the others, what is to be kept."""
     others_rps = context.ready_rps - sum(context.counted_rps(one) for one in own)
     enough = math.ceil((kept_rps - others_rps - 1e-9) / max(group.allocation.capacity_rps, 1e-9))
-    least = max(1, there, min(enough, group.pods))
-    counts = range(max(group.pods, least), least - 1, -1)
-    able = (n for n in counts if room.times(_needed(group, own, n, shrunk=False)))
-    return next(able, 0)
+    return max(1, min(enough, group.pods))
 
 
 def _needed(group: PodGroup, own: Sequence[PodState], pods: int, *, shrunk: bool) -> Resources:
