@@ -403,6 +403,26 @@ TROUBLES = {
         surge=200,
         node=400,
     ),
+    "the only pod that did not grow is not replaced by one that is to grow again and again": Case(
+        kinds=(
+            Kind(3.0, {200: 22.36, 400: 44.72, 600: 67.08, 2000: 223.6}),
+            Kind(1.0, {200: 78.35, 400: 156.7, 600: 235.05, 2000: 783.5}),
+        ),
+        plans=((Group(0, 2000, 1), Group(1, 2000, 1)),),
+        there=(
+            There(0, 600, ready=False, carries=False, lost=True),
+            There(1, 800, ready=False, carries=False),
+            There(1, 2000),
+            There(1, 400, ready=False, carries=False),
+            There(0, 400, carries=False),
+        ),
+        demand_rps=1309.23,
+        budget=4200,
+        surge=200,
+        confirm_s=4.0,
+        lag_s=2.0,
+        fates={1: Resize.DEFERRED, 0: Resize.FAILING},
+    ),
     "a pod that is evicted from a lost node at a rest is made anew, and taken back": Case(
         kinds=(Kind(10.0, {400: 22.0, 600: 33.0}), Kind(3.0, {200: 4.0, 1000: 20.0})),
         plans=((Group(1, 200, 2),),),
