@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[operator,server,onnx,tracing,local,simulator,forecast]'
 	touch $(STAMP)
 
-demo: install  ## calibrate, replay a trace through a real router, adapt, report (about six minutes)
+demo: install  ## calibrate, replay a trace through a real router, adapt, report (about seven minutes)
 	$(BIN)/infadapter demo
 
 # Bytecode is kept whatever the environment says: without it, half of the time before the first test is compiling.
@@ -35,7 +35,7 @@ test-processes: install  ## those that start real servers, kill them, train or m
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --ignore tests/e2e -m "process and not cluster"
 
 e2e: install  ## the tests on the cluster that KUBECONFIG names
-	$(BIN)/pytest -q -m cluster -n 2 --dist loadscope tests/e2e $(E2E)
+	$(BIN)/pytest -q -m cluster -n 2 --dist loadscope tests/e2e
 
 check: install  ## format, lint, types, import rules, generated files
 	$(BIN)/ruff format --check .

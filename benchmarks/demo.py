@@ -6,7 +6,7 @@ and what does it hold and lose on the way?
     python benchmarks/demo.py --speed 0.35    the same as on a machine of that speed
     python benchmarks/demo.py --trace FILE    the same on a recorded trace
 
-A run is calibration and two policies, three and a half minutes. One whose report is there already
+A run is calibration and two policies, four minutes. One whose report is there already
 is not repeated, unless that was of another trace, duration or speed: after Ctrl-C, the same command
 goes on. The fixed variant has enough CPU; where it loses more than 0.3 %, the machine was
 disturbed, and the seed is played again after the others. There are three such repetitions at most,

@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from infadapter_local import ladder
+from infadapter_local.calibration import check_variant, rescaled, speed_of
 from infadapter_local.cgroups import WHOLE_CORE, Cores, Quotas, cpu_limits, remove_abandoned
 from infadapter_local.fork_client import ForkClient, started_fork_client
-from infadapter_local.measure import check_variant, rescaled, speed_of, variant_words
+from infadapter_local.measure import variant_words
 from infadapter_local.measures import measure_run
 from infadapter_local.policies import Policy, compared
 from infadapter_local.processes import Processes
@@ -149,7 +150,7 @@ async def calibrate(
         done = number / len(profiles)
         check = await check_variant(
             fork_client.start,
-            profile.variant,
+            profile,
             lambda what, _, done=done: view.step(what, done),  # type: ignore[misc]
             limits,
         )

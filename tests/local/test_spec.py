@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from infadapter_local.calibration import Check, checked_sizes, rescaled, speed_of
 from infadapter_local.cgroups import Cores, Quotas
-from infadapter_local.measure import Check, checked_sizes, rescaled, speed_of, variant_words
+from infadapter_local.measure import variant_words
 from infadapter_local.run import server_command
 from infadapter_local.shipped import VARIANTS, shipped_profiles, trained_accuracies
 from infadapter_local.spec import (
@@ -76,7 +77,7 @@ def test_calibration_measures_sizes_that_pods_can_have(
 
 
 def test_a_variant_too_slow_for_the_slo_here_is_left_out() -> None:
-    crawling = rescaled(PROFILES[2], Check(load_s=1.0, saturation_rps={1000: 5.0}))
+    crawling = rescaled(PROFILES[2], Check(load_s=1.0, saturation_rps={1000: 2.0}))
     service = demo_service((*PROFILES[:2], crawling), 1000, QUOTAS)
     assert [variant.name for variant in service.variants] == ["fast", "good"]
     size = PodSize(resources={CPU: 1000}, batch_size=4)
@@ -85,7 +86,7 @@ def test_a_variant_too_slow_for_the_slo_here_is_left_out() -> None:
 
 
 def test_a_machine_too_slow_for_every_variant_is_named() -> None:
-    crawling = (rescaled(p, Check(load_s=1.0, saturation_rps={1000: 5.0})) for p in PROFILES)
+    crawling = (rescaled(p, Check(load_s=1.0, saturation_rps={1000: 2.0})) for p in PROFILES)
     with pytest.raises(NothingFits, match="no variant serves within 250 ms"):
         demo_service(crawling, 1000, QUOTAS)
 
@@ -154,8 +155,19 @@ def test_the_resized_single_variant_has_all_its_sizes(service: Service) -> None:
 def test_a_slower_machine_serves_less_and_answers_later() -> None:
     slow = rescaled(PROFILES[0], Check(load_s=1.5, saturation_rps={300: 60.0, 1000: 200.0}))
     assert slow.load_time_s == 1.5
-    assert slow.allocations[2].saturation_rps == pytest.approx(200.0)
-    assert slow.allocations[2].points[0].latency_s[99.0] == pytest.approx(0.4)
+    assert slow.allocations[-1].saturation_rps == pytest.approx(200.0)
+    assert slow.allocations[-1].points[0].latency_s[99.0] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("speed", "sizes"), [(0.82, [100, 300, 1000]), (0.5, [300, 1000]), (0.1, [1000]), (0.05, [])]
+)
+def test_a_size_that_is_as_none_that_was_measured_is_left_out(
+    speed: float, sizes: list[int]
+) -> None:
+    """At half the speed, 100m serve as 50m did."""
+    slow = rescaled(PROFILES[0], Check(load_s=1.5, saturation_rps={1000: 400 * speed}))
+    assert [a.resources[CPU] for a in slow.allocations] == sizes
 
 
 def test_a_faster_machine_serves_more_and_is_not_claimed_to_answer_earlier() -> None:
