@@ -105,13 +105,22 @@ def held_by(pod: Pod) -> dict[str, int]:
     return largest(pod.size.resources, pod.wanted.resources)
 
 
+def held_in_force(pod: Pod) -> dict[str, int]:
+    """On its node: a resize that waits for room was not let in yet, one that fails was."""
+    return dict(pod.size.resources) if pod.resize is Resize.DEFERRED else held_by(pod)
+
+
 def held(pods: Iterable[Pod]) -> Resources:
     """By all of these together."""
-    total: dict[str, int] = {}
-    for pod in pods:
-        for name, amount in held_by(pod).items():
-            total[name] = total.get(name, 0) + amount
-    return total
+    return total(held_by(pod) for pod in pods)
+
+
+def total(amounts: Iterable[Resources]) -> Resources:
+    found: dict[str, int] = {}
+    for each in amounts:
+        for name, amount in each.items():
+            found[name] = found.get(name, 0) + amount
+    return found
 
 
 def same_size(some: PodSize, other: PodSize) -> bool:

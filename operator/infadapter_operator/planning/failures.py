@@ -11,7 +11,7 @@ from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod, Trouble
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import fitting, load_time_s
+from infadapter_operator.planning.capacity import fits, fitting, load_time_s
 from infadapter_solver.problem import CPU, Target
 
 Blocks = Mapping[Target, Block]
@@ -144,21 +144,34 @@ def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> b
 
 def failing(service: Service, observed: Observed, blocks: Blocks, now_s: float) -> list[Pod]:
     """
-    Pods that are not Ready and with which patience has ended, now or when the block was made; the
-    oldest first.
+    Pods that are not Ready and with which patience has ended, now or when the block was made, and
+    with one that finds no node those that are no smaller and find none; the oldest first.
     """
-    found = [
+    able = [
         pod
         for pod in observed.pods
         if not (pod.ready or pod.leaving or pod.is_lost or pod.outdated)
         and pod.target not in observed.untouchable
-        and (
-            now_s >= gives_up_at_s(service, observed, pod)
-            or _was_given_up(blocks, observed, pod)
-            or _holds_surge_for_too_long(service, observed, blocks, pod, now_s)
-        )
     ]
+    found = [
+        pod
+        for pod in able
+        if now_s >= gives_up_at_s(service, observed, pod)
+        or _was_given_up(blocks, observed, pod)
+        or _holds_surge_for_too_long(service, observed, blocks, pod, now_s)
+    ]
+    found += [pod for pod in able if pod not in found and _waits_like_one_of(found, pod)]
     return sorted(found, key=lambda pod: (pod.created_at_s, pod.name))
+
+
+def _waits_like_one_of(given_up: Collection[Pod], pod: Pod) -> bool:
+    """A node that has room for it has room for that one."""
+    return pod.unschedulable_since_s is not None and any(
+        other.target == pod.target
+        and other.unschedulable_since_s is not None
+        and fits(other.wanted.resources, pod.wanted.resources)
+        for other in given_up
+    )
 
 
 def _was_given_up(blocks: Blocks, observed: Observed, pod: Pod) -> bool:

@@ -27,7 +27,7 @@ from infadapter_operator.rollout.scale_down import align
 from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
 from infadapter_operator.rollout.stopgap import stopgaps
 from infadapter_operator.rollout.surge_time import is_over
-from infadapter_operator.rollout.under_way import is_in_question, is_under_way
+from infadapter_operator.rollout.under_way import is_in_question, is_rolling, is_under_way
 from infadapter_solver.problem import CPU, Target
 
 PENDING_PATIENCE_S = 60.0
@@ -220,9 +220,13 @@ def _back_in_budget(context: DrainContext, observed: Observed) -> Releases:
     """
     Surge is for what starts: where nothing does, and nothing planned can, what is held beyond the
     budget goes back although it serves; of it, what costs the least capacity. What waits for a node
-    is not held yet; a resize that fails was let in by its own, and is.
+    is not held yet; a resize that fails was let in by its own, and is. Nor is a roll that stands
+    still a start: its new pods wait for what is held here, or do not come.
     """
-    if _makes_room_itself(context, observed) or context.takers_serve:
+    rolls_on = replace(
+        observed, rolling=frozenset(t for t in observed.rolling if is_rolling(observed, t))
+    )
+    if _makes_room_itself(context, rolls_on) or context.takers_serve:
         return {}
     placed = (pod for pod in observed.pods if pod.unschedulable_since_s is None)
     there = (replace(p, wanted=p.size) if p.resize is Resize.DEFERRED else p for p in placed)

@@ -9,7 +9,7 @@ from infadapter_operator.domain.steps import SetWeights, Step
 from infadapter_operator.planning.failures import gives_up_at_s
 from infadapter_operator.rollout.match import PodState
 from infadapter_operator.rollout.release import DrainContext
-from infadapter_operator.rollout.under_way import is_moving
+from infadapter_operator.rollout.under_way import is_moving, is_rolling
 from infadapter_solver.problem import CPU, Target
 
 
@@ -70,7 +70,8 @@ def _phase(context: DrainContext, observed: Observed, lacking: int, steps: Seque
     if any(isinstance(step, SetWeights) for step in steps):
         return Phase.SHIFTING
     going = any(one.goes for one in context.pods) or any(pod.leaving for pod in observed.pods)
-    return Phase.DRAINING if going else Phase.DONE
+    rolls = any(is_rolling(observed, target) for target in observed.rolling)
+    return Phase.DRAINING if going or rolls else Phase.DONE
 
 
 def _is_patient(context: DrainContext, observed: Observed, coming: Sequence[PodState]) -> bool:

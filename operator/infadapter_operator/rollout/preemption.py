@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from infadapter_operator.delays import START_S
-from infadapter_operator.domain.observed import Pod, Resize
-from infadapter_operator.planning.capacity import held_by, load_time_s, plus
+from infadapter_operator.planning.capacity import held_in_force, load_time_s, plus
 from infadapter_operator.rollout.match import PodState
 from infadapter_operator.rollout.release import (
     DrainContext,
@@ -122,7 +121,7 @@ def _replaceable(context: DrainContext, shortage: Shortage) -> list[PodState]:
     """
     own = [one for one in context.pods if one.actual.target == shortage.replaces]
     found = [one for one in own if one.must_be_replaced(context.now_s)]
-    fits = [one for one in found if _covers(_held_there(one.actual), _planned(one))]
+    fits = [one for one in found if _covers(held_in_force(one.actual), _planned(one))]
     return found if len(found) > 1 or len(own) == len(fits) else []
 
 
@@ -134,7 +133,7 @@ def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Itera
     """What of one pod is enough by itself."""
     shrinks = one.shrinks and one.can_resize
     if shortage.replaces == one.actual.target and not (one.goes or shrinks):
-        if _covers(_held_there(one.actual), shortage.lacking):
+        if _covers(held_in_force(one.actual), shortage.lacking):
             lost_rps = _missed(context, context.counted_rps(one))
             yield _Candidate({one.actual.name: None}, lost_rps, shortage)
         return
@@ -173,12 +172,7 @@ def _missed(context: DrainContext, lost_rps: float) -> float:
 
 
 def _freed(one: PodState, size: Allocation | None) -> Resources:
-    return plus(_held_there(one.actual), size.resources if size else {}, -1)
-
-
-def _held_there(pod: Pod) -> Resources:
-    """On its node: a resize that fails was let in, one that waits for room was not yet."""
-    return pod.size.resources if pod.resize is Resize.DEFERRED else held_by(pod)
+    return plus(held_in_force(one.actual), size.resources if size else {}, -1)
 
 
 def _covers(freed: Resources, lacking: Resources) -> bool:

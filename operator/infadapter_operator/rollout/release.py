@@ -15,7 +15,13 @@ from functools import cached_property
 
 from infadapter_operator.domain.observed import STUCK
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import allocations_of, fits, held, resizable
+from infadapter_operator.planning.capacity import (
+    allocations_of,
+    fits,
+    held_in_force,
+    resizable,
+    total,
+)
 from infadapter_operator.rollout.match import PodState, of_target
 from infadapter_solver.problem import Allocation, Plan
 
@@ -75,11 +81,13 @@ class DrainContext:
     def one_beyond_is_no_surge(self) -> bool:
         """
         A pod that does not get its size can't be planned, as a plan has one size for all pods of a
-        variant. Where the budget holds all that is Ready, it serves on while that is asked for.
+        variant. Where the budget holds all that is Ready, it serves on while that is asked for; of
+        a size that it waits for nothing is there yet.
         """
         ready = [one for one in self.pods if one.actual.ready]
         beyond = any(one.goes and one.actual.resize in STUCK for one in ready)
-        return beyond and fits(held(one.actual for one in ready), self.service.budget)
+        there = total(held_in_force(one.actual) for one in ready)
+        return beyond and fits(there, self.service.budget)
 
     @cached_property
     def takers_serve(self) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from infadapter_operator.delays import RESIZE_S, START_S
-from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.observed import STUCK, Observed
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.steps import ResizePod, ScaleUp
 from infadapter_operator.planning.capacity import (
@@ -176,6 +176,8 @@ class _Grower:
         if self._closed:
             self.waits |= fitting < wanted
             return
+        if any(one.actual.unschedulable_since_s is not None for one in live):
+            return  # one of them waits for a node: room in the budget is not what more of them lack
         if fitting < wanted:
             self._lacks_start(group, size, first=first and not fitting)
         if not fitting and size != allocation.resources:
@@ -200,8 +202,13 @@ class _Grower:
             )
 
     def _startable(self, group: PodGroup, *, first: bool) -> Allocation:
-        """Only the first pod of a target can choose its size, and only one pod starts so."""
-        if not (self._smaller and first) or self.room.times(group.allocation.resources):
+        """
+        Only the first pod of a target can choose its size, and only one pod starts so; but not in
+        the place of one that goes since it did not grow: that one would not grow, either.
+        """
+        did_not_grow = any(pod.resize in STUCK for pod in self._observed.of(group.target))
+        smaller = self._smaller and first and not did_not_grow
+        if not smaller or self.room.times(group.allocation.resources):
             return group.allocation
         sizes = [a for a in self._start_sizes(group) if self.room.times(a.resources)]
         return max(sizes, key=lambda a: a.capacity_rps, default=group.allocation)

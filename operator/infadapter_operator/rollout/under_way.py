@@ -22,7 +22,7 @@ def is_moving(context: DrainContext, observed: Observed) -> bool:
     """
     planned = {group.target: group.pods for group in context.plan.groups}
     return (
-        any(_is_rolling(observed, target) for target in observed.rolling)
+        any(is_rolling(observed, target) for target in observed.rolling)
         or any(
             target not in observed.refusals
             or len(of_target(context.pods, target)) + pods > planned.get(target, 0)
@@ -55,8 +55,8 @@ def is_in_question(context: DrainContext) -> bool:
     )
 
 
-def _is_rolling(observed: Observed, target: Target) -> bool:
-    """It has new pods, and all of them have come or start."""
+def is_rolling(observed: Observed, target: Target) -> bool:
+    """It has new pods, and all of them have come or start: old ones are given up for them yet."""
     new = [pod for pod in observed.of(target) if not (pod.outdated or pod.leaving)]
     return bool(new) and all(pod.ready or not _is_known_to_wait(pod) for pod in new)
 

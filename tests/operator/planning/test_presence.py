@@ -82,6 +82,22 @@ def test_nor_of_one_that_finds_no_node_until_a_node_takes_it() -> None:
     assert failing(SERVICE, loads, blocks, 101.0) == []
 
 
+def test_who_waits_for_a_node_is_given_up_with_one_that_waits_longer_and_is_no_larger() -> None:
+    """Another plan was made for the first, which was taken for a progress of the others."""
+    oldest = replace(a_pod("oldest"), ready=False, unschedulable_since_s=0.0)
+    later = replace(oldest, name="later", created_at_s=90.0, unschedulable_since_s=90.0)
+    smaller = replace(later, name="smaller", wanted=PodSize(resources={CPU: 900}))
+    loads = replace(later, name="loads", unschedulable_since_s=None)
+    pods = (a_pod("good"), oldest, later, smaller, loads)
+    before = Observed(pods=pods, desired_pods={TARGET: 5}, moved_at_s=0.0)
+    blocks = blocks_after(SERVICE, {}, before, 100.0)
+    after = replace(before, moved_at_s=100.0)
+    assert [pod.name for pod in failing(SERVICE, after, blocks, 101.0)] == ["oldest", "later"]
+    plan = replace(PLAN, groups=(replace(GROUP, pods=5),))
+    limits = present(SERVICE, after, blocks, plan, 101.0).counted.pod_limits
+    assert limits == {TARGET: 3}  # the one that is Ready, and those that may come
+
+
 def test_the_pod_more_of_a_rolling_change_was_not_asked_for() -> None:
     observed = Observed(
         pods=(a_pod("old"), a_pod("new", GONE)),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.steps import SetWeights
+from infadapter_simulator.world.node import EVICTED_S
 from infadapter_solver.problem import CPU, Plan, Target
 from tests.operator.loop_arithmetic import (
     Standing,
@@ -108,7 +109,12 @@ def _confirm_s(world: World, every_s: float) -> float:
 
 
 def is_reached(plan: Plan, observed: Observed) -> bool:
-    """The planned pods are Ready at their sizes, and no others are there."""
+    """
+    The planned pods are Ready at their sizes, and no others are there; nor rolls anything, as its
+    platform gives up an old pod yet, when a new one has been Ready for a while.
+    """
+    if observed.rolling:
+        return False
     wanted = {group.target: group for group in plan.groups}
     counts = {target: group.pods for target, group in wanted.items()}
     for pod in observed.pods:
@@ -232,9 +238,21 @@ class Rollout:
                 return
             if self._rests_already():
                 break
+        await self._pass_an_eviction(bound.once_s)
         await self._is_quiet(tries=True)
         self._rests()
         self._plans_without_what_is_blocked()
+
+    async def _pass_an_eviction(self, settles_s: float) -> None:
+        """
+        What is lost with its node is evicted by the platform, which makes another pod in its place:
+        that one is taken back, and is none of the rest. One that is due meanwhile is awaited.
+        """
+        lost = (pod.unready_since_s for pod in self.world.seen().pods if pod.is_lost)
+        evicted_s = max((s + EVICTED_S for s in lost if s is not None), default=-math.inf)
+        soon_s = evicted_s - self.world.now_s
+        if 0.0 <= soon_s <= QUIET_LOOKS:
+            await self.runner.run(soon_s + settles_s)
 
     def _rests_already(self) -> bool:
         """For some time, at a rest with a name; where pods never come, a new plan is to follow."""

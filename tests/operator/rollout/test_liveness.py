@@ -197,20 +197,29 @@ def test_a_router_that_confirms_later_than_the_next_look_ends_a_choice_between_e
     )
 
 
-def test_a_template_that_is_too_large_to_add_a_pod_is_a_rest_for_want_of_surge() -> None:
+@pytest.mark.parametrize(
+    ("planned", "there", "demand_rps", "surge"),
+    [(3, (There(0, 600),), 38.9, 0), (7, (There(0, 800), There(0, 800)), 120.0, 200)],
+    ids=["no surge", "less surge than the template takes"],
+)
+def test_a_template_too_large_to_add_a_pod_is_rolled_with_as_many_pods_as_there_is_room_for(
+    planned: int, there: tuple[There, ...], demand_rps: float, surge: int
+) -> None:
+    """The others come up at the planned size when that is done; nothing is given up for it."""
     rollout = reached(
         Case(
             kinds=(Kind(1.0, {200: 43.3, 600: 129.9}),),
-            plans=((Group(0, 200, 3),),),
-            there=(There(0, 600),),
-            demand_rps=38.9,
-            budget=600,
-            surge=0,
+            plans=((Group(0, 200, planned),),),
+            there=there,
+            demand_rps=demand_rps,
+            budget=200 * planned,
+            surge=surge,
         )
     )
     last = rollout.runner.looks[-1].progress
     assert last is not None
-    assert last.rest is Rest.NO_SURGE or last.ready == 3
+    assert (last.ready, last.moves, last.rest) == (planned, False, None)
+    assert rollout.least_carried_rps >= demand_rps
 
 
 def test_a_rest_says_that_no_node_has_room() -> None:

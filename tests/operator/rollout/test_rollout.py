@@ -307,6 +307,15 @@ def test_a_rolling_change_keeps_its_extra_pod() -> None:
     assert steps(planned(("small", 1, 1000)), observed) == ()
 
 
+def test_while_a_roll_goes_on_nothing_is_as_planned() -> None:
+    """Its platform takes an old pod yet, and says so by no more than that it rolls."""
+    observed = seen(a_pod("small-1", 1000), weights={"small-1": 1000})
+    plan = planned(("small", 1, 1000))
+    assert towards(SERVICE, plan, observed, 5.0, NOW_S).progress.phase is Phase.DONE
+    rolls = replace(observed, rolling=frozenset({Target("small")}))
+    assert towards(SERVICE, plan, rolls, 5.0, NOW_S).progress.phase is Phase.DRAINING
+
+
 def test_of_too_many_in_a_rolling_change_its_own_pod_is_not_taken() -> None:
     observed = seen(
         a_pod("small-1", 1000),
@@ -636,6 +645,33 @@ def test_enough_does_not_make_way_for_what_has_no_node() -> None:
         weights={"large-1": 1000},
     )
     assert resizes(steps(planned(("middle", 1, 4000)), observed, 15.0)) == {}
+
+
+def test_no_room_is_made_in_the_budget_for_more_of_what_has_no_node() -> None:
+    """Enough serves; that the next one has no room, either, is not why the first does not come."""
+    service = a_service(budget={CPU: 8000}, max_surge={CPU: 0})
+    plan = planned(("middle", 2, 4000), service=service)
+    waits = a_pod("middle-1", 4000, ready=False, unschedulable_since_s=NOW_S - 5.0)
+    observed = seen(a_pod("large-1", 4000), waits, weights={"large-1": 1000})
+    assert steps(plan, observed, 15.0, service) == ()
+    comes = replace(observed, pods=(observed.pods[0], a_pod("middle-1", 4000)))
+    assert weights_of(steps(plan, comes, 15.0, service)) == {"middle-1": 1000}
+
+
+def test_one_too_many_that_waits_for_its_size_serves_on_while_that_is_asked_for() -> None:
+    """A plan has one size for all; what it was not given yet is not beyond the budget."""
+    service = a_service(budget={CPU: 7000}, max_surge={CPU: 7000})
+    plan = planned(("small", 3, 2000), service=service)
+    observed = seen(
+        *(a_pod(f"small-{n}", 2000) for n in range(3)),
+        a_pod("small-3", 1000, wanted=2000, resize=Resize.DEFERRED, resize_since_s=NOW_S - 90.0),
+        weights={f"small-{n}": 250 for n in range(4)},
+    )
+    overload_rps, planned_rps = 2 * plan.plan.capacity_rps, 0.8 * plan.plan.capacity_rps
+    assert "small-3" in weights_of(steps(plan, observed, overload_rps, service))
+    assert "small-3" not in weights_of(steps(plan, observed, planned_rps, service))
+    less = a_service(budget={CPU: 6000}, max_surge={CPU: 7000})
+    assert "small-3" not in weights_of(steps(plan, observed, overload_rps, less))
 
 
 def test_a_pod_whose_node_refused_to_grow_is_no_bridge() -> None:

@@ -8,7 +8,7 @@ import asyncio
 
 import pytest
 
-from infadapter_operator.domain.observed import Resize
+from infadapter_operator.domain.observed import Cause, Resize
 from tests.operator.rollout.liveness import Rollout
 from tests.operator.rollout.liveness_cases import Case, Group, Kind, There
 
@@ -299,6 +299,63 @@ WAYS = {
         node=7400,
         confirm_s=4.0,
     ),
+    "a plan that is reached while a roll goes on is not left as it is": Case(
+        kinds=(Kind(0.1, {200: 4.0, 600: 12.0, 1000: 20.0, 2000: 40.0}),),
+        plans=((Group(0, 600, 1),), (Group(0, 600, 3),), (Group(0, 600, 5),)),
+        there=(
+            There(0, 2000, ready=False, carries=False),
+            There(0, 200, ready=False, carries=False),
+        ),
+        demand_rps=42.0,
+        budget=3000,
+        surge=0,
+        confirm_s=0.0,
+        lag_s=2.0,
+    ),
+    "what waits for a node is no reason to make room in the budget for more of it": Case(
+        kinds=(
+            Kind(10.0, {1000: 111.8}),
+            Kind(10.0, {200: 22.36, 400: 44.72, 600: 67.08, 1000: 111.8}),
+            Kind(1.0, {400: 86.6, 1000: 216.5}),
+            Kind(10.0, {200: 22.36, 400: 44.72, 600: 67.08, 1000: 111.8}),
+        ),
+        plans=((Group(2, 400, 4),),),
+        there=(There(2, 1000), There(1, 200)),
+        demand_rps=342.94,
+        budget=2600,
+        surge=200,
+        node=1800,
+    ),
+    "what is beyond the budget goes back although a roll stands still": Case(
+        kinds=(
+            Kind(10.0, {600: 235.05, 2000: 783.5}),
+            Kind(10.0, {600: 235.05, 2000: 783.5}),
+            Kind(1.0, {200: 0.8, 400: 1.6, 600: 2.4, 1000: 4.0}),
+            Kind(10.0, {200: 43.3, 400: 86.6, 1000: 216.5, 2000: 433.0}),
+        ),
+        plans=((Group(0, 2000, 4), Group(1, 2000, 3), Group(2, 200, 1)),),
+        there=(There(1, 600, carries=False), There(3, 2000), There(3, 800, carries=False)),
+        demand_rps=4936.77,
+        budget=14200,
+        surge=14200,
+        node=14400,
+        lag_s=2.0,
+    ),
+    "what waits for its size serves on where a roll for it finds no node": Case(
+        kinds=(Kind(1.0, {600: 12.0, 2000: 40.0}),),
+        plans=((Group(0, 2000, 4),),),
+        there=(
+            There(0, 600),
+            There(0, 600),
+            There(0, 2000),
+            There(0, 600, carries=False),
+            There(0, 800),
+        ),
+        demand_rps=158.4,
+        budget=8000,
+        surge=8000,
+        node=8200,
+    ),
 }
 
 TROUBLES = {
@@ -345,6 +402,37 @@ TROUBLES = {
         budget=2000,
         surge=200,
         node=400,
+    ),
+    "the only pod that did not grow is not replaced by one that is to grow again and again": Case(
+        kinds=(
+            Kind(3.0, {200: 22.36, 400: 44.72, 600: 67.08, 2000: 223.6}),
+            Kind(1.0, {200: 78.35, 400: 156.7, 600: 235.05, 2000: 783.5}),
+        ),
+        plans=((Group(0, 2000, 1), Group(1, 2000, 1)),),
+        there=(
+            There(0, 600, ready=False, carries=False, lost=True),
+            There(1, 800, ready=False, carries=False),
+            There(1, 2000),
+            There(1, 400, ready=False, carries=False),
+            There(0, 400, carries=False),
+        ),
+        demand_rps=1309.23,
+        budget=4200,
+        surge=200,
+        confirm_s=4.0,
+        lag_s=2.0,
+        fates={1: Resize.DEFERRED, 0: Resize.FAILING},
+    ),
+    "a pod that is evicted from a lost node at a rest is made anew, and taken back": Case(
+        kinds=(Kind(10.0, {400: 22.0, 600: 33.0}), Kind(3.0, {200: 4.0, 1000: 20.0})),
+        plans=((Group(1, 200, 2),),),
+        there=(There(1, 200, lost=True), There(1, 200, ready=False, carries=False)),
+        demand_rps=10.4,
+        budget=600,
+        surge=0,
+        node=400,
+        never={0: Cause.NOT_READY},
+        fates={1: Resize.DEFERRED, 0: Resize.FAILING},
     ),
 }
 
