@@ -15,6 +15,9 @@ REFRESH = 0.005
 DOUBTED = 0.01
 """Longer than smaller batches together: a size is in doubt. It is tried as if that much shorter."""
 
+STALE = 20
+"""Executions of a model: a size that ran within the last so many is known by its own."""
+
 MOST_CAPS = 256
 """Deadlines whose batch caps are remembered."""
 
@@ -104,6 +107,8 @@ class Costs:
     split_each_s: list[float] = field(init=False)  # and of all of it
     doubted: tuple[int, ...] = field(init=False)  # sizes for which smaller ones are faster
     choices: Choices | None = field(init=False, default=None)
+    _runs: int = field(init=False, default=0)
+    _last_run: dict[int, int] = field(init=False, default_factory=dict)  # by batch size
     _caps: dict[tuple[float, int], int] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -113,8 +118,20 @@ class Costs:
         self.tabulate()
 
     def learn(self, batch: int, seconds: float) -> None:
+        """
+        What slows one size slows those, too, that have not run lately. A calm load has no use for
+        large batches: they would keep what they took on another quota, or when they were warmed
+        up, and a burst would be served one by one.
+        """
         window = self.windows[batch]
+        before_s, settled = window.mean, window.settled
         window.add(seconds)
+        self._runs += 1
+        self._last_run[batch] = self._runs
+        if settled and window.mean != before_s:
+            for size, other in self.windows.items():
+                if self._runs - self._last_run.get(size, -STALE) > STALE:
+                    other.follow(window.mean / before_s)
         if abs(window.mean - self.seconds[batch]) > REFRESH * self.seconds[batch]:
             self.tabulate()
 
@@ -125,6 +142,10 @@ class Costs:
             window.bound(max(1.0, size / batch) * seconds)
         self.windows[batch].restart(seconds)
         self.tabulate()
+
+    def only_warmed_up(self, size: int) -> bool:
+        """Whether what is known of a size is from before the first request, or a profile's."""
+        return self.choices is None and size not in self._last_run
 
     def guess(self, size: int) -> None:
         """A size in doubt may be of use: it takes a little less than smaller ones together."""
