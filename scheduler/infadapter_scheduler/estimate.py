@@ -17,11 +17,12 @@ class WindowMean:
     of a queue add up, and only means do so without bias; what lies above is the safety buffer's.
     """
 
-    __slots__ = ("_sum", "_values", "guessed", "mean")
+    __slots__ = ("_followed", "_sum", "_values", "guessed", "mean")
 
     def __init__(self, seed: float) -> None:
         self._values = deque([seed] * WINDOW, maxlen=WINDOW)
         self._sum = seed * WINDOW
+        self._followed = 1.0  # what values are to be multiplied with
         self.mean = seed
         self.guessed = False
 
@@ -29,6 +30,7 @@ class WindowMean:
         """This one is all that is known, and each that follows counts as much."""
         self._values = deque([value], maxlen=WINDOW)
         self._sum = self.mean = value
+        self._followed = 1.0
         self.guessed = False
 
     def guess(self, value: float) -> None:
@@ -46,17 +48,29 @@ class WindowMean:
         All takes so many times as long now, and so much longer: or less, though never nothing, as
         where a profile was told meanwhile.
         """
+        factor *= self._followed
         moved = [max(factor * value + longer, LEAST * factor * value) for value in self._values]
-        self._values, self._sum = deque(moved, maxlen=WINDOW), sum(moved)
+        self._values, self._sum, self._followed = deque(moved, maxlen=WINDOW), sum(moved), 1.0
         self.mean = self._sum / len(moved)
+
+    def follow(self, ratio: float) -> None:
+        """Others take so many times as long as they did; nobody has measured this one since."""
+        self._followed *= ratio
+        self.mean *= ratio
+
+    @property
+    def settled(self) -> bool:
+        """One value moves it by no more than what it says of the machine."""
+        return len(self._values) == WINDOW
 
     def add(self, value: float) -> None:
         if self.guessed:
             self.restart(value)
             return
+        value /= self._followed
         self._sum += value - (self._values[0] if len(self._values) == WINDOW else 0.0)
         self._values.append(value)
-        self.mean = self._sum / len(self._values)
+        self.mean = self._followed * self._sum / len(self._values)
 
 
 class DecayingRate:

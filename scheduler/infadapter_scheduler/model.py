@@ -16,6 +16,9 @@ REFRESH = 0.005
 DOUBTED = 0.01
 """Longer than smaller batches together: a size is in doubt. It is tried as if that much shorter."""
 
+STALE = 20
+"""Executions of a model: a size that ran within the last so many is known by its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -105,6 +108,8 @@ class Costs:
     _caps: list[int] = field(init=False, default_factory=list)
     _caps_from_s: list[float] = field(init=False, default_factory=list)  # the SLO of each but one
     _caps_of: int | None = field(init=False, default=None)  # the buffer's version
+    _runs: int = field(init=False, default=0)
+    _last_run: dict[int, int] = field(init=False, default_factory=dict)  # by batch size
 
     def __post_init__(self) -> None:
         self.sizes = tuple(sorted(self.model.execution_s))
@@ -113,8 +118,20 @@ class Costs:
         self.tabulate()
 
     def learn(self, batch: int, seconds: float) -> None:
+        """
+        What slows one size slows those, too, that have not run lately. A calm load has no use for
+        large batches: they would keep what they took on another quota, or when they were warmed
+        up, and a burst would be served one by one.
+        """
         window = self.windows[batch]
+        before_s, settled = window.mean, window.settled
         window.add(seconds)
+        self._runs += 1
+        self._last_run[batch] = self._runs
+        if settled and window.mean != before_s:
+            for size, other in self.windows.items():
+                if self._runs - self._last_run.get(size, -STALE) > STALE:
+                    other.follow(window.mean / before_s)
         if abs(window.mean - self.seconds[batch]) > REFRESH * self.seconds[batch]:
             self.tabulate()
 
@@ -125,6 +142,10 @@ class Costs:
             window.bound(max(1.0, size / batch) * seconds)
         self.windows[batch].restart(seconds)
         self.tabulate()
+
+    def only_warmed_up(self, size: int) -> bool:
+        """Whether what is known of a size is from before the first request, or a profile's."""
+        return self.choices is None and size not in self._last_run
 
     def guess(self, size: int) -> None:
         """A size in doubt may be of use: it takes a little less than smaller ones together."""

@@ -28,8 +28,17 @@ class SizeTrials:
 
 
 def doubt(entry: "Entry", costs: Costs, now_s: float) -> None:
-    """Somebody is refused, and sizes are in doubt: the next is believed to be of use, if due."""
-    if not entry.holders or not entry.size_trials.back_off.due(now_s):
+    """
+    Somebody is refused, and sizes are in doubt: the next is believed to be of use, if due. One that
+    has only been warmed up is due at once: a quota stops that for as long as several inferences.
+    """
+    if not entry.holders:
+        return
+    new = next((size for size in costs.doubted if costs.only_warmed_up(size)), None)
+    if new is not None:
+        costs.guess(new)
+        return
+    if not entry.size_trials.back_off.due(now_s):
         return
     tried = entry.size_trials
     tried.back_off.begin(now_s)

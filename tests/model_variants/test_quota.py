@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infadapter_server.serving.quota import cpu_quota, thread_limit
+from infadapter_server.serving.quota import cpu_quota, stopped_s, thread_limit
 
 V1 = "sys/fs/cgroup/cpu"
 V2 = "sys/fs/cgroup"
@@ -135,3 +135,30 @@ def test_without_a_quota_threads_follow_the_affinity_and_the_ceiling(
 
 def test_the_quota_of_this_very_process_can_be_read() -> None:
     assert thread_limit() >= 1
+
+
+def test_how_long_the_quota_stopped_it_is_told_in_seconds_by_both_versions(tmp_path: Path) -> None:
+    old = {**v1("/", 30_000), f"{V1}/cpu.stat": "nr_throttled 4\nthrottled_time 250000000\n"}
+    assert stopped_s(tree(tmp_path / "old", own="1:cpu:/\n", files=old)) == pytest.approx(0.25)
+    new = {f"{V2}/cpu.max": "30000 100000", f"{V2}/cpu.stat": "usage_usec 9\nthrottled_usec 250000"}
+    assert stopped_s(tree(tmp_path / "new", own="0::/\n", files=new)) == pytest.approx(0.25)
+
+
+def test_the_nearest_group_with_a_quota_says_how_long_and_none_above_it(tmp_path: Path) -> None:
+    """Above it are the pod's other containers, or all of a machine that is played slower."""
+    files = {
+        f"{V2}/a/cpu.max": "50000 100000",
+        f"{V2}/a/cpu.stat": "throttled_usec 9000000",
+        f"{V2}/a/b/cpu.max": "30000 100000",
+        f"{V2}/a/b/cpu.stat": "throttled_usec 1000000",
+        f"{V2}/a/b/c/cpu.max": "max 100000",
+        f"{V2}/a/b/c/cpu.stat": "throttled_usec 0",
+    }
+    assert stopped_s(tree(tmp_path, own="0::/a/b/c\n", files=files)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("stat", ["", "throttled_usec", "throttled_usec x", "throttled_usec -4"])
+def test_where_nothing_says_so_it_was_never_stopped(tmp_path: Path, stat: str) -> None:
+    assert stopped_s(tmp_path) == 0.0
+    files = {f"{V2}/cpu.max": "30000 100000", f"{V2}/cpu.stat": stat}
+    assert stopped_s(tree(tmp_path / "odd", own="0::/\n", files=files)) == 0.0

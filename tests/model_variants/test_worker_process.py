@@ -104,6 +104,7 @@ def test_a_port_that_is_taken_and_bad_options_are_one_sentence(
             assert said.startswith("infadapter-worker: ")
             assert sentence in said
             assert said.count("\n") == 1
+            assert not signal.pthread_sigmask(signal.SIG_BLOCK, []), "who goes on can be stopped"
 
 
 STOPPED = """

@@ -81,7 +81,41 @@ def test_estimates_follow_an_executor_that_is_slower_than_its_profile() -> None:
     for _ in range(200):
         costs.learn(8, 0.02)
     assert costs.seconds[8] == pytest.approx(0.02, rel=0.01)
+    slower = 0.02 / RESNET50.execution_s[8]
+    for size, profiled_s in RESNET50.execution_s.items():
+        assert costs.seconds[size] == pytest.approx(slower * profiled_s, rel=0.12)
+
+
+def test_sizes_that_both_run_are_known_each_by_its_own() -> None:
+    costs = Costs(RESNET50)
+    for _ in range(200):
+        costs.learn(8, 0.02)
+        costs.learn(4, RESNET50.execution_s[4])
+    assert costs.seconds[8] == pytest.approx(0.02, rel=0.01)
+    assert costs.seconds[4] == pytest.approx(RESNET50.execution_s[4], rel=0.01)
     assert costs.first[8] == 4, "two fours are faster then"
+
+
+def test_a_calm_that_runs_only_ones_leaves_large_batches_the_better_ones() -> None:
+    """
+    Warmed up on a third of the quota, then one by one at three times the speed: ones alone would
+    seem to be as fast as fours, and a burst be served by them.
+    """
+    costs = Costs(Model("m", {1: 0.006, 2: 0.011, 4: 0.016}))
+    for _ in range(300):
+        costs.learn(1, 0.002)
+    assert costs.seconds[1] == pytest.approx(0.002, rel=0.01)
+    assert costs.seconds[4] == pytest.approx(0.016 / 3, rel=0.1)
+    assert costs.cap(0.25, SafetyBuffer()) == 4
+
+
+def test_one_value_that_is_all_that_is_known_of_a_size_says_nothing_of_others() -> None:
+    costs = Costs(Model("m", {1: 0.006, 2: 0.011, 4: 0.030}))
+    costs.guess(4)
+    costs.learn(4, 0.012)
+    costs.learn(4, 0.018)
+    assert costs.seconds[4] == pytest.approx(0.015)
+    assert costs.seconds[1] == 0.006
 
 
 def test_after_errors_that_no_buffer_is_enough_for_an_idle_executor_still_serves_and_learns() -> (

@@ -35,7 +35,7 @@ LAG_S = 0.001
 class Driver:
     """
     `failure` says why no model could be loaded. `speed` is what the quota leaves executions:
-    warming up is too short to be throttled, what follows isn't.
+    what warming up measured is at full speed, what follows isn't.
     """
 
     def __init__(

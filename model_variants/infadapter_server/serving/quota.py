@@ -15,6 +15,7 @@ __all__ = [
     "MOUNTS_V2",
     "cpu_quota",
     "own_groups",
+    "stopped_s",
     "thread_limit",
     "with_those_above",
 ]
@@ -36,6 +37,31 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
     """
     quotas = [quota for quota in _quotas(root) if quota is not None]
     return min(quotas, default=None)
+
+
+def stopped_s(root: Path = Path("/")) -> float:
+    """
+    For how long its quota has stopped this process, all CPUs together; 0 where it has none. Of the
+    nearest group that has one: what is set above it for all is how fast the machine is.
+    """
+    version_1, version_2 = own_groups(root)
+    for mounts, own, quota in (
+        (MOUNTS_V2, version_2, _quota_v2),
+        (MOUNTS_V1, version_1, _quota_v1),
+    ):
+        for group in (group for mount in mounts for group in with_those_above(root / mount, own)):
+            if quota(group) is not None:
+                return _stopped_s(_text(group / "cpu.stat") or "")
+    return 0.0
+
+
+def _stopped_s(stat: str) -> float:
+    """Version 1 counts nanoseconds, version 2 microseconds."""
+    counted = dict(line.split(" ", 1) for line in stat.splitlines() if " " in line)
+    for name, seconds in (("throttled_usec", 1e-6), ("throttled_time", 1e-9)):
+        if counted.get(name, "").strip().isdecimal():
+            return seconds * int(counted[name])
+    return 0.0
 
 
 def _quotas(root: Path) -> Iterator[float | None]:

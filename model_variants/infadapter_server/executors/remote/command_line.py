@@ -97,10 +97,13 @@ def _command(
     stuck_seconds: float,
 ) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)  # of all threads that begin from here on
+    tls = _tls(secret)
+    # Of all threads that begin from here on.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     try:
-        server, bound = listen(host, port, _tls(secret))
+        server, bound = listen(host, port, tls)
     except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise click.ClickException(str(error)) from None
     # torch makes as many threads as the machine has cores when it is imported, whatever the quota.
     os.environ["OMP_NUM_THREADS"] = "1"
