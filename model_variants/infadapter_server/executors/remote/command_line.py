@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -97,20 +98,16 @@ def _command(
     stuck_seconds: float,
 ) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    tls = _tls(secret)
-    # Of all threads that begin from here on.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     try:
-        server, bound = listen(host, port, tls)
+        server, bound = listen(host, port, _tls(secret))
     except OSError as error:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise click.ClickException(str(error)) from None
     # torch makes as many threads as the machine has cores when it is imported, whatever the quota.
     os.environ["OMP_NUM_THREADS"] = "1"
     disk = Disk(models, memory)
     worker = Worker(disk.opener(lambda stored: torch_opener()(stored)), threads or thread_limit())
     prepared = threading.Event()
-    threading.Thread(target=_end_by_signal, args=(worker, prepared), daemon=True).start()
+    threading.Thread(target=_end_by_signal, args=(worker, prepared, _told()), daemon=True).start()
     torch_opener()
     prepared.set()
     serve(server, Service(name, worker, disk))
@@ -136,12 +133,27 @@ def _tls(folder: Path | None) -> Tls | None:
         raise click.UsageError(f"--tls: {error.filename}: {error.strerror}.") from None
 
 
-def _end_by_signal(worker: Worker, prepared: threading.Event) -> None:
+def _told() -> Callable[[], object]:
+    """
+    Who waits for the first signal, in whatever thread, and be the first one's computing what lets
+    no handler run: Python writes to the socket at once, whichever thread the signal comes to.
+    """
+    told, tells = socket.socketpair()
+    tells.setblocking(False)
+    signal.set_wakeup_fd(tells.detach())
+    for number in _STOP:
+        signal.signal(number, lambda *_: None)
+    return partial(told.recv, 1)
+
+
+def _end_by_signal(
+    worker: Worker, prepared: threading.Event, wait_for_signal: Callable[[], object]
+) -> None:
     """In a thread of its own: what the first one computes may not let a handler run, or never end.
 
     An inference is waited for, within bounds; a load, or the import of torch, by nobody.
     """
-    signal.sigwait(_STOP)
+    wait_for_signal()
     worker.end()
     until_s = time.monotonic() + FINISH_S
     while prepared.is_set() and not worker.loading and time.monotonic() < until_s:
