@@ -9,8 +9,6 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.patience import PATIENCE_S
-
 # How long an example takes, and how long it takes to make, says how busy the machine is.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
@@ -53,6 +51,8 @@ def _give_the_solver_time() -> None:
     """Where it is imported: whether its default suffices says how busy the machine is."""
     for module, function in (("solve", "solve"), ("milp", "solve_milp")):
         if imported := sys.modules.get(f"infadapter_solver.{module}"):
+            from tests.patience import PATIENCE_S  # the tests of this file copy it to elsewhere
+
             getattr(imported, function).__kwdefaults__["time_limit_s"] = PATIENCE_S
 
 

@@ -158,7 +158,10 @@ def test_what_fails_leaves_the_old_file(
         (("backtest", "--trace", "TRACE", "--from", "9000"), "has no part from 9000 s to 5400 s"),
         (("backtest", "--trace", "TRACE", "--to", "620"), "too short: give 660 s or more"),
         (("backtest", "--trace", "TRACE", "--quantiles", "1"), "'1' is no number from 0.01"),
-        (("backtest", "--trace", "TRACE", "--network", "no.npz"), "no.npz is not a file of"),
+        (
+            ("backtest", "--trace", "TRACE", "--network", "no.npz"),
+            "no.npz can't be read: No such file",
+        ),
         (("train", "--output", "x.npz"), "Give either --trace or --synthetic"),
         (("train", "--trace", "TRACE"), "Missing option '--output'"),
         (("train", "--trace", "TRACE", "--synthetic", "--output", "x.npz"), "Give either"),

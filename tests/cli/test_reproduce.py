@@ -71,7 +71,7 @@ def test_an_lstm_can_stand_in_for_the_last_maximum(trace: str, tmp_path: Path) -
     [
         ((), "Give --trace: requests per second of the Twitter trace's day 15"),
         (("--trace", "absent.csv"), "absent.csv cannot be read"),
-        (("--trace", "absent.csv", "--lstm", "no.npz"), "no.npz is not a file of weights"),
+        (("--trace", "absent.csv", "--lstm", "no.npz"), "no.npz can't be read: No such file"),
         (("--seeds", "0"), "Invalid value for '--seeds'"),
     ],
 )
