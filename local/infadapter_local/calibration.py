@@ -26,7 +26,7 @@ from infadapter_solver.problem import CPU
 
 _CHECK_SIZES = (300, 600)  # millicores; and the largest there is
 _CHECK_S = 3.0
-_SHARES = (1.0, 0.8, 0.64, 0.5)
+_SHARES = (1.0, 1.0, 0.8, 0.64, 0.5)  # the first look may be what was disturbed
 _IN_TIME = 0.97  # of a few hundred requests; the percentile itself would take thousands
 _BACKLOG = 10_000  # requests: what is late is answered by a refusal
 _NEAR = 0.8  # of a measured size, what calibration may take for it: it varies by about as much

@@ -61,7 +61,15 @@ async def test_what_is_planned_has_been_seen_in_time(of_flood: float, believed: 
 async def test_a_pod_that_answers_nothing_in_time_is_believed_nothing() -> None:
     pod = Pod(0.0)
     assert await in_time_rps(pod, ROW, FLOOD_RPS) == 0.0
-    assert pod.settled == 4
+    assert pod.settled == 5
+
+
+async def test_a_look_that_was_disturbed_is_taken_again() -> None:
+    class Disturbed(Pod):
+        async def settle(self) -> None:
+            self.most_rps = FLOOD_RPS
+
+    assert await in_time_rps(Disturbed(0.5 * FLOOD_RPS), ROW, FLOOD_RPS) == FLOOD_RPS
 
 
 async def test_what_the_profile_lets_nobody_plan_is_not_tried() -> None:
