@@ -35,8 +35,7 @@ def cpu_quota(root: Path = Path("/")) -> float | None:
 
     A quota on any group above binds as well, so the smallest counts.
     """
-    quotas = [quota for quota in _quotas(root) if quota is not None]
-    return min(quotas, default=None)
+    return min((quota for _, quota in _limited(root)), default=None)
 
 
 def stopped_s(root: Path = Path("/")) -> float:
@@ -44,15 +43,8 @@ def stopped_s(root: Path = Path("/")) -> float:
     For how long its quota has stopped this process, all CPUs together; 0 where it has none. Of the
     nearest group that has one: what is set above it for all is how fast the machine is.
     """
-    version_1, version_2 = own_groups(root)
-    for mounts, own, quota in (
-        (MOUNTS_V2, version_2, _quota_v2),
-        (MOUNTS_V1, version_1, _quota_v1),
-    ):
-        for group in (group for mount in mounts for group in with_those_above(root / mount, own)):
-            if quota(group) is not None:
-                return _stopped_s(_text(group / "cpu.stat") or "")
-    return 0.0
+    nearest = next((group for group, _ in _limited(root)), None)
+    return 0.0 if nearest is None else _stopped_s(_text(nearest / "cpu.stat") or "")
 
 
 def _stopped_s(stat: str) -> float:
@@ -64,14 +56,17 @@ def _stopped_s(stat: str) -> float:
     return 0.0
 
 
-def _quotas(root: Path) -> Iterator[float | None]:
+def _limited(root: Path) -> Iterator[tuple[Path, float]]:
+    """Groups that have a quota, and that: this process's and those above it, the nearest first."""
     version_1, version_2 = own_groups(root)
-    for mount in MOUNTS_V2:
-        for group in with_those_above(root / mount, version_2):
-            yield _quota_v2(group)
-    for mount in MOUNTS_V1:
-        for group in with_those_above(root / mount, version_1):
-            yield _quota_v1(group)
+    for mounts, own, quota_of in (
+        (MOUNTS_V2, version_2, _quota_v2),
+        (MOUNTS_V1, version_1, _quota_v1),
+    ):
+        for group in (group for mount in mounts for group in with_those_above(root / mount, own)):
+            quota = quota_of(group)
+            if quota is not None:
+                yield group, quota
 
 
 def own_groups(root: Path) -> tuple[str, str]:
