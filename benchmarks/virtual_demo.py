@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from infadapter_local.calibration import Check, rescaled
+from infadapter_local.rescaling import Check, rescaled
 from infadapter_local.run import CYCLE_S, DRAIN_S
 from infadapter_local.workload import LEAD_IN_S
 from infadapter_local.workload import Workload as Played

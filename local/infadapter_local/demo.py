@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from infadapter_local import ladder
-from infadapter_local.calibration import check_variant, rescaled, speed_of
+from infadapter_local.calibration import check_variants, steps
 from infadapter_local.cgroups import WHOLE_CORE, Cores, Quotas, cpu_limits, remove_abandoned
 from infadapter_local.fork_client import ForkClient, started_fork_client
 from infadapter_local.measure import variant_words
@@ -21,6 +22,7 @@ from infadapter_local.measures import measure_run
 from infadapter_local.policies import Policy, compared
 from infadapter_local.processes import Processes
 from infadapter_local.report import Circumstances, Finished, headline, write_report
+from infadapter_local.rescaling import rescaled, speed_of
 from infadapter_local.run import Place, play, server_command
 from infadapter_local.shipped import shipped_profiles
 from infadapter_local.spec import (
@@ -145,19 +147,13 @@ async def calibrate(
 ) -> tuple[list[Profile], dict[str, float]]:
     """Return the shipped profiles rescaled to this machine, and by how much."""
     profiles = shipped_profiles()
-    calibrated, speeds = [], {}
-    for number, profile in enumerate(profiles):
-        done = number / len(profiles)
-        check = await check_variant(
-            fork_client.start,
-            profile,
-            lambda what, _, done=done: view.step(what, done),  # type: ignore[misc]
-            limits,
-        )
-        calibrated.append(rescaled(profile, check))
-        speeds[profile.variant] = speed_of(profile, check)
+    done, of = count(), steps(profiles, limits)
+    checks = await check_variants(
+        fork_client.start, profiles, lambda what: view.step(what, next(done) / of), limits
+    )
     view.step("done", 1.0)
-    return calibrated, speeds
+    calibrated = [rescaled(profile, checks[profile.variant]) for profile in profiles]
+    return calibrated, {p.variant: speed_of(p, checks[p.variant]) for p in profiles}
 
 
 async def _ladder(

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from infadapter_local.calibration import checked_sizes, rescaled_row
+from infadapter_local.calibration import checked_sizes
 from infadapter_local.cgroups import Cores, Quotas
 from infadapter_local.measure import SETTLE_S, OnStep, running
 from infadapter_local.pods import Start
+from infadapter_local.rescaling import rescaled_row
 from infadapter_local.spec import NAME, PERCENTILE, SLO_S
 from infadapter_profiles.grouped import grouped
 from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation

@@ -32,6 +32,7 @@ class View:
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
         self._tally: Tally | None = None
         self._said_s = -1e9
+        self._tenths = 0  # of calibration, said so far
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
@@ -60,7 +61,9 @@ class View:
     def step(self, what: str, done: float) -> None:
         """Where calibration is, as a fraction."""
         if self._live is None:
-            self.say(f"calibrating: {what}")
+            if 10 * done >= self._tenths:
+                self._tenths = int(10 * done) + 1
+                self.say(f"calibrating: {what}")
             return
         if self._progress is None:
             columns = (TextColumn("[bold]calibrating[/] {task.description:<20}"), BarColumn(40))

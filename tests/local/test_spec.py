@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from infadapter_local.calibration import Check, checked_sizes, rescaled, speed_of
+from infadapter_local.calibration import checked_sizes
 from infadapter_local.cgroups import Cores, Quotas
 from infadapter_local.measure import variant_words
+from infadapter_local.rescaling import Check, rescaled, rescaled_row, speed_of
 from infadapter_local.run import server_command
 from infadapter_local.shipped import VARIANTS, shipped_profiles, trained_accuracies
 from infadapter_local.spec import (
@@ -184,6 +185,20 @@ def test_a_size_between_two_that_were_checked_serves_in_proportion() -> None:
     assert by_size[100] == pytest.approx(40.0)
     assert by_size[300] == pytest.approx(120.0)
     assert by_size[1000] == pytest.approx(200.0)
+
+
+def test_a_minute_that_was_disturbed_counts_at_no_higher_rate() -> None:
+    """A low rate was answered no later than a higher one, by a slower machine neither."""
+    points = tuple(
+        Point(rps=rps, latency_s={99.0: ms / 1000}, refused_ratio=0.0)
+        for rps, ms in ((70.0, 104.0), (220.0, 36.0), (365.0, 89.0))
+    )
+    row = ProfiledAllocation(
+        size=PodSize(resources={CPU: 600}), saturation_rps=730.0, points=points
+    )
+    slow = rescaled_row(row, 365.0)
+    assert [p.rps for p in slow.points] == [35.0, 110.0, 182.5]
+    assert [p.latency_s[99.0] for p in slow.points] == pytest.approx([0.072, 0.072, 0.178])
 
 
 def test_sizes_that_the_profile_lacks_tell_nothing() -> None:
