@@ -25,6 +25,7 @@ from infadapter_profiles.profile import KnownCapacity
 from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_server.profiling.search import Search
 from infadapter_server.profiling.steps import Goal, Step
+from infadapter_server.profiling.turns import in_turns
 from tests.model_variants.virtual_bench import Queue
 
 SHARE, EPSILON = 0.95, 0.01
@@ -49,7 +50,8 @@ def _found(goal: Goal, profile_s: float, seed: int) -> KnownCapacity:
         seconds=profile_s,
         seed=0,
     )
-    return asyncio.run(search.run())
+    ((known,), _) = asyncio.run(in_turns([search], 0))
+    return known
 
 
 def _missed(goal: Goal, rate_rps: float, seconds: float, seed: int) -> float:

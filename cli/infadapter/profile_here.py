@@ -26,7 +26,7 @@ from infadapter_server.profiling.plot import draw
 from infadapter_server.profiling.points import PointsError
 from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.run import Result, carry_out
-from infadapter_server.profiling.search import Disturbed, SearchError
+from infadapter_server.profiling.steps import Disturbed, SearchError
 
 DISTURBED = 3
 """The exit status where something else than the server was measured."""

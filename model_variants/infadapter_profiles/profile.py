@@ -26,7 +26,7 @@ class KnownCapacity:
     which at most `missed_ratio` of the requests are refused, late or failed.
 
     `low_rps` to `high_rps` is a prediction interval: where the next measurement will lie, 19 times
-    out of 20, on a machine that varies as it did during this one.
+    out of 20, on a machine that drifts as it did during this one.
     """
 
     latency_s: float

@@ -5,12 +5,22 @@ from dataclasses import dataclass, replace
 import pytest
 
 from infadapter_profiles.profile import KnownCapacity
-from infadapter_server.profiling.crossing import student_95
-from infadapter_server.profiling.search import Disturbed, Search, SearchError
+from infadapter_server.profiling.interval import student_95
+from infadapter_server.profiling.search import Search
 from infadapter_server.profiling.settling import settles_s, too_high
-from infadapter_server.profiling.steps import Bench, Goal, Seen, Step, backlog, seen
+from infadapter_server.profiling.steps import (
+    Bench,
+    Disturbed,
+    Goal,
+    SearchError,
+    Seen,
+    Step,
+    backlog,
+    seen,
+)
+from infadapter_server.profiling.turns import in_turns
 from infadapter_workload.outcomes import STOPPED, Outcome
-from tests.model_variants.virtual_bench import Queue, capacity_rps, simulated_capacity_rps
+from tests.model_variants.virtual_bench import Machine, Queue, capacity_rps, simulated_capacity_rps
 
 SERVICE_S = 0.003
 GOAL = Goal(slo_s=10 * SERVICE_S, percentile=99, epsilon=0.01)
@@ -30,7 +40,8 @@ def search(bench: Bench, goal: Goal = GOAL, *, seconds: float = 30, **more: bool
 
 
 def found(bench: Bench, goal: Goal = GOAL, **more: bool | float) -> KnownCapacity:
-    return asyncio.run(search(bench, goal, **more).run())
+    ((known,), _) = asyncio.run(in_turns([search(bench, goal, **more)], 0))
+    return known
 
 
 def within(capacity: float, known: KnownCapacity) -> bool:
@@ -62,10 +73,13 @@ def test_a_slower_or_faster_machine_is_measured_as_well(speed: float) -> None:
     assert sum(within(capacity, run) for run in runs) >= 0.9 * len(runs)
 
 
-@pytest.mark.parametrize(("drift", "widest"), [(0.0, 0.3), (0.05, 0.45)])
+@pytest.mark.parametrize(("drift", "widest"), [(0.0, 0.2), (0.05, 0.45)])
 def test_the_next_run_lies_in_the_interval_of_this_one(drift: float, widest: float) -> None:
     """Of an ideal queue, and of a machine whose speed varies by 5 % from window to window."""
-    runs = [found(Queue(SERVICE_S, seed, drift=drift)) for seed in SEEDS]
+    runs = [
+        found(Queue(SERVICE_S, seed, machine=Machine(drift=drift, memory_s=3, seed=seed)))
+        for seed in SEEDS
+    ]
     pairs = [(one, other) for one in runs for other in runs if one is not other]
     assert sum(within(other.rps, one) for one, other in pairs) >= 0.85 * len(pairs)
     halves = sorted(((run.high_rps or 0) - (run.low_rps or 0)) / 2 / run.rps for run in runs)
@@ -160,7 +174,7 @@ def test_where_all_is_disturbed_nothing_is_said() -> None:
 
 def test_a_forced_search_counts_what_was_disturbed_and_says_so() -> None:
     forced = search(Spoils(Queue(SERVICE_S), every=5), force=True)
-    asyncio.run(forced.run())
+    asyncio.run(in_turns([forced], 0))
     assert set(forced.warnings) == {"it rained"}
 
 

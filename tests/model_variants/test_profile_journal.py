@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from infadapter_server.profiling.bench import Remembered
 from infadapter_server.profiling.journal import opened
 from infadapter_server.profiling.profiler import ProfileError
-from infadapter_server.profiling.search import Disturbed, Search, SearchError
-from infadapter_server.profiling.steps import Goal, Seen, Step
+from infadapter_server.profiling.search import Search
+from infadapter_server.profiling.steps import Disturbed, Goal, SearchError, Seen, Step
+from infadapter_server.profiling.turns import in_turns
 from tests.model_variants.virtual_bench import Queue
 
 GOAL = Goal(slo_s=0.03, percentile=99, epsilon=0.01)
@@ -70,9 +71,8 @@ async def test_a_search_that_is_killed_at_any_step_ends_as_one_that_is_not(tmp_p
     async def search(path: Path, bench: Bench) -> object:
         with opened(path, ABOUT) as journal:
             remembered = Remembered(bench, journal)
-            return await Search(
-                bench=remembered, goal=GOAL, saturation_rps=333, seconds=30, seed=0
-            ).run()
+            search = Search(bench=remembered, goal=GOAL, saturation_rps=333, seconds=30, seed=0)
+            return await in_turns([search], 0)
 
     whole = await search(tmp_path / "whole", Bench(1_000, spoils=0))
     for most in (1, 4, 7):
@@ -98,9 +98,8 @@ async def test_what_ended_a_run_is_looked_at_again(tmp_path: Path) -> None:
     async def search(bench: Bench) -> object:
         with opened(tmp_path / "partial", ABOUT) as journal:
             remembered = Remembered(bench, journal)
-            return await Search(
-                bench=remembered, goal=GOAL, saturation_rps=333, seconds=30, seed=0
-            ).run()
+            search = Search(bench=remembered, goal=GOAL, saturation_rps=333, seconds=30, seed=0)
+            return await in_turns([search], 0)
 
     with pytest.raises(Disturbed):
         await search(Bench(spoilt="it rained"))

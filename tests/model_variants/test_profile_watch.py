@@ -155,9 +155,19 @@ def known(rps: float, low: float, high: float) -> KnownCapacity:
 
 
 def test_a_wide_interval_says_how_much_longer_it_takes() -> None:
-    assert noisy(known(100, 90, 115)) is None
-    assert "known to 40% only: take 4 times as long" in str(noisy(known(100, 60, 140)))
-    assert noisy(known(0, 0, 0)) is None
+    assert noisy(known(100, 90, 115), 0.0) is None
+    said = str(noisy(known(100, 60, 140), 0.02))
+    assert "known to 40% only, too wide to plan with: take 4 times as long" in said
+    assert noisy(known(0, 0, 0), None) is None
+
+
+def test_an_interval_that_is_wide_by_the_machine_says_so() -> None:
+    said = str(noisy(known(100, 60, 140), 0.3))
+    assert said.endswith(
+        "is known to 40% only, too wide to plan with: as this machine's speed drifts, the next run "
+        "may be 1.35 times as fast, or as slow. Take a quieter machine, or several minutes."
+    )
+    assert "is not known, too wide to plan with" in str(noisy(known(100, 10, 1000), 2.0))
 
 
 def test_a_time_too_short_for_queues_as_long_as_the_slo_is_said() -> None:

@@ -6,22 +6,56 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from infadapter_server.profiling.steps import Goal, Seen, Step, tail_length
+from infadapter_server.profiling.steps import Goal, Seen, Step, in_parts, tail_length
 
 Array = npt.NDArray[np.float64]
 
 
 @dataclass
+class Machine:
+    """
+    A machine whose speed drifts: its logarithm is an Ornstein-Uhlenbeck process (AR(1) in steps of
+    a second). Now and then it stops altogether.
+    """
+
+    drift: float = 0.0  # the deviation of the logarithm
+    memory_s: float = 100.0
+    stalls_per_minute: float = 0.0
+    stall_s: float = 0.1  # on average
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(10_000 + self.seed)
+        self.now = self.drift * self.rng.normal()
+
+    def wait(self, seconds: float) -> None:
+        kept = math.exp(-seconds / self.memory_s)
+        self.now = kept * self.now + math.sqrt(1 - kept**2) * self.drift * self.rng.normal()
+
+    def services_s(self, due_s: Array, seconds: float, service_s: float) -> Array:
+        """Of what arrives within so many seconds from now on."""
+        whole = math.floor(seconds)
+        path = [self.now]
+        for length_s in [*(whole * [1.0]), seconds - whole]:
+            self.wait(length_s)
+            path.append(self.now)
+        at_s = [*range(whole + 1), seconds]
+        services_s: Array = service_s * np.exp(-np.interp(due_s, at_s, path))
+        stalls = self.rng.poisson(self.stalls_per_minute * seconds / 60)
+        hit = np.searchsorted(due_s, self.rng.random(stalls) * seconds)
+        lengths_s = self.rng.exponential(self.stall_s, stalls)
+        np.add.at(services_s, hit[hit < len(due_s)], lengths_s[hit < len(due_s)])
+        return services_s
+
+
+@dataclass
 class Queue:
-    """
-    M/D/1, one request after the other. `refuses`: what would be late is refused on arrival.
-    `drift`: how much the machine's speed varies from step to step (of the logarithm).
-    """
+    """M/D/1, one request after the other. `refuses`: what would be late is refused on arrival."""
 
     service_s: float
     seed: int = 0
     refuses: bool = False
-    drift: float = 0.0
+    machine: Machine = field(default_factory=Machine)
     steps: list[Step] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -31,30 +65,36 @@ class Queue:
         self.steps.append(step)
         arrivals = self.rng.poisson(step.rate_rps * step.seconds)
         due_s = np.sort(self.rng.random(arrivals) * step.seconds)
-        service_s = self.service_s * math.exp(self.drift * self.rng.normal())
-        latency_s = self.latencies_s(due_s, service_s, step.goal)[due_s >= step.warm_up_s]
-        return as_seen(latency_s, step.goal)
+        services_s = self.machine.services_s(due_s, step.seconds, self.service_s)
+        latency_s = self.latencies_s(due_s, services_s, step.goal)
+        return as_seen(due_s, latency_s, step)
 
-    def latencies_s(self, due_s: Array, service_s: float, goal: Goal) -> Array:
+    def latencies_s(self, due_s: Array, services_s: Array, goal: Goal) -> Array:
         """Infinite where refused."""
         if self.refuses:
-            return refusing(due_s, service_s, goal.slo_s)
-        worked_s = service_s * np.arange(1, len(due_s) + 1)
-        done_s = worked_s + np.maximum.accumulate(due_s - (worked_s - service_s))
+            return refusing(due_s, services_s, goal.slo_s)
+        worked_s = np.cumsum(services_s)
+        done_s = worked_s + np.maximum.accumulate(due_s - (worked_s - services_s))
         latency_s: Array = done_s - due_s
         return latency_s
 
 
-def refusing(due_s: Array, service_s: float, slo_s: float) -> Array:
+def refusing(due_s: Array, services_s: Array, slo_s: float) -> Array:
     free_s, latencies = 0.0, np.full(len(due_s), math.inf)
-    for number, at_s in enumerate(due_s.tolist()):
+    for number, (at_s, service_s) in enumerate(
+        zip(due_s.tolist(), services_s.tolist(), strict=True)
+    ):
         done_s = max(free_s, at_s) + service_s
         if done_s - at_s <= slo_s:
             free_s, latencies[number] = done_s, done_s - at_s
     return latencies
 
 
-def as_seen(latency_s: Array, goal: Goal) -> Seen:
+def as_seen(due_s: Array, latency_s: Array, step: Step) -> Seen:
+    goal, counts = step.goal, due_s >= step.warm_up_s
+    found = alone(due_s, latency_s)
+    alone_s = in_parts(zip(due_s[found].tolist(), latency_s[found].tolist(), strict=True), step)
+    latency_s = latency_s[counts]
     finite = np.sort(latency_s[np.isfinite(latency_s)])[::-1] / goal.slo_s
     refused = len(latency_s) - len(finite)
     return Seen(
@@ -65,7 +105,16 @@ def as_seen(latency_s: Array, goal: Goal) -> Seen:
         unanswered=refused,
         tail=tuple(finite[: tail_length(len(latency_s), goal)].tolist()),
         late_p99_s=0.0,
+        alone_s=alone_s,
     )
+
+
+def alone(due_s: Array, latency_s: Array) -> npt.NDArray[np.bool_]:
+    """Which requests found none under way, and were answered."""
+    done_s = np.where(np.isfinite(latency_s), due_s + latency_s, due_s)
+    before_s = np.concatenate([[0.0], np.maximum.accumulate(done_s)[:-1]])[: len(due_s)]
+    found: npt.NDArray[np.bool_] = np.isfinite(latency_s) & (due_s >= before_s)
+    return found
 
 
 def capacity_rps(service_s: float, goal: Goal) -> float:
@@ -96,7 +145,7 @@ def simulated_capacity_rps(queue: Queue, goal: Goal, seconds: float) -> float:
         rate_rps = (low + high) / 2
         rng = np.random.default_rng(1)
         due_s = np.cumsum(rng.exponential(1 / rate_rps, int(rate_rps * seconds)))
-        latency_s = queue.latencies_s(due_s, queue.service_s, goal)
+        latency_s = queue.latencies_s(due_s, np.full(len(due_s), queue.service_s), goal)
         if float((latency_s > goal.slo_s).mean()) <= goal.epsilon:
             low = rate_rps
         else:

@@ -92,7 +92,8 @@ class Remembered:
     async def take(self, step: Step) -> Seen:
         question = json.loads(json.dumps(dataclasses.asdict(step)))
         if (answer := self.journal.recall(question)) is not None:
-            return Seen(**{**answer, "tail": tuple(answer["tail"])})
+            lists = {name: tuple(answer[name]) for name in ("tail", "alone_s")}
+            return Seen(**{**answer, **lists})
         found = await self.bench.take(step)
         if not failing(found) and (self.force or found.spoilt is None):
             self.journal.note(question, json.loads(json.dumps(dataclasses.asdict(found))))

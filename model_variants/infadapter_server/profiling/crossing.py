@@ -1,4 +1,4 @@
-"""Where the percentile crosses the SLO: the capacity, and the interval that the next run lies in.
+"""Where the percentile crosses the SLO: the capacity.
 
 At one rate the percentile of a queue is nearly all chance: its few long queues decide. Two things
 help. Near the capacity 1 / percentile falls linearly with the rate, so a line through windows on
@@ -15,7 +15,6 @@ from operator import neg
 import numpy as np
 from numpy.typing import NDArray
 
-from infadapter_profiles.profile import KnownCapacity
 from infadapter_server.profiling.steps import Goal, Seen
 
 Floats = NDArray[np.float64]
@@ -112,42 +111,3 @@ def _missed_at(rps: float, windows: Sequence[Window], slope: float, goal: Goal) 
         fewer = min(math.log(1 / goal.epsilon) * nearer, 1.0)
         missed += min(window.seen.unanswered * math.exp(max(fewer, -30)), window.seen.sent)
     return missed
-
-
-def with_interval(windows: Sequence[Window], goal: Goal, start: Crossing) -> KnownCapacity:
-    """
-    The capacity with a 95 % prediction interval for the next run, by a jackknife over the windows.
-
-    What differs between windows is chance and the machine alike. Were it all chance, the next run's
-    mean would differ by the root of 2 / n of that; but a machine that is slow in one window may be
-    so for all of the next run, which is therefore taken to vary as a single window does.
-    """
-    n = len(windows)
-    whole = math.log(pooled(windows, goal, start))
-    without = [math.log(pooled([*windows[:i], *windows[i + 1 :]], goal, start)) for i in range(n)]
-    pseudo = [n * whole - (n - 1) * each for each in without]
-    spread = float(np.std(pseudo, ddof=1)) * math.sqrt(1 / n + 1)
-    wide = student_95(n - 1) * spread
-    return KnownCapacity(
-        latency_s=goal.slo_s,
-        percentile=goal.percentile,
-        rps=math.exp(whole),
-        low_rps=math.exp(whole - wide),
-        high_rps=math.exp(whole + wide),
-        missed_ratio=goal.epsilon,
-    )
-
-
-def student_95(freedom: int) -> float:
-    """The two-sided 95 % quantile of Student's t (Abramowitz & Stegun 26.7.5, exact below 4)."""
-    exact = {1: 12.706, 2: 4.303, 3: 3.182}
-    if freedom in exact:
-        return exact[freedom]
-    x = 1.959964
-    terms = (
-        x,
-        (x**3 + x) / 4,
-        (5 * x**5 + 16 * x**3 + 3 * x) / 96,
-        (3 * x**7 + 19 * x**5 + 17 * x**3 - 15 * x) / 384,
-    )
-    return math.fsum(term / float(freedom) ** power for power, term in enumerate(terms))

@@ -1,5 +1,6 @@
 """What is measured of one allocation: the curve, then a capacity for each SLO."""
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,8 +13,10 @@ from infadapter_server.profiling.disturbance import once_each
 from infadapter_server.profiling.journal import Journal
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.profiler import MIN_SECONDS, OnPhase, ProfileError, measure
-from infadapter_server.profiling.search import Disturbed, Search
+from infadapter_server.profiling.search import Search
 from infadapter_server.profiling.settling import settles_s
+from infadapter_server.profiling.steps import Disturbed
+from infadapter_server.profiling.turns import in_turns
 
 CURVE_SHARE = 0.3
 """Of the time, where capacities are searched for too."""
@@ -25,7 +28,10 @@ NOISY = 0.2
 
 @dataclass(slots=True, kw_only=True)
 class Measuring:
-    """One allocation; `warnings` are sentences for whoever reads the result."""
+    """
+    One allocation; `warnings` are sentences for whoever reads the result, and what is `said` are
+    such for whoever waits for it.
+    """
 
     order: Order
     load: Watched
@@ -35,20 +41,13 @@ class Measuring:
     point: str | None = None  # that the server is held to
     shown: dict[str, Any] = field(default_factory=dict)  # by the process that the curve is of
     warnings: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
 
     async def run(self) -> ProfiledAllocation:
         """Raises ProfileError or SearchError; what was measured until then is in the journal."""
         curve = await self._curve()
         assert curve.saturation_rps is not None
-        return replace(
-            curve,
-            capacity=tuple(
-                [
-                    await self._capacity(number, curve.saturation_rps)
-                    for number in range(len(self.order.goals))
-                ]
-            ),
-        )
+        return replace(curve, capacity=await self._capacities(curve.saturation_rps))
 
     async def _curve(self) -> ProfiledAllocation:
         share = CURVE_SHARE if self.order.goals else 1.0
@@ -90,22 +89,26 @@ class Measuring:
             return None, error
         return measured, None
 
-    async def _capacity(self, number: int, saturation_rps: float) -> KnownCapacity:
-        search = Search(
-            bench=Remembered(
-                ServerBench(self.load, saturation_rps), self.journal, self.order.force
-            ),
-            goal=self.order.goals[number],
-            saturation_rps=saturation_rps,
-            seconds=searched_s(self.order),
-            seed=1000 * (number + 1) + self.order.seed,
-            force=self.order.force,
-            on_phase=self.on_phase,
-        )
-        found = await search.run()
+    async def _capacities(self, saturation_rps: float) -> tuple[KnownCapacity, ...]:
+        bench = Remembered(ServerBench(self.load, saturation_rps), self.journal, self.order.force)
+        searches = [
+            Search(
+                bench=bench,
+                goal=goal,
+                saturation_rps=saturation_rps,
+                seconds=searched_s(self.order),
+                seed=1000 * number + self.order.seed,
+                force=self.order.force,
+                on_phase=self.on_phase,
+            )
+            for number, goal in enumerate(self.order.goals, start=1)
+        ]
+        found, drift = await in_turns(searches, self.order.seed)
+        self.said += [said for known in found if (said := noisy(known, drift))]
         if self.order.force:
-            self.warnings = once_each([*self.warnings, *search.warnings])
-        return found
+            disturbed = [warning for search in searches for warning in search.warnings]
+            self.warnings = once_each([*self.warnings, *disturbed])
+        return tuple(found)
 
 
 def searched_s(order: Order) -> float:
@@ -113,18 +116,22 @@ def searched_s(order: Order) -> float:
     return (1 - CURVE_SHARE) * order.seconds / max(1, len(order.goals))
 
 
-def noisy(known: KnownCapacity) -> str | None:
-    """A sentence where the interval is too wide to plan with."""
+def noisy(known: KnownCapacity, drift: float | None) -> str | None:
+    """A sentence where the interval is too wide to plan with; `drift` is the machine's part."""
     if not known.rps or known.low_rps is None or known.high_rps is None:
         return None
     half = (known.high_rps - known.low_rps) / 2 / known.rps
     if half <= NOISY:
         return None
-    longer = (half / NOISY) ** 2
-    return (
-        f"The capacity at {1e3 * known.latency_s:g} ms is known to {half:.0%} only: take "
-        f"{max(2, round(longer))} times as long, or a quieter machine."
-    )
+    how = f"known to {half:.0%} only" if half < 1 else "not known"
+    said = f"The capacity at {1e3 * known.latency_s:g} ms is {how}, too wide to plan with"
+    if drift is not None and drift > NOISY / 2:
+        return (
+            f"{said}: as this machine's speed drifts, the next run may be {math.exp(drift):.3g} "
+            "times as fast, or as slow. Take a quieter machine, or several minutes."
+        )
+    longer = max(2, round((half / NOISY) ** 2))
+    return f"{said}: take {longer} times as long, or a quieter machine."
 
 
 def hasty(known: KnownCapacity, saturation_rps: float, seconds: float) -> str | None:

@@ -13,13 +13,16 @@ from infadapter_server.profiling.measuring import Measuring
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.points import spread
 from infadapter_server.profiling.profiler import OnPhase, ProfileError
-from infadapter_server.profiling.search import SearchError
+from infadapter_server.profiling.steps import SearchError
 from infadapter_server.profiling.target import ServerFacts
 
 
 @dataclass(slots=True, kw_only=True)
 class Rows:
-    """Measures them in turn; `warnings` are sentences for whoever reads the result."""
+    """
+    Measures them in turn; `warnings` are sentences for whoever reads the result, `said` for whoever
+    waits for it.
+    """
 
     order: Order
     load: Watched
@@ -27,6 +30,7 @@ class Rows:
     on_phase: OnPhase | None
     look: Callable[[], Awaitable[dict[str, Any]]]
     warnings: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
     shown: list[dict[str, Any]] = field(default_factory=list)  # after each curve
 
     async def plain(self) -> ProfiledAllocation:
@@ -86,6 +90,7 @@ class Rows:
             raise type(error)(f"At the operating point {point}: {error}") from error
         where = "" if point is None else f"{point}: "
         self.warnings += [f"{where}{warning}" for warning in measuring.warnings]
+        self.said += [f"{where}{sentence}" for sentence in measuring.said]
         self.shown.append(measuring.shown)
         return replace(row, operating_point=point)
 

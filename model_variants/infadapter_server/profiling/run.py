@@ -17,7 +17,7 @@ from infadapter_server.profiling.about import with_points
 from infadapter_server.profiling.bench import Watched
 from infadapter_server.profiling.disturbance import Watch
 from infadapter_server.profiling.journal import Journal, opened
-from infadapter_server.profiling.measuring import hasty, moved, noisy, searched_s
+from infadapter_server.profiling.measuring import hasty, moved, searched_s
 from infadapter_server.profiling.order import Order
 from infadapter_server.profiling.percentiles import same_row, with_allocation
 from infadapter_server.profiling.points import MOST_POINTS, check_rows
@@ -82,7 +82,7 @@ async def _carried_out(
     return Result(
         document=written,
         measured=measured,
-        warnings=(*rows.warnings, *said),
+        warnings=(*rows.warnings, *rows.said, *said),
         resumed=resumed,
     )
 
@@ -143,7 +143,7 @@ def _said(order: Order, measured: ProfiledAllocation, before: Profile) -> list[s
     sentences = [
         sentence
         for known in measured.capacity
-        for sentence in (noisy(known), hasty(known, saturation_rps, seconds), moved(known, old))
+        for sentence in (hasty(known, saturation_rps, seconds), moved(known, old))
     ]
     return [f"{where}{sentence}" for sentence in sentences if sentence is not None]
 

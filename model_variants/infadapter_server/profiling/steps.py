@@ -4,7 +4,8 @@ Small and without behaviour, so that they can be kept in a file and read again (
 """
 
 import math
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,11 +13,22 @@ from infadapter_workload.outcomes import GIVEN_UP, Outcome, percentile
 
 LATE_SHARE = 0.1
 """Of the SLO. Latency counts from when a request was due: it is this much too long at most."""
+PARTS = 2
+"""Of a window, in each of which the machine's speed is told."""
+_LEAST_ALONE = 3  # requests: of fewer a pause of the machine would decide
 _TAIL = 10
 _FAILED = 0.01
 _FULL = 128
 _FULL_SLOS = 5.0  # of waiting: whatever comes now is late anyhow
 _FULL_S = 0.5  # of work: fast servers have more waiting after a pause of the machine
+
+
+class SearchError(Exception):
+    """No capacity can be said; the message is one sentence."""
+
+
+class Disturbed(SearchError):
+    """Something else than the server decided what was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +70,7 @@ class Seen:
     unanswered: int  # refused, failed or given up: later than any SLO
     tail: tuple[float, ...]  # the longest latencies in SLOs, falling; all that a percentile needs
     late_p99_s: float  # by which the generator itself was late
+    alone_s: tuple[float | None, ...] = ()  # in each part, the median of what met no other
     spoilt: str | None = None  # why this says nothing of the server, in a sentence
 
 
@@ -82,7 +95,29 @@ def seen(outcomes: Sequence[Outcome], step: Step, spoilt: str | None = None) -> 
         unanswered=len(counted) - len(waited),
         tail=tuple(round(each, 4) for each in waited[: tail_length(len(counted), step.goal)]),
         late_p99_s=late_p99_s,
+        alone_s=in_parts(_alone(outcomes), step),
         spoilt=spoilt or _generator(late_p99_s, slo_s),
+    )
+
+
+def _alone(outcomes: Sequence[Outcome]) -> Iterator[tuple[float, float]]:
+    """When answers that shared the server with none of ours were due, and how long they took."""
+    free_s = 0.0
+    for outcome in sorted(outcomes, key=lambda each: each.sent_s):
+        if outcome.answered and outcome.sent_s >= free_s:
+            yield outcome.scheduled_s, outcome.done_s - outcome.sent_s
+        free_s = max(free_s, outcome.done_s)
+
+
+def in_parts(alone: Iterable[tuple[float, float]], step: Step) -> tuple[float | None, ...]:
+    """The median in each part of a step after its warm-up: how fast the machine was there."""
+    part_s = (step.seconds - step.warm_up_s) / PARTS
+    took_s: list[list[float]] = [[] for _ in range(PARTS)]
+    for at_s, answer_s in alone:
+        if at_s >= step.warm_up_s:
+            took_s[min(int((at_s - step.warm_up_s) / part_s), PARTS - 1)].append(answer_s)
+    return tuple(
+        round(statistics.median(each), 7) if len(each) >= _LEAST_ALONE else None for each in took_s
     )
 
 
