@@ -31,7 +31,7 @@ from infadapter_operator.kube.slo_check import SloCheck
 from infadapter_operator.kube.spec_controller import SpecController
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_operator.reporting.condition import Condition
-from infadapter_operator.reporting.conditions import unparsed, with_ready
+from infadapter_operator.reporting.conditions import loop_failed, unparsed, with_ready
 from infadapter_operator.reporting.plan_status import decision_from
 from infadapter_operator.reporting.signals import conditions_of
 from infadapter_operator.reporting.status import status_of, without_service
@@ -185,6 +185,14 @@ class ServiceLoop:
         )
         if await self._reporter.report(status):
             self._untold = False
+
+    async def report_failure(self, error: BaseException) -> None:
+        """Of a mistake of ours, which nobody would see but who reads the log."""
+        self._context.metrics.count_error(self.owner.namespace, self.owner.name, "LoopFailed")
+        found = unparsed(loop_failed(error), self._spec.mode)
+        generation = self._spec.document["metadata"]["generation"]
+        before = self._reporter.status
+        await self._reporter.report(without_service(generation, found, before, time.time()))
 
     async def _report_problem(self, problem: Condition, now_s: float) -> None:
         """Of a service that can't be looked at."""
