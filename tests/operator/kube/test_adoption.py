@@ -173,8 +173,9 @@ async def test_what_a_service_that_has_gone_borrowed_is_taken_over_with_what_it_
 
 
 async def test_the_older_claim_makes_it_untouchable(api: FakeApi) -> None:
-    cluster = a_cluster(api, claimed=lambda name: name == "mine")
+    cluster = a_cluster(api, claimed=lambda name: "other" if name == "mine" else None)
     assert (await look(cluster)).untouchable == {R18}
+    assert "Deployment mine is sized by InferenceService other" in cluster.taken[0]
 
 
 async def test_an_annotation_that_cannot_be_read_is_a_conflict(api: FakeApi) -> None:
