@@ -160,5 +160,9 @@ def selector_text(selector: Mapping[str, Any]) -> str:
 
 def _expression(asked: Mapping[str, Any]) -> str:
     key, values = asked["key"], ",".join(asked.get("values") or ())
-    forms = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}
-    return forms.get(asked["operator"], f"!{key}")
+    forms: dict[str, str] = {
+        "In": f"{key} in ({values})",
+        "NotIn": f"{key} notin ({values})",
+        "Exists": key,
+    }
+    return forms.get(str(asked["operator"]), f"!{key}")

@@ -8,10 +8,11 @@ import pytest
 
 from infadapter_operator.domain.names import FINALIZER, pod_names
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.paths import core, deployments
+from infadapter_operator.kube.paths import core, custom, deployments
 from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.supervisor import Loops, stalled_after_s
 from infadapter_operator.settings import Settings
+from infadapter_profiles.quantities import cpu_millicores
 from tests.operator.kube.bench import PATH, R34, Bench, borrowing, service, variant
 from tests.operator.kube.fakes import Json, template
 from tests.patience import PATIENCE_S
@@ -62,6 +63,25 @@ async def test_more_load_brings_more_capacity_within_a_look() -> None:
     assert bench.status["plan"]["allocations"] != before["allocations"]
 
 
+@pytest.mark.parametrize("rps", [15.0, 30.0, 60.0])
+@pytest.mark.parametrize("cores", [1, 2])
+async def test_a_budget_that_is_cut_below_what_runs_is_kept_to(rps: float, cores: int) -> None:
+    """
+    What served more than the new budget can stayed for as long as the load did: six cores of one,
+    and "the budget serves 60 rps, and 60 are expected".
+    """
+    bench = Bench(service(variants=[variant("r18")]))
+    bench.load.rps = rps
+    await bench.turns(12)
+    bench.change(budget={"cpu": str(cores)})
+    await bench.turns(6)
+    servers = [p for p in bench.api.pods() if "router" not in p["metadata"]["name"]]
+    requested = (p["spec"]["containers"][0]["resources"]["requests"] for p in servers)
+    assert sum(cpu_millicores(each["cpu"]) for each in requested) <= 1000 * cores
+    assert float(bench.status["plan"]["cost"]) <= cores
+    assert bench.condition("Serving")[0] == "True"
+
+
 @pytest.mark.parametrize(
     "spec", [{}, {"demand": {"query": "sum(x)"}}, {"traffic": {"parentRefs": [{"name": "gate"}]}}]
 )
@@ -76,8 +96,8 @@ async def test_what_pods_deliver_is_learnt_whatever_tells_the_load(spec: Json) -
     ]
     await bench.turns(9)
     query = bench.load.asked[-1]
-    names = "|".join(map(pod_names, ("resnet-r18", "resnet-r34")))
-    assert f'namespace="vision",pod=~"{names}"' in query
+    pods = "|".join(map(pod_names, ("resnet-r18", "resnet-r34")))
+    assert f'namespace="vision",pod=~"{pods}"' in query
     ratios = [
         sample.value
         for family in bench.registry.collect()
@@ -233,6 +253,18 @@ async def test_what_is_borrowed_is_given_back_before_the_object_goes() -> None:
         await bench.loop.run()
     assert api.objects[deployments("vision", "mine")]["spec"] == before
     assert bench.document["metadata"]["finalizers"] == []
+
+
+async def test_who_else_sizes_a_deployment_is_told_by_name() -> None:
+    """ "Another controller" was all that was said: which one, nobody knew."""
+    bench = Bench(*borrowing())
+    reference = {"kind": "Deployment", "name": "mine"}
+    path = custom("autoscaling", "v2", "vision", "horizontalpodautoscalers", "web")
+    bench.api.put(path, {"spec": {"scaleTargetRef": reference}})
+    await bench.turns(4)
+    assert bench.condition("Conflict")[0] == "True"
+    who = "Deployment mine is sized by horizontalpodautoscalers.autoscaling/web"
+    assert bench.told("Conflict").startswith(who)
 
 
 async def test_a_deployment_that_is_not_there_is_named() -> None:

@@ -82,7 +82,9 @@ class EnvoyRouter:
         selector = selector_text(router["spec"]["selector"])
         pods = await self.api.items(core(self.owner.namespace, "pods"), selector)
         found = next(filter(None, (refusal_of(router), *map(trouble_of, pods))), None)
-        return found and false(
+        if found is None:
+            return None
+        return false(
             "Serving",
             found.cause.value,
             f"no pod of the router comes, Deployment {router['metadata']['name']}: {found.message}:"
