@@ -91,6 +91,15 @@ def read(path: Path) -> str:
     return text
 
 
+def refuse_pipe(path: Path) -> None:
+    """
+    OpenSSL waits for ever for what nobody writes into a pipe. What is not there it names itself;
+    a folder may hold authorities. Raises CredentialsUnreadable.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise CredentialsUnreadable(f"{path} is no regular file: put one there")
+
+
 def is_header(name: str, value: str) -> bool:
     return bool(_NAME.fullmatch(name) and _VALUE.fullmatch(value))
 

@@ -1,6 +1,8 @@
 """Environment variables as text, numbers and JSON; what can't be used is refused by a sentence."""
 
+import ipaddress
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -10,6 +12,7 @@ from infadapter_profiles.quantities import InvalidQuantity, cpu_millicores
 from infadapter_profiles.variables import PREFIX, unread
 
 Number = TypeVar("Number", int, float)
+_HOST_NAME = "[0-9A-Za-z]([-_.0-9A-Za-z]*[0-9A-Za-z])?"
 
 
 class InvalidSetting(ValueError):
@@ -69,6 +72,15 @@ class Environment:
             )
         return text.rstrip("/")
 
+    def host(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        if not re.fullmatch(_HOST_NAME, text) and not _is_address(text):
+            raise InvalidSetting(
+                f"{PREFIX}{name} is {text!r}; it must be a host's name or address, without scheme"
+                " and port, such as infadapter.infadapter-system.svc"
+            )
+        return text
+
     def cpu(self, name: str, default: str) -> str:
         text = self.text(name, default)
         try:
@@ -104,6 +116,14 @@ class Environment:
                 f"{PREFIX}{name} is {text!r}; it must be a number from {least:g} to {most:g}"
             )
         return value
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _names_a_host(url: str) -> bool:

@@ -65,8 +65,9 @@ class _App:
 
     async def _listen(self) -> None:
         try:
-            await self._context.xds.start("0.0.0.0", self._settings.xds_port)
-            await self._health.start("0.0.0.0", self._settings.metrics_port)
+            host = self._settings.listen_host
+            await self._context.xds.start(host, self._settings.xds_port)
+            await self._health.start(host, self._settings.metrics_port)
         except OSError as error:
             await self._context.xds.stop()
             raise kopf.PermanentError(

@@ -56,6 +56,8 @@ class Settings:
     xds_host: str = "infadapter.infadapter-system.svc"
     """Under which name the routers find the operator."""
     xds_port: int = 18000
+    listen_host: str = "0.0.0.0"
+    """All addresses of the family that pods have: see `_listen_host`."""
     metrics_port: int = 8080
     cycle_s: float = 1.0
     error_budget_window_s: float = WINDOW_S
@@ -84,8 +86,9 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         credentials=credentials,
         custom_queries=_custom_queries(read, is_known, namespaces),
         namespaced_url=read.url("NAMESPACED_URL", "") if read.text("NAMESPACED_URL", "") else "",
-        xds_host=read.text("XDS_HOST", defaults.xds_host),
+        xds_host=read.host("XDS_HOST", defaults.xds_host),
         xds_port=read.port("XDS_PORT", defaults.xds_port),
+        listen_host=_listen_host(environment),
         metrics_port=read.port("METRICS_PORT", defaults.metrics_port),
         cycle_s=read.seconds("LOOK_SECONDS", 0.2, 5, defaults.cycle_s),
         error_budget_window_s=read.seconds(
@@ -102,6 +105,14 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         patience=_patience(read),
     )
     return replace(settings, ignored=read.ignored())
+
+
+def _listen_host(environment: Mapping[str, str]) -> str:
+    """
+    A pod is told where the API server is, in the family that comes first in its cluster; that is
+    what kubelets, Prometheus and Services reach pods by. Where there is no IPv6, "::" is refused.
+    """
+    return "::" if ":" in environment.get("KUBERNETES_SERVICE_HOST", "") else "0.0.0.0"
 
 
 def _credentials(read: Environment) -> Credentials:

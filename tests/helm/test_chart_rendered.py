@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from infadapter_operator.domain.names import VARIANT_LABEL, router_labels, target_labels
 from infadapter_operator.domain.service import Patience
+from infadapter_operator.environment import InvalidSetting
 from infadapter_operator.settings import CustomQueries, settings_from
 from infadapter_solver.problem import Target
 
@@ -427,6 +428,7 @@ def test_the_operator_runs_without_privileges() -> None:
         ("look.seconds=9", "seconds"),
         ("prometheus.url=prometheus:9090", "url"),
         ("watchNamespaces={Not_A_Name}", "watchNamespaces"),
+        ("watchNamespaces={vision,speech,vision}", "watchNamespaces"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("metrics.podMonitor.interval=soon", "interval"),
         ("router.cpu=0", "/router/cpu"),
@@ -445,6 +447,59 @@ def test_a_wrong_value_is_refused_and_named(wrong: str, field: str) -> None:
     ran = helm("template", "x", str(CHART), "--set", wrong)
     assert ran.returncode != 0
     assert field in ran.stderr
+
+
+ADDRESSES = [
+    "http://[::1",
+    "http://[nowhere]:9090",
+    "http://:9090",
+    "http://",
+    "http://prometheus:99999",
+    "http://prometheus:0",
+    "http://prometheus:port",
+    "https://me:secret@prometheus:99999/a@b",
+]
+
+
+@helm_needed
+@pytest.mark.parametrize("url", ADDRESSES)
+@pytest.mark.parametrize("name", ["prometheus.url", "prometheus.namespacedUrl"])
+def test_an_address_that_the_operator_would_refuse_is_refused_with_its_sentence(
+    name: str, url: str
+) -> None:
+    """It was installed, and the operator ended at once, over and over."""
+    with pytest.raises(InvalidSetting) as refused:
+        settings_from({"INFADAPTER_PROMETHEUS_URL": url})
+    ran = helm("template", "x", str(CHART), "--set-literal", f"{name}={url}")
+    assert ran.returncode != 0
+    assert f"{name} is http" in ran.stderr
+    assert str(refused.value).partition("; ")[2] in ran.stderr
+    assert "secret" not in ran.stderr
+
+
+@helm_needed
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[2001:db8::7]:9090",
+        "https://me:se@cret@prometheus.example.com/api/prom?x=1",
+        "http://prometheus",
+        "http://10.0.0.7:09090/",
+    ],
+)
+def test_an_address_that_the_operator_takes_is_taken(url: str) -> None:
+    objects = rendered("default", "infadapter", "--set-literal", f"prometheus.url={url}")
+    assert settings_from(environment(objects)).prometheus_url == url.rstrip("/")
+
+
+@helm_needed
+def test_the_notes_of_an_installation_tell_no_password() -> None:
+    url = "https://me:secret@prometheus:9090"
+    options = ("--dry-run=client", "--set-literal", f"prometheus.url={url}")
+    ran = helm("install", "x", str(CHART), *options)
+    notes = ran.stdout.partition("NOTES:")[2]
+    assert "reads demand from https://prometheus:9090." in notes, ran.stderr
+    assert "secret" not in notes
 
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())["properties"]

@@ -39,7 +39,10 @@ def served(server: Server) -> Iterator[Server]:
 
 
 class Answers(ThreadingHTTPServer):
-    """Answers every request with what the test has put into `answer`."""
+    """
+    Answers every request with what the test has put into `answer`: JSON, bytes, or a function that
+    gives parts of a body of unknown length.
+    """
 
     daemon_threads = True
 
@@ -83,17 +86,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked = {key: values[0] for key, values in query.items()}
         self.server.may_answer.wait(PATIENCE_S)
         answer = self.server.answer
-        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        body = b"" if callable(answer) else _body(answer)
         self.send_response(self.server.status)
         for name, value in self.server.answer_headers.items():
             self.send_header(name, value)
         self.send_header("Content-Type", self.server.content_type)
-        self.send_header("Content-Length", str(len(body)))
+        if not callable(answer):
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        for part in answer() if callable(answer) else [body]:
+            self.wfile.write(part)
 
     def log_message(self, *_: object) -> None:
         return
+
+
+def _body(answer: Any) -> bytes:
+    return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
 
 
 class Exposing(ThreadingHTTPServer):

@@ -7,7 +7,9 @@ from infadapter_operator.domain.load import LoadError
 from infadapter_operator.domain.observed import Cause, Observed
 from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
 from infadapter_operator.domain.service import Mode, Service
+from infadapter_operator.domain.situation import Failure, State
 from infadapter_operator.planning.warming import warming
+from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.condition import Condition, Signals, Status
 from infadapter_operator.reporting.conditions import (
     READY_NEEDS,
@@ -20,6 +22,7 @@ from infadapter_operator.reporting.conditions import (
     with_ready,
 )
 from infadapter_operator.reporting.sentences import WHAT_TO_DO
+from infadapter_operator.reporting.signals import conditions_of
 from infadapter_solver.problem import Target
 from tests.builders import EMPTY_PLAN, a_service
 
@@ -43,6 +46,20 @@ def data_errors(kind: type[LoadError]) -> list[type[LoadError]]:
 
 def an_infeasible(demand_rps: float) -> Decision:
     return Decision(plan=EMPTY_PLAN, decided_at_s=0.0, demand_rps=demand_rps)
+
+
+def test_a_problem_that_the_solver_refuses_is_told_in_its_words() -> None:
+    """A budget of 1P cores: Ready was Unknown, and the sentence in the log alone."""
+    failure = Failure("InvalidProblem", "the budget of cpu must be at most 1e+18, was 2e+18")
+    found = by_type(
+        conditions_of(Cycle(service=SERVICE, now_s=0.0, state=State(), failure=failure))
+    )
+    for name in ("PlanFeasible", "Ready"):
+        assert found[name].status is Status.FALSE
+        assert (found[name].reason, found[name].message) == (failure.reason, failure.message)
+    away = Failure("PlatformUnavailable", "the API server did not answer: port 51234")
+    found = by_type(conditions_of(Cycle(service=SERVICE, now_s=0.0, state=State(), failure=away)))
+    assert "51234" not in str(found)
 
 
 def test_all_is_well() -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from infadapter_operator.domain.names import (
     kind_slug,
+    pod_names,
     router_name,
     selector_of,
     service_labels,
@@ -67,3 +68,49 @@ def test_what_belongs_to_a_target_belongs_to_its_service(kind: str) -> None:
     labels = target_labels("resnet", Target("r18", kind))
     assert service_labels("resnet").items() <= labels.items()
     assert selector_of("resnet", Target("r18", kind)).items() <= labels.items()
+
+
+def generated(deployment: str, digest: str, letters: str) -> str:
+    """As the platform names a pod: of more than 58 characters before its letters the end goes."""
+    return f"{deployment}-{digest}-"[:58] + letters
+
+
+pod_letters = st.text("bcdfghjklmnpqrstvwxz2456789", min_size=5, max_size=5)
+digests = st.text("bcdfghjklmnpqrstvwxz2456789", min_size=1, max_size=10)
+deployment_names = st.from_regex(
+    r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]{1,9})?", fullmatch=True
+)
+
+
+@given(deployment_names, digests, pod_letters)
+def test_pods_of_a_deployment_are_found_by_their_names_however_long(
+    deployment: str, digest: str, letters: str
+) -> None:
+    """
+    From 47 characters on a Deployment's pods are named shorter than it and its hash: none of theirs
+    was counted, behind a gateway no load at all.
+    """
+    assert re.fullmatch(pod_names(deployment), generated(deployment, digest, letters))
+
+
+@pytest.mark.parametrize(
+    ("deployment", "pod"),  # as Kubernetes 1.36 named them
+    [
+        ("a-big", "a-big-55bf79bc5f-v79f8"),
+        (
+            "text-classification-production-distilbert-base-uncased-v2",
+            "text-classification-production-distilbert-base-uncased-v2-swz6l",
+        ),
+        (f"{'n' * 58}-7f31", f"{'n' * 58}jp7f2"),
+    ],
+)
+def test_pods_that_were_seen_are_found(deployment: str, pod: str) -> None:
+    assert re.fullmatch(pod_names(deployment), pod)
+
+
+@pytest.mark.parametrize("length", [10, 47, 52])
+@pytest.mark.parametrize("digest", ["6d4cf56db6", "7c9f8d5b4"])
+def test_pods_of_a_deployment_whose_name_goes_on_are_not_found(length: int, digest: str) -> None:
+    name = "a" * length
+    for longer in (f"{name}-b", f"{name}b", f"{name}-b-c", f"{name}.b"):
+        assert not re.fullmatch(pod_names(name), generated(longer, digest, "x2x9k"))

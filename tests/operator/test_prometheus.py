@@ -1,5 +1,7 @@
 """The adapter against a real HTTP server, and against a real Prometheus where there is one."""
 
+import gzip
+import itertools
 import math
 import socket
 import threading
@@ -19,6 +21,7 @@ from infadapter_operator.domain.load import (
     QueryRefused,
     StaleData,
 )
+from infadapter_operator.prometheus.body import MOST_BYTES
 from infadapter_operator.prometheus.client import (
     LONG_AGAIN_AFTER_S,
     PrometheusLoad,
@@ -235,6 +238,48 @@ async def test_a_slow_answer_is_a_failed_query(server: Answers) -> None:
     server.may_answer.clear()
     with pytest.raises(QueryFailed):
         await ask(server, timeout_s=0.1)
+
+
+def test_an_answer_that_drips_holds_nobody_for_ever(server: Answers) -> None:
+    """
+    A byte now and then is no silence: the threads that the API server is asked by were used up one
+    by one.
+    """
+    ended = threading.Event()
+
+    def drops() -> Iterator[bytes]:
+        while not ended.wait(0.01):
+            yield b" "
+
+    server.answer = drops
+    prometheus = connect(server.url, 0.5)
+    with pytest.raises(QueryFailed):
+        prometheus.instant("q", NOW_S)
+    prometheus.connection.close()
+    ended.set()
+
+
+BOMB = gzip.compress(bytes(MOST_BYTES + 2), 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "headers"),
+    [
+        (lambda: itertools.repeat(b" " * 2**20), {}),
+        (BOMB, {"Content-Encoding": "gzip"}),
+    ],
+    ids=["endless", "packed"],
+)
+async def test_an_answer_that_would_fill_the_memory_is_a_failed_query(
+    server: Answers, answer: object, headers: dict[str, str]
+) -> None:
+    """
+    Whoever may write a service may ask for all series of all there is, and not every Prometheus
+    obeys `limit`.
+    """
+    server.answer, server.answer_headers = answer, headers
+    with pytest.raises(QueryFailed, match=r"more than 32 MiB: give the query sum\(…\)"):
+        await ask(server)
 
 
 async def test_nobody_there_is_a_failed_query() -> None:

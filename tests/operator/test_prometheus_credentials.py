@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -211,6 +212,17 @@ def test_nobody_waits_for_a_pipe_in_the_place_of_a_token(tmp_path: Path) -> None
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(CredentialsUnreadable, match="pipe can't be read: it is no regular file"):
         Credentials(token_file=str(tmp_path / "pipe")).headers_now()
+
+
+@pytest.mark.parametrize("named", ["ca_file", "certificate_file", "key_file"])
+async def test_nobody_waits_for_a_pipe_in_the_place_of_a_certificate(
+    server: Answers, tmp_path: Path, named: str
+) -> None:
+    """It is OpenSSL that opens it, and each question that waits took a thread for good."""
+    os.mkfifo(tmp_path / "pipe")
+    files: dict[str, Any] = {"certificate_file": "/etc/tls.crt", named: str(tmp_path / "pipe")}
+    told = await refusal(server, Credentials(**files))
+    assert told.endswith(f"not asked: {tmp_path / 'pipe'} is no regular file: put one there")
 
 
 def test_a_folder_that_holds_no_headers_is_named(tmp_path: Path) -> None:

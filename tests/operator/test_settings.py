@@ -14,6 +14,18 @@ def test_an_empty_environment_gives_the_defaults() -> None:
     assert settings_from({}) == Settings()
 
 
+@pytest.mark.parametrize(
+    ("api_server", "host"), [("10.96.0.1", "0.0.0.0"), ("fd00:10:96::1", "::"), ("", "0.0.0.0")]
+)
+def test_it_listens_in_the_family_of_its_cluster(api_server: str, host: str) -> None:
+    """
+    Kubelets probe a pod by its first address, and where that is of IPv6 an operator on 0.0.0.0 was
+    killed again and again: https://github.com/open-telemetry/opentelemetry-helm-charts/issues/2414,
+    https://github.com/rook/rook/issues/7494
+    """
+    assert settings_from({"KUBERNETES_SERVICE_HOST": api_server}).listen_host == host
+
+
 def test_an_empty_variable_is_an_absent_one() -> None:
     names = ("NAMESPACES", "XDS_PORT", "ROUTER_POD", "LOOK_SECONDS", "PROMETHEUS_URL")
     assert settings_from({f"INFADAPTER_{name}": "" for name in names}) == Settings()
@@ -53,6 +65,10 @@ def test_a_command_whose_words_hold_spaces_is_a_json_list() -> None:
         ("PROMETHEUS_URL", "https://me:secret@prometheus:99999"),
         ("PROMETHEUS_URL", "http://prometheus:99999"),
         ("PROMETHEUS_URL", "http://prometheus:port"),
+        ("XDS_HOST", "http://infadapter.serving.svc"),
+        ("XDS_HOST", "infadapter:18000"),
+        ("XDS_HOST", "infa dapter"),
+        ("XDS_HOST", "[::1]"),
         ("XDS_PORT", "http"),
         ("XDS_PORT", "70000"),
         ("LOOK_SECONDS", "0"),
@@ -79,6 +95,11 @@ def test_a_bad_value_is_refused_with_its_name(name: str, value: str) -> None:
     with pytest.raises(InvalidSetting, match=f"INFADAPTER_{name} is '.*'; it must") as caught:
         settings_from({f"INFADAPTER_{name}": value})
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["infadapter.serving.svc", "10.0.0.7", "fd00:10:96::1"])
+def test_where_routers_look_for_the_operator_is_a_name_or_an_address(host: str) -> None:
+    assert settings_from({"INFADAPTER_XDS_HOST": host}).xds_host == host
 
 
 def test_a_variable_that_is_no_setting_is_said_with_the_one_that_was_meant() -> None:

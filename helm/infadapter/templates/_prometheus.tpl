@@ -1,6 +1,18 @@
 {{- /* Who asks Prometheus: each Secret is mounted as a folder, since a single file of one (subPath) is never renewed. */}}
 {{- define "infadapter.prometheus.folder" -}}/etc/infadapter/prometheus{{- end }}
 
+{{- /* An address as the operator takes it; what stands before an @ is secret, and in no sentence. */}}
+{{- define "infadapter.prometheus.address" -}}
+{{- $port := "0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])" }}
+{{- $host := "(\\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\\]|[^][/?#@:\\s]+)" }}
+{{- if not (regexMatch (printf "^https?://([^/?#\\s]*@)?%s(:(%s)?)?([/?#].*)?$" $host $port) .url) }}
+{{- fail (printf "%s is %s; it must name a host, and a port from 1 to 65535 if any, such as http://prometheus:9090" .name (include "infadapter.prometheus.told" .url)) }}
+{{- end }}
+{{- .url | quote }}
+{{- end }}
+
+{{- define "infadapter.prometheus.told" -}}{{ regexReplaceAll "^(https?://)[^/?#]*@" . "${1}" }}{{- end }}
+
 {{- define "infadapter.prometheus.env" -}}
 {{- $folder := include "infadapter.prometheus.folder" . }}
 {{- with .Values.prometheus }}
@@ -38,7 +50,7 @@
 - {name: INFADAPTER_CUSTOM_QUERIES, value: {{ . | quote }}}
 {{- end }}
 {{- with .namespacedUrl }}
-- {name: INFADAPTER_NAMESPACED_URL, value: {{ . | quote }}}
+- {name: INFADAPTER_NAMESPACED_URL, value: {{ include "infadapter.prometheus.address" (dict "name" "prometheus.namespacedUrl" "url" .) }}}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -20,6 +20,18 @@ DECIMAL_SYNTAX = "-?(0|[1-9][0-9]{0,11})([.][0-9]{1,12})?"
 _COMPARE = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt}
 
 
+MOST = 10.0**12 - 1
+"""As many digits as are taken before the point."""
+
+
+def written(number: float) -> str:
+    """
+    A status that says more would be refused as a whole, each second anew, and nothing be known.
+    What a spec says is multiplied in it: rates by a reserve, amounts by prices.
+    """
+    return decimal_text(max(-MOST, min(MOST, number)))
+
+
 @dataclass(frozen=True, slots=True)
 class DecimalString:
     """Annotates a float that objects hold as a string; Python code may give it a number."""
@@ -53,7 +65,7 @@ class DecimalString:
             json_schema=core_schema.no_info_plain_validator_function(self.from_text),
             python_schema=core_schema.no_info_plain_validator_function(self.from_number),
             serialization=core_schema.plain_serializer_function_ser_schema(
-                decimal_text, when_used="json"
+                written, when_used="json"
             ),
         )
 

@@ -34,6 +34,8 @@ DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "infadapter"}
 MAX_NAME_CHARS = 63  # a DNS label, a label's value
+_HASH_CHARS = 10  # of a template's hash, at most
+_KEPT_CHARS = 58  # of what a generated name begins with, before five letters of its own
 
 
 def target_name(service: str, target: Target) -> str:
@@ -59,6 +61,18 @@ def kind_slug(kind: str) -> str:
 
 def fitted(name: str) -> str:
     return name if len(name) <= MAX_NAME_CHARS else _digested(name, name)
+
+
+def pod_names(deployment: str) -> str:
+    """
+    What the names of a Deployment's pods match, as RE2: "resnet-r18-6d4cf56db6-x2x9k", unless that
+    is too long. Then the platform cuts all but its last five letters off, hyphens among them.
+    """
+    begin = f"{deployment}-"[:_KEPT_CHARS]
+    rest = MAX_NAME_CHARS - len(begin)
+    may_be_cut = len(begin) + _HASH_CHARS >= _KEPT_CHARS
+    end = f"([a-z0-9]+-[a-z0-9]{{5}}|[a-z0-9]{{{rest}}})" if may_be_cut else "[a-z0-9]+-[a-z0-9]+"
+    return f"{begin.replace('.', '[.]')}{end}"
 
 
 def service_labels(service: str) -> dict[str, str]:

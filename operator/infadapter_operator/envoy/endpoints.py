@@ -129,4 +129,5 @@ def _host_port(address: str) -> tuple[str, int]:
 
 
 def socket(host: str, port: int) -> Json:
-    return {"socket_address": {"address": host, "port_value": port}}
+    both = {"ipv4_compat": True} if host == "::" else {}
+    return {"socket_address": {"address": host, "port_value": port, **both}}

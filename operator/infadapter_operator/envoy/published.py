@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from infadapter_operator.domain.steps import Backend
 from infadapter_operator.envoy.endpoints import reweighed, version
 
-_MOST_VERSIONS = 32  # remembered of one service
+_MOST_VERSIONS = 32
+"""
+Remembered of one service, beside those that its routers were last heard of with: one that is cut
+off goes on by its version, however many come after it.
+"""
 REMEMBERED = ""  # stands for the routers of before this process started
 
 
@@ -56,8 +60,10 @@ class Published:
         name = version(backends)
         self.versions.pop(name, None)  # to the end, if it was there
         self.versions[name] = backends
-        while len(self.versions) > _MOST_VERSIONS:
-            del self.versions[next(iter(self.versions))]
+        named = {n for router in self.routers.values() for n in (router.obeys, router.offered)}
+        for old in list(self.versions)[:-_MOST_VERSIONS]:
+            if old not in named:
+                del self.versions[old]
         return name
 
     def learn(self, name: str) -> None:

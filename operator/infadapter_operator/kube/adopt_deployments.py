@@ -10,10 +10,13 @@ from typing import Any
 
 from infadapter_operator.domain.names import (
     ADOPTED_ANNOTATION,
+    GROUP,
     KIND_LABEL,
     SERVICE_LABEL,
+    SERVICES,
     TRAFFIC_LABEL,
     VARIANT_LABEL,
+    VERSION,
 )
 from infadapter_operator.domain.ports import Conflict, StepRefused
 from infadapter_operator.kube.adoption import (
@@ -21,12 +24,14 @@ from infadapter_operator.kube.adoption import (
     adopted_body,
     adoption_of,
     first_adoption,
+    inherited,
     sized_body,
+    written_resources,
 )
 from infadapter_operator.kube.client import STRATEGIC, Json, KubeApi
 from infadapter_operator.kube.managed_fields import sized_fields, strike_others, strike_ours
 from infadapter_operator.kube.objects import Owner, Workload
-from infadapter_operator.kube.paths import core, deployments
+from infadapter_operator.kube.paths import core, custom, deployments
 from infadapter_operator.kube.read import container_amounts
 from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_solver.problem import CPU
@@ -37,20 +42,32 @@ _ATTEMPTS = 5
 async def adopt(api: KubeApi, owner: Owner, workload: Workload, deployment: Json) -> Adoption:
     """Take what is ours to change, at the values it has: nothing rolls. Raises Conflict."""
     adoption = adoption_of(deployment)
+    if adoption is not None and adoption.uid == owner.uid:
+        return adoption
     if adoption is None:
         adoption = first_adoption(owner, workload, deployment)
         names = sorted({name for side in adoption.resources.values() for name in side})
         fields = sized_fields(adoption.container, names)
         # values that stay as they are would be shared with their writers: every change a conflict
         await _edit_owners(api, _path(deployment), lambda entries: strike_others(entries, fields))
-        body = adopted_body(deployment, adoption, adoption.resources, adoption.replicas)
-        await api.apply(_path(deployment), body, force=True)
-    elif adoption.uid != owner.uid:
+    else:
+        await _refuse_while_borrowed(api, adoption, deployment)
+        adoption = inherited(adoption, owner, workload, deployment)
+    resources = written_resources(deployment, adoption.container)
+    body = adopted_body(deployment, adoption, resources, deployment["spec"].get("replicas", 1))
+    await api.apply(_path(deployment), body, force=True)
+    return adoption
+
+
+async def _refuse_while_borrowed(api: KubeApi, adoption: Adoption, deployment: Json) -> None:
+    """Who has gone without giving it back will never do so. Raises Conflict."""
+    namespace = deployment["metadata"]["namespace"]
+    there = await api.get(custom(GROUP, VERSION, namespace, SERVICES, adoption.service))
+    if there is not None and there["metadata"]["uid"] == adoption.uid:
         raise Conflict(
             f"Deployment {deployment['metadata']['name']} is borrowed by the InferenceService"
-            f" {adoption.service}"
+            f" {adoption.service}: take the variant out of one of the two"
         )
-    return adoption
 
 
 async def hand_back(api: KubeApi, deployment: Json, pods: Iterable[Json]) -> None:

@@ -9,7 +9,7 @@ of it is ours: a field that only we own would vanish with our claim to it.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -68,6 +68,14 @@ def first_adoption(owner: Owner, workload: Workload, deployment: Json) -> Adopti
         replicas=spec.get("replicas", 1),
         resources=written_resources(deployment, server.container),
     )
+
+
+def inherited(before: Adoption, owner: Owner, workload: Workload, deployment: Json) -> Adoption:
+    """What it was before whoever has gone borrowed it, as far as the same container is meant."""
+    now = first_adoption(owner, workload, deployment)
+    if now.container != before.container:
+        return now
+    return replace(now, replicas=before.replicas, resources=before.resources)
 
 
 def written_resources(deployment: Json, container: str) -> Json:

@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import urllib3
 import yaml
@@ -60,22 +60,24 @@ class KubeApi:
 
     async def get(self, path: str) -> Json | None:
         try:
-            return await self.request("GET", path)
+            found = await self.request("GET", path)
         except ApiRefusal as refusal:
             if refusal.status == 404:
                 return None
             raise
+        return found if isinstance(found.get("metadata"), dict) else _no_answer(found)
 
     async def items(self, path: str, selector: str = "") -> list[Json]:
         """A list, empty where the kind itself is unknown (its CRD is not installed)."""
         query = {"labelSelector": selector} if selector else {}
         try:
-            listed: list[Json] = (await self.request("GET", path, query=query)).get("items", [])
+            listed = await self.request("GET", path, query=query)
         except ApiRefusal as refusal:
             if refusal.status == 404:
                 return []
             raise
-        return listed
+        found = listed.get("items")
+        return found if isinstance(found, list) else _no_answer(listed)
 
     async def text(self, path: str, **query: str) -> str:
         """What is no JSON: a container's log."""
@@ -123,7 +125,10 @@ class KubeApi:
         body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         content: str = "application/json",
     ) -> Json:
-        return _object(await self._exchange(method, path, query or {}, body, content))
+        """Raises PlatformUnavailable also for what is no JSON object: a page of a proxy, say."""
+        answer = await self._exchange(method, path, query or {}, body, content)
+        found = _object(answer)
+        return _no_answer(answer) if found is None else found
 
     async def _exchange(
         self, method: str, path: str, query: Mapping[str, str], body: Any = None, content: str = ""
@@ -133,7 +138,8 @@ class KubeApi:
             self._count(_verb(method, content), str(status))
         if status < 400:
             return answer
-        raise failure(status, _object(answer))
+        words = {"message": answer[:200].decode(errors="replace")}
+        raise failure(status, words if (told := _object(answer)) is None else told)
 
     def _send(
         self, method: str, path: str, query: Mapping[str, str], body: Any, content: str
@@ -157,12 +163,18 @@ class KubeApi:
             raise PlatformUnavailable(f"the API server did not answer: {reason}") from None
 
 
-def _object(body: bytes) -> Json:
+def _object(body: bytes) -> Json | None:
     try:
-        answer = json.loads(body or b"{}")
-    except ValueError:
-        answer = {"message": body[:200].decode(errors="replace")}
-    return answer if isinstance(answer, dict) else {}
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _no_answer(answer: object) -> NoReturn:
+    """Nothing is there is what an empty list says, and what pods must not be made or removed by."""
+    told = (answer.decode(errors="replace") if isinstance(answer, bytes) else str(answer))[:100]
+    raise PlatformUnavailable(f"it answers, but not as an API server does: {told}")
 
 
 def _verb(method: str, content: str) -> str:
@@ -179,9 +191,17 @@ def connect(timeout_s: float, count: Counter | None = None) -> KubeApi:
         raise NoCluster(f"{where} can't be used: {_line(error)}. {_ADVICE}") from None
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise NoCluster(f"{where} is no kubeconfig: {_line(error)}. {_ADVICE}") from None
-    configuration = Configuration.get_default_copy()
+    return KubeApi(api_client(Configuration.get_default_copy()), timeout_s, count)
+
+
+def api_client(configuration: Configuration) -> ApiClient:
+    """
+    The next cycle is the retry. urllib3's own would ask four times, and sleep for as long as a busy
+    server says, up to six hours, in which a service stands still.
+    """
     configuration.connection_pool_maxsize = CONNECTIONS
-    return KubeApi(ApiClient(configuration), timeout_s, count)
+    configuration.retries = urllib3.Retry(total=0)
+    return ApiClient(configuration)
 
 
 def _configure(in_pod: bool) -> None:

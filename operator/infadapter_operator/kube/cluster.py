@@ -24,25 +24,33 @@ from infadapter_operator.kube.write_deployments import Writer
 from infadapter_solver.problem import Target
 
 
-def nobody_else(deployment: str) -> bool:
-    return False
+def nobody_else(deployment: str) -> None:
+    return None
+
+
+def _taken(deployment: str, who: str) -> str:
+    return (
+        f"Deployment {deployment} is sized by {who}, so its pods stay as they are: take that away,"
+        " or the variant from this service"
+    )
 
 
 @dataclass(slots=True, kw_only=True)
 class KubeCluster:
     """
-    `claimed` tells whether an older service names this Deployment too; `gated` whether traffic
-    comes through Services, which then send to marked pods alone.
+    `claimed` tells which older service names this Deployment too, if one does; `gated` whether
+    traffic comes through Services, which then send to marked pods alone.
     """
 
     api: KubeApi
     owner: Owner
     workloads: Mapping[str, Workload]
     other_autoscalers: OtherAutoscalers
-    claimed: Callable[[str], bool] = nobody_else
+    claimed: Callable[[str], str | None] = nobody_else
     gated: bool = False
     _running: dict[Target, Running] = field(default_factory=dict)
     _written: set[Target] = field(default_factory=set)  # since it was observed
+    _taken: dict[Target, str] = field(default_factory=dict)  # by whom, in a sentence
 
     async def observe(self, now_s: float) -> Observed:
         """Raises PlatformUnavailable."""
@@ -52,14 +60,21 @@ class KubeCluster:
         except (ApiRefusal, Conflict) as refusal:
             raise PlatformUnavailable(str(refusal)) from None
         self._running, self._written = {one.target: one for one in running}, set()
-        taken = (one for one in running if self._is_anothers(one, scaled))
-        return observed(running, frozenset(one.target for one in taken))
+        takers = ((one, self._taker(one, scaled)) for one in running)
+        self._taken = {one.target: _taken(one.name, who) for one, who in takers if who}
+        return observed(running, frozenset(self._taken))
 
-    def _is_anothers(self, running: Running, scaled: Mapping[str, str]) -> bool:
-        """What left the spec is given back, whoever has come for it."""
+    def _taker(self, running: Running, scaled: Mapping[str, str]) -> str | None:
+        """Who else has it. What left the spec is given back, whoever has come for it."""
         if running.workload is None:
-            return False
-        return running.name in scaled or (running.borrowed and self.claimed(running.name))
+            return None
+        older = self.claimed(running.name) if running.borrowed else None
+        return scaled.get(running.name) or (f"InferenceService {older}" if older else None)
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """What others have of what is asked for, as last observed: a sentence each."""
+        return tuple(self._taken[target] for target in sorted(self._taken))
 
     @property
     def running(self) -> Mapping[Target, Running]:

@@ -146,7 +146,23 @@ def borrowed_kind(deployment: Json, workload: Workload) -> str | None:
 
 async def pods_of(api: KubeApi, deployment: Json) -> list[Json]:
     """By the Deployment's own selector: the pods of others do not bear our labels."""
-    labels = deployment["spec"]["selector"].get("matchLabels") or {}
     namespace = deployment["metadata"]["namespace"]
-    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    selector = selector_text(deployment["spec"]["selector"])
     return await api.items(core(namespace, "pods"), selector) if selector else []
+
+
+def selector_text(selector: Mapping[str, Any]) -> str:
+    """As it is asked for in a request."""
+    labels = selector.get("matchLabels") or {}
+    expressions = selector.get("matchExpressions") or ()
+    return ",".join((*(f"{k}={v}" for k, v in labels.items()), *map(_expression, expressions)))
+
+
+def _expression(asked: Mapping[str, Any]) -> str:
+    key, values = asked["key"], ",".join(asked.get("values") or ())
+    forms: dict[str, str] = {
+        "In": f"{key} in ({values})",
+        "NotIn": f"{key} notin ({values})",
+        "Exists": key,
+    }
+    return forms.get(str(asked["operator"]), f"!{key}")

@@ -87,15 +87,19 @@ class Reporter:
         body = status.model_dump(mode="json", exclude_none=True)
         try:
             await self._api.operate(path, [{"op": "add", "path": "/status", "value": body}])
-            for event in events_between(self.status, status):
-                await self._tell(event)
         except (ApiRefusal, PlatformUnavailable) as error:
             _logger.warning("%s: status not written: %s", self._owner.name, error)
             return False
-        self.status = status
+        before, self.status = self.status, status
+        for event in events_between(before, status):
+            await self._tell(event)
         return True
 
     async def _tell(self, event: Event) -> None:
+        """Once: what a quota refuses would be tried at every cycle, and the others told anew."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         body = build_event(self._owner, event, now, f"{self._owner.name}.{uuid4().hex[:16]}")
-        await self._api.create(core(self._owner.namespace, "events"), body)
+        try:
+            await self._api.create(core(self._owner.namespace, "events"), body)
+        except (ApiRefusal, PlatformUnavailable) as error:
+            _logger.warning("%s: event %s not written: %s", self._owner.name, event.reason, error)

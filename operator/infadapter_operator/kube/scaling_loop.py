@@ -11,7 +11,12 @@ import time
 from dataclasses import replace
 
 from infadapter_operator.domain.names import FINALIZER
-from infadapter_operator.domain.ports import PlatformUnavailable, Ports, StepRefused
+from infadapter_operator.domain.ports import (
+    Conflict,
+    PlatformUnavailable,
+    Ports,
+    StepRefused,
+)
 from infadapter_operator.domain.service import Mode
 from infadapter_operator.domain.situation import State
 from infadapter_operator.kube.asked_load import AskedLoad
@@ -31,7 +36,7 @@ from infadapter_operator.kube.slo_check import SloCheck
 from infadapter_operator.kube.spec_controller import SpecController
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_operator.reporting.condition import Condition
-from infadapter_operator.reporting.conditions import unparsed, with_ready
+from infadapter_operator.reporting.conditions import loop_failed, unparsed, with_ready
 from infadapter_operator.reporting.plan_status import decision_from
 from infadapter_operator.reporting.signals import conditions_of
 from infadapter_operator.reporting.status import status_of, without_service
@@ -61,7 +66,7 @@ class ServiceLoop:
             owner=self.owner,
             workloads={},
             other_autoscalers=context.other_autoscalers,
-            claimed=lambda name: context.older_claim(self._spec.document, name) is not None,
+            claimed=lambda name: context.older_claim(self._spec.document, name),
         )
         routers = Routers(context, self._cluster)
         self._spec = SpecController(
@@ -126,7 +131,7 @@ class ServiceLoop:
         self._load.count_on(seen)
         self._untold |= seen.plan_changed
         self._log.tell(seen)
-        troubles += await self._clean_up(seen)
+        troubles += [*self._conflicts(seen), *await self._clean_up(seen)]
         found = with_ready(conditions_of(seen), await self._is_met(seen), *troubles)
         self._context.metrics.record(seen, found, time.perf_counter() - began_s)
         await self._report(seen, found)
@@ -160,6 +165,13 @@ class ServiceLoop:
             seen, self._reporter.status, is_counted=not self._cluster.gated
         )
 
+    def _conflicts(self, seen: Cycle) -> list[Condition]:
+        """By name: whoever reads it at night is to know whom to ask."""
+        if not self._cluster.taken:
+            return []
+        refused = (r.message for r in seen.refusals if r.reason == Conflict.reason)
+        return [condition_of(Conflict("; ".join((*self._cluster.taken, *dict.fromkeys(refused)))))]
+
     async def _clean_up(self, seen: Cycle) -> list[Condition]:
         if seen.service.mode is not Mode.AUTO or seen.observed is None:
             return []
@@ -185,6 +197,14 @@ class ServiceLoop:
         )
         if await self._reporter.report(status):
             self._untold = False
+
+    async def report_failure(self, error: BaseException) -> None:
+        """Of a mistake of ours, which nobody would see but who reads the log."""
+        self._context.metrics.count_error(self.owner.namespace, self.owner.name, "LoopFailed")
+        found = unparsed(loop_failed(error), self._spec.mode)
+        generation = self._spec.document["metadata"]["generation"]
+        before = self._reporter.status
+        await self._reporter.report(without_service(generation, found, before, time.time()))
 
     async def _report_problem(self, problem: Condition, now_s: float) -> None:
         """Of a service that can't be looked at."""

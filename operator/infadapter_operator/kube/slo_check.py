@@ -26,7 +26,7 @@ class SloCheck:
         """`told` is the status of before."""
         if not is_counted:
             self._ratio = None
-        elif seen.now_s - self._at_s >= CHECK_EVERY_S:
+        elif not self._at_s <= seen.now_s < self._at_s + CHECK_EVERY_S:
             query = met_query(self._owner.namespace, self._owner.name, seen.service.slo_s)
             self._at_s = seen.now_s
             self._ratio = await slo_met_ratio(self._context.prometheus, query, seen.now_s)

@@ -68,7 +68,7 @@ class SpecController:
         Prepare what is new, and have there what a reconciliation takes for granted; what is wrong
         with either. Raises PlatformUnavailable or ApiRefusal: the next call is the retry.
         """
-        due = now_s - self._cared_at_s >= RESYNC_EVERY_S
+        due = self._is_due(RESYNC_EVERY_S, now_s)
         if self._is_new or (due and self._problem):
             self._is_new = False  # before, since it may become so again meanwhile
             try:
@@ -101,7 +101,7 @@ class SpecController:
 
     async def _care(self, now_s: float) -> list[Condition]:
         every_s = RETRY_EVERY_S if self.preflight.trouble else RESYNC_EVERY_S
-        if now_s - self._cared_at_s >= every_s:
+        if self._is_due(every_s, now_s):
             await self.preflight.borrowed()
             if self.mode is Mode.AUTO:
                 try:
@@ -110,15 +110,21 @@ class SpecController:
                     self.preflight.trouble = condition_of(refusal.as_step_refused())
                 except StepRefused as refused:
                     self.preflight.trouble = condition_of(refused)
+            else:
+                self.preflight.trouble = None
             self._cared_at_s = now_s
         return self.preflight.problems()
+
+    def _is_due(self, every_s: float, now_s: float) -> bool:
+        """Also when the clock was set back."""
+        return not self._cared_at_s <= now_s < self._cared_at_s + every_s
 
     async def _have(self) -> None:
         assert self.prepared is not None
         if self.prepared.borrows:
             self.document = await have_finalizer(self.cluster, self.document)
         await self.routers.ensure(self.prepared)
-        self.preflight.trouble = None
+        self.preflight.trouble = await self.routers.trouble()
 
 
 def _asked(document: Json) -> tuple[object, bool]:

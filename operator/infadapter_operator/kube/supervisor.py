@@ -7,10 +7,13 @@ import time
 from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.scaling_loop import ServiceLoop
+from infadapter_operator.settings import Settings
 
 _logger = logging.getLogger(__name__)
 RESTART_AFTER_S = 10.0
 STALLED_AFTER_S = 60.0
+QUESTIONS, REQUESTS = 8, 2
+"""Of one cycle, to Prometheus and to the API server, that may each take their whole time-out."""
 
 
 class Loops:
@@ -48,11 +51,11 @@ class Loops:
 
     def stalled(self) -> str | None:
         """Which service has not been looked at for too long, if one has not."""
-        now_s = time.monotonic()
+        now_s, patience_s = time.monotonic(), stalled_after_s(self._context.settings)
         late = (
             f"{loop.owner.namespace}/{loop.owner.name}"
             for uid, loop in self._loops.items()
-            if not self._tasks[uid].done() and now_s - loop.ticked_at_s > STALLED_AFTER_S
+            if not self._tasks[uid].done() and now_s - loop.ticked_at_s > patience_s
         )
         return next(late, None)
 
@@ -70,11 +73,19 @@ class Loops:
             finally:
                 running.cancel()
             error = running.exception() if not running.cancelled() else None
-            if error is None:
+            if error is None or uid not in self._loops:
                 return
             _logger.error("a loop failed and is started again", exc_info=error)
+            await self._tell(self._loops[uid], error)
             self._loops[uid].ticked_at_s = time.monotonic()  # one service's fault, not the others'
             await asyncio.sleep(RESTART_AFTER_S)
+
+    async def _tell(self, loop: ServiceLoop, error: BaseException) -> None:
+        """Whatever comes of it, the loop is started again."""
+        try:
+            await loop.report_failure(error)
+        except Exception:
+            _logger.exception("a failure could not be told")
 
     def _forget(self, uid: str) -> None:
         loop = self._loops.pop(uid, None)
@@ -84,6 +95,12 @@ class Loops:
             task.cancel()
         if loop:
             loop.forget()
+
+
+def stalled_after_s(settings: Settings) -> float:
+    """Who waits as long as it was told to does not stand still: killed, it would begin anew."""
+    told_s = QUESTIONS * settings.prometheus_timeout_s + REQUESTS * settings.kubernetes_timeout_s
+    return max(STALLED_AFTER_S, told_s)
 
 
 def _key(document: Json) -> tuple[str, str]:

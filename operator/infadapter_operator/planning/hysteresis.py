@@ -9,10 +9,11 @@ from functools import cached_property
 from infadapter_forecasting.noise import noise_rps
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import fits, held
+from infadapter_operator.planning.capacity import fits, held, total
 from infadapter_operator.planning.planning_demand import PlanningDemand
 from infadapter_operator.planning.problem import (
     OVERLOAD_TOLERANCE,
+    budget_for,
     known_groups,
     problem_for,
     solved,
@@ -84,8 +85,6 @@ class CurrentPlan:
 
     def still_holds(self, best: Plan) -> bool:
         """Whether to keep it although `best` is, for the demand as it is now, the best."""
-        if not self.groups:
-            return False
         if not self.may_stay(best):
             return False
         if not best.feasible:
@@ -97,7 +96,7 @@ class CurrentPlan:
         The plan as it is kept, where some plan does for `problem` and none brings enough: that is
         known in less time than the best one.
         """
-        if not self.groups:
+        if not self._is_allowed:
             return None
         now = self.problem(self.demand.rps)
         as_it_is = evaluate(now, self.groups)  # what does for this does for less
@@ -109,7 +108,7 @@ class CurrentPlan:
 
     def may_stay(self, best: Plan) -> bool:
         """Whether it does for the demand of now, or serves as much as any plan could."""
-        if not self.groups:
+        if not self._is_allowed:
             return False
         if best.feasible:
             return self._at(self.least_rps).feasible
@@ -118,7 +117,8 @@ class CurrentPlan:
     def kept_for(self, problem: Problem, best: Plan) -> Plan:
         """The plan as it is, where `best` would bring too little for the same demand."""
         as_it_is = evaluate(problem, self.groups)
-        if not as_it_is.feasible or score(problem, best) - score(problem, as_it_is) > WORTH_MOVING:
+        is_worse = not as_it_is.feasible or not self._is_allowed
+        if is_worse or score(problem, best) - score(problem, as_it_is) > WORTH_MOVING:
             return best
         same = self.plan.groups == self.groups and self.plan.feasible
         return self.plan if same else as_it_is
@@ -137,6 +137,12 @@ class CurrentPlan:
         if self.plan.groups == self.groups and self.plan.feasible:
             return self.plan
         return self._at(self.capacity_rps * (1 - 1e-9) + self._fixed_rps)
+
+    @cached_property
+    def _is_allowed(self) -> bool:
+        """What exceeds a budget that has been cut does not stay, however much it serves."""
+        budget = budget_for(self.service, self.observed)
+        return bool(self.groups) and fits(total(g.resources for g in self.groups), budget)
 
     @property
     def _holds_surge(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,8 +15,14 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
-from infadapter_operator.credentials import Credentials, CredentialsUnreadable, hidden
+from infadapter_operator.credentials import (
+    Credentials,
+    CredentialsUnreadable,
+    hidden,
+    refuse_pipe,
+)
 from infadapter_operator.domain.load import QueryFailed, QueryRefused
+from infadapter_operator.prometheus.body import read_within
 from infadapter_operator.prometheus.refusals import (
     ALSO_A_PART,
     ONLY_WHOLE,
@@ -48,7 +55,7 @@ class Prometheus:
     params: Mapping[str, str] = field(default_factory=dict)
     """With every question."""
     certificates: tuple[str, ...] = ()
-    """The files of which one can't be used where OpenSSL says so of none."""
+    """The files that OpenSSL opens, and of which it does not say which one can't be used."""
 
     def range(self, query: str, start_s: int, end_s: int, step_s: int, series: int = 2) -> Any:
         """
@@ -78,6 +85,8 @@ class Prometheus:
     @contextmanager
     def _named_failures(self) -> Iterator[None]:
         try:
+            for path in self.certificates:
+                refuse_pipe(Path(path))
             yield
         except QueryRefused as error:
             told = self.hide(str(error))
@@ -119,6 +128,7 @@ def connect(url: str, timeout_s: float, credentials: Credentials | None = None) 
         files = (credentials.certificate_file, credentials.key_file)
         session.cert = files if credentials.key_file else credentials.certificate_file
     identified = _Identified(credentials) if credentials.identify else None
+    session.hooks["response"] += [read_within(timeout_s)]
     session.hooks["response"] += [refuse_detours] if identified else []
     session.hooks["response"] += [refuse_pages, tell_strangers, tell_bad_queries, refuse_a_part]
     retry = Retry(total=0)  # the next cycle is the retry

@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from infadapter_operator.domain.names import pod_names
 from infadapter_profiles import wire
 
 MISSED_SCRAPES = 3
@@ -193,5 +194,5 @@ def of_router(namespace: str, service: str) -> str:
 
 
 def of_pods(servers: Servers) -> str:
-    names = "|".join(sorted(servers.deployments))
-    return f'namespace="{servers.namespace}",pod=~"({names})-[a-z0-9]+-[a-z0-9]+"'
+    names = "|".join(map(pod_names, sorted(servers.deployments)))
+    return f'namespace="{servers.namespace}",pod=~"{names}"'

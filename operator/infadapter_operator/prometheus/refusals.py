@@ -24,14 +24,14 @@ def refuse_detours(response: requests.Response, **_: object) -> None:
     to = urljoin(str(response.url), response.headers["location"])
     if requests.Session().should_strip_auth(str(response.url), to):
         host = urlsplit(to).hostname
-        raise _refused(response, f"it sends on to {host}: is a login in front of it?")
+        raise refused(response, f"it sends on to {host}: is a login in front of it?")
 
 
 def tell_strangers(response: requests.Response, **_: object) -> None:
     if _is_refusal(response):
         said = response.text.strip()[:100] or response.reason
         status = f"{response.status_code}, {said!r}"
-        raise _refused(response, f"it answered {status}: look at the token and the headers")
+        raise refused(response, f"it answered {status}: look at the token and the headers")
 
 
 def tell_bad_queries(response: requests.Response, **_: object) -> None:
@@ -64,7 +64,7 @@ def refuse_a_part(response: requests.Response, **_: object) -> None:
     lacking = [text for text in map(str, warnings) if not text.startswith(ABOUT_THE_QUERY)]
     lacking += ["it says isPartial"] if is_a_part else []
     if lacking:
-        raise _refused(response, f"only a part of the data is there: {lacking[0]}")
+        raise refused(response, f"only a part of the data is there: {lacking[0]}")
 
 
 def refuse_pages(response: requests.Response, **_: object) -> None:
@@ -78,13 +78,13 @@ def refuse_pages(response: requests.Response, **_: object) -> None:
         return
     status = "" if response.ok else f"{response.status_code}, as "
     hint = ": is a login in front of it?" if response.ok or _is_refusal(response) else ""
-    raise _refused(response, f"it answered {status}{kind}, not JSON{hint}")
+    raise refused(response, f"it answered {status}{kind}, not JSON{hint}")
 
 
 def _is_refusal(response: requests.Response) -> bool:
     return response.status_code in (401, 403)
 
 
-def _refused(response: requests.Response, why: str) -> requests.RequestException:
+def refused(response: requests.Response, why: str) -> requests.RequestException:
     response.close()  # nobody else does
     return requests.RequestException(why)

@@ -37,6 +37,7 @@ class Signals:
     decision: Decision | None
     data_error: str | None = None  # why there is no plan of this moment: no data, or no solution
     unseen: str | None = None  # why nothing was looked at: PlatformUnavailable, Paused, …
+    no_plan: str = ""  # a sentence: why the solver takes the problem for none, or answers nothing
     serving: bool = False  # a Ready pod has weight
     progressing: bool = False  # there are steps to take, or pods to wait for
     shortages: tuple[tuple[str, str], ...] = ()  # (reason, sentence)

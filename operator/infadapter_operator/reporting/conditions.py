@@ -8,7 +8,7 @@ every tick; numbers of the plan, rounded, are fine.
 from collections.abc import Iterable, Mapping
 
 from infadapter_operator.api.condition import ConditionType
-from infadapter_operator.domain.decision import Decision, Source
+from infadapter_operator.domain.decision import Source
 from infadapter_operator.domain.error_budget import ErrorBudget
 from infadapter_operator.domain.service import Mode, Service
 from infadapter_operator.planning.caution import caution
@@ -44,7 +44,7 @@ def conditions(service: Service, signals: Signals) -> tuple[Condition, ...]:
         true("SpecValid", "Accepted", "the spec can be carried out"),
         true("ProfilesResolved", "Found", "every variant has a profile that fits the SLO"),
         _metrics_fresh(signals),
-        _plan_feasible(service, signals.decision),
+        _plan_feasible(service, signals),
         serving(signals),
         capacity_available(signals),
         variants_available(signals),
@@ -79,6 +79,15 @@ def unparsed(problem: Condition, mode: Mode = Mode.AUTO) -> tuple[Condition, ...
 
 def spec_invalid(message: str, reason: str = "Invalid") -> Condition:
     return false("SpecValid", reason, message)
+
+
+def loop_failed(error: BaseException) -> Condition:
+    return unknown(
+        "SpecValid",
+        "LoopFailed",
+        f"the operator fails at this service, by a mistake of its own ({type(error).__name__}), and"
+        " tries again: nothing is changed; its log has the traceback, which belongs into an issue",
+    )
 
 
 def profiles_unresolved(reason: str, message: str) -> Condition:
@@ -146,8 +155,10 @@ def _metrics_fresh(signals: Signals) -> Condition:
 
 
 _DATA_ERRORS = {
-    "NoData": "no load has been counted: is the router scraped, and does demand.query give data?",
-    "StaleData": "the last count of the load is too old: is Prometheus still scraping the router?",
+    "NoData": "no load has been counted: does the router run, is it scraped, and does demand.query"
+    " give data?",
+    "StaleData": "the last count of the load is too old: is Prometheus still scraping the router,"
+    " and do its clock and the operator's agree?",
     "InvalidData": "the counted load is no rate (NaN, infinite or negative): check demand.query",
     "PartialData": "none of the pods that serve is counted any more: is their /metrics scraped?",
     "QueryFailed": "Prometheus gave no answer, or none that can be read, as the operator's log"
@@ -158,7 +169,10 @@ _DATA_ERRORS = {
 }
 
 
-def _plan_feasible(service: Service, decision: Decision | None) -> Condition:
+def _plan_feasible(service: Service, signals: Signals) -> Condition:
+    decision = signals.decision
+    if signals.no_plan:
+        return false("PlanFeasible", signals.unseen or "NoPlan", signals.no_plan)
     if decision is None:
         return unknown("PlanFeasible", "NoPlan", "nothing has been planned yet")
     if decision.plan.feasible:

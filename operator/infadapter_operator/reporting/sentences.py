@@ -6,9 +6,9 @@ Times are absolute and in whole seconds: a sentence that counts down would be wr
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from infadapter_operator.domain.progress import Block, Progress, Rest
+from infadapter_operator.reporting.transitions import whole_second
 from infadapter_solver.problem import CPU, Target
 
 WHAT_TO_DO: Mapping[Rest, str] = {
@@ -56,7 +56,7 @@ def _count(progress: Progress) -> str:
 
 
 def _deadline(at_s: float) -> str:
-    at = datetime.fromtimestamp(math.ceil(at_s), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = whole_second(math.ceil(at_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
     return f"at {at} a new plan is made without what has not come"
 
 

@@ -1,8 +1,10 @@
 """From what one cycle came to, to what the conditions are made of."""
 
 from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.progress import Phase
 from infadapter_operator.domain.service import Mode
+from infadapter_operator.domain.situation import Failure
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.condition import Condition, Signals
 from infadapter_operator.reporting.conditions import conditions
@@ -20,7 +22,11 @@ def signals_of(cycle: Cycle) -> Signals:
     reason = cycle.failure.reason if cycle.failure else None
     if cycle.planned is None:
         paused = cycle.service.mode is Mode.PAUSED
-        return Signals(decision=cycle.state.decision, unseen="Paused" if paused else reason)
+        return Signals(
+            decision=cycle.state.decision,
+            unseen="Paused" if paused else reason,
+            no_plan=_no_plan(cycle.failure),
+        )
     observed, calibration = cycle.planned.present.counted, cycle.planned.calibration
     refusals = [(refusal.reason, refusal.message) for refusal in cycle.refusals]
     conflicts = [sentence for reason, sentence in refusals if reason == "Conflict"]
@@ -37,6 +43,13 @@ def signals_of(cycle: Cycle) -> Signals:
         ratios={target: calibration.ratio(target) for target in calibration.ratios},
         error_budget=cycle.state.error_budget,
     )
+
+
+def _no_plan(failure: Failure | None) -> str:
+    """What a platform that does not answer says differs every time."""
+    if failure is None or failure.reason == PlatformUnavailable.reason:
+        return ""
+    return failure.message
 
 
 def _is_serving(observed: Observed) -> bool:

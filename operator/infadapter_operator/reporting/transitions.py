@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from infadapter_operator.api.condition import Condition as ConditionStatus
 from infadapter_operator.reporting.condition import Condition
 
+_LAST_S = 253_402_300_799  # the last second of the year 9999
+
 
 def with_times(
     conditions: Iterable[Condition],
@@ -33,4 +35,5 @@ def _since(condition: Condition, earlier: ConditionStatus | None, now_s: float) 
 
 
 def whole_second(at_s: float) -> datetime:
-    return datetime.fromtimestamp(int(at_s), UTC)
+    """Beyond the last year that can be written it is that year's end: a load time has no bound."""
+    return datetime.fromtimestamp(min(int(at_s), _LAST_S), UTC)

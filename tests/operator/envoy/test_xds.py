@@ -308,7 +308,20 @@ async def test_what_it_remembers_of_routers_and_versions_is_bounded(poller: Poll
         await poller.poll(f"router-{weight}")
     assert poller.xds.routers(KEY) == 64
     service = poller.xds._services[KEY]
-    assert len(service.versions) == 32
+    assert len(service.versions) <= 32 + 2 * 64
+
+
+async def test_a_router_that_is_cut_off_stops_nothing_however_many_weights_follow(
+    poller: Poller,
+) -> None:
+    """Its version was forgotten after 32 others, and what it obeys not known from then on."""
+    first = poller.xds.publish(KEY, [backend("a", 1), backend("b", 1)])
+    await poller.poll("router-1", first)
+    poller.xds.publish(KEY, [backend("a", 1), backend("c", 1)])
+    await poller.poll("router-1", first)  # it was offered c, and is not heard of again
+    for weight in range(2, 100):
+        poller.xds.publish(KEY, [backend("a", weight)])
+    assert poller.xds.view(KEY).obeys.keys() == {"a", "b", "c"}
 
 
 GOOD = {"pod": "a", "variant": "r18", "kind": "cpu", "address": "10.0.0.1:80", "weight": 1}

@@ -56,7 +56,7 @@ def api_at(port: int) -> KubeApi:
         (403, {"message": FORBIDDEN}, f"forbids it: {FORBIDDEN}. Grant the operator its role"),
         (404, {"message": "page not found"}, "install the CRDs"),
         (500, {"message": "etcd is gone"}, "is unavailable: etcd is gone. Look whether it runs"),
-        (200, "<html>", "answers, but not as an API server does. Look"),
+        (200, "<html>", "answers, but not as an API server does"),
     ],
 )
 async def test_what_is_missing_is_said_with_what_to_do(

@@ -1,6 +1,7 @@
 """Deployments that are borrowed and given back, against an API server in memory."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -12,13 +13,15 @@ from infadapter_operator.kube.adopt_deployments import adopt, hand_back
 from infadapter_operator.kube.adoption import adoption_of, first_adoption
 from infadapter_operator.kube.cluster import KubeCluster
 from infadapter_operator.kube.finalizer import finalizers_of, have_finalizer, let_go
+from infadapter_operator.kube.observe import selector_text
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
-from infadapter_operator.kube.paths import core, deployments
+from infadapter_operator.kube.paths import core, custom, deployments
 from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_solver.problem import Target
 from tests.operator.kube.fakes import OWNER, FakeApi, Json, allocation, template, workload
 
 MINE = deployments("vision", "mine")
+SERVICE = custom("infadapter.io", "v1alpha1", "vision", "inferenceservices", "resnet")
 R18 = Target("r18")
 WRITTEN = {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": "300m"}}
 BORROWED = workload(
@@ -107,6 +110,31 @@ async def test_what_its_owner_wrote_since_stays(api: FakeApi) -> None:
     assert SERVICE_LABEL not in api.objects[MINE]["metadata"]["labels"]
 
 
+@pytest.mark.parametrize(
+    ("selector", "asked"),
+    [
+        ({"matchLabels": {"app": "mine", "tier": "web"}}, "app=mine,tier=web"),
+        (
+            {
+                "matchLabels": {"app": "mine"},
+                "matchExpressions": [
+                    {"key": "tier", "operator": "In", "values": ["web", "api"]},
+                    {"key": "track", "operator": "NotIn", "values": ["canary"]},
+                    {"key": "team", "operator": "Exists"},
+                    {"key": "old", "operator": "DoesNotExist"},
+                ],
+            },
+            "app=mine,tier in (web,api),track notin (canary),team,!old",
+        ),
+    ],
+)
+def test_pods_of_a_borrowed_deployment_are_asked_for_by_its_whole_selector(
+    selector: Json, asked: str
+) -> None:
+    """By expressions alone none were seen, as if its pods did not come."""
+    assert selector_text(selector) == asked
+
+
 async def test_two_services_do_not_share_one(api: FakeApi) -> None:
     await adopt(api, OWNER, BORROWED, api.objects[MINE])
     adopted = first_adoption(OWNER, BORROWED, api.objects[MINE])
@@ -114,13 +142,40 @@ async def test_two_services_do_not_share_one(api: FakeApi) -> None:
         "metadata"
     ]["annotations"][ADOPTED_ANNOTATION].replace("uid-1", "uid-2")
     assert adopted.uid == "uid-1"
-    with pytest.raises(Conflict, match="borrowed by"):
+    api.put(SERVICE, {"metadata": {"uid": "uid-2"}})
+    with pytest.raises(Conflict, match="take the variant out of one of the two"):
         await adopt(api, OWNER, BORROWED, api.objects[MINE])
 
 
+@pytest.mark.parametrize("there", [None, "uid-1", "uid-3"])
+async def test_what_a_service_that_has_gone_borrowed_is_taken_over_with_what_it_was(
+    api: FakeApi, there: str | None
+) -> None:
+    """
+    Its finalizer was removed by hand, while no operator ran, or it came back from a backup under
+    another uid: the Deployment was in conflict for ever, with a service of this very name.
+    """
+    before = copy.deepcopy(api.objects[MINE]["spec"])
+    old = replace(OWNER, uid="uid-2")
+    gone = KubeCluster(
+        api=api, owner=old, other_autoscalers=OtherAutoscalers(api), workloads={"r18": BORROWED}
+    )
+    await look(gone)
+    await gone.take(ScaleUp(target=R18, size=allocation(200).size, pods=3))
+    if there:
+        api.put(SERVICE, {"metadata": {"uid": there}})
+    adoption = await adopt(api, OWNER, BORROWED, copy.deepcopy(api.objects[MINE]))
+    assert adoption == adoption_of(api.objects[MINE])
+    assert (adoption.uid, adoption.replicas) == (OWNER.uid, 1)
+    assert api.objects[MINE]["spec"]["replicas"] == 3, "nothing is lost on the way"
+    await hand_back(api, api.objects[MINE], ())
+    assert api.objects[MINE]["spec"] == before
+
+
 async def test_the_older_claim_makes_it_untouchable(api: FakeApi) -> None:
-    cluster = a_cluster(api, claimed=lambda name: name == "mine")
+    cluster = a_cluster(api, claimed=lambda name: "other" if name == "mine" else None)
     assert (await look(cluster)).untouchable == {R18}
+    assert "Deployment mine is sized by InferenceService other" in cluster.taken[0]
 
 
 async def test_an_annotation_that_cannot_be_read_is_a_conflict(api: FakeApi) -> None:

@@ -1,6 +1,7 @@
 """What really goes over the wire, through the `kubernetes` client, to a small HTTP server."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
-from kubernetes.client import ApiClient, Configuration
+from kubernetes.client import Configuration
 
 from infadapter_operator.domain.ports import (
     Conflict,
@@ -17,9 +18,10 @@ from infadapter_operator.domain.ports import (
     StepRefused,
 )
 from infadapter_operator.health import Health
-from infadapter_operator.kube.client import KubeApi
+from infadapter_operator.kube.client import KubeApi, api_client
 from infadapter_operator.kube.paths import core, custom, deployments
 from infadapter_operator.kube.refusal import ApiRefusal
+from tests.patience import PATIENCE_S
 
 PATH = deployments("vision", "resnet-r18")
 
@@ -37,7 +39,8 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status = 200
-        self.answer: Any = {"kind": "Deployment"}
+        self.headers: dict[str, str] = {}
+        self.answer: Any = {"kind": "Deployment", "metadata": {"name": "resnet-r18"}}
         self.asked: list[Request] = []
 
 
@@ -52,6 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.server.answer
         sent = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(self.server.status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(sent)))
         self.end_headers()
         self.wfile.write(sent)
@@ -79,7 +84,7 @@ def counted() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def api(server: Server, counted: list[tuple[str, str]]) -> Iterator[KubeApi]:
-    client = ApiClient(Configuration(host=f"http://127.0.0.1:{server.server_address[1]}"))
+    client = api_client(Configuration(host=f"http://127.0.0.1:{server.server_address[1]}"))
     yield KubeApi(client, 5.0, lambda verb, code: counted.append((verb, code)))
     client.close()  # type: ignore[no-untyped-call]
 
@@ -171,21 +176,60 @@ async def test_a_server_at_fault_is_unavailable(api: KubeApi, server: Server, st
         await api.get(PATH)
 
 
+@pytest.mark.parametrize("status", [413, 429, 503])
+async def test_a_busy_server_is_asked_again_at_the_next_cycle_and_no_sooner(
+    api: KubeApi, server: Server, status: int
+) -> None:
+    """
+    The library slept for as long as the server said, three times over, and a service's loop with
+    it: https://github.com/urllib3/urllib3/pull/3460
+    """
+    server.status, server.headers = status, {"Retry-After": "21600"}
+    with pytest.raises((PlatformUnavailable, ApiRefusal)):
+        await api.get(PATH)
+    assert len(server.asked) == 1
+
+
+async def test_who_does_not_answer_is_asked_once_in_its_time() -> None:
+    """Four times ten seconds were two thirds of what may pass until the operator is killed."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(PlatformUnavailable, match="timed out"):
+            await KubeApi(api_client(Configuration(host=host)), 0.1).get(PATH)
+        silent.settimeout(PATIENCE_S)
+        silent.accept()[0].close()
+        silent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+
+
 async def test_nobody_there_is_unavailable() -> None:
-    configuration = Configuration(host="http://127.0.0.1:1")
-    configuration.retries = False
-    with pytest.raises(PlatformUnavailable, match="did not answer"):
-        await KubeApi(ApiClient(configuration), 1.0).get(PATH)
+    client = api_client(Configuration(host="http://127.0.0.1:1"))
+    with pytest.raises(PlatformUnavailable, match=r"did not answer: .*Connection refused"):
+        await KubeApi(client, 1.0).get(PATH)
 
 
-@pytest.mark.parametrize("answer", [b"", b"[]", b"null", b"\xff"])
-async def test_an_odd_answer_is_an_empty_object(
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"\xff",
+        b"<html>Sign in</html>",
+        b"{}",
+        b'{"items": null}',
+        b"[" * 10**5,
+    ],
+)
+async def test_what_is_no_answer_of_an_api_server_is_none(
     api: KubeApi, server: Server, answer: bytes
 ) -> None:
+    """A page with 200 was an empty list: no Deployment and no pod ran, as far as was known."""
     server.answer = answer
-    found = await api.get(PATH)
-    assert found is not None
-    assert set(found) <= {"message"}
+    for asked in (api.get(PATH), api.items(PATH)):
+        with pytest.raises(PlatformUnavailable, match="not as an API server does"):
+            await asked
 
 
 def test_paths() -> None:

@@ -14,6 +14,7 @@ from infadapter_operator.kube.routers.envoy import EnvoyRouter
 from infadapter_operator.kube.routers.objects import (
     BOOTSTRAP_FILE,
     LAST_GOOD_FILE,
+    build_config,
     build_router,
     service_key,
 )
@@ -233,3 +234,84 @@ async def test_another_floor_is_told_and_kept_and_rolls_no_router(
     api.writes.clear()
     await router.ensure()
     assert api.writes == []
+
+
+async def test_routers_that_were_made_more_stay_so_when_they_roll(
+    api: FakeApi, xds: XdsServer
+) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    api.objects[ROUTER]["spec"]["replicas"] = 3
+    router.slo_s = 0.5
+    await router.ensure()
+    assert api.objects[ROUTER]["spec"]["replicas"] == 3
+
+
+def addresses(start: Json) -> set[str]:
+    listeners = start["static_resources"]["listeners"]
+    found = (one["address"]["socket_address"] for one in listeners if "address" in one)
+    return {str(address["address"]) for address in found}
+
+
+def test_routers_listen_in_the_family_of_their_cluster() -> None:
+    for host in ("0.0.0.0", "::"):
+        config = build_config(OWNER, Settings(listen_host=host), 0.75, {"backends": []})
+        assert addresses(json.loads(config["data"][BOOTSTRAP_FILE])) == {host}
+
+
+# --- a router that does not come ----------------------------------------------------------------
+
+
+async def test_a_router_that_can_not_be_pulled_is_told_and_what_to_do(
+    api: FakeApi, xds: XdsServer
+) -> None:
+    """
+    Pull secrets are of a namespace, and routers run in the services': all that was said is that no
+    load is counted.
+    """
+    router = a_router(api, xds)
+    await router.ensure()
+    api.waits = lambda pod: "ImagePullBackOff"
+    api.settle()
+    told = await router.trouble()
+    assert told is not None
+    assert (told.type, told.status, told.reason) == ("Serving", "False", "ImageUnavailable")
+    assert "Deployment resnet-router: as the kubelet says" in told.message
+    assert "pull secrets" in told.message
+
+
+async def test_a_router_that_a_quota_refuses_is_told(api: FakeApi, xds: XdsServer) -> None:
+    router = a_router(api, xds)
+    await router.ensure()
+    failure = {"type": "ReplicaFailure", "status": "True", "message": "must specify limits.cpu"}
+    api.objects[ROUTER]["status"] = {"conditions": [failure]}
+    told = await router.trouble()
+    assert told is not None
+    assert told.reason == "PodsRefused"
+    assert "must specify limits.cpu" in told.message
+
+
+async def test_a_router_that_serves_or_begins_is_no_trouble(api: FakeApi, xds: XdsServer) -> None:
+    router = a_router(api, xds)
+    assert await router.trouble() is None
+    await router.ensure()
+    assert await router.trouble() is None
+    api.waits = lambda pod: "ImagePullBackOff"  # of a change, beside the pod that serves on
+    api.settle()
+    api.objects[ROUTER]["status"]["availableReplicas"] = 1
+    await router.set_weights(weights(a=700))
+    await poll(xds)
+    assert await router.trouble() is None
+
+
+async def test_a_router_that_never_asks_is_told_with_where_it_looks(
+    api: FakeApi, xds: XdsServer
+) -> None:
+    """As in another namespace than that of the manifests: nothing said why nobody was served."""
+    router = a_router(api, xds)
+    await router.ensure()
+    api.objects[ROUTER]["status"] = {"availableReplicas": 1}
+    told = await router.trouble()
+    assert told is not None
+    assert (told.type, told.status, told.reason) == ("Serving", "Unknown", "RouterSilent")
+    assert "infadapter.infadapter-system.svc:18000 (INFADAPTER_XDS_HOST)" in told.message

@@ -339,3 +339,42 @@ async def test_no_floor_is_asked_while_a_variant_below_it_still_answers(
     assert asked(api) is None
     await send(router, {new: 1000})
     assert asked(api) is not None
+
+
+# --- routes that nobody sends by ------------------------------------------------------------------
+
+
+async def test_a_route_that_no_gateway_takes_up_is_told_after_a_while(
+    api: FakeApi, router: GatewayRouter
+) -> None:
+    """A name that is no Gateway's, or a class that nobody looks after: no status ever comes."""
+    router.clock = clock = Clock()
+    assert await router.trouble() is None, "there is none"
+    await send(router, dict.fromkeys(names(router, R18), 500))
+    assert await router.trouble() is None
+    clock.now_s += OBEYED_WITHIN_S
+    told = await router.trouble()
+    assert told is not None
+    assert (told.type, told.status, told.reason) == ("Serving", "False", "RouteNotAccepted")
+    assert "HTTPRoute resnet" in told.message
+    assert "is there one of that name, and its class?" in told.message
+    accept(api)
+    assert await router.trouble() is None
+
+
+async def test_a_route_that_is_refused_is_told_in_the_words_of_the_gateway(
+    api: FakeApi, router: GatewayRouter
+) -> None:
+    await send(router, dict.fromkeys(names(router, R18), 500))
+    refused = {
+        "type": "Accepted",
+        "status": "False",
+        "reason": "NotAllowedByListeners",
+        "message": "no listener takes routes of this namespace",
+    }
+    api.objects[ROUTE]["status"] = {"parents": [{"conditions": [refused]}]}
+    told = await router.trouble()
+    assert told is not None
+    assert told.message.endswith(
+        "NotAllowedByListeners: no listener takes routes of this namespace"
+    )

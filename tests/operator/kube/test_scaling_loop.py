@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from infadapter_operator.domain.names import FINALIZER
+from infadapter_operator.domain.names import FINALIZER, pod_names
 from infadapter_operator.domain.ports import PlatformUnavailable
-from infadapter_operator.kube.paths import core, deployments
+from infadapter_operator.kube.paths import core, custom, deployments
 from infadapter_operator.kube.refusal import ApiRefusal
-from infadapter_operator.kube.supervisor import Loops
+from infadapter_operator.kube.supervisor import Loops, stalled_after_s
+from infadapter_operator.settings import Settings
+from infadapter_profiles.quantities import cpu_millicores
 from tests.operator.kube.bench import PATH, R34, Bench, borrowing, service, variant
 from tests.operator.kube.fakes import Json, template
 from tests.patience import PATIENCE_S
@@ -61,6 +63,25 @@ async def test_more_load_brings_more_capacity_within_a_look() -> None:
     assert bench.status["plan"]["allocations"] != before["allocations"]
 
 
+@pytest.mark.parametrize("rps", [15.0, 30.0, 60.0])
+@pytest.mark.parametrize("cores", [1, 2])
+async def test_a_budget_that_is_cut_below_what_runs_is_kept_to(rps: float, cores: int) -> None:
+    """
+    What served more than the new budget can stayed for as long as the load did: six cores of one,
+    and "the budget serves 60 rps, and 60 are expected".
+    """
+    bench = Bench(service(variants=[variant("r18")]))
+    bench.load.rps = rps
+    await bench.turns(12)
+    bench.change(budget={"cpu": str(cores)})
+    await bench.turns(6)
+    servers = [p for p in bench.api.pods() if "router" not in p["metadata"]["name"]]
+    requested = (p["spec"]["containers"][0]["resources"]["requests"] for p in servers)
+    assert sum(cpu_millicores(each["cpu"]) for each in requested) <= 1000 * cores
+    assert float(bench.status["plan"]["cost"]) <= cores
+    assert bench.condition("Serving")[0] == "True"
+
+
 @pytest.mark.parametrize(
     "spec", [{}, {"demand": {"query": "sum(x)"}}, {"traffic": {"parentRefs": [{"name": "gate"}]}}]
 )
@@ -75,7 +96,8 @@ async def test_what_pods_deliver_is_learnt_whatever_tells_the_load(spec: Json) -
     ]
     await bench.turns(9)
     query = bench.load.asked[-1]
-    assert 'namespace="vision",pod=~"(resnet-r18|resnet-r34)-' in query
+    pods = "|".join(map(pod_names, ("resnet-r18", "resnet-r34")))
+    assert f'namespace="vision",pod=~"{pods}"' in query
     ratios = [
         sample.value
         for family in bench.registry.collect()
@@ -143,6 +165,21 @@ async def test_a_refused_template_is_named_and_what_runs_goes_on() -> None:
     bench.change(variants=[variant("r18"), variant("r34")])
     await bench.turns(2)
     assert bench.condition("SpecValid")[0] == "True"
+
+
+async def test_a_quota_of_deployments_that_is_used_up_does_not_refuse_templates() -> None:
+    """The dry run makes one more than there will be: no template could be changed any more."""
+    bench = Bench(service())
+    await bench.turns(8)
+    full = "deployments.apps is forbidden: exceeded quota: q, used: count/deployments.apps=3"
+    bench.api.refuse = lambda method, path: (
+        ApiRefusal(403, "Forbidden", full) if method == "POST" and "deployments" in path else None
+    )
+    bench.change(variants=[variant("r18"), variant("r34", template=template(image="new:2"))])
+    await bench.turns(4)
+    assert bench.condition("SpecValid")[0] == "True"
+    (container,) = bench.api.objects[R34]["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "new:2"
 
 
 async def test_templates_are_judged_once() -> None:
@@ -218,6 +255,18 @@ async def test_what_is_borrowed_is_given_back_before_the_object_goes() -> None:
     assert bench.document["metadata"]["finalizers"] == []
 
 
+async def test_who_else_sizes_a_deployment_is_told_by_name() -> None:
+    """ "Another controller" was all that was said: which one, nobody knew."""
+    bench = Bench(*borrowing())
+    reference = {"kind": "Deployment", "name": "mine"}
+    path = custom("autoscaling", "v2", "vision", "horizontalpodautoscalers", "web")
+    bench.api.put(path, {"spec": {"scaleTargetRef": reference}})
+    await bench.turns(4)
+    assert bench.condition("Conflict")[0] == "True"
+    who = "Deployment mine is sized by horizontalpodautoscalers.autoscaling/web"
+    assert bench.told("Conflict").startswith(who)
+
+
 async def test_a_deployment_that_is_not_there_is_named() -> None:
     document, api = borrowing()
     document["spec"]["variants"].append(variant("r34"))
@@ -250,6 +299,33 @@ async def test_a_service_that_comes_and_goes_leaves_no_task_and_no_series() -> N
     assert not bench.context.xds.published("vision/resnet")
 
 
+@pytest.mark.parametrize(
+    ("settings", "least_s"),
+    [
+        (Settings(), 60.0),
+        (Settings(prometheus_timeout_s=60.0), 4 * 2 * 60.0),
+        (Settings(kubernetes_timeout_s=60.0), 2 * 60.0),
+    ],
+)
+def test_who_waits_as_long_as_it_was_told_to_does_not_stand_still(
+    settings: Settings, least_s: float
+) -> None:
+    """Killed by its probe it began anew, and waited again, until Prometheus answered."""
+    assert stalled_after_s(settings) >= least_s
+    assert stalled_after_s(Settings()) == 60.0
+
+
+async def test_a_clock_that_is_set_back_leaves_nothing_undone() -> None:
+    """For as long as it was set back by, what had been deleted of a router stayed so."""
+    bench = Bench(service())
+    await bench.turns(6)
+    router = deployments("vision", "resnet-router")
+    bench.now_s -= 3600.0
+    del bench.api.objects[router]
+    await bench.turns(1)
+    assert router in bench.api.objects
+
+
 async def test_a_mistake_of_ours_stops_one_turn_of_one_service(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -269,6 +345,25 @@ async def test_a_mistake_of_ours_stops_one_turn_of_one_service(
     await until(lambda: bool(bench.status))
     await loops.stop()
     assert "a bug" in caplog.text
+
+
+async def test_a_mistake_of_ours_is_told_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its status stayed as it was, or empty, and only the log said anything."""
+    monkeypatch.setattr("infadapter_operator.kube.supervisor.RESTART_AFTER_S", 0.01)
+    bench = Bench(service())
+    bench.api.refuse = lambda method, path: (
+        None if path.endswith("/status") else ZeroDivisionError("a bug")
+    )
+    loops = Loops(bench.context)
+    for name in ("r18", "r34"):
+        loops.on_profile(False, bench.context.profiles["vision", name])
+    loops.on_service(False, bench.document)
+    await until(lambda: bool(bench.status))
+    assert bench.condition("Ready") == ("Unknown", "LoopFailed")
+    assert "(ZeroDivisionError)" in bench.told("Ready")
+    bench.api.refuse = lambda method, path: None
+    await until(lambda: bench.condition("SpecValid") == ("True", "Accepted"))
+    await loops.stop()
 
 
 async def test_a_changed_profile_is_looked_at_by_services_of_its_namespace() -> None:

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -230,6 +231,13 @@ def test_a_restart_reads_back_what_did_not_come() -> None:
     assert events_between(status, again) == ()
 
 
+def test_a_back_off_beyond_the_last_year_ends_with_it() -> None:
+    """A profile whose loadSeconds are in nanoseconds stopped its service's loop."""
+    status = with_blocks(a_block(until_s=NOW_S + 1e12))
+    (block,) = blocks_from(read_back(status)).values()
+    assert datetime.fromtimestamp(block.until_s, UTC).year == 9999
+
+
 def test_nothing_that_comes_is_read_back_as_a_block() -> None:
     assert blocks_from(None) == {}
     assert blocks_from(with_blocks(a_block(come=True))) == {}
@@ -339,6 +347,23 @@ async def test_what_could_not_be_written_is_written_later(error: Exception) -> N
     api.refuse = lambda method, path: error
     await reporter.report(a_status(decided(group())))
     assert reporter.status is None
+
+
+async def test_an_event_that_is_refused_is_not_told_at_every_cycle_nor_are_the_others() -> None:
+    """
+    A quota of events, say: the status was written every second, and each event before the refused
+    one made anew. https://github.com/CleverCloud/clever-kubernetes-operator/pull/175
+    """
+    api = FakeApi()
+    path = "/apis/infadapter.io/v1alpha1/namespaces/vision/inferenceservices/resnet"
+    api.put(path, {})
+    full = ApiRefusal(403, "Forbidden", 'events "resnet.1" is forbidden: exceeded quota')
+    api.refuse = lambda method, at: full if at.endswith("/events") else None
+    reporter = Reporter(api, OWNER, None)
+    status = a_status(decided(group()))
+    assert await reporter.report(status)
+    assert await reporter.report(status)
+    assert [at for _, at in api.writes] == [f"{path}/status"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.prepare import Prepared
 from infadapter_operator.kube.routers.envoy import EnvoyRouter
 from infadapter_operator.kube.routers.gateway import GatewayRouter
+from infadapter_operator.reporting.condition import Condition
 
 
 @dataclass(slots=True)
@@ -29,6 +30,10 @@ class Routers:
             await self._ensure_bundled(prepared)
         else:
             await self._ensure_gateway(prepared, prepared.traffic)
+
+    async def trouble(self) -> Condition | None:
+        """Why it can't serve, once it is there. Raises ApiRefusal or PlatformUnavailable."""
+        return await self.current.trouble() if self.current else None
 
     def of(self, prepared: Prepared) -> EnvoyRouter | GatewayRouter:
         """The one in use; where nothing may be written, one that says nothing is in force."""

@@ -19,7 +19,7 @@ from infadapter_operator.envoy.endpoints import recall
 from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.objects import Owner
-from infadapter_operator.kube.observe import belongs_to, refuse_stranger
+from infadapter_operator.kube.observe import belongs_to, refuse_stranger, selector_text
 from infadapter_operator.kube.paths import core, deployments
 from infadapter_operator.kube.read import annotation
 from infadapter_operator.kube.refusal import ApiRefusal
@@ -30,6 +30,9 @@ from infadapter_operator.kube.routers.objects import (
     build_router,
     service_key,
 )
+from infadapter_operator.kube.statuses import part
+from infadapter_operator.kube.troubles import refusal_of, trouble_of
+from infadapter_operator.reporting.condition import Condition, false, unknown
 from infadapter_operator.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -67,6 +70,38 @@ class EnvoyRouter:
             await self._ensure_router()
         except ApiRefusal as refusal:
             raise refusal.as_step_refused() from None
+
+    async def trouble(self) -> Condition | None:
+        """Why it serves nothing new, in the platform's words. Raises ApiRefusal or as a read."""
+        _, path, _ = self._paths()
+        router = await self.api.get(path)
+        if router is None:
+            return None
+        if part(router, "status").get("availableReplicas"):
+            return self._silence()
+        selector = selector_text(router["spec"]["selector"])
+        pods = await self.api.items(core(self.owner.namespace, "pods"), selector)
+        found = next(filter(None, (refusal_of(router), *map(trouble_of, pods))), None)
+        if found is None:
+            return None
+        return false(
+            "Serving",
+            found.cause.value,
+            f"no pod of the router comes, Deployment {router['metadata']['name']}: {found.message}:"
+            " its image, pull secrets, CPU and nodes are the operator's router settings",
+        )
+
+    def _silence(self) -> Condition | None:
+        """Of routers that run and do not ask: they go on as they were, whatever is decided."""
+        if self.xds.routers(service_key(self.owner)):
+            return None
+        return unknown(
+            "Serving",
+            "RouterSilent",
+            "the router runs and does not ask for its weights: it looks for them at"
+            f" {self.settings.xds_host}:{self.settings.xds_port} (INFADAPTER_XDS_HOST), which must"
+            " be this operator, with no NetworkPolicy in between",
+        )
 
     async def exists(self) -> bool:
         """Whether there is one of this service. Raises PlatformUnavailable."""
@@ -114,6 +149,8 @@ class EnvoyRouter:
         there = await self.api.get(router)
         if there is not None:
             refuse_stranger(there, self.owner)
+            # who has made them more will not have them fewer for another SLO
+            wanted["spec"]["replicas"] = max(1, there["spec"].get("replicas", 1))
         if there is None or annotation(there, TEMPLATE_ANNOTATION) != annotation(
             wanted, TEMPLATE_ANNOTATION
         ):

@@ -28,12 +28,15 @@ from infadapter_operator.kube.routers.http_route import (
     build_route,
     covers,
     in_force,
+    not_accepted,
+    refusals,
     route_path,
     says_the_same,
     target_weights,
     was_accepted,
 )
 from infadapter_operator.kube.running import Running
+from infadapter_operator.reporting.condition import Condition, false
 from infadapter_solver.problem import Target
 
 OBEYED_WITHIN_S = 15.0
@@ -57,6 +60,7 @@ class GatewayRouter:
     _sent: dict[str, int] = field(default_factory=dict)
     _asked: dict[str, int] | None = None  # last, whether or not it was taken
     _replaced: list[tuple[float, dict[str, int]]] = field(default_factory=list)  # until when
+    _unheard_since_s: float | None = None  # that no gateway has taken the route up
 
     async def view(self) -> RouterView:
         """
@@ -154,6 +158,19 @@ class GatewayRouter:
         """Whether there is a route, and all its gateways obey it. Raises PlatformUnavailable."""
         route = await self._route()
         return route is not None and in_force(route)
+
+    async def trouble(self) -> Condition | None:
+        """Why no gateway sends anything, once that has lasted. Raises as a read."""
+        route = await self._route()
+        if route is None or self.before or was_accepted(route):
+            self._unheard_since_s = None
+            return None
+        if self._unheard_since_s is None:
+            self._unheard_since_s = self.clock()
+        words = refusals(route)
+        if not words and self.clock() - self._unheard_since_s < OBEYED_WITHIN_S:
+            return None
+        return false("Serving", "RouteNotAccepted", not_accepted(self.owner.name, words))
 
     async def remove(self) -> None:
         route = await self._route()

@@ -10,9 +10,10 @@ from typing import Any
 
 from infadapter_operator.domain.names import service_labels, target_name
 from infadapter_operator.kube.client import Json
+from infadapter_operator.kube.messages import stable
 from infadapter_operator.kube.objects import Owner
 from infadapter_operator.kube.paths import custom
-from infadapter_operator.kube.statuses import condition
+from infadapter_operator.kube.statuses import condition, part, parts, text
 from infadapter_profiles.wire import FLOOR_HEADER, MODELS_PATH
 from infadapter_solver.problem import Target
 
@@ -84,7 +85,7 @@ def says_the_same(live: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
 def in_force(route: Mapping[str, Any]) -> bool:
     """Whether every gateway of the route obeys it as it is now."""
     generation = route["metadata"]["generation"]
-    reported = (route.get("status") or {}).get("parents") or ()
+    reported = _parents(route)
     return all(
         any(
             covers(parent.get("parentRef"), wanted)
@@ -97,8 +98,31 @@ def in_force(route: Mapping[str, Any]) -> bool:
 
 def was_accepted(route: Mapping[str, Any]) -> bool:
     """Whether a gateway sends by some generation of this route: before that nothing does."""
-    reported = (route.get("status") or {}).get("parents") or ()
-    return any(condition(parent, "Accepted").get("status") == "True" for parent in reported)
+    return any(condition(parent, "Accepted").get("status") == "True" for parent in _parents(route))
+
+
+def _parents(route: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """What each gateway says of it."""
+    return tuple(parts(part(route, "status"), "parents"))
+
+
+def refusals(route: Mapping[str, Any]) -> tuple[str, ...]:
+    """Why gateways don't take it up, in their words."""
+    told = (
+        condition(parent, kind)
+        for parent in _parents(route)
+        for kind in ("Accepted", "ResolvedRefs")
+    )
+    refused = (one for one in told if one.get("status") == "False")
+    return tuple(
+        dict.fromkeys(stable(f"{text(c, 'reason')}: {text(c, 'message')}") for c in refused)
+    )
+
+
+def not_accepted(name: str, refused: Sequence[str]) -> str:
+    """A sentence for a route that nobody sends by; without a refusal nobody has looked at it."""
+    why = "; ".join(refused) or "no gateway has answered: is there one of that name, and its class?"
+    return f"HTTPRoute {name} is not accepted by its parentRefs: {why}"
 
 
 def _is_true(parent: Mapping[str, Any], kind: str, generation: int) -> bool:

@@ -85,6 +85,7 @@ def _bootstrap(owner: Owner, settings: Settings, slo_s: float, last_good: Json) 
         admin_port=ADMIN_PORT,
         stats_port=STATS_PORT,
         last_good=last_good,
+        listen_host=settings.listen_host,
     )
 
 
