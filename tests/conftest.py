@@ -52,9 +52,10 @@ def pytest_make_collect_report(
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One order for all workers, who are told numbers of tests."""
-    items.sort(key=lambda item: item.path)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """One order for all workers, who are told numbers of tests; alone, as they were asked for."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
