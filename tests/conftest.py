@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,6 +32,30 @@ def pytest_configure(config: pytest.Config) -> None:
         gc.disable()  # until all is collected: what is imported stays
         config.stash[GIVEN] = os.environ.get(THREADS)
         os.environ[THREADS] = "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """
+    Each worker begins with another folder: what one has compiled the others read. With the same
+    order all would compile each file at the same time.
+    """
+    report = yield
+    worker = getattr(collector.config, "workerinput", None)
+    if worker and collector.path == Path(__file__).parent:
+        folders = report.result
+        first = len(folders) * int(worker["workerid"][2:]) // worker["workercount"]
+        report.result = folders[first:] + folders[:first]
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """One order for all workers, who are told numbers of tests; alone, as they were asked for."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.path)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -94,6 +94,7 @@ def test_a_network_goes_on_from_the_shipped_one(trace: str, tmp_path: Path) -> N
     assert backtest("--trace", trace, "--to", "900", "--network", str(output))["origins"] > 0
 
 
+@pytest.mark.process
 def test_an_lstm_is_trained_and_asked(trace: str, tmp_path: Path) -> None:
     published, scaled = tmp_path / "published.npz", tmp_path / "scaled.npz"
     for method, output in (("published-lstm", published), ("scaled-lstm", scaled)):

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -53,6 +54,13 @@ def backtest(trace: str, *arguments: str) -> dict[str, float]:
     return dict(score)
 
 
+@pytest.fixture
+def of_few_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ten minutes, not of a day: the forecast that is looked at is calibrated on none."""
+    monkeypatch.setattr(import_module("infadapter_forecasting.backtest"), "LEARNT_S", 600)
+
+
+@pytest.mark.usefixtures("of_few_errors")
 def test_a_backtest_by_local_clocks_finds_the_hour_that_utc_misses(trace: str) -> None:
     assert backtest(trace)["deepest_rps"] == pytest.approx(100 - 1.1 * 10)
     by_berlin = backtest(trace, "--time-zone", "Europe/Berlin")

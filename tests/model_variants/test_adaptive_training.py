@@ -67,6 +67,7 @@ def test_a_small_run_ends_with_weights_that_load(tmp_path: Path) -> None:
     assert set(noted(tmp_path)) >= {"sha256", "points", "test_signals", "torch"}
 
 
+@pytest.mark.process
 def test_an_interrupted_training_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     def interrupt(seen: int, _: float) -> None:
         if seen > RECIPE.signals:

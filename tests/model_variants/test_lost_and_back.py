@@ -83,7 +83,7 @@ async def driven(
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110  # another process makes it true
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
 
 
 def children(number: int) -> list[ProcessExecutor]:

@@ -444,7 +444,8 @@ class Client:
                 if set(await self.names(2 * len(names))) == set(names):
                     return loop.time() - began_s
             except aiohttp.ClientConnectionError:
-                await asyncio.sleep(0.05)
+                pass
+            await asyncio.sleep(0.05)
         raise AssertionError(f"{names} never answered")
 
     async def get(self, path: str) -> tuple[int, str]:
