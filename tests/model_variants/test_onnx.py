@@ -18,11 +18,13 @@ from torch import nn
 from infadapter_server.executors.messages import Outcome
 from infadapter_server.networks.ladder import blank
 from infadapter_server.networks.models import open_plain
-from infadapter_server.networks.onnx_header import read_header
+from infadapter_server.networks.onnx_header import OnnxHeader, _Walk, read_header
 from infadapter_server.networks.signatures import SIGNATURES, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.layout import Found, Unfit, found_file, found_folder, scan
 from infadapter_server.serving.measurements import Measurements
+from infadapter_server.serving.model_config import ModelConfig
+from infadapter_server.serving.onnx_config import read_onnx
 from infadapter_server.serving.repository import Repository
 from tests.model_variants.onnx_files import linear, save, some, value
 from tests.model_variants.test_programs import loaded
@@ -200,6 +202,41 @@ def test_a_file_that_is_torn_is_read_or_refused(tmp_path: Path, network: nn.Line
         ends[type(entry)] += 1
         assert isinstance(entry, Found) or entry.reason.endswith(".")
     assert min(ends.values()) > 30
+
+
+def test_a_file_that_is_cut_off_while_it_is_read_is_a_sentence(
+    tmp_path: Path, network: nn.Linear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `cp` does it with a file that it writes anew. A mapped one would end the process."""
+    file = linear(tmp_path / "m.onnx", network)
+    walk = _Walk.header
+
+    def cut_off(self: _Walk) -> OnnxHeader:
+        file.write_bytes(b"")
+        return walk(self)
+
+    monkeypatch.setattr(_Walk, "header", cut_off)
+    assert "is damaged, or no ONNX file" in unfit(file)
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again_at_the_next_look(
+    tmp_path: Path, network: nn.Linear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = linear(tmp_path / "m.onnx", network)
+    (tmp_path / "config.yaml").write_text("accuracy: 0.5")
+
+    def replaced_behind_it(file: Path, config: ModelConfig) -> Any:
+        said = read_onnx(file, config)
+        linear(file, nn.Linear(4, 3), given=("batch", 3))
+        (tmp_path / "config.yaml").write_text("accuracy: 0.25")
+        return said
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("infadapter_server.serving.layout.read_onnx", replaced_behind_it)
+        first = found(file)
+    second = found(file)
+    assert (first.config.accuracy, second.config.accuracy) == (0.5, 0.25)
+    assert set(first.stamp.split("/")[1:]).isdisjoint(second.stamp.split("/")[1:])
 
 
 # --- what is computed --------------------------------------------------------------------------

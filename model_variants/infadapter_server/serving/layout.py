@@ -75,9 +75,9 @@ def found_folder(name: str, folder: Path) -> Found | Unfit:
     try:
         if not NAME.fullmatch(name):
             raise ConfigError(f"{name[:80]!r} is no name: letters, digits, dots and dashes.")
-        config = _config(folder)
+        mark, config = _mark(folder / CONFIG_FILE), _config(folder)
         version = served_version(folder, config)
-        return _found(name, version, _file(folder / version, config), config, folder)
+        return _found(name, version, _file(folder / version, config), config, folder, mark)
     except ConfigError as error:
         return Unfit(name=name, version=version, reason=str(error))
     except OSError as error:
@@ -88,8 +88,8 @@ def found_file(name: str, file: Path) -> Found | Unfit:
     """A model by its file; the configuration is beside it, or beside its version."""
     try:
         folder = _configured(file)
-        config = _config(folder)
-        return _found(name, version_of(file), file, config, folder)
+        mark, config = _mark(folder / CONFIG_FILE), _config(folder)
+        return _found(name, version_of(file), file, config, folder, mark)
     except ConfigError as error:
         return Unfit(name=name, reason=str(error))
     except OSError as error:
@@ -104,14 +104,18 @@ def found_variant(
 ) -> Found:
     """One of ours, with the weights that ship with it or of a file."""
     config = ModelConfig(signature=SIGNATURES[variant], variant=variant, batch_sizes=batch_sizes)
-    return _found(name, variant, weights, config, None)
+    return _found(name, variant, weights, config, None, "")
 
 
 def _found(
-    name: str, version: str, file: Path | None, config: ModelConfig, folder: Path | None
+    name: str, version: str, file: Path | None, config: ModelConfig, folder: Path | None, mark: str
 ) -> Found:
-    form = _format(file, config)
-    files = [] if file is None else [file]
+    """
+    `mark` is the configuration's from before it was read, as the file's is here: what is replaced
+    while it is read differs from its stamp at the next look, and is read again.
+    """
+    files, form = [] if file is None else [file], _format(file, config)
+    marks = [_mark(each) for each in files]
     if file is not None and form is Format.ONNX:
         config, beside = read_onnx(file, config)
         files += beside
@@ -136,7 +140,7 @@ def _found(
         rungs=rungs.stored,
         profiled_points=tuple(config.points_s),
     )
-    marks = [*map(_mark, files), _mark(folder / CONFIG_FILE if folder else None)]
+    marks = [*marks, *map(_mark, files[len(marks) :]), mark]
     size = sum(each.stat().st_size for each in files)
     return Found(
         stored=stored,
