@@ -125,7 +125,10 @@ def test_points_that_can_not_be_served_fail_the_load(points: tuple[Point, ...], 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (np.zeros((1, 2)), "for the input [1, 2] it answers float64 [1, 2], and not float32 [1, 2]"),
+        (
+            np.zeros((1, 2)),
+            "for the input [1, 2] it answers float64 [1, 2], and not float32 [1, 2]",
+        ),
         (np.zeros((1, 3), np.float32), "it answers float32 [1, 3], and not float32 [1, 2]"),
         (np.zeros(2, np.float32), "it answers float32 [2], and not float32 [1, 2]"),
         ([[0.0, 0.0]], "it answers list [], and not float32 [1, 2]"),

@@ -45,9 +45,7 @@ async def test_a_body_that_comes_in_parts_is_the_same_request() -> None:
         assert server.inference.in_flight == 0 == server.inference.budget.held
 
 
-@pytest.mark.parametrize(
-    "trailer", [b"content-encoding: gzip", b"infadapter-deadline-ms: 0"]
-)
+@pytest.mark.parametrize("trailer", [b"content-encoding: gzip", b"infadapter-deadline-ms: 0"])
 async def test_what_comes_in_a_trailer_is_no_header(trailer: bytes) -> None:
     """Routers that take headers away, or add their own, look into none."""
     body = json.dumps(question(ROW)).encode()
