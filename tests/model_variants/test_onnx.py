@@ -267,6 +267,24 @@ def test_a_network_of_ours_answers_as_torch_does(tmp_path: Path) -> None:
         assert np.abs(model(batch) - expected(network, batch)).max() < 1e-5
 
 
+@pytest.mark.parametrize("location", ["w.bin", "sub/w.bin"])
+def test_weights_beside_a_file_that_are_written_anew_change_nothing_that_is_loaded(
+    tmp_path: Path, network: nn.Linear, location: str
+) -> None:
+    """A mapped file's would change with it, and a shorter one end the process."""
+    how: dict[str, Any] = {"save_as_external_data": True, "location": location, "size_threshold": 0}
+    (beside := tmp_path / "m" / location).parent.mkdir(parents=True)
+    file = linear(tmp_path / "m" / "a.onnx", network, **how)
+    model, batch = open_plain(found(file).stored), some((2, 4))
+    before = model(batch)
+    assert np.allclose(before, expected(network, batch), atol=1e-5)
+    with beside.open("r+b") as written:
+        written.write(bytes(beside.stat().st_size))
+    assert np.array_equal(model(batch), before)
+    beside.write_bytes(b"")
+    assert np.array_equal(model(batch), before)
+
+
 def test_threads_change_while_it_is_loaded_also_without_its_file(
     tmp_path: Path, network: nn.Linear, caplog: pytest.LogCaptureFixture
 ) -> None:
