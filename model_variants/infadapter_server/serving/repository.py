@@ -62,7 +62,8 @@ class Repository:
         changes = differences(self._found, found)
         self._found = dict(found)
         for name in (*changes.changed, *changes.removed):
-            self.standing(name).failure, self.standing(name).hangs = None, 0
+            standing = self.standing(name)
+            standing.failure, standing.hangs, standing.losses = None, 0, 0
         self._tell((*changes.added, *changes.changed))
         return changes
 
