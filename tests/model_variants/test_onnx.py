@@ -1,6 +1,8 @@
 """ONNX models: what their files say, what is computed with them, and the sentence where not."""
 
+import os
 import random
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -297,6 +299,24 @@ def test_threads_change_while_it_is_loaded_also_without_its_file(
     model.use_threads(1)
     assert np.allclose(model(batch), expected(network, batch), atol=1e-5)
     assert "goes on with 2 threads" in caplog.text
+
+
+@pytest.mark.process
+def test_nobody_is_told_of_what_is_served(tmp_path: Path, network: nn.Linear) -> None:
+    """onnxruntime's telemetry begins with an identifier in the home folder."""
+    file, home = linear(tmp_path / "m.onnx", network), tmp_path / "home"
+    home.mkdir()
+    code = (
+        "from pathlib import Path; from infadapter_server.networks import onnx_programs;"
+        f"onnx_programs._session(Path({str(file)!r}), 1)"
+    )
+    others = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    environment = {**others, "HOME": str(home)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr, list(home.rglob("*"))) == ("", "", [])
 
 
 def test_an_answer_of_another_shape_than_was_said_is_found_when_it_is_loaded(

@@ -5,6 +5,7 @@ known, and anew when the CPU quota has changed it.
 """
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,9 @@ def _session(path: Path, threads: int) -> Any:
 
 
 def _runtime() -> Any:
+    # From 1.29 on it tells its makers of each process and model, and keeps an identifier in the
+    # home folder, unless it is told not to before it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError:
