@@ -1,6 +1,7 @@
 """gRPC calls to a server in this process, around a network that takes as long as the test wants."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -188,7 +189,7 @@ async def test_the_header_of_the_service_bounds_it_too() -> None:
         assert fault.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_who_has_gone_is_not_computed_for() -> None:
+async def test_who_has_gone_is_not_computed_for(caplog: pytest.LogCaptureFixture) -> None:
     async with calling() as caller:
         caller.server.model.hold()
         first = asyncio.create_task(caller.infer(question()))
@@ -200,6 +201,9 @@ async def test_who_has_gone_is_not_computed_for() -> None:
         caller.server.model.may_compute.set()
         await first
         assert await caller.server.outcome("gone") == 1
+    del second
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_batch_that_cannot_be_computed_is_internal_and_tells_no_secrets() -> None:
