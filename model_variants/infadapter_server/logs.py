@@ -6,12 +6,13 @@ the pace at which somebody sends them, and costs more than it took to refuse the
 """
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ["RateLimit", "log_to_stderr"]
+__all__ = ["RateLimit", "announce", "log_to_stderr"]
 
 MOST, PERIOD_S = 20, 60.0
 """Warnings and errors of one place in the code, and within which time."""
@@ -66,3 +67,13 @@ def log_to_stderr() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=[handler]
     )
+
+
+def announce(text: str) -> None:
+    """A line for whoever started the process, and may have read as much as he wanted."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is still to be written
+        os.close(nowhere)
