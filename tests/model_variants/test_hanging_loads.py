@@ -272,7 +272,9 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("ask"), st.integers(0, 3), st.sampled_from((0.2, 9.0))),
         st.tuples(st.sampled_from(("load", "unload")), st.integers(0, 3), st.just(0.0)),
-        st.tuples(st.sampled_from(("hang", "kill", "heal", "replace")), st.integers(0, 3), st.just(0.0)),
+        st.tuples(
+            st.sampled_from(("hang", "kill", "heal", "replace")), st.integers(0, 3), st.just(0.0)
+        ),
         st.tuples(st.just("wait"), st.just(0), st.sampled_from((0.05, 5.0, 40.0))),
     ),
     max_size=25,

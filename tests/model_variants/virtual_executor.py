@@ -31,7 +31,8 @@ from infadapter_server.networks.stored import Stored
 class Kind:
     """
     How a model behaves: seconds for an image, for a batch beside its images, and to load; its
-    bytes; why it can't be loaded, or that its load ends the executor. With operating points, a batch takes what its point says.
+    bytes; why it can't be loaded, or that its load ends the executor. With operating points, a
+    batch takes what its point says.
     """
 
     image_s: float = 0.01
