@@ -287,7 +287,7 @@ FEWEST = 64
 
 async def test_streams_that_only_wait_leave_room_for_calls_and_for_health() -> None:
     async with calling(held_bytes=1) as caller:
-        method = caller.channel.stream_stream(SERVICE + "ModelStreamInfer", _bytes)
+        method: Any = caller.channel.stream_stream(SERVICE + "ModelStreamInfer", _bytes)
         streams = [method() for _ in range(FEWEST)]
         for stream in streams:
             await stream.write(question())
@@ -314,7 +314,7 @@ async def test_streams_that_only_wait_leave_room_for_calls_and_for_health() -> N
 
 async def test_calls_that_leave_before_their_message_is_there_give_their_place_back() -> None:
     async with calling(held_bytes=1) as caller:
-        method = caller.channel.stream_unary(SERVICE + "ModelInfer")
+        method: Any = caller.channel.stream_unary(SERVICE + "ModelInfer")
         for _ in range(2):
             calls = [method() for _ in range(FEWEST)]
             await asyncio.gather(*(call.wait_for_connection() for call in calls))
@@ -336,7 +336,7 @@ async def test_a_message_that_is_none_or_does_not_come_is_a_sentence(
     messages: list[bytes] | None, code: grpc.StatusCode, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with calling(body_s=0.1) as caller:
-        call = caller.channel.stream_unary(SERVICE + "ModelInfer")()
+        call: Any = caller.channel.stream_unary(SERVICE + "ModelInfer")()
         for message in messages or []:
             await call.write(message)
         if messages is not None:
@@ -349,7 +349,7 @@ async def test_a_message_that_is_none_or_does_not_come_is_a_sentence(
 
 async def test_a_stream_of_something_else_ends_with_a_sentence() -> None:
     async with calling() as caller:
-        stream = caller.channel.stream_stream(SERVICE + "ModelStreamInfer")()
+        stream: Any = caller.channel.stream_stream(SERVICE + "ModelStreamInfer")()
         await stream.write(b"\xff\xff")
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await stream.read()
