@@ -27,7 +27,16 @@ from infadapter_server.serving.onnx_config import read_onnx
 from infadapter_server.serving.rungs import stored_rungs
 from infadapter_server.serving.versions import served_version, version_of
 
-__all__ = ["FILES", "Found", "Unfit", "found_file", "found_folder", "found_variant", "scan"]
+__all__ = [
+    "FILES",
+    "Found",
+    "Unfit",
+    "found_file",
+    "found_folder",
+    "found_variant",
+    "readable",
+    "scan",
+]
 
 FILES: Mapping[str, Format] = {
     "model.pt": Format.TORCHSCRIPT,
@@ -66,7 +75,17 @@ def scan(folder: Path) -> dict[str, Found | Unfit]:
         names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     except OSError as error:
         raise ConfigError(_unreadable(folder, error)) from None
-    return {name: found_folder(name, folder / name) for name in names if name[0] != "."}
+    return {readable(name): found_folder(name, folder / name) for name in names if name[0] != "."}
+
+
+def readable(text: str) -> str:
+    """
+    What names of files come into: they may hold any bytes, of which those that are no text can't be
+    in JSON, and those that are no characters to print shouldn't be in a line of a log.
+    """
+    known = os.fsencode(text).decode(errors="replace")
+    spaced = (" " if each.isspace() else each for each in known)
+    return "".join(each if each.isprintable() else "\ufffd" for each in spaced)
 
 
 def found_folder(name: str, folder: Path) -> Found | Unfit:
@@ -79,9 +98,10 @@ def found_folder(name: str, folder: Path) -> Found | Unfit:
         version = served_version(folder, config)
         return _found(name, version, _file(folder / version, config), config, folder, mark)
     except ConfigError as error:
-        return Unfit(name=name, version=version, reason=str(error))
+        return Unfit(name=readable(name), version=version, reason=readable(str(error)))
     except OSError as error:
-        return Unfit(name=name, version=version, reason=_unreadable(folder, error))
+        reason = readable(_unreadable(folder, error))
+        return Unfit(name=readable(name), version=version, reason=reason)
 
 
 def found_file(name: str, file: Path) -> Found | Unfit:
@@ -91,9 +111,9 @@ def found_file(name: str, file: Path) -> Found | Unfit:
         mark, config = _mark(folder / CONFIG_FILE), _config(folder)
         return _found(name, version_of(file), file, config, folder, mark)
     except ConfigError as error:
-        return Unfit(name=name, reason=str(error))
+        return Unfit(name=name, reason=readable(str(error)))
     except OSError as error:
-        return Unfit(name=name, reason=_unreadable(file, error))
+        return Unfit(name=name, reason=readable(_unreadable(file, error)))
 
 
 def found_variant(
