@@ -19,6 +19,9 @@ settings.load_profile("busy")
 # those that are started here are interrupted by the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Tests import onnxruntime themselves, which else tells its makers of it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 THREADS = "OMP_NUM_THREADS"  # read once, when torch and BLAS are imported
 GIVEN = pytest.StashKey[str | None]()
 

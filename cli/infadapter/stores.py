@@ -15,7 +15,7 @@ from typing import Any
 
 from infadapter.progress import Progress
 from infadapter.spans import Span
-from infadapter_operator.credentials import Credentials, CredentialsUnreadable, hidden
+from infadapter_operator.credentials import Credentials, CredentialsUnreadable, hidden, refuse_pipe
 from infadapter_workload.asked import Asked
 from infadapter_workload.formats.matrix import matrix_of
 from infadapter_workload.formats.moments import SECOND_NS, moment_ns
@@ -126,7 +126,11 @@ def _trust(store: Store, credentials: Credentials) -> ssl.SSLContext | None:
     """Raises TraceError."""
     if not store.url.startswith("https://"):
         return None
+    files = (credentials.ca_file, credentials.certificate_file, credentials.key_file)
+    named = [name for name in files if name]
     try:
+        for name in named:
+            refuse_pipe(Path(name))
         known = credentials.ca_file or None  # a file, or a folder of them as OpenSSL names them
         is_folder = known is not None and Path(known).is_dir()
         context = ssl.create_default_context(
@@ -136,10 +140,12 @@ def _trust(store: Store, credentials: Credentials) -> ssl.SSLContext | None:
             context.load_cert_chain(
                 credentials.certificate_file, credentials.key_file or None, password=""
             )
+    except CredentialsUnreadable as error:
+        raise TraceError(f"The certificate {error}.") from error
     except (OSError, ValueError) as error:
-        files = (credentials.ca_file, credentials.certificate_file, credentials.key_file)
-        named = ", ".join(filter(None, files))
-        raise TraceError(f"{named}: no certificate, or key, is read: {_cause(error)}.") from error
+        raise TraceError(
+            f"{', '.join(named)}: no certificate, or key, is read: {_cause(error)}."
+        ) from error
     return context
 
 

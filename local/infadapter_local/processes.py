@@ -7,7 +7,6 @@ The only module that starts any.
 import asyncio
 import os
 import signal
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Protocol
 from infadapter_local.cgroups import Cores, Quotas, launch_command
 from infadapter_local.groups import Group
 from infadapter_local.launch import NO_GROUP
+from infadapter_server.interpreter import module_command
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -137,7 +137,7 @@ class Processes:
         """Start a Python module that answers on its output what it is told on its input."""
         with self.log(name).open("ab") as errors:
             handle = await asyncio.create_subprocess_exec(
-                *launch_command([sys.executable, "-m", module]),
+                *launch_command(module_command(module)),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=errors,

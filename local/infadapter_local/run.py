@@ -7,7 +7,6 @@ and acts is the same code for all of them, and the same as in a cluster.
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import State
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_profiles.wire import MODELS_PATH
+from infadapter_server.interpreter import module_command
 from infadapter_server.loadgen.records import Tail
 from infadapter_solver.problem import CPU, PodSize, Target
 from infadapter_workload.outcomes import Outcome
@@ -191,7 +191,7 @@ async def _start_generator(run: Run, router: LocalRouter, place: Place) -> Child
     outcomes = _outcomes_file(place)
     outcomes.unlink(missing_ok=True)
     url = f"{router.url}{MODELS_PATH}/{run.service.name}/infer"
-    command = [sys.executable, "-m", "infadapter_server.loadgen", "--url", url]
+    command = [*module_command("infadapter_server.loadgen"), "--url", url]
     command += ["--arrivals", str(arrivals), "--out", str(outcomes)]
     command += ["--timeout", str(TIMEOUT_S), "--seed", str(place.seed)]
     return await place.processes.start("generator", command)

@@ -291,6 +291,8 @@ def test_what_the_server_does_not_say_must_be_given(port: int, tmp_path: Path) -
         (["--shape", "1,2", "--body", "body"], "Give --body or --shape, not both."),
         (["-o", "absent/x.yaml"], "absent/x.yaml cannot be written: No such file or directory."),
         (["-o", "text/x.yaml"], "text/x.yaml cannot be written: Not a directory."),
+        (["--plot", "absent/x.svg"], "absent/x.svg cannot be written: No such file or directory."),
+        (["--plot", "x.pdf"], "--plot must end in .png or .svg, not x.pdf."),
     ],
 )
 def test_arguments_are_judged_before_the_server_is_started(

@@ -1,6 +1,7 @@
 """`infadapter trace`, what every command says of its trace, and traces from a Prometheus."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -317,6 +318,16 @@ def test_credentials_that_can_not_be_used_are_refused(
     arguments: tuple[str, str], said: str
 ) -> None:
     assert said in refused("trace", "https://127.0.0.1:1", *QUERY, *arguments)
+
+
+@pytest.mark.parametrize("option", ["--query-ca", "--query-cert", "--query-key"])
+def test_certificates_that_are_pipes_are_not_waited_for(option: str, tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "tls.pem")
+    given = [option, str(pipe)]
+    if option == "--query-key":
+        given += ["--query-cert", __file__]
+    told = refused("trace", "https://127.0.0.1:1", *QUERY, *given)
+    assert f"The certificate {pipe} is no regular file: put one there." in told
 
 
 @pytest.mark.parametrize(

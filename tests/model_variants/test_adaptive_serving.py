@@ -122,6 +122,38 @@ def test_points_that_can_not_be_served_fail_the_load(points: tuple[Point, ...], 
     assert said in report.error
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            np.zeros((1, 2)),
+            "for the input [1, 2] it answers float64 [1, 2], and not float32 [1, 2]",
+        ),
+        (np.zeros((1, 3), np.float32), "it answers float32 [1, 3], and not float32 [1, 2]"),
+        (np.zeros(2, np.float32), "it answers float32 [2], and not float32 [1, 2]"),
+        ([[0.0, 0.0]], "it answers list [], and not float32 [1, 2]"),
+        (torch.zeros(1, 2), "it answers torch.float32 [1, 2], and not float32 [1, 2]"),
+    ],
+)
+def test_an_answer_of_another_kind_or_shape_than_configured_fails_the_load(
+    answer: Any, said: str
+) -> None:
+    network = Times()
+    network.run = lambda *_: answer  # type: ignore[method-assign]
+    report = loaded_by(lambda _: network, PLAIN)
+    assert report.outcome is Outcome.FAILED
+    assert said in report.error
+
+
+@pytest.mark.parametrize("weights_bytes", [None, 1.5, -1])
+def test_a_network_that_does_not_say_its_size_fails_the_load(weights_bytes: Any) -> None:
+    network = Times()
+    network.weights_bytes = weights_bytes
+    report = loaded_by(lambda _: network, PLAIN)
+    assert report.outcome is Outcome.FAILED
+    assert f"has the weights_bytes {weights_bytes}: it must be a whole number" in report.error
+
+
 def profiled(*names: str) -> Stored:
     return Stored(
         name="points",
@@ -296,6 +328,8 @@ def test_the_documentation_shows_the_file_that_is_tested() -> None:
     ("source", "said"),
     [
         ("1 / 0", "doesn't load a network (ZeroDivisionError: division by zero)"),
+        ("raise SystemExit('needs a GPU')", "doesn't load a network (SystemExit: needs a GPU)"),
+        ("import absent", "(ModuleNotFoundError: No module named 'absent')"),
         ("x = 1", "give it a function load(folder) that returns one"),
         ("load = str", "is no adaptive network: a str lacks some of points, run"),
     ],

@@ -93,6 +93,19 @@ async def test_nothing_is_computed_for_clients_that_have_closed() -> None:
         assert await server.metric("outcomes_total", outcome="gone") == 30
 
 
+async def test_who_leaves_in_the_midst_of_asking_the_repository_is_no_mistake_of_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with listening() as server:
+        index = b"POST /v2/repository/index HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{}"
+        _, writer = await server.send(index)
+        await until(lambda: any(each.cycle is not None for each in server.connections.open))
+        writer.close()
+        await until(lambda: not server.connections.open)
+        assert (await server.get("/v2")).status == 200
+        assert caplog.messages == []
+
+
 async def test_a_header_without_an_end_is_cut_off() -> None:
     async with listening() as server:
         _, writer = await server.send(b"GET /v2 HTTP/1.1\r\nx: ")

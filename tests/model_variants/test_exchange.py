@@ -4,6 +4,8 @@ import asyncio
 import json
 from contextlib import suppress
 
+import pytest
+
 from tests.model_variants.serving_world import Summing, question
 from tests.model_variants.socket_world import closed, head, infer, listening, read
 
@@ -41,6 +43,17 @@ async def test_a_body_that_comes_in_parts_is_the_same_request() -> None:
             assert [sum_in((await read(reader)).body) for _ in range(2)] == [3.0, 3.0]
         assert await server.metric("arrivals_total") == 6
         assert server.inference.in_flight == 0 == server.inference.budget.held
+
+
+@pytest.mark.parametrize("trailer", [b"content-encoding: gzip", b"infadapter-deadline-ms: 0"])
+async def test_what_comes_in_a_trailer_is_no_header(trailer: bytes) -> None:
+    """Routers that take headers away, or add their own, look into none."""
+    body = json.dumps(question(ROW)).encode()
+    chunked = head(len(body)).replace(b"content-length", b"transfer-encoding: chunked\r\nx-length")
+    async with listening() as server:
+        request = chunked + b"%x\r\n%b\r\n0\r\n%b\r\n\r\n" % (len(body), body, trailer)
+        reader, _ = await server.send(request + infer(ROW))
+        assert [sum_in((await read(reader)).body) for _ in range(2)] == [3.0, 3.0]
 
 
 async def test_who_never_reads_holds_a_bounded_amount() -> None:

@@ -1,6 +1,7 @@
 """gRPC calls to a server in this process, around a network that takes as long as the test wants."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -188,7 +189,7 @@ async def test_the_header_of_the_service_bounds_it_too() -> None:
         assert fault.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_who_has_gone_is_not_computed_for() -> None:
+async def test_who_has_gone_is_not_computed_for(caplog: pytest.LogCaptureFixture) -> None:
     async with calling() as caller:
         caller.server.model.hold()
         first = asyncio.create_task(caller.infer(question()))
@@ -200,6 +201,9 @@ async def test_who_has_gone_is_not_computed_for() -> None:
         caller.server.model.may_compute.set()
         await first
         assert await caller.server.outcome("gone") == 1
+    del second
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_batch_that_cannot_be_computed_is_internal_and_tells_no_secrets() -> None:
@@ -274,3 +278,79 @@ async def test_a_port_that_is_taken_is_an_error() -> None:
         with pytest.raises(OSError, match="cannot listen"):
             await open_front(server.inference, "127.0.0.1", front.port, Shelf())
         await front.stop(0)
+
+
+# --- calls at once -----------------------------------------------------------------------------
+
+FEWEST = 64
+
+
+async def test_streams_that_only_wait_leave_room_for_calls_and_for_health() -> None:
+    async with calling(held_bytes=1) as caller:
+        method: Any = caller.channel.stream_stream(SERVICE + "ModelStreamInfer", _bytes)
+        streams = [method() for _ in range(FEWEST)]
+        for stream in streams:
+            await stream.write(question())
+            assert await stream.read()
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await method().read()
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert refused.value.details() == "64 calls are under way already."
+        assert dict(refused.value.trailing_metadata() or ())["retry-after"] == "1"
+        assert (
+            await caller.server.metric("infadapter_server_refused_total", reason="connections") == 1
+        )
+        assert (await caller.infer(question())).model_name == "sums"
+        assert (await caller("ServerLive", pb.ServerLiveRequest(), pb.ServerLiveResponse)).live
+        streams[0].cancel()
+        for stream in streams[1:]:
+            await stream.done_writing()
+            assert await stream.read() is grpc.aio.EOF
+        last = method()
+        await last.write(question())
+        assert await last.read()
+        last.cancel()
+
+
+async def test_calls_that_leave_before_their_message_is_there_give_their_place_back() -> None:
+    async with calling(held_bytes=1) as caller:
+        method: Any = caller.channel.stream_unary(SERVICE + "ModelInfer")
+        for _ in range(2):
+            calls = [method() for _ in range(FEWEST)]
+            await asyncio.gather(*(call.wait_for_connection() for call in calls))
+            for call in calls:
+                call.cancel()
+        answers = await asyncio.gather(*(caller.infer(question()) for _ in range(FEWEST)))
+        assert len(answers) == FEWEST
+
+
+@pytest.mark.parametrize(
+    ("messages", "code", "said"),
+    [
+        ([b"\xff\xff"], grpc.StatusCode.INVALID_ARGUMENT, "The message is no ModelInferRequest."),
+        ([], grpc.StatusCode.INVALID_ARGUMENT, "The call has no message."),
+        (None, grpc.StatusCode.DEADLINE_EXCEEDED, "The message did not arrive within 0.1 seconds."),
+    ],
+)
+async def test_a_message_that_is_none_or_does_not_come_is_a_sentence(
+    messages: list[bytes] | None, code: grpc.StatusCode, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with calling(body_s=0.1) as caller:
+        call: Any = caller.channel.stream_unary(SERVICE + "ModelInfer")()
+        for message in messages or []:
+            await call.write(message)
+        if messages is not None:
+            await call.done_writing()
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await call
+        assert (ended.value.code(), ended.value.details()) == (code, said)
+    assert caplog.messages == []
+
+
+async def test_a_stream_of_something_else_ends_with_a_sentence() -> None:
+    async with calling() as caller:
+        stream: Any = caller.channel.stream_stream(SERVICE + "ModelStreamInfer")()
+        await stream.write(b"\xff\xff")
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await stream.read()
+        assert ended.value.code() is grpc.StatusCode.INVALID_ARGUMENT

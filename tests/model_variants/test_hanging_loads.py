@@ -26,7 +26,7 @@ from tests.model_variants.virtual_executor import Kind
 from tests.model_variants.virtual_time import run_virtually
 from tests.patience import PATIENCE_S
 
-HANGS = Kind(load_s=1e6)
+HANGS, KILLS = Kind(load_s=1e6), Kind(kills=True)
 
 
 def loads_of(house: House, name: str) -> int:
@@ -168,6 +168,41 @@ async def test_at_the_start_the_others_are_served_once_the_child_is_back() -> No
 
 
 @virtual
+async def test_a_model_whose_load_ends_executors_rests_and_the_others_are_served() -> None:
+    """As one that the kernel kills for its memory, each time anew."""
+    for room in (2, None):
+        house = House({"bad": KILLS} | models(2), room=room, executors=2, returns=True)
+        coming_back = asyncio.ensure_future(returning(house))
+        await house.ready()
+        assert loads_of(house, "bad") == 2
+        assert house.held() == {"m0", "m1"}
+        await house.ask("m1").answer
+        said = "The load of bad has ended its executor 2 times in a row: executor-. was lost."
+        with pytest.raises(NotServed, match=said):
+            house.ask("bad")
+        with pytest.raises(NotServed, match="3 times in a row"):
+            await house.wishes.load("bad")
+        house.kinds["bad"] = Kind()
+        await house.wishes.load("bad")
+        await house.ask("bad").answer
+        coming_back.cancel()
+
+
+@virtual
+async def test_an_executor_that_is_lost_in_a_load_by_accident_costs_the_model_nothing() -> None:
+    house = House(models(3), returns=True)
+    await house.ready()
+    for _ in range(3):
+        house.kinds["m2"] = KILLS
+        house.ask("m2", within_s=9.0).answer.add_done_callback(asyncio.Future.exception)
+        await asyncio.sleep(1)
+        house.kinds["m2"] = Kind()
+        await come_back(house)
+        await house.ask("m2").answer
+        await house.wishes.unload("m2")
+
+
+@virtual
 async def test_where_no_load_ends_the_server_does_and_says_why() -> None:
     house = House({"bad": HANGS}, returns=True)
     await asyncio.sleep(90)
@@ -232,11 +267,14 @@ async def test_a_real_child_whose_load_hangs_is_ended_and_serves_the_rest_when_i
             repository.resolve("hangs", None, monotonic())
 
 
+BECOMES = {"hang": HANGS, "kill": KILLS, "heal": Kind()}
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("ask"), st.integers(0, 3), st.sampled_from((0.2, 9.0))),
         st.tuples(st.sampled_from(("load", "unload")), st.integers(0, 3), st.just(0.0)),
-        st.tuples(st.sampled_from(("hang", "heal", "replace")), st.integers(0, 3), st.just(0.0)),
+        st.tuples(
+            st.sampled_from(("hang", "kill", "heal", "replace")), st.integers(0, 3), st.just(0.0)
+        ),
         st.tuples(st.just("wait"), st.just(0), st.sampled_from((0.05, 5.0, 40.0))),
     ),
     max_size=25,
@@ -281,8 +319,8 @@ async def raced(steps: list[tuple[str, int, float]], room: int | None) -> None:
         elif kind == "replace":
             house.files[name] += 1
             house.rescan()
-        elif kind in ("hang", "heal"):
-            house.kinds[name] = HANGS if kind == "hang" else Kind()
+        elif kind in BECOMES:
+            house.kinds[name] = BECOMES[kind]
         else:
             wish = house.wishes.load if kind == "load" else house.wishes.unload
             wishes.append(asyncio.ensure_future(wish(name)))

@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,19 @@ async def test_every_arrival_gets_one_outcome_in_order_of_the_schedule(port: int
     assert all(o.code == 200 and o.variant == "tiny" and o.error is None for o in outcomes)
     assert sorted(seen, key=lambda outcome: outcome.scheduled_s) == outcomes
     assert all(o.scheduled_s <= o.sent_s <= o.done_s for o in outcomes)
+
+
+async def test_an_outcome_that_can_not_be_noted_ends_the_run(port: int) -> None:
+    noted: list[Outcome] = []
+
+    def full(outcome: Outcome) -> None:
+        noted.append(outcome)
+        raise OSError(ENOSPC, "No space left on device")
+
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(OSError, match="No space left"):
+            await send(port, arrivals_s=np.array([0.0, 0.0, 3600.0]), on_outcome=full)
+    assert len(noted) == 1
 
 
 async def test_the_operating_point_of_an_answer_is_noted(port: int) -> None:

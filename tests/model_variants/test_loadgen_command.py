@@ -4,6 +4,7 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from infadapter_server.loadgen.__main__ import main
+from infadapter_server.loadgen import __main__ as entry
 from infadapter_server.loadgen.bodies import (
     BodyError,
     glyph_bodies,
@@ -20,6 +21,7 @@ from infadapter_server.loadgen.bodies import (
     read_body,
 )
 from infadapter_server.loadgen.child import ChildError, replay_in_child
+from infadapter_server.loadgen.command import main
 from infadapter_server.loadgen.endpoint import Endpoint, UrlError, parse_url
 from infadapter_server.loadgen.records import Start
 from infadapter_workload.outcomes import Outcome
@@ -82,6 +84,28 @@ def test_bad_arguments_are_refused_in_a_sentence(options: list[str], sentence: s
     assert result.exit_code == 2
     assert sentence in result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+def test_a_disk_that_is_full_ends_it_with_a_sentence_and_what_was_done(url: str) -> None:
+    command = ["--url", url, "--rps", "40", "--duration", "0.5", "--out", "/dev/full"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    assert "/dev/full cannot be written: No space left on device." in result.output
+    assert "arrived   0" in result.output
+
+
+def test_an_interrupt_while_it_imports_leaves_no_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Interrupting(ModuleType):
+        def __getattr__(self, _: str) -> None:
+            raise KeyboardInterrupt
+
+    name = "infadapter_server.loadgen.command"
+    monkeypatch.setitem(sys.modules, name, Interrupting(name))
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    assert ended.value.code == 130
 
 
 async def test_a_child_tells_what_became_of_each_request(url: str) -> None:

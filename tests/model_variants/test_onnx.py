@@ -1,6 +1,8 @@
 """ONNX models: what their files say, what is computed with them, and the sentence where not."""
 
+import os
 import random
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -18,11 +20,13 @@ from torch import nn
 from infadapter_server.executors.messages import Outcome
 from infadapter_server.networks.ladder import blank
 from infadapter_server.networks.models import open_plain
-from infadapter_server.networks.onnx_header import read_header
+from infadapter_server.networks.onnx_header import OnnxHeader, _Walk, read_header
 from infadapter_server.networks.signatures import SIGNATURES, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
 from infadapter_server.serving.layout import Found, Unfit, found_file, found_folder, scan
 from infadapter_server.serving.measurements import Measurements
+from infadapter_server.serving.model_config import ModelConfig
+from infadapter_server.serving.onnx_config import read_onnx
 from infadapter_server.serving.repository import Repository
 from tests.model_variants.onnx_files import linear, save, some, value
 from tests.model_variants.test_programs import loaded
@@ -202,6 +206,41 @@ def test_a_file_that_is_torn_is_read_or_refused(tmp_path: Path, network: nn.Line
     assert min(ends.values()) > 30
 
 
+def test_a_file_that_is_cut_off_while_it_is_read_is_a_sentence(
+    tmp_path: Path, network: nn.Linear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `cp` does it with a file that it writes anew. A mapped one would end the process."""
+    file = linear(tmp_path / "m.onnx", network)
+    walk = _Walk.header
+
+    def cut_off(self: _Walk) -> OnnxHeader:
+        file.write_bytes(b"")
+        return walk(self)
+
+    monkeypatch.setattr(_Walk, "header", cut_off)
+    assert "is damaged, or no ONNX file" in unfit(file)
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again_at_the_next_look(
+    tmp_path: Path, network: nn.Linear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = linear(tmp_path / "m.onnx", network)
+    (tmp_path / "config.yaml").write_text("accuracy: 0.5")
+
+    def replaced_behind_it(file: Path, config: ModelConfig) -> Any:
+        said = read_onnx(file, config)
+        linear(file, nn.Linear(4, 3), given=("batch", 3))
+        (tmp_path / "config.yaml").write_text("accuracy: 0.25")
+        return said
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("infadapter_server.serving.layout.read_onnx", replaced_behind_it)
+        first = found(file)
+    second = found(file)
+    assert (first.config.accuracy, second.config.accuracy) == (0.5, 0.25)
+    assert set(first.stamp.split("/")[1:]).isdisjoint(second.stamp.split("/")[1:])
+
+
 # --- what is computed --------------------------------------------------------------------------
 
 
@@ -230,6 +269,24 @@ def test_a_network_of_ours_answers_as_torch_does(tmp_path: Path) -> None:
         assert np.abs(model(batch) - expected(network, batch)).max() < 1e-5
 
 
+@pytest.mark.parametrize("location", ["w.bin", "sub/w.bin"])
+def test_weights_beside_a_file_that_are_written_anew_change_nothing_that_is_loaded(
+    tmp_path: Path, network: nn.Linear, location: str
+) -> None:
+    """A mapped file's would change with it, and a shorter one end the process."""
+    how: dict[str, Any] = {"save_as_external_data": True, "location": location, "size_threshold": 0}
+    (beside := tmp_path / "m" / location).parent.mkdir(parents=True)
+    file = linear(tmp_path / "m" / "a.onnx", network, **how)
+    model, batch = open_plain(found(file).stored), some((2, 4))
+    before = model(batch)
+    assert np.allclose(before, expected(network, batch), atol=1e-5)
+    with beside.open("r+b") as written:
+        written.write(bytes(beside.stat().st_size))
+    assert np.array_equal(model(batch), before)
+    beside.write_bytes(b"")
+    assert np.array_equal(model(batch), before)
+
+
 def test_threads_change_while_it_is_loaded_also_without_its_file(
     tmp_path: Path, network: nn.Linear, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -242,6 +299,24 @@ def test_threads_change_while_it_is_loaded_also_without_its_file(
     model.use_threads(1)
     assert np.allclose(model(batch), expected(network, batch), atol=1e-5)
     assert "goes on with 2 threads" in caplog.text
+
+
+@pytest.mark.process
+def test_nobody_is_told_of_what_is_served(tmp_path: Path, network: nn.Linear) -> None:
+    """onnxruntime's telemetry begins with an identifier in the home folder."""
+    file, home = linear(tmp_path / "m.onnx", network), tmp_path / "home"
+    home.mkdir()
+    code = (
+        "from pathlib import Path; from infadapter_server.networks import onnx_programs;"
+        f"onnx_programs._session(Path({str(file)!r}), 1)"
+    )
+    others = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    environment = {**others, "HOME": str(home)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr, list(home.rglob("*"))) == ("", "", [])
 
 
 def test_an_answer_of_another_shape_than_was_said_is_found_when_it_is_loaded(

@@ -3,6 +3,8 @@
 import asyncio
 import signal
 from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import orjson
@@ -12,7 +14,7 @@ from infadapter_server.networks.signatures import Signature
 from infadapter_server.serving.oip.outputs import Wanted
 from infadapter_server.serving.parser import Parser, ParserLost
 from infadapter_server.serving.parsing import LARGE_JSON, Parsing
-from infadapter_server.serving.protocol import BadTensor
+from infadapter_server.serving.protocol import BadTensor, Question, parse
 
 SIGNATURE = Signature(input_shape=(50_000,), output_shape=(1,))
 
@@ -38,6 +40,24 @@ async def test_a_body_comes_back_as_if_it_had_been_parsed_here(parser: Parser) -
         assert np.array_equal(question.batch.ravel(), np.arange(150_000, dtype=np.float32) / 7)
         assert (question.id, question.binary, question.timeout_us) == ("7", True, 5)
         assert question.batch.flags.writeable  # torch wants to own its memory
+
+
+async def test_all_that_is_asked_comes_back(parser: Parser) -> None:
+    given = {"timeout": 5, "accuracy_floor": 0.9, "binary_data_output": True}
+    asked = body(1, id="7", parameters=given)
+    there, here = await parser.parse(asked, None, SIGNATURE, 8), parse(asked, None, SIGNATURE, 8)
+    for each in fields(Question):
+        if each.name != "batch":
+            assert getattr(there, each.name) == getattr(here, each.name), each.name
+    assert there.accuracy_floor == 0.9
+
+
+async def test_a_file_of_a_user_in_the_current_folder_is_not_taken_for_a_librarys(
+    parser: Parser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "orjson.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    assert (await parser.parse(body(1), None, SIGNATURE, 8)).batch.shape == (1, 50_000)
 
 
 async def test_what_is_asked_of_the_output_comes_back_too(parser: Parser) -> None:

@@ -101,6 +101,7 @@ def test_binary_values_arrive_bit_by_bit(values: list[float]) -> None:
         (body(tensor(data=[1, 2, 3, 4, 5])), "4 values; it holds 5"),
         (body(tensor(data=[[1, 2], [3, 4]])), "it holds 2 × 2"),
         (body(tensor(data=[[[[1, 2], [3]]]])), "differ in length or depth"),
+        (body(tensor(data=[])).replace(b"[]", b"[" * 900 + b"]" * 900), "nested more than 32 deep"),
         (body(tensor(data=[1, [2], 3, 4])), "numbers and nothing else"),
         (body(tensor(data=[[1], 2, 3, 4])), "numbers and nothing else"),
         (body(tensor(data=["1", "2", "3", "4"])), "numbers and nothing else"),

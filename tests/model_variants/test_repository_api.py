@@ -1,8 +1,10 @@
 """Index, load and unload over HTTP, as clients of Triton spell them."""
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -56,6 +58,21 @@ async def client(house: House) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         yield client
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [(b"\xff\xfe", "\ufffd\ufffd"), (b"a\nb", "a b"), ("ünï".encode(), "ünï")]
+)
+async def test_a_folder_of_a_strange_name_is_shown_and_spoils_nothing(
+    client: httpx.AsyncClient, tmp_path: Path, name: bytes, shown: str
+) -> None:
+    os.mkdir(os.fsencode(tmp_path) + b"/" + name)
+    rows = (await client.post("/v2/repository/index")).json()
+    states = {row["name"]: row["state"] for row in rows}
+    assert states.keys() == {"m", shown}
+    assert states[shown] == "UNAVAILABLE"
+    assert (await client.post(LOAD)).status_code == 200
+    assert (await client.post(f"/v2/repository/models/{quote(shown)}/load")).status_code == 503
 
 
 async def index(client: httpx.AsyncClient, **body: object) -> list[dict[str, str]]:

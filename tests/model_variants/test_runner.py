@@ -1,6 +1,7 @@
 """The executor's loop: one order at a time, within its window, and every order has a report."""
 
 import time
+from dataclasses import replace
 from queue import SimpleQueue
 
 import numpy as np
@@ -16,6 +17,7 @@ from infadapter_server.executors.messages import (
     Report,
     UnloadModel,
 )
+from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.thread import ThreadExecutor
 from infadapter_server.networks.signatures import Floats, LoadError, Signature
 from infadapter_server.networks.stored import Format, Stored
@@ -23,6 +25,7 @@ from tests.model_variants.fake_models import HOLD, MAY_END
 from tests.patience import PATIENCE_S
 
 LATER = 1e9
+ENDS = -2.0
 STORED = Stored(
     name="doubler",
     version="1",
@@ -39,7 +42,7 @@ class Doubler:
         if batch[0, 0] == HOLD:
             assert MAY_END.wait(PATIENCE_S)
         if batch[0, 0] < 0:
-            raise ArithmeticError("negative")
+            raise (SystemExit if batch[0, 0] == ENDS else ArithmeticError)("negative")
         return batch * 2
 
     def use_threads(self, threads: int) -> None:
@@ -47,9 +50,9 @@ class Doubler:
 
 
 class Rig:
-    def __init__(self) -> None:
+    def __init__(self, opener: Opener = lambda _: Doubler()) -> None:
         self.reports: SimpleQueue[Report] = SimpleQueue()
-        self.executor = ThreadExecutor("executor-0", lambda _: Doubler())
+        self.executor = ThreadExecutor("executor-0", opener)
         self.executor.start(self.reports.put)
         assert self.next() == ExecutorReady()
 
@@ -114,8 +117,28 @@ def test_nothing_begins_before_its_earliest_and_what_may_begin_goes_first(rig: R
 def test_a_model_that_raises_is_reported_and_the_next_is_served(rig: Rig) -> None:
     rig.next()
     rig.infer(1, -1.0)
-    rig.infer(2, 1.0)
-    assert (rig.inferred().outcome, rig.inferred().outcome) == (Outcome.FAILED, Outcome.DONE)
+    rig.infer(2, ENDS)
+    rig.infer(3, 1.0)
+    outcomes = [rig.inferred().outcome for _ in range(3)]
+    assert outcomes == [Outcome.FAILED, Outcome.FAILED, Outcome.DONE]
+
+
+def test_a_model_whose_load_ends_the_program_is_reported_and_the_next_is_served() -> None:
+    def ending(stored: Stored) -> Doubler:
+        if stored.name == "ending":
+            raise SystemExit("no GPU")
+        return Doubler()
+
+    rig = Rig(ending)
+    rig.executor.submit(LoadModel(replace(STORED, name="ending"), 0.0, LATER))
+    report = rig.next()
+    assert isinstance(report, ModelLoaded)
+    assert report.outcome is Outcome.FAILED
+    assert "SystemExit: no GPU" in report.error
+    rig.executor.submit(LoadModel(STORED, 0.0, LATER))
+    assert isinstance(rig.next(), ModelLoaded)
+    rig.infer(1, 1.0)
+    assert rig.inferred().outcome is Outcome.DONE
 
 
 def test_an_unloaded_model_is_not_there(rig: Rig) -> None:

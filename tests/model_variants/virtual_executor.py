@@ -31,7 +31,8 @@ from infadapter_server.networks.stored import Stored
 class Kind:
     """
     How a model behaves: seconds for an image, for a batch beside its images, and to load; its
-    bytes; why it can't be loaded. With operating points, a batch takes what its point says.
+    bytes; why it can't be loaded, or that its load ends the executor. With operating points, a
+    batch takes what its point says.
     """
 
     image_s: float = 0.01
@@ -39,6 +40,7 @@ class Kind:
     load_s: float = 0.05
     weights_bytes: int = 2**20
     fault: str = ""
+    kills: bool = False
     points: tuple[Point, ...] = ()
 
     def takes_s(self, images: int, point: str = "") -> float:
@@ -148,6 +150,10 @@ class VirtualExecutor:
         took_s = kind.load_s + 3 * sum(spent.values())
         if now_s > order.latest_s:
             return 0.0, ModelLoaded(stored.name, Outcome.TOO_LATE, now_s, now_s)
+        if kind.kills:
+            self.loads[stored.name] += 1
+            self._loop.call_later(0.05, self.lose)
+            return 1e6, ModelLoaded(stored.name, Outcome.LOST, now_s, now_s)
         if kind.fault:
             failed = ModelLoaded(stored.name, Outcome.FAILED, now_s, now_s + 0.01, error=kind.fault)
             return 0.01, failed

@@ -1,13 +1,17 @@
 """`infadapter profile`: measure a server, and keep what was measured in a file or the cluster."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from infadapter.profile_arguments import writable
 from infadapter.profile_here import measure_here
 from infadapter.profile_options import Asked, options
 from infadapter_server.loadgen.client import make_timely
+
+PICTURES = (".png", ".svg")
 
 _OF_CLUSTER = ("model", "container", "port", "image")
 _OF_URL = ("start", "cold", "body", "labelled")
@@ -60,6 +64,8 @@ def _check(asked: Asked) -> None:
     """Raises UsageError for options that don't go together."""
     if (asked.endpoint is None) == (asked.kubernetes is None):
         raise click.UsageError("Give a URL, or --kubernetes.")
+    if asked.plot is not None:
+        _check_plot(asked.plot)
     if asked.body is not None and asked.shape is not None:
         raise click.UsageError("Give --body or --shape, not both.")
     if asked.kubernetes is None:
@@ -70,6 +76,13 @@ def _check(asked: Asked) -> None:
         _require("--kubernetes", {"--namespace": asked.namespace})
         if len(asked.batch_sizes) > 1:
             raise click.UsageError("The batch limit is the template's: --kubernetes takes one.")
+
+
+def _check_plot(plot: Path) -> None:
+    """Before the minutes of measuring that it shows."""
+    if plot.suffix not in PICTURES:
+        raise click.UsageError(f"--plot must end in {' or '.join(PICTURES)}, not {plot.name}.")
+    writable(plot)
 
 
 def _refuse(asked: Asked, options: Sequence[str], goes_with: str) -> None:

@@ -29,6 +29,7 @@ from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.runner import Runner
 from infadapter_server.executors.slots import Slots
 from infadapter_server.exit_code import end_at_once
+from infadapter_server.logs import log_to_stderr
 from infadapter_server.networks.stored import Stored
 
 ORPHANED = 3
@@ -79,7 +80,7 @@ def main(connection: Connection, birth: Birth) -> None:
         os.sched_setaffinity(0, birth.cpus)
     # torch makes as many threads as there are cores when it is imported, whatever the quota.
     os.environ["OMP_NUM_THREADS"] = "1"
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_stderr()
     handle = recv_handle(connection)
     slots = Slots(handle, birth.slots, birth.slot_bytes)
     os.close(handle)

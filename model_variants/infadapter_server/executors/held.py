@@ -14,7 +14,8 @@ from infadapter_server.networks.adaptive.points import (
     check_points,
     check_profiled,
 )
-from infadapter_server.networks.signatures import Floats, Model
+from infadapter_server.networks.answers import check_answer
+from infadapter_server.networks.signatures import Floats, LoadError, Model, Signature
 from infadapter_server.networks.stored import Stored
 from infadapter_server.serving.quota import stopped_s
 
@@ -32,13 +33,20 @@ class Held:
         self._answer: Callable[[Floats, str], Floats]
         if isinstance(network, AdaptiveNetwork):
             self._points = _ordered(network, stored)
-            self._answer = _by_name(network, self._points)
+            self._answer = _by_name(network, self._points, stored.signature)
         else:
             self._answer = _only(network)
 
     @property
     def weights_bytes(self) -> int:
-        return self._network.weights_bytes
+        """Raises LoadError where a stranger's network says something else."""
+        said = self._network.weights_bytes
+        if not isinstance(said, int) or said < 0:
+            raise LoadError(
+                f"{self._stored.name} has the weights_bytes {str(said)[:80]}: it must be a whole "
+                "number of bytes."
+            )
+        return said
 
     def answer(self, rows: Floats, point: str) -> Floats:
         """Raises UnknownPoint, and whatever a stranger's network raises."""
@@ -90,14 +98,17 @@ def _ordered(network: AdaptiveNetwork, stored: Stored) -> tuple[Point, ...]:
 
 
 def _by_name(
-    network: AdaptiveNetwork, points: tuple[Point, ...]
+    network: AdaptiveNetwork, points: tuple[Point, ...], signature: Signature
 ) -> Callable[[Floats, str], Floats]:
     best, names = points[-1].name, frozenset(point.name for point in points)
 
     def answer(rows: Floats, point: str) -> Floats:
         if point and point not in names:
             raise UnknownPoint(point, points)
-        return network.run(rows, point or best)
+        outputs = network.run(rows, point or best)
+        kind = str(getattr(outputs, "dtype", type(outputs).__name__))
+        check_answer(tuple(getattr(outputs, "shape", ())), kind, rows.shape, signature)
+        return outputs
 
     return answer
 

@@ -29,6 +29,7 @@ from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.port import Tell
 from infadapter_server.executors.refused import refused
 from infadapter_server.executors.slots import Slots, new_memory
+from infadapter_server.surroundings import complete_surroundings
 
 SLOTS = 4
 """One batch that runs, one or two that were sent ahead, one that is being answered."""
@@ -104,6 +105,7 @@ class _Life:
         )
         try:
             slots = Slots(memory, birth.slots, birth.slot_bytes)
+            complete_surroundings()  # of those the folder may have been removed meanwhile
             with _deaf_to_ctrl_c():
                 self.process.start()
             with suppress(OSError):  # it has ended already, which its pipe tells as well

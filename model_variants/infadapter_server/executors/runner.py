@@ -25,6 +25,9 @@ from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.port import Tell
 from infadapter_server.networks.signatures import LoadError
 
+_RAISED = (Exception, SystemExit)
+"""Whatever a stranger's model raises: a module that ends "the program" would end the executor."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -97,11 +100,11 @@ class Runner:
         try:
             rows = order.rows[0] if len(order.rows) == 1 else np.concatenate(order.rows)
             outputs = model.answer(rows, order.point)
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises
+        except _RAISED as error:
             return self._failed(order, begin_s, error)
         return Inferred(order.run, Outcome.DONE, begin_s, self._clock(), outputs)
 
-    def _failed(self, order: Infer, begin_s: float, error: Exception) -> Inferred:
+    def _failed(self, order: Infer, begin_s: float, error: BaseException) -> Inferred:
         _log.error("%s failed: %s: %s", order.model, type(error).__name__, error)
         said = f"{type(error).__name__}: {error}"
         return Inferred(order.run, Outcome.FAILED, begin_s, self._clock(), error=said)
@@ -114,9 +117,10 @@ class Runner:
             model = Held(self._open(order.stored), order.stored)
             model.use_threads(self._threads)
             execution_s, points = model.warmed_up(self._clock)
+            weights_bytes = model.weights_bytes
         except LoadError as error:
             return ModelLoaded(name, Outcome.FAILED, begin_s, self._clock(), error=str(error))
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's model raises
+        except _RAISED as error:
             kind = type(error).__name__
             said = f"{name} can't compute what its configuration says ({kind}: {error})."
             return ModelLoaded(name, Outcome.FAILED, begin_s, self._clock(), error=said)
@@ -126,7 +130,7 @@ class Runner:
             Outcome.DONE,
             begin_s,
             self._clock(),
-            model.weights_bytes,
+            weights_bytes,
             execution_s,
             version=order.stored.version,
             points=points,

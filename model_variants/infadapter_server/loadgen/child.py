@@ -5,7 +5,6 @@ Outcomes come through a file, not a pipe: a parent that is slow to read must not
 
 import asyncio
 import contextlib
-import sys
 import tempfile
 from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from infadapter_server.interpreter import module_command
 from infadapter_server.loadgen.records import Start, Tail
 from infadapter_workload.outcomes import Outcome
 from infadapter_workload.trace import Array
@@ -61,7 +61,7 @@ def _prepare(
 ) -> tuple[list[str], Path]:
     arrivals, out = folder / "arrivals.txt", folder / "outcomes.jsonl"
     np.savetxt(arrivals, arrivals_s, fmt="%.9f")
-    command = [sys.executable, "-m", "infadapter_server.loadgen", "--url", url]
+    command = [*module_command("infadapter_server.loadgen"), "--url", url]
     command += ["--arrivals", str(arrivals), "--timeout", str(timeout_s), "--out", str(out)]
     for number, body in enumerate(bodies):
         path = folder / f"body-{number}.json"

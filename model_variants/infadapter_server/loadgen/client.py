@@ -75,7 +75,8 @@ async def replay(
     Args:
         path: of the URL, such as /v2/models/NAME/infer.
         arrivals_s: sorted, from 0 on.
-        on_outcome: called in the event loop, as the outcomes come; must be quick.
+        on_outcome: called in the event loop, as the outcomes come; must be quick. What it raises
+            ends the run, and is raised here.
         start_s: second 0 as a moment of `time.monotonic`; by default, almost now.
         max_backlog: give up the rest of the run when more requests than this are unanswered: the
             server is overloaded, and the queue would only grow.
@@ -158,9 +159,15 @@ class _Schedule:
     def _done(self, call: Call) -> None:
         outcome = outcome_of(call, self._start_s)
         self.outcomes.append(outcome)
-        if self._on_outcome is not None:
-            self._on_outcome(outcome)
-        if len(self.outcomes) == len(self._due_s) and not self._ended.done():
+        if self._ended.done():
+            return
+        try:
+            if self._on_outcome is not None:
+                self._on_outcome(outcome)
+        except Exception as error:  # noqa: BLE001 - else the loop would log it, and all wait on
+            self._ended.set_exception(error)
+            return
+        if len(self.outcomes) == len(self._due_s):
             self._ended.set_result(None)
 
     def _watch_head(self) -> None:

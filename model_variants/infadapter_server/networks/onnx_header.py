@@ -5,10 +5,11 @@ may not even be installed; so the file is walked, and its weights are stepped ov
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from os import SEEK_END
 from pathlib import Path
+from typing import BinaryIO
 
 from infadapter_server.networks.signatures import LoadError
 from infadapter_server.networks.wire_format import Field, NotWireFormat, fields
@@ -25,6 +26,7 @@ _NAME, _TYPE, _TENSOR_TYPE, _KIND, _SHAPE, _DIMENSION = 1, 2, 1, 1, 2, 1
 _SIZE, _SYMBOL = 1, 2
 _KEY, _VALUE = 1, 2
 _MOST_FIELDS = 1_000_000
+_BLOCK_BYTES = 4096
 _LONGEST_TEXT = 4096
 
 
@@ -48,25 +50,47 @@ class OnnxHeader:
 
 def read_header(path: Path) -> OnnxHeader:
     """Raises LoadError, and OSError where the file can't be read."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         try:
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                return _Walk(content).header()
-        except ValueError:  # of an empty file, too
+            return _Walk(_Bytes(file)).header()
+        except ValueError:
             raise LoadError(
                 f"The model {path} is damaged, or no ONNX file: write it by torch.onnx.export."
             ) from None
 
 
+class _Bytes:
+    """
+    A file's bytes by their places, read in blocks. Not mapped: one that is written anew meanwhile,
+    as by `cp`, is cut off first, and who reads a mapped file beyond its end is killed by SIGBUS.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.length = file.seek(0, SEEK_END)
+        self._begin, self._block = 0, b""
+
+    def __getitem__(self, at: int) -> int:
+        if not self._begin <= at < self._begin + len(self._block):
+            self._begin, self._block = at, self.read(at, at + _BLOCK_BYTES)
+            if not self._block:
+                raise NotWireFormat("the file ends before its message")
+        return self._block[at - self._begin]
+
+    def read(self, begin: int, end: int) -> bytes:
+        self._file.seek(begin)
+        return self._file.read(end - begin)
+
+
 class _Walk:
     """One look at a file."""
 
-    def __init__(self, content: mmap.mmap) -> None:
+    def __init__(self, content: _Bytes) -> None:
         self._content = content
         self._left = _MOST_FIELDS
 
     def header(self) -> OnnxHeader:
-        whole = Field(0, 0, 0, len(self._content))
+        whole = Field(0, 0, 0, self._content.length)
         graphs = [field for field in self._in(whole) if field.number == _GRAPH]
         if len(graphs) != 1:
             raise NotWireFormat("a model has one graph")
@@ -126,7 +150,7 @@ class _Walk:
     def _text(self, field: Field) -> str:
         if field.end - field.begin > _LONGEST_TEXT:
             raise NotWireFormat("a name is endless")
-        return self._content[field.begin : field.end].decode()
+        return self._content.read(field.begin, field.end).decode()
 
     def _in(self, message: Field) -> Iterator[Field]:
         for field in fields(self._content, message.begin, message.end):

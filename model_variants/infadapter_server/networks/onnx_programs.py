@@ -5,6 +5,7 @@ known, and anew when the CPU quota has changed it.
 """
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,8 @@ def open_onnx(stored: Stored) -> OnnxProgram:
 
 
 def _session(path: Path, threads: int) -> Any:
+    """Weights beside the file are read: those that onnxruntime would map changed with their file,
+    as by `cp`, while they are computed with, and a shorter file would end the process."""
     runtime = _runtime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -82,6 +85,10 @@ def _session(path: Path, threads: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = _ERRORS_ONLY
     try:
+        weights = {name: (path.parent / name).read_bytes() for name in read_header(path).external}
+        options.add_external_initializers_from_files_in_memory(
+            list(weights), list(weights.values()), [len(each) for each in weights.values()]
+        )
         return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - whatever a stranger's file leads to
         raise LoadError(
@@ -91,6 +98,9 @@ def _session(path: Path, threads: int) -> Any:
 
 
 def _runtime() -> Any:
+    # From 1.29 on it tells its makers of each process and model, and keeps an identifier in the
+    # home folder, unless it is told not to before it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError:

@@ -19,7 +19,7 @@ class NotWireFormat(ValueError):
 
 
 class Buffer(Protocol):
-    """bytes, or a file that is mapped into memory."""
+    """Bytes by their places: in memory, or of a file."""
 
     def __getitem__(self, at: int, /) -> int: ...
 

@@ -5,7 +5,6 @@ A request can ask for an accuracy, not for a point: so the server is told which 
 what was allowed before is set back at the end.
 """
 
-import asyncio
 import statistics
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -17,6 +16,7 @@ import orjson
 
 from infadapter_profiles.profile import OperatingPoint
 from infadapter_server.loadgen.endpoint import Endpoint
+from infadapter_server.profiling.aside import aside
 from infadapter_server.profiling.journal import Journal
 from infadapter_server.profiling.profiler import ProfileError
 from infadapter_server.profiling.target import ask, exchange, json_object, model_of
@@ -76,10 +76,10 @@ async def ask_points(endpoint: Endpoint) -> Allowed | None:
         return None
     base = f"/v2/repository/models/{model}"
     path = f"{base}/points"
-    status, answer = await asyncio.to_thread(exchange, endpoint, "GET", path, None)
+    status, answer = await aside(exchange, endpoint, "GET", path, None)
     if status == 503:  # they are known once it is loaded
-        await asyncio.to_thread(exchange, endpoint, "POST", f"{base}/load", b"")
-        status, answer = await asyncio.to_thread(exchange, endpoint, "GET", path, None)
+        await aside(exchange, endpoint, "POST", f"{base}/load", b"")
+        status, answer = await aside(exchange, endpoint, "GET", path, None)
     said = json_object(answer) if status == 200 else {}
     try:
         points = tuple(
@@ -97,7 +97,7 @@ async def ask_points(endpoint: Endpoint) -> Allowed | None:
 async def one_request_s(allowed: Allowed, point: str, body: bytes) -> float:
     """The median time of single requests at a point."""
     async with allowed.only(point):
-        looks = [await asyncio.to_thread(_timed, allowed.endpoint, body) for _ in range(_LOOKS)]
+        looks = [await aside(_timed, allowed.endpoint, body) for _ in range(_LOOKS)]
     return statistics.median(looks[1:])  # the first one may have had to warm up
 
 

@@ -1,11 +1,11 @@
 """A running server as the bench of a search: load on it, watched for what else happens to it."""
 
-import asyncio
 import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from infadapter_server.profiling.aside import aside
 from infadapter_server.profiling.disturbance import Reading, Watch
 from infadapter_server.profiling.journal import Journal
 from infadapter_server.profiling.profiler import Load
@@ -22,7 +22,7 @@ class Watched:
     disturbances: list[str] = field(default_factory=list)
 
     async def flood(self, seconds: float) -> Sequence[Outcome]:
-        before = await asyncio.to_thread(self.watch.read)
+        before = await aside(self.watch.read)
         outcomes = await self.load.flood(seconds)
         await self._judge(before, outcomes)
         return outcomes
@@ -36,7 +36,7 @@ class Watched:
         max_backlog: int,
         slo_s: float | None = None,
     ) -> Sequence[Outcome]:
-        before = await asyncio.to_thread(self.watch.read)
+        before = await aside(self.watch.read)
         outcomes = await self.load.poisson(
             rate_rps, seconds, seed=seed, max_backlog=max_backlog, slo_s=slo_s
         )
@@ -49,7 +49,7 @@ class Watched:
         await self.load.settle()
 
     async def _judge(self, before: Reading, outcomes: Sequence[Outcome]) -> None:
-        after = await asyncio.to_thread(self.watch.read)
+        after = await aside(self.watch.read)
         if disturbed := self.watch.disturbed(before, after, len(outcomes)):
             self.disturbances.append(disturbed)
 

@@ -1,6 +1,5 @@
 """Accuracy on a labelled set: what a variant answers, held against what is right."""
 
-import asyncio
 import hashlib
 import math
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import orjson
 
 from infadapter_server.loadgen.bodies import BodyError, infer_body
+from infadapter_server.profiling.aside import aside
 
 _INPUTS = ("images", "x", "inputs")
 _LABELS = ("labels", "y")
@@ -65,7 +65,7 @@ async def measure_accuracy(labelled: Labelled, ask: Ask, input_name: str) -> Acc
     """One request after the other: this is no load. Raises ProfileError or BodyError."""
     right = 0
     for row, label in zip(labelled.inputs, labelled.labels.tolist(), strict=True):
-        answer = await asyncio.to_thread(ask, infer_body(row[None], name=input_name))
+        answer = await aside(ask, infer_body(row[None], name=input_name))
         right += answered_class(answer) == label
     share = right / len(labelled.labels)
     return Accuracy(share, math.sqrt(share * (1 - share) / len(labelled.labels)))

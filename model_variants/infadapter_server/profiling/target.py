@@ -3,7 +3,6 @@
 The few requests made here are ordinary, blocking ones, on a thread: they are not measured.
 """
 
-import asyncio
 import http.client
 import math
 import re
@@ -16,6 +15,7 @@ import orjson
 
 from infadapter_profiles import wire
 from infadapter_server.loadgen.endpoint import Endpoint
+from infadapter_server.profiling.aside import aside
 from infadapter_server.profiling.profiler import ProfileError
 
 ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
@@ -67,7 +67,7 @@ def ask_arrivals(endpoint: Endpoint) -> float | None:
 
 async def ask_batches(endpoint: Endpoint) -> Mapping[int, float]:
     """How many executions held at most so many images, by so many; empty where nobody counts."""
-    text = await asyncio.to_thread(_metrics, endpoint)
+    text = await aside(_metrics, endpoint)
     found: dict[int, float] = {}
     for bound, count in _BATCHES.findall(text):
         if float(bound) < math.inf:
@@ -80,7 +80,7 @@ async def try_once(endpoint: Endpoint, body: bytes) -> None:
 
     Raises ProfileError with what the server said.
     """
-    status, answer = await asyncio.to_thread(exchange, endpoint, "POST", endpoint.path, body)
+    status, answer = await aside(exchange, endpoint, "POST", endpoint.path, body)
     if 200 <= status < 300 or status in (429, 503):
         return
     raise _wrong(status, answer)
@@ -107,23 +107,23 @@ def ask(endpoint: Endpoint, body: bytes) -> bytes:
 async def is_ready(endpoint: Endpoint) -> bool:
     """Say whether a server answers there and wants requests."""
     try:
-        status, _ = await asyncio.to_thread(_get, endpoint, wire.READY_PATH)
+        status, _ = await aside(_get, endpoint, wire.READY_PATH)
     except ProfileError:
         return False
     return status == 200
 
 
 async def _ask_json(endpoint: Endpoint, path: str) -> dict[str, Any]:
-    status, answer = await asyncio.to_thread(_get, endpoint, path)
+    status, answer = await aside(_get, endpoint, path)
     return json_object(answer) if status == 200 else {}
 
 
 async def _ask_model(endpoint: Endpoint, path: str) -> tuple[dict[str, Any], str]:
     """Its metadata, and what the server has to say instead."""
-    status, answer = await asyncio.to_thread(_get, endpoint, path)
+    status, answer = await aside(_get, endpoint, path)
     if status != 200:
         return {}, f"of its model it says HTTP {status}: {_said(answer)}"
-    ready, _ = await asyncio.to_thread(_get, endpoint, wire.READY_PATH)
+    ready, _ = await aside(_get, endpoint, wire.READY_PATH)
     return json_object(answer), "it is not ready yet" if ready == 503 else ""
 
 
@@ -142,7 +142,7 @@ def model_of(endpoint: Endpoint) -> str | None:
 
 
 async def _ask_load(endpoint: Endpoint) -> float | None:
-    found = _LOAD_GAUGE.search(await asyncio.to_thread(_metrics, endpoint))
+    found = _LOAD_GAUGE.search(await aside(_metrics, endpoint))
     return float(found[1]) or None if found else None
 
 

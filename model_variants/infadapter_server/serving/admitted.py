@@ -97,6 +97,7 @@ class Admitted:
         if ticket.answer.done():
             return
         ticket.answer.set_exception(why)
+        ticket.answer.exception()  # or asyncio would log it where whoever waited has gone
         self._metrics.outcomes[outcome].inc()
         for number in ticket.numbers:
             if self._tickets.pop(number, None) is not None:

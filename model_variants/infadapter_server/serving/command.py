@@ -12,6 +12,7 @@ from infadapter_profiles.variables import unread
 from infadapter_scheduler import DEFAULT_POINT_POLICY, POINT_POLICIES
 from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
+from infadapter_server.logs import log_to_stderr
 from infadapter_server.memory import Memory
 from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_server.serving.assembly import Given
@@ -188,7 +189,7 @@ def _command(
     paced: bool,
     drain_seconds: float,
 ) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_stderr()
     for sentence in unread(os.environ, {wire.MAX_BATCH_VARIABLE}):
         logging.getLogger(__name__).warning("%s", sentence)
     default_s = None if slo_ms is None else slo_ms / 1000

@@ -115,6 +115,7 @@ class Connection(HttpProtocol):
         self.due_s = self.since_s + connections.limits.head_s
         self._head_bytes = 0  # of this request, and what the parser holds back
         self._now_s = self.since_s  # when the bytes came that are read
+        self._head_read = False  # of this request; what comes in its trailer is no header
         self._exchange: Exchange | None = None  # whose body has not been looked for yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -159,10 +160,15 @@ class Connection(HttpProtocol):
         if len(self.pipeline) >= _PIPELINED:
             raise ValueError("Too many requests at once.")  # to the parser, which then gives up
         self.url, self.headers, self.expect_100_continue = b"", [], False
+        self._head_read = False
         self.due_s = self._now_s + self._all.limits.head_s
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._head_read:  # a router that takes headers away looks into no trailer
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        self._head_bytes = 0
+        self._head_bytes, self._head_read = 0, True
         self.due_s = self._now_s + self._all.limits.body_s
         exchange = self._short_way()
         if exchange is not None:

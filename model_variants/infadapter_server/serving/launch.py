@@ -10,6 +10,7 @@ import click
 from prometheus_client import disable_created_metrics
 
 from infadapter_scheduler import PointPolicy
+from infadapter_server.logs import announce
 from infadapter_server.serving.assembly import Given, served
 from infadapter_server.serving.deadlines import Deadlines
 from infadapter_server.serving.driver import Driver
@@ -93,7 +94,7 @@ def _listener(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise click.ClickException(f"Cannot listen on {host}:{port}: {_reason(error)}.") from None
     shown = f"[{host}]" if ":" in host else host
-    print(f"listening on http://{shown}:{listener.getsockname()[1]}", flush=True)
+    announce(f"listening on http://{shown}:{listener.getsockname()[1]}")
     return listener
 
 

@@ -27,7 +27,16 @@ from infadapter_server.serving.onnx_config import read_onnx
 from infadapter_server.serving.rungs import stored_rungs
 from infadapter_server.serving.versions import served_version, version_of
 
-__all__ = ["FILES", "Found", "Unfit", "found_file", "found_folder", "found_variant", "scan"]
+__all__ = [
+    "FILES",
+    "Found",
+    "Unfit",
+    "found_file",
+    "found_folder",
+    "found_variant",
+    "readable",
+    "scan",
+]
 
 FILES: Mapping[str, Format] = {
     "model.pt": Format.TORCHSCRIPT,
@@ -66,7 +75,17 @@ def scan(folder: Path) -> dict[str, Found | Unfit]:
         names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
     except OSError as error:
         raise ConfigError(_unreadable(folder, error)) from None
-    return {name: found_folder(name, folder / name) for name in names if name[0] != "."}
+    return {readable(name): found_folder(name, folder / name) for name in names if name[0] != "."}
+
+
+def readable(text: str) -> str:
+    """
+    What names of files come into: they may hold any bytes, of which those that are no text can't be
+    in JSON, and those that are no characters to print shouldn't be in a line of a log.
+    """
+    known = os.fsencode(text).decode(errors="replace")
+    spaced = (" " if each.isspace() else each for each in known)
+    return "".join(each if each.isprintable() else "\ufffd" for each in spaced)
 
 
 def found_folder(name: str, folder: Path) -> Found | Unfit:
@@ -75,25 +94,26 @@ def found_folder(name: str, folder: Path) -> Found | Unfit:
     try:
         if not NAME.fullmatch(name):
             raise ConfigError(f"{name[:80]!r} is no name: letters, digits, dots and dashes.")
-        config = _config(folder)
+        mark, config = _mark(folder / CONFIG_FILE), _config(folder)
         version = served_version(folder, config)
-        return _found(name, version, _file(folder / version, config), config, folder)
+        return _found(name, version, _file(folder / version, config), config, folder, mark)
     except ConfigError as error:
-        return Unfit(name=name, version=version, reason=str(error))
+        return Unfit(name=readable(name), version=version, reason=readable(str(error)))
     except OSError as error:
-        return Unfit(name=name, version=version, reason=_unreadable(folder, error))
+        reason = readable(_unreadable(folder, error))
+        return Unfit(name=readable(name), version=version, reason=reason)
 
 
 def found_file(name: str, file: Path) -> Found | Unfit:
     """A model by its file; the configuration is beside it, or beside its version."""
     try:
         folder = _configured(file)
-        config = _config(folder)
-        return _found(name, version_of(file), file, config, folder)
+        mark, config = _mark(folder / CONFIG_FILE), _config(folder)
+        return _found(name, version_of(file), file, config, folder, mark)
     except ConfigError as error:
-        return Unfit(name=name, reason=str(error))
+        return Unfit(name=name, reason=readable(str(error)))
     except OSError as error:
-        return Unfit(name=name, reason=_unreadable(file, error))
+        return Unfit(name=name, reason=readable(_unreadable(file, error)))
 
 
 def found_variant(
@@ -104,14 +124,18 @@ def found_variant(
 ) -> Found:
     """One of ours, with the weights that ship with it or of a file."""
     config = ModelConfig(signature=SIGNATURES[variant], variant=variant, batch_sizes=batch_sizes)
-    return _found(name, variant, weights, config, None)
+    return _found(name, variant, weights, config, None, "")
 
 
 def _found(
-    name: str, version: str, file: Path | None, config: ModelConfig, folder: Path | None
+    name: str, version: str, file: Path | None, config: ModelConfig, folder: Path | None, mark: str
 ) -> Found:
-    form = _format(file, config)
-    files = [] if file is None else [file]
+    """
+    `mark` is the configuration's from before it was read, as the file's is here: what is replaced
+    while it is read differs from its stamp at the next look, and is read again.
+    """
+    files, form = [] if file is None else [file], _format(file, config)
+    marks = [_mark(each) for each in files]
     if file is not None and form is Format.ONNX:
         config, beside = read_onnx(file, config)
         files += beside
@@ -136,7 +160,7 @@ def _found(
         rungs=rungs.stored,
         profiled_points=tuple(config.points_s),
     )
-    marks = [*map(_mark, files), _mark(folder / CONFIG_FILE if folder else None)]
+    marks = [*marks, *map(_mark, files[len(marks) :]), mark]
     size = sum(each.stat().st_size for each in files)
     return Found(
         stored=stored,

@@ -69,6 +69,7 @@ class Membership:
             self._tell(ExecutorLeft(lane.name))
 
     def lost(self, lane: Lane, reason: str) -> None:
+        self._residence.rests.lost(lane, reason, self._residence.clock())
         lane.went()
         self.leave(lane)
         self._residence.lost(lane)

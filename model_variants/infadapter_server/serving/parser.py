@@ -12,17 +12,21 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from typing import IO, Any
 
 import numpy as np
 import orjson
 
+from infadapter_server.interpreter import module_command
 from infadapter_server.networks.signatures import Floats, Signature
 from infadapter_server.serving import protocol
 from infadapter_server.serving.oip.outputs import Wanted
 from infadapter_server.serving.protocol import BadTensor, Question
 
 __all__ = ["Parser", "ParserLost"]
+
+_BESIDE_BATCH = [each.name for each in fields(Question) if each.name != "batch"]
 
 
 class ParserLost(Exception):
@@ -41,9 +45,8 @@ class Parser:
         if self.process is not None and self.process.poll() is not None:
             self._end()
         if self.process is None:
-            command = [sys.executable, "-m", __name__]
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+                module_command(__name__), stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
             )
 
     def stop(self) -> None:
@@ -130,12 +133,8 @@ def _answer(asked: Mapping[str, Any], body: bytes, to: IO[bytes]) -> None:
     except BadTensor as error:
         _write(to, {"bad": str(error)}, b"")
         return
-    head = {
-        "shape": question.batch.shape,
-        "id": question.id,
-        "wanted": question.wanted,
-        "timeout_us": question.timeout_us,
-    }
+    head = {name: getattr(question, name) for name in _BESIDE_BATCH}
+    head["shape"] = question.batch.shape
     _write(to, head, np.ascontiguousarray(question.batch).data.cast("B"))
 
 

@@ -14,7 +14,7 @@ from infadapter_server.memory import LEAST_BYTES
 from infadapter_server.networks.stored import Stored
 from infadapter_server.serving.catalogue import Changes, differences
 from infadapter_server.serving.costs import Costs
-from infadapter_server.serving.layout import Found, Unfit
+from infadapter_server.serving.layout import Found, Unfit, readable
 from infadapter_server.serving.measurements import Measurements
 from infadapter_server.serving.standing import Failure, Standing, State
 
@@ -62,7 +62,8 @@ class Repository:
         changes = differences(self._found, found)
         self._found = dict(found)
         for name in (*changes.changed, *changes.removed):
-            self.standing(name).failure, self.standing(name).hangs = None, 0
+            standing = self.standing(name)
+            standing.failure, standing.hangs, standing.losses = None, 0, 0
         self._tell((*changes.added, *changes.changed))
         return changes
 
@@ -158,7 +159,8 @@ class Repository:
         standing, found = self.standing(report.model), self._found.get(report.model)
         if report.outcome is not Outcome.DONE:
             failed = report.outcome is Outcome.FAILED
-            standing.failed(executor, Failure(report.error, report.end_s) if failed else None)
+            failure = Failure(readable(report.error), report.end_s) if failed else None
+            standing.failed(executor, failure)
             return
         standing.loaded(executor)
         if isinstance(found, Found) and found.stamp == standing.stamp:

@@ -1,8 +1,10 @@
 """The routes of Triton's model repository extension, on the server's application."""
 
+from contextlib import suppress
+
 import orjson
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from infadapter_profiles import wire
@@ -45,13 +47,15 @@ def add_repository(app: Starlette, api: RepositoryApi, variant: str) -> None:
 
 
 async def _body(request: Request) -> bytes | None:
-    """None if it is longer than any that is meant."""
+    """None if it is longer than any that is meant, or its sender has gone, whom nobody answers."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_BODY:
-            return None
-    return bytes(body)
+    with suppress(ClientDisconnect):
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LONGEST_BODY:
+                return None
+        return bytes(body)
+    return None
 
 
 def _response(reply: Reply, variant: str) -> Response:

@@ -1,5 +1,6 @@
 """
-Rests: a model whose load hangs is left alone for a while, each time for twice as long.
+Rests: a model whose load hangs, or ends its executor, is left alone for a while, each time for
+twice as long.
 
 Whatever it waits for may be missing everywhere, as a file system that is out of reach: to load it
 on the next executor would cost that one too, and so on. So the scheduler doesn't know the model
@@ -11,11 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from infadapter_scheduler import Event, ModelRemoved
-from infadapter_server.serving.lanes import Lane, Loading
+from infadapter_server.serving.lanes import Lane
 from infadapter_server.serving.repository import Repository
 from infadapter_server.serving.wishes import Wishes
 
 __all__ = ["Rests"]
+
+BLAMED = 2
+"""Executors in a row that were lost in a model's load. One may have been an accident."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,15 +39,28 @@ class Rests:
         if standing.rests:
             standing.still_hangs(now_s)
         elif name in self.repository.models() and not standing.there:
-            self._begin(loading, now_s)
+            waited_s = now_s - loading.ordered_s
+            reason = f"has not ended after {waited_s:.0f} s: look at its file's disk."
+            self._begin(name, reason, now_s)
 
-    def _begin(self, loading: Loading, now_s: float) -> None:
+    def lost(self, lane: Lane, reason: str, now_s: float) -> None:
+        """
+        If that was in a load, and not for the first time, the model rests: what kills executors,
+        as a file that takes more memory than there is, would go on to kill each that comes back.
+        """
+        loading = lane.loading
+        if loading is None:
+            return
         name, standing = loading.model, self.repository.standing(loading.model)
-        waited_s = now_s - loading.ordered_s
-        reason = (
-            f"The load of {name} has not ended after {waited_s:.0f} s: look at its file's disk."
-        )
-        failure = standing.hung(reason, now_s)
+        standing.losses += 1
+        served = name in self.repository.models() and not standing.there
+        if served and standing.losses >= BLAMED:
+            times = f"has ended its executor {standing.losses} times in a row"
+            self._begin(name, f"{times}: {reason}", now_s)
+
+    def _begin(self, name: str, why: str, now_s: float) -> None:
+        standing = self.repository.standing(name)
+        failure = standing.hung(f"The load of {name} {why}", now_s)
         _log.error("%s rests for %.0f s: %s", name, failure.retry_s, failure.reason)
         if self.wishes.begun:
             self.tell(ModelRemoved(name))

@@ -19,6 +19,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from infadapter_server.exit_code import end_at_once
+from infadapter_server.logs import announce
 from infadapter_server.serving.app import create_app
 from infadapter_server.serving.connections import (
     ConnectionLimits,
@@ -176,7 +177,7 @@ async def _open_grpc(
     residence = inference.driver.residence
     repository = RepositoryApi(residence.repository, residence.wishes, residence.allowances)
     front = await open_front(inference, host, port, repository, tracing)
-    print(f"listening on grpc://{host}:{front.port}", flush=True)
+    announce(f"listening on grpc://{host}:{front.port}")
     return front
 
 

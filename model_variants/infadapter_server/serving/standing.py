@@ -24,7 +24,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`hung`: the load did not end, and whatever it needs may be missing everywhere."""
+    """
+    `hung`: the load did not end, and whatever it needs may be missing everywhere; or it ended its
+    executor, and would end others.
+    """
 
     reason: str
     at_s: float
@@ -44,7 +47,8 @@ class Standing:
     stamp: str = ""  # of the file that was loaded last
     leaving: bool = False
     failure: Failure | None = None
-    hangs: int = 0  # loads in a row that did not end
+    hangs: int = 0  # loads in a row after which it was left alone
+    losses: int = 0  # loads in a row in which the executor was lost
 
     @property
     def rests(self) -> bool:
@@ -80,7 +84,7 @@ class Standing:
         self.holders[executor] = False
 
     def loaded(self, executor: str) -> None:
-        self.holders[executor], self.failure, self.hangs = True, None, 0
+        self.holders[executor], self.failure, self.hangs, self.losses = True, None, 0, 0
 
     def failed(self, executor: str, failure: Failure | None) -> None:
         """None: it came too late, which says nothing of the model."""
@@ -89,7 +93,7 @@ class Standing:
             self.failure = failure or self.failure
 
     def hung(self, reason: str, now_s: float) -> Failure:
-        """A load did not end: it rests, each time for twice as long."""
+        """A load did not end, or its executor did: it rests, each time for twice as long."""
         self.hangs += 1
         retry_s = backoff_s(RETRY_S, self.hangs, LONGEST_RETRY_S)
         self.failure = failure = Failure(reason, now_s, retry_s, hung=True)

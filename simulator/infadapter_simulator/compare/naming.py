@@ -46,12 +46,15 @@ def named(text: str | None, scenario: Scenario, peak_rps: float) -> tuple[str, .
     if text == "all":
         scaled = [f"{kind}-{name}" for name in sizes for kind in OF_A_VARIANT]
         return (OURS, *(RESEARCH if sizes else ()), STATIC_BEST, HINDSIGHT, *scaled)
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise _unknown(text, scenario)
+    rules: dict[tuple[str, str, int | None], str] = {}
     for name in names:
         candidates(name, scenario)
-    return names
+        kind, variant, cores = _parts(name, list(sizes))
+        rules.setdefault((kind or name, variant, cores), name)  # `hpa-V` is `hpa-cpu-V`
+    return tuple(rules.values())
 
 
 def best_suited(scenario: Scenario, peak_rps: float) -> tuple[str, ...]:

@@ -91,6 +91,22 @@ def test_all_is_everything_once(scenario: Scenario) -> None:
     assert named("infadapter, infadapter", scenario, 10.0) == ("infadapter",)
 
 
+@pytest.mark.parametrize(
+    ("asked", "rows"),
+    [
+        ("hpa-resnet18,hpa-cpu-resnet18", ("hpa-resnet18",)),
+        ("hpa-cpu-resnet18,hpa-resnet18", ("hpa-cpu-resnet18",)),
+        ("fixed-resnet18-8,fixed-resnet18-08", ("fixed-resnet18-8",)),
+        ("hpa-resnet18,hpa-cpu-resnet50", ("hpa-resnet18", "hpa-cpu-resnet50")),
+        ("hpa-cpu-resnet18,hpa-rps-resnet18", ("hpa-cpu-resnet18", "hpa-rps-resnet18")),
+    ],
+)
+def test_two_names_of_one_policy_are_one_row(
+    scenario: Scenario, asked: str, rows: tuple[str, ...]
+) -> None:
+    assert named(asked, scenario, 10.0) == rows
+
+
 def test_variants_that_cannot_share_a_pod_are_told_so(scenario: Scenario) -> None:
     alone = replace(scenario, variants=scenario.variants[:1])
     with pytest.raises(UnknownPolicy, match=r"no infadapter-grouped here: .*two or more variants"):

@@ -1,6 +1,5 @@
 """The command line of `infadapter-worker`."""
 
-import logging
 import os
 import signal
 import socket
@@ -22,6 +21,7 @@ from infadapter_server.executors.remote.watch import watch
 from infadapter_server.executors.remote.worker import Worker
 from infadapter_server.exit_code import exit_code_of
 from infadapter_server.finite import Finite
+from infadapter_server.logs import announce, log_to_stderr
 from infadapter_server.memory import Memory
 from infadapter_server.serving.quota import thread_limit
 
@@ -97,7 +97,7 @@ def _command(
     secret: Path | None,
     stuck_seconds: float,
 ) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_to_stderr()
     try:
         server, bound = listen(host, port, _tls(secret))
     except OSError as error:
@@ -111,7 +111,7 @@ def _command(
     torch_opener()
     prepared.set()
     serve(server, Service(name, worker, disk))
-    print(f"listening on {host}:{bound}", flush=True)
+    announce(f"listening on {host}:{bound}")
     watching = partial(watch, worker, follow_quota=threads is None, stuck_s=stuck_seconds)
     threading.Thread(target=watching, daemon=True).start()
     give_way()

@@ -10,7 +10,7 @@ import grpc
 from infadapter_profiles import wire
 from infadapter_server.serving.refusal import Refusal
 
-__all__ = ["code_of", "explained"]
+__all__ = ["code_of", "end", "explained"]
 
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
@@ -47,15 +47,18 @@ def explained(
         try:
             return await method(asker, request, context)
         except Refusal as refusal:
-            await _end(refusal, context)
+            await end(refusal, context)
+        except grpc.aio.AbortError:
+            raise  # it has been explained already
         except Exception:  # noqa: BLE001 - a mistake of ours is one call's, and is logged
             _log.exception("A call met a mistake of the server.")
-            await _end(Refusal(500, "The server made a mistake; its log says which."), context)
+            await end(Refusal(500, "The server made a mistake; its log says which."), context)
 
     return explaining
 
 
-async def _end(refusal: Refusal, context: Context) -> NoReturn:
+async def end(refusal: Refusal, context: Context) -> NoReturn:
+    """End the call as a refusal says."""
     trailing = [*context.trailing_metadata(), *refusal.headers.items()]
     after_s = refusal.headers.get(wire.RETRY_AFTER_HEADER)
     if after_s is not None:

@@ -3,15 +3,20 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import Message
 
+from infadapter_server.serving.bodies import Hold
 from infadapter_server.serving.grpc import inference_pb2 as pb
+from infadapter_server.serving.grpc.calls import Places, Stream, Unary
 from infadapter_server.serving.grpc.repository import RepositoryCalls, RepositoryService
 from infadapter_server.serving.grpc.service import Service
 from infadapter_server.serving.inference import Inference
+from infadapter_server.serving.offered import Offered
+from infadapter_server.serving.refusal import Refusal
 
 if TYPE_CHECKING:
     from infadapter_server.serving.tracing.spans import Tracing
@@ -20,7 +25,17 @@ __all__ = ["GrpcFront", "open_front"]
 
 _SERVICE = "inference.GRPCInferenceService"
 _FEWEST, _MOST = 64, 1024
-"""Calls at once, between as many as the budget for bodies holds; gRPC itself refuses the others."""
+"""Inferences at once, between as many as the budget for bodies holds; as many streams; others."""
+
+_BOUNDS = (
+    ("grpc.max_send_message_length", -1),  # ours are as long as the networks make them
+    ("grpc.so_reuseport", 0),  # or two servers would share a port without a word
+    # Who has vanished without a word keeps no place, who never speaks or asks no connection.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 600_000),
+)
 
 _BYTES_PER_VALUE = 10  # a 64-bit number in the field of its datatype; in bytes it takes eight
 _HEAD_BYTES = 65_536
@@ -47,16 +62,10 @@ async def open_front(
     tracing: "Tracing | None" = None,
 ) -> GrpcFront:
     """Listen; port 0 is any that is free. Raises OSError."""
-    methods = _methods(Service(inference), RepositoryService(repository), tracing)
     longest = _longest_message(inference)
-    server = grpc.aio.server(
-        options=(
-            ("grpc.max_receive_message_length", longest),
-            ("grpc.max_send_message_length", -1),  # ours are as long as the networks make them
-            ("grpc.so_reuseport", 0),  # or two servers would share a port without a word
-        ),
-        maximum_concurrent_rpcs=max(_FEWEST, min(_MOST, inference.budget.most // longest)),
-    )
+    most = max(_FEWEST, min(_MOST, inference.budget.most // longest))
+    methods = _methods(inference, most, RepositoryService(repository), tracing)
+    server = grpc.aio.server(options=(("grpc.max_receive_message_length", longest), *_BOUNDS))
     handlers = grpc.method_handlers_generic_handler(_SERVICE, methods)
     server.add_generic_rpc_handlers((handlers,))
     shown = f"[{host}]" if ":" in host else host
@@ -71,12 +80,14 @@ async def open_front(
 def _longest_message(inference: Inference) -> int:
     values = [math.prod(known.signature.input_shape) for known in inference.models.values()]
     largest = max(values, default=0) * inference.limits.batch
-    return max(largest * _BYTES_PER_VALUE + _HEAD_BYTES, _LEAST_LONGEST)
+    least = _LEAST_LONGEST if isinstance(inference.models, Offered) else 0
+    return max(largest * _BYTES_PER_VALUE + _HEAD_BYTES, least)
 
 
 def _methods(
-    service: Service, repository: RepositoryService, tracing: "Tracing | None"
+    inference: Inference, most: int, repository: RepositoryService, tracing: "Tracing | None"
 ) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
+    service, counted = Service(inference), partial(_count, inference)
     infer: Callable[..., Any] = service.model_infer
     stream_infer: Callable[..., Any] = service.model_stream_infer
     if tracing is not None:
@@ -91,19 +102,31 @@ def _methods(
         "ModelReady": (service.model_ready, pb.ModelReadyRequest),
         "ModelMetadata": (service.model_metadata, pb.ModelMetadataRequest),
         "ModelConfig": (service.model_config, pb.ModelConfigRequest),
-        "ModelInfer": (infer, pb.ModelInferRequest),
         "RepositoryIndex": (repository.index, pb.RepositoryIndexRequest),
         "RepositoryModelLoad": (repository.load, pb.RepositoryModelLoadRequest),
         "RepositoryModelUnload": (repository.unload, pb.RepositoryModelUnloadRequest),
     }
-    handlers = {
-        name: grpc.unary_unary_rpc_method_handler(method, request.FromString, _bytes)
-        for name, (method, request) in unary.items()
+    within_s, places = inference.limits.body_s, Places(_MOST)
+    calls = {name: Unary(*method, places, within_s) for name, method in unary.items()}
+    asked = pb.ModelInferRequest
+    calls["ModelInfer"] = Unary(infer, asked, Places(most, counted), within_s)
+    stream = Stream(stream_infer, asked, Places(most, counted))
+    return {
+        **{
+            name: grpc.stream_unary_rpc_method_handler(call.answer, response_serializer=_bytes)
+            for name, call in calls.items()
+        },
+        "ModelStreamInfer": grpc.stream_stream_rpc_method_handler(
+            stream.answers, response_serializer=_bytes
+        ),
     }
-    stream = grpc.stream_stream_rpc_method_handler(
-        stream_infer, pb.ModelInferRequest.FromString, _bytes
-    )
-    return {**handlers, "ModelStreamInfer": stream}
+
+
+def _count(inference: Inference, refusal: Refusal) -> None:
+    arrived_s = inference.begin(inference.clock())
+    inference.finish(Hold(inference.budget))
+    inference.count_refused(refusal.reason, arrived_s)
+    inference.metrics.count(refusal.status)
 
 
 def _bytes(message: Any) -> bytes:

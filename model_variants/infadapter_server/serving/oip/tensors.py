@@ -14,6 +14,9 @@ from infadapter_server.serving.oip.fields import BadTensor, parameters, shown, w
 
 __all__ = ["input_batch"]
 
+_MOST_NESTED = 32
+"""Of no network's input are there more dimensions, and numpy has no more than 64."""
+
 
 def input_batch(
     content: Mapping[str, Any], tail: bytes, signature: Signature, max_batch: int
@@ -85,6 +88,8 @@ def _flattened(data: list[Any]) -> tuple[list[Any], tuple[int, ...]]:
         shape.append(len(data[0]))
         if any(len(inner) != shape[-1] for inner in data):
             raise BadTensor("The lists in data differ in length or depth.")
+        if len(shape) > _MOST_NESTED:
+            raise BadTensor(f"The lists in data are nested more than {_MOST_NESTED} deep.")
         data = list(chain.from_iterable(data))
     return data, tuple(shape)
 
