@@ -19,8 +19,7 @@ from infadapter_solver import Plan, Problem, evaluate
 MOST_FOR_A_PATH = 0.05
 """
 In objective, a mean over the dwell: what a plan with a growth path may be worth less once the load
-has outgrown one. It pays for fast variants in place of accurate ones, and not for a start for which
-much of what serves makes way.
+has outgrown one. It pays for fast variants in place of accurate ones.
 """
 
 
@@ -110,9 +109,12 @@ def _with_recourse(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
 def _with_path(best: Plan, switch: Switch, before: CurrentPlan) -> Plan:
     """
     With a growth path; before a load has outgrown anything, only one that serves as much, and then
-    one that is worth nearly as much: where what serves would make way for its start, it waits.
+    one that is worth nearly as much and for which no more of what serves makes way than for the
+    best plan: what may come is not paid for with requests that are there.
     """
     found = with_growth_path(best, switch)
     if found is best or not before.is_outgrown:
         return found if found.capacity_rps >= best.capacity_rps else best
+    if switch.given_up_rps(found) > switch.given_up_rps(best):
+        return best
     return found if switch.worth(best) - switch.worth(found) <= MOST_FOR_A_PATH else best

@@ -4,7 +4,7 @@ The growth path of a plan: what its pods come to serve by in-place resizes alone
 A resize takes a second and a start ten. Where slow, accurate variants fill the budget, a load that
 goes on to rise is met by giving up what serves, to make room for a start. So a plan that serves
 more than the one before has a pod that can take over in place, if the surge does not see to that:
-after one that was outgrown at any price, else where it costs no capacity.
+after one that was outgrown only where no more of what serves makes way for it (`choice.py`).
 """
 
 import math

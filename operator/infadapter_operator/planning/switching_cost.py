@@ -24,6 +24,7 @@ from infadapter_operator.planning.capacity import (
     resizable,
     running_groups,
 )
+from infadapter_operator.planning.making_way import given_up_rps
 from infadapter_solver import CPU, Plan, PodGroup, Problem, Resources, evaluate
 from infadapter_solver.problem import Target
 
@@ -59,16 +60,25 @@ class Switch:
         has room, at which it starts.
         """
         started = self._started(plan)
-        room = max(0, self._room.get(CPU, 0))
-        left = max(0, room - started.get(CPU, 0))
-        at_once = max(started.get(CPU, 0) / self._rounds(started), self._largest_start(plan))
-        makes_way = max(0.0, at_once - room)
+        left = max(0, self._room.get(CPU, 0) - started.get(CPU, 0))
         able_rps = self._ready_rps + left * self._most_rps_per_millicore
+        makes_way = self._makes_way(plan)
         able_rps = max(0.0, able_rps - makes_way * self._ready_rps / self._ready_millicores)
         served = min(1.0, able_rps / self.problem.demand_rps)
         accuracy = self.problem.objective.accuracy_weight * self._ready_accuracy * served
         held = self.service.objective.price_of(plus(self._held, started))
         return accuracy - self.problem.objective.cost_weight * held / self._whole
+
+    def given_up_rps(self, plan: Plan) -> float:
+        """Of Ready capacity, what makes way in a round, pod by pod."""
+        lacking = self._makes_way(plan)
+        return given_up_rps(self.service, self.ready, plan, lacking) if lacking else 0.0
+
+    def _makes_way(self, plan: Plan) -> float:
+        """Millicores in a round that have no room."""
+        started = self._started(plan)
+        at_once = max(started.get(CPU, 0) / self._rounds(started), self._largest_start(plan))
+        return max(0.0, at_once - max(0, self._room.get(CPU, 0)))
 
     def _largest_start(self, plan: Plan) -> int:
         """Of those that have room at none of the sizes at which they may start."""
