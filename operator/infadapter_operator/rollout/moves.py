@@ -90,14 +90,14 @@ def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> 
 def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges: bool) -> Moves:
     """What rolls and bridges beside what grows, and what is given up for what has no room."""
     rolled, unrolled = roll(context, observed, grown)
-    lacking = (*grown.shortages, *unrolled)
-    short = frozenset(name for one in lacking for name in one.lacking)
+    waits = grown.shortages
+    short = frozenset(name for one in (*waits, *unrolled) for name in one.lacking)
     freed = _freed(context, observed, short)
     if short and (bridges or not (freed or _is_settling(observed))):
         grown = _growth(context, observed, bridges=bridges, smaller=True)
         rolled, _ = roll(context, observed, grown)  # beside what starts smaller there is less room
         if not (grown.steps or rolled or freed):
-            freed = _preempted(context, observed, lacking)
+            freed = _preempted(context, observed, waits)
     elif not freed and not context.takers_are_ready:
         freed = _preempted(context, observed, ())
     if not (freed or grown.steps or rolled):
