@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from infadapter_operator.delays import START_S
-from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.observed import STUCK, Observed
 from infadapter_operator.domain.steps import ReplacePods, ScaleUp
 from infadapter_operator.planning.capacity import held_by, held_in_force, plus, total
 from infadapter_operator.rollout.free import Room, rolled_beyond
@@ -80,13 +80,16 @@ def _fewest(
 ) -> Releases | None:
     """
     So few of them that the others, as small as they are to be, have room to be replaced when these
-    have gone. What is as planned stays, and one that has to be replaced does: without, more would
-    come up at the size that is to be replaced. All of them, where that alone leaves room for a new
-    one: of a target without pods nothing is to be replaced.
+    have gone. One that has to be replaced is among the others: without, more would come up at the
+    size that is to be replaced. What is as planned stays where it is a resize that does not come.
+    All of them, where that alone leaves room for a new one: of a target without pods nothing is to
+    be replaced.
     """
-    able = [one for one in own if one.must_be_replaced(context.now_s)] or own
-    by_loss = sorted(able, key=lambda one: (context.counted_rps(one), one.actual.name))
-    most = len(own) if len(able) == len(own) else len(able) - 1
+    now_s = context.now_s
+    replaced = [one for one in own if one.must_be_replaced(now_s)]
+    able = replaced if any(one.actual.resize in STUCK for one in replaced) else own
+    by_loss = sorted(able, key=lambda one: (one in replaced, *_loss(context, one)))
+    most = len(own) if len(replaced) == len(own) else len(able) - 1
     for n in range(most + 1):
         gone = by_loss[:n]
         stay = [one for one in own if one not in gone]
@@ -97,6 +100,10 @@ def _fewest(
             going: dict[str, Allocation | None] = dict.fromkeys(one.actual.name for one in gone)
             return going | {one.actual.name: one.desired for one in shrinking}
     return None
+
+
+def _loss(context: DrainContext, one: PodState) -> tuple[float, str]:
+    return context.counted_rps(one), one.actual.name
 
 
 def _needed(group: PodGroup, own: Sequence[PodState], pods: int, *, shrunk: bool) -> Resources:
