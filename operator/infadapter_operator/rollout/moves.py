@@ -102,8 +102,9 @@ def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges
         freed = _preempted(context, observed, ())
     if not (freed or grown.steps or rolled):
         rolled, unrolled = _rolled_after_all(context, observed, grown)
-        freed = preempted(context, unrolled)
-        short |= {name for one in unrolled for name in one.lacking}
+        lacking = {name for one in unrolled for name in one.lacking}
+        freed = make_room(context, lacking) or preempted(context, unrolled)
+        short |= lacking
     if not (freed or grown.steps or rolled):
         freed = _back_in_budget(context, observed)
     if freed or _is_settling(observed):

@@ -188,11 +188,12 @@ class _Grower:
     def _startable_pods(self, group: PodGroup, size: Resources, there: int) -> int:
         """
         Pods that come up larger than planned shrink then, and for the last ones there may be no
-        room. Then those that are there have to be rolled first, and room for that is not used up.
+        room. Then those that are there have to be rolled first: where there is room for that, it is
+        not used up.
         """
         planned, wanted = group.allocation.resources, group.pods - there
         most = min(wanted, self.room.times(size))
-        if most == wanted or size == planned:
+        if most == wanted or size == planned or not self._may_roll(planned, there, 0):
             return most
         return next((n for n in range(most, 0, -1) if self._may_roll(planned, there, n)), 0)
 
