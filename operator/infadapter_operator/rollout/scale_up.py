@@ -14,6 +14,7 @@ from infadapter_operator.planning.capacity import (
     largest,
     load_time_s,
     plus,
+    total,
 )
 from infadapter_operator.rollout.free import Room, rolled_beyond, room_for, start_size
 from infadapter_operator.rollout.match import WAITS, PodState, of_target, resize_failed
@@ -74,6 +75,7 @@ def scale_up(
         room.take(service.max_surge)  # until a look has seen that it came back
     grower = _Grower(
         service,
+        plan,
         observed,
         room,
         now_s,
@@ -103,6 +105,7 @@ class _Grower:
     def __init__(
         self,
         service: Service,
+        plan: Plan,
         observed: Observed,
         room: Room,
         now_s: float,
@@ -113,6 +116,7 @@ class _Grower:
         over: bool,
     ) -> None:
         self._service = service
+        self._spare = _spare(service, plan)
         self._observed = observed
         self._now_s = now_s
         self._smaller = smaller
@@ -187,13 +191,14 @@ class _Grower:
 
     def _startable_pods(self, group: PodGroup, size: Resources, there: int) -> int:
         """
-        Pods that come up larger than planned shrink then, and for the last ones there may be no
-        room. Then those that are there have to be rolled first: where there is room for that, it is
-        not used up.
+        Pods that come up larger than planned shrink then, and for the last one there may be no room
+        beside all that is planned. Then those that are there have to be rolled first: where there
+        is room for that, it is not used up.
         """
         planned, wanted = group.allocation.resources, group.pods - there
         most = min(wanted, self.room.times(size))
-        if most == wanted or size == planned or not self._may_roll(planned, there, 0):
+        last_fits = self._spare.with_back(planned).times(size)
+        if last_fits or not self._may_roll(planned, there, 0):
             return most
         return next((n for n in range(most, 0, -1) if self._may_roll(planned, there, n)), 0)
 
@@ -250,6 +255,12 @@ class _Grower:
             and a.size.but_cpu == desired.size.but_cpu
         ]
         return sorted(between, key=lambda a: -a.cpu_millicores)
+
+
+def _spare(service: Service, plan: Plan) -> Room:
+    """What budget and surge have beside all that is planned."""
+    planned = total(group.resources for group in plan.groups)
+    return Room(plus(plus(service.budget, service.max_surge), planned, -1))
 
 
 def beyond(held: Resources, wanted: Resources) -> Resources:

@@ -420,6 +420,43 @@ WAYS = {
         budget=600,
         surge=1000,
     ),
+    "pods come up larger than planned where the last one has room in the end": Case(
+        kinds=(
+            Kind(0.1, {200: 4.0, 400: 8.0, 600: 12.0, 1000: 20.0}),
+            Kind(0.1, {400: 86.6, 1000: 216.5}),
+            Kind(0.1, {400: 86.6, 1000: 216.5}),
+            Kind(1.0, {400: 44.72, 1000: 111.8}),
+        ),
+        plans=((Group(1, 400, 5), Group(2, 400, 1), Group(3, 400, 4)),),
+        there=(
+            There(2, 400, carries=False),
+            There(0, 400),
+            There(1, 1000, ready=False, carries=False),
+            There(2, 400, ready=False, carries=False),
+            There(2, 1000),
+        ),
+        demand_rps=628.63,
+        budget=4200,
+        surge=500,
+        node=4200,
+        confirm_s=0.0,
+        lag_s=2.0,
+    ),
+    "what can be spared goes before capacity is given up for a roll": Case(
+        kinds=(Kind(10.0, {2000: 433.0}), Kind(3.0, {600: 67.08, 1000: 111.8})),
+        plans=((Group(0, 2000, 5),),),
+        there=(
+            There(0, 2000, batch_size=4),
+            There(0, 800, carries=False),
+            There(1, 800, ready=False, carries=False),
+            There(0, 2000),
+            There(0, 2000),
+        ),
+        demand_rps=2814.5,
+        budget=10200,
+        surge=0,
+        lag_s=2.0,
+    ),
 }
 
 TROUBLES = {
