@@ -89,7 +89,8 @@ def _fewest(
     replaced = [one for one in own if one.must_be_replaced(now_s)]
     able = replaced if any(one.actual.resize in STUCK for one in replaced) else own
     by_loss = sorted(able, key=lambda one: (one in replaced, *_loss(context, one)))
-    most = len(own) if len(replaced) == len(own) else len(able) - 1
+    all_are = all(one.goes or one in replaced for one in own)
+    most = len(own) if all_are else len(able) - 1
     for n in range(most + 1):
         gone = by_loss[:n]
         stay = [one for one in own if one not in gone]

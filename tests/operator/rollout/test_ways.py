@@ -457,6 +457,20 @@ WAYS = {
         surge=0,
         lag_s=2.0,
     ),
+    "the only planned pod goes for its like together with one that is too many": Case(
+        kinds=(
+            Kind(0.1, {200: 78.35, 400: 156.7, 600: 235.05, 2000: 783.5}),
+            Kind(0.1, {2000: 110.0}),
+            Kind(1.0, {200: 11.0, 600: 33.0}),
+            Kind(10.0, {400: 86.6}),
+        ),
+        plans=((Group(0, 600, 1, batch_size=4), Group(1, 2000, 1), Group(3, 400, 5)),),
+        there=(There(0, 600), There(3, 400, ready=False, carries=False), There(0, 600)),
+        demand_rps=1556.1,
+        budget=4800,
+        surge=200,
+        confirm_s=0.0,
+    ),
 }
 
 TROUBLES = {
