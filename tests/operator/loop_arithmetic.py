@@ -157,7 +157,7 @@ class Standing:
         """
         What more it takes to start each planned pod that is not there, or to grow one. Where as
         many as are planned have the size already, one beside them that can't grow goes, and is
-        not replaced: such a group is owed no roll.
+        not replaced: such a group is owed no roll. Pods of another batch size or template are.
         """
         for group in self.groups:
             size = group.allocation.resources
@@ -165,7 +165,8 @@ class Standing:
             there = [pod for pod in own if not pod.is_lost]
             template = self.observed.templates.get(group.target) if own else None
             enough = sum(within(size, pod.resources) for pod in there) >= group.pods
-            if not enough and any(pod.resize in STUCK for pod in there):
+            stuck = not enough and any(pod.resize in STUCK for pod in there)
+            if stuck or any(self._is_of_another_kind(pod, group) for pod in there):
                 yield _roll(there, group)
                 continue
             if len(there) < group.pods:
@@ -174,6 +175,10 @@ class Standing:
             if not enough:
                 yield from (_more(pod.resources, size) for pod in smaller)
             yield from (pod.wanted.resources for pod in there if is_pending(pod))
+
+    def _is_of_another_kind(self, pod: Pod, group: PodGroup) -> bool:
+        is_stale = pod.outdated and group.target not in self.observed.rolling
+        return is_stale or pod.size.batch_size != group.allocation.batch_size
 
     def _has_room(self, want: Size, gone: Sequence[Pod]) -> bool:
         may = total([self.service.budget, self.service.max_surge])

@@ -5,8 +5,9 @@ Capacity: until all planned pods are Ready, no less is served than was or than i
 they are, no less than that or than the plan serves. Where nothing planned has room without less, a
 part may be given up, as where more than the budget is held for REPAID_AFTER_S, some of the plan has
 yet to start and none of it starts, and must be back soon: with each planned pod that becomes Ready,
-and with each new plan, anew. What does not come is waited for as long as patience lasts; then there
-is another plan, or the loop rests, and the rest has a name.
+and with each new plan, anew; where pods are rolled, with each new one, and when that begins or
+ends. What does not come is waited for as long as patience lasts; then there is another plan, or the
+loop rests, and the rest has a name.
 """
 
 import math
@@ -33,6 +34,7 @@ from tests.operator.loop_arithmetic import (
 RESIZE_S = 1.0
 LINGER_S = 3.0  # a pod that was told to stop
 REPAID_AFTER_S = 1.5  # surge that has been held for longer goes back before more is started
+ROLL_S = 10.0  # a rolling change lets each new pod be Ready for this long
 OBEYED_WITHIN_S = 15.0  # weights that were replaced before they were confirmed may be obeyed yet
 
 
@@ -44,6 +46,7 @@ class Conceded:
     since_s: float  # or since the last progress
     arrived: int  # planned pods that were Ready
     groups: Sequence[PodGroup]  # that were planned
+    rolled: int | None = None  # new pods that were Ready of what rolled; None: nothing did
 
 
 @dataclass(slots=True, kw_only=True)
@@ -155,6 +158,8 @@ class Contract:
             self.conceded = None
         elif _arrived(seen) > given.arrived or _groups(seen) != given.groups:
             given.arrived, given.groups, given.since_s = _arrived(seen), _groups(seen), now_s
+        elif _comes_further(given.rolled, rolled := _rolled(seen)):
+            given.rolled, given.since_s = rolled, now_s
         until_s = max(given.since_s, _waits_since_s(seen)) + self._patience_s(seen)
         assert now_s <= until_s or self.conceded is None, (
             f"at {now_s:.0f} s {after_rps:.1f} rps are served, {owed_rps:.1f} were given up for "
@@ -164,7 +169,8 @@ class Contract:
     def _patience_s(self, seen: Cycle) -> float:
         """What does not come is waited for, and then a new plan is made without it."""
         waits = _waits_since_s(seen) > -math.inf
-        return self.period_s + (self._most_patience_s() if waits else 0.0)
+        rolls_s = 0.0 if _rolled(seen) is None else ROLL_S
+        return self.period_s + rolls_s + (self._most_patience_s() if waits else 0.0)
 
     def _most_patience_s(self) -> float:
         slowest_s = max(variant.load_time_s for variant in self.service.variants)
@@ -224,6 +230,21 @@ def _arrived(seen: Cycle) -> int:
     return sum(
         min(g.pods, sum(pod.ready for pod in living(observed, g.target))) for g in _groups(seen)
     )
+
+
+def _rolled(seen: Cycle) -> int | None:
+    """New pods that are Ready of what is being rolled; None: nothing is."""
+    observed = seen.observed or Observed()
+    if not observed.rolling:
+        return None
+    pods = (pod for target in observed.rolling for pod in living(observed, target))
+    return sum(pod.ready and not pod.outdated for pod in pods)
+
+
+def _comes_further(before: int | None, now: int | None) -> bool:
+    if before is None or now is None:
+        return before is not now
+    return now > before
 
 
 def _demand_rps(seen: Cycle) -> float:

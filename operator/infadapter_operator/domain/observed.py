@@ -59,7 +59,8 @@ class Pod:
     resize: Resize = Resize.NONE
     resize_since_s: float | None = None
     trouble: Trouble | None = None  # as the platform tells it; None: nothing is known to be wrong
-    outdated: bool = False  # of an earlier template: its trouble says nothing of new pods
+    outdated: bool = False  # of an earlier template: its trouble says nothing of new pods; where
+    # its target does not roll, the change has yet to be begun
     unready_since_s: float | None = None  # None: not told, and taken to be since it was created
 
     @property

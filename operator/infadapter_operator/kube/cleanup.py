@@ -1,4 +1,7 @@
-"""What no plan asks for: pods of a template that the user changed roll; what left the spec goes."""
+"""
+What no plan asks for: pods of a template that the user changed roll, unless the loop waits for room
+to roll them; what left the spec goes.
+"""
 
 from infadapter_operator.kube.adopt_deployments import hand_back
 from infadapter_operator.kube.observe import belongs_to
@@ -28,11 +31,17 @@ async def remove_left(writer: Writer, running: Running, remaining: int) -> None:
         if not remaining:
             await hand_back(writer.api, running.deployment, running.pods)
     elif remaining:
-        operation = {"op": "replace", "path": "/spec/replicas", "value": remaining}
-        await writer.api.operate(path, [operation])
+        await leave(writer, running, remaining)
     else:
         await writer.api.delete(path)
         await _delete_own(writer, core(writer.owner.namespace, "services", running.name))
+
+
+async def leave(writer: Writer, running: Running, remaining: int) -> None:
+    """So many of its pods, and its template as it is: another one would roll them."""
+    operation = {"op": "replace", "path": "/spec/replicas", "value": remaining}
+    await writer.api.operate(deployments(writer.owner.namespace, running.name), [operation])
+    writer.written.add(running.target)
 
 
 async def _delete_own(writer: Writer, path: str) -> None:

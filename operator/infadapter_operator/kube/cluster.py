@@ -107,12 +107,16 @@ class KubeCluster:
         except ApiRefusal as refusal:
             raise refusal.as_step_refused() from None
 
-    async def clean_up(self) -> None:
-        """What no plan asks for. Raises StepRefused or PlatformUnavailable."""
+    async def clean_up(self, updates: frozenset[Target] = frozenset()) -> None:
+        """
+        What no plan asks for. `updates` are the targets whose changed templates wait for room, and
+        are left to a step. Raises StepRefused or PlatformUnavailable.
+        """
         writer = self._writer()
         try:
-            for running in tuple(self._running.values()):
-                await clean_up(writer, running)
+            for target, running in tuple(self._running.items()):
+                if target not in updates:
+                    await clean_up(writer, running)
         except ApiRefusal as refusal:
             raise refusal.as_step_refused() from None
 

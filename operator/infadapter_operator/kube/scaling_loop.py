@@ -176,7 +176,7 @@ class ServiceLoop:
         if seen.service.mode is not Mode.AUTO or seen.observed is None:
             return []
         try:
-            await self._cluster.clean_up()
+            await self._cluster.clean_up(seen.rollout.updates if seen.rollout else frozenset())
         except StepRefused as refused:
             return [condition_of(refused)]
         return [shortage_of(refused) for refused in self._cluster.refused_pods()]

@@ -1,15 +1,15 @@
 """
 The loop's steps, carried out on Deployments and their pods.
 
-A Deployment's template changes only while none of its pods runs. After that sizes change pod by
-pod, in place, and the template stays, so that nothing rolls by accident.
+A Deployment's template changes only while none of its pods runs, or to roll them. After that sizes
+change pod by pod, in place, and the template stays, so that nothing rolls by accident.
 """
 
 from infadapter_operator.domain.names import DELETION_COST
 from infadapter_operator.domain.ports import ResizeInfeasible
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_operator.kube.adopt_deployments import adopt
-from infadapter_operator.kube.cleanup import remove_left
+from infadapter_operator.kube.cleanup import leave, remove_left
 from infadapter_operator.kube.client import STRATEGIC, KubeApi
 from infadapter_operator.kube.paths import core
 from infadapter_operator.kube.read import annotation, runs_pods, template_size
@@ -89,6 +89,9 @@ async def _remove(writer: Writer, step: RemovePods) -> None:
         name = pod["metadata"]["name"]
         if name in step.pods and annotation(pod, DELETION_COST) is None:
             await _send_first(writer.api, core(writer.owner.namespace, "pods", name))
+    if not running.is_current:
+        await leave(writer, running, step.remaining)
+        return
     size = template_size(running.deployment, running.server.container)
     await writer.have(running.workload, step.target, size, step.remaining)
 

@@ -121,6 +121,9 @@ def room_beside(
 
 
 def _is_reached(observed: Observed, plan: Plan | None, aside: Collection[str]) -> bool:
+    """Not while a roll is under way, which has yet to hold more."""
+    if observed.rolling:
+        return False
     ready = [
         pod
         for pod in observed.pods

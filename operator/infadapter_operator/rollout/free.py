@@ -28,6 +28,10 @@ class Room:
     def take(self, amounts: Resources, times: int = 1) -> None:
         self._left = plus(self._left, amounts, -times)
 
+    def with_back(self, amounts: Resources) -> "Room":
+        """What it is once these are free."""
+        return Room(plus(self._left, amounts))
+
 
 def room_for(service: Service, plan: Plan, observed: Observed) -> Room:
     """Pods that leave hold what they have until they are gone; pods still to come hold theirs."""

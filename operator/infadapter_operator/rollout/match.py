@@ -1,7 +1,7 @@
 """Which of the pods that run the plan wants, and at what size; the others are to go."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from infadapter_operator.domain.observed import STUCK, Observed, Pod, Resize
@@ -35,6 +35,7 @@ class PodState:
     serving: Allocation  # what is in force, or soon will be where it is shrinking
     accuracy: float  # of the best that it can answer with
     touchable: bool = True
+    is_stale: bool = False  # of a template that has been changed, and its roll has yet to begin
     resize_patience_s: float = RESIZE_PATIENCE_S
 
     @property
@@ -57,8 +58,8 @@ class PodState:
 
     @cached_property
     def is_level(self) -> bool:
-        """It has the size it is to have."""
-        return self.desired is not None and is_at(self.actual, self.desired)
+        """It has the size it is to have, and the template."""
+        return self.desired is not None and is_at(self.actual, self.desired) and not self.is_stale
 
     @property
     def is_asked(self) -> bool:
@@ -106,10 +107,10 @@ class PodState:
         return failed or self.must_be_replaced(now_s)
 
     def must_be_replaced(self, now_s: float) -> bool:
-        """Its size can't be reached in place, or not in time."""
+        """What it is to be can't be reached in place, or not in time."""
         if self.desired is None or self.is_level or not self.touchable:
             return False
-        if not resizable(self.actual.size, self.desired.size):
+        if self.is_stale or not resizable(self.actual.size, self.desired.size):
             return True
         return self.is_asked and resize_failed(self.actual, now_s, self.resize_patience_s)
 
@@ -128,7 +129,7 @@ def match_pods(
     Most cycles ask what the last one did, and are told the same.
     """
     asked = (
-        (service, plan.groups, observed.pods, observed.untouchable, is_short),
+        (service, plan.groups, observed.pods, observed.untouchable, observed.rolling, is_short),
         (dict(observed.desired_pods), dict(_in_force(observed))),
     )
     return _last.of(asked, lambda: _matched(service, plan, observed, is_short=is_short))
@@ -168,9 +169,17 @@ def _matched(
         kept = _kept_first(by_age[:asked], allocation, observed)
         more = [pod for pod in by_age[asked:] if pod.ready or allocation]
         stay, go = [*kept[:pods], *more], kept[pods:]
-        found += (_placed(service, pod, allocation, patience_s) for pod in stay)
+        placed = [_placed(service, pod, allocation, patience_s) for pod in stay]
+        is_stale = _is_stale(observed, target, live)
+        found += [replace(one, is_stale=True) for one in placed] if is_stale else placed
         found += (_placed(service, pod, None, patience_s) for pod in go)
     return tuple(found)
+
+
+def _is_stale(observed: Observed, target: Target, live: Sequence[Pod]) -> bool:
+    """Where one is not Ready, the change may be what mends it: no room is waited for."""
+    changed = all(pod.outdated and pod.ready for pod in live)
+    return changed and target not in observed.rolling
 
 
 def resize_failed(pod: Pod, now_s: float, patience_s: float) -> bool:

@@ -26,7 +26,7 @@ from infadapter_operator.rollout.roll import roll
 from infadapter_operator.rollout.scale_down import align
 from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
 from infadapter_operator.rollout.stopgap import stopgaps
-from infadapter_operator.rollout.surge_time import is_over
+from infadapter_operator.rollout.surge_time import is_closed, is_over
 from infadapter_operator.rollout.under_way import is_in_question, is_rolling, is_under_way
 from infadapter_solver.problem import CPU, Target
 
@@ -90,20 +90,21 @@ def moves_towards(context: DrainContext, observed: Observed, *, doubt: bool) -> 
 def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges: bool) -> Moves:
     """What rolls and bridges beside what grows, and what is given up for what has no room."""
     rolled, unrolled = roll(context, observed, grown)
-    lacking = (*grown.shortages, *unrolled)
-    short = frozenset(name for one in lacking for name in one.lacking)
+    waits = grown.shortages
+    short = frozenset(name for one in (*waits, *unrolled) for name in one.lacking)
     freed = _freed(context, observed, short)
     if short and (bridges or not (freed or _is_settling(observed))):
         grown = _growth(context, observed, bridges=bridges, smaller=True)
         rolled, _ = roll(context, observed, grown)  # beside what starts smaller there is less room
         if not (grown.steps or rolled or freed):
-            freed = _preempted(context, observed, lacking)
+            freed = _preempted(context, observed, waits)
     elif not freed and not context.takers_are_ready:
         freed = _preempted(context, observed, ())
     if not (freed or grown.steps or rolled):
         rolled, unrolled = _rolled_after_all(context, observed, grown)
-        freed = preempted(context, unrolled)
-        short |= {name for one in unrolled for name in one.lacking}
+        lacking = {name for one in unrolled for name in one.lacking}
+        freed = make_room(context, lacking) or preempted(context, unrolled)
+        short |= lacking
     if not (freed or grown.steps or rolled):
         freed = _back_in_budget(context, observed)
     if freed or _is_settling(observed):
@@ -208,10 +209,12 @@ def _rolled_after_all(
 ) -> tuple[tuple[ReplacePods, ...], tuple[Shortage, ...]]:
     """
     Where nothing moves and nothing planned is waited for, also a roll that leaves less than is
-    asked for: what it replaces may hold the room of all that is yet to start.
+    asked for: what it replaces may hold the room of all that is yet to start. Surge that is closed
+    opens by itself once all is within the budget.
     """
     waits = any(not (one.goes or one.actual.ready) for one in context.pods)
-    if waits or _makes_room_itself(context, observed):
+    closed = is_closed(observed, context.now_s) and not is_over(context.service, observed.pods)
+    if waits or closed or _makes_room_itself(context, observed):
         return (), ()
     return roll(context, observed, grown, at_any_cost=True)
 

@@ -56,7 +56,7 @@ def preempted(context: DrainContext, shortages: Sequence[Shortage]) -> Releases:
     candidates = [
         candidate
         for shortage in shortages
-        for candidate in _candidates(context, shortage)
+        for candidate in (*_candidates(context, shortage), *_instead(context, shortage))
         if not shortage.is_of_node or candidate.lost_rps <= MOST_FOR_A_NODE * context.ready_rps
     ]
     if not candidates:
@@ -92,11 +92,7 @@ def _half(amounts: Resources) -> Resources:
 
 def _candidates(context: DrainContext, shortage: Shortage) -> list[_Candidate]:
     """Of pods of which nobody knows what they serve only where no others will do."""
-    able = [
-        one
-        for one in (*releasable(context), *_replaceable(context, shortage))
-        if one.actual.name != shortage.pod
-    ]
+    able = [one for one in releasable(context) if one.actual.name != shortage.pod]
     known = [one for one in able if not is_needed_unknown(context, one, context.ready_rps)]
     return _candidates_of(context, known, shortage) or _candidates_of(context, able, shortage)
 
@@ -113,34 +109,27 @@ def _candidates_of(
     return best if together is None else [*best, together]
 
 
-def _replaceable(context: DrainContext, shortage: Shortage) -> list[PodState]:
-    """
-    Of pods that are replaced one by one, one may go first, if others stay meanwhile that are a
-    reason to replace any: else one more would come up at the size that is to be replaced. The only
-    one may, too, where what comes has room in its place: without pods there is no such size.
-    """
-    own = [one for one in context.pods if one.actual.target == shortage.replaces]
-    found = [one for one in own if one.must_be_replaced(context.now_s)]
-    fits = [one for one in found if _covers(held_in_force(one.actual), _planned(one))]
-    return found if len(found) > 1 or len(own) == len(fits) else []
-
-
-def _planned(one: PodState) -> Resources:
-    return one.desired.resources if one.desired else {}
+def _instead(context: DrainContext, shortage: Shortage) -> Iterator[_Candidate]:
+    """What of pods that are replaced one by one leaves room to replace the others."""
+    released = shortage.instead or {}
+    pods = [one for one in context.pods if one.actual.name in released]
+    if pods:
+        lost_rps = sum(_lost_rps(context, one, released[one.actual.name]) for one in pods)
+        yield _Candidate(released, _missed(context, lost_rps), shortage)
 
 
 def _parts_of(context: DrainContext, one: PodState, shortage: Shortage) -> Iterator[_Candidate]:
     """What of one pod is enough by itself."""
-    shrinks = one.shrinks and one.can_resize
-    if shortage.replaces == one.actual.target and not (one.goes or shrinks):
-        if _covers(held_in_force(one.actual), shortage.lacking):
-            lost_rps = _missed(context, context.counted_rps(one))
-            yield _Candidate({one.actual.name: None}, lost_rps, shortage)
-        return
-    for size, rps in ways(context.service, one, partial=True):
+    for size, _ in ways(context.service, one, partial=True):
         if _covers(_freed(one, size), shortage.lacking):
-            lost_rps = context.counted_rps(one) - (rps if one.actual.ready else 0.0)
-            yield _Candidate({one.actual.name: size}, _missed(context, lost_rps), shortage)
+            lost_rps = _missed(context, _lost_rps(context, one, size))
+            yield _Candidate({one.actual.name: size}, lost_rps, shortage)
+
+
+def _lost_rps(context: DrainContext, one: PodState, size: Allocation | None) -> float:
+    """By giving up all of it but this."""
+    kept_rps = min(size.capacity_rps, one.capacity_rps) if size and one.actual.ready else 0.0
+    return context.counted_rps(one) - kept_rps
 
 
 def _together(
@@ -156,8 +145,7 @@ def _together(
     for one in sorted(able, key=lambda one: _loss_per_unit(context, one, shortage)):
         found[one.actual.name] = one.desired
         freed = plus(freed, _freed(one, one.desired))
-        kept_rps = min(one.desired_rps, one.capacity_rps) if one.actual.ready else 0.0
-        lost_rps += context.counted_rps(one) - kept_rps
+        lost_rps += _lost_rps(context, one, one.desired)
         if _covers(freed, shortage.lacking):
             return _Candidate(found, _missed(context, lost_rps), shortage)
     helps = any(freed.get(name, 0) > 0 for name in shortage.lacking)

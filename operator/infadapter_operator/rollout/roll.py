@@ -1,17 +1,16 @@
 """Rolling changes: pods that can't be resized are replaced one by one, readiness-gated."""
 
-import math
 from collections.abc import Sequence
 
 from infadapter_operator.delays import START_S
-from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.observed import STUCK, Observed
 from infadapter_operator.domain.steps import ReplacePods, ScaleUp
-from infadapter_operator.planning.capacity import held_by
-from infadapter_operator.rollout.free import rolled_beyond
+from infadapter_operator.planning.capacity import held_by, held_in_force, plus, total
+from infadapter_operator.rollout.free import Room, rolled_beyond
 from infadapter_operator.rollout.match import PodState, of_target
-from infadapter_operator.rollout.release import DrainContext
+from infadapter_operator.rollout.release import DrainContext, Releases
 from infadapter_operator.rollout.scale_up import Growth, Shortage
-from infadapter_solver.problem import CPU, PodGroup, Resources
+from infadapter_solver.problem import CPU, Allocation, PodGroup, Resources
 
 
 def roll(
@@ -24,7 +23,8 @@ def roll(
     they are needed until the others are as planned. What is replaced may serve more than what
     comes: until all that is planned is there, that is kept as far as it is asked for, unless the
     roll is to be made `at_any_cost`. Then it may also be one of fewer pods than are planned, where
-    there is room for no more: the others start at the new size when it is done.
+    there is room for no more: the others start at the new size when it is done. Where there is not
+    even room for those that are there, some of them may go first.
     """
     kept_rps = min(context.serving_rps, context.wanted_rps, context.enough_rps)
     if context.ready_rps < kept_rps - 1e-9 and not at_any_cost:
@@ -40,36 +40,71 @@ def roll(
             continue
         if any(one.goes for one in own) and _suffice_without(context):
             continue
-        shrinking = [one for one in own if one.shrinks and one.can_resize]
-        serve = bool(shrinking) and all(one.actual.ready for one in shrinking)
         there = observed.desired_pods.get(group.target, len(own))
         most = max(group.pods, there)
-        least = max(there, _enough(context, group, own, kept_rps)) if at_any_cost else most
-        able = range(most, least - 1, -1) if serve or not shrinking else ()
+        able = range(most, (there if at_any_cost else most) - 1, -1) if _may_roll(own) else ()
         pods = next((n for n in able if room.times(_needed(group, own, n, shrunk=False))), 0)
         if pods:
             room.take(_needed(group, own, pods, shrunk=False))
             steps.append(ReplacePods(target=group.target, size=group.allocation.size, pods=pods))
         else:
-            needed = _needed(group, own, group.pods, shrunk=True)
-            shortages.append(
-                Shortage(
-                    lacking=room.lacking(needed) or {CPU: 1},
-                    gain_rps=group.allocation.capacity_rps,
-                    wait_s=START_S,
-                    replaces=group.target,
-                )
-            )
+            instead = _fewest(context, group, own, room) if at_any_cost else None
+            shortages.append(_shortage(group, own, room, instead))
     return tuple(steps), tuple(shortages)
 
 
-def _enough(
-    context: DrainContext, group: PodGroup, own: Sequence[PodState], kept_rps: float
-) -> int:
-    """So many of the planned pods serve, beside the others, what is to be kept."""
-    others_rps = context.ready_rps - sum(context.counted_rps(one) for one in own)
-    enough = math.ceil((kept_rps - others_rps - 1e-9) / max(group.allocation.capacity_rps, 1e-9))
-    return max(1, min(enough, group.pods))
+def _may_roll(own: Sequence[PodState]) -> bool:
+    """What shrinks does so at once, unless it serves."""
+    return all(one.actual.ready for one in own if _can_shrink(one))
+
+
+def _can_shrink(one: PodState) -> bool:
+    return one.shrinks and one.can_resize
+
+
+def _shortage(
+    group: PodGroup, own: Sequence[PodState], room: Room, instead: Releases | None
+) -> Shortage:
+    needed = _needed(group, own, group.pods, shrunk=True)
+    return Shortage(
+        lacking=room.lacking(needed) or {CPU: 1},
+        gain_rps=group.allocation.capacity_rps,
+        wait_s=START_S,
+        replaces=group.target,
+        instead=instead,
+    )
+
+
+def _fewest(
+    context: DrainContext, group: PodGroup, own: Sequence[PodState], room: Room
+) -> Releases | None:
+    """
+    So few of them that the others, as small as they are to be, have room to be replaced when these
+    have gone. One that has to be replaced is among the others: without, more would come up at the
+    size that is to be replaced. What is as planned stays where it is a resize that does not come.
+    All of them, where that alone leaves room for a new one: of a target without pods nothing is to
+    be replaced.
+    """
+    now_s = context.now_s
+    replaced = [one for one in own if one.must_be_replaced(now_s)]
+    able = replaced if any(one.actual.resize in STUCK for one in replaced) else own
+    by_loss = sorted(able, key=lambda one: (one in replaced, *_loss(context, one)))
+    all_are = all(one.goes or one in replaced for one in own)
+    most = len(own) if all_are else len(able) - 1
+    for n in range(most + 1):
+        gone = by_loss[:n]
+        stay = [one for one in own if one not in gone]
+        shrinking = [one for one in stay if _can_shrink(one)]
+        freed = total(held_in_force(one.actual) for one in (*gone, *shrinking))
+        left = room.with_back(plus(freed, group.allocation.resources, -len(shrinking)))
+        if left.times(_needed(group, stay, len(stay) or 1, shrunk=True)):
+            going: dict[str, Allocation | None] = dict.fromkeys(one.actual.name for one in gone)
+            return going | {one.actual.name: one.desired for one in shrinking}
+    return None
+
+
+def _loss(context: DrainContext, one: PodState) -> tuple[float, str]:
+    return context.counted_rps(one), one.actual.name
 
 
 def _needed(group: PodGroup, own: Sequence[PodState], pods: int, *, shrunk: bool) -> Resources:
@@ -79,9 +114,7 @@ def _needed(group: PodGroup, own: Sequence[PodState], pods: int, *, shrunk: bool
     come.
     """
     size = group.allocation.resources
-    has = [
-        size if shrunk and one.shrinks and one.can_resize else held_by(one.actual) for one in own
-    ]
+    has = [size if shrunk and _can_shrink(one) else held_by(one.actual) for one in own]
     return rolled_beyond(has, size, max(pods, len(own)))
 
 

@@ -45,6 +45,7 @@ class Rollout:
     weights: Mapping[str, int]  # by pod, as they shall be
     short: frozenset[str]  # resources of which budget and surge have too little
     progress: Progress
+    updates: frozenset[Target] = frozenset()  # of a changed template, rolled once there is room
 
 
 def rollout(situation: Situation, planned: Planned) -> Rollout:
@@ -152,7 +153,13 @@ def on_the_way(context: DrainContext, observed: Observed, *, doubt: bool) -> Rol
         weights=weights,
         short=moves.short,
         progress=progress_of(context, observed, moves.short, steps, doubt=doubt),
+        updates=frozenset() if doubt else _updates(context),
     )
+
+
+def _updates(context: DrainContext) -> frozenset[Target]:
+    stale = (one for one in context.pods if one.is_stale and one.must_be_replaced(context.now_s))
+    return frozenset(one.actual.target for one in stale)
 
 
 def _context(

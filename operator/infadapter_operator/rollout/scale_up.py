@@ -14,9 +14,11 @@ from infadapter_operator.planning.capacity import (
     largest,
     load_time_s,
     plus,
+    total,
 )
-from infadapter_operator.rollout.free import Room, room_for, start_size
+from infadapter_operator.rollout.free import Room, rolled_beyond, room_for, start_size
 from infadapter_operator.rollout.match import WAITS, PodState, of_target, resize_failed
+from infadapter_operator.rollout.release import Releases
 from infadapter_operator.rollout.surge_time import is_closed, is_over
 from infadapter_solver.problem import CPU, Allocation, Plan, PodGroup, Resources, Target
 
@@ -30,6 +32,7 @@ class Shortage:
     wait_s: float  # until it does
     pod: str = ""  # which is to grow; empty: one that is to start
     replaces: Target | None = None  # whose pods are replaced one by one
+    instead: Releases | None = None  # what of those leaves room to replace the others
     is_of_node: bool = False  # of a node and not of the budget: how much it lacks is a guess
 
 
@@ -72,6 +75,7 @@ def scale_up(
         room.take(service.max_surge)  # until a look has seen that it came back
     grower = _Grower(
         service,
+        plan,
         observed,
         room,
         now_s,
@@ -101,6 +105,7 @@ class _Grower:
     def __init__(
         self,
         service: Service,
+        plan: Plan,
         observed: Observed,
         room: Room,
         now_s: float,
@@ -111,6 +116,7 @@ class _Grower:
         over: bool,
     ) -> None:
         self._service = service
+        self._spare = _spare(service, plan)
         self._observed = observed
         self._now_s = now_s
         self._smaller = smaller
@@ -167,7 +173,7 @@ class _Grower:
         allocation = self._startable(group, first=first)
         comes_at = start_size(self._observed, group.target, allocation.size)
         size = largest(comes_at or {}, allocation.resources)
-        fitting = 0 if self._over else min(wanted, self.room.times(size))
+        fitting = 0 if self._over else self._startable_pods(group, size, there)
         if fitting:
             self.room.take(size, fitting)
             self.steps.append(
@@ -182,6 +188,25 @@ class _Grower:
             self._lacks_start(group, size, first=first and not fitting)
         if not fitting and size != allocation.resources:
             self.outgrown.add(group.target)
+
+    def _startable_pods(self, group: PodGroup, size: Resources, there: int) -> int:
+        """
+        Pods that come up larger than planned shrink then, and for the last one there may be no room
+        beside all that is planned. Then those that are there have to be rolled first: where there
+        is room for that, it is not used up.
+        """
+        planned, wanted = group.allocation.resources, group.pods - there
+        most = min(wanted, self.room.times(size))
+        last_fits = self._spare.with_back(planned).times(size)
+        if last_fits or not self._may_roll(planned, there, 0):
+            return most
+        return next((n for n in range(most, 0, -1) if self._may_roll(planned, there, n)), 0)
+
+    def _may_roll(self, planned: Resources, there: int, more: int) -> bool:
+        """When so many more have started and have the planned size."""
+        own = [planned] * (there + more)
+        left = self.room.with_back({name: -more * amount for name, amount in planned.items()})
+        return left.times(rolled_beyond(own, planned, len(own))) > 0
 
     def _lacks_start(self, group: PodGroup, size: Resources, *, first: bool) -> None:
         sizes = [(size, group.allocation.capacity_rps)]
@@ -230,6 +255,12 @@ class _Grower:
             and a.size.but_cpu == desired.size.but_cpu
         ]
         return sorted(between, key=lambda a: -a.cpu_millicores)
+
+
+def _spare(service: Service, plan: Plan) -> Room:
+    """What budget and surge have beside all that is planned."""
+    planned = total(group.resources for group in plan.groups)
+    return Room(plus(plus(service.budget, service.max_surge), planned, -1))
 
 
 def beyond(held: Resources, wanted: Resources) -> Resources:

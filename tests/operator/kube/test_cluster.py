@@ -137,6 +137,29 @@ async def test_a_changed_template_rolls_at_the_size_in_force_and_only_once(api: 
     assert api.writes == []
 
 
+async def test_a_changed_template_that_waits_for_room_rolls_with_the_step_that_replaces_its_pods(
+    api: FakeApi,
+) -> None:
+    """Until then its pods may go, and no new one comes."""
+    cluster = a_cluster(api)
+    before = await scaled(cluster, 3)
+    cluster.workloads = {"r18": workload(template=template(image="example/server:2"))}
+    seen = await look(cluster)
+    assert all(pod.outdated for pod in seen.pods)
+    assert not seen.rolling
+    await cluster.clean_up(frozenset({R18}))
+    gone = before.pods[0].name
+    await cluster.take(RemovePods(target=R18, pods=(gone,), remaining=2))
+    await cluster.clean_up()  # it is not as it was observed
+    seen = await look(cluster)
+    assert {p.name for p in before.pods} - {p.name for p in seen.pods} == {gone}
+    await cluster.take(ReplacePods(target=R18, size=ONE.size, pods=2))
+    seen = await look(cluster)
+    assert not {p.name for p in before.pods} & {p.name for p in seen.pods}
+    assert template_of(api)["image"] == "example/server:2"
+    assert not any(pod.outdated for pod in seen.pods)
+
+
 async def test_a_variant_that_left_the_spec_goes_when_its_pods_may(api: FakeApi) -> None:
     cluster = a_cluster(api)
     await scaled(cluster, 2)

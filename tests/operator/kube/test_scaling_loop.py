@@ -237,6 +237,32 @@ async def test_paused_stops_at_once_also_when_the_spec_is_wrong() -> None:
 # --- borrowed ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("surge", ["0", "4"])
+async def test_another_image_is_rolled_and_without_surge_room_is_made_for_it_first(
+    surge: str,
+) -> None:
+    scaling = {"intervalSeconds": 5, "maxSurge": {"cpu": surge}}
+    bench = Bench(service(variants=[variant("r18")], budget={"cpu": "3"}, scaling=scaling))
+    bench.load.rps = 26.0
+    await bench.turns(10)
+    there = len(servers(bench))
+    before = bench.status["plan"]["allocations"]
+    bench.change(variants=[variant("r18", template=template(image="example/server:2"))])
+    fewest = there
+    for _ in range(20):
+        await bench.turns(1)
+        fewest = min(fewest, len(servers(bench)))
+    assert {pod["spec"]["containers"][0]["image"] for pod in servers(bench)} == {"example/server:2"}
+    assert bench.status["plan"]["allocations"] == before
+    assert bench.condition("Ready") == ("True", "Ready")
+    assert bench.condition("Progressing") == ("False", "AsPlanned")
+    assert (fewest < there) == (surge == "0")
+
+
+def servers(bench: Bench) -> list[Json]:
+    return [pod for pod in bench.api.pods() if "r18" in pod["metadata"]["name"]]
+
+
 async def test_what_is_borrowed_is_given_back_before_the_object_goes() -> None:
     document, api = borrowing()
     bench = Bench(document, api)

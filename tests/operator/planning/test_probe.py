@@ -152,3 +152,10 @@ def test_with_the_probe_all_that_is_planned_still_has_room(
     level = sum(ready and not leaving and s * 1000 == MILLICORES for s, ready, leaving in sizes)
     may = budget + (surge if level >= planned else 0)
     assert held + lacking + 1000 * probe <= 1000 * may
+
+
+def test_surge_is_for_a_roll_that_is_under_way() -> None:
+    rolled = replace(ONE, outdated=True)
+    observed = Observed(pods=(rolled,), rolling=frozenset({rolled.target}))
+    room = room_beside(service_of(4, 4), observed, a_plan(replace(GROUP, pods=1)), frozenset())
+    assert room == {CPU: 4000 - ONE.resources[CPU]}

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
 from tests.operator.rollout.liveness import Record, Rollout
-from tests.operator.rollout.liveness_cases import Case, cases, troubled
+from tests.operator.rollout.liveness_cases import Case, cases, rolled, troubled
 
 Way = Callable[[Rollout], Awaitable[None]]
 
@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[SearchStrategy[Case], Way, float]] = {
     "overloaded": (cases(overloaded=True), Rollout.reaches, 0.2),
     "changing": (cases(changing=True), Rollout.reaches, 0.2),
     "full": (cases(full=True, most_pods=5), Rollout.reaches, 0.1),
+    "rolled": (rolled(), Rollout.reaches, 0.1),
     "troubled": (troubled(), Rollout.rests, 0.1),
 }
 

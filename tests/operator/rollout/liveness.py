@@ -2,8 +2,8 @@
 Whether a rollout ends, and how soon: at its plan, or at a rest that has a name.
 
 How long it may take is counted here from the state it begins in. An exchange is a planned pod that
-has yet to start or to be resized; how many fit at once is counted low: none beside each other where
-the plan has no capacity to spare, and elsewhere as many as the surge holds twice.
+has yet to start, to be resized or to be replaced; how many fit at once is counted low: none beside
+each other where the plan has no capacity to spare, and elsewhere as many as the surge holds twice.
 """
 
 import math
@@ -13,7 +13,7 @@ from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.steps import SetWeights
 from infadapter_simulator.world.node import EVICTED_S
-from infadapter_solver.problem import CPU, Plan, Target
+from infadapter_solver.problem import CPU, Plan, PodGroup, Target
 from tests.operator.loop_arithmetic import (
     Standing,
     all_ready,
@@ -26,12 +26,11 @@ from tests.operator.loop_arithmetic import (
     pod_rps,
     within,
 )
-from tests.operator.loop_contract import LINGER_S, OBEYED_WITHIN_S, RESIZE_S
+from tests.operator.loop_contract import LINGER_S, OBEYED_WITHIN_S, RESIZE_S, ROLL_S
 from tests.operator.loop_runner import Runner
 from tests.operator.loop_world import World
 from tests.operator.rollout.liveness_cases import Case, decisions_of, name_of, world_of
 
-ROLL_S = 10.0  # a rolling change lets each new pod be Ready for this long
 SPARE = 1.1  # of the demand: a plan with less cannot do without any of its capacity
 QUIET_LOOKS = 10
 RETRY_LOOKS = 4  # of those in which a blocked pod is tried once
@@ -86,7 +85,8 @@ def bound_of(world: World, plan: Plan, demand_rps: float, every_s: float) -> Bou
         there = living(observed, group.target)
         size = group.allocation.resources
         exchanges += max(0, group.pods - len(there))
-        exchanges += sum(not equal(pod.wanted.resources, size) for pod in there)
+        rolls = any(pod.size.batch_size != group.allocation.batch_size for pod in there)
+        exchanges += sum(rolls or not _is_asked(pod, group) for pod in there)
         template = observed.templates.get(group.target)
         sizes += [size[CPU], template.resources[CPU] if there and template else 0]
     goes = len(observed.pods) + exchanges > sum(group.pods for group in plan.groups)
@@ -121,7 +121,7 @@ def is_reached(plan: Plan, observed: Observed) -> bool:
         if pod.is_lost:
             continue
         group = wanted.get(pod.target)
-        if group is None or not pod.ready or not equal(pod.resources, group.allocation.resources):
+        if group is None or not pod.ready or not _is_level(pod, group):
             return False
         counts[pod.target] -= 1
     return not any(counts.values())
@@ -388,6 +388,15 @@ class Rollout:
         wanted = [f"{g.pods} × {g.target.variant} {g.resources[CPU]}m" for g in self.plan.groups]
         ready = all_ready(self.plan.groups, self.world.seen())
         return f"{bound}, planned {wanted}, there {pods}, {ready=}, last steps {last.steps}"
+
+
+def _is_asked(pod: Pod, group: PodGroup) -> bool:
+    return equal(pod.wanted.resources, group.allocation.resources)
+
+
+def _is_level(pod: Pod, group: PodGroup) -> bool:
+    same = equal(pod.resources, group.allocation.resources)
+    return same and pod.size.batch_size == group.allocation.batch_size
 
 
 def _as_it_is(pod: Pod) -> Pod:

@@ -16,7 +16,15 @@ from infadapter_operator.domain.observed import Cause, Resize
 from infadapter_operator.domain.progress import Rest
 from tests.operator.loop_arithmetic import held
 from tests.operator.rollout.liveness import RECORD, Rollout
-from tests.operator.rollout.liveness_cases import Case, Group, Kind, There, cases, troubled
+from tests.operator.rollout.liveness_cases import (
+    Case,
+    Group,
+    Kind,
+    There,
+    cases,
+    rolled,
+    troubled,
+)
 
 DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
@@ -72,6 +80,12 @@ def test_the_last_of_many_plans_is_reached(case: Case) -> None:
 @some(50, deep=1_000)
 @given(case=cases(full=True, most_pods=5))
 def test_a_plan_is_reached_on_a_node_with_little_room(case: Case) -> None:
+    reached(case)
+
+
+@some(40, deep=1_000)
+@given(case=rolled())
+def test_a_plan_is_reached_by_replacing_pods(case: Case) -> None:
     reached(case)
 
 

@@ -1,16 +1,19 @@
-"""Rolling changes: how much they hold at most, in any order, and that they begin."""
+"""Rolling changes: how much they hold at most, in any order, that they begin and that they end."""
 
 import asyncio
 import itertools
-from dataclasses import replace
+import math
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.progress import Phase
+from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_operator.rollout.free import most_beyond
-from infadapter_solver.problem import CPU, PodGroup, Target
+from infadapter_solver.problem import CPU, Allocation, PodGroup, Target
 from tests.builders import a_service, recall
 from tests.operator.loop_runner import Runner
 from tests.operator.loop_world import BEGIN_S, World
@@ -77,3 +80,95 @@ def test_a_roll_begins_although_what_it_replaces_serves_more_than_what_comes(
     assert last.progress.phase is Phase.DONE, last.progress
     rolled = [pod for pod in world.seen().pods if pod.target.variant == "rolled"]
     assert [pod.size for pod in rolled] == [SINGLE.size] * 2
+
+
+ONES, BATCHES = a_row(1000, 20.0), a_row(1000, 22.0, batch_size=4)
+
+
+class Updated(World):
+    """A user changes the template of pods that run: they are to be rolled, and nothing does yet."""
+
+    changed = False
+
+    def seen(self) -> Observed:
+        observed = super().seen()
+        pods = tuple(replace(pod, outdated=self.changed or pod.outdated) for pod in observed.pods)
+        return replace(observed, pods=pods)
+
+    async def take(self, step: ScaleUp | ResizePod | ReplacePods | RemovePods) -> None:
+        await super().take(step)
+        if isinstance(step, ReplacePods) or (isinstance(step, RemovePods) and not step.remaining):
+            self.changed = False
+
+
+@dataclass
+class Played:
+    """So many pods are the whole budget, and as many others are planned in their place."""
+
+    pods: int
+    surge: int
+    demand_rps: float
+    planned: Allocation = BATCHES
+    least_rps: float = math.inf
+    runner: Runner = field(init=False)
+
+    def __post_init__(self) -> None:
+        service = a_service(
+            variants=(a_variant("rolled", ONES, BATCHES),),
+            budget={CPU: 1000 * self.pods},
+            max_surge={CPU: self.surge},
+            interval_s=3600.0,
+        )
+        self.world = Updated(service, lambda _: self.demand_rps, began_s=BEGIN_S - 100.0)
+        old = [self.world.start("rolled", ONES.size, ready=True) for _ in range(self.pods)]
+        self.world.route({pod.name: 100 for pod in old}, at_once=True)
+        self.runner = Runner(world=self.world)
+        group = PodGroup(target=Target("rolled"), allocation=self.planned, pods=self.pods)
+        decision = recall(service, (group,), demand_rps=self.demand_rps, decided_at_s=BEGIN_S)
+        self.runner.state = replace(self.runner.state, decision=decision)
+
+    async def until_done(self, most_s: float) -> None:
+        for _ in range(round(most_s)):
+            (seen,) = await self.runner.run(1.0)
+            self.least_rps = min(self.least_rps, self.world.carried_rps())
+            assert seen.progress is not None
+            if seen.progress.phase is Phase.DONE:
+                return
+        raise AssertionError(f"not rolled after {most_s:.0f} s: {seen.progress}")
+
+
+@pytest.mark.parametrize("demand_rps", [30.0, 150.0, 400.0])
+@pytest.mark.parametrize(
+    ("pods", "surge", "missing"),
+    [(2, 0, 1), (3, 0, 2), (8, 0, 2), (8, 500, 2), (8, 1000, 1), (8, 2000, 0)],
+)
+def test_pods_that_are_the_whole_budget_are_rolled_and_no_more_than_two_are_given_up(
+    pods: int, surge: int, missing: int, demand_rps: float
+) -> None:
+    """Room for the one that comes and for the one that leaves."""
+    played = Played(pods, surge, demand_rps)
+    asyncio.run(played.until_done(12.5 * (pods + 1)))
+    assert [pod.size for pod in played.world.seen().pods] == [BATCHES.size] * pods
+    assert played.least_rps >= (pods - missing) * ONES.capacity_rps
+
+
+@pytest.mark.parametrize(("pods", "surge", "missing"), [(1, 0, 1), (8, 0, 2), (8, 8000, 0)])
+def test_a_changed_template_is_rolled_within_budget_and_surge(
+    pods: int, surge: int, missing: int
+) -> None:
+    played = Played(pods, surge, 15.0 * pods, planned=ONES)
+    before = {pod.name for pod in played.world.seen().pods}
+    played.world.changed = True
+    asyncio.run(played.until_done(12.5 * (pods + 1)))
+    assert not before & {pod.name for pod in played.world.seen().pods}
+    assert played.least_rps >= (pods - missing) * ONES.capacity_rps
+
+
+def test_what_is_not_ready_is_not_waited_for_with_a_changed_template() -> None:
+    """The change may be what mends it."""
+    played = Played(2, 0, 15.0, planned=ONES)
+    played.world.pods[0].ready = False
+    played.world.changed = True
+    (seen,) = asyncio.run(played.runner.run(1.0))
+    assert seen.rollout is not None
+    assert not seen.rollout.updates

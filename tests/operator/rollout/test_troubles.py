@@ -294,6 +294,33 @@ TROUBLES = {
         confirm_s=0.0,
         lag_s=2.0,
     ),
+    "what is tried leaves the room that a roll has yet to hold": Case(
+        kinds=(
+            Kind(1.0, {200: 11.0, 400: 22.0, 600: 33.0}),
+            Kind(3.0, {600: 67.08}),
+            Kind(0.1, {200: 11.0, 1000: 55.0, 2000: 110.0}),
+        ),
+        plans=(
+            (
+                Group(1, 600, 2),
+                Group(2, 1000, 2),
+            ),
+        ),
+        there=(
+            There(1, 800, lost=True),
+            There(1, 600, carries=False),
+            There(1, 800, carries=False),
+            There(1, 800),
+        ),
+        demand_rps=256.37,
+        budget=4200,
+        surge=1000,
+        confirm_s=1.0,
+        lag_s=0.0,
+        node=4000,
+        never={2: Cause.NO_NODE, 1: Cause.CRASH},
+        fates={0: Resize.FAILING, 2: Resize.DEFERRED},
+    ),
 }
 
 
