@@ -26,6 +26,7 @@ _BAD = {
     ("MetricsFresh", "False"): "MetricsStale",
     ("PlanFeasible", "False"): "Infeasible",
     ("CapacityAvailable", "False"): "QuotaLimited",
+    ("Serving", "False"): "NotServing",
     ("Conflict", "True"): "ConflictDetected",
     ("ErrorBudgetLeft", "False"): "ErrorBudgetBurning",
 }
@@ -41,6 +42,7 @@ def events_between(
         if (condition.type, condition.status) in _BAD
         and (before is not None or condition.type != "MetricsFresh")  # a new router is not counted
         and _differs(earlier.get(condition.type), condition)
+        and not _begins(earlier.get(condition.type), condition)
     )
     plans = _plan_events(before.plan if before else None, after.plan)
     return (*plans, *turned, *_variant_events(before.variants if before else (), after.variants))
@@ -67,6 +69,12 @@ def _is_away(condition: Condition | None) -> bool:
 
 def _differs(earlier: Condition | None, now: Condition) -> bool:
     return earlier is None or (earlier.status, earlier.reason) != (now.status, now.reason)
+
+
+def _begins(earlier: Condition | None, now: Condition) -> bool:
+    """Nobody serves before the first pod is there, or while nobody looks."""
+    was_serving = earlier is not None and earlier.status == "True"
+    return now.reason == "NoReadyBackend" and not was_serving
 
 
 def _reason(condition: Condition) -> str:

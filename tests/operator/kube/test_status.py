@@ -22,7 +22,7 @@ from infadapter_operator.execute import Executed
 from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.report import Reporter, calm, condition_of
 from infadapter_operator.reconcile import Cycle
-from infadapter_operator.reporting.condition import Condition, Signals, Status
+from infadapter_operator.reporting.condition import Condition, Signals, Status, false, true
 from infadapter_operator.reporting.conditions import conditions, with_ready
 from infadapter_operator.reporting.events import build_event, events_between
 from infadapter_operator.reporting.plan_status import decision_from, plan_status
@@ -277,6 +277,27 @@ def test_a_variant_that_goes_and_comes_back_is_told_once_each() -> None:
 
 
 # --- events ------------------------------------------------------------------------------------
+
+
+def serving_as(*conditions: Condition) -> list[str]:
+    """Events of a service whose condition Serving was these in turn."""
+    statuses = [without_service(1, (condition,), None, NOW_S) for condition in conditions]
+    turns = zip((None, *statuses), statuses, strict=False)
+    return [f"{e.reason}: {e.message}" for turn in turns for e in events_between(*turn)]
+
+
+def test_that_nobody_serves_any_more_is_told_once_and_that_nobody_does_yet_is_not() -> None:
+    starting = false("Serving", "NoReadyBackend", "requests are refused")
+    serving = true("Serving", "BackendsReady", "")
+    assert serving_as(starting, serving) == []
+    lost = "NotServing: requests are refused"
+    assert serving_as(serving, starting, starting) == [lost]
+
+
+def test_a_router_that_does_not_come_is_told_before_anybody_serves() -> None:
+    starting = false("Serving", "NoReadyBackend", "requests are refused")
+    away = false("Serving", "ImageUnavailable", "no pod of the router comes")
+    assert serving_as(starting, away, away) == ["NotServing: no pod of the router comes"]
 
 
 def test_a_first_plan_is_told() -> None:
