@@ -7,7 +7,7 @@ import pytest
 
 from infadapter_scheduler import Arrival, Model, Point, Scheduler, World, replay, with_points
 from infadapter_scheduler.buffer import MOST_OF_THE_TIME
-from infadapter_scheduler.following import STALE
+from infadapter_scheduler.following import ACCIDENT, LATELY
 from infadapter_scheduler.points.ladder import Ladder
 from infadapter_scheduler.size_trial import doubt
 
@@ -36,8 +36,8 @@ def seconds_of(ladder: Ladder) -> list[dict[int, float]]:
     return [dict(point.seconds) for point in costs.choices.points]
 
 
-def times(seconds: dict[int, float], factor: float) -> dict[int, float]:
-    return {size: pytest.approx(factor * each, rel=0.02) for size, each in seconds.items()}
+def times(seconds: dict[int, float], factor: float) -> object:
+    return pytest.approx({size: factor * each for size, each in seconds.items()}, rel=0.02)
 
 
 def test_what_one_point_shows_of_the_machine_holds_for_those_that_have_not_run_lately() -> None:
@@ -58,13 +58,46 @@ def test_points_that_both_run_are_known_each_by_its_own() -> None:
 
 
 def test_who_ran_within_the_last_executions_does_not_follow_yet() -> None:
+    quick = with_points("m", [Point("a", 0.7, {1: 0.0001}), Point("b", 0.8, {1: 0.0002})])
+    ladder = Ladder(quick)
+    ladder.learn(0, 1, 0.0001)
+    for _ in range(LATELY - 1):
+        ladder.learn(1, 1, 0.0006)
+    assert seconds_of(ladder)[0][1] == pytest.approx(0.0001, rel=0.03)
+    for _ in range(LATELY):
+        ladder.learn(1, 1, 0.0006)
+    assert seconds_of(ladder)[0][1] > 0.000105
+
+
+def test_what_long_executions_have_in_common_is_known_within_a_second() -> None:
+    """
+    A quota that begins to stop a pod of a fraction of a core: all that its executions have in
+    common is known by the next second, also of those that run in turn.
+    """
+    ladder = Ladder(net())
+    for number, size in 40 * [(2, 1), (1, 2), (0, 4)]:
+        ladder.learn(number, size, 3 * ladder.model.points[number].execution_s[size])
+    for seconds, profiled in zip(seconds_of(ladder), (SMALL, MIDDLE, LARGE), strict=True):
+        for size in profiled:
+            assert 2.3 * profiled[size] < seconds[size] < 3.1 * profiled[size]
+
+
+def test_what_several_show_in_turn_is_the_same_news_of_those_that_do_not_run() -> None:
+    ladder = Ladder(net())
+    for number, size in 300 * [(2, 1), (1, 2), (0, 4)]:
+        ladder.learn(number, size, 3 * ladder.model.points[number].execution_s[size])
+    assert seconds_of(ladder) == [times(SMALL, 3), times(MIDDLE, 3), times(LARGE, 3)]
+
+
+def test_an_accident_moves_those_that_run_little_and_is_soon_forgotten() -> None:
     ladder = Ladder(net())
     ladder.learn(0, 1, SMALL[1])
-    for _ in range(STALE):
-        ladder.learn(2, 1, 3 * LARGE[1])
-    assert seconds_of(ladder)[0][1] == SMALL[1]
-    ladder.learn(2, 1, 3 * LARGE[1])
-    assert seconds_of(ladder)[0][1] > SMALL[1]
+    ladder.learn(2, 1, 10.0)
+    assert seconds_of(ladder)[0][1] <= (1 + ACCIDENT) * SMALL[1]
+    for _ in range(20):
+        ladder.learn(2, 1, LARGE[1])
+        ladder.learn(0, 1, SMALL[1])
+    assert seconds_of(ladder)[0][1] < 1.05 * SMALL[1]
 
 
 def test_requests_with_a_floor_are_counted_by_what_all_points_have_shown() -> None:
@@ -80,9 +113,10 @@ def test_a_size_of_a_point_that_has_only_been_warmed_up_is_tried_at_the_first_re
     slow = with_points("m", [Point("small", 0.7, {1: 0.002, 4: 0.350}), Point("l", 0.8, LARGE)])
     entry = Scheduler([slow]).state.models["m"]
     entry.holders.append(None)  # type: ignore[arg-type]  # some executor
-    assert entry.costs.doubted == (2, 4)
+    assert 4 in entry.costs.doubted
     doubt(entry, entry.costs, 10.0)
-    assert entry.costs.doubted == (2,), "which the fast point has no batches of"
+    assert 4 not in entry.costs.doubted
+    assert 2 in entry.costs.doubted, "of which the fast point has no batches"
 
 
 def test_points_without_a_size_leave_trials_to_those_that_have_it() -> None:
