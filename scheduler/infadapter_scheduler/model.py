@@ -7,7 +7,6 @@ from math import inf, sqrt
 
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.estimate import WindowMean
-from infadapter_scheduler.following import Following
 from infadapter_scheduler.points.point import Point, checked
 from infadapter_scheduler.points.policy import Timed
 
@@ -16,6 +15,9 @@ REFRESH = 0.005
 
 DOUBTED = 0.01
 """Longer than smaller batches together: a size is in doubt. It is tried as if that much shorter."""
+
+STALE = 20
+"""Executions of a model: a size that ran within the last so many is known by its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,6 @@ class Choices:
     learn: Callable[[int, int, float], None]  # of a point and a size, how long that took
     refute: Callable[[int, int, float], None]  # and what was known before is wrong
     guess: Callable[[int, int, float], None]  # so long it may take
-    only_warmed_up: Callable[[int, int], bool]  # as `Costs.only_warmed_up`
     numbers: tuple[int, ...]
     points: tuple[Timed, ...] = ()
     fastest: dict[int, int] = field(default_factory=dict)  # its number, by batch size
@@ -107,7 +108,8 @@ class Costs:
     _caps: list[int] = field(init=False, default_factory=list)
     _caps_from_s: list[float] = field(init=False, default_factory=list)  # the SLO of each but one
     _caps_of: int | None = field(init=False, default=None)  # the buffer's version
-    _following: Following[int] = field(init=False, default_factory=Following)
+    _runs: int = field(init=False, default=0)
+    _last_run: dict[int, int] = field(init=False, default_factory=dict)  # by batch size
 
     def __post_init__(self) -> None:
         self.sizes = tuple(sorted(self.model.execution_s))
@@ -116,8 +118,21 @@ class Costs:
         self.tabulate()
 
     def learn(self, batch: int, seconds: float) -> None:
-        self._following.learn(self.windows, batch, seconds)
-        if abs(self.windows[batch].mean - self.seconds[batch]) > REFRESH * self.seconds[batch]:
+        """
+        What slows one size slows those, too, that have not run lately. A calm load has no use for
+        large batches: they would keep what they took on another quota, or when they were warmed
+        up, and a burst would be served one by one.
+        """
+        window = self.windows[batch]
+        before_s, settled = window.mean, window.settled
+        window.add(seconds)
+        self._runs += 1
+        self._last_run[batch] = self._runs
+        if settled and window.mean != before_s:
+            for size, other in self.windows.items():
+                if self._runs - self._last_run.get(size, -STALE) > STALE:
+                    other.follow(window.mean / before_s)
+        if abs(window.mean - self.seconds[batch]) > REFRESH * self.seconds[batch]:
             self.tabulate()
 
     def refute(self, batch: int, seconds: float) -> None:
@@ -130,9 +145,7 @@ class Costs:
 
     def only_warmed_up(self, size: int) -> bool:
         """Whether what is known of a size is from before the first request, or a profile's."""
-        if self.choices is None:
-            return not self._following.has_run(size)
-        return self.choices.only_warmed_up(self._doubted_point(size), size)
+        return self.choices is None and size not in self._last_run
 
     def guess(self, size: int) -> None:
         """A size in doubt may be of use: it takes a little less than smaller ones together."""
@@ -141,12 +154,7 @@ class Costs:
             self.windows[size].guess(seconds)
             self.tabulate()
         else:
-            self.choices.guess(self._doubted_point(size), size, seconds)
-
-    def _doubted_point(self, size: int) -> int:
-        """The one whose smaller batches are faster."""
-        assert self.choices is not None
-        return self.choices.fastest[self.first[size]]
+            self.choices.guess(self.choices.fastest[self.first[size]], size, seconds)
 
     def guessed(self, point: int, size: int) -> bool:
         """What it is expected to take, nobody has measured."""

@@ -11,7 +11,6 @@ from math import inf
 from weakref import WeakValueDictionary
 
 from infadapter_scheduler.estimate import WindowMean
-from infadapter_scheduler.following import Following
 from infadapter_scheduler.model import REFRESH, Choices, Costs, Model, bound_by, fastest_s
 from infadapter_scheduler.points.policy import Timed
 
@@ -25,12 +24,7 @@ class Ladder:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.load = WindowMean(model.load_s)
-        self._windows = {
-            (number, size): WindowMean(point.execution_s[size])
-            for number, point in enumerate(model.points)
-            for size in sorted(point.execution_s)
-        }
-        self._following: Following[tuple[int, int]] = Following()
+        self._windows = [_windows(point.execution_s) for point in model.points]
         self._timed = [self._now(number) for number in range(len(model.points))]
         self._allowed = frozenset(range(len(model.points)))
         self._floor = -inf
@@ -61,32 +55,26 @@ class Ladder:
         return costs
 
     def learn(self, number: int, size: int, seconds: float) -> None:
-        """What slows one point slows those, too, that have not run lately."""
-        known_s, key = self._timed[number].seconds[size], (number, size)
-        self._following.learn(self._windows, key, seconds)
-        if abs(self._windows[key].mean - known_s) > REFRESH * known_s:
-            self._moved(range(len(self.model.points)))
+        window, known_s = self._windows[number][size], self._timed[number].seconds[size]
+        window.add(seconds)
+        if abs(window.mean - known_s) > REFRESH * known_s:
+            self._moved([number])
 
     def refute(self, number: int, size: int, seconds: float) -> None:
         """What was learnt is wrong: of the other points, too, what can't be beside this one."""
         ratio = seconds / self.model.points[number].execution_s[size]
-        for other, point in enumerate(self.model.points):
-            bound_by(self._of(other), point.execution_s, ratio)
-        for larger, window in self._of(number).items():
+        for windows, point in zip(self._windows, self.model.points, strict=True):
+            bound_by(windows, point.execution_s, ratio)
+        for larger, window in self._windows[number].items():
             window.bound(max(1.0, larger / size) * seconds)
-        self._windows[number, size].restart(seconds)
-        self._moved(range(len(self.model.points)))
+        self._windows[number][size].restart(seconds)
+        self._moved(range(len(self._windows)))
 
     def guess(self, number: int, size: int, seconds: float) -> None:
         """As `Costs.guess`; the point may have no batches of that size."""
-        if (number, size) in self._windows:
-            self._windows[number, size].guess(seconds)
+        if size in self._windows[number]:
+            self._windows[number][size].guess(seconds)
             self._moved([number])
-
-    def only_warmed_up(self, number: int, size: int) -> bool:
-        """Whether a batch that the point has was never run for anybody."""
-        key = number, size
-        return key in self._windows and not self._following.has_run(key)
 
     def seed(self, name: str | None, execution_s: Mapping[int, float]) -> None:
         """A profile of one point in place of what was measured."""
@@ -94,8 +82,8 @@ class Ladder:
         if len(numbers) > 1:
             raise ValueError(f"which operating point of {self.model.name} was profiled?")
         for number in numbers:
-            for size in self._of(number).keys() & execution_s.keys():
-                self._windows[number, size] = WindowMean(execution_s[size])
+            windows = self._windows[number]
+            windows.update({b: WindowMean(execution_s[b]) for b in windows if b in execution_s})
         self._moved(numbers)
 
     def reload(self, load_s: float) -> None:
@@ -106,14 +94,10 @@ class Ladder:
 
     def scale(self, factor: float, each_s: float) -> None:
         self.load.scale(factor)
-        for (_, size), window in self._windows.items():
-            window.scale(factor, size * each_s)
-        self._moved(range(len(self.model.points)))
-
-    def _of(self, number: int) -> dict[int, WindowMean]:
-        """Those of one point, by batch size."""
-        sizes = sorted(self.model.points[number].execution_s)
-        return {size: self._windows[number, size] for size in sizes}
+        for windows in self._windows:
+            for size, window in windows.items():
+                window.scale(factor, size * each_s)
+        self._moved(range(len(self._windows)))
 
     def _numbers(self, names: Iterable[str] | None) -> frozenset[int]:
         known = {point.name: number for number, point in enumerate(self.model.points)}
@@ -136,9 +120,7 @@ class Ladder:
             points = [self.model.points[number] for number in numbers]
             found = Costs(replace(self.model, execution_s=fastest_s(points)))
             found.load = self.load
-            found.choices = Choices(
-                self.learn, self.refute, self.guess, self.only_warmed_up, numbers
-            )
+            found.choices = Choices(self.learn, self.refute, self.guess, numbers)
             self._tables[numbers] = found
             self._renew(found, found.choices)
         return found
@@ -158,10 +140,14 @@ class Ladder:
             able = [point for point in choices.points if size in point.seconds]
             fastest = min(able, key=lambda point: (point.seconds[size], -point.accuracy))
             choices.fastest[size] = fastest.number
-            costs.windows[size] = self._windows[fastest.number, size]
+            costs.windows[size] = self._windows[fastest.number][size]
         costs.tabulate()
 
     def _now(self, number: int) -> Timed:
         point = self.model.points[number]
-        means = {size: window.mean for size, window in self._of(number).items()}
+        means = {size: window.mean for size, window in self._windows[number].items()}
         return Timed(number, point.name, point.accuracy, means)
+
+
+def _windows(execution_s: Mapping[int, float]) -> dict[int, WindowMean]:
+    return {size: WindowMean(execution_s[size]) for size in sorted(execution_s)}
