@@ -98,10 +98,9 @@ def found_folder(name: str, folder: Path) -> Found | Unfit:
         version = served_version(folder, config)
         return _found(name, version, _file(folder / version, config), config, folder, mark)
     except ConfigError as error:
-        return Unfit(name=readable(name), version=version, reason=readable(str(error)))
+        return _unfit(name, str(error), version)
     except OSError as error:
-        reason = readable(_unreadable(folder, error))
-        return Unfit(name=readable(name), version=version, reason=reason)
+        return _unfit(name, _unreadable(folder, error), version)
 
 
 def found_file(name: str, file: Path) -> Found | Unfit:
@@ -111,9 +110,13 @@ def found_file(name: str, file: Path) -> Found | Unfit:
         mark, config = _mark(folder / CONFIG_FILE), _config(folder)
         return _found(name, version_of(file), file, config, folder, mark)
     except ConfigError as error:
-        return Unfit(name=name, reason=readable(str(error)))
+        return _unfit(name, str(error))
     except OSError as error:
-        return Unfit(name=name, reason=readable(_unreadable(file, error)))
+        return _unfit(name, _unreadable(file, error))
+
+
+def _unfit(name: str, reason: str, version: str = "") -> Unfit:
+    return Unfit(name=readable(name), version=version, reason=readable(reason))
 
 
 def found_variant(

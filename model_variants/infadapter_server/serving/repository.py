@@ -62,8 +62,7 @@ class Repository:
         changes = differences(self._found, found)
         self._found = dict(found)
         for name in (*changes.changed, *changes.removed):
-            standing = self.standing(name)
-            standing.failure, standing.hangs, standing.losses = None, 0, 0
+            self.standing(name).forget()
         self._tell((*changes.added, *changes.changed))
         return changes
 

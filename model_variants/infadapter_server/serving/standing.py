@@ -84,7 +84,12 @@ class Standing:
         self.holders[executor] = False
 
     def loaded(self, executor: str) -> None:
-        self.holders[executor], self.failure, self.hangs, self.losses = True, None, 0, 0
+        self.holders[executor] = True
+        self.forget()
+
+    def forget(self) -> None:
+        """What went wrong before says nothing any more."""
+        self.failure, self.hangs, self.losses = None, 0, 0
 
     def failed(self, executor: str, failure: Failure | None) -> None:
         """None: it came too late, which says nothing of the model."""
