@@ -3,6 +3,7 @@
 from infadapter_operator.api.status import InferenceServiceStatus
 from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.objects import Owner
+from infadapter_operator.periodic import is_due
 from infadapter_operator.prometheus.client import slo_met_ratio
 from infadapter_operator.prometheus.queries import met_query
 from infadapter_operator.reconcile import Cycle
@@ -26,7 +27,7 @@ class SloCheck:
         """`told` is the status of before."""
         if not is_counted:
             self._ratio = None
-        elif not self._at_s <= seen.now_s < self._at_s + CHECK_EVERY_S:
+        elif is_due(self._at_s, CHECK_EVERY_S, seen.now_s):
             query = met_query(self._owner.namespace, self._owner.name, seen.service.slo_s)
             self._at_s = seen.now_s
             self._ratio = await slo_met_ratio(self._context.prometheus, query, seen.now_s)

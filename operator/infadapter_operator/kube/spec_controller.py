@@ -18,6 +18,7 @@ from infadapter_operator.kube.prepare import Prepared, Unprepared, prepare
 from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.report import condition_of
 from infadapter_operator.kube.routers.choice import Routers
+from infadapter_operator.periodic import is_due
 from infadapter_operator.reporting.condition import Condition
 
 RESYNC_EVERY_S = 30.0
@@ -68,7 +69,7 @@ class SpecController:
         Prepare what is new, and have there what a reconciliation takes for granted; what is wrong
         with either. Raises PlatformUnavailable or ApiRefusal: the next call is the retry.
         """
-        due = self._is_due(RESYNC_EVERY_S, now_s)
+        due = is_due(self._cared_at_s, RESYNC_EVERY_S, now_s)
         if self._is_new or (due and self._problem):
             self._is_new = False  # before, since it may become so again meanwhile
             try:
@@ -101,7 +102,7 @@ class SpecController:
 
     async def _care(self, now_s: float) -> list[Condition]:
         every_s = RETRY_EVERY_S if self.preflight.trouble else RESYNC_EVERY_S
-        if self._is_due(every_s, now_s):
+        if is_due(self._cared_at_s, every_s, now_s):
             await self.preflight.borrowed()
             if self.mode is Mode.AUTO:
                 try:
@@ -114,10 +115,6 @@ class SpecController:
                 self.preflight.trouble = None
             self._cared_at_s = now_s
         return self.preflight.problems()
-
-    def _is_due(self, every_s: float, now_s: float) -> bool:
-        """Also when the clock was set back."""
-        return not self._cared_at_s <= now_s < self._cared_at_s + every_s
 
     async def _have(self) -> None:
         assert self.prepared is not None

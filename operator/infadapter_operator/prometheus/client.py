@@ -18,6 +18,7 @@ from infadapter_operator.domain.load import (
     Sample,
     StaleData,
 )
+from infadapter_operator.periodic import is_due
 from infadapter_operator.prometheus.answers import LEAST_INTERVAL_S, answers_of, counted_over_s
 from infadapter_operator.prometheus.connection import MAX_POINTS, Prometheus
 from infadapter_operator.prometheus.coverage import Coverage
@@ -112,7 +113,7 @@ class PrometheusLoad:
 
     async def _older(self, window_s: float, now_s: float) -> tuple[Sample, ...]:
         long = self._long(window_s)
-        if 0 <= now_s - self._no_long_at_s < LONG_AGAIN_AFTER_S:
+        if not is_due(self._no_long_at_s, LONG_AGAIN_AFTER_S, now_s):
             return long.known
         try:
             return await long.window(window_s, now_s)

@@ -70,7 +70,6 @@ def _shortage(
         lacking=room.lacking(needed) or {CPU: 1},
         gain_rps=group.allocation.capacity_rps,
         wait_s=START_S,
-        replaces=group.target,
         instead=instead,
     )
 

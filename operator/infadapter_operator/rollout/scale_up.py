@@ -31,8 +31,7 @@ class Shortage:
     gain_rps: float  # what it will serve
     wait_s: float  # until it does
     pod: str = ""  # which is to grow; empty: one that is to start
-    replaces: Target | None = None  # whose pods are replaced one by one
-    instead: Releases | None = None  # what of those leaves room to replace the others
+    instead: Releases | None = None  # what of pods that are replaced leaves room for the others
     is_of_node: bool = False  # of a node and not of the budget: how much it lacks is a guess
 
 
