@@ -6,7 +6,6 @@ seconds. So all servers are up at once and measured in turn, in rounds: a moment
 then one of a variant's several, and none of them has it alone.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from infadapter_local.cgroups import Cores, Quotas
-from infadapter_local.measure import SETTLE_S, SIZES, Server, running, variant_words
+from infadapter_local.measure import SIZES, Server, running, variant_words
 from infadapter_local.pods import Start
 from infadapter_local.rescaling import Check, rescaled_row
 from infadapter_local.spec import HEADROOM, PERCENTILE, SLO_S
@@ -63,9 +62,19 @@ def checked_sizes(limits: Quotas | Cores) -> tuple[int, ...]:
 
 def steps(profiles: Sequence[Profile], limits: Quotas | Cores) -> int:
     """How many times `check_variants` tells what comes next."""
-    sizes = checked_sizes(limits)
-    places = sum(row.resources[CPU] in sizes for profile in profiles for row in profile.allocations)
-    return len(profiles) + places * (_ROUNDS + 1)
+    return len(profiles) + len(_rows(profiles, checked_sizes(limits))) * (_ROUNDS + 1)
+
+
+def _rows(
+    profiles: Sequence[Profile], sizes: Sequence[int]
+) -> list[tuple[str, ProfiledAllocation]]:
+    """Of each variant, what is looked at."""
+    return [
+        (profile.variant, row)
+        for profile in profiles
+        for row in profile.allocations
+        if row.resources[CPU] in sizes
+    ]
 
 
 async def check_variants(
@@ -82,10 +91,8 @@ async def check_variants(
             up = running(start, variant, variant_words(variant), sizes[0])
             servers[variant] = await stack.enter_async_context(up)
         places = [
-            Place(p.variant, row, partial(_sized, servers[p.variant], row.resources[CPU], limits))
-            for p in profiles
-            for row in p.allocations
-            if row.resources[CPU] in sizes
+            Place(variant, row, partial(_sized, servers[variant], row.resources[CPU], limits))
+            for variant, row in _rows(profiles, sizes)
         ]
         rates = await believed(await flooded(places, on_step), on_step)
     return {
@@ -98,8 +105,7 @@ async def check_variants(
 
 async def _sized(server: Server, millicores: int, limits: Quotas | Cores) -> Load:
     if limits.resizable:
-        server.child.set_quota(millicores)
-        await asyncio.sleep(SETTLE_S)
+        await server.resize(millicores)
     return server.load
 
 

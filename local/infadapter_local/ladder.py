@@ -5,7 +5,6 @@ They are the networks of the other variants, so that its profile follows from th
 calibrated a moment before. Only its start is timed, and one size is looked at.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from statistics import median
 
 from infadapter_local.calibration import checked_sizes
 from infadapter_local.cgroups import Cores, Quotas
-from infadapter_local.measure import SETTLE_S, OnStep, running
+from infadapter_local.measure import OnStep, running
 from infadapter_local.pods import Start
 from infadapter_local.rescaling import rescaled_row
 from infadapter_local.spec import NAME, PERCENTILE, SLO_S
@@ -71,8 +70,7 @@ async def check_ladder(
     found = {}
     async with running(start, VARIANT, server_words(model), sizes[0]) as server:
         if limits.resizable:
-            server.child.set_quota(millicores)
-            await asyncio.sleep(SETTLE_S)
+            await server.resize(millicores)
         allowed = await ask_points(server.load.endpoint)
         if allowed is None:
             raise ProfileError("The ladder's server does not tell its operating points.")

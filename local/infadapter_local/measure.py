@@ -44,6 +44,11 @@ class Server:
     load: HttpLoad
     load_s: float
 
+    async def resize(self, millicores: int) -> None:
+        """Return when that is its quota. Raises OSError, also where there is none."""
+        self.child.set_quota(millicores)
+        await asyncio.sleep(SETTLE_S)
+
 
 async def measure_variant(
     start: Start, variant: str, seconds: float, on_step: OnStep
@@ -57,8 +62,7 @@ async def measure_variant(
             rps = full_rps * millicores / max(sizes) if full_rps else _REQUESTS
             enough_s = max(seconds, _REQUESTS / rps)
             on_step(f"{variant} on {millicores}m", enough_s)
-            server.child.set_quota(millicores)
-            await asyncio.sleep(SETTLE_S)
+            await server.resize(millicores)
             size = PodSize(resources={CPU: millicores}, batch_size=BATCH_SIZE)
             measured.append(await measure(server.load, seconds=enough_s, size=size))
     return measured[::-1], server.load_s
