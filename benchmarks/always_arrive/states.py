@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+from benchmarks.always_arrive.leaving import leavings
 from benchmarks.always_arrive.loads import paper, plain, scenario_of, sized, steps
 from benchmarks.always_arrive.playing import Running, State
 from infadapter_local.cgroups import Quotas
@@ -47,6 +48,7 @@ def all_states() -> Iterator[State]:
     yield churn()
     yield from rises()
     yield registry_down()
+    yield from leavings()
 
 
 def traps() -> Iterator[State]:

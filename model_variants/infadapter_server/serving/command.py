@@ -37,8 +37,9 @@ Every request has a deadline, counted from its arrival: by the header infadapter
 the protocol's parameters.timeout in microseconds, or --slo-ms. Requests are batched within it. Who
 would be late, or make others late, gets 503 with Retry-After at once; who is accepted is answered.
 
-On SIGTERM or Ctrl-C the server is at once not ready, goes on answering for --drain-seconds, so
-that routers notice, and ends with 0. A second signal ends the waiting.
+On SIGTERM or Ctrl-C the server is at once not ready, goes on answering so that routers notice, and
+ends with 0: after --drain-seconds, or sooner, but for a second, once it has been silent for twice
+as long as ever within half a minute. A second signal ends the waiting.
 
 \b
 Many models in bounded memory (docs/models.md):
@@ -168,7 +169,7 @@ Several cores, several pods (docs/workers.md):
     type=Finite(0, 3600),
     default=5.0,
     show_default=True,
-    help="How long to answer on after the signal to stop.",
+    help="How long to answer on after the signal to stop, at most.",
 )
 def _command(
     variant: str | None,

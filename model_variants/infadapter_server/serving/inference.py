@@ -30,6 +30,7 @@ from infadapter_server.serving.refusal import (
     try_again,
 )
 from infadapter_server.serving.replies import Reply, answer, refused, unserved_reply
+from infadapter_server.serving.silence import Arrivals
 from infadapter_server.serving.tickets import Ticket
 
 __all__ = ["Admitted", "Identity", "Inference", "Limits"]
@@ -73,6 +74,7 @@ class Inference:
     draining: bool = False  # still answers, but wants no more requests
     closed: bool = False  # answers nothing any more
     in_flight: int = field(default=0, init=False)
+    arrivals: Arrivals = field(default_factory=Arrivals, init=False)
     budget: bodies.Budget = field(init=False)
     parsing: Parsing = field(default_factory=Parsing, init=False)
 
@@ -132,7 +134,9 @@ class Inference:
         """
         self.metrics.arrivals.inc()
         self.in_flight += 1
-        return min(self.clock(), seen_s)
+        arrived_s = min(self.clock(), seen_s)
+        self.arrivals.count(arrived_s)
+        return arrived_s
 
     def finish(self, hold: bodies.Hold) -> None:
         """A request has its answer, or nobody waits for one: what it held is free."""

@@ -30,6 +30,7 @@ from infadapter_server.serving.driver import Driver
 from infadapter_server.serving.inference import Inference
 from infadapter_server.serving.repository_api import RepositoryApi
 from infadapter_server.serving.slowing import FULL_SPEED, Speed
+from infadapter_server.serving.stopping import Stop
 
 if TYPE_CHECKING:
     from infadapter_server.serving.grpc.front import GrpcFront
@@ -108,29 +109,6 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Stop:
-    """What happens from the first signal to the end."""
-
-    def __init__(self, inference: Inference, server: uvicorn.Server, drain_s: float) -> None:
-        self._inference = inference
-        self._server = server
-        self._drain_s = drain_s
-
-    def begin(self) -> None:
-        """Drain; at once if nobody uses the server yet or if this is the second signal."""
-        if not self._inference.ready:
-            self.finish()
-            return
-        self._inference.draining = True
-        _log.info("draining for %g s; a second signal ends this", self._drain_s)
-        asyncio.get_running_loop().call_later(self._drain_s, self.finish)
-
-    def finish(self) -> None:
-        """Take no more requests and end when those in flight are answered."""
-        self._inference.closed = True
-        self._server.should_exit = True
-
-
 async def _serve(
     inference: Inference,
     listener: socket.socket,
@@ -149,7 +127,7 @@ async def _serve(
         short_way=tracing is None,  # which goes past what is traced
     )
     server = http_server(inference, connections, tracing)
-    stop = _Stop(inference, server, drain_s)
+    stop = Stop(inference, server, drain_s)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.begin)
