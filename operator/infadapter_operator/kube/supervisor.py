@@ -3,14 +3,21 @@
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.context import Context
+from infadapter_operator.kube.routers.objects import service_key
 from infadapter_operator.kube.scaling_loop import ServiceLoop
+from infadapter_operator.recurring import Recurring
 from infadapter_operator.settings import Settings
 
 _logger = logging.getLogger(__name__)
 RESTART_AFTER_S = 10.0
+WORKS_AFTER_S = 60.0
+"""A loop that ran for so long had begun to work."""
+
 STALLED_AFTER_S = 60.0
 QUESTIONS, REQUESTS = 8, 2
 """Of one cycle, to Prometheus and to the API server, that may each take their whole time-out."""
@@ -66,26 +73,24 @@ class Loops:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _supervise(self, uid: str) -> None:
+        name = service_key(self._loops[uid].owner)
+        failed = Recurring(_logger, f"{name}: its loop failed and is started again")
+        untold = Recurring(_logger, f"{name}: its failure could not be told")
         while uid in self._loops:
-            running = asyncio.create_task(self._loops[uid].run())
-            try:
-                await asyncio.wait([running])
-            finally:
-                running.cancel()
-            error = running.exception() if not running.cancelled() else None
+            began_s = time.monotonic()
+            error = await _end_of(self._loops[uid].run())
             if error is None or uid not in self._loops:
                 return
-            _logger.error("a loop failed and is started again", exc_info=error)
-            await self._tell(self._loops[uid], error)
+            if time.monotonic() - began_s >= WORKS_AFTER_S:
+                failed.recovers()
+            failed.fails(repr(error), error)
+            another = await _end_of(self._loops[uid].report_failure(error))
+            if another is None:
+                untold.recovers()
+            else:
+                untold.fails(repr(another), another)
             self._loops[uid].ticked_at_s = time.monotonic()  # one service's fault, not the others'
             await asyncio.sleep(RESTART_AFTER_S)
-
-    async def _tell(self, loop: ServiceLoop, error: BaseException) -> None:
-        """Whatever comes of it, the loop is started again."""
-        try:
-            await loop.report_failure(error)
-        except Exception:
-            _logger.exception("a failure could not be told")
 
     def _forget(self, uid: str) -> None:
         loop = self._loops.pop(uid, None)
@@ -95,6 +100,19 @@ class Loops:
             task.cancel()
         if loop:
             loop.forget()
+
+
+async def _end_of(work: Coroutine[Any, Any, None]) -> BaseException | None:
+    """
+    What it failed with; None: it is done. What was cancelled by nobody has failed, too: by what a
+    library let go of.
+    """
+    running = asyncio.create_task(work)
+    try:
+        await asyncio.wait([running])
+    finally:
+        running.cancel()
+    return asyncio.CancelledError() if running.cancelled() else running.exception()
 
 
 def stalled_after_s(settings: Settings) -> float:

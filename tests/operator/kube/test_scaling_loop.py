@@ -129,6 +129,25 @@ async def test_an_api_server_that_does_not_answer_stops_one_turn_only() -> None:
     assert bench.condition("Ready") == ("True", "Ready")
 
 
+@pytest.mark.parametrize("refused", ["/status", ""], ids=["statuses", "everything"])
+async def test_an_outage_is_told_once_and_not_every_second(
+    refused: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of each service: all else that the log said of a night was lost in it."""
+    bench = Bench(service())
+    await bench.turns(6)
+    bench.load.rps = 35.0
+    bench.api.refuse = lambda method, path: (
+        PlatformUnavailable("no answer") if path.endswith(refused) else None
+    )
+    running = asyncio.create_task(bench.loop.run())
+    for _ in range(30):
+        bench.loop.poke()
+        await asyncio.sleep(0.01)
+    running.cancel()
+    assert 1 <= sum("no answer" in line for line in caplog.messages) <= 3
+
+
 # --- specs that can't be carried out ----------------------------------------------------------
 
 
@@ -371,6 +390,46 @@ async def test_a_mistake_of_ours_stops_one_turn_of_one_service(
     await until(lambda: bool(bench.status))
     await loops.stop()
     assert "a bug" in caplog.text
+
+
+async def test_a_loop_that_a_library_cancels_is_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It counted as one that was told to stop: nobody looked at the service again, all was well."""
+    monkeypatch.setattr("infadapter_operator.kube.supervisor.RESTART_AFTER_S", 0.01)
+    bench = Bench(service())
+    cancelled: list[str] = []
+
+    def cancel(method: str, path: str) -> None:
+        cancelled.append(path)
+        if len(cancelled) < 3:
+            raise asyncio.CancelledError
+
+    bench.api.refuse = cancel
+    loops = Loops(bench.context)
+    loops.on_service(False, bench.document)
+    await until(lambda: bool(bench.status) and bench.condition("Ready")[1] != "LoopFailed")
+    await loops.stop()
+
+
+async def test_a_mistake_that_is_made_again_and_again_has_one_traceback(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("infadapter_operator.kube.supervisor.RESTART_AFTER_S", 0.0)
+    bench = Bench(service())
+    mistakes: list[str] = []
+
+    def fail(method: str, path: str) -> Exception:
+        mistakes.append(path)
+        return ZeroDivisionError("a bug")
+
+    bench.api.refuse = fail
+    loops = Loops(bench.context)
+    loops.on_service(False, bench.document)
+    await until(lambda: len(mistakes) > 20)
+    await loops.stop()
+    told = [record.exc_info is not None for record in caplog.records if "bug" in record.message]
+    assert told == [True, True]  # of the loop, and of what could not be told of it
 
 
 async def test_a_mistake_of_ours_is_told_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
