@@ -15,6 +15,7 @@ from infadapter_operator.domain.ports import (
 )
 from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.kube.client import Json, KubeApi
+from infadapter_operator.kube.events import build_event
 from infadapter_operator.kube.objects import Owner
 from infadapter_operator.kube.paths import core, custom
 from infadapter_operator.kube.refusal import ApiRefusal
@@ -22,7 +23,7 @@ from infadapter_operator.kube.routers.objects import service_key
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.recurring import Recurring
 from infadapter_operator.reporting.condition import Condition, Status
-from infadapter_operator.reporting.events import Event, build_event, events_between
+from infadapter_operator.reporting.events import Event, events_between
 
 _logger = logging.getLogger(__name__)
 
