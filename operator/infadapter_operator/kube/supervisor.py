@@ -36,10 +36,12 @@ class Loops:
         if deleted:
             self._forget(uid)
             return
-        self._context.services[uid] = document
         if uid in self._loops:
+            self._context.services[uid] = document
             self._loops[uid].update(document)
             return
+        self._forget_namesake(_key(document))
+        self._context.services[uid] = document
         self._loops[uid] = ServiceLoop(self._context, document)
         self._tasks[uid] = asyncio.create_task(self._supervise(uid))
 
@@ -91,6 +93,12 @@ class Loops:
                 untold.fails(repr(another), another)
             self._loops[uid].ticked_at_s = time.monotonic()  # one service's fault, not the others'
             await asyncio.sleep(RESTART_AFTER_S)
+
+    def _forget_namesake(self, key: tuple[str, str]) -> None:
+        """There is one object of a name: another one's deletion was missed, or is told later."""
+        for uid, there in list(self._context.services.items()):
+            if _key(there) == key:
+                self._forget(uid)
 
     def _forget(self, uid: str) -> None:
         loop = self._loops.pop(uid, None)

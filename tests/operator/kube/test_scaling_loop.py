@@ -344,6 +344,22 @@ async def test_a_service_that_comes_and_goes_leaves_no_task_and_no_series() -> N
     assert not bench.context.xds.published("vision/resnet")
 
 
+async def test_a_service_that_was_made_anew_while_nobody_watched_has_one_loop() -> None:
+    """Two loops of one name undid each other's work; the older one's end took the weights along."""
+    bench = Bench(service())
+    loops = Loops(bench.context)
+    old = bench.document
+    loops.on_service(False, old)
+    await until(lambda: bench.context.xds.published("vision/resnet") or bool(bench.status))
+    bench.api.objects[PATH]["metadata"]["uid"] = "uid-2"
+    loops.on_service(False, bench.document)
+    assert list(bench.context.services) == ["uid-2"]
+    bench.context.xds.publish("vision/resnet", ())
+    loops.on_service(True, old)
+    assert bench.context.xds.published("vision/resnet")
+    await loops.stop()
+
+
 @pytest.mark.parametrize(
     ("settings", "least_s"),
     [
