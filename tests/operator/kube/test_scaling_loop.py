@@ -492,6 +492,25 @@ def test_the_older_service_keeps_the_deployment_that_two_name() -> None:
     assert bench.context.older_claim(other, "mine") == "resnet"
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [None, [], "x", {"variants": {}}, {"variants": [None, 7, {"deploymentRef": "mine"}]}],
+)
+async def test_a_service_that_can_not_be_read_stops_no_other(spec: object) -> None:
+    """Written before the CRD had its schema, or past it: its neighbours' loops failed with it."""
+    document, api = borrowing()
+    bench = Bench(document, api)
+    odd = copy.deepcopy(bench.document)
+    odd["metadata"].update(name="odd", uid="uid-2")
+    odd["spec"] = spec
+    bench.context.services = {"uid-1": bench.document, "uid-2": odd}
+    await bench.turns(2)
+    assert bench.condition("SpecValid") == ("True", "Accepted")
+    other = Bench({**service(), "spec": spec})
+    await other.turns(1)
+    assert other.condition("SpecValid")[0] == "False"
+
+
 async def test_pods_that_a_quota_forbids_are_told() -> None:
     bench = Bench(service())
     await bench.turns(6)
