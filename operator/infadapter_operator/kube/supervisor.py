@@ -30,6 +30,7 @@ class Loops:
         self._context = context
         self._loops: dict[str, ServiceLoop] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}  # what each of these waits for
 
     def on_service(self, deleted: bool, document: Json) -> None:
         uid = document["metadata"]["uid"]
@@ -80,19 +81,31 @@ class Loops:
         untold = Recurring(_logger, f"{name}: its failure could not be told")
         while uid in self._loops:
             began_s = time.monotonic()
-            error = await _end_of(self._loops[uid].run())
+            error = await self._end_of(uid, self._loops[uid].run())
             if error is None or uid not in self._loops:
                 return
             if time.monotonic() - began_s >= WORKS_AFTER_S:
                 failed.recovers()
             failed.fails(repr(error), error)
-            another = await _end_of(self._loops[uid].report_failure(error))
+            another = await self._end_of(uid, self._loops[uid].report_failure(error))
             if another is None:
                 untold.recovers()
             else:
                 untold.fails(repr(another), another)
             self._loops[uid].ticked_at_s = time.monotonic()  # one service's fault, not the others'
             await asyncio.sleep(RESTART_AFTER_S)
+
+    async def _end_of(self, uid: str, work: Coroutine[Any, Any, None]) -> BaseException | None:
+        """
+        What it failed with; None: it is done. What was cancelled by nobody has failed, too: by what
+        a library let go of.
+        """
+        running = self._running[uid] = asyncio.create_task(work)
+        try:
+            await asyncio.wait([running])
+        finally:
+            running.cancel()
+        return asyncio.CancelledError() if running.cancelled() else running.exception()
 
     def _forget_namesake(self, key: tuple[str, str]) -> None:
         """There is one object of a name: another one's deletion was missed, or is told later."""
@@ -101,26 +114,13 @@ class Loops:
                 self._forget(uid)
 
     def _forget(self, uid: str) -> None:
-        loop = self._loops.pop(uid, None)
+        """What runs takes no further step: it would leave weights and series of what is gone."""
         self._context.services.pop(uid, None)
-        task = self._tasks.pop(uid, None)
-        if task:
-            task.cancel()
-        if loop:
+        for task in (self._tasks.pop(uid, None), self._running.pop(uid, None)):
+            if task:
+                task.cancel()
+        if loop := self._loops.pop(uid, None):
             loop.forget()
-
-
-async def _end_of(work: Coroutine[Any, Any, None]) -> BaseException | None:
-    """
-    What it failed with; None: it is done. What was cancelled by nobody has failed, too: by what a
-    library let go of.
-    """
-    running = asyncio.create_task(work)
-    try:
-        await asyncio.wait([running])
-    finally:
-        running.cancel()
-    return asyncio.CancelledError() if running.cancelled() else running.exception()
 
 
 def stalled_after_s(settings: Settings) -> float:

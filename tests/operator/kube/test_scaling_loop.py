@@ -3,6 +3,7 @@
 import asyncio
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -342,6 +343,38 @@ async def test_a_service_that_comes_and_goes_leaves_no_task_and_no_series() -> N
     await loops.stop()
     assert bench.context.services == {}
     assert not bench.context.xds.published("vision/resnet")
+
+
+async def test_a_service_that_goes_while_its_loop_is_about_to_go_on_leaves_no_series(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It took one step more: an alert of a loop that stands still, of a service that is gone."""
+    bench = Bench(service())
+    answered, request = asyncio.Event(), bench.api.request
+
+    async def late(*args: Any, **more: Any) -> Json:
+        await answered.wait()
+        return await request(*args, **more)
+
+    monkeypatch.setattr(bench.api, "request", late)
+    bench.api.refuse = lambda method, path: ApiRefusal(422, "Invalid", "no such template")
+    loops = Loops(bench.context)
+    loops.on_service(False, bench.document)
+    await asyncio.sleep(0.01)
+    answered.set()
+    loops.on_service(True, bench.document)
+    await asyncio.sleep(0.01)
+    await loops.stop()
+    assert told_of(bench) == []
+
+
+def told_of(bench: Bench) -> list[str]:
+    return [
+        sample.name
+        for family in bench.registry.collect()
+        for sample in family.samples
+        if sample.labels.get("service") == "resnet"
+    ]
 
 
 async def test_a_service_that_was_made_anew_while_nobody_watched_has_one_loop() -> None:
