@@ -34,6 +34,10 @@ Json = dict[str, Any]
 Events = AsyncIterator[Any]
 """Raw events, and kopf's bookmark where the list of what there is has ended."""
 
+_UNKNOWN = (
+    "The API server does not know who asks (401), and a new login did not mend it: the operator"
+    " ends, and the next one asks with what it is given by then."
+)
 _logger = logging.getLogger(__name__)
 
 
@@ -78,8 +82,9 @@ class LastingWatch:
             events = self._watch(resource=resource, namespace=namespace, **options)
             async for event in self._with_deletions(kind, resource, events):
                 yield event
-        except kopf.LoginError as error:
-            _logger.error("The API server does not know who asks: %s The operator ends.", error)
+        except kopf.LoginError:
+            if not self.unknown.is_set():
+                _logger.error(_UNKNOWN)
             self.unknown.set()
             await asyncio.Event().wait()  # until it has ended
         except Exception as error:  # noqa: BLE001 - whatever it is, what is known goes on
