@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import kopf
@@ -20,7 +21,7 @@ from infadapter_operator.environment import InvalidSetting
 from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.health import Health
 from infadapter_operator.kube import client
-from infadapter_operator.kube.access import wait_for_access
+from infadapter_operator.kube.access import is_gone, wait_for_access
 from infadapter_operator.kube.client import KubeApi
 from infadapter_operator.kube.context import Context
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
@@ -29,10 +30,11 @@ from infadapter_operator.prometheus.connection import Prometheus
 from infadapter_operator.prometheus.connection import connect as connect_prometheus
 from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.settings import Settings, settings_from
+from infadapter_operator.watching import CONTINUOUS_WATCH, LastingWatch, watch_by
 
 
-def register(registry: kopf.OperatorRegistry, settings: Settings) -> None:
-    """Everything that kopf calls; state lives in one Context."""
+def register(registry: kopf.OperatorRegistry, settings: Settings) -> LastingWatch:
+    """Everything that kopf calls, and what it watches by; state lives in one Context."""
     app = _App(settings)
     kopf.on.login(registry=registry)(kopf.login_via_client)
     kopf.on.startup(registry=registry)(app.start)
@@ -40,12 +42,13 @@ def register(registry: kopf.OperatorRegistry, settings: Settings) -> None:
     kopf.index(GROUP, VERSION, PROFILES, registry=registry)(app.know_profile)
     kopf.on.event(GROUP, VERSION, SERVICES, registry=registry)(app.on_service)
     kopf.on.event(GROUP, VERSION, PROFILES, registry=registry)(app.on_profile)
+    return LastingWatch(CONTINUOUS_WATCH, partial(is_gone, app.api))
 
 
 class _App:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._api = _connect(settings)
+        self.api = _connect(settings)
         self._context: Context
         self._loops: Loops
         self._health: Health
@@ -53,15 +56,15 @@ class _App:
     async def start(self, settings: kopf.OperatorSettings, **_: Any) -> None:
         settings.peering.standalone = True
         settings.posting.enabled = False
-        settings.scanning.disabled = bool(self._settings.namespaces)
+        settings.scanning.disabled = True  # a CRD that goes and comes is its watch's trouble alone
         settings.networking.request_timeout = 30
         waiting = ThreadPoolExecutor(2 * client.CONNECTIONS)  # for answers, not for the CPU
         asyncio.get_running_loop().set_default_executor(waiting)
-        self._context = _context(self._settings, self._api)
+        self._context = _context(self._settings, self.api)
         self._loops = Loops(self._context)
         self._health = Health(self._loops.stalled)
         await self._listen()
-        await wait_for_access(self._api, self._settings.namespaces)
+        await wait_for_access(self.api, self._settings.namespaces)
 
     async def _listen(self) -> None:
         try:
@@ -128,28 +131,31 @@ def run() -> int:
         for sentence in settings.ignored:
             print(f"infadapter: {sentence}", file=sys.stderr)
         registry = kopf.OperatorRegistry()
-        register(registry, settings)
+        watch = register(registry, settings)
     except (InvalidSetting, client.NoCluster) as invalid:
         print(f"infadapter: {invalid}", file=sys.stderr)
         return 2
     disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each
     kopf.configure(verbose=False)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for every event
+    logging.getLogger("kopf._cogs.clients.watching").setLevel(logging.CRITICAL)  # the same
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # a line for every attempt
     try:
-        _run_kopf(registry, settings)
+        _run_kopf(registry, settings, watch)
     except Exception as error:  # kopf's own, which it doesn't export
         if not isinstance(error.__cause__, kopf.PermanentError):
             raise
         return 1  # its sentence is in the log
-    return 0
+    return 1 if watch.unknown.is_set() else 0
 
 
-def _run_kopf(registry: kopf.OperatorRegistry, settings: Settings) -> None:
+def _run_kopf(registry: kopf.OperatorRegistry, settings: Settings, watch: LastingWatch) -> None:
+    watch_by(watch)
     kopf.run(
         registry=registry,
         standalone=True,
         identity="infadapter",  # type: ignore[arg-type]  # else by a user that images may lack
         clusterwide=not settings.namespaces,
         namespaces=list(settings.namespaces),
+        stop_flag=watch.unknown,
     )

@@ -1,6 +1,7 @@
 """What one reconciliation leaves to the next: pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from infadapter_operator.domain.decision import Shape
 from infadapter_operator.domain.observed import Cause, Observed, Trouble
@@ -55,8 +56,10 @@ def _milestone_after(
 ) -> Milestone:
     """
     How far the rollout has come, which a patience is counted from. Another plan, one more pod
-    Ready, one less pending, one more that leaves or one less too many is progress.
+    Ready, one less pending, one more that leaves or one less too many is progress. What was seen at
+    a time to come, by a clock that was set back, was seen now.
     """
+    before = replace(before, at_s=min(before.at_s, now_s))
     if progress is None:
         return before
     pending = sum(pod.unschedulable_since_s is not None for pod in observed.pods)

@@ -57,6 +57,8 @@ class Answers(ThreadingHTTPServer):
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.asked: dict[str, str] = {}
+        self.by_address: set[str] = set()  # of what was asked last
+        self.requests: list[tuple[str, int]] = []  # by which method, and how long the address was
         self.headers: dict[str, str] = {}  # of the last question
         self.answer_headers: dict[str, str] = {}
         self.scheme = "http"
@@ -81,9 +83,13 @@ class _Handler(BaseHTTPRequestHandler):
     server: Answers
 
     def do_GET(self) -> None:
-        query = parse_qs(urlparse(self.path).query)
+        length = int(self.headers.get("Content-Length", 0))
+        form = parse_qs(self.rfile.read(length).decode())
+        by_address = parse_qs(urlparse(self.path).query)
         self.server.headers = dict(self.headers)
-        self.server.asked = {key: values[0] for key, values in query.items()}
+        self.server.requests.append((self.command, len(self.path)))
+        self.server.asked = {key: values[0] for key, values in (by_address | form).items()}
+        self.server.by_address = set(by_address)
         self.server.may_answer.wait(PATIENCE_S)
         answer = self.server.answer
         body = b"" if callable(answer) else _body(answer)
@@ -96,6 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         for part in answer() if callable(answer) else [body]:
             self.wfile.write(part)
+
+    do_POST = do_GET
 
     def log_message(self, *_: object) -> None:
         return

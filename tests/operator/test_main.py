@@ -6,7 +6,9 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,14 @@ import aiohttp
 import kopf
 import pytest
 from aiohttp import web
+from kopf._cogs.clients import watching
 from kubernetes import config
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from infadapter_local.router import free_ports
 from infadapter_operator.main import register, run
 from infadapter_operator.settings import Settings
+from infadapter_operator.watching import CONTINUOUS_WATCH, watch_by
 from tests.operator.kube.bench import service
 from tests.patience import PATIENCE_S
 
@@ -44,16 +48,24 @@ def resource(plural: str, kind: str, *, namespaced: bool = True) -> Json:
 
 
 class ApiServer:
-    """Lists and watches the two kinds, and keeps what is written."""
+    """
+    Lists and watches the two kinds, and keeps what is written. `faults` are what it answers before
+    that to who lists or watches services: each once.
+    """
 
     def __init__(self) -> None:
-        self.events: asyncio.Queue[Json] = asyncio.Queue()
+        self.services: list[Json] = [SERVICE]
+        self.faults: dict[str, list[Callable[[], web.StreamResponse]]] = {"list": [], "watch": []}
+        self.lists = 0
+        self.closing = asyncio.Event()
+        self.events: asyncio.Queue[Json | None] = asyncio.Queue()  # None: the watch ends
         self.statuses: asyncio.Queue[Json] = asyncio.Queue()
         self.app = web.Application()
         self.app.router.add_get(GROUP, self._kinds)
         self.app.router.add_get("/api/v1", self._core)
         self.app.router.add_patch("/{path:.*}/status", self._status)
-        self.app.router.add_get(f"{GROUP}/namespaces/vision/{{plural}}", self._list_or_watch)
+        for where in ("", "/namespaces/vision"):
+            self.app.router.add_get(f"{GROUP}{where}/{{plural}}", self._list_or_watch)
         self.app.router.add_route("*", "/{path:.*}", self._other)
 
     async def _kinds(self, _: web.Request) -> web.Response:
@@ -66,14 +78,24 @@ class ApiServer:
 
     async def _list_or_watch(self, request: web.Request) -> web.StreamResponse:
         services = request.match_info["plural"] == "inferenceservices"
-        if "watch" not in request.query:
-            items = [SERVICE] if services else []
+        watches = "watch" in request.query
+        self.lists += services and not watches and "limit" not in request.query
+        if (
+            services
+            and "limit" not in request.query
+            and (faults := self.faults["watch" if watches else "list"])
+        ):
+            return faults.pop(0)()
+        if not watches:
+            items = self.services if services else []
             return web.json_response({"metadata": {"resourceVersion": "5"}, "items": items})
         stream = web.StreamResponse()
         await stream.prepare(request)
         while services:
-            await stream.write(json.dumps(await self.events.get()).encode() + b"\n")
-        await asyncio.sleep(3600)
+            if (event := await self.events.get()) is None:
+                return stream
+            await stream.write(json.dumps(event).encode() + b"\n")
+        await self.closing.wait()
         return stream
 
     async def _status(self, request: web.Request) -> web.Response:
@@ -86,6 +108,9 @@ class ApiServer:
             version = {"groupVersion": "infadapter.io/v1alpha1", "version": "v1alpha1"}
             group = {"name": "infadapter.io", "versions": [version], "preferredVersion": version}
             return web.json_response({"groups": [group]})
+        if request.method == "GET" and request.path.endswith("/inferenceservices/resnet"):
+            there = self.services[0] if self.services else None
+            return web.json_response(there or {}, status=200 if there else 404)
         if request.method == "GET":
             return web.json_response({"items": [], "resources": [], "versions": ["v1"]})
         return web.json_response({}, status=201)
@@ -94,7 +119,7 @@ class ApiServer:
 @pytest.fixture
 async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiServer]:
     made = ApiServer()
-    runner = web.AppRunner(made.app, shutdown_timeout=0.1)
+    runner = web.AppRunner(made.app, shutdown_timeout=0.1, keepalive_timeout=0.0)
     await runner.setup()
     (port,) = free_ports(1)
     await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -117,49 +142,170 @@ async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     await runner.cleanup()
 
 
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Of an operator of its own in this process."""
+    registry = CollectorRegistry()
+    monkeypatch.setattr("infadapter_operator.main.REGISTRY", registry)
+    monkeypatch.setattr(
+        "infadapter_operator.health.generate_latest", partial(generate_latest, registry)
+    )
+    xds_port, metrics_port = free_ports(2)
+    yield Settings(
+        xds_port=xds_port, metrics_port=metrics_port, cycle_s=0.2, namespaces=("vision",)
+    )
+    watching.continuous_watch = CONTINUOUS_WATCH
+
+
 @contextlib.asynccontextmanager
-async def operating(settings: Settings) -> AsyncIterator[None]:
+async def operating(server: ApiServer, settings: Settings) -> AsyncIterator[None]:
     registry = kopf.OperatorRegistry()
-    register(registry, settings)
-    stop = asyncio.Event()
+    watch = register(registry, settings)
+    watch_by(watch)
+    told = kopf.OperatorSettings()
+    told.networking.error_backoffs = ()
     running = asyncio.create_task(
-        kopf.operator(registry=registry, standalone=True, namespaces=["vision"], stop_flag=stop)
+        kopf.operator(
+            registry=registry,
+            settings=told,
+            standalone=True,
+            clusterwide=not settings.namespaces,
+            namespaces=list(settings.namespaces),
+            stop_flag=watch.unknown,
+        )
     )
     try:
         yield
     finally:
-        stop.set()
+        watch.unknown.set()
+        server.closing.set()  # kopf waits for all tasks that there are
+        server.events.put_nowait(None)
         async with asyncio.timeout(PATIENCE_S):
             await running
 
 
+@pytest.mark.parametrize("namespaces", [("vision",), ()], ids=["one namespace", "all"])
 async def test_a_service_that_kopf_meets_has_a_loop_until_it_is_deleted(
-    server: ApiServer,
+    server: ApiServer, settings: Settings, namespaces: tuple[str, ...]
 ) -> None:
-    xds_port, metrics_port = free_ports(2)
-    settings = Settings(
-        xds_port=xds_port,
-        metrics_port=metrics_port,
-        cycle_s=0.2,
-        namespaces=("vision",),
-    )
-    async with operating(settings):
+    settings = replace(settings, namespaces=namespaces)
+    async with operating(server, settings):
         async with asyncio.timeout(PATIENCE_S):
             status = await server.statuses.get()
         (resolved,) = (c for c in status["conditions"] if c["type"] == "ProfilesResolved")
         assert (resolved["status"], resolved["reason"]) == ("False", "ProfileMissing")
-        assert await told_of_resnet(metrics_port)
+        assert await told_of_resnet(settings)
         server.events.put_nowait({"type": "DELETED", "object": SERVICE})
+        await until_none_is_told_of(settings)
+
+
+def json_lines(*events: object) -> Callable[[], web.Response]:
+    """A watch that says this and ends."""
+    text = "".join(json.dumps(event) + "\n" for event in events)
+    return lambda: web.Response(text=text, content_type="application/json")
+
+
+def error(**status: object) -> Callable[[], web.Response]:
+    return json_lines({"type": "ERROR", "object": {"kind": "Status", "metadata": {}, **status}})
+
+
+def page(status: int) -> Callable[[], web.Response]:
+    return lambda: web.Response(status=status, text="<html>…</html>", content_type="text/html")
+
+
+WATCH_FAULTS = (
+    error(code=500, message="etcdserver: leader changed"),
+    error(message="unable to decode an event from the watch stream"),  # without a code
+    lambda: web.Response(text='{"type": "MODIFIED", "obj'),
+    json_lines({"status": "maintenance"}),
+    *map(page, (200, 403, 404, 410, 500)),
+)
+LIST_FAULTS = tuple(map(page, (200, 403, 404, 410, 500)))
+
+
+async def test_an_operator_outlives_watches_and_lists_that_fail_and_hears_what_comes_after_them(
+    server: ApiServer,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """
+    Each ended the whole operator with a traceback: https://github.com/nolar/kopf/issues/787 and,
+    of what an API server says so, https://github.com/kubernetes/kubernetes/pull/73937.
+    """
+    monkeypatch.setattr("infadapter_operator.watching.AGAIN_MOST_S", 0.01)
+    server.faults["list"] += LIST_FAULTS
+    server.faults["watch"] += WATCH_FAULTS
+    async with operating(server, settings):
         async with asyncio.timeout(PATIENCE_S):
-            while await told_of_resnet(metrics_port):  # noqa: ASYNC110 - by polling, as any scraper
-                await asyncio.sleep(0.05)
+            await server.statuses.get()
+            while server.faults["watch"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert await told_of_resnet(settings)
+        server.events.put_nowait({"type": "DELETED", "object": SERVICE})
+        await until_none_is_told_of(settings)
+    told = [line for line in caplog.messages if line.startswith("The watch of inferenceservices")]
+    assert len(told) <= len(LIST_FAULTS) + len(WATCH_FAULTS)
+    assert "etcdserver: leader changed" in "".join(told)
+    assert "Traceback" not in caplog.text
 
 
-async def told_of_resnet(metrics_port: int) -> bool:
+async def test_what_was_deleted_while_nobody_watched_is_missed(
+    server: ApiServer, settings: Settings
+) -> None:
+    """
+    kopf lists again after a 410 and says what is there, not what is there no longer: the loop went
+    on, and made the Deployments anew that the garbage collector had removed.
+    """
+    async with operating(server, settings):
+        async with asyncio.timeout(PATIENCE_S):
+            await server.statuses.get()
+        server.services = []
+        server.faults["watch"] += [error(code=410, message="too old resource version")]
+        server.events.put_nowait(None)
+        await until_none_is_told_of(settings)
+
+
+async def test_a_list_that_lacks_what_is_there_deletes_nothing(
+    server: ApiServer, settings: Settings
+) -> None:
+    """A page of a proxy in JSON is a list without items to kopf."""
+    async with operating(server, settings):
+        async with asyncio.timeout(PATIENCE_S):
+            await server.statuses.get()
+        server.faults["list"] += [lambda: web.json_response({"status": "maintenance"})]
+        server.faults["watch"] += [error(code=410, message="too old resource version")]
+        before = server.lists
+        server.events.put_nowait(None)
+        async with asyncio.timeout(PATIENCE_S):
+            while server.lists == before or not server.statuses.empty():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert await told_of_resnet(settings)
+
+
+async def test_an_operator_that_is_not_known_any_more_ends_with_a_sentence(
+    server: ApiServer, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """kopf never asks again with what was refused once, which a new process may."""
+    server.faults["watch"] += [page(401)] * 9
+    async with operating(server, settings):
+        async with asyncio.timeout(PATIENCE_S):
+            while "does not know who asks (401)" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert "Traceback" not in caplog.text
+
+
+async def until_none_is_told_of(settings: Settings) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while await told_of_resnet(settings):  # noqa: ASYNC110 - by polling, as any scraper
+            await asyncio.sleep(0.05)
+
+
+async def told_of_resnet(settings: Settings) -> bool:
     """Whether there are series of the service: its loop records, and its end removes them."""
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{metrics_port}/metrics") as response,
+        session.get(f"http://127.0.0.1:{settings.metrics_port}/metrics") as response,
     ):
         return 'service="resnet"' in await response.text()
 

@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry
 
 from infadapter_operator.domain.observed import Cause
 from infadapter_operator.domain.progress import Block, Phase, Progress, Rest
+from infadapter_operator.domain.service import Mode
 from infadapter_operator.domain.situation import CapacityCalibration
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.metrics import Metrics
@@ -51,6 +52,8 @@ async def test_a_look_is_told_in_numbers() -> None:
     assert value(registry, "interval_seconds") == 10.0
     assert value(registry, "condition", type="Ready") == 1
     assert value(registry, "condition", type="SLOMet") == -1
+    modes = {mode: value(registry, "mode", mode=mode) for mode in Mode}
+    assert modes == {Mode.AUTO: 1, Mode.RECOMMEND: 0, Mode.PAUSED: 0}
     assert value(registry, "look_duration_seconds_count") == len(runner.looks)
     assert value(registry, "plans_total", source="Optimal") == 6
     assert value(registry, "steps_total", step="SetWeights") is not None

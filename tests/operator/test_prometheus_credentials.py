@@ -259,7 +259,7 @@ async def test_nothing_secret_is_logged(
     await ask(server, credentials)
     server.status, server.answer = 500, SECRET.encode()
     await refusal(server, credentials)
-    assert "GET /api/v1/query_range" in caplog.text
+    assert "POST /api/v1/query_range" in caplog.text
     assert SECRET not in caplog.text
 
 

@@ -482,6 +482,16 @@ async def test_a_clock_that_was_set_back_does_not_stop_the_planning() -> None:
     assert is_due(runner.world.service, seen.decision, 400.0)
 
 
+async def test_a_clock_that_was_set_back_does_not_stop_the_patience_with_pods() -> None:
+    """It counts from the last progress, which lay an hour ahead."""
+    runner = Runner(world=a_world())
+    seen = await runner.look()
+    milestone = replace(seen.state.milestone, at_s=runner.world.now_s + 3600)
+    runner.state = replace(seen.state, milestone=milestone)
+    seen = await runner.look()
+    assert seen.state.milestone.at_s <= runner.world.now_s
+
+
 async def test_no_data_has_its_name() -> None:
     world = a_world()
 

@@ -25,6 +25,7 @@ from infadapter_operator.domain.steps import Backend, weights_of
 from infadapter_operator.envoy.endpoints import TYPE_URL, Json, recall, remember, resources
 from infadapter_operator.envoy.published import REMEMBERED, Polled, Published
 from infadapter_operator.listening import listen
+from infadapter_operator.recurring import Recurring
 
 PATH = "/v3/discovery:endpoints"
 _logger = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class XdsServer:
         self._heard_within_s = heard_within_s
         self._services: dict[str, Published] = {}
         self._floors: dict[str, Mapping[str, float]] = {}  # of accuracy, by variant
+        self._untaken: dict[str, Recurring] = {}  # by service
         self._runner: web.AppRunner | None = None
 
     def publish(self, service_key: str, backends: Sequence[Backend]) -> str:
@@ -105,6 +107,7 @@ class XdsServer:
         """Drop a service that is deleted; its routers keep what they have until they stop."""
         self._services.pop(service_key, None)
         self._floors.pop(service_key, None)
+        self._untaken.pop(service_key, None)
 
     def published(self, service_key: str) -> bool:
         """Tell whether there is anything that this service's routers could be told."""
@@ -183,17 +186,25 @@ class XdsServer:
         if service is None:
             return web.Response(status=304)
         service.learn(asked.version_info)
+        self._tell(service, asked)
         router = self._polled(service, asked)
         service.heard.set()
         if router.obeys == service.current:
             return web.Response(status=304)
         return web.json_response(_offer(service, router))
 
+    def _tell(self, service: Published, asked: DiscoveryRequest) -> None:
+        """Of a router that refuses what it is offered, as it does at every poll."""
+        before, cluster = service.routers.get(asked.node.id), asked.node.cluster
+        untaken = self._untaken.setdefault(cluster, Recurring(_logger, cluster, self._clock))
+        if before and before.offered and before.offered != asked.version_info:
+            untaken.fails(f"router {asked.node.id} did not take the weights that it was offered")
+        else:
+            untaken.recovers()
+
     def _polled(self, service: Published, asked: DiscoveryRequest) -> Polled:
         now_s = self._clock()
-        before = service.routers.pop(asked.node.id, None)
-        if before and before.offered and before.offered != asked.version_info:
-            _logger.warning("Router %s did not take version %s.", asked.node.id, before.offered)
+        service.routers.pop(asked.node.id, None)
         fresh = {
             name: router
             for name, router in service.routers.items()

@@ -49,6 +49,15 @@ async def problem_of(api: KubeApi, namespaces: Sequence[str]) -> str | None:
     return None
 
 
+async def is_gone(api: KubeApi, path: str, uid: str) -> bool:
+    """Whether no object of this uid is at the path; what nobody tells is not gone."""
+    try:
+        there = await api.get(path)
+    except (PlatformUnavailable, ApiRefusal):
+        return False
+    return there is None or there["metadata"].get("uid") != uid
+
+
 def _lists(namespaces: Sequence[str]) -> Iterator[str]:
     for kind in (SERVICES, PROFILES):
         if not namespaces:

@@ -8,6 +8,7 @@ from infadapter_operator.envoy.xds import XdsServer
 from infadapter_operator.kube.causes import Causes
 from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
+from infadapter_operator.kube.statuses import part, parts, text
 from infadapter_operator.prometheus.connection import Prometheus
 from infadapter_operator.reporting.metrics import Metrics
 from infadapter_operator.settings import Settings
@@ -47,9 +48,10 @@ class Context:
 
 
 def _age(service: Mapping[str, Any]) -> tuple[str, str]:
-    return service["metadata"]["creationTimestamp"], service["metadata"]["name"]
+    return text(service["metadata"], "creationTimestamp"), service["metadata"]["name"]
 
 
 def _named_by(service: Mapping[str, Any]) -> set[str]:
-    variants = (service.get("spec") or {}).get("variants") or ()
-    return {v["deploymentRef"]["name"] for v in variants if v.get("deploymentRef")}
+    """Of any service there is: what is wrong with one is not to stop the others."""
+    references = (part(v, "deploymentRef") for v in parts(part(service, "spec"), "variants"))
+    return {text(reference, "name") for reference in references}

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.paths import custom
+from infadapter_operator.kube.statuses import part
 
 
 class _Scaler(NamedTuple):
@@ -52,8 +53,8 @@ class OtherAutoscalers:
 
 def _scaled(objects: list[Json], scaler: _Scaler) -> Iterator[tuple[str, str]]:
     for scaling in objects:
-        spec = scaling.get("spec") or {}
-        reference = spec.get(scaler.reference) or {}
+        spec = part(scaling, "spec")
+        reference = part(spec, scaler.reference)
         if reference.get("kind", "Deployment") == "Deployment" and not _only_recommends(spec):
             name = scaling["metadata"]["name"]
             yield reference.get("name", ""), f"{scaler.resource}.{scaler.group}/{name}"
@@ -61,4 +62,4 @@ def _scaled(objects: list[Json], scaler: _Scaler) -> Iterator[tuple[str, str]]:
 
 def _only_recommends(spec: Mapping[str, Any]) -> bool:
     """A VerticalPodAutoscaler with updateMode Off writes nothing."""
-    return (spec.get("updatePolicy") or {}).get("updateMode") == "Off"
+    return part(spec, "updatePolicy").get("updateMode") == "Off"

@@ -15,12 +15,15 @@ from infadapter_operator.domain.ports import (
 )
 from infadapter_operator.domain.steps import SetWeights
 from infadapter_operator.kube.client import Json, KubeApi
+from infadapter_operator.kube.events import build_event
 from infadapter_operator.kube.objects import Owner
 from infadapter_operator.kube.paths import core, custom
 from infadapter_operator.kube.refusal import ApiRefusal
+from infadapter_operator.kube.routers.objects import service_key
 from infadapter_operator.reconcile import Cycle
+from infadapter_operator.recurring import Recurring
 from infadapter_operator.reporting.condition import Condition, Status
-from infadapter_operator.reporting.events import Event, build_event, events_between
+from infadapter_operator.reporting.events import Event, events_between
 
 _logger = logging.getLogger(__name__)
 
@@ -75,6 +78,7 @@ class Reporter:
 
     def __init__(self, api: KubeApi, owner: Owner, status: InferenceServiceStatus | None) -> None:
         self._api, self._owner, self.status = api, owner, status
+        self._unwritten = Recurring(_logger, f"{service_key(owner)}: status not written")
 
     async def report(self, status: InferenceServiceStatus) -> bool:
         """
@@ -82,14 +86,16 @@ class Reporter:
         loop goes on.
         """
         if status == self.status:
+            self._unwritten.recovers()
             return True
         path = custom(GROUP, VERSION, self._owner.namespace, SERVICES, self._owner.name, "status")
         body = status.model_dump(mode="json", exclude_none=True)
         try:
             await self._api.operate(path, [{"op": "add", "path": "/status", "value": body}])
         except (ApiRefusal, PlatformUnavailable) as error:
-            _logger.warning("%s: status not written: %s", self._owner.name, error)
+            self._unwritten.fails(str(error))
             return False
+        self._unwritten.recovers()
         before, self.status = self.status, status
         for event in events_between(before, status):
             await self._tell(event)
@@ -102,4 +108,6 @@ class Reporter:
         try:
             await self._api.create(core(self._owner.namespace, "events"), body)
         except (ApiRefusal, PlatformUnavailable) as error:
-            _logger.warning("%s: event %s not written: %s", self._owner.name, event.reason, error)
+            _logger.warning(
+                "%s: event %s not written: %s", service_key(self._owner), event.reason, error
+            )

@@ -35,6 +35,7 @@ from infadapter_operator.kube.routers.objects import service_key
 from infadapter_operator.kube.slo_check import SloCheck
 from infadapter_operator.kube.spec_controller import SpecController
 from infadapter_operator.reconcile import Cycle, reconcile
+from infadapter_operator.recurring import Recurring
 from infadapter_operator.reporting.condition import Condition
 from infadapter_operator.reporting.conditions import loop_failed, unparsed, with_ready
 from infadapter_operator.reporting.plan_status import decision_from
@@ -60,6 +61,8 @@ class ServiceLoop:
         self._untold = False  # a plan that the status does not say yet
         self._slo = SloCheck(context, self.owner)
         self._log = CycleLog(service_key(self.owner))
+        self._cut_short = Recurring(_logger, f"{service_key(self.owner)}: cycle cut short")
+        self._kept = Recurring(_logger, f"{service_key(self.owner)}: not given back yet")
         self._reporter = Reporter(context.api, self.owner, status_in(document))
         self._cluster = KubeCluster(
             api=context.api,
@@ -95,8 +98,9 @@ class ServiceLoop:
             began_s = time.monotonic()
             try:
                 await self.tick(time.time())
+                self._cut_short.recovers()
             except (PlatformUnavailable, StepRefused, ApiRefusal) as error:
-                _logger.warning("%s: %s", service_key(self.owner), error)
+                self._cut_short.fails(str(error))
             self.ticked_at_s = time.monotonic()
             await self._sleep(began_s + self._context.settings.cycle_s - self.ticked_at_s)
         self.forget()
@@ -148,7 +152,7 @@ class ServiceLoop:
         try:
             await let_go(self._cluster, self._spec.document)
         except (PlatformUnavailable, StepRefused, ApiRefusal) as error:
-            _logger.warning("%s: not given back yet: %s", service_key(self.owner), error)
+            self._kept.fails(str(error))
             return False
         return True
 

@@ -18,6 +18,7 @@ from infadapter_operator.kube.prepare import Prepared, Unprepared, prepare
 from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.report import condition_of
 from infadapter_operator.kube.routers.choice import Routers
+from infadapter_operator.kube.statuses import part, text
 from infadapter_operator.periodic import is_due
 from infadapter_operator.reporting.condition import Condition
 
@@ -61,7 +62,7 @@ class SpecController:
     @property
     def mode(self) -> Mode:
         """Of a spec that may be wrong otherwise: whoever wants a stop gets it."""
-        mode = (self.document.get("spec") or {}).get("mode")
+        mode = text(part(self.document, "spec"), "mode")
         return Mode(mode) if mode in set(Mode) else Mode.AUTO
 
     async def check(self, now_s: float) -> list[Condition]:

@@ -1,6 +1,6 @@
 """
-How a status is read: a field may be absent, null, or of a newer version than this. Nothing raises,
-since one odd status must not stop the loop of a service.
+How a status, or what else others wrote, is read: a field may be absent, null, or of a newer version
+than this. Nothing raises, since what is odd in one object must not stop the loops of services.
 """
 
 from collections.abc import Iterator, Mapping

@@ -3,14 +3,21 @@
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.context import Context
+from infadapter_operator.kube.routers.objects import service_key
 from infadapter_operator.kube.scaling_loop import ServiceLoop
+from infadapter_operator.recurring import Recurring
 from infadapter_operator.settings import Settings
 
 _logger = logging.getLogger(__name__)
 RESTART_AFTER_S = 10.0
+WORKS_AFTER_S = 60.0
+"""A loop that ran for so long had begun to work."""
+
 STALLED_AFTER_S = 60.0
 QUESTIONS, REQUESTS = 8, 2
 """Of one cycle, to Prometheus and to the API server, that may each take their whole time-out."""
@@ -23,16 +30,19 @@ class Loops:
         self._context = context
         self._loops: dict[str, ServiceLoop] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}  # what each of these waits for
 
     def on_service(self, deleted: bool, document: Json) -> None:
         uid = document["metadata"]["uid"]
         if deleted:
             self._forget(uid)
             return
-        self._context.services[uid] = document
         if uid in self._loops:
+            self._context.services[uid] = document
             self._loops[uid].update(document)
             return
+        self._forget_namesake(_key(document))
+        self._context.services[uid] = document
         self._loops[uid] = ServiceLoop(self._context, document)
         self._tasks[uid] = asyncio.create_task(self._supervise(uid))
 
@@ -66,34 +76,50 @@ class Loops:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _supervise(self, uid: str) -> None:
+        name = service_key(self._loops[uid].owner)
+        failed = Recurring(_logger, f"{name}: its loop failed and is started again")
+        untold = Recurring(_logger, f"{name}: its failure could not be told")
         while uid in self._loops:
-            running = asyncio.create_task(self._loops[uid].run())
-            try:
-                await asyncio.wait([running])
-            finally:
-                running.cancel()
-            error = running.exception() if not running.cancelled() else None
+            began_s = time.monotonic()
+            error = await self._end_of(uid, self._loops[uid].run())
             if error is None or uid not in self._loops:
                 return
-            _logger.error("a loop failed and is started again", exc_info=error)
-            await self._tell(self._loops[uid], error)
+            if time.monotonic() - began_s >= WORKS_AFTER_S:
+                failed.recovers()
+            failed.fails(repr(error), error)
+            another = await self._end_of(uid, self._loops[uid].report_failure(error))
+            if another is None:
+                untold.recovers()
+            else:
+                untold.fails(repr(another), another)
             self._loops[uid].ticked_at_s = time.monotonic()  # one service's fault, not the others'
             await asyncio.sleep(RESTART_AFTER_S)
 
-    async def _tell(self, loop: ServiceLoop, error: BaseException) -> None:
-        """Whatever comes of it, the loop is started again."""
+    async def _end_of(self, uid: str, work: Coroutine[Any, Any, None]) -> BaseException | None:
+        """
+        What it failed with; None: it is done. What was cancelled by nobody has failed, too: by what
+        a library let go of.
+        """
+        running = self._running[uid] = asyncio.create_task(work)
         try:
-            await loop.report_failure(error)
-        except Exception:
-            _logger.exception("a failure could not be told")
+            await asyncio.wait([running])
+        finally:
+            running.cancel()
+        return asyncio.CancelledError() if running.cancelled() else running.exception()
+
+    def _forget_namesake(self, key: tuple[str, str]) -> None:
+        """There is one object of a name: another one's deletion was missed, or is told later."""
+        for uid, there in list(self._context.services.items()):
+            if _key(there) == key:
+                self._forget(uid)
 
     def _forget(self, uid: str) -> None:
-        loop = self._loops.pop(uid, None)
+        """What runs takes no further step: it would leave weights and series of what is gone."""
         self._context.services.pop(uid, None)
-        task = self._tasks.pop(uid, None)
-        if task:
-            task.cancel()
-        if loop:
+        for task in (self._tasks.pop(uid, None), self._running.pop(uid, None)):
+            if task:
+                task.cancel()
+        if loop := self._loops.pop(uid, None):
             loop.forget()
 
 

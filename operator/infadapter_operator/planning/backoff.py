@@ -33,6 +33,7 @@ def blocks_after(
     back-off is forgotten; one whose cause is gone allows all again. `awaited` are the pods that
     were waited for in the last cycle.
     """
+    before = _within_reach(before, service.patience, now_s)
     if not (before or observed.refusals) and all(map(_is_in_order, observed.pods)):
         return {}
     ours = {pod.target for pod in observed.pods} - observed.untouchable
@@ -52,6 +53,15 @@ def blocks_after(
     }
     found = _one_room(before, {**kept, **failed}, service.patience, now_s)
     return _one_back_off(found, service, observed)
+
+
+def _within_reach(blocks: Blocks, patience: Patience, now_s: float) -> Blocks:
+    """As a clock that was set back, or a patience that was shortened, would have it from now on."""
+    latest_s = now_s + (1 + JITTER) * patience.retry_most_s
+    return {
+        target: replace(block, until_s=latest_s) if block.until_s > latest_s + 1 else block
+        for target, block in blocks.items()
+    }
 
 
 def _is_in_order(pod: Pod) -> bool:

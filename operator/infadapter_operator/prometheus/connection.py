@@ -23,6 +23,7 @@ from infadapter_operator.credentials import (
 )
 from infadapter_operator.domain.load import QueryFailed, QueryRefused
 from infadapter_operator.prometheus.body import read_within
+from infadapter_operator.prometheus.posting import Posting
 from infadapter_operator.prometheus.refusals import (
     ALSO_A_PART,
     ONLY_WHOLE,
@@ -121,7 +122,7 @@ class _Identified(AuthBase):
 def connect(url: str, timeout_s: float, credentials: Credentials | None = None) -> Prometheus:
     """No request is made. Proxies of the environment are not for Prometheus."""
     credentials = credentials or Credentials()
-    session = requests.Session()
+    session = Posting()
     session.trust_env = False
     session.verify = credentials.ca_file or True
     if credentials.certificate_file:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import requests
 
 from infadapter_operator.domain.load import QueryRefused
+from infadapter_operator.prometheus.posting import is_no_post
 
 ONLY_WHOLE, ALSO_A_PART = {"partial_response": "false"}, {"partial_response": "true"}
 """Thanos then fails instead of answering with what it has, or never does, whichever its own default
@@ -28,7 +29,7 @@ def refuse_detours(response: requests.Response, **_: object) -> None:
 
 
 def tell_strangers(response: requests.Response, **_: object) -> None:
-    if _is_refusal(response):
+    if _is_refusal(response) and not is_no_post(response):
         said = response.text.strip()[:100] or response.reason
         status = f"{response.status_code}, {said!r}"
         raise refused(response, f"it answered {status}: look at the token and the headers")
@@ -54,7 +55,8 @@ def refuse_a_part(response: requests.Response, **_: object) -> None:
     The client keeps the data and drops what says that they are not all: the warnings of Thanos,
     and the mark of VictoriaMetrics.
     """
-    if urlencode(ONLY_WHOLE) not in str(response.request.url):
+    asked = str(response.request.url) + str(response.request.body)
+    if urlencode(ONLY_WHOLE) not in asked:
         return
     try:
         answer = response.json()
@@ -74,7 +76,7 @@ def refuse_pages(response: requests.Response, **_: object) -> None:
     """
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower() or "a page"
     is_page = "html" in kind or response.content.lstrip().startswith(b"<")
-    if response.is_redirect or not is_page:
+    if response.is_redirect or is_no_post(response) or not is_page:
         return
     status = "" if response.ok else f"{response.status_code}, as "
     hint = ": is a login in front of it?" if response.ok or _is_refusal(response) else ""

@@ -1,14 +1,11 @@
 """What a user wants to be told of, once, when it happens: from one status to the next. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from infadapter_operator.api.condition import Condition
 from infadapter_operator.api.plan import PlanStatus
 from infadapter_operator.api.status import InferenceServiceStatus, VariantStatus
-from infadapter_operator.domain.names import API_VERSION, KIND
-from infadapter_operator.kube.objects import Owner
 from infadapter_operator.reporting.sentences import target_told
 from infadapter_operator.reporting.variant_status import availability, target_of
 
@@ -97,26 +94,3 @@ def _plan_events(before: PlanStatus | None, after: PlanStatus | None) -> tuple[E
 
 def _capacity(plan: PlanStatus) -> float:
     return sum(planned.pods * planned.capacity_rps for planned in plan.allocations)
-
-
-def build_event(owner: Owner, event: Event, at: str, name: str) -> Mapping[str, Any]:
-    """`at`: RFC 3339."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": name, "namespace": owner.namespace},
-        "involvedObject": {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "namespace": owner.namespace,
-            "name": owner.name,
-            "uid": owner.uid,
-        },
-        "reason": event.reason,
-        "message": event.message[:1024],
-        "type": "Warning" if event.warning else "Normal",
-        "source": {"component": "infadapter"},
-        "firstTimestamp": at,
-        "lastTimestamp": at,
-        "count": 1,
-    }

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from infadapter_operator.domain.service import Mode
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.budget_metrics import BudgetMetrics
 from infadapter_operator.reporting.condition import Condition, Status
@@ -71,6 +72,12 @@ class Metrics:
             (*_SERVICE, "type"),
             registry=registry,
         )
+        self._mode = Gauge(
+            "infadapter_mode",
+            "1 for the mode that the service is in, 0 for the others.",
+            (*_SERVICE, "mode"),
+            registry=registry,
+        )
         self._errors, self._steps, self._plans = (
             Counter(f"infadapter_{name}", text, (*_SERVICE, label), registry=registry)
             for name, (text, label) in _COUNTED.items()
@@ -94,6 +101,8 @@ class Metrics:
             _set(self._gauges[name], key, value)
         self._record_targets(key, cycle)
         self._record_conditions(key, conditions)
+        for mode in Mode:
+            self._mode.labels(*key, mode.value).set(mode is cycle.service.mode)
         self._rollout.record(key, cycle)
         self._budget.record(key, cycle)
         for reason in (
@@ -124,7 +133,7 @@ class Metrics:
     def forget(self, namespace: str, service: str) -> None:
         """A deleted service leaves no series behind."""
         labels = {"namespace": namespace, "service": service}
-        families = (*self._gauges.values(), *self._by_target.values(), self._condition)
+        families = (*self._gauges.values(), *self._by_target.values(), self._condition, self._mode)
         counters = (self._errors, self._steps, self._plans, self._cycle_s, self._solve_s)
         for family in (*families, *counters):
             family.remove_by_labels(labels)

@@ -291,6 +291,19 @@ async def test_a_body_that_is_no_discovery_request_is_refused(poller: Poller, bo
     assert (status, text[:24]) == (400, "Not a discovery request:")
 
 
+async def test_a_router_that_refuses_its_weights_is_told_of_once(
+    xds: XdsServer, poller: Poller, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It asks every second, and weights follow the load: each was a version, and a line, more."""
+    for weight in range(1, 20):
+        xds.publish(KEY, [backend("a", weight), backend("b", 1)])
+        await poller.poll("envoy-1")
+        clock.now_s += 1.0
+    assert caplog.messages == [
+        "vision/resnet: router envoy-1 did not take the weights that it was offered"
+    ]
+
+
 async def test_a_body_that_is_too_large_is_refused(xds: XdsServer) -> None:
     port = await xds.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -127,6 +128,25 @@ async def test_an_api_server_that_does_not_answer_stops_one_turn_only() -> None:
     bench.api.refuse = lambda method, path: None
     await bench.turns(2)
     assert bench.condition("Ready") == ("True", "Ready")
+
+
+@pytest.mark.parametrize("refused", ["/status", ""], ids=["statuses", "everything"])
+async def test_an_outage_is_told_once_and_not_every_second(
+    refused: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of each service: all else that the log said of a night was lost in it."""
+    bench = Bench(service())
+    await bench.turns(6)
+    bench.load.rps = 35.0
+    bench.api.refuse = lambda method, path: (
+        PlatformUnavailable("no answer") if path.endswith(refused) else None
+    )
+    running = asyncio.create_task(bench.loop.run())
+    for _ in range(30):
+        bench.loop.poke()
+        await asyncio.sleep(0.01)
+    running.cancel()
+    assert 1 <= sum("no answer" in line for line in caplog.messages) <= 3
 
 
 # --- specs that can't be carried out ----------------------------------------------------------
@@ -325,6 +345,54 @@ async def test_a_service_that_comes_and_goes_leaves_no_task_and_no_series() -> N
     assert not bench.context.xds.published("vision/resnet")
 
 
+async def test_a_service_that_goes_while_its_loop_is_about_to_go_on_leaves_no_series(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It took one step more: an alert of a loop that stands still, of a service that is gone."""
+    bench = Bench(service())
+    answered, request = asyncio.Event(), bench.api.request
+
+    async def late(*args: Any, **more: Any) -> Json:
+        await answered.wait()
+        return await request(*args, **more)
+
+    monkeypatch.setattr(bench.api, "request", late)
+    bench.api.refuse = lambda method, path: ApiRefusal(422, "Invalid", "no such template")
+    loops = Loops(bench.context)
+    loops.on_service(False, bench.document)
+    await asyncio.sleep(0.01)
+    answered.set()
+    loops.on_service(True, bench.document)
+    await asyncio.sleep(0.01)
+    await loops.stop()
+    assert told_of(bench) == []
+
+
+def told_of(bench: Bench) -> list[str]:
+    return [
+        sample.name
+        for family in bench.registry.collect()
+        for sample in family.samples
+        if sample.labels.get("service") == "resnet"
+    ]
+
+
+async def test_a_service_that_was_made_anew_while_nobody_watched_has_one_loop() -> None:
+    """Two loops of one name undid each other's work; the older one's end took the weights along."""
+    bench = Bench(service())
+    loops = Loops(bench.context)
+    old = bench.document
+    loops.on_service(False, old)
+    await until(lambda: bench.context.xds.published("vision/resnet") or bool(bench.status))
+    bench.api.objects[PATH]["metadata"]["uid"] = "uid-2"
+    loops.on_service(False, bench.document)
+    assert list(bench.context.services) == ["uid-2"]
+    bench.context.xds.publish("vision/resnet", ())
+    loops.on_service(True, old)
+    assert bench.context.xds.published("vision/resnet")
+    await loops.stop()
+
+
 @pytest.mark.parametrize(
     ("settings", "least_s"),
     [
@@ -373,6 +441,46 @@ async def test_a_mistake_of_ours_stops_one_turn_of_one_service(
     assert "a bug" in caplog.text
 
 
+async def test_a_loop_that_a_library_cancels_is_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It counted as one that was told to stop: nobody looked at the service again, all was well."""
+    monkeypatch.setattr("infadapter_operator.kube.supervisor.RESTART_AFTER_S", 0.01)
+    bench = Bench(service())
+    cancelled: list[str] = []
+
+    def cancel(method: str, path: str) -> None:
+        cancelled.append(path)
+        if len(cancelled) < 3:
+            raise asyncio.CancelledError
+
+    bench.api.refuse = cancel
+    loops = Loops(bench.context)
+    loops.on_service(False, bench.document)
+    await until(lambda: bool(bench.status) and bench.condition("Ready")[1] != "LoopFailed")
+    await loops.stop()
+
+
+async def test_a_mistake_that_is_made_again_and_again_has_one_traceback(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("infadapter_operator.kube.supervisor.RESTART_AFTER_S", 0.0)
+    bench = Bench(service())
+    mistakes: list[str] = []
+
+    def fail(method: str, path: str) -> Exception:
+        mistakes.append(path)
+        return ZeroDivisionError("a bug")
+
+    bench.api.refuse = fail
+    loops = Loops(bench.context)
+    loops.on_service(False, bench.document)
+    await until(lambda: len(mistakes) > 20)
+    await loops.stop()
+    told = [record.exc_info is not None for record in caplog.records if "bug" in record.message]
+    assert told == [True, True]  # of the loop, and of what could not be told of it
+
+
 async def test_a_mistake_of_ours_is_told_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its status stayed as it was, or empty, and only the log said anything."""
     monkeypatch.setattr("infadapter_operator.kube.supervisor.RESTART_AFTER_S", 0.01)
@@ -415,6 +523,25 @@ def test_the_older_service_keeps_the_deployment_that_two_name() -> None:
     bench.context.services = {"uid-1": mine, "uid-2": other}
     assert bench.context.older_claim(mine, "mine") is None
     assert bench.context.older_claim(other, "mine") == "resnet"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [None, [], "x", {"variants": {}}, {"variants": [None, 7, {"deploymentRef": "mine"}]}],
+)
+async def test_a_service_that_can_not_be_read_stops_no_other(spec: object) -> None:
+    """Written before the CRD had its schema, or past it: its neighbours' loops failed with it."""
+    document, api = borrowing()
+    bench = Bench(document, api)
+    odd = copy.deepcopy(bench.document)
+    odd["metadata"].update(name="odd", uid="uid-2")
+    odd["spec"] = spec
+    bench.context.services = {"uid-1": bench.document, "uid-2": odd}
+    await bench.turns(2)
+    assert bench.condition("SpecValid") == ("True", "Accepted")
+    other = Bench({**service(), "spec": spec})
+    await other.turns(1)
+    assert other.condition("SpecValid")[0] == "False"
 
 
 async def test_pods_that_a_quota_forbids_are_told() -> None:

@@ -19,12 +19,13 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.situation import State
 from infadapter_operator.domain.steps import RemovePods, SetWeights
 from infadapter_operator.execute import Executed
+from infadapter_operator.kube.events import build_event
 from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.report import Reporter, calm, condition_of
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.condition import Condition, Signals, Status, false, true
 from infadapter_operator.reporting.conditions import conditions, with_ready
-from infadapter_operator.reporting.events import build_event, events_between
+from infadapter_operator.reporting.events import events_between
 from infadapter_operator.reporting.plan_status import decision_from, plan_status
 from infadapter_operator.reporting.status import (
     KEPT_DECISIONS,

@@ -189,6 +189,13 @@ def test_what_has_failed_for_weeks_is_tried_again_after_the_longest_back_off() -
     assert 100.0 + longest_s <= after.until_s <= 100.0 + (1 + JITTER) * longest_s
 
 
+def test_a_back_off_that_ends_in_a_far_future_ends_as_the_longest_would() -> None:
+    """Of a clock that had gone an hour ahead: for that hour nothing was tried again."""
+    before = {TARGET: a_block(TARGET, until_s=3700.0)}
+    after = blocks_after(SERVICE, before, Observed(), 100.0)[TARGET]
+    assert after.until_s == 100.0 + (1 + JITTER) * SERVICE.patience.retry_most_s
+
+
 def sized(name: str, millicores: int, resize: Resize = Resize.NONE, **changes: object) -> Pod:
     of = PodSize(resources={CPU: millicores})
     size = {"size": of, "wanted": of, "resize": resize}

@@ -1,0 +1,137 @@
+"""
+A watch that goes on, whatever it meets, and misses no deletion.
+
+kopf ends the operator where a watch or a list fails for longer than its own retries, answers with
+an error event (but 410) or with what is no JSON; and after a list of what there is, it does not say
+what is there no longer. The services' loops need nothing of a watch but news, and what a new
+process would do first is to wait for the same list. kopf has no setting for either, so its function
+is wrapped: tests do that to the version that is installed, and `pyproject.toml` bounds it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import kopf
+from kopf._cogs.clients import watching
+from kopf._cogs.clients.watching import Bookmark
+from kopf._cogs.structs.references import Resource
+
+from infadapter_operator.recurring import Recurring
+from infadapter_profiles.backoff import backoff_s
+
+AGAIN_FIRST_S, AGAIN_MOST_S = 1.0, 30.0
+LASTED_S = 60.0
+"""A watch that failed after so long had worked."""
+
+CONTINUOUS_WATCH = watching.continuous_watch
+"""A list and the watch that follows it, as kopf has them."""
+
+Json = dict[str, Any]
+Events = AsyncIterator[Any]
+"""Raw events, and kopf's bookmark where the list of what there is has ended."""
+
+_UNKNOWN = (
+    "The API server does not know who asks (401), and a new login did not mend it: the operator"
+    " ends, and the next one asks with what it is given by then."
+)
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Kind:
+    """Of one kind in one namespace: what is known to be there, by uid, and how its watch fares."""
+
+    trouble: Recurring
+    failures: int = 0
+    known: dict[str, Json] = field(default_factory=dict)
+
+    def note(self, event: Json) -> None:
+        made = event["object"]
+        if (uid := made["metadata"].get("uid")) is None:
+            return
+        if event["type"] == "DELETED":
+            self.known.pop(uid, None)
+        else:
+            self.known[uid] = made
+
+
+class LastingWatch:
+    """`is_gone` asks whether there is no object of this uid at a path."""
+
+    def __init__(
+        self,
+        watch: Callable[..., Events],
+        is_gone: Callable[[str, str], Awaitable[bool]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._watch, self._is_gone, self._clock = watch, is_gone, clock
+        self._kinds: dict[tuple[Resource, str | None], _Kind] = {}
+        self.unknown = asyncio.Event()
+        """Set where the API server no longer knows who asks: kopf then never asks again."""
+
+    async def __call__(
+        self, *, resource: Resource, namespace: str | None, **options: Any
+    ) -> Events:
+        """As kopf's own, which ends where the list is to be asked for again."""
+        kind, began_s = self._kind(resource, namespace), self._clock()
+        try:
+            events = self._watch(resource=resource, namespace=namespace, **options)
+            async for event in self._with_deletions(kind, resource, events):
+                yield event
+        except kopf.LoginError:
+            if not self.unknown.is_set():
+                _logger.error(_UNKNOWN)
+            self.unknown.set()
+            await asyncio.Event().wait()  # until it has ended
+        except Exception as error:  # noqa: BLE001 - whatever it is, what is known goes on
+            await self._pause(kind, error, began_s)
+
+    async def _with_deletions(self, kind: _Kind, resource: Resource, events: Events) -> Events:
+        listed: set[str | None] = set()
+        is_whole = False
+        async for event in events:
+            if event is Bookmark.LISTED:
+                is_whole = True
+                for gone in await self._gone(kind, resource, listed):
+                    kind.note(gone)
+                    yield gone
+            else:
+                kind.note(event)
+                listed.add(event["object"]["metadata"].get("uid"))
+            kind.trouble.recovers()
+            yield event
+        if not is_whole:
+            raise TimeoutError("the API server did not answer with a list")
+
+    async def _gone(self, kind: _Kind, resource: Resource, listed: set[str | None]) -> list[Json]:
+        """What a list lacks is asked for: an answer that is none looks like an empty one."""
+        missing = {uid: made for uid, made in kind.known.items() if uid not in listed}
+        return [
+            {"type": "DELETED", "object": made}
+            for uid, made in missing.items()
+            if await self._is_gone(_path(resource, made["metadata"]), uid)
+        ]
+
+    async def _pause(self, kind: _Kind, error: Exception, began_s: float) -> None:
+        kind.failures = 1 if self._clock() - began_s >= LASTED_S else kind.failures + 1
+        told = repr(error)[:200]
+        kind.trouble.fails(f"{told}; what is known goes on")
+        await asyncio.sleep(backoff_s(AGAIN_FIRST_S, kind.failures, AGAIN_MOST_S))
+
+    def _kind(self, resource: Resource, namespace: str | None) -> _Kind:
+        where = f" in {namespace}" if namespace else ""
+        trouble = Recurring(_logger, f"The watch of {resource.plural}{where}", self._clock)
+        return self._kinds.setdefault((resource, namespace), _Kind(trouble))
+
+
+def _path(resource: Resource, metadata: Json) -> str:
+    return resource.get_url(namespace=metadata.get("namespace"), name=metadata["name"])
+
+
+def watch_by(watch: LastingWatch) -> None:
+    """Have kopf's watches of all kinds be this one's."""
+    watching.continuous_watch = watch
