@@ -3,13 +3,18 @@ A shortage that is borne: where surge is short, the way out may miss more than i
 
 What is started then has room only once something that serves is given up, for the ten seconds of a
 start. Where the load exceeds a plan by little, and perhaps not for long, that costs more requests
-than the excess. A load that stays is expected to stay for longer (Lindy's rule), until it is worth
-the way: as in renting skis, little more than twice the least is missed by then.
+than the excess. What the plan would have missed since the load came to its level, it is expected to
+miss once more (Lindy's rule), until that is worth the way: as in renting skis, little more than
+twice the least is missed by then.
 """
 
+import numpy as np
+
+from infadapter_forecasting.overflow import overflow
 from infadapter_operator.domain.load import Sample
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import ready_capacity_rps, running_groups
+from infadapter_operator.planning.dwell import LEAST_DWELL_S
 from infadapter_operator.planning.growth_path import vertical_limit_rps
 from infadapter_operator.planning.hysteresis import CurrentPlan
 from infadapter_operator.planning.problem import untouchable_rps
@@ -25,8 +30,8 @@ def surge_is_short(service: Service) -> bool:
 
 def is_borne(before: CurrentPlan, best: Plan, switch: Switch) -> bool:
     """
-    Whether the plan in force, which is reached, misses less of the load of now, for as long as that
-    is expected to last, than is missed while the first pod of the best one starts.
+    Whether the plan in force, which is reached, is expected to miss less while the load stays than
+    is missed while the first pod of the best one starts.
     """
     service, observed = before.service, before.observed
     starts = switch.first_starts(best)
@@ -34,11 +39,22 @@ def is_borne(before: CurrentPlan, best: Plan, switch: Switch) -> bool:
         return False
     beside = min(starts.values(), key=service.objective.price_of)
     ready = running_groups(service, switch.ready)
-    needed_rps = _rate_rps(before) - untouchable_rps(service, observed)
-    short_rps = max(0.0, needed_rps - before.capacity_rps)
+    fixed_rps = untouchable_rps(service, observed)
     beside_rps = vertical_limit_rps(service, observed, ready, beside)
-    way_short_rps = max(0.0, needed_rps - beside_rps)
-    return short_rps * switch.dwell_s < way_short_rps * min(map(switch.start_s, starts))
+    way_short_rps = max(0.0, _rate_rps(before) - fixed_rps - beside_rps)
+    missed_on_the_way = way_short_rps * min(map(switch.start_s, starts))
+    return _missed_when_borne(before, before.capacity_rps + fixed_rps, switch) < missed_on_the_way
+
+
+def _missed_when_borne(before: CurrentPlan, able_rps: float, switch: Switch) -> float:
+    """
+    What it would have missed for as long as the load has been at its level: that is wide, and an
+    excess of the last seconds is none of ten minutes. At least the excess of now, which may be new,
+    for the least time that a load is taken to stay.
+    """
+    rates = before.demand.rates[-round(switch.dwell_s) :]
+    since_then = overflow(rates, np.full(len(rates), able_rps), before.service.slo_s)
+    return max(since_then, (_rate_rps(before) - able_rps) * LEAST_DWELL_S)
 
 
 def _rate_rps(before: CurrentPlan) -> float:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infadapter_forecasting.forecaster import Rates
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.hysteresis import CurrentPlan, previous_plan
@@ -49,6 +50,7 @@ def in_force(
     observed: Observed = FULL,
     *,
     rate_rps: float | None = None,  # else all that is needed
+    rates: Rates | None = None,  # else of ten minutes at that
 ) -> CurrentPlan:
     demand = PlanningDemand(
         rps=needed_rps,
@@ -57,7 +59,9 @@ def in_force(
         forecast_rps=needed_rps,
         observed_rps=needed_rps,
         now_rps=needed_rps,
-        rates=np.full(60, needed_rps if rate_rps is None else rate_rps),
+        rates=np.full(600, needed_rps if rate_rps is None else rate_rps)
+        if rates is None
+        else rates,
     )
     return previous_plan(asked, observed, demand, plan(asked, 79.0, slow=8))
 
@@ -68,9 +72,10 @@ def borne(
     surge: int = 0,
     dwell_s: float = 30.0,
     rate_rps: float | None = None,
+    rates: Rates | None = None,
 ) -> bool:
     asked = service(surge)
-    before = in_force(asked, needed_rps, rate_rps=rate_rps)
+    before = in_force(asked, needed_rps, rate_rps=rate_rps, rates=rates)
     switch = Switch(
         service=asked,
         observed=FULL,
@@ -91,6 +96,28 @@ def test_a_load_that_exceeds_it_by_much_is_not() -> None:
 
 def test_a_load_that_has_lasted_is_not_borne_any_longer() -> None:
     assert not borne(82.0, dwell_s=600.0)
+
+
+def lately(rps: float, seconds: int) -> Rates:
+    """Ten minutes of one level, and of these the last seconds a little higher."""
+    return np.concatenate([np.full(600 - seconds, 75.0), np.full(seconds, rps)])
+
+
+def test_an_excess_that_is_new_in_an_old_level_is_borne() -> None:
+    assert borne(83.0, dwell_s=600.0, rates=lately(83.0, 30))
+
+
+def test_an_excess_that_has_cost_as_much_as_the_way_is_not_borne_any_longer() -> None:
+    assert not borne(83.0, dwell_s=600.0, rates=lately(83.0, 120))
+
+
+def test_a_jump_is_not_borne_although_nothing_has_been_missed_yet() -> None:
+    assert not borne(105.0, dwell_s=600.0, rates=lately(105.0, 2))
+
+
+def test_the_noise_of_single_seconds_is_no_excess() -> None:
+    noisy = np.tile([100.0, 56.0], 300)
+    assert borne(81.0, dwell_s=600.0, rates=noisy)
 
 
 def test_for_a_reserve_alone_nothing_makes_way_that_is_needed() -> None:

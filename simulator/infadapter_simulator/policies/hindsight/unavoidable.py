@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from infadapter_forecasting.overflow import overflow
 from infadapter_simulator.policies.hindsight.layers import layers_of
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload
@@ -37,8 +38,8 @@ def missed(scenario: Scenario, workload: Workload) -> Missed:
     most = np.full(len(requests), most_rps)
     count = max(len(workload.arrivals_s), 1)
     return Missed(
-        unavoidable=_missed(requests, most, scenario.slo_s) / count,
-        sudden=_missed(requests, np.minimum(seen, most_rps), scenario.slo_s) / count,
+        unavoidable=overflow(requests, most, scenario.slo_s) / count,
+        sudden=overflow(requests, np.minimum(seen, most_rps), scenario.slo_s) / count,
     )
 
 
@@ -62,14 +63,3 @@ def _highest_seen(requests: Floats, history_rps: Floats, delay_s: float) -> Floa
     highest = np.maximum.accumulate(known)
     last = len(history_rps) + np.arange(len(requests)) - 1 - floor(delay_s)
     return np.where(last >= 0, highest[np.maximum(last, 0)], 0.0)
-
-
-def _missed(requests: Floats, rps: Floats, slo_s: float) -> float:
-    """Of a fluid: what would wait longer than that at this speed."""
-    waiting = missed = 0.0
-    for came, able in zip(requests.tolist(), rps.tolist(), strict=True):
-        waiting = max(0.0, waiting + came - able)
-        beyond = max(0.0, waiting - slo_s * able)
-        missed += beyond
-        waiting -= beyond
-    return missed
