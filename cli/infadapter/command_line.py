@@ -7,21 +7,12 @@ web server; one that is not installed says which extra to install. Errors are on
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
 import click
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    module: str
-    attribute: str
-    help: str
-    extras: str = ""
-
+from infadapter.late_commands import Entry, LateCommands
 
 COMMANDS = {
     "demo": Entry(
@@ -86,31 +77,20 @@ COMMANDS = {
 BAD_ARGUMENTS, INTERRUPTED = 2, 130
 
 
-class Commands(click.Group):
-    """Commands by name, without importing those that are not called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+class Commands(LateCommands):
+    """Those of COMMANDS; whatever goes wrong is said in one sentence."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
         try:
-            command: click.Command = getattr(import_module(entry.module), entry.attribute)
+            return super().get_command(ctx, cmd_name)
         except ModuleNotFoundError as missing:
             raise _not_installed(cmd_name, missing) from missing
-        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as missing:  # of what is imported when it is needed
             raise _not_installed(str(ctx.invoked_subcommand), missing) from missing
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """As click's, but an error is one sentence, and there is never a traceback for one."""
@@ -143,7 +123,12 @@ def _not_installed(name: str, missing: ModuleNotFoundError) -> click.ClickExcept
     )
 
 
-@click.command("infadapter", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    "infadapter",
+    cls=Commands,
+    entries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(version("infadapter"), prog_name="infadapter")
 def main() -> None:
     """Picks model variants, their CPU or GPU, and their traffic: accuracy for what it costs."""

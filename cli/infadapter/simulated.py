@@ -1,4 +1,4 @@
-"""What the commands that simulate have in common: their options, and a trace to play."""
+"""What the commands that simulate have in common: their options; no simulation is imported."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +14,12 @@ from infadapter.traces import (
     Command,
     TraceOptions,
     part_options,
-    say_trace,
-    trace_of,
     trace_options_of,
     with_options,
 )
 from infadapter_operator.domain.service import ForecastMethod
-from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Server, Speed
 from infadapter_solver import Resources
-from infadapter_workload.shaping import scaled
-from infadapter_workload.trace import TraceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,29 +144,3 @@ def arguments_of(options: dict[str, Any]) -> Arguments:
         raise click.UsageError("Give either --profile or --preset.")
     options["trace"] = trace_options_of(options)
     return Arguments(**{name: options.pop(name) for name in Arguments.__slots__})
-
-
-def part_of(arguments: Arguments) -> Part:
-    try:
-        whole = trace_of(arguments.trace, arguments.to_s)
-        trace = scaled(whole, arguments.rate_scale, arguments.seed)
-        to_s = trace.seconds if arguments.to_s is None else arguments.to_s
-        part = Part(trace=trace, from_s=arguments.from_s, to_s=to_s)
-    except TraceError as error:
-        raise click.UsageError(str(error)) from error
-    if not part.played().requests:
-        raise click.UsageError("This part of the trace has no requests: choose --from and --to.")
-    return part
-
-
-def say_part(part: Part) -> None:
-    """Which load is played."""
-    played = part.played()
-    whole = part.from_s == 0 and part.to_s == part.trace.seconds
-    say_trace(
-        part.trace,
-        ""
-        if whole
-        else f"played: {part.from_s:,} s to {part.to_s:,} s, mean {played.mean_rps:,.4g} rps, peak "
-        f"{played.peak_rps:,.4g} rps",
-    )

@@ -125,7 +125,7 @@ class SimulatedCluster:
         return self.seen()
 
     def seen(self) -> Observed:
-        there, pods = self._deployments.all(), self._pods()
+        there, pods = self._deployments.all(), self.pods()
         return Observed(
             pods=pods,
             desired_pods={one.target: one.replicas for one in there},
@@ -136,7 +136,7 @@ class SimulatedCluster:
             },
         )
 
-    def _pods(self) -> tuple[Pod, ...]:
+    def pods(self) -> tuple[Pod, ...]:
         """The same one again of a pod of which nothing has changed, as nearly always."""
         before, self._seen = self._seen, {}
         for pod in self._world.pods:

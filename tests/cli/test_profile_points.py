@@ -325,7 +325,7 @@ def test_a_profile_of_other_points_is_not_added_to(
 def test_what_a_killed_run_left_allowed_is_not_taken_for_what_was_before(
     endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, arguments = tmp_path / "profile.yaml", ["--seconds", "20", "--slo-ms", "50"]
+    file, arguments = tmp_path / "profile.yaml", ["--seconds", "5", "--slo-ms", "50"]
     before = {"allowed": ["p1", "p2"], "floor": 0.5}
     exchange(endpoint, "POST", POINTS, json.dumps(before).encode())
 

@@ -37,7 +37,7 @@ def test_scale_has_the_published_figure_beside_its_own(tmp_path: Path) -> None:
 
 
 def test_one_at_a_time_is_measured_here(tmp_path: Path) -> None:
-    result = run(tmp_path, "--experiment", "2", "--minutes", "0.02", "--format", "json")
+    result = run(tmp_path, "--experiment", "2", "--minutes", "0.01", "--format", "json")
     rows = json.loads(result.stdout)["rows"]
     assert [row["at a time"] for row in rows] == ["1", "2", "4", "8"]
     assert all(int(row["inferences"].replace(",", "")) > 0 for row in rows)

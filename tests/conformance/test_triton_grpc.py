@@ -10,6 +10,7 @@ import pytest
 from tests.conformance.target import Target
 
 
+@pytest.mark.process
 def test_nvidias_client_over_grpc(target: Target) -> None:
     if find_spec("tritonclient") is None or find_spec("grpc") is None:
         pytest.skip("tritonclient[grpc] is not installed")

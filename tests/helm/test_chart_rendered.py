@@ -562,7 +562,13 @@ def test_a_number_below_the_operators_least_is_refused(
 
 @helm_needed
 @promtool_needed
-@pytest.mark.parametrize("tests", ["rules_test.yaml", "error_budget_rules_test.yaml"])
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "rules_test.yaml",
+        pytest.param("error_budget_rules_test.yaml", marks=pytest.mark.process),  # days of it
+    ],
+)
 def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path, tests: str) -> None:
     [rule] = of_kind(rendered("everything"), "PrometheusRule")
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule["spec"]))

@@ -18,16 +18,15 @@ Size = Mapping[str, int]
 
 def table_rps(service: Service, target: Target, size: Size, batch_size: int = 1) -> float:
     """By the variant's table: its own row, else the best of the rows that fit inside."""
-    rows = [
-        row
-        for variant in service.variants
-        for row in (variant.allocations if variant.name == target.variant else ())
-        if row.batch_size == batch_size and row.kind == target.kind
-    ]
-    exact = max((row.capacity_rps for row in rows if equal(row.resources, size)), default=0.0)
-    return exact or max(
-        (row.capacity_rps for row in rows if within(row.resources, size)), default=0.0
-    )
+    exact = inside = 0.0
+    for variant in service.variants:
+        for row in variant.allocations if variant.name == target.variant else ():
+            same = row.batch_size == batch_size and row.kind == target.kind
+            if same and within(row.resources, size):
+                inside = max(inside, row.capacity_rps)
+                if equal(row.resources, size):
+                    exact = max(exact, row.capacity_rps)
+    return exact or inside
 
 
 def pod_rps(service: Service, pod: Pod) -> float:
@@ -49,7 +48,9 @@ def within(size: Size, room: Size) -> bool:
 
 
 def equal(some: Size, other: Size) -> bool:
-    return some == other or all(some.get(name, 0) == other.get(name, 0) for name in {*some, *other})
+    if some.keys() == other.keys():  # as nearly always
+        return some == other
+    return all(some.get(name, 0) == other.get(name, 0) for name in {*some, *other})
 
 
 def total(sizes: Iterable[Size]) -> dict[str, int]:

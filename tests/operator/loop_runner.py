@@ -56,5 +56,5 @@ class Runner:
         after_rps = world.carried_rps()
         self.contract.service = world.service
         self.contract.check(self.looks, world.now_s, before_rps, after_rps)
-        self.contract.check_held(world.seen().pods, self.looks)
+        self.contract.check_held(world.shown(), self.looks)
         return after_rps

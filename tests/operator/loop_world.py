@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from infadapter_operator.domain.observed import Observed, RouterView
+from infadapter_operator.domain.observed import Observed, Pod, RouterView
 from infadapter_operator.domain.ports import LoadSource, StepRefused
 from infadapter_operator.domain.service import Service
 from infadapter_operator.domain.steps import (
@@ -89,13 +89,17 @@ class World(world.World):
         await self._cluster.take(step)
 
     async def set_weights(self, step: SetWeights) -> None:
-        ready = {pod.name for pod in self.seen().pods if pod.ready}
+        ready = {pod.name for pod in self.shown() if pod.ready}
         assert {backend.pod for backend in step.backends} <= ready, "weights on Ready pods only"
         self.taken.append((self.now_s, step))
         await self._router.set_weights(step)
 
     def seen(self) -> Observed:
         return self._cluster.seen()
+
+    def shown(self) -> tuple[Pod, ...]:
+        """The pods of `seen`, which is asked several times between two looks."""
+        return self._cluster.pods()
 
     def add(self, variant: str, millicores: int, *, ready: bool = True) -> SimulatedPod:
         """A pod that is there already."""
@@ -108,10 +112,10 @@ class World(world.World):
         return {CPU: 10**9 if most is None else most}
 
     def ready_rps(self) -> float:
-        return sum(pod_rps(self.service, pod) for pod in self.seen().pods if pod.ready)
+        return sum(pod_rps(self.service, pod) for pod in self.shown() if pod.ready)
 
     def carried_rps(self) -> float:
         """What the pods that the router sends to serve."""
         sent_to = self.router.weights
-        ready = [pod for pod in self.seen().pods if pod.ready and pod.name in sent_to]
+        ready = [pod for pod in self.shown() if pod.ready and pod.name in sent_to]
         return sum(pod_rps(self.service, pod) for pod in ready)

@@ -83,7 +83,7 @@ ALLOCATIONS = st.builds(
     capacity=st.lists(CAPACITIES, max_size=3).map(tuple),
     memory_bytes=st.none() | st.integers(1, 2**20).map(lambda mebibytes: mebibytes * MEBIBYTE),
 ).filter(lambda allocation: allocation.points or allocation.capacity)
-TEXTS = st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 DOCUMENTS = st.builds(
     ProfileDocument,
     profile=st.builds(

@@ -24,16 +24,21 @@ MILLISECOND = 0.001
 SIZES = ((1,), (1, 2), (1, 2, 4), (1, 2, 4, 8), (1, 3, 8), (1, 2, 4, 8, 16))
 
 
+FIVE, FOUR = st.integers(1, 5), st.integers(1, 4)
+ALONE_MS = st.sampled_from((0.5, 1.0, 2.73, 10.0))
+GAINS = st.sampled_from((0.2, 0.5, 1.0, 1.2))
+SETS_OF_SIZES = st.sampled_from(SIZES)
+LOADS_MS = st.sampled_from((0, 3, 20))
+
+
 @st.composite
 def models(draw: st.DrawFn) -> list[Model]:
     """Larger batches take longer, though not always longer than two smaller ones."""
     made = []
-    for number in range(draw(st.integers(1, 5))):
-        alone_ms = draw(st.sampled_from((0.5, 1.0, 2.73, 10.0)))
-        gain = draw(st.sampled_from((0.2, 0.5, 1.0, 1.2)))
-        sizes = draw(st.sampled_from(SIZES))
+    for number in range(draw(FIVE)):
+        alone_ms, gain, sizes = draw(ALONE_MS), draw(GAINS), draw(SETS_OF_SIZES)
         execution_s = {b: alone_ms * MILLISECOND * (1 + gain * (b - 1)) for b in sizes}
-        load_ms, pages = draw(st.sampled_from((0, 3, 20))), draw(st.integers(1, 4))
+        load_ms, pages = draw(LOADS_MS), draw(FOUR)
         made.append(Model(f"m{number}", execution_s, load_ms * MILLISECOND, pages))
     return made
 

@@ -29,19 +29,19 @@ from infadapter_scheduler.subgraphs import (
 )
 
 SMALL = st.integers(0, 4)  # few values, so that ties are common
-QUERIES = st.builds(
-    Query, st.sampled_from(Strict), st.sampled_from((0.0, 0.25, 0.5, 1.0)), SMALL.map(float)
-)
+ACCURACIES = st.sampled_from((0.0, 0.25, 0.5, 1.0))
+VECTORS = [st.tuples(*[SMALL.map(float)] * length) for length in range(5)]
+"""By their length; to make a strategy takes longer than to draw from it."""
+
+QUERIES = st.builds(Query, st.sampled_from(Strict), ACCURACIES, SMALL.map(float))
 
 
 @st.composite
 def tables(draw: st.DrawFn, most: int = 4) -> LatencyTable:
     rows, columns, length = (draw(st.integers(1, most)) for _ in range(3))
-    vector = st.tuples(*[SMALL.map(float)] * length)
-    times = st.tuples(*[SMALL.map(float)] * columns)
+    vector, times = VECTORS[length], VECTORS[columns]
     subnets = tuple(
-        SubNet(f"SN{row}", draw(st.sampled_from((0.0, 0.25, 0.5, 1.0))), draw(vector), draw(times))
-        for row in range(rows)
+        SubNet(f"SN{row}", draw(ACCURACIES), draw(vector), draw(times)) for row in range(rows)
     )
     subgraphs = tuple(SubGraph(f"G{at}", draw(vector), draw(times)) for at in range(columns))
     return LatencyTable(subnets, subgraphs)

@@ -1,34 +1,18 @@
 """`infadapter demo`: the whole loop on this machine, without a cluster."""
 
-import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from infadapter.traces import (
     Command,
-    TraceOptions,
     reading_options,
-    say_trace,
-    trace_of,
     trace_option,
     trace_options_of,
     with_options,
 )
-from infadapter_local.demo import NoSpeed, Options
-from infadapter_local.demo import demo as run_demo
-from infadapter_local.processes import ProcessFailed
-from infadapter_local.run import RunFailed
-from infadapter_local.spec import NothingFits
-from infadapter_local.view import View
 from infadapter_server.finite import Finite
-from infadapter_server.profiling.profiler import ProfileError
-from infadapter_workload.trace import Trace, TraceError
-
-INTERRUPTED = 130
 
 
 def demo_trace_options(command: Command) -> Command:
@@ -105,9 +89,12 @@ def demo(
     arrivals are then served by the best single variant, by a fixed choice, and by pods that hold
     all five networks and choose one for each batch. Ctrl-C ends all.
     """
+    from infadapter.demonstration import read, run  # a second of it: --help does without
+    from infadapter_local.demo import Options
+
     asked = trace_options_of(reading)
     options = Options(
-        trace=_read(asked),
+        trace=read(asked),
         trace_name=Path(asked.trace[0]).name if asked.trace else Options().trace_name,
         duration_s=duration,
         scale=scale,
@@ -120,37 +107,4 @@ def demo(
         seed=seed,
         budget_millicores=None if budget is None else round(1000 * budget),
     )
-    console = Console()
-    page = _played(options, console)
-    console.print(f"The report is {page}", highlight=False)
-
-
-def _read(options: TraceOptions) -> Trace | None:
-    """None for the burst. Unless it is said otherwise, silence is played."""
-    if not options.trace:
-        return None
-    keep = options.trace_gaps is None
-    try:
-        trace = trace_of(replace(options, trace_gaps="keep") if keep else options)
-    except TraceError as error:
-        raise click.UsageError(str(error)) from error
-    say_trace(trace)
-    return trace
-
-
-def _played(options: Options, console: Console) -> Path:
-    """The page of the report; what goes wrong ends the command with a sentence."""
-    try:
-        return asyncio.run(_run(options, console))
-    except TraceError as error:
-        raise click.UsageError(str(error)) from error
-    except (NoSpeed, NothingFits, ProfileError, ProcessFailed, RunFailed) as error:
-        raise click.ClickException(str(error)) from error
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        console.print("Interrupted; all processes have ended, and there is no report.")
-        raise SystemExit(INTERRUPTED) from None
-
-
-async def _run(options: Options, console: Console) -> Path:
-    with View(console) as view:
-        return await run_demo(options, view)
+    run(options)

@@ -6,34 +6,12 @@ from typing import Any
 
 import click
 
-from infadapter.files import check_writable, replacing
-from infadapter.floors import say_below_floor
+from infadapter.files import check_writable
 from infadapter.options import number_between
-from infadapter.progress import Progress, in_one_sentence
-from infadapter.scenarios import Aim, left_out_of, profiles_of, scenario_of
-from infadapter.simulated import (
-    Arguments,
-    arguments_of,
-    part_of,
-    say_part,
-    trace_options,
-    world_options,
-)
-from infadapter.terminal import terminal_width
-from infadapter_simulator.compare.compare import Case, run
-from infadapter_simulator.compare.naming import OURS
-from infadapter_simulator.report.sweep import Sweep, sweep_json, sweep_table
-from infadapter_solver import CPU
+from infadapter.simulated import arguments_of, trace_options, world_options
 
 MOST_VALUES = 100
 ENDINGS = ("html", "png", "svg")
-
-TITLES = {
-    "slo-ms": ("SLO", "ms"),
-    "budget": ("budget", "cores"),
-    "cost-weight": ("cost weight", ""),
-}
-"""The options that may have several values: in words, and their unit."""
 
 
 def several(least: float, most: float) -> Callable[[str], tuple[float, ...]]:
@@ -104,11 +82,9 @@ def what_if(
     _check_output(output)
     grid = {"slo-ms": slo_ms, "budget": budget, "cost-weight": cost_weight}
     option = _varied(grid)
-    with in_one_sentence():
-        sweep = _swept(arguments, grid, option)
-    click.echo(sweep_json(sweep) if format == "json" else sweep_table(sweep, terminal_width()))
-    if output:
-        _draw(sweep, output)
+    from infadapter.sweeps import run  # a second of it: --help does without
+
+    run(arguments, grid, option, format=format, output=output)
 
 
 def _varied(grid: Mapping[str, tuple[float, ...]]) -> str:
@@ -127,62 +103,3 @@ def _check_output(output: Path | None) -> None:
         raise click.UsageError(f"--output must end in .{', .'.join(ENDINGS)}, not {output.name}.")
     if output:
         check_writable(output)
-
-
-def _swept(arguments: Arguments, grid: Mapping[str, tuple[float, ...]], option: str) -> Sweep:
-    part, profiles = part_of(arguments), profiles_of(arguments)
-    first = {name: values[0] for name, values in grid.items()}
-    cases: dict[float, Case] = {}
-    refused, notes = list[str](), list[str]()
-    for value in grid[option]:
-        aim = _aim({**first, option: value})
-        try:
-            scenario = scenario_of(arguments, profiles, aim, part.played().began_s)
-        except click.UsageError as error:
-            refused.append(f"--{option} {value:g}: {error.message}")
-        else:
-            cases[value] = Case(name=f"{value:g}", policy=OURS, scenario=scenario)
-            if told := left_out_of(arguments, profiles, aim):
-                notes.append(f"--{option} {value:g}: left out: {told}.")
-    if not cases:
-        raise click.UsageError(" ".join(refused))
-    for sentence in refused + notes:  # the other values have a result
-        click.echo(f"infadapter: {sentence}", err=True)
-    say_part(part)
-    say_below_floor(arguments.accuracy_floor, profiles)
-    results, bounds = run(list(cases.values()), part, [arguments.seed], Progress())
-    title, unit = TITLES[option]
-    return Sweep(
-        option=option,
-        comparable=option == "slo-ms",
-        title=title,
-        unit=unit,
-        accuracy_floor=arguments.accuracy_floor,
-        values=tuple(cases),
-        results=results,
-        part=part,
-        seeds=(arguments.seed,),
-        bounds=bounds,
-    )
-
-
-def _aim(values: Mapping[str, float]) -> Aim:
-    return Aim(
-        slo_ms=values["slo-ms"],
-        budget={CPU: round(1000 * values["budget"])},
-        cost_weight=values["cost-weight"],
-    )
-
-
-def _draw(sweep: Sweep, output: Path) -> None:
-    if output.suffix == ".html":
-        from infadapter_simulator.report.html import sweep_page
-
-        with replacing(output) as beside:
-            beside.write_text(sweep_page(sweep), encoding="utf-8")
-    else:
-        from infadapter_simulator.report.pictures import save
-        from infadapter_simulator.report.sweep_plot import sweep_plot
-
-        save(sweep_plot(sweep), output)
-    click.echo(f"The picture is {output}", err=True)

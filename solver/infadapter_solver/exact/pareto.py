@@ -11,11 +11,14 @@ def undominated(more_is_better: NDArray[np.float64]) -> NDArray[np.intp]:
     Indices, ascending, of the rows that no other row reaches in every column.
 
     Of equal rows the first stays. Sorted by their columns, only an earlier row can reach a later
-    one, so a chunk is compared with what stayed so far and with itself.
+    one, so a chunk is compared with what stayed so far and with itself; by the first column that
+    differs at all every earlier row does, and by one that is the same in all rows everybody.
     """
     count = len(more_is_better)
     order = np.lexsort(-more_is_better.T[::-1])
-    columns = np.ascontiguousarray(more_is_better[order].T)
+    sorted_columns = more_is_better[order].T
+    differing = (sorted_columns != sorted_columns[:, :1]).any(axis=1)
+    columns = np.ascontiguousarray(sorted_columns[differing][1:])
     stays = np.empty(0, dtype=np.intp)
     for start in range(0, count, CHUNK):
         chunk = np.arange(start, min(start + CHUNK, count))

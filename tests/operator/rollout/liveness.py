@@ -361,7 +361,7 @@ class Rollout:
         With what waits for its node since it does, or since the rollout last came further, and for
         two looks more: one that sees that patience has ended, and one by which the plan is another.
         """
-        since_s = [_waits_since_s(pod) for pod in self.world.seen().pods]
+        since_s = [_waits_since_s(pod) for pod in self.world.shown()]
         from_s = max([self.runner.state.milestone.at_s, *since_s])
         return self.world.now_s <= from_s + self.world.service.patience.start_s + 2.0
 
