@@ -471,6 +471,49 @@ WAYS = {
         surge=200,
         confirm_s=0.0,
     ),
+    "who goes as it did not grow is not asked for less, and then to grow again": Case(
+        kinds=(Kind(1.0, {200: 4.0, 400: 8.0, 600: 12.0, 2000: 40.0}),),
+        plans=((Group(0, 2000, 1),),),
+        there=(
+            There(0, 200),
+            There(0, 200, ready=False, carries=False),
+            There(0, 200, ready=False, carries=False),
+            There(0, 200),
+        ),
+        demand_rps=12.0,
+        budget=2000,
+        surge=500,
+        node=2000,
+        confirm_s=0.0,
+    ),
+    "nor where it is larger than the last size that was measured": Case(
+        kinds=(Kind(1.0, {200: 0.8, 400: 1.6, 600: 2.4, 2000: 8.0}),),
+        plans=((Group(0, 2000, 1),),),
+        there=(There(0, 800), There(0, 800)),
+        demand_rps=7.2,
+        budget=2000,
+        surge=500,
+        node=2200,
+    ),
+    "what starts in a moment in which surge is back is within the same loan": Case(
+        kinds=(
+            Kind(0.1, {400: 44.72, 1000: 111.8, 2000: 223.6}),
+            Kind(1.0, {200: 78.35, 400: 156.7, 600: 235.05, 1000: 391.75}),
+            Kind(3.0, {200: 0.8, 400: 1.6, 1000: 4.0, 2000: 8.0}),
+        ),
+        plans=((Group(0, 400, 3), Group(1, 600, 3)),),
+        there=(
+            There(1, 400),
+            There(0, 800, ready=False, carries=False),
+            There(0, 2000, carries=False),
+            There(2, 1000),
+        ),
+        demand_rps=755.38,
+        budget=3200,
+        surge=1000,
+        confirm_s=0.0,
+        lag_s=2.0,
+    ),
 }
 
 TROUBLES = {
