@@ -514,6 +514,20 @@ WAYS = {
         confirm_s=0.0,
         lag_s=2.0,
     ),
+    "room on a node that may cost more than half of what serves is not made": Case(
+        kinds=(Kind(1.0, {200: 43.3, 1000: 216.5}), Kind(1.0, {200: 43.3, 1000: 216.5})),
+        plans=((Group(0, 200, 1), Group(1, 1000, 1)),),
+        there=(
+            There(0, 200),
+            There(0, 200, carries=False),
+            There(0, 200, carries=False),
+            There(0, 200),
+        ),
+        demand_rps=181.86,
+        budget=2200,
+        surge=200,
+        node=1400,
+    ),
 }
 
 TROUBLES = {
