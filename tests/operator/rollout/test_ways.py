@@ -528,6 +528,20 @@ WAYS = {
         surge=200,
         node=1400,
     ),
+    "nothing is given up for a roll whose room another one takes that begins": Case(
+        kinds=(
+            Kind(10.0, {400: 22.0, 600: 33.0, 1000: 55.0, 2000: 110.0}),
+            Kind(1.0, {400: 8.0, 600: 12.0, 1000: 20.0, 2000: 40.0}),
+            Kind(1.0, {200: 11.0, 600: 33.0, 2000: 110.0}),
+            Kind(1.0, {400: 8.0, 600: 12.0, 1000: 20.0, 2000: 40.0}),
+        ),
+        plans=((Group(0, 1000, 1), Group(2, 200, 6), Group(3, 1000, 2)),),
+        there=(There(0, 1000, batch_size=4), There(0, 1000, batch_size=4), There(3, 2000)),
+        demand_rps=169.05,
+        budget=4200,
+        surge=0,
+        confirm_s=0.0,
+    ),
 }
 
 TROUBLES = {
