@@ -542,6 +542,19 @@ WAYS = {
         surge=0,
         confirm_s=0.0,
     ),
+    "a roll to pods that serve less is no way without a loss": Case(
+        kinds=(
+            Kind(10.0, {200: 78.35}),
+            Kind(0.1, {600: 12.0}),
+            Kind(1.0, {1000: 216.5}),
+            Kind(0.1, {200: 0.8, 400: 1.6, 600: 2.4}),
+        ),
+        plans=((Group(0, 200, 1), Group(2, 1000, 1), Group(3, 200, 1)),),
+        there=(There(0, 200, batch_size=4), There(3, 200), There(1, 600)),
+        demand_rps=591.3,
+        budget=1400,
+        surge=0,
+    ),
 }
 
 TROUBLES = {
