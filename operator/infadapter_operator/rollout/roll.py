@@ -9,7 +9,7 @@ from infadapter_operator.planning.capacity import held_by, held_in_force, plus, 
 from infadapter_operator.rollout.free import Room, rolled_beyond
 from infadapter_operator.rollout.match import PodState, of_target
 from infadapter_operator.rollout.release import DrainContext, Releases
-from infadapter_operator.rollout.scale_up import Growth, Shortage
+from infadapter_operator.rollout.scale_up import Growth, Shortage, has_only_a_template
 from infadapter_solver.problem import CPU, Allocation, PodGroup, Resources
 
 
@@ -36,6 +36,7 @@ def roll(
     for group in context.plan.groups:
         own = of_target(context.pods, group.target)
         replaced = any(one.must_be_replaced(context.now_s) for one in own)
+        replaced |= has_only_a_template(observed, group, own)
         if group.target in busy or not (replaced or group.target in grown.outgrown):
             continue
         if any(one.goes for one in own) and _suffice_without(context):

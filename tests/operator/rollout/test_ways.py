@@ -633,6 +633,41 @@ TROUBLES = {
         never={0: Cause.NOT_READY},
         fates={1: Resize.DEFERRED, 0: Resize.FAILING},
     ),
+    "what was refused a smaller size is not asked for that again at every look": Case(
+        kinds=(
+            Kind(0.1, {200: 0.8, 600: 2.4, 2000: 8.0}),
+            Kind(0.1, {200: 0.8, 600: 2.4, 2000: 8.0}),
+        ),
+        plans=((Group(0, 600, 4), Group(1, 600, 4)),),
+        there=(
+            There(0, 600, lost=True),
+            There(1, 800, ready=False, carries=False),
+            There(1, 200, ready=False, carries=False),
+            There(1, 600, ready=False, carries=False),
+            There(1, 2000, ready=False, carries=False),
+        ),
+        demand_rps=38.4,
+        budget=4800,
+        surge=1000,
+        confirm_s=0.0,
+        lag_s=2.0,
+        fates={0: Resize.FAILING, 1: Resize.REFUSED},
+    ),
+    "a lost pod's template makes no pods that are to grow and do not, one after the other": Case(
+        kinds=(Kind(1.0, {200: 0.8, 400: 1.6, 600: 2.4, 2000: 8.0}),),
+        plans=((Group(0, 2000, 1),),),
+        there=(
+            There(0, 600, lost=True),
+            There(0, 800),
+            There(0, 200),
+            There(0, 600, carries=False),
+        ),
+        demand_rps=8.4,
+        budget=2000,
+        surge=500,
+        confirm_s=0.0,
+        fates={0: Resize.FAILING},
+    ),
 }
 
 
