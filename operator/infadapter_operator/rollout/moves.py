@@ -202,7 +202,9 @@ def _preempted(
 
 def _makes_room_itself(context: DrainContext, observed: Observed) -> bool:
     """What moves, what is made to shrink in this cycle, and what may be planned without soon."""
-    return is_under_way(context, observed) or is_in_question(context) or bool(align(context))
+    return (
+        is_under_way(context, observed) or is_in_question(context, observed) or bool(align(context))
+    )
 
 
 def _rolled_after_all(

@@ -555,6 +555,15 @@ WAYS = {
         budget=1400,
         surge=0,
     ),
+    "a pod too many of which nobody knows what it serves does not keep a roll waiting": Case(
+        kinds=(Kind(10.0, {2000: 433.0}),),
+        plans=((Group(0, 2000, 2, batch_size=4),),),
+        there=(There(0, 2000), There(0, 800), There(0, 800)),
+        demand_rps=606.2,
+        budget=4000,
+        surge=0,
+        confirm_s=0.0,
+    ),
 }
 
 TROUBLES = {
@@ -667,6 +676,23 @@ TROUBLES = {
         surge=500,
         confirm_s=0.0,
         fates={0: Resize.FAILING},
+    ),
+    "what is beyond the budget goes back although a roll's new pod has crashed for long": Case(
+        kinds=(
+            Kind(0.1, {400: 8.0, 600: 12.0, 1000: 20.0, 2000: 40.0}),
+            Kind(10.0, {400: 86.6, 600: 129.9, 1000: 216.5, 2000: 433.0}),
+        ),
+        plans=((Group(0, 400, 4), Group(1, 1000, 3)),),
+        there=(
+            There(1, 2000, ready=False, carries=False, lost=True),
+            There(1, 1000, carries=False),
+        ),
+        demand_rps=674.68,
+        budget=4600,
+        surge=4600,
+        confirm_s=0.0,
+        never={1: Cause.CRASH, 0: Cause.NO_NODE},
+        fates={1: Resize.FAILING},
     ),
 }
 
