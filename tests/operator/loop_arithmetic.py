@@ -138,7 +138,11 @@ class Standing:
         wants = list(self._wants())
         if is_moving(self.observed) or not wants:
             return False
-        return not any(self._has_room(want, gone) for want in wants for gone in self._free_ways())
+        return not any(
+            self._has_room(want, gone)
+            for want, costs_rps in wants
+            for gone in self._free_ways(costs_rps)
+        )
 
     def has_template_in_its_way(self) -> bool:
         """Further pods come up larger than planned, and beside those planned there is no room."""
@@ -154,11 +158,12 @@ class Standing:
                 return True
         return False
 
-    def _wants(self) -> Iterator[Size]:
+    def _wants(self) -> Iterator[tuple[Size, float]]:
         """
-        What more it takes to start each planned pod that is not there, or to grow one. Where as
-        many as are planned have the size already, one beside them that can't grow goes, and is
-        not replaced: such a group is owed no roll. Pods of another batch size or template are.
+        What more it takes to start each planned pod that is not there, or to grow one, and what
+        that costs by itself. Where as many as are planned have the size already, one beside them
+        that can't grow goes, and is not replaced: such a group is owed no roll. Pods of another
+        batch size or template are.
         """
         for group in self.groups:
             size = group.allocation.resources
@@ -168,14 +173,21 @@ class Standing:
             enough = sum(within(size, pod.resources) for pod in there) >= group.pods
             stuck = not enough and any(pod.resize in STUCK for pod in there)
             if stuck or any(self._is_of_another_kind(pod, group) for pod in there):
-                yield _roll(there, group)
+                yield _roll(there, group), self._roll_costs_rps(there, group)
                 continue
             if len(there) < group.pods:
-                yield larger(size, template.resources) if template else size
+                yield larger(size, template.resources) if template else size, 0.0
             smaller = [pod for pod in there if not within(size, pod.resources)]
             if not enough:
-                yield from (_more(pod.resources, size) for pod in smaller)
-            yield from (pod.wanted.resources for pod in there if is_pending(pod))
+                yield from ((_more(pod.resources, size), 0.0) for pod in smaller)
+            yield from ((pod.wanted.resources, 0.0) for pod in there if is_pending(pod))
+
+    def _roll_costs_rps(self, there: Sequence[Pod], group: PodGroup) -> float:
+        """What the pods that are replaced serve beyond those that come in their places."""
+        new = group.allocation
+        new_rps = table_rps(self.service, group.target, new.resources, new.batch_size)
+        served = (pod_rps(self.service, pod) for pod in there if pod.ready)
+        return sum(max(0.0, rps - new_rps) for rps in served)
 
     def _is_of_another_kind(self, pod: Pod, group: PodGroup) -> bool:
         is_stale = pod.outdated and group.target not in self.observed.rolling
@@ -191,18 +203,18 @@ class Standing:
             and within(want, less(self.node, on_node))
         )
 
-    def _free_ways(self) -> Iterator[tuple[Pod, ...]]:
+    def _free_ways(self, costs_rps: float) -> Iterator[tuple[Pod, ...]]:
         """
-        Sets of pods too many that could go, with what is Ready still at the floor. What a pod
-        serves that is smaller than all that was measured nobody knows: where a router sends to it,
-        the others must suffice.
+        Sets of pods too many that could go for what costs so much by itself, with what is Ready
+        still at the floor. What a pod serves that is smaller than all that was measured nobody
+        knows: where a router sends to it, the others must suffice.
         """
         spare = [pod for pod in self.observed.pods if self._is_too_many(pod)][:8]
         ready = sum(pod_rps(self.service, p) for p in self.observed.pods if p.ready)
         floor_rps = min(self.floor_rps, ready)
         for size in range(len(spare) + 1):
             for gone in itertools.combinations(spare, size):
-                lost = sum(pod_rps(self.service, pod) for pod in gone if pod.ready)
+                lost = costs_rps + sum(pod_rps(self.service, pod) for pod in gone if pod.ready)
                 must_rps = self.floor_rps if any(map(self._serves_unknown, gone)) else floor_rps
                 if ready - lost >= must_rps - 1e-6:
                     yield gone

@@ -116,12 +116,18 @@ class Contract:
     def _repays(self, looks: Sequence[Cycle], recent: Sequence[Cycle]) -> bool:
         """
         In any of these looks more than the budget had been held for long, and pods lacked of which
-        none was on its way.
+        none was on its way. A single look that sees no more than the budget ends no loan: what it
+        begins takes up what has just been given back (decision 41).
         """
-        over_since_s = math.inf
+        since_s, was_over = math.inf, False
         for seen in looks[-60:]:
-            over_since_s = min(over_since_s, seen.now_s) if self._is_over(seen) else math.inf
-            long = seen.now_s - over_since_s > REPAID_AFTER_S
+            is_over = self._is_over(seen)
+            if is_over:
+                since_s = min(since_s, seen.now_s)
+            elif not was_over:
+                since_s = math.inf
+            was_over = is_over
+            long = is_over and seen.now_s - since_s > REPAID_AFTER_S
             if long and _waits_to_start(seen) and any(seen is one for one in recent):
                 return True
         return False

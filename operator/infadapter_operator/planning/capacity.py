@@ -57,6 +57,12 @@ def _fitting(service: Service, target: Target, size: PodSize) -> Allocation | No
     )
 
 
+def measured_millicores(service: Service, pod: Pod) -> int:
+    """The largest size inside its own that can be planned: one that nobody measured is no limit."""
+    found = fitting(service, pod.target, pod.size)
+    return found.cpu_millicores if found else 0
+
+
 def find_variant(service: Service, name: str) -> Variant | None:
     return next((variant for variant in service.variants if variant.name == name), None)
 

@@ -11,7 +11,7 @@ from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod, Trouble
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
-from infadapter_operator.planning.capacity import fits, fitting, load_time_s
+from infadapter_operator.planning.capacity import fits, load_time_s, measured_millicores
 from infadapter_solver.problem import CPU, Target
 
 Blocks = Mapping[Target, Block]
@@ -101,7 +101,9 @@ def failure_of(
     return Failure(
         trouble,
         fitting_millicores=_size_that_may_fit(given_up[0]) if given_up else None,
-        grown_millicores=max((_planned_size(service, pod) for pod in kept_small), default=None),
+        grown_millicores=max(
+            (measured_millicores(service, pod) for pod in kept_small), default=None
+        ),
     )
 
 
@@ -120,12 +122,6 @@ def _known_not_to_fit(
         return frozenset()  # that one has only begun to wait
     least = block.fitting_millicores or 0
     return frozenset(pod.name for pod in waits if pod.wanted.cpu_millicores > least)
-
-
-def _planned_size(service: Service, pod: Pod) -> int:
-    """The largest size inside its own that can be planned: one that nobody measured is no limit."""
-    found = fitting(service, pod.target, pod.size)
-    return found.cpu_millicores if found else 0
 
 
 def _size_that_may_fit(pod: Pod) -> int | None:

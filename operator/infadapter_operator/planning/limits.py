@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from infadapter_operator.domain.observed import STUCK, Observed, Pod
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.capacity import measured_millicores
 from infadapter_operator.planning.failures import OF_SIZE, Blocks
 from infadapter_operator.planning.shared_causes import shared
 from infadapter_solver.problem import CPU, Target
@@ -26,8 +27,8 @@ class _Live:
     starting: bool
 
 
-def _live(blocks: Blocks, there: Observed, failed: set[str]) -> _Live:
-    left = failed.union(*(_too_many(block, there) for block in blocks.values()))
+def _live(service: Service, blocks: Blocks, there: Observed, failed: set[str]) -> _Live:
+    left = failed.union(*(_too_many(service, block, there) for block in blocks.values()))
     gone = {pod.name for pod in there.pods if pod.leaving or (pod.outdated and not pod.ready)}
     live = [pod for pod in there.pods if pod.name not in left | gone]
     pods, ready = Counter(p.target for p in live), Counter(p.target for p in live if p.ready)
@@ -72,8 +73,8 @@ def limits_of(
     not come. It is tried beside the plan; only where size is what fails, or where the plan in force
     has it already, within it.
     """
-    live = _live(blocks, there, failed)
-    whole = [b for b in blocks.values() if not b.come and not _is_of_size(b, there)]
+    live = _live(service, blocks, there, failed)
+    whole = [b for b in blocks.values() if not b.come and not _is_of_size(service, b, there)]
     due = {b.target for b in whole if now_s >= b.until_s and b.target not in waiting}
     tried = set() if live.starting else due
     limited = {b.target for b in whole}
@@ -125,32 +126,34 @@ def _whose_turn(service: Service, blocks: Blocks, since_s: float) -> Target:
     return targets[int(since_s // service.patience.retry_first_s) % len(targets)]
 
 
-def _too_many(block: Block, there: Observed) -> frozenset[str]:
+def _too_many(service: Service, block: Block, there: Observed) -> frozenset[str]:
     """Pods that can't grow, and that are no reason to shrink the others."""
-    if not _are_larger_ones_more(block, there):
+    if not _are_larger_ones_more(service, block, there):
         return frozenset()
-    small = (pod for pod in there.of(block.target) if not _is_larger(pod, block))
+    small = (pod for pod in there.of(block.target) if not _is_larger(service, pod, block))
     return frozenset(pod.name for pod in small if pod.resize in STUCK)
 
 
-def _are_larger_ones_more(block: Block, there: Observed) -> bool:
+def _are_larger_ones_more(service: Service, block: Block, there: Observed) -> bool:
     """Whether those that grew have more CPU than all would at the size of those that can't."""
     if block.grown_millicores is None:
         return False
     pods = [pod for pod in there.of(block.target) if not pod.leaving]
-    larger = sum(p.resources.get(CPU, 0) for p in pods if p.ready and _is_larger(p, block))
+    grown = (p for p in pods if p.ready and _is_larger(service, p, block))
+    larger = sum(measured_millicores(service, pod) for pod in grown)
     return larger > 0 and larger >= len(pods) * block.grown_millicores
 
 
-def _is_larger(pod: Pod, block: Block) -> bool:
-    return pod.resources.get(CPU, 0) > (block.grown_millicores or 0)
+def _is_larger(service: Service, pod: Pod, block: Block) -> bool:
+    """As sizes can be planned: one that did not grow may be beyond the last that was measured."""
+    return measured_millicores(service, pod) > (block.grown_millicores or 0)
 
 
-def _is_of_size(block: Block, there: Observed) -> bool:
+def _is_of_size(service: Service, block: Block, there: Observed) -> bool:
     """Whether another size of it may come; not where pods of the size that does not are Ready."""
     return (
         block.cause in OF_SIZE
-        and bool(_size_caps(block, there))
+        and bool(_size_caps(service, block, there))
         and not _is_too_large(block, there)
     )
 
@@ -165,12 +168,13 @@ def _largest_ready(there: Observed, target: Target) -> int:
     return max((p.resources.get(CPU, 0) for p in there.of(target) if p.ready), default=0)
 
 
-def _size_caps(block: Block, there: Observed) -> list[int]:
+def _size_caps(service: Service, block: Block, there: Observed) -> list[int]:
     """
     What pods of it may have at most; where larger ones than may fit are Ready, they stay, and for
     still larger ones the nodes have less room.
     """
-    grown = None if _are_larger_ones_more(block, there) else block.grown_millicores
+    more = _are_larger_ones_more(service, block, there)
+    grown = None if more else block.grown_millicores
     fitting = block.fitting_millicores
     if _is_too_large(block, there):
         fitting = _largest_ready(there, block.target)
@@ -178,15 +182,20 @@ def _size_caps(block: Block, there: Observed) -> list[int]:
 
 
 def size_limits(
-    blocks: Blocks, there: Observed, waiting: Collection[Target], now_s: float
+    service: Service,
+    blocks: Blocks,
+    there: Observed,
+    waiting: Collection[Target],
+    now_s: float,
 ) -> dict[Target, int]:
     """The largest size in millicores that may be planned, of targets that have one."""
     active = (
         b
         for b in blocks.values()
-        if not b.come and (now_s < b.until_s or (b.target in waiting and _is_of_size(b, there)))
+        if not b.come
+        and (now_s < b.until_s or (b.target in waiting and _is_of_size(service, b, there)))
     )
-    caps = {b.target: _size_caps(b, there) for b in active}
+    caps = {b.target: _size_caps(service, b, there) for b in active}
     return {target: min(sizes) for target, sizes in caps.items() if sizes}
 
 

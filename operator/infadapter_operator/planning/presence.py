@@ -67,7 +67,7 @@ def present(
     planned = planned_pods(plan)
     known = may_grow_again(blocks, waiting, now_s)
     limits = limits_of(service, known, there, failed, frozenset(absent), planned, now_s)
-    sizes = size_limits(known, there, waiting, now_s)
+    sizes = size_limits(service, known, there, waiting, now_s)
     counted = replace(there, pod_limits=limits.pods, size_limits=sizes)
     due = () if kept or again & uncreated.keys() else limits.due
     room = room_beside(service, observed, plan, left_out)

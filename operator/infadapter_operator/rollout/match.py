@@ -69,6 +69,13 @@ class PodState:
         )
 
     @property
+    def is_refused(self) -> bool:
+        """Its node can't hold what it is to have: for good it has refused that, or less."""
+        asked = self.actual.wanted.cpu_millicores
+        refused = self.actual.resize is Resize.REFUSED
+        return refused and self.desired is not None and asked <= self.desired.cpu_millicores
+
+    @property
     def can_resize(self) -> bool:
         return (
             self.desired is not None
@@ -112,7 +119,8 @@ class PodState:
             return False
         if self.is_stale or not resizable(self.actual.size, self.desired.size):
             return True
-        return self.is_asked and resize_failed(self.actual, now_s, self.resize_patience_s)
+        failed = self.is_asked and resize_failed(self.actual, now_s, self.resize_patience_s)
+        return failed or self.is_refused
 
 
 def match_pods(

@@ -103,7 +103,8 @@ def _beside(context: DrainContext, observed: Observed, grown: Growth, *, bridges
     if not (freed or grown.steps or rolled):
         rolled, unrolled = _rolled_after_all(context, observed, grown)
         lacking = {name for one in unrolled for name in one.lacking}
-        freed = make_room(context, lacking) or preempted(context, unrolled)
+        costly = () if rolled else unrolled  # the one that begins has taken the others' room
+        freed = make_room(context, lacking) or preempted(context, costly)
         short |= lacking
     if not (freed or grown.steps or rolled):
         freed = _back_in_budget(context, observed)
@@ -201,7 +202,9 @@ def _preempted(
 
 def _makes_room_itself(context: DrainContext, observed: Observed) -> bool:
     """What moves, what is made to shrink in this cycle, and what may be planned without soon."""
-    return is_under_way(context, observed) or is_in_question(context) or bool(align(context))
+    return (
+        is_under_way(context, observed) or is_in_question(context, observed) or bool(align(context))
+    )
 
 
 def _rolled_after_all(

@@ -212,9 +212,13 @@ def is_needed_unknown(context: DrainContext, one: PodState, left_rps: float) -> 
 def ways(
     service: Service, one: PodState, *, partial: bool
 ) -> Iterable[tuple[Allocation | None, float]]:
-    """What may become of it, from the least to the most that is left, with its capacity."""
+    """
+    What may become of it, from the least to the most that is left, with its capacity. One that goes
+    as it did not grow goes as a whole: asked for less, it would be one that may grow, and stay.
+    """
     yield one.desired, min(one.desired_rps, one.capacity_rps)
-    if not partial or not one.actual.ready:
+    did_not_grow = one.goes and one.actual.resize in STUCK
+    if not partial or not one.actual.ready or did_not_grow:
         return
     least = one.desired.cpu_millicores if one.desired else 0
     for size in sorted(allocations_of(service, one.actual.target), key=lambda a: a.cpu_millicores):

@@ -8,8 +8,8 @@ from infadapter_operator.domain.steps import ReplacePods, ScaleUp
 from infadapter_operator.planning.capacity import held_by, held_in_force, plus, total
 from infadapter_operator.rollout.free import Room, rolled_beyond
 from infadapter_operator.rollout.match import PodState, of_target
-from infadapter_operator.rollout.release import DrainContext, Releases
-from infadapter_operator.rollout.scale_up import Growth, Shortage
+from infadapter_operator.rollout.release import DrainContext, Releases, is_needed_unknown
+from infadapter_operator.rollout.scale_up import Growth, Shortage, has_only_a_template
 from infadapter_solver.problem import CPU, Allocation, PodGroup, Resources
 
 
@@ -36,6 +36,7 @@ def roll(
     for group in context.plan.groups:
         own = of_target(context.pods, group.target)
         replaced = any(one.must_be_replaced(context.now_s) for one in own)
+        replaced |= has_only_a_template(observed, group, own)
         if group.target in busy or not (replaced or group.target in grown.outgrown):
             continue
         if any(one.goes for one in own) and _suffice_without(context):
@@ -118,6 +119,8 @@ def _needed(group: PodGroup, own: Sequence[PodState], pods: int, *, shrunk: bool
 
 
 def _suffice_without(context: DrainContext) -> bool:
-    """Whether what stays is enough when all that is too many has gone."""
+    """Whether what stays is enough when all that is too many has gone, and may go."""
     staying_rps = sum(context.counted_rps(one) for one in context.pods if not one.goes)
-    return staying_rps >= context.floor_rps
+    going = (one for one in context.pods if one.goes)
+    kept = any(is_needed_unknown(context, one, staying_rps) for one in going)
+    return staying_rps >= context.floor_rps and not kept

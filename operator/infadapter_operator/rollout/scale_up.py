@@ -130,7 +130,7 @@ class _Grower:
 
     def resize(self, one: PodState) -> None:
         desired = one.desired
-        if desired is None or not one.can_resize or one.is_asked or one.shrinks:
+        if desired is None or not one.can_resize or one.is_asked or one.shrinks or one.is_refused:
             return
         if one.actual.unschedulable_since_s is not None:
             return  # larger it would wait for longer; once it has a node it grows
@@ -166,7 +166,7 @@ class _Grower:
         there = self._observed.desired_pods.get(group.target, len(live))
         wanted = group.pods - there
         rolls = any(one.must_be_replaced(self._now_s) for one in live)
-        if wanted <= 0 or rolls:
+        if wanted <= 0 or rolls or has_only_a_template(self._observed, group, live):
             return
         first = there == 0 and group.target not in self._observed.templates
         allocation = self._startable(group, first=first)
@@ -254,6 +254,15 @@ class _Grower:
             and a.size.but_cpu == desired.size.but_cpu
         ]
         return sorted(between, key=lambda a: -a.cpu_millicores)
+
+
+def has_only_a_template(observed: Observed, group: PodGroup, live: Sequence[PodState]) -> bool:
+    """
+    None of its pods counts, but such as are lost with a node keep a template of another size: what
+    comes up by that would be to grow, and where it does not, to go, again and again.
+    """
+    template = observed.templates.get(group.target)
+    return not live and template is not None and template != group.allocation.size
 
 
 def _spare(service: Service, plan: Plan) -> Room:

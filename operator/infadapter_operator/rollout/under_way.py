@@ -3,6 +3,7 @@
 import math
 
 from infadapter_operator.domain.observed import Observed, Pod, Resize
+from infadapter_operator.planning.failures import gives_up_at_s
 from infadapter_operator.rollout.free import missing
 from infadapter_operator.rollout.match import PodState, is_settled, of_target
 from infadapter_operator.rollout.release import DrainContext
@@ -45,11 +46,15 @@ def _leaves_soon(context: DrainContext, observed: Observed) -> bool:
     return not late and any(pod.leaving for pod in observed.pods)
 
 
-def is_in_question(context: DrainContext) -> bool:
-    """Something planned fails: soon it comes after all, or another plan is made without it."""
+def is_in_question(context: DrainContext, observed: Observed) -> bool:
+    """
+    Something planned fails: soon it comes after all, or another plan is made without it. When
+    patience has ended and it is there still, as what a roll made is, nobody waits for it.
+    """
+    service, now_s = context.service, context.now_s
     return any(
-        one.actual.trouble is not None
-        or (one.actual.resize is Resize.FAILING and not one.is_given_up(context.now_s))
+        (one.actual.trouble and gives_up_at_s(service, observed, one.actual) > now_s)
+        or (one.actual.resize is Resize.FAILING and not one.is_given_up(now_s))
         for one in context.pods
         if not one.goes and one.touchable
     )

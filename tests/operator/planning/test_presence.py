@@ -222,6 +222,14 @@ def test_where_most_can_not_grow_all_are_planned_at_their_size() -> None:
     assert planned(block, sized("larger", 3000), small) == ({}, {TARGET: 2000})
 
 
+def test_who_did_not_grow_beyond_a_size_that_nobody_measured_is_no_larger_one() -> None:
+    """All four are planned as 1000m; taken as they are they had grown, and 2000m stayed planned."""
+    small = sized("small", 1500, Resize.DEFERRED, wanted=PodSize(resources={CPU: 2000}))
+    observed = Observed(pods=(*(sized(f"{n}", 1500) for n in range(3)), small))
+    (block,) = blocks_after(SERVICE, {}, observed, 100.0).values()
+    assert planned(block, *observed.pods) == ({}, {TARGET: 1000})
+
+
 def test_that_nothing_grows_is_remembered_when_nothing_new_finds_a_node() -> None:
     before = replace(a_block(TARGET, until_s=95.0), cause=Cause.RESIZE, grown_millicores=2000)
     waits = sized("waits", 1000, ready=False, unschedulable_since_s=30.0, created_at_s=30.0)

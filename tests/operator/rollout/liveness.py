@@ -6,7 +6,10 @@ has yet to start, to be resized or to be replaced; how many fit at once is count
 each other where the plan has no capacity to spare, and elsewhere as many as the surge holds twice.
 """
 
+import itertools
 import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize
@@ -340,8 +343,8 @@ class Rollout:
     def _waits_for_the_node(self) -> bool:
         """
         What its node has no room for, while what runs serves all that is asked for, or as much as
-        the plan would, so that nothing could be gained, or one pod more than half of what all do:
-        nothing is given up for it then, and it is planned without when patience ends (decision 12).
+        the plan would, so that nothing could be gained, or room for it costs more than half of what
+        all do: nothing is given up then, and it is left when patience ends (decision 12).
         Nothing is given up for a resize that waits: a pod takes its place then. When patience has
         ended, nothing is waited for but at a rest with a name.
         """
@@ -350,11 +353,38 @@ class Rollout:
             return False
         if any(pod.resize is Resize.DEFERRED for pod in observed.pods):
             return True
-        waits = any(is_pending(pod) for pod in observed.pods)
+        waiting = [pod for pod in observed.pods if is_pending(pod)]
         ready = [pod_rps(self.world.service, pod) for pod in observed.pods if pod.ready]
         is_needed = max(ready, default=0.0) > 0.5 * ready_rps
+        costs_rps = min((self._costs_rps(observed, pod) for pod in waiting), default=0.0)
         enough_rps = min(self.case.demand_rps, plan_rps(self.world.service, self.plan.groups))
-        return waits and (is_needed or ready_rps >= enough_rps - 1e-6)
+        is_dear = is_needed or costs_rps > 0.5 * ready_rps + 1e-6
+        return bool(waiting) and (is_dear or ready_rps >= enough_rps - 1e-6)
+
+    def _costs_rps(self, observed: Observed, waits: Pod) -> float:
+        """
+        Of the pods that are too many, the least that serves in the room of half of what this one
+        asks for: how much its node lacks is not told. All of them, where they are smaller.
+        """
+        half = -(-waits.wanted.cpu_millicores // 2)
+        spare = [pod for pod in observed.pods if not (pod.leaving or is_pending(pod))]
+        ways = list(self._too_many(spare[:10]))
+        enough = [gone for gone in ways if sum(p.resources[CPU] for p in gone) >= half]
+        most = max(map(len, ways))
+        return min(
+            sum(pod_rps(self.world.service, pod) for pod in gone if pod.ready)
+            for gone in enough or [way for way in ways if len(way) == most]
+        )
+
+    def _too_many(self, pods: Sequence[Pod]) -> Iterator[tuple[Pod, ...]]:
+        """Sets of these without which as many of each target as are planned are there."""
+        planned = {group.target: group.pods for group in self.plan.groups}
+        for some in range(len(pods) + 1):
+            for gone in itertools.combinations(pods, some):
+                left = Counter(pod.target for pod in pods if pod not in gone)
+                lost = {pod.target for pod in gone}
+                if all(left[target] >= planned.get(target, 0) for target in lost):
+                    yield gone
 
     def _is_patient(self) -> bool:
         """
