@@ -25,9 +25,12 @@ from infadapter_simulator.compare.naming import UnknownPolicy, named
 from infadapter_simulator.compare.results import Comparison
 from infadapter_simulator.part import Part
 from infadapter_simulator.scenario import Scenario
-from infadapter_solver import Profile
+from infadapter_solver import CPU, Profile, Resources
 
 PAGE = Path("report.html")
+
+MOST_CORES = 10_000
+"""Each number of cores is looked at in turn: a million take minutes."""
 
 
 @click.command("simulate", context_settings={"max_content_width": 100})
@@ -109,6 +112,7 @@ def simulate(
     arguments = arguments_of(options)
     page = _page(output, format)
     part, profiles = part_of(arguments), profiles_of(arguments)
+    _check_size(budget)
     aim = Aim(slo_ms=slo_ms, budget=budget, cost_weight=cost_weight)
     scenario = scenario_of(arguments, profiles, aim, part.played().began_s)
     names = _named(policies, scenario, part)
@@ -119,6 +123,11 @@ def simulate(
         scenario, names, part, numbers, regret=not no_regret, page=format == "html"
     )
     _show(comparison, format, page)
+
+
+def _check_size(budget: Resources) -> None:
+    if budget.get(CPU, 0) > 1000 * MOST_CORES:
+        raise click.UsageError(f"--budget: at most {MOST_CORES:,} cores are simulated.")
 
 
 def _page(output: Path | None, format: str) -> Path:
