@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import fields, replace
 
+import numpy as np
+
 from infadapter_operator.domain.decision import Decision
 from infadapter_operator.domain.observed import Pod
 from infadapter_operator.domain.service import Service
+from infadapter_operator.planning.planning_demand import PlanningDemand
 from infadapter_profiles.sizes import PointCapacity
 from infadapter_solver import Problem, evaluate
 from infadapter_solver.candidates import LEAST_DEMAND_RPS
@@ -102,6 +105,19 @@ def recall(
     )
     plan = evaluate(problem, groups)
     return Decision(plan=plan, decided_at_s=decided_at_s, demand_rps=demand_rps)
+
+
+def a_steady_demand(rps: float, seconds: int, *, rate_rps: float | None = None) -> PlanningDemand:
+    """One rate has come for so long, and is planned for; or another one has come meanwhile."""
+    return PlanningDemand(
+        rps=rps,
+        least_rps=rps,
+        kept_rps=rps,
+        forecast_rps=rps,
+        observed_rps=rps,
+        now_rps=rps,
+        rates=np.full(seconds, rps if rate_rps is None else rate_rps),
+    )
 
 
 def a_pod(

@@ -11,7 +11,6 @@ again right after, and an hour later; the profiles are as long as those of a com
 --seconds, whose first three tenths go to the curve.
 """
 
-import asyncio
 import math
 import statistics
 from dataclasses import dataclass, replace
@@ -22,8 +21,7 @@ from infadapter_profiles.profile import KnownCapacity
 from infadapter_server.profiling.measuring import CURVE_SHARE, NOISY
 from infadapter_server.profiling.search import Search
 from infadapter_server.profiling.steps import Goal
-from infadapter_server.profiling.turns import in_turns
-from tests.model_variants.virtual_bench import Machine, Queue
+from tests.model_variants.virtual_bench import Machine, Queue, searched_alone
 
 SERVICE_S, SERVICES = 0.003, 10
 GOAL = Goal(slo_s=SERVICES * SERVICE_S, percentile=99, epsilon=0.01)
@@ -67,8 +65,7 @@ def repeated(like: Machine, seconds: float, seed: int) -> Repetition:
 def _profiled(queue: Queue, seconds: float) -> KnownCapacity:
     saturation_rps = math.exp(queue.machine.now) / queue.service_s
     search = Search(bench=queue, goal=GOAL, saturation_rps=saturation_rps, seconds=seconds, seed=0)
-    ((known,), _) = asyncio.run(in_turns([search], 0))
-    return known
+    return searched_alone(search)
 
 
 def inside(known: KnownCapacity, first: KnownCapacity) -> bool:

@@ -25,8 +25,7 @@ from infadapter_profiles.profile import KnownCapacity
 from infadapter_server.networks.signatures import SIGNATURES
 from infadapter_server.profiling.search import Search
 from infadapter_server.profiling.steps import Goal, Step
-from infadapter_server.profiling.turns import in_turns
-from tests.model_variants.virtual_bench import Queue
+from tests.model_variants.virtual_bench import Queue, searched_alone
 
 SHARE, EPSILON = 0.95, 0.01
 SERVICE_S, SEEDS, OTHER_SEEDS = 0.003, 40, 1_000
@@ -50,8 +49,7 @@ def _found(goal: Goal, profile_s: float, seed: int) -> KnownCapacity:
         seconds=profile_s,
         seed=0,
     )
-    ((known,), _) = asyncio.run(in_turns([search], 0))
-    return known
+    return searched_alone(search)
 
 
 def _missed(goal: Goal, rate_rps: float, seconds: float, seed: int) -> float:

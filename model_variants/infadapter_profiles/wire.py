@@ -110,9 +110,10 @@ SERVER_FAILING = "infadapter_server_failing"
 """Gauge, 1 while the network fails at whatever it is given: the server is then not live."""
 
 SERVER_STUCK = "infadapter_server_stuck_executors"
+"""Gauge, executors that have not come back from an execution: the server is then not live."""
+
 SERVER_EXECUTORS = "infadapter_server_executors"
 SERVER_EXECUTORS_LOST = "infadapter_server_executors_lost_total"
-"""Gauge, executors that have not come back from an execution: the server is then not live."""
 
 SERVER_RESIDENT_MODELS = "infadapter_server_resident_models"
 """Gauge, models whose weights are in an executor's memory."""

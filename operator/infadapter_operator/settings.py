@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,7 +26,7 @@ class CustomQueries(StrEnum):
 class RouterSettings:
     """How the routers' pods are run; everything else about them follows from the service."""
 
-    image: str = "infadapter/operator:0.1.0"
+    image: str = f"infadapter/operator:{version('infadapter')}"
     command: tuple[str, ...] = ("envoy",)
     cpu: str = "250m"
     pod: Mapping[str, Any] = field(default_factory=dict)

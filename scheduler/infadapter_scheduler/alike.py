@@ -76,10 +76,11 @@ class Alike:
         # Else a little more time may be enough for a batch that there is.
         full = all(batch.members[-1].deadline_s <= deadline_s for batch in entry.full)
         if costs is not None and full and not entry.open and not self._state.deferred:
+            cap = costs.cap(deadline_s - now_s, self._state.buffer, entry.waited_share)
             self._first[event.model] = First(
                 entry=entry,
                 costs=costs,
-                each_s=costs.seconds_each[costs.cap(deadline_s - now_s, self._state.buffer)],
+                each_s=costs.seconds_each[cap],
                 floor=event.floor,
                 refusal=refusal,
                 deadline_s=deadline_s,

@@ -11,6 +11,7 @@ from infadapter_scheduler.executor import Executor
 from infadapter_scheduler.model import Costs, Model
 from infadapter_scheduler.points.ladder import Ladder
 from infadapter_scheduler.size_trial import SizeTrials
+from infadapter_scheduler.staggered import waited_share
 from infadapter_scheduler.trial import RARE_S, Trials
 
 WINDOW_S = 1.0
@@ -39,6 +40,14 @@ class Entry:
     size_trials: SizeTrials = field(default_factory=SizeTrials)
     load_trials: Trials = field(default_factory=partial(Trials, RARE_S))
     ladder: Ladder | None = None  # its operating points; `costs` are those of no floor
+
+    @property
+    def waited_share(self) -> float:
+        """
+        Of an execution that has begun, for whoever comes next. A model without points is planned on
+        few of its executors, and takes no batch over.
+        """
+        return 1.0 if self.ladder is None else waited_share(len(self.holders))
 
     def costs_at(self, floor: float) -> Costs | None:
         """For a request with a floor of accuracy; None where no allowed point reaches it."""

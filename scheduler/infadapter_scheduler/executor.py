@@ -71,6 +71,7 @@ class Executor:
     shared_load: bool = False
     plan: Timeline = field(default_factory=Timeline)
     sent: deque[Sent] = field(default_factory=deque)
+    ran: str = ""  # the model of the last that was sent
     booked_s: float = 0.0
     load_booked_s: float = 0.0
     wake_s: float = -1.0
@@ -119,6 +120,7 @@ class Executor:
     def send(self, sent: Sent, begin_s: float) -> None:
         self.booked_s = begin_s + sent.expected_s
         self.sent.append(sent)
+        self.ran = sent.costs.model.name
 
     def ended(self, run: int, end_s: float) -> Sent | None:
         """What was sent after it is expected to begin then, or when it gets there."""

@@ -107,7 +107,7 @@ class Costs:
     choices: Choices | None = field(init=False, default=None)
     _caps: list[int] = field(init=False, default_factory=list)
     _caps_from_s: list[float] = field(init=False, default_factory=list)  # the SLO of each but one
-    _caps_of: int | None = field(init=False, default=None)  # the buffer's version
+    _caps_of: tuple[int, float] | None = field(init=False, default=None)  # buffer, what is waited
     _runs: int = field(init=False, default=0)
     _last_run: dict[int, int] = field(init=False, default_factory=dict)  # by batch size
 
@@ -177,18 +177,20 @@ class Costs:
         self.load.scale(factor)
         self.tabulate()
 
-    def cap(self, slo_s: float, buffer: SafetyBuffer) -> int:
+    def cap(self, slo_s: float, buffer: SafetyBuffer, waited: float = 1.0) -> int:
         """
-        The batch of the highest throughput with 2·t_b + buffer ≤ SLO: whoever comes just after a
-        batch has begun waits for that one and its own. The smallest where none is that fast.
+        The batch of the highest throughput with (1 + waited)·t_b + buffer ≤ SLO: whoever comes just
+        after a batch has begun waits for that one, or for a share of it where there are other
+        executors, and for its own. The smallest where none is that fast.
         """
-        if self._caps_of != buffer.version:
-            self._find_caps(buffer)
+        if self._caps_of != (buffer.version, waited):
+            self._find_caps(buffer, waited)
         return self._caps[bisect_right(self._caps_from_s, round(slo_s, 6))]
 
-    def _find_caps(self, buffer: SafetyBuffer) -> None:
-        need_s = {b: 2 * t + buffer.seconds(2 * t, t) for b, t in self.seconds.items()}
-        self._caps_of, self._caps_from_s = buffer.version, sorted(set(need_s.values()))
+    def _find_caps(self, buffer: SafetyBuffer, waited: float) -> None:
+        times = 1.0 + waited
+        need_s = {b: times * t + buffer.seconds(times * t, t) for b, t in self.seconds.items()}
+        self._caps_of, self._caps_from_s = (buffer.version, waited), sorted(set(need_s.values()))
         fitting = ([b for b in need_s if need_s[b] <= slo_s] for slo_s in self._caps_from_s)
         best = [max(fit, key=lambda b: b / self.seconds[b]) for fit in fitting]
         self._caps = [self.sizes[0], *best]

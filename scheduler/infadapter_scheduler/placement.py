@@ -114,11 +114,15 @@ def opening(
 
 
 def _copies(entry: Entry, now_s: float) -> list[Executor]:
-    """The least work first; of many, some in turn."""
+    """
+    The least work first; of many, some in turn. With points these are spread, as one executor and
+    the next were asked one after the other and are busy together.
+    """
     holders = entry.holders
     if len(holders) > tries(entry):
         entry.turn = (entry.turn + 1) % len(holders)
-        holders = [holders[entry.turn - i] for i in range(tries(entry))]
+        apart = 1 if entry.ladder is None else len(holders) // tries(entry)
+        holders = [holders[entry.turn - i * apart] for i in range(tries(entry))]
     return sorted(holders, key=lambda e: e.horizon_s(now_s)) if len(holders) > 1 else holders
 
 

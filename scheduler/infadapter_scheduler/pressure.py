@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from infadapter_scheduler.estimate import DecayingRate
 from infadapter_scheduler.model import Costs
 
-WINDOW_S, WINDOW_ARRIVALS = 1.0, 300.0
+WINDOW_S = 1.0
+WINDOW_ARRIVALS = 300.0
+"""Of all executors, in whose time of full batches they take: enough to know the load by."""
+
 FULL = 0.95
 """Of the executors' time, what batches of a size may fill before larger ones are needed."""
 
@@ -33,8 +36,9 @@ class Pressure:
     load: float = 0.0
 
     def arrived(self, each_s: float, now_s: float, number: int = 1) -> None:
-        self.offered.window_s = max(WINDOW_S, WINDOW_ARRIVALS * each_s)
-        self.load = self.offered.add(number * each_s, now_s) / max(1, self.executors)
+        executors = max(1, self.executors)
+        self.offered.window_s = max(WINDOW_S, WINDOW_ARRIVALS * each_s / executors)
+        self.load = self.offered.add(number * each_s, now_s) / executors
 
     def accepted(self, now_s: float) -> float:
         """The share of the offered work."""

@@ -13,6 +13,7 @@ from infadapter_scheduler.patience import considerate
 from infadapter_scheduler.points.choosing import Serving, at_point, least
 from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.state import State
+from infadapter_scheduler.taking_over import take_over
 
 MANY_BEHIND = 8
 """Batches through which a stall would be passed on; fewer have soon run, and it is over."""
@@ -44,6 +45,8 @@ class Sender:
             if executor.overdue(now_s):
                 return actions
             batch = next_batch(executor, now_s, self._state.pressure.load > 1.0)
+            if batch is None and not executor.plan.size:
+                batch = take_over(self._state, executor, now_s)
             if batch is None:
                 return actions
             actions += self._run(batch, executor, now_s)

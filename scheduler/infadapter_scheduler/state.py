@@ -37,8 +37,10 @@ class State:
     def unsettled(self) -> bool:
         return bool(self.leaving or self.wanted)
 
-    def offer(self, costs: Costs, request: int, deadline_s: float, now_s: float) -> Offer:
-        cap = costs.cap(deadline_s - now_s, self.buffer)
+    def offer(
+        self, costs: Costs, request: int, deadline_s: float, now_s: float, waited: float
+    ) -> Offer:
+        cap = costs.cap(deadline_s - now_s, self.buffer, waited)
         return Offer(request, costs, deadline_s, now_s, self.lag_s, cap)
 
     def keep(self, model: str, kept: bool) -> None:

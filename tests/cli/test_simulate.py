@@ -103,6 +103,12 @@ def test_json_has_what_was_agreed(trace: str) -> None:
     assert found["policies"]["infadapter"]["plan_changes"] >= 1
 
 
+def test_a_budget_that_would_take_minutes_is_refused_with_a_sentence(trace: str) -> None:
+    refused = run("simulate", "--trace", trace, "--budget", "10001")
+    assert refused.exit_code == 2
+    assert "--budget: at most 10,000 cores are simulated." in refused.output
+
+
 def test_a_policy_that_is_named_twice_is_played_once(trace: str) -> None:
     found = simulate(
         "--trace", trace, "--policies", "fixed-resnet18-4, fixed-resnet18-4", "--no-regret"

@@ -20,7 +20,13 @@ from infadapter_server.profiling.steps import (
 )
 from infadapter_server.profiling.turns import in_turns
 from infadapter_workload.outcomes import STOPPED, Outcome
-from tests.model_variants.virtual_bench import Machine, Queue, capacity_rps, simulated_capacity_rps
+from tests.model_variants.virtual_bench import (
+    Machine,
+    Queue,
+    capacity_rps,
+    searched_alone,
+    simulated_capacity_rps,
+)
 
 SERVICE_S = 0.003
 GOAL = Goal(slo_s=10 * SERVICE_S, percentile=99, epsilon=0.01)
@@ -40,8 +46,7 @@ def search(bench: Bench, goal: Goal = GOAL, *, seconds: float = 30, **more: bool
 
 
 def found(bench: Bench, goal: Goal = GOAL, **more: bool | float) -> KnownCapacity:
-    ((known,), _) = asyncio.run(in_turns([search(bench, goal, **more)], 0))
-    return known
+    return searched_alone(search(bench, goal, **more))
 
 
 def within(capacity: float, known: KnownCapacity) -> bool:

@@ -251,6 +251,8 @@ async def test_many_requests_at_once_on_one_connection_are_too_many() -> None:
 
 
 def test_connections_leave_descriptors_for_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    for descriptors, most in ((200, 104), (1_048_576, 1024), (10, 1), (-1, 1024)):
+    expected = ((200, 104, 52), (1_048_576, 1024, 1024), (10, 1, 1), (-1, 1024, 1024))
+    for descriptors, alone, beside_grpc in expected:
         monkeypatch.setattr(resource, "getrlimit", lambda _, few=descriptors: (few, few))
-        assert most_connections() == most
+        assert most_connections() == alone
+        assert most_connections(fronts=2) == beside_grpc

@@ -17,12 +17,14 @@ from tests.model_variants.serving_world import Running, Summing, running, until
 from tests.patience import PATIENCE_S
 
 SERVICE = "/inference.GRPCInferenceService/"
+CONNECTIONS = 64
 
 
 @dataclass(frozen=True)
 class Caller:
     channel: grpc.aio.Channel
     server: Running
+    port: int
 
     async def __call__(self, method: str, request: Any, answer: Any, **options: Any) -> Any:
         call = self.channel.unary_unary(SERVICE + method, _bytes, answer.FromString)
@@ -69,12 +71,17 @@ def _bytes(message: Any) -> bytes:
 
 @asynccontextmanager
 async def calling(
-    model: Summing | None = None, *, repository: Any = None, **limits: Any
+    model: Summing | None = None,
+    *,
+    repository: Any = None,
+    connections: int = CONNECTIONS,
+    **limits: Any,
 ) -> AsyncIterator[Caller]:
     async with running(model, **limits) as server:
-        front = await open_front(server.inference, "127.0.0.1", 0, repository or Shelf())
+        shelf = repository or Shelf()
+        front = await open_front(server.inference, "127.0.0.1", 0, shelf, connections)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{front.port}") as channel:
-            yield Caller(channel, server)
+            yield Caller(channel, server, front.port)
         server.model.may_compute.set()
         await front.stop(PATIENCE_S)
 
@@ -274,9 +281,9 @@ async def test_a_repository_is_asked_what_rest_asks_it() -> None:
 
 async def test_a_port_that_is_taken_is_an_error() -> None:
     async with running() as server:
-        front = await open_front(server.inference, "127.0.0.1", 0, Shelf())
+        front = await open_front(server.inference, "127.0.0.1", 0, Shelf(), CONNECTIONS)
         with pytest.raises(OSError, match="cannot listen"):
-            await open_front(server.inference, "127.0.0.1", front.port, Shelf())
+            await open_front(server.inference, "127.0.0.1", front.port, Shelf(), CONNECTIONS)
         await front.stop(0)
 
 
@@ -310,6 +317,35 @@ async def test_streams_that_only_wait_leave_room_for_calls_and_for_health() -> N
         await last.write(question())
         assert await last.read()
         last.cancel()
+
+
+async def test_connections_beyond_the_bound_are_not_taken_until_one_has_closed() -> None:
+    async with calling(connections=2) as caller:
+        await caller.infer(question())
+        async with connected(caller.port) as idle:
+            assert await idle.read(1)
+            async with connected(caller.port) as refused:
+                assert await refused.read() == b""
+            assert (await caller.infer(question())).model_name == "sums"
+        async with asyncio.timeout(PATIENCE_S):
+            while not await is_taken(caller.port):
+                pass
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[asyncio.StreamReader]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def is_taken(port: int) -> bool:
+    """A server says first which settings of HTTP/2 it has."""
+    async with connected(port) as reader:
+        return await reader.read(1) != b""
 
 
 async def test_calls_that_leave_before_their_message_is_there_give_their_place_back() -> None:

@@ -307,7 +307,7 @@ async def test_grpc_takes_floors_and_says_the_point(tmp_path: Path, threads: Non
 async def calling(served: Served) -> AsyncIterator[Callable[..., Any]]:
     residence = served.inference.driver.residence
     api = RepositoryApi(residence.repository, residence.wishes, residence.allowances)
-    front = await open_front(served.inference, "127.0.0.1", 0, api)
+    front = await open_front(served.inference, "127.0.0.1", 0, api, 64)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{front.port}") as channel:
         call = channel.unary_unary(
             "/inference.GRPCInferenceService/ModelInfer",

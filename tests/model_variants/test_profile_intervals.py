@@ -16,7 +16,7 @@ from infadapter_server.profiling.search import Search
 from infadapter_server.profiling.steps import PARTS, Goal, Seen, Step, seen
 from infadapter_server.profiling.turns import in_turns
 from infadapter_workload.outcomes import Outcome
-from tests.model_variants.virtual_bench import Machine, Queue
+from tests.model_variants.virtual_bench import Machine, Queue, searched_alone
 
 SERVICE_S, RUN_S, WINDOWS = 0.003, 42.0, 10
 GOAL = Goal(slo_s=10 * SERVICE_S, percentile=99, epsilon=0.01)
@@ -122,14 +122,13 @@ def search(bench: Queue, slo_s: float = GOAL.slo_s, seed: int = 0) -> Search:
 
 
 def found(bench: Queue) -> KnownCapacity:
-    ((known,), _) = asyncio.run(in_turns([search(bench)], 0))
-    return known
+    return searched_alone(search(bench))
 
 
 def test_where_windows_differ_by_more_than_chance_the_next_run_may_be_as_one_of_them() -> None:
     stalling = Machine(stalls_per_minute=3, seed=3)
     taken = search(Queue(SERVICE_S, 3, machine=stalling))
-    ((known,), _) = asyncio.run(in_turns([taken], 0))
+    known = searched_alone(taken)
     assert half(known) > 2 * half(found(Queue(SERVICE_S, 3)))
 
 

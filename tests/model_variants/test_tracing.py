@@ -188,7 +188,7 @@ async def test_only_inference_is_traced(traced: Traced) -> None:
 async def test_calls_over_grpc_are_spans_too(traced: Traced) -> None:
     residence = traced.server.inference.driver.residence
     api = RepositoryApi(residence.repository, residence.wishes, residence.allowances)
-    front = await open_front(traced.server.inference, "127.0.0.1", 0, api, traced.tracing)
+    front = await open_front(traced.server.inference, "127.0.0.1", 0, api, 64, traced.tracing)
     service = "/inference.GRPCInferenceService/"
     good = pb.ModelInferRequest(
         model_name="sums",

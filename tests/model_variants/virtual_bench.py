@@ -1,12 +1,16 @@
 """Servers in virtual time whose capacity is known: what the search is held against."""
 
+import asyncio
 import math
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from infadapter_profiles.profile import KnownCapacity
+from infadapter_server.profiling.search import Search
 from infadapter_server.profiling.steps import Goal, Seen, Step, in_parts, tail_length
+from infadapter_server.profiling.turns import in_turns
 
 Array = npt.NDArray[np.float64]
 
@@ -77,6 +81,12 @@ class Queue:
         done_s = worked_s + np.maximum.accumulate(due_s - (worked_s - services_s))
         latency_s: Array = done_s - due_s
         return latency_s
+
+
+def searched_alone(search: Search) -> KnownCapacity:
+    """What it finds with all turns its own."""
+    ((known,), _) = asyncio.run(in_turns([search], 0))
+    return known
 
 
 def refusing(due_s: Array, services_s: Array, slo_s: float) -> Array:

@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry
 
@@ -57,6 +58,12 @@ async def test_a_look_is_told_in_numbers() -> None:
     assert value(registry, "look_duration_seconds_count") == len(runner.looks)
     assert value(registry, "plans_total", source="Optimal") == 6
     assert value(registry, "steps_total", step="SetWeights") is not None
+
+
+def test_the_build_is_told_by_the_version_of_what_is_installed() -> None:
+    Metrics(registry := CollectorRegistry())
+    labels = {"version": version("infadapter")}
+    assert registry.get_sample_value("infadapter_build_info", labels) == 1
 
 
 async def test_every_target_is_told_also_one_that_is_not_planned() -> None:

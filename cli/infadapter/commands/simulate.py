@@ -8,8 +8,12 @@ import click
 from infadapter.files import check_writable
 from infadapter.options import budget, number_between
 from infadapter.simulated import arguments_of, trace_options, world_options
+from infadapter_solver import CPU, Resources
 
 PAGE = Path("report.html")
+
+MOST_CORES = 10_000
+"""Each number of cores is looked at in turn: a million take minutes."""
 
 
 @click.command("simulate", context_settings={"max_content_width": 100})
@@ -91,6 +95,7 @@ def simulate(
     from infadapter.comparing import run  # a second of it: --help does without
     from infadapter.scenarios import Aim
 
+    _check_size(budget)
     run(
         arguments_of(options),
         Aim(slo_ms=slo_ms, budget=budget, cost_weight=cost_weight),
@@ -100,6 +105,11 @@ def simulate(
         format=format,
         page=_page(output, format),
     )
+
+
+def _check_size(budget: Resources) -> None:
+    if budget.get(CPU, 0) > 1000 * MOST_CORES:
+        raise click.UsageError(f"--budget: at most {MOST_CORES:,} cores are simulated.")
 
 
 def _page(output: Path | None, format: str) -> Path:

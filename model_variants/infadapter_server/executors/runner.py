@@ -23,10 +23,7 @@ from infadapter_server.executors.messages import (
 )
 from infadapter_server.executors.opening import Opener
 from infadapter_server.executors.port import Tell
-from infadapter_server.networks.signatures import LoadError
-
-_RAISED = (Exception, SystemExit)
-"""Whatever a stranger's model raises: a module that ends "the program" would end the executor."""
+from infadapter_server.networks.signatures import RAISED, LoadError
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +97,7 @@ class Runner:
         try:
             rows = order.rows[0] if len(order.rows) == 1 else np.concatenate(order.rows)
             outputs = model.answer(rows, order.point)
-        except _RAISED as error:
+        except RAISED as error:
             return self._failed(order, begin_s, error)
         return Inferred(order.run, Outcome.DONE, begin_s, self._clock(), outputs)
 
@@ -120,7 +117,7 @@ class Runner:
             weights_bytes = model.weights_bytes
         except LoadError as error:
             return ModelLoaded(name, Outcome.FAILED, begin_s, self._clock(), error=str(error))
-        except _RAISED as error:
+        except RAISED as error:
             kind = type(error).__name__
             said = f"{name} can't compute what its configuration says ({kind}: {error})."
             return ModelLoaded(name, Outcome.FAILED, begin_s, self._clock(), error=said)

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SIGNATURES", "SUPERNET", "Floats", "LoadError", "Model", "Signature"]
+__all__ = ["RAISED", "SIGNATURES", "SUPERNET", "Floats", "LoadError", "Model", "Signature"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -46,6 +46,12 @@ class Model(Protocol):
 class LoadError(Exception):
     """The network could not be made ready; the message says what to do."""
 
+
+RAISED = (Exception, SystemExit)
+"""
+What a network's code may raise while its server goes on: a module that somebody brought ends "the
+program" where it lacks something, and would end the executor of all other models with it.
+"""
 
 _GLYPHS = Signature(input_shape=(1, 32, 32), output_shape=(36,))
 _SIGNALS = Signature(input_shape=(40,), output_shape=(10,), input_name="signal")

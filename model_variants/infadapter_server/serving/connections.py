@@ -45,12 +45,13 @@ class ConnectionLimits:
     head_bytes: int = 32_768
 
 
-def most_connections(wanted: int = 1024) -> int:
-    """As many as the descriptors of this process allow."""
+def most_connections(fronts: int = 1, wanted: int = 1024) -> int:
+    """As many as the descriptors of this process allow each front, HTTP and gRPC."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if descriptors == resource.RLIM_INFINITY:
         return wanted
-    return max(1, min(wanted, descriptors - ConnectionLimits().spare - _OWN_DESCRIPTORS))
+    left = descriptors - ConnectionLimits().spare - _OWN_DESCRIPTORS
+    return max(1, min(wanted, left // fronts))
 
 
 @dataclass(slots=True)

@@ -119,10 +119,11 @@ async def _serve(
 ) -> tuple[bool, bool]:
     if tracing is not None:
         inference.driver.observe(tracing)
-    front = None if grpc_at is None else await _open_grpc(inference, *grpc_at, tracing)
+    most = most_connections(fronts=1 if grpc_at is None else 2)
+    front = None if grpc_at is None else await _open_grpc(inference, *grpc_at, most, tracing)
     connections = Connections(
         inference,
-        ConnectionLimits(most=most_connections()),
+        ConnectionLimits(most=most),
         inference.metrics.connections.set,
         short_way=tracing is None,  # which goes past what is traced
     )
@@ -148,13 +149,13 @@ async def _serve(
 
 
 async def _open_grpc(
-    inference: Inference, host: str, port: int, tracing: "Tracing | None"
+    inference: Inference, host: str, port: int, connections: int, tracing: "Tracing | None"
 ) -> "GrpcFront":
     from infadapter_server.serving.grpc.front import open_front  # who has no gRPC, needs no grpcio
 
     residence = inference.driver.residence
     repository = RepositoryApi(residence.repository, residence.wishes, residence.allowances)
-    front = await open_front(inference, host, port, repository, tracing)
+    front = await open_front(inference, host, port, repository, connections, tracing)
     announce(f"listening on grpc://{host}:{front.port}")
     return front
 

@@ -4,6 +4,7 @@ alerts; what has no value now is absent, never zero.
 """
 
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -63,7 +64,7 @@ _TIMED: Mapping[str, tuple[str, tuple[float, ...]]] = {
 class Metrics:
     """All metrics of one operator, in the registry given."""
 
-    def __init__(self, registry: CollectorRegistry, version: str = "0.1.0") -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
         self._gauges = _gauges(_OF_SERVICE, _SERVICE, registry)
         self._by_target = _gauges(_OF_TARGET, _TARGET, registry)
         self._condition = Gauge(
@@ -87,7 +88,7 @@ class Metrics:
             for name, (text, buckets) in _TIMED.items()
         )
         build = Gauge("infadapter_build_info", "Always 1.", ("version",), registry=registry)
-        build.labels(version).set(1)
+        build.labels(version("infadapter")).set(1)
         self._rollout = RolloutMetrics(registry)
         self._budget = BudgetMetrics(registry)
         self._targets: dict[tuple[str, str], set[Target]] = {}

@@ -82,10 +82,15 @@ def most_beyond(old: Sequence[int], new: int, pods: int) -> int:
     return max(held, default=new * pods) - sum(old)
 
 
+def beyond(held: Resources, wanted: Resources) -> Resources:
+    """What is wanted of each more than is held."""
+    return {name: max(0, more) for name, more in plus(wanted, held, -1).items()}
+
+
 def over_budget(service: Service, pods: Iterable[Pod]) -> Resources:
     """Resources of which these hold more than the budget, and how much: surge is in use."""
-    beyond = plus(held(pods), service.budget, -1)
-    return {name: more for name, more in beyond.items() if more > 0}
+    over = plus(held(pods), service.budget, -1)
+    return {name: more for name, more in over.items() if more > 0}
 
 
 def missing(observed: Observed) -> Mapping[Target, int]:

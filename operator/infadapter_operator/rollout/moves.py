@@ -11,6 +11,7 @@ from infadapter_operator.delays import RESIZE_S
 from infadapter_operator.domain.observed import Observed, Resize
 from infadapter_operator.domain.steps import ReplacePods, ResizePod
 from infadapter_operator.rollout.free import over_budget
+from infadapter_operator.rollout.growth import Growth, Shortage
 from infadapter_operator.rollout.match import WAITS, PodState, of_target
 from infadapter_operator.rollout.preemption import node_shortages, preempted
 from infadapter_operator.rollout.release import (
@@ -24,7 +25,7 @@ from infadapter_operator.rollout.release import (
 from infadapter_operator.rollout.repayment import is_due, repaid
 from infadapter_operator.rollout.roll import roll
 from infadapter_operator.rollout.scale_down import align
-from infadapter_operator.rollout.scale_up import Growth, Shortage, scale_up
+from infadapter_operator.rollout.scale_up import scale_up
 from infadapter_operator.rollout.stopgap import stopgaps
 from infadapter_operator.rollout.surge_time import is_closed, is_over
 from infadapter_operator.rollout.under_way import is_in_question, is_rolling, is_under_way

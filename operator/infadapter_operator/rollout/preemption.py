@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from infadapter_operator.delays import START_S
 from infadapter_operator.planning.capacity import held_in_force, load_time_s, plus
+from infadapter_operator.rollout.growth import Shortage
 from infadapter_operator.rollout.match import PodState
 from infadapter_operator.rollout.release import (
     DrainContext,
@@ -19,7 +20,6 @@ from infadapter_operator.rollout.release import (
     releasable,
     ways,
 )
-from infadapter_operator.rollout.scale_up import Shortage
 from infadapter_solver.problem import Allocation, Resources
 
 MOST_FOR_A_NODE = 0.5

@@ -7,9 +7,10 @@ from infadapter_operator.domain.observed import STUCK, Observed
 from infadapter_operator.domain.steps import ReplacePods, ScaleUp
 from infadapter_operator.planning.capacity import held_by, held_in_force, plus, total
 from infadapter_operator.rollout.free import Room, rolled_beyond
+from infadapter_operator.rollout.growth import Growth, Shortage
 from infadapter_operator.rollout.match import PodState, of_target
 from infadapter_operator.rollout.release import DrainContext, Releases, is_needed_unknown
-from infadapter_operator.rollout.scale_up import Growth, Shortage, has_only_a_template
+from infadapter_operator.rollout.starts import has_only_a_template
 from infadapter_solver.problem import CPU, Allocation, PodGroup, Resources
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from infadapter_operator.domain.observed import Resize
 from infadapter_operator.domain.steps import ResizePod
 from infadapter_operator.planning.capacity import allocations_of, fitting, held_by, resizable
+from infadapter_operator.rollout.free import beyond
+from infadapter_operator.rollout.growth import Growth
 from infadapter_operator.rollout.match import PodState
 from infadapter_operator.rollout.release import DrainContext
-from infadapter_operator.rollout.scale_up import Growth, beyond
 from infadapter_solver.problem import CPU, Allocation, Target
 
 

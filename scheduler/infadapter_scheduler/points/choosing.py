@@ -74,6 +74,7 @@ def at_point(
         slack_s=room.slack_s,
         rate_rps=state.pressure.load / choices.each_s,
         patience_s=state.impatience.least_s(now_s),
+        waited=state.models[batch.model].waited_share,
         behind_s=executor.plan.total_s + batch.costs.split_s[len(batch.members) - size],
         longest_s=room.longest_s,
     )

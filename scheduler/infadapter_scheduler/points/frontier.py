@@ -18,12 +18,13 @@ class Rung(NamedTuple):
     capacity_rps: float
 
 
-def frontier(points: Sequence[Timed], patience_s: float) -> list[Rung]:
+def frontier(points: Sequence[Timed], patience_s: float, waited: float = 1.0) -> list[Rung]:
     """
     From the fastest to the most accurate. A point's best batch is one for which nobody waits longer
-    than he can: for the batch before his own, and his own.
+    than he can: for the batch before his own, or a share of it, and his own.
     """
-    rungs = sorted((_rung(point, patience_s) for point in points), key=_fastest_first)
+    longest_s = patience_s / (1.0 + waited)
+    rungs = sorted((_rung(point, longest_s) for point in points), key=_fastest_first)
     hull: list[Rung] = []
     for rung in rungs:
         if hull and rung.point.accuracy <= hull[-1].point.accuracy:
@@ -34,8 +35,8 @@ def frontier(points: Sequence[Timed], patience_s: float) -> list[Rung]:
     return hull
 
 
-def _rung(point: Timed, patience_s: float) -> Rung:
-    fit = {b: t for b, t in point.seconds.items() if 2 * t <= patience_s}
+def _rung(point: Timed, longest_s: float) -> Rung:
+    fit = {b: t for b, t in point.seconds.items() if t <= longest_s}
     best = max(b / t for b, t in (fit or {1: point.seconds[1]}).items())
     return Rung(point, best)
 

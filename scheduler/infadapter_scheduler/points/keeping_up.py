@@ -30,7 +30,7 @@ class KeepingUp:
     def choose(self, situation: Situation) -> Choice:
         fastest_s = situation.points[0].seconds[1]
         slo_s = round(min(situation.patience_s, FOREVER_S) + fastest_s, 4)
-        rungs = self._frontiers.of(situation, slo_s)
+        rungs = self._frontiers.of(situation, slo_s, situation.waited)
         size = situation.size
         keeping_up = sum(rung.capacity_rps * FULL >= situation.rate_rps for rung in rungs)
         longest_s = min(situation.longest_s(size), _until_next_s(situation, rungs[0], slo_s))
@@ -49,14 +49,25 @@ class KeepingUp:
 
 def _until_next_s(situation: Situation, fastest: Rung, slo_s: float) -> float:
     """
-    Whoever comes when this batch has begun waits for it and for what is planned, and is served with
-    those who come meanwhile, by the fastest point if need be.
+    Whoever comes when this batch has begun waits for it (of several executors, for a share of it)
+    and for what is planned, and is served with those who come meanwhile, by the fastest point if
+    need be.
     """
     arriving = situation.rate_rps / fastest.capacity_rps
-    return (slo_s - situation.behind_s) / (1.0 + arriving)
+    return (slo_s - _waiting_s(situation, slo_s)) / (1.0 + arriving) / situation.waited
 
 
 def _unfilled_s(situation: Situation, rungs: list[Rung], keeping_up: int, slo_s: float) -> float:
     """What is planned takes the point that keeps up longer than it does the fastest."""
     longer = rungs[0].capacity_rps / rungs[keeping_up - 1].capacity_rps
-    return FILLED * slo_s - situation.behind_s * longer
+    return (FILLED * slo_s - _waiting_s(situation, slo_s) * longer) / situation.waited
+
+
+def _waiting_s(situation: Situation, slo_s: float) -> float:
+    """
+    The work that is planned before whoever comes next. Of several executors what waits for the
+    others counts as well: the first of the batch has waited for it.
+    """
+    if situation.waited == 1.0:
+        return situation.behind_s
+    return max(situation.behind_s, slo_s - situation.slack_s)

@@ -32,6 +32,7 @@ class Situation(NamedTuple):
     patience_s: float  # for which whoever comes next can wait for an executor
     behind_s: float  # the work of other batches that are planned here, by their fastest points
     longest_s: Callable[[int], float]  # may a batch of so many take, before anybody is late
+    waited: float = 1.0  # of this execution, by whoever comes next: less where executors share
 
 
 class Choice(NamedTuple):

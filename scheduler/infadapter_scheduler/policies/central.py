@@ -14,6 +14,7 @@ from infadapter_scheduler.estimate import DecayingRate
 from infadapter_scheduler.events import Arrived, Event, ExecutorJoined, ExecutorLeft, Finished, Gone
 from infadapter_scheduler.model import Model
 from infadapter_scheduler.points.policy import PointPolicy, Situation, Timed
+from infadapter_scheduler.staggered import waited_share
 
 WINDOW_S = 1.0
 
@@ -92,6 +93,7 @@ class CentralQueue:
             slack_s=slack_s,
             rate_rps=self._arrivals.rate(now_s) / (len(self._idle) + len(self._running) + 1),
             patience_s=self._slo_s,
+            waited=waited_share(len(self._idle) + len(self._running) + 1),
             behind_s=0.0,
             longest_s=lambda size: slack_s,
         )

@@ -20,6 +20,7 @@ from infadapter_scheduler.points.frontier import frontier
 from infadapter_scheduler.points.keeping_up import FILLED, FULL
 from infadapter_scheduler.points.policy import Timed
 from infadapter_scheduler.pressure import WINDOW_ARRIVALS, WINDOW_S
+from infadapter_scheduler.staggered import SHARED
 from infadapter_simulator.compiled import compiled
 from infadapter_simulator.world.servers import Floats, Ints, first_free, with_rows
 
@@ -163,7 +164,11 @@ def _chosen(
     fastest_s = points.seconds[slot, last]
     rate = _rate(points, slot, at) / free_s.size
     behind_s = (points.waiting[slot] - 1) * fastest_s / free_s.size
-    until_next_s = (slo_s - behind_s) / (1.0 + rate * fastest_s)
+    waited = 1.0
+    if free_s.size > 1:
+        waited = SHARED  # as `waited_share`
+        behind_s = max(behind_s, at - arrivals[points.head[slot]])
+    until_next_s = (slo_s - behind_s) / (1.0 + rate * fastest_s) / waited
     keeping_up = 0
     for point in range(last + 1):
         keeping_up += rate * points.seconds[slot, point] <= FULL
@@ -172,7 +177,7 @@ def _chosen(
         most_s = until_next_s
         if point == above:
             longer = points.seconds[slot, point + 1] / fastest_s
-            most_s = min(most_s, FILLED * slo_s - behind_s * longer)
+            most_s = min(most_s, (FILLED * slo_s - behind_s * longer) / waited)
         fits = points.seconds[slot, point] <= most_s + SAME_S
         if fits and _all_in_time(points, slot, point, server, at, free_s, arrivals, slo_s):
             return point

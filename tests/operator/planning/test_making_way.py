@@ -3,7 +3,6 @@
 from dataclasses import replace
 from itertools import product
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,11 +12,10 @@ from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.choice import chosen
 from infadapter_operator.planning.hysteresis import CurrentPlan, previous_plan
 from infadapter_operator.planning.making_way import given_up_rps
-from infadapter_operator.planning.planning_demand import PlanningDemand
 from infadapter_operator.planning.problem import problem_for
 from infadapter_solver import Plan, evaluate
 from infadapter_solver.problem import CPU, Objective, PodGroup, Target
-from tests.builders import LARGE, SMALL, a_pod, a_service, sizes
+from tests.builders import LARGE, SMALL, a_pod, a_service, a_steady_demand, sizes
 
 CORES = range(1, 9)
 MIDDLE = replace(
@@ -91,15 +89,7 @@ THERE = Observed(
 
 def outgrown(asked: Service, needed_rps: float) -> CurrentPlan:
     """At a load that has lasted and is a little more than pods on the whole budget serve."""
-    demand = PlanningDemand(
-        rps=needed_rps,
-        least_rps=needed_rps,
-        kept_rps=needed_rps,
-        forecast_rps=needed_rps,
-        observed_rps=needed_rps,
-        now_rps=needed_rps,
-        rates=np.full(1200, needed_rps),
-    )
+    demand = a_steady_demand(needed_rps, 1200)
     return previous_plan(asked, THERE, demand, plan(slow=4, middle=4))
 
 

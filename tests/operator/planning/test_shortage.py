@@ -11,13 +11,12 @@ from infadapter_forecasting.forecaster import Rates
 from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.hysteresis import CurrentPlan, previous_plan
-from infadapter_operator.planning.planning_demand import PlanningDemand
 from infadapter_operator.planning.problem import problem_for
 from infadapter_operator.planning.shortage import is_borne, is_under_way
 from infadapter_operator.planning.switching_cost import Switch
 from infadapter_solver import Plan, evaluate
 from infadapter_solver.problem import CPU, Objective, PodGroup, Target
-from tests.builders import LARGE, SMALL, a_pod, a_service, sizes
+from tests.builders import LARGE, SMALL, a_pod, a_service, a_steady_demand, sizes
 
 SLOW = replace(LARGE, name="slow", allocations=sizes(10, *range(1000, 8001, 1000)))
 FAST = replace(SMALL, name="fast", load_time_s=7.0, allocations=sizes(20, *range(1000, 8001, 1000)))
@@ -52,17 +51,9 @@ def in_force(
     rate_rps: float | None = None,  # else all that is needed
     rates: Rates | None = None,  # else of ten minutes at that
 ) -> CurrentPlan:
-    demand = PlanningDemand(
-        rps=needed_rps,
-        least_rps=needed_rps,
-        kept_rps=needed_rps,
-        forecast_rps=needed_rps,
-        observed_rps=needed_rps,
-        now_rps=needed_rps,
-        rates=np.full(600, needed_rps if rate_rps is None else rate_rps)
-        if rates is None
-        else rates,
-    )
+    demand = a_steady_demand(needed_rps, 600, rate_rps=rate_rps)
+    if rates is not None:
+        demand = replace(demand, rates=rates)
     return previous_plan(asked, observed, demand, plan(asked, 79.0, slow=8))
 
 

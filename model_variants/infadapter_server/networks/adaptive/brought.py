@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from infadapter_server.networks.adaptive.points import AdaptiveNetwork
-from infadapter_server.networks.signatures import LoadError
+from infadapter_server.networks.signatures import RAISED, LoadError
 from infadapter_server.networks.stored import Stored
 
 __all__ = ["open_brought"]
@@ -25,7 +25,7 @@ def open_brought(stored: Stored) -> AdaptiveNetwork:
         raise LoadError(f"There is no file {path}: put the module of {stored.name} there.")
     try:
         network = _module(path, stored).load(path.parent)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a stranger's module raises
+    except RAISED as error:
         cause = f"{type(error).__name__}: {str(error)[:_LONGEST_CAUSE]}"
         raise LoadError(
             f"The module {path} doesn't load a network ({cause}): give it a function "

@@ -59,13 +59,19 @@ async def open_front(
     host: str,
     port: int,
     repository: RepositoryCalls,
+    connections: int,
     tracing: "Tracing | None" = None,
 ) -> GrpcFront:
-    """Listen; port 0 is any that is free. Raises OSError."""
+    """Listen, to so many connections; port 0 is any that is free. Raises OSError."""
     longest = _longest_message(inference)
     most = max(_FEWEST, min(_MOST, inference.budget.most // longest))
     methods = _methods(inference, most, RepositoryService(repository), tracing)
-    server = grpc.aio.server(options=(("grpc.max_receive_message_length", longest), *_BOUNDS))
+    bounds = (
+        ("grpc.max_receive_message_length", longest),
+        ("grpc.max_allowed_incoming_connections", connections),
+        *_BOUNDS,
+    )
+    server = grpc.aio.server(options=bounds)
     handlers = grpc.method_handlers_generic_handler(_SERVICE, methods)
     server.add_generic_rpc_handlers((handlers,))
     shown = f"[{host}]" if ":" in host else host

@@ -1,0 +1,106 @@
+"""Pods that are planned and not there start, as many as there is room for."""
+
+from collections.abc import Sequence
+
+from infadapter_operator.delays import START_S
+from infadapter_operator.domain.observed import STUCK, Observed
+from infadapter_operator.domain.steps import ScaleUp
+from infadapter_operator.planning.capacity import allocations_of, largest, load_time_s
+from infadapter_operator.rollout.free import rolled_beyond, start_size
+from infadapter_operator.rollout.growth import Growing, Terms
+from infadapter_operator.rollout.match import PodState
+from infadapter_solver.problem import Allocation, PodGroup, Resources
+
+
+def start(terms: Terms, growing: Growing, group: PodGroup, live: Sequence[PodState]) -> None:
+    """What is rolled gets its pods by that: others would come up at a size that is no more."""
+    there = terms.observed.desired_pods.get(group.target, len(live))
+    wanted = group.pods - there
+    rolls = any(one.must_be_replaced(terms.now_s) for one in live)
+    if wanted <= 0 or rolls or has_only_a_template(terms.observed, group, live):
+        return
+    first = there == 0 and group.target not in terms.observed.templates
+    allocation = _startable(terms, growing, group, first=first)
+    comes_at = start_size(terms.observed, group.target, allocation.size)
+    size = largest(comes_at or {}, allocation.resources)
+    fitting = 0 if terms.over else _startable_pods(terms, growing, group, size, there)
+    if fitting:
+        growing.room.take(size, fitting)
+        growing.steps.append(
+            ScaleUp(target=group.target, size=allocation.size, pods=there + fitting)
+        )
+    if terms.closed:
+        growing.waits |= fitting < wanted
+        return
+    if any(one.actual.unschedulable_since_s is not None for one in live):
+        return  # one of them waits for a node: room in the budget is not what more of them lack
+    if fitting < wanted:
+        _lacks_start(terms, growing, group, size, first=first and not fitting)
+    if not fitting and size != allocation.resources:
+        growing.outgrown.add(group.target)
+
+
+def has_only_a_template(observed: Observed, group: PodGroup, live: Sequence[PodState]) -> bool:
+    """
+    None of its pods counts, but such as are lost with a node keep a template of another size: what
+    comes up by that would be to grow, and where it does not, to go, again and again.
+    """
+    template = observed.templates.get(group.target)
+    return not live and template is not None and template != group.allocation.size
+
+
+def _startable(terms: Terms, growing: Growing, group: PodGroup, *, first: bool) -> Allocation:
+    """
+    Only the first pod of a target can choose its size, and only one pod starts so; but not in
+    the place of one that goes since it did not grow: that one would not grow, either.
+    """
+    did_not_grow = any(pod.resize in STUCK for pod in terms.observed.of(group.target))
+    smaller = terms.smaller and first and not did_not_grow
+    if not smaller or growing.room.times(group.allocation.resources):
+        return group.allocation
+    sizes = [a for a in _start_sizes(terms, group) if growing.room.times(a.resources)]
+    return max(sizes, key=lambda a: a.capacity_rps, default=group.allocation)
+
+
+def _start_sizes(terms: Terms, group: PodGroup) -> list[Allocation]:
+    return [
+        a
+        for a in allocations_of(terms.service, group.target)
+        if a.batch_size == group.allocation.batch_size and a.capacity_rps > 0
+    ]
+
+
+def _startable_pods(
+    terms: Terms, growing: Growing, group: PodGroup, size: Resources, there: int
+) -> int:
+    """
+    Pods that come up larger than planned shrink then, and for the last one there may be no room
+    beside all that is planned. Then those that are there have to be rolled first: where there
+    is room for that, it is not used up.
+    """
+    planned, wanted = group.allocation.resources, group.pods - there
+    most = min(wanted, growing.room.times(size))
+    last_fits = terms.spare.with_back(planned).times(size)
+    if last_fits or not _may_roll(growing, planned, there, 0):
+        return most
+    return next((n for n in range(most, 0, -1) if _may_roll(growing, planned, there, n)), 0)
+
+
+def _may_roll(growing: Growing, planned: Resources, there: int, more: int) -> bool:
+    """When so many more have started and have the planned size."""
+    own = [planned] * (there + more)
+    left = growing.room.with_back({name: -more * amount for name, amount in planned.items()})
+    return left.times(rolled_beyond(own, planned, len(own))) > 0
+
+
+def _lacks_start(
+    terms: Terms, growing: Growing, group: PodGroup, size: Resources, *, first: bool
+) -> None:
+    sizes = [(size, group.allocation.capacity_rps)]
+    if first:
+        most = group.allocation.cpu_millicores
+        smaller = [a for a in _start_sizes(terms, group) if a.cpu_millicores < most]
+        sizes += [(a.resources, a.capacity_rps) for a in smaller]
+    wait_s = START_S + load_time_s(terms.service, group.target)
+    for amounts, rps in sizes:
+        growing.lacks(amounts, gain_rps=rps, wait_s=wait_s)
