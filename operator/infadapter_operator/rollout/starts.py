@@ -6,7 +6,7 @@ from infadapter_operator.delays import START_S
 from infadapter_operator.domain.observed import STUCK, Observed
 from infadapter_operator.domain.steps import ScaleUp
 from infadapter_operator.planning.capacity import allocations_of, largest, load_time_s
-from infadapter_operator.rollout.free import rolled_beyond, start_size
+from infadapter_operator.rollout.free import beyond, rolled_beyond, start_size
 from infadapter_operator.rollout.growth import Growing, Terms
 from infadapter_operator.rollout.match import PodState
 from infadapter_solver.problem import Allocation, PodGroup, Resources
@@ -42,11 +42,13 @@ def start(terms: Terms, growing: Growing, group: PodGroup, live: Sequence[PodSta
 
 def has_only_a_template(observed: Observed, group: PodGroup, live: Sequence[PodState]) -> bool:
     """
-    None of its pods counts, but such as are lost with a node keep a template of another size: what
-    comes up by that would be to grow, and where it does not, to go, again and again.
+    None of its pods counts, but such as are lost with a node keep a template of a smaller size:
+    what comes up by that would be to grow, and where it does not, to go, again and again.
     """
     template = observed.templates.get(group.target)
-    return not live and template is not None and template != group.allocation.size
+    if live or template is None:
+        return False
+    return any(more > 0 for more in beyond(template.resources, group.allocation.resources).values())
 
 
 def _startable(terms: Terms, growing: Growing, group: PodGroup, *, first: bool) -> Allocation:

@@ -694,6 +694,28 @@ TROUBLES = {
         never={1: Cause.CRASH, 0: Cause.NO_NODE},
         fates={1: Resize.FAILING},
     ),
+    "what comes up by a lost pod's larger template shrinks, and needs no roll": Case(
+        kinds=(
+            Kind(10.0, {200: 78.35, 400: 156.7, 600: 235.05, 2000: 783.5}),
+            Kind(10.0, {400: 1.6, 600: 2.4, 2000: 8.0}),
+            Kind(1.0, {200: 78.35, 600: 235.05}),
+            Kind(1.0, {200: 4.0, 400: 8.0, 600: 12.0, 2000: 40.0}),
+        ),
+        plans=((Group(0, 600, 1), Group(1, 2000, 1), Group(3, 200, 1)),),
+        there=(
+            There(3, 2000, ready=False, carries=False, lost=True),
+            There(1, 400, carries=False),
+            There(1, 600, ready=False, carries=False),
+        ),
+        demand_rps=321.17,
+        budget=3000,
+        surge=3000,
+        node=3000,
+        confirm_s=0.0,
+        lag_s=2.0,
+        never={2: Cause.NOT_READY, 0: Cause.NOT_READY},
+        fates={2: Resize.DEFERRED, 0: Resize.REFUSED},
+    ),
 }
 
 
