@@ -35,7 +35,7 @@ test-processes: install  ## those that start real servers, kill them, train, or 
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal --ignore tests/e2e -m "process and not cluster"
 
 e2e: install  ## the tests on the cluster that KUBECONFIG names
-	$(BIN)/pytest -q -m cluster -n 2 --dist loadscope tests/e2e
+	$(BIN)/pytest -q -m cluster -n 2 --dist loadscope --durations=10 tests/e2e
 
 check: install  ## format, lint, types, import rules, generated files
 	$(BIN)/ruff format --check .

@@ -12,23 +12,24 @@ import tempfile
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import yaml
 
-from infadapter_operator.domain.names import GROUP, VERSION
-from tests.e2e.figures import Figures, keep_log
+from tests.e2e import burning as service_that_burns
+from tests.e2e.figures import Figures
 from tests.e2e.host import ROOT, chart_values
-from tests.e2e.kube import Kube, Refused, run
+from tests.e2e.kube import Kube, has_crds, run
 from tests.e2e.live import Live
+from tests.e2e.load import Load
 from tests.e2e.prometheus import Prometheus
+from tests.e2e.release import Release
 from tests.e2e.services import RUNGS, Rung, is_ready, ladder, measure, profile, service
-from tests.e2e.turns import BESIDE, LOAD, ROOMY, Turns, TwoGroups, group_of
+from tests.e2e.turns import BESIDE, LOAD, ROOMY, Room, Turns, TwoGroups, group_of, in_order
 
-OPERATOR = "app.kubernetes.io/component=operator"
 FIGURES = pytest.StashKey[Figures]()
 FOLDER = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()  # that two workers share
 TURNS, TURN_OF = pytest.StashKey[Turns](), pytest.StashKey[str]()
@@ -58,6 +59,10 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoGroups | None:
     return TwoGroups(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = in_order(items)
 
 
 @pytest.hookimpl(tryfirst=True, wrapper=True)
@@ -199,7 +204,7 @@ def prometheus(
 def operator(request: pytest.FixtureRequest, told: dict[str, Any]) -> Iterator[Kube]:
     """The namespace of the operator, which whoever carries the load has installed."""
     if "operator" not in told:
-        yield request.getfixturevalue("installed")
+        yield request.getfixturevalue("release").system
         return
     system = Kube(told["operator"])
     yield system
@@ -207,39 +212,55 @@ def operator(request: pytest.FixtureRequest, told: dict[str, Any]) -> Iterator[K
 
 
 @pytest.fixture(scope="session")
-def installed(
+def release(
     kube: Kube,
     schemas: None,
     prometheus: Prometheus,
     run_name: str,
     turns: Turns | None,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Kube]:
-    """`helm install`, and the namespace of the operator. Beside another one it minds ours alone."""
+) -> Iterator[Release]:
+    """`helm install`. Beside another operator ours minds the namespace of the services alone."""
     values = chart_values(prometheus.url) | {"crds": {"keep": False}}
     if has_crds(kube):
         values |= {"crds": {"install": False}, "watchNamespaces": [kube.namespace]}
-    file: Path = tmp_path_factory.mktemp("helm") / "values.yaml"
-    file.write_text(yaml.safe_dump(values))
-    system = Kube(f"{run_name}-system")
-    release = (run_name, "--namespace", system.namespace)
+    release = Release(run_name, values, tmp_path_factory.mktemp("helm"))
     try:
-        run(
-            *("helm", "install", *release, "--create-namespace", str(ROOT / "helm/infadapter")),
-            *("--values", str(file), "--wait", "--timeout", "120s"),
-        )
+        release.install()
         if turns:
-            turns.tell("operator", system.namespace)
-        yield system
+            turns.tell("operator", release.system.namespace)
+        yield release
         if turns:
             turns.wait_for_the_other()
     finally:
-        _keep_log(system)
-        with contextlib.suppress(AssertionError):
-            run("helm", "uninstall", *release, "--wait")
-        with contextlib.suppress(Refused):
-            system.request("DELETE", f"/api/v1/namespaces/{system.namespace}")
-        system.close()
+        release.uninstall()
+
+
+@pytest.fixture
+def usual(release: Release) -> None:
+    """The operator as it is installed: tests before may have given it other settings."""
+    release.set()
+
+
+@pytest.fixture(scope="session")
+def room(turns: Turns | None) -> Room:
+    """Tests of the other worker may run beside what is in it, until that measures."""
+    return turns.room if turns else contextlib.nullcontext
+
+
+@pytest.fixture(scope="session")
+def small_room(turns: Turns | None) -> Room:
+    """Not for their pods: the node may be full."""
+    return partial(turns.room, pods=False) if turns else contextlib.nullcontext
+
+
+@pytest.fixture(scope="session")
+def deleted(operator: Kube) -> Iterator[list[Live]]:
+    """Services that no test waits for: that nothing is left of them is seen when all have ended."""
+    services: list[Live] = []
+    yield services
+    for live in services:
+        live.wait_until_gone()
 
 
 @pytest.fixture(scope="session")
@@ -261,27 +282,20 @@ def rungs(
 
 
 @pytest.fixture(scope="session")
-def glyphs(kube: Kube, rungs: dict[str, Rung], figures: Figures) -> Live:
+def burning(kube: Kube, release: Release, rungs: dict[str, Rung]) -> Iterator[Load]:
+    """The calm load of a service whose error budget will burn."""
+    release.hurry()
+    calm = service_that_burns.calm(kube, rungs[service_that_burns.RUNG])
+    yield calm
+    calm.stop()
+
+
+@pytest.fixture(scope="session")
+def glyphs(kube: Kube, release: Release, rungs: dict[str, Rung], figures: Figures) -> Live:
     """The service that most tests share. The last of them deletes it, or the namespace's end."""
+    release.set()
     live, created_s = Live(kube, "glyphs"), time.time()
     kube.create("inferenceservices", service(live.name, ladder(live.name)))
     live.wait_until_it_serves()
     figures.note("from create to the first pod with traffic, s", time.time() - created_s)
     return live
-
-
-def has_crds(kube: Kube) -> bool:
-    """Somebody else's operator may be there."""
-    try:
-        kube.request("GET", f"/apis/{GROUP}/{VERSION}")
-    except Refused as refused:
-        if refused.status == 404:
-            return False
-        raise
-    return True
-
-
-def _keep_log(system: Kube) -> None:
-    with contextlib.suppress(AssertionError):
-        what = ("-n", system.namespace, f"--selector={OPERATOR}", "--tail=-1")
-        keep_log("operator", run("kubectl", "logs", *what))

@@ -249,6 +249,17 @@ def wait_for(what: str, found: Callable[[], T | bool | None], seconds: float = 6
     raise AssertionError(f"not within {seconds:g} s: {what}; last seen: {last!r}")
 
 
+def has_crds(kube: Kube) -> bool:
+    """Somebody else's operator may be there."""
+    try:
+        kube.request("GET", f"/apis/{GROUP}/{VERSION}")
+    except Refused as refused:
+        if refused.status == 404:
+            return False
+        raise
+    return True
+
+
 def run(*command: str, stdin: str | None = None) -> str:
     """Its output; an assertion with what it said if it fails."""
     ran = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import urllib3
+
 from infadapter_operator.domain.names import (
     KIND_LABEL,
     SERVICE_LABEL,
@@ -16,6 +18,7 @@ from infadapter_operator.domain.names import (
 )
 from infadapter_profiles.quantities import cpu_millicores
 from tests.e2e.kube import Kube, wait_for
+from tests.e2e.load import BODIES
 from tests.e2e.services import is_ready
 
 Json = dict[str, Any]
@@ -25,6 +28,7 @@ LEFT = (
 )
 SETTLED_S = 12.0  # two intervals and a look without a new plan
 EVEN_S = 6.0  # one of each: where the load is even, no chance asks for another plan
+AGAIN_S = 1.0  # a look, after a wait for the turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,15 @@ class Live:
         wait_for(f"{self.name} has an address", lambda: self.kube.find("services", self.name), 60)
         wait_for(f"a router of {self.name} is Ready", lambda: self.ready_behind(self.name), 60)
         wait_for(f"{self.name} routes to a pod", self.routed, seconds)
-        time.sleep(2)  # until the router has heard of it, and the node of the router
+        wait_for(f"{self.name} answers", self._answers, 30)
+
+    def _answers(self) -> bool:
+        """The router has heard of a pod, and the node of the router."""
+        headers = {"Content-Type": "application/json"}
+        answer = urllib3.request(
+            "POST", self.url, body=BODIES[0], headers=headers, retries=False, timeout=2
+        )
+        return answer.status == 200
 
     def ready_behind(self, service: str) -> int:
         """Endpoints of one of its Services that are Ready."""
@@ -157,8 +169,11 @@ class Live:
             time.sleep(0.5)
         raise AssertionError(f"not settled within {seconds:g} s: {found}; {self.why()}")
 
-    def delete(self, seconds: float = 120) -> None:
+    def delete(self) -> None:
         self.kube.delete("inferenceservices", self.name)
+        self.wait_until_gone()
+
+    def wait_until_gone(self, seconds: float = 120) -> None:
         gone: Callable[[], bool] = lambda: not self.leftovers()  # noqa: E731
         try:
             wait_for(f"nothing of {self.name} is left", gone, seconds)

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 
@@ -95,10 +95,15 @@ def even(rps: float, seconds: float) -> Array:
     return np.arange(int(rps * seconds)) / rps
 
 
-@contextmanager
-def steady(url: str, rps: float, seed: int = 0) -> Iterator[Load]:
+def steady(url: str, rps: float, seed: int = 0) -> AbstractContextManager[Load]:
     """Poisson arrivals until the block ends."""
-    load = Load(url, constant_rate(rps, 3600, seed=seed))
+    return going_on(url, constant_rate(rps, 3600, seed=seed))
+
+
+@contextmanager
+def going_on(url: str, arrivals_s: Array) -> Iterator[Load]:
+    """Until the block ends."""
+    load = Load(url, arrivals_s)
     try:
         yield load
     finally:

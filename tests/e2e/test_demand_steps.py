@@ -12,7 +12,7 @@ import pytest
 from infadapter_workload.outcomes import Outcome
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.kube import Kube, Recorder, recording
-from tests.e2e.live import EVEN_S, Live, planned_capacity_rps
+from tests.e2e.live import AGAIN_S, EVEN_S, Live, planned_capacity_rps
 from tests.e2e.load import Load, even, in_time, share
 from tests.e2e.services import (
     ACCURATE,
@@ -25,9 +25,10 @@ from tests.e2e.services import (
     variant,
 )
 from tests.e2e.trace import timeline
+from tests.e2e.turns import Room
 from tests.e2e.watched import Moment, log_of, longest_above_s, messages, moments, since
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Json = dict[str, Any]
 
@@ -43,17 +44,25 @@ FIRST_S = 40.0
 """Until then requests may be lost: pods start and grow meanwhile."""
 
 
+@pytest.mark.usefixtures("usual")
 @pytest.mark.parametrize(("surge_m", "held_s"), [(0, 75), (300, 60), (600, 60)])
 def test_a_step_ends_in_the_plan_for_it(
-    surge_m: int, held_s: int, kube: Kube, rungs: dict[str, Rung], figures: Figures
+    surge_m: int,
+    held_s: int,
+    kube: Kube,
+    rungs: dict[str, Rung],
+    small_room: Room,
+    figures: Figures,
 ) -> None:
     live = Live(kube, f"step-{surge_m}")
     kube.create("inferenceservices", stepping(live.name, surge_m))
     most_rps = rungs[STEPPING[0]].capacity_rps()
     try:
-        live.wait_until_it_serves()
-        calm = Load(live.url, even(BEFORE * most_rps, 3600))
-        live.settle(EVEN_S)
+        with small_room():
+            live.wait_until_it_serves()
+            calm = Load(live.url, even(BEFORE * most_rps, 3600))
+            live.settle(EVEN_S)
+        live.settle(AGAIN_S)
         with recording(kube, "pods", "inferenceservices") as recorder:
             more = Load(live.url, even((AFTER - BEFORE) * most_rps, held_s))
             more.wait()

@@ -12,34 +12,28 @@ from typing import Any
 import pytest
 
 from infadapter_workload.outcomes import Outcome
-from tests.e2e.conftest import OPERATOR
 from tests.e2e.figures import Figures, keep_log
-from tests.e2e.host import PYTHON, ROOT
-from tests.e2e.kube import Kube, Recorder, recording, run, wait_for
-from tests.e2e.live import EVEN_S, Live
+from tests.e2e.host import PYTHON
+from tests.e2e.kube import Kube, Recorder, recording, wait_for
+from tests.e2e.live import AGAIN_S, EVEN_S, Live
 from tests.e2e.load import Load, even, failures, in_time, share, shares_by_variant
+from tests.e2e.release import Release
 from tests.e2e.services import ACCURATE, Rung, service, variant
+from tests.e2e.turns import Room
 from tests.e2e.watched import Moment, created, log_of, messages, moments, since
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Json = dict[str, Any]
 
-PATIENCE = {"startSeconds": 5, "readySeconds": 60, "retryFirstSeconds": 5, "retryMostSeconds": 20}
 GONE = "localhost:9/none:1"  # nothing listens there: each pull fails at once
 GOOD, BAD = "glyph-1", "glyph-3"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def impatient(operator: Kube, run_name: str) -> Iterator[None]:
-    release = (run_name, "--namespace", operator.namespace)
-    given = [word for name, s in PATIENCE.items() for word in ("--set", f"patience.{name}={s}")]
-    chart, ends = str(ROOT / "helm/infadapter"), ("--wait", "--timeout", "120s")
-    run("helm", "upgrade", *release, chart, "--reuse-values", *given, *ends)
-    yield
-    log = run("kubectl", "logs", "-n", operator.namespace, f"--selector={OPERATOR}", "--tail=-1")
-    keep_log("operator-impatient", log)
-    run("helm", "rollback", *release, "1", *ends)
+def impatient(release: Release, burning: Load) -> None:
+    """That service needs a while as well."""
+    release.hurry()
 
 
 def without_image(template: Json) -> None:
@@ -162,16 +156,18 @@ MOST_MADE = 2
 
 
 @pytest.fixture
-def rolling(kube: Kube, rungs: dict[str, Rung]) -> Iterator[tuple[Live, Load]]:
+def rolling(kube: Kube, rungs: dict[str, Rung], small_room: Room) -> Iterator[tuple[Live, Load]]:
     """A service that needs both of its networks."""
     live = Live(kube, "roll")
     budget = {"cpu": f"{ROLLED_BUDGET_M}m"}
     body = service(live.name, healthy(live.name), budget=budget, objective=ACCURATE)
     kube.create("inferenceservices", body)
     try:
-        live.wait_until_it_serves()
-        load = Load(live.url, even(1.2 * rungs[BAD].capacity_rps(ROLLED_BUDGET_M), 3600))
-        live.settle(EVEN_S)
+        with small_room():
+            live.wait_until_it_serves()
+            load = Load(live.url, even(1.2 * rungs[BAD].capacity_rps(ROLLED_BUDGET_M), 3600))
+            live.settle(EVEN_S)
+        live.settle(AGAIN_S)
         assert {p["variant"] for p in live.plan["allocations"]} == {GOOD, BAD}, live.why()
         yield live, load
         load.stop()

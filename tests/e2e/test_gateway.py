@@ -19,7 +19,12 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Json = dict[str, Any]
 NAME = "routed"
-BUDGET_M = 400  # there is no load, and others need the node meanwhile
+BUDGET_M, SURGE_M = 400, 300
+"""
+There is no load, and others need the node meanwhile. A pod that waited for room there would be
+tried again, beside the plan, for as long as surge is left for it.
+"""
+
 PARENT = {"name": "front", "group": "gateway.networking.k8s.io", "kind": "Gateway"}
 
 
@@ -87,7 +92,11 @@ def service_of(planned: Json) -> str:
 
 
 def test_the_route_carries_the_plans_weights(
-    kube: Kube, gateway: Gateway, rungs: dict[str, Rung], figures: Figures
+    kube: Kube,
+    gateway: Gateway,
+    rungs: dict[str, Rung],
+    deleted: list[Live],
+    figures: Figures,
 ) -> None:
     small, large = rungs["glyph-1"], rungs["glyph-4"]
     low_rps = 0.5 * large.capacity_rps(BUDGET_M)
@@ -99,6 +108,7 @@ def test_the_route_carries_the_plans_weights(
         demand=demand(low_rps),
         budget={"cpu": f"{BUDGET_M}m"},
     )
+    document["spec"]["scaling"]["maxSurge"] = {"cpu": f"{SURGE_M}m"}
     kube.create("inferenceservices", document)
     live = Live(kube, NAME)
     try:
@@ -124,7 +134,8 @@ def test_the_route_carries_the_plans_weights(
         live.settle(EVEN_S)
         assert_weights_match(live, high_rps, figures)
     finally:
-        live.delete()
+        kube.delete("inferenceservices", NAME)
+        deleted.append(live)
 
 
 def assert_weights_match(live: Live, rps: float, figures: Figures) -> None:

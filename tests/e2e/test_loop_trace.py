@@ -21,6 +21,8 @@ from tests.e2e import trace
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.kube import Recorder, Seen, recording
 from tests.e2e.live import (
+    AGAIN_S,
+    EVEN_S,
     Live,
     cpu_in_force_m,
     cpu_wanted_m,
@@ -28,7 +30,17 @@ from tests.e2e.live import (
     restarts,
     variant_of,
 )
-from tests.e2e.load import SLO_MS, Load, failures, in_time, share, shares_by_variant, steady
+from tests.e2e.load import (
+    SLO_MS,
+    Load,
+    even,
+    failures,
+    going_on,
+    in_time,
+    share,
+    shares_by_variant,
+    steady,
+)
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.services import INTERVAL_S, STABILIZATION_S, Rung, calm_rps
 from tests.e2e.trace import (
@@ -39,6 +51,7 @@ from tests.e2e.trace import (
     seconds_after_steps,
     timeline,
 )
+from tests.e2e.turns import Room
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
@@ -82,14 +95,17 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus) -> Played:
+def played(glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus, room: Room) -> Played:
     if not trace.TRACE.exists():
         pytest.skip(f"no trace {trace.TRACE.name} at hand")
     part = recorded_part(PEAK * rungs[THIRD].capacity_rps())
     recorded_10_s = int(10 / trace.STEP_S)
     with glyphs.objective(FOLLOWING):
-        with steady(glyphs.url, float(part.rates[:recorded_10_s].mean())):
-            glyphs.settle()
+        before_rps = float(part.rates[:recorded_10_s].mean())
+        with going_on(glyphs.url, even(before_rps, 3600)):
+            with room():
+                glyphs.settle(EVEN_S)
+            glyphs.settle(AGAIN_S)
         with recording(glyphs.kube, "pods", "deployments", "inferenceservices") as recorder:
             load = Load(glyphs.url, arrivals_of(part, seed=3, step_s=trace.STEP_S))
             load.wait()
@@ -224,15 +240,17 @@ def test_cpu_changes_in_place_and_restarts_nothing(played: Played, figures: Figu
 
 
 def test_deployments_sizes_and_weights_match_the_plan(
-    glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus, figures: Figures
+    glyphs: Live, rungs: dict[str, Rung], prometheus: Prometheus, room: Room, figures: Figures
 ) -> None:
     """
     At a load that takes two networks. Weights stay while new ones would bring less than half a
     point of accuracy, so what they bring is compared, and that the router does as it was told.
     """
     rps = 1.2 * rungs["glyph-3"].capacity_rps()
-    with steady(glyphs.url, rps) as load:
-        glyphs.settle()  # Deployments, Ready pods, sizes in force, routes
+    with going_on(glyphs.url, even(rps, 3600)) as load:
+        with room():
+            glyphs.settle(EVEN_S)
+        glyphs.settle(AGAIN_S)  # Deployments, Ready pods, sizes in force, routes
         plan, since_s = glyphs.plan, time.time()
         time.sleep(20)
         told = told_shares(prometheus, glyphs)
@@ -283,12 +301,13 @@ def expected_shares(plan: Json, rps: float) -> dict[str, float]:
 
 @pytest.mark.parametrize("turn", range(3))
 def test_a_burst_is_answered_with_capacity_within_five_seconds(
-    turn: int, glyphs: Live, rungs: dict[str, Rung], figures: Figures
+    turn: int, glyphs: Live, rungs: dict[str, Rung], room: Room, figures: Figures
 ) -> None:
     """From the first second above Ready capacity, its beginning, to the first write that adds."""
     with steady(glyphs.url, calm_rps(rungs), seed=turn) as calm:
-        time.sleep(STABILIZATION_S + 2 * INTERVAL_S)  # it comes down from what was before
-        glyphs.settle(INTERVAL_S + 1)
+        with room():
+            time.sleep(STABILIZATION_S + 2 * INTERVAL_S)  # it comes down from what was before
+        glyphs.settle(EVEN_S)
         ready_rps, most_rps = planned_capacity_rps(glyphs.plan), rungs["glyph-1"].capacity_rps()
         burst_rps = min(2.5 * ready_rps, 0.9 * most_rps) - calm_rps(rungs)
         assert burst_rps + calm_rps(rungs) > 1.3 * ready_rps, glyphs.why()

@@ -1,5 +1,5 @@
 """
-The same service while something goes wrong, beside another one, and its end.
+The same service while something goes wrong, and its end.
 """
 
 import time
@@ -8,19 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.figures import Figures
-from tests.e2e.kube import Kube, wait_for
-from tests.e2e.live import Live, variant_of
-from tests.e2e.load import failures, share, shares_by_variant, steady
+from tests.e2e.kube import wait_for
+from tests.e2e.live import EVEN_S, Live
+from tests.e2e.load import even, failures, going_on, share
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.services import (
-    INTERVAL_S,
-    STABILIZATION_S,
-    Rung,
-    calm_rps,
-    profile,
-    service,
-    variant,
-)
+from tests.e2e.services import INTERVAL_S, STABILIZATION_S, Rung
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.roomy]
 
@@ -44,8 +36,8 @@ def test_a_killed_prometheus_holds_the_plan(
 ) -> None:
     """The load falls meanwhile, so that a plan which is not held would shrink."""
     busy_rps = 0.7 * rungs["glyph-3"].capacity_rps()
-    with steady(glyphs.url, busy_rps) as load:
-        glyphs.settle()
+    with going_on(glyphs.url, even(busy_rps, 3600)) as load:
+        glyphs.settle(EVEN_S)
         plan, running = glyphs.plan, glyphs.specs()
         killed_s = time.time()
         prometheus.kill()
@@ -53,7 +45,7 @@ def test_a_killed_prometheus_holds_the_plan(
         figures.note("Prometheus killed: to MetricsFresh=False, s", time.time() - killed_s)
         load.stop()
         outcomes = load.since(killed_s)
-    with steady(glyphs.url, 0.2 * busy_rps, seed=1) as load:
+    with going_on(glyphs.url, even(0.2 * busy_rps, 3600)) as load:
         time.sleep(STABILIZATION_S + 3 * INTERVAL_S)
         assert glyphs.plan["allocations"] == plan["allocations"]
         assert glyphs.specs() == running
@@ -69,75 +61,6 @@ def test_a_killed_prometheus_holds_the_plan(
     figures.note("Prometheus killed: answered 2xx", share(outcomes, lambda o: o.answered))
     assert failures(outcomes) == []
     assert share(outcomes, lambda o: o.answered) >= 0.999
-
-
-# --- a second service, on a device -------------------------------------------------------------
-
-DEVICE = "nvidia.com/gpu"
-
-
-@pytest.fixture
-def device(node: str, kube: Kube) -> Iterator[None]:
-    """A stand-in for two GPUs, unless the node has some."""
-    path = f"/api/v1/nodes/{node}/status"
-    live = kube.request("GET", f"/api/v1/nodes/{node}")
-    if int(live["status"]["allocatable"].get(DEVICE, 0)):
-        yield
-        return
-    advertise(kube, path, "2")
-    wait_for(
-        "the node advertises its devices",
-        lambda: kube.request("GET", path)["status"]["allocatable"].get(DEVICE) == "2",
-    )
-    yield
-    advertise(kube, path, None)
-
-
-def advertise(kube: Kube, path: str, count: str | None) -> None:
-    amounts = {"capacity": {DEVICE: count}, "allocatable": {DEVICE: count}}
-    kube.request("PATCH", path, body={"status": amounts}, content="application/merge-patch+json")
-
-
-def test_a_second_service_runs_a_variant_on_a_device(
-    glyphs: Live, device: None, rungs: dict[str, Rung], figures: Figures
-) -> None:
-    """Beside the first one, which goes on; its larger network is measured on a device only."""
-    kube = glyphs.kube
-    name, large = "small", "glyph-4"
-    kube.create("variantprofiles", profile(rungs[large], (300,), {DEVICE: 1}))
-    document = service(
-        name,
-        [
-            variant("glyph-1", name),
-            variant(large, name, profile_name=f"{large}-gpu"),
-        ],
-        budget={"cpu": "400m", DEVICE: "1"},
-        prices={DEVICE: "1"},
-    )
-    document["spec"]["scaling"]["maxSurge"] = {"cpu": "300m", DEVICE: "1"}
-    kube.create("inferenceservices", document)
-    live = Live(kube, name)
-    try:
-        live.wait_until_it_serves()
-        low_rps = 0.3 * rungs[large].capacity_rps(300)
-        with steady(glyphs.url, calm_rps(rungs)) as others, steady(live.url, low_rps) as load:
-            live.settle()
-            [planned] = [p for p in live.plan["allocations"] if p["variant"] == large]
-            assert planned["kind"] == DEVICE
-            since_s = time.time()
-            time.sleep(10)
-            outcomes, beside = load.since(since_s), others.since(since_s)
-        [pod] = [p for p in live.pods() if variant_of(p) == large]
-        assert pod["spec"]["containers"][0]["resources"]["limits"][DEVICE] == "1"
-        assert pod["spec"]["nodeName"]
-        figures.note("device: plan", live.plan["summary"])
-        figures.note("device: shares answered", shares_by_variant(outcomes))
-        assert shares_by_variant(outcomes) == {large: 1.0}
-        assert share(outcomes, lambda o: o.answered) >= 0.999
-        assert share(beside, lambda o: o.answered) >= 0.999
-    finally:
-        live.delete()
-        kube.delete("variantprofiles", f"{large}-gpu")
 
 
 # --- the end -----------------------------------------------------------------------------------

@@ -17,9 +17,10 @@ from infadapter_workload.outcomes import Outcome
 from tests.e2e.figures import Figures
 from tests.e2e.host import server_template
 from tests.e2e.kube import Json, Kube, wait_for
-from tests.e2e.live import Live
+from tests.e2e.live import EVEN_S, Live
 from tests.e2e.load import Load, even, in_time, share, steady
 from tests.e2e.services import ACCURACY, Rung, as_measured, service
+from tests.e2e.turns import Room
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -30,24 +31,27 @@ CALM = 0.1  # of what the most accurate network serves with the whole budget
 MOSTLY = 0.6
 """Of the answers: one at a time costs twice the CPU that it does in a flood, which was measured."""
 
+CALM_S = 5.0  # alone, of which the answers are counted
 BURST_S = 5.0  # over before the next plan's pods could come
 FLOOR = 0.9  # above glyph-1 and glyph-2
 HEARD_S = 5.0  # from a floor in the spec to the router: a look, a planning, and a second
 
 
 @pytest.fixture
-def service_of_one_pod(kube: Kube, rungs: dict[str, Rung], operator: Kube) -> Iterator[Live]:
+def service_of_one_pod(
+    kube: Kube, rungs: dict[str, Rung], usual: None, room: Room, deleted: list[Live]
+) -> Iterator[Live]:
     kube.create("configmaps", configuration())
     kube.create("variantprofiles", grouped_profile(rungs))
     live = Live(kube, NAME)
     kube.create("inferenceservices", service(NAME, [ladder_variant()]))
     try:
-        live.wait_until_it_serves()
+        with room():
+            live.wait_until_it_serves()
         yield live
     finally:
-        live.delete()
-        kube.delete("variantprofiles", LADDER)
-        kube.delete("configmaps", LADDER)
+        kube.delete("inferenceservices", NAME)
+        deleted.append(live)
 
 
 def configuration() -> Json:
@@ -72,15 +76,17 @@ def ladder_variant() -> Json:
 
 
 def test_a_burst_costs_accuracy_and_a_floor_is_kept(
-    service_of_one_pod: Live, rungs: dict[str, Rung], figures: Figures
+    service_of_one_pod: Live, rungs: dict[str, Rung], room: Room, figures: Figures
 ) -> None:
     live = service_of_one_pod
     with steady(live.url, CALM * rungs["glyph-3"].capacity_rps()) as load:
-        live.settle()
-        wait_for("accuracy as served is told", lambda: live.status.get("servedAccuracy"), 60)
+        with room():
+            live.settle(EVEN_S)
+            wait_for("accuracy as served is told", lambda: live.status.get("servedAccuracy"), 60)
+        time.sleep(CALM_S)
         figures.note("grouped, calm: plan", live.plan["summary"])
         figures.note("grouped, calm: accuracy as served", live.status["servedAccuracy"])
-        assert points(load.since(time.time() - 5))[GROUPED[-1]] > MOSTLY
+        assert points(load.since(time.time() - CALM_S))[GROUPED[-1]] > MOSTLY
         in_a_burst(live, rungs, figures)
         under_a_floor(live, rungs, figures)
 
