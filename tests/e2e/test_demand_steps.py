@@ -82,6 +82,8 @@ def stepping(name: str, surge_m: int) -> Json:
         "maxSurge": {"cpu": f"{surge_m}m"},
     }
     variants = [variant(rung, name) for rung in STEPPING]
+    for one in variants:  # as the examples have it: this server needs no hook to drain
+        one["template"]["spec"]["containers"][0]["lifecycle"] = {}
     return service(name, variants, objective=ACCURATE, scaling=scaling)
 
 
