@@ -4,6 +4,7 @@ What is planned arrives: a step of the load in all the budget there is, with sur
 Cores are counted as a watch of the pods tells them, requests as the generator saw them.
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from infadapter_workload.outcomes import Outcome
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.kube import Kube, Recorder, recording
 from tests.e2e.live import AGAIN_S, EVEN_S, Live, planned_capacity_rps
-from tests.e2e.load import Load, even, in_time, share
+from tests.e2e.load import Load, even, going_on, in_time, share
 from tests.e2e.services import (
     ACCURATE,
     BUDGET_M,
@@ -57,10 +58,11 @@ def test_a_step_ends_in_the_plan_for_it(
     live = Live(kube, f"step-{surge_m}")
     kube.create("inferenceservices", stepping(live.name, surge_m))
     most_rps = rungs[STEPPING[0]].capacity_rps()
-    try:
+    with contextlib.ExitStack() as ended:
+        ended.callback(kube.delete, "inferenceservices", live.name)
         with small_room():
             live.wait_until_it_serves()
-            calm = Load(live.url, even(BEFORE * most_rps, 3600))
+            calm = ended.enter_context(going_on(live.url, even(BEFORE * most_rps, 3600)))
             live.settle(EVEN_S)
         live.settle(AGAIN_S)
         with recording(kube, "pods", "inferenceservices") as recorder:
@@ -71,8 +73,6 @@ def test_a_step_ends_in_the_plan_for_it(
         calm.stop()
         keep_log(live.name, step_log(more, recorder, found))
         judge_step(figures, surge_m, outcomes, found, more.start_s, held_s, AFTER * most_rps)
-    finally:
-        kube.delete("inferenceservices", live.name)
 
 
 def stepping(name: str, surge_m: int) -> Json:

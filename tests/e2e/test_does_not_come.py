@@ -3,6 +3,7 @@ What does not come: variants without an image or with a crash, and a registry th
 everything rolls. The operator waits seconds here, not minutes.
 """
 
+import contextlib
 import copy
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,15 @@ from tests.e2e.figures import Figures, keep_log
 from tests.e2e.host import PYTHON
 from tests.e2e.kube import Kube, Recorder, recording, wait_for
 from tests.e2e.live import AGAIN_S, EVEN_S, Live
-from tests.e2e.load import Load, even, failures, in_time, share, shares_by_variant
+from tests.e2e.load import (
+    Load,
+    even,
+    failures,
+    going_on,
+    in_time,
+    share,
+    shares_by_variant,
+)
 from tests.e2e.release import Release
 from tests.e2e.services import ACCURATE, Rung, service, variant
 from tests.e2e.turns import Room
@@ -162,17 +171,15 @@ def rolling(kube: Kube, rungs: dict[str, Rung], small_room: Room) -> Iterator[tu
     budget = {"cpu": f"{ROLLED_BUDGET_M}m"}
     body = service(live.name, healthy(live.name), budget=budget, objective=ACCURATE)
     kube.create("inferenceservices", body)
-    try:
+    with contextlib.ExitStack() as ended:
+        ended.callback(kube.delete, "inferenceservices", live.name)
         with small_room():
             live.wait_until_it_serves()
-            load = Load(live.url, even(between_rps(rungs), 3600))
+            load = ended.enter_context(going_on(live.url, even(between_rps(rungs), 3600)))
             live.settle(EVEN_S)
         live.settle(AGAIN_S)
         assert {p["variant"] for p in live.plan["allocations"]} == {GOOD, BAD}, live.why()
         yield live, load
-        load.stop()
-    finally:
-        kube.delete("inferenceservices", live.name)
 
 
 def between_rps(rungs: dict[str, Rung]) -> float:
