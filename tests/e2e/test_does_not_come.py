@@ -185,7 +185,7 @@ def rolling(kube: Kube, rungs: dict[str, Rung], small_room: Room) -> Iterator[tu
 def between_rps(rungs: dict[str, Rung]) -> float:
     """More than the accurate one serves with the budget, and less than most mixtures of both."""
     least, most = (rungs[each].capacity_rps(ROLLED_BUDGET_M) for each in (BAD, GOOD))
-    return least + (most - least) / 4
+    return least + (most - least) / 8
 
 
 def test_a_roll_of_all_whose_image_is_away_costs_no_ready_pod(
