@@ -119,25 +119,29 @@ def towards(
     """`demand_rps` is that of now; None is doubt: nothing shrinks then."""
     context = _context(service, decision, observed, demand_rps, now_s)
     doubt = demand_rps is None
+    split_rps = _split_rps(decision, context.demand_rps)
     if is_reached(context, observed):
-        return at_rest(context, observed, doubt=doubt)
-    return on_the_way(context, observed, doubt=doubt)
+        return at_rest(context, observed, split_rps, doubt=doubt)
+    return on_the_way(context, observed, split_rps, doubt=doubt)
 
 
-def at_rest(context: DrainContext, observed: Observed, *, doubt: bool) -> Rollout:
+def at_rest(context: DrainContext, observed: Observed, split_rps: float, *, doubt: bool) -> Rollout:
     """Of a plan that is reached, as in most cycles: only weights may move."""
     able = [one.as_candidate for one in context.pods]
-    weights = weights_for(able, context.demand_rps, last_sent(observed))
+    weights = weights_for(able, split_rps, last_sent(observed))
     steps = _sent_if_other(context, observed, weights)
     progress = progress_at_rest(context, steps, doubt=doubt)
     return Rollout(steps=steps, weights=weights, short=frozenset(), progress=progress)
 
 
-def on_the_way(context: DrainContext, observed: Observed, *, doubt: bool) -> Rollout:
+def on_the_way(
+    context: DrainContext, observed: Observed, split_rps: float, *, doubt: bool
+) -> Rollout:
     """To a plan that is not reached, or not known to be."""
     moves = moves_towards(context, observed, doubt=doubt)
     levelled = () if doubt else align(context)
-    weights = _weights(context, observed, moves.freed, (*moves.grown.steps, *levelled))
+    able = _able(context, moves.freed, (*moves.grown.steps, *levelled))
+    weights = weights_for(able, split_rps, _weights_to_keep(able, observed))
     steps: list[Step] = [*moves.grown.steps, *moves.bridged, *levelled]
     steps += _sent_if_other(context, observed, weights)
     if not doubt:
@@ -198,13 +202,18 @@ def _sent_if_other(
     return (set_weights(context.pods, weights),)
 
 
-def _weights(
-    context: DrainContext, observed: Observed, freed: Releases, steps: Sequence[Step]
-) -> dict[str, int]:
-    """`steps` are those that grow and level."""
+def _split_rps(decision: Decision, demand_rps: float) -> float:
+    """
+    What the traffic is split for: the rate of now, a mean of the past seconds; in a rise, while
+    that is the more too little, what the plan was made for.
+    """
+    return max(demand_rps, decision.demand_rps) if decision.outgrown else demand_rps
+
+
+def _able(context: DrainContext, freed: Releases, steps: Sequence[Step]) -> list[Candidate]:
+    """Who may get traffic; `steps` are those that grow and level."""
     changing = {step.pod for step in steps if isinstance(step, ResizePod)}
-    able = candidates(context.pods, freed, changing, context.carrying)
-    return weights_for(able, context.demand_rps, _weights_to_keep(able, observed))
+    return candidates(context.pods, freed, changing, context.carrying)
 
 
 def _weights_to_keep(able: Sequence[Candidate], observed: Observed) -> Mapping[str, int]:

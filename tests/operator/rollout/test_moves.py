@@ -101,8 +101,8 @@ def test_what_is_called_reached_moves_nothing(
     moved = (*found.grown.steps, *found.bridged, *found.rolled, *found.freed)
     assert moved == ()
     assert (found.grown.shortages, found.short) == ((), frozenset())
-    rest = at_rest(asked, observed, doubt=doubt)
-    assert rest == on_the_way(asked, observed, doubt=doubt)
+    rest = at_rest(asked, observed, demand_rps, doubt=doubt)
+    assert rest == on_the_way(asked, observed, demand_rps, doubt=doubt)
 
 
 @settings(deadline=None)

@@ -172,6 +172,17 @@ def test_a_pod_to_be_levelled_helps_out_when_the_others_do_not_suffice() -> None
     assert set(weights_of(found)) == {"small-1", "small-2"}
 
 
+def test_in_a_rise_traffic_is_split_for_the_load_that_was_planned_for() -> None:
+    plan = planned(("large", 1, 1000), ("small", 1, 1000), demand_rps=20.0)
+    both = seen(a_pod("large-1", 1000), a_pod("small-1", 1000))
+    large_rps, small_rps = (allocation(v, 1000).capacity_rps for v in ("large", "small"))
+    now_rps = 0.5 * large_rps
+    assert weights_of(steps(plan, both, now_rps)) == {"large-1": 1000}
+    rising = replace(plan, demand_rps=large_rps + small_rps, outgrown=1)
+    share = large_rps / (large_rps + small_rps)
+    assert weights_of(steps(rising, both, now_rps))["large-1"] == round(1000 * share)
+
+
 def test_weights_come_before_what_shrinks() -> None:
     observed = seen(
         a_pod("small-1", 1000),
