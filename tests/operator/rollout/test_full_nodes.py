@@ -54,6 +54,18 @@ CASES = {
         surge=1000,
         node=8000,
     ),
+    "a roll whose new pod is waited for, and does not count, stands still": Case(
+        kinds=(
+            Kind(10.0, {200: 11.0, 400: 22.0, 600: 33.0, 2000: 110.0}),
+            Kind(3.0, {200: 22.36, 400: 44.72, 600: 67.08, 2000: 223.6}),
+        ),
+        plans=((Group(0, 200, 5), Group(1, 400, 5)),),
+        there=(There(1, 2000),),
+        demand_rps=195.02,
+        budget=4000,
+        surge=500,
+        node=3200,
+    ),
 }
 
 
