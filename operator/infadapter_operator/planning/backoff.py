@@ -96,7 +96,7 @@ def _one_room(
 
 
 def _waits_since_s(observed: Observed, block: Block) -> float:
-    """For room on the nodes: its oldest pod without one, or its oldest resize that does not come."""
+    """For room on the nodes: since its oldest pod finds none, or its oldest resize waits for it."""
     pods = observed.of(block.target)
     pending = [s for pod in pods if (s := pod.unschedulable_since_s) is not None]
     stuck = [s for pod in pods if pod.resize in STUCK and (s := pod.resize_since_s) is not None]
