@@ -116,6 +116,8 @@ class Observed:
         default_factory=dict
     )  # at what size further pods of a target that has pods come up; as planned where absent
     rolling: frozenset[Target] = frozenset()  # a change of all its pods is under way
+    stalled: frozenset[Target] = frozenset()  # that roll, and whose new pod is waited for and does
+    # not count (the loop leaves it out)
     refusals: Mapping[Target, Trouble] = field(
         default_factory=dict
     )  # targets of which the platform makes no further pods

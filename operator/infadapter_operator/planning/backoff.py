@@ -51,7 +51,7 @@ def blocks_after(
         target: _block(service.patience, before.get(target), observed, target, failure, now_s)
         for target, failure in failures.items()
     }
-    found = _one_room(before, {**kept, **failed}, service.patience, now_s)
+    found = _one_room(before, {**kept, **failed}, service.patience, observed, now_s)
     return _one_back_off(found, service, observed)
 
 
@@ -69,7 +69,9 @@ def _is_in_order(pod: Pod) -> bool:
     return pod.ready and pod.resize not in STUCK
 
 
-def _one_room(before: Blocks, blocks: Blocks, patience: Patience, now_s: float) -> Blocks:
+def _one_room(
+    before: Blocks, blocks: Blocks, patience: Patience, observed: Observed, now_s: float
+) -> Blocks:
     """
     What has found no room on the nodes, a pod's or a resize's, leaves none to others either that
     found none while it was waited for: as the back-off of the one would end while the other waits,
@@ -83,13 +85,22 @@ def _one_room(before: Blocks, blocks: Blocks, patience: Patience, now_s: float) 
     ]
     if not fresh:
         return blocks
-    began_s, rest_s = min(block.created_s for block in fresh), now_s + patience.retry_first_s
+    began_s = min(_waits_since_s(observed, block) for block in fresh)
+    rest_s = now_s + patience.retry_first_s
     return {
         target: replace(block, until_s=max(block.until_s, rest_s))
         if block.cause in OF_SIZE and not block.come and block.until_s >= began_s
         else block
         for target, block in blocks.items()
     }
+
+
+def _waits_since_s(observed: Observed, block: Block) -> float:
+    """For room on the nodes: since its oldest pod finds none, or its oldest resize waits for it."""
+    pods = observed.of(block.target)
+    pending = [s for pod in pods if (s := pod.unschedulable_since_s) is not None]
+    stuck = [s for pod in pods if pod.resize in STUCK and (s := pod.resize_since_s) is not None]
+    return min([*pending, *stuck], default=block.created_s)
 
 
 def _one_back_off(blocks: Blocks, service: Service, observed: Observed) -> Blocks:

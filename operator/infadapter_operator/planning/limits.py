@@ -153,9 +153,15 @@ def _is_of_size(service: Service, block: Block, there: Observed) -> bool:
     """Whether another size of it may come; not where pods of the size that does not are Ready."""
     return (
         block.cause in OF_SIZE
-        and bool(_size_caps(service, block, there))
         and not _is_too_large(block, there)
+        and (block.fitting_millicores is not None or _keeps_all_small(service, block, there))
     )
+
+
+def _keeps_all_small(service: Service, block: Block, there: Observed) -> bool:
+    """That some did not grow: none is planned larger, but where those that are have more."""
+    grows_no_more = block.grown_millicores is not None
+    return grows_no_more and not _are_larger_ones_more(service, block, there)
 
 
 def _is_too_large(block: Block, there: Observed) -> bool:
@@ -170,14 +176,15 @@ def _largest_ready(there: Observed, target: Target) -> int:
 
 def _size_caps(service: Service, block: Block, there: Observed) -> list[int]:
     """
-    What pods of it may have at most; where larger ones than may fit are Ready, they stay, and for
-    still larger ones the nodes have less room.
+    What pods of it may have at most; where larger ones than may fit, or did not grow, are Ready,
+    they stay, and for still larger ones the nodes have less room.
     """
-    more = _are_larger_ones_more(service, block, there)
-    grown = None if more else block.grown_millicores
-    fitting = block.fitting_millicores
+    largest = _largest_ready(there, block.target)
+    grown, fitting = block.grown_millicores, block.fitting_millicores
+    if _are_larger_ones_more(service, block, there):
+        grown = largest
     if _is_too_large(block, there):
-        fitting = _largest_ready(there, block.target)
+        fitting = largest
     return [size for size in (grown, fitting) if size is not None]
 
 

@@ -99,9 +99,11 @@ def _without(
     waiting: Collection[str],
 ) -> Observed:
     """What is left: of what is left out, only the room of what is waited for is held."""
+    aside = [pod for pod in observed.pods if pod.name in waiting]
     return replace(
         observed,
-        aside=held(pod for pod in observed.pods if pod.name in waiting),
+        aside=held(aside),
+        stalled=observed.rolling & {pod.target for pod in aside if not pod.outdated},
         pods=tuple(pod for pod in observed.pods if pod.name not in left_out),
         desired_pods={t: n - absent.get(t, 0) for t, n in observed.desired_pods.items()},
     )

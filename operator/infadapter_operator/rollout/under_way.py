@@ -63,7 +63,10 @@ def is_in_question(context: DrainContext, observed: Observed) -> bool:
 def is_rolling(observed: Observed, target: Target) -> bool:
     """It has new pods, and all of them have come or start: old ones are given up for them yet."""
     new = [pod for pod in observed.of(target) if not (pod.outdated or pod.leaving)]
-    return bool(new) and all(pod.ready or not _is_known_to_wait(pod) for pod in new)
+    stands = target in observed.stalled or any(
+        _is_known_to_wait(pod) for pod in new if not pod.ready
+    )
+    return bool(new) and not stands
 
 
 def _is_starting(one: PodState) -> bool:
