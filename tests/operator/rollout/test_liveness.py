@@ -5,7 +5,6 @@ Every rollout ends: at its plan within a bound, or at a rest that has a name.
 """
 
 import asyncio
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from infadapter_operator.domain.observed import Cause, Resize
 from infadapter_operator.domain.progress import Rest
+from tests.deep import DEEP
 from tests.operator.loop_arithmetic import held
 from tests.operator.rollout.liveness import RECORD, Rollout
 from tests.operator.rollout.liveness_cases import (
@@ -25,8 +25,6 @@ from tests.operator.rollout.liveness_cases import (
     rolled,
     troubled,
 )
-
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
 
 def some(usual: int, deep: int) -> settings:
