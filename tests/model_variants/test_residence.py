@@ -494,7 +494,7 @@ async def raced(steps: list[tuple[str, int, float]], room: int, image_s: float) 
 
 
 @pytest.mark.timeout(3600 if DEEP else 300)
-@settings(max_examples=20_000 if DEEP else 150, deadline=None, derandomize=not DEEP)
+@settings(max_examples=20_000 if DEEP else 75, deadline=None, derandomize=not DEEP)
 @given(steps=STEPS, room=st.integers(1, 4), image_s=st.sampled_from((0.002, 0.02)))
 def test_accepted_is_answered_whoever_loads_unloads_and_replaces_meanwhile(
     steps: list[tuple[str, int, float]], room: int, image_s: float

@@ -11,7 +11,7 @@ from infadapter_scheduler import KeepLoaded, LoadWanted, Model, Scheduler, Unloa
 from tests.deep import DEEP
 from tests.scheduler.referee import Referee
 
-EXAMPLES = 100_000 if DEEP else 300
+EXAMPLES = 100_000 if DEEP else 150
 SEARCHED = settings(
     max_examples=EXAMPLES,
     deadline=None,
