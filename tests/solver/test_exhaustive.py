@@ -30,7 +30,7 @@ from tests.deep import DEEP
 GPU = "nvidia.com/gpu"
 MIG = "nvidia.com/mig-1g.5gb"
 BLOCK = 110
-BLOCKS = 10 if DEEP else 4
+BLOCKS = 10 if DEEP else 2
 
 
 @dataclass(frozen=True)
