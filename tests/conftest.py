@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# How long an example takes, and how long it takes to make, says how busy the machine is.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
+# How long an example takes, and how long it takes to make, says how busy the machine is. As in
+# tests/deep.py, which is not imported since the tests of this file copy it to elsewhere.
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("busy", BUSY, max_examples=50)
+settings.register_profile("deep", BUSY, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "busy"))
 
 # A shell that starts its jobs in the background has them ignore Ctrl-C, and children inherit that;
 # those that are started here are interrupted by the tests.

@@ -28,9 +28,6 @@ KIND = "VariantProfile"
 MOST_ITEMS = 64
 """Allocations of a profile; points, and known capacities, of an allocation."""
 
-MOST_NAME_LETTERS = 63
-"""Of an operating point's name."""
-
 MOST_PERCENTILES = 8
 PERCENTILE_KEY = "[1-9][0-9]?([.][0-9]?[1-9])?"
 """A percentile that latencies are written by: "50", "99.9"."""

@@ -13,7 +13,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     complete_surroundings()
     try:
-        from infadapter_server.exit_code import end_at_once
+        from infadapter_server.ending import end_at_once
         from infadapter_server.serving.command import command
 
         end_at_once(command())

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, sqrt
 
+from infadapter_profiles.points import Point
 from infadapter_scheduler.buffer import SafetyBuffer
 from infadapter_scheduler.estimate import WindowMean
-from infadapter_scheduler.points.point import Point, checked
+from infadapter_scheduler.points.numbered import checked
 from infadapter_scheduler.points.policy import Timed
 
 REFRESH = 0.005

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from math import inf
 
+from infadapter_profiles.points import Point
 from infadapter_scheduler.actions import Action, Reason, Refuse
 from infadapter_scheduler.admission import Offer, leave
 from infadapter_scheduler.alike import Alike
@@ -26,7 +27,6 @@ from infadapter_scheduler.intake import Intake
 from infadapter_scheduler.membership import Membership
 from infadapter_scheduler.model import Model
 from infadapter_scheduler.points.keeping_up import KeepingUp
-from infadapter_scheduler.points.point import Point
 from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.sending import Sender
 from infadapter_scheduler.size_trial import settle

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from infadapter_forecasting import LocalTime, UnknownZone, is_zone, local_time
 from infadapter_forecasting.local_time import DAY_S
+from tests.deep import drawn
 
 ZONES = [
     "UTC",
@@ -22,7 +23,7 @@ ZONES = [
 SINCE_S = int(datetime(2024, 1, 1).timestamp())
 
 
-@settings(max_examples=300)
+@settings(max_examples=drawn(150))
 @given(
     zone=st.sampled_from(ZONES),
     at_s=st.integers(SINCE_S, SINCE_S + 4 * 366 * DAY_S),

@@ -12,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 from infadapter_server.networks.signatures import Floats, Signature
 from infadapter_server.serving.oip.datatypes import DATATYPES
 from infadapter_server.serving.protocol import BadTensor, parse
+from tests.deep import drawn
 
 SIGNATURE = Signature(input_shape=(4,), output_shape=(3,))
 EXACT = 2**24
@@ -93,7 +94,7 @@ def test_bytes_that_are_no_such_values_are_refused(datatype: str, raw: bytes) ->
         lambda name: st.tuples(st.just(name), arrays.arrays(DATATYPES[name].stored, 4))
     )
 )
-@settings(max_examples=300)
+@settings(max_examples=drawn(150))
 def test_what_is_taken_is_what_numpy_says_and_whole_numbers_stay_exact(sent: Any) -> None:
     datatype, values = sent
     try:

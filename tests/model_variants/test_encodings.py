@@ -15,6 +15,7 @@ from infadapter_server.serving.oip.encodings import (
     UnknownEncoding,
     unpacked,
 )
+from tests.deep import drawn
 
 BODY = b"a tensor, or what stands for one " * 50
 GZIPPED = gzip.compress(BODY, mtime=0)  # the same in every process
@@ -68,7 +69,7 @@ def test_damage_is_said(packed: bytes) -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "identity"]))
-@settings(max_examples=300)
+@settings(max_examples=drawn(150))
 def test_no_bytes_at_all_are_unpacked_beyond_the_bound(body: bytes, encoding: str) -> None:
     with suppress(BadEncoding, TooLong):
         assert len(unpacked(body, encoding, 400)) <= 400

@@ -9,7 +9,7 @@ import pytest
 
 _ENDS = """
 import threading, time
-from infadapter_server.exit_code import end_at_once
+from infadapter_server.ending import end_at_once
 threading.Thread(target=time.sleep, args=(60,)).start()
 print("said")
 end_at_once({code})
@@ -83,7 +83,7 @@ def _started(closed: str, before: str, folder: str) -> int:
 
 def test_who_has_read_enough_of_the_announcements_ends_nothing() -> None:
     code = """
-from infadapter_server.exit_code import end_at_once
+from infadapter_server.ending import end_at_once
 from infadapter_server.logs import announce
 announce("first")
 input()

@@ -18,10 +18,11 @@ from infadapter_server.serving.refusal import Unserved
 from infadapter_server.serving.repository import NotServed, Repository, State
 from infadapter_server.serving.standing import LONGEST_RETRY_S, Standing
 from infadapter_server.serving.tickets import Ticket
+from tests.deep import DEEP
 from tests.model_variants.executor_rig import computes
 from tests.model_variants.fake_models import HANGS_LOADING, prepare, stored
 from tests.model_variants.test_lost_and_back import driven, restarting, until
-from tests.model_variants.test_residence import DEEP, House, models, virtual
+from tests.model_variants.test_residence import House, models, virtual
 from tests.model_variants.virtual_executor import Kind
 from tests.model_variants.virtual_time import run_virtually
 from tests.patience import PATIENCE_S
@@ -331,7 +332,7 @@ async def raced(steps: list[tuple[str, int, float]], room: int | None) -> None:
 
 
 @pytest.mark.timeout(3600 if DEEP else 300)
-@settings(max_examples=2000 if DEEP else 25, deadline=None, derandomize=not DEEP)
+@settings(max_examples=2000 if DEEP else 12, deadline=None, derandomize=not DEEP)
 @given(steps=STEPS, room=st.sampled_from((1, 2, None)))
 def test_whatever_hangs_meanwhile_all_are_served_once_loads_end_again(
     steps: list[tuple[str, int, float]], room: int | None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from infadapter_server.networks.signatures import Signature
 from infadapter_server.serving.protocol import BadTensor, Question, encode, parse
+from tests.deep import drawn
 
 SIGNATURE = Signature(input_shape=(1, 2, 2), output_shape=(3,))
 MAX_BATCH = 4
@@ -166,7 +167,7 @@ def test_bytes_after_a_tensor_in_json_are_refused() -> None:
 
 
 @given(st.binary(max_size=200), st.none() | st.text(max_size=5))
-@settings(max_examples=200)
+@settings(max_examples=drawn(100))
 def test_no_bytes_at_all_lead_to_anything_but_a_refusal(
     content: bytes, json_bytes: str | None
 ) -> None:
@@ -185,7 +186,7 @@ json_values = st.recursive(
     st.sampled_from(["name", "shape", "datatype", "data", "parameters"]),
     json_values,
 )
-@settings(max_examples=300)
+@settings(max_examples=drawn(150))
 def test_whatever_stands_in_a_field_is_read_or_refused(field: str, value: object) -> None:
     try:
         question = read(body(tensor(**{field: value})))

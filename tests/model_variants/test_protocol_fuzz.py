@@ -1,14 +1,12 @@
 """Whatever is sent is read or refused with a sentence; nothing is the server's mistake."""
 
-import os
-
 import httpx
 import pytest
 
+from tests.deep import DEEP
 from tests.model_variants.fuzzing import body, endless, message, outcomes, read_body, read_message
 from tests.model_variants.serving_world import INFER, running
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 NUMBER = 200_000 if DEEP else 2_000
 
 

@@ -1,7 +1,6 @@
 """Who is in memory, when people, requests and files pull at it at once: in virtual time."""
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -23,10 +22,10 @@ from infadapter_server.serving.refusal import InferenceError, Unserved
 from infadapter_server.serving.repository import NotServed, Repository, State
 from infadapter_server.serving.tickets import Ticket
 from infadapter_server.serving.wishes import Wishes
+from tests.deep import DEEP
 from tests.model_variants.virtual_executor import Kind, VirtualExecutor
 from tests.model_variants.virtual_time import run_virtually
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 MIB = 2**20
 SIGNATURE = Signature(input_shape=(1,), output_shape=(1,))
 ROW = np.zeros((1, 1), np.float32)
@@ -495,7 +494,7 @@ async def raced(steps: list[tuple[str, int, float]], room: int, image_s: float) 
 
 
 @pytest.mark.timeout(3600 if DEEP else 300)
-@settings(max_examples=20_000 if DEEP else 150, deadline=None, derandomize=not DEEP)
+@settings(max_examples=20_000 if DEEP else 75, deadline=None, derandomize=not DEEP)
 @given(steps=STEPS, room=st.integers(1, 4), image_s=st.sampled_from((0.002, 0.02)))
 def test_accepted_is_answered_whoever_loads_unloads_and_replaces_meanwhile(
     steps: list[tuple[str, int, float]], room: int, image_s: float

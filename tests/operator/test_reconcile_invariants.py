@@ -4,7 +4,6 @@ looks, and when nothing happens any more, the loop comes to rest.
 """
 
 import asyncio
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from infadapter_operator.domain.steps import Step
 from infadapter_simulator.world.faults import Faults
 from infadapter_solver.problem import CPU
 from tests.builders import a_service
+from tests.deep import DEEP
 from tests.operator.loop_runner import Runner
 from tests.operator.loop_world import BEGIN_S, World
 
@@ -25,7 +25,6 @@ TROUBLE_S = 200.0
 CALM_S = 300.0
 SETTLING_S = 150.0  # after the last plan: the slowest load, a swap in steps, a router that lags
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 modest = settings(
     max_examples=12 if DEEP else 7,
     deadline=None,

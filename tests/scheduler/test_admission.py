@@ -20,6 +20,7 @@ from infadapter_scheduler import (
     Run,
     Scheduler,
 )
+from tests.deep import DEEP, drawn
 
 Times = dict[str, dict[int, float]]  # milliseconds by model and batch size
 
@@ -90,7 +91,7 @@ def arrivals(names: str, most: int) -> st.SearchStrategy[list[tuple[str, int]]]:
     return st.lists(st.tuples(st.sampled_from(names), st.integers(1, 30)), max_size=most)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=drawn(150), deadline=None, derandomize=not DEEP)
 @given(arrivals("abc", 7))
 def test_without_batches_all_are_accepted_that_any_order_could_serve(
     waiting: list[tuple[str, int]],
@@ -99,7 +100,7 @@ def test_without_batches_all_are_accepted_that_any_order_could_serve(
         assert accepted == possible
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=drawn(150), deadline=None, derandomize=not DEEP)
 @given(arrivals("ab", 7))
 def test_with_batches_nobody_is_accepted_that_no_schedule_could_serve(
     waiting: list[tuple[str, int]],

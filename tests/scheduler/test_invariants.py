@@ -1,6 +1,5 @@
 """Random sequences of events: what must hold of every action, whatever comes."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infadapter_scheduler import KeepLoaded, LoadWanted, Model, Scheduler, UnloadWanted
+from tests.deep import DEEP
 from tests.scheduler.referee import Referee
 
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
-EXAMPLES = 100_000 if DEEP else 300
+EXAMPLES = 100_000 if DEEP else 150
 SEARCHED = settings(
     max_examples=EXAMPLES,
     deadline=None,

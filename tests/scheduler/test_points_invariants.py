@@ -13,9 +13,9 @@ from infadapter_scheduler.points.keeping_up import KeepingUp
 from infadapter_scheduler.points.policy import PointPolicy
 from infadapter_scheduler.points.rivals import LowestAccuracy, MaxAccuracy, MaxBatch
 from infadapter_scheduler.points.slackfit import SlackFit
+from tests.deep import DEEP
 from tests.scheduler.referee import Referee
 from tests.scheduler.test_invariants import (
-    DEEP,
     EVENTS,
     EXAMPLES,
     MILLISECOND,

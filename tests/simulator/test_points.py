@@ -21,6 +21,7 @@ from infadapter_simulator.world.queues import MOST_WAITING, ON_TIME, REFUSED, Fl
 from infadapter_simulator.world.traffic import Traffic
 from infadapter_simulator.world.world import World
 from infadapter_solver import PodSize
+from tests.deep import drawn
 
 SLO_S = 0.75
 LADDER = (PointSpeed(0.8, 0.2), PointSpeed(0.75, 0.1), PointSpeed(0.7, 0.04))
@@ -60,7 +61,7 @@ times = st.lists(st.floats(0, 4, allow_nan=False, width=32), max_size=60).map(
 sizes = st.tuples(st.integers(1, 8), st.floats(0.015625, 1, width=32))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=drawn(50), deadline=None)
 @given(
     times,
     sizes,
@@ -97,7 +98,7 @@ def sorted_down(values: tuple[float, ...]) -> list[float]:
     return sorted(values, reverse=True)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=drawn(100), deadline=None)
 @given(times, st.integers(1, 4), points)
 def test_nobody_who_was_taken_is_late_for_a_better_answer_to_another(
     arrivals_s: Floats, servers: int, ladder: tuple[PointSpeed, ...]
@@ -111,7 +112,7 @@ def test_nobody_who_was_taken_is_late_for_a_better_answer_to_another(
     assert {round(float(s), 9) for s in takes_s} <= known.keys()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=drawn(50), deadline=None)
 @given(times, st.integers(1, 4), points)
 def test_no_more_are_served_at_once_than_there_are_servers(
     arrivals_s: Floats, servers: int, ladder: tuple[PointSpeed, ...]

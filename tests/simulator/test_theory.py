@@ -35,6 +35,7 @@ from infadapter_simulator.world.queues import (
 from infadapter_simulator.world.traffic import Traffic
 from infadapter_simulator.world.world import World
 from infadapter_solver import CPU, Allocation, PodSize, Variant
+from tests.deep import drawn
 
 REQUESTS = 400_000
 SERVERS = (1, 2, 4, 8, 16)
@@ -372,7 +373,7 @@ sizes = st.tuples(st.integers(1, 8), st.floats(0.015625, 2, width=32))
 limits = st.sampled_from([None, 0, 1, 3, MOST_WAITING])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(st.lists(times, max_size=60), st.lists(st.tuples(times, sizes), max_size=6), sizes, limits)
 def test_a_pod_that_is_resized_ends_what_a_plain_model_ends_and_when(
     arrivals: list[float],
@@ -400,7 +401,7 @@ def test_a_pod_that_is_resized_ends_what_a_plain_model_ends_and_when(
     assert traffic.finish_s[taken] == pytest.approx([plain.finish_s[each] for each in taken])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=drawn(50), deadline=None)
 @given(st.lists(st.lists(st.integers(1, 1000), min_size=1, max_size=8), min_size=1, max_size=3))
 def test_requests_go_round_the_pods_as_in_nginx(routed: list[list[int]]) -> None:
     """Each new set of weights begins anew."""

@@ -5,7 +5,6 @@ The reference below is written from docs/design.md alone and shares no code with
 """
 
 import itertools
-import os
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -26,12 +25,12 @@ from infadapter_solver import (
     solve,
 )
 from infadapter_solver.exact.tables import forget_tables
+from tests.deep import DEEP
 
 GPU = "nvidia.com/gpu"
 MIG = "nvidia.com/mig-1g.5gb"
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 BLOCK = 110
-BLOCKS = 10 if DEEP else 4
+BLOCKS = 10 if DEEP else 2
 
 
 @dataclass(frozen=True)

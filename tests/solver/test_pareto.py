@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from infadapter_solver.exact.pareto import CHUNK, undominated
+from tests.deep import drawn
 
 tables = st.integers(1, 4).flatmap(
     lambda columns: st.integers(1, 40).flatmap(
@@ -15,7 +16,7 @@ tables = st.integers(1, 4).flatmap(
 
 
 @given(tables)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=drawn(100), deadline=None)
 def test_exactly_the_rows_stay_that_no_other_reaches(table: np.ndarray) -> None:
     kept = set(undominated(table).tolist())
     for i, row in enumerate(table):

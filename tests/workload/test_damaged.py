@@ -13,6 +13,7 @@ from infadapter_workload.formats import numbers, packed, stamps, stream
 from infadapter_workload.formats.known import FORMATS
 from infadapter_workload.reading import read_trace
 from infadapter_workload.trace import MAX_SECONDS, TraceError
+from tests.deep import drawn
 
 HEADER_2019 = "HashOwner,HashApp,HashFunction,Trigger,1,2\n"
 HEADER_2021 = "app,func,end_timestamp,duration\n"
@@ -241,7 +242,7 @@ FRAGMENTS = st.sampled_from(
     ),
     form=st.sampled_from([None, *FORMATS]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 def test_no_file_is_answered_with_anything_but_a_trace_or_a_sentence(
     content: bytes, form: str | None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

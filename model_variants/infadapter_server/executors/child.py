@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
 from pathlib import Path
 
+from infadapter_server.ending import end_at_once
 from infadapter_server.executors.messages import (
     ExecutorReady,
     Infer,
@@ -28,7 +29,6 @@ from infadapter_server.executors.opening import Loaded, Opener
 from infadapter_server.executors.priority import give_way
 from infadapter_server.executors.runner import Runner
 from infadapter_server.executors.slots import Slots
-from infadapter_server.exit_code import end_at_once
 from infadapter_server.logs import log_to_stderr
 from infadapter_server.networks.stored import Stored
 

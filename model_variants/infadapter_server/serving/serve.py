@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from infadapter_server.exit_code import end_at_once
+from infadapter_server.ending import end_at_once
 from infadapter_server.logs import announce
 from infadapter_server.serving.app import create_app
 from infadapter_server.serving.connections import (

@@ -9,7 +9,7 @@ from infadapter_operator.api.condition import Reason, Sentence, StatusModel
 from infadapter_operator.api.decimals import AnyNumber, Fraction, Weight
 from infadapter_operator.api.fields import DnsLabel, ResourceList, Timestamp
 from infadapter_operator.api.model import list_map
-from infadapter_profiles.document import MOST_NAME_LETTERS
+from infadapter_profiles.points import MOST_NAME_LETTERS
 from infadapter_profiles.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Resources
 

@@ -15,12 +15,12 @@ from infadapter_profiles.document import (
     MOST_LATENCY_MS,
     MOST_LETTERS,
     MOST_MEMORY_MEBIBYTES,
-    MOST_NAME_LETTERS,
     MOST_PERCENTILES,
     MOST_SLO_MS,
     PERCENTILE_KEY,
     read_spec,
 )
+from infadapter_profiles.points import MOST_NAME_LETTERS
 from infadapter_profiles.profile import Profile
 from infadapter_profiles.quantities import parse_amounts
 from infadapter_solver.problem import CPU, Resources

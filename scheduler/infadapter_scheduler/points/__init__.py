@@ -1,6 +1,6 @@
 """Operating points: accuracy and cost that are chosen for each batch, when it is sent."""
 
-from infadapter_scheduler.points.point import Point
+from infadapter_profiles.points import Point
 from infadapter_scheduler.points.policy import Choice, PointPolicy, Situation, Timed
 
 __all__ = ["Choice", "Point", "PointPolicy", "Situation", "Timed"]

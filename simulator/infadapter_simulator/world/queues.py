@@ -119,7 +119,6 @@ def _is_full(recent: Floats, count: int, limit: int, start: float, now: float) -
     return bool(recent[(count - limit) % MOST_WAITING] > now)
 
 
-@compiled
 def rearrange(
     arrivals: Floats,
     noise: Floats,
@@ -138,13 +137,30 @@ def rearrange(
 ) -> None:
     """
     A pod has another size from now on: what waits is arranged anew among its servers, unless it has
-    not been given any yet, as in a pod with operating points.
+    not been given any yet, as in a pod with operating points. Only the loop is compiled: what looks
+    for the requests is NumPy's own, which takes seconds to compile.
     """
     own = first + np.flatnonzero(slot_of[first:last] == slot)
     waiting = own[(start_s[own] > now) & np.isfinite(start_s[own])]
     free = free_s[slot, : servers[slot]]
     free_anew(free, finish_s[own[(start_s[own] <= now) & (finish_s[own] > now)]], now)
     counts[slot] -= min(waiting.size, counts[slot])
+    _give_anew(waiting, noise, slot, now, free, service_s, counts, recent, start_s, finish_s)
+
+
+@compiled
+def _give_anew(
+    waiting: Ints,
+    noise: Floats,
+    slot: int,
+    now: float,
+    free: Floats,
+    service_s: Floats,
+    counts: Ints,
+    recent: Floats,
+    start_s: Floats,
+    finish_s: Floats,
+) -> None:
     for i in waiting:
         server = first_free(free, free.size)
         start = max(now, free[server])

@@ -28,7 +28,6 @@ def first_free(free_s: Floats, servers: int) -> int:
     return first
 
 
-@compiled
 def free_anew(free_s: Floats, finish_s: Floats, now: float) -> None:
     """
     The pod has another number of servers from now on. `finish_s` is of what is being served, which

@@ -5,7 +5,6 @@ Every rollout ends: at its plan within a bound, or at a rest that has a name.
 """
 
 import asyncio
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from infadapter_operator.domain.observed import Cause, Resize
 from infadapter_operator.domain.progress import Rest
+from tests.deep import DEEP
 from tests.operator.loop_arithmetic import held
 from tests.operator.rollout.liveness import RECORD, Rollout
 from tests.operator.rollout.liveness_cases import (
@@ -25,8 +25,6 @@ from tests.operator.rollout.liveness_cases import (
     rolled,
     troubled,
 )
-
-DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 
 
 def some(usual: int, deep: int) -> settings:
@@ -59,37 +57,37 @@ def rested(case: Case) -> Rollout:
     return rollout
 
 
-@some(60, deep=2_400)
+@some(30, deep=2_400)
 @given(case=cases())
 def test_a_plan_is_reached(case: Case) -> None:
     reached(case)
 
 
-@some(60, deep=1_200)
+@some(30, deep=1_200)
 @given(case=cases(overloaded=True))
 def test_a_plan_is_reached_in_an_overload(case: Case) -> None:
     reached(case)
 
 
-@some(60, deep=1_200)
+@some(30, deep=1_200)
 @given(case=cases(changing=True))
 def test_the_last_of_many_plans_is_reached(case: Case) -> None:
     reached(case)
 
 
-@some(50, deep=1_000)
+@some(25, deep=1_000)
 @given(case=cases(full=True, most_pods=5))
 def test_a_plan_is_reached_on_a_node_with_little_room(case: Case) -> None:
     reached(case)
 
 
-@some(40, deep=1_000)
+@some(20, deep=1_000)
 @given(case=rolled())
 def test_a_plan_is_reached_by_replacing_pods(case: Case) -> None:
     reached(case)
 
 
-@some(12, deep=500)
+@some(6, deep=500)
 @given(case=troubled())
 def test_trouble_ends_at_a_rest_with_a_name(case: Case) -> None:
     rested(case)

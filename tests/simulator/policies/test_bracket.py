@@ -25,6 +25,7 @@ from infadapter_simulator.policies.policy import Policy
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload, flat_history, simulate
 from infadapter_solver import CPU
+from tests.deep import drawn
 
 RATES = np.array([10.0, 40.0, 70.0, 150.0])
 
@@ -122,7 +123,7 @@ def moves_from(moves: Moves, here: int) -> Iterator[tuple[list[int], float]]:
         yield waiting + bound, float(moves.cost[move])
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=drawn(75))
 @given(programmes())
 def test_the_programme_finds_what_trying_all_paths_finds(
     programme: tuple[np.ndarray, Moves],
@@ -229,7 +230,7 @@ def test_a_step_beyond_all_that_was_seen_is_sudden_for_as_long_as_pods_start(
     assert missed(scenario, again).sudden == pytest.approx(first.sudden / 2)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=drawn(75))
 @given(st.data())
 def test_the_levels_of_a_variant_are_those_that_trying_all_finds(data: st.DataObject) -> None:
     """Of one operating point, or of two of which each second has the one that is worth more."""

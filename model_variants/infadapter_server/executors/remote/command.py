@@ -13,8 +13,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     complete_surroundings()
     try:
+        from infadapter_server.ending import end_at_once
         from infadapter_server.executors.remote.command_line import command
-        from infadapter_server.exit_code import end_at_once
 
         end_at_once(command())
     except KeyboardInterrupt:

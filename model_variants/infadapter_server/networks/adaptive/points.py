@@ -8,8 +8,7 @@ Nothing here imports torch.
 from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
-from infadapter_profiles.document import MOST_NAME_LETTERS
-from infadapter_scheduler.points import Point
+from infadapter_profiles.points import MOST_NAME_LETTERS, Point
 from infadapter_server.networks.signatures import Floats, LoadError
 
 __all__ = [
