@@ -62,7 +62,6 @@ class PodQueues:
         self._set(slot, speed, limit)
         requests, pods = self._requests, self._pods
         rearrange(
-            requests.arrivals_s,
             requests.noise,
             rows.start,
             rows.stop,

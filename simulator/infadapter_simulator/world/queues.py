@@ -120,7 +120,6 @@ def _is_full(recent: Floats, count: int, limit: int, start: float, now: float) -
 
 
 def rearrange(
-    arrivals: Floats,
     noise: Floats,
     first: int,
     last: int,
