@@ -564,6 +564,76 @@ WAYS = {
         surge=0,
         confirm_s=0.0,
     ),
+    "in an overload nothing makes way in the moment in which surge opens again": Case(
+        kinds=(
+            Kind(1.0, {200: 11.0, 600: 33.0, 1000: 55.0, 2000: 110.0}),
+            Kind(1.0, {200: 11.0, 600: 33.0, 1000: 55.0, 2000: 110.0}),
+        ),
+        plans=((Group(1, 1000, 3),),),
+        there=(
+            There(0, 200),
+            There(0, 200),
+            There(0, 2000),
+            There(0, 200, ready=False, carries=False),
+        ),
+        demand_rps=214.5,
+        budget=3000,
+        surge=500,
+    ),
+    "nor where a pod that carries much would have to go": Case(
+        kinds=(
+            Kind(3.0, {400: 86.6, 1000: 216.5, 2000: 433.0}),
+            Kind(1.0, {200: 22.36, 400: 44.72, 1000: 111.8, 2000: 223.6}),
+        ),
+        plans=((Group(0, 2000, 1), Group(1, 400, 2)),),
+        there=(
+            There(1, 200, carries=False),
+            There(0, 1000, ready=False, carries=False),
+            There(1, 200),
+            There(0, 1000, carries=False),
+            There(0, 400),
+        ),
+        demand_rps=679.17,
+        budget=2800,
+        surge=500,
+    ),
+    "nor where plans have changed at each look": Case(
+        kinds=(
+            Kind(0.1, {400: 22.0, 600: 33.0, 1000: 55.0, 2000: 110.0}),
+            Kind(0.1, {200: 78.35, 600: 235.05}),
+            Kind(0.1, {400: 22.0, 600: 33.0, 1000: 55.0, 2000: 110.0}),
+            Kind(0.1, {400: 22.0, 600: 33.0, 1000: 55.0, 2000: 110.0}),
+        ),
+        plans=(
+            (Group(0, 1000, 4), Group(2, 400, 5), Group(3, 1000, 8)),
+            (Group(0, 600, 7), Group(2, 1000, 8), Group(3, 600, 7)),
+            (Group(0, 1000, 2), Group(1, 600, 4), Group(3, 2000, 5)),
+            (Group(1, 600, 1), Group(2, 1000, 5), Group(3, 1000, 5)),
+            (Group(0, 400, 7), Group(1, 200, 4), Group(2, 2000, 5)),
+        ),
+        demand_rps=915.66,
+        budget=17400,
+        surge=1000,
+    ),
+    "nor does a pod shrink then": Case(
+        kinds=(
+            Kind(3.0, {400: 22.0, 600: 33.0, 1000: 55.0, 2000: 110.0}),
+            Kind(3.0, {400: 22.0, 600: 33.0, 1000: 55.0, 2000: 110.0}),
+        ),
+        plans=((Group(1, 2000, 4),),),
+        there=(
+            There(1, 600, carries=False),
+            There(0, 600, carries=False),
+            There(1, 400, carries=False),
+            There(1, 2000),
+            There(0, 1000, ready=False, carries=False),
+            There(0, 600, carries=False),
+            There(0, 1000),
+        ),
+        demand_rps=396.0,
+        budget=8000,
+        surge=500,
+    ),
 }
 
 TROUBLES = {
