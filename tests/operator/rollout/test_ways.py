@@ -786,6 +786,26 @@ TROUBLES = {
         never={2: Cause.NOT_READY, 0: Cause.NOT_READY},
         fates={2: Resize.DEFERRED, 0: Resize.REFUSED},
     ),
+    "a pod that is left out of what counts is no progress that patience begins anew with": Case(
+        kinds=(
+            Kind(0.1, {400: 8.0, 600: 12.0, 1000: 20.0, 2000: 40.0}),
+            Kind(3.0, {400: 1.6, 600: 2.4, 1000: 4.0, 2000: 8.0}),
+        ),
+        plans=((Group(0, 1000, 2), Group(1, 400, 3)),),
+        there=(
+            There(0, 1000, lost=True),
+            There(0, 600),
+            There(1, 400, carries=False),
+            There(0, 2000),
+        ),
+        demand_rps=58.24,
+        budget=3200,
+        surge=1000,
+        node=5000,
+        confirm_s=0.0,
+        never={0: Cause.IMAGE, 1: Cause.REFUSED},
+        fates={0: Resize.FAILING, 1: Resize.FAILING},
+    ),
 }
 
 
