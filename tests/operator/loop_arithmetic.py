@@ -145,18 +145,18 @@ class Standing:
         )
 
     def has_template_in_its_way(self) -> bool:
+        return any(map(self.is_kept_by_its_template, self.groups))
+
+    def is_kept_by_its_template(self, group: PodGroup) -> bool:
         """Further pods come up larger than planned, and beside those planned there is no room."""
+        there = living(self.observed, group.target)
+        template = self.observed.templates.get(group.target)
+        if template is None or not 0 < len(there) < group.pods:
+            return False
         may = total([self.service.budget, self.service.max_surge])
-        for group in self.groups:
-            there = living(self.observed, group.target)
-            template = self.observed.templates.get(group.target)
-            if template is None or not 0 < len(there) < group.pods:
-                continue
-            others = total(g.resources for g in self.groups)
-            besides = less(others, group.allocation.resources)
-            if not within(total([besides, template.resources]), _smaller(may, self.node)):
-                return True
-        return False
+        others = total(g.resources for g in self.groups)
+        besides = less(others, group.allocation.resources)
+        return not within(total([besides, template.resources]), _smaller(may, self.node))
 
     def _wants(self) -> Iterator[tuple[Size, float]]:
         """

@@ -634,6 +634,21 @@ WAYS = {
         budget=8000,
         surge=500,
     ),
+    "where further pods come up larger than planned all that are there are rolled first": Case(
+        kinds=(Kind(1.0, {400: 1.6, 600: 2.4}),),
+        plans=((Group(0, 600, 4),), (Group(0, 600, 8),), (Group(0, 600, 8),)),
+        there=(
+            There(0, 800),
+            There(0, 400),
+            There(0, 400, ready=False, carries=False),
+            There(0, 400, ready=False, carries=False),
+            There(0, 800),
+            There(0, 800),
+        ),
+        demand_rps=5.76,
+        budget=4800,
+        surge=0,
+    ),
 }
 
 TROUBLES = {
