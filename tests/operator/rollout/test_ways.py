@@ -649,6 +649,30 @@ WAYS = {
         budget=4800,
         surge=0,
     ),
+    "of two rolls that go on together each replaces a pod at the same moment": Case(
+        kinds=(
+            Kind(0.1, {600: 235.05, 1000: 391.75}),
+            Kind(1.0, {200: 0.8, 400: 1.6, 1000: 4.0, 2000: 8.0}),
+            Kind(10.0, {400: 8.0}),
+            Kind(0.1, {200: 4.0, 2000: 40.0}),
+        ),
+        plans=((Group(0, 600, 4), Group(1, 1000, 6), Group(3, 2000, 1)),),
+        there=(
+            There(0, 600, batch_size=4),
+            There(1, 2000, carries=False),
+            There(2, 800, ready=False, carries=False),
+            There(2, 400),
+            There(1, 200, ready=False, carries=False),
+            There(1, 800, carries=False),
+            There(3, 200, carries=False),
+            There(2, 800),
+            There(1, 800),
+        ),
+        demand_rps=2008.4,
+        budget=10400,
+        surge=0,
+        confirm_s=4.0,
+    ),
 }
 
 TROUBLES = {
