@@ -673,6 +673,36 @@ WAYS = {
         surge=0,
         confirm_s=4.0,
     ),
+    "a roll to pods that serve less waits for what lacks while the demand is just served": Case(
+        kinds=(
+            Kind(10.0, {400: 86.6}),
+            Kind(1.0, {400: 86.6, 600: 129.9, 2000: 433.0}),
+            Kind(10.0, {400: 86.6}),
+        ),
+        plans=((Group(0, 400, 8), Group(1, 2000, 6)),),
+        there=(
+            There(0, 400, batch_size=4),
+            There(0, 400, batch_size=4),
+            There(0, 400, batch_size=4),
+            There(0, 400, batch_size=4),
+            There(0, 400, batch_size=4),
+            There(0, 400, batch_size=4),
+            There(0, 400, batch_size=4),
+            There(0, 400, batch_size=4),
+            There(0, 400, batch_size=4),
+            There(0, 400, carries=False),
+            There(1, 600, ready=False, carries=False),
+            There(1, 600),
+            There(1, 600),
+            There(1, 600),
+            There(2, 400, carries=False),
+            There(0, 400, carries=False),
+        ),
+        demand_rps=2961.72,
+        budget=15200,
+        surge=0,
+        lag_s=2.0,
+    ),
 }
 
 TROUBLES = {
