@@ -41,7 +41,7 @@ def next_state(
         without_room=planned.without_room,
         refused=_refused_starts(before.refused, done, planned.blocks, now_s),
         surge_loan=situation.observed.surge_loan,
-        milestone=_milestone_after(before.milestone, shape, progress, counted, now_s),
+        milestone=_milestone_after(before.milestone, shape, progress, situation.observed, now_s),
     )
 
 
@@ -56,8 +56,9 @@ def _milestone_after(
 ) -> Milestone:
     """
     How far the rollout has come, which a patience is counted from. Another plan, one more pod
-    Ready, one less pending, one more that leaves or one less too many is progress. What was seen at
-    a time to come, by a clock that was set back, was seen now.
+    Ready, one less pending, one more that leaves or one less too many is progress; one that counts
+    no more is there still, and none. What was seen at a time to come, by a clock that was set back,
+    was seen now.
     """
     before = replace(before, at_s=min(before.at_s, now_s))
     if progress is None:

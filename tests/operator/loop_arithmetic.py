@@ -15,6 +15,8 @@ from infadapter_solver.problem import PodGroup, Target
 
 Size = Mapping[str, int]
 
+HEADROOM_RATIO = 1.1  # what is kept above the demand of now, where nothing else is lacking
+
 
 def table_rps(service: Service, target: Target, size: Size, batch_size: int = 1) -> float:
     """By the variant's table: its own row, else the best of the rows that fit inside."""
@@ -145,18 +147,18 @@ class Standing:
         )
 
     def has_template_in_its_way(self) -> bool:
+        return any(map(self.is_kept_by_its_template, self.groups))
+
+    def is_kept_by_its_template(self, group: PodGroup) -> bool:
         """Further pods come up larger than planned, and beside those planned there is no room."""
+        there = living(self.observed, group.target)
+        template = self.observed.templates.get(group.target)
+        if template is None or not 0 < len(there) < group.pods:
+            return False
         may = total([self.service.budget, self.service.max_surge])
-        for group in self.groups:
-            there = living(self.observed, group.target)
-            template = self.observed.templates.get(group.target)
-            if template is None or not 0 < len(there) < group.pods:
-                continue
-            others = total(g.resources for g in self.groups)
-            besides = less(others, group.allocation.resources)
-            if not within(total([besides, template.resources]), _smaller(may, self.node)):
-                return True
-        return False
+        others = total(g.resources for g in self.groups)
+        besides = less(others, group.allocation.resources)
+        return not within(total([besides, template.resources]), _smaller(may, self.node))
 
     def _wants(self) -> Iterator[tuple[Size, float]]:
         """
@@ -211,13 +213,23 @@ class Standing:
         """
         spare = [pod for pod in self.observed.pods if self._is_too_many(pod)][:8]
         ready = sum(pod_rps(self.service, p) for p in self.observed.pods if p.ready)
-        floor_rps = min(self.floor_rps, ready)
+        floor_rps = min(self._kept_rps(costs_rps), ready)
         for size in range(len(spare) + 1):
             for gone in itertools.combinations(spare, size):
                 lost = costs_rps + sum(pod_rps(self.service, pod) for pod in gone if pod.ready)
                 must_rps = self.floor_rps if any(map(self._serves_unknown, gone)) else floor_rps
                 if ready - lost >= must_rps - 1e-6:
                     yield gone
+
+    def _kept_rps(self, costs_rps: float) -> float:
+        """
+        What costs capacity by itself, a roll, waits for the pods that lack (decision 49): until all
+        are Ready, a tenth more than is asked for is kept beside it, where the plan serves that.
+        """
+        if not costs_rps or all_ready(self.groups, self.observed):
+            return self.floor_rps
+        plan = plan_rps(self.service, self.groups)
+        return max(self.floor_rps, min(HEADROOM_RATIO * self.floor_rps, plan))
 
     def _serves_unknown(self, pod: Pod) -> bool:
         carries = self.observed.weights.get(pod.name, 0) > 0 or pod.name in self.observed.may_obey

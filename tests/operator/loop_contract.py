@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from infadapter_operator.domain.observed import STUCK, Observed, Pod
 from infadapter_operator.domain.service import Service
 from infadapter_operator.reconcile import Cycle
-from infadapter_solver.problem import PodGroup
+from infadapter_solver.problem import PodGroup, Target
 from tests.operator.loop_arithmetic import (
     Size,
     Standing,
@@ -75,15 +75,17 @@ class Contract:
         assert not shares or abs(whole - 1.0) < 1e-9, f"shares sum to {whole}"
 
     def _rolled_rps(self, recent: Sequence[Cycle]) -> float:
-        """What a platform takes by itself: an old pod, as soon as one that replaces it serves."""
-        pods = [
-            pod_rps(self.service, pod)
-            for seen in recent
-            if seen.observed
-            for pod in seen.observed.pods
-            if pod.ready and pod.outdated and pod.target in seen.observed.rolling
-        ]
-        return max(pods, default=0.0)
+        """
+        What a platform takes by itself: an old pod, as soon as one that replaces it serves; one of
+        each target, as rolls that have room beside each other go on together.
+        """
+        most: dict[Target, float] = {}
+        for observed in (seen.observed for seen in recent if seen.observed):
+            for pod in observed.pods:
+                if pod.ready and pod.outdated and pod.target in observed.rolling:
+                    rps = pod_rps(self.service, pod)
+                    most[pod.target] = max(most.get(pod.target, 0.0), rps)
+        return sum(most.values())
 
     def check_held(self, pods: Sequence[Pod], looks: Sequence[Cycle]) -> None:
         """

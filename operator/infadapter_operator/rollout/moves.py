@@ -27,7 +27,7 @@ from infadapter_operator.rollout.roll import roll
 from infadapter_operator.rollout.scale_down import align
 from infadapter_operator.rollout.scale_up import scale_up
 from infadapter_operator.rollout.stopgap import stopgaps
-from infadapter_operator.rollout.surge_time import is_closed, is_over
+from infadapter_operator.rollout.surge_time import is_about_to_open, is_over
 from infadapter_operator.rollout.under_way import is_in_question, is_rolling, is_under_way
 from infadapter_solver.problem import CPU, Target
 
@@ -202,9 +202,15 @@ def _preempted(
 
 
 def _makes_room_itself(context: DrainContext, observed: Observed) -> bool:
-    """What moves, what is made to shrink in this cycle, and what may be planned without soon."""
+    """
+    What moves, what is made to shrink in this cycle, what may be planned without soon, and surge
+    that is closed: it opens by itself once all is within the budget.
+    """
     return (
-        is_under_way(context, observed) or is_in_question(context, observed) or bool(align(context))
+        is_under_way(context, observed)
+        or is_in_question(context, observed)
+        or is_about_to_open(context.service, observed, context.now_s)
+        or bool(align(context))
     )
 
 
@@ -213,12 +219,10 @@ def _rolled_after_all(
 ) -> tuple[tuple[ReplacePods, ...], tuple[Shortage, ...]]:
     """
     Where nothing moves and nothing planned is waited for, also a roll that leaves less than is
-    asked for: what it replaces may hold the room of all that is yet to start. Surge that is closed
-    opens by itself once all is within the budget.
+    asked for: what it replaces may hold the room of all that is yet to start.
     """
     waits = any(not (one.goes or one.actual.ready) for one in context.pods)
-    closed = is_closed(observed, context.now_s) and not is_over(context.service, observed.pods)
-    if waits or closed or _makes_room_itself(context, observed):
+    if waits or _makes_room_itself(context, observed):
         return (), ()
     return roll(context, observed, grown, at_any_cost=True)
 

@@ -52,3 +52,8 @@ def is_closed(observed: Observed, now_s: float) -> bool:
     """Whether surge has been held for too long for one more start to end in time."""
     loan = observed.surge_loan
     return loan is not None and now_s - loan.since_s > MOST_BESIDE_START_S - SETTLE_S
+
+
+def is_about_to_open(service: Service, observed: Observed, now_s: float) -> bool:
+    """All that was lent is back, and the next look ends the loan."""
+    return is_closed(observed, now_s) and not is_over(service, observed.pods)

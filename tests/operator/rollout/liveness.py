@@ -89,6 +89,7 @@ def bound_of(world: World, plan: Plan, demand_rps: float, every_s: float) -> Bou
         size = group.allocation.resources
         exchanges += max(0, group.pods - len(there))
         rolls = any(pod.size.batch_size != group.allocation.batch_size for pod in there)
+        rolls |= _standing(world, plan.groups).is_kept_by_its_template(group)
         exchanges += sum(rolls or not _is_asked(pod, group) for pod in there)
         template = observed.templates.get(group.target)
         sizes += [size[CPU], template.resources[CPU] if there and template else 0]
@@ -101,6 +102,16 @@ def bound_of(world: World, plan: Plan, demand_rps: float, every_s: float) -> Bou
         exchanges=exchanges + goes + is_moving(observed),
         at_once=max(1, surge // (2 * max(sizes))) if spares else 1,
         once_s=_slowest_s(service) + _confirm_s(world, every_s) + LINGER_S + RESIZE_S + 2 * every_s,
+    )
+
+
+def _standing(world: World, groups: Sequence[PodGroup]) -> Standing:
+    return Standing(
+        service=world.service,
+        groups=groups,
+        observed=world.seen(),
+        node=world.room,
+        floor_rps=0.0,
     )
 
 
@@ -400,14 +411,7 @@ class Rollout:
         return progress is not None and progress.rest is not None
 
     def _has_template_in_its_way(self) -> bool:
-        world = self.world
-        return Standing(
-            service=world.service,
-            groups=self.plan.groups,
-            observed=world.seen(),
-            node=world.room,
-            floor_rps=0.0,
-        ).has_template_in_its_way()
+        return _standing(self.world, self.plan.groups).has_template_in_its_way()
 
     def _why(self, bound: Bound | None) -> str:
         last = self.runner.looks[-1]
