@@ -250,8 +250,8 @@ def room(turns: Turns | None) -> Room:
 
 @pytest.fixture(scope="session")
 def small_room(turns: Turns | None) -> Room:
-    """Not for their pods: the node may be full."""
-    return partial(turns.room, pods=False) if turns else contextlib.nullcontext
+    """For those that need next to nothing of the node: it may be full."""
+    return partial(turns.room, small=True) if turns else contextlib.nullcontext
 
 
 @pytest.fixture(scope="session")
