@@ -25,8 +25,8 @@ The busy one is within what is promised and beyond what is delivered, also with 
 room alone ends no alert.
 """
 
-BURNS_S = 30.0
-"""So long at least: two of the intervals by which requests are counted."""
+BURNS_S = 20.0
+"""So long at least: more than one of the intervals by which requests are counted."""
 
 
 def most_rps(rung: Rung) -> float:

@@ -14,10 +14,11 @@ import pytest
 
 from tests.e2e.figures import Figures, keep_log
 from tests.e2e.kube import WRITES, Kube, run, wait_for
-from tests.e2e.live import Live, operator_pod
+from tests.e2e.live import EVEN_S, Live, operator_pod
 from tests.e2e.load import Load, failures, share, steady
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.services import INTERVAL_S, Rung, calm_rps
+from tests.e2e.turns import Room
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -33,8 +34,10 @@ def load(glyphs: Live, rungs: dict[str, Rung]) -> Iterator[Load]:
 
 
 @pytest.fixture(scope="module")
-def at_rest(glyphs: Live, load: Load) -> Live:
+def at_rest(glyphs: Live, load: Load, room: Room) -> Live:
     """Waited for once: the load does not change between the tests."""
+    with room():
+        glyphs.settle(EVEN_S, 300)
     glyphs.settle(STILL_S, 300)
     return glyphs
 

@@ -14,7 +14,7 @@ from tests.e2e.load import even, failures, going_on, share
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.services import INTERVAL_S, Rung, kept_s
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.roomy]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
