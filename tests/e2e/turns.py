@@ -25,8 +25,8 @@ SMALL = ("test_chart", "test_chart_programs", "test_gateway")
 
 MODULES_BESIDE = (*SMALL, "test_profile", "test_borrowed", "test_device")
 """
-In the order in which they run: short tests first, as the load waits for the end of one. The longest
-of a module are its last, and come when there is room for minutes.
+In the order in which they run, as there is room: a little while steps settle, then for minutes, as
+the longest need, and at last for less than one. The load waits for the end of each.
 """
 
 WAITS_S = 1800.0
