@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-processes e2e check bench ladder crds proto image clean
+.PHONY: help install demo test test-processes e2e check check-style check-types check-imports check-generated bench ladder crds proto image clean
 
 help:  ## show this help
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,11 +37,19 @@ test-processes: install  ## those that start real servers, kill them, train, or 
 e2e: install  ## the tests on the cluster that KUBECONFIG names
 	$(BIN)/pytest -q -m cluster -n 2 --dist loadscope --durations=10 tests/e2e
 
-check: install  ## format, lint, types, import rules, generated files
+check: check-style check-types check-imports check-generated  ## format, lint, types, import rules, generated files (-j2: side by side)
+
+check-style: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+
+check-types: install
 	$(BIN)/mypy
+
+check-imports: install
 	$(BIN)/lint-imports
+
+check-generated: install
 	$(BIN)/python -m infadapter_operator.api.schema --check manifests/crds helm/infadapter/files/crds
 	$(BIN)/python -m infadapter_operator.api.reference --check docs/api.md
 	$(BIN)/python helm/dashboard.py --check

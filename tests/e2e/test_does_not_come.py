@@ -40,8 +40,7 @@ GOOD, BAD = "glyph-1", "glyph-3"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def impatient(release: Release, burning: Load) -> None:
-    """That service needs a while as well."""
+def impatient(release: Release, to_burn: None) -> None:
     release.hurry()
 
 
@@ -165,8 +164,10 @@ MOST_MADE = 2
 
 
 @pytest.fixture
-def rolling(kube: Kube, rungs: dict[str, Rung], small_room: Room) -> Iterator[tuple[Live, Load]]:
-    """A service that needs both of its networks."""
+def rolling(
+    kube: Kube, rungs: dict[str, Rung], burning: Load, small_room: Room
+) -> Iterator[tuple[Live, Load]]:
+    """A service that needs both of its networks. Beside it a window of `burning` passes."""
     live = Live(kube, "roll")
     budget = {"cpu": f"{ROLLED_BUDGET_M}m"}
     body = service(live.name, healthy(live.name), budget=budget, objective=ACCURATE)
@@ -174,8 +175,9 @@ def rolling(kube: Kube, rungs: dict[str, Rung], small_room: Room) -> Iterator[tu
     with contextlib.ExitStack() as ended:
         ended.callback(kube.delete, "inferenceservices", live.name)
         with small_room():
-            live.wait_until_it_serves()
+            live.wait_until_it_is_routed()
             load = ended.enter_context(going_on(live.url, even(between_rps(rungs), 3600)))
+            live.wait_until_it_serves()
             live.settle(EVEN_S)
         live.settle(AGAIN_S)
         assert {p["variant"] for p in live.plan["allocations"]} == {GOOD, BAD}, live.why()
