@@ -26,7 +26,7 @@ LEFT = (
     *("inferenceservices", "deployments", "replicasets", "pods", "services"),
     *("configmaps", "endpointslices", "httproutes"),
 )
-EVEN_S = 4.0  # an interval and a look: where the load is even, no chance asks for another plan
+EVEN_S = 6.0  # an interval and a look: where the load is even, no chance asks for another plan
 AGAIN_S = 1.0  # a look, after a wait for the turn
 
 

@@ -41,10 +41,10 @@ BEFORE, AFTER = 0.25, 0.85  # of what the least accurate of them serves with all
 KNOWN = 0.9
 """A plan for so much of the level is one for it."""
 
-FIRST_S = 30.0
+FIRST_S = 40.0
 """Until then requests may be lost: pods start and grow meanwhile."""
 
-HELD_S = 50.0
+HELD_S = 60.0
 """Then the plan for it is there, and nothing is held above the budget."""
 
 

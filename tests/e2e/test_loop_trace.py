@@ -70,7 +70,7 @@ LASTED_S = 150.0
 For how long the quiet after the trace is played on, at most. A jump of 100 rps in four seconds is
 kept in reserve for half an hour, and with that reserve the third network is worth 0.014 a second
 more than the second. To hold both while the third starts costs 0.54, so that the way back pays
-after a minute of quiet, of which the trace has a quarter: until then the second is right. In
+after a minute of quiet, of which the trace has half a one: until then the second is right. In
 virtual time (four machines, eight seeds, a quiet or a jumpy history) the third answers again after
 5 to 106 s.
 """
@@ -236,7 +236,7 @@ def test_cpu_changes_in_place_and_restarts_nothing(played: Played, figures: Figu
 
 # --- shares -----------------------------------------------------------------------------------
 
-ANSWERED_S = 15.0  # some two thousand requests, of which the shares are counted
+ANSWERED_S = 20.0  # some three thousand requests, of which the shares are counted
 
 
 def test_deployments_sizes_and_weights_match_the_plan(
