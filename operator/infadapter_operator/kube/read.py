@@ -23,6 +23,7 @@ from infadapter_operator.kube.statuses import (
     text,
 )
 from infadapter_operator.kube.troubles import trouble_of
+from infadapter_operator.planning.capacity import total
 from infadapter_profiles.document import MOST_BATCH_SIZE
 from infadapter_profiles.quantities import InvalidQuantity, parse_amounts
 from infadapter_solver.problem import CPU, PodSize, Resources, Target
@@ -81,6 +82,18 @@ def pod_of(pod: Json, target: Target, server: Server) -> Pod | None:
 
 def container_amounts(pod_spec: Mapping[str, Any], container: str) -> Resources:
     return _amounts(_named(pod_spec["containers"], container).get("resources") or {})
+
+
+def requests_beside(pod_spec: Mapping[str, Any], container: str) -> Resources:
+    """What all else of a pod holds while this one runs: other containers, and the overhead."""
+    beside = [one for one in parts(pod_spec, "containers") if one.get("name") != container]
+    beside += [one for one in parts(pod_spec, "initContainers") if _stays(one)]
+    amounts = [_amounts(part(one, "resources")) for one in beside]
+    return total([*amounts, _amounts({"requests": part(pod_spec, "overhead")})])
+
+
+def _stays(init_container: Mapping[str, Any]) -> bool:
+    return text(init_container, "restartPolicy") == "Always"
 
 
 def template_size(deployment: Mapping[str, Any], container: str) -> PodSize:
