@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from operator import attrgetter
 
 import numpy as np
@@ -128,10 +128,13 @@ class SimulatedCluster:
     def seen(self) -> Observed:
         there, pods = self._deployments.all(), self.pods()
         quota = self._world.scenario.faults.quota
+        rolling = {pod.target for pod in pods if pod.outdated and not pod.leaving}
+        if kept_out := {one.target for one in there if self._deployments.is_kept_out(one)}:
+            pods = tuple(replace(p, outdated=p.outdated or p.target in kept_out) for p in pods)
         return Observed(
             pods=pods,
             desired_pods={one.target: one.replicas for one in there},
-            rolling=frozenset(pod.target for pod in pods if pod.outdated and not pod.leaving),
+            rolling=frozenset(rolling - kept_out),
             templates={one.target: one.template for one in there if self._deployments.runs(one)},
             refusals={
                 one.target: refusal for one in there if (refusal := self._deployments.refusal(one))

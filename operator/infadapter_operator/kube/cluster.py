@@ -5,7 +5,7 @@ What a step needs to know is what the last cycle saw; nothing else is remembered
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.ports import Conflict, PlatformUnavailable, StepRefused
@@ -67,8 +67,8 @@ class KubeCluster:
         self._running, self._written = {one.target: one for one in running}, set()
         takers = ((one, self._taker(one, scaled)) for one in running)
         self._taken = {one.target: _taken(one.name, who) for one, who in takers if who}
-        seen = observed(running, frozenset(self._taken))
-        return replace(seen, quotas=await self._quotas.allowed(running, now_s))
+        quotas = await self._quotas.allowed(running, now_s)
+        return observed(running, frozenset(self._taken), quotas)
 
     def _taker(self, running: Running, scaled: Mapping[str, str]) -> str | None:
         """Who else has it. What left the spec is given back, whoever has come for it."""

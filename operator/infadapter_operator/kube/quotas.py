@@ -7,31 +7,23 @@ read anew now and then.
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.kube.client import Json, KubeApi
 from infadapter_operator.kube.objects import Owner
 from infadapter_operator.kube.paths import core
-from infadapter_operator.kube.read import is_device, requests_beside
+from infadapter_operator.kube.quota_status import counts_all_pods, left_by
+from infadapter_operator.kube.read import requests_beside
 from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.running import Running
-from infadapter_operator.kube.statuses import part, parts, text
+from infadapter_operator.kube.statuses import part
 from infadapter_operator.periodic import is_due
 from infadapter_operator.planning.capacity import held, total
 from infadapter_operator.recurring import Recurring
-from infadapter_profiles.quantities import InvalidQuantity, parse_amounts
-from infadapter_solver.problem import CPU, Resources
+from infadapter_solver.problem import Resources
 
 READ_EVERY_S = 20.0
-
-_SCOPES = frozenset({"NotTerminating", "NotBestEffort"})
-"""Of every pod of ours: it may run for ever, and asks for CPU."""
-
-_OF_CPU = ("cpu", "requests.cpu", "limits.cpu")
-"""Ours may use as much as they ask for."""
 
 _logger = logging.getLogger(__name__)
 
@@ -53,11 +45,14 @@ class Quotas:
     async def allowed(self, running: Iterable[Running], now_s: float) -> Mapping[str, Resources]:
         """
         By the quota's name. `running` has been read before: what goes in between is still in use
-        by a quota, which learns of it later, so that nothing is counted that is not there.
+        by a quota, which learns of it later, so that nothing is counted that is not there. At every
+        look while one refuses a pod.
         """
-        if is_due(self._read_at_s, READ_EVERY_S, now_s):
+        there = tuple(running)
+        waits = any(one.refused_by for one in there)
+        if waits or is_due(self._read_at_s, READ_EVERY_S, now_s):
             self._read_at_s = now_s
-            await self._read(tuple(running))
+            await self._read(there)
         return self._known
 
     async def _read(self, running: tuple[Running, ...]) -> None:
@@ -85,8 +80,8 @@ def _allowed(
         for pod in one.pods
         if pod["metadata"]["name"] in pods
     )
-    for quota in filter(_counts_ours, listed):
-        left = _left(part(quota, "status"))
+    for quota in filter(counts_all_pods, listed):
+        left = left_by(part(quota, "status"))
         yield (
             quota["metadata"]["name"],
             {name: _with_ours(left[name], ours.get(name, 0), beside.get(name, 0)) for name in left},
@@ -96,36 +91,3 @@ def _allowed(
 def _with_ours(left: int, ours: int, beside: int) -> int:
     """Of what is left, other containers of new pods take the part that they have of those there."""
     return ours + (left * ours // (ours + beside) if left > 0 and ours else left)
-
-
-def _counts_ours(quota: Json) -> bool:
-    """Of other scopes, such as a priority class, nothing is known here."""
-    spec = part(quota, "spec")
-    asked = list(parts(part(spec, "scopeSelector"), "matchExpressions"))
-    scopes = {*(spec.get("scopes") or ()), *(text(one, "scopeName") for one in asked)}
-    return scopes <= _SCOPES and all(text(one, "operator") == "Exists" for one in asked)
-
-
-def _left(status: Mapping[str, Any]) -> Resources:
-    """The least by all names that it has for a resource; nothing before it has been counted."""
-    hard, used = _amounts(part(status, "hard")), _amounts(part(status, "used"))
-    left = [(_resource(key), hard[key] - used[key]) for key in hard.keys() & used.keys()]
-    return {name: min(amount for other, amount in left if other == name) for name, _ in left}
-
-
-def _amounts(written: Mapping[str, Any]) -> dict[str, int]:
-    """By its own names, those of what may be planned; a number beyond all reason bounds nothing."""
-    found: dict[str, int] = {}
-    for key, quantity in written.items():
-        if name := _resource(key):
-            with suppress(InvalidQuantity):
-                found[key] = parse_amounts({name: quantity})[name]
-    return found
-
-
-def _resource(key: str) -> str:
-    """Of pods: CPU by three names, devices by their requests; of anything else none."""
-    if key in _OF_CPU:
-        return CPU
-    device = key.removeprefix("requests.")
-    return device if device != key and is_device(device) else ""

@@ -67,9 +67,9 @@ class Deployments:
                 self._settle(one)
 
     def refusal(self, one: Deployment) -> Trouble | None:
-        """Why it makes no further pods, while it has fewer than it wants."""
+        """Why it makes no further pods, while it has fewer than it wants; a roll waits for room."""
         why = self._refuses(one)
-        if why is None or one.refused_since_s is None:
+        if why is None or one.refused_since_s is None or self._rolls_within_quota(one):
             return None
         return Trouble(cause=Cause.REFUSED, message=why, since_s=one.refused_since_s)
 
@@ -81,6 +81,19 @@ class Deployments:
         more = size.cpu_millicores - (_counted(pod) if pod else 0)
         held = sum(map(_counted, self._world.pods))
         return quota if more > 0 and held + more > quota.millicores else None
+
+    def is_kept_out(self, one: Deployment) -> bool:
+        """As on Kubernetes: a quota refuses the next pod of a roll, of which none is on its way."""
+        return self._rolls_within_quota(one) and all(
+            pod.ready and not pod.leaving for pod in self._all_of(one)
+        )
+
+    def _rolls_within_quota(self, one: Deployment) -> bool:
+        is_refused = one.refused_since_s is not None and self.exceeded(one.template) is not None
+        return is_refused and any(pod.outdated for pod in self._all_of(one))
+
+    def _all_of(self, one: Deployment) -> list[SimulatedPod]:
+        return [pod for pod in self._world.pods if pod.target == one.target]
 
     def runs(self, one: Deployment) -> bool:
         """Whether a change of its template would roll something."""

@@ -74,7 +74,7 @@ class FakeApi(KubeApi):
         """What controllers and kubelets would have done by now: pods come, go and are Ready."""
         for path in [p for p in self.objects if "/deployments/" in p]:
             self._settle_deployment(path, self.objects[path])
-        self._count()
+        self._count_used()
 
     def pods(self) -> list[Json]:
         return [self.objects[path] for path in sorted(self.objects) if "/pods/" in path]
@@ -177,12 +177,12 @@ class FakeApi(KubeApi):
 
     def _is_refused(self, template: Json) -> bool:
         """By a quota of CPU."""
-        self._count()
+        self._count_used()
         found = [quota["status"] for path, quota in self.objects.items() if QUOTAS in path]
         left = [cpu_millicores(s["hard"]["cpu"]) - cpu_millicores(s["used"]["cpu"]) for s in found]
         return any(_asked_m(template["spec"]) > one for one in left)
 
-    def _count(self) -> None:
+    def _count_used(self) -> None:
         used = sum(_asked_m(pod["spec"]) for pod in self.pods())
         for path, quota in self.objects.items():
             if QUOTAS in path:

@@ -1,22 +1,25 @@
 """What ResourceQuotas leave the servers of a service, as their status tells it."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from infadapter_operator.domain.names import TEMPLATE_ANNOTATION
 from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.steps import ScaleUp
 from infadapter_operator.kube.cluster import KubeCluster
-from infadapter_operator.kube.objects import Workload
+from infadapter_operator.kube.objects import Server, Workload
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.paths import core
 from infadapter_operator.kube.quotas import READ_EVERY_S
 from infadapter_operator.kube.refusal import ApiRefusal
+from infadapter_operator.kube.running import Running, observed
 from infadapter_solver.problem import CPU, Target
 from tests.operator.kube.bench import Bench, service
-from tests.operator.kube.fakes import OWNER, FakeApi, Json, allocation, template, workload
+from tests.operator.kube.fakes import CREATED, OWNER, FakeApi, Json, allocation, template, workload
 
 GPU = "nvidia.com/gpu"
 LISTED = core("vision", "resourcequotas")
@@ -162,6 +165,81 @@ async def test_where_quotas_may_not_be_listed_none_is_known_which_is_told_once(
             assert (await here.observe(look * READ_EVERY_S)).quotas == {}
     (line,) = caplog.messages
     assert line.startswith("vision/resnet: quotas of its namespace not known: resourcequotas is")
+
+
+# --- a roll that one keeps out --------------------------------------------------------------------
+
+BY_CPU = (
+    'pods "resnet-r18-5c8d-x" is forbidden: exceeded quota: team, requested: limits.cpu=1,'
+    "requests.cpu=1, used: limits.cpu=2,requests.cpu=2, limited: limits.cpu=2,requests.cpu=2"
+)
+BY_MEMORY = (
+    'pods "resnet-r18-5c8d-x" is forbidden: exceeded quota: team, requested: requests.cpu=1,'
+    "requests.memory=1Gi, used: requests.cpu=2,requests.memory=2Gi, limited: requests.cpu=2"
+)
+BY_A_WEBHOOK = 'admission webhook "policy.example" denied the request'
+
+
+def rolled(message: str, updated: int = 0) -> Running:
+    """Two pods that are Ready, of which some are of the new template."""
+    failure = {"type": "ReplicaFailure", "status": "True", "message": message}
+    made = workload()
+    status = {
+        "replicas": 2,
+        "updatedReplicas": updated,
+        "observedGeneration": 1,
+        "conditions": [failure],
+    }
+    metadata: Json = {"name": "resnet-r18", "creationTimestamp": CREATED, "generation": 1}
+    spec = {"replicas": 2, "template": template()}
+    metadata["annotations"] = {TEMPLATE_ANNOTATION: made.digest}
+    return Running(
+        target=Target("r18"),
+        deployment={"metadata": metadata, "spec": spec, "status": status},
+        server=Server("server", 9000),
+        pods=(a_pod("a"), a_pod("b")),
+        workload=made,
+    )
+
+
+def a_pod(name: str, ready: str = "True", **metadata: str) -> Json:
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]}
+    metadata = {"name": name, "creationTimestamp": CREATED, **metadata}
+    return {"metadata": metadata, **template(), "status": status}
+
+
+@pytest.mark.parametrize("updated", [0, 1])
+def test_a_roll_that_a_quota_keeps_out_has_yet_to_begin(updated: int) -> None:
+    """With all of its pods, and none of it is refused: the loop begins it once it has its room."""
+    seen = observed([rolled(BY_CPU, updated)], frozenset(), {"team": {CPU: 2000}})
+    assert not seen.rolling
+    assert not seen.refusals
+    assert [pod.outdated for pod in seen.pods] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("message", "quotas"),
+    [
+        (BY_MEMORY, {"team": {CPU: 2000}}),
+        (BY_A_WEBHOOK, {"team": {CPU: 2000}}),
+        (BY_CPU, {"other": {CPU: 2000}}),
+        (BY_CPU, {}),
+    ],
+)
+def test_what_nobody_knows_to_have_room_again_is_refused(
+    message: str, quotas: dict[str, dict[str, int]]
+) -> None:
+    seen = observed([rolled(message)], frozenset(), quotas)
+    assert seen.rolling == seen.refusals.keys() == {Target("r18")}
+
+
+@pytest.mark.parametrize("pod", [a_pod("b", "False"), a_pod("b", deletionTimestamp=CREATED)])
+def test_a_roll_goes_on_while_a_pod_of_it_comes_or_leaves(pod: Json) -> None:
+    roll = rolled(BY_CPU)
+    moves = replace(roll, pods=(roll.pods[0], pod))
+    seen = observed([moves], frozenset(), {"team": {CPU: 2000}})
+    assert seen.rolling
+    assert not seen.refusals, "what leaves makes its room"
 
 
 # --- the loop of a service ----------------------------------------------------------------------

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.steps import ReplacePods
 from infadapter_operator.planning.quotas import limiting, within_quotas
 from infadapter_operator.reconcile import Cycle
 from infadapter_simulator.world.faults import Faults, Quota
-from infadapter_solver.problem import CPU
+from infadapter_solver.problem import CPU, Target
 from tests.builders import a_service
 from tests.operator.loop_runner import Runner
 from tests.operator.loop_world import BEGIN_S, World
@@ -44,8 +45,8 @@ def test_what_is_not_asked_for_no_quota_leaves_too_little_of() -> None:
     assert within_quotas(service, {"team": {CPU: 4000}}) is service
 
 
-def a_quota(millicores: int, **times: float) -> Faults:
-    return Faults(quota=Quota(millicores=millicores, **times))
+def a_quota(millicores: int, *, from_s: float = 0.0) -> Faults:
+    return Faults(quota=Quota(millicores=millicores, from_s=from_s))
 
 
 def in_peace(looks: list[Cycle]) -> bool:
@@ -73,6 +74,30 @@ def test_pods_are_rolled_as_with_the_surge_that_a_quota_leaves(
         asyncio.run(played.until_done(12.5 * (pods + 1)))
     assert bounded.world.taken == asked.world.taken
     assert in_peace(bounded.runner.looks)
+
+
+@pytest.mark.parametrize("pods", [1, 2, 3, 8])
+def test_a_roll_that_was_begun_without_room_makes_it(pods: int) -> None:
+    """Its first pod was refused, and it rested until the template went back."""
+    played = Played(pods, 1000 * pods, 15.0 * pods, planned=ONES, faults=a_quota(1000 * pods))
+    before = {pod.name for pod in played.world.seen().pods}
+    step = ReplacePods(target=Target("rolled"), size=ONES.size, pods=pods)
+    asyncio.run(played.world.take(step))
+    asyncio.run(played.until_done(12.5 * (pods + 1)))
+    assert not before & {pod.name for pod in played.world.seen().pods}
+    assert played.least_rps >= (pods - 2) * ONES.capacity_rps
+
+
+@pytest.mark.parametrize("from_s", [1.0, 10.0, 20.0, 35.0, 60.0])
+def test_a_quota_that_comes_while_pods_are_rolled_ends_no_roll(from_s: float) -> None:
+    """With as much surge as budget before, and none from then on."""
+    faults = a_quota(8000, from_s=BEGIN_S + from_s)
+    played = Played(8, 8000, 120.0, planned=ONES, faults=faults)
+    played.world.changed = True
+    before = {pod.name for pod in played.world.seen().pods}
+    asyncio.run(played.until_done(220.0))
+    assert not before & {pod.name for pod in played.world.seen().pods}
+    assert played.least_rps >= 6 * ONES.capacity_rps
 
 
 def rising(at_s: float) -> float:
