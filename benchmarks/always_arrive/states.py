@@ -18,7 +18,7 @@ from infadapter_simulator.part import Part
 from infadapter_simulator.policies.ours import service_of
 from infadapter_simulator.scenario import Scenario
 from infadapter_simulator.simulate import Workload
-from infadapter_simulator.world.faults import Faults, Spell
+from infadapter_simulator.world.faults import Faults, Quota, Spell
 from infadapter_solver import CPU, Allocation, PodSize
 from infadapter_workload.synthetic import parse_synthetic
 
@@ -49,6 +49,7 @@ def all_states() -> Iterator[State]:
     yield from rises()
     yield registry_down()
     yield from leavings()
+    yield from within_quotas()
 
 
 def traps() -> Iterator[State]:
@@ -206,6 +207,25 @@ def registry_down() -> State:
     scenario = plain(variants, faults=Faults(never_ready=spells))
     workload = steps((100, 30.0), (300, 100.0), (560, 140.0), from_s=60)
     return _of("11 a registry down for ten minutes", scenario, workload, event_s=60.0)
+
+
+def within_quotas() -> Iterator[State]:
+    """As 3 and 10 where a quota is the budget; surge is asked for at the default, all of that."""
+    places = {
+        "3 eight pods for eight, surge 8": "eight pods for eight",
+        "3 eight pods for one of 8, surge 8": "eight pods for one of 8",
+        "10 25 to 85 % of the most, surge 600m": "25 to 85 % of the most",
+    }
+    for state in (*exchanges(), *rises()):
+        if words := places.get(state.name):
+            budget = state.service.budget
+            faults = Faults(quota=Quota(millicores=budget[CPU]))
+            yield replace(
+                state,
+                name=f"13 within a quota, {words}",
+                service=replace(state.service, max_surge=budget),
+                scenario=replace(state.scenario, max_surge=budget, faults=faults),
+            )
 
 
 def _glyphs(budget_millicores: int) -> Service:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from operator import attrgetter
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from infadapter_operator.domain.error_budget import Answers
 from infadapter_operator.domain.load import Delivered, History, NoData, QueryFailed, Sample
 from infadapter_operator.domain.observed import Cause, Observed, Pod, RouterView, Trouble
-from infadapter_operator.domain.ports import StepRefused
+from infadapter_operator.domain.ports import QuotaExceeded, StepRefused
 from infadapter_operator.domain.steps import (
     RemovePods,
     ReplacePods,
@@ -28,6 +28,7 @@ from infadapter_simulator.world.metrics import (
 )
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
+from infadapter_solver import CPU, PodSize
 
 COUNTED_S = 10.0
 """Over so long answers are counted together."""
@@ -126,14 +127,21 @@ class SimulatedCluster:
 
     def seen(self) -> Observed:
         there, pods = self._deployments.all(), self.pods()
+        quota = self._world.scenario.faults.quota
+        rolling = {pod.target for pod in pods if pod.outdated and not pod.leaving}
+        if kept_out := {one.target for one in there if self._deployments.is_kept_out(one)}:
+            pods = tuple(replace(p, outdated=p.outdated or p.target in kept_out) for p in pods)
         return Observed(
             pods=pods,
             desired_pods={one.target: one.replicas for one in there},
-            rolling=frozenset(pod.target for pod in pods if pod.outdated and not pod.leaving),
+            rolling=frozenset(rolling - kept_out),
             templates={one.target: one.template for one in there if self._deployments.runs(one)},
             refusals={
                 one.target: refusal for one in there if (refusal := self._deployments.refusal(one))
             },
+            quotas={quota.name: {CPU: quota.millicores}}
+            if quota and quota.holds(self._world.now_s)
+            else {},
         )
 
     def pods(self) -> tuple[Pod, ...]:
@@ -151,12 +159,17 @@ class SimulatedCluster:
             case ScaleUp():
                 self._deployments.scale(step.target, step.size, step.pods)
             case ResizePod():
-                self._world.resize(self._pod(step.pod), step.size)
+                self._resize(self._pod(step.pod), step.size)
             case ReplacePods():
                 self._deployments.roll(step.target, step.size, step.pods)
             case RemovePods():
                 pods = [self._pod(name) for name in step.pods]
                 self._deployments.remove(step.target, pods, step.remaining)
+
+    def _resize(self, pod: SimulatedPod, size: PodSize) -> None:
+        if quota := self._deployments.exceeded(size, pod):
+            raise QuotaExceeded(f"exceeded quota: {quota.name}")
+        self._world.resize(pod, size)
 
     def _pod(self, name: str) -> SimulatedPod:
         for pod in self._world.pods:

@@ -57,6 +57,10 @@ class Live:
         conditions = self.status.get("conditions") or ()
         return next((c["status"] for c in conditions if c["type"] == kind), "absent")
 
+    def reason(self, kind: str) -> str:
+        conditions = self.status.get("conditions") or ()
+        return next((c["reason"] for c in conditions if c["type"] == kind), "absent")
+
     def why(self) -> str:
         """For an assertion's message."""
         conditions = self.status.get("conditions") or ()

@@ -23,7 +23,7 @@ LOAD, BESIDE = "load", "beside"
 SMALL = ("test_chart", "test_chart_programs", "test_gateway")
 """They need next to nothing of the node."""
 
-MODULES_BESIDE = (*SMALL, "test_profile", "test_borrowed", "test_device")
+MODULES_BESIDE = (*SMALL, "test_profile", "test_quota", "test_borrowed", "test_device")
 """
 In the order in which they run, as there is room: a little while steps settle, then for minutes, as
 the longest need, and at last for less than one. The load waits for the end of each.

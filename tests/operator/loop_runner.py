@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from infadapter_operator.domain.ports import Ports
 from infadapter_operator.domain.situation import State
+from infadapter_operator.planning.quotas import within_quotas
 from infadapter_operator.reconcile import Cycle, reconcile
 from infadapter_simulator.policies.ours import planned
 from tests.operator.loop_contract import Contract, contract_for
@@ -54,7 +55,8 @@ class Runner:
         """What is carried after a look, once it has been held against what was before."""
         world = self.world
         after_rps = world.carried_rps()
-        self.contract.service = world.service
+        self.contract.service = within_quotas(world.service, world.seen().quotas)
         self.contract.check(self.looks, world.now_s, before_rps, after_rps)
-        self.contract.check_held(world.shown(), self.looks)
+        if world.is_within_quota():  # what was there before it came is not taken away by it
+            self.contract.check_held(world.shown(), self.looks)
         return after_rps

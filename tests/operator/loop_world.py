@@ -20,7 +20,7 @@ from infadapter_simulator.world.faults import Faults
 from infadapter_simulator.world.fluid import Fluid
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_solver.problem import CPU, PodSize, Target
-from tests.operator.loop_arithmetic import Size, pod_rps, table_rps
+from tests.operator.loop_arithmetic import Size, held, pod_rps, table_rps
 from tests.operator.loop_contract import LINGER_S, RESIZE_S
 
 BEGIN_S = 1000.0
@@ -110,6 +110,12 @@ class World(world.World):
         """On the only node."""
         most = self.scenario.faults.node_millicores
         return {CPU: 10**9 if most is None else most}
+
+    def is_within_quota(self) -> bool:
+        quota = self.scenario.faults.quota
+        if quota is None or not quota.holds(self.now_s):
+            return True
+        return held(self.shown()).get(CPU, 0) <= quota.millicores
 
     def ready_rps(self) -> float:
         return sum(pod_rps(self.service, pod) for pod in self.shown() if pod.ready)

@@ -81,10 +81,11 @@ class Scaling(ApiModel):
     """The least number of pods, of all variants together."""
     max_surge: ResourceList | None = None
     """What may be held beyond the budget, and only while something is starting or being replaced;
-    as much as the budget if absent. One pod may be the whole budget, and is replaced without loss
-    only where another has room beside it; with less, more requests are missed in a rise while the
-    budget is tight. With 0, for a quota that is the budget, what is new waits until enough of the
-    old is given up, or takes over in place."""
+    as much as the budget if absent, and no more than the quotas of the namespace leave. One pod may
+    be the whole budget, and is replaced without loss only where another has room beside it; with
+    less, more requests are missed in a rise while the budget is tight. With 0, or under a quota
+    that is the budget, what is new waits until enough of the old is given up, or takes over in
+    place."""
 
 
 class ParentRef(ApiModel):

@@ -137,6 +137,9 @@ class Observed:
     tried_elsewhere: frozenset[Cause] = frozenset()  # those for which another service tries a pod
     moved_at_s: float = -math.inf  # when the rollout last came further (the loop remembers)
     surge_loan: SurgeLoan | None = None  # None: no more than the budget (the loop remembers)
+    quotas: Mapping[str, Resources] = field(
+        default_factory=dict
+    )  # by name, what each lets these pods hold in all; none where none is known
     sent_weights: Mapping[str, int] | None = None  # None: nothing was sent that is known of
     may_obey: frozenset[str] = frozenset()  # pods that the router may begin to send to
     in_between: tuple[Mapping[str, int], ...] = ()  # weights, each of which may be or come in force

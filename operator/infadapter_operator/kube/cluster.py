@@ -16,6 +16,7 @@ from infadapter_operator.kube.objects import Owner, Workload
 from infadapter_operator.kube.observe import borrowed_kind, running_for
 from infadapter_operator.kube.other_autoscalers import OtherAutoscalers
 from infadapter_operator.kube.paths import deployments
+from infadapter_operator.kube.quotas import Quotas
 from infadapter_operator.kube.refusal import ApiRefusal
 from infadapter_operator.kube.running import Running, observed
 from infadapter_operator.kube.take_steps import take_step
@@ -48,9 +49,13 @@ class KubeCluster:
     other_autoscalers: OtherAutoscalers
     claimed: Callable[[str], str | None] = nobody_else
     gated: bool = False
+    _quotas: Quotas = field(init=False)
     _running: dict[Target, Running] = field(default_factory=dict)
     _written: set[Target] = field(default_factory=set)  # since it was observed
     _taken: dict[Target, str] = field(default_factory=dict)  # by whom, in a sentence
+
+    def __post_init__(self) -> None:
+        self._quotas = Quotas(self.api, self.owner)
 
     async def observe(self, now_s: float) -> Observed:
         """Raises PlatformUnavailable."""
@@ -62,7 +67,8 @@ class KubeCluster:
         self._running, self._written = {one.target: one for one in running}, set()
         takers = ((one, self._taker(one, scaled)) for one in running)
         self._taken = {one.target: _taken(one.name, who) for one, who in takers if who}
-        return observed(running, frozenset(self._taken))
+        quotas = await self._quotas.allowed(running, now_s)
+        return observed(running, frozenset(self._taken), quotas)
 
     def _taker(self, running: Running, scaled: Mapping[str, str]) -> str | None:
         """Who else has it. What left the spec is given back, whoever has come for it."""

@@ -23,6 +23,7 @@ from infadapter_operator.kube.statuses import (
     text,
 )
 from infadapter_operator.kube.troubles import trouble_of
+from infadapter_operator.planning.capacity import largest, plus, total
 from infadapter_profiles.document import MOST_BATCH_SIZE
 from infadapter_profiles.quantities import InvalidQuantity, parse_amounts
 from infadapter_solver.problem import CPU, PodSize, Resources, Target
@@ -81,6 +82,22 @@ def pod_of(pod: Json, target: Target, server: Server) -> Pod | None:
 
 def container_amounts(pod_spec: Mapping[str, Any], container: str) -> Resources:
     return _amounts(_named(pod_spec["containers"], container).get("resources") or {})
+
+
+def requests_beside(pod_spec: Mapping[str, Any], container: str) -> Resources:
+    """
+    What a pod holds beside this one: other containers, the overhead, and what an init container
+    asks for beyond all that runs later.
+    """
+    first = list(parts(pod_spec, "initContainers"))
+    stay = [one for one in first if text(one, "restartPolicy") == "Always"]
+    others = [one for one in parts(pod_spec, "containers") if one.get("name") != container]
+    amounts = [_amounts(part(one, "resources")) for one in (*others, *stay)]
+    beside = total([*amounts, _amounts({"requests": part(pod_spec, "overhead")})])
+    server = container_amounts(pod_spec, container)
+    for one in first:
+        beside = largest(beside, plus(_amounts(part(one, "resources")), server, -1))
+    return beside
 
 
 def template_size(deployment: Mapping[str, Any], container: str) -> PodSize:

@@ -24,6 +24,11 @@ from infadapter_operator.reconcile import Cycle
 from infadapter_operator.recurring import Recurring
 from infadapter_operator.reporting.condition import Condition, Status
 from infadapter_operator.reporting.events import Event, events_between
+from infadapter_operator.reporting.pod_conditions import WITHIN_QUOTA
+from infadapter_operator.reporting.signals import limiting_quotas
+
+SURGE_MARGIN = 0.2
+"""How much more than the surge that is asked for a quota must leave before it leaves enough."""
 
 _logger = logging.getLogger(__name__)
 
@@ -51,18 +56,26 @@ def shortage_of(refused: StepRefused) -> Condition:
 def calm(
     seen: Cycle, found: tuple[Condition, ...], before: InferenceServiceStatus | None
 ) -> tuple[Condition, ...]:
-    """
-    The conditions found in a cycle. Weights that follow the load are no progress worth a
-    write: nothing but them moved, so Progressing stays as it was.
-    """
-    was = {c.type: c for c in before.conditions}.get("Progressing") if before else None
-    only_weights = seen.steps and all(isinstance(step, SetWeights) for step in seen.steps)
-    if was is None or was.status != "False" or not only_weights or seen.plan_changed:
-        return found
-    kept = Condition(
-        type=was.type, status=Status(was.status), reason=was.reason, message=was.message
+    """The conditions found in a cycle; those that are not worth a write stay as they were."""
+    kept = {
+        c.type: Condition(type=c.type, status=Status(c.status), reason=c.reason, message=c.message)
+        for c in (before.conditions if before else ())
+    }
+    return tuple(
+        kept[c.type] if c.type in kept and _is_no_news(seen, kept[c.type], c) else c for c in found
     )
-    return tuple(kept if c.type == was.type else c for c in found)
+
+
+def _is_no_news(seen: Cycle, was: Condition, now: Condition) -> bool:
+    """
+    Weights that follow the load are no progress where nothing but them moved; and what others have
+    of a quota moves about what it leaves of the surge that is asked for.
+    """
+    if now.type == "Progressing":
+        only_weights = seen.steps and all(isinstance(step, SetWeights) for step in seen.steps)
+        return was.status is Status.FALSE and bool(only_weights) and not seen.plan_changed
+    is_over = (was.reason, now.reason) == (WITHIN_QUOTA, "Available")
+    return is_over and bool(limiting_quotas(seen, margin=SURGE_MARGIN))
 
 
 def status_in(document: Json) -> InferenceServiceStatus | None:

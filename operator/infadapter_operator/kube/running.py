@@ -1,16 +1,18 @@
 """A Deployment with its pods, as the API server has them, and what the loop sees in it: pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from infadapter_operator.domain.names import TEMPLATE_ANNOTATION
 from infadapter_operator.domain.observed import Observed, Pod, Trouble
 from infadapter_operator.kube.client import Json
 from infadapter_operator.kube.objects import Server, Workload
+from infadapter_operator.kube.quota_status import quota_that_refused
 from infadapter_operator.kube.read import annotation, own_server, pod_of, runs_pods, template_size
+from infadapter_operator.kube.statuses import is_true, part
 from infadapter_operator.kube.templates import digest_of, newest_hash, template_hash
 from infadapter_operator.kube.troubles import refusal_of
-from infadapter_solver.problem import PodSize, Target
+from infadapter_solver.problem import PodSize, Resources, Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class Running:
     pods: tuple[Json, ...] = ()
     workload: Workload | None = None  # None: the variant left the spec
     borrowed: bool = False
+    quotas: frozenset[str] = frozenset()  # of which it is known what they leave
 
     @property
     def name(self) -> str:
@@ -59,16 +62,40 @@ class Running:
 
     @property
     def refusal(self) -> Trouble | None:
-        """Of the template that is there: one that is about to be changed may be let in."""
-        return refusal_of(self.deployment) if self.is_current else None
+        """
+        Of the template that is there: one that is about to be changed may be let in. For the room
+        that a quota leaves a roll waits.
+        """
+        told = self.is_current and not self._rolls_within_quota
+        return refusal_of(self.deployment) if told else None
 
     @property
     def is_rolling(self) -> bool:
         """Pods of an earlier template are there still, or the change has yet to begin."""
+        return not self._is_noticed or (self._has_earlier_pods and not self.is_kept_out)
+
+    @property
+    def is_kept_out(self) -> bool:
+        """
+        Its roll would stand still: a quota refuses its next pod, and none is on its way or leaves.
+        It has yet to begin then, with all of its pods, by the loop, which can make its room.
+        """
+        return self._rolls_within_quota and all(map(_stays, self.pods))
+
+    @property
+    def _rolls_within_quota(self) -> bool:
+        return self._is_noticed and self._has_earlier_pods and self.refused_by in self.quotas
+
+    @property
+    def refused_by(self) -> str | None:
+        """The quota that lets no further pod in, if it is one."""
+        refusal = refusal_of(self.deployment)
+        return quota_that_refused(refusal.message) if refusal else None
+
+    @property
+    def _has_earlier_pods(self) -> bool:
         status = self.deployment.get("status") or {}
-        return not self._is_noticed or bool(
-            status.get("updatedReplicas", 0) < status.get("replicas", 0)
-        )
+        return bool(status.get("updatedReplicas", 0) < status.get("replicas", 0))
 
     @property
     def _is_noticed(self) -> bool:
@@ -96,14 +123,23 @@ class Running:
 
     def _is_outdated(self, pod: Json) -> bool:
         """Also while it is not known: what an old pod suffers from may be mended already."""
-        if not self.is_current or not self._is_noticed:
+        if not self.is_current or not self._is_noticed or self.is_kept_out:
             return True
         newest, own = newest_hash(self.deployment), template_hash(pod)
         return self.is_rolling and bool(newest and own) and newest != own
 
 
-def observed(running: Iterable[Running], untouchable: frozenset[Target]) -> Observed:
-    there = tuple(running)
+def _stays(pod: Json) -> bool:
+    return is_true(part(pod, "status"), "Ready") and "deletionTimestamp" not in pod["metadata"]
+
+
+def observed(
+    running: Iterable[Running],
+    untouchable: frozenset[Target],
+    quotas: Mapping[str, Resources] | None = None,
+) -> Observed:
+    known = quotas or {}
+    there = tuple(replace(one, quotas=frozenset(known)) for one in running)
     return Observed(
         pods=tuple(pod for one in there for pod in one.seen_pods()),
         desired_pods={one.target: one.replicas for one in there},
@@ -112,4 +148,5 @@ def observed(running: Iterable[Running], untouchable: frozenset[Target]) -> Obse
         templates={one.target: one.template for one in there if runs_pods(one.deployment)},
         refusals={one.target: refusal for one in there if (refusal := one.refusal)},
         digests={one.target: digest for one in there if (digest := one.digest)},
+        quotas=known,
     )

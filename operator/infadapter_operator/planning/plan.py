@@ -24,6 +24,7 @@ from infadapter_operator.planning.problem import (
     exceeds,
     untouchable_rps,
 )
+from infadapter_operator.planning.quotas import within_quotas
 from infadapter_operator.planning.warming import warming
 from infadapter_solver import InvalidProblem
 from infadapter_solver.milp import SolverFailed
@@ -42,7 +43,7 @@ class NoPlan(Exception):
 class Planned:
     """The decision in force after a cycle, and all that it was derived from."""
 
-    service: Service  # with the capacities that its pods deliver
+    service: Service  # with the capacities that its pods deliver, and the surge quotas leave
     present: Present
     calibration: CapacityCalibration
     blocks: Mapping[Target, Block]  # what does not come
@@ -65,6 +66,7 @@ def plan(situation: Situation, *, explains: bool = True) -> Planned:
     state, now_s = situation.state, situation.now_s
     calibration = _calibration(situation)
     service = with_calibration(situation.service, calibration)
+    service = within_quotas(service, situation.observed.quotas)
     blocks = blocks_after(service, state.blocks, situation.observed, now_s, state.awaited)
     before = state.decision.plan if state.decision else None
     there = present(service, situation.observed, blocks, before, now_s, state.awaited)

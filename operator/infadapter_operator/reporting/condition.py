@@ -41,6 +41,7 @@ class Signals:
     serving: bool = False  # a Ready pod has weight
     progressing: bool = False  # there are steps to take, or pods to wait for
     shortages: tuple[tuple[str, str], ...] = ()  # (reason, sentence)
+    surge_told: str = ""  # a sentence: what quotas leave of it, where that is less than asked for
     conflicts: tuple[str, ...] = ()  # sentences
     progress: Progress | None = None  # None: it is not known how far the rollout is
     blocks: Mapping[Target, Block] = field(default_factory=dict)  # what does not come

@@ -18,6 +18,9 @@ from infadapter_operator.reporting.sentences import (
 MIN_DELIVERED_RATIO = 0.85
 """A target that delivers less than this part of what its profile promises has a wrong profile."""
 
+WITHIN_QUOTA = "WithinQuota"
+"""There is room for what is planned, and less surge than is asked for."""
+
 
 def serving(signals: Signals) -> Condition:
     if signals.unseen:
@@ -33,8 +36,13 @@ def capacity_available(signals: Signals) -> Condition:
     if signals.shortages:
         reason = signals.shortages[0][0]
         sentences = dict.fromkeys(sentence for _, sentence in signals.shortages)
-        return false("CapacityAvailable", reason, "; ".join(sentences))
-    return true("CapacityAvailable", "Available", "there is room for what is planned")
+        return false("CapacityAvailable", reason, _joined(*sentences, signals.surge_told))
+    told = _joined("there is room for what is planned", signals.surge_told)
+    return true("CapacityAvailable", WITHIN_QUOTA if signals.surge_told else "Available", told)
+
+
+def _joined(*sentences: str) -> str:
+    return "; ".join(filter(None, sentences))
 
 
 def variants_available(signals: Signals) -> Condition:

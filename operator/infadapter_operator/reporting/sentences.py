@@ -16,7 +16,8 @@ WHAT_TO_DO: Mapping[Rest, str] = {
     Rest.RESIZE_REFUSED: "a node does not let a pod grow: make room on it, or drain it",
     Rest.CONFLICT: "another controller writes to these pods: take away its HPA, VPA or"
     " ScaledObject, or the variant from this service",
-    Rest.NO_SURGE: "budget and scaling.maxSurge leave no room to switch: raise maxSurge",
+    Rest.NO_SURGE: "budget and scaling.maxSurge leave no room to switch: raise maxSurge, or"
+    " the quota that CapacityAvailable names",
     Rest.NO_DATA: "the load is not known, and nothing shrinks: MetricsFresh says why",
     Rest.START_FAILED: "pods do not come: VariantsAvailable says which and why; once that is"
     " mended they are tried again by themselves",

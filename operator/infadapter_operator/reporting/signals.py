@@ -5,10 +5,11 @@ from infadapter_operator.domain.ports import PlatformUnavailable
 from infadapter_operator.domain.progress import Phase
 from infadapter_operator.domain.service import Mode
 from infadapter_operator.domain.situation import Failure
+from infadapter_operator.planning.quotas import limiting
 from infadapter_operator.reconcile import Cycle
 from infadapter_operator.reporting.condition import Condition, Signals
 from infadapter_operator.reporting.conditions import conditions
-from infadapter_operator.reporting.sentences import target_told
+from infadapter_operator.reporting.sentences import amounts_told, target_told
 from infadapter_operator.rollout.moves import PENDING_PATIENCE_S
 from infadapter_operator.rollout.rollout import Rollout
 
@@ -37,6 +38,7 @@ def signals_of(cycle: Cycle) -> Signals:
         serving=_is_serving(observed),
         progressing=_is_progressing(cycle.rollout),
         shortages=(*_shortages(observed, cycle.rollout, cycle.now_s), *refused),
+        surge_told=_surge_told(cycle),
         conflicts=(*_conflicts(observed), *dict.fromkeys(conflicts)),
         progress=cycle.progress,
         blocks=cycle.planned.blocks,
@@ -77,6 +79,23 @@ def _shortages(observed: Observed, rollout: Rollout | None, now_s: float) -> lis
         names = ", ".join(sorted(rollout.short))
         found.append(("SurgeExhausted", f"budget and maxSurge leave no room to switch: {names}"))
     return found
+
+
+def limiting_quotas(cycle: Cycle, *, margin: float = 0.0) -> tuple[str, ...]:
+    """Those that leave less surge than the spec asks for, or so much of it more than that."""
+    seen = cycle.situation
+    return limiting(seen.service, seen.observed.quotas, margin=margin) if seen else ()
+
+
+def _surge_told(cycle: Cycle) -> str:
+    """Without what is left: it changes with all that others have."""
+    names = ", ".join(limiting_quotas(cycle))
+    if not names or cycle.situation is None or cycle.planned is None:
+        return ""
+    asked = amounts_told(cycle.situation.service.max_surge)
+    if any(cycle.planned.service.max_surge.values()):
+        return f"quota {names} leaves less surge than {asked}: pods are exchanged within that"
+    return f"quota {names} leaves no surge, of {asked}: pods are exchanged within the budget"
 
 
 def _is_stuck(pod: Pod, now_s: float) -> bool:

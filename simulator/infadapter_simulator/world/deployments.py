@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from infadapter_operator.domain.deployment import turnover
 from infadapter_operator.domain.observed import Cause, Trouble
-from infadapter_simulator.world.faults import spell_of
+from infadapter_simulator.world.faults import Quota, spell_of
 from infadapter_simulator.world.pods import SimulatedPod
 from infadapter_simulator.world.world import World
 from infadapter_solver import PodSize, Target
@@ -67,12 +67,33 @@ class Deployments:
                 self._settle(one)
 
     def refusal(self, one: Deployment) -> Trouble | None:
-        """Why it makes no further pods, while it has fewer than it wants."""
-        at_s = self._world.now_s
-        spell = spell_of(self._world.scenario.faults.refused, one.target.variant, at_s)
-        if spell is None or one.refused_since_s is None:
+        """Why it makes no further pods, while it has fewer than it wants; a roll waits for room."""
+        why = self._refuses(one)
+        if why is None or one.refused_since_s is None or self._rolls_within_quota(one):
             return None
-        return Trouble(cause=Cause.REFUSED, message=spell.message, since_s=one.refused_since_s)
+        return Trouble(cause=Cause.REFUSED, message=why, since_s=one.refused_since_s)
+
+    def exceeded(self, size: PodSize, pod: SimulatedPod | None = None) -> Quota | None:
+        """The quota that has no room for the pod at this size; by default for a new one."""
+        quota = self._world.scenario.faults.quota
+        if quota is None or not quota.holds(self._world.now_s):
+            return None
+        more = size.cpu_millicores - (_counted(pod) if pod else 0)
+        held = sum(map(_counted, self._world.pods))
+        return quota if more > 0 and held + more > quota.millicores else None
+
+    def is_kept_out(self, one: Deployment) -> bool:
+        """As on Kubernetes: a quota refuses the next pod of a roll, of which none is on its way."""
+        return self._rolls_within_quota(one) and all(
+            pod.ready and not pod.leaving for pod in self._all_of(one)
+        )
+
+    def _rolls_within_quota(self, one: Deployment) -> bool:
+        is_refused = one.refused_since_s is not None and self.exceeded(one.template) is not None
+        return is_refused and any(pod.outdated for pod in self._all_of(one))
+
+    def _all_of(self, one: Deployment) -> list[SimulatedPod]:
+        return [pod for pod in self._world.pods if pod.target == one.target]
 
     def runs(self, one: Deployment) -> bool:
         """Whether a change of its template would roll something."""
@@ -102,11 +123,23 @@ class Deployments:
         return pod.ready and ready_s >= self._world.scenario.min_ready_s - 1e-9
 
     def _make(self, one: Deployment, pods: int) -> None:
-        variant, kind = one.target
-        refused = spell_of(self._world.scenario.faults.refused, variant, self._world.now_s)
-        if pods <= 0 or refused is None:
+        made = 0
+        while made < pods and self._refuses(one) is None:
+            self._world.start(one.target.variant, one.template, kind=one.target.kind)
+            made += 1
+        if made >= pods:
             one.refused_since_s = None
         elif one.refused_since_s is None:
             one.refused_since_s = self._world.now_s
-        for _ in range(0 if refused else pods):
-            self._world.start(variant, one.template, kind=kind)
+
+    def _refuses(self, one: Deployment) -> str | None:
+        """Who lets no pod more of it in, in the platform's words."""
+        at_s, variant = self._world.now_s, one.target.variant
+        if spell := spell_of(self._world.scenario.faults.refused, variant, at_s):
+            return spell.message
+        quota = self.exceeded(one.template)
+        return None if quota is None else f"exceeded quota: {quota.name}"
+
+
+def _counted(pod: SimulatedPod) -> int:
+    return max(pod.size.cpu_millicores, pod.wanted.cpu_millicores)

@@ -22,6 +22,19 @@ class Spell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """CPU that all pods together may hold for some time, those that leave or wait too."""
+
+    millicores: int
+    name: str = "team"
+    from_s: float = 0.0
+    until_s: float = math.inf
+
+    def holds(self, at_s: float) -> bool:
+        return self.from_s <= at_s < self.until_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
     """By default there are none. Times are those of the run; factors multiply what was told."""
 
@@ -34,6 +47,10 @@ class Faults:
     refused: tuple[Spell, ...] = ()
     """No further pods are made, as under a quota. What a Deployment wants stays as asked for, and
     is made when the spell is over. Policies that start pods without one are not refused any."""
+
+    quota: Quota | None = None
+    """Pods are made, and resized, as far as it goes: who asks for more is refused until some of it
+    is given back. The loop is told what it leaves."""
 
     unschedulable: tuple[Spell, ...] = ()
     """Pods that are made then find no node until it is over, as by a selector that none has."""
@@ -60,7 +77,8 @@ class Faults:
             *(*self.never_ready, *self.refused, *self.unschedulable),
             *(*self.stuck_resizes, *self.lost_nodes),
         )
-        times = {at_s for spell in spells for at_s in (spell.from_s, spell.until_s)}
+        bounds = (self.quota,) if self.quota else ()
+        times = {at_s for spell in (*spells, *bounds) for at_s in (spell.from_s, spell.until_s)}
         return {at_s for at_s in times if 0 < at_s < math.inf}
 
     def is_blind(self, at_s: float) -> bool:

@@ -14,10 +14,12 @@ from infadapter_operator.envoy.xds import PATH, XdsServer
 from infadapter_operator.kube.client import APPLY, MERGE, OPERATIONS, STRATEGIC, KubeApi
 from infadapter_operator.kube.objects import Owner, Workload
 from infadapter_operator.kube.refusal import ApiRefusal
+from infadapter_profiles.quantities import cpu_millicores
 from infadapter_solver.problem import CPU, Allocation, PodSize
 
 Json = dict[str, Any]
 OWNER = Owner(namespace="vision", name="resnet", uid="uid-1")
+QUOTAS = "/resourcequotas/"
 CREATED = "2026-01-01T00:00:00Z"
 
 
@@ -72,6 +74,7 @@ class FakeApi(KubeApi):
         """What controllers and kubelets would have done by now: pods come, go and are Ready."""
         for path in [p for p in self.objects if "/deployments/" in p]:
             self._settle_deployment(path, self.objects[path])
+        self._count_used()
 
     def pods(self) -> list[Json]:
         return [self.objects[path] for path in sorted(self.objects) if "/pods/" in path]
@@ -160,13 +163,30 @@ class FakeApi(KubeApi):
             own.sort(key=_cost)
             gone = own.pop(0)["metadata"]["name"]
             del self.objects[f"/api/v1/namespaces/{root}/pods/{gone}"]
-        for _ in range(spec.get("replicas", 1) - len(own)):
+        missing = spec.get("replicas", 1) - len(own)
+        while missing and not self._is_refused(spec["template"]):
             self._start(root, name, spec["template"])
+            missing -= 1
+        failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: team"}
         deployment["status"] = {
-            "replicas": spec.get("replicas", 1),
-            "updatedReplicas": spec.get("replicas", 1),
+            "replicas": spec.get("replicas", 1) - missing,
+            "updatedReplicas": spec.get("replicas", 1) - missing,
             "observedGeneration": deployment["metadata"]["generation"],
+            "conditions": [failure] if missing else [],
         }
+
+    def _is_refused(self, template: Json) -> bool:
+        """By a quota of CPU."""
+        self._count_used()
+        found = [quota["status"] for path, quota in self.objects.items() if QUOTAS in path]
+        left = [cpu_millicores(s["hard"]["cpu"]) - cpu_millicores(s["used"]["cpu"]) for s in found]
+        return any(_asked_m(template["spec"]) > one for one in left)
+
+    def _count_used(self) -> None:
+        used = sum(_asked_m(pod["spec"]) for pod in self.pods())
+        for path, quota in self.objects.items():
+            if QUOTAS in path:
+                quota["status"] = {**quota["spec"], "used": {"cpu": f"{used}m"}}
 
     def _roll(self, own: list[Json], template: Json) -> list[Json]:
         kept = [pod for pod in own if pod["made_from"] == template]
@@ -194,6 +214,11 @@ class FakeApi(KubeApi):
         if reason := self.waits(pod):
             _have_wait(pod, reason)
         self.put(f"/api/v1/namespaces/{namespace}/pods/{deployment}-{number}", pod)
+
+
+def _asked_m(pod_spec: Json) -> int:
+    asked = ((c.get("resources") or {}).get("requests") or {} for c in pod_spec["containers"])
+    return sum(cpu_millicores(amounts.get("cpu", 0)) for amounts in asked)
 
 
 def merged(live: Any, body: Any) -> Any:

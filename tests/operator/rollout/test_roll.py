@@ -13,6 +13,7 @@ from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.progress import Phase
 from infadapter_operator.domain.steps import RemovePods, ReplacePods, ResizePod, ScaleUp
 from infadapter_operator.rollout.free import most_beyond
+from infadapter_simulator.world.faults import Faults
 from infadapter_solver.problem import CPU, Allocation, PodGroup, Target
 from tests.builders import a_service, recall
 from tests.operator.loop_runner import Runner
@@ -110,6 +111,7 @@ class Played:
     demand_rps: float
     planned: Allocation = BATCHES
     least_rps: float = math.inf
+    faults: Faults = field(default_factory=Faults)
     runner: Runner = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,7 +121,8 @@ class Played:
             max_surge={CPU: self.surge},
             interval_s=3600.0,
         )
-        self.world = Updated(service, lambda _: self.demand_rps, began_s=BEGIN_S - 100.0)
+        before_s, faults = BEGIN_S - 100.0, self.faults
+        self.world = Updated(service, lambda _: self.demand_rps, began_s=before_s, faults=faults)
         old = [self.world.start("rolled", ONES.size, ready=True) for _ in range(self.pods)]
         self.world.route({pod.name: 100 for pod in old}, at_once=True)
         self.runner = Runner(world=self.world)
