@@ -7,7 +7,7 @@ from the code under test: a mistake in its arithmetic would hide in both places.
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod, Resize
 from infadapter_operator.domain.service import Service
@@ -178,11 +178,23 @@ class Standing:
                 yield _roll(there, group), self._roll_costs_rps(there, group)
                 continue
             if len(there) < group.pods:
-                yield larger(size, template.resources) if template else size, 0.0
+                start = larger(size, template.resources) if template else size
+                held_back = self._is_rolled_first(there, group)
+                yield larger(start, _roll(there, group)) if held_back else start, 0.0
             smaller = [pod for pod in there if not within(size, pod.resources)]
             if not enough:
                 yield from ((_more(pod.resources, size), 0.0) for pod in smaller)
             yield from ((pod.wanted.resources, 0.0) for pod in there if is_pending(pod))
+
+    def _is_rolled_first(self, there: Sequence[Pod], group: PodGroup) -> bool:
+        """
+        Pods that come up larger are held back where the last one would have no room, as long as
+        those that are there have room to be rolled (decision 53): room for one of them is no way.
+        """
+        may = total([self.service.budget, self.service.max_surge])
+        own = _roll(there, replace(group, pods=len(there)))
+        fits = within(own, less(may, held(self.observed.pods)))
+        return self.is_kept_by_its_template(group) and fits
 
     def _roll_costs_rps(self, there: Sequence[Pod], group: PodGroup) -> float:
         """What the pods that are replaced serve beyond those that come in their places."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from infadapter_operator.delays import START_S
-from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod, Trouble
+from infadapter_operator.domain.observed import STUCK, Cause, Observed, Pod, Resize, Trouble
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.domain.service import Service
 from infadapter_operator.planning.capacity import fits, load_time_s, measured_millicores
@@ -88,7 +88,11 @@ def failure_of(
         for pod in failing(service, observed, before, now_s)
         if pod.target == target and pod.name not in known
     ]
-    kept_small = [pod for pod in observed.of(target) if _is_stuck(service, observed, pod, now_s)]
+    kept_small = [
+        pod
+        for pod in observed.of(target)
+        if _is_stuck(service, observed, pod, now_s) or _has_nowhere_to_grow(before, pod)
+    ]
     if target in observed.refusals:
         trouble = observed.refusals[target]
     elif given_up:
@@ -136,6 +140,19 @@ def _is_stuck(service: Service, observed: Observed, pod: Pod, now_s: float) -> b
         return False
     since_s = -math.inf if pod.resize_since_s is None else pod.resize_since_s
     return now_s - max(since_s, observed.moved_at_s) >= service.patience.start_s
+
+
+def _has_nowhere_to_grow(blocks: Blocks, pod: Pod) -> bool:
+    """
+    Its node has refused it for good, and what was no larger has found no other: nobody waits, as
+    meanwhile the pod would be given up for one that does not come.
+    """
+    size = int(SMALLER_SIZE_RATIO * pod.wanted.cpu_millicores)
+    found_none = (b for b in blocks.values() if b.cause is Cause.NO_NODE and not b.come)
+    refused = pod.resize is Resize.REFUSED and not pod.leaving
+    return refused and any(
+        b.fitting_millicores is not None and b.fitting_millicores <= size for b in found_none
+    )
 
 
 def failing(service: Service, observed: Observed, blocks: Blocks, now_s: float) -> list[Pod]:

@@ -6,7 +6,7 @@ from infadapter_operator.domain.observed import Observed
 from infadapter_operator.domain.steps import RemovePods, ResizePod
 from infadapter_operator.planning.capacity import same_amounts
 from infadapter_operator.rollout.free import missing
-from infadapter_operator.rollout.match import PodState
+from infadapter_operator.rollout.match import PodState, of_target
 from infadapter_operator.rollout.release import DrainContext, Releases, goes_now
 from infadapter_operator.rollout.traffic_split import shares_of
 from infadapter_solver.problem import Allocation, Plan, Target
@@ -104,7 +104,11 @@ def remove(
     freed: Releases,
     carrying: Collection[str],
 ) -> tuple[RemovePods, ...]:
-    """The pods that may go and that the router can no longer send to; and those never created."""
+    """
+    The pods that may go and that the router can no longer send to; and those never created. Where
+    a roll has made more than would be left, its platform would take one of these, whatever that
+    carries: the roll goes on first, and what is too many then is known by name.
+    """
     going: dict[Target, list[str]] = {}
     for one in pods:
         if goes_now(freed, one.actual.name) and one.actual.name not in carrying:
@@ -115,7 +119,9 @@ def remove(
     for target in sorted({*going, *absent} - observed.untouchable):
         gone = going.get(target, [])
         live = sum(one.actual.target == target for one in pods)
-        stay = min(live, observed.desired_pods.get(target, live)) - len(gone)
+        stay = max(0, min(live, observed.desired_pods.get(target, live)) - len(gone))
+        if target in observed.rolling and _needed(of_target(pods, target), gone, stay) > stay:
+            continue
         uncreated = absent.get(target, 0)
         still_to_come = min(uncreated, max(0, planned.get(target, 0) - stay))
         if gone or still_to_come < uncreated:
@@ -123,3 +129,9 @@ def remove(
                 RemovePods(target=target, pods=tuple(gone), remaining=stay + still_to_come)
             )
     return tuple(steps)
+
+
+def _needed(own: Sequence[PodState], gone: Collection[str], stay: int) -> int:
+    """Of a roll: the new pods that are Ready and do not go, and the old ones where none stays."""
+    able = (one.actual for one in own if not (one.actual.outdated and stay))
+    return sum(pod.ready and pod.name not in gone for pod in able)

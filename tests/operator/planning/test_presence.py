@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from infadapter_operator.domain.observed import Cause, Observed, Pod, Resize, Trouble
 from infadapter_operator.domain.progress import Block
 from infadapter_operator.planning.backoff import JITTER, blocks_after
@@ -262,6 +264,22 @@ def test_who_waits_for_a_node_keeps_others_from_growing_for_a_back_off_and_no_lo
     assert waiting(1000, until_s=99.0) == ({TARGET: 1}, {})
     assert waiting(3000, until_s=130.0) == ({}, {TARGET: 1000})
     assert waiting(3000, until_s=99.0) == ({}, {TARGET: 2400})
+
+
+@pytest.mark.parametrize(("waited_millicores", "is_left"), [(1000, True), (2500, False)])
+def test_a_size_that_its_node_refuses_is_left_at_once_where_a_smaller_pod_found_no_node(
+    waited_millicores: int, is_left: bool
+) -> None:
+    """The only pod had been given up for it, and nothing was served until patience ended."""
+    other = a_block(Target("middle"), until_s=130.0)
+    other = replace(other, cause=Cause.NO_NODE, fitting_millicores=int(0.8 * waited_millicores))
+    larger = PodSize(resources={CPU: 2000})
+    refused = sized("small", 1000, Resize.REFUSED, wanted=larger, resize_since_s=99.0)
+    blocks = blocks_after(SERVICE, {other.target: other}, Observed(pods=(refused,)), 100.0)
+    assert (TARGET in blocks) is is_left
+    if is_left:
+        assert blocks[TARGET].cause is Cause.RESIZE
+        assert planned(blocks[TARGET], refused) == ({}, {TARGET: 1000})
 
 
 def test_an_image_that_is_away_is_no_matter_of_size_whatever_was_learnt_before() -> None:

@@ -3,7 +3,8 @@ Whether a rollout ends, and how soon: at its plan, or at a rest that has a name.
 
 How long it may take is counted here from the state it begins in. An exchange is a planned pod that
 has yet to start, to be resized or to be replaced; how many fit at once is counted low: none beside
-each other where the plan has no capacity to spare, and elsewhere as many as the surge holds twice.
+each other where the plan has no capacity to spare, and elsewhere as many as the surge holds twice;
+of a roll one, whatever the surge.
 """
 
 import itertools
@@ -38,6 +39,10 @@ SPARE = 1.1  # of the demand: a plan with less cannot do without any of its capa
 QUIET_LOOKS = 10
 RETRY_LOOKS = 4  # of those in which a blocked pod is tried once
 REST_S = 60.0
+
+
+Left = tuple[Target, Cause, int | None]
+"""What did not come, why, and the largest size of it that may find a node."""
 
 
 @dataclass(slots=True)
@@ -75,15 +80,17 @@ class Bound:
     exchanges: int
     at_once: int
     once_s: float
+    rolled: int = 0  # of the exchanges, those that a platform makes one after the other
 
     @property
     def seconds(self) -> float:
-        return math.ceil(self.exchanges / self.at_once) * self.once_s
+        others = math.ceil((self.exchanges - self.rolled) / self.at_once)
+        return (self.rolled + others) * self.once_s
 
 
 def bound_of(world: World, plan: Plan, demand_rps: float, every_s: float) -> Bound:
     service, observed = world.service, world.seen()
-    exchanges, sizes = 0, [0]
+    exchanges, rolled, sizes = 0, 0, [0]
     for group in plan.groups:
         there = living(observed, group.target)
         size = group.allocation.resources
@@ -91,6 +98,7 @@ def bound_of(world: World, plan: Plan, demand_rps: float, every_s: float) -> Bou
         rolls = any(pod.size.batch_size != group.allocation.batch_size for pod in there)
         rolls |= _standing(world, plan.groups).is_kept_by_its_template(group)
         exchanges += sum(rolls or not _is_asked(pod, group) for pod in there)
+        rolled += len(there) if rolls else 0
         template = observed.templates.get(group.target)
         sizes += [size[CPU], template.resources[CPU] if there and template else 0]
     goes = len(observed.pods) + exchanges > sum(group.pods for group in plan.groups)
@@ -102,6 +110,7 @@ def bound_of(world: World, plan: Plan, demand_rps: float, every_s: float) -> Bou
         exchanges=exchanges + goes + is_moving(observed),
         at_once=max(1, surge // (2 * max(sizes))) if spares else 1,
         once_s=_slowest_s(service) + _confirm_s(world, every_s) + LINGER_S + RESIZE_S + 2 * every_s,
+        rolled=rolled,
     )
 
 
@@ -151,7 +160,7 @@ class Rollout:
         self.least_carried_rps = self.world.carried_rps()
         self.idle_looks = 0
         self._known_looks, self._known_blocked = 0, self._never()
-        self._known_left: frozenset[tuple[Target, Cause]] = frozenset()
+        self._known_left: frozenset[Left] = frozenset()
 
     async def pass_a_look(self) -> None:
         await self.runner.run(1.0)
@@ -219,21 +228,21 @@ class Rollout:
         """
         A plan without what did not come begins where it is made, as the first one did: its own
         exchanges, each for as long as one takes, and a roll, which lets each new pod be Ready for
-        a while. There is one for each target and size's cause at most: nothing fails here but for
-        want of room.
+        a while. There is one for each target, cause and size at most: nothing fails here but for
+        want of room, and smaller sizes of it are planned then.
         """
         again = bound_of(self.world, self.plan, self.case.demand_rps, 1.0)
         rolls_s = ROLL_S * (again.exchanges + 1) if rolls else 0.0
         return again.seconds + again.once_s + rolls_s
 
-    def _left(self) -> frozenset[tuple[Target, Cause]]:
+    def _left(self) -> frozenset[Left]:
         """For what a plan was made without something, in any look so far."""
         self._known_left |= {
-            (target, block.cause)
+            (target, block.cause, block.fitting_millicores)
             for seen in self.runner.looks[-1:]
             for target, block in seen.blocks.items()
         }
-        strange = {cause for _, cause in self._known_left} - {Cause.NO_NODE, Cause.RESIZE}
+        strange = {cause for _, cause, _ in self._known_left} - {Cause.NO_NODE, Cause.RESIZE}
         assert not strange, f"left although nothing fails: {strange}"
         return self._known_left
 

@@ -66,6 +66,35 @@ CASES = {
         surge=500,
         node=3200,
     ),
+    "the only pod is not given up for a size that its node refuses and no other has": Case(
+        kinds=(
+            Kind(3.0, {400: 8.0, 600: 12.0, 2000: 40.0}),
+            Kind(0.1, {200: 78.35, 400: 156.7, 1000: 391.75, 2000: 783.5}),
+            Kind(10.0, {1000: 111.8, 2000: 223.6}),
+        ),
+        plans=((Group(1, 200, 2),),),
+        there=(There(0, 400, carries=False),),
+        demand_rps=109.69,
+        budget=600,
+        surge=200,
+        node=400,
+        confirm_s=0.0,
+    ),
+    "what is planned smaller as it found no node is waited for once more": Case(
+        kinds=(
+            Kind(10.0, {400: 8.0}),
+            Kind(0.1, {400: 8.0, 600: 12.0, 1000: 20.0, 2000: 40.0}),
+            Kind(10.0, {400: 8.0, 600: 12.0, 1000: 20.0, 2000: 40.0}),
+            Kind(10.0, {200: 4.0, 400: 8.0, 600: 12.0, 1000: 20.0}),
+        ),
+        plans=((Group(1, 1000, 1),),),
+        there=(There(3, 600),),
+        demand_rps=14.0,
+        budget=2000,
+        surge=0,
+        node=1000,
+        lag_s=2.0,
+    ),
 }
 
 

@@ -1,16 +1,18 @@
 """What may shrink while the router is still to obey the weights that were made for it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infadapter_operator.domain.observed import Observed
+from infadapter_operator.domain.observed import Observed, Pod
 from infadapter_operator.planning.capacity import fitting
 from infadapter_operator.rollout.match import PodState, match_pods
-from infadapter_operator.rollout.scale_down import unloaded
+from infadapter_operator.rollout.scale_down import remove, unloaded
 from infadapter_operator.rollout.traffic_split import shares_of
-from infadapter_solver.problem import CPU, Allocation, PodSize, Target
+from infadapter_solver.problem import CPU, Allocation, PodGroup, PodSize, Target
 from tests.builders import EMPTY_PLAN, a_pod, a_service
 
 SERVICE = a_service()
@@ -88,3 +90,37 @@ def test_what_shrinks_early_costs_no_more_requests_than_by_the_best_weights(
         assert carried >= min(had, demand_rps, sum(after.values())) - 1e-6
         lost = served_rps(before, each, demand_rps) - served_rps(after, each, demand_rps)
         assert lost <= max(0.0, at_best) + 1e-6
+
+
+SMALL = Target("small")
+OLD = replace(a_pod("small-1", 1000), outdated=True)
+NEW = replace(a_pod("small-2", 1000), created_at_s=1.0)
+NEWEST = replace(a_pod("small-3", 1000), created_at_s=2.0)
+
+
+def gone(*names: str, older: Pod, planned: int) -> tuple[tuple[str, ...], int] | None:
+    """Of a roll of two pods, with one more: who is taken, and how many remain."""
+    group = PodGroup(target=SMALL, allocation=allocation(1000), pods=planned)
+    plan = replace(EMPTY_PLAN, groups=(group,) if planned else ())
+    pods = (OLD, older, NEWEST)
+    seen = Observed(pods=pods, desired_pods={SMALL: 2}, rolling=frozenset({SMALL}))
+    found = remove(plan, match_pods(SERVICE, plan, seen), seen, dict.fromkeys(names), frozenset())
+    return next(((tuple(sorted(s.pods)), s.remaining) for s in found), None)
+
+
+STALE = replace(NEW, outdated=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "older", "planned", "expected"),
+    [
+        (("small-1",), NEW, 1, None),  # one of the two new ones would go, and which?
+        (("small-1",), STALE, 1, (("small-1",), 1)),  # the old one is taken for the new one
+        (("small-1", "small-3"), STALE, 0, None),  # nothing would be left
+        (("small-1", "small-2", "small-3"), STALE, 0, (("small-1", "small-2", "small-3"), 0)),
+    ],
+)
+def test_a_roll_is_not_left_to_take_a_pod_that_is_to_stay(
+    names: tuple[str, ...], older: Pod, planned: int, expected: tuple[tuple[str, ...], int] | None
+) -> None:
+    assert gone(*names, older=older, planned=planned) == expected

@@ -703,6 +703,48 @@ WAYS = {
         surge=0,
         lag_s=2.0,
     ),
+    "what comes up larger, and is held back for a roll, is no way without a loss": Case(
+        kinds=(
+            Kind(3.0, {2000: 783.5}),
+            Kind(3.0, {200: 4.0, 400: 8.0}),
+            Kind(10.0, {400: 86.6, 1000: 216.5}),
+            Kind(1.0, {1000: 20.0}),
+        ),
+        plans=((Group(0, 2000, 1), Group(1, 400, 3), Group(2, 1000, 3)),),
+        there=(
+            There(3, 1000, carries=False),
+            There(1, 800, carries=False),
+            There(0, 2000),
+            There(2, 400),
+            There(2, 400),
+            There(3, 800, ready=False, carries=False),
+        ),
+        demand_rps=1311.3,
+        budget=6200,
+        surge=0,
+        node=7200,
+    ),
+    "a roll that has made more pods than are planned is not left to take one that carries": Case(
+        kinds=(
+            Kind(3.0, {400: 1.6}),
+            Kind(3.0, {200: 43.3, 600: 129.9, 1000: 216.5, 2000: 433.0}),
+        ),
+        plans=((Group(0, 400, 1, batch_size=4), Group(1, 1000, 4)),),
+        there=(There(0, 400), There(0, 400)),
+        demand_rps=910.98,
+        budget=4400,
+        surge=4400,
+        confirm_s=4.0,
+    ),
+    "a roll replaces one pod at a time, however many the surge holds": Case(
+        kinds=(Kind(10.0, {200: 0.8, 400: 1.6}),),
+        plans=((Group(0, 200, 8, batch_size=4),),),
+        there=(There(0, 200),) * 8,
+        demand_rps=5.76,
+        budget=1800,
+        surge=1000,
+        lag_s=2.0,
+    ),
 }
 
 TROUBLES = {
