@@ -98,13 +98,13 @@ def test_nothing_runs_beside_before_a_test_with_room_nor_beside_the_next_one_wit
 
 
 @contextmanager
-def settling(turns: Turns, *, small: bool) -> Iterator[tuple[threading.Event, threading.Event]]:
+def settling(turns: Turns, *, pods: bool) -> Iterator[tuple[threading.Event, threading.Event]]:
     """In the load's worker: when it measures, and how it comes to that."""
     measures, settled = threading.Event(), threading.Event()
 
     def settle_and_measure() -> None:
         with turns.of(ALONE):
-            with turns.room(small=small):
+            with turns.room(pods=pods):
                 settled.wait(LONG_S)
             measures.set()
 
@@ -121,7 +121,7 @@ def test_beside_what_only_settles_another_runs_until_that_measures(
 ) -> None:
     first, other = workers
     with (
-        settling(first, small=False) as (measures, settled),
+        settling(first, pods=True) as (measures, settled),
         in_thread(other, beside(ALONE)) as (began, end),
     ):
         assert began.wait(LONG_S)
@@ -135,11 +135,11 @@ def test_beside_what_only_settles_another_runs_until_that_measures(
         assert began.wait(LONG_S)
 
 
-def test_beside_what_may_fill_the_node_only_what_needs_next_to_none_of_it_runs(
+def test_beside_what_may_fill_the_node_only_what_has_no_pods_runs(
     workers: Sequence[Turns],
 ) -> None:
     first, other = workers
-    with settling(first, small=True) as (measures, settled):
+    with settling(first, pods=False) as (measures, settled):
         with in_thread(other, beside(ALONE)) as (began, _):
             assert began.wait(LONG_S)
         with in_thread(other, beside(ALONE, module="test_device")) as (began, _):

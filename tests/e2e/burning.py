@@ -18,27 +18,21 @@ NAME, RUNG = "burning", "glyph-4"
 BUDGET_M, SURGE_M = 600, 300
 """Others need the node meanwhile."""
 
-PROMISED, CALM, BUSY = 5.0, 0.1, 2.1
+PROMISED, CALM, BUSY = 4.0, 0.1, 1.7
 """
 What the profile says, of what pods deliver; and the loads, of what saturates all of the budget.
 The busy one is within what is promised and beyond what is delivered, also with all of the surge:
 room alone ends no alert.
 """
 
-BURNS_S = 20.0
-"""So long at least: more than one of the intervals by which requests are counted."""
-
 
 def most_rps(rung: Rung) -> float:
     return BUDGET_M / 1000 / rung.service_s
 
 
-def create(kube: Kube, rung: Rung) -> None:
+def calm(kube: Kube, rung: Rung) -> Load:
     kube.create("variantprofiles", _too_good(rung))
     kube.create("inferenceservices", _unscraped())
-
-
-def calm(kube: Kube, rung: Rung) -> Load:
     live = Live(kube, NAME)
     live.wait_until_it_serves()
     return Load(live.url, even(CALM * most_rps(rung), 3600))

@@ -250,8 +250,8 @@ def room(turns: Turns | None) -> Room:
 
 @pytest.fixture(scope="session")
 def small_room(turns: Turns | None) -> Room:
-    """For those that need next to nothing of the node: it may be full."""
-    return partial(turns.room, small=True) if turns else contextlib.nullcontext
+    """Not for their pods: the node may be full."""
+    return partial(turns.room, pods=False) if turns else contextlib.nullcontext
 
 
 @pytest.fixture(scope="session")
@@ -282,15 +282,9 @@ def rungs(
 
 
 @pytest.fixture(scope="session")
-def to_burn(kube: Kube, release: Release, rungs: dict[str, Rung]) -> None:
-    """A service whose error budget will burn: it starts beside others."""
+def burning(kube: Kube, release: Release, rungs: dict[str, Rung]) -> Iterator[Load]:
+    """The calm load of a service whose error budget will burn."""
     release.hurry()
-    service_that_burns.create(kube, rungs[service_that_burns.RUNG])
-
-
-@pytest.fixture(scope="session")
-def burning(kube: Kube, to_burn: None, rungs: dict[str, Rung]) -> Iterator[Load]:
-    """Its calm load."""
     calm = service_that_burns.calm(kube, rungs[service_that_burns.RUNG])
     yield calm
     calm.stop()

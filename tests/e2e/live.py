@@ -26,7 +26,8 @@ LEFT = (
     *("inferenceservices", "deployments", "replicasets", "pods", "services"),
     *("configmaps", "endpointslices", "httproutes"),
 )
-EVEN_S = 6.0  # an interval and a look: where the load is even, no chance asks for another plan
+SETTLED_S = 12.0  # two intervals and a look without a new plan
+EVEN_S = 6.0  # one of each: where the load is even, no chance asks for another plan
 AGAIN_S = 1.0  # a look, after a wait for the turn
 
 
@@ -87,14 +88,10 @@ class Live:
         address = self.kube.get("services", self.name)["spec"]["clusterIP"]
         return f"http://{address}:80/v2/models/{self.name}/infer"
 
-    def wait_until_it_is_routed(self) -> None:
-        """A router counts what arrives, if there is no pod to send it to."""
-        wait_for(f"{self.name} has an address", lambda: self.kube.find("services", self.name), 60)
-        wait_for(f"a router of {self.name} is Ready", lambda: self.ready_behind(self.name), 60)
-
     def wait_until_it_serves(self, seconds: float = 120) -> None:
         """Its router answers, and knows a pod to send to."""
-        self.wait_until_it_is_routed()
+        wait_for(f"{self.name} has an address", lambda: self.kube.find("services", self.name), 60)
+        wait_for(f"a router of {self.name} is Ready", lambda: self.ready_behind(self.name), 60)
         wait_for(f"{self.name} routes to a pod", self.routed, seconds)
         wait_for(f"{self.name} answers", self._answers, 30)
 
@@ -163,7 +160,7 @@ class Live:
         finally:
             self.kube.patch("inferenceservices", self.name, {"spec": {"objective": before}})
 
-    def settle(self, still_s: float, seconds: float = 150) -> None:
+    def settle(self, still_s: float = SETTLED_S, seconds: float = 150) -> None:
         """Until what runs is what is planned, and the plan has not changed for `still_s`."""
         deadline, since_s, last = time.monotonic() + seconds, time.monotonic(), None
         found: list[str] = []

@@ -8,7 +8,6 @@ from typing import Any
 
 from infadapter_local.shipped import shipped_profiles
 from infadapter_operator.domain.names import API_VERSION, KIND
-from infadapter_operator.domain.service import KEPT_LOAD_TIMES
 from infadapter_profiles.document import ProfileDocument, write_document
 from infadapter_profiles.profile import KnownCapacity, Profile, ProfiledAllocation
 from infadapter_profiles.sizes import CPU, PodSize
@@ -30,7 +29,7 @@ ACCURATE = {"costWeight": "0.01", "loadingWeight": "0"}
 """An objective for which the budget is there to be used: a step finds it full."""
 QUOTA_PERIOD_S = 0.1  # of the kernel's CPU limits: who has used up his part waits for the next
 FULLEST = 0.6  # of what saturates a server: it is not alone on the machine
-FLOOD_S, WARM_S = 3.5, 1.0
+FLOOD_S, WARM_S = 4.0, 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +61,6 @@ class Rung:
             if math.log(max(rho, 0.0101) / 0.01) * service_s / (2 * (1 - rho)) <= room_s
         ]
         return max(fits, default=0.0) / service_s
-
-
-def kept_s(rungs: Mapping[str, Rung]) -> float:
-    """For how long the operator keeps capacity for a load that was: twice the slowest start."""
-    return max(STABILIZATION_S, KEPT_LOAD_TIMES * max(rung.load_s for rung in rungs.values()))
 
 
 def calm_rps(rungs: Mapping[str, Rung]) -> float:

@@ -40,7 +40,8 @@ GOOD, BAD = "glyph-1", "glyph-3"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def impatient(release: Release, to_burn: None) -> None:
+def impatient(release: Release, burning: Load) -> None:
+    """That service needs a while as well."""
     release.hurry()
 
 
@@ -164,10 +165,8 @@ MOST_MADE = 2
 
 
 @pytest.fixture
-def rolling(
-    kube: Kube, rungs: dict[str, Rung], burning: Load, small_room: Room
-) -> Iterator[tuple[Live, Load]]:
-    """A service that needs both of its networks. Beside it a window of `burning` passes."""
+def rolling(kube: Kube, rungs: dict[str, Rung], small_room: Room) -> Iterator[tuple[Live, Load]]:
+    """A service that needs both of its networks."""
     live = Live(kube, "roll")
     budget = {"cpu": f"{ROLLED_BUDGET_M}m"}
     body = service(live.name, healthy(live.name), budget=budget, objective=ACCURATE)
@@ -175,9 +174,8 @@ def rolling(
     with contextlib.ExitStack() as ended:
         ended.callback(kube.delete, "inferenceservices", live.name)
         with small_room():
-            live.wait_until_it_is_routed()
-            load = ended.enter_context(going_on(live.url, even(between_rps(rungs), 3600)))
             live.wait_until_it_serves()
+            load = ended.enter_context(going_on(live.url, even(between_rps(rungs), 3600)))
             live.settle(EVEN_S)
         live.settle(AGAIN_S)
         assert {p["variant"] for p in live.plan["allocations"]} == {GOOD, BAD}, live.why()

@@ -5,25 +5,28 @@ Its load is steady from its first seconds on, and one and the same in all of the
 remembered for half an hour, as the load may rise so again, and moves plans meanwhile.
 """
 
+import contextlib
+import json
 import re
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.e2e.figures import Figures, keep_log
+from tests.e2e.host import ROOT
 from tests.e2e.kube import WRITES, Kube, run, wait_for
-from tests.e2e.live import EVEN_S, Live, operator_pod
+from tests.e2e.live import Live, operator_pod
 from tests.e2e.load import Load, failures, share, steady
 from tests.e2e.prometheus import Prometheus
 from tests.e2e.services import INTERVAL_S, Rung, calm_rps
-from tests.e2e.turns import Room
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Json = dict[str, Any]
-STILL_S = 12
+STILL_S = 20
 """Before five intervals without a write are counted, which makes nine without a new plan."""
 
 
@@ -34,10 +37,8 @@ def load(glyphs: Live, rungs: dict[str, Rung]) -> Iterator[Load]:
 
 
 @pytest.fixture(scope="module")
-def at_rest(glyphs: Live, load: Load, room: Room) -> Live:
+def at_rest(glyphs: Live, load: Load) -> Live:
     """Waited for once: the load does not change between the tests."""
-    with room():
-        glyphs.settle(EVEN_S, 300)
     glyphs.settle(STILL_S, 300)
     return glyphs
 
@@ -85,6 +86,33 @@ def write_counts(kube: Kube) -> dict[tuple[str, str], int]:
 
 
 # --- Prometheus --------------------------------------------------------------------------------
+
+
+ABSENT_AT_REST = (
+    *("infadapter_blocked_total", "infadapter_progress_rest"),
+    "infadapter_slo_error_budget_ratio",
+)
+"""What has no value while all that is planned comes, and in a service's first hour."""
+
+
+def test_the_dashboard_shows_data(glyphs: Live, load: Load, prometheus: Prometheus) -> None:
+    with contextlib.suppress(AssertionError):
+        wait_for("all panels show data", lambda: not _empty_panels(glyphs, prometheus), 120)
+    assert _empty_panels(glyphs, prometheus) == []
+
+
+def _empty_panels(glyphs: Live, prometheus: Prometheus) -> list[str]:
+    """What became of requests is counted a minute later, when it is final."""
+    board = json.loads((ROOT / "helm/infadapter/dashboards/infadapter.json").read_text())
+    words = {"namespace": glyphs.kube.namespace, "service": glyphs.name, "__rate_interval": "15s"}
+    empty = []
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            query = re.sub(r"\$(\w+)", lambda m: words[m[1]], target["expr"])
+            shown = any(np.isfinite(float(s["value"][1])) for s in prometheus.query(query))
+            if not shown and not any(name in query for name in ABSENT_AT_REST):
+                empty.append(f"{panel['title']}: {query}")
+    return empty
 
 
 def test_the_alerts_are_evaluated_and_quiet(glyphs: Live, prometheus: Prometheus) -> None:

@@ -1,5 +1,5 @@
 """
-The same service while something goes wrong.
+The same service while something goes wrong, and its end.
 """
 
 import time
@@ -12,9 +12,9 @@ from tests.e2e.kube import wait_for
 from tests.e2e.live import EVEN_S, Live
 from tests.e2e.load import even, failures, going_on, share
 from tests.e2e.prometheus import Prometheus
-from tests.e2e.services import INTERVAL_S, Rung, kept_s
+from tests.e2e.services import INTERVAL_S, STABILIZATION_S, Rung
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.roomy]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_killed_prometheus_holds_the_plan(
         load.stop()
         outcomes = load.since(killed_s)
     with going_on(glyphs.url, even(0.2 * busy_rps, 3600)) as load:
-        time.sleep(kept_s(rungs) + 2 * INTERVAL_S)
+        time.sleep(STABILIZATION_S + 3 * INTERVAL_S)
         assert glyphs.plan["allocations"] == plan["allocations"]
         assert glyphs.specs() == running
         assert glyphs.condition("FallbackActive") == "True"
@@ -61,3 +61,20 @@ def test_a_killed_prometheus_holds_the_plan(
     figures.note("Prometheus killed: answered 2xx", share(outcomes, lambda o: o.answered))
     assert failures(outcomes) == []
     assert share(outcomes, lambda o: o.answered) >= 0.999
+
+
+# --- the end -----------------------------------------------------------------------------------
+
+
+def test_deleting_the_service_leaves_nothing_behind(
+    glyphs: Live, prometheus: Prometheus, figures: Figures
+) -> None:
+    deleted_s = time.time()
+    glyphs.delete()
+    figures.note("deleted: to nothing left, s", time.time() - deleted_s)
+    query = f'infadapter_condition{{namespace="{glyphs.kube.namespace}",service="{glyphs.name}"}}'
+    wait_for("no metric of it is left", lambda: not prometheus.query(query), 30)
+    events = glyphs.kube.list("events")
+    reasons = {e["reason"] for e in events if e["involvedObject"]["name"] == glyphs.name}
+    figures.note("events that a user saw", sorted(reasons))
+    assert "Planned" in reasons or "VariantSwitched" in reasons

@@ -79,55 +79,6 @@ def user(kube: Kube, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
     return {**os.environ, "KUBECONFIG": str(file)}
 
 
-def test_two_sizes_are_measured_on_a_clone_and_applied(
-    kube: Kube, deployment: str, user: dict[str, str], figures: Figures
-) -> None:
-    before = _spec(kube)
-    began_s = time.monotonic()
-    with recording(kube, "pods", "endpointslices") as recorder:
-        ran = start(kube, user, *SIZES, *GOAL, "--seconds", "12", "--force", name="sized")
-        said, _ = ran.communicate(timeout=240)
-    assert ran.returncode == 0, said
-    figures.note(
-        "two sizes profiled in the cluster, 12 s each: all of it, s", time.monotonic() - began_s
-    )
-    profile = kube.get(PROFILES, "sized")
-    assert [a["resources"]["cpu"] for a in profile["spec"]["allocations"]] == ["300m", "400m"]
-    for allocation in profile["spec"]["allocations"]:
-        (capacity,) = allocation["capacity"]
-        assert float(capacity["rps"]) > 0
-        cpu = allocation["resources"]["cpu"]
-        figures.note(f"capacity of a clone of glyph-1 at {cpu}, rps", float(capacity["rps"]))
-    pods = {one.name: one.object for one in recorder.since(0, "pods") if _is_profiles(one.object)}
-    clones = [pod for pod in pods.values() if "ports" in pod["spec"]["containers"][0]]
-    more = said.count("another is made")
-    assert (len(clones), len(pods)) == (1 + more, 3 + more), said
-    figures.note("clones that two sizes took: one, where the node resizes it", len(clones))
-    told = json.dumps([one.object for one in recorder.since(0, "endpointslices")])
-    addresses = [pod["status"].get("podIP", "none yet") for pod in clones]
-    assert not any(address in told for address in addresses)
-    assert _spec(kube) == before
-    wait_for("nothing is left", lambda: not left(kube), 30)
-
-
-def test_where_nobody_may_resize_each_size_has_a_clone_of_its_own(
-    kube: Kube, deployment: str, user: dict[str, str]
-) -> None:
-    rules = kube.get(ROLES, ROLE)["rules"]
-    without = [rule for rule in rules if rule["resources"] != ["pods/resize"]]
-    kube.patch(ROLES, ROLE, {"rules": without})
-    try:
-        ran = start(kube, user, *SIZES, *GOAL, "--seconds", "6", "--force", name="anew")
-        said, _ = ran.communicate(timeout=280)
-    finally:
-        kube.patch(ROLES, ROLE, {"rules": rules})
-    assert ran.returncode == 0, said
-    assert said.count("another is made") == 1, said
-    profile = kube.get(PROFILES, "anew")
-    assert [a["resources"]["cpu"] for a in profile["spec"]["allocations"]] == ["300m", "400m"]
-    wait_for("nothing is left", lambda: not left(kube), 30)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_nothing(
     kube: Kube, deployment: str, user: dict[str, str], number: signal.Signals
@@ -183,6 +134,55 @@ def test_a_quota_is_named(kube: Kube, deployment: str, user: dict[str, str]) -> 
     assert ran.returncode == 3, said
     assert "exceeded quota: small" in said
     wait_for("nothing is left", lambda: not left(kube), 60)
+
+
+def test_two_sizes_are_measured_on_a_clone_and_applied(
+    kube: Kube, deployment: str, user: dict[str, str], figures: Figures
+) -> None:
+    before = _spec(kube)
+    began_s = time.monotonic()
+    with recording(kube, "pods", "endpointslices") as recorder:
+        ran = start(kube, user, *SIZES, *GOAL, "--seconds", "12", "--force")
+        said, _ = ran.communicate(timeout=240)
+    assert ran.returncode == 0, said
+    figures.note(
+        "two sizes profiled in the cluster, 12 s each: all of it, s", time.monotonic() - began_s
+    )
+    profile = kube.get(PROFILES, "clone")
+    assert [a["resources"]["cpu"] for a in profile["spec"]["allocations"]] == ["300m", "400m"]
+    for allocation in profile["spec"]["allocations"]:
+        (capacity,) = allocation["capacity"]
+        assert float(capacity["rps"]) > 0
+        cpu = allocation["resources"]["cpu"]
+        figures.note(f"capacity of a clone of glyph-1 at {cpu}, rps", float(capacity["rps"]))
+    pods = {one.name: one.object for one in recorder.since(0, "pods") if _is_profiles(one.object)}
+    clones = [pod for pod in pods.values() if "ports" in pod["spec"]["containers"][0]]
+    more = said.count("another is made")
+    assert (len(clones), len(pods)) == (1 + more, 3 + more), said
+    figures.note("clones that two sizes took: one, where the node resizes it", len(clones))
+    told = json.dumps([one.object for one in recorder.since(0, "endpointslices")])
+    addresses = [pod["status"].get("podIP", "none yet") for pod in clones]
+    assert not any(address in told for address in addresses)
+    assert _spec(kube) == before
+    wait_for("nothing is left", lambda: not left(kube), 30)
+
+
+def test_where_nobody_may_resize_each_size_has_a_clone_of_its_own(
+    kube: Kube, deployment: str, user: dict[str, str]
+) -> None:
+    rules = kube.get(ROLES, ROLE)["rules"]
+    without = [rule for rule in rules if rule["resources"] != ["pods/resize"]]
+    kube.patch(ROLES, ROLE, {"rules": without})
+    try:
+        ran = start(kube, user, *SIZES, *GOAL, "--seconds", "6", "--force", name="anew")
+        said, _ = ran.communicate(timeout=280)
+    finally:
+        kube.patch(ROLES, ROLE, {"rules": rules})
+    assert ran.returncode == 0, said
+    assert said.count("another is made") == 1, said
+    profile = kube.get(PROFILES, "anew")
+    assert [a["resources"]["cpu"] for a in profile["spec"]["allocations"]] == ["300m", "400m"]
+    wait_for("nothing is left", lambda: not left(kube), 30)
 
 
 def start(

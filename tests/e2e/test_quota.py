@@ -138,5 +138,10 @@ def used_m(kube: Kube, quota: str) -> int:
 
 
 def refusals(kube: Kube) -> list[str]:
-    """What ReplicaSets were told of pods that they may not make."""
-    return [e["message"] for e in kube.list("events") if "exceeded quota" in e.get("message", "")]
+    """What the service's ReplicaSets were told of pods that they may not make."""
+    return [
+        e["message"]
+        for e in kube.list("events")
+        if e["involvedObject"].get("name", "").startswith(NAME)
+        and "exceeded quota" in e.get("message", "")
+    ]

@@ -14,7 +14,7 @@ from infadapter_workload.trace import Array, Trace
 from tests.e2e.host import ROOT
 from tests.e2e.kube import Recorder, Seen
 from tests.e2e.load import SLO_MS, Load, in_time
-from tests.e2e.services import Rung
+from tests.e2e.services import STABILIZATION_S, Rung
 
 Json = dict[str, Any]
 
@@ -22,7 +22,6 @@ TRACE = ROOT.parent / "shared/data/twitter2021/day15_bursty_1260s.csv"
 FROM_S, FOR_S = 560, 600  # ten minutes: calm, a rise to five times as much, and back
 IN_S = float(os.environ.get("INFADAPTER_E2E_TRACE_SECONDS", "180"))
 AFTER_STEP_S = 20
-KEPT_S = 15  # a little more than twice the slowest start of a network
 
 
 STEP_S = IN_S / FOR_S  # for how long a recorded second's rate holds
@@ -47,7 +46,7 @@ def seconds_after_steps(rates_rps: Array, step_s: float) -> set[int]:
     smooth = [float(np.mean(per_second[max(0, s - 2) : s + 1])) for s in range(len(per_second))]
     after: set[int] = set()
     for s in range(1, len(smooth)):
-        before = max(smooth[max(0, s - KEPT_S - 3) : max(1, s - 2)])
+        before = max(smooth[max(0, s - STABILIZATION_S - 3) : max(1, s - 2)])
         if smooth[s] > 1.2 * before:
             after |= set(range(s, s + AFTER_STEP_S))
     return after

@@ -20,13 +20,18 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 LOAD, BESIDE = "load", "beside"
 """The groups of tests, one for each worker."""
 
-SMALL = ("test_chart", "test_chart_programs", "test_gateway")
-"""They need next to nothing of the node."""
-
-MODULES_BESIDE = (*SMALL, "test_profile", "test_quota", "test_borrowed", "test_device")
+WITHOUT_PODS = ("test_chart",)
+MODULES_BESIDE = (
+    *WITHOUT_PODS,
+    "test_profile",
+    "test_gateway",
+    "test_borrowed",
+    "test_device",
+    "test_quota",
+)
 """
-In the order in which they run, as there is room: a little while steps settle, then for minutes, as
-the longest need, and at last for less than one. The load waits for the end of each.
+In the order in which they run: short tests first, as the load waits for the end of one. The longest
+of a module are its last, and come when there is room for minutes.
 """
 
 WAITS_S = 1800.0
@@ -61,9 +66,9 @@ class Turns:
             yield
 
     @contextlib.contextmanager
-    def room(self, *, small: bool = False) -> Iterator[None]:
-        """In a test that has the turn: until what it measures has settled. `small`: for these."""
-        if small:
+    def room(self, *, pods: bool = True) -> Iterator[None]:
+        """In a test that has the turn: until what it measures has settled. `pods`: theirs, too."""
+        if not pods:
             self._path("full").touch()
         self.leave()
         try:
@@ -120,7 +125,7 @@ class Turns:
             yield
 
     def _has_room(self, item: pytest.Item) -> bool:
-        is_full = self._path("full").exists() and module_of(item.nodeid) not in SMALL
+        is_full = self._path("full").exists() and module_of(item.nodeid) not in WITHOUT_PODS
         return self._path("begun").exists() and not is_full and not self._path("wanted").exists()
 
     def _lock(self, name: str) -> IO[str]:
