@@ -212,7 +212,7 @@ class ServiceLoop:
             self._untold = False
 
     async def report_failure(self, error: BaseException) -> None:
-        """Of a mistake of ours, which nobody would see but who reads the log."""
+        """Report a fault of the operator itself, which otherwise only its log would show."""
         self._context.metrics.count_error(self.owner.namespace, self.owner.name, "LoopFailed")
         found = unparsed(loop_failed(error), self._spec.mode)
         generation = self._spec.document["metadata"]["generation"]
