@@ -1,8 +1,8 @@
 """
-The conditions of a service: what a user, a dashboard and `kubectl wait` may rely on.
+The conditions of a service, on which users, dashboards and `kubectl wait` may rely.
 
-They are written to the status only when they change, so a message holds no number that changes
-every tick; numbers of the plan, rounded, are fine.
+They are written to the status only when they change. So a message contains no number that changes
+in every cycle; rounded numbers of the plan are fine.
 """
 
 from collections.abc import Iterable, Mapping

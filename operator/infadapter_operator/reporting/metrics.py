@@ -1,6 +1,6 @@
 """
-What changes every tick, for Prometheus. Names and labels are a contract with the dashboard and the
-alerts; what has no value now is absent, never zero.
+Prometheus metrics of values that change in every cycle. Names and labels are a contract with
+dashboard and alerts. A metric that has no value now is absent, not zero.
 """
 
 from collections.abc import Iterable, Mapping

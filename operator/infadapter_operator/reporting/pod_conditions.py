@@ -1,7 +1,8 @@
 """
-The conditions of pods: whether they serve, have room, come at all, deliver, and are as planned.
+The conditions of pods: whether they serve, have room, start, deliver as profiled, and are as
+planned.
 
-They are one group because one look at the platform tells them all; without it none is known.
+All of them need an observation of the platform, and are Unknown without one.
 """
 
 from infadapter_operator.domain.progress import Phase, Progress
@@ -16,10 +17,10 @@ from infadapter_operator.reporting.sentences import (
 )
 
 MIN_DELIVERED_RATIO = 0.85
-"""A target that delivers less than this part of what its profile promises has a wrong profile."""
+"""Ratio of delivered to profiled capacity below which a target's profile is reported as wrong."""
 
 WITHIN_QUOTA = "WithinQuota"
-"""There is room for what is planned, and less surge than is asked for."""
+"""Reason: there is room for the plan, but less surge than requested."""
 
 
 def serving(signals: Signals) -> Condition:
