@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -331,6 +332,8 @@ def test_settings_and_clusters_that_can_t_be_used_are_a_sentence_and_status_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("infadapter_operator.main.REGISTRY", CollectorRegistry())
+    for name in [name for name in os.environ if name.startswith("INFADAPTER_")]:
+        monkeypatch.delenv(name)  # an unknown one is named in a warning
     monkeypatch.setenv("INFADAPTER_LOOK_SECONDS", "9")
     assert run() == 2
     monkeypatch.delenv("INFADAPTER_LOOK_SECONDS")
