@@ -33,7 +33,7 @@ class Health:
     async def _healthz(self, request: web.Request) -> web.Response:
         stalled = self._stalled()
         if stalled:
-            return web.Response(status=503, text=f"the loop of {stalled} stands still\n")
+            return web.Response(status=503, text=f"the loop of {stalled} is stalled\n")
         return web.Response(text="ok\n")
 
     async def _metrics(self, request: web.Request) -> web.Response:

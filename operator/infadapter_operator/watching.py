@@ -35,7 +35,7 @@ Events = AsyncIterator[Any]
 """Raw events, with kopf's bookmark at the end of the initial list."""
 
 _UNKNOWN = (
-    "The API server does not know who asks (401), and a new login did not mend it: the operator"
+    "The API server rejects the credentials (401), and a new login did not mend it: the operator"
     " ends, and the next one asks with what it is given by then."
 )
 _logger = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ class LastingWatch:
     async def _pause(self, kind: _Kind, error: Exception, began_s: float) -> None:
         kind.failures = 1 if self._clock() - began_s >= LASTED_S else kind.failures + 1
         told = repr(error)[:200]
-        kind.trouble.fails(f"{told}; what is known goes on")
+        kind.trouble.fails(f"{told}; known services continue")
         await asyncio.sleep(backoff_s(AGAIN_FIRST_S, kind.failures, AGAIN_MOST_S))
 
     def _kind(self, resource: Resource, namespace: str | None) -> _Kind:

@@ -291,7 +291,7 @@ async def test_an_operator_that_is_not_known_any_more_ends_with_a_sentence(
     server.faults["watch"] += [page(401)] * 9
     async with operating(server, settings):
         async with asyncio.timeout(PATIENCE_S):
-            while "does not know who asks (401)" not in caplog.text:  # noqa: ASYNC110
+            while "rejects the credentials (401)" not in caplog.text:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     assert "Traceback" not in caplog.text
 

@@ -36,8 +36,8 @@ class ConditionType(StrEnum):
     PLAN_FEASIBLE = "PlanFeasible"
     SERVING = "Serving"  # at least one Ready backend has weight
     CAPACITY_AVAILABLE = "CapacityAvailable"
-    VARIANTS_AVAILABLE = "VariantsAvailable"  # pods come of every variant that is planned
-    CAPACITY_AS_PROFILED = "CapacityAsProfiled"  # pods deliver what their profiles promise
+    VARIANTS_AVAILABLE = "VariantsAvailable"  # every planned variant has pods or can start them
+    CAPACITY_AS_PROFILED = "CapacityAsProfiled"  # pods deliver the capacity of their profiles
     PROGRESSING = "Progressing"
     SLO_MET = "SLOMet"
     ERROR_BUDGET_LEFT = "ErrorBudgetLeft"  # of what may miss the SLO within an hour

@@ -15,7 +15,7 @@ Shape = tuple[bool, tuple[tuple[Target, PodSize, int], ...]]
 
 class Source(StrEnum):
     OPTIMAL = "Optimal"
-    GREEDY = "Greedy"  # time ran out before the optimum was proven
+    GREEDY = "Greedy"  # the solver's time ran out before it proved the optimum
     ADOPTED = "Adopted"  # the pods that ran when the loop began; no load measured yet
     WARMING = "Warming"  # nothing ran, no load measured yet: the smallest plan that serves
     HELD = "Held"  # the last plan, kept because there is no fresh data

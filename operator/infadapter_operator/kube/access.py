@@ -70,7 +70,7 @@ def _lists(namespaces: Sequence[str]) -> Iterator[str]:
 def _advice(host: str, refusal: ApiRefusal) -> str:
     if refusal.status == 401:
         return (
-            f"{host} does not know who asks (401): renew the token of the kubeconfig, or look"
+            f"{host} rejects the credentials (401): renew the token of the kubeconfig, or look"
             " whether the pod's service account is there."
         )
     if refusal.status == 403:

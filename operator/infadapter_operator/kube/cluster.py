@@ -31,7 +31,7 @@ def nobody_else(deployment: str) -> None:
 
 def _taken(deployment: str, who: str) -> str:
     return (
-        f"Deployment {deployment} is sized by {who}, so its pods stay as they are: take that away,"
+        f"Deployment {deployment} is sized by {who}, so its pods stay as they are: remove that,"
         " or the variant from this service"
     )
 

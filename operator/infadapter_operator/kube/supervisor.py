@@ -81,8 +81,8 @@ class Loops:
 
     async def _supervise(self, uid: str) -> None:
         name = service_key(self._loops[uid].owner)
-        failed = Recurring(_logger, f"{name}: its loop failed and is started again")
-        untold = Recurring(_logger, f"{name}: its failure could not be told")
+        failed = Recurring(_logger, f"{name}: its loop failed and is restarted")
+        untold = Recurring(_logger, f"{name}: its failure could not be reported")
         while uid in self._loops:
             began_s = time.monotonic()
             error = await self._end_of(uid, self._loops[uid].run())

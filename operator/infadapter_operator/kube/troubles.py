@@ -60,7 +60,7 @@ def refusal_of(deployment: Json) -> Trouble | None:
     failure = condition(part(deployment, "status"), "ReplicaFailure")
     if failure.get("status") != "True":
         return None
-    words = stable(text(failure, "message")) or "no pods can be made"
+    words = stable(text(failure, "message")) or "no pods can be created"
     since_s = moment(failure, "lastTransitionTime")
     return _trouble(deployment, Cause.REFUSED, words, since_s=since_s)
 

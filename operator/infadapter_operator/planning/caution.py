@@ -145,5 +145,7 @@ def _with_points_of(service: Service, groups: Iterable[PodGroup]) -> tuple[PodGr
 
 def _reason(pressure: float) -> str:
     trade = trade_allowed(pressure)
-    counts = "" if trade == 1 else f", and accuracy counts for {trade:.0%} of what it does"
-    return f"the error budget burns: {reserve_factor(pressure):g} times the reserve{counts}"
+    counts = "" if trade == 1 else f", and accuracy with {trade:.0%} of its weight"
+    return (
+        f"the error budget burns: planned with {reserve_factor(pressure):g} × the reserve{counts}"
+    )

@@ -251,5 +251,5 @@ def _told(pod: Pod) -> Trouble:
     if pod.unschedulable_since_s is not None:
         since_s = pod.unschedulable_since_s
         return Trouble(cause=Cause.NO_NODE, message="no node has room for it", since_s=since_s)
-    message = "it runs and does not become Ready"
+    message = "it runs but does not become Ready"
     return Trouble(cause=Cause.NOT_READY, message=message, since_s=began_s)

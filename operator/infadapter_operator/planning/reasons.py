@@ -66,9 +66,9 @@ def explained(service: Service, problem: Problem, decision: Decision) -> Decisio
 def _inputs(service: Service, decision: Decision) -> str:
     demand = f"planned for {decision.demand_rps:.1f} rps"
     if decision.source is Source.ADOPTED:
-        return "what already ran was adopted, no load has been seen yet"
+        return "running pods were adopted, no load has been observed yet"
     if decision.source is Source.WARMING:
-        return f"{demand}: nothing ran and no load has been seen yet"
+        return f"{demand}: no pods were running and no load has been observed yet"
     if decision.forecast_rps is None or decision.observed_rps is None:
         return demand
     return (

@@ -23,13 +23,13 @@ class BudgetMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._left = Gauge(
             "infadapter_slo_error_budget_ratio",
-            "Of what may miss the SLO within the window, what is left; below 0 it is overspent.",
+            "Remaining share of the window's error budget; below 0 it is overspent.",
             _SERVICE,
             registry=registry,
         )
         self._reserve = Gauge(
             "infadapter_slo_reserve_factor",
-            "What the reserve is multiplied by, as the error budget burns.",
+            "Factor on the reserve while the error budget burns.",
             _SERVICE,
             registry=registry,
         )
@@ -41,7 +41,7 @@ class BudgetMetrics:
         )
         self._answers = Counter(
             "infadapter_slo_answers_total",
-            "Requests by what became of them: in_time, late, refused or failed.",
+            "Requests by outcome: in_time, late, refused or failed.",
             (*_SERVICE, "outcome"),
             registry=registry,
         )

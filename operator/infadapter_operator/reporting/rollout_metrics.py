@@ -15,13 +15,13 @@ class RolloutMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._blocked = Counter(
             "infadapter_blocked_total",
-            "How often pods of a target did not come and were left for a while.",
+            "Number of back-offs of targets whose pods could not be started.",
             (*_SERVICE, "cause"),
             registry=registry,
         )
         self._rest = Gauge(
             "infadapter_progress_rest",
-            "1: the rollout rests before its plan is reached; absent: it goes on, or is done.",
+            "1 while the rollout waits short of its plan; absent while it progresses or is done.",
             (*_SERVICE, "reason"),
             registry=registry,
         )

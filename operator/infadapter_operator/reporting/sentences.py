@@ -14,13 +14,13 @@ from infadapter_solver.problem import CPU, Target
 WHAT_TO_DO: Mapping[Rest, str] = {
     Rest.NO_NODE: "no node has room for a pod: add nodes, or lower the budget",
     Rest.RESIZE_REFUSED: "a node does not let a pod grow: make room on it, or drain it",
-    Rest.CONFLICT: "another controller writes to these pods: take away its HPA, VPA or"
+    Rest.CONFLICT: "another controller writes to these pods: remove its HPA, VPA or"
     " ScaledObject, or the variant from this service",
     Rest.NO_SURGE: "budget and scaling.maxSurge leave no room to switch: raise maxSurge, or"
     " the quota that CapacityAvailable names",
     Rest.NO_DATA: "the load is not known, and nothing shrinks: MetricsFresh says why",
-    Rest.START_FAILED: "pods do not come: VariantsAvailable says which and why; once that is"
-    " mended they are tried again by themselves",
+    Rest.START_FAILED: "pods cannot be started: VariantsAvailable names them and the reason;"
+    " once it is fixed they are retried automatically",
 }
 
 
@@ -60,7 +60,7 @@ def _count(progress: Progress) -> str:
 
 def _deadline(at_s: float) -> str:
     at = whole_second(math.ceil(at_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return f"at {at} a new plan is made without what has not come"
+    return f"at {at} a new plan is made without the missing pods"
 
 
 def amounts_told(amounts: Mapping[str, int]) -> str:

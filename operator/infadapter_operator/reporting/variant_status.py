@@ -23,13 +23,13 @@ _COMES = Condition(
     type=AVAILABLE,
     status=Status.TRUE,
     reason="Available",
-    message="its pods come when they are planned",
+    message="its pods are started when planned",
 )
 _UNKNOWN = Condition(
     type=AVAILABLE,
     status=Status.UNKNOWN,
     reason="NotLookedAt",
-    message="the pods were not looked at",
+    message="the pods were not observed",
 )
 
 

@@ -94,7 +94,7 @@ class EnvoyRouter:
         return false(
             "Serving",
             found.cause.value,
-            f"no pod of the router comes, Deployment {router['metadata']['name']}: {found.message}:"
+            f"no router pod starts, Deployment {router['metadata']['name']}: {found.message}:"
             " its image, pull secrets, CPU and nodes are the operator's router settings",
         )
 
@@ -107,7 +107,7 @@ class EnvoyRouter:
         return unknown(
             "Serving",
             "RouterSilent",
-            "the router runs and does not ask for its weights: it looks for them at"
+            "the router runs but does not poll for its weights: it polls"
             f" {self.settings.xds_host}:{self.settings.xds_port} (INFADAPTER_XDS_HOST), which must"
             " be this operator, with no NetworkPolicy in between",
         )
@@ -199,6 +199,6 @@ def _readable(text: str) -> Json:
         kept: Json = json.loads(text)
         recall(kept)
     except (ValueError, TypeError, RecursionError):
-        _logger.warning("A router's ConfigMap can't be read; its routers are told anew.")
+        _logger.warning("A router's ConfigMap can't be read; its routers are configured anew.")
         return dict(_NOTHING)
     return kept
